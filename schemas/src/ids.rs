@@ -1,0 +1,221 @@
+//! Identities: players, games, raw events, and the composite ids of table rows with their text form.
+//!
+//! Invariant: an id's text is its record key; the part before the first '/' decides the partition, so rows that must meet
+//! share it. `Display` and `FromStr` are inverse.
+//! Not here: names, which are attributes.
+use crate::{
+    team::{Matchup, Team},
+    units::{EasternDate, Season},
+};
+use serde::{Deserialize, Serialize};
+use serde_avro_derive::BuildSchema;
+use std::{fmt, str::FromStr};
+
+/// nba.com's person id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[serde(transparent)]
+pub struct PlayerId(pub u32);
+impl fmt::Display for PlayerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+impl FromStr for PlayerId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(PlayerId).map_err(|_| format!("'{text}' is not an nba.com player id"))
+    }
+}
+
+/// nba.com's game id, ten digits as text: `0022300061`. Its third digit is the kind of game, the next two the season.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[serde(transparent)]
+pub struct GameId(pub u32);
+
+/// The kind of a game, from the prefix of its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GameKind {
+    Preseason,
+    RegularSeason,
+    AllStar,
+    Playoffs,
+    PlayIn,
+    CupFinal,
+}
+impl GameId {
+    pub const fn kind(self) -> Option<GameKind> {
+        match self.0 / 10_000_000 {
+            1 => Some(GameKind::Preseason),
+            2 => Some(GameKind::RegularSeason),
+            3 => Some(GameKind::AllStar),
+            4 => Some(GameKind::Playoffs),
+            5 => Some(GameKind::PlayIn),
+            6 => Some(GameKind::CupFinal),
+            _ => None,
+        }
+    }
+    pub const fn season(self) -> Season {
+        let two = (self.0 / 100_000 % 100) as i16;
+        Season(if two >= 46 { 1900 + two } else { 2000 + two })
+    }
+    /// Preseason and all-star games are no games of the season.
+    pub const fn is_in_scope(self) -> bool {
+        !matches!(self.kind(), None | Some(GameKind::Preseason | GameKind::AllStar))
+    }
+}
+impl fmt::Display for GameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:010}", self.0)
+    }
+}
+impl FromStr for GameId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.len() == 10 && text.starts_with("00") && text.bytes().all(|b| b.is_ascii_digit());
+        let id = digits.then(|| text.parse().ok().map(GameId)).flatten();
+        id.filter(|id| id.kind().is_some()).ok_or_else(|| format!("'{text}' is not an nba.com game id"))
+    }
+}
+
+/// A raw event by the first 64 bits of the BLAKE3 hash of its source, feed, key, fetch time and payload: names it in any log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[serde(transparent)]
+pub struct RawId(pub i64);
+impl fmt::Display for RawId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+impl FromStr for RawId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        u64::from_str_radix(text, 16).map(|id| RawId(id as i64)).map_err(|_| format!("'{text}' is not a raw event id"))
+    }
+}
+
+macro_rules! composite {
+    ($(#[$doc:meta])* $name:ident { $first:ident: $a:ty, $second:ident: $b:ty }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name { pub $first: $a, pub $second: $b }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}/{}", self.$first, self.$second)
+            }
+        }
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                let (a, b) = text.split_once('/').ok_or_else(|| format!("'{text}' is not a row id"))?;
+                Ok($name { $first: a.parse()?, $second: b.parse()? })
+            }
+        }
+    };
+}
+composite!(
+    /// One player in one game.
+    PlayerGameId { player: PlayerId, game: GameId }
+);
+composite!(
+    /// One team in one game, where its own games are kept.
+    TeamGameId { team: Team, game: GameId }
+);
+composite!(
+    /// One game, where the two teams meet.
+    MatchupGameId { matchup: Matchup, game: GameId }
+);
+
+/// The form of one team before one game, where the two teams meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TeamFormId {
+    pub matchup: Matchup,
+    pub game: GameId,
+    pub team: Team,
+}
+impl fmt::Display for TeamFormId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.matchup, self.game, self.team)
+    }
+}
+impl FromStr for TeamFormId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (front, team) = text.rsplit_once('/').ok_or_else(|| format!("'{text}' is not a row id"))?;
+        let at: MatchupGameId = front.parse()?;
+        Ok(TeamFormId { matchup: at.matchup, game: at.game, team: team.parse()? })
+    }
+}
+
+/// Who asked what a name means: the place where the answers of all teams that were asked meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Both teams of a game were asked.
+    Matchup(Matchup),
+    /// A roster: every team was asked, since a player may be new to this one.
+    Team(Team),
+}
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Matchup(matchup) => matchup.fmt(f),
+            Scope::Team(team) => team.fmt(f),
+        }
+    }
+}
+impl FromStr for Scope {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.contains('-') {
+            true => text.parse().map(Scope::Matchup),
+            false => text.parse().map(Scope::Team),
+        }
+    }
+}
+
+/// What one team answers to the names that one source wrote on one Eastern day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamesId {
+    pub scope: Scope,
+    pub team: Team,
+    pub source: crate::raw::Source,
+    pub date: EasternDate,
+}
+impl fmt::Display for NamesId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/{}", self.scope, self.team, self.source, self.date)
+    }
+}
+impl FromStr for NamesId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('/');
+        let mut next = || parts.next().ok_or_else(|| format!("'{text}' is not a row id"));
+        Ok(NamesId { scope: next()?.parse()?, team: next()?.parse()?, source: next()?.parse()?, date: next()?.parse()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_id_tells_its_kind_and_season() {
+        let game: GameId = "0022300576".parse().unwrap();
+        assert_eq!((game.kind(), game.season()), (Some(GameKind::RegularSeason), Season(2023)));
+        assert_eq!(game.to_string(), "0022300576");
+        assert!(!"0032300001".parse::<GameId>().unwrap().is_in_scope());
+        for bad in ["22300576", "0922300576", "00223x0576", ""] {
+            assert!(bad.parse::<GameId>().is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn row_ids_read_back_what_they_write() {
+        for text in ["BOS-NYK/BOS/oddsapi/2024-03-02", "UTA/BOS/espn/2024-03-02"] {
+            assert_eq!(text.parse::<NamesId>().unwrap().to_string(), text);
+        }
+        let form = "BOS-NYK/0022300576/NYK";
+        assert_eq!(form.parse::<TeamFormId>().unwrap().to_string(), form);
+        let row = "203999/0022300576";
+        assert_eq!(row.parse::<PlayerGameId>().unwrap().to_string(), row);
+    }
+}

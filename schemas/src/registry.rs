@@ -1,0 +1,151 @@
+//! The schemas of all events: the released `.avsc` files, their ids, and the offline compatibility check.
+//!
+//! An id is derived from the schema's text, so every process and every log agrees on it without a server; a registry, where one
+//! is used, hands out its own.
+//! Invariant: BACKWARD_TRANSITIVE: each schema reads everything that any of its released predecessors wrote, since logs are
+//! replayed from the start.
+//! Not here: a registry client.
+use crate::{
+    features::Features,
+    form::{SlateEntry, TeamForm},
+    game::{Game, PlayerGame, TeamGame},
+    identity::Names,
+    market::{Availability, Market, Quoted},
+    ops::{LedgerEntry, SinkBatchPlanned},
+    prediction::Prediction,
+    raw::{DeadLetter, RawEvent},
+    sighting::{
+        BoxScoreSighting, GameSighting, InjurySighting, LinkSighting, NamesSighting, OddsSighting, RosterSighting,
+    },
+    wire::Event,
+};
+use serde_avro_fast::Schema;
+use std::sync::LazyLock;
+
+/// The released versions of one event's schema, parsed.
+pub struct Schemas(Vec<(u32, Schema)>);
+impl Schemas {
+    fn parse(texts: &[&str]) -> Self {
+        let parse = |text: &&str| text.parse().ok().map(|schema| (id_of(text), schema));
+        Schemas(texts.iter().filter_map(parse).collect())
+    }
+    /// The version that is written.
+    ///
+    /// # Panics
+    /// When an event has no released schema; the tests make sure that each has.
+    #[allow(clippy::expect_used)]
+    pub fn newest(&self) -> (u32, &Schema) {
+        self.0.last().map(|(id, schema)| (*id, schema)).expect("every event has a released schema")
+    }
+    pub fn find(&self, id: u32) -> Option<&Schema> {
+        self.0.iter().find(|(known, _)| *known == id).map(|(_, schema)| schema)
+    }
+}
+
+/// The id of a schema: the first 31 bits of the BLAKE3 hash of its text (registries count in signed integers).
+pub fn id_of(text: &str) -> u32 {
+    let mut first = [0; 4];
+    first.copy_from_slice(&blake3::hash(text.trim().as_bytes()).as_bytes()[..4]);
+    u32::from_be_bytes(first) >> 1
+}
+
+/// Splits a framed record into schema id and body.
+pub fn unframe(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (header, body) = bytes.split_first_chunk::<5>()?;
+    let [0, id @ ..] = header else { return None };
+    Some((u32::from_be_bytes(*id), body))
+}
+
+/// An event's schema as a check sees it.
+pub struct Entry {
+    pub name: &'static str,
+    pub released: &'static [&'static str],
+    /// The schema that the type has now.
+    pub derived: fn() -> Result<String, String>,
+}
+
+macro_rules! events {
+    ($($event:ty = $name:literal [$($version:literal),+];)+) => {
+        $(impl Event for $event {
+            const NAME: &'static str = $name;
+            const RELEASED: &'static [&'static str] =
+                &[$(include_str!(concat!("../avro/", $name, ".v", $version, ".avsc"))),+];
+            fn schemas() -> &'static Schemas {
+                static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas::parse(<$event as Event>::RELEASED));
+                &SCHEMAS
+            }
+        })+
+        /// Every event there is.
+        pub fn entries() -> Vec<Entry> {
+            vec![$(Entry {
+                name: <$event as Event>::NAME,
+                released: <$event as Event>::RELEASED,
+                derived: derived::<$event>,
+            }),+]
+        }
+    };
+}
+events! {
+    RawEvent = "raw-event" [1];
+    DeadLetter = "dead-letter" [1];
+    GameSighting = "game-sighting" [1];
+    BoxScoreSighting = "box-score-sighting" [1];
+    OddsSighting = "odds-sighting" [1];
+    InjurySighting = "injury-sighting" [1];
+    RosterSighting = "roster-sighting" [1];
+    NamesSighting = "names-sighting" [1];
+    LinkSighting = "link-sighting" [1];
+    Names = "names" [1];
+    Game = "game" [1];
+    TeamGame = "team-game" [1];
+    PlayerGame = "player-game" [1];
+    Market = "market" [1];
+    Availability = "availability" [1];
+    Quoted = "quoted" [1];
+    TeamForm = "team-form" [1];
+    SlateEntry = "slate-entry" [1];
+    Features = "features" [1];
+    Prediction = "prediction" [1];
+    LedgerEntry = "ledger-entry" [1];
+    SinkBatchPlanned = "sink-batch-planned" [1];
+}
+
+fn derived<E: Event>() -> Result<String, String> {
+    let text = serde_json::to_string(&E::schema_mut()).map_err(|e| e.to_string())?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    serde_json::to_string_pretty(&value).map(|text| text + "\n").map_err(|e| e.to_string())
+}
+
+/// Whether `reader` reads all that `writer` wrote; the reason when not.
+pub fn can_read(reader: &str, writer: &str) -> Result<(), String> {
+    let parse = |text| apache_avro::Schema::parse_str(text).map_err(|e| e.to_string());
+    apache_avro::schema_compatibility::SchemaCompatibility::can_read(&parse(writer)?, &parse(reader)?).map(|_| ())
+        .map_err(|e| e.to_string())
+}
+
+/// Everything wrong with the schemas: a type without a released schema of its present shape, a version that cannot read an
+/// earlier one.
+pub fn check() -> Vec<String> {
+    let mut wrong = Vec::new();
+    for entry in entries() {
+        match (entry.derived)() {
+            Ok(now) if entry.released.last().is_some_and(|released| released.trim() == now.trim()) => {}
+            Ok(_) => wrong.push(format!(
+                "{}: the type has changed; release its schema as avro/{}.v{}.avsc",
+                entry.name,
+                entry.name,
+                entry.released.len() + 1
+            )),
+            Err(reason) => wrong.push(format!("{}: {reason}", entry.name)),
+        }
+        for (newer, reader) in entry.released.iter().enumerate() {
+            for (older, writer) in entry.released[..newer].iter().enumerate() {
+                if let Err(reason) = can_read(reader, writer) {
+                    let (newer, older) = (newer + 1, older + 1);
+                    wrong.push(format!("{}: v{newer} cannot read v{older}: {reason}", entry.name));
+                }
+            }
+        }
+    }
+    wrong
+}

@@ -1,0 +1,147 @@
+//! The thirty teams and the pairs of them: the keys at which facts of a game meet.
+//!
+//! Invariant: a team has one code here, nba.com's, whatever a source calls it. A matchup is unordered, so home and away
+//! cannot disagree about where a fact belongs.
+//! Not here: clock, rosters, arenas.
+use serde::{Deserialize, Serialize};
+use serde_avro_derive::BuildSchema;
+use std::{fmt, str::FromStr};
+
+macro_rules! teams {
+    ($($code:ident $id:literal $city:literal $name:literal [$($alias:literal),*];)+) => {
+        /// One of the thirty NBA teams, by nba.com's three-letter code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+        #[avro_schema(namespace = "fastbreak")]
+        #[allow(clippy::upper_case_acronyms, missing_docs)]
+        pub enum Team { $($code),+ }
+        impl Team {
+            pub const ALL: [Team; 30] = [$(Team::$code),+];
+            pub const fn code(self) -> &'static str {
+                match self { $(Team::$code => stringify!($code)),+ }
+            }
+            /// nba.com's team id.
+            pub const fn nba_id(self) -> i64 {
+                match self { $(Team::$code => 1_610_612_700 + $id),+ }
+            }
+            pub const fn city(self) -> &'static str {
+                match self { $(Team::$code => $city),+ }
+            }
+            pub const fn name(self) -> &'static str {
+                match self { $(Team::$code => $name),+ }
+            }
+            /// The team that a source means, by its code or its full name, in the notations of nba.com, balldontlie, ESPN,
+            /// Basketball-Reference and the-odds-api. `None` when it is no NBA team.
+            pub fn of_source(written: &str) -> Option<Team> {
+                match written {
+                    $(stringify!($code) | concat!($city, " ", $name) $(| $alias)* => Some(Team::$code),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+teams! {
+    ATL 37 "Atlanta" "Hawks" [];
+    BOS 38 "Boston" "Celtics" [];
+    BKN 51 "Brooklyn" "Nets" ["BRK"];
+    CHA 66 "Charlotte" "Hornets" ["CHO"];
+    CHI 41 "Chicago" "Bulls" [];
+    CLE 39 "Cleveland" "Cavaliers" [];
+    DAL 42 "Dallas" "Mavericks" [];
+    DEN 43 "Denver" "Nuggets" [];
+    DET 65 "Detroit" "Pistons" [];
+    GSW 44 "Golden State" "Warriors" ["GS"];
+    HOU 45 "Houston" "Rockets" [];
+    IND 54 "Indiana" "Pacers" [];
+    LAC 46 "LA" "Clippers" ["Los Angeles Clippers"];
+    LAL 47 "Los Angeles" "Lakers" ["LA Lakers"];
+    MEM 63 "Memphis" "Grizzlies" [];
+    MIA 48 "Miami" "Heat" [];
+    MIL 49 "Milwaukee" "Bucks" [];
+    MIN 50 "Minnesota" "Timberwolves" [];
+    NOP 40 "New Orleans" "Pelicans" ["NO"];
+    NYK 52 "New York" "Knicks" ["NY"];
+    OKC 60 "Oklahoma City" "Thunder" [];
+    ORL 53 "Orlando" "Magic" [];
+    PHI 55 "Philadelphia" "76ers" [];
+    PHX 56 "Phoenix" "Suns" ["PHO"];
+    POR 57 "Portland" "Trail Blazers" [];
+    SAC 58 "Sacramento" "Kings" [];
+    SAS 59 "San Antonio" "Spurs" ["SA"];
+    TOR 61 "Toronto" "Raptors" [];
+    UTA 62 "Utah" "Jazz" ["UTAH"];
+    WAS 64 "Washington" "Wizards" ["WSH"];
+}
+impl fmt::Display for Team {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+impl FromStr for Team {
+    type Err = String;
+    fn from_str(code: &str) -> Result<Self, String> {
+        Team::ALL.into_iter().find(|t| t.code() == code).ok_or_else(|| format!("'{code}' is not an NBA team code"))
+    }
+}
+
+/// An unordered pair of teams, written with the codes in alphabetical order: `BOS-NYK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct Matchup {
+    first: Team,
+    second: Team,
+}
+impl Matchup {
+    /// `None` when a team is said to meet itself.
+    pub fn new(a: Team, b: Team) -> Option<Matchup> {
+        match a.code().cmp(b.code()) {
+            std::cmp::Ordering::Less => Some(Matchup { first: a, second: b }),
+            std::cmp::Ordering::Greater => Some(Matchup { first: b, second: a }),
+            std::cmp::Ordering::Equal => None,
+        }
+    }
+    pub const fn teams(self) -> [Team; 2] {
+        [self.first, self.second]
+    }
+}
+impl fmt::Display for Matchup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.second)
+    }
+}
+impl FromStr for Matchup {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("'{text}' is not a matchup, expected e.g. BOS-NYK");
+        let (a, b) = text.split_once('-').ok_or_else(bad)?;
+        Matchup::new(a.parse()?, b.parse()?).ok_or_else(bad)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_sources_mean_the_same_team() {
+        for (team, written) in [
+            (Team::BKN, ["BKN", "BRK", "Brooklyn Nets"].as_slice()),
+            (Team::PHX, &["PHX", "PHO", "Phoenix Suns"]),
+            (Team::LAC, &["LAC", "LA Clippers", "Los Angeles Clippers"]),
+            (Team::GSW, &["GSW", "GS", "Golden State Warriors"]),
+            (Team::UTA, &["UTA", "UTAH"]),
+            (Team::WAS, &["WAS", "WSH"]),
+        ] {
+            written.iter().for_each(|w| assert_eq!(Team::of_source(w), Some(team), "{w}"));
+        }
+        assert_eq!(Team::of_source("Real Madrid"), None);
+        assert_eq!(Team::BOS.nba_id(), 1_610_612_738);
+    }
+    #[test]
+    fn a_matchup_does_not_know_who_is_at_home() {
+        assert_eq!(Matchup::new(Team::NYK, Team::BOS), Matchup::new(Team::BOS, Team::NYK));
+        assert_eq!(Matchup::new(Team::NYK, Team::BOS).unwrap().to_string(), "BOS-NYK");
+        assert_eq!(Matchup::new(Team::NYK, Team::NYK), None);
+        assert_eq!("BOS-NYK".parse(), Ok(Matchup::new(Team::NYK, Team::BOS).unwrap()));
+    }
+}

@@ -1,0 +1,133 @@
+//! The wire contract: released schemas, round trips, and `apache-avro` as the oracle of the codec.
+use schemas::{
+    features::*, ids::*, prediction::*, raw::*, registry, team::Team, units::*, wire,
+};
+
+#[test]
+fn every_type_has_a_released_schema_of_its_shape_that_reads_its_predecessors() {
+    assert_eq!(registry::check(), Vec::<String>::new());
+}
+
+#[test]
+fn no_two_schemas_share_an_id() {
+    let mut ids: Vec<u32> =
+        registry::entries().iter().flat_map(|e| e.released.iter().map(|text| registry::id_of(text))).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
+
+#[test]
+fn a_schema_that_drops_a_field_without_default_is_seen_as_incompatible() {
+    let v1 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
+    let v2 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int"}]}"#;
+    let v3 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}"#;
+    assert!(registry::can_read(v2, v1).is_err());
+    assert!(registry::can_read(v3, v1).is_ok());
+}
+
+fn features() -> Features {
+    Features {
+        player: PlayerId(203999),
+        game: GameId(22300061),
+        name: "Nikola Jokić".into(),
+        home: Team::DEN,
+        away: Team::LAL,
+        team: Some(Team::DEN),
+        date: EasternDate(19_700),
+        tip_off: Instant(1_698_190_200_000),
+        basis: Basis::Issued,
+        known_at: Instant(1_698_000_000_000),
+        eligibility: Eligibility::Eligible,
+        appearances: 7,
+        vector: vec![Feature::Value(24.25), Feature::Missing(MissingReason::NoShotZones)],
+        rest_days: Some(1),
+        main_line: Some(Line(2450)),
+        marks: vec![Mark::AgeUnknown],
+        comparables: vec![Comparable {
+            game: GameId(22300001),
+            points: 29,
+            tier: DefenceTier::Weak,
+            rest_days: 2,
+            is_home: true,
+            streak: Streak::Hot,
+        }],
+    }
+}
+fn prediction() -> Prediction {
+    Prediction {
+        player: PlayerId(203999),
+        game: GameId(22300061),
+        name: "Nikola Jokić".into(),
+        home: Team::DEN,
+        away: Team::LAL,
+        team: None,
+        date: EasternDate(19_700),
+        tip_off: Instant(1_698_190_200_000),
+        basis: Basis::Hindsight,
+        known_at: Instant(1),
+        eligibility: Eligibility::Eligible,
+        appearances: 7,
+        input_version: -5,
+        model_version: 9,
+        base_line: None,
+        line_source: Some(LineSource::Estimate),
+        rungs_not_made: vec![-2],
+        marks: vec![],
+        systems: vec![
+            SystemPrediction {
+                system: System::MovingAverage,
+                outcome: SystemOutcome::Predicted(Predicted {
+                    points: 23.5,
+                    spread: 6.0,
+                    confidence: 0.5,
+                    rungs: vec![Rung {
+                        rung: 0,
+                        line: Line(2350),
+                        p_over: 0.5,
+                        p_push: 0.0,
+                        recommendation: Recommendation::NO_LINE,
+                    }],
+                    without: vec!["pace_score".into()],
+                }),
+            },
+            SystemPrediction {
+                system: System::LearnedV1,
+                outcome: SystemOutcome::Skipped(SystemSkip::ModelAbsent),
+            },
+        ],
+    }
+}
+fn dead_letter() -> DeadLetter {
+    DeadLetter {
+        code: RejectCode::BadRow,
+        reason: "MIN is missing".into(),
+        raw: Some(RawId(-3)),
+        fetched_at: None,
+        origin: "raw.box-scores.v1".into(),
+        partition: 2,
+        offset: 9,
+        value: vec![0, 255, 10],
+    }
+}
+
+fn round_trip<E: wire::Event + PartialEq + std::fmt::Debug>(event: &E) {
+    let bytes = wire::encode(event).unwrap();
+    assert_eq!(&wire::decode::<E>(&bytes).unwrap(), event);
+    let schema = apache_avro::Schema::parse_str(E::RELEASED.last().unwrap()).unwrap();
+    let value = apache_avro::from_avro_datum(&schema, &mut &bytes[5..], None).expect("the oracle reads what we write");
+    let again = apache_avro::to_avro_datum(&schema, value).unwrap();
+    assert_eq!(again, bytes[5..], "the oracle writes the same bytes");
+    assert!(wire::decode::<E>(&bytes[..3]).is_err());
+    assert!(wire::decode::<E>(&[&[0, 9, 9, 9, 9], &bytes[5..]].concat()).is_err());
+}
+
+#[test]
+fn events_survive_the_wire_and_the_oracle_agrees() {
+    round_trip(&features());
+    round_trip(&prediction());
+    round_trip(&dead_letter());
+    let payload = "{\"a\": [1, null]}".to_owned();
+    round_trip(&RawEvent::new(Feed::EspnRoster, "BOS".into(), Instant(5), FetchOutcome::Partial, payload));
+}
