@@ -40,7 +40,7 @@ pub enum MissingReason {
 pub enum Feature {
     #[serde(rename = "Double")]
     Value(f64),
-    #[serde(rename = "MissingReason")]
+    #[serde(rename(serialize = "MissingReason", deserialize = "fastbreak.MissingReason"))]
     Missing(MissingReason),
 }
 impl Feature {

@@ -40,7 +40,9 @@ pub struct Game {
 }
 
 /// Sums over the players of one team in one game.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamTotals {
     pub playing_time: PlayingTime,

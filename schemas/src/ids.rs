@@ -78,7 +78,9 @@ impl FromStr for GameId {
 }
 
 /// A raw event by the first 64 bits of the BLAKE3 hash of its source, feed, key, fetch time and payload: names it in any log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(transparent)]
 pub struct RawId(pub i64);
 impl fmt::Display for RawId {
@@ -89,7 +91,9 @@ impl fmt::Display for RawId {
 impl FromStr for RawId {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        u64::from_str_radix(text, 16).map(|id| RawId(id as i64)).map_err(|_| format!("'{text}' is not a raw event id"))
+        u64::from_str_radix(text, 16)
+            .map(|id| RawId(id as i64))
+            .map_err(|_| format!("'{text}' is not a raw event id"))
     }
 }
 
@@ -190,7 +194,12 @@ impl FromStr for NamesId {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split('/');
         let mut next = || parts.next().ok_or_else(|| format!("'{text}' is not a row id"));
-        Ok(NamesId { scope: next()?.parse()?, team: next()?.parse()?, source: next()?.parse()?, date: next()?.parse()? })
+        Ok(NamesId {
+            scope: next()?.parse()?,
+            team: next()?.parse()?,
+            source: next()?.parse()?,
+            date: next()?.parse()?,
+        })
     }
 }
 

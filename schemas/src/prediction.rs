@@ -145,9 +145,9 @@ pub struct Predicted {
 /// A prediction, or the reason why there is none: an Avro union, whose branches serde knows by their Avro type names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 pub enum SystemOutcome {
-    #[serde(rename = "Predicted")]
+    #[serde(rename(serialize = "Predicted", deserialize = "fastbreak.Predicted"))]
     Predicted(Predicted),
-    #[serde(rename = "SystemSkip")]
+    #[serde(rename(serialize = "SystemSkip", deserialize = "fastbreak.SystemSkip"))]
     Skipped(SystemSkip),
 }
 

@@ -97,7 +97,9 @@ impl fmt::Display for Feed {
 }
 
 /// What became of a fetch, as the scraper says. None said means complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[avro_schema(namespace = "fastbreak")]
 pub enum FetchOutcome {

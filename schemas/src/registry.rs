@@ -15,7 +15,8 @@ use crate::{
     prediction::Prediction,
     raw::{DeadLetter, RawEvent},
     sighting::{
-        BoxScoreSighting, GameSighting, InjurySighting, LinkSighting, NamesSighting, OddsSighting, RosterSighting,
+        BoxScoreSighting, GameSighting, InjurySighting, LinkSighting, NamesSighting, OddsSighting,
+        RosterSighting,
     },
     wire::Event,
 };
@@ -119,7 +120,8 @@ fn derived<E: Event>() -> Result<String, String> {
 /// Whether `reader` reads all that `writer` wrote; the reason when not.
 pub fn can_read(reader: &str, writer: &str) -> Result<(), String> {
     let parse = |text| apache_avro::Schema::parse_str(text).map_err(|e| e.to_string());
-    apache_avro::schema_compatibility::SchemaCompatibility::can_read(&parse(writer)?, &parse(reader)?).map(|_| ())
+    apache_avro::schema_compatibility::SchemaCompatibility::can_read(&parse(writer)?, &parse(reader)?)
+        .map(|_| ())
         .map_err(|e| e.to_string())
 }
 

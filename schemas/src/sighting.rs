@@ -79,7 +79,9 @@ pub struct PlayerRef {
 }
 
 /// The counts of one player in one game. Zero minutes is an appearance of no length, not an absence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct BoxLine {
     pub playing_time: PlayingTime,

@@ -80,7 +80,10 @@ impl fmt::Display for Team {
 impl FromStr for Team {
     type Err = String;
     fn from_str(code: &str) -> Result<Self, String> {
-        Team::ALL.into_iter().find(|t| t.code() == code).ok_or_else(|| format!("'{code}' is not an NBA team code"))
+        Team::ALL
+            .into_iter()
+            .find(|t| t.code() == code)
+            .ok_or_else(|| format!("'{code}' is not an NBA team code"))
     }
 }
 

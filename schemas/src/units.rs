@@ -9,7 +9,9 @@ use serde_avro_derive::BuildSchema;
 use std::{fmt, str::FromStr};
 
 /// A UTC instant in milliseconds since the epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(transparent)]
 pub struct Instant(pub i64);
 
@@ -48,7 +50,9 @@ impl FromStr for Instant {
 }
 
 /// A US Eastern calendar day, in days since 1970-01-01: the day a game belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(transparent)]
 pub struct EasternDate(pub i32);
 
@@ -105,7 +109,9 @@ impl FromStr for EasternDate {
 }
 
 /// A season by its start year: 2023 is 2023-24.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(transparent)]
 pub struct Season(pub i16);
 impl fmt::Display for Season {
@@ -118,12 +124,16 @@ impl FromStr for Season {
     /// `2023-24`; the second part must be the year after the first.
     fn from_str(text: &str) -> Result<Self, String> {
         let season = text.get(..4).and_then(|year| year.parse().ok()).map(Season);
-        season.filter(|s| s.to_string() == text).ok_or_else(|| format!("'{text}' is not a season, expected e.g. 2023-24"))
+        season
+            .filter(|s| s.to_string() == text)
+            .ok_or_else(|| format!("'{text}' is not a season, expected e.g. 2023-24"))
     }
 }
 
 /// Playing time in whole seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(transparent)]
 pub struct PlayingTime(pub i32);
 impl PlayingTime {
@@ -133,7 +143,9 @@ impl PlayingTime {
 }
 
 /// A betting line in hundredths of a point: 24.5 is 2450. Never rounded, so 24.5 and 25 stay two lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(transparent)]
 pub struct Line(pub i32);
 impl Line {
@@ -148,7 +160,9 @@ impl fmt::Display for Line {
 }
 
 /// A price as the book wrote it, in thousandths. |price| ≥ 100 is American, 1 < price < 100 is decimal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
+)]
 #[serde(transparent)]
 pub struct Price(i32);
 impl Price {

@@ -1,7 +1,5 @@
 //! The wire contract: released schemas, round trips, and `apache-avro` as the oracle of the codec.
-use schemas::{
-    features::*, ids::*, prediction::*, raw::*, registry, team::Team, units::*, wire,
-};
+use schemas::{features::*, ids::*, prediction::*, raw::*, registry, team::Team, units::*, wire};
 
 #[test]
 fn every_type_has_a_released_schema_of_its_shape_that_reads_its_predecessors() {
@@ -10,8 +8,10 @@ fn every_type_has_a_released_schema_of_its_shape_that_reads_its_predecessors() {
 
 #[test]
 fn no_two_schemas_share_an_id() {
-    let mut ids: Vec<u32> =
-        registry::entries().iter().flat_map(|e| e.released.iter().map(|text| registry::id_of(text))).collect();
+    let mut ids: Vec<u32> = registry::entries()
+        .iter()
+        .flat_map(|e| e.released.iter().map(|text| registry::id_of(text)))
+        .collect();
     let all = ids.len();
     ids.sort_unstable();
     ids.dedup();
@@ -116,7 +116,8 @@ fn round_trip<E: wire::Event + PartialEq + std::fmt::Debug>(event: &E) {
     let bytes = wire::encode(event).unwrap();
     assert_eq!(&wire::decode::<E>(&bytes).unwrap(), event);
     let schema = apache_avro::Schema::parse_str(E::RELEASED.last().unwrap()).unwrap();
-    let value = apache_avro::from_avro_datum(&schema, &mut &bytes[5..], None).expect("the oracle reads what we write");
+    let value = apache_avro::from_avro_datum(&schema, &mut &bytes[5..], None)
+        .expect("the oracle reads what we write");
     let again = apache_avro::to_avro_datum(&schema, value).unwrap();
     assert_eq!(again, bytes[5..], "the oracle writes the same bytes");
     assert!(wire::decode::<E>(&bytes[..3]).is_err());
