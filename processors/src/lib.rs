@@ -6,6 +6,15 @@
 //! Invariant: the same state and the same record give the same answer on any machine in any year: no clock, randomness,
 //! environment, file or network here (`clippy.toml` forbids them).
 //! Not here: topics, offsets, commits; `runtime` has those, and `src/topology.rs` of the root joins the two.
+pub mod answers;
+pub mod fact;
+pub mod feature_builder;
+pub mod games;
 pub mod loader;
+pub mod markets;
+pub mod name_resolver;
 pub mod names;
 pub mod predictor;
+pub mod slate;
+pub mod team_form;
+pub mod view;

@@ -37,6 +37,16 @@ pub struct Game {
     pub away_players: i32,
     pub home_box_points: i32,
     pub away_box_points: i32,
+    /// The days it was known to be on, in the order of `known_at`: what dates of other sources are matched with.
+    pub days: Vec<GameDay>,
+}
+
+/// The Eastern day of a game, as known from an instant on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct GameDay {
+    pub known_at: Instant,
+    pub date: EasternDate,
 }
 
 /// Sums over the players of one team in one game.

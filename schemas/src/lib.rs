@@ -21,4 +21,4 @@ pub mod wire;
 pub use ids::{GameId, MatchupGameId, NamesId, PlayerGameId, PlayerId, RawId, Scope, TeamFormId, TeamGameId};
 pub use team::{Matchup, Team};
 pub use units::{EasternDate, Instant, Line, PlayingTime, Price, Season};
-pub use wire::{Event, WireError};
+pub use wire::{Event, Row, WireError};

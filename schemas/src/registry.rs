@@ -6,6 +6,8 @@
 //! replayed from the start.
 //! Not here: a registry client.
 use crate::{
+    ids::{MatchupGameId, NamesId, PlayerGameId, TeamFormId, TeamGameId},
+    team::Matchup,
     features::Features,
     form::{SlateEntry, TeamForm},
     game::{Game, PlayerGame, TeamGame},
@@ -109,6 +111,33 @@ events! {
     Prediction = "prediction" [1];
     LedgerEntry = "ledger-entry" [1];
     SinkBatchPlanned = "sink-batch-planned" [1];
+}
+
+macro_rules! rows {
+    ($($event:ty => $id:ty, $row:ident, $value:expr;)+) => {
+        $(impl crate::wire::Row for $event {
+            type Id = $id;
+            fn row_id(&self) -> Option<$id> {
+                let $row = self;
+                $value
+            }
+        })+
+    };
+}
+rows! {
+    Names => NamesId, r, Some(NamesId { scope: r.scope.parse().ok()?, team: r.team, source: r.source, date: r.date });
+    Game => MatchupGameId, r, Some(MatchupGameId { matchup: Matchup::new(r.home, r.away)?, game: r.game });
+    TeamGame => TeamGameId, r, Some(TeamGameId { team: r.team, game: r.game });
+    PlayerGame => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
+    Market => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
+    Availability => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
+    Quoted => MatchupGameId, r, Some(MatchupGameId { matchup: r.matchup, game: r.game });
+    TeamForm => TeamFormId, r, {
+        Some(TeamFormId { matchup: Matchup::new(r.team, r.opponent)?, game: r.game, team: r.team })
+    };
+    SlateEntry => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
+    Features => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
+    Prediction => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
 }
 
 fn derived<E: Event>() -> Result<String, String> {

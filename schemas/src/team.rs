@@ -95,6 +95,8 @@ pub struct Matchup {
     second: Team,
 }
 impl Matchup {
+    /// The first in the order of matchups.
+    pub const FIRST: Matchup = Matchup { first: Team::ATL, second: Team::BOS };
     /// `None` when a team is said to meet itself.
     pub fn new(a: Team, b: Team) -> Option<Matchup> {
         match a.code().cmp(b.code()) {

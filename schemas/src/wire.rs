@@ -17,6 +17,14 @@ pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema +
     fn schemas() -> &'static Schemas;
 }
 
+/// An event that is a row of a table topic: a newer one of the same id replaces it.
+pub trait Row: Event {
+    /// What names the row; its text is the record key.
+    type Id: std::fmt::Display + std::str::FromStr<Err = String> + Copy;
+    /// `None` for a row that names nothing, which no processor can have written.
+    fn row_id(&self) -> Option<Self::Id>;
+}
+
 /// Bytes that are no record of the type expected.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {

@@ -1,1 +1,152 @@
-//! placeholder
+//! The topics: one typed table of name, key, event, partitions and policy.
+//!
+//! Invariant: topics whose records meet in one processor have the same partition count and partitioner; a record's partition is
+//! that of the part of its key before the first '/'.
+//! Not here: any client, and which processor reads what (`src/topology.rs` of the root).
+use schemas::{
+    Event, Row,
+    features::Features,
+    form::{SlateEntry, TeamForm},
+    game::{Game, PlayerGame, TeamGame},
+    identity::Names,
+    market::{Availability, Market, Quoted},
+    ops::{LedgerEntry, SinkBatchPlanned},
+    prediction::Prediction,
+    raw::{Feed, RawEvent},
+    sighting::{
+        BoxScoreSighting, GameSighting, InjurySighting, LinkSighting, NamesSighting, OddsSighting, RosterSighting,
+    },
+};
+use std::marker::PhantomData;
+
+/// Partitions of every topic whose records meet others.
+pub const PARTITIONS: i32 = 6;
+
+/// How long a topic's records are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Raw events: kept without limit, the history from which everything can be made again.
+    Keep,
+    /// Streams: every record counts, old ones may be deleted once all readers have passed them.
+    Delete,
+    /// Tables: the newest record of each key.
+    Compact,
+}
+impl Policy {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Policy::Keep => "keep",
+            Policy::Delete => "delete",
+            Policy::Compact => "compact",
+        }
+    }
+}
+
+/// What is known of a topic without its event's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicInfo {
+    pub name: &'static str,
+    /// What the record key is.
+    pub key: &'static str,
+    /// The name of the event's schema.
+    pub event: &'static str,
+    pub partitions: i32,
+    pub policy: Policy,
+}
+
+/// A topic of events of one type.
+pub struct Topic<E> {
+    pub info: TopicInfo,
+    event: PhantomData<fn() -> E>,
+}
+impl<E: Event> Topic<E> {
+    const fn new(name: &'static str, key: &'static str, partitions: i32, policy: Policy) -> Self {
+        Topic { info: TopicInfo { name, key, event: E::NAME, partitions, policy }, event: PhantomData }
+    }
+}
+
+macro_rules! topics {
+    ($($name:ident: $event:ty = $text:literal, $key:literal, $partitions:expr, $policy:ident;)+) => {
+        $(#[doc = concat!("`", $text, "`, keyed by ", $key, ".")]
+        pub const $name: Topic<$event> = Topic::new($text, $key, $partitions, Policy::$policy);)+
+        /// Every topic, in the order in which data flows. Changelogs and dead letters derive from the processors' names.
+        pub const ALL: &[TopicInfo] = &[$($name.info),+];
+    };
+}
+topics! {
+    RAW_BOX_SCORES: RawEvent = "raw.box-scores.v1", "request", PARTITIONS, Keep;
+    RAW_SCHEDULES: RawEvent = "raw.schedules.v1", "request", PARTITIONS, Keep;
+    RAW_ODDS: RawEvent = "raw.odds.v1", "request", PARTITIONS, Keep;
+    RAW_ROSTERS: RawEvent = "raw.rosters.v1", "request", PARTITIONS, Keep;
+    GAME_SIGHTINGS: GameSighting = "core.game-sightings.v1", "matchup", PARTITIONS, Delete;
+    BOX_SCORE_SIGHTINGS: BoxScoreSighting = "core.box-score-sightings.v1", "matchup", PARTITIONS, Delete;
+    ODDS_SIGHTINGS: OddsSighting = "core.odds-sightings.v1", "matchup", PARTITIONS, Delete;
+    INJURY_SIGHTINGS: InjurySighting = "core.injury-sightings.v1", "matchup", PARTITIONS, Delete;
+    ROSTER_SIGHTINGS: RosterSighting = "core.roster-sightings.v1", "team", PARTITIONS, Delete;
+    NAME_SIGHTINGS: NamesSighting = "core.name-sightings.v1", "team", PARTITIONS, Delete;
+    IDENTITY_LINKS: LinkSighting = "core.identity-links.v1", "team", PARTITIONS, Delete;
+    NAMES: Names = "core.names.v1", "scope/team/source/date", PARTITIONS, Compact;
+    GAMES: Game = "core.games.v1", "matchup/game", PARTITIONS, Compact;
+    TEAM_GAMES: TeamGame = "core.team-games.v1", "team/game", PARTITIONS, Compact;
+    PLAYER_GAMES: PlayerGame = "core.player-games.v1", "player/game", PARTITIONS, Compact;
+    MARKETS: Market = "core.markets.v1", "player/game", PARTITIONS, Compact;
+    AVAILABILITY: Availability = "core.availability.v1", "player/game", PARTITIONS, Compact;
+    QUOTED: Quoted = "core.quoted.v1", "matchup/game", PARTITIONS, Compact;
+    TEAM_FORMS: TeamForm = "ml.team-forms.v1", "matchup/game/team", PARTITIONS, Compact;
+    SLATE_ENTRIES: SlateEntry = "ml.slate-entries.v1", "player/game", PARTITIONS, Compact;
+    FEATURES: Features = "ml.features.v1", "player/game", PARTITIONS, Compact;
+    PREDICTIONS: Prediction = "ml.predictions.v1", "player/game", PARTITIONS, Compact;
+    LEDGER: LedgerEntry = "ops.ledger.v1", "processor", 1, Delete;
+    SINK_BATCHES: SinkBatchPlanned = "ops.sink-batches.v1", "sink", 1, Compact;
+}
+
+/// The raw topic of a feed: exhaustive, so a feed without a topic does not compile.
+pub const fn raw_topic(feed: Feed) -> &'static Topic<RawEvent> {
+    match feed {
+        Feed::NbacomLeaguegamelog | Feed::BalldontlieStats | Feed::BalldontlieBoxScores => &RAW_BOX_SCORES,
+        Feed::NbacomSchedule => &RAW_SCHEDULES,
+        Feed::OddsapiEventOdds => &RAW_ODDS,
+        Feed::NbacomPlayerList | Feed::NbacomInjuryReport | Feed::EspnRoster | Feed::OperatorIdentityLinks => {
+            &RAW_ROSTERS
+        }
+    }
+}
+
+/// The partition of a record key: FNV-1a over the part before the first '/', modulo the count.
+pub fn partition_of(key: &str, partitions: i32) -> i32 {
+    let part = key.split('/').next().unwrap_or(key);
+    let hash = part.bytes().fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash % partitions.max(1) as u32) as i32
+}
+
+/// The record key of a table's row.
+pub fn row_key<R: Row>(id: R::Id) -> String {
+    id.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_stage_plural_and_version_and_no_two_are_equal() {
+        let mut names: Vec<&str> = ALL.iter().map(|topic| topic.name).collect();
+        for name in &names {
+            let parts: Vec<&str> = name.split('.').collect();
+            assert!(matches!(parts[..], ["raw" | "core" | "ml" | "ops", _, "v1"]), "{name}");
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+    #[test]
+    fn rows_of_one_player_share_a_partition_and_keys_spread_over_all() {
+        assert_eq!(partition_of("203999/0022300061", 6), partition_of("203999", 6));
+        let used: std::collections::BTreeSet<i32> = (0..100).map(|n| partition_of(&n.to_string(), 6)).collect();
+        assert_eq!(used, (0..6).collect());
+    }
+    #[test]
+    fn a_keys_partition_never_changes() {
+        assert_eq!([partition_of("BOS-NYK", 6), partition_of("203999", 6), partition_of("", 6)], [4, 2, 1]);
+    }
+}

@@ -1,0 +1,371 @@
+//! The facts of one matchup, and its games as they were known at any instant.
+//!
+//! Invariant: every `…_at(instant)` reads only fetches heard by then.
+//! Not here: which rows a change reaches (the view).
+use super::IN_THE_END;
+use crate::{
+    answers::{Answers, Question, known_by},
+    fact::{Fact, Fetch, standing, steps},
+    view::Waiting,
+};
+use schemas::{
+    EasternDate, GameId, Instant, Matchup, NamesId, PlayerId, PlayingTime, RawId, Team,
+    game::{Game, PlayerGame, PlayerGameStep, Score, TeamGame, TeamGameStep, TeamTotals},
+    identity::Names,
+    raw::{Feed, Source},
+    sighting::{BoxLine, BoxMember, BoxScoreSighting, Fixture, GameResult, GameSighting, GameStatus},
+};
+use std::collections::BTreeMap;
+
+/// How a box score says which game it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GameRef {
+    Id(GameId),
+    On(EasternDate),
+}
+/// One team's box score in one feed: the list whose newest complete fetch says who is present.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListId {
+    pub game: GameRef,
+    pub feed: Feed,
+    pub team: Team,
+}
+impl ListId {
+    pub fn of(sighting: &BoxScoreSighting) -> Self {
+        let game = sighting.game.map_or(GameRef::On(sighting.date), GameRef::Id);
+        ListId { game, feed: sighting.feed, team: sighting.team }
+    }
+}
+impl std::fmt::Display for ListId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.game {
+            GameRef::Id(game) => write!(f, "{game}/{}/{}", self.feed, self.team),
+            GameRef::On(date) => write!(f, "{date}/{}/{}", self.feed, self.team),
+        }
+    }
+}
+
+/// The feeds of box scores, most trusted first.
+const PRECEDENCE: [Feed; 3] = [Feed::NbacomLeaguegamelog, Feed::BalldontlieStats, Feed::BalldontlieBoxScores];
+
+#[derive(Default)]
+struct GameFacts {
+    fixture: Fact<Fixture>,
+    result: Fact<GameResult>,
+}
+impl GameFacts {
+    /// The fixture that stands, as known at an instant: the newest heard before the tip-off it states, else the first.
+    fn fixture_at(&self, at: Instant) -> Option<(&Fixture, Instant)> {
+        let heard = self.fixture.up_to(at);
+        let stands = heard.iter().rposition(|fetch| fetch.at < fetch.content.tip_off).unwrap_or(0);
+        let content = &heard.get(stands)?.content;
+        let since = heard[..=stands].iter().rev().take_while(|fetch| fetch.content == *content).last()?.at;
+        Some((content, since))
+    }
+    fn dates(&self) -> impl Iterator<Item = EasternDate> {
+        self.fixture.fetches().iter().map(|fetch| fetch.content.date)
+    }
+}
+
+/// Everything known of the games of two teams.
+#[derive(Default)]
+pub struct Tables {
+    games: BTreeMap<GameId, GameFacts>,
+    lists: BTreeMap<ListId, Fact<Vec<BoxMember>>>,
+    answers: Answers,
+    matchup: Option<Matchup>,
+}
+
+impl Tables {
+    pub fn matchup(&self) -> Option<Matchup> {
+        self.matchup
+    }
+    pub fn game_ids(&self) -> impl Iterator<Item = GameId> {
+        self.games.keys().copied()
+    }
+    pub fn lists(&self) -> impl Iterator<Item = &ListId> {
+        self.lists.keys()
+    }
+    pub fn lists_asking(&self, source: Source, date: EasternDate) -> impl Iterator<Item = &ListId> {
+        let asks = move |list: &&ListId| list.feed.source() == source && list.game == GameRef::On(date);
+        self.lists.keys().filter(asks)
+    }
+    pub fn merge_game(&mut self, s: &GameSighting) -> bool {
+        self.matchup = Matchup::new(s.fixture.home, s.fixture.away);
+        let facts = self.games.entry(s.game).or_default();
+        let fixture = facts.fixture.merge(s.heard, true, s.fixture);
+        let result = facts.result.merge(s.heard, true, s.result);
+        fixture || result
+    }
+    pub fn merge_box_score(&mut self, list: ListId, s: BoxScoreSighting) -> bool {
+        self.matchup = Matchup::new(s.team, s.opponent);
+        self.lists.entry(list).or_default().merge(s.heard, s.complete, s.members)
+    }
+    pub fn put_names(&mut self, id: NamesId, row: Option<Names>) {
+        self.answers.put(id, row);
+    }
+    /// The game, and every other whose box scores may be matched differently when its date changes.
+    pub fn near(&self, game: GameId, date: EasternDate) -> Vec<GameId> {
+        let mut dates: Vec<EasternDate> = vec![date];
+        dates.extend(self.games.get(&game).into_iter().flat_map(GameFacts::dates));
+        let near = |d: EasternDate| dates.iter().any(|date| (date.0 - d.0).abs() <= 2);
+        let others = self.games.iter().filter(|(id, facts)| **id != game && facts.dates().any(near));
+        std::iter::once(game).chain(others.map(|(id, _)| *id)).collect()
+    }
+    /// The games that a list may be of, at any instant.
+    pub fn games_of(&self, list: &ListId) -> Vec<GameId> {
+        match list.game {
+            GameRef::Id(game) => vec![game],
+            GameRef::On(day) => {
+                let may = |facts: &GameFacts| facts.dates().any(|date| (date.0 - day.0).abs() <= 1);
+                self.games.iter().filter(|(_, facts)| may(facts)).map(|(id, _)| *id).collect()
+            }
+        }
+    }
+    /// The game that a list is of, as known at an instant: the nearest by date, the earlier on a tie.
+    fn game_of(&self, list: &ListId, at: Instant) -> Option<GameId> {
+        match list.game {
+            GameRef::Id(game) => self.games.get(&game)?.fixture_at(at).map(|_| game),
+            GameRef::On(day) => {
+                let dated = self.games.iter().filter_map(|(id, facts)| Some((facts.fixture_at(at)?.0.date, *id)));
+                let near = dated.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
+                near.min_by_key(|(date, id)| ((date.0 - day.0).abs(), *date, *id)).map(|(_, id)| id)
+            }
+        }
+    }
+    /// The lists that may be of a game, one side, most trusted feed first.
+    fn lists_of(&self, game: GameId, team: Team) -> impl Iterator<Item = (&ListId, &Fact<Vec<BoxMember>>)> {
+        let mut refs = vec![GameRef::Id(game)];
+        let mut days: Vec<i32> = self.games.get(&game).into_iter().flat_map(GameFacts::dates).map(|d| d.0).collect();
+        days = days.iter().flat_map(|day| [day - 1, *day, day + 1]).collect();
+        days.sort_unstable();
+        days.dedup();
+        refs.extend(days.into_iter().map(|day| GameRef::On(EasternDate(day))));
+        PRECEDENCE.into_iter().flat_map(move |feed| {
+            let lists = refs.clone().into_iter();
+            lists.filter_map(move |game| self.lists.get_key_value(&ListId { game, feed, team }))
+        })
+    }
+    fn question<'a>(list: &ListId, name: &'a str, teams: &'a [Team; 2]) -> Option<Question<'a>> {
+        let GameRef::On(date) = list.game else { return None };
+        Some(Question { teams, source: list.feed.source(), date, name })
+    }
+    fn player_at(&self, list: &ListId, member: &BoxMember, at: Instant) -> Option<PlayerId> {
+        if member.player.nba.is_some() {
+            return member.player.nba;
+        }
+        let teams = self.matchup?.teams();
+        let question = Self::question(list, &member.player.name, &teams)?;
+        self.answers.player(question, known_by(at)).map(|(player, _)| player)
+    }
+    /// Everyone whom a box score of the game has ever been taken to list.
+    pub fn players_of(&self, game: GameId) -> Vec<PlayerId> {
+        let mut players = Vec::new();
+        let Some(matchup) = self.matchup else { return players };
+        let teams = matchup.teams();
+        for (list, fact) in teams.iter().flat_map(|team| self.lists_of(game, *team)) {
+            for member in fact.fetches().iter().flat_map(|fetch| &fetch.content) {
+                match (member.player.nba, Self::question(list, &member.player.name, &teams)) {
+                    (Some(player), _) => players.push(player),
+                    (None, Some(question)) => self.answers.anyone(question, &mut |p| players.push(p)),
+                    (None, None) => {}
+                }
+            }
+        }
+        players
+    }
+    /// Every instant at which what is known of one side of a game may have changed.
+    fn instants(&self, game: GameId, team: Team) -> Vec<Instant> {
+        let mut at = Vec::new();
+        if let Some(facts) = self.games.get(&game) {
+            at.extend(facts.fixture.fetches().iter().map(|fetch| fetch.at));
+            at.extend(facts.result.fetches().iter().map(|fetch| fetch.at));
+        }
+        let teams = self.matchup.map(Matchup::teams);
+        for (list, fact) in self.lists_of(game, team) {
+            at.extend(fact.fetches().iter().map(|fetch| fetch.at));
+            let GameRef::On(_) = list.game else { continue };
+            // Which game a day means depends on every fixture of the pair about that day.
+            at.extend(self.games_of(list).iter().filter_map(|g| self.games.get(g)).flat_map(|facts| {
+                facts.fixture.fetches().iter().map(|fetch| fetch.at)
+            }));
+            let Some(teams) = teams.as_ref() else { continue };
+            for member in fact.fetches().iter().flat_map(|fetch| &fetch.content) {
+                if let (None, Some(question)) = (member.player.nba, Self::question(list, &member.player.name, teams)) {
+                    self.answers.instants(question, &mut |instant| at.push(instant));
+                }
+            }
+        }
+        at
+    }
+    /// A player's line as the most trusted feed has it.
+    fn line_at(&self, game: GameId, team: Team, player: PlayerId, at: Instant) -> Option<Said<'_>> {
+        self.lists_of(game, team).find_map(|(list, fact)| {
+            if self.game_of(list, at) != Some(game) {
+                return None;
+            }
+            let fetches = standing(fact.up_to(at));
+            fetches.iter().rev().find_map(|fetch| {
+                let member = fetch.content.iter().find(|m| self.player_at(list, m, at) == Some(player))?;
+                Some(Said { feed: list.feed, fetch, member })
+            })
+        })
+    }
+    /// All lines of one side.
+    fn lines_at(&self, game: GameId, team: Team, at: Instant) -> BTreeMap<PlayerId, BoxLine> {
+        let mut lines = BTreeMap::new();
+        for (list, fact) in self.lists_of(game, team) {
+            if self.game_of(list, at) != Some(game) {
+                continue;
+            }
+            let mut of_list = BTreeMap::new();
+            for fetch in standing(fact.up_to(at)) {
+                for member in &fetch.content {
+                    if let Some(player) = self.player_at(list, member, at) {
+                        of_list.insert(player, member.line);
+                    }
+                }
+            }
+            of_list.into_iter().for_each(|(player, line)| _ = lines.entry(player).or_insert(line));
+        }
+        lines.into_iter().filter_map(|(player, line)| Some((player, line?))).collect()
+    }
+
+    pub fn player_game(&self, game: GameId, player: PlayerId) -> Option<PlayerGame> {
+        let facts = self.games.get(&game)?;
+        let teams = self.matchup?.teams();
+        let content_at = |at: Instant| -> Option<PlayerGameStep> {
+            let (fixture, _) = facts.fixture_at(at)?;
+            let said = teams.iter().find_map(|team| Some((*team, self.line_at(game, *team, player, at)?)));
+            let step = |team: Team, said: Option<&Said<'_>>| PlayerGameStep {
+                known_at: at,
+                raw: said.map_or(RawId::default(), |said| said.fetch.raw),
+                feed: said.map_or(Feed::NbacomLeaguegamelog, |said| said.feed),
+                name: said.map_or_else(String::new, |said| said.member.player.name.clone()),
+                team,
+                opponent: if fixture.home == team { fixture.away } else { fixture.home },
+                is_home: fixture.home == team,
+                date: fixture.date,
+                tip_off: fixture.tip_off,
+                line: said.and_then(|said| said.member.line),
+            };
+            Some(match said {
+                Some((team, said)) => step(team, Some(&said)),
+                None => step(fixture.home, None),
+            })
+        };
+        let mut instants = self.instants(game, teams[0]);
+        instants.extend(self.instants(game, teams[1]));
+        let same = |a: &PlayerGameStep, b: &PlayerGameStep| {
+            let plain = |s: &PlayerGameStep| PlayerGameStep { known_at: b.known_at, raw: b.raw, ..s.clone() };
+            a.line.is_none() && b.line.is_none() || plain(a) == *b
+        };
+        let mut steps = steps(instants, content_at, same);
+        // Before anybody said that he played there is nothing to retract.
+        let first = steps.iter().position(|step| step.line.is_some())?;
+        steps.drain(..first);
+        Some(PlayerGame { player, game, steps })
+    }
+
+    pub fn team_game(&self, game: GameId, team: Team) -> Option<TeamGame> {
+        let facts = self.games.get(&game)?;
+        let content_at = |at: Instant| -> Option<TeamGameStep> {
+            let (fixture, _) = facts.fixture_at(at)?;
+            let is_home = fixture.home == team;
+            let result = facts.result.up_to(at).last().map(|fetch| &fetch.content);
+            let lines = self.lines_at(game, team, at);
+            let appeared = lines.iter().filter(|(_, line)| line.playing_time > PlayingTime(0)).map(|(p, _)| *p);
+            Some(TeamGameStep {
+                known_at: at,
+                opponent: if is_home { fixture.away } else { fixture.home },
+                is_home,
+                date: fixture.date,
+                tip_off: fixture.tip_off,
+                tip_estimated: fixture.tip_estimated,
+                called_off: fixture.called_off,
+                score: result.and_then(|result| score(result, is_home)),
+                totals: (!lines.is_empty()).then(|| totals(lines.values())),
+                appeared: appeared.collect(),
+            })
+        };
+        let same = |a: &TeamGameStep, b: &TeamGameStep| TeamGameStep { known_at: b.known_at, ..a.clone() } == *b;
+        let steps = steps(self.instants(game, team), content_at, same);
+        (!steps.is_empty()).then_some(TeamGame { game, team, steps })
+    }
+
+    pub fn game(&self, game: GameId) -> Option<Game> {
+        let facts = self.games.get(&game)?;
+        let (fixture, known_at) = facts.fixture_at(IN_THE_END)?;
+        let result = facts.result.fetches().last().map(|fetch| fetch.content);
+        let side = |team: Team| {
+            let lines = self.lines_at(game, team, IN_THE_END);
+            (lines.len() as i32, lines.values().map(|line| line.points).sum::<i32>())
+        };
+        let ((home_players, home_box_points), (away_players, away_box_points)) =
+            (side(fixture.home), side(fixture.away));
+        let history = steps(
+            facts.fixture.fetches().iter().map(|fetch| fetch.at).collect(),
+            |at| facts.fixture_at(at).map(|(fixture, since)| (since, *fixture)),
+            |a, b| a.1 == b.1,
+        );
+        Some(Game {
+            game,
+            home: fixture.home,
+            away: fixture.away,
+            date: fixture.date,
+            tip_off: fixture.tip_off,
+            tip_estimated: fixture.tip_estimated,
+            called_off: fixture.called_off,
+            known_at,
+            status: result.map_or(GameStatus::Scheduled, |r| r.status),
+            home_points: result.and_then(|r| r.home_points),
+            away_points: result.and_then(|r| r.away_points),
+            home_players,
+            away_players,
+            home_box_points,
+            away_box_points,
+            days: history.into_iter().map(|(known_at, f)| schemas::game::GameDay { known_at, date: f.date }).collect(),
+        })
+    }
+
+    /// What of a list waits in the end: its fixture, or names that nobody knows; and how many fetches that holds up.
+    pub fn waiting(&self, matchup: Matchup, list: &ListId) -> (u32, Vec<Waiting>) {
+        let Some(fact) = self.lists.get(list) else { return (0, Vec::new()) };
+        let records = fact.fetches().len() as u32;
+        let what = format!("box score {list}");
+        if self.game_of(list, IN_THE_END).is_none() {
+            return (records, vec![Waiting { key: format!("fixture of {matchup}"), what }]);
+        }
+        let teams = matchup.teams();
+        let members = standing(fact.fetches()).iter().flat_map(|fetch| &fetch.content);
+        let unresolved = members.filter(|member| member.player.nba.is_none()).filter_map(|member| {
+            let why = self.answers.unresolved(Self::question(list, &member.player.name, &teams)?)?;
+            Some(Waiting { key: format!("name '{}' ({why})", member.player.name), what: what.clone() })
+        });
+        let waiting: Vec<Waiting> = unresolved.collect();
+        (if waiting.is_empty() { 0 } else { records }, waiting)
+    }
+}
+
+struct Said<'a> {
+    feed: Feed,
+    fetch: &'a Fetch<Vec<BoxMember>>,
+    member: &'a BoxMember,
+}
+
+fn score(result: &GameResult, is_home: bool) -> Option<Score> {
+    let (home, away) = (result.home_points?, result.away_points?);
+    let (own, opponent) = if is_home { (home, away) } else { (away, home) };
+    (result.status == GameStatus::Final).then_some(Score { own, opponent })
+}
+
+fn totals<'a>(lines: impl Iterator<Item = &'a BoxLine>) -> TeamTotals {
+    lines.fold(TeamTotals::default(), |sum, line| TeamTotals {
+        playing_time: PlayingTime(sum.playing_time.0 + line.playing_time.0),
+        points: sum.points + line.points,
+        field_goals_attempted: sum.field_goals_attempted + line.field_goals_attempted,
+        free_throws_attempted: sum.free_throws_attempted + line.free_throws_attempted,
+        turnovers: sum.turnovers + line.turnovers,
+        offensive_rebounds: sum.offensive_rebounds + line.offensive_rebounds,
+    })
+}

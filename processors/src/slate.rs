@@ -1,0 +1,176 @@
+//! The slate: the view by matchup that says who is a candidate for a game, and why.
+//!
+//! Candidates are the players of either team's last 10 games of the season, its roster, and whoever is quoted. An entry is
+//! published when both teams' forms exist; it carries both, for the feature builder.
+//! Invariant: an entry's `issued` part reads only what was known by tip-off.
+//! Not here: which side a player is on; the feature builder decides that from all his games.
+use crate::view::{Merged, View};
+use schemas::{
+    GameId, Instant, Matchup, MatchupGameId, PlayerGameId, PlayerId, Team, TeamFormId,
+    features::Basis,
+    form::{Candidacy, Form, SideEvidence, SlateEntry, TeamForm},
+    game::Game,
+    market::Quoted,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the view reads.
+#[derive(Clone, Debug)]
+pub enum In {
+    Game(MatchupGameId, Option<Game>),
+    Form(TeamFormId, Option<TeamForm>),
+    Quoted(MatchupGameId, Option<Quoted>),
+}
+
+/// Everything about the games of two teams that makes candidates.
+#[derive(Default)]
+pub struct Tables {
+    matchup: Option<Matchup>,
+    games: BTreeMap<GameId, Game>,
+    forms: BTreeMap<(GameId, Team), TeamForm>,
+    quoted: BTreeMap<GameId, Quoted>,
+}
+
+/// One candidate's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    pub id: PlayerGameId,
+    pub matchup: Matchup,
+}
+
+/// The slate view.
+pub struct Slate;
+impl View for Slate {
+    const NAME: &'static str = "slate";
+    type Key = Matchup;
+    type Tables = Tables;
+    type In = In;
+    type Slot = Slot;
+    type Out = SlateEntry;
+
+    fn key(&self, input: &In) -> Option<Matchup> {
+        Some(match input {
+            In::Game(id, _) | In::Quoted(id, _) => id.matchup,
+            In::Form(id, _) => id.matchup,
+        })
+    }
+    fn key_of(&self, slot: &Slot) -> Matchup {
+        slot.matchup
+    }
+    fn apply(&self, tables: &mut Tables, input: In, reached: &mut dyn FnMut(Slot)) -> Merged {
+        let Some(matchup) = self.key(&input) else { return Merged::Unchanged };
+        tables.matchup = Some(matchup);
+        let game = match &input {
+            In::Game(id, _) | In::Quoted(id, _) => id.game,
+            In::Form(id, _) => id.game,
+        };
+        let mut players = tables.candidates(game);
+        match input {
+            In::Game(_, row) => put(&mut tables.games, game, row),
+            In::Form(id, row) => put(&mut tables.forms, (game, id.team), row),
+            In::Quoted(_, row) => put(&mut tables.quoted, game, row),
+        }
+        players.extend(tables.candidates(game));
+        players.into_iter().for_each(|player| reached(Slot { id: PlayerGameId { player, game }, matchup }));
+        Merged::Row
+    }
+    fn slots(&self, tables: &Tables, known: &mut dyn FnMut(Slot)) {
+        let Some(matchup) = tables.matchup else { return };
+        for game in tables.games.keys().copied() {
+            let players = tables.candidates(game).into_iter();
+            players.for_each(|player| known(Slot { id: PlayerGameId { player, game }, matchup }));
+        }
+    }
+    fn derive(&self, tables: &Tables, slot: &Slot) -> Option<SlateEntry> {
+        let PlayerGameId { player, game } = slot.id;
+        let row = tables.games.get(&game).filter(|game| !game.called_off)?;
+        let issued = tables.candidacy(row, player, Basis::Issued);
+        let hindsight = tables.candidacy(row, player, Basis::Hindsight);
+        if issued.is_none() && hindsight.is_none() {
+            return None;
+        }
+        let differs = hindsight != issued;
+        Some(SlateEntry {
+            player,
+            game,
+            home: row.home,
+            away: row.away,
+            date: row.date,
+            tip_off: row.tip_off,
+            tip_estimated: row.tip_estimated,
+            issued,
+            hindsight: hindsight.filter(|_| differs),
+        })
+    }
+}
+
+fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
+    match row {
+        Some(row) => _ = table.insert(key, row),
+        None => _ = table.remove(&key),
+    }
+}
+
+impl Tables {
+    /// Everyone who is a candidate on either basis.
+    fn candidates(&self, game: GameId) -> BTreeSet<PlayerId> {
+        let mut players = BTreeSet::new();
+        let forms = self.forms.range((game, Team::ALL[0])..=(game, Team::ALL[29]));
+        for form in forms.flat_map(|(_, form)| form.issued.iter().chain(&form.hindsight)) {
+            players.extend(form.recent.iter().map(|recent| recent.player));
+            players.extend(form.roster.iter().map(|rostered| rostered.player));
+        }
+        if let Some(quoted) = self.quoted.get(&game) {
+            players.extend(quoted.issued.iter().chain(&quoted.hindsight).map(|quoted| quoted.player));
+        }
+        players
+    }
+    fn candidacy(&self, game: &Game, player: PlayerId, basis: Basis) -> Option<Candidacy> {
+        let form = |team: Team| -> Option<&Form> {
+            let form = self.forms.get(&(game.game, team))?;
+            match basis {
+                Basis::Issued => form.issued.as_ref(),
+                Basis::Hindsight => form.hindsight.as_ref().or(form.issued.as_ref()),
+            }
+        };
+        if basis == Basis::Issued && game.known_at >= game.tip_off {
+            return None;
+        }
+        let (home, away) = (form(game.home)?, form(game.away)?);
+        let quoted = self.quoted.get(&game.game);
+        let names = quoted.map(|q| if basis == Basis::Issued { &q.issued } else { &q.hindsight });
+        let quoted_at = names.and_then(|names| {
+            names.binary_search_by_key(&player, |quoted| quoted.player).ok().map(|at| names[at].known_at)
+        });
+        let reported = quoted.and_then(|q| match basis {
+            Basis::Issued => q.reported_issued,
+            Basis::Hindsight => q.reported_hindsight,
+        });
+        let mut sides: Vec<SideEvidence> =
+            [(game.home, home), (game.away, away)].iter().filter_map(|(team, form)| evidence(*team, form, player)).collect();
+        sides.sort_unstable();
+        if sides.is_empty() && quoted_at.is_none() {
+            return None;
+        }
+        let known = [home.known_at, away.known_at, game.known_at].into_iter().chain(quoted_at).chain(reported);
+        Some(Candidacy {
+            known_at: known.max().unwrap_or(Instant::EVER),
+            sides,
+            quoted: quoted_at.is_some(),
+            reported: reported.is_some(),
+            home: home.numbers,
+            away: away.numbers,
+        })
+    }
+}
+
+fn evidence(team: Team, form: &Form, player: PlayerId) -> Option<SideEvidence> {
+    let recent = form.recent.binary_search_by_key(&player, |recent| recent.player).ok().map(|at| form.recent[at]);
+    let rostered = form.roster.binary_search_by_key(&player, |rostered| rostered.player).ok().map(|at| form.roster[at]);
+    (recent.is_some() || rostered.is_some()).then(|| SideEvidence {
+        team,
+        last_game: recent.map(|recent| recent.last_game),
+        rostered: rostered.map(|rostered| rostered.since),
+        born: rostered.and_then(|rostered| rostered.born),
+    })
+}
