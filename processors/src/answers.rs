@@ -90,5 +90,7 @@ impl Answers {
 
 /// The last step known at or before an instant.
 pub fn known_by(at: Instant) -> impl Fn(&[NameStep]) -> Option<&NameStep> + Copy {
-    move |steps| steps.partition_point(|step| step.known_at <= at).checked_sub(1).and_then(|last| steps.get(last))
+    move |steps| {
+        steps.partition_point(|step| step.known_at <= at).checked_sub(1).and_then(|last| steps.get(last))
+    }
 }

@@ -5,9 +5,9 @@
 //! Invariant: nothing heard after a tip-off, no later game, correction or filled gap, changes an issued row of it.
 //! Not here: what systems make of the vector (predictor).
 mod history;
-mod vector;
 #[cfg(test)]
 mod tests;
+mod vector;
 
 use crate::{
     fact::Cutoff,
@@ -63,7 +63,9 @@ impl View for FeatureBuilder {
 
     fn key(&self, input: &In) -> Option<PlayerId> {
         Some(match input {
-            In::PlayerGame(id, _) | In::Market(id, _) | In::Availability(id, _) | In::Entry(id, _) => id.player,
+            In::PlayerGame(id, _) | In::Market(id, _) | In::Availability(id, _) | In::Entry(id, _) => {
+                id.player
+            }
         })
     }
     fn key_of(&self, slot: &PlayerGameId) -> PlayerId {
@@ -108,7 +110,8 @@ impl View for FeatureBuilder {
                 let later = tables.by_tip_off.range((since, GameId(0))..).map(|(_, game)| *game);
                 let same_season = later.take_while(|game| game.season() == id.game.season());
                 let numbers = |entry: &SlateEntry| {
-                    [&entry.issued, &entry.hindsight].map(|c| c.as_ref().map(|c| (c.known_at, c.home, c.away)))
+                    [&entry.issued, &entry.hindsight]
+                        .map(|c| c.as_ref().map(|c| (c.known_at, c.home, c.away)))
                 };
                 if old.as_ref().map(numbers) != row.as_ref().map(numbers) {
                     same_season.for_each(reach);
@@ -220,7 +223,8 @@ impl Tables {
         let mut known_at = Instant::EVER;
         let forms = |appearance: &Appearance<'_>| -> Option<f64> {
             let entry = self.entries.get(&appearance.game)?;
-            let candidacy = candidacy(entry, Basis::Issued).or_else(|| candidacy(entry, known.cut.basis()))?;
+            let candidacy =
+                candidacy(entry, Basis::Issued).or_else(|| candidacy(entry, known.cut.basis()))?;
             if known.cut.basis() == Basis::Issued && !known.cut.is_heard(candidacy.known_at) {
                 return None;
             }

@@ -120,9 +120,16 @@ impl View for NameResolver {
     }
     fn derive(&self, tables: &Tables, slot: &NamesId) -> Option<Names> {
         let season = slot.date.season();
-        let names = tables.asked.get(&Asked { season, date: slot.date, scope: slot.scope, source: slot.source })?;
+        let names =
+            tables.asked.get(&Asked { season, date: slot.date, scope: slot.scope, source: slot.source })?;
         let answers = names.iter().map(|name| tables.answer(name, season, slot.date)).collect();
-        Some(Names { scope: slot.scope.to_string(), team: slot.team, source: slot.source, date: slot.date, answers })
+        Some(Names {
+            scope: slot.scope.to_string(),
+            team: slot.team,
+            source: slot.source,
+            date: slot.date,
+            answers,
+        })
     }
 }
 
@@ -148,7 +155,8 @@ impl Tables {
         for player in &s.names {
             let Some(id) = player.nba else { continue };
             let at = (id, player.name.clone());
-            let entry = known.entry(at).or_insert_with(|| Known { name: Name::new(&player.name), since: Vec::new() });
+            let entry =
+                known.entry(at).or_insert_with(|| Known { name: Name::new(&player.name), since: Vec::new() });
             news |= entry.learn(s.date, s.heard.fetched_at);
         }
         if news {
@@ -173,13 +181,18 @@ impl Tables {
         instants.extend(links.iter().flat_map(|fact| fact.fetches()).map(|fetch| fetch.at));
         let content_at = |at: Instant| {
             let known = |of: &[(PlayerId, &Name, Instant)]| {
-                recognise(&asked, of.iter().filter(|(.., heard)| *heard <= at).map(|(id, name, _)| (*id, *name)))
+                recognise(
+                    &asked,
+                    of.iter().filter(|(.., heard)| *heard <= at).map(|(id, name, _)| (*id, *name)),
+                )
             };
-            let (rule, players) = known(&same).or_else(|| known(&before)).map_or((None, vec![]), |(r, p)| (Some(r), p));
+            let (rule, players) =
+                known(&same).or_else(|| known(&before)).map_or((None, vec![]), |(r, p)| (Some(r), p));
             let said = links.and_then(|fact| fact.up_to(at).last()).map(|fetch| fetch.content);
             Some(NameStep { known_at: at, rule, players, link: said.unwrap_or_else(|| shipped_link(&asked)) })
         };
-        let same_step = |a: &NameStep, b: &NameStep| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
+        let same_step =
+            |a: &NameStep, b: &NameStep| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
         NameAnswer { name: name.to_owned(), steps: steps(instants, content_at, same_step) }
     }
 }

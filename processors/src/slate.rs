@@ -146,13 +146,16 @@ impl Tables {
             Basis::Issued => q.reported_issued,
             Basis::Hindsight => q.reported_hindsight,
         });
-        let mut sides: Vec<SideEvidence> =
-            [(game.home, home), (game.away, away)].iter().filter_map(|(team, form)| evidence(*team, form, player)).collect();
+        let mut sides: Vec<SideEvidence> = [(game.home, home), (game.away, away)]
+            .iter()
+            .filter_map(|(team, form)| evidence(*team, form, player))
+            .collect();
         sides.sort_unstable();
         if sides.is_empty() && quoted_at.is_none() {
             return None;
         }
-        let known = [home.known_at, away.known_at, game.known_at].into_iter().chain(quoted_at).chain(reported);
+        let known =
+            [home.known_at, away.known_at, game.known_at].into_iter().chain(quoted_at).chain(reported);
         Some(Candidacy {
             known_at: known.max().unwrap_or(Instant::EVER),
             sides,
@@ -165,8 +168,10 @@ impl Tables {
 }
 
 fn evidence(team: Team, form: &Form, player: PlayerId) -> Option<SideEvidence> {
-    let recent = form.recent.binary_search_by_key(&player, |recent| recent.player).ok().map(|at| form.recent[at]);
-    let rostered = form.roster.binary_search_by_key(&player, |rostered| rostered.player).ok().map(|at| form.roster[at]);
+    let recent =
+        form.recent.binary_search_by_key(&player, |recent| recent.player).ok().map(|at| form.recent[at]);
+    let rostered =
+        form.roster.binary_search_by_key(&player, |rostered| rostered.player).ok().map(|at| form.roster[at]);
     (recent.is_some() || rostered.is_some()).then(|| SideEvidence {
         team,
         last_game: recent.map(|recent| recent.last_game),

@@ -117,8 +117,11 @@ impl View for TeamForms {
         }
         // A moved horizon opens or closes what lies between, and the two games after it.
         let after = tables.horizon();
-        let between = tables.by_tip_off.range((before.min(after), GameId(0))..=(before.max(after), GameId(u32::MAX)));
-        touched.extend(between.map(|(_, game)| *game).chain(tables.next_two(before)).chain(tables.next_two(after)));
+        let between =
+            tables.by_tip_off.range((before.min(after), GameId(0))..=(before.max(after), GameId(u32::MAX)));
+        touched.extend(
+            between.map(|(_, game)| *game).chain(tables.next_two(before)).chain(tables.next_two(after)),
+        );
         touched.into_iter().for_each(|game| reached(Slot::Form { team, game }));
         merged
     }
@@ -138,7 +141,13 @@ impl View for TeamForms {
         let issued = tables.form(*game, now, Cutoff::at_tip_off(now.tip_off, Basis::Issued));
         let hindsight = tables.form(*game, now, Cutoff::at_tip_off(now.tip_off, Basis::Hindsight));
         let differs = hindsight != issued;
-        Some(TeamForm { game: *game, team: *team, opponent: now.opponent, issued, hindsight: hindsight.filter(|_| differs) })
+        Some(TeamForm {
+            game: *game,
+            team: *team,
+            opponent: now.opponent,
+            issued,
+            hindsight: hindsight.filter(|_| differs),
+        })
     }
     fn waiting(&self, tables: &Tables, slot: &Slot) -> (u32, Vec<Waiting>) {
         match slot {
@@ -220,7 +229,10 @@ impl Tables {
         Some(Form {
             known_at: known_at.max(rosters_known),
             numbers: numbers(&past, now.date),
-            recent: recent.into_iter().map(|(player, last_game)| RecentPlayer { player, last_game }).collect(),
+            recent: recent
+                .into_iter()
+                .map(|(player, last_game)| RecentPlayer { player, last_game })
+                .collect(),
             roster,
         })
     }
@@ -236,11 +248,17 @@ impl Tables {
                         let question = Self::question(*feed, *date, &member.player.name);
                         self.answers.player(question, |steps| cut.believe(steps, |step| step.known_at))
                     };
-                    let Some((player, since)) = member.player.nba.map(|id| (id, Instant::EVER)).or_else(named) else {
+                    let Some((player, since)) =
+                        member.player.nba.map(|id| (id, Instant::EVER)).or_else(named)
+                    else {
                         continue;
                     };
                     known_at = known_at.max(fetch.at).max(since);
-                    let entry = roster.entry(player).or_insert(RosteredPlayer { player, since: fetch.at, born: None });
+                    let entry = roster.entry(player).or_insert(RosteredPlayer {
+                        player,
+                        since: fetch.at,
+                        born: None,
+                    });
                     entry.since = entry.since.max(fetch.at);
                     entry.born = entry.born.or(member.born);
                 }
@@ -268,7 +286,8 @@ impl Tables {
 /// A team's numbers from its past games, newest first.
 fn numbers(past: &[&TeamGameStep], date: EasternDate) -> FormNumbers {
     let boxes = || past.iter().filter_map(|step| Some((step, BoxNumbers::of(step)?)));
-    let mean = |n: usize, of: &dyn Fn(&BoxNumbers) -> Option<f64>| mean(boxes().take(n).filter_map(|(_, b)| of(&b)));
+    let mean =
+        |n: usize, of: &dyn Fn(&BoxNumbers) -> Option<f64>| mean(boxes().take(n).filter_map(|(_, b)| of(&b)));
     let (mut won, mut decided) = (0.0, 0.0);
     for step in past {
         let opponent = step.score.map(|score| (score.own, score.opponent));
@@ -294,7 +313,8 @@ struct BoxNumbers {
 impl BoxNumbers {
     fn of(step: &TeamGameStep) -> Option<Self> {
         let totals = step.totals?;
-        let possessions = f64::from(totals.field_goals_attempted) + 0.44 * f64::from(totals.free_throws_attempted)
+        let possessions = f64::from(totals.field_goals_attempted)
+            + 0.44 * f64::from(totals.free_throws_attempted)
             + f64::from(totals.turnovers)
             - f64::from(totals.offensive_rebounds);
         let overtimes = ((totals.playing_time.minutes() - 240.0) / 25.0).round().max(0.0);

@@ -45,7 +45,12 @@ pub trait View: Send + Sync + 'static {
     /// The key under which a slot is derived.
     fn key_of(&self, slot: &Self::Slot) -> Self::Key;
     /// Puts one input into the tables and names every slot whose output it can reach.
-    fn apply(&self, tables: &mut Self::Tables, input: Self::In, reached: &mut dyn FnMut(Self::Slot)) -> Merged;
+    fn apply(
+        &self,
+        tables: &mut Self::Tables,
+        input: Self::In,
+        reached: &mut dyn FnMut(Self::Slot),
+    ) -> Merged;
     /// Every slot that the tables may give an output for.
     fn slots(&self, tables: &Self::Tables, known: &mut dyn FnMut(Self::Slot));
     /// The output row as a function of the tables alone; `None` when there is no such row.

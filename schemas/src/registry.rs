@@ -6,12 +6,11 @@
 //! replayed from the start.
 //! Not here: a registry client.
 use crate::{
-    ids::{MatchupGameId, NamesId, PlayerGameId, TeamFormId, TeamGameId},
-    team::Matchup,
     features::Features,
     form::{SlateEntry, TeamForm},
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
+    ids::{MatchupGameId, NamesId, PlayerGameId, TeamFormId, TeamGameId},
     market::{Availability, Market, Quoted},
     ops::{LedgerEntry, SinkBatchPlanned},
     prediction::Prediction,
@@ -20,6 +19,7 @@ use crate::{
         BoxScoreSighting, GameSighting, InjurySighting, LinkSighting, NamesSighting, OddsSighting,
         RosterSighting,
     },
+    team::Matchup,
     wire::Event,
 };
 use serde_avro_fast::Schema;

@@ -37,12 +37,17 @@ pub struct History<'a> {
 const VERSUS_DAYS: i32 = 3 * 365;
 
 impl<'a> History<'a> {
-    pub fn before(seasons: &'a BTreeMap<Season, BTreeMap<GameId, PlayerGame>>, entry: &SlateEntry, cut: Cutoff) -> Self {
+    pub fn before(
+        seasons: &'a BTreeMap<Season, BTreeMap<GameId, PlayerGame>>,
+        entry: &SlateEntry,
+        cut: Cutoff,
+    ) -> Self {
         let season = entry.game.season();
         let believed = |row: &'a PlayerGame| -> Option<Appearance<'a>> {
             let step = cut.believe(&row.steps, |step| step.known_at)?;
             let line = step.line.as_ref()?;
-            let counts = cut.is_past(step.effective_at()) && line.playing_time.0 > 0 && row.game != entry.game;
+            let counts =
+                cut.is_past(step.effective_at()) && line.playing_time.0 > 0 && row.game != entry.game;
             counts.then_some(Appearance { game: row.game, step, line })
         };
         let in_season = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
@@ -52,11 +57,13 @@ impl<'a> History<'a> {
         let meets = |a: &Appearance<'a>| [entry.home, entry.away].contains(&a.step.opponent);
         let recent = |a: &Appearance<'a>| entry.date.0 - a.step.date.0 <= VERSUS_DAYS;
         let earlier = (1..=3).flat_map(|back| in_season(Season(season.0 - back)));
-        let pairs = earlier.filter(|row| {
-            row.steps.iter().any(|step| [entry.home, entry.away].contains(&step.opponent))
-        });
-        let mut versus: Vec<Appearance<'a>> =
-            pairs.filter_map(believed).chain(of_season.iter().copied()).filter(|a| meets(a) && recent(a)).collect();
+        let pairs = earlier
+            .filter(|row| row.steps.iter().any(|step| [entry.home, entry.away].contains(&step.opponent)));
+        let mut versus: Vec<Appearance<'a>> = pairs
+            .filter_map(believed)
+            .chain(of_season.iter().copied())
+            .filter(|a| meets(a) && recent(a))
+            .collect();
         versus.sort_unstable_by_key(in_order);
         let latest = of_season.last().copied().or_else(|| {
             let before = seasons.range(..season).rev();

@@ -34,7 +34,9 @@ pub(super) fn compute(known: &Known<'_>, side: Side) -> Vec<Feature> {
         .filter(|appearance| appearance.step.opponent == side.opponent)
         .map(|appearance| f64::from(appearance.line.points))
         .collect();
-    let sum = |of: fn(&schemas::sighting::BoxLine) -> i32| -> f64 { history.last(10).map(|a| f64::from(of(a.line))).sum() };
+    let sum = |of: fn(&schemas::sighting::BoxLine) -> i32| -> f64 {
+        history.last(10).map(|a| f64::from(of(a.line))).sum()
+    };
     let (shots, points) = (sum(|line| line.field_goals_attempted), sum(|line| line.points));
     let minutes: f64 = history.last(10).map(|a| a.line.playing_time.minutes()).sum();
     let ratio = |part: f64, whole: f64| match (season, whole > 0.0) {
@@ -49,25 +51,37 @@ pub(super) fn compute(known: &Known<'_>, side: Side) -> Vec<Feature> {
     set(at::POINTS_AVG_LAST_5, played(history.mean_points(5)));
     set(at::POINTS_AVG_LAST_10, played(history.mean_points(10)));
     set(at::POINTS_AVG_SEASON, played(history.mean_points(season)));
-    set(at::POINTS_STD_LAST_10, sample_deviation(history.last(10).map(|a| f64::from(a.line.points)).collect()));
+    set(
+        at::POINTS_STD_LAST_10,
+        sample_deviation(history.last(10).map(|a| f64::from(a.line.points)).collect()),
+    );
     set(at::GAMES_IN_LAST_7_DAYS, Feature::Value(load.games_7 as f64));
     set(at::FATIGUE_SCORE, or(load.rest_days.map(|_| load.fatigue_score()), Why::NoAppearances));
     set(at::SHOT_ZONE_MISMATCH_SCORE, Feature::Missing(Why::NoShotZones));
     let pace_score = |theirs: f64, ours: f64| ((theirs - ours) / 2.0).clamp(-3.0, 3.0);
-    set(at::PACE_SCORE, team(opponent.pace_15.zip(own.pace_10).map(|(theirs, ours)| pace_score(theirs, ours))));
+    set(
+        at::PACE_SCORE,
+        team(opponent.pace_15.zip(own.pace_10).map(|(theirs, ours)| pace_score(theirs, ours))),
+    );
     set(at::USAGE_SPIKE_SCORE, Feature::Missing(Why::NoProjection));
-    set(at::REST_ADVANTAGE, match (load.rest_days, opponent.rest_days) {
-        (None, _) => Feature::Missing(Why::NoAppearances),
-        (_, None) => Feature::Missing(Why::NoTeamGames),
-        (Some(ours), Some(theirs)) => Feature::Value(f64::from((ours - theirs).clamp(-2, 2))),
-    });
-    set(at::INJURY_RISK, match known.availability.map(|availability| availability.status) {
-        None if !known.candidacy.reported => Feature::Missing(Why::NoReport),
-        None | Some(InjuryStatus::Available) => Feature::Value(0.0),
-        Some(InjuryStatus::Probable) => Feature::Value(1.0),
-        Some(InjuryStatus::Questionable) => Feature::Value(2.0),
-        Some(InjuryStatus::Doubtful | InjuryStatus::Out) => Feature::Value(3.0),
-    });
+    set(
+        at::REST_ADVANTAGE,
+        match (load.rest_days, opponent.rest_days) {
+            (None, _) => Feature::Missing(Why::NoAppearances),
+            (_, None) => Feature::Missing(Why::NoTeamGames),
+            (Some(ours), Some(theirs)) => Feature::Value(f64::from((ours - theirs).clamp(-2, 2))),
+        },
+    );
+    set(
+        at::INJURY_RISK,
+        match known.availability.map(|availability| availability.status) {
+            None if !known.candidacy.reported => Feature::Missing(Why::NoReport),
+            None | Some(InjuryStatus::Available) => Feature::Value(0.0),
+            Some(InjuryStatus::Probable) => Feature::Value(1.0),
+            Some(InjuryStatus::Questionable) => Feature::Value(2.0),
+            Some(InjuryStatus::Doubtful | InjuryStatus::Out) => Feature::Value(3.0),
+        },
+    );
     set(at::RECENT_TREND, recent_trend(history.last(5).map(|a| f64::from(a.line.points)).collect()));
     let change = history.mean_minutes(5).zip(history.mean_minutes(season));
     set(at::MINUTES_CHANGE, played(change.map(|(recent, season)| minutes_change(recent, season))));
@@ -142,7 +156,8 @@ struct Load {
 impl Load {
     fn of(known: &Known<'_>, born: Option<EasternDate>) -> Self {
         let (season, date) = (&known.history.season, known.entry.date);
-        let within = |days: i32| season.iter().filter(move |a| (1..=days).contains(&(date.0 - a.step.date.0)));
+        let within =
+            |days: i32| season.iter().filter(move |a| (1..=days).contains(&(date.0 - a.step.date.0)));
         let days: Vec<i32> = within(14).map(|a| a.step.date.0).collect();
         Load {
             rest_days: season.last().map(|last| (date.0 - last.step.date.0 - 1).max(0)),
@@ -187,7 +202,8 @@ mod tests {
     use super::*;
 
     fn load(rest_days: i32, games_7: usize, minutes_7: f64, back_to_backs_14: usize, age: i32) -> f64 {
-        Load { rest_days: Some(rest_days), games_7, minutes_7, back_to_backs_14, age: Some(age) }.fatigue_score()
+        Load { rest_days: Some(rest_days), games_7, minutes_7, back_to_backs_14, age: Some(age) }
+            .fatigue_score()
     }
     #[test]
     fn fatigue_scores_are_those_worked_out_by_hand() {

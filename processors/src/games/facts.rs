@@ -127,7 +127,8 @@ impl Tables {
         match list.game {
             GameRef::Id(game) => self.games.get(&game)?.fixture_at(at).map(|_| game),
             GameRef::On(day) => {
-                let dated = self.games.iter().filter_map(|(id, facts)| Some((facts.fixture_at(at)?.0.date, *id)));
+                let dated =
+                    self.games.iter().filter_map(|(id, facts)| Some((facts.fixture_at(at)?.0.date, *id)));
                 let near = dated.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
                 near.min_by_key(|(date, id)| ((date.0 - day.0).abs(), *date, *id)).map(|(_, id)| id)
             }
@@ -136,7 +137,8 @@ impl Tables {
     /// The lists that may be of a game, one side, most trusted feed first.
     fn lists_of(&self, game: GameId, team: Team) -> impl Iterator<Item = (&ListId, &Fact<Vec<BoxMember>>)> {
         let mut refs = vec![GameRef::Id(game)];
-        let mut days: Vec<i32> = self.games.get(&game).into_iter().flat_map(GameFacts::dates).map(|d| d.0).collect();
+        let mut days: Vec<i32> =
+            self.games.get(&game).into_iter().flat_map(GameFacts::dates).map(|d| d.0).collect();
         days = days.iter().flat_map(|day| [day - 1, *day, day + 1]).collect();
         days.sort_unstable();
         days.dedup();
@@ -186,12 +188,17 @@ impl Tables {
             at.extend(fact.fetches().iter().map(|fetch| fetch.at));
             let GameRef::On(_) = list.game else { continue };
             // Which game a day means depends on every fixture of the pair about that day.
-            at.extend(self.games_of(list).iter().filter_map(|g| self.games.get(g)).flat_map(|facts| {
-                facts.fixture.fetches().iter().map(|fetch| fetch.at)
-            }));
+            at.extend(
+                self.games_of(list)
+                    .iter()
+                    .filter_map(|g| self.games.get(g))
+                    .flat_map(|facts| facts.fixture.fetches().iter().map(|fetch| fetch.at)),
+            );
             let Some(teams) = teams.as_ref() else { continue };
             for member in fact.fetches().iter().flat_map(|fetch| &fetch.content) {
-                if let (None, Some(question)) = (member.player.nba, Self::question(list, &member.player.name, teams)) {
+                if let (None, Some(question)) =
+                    (member.player.nba, Self::question(list, &member.player.name, teams))
+                {
                     self.answers.instants(question, &mut |instant| at.push(instant));
                 }
             }
@@ -274,7 +281,8 @@ impl Tables {
             let is_home = fixture.home == team;
             let result = facts.result.up_to(at).last().map(|fetch| &fetch.content);
             let lines = self.lines_at(game, team, at);
-            let appeared = lines.iter().filter(|(_, line)| line.playing_time > PlayingTime(0)).map(|(p, _)| *p);
+            let appeared =
+                lines.iter().filter(|(_, line)| line.playing_time > PlayingTime(0)).map(|(p, _)| *p);
             Some(TeamGameStep {
                 known_at: at,
                 opponent: if is_home { fixture.away } else { fixture.home },
@@ -288,7 +296,8 @@ impl Tables {
                 appeared: appeared.collect(),
             })
         };
-        let same = |a: &TeamGameStep, b: &TeamGameStep| TeamGameStep { known_at: b.known_at, ..a.clone() } == *b;
+        let same =
+            |a: &TeamGameStep, b: &TeamGameStep| TeamGameStep { known_at: b.known_at, ..a.clone() } == *b;
         let steps = steps(self.instants(game, team), content_at, same);
         (!steps.is_empty()).then_some(TeamGame { game, team, steps })
     }
@@ -324,7 +333,10 @@ impl Tables {
             away_players,
             home_box_points,
             away_box_points,
-            days: history.into_iter().map(|(known_at, f)| schemas::game::GameDay { known_at, date: f.date }).collect(),
+            days: history
+                .into_iter()
+                .map(|(known_at, f)| schemas::game::GameDay { known_at, date: f.date })
+                .collect(),
         })
     }
 

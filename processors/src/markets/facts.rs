@@ -89,7 +89,8 @@ impl Tables {
     }
     /// The days of what was asked on a day: events ask about their own, reports about the day they appeared.
     pub fn days_asking(&self, source: Source, date: EasternDate) -> Vec<EasternDate> {
-        let reports = self.reports.keys().filter(|(_, at)| source == Source::Nbacom && at.eastern_date() == date);
+        let reports =
+            self.reports.keys().filter(|(_, at)| source == Source::Nbacom && at.eastern_date() == date);
         reports.map(|(day, _)| *day).chain((source == Source::Oddsapi).then_some(date)).collect()
     }
     pub fn days_of(&self, game: GameId) -> Vec<EasternDate> {
@@ -101,7 +102,8 @@ impl Tables {
     }
     pub fn all_days(&self) -> Vec<EasternDate> {
         let games = self.games.values().flat_map(|game| game.days.iter().map(|day| day.date));
-        let events = self.events.values().flat_map(|event| event.answers.fetches().iter().map(|f| f.content.date));
+        let events =
+            self.events.values().flat_map(|event| event.answers.fetches().iter().map(|f| f.content.date));
         games.chain(events).chain(self.reports.keys().map(|(date, _)| *date)).collect()
     }
     /// Names every slot that may depend on what is said about some days.
@@ -143,7 +145,10 @@ impl Tables {
     }
     /// The game that a day means, by what a cut believes of the games' days: the nearest, the earlier on a tie.
     fn game_on(&self, day: EasternDate, cut: Cutoff) -> Option<GameId> {
-        let dated = self.games.values().filter_map(|game| Some((cut.believe(&game.days, |d| d.known_at)?.date, game.game)));
+        let dated = self
+            .games
+            .values()
+            .filter_map(|game| Some((cut.believe(&game.days, |d| d.known_at)?.date, game.game)));
         let near = dated.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
         near.min_by_key(|(date, game)| ((date.0 - day.0).abs(), *date, *game)).map(|(_, game)| game)
     }
@@ -154,14 +159,20 @@ impl Tables {
         self.events.values().filter_map(move |event| {
             let fetches = event.answers.fetches().iter();
             let about: Vec<_> = fetches
-                .filter(|fetch| near(fetch.content.date) && self.game_on(fetch.content.date, cut) == Some(game))
+                .filter(|fetch| {
+                    near(fetch.content.date) && self.game_on(fetch.content.date, cut) == Some(game)
+                })
                 .collect();
             (!about.is_empty()).then_some((event, about))
         })
     }
 
     /// The quotes under one name that count at a cut: per book the newest, and the first ever, as last heard.
-    fn counted<'a>(fetches: &[&'a Fetch<Quotes>], name: &str, cut: Cutoff) -> (Vec<Counted<'a>>, Vec<Counted<'a>>) {
+    fn counted<'a>(
+        fetches: &[&'a Fetch<Quotes>],
+        name: &str,
+        cut: Cutoff,
+    ) -> (Vec<Counted<'a>>, Vec<Counted<'a>>) {
         let heard = fetches.partition_point(|fetch| cut.is_heard(fetch.at));
         let (heard, late) = fetches.split_at(heard);
         let base = heard.iter().rposition(|fetch| fetch.complete).unwrap_or(0);
@@ -185,11 +196,13 @@ impl Tables {
                 for quote in fetch.content.of(name).iter().filter(|quote| cut.is_past(quote.updated_at)) {
                     let book = main_line::book(&quote.book);
                     present.insert(book);
-                    all.entry((book, quote.updated_at, &quote.book)).or_insert(Counted { quote, known_at: fetch.at });
+                    all.entry((book, quote.updated_at, &quote.book))
+                        .or_insert(Counted { quote, known_at: fetch.at });
                 }
             }
         }
-        let (mut newest, mut first): (BTreeMap<&str, Counted<'a>>, BTreeMap<&str, Counted<'a>>) = Default::default();
+        let (mut newest, mut first): (BTreeMap<&str, Counted<'a>>, BTreeMap<&str, Counted<'a>>) =
+            Default::default();
         for ((book, ..), counted) in all {
             let quoted = || Counted { quote: counted.quote, known_at: counted.known_at };
             if main_line::of_ladder(&counted.quote.lines).is_some() {
@@ -197,7 +210,8 @@ impl Tables {
             }
             if present.contains(book) {
                 // Of two feeds of one book with one update time the first by name stands.
-                let newer = newest.get(book).is_none_or(|known| known.quote.updated_at < counted.quote.updated_at);
+                let newer =
+                    newest.get(book).is_none_or(|known| known.quote.updated_at < counted.quote.updated_at);
                 if newer {
                     newest.insert(book, counted);
                 }
@@ -211,7 +225,9 @@ impl Tables {
         for (event, fetches) in self.answers_on(game, cut) {
             for (name, date) in &event.names {
                 let asking = Asking { source: Source::Oddsapi, date: *date, name };
-                let Some((_, since)) = self.player(asking, cut).filter(|(who, _)| *who == player) else { continue };
+                let Some((_, since)) = self.player(asking, cut).filter(|(who, _)| *who == player) else {
+                    continue;
+                };
                 let (now, then) = Self::counted(&fetches, name, cut);
                 if !now.is_empty() {
                     known_at = known_at.max(since);
@@ -253,18 +269,21 @@ impl Tables {
     }
     /// The reports on a game that count at a cut, newest first, each with the fetch that is believed.
     fn reports_by(&self, game: GameId, cut: Cutoff) -> Vec<(Instant, &Fetch<Vec<InjuryMember>>)> {
-        let counts = self.reports.iter().filter(|((date, at), _)| {
-            cut.is_past(*at) && self.game_on(*date, cut) == Some(game)
-        });
-        let mut reports: Vec<_> =
-            counts.filter_map(|((_, at), fact)| Some((*at, cut.believe(fact.fetches(), |fetch| fetch.at)?))).collect();
+        let counts = self
+            .reports
+            .iter()
+            .filter(|((date, at), _)| cut.is_past(*at) && self.game_on(*date, cut) == Some(game));
+        let mut reports: Vec<_> = counts
+            .filter_map(|((_, at), fact)| Some((*at, cut.believe(fact.fetches(), |fetch| fetch.at)?)))
+            .collect();
         reports.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         reports
     }
     fn availability_by(&self, game: GameId, player: PlayerId, cut: Cutoff) -> Option<AvailabilityView> {
         for (reported_at, fetch) in self.reports_by(game, cut) {
             for member in &fetch.content {
-                let asking = Asking { source: Source::Nbacom, date: reported_at.eastern_date(), name: &member.name };
+                let asking =
+                    Asking { source: Source::Nbacom, date: reported_at.eastern_date(), name: &member.name };
                 if let Some((_, since)) = self.player(asking, cut).filter(|(who, _)| *who == player) {
                     return Some(AvailabilityView {
                         known_at: fetch.at.max(since),
@@ -281,7 +300,11 @@ impl Tables {
         None
     }
 
-    fn both<T: PartialEq>(&self, game: GameId, by: impl Fn(Cutoff) -> Option<T>) -> Option<(Option<T>, Option<T>)> {
+    fn both<T: PartialEq>(
+        &self,
+        game: GameId,
+        by: impl Fn(Cutoff) -> Option<T>,
+    ) -> Option<(Option<T>, Option<T>)> {
         let tip_off = self.games.get(&game)?.tip_off;
         let issued = by(Cutoff::at_tip_off(tip_off, Basis::Issued));
         let hindsight = by(Cutoff::at_tip_off(tip_off, Basis::Hindsight));
@@ -305,7 +328,8 @@ impl Tables {
             let reported = self.reports_by(game, cut).iter().map(|(_, fetch)| fetch.at).min();
             (self.quoted_by(game, cut), reported)
         };
-        let ((issued, reported_issued), (hindsight, reported_hindsight)) = (by(Basis::Issued), by(Basis::Hindsight));
+        let ((issued, reported_issued), (hindsight, reported_hindsight)) =
+            (by(Basis::Issued), by(Basis::Hindsight));
         let any = !hindsight.is_empty() || reported_hindsight.is_some();
         let matchup = self.matchup?;
         any.then_some(Quoted { matchup, game, issued, hindsight, reported_issued, reported_hindsight })
@@ -313,7 +337,9 @@ impl Tables {
 
     /// What of an event waits in the end, and how many fetches that holds up.
     pub fn event_waiting(&self, id: &str) -> (u32, Vec<Waiting>) {
-        let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else { return (0, Vec::new()) };
+        let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else {
+            return (0, Vec::new());
+        };
         let fetches = event.answers.fetches();
         let what = format!("odds of event {id}");
         let Some(last) = fetches.last() else { return (0, Vec::new()) };
@@ -321,18 +347,25 @@ impl Tables {
             let key = format!("fixture {matchup} on {}", last.content.date);
             return (fetches.len() as u32, vec![Waiting { key, what }]);
         }
-        let names = standing(fetches).iter().flat_map(|f| f.content.by_name.iter().map(|(name, _)| (name, f.content.date)));
+        let names = standing(fetches)
+            .iter()
+            .flat_map(|f| f.content.by_name.iter().map(|(name, _)| (name, f.content.date)));
         let distinct: BTreeSet<_> = names.collect();
         let asked = distinct.into_iter().map(|(name, date)| (name.as_str(), Source::Oddsapi, date));
         self.unresolved(matchup, asked, &what, fetches.len())
     }
     /// What of a report waits in the end, and how many fetches that holds up.
     pub fn report_waiting(&self, date: EasternDate, at: Instant) -> (u32, Vec<Waiting>) {
-        let (Some(fact), Some(matchup)) = (self.reports.get(&(date, at)), self.matchup) else { return (0, Vec::new()) };
+        let (Some(fact), Some(matchup)) = (self.reports.get(&(date, at)), self.matchup) else {
+            return (0, Vec::new());
+        };
         let fetches = fact.fetches();
         let what = format!("injury report of {at}");
         if self.game_on(date, IN_THE_END).is_none() {
-            return (fetches.len() as u32, vec![Waiting { key: format!("fixture {matchup} on {date}"), what }]);
+            return (
+                fetches.len() as u32,
+                vec![Waiting { key: format!("fixture {matchup} on {date}"), what }],
+            );
         }
         let members = fetches.last().into_iter().flat_map(|fetch| &fetch.content);
         let asked = members.map(|member| (member.name.as_str(), Source::Nbacom, at.eastern_date()));

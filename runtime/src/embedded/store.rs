@@ -1,0 +1,323 @@
+//! The file itself: schema, appends, reads, positions.
+use crate::{
+    chunk::Chunk,
+    log::{Commit, Halt},
+};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use schemas::RawId;
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use topics::{Policy, TopicInfo};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS topic(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, policy TEXT NOT NULL);
+-- A run of records; base and next are offsets, next the one after the last.
+CREATE TABLE IF NOT EXISTS chunk(
+    id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, partition INTEGER NOT NULL, base INTEGER NOT NULL, next INTEGER NOT NULL,
+    records INTEGER NOT NULL, bytes BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS chunk_at ON chunk(topic, partition, base);
+CREATE TABLE IF NOT EXISTS log_end(
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, dirty INTEGER NOT NULL DEFAULT 0,
+    clean INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(topic, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS position(
+    reader TEXT NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
+    PRIMARY KEY(reader, topic, partition)) WITHOUT ROWID;
+-- Raw events that are in the log, so that ingesting a file again adds nothing.
+CREATE TABLE IF NOT EXISTS ingested(raw INTEGER PRIMARY KEY);
+";
+
+/// The log's file.
+pub struct EmbeddedLog {
+    path: PathBuf,
+    pub(super) db: Connection,
+    topics: HashMap<String, i64>,
+}
+/// Held by the one process that runs processors on a log.
+#[derive(Debug)]
+pub struct RunLock(#[allow(dead_code)] File);
+
+/// What is in a topic's partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicState {
+    /// The offset after the last record.
+    pub end: i64,
+    /// Records that are stored.
+    pub records: i64,
+    pub bytes: i64,
+}
+
+impl EmbeddedLog {
+    /// Opens the log in a folder, creating both when they are not there.
+    pub fn open(folder: &Path) -> Result<Self, Halt> {
+        let path = folder.join("log.db");
+        let halt = |reason: String| halt(&path, reason);
+        std::fs::create_dir_all(folder).map_err(|error| halt(error.to_string()))?;
+        let open = || -> rusqlite::Result<Connection> {
+            let db = Connection::open(&path)?;
+            db.busy_timeout(Duration::from_secs(60))?;
+            db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+            db.pragma_update(None, "journal_mode", "WAL")?;
+            db.pragma_update(None, "synchronous", "FULL")?;
+            db.pragma_update(None, "cache_size", -16_000)?;
+            db.set_prepared_statement_cache_capacity(64);
+            db.execute_batch(SCHEMA)?;
+            let id = format!("{:032x}", rand_id(&path));
+            db.execute("INSERT OR IGNORE INTO meta VALUES('log_id', ?)", [id])?;
+            Ok(db)
+        };
+        let db = open().map_err(|error| halt(error.to_string()))?;
+        Ok(EmbeddedLog { path, db, topics: HashMap::new() })
+    }
+    /// The same file once more, for another thread.
+    pub fn reopen(&self) -> Result<Self, Halt> {
+        Self::open(self.path.parent().unwrap_or(Path::new(".")))
+    }
+    /// Claims the right to run processors on this log.
+    pub fn lock(folder: &Path) -> Result<RunLock, Halt> {
+        let path = folder.join("run.lock");
+        let halt = |reason: String, next: &str| Halt::Log {
+            path: path.display().to_string(),
+            reason,
+            next: next.into(),
+        };
+        std::fs::create_dir_all(folder).map_err(|e| halt(e.to_string(), "check the folder's rights"))?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| halt(error.to_string(), "check the folder's rights"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunLock(file)),
+            Err(TryLockError::WouldBlock) => Err(halt(
+                "another process runs this log".into(),
+                "stop it, or give this one another --data folder",
+            )),
+            Err(TryLockError::Error(error)) => Err(halt(error.to_string(), "check the folder's rights")),
+        }
+    }
+    /// Names this log: another file, or a rebuilt one, has another id.
+    pub fn id(&self) -> Result<String, Halt> {
+        let id = self.db.query_row("SELECT value FROM meta WHERE key = 'log_id'", [], |row| row.get(0));
+        self.ok(id)
+    }
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, Halt> {
+        result.map_err(|error| halt(&self.path, error.to_string()))
+    }
+    /// The number of a topic's name; `None` while nothing was written to it.
+    fn topic(&mut self, name: &str) -> Result<Option<i64>, Halt> {
+        if let Some(id) = self.topics.get(name) {
+            return Ok(Some(*id));
+        }
+        let id =
+            self.db.query_row("SELECT id FROM topic WHERE name = ?", [name], |row| row.get(0)).optional();
+        let id: Option<i64> = self.ok(id)?;
+        id.iter().for_each(|id| _ = self.topics.insert(name.to_owned(), *id));
+        Ok(id)
+    }
+    /// Makes a commit durable; answers the new ends of what it wrote.
+    pub fn commit(&mut self, commit: Commit) -> Result<Vec<(String, i32, i64)>, Halt> {
+        let path = self.path.clone();
+        let work =
+            |db: &mut Connection| -> rusqlite::Result<Vec<(String, i32, i64)>> {
+                let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let mut ends = Vec::with_capacity(commit.out.len());
+                for ((topic, partition), chunk) in commit.out {
+                    let id = topic_id(&tx, &topic)?;
+                    ends.push((topic, partition, append(&tx, id, partition, chunk)?));
+                }
+                for ((topic, partition), next) in commit.next {
+                    let id = topic_id(&tx, topic)?;
+                    tx.prepare_cached("INSERT OR REPLACE INTO position VALUES(?, ?, ?, ?)")?
+                        .execute(params![commit.group, id, partition, next])?;
+                }
+                tx.commit()?;
+                Ok(ends)
+            };
+        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+    }
+    /// Appends raw events that are not in the log yet; answers how many were new. One transaction.
+    pub fn ingest(
+        &mut self,
+        events: &[(TopicInfo, i32, String, RawId, Vec<u8>)],
+        extra: Commit,
+    ) -> Result<usize, Halt> {
+        let path = self.path.clone();
+        let work = |db: &mut Connection| -> rusqlite::Result<usize> {
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut chunks: BTreeMap<(&'static str, i32), Chunk> = BTreeMap::new();
+            let mut new = 0;
+            for (topic, partition, key, raw, value) in events {
+                let added =
+                    tx.prepare_cached("INSERT OR IGNORE INTO ingested VALUES(?)")?.execute([raw.0])?;
+                if added == 1 {
+                    chunks.entry((topic.name, *partition)).or_default().push(key, Some(value));
+                    new += 1;
+                }
+            }
+            for ((topic, partition), chunk) in chunks {
+                append(&tx, topic_id(&tx, topic)?, partition, chunk)?;
+            }
+            for ((topic, partition), chunk) in extra.out {
+                append(&tx, topic_id(&tx, &topic)?, partition, chunk)?;
+            }
+            tx.commit()?;
+            Ok(new)
+        };
+        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+    }
+    /// The chunks that hold records from an offset on, up to about so many bytes; at least one when there is any.
+    pub fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt> {
+        let Some(id) = self.topic(topic)? else { return Ok(Vec::new()) };
+        let read = || -> rusqlite::Result<(Vec<Chunk>, bool, i64)> {
+            let tx = self.db.unchecked_transaction()?;
+            let end: Option<i64> = tx
+                .prepare_cached("SELECT next FROM log_end WHERE topic = ? AND partition = ?")?
+                .query_row(params![id, partition], |row| row.get(0))
+                .optional()?;
+            let mut statement = tx.prepare_cached(
+                "SELECT base, next, records, bytes FROM chunk WHERE topic = ?1 AND partition = ?2 AND base >=
+                     ifnull((SELECT max(base) FROM chunk WHERE topic = ?1 AND partition = ?2 AND base <= ?3), 0)
+                 AND next > ?3 ORDER BY base",
+            )?;
+            let mut rows = statement.query(params![id, partition, from])?;
+            let (mut chunks, mut size) = (Vec::new(), 0);
+            while size < bytes {
+                let Some(row) = rows.next()? else { return Ok((chunks, true, end.unwrap_or(0))) };
+                let chunk = Chunk::from_parts(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                size += chunk.bytes().len();
+                chunks.push(chunk);
+            }
+            Ok((chunks, false, end.unwrap_or(0)))
+        };
+        let (chunks, all, end) = self.ok(read())?;
+        let mut chunks =
+            chunks.into_iter().map(|chunk| chunk.from_offset(from)).collect::<Result<Vec<_>, _>>()?;
+        let reached = chunks.last().map_or(from, Chunk::next);
+        if all && reached < end {
+            // What compaction took at the end leaves a gap, which is read as no records.
+            chunks.push(Chunk::from_parts(reached, end, 0, Vec::new()));
+        }
+        Ok(chunks)
+    }
+    /// Where each topic's partitions end.
+    pub fn ends(&self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let read = || -> rusqlite::Result<BTreeMap<(String, i32), i64>> {
+            let mut statement = self.db.prepare_cached(
+                "SELECT topic.name, partition, next FROM log_end JOIN topic ON topic.id = log_end.topic",
+            )?;
+            let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+            rows.collect()
+        };
+        self.ok(read())
+    }
+    /// What is stored of each topic's partitions.
+    pub fn states(&self) -> Result<BTreeMap<(String, i32), TopicState>, Halt> {
+        let read = || -> rusqlite::Result<BTreeMap<(String, i32), TopicState>> {
+            let mut statement = self.db.prepare_cached(
+                "SELECT topic.name, e.partition, e.next, ifnull(sum(c.records), 0), ifnull(sum(length(c.bytes)), 0)
+                 FROM log_end e JOIN topic ON topic.id = e.topic
+                 LEFT JOIN chunk c ON c.topic = e.topic AND c.partition = e.partition GROUP BY 1, 2, 3",
+            )?;
+            let state = |row: &rusqlite::Row<'_>| {
+                let state = TopicState { end: row.get(2)?, records: row.get(3)?, bytes: row.get(4)? };
+                Ok(((row.get(0)?, row.get(1)?), state))
+            };
+            let rows = statement.query_map([], state)?;
+            rows.collect()
+        };
+        self.ok(read())
+    }
+    /// The offsets that a reader reads next.
+    pub fn positions(&self, reader: &str) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let read = || -> rusqlite::Result<BTreeMap<(String, i32), i64>> {
+            let mut statement = self.db.prepare_cached(
+                "SELECT topic.name, partition, next FROM position JOIN topic ON topic.id = position.topic WHERE reader = ?",
+            )?;
+            let rows = statement.query_map([reader], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+            rows.collect()
+        };
+        self.ok(read())
+    }
+    /// Changes whenever another connection has committed.
+    pub fn data_version(&self) -> Result<i64, Halt> {
+        self.ok(self.db.query_row("PRAGMA data_version", [], |row| row.get(0)))
+    }
+    /// Whether this reader has read all that its topics hold: one consistent look.
+    pub fn is_caught_up(&mut self, readers: &[(String, Vec<TopicInfo>)]) -> Result<bool, Halt> {
+        let work = || -> rusqlite::Result<bool> {
+            let tx = self.db.unchecked_transaction()?;
+            for (reader, topics) in readers {
+                for topic in topics {
+                    let behind: i64 = tx
+                        .prepare_cached(
+                            "SELECT count(*) FROM log_end e JOIN topic t ON t.id = e.topic AND t.name = ?1
+                             LEFT JOIN position p ON p.reader = ?2 AND p.topic = e.topic AND p.partition = e.partition
+                             WHERE e.next > ifnull(p.next, 0)",
+                        )?
+                        .query_row(params![topic.name, reader], |row| row.get(0))?;
+                    if behind > 0 {
+                        return Ok(false);
+                    }
+                }
+            }
+            Ok(true)
+        };
+        self.ok(work())
+    }
+}
+
+pub(super) fn halt(path: &Path, reason: String) -> Halt {
+    let full = reason.contains("full") || reason.contains("No space");
+    let next =
+        if full { "free some space and start again: nothing is lost" } else { "run `fastbreak check`" };
+    Halt::Log { path: path.display().to_string(), reason, next: next.into() }
+}
+
+fn topic_id(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let known = db
+        .prepare_cached("SELECT id FROM topic WHERE name = ?")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let policy = topics::ALL.iter().find(|topic| topic.name == name).map(|topic| topic.policy);
+    let derived = if name.ends_with(".changelog") { Policy::Compact } else { Policy::Keep };
+    db.prepare_cached("INSERT INTO topic(name, policy) VALUES(?, ?)")?
+        .execute(params![name, policy.unwrap_or(derived).name()])?;
+    Ok(db.last_insert_rowid())
+}
+
+fn append(db: &Connection, topic: i64, partition: i32, chunk: Chunk) -> rusqlite::Result<i64> {
+    let end: Option<i64> = db
+        .prepare_cached("SELECT next FROM log_end WHERE topic = ? AND partition = ?")?
+        .query_row(params![topic, partition], |row| row.get(0))
+        .optional()?;
+    let chunk = chunk.rebased(end.unwrap_or(0));
+    db.prepare_cached(
+        "INSERT INTO chunk(topic, partition, base, next, records, bytes) VALUES(?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![topic, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes()])?;
+    db.prepare_cached(
+        "INSERT INTO log_end(topic, partition, next, dirty) VALUES(?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4",
+    )?
+    .execute(params![topic, partition, chunk.next(), chunk.len()])?;
+    Ok(chunk.next())
+}
+
+/// An id for a new file: not secret, only unlike any other's.
+fn rand_id(path: &Path) -> u128 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let half = || {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write(path.as_os_str().as_encoded_bytes());
+        u128::from(hasher.finish())
+    };
+    half() << 64 | half()
+}

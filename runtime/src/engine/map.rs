@@ -1,0 +1,192 @@
+//! Maps: processors that remember nothing.
+//!
+//! Invariant: a record's outputs depend on the record and the map's version alone; a new version is a new consumer group, which
+//! reads the input from the start.
+//! Not here: views.
+use super::{
+    Node, account, dead_letters_of,
+    port::{Input, Output},
+};
+use crate::{
+    chunk::Chunk,
+    log::{At, Commit, Halt, Restored},
+};
+use processors::view::Waiting;
+use schemas::{ops::LedgerEntry, raw::DeadLetter, wire};
+use std::collections::{BTreeMap, BTreeSet};
+use topics::{TopicInfo, partition_of};
+
+/// What a map makes of one record.
+#[derive(Debug)]
+pub struct Step<O> {
+    /// What it publishes. For a table, a tombstone is published where a row's input was one.
+    pub out: Vec<O>,
+    /// Keys of output rows that no longer exist, with the index of their output.
+    pub tombstones: Vec<(usize, String)>,
+    /// What could not be used: the whole record when `rejected`, else rows of it. Origin, partition and offset are filled in here.
+    pub dead: Vec<DeadLetter>,
+    pub rejected: bool,
+    /// Rows found, bad, out of scope.
+    pub rows: [i64; 3],
+}
+impl<O> Default for Step<O> {
+    fn default() -> Self {
+        Step { out: Vec::new(), tombstones: Vec::new(), dead: Vec::new(), rejected: false, rows: [0; 3] }
+    }
+}
+
+/// A processor without memory.
+pub trait Map: Send {
+    type In;
+    type Out;
+    /// Raised when the same record may give something else.
+    fn version(&self) -> i64;
+    fn step(&self, input: Self::In) -> Step<Self::Out>;
+}
+
+/// A map with its topics.
+pub struct MapNode<M: Map> {
+    name: &'static str,
+    map: M,
+    inputs: Vec<Input<M::In>>,
+    outputs: Vec<Output<M::Out>>,
+    held: BTreeSet<i32>,
+    entry: LedgerEntry,
+    out: BTreeMap<(String, i32), Chunk>,
+    next: BTreeMap<At, i64>,
+    scratch: Vec<u8>,
+}
+
+impl<M: Map> MapNode<M>
+where
+    M::Out: 'static,
+{
+    pub fn new(name: &'static str, map: M, inputs: Vec<Input<M::In>>, outputs: Vec<Output<M::Out>>) -> Self {
+        MapNode {
+            name,
+            map,
+            inputs,
+            outputs,
+            held: BTreeSet::new(),
+            entry: LedgerEntry::default(),
+            out: BTreeMap::new(),
+            next: BTreeMap::new(),
+            scratch: Vec::new(),
+        }
+    }
+    fn publish(&mut self, out: &M::Out) -> Result<(), Halt> {
+        for output in &mut self.outputs {
+            self.scratch.clear();
+            let Some(key) = output.encode(out, &mut self.scratch) else { continue };
+            let topic = output.topic;
+            let key = key.map_err(|reason| Halt::Unencodable {
+                processor: self.name.into(),
+                topic: topic.name.into(),
+                reason,
+            })?;
+            let at = (topic.name.to_owned(), partition_of(&key, topic.partitions));
+            self.out.entry(at).or_default().push(&key, Some(&self.scratch));
+            self.entry.published += 1;
+        }
+        Ok(())
+    }
+}
+
+impl<M: Map> Node for MapNode<M>
+where
+    M::Out: 'static,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn group(&self) -> String {
+        format!("{}@{:x}", self.name, self.map.version())
+    }
+    fn inputs(&self) -> Vec<TopicInfo> {
+        self.inputs.iter().map(|input| input.topic).collect()
+    }
+    fn outputs(&self) -> Vec<TopicInfo> {
+        self.outputs.iter().map(|output| output.topic).collect()
+    }
+    fn is_view(&self) -> bool {
+        false
+    }
+    fn assign(&mut self, partition: i32, _: Restored) -> Result<(), Halt> {
+        self.held.insert(partition);
+        Ok(())
+    }
+    fn revoke(&mut self, partition: i32) {
+        self.held.remove(&partition);
+    }
+    fn push(&mut self, topic: &str, partition: i32, chunk: &Chunk) -> Result<(), Halt> {
+        let Some(index) = self.inputs.iter().position(|input| input.topic.name == topic) else {
+            return Ok(());
+        };
+        let input_topic = self.inputs[index].topic;
+        for record in chunk.records() {
+            let record = record?;
+            let halt = |reason: String| Halt::Undecodable {
+                processor: self.name.into(),
+                topic: topic.into(),
+                partition,
+                offset: record.offset,
+                reason,
+            };
+            let input = self.inputs[index].decode(record.key, record.value).map_err(halt)?;
+            let step = self.map.step(input);
+            self.entry.read += 1;
+            let [rows, bad, out_of_scope] = step.rows;
+            self.entry.rows += rows;
+            self.entry.rows_bad += bad;
+            self.entry.rows_out_of_scope += out_of_scope;
+            self.entry.rows_emitted += rows - bad - out_of_scope;
+            match (step.rejected, step.out.is_empty() && step.tombstones.is_empty() && step.dead.is_empty()) {
+                (true, _) => self.entry.rejected += 1,
+                (false, true) => self.entry.unchanged += 1,
+                (false, false) => self.entry.applied += 1,
+            }
+            for mut letter in step.dead {
+                (letter.origin, letter.partition, letter.offset) =
+                    (topic.to_owned(), partition, record.offset);
+                let value = wire::encode(&letter).map_err(|error| Halt::Unencodable {
+                    processor: self.name.into(),
+                    topic: dead_letters_of(self.name),
+                    reason: error.to_string(),
+                })?;
+                let at = (dead_letters_of(self.name), partition);
+                self.out.entry(at).or_default().push(record.key, Some(&value));
+            }
+            for (output, key) in step.tombstones {
+                let Some(output) = self.outputs.get(output) else { continue };
+                let at = (output.topic.name.to_owned(), partition_of(&key, output.topic.partitions));
+                self.out.entry(at).or_default().push(&key, None);
+                self.entry.published += 1;
+            }
+            for out in &step.out {
+                self.publish(out)?;
+            }
+        }
+        self.next.insert((input_topic.name, partition), chunk.next());
+        Ok(())
+    }
+    fn has_work(&self) -> bool {
+        !self.next.is_empty()
+    }
+    fn take(&mut self) -> Result<Commit, Halt> {
+        let entry = LedgerEntry {
+            processor: self.name.into(),
+            version: self.map.version(),
+            ..std::mem::take(&mut self.entry)
+        };
+        let mut commit = Commit {
+            group: self.group(),
+            out: std::mem::take(&mut self.out),
+            next: std::mem::take(&mut self.next),
+        };
+        account(&mut commit, &entry)?;
+        Ok(commit)
+    }
+    fn waiting(&self) -> (i64, Vec<Waiting>) {
+        (0, Vec::new())
+    }
+}
