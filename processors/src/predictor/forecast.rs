@@ -1,0 +1,106 @@
+//! What a system says of a player's points before any line is looked at, and how it reads the features.
+//!
+//! Invariant: a forecast lies in [0, 60] points, and every feature that it would have used and that is missing is named.
+//! Not here: what any system makes of a feature.
+use super::distribution::Spread;
+use schemas::{
+    features::{FEATURES, Features, index},
+    prediction::SystemSkip,
+};
+
+/// The bounds of every forecast, in points (those of all the predecessor's systems).
+pub(super) const BOUNDS: (f64, f64) = (0.0, 60.0);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Forecast {
+    pub points: f64,
+    /// Standard deviation, in points.
+    pub spread: f64,
+    /// In per cent, so that sums of steps and their thresholds are exact.
+    pub confidence: f64,
+    pub without: Without,
+}
+
+/// A set of features, by their position in the vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Without(u64);
+impl Without {
+    pub fn insert(&mut self, index: usize) {
+        self.0 |= 1 << index;
+    }
+    pub fn names(self) -> Vec<String> {
+        let missing = FEATURES.iter().enumerate().filter(|(index, _)| self.0 >> index & 1 == 1);
+        missing.map(|(_, name)| (*name).to_owned()).collect()
+    }
+}
+
+/// Reads features for one system and remembers which of them were missing.
+pub(super) struct Reader<'a> {
+    features: &'a Features,
+    without: Without,
+}
+impl<'a> Reader<'a> {
+    pub fn new(features: &'a Features) -> Self {
+        Reader { features, without: Without::default() }
+    }
+    /// A feature that the system cannot do without.
+    pub fn need(&self, index: usize) -> Result<f64, SystemSkip> {
+        self.features.get(index).value().ok_or(SystemSkip::MissingFeature)
+    }
+    /// A feature that the system can do without; its absence is noted.
+    pub fn note(&mut self, index: usize) -> Option<f64> {
+        let value = self.features.get(index).value();
+        if value.is_none() {
+            self.without.insert(index);
+        }
+        value
+    }
+    /// What a feature adds: nothing when it is missing.
+    pub fn adjust(&mut self, index: usize, adjustment: impl FnOnce(f64) -> f64) -> f64 {
+        self.note(index).map_or(0.0, adjustment)
+    }
+    /// The sum of weighted features.
+    pub fn weigh(&mut self, terms: &[Term]) -> f64 {
+        terms.iter().map(|term| self.adjust(term.feature, |value| term.weight * value)).sum()
+    }
+    pub fn forecast(self, points: f64, confidence: f64, spread: &Spread) -> Forecast {
+        let points = points.clamp(BOUNDS.0, BOUNDS.1);
+        Forecast { points, spread: spread.of(points, self.features), confidence, without: self.without }
+    }
+}
+
+/// A feature and the points that one unit of it is worth.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    pub feature: usize,
+    pub weight: f64,
+}
+
+/// What a venue is worth, in points.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Venue {
+    pub home: f64,
+    pub away: f64,
+}
+impl Venue {
+    pub fn adjust(&self, reader: &mut Reader<'_>) -> f64 {
+        reader.adjust(index::HOME_AWAY, |home| if home > 0.5 { self.home } else { self.away })
+    }
+}
+
+/// What fatigue is worth, in points, by the fatigue score: 0 exhausted, 100 fresh.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FatigueSteps {
+    pub up_to_50: f64,
+    pub up_to_70: f64,
+    pub above: f64,
+}
+impl FatigueSteps {
+    pub fn adjust(&self, reader: &mut Reader<'_>) -> f64 {
+        reader.adjust(index::FATIGUE_SCORE, |score| match score {
+            s if s <= 50.0 => self.up_to_50,
+            s if s <= 70.0 => self.up_to_70,
+            _ => self.above,
+        })
+    }
+}

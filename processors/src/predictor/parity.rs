@@ -1,0 +1,163 @@
+//! Parity with the predecessor: its own constants in our formulas give its own results, to the digits that it printed.
+//!
+//! Not here: the corrected constants; `laws` holds them to what they must obey.
+use super::{
+    ensemble,
+    forecast::{FatigueSteps, Forecast, Term, Without},
+    lines::Threshold,
+    moving_average, similarity, zone_matchup,
+};
+use schemas::{
+    Line,
+    features::{Comparable, DefenceTier, Feature, Features, Streak, index},
+    ids::GameId,
+    prediction::Recommendation::{self, OVER, PASS, UNDER},
+};
+
+/// It took a high fatigue score for a tired player, and counted back-to-backs twice.
+fn legacy_moving_average() -> moving_average::Rules {
+    moving_average::Rules {
+        fatigue: FatigueSteps { up_to_50: 0.0, up_to_70: -1.0, above: -2.5 },
+        terms: &[
+            Term { feature: index::SHOT_ZONE_MISMATCH_SCORE, weight: 0.3 },
+            Term { feature: index::BACK_TO_BACK, weight: -1.5 },
+            Term { feature: index::PACE_SCORE, weight: 0.3 },
+            Term { feature: index::USAGE_SPIKE_SCORE, weight: 0.4 },
+        ],
+        ..moving_average::RULES
+    }
+}
+/// It took points off for a weak defence.
+fn legacy_zone_matchup() -> zone_matchup::Rules {
+    zone_matchup::Rules {
+        neutral_def_rating: 110.0,
+        per_rating_point: -0.3,
+        fatigue: FatigueSteps { up_to_50: 0.0, up_to_70: -0.8, above: -1.5 },
+        ..zone_matchup::RULES
+    }
+}
+
+/// The player of the vectors: A fresh at home against a weak defence, B tired away against an elite one.
+fn player(values: &[(usize, f64)]) -> Features {
+    let mut features = super::laws::nobody();
+    for (index, value) in values {
+        features.vector[*index] = Feature::Value(*value);
+    }
+    features.rest_days = Some(2);
+    features.comparables = (0..24)
+        .map(|i: usize| Comparable {
+            game: GameId(22_300_001 + i as u32),
+            points: 18 + (7 * i as i32) % 13,
+            tier: [DefenceTier::Elite, DefenceTier::Average, DefenceTier::Weak][i % 3],
+            rest_days: [1, 2, 3, 0][i % 4],
+            is_home: i.is_multiple_of(2),
+            streak: [Streak::Normal, Streak::Hot, Streak::Cold][i % 3],
+        })
+        .collect();
+    features
+}
+fn a() -> Features {
+    player(&[
+        (index::POINTS_AVG_LAST_5, 24.6),
+        (index::POINTS_AVG_LAST_10, 23.1),
+        (index::POINTS_AVG_SEASON, 22.4),
+        (index::POINTS_STD_LAST_10, 5.2),
+        (index::GAMES_IN_LAST_7_DAYS, 3.0),
+        (index::FATIGUE_SCORE, 82.0),
+        (index::SHOT_ZONE_MISMATCH_SCORE, 2.4),
+        (index::PACE_SCORE, 1.1),
+        (index::USAGE_SPIKE_SCORE, 0.6),
+        (index::OPPONENT_DEF_RATING, 116.2),
+        (index::HOME_AWAY, 1.0),
+        (index::BACK_TO_BACK, 0.0),
+        (index::PCT_PAINT, 0.42),
+        (index::PCT_MID_RANGE, 0.18),
+        (index::PCT_THREE, 0.31),
+        (index::PCT_FREE_THROW, 0.19),
+    ])
+}
+fn b() -> Features {
+    player(&[
+        (index::POINTS_AVG_LAST_5, 8.2),
+        (index::POINTS_AVG_LAST_10, 9.6),
+        (index::POINTS_AVG_SEASON, 10.9),
+        (index::POINTS_STD_LAST_10, 6.8),
+        (index::GAMES_IN_LAST_7_DAYS, 2.0),
+        (index::FATIGUE_SCORE, 45.0),
+        (index::SHOT_ZONE_MISMATCH_SCORE, -3.0),
+        (index::PACE_SCORE, -0.8),
+        (index::USAGE_SPIKE_SCORE, 0.0),
+        (index::OPPONENT_DEF_RATING, 107.5),
+        (index::HOME_AWAY, 0.0),
+        (index::BACK_TO_BACK, 1.0),
+        (index::PCT_PAINT, 0.15),
+        (index::PCT_MID_RANGE, 0.22),
+        (index::PCT_THREE, 0.55),
+        (index::PCT_FREE_THROW, 0.08),
+    ])
+}
+
+fn close(actual: f64, printed: f64, digits: i32) -> bool {
+    (actual - printed).abs() <= 0.5 * 10f64.powi(-digits) + 1e-12
+}
+
+/// Checks a forecast: points and confidence to the digits given, and the recommendation for each line.
+fn check(
+    forecast: &Forecast,
+    (points, digits): (f64, i32),
+    confidence: f64,
+    threshold: Threshold,
+    against: &[(i32, Recommendation)],
+) {
+    assert!(close(forecast.points, points, digits), "{} is not {points}", forecast.points);
+    assert_eq!(forecast.confidence, confidence);
+    for (line, expected) in against {
+        assert_eq!(threshold.recommend(forecast, Line(*line)), *expected, "against {line}");
+    }
+}
+
+#[test]
+fn moving_average_gives_the_predecessors_results() {
+    let rules = legacy_moving_average();
+    let of = |features| moving_average::forecast(&features, &rules).unwrap();
+    check(&of(a()), (23.0, 10), 52.0, rules.threshold, &[(2250, PASS), (1850, OVER)]);
+    check(&of(b()), (6.02, 10), 40.0, rules.threshold, &[(950, PASS)]);
+}
+
+#[test]
+fn zone_matchup_gives_the_predecessors_results() {
+    let rules = legacy_zone_matchup();
+    let of = |features| zone_matchup::forecast(&features, &rules).unwrap();
+    check(&of(a()), (17.1366, 10), 52.0, rules.threshold, &[(2250, UNDER), (1850, PASS)]);
+    check(&of(b()), (11.73, 10), 40.0, rules.threshold, &[(950, PASS)]);
+}
+
+#[test]
+fn similarity_gives_the_predecessors_results() {
+    let rules = similarity::RULES;
+    for (features, games, mean, baseline) in [(a(), 6.0, 75.0, 23.5), (b(), 10.0, 76.0, 23.11)] {
+        let similar = similarity::similar(&features, &rules).unwrap();
+        assert_eq!((similar.games, similar.mean_similarity), (games, mean));
+        assert!(close(similar.baseline, baseline, 2), "{} is not {baseline}", similar.baseline);
+    }
+    let of = |features| similarity::forecast(&features, &rules).unwrap();
+    check(&of(a()), (26.8, 10), 65.0, rules.threshold, &[(2250, OVER), (1850, OVER)]);
+    check(&of(b()), (20.39, 10), 95.0, rules.threshold, &[(950, OVER)]);
+}
+
+#[test]
+fn the_ensemble_gives_the_predecessors_results() {
+    let model = Forecast { points: 23.0, spread: 1.0, confidence: 84.0, without: Without::default() };
+    let of = |features: Features| {
+        let components = [
+            moving_average::forecast(&features, &legacy_moving_average()).unwrap(),
+            zone_matchup::forecast(&features, &legacy_zone_matchup()).unwrap(),
+            similarity::forecast(&features, &similarity::RULES).unwrap(),
+            model,
+        ];
+        ensemble::forecast(components.iter(), &features, &ensemble::RULES).unwrap()
+    };
+    let threshold = ensemble::RULES.threshold;
+    check(&of(a()), (22.771159, 6), 63.25, threshold, &[(2250, PASS), (1850, PASS)]);
+    check(&of(b()), (17.679730, 6), 59.75, threshold, &[(950, PASS)]);
+}

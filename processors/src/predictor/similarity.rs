@@ -1,0 +1,151 @@
+//! `similarity_balanced_v1`: what the player scored in the season's games that were most like this one.
+//!
+//! Invariant: the games compared lie before this one, each described as of its own tip-off; equal similarity prefers the newer.
+//! Not here: the description of the games; the feature builder makes it.
+use super::{
+    distribution::Spread,
+    forecast::{Forecast, Reader, Term, Venue},
+    lines::Threshold,
+};
+use schemas::{
+    features::{Comparable, DefenceTier, Features, Streak, index},
+    prediction::SystemSkip,
+};
+use std::cmp::Reverse;
+
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// The similarity from which a game counts, of 100.
+    pub similar_from: i32,
+    pub at_least: usize,
+    pub at_most: usize,
+    /// The fatigue score that is worth nothing, and the points that one more is worth.
+    pub fatigue: (f64, f64),
+    pub terms: &'static [Term],
+    pub venue: Venue,
+    pub spread: Spread,
+    pub threshold: Threshold,
+}
+
+pub(super) const RULES: Rules = Rules {
+    similar_from: 70,
+    at_least: 5,
+    at_most: 20,
+    fatigue: (70.0, 0.015),
+    terms: &[
+        Term { feature: index::SHOT_ZONE_MISMATCH_SCORE, weight: 0.4 },
+        Term { feature: index::PACE_SCORE, weight: 0.8 },
+        Term { feature: index::USAGE_SPIKE_SCORE, weight: 0.8 },
+    ],
+    venue: Venue { home: 0.8, away: -0.5 },
+    spread: Spread { at_zero: 20.0, per_point: 2.25, prior_games: 20.0 },
+    threshold: Threshold::AtLeast { edge: 2.0, confidence: 65.0 },
+};
+
+/// The circumstances that a game is compared by.
+struct Circumstances {
+    tier: DefenceTier,
+    rest_bucket: i32,
+    is_home: bool,
+    streak: Streak,
+}
+impl Circumstances {
+    fn of(features: &Features, reader: &Reader<'_>) -> Result<Self, SystemSkip> {
+        let last_5 = reader.need(index::POINTS_AVG_LAST_5)?;
+        Ok(Circumstances {
+            tier: DefenceTier::of(reader.need(index::OPPONENT_DEF_RATING)?),
+            rest_bucket: rest_bucket(features.rest_days.ok_or(SystemSkip::MissingFeature)?),
+            is_home: reader.need(index::HOME_AWAY)? > 0.5,
+            streak: Streak::of(last_5, reader.need(index::POINTS_AVG_SEASON)?),
+        })
+    }
+    /// 5–100: the opponent's tier 40, the rest 30, the venue 15, the form 15.
+    fn similarity(&self, game: &Comparable) -> i32 {
+        let tier = match (self.tier as i32 - game.tier as i32).abs() {
+            0 => 40,
+            1 => 20,
+            _ => 0,
+        };
+        let rest = match (self.rest_bucket - rest_bucket(game.rest_days)).abs() {
+            0 => 30,
+            1 => 15,
+            _ => 0,
+        };
+        let venue = if self.is_home == game.is_home { 15 } else { 0 };
+        let form = if self.streak == game.streak { 15 } else { 5 };
+        tier + rest + venue + form
+    }
+}
+
+/// Full days off: 0, 1, 2, 3 and more.
+fn rest_bucket(rest_days: i32) -> i32 {
+    rest_days.clamp(0, 3)
+}
+
+/// The games found, in whole numbers, so that no order of summation matters.
+pub(super) struct Similar {
+    pub games: f64,
+    pub mean_similarity: f64,
+    /// The mean of the points, weighted with the similarity.
+    pub baseline: f64,
+    /// The population's standard deviation of the points.
+    pub deviation: f64,
+}
+
+pub(super) fn similar(features: &Features, rules: &Rules) -> Result<Similar, SystemSkip> {
+    let target = Circumstances::of(features, &Reader::new(features))?;
+    let newest_first = features.comparables.iter().rev();
+    let scored = newest_first.map(|game| (target.similarity(game), i64::from(game.points)));
+    let mut found: Vec<(i32, i64)> =
+        scored.filter(|(similarity, _)| *similarity >= rules.similar_from).collect();
+    if found.len() < rules.at_least {
+        return Err(SystemSkip::TooFewSimilar);
+    }
+    found.sort_by_key(|(similarity, _)| Reverse(*similarity));
+    found.truncate(rules.at_most);
+    let games = found.len() as f64;
+    let sum = |term: fn(i64, i64) -> i64| {
+        found.iter().map(|(similarity, points)| term(i64::from(*similarity), *points)).sum::<i64>() as f64
+    };
+    let similarity = sum(|similarity, _| similarity);
+    let mean = sum(|_, points| points) / games;
+    Ok(Similar {
+        games,
+        mean_similarity: similarity / games,
+        baseline: sum(|similarity, points| similarity * points) / similarity,
+        deviation: (sum(|_, points| points * points) / games - mean * mean).max(0.0).sqrt(),
+    })
+}
+
+pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, SystemSkip> {
+    let similar = similar(features, rules)?;
+    let mut reader = Reader::new(features);
+    let (neutral, per_point) = rules.fatigue;
+    let adjustments = reader.adjust(index::FATIGUE_SCORE, |score| (score - neutral) * per_point)
+        + reader.weigh(rules.terms)
+        + rules.venue.adjust(&mut reader);
+    let points = ((similar.baseline + adjustments) * 100.0).round() / 100.0;
+    Ok(reader.forecast(points, confidence(&similar), &rules.spread))
+}
+
+/// In per cent: more for many, close and consistent games.
+fn confidence(similar: &Similar) -> f64 {
+    let games = match similar.games {
+        n if n >= 15.0 => 20.0,
+        n if n >= 10.0 => 15.0,
+        n if n >= 7.0 => 10.0,
+        _ => -15.0,
+    };
+    let closeness = match similar.mean_similarity {
+        s if s >= 85.0 => 20.0,
+        s if s >= 75.0 => 15.0,
+        _ => 10.0,
+    };
+    let consistency = match similar.deviation {
+        d if d < 4.0 => 15.0,
+        d if d < 6.0 => 8.0,
+        d if d < 8.0 => 3.0,
+        _ => -5.0,
+    };
+    50.0 + games + closeness + consistency
+}

@@ -1,0 +1,87 @@
+//! `zone_matchup_v1`: the season mean, adjusted for the opponent's defence by where the player's shots come from.
+//!
+//! Invariant: a weaker opponent defence never lowers a forecast, nor does a fresher player.
+//! Not here: the shot shares; they are features.
+use super::{
+    distribution::Spread,
+    forecast::{FatigueSteps, Forecast, Reader, Term, Venue},
+    lines::Threshold,
+    moving_average,
+};
+use schemas::{
+    features::{Features, index},
+    prediction::SystemSkip,
+};
+
+/// A zone that a player shoots from: the feature with his share, and how much a defence matters there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Zone {
+    pub share: usize,
+    pub multiplier: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// The defensive rating of an opponent that is worth nothing, in points per 100 possessions.
+    pub neutral_def_rating: f64,
+    /// Points a player gains in a zone of multiplier 1 per point of the rating above the neutral one.
+    pub per_rating_point: f64,
+    /// The most that one zone can give or take, in points.
+    pub limit: f64,
+    pub zones: [Zone; 4],
+    pub fatigue: FatigueSteps,
+    pub terms: &'static [Term],
+    pub venue: Venue,
+    pub spread: Spread,
+    pub threshold: Threshold,
+}
+
+pub(super) const RULES: Rules = Rules {
+    neutral_def_rating: 112.0,
+    per_rating_point: 0.3,
+    limit: 3.0,
+    zones: [
+        Zone { share: index::PCT_PAINT, multiplier: 1.2 },
+        Zone { share: index::PCT_MID_RANGE, multiplier: 1.0 },
+        Zone { share: index::PCT_THREE, multiplier: 1.1 },
+        Zone { share: index::PCT_FREE_THROW, multiplier: 0.8 },
+    ],
+    fatigue: FatigueSteps { up_to_50: -1.5, up_to_70: -0.8, above: 0.0 },
+    terms: &[Term { feature: index::PACE_SCORE, weight: 0.4 }],
+    venue: Venue { home: 0.8, away: -0.8 },
+    spread: Spread { at_zero: 28.0, per_point: 1.75, prior_games: 20.0 },
+    threshold: Threshold::Above { edge: 2.0, confidence: 45.0 },
+};
+
+pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, SystemSkip> {
+    let mut reader = Reader::new(features);
+    let season = reader.need(index::POINTS_AVG_SEASON)?;
+    let shares = rules.zones.map(|zone| reader.note(zone.share));
+    if shares.iter().all(Option::is_none) {
+        return Err(SystemSkip::MissingZones);
+    }
+    let matchup = reader.adjust(index::OPPONENT_DEF_RATING, |def_rating| {
+        let advantage = (def_rating - rules.neutral_def_rating) * rules.per_rating_point;
+        let known = rules.zones.iter().zip(shares).filter_map(|(zone, share)| Some((zone, share?)));
+        known
+            .map(|(zone, share)| {
+                (advantage * zone.multiplier).clamp(-rules.limit, rules.limit) * weight(share)
+            })
+            .sum()
+    });
+    let adjustments = matchup
+        + reader.weigh(rules.terms)
+        + rules.venue.adjust(&mut reader)
+        + rules.fatigue.adjust(&mut reader);
+    let confidence = moving_average::confidence(&mut reader);
+    Ok(reader.forecast(season + adjustments, confidence, &rules.spread))
+}
+
+/// How much a zone counts, by the player's share of it (0–1).
+fn weight(share: f64) -> f64 {
+    match share {
+        s if s >= 0.40 => 1.0,
+        s if s >= 0.20 => 0.7,
+        _ => 0.4,
+    }
+}
