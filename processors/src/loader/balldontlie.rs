@@ -9,7 +9,7 @@ use super::{
     cell::Cell,
     lists::ask_both,
     minutes::playing_time,
-    nbacom_player_list::full_name,
+    player_name::full_name,
 };
 use schemas::{
     raw::RawEvent,

@@ -51,6 +51,15 @@ impl<'a> Cell<'a> {
     pub fn text(&self, field: &str) -> Result<&str, String> {
         self.text_or_blank(field)?.ok_or_else(|| self.unlike(field, "a text"))
     }
+    /// The same, borrowed from the payload where it stands there without escapes.
+    pub fn into_text(self, field: &str) -> Result<Cow<'a, str>, String> {
+        self.text(field)?;
+        match self {
+            Cell::Text(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text.trim())),
+            Cell::Text(Cow::Owned(text)) => Ok(Cow::Owned(text.trim().to_owned())),
+            other => Err(other.unlike(field, "a text")),
+        }
+    }
     pub fn whole(&self, field: &str) -> Result<i64, String> {
         match self {
             Cell::Whole(number) => Ok(*number),

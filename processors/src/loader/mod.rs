@@ -19,6 +19,7 @@ mod nbacom_player_list;
 mod nbacom_schedule;
 mod oddsapi_event_odds;
 mod operator_identity_links;
+mod player_name;
 mod prices;
 mod result_set;
 

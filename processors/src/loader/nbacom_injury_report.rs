@@ -7,7 +7,9 @@ use super::{
     cell::Cell,
     dates, heard,
     lists::{ask_both, distinct},
-    open, read,
+    open,
+    player_name::first_name_first,
+    read,
 };
 use schemas::{
     raw::RawEvent,
@@ -156,32 +158,11 @@ fn member(record: &Record) -> Result<Option<(Game, InjuryMember)>, String> {
     Ok(Some(((matchup, date), InjuryMember { team, name, status, reason })))
 }
 
-/// "Jackson Jr., Jaren" is Jaren Jackson Jr.
-fn first_name_first(written: &str) -> String {
-    match written.rsplit_once(',') {
-        Some((last, first)) => format!("{} {}", first.trim(), last.trim()).trim().to_owned(),
-        None => written.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::borrow::Cow;
 
-    #[test]
-    fn a_name_is_turned_once_with_its_suffix() {
-        for (written, turned) in [
-            ("Barlow, Dominick", "Dominick Barlow"),
-            ("Jackson Jr., Jaren", "Jaren Jackson Jr."),
-            ("Payton II, Gary", "Gary Payton II"),
-            ("Nene", "Nene"),
-            (", Nene", "Nene"),
-            (",", ""),
-        ] {
-            assert_eq!(first_name_first(written), turned);
-        }
-    }
     #[test]
     fn twelve_at_noon_is_twelve_and_at_midnight_zero() {
         let text = |written| Cell::Text(Cow::Borrowed(written));

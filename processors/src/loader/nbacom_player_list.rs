@@ -7,6 +7,7 @@ use super::{
     cell::Cell,
     heard,
     lists::{Day, by_player, distinct, teach},
+    player_name::full_name,
     read,
     result_set::ResultSet,
 };
@@ -79,13 +80,4 @@ fn member([id, last, first, team, status]: [Cell; 5]) -> Result<Option<(Team, Ro
     };
     let team = team.team_or_other("TEAM_ABBREVIATION")?.filter(|_| on_roster);
     Ok(team.map(|team| (team, RosterMember { player, born: None })))
-}
-
-/// "First Last"; who goes by one name has the other part empty.
-pub fn full_name(first: &Cell, first_field: &str, last: &Cell, last_field: &str) -> Result<String, String> {
-    match (first.text_or_blank(first_field)?, last.text_or_blank(last_field)?) {
-        (Some(first), Some(last)) => Ok(format!("{first} {last}")),
-        (Some(name), None) | (None, Some(name)) => Ok(name.to_owned()),
-        (None, None) => Err(last.unlike(last_field, "a name")),
-    }
 }

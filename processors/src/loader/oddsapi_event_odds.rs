@@ -20,6 +20,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -79,9 +80,9 @@ struct Outcome<'a> {
 
 /// One side of one line, in the order in which quotes are built.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Offer {
-    book: String,
-    name: String,
+struct Offer<'a> {
+    book: Cow<'a, str>,
+    name: Cow<'a, str>,
     updated_at: Instant,
     line: Line,
     side: Side,
@@ -138,7 +139,7 @@ fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String>
     let mut found = Loaded::default();
     let mut offers = Vec::new();
     for row in event.bookmakers.unwrap_or_default() {
-        if let Err(reason) = read(row).and_then(|book| collect(&book, &mut offers, &mut found)) {
+        if let Err(reason) = read(row).and_then(|book| collect(book, &mut offers, &mut found)) {
             found.bad(row, reason);
         }
     }
@@ -175,15 +176,15 @@ fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String>
 }
 
 /// Collects a book's offers; bad markets and outcomes are counted as rows of their own.
-fn collect(book: &Bookmaker, offers: &mut Vec<Offer>, found: &mut Loaded) -> Result<(), String> {
-    let key = book.key.text("key")?;
-    for row in book.markets.iter().flatten() {
-        let outcomes = read::<Market>(row).and_then(|market| outcomes_of(book, market));
+fn collect<'a>(book: Bookmaker<'a>, offers: &mut Vec<Offer<'a>>, found: &mut Loaded) -> Result<(), String> {
+    let key = book.key.into_text("key")?;
+    for row in book.markets.unwrap_or_default() {
+        let outcomes = read::<Market>(row).and_then(|market| outcomes_of(&book.last_update, market));
         match outcomes {
             Ok(None) => {}
             Ok(Some((updated_at, outcomes))) => {
                 for row in outcomes {
-                    match read::<Outcome>(row).and_then(|outcome| offer(key, updated_at, &outcome)) {
+                    match read::<Outcome>(row).and_then(|outcome| offer(&key, updated_at, outcome)) {
                         Ok(offer) => offers.push(offer),
                         Err(reason) => found.bad(row, reason),
                     }
@@ -198,25 +199,25 @@ fn collect(book: &Bookmaker, offers: &mut Vec<Offer>, found: &mut Loaded) -> Res
 type Outcomes<'a> = (Instant, Vec<&'a RawValue>);
 
 /// The outcomes of a `player_points` market at its own update, else at its book's; `None` for another market.
-fn outcomes_of<'a>(book: &Bookmaker, market: Market<'a>) -> Result<Option<Outcomes<'a>>, String> {
+fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outcomes<'a>>, String> {
     if market.key.text("key")? != "player_points" {
         return Ok(None);
     }
-    let updated = if market.last_update.is_blank() { &book.last_update } else { &market.last_update };
+    let updated = if market.last_update.is_blank() { book_update } else { &market.last_update };
     let updated_at = dates::instant(updated, "last_update")?;
     let outcomes = market.outcomes.ok_or("outcomes: found nothing, expected a list")?;
     Ok(Some((updated_at, outcomes)))
 }
 
-fn offer(book: &str, updated_at: Instant, outcome: &Outcome) -> Result<Offer, String> {
+fn offer<'a>(book: &Cow<'a, str>, updated_at: Instant, outcome: Outcome<'a>) -> Result<Offer<'a>, String> {
     let side = match outcome.name.text("name")? {
         "Over" => Side::Over,
         "Under" => Side::Under,
         _ => return Err(outcome.name.unlike("name", "Over or Under")),
     };
     Ok(Offer {
-        book: book.to_owned(),
-        name: outcome.description.text("description")?.to_owned(),
+        book: book.clone(),
+        name: outcome.description.into_text("description")?,
         updated_at,
         line: line(&outcome.point, "point")?,
         side,
@@ -228,8 +229,9 @@ fn quotes(mut offers: Vec<Offer>) -> Vec<Quote> {
     offers.sort_unstable();
     let mut quotes: Vec<Quote> = Vec::new();
     for Offer { book, name, updated_at, line, side, price } in offers {
-        let begun = |q: &Quote| (&q.book, &q.name, q.updated_at) == (&book, &name, updated_at);
+        let begun = |q: &Quote| (&*q.book, &*q.name, q.updated_at) == (&*book, &*name, updated_at);
         if !quotes.last().is_some_and(begun) {
+            let (book, name) = (book.into_owned(), name.into_owned());
             quotes.push(Quote { book, name, updated_at, lines: Vec::new() });
         }
         let Some(Quote { lines, .. }) = quotes.last_mut() else { continue };

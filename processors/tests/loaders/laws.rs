@@ -4,6 +4,7 @@
 use crate::payloads::{members, of, raw};
 use processors::loader::load;
 use proptest::{prelude::*, sample::Index};
+use schemas::ids::RawId;
 use schemas::raw::{Feed, FetchOutcome, RejectCode};
 use serde_json::{Value, json};
 
@@ -100,6 +101,30 @@ fn apply(payload: &mut Value, place: Index, breakage: Breakage) {
     }
 }
 
+/// Reorders the rows of every list, not the cells of a row nor the tables of an answer.
+fn shuffle(value: &mut Value, seed: u64) {
+    let key = |row: &Value| blake3::hash(format!("{seed}{row}").as_bytes()).as_bytes()[0];
+    match value {
+        Value::Array(rows) => {
+            if rows.iter().all(|row| row.is_array() || row.is_object()) {
+                rows.sort_by_key(key);
+            }
+            rows.iter_mut().for_each(|row| shuffle(row, seed));
+        }
+        Value::Object(object) => {
+            for (key, value) in object {
+                match (key.as_str(), value) {
+                    ("resultSets", Value::Array(sets)) => {
+                        sets.iter_mut().for_each(|set| shuffle(set, seed));
+                    }
+                    (_, value) => shuffle(value, seed),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn feeds() -> impl Strategy<Value = Feed> {
     prop::sample::select(Feed::ALL.to_vec())
 }
@@ -120,6 +145,31 @@ proptest! {
         let mut payload = of(feed);
         breaks.into_iter().for_each(|(place, breakage)| apply(&mut payload, place, breakage));
         check(feed, outcome, payload.to_string())?;
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_matter(
+        feed in feeds(),
+        breaks in prop::collection::vec((any::<Index>(), breakage()), 0..4),
+        seed in any::<u64>(),
+    ) {
+        let mut payload = of(feed);
+        breaks.into_iter().for_each(|(place, breakage)| apply(&mut payload, place, breakage));
+        let loaded = |payload: &Value| {
+            let mut raw = raw(feed, FetchOutcome::Complete, payload.to_string());
+            raw.id = RawId(0);
+            load(&raw)
+        };
+        let straight = loaded(&payload);
+        shuffle(&mut payload, seed);
+        match (straight, loaded(&payload)) {
+            (Ok(straight), Ok(shuffled)) => {
+                prop_assert_eq!(straight.sightings, shuffled.sightings);
+                prop_assert_eq!(straight.rows_repeated, shuffled.rows_repeated);
+                prop_assert_eq!(straight.bad_rows.len(), shuffled.bad_rows.len());
+            }
+            (straight, shuffled) => prop_assert_eq!(straight.is_err(), shuffled.is_err()),
+        }
     }
 
     #[test]
