@@ -97,12 +97,12 @@ enum Side {
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let mut loaded = Loaded::default();
     let answer = answer(&raw.payload)?;
-    if !answer.get().starts_with('[') {
-        let event: Event = open(answer.get())?;
+    if !is_list(answer) {
+        let event: Event = open(answer)?;
         take(raw, event, &mut loaded).map_err(Reject::bad_payload)?;
         return Ok(loaded);
     }
-    let events: Vec<&RawValue> = open(answer.get())?;
+    let events: Vec<&RawValue> = open(answer)?;
     if events.is_empty() {
         return Err(Reject::bad_payload("found no event"));
     }
@@ -115,16 +115,19 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
 }
 
 /// The event or events of an answer, out of the historical envelope where there is one.
-fn answer(payload: &str) -> Result<&RawValue, Reject> {
-    let whole: &RawValue = open(payload)?;
-    if whole.get().starts_with('[') {
-        return Ok(whole);
+fn answer(payload: &str) -> Result<&str, Reject> {
+    if is_list(payload) {
+        return Ok(payload);
     }
     let envelope: Envelope = open(payload)?;
     match envelope.message {
-        Cell::Absent => Ok(envelope.data.unwrap_or(whole)),
+        Cell::Absent => Ok(envelope.data.map_or(payload, RawValue::get)),
         message => Err(Reject::bad_payload(format!("the source answers {message}"))),
     }
+}
+
+fn is_list(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('[')
 }
 
 /// Adds one event to what is loaded, or says why it is none and adds nothing.
