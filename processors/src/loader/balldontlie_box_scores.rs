@@ -1,0 +1,91 @@
+//! balldontlie/box-scores: whole games with both teams' players, finished or live.
+//!
+//! Invariant: a row is a player; a game that cannot be read is one bad row.
+//! Not here: its live scores.
+use super::{
+    Loaded, Reject,
+    balldontlie::{Row, has_ended, publish},
+    box_scores::{ListKey, Lists},
+    cell::Cell,
+    dates, open, read,
+};
+use schemas::{raw::RawEvent, team::Team, units::EasternDate};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    #[serde(borrow)]
+    data: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    live_boxes: Option<Vec<&'a RawValue>>,
+}
+#[derive(Deserialize)]
+struct Game<'a> {
+    #[serde(borrow, default)]
+    date: Cell<'a>,
+    #[serde(borrow, default)]
+    status: Cell<'a>,
+    #[serde(borrow)]
+    home_team: Side<'a>,
+    #[serde(borrow)]
+    visitor_team: Side<'a>,
+}
+#[derive(Deserialize)]
+struct Side<'a> {
+    #[serde(borrow, default)]
+    abbreviation: Cell<'a>,
+    #[serde(borrow)]
+    players: Vec<&'a RawValue>,
+}
+
+pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
+    let payload: Payload = open(&raw.payload)?;
+    let games = payload.data.or(payload.live_boxes);
+    let games = games.ok_or_else(|| Reject::bad_payload("found neither data nor liveBoxes"))?;
+    let mut loaded = Loaded::default();
+    let mut lists = Lists::new();
+    for row in games {
+        match read::<Game>(row).and_then(|game| Ok((teams(&game)?, game))) {
+            Ok((teams, game)) => take(&game, teams, &mut lists, &mut loaded),
+            Err(reason) => loaded.bad(row, reason),
+        }
+    }
+    // Each game brings its whole lists, so a game out of scope leaves the others whole.
+    let complete = loaded.is_complete(raw);
+    publish(raw, lists, complete, &mut loaded);
+    Ok(loaded)
+}
+
+/// The day and the two teams of a game; `None` when it has not ended or is not between two of the thirty.
+fn teams(game: &Game) -> Result<Option<(EasternDate, Team, Team)>, String> {
+    let date = dates::day(&game.date, "date")?;
+    let ended = has_ended(&game.status)?;
+    let home = game.home_team.abbreviation.team_or_other("home_team.abbreviation")?;
+    let visitor = game.visitor_team.abbreviation.team_or_other("visitor_team.abbreviation")?;
+    match (home, visitor) {
+        (Some(home), Some(visitor)) if home == visitor => Err(game
+            .visitor_team
+            .abbreviation
+            .unlike("visitor_team.abbreviation", "another team than at home")),
+        (Some(home), Some(visitor)) if ended => Ok(Some((date, home, visitor))),
+        _ => Ok(None),
+    }
+}
+
+fn take(game: &Game, teams: Option<(EasternDate, Team, Team)>, lists: &mut Lists, loaded: &mut Loaded) {
+    let Some((date, home, visitor)) = teams else {
+        let rows = game.home_team.players.len() + game.visitor_team.players.len();
+        loaded.rows += rows as u64;
+        loaded.rows_out_of_scope += rows as u64;
+        return;
+    };
+    for (side, team, opponent) in [(&game.home_team, home, visitor), (&game.visitor_team, visitor, home)] {
+        for row in &side.players {
+            if let Some(member) = loaded.count(row, read::<Row>(row).and_then(Row::member).map(Some)) {
+                lists.entry(ListKey { game: None, date, team, opponent }).or_default().push(member);
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A cell: one JSON value of a row, whatever its type turns out to be.
+//!
+//! Invariant: reading a cell never fails, so a value of the wrong type is reported by the field's name and what was found, and
+//! costs its row only.
+//! Not here: what a value means; minutes, dates and prices have files of their own.
+use schemas::{
+    ids::{GameId, PlayerId},
+    team::Team,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use std::{borrow::Cow, fmt};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Cell<'a> {
+    #[default]
+    Absent,
+    Null,
+    Bool(bool),
+    Whole(i64),
+    Fraction(f64),
+    Text(Cow<'a, str>),
+    /// A list or an object.
+    Nested,
+}
+
+impl<'a> Cell<'a> {
+    /// Why `field` cannot be used.
+    pub fn unlike(&self, field: &str, expected: &str) -> String {
+        format!("{field}: found {self}, expected {expected}")
+    }
+    /// Nothing there, or a text of nothing.
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Cell::Absent | Cell::Null => true,
+            Cell::Text(text) => text.trim().is_empty(),
+            _ => false,
+        }
+    }
+    /// The text, trimmed; `None` when blank.
+    pub fn text_or_blank(&self, field: &str) -> Result<Option<&str>, String> {
+        match self {
+            _ if self.is_blank() => Ok(None),
+            Cell::Text(text) => Ok(Some(text.trim())),
+            _ => Err(self.unlike(field, "a text")),
+        }
+    }
+    /// The text, trimmed and not empty.
+    pub fn text(&self, field: &str) -> Result<&str, String> {
+        self.text_or_blank(field)?.ok_or_else(|| self.unlike(field, "a text"))
+    }
+    /// The same, borrowed from the payload where it stands there without escapes.
+    pub fn into_text(self, field: &str) -> Result<Cow<'a, str>, String> {
+        self.text(field)?;
+        match self {
+            Cell::Text(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text.trim())),
+            Cell::Text(Cow::Owned(text)) => Ok(Cow::Owned(text.trim().to_owned())),
+            other => Err(other.unlike(field, "a text")),
+        }
+    }
+    pub fn whole(&self, field: &str) -> Result<i64, String> {
+        match self {
+            Cell::Whole(number) => Ok(*number),
+            // stats.nba.com writes some whole numbers as 1.0
+            Cell::Fraction(number) if number.fract() == 0.0 && number.abs() < 1e15 => Ok(*number as i64),
+            _ => Err(self.unlike(field, "a whole number")),
+        }
+    }
+    pub fn number(&self, field: &str) -> Result<f64, String> {
+        match self {
+            Cell::Whole(number) => Ok(*number as f64),
+            Cell::Fraction(number) => Ok(*number),
+            _ => Err(self.unlike(field, "a number")),
+        }
+    }
+    /// How often something happened in one game.
+    pub fn count(&self, field: &str) -> Result<i32, String> {
+        let number = self.whole(field)?;
+        let sane = i32::try_from(number).ok().filter(|n| (0..=300).contains(n));
+        sane.ok_or_else(|| self.unlike(field, "a count from 0 to 300"))
+    }
+    pub fn player(&self, field: &str) -> Result<PlayerId, String> {
+        let id = self.whole(field).ok().and_then(|id| i32::try_from(id).ok()).filter(|id| *id > 0);
+        id.map(|id| PlayerId(id.unsigned_abs())).ok_or_else(|| self.unlike(field, "an nba.com player id"))
+    }
+    pub fn game(&self, field: &str) -> Result<GameId, String> {
+        self.text(field)?.parse().map_err(|error| format!("{field}: {error}"))
+    }
+    pub fn team(&self, field: &str) -> Result<Team, String> {
+        Team::of_source(self.text(field)?).ok_or_else(|| self.unlike(field, "an NBA team"))
+    }
+    /// The team, or `None` for a text that names no NBA team, or names nobody yet.
+    pub fn team_or_other(&self, field: &str) -> Result<Option<Team>, String> {
+        Ok(self.text_or_blank(field)?.and_then(Team::of_source))
+    }
+}
+
+impl fmt::Display for Cell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cell::Absent => f.write_str("nothing"),
+            Cell::Null => f.write_str("null"),
+            Cell::Bool(value) => write!(f, "{value}"),
+            Cell::Whole(value) => write!(f, "{value}"),
+            Cell::Fraction(value) => write!(f, "{value}"),
+            Cell::Text(value) => write!(f, "{:?}", value.chars().take(40).collect::<String>()),
+            Cell::Nested => f.write_str("a list or an object"),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Cell<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
+        Ok(Cell::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Cell<'de>, E> {
+        Ok(Cell::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Cell<'de>, E> {
+        Ok(Cell::Whole(value))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Cell<'de>, E> {
+        Ok(i64::try_from(value).map_or(Cell::Fraction(value as f64), Cell::Whole))
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<Cell<'de>, E> {
+        Ok(Cell::Fraction(value))
+    }
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Cell<'de>, E> {
+        Ok(Cell::Text(Cow::Borrowed(value)))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Cell<'de>, E> {
+        Ok(Cell::Text(Cow::Owned(value.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Cell<'de>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Cell::Nested)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Cell<'de>, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Cell::Nested)
+    }
+}

@@ -1,0 +1,95 @@
+//! Dates and times of the sources: which calendar day, which instant.
+//!
+//! Invariant: a day is the day that is written, whatever zone is written behind it: nba.com puts a false Z after Eastern time,
+//! and a birthday is a day of its own place.
+//! Not here: the Eastern day of an instant; the unit knows that.
+use super::cell::Cell;
+use schemas::units::{EasternDate, Instant};
+
+/// `2023-10-24`, with or without a time behind it that does not matter.
+pub fn day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
+    let text = cell.text(field)?;
+    let (day, rest) = text.split_at_checked(10).unwrap_or((text, ""));
+    let date = day.parse::<EasternDate>().ok().filter(|_| rest.is_empty() || rest.starts_with('T'));
+    date.filter(is_sane).ok_or_else(|| cell.unlike(field, "a date like 2023-10-24"))
+}
+
+/// `01/04/2024`: month, day, year.
+pub fn american_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
+    let date = cell.text(field).ok().and_then(|text| {
+        let (month, rest) = text.split_once('/')?;
+        let (day, year) = rest.split_once('/')?;
+        EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+    });
+    date.filter(is_sane).ok_or_else(|| cell.unlike(field, "a date like 01/04/2024"))
+}
+
+/// `20240104`.
+pub fn compact_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
+    let date = cell
+        .text(field)
+        .ok()
+        .filter(|text| text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|text| {
+            let (year, month_day) = text.split_at_checked(4)?;
+            let (month, day) = month_day.split_at_checked(2)?;
+            EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+        });
+    date.filter(is_sane).ok_or_else(|| cell.unlike(field, "a date like 20240104"))
+}
+
+/// An RFC 3339 instant with its true offset.
+pub fn instant(cell: &Cell, field: &str) -> Result<Instant, String> {
+    let at = cell.text(field)?.parse::<Instant>().ok().filter(|at| is_sane(&utc_day(*at)));
+    at.ok_or_else(|| cell.unlike(field, "a time like 2024-03-02T13:57:53Z"))
+}
+
+/// Near enough to the Eastern day to tell a sane one, and cheaper.
+fn utc_day(at: Instant) -> EasternDate {
+    EasternDate(at.0.div_euclid(24 * Instant::HOUR).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
+}
+
+/// 1900 to 2199: a day on which basketball was played, or a player of it born.
+fn is_sane(date: &EasternDate) -> bool {
+    (-25_567..84_006).contains(&date.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    fn text(written: &str) -> Cell<'_> {
+        Cell::Text(Cow::Borrowed(written))
+    }
+
+    #[test]
+    fn a_day_is_the_one_written_whatever_zone_follows() {
+        for written in
+            ["2023-10-24", "2023-10-24T00:00:00Z", "2023-10-24T07:00Z", "2023-10-24T23:59:59-08:00"]
+        {
+            assert_eq!(day(&text(written), "date").unwrap().to_string(), "2023-10-24");
+        }
+        assert_eq!(american_day(&text("01/04/2024"), "date").unwrap().to_string(), "2024-01-04");
+        assert_eq!(compact_day(&text("20240104"), "date").unwrap().to_string(), "2024-01-04");
+    }
+    #[test]
+    fn what_names_no_day_is_refused() {
+        for bad in [
+            "2023-02-30",
+            "2023-10-24 noon",
+            "24.10.2023",
+            "",
+            "2023-1-1",
+            "1899-12-31",
+            "2200-01-01",
+            "2023-10-2é",
+        ] {
+            assert!(day(&text(bad), "date").is_err(), "{bad}");
+        }
+        assert!(day(&text("1900-01-01"), "date").is_ok() && day(&text("2199-12-31"), "date").is_ok());
+        assert!(american_day(&text("13/04/2024"), "date").is_err());
+        assert!(compact_day(&text("2024010é"), "date").is_err());
+        assert!(instant(&text("2024-03-02T13:57:53"), "time").is_err());
+    }
+}

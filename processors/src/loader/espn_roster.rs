@@ -1,0 +1,79 @@
+//! espn/roster: one team's roster, with birth dates.
+//!
+//! Invariant: a birth date is the day written, in the zone written; every team is asked who these are, since a player may be
+//! new to this one.
+//! Not here: injuries and contracts that ride along.
+use super::{
+    Loaded, Reject, Sighting,
+    cell::Cell,
+    dates, heard,
+    lists::{ask_all, by_player, distinct},
+    open, read,
+};
+use schemas::{
+    raw::RawEvent,
+    sighting::{PlayerRef, RosterMember, RosterSighting},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    team: TeamRef<'a>,
+    /// Beside the team, in ESPN's roster resource.
+    #[serde(borrow)]
+    athletes: Option<Vec<&'a RawValue>>,
+}
+#[derive(Deserialize)]
+struct TeamRef<'a> {
+    #[serde(borrow, default)]
+    abbreviation: Cell<'a>,
+    /// Within the team, in ESPN's team resource.
+    #[serde(borrow)]
+    athletes: Option<Vec<&'a RawValue>>,
+}
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Athlete<'a> {
+    #[serde(borrow)]
+    full_name: Cell<'a>,
+    #[serde(borrow)]
+    display_name: Cell<'a>,
+    #[serde(borrow)]
+    date_of_birth: Cell<'a>,
+}
+
+pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
+    let Payload { team, athletes } = open(&raw.payload)?;
+    let rows = team.athletes.or(athletes).ok_or_else(|| Reject::bad_payload("found no athletes"))?;
+    let team = team.abbreviation.team("team.abbreviation").map_err(Reject::bad_payload)?;
+    let mut loaded = Loaded::default();
+    let mut members = Vec::with_capacity(rows.len());
+    for row in rows {
+        members.extend(loaded.count(row, read(row).and_then(|athlete| member(&athlete).map(Some))));
+    }
+    if members.is_empty() {
+        return Ok(loaded);
+    }
+    loaded.rows_repeated += distinct(&mut members, |a, b| by_player(&a.player, &b.player));
+    let date = raw.fetched_at.eastern_date();
+    let names = members.iter().map(|m| m.player.clone()).collect();
+    let complete = loaded.is_complete(raw);
+    let roster = RosterSighting { feed: raw.feed, team, date, complete, members, heard: heard(raw) };
+    loaded.sightings.push(Sighting::Roster(roster));
+    loaded.sightings.extend(ask_all(raw, team, date.into(), names));
+    Ok(loaded)
+}
+
+fn member(athlete: &Athlete) -> Result<RosterMember, String> {
+    let name = match athlete.full_name.text_or_blank("fullName")? {
+        Some(name) => name,
+        None => athlete.display_name.text("displayName")?,
+    };
+    let born = match athlete.date_of_birth.is_blank() {
+        true => None,
+        false => Some(dates::day(&athlete.date_of_birth, "dateOfBirth")?),
+    };
+    Ok(RosterMember { player: PlayerRef { name: name.to_owned(), nba: None }, born })
+}

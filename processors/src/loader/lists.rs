@@ -1,0 +1,89 @@
+//! Lists of members, and the names in them for those who answer to names.
+//!
+//! Invariant: sorted and without repetition, whatever the order of the rows.
+//! Not here: reading the rows.
+use super::{Sighting, heard};
+use schemas::{
+    ids::Scope,
+    raw::RawEvent,
+    sighting::{NamesSighting, PlayerRef},
+    team::{Matchup, Team},
+    units::{EasternDate, Season},
+};
+use std::cmp::Ordering;
+
+/// Sorts the members and keeps, of those that `identity` finds equal, the greatest. Returns how many went.
+pub fn distinct<T: Ord>(members: &mut Vec<T>, identity: impl Fn(&T, &T) -> Ordering) -> u64 {
+    let before = members.len();
+    members.sort_unstable_by(|a, b| identity(a, b).then_with(|| b.cmp(a)));
+    members.dedup_by(|a, b| identity(a, b).is_eq());
+    members.sort_unstable();
+    (before - members.len()) as u64
+}
+
+/// The identity of a player in a list: nba.com's id where it is given, else the name.
+pub fn by_player(a: &PlayerRef, b: &PlayerRef) -> Ordering {
+    match (a.nba, b.nba) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        (None, None) => a.name.cmp(&b.name),
+        (a, b) => a.cmp(&b),
+    }
+}
+
+/// The Eastern day and the season for which names are heard.
+#[derive(Clone, Copy)]
+pub struct Day {
+    pub date: EasternDate,
+    pub season: Season,
+}
+impl From<EasternDate> for Day {
+    fn from(date: EasternDate) -> Day {
+        Day { date, season: date.season() }
+    }
+}
+
+/// nba.com's own names of a team's players: they teach.
+pub fn teach(raw: &RawEvent, team: Team, day: Day, names: Vec<PlayerRef>) -> Sighting {
+    names_sighting(raw, team, None, day, sorted(names))
+}
+
+/// Both teams of a game are asked who these are.
+pub fn ask_both(raw: &RawEvent, matchup: Matchup, day: Day, names: Vec<PlayerRef>) -> Vec<Sighting> {
+    ask(raw, Scope::Matchup(matchup), &matchup.teams(), day, names)
+}
+
+/// Every team is asked who these are on the roster of one.
+pub fn ask_all(raw: &RawEvent, roster: Team, day: Day, names: Vec<PlayerRef>) -> Vec<Sighting> {
+    ask(raw, Scope::Team(roster), &Team::ALL, day, names)
+}
+
+fn ask(raw: &RawEvent, scope: Scope, teams: &[Team], day: Day, names: Vec<PlayerRef>) -> Vec<Sighting> {
+    let names = sorted(names);
+    let to = |team: &Team| names_sighting(raw, *team, Some(scope), day, names.clone());
+    teams.iter().filter(|_| !names.is_empty()).map(to).collect()
+}
+
+fn sorted(mut names: Vec<PlayerRef>) -> Vec<PlayerRef> {
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn names_sighting(
+    raw: &RawEvent,
+    team: Team,
+    scope: Option<Scope>,
+    Day { date, season }: Day,
+    names: Vec<PlayerRef>,
+) -> Sighting {
+    let scope = scope.map(|scope| scope.to_string());
+    Sighting::Names(NamesSighting {
+        team,
+        source: raw.feed.source(),
+        scope,
+        date,
+        season,
+        names,
+        heard: heard(raw),
+    })
+}

@@ -1,0 +1,92 @@
+//! Minutes: the notations in which sources write a player's time on the court.
+//!
+//! Invariant: no minutes are `None` and zero minutes are zero; what zero means is the feed's to say.
+//! Not here: whether who has no minutes was present.
+use super::cell::Cell;
+use schemas::units::PlayingTime;
+
+/// Five overtimes and more.
+const MOST_SECONDS: f64 = 100.0 * 60.0;
+
+/// Reads `34:12`, `PT34M12.00S`, `"34"`, `34` and `34.2`; `None` where nothing is written.
+pub fn playing_time(cell: &Cell, field: &str) -> Result<Option<PlayingTime>, String> {
+    let seconds = match cell {
+        _ if cell.is_blank() => return Ok(None),
+        Cell::Whole(minutes) => Some(*minutes as f64 * 60.0),
+        Cell::Fraction(minutes) => Some(minutes * 60.0),
+        Cell::Text(text) => written_seconds(text.trim()),
+        _ => None,
+    };
+    let sane = seconds.filter(|s| (0.0..=MOST_SECONDS).contains(s));
+    match sane {
+        Some(seconds) => Ok(Some(PlayingTime(seconds.round() as i32))),
+        None => Err(cell.unlike(field, "minutes from 0 to 100")),
+    }
+}
+
+fn written_seconds(text: &str) -> Option<f64> {
+    if let Some(clock) = text.strip_prefix("PT") {
+        let (minutes, rest) = clock.split_once('M')?;
+        let seconds = if rest.is_empty() { 0.0 } else { digits(rest.strip_suffix('S')?)?.floor() };
+        return (seconds < 60.0).then_some(digits(minutes)?.mul_add(60.0, seconds));
+    }
+    match text.split_once(':') {
+        Some((minutes, seconds)) => {
+            let seconds = digits(seconds)?;
+            (seconds < 60.0).then_some(digits(minutes)?.mul_add(60.0, seconds))
+        }
+        None => Some(digits(text)? * 60.0),
+    }
+}
+
+/// A plain number: no sign, exponent or "inf".
+fn digits(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    fn text(written: &str) -> Cell<'_> {
+        Cell::Text(Cow::Borrowed(written))
+    }
+
+    #[test]
+    fn minutes_are_read_in_five_forms() {
+        for (cell, seconds) in [
+            (text("34:12"), 2052),
+            (text("05:03"), 303),
+            (text("PT34M12.00S"), 2052),
+            (text("PT34M12S"), 2052),
+            (text("PT34M"), 2040),
+            (text("34"), 2040),
+            (text("34.2"), 2052),
+            (Cell::Whole(34), 2040),
+            (Cell::Fraction(34.2), 2052),
+        ] {
+            assert_eq!(playing_time(&cell, "MIN"), Ok(Some(PlayingTime(seconds))), "{cell}");
+        }
+    }
+    #[test]
+    fn no_minutes_are_not_zero_minutes() {
+        for nothing in [Cell::Absent, Cell::Null, text(""), text(" ")] {
+            assert_eq!(playing_time(&nothing, "MIN"), Ok(None));
+        }
+        for zero in [text("00"), text("0"), text("0:00"), Cell::Whole(0), Cell::Fraction(0.0)] {
+            assert_eq!(playing_time(&zero, "MIN"), Ok(Some(PlayingTime(0))), "{zero}");
+        }
+    }
+    #[test]
+    fn what_is_no_time_on_the_court_is_refused_by_its_field() {
+        for bad in ["-3", "12:75", "PT12S", "PTM", "101", "1e1", "inf", "DNP", ":", "1:2:3", "é:1"] {
+            let reason = playing_time(&text(bad), "MIN").unwrap_err();
+            assert!(reason.starts_with("MIN: found ") && reason.contains(bad), "{reason}");
+        }
+        for bad in [Cell::Whole(-1), Cell::Fraction(f64::NAN), Cell::Bool(true), Cell::Nested] {
+            assert!(playing_time(&bad, "MIN").is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! nbacom/leaguegamelog: everybody who appeared in the games of a day, with nba.com's ids. The hot path of a backfill.
+//!
+//! Invariant: home and away are never read off MATCHUP, only who the other team is: at neutral sites it says "OWN @ OPP" for both.
+//! Not here: whose game it was to host; the schedule says that.
+use super::{
+    Loaded, Reject,
+    box_scores::{self, COLUMNS, ListKey, Lists, box_line},
+    cell::Cell,
+    dates,
+    lists::{Day, teach},
+    minutes::playing_time,
+    result_set::ResultSet,
+};
+use schemas::{
+    ids::GameId,
+    raw::RawEvent,
+    sighting::{BoxMember, PlayerRef},
+    team::Team,
+    units::EasternDate,
+};
+use std::collections::BTreeMap;
+
+const COUNTS: [&str; COLUMNS] = [
+    "FGM",
+    "FGA",
+    "FG3M",
+    "FG3A",
+    "FTM",
+    "FTA",
+    "OREB",
+    "DREB",
+    "AST",
+    "STL",
+    "BLK",
+    "TOV",
+    "PF",
+    "PTS",
+    "PLUS_MINUS",
+];
+const HEADERS: [&str; 22] = [
+    "GAME_ID",
+    "GAME_DATE",
+    "TEAM_ABBREVIATION",
+    "MATCHUP",
+    "PLAYER_ID",
+    "PLAYER_NAME",
+    "MIN",
+    "FGM",
+    "FGA",
+    "FG3M",
+    "FG3A",
+    "FTM",
+    "FTA",
+    "OREB",
+    "DREB",
+    "AST",
+    "STL",
+    "BLK",
+    "TOV",
+    "PF",
+    "PTS",
+    "PLUS_MINUS",
+];
+
+pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
+    let table = ResultSet::open(&raw.payload, &HEADERS)?;
+    let mut loaded = Loaded::default();
+    let mut lists = Lists::new();
+    for row in &table.rows {
+        let member = table.read(row).and_then(member);
+        if let Some((list, member)) = loaded.count(row, member) {
+            lists.entry(list).or_default().push(member);
+        }
+    }
+    let complete = loaded.is_complete(raw);
+    let mut known: BTreeMap<(Team, EasternDate), (GameId, Vec<PlayerRef>)> = BTreeMap::new();
+    for (list, members) in &lists {
+        let Some(game) = list.game else { continue };
+        let (_, names) = known.entry((list.team, list.date)).or_insert((game, Vec::new()));
+        names.extend(members.iter().map(|m| m.player.clone()));
+    }
+    box_scores::publish(raw, lists, complete, &mut loaded);
+    for ((team, date), (game, names)) in known {
+        // The bubble's finals were played in October: the id knows the season, the date does not.
+        loaded.sightings.push(teach(raw, team, Day { date, season: game.season() }, names));
+    }
+    Ok(loaded)
+}
+
+fn member(cells: [Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, String> {
+    let [game, date, team, matchup, player, name, minutes, counts @ ..] = cells;
+    let game = game.game("GAME_ID")?;
+    if !game.is_in_scope() {
+        return Ok(None);
+    }
+    let team = team.team("TEAM_ABBREVIATION")?;
+    let opponent = opponent(team, &matchup)?;
+    let date = dates::day(&date, "GAME_DATE")?;
+    let player =
+        PlayerRef { nba: Some(player.player("PLAYER_ID")?), name: name.text("PLAYER_NAME")?.to_owned() };
+    // Nobody who sat out has minutes here, and zero is a short appearance.
+    let line = match playing_time(&minutes, "MIN")? {
+        Some(time) => Some(box_line(time, &COUNTS, &counts)?),
+        None => None,
+    };
+    Ok(Some((ListKey { game: Some(game), date, team, opponent }, BoxMember { player, line })))
+}
+
+/// The other team of "GSW vs. NYK" or "GSW @ NYK".
+fn opponent(team: Team, matchup: &Cell) -> Result<Team, String> {
+    let text = matchup.text("MATCHUP")?;
+    let sides = text.split_once(" vs. ").or_else(|| text.split_once(" @ "));
+    let sides = sides.map(|(a, b)| (Team::of_source(a.trim()), Team::of_source(b.trim())));
+    match sides {
+        Some((Some(a), Some(b))) if a == team && b != team => Ok(b),
+        Some((Some(a), Some(b))) if b == team && a != team => Ok(a),
+        _ => Err(matchup.unlike("MATCHUP", &format!("{team} and another team"))),
+    }
+}

@@ -1,0 +1,139 @@
+//! nbacom/schedule: the fixtures and results of nba.com, a season at once or a slice of it.
+//!
+//! Invariant: the game's date is `gameDateEst`, read as written: its Z is false. A tip-off on another Eastern day is none.
+//! A slice says nothing of the games it lacks, so there is no list and nobody is absent.
+//! Not here: where a re-dated game went; the games view follows its id.
+use super::{Loaded, Reject, Sighting, cell::Cell, dates, heard, lists::distinct, open, read};
+use schemas::{
+    ids::GameId,
+    raw::RawEvent,
+    sighting::{Fixture, GameResult, GameSighting, GameStatus},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow, rename = "leagueSchedule")]
+    league_schedule: Option<LeagueSchedule<'a>>,
+    /// As a scraper flattens it.
+    #[serde(borrow)]
+    games: Option<Vec<&'a RawValue>>,
+}
+#[derive(Deserialize)]
+struct LeagueSchedule<'a> {
+    #[serde(borrow, rename = "gameDates")]
+    game_dates: Vec<&'a RawValue>,
+}
+#[derive(Deserialize)]
+struct GameDay<'a> {
+    #[serde(borrow)]
+    games: Vec<&'a RawValue>,
+}
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Game<'a> {
+    #[serde(borrow)]
+    game_id: Cell<'a>,
+    #[serde(borrow)]
+    game_status: Cell<'a>,
+    #[serde(borrow)]
+    game_status_text: Cell<'a>,
+    #[serde(borrow)]
+    game_date_est: Cell<'a>,
+    #[serde(borrow, rename = "gameDateTimeUTC")]
+    game_date_time_utc: Cell<'a>,
+    #[serde(borrow)]
+    postponed_status: Cell<'a>,
+    #[serde(borrow)]
+    home_team: Side<'a>,
+    #[serde(borrow)]
+    away_team: Side<'a>,
+}
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Side<'a> {
+    #[serde(borrow)]
+    team_tricode: Cell<'a>,
+    #[serde(borrow)]
+    score: Cell<'a>,
+}
+
+pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
+    let payload: Payload = open(&raw.payload)?;
+    if payload.league_schedule.is_none() && payload.games.is_none() {
+        return Err(Reject::bad_payload("found neither leagueSchedule nor games"));
+    }
+    let mut loaded = Loaded::default();
+    let mut rows = payload.games.unwrap_or_default();
+    for day in payload.league_schedule.iter().flat_map(|schedule| &schedule.game_dates) {
+        match read::<GameDay>(day) {
+            Ok(day) => rows.extend(day.games),
+            Err(reason) => loaded.bad(day, reason),
+        }
+    }
+    let mut games = Vec::with_capacity(rows.len());
+    for row in rows {
+        games.extend(loaded.count(row, read(row).and_then(|game| decode(&game))));
+    }
+    loaded.rows_repeated += distinct(&mut games, |a, b| a.0.cmp(&b.0));
+    loaded.sightings.extend(games.into_iter().map(|(game, fixture, result)| {
+        Sighting::Game(GameSighting { game, fixture, result, heard: heard(raw) })
+    }));
+    Ok(loaded)
+}
+
+type Decoded = (GameId, Fixture, GameResult);
+
+/// `None` also for a game whose teams are not known yet.
+fn decode(game: &Game) -> Result<Option<Decoded>, String> {
+    let id = game.game_id.game("gameId")?;
+    if !id.is_in_scope() {
+        return Ok(None);
+    }
+    let home = game.home_team.team_tricode.team_or_other("homeTeam.teamTricode")?;
+    let away = game.away_team.team_tricode.team_or_other("awayTeam.teamTricode")?;
+    let (Some(home), Some(away)) = (home, away) else { return Ok(None) };
+    if home == away {
+        return Err(game.away_team.team_tricode.unlike("awayTeam.teamTricode", "another team than at home"));
+    }
+    let date = dates::day(&game.game_date_est, "gameDateEst")?;
+    let stated = match game.game_date_time_utc.is_blank() {
+        true => None,
+        false => Some(dates::instant(&game.game_date_time_utc, "gameDateTimeUTC")?),
+    };
+    let stated = stated.filter(|at| at.eastern_date() == date);
+    let postponed = game.postponed_status.text_or_blank("postponedStatus")? == Some("Y");
+    let fixture = Fixture {
+        home,
+        away,
+        date,
+        tip_off: stated.unwrap_or_else(|| date.at(19, 30)),
+        tip_estimated: stated.is_none(),
+        called_off: postponed || game.game_status_text.text_or_blank("gameStatusText")? == Some("PPD"),
+    };
+    Ok(Some((id, fixture, result(game)?)))
+}
+
+fn result(game: &Game) -> Result<GameResult, String> {
+    let status = match game.game_status.whole("gameStatus")? {
+        1 => GameStatus::Scheduled,
+        2 => GameStatus::Live,
+        3 => GameStatus::Final,
+        _ => return Err(game.game_status.unlike("gameStatus", "1, 2 or 3")),
+    };
+    let points = |side: &Side, field: &str| match (status, &side.score) {
+        (GameStatus::Scheduled, _) | (_, Cell::Absent | Cell::Null) => Ok(None),
+        (_, score) => score.count(field).map(Some),
+    };
+    let mut result = GameResult {
+        status,
+        home_points: points(&game.home_team, "homeTeam.score")?,
+        away_points: points(&game.away_team, "awayTeam.score")?,
+    };
+    // No game ends without a point: so a postponed one looks.
+    if (status, result.home_points, result.away_points) == (GameStatus::Final, Some(0), Some(0)) {
+        (result.home_points, result.away_points) = (None, None);
+    }
+    Ok(result)
+}

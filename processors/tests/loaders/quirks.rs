@@ -1,0 +1,340 @@
+//! The sources' quirks, one by one.
+//!
+//! Invariant: payloads are written by hand. Not here: real ones.
+use crate::payloads::*;
+use processors::loader::load;
+use schemas::{
+    ids::{PlayerId, Scope},
+    raw::{Feed, FetchOutcome, RejectCode},
+    sighting::{BoxMember, GameStatus, InjuryStatus},
+    team::{Matchup, Team},
+    units::{EasternDate, Line, PlayingTime, Price, Season},
+};
+use serde_json::{Value, json};
+
+fn day(text: &str) -> EasternDate {
+    text.parse().unwrap()
+}
+fn price(written: f64) -> Option<Price> {
+    Some(Price::new(written).unwrap())
+}
+
+#[test]
+fn every_hand_written_payload_decodes_without_a_bad_row_and_counts_every_row() {
+    for feed in Feed::ALL {
+        let loaded = decode(feed, &of(feed));
+        assert_eq!(loaded.bad_rows, [], "{feed}");
+        assert_eq!((loaded.rows_emitted(), members(&loaded)), (2, 2), "{feed}");
+        assert_eq!(loaded.rows, 2 + loaded.rows_out_of_scope, "{feed}");
+    }
+}
+
+#[test]
+fn the_game_date_is_read_as_written_and_the_tip_off_as_an_instant() {
+    let loaded = decode(Feed::NbacomSchedule, &of(Feed::NbacomSchedule));
+    let game = games(&loaded)[0];
+    assert_eq!((game.fixture.home, game.fixture.away), (Team::UTA, Team::GSW));
+    assert_eq!(game.fixture.date, day("2024-01-17"));
+    assert_eq!(game.fixture.tip_off.to_string(), "2024-01-18T02:00:00Z");
+    assert!(!game.fixture.tip_estimated && !game.fixture.called_off);
+    assert_eq!((game.result.home_points, game.result.away_points), (Some(112), Some(104)));
+}
+#[test]
+fn a_tip_off_on_another_eastern_day_or_none_is_half_past_seven_marked_as_estimated() {
+    for tip in [json!("2024-01-17T02:00:00Z"), json!(null), json!("")] {
+        let mut game = game("0022300576", "UTA", "GSW");
+        game["gameDateTimeUTC"] = tip;
+        let loaded = decode(Feed::NbacomSchedule, &schedule_of(vec![game]));
+        let fixture = games(&loaded)[0].fixture;
+        assert_eq!(fixture.tip_off.to_string(), "2024-01-18T00:30:00Z");
+        assert!(fixture.tip_estimated);
+    }
+    let mut game = game("0022300576", "UTA", "GSW");
+    game["gameDateTimeUTC"] = json!("2024-01-18T00:30:00Z");
+    let loaded = decode(Feed::NbacomSchedule, &schedule_of(vec![game]));
+    assert!(!games(&loaded)[0].fixture.tip_estimated, "half past seven as the source says it is no estimate");
+}
+#[test]
+fn preseason_all_star_foreign_and_undecided_games_are_counted_and_out_of_scope() {
+    let games = vec![
+        game("0012300001", "UTA", "GSW"),
+        game("0032300001", "EST", "WST"),
+        game("0022300001", "NOP", "MEL"),
+        game("0042300401", "", ""),
+        game("0062300001", "LAL", "IND"),
+    ];
+    let loaded = decode(Feed::NbacomSchedule, &schedule_of(games));
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope, members(&loaded)), (5, 4, 1));
+    assert_eq!(loaded.bad_rows, []);
+}
+#[test]
+fn a_game_called_off_says_so_and_a_final_without_points_has_none() {
+    let mut postponed = game("0022300576", "UTA", "GSW");
+    postponed["postponedStatus"] = json!("Y");
+    postponed["homeTeam"]["score"] = json!(null);
+    postponed["awayTeam"]["score"] = json!(null);
+    let mut ppd = game("0022300577", "BOS", "NYK");
+    ppd["gameStatusText"] = json!("PPD");
+    ppd["homeTeam"]["score"] = json!(0);
+    ppd["awayTeam"]["score"] = json!(0);
+    let mut scheduled = game("0022300578", "BKN", "PHX");
+    scheduled["gameStatus"] = json!(1);
+    let loaded = decode(Feed::NbacomSchedule, &json!({"games": [postponed, ppd, scheduled]}));
+    let found: Vec<_> = games(&loaded).iter().map(|g| (g.fixture.called_off, g.result.home_points)).collect();
+    assert_eq!(found, [(true, None), (true, None), (false, None)]);
+    assert_eq!(games(&loaded)[2].result.status, GameStatus::Scheduled);
+}
+
+#[test]
+fn zero_minutes_in_the_game_log_are_an_appearance_and_no_minutes_are_none() {
+    let row = |player, minutes| log_row(player, "Ann Archer", "BOS", "BOS vs. NYK", minutes);
+    let log =
+        log_of(vec![row(1, json!(0)), row(2, json!(null)), row(3, json!("")), row(4, json!("PT34M12.00S"))]);
+    let loaded = decode(Feed::NbacomLeaguegamelog, &log);
+    let times = |m: &BoxMember| (m.player.nba.unwrap().0, m.line.map(|line| line.playing_time.0));
+    let found: Vec<_> = box_scores(&loaded)[0].members.iter().map(times).collect();
+    assert_eq!(found, [(1, Some(0)), (2, None), (3, None), (4, Some(2052))]);
+}
+#[test]
+fn the_opponent_is_the_other_code_even_where_both_teams_are_said_to_be_away() {
+    let log = log_of(vec![
+        log_row(101, "Ann Archer", "BOS", "BOS @ NYK", json!(34)),
+        log_row(102, "Bea Baker", "NYK", "NYK @ BOS", json!(34)),
+        log_row(103, "Cy Cook", "NYK", "BOS @ NYK", json!(34)),
+    ]);
+    let loaded = decode(Feed::NbacomLeaguegamelog, &log);
+    let found: Vec<_> = box_scores(&loaded).iter().map(|b| (b.team, b.opponent, b.members.len())).collect();
+    assert_eq!(found, [(Team::BOS, Team::NYK, 1), (Team::NYK, Team::BOS, 2)]);
+}
+#[test]
+fn the_log_is_read_by_its_headers_and_teaches_both_teams_its_names() {
+    let mut log = of(Feed::NbacomLeaguegamelog);
+    let straight = decode(Feed::NbacomLeaguegamelog, &log);
+    let reverse = |list: &mut Value| list.as_array_mut().unwrap().reverse();
+    let set = &mut log["resultSets"][0];
+    reverse(&mut set["headers"]);
+    set["rowSet"].as_array_mut().unwrap().iter_mut().for_each(reverse);
+    let reversed = decode(Feed::NbacomLeaguegamelog, &log);
+    let lines = |loaded| box_scores(loaded).iter().map(|b| b.members.clone()).collect::<Vec<_>>();
+    assert_eq!(lines(&straight), lines(&reversed));
+    let taught = names(&straight);
+    assert_eq!(taught.len(), 2);
+    assert_eq!((taught[0].team, taught[0].asked_by(), taught[0].season), (Team::BOS, None, Season(2023)));
+    assert_eq!(taught[0].names[0].nba, Some(PlayerId(101)));
+}
+#[test]
+fn a_bad_row_is_kept_with_its_bytes_and_the_list_is_no_longer_complete() {
+    let mut log = of(Feed::NbacomLeaguegamelog);
+    log["resultSets"][0]["rowSet"][0][28] = json!("many");
+    let loaded = decode(Feed::NbacomLeaguegamelog, &log);
+    assert_eq!(loaded.bad_rows[0].reason, "PTS: found \"many\", expected a whole number");
+    assert_eq!(loaded.bad_rows[0].value, log["resultSets"][0]["rowSet"][0].to_string());
+    assert_eq!((members(&loaded), box_scores(&loaded)[0].complete), (1, false));
+}
+#[test]
+fn more_made_than_attempted_and_no_player_id_are_bad_rows() {
+    for (column, value, reason) in [
+        (11, json!(9), "FGM: found 9, expected no more than FGA 8"),
+        (1, json!(0), "PLAYER_ID: found 0, expected an nba.com player id"),
+        (4, json!("XXX"), "TEAM_ABBREVIATION: found \"XXX\", expected an NBA team"),
+        (10, json!(101), "MIN: found 101, expected minutes from 0 to 100"),
+        (8, json!("BOS vs. BOS"), "MATCHUP: found \"BOS vs. BOS\", expected BOS and another team"),
+        (12, json!(-1), "FGA: found -1, expected a count from 0 to 300"),
+    ] {
+        let mut log = of(Feed::NbacomLeaguegamelog);
+        log["resultSets"][0]["rowSet"][0][column] = value;
+        assert_eq!(decode(Feed::NbacomLeaguegamelog, &log).bad_rows[0].reason, reason);
+    }
+}
+#[test]
+fn a_repeated_row_is_one_member_and_of_two_different_the_greater_stands_in_any_order() {
+    let row = |minutes| log_row(101, "Ann Archer", "BOS", "BOS vs. NYK", json!(minutes));
+    let one = decode(Feed::NbacomLeaguegamelog, &log_of(vec![row(30), row(31), row(30)]));
+    let other = decode(Feed::NbacomLeaguegamelog, &log_of(vec![row(31), row(30), row(30)]));
+    let members_of = |loaded| box_scores(loaded)[0].members.clone();
+    assert_eq!(members_of(&one), members_of(&other));
+    assert_eq!(members_of(&one)[0].line.unwrap().playing_time, PlayingTime(31 * 60));
+    assert_eq!((one.rows, one.rows_repeated, one.rows_emitted()), (3, 2, 1));
+}
+
+#[test]
+fn who_has_no_team_or_no_place_on_its_roster_is_out_of_scope_of_the_player_list() {
+    let loaded = decode(Feed::NbacomPlayerList, &of(Feed::NbacomPlayerList));
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope), (4, 2));
+    let roster = rosters(&loaded)[0];
+    assert_eq!((roster.team, roster.date, roster.complete), (Team::BOS, day("2024-01-18"), true));
+    let written: Vec<_> = roster.members.iter().map(|m| m.player.name.as_str()).collect();
+    assert_eq!(written, ["Ann Archer", "Baker"]);
+    assert_eq!(names(&loaded)[0].names.len(), 2);
+}
+#[test]
+fn an_injury_report_at_twelve_pm_is_at_noon_and_asks_both_teams() {
+    let loaded = decode(Feed::NbacomInjuryReport, &of(Feed::NbacomInjuryReport));
+    let report = injuries(&loaded)[0];
+    assert_eq!(report.reported_at.to_string(), "2024-01-18T17:00:00Z");
+    assert_eq!((report.members[0].team, report.members[0].status), (Team::BOS, InjuryStatus::Out));
+    assert_eq!(report.members[0].name, "Ann Archer Jr.");
+    let scope = Some(Scope::Matchup(Matchup::new(Team::BOS, Team::NYK).unwrap()));
+    let asked: Vec<_> = names(&loaded).iter().map(|n| (n.team, n.asked_by(), n.season)).collect();
+    assert_eq!(asked, [(Team::BOS, scope, Season(2023)), (Team::NYK, scope, Season(2023))]);
+    assert!(names(&loaded).iter().all(|n| n.names.iter().all(|name| name.nba.is_none())));
+}
+
+#[test]
+fn balldontlie_writes_zero_minutes_for_who_did_not_play() {
+    let rows = ["00", "0", "", "34:12", "38"].iter().zip(["A", "B", "C", "D", "E"]);
+    let data: Vec<_> =
+        rows.map(|(min, name)| stats_row(name, "X", min, 2, i64::from(min.len() > 1) * 2)).collect();
+    let mut payload = json!({"data": data});
+    for field in ["pts", "fgm", "fga"] {
+        payload["data"][0][field] = json!(0);
+    }
+    let loaded = decode(Feed::BalldontlieStats, &payload);
+    let list = box_scores(&loaded)[0];
+    let times: Vec<_> = list.members.iter().map(|m| m.line.map(|line| line.playing_time.0)).collect();
+    assert_eq!(times, [None, None, None, Some(2052), Some(2280)]);
+    assert_eq!((list.team, list.opponent, list.game), (Team::BOS, Team::NYK, None));
+    let scored = stats_row("A", "X", "00", 2, 2);
+    let loaded = decode(Feed::BalldontlieStats, &json!({"data": [scored]}));
+    let line = box_scores(&loaded)[0].members[0].line.unwrap();
+    assert_eq!((line.playing_time, line.points), (PlayingTime(0), 2), "who scored played, if for seconds");
+}
+#[test]
+fn a_page_with_a_neighbour_or_a_game_going_on_is_no_whole_list() {
+    let row = || stats_row("Ann", "Archer", "34", 2, 10);
+    let complete = |payload: &Value| box_scores(&decode(Feed::BalldontlieStats, payload))[0].complete;
+    assert!(complete(&json!({"data": [row()], "meta": {"per_page": 1}})));
+    assert!(complete(&json!({"startDate": "2024-01-17", "rowCount": 1, "stats": [row()]})));
+    assert!(!complete(&json!({"stats": [row()], "rowCount": 2})));
+    assert!(!complete(&json!({"data": [row()], "meta": {"next_cursor": 77}})));
+    let mut live = row();
+    live["game"]["status"] = json!("3rd Qtr");
+    let payload = json!({"data": [row(), live]});
+    assert!(!complete(&payload));
+    let loaded = decode(Feed::BalldontlieStats, &payload);
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope, members(&loaded)), (2, 1, 1));
+}
+#[test]
+fn a_live_box_score_is_no_fact_and_an_empty_answer_no_error() {
+    let mut payload = of(Feed::BalldontlieBoxScores);
+    payload["data"][0]["status"] = json!("2024-01-18T00:30:00Z");
+    let live = json!({"liveBoxes": payload["data"], "pollId": "1", "timestamp": "2024-01-18T00:40:00Z"});
+    let loaded = decode(Feed::BalldontlieBoxScores, &live);
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.sightings.len()), (2, 2, 0));
+    assert_eq!(decode(Feed::BalldontlieBoxScores, &json!({"data": []})).rows, 0);
+}
+
+#[test]
+fn a_birthday_is_the_day_written_and_every_team_is_asked_about_a_roster() {
+    let loaded = decode(Feed::EspnRoster, &of(Feed::EspnRoster));
+    let roster = rosters(&loaded)[0];
+    assert_eq!(roster.team, Team::GSW);
+    assert_eq!(roster.members.iter().map(|m| m.born).collect::<Vec<_>>(), [Some(day("1996-10-24")), None]);
+    let asked = names(&loaded);
+    assert!(asked.iter().map(|n| n.team).eq(Team::ALL));
+    assert!(asked.iter().all(|n| n.asked_by() == Some(Scope::Team(Team::GSW))));
+}
+
+#[test]
+fn a_historical_snapshot_with_decimal_prices_is_read_like_a_current_one() {
+    let loaded = decode(Feed::OddsapiEventOdds, &of(Feed::OddsapiEventOdds));
+    let event = odds(&loaded)[0];
+    assert_eq!((event.home, event.away, event.date), (Team::BOS, Team::NYK, day("2024-01-18")));
+    let quote = &event.quotes[0];
+    assert_eq!((quote.book.as_str(), quote.name.as_str()), ("draftkings", "Ann Archer"));
+    assert_eq!(quote.updated_at.to_string(), "2024-01-18T16:30:00Z");
+    assert_eq!((quote.lines[0].over, quote.lines[0].under), (price(1.91), price(1.87)));
+    let current = decode(Feed::OddsapiEventOdds, &of(Feed::OddsapiEventOdds)["data"]);
+    assert_eq!(odds(&current)[0].quotes, event.quotes);
+    assert_eq!(names(&loaded).iter().map(|n| n.team).collect::<Vec<_>>(), [Team::BOS, Team::NYK]);
+}
+#[test]
+fn a_ladder_keeps_every_line_and_a_side_without_the_other() {
+    let outcomes = vec![
+        outcome("Over", "Ann Archer", -110.0, 25.0),
+        outcome("Under", "Ann Archer", -120.0, 24.5),
+        outcome("Over", "Ann Archer", -105.0, 24.5),
+        outcome("Over", "Ann Archer", 350.0, 34.5),
+    ];
+    let loaded = decode(Feed::OddsapiEventOdds, &event("Los Angeles Clippers", "LA Lakers", outcomes));
+    let [quote] = odds(&loaded)[0].quotes.as_slice() else { panic!("one quote") };
+    let lines: Vec<_> = quote.lines.iter().map(|l| (l.line, l.over, l.under)).collect();
+    assert_eq!(
+        lines,
+        [
+            (Line(2450), price(-105.0), price(-120.0)),
+            (Line(2500), price(-110.0), None),
+            (Line(3450), price(350.0), None)
+        ]
+    );
+}
+#[test]
+fn a_side_quoted_twice_keeps_the_greater_price_whichever_came_last() {
+    let quoted = |prices: [f64; 2]| {
+        let outcomes = prices.map(|price| outcome("Over", "Ann Archer", price, 24.5)).to_vec();
+        odds(&decode(Feed::OddsapiEventOdds, &event("Boston Celtics", "New York Knicks", outcomes)))[0]
+            .quotes
+            .clone()
+    };
+    assert_eq!(quoted([-110.0, -105.0]), quoted([-105.0, -110.0]));
+    assert_eq!(quoted([-110.0, -105.0])[0].lines[0].over, price(-105.0));
+}
+#[test]
+fn a_market_without_an_update_takes_its_books() {
+    let mut payload =
+        event("Boston Celtics", "New York Knicks", vec![outcome("Over", "Ann Archer", 105.0, 24.5)]);
+    payload["bookmakers"][0]["markets"][0].as_object_mut().unwrap().remove("last_update");
+    let loaded = decode(Feed::OddsapiEventOdds, &payload);
+    assert_eq!(odds(&loaded)[0].quotes[0].updated_at.to_string(), "2024-01-18T16:00:00Z");
+}
+#[test]
+fn other_markets_are_no_quotes_and_foreign_events_are_out_of_scope() {
+    let mut payload = event("Boston Celtics", "New York Knicks", vec![]);
+    payload["bookmakers"][0]["markets"][0]["key"] = json!("player_rebounds");
+    assert_eq!(decode(Feed::OddsapiEventOdds, &payload), Default::default());
+    let outcomes = vec![outcome("Over", "Ann Archer", 105.0, 24.5), outcome("Over", "Bea Baker", 0.0, 24.5)];
+    let loaded = decode(Feed::OddsapiEventOdds, &event("Real Madrid", "New York Knicks", outcomes));
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.sightings.len()), (2, 2, 0));
+}
+#[test]
+fn a_bad_outcome_costs_itself_only() {
+    let outcomes =
+        vec![outcome("Over", "Ann Archer", 0.5, 24.5), outcome("Under", "Ann Archer", -110.0, 24.5)];
+    let loaded = decode(Feed::OddsapiEventOdds, &event("Boston Celtics", "New York Knicks", outcomes));
+    assert_eq!(loaded.bad_rows[0].reason, "price: found 0.5, expected an American or decimal price");
+    assert_eq!((loaded.rows, members(&loaded), odds(&loaded)[0].complete), (2, 1, false));
+}
+#[test]
+fn an_answer_without_an_event_is_rejected_unless_none_was_to_be_expected() {
+    let message = json!({"message": "Event not found", "error_code": "EVENT_NOT_FOUND"});
+    for answer in [json!({}), json!([]), json!({"timestamp": "2024-01-18T16:35:00Z", "data": []}), message] {
+        let reject = try_decode(Feed::OddsapiEventOdds, &answer).unwrap_err();
+        assert_eq!(reject.code, RejectCode::BadPayload);
+        for outcome in
+            [FetchOutcome::EmptyOk, FetchOutcome::NoDataYet, FetchOutcome::Postponed, FetchOutcome::Failed]
+        {
+            let loaded = load(&raw(Feed::OddsapiEventOdds, outcome, answer.to_string()));
+            assert_eq!(loaded, Ok(Default::default()));
+        }
+    }
+}
+
+#[test]
+fn a_failed_fetch_says_nothing_and_a_partial_one_is_no_whole_list() {
+    let load_as = |outcome| {
+        load(&raw(Feed::NbacomLeaguegamelog, outcome, of(Feed::NbacomLeaguegamelog).to_string())).unwrap()
+    };
+    assert_eq!(load_as(FetchOutcome::Failed), Default::default());
+    for outcome in [FetchOutcome::Partial, FetchOutcome::EmptyOk, FetchOutcome::NoDataYet] {
+        let loaded = load_as(outcome);
+        assert!(members(&loaded) == 2 && box_scores(&loaded).iter().all(|list| !list.complete));
+    }
+}
+#[test]
+fn a_link_is_written_to_every_team_and_taken_back_only_by_a_written_null() {
+    let loaded = decode(Feed::OperatorIdentityLinks, &of(Feed::OperatorIdentityLinks));
+    assert_eq!(links(&loaded).len(), 60);
+    assert_eq!((links(&loaded)[0].player, links(&loaded)[1].player), (Some(PlayerId(101)), None));
+    let loaded = decode(Feed::OperatorIdentityLinks, &json!({"links": [{"spelling": "A. Archer"}]}));
+    assert_eq!(loaded.bad_rows[0].reason, "player_id: found nothing, expected an nba.com player id");
+}

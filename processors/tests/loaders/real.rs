@@ -1,0 +1,116 @@
+//! Real payloads, read where they lie beside the project.
+//!
+//! Invariant: every payload of a feed we read decodes with no reject and no bad row.
+//! Not here: the payloads.
+use crate::payloads::{box_scores, members, odds};
+use processors::loader::{Loaded, load};
+use schemas::raw::{Feed, FetchOutcome, RawEvent};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+fn shared(folder: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(folder);
+    if !path.is_dir() {
+        eprintln!("skipped: the real payloads are not at {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_sample_decodes_with_no_reject_and_no_bad_row() {
+    let Some(samples) = shared("samples") else { return };
+    // (folder, feed, rows found, out of scope, members published)
+    for (folder, feed, rows, out_of_scope, emitted) in [
+        ("nbac_schedule_cdn", Feed::NbacomSchedule, 13, 13, 0),
+        ("nbac_player_boxscore", Feed::NbacomLeaguegamelog, 157, 0, 157),
+        ("nbac_player_list", Feed::NbacomPlayerList, 594, 0, 594),
+        ("nbac_injury_report", Feed::NbacomInjuryReport, 14, 0, 14),
+        ("bdl_player_box_scores", Feed::BalldontlieStats, 30, 0, 30),
+        ("bdl_box_scores", Feed::BalldontlieBoxScores, 731, 0, 731),
+        ("bdl_live_box_scores", Feed::BalldontlieBoxScores, 0, 0, 0),
+        ("espn_roster_api", Feed::EspnRoster, 17, 0, 17),
+        ("odds_api_event_odds", Feed::OddsapiEventOdds, 273, 0, 273),
+        ("odds_api_historical_game_lines", Feed::OddsapiEventOdds, 0, 0, 0),
+        ("oddsa_player_props_his", Feed::OddsapiEventOdds, 0, 0, 0),
+        ("oddsa_game_lines_his", Feed::OddsapiEventOdds, 0, 0, 0),
+    ] {
+        let mut sum = (0, 0, 0);
+        for file in files(&samples.join(folder)) {
+            let mut payload = String::new();
+            flate2::read::GzDecoder::new(File::open(&file).unwrap()).read_to_string(&mut payload).unwrap();
+            let at = "2025-07-01T12:00:00Z".parse().unwrap();
+            let raw = RawEvent::new(feed, String::new(), at, FetchOutcome::Complete, payload);
+            let loaded = load(&raw).unwrap_or_else(|reject| panic!("{}: {reject:?}", file.display()));
+            assert_eq!(loaded.bad_rows, [], "{}", file.display());
+            sum.0 += loaded.rows;
+            sum.1 += loaded.rows_out_of_scope;
+            sum.2 += members(&loaded);
+        }
+        assert_eq!(sum, (rows, out_of_scope, emitted), "{folder}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    source: &'a str,
+    feed: &'a str,
+    key: String,
+    fetched_at: &'a str,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+/// The raw events of all seasons that are there.
+pub fn seasons() -> Vec<RawEvent> {
+    let Some(events) = shared("data/events") else { return Vec::new() };
+    let mut found = Vec::new();
+    for file in files(&events) {
+        let lines = zstd::decode_all(File::open(&file).unwrap()).unwrap();
+        for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let Envelope { source, feed, key, fetched_at, payload } = serde_json::from_slice(line).unwrap();
+            let feed = Feed::find(source, feed).unwrap();
+            let at = fetched_at.parse().unwrap();
+            found.push(RawEvent::new(feed, key, at, FetchOutcome::Complete, payload.get().to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn seven_seasons_decode_with_no_reject_and_no_bad_row() {
+    let events = seasons();
+    if events.is_empty() {
+        return;
+    }
+    let (mut games, mut lines, mut lists, mut quotes, mut sides, mut estimated) = (0, 0, 0, 0, 0, 0);
+    for raw in &events {
+        let loaded: Loaded = load(raw).unwrap_or_else(|reject| panic!("{}: {reject:?}", raw.key));
+        assert_eq!((&loaded.bad_rows[..], loaded.rows_out_of_scope, loaded.rows_repeated), (&[][..], 0, 0));
+        assert_eq!(loaded.rows, members(&loaded));
+        match raw.feed {
+            Feed::NbacomSchedule => games += loaded.rows,
+            Feed::NbacomLeaguegamelog => lines += loaded.rows,
+            _ => quotes += loaded.rows,
+        }
+        for game in crate::payloads::games(&loaded) {
+            estimated += u32::from(game.fixture.tip_estimated);
+        }
+        lists += box_scores(&loaded).len();
+        for line in odds(&loaded).iter().flat_map(|o| &o.quotes).flat_map(|q| &q.lines) {
+            sides += u32::from(line.over.is_some()) + u32::from(line.under.is_some());
+        }
+    }
+    assert_eq!((games, lines, lists, quotes), (16_580, 176_189, 16_578, 37_351));
+    assert_eq!((sides, estimated), (152_653, 0));
+}
