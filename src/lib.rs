@@ -2,5 +2,6 @@
 //!
 //! Read `topology` first. Invariant: one topology for live runs, replays and tests.
 //! Not here: what processors decide (crate `processors`), how they run (crate `runtime`).
+pub mod ingest;
 mod maps;
 pub mod topology;

@@ -1,0 +1,158 @@
+//! Ingest: scraper events from files or standard input into the raw topics.
+//!
+//! A line is `{"source","feed","key","fetched_at","outcome"?,"payload"}`; the payload is kept byte for byte. Routing is exhaustive:
+//! an unknown (source, feed) is a dead letter, never a success.
+//! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again adds nothing. Every line
+//! ends as new, known or dead.
+//! Not here: decoding of payloads (the loaders).
+use anyhow::{Context, Result};
+use runtime::{Chunk, Commit, embedded::EmbeddedLog};
+use schemas::{
+    Instant, RawId,
+    raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
+    wire::{self, Encoder},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
+use topics::{TopicInfo, partition_of, raw_topic};
+
+/// The topic of lines that could not be routed.
+pub const DEAD_LETTERS: &str = "ingest.dlq";
+/// A batch is committed after so many bytes.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What became of the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    pub lines: u64,
+    pub new: u64,
+    pub known: u64,
+    pub dead: u64,
+}
+impl Ingested {
+    pub fn add(&mut self, other: Ingested) {
+        self.lines += other.lines;
+        self.new += other.new;
+        self.known += other.known;
+        self.dead += other.dead;
+    }
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    source: String,
+    feed: String,
+    key: String,
+    fetched_at: String,
+    #[serde(default)]
+    outcome: FetchOutcome,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+/// Reads a line as a raw event; the code and reason when it is none.
+pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
+    let line: Line<'_> = serde_json::from_str(line).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => (RejectCode::BadEnvelope, error.to_string()),
+        _ => (RejectCode::NotJson, error.to_string()),
+    })?;
+    let feed = Feed::find(&line.source, &line.feed).ok_or_else(|| {
+        let known: Vec<String> = Feed::ALL.iter().map(ToString::to_string).collect();
+        let reason = format!("no loader reads '{}/{}'; the feeds are {}", line.source, line.feed, known.join(", "));
+        (RejectCode::UnknownFeed, reason)
+    })?;
+    let at: Instant = line.fetched_at.parse().map_err(|reason| (RejectCode::BadEnvelope, format!("fetched_at: {reason}")))?;
+    Ok(RawEvent::new(feed, line.key, at, line.outcome, line.payload.get().to_owned()))
+}
+
+/// Appends lines to the log in batches.
+pub struct Ingest<'a> {
+    log: &'a mut EmbeddedLog,
+    encoder: Encoder,
+    events: Vec<(TopicInfo, i32, String, RawId, Vec<u8>)>,
+    dead: Vec<(String, DeadLetter)>,
+    bytes: usize,
+    total: Ingested,
+}
+impl<'a> Ingest<'a> {
+    pub fn new(log: &'a mut EmbeddedLog) -> Self {
+        let encoder = Encoder::new::<RawEvent>();
+        Ingest { log, encoder, events: Vec::new(), dead: Vec::new(), bytes: 0, total: Ingested::default() }
+    }
+    pub fn line(&mut self, origin: &str, number: u64, line: &[u8]) -> Result<()> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        self.total.lines += 1;
+        self.bytes += line.len();
+        let text = std::str::from_utf8(line).map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
+        match text.and_then(parse) {
+            Ok(event) => {
+                let mut value = Vec::with_capacity(event.payload.len() + 64);
+                self.encoder.encode(&event, &mut value)?;
+                let topic = raw_topic(event.feed).info;
+                let partition = partition_of(&event.key, topic.partitions);
+                self.events.push((topic, partition, event.key, event.id, value));
+            }
+            Err((code, reason)) => {
+                self.total.dead += 1;
+                let letter = DeadLetter {
+                    code,
+                    reason,
+                    raw: None,
+                    fetched_at: None,
+                    origin: origin.to_owned(),
+                    partition: 0,
+                    offset: number as i64,
+                    value: line.to_vec(),
+                };
+                self.dead.push((format!("{origin}:{number}"), letter));
+            }
+        }
+        if self.bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+    fn flush(&mut self) -> Result<()> {
+        let mut extra = Commit::default();
+        for (key, letter) in self.dead.drain(..) {
+            let chunk: &mut Chunk = extra.out.entry((DEAD_LETTERS.to_owned(), 0)).or_default();
+            chunk.push(&key, Some(&wire::encode(&letter)?));
+        }
+        let all = self.events.len() as u64;
+        let new = self.log.ingest(&self.events, extra)? as u64;
+        self.total.new += new;
+        self.total.known += all - new;
+        self.events.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+    pub fn finish(mut self) -> Result<Ingested> {
+        self.flush()?;
+        Ok(self.total)
+    }
+}
+
+/// Opens a file of lines, `.zst` or plain, or `-` for standard input; `tick` is told the bytes read from it.
+pub fn open(path: &Path, tick: impl Fn(u64) + Send + 'static) -> Result<Box<dyn BufRead>> {
+    struct Counted<R, F>(R, F);
+    impl<R: Read, F: Fn(u64)> Read for Counted<R, F> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let n = self.0.read(buffer)?;
+            (self.1)(n as u64);
+            Ok(n)
+        }
+    }
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(Counted(std::io::stdin().lock(), tick))));
+    }
+    let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let counted = Counted(file, tick);
+    if path.extension().is_some_and(|extension| extension == "zst") {
+        let decoder = zstd::Decoder::new(counted).with_context(|| format!("reading {} as zstd", path.display()))?;
+        return Ok(Box::new(BufReader::with_capacity(1 << 20, decoder)));
+    }
+    Ok(Box::new(BufReader::with_capacity(1 << 20, counted)))
+}
