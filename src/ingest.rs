@@ -62,10 +62,14 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
     })?;
     let feed = Feed::find(&line.source, &line.feed).ok_or_else(|| {
         let known: Vec<String> = Feed::ALL.iter().map(ToString::to_string).collect();
-        let reason = format!("no loader reads '{}/{}'; the feeds are {}", line.source, line.feed, known.join(", "));
+        let reason =
+            format!("no loader reads '{}/{}'; the feeds are {}", line.source, line.feed, known.join(", "));
         (RejectCode::UnknownFeed, reason)
     })?;
-    let at: Instant = line.fetched_at.parse().map_err(|reason| (RejectCode::BadEnvelope, format!("fetched_at: {reason}")))?;
+    let at: Instant = line
+        .fetched_at
+        .parse()
+        .map_err(|reason| (RejectCode::BadEnvelope, format!("fetched_at: {reason}")))?;
     Ok(RawEvent::new(feed, line.key, at, line.outcome, line.payload.get().to_owned()))
 }
 
@@ -89,7 +93,8 @@ impl<'a> Ingest<'a> {
         }
         self.total.lines += 1;
         self.bytes += line.len();
-        let text = std::str::from_utf8(line).map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
+        let text =
+            std::str::from_utf8(line).map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
         match text.and_then(parse) {
             Ok(event) => {
                 let mut value = Vec::with_capacity(event.payload.len() + 64);
@@ -151,7 +156,8 @@ pub fn open(path: &Path, tick: impl Fn(u64) + Send + 'static) -> Result<Box<dyn 
     let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let counted = Counted(file, tick);
     if path.extension().is_some_and(|extension| extension == "zst") {
-        let decoder = zstd::Decoder::new(counted).with_context(|| format!("reading {} as zstd", path.display()))?;
+        let decoder =
+            zstd::Decoder::new(counted).with_context(|| format!("reading {} as zstd", path.display()))?;
         return Ok(Box::new(BufReader::with_capacity(1 << 20, decoder)));
     }
     Ok(Box::new(BufReader::with_capacity(1 << 20, counted)))

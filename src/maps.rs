@@ -6,7 +6,7 @@ use processors::{
     loader::{self, Sighting},
     predictor::Predictor,
 };
-use runtime::engine::{Map, Step};
+use runtime::engine::{Map, Rows, Step};
 use schemas::{
     PlayerGameId,
     features::Features,
@@ -35,7 +35,13 @@ impl Map for Loader {
         };
         match loader::load(&raw) {
             Ok(loaded) => Step {
-                rows: [loaded.rows as i64, loaded.bad_rows.len() as i64, loaded.rows_out_of_scope as i64],
+                rows: Rows {
+                    found: loaded.rows as i64,
+                    emitted: loaded.rows_emitted() as i64,
+                    bad: loaded.bad_rows.len() as i64,
+                    out_of_scope: loaded.rows_out_of_scope as i64,
+                    repeated: loaded.rows_repeated as i64,
+                },
                 dead: loaded
                     .bad_rows
                     .into_iter()

@@ -12,7 +12,7 @@ use crate::{
     chunk::Chunk,
     log::{Commit, Halt, Restored},
 };
-pub use map::{Map, MapNode, Step};
+pub use map::{Map, MapNode, Rows, Step};
 pub use port::{Input, Output, Slots, rows, stream};
 use processors::view::Waiting;
 use schemas::ops::LedgerEntry;

@@ -1,7 +1,8 @@
 //! The accounting: what became of every record that a processor read.
 //!
 //! Invariant: over all entries of a processor, read = applied + unchanged + parked + rejected, where parked is a gauge whose
-//! changes are recorded (it goes down when something is released). For a loader, rows = emitted + bad + out of scope.
+//! changes are recorded (it goes down when something is released). For a loader, rows = emitted + bad + out of scope +
+//! repeated.
 //! Not here: lag, time, hosts; those are metrics.
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -27,6 +28,8 @@ pub struct LedgerEntry {
     pub rows_emitted: i64,
     pub rows_bad: i64,
     pub rows_out_of_scope: i64,
+    /// The same row once more in one payload; the first stands for both.
+    pub rows_repeated: i64,
 }
 impl LedgerEntry {
     pub fn add(&mut self, other: &LedgerEntry) {
@@ -40,12 +43,13 @@ impl LedgerEntry {
         self.rows_emitted += other.rows_emitted;
         self.rows_bad += other.rows_bad;
         self.rows_out_of_scope += other.rows_out_of_scope;
+        self.rows_repeated += other.rows_repeated;
     }
     /// Records, and rows, that ended as nothing: zero in a sound log.
     pub const fn imbalance(&self) -> (i64, i64) {
         (
             self.read - self.applied - self.unchanged - self.parked - self.rejected,
-            self.rows - self.rows_emitted - self.rows_bad - self.rows_out_of_scope,
+            self.rows - self.rows_emitted - self.rows_bad - self.rows_out_of_scope - self.rows_repeated,
         )
     }
 }

@@ -16,6 +16,16 @@ use schemas::{ops::LedgerEntry, raw::DeadLetter, wire};
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{TopicInfo, partition_of};
 
+/// The rows of a payload, and what became of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rows {
+    pub found: i64,
+    pub emitted: i64,
+    pub bad: i64,
+    pub out_of_scope: i64,
+    pub repeated: i64,
+}
+
 /// What a map makes of one record.
 #[derive(Debug)]
 pub struct Step<O> {
@@ -26,12 +36,17 @@ pub struct Step<O> {
     /// What could not be used: the whole record when `rejected`, else rows of it. Origin, partition and offset are filled in here.
     pub dead: Vec<DeadLetter>,
     pub rejected: bool,
-    /// Rows found, bad, out of scope.
-    pub rows: [i64; 3],
+    pub rows: Rows,
 }
 impl<O> Default for Step<O> {
     fn default() -> Self {
-        Step { out: Vec::new(), tombstones: Vec::new(), dead: Vec::new(), rejected: false, rows: [0; 3] }
+        Step {
+            out: Vec::new(),
+            tombstones: Vec::new(),
+            dead: Vec::new(),
+            rejected: false,
+            rows: Rows::default(),
+        }
     }
 }
 
@@ -135,11 +150,11 @@ where
             let input = self.inputs[index].decode(record.key, record.value).map_err(halt)?;
             let step = self.map.step(input);
             self.entry.read += 1;
-            let [rows, bad, out_of_scope] = step.rows;
-            self.entry.rows += rows;
-            self.entry.rows_bad += bad;
-            self.entry.rows_out_of_scope += out_of_scope;
-            self.entry.rows_emitted += rows - bad - out_of_scope;
+            self.entry.rows += step.rows.found;
+            self.entry.rows_emitted += step.rows.emitted;
+            self.entry.rows_bad += step.rows.bad;
+            self.entry.rows_out_of_scope += step.rows.out_of_scope;
+            self.entry.rows_repeated += step.rows.repeated;
             match (step.rejected, step.out.is_empty() && step.tombstones.is_empty() && step.dead.is_empty()) {
                 (true, _) => self.entry.rejected += 1,
                 (false, true) => self.entry.unchanged += 1,
