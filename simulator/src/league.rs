@@ -212,7 +212,7 @@ fn invent(random: &mut Random, index: usize, name: Name, first_day: EasternDate)
         country: random.pick(&COUNTRIES),
         drafted: drafted.min(first_day.civil().year()),
         minutes: 0.0,
-        shots: 0.27 + 0.16 * random.share(),
+        shots: 0.26 + 0.13 * random.share(),
         threes: if position == "C" { 0.1 * random.share() } else { 0.25 + 0.35 * random.share() },
         accuracy: [0.50 + 0.10 * random.share(), 0.31 + 0.09 * random.share(), 0.65 + 0.27 * random.share()],
         absences: vec![],

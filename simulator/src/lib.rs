@@ -78,6 +78,8 @@ pub struct Season {
     pub games_per_team: usize,
     /// 1–15.
     pub players_per_team: usize,
+    /// Days from one fetch of the player list and the rosters to the next.
+    pub roster_days: i32,
     /// Fetches of a game's odds before it, 0–6.
     pub odds_snapshots: usize,
     /// Books that quote, 0–8; from the third on with ladders of lines.
@@ -99,6 +101,7 @@ impl Season {
             teams: 30,
             games_per_team: 82,
             players_per_team: 13,
+            roster_days: 7,
             odds_snapshots: 3,
             books: 6,
             injury_reports: 2,

@@ -80,7 +80,7 @@ pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
         8..60 => 1,
         _ => 0,
     };
-    let pace = 1.0 + 0.05 * random.normal();
+    let pace = 1.0 + 0.03 * random.normal();
     let length = 48 + 5 * overtimes;
     let mut side = |team: Team, opponent: Team, edge: f64| {
         let (playing, sat_out) = lineup(season, league, game, team);
@@ -134,10 +134,8 @@ fn lineup<'a>(season: &Season, league: &'a League, game: &Game, team: Team) -> (
 /// Whole minutes by the players' own levels and a day's form; nobody gets more than there are.
 fn share_minutes(random: &mut Random, playing: &[&Player], length: i32) -> Vec<i32> {
     let total = length * playing.len().min(5) as i32;
-    let weights: Vec<f64> = playing
-        .iter()
-        .map(|player| player.minutes * (1.0 + 0.15 * random.normal()).clamp(0.4, 1.6))
-        .collect();
+    let weights: Vec<f64> =
+        playing.iter().map(|player| player.minutes * (1.0 + 0.2 * random.normal()).clamp(0.4, 1.6)).collect();
     let sum: f64 = weights.iter().sum();
     let mut minutes: Vec<i32> =
         weights.iter().map(|weight| ((weight / sum * f64::from(total)) as i32).min(length)).collect();

@@ -90,10 +90,11 @@ pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
         teams,
         games_per_team: (2 * games / teams).max(1),
         players_per_team: 3 + random.below(3),
+        roster_days: 10 + random.between(0, 20),
         odds_snapshots: 1 + random.below(2),
-        books: 1 + random.below(3),
+        books: random.pick(&[1, 1, 1, 2, 3]),
         injury_reports: random.below(2),
-        balldontlie: random.chance(0.5),
+        balldontlie: random.chance(0.3),
         trades: random.below(2),
         faults,
         ..Season::new(seed, 2020 + random.below(6) as i16)

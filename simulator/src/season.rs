@@ -28,7 +28,8 @@ struct Fetch {
     key: String,
     fetched_at: Instant,
     outcome: Option<FetchOutcome>,
-    payload: Value,
+    /// JSON text.
+    payload: String,
 }
 
 /// Every event of a season, ordered by fetch time.
@@ -56,7 +57,8 @@ struct Fetches<'a> {
 }
 
 impl Fetches<'_> {
-    fn add(&mut self, feed: Feed, key: String, fetched_at: Instant, payload: Value) {
+    fn add(&mut self, feed: Feed, key: String, fetched_at: Instant, payload: impl ToString) {
+        let payload = payload.to_string();
         self.made.push(Fetch { feed, key, fetched_at, outcome: None, payload });
     }
     /// The season as planned, a fortnight before it; and what changes about single games.
@@ -83,7 +85,7 @@ impl Fetches<'_> {
             }
         }
     }
-    /// Player list and rosters, every week.
+    /// Player list and rosters, from thirteen days before the season on.
     fn people(&mut self) {
         let world = self.world;
         let last = world.games.iter().map(|played| played.game.date).max().unwrap_or(world.first_day);
@@ -100,7 +102,7 @@ impl Fetches<'_> {
                     people::roster(world, team, date),
                 );
             }
-            date = date.plus_days(7);
+            date = date.plus_days(world.season.roster_days.max(1));
         }
     }
     /// The morning after: scores and box scores.
@@ -162,7 +164,7 @@ impl Fetches<'_> {
                 key: date.to_string(),
                 fetched_at,
                 outcome: Some(FetchOutcome::Partial),
-                payload: answer(&first, Some(without)),
+                payload: answer(&first, Some(without)).to_string(),
             });
             fetched_at = fetched_at.plus_hours(i64::from(missing.between(3, 40)));
         }
@@ -254,10 +256,10 @@ fn with_repetitions(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent
             key: key.clone(),
             fetched_at: fetched_at.plus_hours(-1),
             outcome: Some(FetchOutcome::EmptyOk),
-            payload: empty.to_string(),
+            payload: empty,
         }));
     }
-    let event = ScraperEvent { feed, key, fetched_at, outcome, payload: payload.to_string() };
+    let event = ScraperEvent { feed, key, fetched_at, outcome, payload };
     if happens(Question::Duplicate, season.faults.duplicates) {
         events.push(event.clone());
     }

@@ -27,9 +27,9 @@ fn without_faults_every_answer_is_complete_and_fetched_once() {
         assert_eq!(keys.len(), of_feed(&events, feed).len());
     }
     assert!(!events.iter().any(|event| event.feed == Feed::OperatorIdentityLinks));
-    assert!(
-        !events.iter().any(|event| event.payload.contains(r#""min":"00","oreb":0,"pf":0,"player":{"co"#))
-    );
+    for (_, stats) in of_feed(&events, Feed::BalldontlieStats) {
+        assert!(list(&stats, "/data").iter().all(|row| row["min"] != "00"));
+    }
 }
 
 #[test]

@@ -141,7 +141,8 @@ fn schedules_game_logs_and_odds_have_the_keys_of_the_real_seasons() {
         assert_eq!(simulated(feed), real, "{feed}");
     }
     let (_, log) = kept.iter().find(|(feed, _)| *feed == Feed::NbacomLeaguegamelog).unwrap();
-    let ours = &of_feed(&small(1).events(), Feed::NbacomLeaguegamelog)[0].1;
+    let events = small(1).events();
+    let ours = &of_feed(&events, Feed::NbacomLeaguegamelog)[0].1;
     assert_eq!(ours["resultSets"][0]["headers"], log["resultSets"][0]["headers"]);
     let kinds = |log: &Value| -> Vec<BTreeSet<&'static str>> {
         let rows = log["resultSets"][0]["rowSet"].as_array().unwrap();
@@ -166,8 +167,9 @@ fn nobody_in_the_league_is_a_real_player() {
     let names: BTreeSet<&str> = real.lines().filter_map(|line| line.split(',').nth(1)).collect();
     for seed in 0..20 {
         let season = simulator::Season { teams: 30, games_per_team: 1, ..small(seed) };
-        let lists = of_feed(&season.events(), Feed::NbacomPlayerList)[0].1.clone();
-        for row in lists["resultSets"][0]["rowSet"].as_array().unwrap() {
+        let events = season.events();
+        let list = &of_feed(&events, Feed::NbacomPlayerList)[0].1;
+        for row in list["resultSets"][0]["rowSet"].as_array().unwrap() {
             let name = format!("{} {}", row[2].as_str().unwrap(), row[1].as_str().unwrap());
             assert!(!names.contains(name.as_str()) && !ids.contains(&row[0].as_i64().unwrap()), "{name}");
         }

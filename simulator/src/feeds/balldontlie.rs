@@ -83,7 +83,12 @@ fn listed<'a>(world: &'a World<'_>, side: &'a Side) -> Vec<(&'a Player, Option<&
 }
 
 fn counts(line: Option<&BoxLine>) -> Value {
-    let minutes = line.map_or_else(|| "00".to_owned(), |line| format!("{:02}", line.playing_time.0 / 60));
+    let minutes = match line.map(|line| line.playing_time.0 / 60) {
+        None => "00".to_owned(),
+        // A few seconds: "00" would mean that he did not play.
+        Some(0) => "00:20".to_owned(),
+        Some(minutes) => format!("{minutes:02}"),
+    };
     let line = line.copied().unwrap_or_default();
     let share = |made, attempted| share(made, attempted, 7).unwrap_or(0.0);
     json!({
@@ -133,7 +138,7 @@ fn game(played: &Played) -> Value {
     })
 }
 
-/// balldontlie numbers the teams by nickname-free alphabet, from one.
+/// balldontlie numbers the teams by their cities' alphabet, from one.
 const fn team_id(team: Team) -> u32 {
     team as u32 + 1
 }

@@ -13,7 +13,7 @@ use schemas::raw::Feed;
 use serde_json::{Value, json};
 
 /// The same answer with nothing in it; `None` where a source cannot answer so.
-pub(crate) fn emptied(feed: Feed, payload: &Value) -> Option<Value> {
+pub(crate) fn emptied(feed: Feed, payload: &str) -> Option<String> {
     let list = match feed {
         Feed::NbacomSchedule => "/leagueSchedule/gameDates",
         Feed::NbacomLeaguegamelog | Feed::NbacomPlayerList => "/resultSets/0/rowSet",
@@ -23,9 +23,9 @@ pub(crate) fn emptied(feed: Feed, payload: &Value) -> Option<Value> {
         Feed::OddsapiEventOdds => "/bookmakers",
         Feed::OperatorIdentityLinks => return None,
     };
-    let mut payload = payload.clone();
+    let mut payload: Value = serde_json::from_str(payload).ok()?;
     *payload.pointer_mut(list)? = json!([]);
-    Some(payload)
+    Some(payload.to_string())
 }
 
 /// Made of attempted, rounded to so many decimals; `None` when nothing was attempted.

@@ -10,8 +10,8 @@ use crate::{
     random::{Question, Random},
     world::{Speller, World},
 };
-use schemas::{Instant, Team};
-use serde_json::{Value, json};
+use schemas::{EasternDate, Instant, Team};
+use serde::Serialize;
 
 /// Key, title, and the feed that its lines come from.
 const BOOKS: [(&str, &str, u64); 8] = [
@@ -24,6 +24,36 @@ const BOOKS: [(&str, &str, u64); 8] = [
     ("williamhill_us", "Caesars", 5),
     ("betonlineag", "BetOnline.ag", 6),
 ];
+
+#[derive(Serialize)]
+struct Event {
+    id: String,
+    sport_key: &'static str,
+    sport_title: &'static str,
+    commence_time: String,
+    home_team: String,
+    away_team: String,
+    bookmakers: Vec<Bookmaker>,
+}
+#[derive(Serialize)]
+struct Bookmaker {
+    key: &'static str,
+    title: &'static str,
+    markets: [Market; 1],
+}
+#[derive(Serialize)]
+struct Market {
+    key: &'static str,
+    last_update: String,
+    outcomes: Vec<Outcome>,
+}
+#[derive(Serialize)]
+struct Outcome {
+    name: &'static str,
+    description: String,
+    price: i32,
+    point: f64,
+}
 
 /// What one fetch of an event's odds finds.
 #[derive(Clone, Copy, Debug)]
@@ -42,48 +72,41 @@ pub(crate) fn event_id(world: &World<'_>, game: &Game, evening: &Evening) -> Str
     format!("{:016x}{:016x}", random.next(), random.next())
 }
 
-pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapshot: Snapshot) -> Value {
-    let quoted: Vec<(&Player, f64)> = game
-        .teams()
+pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapshot: Snapshot) -> String {
+    let [home, away] = game.teams();
+    let quoted: Vec<(&Player, f64)> = [(home, away), (away, home)]
         .into_iter()
-        .flat_map(|team| {
-            let opponent = if team == game.home { game.away } else { game.home };
-            let players = world.league.squad(team, evening.date).available.into_iter().take(8);
-            players.map(move |player| (player, expected_points(world, player, opponent)))
-        })
+        .flat_map(|(team, opponent)| expected_points(world, team, opponent, evening.date))
         .collect();
-    let books = BOOKS.iter().enumerate().take(world.season.books).map(|(book, &(key, title, feed))| {
+    let books = BOOKS.iter().enumerate().take(world.season.books);
+    let bookmakers = books.map(|(book, &(key, title, feed))| {
         let about = [u64::from(game.id.0), evening.date.0 as u64, feed, snapshot.number as u64];
         let age = Random::of(world.season.seed, Question::Quote, &about).between(20, 150);
-        let outcomes = quoted.iter().flat_map(|&(player, expected)| {
-            let name = world.spelling(player, Speller::Book(book)).joined();
-            ladder(world, player, expected, &about).into_iter().flat_map(move |rung| {
-                let line = (rung.line - snapshot.played_off).max(0.5);
-                let over = json!({"name": "Over", "description": name, "price": rung.over, "point": line});
-                let under = rung.under.map(
-                    |price| json!({"name": "Under", "description": name, "price": price, "point": line}),
-                );
-                [Some(over), under].into_iter().flatten()
-            })
-        });
-        json!({
-            "key": key, "title": title,
-            "markets": [{
-                "key": "player_points",
-                "last_update": Instant(snapshot.fetched_at.0 - 1000 * i64::from(age)).to_string(),
-                "outcomes": outcomes.collect::<Vec<_>>(),
-            }],
-        })
+        let mut outcomes = vec![];
+        for &(player, expected) in &quoted {
+            let spelling = world.spelling(player, Speller::Book(book)).joined();
+            for rung in ladder(world, player, expected, &about) {
+                let point = (rung.line - snapshot.played_off).max(0.5);
+                for (name, price) in [("Over", Some(rung.over)), ("Under", rung.under)] {
+                    let description = spelling.clone();
+                    outcomes.extend(price.map(|price| Outcome { name, description, price, point }));
+                }
+            }
+        }
+        let last_update = Instant(snapshot.fetched_at.0 - 1000 * i64::from(age)).to_string();
+        Bookmaker { key, title, markets: [Market { key: "player_points", last_update, outcomes }] }
     });
-    json!({
-        "id": event_id(world, game, evening),
-        "sport_key": "basketball_nba",
-        "sport_title": "NBA",
-        "commence_time": evening.tip_off.to_string(),
-        "home_team": full_name(game.home),
-        "away_team": full_name(game.away),
-        "bookmakers": books.collect::<Vec<_>>(),
-    })
+    let event = Event {
+        id: event_id(world, game, evening),
+        sport_key: "basketball_nba",
+        sport_title: "NBA",
+        commence_time: evening.tip_off.to_string(),
+        home_team: full_name(home),
+        away_team: full_name(away),
+        bookmakers: bookmakers.collect(),
+    };
+    // Nothing in it can fail to be written as JSON.
+    serde_json::to_string(&event).unwrap_or_default()
 }
 
 struct Rung {
@@ -129,8 +152,19 @@ fn american(probability: f64) -> i32 {
     (written / 5.0).round() as i32 * 5
 }
 
-fn expected_points(world: &World<'_>, player: &Player, opponent: Team) -> f64 {
-    player.minutes * player.points_per_minute() * leakiness(world.season, opponent)
+/// The eight best who can play, with the points to be expected of them: the minutes of the absent are shared out.
+fn expected_points<'a>(
+    world: &'a World<'_>,
+    team: Team,
+    opponent: Team,
+    date: EasternDate,
+) -> Vec<(&'a Player, f64)> {
+    let available = world.league.squad(team, date).available;
+    let total = 48.0 * available.len().min(5) as f64;
+    let scale = total / available.iter().map(|player| player.minutes).sum::<f64>();
+    let scoring = leakiness(world.season, opponent);
+    let points = |player: &Player| (player.minutes * scale).min(48.0) * player.points_per_minute() * scoring;
+    available.into_iter().take(8).map(|player| (player, points(player))).collect()
 }
 
 /// the-odds-api writes out Los Angeles for both of its teams.

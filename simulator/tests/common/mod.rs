@@ -2,7 +2,7 @@
 //!
 //! Invariant: only what the events themselves say is used.
 //! Not here: what must hold.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 use schemas::{Instant, raw::Feed};
 use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
