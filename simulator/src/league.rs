@@ -240,3 +240,43 @@ fn absences(season: &Season, index: usize, first_day: EasternDate) -> Vec<Absenc
     }
     absences
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar;
+
+    fn league(seed: u64) -> League {
+        League::new(&Season::new(seed, 2024), calendar::first_day(2024))
+    }
+
+    #[test]
+    fn initial_and_last_name_tell_any_two_apart_though_two_of_a_team_share_the_last() {
+        for seed in 0..20 {
+            let players = league(seed).players;
+            let name = |player: &Player| (plain(player.name.first).chars().next(), player.name.last);
+            assert_eq!(players.iter().map(name).collect::<HashSet<_>>().len(), players.len());
+            assert_eq!(players[0].name.last, players[1].name.last);
+            let nicknames: HashSet<_> = players.iter().map(|p| (p.name.nickname, p.name.last)).collect();
+            assert_eq!(nicknames.len(), players.len());
+            assert_eq!(players.iter().map(|p| p.id).collect::<HashSet<_>>().len(), players.len());
+        }
+    }
+    #[test]
+    fn names_are_of_every_difficult_kind() {
+        let names: Vec<String> = league(1).players.iter().map(|player| player.name.full()).collect();
+        for kind in ["-", "'", "Jr.", "III", "ü", "Ł", "Ø"] {
+            assert!(names.iter().any(|name| name.contains(kind)), "{kind}");
+        }
+    }
+    #[test]
+    fn five_can_always_play() {
+        let league = league(2);
+        for day in 0..180 {
+            let date = calendar::first_day(2024).plus_days(day);
+            for &team in &league.teams {
+                assert!(league.squad(team, date).available.len() >= 5);
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Invariant: at a rate of one every occasion has its fault; at zero there is none.
 //! Not here: seasons without faults.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{games, instant, list, of_feed, quotes, rows, small, with_faults};
 use schemas::raw::{Feed, FetchOutcome};

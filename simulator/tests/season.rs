@@ -2,6 +2,7 @@
 //!
 //! Invariant: tested on the published payloads alone, as a loader sees them.
 //! Not here: faults, the real shapes.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{games, instant, list, of_feed, quotes, rows, small};
 use schemas::{EasternDate, GameId, Instant, Team, raw::Feed};

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a simulated object has no key that the real one lacks, and every key that loaders read.
 //! Not here: the values.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{of_feed, small};
 use schemas::raw::Feed;

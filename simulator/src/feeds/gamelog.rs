@@ -11,38 +11,11 @@ use crate::{
 use schemas::{EasternDate, Season, Team};
 use serde_json::{Value, json};
 
+#[rustfmt::skip]
 const HEADERS: [&str; 32] = [
-    "SEASON_ID",
-    "PLAYER_ID",
-    "PLAYER_NAME",
-    "TEAM_ID",
-    "TEAM_ABBREVIATION",
-    "TEAM_NAME",
-    "GAME_ID",
-    "GAME_DATE",
-    "MATCHUP",
-    "WL",
-    "MIN",
-    "FGM",
-    "FGA",
-    "FG_PCT",
-    "FG3M",
-    "FG3A",
-    "FG3_PCT",
-    "FTM",
-    "FTA",
-    "FT_PCT",
-    "OREB",
-    "DREB",
-    "REB",
-    "AST",
-    "STL",
-    "BLK",
-    "TOV",
-    "PF",
-    "PTS",
-    "PLUS_MINUS",
-    "FANTASY_PTS",
+    "SEASON_ID", "PLAYER_ID", "PLAYER_NAME", "TEAM_ID", "TEAM_ABBREVIATION", "TEAM_NAME", "GAME_ID",
+    "GAME_DATE", "MATCHUP", "WL", "MIN", "FGM", "FGA", "FG_PCT", "FG3M", "FG3A", "FG3_PCT", "FTM", "FTA",
+    "FT_PCT", "OREB", "DREB", "REB", "AST", "STL", "BLK", "TOV", "PF", "PTS", "PLUS_MINUS", "FANTASY_PTS",
     "VIDEO_AVAILABLE",
 ];
 

@@ -9,33 +9,12 @@ use crate::{
 use schemas::{EasternDate, Team};
 use serde_json::{Value, json};
 
+#[rustfmt::skip]
 const HEADERS: [&str; 26] = [
-    "PERSON_ID",
-    "PLAYER_LAST_NAME",
-    "PLAYER_FIRST_NAME",
-    "PLAYER_SLUG",
-    "TEAM_ID",
-    "TEAM_SLUG",
-    "IS_DEFUNCT",
-    "TEAM_CITY",
-    "TEAM_NAME",
-    "TEAM_ABBREVIATION",
-    "JERSEY_NUMBER",
-    "POSITION",
-    "HEIGHT",
-    "WEIGHT",
-    "COLLEGE",
-    "COUNTRY",
-    "DRAFT_YEAR",
-    "DRAFT_ROUND",
-    "DRAFT_NUMBER",
-    "ROSTER_STATUS",
-    "FROM_YEAR",
-    "TO_YEAR",
-    "PTS",
-    "REB",
-    "AST",
-    "STATS_TIMEFRAME",
+    "PERSON_ID", "PLAYER_LAST_NAME", "PLAYER_FIRST_NAME", "PLAYER_SLUG", "TEAM_ID", "TEAM_SLUG",
+    "IS_DEFUNCT", "TEAM_CITY", "TEAM_NAME", "TEAM_ABBREVIATION", "JERSEY_NUMBER", "POSITION", "HEIGHT",
+    "WEIGHT", "COLLEGE", "COUNTRY", "DRAFT_YEAR", "DRAFT_ROUND", "DRAFT_NUMBER", "ROSTER_STATUS",
+    "FROM_YEAR", "TO_YEAR", "PTS", "REB", "AST", "STATS_TIMEFRAME",
 ];
 
 /// nba.com's index of players, by last name.

@@ -2,7 +2,8 @@
 //!
 //! Invariant: only what the events themselves say is used.
 //! Not here: what must hold.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(dead_code)]
 use schemas::{Instant, raw::Feed};
 use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
