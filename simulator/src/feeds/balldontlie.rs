@@ -1,0 +1,165 @@
+//! balldontlie/stats and balldontlie/box-scores: the same games again, in another source's ids and names.
+//!
+//! Invariant: a player who is listed and did not play has "00" minutes and zeros. No nba.com id appears.
+//! Not here: how names are misspelt.
+use crate::{
+    feeds::share,
+    league::Player,
+    play::{Played, Side},
+    world::{Speller, World},
+};
+use schemas::{Team, sighting::BoxLine};
+use serde_json::{Value, json};
+
+/// A flat list of lines, each with its player, team and game.
+pub(crate) fn stats(world: &World<'_>, day: &[Played], without: Option<Team>) -> Value {
+    let mut rows = vec![];
+    for played in day {
+        let game = game(played);
+        for (side, _) in played.sides().into_iter().filter(|(side, _)| Some(side.team) != without) {
+            for (player, line) in listed(world, side) {
+                let mut row = counts(line);
+                row["id"] = json!(1_000_000 + played.game.id.0 % 100_000 * 40 + player.index as u32 % 40);
+                row["player"] = person(world, player);
+                row["player"]["team_id"] = json!(team_id(side.team));
+                row["team"] = team(side.team);
+                row["game"] = game.clone();
+                rows.push(row);
+            }
+        }
+    }
+    json!({"data": rows, "meta": {"per_page": 100}})
+}
+
+/// Games, each with its two teams and their players.
+pub(crate) fn box_scores(world: &World<'_>, day: &[Played], without: Option<Team>) -> Value {
+    let games = day.iter().map(|played| {
+        let mut game = game(played);
+        if let Some(fields) = game.as_object_mut() {
+            fields.remove("home_team_id");
+            fields.remove("visitor_team_id");
+        }
+        let regulation = played.home.points().min(played.away.points()) - 6 * played.overtimes;
+        for (prefix, side) in [("home", &played.home), ("visitor", &played.away)] {
+            let mut nested = team(side.team);
+            let members = listed(world, side).into_iter().filter(|_| Some(side.team) != without);
+            nested["players"] = members
+                .map(|(player, line)| {
+                    let mut row = counts(line);
+                    row["plus_minus"] = json!(line.and_then(|line| line.plus_minus).unwrap_or(0));
+                    row["player"] = person(world, player);
+                    row
+                })
+                .collect();
+            game[format!("{prefix}_team")] = nested;
+            let at_48 = if played.overtimes > 0 { regulation } else { side.points() };
+            for quarter in 1..=4 {
+                let points = if quarter == 4 { at_48 - 3 * (at_48 / 4) } else { at_48 / 4 };
+                game[format!("{prefix}_q{quarter}")] = json!(points);
+            }
+            for overtime in 1..=3 {
+                let last = side.points() - regulation - 6 * (played.overtimes - 1);
+                let points = (overtime <= played.overtimes).then_some(if overtime == played.overtimes {
+                    last
+                } else {
+                    6
+                });
+                game[format!("{prefix}_ot{overtime}")] = json!(points);
+            }
+            game[format!("{prefix}_timeouts_remaining")] = json!(1);
+            game[format!("{prefix}_in_bonus")] = json!(true);
+        }
+        game
+    });
+    json!({"data": games.collect::<Vec<_>>()})
+}
+
+/// Who is on the sheet: those who appeared, and those who were dressed and did not.
+fn listed<'a>(world: &'a World<'_>, side: &'a Side) -> Vec<(&'a Player, Option<&'a BoxLine>)> {
+    let players = &world.league.players;
+    let appeared =
+        side.appearances.iter().map(|appearance| (&players[appearance.player], Some(&appearance.line)));
+    appeared.chain(side.sat_out.iter().map(|&player| (&players[player], None))).collect()
+}
+
+fn counts(line: Option<&BoxLine>) -> Value {
+    let minutes = match line.map(|line| line.playing_time.0 / 60) {
+        None => "00".to_owned(),
+        // A few seconds: "00" would mean that he did not play.
+        Some(0) => "00:20".to_owned(),
+        Some(minutes) => format!("{minutes:02}"),
+    };
+    let line = line.copied().unwrap_or_default();
+    let share = |made, attempted| share(made, attempted, 7).unwrap_or(0.0);
+    json!({
+        "min": minutes,
+        "fgm": line.field_goals_made, "fga": line.field_goals_attempted,
+        "fg_pct": share(line.field_goals_made, line.field_goals_attempted),
+        "fg3m": line.threes_made, "fg3a": line.threes_attempted,
+        "fg3_pct": share(line.threes_made, line.threes_attempted),
+        "ftm": line.free_throws_made, "fta": line.free_throws_attempted,
+        "ft_pct": share(line.free_throws_made, line.free_throws_attempted),
+        "oreb": line.offensive_rebounds, "dreb": line.defensive_rebounds,
+        "reb": line.offensive_rebounds + line.defensive_rebounds,
+        "ast": line.assists, "stl": line.steals, "blk": line.blocks, "turnover": line.turnovers,
+        "pf": line.fouls, "pts": line.points,
+    })
+}
+
+fn person(world: &World<'_>, player: &Player) -> Value {
+    let spelling = world.spelling(player, Speller::Balldontlie);
+    json!({
+        "id": 39_000_000 + 13 * player.index,
+        "first_name": spelling.first, "last_name": spelling.last,
+        "position": player.position,
+        "height": format!("{}-{}", player.height_inches / 12, player.height_inches % 12),
+        "weight": player.weight_pounds.to_string(),
+        "jersey_number": player.jersey.to_string(),
+        "college": player.college, "country": player.country,
+        "draft_year": player.drafted, "draft_round": 1, "draft_number": 1 + player.index % 30,
+    })
+}
+
+fn game(played: &Played) -> Value {
+    let game = &played.game;
+    json!({
+        "id": 19_000_000 + game.id.0 % 100_000,
+        "date": game.date.to_string(),
+        "season": game.id.season().0,
+        "status": "Final",
+        "period": 4 + played.overtimes,
+        "time": "Final",
+        "postseason": false,
+        "home_team_score": played.home.points(),
+        "visitor_team_score": played.away.points(),
+        "datetime": game.tip_off().to_string().replace('Z', ".000Z"),
+        "home_team_id": team_id(game.home),
+        "visitor_team_id": team_id(game.away),
+    })
+}
+
+/// balldontlie numbers the teams by their cities' alphabet, from one.
+const fn team_id(team: Team) -> u32 {
+    team as u32 + 1
+}
+
+fn team(team: Team) -> Value {
+    let (conference, division) = division(team);
+    json!({
+        "id": team_id(team), "conference": conference, "division": division,
+        "city": team.city(), "name": team.name(), "full_name": format!("{} {}", team.city(), team.name()),
+        "abbreviation": team.code(),
+    })
+}
+
+const fn division(team: Team) -> (&'static str, &'static str) {
+    use Team::*;
+    match team {
+        BOS | BKN | NYK | PHI | TOR => ("East", "Atlantic"),
+        CHI | CLE | DET | IND | MIL => ("East", "Central"),
+        ATL | CHA | MIA | ORL | WAS => ("East", "Southeast"),
+        DEN | MIN | OKC | POR | UTA => ("West", "Northwest"),
+        GSW | LAC | LAL | PHX | SAC => ("West", "Pacific"),
+        DAL | HOU | MEM | NOP | SAS => ("West", "Southwest"),
+    }
+}

@@ -1,0 +1,65 @@
+//! nbacom/schedule: `scheduleleaguev2`.
+//!
+//! Invariant: `gameDateEst` and `gameDateTimeEst` carry a Z and are New York time; `gameDateTimeUTC` is true.
+//! Not here: which games a fetch has.
+use crate::calendar::Game;
+use schemas::{EasternDate, Instant, Season, Team};
+use serde_json::{Value, json};
+
+/// How far a game is in the eyes of the schedule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    Ahead,
+    CalledOff,
+    /// Points of home and away.
+    Final(i32, i32),
+}
+
+/// A game as scheduled for a day.
+pub(crate) type Entry<'a> = (&'a Game, EasternDate, Stage);
+
+/// `entries` in the order of their days.
+pub(crate) fn payload(season: Season, fetched_at: Instant, entries: &[Entry<'_>]) -> Value {
+    let days = entries.chunk_by(|a, b| a.1 == b.1).map(|day| {
+        let date = day[0].1.civil();
+        json!({
+            "gameDate": format!("{:02}/{:02}/{} 00:00:00", date.month(), date.day(), date.year()),
+            "games": day.iter().map(game).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "meta": {"version": 1, "time": fetched_at.to_string()},
+        "leagueSchedule": {
+            "seasonYear": season.to_string(),
+            "leagueId": "00",
+            "gameDates": days.collect::<Vec<_>>(),
+        },
+    })
+}
+
+fn game(&(game, date, stage): &Entry<'_>) -> Value {
+    let (hour, minute) = game.clock;
+    let twelve = format!("{}:{minute:02} {} ET", (hour + 11) % 12 + 1, if hour < 12 { "am" } else { "pm" });
+    let (status, text, [home, away]) = match stage {
+        Stage::Ahead => (1, twelve, [0, 0]),
+        Stage::CalledOff => (1, "PPD".to_owned(), [0, 0]),
+        Stage::Final(home, away) => (3, "Final".to_owned(), [home, away]),
+    };
+    json!({
+        "gameId": game.id.to_string(),
+        "gameCode": format!("{}/{}{}", date.to_string().replace('-', ""), game.away, game.home),
+        "gameStatus": status,
+        "gameStatusText": text,
+        "gameDateEst": format!("{date}T00:00:00Z"),
+        "gameDateTimeEst": format!("{date}T{hour:02}:{minute:02}:00Z"),
+        "gameDateTimeUTC": game.tip_off_on(date).to_string(),
+        "postponedStatus": if matches!(stage, Stage::CalledOff) { "Y" } else { "N" },
+        "gameLabel": "",
+        "homeTeam": team(game.home, home),
+        "awayTeam": team(game.away, away),
+    })
+}
+
+fn team(team: Team, score: i32) -> Value {
+    json!({"teamTricode": team.code(), "teamName": team.name(), "teamCity": team.city(), "score": score})
+}

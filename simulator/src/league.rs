@@ -1,0 +1,282 @@
+//! The league: its teams, the players invented for them, who is hurt when and who is traded.
+//!
+//! Invariant: initial and last name tell any two players apart. Ids are above all that nba.com has given out, so no simulated
+//! player is taken for a real one. A team always has someone to play.
+//! Not here: games; what a player does in one (`play`).
+use crate::{
+    Season,
+    names::{COLLEGES, COUNTRIES, FIRST, LAST, NICKNAMES, Name, plain},
+    random::{Question, Random},
+};
+use schemas::{EasternDate, PlayerId, Team};
+use std::collections::HashSet;
+
+/// Minutes that a healthy team gives its players, by rank.
+const MINUTES: [f64; 15] =
+    [35.0, 34.0, 32.0, 31.0, 29.0, 24.0, 19.0, 15.0, 11.0, 6.0, 3.0, 2.0, 1.5, 1.0, 1.0];
+
+/// A span of days on which a player cannot play, the last day included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Absence {
+    pub from: EasternDate,
+    pub until: EasternDate,
+    /// As an injury report states it.
+    pub reason: &'static str,
+}
+
+/// Somebody who does not exist.
+#[derive(Clone, Debug)]
+pub(crate) struct Player {
+    /// His place in [`League::players`].
+    pub index: usize,
+    pub id: PlayerId,
+    pub name: Name,
+    pub born: EasternDate,
+    pub position: &'static str,
+    pub height_inches: i32,
+    pub weight_pounds: i32,
+    pub jersey: usize,
+    pub college: &'static str,
+    pub country: &'static str,
+    pub drafted: i16,
+    /// Minutes in a game of a healthy team.
+    pub minutes: f64,
+    /// Shots from the field in a minute.
+    pub shots: f64,
+    /// Of them, the share from behind the three-point line.
+    pub threes: f64,
+    /// Share of shots made: of twos, of threes, of free throws.
+    pub accuracy: [f64; 3],
+    pub absences: Vec<Absence>,
+}
+impl Player {
+    /// Points in a minute against an average defence.
+    pub fn points_per_minute(&self) -> f64 {
+        let [two, three, free] = self.accuracy;
+        self.shots
+            * (2.0 * (1.0 - self.threes) * two + 3.0 * self.threes * three + FREE_THROWS_PER_SHOT * free)
+    }
+    pub fn absence(&self, on: EasternDate) -> Option<Absence> {
+        self.absences.iter().copied().find(|absence| (absence.from..=absence.until).contains(&on))
+    }
+}
+
+/// Free throws attempted for each shot from the field.
+pub(crate) const FREE_THROWS_PER_SHOT: f64 = 0.25;
+
+/// Two players who change places.
+#[derive(Clone, Copy, Debug)]
+struct Trade {
+    date: EasternDate,
+    players: [usize; 2],
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct League {
+    pub teams: Vec<Team>,
+    pub players: Vec<Player>,
+    /// The team that each player starts the season with.
+    origin: Vec<Team>,
+    trades: Vec<Trade>,
+}
+
+/// Who can play and who cannot.
+pub(crate) struct Squad<'a> {
+    /// By rank.
+    pub available: Vec<&'a Player>,
+    pub absent: Vec<(&'a Player, Absence)>,
+}
+
+impl League {
+    pub fn new(season: &Season, first_day: EasternDate) -> League {
+        let mut random = Random::of(season.seed, Question::League, &[]);
+        let mut teams = Team::ALL.to_vec();
+        if season.teams < teams.len() {
+            random.shuffle(&mut teams);
+            teams.truncate(season.teams);
+            teams.sort();
+        }
+        let size = season.players_per_team.clamp(1, MINUTES.len());
+        let mut namer = Namer::default();
+        let mut league = League { players: vec![], origin: vec![], trades: vec![], teams };
+        for &team in &league.teams {
+            for (rank, &minutes) in MINUTES[..size].iter().enumerate() {
+                let index = league.players.len();
+                let namesake = (index == 1).then(|| league.players[0].name.last);
+                let name = namer.name(&mut random, namesake);
+                let mut player = invent(&mut random, index, name, first_day);
+                player.minutes = minutes;
+                player.shots *= if rank < 3 { 1.35 } else { 1.0 };
+                player.absences = absences(season, index, first_day);
+                league.players.push(player);
+                league.origin.push(team);
+            }
+        }
+        league.trade(season, size, first_day);
+        league
+    }
+    /// Half-way through the season pairs of teams swap the players of one rank.
+    fn trade(&mut self, season: &Season, size: usize, first_day: EasternDate) {
+        let mut random = Random::of(season.seed, Question::Trades, &[]);
+        let half = first_day.plus_days(season.games_per_team as i32);
+        let mut order: Vec<usize> = (0..self.teams.len()).collect();
+        random.shuffle(&mut order);
+        for pair in order.chunks_exact(2).take(season.trades) {
+            let rank = random.below(size);
+            let players = [pair[0] * size + rank, pair[1] * size + rank];
+            self.trades.push(Trade { date: half.plus_days(random.between(-5, 5)), players });
+        }
+    }
+    /// The team that a player belongs to at noon of a day.
+    pub fn team_of(&self, player: usize, on: EasternDate) -> Team {
+        let traded = self.trades.iter().find(|trade| trade.date <= on && trade.players.contains(&player));
+        match traded.map(|trade| trade.players) {
+            Some([a, b]) => self.origin[if player == a { b } else { a }],
+            None => self.origin[player],
+        }
+    }
+    /// The players of a team on a day, by rank.
+    pub fn roster(&self, team: Team, on: EasternDate) -> Vec<&Player> {
+        let mut roster: Vec<&Player> =
+            self.players.iter().filter(|player| self.team_of(player.index, on) == team).collect();
+        roster.sort_by(|a, b| b.minutes.total_cmp(&a.minutes));
+        roster
+    }
+    /// A team short of five asks its hurt players to play, the best first.
+    pub fn squad(&self, team: Team, on: EasternDate) -> Squad<'_> {
+        let roster = self.roster(team, on);
+        let healthy = roster.iter().filter(|player| player.absence(on).is_none()).count();
+        let mut wanted = roster.len().min(5).saturating_sub(healthy);
+        let mut squad = Squad { available: vec![], absent: vec![] };
+        for player in roster {
+            match player.absence(on) {
+                Some(absence) if wanted == 0 => squad.absent.push((player, absence)),
+                Some(_) => {
+                    wanted -= 1;
+                    squad.available.push(player);
+                }
+                None => squad.available.push(player),
+            }
+        }
+        squad
+    }
+}
+
+/// Gives out names no two of which can be mixed up.
+#[derive(Default)]
+struct Namer {
+    initials: HashSet<(char, &'static str)>,
+    nicknames: HashSet<(&'static str, &'static str)>,
+}
+impl Namer {
+    fn name(&mut self, random: &mut Random, namesake: Option<&'static str>) -> Name {
+        loop {
+            let first = random.pick(&FIRST);
+            let last = namesake.unwrap_or_else(|| random.pick(&LAST));
+            let initial = plain(first).chars().next().unwrap_or_default();
+            let nickname = random.pick(&NICKNAMES);
+            if self.initials.contains(&(initial, last)) || !self.nicknames.insert((nickname, last)) {
+                continue;
+            }
+            self.initials.insert((initial, last));
+            let suffix = match random.below(100) {
+                0..10 => Some("Jr."),
+                10..14 => Some("III"),
+                14..16 => Some("II"),
+                _ => None,
+            };
+            return Name { first, last, suffix, nickname };
+        }
+    }
+}
+
+fn invent(random: &mut Random, index: usize, name: Name, first_day: EasternDate) -> Player {
+    let position = random.pick(&["G", "G", "G-F", "F", "F", "F-C", "C"]);
+    let height_inches = match position {
+        "G" => random.between(72, 77),
+        "G-F" | "F" => random.between(77, 81),
+        _ => random.between(81, 86),
+    };
+    let age_days = random.between(20 * 365, 36 * 365);
+    let drafted = first_day.plus_days(21 * 365 - age_days).civil().year();
+    Player {
+        index,
+        id: PlayerId(1_690_000 + 7 * index as u32 + random.below(7) as u32),
+        name,
+        born: first_day.plus_days(-age_days),
+        position,
+        height_inches,
+        weight_pounds: 3 * height_inches - 25 + random.between(-15, 25),
+        jersey: index % 15 + 15 * random.below(3),
+        college: random.pick(&COLLEGES),
+        country: random.pick(&COUNTRIES),
+        drafted: drafted.min(first_day.civil().year()),
+        minutes: 0.0,
+        shots: 0.26 + 0.13 * random.share(),
+        threes: if position == "C" { 0.1 * random.share() } else { 0.25 + 0.35 * random.share() },
+        accuracy: [0.50 + 0.10 * random.share(), 0.31 + 0.09 * random.share(), 0.65 + 0.27 * random.share()],
+        absences: vec![],
+    }
+}
+
+/// Healthy for some weeks, then out for some days, over a year.
+fn absences(season: &Season, index: usize, first_day: EasternDate) -> Vec<Absence> {
+    const REASONS: [&str; 6] = [
+        "Injury/Illness - Left Ankle; Sprain",
+        "Injury/Illness - Right Hamstring; Tightness",
+        "Injury/Illness - Right Knee; Soreness",
+        "Injury/Illness - Lower Back; Spasms",
+        "Injury/Illness - N/A; Illness",
+        "Personal Reasons",
+    ];
+    let mut random = Random::of(season.seed, Question::Health, &[index as u64]);
+    let mut absences = vec![];
+    let mut from = first_day.plus_days(random.between(0, 90));
+    while from < first_day.plus_days(365) {
+        let until =
+            from.plus_days(if random.chance(0.2) { random.between(10, 40) } else { random.between(1, 7) });
+        absences.push(Absence { from, until, reason: random.pick(&REASONS) });
+        from = until.plus_days(random.between(15, 90));
+    }
+    absences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar;
+
+    fn league(seed: u64) -> League {
+        League::new(&Season::new(seed, 2024), calendar::first_day(2024))
+    }
+
+    #[test]
+    fn initial_and_last_name_tell_any_two_apart_though_two_of_a_team_share_the_last() {
+        for seed in 0..20 {
+            let players = league(seed).players;
+            let name = |player: &Player| (plain(player.name.first).chars().next(), player.name.last);
+            assert_eq!(players.iter().map(name).collect::<HashSet<_>>().len(), players.len());
+            assert_eq!(players[0].name.last, players[1].name.last);
+            let nicknames: HashSet<_> = players.iter().map(|p| (p.name.nickname, p.name.last)).collect();
+            assert_eq!(nicknames.len(), players.len());
+            assert_eq!(players.iter().map(|p| p.id).collect::<HashSet<_>>().len(), players.len());
+        }
+    }
+    #[test]
+    fn names_are_of_every_difficult_kind() {
+        let names: Vec<String> = league(1).players.iter().map(|player| player.name.full()).collect();
+        for kind in ["-", "'", "Jr.", "III", "ü", "Ł", "Ø"] {
+            assert!(names.iter().any(|name| name.contains(kind)), "{kind}");
+        }
+    }
+    #[test]
+    fn five_can_always_play() {
+        let league = league(2);
+        for day in 0..180 {
+            let date = calendar::first_day(2024).plus_days(day);
+            for &team in &league.teams {
+                assert!(league.squad(team, date).available.len() >= 5);
+            }
+        }
+    }
+}

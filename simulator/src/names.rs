@@ -1,0 +1,173 @@
+//! Names of people who do not exist, with everything that makes names hard, and the ways in which sources misspell them.
+//!
+//! Invariant: every spelling leads back to one player. Dropped suffixes and accents, another order and initials do so by the
+//! ordinary rules; a nickname shares no beginning with any first name, so it needs a link.
+//! Not here: who gets which name (`league`), who spells how (`season`).
+
+#[rustfmt::skip]
+pub(crate) const FIRST: [&str; 64] = [
+    "Amari", "Bastien", "Cormac", "Davion", "Eamon", "Farid", "Gideon", "Hollis", "Ismaël", "Jarek",
+    "Kendall", "Lucian", "Mateus", "Nolan", "Orlan", "Percy", "Quentin", "Rashawn", "Sergei", "Terrell",
+    "Ulrich", "Vasil", "Wendell", "Xan", "Yannis", "Zaire", "Ty'Quan", "De'Monte", "Łukasz", "José",
+    "Øyvind", "Şerif", "André", "Brennan", "Callum", "Dominykas", "Emeka", "Fyodor", "Grantley", "Hugo",
+    "Ibrahima", "Jalon", "Keyshawn", "Leandro", "Malachi", "Nicola", "Obinna", "Pascal", "Roderick",
+    "Stellan", "Tobiah", "Uros", "Vaughn", "Warrick", "Yuri", "Zoltán", "Arvydas", "Blaise", "Darnell",
+    "Elias", "Finley", "Goran", "Ja'Marion", "Kofi",
+];
+#[rustfmt::skip]
+pub(crate) const LAST: [&str; 80] = [
+    "Abernethy", "Adebisi", "Albescu", "Ashgrove", "Bankole", "Bellweather", "Birchfield", "Bračko",
+    "Brightwater", "Calloway-Reyes", "Castañeda", "Chidozie", "Coldiron", "Corvino", "Crabtree",
+    "D'Aurelio", "Dąbrowski", "Delacroix", "Drăgan", "Dunmore", "Eastlake", "Ebersole", "Eriksen-Holt",
+    "Falkenrath", "Fairweather", "Ferreira", "Galbraith", "Gökçe", "Grünwald", "Halloran", "Hargreave",
+    "Havelock", "Hřebíček", "Ingersoll", "Iwuchukwu", "Jankauskas", "Jessop", "Kettering", "Kilimanov",
+    "Kovář", "Kurosawa", "Laframboise", "Lindqvist", "Lockridge", "Łapiński", "Makinde", "Marchetti",
+    "Meriwether", "Mihajlović", "Montclair", "Nakagawa", "Nightingale", "Núñez-Prado", "O'Shaughnessy",
+    "Obafemi", "Oduya", "Olmstead", "Pemberton", "Petrauskas", "Pickering", "Quarterman", "Radcliffe",
+    "Ravnsborg", "Rosenqvist", "Saltonstall", "Sørensen", "Stanhope", "Šimkus", "Tannahill", "Thibodeaux",
+    "Tremblay", "Underhill", "Valtonen", "Vasconcelos", "Wetherby", "Whitlock", "Winterbourne", "Yıldırım",
+    "Zawadzki", "Žukauskas",
+];
+/// No first name begins like one of these, nor the other way round.
+pub(crate) const NICKNAMES: [&str; 14] = [
+    "Ace", "Buzz", "Champ", "Deuce", "Flash", "Hoops", "Juke", "Lefty", "Moose", "Pops", "Rocket", "Skeeter",
+    "Tank", "Ziggy",
+];
+pub(crate) const COLLEGES: [&str; 8] = [
+    "Northfield State",
+    "Great Plains",
+    "Bayou A&M",
+    "Cascadia",
+    "Old Harbor",
+    "Saint Brendan",
+    "Tri-Rivers",
+    "",
+];
+pub(crate) const COUNTRIES: [&str; 8] =
+    ["USA", "USA", "USA", "Canada", "France", "Serbia", "Nigeria", "Lithuania"];
+
+/// A player's name as nba.com writes it, and the nickname that some use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub first: &'static str,
+    pub last: &'static str,
+    pub suffix: Option<&'static str>,
+    pub nickname: &'static str,
+}
+
+/// How a source spells a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    AsNba,
+    SuffixDropped,
+    Unaccented,
+    /// "Last First".
+    Reordered,
+    /// "J. Last".
+    Initial,
+    /// Another first name altogether.
+    Nickname,
+}
+
+/// A first and a last name, as one source has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spelling {
+    pub first: String,
+    pub last: String,
+}
+impl Spelling {
+    pub fn joined(&self) -> String {
+        format!("{} {}", self.first, self.last)
+    }
+}
+
+impl Name {
+    /// The last name with its suffix: "Crabtree Jr.".
+    pub fn last_with_suffix(&self) -> String {
+        self.suffix.map_or_else(|| self.last.to_owned(), |suffix| format!("{} {suffix}", self.last))
+    }
+    pub fn full(&self) -> String {
+        self.spelt(Variant::AsNba).joined()
+    }
+    /// How this name may be misspelt. Suffix and order are never lost at once: a token too few and in other places is no match.
+    pub fn variants(&self) -> Vec<Variant> {
+        match self.suffix {
+            Some(_) => vec![Variant::SuffixDropped, Variant::SuffixDropped, Variant::Nickname],
+            None => {
+                let accented = (plain(self.first) != self.first) || (plain(self.last) != self.last);
+                let mut variants = vec![Variant::Reordered, Variant::Initial, Variant::Nickname];
+                variants.extend(accented.then_some([Variant::Unaccented; 2]).into_iter().flatten());
+                variants
+            }
+        }
+    }
+    pub fn spelt(&self, variant: Variant) -> Spelling {
+        let (first, last) = (self.first.to_owned(), self.last_with_suffix());
+        match variant {
+            Variant::AsNba => Spelling { first, last },
+            Variant::SuffixDropped => Spelling { first, last: self.last.to_owned() },
+            Variant::Unaccented => Spelling { first: plain(&first), last: plain(&last) },
+            Variant::Reordered => Spelling { first: last, last: first },
+            Variant::Initial => Spelling { first: first.chars().take(1).chain(['.']).collect(), last },
+            Variant::Nickname => Spelling { first: self.nickname.to_owned(), last },
+        }
+    }
+    /// The name in a web address: "deuce-crabtree-jr".
+    pub fn slug(&self) -> String {
+        let lower = plain(&self.full()).to_lowercase().replace(' ', "-");
+        lower.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+    }
+}
+
+/// The name without its accents, as an English keyboard writes it.
+pub(crate) fn plain(name: &str) -> String {
+    name.chars()
+        .map(|letter| match letter {
+            'á' | 'ă' | 'ą' => 'a',
+            'ç' | 'č' | 'ć' => 'c',
+            'é' | 'ë' | 'ě' => 'e',
+            'í' | 'ı' => 'i',
+            'ń' | 'ñ' => 'n',
+            'ö' | 'ø' => 'o',
+            'Ø' => 'O',
+            'ř' => 'r',
+            'š' => 's',
+            'Š' | 'Ş' => 'S',
+            'ú' | 'ü' => 'u',
+            'Ž' => 'Z',
+            'Ł' => 'L',
+            other => other,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_accent_in_the_pools_has_a_plain_letter() {
+        FIRST.iter().chain(&LAST).for_each(|name| assert!(plain(name).is_ascii(), "{name}"));
+    }
+    #[test]
+    fn no_nickname_is_the_beginning_of_a_first_name_or_begins_with_one() {
+        for nickname in NICKNAMES.map(str::to_lowercase) {
+            for first in FIRST.map(|first| plain(first).to_lowercase()) {
+                assert!(!first.starts_with(&nickname) && !nickname.starts_with(&first), "{nickname} {first}");
+            }
+        }
+    }
+    #[test]
+    fn a_name_is_misspelt_in_the_ways_that_sources_do() {
+        let name = Name { first: "José", last: "Núñez-Prado", suffix: None, nickname: "Moose" };
+        let spelt = |variant| name.spelt(variant).joined();
+        assert_eq!(spelt(Variant::Unaccented), "Jose Nunez-Prado");
+        assert_eq!(spelt(Variant::Reordered), "Núñez-Prado José");
+        assert_eq!(spelt(Variant::Initial), "J. Núñez-Prado");
+        assert_eq!(spelt(Variant::Nickname), "Moose Núñez-Prado");
+        let junior = Name { suffix: Some("Jr."), ..name };
+        assert_eq!(junior.full(), "José Núñez-Prado Jr.");
+        assert_eq!(junior.spelt(Variant::SuffixDropped).joined(), "José Núñez-Prado");
+        assert_eq!(junior.slug(), "jose-nunez-prado-jr");
+    }
+}

@@ -1,0 +1,199 @@
+//! How a game is played: minutes and box lines.
+//!
+//! Invariant: nobody ties. A side's minutes are whole and sum to five times the length of the game (48, and 5 for each
+//! overtime), unless fewer than five can play. Points follow from shots made; a team's are the sum of its players'.
+//! Not here: what a source makes of it.
+use crate::{
+    Season,
+    calendar::Game,
+    league::{FREE_THROWS_PER_SHOT, League, Player},
+    random::{Question, Random},
+};
+use schemas::{PlayingTime, Team, sighting::BoxLine};
+
+/// One player's line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Appearance {
+    /// His place in the league's list of players.
+    pub player: usize,
+    pub line: BoxLine,
+}
+
+/// One team's part of a played game.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Side {
+    pub team: Team,
+    pub appearances: Vec<Appearance>,
+    /// Fit to play, and not asked to.
+    pub sat_out: Vec<usize>,
+}
+impl Side {
+    pub fn points(&self) -> i32 {
+        self.appearances.iter().map(|appearance| appearance.line.points).sum()
+    }
+}
+
+/// A game after it.
+#[derive(Clone, Debug)]
+pub(crate) struct Played {
+    pub game: Game,
+    pub home: Side,
+    pub away: Side,
+    pub overtimes: i32,
+}
+impl Played {
+    /// Each side with the other one.
+    pub fn sides(&self) -> [(&Side, &Side); 2] {
+        [(&self.home, &self.away), (&self.away, &self.home)]
+    }
+    /// The same game as a scorer saw it who gave a basket to the wrong team-mate. `None` when there is nobody to confuse.
+    pub fn misattributed(&self, random: &mut Random) -> Option<Played> {
+        let mut wrong = self.clone();
+        let side = if random.chance(0.5) { &mut wrong.home } else { &mut wrong.away };
+        let made_a_two = |line: &BoxLine| line.field_goals_made > line.threes_made;
+        let scorers: Vec<usize> =
+            (0..side.appearances.len()).filter(|&i| made_a_two(&side.appearances[i].line)).collect();
+        if scorers.is_empty() || side.appearances.len() < 2 {
+            return None;
+        }
+        let scorer = random.pick(&scorers);
+        let other = (scorer + 1 + random.below(side.appearances.len() - 1)) % side.appearances.len();
+        for (player, baskets) in [(scorer, -1), (other, 1)] {
+            let line = &mut side.appearances[player].line;
+            line.field_goals_made += baskets;
+            line.field_goals_attempted += baskets;
+            line.points += 2 * baskets;
+        }
+        Some(wrong)
+    }
+}
+
+/// How hard it is to score on a team: the factor on opponents' shots made, 0.94–1.06, the season through.
+pub(crate) fn leakiness(season: &Season, team: Team) -> f64 {
+    0.94 + 0.12 * Random::of(season.seed, Question::Play, &[team as u64]).share()
+}
+
+pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
+    let mut random = Random::of(season.seed, Question::Play, &[u64::from(game.id.0), 1]);
+    let overtimes = match random.below(1000) {
+        0..8 => 2,
+        8..60 => 1,
+        _ => 0,
+    };
+    let pace = 1.0 + 0.03 * random.normal();
+    let length = 48 + 5 * overtimes;
+    let mut side = |team: Team, opponent: Team, edge: f64| {
+        let (playing, sat_out) = lineup(season, league, game, team);
+        let minutes = share_minutes(&mut random, &playing, length);
+        let scoring = leakiness(season, opponent) * edge;
+        let appearances = playing
+            .iter()
+            .zip(minutes)
+            .map(|(player, minutes)| Appearance {
+                player: player.index,
+                line: line(&mut random, player, minutes, pace, scoring),
+            })
+            .collect();
+        Side { team, appearances, sat_out }
+    };
+    let edge = if game.neutral { 1.0 } else { 1.015 };
+    let mut home = side(game.home, game.away, edge);
+    let mut away = side(game.away, game.home, 1.0 / edge);
+    if home.points() == away.points() {
+        let winner = if random.chance(0.5) { &mut home } else { &mut away };
+        decide_by_a_free_throw(winner);
+    }
+    let margin = home.points() - away.points();
+    for (side, margin) in [(&mut home, margin), (&mut away, -margin)] {
+        for appearance in &mut side.appearances {
+            let share = appearance.line.playing_time.minutes() / f64::from(length);
+            let noise = (1.0 - share) * share * 20.0 * random.normal();
+            appearance.line.plus_minus = Some((f64::from(margin) * share + noise).round() as i32);
+        }
+    }
+    Played { game: *game, home, away, overtimes }
+}
+
+/// Who plays, and who is fit and does not.
+fn lineup<'a>(season: &Season, league: &'a League, game: &Game, team: Team) -> (Vec<&'a Player>, Vec<usize>) {
+    let available = league.squad(team, game.date).available;
+    let needed = available.len().saturating_sub(1).clamp(1, 5);
+    let mut random = Random::of(season.seed, Question::Sitting, &[u64::from(game.id.0), team as u64]);
+    let mut playing = vec![];
+    let mut sat_out = vec![];
+    for player in available {
+        if playing.len() >= needed && random.chance(season.faults.dnps) {
+            sat_out.push(player.index);
+        } else {
+            playing.push(player);
+        }
+    }
+    (playing, sat_out)
+}
+
+/// Whole minutes by the players' own levels and a day's form; nobody gets more than there are.
+fn share_minutes(random: &mut Random, playing: &[&Player], length: i32) -> Vec<i32> {
+    let total = length * playing.len().min(5) as i32;
+    let weights: Vec<f64> =
+        playing.iter().map(|player| player.minutes * (1.0 + 0.2 * random.normal()).clamp(0.4, 1.6)).collect();
+    let sum: f64 = weights.iter().sum();
+    let mut minutes: Vec<i32> =
+        weights.iter().map(|weight| ((weight / sum * f64::from(total)) as i32).min(length)).collect();
+    let mut left = total - minutes.iter().sum::<i32>();
+    for next in (0..playing.len().min(8)).chain(0..playing.len()).cycle() {
+        if left == 0 {
+            break;
+        }
+        if minutes[next] < length {
+            minutes[next] += 1;
+            left -= 1;
+        }
+    }
+    minutes
+}
+
+/// What a player does in so many minutes.
+fn line(random: &mut Random, player: &Player, minutes: i32, pace: f64, scoring: f64) -> BoxLine {
+    let time = f64::from(minutes) * pace;
+    let mut count = |per_minute: f64| {
+        let mean = per_minute * time;
+        let day = random.normal();
+        random.round(mean + 0.8 * mean.sqrt() * day)
+    };
+    let attempted = count(player.shots);
+    let free_throws_attempted = count(player.shots * FREE_THROWS_PER_SHOT);
+    let tall = f64::from(player.height_inches - 72) / 14.0;
+    let (offensive_rebounds, defensive_rebounds) = (count(0.02 + 0.06 * tall), count(0.09 + 0.12 * tall));
+    let (assists, steals, blocks) = (count(0.16 - 0.10 * tall), count(0.03), count(0.01 + 0.03 * tall));
+    let (turnovers, fouls) = (count(0.055), count(0.08).min(6));
+    let threes_attempted = random.successes(attempted, player.threes);
+    let threes_made = random.successes(threes_attempted, player.accuracy[1] * scoring);
+    let twos_made = random.successes(attempted - threes_attempted, player.accuracy[0] * scoring);
+    let free_throws_made = random.successes(free_throws_attempted, player.accuracy[2]);
+    BoxLine {
+        playing_time: PlayingTime(60 * minutes),
+        points: 2 * twos_made + 3 * threes_made + free_throws_made,
+        field_goals_made: twos_made + threes_made,
+        field_goals_attempted: attempted,
+        threes_made,
+        threes_attempted,
+        free_throws_made,
+        free_throws_attempted,
+        offensive_rebounds,
+        defensive_rebounds,
+        assists,
+        steals,
+        blocks,
+        turnovers,
+        fouls,
+        plus_minus: None,
+    }
+}
+
+fn decide_by_a_free_throw(side: &mut Side) {
+    if let Some(best) = side.appearances.iter_mut().max_by_key(|appearance| appearance.line.playing_time) {
+        best.line.free_throws_made += 1;
+        best.line.free_throws_attempted += 1;
+        best.line.points += 1;
+    }
+}
