@@ -50,7 +50,7 @@ pub struct BatchPlan {
     pub id: BatchId,
     pub writer: Writer,
     pub ranges: Ranges,
-    /// Records read, superseded ones included.
+    /// Records read.
     pub records: i64,
     pub reason: CloseReason,
     pub planned_at: Instant,
@@ -168,7 +168,13 @@ mod tests {
         ])
     }
     fn plan() -> BatchPlan {
-        let batch = Batch { ranges: ranges(250), records: vec![], superseded: 3, reason: CloseReason::Age };
+        let batch = Batch {
+            ranges: ranges(250),
+            records: vec![],
+            superseded: 3,
+            rejected: 0,
+            reason: CloseReason::Age,
+        };
         BatchPlan::new(writer(), &batch, Instant(5))
     }
 

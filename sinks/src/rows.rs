@@ -94,10 +94,11 @@ pub fn key(id: PlayerGameId) -> Row<'static> {
     vec![Cell::Integer(id.player.0.into()), shown(id.game)]
 }
 
-/// Who plays whom and when: date, season, tip-off, team, opponent, whether at home.
+/// When: date, season, tip-off.
 fn fixture(date: EasternDate, game: GameId, tip_off: Instant) -> [Cell<'static>; 3] {
     [shown(date), shown(game.season()), shown(tip_off)]
 }
+/// Who plays whom: team, opponent, whether at home; nothing for a candidate of neither side.
 fn side(team: Option<Team>, home: Team, away: Team) -> [Cell<'static>; 3] {
     let Some(team) = team else { return [Cell::Null, Cell::Null, Cell::Null] };
     let opponent = if team == home { away } else { home };

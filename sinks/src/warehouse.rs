@@ -47,10 +47,10 @@ pub struct ContentHash {
     pub hash: String,
 }
 
-/// What became of a batch: read = applied + unchanged + stale + superseded.
+/// What became of a batch: read = applied + unchanged + stale + superseded + rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Records read, superseded ones included.
+    /// Records read.
     pub records: u64,
     /// Records that changed the tables.
     pub applied: u64,
@@ -60,6 +60,8 @@ pub struct Written {
     pub stale: u64,
     /// Records that a later one of the batch replaced.
     pub superseded: u64,
+    /// Records that went to the dead-letter topic.
+    pub rejected: u64,
     /// Table rows put or deleted.
     pub rows: u64,
     /// The batch had been written before; the counts are those of that time.
@@ -80,7 +82,7 @@ pub enum WarehouseError {
     #[error("the warehouse is not ready: {0}; the write is tried again")]
     Retry(String),
     /// The sink: these records go to the dead-letter topic, the rest is written again (`Batch::reject`).
-    #[error("{} records cannot be written; first {}: {}", .0.len(), first(.0).0, first(.0).1)]
+    #[error("{} records cannot be written{}", .0.len(), first(.0))]
     Rows(Vec<BadRecord>),
     /// The operator: something is set up wrongly.
     #[error("{what}\nnext: {next}")]
@@ -89,8 +91,8 @@ pub enum WarehouseError {
     #[error("{what}\nnext: {next}")]
     Fatal { what: String, next: String },
 }
-fn first(bad: &[BadRecord]) -> (String, &str) {
-    bad.first().map_or((String::new(), ""), |bad| (bad.at.to_string(), &bad.reason))
+fn first(bad: &[BadRecord]) -> String {
+    bad.first().map_or_else(String::new, |bad| format!("; first {}: {}", bad.at, bad.reason))
 }
 
 impl Standing {

@@ -1,7 +1,7 @@
 //! The window: gathers records until a batch is worth a write.
 //!
-//! Invariant: records in = records out + superseded, where a record is superseded by a later one of its key in the same batch;
-//! a batch says which ranges of the log it stands for, and every record of it is in them.
+//! Invariant: records in = records out + superseded, where a record is superseded by a later one of its key in the same batch,
+//! until some are rejected, which are counted too; a batch says which ranges of the log it stands for, and every record of it is in them.
 //! Not here: the clock, which comes in as an argument; what a batch becomes (`plan`, `warehouse`).
 use crate::change::{Change, Input, Position, Record};
 use rustc_hash::FxHashMap;
@@ -87,6 +87,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Records read that a later one of the same batch replaced.
     pub superseded: usize,
+    /// Records read that no row can be made of.
+    pub rejected: usize,
     pub reason: CloseReason,
 }
 impl Batch {
@@ -100,12 +102,14 @@ impl Batch {
     }
     /// Records read.
     pub const fn read(&self) -> usize {
-        self.records.len() + self.superseded
+        self.records.len() + self.superseded + self.rejected
     }
     /// Takes out the records at these positions, for the dead-letter topic. The ranges, and so the batch's id, stay.
     pub fn reject(&mut self, bad: &[Position]) -> Vec<Record> {
-        let (out, kept) = std::mem::take(&mut self.records).into_iter().partition(|r| bad.contains(&r.at));
+        let (out, kept): (Vec<_>, _) =
+            std::mem::take(&mut self.records).into_iter().partition(|record| bad.contains(&record.at));
         self.records = kept;
+        self.rejected += out.len();
         out
     }
 }
@@ -140,7 +144,7 @@ impl Open {
     }
     fn take(&mut self, reason: CloseReason) -> Option<Batch> {
         let Open { ranges, records, superseded, .. } = std::mem::take(self);
-        (!records.is_empty()).then_some(Batch { ranges, records, superseded, reason })
+        (!records.is_empty()).then_some(Batch { ranges, records, superseded, rejected: 0, reason })
     }
 }
 
@@ -244,7 +248,8 @@ mod tests {
         let mut batch = Batch::rebuild(records).unwrap();
         let ranges = batch.ranges.clone();
         let out = batch.reject(&[at(0, 2)]);
-        assert_eq!((out.len(), batch.records.len(), batch.ranges), (1, 2, ranges));
+        assert_eq!((out.len(), batch.records.len(), batch.read()), (1, 2, 3));
+        assert_eq!(batch.ranges, ranges);
     }
 
     proptest! {

@@ -142,6 +142,7 @@ fn a_file_of_another_version_or_kind_is_refused_with_what_to_do() {
     let (folder, path) = in_folder();
     drop(Sqlite::open(&path).unwrap());
     ask(&path, "PRAGMA user_version = 99");
+    assert!(matches!(Reader::open(&path), Err(WarehouseError::Config { .. })));
     let refused = Sqlite::open(&path).err().unwrap();
     assert!(
         matches!(refused, WarehouseError::Config { .. }) && refused.to_string().contains("next: "),

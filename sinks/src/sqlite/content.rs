@@ -23,7 +23,7 @@ pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, Wareho
                 ValueRef::Null => Cell::Null,
                 ValueRef::Integer(value) => Cell::Integer(value),
                 ValueRef::Real(value) => Cell::Real(value),
-                ValueRef::Text(text) | ValueRef::Blob(text) => Cell::Text(String::from_utf8_lossy(text)),
+                text => Cell::from(text.as_str().map_err(rusqlite::Error::from)?),
             };
             cell.encode(&mut bytes);
         }

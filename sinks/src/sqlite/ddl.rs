@@ -29,19 +29,30 @@ pub(super) fn configure(db: &Connection) -> Result<(), WarehouseError> {
     Ok(())
 }
 
+fn version(db: &Connection) -> rusqlite::Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Refuses a file of another version.
+pub(super) fn check(db: &Connection) -> Result<(), WarehouseError> {
+    match version(db)? {
+        TABLES_VERSION => Ok(()),
+        other => Err(WarehouseError::Config {
+            what: format!(
+                "the warehouse has tables of version {other}, and this program knows {TABLES_VERSION}"
+            ),
+            next:
+                "run the fastbreak that wrote it, or move warehouse.db away: `fastbreak run` fills a new one"
+                    .into(),
+        }),
+    }
+}
+
 /// Makes the tables of a new file.
 pub(super) fn create(db: &mut Connection) -> Result<(), WarehouseError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match version {
-        TABLES_VERSION => return Ok(()),
-        0 => {}
-        other => {
-            return Err(WarehouseError::Config {
-                what: format!("the warehouse has tables of version {other}, and this program writes {TABLES_VERSION}"),
-                next: "run the fastbreak that wrote it, or move warehouse.db away: `fastbreak run` fills a new one".into(),
-            });
-        }
+    if version(&tx)? != 0 {
+        return check(&tx);
     }
     let mut sql: String = TABLES.iter().map(definition).collect();
     sql += "CREATE INDEX player_slate_of_date ON player_slate (game_date);\n";
@@ -56,11 +67,12 @@ const LEDGER: &str = "
 CREATE TABLE sink_batches ( -- Every batch written, in the transaction that wrote it
   batch_id TEXT NOT NULL PRIMARY KEY, -- hash of writer, epoch and ranges
   ranges TEXT NOT NULL, -- JSON list: topic/partition:first-end
-  records INTEGER NOT NULL, -- read = applied + unchanged + stale + superseded
+  records INTEGER NOT NULL, -- read = applied + unchanged + stale + superseded + rejected
   applied INTEGER NOT NULL, -- changed the tables
   unchanged INTEGER NOT NULL, -- said what the tables say
   stale INTEGER NOT NULL, -- no newer than what the tables hold
   superseded INTEGER NOT NULL, -- replaced by a later record of the batch
+  rejected INTEGER NOT NULL, -- sent to the dead-letter topic
   rows_written INTEGER NOT NULL, -- table rows put or deleted
   reason TEXT NOT NULL, -- why the batch was closed
   log TEXT NOT NULL,

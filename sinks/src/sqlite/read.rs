@@ -2,7 +2,7 @@
 //!
 //! Invariant: the file is opened read-only and may be written meanwhile; each answer is of one moment.
 //! Not here: how answers are shown, what grades are (`grade`).
-use super::error;
+use super::{ddl, error};
 use crate::{
     grade::{Bet, Candidate, Forecast, Outcome},
     warehouse::WarehouseError,
@@ -77,6 +77,7 @@ impl Reader {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         let db = db.map_err(|cause| error::opening(path, &cause))?;
         db.busy_timeout(Duration::from_secs(10))?;
+        ddl::check(&db)?;
         Ok(Reader { db })
     }
 

@@ -34,7 +34,7 @@ impl ToSql for Cell<'_> {
 
 /// What the ledger says of a batch.
 pub(super) fn recorded(db: &Connection, id: &BatchId) -> Result<Option<Written>, WarehouseError> {
-    let sql = "SELECT records, applied, unchanged, stale, superseded, rows_written FROM sink_batches WHERE batch_id = ?1";
+    let sql = "SELECT records, applied, unchanged, stale, superseded, rejected, rows_written FROM sink_batches WHERE batch_id = ?1";
     let written = db.query_row(sql, [id.as_str()], |row| {
         let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
         Ok(Written {
@@ -43,7 +43,8 @@ pub(super) fn recorded(db: &Connection, id: &BatchId) -> Result<Option<Written>,
             unchanged: count(2)?,
             stale: count(3)?,
             superseded: count(4)?,
-            rows: count(5)?,
+            rejected: count(5)?,
+            rows: count(6)?,
             repeated: true,
         })
     });
@@ -58,7 +59,7 @@ pub(super) fn record(
 ) -> Result<(), WarehouseError> {
     let ranges = serde_json::Value::from(plan.event().ranges).to_string();
     let count = |count: u64| count as i64;
-    db.prepare_cached("INSERT INTO sink_batches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")?.execute(
+    db.prepare_cached("INSERT INTO sink_batches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?.execute(
         rusqlite::params![
             plan.id.as_str(),
             ranges,
@@ -67,6 +68,7 @@ pub(super) fn record(
             count(written.unchanged),
             count(written.stale),
             count(written.superseded),
+            count(written.rejected),
             count(written.rows),
             plan.reason.name(),
             plan.writer.log,
@@ -92,6 +94,7 @@ pub(super) fn batch(db: &Connection, batch: &Batch, plan: &BatchPlan) -> Result<
         written: Written {
             records: batch.read() as u64,
             superseded: batch.superseded as u64,
+            rejected: batch.rejected as u64,
             ..Written::default()
         },
     };

@@ -48,7 +48,7 @@ pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
         name: format!("Player Number {}", id.player),
         home: Team::BOS,
         away: Team::NYK,
-        team: Some(if id.player.0 % 2 == 0 { Team::BOS } else { Team::NYK }),
+        team: Some(if id.player.0.is_multiple_of(2) { Team::BOS } else { Team::NYK }),
         date: date(id),
         tip_off,
         basis: Basis::Issued,

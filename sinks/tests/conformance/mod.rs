@@ -43,14 +43,18 @@ pub const NOW: Instant = Instant(1_700_000_000_000);
 pub fn record(offset: i64, change: Change) -> Record {
     Record { at: Position { input: change.input(), partition: 0, offset }, change }
 }
+fn plan(w: &dyn Warehouse, log: &str, batch: &Batch) -> BatchPlan {
+    let epoch = w.standing().unwrap().epoch;
+    BatchPlan::new(Writer { sink: "warehouse".into(), log: log.into(), epoch }, batch, NOW)
+}
 /// Writes records as one batch, as the sink of this log does.
 pub fn write_as(w: &mut dyn Warehouse, log: &str, records: &[Record]) -> Result<Written, WarehouseError> {
-    let epoch = w.claim(log)?;
+    w.claim(log)?;
     let batch = Batch::rebuild(records.iter().cloned()).unwrap();
-    let plan = BatchPlan::new(Writer { sink: "warehouse".into(), log: log.into(), epoch }, &batch, NOW);
+    let plan = plan(w, log, &batch);
     let written = w.write(&batch, &plan, NOW)?;
     assert!(w.is_committed(&plan.id)?);
-    let sum = written.applied + written.unchanged + written.stale + written.superseded;
+    let sum = written.applied + written.unchanged + written.stale + written.superseded + written.rejected;
     assert_eq!(written.records, sum, "every record ends as one of these");
     Ok(written)
 }
@@ -213,4 +217,7 @@ pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
     let mut batch = Batch::rebuild(records).unwrap();
     let rejected = batch.reject(&bad.iter().map(|bad| bad.at).collect::<Vec<_>>());
     assert_eq!((rejected.len(), batch.records.len()), (3, 1));
+    let plan = plan(w, LOG, &batch);
+    let written = w.write(&batch, &plan, NOW).unwrap();
+    assert_eq!((written.records, written.applied, written.rejected), (4, 1, 3));
 }
