@@ -1,5 +1,6 @@
 //! Measures the local warehouse: a season of 22,000 predicted and 15,000 other candidates, 37,000 feature rows and 26,400
-//! player games, in batches of 10,000 records in the order of the games. `cargo run --release -p sinks --example season [FILE]`
+//! player games, in batches of 10,000 records, in the order of the games or partition after partition.
+//! `cargo run --release -p sinks --example season [-- --by-partition]`
 //!
 //! Invariant: every figure is of the same file.
 //! Not here: how long reading and decoding takes.
@@ -19,17 +20,24 @@ use std::time::Instant as Clock;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let path = std::env::args().nth(1).map_or(folder.path().join("warehouse.db"), Into::into);
+    let path = folder.path().join("warehouse.db");
     let mut w = Sqlite::open(&path).unwrap();
     let epoch = w.claim("log").unwrap();
     let writer = Writer { sink: "warehouse".into(), log: "log".into(), epoch };
-    let changes: Vec<Change> = (0..1230u32).flat_map(changes_of).collect();
+    let mut changes: Vec<Change> = (0..1230u32).flat_map(changes_of).collect();
+    if std::env::args().any(|arg| arg == "--by-partition") {
+        changes.sort_by_key(|change| change.id().player.0 % 6);
+    }
     for round in ["first", "replayed from a new start", "with the same content again"] {
         let (mut rows, mut took, mut records) = (0, 0.0, 0);
         let mut window = Window::new(Limits::default());
         let shift = if round.starts_with("with") { 1_000_000 } else { 0 };
         for (n, change) in changes.iter().enumerate() {
-            let at = Position { input: change.input(), partition: (n % 6) as i32, offset: shift + n as i64 };
+            let at = Position {
+                input: change.input(),
+                partition: (change.id().player.0 % 6) as i32,
+                offset: shift + n as i64,
+            };
             let full = window.push(0, at, change.clone(), 500);
             let last = (n + 1 == changes.len()).then(|| window.close(sinks::CloseReason::Shutdown)).flatten();
             for batch in [full, last].into_iter().flatten() {
