@@ -1,0 +1,99 @@
+//! What the process tests share: the binary, a folder of its own, its answers as JSON.
+#![allow(dead_code)]
+use serde_json::Value;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+/// A data folder and the binary that works on it.
+pub struct Fastbreak {
+    pub folder: tempfile::TempDir,
+}
+impl Fastbreak {
+    pub fn new() -> Self {
+        Fastbreak { folder: tempfile::tempdir().expect("a folder") }
+    }
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fastbreak"));
+        command.arg("--data").arg(self.folder.path()).args(["--output", "json"]).args(arguments);
+        command.stdin(Stdio::null());
+        command
+    }
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary runs")
+    }
+    /// The answer of a verb that ends with 0.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?} ended with {}: {stderr}", output.status);
+        serde_json::from_slice(&output.stdout).expect("JSON on standard output")
+    }
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts")
+    }
+    /// Writes lines into a file of the folder.
+    pub fn file(&self, name: &str, lines: &[String]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let mut file = std::fs::File::create(&path).expect("a file");
+        lines.iter().for_each(|line| writeln!(file, "{line}").expect("written"));
+        path
+    }
+    pub fn ingest(&self, lines: &[String]) -> Value {
+        let path = self.file("events.jsonl", lines);
+        self.json(&["ingest", text(&path)])
+    }
+    pub fn catch_up(&self) -> Value {
+        self.json(&["run", "--until-caught-up"])
+    }
+    /// The content hashes of an audit that balances.
+    pub fn content(&self) -> Value {
+        let audit = self.json(&["audit"]);
+        assert_eq!(audit["balanced"], true, "{audit:#}");
+        serde_json::json!({"topics": audit["topics"], "warehouse": audit["warehouse"]})
+    }
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of text")
+}
+
+/// The lines of a season: a real one when the variable names a file, else a small simulated one with every fault.
+pub fn season() -> Vec<String> {
+    match std::env::var("FASTBREAK_SEASON_FILE") {
+        Ok(path) => {
+            let file = std::fs::File::open(&path).expect("the season's file");
+            let bytes = zstd::decode_all(file).expect("zstd");
+            String::from_utf8(bytes).expect("text").lines().map(str::to_owned).collect()
+        }
+        Err(_) => {
+            let mut season = simulator::Season::new(11, 2023);
+            (season.teams, season.games_per_team) = (8, 12);
+            season.faults = simulator::Faults::all(0.2);
+            season.events().iter().map(simulator::ScraperEvent::to_jsonl).collect()
+        }
+    }
+}
+
+/// Chance with a seed (splitmix64).
+pub struct Chance(pub u64);
+impl Chance {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound.max(1)
+    }
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i as u64 + 1) as usize);
+        }
+    }
+}
