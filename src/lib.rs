@@ -2,6 +2,11 @@
 //!
 //! Read `topology` first. Invariant: one topology for live runs, replays and tests.
 //! Not here: what processors decide (crate `processors`), how they run (crate `runtime`).
+pub mod cli;
+pub mod config;
+pub mod health;
 pub mod ingest;
 mod maps;
+pub mod reading;
+pub mod sink;
 pub mod topology;

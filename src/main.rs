@@ -1,2 +1,4 @@
-//! placeholder
-fn main() {}
+//! The `fastbreak` command.
+fn main() -> std::process::ExitCode {
+    fastbreak::cli::main()
+}

@@ -99,7 +99,10 @@ fn crates_depend_in_the_drawn_direction_only() {
             if dependency["path"].is_string() {
                 let only_tests = if dependency["kind"] == "dev" { "*" } else { "" };
                 let (from, to) = (&package["name"], &dependency["name"]);
-                found.insert((from.as_str().unwrap().to_owned(), format!("{}{only_tests}", to.as_str().unwrap())));
+                found.insert((
+                    from.as_str().unwrap().to_owned(),
+                    format!("{}{only_tests}", to.as_str().unwrap()),
+                ));
             }
         }
     }

@@ -38,10 +38,10 @@ impl Supervisor {
         nodes: Vec<Box<dyn Node>>,
         extras: Vec<(Reader, Extra)>,
         limits: Limits,
+        signals: Arc<Signals>,
     ) -> Result<Self, Halt> {
         let lock = EmbeddedLog::lock(folder)?;
         let log = EmbeddedLog::open(folder)?;
-        let signals = Arc::new(Signals::default());
         log.ends()?
             .into_iter()
             .for_each(|((topic, partition), end)| signals.board.advance(&topic, partition, end));

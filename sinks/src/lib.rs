@@ -1,1 +1,20 @@
-//! placeholder
+//! The sink: what stands in the table topics, as rows of a warehouse. Reading order: `change`, `window`, `plan`, `warehouse`,
+//! `tables` and `rows`, then one warehouse (`sqlite`), then `grade`.
+//!
+//! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were cut into
+//! batches, repeated or interrupted.
+//! Not here: reading topics, storing plans, committing positions; the runtime does that and calls this.
+pub mod change;
+pub mod grade;
+pub mod plan;
+pub mod rows;
+pub mod sqlite;
+pub mod tables;
+pub mod warehouse;
+pub mod window;
+
+pub use change::{Change, Input, Position, Record};
+pub use plan::{BatchId, BatchPlan, Recovery, Writer};
+pub use sqlite::Sqlite;
+pub use warehouse::{BadRecord, ContentHash, Standing, Warehouse, WarehouseError, Written};
+pub use window::{Batch, CloseReason, Limits, Range, Ranges, Window};

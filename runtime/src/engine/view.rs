@@ -401,11 +401,12 @@ where
     fn waiting(&self) -> (i64, Vec<Waiting>) {
         let (mut records, mut waiting) = (0, Vec::new());
         for held in self.partitions.values() {
-            for slot in held.parked.keys() {
-                let Some(tables) = held.keys.get(&self.view.key_of(slot)) else { continue };
-                let (n, what) = self.view.waiting(tables, slot);
-                records += i64::from(n);
-                waiting.extend(what);
+            for tables in held.keys.values() {
+                self.view.slots(tables, &mut |slot| {
+                    let (n, what) = self.view.waiting(tables, &slot);
+                    records += i64::from(n);
+                    waiting.extend(what);
+                });
             }
         }
         waiting.sort_unstable();

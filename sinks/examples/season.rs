@@ -1,0 +1,81 @@
+//! Measures the local warehouse: a season of 22,000 predicted and 15,000 other candidates, 37,000 feature rows and 26,400
+//! player games, in batches of 10,000 records, in the order of the games or partition after partition.
+//! `cargo run --release -p sinks --example season [-- --by-partition]`
+//!
+//! Invariant: every figure is of the same file.
+//! Not here: how long reading and decoding takes.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#[allow(dead_code)]
+#[path = "../tests/conformance/events.rs"]
+mod events;
+
+use events::*;
+use schemas::{Instant, Line};
+use sinks::{
+    BatchPlan, Change, Limits, Position, Sqlite, Warehouse, Window, Writer,
+    grade::{Grader, Population},
+    sqlite::{Reader, Span},
+};
+use std::time::Instant as Clock;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("warehouse.db");
+    let mut w = Sqlite::open(&path).unwrap();
+    let epoch = w.claim("log").unwrap();
+    let writer = Writer { sink: "warehouse".into(), log: "log".into(), epoch };
+    let mut changes: Vec<Change> = (0..1230u32).flat_map(changes_of).collect();
+    if std::env::args().any(|arg| arg == "--by-partition") {
+        changes.sort_by_key(|change| change.id().player.0 % 6);
+    }
+    for round in ["first", "replayed from a new start", "with the same content again"] {
+        let (mut rows, mut took, mut records) = (0, 0.0, 0);
+        let mut window = Window::new(Limits::default());
+        let shift = if round.starts_with("with") { 1_000_000 } else { 0 };
+        for (n, change) in changes.iter().enumerate() {
+            let at = Position {
+                input: change.input(),
+                partition: (change.id().player.0 % 6) as i32,
+                offset: shift + n as i64,
+            };
+            let full = window.push(0, at, change.clone(), 500);
+            let last = (n + 1 == changes.len()).then(|| window.close(sinks::CloseReason::Shutdown)).flatten();
+            for batch in [full, last].into_iter().flatten() {
+                // Another sink name is another batch id: the guard is asked for every row.
+                let sink = format!("warehouse-{round}");
+                let plan = BatchPlan::new(Writer { sink, ..writer.clone() }, &batch, Instant(0));
+                let since = Clock::now();
+                let written = w.write(&batch, &plan, Instant(0)).unwrap();
+                took += since.elapsed().as_secs_f64();
+                rows += written.rows;
+                records += written.records;
+            }
+        }
+        println!("{round}: {records} records, {rows} rows in {took:.2} s: {:.0} rows/s", rows as f64 / took);
+    }
+    let since = Clock::now();
+    for hash in w.content_hashes().unwrap() {
+        println!("{} {} rows {}", hash.table, hash.rows, hash.hash);
+    }
+    println!("content hashes in {:.2} s", since.elapsed().as_secs_f64());
+    let since = Clock::now();
+    let mut grader = Grader::new(Population::Eligible);
+    Reader::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
+    println!("graded {:?} in {:.2} s", grader.grades().rows[0].n, since.elapsed().as_secs_f64());
+    println!("{} MB", std::fs::metadata(&path).unwrap().len() / 1_000_000);
+}
+
+/// 18 predicted, 12 others, 21 box lines a game.
+fn changes_of(game: u32) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for n in 0..30 {
+        let id = id((game * 37 + n * 101) % 600, game);
+        let event = if n < 18 { prediction(id, Line(1050 + 50 * n as i32)) } else { ruled_out(id) };
+        changes.push(Change::Features(id, Some(features(id, n))));
+        changes.push(Change::Prediction(id, Some(event)));
+        if n < 21 {
+            changes.push(Change::PlayerGame(id, Some(player_game(id, Some(n as i32)))));
+        }
+    }
+    changes
+}

@@ -1,0 +1,118 @@
+//! Events for tests and measurements: whole, and different for every variant.
+//!
+//! Invariant: the same arguments make the same event.
+//! Not here: basketball; the numbers only have to be possible.
+use schemas::{
+    EasternDate, GameId, Line, PlayerGameId, PlayerId, PlayingTime, RawId, Team,
+    features::{Basis, Eligibility, FEATURES, Feature, Features, Mark, MissingReason},
+    game::{PlayerGame, PlayerGameStep},
+    prediction::{
+        LineSource, Predicted, Prediction, Recommendation, Rung, System, SystemOutcome, SystemPrediction,
+        SystemSkip,
+    },
+    raw::Feed,
+    sighting::BoxLine,
+};
+
+pub fn id(player: u32, game: u32) -> PlayerGameId {
+    PlayerGameId { player: PlayerId(200_000 + player), game: GameId(22_300_000 + game) }
+}
+fn date(id: PlayerGameId) -> EasternDate {
+    EasternDate::from_ymd(2023, 10, 24).unwrap().plus_days((id.game.0 % 100_000 / 8) as i32)
+}
+
+/// A candidate whom four systems predict about this base line.
+pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
+    let rung = |rung: i32| Rung {
+        rung,
+        line: Line(base.0 + 100 * rung),
+        p_over: 0.5 - 0.04 * f64::from(rung),
+        p_push: if base.0 % 100 == 0 { 0.05 } else { 0.0 },
+        recommendation: if rung < 0 { Recommendation::OVER } else { Recommendation::PASS },
+    };
+    let predicted = |n: usize| Predicted {
+        points: base.points() + 0.7 * n as f64,
+        spread: 6.25,
+        confidence: 0.61,
+        rungs: (-2..=2).map(rung).collect(),
+        without: if n == 1 { vec!["usage_spike_score".into(), "pct_paint".into()] } else { vec![] },
+    };
+    let outcome = |system| match system {
+        System::LearnedV1 => SystemOutcome::Skipped(SystemSkip::ModelAbsent),
+        system => SystemOutcome::Predicted(predicted(system as usize)),
+    };
+    let tip_off = date(id).at(19, 30);
+    Prediction {
+        player: id.player,
+        game: id.game,
+        name: format!("Player Number {}", id.player),
+        home: Team::BOS,
+        away: Team::NYK,
+        team: Some(if id.player.0.is_multiple_of(2) { Team::BOS } else { Team::NYK }),
+        date: date(id),
+        tip_off,
+        basis: Basis::Issued,
+        known_at: tip_off.plus_hours(-6),
+        eligibility: Eligibility::Eligible,
+        appearances: 12,
+        input_version: i64::from(base.0) * 7_919 + i64::from(id.player.0),
+        model_version: -3,
+        base_line: Some(base),
+        line_source: Some(LineSource::Market),
+        rungs_not_made: vec![],
+        marks: vec![Mark::AgeUnknown],
+        systems: System::ALL.map(|system| SystemPrediction { system, outcome: outcome(system) }).into(),
+    }
+}
+
+/// The same candidate, ruled out.
+pub fn ruled_out(id: PlayerGameId) -> Prediction {
+    Prediction { eligibility: Eligibility::RuledOut, systems: vec![], ..prediction(id, Line(2450)) }
+}
+
+pub fn features(id: PlayerGameId, variant: u32) -> Features {
+    let feature = |i: usize| match i {
+        18..=21 => Feature::Missing(MissingReason::NoShotZones),
+        i => Feature::Value(f64::from(variant) + i as f64 / 3.0),
+    };
+    let Prediction { player, game, name, home, away, team, date, tip_off, basis, known_at, .. } =
+        prediction(id, Line(2450));
+    Features {
+        player,
+        game,
+        name,
+        home,
+        away,
+        team,
+        date,
+        tip_off,
+        basis,
+        known_at,
+        eligibility: Eligibility::Eligible,
+        appearances: 12,
+        vector: (0..FEATURES.len()).map(feature).collect(),
+        rest_days: Some(1),
+        main_line: Some(Line(2450)),
+        marks: vec![],
+        comparables: vec![],
+    }
+}
+
+/// What he did: `None` is said not to have played after all.
+pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
+    let line =
+        BoxLine { playing_time: PlayingTime(1_874), points: points.unwrap_or(0), ..BoxLine::default() };
+    let step = PlayerGameStep {
+        known_at: date(id).at(23, 0),
+        raw: RawId(0x0123_4567_89ab_cdef),
+        feed: Feed::NbacomLeaguegamelog,
+        name: format!("Player Number {}", id.player),
+        team: Team::BOS,
+        opponent: Team::NYK,
+        is_home: true,
+        date: date(id),
+        tip_off: date(id).at(19, 30),
+        line: points.map(|_| line),
+    };
+    PlayerGame { player: id.player, game: id.game, steps: vec![step] }
+}

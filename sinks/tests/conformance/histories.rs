@@ -1,0 +1,141 @@
+//! Random histories: however a log is cut, repeated and interrupted, the warehouse ends with the same content.
+//!
+//! Invariant: the sink here restarts as the runtime does, by its newest plan and the committed positions, and knows nothing else.
+//! Not here: a warehouse that breaks; that is its own to test.
+use super::{LOG, NOW, content, events::*};
+use proptest::{prelude::*, test_runner::TestRunner};
+use schemas::Line;
+use sinks::{
+    Batch, BatchPlan, Change, CloseReason, Input, Limits, Position, Record, Recovery, Warehouse, Window,
+    Writer, plan::Positions,
+};
+
+/// What happens to one batch.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Commit,
+    /// The plan is stored, and nothing else.
+    CrashBeforeWrite,
+    /// It is written, and the positions behind it are not committed.
+    CrashAfterWrite,
+    /// It is committed, and then the whole log is read once more from its start.
+    Replay,
+}
+
+/// What the runtime's log keeps for the sink.
+#[derive(Default)]
+struct Log {
+    records: Vec<Record>,
+    plan: Option<BatchPlan>,
+    committed: Positions,
+}
+impl Log {
+    fn unread(&self) -> Vec<Record> {
+        let read = |at: Position| {
+            self.committed.get(&(at.input, at.partition)).is_some_and(|next| at.offset < *next)
+        };
+        self.records.iter().filter(|record| !read(record.at)).cloned().collect()
+    }
+}
+
+fn change(kind: u8, player: u32, variant: u32) -> Change {
+    let id = id(player, 61 + player % 2);
+    match (kind, variant) {
+        (0, 0) => Change::Prediction(id, None),
+        (0, 1) => Change::Prediction(id, Some(ruled_out(id))),
+        (0, line) => Change::Prediction(id, Some(prediction(id, Line(2400 + 50 * line as i32)))),
+        (1, 0) => Change::Features(id, None),
+        (1, _) => Change::Features(id, Some(features(id, variant))),
+        (_, 0) => Change::PlayerGame(id, None),
+        (_, 1) => Change::PlayerGame(id, Some(player_game(id, None))),
+        (_, points) => Change::PlayerGame(id, Some(player_game(id, Some(points as i32)))),
+    }
+}
+
+fn log(events: &[(u8, u32, u32)]) -> Log {
+    let mut next = std::collections::BTreeMap::<(Input, i32), i64>::new();
+    let place = |&(kind, player, variant): &(u8, u32, u32)| {
+        let change = change(kind, player, variant);
+        let (input, partition) = (change.input(), player as i32 % 2);
+        let offset = next.entry((input, partition)).or_default();
+        *offset += 1 + i64::from(variant == 3);
+        Record { at: Position { input, partition, offset: *offset }, change }
+    };
+    Log { records: events.iter().map(place).collect(), ..Log::default() }
+}
+
+/// Runs the sink until the log is read, each batch with the next fate.
+fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
+    let mut fates = fates.iter().copied().chain(std::iter::repeat((3, Fate::Commit)));
+    'restart: loop {
+        let writer = Writer { sink: "warehouse".into(), log: LOG.into(), epoch: w.claim(LOG).unwrap() };
+        let in_warehouse = log.plan.as_ref().is_some_and(|plan| w.is_committed(&plan.id).unwrap());
+        match Recovery::decide(log.plan.as_ref(), &log.committed, in_warehouse) {
+            Recovery::Resume => {}
+            Recovery::Commit(next) => log.committed.extend(next),
+            Recovery::Rebuild(ranges) => {
+                let inside =
+                    |at: Position| ranges.get(&(at.input, at.partition)).is_some_and(|r| r.holds(at.offset));
+                let batch =
+                    Batch::rebuild(log.records.iter().filter(|record| inside(record.at)).cloned()).unwrap();
+                let plan = log.plan.as_ref().unwrap();
+                assert_eq!(batch.ranges, ranges);
+                w.write(&batch, plan, NOW).unwrap();
+                log.committed.extend(plan.next());
+            }
+            Recovery::StartOver => panic!("nothing was lost"),
+        }
+        let (mut cut, mut fate) = fates.next().unwrap();
+        let mut window = Window::new(Limits { records: cut, ..Limits::default() });
+        let mut unread = log.unread().into_iter().peekable();
+        while let Some(record) = unread.next() {
+            let mut full = window.push(0, record.at, record.change, 1);
+            if full.is_none() && unread.peek().is_none() {
+                full = window.close(CloseReason::Shutdown);
+            }
+            let Some(batch) = full else { continue };
+            let plan = BatchPlan::new(writer.clone(), &batch, NOW);
+            log.plan = Some(plan.clone());
+            if let Fate::CrashBeforeWrite = fate {
+                continue 'restart;
+            }
+            w.write(&batch, &plan, NOW).unwrap();
+            if let Fate::CrashAfterWrite = fate {
+                continue 'restart;
+            }
+            log.committed.extend(plan.next());
+            if let Fate::Replay = fate {
+                // As after a reset of the positions: no plan, nothing committed.
+                (log.plan, log.committed) = (None, Positions::new());
+                continue 'restart;
+            }
+            (cut, fate) = fates.next().unwrap();
+            window = Window::new(Limits { records: cut, ..Limits::default() });
+        }
+        return;
+    }
+}
+
+pub fn random_histories_converge<W: Warehouse>(fresh: &impl Fn() -> W) {
+    let fate = prop_oneof![
+        3 => Just(Fate::Commit),
+        1 => Just(Fate::CrashBeforeWrite),
+        2 => Just(Fate::CrashAfterWrite),
+        1 => Just(Fate::Replay),
+    ];
+    let histories = (
+        prop::collection::vec((0..3u8, 0..4u32, 0..5u32), 1..60),
+        prop::collection::vec((1..20usize, fate), 0..20),
+    );
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() });
+    let law = runner.run(&histories, |(events, fates)| {
+        let mut whole = fresh();
+        run(&mut whole, &mut log(&events), &[(usize::MAX, Fate::Commit)]);
+        let mut broken = fresh();
+        run(&mut broken, &mut log(&events), &fates);
+        prop_assert_eq!(content(&broken), content(&whole));
+        Ok(())
+    });
+    law.unwrap();
+}

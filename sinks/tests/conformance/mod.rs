@@ -1,0 +1,223 @@
+//! What every warehouse must do, whatever it is made of: `conformance!(fresh)` makes the tests for one.
+//!
+//! Invariant: the suite looks at a warehouse only through the trait.
+//! Not here: a warehouse's own tables and files.
+pub mod events;
+mod histories;
+
+pub use histories::random_histories_converge;
+
+use events::{features, id, player_game, prediction, ruled_out};
+use schemas::{Instant, Line, PlayerGameId};
+use sinks::{Batch, BatchPlan, Change, Position, Record, Warehouse, WarehouseError, Writer, Written};
+
+/// The tests, each of a fresh warehouse.
+#[macro_export]
+macro_rules! conformance {
+    ($fresh:expr) => {
+        conformance!($fresh;
+            the_same_batch_twice_changes_nothing,
+            an_older_sequence_changes_nothing,
+            a_tombstone_stays_dead,
+            a_moved_main_line_leaves_no_rung_of_the_old_one,
+            a_prediction_that_became_a_skip_leaves_one_reason,
+            a_player_who_did_not_play_after_all_has_no_row,
+            what_says_the_same_again_is_counted_as_unchanged,
+            a_rebuilt_log_is_refused_until_it_is_adopted,
+            an_adopted_log_replaces_what_is_not_in_it,
+            bad_records_are_named_and_nothing_is_written,
+        );
+        #[test]
+        fn random_histories_converge() {
+            conformance::random_histories_converge(&$fresh);
+        }
+    };
+    ($fresh:expr; $($law:ident),+ $(,)?) => {
+        $(#[test] fn $law() { conformance::$law(&mut $fresh()); })+
+    };
+}
+
+pub const LOG: &str = "log-1";
+pub const NOW: Instant = Instant(1_700_000_000_000);
+
+pub fn record(offset: i64, change: Change) -> Record {
+    Record { at: Position { input: change.input(), partition: 0, offset }, change }
+}
+fn plan(w: &dyn Warehouse, log: &str, batch: &Batch) -> BatchPlan {
+    let epoch = w.standing().unwrap().epoch;
+    BatchPlan::new(Writer { sink: "warehouse".into(), log: log.into(), epoch }, batch, NOW)
+}
+/// Writes records as one batch, as the sink of this log does.
+pub fn write_as(w: &mut dyn Warehouse, log: &str, records: &[Record]) -> Result<Written, WarehouseError> {
+    w.claim(log)?;
+    let batch = Batch::rebuild(records.iter().cloned()).unwrap();
+    let plan = plan(w, log, &batch);
+    let written = w.write(&batch, &plan, NOW)?;
+    assert!(w.is_committed(&plan.id)?);
+    let sum = written.applied + written.unchanged + written.stale + written.superseded + written.rejected;
+    assert_eq!(written.records, sum, "every record ends as one of these");
+    Ok(written)
+}
+pub fn write(w: &mut dyn Warehouse, records: &[Record]) -> Written {
+    write_as(w, LOG, records).unwrap()
+}
+/// The hash of everything that the warehouse says.
+pub fn content(w: &dyn Warehouse) -> Vec<(&'static str, u64, String)> {
+    w.content_hashes().unwrap().into_iter().map(|c| (c.table, c.rows, c.hash)).collect()
+}
+fn rows(w: &dyn Warehouse, table: &str) -> u64 {
+    content(w).iter().find(|c| c.0 == table).unwrap().1
+}
+
+fn one() -> PlayerGameId {
+    id(1, 61)
+}
+fn predicted(line: i32) -> Change {
+    Change::Prediction(one(), Some(prediction(one(), Line(line))))
+}
+fn all_three() -> Vec<Record> {
+    vec![
+        record(10, predicted(2450)),
+        record(11, Change::Features(one(), Some(features(one(), 1)))),
+        record(12, Change::PlayerGame(one(), Some(player_game(one(), Some(31))))),
+    ]
+}
+
+pub fn the_same_batch_twice_changes_nothing(w: &mut dyn Warehouse) {
+    let first = write(w, &all_three());
+    assert_eq!((first.applied, first.repeated), (3, false));
+    let before = content(w);
+    assert_eq!(write(w, &all_three()), Written { repeated: true, ..first });
+    // The same records in other batches.
+    for record in all_three() {
+        assert_eq!(write(w, &[record]).stale, 1);
+    }
+    assert_eq!(content(w), before);
+}
+
+pub fn an_older_sequence_changes_nothing(w: &mut dyn Warehouse) {
+    write(w, &[record(20, predicted(2450))]);
+    let before = content(w);
+    assert_eq!(write(w, &[record(19, predicted(2700))]).stale, 1);
+    assert_eq!(write(w, &[record(7, Change::Prediction(one(), None))]).stale, 1);
+    assert_eq!(content(w), before);
+}
+
+pub fn a_tombstone_stays_dead(w: &mut dyn Warehouse) {
+    let empty = content(w);
+    write(w, &all_three());
+    write(
+        w,
+        &[
+            record(20, Change::Prediction(one(), None)),
+            record(21, Change::Features(one(), None)),
+            record(22, Change::PlayerGame(one(), None)),
+        ],
+    );
+    assert_eq!(content(w), empty);
+    assert_eq!(write(w, &[record(15, predicted(2450))]).stale, 1);
+    assert_eq!(content(w), empty);
+    assert_eq!(write(w, &[record(30, predicted(2450))]).applied, 1);
+    assert_eq!(rows(w, "player_prop_predictions"), 20);
+}
+
+pub fn a_moved_main_line_leaves_no_rung_of_the_old_one(w: &mut dyn Warehouse) {
+    write(w, &[record(1, predicted(2500))]);
+    let want = content(w);
+    write(w, &[record(2, predicted(2450))]);
+    assert_ne!(content(w), want);
+    write(w, &[record(3, predicted(2500))]);
+    assert_eq!(content(w), want);
+    assert_eq!((rows(w, "player_prop_predictions"), rows(w, "player_slate")), (20, 1));
+}
+
+pub fn a_prediction_that_became_a_skip_leaves_one_reason(w: &mut dyn Warehouse) {
+    write(w, &[record(1, Change::Prediction(one(), Some(ruled_out(one()))))]);
+    let want = content(w);
+    write(w, &[record(2, predicted(2450))]);
+    write(w, &[record(3, Change::Prediction(one(), Some(ruled_out(one()))))]);
+    assert_eq!(content(w), want);
+    assert_eq!((rows(w, "player_prop_predictions"), rows(w, "player_slate")), (0, 1));
+}
+
+pub fn a_player_who_did_not_play_after_all_has_no_row(w: &mut dyn Warehouse) {
+    let says = |points| Change::PlayerGame(one(), Some(player_game(one(), points)));
+    write(w, &[record(1, says(Some(12)))]);
+    assert_eq!(rows(w, "player_games"), 1);
+    write(w, &[record(2, says(None))]);
+    assert_eq!(rows(w, "player_games"), 0);
+}
+
+pub fn what_says_the_same_again_is_counted_as_unchanged(w: &mut dyn Warehouse) {
+    write(w, &[record(1, predicted(2450))]);
+    let written = write(w, &[record(2, predicted(2600)), record(3, predicted(2450))]);
+    assert_eq!((written.unchanged, written.superseded, written.applied, written.rows), (1, 1, 0, 0));
+    // It guards all the same: what lies between is older now.
+    assert_eq!(write(w, &[record(2, predicted(2600))]).stale, 1);
+}
+
+pub fn a_rebuilt_log_is_refused_until_it_is_adopted(w: &mut dyn Warehouse) {
+    write(w, &[record(50, predicted(2450))]);
+    let before = content(w);
+    let refused = write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap_err();
+    assert!(matches!(refused, WarehouseError::Config { .. }));
+    assert!(refused.to_string().contains("fastbreak sink adopt"), "{refused}");
+    assert_eq!(content(w), before);
+    assert_eq!(w.adopt("log-2").unwrap(), 2);
+    // A lower offset of the new epoch is newer than a higher one of the old.
+    assert_eq!(write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap().applied, 1);
+    assert_ne!(content(w), before);
+    assert!(matches!(write_as(w, LOG, &[record(51, predicted(2450))]), Err(WarehouseError::Config { .. })));
+}
+
+pub fn an_adopted_log_replaces_what_is_not_in_it(w: &mut dyn Warehouse) {
+    let says = |n: u32| {
+        let id = id(n, 61);
+        [
+            record(i64::from(n), Change::Prediction(id, Some(prediction(id, Line(2450))))),
+            record(i64::from(n), Change::Features(id, Some(features(id, n)))),
+            record(i64::from(n), Change::PlayerGame(id, Some(player_game(id, Some(3))))),
+        ]
+    };
+    write(w, &says(2));
+    let want = content(w);
+    write(w, &says(3));
+    w.adopt("log-2").unwrap();
+    assert!(w.standing().unwrap().adopting);
+    // The same record as ever: it stays, and belongs to the new epoch now.
+    write_as(w, "log-2", &says(2)).unwrap();
+    assert_eq!(rows(w, "features"), 2, "readable until the log is read to its end");
+    assert!(w.finish_adoption("log-1").is_err());
+    assert!(w.finish_adoption("log-2").unwrap() > 0);
+    assert_eq!(content(w), want);
+    assert!(!w.standing().unwrap().adopting);
+    assert_eq!(w.finish_adoption("log-2").unwrap(), 0);
+}
+
+pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
+    w.claim(LOG).unwrap();
+    let before = content(w);
+    let mut not_a_number = prediction(id(2, 61), Line(2450));
+    not_a_number.base_line = None;
+    if let schemas::prediction::SystemOutcome::Predicted(predicted) = &mut not_a_number.systems[0].outcome {
+        predicted.points = f64::NAN;
+    }
+    let silent = schemas::prediction::Prediction { systems: vec![], ..prediction(id(3, 61), Line(2450)) };
+    let records = [
+        record(1, predicted(2450)),
+        record(2, Change::Prediction(id(2, 61), Some(not_a_number))),
+        record(3, Change::Prediction(id(3, 61), Some(silent))),
+        record(4, Change::Features(id(4, 61), Some(features(id(5, 61), 1)))),
+    ];
+    let Err(WarehouseError::Rows(bad)) = write_as(w, LOG, &records) else { panic!("bad rows were written") };
+    let mut offsets: Vec<_> = bad.iter().map(|bad| bad.at.offset).collect();
+    offsets.sort_unstable();
+    assert_eq!(offsets, [2, 3, 4]);
+    assert_eq!(content(w), before);
+    let mut batch = Batch::rebuild(records).unwrap();
+    let rejected = batch.reject(&bad.iter().map(|bad| bad.at).collect::<Vec<_>>());
+    assert_eq!((rejected.len(), batch.records.len()), (3, 1));
+    let plan = plan(w, LOG, &batch);
+    let written = w.write(&batch, &plan, NOW).unwrap();
+    assert_eq!((written.records, written.applied, written.rejected), (4, 1, 3));
+}

@@ -1,0 +1,241 @@
+//! The conformance suite over the SQLite warehouse, and what is its own: files, typed columns, the read queries.
+//!
+//! Invariant: what the suite cannot see through the trait is seen here through SQL.
+//! Not here: how fast it is (`examples/season.rs`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod conformance;
+
+use conformance::{LOG, events::*, record, write};
+use schemas::{EasternDate, Instant, Line, Season, prediction::Prediction};
+use sinks::{
+    Change, Sqlite, Warehouse, WarehouseError,
+    grade::{Grader, Population},
+    sqlite::{Reader, Span},
+};
+use std::path::{Path, PathBuf};
+
+conformance!(|| Sqlite::in_memory().unwrap());
+
+fn in_folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("warehouse.db");
+    (folder, path)
+}
+/// One value of the file, as any SQL tool would show it.
+fn ask(path: &Path, sql: &str) -> String {
+    let db = rusqlite::Connection::open(path).unwrap();
+    let mut statement = db.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let mut rows = statement.query([]).unwrap();
+    let mut text = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let cells = (0..columns).map(|i| match row.get_ref_unwrap(i) {
+            rusqlite::types::ValueRef::Null => "NULL".to_owned(),
+            rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+            rusqlite::types::ValueRef::Real(value) => format!("{value:?}"),
+            value => value.as_str().unwrap().to_owned(),
+        });
+        text.push(cells.collect::<Vec<_>>().join("|"));
+    }
+    text.join("\n")
+}
+/// An evening: two predicted, of whom one played; one ruled out; one played and was no candidate.
+fn evening(w: &mut dyn Warehouse) -> EasternDate {
+    let (a, b, c, d) = (id(1, 61), id(2, 61), id(3, 61), id(4, 61));
+    write(
+        w,
+        &[
+            record(1, Change::Prediction(a, Some(prediction(a, Line(2450))))),
+            record(2, Change::Prediction(b, Some(prediction(b, Line(1200))))),
+            record(3, Change::Prediction(c, Some(ruled_out(c)))),
+            record(4, Change::PlayerGame(a, Some(player_game(a, Some(25))))),
+            record(5, Change::PlayerGame(d, Some(player_game(d, Some(2))))),
+            record(6, Change::Features(a, Some(features(a, 1)))),
+        ],
+    );
+    prediction(a, Line(2450)).date
+}
+
+#[test]
+fn rows_are_typed_and_readable_by_any_sql_tool() {
+    let (_folder, path) = in_folder();
+    evening(&mut Sqlite::open(&path).unwrap());
+    let of = "WHERE player_id = 200001 AND game_id = '0022300061'";
+    assert_eq!(
+        ask(
+            &path,
+            &format!(
+                "SELECT system, rung, line, p_over, without, is_home, game_date, season, deleted, epoch, \"offset\" FROM player_prop_predictions {of} AND rung = -2 ORDER BY system LIMIT 2"
+            )
+        ),
+        "ensemble_v1|-2|22.5|0.58|[]|0|2023-10-31|2023-24|0|1|1\nmoving_average|-2|22.5|0.58|[]|0|2023-10-31|2023-24|0|1|1"
+    );
+    assert_eq!(
+        ask(
+            &path,
+            &format!(
+                "SELECT without FROM player_prop_predictions {of} AND system = 'zone_matchup_v1' AND rung = 0"
+            )
+        ),
+        r#"["usage_spike_score","pct_paint"]"#
+    );
+    assert_eq!(
+        ask(
+            &path,
+            "SELECT player_name, status, team, opponent, base_line, marks, systems, tip_off, model_version FROM player_slate ORDER BY player_id LIMIT 1"
+        ),
+        "Player Number 200001|predicted|NYK|BOS|24.5|[\"age_unknown\"]|{\"moving_average\":\"predicted\",\"zone_matchup_v1\":\"predicted\",\
+         \"similarity_balanced_v1\":\"predicted\",\"ensemble_v1\":\"predicted\",\"learned_v1\":\"model_absent\"}|2023-10-31T23:30:00Z|fffffffffffffffd"
+    );
+    assert_eq!(
+        ask(
+            &path,
+            "SELECT points, round(minutes, 2), feed, raw, plus_minus, game_date FROM player_games ORDER BY player_id LIMIT 1"
+        ),
+        "25|31.23|nbacom/leaguegamelog|0123456789abcdef|NULL|2023-10-31"
+    );
+    assert_eq!(
+        ask(
+            &path,
+            "SELECT points_avg_last_5, pct_paint, eligibility, json_extract(missing, '$.pct_paint') FROM features"
+        ),
+        "1.0|NULL|eligible|no_shot_zones"
+    );
+    assert_eq!(
+        ask(
+            &path,
+            "SELECT records, applied, rows_written, reason, json_extract(ranges, '$[0]') FROM sink_batches"
+        ),
+        "6|6|46|rebuilt|ml.predictions.v1/0:1-4"
+    );
+}
+
+#[test]
+fn an_eligible_candidate_whom_no_system_predicts_has_the_first_reason() {
+    use schemas::prediction::{SystemOutcome, SystemSkip};
+    let (_folder, path) = in_folder();
+    let mut event: Prediction = prediction(id(1, 61), Line(2450));
+    for (said, reason) in
+        event.systems.iter_mut().zip([SystemSkip::MissingFeature, SystemSkip::MissingZones].iter().cycle())
+    {
+        said.outcome = SystemOutcome::Skipped(*reason);
+    }
+    write(&mut Sqlite::open(&path).unwrap(), &[record(1, Change::Prediction(id(1, 61), Some(event)))]);
+    assert_eq!(ask(&path, "SELECT status FROM player_slate"), "missing_feature");
+}
+
+#[test]
+fn a_file_is_what_it_was_when_it_is_opened_again() {
+    let (_folder, path) = in_folder();
+    let before = {
+        let mut w = Sqlite::open(&path).unwrap();
+        evening(&mut w);
+        (w.standing().unwrap(), w.content_hashes().unwrap())
+    };
+    let w = Sqlite::open(&path).unwrap();
+    assert_eq!((w.standing().unwrap(), w.content_hashes().unwrap()), before);
+    assert_eq!(before.0.log.as_deref(), Some(LOG));
+}
+
+#[test]
+fn a_file_of_another_version_or_kind_is_refused_with_what_to_do() {
+    let (folder, path) = in_folder();
+    drop(Sqlite::open(&path).unwrap());
+    ask(&path, "PRAGMA user_version = 99");
+    assert!(matches!(Reader::open(&path), Err(WarehouseError::Config { .. })));
+    let refused = Sqlite::open(&path).err().unwrap();
+    assert!(
+        matches!(refused, WarehouseError::Config { .. }) && refused.to_string().contains("next: "),
+        "{refused}"
+    );
+    let text = folder.path().join("text.db");
+    std::fs::write(&text, "this is no database, however long it may be").unwrap();
+    assert!(matches!(Sqlite::open(&text), Err(WarehouseError::Fatal { .. })));
+    assert!(matches!(
+        Sqlite::open(&folder.path().join("no/such/folder.db")),
+        Err(WarehouseError::Config { .. })
+    ));
+    assert!(matches!(Reader::open(&folder.path().join("none.db")), Err(WarehouseError::Config { .. })));
+}
+
+#[test]
+fn a_batch_planned_before_an_adoption_is_refused() {
+    use sinks::{Batch, BatchPlan, Writer};
+    let mut w = Sqlite::in_memory().unwrap();
+    let epoch = w.claim(LOG).unwrap();
+    let batch = Batch::rebuild([record(1, Change::Features(id(1, 61), None))]).unwrap();
+    let plan =
+        BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch }, &batch, Instant(0));
+    w.adopt(LOG).unwrap();
+    assert!(matches!(w.write(&batch, &plan, Instant(0)), Err(WarehouseError::Config { .. })));
+}
+
+#[test]
+fn a_slate_shows_each_candidate_with_what_the_systems_say_of_the_base_line() {
+    let (_folder, path) = in_folder();
+    let date = evening(&mut Sqlite::open(&path).unwrap());
+    let slate = Reader::open(&path).unwrap().slate(date).unwrap();
+    let shown: Vec<_> = slate
+        .iter()
+        .map(|row| (row.player_id, row.status.as_str(), row.base_line, row.systems.len()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (200_002, "predicted", Some(12.0), 4),
+            (200_001, "predicted", Some(24.5), 4),
+            (200_003, "ruled_out", Some(24.5), 0),
+        ]
+    );
+    let first = &slate[1].systems[0];
+    assert_eq!((first.system, first.predicted_points), ("moving_average", 24.5));
+    assert_eq!((first.p_over, first.recommendation), (Some(0.5), Some("PASS")));
+}
+
+#[test]
+fn coverage_counts_each_reason_and_who_was_no_candidate() {
+    let (_folder, path) = in_folder();
+    let date = evening(&mut Sqlite::open(&path).unwrap());
+    let coverage = Reader::open(&path).unwrap().coverage(date).unwrap();
+    assert_eq!(coverage.statuses, [("predicted".into(), 2), ("ruled_out".into(), 1)].into());
+    assert_eq!(coverage.not_a_candidate, 1);
+}
+
+#[test]
+fn grades_come_from_the_base_line_once_per_player_game_and_system() {
+    let (_folder, path) = in_folder();
+    let date = evening(&mut Sqlite::open(&path).unwrap());
+    let reader = Reader::open(&path).unwrap();
+    let grades = |span| {
+        let mut grader = Grader::new(Population::Eligible);
+        reader.candidates(span, |candidate| grader.add(candidate)).unwrap();
+        serde_json::to_value(grader.grades()).unwrap()
+    };
+    let season = grades(Span::Season(Season(2023)));
+    let first = &season["rows"][0];
+    assert_eq!(first["system"], "moving_average");
+    assert_eq!((&first["n"], &first["voids"]), (&1.into(), &1.into()));
+    assert_eq!((&first["mae"], &first["bias"], &first["brier"]), (&0.5.into(), &(-0.5).into(), &0.25.into()));
+    assert_eq!(season["rows"][4]["n"], serde_json::Value::Null);
+    assert_eq!((season["rows"].as_array().unwrap().len(), &season["common_set"][3]["n"]), (10, &1.into()));
+    assert_eq!(grades(Span::Dates(date, date)), season);
+    assert_eq!(grades(Span::All), season);
+    assert_eq!(
+        grades(Span::Dates(date.plus_days(1), date.plus_days(9)))["rows"][0]["n"],
+        serde_json::Value::Null
+    );
+}
+
+#[test]
+fn a_game_without_box_scores_is_not_graded() {
+    let (_folder, path) = in_folder();
+    let a = id(1, 61);
+    write(
+        &mut Sqlite::open(&path).unwrap(),
+        &[record(1, Change::Prediction(a, Some(prediction(a, Line(2450)))))],
+    );
+    let mut grader = Grader::new(Population::All);
+    Reader::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
+    let row = &grader.grades().rows[0];
+    assert_eq!((row.n, row.voids), (Some(0), Some(0)));
+}

@@ -1,0 +1,213 @@
+//! `audit`: whether every record read ended as something, what waits for which key, and what the tables hold.
+use super::{Ended, Output, output};
+use crate::{config::Config, reading, sink, topology};
+use anyhow::Result;
+use runtime::Log;
+use runtime::{
+    embedded::EmbeddedLog,
+    engine::{Node, dead_letters_of},
+    member::{Limits, Member, Reader, Signals},
+};
+use schemas::{ops::LedgerEntry, raw::DeadLetter, raw::RejectCode, wire};
+use serde::Serialize;
+use sinks::{Sqlite, Warehouse};
+use std::{collections::BTreeMap, sync::Arc};
+use topics::Policy;
+
+#[derive(Serialize)]
+struct Report {
+    balanced: bool,
+    processors: Vec<Account>,
+    parked: Vec<Parked>,
+    topics: Vec<Content>,
+    warehouse: Vec<Content>,
+}
+/// A processor's account, and what it is held against.
+#[derive(Serialize)]
+struct Account {
+    processor: String,
+    read: i64,
+    applied: i64,
+    unchanged: i64,
+    parked: i64,
+    rejected: i64,
+    rows: i64,
+    rows_bad: i64,
+    rows_out_of_scope: i64,
+    /// What does not balance, in words; empty when everything does.
+    wrong: Vec<String>,
+}
+#[derive(Serialize)]
+struct Parked {
+    processor: &'static str,
+    key: String,
+    what: Vec<String>,
+}
+#[derive(Serialize)]
+struct Content {
+    name: String,
+    rows: u64,
+    hash: String,
+}
+
+pub fn audit(config: &Config, output: Output) -> Result<Ended> {
+    let mut log = EmbeddedLog::open(&config.data)?;
+    let accounts = reading::accounts(&mut log, 0)?;
+    let mut nodes = topology::topology(super::run::predictor(config)?);
+    let readers = Reader::of(&nodes);
+    let (mut processors, mut parked) = (Vec::new(), Vec::new());
+    for (node, reader) in nodes.iter_mut().zip(&readers) {
+        let version = accounts.keys().filter(|(name, _)| name == node.name()).map(|(_, version)| *version);
+        let version = version
+            .clone()
+            .find(|v| node.group() == format!("{}@{v:x}", node.name()))
+            .or(version.clone().max());
+        let entry =
+            accounts.get(&(node.name().to_owned(), version.unwrap_or(0))).cloned().unwrap_or_default();
+        let waiting = recount(node.as_mut(), reader, config)?;
+        let mut wrong = imbalances(&entry);
+        compare(&mut wrong, "records read", entry.read, positions(&log, &reader.group)?);
+        compare(&mut wrong, "records parked", entry.parked, waiting.0);
+        if !node.is_view() {
+            compare(&mut wrong, "records rejected", entry.rejected, rejected(&mut log, node.name(), reader)?);
+        }
+        let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        waiting.1.into_iter().for_each(|waits| by_key.entry(waits.key).or_default().push(waits.what));
+        parked.extend(by_key.into_iter().map(|(key, what)| Parked { processor: reader.name, key, what }));
+        processors.push(account(reader.name, &entry, wrong));
+    }
+    let of_sink = accounts.get(&(topology::SINK.to_owned(), 0)).cloned().unwrap_or_default();
+    let mut wrong = imbalances(&of_sink);
+    compare(&mut wrong, "records read", of_sink.read, positions(&log, topology::SINK)?);
+    processors.push(account(topology::SINK, &of_sink, wrong));
+
+    let tables =
+        topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact && !topic.name.starts_with("ops."));
+    let mut contents = Vec::new();
+    for topic in tables {
+        let (rows, hash) = reading::content(&mut log, *topic)?;
+        contents.push(Content { name: topic.name.to_owned(), rows, hash });
+    }
+    let path = sink::warehouse_path(&config.data);
+    let warehouse = match path.exists() {
+        true => Sqlite::open(&path)?.content_hashes()?,
+        false => Vec::new(),
+    };
+    let warehouse = warehouse.into_iter().map(|table| Content {
+        name: table.table.to_owned(),
+        rows: table.rows,
+        hash: table.hash,
+    });
+    let balanced = processors.iter().all(|account| account.wrong.is_empty());
+    let report = Report { balanced, processors, parked, topics: contents, warehouse: warehouse.collect() };
+    output::print(output, &report, show)?;
+    Ok(if report.balanced { Ended::Done } else { Ended::Unbalanced })
+}
+
+/// What waits, counted from the memory as a fresh start would restore it.
+fn recount(
+    node: &mut dyn Node,
+    reader: &Reader,
+    config: &Config,
+) -> Result<(i64, Vec<processors::view::Waiting>)> {
+    let log = EmbeddedLog::open(&config.data)?;
+    let mut member = Member::new(log, Arc::new(Signals::default()), reader.clone(), Limits::default());
+    for partition in 0..topics::PARTITIONS {
+        let restored = member.restore(partition)?;
+        node.assign(partition, restored)?;
+    }
+    Ok(node.waiting())
+}
+
+fn imbalances(entry: &LedgerEntry) -> Vec<String> {
+    let (records, rows) = entry.imbalance();
+    let mut wrong = Vec::new();
+    if records != 0 {
+        wrong.push(format!("{records} records read ended as nothing"));
+    }
+    if rows != 0 {
+        wrong.push(format!("{rows} rows found ended as nothing"));
+    }
+    wrong
+}
+fn compare(wrong: &mut Vec<String>, what: &str, ledger: i64, found: i64) {
+    if ledger != found {
+        wrong.push(format!("{what}: the ledger has {ledger}, the log {found}"));
+    }
+}
+/// Records below the committed positions: offsets are dense when written.
+fn positions(log: &EmbeddedLog, group: &str) -> Result<i64> {
+    Ok(log.positions(group)?.values().sum())
+}
+/// Whole records among a loader's dead letters, each once whatever its rows.
+fn rejected(log: &mut EmbeddedLog, name: &str, reader: &Reader) -> Result<i64> {
+    let mut rejected = 0;
+    let partitions = reader.inputs.iter().map(|input| input.partitions).max().unwrap_or(0);
+    for partition in 0..partitions {
+        for chunk in log.read(&dead_letters_of(name), partition, 0, usize::MAX)? {
+            for record in chunk.records() {
+                let Some(bytes) = record?.value else { continue };
+                let letter: DeadLetter = wire::decode(bytes)?;
+                rejected += i64::from(letter.code != RejectCode::BadRow);
+            }
+        }
+    }
+    Ok(rejected)
+}
+fn account(processor: &str, entry: &LedgerEntry, wrong: Vec<String>) -> Account {
+    Account {
+        processor: processor.to_owned(),
+        read: entry.read,
+        applied: entry.applied,
+        unchanged: entry.unchanged,
+        parked: entry.parked,
+        rejected: entry.rejected,
+        rows: entry.rows,
+        rows_bad: entry.rows_bad,
+        rows_out_of_scope: entry.rows_out_of_scope,
+        wrong,
+    }
+}
+
+fn show(report: &Report) -> String {
+    let accounts = report.processors.iter().map(|a| {
+        let verdict = if a.wrong.is_empty() { "balanced".to_owned() } else { a.wrong.join("; ") };
+        let numbers =
+            [a.read, a.applied, a.unchanged, a.parked, a.rejected, a.rows, a.rows_bad, a.rows_out_of_scope];
+        let [read, applied, unchanged, parked, rejected, rows, bad, out] = numbers.map(|n| n.to_string());
+        [a.processor.clone(), read, applied, unchanged, parked, rejected, rows, bad, out, verdict]
+    });
+    let header = [
+        "processor",
+        "read",
+        "applied",
+        "unchanged",
+        "parked",
+        "rejected",
+        "rows",
+        "bad",
+        "out of scope",
+        "verdict",
+    ];
+    let accounts = output::table(header, accounts);
+    let contents = report.topics.iter().chain(&report.warehouse);
+    let contents = contents.map(|c| [c.name.clone(), c.rows.to_string(), c.hash[..16].to_owned()]);
+    let contents = output::table(["table", "rows", "content"], contents);
+    let many = report.parked.len();
+    let parked = report
+        .parked
+        .iter()
+        .take(20)
+        .map(|p| [p.processor.to_owned(), p.key.clone(), p.what.len().to_string()]);
+    let parked = match many {
+        0 => "nothing is parked".to_owned(),
+        _ => output::table(["parked at", "waiting for", "facts"], parked),
+    };
+    let more = if many > 20 {
+        format!("\n… and {} more keys (--output json lists all)", many - 20)
+    } else {
+        String::new()
+    };
+    let verdict = if report.balanced { "everything balances" } else { "something does not balance" };
+    format!("{accounts}\n\n{contents}\n\n{parked}{more}\n\n{verdict}")
+}

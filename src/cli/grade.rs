@@ -1,0 +1,65 @@
+//! `grade`: how each system did.
+use super::{Ended, Output, Population, output};
+use crate::{config::Config, sink};
+use anyhow::Result;
+use schemas::{EasternDate, Season};
+use sinks::{
+    grade::{Figures, Grader, Grades},
+    sqlite::{Reader, Span},
+};
+
+pub fn grade(
+    config: &Config,
+    season: Option<Season>,
+    dates: Option<(EasternDate, EasternDate)>,
+    population: Population,
+    output: Output,
+) -> Result<Ended> {
+    let reader = Reader::open(&sink::warehouse_path(&config.data))?;
+    let span = match (season, dates) {
+        (Some(season), _) => Span::Season(season),
+        (None, Some((from, to))) => Span::Dates(from, to),
+        (None, None) => Span::All,
+    };
+    let mut grader = Grader::new(match population {
+        Population::Eligible => sinks::grade::Population::Eligible,
+        Population::All => sinks::grade::Population::All,
+    });
+    reader.candidates(span, |candidate| grader.add(candidate))?;
+    let Grades { rows, common_set } = grader.grades();
+    // A system is named once on the issued basis, with or without predictions; hindsight only where there is any.
+    let shown = |figures: Vec<Figures>| -> Vec<Figures> {
+        figures.into_iter().filter(|row| row.basis == "issued" || row.n.is_some()).collect()
+    };
+    let grades = Grades { rows: shown(rows), common_set: shown(common_set) };
+    output::print(output, &grades, |grades| {
+        format!(
+            "{}\n\nthe player-games that every system predicted\n{}",
+            table(&grades.rows),
+            table(&grades.common_set)
+        )
+    })?;
+    Ok(Ended::Done)
+}
+
+fn table(figures: &[Figures]) -> String {
+    let count = |n: Option<u64>| n.map_or_else(|| "–".into(), |n| n.to_string());
+    let rows = figures.iter().map(|row| {
+        [
+            row.system.to_owned(),
+            row.basis.to_owned(),
+            count(row.n),
+            output::number(row.mae, 3),
+            output::number(row.bias, 3),
+            count(row.hits),
+            count(row.misses),
+            count(row.pushes),
+            count(row.voids),
+            output::number(row.log_loss, 4),
+            output::number(row.brier, 4),
+        ]
+    });
+    let header =
+        ["system", "basis", "n", "MAE", "bias", "hits", "misses", "pushes", "voids", "log-loss", "Brier"];
+    output::table(header, rows)
+}

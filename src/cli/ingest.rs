@@ -1,0 +1,63 @@
+//! `ingest`: files of scraper events into the raw topics.
+use super::{Ended, Output, output};
+use crate::{
+    config::Config,
+    ingest::{DEAD_LETTERS, Ingest, Ingested, open},
+};
+use anyhow::{Context, Result};
+use runtime::embedded::EmbeddedLog;
+use serde::Serialize;
+use std::{io::BufRead, path::PathBuf};
+
+#[derive(Serialize)]
+struct Report {
+    lines: u64,
+    new: u64,
+    known: u64,
+    dead: u64,
+}
+
+pub fn ingest(config: &Config, files: &[PathBuf], output: Output) -> Result<Ended> {
+    let mut log = EmbeddedLog::open(&config.data)?;
+    let mut total = Ingested::default();
+    for path in files {
+        let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
+        let bar = output::bar(size, "ingest");
+        let ticked = bar.clone();
+        let mut reader = open(path, move |bytes| ticked.inc(bytes))?;
+        let origin = path.display().to_string();
+        let mut ingest = Ingest::new(&mut log);
+        let (mut line, mut number) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            if reader
+                .read_until(b'\n', &mut line)
+                .with_context(|| format!("reading {origin} after line {number}"))?
+                == 0
+            {
+                break;
+            }
+            number += 1;
+            ingest.line(&origin, number, &line)?;
+        }
+        total.add(ingest.finish()?);
+        bar.finish_and_clear();
+    }
+    let report = Report { lines: total.lines, new: total.new, known: total.known, dead: total.dead };
+    output::print(output, &report, |r| {
+        let Report { lines, new, known, dead } = r;
+        let news = match (new, known) {
+            (0, _) if *lines > 0 => format!("nothing new: {known} events were in the log already"),
+            (new, 0) => format!("{new} events ingested"),
+            (new, known) => format!("{new} events ingested, {known} were in the log already"),
+        };
+        let next = "next: `fastbreak run --until-caught-up`";
+        match dead {
+            0 => format!("{news}\n{next}"),
+            dead => format!(
+                "{news}; {dead} lines are dead letters, kept with their reasons in {DEAD_LETTERS}\n{next}"
+            ),
+        }
+    })?;
+    Ok(if total.dead > 0 { Ended::Unbalanced } else { Ended::Done })
+}

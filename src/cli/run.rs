@@ -1,0 +1,173 @@
+//! `run`: every processor and the sink, until stopped or caught up.
+use super::{Ended, Output, output};
+use crate::{config::Config, reading, sink, topology};
+use anyhow::{Context, Result, bail};
+use processors::predictor::{Artefact, Predictor};
+use runtime::{
+    embedded::EmbeddedLog,
+    member::{Limits, Reader, Signals},
+    supervisor::Supervisor,
+};
+use serde::Serialize;
+use sinks::{Sqlite, Warehouse};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What a run committed.
+#[derive(Serialize)]
+struct Report {
+    seconds: f64,
+    processors: Vec<Committed>,
+}
+#[derive(Serialize)]
+struct Committed {
+    processor: String,
+    read: i64,
+    published: i64,
+    parked: i64,
+    rejected: i64,
+}
+
+pub fn run(config: &Config, until_caught_up: bool, only: &[String], output: Output) -> Result<Ended> {
+    let started = Instant::now();
+    let mut log = EmbeddedLog::open(&config.data)?;
+    let from = reading::ledger_end(&log)?;
+    go(config, until_caught_up, only)?;
+    let accounts = reading::accounts(&mut log, from)?;
+    let processors = accounts.into_iter().map(|((processor, _), entry)| Committed {
+        processor,
+        read: entry.read,
+        published: entry.published,
+        parked: entry.parked,
+        rejected: entry.rejected,
+    });
+    let report = Report { seconds: started.elapsed().as_secs_f64(), processors: processors.collect() };
+    output::print(output, &report, |report| {
+        if report.processors.is_empty() {
+            return format!("nothing new was committed in {:.1} s: everything was caught up", report.seconds);
+        }
+        let rows = report.processors.iter().map(|p| {
+            [
+                p.processor.clone(),
+                p.read.to_string(),
+                p.published.to_string(),
+                p.parked.to_string(),
+                p.rejected.to_string(),
+            ]
+        });
+        let table = output::table(["processor", "read", "published", "parked", "rejected"], rows);
+        format!("{table}\ncommitted in {:.1} s", report.seconds)
+    })?;
+    Ok(Ended::Done)
+}
+
+/// The predictor with its artefact, when one is configured.
+pub fn predictor(config: &Config) -> Result<Predictor> {
+    let artefact = config.learned_model.as_ref().map(|path| -> Result<Artefact> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("reading the artefact {}", path.display()))?;
+        Artefact::parse(&text).with_context(|| format!("the artefact {}", path.display()))
+    });
+    Ok(Predictor::new(artefact.transpose()?))
+}
+
+/// Runs the topology over the configured log.
+pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()> {
+    let mut nodes = topology::topology(predictor(config)?);
+    let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([topology::SINK]).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!("there is no processor '{unknown}'; there are {}", names.join(", "));
+    }
+    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
+    nodes.retain(|node| is_wanted(node.name()));
+    let limits = Limits { batch_bytes: config.batch_bytes, patience: config.patience, ..Limits::default() };
+    let signals = Arc::new(Signals::default());
+    let windowing = sink::Windowing {
+        limits: sinks::Limits {
+            records: config.sink_max_records,
+            bytes: config.sink_max_bytes,
+            age_ms: config.sink_max_age.as_millis() as i64,
+        },
+        until_caught_up,
+    };
+    let readers = Reader::of(&nodes);
+    let mut extras = Vec::new();
+    if is_wanted(topology::SINK) {
+        let work = sink::work(&config.data, signals.clone(), windowing);
+        extras.push((sink::reader(&readers), work));
+    }
+    let supervisor = Supervisor::start(&config.data, nodes, extras, limits, signals.clone())?;
+    listen(config, signals)?;
+    let progress = output::spinner();
+    let mut shown = Instant::now();
+    supervisor.watch(until_caught_up, |log| {
+        if shown.elapsed() > Duration::from_millis(200) {
+            shown = Instant::now();
+            if let Ok(ends) = log.ends() {
+                let of = |topic: topics::TopicInfo| -> i64 {
+                    ends.iter().filter(|((name, _), _)| name == topic.name).map(|(_, end)| end).sum()
+                };
+                progress.set_message(format!(
+                    "{} player games · {} candidates · {} predictions",
+                    of(topics::PLAYER_GAMES.info),
+                    of(topics::SLATE_ENTRIES.info),
+                    of(topics::PREDICTIONS.info)
+                ));
+                progress.tick();
+            }
+        }
+    })?;
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// Stops on SIGINT and SIGTERM after committing what was read; a second signal ends at once.
+fn listen(config: &Config, signals: Arc<Signals>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let health = config.health;
+    let work = move || {
+        runtime.block_on(async move {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return tracing::error!(
+                    "no signal handlers: a signal ends the process at once, and the next start resumes"
+                );
+            };
+            if let Some(address) = health {
+                tokio::spawn(crate::health::serve(address, signals.clone()));
+            }
+            for first in [true, false] {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                if !first {
+                    std::process::exit(130);
+                }
+                output::say("stopping: committing what was read; once more to end at once");
+                signals.stop();
+            }
+        });
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(work)?;
+    Ok(())
+}
+
+/// `sink adopt`: hands the warehouse to this log.
+pub fn adopt(config: &Config, output: Output) -> Result<Ended> {
+    #[derive(Serialize)]
+    struct Adopted {
+        log: String,
+        epoch: i64,
+    }
+    let log = EmbeddedLog::open(&config.data)?.id()?;
+    let epoch = Sqlite::open(&sink::warehouse_path(&config.data))?.adopt(&log)?;
+    output::print(output, &Adopted { log, epoch }, |adopted| {
+        format!(
+            "the warehouse belongs to log {} from epoch {} on\nnext: `fastbreak run --until-caught-up` writes its rows and deletes those of older epochs",
+            adopted.log, adopted.epoch
+        )
+    })?;
+    Ok(Ended::Done)
+}

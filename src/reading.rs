@@ -1,0 +1,95 @@
+//! Reading: what stands in the log's table topics, and what its streams hold, for the verbs that show things.
+//!
+//! Invariant: read-only; a row is the newest record of its key.
+//! Not here: the warehouse's own queries (crate `sinks`).
+use anyhow::Result;
+use runtime::{Chunk, embedded::EmbeddedLog};
+use schemas::{Event, Row, ops::LedgerEntry, wire};
+use std::collections::BTreeMap;
+use topics::{Policy, Topic, TopicInfo};
+
+/// All chunks of one partition.
+fn chunks(log: &mut EmbeddedLog, topic: &str, partition: i32) -> Result<Vec<Chunk>> {
+    Ok(log.read(topic, partition, 0, usize::MAX)?)
+}
+
+/// Calls `each` with every event of a stream, partition by partition.
+pub fn events<E: Event>(log: &mut EmbeddedLog, topic: &Topic<E>, mut each: impl FnMut(E)) -> Result<()> {
+    for partition in 0..topic.info.partitions {
+        for chunk in chunks(log, topic.info.name, partition)? {
+            for record in chunk.records() {
+                if let Some(bytes) = record?.value {
+                    each(wire::decode(bytes)?);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The newest value of each key of a topic's partition.
+fn newest(
+    log: &mut EmbeddedLog,
+    topic: &str,
+    partition: i32,
+    rows: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<()> {
+    for chunk in chunks(log, topic, partition)? {
+        for record in chunk.records() {
+            let record = record?;
+            match record.value {
+                Some(value) => _ = rows.insert(record.key.to_owned(), value.to_vec()),
+                None => _ = rows.remove(record.key),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a table of which `wanted` likes the key.
+pub fn table<E: Row>(
+    log: &mut EmbeddedLog,
+    topic: &Topic<E>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<E>> {
+    let mut rows = BTreeMap::new();
+    for partition in 0..topic.info.partitions {
+        newest(log, topic.info.name, partition, &mut rows)?;
+    }
+    let wanted = rows.iter().filter(|(key, _)| wanted(key));
+    Ok(wanted.map(|(_, value)| wire::decode(value)).collect::<Result<_, _>>()?)
+}
+
+/// The content of one table topic: how many rows, and the BLAKE3 hash over keys and values in the order of keys.
+pub fn content(log: &mut EmbeddedLog, topic: TopicInfo) -> Result<(u64, String)> {
+    debug_assert_eq!(topic.policy, Policy::Compact);
+    let mut rows = BTreeMap::new();
+    for partition in 0..topic.partitions {
+        newest(log, topic.name, partition, &mut rows)?;
+    }
+    let mut hash = blake3::Hasher::new();
+    for (key, value) in &rows {
+        for part in [key.as_bytes(), value] {
+            hash.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+    }
+    Ok((rows.len() as u64, hash.finalize().to_hex().to_string()))
+}
+
+/// The accounts, by processor and version.
+pub fn accounts(log: &mut EmbeddedLog, from: i64) -> Result<BTreeMap<(String, i64), LedgerEntry>> {
+    let mut accounts: BTreeMap<(String, i64), LedgerEntry> = BTreeMap::new();
+    for chunk in log.read(topics::LEDGER.info.name, 0, from, usize::MAX)? {
+        for record in chunk.records() {
+            let Some(bytes) = record?.value else { continue };
+            let entry: LedgerEntry = wire::decode(bytes)?;
+            accounts.entry((entry.processor.clone(), entry.version)).or_default().add(&entry);
+        }
+    }
+    Ok(accounts)
+}
+
+/// Where the ledger ends, to read what a run adds to it.
+pub fn ledger_end(log: &EmbeddedLog) -> Result<i64> {
+    Ok(log.ends()?.get(&(topics::LEDGER.info.name.to_owned(), 0)).copied().unwrap_or(0))
+}

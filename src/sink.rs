@@ -1,0 +1,287 @@
+//! The windowed sink's loop: records of three tables into batches, each planned in the log, written in one warehouse transaction,
+//! and only then committed.
+//!
+//! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is
+//! made again from its ranges and recognised by its id.
+//! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
+use crate::topology::SINK;
+use anyhow::{Context, Result};
+use runtime::{
+    Chunk, Commit, Halt, Log, Source, Wake,
+    engine::dead_letters_of,
+    log::At,
+    member::{Member, Reader, Signals},
+};
+use schemas::{
+    Instant,
+    ops::{LedgerEntry, SinkBatchPlanned},
+    raw::{DeadLetter, RejectCode},
+    wire,
+};
+use sinks::{
+    Batch, BatchPlan, Change, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError, Window,
+    Writer, Written, plan::Positions,
+};
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// The sink as a reader of the log.
+pub fn reader(upstream: &[Reader]) -> Reader {
+    Reader {
+        name: SINK,
+        group: SINK.to_owned(),
+        inputs: crate::topology::sink_inputs(),
+        is_view: false,
+        upstream: upstream.iter().map(|reader| reader.name).collect(),
+    }
+}
+
+/// Where the local warehouse is.
+pub fn warehouse_path(data: &Path) -> std::path::PathBuf {
+    data.join("warehouse.db")
+}
+
+/// The clock, for write times only: nothing that is written depends on it.
+pub fn now() -> Instant {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Instant(since.as_millis() as i64)
+}
+
+/// How the sink closes its batches.
+#[derive(Clone, Copy)]
+pub struct Windowing {
+    pub limits: Limits,
+    /// Close as soon as there is nothing left to read, since nobody waits for more.
+    pub until_caught_up: bool,
+}
+
+/// One sink over one log and one warehouse.
+pub struct Sink {
+    member: Member,
+    warehouse: Sqlite,
+    writer: Writer,
+    signals: Arc<Signals>,
+    adopting: bool,
+}
+
+impl Sink {
+    /// Opens the warehouse for this log and puts the newest plan in order.
+    pub fn open(mut member: Member, data: &Path, signals: Arc<Signals>) -> Result<Sink> {
+        let mut warehouse = Sqlite::open(&warehouse_path(data))?;
+        let log = member.log().id()?;
+        let epoch = warehouse.claim(&log)?;
+        let adopting = warehouse.standing()?.adopting;
+        let writer = Writer { sink: SINK.to_owned(), log, epoch };
+        let mut sink = Sink { member, warehouse, writer, signals, adopting };
+        sink.recover()?;
+        Ok(sink)
+    }
+    fn recover(&mut self) -> Result<()> {
+        let committed = self.committed()?;
+        let plan = self.newest_plan()?;
+        let written =
+            plan.as_ref().map(|plan| self.warehouse.is_committed(&plan.id)).transpose()?.unwrap_or(false);
+        match Recovery::decide(plan.as_ref(), &committed, written) {
+            Recovery::Resume => self.seek(&committed),
+            Recovery::Commit(next) => {
+                self.commit(&next, Commit::default())?;
+                let committed = self.committed()?;
+                self.seek(&committed);
+            }
+            Recovery::Rebuild(ranges) => {
+                let mut records = Vec::new();
+                for ((input, partition), range) in &ranges {
+                    for chunk in self.member.log().read(input.topic(), *partition, range.first, usize::MAX)? {
+                        for record in chunk.records() {
+                            let record = record?;
+                            if range.holds(record.offset) {
+                                let at =
+                                    Position { input: *input, partition: *partition, offset: record.offset };
+                                records.push(sinks::Record {
+                                    at,
+                                    change: change(*input, record.key, record.value)?,
+                                });
+                            }
+                        }
+                    }
+                }
+                if let (Some(batch), Some(plan)) = (Batch::rebuild(records), plan) {
+                    self.write(batch, &plan)?;
+                }
+                let committed = self.committed()?;
+                self.seek(&committed);
+            }
+            Recovery::StartOver => {
+                tracing::warn!(
+                    "the warehouse lacks what this log has committed: writing it from the start in a new epoch"
+                );
+                self.writer.epoch = self.warehouse.adopt(&self.writer.log)?;
+                self.adopting = true;
+                self.seek(&Positions::new());
+            }
+        }
+        Ok(())
+    }
+    fn committed(&mut self) -> Result<Positions> {
+        let committed = self.member.log().positions(SINK)?;
+        let known = committed
+            .into_iter()
+            .filter_map(|((topic, partition), next)| Some(((topic.parse::<Input>().ok()?, partition), next)));
+        Ok(if self.adopting { Positions::new() } else { known.collect() })
+    }
+    fn newest_plan(&mut self) -> Result<Option<BatchPlan>> {
+        if self.adopting {
+            return Ok(None);
+        }
+        let mut newest = None;
+        for chunk in self.member.log().read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX)? {
+            for record in chunk.records() {
+                if let Some(bytes) = record?.value {
+                    newest = Some(wire::decode::<SinkBatchPlanned>(bytes)?);
+                }
+            }
+        }
+        let plan = newest.map(|event| BatchPlan::from_event(self.writer.clone(), &event, now()));
+        plan.transpose().map_err(|reason| anyhow::anyhow!("the newest plan of a batch: {reason}"))
+    }
+    fn seek(&mut self, positions: &Positions) {
+        let next = positions.iter().map(|((input, partition), next)| ((input.topic(), *partition), *next));
+        self.member.seek(next.collect());
+    }
+    fn commit(&mut self, next: &Positions, mut commit: Commit) -> Result<()> {
+        commit.group = SINK.to_owned();
+        commit.next =
+            next.iter().map(|((input, partition), next)| ((input.topic(), *partition), *next)).collect();
+        Ok(self.member.commit(commit)?)
+    }
+    /// Plans, writes and commits one batch.
+    fn deliver(&mut self, batch: Batch) -> Result<()> {
+        let plan = BatchPlan::new(self.writer.clone(), &batch, now());
+        let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };
+        append(&mut commit, topics::SINK_BATCHES.info.name, SINK, &wire::encode(&plan.event())?);
+        self.member.commit(commit)?;
+        self.write(batch, &plan)
+    }
+    fn write(&mut self, mut batch: Batch, plan: &BatchPlan) -> Result<()> {
+        let mut commit = Commit::default();
+        let mut pause = Duration::from_millis(50);
+        let written = loop {
+            match self.warehouse.write(&batch, plan, now()) {
+                Ok(written) => break written,
+                Err(WarehouseError::Rows(bad)) => {
+                    let positions: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
+                    for (record, bad) in batch.reject(&positions).into_iter().zip(&bad) {
+                        let letter = dead_letter(&record, &bad.reason);
+                        let key = record.change.id().to_string();
+                        append(&mut commit, &dead_letters_of(SINK), &key, &wire::encode(&letter)?);
+                    }
+                }
+                Err(WarehouseError::Retry(reason)) if !self.signals.is_stopping() => {
+                    tracing::warn!(reason, pause_ms = pause.as_millis() as u64, "the warehouse is not ready");
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_secs(10));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry(written))?);
+        self.commit(&plan.next(), commit)
+    }
+    /// Reads, gathers and delivers until told to stop.
+    pub fn run(mut self, windowing: Windowing) -> Result<()> {
+        let mut window = Window::new(windowing.limits);
+        loop {
+            match self.member.wake() {
+                Wake::Assigned(_) | Wake::Revoked(_) => {}
+                Wake::Records(chunks) => {
+                    for (at, chunk) in &chunks {
+                        self.gather(&mut window, at, chunk)?;
+                    }
+                    if windowing.until_caught_up
+                        && let Some(batch) = window.slate_complete()
+                    {
+                        self.deliver(batch)?;
+                    }
+                }
+                Wake::Dry => {
+                    if let Some(batch) = window.tick(now().0) {
+                        self.deliver(batch)?;
+                    }
+                }
+                Wake::Shutdown => {
+                    if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
+                        self.deliver(batch)?;
+                    }
+                    if self.adopting && windowing.until_caught_up {
+                        self.warehouse.finish_adoption(&self.writer.log)?;
+                    }
+                    return Ok(());
+                }
+                Wake::Failed(halt) => return Err(halt.into()),
+            }
+        }
+    }
+    fn gather(&mut self, window: &mut Window, (topic, partition): &At, chunk: &Chunk) -> Result<()> {
+        let input: Input = topic.parse().map_err(anyhow::Error::msg)?;
+        for record in chunk.records() {
+            let record = record?;
+            let at = Position { input, partition: *partition, offset: record.offset };
+            let change = change(input, record.key, record.value)?;
+            let bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
+            if let Some(batch) = window.push(now().0, at, change, bytes) {
+                self.deliver(batch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn change(input: Input, key: &str, value: Option<&[u8]>) -> Result<Change> {
+    let id = key.parse().map_err(anyhow::Error::msg).with_context(|| format!("a record key of {input}"))?;
+    Ok(match input {
+        Input::Predictions => Change::Prediction(id, value.map(wire::decode).transpose()?),
+        Input::Features => Change::Features(id, value.map(wire::decode).transpose()?),
+        Input::PlayerGames => Change::PlayerGame(id, value.map(wire::decode).transpose()?),
+    })
+}
+
+fn append(commit: &mut Commit, topic: &str, key: &str, value: &[u8]) {
+    commit.out.entry((topic.to_owned(), 0)).or_default().push(key, Some(value));
+}
+
+fn dead_letter(record: &sinks::Record, reason: &str) -> DeadLetter {
+    DeadLetter {
+        code: RejectCode::BadRow,
+        reason: reason.to_owned(),
+        raw: None,
+        fetched_at: None,
+        origin: record.at.input.topic().to_owned(),
+        partition: record.at.partition,
+        offset: record.at.offset,
+        value: format!("{:?}", record.change).into_bytes(),
+    }
+}
+
+/// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.
+fn entry(written: Written) -> LedgerEntry {
+    LedgerEntry {
+        processor: SINK.to_owned(),
+        read: written.records as i64,
+        applied: written.applied as i64,
+        unchanged: (written.unchanged + written.stale + written.superseded) as i64,
+        rejected: written.rejected as i64,
+        published: written.rows as i64,
+        ..LedgerEntry::default()
+    }
+}
+
+/// The sink's work, for the supervisor.
+pub fn work(data: &Path, signals: Arc<Signals>, windowing: Windowing) -> runtime::supervisor::Extra {
+    let data = data.to_owned();
+    Box::new(move |member| {
+        let sink = Sink::open(member, &data, signals).and_then(|sink| sink.run(windowing));
+        sink.map_err(|error| match error.downcast::<Halt>() {
+            Ok(halt) => halt,
+            Err(error) => Halt::Sink(crate::cli::chain(&error)),
+        })
+    })
+}
