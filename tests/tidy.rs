@@ -41,6 +41,8 @@ fn files() -> Vec<PathBuf> {
             match path.is_dir() {
                 true if is_hidden(&path) || path == root().join("target") => {}
                 true => folders.push(path),
+                // In a linked worktree `.git` is a file, and no part of the repository.
+                false if path.ends_with(".git") => {}
                 false if path.extension().is_some_and(|e| e == "db" || e == "zst") => {}
                 false => found.push(path),
             }
