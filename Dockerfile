@@ -1,0 +1,22 @@
+# Fastbreak on the embedded log, as an unprivileged user; the log and the warehouse live in the volume /data.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin fastbreak && cp target/release/fastbreak /usr/local/bin/fastbreak
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --no-create-home fastbreak && install -d -o fastbreak -g fastbreak /data
+COPY --from=build /usr/local/bin/fastbreak /usr/local/bin/fastbreak
+COPY LICENSE /usr/share/doc/fastbreak/LICENSE
+USER fastbreak
+VOLUME /data
+WORKDIR /data
+# Every key of `fastbreak config show` is FASTBREAK_<KEY> in the environment. The endpoint is open to the container alone.
+ENV FASTBREAK_DATA=/data FASTBREAK_HEALTH=127.0.0.1:8780
+# No curl in this image: bash opens the connection itself.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8780 && printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3 && head -1 <&3 | grep -q ' 200 '"]
+ENTRYPOINT ["fastbreak"]
+CMD ["run"]
