@@ -10,7 +10,7 @@ mod check;
 mod demo;
 mod explain;
 mod grade;
-mod graph;
+pub mod graph;
 mod ingest;
 mod links;
 mod output;

@@ -31,8 +31,9 @@ pub const MIN_MINUTES: f64 = 15.0;
 /// The window of the minutes that make a player eligible.
 pub const MINUTES_WINDOW: usize = 7;
 
-/// What the view reads.
+/// What the view reads. One exists at a time, so its size does not matter.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
 pub enum In {
     PlayerGame(PlayerGameId, Option<PlayerGame>),
     Market(PlayerGameId, Option<Market>),

@@ -14,8 +14,9 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the view reads.
+/// What the view reads. One exists at a time, so its size does not matter.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
 pub enum In {
     Game(MatchupGameId, Option<Game>),
     Form(TeamFormId, Option<TeamForm>),

@@ -37,6 +37,10 @@ impl Board {
     pub fn is_dry(&self, processor: &str) -> bool {
         self.dry.get(processor).is_some_and(|dry| *dry)
     }
+    /// Whether a processor is dry; `None` until it has looked for the first time.
+    pub fn state(&self, processor: &str) -> Option<bool> {
+        self.dry.get(processor).map(|dry| *dry)
+    }
     pub fn generation(&self) -> u64 {
         *self.generation.lock().unwrap_or_else(PoisonError::into_inner)
     }

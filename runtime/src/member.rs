@@ -79,14 +79,14 @@ impl Reader {
             }
             found
         };
-        let reader = |node: &Box<dyn Node>| Reader {
+        let reader = |node: &dyn Node| Reader {
             name: node.name(),
             group: node.group(),
             inputs: node.inputs(),
             is_view: node.is_view(),
             upstream: upstream_of(node.inputs()),
         };
-        nodes.iter().map(reader).collect()
+        nodes.iter().map(|node| reader(node.as_ref())).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
     io::BufRead,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Instant,
 };
 use topics::{partition_of, raw_topic};
@@ -143,7 +143,7 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
     Ok(Ended::Done)
 }
 
-fn lines(path: &PathBuf) -> Result<Vec<String>> {
+fn lines(path: &Path) -> Result<Vec<String>> {
     let reader = ingest::open(path, |_| {})?;
     reader.lines().map(|line| line.with_context(|| format!("reading {}", path.display()))).collect()
 }

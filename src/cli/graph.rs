@@ -18,7 +18,7 @@ pub struct Step {
 pub fn steps() -> Vec<Step> {
     let nodes = topology::topology(Predictor::new(None));
     let names = |topics: Vec<topics::TopicInfo>| topics.into_iter().map(|topic| topic.name).collect();
-    let step = |node: &Box<dyn runtime::Node>| Step {
+    let step = |node: &dyn runtime::Node| Step {
         processor: node.name().to_owned(),
         kind: if node.is_view() { "view" } else { "map" },
         reads: names(node.inputs()),
@@ -30,7 +30,7 @@ pub fn steps() -> Vec<Step> {
         reads: names(topology::sink_inputs()),
         writes: vec!["warehouse"],
     };
-    nodes.iter().map(step).chain([sink]).collect()
+    nodes.iter().map(|node| step(node.as_ref())).chain([sink]).collect()
 }
 
 /// As text.

@@ -2,6 +2,7 @@
 use super::{Ended, Output, output};
 use crate::{config::Config, reading, sink, topology};
 use anyhow::{Context, Result, bail};
+use console::Probe;
 use processors::predictor::{Artefact, Predictor};
 use runtime::{
     embedded::EmbeddedLog,
@@ -11,6 +12,7 @@ use runtime::{
 use serde::Serialize;
 use sinks::{Sqlite, Warehouse};
 use std::{
+    net::TcpListener,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -93,13 +95,16 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
         until_caught_up,
     };
     let readers = Reader::of(&nodes);
+    let processors = readers.iter().map(|reader| reader.name).collect();
+    let health = config.health.map(crate::health::bind).transpose()?;
+    let health = health.map(|listener| (listener, crate::health::probe(signals.clone(), processors)));
     let mut extras = Vec::new();
     if is_wanted(topology::SINK) {
         let work = sink::work(&config.data, signals.clone(), windowing);
         extras.push((sink::reader(&readers), work));
     }
     let supervisor = Supervisor::start(&config.data, nodes, extras, limits, signals.clone())?;
-    listen(config, signals)?;
+    listen(health, signals)?;
     let progress = output::spinner();
     let mut shown = Instant::now();
     supervisor.watch(until_caught_up, |log| {
@@ -124,9 +129,8 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
 }
 
 /// Stops on SIGINT and SIGTERM after committing what was read; a second signal ends at once.
-fn listen(config: &Config, signals: Arc<Signals>) -> Result<()> {
+fn listen(health: Option<(TcpListener, Probe)>, signals: Arc<Signals>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let health = config.health;
     let work = move || {
         runtime.block_on(async move {
             use tokio::signal::unix::{SignalKind, signal};
@@ -137,8 +141,8 @@ fn listen(config: &Config, signals: Arc<Signals>) -> Result<()> {
                     "no signal handlers: a signal ends the process at once, and the next start resumes"
                 );
             };
-            if let Some(address) = health {
-                tokio::spawn(crate::health::serve(address, signals.clone()));
+            if let Some((listener, probe)) = health {
+                tokio::spawn(crate::health::serve(listener, probe));
             }
             for first in [true, false] {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }

@@ -15,7 +15,7 @@ use schemas::{
     raw::{Feed, Source},
     sighting::{BoxLine, BoxMember, BoxScoreSighting, Fixture, GameResult, GameSighting, GameStatus},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a box score says which game it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +71,8 @@ impl GameFacts {
 #[derive(Default)]
 pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
+    /// Every day that any fetch has put a game on.
+    by_day: BTreeSet<(EasternDate, GameId)>,
     lists: BTreeMap<ListId, Fact<Vec<BoxMember>>>,
     answers: Answers,
     matchup: Option<Matchup>,
@@ -94,6 +96,7 @@ impl Tables {
         self.matchup = Matchup::new(s.fixture.home, s.fixture.away);
         let facts = self.games.entry(s.game).or_default();
         let fixture = facts.fixture.merge(s.heard, true, s.fixture);
+        self.by_day.insert((s.fixture.date, s.game));
         let result = facts.result.merge(s.heard, true, s.result);
         fixture || result
     }
@@ -108,17 +111,25 @@ impl Tables {
     pub fn near(&self, game: GameId, date: EasternDate) -> Vec<GameId> {
         let mut dates: Vec<EasternDate> = vec![date];
         dates.extend(self.games.get(&game).into_iter().flat_map(GameFacts::dates));
-        let near = |d: EasternDate| dates.iter().any(|date| (date.0 - d.0).abs() <= 2);
-        let others = self.games.iter().filter(|(id, facts)| **id != game && facts.dates().any(near));
-        std::iter::once(game).chain(others.map(|(id, _)| *id)).collect()
+        let mut near: Vec<GameId> = dates.iter().flat_map(|day| self.within(*day, 2)).chain([game]).collect();
+        near.sort_unstable();
+        near.dedup();
+        near
+    }
+    /// The games that were ever on a day at most so many days off.
+    fn within(&self, day: EasternDate, days: i32) -> impl Iterator<Item = GameId> {
+        let range = (day.plus_days(-days), GameId(0))..=(day.plus_days(days), GameId(u32::MAX));
+        self.by_day.range(range).map(|(_, game)| *game)
     }
     /// The games that a list may be of, at any instant.
     pub fn games_of(&self, list: &ListId) -> Vec<GameId> {
         match list.game {
             GameRef::Id(game) => vec![game],
             GameRef::On(day) => {
-                let may = |facts: &GameFacts| facts.dates().any(|date| (date.0 - day.0).abs() <= 1);
-                self.games.iter().filter(|(_, facts)| may(facts)).map(|(id, _)| *id).collect()
+                let mut games: Vec<GameId> = self.within(day, 1).collect();
+                games.sort_unstable();
+                games.dedup();
+                games
             }
         }
     }

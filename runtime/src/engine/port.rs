@@ -9,11 +9,13 @@ use schemas::{
 };
 use topics::{Topic, TopicInfo};
 
+type Decode<I> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<I, String> + Send>;
+
 /// An input of a processor whose inputs are `I`.
 pub struct Input<I> {
     pub topic: TopicInfo,
     pub is_table: bool,
-    decode: Box<dyn Fn(&str, Option<&[u8]>) -> Result<I, String> + Send>,
+    decode: Decode<I>,
 }
 impl<I> Input<I> {
     pub fn decode(&self, key: &str, value: Option<&[u8]>) -> Result<I, String> {
