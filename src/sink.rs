@@ -170,7 +170,7 @@ impl Sink {
                 Err(WarehouseError::Rows(bad)) => {
                     let positions: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
                     for (record, bad) in batch.reject(&positions).into_iter().zip(&bad) {
-                        let letter = dead_letter(&record, &bad.reason);
+                        let letter = dead_letter(&record, &bad.reason)?;
                         let key = record.change.id().to_string();
                         append(&mut commit, &dead_letters_of(SINK), &key, &wire::encode(&letter)?);
                     }
@@ -248,8 +248,14 @@ fn append(commit: &mut Commit, topic: &str, key: &str, value: &[u8]) {
     commit.out.entry((topic.to_owned(), 0)).or_default().push(key, Some(value));
 }
 
-fn dead_letter(record: &sinks::Record, reason: &str) -> DeadLetter {
-    DeadLetter {
+/// The record as it was read: an event's encoding is one run of bytes, so it is made again.
+fn dead_letter(record: &sinks::Record, reason: &str) -> Result<DeadLetter> {
+    let value = match &record.change {
+        Change::Prediction(_, event) => event.as_ref().map(wire::encode),
+        Change::Features(_, event) => event.as_ref().map(wire::encode),
+        Change::PlayerGame(_, event) => event.as_ref().map(wire::encode),
+    };
+    Ok(DeadLetter {
         code: RejectCode::BadRow,
         reason: reason.to_owned(),
         raw: None,
@@ -257,8 +263,8 @@ fn dead_letter(record: &sinks::Record, reason: &str) -> DeadLetter {
         origin: record.at.input.topic().to_owned(),
         partition: record.at.partition,
         offset: record.at.offset,
-        value: format!("{:?}", record.change).into_bytes(),
-    }
+        value: value.transpose()?.unwrap_or_default(),
+    })
 }
 
 /// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.

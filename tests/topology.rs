@@ -1,4 +1,5 @@
 //! The topology against what the documents and the other crates say of it.
+#![allow(clippy::panic)]
 use fastbreak::{cli::graph, topology};
 use std::path::Path;
 

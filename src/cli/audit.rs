@@ -2,13 +2,20 @@
 use super::{Ended, Output, output};
 use crate::{config::Config, reading, sink, topology};
 use anyhow::Result;
+use processors::names::{Resolution, decide};
 use runtime::Log;
 use runtime::{
     embedded::EmbeddedLog,
     engine::{Node, dead_letters_of},
     member::{Limits, Member, Reader, Signals},
 };
-use schemas::{ops::LedgerEntry, raw::DeadLetter, raw::RejectCode, wire};
+use schemas::{
+    EasternDate,
+    identity::NameStep,
+    ops::LedgerEntry,
+    raw::{DeadLetter, RejectCode, Source},
+    wire,
+};
 use serde::Serialize;
 use sinks::{Sqlite, Warehouse};
 use std::{collections::BTreeMap, sync::Arc};
@@ -19,6 +26,7 @@ struct Report {
     balanced: bool,
     processors: Vec<Account>,
     parked: Vec<Parked>,
+    names: Vec<Resolved>,
     topics: Vec<Content>,
     warehouse: Vec<Content>,
 }
@@ -42,6 +50,16 @@ struct Parked {
     processor: &'static str,
     key: String,
     what: Vec<String>,
+}
+/// What became of one source's names: each counts once per game or roster and day.
+#[derive(Default, Serialize)]
+struct Resolved {
+    source: String,
+    names: u64,
+    resolved: u64,
+    ambiguous: u64,
+    unknown: u64,
+    by_rule: BTreeMap<&'static str, u64>,
 }
 #[derive(Serialize)]
 struct Content {
@@ -99,7 +117,9 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         hash: table.hash,
     });
     let balanced = processors.iter().all(|account| account.wrong.is_empty());
-    let report = Report { balanced, processors, parked, topics: contents, warehouse: warehouse.collect() };
+    let names = names(&mut log)?;
+    let report =
+        Report { balanced, processors, parked, names, topics: contents, warehouse: warehouse.collect() };
     output::print(output, &report, show)?;
     Ok(if report.balanced { Ended::Done } else { Ended::Unbalanced })
 }
@@ -117,6 +137,36 @@ fn recount(
         node.assign(partition, restored)?;
     }
     Ok(node.waiting())
+}
+
+/// The resolution rate by source, from the teams' answers as they stand.
+fn names(log: &mut EmbeddedLog) -> Result<Vec<Resolved>> {
+    let mut asked: BTreeMap<(Source, String, EasternDate, String), Vec<NameStep>> = BTreeMap::new();
+    for row in reading::table(log, &topics::NAMES, |_| true)? {
+        for answer in row.answers {
+            let Some(last) = answer.steps.last() else { continue };
+            asked
+                .entry((row.source, row.scope.clone(), row.date, answer.name))
+                .or_default()
+                .push(last.clone());
+        }
+    }
+    let mut by_source: BTreeMap<Source, Resolved> = BTreeMap::new();
+    for ((source, ..), steps) in &asked {
+        let resolved = by_source
+            .entry(*source)
+            .or_insert_with(|| Resolved { source: source.to_string(), ..Resolved::default() });
+        resolved.names += 1;
+        match decide(steps.iter()) {
+            Resolution::Player(_, rule) => {
+                resolved.resolved += 1;
+                *resolved.by_rule.entry(rule.name()).or_default() += 1;
+            }
+            Resolution::Ambiguous(_) => resolved.ambiguous += 1,
+            Resolution::Unknown => resolved.unknown += 1,
+        }
+    }
+    Ok(by_source.into_values().collect())
 }
 
 fn imbalances(entry: &LedgerEntry) -> Vec<String> {
@@ -208,6 +258,22 @@ fn show(report: &Report) -> String {
     } else {
         String::new()
     };
+    let names = report.names.iter().map(|n| {
+        let rules: Vec<String> = n.by_rule.iter().map(|(rule, count)| format!("{count} {rule}")).collect();
+        let rate = format!("{:.2} %", 100.0 * n.resolved as f64 / n.names.max(1) as f64);
+        [
+            n.source.clone(),
+            n.names.to_string(),
+            rate,
+            rules.join(", "),
+            n.ambiguous.to_string(),
+            n.unknown.to_string(),
+        ]
+    });
+    let names = match report.names.is_empty() {
+        true => "no names were asked".to_owned(),
+        false => output::table(["names of", "asked", "resolved", "by", "ambiguous", "unknown"], names),
+    };
     let verdict = if report.balanced { "everything balances" } else { "something does not balance" };
-    format!("{accounts}\n\n{contents}\n\n{parked}{more}\n\n{verdict}")
+    format!("{accounts}\n\n{contents}\n\n{names}\n\n{parked}{more}\n\n{verdict}")
 }

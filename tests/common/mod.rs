@@ -1,5 +1,5 @@
 //! What the process tests share: the binary, a folder of its own, its answers as JSON.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::expect_used)]
 use serde_json::Value;
 use std::{
     io::Write,
