@@ -82,29 +82,11 @@ impl Sink {
             plan.as_ref().map(|plan| self.warehouse.is_committed(&plan.id)).transpose()?.unwrap_or(false);
         match Recovery::decide(plan.as_ref(), &committed, written) {
             Recovery::Resume => self.seek(&committed),
-            Recovery::Commit(next) => {
-                self.commit(&next, Commit::default())?;
-                let committed = self.committed()?;
-                self.seek(&committed);
-            }
-            Recovery::Rebuild(ranges) => {
-                let mut records = Vec::new();
-                for ((input, partition), range) in &ranges {
-                    for chunk in self.member.log().read(input.topic(), *partition, range.first, usize::MAX)? {
-                        for record in chunk.records() {
-                            let record = record?;
-                            if range.holds(record.offset) {
-                                let at =
-                                    Position { input: *input, partition: *partition, offset: record.offset };
-                                records.push(sinks::Record {
-                                    at,
-                                    change: change(*input, record.key, record.value)?,
-                                });
-                            }
-                        }
-                    }
-                }
-                if let (Some(batch), Some(plan)) = (Batch::rebuild(records), plan) {
+            // Written or not, it is made again from its ranges: a warehouse that has it answers what became of its records.
+            Recovery::Commit(_) | Recovery::Rebuild(_) => {
+                if let Some(plan) = plan
+                    && let Some(batch) = self.rebuild(&plan)?
+                {
                     self.write(batch, &plan)?;
                 }
                 let committed = self.committed()?;
@@ -120,6 +102,21 @@ impl Sink {
             }
         }
         Ok(())
+    }
+    fn rebuild(&mut self, plan: &BatchPlan) -> Result<Option<Batch>> {
+        let mut records = Vec::new();
+        for ((input, partition), range) in &plan.ranges {
+            for chunk in self.member.log().read(input.topic(), *partition, range.first, usize::MAX)? {
+                for record in chunk.records() {
+                    let record = record?;
+                    if range.holds(record.offset) {
+                        let at = Position { input: *input, partition: *partition, offset: record.offset };
+                        records.push(sinks::Record { at, change: change(*input, record.key, record.value)? });
+                    }
+                }
+            }
+        }
+        Ok(Batch::rebuild(records))
     }
     fn committed(&mut self) -> Result<Positions> {
         let committed = self.member.log().positions(SINK)?;
@@ -168,12 +165,15 @@ impl Sink {
             match self.warehouse.write(&batch, plan, now()) {
                 Ok(written) => break written,
                 Err(WarehouseError::Rows(bad)) => {
+                    // Durable before the batch is written without them: after a crash one may stand twice, none is lost.
+                    let mut letters = Commit { group: SINK.to_owned(), ..Commit::default() };
                     let positions: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
                     for (record, bad) in batch.reject(&positions).into_iter().zip(&bad) {
                         let letter = dead_letter(&record, &bad.reason)?;
                         let key = record.change.id().to_string();
-                        append(&mut commit, &dead_letters_of(SINK), &key, &wire::encode(&letter)?);
+                        append(&mut letters, &dead_letters_of(SINK), &key, &wire::encode(&letter)?);
                     }
+                    self.member.commit(letters)?;
                 }
                 Err(WarehouseError::Retry(reason)) if !self.signals.is_stopping() => {
                     tracing::warn!(reason, pause_ms = pause.as_millis() as u64, "the warehouse is not ready");
