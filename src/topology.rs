@@ -25,10 +25,10 @@ pub const SINK: &str = "windowed-sink";
 /// All processors, upstream first.
 pub fn topology(predictor: Predictor) -> Vec<Box<dyn Node>> {
     vec![
-        loader("schedule-loader", &t::RAW_SCHEDULES),
-        loader("box-score-loader", &t::RAW_BOX_SCORES),
-        loader("roster-loader", &t::RAW_ROSTERS),
-        loader("odds-loader", &t::RAW_ODDS),
+        schedule_loader(),
+        box_score_loader(),
+        roster_loader(),
+        odds_loader(),
         name_resolver(),
         games(),
         markets(),
@@ -50,30 +50,40 @@ pub fn sink_inputs() -> Vec<TopicInfo> {
 }
 
 /// Raw payloads → what each source said.
-fn loader(name: &'static str, from: &'static Topic<RawEvent>) -> Box<dyn Node> {
-    macro_rules! sightings {
-        ($topic:ident, $variant:ident, $key:expr) => {
-            Output::stream(&t::$topic, |out| match out {
-                Sighting::$variant(s) => Some((s, $key(s))),
-                _ => None,
-            })
-        };
-    }
-    let to = vec![
-        sightings!(GAME_SIGHTINGS, Game, |s: &schemas::sighting::GameSighting| pair(
-            s.fixture.home,
-            s.fixture.away
-        )),
-        sightings!(BOX_SCORE_SIGHTINGS, BoxScore, |s: &schemas::sighting::BoxScoreSighting| pair(
-            s.team, s.opponent
-        )),
-        sightings!(ODDS_SIGHTINGS, Odds, |s: &schemas::sighting::OddsSighting| pair(s.home, s.away)),
-        sightings!(INJURY_SIGHTINGS, Injury, |s: &schemas::sighting::InjurySighting| s.matchup.to_string()),
-        sightings!(ROSTER_SIGHTINGS, Roster, |s: &schemas::sighting::RosterSighting| s.team.to_string()),
-        sightings!(NAME_SIGHTINGS, Names, |s: &schemas::sighting::NamesSighting| s.team.to_string()),
-        sightings!(IDENTITY_LINKS, Link, |s: &schemas::sighting::LinkSighting| s.team.to_string()),
-    ];
+fn loader(name: &'static str, from: &'static Topic<RawEvent>, to: Vec<Output<Sighting>>) -> Box<dyn Node> {
     Box::new(MapNode::new(name, Loader, vec![stream(from, |raw| raw)], to))
+}
+macro_rules! sightings {
+    ($topic:ident, $variant:ident, |$s:ident| $key:expr) => {
+        Output::stream(&t::$topic, |out| match out {
+            Sighting::$variant($s) => Some(($s, $key)),
+            _ => None,
+        })
+    };
+}
+fn schedule_loader() -> Box<dyn Node> {
+    let games = sightings!(GAME_SIGHTINGS, Game, |s| pair(s.fixture.home, s.fixture.away));
+    loader("schedule-loader", &t::RAW_SCHEDULES, vec![games])
+}
+fn box_score_loader() -> Box<dyn Node> {
+    let boxes = sightings!(BOX_SCORE_SIGHTINGS, BoxScore, |s| pair(s.team, s.opponent));
+    loader("box-score-loader", &t::RAW_BOX_SCORES, vec![boxes, names()])
+}
+fn odds_loader() -> Box<dyn Node> {
+    let odds = sightings!(ODDS_SIGHTINGS, Odds, |s| pair(s.home, s.away));
+    loader("odds-loader", &t::RAW_ODDS, vec![odds, names()])
+}
+fn roster_loader() -> Box<dyn Node> {
+    let to = vec![
+        sightings!(ROSTER_SIGHTINGS, Roster, |s| s.team.to_string()),
+        sightings!(INJURY_SIGHTINGS, Injury, |s| s.matchup.to_string()),
+        sightings!(IDENTITY_LINKS, Link, |s| s.team.to_string()),
+        names(),
+    ];
+    loader("roster-loader", &t::RAW_ROSTERS, to)
+}
+fn names() -> Output<Sighting> {
+    sightings!(NAME_SIGHTINGS, Names, |s| s.team.to_string())
 }
 fn pair(a: schemas::Team, b: schemas::Team) -> String {
     schemas::Matchup::new(a, b).map_or_else(String::new, |matchup| matchup.to_string())

@@ -90,6 +90,7 @@ where
         }
     }
     fn publish(&mut self, out: &M::Out) -> Result<(), Halt> {
+        let mut goes_somewhere = false;
         for output in &mut self.outputs {
             self.scratch.clear();
             let Some(key) = output.encode(out, &mut self.scratch) else { continue };
@@ -102,8 +103,14 @@ where
             let at = (topic.name.to_owned(), partition_of(&key, topic.partitions));
             self.out.entry(at).or_default().push(&key, Some(&self.scratch));
             self.entry.published += 1;
+            goes_somewhere = true;
         }
-        Ok(())
+        let lost = || Halt::Unencodable {
+            processor: self.name.into(),
+            topic: "any of its topics".into(),
+            reason: "it published something that none of them takes".into(),
+        };
+        goes_somewhere.then_some(()).ok_or_else(lost)
     }
 }
 
