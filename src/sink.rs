@@ -206,19 +206,29 @@ impl Sink {
                     if let Some(batch) = window.tick(now().0) {
                         self.deliver(batch)?;
                     }
+                    if window.is_empty() && self.member.is_upstream_dry() {
+                        self.finish_adoption()?;
+                    }
                 }
                 Wake::Shutdown => {
                     if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
                         self.deliver(batch)?;
                     }
-                    if self.adopting && windowing.until_caught_up {
-                        self.warehouse.finish_adoption(&self.writer.log)?;
+                    if windowing.until_caught_up {
+                        self.finish_adoption()?;
                     }
                     return Ok(());
                 }
                 Wake::Failed(halt) => return Err(halt.into()),
             }
         }
+    }
+    /// The log was read to its end: rows of older epochs are in it no more.
+    fn finish_adoption(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.adopting) {
+            self.warehouse.finish_adoption(&self.writer.log)?;
+        }
+        Ok(())
     }
     fn gather(&mut self, window: &mut Window, (topic, partition): &At, chunk: &Chunk) -> Result<()> {
         let input: Input = topic.parse().map_err(anyhow::Error::msg)?;

@@ -107,6 +107,10 @@ impl Member {
     pub fn log(&mut self) -> &mut EmbeddedLog {
         &mut self.log
     }
+    /// Whether everyone that its inputs come from has nothing left to read.
+    pub fn is_upstream_dry(&self) -> bool {
+        self.reader.upstream.iter().all(|name| self.signals.board.is_dry(name))
+    }
     fn pending(&self) -> Vec<(At, i64)> {
         let partitions = self.reader.inputs.iter().flat_map(|t| (0..t.partitions).map(|p| (t.name, p)));
         let next = partitions.map(|at| (at, self.next.get(&at).copied().unwrap_or(0)));
@@ -154,8 +158,7 @@ impl Source for Member {
             }
             board.set_dry(self.reader.name, false);
             let waiting = *self.waiting_since.get_or_insert_with(Instant::now);
-            let upstream_dry = self.reader.upstream.iter().all(|name| board.is_dry(name));
-            if !upstream_dry && waiting.elapsed() < self.limits.patience {
+            if !self.is_upstream_dry() && waiting.elapsed() < self.limits.patience {
                 board.wait(seen, Duration::from_millis(50));
                 continue;
             }

@@ -68,6 +68,7 @@ impl Supervisor {
         Ok(supervisor)
     }
     fn spawn(&mut self, reader: Reader, limits: Limits, work: Extra) -> Result<(), Halt> {
+        self.log.retire_others(&reader.group)?;
         self.readers.push((reader.group.clone(), reader.inputs.clone()));
         let name = reader.name;
         self.names.push(name);

@@ -87,7 +87,9 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         compare(&mut wrong, "records read", entry.read, positions(&log, &reader.group)?);
         compare(&mut wrong, "records parked", entry.parked, waiting.0);
         if !node.is_view() {
-            compare(&mut wrong, "records rejected", entry.rejected, rejected(&mut log, node.name(), reader)?);
+            let all = accounts.iter().filter(|((name, _), _)| name == node.name());
+            let in_ledger = all.map(|(_, entry)| entry.rejected).sum();
+            compare(&mut wrong, "records rejected", in_ledger, rejected(&mut log, node.name(), reader)?);
         }
         let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
         waiting.1.into_iter().for_each(|waits| by_key.entry(waits.key).or_default().push(waits.what));

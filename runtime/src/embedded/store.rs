@@ -243,6 +243,12 @@ impl EmbeddedLog {
         };
         self.ok(read())
     }
+    /// Forgets the positions of other versions of a map's group, which nobody reads with any more and which hold up compaction.
+    pub fn retire_others(&self, group: &str) -> Result<(), Halt> {
+        let Some((name, _)) = group.split_once('@') else { return Ok(()) };
+        let others = "DELETE FROM position WHERE reader >= ?1 || '@' AND reader < ?1 || 'A' AND reader <> ?2";
+        self.ok(self.db.execute(others, [name, group])).map(|_| ())
+    }
     /// Changes whenever another connection has committed.
     pub fn data_version(&self) -> Result<i64, Halt> {
         self.ok(self.db.query_row("PRAGMA data_version", [], |row| row.get(0)))
