@@ -206,7 +206,7 @@ impl Sink {
                     if let Some(batch) = window.tick(now().0) {
                         self.deliver(batch)?;
                     }
-                    if window.is_empty() && self.member.is_upstream_dry() {
+                    if window.is_empty() && self.member.is_caught_up() {
                         self.finish_adoption()?;
                     }
                 }
@@ -214,7 +214,7 @@ impl Sink {
                     if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
                         self.deliver(batch)?;
                     }
-                    if windowing.until_caught_up {
+                    if self.member.is_caught_up() {
                         self.finish_adoption()?;
                     }
                     return Ok(());

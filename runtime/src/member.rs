@@ -108,8 +108,12 @@ impl Member {
         &mut self.log
     }
     /// Whether everyone that its inputs come from has nothing left to read.
-    pub fn is_upstream_dry(&self) -> bool {
+    fn is_upstream_dry(&self) -> bool {
         self.reader.upstream.iter().all(|name| self.signals.board.is_dry(name))
+    }
+    /// Whether it has read all there is, and nobody upstream is about to write more.
+    pub fn is_caught_up(&self) -> bool {
+        self.is_upstream_dry() && self.pending().is_empty()
     }
     fn pending(&self) -> Vec<(At, i64)> {
         let partitions = self.reader.inputs.iter().flat_map(|t| (0..t.partitions).map(|p| (t.name, p)));
