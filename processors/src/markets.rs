@@ -8,6 +8,8 @@
 //! Not here: candidates (slate), features.
 mod facts;
 mod main_line;
+#[cfg(test)]
+mod tests;
 
 use crate::view::{Merged, View, Waiting};
 pub use facts::Tables;

@@ -69,6 +69,7 @@ impl Supervisor {
     }
     fn spawn(&mut self, reader: Reader, limits: Limits, work: Extra) -> Result<(), Halt> {
         self.log.retire_others(&reader.group)?;
+        self.log.register(&reader.group, &reader.inputs)?;
         self.readers.push((reader.group.clone(), reader.inputs.clone()));
         let name = reader.name;
         self.names.push(name);

@@ -135,7 +135,11 @@ pub struct OnDisk {
 }
 impl OnDisk {
     pub fn new(folder: PathBuf) -> Self {
-        OnDisk { log: EmbeddedLog::open(&folder).unwrap(), folder }
+        let mut log = EmbeddedLog::open(&folder).unwrap();
+        for node in fastbreak::topology::topology(processors::predictor::Predictor::new(None)) {
+            log.register(&node.group(), &node.inputs()).unwrap();
+        }
+        OnDisk { log, folder }
     }
 }
 impl Store for OnDisk {

@@ -249,6 +249,20 @@ impl EmbeddedLog {
         let others = "DELETE FROM position WHERE reader >= ?1 || '@' AND reader < ?1 || 'A' AND reader <> ?2";
         self.ok(self.db.execute(others, [name, group])).map(|_| ())
     }
+    /// Makes readers known before they have read anything, so that compaction leaves them what they have not seen.
+    pub fn register(&mut self, reader: &str, inputs: &[TopicInfo]) -> Result<(), Halt> {
+        let path = self.path.clone();
+        let work = |db: &mut Connection| -> rusqlite::Result<()> {
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for (topic, partition) in inputs.iter().flat_map(|t| (0..t.partitions).map(move |p| (t, p))) {
+                let id = topic_id(&tx, topic.name)?;
+                tx.prepare_cached("INSERT OR IGNORE INTO position VALUES(?, ?, ?, 0)")?
+                    .execute(params![reader, id, partition])?;
+            }
+            tx.commit()
+        };
+        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+    }
     /// Changes whenever another connection has committed.
     pub fn data_version(&self) -> Result<i64, Halt> {
         self.ok(self.db.query_row("PRAGMA data_version", [], |row| row.get(0)))

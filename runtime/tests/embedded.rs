@@ -1,0 +1,107 @@
+//! The embedded log's own invariants: commits, positions, compaction, restarts.
+//!
+//! Invariant: what a commit said is there after the file is opened again, and nothing else is.
+//! Not here: the whole topology on it (the root's law tests).
+use proptest::prelude::*;
+use runtime::{Chunk, Commit, embedded::EmbeddedLog};
+use std::collections::BTreeMap;
+use tempfile::tempdir;
+
+const TABLE: &str = "core.games.v1";
+const READER: &str = "reader";
+
+fn write(log: &mut EmbeddedLog, records: &[(u8, Option<u8>)]) {
+    let mut commit = Commit::default();
+    let chunk: &mut Chunk = commit.out.entry((TABLE.into(), 0)).or_default();
+    for (key, value) in records {
+        chunk.push(&key.to_string(), value.map(|value| vec![value]).as_deref());
+    }
+    log.commit(commit).unwrap();
+}
+fn read(log: &mut EmbeddedLog, from: i64) -> (Vec<(i64, String, Option<Vec<u8>>)>, i64) {
+    let (mut records, mut next) = (Vec::new(), from);
+    for chunk in log.read(TABLE, 0, from, usize::MAX).unwrap() {
+        next = chunk.next();
+        for record in chunk.records().map(Result::unwrap) {
+            records.push((record.offset, record.key.to_owned(), record.value.map(<[u8]>::to_vec)));
+        }
+    }
+    (records, next)
+}
+fn rows(records: &[(i64, String, Option<Vec<u8>>)]) -> BTreeMap<String, (i64, Vec<u8>)> {
+    let mut rows = BTreeMap::new();
+    for (offset, key, value) in records {
+        match value {
+            Some(value) => _ = rows.insert(key.clone(), (*offset, value.clone())),
+            None => _ = rows.remove(key),
+        }
+    }
+    rows
+}
+fn move_to(log: &mut EmbeddedLog, next: i64) {
+    let next = BTreeMap::from([((TABLE, 0), next)]);
+    log.commit(Commit { group: READER.into(), next, ..Commit::default() }).unwrap();
+}
+fn table() -> topics::TopicInfo {
+    *topics::ALL.iter().find(|topic| topic.name == TABLE).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn compaction_keeps_rows_offsets_and_what_a_reader_has_not_seen(
+        batches in prop::collection::vec(prop::collection::vec((0u8..4, prop::option::of(any::<u8>())), 1..5), 1..8),
+        seen in 0usize..8,
+    ) {
+        let folder = tempdir().unwrap();
+        let mut log = EmbeddedLog::open(folder.path()).unwrap();
+        log.register(READER, &[table()]).unwrap();
+        let mut at = 0;
+        for (i, batch) in batches.iter().enumerate() {
+            write(&mut log, batch);
+            at += if i < seen { batch.len() as i64 } else { 0 };
+        }
+        move_to(&mut log, at);
+        let (before, end) = read(&mut log, 0);
+        let unread = read(&mut log, at);
+        while log.compact_one(Some(1)).unwrap() {}
+        drop(log);
+        let mut log = EmbeddedLog::open(folder.path()).unwrap();
+        let (after, same_end) = read(&mut log, 0);
+        prop_assert_eq!(same_end, end);
+        prop_assert_eq!(rows(&after), rows(&before));
+        prop_assert_eq!(read(&mut log, at), unread);
+        let seen: Vec<_> = after.iter().filter(|(offset, ..)| *offset < at).collect();
+        let keys: std::collections::BTreeSet<_> = seen.iter().map(|(_, key, _)| key).collect();
+        prop_assert_eq!(keys.len(), seen.len(), "one record a key");
+        prop_assert!(seen.iter().all(|(.., value)| value.is_some()), "and no tombstone");
+        write(&mut log, &[(9, Some(9))]);
+        prop_assert_eq!(read(&mut log, end).0.len(), 1, "offsets go on where they were");
+    }
+}
+#[test]
+fn a_reader_that_has_read_nothing_yet_finds_everything_after_compaction() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    log.register(READER, &[table()]).unwrap();
+    write(&mut log, &[(1, Some(1)), (1, Some(2)), (1, None)]);
+    log.compact_one(Some(1)).unwrap();
+    assert_eq!(read(&mut log, 0).0.len(), 3);
+}
+#[test]
+fn registering_again_moves_no_position() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    write(&mut log, &[(1, Some(1))]);
+    move_to(&mut log, 1);
+    log.register(READER, &[table()]).unwrap();
+    assert_eq!(log.positions(READER).unwrap()[&(TABLE.to_owned(), 0)], 1);
+}
+#[test]
+fn a_log_is_run_by_one_process_at_a_time() {
+    let folder = tempdir().unwrap();
+    let lock = EmbeddedLog::lock(folder.path()).unwrap();
+    assert!(EmbeddedLog::lock(folder.path()).is_err());
+    drop(lock);
+    EmbeddedLog::lock(folder.path()).unwrap();
+}
