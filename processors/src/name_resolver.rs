@@ -6,6 +6,9 @@
 //!
 //! Invariant: an answer's steps read only names heard by their instant; what is heard later adds steps and moves none.
 //! Not here: the rules (`names`), the decision over the teams asked (`answers`).
+#[cfg(test)]
+mod tests;
+
 use crate::{
     fact::{Fact, steps},
     names::{Name, recognise, shipped_link},

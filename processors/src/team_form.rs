@@ -9,6 +9,9 @@
 //! own possessions. Windows read games of the same season; fewer games than the window: the mean over what there is.
 //! Invariant: a form reads only games that ended, and rosters that were fetched, before its game's tip-off.
 //! Not here: players' own numbers (feature builder).
+#[cfg(test)]
+mod tests;
+
 use crate::{
     answers::{Answers, Question},
     fact::{Cutoff, Fact},
@@ -213,7 +216,7 @@ impl Tables {
         let mut known_at = own.known_at;
         let mut past: Vec<&TeamGameStep> = Vec::with_capacity(games.len());
         for row in games.values().filter(|row| row.game != game) {
-            let Some(step) = cut.believe(&row.steps, |step| step.known_at) else { continue };
+            let Some(step) = believe(row, cut) else { continue };
             let played = step.totals.is_some() || step.score.is_some();
             if played && !step.called_off && cut.is_past(step.effective_at()) {
                 known_at = known_at.max(step.known_at);
@@ -280,6 +283,19 @@ impl Tables {
         });
         let waiting: Vec<Waiting> = unresolved.collect();
         (u32::from(!waiting.is_empty()), waiting)
+    }
+}
+
+/// The step of an earlier game that is believed. Fixture, score and box score are facts of their own: one that was unheard by the
+/// cut-off is, in hindsight, as first heard.
+fn believe(row: &TeamGame, cut: Cutoff) -> Option<&TeamGameStep> {
+    let step = cut.believe(&row.steps, |step| step.known_at)?;
+    let first = |has: fn(&TeamGameStep) -> bool| row.steps.iter().find(|step| has(step));
+    match (cut.basis(), step.totals) {
+        (Basis::Issued, _) | (_, Some(_)) => Some(step),
+        (Basis::Hindsight, None) => first(|step| step.totals.is_some())
+            .or_else(|| first(|step| step.score.is_some()).filter(|_| step.score.is_none()))
+            .or(Some(step)),
     }
 }
 

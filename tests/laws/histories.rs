@@ -10,10 +10,21 @@ use schemas::{
 use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
 
-/// A tiny season by the time of the fetch, in one of four with a payload cut short or without a half of its rows.
+/// A tiny season by the time of the fetch; some without some of nba.com's box scores, with two answers at one instant, or with a
+/// payload cut short.
 pub fn tiny(seed: u64) -> Vec<RawEvent> {
     let mut events: Vec<RawEvent> = simulator::tiny(seed).iter().map(ScraperEvent::to_raw).collect();
     let mut random = Random::new(seed ^ 0x6761_7262);
+    if random.percent(30) {
+        // Games of which nba.com has no box score, only others.
+        events.retain(|event| event.feed != Feed::NbacomLeaguegamelog || random.percent(50));
+    }
+    if random.percent(40) {
+        // Two answers to one question at one instant.
+        let twins: Vec<RawEvent> =
+            events.iter().filter_map(|event| corrected(event, event.fetched_at, &mut random)).collect();
+        events.extend(twins.into_iter().take(3));
+    }
     if random.percent(25) {
         let broken = events[random.below(events.len())].clone();
         let len = broken.payload.len() / 2;
@@ -28,6 +39,17 @@ pub fn tiny(seed: u64) -> Vec<RawEvent> {
 
 /// Long enough for players to be eligible for a while: three or four teams, ten games each, with every fault.
 pub fn longer(seed: u64) -> Vec<RawEvent> {
+    let rate = Random::new(seed).pick(&[0.0, 0.1, 0.3]);
+    season(seed, Faults::all(rate), seed as usize % 2)
+}
+
+/// The same with everything fetched as it should be, and nobody traded: rosters are true from their fetch on, so in hindsight a
+/// player is a candidate of the team he last appeared for.
+pub fn faultless(seed: u64) -> Vec<RawEvent> {
+    season(seed, Faults::default(), 0)
+}
+
+fn season(seed: u64, faults: Faults, trades: usize) -> Vec<RawEvent> {
     let mut random = Random::new(seed ^ 0x6c6f_6e67);
     let season = Season {
         teams: 3 + random.below(2),
@@ -38,8 +60,8 @@ pub fn longer(seed: u64) -> Vec<RawEvent> {
         books: 1 + random.below(2),
         injury_reports: random.below(2),
         balldontlie: random.percent(40),
-        trades: random.below(2),
-        faults: Faults::all(random.pick(&[0.0, 0.1, 0.3])),
+        trades,
+        faults,
         ..Season::new(seed, 2020 + random.below(6) as i16)
     };
     season.events().iter().map(ScraperEvent::to_raw).collect()

@@ -4,7 +4,7 @@
 //! Not here: what a prediction is made of.
 use crate::{
     harness::{Content, batch, content},
-    histories::{corrected, fetched, longer},
+    histories::{corrected, faultless, fetched, longer},
     log::{MemoryLog, append_raw},
     random::Random,
     seeds,
@@ -104,7 +104,11 @@ fn what_was_issued_stands_whatever_is_heard_later() {
         let cut = instant(&raw, &mut random);
         let gaps = random.pick(&[0, 10, 40]);
         let end = raw.last().unwrap().fetched_at;
-        let late = |random: &mut Random| Instant(cut.0.max(end.0) + 1 + random.below(30 * 86_400_000) as i64);
+        // At the very cut, or up to a month after everything.
+        let late = |random: &mut Random| match random.percent(30) {
+            true => cut,
+            false => Instant(cut.0.max(end.0) + 1 + random.below(30 * 86_400_000) as i64),
+        };
         let (mut history, mut later) = (Vec::new(), Vec::new());
         for event in &raw {
             // Gaps filled later; a schedule fetched late may re-date a game that was played, and is another matter.
@@ -178,4 +182,24 @@ fn a_stream_that_is_a_prefix_of_a_longer_one_keeps_what_it_issued() {
         run(&mut log, Vec::new(), Plan::random(seed.0 + 1), |_| true);
         stands(&before, &rows(&content(&mut log)), cut);
     }
+}
+
+#[test]
+fn a_history_fetched_long_after_its_games_predicts_in_hindsight_throughout() {
+    let mut predicted = 0;
+    for seed in seeds(10, 3) {
+        let raw = faultless(seed.0);
+        let live = rows(&table(&raw));
+        let end = raw.last().unwrap().fetched_at.0 + 86_400_000;
+        let late: Vec<RawEvent> =
+            raw.iter().enumerate().map(|(i, event)| fetched(event, Instant(end + i as i64))).collect();
+        let filled = rows(&table(&late));
+        for (id, _) in live.iter().filter(|(_, row)| row.is_prediction()) {
+            let row = filled.get(id).unwrap_or_else(|| panic!("{id} is no candidate in hindsight"));
+            assert_eq!(row.features.basis, Basis::Hindsight, "{id}");
+            assert_eq!(row.features.eligibility, Eligibility::Eligible, "{id}");
+            predicted += 1;
+        }
+    }
+    eprintln!("{predicted} predictions filled in hindsight");
 }

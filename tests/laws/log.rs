@@ -56,6 +56,27 @@ impl MemoryLog {
         topics.iter().for_each(|topic| _ = self.topics.remove(topic));
         self.positions.retain(|(of, ..), _| of != group);
     }
+    /// Compacts every table to its end, as retention does to a reader that is away too long.
+    pub fn compact_tables(&mut self) {
+        for topic in topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact) {
+            (0..topic.partitions).for_each(|p| self.compact_partition(topic.name, p, i64::MAX));
+        }
+    }
+    fn compact_partition(&mut self, name: &str, partition: i32, below: i64) {
+        let Some((records, _)) = self.topics.get_mut(name).and_then(|p| p.get_mut(&partition)) else {
+            return;
+        };
+        if policy(name) == Policy::Delete {
+            records.retain(|(offset, ..)| *offset >= below);
+            return;
+        }
+        let mut newest: HashMap<String, i64> = HashMap::new();
+        let read = records.iter().filter(|(offset, ..)| *offset < below);
+        read.for_each(|(offset, key, _)| _ = newest.insert(key.clone(), *offset));
+        records.retain(|(offset, key, value)| {
+            *offset >= below || value.is_some() && newest.get(key) == Some(offset)
+        });
+    }
 }
 impl Store for MemoryLog {
     fn append(&mut self, commit: Commit) {
@@ -96,11 +117,6 @@ impl Store for MemoryLog {
         self.positions.get(&(group.to_owned(), topic, partition)).copied().unwrap_or(0)
     }
     fn compact(&mut self, draw: usize, readers: &Readers) {
-        let policy = |name: &str| match topics::ALL.iter().find(|topic| topic.name == name) {
-            Some(topic) => topic.policy,
-            None if name.ends_with(".changelog") => Policy::Compact,
-            None => Policy::Keep,
-        };
         let mut all: Vec<(String, i32)> = self
             .topics
             .iter()
@@ -114,17 +130,14 @@ impl Store for MemoryLog {
             Some(self.position(group, input, *partition))
         });
         let below = reads.min().unwrap_or(i64::MAX);
-        let (records, _) = self.topics.get_mut(name).unwrap().get_mut(partition).unwrap();
-        if policy(name) == Policy::Delete {
-            records.retain(|(offset, ..)| *offset >= below);
-            return;
-        }
-        let mut newest: HashMap<String, i64> = HashMap::new();
-        let read = records.iter().filter(|(offset, ..)| *offset < below);
-        read.for_each(|(offset, key, _)| _ = newest.insert(key.clone(), *offset));
-        records.retain(|(offset, key, value)| {
-            *offset >= below || value.is_some() && newest.get(key) == Some(offset)
-        });
+        self.compact_partition(name, *partition, below);
+    }
+}
+fn policy(name: &str) -> Policy {
+    match topics::ALL.iter().find(|topic| topic.name == name) {
+        Some(topic) => topic.policy,
+        None if name.ends_with(".changelog") => Policy::Compact,
+        None => Policy::Keep,
     }
 }
 

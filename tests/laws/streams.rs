@@ -12,6 +12,7 @@ use crate::{
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
+use topics::Policy;
 
 /// Equal, or the first rows that differ.
 pub fn assert_same(is: &Content, should: &Content) {
@@ -84,6 +85,27 @@ fn a_straight_run_equals_the_batch_and_reads_each_record_once() {
         run(&mut log, raw.clone(), Plan::STRAIGHT, |_| true);
         let ledger = check(&mut log);
         assert!(ledger.values().all(|entry| entry.read > 0));
+        assert_same(&content(&mut log), &content(&mut batch(&raw)));
+    }
+}
+
+#[test]
+fn a_view_that_was_away_while_compaction_took_its_tombstones_heals_when_it_restores() {
+    for seed in seeds(9, 8) {
+        let raw = tiny(seed.0);
+        let mut random = Random::new(seed.0);
+        let views: Vec<&'static str> = topology(Predictor::new(None))
+            .iter()
+            .filter(|node| node.is_view() && node.inputs().iter().any(|t| t.policy == Policy::Compact))
+            .map(|node| node.name())
+            .collect();
+        let away = random.pick(&views);
+        let (first, rest) = raw.split_at(random.below(raw.len()));
+        let mut log = MemoryLog::default();
+        run(&mut log, first.to_vec(), Plan::STRAIGHT, |_| true);
+        run(&mut log, rest.to_vec(), Plan::STRAIGHT, |name| name != away);
+        log.compact_tables();
+        run(&mut log, Vec::new(), Plan::random(seed.0), |_| true);
         assert_same(&content(&mut log), &content(&mut batch(&raw)));
     }
 }
