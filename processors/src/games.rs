@@ -76,7 +76,8 @@ impl View for Games {
             In::Game(s) => {
                 let near: Vec<GameId> = tables.near(s.game, s.fixture.date);
                 near.iter().for_each(|game| reach(tables, *game));
-                let kept = format!("{}/{}", s.game, s.heard.fetched_at.0);
+                // Fixture and result are two facts: of two answers at one instant each may give one.
+                let kept = format!("{}/{}/{}", s.game, s.heard.fetched_at.0, s.heard.raw);
                 if !tables.merge_game(&s) {
                     return Merged::Unchanged;
                 }

@@ -10,6 +10,8 @@ pub mod answers;
 pub mod fact;
 pub mod feature_builder;
 pub mod games;
+#[cfg(test)]
+mod keeping;
 pub mod loader;
 pub mod markets;
 pub mod name_resolver;
