@@ -4,6 +4,8 @@
 //! An entry is built as it would have been issued; only where that gives no prediction, in hindsight.
 //! Invariant: nothing heard after a tip-off, no later game, correction or filled gap, changes an issued row of it.
 //! Not here: what systems make of the vector (predictor).
+#[cfg(test)]
+mod eligibility;
 mod history;
 #[cfg(test)]
 mod tests;

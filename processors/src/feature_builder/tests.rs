@@ -1,159 +1,182 @@
-//! Tests of the side a player is on, of eligibility, and of rest.
+//! Tests of what the feature builder believes: sides, eligibility, issued and hindsight.
 use super::*;
 use crate::keeping::Kept;
 use schemas::{
     PlayingTime, RawId,
-    features::{Feature, index},
+    features::{Feature, MissingReason, index},
     form::{FormNumbers, SideEvidence},
     game::PlayerGameStep,
-    market::AvailabilityView,
+    market::MarketView,
     raw::Feed,
     sighting::BoxLine,
 };
 
-const PLAYER: PlayerId = PlayerId(1);
+const PLAYER: PlayerId = PlayerId(1_690_001);
+const GAME: GameId = GameId(22_400_050);
 
 fn day(n: i32) -> EasternDate {
     "2025-01-10".parse::<EasternDate>().unwrap().plus_days(n)
 }
-fn id(n: i32) -> PlayerGameId {
-    PlayerGameId { player: PLAYER, game: GameId((22_400_100 + n) as u32) }
+fn slot(game: GameId) -> PlayerGameId {
+    PlayerGameId { player: PLAYER, game }
 }
-fn step(n: i32, team: Team, known_at: Instant, minutes: i32, points: i32) -> PlayerGameStep {
-    let line = BoxLine { playing_time: PlayingTime(minutes * 60), points, ..BoxLine::default() };
-    PlayerGameStep {
+/// A game of so many points, `n` days from the game to predict, known when it says.
+fn played(game: u32, n: i32, team: Team, points: i32, known_at: Instant) -> In {
+    let line = BoxLine { points, playing_time: PlayingTime(30 * 60), ..BoxLine::default() };
+    let step = PlayerGameStep {
         known_at,
-        raw: RawId(0),
+        raw: RawId(1),
         feed: Feed::NbacomLeaguegamelog,
-        name: "A".into(),
+        name: "Aron Vale".into(),
         team,
-        opponent: Team::UTA,
+        opponent: Team::MIA,
         is_home: true,
         date: day(n),
         tip_off: day(n).at(19, 30),
         line: Some(line),
-    }
+    };
+    let game = GameId(game);
+    In::PlayerGame(slot(game), Some(PlayerGame { player: PLAYER, game, steps: vec![step] }))
 }
-fn played_of(n: i32, steps: Vec<PlayerGameStep>) -> In {
-    In::PlayerGame(id(n), Some(PlayerGame { player: PLAYER, game: id(n).game, steps }))
+/// As a scraper hears it: the next morning.
+fn on_time(game: u32, n: i32, points: i32) -> In {
+    played(game, n, Team::BOS, points, day(n + 1).at(6, 0))
 }
-/// Heard the morning after.
-fn played(n: i32, team: Team, minutes: i32) -> In {
-    played_of(n, vec![step(n, team, day(n + 1).at(9, 0), minutes, 20)])
-}
-fn evidence(team: Team, rostered: Option<Instant>) -> SideEvidence {
-    SideEvidence { team, last_game: None, rostered, born: None }
-}
-/// Boston at home against New York.
-fn entry(n: i32, sides: &[SideEvidence]) -> In {
-    let candidacy = Candidacy {
-        known_at: Instant::EVER,
-        sides: sides.to_vec(),
-        quoted: sides.is_empty(),
+fn candidacy(rostered: Option<(Team, Instant)>) -> Candidacy {
+    let sides =
+        rostered.map(|(team, at)| SideEvidence { team, last_game: None, rostered: Some(at), born: None });
+    Candidacy {
+        known_at: day(-1).at(6, 0),
+        sides: sides.into_iter().collect(),
+        quoted: true,
         reported: false,
         home: FormNumbers::default(),
         away: FormNumbers::default(),
+    }
+}
+/// Boston against New York, with or without a roster that has him.
+fn entry(rostered: Option<(Team, Instant)>) -> In {
+    let row = SlateEntry {
+        player: PLAYER,
+        game: GAME,
+        home: Team::BOS,
+        away: Team::NYK,
+        date: day(0),
+        tip_off: day(0).at(19, 30),
+        tip_estimated: false,
+        issued: Some(candidacy(rostered)),
+        hindsight: None,
     };
-    In::Entry(
-        id(n),
-        Some(SlateEntry {
-            player: PLAYER,
-            game: id(n).game,
-            home: Team::BOS,
-            away: Team::NYK,
-            date: day(n),
-            tip_off: day(n).at(19, 30),
-            tip_estimated: false,
-            issued: Some(candidacy),
-            hindsight: None,
-        }),
-    )
+    In::Entry(slot(GAME), Some(row))
 }
-fn boston() -> [SideEvidence; 1] {
-    [evidence(Team::BOS, None)]
-}
-fn of(inputs: impl IntoIterator<Item = In>) -> Kept<FeatureBuilder> {
+fn kept(inputs: impl IntoIterator<Item = In>) -> Kept<FeatureBuilder> {
     let mut kept = Kept::new(FeatureBuilder);
     inputs.into_iter().for_each(|input| _ = kept.put(input));
     kept
 }
-fn three(team: Team, minutes: i32) -> impl Iterator<Item = In> {
-    [-6, -4, -2].into_iter().map(move |n| played(n, team, minutes))
+fn features(kept: &Kept<FeatureBuilder>) -> &Features {
+    kept.row(&slot(GAME)).expect("a candidate has features")
 }
-fn row(kept: &Kept<FeatureBuilder>, n: i32) -> &Features {
-    kept.row(&id(n)).unwrap()
+fn three_games() -> Vec<In> {
+    (0..3).map(|n| on_time(22_400_010 + n, -7 + 2 * n as i32, 20)).collect()
 }
 
 #[test]
-fn after_a_trade_the_later_of_appearance_and_roster_says_which_side() {
-    let rostered = |n: i32| [evidence(Team::NYK, Some(day(n).at(8, 0)))];
-    let kept = of(three(Team::BOS, 30).chain([entry(0, &rostered(-1))]));
-    assert_eq!(row(&kept, 0).team, Some(Team::NYK));
-    let kept = of(three(Team::BOS, 30).chain([entry(0, &rostered(-3))]));
-    assert_eq!(row(&kept, 0).team, Some(Team::BOS));
+fn a_player_of_three_games_is_predicted_from_what_was_heard_by_tip_off() {
+    let kept = kept(three_games().into_iter().chain([entry(None)]));
+    let row = features(&kept);
+    assert_eq!(
+        (row.eligibility, row.basis, row.team),
+        (Eligibility::Eligible, Basis::Issued, Some(Team::BOS))
+    );
+    assert_eq!(row.get(index::POINTS_AVG_LAST_5), Feature::Value(20.0));
+    assert_eq!(row.known_at, day(-1).at(6, 0), "the newest of all that was used");
+    assert_eq!(row.rest_days, Some(2));
+    assert_eq!(row.get(index::VEGAS_POINTS_LINE), Feature::Missing(MissingReason::NoMarket));
+    assert_eq!(row.marks, [Mark::AgeUnknown]);
 }
+
 #[test]
-fn who_last_played_elsewhere_has_no_side_and_says_so() {
-    let kept = of(three(Team::MIA, 30).chain([entry(0, &[evidence(Team::BOS, Some(day(-9).at(8, 0)))])]));
-    let features = row(&kept, 0);
-    assert_eq!((features.team, features.eligibility), (None, Eligibility::NoSide));
-    assert!(features.vector.is_empty());
-    assert_eq!(row(&of([entry(0, &[])]), 0).eligibility, Eligibility::NoSide);
+fn a_gap_filled_after_tip_off_leaves_an_issued_row_alone_and_fills_one_that_it_prevented() {
+    let late = || played(22_400_020, -2, Team::BOS, 40, day(5).at(6, 0));
+    let mut four = kept(three_games().into_iter().chain([entry(None)]));
+    let issued = features(&four).clone();
+    four.put(late());
+    assert_eq!(features(&four), &issued);
+
+    let mut three = kept(three_games().into_iter().skip(1).chain([entry(None)]));
+    assert_eq!(features(&three).eligibility, Eligibility::TooFewAppearances);
+    three.put(late());
+    let row = features(&three);
+    assert_eq!(
+        (row.eligibility, row.basis, row.known_at),
+        (Eligibility::Eligible, Basis::Hindsight, day(5).at(6, 0))
+    );
 }
+
 #[test]
-fn three_appearances_and_fifteen_minutes_make_a_player_eligible() {
-    for (minutes, eligibility) in [(15, Eligibility::Eligible), (14, Eligibility::TooFewMinutes)] {
-        let kept = of(three(Team::BOS, minutes).chain([entry(0, &boston())]));
-        assert_eq!(row(&kept, 0).eligibility, eligibility);
-    }
-    let mut two: Vec<In> = three(Team::BOS, 30).skip(1).collect();
-    two.push(played(-8, Team::BOS, 0));
-    let kept = of(two.into_iter().chain([entry(0, &boston())]));
-    assert_eq!(row(&kept, 0).eligibility, Eligibility::TooFewAppearances, "no minutes, no appearance");
-}
-#[test]
-fn rest_counts_the_full_days_off() {
-    for (rest, back_to_back) in [(0, 1.0), (1, 0.0), (4, 0.0)] {
-        let kept = of([played(-1 - rest, Team::BOS, 30), entry(0, &boston())]);
-        assert_eq!(row(&kept, 0).rest_days, Some(rest));
-        assert_eq!(row(&kept, 0).vector[index::BACK_TO_BACK], Feature::Value(back_to_back));
-    }
-}
-#[test]
-fn a_correction_moves_the_predictions_to_come_and_none_that_were_made() {
-    let right = |known_at| {
-        let wrong = step(-2, Team::BOS, day(-1).at(9, 0), 30, 20);
-        played_of(-2, vec![wrong, step(-2, Team::BOS, known_at, 30, 26)])
+fn the_later_of_latest_appearance_and_roster_says_which_side_he_is_on() {
+    let traded = played(22_400_030, -3, Team::LAL, 20, day(-2).at(6, 0));
+    let with = |rostered: Option<(Team, Instant)>| {
+        let inputs = three_games().into_iter().chain([traded.clone(), entry(rostered)]);
+        features(&kept(inputs)).clone()
     };
-    let average = |known_at: Instant| {
-        let kept = of(three(Team::BOS, 30).take(2).chain([right(known_at), entry(0, &boston())]));
-        (row(&kept, 0).vector[index::POINTS_AVG_LAST_5], row(&kept, 0).basis)
-    };
-    assert_eq!(average(day(0).at(19, 29)), (Feature::Value(22.0), Basis::Issued));
-    assert_eq!(average(day(0).at(19, 30)), (Feature::Value(20.0), Basis::Issued));
+    let gone = with(None);
+    assert_eq!((gone.eligibility, gone.team, gone.vector.len()), (Eligibility::NoSide, None, 0));
+    assert_eq!(
+        with(Some((Team::NYK, day(-4).at(12, 0)))).eligibility,
+        Eligibility::NoSide,
+        "the appearance is later"
+    );
+    let arrived = with(Some((Team::NYK, day(-1).at(12, 0))));
+    assert_eq!((arrived.team, arrived.get(index::HOME_AWAY)), (Some(Team::NYK), Feature::Value(0.0)));
 }
+
 #[test]
-fn a_gap_filled_after_tip_off_fills_the_prediction_that_it_prevented_and_marks_it() {
-    let late = played_of(-2, vec![step(-2, Team::BOS, day(9).at(9, 0), 30, 20)]);
-    let kept = of(three(Team::BOS, 30).take(2).chain([late, entry(0, &boston())]));
-    let features = row(&kept, 0);
-    assert_eq!((features.basis, features.eligibility), (Basis::Hindsight, Eligibility::Eligible));
-    assert_eq!((features.appearances, features.known_at), (3, day(9).at(9, 0)));
+fn the_game_itself_and_later_ones_are_never_read() {
+    let before = kept(three_games().into_iter().chain([entry(None)]));
+    let future =
+        [(22_400_050, 0), (22_400_060, 2)].map(|(game, n)| played(game, n, Team::BOS, 50, day(-6).at(6, 0)));
+    let after = kept(three_games().into_iter().chain([entry(None)]).chain(future));
+    assert_eq!(features(&before), features(&after), "even when they are said to be known already");
 }
+
 #[test]
-fn a_game_played_after_tip_off_is_never_read_even_in_hindsight() {
-    let kept = of(three(Team::BOS, 30).take(2).chain([played(0, Team::BOS, 30), entry(0, &boston())]));
-    assert_eq!((row(&kept, 0).appearances, row(&kept, 0).eligibility), (2, Eligibility::TooFewAppearances));
-}
-#[test]
-fn whom_the_report_has_out_or_doubtful_is_ruled_out() {
-    for (status, out) in [(InjuryStatus::Questionable, false), (InjuryStatus::Doubtful, true)] {
-        let (known_at, reported_at) = (day(0).at(17, 5), day(0).at(17, 0));
-        let view = AvailabilityView { known_at, reported_at, status, reason: String::new() };
-        let report = Availability { player: PLAYER, game: id(0).game, issued: Some(view), hindsight: None };
-        let report = In::Availability(id(0), Some(report));
-        let kept = of(three(Team::BOS, 30).chain([report, entry(0, &boston())]));
-        assert_eq!(row(&kept, 0).eligibility == Eligibility::RuledOut, out);
-        assert_eq!(row(&kept, 0).known_at, known_at);
+fn a_game_without_minutes_is_no_appearance() {
+    let mut benched = on_time(22_400_020, -2, 0);
+    if let In::PlayerGame(_, Some(row)) = &mut benched {
+        row.steps[0].line = Some(BoxLine::default());
     }
+    let kept = kept(three_games().into_iter().chain([benched, entry(None)]));
+    assert_eq!((features(&kept).appearances, features(&kept).rest_days), (3, Some(2)));
+}
+
+#[test]
+fn back_to_back_is_a_game_on_the_day_before() {
+    let kept = kept(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry(None)]));
+    let row = features(&kept);
+    assert_eq!(row.get(index::BACK_TO_BACK), Feature::Value(1.0));
+    assert_eq!(row.get(index::GAMES_IN_LAST_7_DAYS), Feature::Value(4.0));
+    let score = 100.0 - 15.0 - 10.0;
+    assert_eq!(row.get(index::FATIGUE_SCORE), Feature::Value(score));
+}
+
+#[test]
+fn a_market_heard_too_late_is_not_in_an_issued_row() {
+    let view = MarketView {
+        known_at: day(1).at(6, 0),
+        main: schemas::Line(2050),
+        opening: schemas::Line(1950),
+        no_vig_over: 0.5,
+        books: 3,
+    };
+    let market = |issued: bool| {
+        let view = Some(view.clone());
+        let (issued, hindsight) = if issued { (view, None) } else { (None, view) };
+        In::Market(slot(GAME), Some(Market { player: PLAYER, game: GAME, issued, hindsight }))
+    };
+    let with =
+        |issued| features(&kept(three_games().into_iter().chain([entry(None), market(issued)]))).clone();
+    assert_eq!(with(true).get(index::VEGAS_LINE_MOVE), Feature::Value(1.0));
+    assert_eq!((with(false).main_line, with(false).basis), (None, Basis::Issued));
 }
