@@ -2,6 +2,7 @@
 //!
 //! Invariant: what a commit said is there after the file is opened again, and nothing else is.
 //! Not here: the whole topology on it (the root's law tests).
+#![allow(clippy::unwrap_used)]
 use proptest::prelude::*;
 use runtime::{Chunk, Commit, embedded::EmbeddedLog};
 use std::collections::BTreeMap;
@@ -18,7 +19,9 @@ fn write(log: &mut EmbeddedLog, records: &[(u8, Option<u8>)]) {
     }
     log.commit(commit).unwrap();
 }
-fn read(log: &mut EmbeddedLog, from: i64) -> (Vec<(i64, String, Option<Vec<u8>>)>, i64) {
+/// Offset, key, value.
+type Stored = (i64, String, Option<Vec<u8>>);
+fn read(log: &mut EmbeddedLog, from: i64) -> (Vec<Stored>, i64) {
     let (mut records, mut next) = (Vec::new(), from);
     for chunk in log.read(TABLE, 0, from, usize::MAX).unwrap() {
         next = chunk.next();
