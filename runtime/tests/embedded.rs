@@ -3,6 +3,7 @@
 //! Invariant: what a commit said is there after the file is opened again, and nothing else is.
 //! Not here: the whole topology on it (the root's law tests).
 #![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use runtime::{Chunk, Commit, embedded::EmbeddedLog};
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ fn write(log: &mut EmbeddedLog, records: &[(u8, Option<u8>)]) {
 }
 /// Offset, key, value.
 type Stored = (i64, String, Option<Vec<u8>>);
+
 fn read(log: &mut EmbeddedLog, from: i64) -> (Vec<Stored>, i64) {
     let (mut records, mut next) = (Vec::new(), from);
     for chunk in log.read(TABLE, 0, from, usize::MAX).unwrap() {
@@ -31,7 +33,7 @@ fn read(log: &mut EmbeddedLog, from: i64) -> (Vec<Stored>, i64) {
     }
     (records, next)
 }
-fn rows(records: &[(i64, String, Option<Vec<u8>>)]) -> BTreeMap<String, (i64, Vec<u8>)> {
+fn rows(records: &[Stored]) -> BTreeMap<String, (i64, Vec<u8>)> {
     let mut rows = BTreeMap::new();
     for (offset, key, value) in records {
         match value {

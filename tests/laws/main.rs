@@ -3,7 +3,8 @@
 //! `FASTBREAK_LAW_CASES` sets how many cases are tried in all, `FASTBREAK_LAW_SEED` tries one. A failure names its seed.
 //! Invariant: every law is stated over the topology's own nodes and the simulator's payloads, from raw events to predictions.
 //! Not here: what a single processor decides; its own tests say that.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
 mod accounts;
 mod harness;
 mod histories;

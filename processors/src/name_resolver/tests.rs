@@ -46,17 +46,16 @@ fn of(inputs: impl IntoIterator<Item = In>) -> Kept<NameResolver> {
     inputs.into_iter().for_each(|input| _ = kept.put(input));
     kept
 }
-fn answer(
-    kept: &Kept<NameResolver>,
-    date: EasternDate,
-) -> Vec<(Instant, Option<NameRule>, Vec<u32>, Option<u32>)> {
+/// Since when, by which rule, whom, and what a link says.
+type Step = (Instant, Option<NameRule>, Vec<u32>, Option<u32>);
+fn answer(kept: &Kept<NameResolver>, date: EasternDate) -> Vec<Step> {
     let row = kept.row(&Names::id(SCOPE, TEAM, Source::Espn, date)).unwrap();
     let steps = row.answers[0].steps.iter();
     steps
         .map(|s| (s.known_at, s.rule, s.players.iter().map(|p| p.0).collect(), s.link.map(|p| p.0)))
         .collect()
 }
-const NOBODY: (Instant, Option<NameRule>, Vec<u32>, Option<u32>) = (Instant::EVER, None, Vec::new(), None);
+const NOBODY: Step = (Instant::EVER, None, Vec::new(), None);
 
 #[test]
 fn a_name_is_answered_from_the_beginning_if_only_with_nobody() {
