@@ -120,8 +120,9 @@ impl Sink {
     }
     fn committed(&mut self) -> Result<Positions> {
         let committed = self.member.log().positions(SINK)?;
-        let known = committed
-            .into_iter()
+        // A reader is registered at 0 before it has read anything.
+        let read = committed.into_iter().filter(|(_, next)| *next > 0);
+        let known = read
             .filter_map(|((topic, partition), next)| Some(((topic.parse::<Input>().ok()?, partition), next)));
         Ok(if self.adopting { Positions::new() } else { known.collect() })
     }

@@ -153,3 +153,16 @@ fn a_rebuilt_log_is_refused_until_it_adopts_the_warehouse() {
     run.catch_up();
     assert_eq!(run.content(), content);
 }
+
+#[test]
+fn a_first_run_writes_the_warehouse_once_and_in_its_first_epoch() {
+    let run = Fastbreak::new();
+    run.ingest(&season());
+    let first = run.run(&["run", "--until-caught-up"]);
+    assert!(first.status.success());
+    assert_eq!(String::from_utf8_lossy(&first.stderr), "", "nothing to warn of");
+    let db = rusqlite::Connection::open(run.folder.path().join("warehouse.db")).expect("the warehouse");
+    let epoch: i64 =
+        db.query_row("SELECT max(epoch) FROM sink_batches", [], |row| row.get(0)).expect("a batch");
+    assert_eq!(epoch, 1);
+}
