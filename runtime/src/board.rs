@@ -5,7 +5,6 @@
 //! Not here: durable positions; the log has those.
 use dashmap::DashMap;
 use std::{
-    collections::BTreeMap,
     sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,9 +26,6 @@ impl Board {
     pub fn advance(&self, topic: &str, partition: i32, end: i64) {
         let mut known = self.ends.entry((topic.to_owned(), partition)).or_insert(0);
         *known = (*known).max(end);
-    }
-    pub fn ends(&self) -> BTreeMap<(String, i32), i64> {
-        self.ends.iter().map(|entry| (entry.key().clone(), *entry.value())).collect()
     }
     pub fn set_dry(&self, processor: &'static str, dry: bool) {
         self.dry.insert(processor, dry);

@@ -4,7 +4,7 @@
 //! that of the part of its key before the first '/'.
 //! Not here: any client, and which processor reads what (`src/topology.rs` of the root).
 use schemas::{
-    Event, Row,
+    Event,
     features::Features,
     form::{SlateEntry, TeamForm},
     game::{Game, PlayerGame, TeamGame},
@@ -120,11 +120,6 @@ pub fn partition_of(key: &str, partitions: i32) -> i32 {
     let hash =
         part.bytes().fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash % partitions.max(1) as u32) as i32
-}
-
-/// The record key of a table's row.
-pub fn row_key<R: Row>(id: R::Id) -> String {
-    id.to_string()
 }
 
 #[cfg(test)]

@@ -73,10 +73,6 @@ impl EmbeddedLog {
         let db = open().map_err(|error| halt(error.to_string()))?;
         Ok(EmbeddedLog { path, db, topics: HashMap::new() })
     }
-    /// The same file once more, for another thread.
-    pub fn reopen(&self) -> Result<Self, Halt> {
-        Self::open(self.path.parent().unwrap_or(Path::new(".")))
-    }
     /// Claims the right to run processors on this log.
     pub fn lock(folder: &Path) -> Result<RunLock, Halt> {
         let path = folder.join("run.lock");
