@@ -42,6 +42,9 @@ struct Global {
     /// Folder of log.db and warehouse.db [default: .fastbreak]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Kafka's bootstrap servers: everything runs on Kafka instead of the embedded log
+    #[arg(long, global = true, value_name = "LIST")]
+    brokers: Option<String>,
     /// Configuration file [default: fastbreak.toml, when there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -202,10 +205,14 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn dispatch(cli: Cli) -> Result<Ended> {
-    let Global { data, config, output } = cli.global;
+    let Global { data, brokers, config, output } = cli.global;
+    let flags = [("data", data.as_ref().map(|data| data.display().to_string())), ("brokers", brokers)];
     let flags: Vec<(&'static str, String)> =
-        data.iter().map(|data| ("data", data.display().to_string())).collect();
-    let config = Config::resolve(config.as_deref(), |name| std::env::var(name).ok(), &flags)?;
+        flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = Config::resolve(config.as_deref(), &environment, &flags)?;
     match cli.verb {
         Verb::Demo { seed } => demo::demo(&config, data.is_some(), seed, output),
         Verb::Ingest { files } => ingest::ingest(&config, &files, output),

@@ -42,31 +42,49 @@ impl From<Origin> for String {
 pub struct Config {
     /// The folder of `log.db` and `warehouse.db`.
     pub data: PathBuf,
+    /// Kafka's bootstrap servers; none means the embedded log.
+    pub brokers: Option<String>,
+    /// Names this process among those that share the brokers: its transactions and its group membership go on under it.
+    pub instance: String,
+    /// Settings of the Kafka client, by librdkafka's names.
+    pub kafka: BTreeMap<String, String>,
     /// Where the health endpoint listens while `run` is up; none by default.
     pub health: Option<SocketAddr>,
     /// The artefact of `learned_v1`.
     pub learned_model: Option<PathBuf>,
     /// Bytes that a processor reads at most for one commit.
     pub batch_bytes: usize,
+    /// After how long a batch is committed while records keep coming. On Kafka.
+    pub commit_interval: Duration,
     /// How long a processor waits for those upstream of it to run dry.
     pub patience: Duration,
     pub sink_max_records: usize,
     pub sink_max_bytes: usize,
     pub sink_max_age: Duration,
     origins: BTreeMap<&'static str, Origin>,
+    kafka_origins: BTreeMap<String, Origin>,
 }
 
 /// The keys: name, meaning, default.
-pub const KEYS: [(&str, &str, &str); 8] = [
+pub const KEYS: [(&str, &str, &str); 11] = [
     ("data", "folder of log.db and warehouse.db", ".fastbreak"),
+    ("brokers", "Kafka's bootstrap servers, host:port with commas; empty: the embedded log", ""),
+    ("instance", "names this process among those that share the brokers; empty: the host's name", ""),
     ("health", "address of the health endpoint while running, e.g. 127.0.0.1:8780; empty: none", ""),
     ("learned-model", "path of the artefact of learned_v1; empty: none", ""),
     ("batch-bytes", "bytes that a processor reads at most for one commit", "33554432"),
+    (
+        "commit-interval-ms",
+        "milliseconds after which a batch is committed while records keep coming; on Kafka",
+        "1000",
+    ),
     ("patience-ms", "milliseconds that a processor waits for those upstream of it", "2000"),
     ("sink-max-records", "records that close a batch of the sink", "10000"),
     ("sink-max-bytes", "bytes that close a batch of the sink", "6291456"),
     ("sink-max-age-ms", "milliseconds after which a batch of the sink closes", "15000"),
 ];
+/// Keys of the file's `[kafka]` table and `FASTBREAK_KAFKA_…` go to the Kafka client by librdkafka's names, dots as underscores.
+const KAFKA: &str = "FASTBREAK_KAFKA_";
 /// Looked for in the working folder when no file is named.
 pub const DEFAULT_FILE: &str = "fastbreak.toml";
 
@@ -74,30 +92,46 @@ impl Config {
     /// Resolves all values. `file` is read when named, or when the default one is there; `flags` hold what the command line gave.
     pub fn resolve(
         file: Option<&Path>,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: &BTreeMap<String, String>,
         flags: &[(&'static str, String)],
     ) -> Result<Config> {
         let mut values: BTreeMap<&'static str, (String, Origin)> =
             KEYS.iter().map(|(key, _, default)| (*key, ((*default).to_owned(), Origin::Default))).collect();
+        let mut client: BTreeMap<String, (String, Origin)> = BTreeMap::new();
         let default = Path::new(DEFAULT_FILE);
         if let Some(path) = file.or_else(|| default.exists().then_some(default)) {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("reading the configuration {}", path.display()))?;
             for (key, value) in read(path, &text)? {
-                values.insert(key, (value, Origin::File(path.to_owned())));
+                match key {
+                    Key::Own(key) => _ = values.insert(key, (value, Origin::File(path.to_owned()))),
+                    Key::Kafka(key) => _ = client.insert(key, (value, Origin::File(path.to_owned()))),
+                }
             }
         }
         for (key, ..) in KEYS {
             let name = format!("FASTBREAK_{}", key.to_uppercase().replace('-', "_"));
-            if let Some(value) = environment(&name) {
-                values.insert(key, (value, Origin::Environment(name)));
+            if let Some(value) = environment.get(&name) {
+                values.insert(key, (value.clone(), Origin::Environment(name)));
+            }
+        }
+        for (name, value) in environment {
+            if let Some(key) = name.strip_prefix(KAFKA) {
+                let key = key.to_lowercase().replace('_', ".");
+                client.insert(key, (value.clone(), Origin::Environment(name.clone())));
             }
         }
         for (key, value) in flags {
             let flag = KEYS.iter().find(|(name, ..)| name == key).map_or("", |(name, ..)| *name);
             values.insert(flag, (value.clone(), Origin::Flag(flag)));
         }
-        Config::parse(&values)
+        let mut config = Config::parse(&values)?;
+        for (key, (value, origin)) in client {
+            let (key, value) = from_file(key, value, &origin)?;
+            config.kafka_origins.insert(key.clone(), origin);
+            config.kafka.insert(key, value);
+        }
+        Ok(config)
     }
     fn parse(values: &BTreeMap<&'static str, (String, Origin)>) -> Result<Config> {
         fn number<T: std::str::FromStr<Err: fmt::Display>>(
@@ -114,23 +148,34 @@ impl Config {
         let some = |key: &str| Some(value(key)).filter(|(text, _)| !text.is_empty());
         Ok(Config {
             data: value("data").0.into(),
+            brokers: some("brokers").map(|(text, _)| text),
+            instance: some("instance").map_or_else(host, |(text, _)| text),
+            kafka: BTreeMap::new(),
             health: some("health").map(|value| number(&value, "health")).transpose()?,
             learned_model: some("learned-model").map(|(text, _)| text.into()),
             batch_bytes: number(&value("batch-bytes"), "batch-bytes")?,
+            commit_interval: Duration::from_millis(number(
+                &value("commit-interval-ms"),
+                "commit-interval-ms",
+            )?),
             patience: Duration::from_millis(number(&value("patience-ms"), "patience-ms")?),
             sink_max_records: number(&value("sink-max-records"), "sink-max-records")?,
             sink_max_bytes: number(&value("sink-max-bytes"), "sink-max-bytes")?,
             sink_max_age: Duration::from_millis(number(&value("sink-max-age-ms"), "sink-max-age-ms")?),
+            kafka_origins: BTreeMap::new(),
             origins: values.iter().map(|(key, (_, origin))| (*key, origin.clone())).collect(),
         })
     }
     /// Key, value, meaning and origin of everything, as it is.
-    pub fn entries(&self) -> Vec<(&'static str, String, &'static str, Origin)> {
+    pub fn entries(&self) -> Vec<(String, String, &'static str, Origin)> {
         let path = |path: &Option<PathBuf>| {
             path.as_ref().map_or_else(String::new, |path| path.display().to_string())
         };
         let value = |key: &str| match key {
             "data" => self.data.display().to_string(),
+            "brokers" => self.brokers.clone().unwrap_or_default(),
+            "instance" => self.instance.clone(),
+            "commit-interval-ms" => self.commit_interval.as_millis().to_string(),
             "health" => self.health.map_or_else(String::new, |address| address.to_string()),
             "learned-model" => path(&self.learned_model),
             "batch-bytes" => self.batch_bytes.to_string(),
@@ -140,12 +185,46 @@ impl Config {
             _ => self.sink_max_age.as_millis().to_string(),
         };
         let origin = |key: &str| self.origins.get(key).cloned().unwrap_or(Origin::Default);
-        KEYS.iter().map(|(key, meaning, _)| (*key, value(key), *meaning, origin(key))).collect()
+        let own = KEYS.iter().map(|(key, meaning, _)| ((*key).to_owned(), value(key), *meaning, origin(key)));
+        let client = self.kafka.iter().map(|(key, value)| {
+            let shown = if is_secret(key) { "***" } else { value };
+            let origin = self.kafka_origins.get(key).cloned().unwrap_or(Origin::Default);
+            (format!("kafka.{key}"), shown.to_owned(), "a setting of the Kafka client", origin)
+        });
+        own.chain(client).collect()
     }
 }
 
+/// Whether a setting of the Kafka client must not be shown.
+pub fn is_secret(key: &str) -> bool {
+    ["password", "secret", "pem", "oauthbearer.config"].iter().any(|word| key.contains(word))
+}
+
+/// A setting `KEY.file` is `KEY` with what the file has.
+fn from_file(key: String, value: String, origin: &Origin) -> Result<(String, String)> {
+    let Some(base) = key.strip_suffix(".file").filter(|base| is_secret(base)) else {
+        return Ok((key, value));
+    };
+    let text = std::fs::read_to_string(&value)
+        .with_context(|| format!("reading the secret {base} from {value} (kafka.{key}, {origin})"))?;
+    Ok((base.to_owned(), text.trim_end().to_owned()))
+}
+
+/// The host's name, which tells apart processes that were given no name.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "host".to_owned() } else { name.to_owned() }
+}
+
+/// Who a key of the file belongs to.
+enum Key {
+    Own(&'static str),
+    Kafka(String),
+}
+
 /// The keys of a file; an unknown one is an error with its place.
-fn read(path: &Path, text: &str) -> Result<Vec<(&'static str, String)>> {
+fn read(path: &Path, text: &str) -> Result<Vec<(Key, String)>> {
     let table: toml::Table =
         toml::from_str(text).with_context(|| format!("{} is not TOML", path.display()))?;
     let mut found = Vec::new();
@@ -153,6 +232,19 @@ fn read(path: &Path, text: &str) -> Result<Vec<(&'static str, String)>> {
         let line =
             text.lines().position(|line| line.trim_start().starts_with(&key)).map_or(0, |line| line + 1);
         let place = format!("{}:{line}", path.display());
+        if let (toml::Value::Table(settings), "kafka") = (&value, key.as_str()) {
+            for (setting, value) in settings {
+                let value = match value {
+                    toml::Value::String(text) => text.clone(),
+                    toml::Value::Table(_) => {
+                        bail!("{place}: [kafka] has '{setting}' in parts; write \"{setting}.…\" in quotes")
+                    }
+                    other => other.to_string(),
+                };
+                found.push((Key::Kafka(setting.clone()), value));
+            }
+            continue;
+        }
         let Some((known, ..)) = KEYS.iter().find(|(known, ..)| *known == key) else {
             let keys: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
             bail!("{place}: unknown key '{key}'; the keys are {}", keys.join(", "));
@@ -162,7 +254,7 @@ fn read(path: &Path, text: &str) -> Result<Vec<(&'static str, String)>> {
             toml::Value::Integer(number) => number.to_string(),
             other => bail!("{place}: {key} is a string or a whole number, not {}", other.type_str()),
         };
-        found.push((*known, text));
+        found.push((Key::Own(known), text));
     }
     Ok(found)
 }
@@ -176,8 +268,8 @@ mod tests {
         let file = folder.path().join("f.toml");
         std::fs::write(&file, text).unwrap();
         let environment =
-            |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        Config::resolve(Some(&file), environment, flags)
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::resolve(Some(&file), &environment, flags)
     }
     #[test]
     fn flags_beat_the_environment_which_beats_the_file() {
@@ -190,6 +282,29 @@ mod tests {
         assert_eq!(origin("data"), "flag data");
         assert!(origin("batch-bytes").starts_with("file "));
         assert_eq!(origin("health"), "default");
+    }
+    #[test]
+    fn settings_of_the_kafka_client_pass_through_and_secrets_are_not_shown() {
+        let file = "[kafka]\n\"sasl.username\" = 'someone'\n\"sasl.password\" = 'from the file'\n";
+        let config = resolve(file, &[("FASTBREAK_KAFKA_SASL_PASSWORD", "hush")], &[]).unwrap();
+        assert_eq!(config.kafka["sasl.username"], "someone");
+        assert_eq!(config.kafka["sasl.password"], "hush");
+        let shown = config.entries().into_iter().find(|entry| entry.0 == "kafka.sasl.password").unwrap();
+        assert_eq!(
+            (shown.1.as_str(), shown.3.to_string().as_str()),
+            ("***", "environment FASTBREAK_KAFKA_SASL_PASSWORD")
+        );
+    }
+    #[test]
+    fn a_secret_is_read_from_a_file_that_is_named_instead() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "hush\n").unwrap();
+        let path = secret.display().to_string();
+        let config = resolve("", &[("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", &path)], &[]).unwrap();
+        assert_eq!(config.kafka["sasl.password"], "hush");
+        let error = resolve("", &[("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", "/nowhere")], &[]).unwrap_err();
+        assert!(format!("{error:#}").contains("reading the secret sasl.password from /nowhere"), "{error:#}");
     }
     #[test]
     fn an_unknown_key_is_an_error_with_its_place() {

@@ -6,9 +6,9 @@
 //! ends as new, known or dead.
 //! Not here: decoding of payloads (the loaders).
 use anyhow::{Context, Result};
-use runtime::{Chunk, Commit, embedded::EmbeddedLog};
+use runtime::{Chunk, Commit, Storage, log::RawRecord};
 use schemas::{
-    Instant, RawId,
+    Instant,
     raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
     wire::{self, Encoder},
 };
@@ -18,7 +18,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
 };
-use topics::{TopicInfo, partition_of, raw_topic};
+use topics::{partition_of, raw_topic};
 
 /// The topic of lines that could not be routed.
 pub const DEAD_LETTERS: &str = "ingest.dlq";
@@ -75,15 +75,15 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
 
 /// Appends lines to the log in batches.
 pub struct Ingest<'a> {
-    log: &'a mut EmbeddedLog,
+    log: &'a mut dyn Storage,
     encoder: Encoder,
-    events: Vec<(TopicInfo, i32, String, RawId, Vec<u8>)>,
+    events: Vec<RawRecord>,
     dead: Vec<(String, DeadLetter)>,
     bytes: usize,
     total: Ingested,
 }
 impl<'a> Ingest<'a> {
-    pub fn new(log: &'a mut EmbeddedLog) -> Self {
+    pub fn new(log: &'a mut dyn Storage) -> Self {
         let encoder = Encoder::new::<RawEvent>();
         Ingest { log, encoder, events: Vec::new(), dead: Vec::new(), bytes: 0, total: Ingested::default() }
     }

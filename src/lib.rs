@@ -9,4 +9,5 @@ pub mod ingest;
 mod maps;
 pub mod reading;
 pub mod sink;
+pub mod storage;
 pub mod topology;

@@ -3,18 +3,18 @@
 //! Invariant: read-only; a row is the newest record of its key.
 //! Not here: the warehouse's own queries (crate `sinks`).
 use anyhow::Result;
-use runtime::{Chunk, embedded::EmbeddedLog};
+use runtime::{Chunk, Storage};
 use schemas::{Event, Row, ops::LedgerEntry, wire};
 use std::collections::BTreeMap;
 use topics::{Policy, Topic, TopicInfo};
 
 /// All chunks of one partition.
-fn chunks(log: &mut EmbeddedLog, topic: &str, partition: i32) -> Result<Vec<Chunk>> {
+fn chunks(log: &mut dyn Storage, topic: &str, partition: i32) -> Result<Vec<Chunk>> {
     Ok(log.read(topic, partition, 0, usize::MAX)?)
 }
 
 /// Calls `each` with every event of a stream, partition by partition.
-pub fn events<E: Event>(log: &mut EmbeddedLog, topic: &Topic<E>, mut each: impl FnMut(E)) -> Result<()> {
+pub fn events<E: Event>(log: &mut dyn Storage, topic: &Topic<E>, mut each: impl FnMut(E)) -> Result<()> {
     for partition in 0..topic.info.partitions {
         for chunk in chunks(log, topic.info.name, partition)? {
             for record in chunk.records() {
@@ -29,7 +29,7 @@ pub fn events<E: Event>(log: &mut EmbeddedLog, topic: &Topic<E>, mut each: impl 
 
 /// The newest value of each key of a topic's partition.
 fn newest(
-    log: &mut EmbeddedLog,
+    log: &mut dyn Storage,
     topic: &str,
     partition: i32,
     rows: &mut BTreeMap<String, Vec<u8>>,
@@ -48,7 +48,7 @@ fn newest(
 
 /// The rows of a table of which `wanted` likes the key.
 pub fn table<E: Row>(
-    log: &mut EmbeddedLog,
+    log: &mut dyn Storage,
     topic: &Topic<E>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<E>> {
@@ -61,7 +61,7 @@ pub fn table<E: Row>(
 }
 
 /// The content of one table topic: how many rows, and the BLAKE3 hash over keys and values in the order of keys.
-pub fn content(log: &mut EmbeddedLog, topic: TopicInfo) -> Result<(u64, String)> {
+pub fn content(log: &mut dyn Storage, topic: TopicInfo) -> Result<(u64, String)> {
     debug_assert_eq!(topic.policy, Policy::Compact);
     let mut rows = BTreeMap::new();
     for partition in 0..topic.partitions {
@@ -77,7 +77,7 @@ pub fn content(log: &mut EmbeddedLog, topic: TopicInfo) -> Result<(u64, String)>
 }
 
 /// The accounts, by processor and version.
-pub fn accounts(log: &mut EmbeddedLog, from: i64) -> Result<BTreeMap<(String, i64), LedgerEntry>> {
+pub fn accounts(log: &mut dyn Storage, from: i64) -> Result<BTreeMap<(String, i64), LedgerEntry>> {
     let mut accounts: BTreeMap<(String, i64), LedgerEntry> = BTreeMap::new();
     for chunk in log.read(topics::LEDGER.info.name, 0, from, usize::MAX)? {
         for record in chunk.records() {
@@ -90,6 +90,6 @@ pub fn accounts(log: &mut EmbeddedLog, from: i64) -> Result<BTreeMap<(String, i6
 }
 
 /// Where the ledger ends, to read what a run adds to it.
-pub fn ledger_end(log: &EmbeddedLog) -> Result<i64> {
+pub fn ledger_end(log: &mut dyn Storage) -> Result<i64> {
     Ok(log.ends()?.get(&(topics::LEDGER.info.name.to_owned(), 0)).copied().unwrap_or(0))
 }

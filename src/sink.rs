@@ -7,10 +7,10 @@
 use crate::topology::SINK;
 use anyhow::{Context, Result};
 use runtime::{
-    Chunk, Commit, Halt, Log, Source, Wake,
+    Chunk, Commit, Halt, Member, Wake,
     engine::dead_letters_of,
     log::At,
-    member::{Member, Reader, Signals},
+    member::{Reader, Signals},
 };
 use schemas::{
     Instant,
@@ -56,7 +56,7 @@ pub struct Windowing {
 
 /// One sink over one log and one warehouse.
 pub struct Sink {
-    member: Member,
+    member: Box<dyn Member>,
     warehouse: Sqlite,
     writer: Writer,
     signals: Arc<Signals>,
@@ -65,9 +65,9 @@ pub struct Sink {
 
 impl Sink {
     /// Opens the warehouse for this log and puts the newest plan in order.
-    pub fn open(mut member: Member, data: &Path, signals: Arc<Signals>) -> Result<Sink> {
+    pub fn open(mut member: Box<dyn Member>, data: &Path, signals: Arc<Signals>) -> Result<Sink> {
         let mut warehouse = Sqlite::open(&warehouse_path(data))?;
-        let log = member.log().id()?;
+        let log = member.storage().id()?;
         let epoch = warehouse.claim(&log)?;
         let adopting = warehouse.standing()?.adopting;
         let writer = Writer { sink: SINK.to_owned(), log, epoch };
@@ -106,7 +106,7 @@ impl Sink {
     fn rebuild(&mut self, plan: &BatchPlan) -> Result<Option<Batch>> {
         let mut records = Vec::new();
         for ((input, partition), range) in &plan.ranges {
-            for chunk in self.member.log().read(input.topic(), *partition, range.first, usize::MAX)? {
+            for chunk in self.member.storage().read(input.topic(), *partition, range.first, usize::MAX)? {
                 for record in chunk.records() {
                     let record = record?;
                     if range.holds(record.offset) {
@@ -119,7 +119,7 @@ impl Sink {
         Ok(Batch::rebuild(records))
     }
     fn committed(&mut self) -> Result<Positions> {
-        let committed = self.member.log().positions(SINK)?;
+        let committed = self.member.storage().positions(SINK)?;
         // A reader is registered at 0 before it has read anything.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);
         let known = read
@@ -131,7 +131,7 @@ impl Sink {
             return Ok(None);
         }
         let mut newest = None;
-        for chunk in self.member.log().read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX)? {
+        for chunk in self.member.storage().read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX)? {
             for record in chunk.records() {
                 if let Some(bytes) = record?.value {
                     newest = Some(wire::decode::<SinkBatchPlanned>(bytes)?);
@@ -192,7 +192,7 @@ impl Sink {
         let mut window = Window::new(windowing.limits);
         loop {
             match self.member.wake() {
-                Wake::Assigned(_) | Wake::Revoked(_) => {}
+                Wake::Assigned(_) | Wake::Revoked(_) | Wake::Lost => {}
                 Wake::Records(chunks) => {
                     for (at, chunk) in &chunks {
                         self.gather(&mut window, at, chunk)?;

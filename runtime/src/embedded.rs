@@ -4,8 +4,11 @@
 //! the same time. WAL, `synchronous=FULL`: a commit survives `kill -9` and power loss, so offsets are never used twice.
 //! Invariant: a chunk, its positions and everything else of a commit are in one transaction. Compaction keeps offsets and stays
 //! below the least position of any reader.
-//! Not here: the loop, waking (`member`).
+//! Not here: the loop (`log::run`).
 mod compact;
+mod member;
+mod storage;
 mod store;
 
+pub use member::EmbeddedMember;
 pub use store::{EmbeddedLog, RunLock, TopicState};

@@ -31,6 +31,8 @@ pub trait Node: Send {
     fn is_view(&self) -> bool;
     fn assign(&mut self, partition: i32, restored: Restored) -> Result<(), Halt>;
     fn revoke(&mut self, partition: i32);
+    /// Drops everything that is held or not committed.
+    fn reset(&mut self);
     fn push(&mut self, topic: &str, partition: i32, chunk: &Chunk) -> Result<(), Halt>;
     /// Whether there is anything to commit.
     fn has_work(&self) -> bool;

@@ -15,4 +15,4 @@ pub mod supervisor;
 
 pub use chunk::{Chunk, Record};
 pub use engine::Node;
-pub use log::{Commit, Halt, Log, Restored, Source, Wake};
+pub use log::{Commit, Halt, Log, Member, Restored, Source, Storage, Wake};

@@ -1,11 +1,22 @@
 //! The log as a processor sees it: what can wake it, what it reads on assignment, and what it makes durable.
 //!
-//! Two traits, small enough for a Kafka transaction and for one SQL transaction alike: `Source::wake` and `Log::commit`.
+//! Two traits, small enough for a Kafka transaction and for one SQL transaction alike: `Source::wake` and `Log::commit`. `Storage` is
+//! the log to everyone else: verbs that read it, ingest, the supervisor.
 //! Invariant: `next` always means the offset to read next. A commit is atomic: outputs, changelog, dead letters, accounts and input
 //! positions become durable together or not at all.
 //! Not here: any particular log.
-use crate::chunk::{Chunk, Damaged};
-use std::collections::BTreeMap;
+use crate::{
+    board::Board,
+    chunk::{Chunk, Damaged},
+    engine::Node,
+    member::{Limits, Reader, Signals},
+};
+use schemas::RawId;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use topics::TopicInfo;
 
 /// A topic and partition.
 pub type At = (&'static str, i32);
@@ -15,8 +26,10 @@ pub type At = (&'static str, i32);
 pub enum Wake {
     /// Partitions are handed to this instance: restore, derive, go on.
     Assigned(Vec<i32>),
-    /// Partitions are taken away: commit, drop, then let them go.
+    /// Partitions are taken away: commit, then let them go.
     Revoked(Vec<i32>),
+    /// Partitions were taken away unasked: what is not committed is somebody else's to do.
+    Lost,
     /// Records, per topic and partition in order.
     Records(Vec<(At, Chunk)>),
     /// Nothing to read now.
@@ -58,6 +71,14 @@ pub enum Halt {
     Damaged(#[from] Damaged),
     #[error("the log {path}: {reason}; {next}")]
     Log { path: String, reason: String, next: String },
+    #[error("{processor}'s work was interrupted: {reason}; nothing of it is durable and it is done again")]
+    Interrupted { processor: String, reason: String },
+    #[error("{processor} was fenced: {reason}\nnext: {next}")]
+    Fenced { processor: String, reason: String, next: String },
+    #[error("the brokers {brokers} are not reachable: {reason}\nnext: {next}")]
+    Unreachable { brokers: String, reason: String, next: String },
+    #[error("{what} is refused: {reason}\nnext: {next}")]
+    Refused { what: String, reason: String, next: String },
     #[error("the sink: {0}")]
     Sink(String),
 }
@@ -70,26 +91,78 @@ pub trait Source {
 
 /// What makes a processor's work durable.
 pub trait Log {
-    fn restore(&mut self, partition: i32) -> Result<Restored, Halt>;
+    /// What a partition's memory is made from; `None` when this instance held it before and nobody has written since, so that what it
+    /// holds stands.
+    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, Halt>;
+    /// Makes a micro-batch durable. After [`Halt::Interrupted`] nothing of it is, and the member hands its partitions out again.
     fn commit(&mut self, commit: Commit) -> Result<(), Halt>;
 }
 
+/// A processor instance's place on a log: its consumer group, its partitions, its transactions.
+pub trait Member: Source + Log + Send {
+    /// Goes on from given positions, as after a restart.
+    fn seek(&mut self, next: BTreeMap<At, i64>);
+    /// Whether it has read all there is, and nobody upstream of it in this process is about to write more.
+    fn is_caught_up(&self) -> bool;
+    /// The log itself, to read what is in it.
+    fn storage(&mut self) -> &mut dyn Storage;
+}
+
+/// How many records lie below a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    Exactly(i64),
+    /// Some may have been compacted or deleted.
+    AtLeast(i64),
+}
+
+/// A raw event on its way into the log: topic, partition, key, identity, encoded event.
+pub type RawRecord = (TopicInfo, i32, String, RawId, Vec<u8>);
+
+/// A log, as everyone but a processor sees it.
+pub trait Storage: Send {
+    /// Names this log: another, or a rebuilt one, has another id.
+    fn id(&mut self) -> Result<String, Halt>;
+    /// What a person calls it: its path, or its brokers.
+    fn name(&self) -> String;
+    /// The records from an offset on, up to about so many bytes and to the end as it was at the call; at least one record when there is any.
+    fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt>;
+    /// Where each topic's partitions end.
+    fn ends(&mut self) -> Result<BTreeMap<(String, i32), i64>, Halt>;
+    /// The offsets that a consumer group reads next.
+    fn positions(&mut self, group: &str) -> Result<BTreeMap<(String, i32), i64>, Halt>;
+    /// What a fresh instance would find in a partition.
+    fn restore(&mut self, reader: &Reader, partition: i32) -> Result<Restored, Halt>;
+    /// How many records lie below a position.
+    fn count(&mut self, topic: &str, partition: i32, below: i64) -> Result<Count, Halt>;
+    /// Appends raw events that are not in the log yet, and what else belongs to them, at once; answers how many were new.
+    fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt>;
+    /// Claims the right to run processors here, for as long as this value lives.
+    fn claim(&mut self) -> Result<(), Halt>;
+    /// A place for a processor instance. Only after [`Storage::claim`].
+    fn join(
+        &mut self,
+        reader: Reader,
+        limits: Limits,
+        signals: Arc<Signals>,
+    ) -> Result<Box<dyn Member>, Halt>;
+    /// What has to be done now and then: tell the board what others appended, compact.
+    fn tend(&mut self, board: &Board) -> Result<(), Halt>;
+    /// Whether these readers have committed having read all that their topics hold.
+    fn is_caught_up(&mut self, readers: &[Reader]) -> Result<bool, Halt>;
+}
+
 /// The loop of one processor instance, until shutdown or a halt.
-pub fn run(node: &mut dyn crate::engine::Node, member: &mut (impl Source + Log)) -> Result<(), Halt> {
+pub fn run(node: &mut dyn Node, member: &mut dyn Member) -> Result<(), Halt> {
+    let mut held = BTreeSet::new();
     loop {
         let wake = member.wake();
         let last = matches!(wake, Wake::Shutdown);
         match wake {
-            Wake::Assigned(partitions) => {
-                for partition in partitions {
-                    let restored = member.restore(partition)?;
-                    node.assign(partition, restored)?;
-                }
-            }
-            Wake::Revoked(partitions) => {
-                commit(node, member)?;
-                partitions.into_iter().for_each(|partition| node.revoke(partition));
-            }
+            Wake::Assigned(partitions) => assign(node, member, &mut held, &partitions)?,
+            // The memory is kept until somebody else may have changed what it was made from.
+            Wake::Revoked(_) => {}
+            Wake::Lost => forget(node, &mut held),
             Wake::Records(chunks) => {
                 for ((topic, partition), chunk) in &chunks {
                     node.push(topic, *partition, chunk)?;
@@ -98,14 +171,51 @@ pub fn run(node: &mut dyn crate::engine::Node, member: &mut (impl Source + Log))
             Wake::Dry | Wake::Shutdown => {}
             Wake::Failed(halt) => return Err(halt),
         }
-        commit(node, member)?;
+        match commit(node, member) {
+            Err(Halt::Interrupted { reason, .. }) if !last => {
+                tracing::warn!(
+                    processor = node.name(),
+                    reason,
+                    "nothing of a commit is durable, doing it again"
+                );
+                forget(node, &mut held);
+            }
+            committed => committed?,
+        }
         if last {
             return Ok(());
         }
     }
 }
 
-fn commit(node: &mut dyn crate::engine::Node, log: &mut impl Log) -> Result<(), Halt> {
+fn assign(
+    node: &mut dyn Node,
+    member: &mut dyn Member,
+    held: &mut BTreeSet<i32>,
+    partitions: &[i32],
+) -> Result<(), Halt> {
+    let gone: Vec<i32> = held.iter().copied().filter(|partition| !partitions.contains(partition)).collect();
+    for partition in gone {
+        held.remove(&partition);
+        node.revoke(partition);
+    }
+    for partition in partitions {
+        if let Some(restored) = member.restore(*partition)? {
+            node.revoke(*partition);
+            node.assign(*partition, restored)?;
+        }
+        held.insert(*partition);
+    }
+    Ok(())
+}
+
+/// Drops everything that is not durable.
+fn forget(node: &mut dyn Node, held: &mut BTreeSet<i32>) {
+    node.reset();
+    held.clear();
+}
+
+fn commit(node: &mut dyn Node, log: &mut dyn Member) -> Result<(), Halt> {
     match node.has_work() {
         true => log.commit(node.take()?),
         false => Ok(()),

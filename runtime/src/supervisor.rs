@@ -1,66 +1,45 @@
-//! The supervisor: every processor on its own thread over one embedded log, until told to stop or until there is nothing left.
+//! The supervisor: every processor on its own thread over one log, until told to stop or until there is nothing left.
 //!
 //! Invariant: the first halt stops everyone, each after committing what it had read; caught up means that every reader's committed
 //! positions are the ends of its topics, in one consistent look at the log.
 //! Not here: what the processors are, and the sink's loop.
 use crate::{
-    embedded::{EmbeddedLog, RunLock},
     engine::Node,
-    log::{self, Halt},
-    member::{Limits, Member, Reader, Signals},
+    log::{self, Halt, Member, Storage},
+    member::{Limits, Reader, Signals},
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
-use topics::TopicInfo;
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
+
+/// How long to sleep between looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The work of a reader that is not a node: the sink.
-pub type Extra = Box<dyn FnOnce(Member) -> Result<(), Halt> + Send>;
+pub type Extra = Box<dyn FnOnce(Box<dyn Member>) -> Result<(), Halt> + Send>;
 
 /// A running topology.
 pub struct Supervisor {
-    folder: PathBuf,
+    storage: Box<dyn Storage>,
     signals: Arc<Signals>,
-    readers: Vec<(String, Vec<TopicInfo>)>,
-    names: Vec<&'static str>,
+    readers: Vec<Reader>,
     threads: Vec<JoinHandle<Result<(), Halt>>>,
-    log: EmbeddedLog,
-    _lock: RunLock,
 }
 
 impl Supervisor {
     /// Starts all processors, and further readers with their work.
     pub fn start(
-        folder: &Path,
+        mut storage: Box<dyn Storage>,
         nodes: Vec<Box<dyn Node>>,
         extras: Vec<(Reader, Extra)>,
         limits: Limits,
         signals: Arc<Signals>,
     ) -> Result<Self, Halt> {
-        let lock = EmbeddedLog::lock(folder)?;
-        let log = EmbeddedLog::open(folder)?;
-        log.ends()?
-            .into_iter()
-            .for_each(|((topic, partition), end)| signals.board.advance(&topic, partition, end));
-        let mut supervisor = Supervisor {
-            folder: folder.into(),
-            signals,
-            readers: Vec::new(),
-            names: Vec::new(),
-            threads: Vec::new(),
-            log,
-            _lock: lock,
-        };
+        storage.claim()?;
+        storage.tend(&signals.board)?;
+        let mut supervisor = Supervisor { storage, signals, readers: Vec::new(), threads: Vec::new() };
         let readers = Reader::of(&nodes);
         for (mut node, reader) in nodes.into_iter().zip(readers) {
-            supervisor.spawn(
-                reader,
-                limits,
-                Box::new(move |mut member| log::run(node.as_mut(), &mut member)),
-            )?;
+            let work = move |mut member: Box<dyn Member>| log::run(node.as_mut(), member.as_mut());
+            supervisor.spawn(reader, limits, Box::new(work))?;
         }
         for (reader, work) in extras {
             supervisor.spawn(reader, limits, work)?;
@@ -68,12 +47,9 @@ impl Supervisor {
         Ok(supervisor)
     }
     fn spawn(&mut self, reader: Reader, limits: Limits, work: Extra) -> Result<(), Halt> {
-        self.log.retire_others(&reader.group)?;
-        self.log.register(&reader.group, &reader.inputs)?;
-        self.readers.push((reader.group.clone(), reader.inputs.clone()));
+        self.readers.push(reader.clone());
         let name = reader.name;
-        self.names.push(name);
-        let member = Member::new(EmbeddedLog::open(&self.folder)?, self.signals.clone(), reader, limits);
+        let member = self.storage.join(reader, limits, self.signals.clone())?;
         let signals = self.signals.clone();
         let work = move || {
             let outcome = work(member);
@@ -84,7 +60,7 @@ impl Supervisor {
         };
         let thread = std::thread::Builder::new().name(name.into()).spawn(work);
         let thread = thread.map_err(|error| Halt::Log {
-            path: self.folder.display().to_string(),
+            path: self.storage.name(),
             reason: format!("no thread for {name}: {error}"),
             next: "raise the process limit".into(),
         })?;
@@ -94,40 +70,24 @@ impl Supervisor {
     pub fn signals(&self) -> Arc<Signals> {
         self.signals.clone()
     }
-    /// Looks for what other processes appended.
-    fn look(&mut self) -> Result<(), Halt> {
-        for ((topic, partition), end) in self.log.ends()? {
-            if self.signals.board.end(&topic, partition) < end {
-                self.signals.board.advance(&topic, partition, end);
-                self.signals.board.wake();
-            }
-        }
-        Ok(())
-    }
     /// Whether everyone has restored, and everything is read, derived and written.
     fn is_caught_up(&mut self) -> Result<bool, Halt> {
-        let dry = self.names.iter().all(|name| self.signals.board.is_dry(name));
-        Ok(dry && self.log.is_caught_up(&self.readers)?)
+        let dry = self.readers.iter().all(|reader| self.signals.board.is_dry(reader.name));
+        Ok(dry && self.storage.is_caught_up(&self.readers)?)
     }
     /// Runs until stopped, or until caught up when asked to; `each` is called between looks.
-    pub fn watch(mut self, until_caught_up: bool, mut each: impl FnMut(&EmbeddedLog)) -> Result<(), Halt> {
-        let mut version = -1;
-        let mut compacted = Instant::now();
+    pub fn watch(
+        mut self,
+        until_caught_up: bool,
+        mut each: impl FnMut(&mut dyn Storage),
+    ) -> Result<(), Halt> {
         while !self.signals.is_stopping() {
-            let now = self.log.data_version()?;
-            if now != version {
-                version = now;
-                self.look()?;
-            }
+            self.storage.tend(&self.signals.board)?;
             if until_caught_up && self.is_caught_up()? {
                 break;
             }
-            if compacted.elapsed() > Duration::from_secs(10) {
-                self.log.compact_one(None)?;
-                compacted = Instant::now();
-            }
-            each(&self.log);
-            std::thread::sleep(Duration::from_millis(10));
+            each(self.storage.as_mut());
+            std::thread::sleep(LOOK_EVERY);
         }
         self.join()
     }

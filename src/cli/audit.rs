@@ -3,11 +3,11 @@ use super::{Ended, Output, output};
 use crate::{config::Config, reading, sink, topology};
 use anyhow::Result;
 use processors::names::{Resolution, decide};
-use runtime::Log;
 use runtime::{
-    embedded::EmbeddedLog,
+    Storage,
     engine::{Node, dead_letters_of},
-    member::{Limits, Member, Reader, Signals},
+    log::Count,
+    member::Reader,
 };
 use schemas::{
     EasternDate,
@@ -18,8 +18,8 @@ use schemas::{
 };
 use serde::Serialize;
 use sinks::{Sqlite, Warehouse};
-use std::{collections::BTreeMap, sync::Arc};
-use topics::Policy;
+use std::collections::BTreeMap;
+use topics::{Policy, TopicInfo};
 
 #[derive(Serialize)]
 struct Report {
@@ -69,8 +69,8 @@ struct Content {
 }
 
 pub fn audit(config: &Config, output: Output) -> Result<Ended> {
-    let mut log = EmbeddedLog::open(&config.data)?;
-    let accounts = reading::accounts(&mut log, 0)?;
+    let mut log = crate::storage::open(config)?;
+    let accounts = reading::accounts(log.as_mut(), 0)?;
     let mut nodes = topology::topology(super::run::predictor(config)?);
     let readers = Reader::of(&nodes);
     let (mut processors, mut parked) = (Vec::new(), Vec::new());
@@ -82,14 +82,14 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
             .or(version.clone().max());
         let entry =
             accounts.get(&(node.name().to_owned(), version.unwrap_or(0))).cloned().unwrap_or_default();
-        let waiting = recount(node.as_mut(), reader, config)?;
+        let waiting = recount(node.as_mut(), reader, log.as_mut())?;
         let mut wrong = imbalances(&entry);
-        compare(&mut wrong, "records read", entry.read, positions(&log, &reader.group)?);
+        compare_read(&mut wrong, entry.read, log.as_mut(), &reader.group, &reader.inputs)?;
         compare(&mut wrong, "records parked", entry.parked, waiting.0);
         if !node.is_view() {
             let all = accounts.iter().filter(|((name, _), _)| name == node.name());
             let in_ledger = all.map(|(_, entry)| entry.rejected).sum();
-            compare(&mut wrong, "records rejected", in_ledger, rejected(&mut log, node.name(), reader)?);
+            compare(&mut wrong, "records rejected", in_ledger, rejected(log.as_mut(), node.name(), reader)?);
         }
         let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
         waiting.1.into_iter().for_each(|waits| by_key.entry(waits.key).or_default().push(waits.what));
@@ -98,14 +98,14 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
     }
     let of_sink = accounts.get(&(topology::SINK.to_owned(), 0)).cloned().unwrap_or_default();
     let mut wrong = imbalances(&of_sink);
-    compare(&mut wrong, "records read", of_sink.read, positions(&log, topology::SINK)?);
+    compare_read(&mut wrong, of_sink.read, log.as_mut(), topology::SINK, &topology::sink_inputs())?;
     processors.push(account(topology::SINK, &of_sink, wrong));
 
     let tables =
         topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact && !topic.name.starts_with("ops."));
     let mut contents = Vec::new();
     for topic in tables {
-        let (rows, hash) = reading::content(&mut log, *topic)?;
+        let (rows, hash) = reading::content(log.as_mut(), *topic)?;
         contents.push(Content { name: topic.name.to_owned(), rows, hash });
     }
     let path = sink::warehouse_path(&config.data);
@@ -119,7 +119,7 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         hash: table.hash,
     });
     let balanced = processors.iter().all(|account| account.wrong.is_empty());
-    let names = names(&mut log)?;
+    let names = names(log.as_mut())?;
     let report =
         Report { balanced, processors, parked, names, topics: contents, warehouse: warehouse.collect() };
     output::print(output, &report, show)?;
@@ -130,19 +130,17 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
 fn recount(
     node: &mut dyn Node,
     reader: &Reader,
-    config: &Config,
+    log: &mut dyn Storage,
 ) -> Result<(i64, Vec<processors::view::Waiting>)> {
-    let log = EmbeddedLog::open(&config.data)?;
-    let mut member = Member::new(log, Arc::new(Signals::default()), reader.clone(), Limits::default());
     for partition in 0..topics::PARTITIONS {
-        let restored = member.restore(partition)?;
+        let restored = log.restore(reader, partition)?;
         node.assign(partition, restored)?;
     }
     Ok(node.waiting())
 }
 
 /// The resolution rate by source, from the teams' answers as they stand.
-fn names(log: &mut EmbeddedLog) -> Result<Vec<Resolved>> {
+fn names(log: &mut dyn Storage) -> Result<Vec<Resolved>> {
     let mut asked: BTreeMap<(Source, String, EasternDate, String), Vec<NameStep>> = BTreeMap::new();
     for row in reading::table(log, &topics::NAMES, |_| true)? {
         for answer in row.answers {
@@ -187,12 +185,32 @@ fn compare(wrong: &mut Vec<String>, what: &str, ledger: i64, found: i64) {
         wrong.push(format!("{what}: the ledger has {ledger}, the log {found}"));
     }
 }
-/// Records below the committed positions: offsets are dense when written.
-fn positions(log: &EmbeddedLog, group: &str) -> Result<i64> {
-    Ok(log.positions(group)?.values().sum())
+/// Compares the records read with those below the committed positions.
+fn compare_read(
+    wrong: &mut Vec<String>,
+    read: i64,
+    log: &mut dyn Storage,
+    group: &str,
+    inputs: &[TopicInfo],
+) -> Result<()> {
+    let positions = log.positions(group)?;
+    let (mut found, mut is_exact) = (0, true);
+    for ((topic, partition), next) in positions {
+        if !inputs.iter().any(|input| input.name == topic) {
+            continue;
+        }
+        match log.count(&topic, partition, next)? {
+            Count::Exactly(n) => found += n,
+            Count::AtLeast(n) => (found, is_exact) = (found + n, false),
+        }
+    }
+    if is_exact || read < found {
+        compare(wrong, "records read", read, found);
+    }
+    Ok(())
 }
 /// Whole records among a loader's dead letters, each once whatever its rows.
-fn rejected(log: &mut EmbeddedLog, name: &str, reader: &Reader) -> Result<i64> {
+fn rejected(log: &mut dyn Storage, name: &str, reader: &Reader) -> Result<i64> {
     let mut rejected = 0;
     let partitions = reader.inputs.iter().map(|input| input.partitions).max().unwrap_or(0);
     for partition in 0..partitions {

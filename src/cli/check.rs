@@ -3,7 +3,6 @@ use super::{Ended, Output, output};
 use crate::{config::Config, sink, topology};
 use anyhow::Result;
 use processors::predictor::Predictor;
-use runtime::embedded::EmbeddedLog;
 use serde::Serialize;
 use sinks::{Sqlite, Warehouse};
 
@@ -20,11 +19,11 @@ fn line(what: impl Into<String>, wrong: Result<(), String>) -> Line {
 
 pub fn check(config: &Config, output: Output) -> Result<Ended> {
     let mut lines = vec![line("configuration", Ok(()))];
-    let log = EmbeddedLog::open(&config.data);
-    let id = log.as_ref().ok().and_then(|log| log.id().ok());
+    let log = crate::storage::open(config).and_then(|mut log| Ok(log.id()?));
+    let id = log.as_ref().ok().cloned();
     lines.push(line(
         format!("log in {}", config.data.display()),
-        log.map(|_| ()).map_err(|halt| halt.to_string()),
+        log.map(|_| ()).map_err(|error| output::chain(&error)),
     ));
     let wrong = schemas::registry::check();
     lines.push(line(

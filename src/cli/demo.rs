@@ -2,7 +2,6 @@
 use super::{Ended, Output, output, slate};
 use crate::{config::Config, ingest::Ingest, sink};
 use anyhow::Result;
-use runtime::embedded::EmbeddedLog;
 use serde::Serialize;
 use sinks::sqlite::{Coverage, PlayerSlate, Reader};
 use std::time::Instant;
@@ -19,7 +18,9 @@ struct Report {
 
 pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Result<Ended> {
     let started = Instant::now();
+    // A demonstration is nothing for brokers that others use.
     let mut config = config.clone();
+    config.brokers = None;
     if !has_folder {
         config.data = config.data.join(format!("demo-{seed}"));
     }
@@ -31,8 +32,8 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
         day.before.len(),
         day.now
     ));
-    let mut log = EmbeddedLog::open(&config.data)?;
-    let mut ingest = Ingest::new(&mut log);
+    let mut log = crate::storage::open(&config)?;
+    let mut ingest = Ingest::new(log.as_mut());
     for (number, event) in day.before.iter().enumerate() {
         ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
     }
@@ -46,7 +47,7 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
     let reader = Reader::open(&warehouse)?;
     let report = Report {
         date: day.date.to_string(),
-        log: log.path().display().to_string(),
+        log: log.name(),
         warehouse: warehouse.display().to_string(),
         seconds: started.elapsed().as_secs_f64(),
         slate: reader.slate(day.date)?,

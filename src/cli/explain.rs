@@ -3,7 +3,7 @@ use super::{Ended, Output, output};
 use crate::{config::Config, reading};
 use anyhow::{Result, bail};
 use processors::names::Name;
-use runtime::embedded::EmbeddedLog;
+use runtime::Storage;
 use schemas::{
     EasternDate, Instant, Matchup, PlayerId, RawId,
     features::{FEATURES, Feature, Features},
@@ -53,11 +53,11 @@ struct EventRow {
 }
 
 pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output) -> Result<Ended> {
-    let mut log = EmbeddedLog::open(&config.data)?;
+    let mut log = crate::storage::open(config)?;
     let wanted = Name::new(player);
     let id: Option<PlayerId> = player.parse().ok();
     let of_player = id.map(|id| format!("{id}/"));
-    let all = reading::table(&mut log, &topics::FEATURES, |key| {
+    let all = reading::table(log.as_mut(), &topics::FEATURES, |key| {
         of_player.as_ref().is_none_or(|id| key.starts_with(id.as_str()))
     })?;
     let mut found: Vec<Features> = all
@@ -72,27 +72,27 @@ pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output)
         bail!("several players are called {player}: name one of the ids {}", ids.join(", "));
     }
     let key = format!("{}/{}", row.player, row.game);
-    let Some(prediction) = newest::<Prediction>(&mut log, &topics::PREDICTIONS, &key)? else {
+    let Some(prediction) = newest::<Prediction>(log.as_mut(), &topics::PREDICTIONS, &key)? else {
         bail!("the predictor has not read the features of {key} yet; run `fastbreak run --until-caught-up`");
     };
     let season = row.game.season();
     let prefix = format!("{}/", row.player);
     let games: Vec<PlayerGame> =
-        reading::table(&mut log, &topics::PLAYER_GAMES, |key| key.starts_with(&prefix))?;
+        reading::table(log.as_mut(), &topics::PLAYER_GAMES, |key| key.starts_with(&prefix))?;
     let mut games: Vec<GameRow> = games
         .iter()
         .filter(|game| game.game.season() == season)
         .filter_map(|game| believed(game, &row))
         .collect();
     games.sort_by(|a, b| (&a.date, &a.game).cmp(&(&b.date, &b.game)));
-    let events = events(&mut log, &row, &games)?;
+    let events = events(log.as_mut(), &row, &games)?;
     let report = Report {
         input_version: format!("{:016x}", prediction.input_version),
         model_version: format!("{:016x}", prediction.model_version),
         features: FEATURES.into_iter().zip(row.vector.iter().copied()).collect(),
-        candidate: newest(&mut log, &topics::SLATE_ENTRIES, &key)?,
-        market: newest(&mut log, &topics::MARKETS, &key)?,
-        availability: newest(&mut log, &topics::AVAILABILITY, &key)?,
+        candidate: newest(log.as_mut(), &topics::SLATE_ENTRIES, &key)?,
+        market: newest(log.as_mut(), &topics::MARKETS, &key)?,
+        availability: newest(log.as_mut(), &topics::AVAILABILITY, &key)?,
         prediction,
         row,
         games,
@@ -102,7 +102,7 @@ pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output)
     Ok(Ended::Done)
 }
 
-fn newest<E: schemas::Row>(log: &mut EmbeddedLog, topic: &Topic<E>, key: &str) -> Result<Option<E>> {
+fn newest<E: schemas::Row>(log: &mut dyn Storage, topic: &Topic<E>, key: &str) -> Result<Option<E>> {
     Ok(reading::table(log, topic, |known| known == key)?.pop())
 }
 
@@ -124,7 +124,7 @@ fn believed(game: &PlayerGame, row: &Features) -> Option<GameRow> {
 }
 
 /// The raw events that the believed steps name, and all that spoke of the game itself.
-fn events(log: &mut EmbeddedLog, row: &Features, games: &[GameRow]) -> Result<Vec<EventRow>> {
+fn events(log: &mut dyn Storage, row: &Features, games: &[GameRow]) -> Result<Vec<EventRow>> {
     let mut said: BTreeMap<RawId, String> = BTreeMap::new();
     for game in games {
         if let Ok(raw) = game.raw.parse() {

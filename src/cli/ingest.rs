@@ -5,7 +5,6 @@ use crate::{
     ingest::{DEAD_LETTERS, Ingest, Ingested, open},
 };
 use anyhow::{Context, Result};
-use runtime::embedded::EmbeddedLog;
 use serde::Serialize;
 use std::{io::BufRead, path::PathBuf};
 
@@ -18,7 +17,7 @@ struct Report {
 }
 
 pub fn ingest(config: &Config, files: &[PathBuf], output: Output) -> Result<Ended> {
-    let mut log = EmbeddedLog::open(&config.data)?;
+    let mut log = crate::storage::open(config)?;
     let mut total = Ingested::default();
     for path in files {
         let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
@@ -26,7 +25,7 @@ pub fn ingest(config: &Config, files: &[PathBuf], output: Output) -> Result<Ende
         let ticked = bar.clone();
         let mut reader = open(path, move |bytes| ticked.inc(bytes))?;
         let origin = path.display().to_string();
-        let mut ingest = Ingest::new(&mut log);
+        let mut ingest = Ingest::new(log.as_mut());
         let (mut line, mut number) = (Vec::new(), 0);
         loop {
             line.clear();

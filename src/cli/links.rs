@@ -2,7 +2,6 @@
 use super::{Ended, Output, output};
 use crate::{config::Config, ingest::Ingest, sink};
 use anyhow::{Result, bail};
-use runtime::embedded::EmbeddedLog;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -21,8 +20,8 @@ pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output
         "source": "operator", "feed": "identity-links", "key": spelling, "fetched_at": known_at,
         "payload": {"links": [{"spelling": spelling, "player_id": player}]},
     });
-    let mut log = EmbeddedLog::open(&config.data)?;
-    let mut ingest = Ingest::new(&mut log);
+    let mut log = crate::storage::open(config)?;
+    let mut ingest = Ingest::new(log.as_mut());
     ingest.line("links", 1, event.to_string().as_bytes())?;
     ingest.finish()?;
     let linked = Linked { spelling: spelling.to_owned(), player_id: player, known_at };

@@ -5,7 +5,6 @@ use anyhow::{Context, Result, bail};
 use console::Probe;
 use processors::predictor::{Artefact, Predictor};
 use runtime::{
-    embedded::EmbeddedLog,
     member::{Limits, Reader, Signals},
     supervisor::Supervisor,
 };
@@ -34,10 +33,10 @@ struct Committed {
 
 pub fn run(config: &Config, until_caught_up: bool, only: &[String], output: Output) -> Result<Ended> {
     let started = Instant::now();
-    let mut log = EmbeddedLog::open(&config.data)?;
-    let from = reading::ledger_end(&log)?;
+    let mut log = crate::storage::open(config)?;
+    let from = reading::ledger_end(log.as_mut())?;
     go(config, until_caught_up, only)?;
-    let accounts = reading::accounts(&mut log, from)?;
+    let accounts = reading::accounts(log.as_mut(), from)?;
     let processors = accounts.into_iter().map(|((processor, _), entry)| Committed {
         processor,
         read: entry.read,
@@ -103,12 +102,13 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
         let work = sink::work(&config.data, signals.clone(), windowing);
         extras.push((sink::reader(&readers), work));
     }
-    let supervisor = Supervisor::start(&config.data, nodes, extras, limits, signals.clone())?;
+    let supervisor =
+        Supervisor::start(crate::storage::open(config)?, nodes, extras, limits, signals.clone())?;
     listen(health, signals)?;
     let progress = output::spinner();
     let mut shown = Instant::now();
     supervisor.watch(until_caught_up, |log| {
-        if shown.elapsed() > Duration::from_millis(200) {
+        if shown.elapsed() > Duration::from_millis(200) && !progress.is_hidden() {
             shown = Instant::now();
             if let Ok(ends) = log.ends() {
                 let of = |topic: topics::TopicInfo| -> i64 {
@@ -165,7 +165,7 @@ pub fn adopt(config: &Config, output: Output) -> Result<Ended> {
         log: String,
         epoch: i64,
     }
-    let log = EmbeddedLog::open(&config.data)?.id()?;
+    let log = crate::storage::open(config)?.id()?;
     let epoch = Sqlite::open(&sink::warehouse_path(&config.data))?.adopt(&log)?;
     output::print(output, &Adopted { log, epoch }, |adopted| {
         format!(

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 #[derive(Serialize)]
 struct Entry {
-    key: &'static str,
+    key: String,
     value: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<Origin>,
@@ -22,7 +22,7 @@ pub fn config(config: &Config, origin: bool, output: Output) -> Result<Ended> {
     output::print(output, &entries, |entries| {
         let rows = entries.iter().map(|entry| {
             let origin = entry.origin.as_ref().map_or_else(String::new, ToString::to_string);
-            [entry.key.to_owned(), entry.value.clone(), origin, entry.meaning.to_owned()]
+            [entry.key.clone(), entry.value.clone(), origin, entry.meaning.to_owned()]
         });
         output::table(["key", "value", if origin { "origin" } else { "" }, "meaning"], rows)
     })?;

@@ -2,7 +2,6 @@
 use super::{Ended, Output, output};
 use crate::{config::Config, reading, sink};
 use anyhow::Result;
-use runtime::embedded::EmbeddedLog;
 use schemas::{EasternDate, game::Game, sighting::GameStatus};
 use serde::Serialize;
 use sinks::sqlite::{PlayerSlate, Reader};
@@ -30,8 +29,8 @@ struct GameRow {
 }
 
 pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<Ended> {
-    let mut log = EmbeddedLog::open(&config.data)?;
-    let games = reading::table(&mut log, &topics::GAMES, |_| true)?;
+    let mut log = crate::storage::open(config)?;
+    let games = reading::table(log.as_mut(), &topics::GAMES, |_| true)?;
     let slate = Reader::open(&sink::warehouse_path(&config.data))?.slate(date)?;
     let mut of_game: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for player in &slate {

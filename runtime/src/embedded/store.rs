@@ -1,15 +1,14 @@
 //! The file itself: schema, appends, reads, positions.
 use crate::{
     chunk::Chunk,
-    log::{Commit, Halt},
+    log::{Commit, Halt, RawRecord},
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use schemas::RawId;
 use std::{
     collections::{BTreeMap, HashMap},
     fs::{File, TryLockError},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use topics::{Policy, TopicInfo};
 
@@ -36,6 +35,10 @@ pub struct EmbeddedLog {
     path: PathBuf,
     pub(super) db: Connection,
     topics: HashMap<String, i64>,
+    pub(super) claimed: Option<RunLock>,
+    /// The version of the file at the last look.
+    pub(super) seen: Option<i64>,
+    pub(super) compacted: Option<Instant>,
 }
 /// Held by the one process that runs processors on a log.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl EmbeddedLog {
             Ok(db)
         };
         let db = open().map_err(|error| halt(error.to_string()))?;
-        Ok(EmbeddedLog { path, db, topics: HashMap::new() })
+        Ok(EmbeddedLog { path, db, topics: HashMap::new(), claimed: None, seen: None, compacted: None })
     }
     /// Claims the right to run processors on this log.
     pub fn lock(folder: &Path) -> Result<RunLock, Halt> {
@@ -137,11 +140,7 @@ impl EmbeddedLog {
         work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
     }
     /// Appends raw events that are not in the log yet; answers how many were new. One transaction.
-    pub fn ingest(
-        &mut self,
-        events: &[(TopicInfo, i32, String, RawId, Vec<u8>)],
-        extra: Commit,
-    ) -> Result<usize, Halt> {
+    pub fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt> {
         let path = self.path.clone();
         let work = |db: &mut Connection| -> rusqlite::Result<usize> {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;

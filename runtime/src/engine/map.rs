@@ -140,6 +140,12 @@ where
     fn revoke(&mut self, partition: i32) {
         self.held.remove(&partition);
     }
+    fn reset(&mut self) {
+        self.held.clear();
+        self.entry = LedgerEntry::default();
+        self.out.clear();
+        self.next.clear();
+    }
     fn push(&mut self, topic: &str, partition: i32, chunk: &Chunk) -> Result<(), Halt> {
         let Some(index) = self.inputs.iter().position(|input| input.topic.name == topic) else {
             return Ok(());

@@ -352,6 +352,11 @@ where
     fn revoke(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }
+    fn reset(&mut self) {
+        self.partitions.clear();
+        self.next.clear();
+        self.restored = false;
+    }
     fn push(&mut self, topic: &str, partition: i32, chunk: &Chunk) -> Result<(), Halt> {
         let mut held = self.partitions.remove(&partition).unwrap_or_default();
         for record in chunk.records() {
