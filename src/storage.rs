@@ -4,9 +4,26 @@
 //! Not here: the logs themselves (crate `runtime`).
 use crate::config::Config;
 use anyhow::Result;
-use runtime::{Storage, embedded::EmbeddedLog};
+use runtime::{
+    Storage,
+    embedded::EmbeddedLog,
+    kafka::{KafkaStorage, Settings},
+};
 
 /// Opens the configured log.
 pub fn open(config: &Config) -> Result<Box<dyn Storage>> {
-    Ok(Box::new(EmbeddedLog::open(&config.data)?))
+    Ok(match settings(config) {
+        Some(settings) => Box::new(KafkaStorage::open(settings)?),
+        None => Box::new(EmbeddedLog::open(&config.data)?),
+    })
+}
+
+/// How to reach the configured brokers, when there are any.
+pub fn settings(config: &Config) -> Option<Settings> {
+    Some(Settings {
+        brokers: config.brokers.clone()?,
+        instance: config.instance.clone(),
+        client: config.kafka.clone(),
+        namespace: None,
+    })
 }
