@@ -81,7 +81,8 @@ pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer
         .set("isolation.level", "read_committed")
         .set("fetch.min.bytes", "100000")
         .set("fetch.wait.max.ms", "100")
-        .set("queued.min.messages", "200000")
+        .set("queued.min.messages", "100000")
+        .set("fetch.queue.backoff.ms", "5")
         .create()?;
     consumer.subscribe(&[topic])?;
     Ok(consumer)
