@@ -21,9 +21,10 @@ use rdkafka::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
+use topics::TopicInfo;
 
 /// A queue that has been silent for so long has run dry.
 const QUIET: Duration = Duration::from_millis(4);
@@ -35,8 +36,9 @@ pub struct KafkaMember {
     reader: member::Reader,
     limits: Limits,
     inbox: Arc<Inbox>,
-    consumer: Arc<BaseConsumer<Context>>,
-    transactions: Transactions,
+    context: Context,
+    /// `None` until the first wake, so that members start side by side.
+    clients: Option<Clients>,
     /// `None` until partitions were handed out for the first time, and after they were lost.
     generation: Option<ConsumerGroupMetadata>,
     held: BTreeSet<i32>,
@@ -46,6 +48,10 @@ pub struct KafkaMember {
     stood: BTreeMap<i32, i64>,
     step: Step,
     waiting_since: Option<Instant>,
+}
+struct Clients {
+    consumer: Arc<BaseConsumer<Context>>,
+    transactions: Transactions,
 }
 /// What is to be done about the assignment before anything is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,46 +66,16 @@ enum Step {
 }
 
 impl KafkaMember {
-    pub fn join(
-        storage: KafkaStorage,
-        reader: member::Reader,
-        limits: Limits,
-        signals: Arc<Signals>,
-    ) -> Result<Self, Halt> {
-        let settings = storage.settings().clone();
-        let transactions = Transactions::begin_life(&settings, &reader.group)?;
-        let inbox = Arc::new(Inbox::default());
+    pub fn new(storage: KafkaStorage, reader: member::Reader, limits: Limits, signals: Arc<Signals>) -> Self {
         let context = Context { rebalances: Some(Arc::new(Mutex::new(Vec::new()))), ..Context::default() };
-        let subscribed = match reader.is_alone {
-            // Whoever holds the one partition of its own topic holds all partitions of its inputs.
-            true => {
-                reader.outputs.iter().take(1).map(|topic| settings.topic(topic.name).into_owned()).collect()
-            }
-            false => reader.inputs.iter().map(|topic| settings.topic(topic.name).into_owned()).collect(),
-        };
-        let poll = Poll {
-            processor: reader.name,
-            brokers: settings.brokers.clone(),
-            config: settings.consumer(&reader.group),
-            context,
-            topics: subscribed,
-            names: reader
-                .inputs
-                .iter()
-                .map(|topic| (settings.topic(topic.name).into_owned(), topic.name))
-                .collect(),
-            capacity: limits.batch_bytes,
-            inbox: inbox.clone(),
-        };
-        let consumer = poll.start()?;
-        Ok(KafkaMember {
+        KafkaMember {
             storage,
             signals,
             reader,
             limits,
-            inbox,
-            consumer,
-            transactions,
+            inbox: Arc::new(Inbox::default()),
+            context,
+            clients: None,
             generation: None,
             held: BTreeSet::new(),
             next: BTreeMap::new(),
@@ -107,7 +83,34 @@ impl KafkaMember {
             stood: BTreeMap::new(),
             step: Step::None,
             waiting_since: None,
-        })
+        }
+    }
+    /// Ends what an earlier life left open, then joins the group.
+    fn start(&mut self) -> Result<(), Halt> {
+        let settings = self.storage.settings();
+        let transactions = Transactions::begin_life(settings, &self.reader.group)?;
+        let named = |topic: &TopicInfo| settings.topic(topic.name).into_owned();
+        let subscribed = match self.reader.is_alone {
+            // Whoever holds the one partition of its own topic holds all partitions of its inputs.
+            true => self.reader.outputs.iter().take(1).map(named).collect(),
+            false => self.reader.inputs.iter().map(named).collect(),
+        };
+        let poll = Poll {
+            processor: self.reader.name,
+            brokers: settings.brokers.clone(),
+            config: settings.consumer(&self.reader.group),
+            context: self.context.clone(),
+            topics: subscribed,
+            names: self.reader.inputs.iter().map(|topic| (named(topic), topic.name)).collect(),
+            capacity: self.limits.batch_bytes,
+            inbox: self.inbox.clone(),
+        };
+        self.clients = Some(Clients { consumer: poll.start()?, transactions });
+        Ok(())
+    }
+    fn clients(&self) -> Result<&Clients, Halt> {
+        let name = self.reader.name.into();
+        self.clients.as_ref().ok_or(Halt::Interrupted { processor: name, reason: "it has not joined yet".into() })
     }
     fn is_upstream_dry(&self) -> bool {
         self.reader
@@ -182,6 +185,9 @@ impl KafkaMember {
         }
     }
     fn wait(&mut self) -> Result<Wake, Halt> {
+        if self.clients.is_none() {
+            self.start()?;
+        }
         if let Some(wake) = self.finish_step()? {
             return Ok(wake);
         }
@@ -270,13 +276,13 @@ impl KafkaMember {
                     == Some(&end)))
     }
     fn committed_positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        let found = reader::positions(&self.consumer, places);
+        let found = reader::positions(&self.clients()?.consumer, places);
         found.map_err(|error| {
             super::client::halt(
                 &self.storage.settings().brokers,
                 self.reader.name,
                 &error,
-                &super::client::Complaints::default(),
+                &self.context.complaints,
             )
         })
     }
@@ -318,7 +324,7 @@ impl Log for KafkaMember {
             return Err(interrupted("its partitions were lost"));
         };
         let list = self.positions(&commit.next)?;
-        match self.transactions.commit(&commit.out, Some((&list, generation))) {
+        match self.clients()?.transactions.commit(&commit.out, Some((&list, generation))) {
             Ok(()) => {
                 for (at, next) in commit.next {
                     self.committed.insert(at, next);
@@ -351,6 +357,7 @@ impl Member for KafkaMember {
 
 impl Drop for KafkaMember {
     fn drop(&mut self) {
+        self.context.leaving.store(true, Ordering::Release);
         self.inbox.command(Command::Leave);
     }
 }

@@ -101,6 +101,7 @@ impl Settings {
             // Data ends the wait, so a long one costs no latency and an idle processor nothing.
             ("fetch.wait.max.ms", "5000"),
             ("queued.max.messages.kbytes", "16384"),
+            ("fetch.queue.backoff.ms", "5"),
             ("fetch.message.max.bytes", "4194304"),
         ]);
         config
@@ -118,6 +119,7 @@ impl Settings {
         let mut config = self.with(&[
             ("fetch.wait.max.ms", "10"),
             ("queued.max.messages.kbytes", "32768"),
+            ("fetch.queue.backoff.ms", "5"),
             ("fetch.message.max.bytes", "8388608"),
         ]);
         config

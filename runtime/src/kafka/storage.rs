@@ -363,7 +363,7 @@ impl Storage for KafkaStorage {
     ) -> Result<Box<dyn Member>, Halt> {
         self.check_topics(&reader)?;
         self.lock(&reader.group)?;
-        Ok(Box::new(KafkaMember::join(self.again(), reader, limits, signals)?))
+        Ok(Box::new(KafkaMember::new(self.again(), reader, limits, signals)))
     }
     fn tend(&mut self, _: &Board) -> Result<(), Halt> {
         Ok(())
