@@ -68,6 +68,7 @@ pub struct Sink {
 impl Sink {
     /// Opens the warehouse for this log.
     pub fn open(mut member: Box<dyn Member>, data: &Path, signals: Arc<Signals>) -> Result<Sink> {
+        std::fs::create_dir_all(data).with_context(|| format!("making the folder {}", data.display()))?;
         let warehouse = Sqlite::open(&warehouse_path(data))?;
         let log = member.storage().id()?;
         let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };

@@ -16,6 +16,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
+    topic_partition_list::TopicPartitionListElem,
 };
 use schemas::wire;
 use std::{
@@ -68,14 +69,15 @@ impl Reader {
         }
         let asked = list(places.iter().map(|place| (place, which)));
         let asked = asked.map_err(|error| self.halt("asking for watermarks", &error))?;
-        let answered = consumer.offsets_for_times(asked, CALL);
+        let answered = patiently(|| {
+            let answered = consumer.offsets_for_times(asked.clone(), CALL)?;
+            answered.elements().iter().try_for_each(TopicPartitionListElem::error)?;
+            Ok(answered)
+        });
         let answered = answered.map_err(|error| self.halt("asking for watermarks", &error))?;
         let mut found = BTreeMap::new();
         for element in answered.elements() {
             let place = (element.topic().to_owned(), element.partition());
-            element
-                .error()
-                .map_err(|error| self.halt(&format!("asking where {}/{} ends", place.0, place.1), &error))?;
             found.insert(place, element.offset().to_raw().unwrap_or(0).max(0));
         }
         Ok(found)
@@ -244,24 +246,31 @@ pub fn positions(
     for (topic, partition) in places {
         list.add_partition(topic, *partition);
     }
-    let since = Instant::now();
-    let answered = loop {
-        match consumer.committed_offsets(list.clone(), CALL) {
-            // A coordinator that moves, or a transaction whose offsets are not decided yet.
-            Err(error) if since.elapsed() < STABLE && is_passing(&error) => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            answered => break answered?,
-        }
-    };
+    let answered = patiently(|| {
+        let answered = consumer.committed_offsets(list.clone(), CALL)?;
+        answered.elements().iter().try_for_each(TopicPartitionListElem::error)?;
+        Ok(answered)
+    })?;
     let mut found = BTreeMap::new();
     for element in answered.elements() {
-        element.error()?;
         if let Offset::Offset(next) = element.offset() {
             found.insert((element.topic().to_owned(), element.partition()), next);
         }
     }
     Ok(found)
+}
+
+/// Asks again while a leader or a coordinator moves, or while a transaction's offsets are not decided yet.
+fn patiently<T>(ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let since = Instant::now();
+    loop {
+        match ask() {
+            Err(error) if since.elapsed() < STABLE && is_passing(&error) => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            answered => return answered,
+        }
+    }
 }
 
 fn is_passing(error: &KafkaError) -> bool {
@@ -270,6 +279,9 @@ fn is_passing(error: &KafkaError) -> bool {
         code,
         Some(
             Code::CoordinatorLoadInProgress
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::ReplicaNotAvailable
                 | Code::CoordinatorNotAvailable
                 | Code::NotCoordinator
                 | Code::UnstableOffsetCommit
