@@ -1,0 +1,88 @@
+//! The Rust peers of the side-by-side run, a verb each: `peers VERB BROKERS RECORDS WARM`.
+//!
+//! `produce` fills the topic, `raw` only reads it, `loop` is the chain written by hand, `sum` adds up an output topic.
+//! Invariant: each peer reads the same topic to the same count and prints one line of JSON.
+//! Not here: the order of the run and its table (`run`), Kafka Streams (`streams/`).
+#![allow(clippy::print_stdout)]
+mod chain;
+mod kafka;
+mod lines;
+mod measure;
+
+use chain::Chain;
+use kafka::Outcome;
+use measure::Watch;
+use rdkafka::consumer::{CommitMode, Consumer};
+use std::time::{Duration, Instant};
+
+const LINES: &str = "peers.lines";
+
+/// The floor: no peer can read for less.
+fn read(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
+    let (mut watch, mut bytes) = (Watch::after(warm), 0);
+    let consumer = kafka::consumer(brokers, "peers-raw", LINES)?;
+    let count = |_: &[u8], value: &[u8]| {
+        bytes += value.len();
+        Ok(())
+    };
+    kafka::consume(&consumer, records, 1000, count, |read| watch.seen(read))?;
+    watch.report(records)?;
+    std::hint::black_box(bytes);
+    Ok(())
+}
+
+/// What one would write without a framework: at least once, its state lost with the process.
+fn chain_by_hand(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
+    let (mut watch, mut chain, mut out) = (Watch::after(warm), Chain::new(), Vec::new());
+    let consumer = kafka::consumer(brokers, "peers-loop", LINES)?;
+    let producer = kafka::producer(brokers)?;
+    let mut committed = Instant::now();
+    let step = |key: &[u8], line: &[u8]| {
+        chain.step(line, &mut out)?;
+        kafka::send(&producer, "peers.loop", key, &out)
+    };
+    let pause = |read| {
+        producer.poll(Duration::ZERO);
+        if committed.elapsed() >= Duration::from_secs(1) || read == records {
+            kafka::drain(&producer)?;
+            consumer.commit_consumer_state(CommitMode::Sync)?;
+            committed = Instant::now();
+        }
+        watch.seen(read)
+    };
+    kafka::consume(&consumer, records, 1000, step, pause)?;
+    watch.report(records)
+}
+
+/// The check: how many committed records a peer's topic has and what their scores add up to.
+fn add_up(brokers: &str, topic: &str, records: u64) -> Outcome<()> {
+    let consumer = kafka::consumer(brokers, &format!("sum-of-{topic}"), topic)?;
+    let mut sum = 0;
+    let add = |_: &[u8], record: &[u8]| {
+        sum += chain::score_of(record)?;
+        Ok(())
+    };
+    kafka::consume(&consumer, records, records, add, |_| Ok(()))?;
+    if consumer.poll(Duration::from_secs(2)).is_some() {
+        return Err(format!("{topic} has more than {records} records").into());
+    }
+    println!(r#"{{"records":{records},"sum":{sum}}}"#);
+    Ok(())
+}
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [verb, brokers, records, last] = arguments.as_slice() else {
+        return Err(
+            "usage: peers produce|raw|loop BROKERS RECORDS WARM, or peers sum BROKERS RECORDS TOPIC".into()
+        );
+    };
+    let records: u64 = records.parse()?;
+    match verb.as_str() {
+        "produce" => lines::produce(brokers, LINES, records),
+        "raw" => read(brokers, records, last.parse()?),
+        "loop" => chain_by_hand(brokers, records, last.parse()?),
+        "sum" => add_up(brokers, last, records),
+        unknown => Err(format!("no peer is called {unknown}").into()),
+    }
+}
