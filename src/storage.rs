@@ -6,7 +6,8 @@ use crate::config::Config;
 use anyhow::Result;
 use runtime::{Storage, embedded::EmbeddedLog};
 
-/// Opens the configured log.
+/// Opens the configured log; what it has is named by the ids of the configured registry, if any.
 pub fn open(config: &Config) -> Result<Box<dyn Storage>> {
+    crate::registry::bind(&config.registry)?;
     Ok(Box::new(EmbeddedLog::open(&config.data)?))
 }

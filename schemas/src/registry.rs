@@ -128,27 +128,29 @@ pub fn can_read(reader: &str, writer: &str) -> Result<(), String> {
         .map_err(|e| e.to_string())
 }
 
-/// Everything wrong with the schemas: a type without a released schema of its present shape, a version that cannot read an
-/// earlier one.
+/// Everything wrong with the schemas.
 pub fn check() -> Vec<String> {
+    entries().iter().flat_map(wrong).collect()
+}
+
+/// What is wrong with an event's: a type without a released schema of its present shape, a version that cannot read an earlier one.
+pub fn wrong(entry: &Entry) -> Vec<String> {
     let mut wrong = Vec::new();
-    for entry in entries() {
-        match (entry.derived)() {
-            Ok(now) if entry.released.last().is_some_and(|released| released.trim() == now.trim()) => {}
-            Ok(_) => wrong.push(format!(
-                "{}: the type has changed; release its schema as avro/{}.v{}.avsc",
-                entry.name,
-                entry.name,
-                entry.released.len() + 1
-            )),
-            Err(reason) => wrong.push(format!("{}: {reason}", entry.name)),
-        }
-        for (newer, reader) in entry.released.iter().enumerate() {
-            for (older, writer) in entry.released[..newer].iter().enumerate() {
-                if let Err(reason) = can_read(reader, writer) {
-                    let (newer, older) = (newer + 1, older + 1);
-                    wrong.push(format!("{}: v{newer} cannot read v{older}: {reason}", entry.name));
-                }
+    match (entry.derived)() {
+        Ok(now) if entry.released.last().is_some_and(|released| released.trim() == now.trim()) => {}
+        Ok(_) => wrong.push(format!(
+            "{}: the type has changed; release its schema as avro/{}.v{}.avsc",
+            entry.name,
+            entry.name,
+            entry.released.len() + 1
+        )),
+        Err(reason) => wrong.push(format!("{}: {reason}", entry.name)),
+    }
+    for (newer, reader) in entry.released.iter().enumerate() {
+        for (older, writer) in entry.released[..newer].iter().enumerate() {
+            if let Err(reason) = can_read(reader, writer) {
+                let (newer, older) = (newer + 1, older + 1);
+                wrong.push(format!("{}: v{newer} cannot read v{older}: {reason}", entry.name));
             }
         }
     }
