@@ -71,11 +71,9 @@ struct Text {
 #[derive(Deserialize)]
 struct Answer {
     is_compatible: bool,
-    #[serde(default)]
-    messages: Vec<String>,
+    messages: Option<Vec<String>>,
     /// Instead of the messages, where it is Apicurio that answers.
-    #[serde(default)]
-    reason: String,
+    reason: Option<String>,
 }
 #[derive(Serialize, Deserialize)]
 struct LevelBody {
@@ -85,8 +83,7 @@ struct LevelBody {
 #[derive(Deserialize)]
 struct Refusal {
     error_code: u32,
-    #[serde(default)]
-    message: String,
+    message: Option<String>,
 }
 
 impl Client {
@@ -150,13 +147,12 @@ impl Client {
     pub fn judge(&self, subject: &str, text: &str) -> Result<Verdict, RegistryError> {
         let path = format!("/compatibility/subjects/{subject}/versions?verbose=true");
         let doing = format!("comparing the schema of {subject} with its versions");
-        let Some(Answer { is_compatible, mut messages, reason }) =
-            absent(self.post(&doing, &path, &body(text)))?
+        let Some(Answer { is_compatible, messages, reason }) = absent(self.post(&doing, &path, &body(text)))?
         else {
             return Ok(Verdict::Compatible);
         };
-        messages.extend(Some(reason).filter(|reason| !reason.is_empty()));
-        Ok(if is_compatible { Verdict::Compatible } else { Verdict::Incompatible(messages.join("; ")) })
+        let reasons: Vec<String> = messages.into_iter().flatten().chain(reason).collect();
+        Ok(if is_compatible { Verdict::Compatible } else { Verdict::Incompatible(reasons.join("; ")) })
     }
     /// The level set for a subject; `None` when it has none of its own.
     pub fn level(&self, subject: &str) -> Result<Option<Level>, RegistryError> {
@@ -215,8 +211,8 @@ impl Client {
             return serde_json::from_str(&text)
                 .map_err(|reason| error(Cause::NotRegistry(reason.to_string())));
         }
-        let refusal =
-            serde_json::from_str(&text).map(|Refusal { error_code, message }| (error_code, message));
+        let refusal = serde_json::from_str(&text)
+            .map(|Refusal { error_code, message }| (error_code, message.unwrap_or_default()));
         Err(error(Cause::of(status, refusal.ok())))
     }
     fn error(&self, doing: &str, cause: Cause) -> RegistryError {
