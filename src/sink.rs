@@ -30,7 +30,9 @@ pub fn reader(upstream: &[Reader]) -> Reader {
         name: SINK,
         group: SINK.to_owned(),
         inputs: crate::topology::sink_inputs(),
+        outputs: vec![topics::SINK_BATCHES.info],
         is_view: false,
+        is_alone: true,
         upstream: upstream.iter().map(|reader| reader.name).collect(),
     }
 }
@@ -64,16 +66,18 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens the warehouse for this log and puts the newest plan in order.
+    /// Opens the warehouse for this log.
     pub fn open(mut member: Box<dyn Member>, data: &Path, signals: Arc<Signals>) -> Result<Sink> {
-        let mut warehouse = Sqlite::open(&warehouse_path(data))?;
+        let warehouse = Sqlite::open(&warehouse_path(data))?;
         let log = member.storage().id()?;
-        let epoch = warehouse.claim(&log)?;
-        let adopting = warehouse.standing()?.adopting;
-        let writer = Writer { sink: SINK.to_owned(), log, epoch };
-        let mut sink = Sink { member, warehouse, writer, signals, adopting };
-        sink.recover()?;
-        Ok(sink)
+        let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };
+        Ok(Sink { member, warehouse, writer, signals, adopting: false })
+    }
+    /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
+    fn take_over(&mut self) -> Result<()> {
+        self.writer.epoch = self.warehouse.claim(&self.writer.log)?;
+        self.adopting = self.warehouse.standing()?.adopting;
+        self.recover()
     }
     fn recover(&mut self) -> Result<()> {
         let committed = self.committed()?;
@@ -191,38 +195,64 @@ impl Sink {
     pub fn run(mut self, windowing: Windowing) -> Result<()> {
         let mut window = Window::new(windowing.limits);
         loop {
-            match self.member.wake() {
-                Wake::Assigned(_) | Wake::Revoked(_) | Wake::Lost => {}
-                Wake::Records(chunks) => {
-                    for (at, chunk) in &chunks {
-                        self.gather(&mut window, at, chunk)?;
+            match self.turn(&mut window, windowing.until_caught_up) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => match error.downcast::<Halt>() {
+                    // The log hands everything out once more, from the positions that are durable.
+                    Ok(Halt::Interrupted { reason, .. }) => {
+                        tracing::warn!(reason, "nothing of a commit is durable, doing it again");
+                        window = Window::new(windowing.limits);
                     }
-                    if windowing.until_caught_up
-                        && let Some(batch) = window.slate_complete()
-                    {
-                        self.deliver(batch)?;
-                    }
-                }
-                Wake::Dry => {
-                    if let Some(batch) = window.tick(now().0) {
-                        self.deliver(batch)?;
-                    }
-                    if window.is_empty() && self.member.is_caught_up() {
-                        self.finish_adoption()?;
-                    }
-                }
-                Wake::Shutdown => {
-                    if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
-                        self.deliver(batch)?;
-                    }
-                    if self.member.is_caught_up() {
-                        self.finish_adoption()?;
-                    }
-                    return Ok(());
-                }
-                Wake::Failed(halt) => return Err(halt.into()),
+                    Ok(halt) => return Err(halt.into()),
+                    Err(error) => return Err(error),
+                },
             }
         }
+    }
+    /// One wake; answers whether to go on.
+    fn turn(&mut self, window: &mut Window, until_caught_up: bool) -> Result<bool> {
+        match self.member.wake() {
+            Wake::Assigned(partitions) => {
+                window.forget();
+                if !partitions.is_empty() {
+                    self.take_over()?;
+                }
+            }
+            Wake::Revoked(_) => {
+                if let Some(batch) = window.close(sinks::CloseReason::Revoke) {
+                    self.deliver(batch)?;
+                }
+            }
+            Wake::Lost => window.forget(),
+            Wake::Records(chunks) => {
+                for (at, chunk) in &chunks {
+                    self.gather(window, at, chunk)?;
+                }
+                if until_caught_up && let Some(batch) = window.slate_complete() {
+                    self.deliver(batch)?;
+                }
+            }
+            Wake::Dry => {
+                if let Some(batch) = window.tick(now().0) {
+                    self.deliver(batch)?;
+                }
+                if window.is_empty() && self.member.is_caught_up() {
+                    self.finish_adoption()?;
+                }
+            }
+            Wake::Shutdown => {
+                if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
+                    self.deliver(batch)?;
+                }
+                if self.member.is_caught_up() {
+                    self.finish_adoption()?;
+                }
+                return Ok(false);
+            }
+            Wake::Failed(halt) => return Err(halt.into()),
+        }
+        Ok(true)
     }
     /// The log was read to its end: rows of older epochs are in it no more.
     fn finish_adoption(&mut self) -> Result<()> {

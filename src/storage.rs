@@ -4,10 +4,27 @@
 //! Not here: the logs themselves (crate `runtime`).
 use crate::config::Config;
 use anyhow::Result;
-use runtime::{Storage, embedded::EmbeddedLog};
+use runtime::{
+    Storage,
+    embedded::EmbeddedLog,
+    kafka::{KafkaStorage, Settings},
+};
 
 /// Opens the configured log; what it has is named by the ids of the configured registry, if any.
 pub fn open(config: &Config) -> Result<Box<dyn Storage>> {
     crate::registry::bind(&config.registry)?;
-    Ok(Box::new(EmbeddedLog::open(&config.data)?))
+    Ok(match settings(config) {
+        Some(settings) => Box::new(KafkaStorage::open(settings)?),
+        None => Box::new(EmbeddedLog::open(&config.data)?),
+    })
+}
+
+/// How to reach the configured brokers, when there are any.
+pub fn settings(config: &Config) -> Option<Settings> {
+    Some(Settings {
+        brokers: config.brokers.clone()?,
+        instance: config.instance.clone(),
+        client: config.kafka.clone(),
+        namespace: None,
+    })
 }

@@ -1,6 +1,6 @@
 //! The chain that every peer runs over box lines: parse, resolve the name, rolling sums of the last ten games, a linear score.
 //!
-//! `streams/Streams.java` has the same arithmetic in the same order, so that the sums of scores are equal to the last thousandth.
+//! `streams/` has the same arithmetic in the same order, so that the sums of scores are equal to the last thousandth.
 //! Invariant: the scores of a player depend on the order of that player's lines only.
 //! Not here: Kafka.
 use rustc_hash::FxHashMap;

@@ -27,27 +27,31 @@ fn write_line(line: &mut String, round: usize, player: usize, dice: &mut Dice) -
     let (fga, fg3a, fta) = (fgm + dice.below(11), fg3m + dice.below(6), ftm + dice.below(3));
     let (minutes, pts) = (12 + dice.below(30), 2 * fgm + fg3m + ftm);
     let (oreb, dreb) = (dice.below(5), dice.below(10));
+    let (month, day) = (1 + round / 28 % 12, 1 + round % 28);
     line.clear();
     write!(
         line,
-        r#"{{"game_id":"00{:08}","season":"2023-24","game_date":"2024-{:02}-{:02}","player":"{}","team":"{}","opponent":"{}","home":{},"min":{minutes},"pts":{pts},"fgm":{fgm},"fga":{fga},"fg3m":{fg3m},"fg3a":{fg3a},"ftm":{ftm},"fta":{fta},"oreb":{oreb},"dreb":{dreb},"reb":{},"ast":{},"stl":{},"blk":{},"tov":{},"pf":{},"plus_minus":{},"fetched_at":"2024-{:02}-{:02}T10:00:00Z"}}"#,
+        r#"{{"game_id":"00{:08}","season":"2023-24","game_date":"2024-{month:02}-{day:02}","player":"{}","#,
         round * 6 + team % 6,
-        1 + round / 28 % 12,
-        1 + round % 28,
-        name(player),
+        name(player)
+    )?;
+    write!(
+        line,
+        r#""team":"{}","opponent":"{}","home":{},"min":{minutes},"pts":{pts},"fgm":{fgm},"fga":{fga},"#,
         TEAMS[team],
         TEAMS[(team + 6) % TEAMS.len()],
-        team < 6,
-        oreb + dreb,
-        dice.below(12),
-        dice.below(4),
-        dice.below(4),
-        dice.below(6),
-        dice.below(6),
-        dice.below(41) as i64 - 20,
-        1 + round / 28 % 12,
-        1 + round % 28,
-    )
+        team < 6
+    )?;
+    write!(
+        line,
+        r#""fg3m":{fg3m},"fg3a":{fg3a},"ftm":{ftm},"fta":{fta},"oreb":{oreb},"dreb":{dreb},"reb":{},"#,
+        oreb + dreb
+    )?;
+    for (stat, sides) in [("ast", 12), ("stl", 4), ("blk", 4), ("tov", 6), ("pf", 6)] {
+        write!(line, r#""{stat}":{},"#, dice.below(sides))?;
+    }
+    let margin = dice.below(41) as i64 - 20;
+    write!(line, r#""plus_minus":{margin},"fetched_at":"2024-{month:02}-{day:02}T10:00:00Z"}}"#)
 }
 
 /// Fills the topic with `count` lines.

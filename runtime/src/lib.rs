@@ -9,6 +9,7 @@ pub mod board;
 pub mod chunk;
 pub mod embedded;
 pub mod engine;
+pub mod kafka;
 pub mod log;
 pub mod member;
 pub mod supervisor;

@@ -17,12 +17,19 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// The longest wait for upstream processors while there is something to read.
     pub patience: Duration,
+    /// After how long a batch closes while records keep coming, on Kafka.
+    pub commit_interval: Duration,
     /// How often to report having nothing to read.
     pub tick: Duration,
 }
 impl Default for Limits {
     fn default() -> Self {
-        Limits { batch_bytes: 32 << 20, patience: Duration::from_secs(2), tick: Duration::from_secs(1) }
+        Limits {
+            batch_bytes: 32 << 20,
+            patience: Duration::from_secs(2),
+            commit_interval: Duration::from_secs(1),
+            tick: Duration::from_secs(1),
+        }
     }
 }
 
@@ -48,7 +55,10 @@ pub struct Reader {
     pub name: &'static str,
     pub group: String,
     pub inputs: Vec<TopicInfo>,
+    pub outputs: Vec<TopicInfo>,
     pub is_view: bool,
+    /// All partitions go to one instance at a time; the others stand by.
+    pub is_alone: bool,
     /// The processors that its inputs come from, directly or not.
     pub upstream: Vec<&'static str>,
 }
@@ -73,6 +83,8 @@ impl Reader {
             name: node.name(),
             group: node.group(),
             inputs: node.inputs(),
+            outputs: node.outputs(),
+            is_alone: false,
             is_view: node.is_view(),
             upstream: upstream_of(node.inputs()),
         };

@@ -160,6 +160,13 @@ pub enum RejectCode {
     BadRow,
 }
 impl RejectCode {
+    pub const ALL: [RejectCode; 5] = [
+        RejectCode::NotJson,
+        RejectCode::BadEnvelope,
+        RejectCode::UnknownFeed,
+        RejectCode::BadPayload,
+        RejectCode::BadRow,
+    ];
     pub const fn name(self) -> &'static str {
         match self {
             RejectCode::NotJson => "not_json",

@@ -189,6 +189,10 @@ impl Window {
     pub fn close(&mut self, reason: CloseReason) -> Option<Batch> {
         self.open.take(reason)
     }
+    /// Drops what is held: it will be read again, here or elsewhere.
+    pub fn forget(&mut self) {
+        self.open = Open::default();
+    }
     pub fn is_empty(&self) -> bool {
         self.open.records.is_empty()
     }

@@ -83,7 +83,12 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     }
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     nodes.retain(|node| is_wanted(node.name()));
-    let limits = Limits { batch_bytes: config.batch_bytes, patience: config.patience, ..Limits::default() };
+    let limits = Limits {
+        batch_bytes: config.batch_bytes,
+        patience: config.patience,
+        commit_interval: config.commit_interval,
+        ..Limits::default()
+    };
     let signals = Arc::new(Signals::default());
     let windowing = sink::Windowing {
         limits: sinks::Limits {

@@ -1,0 +1,167 @@
+//! What all clients share: where librdkafka's errors and logs go, and what an error means for a processor.
+//!
+//! Invariant: an error that this process cannot mend is a halt with the next command; one that passes is tried again.
+//! Not here: what is read and written.
+use super::poll::Rebalance;
+use crate::log::Halt;
+use rdkafka::{
+    ClientContext, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    types::RDKafkaRespErr,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What librdkafka last complained of: the reason behind a call that only timed out.
+#[derive(Clone, Debug, Default)]
+pub struct Complaints(Arc<Mutex<Option<(Code, String)>>>);
+impl Complaints {
+    fn say(&self, code: Code, reason: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+    }
+    pub fn last(&self) -> Option<(Code, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The callbacks of a client.
+#[derive(Clone, Default)]
+pub struct Context {
+    pub complaints: Complaints,
+    /// Where rebalances are reported. They are carried out later, by the member.
+    pub rebalances: Option<Arc<Mutex<Vec<Rebalance>>>>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info => {
+                tracing::trace!(facility, message, "librdkafka")
+            }
+            // What it warns of it either mends or reports as an error.
+            _ => tracing::debug!(facility, message, "librdkafka"),
+        }
+    }
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+        tracing::debug!(%error, reason, "librdkafka");
+        self.complaints.say(code, reason);
+    }
+    fn stats_raw(&self, _: &[u8]) {}
+}
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let Some(rebalances) = &self.rebalances else { return };
+        let happened = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let ids = partitions.elements().iter().map(|element| element.partition()).collect();
+                // The generation in which these were handed out: commits are refused in any other.
+                consumer.group_metadata().map(|generation| Rebalance::Assigned(ids, generation))
+            }
+            _ if consumer.assignment_lost() => Some(Rebalance::Lost),
+            _ => Some(Rebalance::Revoked),
+        };
+        rebalances.lock().unwrap_or_else(PoisonError::into_inner).extend(happened);
+    }
+}
+impl rdkafka::producer::ProducerContext for Context {
+    type DeliveryOpaque = ();
+    /// A record that cannot be delivered makes its transaction fail.
+    fn delivery(&self, _: &rdkafka::producer::DeliveryResult<'_>, (): ()) {}
+}
+
+/// What an error says about a client whose brokers are these.
+pub fn halt(brokers: &str, doing: &str, error: &KafkaError, complaints: &Complaints) -> Halt {
+    let mut code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+    let mut reason = error.to_string();
+    if let Some((behind, complaint)) = complaints.last()
+        && is_about_reaching(code)
+    {
+        (code, reason) = (behind, complaint);
+    }
+    classify(brokers, doing, code, &reason)
+}
+
+fn is_about_reaching(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::OperationTimedOut
+            | Code::AllBrokersDown
+            | Code::RequestTimedOut
+            | Code::Resolve
+            | Code::Unknown
+    )
+}
+
+/// By who has to act.
+pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
+    let refused = |next: &str| Halt::Refused {
+        what: doing.to_owned(),
+        reason: reason.to_owned(),
+        next: next.to_owned(),
+    };
+    match code {
+        Code::Authentication | Code::SaslAuthenticationFailed => refused(
+            "check kafka.sasl.username, kafka.sasl.password, kafka.sasl.mechanism and kafka.security.protocol (`fastbreak config show --origin`)",
+        ),
+        Code::TopicAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => {
+            refused("give this user the right (docs/kafka.md lists them), then `fastbreak check`")
+        }
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+            refused("`fastbreak topics apply` makes what is missing")
+        }
+        Code::MessageSizeTooLarge => {
+            refused("`fastbreak topics plan` shows whether the topics take what we write (max.message.bytes)")
+        }
+        Code::UnsupportedVersion | Code::UnsupportedFeature => refused("Kafka 3.7 or later is needed"),
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::FencedInstanceId => {
+            Halt::Fenced {
+                processor: doing.to_owned(),
+                reason: format!(
+                    "another process took over under the same instance name, or a transaction outlived its timeout ({reason})"
+                ),
+                next: "start again; if another process runs, give this one another --instance".into(),
+            }
+        }
+        Code::OffsetOutOfRange | Code::AutoOffsetReset => Halt::Log {
+            path: brokers.to_owned(),
+            reason: format!(
+                "{doing}: records were deleted before they were read, or the topic is another one ({reason})"
+            ),
+            next: "`fastbreak lag` shows which; `fastbreak topics plan` shows the retention".into(),
+        },
+        _ => Halt::Unreachable {
+            brokers: brokers.to_owned(),
+            reason: format!("{doing}: {reason}"),
+            next: "`fastbreak check`".into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_out_is_told_by_what_is_behind_it() {
+        let complaints = Complaints::default();
+        let error = KafkaError::MetadataFetch(Code::OperationTimedOut);
+        assert!(matches!(halt("b:1", "reading", &error, &complaints), Halt::Unreachable { .. }));
+        complaints.say(Code::Authentication, "SASL authentication error: wrong password");
+        let halt = halt("b:1", "reading", &error, &complaints);
+        assert!(
+            halt.to_string().contains("wrong password") && matches!(halt, Halt::Refused { .. }),
+            "{halt}"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Dead letters on Kafka: the original bytes as the value, and what is known of them as headers.
+//!
+//! Inside the engine a dead letter is an event like any other; at the brokers it is what other tools expect. This is the way there and
+//! back.
+//! Invariant: what is read back is what was written.
+//! Not here: who writes dead letters.
+use rdkafka::message::{Header, Headers, OwnedHeaders};
+use schemas::{
+    raw::{DeadLetter, RejectCode},
+    wire,
+};
+
+/// Whether a topic holds dead letters.
+pub fn is_letters(topic: &str) -> bool {
+    topic.ends_with(".dlq")
+}
+/// The event in a record that the engine wrote.
+pub fn open(value: &[u8]) -> Option<DeadLetter> {
+    wire::decode(value).ok()
+}
+/// What is known of a dead letter.
+pub fn headers(letter: &DeadLetter) -> OwnedHeaders {
+    let text = [
+        ("dlq.topic", Some(letter.origin.clone())),
+        ("dlq.partition", Some(letter.partition.to_string())),
+        ("dlq.offset", Some(letter.offset.to_string())),
+        ("dlq.error.code", Some(letter.code.name().to_owned())),
+        ("dlq.error.message", Some(letter.reason.clone())),
+        ("dlq.raw", letter.raw.map(|raw| raw.to_string())),
+        ("dlq.timestamp", letter.fetched_at.map(|at| at.0.to_string())),
+    ];
+    let mut headers = OwnedHeaders::new_with_capacity(text.len());
+    for (key, value) in &text {
+        if let Some(value) = value {
+            headers = headers.insert(Header { key, value: Some(value.as_str()) });
+        }
+    }
+    headers
+}
+/// The event, from a record as the brokers have it.
+pub fn close<H: Headers>(headers: &H, value: &[u8]) -> Option<DeadLetter> {
+    let text = |key: &str| {
+        let found = headers.iter().find(|header| header.key == key)?;
+        std::str::from_utf8(found.value?).ok().map(str::to_owned)
+    };
+    Some(DeadLetter {
+        code: text("dlq.error.code")
+            .and_then(|name| RejectCode::ALL.into_iter().find(|code| code.name() == name))?,
+        reason: text("dlq.error.message")?,
+        raw: text("dlq.raw").and_then(|raw| raw.parse().ok()),
+        fetched_at: text("dlq.timestamp").and_then(|at| at.parse().ok()).map(schemas::Instant),
+        origin: text("dlq.topic")?,
+        partition: text("dlq.partition")?.parse().ok()?,
+        offset: text("dlq.offset")?.parse().ok()?,
+        value: value.to_vec(),
+    })
+}

@@ -1,0 +1,356 @@
+//! A member on Kafka: one processor instance in its consumer group, with its transactions.
+//!
+//! Invariant: every commit carries positions and the generation in which its input was assigned, so one from an instance that no longer
+//! holds its partitions is refused. A partition that comes back keeps its memory only if nobody has written since.
+//! Not here: librdkafka's queues (`poll`), the loop (`log::run`).
+use super::{
+    client::Context,
+    poll::{Command, Inbox, Poll, Rebalance},
+    reader::{self, Place},
+    storage::KafkaStorage,
+    transaction::Transactions,
+};
+use crate::{
+    engine::changelog_of,
+    log::{At, Commit, Halt, Log, Member, Restored, Source, Storage, Wake},
+    member::{self, Limits, Signals},
+};
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, ConsumerGroupMetadata},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// A queue that has been silent for so long has run dry.
+const QUIET: Duration = Duration::from_millis(4);
+
+/// A processor instance's place in its group.
+pub struct KafkaMember {
+    storage: KafkaStorage,
+    signals: Arc<Signals>,
+    reader: member::Reader,
+    limits: Limits,
+    inbox: Arc<Inbox>,
+    consumer: Arc<BaseConsumer<Context>>,
+    transactions: Transactions,
+    /// `None` until partitions were handed out for the first time, and after they were lost.
+    generation: Option<ConsumerGroupMetadata>,
+    held: BTreeSet<i32>,
+    next: BTreeMap<At, i64>,
+    committed: BTreeMap<At, i64>,
+    /// Partitions that were given back with their memory kept, and where their changelogs ended then.
+    stood: BTreeMap<i32, i64>,
+    step: Step,
+    waiting_since: Option<Instant>,
+}
+/// What is to be done about the assignment before anything is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    None,
+    /// The node has restored: fetch from its positions.
+    Fetch,
+    /// The node has committed: give the partitions back.
+    GiveBack,
+    /// Nothing of a commit is durable: hand out what is held once more.
+    HandOut,
+}
+
+impl KafkaMember {
+    pub fn join(
+        storage: KafkaStorage,
+        reader: member::Reader,
+        limits: Limits,
+        signals: Arc<Signals>,
+    ) -> Result<Self, Halt> {
+        let settings = storage.settings().clone();
+        let transactions = Transactions::begin_life(&settings, &reader.group)?;
+        let inbox = Arc::new(Inbox::default());
+        let context = Context { rebalances: Some(Arc::new(Mutex::new(Vec::new()))), ..Context::default() };
+        let subscribed = match reader.is_alone {
+            // Whoever holds the one partition of its own topic holds all partitions of its inputs.
+            true => {
+                reader.outputs.iter().take(1).map(|topic| settings.topic(topic.name).into_owned()).collect()
+            }
+            false => reader.inputs.iter().map(|topic| settings.topic(topic.name).into_owned()).collect(),
+        };
+        let poll = Poll {
+            processor: reader.name,
+            brokers: settings.brokers.clone(),
+            config: settings.consumer(&reader.group),
+            context,
+            topics: subscribed,
+            names: reader
+                .inputs
+                .iter()
+                .map(|topic| (settings.topic(topic.name).into_owned(), topic.name))
+                .collect(),
+            capacity: limits.batch_bytes,
+            inbox: inbox.clone(),
+        };
+        let consumer = poll.start()?;
+        Ok(KafkaMember {
+            storage,
+            signals,
+            reader,
+            limits,
+            inbox,
+            consumer,
+            transactions,
+            generation: None,
+            held: BTreeSet::new(),
+            next: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            stood: BTreeMap::new(),
+            step: Step::None,
+            waiting_since: None,
+        })
+    }
+    fn is_upstream_dry(&self) -> bool {
+        self.reader
+            .upstream
+            .iter()
+            .all(|name| self.signals.board.is_dry(name) || self.signals.board.state(name).is_none())
+    }
+    fn changelog(&self, partition: i32) -> Place {
+        (self.storage.settings().topic(&changelog_of(self.reader.name)).into_owned(), partition)
+    }
+    /// Where the changelogs of what is held end.
+    fn changelog_ends(&self) -> Result<BTreeMap<i32, i64>, Halt> {
+        if !self.reader.is_view {
+            return Ok(self.held.iter().map(|partition| (*partition, 0)).collect());
+        }
+        let places: Vec<Place> = self.held.iter().map(|partition| self.changelog(*partition)).collect();
+        let highs = self.storage.reader()?.highs(&places)?;
+        Ok(highs.into_iter().map(|((_, partition), high)| (partition, high)).collect())
+    }
+    /// Carries out what the last wake asked for.
+    fn finish_step(&mut self) -> Result<Option<Wake>, Halt> {
+        match std::mem::replace(&mut self.step, Step::None) {
+            Step::None => Ok(None),
+            Step::Fetch => {
+                let inputs = &self.reader.inputs;
+                let places = self.held.iter().flat_map(|p| inputs.iter().map(move |topic| (topic.name, *p)));
+                let positions =
+                    places.map(|at| (at, self.next.get(&at).copied().filter(|next| *next > 0))).collect();
+                self.inbox.command(Command::Assign(positions));
+                Ok(None)
+            }
+            Step::GiveBack => {
+                self.stood = self.changelog_ends()?;
+                self.held.clear();
+                self.inbox.command(Command::Unassign);
+                Ok(None)
+            }
+            Step::HandOut => {
+                // The brokers may be away for a while.
+                std::thread::sleep(Duration::from_millis(500));
+                self.inbox.command(Command::Unassign);
+                self.inbox.lock().clear();
+                self.stood.clear();
+                self.step = Step::Fetch;
+                Ok(Some(Wake::Assigned(self.held.iter().copied().collect())))
+            }
+        }
+    }
+    fn rebalance(&mut self, happened: Rebalance) -> Wake {
+        match happened {
+            Rebalance::Assigned(partitions, generation) => {
+                self.generation = Some(generation);
+                self.held = match self.reader.is_alone && !partitions.is_empty() {
+                    true => self.reader.inputs.iter().flat_map(|topic| 0..topic.partitions).collect(),
+                    false => partitions.into_iter().collect(),
+                };
+                self.step = Step::Fetch;
+                Wake::Assigned(self.held.iter().copied().collect())
+            }
+            Rebalance::Revoked => {
+                self.step = Step::GiveBack;
+                Wake::Revoked(self.held.iter().copied().collect())
+            }
+            Rebalance::Lost => {
+                self.generation = None;
+                self.held.clear();
+                self.stood.clear();
+                self.next.clear();
+                self.inbox.command(Command::Unassign);
+                Wake::Lost
+            }
+        }
+    }
+    fn wait(&mut self) -> Result<Wake, Halt> {
+        if let Some(wake) = self.finish_step()? {
+            return Ok(wake);
+        }
+        let since = Instant::now();
+        loop {
+            let inbox = self.inbox.clone();
+            let mut state = inbox.lock();
+            if self.signals.is_stopping() {
+                return Ok(Wake::Shutdown);
+            }
+            if let Some(halt) = state.failed.take() {
+                return Err(halt);
+            }
+            if let Some(happened) = state.rebalances.pop_front() {
+                // What was fetched and not handed on is fetched again by whoever holds it next.
+                state.clear();
+                drop(state);
+                return Ok(self.rebalance(happened));
+            }
+            let quiet = state.newest.map(|newest| newest.elapsed());
+            let Some(quiet) = quiet.filter(|_| !state.records.is_empty()) else {
+                self.waiting_since = None;
+                if self.generation.is_some() {
+                    self.signals.board.set_dry(self.reader.name, true);
+                }
+                if since.elapsed() >= self.limits.tick {
+                    return Ok(Wake::Dry);
+                }
+                drop(inbox.wait(state, self.limits.tick.saturating_sub(since.elapsed())));
+                continue;
+            };
+            self.signals.board.set_dry(self.reader.name, false);
+            let age = state.first.map_or(Duration::ZERO, |first| first.elapsed());
+            if quiet < QUIET && state.bytes < self.limits.batch_bytes && age < self.limits.commit_interval {
+                drop(inbox.wait(state, QUIET - quiet));
+                continue;
+            }
+            let waiting = *self.waiting_since.get_or_insert_with(Instant::now);
+            if !self.is_upstream_dry()
+                && state.bytes < self.limits.batch_bytes
+                && waiting.elapsed() < self.limits.patience
+            {
+                drop(inbox.wait(state, QUIET));
+                continue;
+            }
+            self.waiting_since = None;
+            let records = std::mem::take(&mut state.records);
+            state.clear();
+            Inbox::resume(&state);
+            return Ok(Wake::Records(records));
+        }
+    }
+    /// The positions of a commit; those that stand already when it moves none, since the coordinator looks at positions only.
+    fn positions(&self, next: &BTreeMap<At, i64>) -> Result<TopicPartitionList, Halt> {
+        let standing = self.committed.iter().next().filter(|_| next.is_empty());
+        let moved = next.iter().chain(standing);
+        let places: Vec<(Place, i64)> = moved
+            .map(|((topic, partition), next)| {
+                ((self.storage.settings().topic(topic).into_owned(), *partition), *next)
+            })
+            .collect();
+        let list = reader::list(places.iter().map(|(place, next)| (place, *next)));
+        list.map_err(|error| Halt::Interrupted {
+            processor: self.reader.name.into(),
+            reason: error.to_string(),
+        })
+    }
+    /// Whether what is held in memory of a partition is what a fresh start would make.
+    fn stands(&mut self, partition: i32) -> Result<bool, Halt> {
+        let Some(end) = self.stood.remove(&partition) else { return Ok(false) };
+        let places: Vec<Place> = self
+            .reader
+            .inputs
+            .iter()
+            .map(|t| (self.storage.settings().topic(t.name).into_owned(), partition))
+            .collect();
+        let committed = self.committed_positions(&places)?;
+        let same = self.reader.inputs.iter().zip(&places).all(|(topic, place)| {
+            self.committed.get(&(topic.name, partition)).copied().unwrap_or(0)
+                == committed.get(place).copied().unwrap_or(0)
+        });
+        let changelog = self.changelog(partition);
+        Ok(same
+            && (!self.reader.is_view
+                || self.storage.reader()?.highs(std::slice::from_ref(&changelog))?.get(&changelog)
+                    == Some(&end)))
+    }
+    fn committed_positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
+        let found = reader::positions(&self.consumer, places);
+        found.map_err(|error| {
+            super::client::halt(
+                &self.storage.settings().brokers,
+                self.reader.name,
+                &error,
+                &super::client::Complaints::default(),
+            )
+        })
+    }
+}
+
+impl Source for KafkaMember {
+    fn wake(&mut self) -> Wake {
+        self.wait().unwrap_or_else(Wake::Failed)
+    }
+}
+
+impl Log for KafkaMember {
+    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, Halt> {
+        if self.stands(partition)? {
+            return Ok(None);
+        }
+        let places: Vec<Place> = self
+            .reader
+            .inputs
+            .iter()
+            .map(|t| (self.storage.settings().topic(t.name).into_owned(), partition))
+            .collect();
+        let committed = self.committed_positions(&places)?;
+        let restored = self.storage.restore_from(&self.reader, partition, &committed)?;
+        for (topic, next) in &restored.next {
+            self.next.insert((topic, partition), *next);
+            self.committed.insert((topic, partition), *next);
+        }
+        for (topic, chunks) in &restored.tables {
+            let next = self.next.entry((topic, partition)).or_default();
+            *next = chunks.last().map_or(0, crate::Chunk::next).max(*next);
+        }
+        Ok(Some(restored))
+    }
+    fn commit(&mut self, commit: Commit) -> Result<(), Halt> {
+        let interrupted =
+            |reason: &str| Halt::Interrupted { processor: self.reader.name.into(), reason: reason.into() };
+        let Some(generation) = &self.generation else {
+            return Err(interrupted("its partitions were lost"));
+        };
+        let list = self.positions(&commit.next)?;
+        match self.transactions.commit(&commit.out, Some((&list, generation))) {
+            Ok(()) => {
+                for (at, next) in commit.next {
+                    self.committed.insert(at, next);
+                    self.next.insert(at, next);
+                }
+                self.signals.board.wake();
+                Ok(())
+            }
+            Err(halt) => {
+                if matches!(halt, Halt::Interrupted { .. }) {
+                    self.step = Step::HandOut;
+                }
+                Err(halt)
+            }
+        }
+    }
+}
+
+impl Member for KafkaMember {
+    fn seek(&mut self, next: BTreeMap<At, i64>) {
+        self.next = next;
+    }
+    fn is_caught_up(&self) -> bool {
+        self.is_upstream_dry() && self.inbox.lock().records.is_empty() && self.generation.is_some()
+    }
+    fn storage(&mut self) -> &mut dyn Storage {
+        &mut self.storage
+    }
+}
+
+impl Drop for KafkaMember {
+    fn drop(&mut self) {
+        self.inbox.command(Command::Leave);
+    }
+}

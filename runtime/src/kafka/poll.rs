@@ -1,0 +1,318 @@
+//! The poll thread: librdkafka's queues and callbacks, turned into what a member waits for.
+//!
+//! The consumer's own queue, with its callbacks, is polled always. Each assigned partition has a queue of its own, which is left alone
+//! while the inbox is full: fetching stops at `queued.max.messages.kbytes`, heartbeats and rebalances go on, and nothing that was
+//! fetched is thrown away.
+//! Invariant: this thread alone assigns; it never waits for the processor.
+//! Not here: what a rebalance means (`member`).
+use super::client::{Context, classify};
+use crate::{
+    chunk::Chunk,
+    log::{At, Halt},
+};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata, base_consumer::PartitionQueue},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::BorrowedMessage,
+};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::Thread,
+    time::{Duration, Instant},
+};
+
+/// What happened to the assignment.
+pub enum Rebalance {
+    /// These partitions of all inputs, in this generation of the group.
+    Assigned(Vec<i32>, ConsumerGroupMetadata),
+    Revoked,
+    Lost,
+}
+
+/// What a member asks of the poll thread.
+pub enum Command {
+    /// Fetch from these positions; `None` is the start.
+    Assign(Vec<(At, Option<i64>)>),
+    Unassign,
+    Leave,
+}
+
+/// What the poll thread and the member share.
+#[derive(Default)]
+pub struct Inbox {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+#[derive(Default)]
+pub struct State {
+    pub rebalances: VecDeque<Rebalance>,
+    pub commands: VecDeque<Command>,
+    pub records: Vec<(At, Chunk)>,
+    pub bytes: usize,
+    /// When the oldest of the records came, and the newest.
+    pub first: Option<Instant>,
+    pub newest: Option<Instant>,
+    pub failed: Option<Halt>,
+    poller: Option<Thread>,
+}
+impl State {
+    pub fn clear(&mut self) {
+        self.records.clear();
+        (self.bytes, self.first, self.newest) = (0, None, None);
+    }
+}
+impl Inbox {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Waits until something comes in, at most so long.
+    pub fn wait<'a>(&self, state: MutexGuard<'a, State>, at_most: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, at_most).unwrap_or_else(PoisonError::into_inner).0
+    }
+    pub fn wake(&self) {
+        self.changed.notify_all();
+    }
+    pub fn command(&self, command: Command) {
+        let mut state = self.lock();
+        state.commands.push_back(command);
+        state.poller.iter().for_each(Thread::unpark);
+    }
+    /// Lets the poll thread go on after records were taken.
+    pub fn resume(state: &State) {
+        state.poller.iter().for_each(Thread::unpark);
+    }
+}
+
+/// How a poll thread is set up.
+pub struct Poll {
+    pub processor: &'static str,
+    pub brokers: String,
+    pub config: ClientConfig,
+    pub context: Context,
+    /// The topics to subscribe to, as the brokers know them.
+    pub topics: Vec<String>,
+    /// How a topic of the brokers is called here.
+    pub names: Vec<(String, &'static str)>,
+    /// Bytes in the inbox above which partitions are left alone.
+    pub capacity: usize,
+    pub inbox: Arc<Inbox>,
+}
+
+/// How long to sleep when nothing is announced: callbacks that came while others were handled are not.
+const NAP: Duration = Duration::from_millis(250);
+/// Records moved to the inbox at once.
+const RUN: usize = 256 << 10;
+
+type Queue = (At, PartitionQueue<Context>);
+
+impl Poll {
+    /// Makes the consumer, and the thread that polls it. The consumer is handed back for its group's metadata and positions.
+    pub fn start(self) -> Result<Arc<BaseConsumer<Context>>, Halt> {
+        let (hand_back, made) = std::sync::mpsc::sync_channel(1);
+        let (processor, brokers) = (self.processor, self.brokers.clone());
+        let work = move || {
+            let consumer = self.consumer();
+            let consumer = match consumer {
+                Ok(consumer) => Arc::new(consumer),
+                Err(halt) => return drop(hand_back.send(Err(halt))),
+            };
+            if hand_back.send(Ok(consumer.clone())).is_ok() {
+                self.turn(&consumer);
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("{processor} poll")).spawn(work);
+        let failed = |reason: String| Halt::Log {
+            path: brokers.clone(),
+            reason,
+            next: "raise the process limit".into(),
+        };
+        thread.map_err(|error| failed(format!("no thread for {processor}: {error}")))?;
+        made.recv().unwrap_or_else(|_| Err(failed(format!("the poll thread of {processor} died"))))
+    }
+    fn consumer(&self) -> Result<BaseConsumer<Context>, Halt> {
+        let refused = |error: KafkaError| Halt::Refused {
+            what: "a setting of the Kafka client".into(),
+            reason: error.to_string(),
+            next: "`fastbreak config show --origin` says where each is".into(),
+        };
+        let mut consumer =
+            BaseConsumer::from_config_and_context(&self.config, self.context.clone()).map_err(refused)?;
+        let poller = std::thread::current();
+        self.inbox.lock().poller = Some(poller.clone());
+        consumer.set_nonempty_callback(move || poller.unpark());
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(refused)?;
+        Ok(consumer)
+    }
+    fn turn(&self, consumer: &Arc<BaseConsumer<Context>>) {
+        let mut queues: Vec<Queue> = Vec::new();
+        loop {
+            let commands: Vec<Command> = self.inbox.lock().commands.drain(..).collect();
+            for command in commands {
+                let done = match command {
+                    Command::Assign(positions) => self.assign(consumer, positions).map(|made| queues = made),
+                    Command::Unassign => {
+                        queues.clear();
+                        consumer.unassign().map_err(|error| self.halt(&error))
+                    }
+                    Command::Leave => {
+                        queues.clear();
+                        consumer.unsubscribe();
+                        return;
+                    }
+                };
+                done.unwrap_or_else(|halt| self.fail(halt));
+            }
+            let any = self.serve(consumer) | self.drain(&mut queues);
+            if !any {
+                std::thread::park_timeout(NAP);
+            }
+        }
+    }
+    /// Serves the consumer's own queue: callbacks, errors, and what was fetched before the partitions had their queues.
+    fn serve(&self, consumer: &BaseConsumer<Context>) -> bool {
+        let mut any = false;
+        let mut early: Vec<(At, Chunk)> = Vec::new();
+        while let Some(polled) = consumer.poll(Duration::ZERO) {
+            any = true;
+            match polled {
+                Ok(message) => {
+                    let name = self.names.iter().find(|(topic, _)| topic == message.topic());
+                    let Some((_, name)) = name else { continue };
+                    let mut chunk = Chunk::at(message.offset());
+                    if let Err(halt) = self.push(&mut chunk, &message) {
+                        self.fail(halt);
+                        return true;
+                    }
+                    early.push(((name, message.partition()), chunk));
+                }
+                Err(error) => self.complain(&error),
+            }
+        }
+        if !early.is_empty() {
+            self.hand_over(early);
+        }
+        let happened: Vec<Rebalance> = self
+            .context
+            .rebalances
+            .iter()
+            .flat_map(|shared| {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect::<Vec<_>>()
+            })
+            .collect();
+        if !happened.is_empty() {
+            any = true;
+            self.inbox.lock().rebalances.extend(happened);
+            self.inbox.wake();
+        }
+        any
+    }
+    /// Moves what the partitions' queues hold into the inbox, as long as there is room.
+    fn drain(&self, queues: &mut [Queue]) -> bool {
+        let mut room = self.capacity.saturating_sub(self.inbox.lock().bytes);
+        let mut any = false;
+        for ((topic, partition), queue) in queues {
+            let mut chunk: Option<Chunk> = None;
+            while room > 0 {
+                match queue.poll(Duration::ZERO) {
+                    Some(Ok(message)) => {
+                        let chunk = chunk.get_or_insert_with(|| Chunk::at(message.offset()));
+                        let before = chunk.bytes().len();
+                        if let Err(halt) = self.push(chunk, &message) {
+                            self.fail(halt);
+                            return true;
+                        }
+                        room = room.saturating_sub(chunk.bytes().len() - before);
+                        if chunk.bytes().len() > RUN {
+                            break;
+                        }
+                    }
+                    Some(Err(error)) => self.complain(&error),
+                    None => break,
+                }
+            }
+            if let Some(chunk) = chunk {
+                any = true;
+                self.hand_over(vec![((*topic, *partition), chunk)]);
+            }
+        }
+        any
+    }
+    fn hand_over(&self, records: Vec<(At, Chunk)>) {
+        let mut state = self.inbox.lock();
+        let now = Instant::now();
+        state.first.get_or_insert(now);
+        state.newest = Some(now);
+        state.bytes += records.iter().map(|(_, chunk)| chunk.bytes().len()).sum::<usize>();
+        state.records.extend(records);
+        drop(state);
+        self.inbox.wake();
+    }
+    fn push(&self, chunk: &mut Chunk, message: &BorrowedMessage<'_>) -> Result<(), Halt> {
+        push(chunk, message).map_err(|reason| Halt::Undecodable {
+            processor: self.processor.into(),
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+            reason,
+        })
+    }
+    fn assign(
+        &self,
+        consumer: &Arc<BaseConsumer<Context>>,
+        positions: Vec<(At, Option<i64>)>,
+    ) -> Result<Vec<Queue>, Halt> {
+        let physical =
+            |name: &str| self.names.iter().find(|(_, known)| *known == name).map(|(topic, _)| topic.as_str());
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        for ((name, partition), next) in &positions {
+            let offset = next.map_or(Offset::Beginning, Offset::Offset);
+            let topic = physical(name).unwrap_or(name);
+            list.add_partition_offset(topic, *partition, offset).map_err(|error| self.halt(&error))?;
+        }
+        consumer.assign(&list).map_err(|error| self.halt(&error))?;
+        let poller = std::thread::current();
+        let mut queues = Vec::with_capacity(positions.len());
+        for (at, _) in positions {
+            let queue = consumer.split_partition_queue(physical(at.0).unwrap_or(at.0), at.1);
+            let mut queue = queue.ok_or_else(|| self.halt(&KafkaError::Subscription(at.0.to_owned())))?;
+            let poller = poller.clone();
+            queue.set_nonempty_callback(move || poller.unpark());
+            queues.push((at, queue));
+        }
+        Ok(queues)
+    }
+    fn halt(&self, error: &KafkaError) -> Halt {
+        super::client::halt(&self.brokers, self.processor, error, &self.context.complaints)
+    }
+    fn complain(&self, error: &KafkaError) {
+        let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+        let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+        let halt = classify(&self.brokers, self.processor, code, &error.to_string());
+        match halt {
+            // Brokers come and go; the client connects again by itself, and a rebalance reports what was lost meanwhile.
+            Halt::Unreachable { .. } if !is_fatal => {
+                tracing::debug!(processor = self.processor, %error, "reading")
+            }
+            halt => self.fail(halt),
+        }
+    }
+    fn fail(&self, halt: Halt) {
+        self.inbox.lock().failed.get_or_insert(halt);
+        self.inbox.wake();
+    }
+}
+
+/// Appends a message to a chunk.
+pub fn push(chunk: &mut Chunk, message: &BorrowedMessage<'_>) -> Result<(), String> {
+    let key = std::str::from_utf8(message.key().unwrap_or_default())
+        .map_err(|error| format!("its key is no text: {error}"))?;
+    if key.len() > usize::from(u16::MAX) {
+        return Err(format!("its key has {} bytes, more than {}", key.len(), u16::MAX));
+    }
+    chunk.push_at(message.offset(), key, message.payload());
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! Reading partitions to their end, outside any group: memory on assignment, and what verbs show.
+//!
+//! The end is the high watermark as a reader of the uncommitted sees it; open transactions below it are waited out first, so nothing
+//! whose commit marker is on its way is missed.
+//! Invariant: what is answered is every committed record from a position to that end.
+//! Not here: a processor's input as it comes (`poll`).
+use super::{
+    client::{Context, halt},
+    letters,
+    poll::push,
+    settings::Settings,
+};
+use crate::{chunk::Chunk, log::Halt};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::BorrowedMessage,
+};
+use schemas::wire;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long a call to the brokers may take.
+pub const CALL: Duration = Duration::from_secs(20);
+/// How long an open transaction is waited for: it is ended by its own timeout, which is shorter.
+const STABLE: Duration = Duration::from_secs(90);
+/// Where the log begins and ends, in the protocol's own words.
+const EARLIEST: i64 = -2;
+const LATEST: i64 = -1;
+
+/// A partition, as the brokers call its topic.
+pub type Place = (String, i32);
+
+/// Reads by position.
+pub struct Reader {
+    brokers: String,
+    committed: Arc<BaseConsumer<Context>>,
+    uncommitted: BaseConsumer<Context>,
+    context: Context,
+}
+
+impl Reader {
+    /// `group` answers for committed positions; nothing joins it.
+    pub fn new(settings: &Settings, group: &str) -> Result<Reader, Halt> {
+        let context = Context::default();
+        Ok(Reader {
+            brokers: settings.brokers.clone(),
+            committed: Arc::new(settings.make(&settings.reader(group, "read_committed"), context.clone())?),
+            uncommitted: settings.make(&settings.reader(group, "read_uncommitted"), context.clone())?,
+            context,
+        })
+    }
+    pub fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
+        halt(&self.brokers, doing, error, &self.context.complaints)
+    }
+    fn offsets(
+        &self,
+        consumer: &BaseConsumer<Context>,
+        places: &[Place],
+        which: i64,
+    ) -> Result<BTreeMap<Place, i64>, Halt> {
+        if places.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let asked = list(places.iter().map(|place| (place, which)));
+        let asked = asked.map_err(|error| self.halt("asking for watermarks", &error))?;
+        let answered = consumer.offsets_for_times(asked, CALL);
+        let answered = answered.map_err(|error| self.halt("asking for watermarks", &error))?;
+        let mut found = BTreeMap::new();
+        for element in answered.elements() {
+            let place = (element.topic().to_owned(), element.partition());
+            element
+                .error()
+                .map_err(|error| self.halt(&format!("asking where {}/{} ends", place.0, place.1), &error))?;
+            found.insert(place, element.offset().to_raw().unwrap_or(0).max(0));
+        }
+        Ok(found)
+    }
+    /// High watermarks: open transactions are below them.
+    pub fn highs(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
+        self.offsets(&self.uncommitted, places, LATEST)
+    }
+    /// The offsets up to which everything is decided.
+    pub fn stables(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
+        self.offsets(&self.committed, places, LATEST)
+    }
+    pub fn lows(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
+        self.offsets(&self.committed, places, EARLIEST)
+    }
+    /// Waits until all below these high watermarks is committed or aborted.
+    pub fn settle(&self, highs: &BTreeMap<Place, i64>) -> Result<(), Halt> {
+        let since = Instant::now();
+        let mut open: Vec<Place> =
+            highs.iter().filter(|(_, high)| **high > 0).map(|(place, _)| place.clone()).collect();
+        loop {
+            let stables = self.stables(&open)?;
+            open.retain(|place| stables.get(place) < highs.get(place));
+            let Some(first) = open.first() else { return Ok(()) };
+            if since.elapsed() > STABLE {
+                let error = KafkaError::Global(Code::OperationTimedOut);
+                return Err(
+                    self.halt(&format!("waiting for an open transaction in {}/{}", first.0, first.1), &error)
+                );
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    /// The records from these positions to the end as it is now, or to about so many bytes a partition. Each partition's last chunk
+    /// reaches to where reading may go on.
+    pub fn read(
+        &self,
+        from: &BTreeMap<Place, i64>,
+        bytes: usize,
+    ) -> Result<BTreeMap<Place, Vec<Chunk>>, Halt> {
+        let places: Vec<Place> = from.keys().cloned().collect();
+        let highs = self.highs(&places)?;
+        self.settle(&highs)?;
+        let lows = self.lows(&places)?;
+        let mut read: BTreeMap<Place, Vec<Chunk>> = BTreeMap::new();
+        let mut wanted: Vec<(Place, i64, i64)> = Vec::new();
+        for (place, first) in from {
+            let (low, high) = (lows.get(place).copied().unwrap_or(0), highs.get(place).copied().unwrap_or(0));
+            read.insert(place.clone(), Vec::new());
+            if (*first).max(low) < high {
+                wanted.push((place.clone(), (*first).max(low), high));
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(read);
+        }
+        let doing = "reading to the end";
+        let positions = list(wanted.iter().map(|(place, first, _)| (place, *first)));
+        let positions = positions.map_err(|error| self.halt(doing, &error))?;
+        self.committed.assign(&positions).map_err(|error| self.halt(doing, &error))?;
+        let mut queues = Vec::new();
+        for (place, first, high) in wanted {
+            let queue = self.committed.split_partition_queue(&place.0, place.1);
+            let queue = queue.ok_or_else(|| self.halt(doing, &KafkaError::Subscription(place.0.clone())))?;
+            queues.push((place, queue, Chunk::at(first), high, 0_usize));
+        }
+        let mut last = Instant::now();
+        while !queues.is_empty() {
+            let mut any = false;
+            if let Some(Err(error)) = self.committed.poll(Duration::ZERO) {
+                self.check(&error)?;
+            }
+            let mut index = 0;
+            while index < queues.len() {
+                let (place, queue, chunk, high, size) = &mut queues[index];
+                let mut ended = false;
+                loop {
+                    match queue.poll(Duration::ZERO) {
+                        Some(Ok(message)) => {
+                            any = true;
+                            let before = chunk.bytes().len();
+                            take(place, chunk, &message)?;
+                            *size += chunk.bytes().len() - before;
+                            if *size >= bytes {
+                                ended = true;
+                                *high = chunk.next();
+                                break;
+                            }
+                        }
+                        Some(Err(KafkaError::PartitionEOF(_))) => {
+                            (any, ended) = (true, true);
+                            break;
+                        }
+                        Some(Err(error)) => self.check(&error)?,
+                        None => break,
+                    }
+                }
+                if ended {
+                    let (place, _, chunk, high, _) = queues.swap_remove(index);
+                    let reached = chunk.next();
+                    let mut chunks = vec![chunk];
+                    if reached < high {
+                        // Markers and what compaction took: a gap, read as no records.
+                        chunks.push(Chunk::from_parts(reached, high, 0, Vec::new()));
+                    }
+                    read.insert(place, chunks);
+                } else {
+                    index += 1;
+                }
+            }
+            if any {
+                last = Instant::now();
+                continue;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            if last.elapsed() > STABLE {
+                return Err(self.halt(doing, &KafkaError::MessageConsumption(Code::OperationTimedOut)));
+            }
+        }
+        self.committed.unassign().map_err(|error| self.halt(doing, &error))?;
+        Ok(read)
+    }
+    /// Brokers come and go; other errors are the end.
+    fn check(&self, error: &KafkaError) -> Result<(), Halt> {
+        match self.halt("reading to the end", error) {
+            Halt::Unreachable { .. } if !matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                tracing::debug!(%error, "reading to the end");
+                Ok(())
+            }
+            halt => Err(halt),
+        }
+    }
+    /// What a group has committed of these partitions; nothing of those where it has committed nothing.
+    pub fn positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
+        positions(&self.committed, places)
+            .map_err(|error| self.halt("asking for committed positions", &error))
+    }
+}
+
+/// Appends a message; a dead letter becomes the event that it was.
+fn take(place: &Place, chunk: &mut Chunk, message: &BorrowedMessage<'_>) -> Result<(), Halt> {
+    let halt = |reason: String| Halt::Undecodable {
+        processor: "a reader".into(),
+        topic: place.0.clone(),
+        partition: place.1,
+        offset: message.offset(),
+        reason,
+    };
+    let letter = match (letters::is_letters(&place.0), message.headers(), message.payload()) {
+        (true, Some(headers), Some(value)) => letters::close(headers, value),
+        _ => None,
+    };
+    let Some(letter) = letter else { return push(chunk, message).map_err(halt) };
+    let value = wire::encode(&letter).map_err(|error| halt(error.to_string()))?;
+    let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+    chunk.push_at(message.offset(), &key, Some(&value));
+    Ok(())
+}
+
+/// What the group of a consumer has committed.
+pub fn positions(
+    consumer: &BaseConsumer<Context>,
+    places: &[Place],
+) -> Result<BTreeMap<Place, i64>, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(places.len());
+    for (topic, partition) in places {
+        list.add_partition(topic, *partition);
+    }
+    let since = Instant::now();
+    let answered = loop {
+        match consumer.committed_offsets(list.clone(), CALL) {
+            // A coordinator that moves, or a transaction whose offsets are not decided yet.
+            Err(error) if since.elapsed() < STABLE && is_passing(&error) => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            answered => break answered?,
+        }
+    };
+    let mut found = BTreeMap::new();
+    for element in answered.elements() {
+        element.error()?;
+        if let Offset::Offset(next) = element.offset() {
+            found.insert((element.topic().to_owned(), element.partition()), next);
+        }
+    }
+    Ok(found)
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(
+        code,
+        Some(
+            Code::CoordinatorLoadInProgress
+                | Code::CoordinatorNotAvailable
+                | Code::NotCoordinator
+                | Code::UnstableOffsetCommit
+                | Code::BrokerTransportFailure
+                | Code::WaitingForCoordinator
+        )
+    )
+}
+
+/// Partitions with an offset each.
+pub fn list<'a>(places: impl Iterator<Item = (&'a Place, i64)>) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), offset) in places {
+        list.add_partition_offset(topic, *partition, Offset::from_raw(offset))?;
+    }
+    Ok(list)
+}

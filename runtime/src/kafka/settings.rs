@@ -1,0 +1,191 @@
+//! How the clients are set up: what is ours to decide, what passes through, and how names look inside a namespace.
+//!
+//! Invariant: a setting on which exactly-once rests cannot be overridden; it is refused with the reason.
+//! Not here: the clients.
+use super::client::Context;
+use crate::log::Halt;
+use rdkafka::ClientConfig;
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// Which brokers, as whom, with which settings, in which namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Bootstrap servers.
+    pub brokers: String,
+    /// Names this process: its transactions and its group membership go on under it when it starts again.
+    pub instance: String,
+    /// Settings of the client, by librdkafka's names.
+    pub client: BTreeMap<String, String>,
+    /// Beside the live topics: everything but the raw topics has this prefix.
+    pub namespace: Option<String>,
+}
+
+/// Settings that are ours, with the reason.
+pub const RESERVED: [(&str, &str); 17] = [
+    ("acks", "a commit is on all replicas or it is none"),
+    ("auto.offset.reset", "a position that is gone must stop the processor, not move it"),
+    ("bootstrap.servers", "it is `brokers`"),
+    ("client.id", "it names the instance"),
+    ("enable.auto.commit", "positions move in transactions only"),
+    ("enable.auto.offset.store", "positions move in transactions only"),
+    ("enable.idempotence", "a repeated send must not double a record"),
+    ("enable.partition.eof", "restoring ends by it"),
+    ("group.id", "it is the processor's name"),
+    ("group.instance.id", "it is `instance`"),
+    ("group.protocol", "partitions are handed over by the eager protocol"),
+    ("isolation.level", "what is not committed must not be read"),
+    ("metadata.broker.list", "it is `brokers`"),
+    ("partition.assignment.strategy", "partition i of all inputs must be on one instance"),
+    ("partitioner", "a record's partition follows from its key"),
+    ("queue.buffering.backpressure.threshold", "a batch is sent as it was made"),
+    ("transactional.id", "it is the processor's name and `instance`"),
+];
+
+impl Settings {
+    /// Refuses settings that are not the operator's to choose.
+    ///
+    /// # Errors
+    /// `Halt::Refused` with the setting and the reason.
+    pub fn check(&self) -> Result<(), Halt> {
+        for (key, reason) in RESERVED {
+            if self.client.contains_key(key) {
+                return Err(Halt::Refused {
+                    what: format!("the setting kafka.{key}"),
+                    reason: reason.to_owned(),
+                    next:
+                        "take it out of the configuration; `fastbreak config show --origin` says where it is"
+                            .into(),
+                });
+            }
+        }
+        Ok(())
+    }
+    /// A topic as the brokers know it.
+    pub fn topic<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match &self.namespace {
+            Some(namespace) if !name.starts_with("raw.") => format!("{namespace}.{name}").into(),
+            _ => name.into(),
+        }
+    }
+    /// A consumer group, or the owner of transactions, as the brokers know it.
+    pub fn group(&self, name: &str) -> String {
+        self.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}.{name}"))
+    }
+    /// What all clients share. Later settings win, so ours come after the operator's.
+    fn base(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", format!("fastbreak-{}", self.instance))
+            .set("socket.keepalive.enable", "true")
+            .set("socket.nagle.disable", "true")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("log_level", "5");
+        for (key, value) in &self.client {
+            config.set(key, value);
+        }
+        config
+    }
+    fn with(&self, own: &[(&str, &str)]) -> ClientConfig {
+        let mut config = self.base();
+        own.iter().filter(|(key, _)| !self.client.contains_key(*key)).for_each(|(key, value)| {
+            config.set(*key, *value);
+        });
+        config
+    }
+    /// For a processor's input.
+    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+        let mut config = self.with(&[
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "3000"),
+            // Data ends the wait, so a long one costs no latency and an idle processor nothing.
+            ("fetch.wait.max.ms", "5000"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("fetch.message.max.bytes", "4194304"),
+        ]);
+        config
+            .set("group.id", self.group(group))
+            .set("group.instance.id", &self.instance)
+            .set("partition.assignment.strategy", "range")
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error");
+        config
+    }
+    /// For reading partitions to their end.
+    pub(super) fn reader(&self, group: &str, isolation: &str) -> ClientConfig {
+        let mut config = self.with(&[
+            ("fetch.wait.max.ms", "10"),
+            ("queued.max.messages.kbytes", "32768"),
+            ("fetch.message.max.bytes", "8388608"),
+        ]);
+        config
+            .set("group.id", self.group(group))
+            .set("isolation.level", isolation)
+            .set("enable.partition.eof", "true")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error");
+        config
+    }
+    /// For a processor's commits.
+    pub(super) fn producer(&self, owner: &str) -> ClientConfig {
+        let mut config = self.with(&[
+            // A producer that died in a transaction holds up readers for so long, unless its next life ends the transaction before.
+            ("transaction.timeout.ms", "10000"),
+            ("linger.ms", "0"),
+            ("queue.buffering.max.messages", "1000000"),
+            ("message.max.bytes", "16777216"),
+            ("compression.type", "zstd"),
+            ("batch.size", "1048576"),
+        ]);
+        config
+            .set("transactional.id", format!("{}.{}", self.group(owner), self.instance))
+            .set("enable.idempotence", "true")
+            .set("acks", "all");
+        config
+    }
+    /// Makes a client, or says which setting it does not take.
+    pub(super) fn make<C: rdkafka::config::FromClientConfigAndContext<Context>>(
+        &self,
+        config: &ClientConfig,
+        context: Context,
+    ) -> Result<C, Halt> {
+        config.create_with_context(context).map_err(|error| Halt::Refused {
+            what: "a setting of the Kafka client".into(),
+            reason: error.to_string(),
+            next: "`fastbreak config show --origin` says where each is".into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_topics_are_shared_by_all_namespaces_and_all_else_is_not() {
+        let live = Settings::default();
+        let other = Settings { namespace: Some("january".into()), ..Settings::default() };
+        assert_eq!(live.topic("core.games.v1"), "core.games.v1");
+        assert_eq!(other.topic("core.games.v1"), "january.core.games.v1");
+        assert_eq!(other.topic("raw.odds.v1"), "raw.odds.v1");
+        assert_eq!((live.group("games"), other.group("games")), ("games".into(), "january.games".into()));
+    }
+    #[test]
+    fn what_exactly_once_rests_on_cannot_be_set() {
+        for (key, reason) in RESERVED {
+            let client = BTreeMap::from([(key.to_owned(), "x".to_owned())]);
+            let error = Settings { client, ..Settings::default() }.check().unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains(reason), "{error}");
+        }
+    }
+    #[test]
+    fn an_operators_setting_beats_a_default() {
+        let client = BTreeMap::from([("session.timeout.ms".to_owned(), "45000".to_owned())]);
+        let config = Settings { client, ..Settings::default() }.consumer("games");
+        assert_eq!(config.get("session.timeout.ms"), Some("45000"));
+        assert_eq!(config.get("heartbeat.interval.ms"), Some("3000"));
+    }
+}

@@ -1,0 +1,409 @@
+//! Kafka as a `Storage`: what verbs, ingest and the supervisor see of it.
+//!
+//! A log is named by the cluster and by a record that its first user puts into the topic of the sink's plans, so that topics that were
+//! made anew are another log.
+//! Invariant: reading ends at what was committed when it began; ingesting is one transaction a batch.
+//! Not here: members (`member`), topics' settings.
+use super::{
+    client::{Context, halt},
+    member::KafkaMember,
+    reader::{CALL, Place, Reader},
+    settings::Settings,
+    transaction::Transactions,
+};
+use crate::{
+    board::Board,
+    chunk::Chunk,
+    engine::{changelog_of, dead_letters_of},
+    log::{Commit, Count, Halt, Member, RawRecord, Restored, Storage},
+    member::{self, Limits, Signals},
+};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use schemas::{RawId, raw::RawEvent, wire};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::{File, TryLockError},
+    sync::{Arc, OnceLock},
+};
+use topics::Policy;
+
+/// The group of those who only look.
+const LOOKER: &str = "fastbreak-looker";
+/// Keys of the records that name a log.
+const LOG_ID: &str = "log-id/";
+
+/// A cluster, as a process is connected to it.
+pub struct KafkaStorage {
+    settings: Settings,
+    reader: OnceLock<Reader>,
+    /// One for each group whose positions were asked for.
+    groups: HashMap<String, Reader>,
+    ingest: Option<Transactions>,
+    /// Raw events that are in a topic already.
+    known: HashMap<&'static str, HashSet<RawId>>,
+    locks: Vec<File>,
+    topics: BTreeMap<String, i32>,
+    cluster: String,
+}
+
+impl KafkaStorage {
+    /// Connects, so that brokers that are not there are an error at once.
+    pub fn open(settings: Settings) -> Result<KafkaStorage, Halt> {
+        settings.check()?;
+        let mut storage = KafkaStorage {
+            settings,
+            reader: OnceLock::new(),
+            groups: HashMap::new(),
+            ingest: None,
+            known: HashMap::new(),
+            locks: Vec::new(),
+            topics: BTreeMap::new(),
+            cluster: String::new(),
+        };
+        storage.look()?;
+        Ok(storage)
+    }
+    /// Asks which topics there are.
+    fn look(&mut self) -> Result<(), Halt> {
+        let context = Context::default();
+        let config = self.settings.reader(LOOKER, "read_committed");
+        let client: BaseConsumer<Context> = self.settings.make(&config, context.clone())?;
+        let failed =
+            |error| halt(&self.settings.brokers, "asking for the topics", &error, &context.complaints);
+        let metadata = client.fetch_metadata(None, CALL).map_err(failed)?;
+        let topics = metadata.topics().iter().map(|t| (t.name().to_owned(), t.partitions().len() as i32));
+        self.topics = topics.collect();
+        self.cluster = client.client().fetch_cluster_id(CALL).unwrap_or_default();
+        Ok(())
+    }
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    /// The same cluster, for another thread.
+    fn again(&self) -> KafkaStorage {
+        KafkaStorage {
+            settings: self.settings.clone(),
+            reader: OnceLock::new(),
+            groups: HashMap::new(),
+            ingest: None,
+            known: HashMap::new(),
+            locks: Vec::new(),
+            topics: self.topics.clone(),
+            cluster: self.cluster.clone(),
+        }
+    }
+    pub(super) fn reader(&self) -> Result<&Reader, Halt> {
+        if let Some(reader) = self.reader.get() {
+            return Ok(reader);
+        }
+        let reader = Reader::new(&self.settings, LOOKER)?;
+        Ok(self.reader.get_or_init(|| reader))
+    }
+    fn place(&self, topic: &str, partition: i32) -> Place {
+        (self.settings.topic(topic).into_owned(), partition)
+    }
+    /// All partitions of our topics: the brokers' names, and ours.
+    fn places(&self) -> BTreeMap<Place, String> {
+        let prefix = self.settings.namespace.as_ref().map(|namespace| format!("{namespace}."));
+        let mut places = BTreeMap::new();
+        for (topic, partitions) in &self.topics {
+            let own = match &prefix {
+                Some(prefix) => topic
+                    .strip_prefix(prefix.as_str())
+                    .or_else(|| topic.starts_with("raw.").then_some(topic.as_str())),
+                None => Some(topic.as_str()),
+            };
+            let known = |own: &&str| {
+                topics::ALL.iter().any(|info| info.name == *own)
+                    || own.ends_with(".changelog")
+                    || own.ends_with(".dlq")
+            };
+            if let Some(own) = own.filter(known) {
+                places.extend((0..*partitions).map(|partition| ((topic.clone(), partition), own.to_owned())));
+            }
+        }
+        places
+    }
+    fn read_places(
+        &self,
+        from: &BTreeMap<Place, i64>,
+        bytes: usize,
+    ) -> Result<BTreeMap<Place, Vec<Chunk>>, Halt> {
+        self.reader()?.read(from, bytes)
+    }
+    /// What a partition's memory is made from, given the group's positions.
+    pub(super) fn restore_from(
+        &self,
+        reader: &member::Reader,
+        partition: i32,
+        committed: &BTreeMap<Place, i64>,
+    ) -> Result<Restored, Halt> {
+        let mut restored = Restored::default();
+        let mut wanted = BTreeMap::new();
+        let changelog = self.place(&changelog_of(reader.name), partition);
+        if reader.is_view {
+            wanted.insert(changelog.clone(), 0);
+        }
+        for input in &reader.inputs {
+            let place = self.place(input.name, partition);
+            restored.next.insert(input.name, committed.get(&place).copied().unwrap_or(0));
+            if reader.is_view && input.policy == Policy::Compact {
+                wanted.insert(place, 0);
+            }
+        }
+        let mut read = self.read_places(&wanted, usize::MAX)?;
+        restored.changelog = read.remove(&changelog).unwrap_or_default();
+        for input in &reader.inputs {
+            if let Some(chunks) = read.remove(&self.place(input.name, partition)) {
+                restored.tables.push((input.name, chunks));
+            }
+        }
+        Ok(restored)
+    }
+    /// Holds an instance's name on this host, so that a second process under it does not start.
+    fn lock(&mut self, group: &str) -> Result<(), Halt> {
+        let Settings { brokers, instance, .. } = &self.settings;
+        let name = blake3::hash(format!("{brokers}\n{}\n{instance}", self.settings.group(group)).as_bytes());
+        let path = std::env::temp_dir().join(format!("fastbreak-{}.lock", &name.to_hex()[..16]));
+        let failed = |reason: String| Halt::Log {
+            path: path.display().to_string(),
+            reason,
+            next: "check the rights of the folder of temporary files".into(),
+        };
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| failed(error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => self.locks.push(file),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Halt::Refused {
+                    what: format!("{group} as instance {instance}"),
+                    reason: "another process on this host runs under that name".into(),
+                    next: "stop it, or give this one another --instance".into(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error.to_string())),
+        }
+        Ok(())
+    }
+    /// Refuses to start on topics that are not there or that do not meet.
+    fn check_topics(&mut self, reader: &member::Reader) -> Result<(), Halt> {
+        let mut wanted: BTreeMap<String, i32> = BTreeMap::new();
+        let named = reader.inputs.iter().chain(&reader.outputs).chain([&topics::LEDGER.info]);
+        wanted.extend(named.map(|topic| (topic.name.to_owned(), topic.partitions)));
+        if reader.is_view {
+            wanted.insert(changelog_of(reader.name), topics::PARTITIONS);
+        }
+        if !reader.is_view {
+            wanted.insert(dead_letters_of(reader.name), if reader.is_alone { 1 } else { topics::PARTITIONS });
+        }
+        let refused = |topic: &str, reason: String| Halt::Refused {
+            what: format!("{} on topic {topic}", reader.name),
+            reason,
+            next:
+                "`fastbreak topics plan` shows what differs, `fastbreak topics apply` makes what is missing"
+                    .into(),
+        };
+        for (topic, partitions) in wanted {
+            let topic = self.settings.topic(&topic).into_owned();
+            match self.topics.get(&topic) {
+                None => return Err(refused(&topic, "there is no such topic".into())),
+                Some(there) if *there != partitions => {
+                    return Err(refused(
+                        &topic,
+                        format!(
+                            "it has {there} partitions and must have {partitions}, or keys would not meet"
+                        ),
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+    fn id_in_log(&mut self) -> Result<Option<String>, Halt> {
+        let place = self.place(topics::SINK_BATCHES.info.name, 0);
+        if !self.topics.contains_key(&place.0) {
+            return Ok(None);
+        }
+        let read = self.read_places(&BTreeMap::from([(place, 0)]), usize::MAX)?;
+        for chunk in read.into_values().flatten() {
+            for record in chunk.records() {
+                if let Some(id) = record?.key.strip_prefix(LOG_ID) {
+                    return Ok(Some(id.to_owned()));
+                }
+            }
+        }
+        Ok(None)
+    }
+    fn known(&mut self, topic: &'static str) -> Result<(), Halt> {
+        if self.known.contains_key(topic) {
+            return Ok(());
+        }
+        let partitions = self.topics.get(topic).copied().unwrap_or(0);
+        let mut known = HashSet::new();
+        for partition in 0..partitions {
+            for chunk in self.read(topic, partition, 0, usize::MAX)? {
+                for record in chunk.records() {
+                    // What others produced and cannot be opened has no identity, and its loader rejects it.
+                    let event = record?.value.map(wire::decode::<RawEvent>);
+                    known.extend(event.and_then(Result::ok).map(|event| event.id));
+                }
+            }
+        }
+        self.known.insert(topic, known);
+        Ok(())
+    }
+    fn writer(&mut self) -> Result<&Transactions, Halt> {
+        if self.ingest.is_none() {
+            let unlike = uniquely();
+            self.ingest = Some(Transactions::begin_life(&self.settings, &format!("ingest.{unlike:x}"))?);
+        }
+        self.ingest.as_ref().ok_or_else(|| Halt::Log {
+            path: self.settings.brokers.clone(),
+            reason: "no producer".into(),
+            next: "start again".into(),
+        })
+    }
+}
+
+impl Storage for KafkaStorage {
+    fn id(&mut self) -> Result<String, Halt> {
+        if let Some(id) = self.id_in_log()? {
+            return Ok(id);
+        }
+        let mut commit = Commit::default();
+        let id = format!("{}-{:016x}", self.cluster, uniquely());
+        let chunk: &mut Chunk = commit.out.entry((topics::SINK_BATCHES.info.name.to_owned(), 0)).or_default();
+        chunk.push(&format!("{LOG_ID}{id}"), Some(b"names the log"));
+        self.writer()?.commit(&commit.out, None)?;
+        // Of two that were written at once the first stands.
+        Ok(self.id_in_log()?.unwrap_or(id))
+    }
+    fn name(&self) -> String {
+        match &self.settings.namespace {
+            Some(namespace) => format!("{} ({namespace})", self.settings.brokers),
+            None => self.settings.brokers.clone(),
+        }
+    }
+    fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt> {
+        let place = self.place(topic, partition);
+        if self.topics.get(&place.0).is_none_or(|partitions| partition >= *partitions) {
+            return Ok(Vec::new());
+        }
+        let mut read = self.read_places(&BTreeMap::from([(place.clone(), from)]), bytes)?;
+        let mut chunks = read.remove(&place).unwrap_or_default();
+        if topic == topics::SINK_BATCHES.info.name {
+            chunks = chunks.into_iter().map(|chunk| without(chunk, LOG_ID)).collect::<Result<_, _>>()?;
+        }
+        Ok(chunks)
+    }
+    fn ends(&mut self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let places = self.places();
+        let asked: Vec<Place> = places.keys().cloned().collect();
+        let ends = self.reader()?.stables(&asked)?;
+        Ok(ends
+            .into_iter()
+            .filter_map(|(place, end)| Some(((places.get(&place)?.clone(), place.1), end)))
+            .collect())
+    }
+    fn positions(&mut self, group: &str) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        if !self.groups.contains_key(group) {
+            self.groups.insert(group.to_owned(), Reader::new(&self.settings, group)?);
+        }
+        let places = self.places();
+        let asked: Vec<Place> = places.keys().cloned().collect();
+        let Some(reader) = self.groups.get(group) else { return Ok(BTreeMap::new()) };
+        let found = reader.positions(&asked)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(place, next)| Some(((places.get(&place)?.clone(), place.1), next)))
+            .collect())
+    }
+    fn restore(&mut self, reader: &member::Reader, partition: i32) -> Result<Restored, Halt> {
+        let committed = self.positions(&reader.group)?;
+        let committed =
+            committed.into_iter().map(|((topic, p), next)| (self.place(&topic, p), next)).collect();
+        self.restore_from(reader, partition, &committed)
+    }
+    fn count(&mut self, topic: &str, partition: i32, below: i64) -> Result<Count, Halt> {
+        let place = self.place(topic, partition);
+        let mut count = 0;
+        for chunk in self.read(topic, partition, 0, usize::MAX)? {
+            for record in chunk.records() {
+                count += i64::from(record?.offset < below);
+            }
+        }
+        let low = self.reader()?.lows(std::slice::from_ref(&place))?.get(&place).copied().unwrap_or(0);
+        let is_whole = low == 0 && topics::ALL.iter().any(|t| t.name == topic && t.policy != Policy::Compact);
+        Ok(if is_whole { Count::Exactly(count) } else { Count::AtLeast(count) })
+    }
+    fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt> {
+        let mut out = extra.out;
+        let mut new = Vec::new();
+        for (topic, partition, key, raw, value) in events {
+            self.known(topic.name)?;
+            if self.known.get_mut(topic.name).is_some_and(|known| known.insert(*raw)) {
+                out.entry((topic.name.to_owned(), *partition)).or_default().push(key, Some(value));
+                new.push(*raw);
+            }
+        }
+        if !out.is_empty() {
+            self.writer()?.commit(&out, None)?;
+        }
+        Ok(new.len())
+    }
+    fn claim(&mut self) -> Result<(), Halt> {
+        Ok(())
+    }
+    fn join(
+        &mut self,
+        reader: member::Reader,
+        limits: Limits,
+        signals: Arc<Signals>,
+    ) -> Result<Box<dyn Member>, Halt> {
+        self.check_topics(&reader)?;
+        self.lock(&reader.group)?;
+        Ok(Box::new(KafkaMember::join(self.again(), reader, limits, signals)?))
+    }
+    fn tend(&mut self, _: &Board) -> Result<(), Halt> {
+        Ok(())
+    }
+    fn is_caught_up(&mut self, readers: &[member::Reader]) -> Result<bool, Halt> {
+        let ends = self.ends()?;
+        let mut behind: BTreeMap<Place, i64> = BTreeMap::new();
+        for reader in readers {
+            let positions = self.positions(&reader.group)?;
+            for (topic, partition) in
+                reader.inputs.iter().flat_map(|t| (0..t.partitions).map(move |p| (t.name, p)))
+            {
+                let at = (topic.to_owned(), partition);
+                let next = positions.get(&at).copied().unwrap_or(0);
+                if next < ends.get(&at).copied().unwrap_or(0) {
+                    let least = behind.entry(self.place(topic, partition)).or_insert(next);
+                    *least = next.min(*least);
+                }
+            }
+        }
+        // What is left may be transactions' markers, which nobody reads.
+        let left = self.read_places(&behind, usize::MAX)?;
+        Ok(left.into_values().flatten().all(|chunk| chunk.is_empty()))
+    }
+}
+
+/// A chunk without the records whose keys start so.
+fn without(chunk: Chunk, prefix: &str) -> Result<Chunk, Halt> {
+    let mut rest = Chunk::at(chunk.base());
+    for record in chunk.records() {
+        let record = record?;
+        if !record.key.starts_with(prefix) {
+            rest.push_at(record.offset, record.key, record.value);
+        }
+    }
+    Ok(Chunk::from_parts(chunk.base(), chunk.next(), rest.len(), rest.bytes().to_vec()))
+}
+
+/// Not secret, only unlike any other.
+fn uniquely() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,158 @@
+//! Commits: everything of a micro-batch in one transaction.
+//!
+//! Invariant: after an error nothing of the transaction is durable; positions are part of every transaction, so that the group's
+//! coordinator refuses one from a member whose generation is over.
+//! Not here: what is in a commit.
+use super::{
+    client::{Context, classify, halt},
+    letters,
+    settings::Settings,
+};
+use crate::{chunk::Chunk, log::Halt};
+use rdkafka::{
+    TopicPartitionList,
+    consumer::ConsumerGroupMetadata,
+    error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// How long one step of a transaction may take; the transaction's own timeout is shorter.
+const STEP: Duration = Duration::from_secs(60);
+
+/// Positions to commit, and the generation of the group in which they were read.
+pub type Positions<'a> = (&'a TopicPartitionList, &'a ConsumerGroupMetadata);
+
+/// A transactional producer.
+pub struct Transactions {
+    owner: String,
+    settings: Settings,
+    producer: BaseProducer<Context>,
+    context: Context,
+}
+
+impl Transactions {
+    /// Ends whatever transaction an earlier life of this owner left open.
+    pub fn begin_life(settings: &Settings, owner: &str) -> Result<Transactions, Halt> {
+        let context = Context::default();
+        let producer: BaseProducer<Context> = settings.make(&settings.producer(owner), context.clone())?;
+        let transactions =
+            Transactions { owner: owner.to_owned(), settings: settings.clone(), producer, context };
+        let since = Instant::now();
+        loop {
+            match transactions.producer.init_transactions(STEP) {
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && since.elapsed() < STEP => {
+                    transactions.producer.poll(Duration::from_millis(100));
+                }
+                Err(error) => return Err(transactions.halt(&error)),
+                Ok(()) => return Ok(transactions),
+            }
+        }
+    }
+    fn halt(&self, error: &KafkaError) -> Halt {
+        halt(&self.settings.brokers, &self.owner, error, &self.context.complaints)
+    }
+    /// Writes records and positions, all or nothing.
+    ///
+    /// # Errors
+    /// `Halt::Interrupted` when it was aborted and may be done again from the committed positions; any other halt is the end.
+    pub fn commit(
+        &self,
+        out: &BTreeMap<(String, i32), Chunk>,
+        positions: Option<Positions<'_>>,
+    ) -> Result<(), Halt> {
+        self.producer.begin_transaction().map_err(|error| self.halt(&error))?;
+        let sent = self.send(out).and_then(|()| {
+            self.flush()?;
+            if let Some((list, generation)) = positions {
+                self.repeat(|| self.producer.send_offsets_to_transaction(list, generation, STEP))?;
+            }
+            self.repeat(|| self.producer.commit_transaction(STEP))
+        });
+        sent.map_err(|error| self.give_up(&error))
+    }
+    fn send(&self, out: &BTreeMap<(String, i32), Chunk>) -> Result<(), KafkaError> {
+        for ((topic, partition), chunk) in out {
+            let name = self.settings.topic(topic);
+            let is_letters = letters::is_letters(topic);
+            for record in chunk.records() {
+                let record = record.map_err(|_| KafkaError::MessageProduction(Code::BadMessage))?;
+                let mut message = BaseRecord::<str, [u8]>::to(&name).partition(*partition).key(record.key);
+                message.payload = record.value;
+                let letter = if is_letters { record.value.and_then(letters::open) } else { None };
+                if let Some(letter) = &letter {
+                    message.payload = Some(&letter.value);
+                    message.headers = Some(letters::headers(letter));
+                }
+                while let Err((error, unsent)) = self.producer.send(message) {
+                    if error.rdkafka_error_code() != Some(Code::QueueFull) {
+                        return Err(error);
+                    }
+                    self.producer.poll(Duration::from_millis(5));
+                    message = unsent;
+                }
+            }
+            self.producer.poll(Duration::ZERO);
+        }
+        Ok(())
+    }
+    /// Waits for the brokers to have everything. Its own loop, since the client's waits a tenth of a second at a time.
+    fn flush(&self) -> Result<(), KafkaError> {
+        let since = Instant::now();
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::ZERO);
+            if since.elapsed() > STEP {
+                return Err(KafkaError::Flush(Code::OperationTimedOut));
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        Ok(())
+    }
+    fn repeat(&self, step: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+        let since = Instant::now();
+        loop {
+            match step() {
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && since.elapsed() < STEP => {
+                    tracing::debug!(owner = self.owner, %error, "trying a step of the transaction again");
+                    self.producer.poll(Duration::from_millis(20));
+                }
+                done => return done,
+            }
+        }
+    }
+    /// Aborts, and says what that means for the processor.
+    fn give_up(&self, error: &KafkaError) -> Halt {
+        let code = match error {
+            KafkaError::Transaction(error) => error.code(),
+            error => error.rdkafka_error_code().unwrap_or(Code::Unknown),
+        };
+        let is_fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
+        let said = classify(&self.settings.brokers, &self.owner, code, &describe(error));
+        match self.repeat(|| self.producer.abort_transaction(STEP)) {
+            Err(aborting) if is_fatal || is_final(&aborting) => match said {
+                Halt::Unreachable { .. } => self.halt(&aborting),
+                said => said,
+            },
+            Err(aborting) => self.halt(&aborting),
+            Ok(()) => match said {
+                Halt::Unreachable { reason, .. } => {
+                    Halt::Interrupted { processor: self.owner.clone(), reason }
+                }
+                said => said,
+            },
+        }
+    }
+}
+
+fn describe(error: &KafkaError) -> String {
+    match error {
+        KafkaError::Transaction(error) => format!("{}: {}", RDKafkaError::name(error), error.string()),
+        error => error.to_string(),
+    }
+}
+fn is_final(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if error.is_fatal())
+}
