@@ -15,14 +15,15 @@ mod ingest;
 mod links;
 mod output;
 mod run;
+mod schemas;
 mod show;
 mod slate;
 
 use crate::config::Config;
+use ::schemas::{EasternDate, Season};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use output::{Output, chain};
-use schemas::{EasternDate, Season};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Raw NBA scraper events in, player-points predictions out.
@@ -45,6 +46,9 @@ struct Global {
     /// Kafka's bootstrap servers: everything runs on Kafka instead of the embedded log
     #[arg(long, global = true, value_name = "LIST")]
     brokers: Option<String>,
+    /// A Confluent-compatible schema registry, whose ids records carry; without one ids derive from the schemas
+    #[arg(long, global = true, value_name = "URL")]
+    registry: Option<String>,
     /// Configuration file [default: fastbreak.toml, when there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -131,6 +135,11 @@ enum Verb {
         /// nba.com's player id; none takes an earlier link back
         player: Option<u32>,
     },
+    /// The schemas of what flows
+    Schemas {
+        #[command(subcommand)]
+        verb: SchemasVerb,
+    },
     /// The sink
     Sink {
         #[command(subcommand)]
@@ -155,6 +164,17 @@ enum ConfigVerb {
         /// And where it came from
         #[arg(long)]
         origin: bool,
+    },
+}
+#[derive(Subcommand)]
+enum SchemasVerb {
+    /// Each released schema against its predecessors, and against the registry when one is configured; 3 when it differs
+    Check,
+    /// Register what is missing in the registry, each subject at BACKWARD_TRANSITIVE; 4 when it would break what is there
+    Push {
+        /// Only show what would be done; 3 when there is something
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 #[derive(Subcommand)]
@@ -193,6 +213,15 @@ pub fn main() -> ExitCode {
 
 fn code(error: &anyhow::Error) -> u8 {
     use sinks::WarehouseError as Warehouse;
+    if let Some(error) = error.downcast_ref::<crate::registry::RegistryError>() {
+        return error.exit();
+    }
+    if error.is::<schemas::Refused>() {
+        return 4;
+    }
+    if error.is::<crate::registry::Unregistered>() {
+        return 3;
+    }
     match error.downcast_ref::<Warehouse>() {
         Some(Warehouse::Config { .. }) => 4,
         Some(Warehouse::Retry(_)) => 5,
@@ -205,8 +234,12 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn dispatch(cli: Cli) -> Result<Ended> {
-    let Global { data, brokers, config, output } = cli.global;
-    let flags = [("data", data.as_ref().map(|data| data.display().to_string())), ("brokers", brokers)];
+    let Global { data, brokers, registry, config, output } = cli.global;
+    let flags = [
+        ("data", data.as_ref().map(|data| data.display().to_string())),
+        ("brokers", brokers),
+        ("registry", registry),
+    ];
     let flags: Vec<(&'static str, String)> =
         flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let environment = std::env::vars_os()
@@ -228,6 +261,8 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Check => check::check(&config, output),
         Verb::Config { verb: ConfigVerb::Show { origin } } => show::config(&config, origin, output),
         Verb::Links { spelling, player } => links::link(&config, &spelling, player, output),
+        Verb::Schemas { verb: SchemasVerb::Check } => schemas::check(&config, output),
+        Verb::Schemas { verb: SchemasVerb::Push { dry_run } } => schemas::push(&config, dry_run, output),
         Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
         Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Verb::Completions { shell } => {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an unknown key, or a value that does not parse, is an error that names its place; nothing is ignored.
 //! Not here: what the values do.
+use crate::registry::Settings;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::{
@@ -48,6 +49,8 @@ pub struct Config {
     pub instance: String,
     /// Settings of the Kafka client, by librdkafka's names.
     pub kafka: BTreeMap<String, String>,
+    /// The schema registry, if any; without one the schemas' ids derive from their texts.
+    pub registry: Settings,
     /// Where the health endpoint listens while `run` is up; none by default.
     pub health: Option<SocketAddr>,
     /// The artefact of `learned_v1`.
@@ -66,10 +69,15 @@ pub struct Config {
 }
 
 /// The keys: name, meaning, default.
-pub const KEYS: [(&str, &str, &str); 11] = [
+pub const KEYS: [(&str, &str, &str); 16] = [
     ("data", "folder of log.db and warehouse.db", ".fastbreak"),
     ("brokers", "Kafka's bootstrap servers, host:port with commas; empty: the embedded log", ""),
     ("instance", "names this process among those that share the brokers; empty: the host's name", ""),
+    ("registry", "address of a Confluent-compatible schema registry; empty: none", ""),
+    ("registry-user", "whom the registry knows this process as; empty: nobody", ""),
+    ("registry-password", "the registry's password; rather in the environment or a file of its own", ""),
+    ("registry-password-file", "the file that has the registry's password", ""),
+    ("registry-timeout-ms", "milliseconds for one request to the registry", "10000"),
     ("health", "address of the health endpoint while running, e.g. 127.0.0.1:8780; empty: none", ""),
     ("learned-model", "path of the artefact of learned_v1; empty: none", ""),
     ("batch-bytes", "bytes that a processor reads at most for one commit", "33554432"),
@@ -151,6 +159,10 @@ impl Config {
             brokers: some("brokers").map(|(text, _)| text),
             instance: some("instance").map_or_else(host, |(text, _)| text),
             kafka: BTreeMap::new(),
+            registry: Settings::parse(
+                |key| value(key).0,
+                Duration::from_millis(number(&value("registry-timeout-ms"), "registry-timeout-ms")?),
+            )?,
             health: some("health").map(|value| number(&value, "health")).transpose()?,
             learned_model: some("learned-model").map(|(text, _)| text.into()),
             batch_bytes: number(&value("batch-bytes"), "batch-bytes")?,
@@ -172,6 +184,7 @@ impl Config {
             path.as_ref().map_or_else(String::new, |path| path.display().to_string())
         };
         let value = |key: &str| match key {
+            key if key.starts_with("registry") => self.registry.shown(key),
             "data" => self.data.display().to_string(),
             "brokers" => self.brokers.clone().unwrap_or_default(),
             "instance" => self.instance.clone(),
@@ -225,8 +238,11 @@ enum Key {
 
 /// The keys of a file; an unknown one is an error with its place.
 fn read(path: &Path, text: &str) -> Result<Vec<(Key, String)>> {
-    let table: toml::Table =
-        toml::from_str(text).with_context(|| format!("{} is not TOML", path.display()))?;
+    // Without the line itself, which TOML's error would show: it may hold a password.
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        anyhow::anyhow!("{}:{line}: not TOML: {}", path.display(), error.message())
+    })?;
     let mut found = Vec::new();
     for (key, value) in table {
         let line =
@@ -305,6 +321,20 @@ mod tests {
         assert_eq!(config.kafka["sasl.password"], "hush");
         let error = resolve("", &[("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", "/nowhere")], &[]).unwrap_err();
         assert!(format!("{error:#}").contains("reading the secret sasl.password from /nowhere"), "{error:#}");
+    }
+    #[test]
+    fn a_registrys_password_is_shown_in_no_value_and_no_error() {
+        let file = "registry = 'http://host'\nregistry-user = 'someone'\n";
+        let config = resolve(file, &[("FASTBREAK_REGISTRY_PASSWORD", "hush")], &[]).unwrap();
+        assert_eq!(config.registry.password.as_ref().map(|password| password.reveal()), Some("hush"));
+        let shown = config.entries().into_iter().find(|entry| entry.0 == "registry-password").unwrap();
+        assert_eq!(
+            (shown.1.as_str(), shown.3.to_string().as_str()),
+            ("***", "environment FASTBREAK_REGISTRY_PASSWORD")
+        );
+        assert!(!format!("{config:?}").contains("hush"));
+        let error = format!("{:#}", resolve("a = 1\nregistry-password = 'hush\n", &[], &[]).unwrap_err());
+        assert!(error.contains("f.toml:2: not TOML") && !error.contains("hush"), "{error}");
     }
     #[test]
     fn an_unknown_key_is_an_error_with_its_place() {

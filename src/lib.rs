@@ -8,6 +8,7 @@ pub mod health;
 pub mod ingest;
 mod maps;
 pub mod reading;
+pub mod registry;
 pub mod sink;
 pub mod storage;
 pub mod topology;

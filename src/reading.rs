@@ -2,9 +2,9 @@
 //!
 //! Invariant: read-only; a row is the newest record of its key.
 //! Not here: the warehouse's own queries (crate `sinks`).
-use anyhow::Result;
+use anyhow::{Context, Result};
 use runtime::{Chunk, Storage};
-use schemas::{Event, Row, ops::LedgerEntry, wire};
+use schemas::{Event, Row, ops::LedgerEntry, registry::Entry, wire};
 use std::collections::BTreeMap;
 use topics::{Policy, Topic, TopicInfo};
 
@@ -60,16 +60,20 @@ pub fn table<E: Row>(
     Ok(wanted.map(|(_, value)| wire::decode(value)).collect::<Result<_, _>>()?)
 }
 
-/// The content of one table topic: how many rows, and the BLAKE3 hash over keys and values in the order of keys.
+/// The content of one table topic: how many rows, and the BLAKE3 hash over keys and values in the order of keys, the values as
+/// they would be without a registry.
 pub fn content(log: &mut dyn Storage, topic: TopicInfo) -> Result<(u64, String)> {
     debug_assert_eq!(topic.policy, Policy::Compact);
     let mut rows = BTreeMap::new();
     for partition in 0..topic.partitions {
         newest(log, topic.name, partition, &mut rows)?;
     }
+    let entry = Entry::find(topic.event).with_context(|| format!("{} has no schema", topic.name))?;
+    let schemas = (entry.schemas)();
     let mut hash = blake3::Hasher::new();
     for (key, value) in &rows {
-        for part in [key.as_bytes(), value] {
+        let value = schemas.canonical(value).with_context(|| format!("{}, row {key}", topic.name))?;
+        for part in [key.as_bytes(), &value] {
             hash.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
     }

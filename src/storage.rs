@@ -10,8 +10,9 @@ use runtime::{
     kafka::{KafkaStorage, Settings},
 };
 
-/// Opens the configured log.
+/// Opens the configured log; what it has is named by the ids of the configured registry, if any.
 pub fn open(config: &Config) -> Result<Box<dyn Storage>> {
+    crate::registry::bind(&config.registry)?;
     Ok(match settings(config) {
         Some(settings) => Box::new(KafkaStorage::open(settings)?),
         None => Box::new(EmbeddedLog::open(&config.data)?),

@@ -10,12 +10,14 @@ pub mod identity;
 pub mod ids;
 pub mod market;
 pub mod ops;
+mod other;
 pub mod prediction;
 pub mod raw;
 pub mod registry;
 pub mod sighting;
 pub mod team;
 pub mod units;
+pub mod versions;
 pub mod wire;
 
 pub use ids::{GameId, MatchupGameId, NamesId, PlayerGameId, PlayerId, RawId, Scope, TeamFormId, TeamGameId};

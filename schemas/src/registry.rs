@@ -1,10 +1,8 @@
-//! The schemas of all events: the released `.avsc` files, their ids, and the offline compatibility check.
+//! The schemas of all events: the released `.avsc` files and the offline compatibility check.
 //!
-//! An id is derived from the schema's text, so every process and every log agrees on it without a server; a registry, where one
-//! is used, hands out its own.
 //! Invariant: BACKWARD_TRANSITIVE: each schema reads everything that any of its released predecessors wrote, since logs are
 //! replayed from the start.
-//! Not here: a registry client.
+//! Not here: the ids of schemas (`versions`), a registry's client (`src/registry` of the root).
 use crate::{
     features::Features,
     form::{SlateEntry, TeamForm},
@@ -22,42 +20,9 @@ use crate::{
     team::Matchup,
     wire::Event,
 };
-use serde_avro_fast::Schema;
 use std::sync::LazyLock;
 
-/// The released versions of one event's schema, parsed.
-pub struct Schemas(Vec<(u32, Schema)>);
-impl Schemas {
-    fn parse(texts: &[&str]) -> Self {
-        let parse = |text: &&str| text.parse().ok().map(|schema| (id_of(text), schema));
-        Schemas(texts.iter().filter_map(parse).collect())
-    }
-    /// The version that is written.
-    ///
-    /// # Panics
-    /// When an event has no released schema; the tests make sure that each has.
-    #[allow(clippy::expect_used)]
-    pub fn newest(&self) -> (u32, &Schema) {
-        self.0.last().map(|(id, schema)| (*id, schema)).expect("every event has a released schema")
-    }
-    pub fn find(&self, id: u32) -> Option<&Schema> {
-        self.0.iter().find(|(known, _)| *known == id).map(|(_, schema)| schema)
-    }
-}
-
-/// The id of a schema: the first 31 bits of the BLAKE3 hash of its text (registries count in signed integers).
-pub fn id_of(text: &str) -> u32 {
-    let mut first = [0; 4];
-    first.copy_from_slice(&blake3::hash(text.trim().as_bytes()).as_bytes()[..4]);
-    u32::from_be_bytes(first) >> 1
-}
-
-/// Splits a framed record into schema id and body.
-pub fn unframe(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (header, body) = bytes.split_first_chunk::<5>()?;
-    let [0, id @ ..] = header else { return None };
-    Some((u32::from_be_bytes(*id), body))
-}
+pub use crate::versions::{BindError, Binding, Schemas, bind, frame, id_of, unframe};
 
 /// An event's schema as a check sees it.
 pub struct Entry {
@@ -65,6 +30,13 @@ pub struct Entry {
     pub released: &'static [&'static str],
     /// The schema that the type has now.
     pub derived: fn() -> Result<String, String>,
+    pub schemas: fn() -> &'static Schemas,
+}
+impl Entry {
+    /// The entry of an event, by its name.
+    pub fn find(name: &str) -> Option<Entry> {
+        entries().into_iter().find(|entry| entry.name == name)
+    }
 }
 
 macro_rules! events {
@@ -74,7 +46,8 @@ macro_rules! events {
             const RELEASED: &'static [&'static str] =
                 &[$(include_str!(concat!("../avro/", $name, ".v", $version, ".avsc"))),+];
             fn schemas() -> &'static Schemas {
-                static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas::parse(<$event as Event>::RELEASED));
+                static SCHEMAS: LazyLock<Schemas> =
+                    LazyLock::new(|| Schemas::parse($name, <$event as Event>::RELEASED));
                 &SCHEMAS
             }
         })+
@@ -84,6 +57,7 @@ macro_rules! events {
                 name: <$event as Event>::NAME,
                 released: <$event as Event>::RELEASED,
                 derived: derived::<$event>,
+                schemas: <$event as Event>::schemas,
             }),+]
         }
     };
@@ -154,27 +128,29 @@ pub fn can_read(reader: &str, writer: &str) -> Result<(), String> {
         .map_err(|e| e.to_string())
 }
 
-/// Everything wrong with the schemas: a type without a released schema of its present shape, a version that cannot read an
-/// earlier one.
+/// Everything wrong with the schemas.
 pub fn check() -> Vec<String> {
+    entries().iter().flat_map(wrong).collect()
+}
+
+/// What is wrong with an event's: a type without a released schema of its present shape, a version that cannot read an earlier one.
+pub fn wrong(entry: &Entry) -> Vec<String> {
     let mut wrong = Vec::new();
-    for entry in entries() {
-        match (entry.derived)() {
-            Ok(now) if entry.released.last().is_some_and(|released| released.trim() == now.trim()) => {}
-            Ok(_) => wrong.push(format!(
-                "{}: the type has changed; release its schema as avro/{}.v{}.avsc",
-                entry.name,
-                entry.name,
-                entry.released.len() + 1
-            )),
-            Err(reason) => wrong.push(format!("{}: {reason}", entry.name)),
-        }
-        for (newer, reader) in entry.released.iter().enumerate() {
-            for (older, writer) in entry.released[..newer].iter().enumerate() {
-                if let Err(reason) = can_read(reader, writer) {
-                    let (newer, older) = (newer + 1, older + 1);
-                    wrong.push(format!("{}: v{newer} cannot read v{older}: {reason}", entry.name));
-                }
+    match (entry.derived)() {
+        Ok(now) if entry.released.last().is_some_and(|released| released.trim() == now.trim()) => {}
+        Ok(_) => wrong.push(format!(
+            "{}: the type has changed; release its schema as avro/{}.v{}.avsc",
+            entry.name,
+            entry.name,
+            entry.released.len() + 1
+        )),
+        Err(reason) => wrong.push(format!("{}: {reason}", entry.name)),
+    }
+    for (newer, reader) in entry.released.iter().enumerate() {
+        for (older, writer) in entry.released[..newer].iter().enumerate() {
+            if let Err(reason) = can_read(reader, writer) {
+                let (newer, older) = (newer + 1, older + 1);
+                wrong.push(format!("{}: v{newer} cannot read v{older}: {reason}", entry.name));
             }
         }
     }

@@ -3,10 +3,13 @@
 //! Encoding and decoding are `serde_avro_fast`'s, which is an order of magnitude cheaper than `apache-avro`; the latter is the
 //! oracle in the tests and judges compatibility.
 //! Invariant: a record is decoded with the schema that wrote it, found by its id, so old records stay readable.
-//! Not here: the list of schemas (`registry`).
-use crate::registry::{self, Schemas};
+//! Not here: the list of schemas (`registry`), their ids (`versions`).
+use crate::{
+    other::Other,
+    versions::{self, Schemas},
+};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_avro_fast::ser::SerializerConfig;
+use serde_avro_fast::{Schema, ser::SerializerConfig};
 
 /// Something that is published to a topic.
 pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema + Send + 'static {
@@ -30,8 +33,15 @@ pub trait Row: Event {
 pub enum WireError {
     #[error("{event}: not in Confluent framing ({len} bytes)")]
     Framing { event: &'static str, len: usize },
-    #[error("{event}: schema id {id} is none of its versions")]
+    #[error(
+        "{event}: schema id {id} is none of its versions; if a registry gave it out, name that one: `--registry URL`, or \
+         `registry` in the configuration"
+    )]
     UnknownSchema { event: &'static str, id: u32 },
+    #[error(
+        "{event}: schema id {id} was registered by somebody else: {reason}; next: `fastbreak schemas check`"
+    )]
+    ForeignSchema { event: &'static str, id: u32, reason: String },
     #[error("{event}: {reason}")]
     Body { event: &'static str, reason: String },
 }
@@ -46,9 +56,7 @@ impl Encoder {
     pub fn new<E: Event>() -> Self {
         let schemas = E::schemas();
         let (id, schema) = schemas.newest();
-        let mut header = [0; 5];
-        header[1..].copy_from_slice(&id.to_be_bytes());
-        Encoder { config: SerializerConfig::new(schema), header, event: E::NAME }
+        Encoder { config: SerializerConfig::new(schema), header: versions::frame(id), event: E::NAME }
     }
     /// Appends one framed record.
     pub fn encode<E: Event>(&mut self, event: &E, to: &mut Vec<u8>) -> Result<(), WireError> {
@@ -69,8 +77,31 @@ pub fn encode<E: Event>(event: &E) -> Result<Vec<u8>, WireError> {
 /// Reads one framed record with the schema that wrote it.
 pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, WireError> {
     let event = E::NAME;
-    let (id, body) = registry::unframe(bytes).ok_or(WireError::Framing { event, len: bytes.len() })?;
-    let schema = E::schemas().find(id).ok_or(WireError::UnknownSchema { event, id })?;
+    let (id, body) = versions::unframe(bytes).ok_or(WireError::Framing { event, len: bytes.len() })?;
+    match E::schemas().find(id) {
+        Some(schema) => read(body, schema),
+        None => decode_other(id, body),
+    }
+}
+
+fn read<E: Event>(body: &[u8], schema: &Schema) -> Result<E, WireError> {
     serde_avro_fast::from_datum_slice(body, schema)
-        .map_err(|error| WireError::Body { event, reason: error.to_string() })
+        .map_err(|error| WireError::Body { event: E::NAME, reason: error.to_string() })
+}
+
+#[cold]
+fn decode_other<E: Event>(id: u32, body: &[u8]) -> Result<E, WireError> {
+    let (event, schemas) = (E::NAME, E::schemas());
+    match &*schemas.other(id)? {
+        Other::Ours(at) => read(body, schemas.at(*at).ok_or(WireError::UnknownSchema { event, id })?),
+        Other::Readable(translation) => {
+            let body = translation.translate(body).map_err(|reason| WireError::Body { event, reason })?;
+            read(&body, schemas.newest().1)
+        }
+    }
+}
+
+/// What stands before a record of this event where no registry hands out ids.
+pub fn canonical_frame<E: Event>() -> [u8; 5] {
+    versions::frame(E::schemas().local())
 }

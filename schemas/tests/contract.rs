@@ -17,6 +17,7 @@ fn no_two_schemas_share_an_id() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), all);
+    assert!(ids[0] > 1_000_000, "registries count from 1: {} may be handed out for another schema", ids[0]);
 }
 
 #[test]

@@ -19,6 +19,10 @@ fn line(what: impl Into<String>, wrong: Result<(), String>) -> Line {
 
 pub fn check(config: &Config, output: Output) -> Result<Ended> {
     let mut lines = vec![line("configuration", Ok(()))];
+    if let Some(url) = &config.registry.url {
+        let bound = crate::registry::bind(&config.registry).map_err(|error| output::chain(&error));
+        lines.push(line(format!("schema registry {url} has every schema"), bound));
+    }
     let log = crate::storage::open(config).and_then(|mut log| Ok(log.id()?));
     let id = log.as_ref().ok().cloned();
     lines.push(line(

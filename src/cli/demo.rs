@@ -18,9 +18,10 @@ struct Report {
 
 pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Result<Ended> {
     let started = Instant::now();
-    // A demonstration is nothing for brokers that others use.
+    // A demonstration is nothing for brokers and registries that others use.
     let mut config = config.clone();
     config.brokers = None;
+    config.registry.url = None;
     if !has_folder {
         config.data = config.data.join(format!("demo-{seed}"));
     }

@@ -10,15 +10,17 @@ use std::{
 /// A data folder and the binary that works on it.
 pub struct Fastbreak {
     pub folder: tempfile::TempDir,
+    /// The address of a schema registry, if any.
+    pub registry: Option<String>,
 }
 impl Fastbreak {
     pub fn new() -> Self {
-        Fastbreak { folder: tempfile::tempdir().expect("a folder") }
+        Fastbreak { folder: tempfile::tempdir().expect("a folder"), registry: None }
     }
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastbreak"));
         command.arg("--data").arg(self.folder.path()).args(["--output", "json"]).args(arguments);
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).envs(self.registry.iter().map(|url| ("FASTBREAK_REGISTRY", url)));
         command
     }
     pub fn run(&self, arguments: &[&str]) -> Output {

@@ -47,6 +47,8 @@ type Encode<O> = Box<dyn FnMut(&O, &mut Vec<u8>) -> Option<Result<String, String
 /// An output of a processor whose outputs are `O`.
 pub struct Output<O> {
     pub topic: TopicInfo,
+    /// What would stand before its records if no registry handed out ids.
+    pub canonical_frame: fn() -> [u8; 5],
     encode: Encode<O>,
 }
 impl<O: 'static> Output<O> {
@@ -62,7 +64,7 @@ impl<O: 'static> Output<O> {
                 Ok(id.to_string())
             }))
         };
-        Output { topic: topic.info, encode: Box::new(encode) }
+        Output { topic: topic.info, canonical_frame: wire::canonical_frame::<E>, encode: Box::new(encode) }
     }
     /// The events of a stream among the outputs, keyed for partitioning.
     pub fn stream<E: Event>(topic: &'static Topic<E>, select: fn(&O) -> Option<(&E, String)>) -> Self {
@@ -72,7 +74,7 @@ impl<O: 'static> Output<O> {
             let encoder = encoder.get_or_insert_with(Encoder::new::<E>);
             Some(encoder.encode(event, bytes).map_err(|error| error.to_string()).map(|()| key))
         };
-        Output { topic: topic.info, encode: Box::new(encode) }
+        Output { topic: topic.info, canonical_frame: wire::canonical_frame::<E>, encode: Box::new(encode) }
     }
     /// Appends the record's value and answers its key; `None` when the output belongs to another topic.
     pub fn encode(&mut self, out: &O, bytes: &mut Vec<u8>) -> Option<Result<String, String>> {

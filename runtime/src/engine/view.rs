@@ -208,11 +208,13 @@ where
             }
             waits[id as usize] = records > 0;
             let out = tables.and_then(|tables| self.view.derive(tables, slot));
-            let row = match out {
-                Some(out) => Some(encode(&mut self.outputs, &out, &mut self.scratch)?),
-                None => None,
+            let (row, hash) = match out {
+                Some(out) => {
+                    let (topic, key, canonical) = encode(&mut self.outputs, &out, &mut self.scratch)?;
+                    (Some((topic, key)), hash(&mut self.scratch, canonical))
+                }
+                None => (None, 0),
             };
-            let hash = hash(&self.scratch);
             let stands = held.marks.get(slot);
             if stands.map(|mark| (mark.hash, &mark.key)) == row.as_ref().map(|(_, key)| (hash, key)) {
                 continue;
@@ -271,7 +273,7 @@ fn encode<O: 'static>(
     outputs: &mut [Output<O>],
     out: &O,
     scratch: &mut Vec<u8>,
-) -> Result<(TopicInfo, String), Halt> {
+) -> Result<(TopicInfo, String, [u8; 5]), Halt> {
     for output in outputs {
         scratch.clear();
         if let Some(key) = output.encode(out, scratch) {
@@ -281,7 +283,7 @@ fn encode<O: 'static>(
                 topic: topic.name.into(),
                 reason,
             };
-            return key.map(|key| (topic, key)).map_err(halt);
+            return key.map(|key| (topic, key, (output.canonical_frame)())).map_err(halt);
         }
     }
     Err(Halt::Unencodable {
@@ -291,9 +293,14 @@ fn encode<O: 'static>(
     })
 }
 
-fn hash(bytes: &[u8]) -> u64 {
+/// The hash of a record, whatever id its frame has: with another registry, or none, the same rows stand.
+fn hash(record: &mut [u8], canonical: [u8; 5]) -> u64 {
+    let written = record.first_chunk_mut().map(|frame| std::mem::replace(frame, canonical));
     let mut first = [0; 8];
-    first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..8]);
+    first.copy_from_slice(&blake3::hash(record).as_bytes()[..8]);
+    if let (Some(frame), Some(written)) = (record.first_chunk_mut(), written) {
+        *frame = written;
+    }
     u64::from_le_bytes(first)
 }
 
