@@ -198,6 +198,8 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(Warehouse::Retry(_)) => 5,
         _ => match error.downcast_ref::<runtime::Halt>() {
             Some(runtime::Halt::Log { reason, .. }) if reason.contains("another process") => 4,
+            Some(runtime::Halt::Refused { .. } | runtime::Halt::Rejecting { .. }) => 4,
+            Some(runtime::Halt::Unreachable { .. }) => 5,
             Some(runtime::Halt::Sink(reason)) if reason.contains("sink adopt") => 4,
             _ => 1,
         },

@@ -79,6 +79,12 @@ pub enum Halt {
     Unreachable { brokers: String, reason: String, next: String },
     #[error("{what} is refused: {reason}\nnext: {next}")]
     Refused { what: String, reason: String, next: String },
+    #[error(
+        "{processor} stops at {at}: {limit}; the last: {sample}\nnothing of this batch is committed, so nothing is lost\n\
+         next: when the source or the loader is wrong, start again once it is put right; to let these records go to `fastbreak dlq \
+         show {processor}`, raise `dead-letter-max-consecutive` or `dead-letter-max-ratio`"
+    )]
+    Rejecting { processor: String, at: String, limit: String, sample: String },
     #[error("the sink: {0}")]
     Sink(String),
 }
