@@ -142,13 +142,8 @@ fn events_survive_the_wire_and_the_oracle_agrees() {
 
 #[test]
 fn fields_that_a_first_version_lacks_are_read_as_their_defaults() {
-    let letter = DeadLetter {
-        stage: String::new(),
-        key: String::new(),
-        version: 0,
-        replays: 0,
-        ..dead_letter()
-    };
+    let letter =
+        DeadLetter { stage: String::new(), key: String::new(), version: 0, replays: 0, ..dead_letter() };
     assert_eq!(wire::decode::<DeadLetter>(&first::<DeadLetter>(&letter)).unwrap(), letter);
     let raw = RawEvent::new(Feed::EspnRoster, "BOS".into(), Instant(5), FetchOutcome::Partial, "{}".into());
     assert_eq!(wire::decode::<RawEvent>(&first::<RawEvent>(&raw)).unwrap(), raw);

@@ -1,8 +1,12 @@
-//! The topics: one typed table of name, key, event, partitions and policy.
+//! The topics: one typed table of name, key, event, partitions and policy; what that means on a cluster (`spec`), and what is to do
+//! there (`plan`).
 //!
 //! Invariant: topics whose records meet in one processor have the same partition count and partitioner; a record's partition is
 //! that of the part of its key before the first '/'.
 //! Not here: any client, and which processor reads what (`src/topology.rs` of the root).
+pub mod plan;
+pub mod spec;
+
 use schemas::{
     Event,
     features::Features,

@@ -87,7 +87,9 @@ mod tests {
                 replays: raw.replays,
             };
             match raw.payload.as_str() {
-                "bad" => Step { dead: vec![letter(RejectCode::BadPayload)], rejected: true, ..Step::default() },
+                "bad" => {
+                    Step { dead: vec![letter(RejectCode::BadPayload)], rejected: true, ..Step::default() }
+                }
                 "rows" => Step {
                     dead: vec![letter(RejectCode::BadRow)],
                     rows: Rows { found: 1, bad: 1, ..Rows::default() },
