@@ -45,7 +45,12 @@ pub fn specs(config: &Config, settings: Option<&Settings>) -> Vec<Spec> {
 /// The consumer groups that positions are committed for.
 pub fn groups(settings: &Settings) -> Vec<String> {
     let nodes = topology::topology(Predictor::new(None));
-    nodes.iter().map(|node| node.group()).chain([topology::SINK.to_owned()]).map(|g| settings.group(&g)).collect()
+    nodes
+        .iter()
+        .map(|node| node.group())
+        .chain([topology::SINK.to_owned()])
+        .map(|g| settings.group(&g))
+        .collect()
 }
 
 /// Refuses to run on a cluster that lacks topics, or has them in another number of partitions.
@@ -56,7 +61,8 @@ pub fn demand(config: &Config, settings: &Settings) -> Result<(), Halt> {
         false => Err(Halt::Refused {
             what: format!("running on {}", settings.brokers),
             reason: missing.join("; "),
-            next: "`fastbreak topics plan` shows what there should be, `fastbreak topics apply` makes it".into(),
+            next: "`fastbreak topics plan` shows what there should be, `fastbreak topics apply` makes it"
+                .into(),
         }),
     }
 }
@@ -118,9 +124,12 @@ mod tests {
     #[test]
     fn what_the_predictor_and_the_sink_read_keeps_superseded_rows_for_thirty_days() {
         let listed = listed();
-        for (name, days) in
-            [("ml.features.v1", 30), ("core.player-games.v1", 30), ("ml.predictions.v1", 30), ("core.names.v1", 0)]
-        {
+        for (name, days) in [
+            ("ml.features.v1", 30),
+            ("core.player-games.v1", 30),
+            ("ml.predictions.v1", 30),
+            ("core.names.v1", 0),
+        ] {
             let lag = (days * 86_400_000i64).to_string();
             assert_eq!(listed[name].settings["min.compaction.lag.ms"], lag, "{name}");
         }

@@ -158,8 +158,12 @@ impl Desk {
             Ok(format!("{} (blake3 {})", path.display(), &blake3::hash(text.as_bytes()).to_hex()[..16]))
         });
         let saved = saved.transpose()?;
-        let planned =
-            Planned { brokers: &self.settings.brokers, plan: &plan, totals: plan.totals(), saved: saved.clone() };
+        let planned = Planned {
+            brokers: &self.settings.brokers,
+            plan: &plan,
+            totals: plan.totals(),
+            saved: saved.clone(),
+        };
         output::print(self.output, &planned, |planned| match &planned.saved {
             Some(saved) => format!("{plan}      saved: {saved}"),
             None => plan.to_string(),
@@ -171,7 +175,8 @@ impl Desk {
         })
     }
     fn apply_file(&self, path: &Path) -> Result<Ended> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading the plan {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading the plan {}", path.display()))?;
         let kept: Plan =
             serde_json::from_str(&text).with_context(|| format!("{} is no plan", path.display()))?;
         let now = self.make(kept.allowed.clone())?;
@@ -205,7 +210,9 @@ impl Desk {
                 let refused = Halt::Refused {
                     what: "applying this plan".into(),
                     reason: "nobody agreed to it".into(),
-                    next: "`fastbreak topics apply --yes`, or `topics plan --out FILE` and `topics apply FILE`".into(),
+                    next:
+                        "`fastbreak topics apply --yes`, or `topics plan --out FILE` and `topics apply FILE`"
+                            .into(),
                 };
                 return Err(refused.into());
             }
@@ -225,7 +232,9 @@ impl Desk {
         output::print(self.output, &applied, |applied| {
             let failed = applied.failed.iter().map(|(topic, reason)| format!("✘ {topic}: {reason}"));
             let verdict = match (plan.is_refused(), plan.is_empty(), applied.failed.is_empty()) {
-                (true, ..) => "nothing was done: a plan of which anything is refused is not carried out".into(),
+                (true, ..) => {
+                    "nothing was done: a plan of which anything is refused is not carried out".into()
+                }
                 (_, true, _) => "nothing to do".into(),
                 (.., true) => format!("done on cluster {}", plan.cluster),
                 _ => "not all was done: `fastbreak topics plan` shows the rest".into(),
@@ -269,7 +278,15 @@ impl Desk {
         let cluster = self.admin.cluster(|_| true)?;
         let topics = cluster.topics.into_iter().map(|found| {
             let managed = self.wanted.iter().any(|spec| spec.name == found.name);
-            (found.name, Exported { partitions: found.partitions, replication: found.replication, managed, settings: found.own })
+            (
+                found.name,
+                Exported {
+                    partitions: found.partitions,
+                    replication: found.replication,
+                    managed,
+                    settings: found.own,
+                },
+            )
         });
         let export = Export { cluster: cluster.id, topics: topics.collect() };
         let toml = toml::to_string_pretty(&export)?;
@@ -282,7 +299,12 @@ impl Desk {
             Output::Table => toml,
         };
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
-        output::say(&format!("{} topics of cluster {} in {}", export.topics.len(), export.cluster, path.display()));
+        output::say(&format!(
+            "{} topics of cluster {} in {}",
+            export.topics.len(),
+            export.cluster,
+            path.display()
+        ));
         Ok(Ended::Done)
     }
 }
