@@ -60,11 +60,18 @@ pub fn demand(config: &Config, settings: &Settings) -> Result<(), Halt> {
         true => Ok(()),
         false => Err(Halt::Refused {
             what: format!("running on {}", settings.brokers),
-            reason: missing.join("; "),
+            reason: few(&missing),
             next: "`fastbreak topics plan` shows what there should be, `fastbreak topics apply` makes it"
                 .into(),
         }),
     }
+}
+
+/// The first few of many things, and how many more there are.
+pub fn few(all: &[String]) -> String {
+    let more = all.len().saturating_sub(4);
+    let shown = all.iter().take(if more == 1 { 5 } else { 4 }).cloned().collect::<Vec<_>>().join("; ");
+    if more > 1 { format!("{shown}; and {more} more") } else { shown }
 }
 
 /// What is wrong with the topics as they are written down, without asking any cluster.

@@ -122,7 +122,7 @@ fn kafka(config: &Config, settings: &Settings, lines: &mut Vec<Line>) -> bool {
     };
     let are_there = missing.is_empty();
     let next = "`fastbreak topics plan` shows it, `fastbreak topics apply` makes it";
-    let wrong = if are_there { Ok(()) } else { Err(format!("{}\nnext: {next}", missing.join("; "))) };
+    let wrong = if are_there { Ok(()) } else { Err(format!("{}\nnext: {next}", cluster::few(&missing))) };
     lines.push(Line::differs(format!("{} topics are there, in equal partitions", specs.len()), wrong));
     let what = "topics are set as they shall be";
     match admin.cluster(|name| specs.iter().any(|spec| spec.name == name)) {
@@ -136,7 +136,7 @@ fn kafka(config: &Config, settings: &Settings, lines: &mut Vec<Line>) -> bool {
             let wrong = if differs.is_empty() {
                 Ok(())
             } else {
-                Err(format!("{}\nnext: {next}", differs.join("; ")))
+                Err(format!("{}\nnext: {next}", cluster::few(&differs)))
             };
             lines.push(Line::differs(what, wrong));
         }
