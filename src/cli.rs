@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod check;
 mod demo;
+mod dlq;
 mod explain;
 mod grade;
 pub mod graph;
@@ -18,6 +19,7 @@ mod run;
 mod schemas;
 mod show;
 mod slate;
+mod topics;
 
 use crate::config::Config;
 use ::schemas::{EasternDate, Season};
@@ -140,6 +142,16 @@ enum Verb {
         #[command(subcommand)]
         verb: SchemasVerb,
     },
+    /// The topics of a Kafka cluster, as code
+    Topics {
+        #[command(subcommand)]
+        verb: topics::TopicsVerb,
+    },
+    /// What could never be used: the dead letters
+    Dlq {
+        #[command(subcommand)]
+        verb: dlq::DlqVerb,
+    },
     /// The sink
     Sink {
         #[command(subcommand)]
@@ -188,6 +200,8 @@ pub enum Ended {
     Done,
     Unbalanced,
     Differs,
+    Refused,
+    Unreachable,
 }
 
 /// Parses the command line, runs the verb, and answers the exit code.
@@ -200,6 +214,8 @@ pub fn main() -> ExitCode {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Unbalanced) => ExitCode::from(1),
         Ok(Ended::Differs) => ExitCode::from(3),
+        Ok(Ended::Refused) => ExitCode::from(4),
+        Ok(Ended::Unreachable) => ExitCode::from(5),
         Err(error) => {
             let closed = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
             if closed == Some(std::io::ErrorKind::BrokenPipe) {
@@ -227,6 +243,8 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(Warehouse::Retry(_)) => 5,
         _ => match error.downcast_ref::<runtime::Halt>() {
             Some(runtime::Halt::Log { reason, .. }) if reason.contains("another process") => 4,
+            Some(runtime::Halt::Refused { .. } | runtime::Halt::Rejecting { .. }) => 4,
+            Some(runtime::Halt::Unreachable { .. }) => 5,
             Some(runtime::Halt::Sink(reason)) if reason.contains("sink adopt") => 4,
             _ => 1,
         },
@@ -263,6 +281,8 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Links { spelling, player } => links::link(&config, &spelling, player, output),
         Verb::Schemas { verb: SchemasVerb::Check } => schemas::check(&config, output),
         Verb::Schemas { verb: SchemasVerb::Push { dry_run } } => schemas::push(&config, dry_run, output),
+        Verb::Topics { verb } => topics::topics(&config, verb, output),
+        Verb::Dlq { verb } => dlq::dlq(&config, verb, output),
         Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
         Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Verb::Completions { shell } => {

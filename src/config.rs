@@ -4,6 +4,7 @@
 //! Not here: what the values do.
 use crate::registry::Settings;
 use anyhow::{Context, Result, bail};
+use runtime::engine::Breaker;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -38,6 +39,30 @@ impl From<Origin> for String {
     }
 }
 
+/// Under which names a dead letter on Kafka says what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderStyle {
+    /// `dlq.…`.
+    Native,
+    /// Those of Kafka Connect, `__connect.errors.…`.
+    Connect,
+}
+impl HeaderStyle {
+    pub const fn name(self) -> &'static str {
+        match self {
+            HeaderStyle::Native => "native",
+            HeaderStyle::Connect => "connect",
+        }
+    }
+}
+impl std::str::FromStr for HeaderStyle {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [HeaderStyle::Native, HeaderStyle::Connect];
+        all.into_iter().find(|style| style.name() == text).ok_or("it is native or connect")
+    }
+}
+
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -61,6 +86,11 @@ pub struct Config {
     pub commit_interval: Duration,
     /// How long a processor waits for those upstream of it to run dry.
     pub patience: Duration,
+    /// Replicas of each topic on Kafka; none means the brokers' default.
+    pub replication: Option<u16>,
+    /// When a processor stops for rejecting too much.
+    pub breaker: Breaker,
+    pub dlq_header_style: HeaderStyle,
     pub sink_max_records: usize,
     pub sink_max_bytes: usize,
     pub sink_max_age: Duration,
@@ -69,7 +99,7 @@ pub struct Config {
 }
 
 /// The keys: name, meaning, default.
-pub const KEYS: [(&str, &str, &str); 16] = [
+pub const KEYS: &[(&str, &str, &str)] = &[
     ("data", "folder of log.db and warehouse.db", ".fastbreak"),
     ("brokers", "Kafka's bootstrap servers, host:port with commas; empty: the embedded log", ""),
     ("instance", "names this process among those that share the brokers; empty: the host's name", ""),
@@ -87,6 +117,18 @@ pub const KEYS: [(&str, &str, &str); 16] = [
         "1000",
     ),
     ("patience-ms", "milliseconds that a processor waits for those upstream of it", "2000"),
+    ("replication", "replicas of each topic on Kafka; empty: what the brokers have as default", ""),
+    (
+        "dead-letter-max-consecutive",
+        "unusable records in a row, of one partition, after which a processor stops; 0: no limit",
+        "100",
+    ),
+    (
+        "dead-letter-max-ratio",
+        "share of unusable records among a partition's newest 1000 (at least 100) at which a processor stops; 1: no limit",
+        "0.5",
+    ),
+    ("dlq-header-style", "how dead letters on Kafka say what is wrong: native or connect", "native"),
     ("sink-max-records", "records that close a batch of the sink", "10000"),
     ("sink-max-bytes", "bytes that close a batch of the sink", "6291456"),
     ("sink-max-age-ms", "milliseconds after which a batch of the sink closes", "15000"),
@@ -117,7 +159,7 @@ impl Config {
                 }
             }
         }
-        for (key, ..) in KEYS {
+        for (key, ..) in KEYS.iter().copied() {
             let name = format!("FASTBREAK_{}", key.to_uppercase().replace('-', "_"));
             if let Some(value) = environment.get(&name) {
                 values.insert(key, (value.clone(), Origin::Environment(name)));
@@ -171,6 +213,12 @@ impl Config {
                 "commit-interval-ms",
             )?),
             patience: Duration::from_millis(number(&value("patience-ms"), "patience-ms")?),
+            replication: some("replication").map(|value| number(&value, "replication")).transpose()?,
+            breaker: Breaker {
+                consecutive: number(&value("dead-letter-max-consecutive"), "dead-letter-max-consecutive")?,
+                ratio: number(&value("dead-letter-max-ratio"), "dead-letter-max-ratio")?,
+            },
+            dlq_header_style: number(&value("dlq-header-style"), "dlq-header-style")?,
             sink_max_records: number(&value("sink-max-records"), "sink-max-records")?,
             sink_max_bytes: number(&value("sink-max-bytes"), "sink-max-bytes")?,
             sink_max_age: Duration::from_millis(number(&value("sink-max-age-ms"), "sink-max-age-ms")?),
@@ -193,6 +241,10 @@ impl Config {
             "learned-model" => path(&self.learned_model),
             "batch-bytes" => self.batch_bytes.to_string(),
             "patience-ms" => self.patience.as_millis().to_string(),
+            "replication" => self.replication.map_or_else(String::new, |n| n.to_string()),
+            "dead-letter-max-consecutive" => self.breaker.consecutive.to_string(),
+            "dead-letter-max-ratio" => self.breaker.ratio.to_string(),
+            "dlq-header-style" => self.dlq_header_style.name().to_owned(),
             "sink-max-records" => self.sink_max_records.to_string(),
             "sink-max-bytes" => self.sink_max_bytes.to_string(),
             _ => self.sink_max_age.as_millis().to_string(),

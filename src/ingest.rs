@@ -22,6 +22,8 @@ use topics::{partition_of, raw_topic};
 
 /// The topic of lines that could not be routed.
 pub const DEAD_LETTERS: &str = "ingest.dlq";
+/// The stage that a dead line names.
+pub const STAGE: &str = "ingest";
 /// A batch is committed after so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -73,6 +75,32 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
     Ok(RawEvent::new(feed, line.key, at, line.outcome, line.payload.get().to_owned()))
 }
 
+/// A raw event as the log takes it.
+pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawRecord> {
+    let mut value = Vec::with_capacity(event.payload.len() + 64);
+    encoder.encode(&event, &mut value)?;
+    let topic = raw_topic(event.feed).info;
+    let partition = partition_of(&event.key, topic.partitions);
+    Ok((topic, partition, event.key, event.id, value))
+}
+
+fn letter(code: RejectCode, reason: String, origin: &str, number: u64, line: &[u8]) -> DeadLetter {
+    DeadLetter {
+        code,
+        reason,
+        raw: None,
+        fetched_at: None,
+        origin: origin.to_owned(),
+        partition: 0,
+        offset: number as i64,
+        value: line.to_vec(),
+        stage: STAGE.to_owned(),
+        key: String::new(),
+        version: 0,
+        replays: 0,
+    }
+}
+
 /// Appends lines to the log in batches.
 pub struct Ingest<'a> {
     log: &'a mut dyn Storage,
@@ -97,25 +125,11 @@ impl<'a> Ingest<'a> {
             std::str::from_utf8(line).map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
         match text.and_then(parse) {
             Ok(event) => {
-                let mut value = Vec::with_capacity(event.payload.len() + 64);
-                self.encoder.encode(&event, &mut value)?;
-                let topic = raw_topic(event.feed).info;
-                let partition = partition_of(&event.key, topic.partitions);
-                self.events.push((topic, partition, event.key, event.id, value));
+                self.events.push(record(event, &mut self.encoder)?);
             }
             Err((code, reason)) => {
                 self.total.dead += 1;
-                let letter = DeadLetter {
-                    code,
-                    reason,
-                    raw: None,
-                    fetched_at: None,
-                    origin: origin.to_owned(),
-                    partition: 0,
-                    offset: number as i64,
-                    value: line.to_vec(),
-                };
-                self.dead.push((format!("{origin}:{number}"), letter));
+                self.dead.push((format!("{origin}:{number}"), letter(code, reason, origin, number, line)));
             }
         }
         if self.bytes > BATCH_BYTES { self.flush() } else { Ok(()) }

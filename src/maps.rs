@@ -28,10 +28,15 @@ impl Map for Loader {
             reason,
             raw: Some(raw.id),
             fetched_at: Some(raw.fetched_at),
+            value,
+            replays: raw.replays,
+            // The engine says where it was read and by whom.
             origin: String::new(),
             partition: 0,
             offset: 0,
-            value,
+            stage: String::new(),
+            key: String::new(),
+            version: 0,
         };
         match loader::load(&raw) {
             Ok(loaded) => Step {
@@ -51,7 +56,7 @@ impl Map for Loader {
                 ..Step::default()
             },
             Err(reject) => Step {
-                dead: vec![letter(reject.code, reject.reason, raw.payload.clone().into_bytes())],
+                dead: vec![letter(reject.code, reject.reason, Vec::new())],
                 rejected: true,
                 ..Step::default()
             },

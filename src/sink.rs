@@ -306,6 +306,10 @@ fn dead_letter(record: &sinks::Record, reason: &str) -> Result<DeadLetter> {
         partition: record.at.partition,
         offset: record.at.offset,
         value: value.transpose()?.unwrap_or_default(),
+        stage: SINK.to_owned(),
+        key: record.change.id().to_string(),
+        version: 0,
+        replays: 0,
     })
 }
 

@@ -4,6 +4,7 @@
 //! implementations; a topology is a list of nodes.
 //! Invariant: every record pushed is counted exactly once in the next commit's account, as applied, unchanged, parked or rejected.
 //! Not here: where records come from and where commits go (`log`).
+mod breaker;
 mod map;
 mod port;
 mod view;
@@ -12,6 +13,7 @@ use crate::{
     chunk::Chunk,
     log::{Commit, Halt, Restored},
 };
+pub use breaker::Breaker;
 pub use map::{Map, MapNode, Rows, Step};
 pub use port::{Input, Output, Slots, rows, stream};
 use processors::view::Waiting;
@@ -29,6 +31,8 @@ pub trait Node: Send {
     fn outputs(&self) -> Vec<TopicInfo>;
     /// Whether it has memory, and so a changelog.
     fn is_view(&self) -> bool;
+    /// Sets when it stops for rejecting too much. A view rejects nothing.
+    fn limit_rejects(&mut self, _: Breaker) {}
     fn assign(&mut self, partition: i32, restored: Restored) -> Result<(), Halt>;
     fn revoke(&mut self, partition: i32);
     /// Drops everything that is held or not committed.

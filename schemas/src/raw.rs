@@ -130,6 +130,9 @@ pub struct RawEvent {
     pub outcome: FetchOutcome,
     /// The response, byte for byte (JSON text).
     pub payload: String,
+    /// How often it was put back from the dead letters. No part of its identity.
+    #[serde(default)]
+    pub replays: i32,
 }
 impl RawEvent {
     pub fn new(feed: Feed, key: String, fetched_at: Instant, outcome: FetchOutcome, payload: String) -> Self {
@@ -140,7 +143,7 @@ impl RawEvent {
         }
         let mut first = [0; 8];
         first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
-        RawEvent { id: RawId(i64::from_be_bytes(first)), feed, key, fetched_at, outcome, payload }
+        RawEvent { id: RawId(i64::from_be_bytes(first)), feed, key, fetched_at, outcome, payload, replays: 0 }
     }
 }
 
@@ -177,6 +180,20 @@ impl RejectCode {
         }
     }
 }
+impl fmt::Display for RejectCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+impl FromStr for RejectCode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        RejectCode::ALL.into_iter().find(|code| code.name() == text).ok_or_else(|| {
+            let codes = RejectCode::ALL.map(RejectCode::name).join(", ");
+            format!("'{text}' is no code; the codes are {codes}")
+        })
+    }
+}
 
 /// Something that can never be used, with its bytes and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
@@ -196,6 +213,18 @@ pub struct DeadLetter {
     /// The original bytes: the whole record, or the bad row's JSON.
     #[serde(with = "bytes")]
     pub value: Vec<u8>,
+    /// Who rejected it: a processor's name, or `ingest`.
+    #[serde(default)]
+    pub stage: String,
+    /// The key of the record that it was read from.
+    #[serde(default)]
+    pub key: String,
+    /// The version of the map that rejected it.
+    #[serde(default)]
+    pub version: i64,
+    /// How often it had been put back when it was rejected.
+    #[serde(default)]
+    pub replays: i32,
 }
 
 /// Serde's default turns bytes into a sequence of numbers; Avro has a type for them.

@@ -40,11 +40,12 @@ impl Entry {
 }
 
 macro_rules! events {
-    ($($event:ty = $name:literal [$($version:literal),+];)+) => {
+    ($($event:ty = $name:literal [$($version:literal),+] $(with $defaults:tt)?;)+) => {
         $(impl Event for $event {
             const NAME: &'static str = $name;
             const RELEASED: &'static [&'static str] =
                 &[$(include_str!(concat!("../avro/", $name, ".v", $version, ".avsc"))),+];
+            $(const DEFAULTS: &'static [(&'static str, &'static str)] = &$defaults;)?
             fn schemas() -> &'static Schemas {
                 static SCHEMAS: LazyLock<Schemas> =
                     LazyLock::new(|| Schemas::parse($name, <$event as Event>::RELEASED));
@@ -63,8 +64,8 @@ macro_rules! events {
     };
 }
 events! {
-    RawEvent = "raw-event" [1];
-    DeadLetter = "dead-letter" [1];
+    RawEvent = "raw-event" [1, 2] with [("replays", "0")];
+    DeadLetter = "dead-letter" [1, 2] with [("stage", "\"\""), ("key", "\"\""), ("version", "0"), ("replays", "0")];
     GameSighting = "game-sighting" [1];
     BoxScoreSighting = "box-score-sighting" [1];
     OddsSighting = "odds-sighting" [1];
@@ -116,7 +117,12 @@ rows! {
 
 fn derived<E: Event>() -> Result<String, String> {
     let text = serde_json::to_string(&E::schema_mut()).map_err(|e| e.to_string())?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    let mut value: serde_json::Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    for field in value["fields"].as_array_mut().into_iter().flatten() {
+        if let Some((_, default)) = E::DEFAULTS.iter().find(|(name, _)| field["name"] == *name) {
+            field["default"] = serde_json::from_str(default).map_err(|e| e.to_string())?;
+        }
+    }
     serde_json::to_string_pretty(&value).map(|text| text + "\n").map_err(|e| e.to_string())
 }
 

@@ -17,6 +17,8 @@ pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema +
     const NAME: &'static str;
     /// The text of the released versions, oldest first; the last is the one written.
     const RELEASED: &'static [&'static str];
+    /// Fields that its first versions lack: name, and what they are read as, in JSON.
+    const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
     fn schemas() -> &'static Schemas;
 }
 

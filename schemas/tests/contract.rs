@@ -111,6 +111,10 @@ fn dead_letter() -> DeadLetter {
         partition: 2,
         offset: 9,
         value: vec![0, 255, 10],
+        stage: "box-score-loader".into(),
+        key: "2023-10-24".into(),
+        version: 1,
+        replays: 2,
     }
 }
 
@@ -135,4 +139,29 @@ fn events_survive_the_wire_and_the_oracle_agrees() {
     round_trip(&dead_letter());
     let payload = "{\"a\": [1, null]}".to_owned();
     round_trip(&RawEvent::new(Feed::EspnRoster, "BOS".into(), Instant(5), FetchOutcome::Partial, payload));
+}
+
+#[test]
+fn fields_that_a_first_version_lacks_are_read_as_their_defaults() {
+    let letter =
+        DeadLetter { stage: String::new(), key: String::new(), version: 0, replays: 0, ..dead_letter() };
+    assert_eq!(wire::decode::<DeadLetter>(&first::<DeadLetter>(&letter)).unwrap(), letter);
+    let raw = RawEvent::new(Feed::EspnRoster, "BOS".into(), Instant(5), FetchOutcome::Partial, "{}".into());
+    assert_eq!(wire::decode::<RawEvent>(&first::<RawEvent>(&raw)).unwrap(), raw);
+}
+/// The event as the first version of its schema has it.
+#[allow(deprecated)]
+fn first<E: wire::Event>(event: &E) -> Vec<u8> {
+    let parse = |text| apache_avro::Schema::parse_str(text).unwrap();
+    let (oldest, newest) = (parse(E::RELEASED[0]), parse(E::RELEASED.last().unwrap()));
+    let bytes = wire::encode(event).unwrap();
+    let value = apache_avro::from_avro_datum(&newest, &mut &bytes[5..], None).unwrap();
+    let apache_avro::types::Value::Record(mut fields) = value else { unreachable!("events are records") };
+    let apache_avro::Schema::Record(schema) = &oldest else { unreachable!("events are records") };
+    fields.retain(|(name, _)| schema.fields.iter().any(|field| field.name == *name));
+    let body = apache_avro::to_avro_datum(&oldest, apache_avro::types::Value::Record(fields)).unwrap();
+    let mut framed = vec![0];
+    framed.extend(registry::id_of(E::RELEASED[0]).to_be_bytes());
+    framed.extend(body);
+    framed
 }

@@ -83,6 +83,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     }
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     nodes.retain(|node| is_wanted(node.name()));
+    nodes.iter_mut().for_each(|node| node.limit_rejects(config.breaker));
     let limits = Limits {
         batch_bytes: config.batch_bytes,
         patience: config.patience,

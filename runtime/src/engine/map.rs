@@ -4,7 +4,9 @@
 //! reads the input from the start.
 //! Not here: views.
 use super::{
-    Node, account, dead_letters_of,
+    Breaker, Node, account,
+    breaker::Recent,
+    dead_letters_of,
     port::{Input, Output},
 };
 use crate::{
@@ -33,7 +35,8 @@ pub struct Step<O> {
     pub out: Vec<O>,
     /// Keys of output rows that no longer exist, with the index of their output.
     pub tombstones: Vec<(usize, String)>,
-    /// What could not be used: the whole record when `rejected`, else rows of it. Origin, partition and offset are filled in here.
+    /// What could not be used: the whole record when `rejected`, which is then kept as it was read, else rows of it. Where it was
+    /// read, and by whom, is filled in by the engine.
     pub dead: Vec<DeadLetter>,
     pub rejected: bool,
     pub rows: Rows,
@@ -70,6 +73,8 @@ pub struct MapNode<M: Map> {
     out: BTreeMap<(String, i32), Chunk>,
     next: BTreeMap<At, i64>,
     scratch: Vec<u8>,
+    breaker: Breaker,
+    recent: BTreeMap<At, Recent>,
 }
 
 impl<M: Map> MapNode<M>
@@ -87,6 +92,8 @@ where
             out: BTreeMap::new(),
             next: BTreeMap::new(),
             scratch: Vec::new(),
+            breaker: Breaker::default(),
+            recent: BTreeMap::new(),
         }
     }
     fn publish(&mut self, out: &M::Out) -> Result<(), Halt> {
@@ -133,18 +140,23 @@ where
     fn is_view(&self) -> bool {
         false
     }
+    fn limit_rejects(&mut self, breaker: Breaker) {
+        self.breaker = breaker;
+    }
     fn assign(&mut self, partition: i32, _: Restored) -> Result<(), Halt> {
         self.held.insert(partition);
         Ok(())
     }
     fn revoke(&mut self, partition: i32) {
         self.held.remove(&partition);
+        self.recent.retain(|(_, held), _| *held != partition);
     }
     fn reset(&mut self) {
         self.held.clear();
         self.entry = LedgerEntry::default();
         self.out.clear();
         self.next.clear();
+        self.recent.clear();
     }
     fn push(&mut self, topic: &str, partition: i32, chunk: &Chunk) -> Result<(), Halt> {
         let Some(index) = self.inputs.iter().position(|input| input.topic.name == topic) else {
@@ -173,9 +185,25 @@ where
                 (false, true) => self.entry.unchanged += 1,
                 (false, false) => self.entry.applied += 1,
             }
+            let nothing_used = step.rejected || (step.rows.found > 0 && step.rows.bad == step.rows.found);
+            let recent = self.recent.entry((input_topic.name, partition)).or_default();
+            if let Some(limit) = recent.count(&self.breaker, nothing_used) {
+                let sample = step.dead.first().map_or_else(String::new, |letter| letter.reason.clone());
+                return Err(Halt::Rejecting {
+                    processor: self.name.into(),
+                    at: format!("{topic}/{partition} offset {}", record.offset),
+                    limit,
+                    sample,
+                });
+            }
             for mut letter in step.dead {
                 (letter.origin, letter.partition, letter.offset) =
                     (topic.to_owned(), partition, record.offset);
+                (letter.stage, letter.key) = (self.name.to_owned(), record.key.to_owned());
+                letter.version = self.map.version();
+                if step.rejected {
+                    letter.value = record.value.unwrap_or_default().to_vec();
+                }
                 let value = wire::encode(&letter).map_err(|error| Halt::Unencodable {
                     processor: self.name.into(),
                     topic: dead_letters_of(self.name),
