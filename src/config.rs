@@ -48,7 +48,9 @@ pub struct Config {
     pub instance: String,
     /// Settings of the Kafka client, by librdkafka's names.
     pub kafka: BTreeMap<String, String>,
-    /// Where the health endpoint listens while `run` is up; none by default.
+    /// Where page, metrics and health are served while `run` is up.
+    pub console: Option<SocketAddr>,
+    /// The same, by the name of before.
     pub health: Option<SocketAddr>,
     /// The artefact of `learned_v1`.
     pub learned_model: Option<PathBuf>,
@@ -66,11 +68,16 @@ pub struct Config {
 }
 
 /// The keys: name, meaning, default.
-pub const KEYS: [(&str, &str, &str); 11] = [
+pub const KEYS: [(&str, &str, &str); 12] = [
     ("data", "folder of log.db and warehouse.db", ".fastbreak"),
     ("brokers", "Kafka's bootstrap servers, host:port with commas; empty: the embedded log", ""),
     ("instance", "names this process among those that share the brokers; empty: the host's name", ""),
-    ("health", "address of the health endpoint while running, e.g. 127.0.0.1:8780; empty: none", ""),
+    (
+        "console",
+        "address of page, metrics and health while `run` is up; empty: none; with --until-caught-up only when set",
+        "127.0.0.1:8780",
+    ),
+    ("health", "the former name of `console`", ""),
     ("learned-model", "path of the artefact of learned_v1; empty: none", ""),
     ("batch-bytes", "bytes that a processor reads at most for one commit", "33554432"),
     (
@@ -126,6 +133,12 @@ impl Config {
             values.insert(flag, (value.clone(), Origin::Flag(flag)));
         }
         let mut config = Config::parse(&values)?;
+        match (config.health, config.is_asked("console")) {
+            (None, _) => {}
+            (Some(address), true) if config.console == Some(address) => {}
+            (Some(_), true) => bail!("`console` and `health` (its former name) differ; set `console` alone"),
+            (address, false) => config.console = address,
+        }
         for (key, (value, origin)) in client {
             let (key, value) = from_file(key, value, &origin)?;
             config.kafka_origins.insert(key.clone(), origin);
@@ -151,6 +164,7 @@ impl Config {
             brokers: some("brokers").map(|(text, _)| text),
             instance: some("instance").map_or_else(host, |(text, _)| text),
             kafka: BTreeMap::new(),
+            console: some("console").map(|value| number(&value, "console")).transpose()?,
             health: some("health").map(|value| number(&value, "health")).transpose()?,
             learned_model: some("learned-model").map(|(text, _)| text.into()),
             batch_bytes: number(&value("batch-bytes"), "batch-bytes")?,
@@ -166,6 +180,13 @@ impl Config {
             origins: values.iter().map(|(key, (_, origin))| (*key, origin.clone())).collect(),
         })
     }
+    fn is_asked(&self, key: &str) -> bool {
+        self.origins.get(key).is_some_and(|origin| *origin != Origin::Default)
+    }
+    /// Whether somebody set where the console is.
+    pub fn is_console_asked(&self) -> bool {
+        self.is_asked("console") || self.is_asked("health")
+    }
     /// Key, value, meaning and origin of everything, as it is.
     pub fn entries(&self) -> Vec<(String, String, &'static str, Origin)> {
         let path = |path: &Option<PathBuf>| {
@@ -176,6 +197,7 @@ impl Config {
             "brokers" => self.brokers.clone().unwrap_or_default(),
             "instance" => self.instance.clone(),
             "commit-interval-ms" => self.commit_interval.as_millis().to_string(),
+            "console" => self.console.map_or_else(String::new, |address| address.to_string()),
             "health" => self.health.map_or_else(String::new, |address| address.to_string()),
             "learned-model" => path(&self.learned_model),
             "batch-bytes" => self.batch_bytes.to_string(),
@@ -282,6 +304,15 @@ mod tests {
         assert_eq!(origin("data"), "flag data");
         assert!(origin("batch-bytes").starts_with("file "));
         assert_eq!(origin("health"), "default");
+    }
+    #[test]
+    fn the_console_is_where_it_was_told_to_be_by_either_name() {
+        let console = |text: &str| resolve(text, &[], &[]).map(|config| config.console.map(|a| a.port()));
+        assert_eq!(console("").unwrap(), Some(8780));
+        assert_eq!(console("console = ''").unwrap(), None);
+        assert_eq!(console("health = '127.0.0.1:9'").unwrap(), Some(9));
+        assert_eq!(console("console = '127.0.0.1:8'").unwrap(), Some(8));
+        assert!(console("console = '127.0.0.1:8'\nhealth = '127.0.0.1:9'").is_err());
     }
     #[test]
     fn settings_of_the_kafka_client_pass_through_and_secrets_are_not_shown() {

@@ -4,8 +4,9 @@
 //! Not here: what processors decide (crate `processors`), how they run (crate `runtime`).
 pub mod cli;
 pub mod config;
-pub mod health;
+pub mod console;
 pub mod ingest;
+pub mod lag;
 mod maps;
 pub mod reading;
 pub mod sink;
