@@ -29,7 +29,7 @@ function count(n) {
 // A length of time in its two greatest units.
 function span(seconds) {
   if (seconds < 1) return Math.round(seconds * 1000) + " ms";
-  if (seconds < 60) return (seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)) + " s";
+  if (seconds < 60) return (seconds < 10 && seconds % 1 ? seconds.toFixed(1) : Math.round(seconds)) + " s";
   if (seconds < 3600) return Math.floor(seconds / 60) + " min " + Math.floor(seconds % 60) + " s";
   if (seconds < 86400) return Math.floor(seconds / 3600) + " h " + Math.floor((seconds % 3600) / 60) + " min";
   return Math.floor(seconds / 86400) + " d " + Math.floor((seconds % 86400) / 3600) + " h";
@@ -58,7 +58,7 @@ function newRow(name) {
   row.append(head);
   for (const [key, className, label] of [
     ["status", "status"], ["records", "n", "Behind"], ["time", "n", "In time"], ["over", "over"],
-    ["end", "n", "Caught up in"], ["reads", "n", "Reads"], ["dead", "n", "Dead letters"],
+    ["end", "n end", "Caught up in"], ["reads", "n reads", "Reads"], ["dead", "n dead", "Dead letters"],
   ]) {
     const cell = element("td", className);
     if (label) cell.dataset.label = label;
@@ -128,7 +128,8 @@ function show(stage) {
   figure("records", count(stage.lag_records), stage.lag_records === 0);
   figure("time", stage.lag_seconds === null ? "not recorded" : stage.lag_records === 0 ? "0 s" : span(stage.lag_seconds), stage.lag_records === 0);
   const isBehind = stage.lag_records > 0;
-  figure("end", !isBehind ? "–" : stage.is_never ? "never, as it goes" : stage.catch_up_seconds === null ? "–" : span(stage.catch_up_seconds), !isBehind || stage.catch_up_seconds === null);
+  figure("end", !isBehind ? "–" : stage.is_never ? "never" : stage.catch_up_seconds === null ? "–" : span(stage.catch_up_seconds), !isBehind || (!stage.is_never && stage.catch_up_seconds === null));
+  cells.end.firstChild.classList.toggle("never", isBehind && stage.is_never);
   figure("reads", rate(stage.out_rate), !stage.out_rate);
   figure("dead", count(stage.dead_letters), stage.dead_letters === 0);
   cells.dead.firstChild.classList.toggle("letters", stage.dead_letters > 0);

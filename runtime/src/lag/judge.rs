@@ -159,7 +159,15 @@ fn status(points: &[Point], bout: &[Point], is_attended: bool) -> (Status, Strin
 }
 
 fn count(records: i64) -> String {
-    if records == 1 { "1 record".to_owned() } else { format!("{records} records") }
+    let digits = records.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped} record{}", if records == 1 { "" } else { "s" })
 }
 
 /// A length of time for a person: its two greatest units.
