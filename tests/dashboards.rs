@@ -26,7 +26,9 @@ fn exported() -> BTreeSet<String> {
 #[test]
 fn boards_and_alerts_use_only_metrics_that_exist() {
     let exported = exported();
-    for path in ["dashboards/grafana/boards/fastbreak.json", "dashboards/alerts.yml", "dashboards/alerts.test.yml"] {
+    for path in
+        ["dashboards/grafana/boards/fastbreak.json", "dashboards/alerts.yml", "dashboards/alerts.test.yml"]
+    {
         let used = names(&read(path));
         let unknown: Vec<_> = used.difference(&exported).collect();
         assert!(!used.is_empty() && unknown.is_empty(), "{path}: {unknown:?}");
@@ -49,7 +51,10 @@ fn every_alert_has_its_section_and_its_test() {
     assert!(!alerts.is_empty());
     for alert in &alerts {
         assert!(page.contains(&format!("\n### {alert}\n")), "docs/operations.md lacks {alert}");
-        assert!(tests.contains(&format!("alertname: {alert}\n        exp_alerts:\n          - ")), "{alert} is never seen to fire");
+        assert!(
+            tests.contains(&format!("alertname: {alert}\n        exp_alerts:\n          - ")),
+            "{alert} is never seen to fire"
+        );
         let anchor = format!("runbook: docs/operations.md#{}", alert.to_lowercase());
         assert!(rules.contains(&anchor), "{alert} does not lead to its section");
     }

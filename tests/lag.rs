@@ -78,7 +78,8 @@ fn a_running_process_shows_its_lag_and_counts_what_it_commits() {
     let text = get(addr, "/metrics").unwrap();
     let value = |name: &str, labels: &str| -> f64 {
         let line = text.lines().find(|line| line.starts_with(&format!("{name}{{{labels}}}")));
-        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("{name} {labels} in\n{text}"))
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+            .unwrap_or_else(|| panic!("{name} {labels} in\n{text}"))
     };
     let audit = run.json(&["audit"]);
     for account in audit["processors"].as_array().unwrap() {
@@ -86,7 +87,8 @@ fn a_running_process_shows_its_lag_and_counts_what_it_commits() {
         let read = value("fastbreak_records_read_total", &format!("processor=\"{name}\""));
         assert_eq!(read, account["read"].as_f64().unwrap(), "{name}");
         let ends = ["applied", "unchanged", "parked", "rejected"];
-        let of = |end| value("fastbreak_records_accounted", &format!("processor=\"{name}\",outcome=\"{end}\""));
+        let of =
+            |end| value("fastbreak_records_accounted", &format!("processor=\"{name}\",outcome=\"{end}\""));
         assert_eq!(ends.into_iter().map(of).sum::<f64>(), read, "{name}");
     }
     assert!(value("fastbreak_sink_rows_total", "processor=\"windowed-sink\"") > 0.0);

@@ -128,8 +128,10 @@ function show(stage) {
   figure("records", count(stage.lag_records), stage.lag_records === 0);
   figure("time", stage.lag_seconds === null ? "not recorded" : stage.lag_records === 0 ? "0 s" : span(stage.lag_seconds), stage.lag_records === 0);
   const isBehind = stage.lag_records > 0;
-  figure("end", !isBehind ? "–" : stage.is_never ? "never" : stage.catch_up_seconds === null ? "–" : span(stage.catch_up_seconds), !isBehind || (!stage.is_never && stage.catch_up_seconds === null));
-  cells.end.firstChild.classList.toggle("never", isBehind && stage.is_never);
+  // One that keeps up at a short distance needs no end.
+  const isNever = isBehind && stage.is_never && stage.is_bad;
+  figure("end", isNever ? "never" : isBehind && stage.catch_up_seconds !== null ? span(stage.catch_up_seconds) : "–", !isNever && (!isBehind || stage.catch_up_seconds === null));
+  cells.end.firstChild.classList.toggle("never", isNever);
   figure("reads", rate(stage.out_rate), !stage.out_rate);
   figure("dead", count(stage.dead_letters), stage.dead_letters === 0);
   cells.dead.firstChild.classList.toggle("letters", stage.dead_letters > 0);

@@ -44,7 +44,10 @@ fn the_page_loads_only_what_this_listener_has() {
         }
     }
     assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
-    assert!(html.split("<script").skip(1).all(|script| script.contains("></script>")), "no script in the page");
+    assert!(
+        html.split("<script").skip(1).all(|script| script.contains("></script>")),
+        "no script in the page"
+    );
 }
 
 #[test]
@@ -88,7 +91,10 @@ fn who_watches_gets_the_look_that_is_and_each_that_follows() {
     assert_eq!(next_look(&mut lines)["stages"][0]["lag_records"], 6);
     // The same as a document.
     let (status, _, body) = server.request("GET /stages");
-    assert_eq!((status, serde_json::from_str::<serde_json::Value>(&body).unwrap()["log"].as_str()), (200, Some("log.db")));
+    assert_eq!(
+        (status, serde_json::from_str::<serde_json::Value>(&body).unwrap()["log"].as_str()),
+        (200, Some("log.db"))
+    );
 }
 
 #[test]

@@ -117,7 +117,15 @@ fn a_log_is_run_by_one_process_at_a_time() {
 }
 
 fn reader() -> Reader {
-    Reader { name: READER, group: READER.into(), inputs: vec![table()], is_view: false, upstream: Vec::new() }
+    Reader {
+        name: READER,
+        group: READER.into(),
+        inputs: vec![table()],
+        outputs: Vec::new(),
+        is_view: false,
+        is_alone: false,
+        upstream: Vec::new(),
+    }
 }
 fn first_place(log: &mut EmbeddedLog) -> Place {
     log.standings(&[reader()]).unwrap()[0].places[0]

@@ -10,6 +10,8 @@ use super::{CatchUp, Lag, Status, Trend};
 pub const WINDOW: i64 = 60_000;
 /// The oldest record may wait so many milliseconds before anything is made of it: a batch is being worked on.
 const GRACE: i64 = 10_000;
+/// Trends and rates are of the last so many milliseconds.
+const RECENT: i64 = 30_000;
 /// A window counts as full a look before its end.
 const FULL: i64 = WINDOW - 5_000;
 
@@ -54,36 +56,51 @@ pub fn judge(points: &[Point], is_attended: bool) -> Lag {
             catch_up: None,
         };
     };
+    let recent = recent(points);
+    let first = recent.first().unwrap_or(first);
     let rate = |of: fn(&Point) -> i64| {
         let span = now.at - first.at;
         (span > 0).then(|| (of(now) - of(first)).max(0) as f64 * 1000.0 / span as f64)
     };
-    let (in_rate, out_rate) = (rate(|point| point.high), rate(|point| point.committed));
     // Since it was last at the end.
     let since = points.iter().rposition(|point| point.behind == 0).map_or(0, |at| at + 1);
-    let trend = trend(points);
-    let (status, reason) = status(points, &points[since..], is_attended);
+    let bout = &points[since..];
+    let trend = if now.behind == 0 { Trend::Steady } else { trend(bout) };
+    let (status, reason) = status(points, bout, is_attended);
     Lag {
         status,
         reason,
         records: now.behind,
         seconds: if now.behind == 0 { Some(0.0) } else { now.age().map(|age| age as f64 / 1000.0) },
         trend,
-        in_rate,
-        out_rate,
-        catch_up: match (now.behind, in_rate.zip(out_rate)) {
-            (0, _) => Some(CatchUp::In(0.0)),
-            (_, None) => None,
-            (behind, Some((comes, reads))) if reads > comes => {
-                Some(CatchUp::In(behind as f64 / (reads - comes)))
-            }
-            (_, Some(_)) => Some(CatchUp::Never),
+        in_rate: rate(|point| point.high),
+        out_rate: rate(|point| point.committed),
+        catch_up: match trend {
+            _ if now.behind == 0 => Some(CatchUp::In(0.0)),
+            Trend::Unknown => None,
+            Trend::Shrinking => melting(bout).map(|rate| CatchUp::In(now.behind as f64 / rate)),
+            Trend::Growing | Trend::Steady => Some(CatchUp::Never),
         },
     }
 }
 
+/// The newest points, which say how it goes now.
+fn recent(points: &[Point]) -> &[Point] {
+    let now = points.last().map_or(0, |point| point.at);
+    &points[points.partition_point(|point| now - point.at > RECENT)..]
+}
+
+/// How many fewer records wait each second, of late.
+fn melting(bout: &[Point]) -> Option<f64> {
+    let recent = recent(bout);
+    let [first, .., last] = &recent[(recent.len() / 2).saturating_sub(1)..] else { return None };
+    let rate = (first.behind - last.behind) as f64 * 1000.0 / (last.at - first.at).max(1) as f64;
+    (rate > 0.0).then_some(rate)
+}
+
 /// The later half against the earlier, measured by what comes and is read: a batch's sawtooth is no trend.
 fn trend(points: &[Point]) -> Trend {
+    let points = recent(points);
     let [first, .., last] = points else { return Trend::Unknown };
     if points.len() < 3 {
         return Trend::Unknown;
