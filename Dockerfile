@@ -14,7 +14,7 @@ USER fastbreak
 VOLUME /data
 WORKDIR /data
 # Every key of `fastbreak config show` is FASTBREAK_<KEY> in the environment. The endpoint is open to the container alone.
-ENV FASTBREAK_DATA=/data FASTBREAK_HEALTH=127.0.0.1:8780
+ENV FASTBREAK_DATA=/data FASTBREAK_CONSOLE=127.0.0.1:8780
 # No curl in this image: bash opens the connection itself.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8780 && printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3 && head -1 <&3 | grep -q ' 200 '"]

@@ -13,6 +13,7 @@ mod explain;
 mod grade;
 pub mod graph;
 mod ingest;
+mod lag;
 mod links;
 mod output;
 mod run;
@@ -25,7 +26,8 @@ use crate::config::Config;
 use ::schemas::{EasternDate, Season};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-pub use output::{Output, chain};
+pub use output::{Output, chain, say};
+pub use run::predictor;
 use std::{path::PathBuf, process::ExitCode};
 
 /// Raw NBA scraper events in, player-points predictions out.
@@ -88,6 +90,15 @@ enum Verb {
         /// Only these processors, by name
         #[arg(long, value_delimiter = ',', value_name = "NAME")]
         only: Vec<String>,
+    },
+    /// How far each processor is behind, in records and in time, while another process runs them
+    Lag {
+        /// Look again and again, until stopped
+        #[arg(long)]
+        watch: bool,
+        /// And each partition that is behind
+        #[arg(long)]
+        partitions: bool,
     },
     /// The accounts of every processor, what is parked, and content hashes; 1 when anything does not balance
     Audit,
@@ -268,6 +279,7 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Demo { seed } => demo::demo(&config, data.is_some(), seed, output),
         Verb::Ingest { files } => ingest::ingest(&config, &files, output),
         Verb::Run { until_caught_up, only } => run::run(&config, until_caught_up, &only, output),
+        Verb::Lag { watch, partitions } => lag::lag(&config, watch, partitions, output),
         Verb::Audit => audit::audit(&config, output),
         Verb::Grade { season, from, to, population } => {
             grade::grade(&config, season, from.zip(to), population, output)

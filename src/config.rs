@@ -76,7 +76,9 @@ pub struct Config {
     pub kafka: BTreeMap<String, String>,
     /// The schema registry, if any; without one the schemas' ids derive from their texts.
     pub registry: Settings,
-    /// Where the health endpoint listens while `run` is up; none by default.
+    /// Where page, metrics and health are served while `run` is up.
+    pub console: Option<SocketAddr>,
+    /// The same, by the name of before.
     pub health: Option<SocketAddr>,
     /// The artefact of `learned_v1`.
     pub learned_model: Option<PathBuf>,
@@ -108,7 +110,12 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("registry-password", "the registry's password; rather in the environment or a file of its own", ""),
     ("registry-password-file", "the file that has the registry's password", ""),
     ("registry-timeout-ms", "milliseconds for one request to the registry", "10000"),
-    ("health", "address of the health endpoint while running, e.g. 127.0.0.1:8780; empty: none", ""),
+    (
+        "console",
+        "address of page, metrics and health while `run` is up; empty: none; with --until-caught-up only when set",
+        "127.0.0.1:8780",
+    ),
+    ("health", "the former name of `console`", ""),
     ("learned-model", "path of the artefact of learned_v1; empty: none", ""),
     ("batch-bytes", "bytes that a processor reads at most for one commit", "33554432"),
     (
@@ -176,6 +183,12 @@ impl Config {
             values.insert(flag, (value.clone(), Origin::Flag(flag)));
         }
         let mut config = Config::parse(&values)?;
+        match (config.health, config.is_asked("console")) {
+            (None, _) => {}
+            (Some(address), true) if config.console == Some(address) => {}
+            (Some(_), true) => bail!("`console` and `health` (its former name) differ; set `console` alone"),
+            (address, false) => config.console = address,
+        }
         for (key, (value, origin)) in client {
             let (key, value) = from_file(key, value, &origin)?;
             config.kafka_origins.insert(key.clone(), origin);
@@ -205,6 +218,7 @@ impl Config {
                 |key| value(key).0,
                 Duration::from_millis(number(&value("registry-timeout-ms"), "registry-timeout-ms")?),
             )?,
+            console: some("console").map(|value| number(&value, "console")).transpose()?,
             health: some("health").map(|value| number(&value, "health")).transpose()?,
             learned_model: some("learned-model").map(|(text, _)| text.into()),
             batch_bytes: number(&value("batch-bytes"), "batch-bytes")?,
@@ -226,6 +240,13 @@ impl Config {
             origins: values.iter().map(|(key, (_, origin))| (*key, origin.clone())).collect(),
         })
     }
+    fn is_asked(&self, key: &str) -> bool {
+        self.origins.get(key).is_some_and(|origin| *origin != Origin::Default)
+    }
+    /// Whether somebody set where the console is.
+    pub fn is_console_asked(&self) -> bool {
+        self.is_asked("console") || self.is_asked("health")
+    }
     /// Key, value, meaning and origin of everything, as it is.
     pub fn entries(&self) -> Vec<(String, String, &'static str, Origin)> {
         let path = |path: &Option<PathBuf>| {
@@ -237,6 +258,7 @@ impl Config {
             "brokers" => self.brokers.clone().unwrap_or_default(),
             "instance" => self.instance.clone(),
             "commit-interval-ms" => self.commit_interval.as_millis().to_string(),
+            "console" => self.console.map_or_else(String::new, |address| address.to_string()),
             "health" => self.health.map_or_else(String::new, |address| address.to_string()),
             "learned-model" => path(&self.learned_model),
             "batch-bytes" => self.batch_bytes.to_string(),
@@ -350,6 +372,15 @@ mod tests {
         assert_eq!(origin("data"), "flag data");
         assert!(origin("batch-bytes").starts_with("file "));
         assert_eq!(origin("health"), "default");
+    }
+    #[test]
+    fn the_console_is_where_it_was_told_to_be_by_either_name() {
+        let console = |text: &str| resolve(text, &[], &[]).map(|config| config.console.map(|a| a.port()));
+        assert_eq!(console("").unwrap(), Some(8780));
+        assert_eq!(console("console = ''").unwrap(), None);
+        assert_eq!(console("health = '127.0.0.1:9'").unwrap(), Some(9));
+        assert_eq!(console("console = '127.0.0.1:8'").unwrap(), Some(8));
+        assert!(console("console = '127.0.0.1:8'\nhealth = '127.0.0.1:9'").is_err());
     }
     #[test]
     fn settings_of_the_kafka_client_pass_through_and_secrets_are_not_shown() {

@@ -5,9 +5,10 @@
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod console;
 pub mod dead_letters;
-pub mod health;
 pub mod ingest;
+pub mod lag;
 mod maps;
 pub mod reading;
 pub mod registry;

@@ -11,6 +11,7 @@ use runtime::{
     engine::dead_letters_of,
     log::At,
     member::{Reader, Signals},
+    metrics::{self as m, Metrics},
 };
 use schemas::{
     Instant,
@@ -164,11 +165,20 @@ impl Sink {
         self.member.commit(commit)?;
         self.write(batch, &plan)
     }
-    fn write(&mut self, mut batch: Batch, plan: &BatchPlan) -> Result<()> {
+    fn write(&mut self, batch: Batch, plan: &BatchPlan) -> Result<()> {
+        self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
+        self.write_until_it_stands(batch, plan)?;
+        self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 0.0);
+        Ok(())
+    }
+    fn write_until_it_stands(&mut self, mut batch: Batch, plan: &BatchPlan) -> Result<()> {
         let mut commit = Commit::default();
         let mut pause = Duration::from_millis(50);
         let written = loop {
-            match self.warehouse.write(&batch, plan, now()) {
+            let started = std::time::Instant::now();
+            let attempt = self.warehouse.write(&batch, plan, now());
+            count_attempt(&self.signals.metrics, &attempt, started.elapsed());
+            match attempt {
                 Ok(written) => break written,
                 Err(WarehouseError::Rows(bad)) => {
                     // Durable before the batch is written without them: after a crash one may stand twice, none is lost.
@@ -189,7 +199,9 @@ impl Sink {
                 Err(error) => return Err(error.into()),
             }
         };
-        append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry(written))?);
+        let entry = entry(written);
+        append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry)?);
+        commit.account = Some(entry);
         self.commit(&plan.next(), commit)
     }
     /// Reads, gathers and delivers until told to stop.
@@ -311,6 +323,31 @@ fn dead_letter(record: &sinks::Record, reason: &str) -> Result<DeadLetter> {
         version: 0,
         replays: 0,
     })
+}
+
+fn count_attempt(metrics: &Metrics, attempt: &Result<Written, WarehouseError>, took: Duration) {
+    metrics.add(m::SINK_ATTEMPTS, &[SINK], 1);
+    metrics.observe(m::SINK_SECONDS, &[SINK], took.as_secs_f64());
+    let reason = match attempt {
+        Ok(written) => {
+            let outcome = if written.repeated { "repeated" } else { "written" };
+            metrics.add(m::SINK_BATCHES, &[SINK, outcome], 1);
+            metrics.add(m::SINK_ROWS, &[SINK], written.rows);
+            let records = [
+                ("applied", written.applied),
+                ("unchanged", written.unchanged),
+                ("stale", written.stale),
+                ("superseded", written.superseded),
+                ("rejected", written.rejected),
+            ];
+            return records.into_iter().for_each(|(end, n)| metrics.add(m::SINK_RECORDS, &[SINK, end], n));
+        }
+        Err(WarehouseError::Retry(_)) => "retry",
+        Err(WarehouseError::Rows(_)) => "rows",
+        Err(WarehouseError::Config { .. }) => "config",
+        Err(WarehouseError::Fatal { .. }) => "fatal",
+    };
+    metrics.add(m::SINK_ERRORS, &[SINK, reason], 1);
 }
 
 /// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.

@@ -12,7 +12,7 @@ use std::{
 const LONGEST_FILE: usize = 500;
 const LARGEST_PAGE: usize = 2048;
 /// Pages that are tables, and as long as what they list.
-const REFERENCE: [&str; 3] = ["features.md", "systems.md", "topics.md"];
+const REFERENCE: [&str; 4] = ["features.md", "operations.md", "systems.md", "topics.md"];
 
 /// Which crate may depend on which; `*` stands for development only. ARCHITECTURE.md has the drawing and the reasons.
 const EDGES: &str = "
@@ -168,6 +168,16 @@ fn the_page_on_topics_lists_exactly_the_topics() {
     let listed = table("docs/topics.md", "topics");
     let there: Vec<String> = topics::ALL.iter().map(row).collect();
     assert_eq!(listed, there, "the table should be:\n{}", there.join("\n"));
+}
+
+#[test]
+fn the_page_on_operations_lists_exactly_the_metrics() {
+    let row = |m: &runtime::metrics::Metric| {
+        let labels = if m.labels.is_empty() { "–".to_owned() } else { m.labels.join(", ") };
+        format!("| `{}` | {} | {labels} | {} |", m.name, m.kind.name(), m.help)
+    };
+    let there: Vec<String> = runtime::metrics::ALL.iter().map(row).collect();
+    assert_eq!(table("docs/operations.md", "metrics"), there, "the table should be:\n{}", there.join("\n"));
 }
 
 #[test]

@@ -1,44 +1,49 @@
-//! The console: over HTTP, whether a running process lives and is ready.
+//! The console: over HTTP, a page on how the processors do, their metrics, and whether the process lives and is ready.
 //!
-//! `/livez` says whether the process turns; `/readyz`, whether it does its work; `/healthz` both, and with `?verbose` every check.
-//! Each answers 200 or 503 with JSON, so a supervisor needs only the status and a person has the reasons.
-//! Invariant: the status is 200 exactly when what the path asks for is true. It reads what it is given and never the engine's
-//! inside, and listens where the caller says and nowhere by itself.
-//! Not here: what is checked (the caller's), lag and coverage.
+//! `/` is the page and `/events` keeps it current; `/stages` is what it shows, as JSON; `/metrics` is for Prometheus; `/livez`, `/readyz`
+//! and `/healthz` are for whoever supervises the process. One listener serves all.
+//! Invariant: it reads what it is given and never the engine's inside, changes nothing, and listens where the caller says and nowhere
+//! by itself.
+//! Not here: what is shown and checked (the caller's).
+mod health;
+mod page;
+mod stages;
+
 use axum::{
-    Json, Router,
-    extract::{RawQuery, State},
-    http::StatusCode,
+    Router,
+    extract::FromRef,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Serialize;
+pub use health::{Check, Health, Probe};
+pub use stages::{Feed, Input, Publisher, Stage, Stages, feed};
 use std::{
     future::Future,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
 
-/// How a process is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// It turns. When not, it should be started again.
-    pub live: bool,
-    /// It does its work. When not, it should be left alone until it does.
-    pub ready: bool,
-    pub checks: Vec<Check>,
-}
+/// The metrics in the OpenMetrics text format; an error's text when they cannot be written down.
+pub type Exposition = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
-    pub name: String,
-    pub ok: bool,
-    /// What was found and how old it is, for a person.
-    pub detail: String,
+/// What is served.
+#[derive(Clone)]
+pub struct Console {
+    pub health: Probe,
+    pub metrics: Exposition,
+    pub stages: Feed,
 }
-
-/// Looks at the process. It is called at each request and must not block.
-pub type Probe = Arc<dyn Fn() -> Health + Send + Sync>;
+impl FromRef<Console> for Probe {
+    fn from_ref(console: &Console) -> Probe {
+        console.health.clone()
+    }
+}
+impl FromRef<Console> for Feed {
+    fn from_ref(console: &Console) -> Feed {
+        console.stages.clone()
+    }
+}
 
 /// Takes the address, apart from [`serve`], so that one that cannot be had is an error before anything runs.
 pub fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
@@ -50,43 +55,32 @@ pub fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
 /// Answers until `stop` is there. Nothing is waited for then: a client that says nothing must not keep the process.
 pub async fn serve(
     listener: TcpListener,
-    health: Probe,
+    console: Console,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let exposition = console.metrics.clone();
     let router = Router::new()
-        .route("/livez", get(async |State(health): State<Probe>| answer(health().live, None)))
-        .route("/readyz", get(async |State(health): State<Probe>| answer(health().ready, None)))
-        .route("/healthz", get(healthz))
-        .with_state(health);
+        .route("/", get(page::html))
+        .route("/console.css", get(page::css))
+        .route("/console.js", get(page::js))
+        .route("/events", get(stages::events))
+        .route("/stages", get(stages::stages))
+        .route("/metrics", get(async move || metrics(&exposition)))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/healthz", get(health::healthz))
+        .with_state(console);
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served,
         () = stop => Ok(()),
     }
 }
 
-#[derive(Serialize)]
-struct Answer {
-    ok: bool,
-    #[serde(flatten)]
-    summary: Option<Summary>,
-}
-#[derive(Serialize)]
-struct Summary {
-    live: bool,
-    ready: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checks: Option<Vec<Check>>,
-}
-
-async fn healthz(State(health): State<Probe>, RawQuery(query): RawQuery) -> (StatusCode, Json<Answer>) {
-    let Health { live, ready, checks } = health();
-    let mut asked = query.iter().flat_map(|query| query.split('&'));
-    let is_verbose = asked.any(|part| part.split('=').next() == Some("verbose"));
-    answer(live && ready, Some(Summary { live, ready, checks: is_verbose.then_some(checks) }))
-}
-
-fn answer(ok: bool, summary: Option<Summary>) -> (StatusCode, Json<Answer>) {
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Answer { ok, summary }))
+fn metrics(exposition: &Exposition) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match exposition() {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason).into_response(),
+    }
 }

@@ -64,5 +64,6 @@ fn account(commit: &mut Commit, entry: &LedgerEntry) -> Result<(), Halt> {
         reason: error.to_string(),
     })?;
     commit.out.entry((topic.name.into(), 0)).or_default().push(&entry.processor, Some(&value));
+    commit.account = Some(entry.clone());
     Ok(())
 }

@@ -13,6 +13,7 @@ mod member;
 mod poll;
 mod reader;
 mod settings;
+mod standing;
 mod storage;
 mod transaction;
 

@@ -10,8 +10,11 @@ pub mod chunk;
 pub mod embedded;
 pub mod engine;
 pub mod kafka;
+pub mod lag;
 pub mod log;
 pub mod member;
+pub mod metered;
+pub mod metrics;
 pub mod supervisor;
 
 pub use chunk::{Chunk, Record};

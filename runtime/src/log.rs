@@ -9,9 +9,10 @@ use crate::{
     board::Board,
     chunk::{Chunk, Damaged},
     engine::Node,
+    lag::Standing,
     member::{Limits, Reader, Signals},
 };
-use schemas::RawId;
+use schemas::{RawId, ops::LedgerEntry};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -48,6 +49,8 @@ pub struct Commit {
     /// Records by topic and partition, changelog and dead letters included. Names of derived topics are owned.
     pub out: BTreeMap<(String, i32), Chunk>,
     pub next: BTreeMap<At, i64>,
+    /// The account that is among the records, for whoever counts.
+    pub account: Option<LedgerEntry>,
 }
 
 /// What a processor finds when a partition is handed to it.
@@ -163,6 +166,9 @@ pub trait Storage: Send {
     ) -> Result<Box<dyn Member>, Halt>;
     /// What has to be done now and then: tell the board what others appended, compact.
     fn tend(&mut self, board: &Board) -> Result<(), Halt>;
+    /// Where readers stand in every partition of their inputs, in one look: what they have committed, what the log holds, and the
+    /// first record at or after each position. Readers that never ran are there too.
+    fn standings(&mut self, readers: &[Reader]) -> Result<Vec<Standing>, Halt>;
     /// Whether these readers have committed having read all that their topics hold.
     fn is_caught_up(&mut self, readers: &[Reader]) -> Result<bool, Halt>;
 }

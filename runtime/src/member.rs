@@ -3,7 +3,7 @@
 //! Invariant: a reader's upstream is everyone whose output reaches it, so a member that waits for it to run dry waits for no one in a
 //! circle.
 //! Not here: the members (`embedded`, `kafka`) and the loop (`log::run`).
-use crate::{board::Board, engine::Node};
+use crate::{board::Board, engine::Node, metrics::Metrics};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -37,6 +37,7 @@ impl Default for Limits {
 #[derive(Debug, Default)]
 pub struct Signals {
     pub board: Board,
+    pub metrics: Metrics,
     stop: AtomicBool,
 }
 impl Signals {

@@ -7,6 +7,7 @@ use crate::{
     engine::Node,
     log::{self, Halt, Member, Storage},
     member::{Limits, Reader, Signals},
+    metered::Metered,
 };
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
@@ -50,6 +51,7 @@ impl Supervisor {
         self.readers.push(reader.clone());
         let name = reader.name;
         let member = self.storage.join(reader, limits, self.signals.clone())?;
+        let member = Box::new(Metered::new(member, name, self.signals.clone()));
         let signals = self.signals.clone();
         let work = move || {
             let outcome = work(member);

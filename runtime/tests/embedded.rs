@@ -5,8 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use runtime::{Chunk, Commit, embedded::EmbeddedLog};
-use std::collections::BTreeMap;
+use runtime::{
+    Chunk, Commit, Storage,
+    embedded::EmbeddedLog,
+    lag::{Place, Unread},
+    member::{Limits, Reader, Signals},
+};
+use std::{collections::BTreeMap, sync::Arc};
 use tempfile::tempdir;
 
 const TABLE: &str = "core.games.v1";
@@ -109,4 +114,83 @@ fn a_log_is_run_by_one_process_at_a_time() {
     assert!(EmbeddedLog::lock(folder.path()).is_err());
     drop(lock);
     EmbeddedLog::lock(folder.path()).unwrap();
+}
+
+fn reader() -> Reader {
+    Reader {
+        name: READER,
+        group: READER.into(),
+        inputs: vec![table()],
+        outputs: Vec::new(),
+        is_view: false,
+        is_alone: false,
+        upstream: Vec::new(),
+    }
+}
+fn first_place(log: &mut EmbeddedLog) -> Place {
+    log.standings(&[reader()]).unwrap()[0].places[0]
+}
+
+#[test]
+fn a_reader_stands_at_its_first_unread_record_with_its_append_time() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    assert_eq!((first_place(&mut log).unread, first_place(&mut log).committed), (None, None));
+    write(&mut log, &[(1, Some(1)), (2, Some(2))]);
+    write(&mut log, &[(3, Some(3))]);
+    move_to(&mut log, 1);
+    let place = first_place(&mut log);
+    assert_eq!((place.committed, place.low, place.high, place.behind()), (Some(1), 0, 3, 2));
+    assert_eq!(place.unread.unwrap().offset, 1);
+    assert!(place.unread.unwrap().appended.is_some());
+    move_to(&mut log, 3);
+    assert_eq!(first_place(&mut log).unread, None);
+}
+
+#[test]
+fn what_compaction_took_is_no_lag_and_what_it_left_keeps_its_append_time() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    write(&mut log, &[(1, Some(1))]);
+    write(&mut log, &[(1, Some(2)), (2, Some(2))]);
+    write(&mut log, &[(2, None)]);
+    while log.compact_one(Some(1)).unwrap() {}
+    let place = first_place(&mut log);
+    assert_eq!((place.low, place.high, place.unread.unwrap().offset), (1, 4, 1));
+    assert!(place.unread.unwrap().appended.is_some());
+    move_to(&mut log, 2);
+    assert_eq!((first_place(&mut log).unread, first_place(&mut log).behind()), (None, 0));
+}
+
+#[test]
+fn a_file_without_append_times_gets_the_column_and_says_what_it_does_not_know() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    write(&mut log, &[(1, Some(1))]);
+    drop(log);
+    let db = rusqlite::Connection::open(folder.path().join("log.db")).unwrap();
+    db.execute_batch("ALTER TABLE chunk DROP COLUMN appended").unwrap();
+    drop(db);
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    write(&mut log, &[(2, Some(2))]);
+    assert_eq!(first_place(&mut log).unread, Some(Unread { offset: 0, appended: None }));
+    move_to(&mut log, 1);
+    assert!(first_place(&mut log).unread.unwrap().appended.is_some());
+}
+
+#[test]
+fn a_reader_is_attended_while_a_process_that_runs_it_lives() {
+    let folder = tempdir().unwrap();
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    let attended = || {
+        let mut other = EmbeddedLog::open(folder.path()).unwrap();
+        other.standings(&[reader()]).unwrap()[0].is_attended
+    };
+    assert!(!attended());
+    log.claim().unwrap();
+    assert!(!attended(), "a process that runs other readers");
+    let member = log.join(reader(), Limits::default(), Arc::new(Signals::default())).unwrap();
+    assert!(attended());
+    drop((member, log));
+    assert!(!attended());
 }

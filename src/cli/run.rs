@@ -1,8 +1,8 @@
 //! `run`: every processor and the sink, until stopped or caught up.
 use super::{Ended, Output, output};
-use crate::{config::Config, reading, sink, topology};
+use crate::{config::Config, lag, reading, sink, topology};
 use anyhow::{Context, Result, bail};
-use console::Probe;
+use console::Console;
 use processors::predictor::{Artefact, Predictor};
 use runtime::{
     member::{Limits, Reader, Signals},
@@ -100,9 +100,10 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
         until_caught_up,
     };
     let readers = Reader::of(&nodes);
-    let processors = readers.iter().map(|reader| reader.name).collect();
-    let health = config.health.map(crate::health::bind).transpose()?;
-    let health = health.map(|listener| (listener, crate::health::probe(signals.clone(), processors)));
+    let running = readers.iter().map(|reader| reader.name).collect();
+    // A run that ends by itself has a page only when asked for one.
+    let is_shown = !until_caught_up || config.is_console_asked();
+    let listener = if is_shown { crate::console::bind(config)? } else { None };
     let mut extras = Vec::new();
     if is_wanted(topology::SINK) {
         let work = sink::work(&config.data, signals.clone(), windowing);
@@ -110,7 +111,13 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     }
     let supervisor =
         Supervisor::start(crate::storage::open(config)?, nodes, extras, limits, signals.clone())?;
-    listen(health, signals)?;
+    let console = listener.map(|listener| -> Result<(TcpListener, Console)> {
+        let address = listener.local_addr()?;
+        let console = crate::console::start(config, running, lag::readers(config)?, &signals)?;
+        output::say(&format!("console: http://{address}"));
+        Ok((listener, console))
+    });
+    listen(console.transpose()?, signals)?;
     let progress = output::spinner();
     let mut shown = Instant::now();
     supervisor.watch(until_caught_up, |log| {
@@ -135,7 +142,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
 }
 
 /// Stops on SIGINT and SIGTERM after committing what was read; a second signal ends at once.
-fn listen(health: Option<(TcpListener, Probe)>, signals: Arc<Signals>) -> Result<()> {
+fn listen(console: Option<(TcpListener, Console)>, signals: Arc<Signals>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         runtime.block_on(async move {
@@ -147,8 +154,8 @@ fn listen(health: Option<(TcpListener, Probe)>, signals: Arc<Signals>) -> Result
                     "no signal handlers: a signal ends the process at once, and the next start resumes"
                 );
             };
-            if let Some((listener, probe)) = health {
-                tokio::spawn(crate::health::serve(listener, probe));
+            if let Some((listener, console)) = console {
+                tokio::spawn(crate::console::serve(listener, console));
             }
             for first in [true, false] {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }

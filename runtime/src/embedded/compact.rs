@@ -6,7 +6,7 @@
 use super::store::{EmbeddedLog, halt};
 use crate::{chunk::Chunk, log::Halt};
 use rusqlite::{TransactionBehavior, params};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A partition is worth compacting once so many records were appended since the last time, and at least as many as stayed.
 const WORTH: i64 = 20_000;
@@ -33,12 +33,14 @@ impl EmbeddedLog {
             )?;
             let below = least.unwrap_or(end);
             let mut chunks = Vec::new();
+            let mut appended: BTreeMap<i64, Option<i64>> = BTreeMap::new();
             {
                 let mut statement = tx.prepare(
-                    "SELECT base, next, records, bytes FROM chunk WHERE topic = ? AND partition = ? AND next <= ? ORDER BY base",
+                    "SELECT base, next, records, bytes, appended FROM chunk WHERE topic = ? AND partition = ? AND next <= ? ORDER BY base",
                 )?;
                 let mut rows = statement.query(params![topic, partition, below])?;
                 while let Some(row) = rows.next()? {
+                    appended.insert(row.get(0)?, row.get(4)?);
                     chunks.push(Chunk::from_parts(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
                 }
             }
@@ -50,8 +52,11 @@ impl EmbeddedLog {
             )?;
             let records = kept.iter().map(|chunk| i64::from(chunk.len())).sum::<i64>();
             for chunk in kept {
-                tx.prepare_cached("INSERT INTO chunk(topic, partition, base, next, records, bytes) VALUES(?, ?, ?, ?, ?, ?)")?
-                    .execute(params![topic, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes()])?;
+                let at = appended.range(..=chunk.base()).next_back().and_then(|(_, at)| *at);
+                tx.prepare_cached(
+                    "INSERT INTO chunk(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![topic, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes(), at])?;
             }
             tx.execute(
                 "UPDATE log_end SET dirty = 0, clean = ? WHERE topic = ? AND partition = ?",

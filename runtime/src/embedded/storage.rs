@@ -7,6 +7,7 @@ use crate::{
     board::Board,
     chunk::Chunk,
     engine::changelog_of,
+    lag::Standing,
     log::{Commit, Count, Halt, Member, RawRecord, Restored, Storage},
     member::{Limits, Reader, Signals},
 };
@@ -92,6 +93,7 @@ impl Storage for EmbeddedLog {
     ) -> Result<Box<dyn Member>, Halt> {
         self.retire_others(&reader.group)?;
         self.register(&reader.group, &reader.inputs)?;
+        self.attend(reader.name)?;
         let log = EmbeddedLog::open(self.folder())?;
         Ok(Box::new(EmbeddedMember::new(log, signals, reader, limits)))
     }
@@ -111,6 +113,9 @@ impl Storage for EmbeddedLog {
             self.compacted = Some(Instant::now());
         }
         Ok(())
+    }
+    fn standings(&mut self, readers: &[Reader]) -> Result<Vec<Standing>, Halt> {
+        EmbeddedLog::standings(self, readers)
     }
     fn is_caught_up(&mut self, readers: &[Reader]) -> Result<bool, Halt> {
         let readers: Vec<_> = readers.iter().map(|r| (r.group.clone(), r.inputs.clone())).collect();

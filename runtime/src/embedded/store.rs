@@ -15,10 +15,11 @@ use topics::{Policy, TopicInfo};
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS topic(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, policy TEXT NOT NULL);
--- A run of records; base and next are offsets, next the one after the last.
+-- A run of records; base and next are offsets, next the one after the last. appended is in milliseconds since 1970; null: written
+-- before there was this column.
 CREATE TABLE IF NOT EXISTS chunk(
     id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, partition INTEGER NOT NULL, base INTEGER NOT NULL, next INTEGER NOT NULL,
-    records INTEGER NOT NULL, bytes BLOB NOT NULL);
+    records INTEGER NOT NULL, bytes BLOB NOT NULL, appended INTEGER);
 CREATE UNIQUE INDEX IF NOT EXISTS chunk_at ON chunk(topic, partition, base);
 CREATE TABLE IF NOT EXISTS log_end(
     topic INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, dirty INTEGER NOT NULL DEFAULT 0,
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS ingested(raw INTEGER PRIMARY KEY);
 
 /// The log's file.
 pub struct EmbeddedLog {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) db: Connection,
     topics: HashMap<String, i64>,
     pub(super) claimed: Option<RunLock>,
@@ -40,9 +41,9 @@ pub struct EmbeddedLog {
     pub(super) seen: Option<i64>,
     pub(super) compacted: Option<Instant>,
 }
-/// Held by the one process that runs processors on a log.
+/// Held by the one process that runs processors on a log; the file names them.
 #[derive(Debug)]
-pub struct RunLock(#[allow(dead_code)] File);
+pub struct RunLock(pub(super) File);
 
 /// What is in a topic's partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl EmbeddedLog {
         let halt = |reason: String| halt(&path, reason);
         std::fs::create_dir_all(folder).map_err(|error| halt(error.to_string()))?;
         let open = || -> rusqlite::Result<Connection> {
-            let db = Connection::open(&path)?;
+            let mut db = Connection::open(&path)?;
             db.busy_timeout(Duration::from_secs(60))?;
             db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
             db.pragma_update(None, "journal_mode", "WAL")?;
@@ -69,6 +70,7 @@ impl EmbeddedLog {
             db.pragma_update(None, "cache_size", -16_000)?;
             db.set_prepared_statement_cache_capacity(64);
             db.execute_batch(SCHEMA)?;
+            add_append_times(&mut db)?;
             let id = format!("{:032x}", rand_id(&path));
             db.execute("INSERT OR IGNORE INTO meta VALUES('log_id', ?)", [id])?;
             Ok(db)
@@ -87,8 +89,21 @@ impl EmbeddedLog {
         std::fs::create_dir_all(folder).map_err(|e| halt(e.to_string(), "check the folder's rights"))?;
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|error| halt(error.to_string(), "check the folder's rights"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(RunLock(file)),
+        // Whoever looks whether it is held holds it for an instant.
+        let patient = Instant::now();
+        let locked = loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if patient.elapsed() < Duration::from_millis(200) => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                locked => break locked,
+            }
+        };
+        match locked {
+            Ok(()) => {
+                file.set_len(0).map_err(|error| halt(error.to_string(), "check the folder's rights"))?;
+                Ok(RunLock(file))
+            }
             Err(TryLockError::WouldBlock) => Err(halt(
                 "another process runs this log".into(),
                 "stop it, or give this one another --data folder",
@@ -104,7 +119,7 @@ impl EmbeddedLog {
     pub fn path(&self) -> &Path {
         &self.path
     }
-    fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, Halt> {
+    pub(super) fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, Halt> {
         result.map_err(|error| halt(&self.path, error.to_string()))
     }
     /// The number of a topic's name; `None` while nothing was written to it.
@@ -328,6 +343,27 @@ pub(super) fn halt(path: &Path, reason: String) -> Halt {
     Halt::Log { path: path.display().to_string(), reason, next: next.into() }
 }
 
+/// Files of before had no append times.
+fn add_append_times(db: &mut Connection) -> rusqlite::Result<()> {
+    const HAS: &str = "SELECT count(*) FROM pragma_table_info('chunk') WHERE name = 'appended'";
+    let has = |db: &Connection| db.query_row(HAS, [], |row| row.get::<_, i64>(0));
+    if has(db)? == 0 {
+        // Another process may be about to do the same.
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if has(&tx)? == 0 {
+            tx.execute_batch("ALTER TABLE chunk ADD COLUMN appended INTEGER")?;
+        }
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+/// Milliseconds since 1970, for append times only: nothing that is computed depends on it.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as i64
+}
+
 fn topic_id(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     let known = db
         .prepare_cached("SELECT id FROM topic WHERE name = ?")?
@@ -350,9 +386,9 @@ fn append(db: &Connection, topic: i64, partition: i32, chunk: Chunk) -> rusqlite
         .optional()?;
     let chunk = chunk.rebased(end.unwrap_or(0));
     db.prepare_cached(
-        "INSERT INTO chunk(topic, partition, base, next, records, bytes) VALUES(?, ?, ?, ?, ?, ?)",
+        "INSERT INTO chunk(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![topic, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes()])?;
+    .execute(params![topic, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes(), now()])?;
     db.prepare_cached(
         "INSERT INTO log_end(topic, partition, next, dirty) VALUES(?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4",

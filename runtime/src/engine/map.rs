@@ -238,6 +238,7 @@ where
             group: self.group(),
             out: std::mem::take(&mut self.out),
             next: std::mem::take(&mut self.next),
+            account: None,
         };
         account(&mut commit, &entry)?;
         Ok(commit)

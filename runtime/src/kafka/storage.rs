@@ -10,12 +10,14 @@ use super::{
     member::KafkaMember,
     reader::{CALL, Place, Reader},
     settings::Settings,
+    standing::Looker,
     transaction::Transactions,
 };
 use crate::{
     board::Board,
     chunk::Chunk,
     engine::{changelog_of, dead_letters_of},
+    lag::{self, Standing},
     log::{Commit, Count, Halt, Member, RawRecord, Restored, Storage},
     member::{self, Limits, Signals},
 };
@@ -25,7 +27,7 @@ use rdkafka::{
 };
 use schemas::{RawId, raw::RawEvent, wire};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::{File, TryLockError},
     sync::{Arc, OnceLock},
 };
@@ -40,6 +42,7 @@ const LOG_ID: &str = "log-id/";
 pub struct KafkaStorage {
     settings: Settings,
     reader: OnceLock<Reader>,
+    looker: Option<Looker>,
     /// One for each group whose positions were asked for.
     groups: HashMap<String, Reader>,
     ingest: Option<Transactions>,
@@ -57,6 +60,7 @@ impl KafkaStorage {
         let mut storage = KafkaStorage {
             settings,
             reader: OnceLock::new(),
+            looker: None,
             groups: HashMap::new(),
             ingest: None,
             known: HashMap::new(),
@@ -88,6 +92,7 @@ impl KafkaStorage {
         KafkaStorage {
             settings: self.settings.clone(),
             reader: OnceLock::new(),
+            looker: None,
             groups: HashMap::new(),
             ingest: None,
             known: HashMap::new(),
@@ -395,6 +400,48 @@ impl Storage for KafkaStorage {
     }
     fn tend(&mut self, _: &Board) -> Result<(), Halt> {
         Ok(())
+    }
+    fn standings(&mut self, readers: &[member::Reader]) -> Result<Vec<Standing>, Halt> {
+        if self.looker.is_none() {
+            self.looker = Some(Looker::new(&self.settings, LOOKER)?);
+        }
+        let partitions = |reader: &member::Reader| -> Vec<(topics::TopicInfo, i32)> {
+            reader.inputs.iter().flat_map(|t| (0..t.partitions).map(|p| (*t, p))).collect()
+        };
+        let asked: BTreeSet<Place> =
+            readers.iter().flat_map(partitions).map(|(t, p)| self.place(t.name, p)).collect();
+        let asked: Vec<Place> =
+            asked.into_iter().filter(|(topic, p)| self.topics.get(topic).is_some_and(|n| p < n)).collect();
+        let (ends, lows) = (self.reader()?.stables(&asked)?, self.reader()?.lows(&asked)?);
+        let mut standings = Vec::new();
+        let mut behind = BTreeMap::new();
+        for reader in readers {
+            let positions = self.positions(&reader.group)?;
+            let places = partitions(reader).into_iter().map(|(topic, partition)| {
+                let place = self.place(topic.name, partition);
+                let (low, high) =
+                    (lows.get(&place).copied().unwrap_or(0), ends.get(&place).copied().unwrap_or(0));
+                let committed = positions.get(&(topic.name.to_owned(), partition)).copied();
+                let from = committed.unwrap_or(low).max(low);
+                if from < high {
+                    behind.insert((place, from), high);
+                }
+                lag::Place { topic, partition, committed, low, high, unread: None }
+            });
+            let places = places.collect();
+            standings.push(Standing { processor: reader.name, is_attended: false, places });
+        }
+        let Some(looker) = &mut self.looker else { return Ok(standings) };
+        let (found, attended) = (looker.find(&behind)?, looker.attended()?);
+        for (reader, standing) in readers.iter().zip(&mut standings) {
+            standing.is_attended = attended.contains(&self.settings.group(&reader.group));
+            for place in &mut standing.places {
+                let from = place.committed.unwrap_or(place.low).max(place.low);
+                let at = (self.settings.topic(place.topic.name).into_owned(), place.partition);
+                place.unread = found.get(&(at, from)).copied();
+            }
+        }
+        Ok(standings)
     }
     fn is_caught_up(&mut self, readers: &[member::Reader]) -> Result<bool, Halt> {
         let ends = self.ends()?;

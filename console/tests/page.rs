@@ -1,0 +1,114 @@
+//! The page as a browser gets it: what it may load, what it is told, and that it keeps being told.
+//!
+//! Invariant: nothing is fetched from anywhere else, nothing in the page is a script, and every look reaches who watches.
+//! Not here: how it looks (a person's eyes), what the figures mean (crate `runtime`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod common;
+use common::Server;
+use console::{Input, Stage, Stages};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
+};
+
+fn stages(lag: i64) -> Stages {
+    let input = Input { topic: "core.games.v1", lag_records: lag, lag_seconds: Some(1.5) };
+    let stage = Stage {
+        name: "slate",
+        status: "catching_up",
+        reason: "<b>3 records</b>".into(),
+        lag_records: lag,
+        inputs: vec![input],
+        ..Stage::default()
+    };
+    Stages { every: 2000, log: "log.db".into(), stages: vec![stage], ..Stages::default() }
+}
+/// The next document of an event stream.
+fn next_look(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> serde_json::Value {
+    let data = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
+    serde_json::from_str(&data.expect("a look")).unwrap()
+}
+
+#[test]
+fn the_page_loads_only_what_this_listener_has() {
+    let server = Server::ready();
+    let (status, head, html) = server.request("GET /");
+    assert_eq!(status, 200);
+    assert!(head.contains("default-src 'none'; script-src 'self'"), "{head}");
+    assert!(!head.contains("unsafe"), "{head}");
+    for attribute in ["src=\"", "href=\""] {
+        for path in html.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            if !path.starts_with("data:") {
+                assert_eq!(server.request(&format!("GET {path}")).0, 200, "{path}");
+            }
+        }
+    }
+    assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
+    assert!(
+        html.split("<script").skip(1).all(|script| script.contains("></script>")),
+        "no script in the page"
+    );
+}
+
+#[test]
+fn every_element_that_the_script_looks_for_is_in_the_page() {
+    let server = Server::ready();
+    let (html, js) = (server.request("GET /").2, server.request("GET /console.js").2);
+    let wanted: BTreeSet<&str> =
+        js.split("at(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(wanted.len() > 4, "{wanted:?}");
+    for id in wanted {
+        assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    assert!(!js.contains("innerHTML"), "text is text");
+    let heads = html.matches("<th scope=\"col\"").count();
+    assert!(js.contains(&format!("colSpan = {heads}")), "a wide cell is as wide as the table");
+}
+
+#[test]
+fn the_script_has_a_word_and_the_sheet_a_colour_for_what_can_happen() {
+    let server = Server::ready();
+    let (js, css) = (server.request("GET /console.js").2, server.request("GET /console.css").2);
+    for status in ["catching_up", "falling_behind", "stalled", "stopped", "rewound", "losing_data", "ok"] {
+        assert!(js.contains(&format!("{status}: \"")), "{status}");
+        assert!(css.contains(&format!(".pill.{status}")), "{status}");
+    }
+    assert!(css.contains("prefers-color-scheme: dark"));
+}
+
+#[test]
+fn who_watches_gets_the_look_that_is_and_each_that_follows() {
+    let server = Server::ready();
+    server.publisher.publish(&stages(7)).unwrap();
+    let stream = server.connect("GET /events");
+    let mut lines = BufReader::new(stream).lines();
+    let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+    assert!(head.iter().any(|line| line.eq_ignore_ascii_case("content-type: text/event-stream")), "{head:?}");
+    let first = next_look(&mut lines);
+    assert_eq!(first["stages"][0]["name"], "slate");
+    assert_eq!(first["stages"][0]["lag_records"], 7);
+    server.publisher.publish(&stages(6)).unwrap();
+    assert_eq!(next_look(&mut lines)["stages"][0]["lag_records"], 6);
+    // The same as a document.
+    let (status, _, body) = server.request("GET /stages");
+    assert_eq!(
+        (status, serde_json::from_str::<serde_json::Value>(&body).unwrap()["log"].as_str()),
+        (200, Some("log.db"))
+    );
+}
+
+#[test]
+fn one_who_watches_does_not_hold_up_the_end() {
+    let server = Server::ready();
+    let mut watching = BufReader::new(server.connect("GET /events")).lines();
+    watching.next().unwrap().unwrap();
+    server.stop();
+}
+
+#[test]
+fn prometheus_gets_the_metrics_as_open_metrics() {
+    let (status, head, body) = Server::ready().request("GET /metrics");
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
+    assert!(body.ends_with("# EOF\n"));
+}

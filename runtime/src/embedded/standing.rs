@@ -1,0 +1,90 @@
+//! Where readers stand in the file, and who runs them.
+//!
+//! The process that holds `run.lock` writes into it which processors it runs; a lock that nobody holds says that none is run.
+//! Invariant: one look is one read transaction; the first unread record is found by the index, not by reading.
+//! Not here: what to make of it (`lag`).
+use super::store::{EmbeddedLog, halt};
+use crate::{
+    lag::{Place, Standing, Unread},
+    log::Halt,
+    member::Reader,
+};
+use rusqlite::{Connection, params};
+use std::{
+    collections::BTreeSet,
+    fs::{File, TryLockError},
+    io::{Read, Write},
+};
+use topics::TopicInfo;
+
+/// A partition's end, beginning, the reader's position, and the first chunk that it has not read.
+const PLACES: &str = "
+    SELECT e.partition, e.next, ifnull((SELECT min(base) FROM chunk c WHERE c.topic = t.id AND c.partition = e.partition), e.next),
+           p.next, u.base, u.appended
+    FROM topic t JOIN log_end e ON e.topic = t.id
+    LEFT JOIN position p ON p.reader = ?2 AND p.topic = t.id AND p.partition = e.partition
+    LEFT JOIN chunk u ON u.id = (
+        SELECT id FROM chunk c WHERE c.topic = t.id AND c.partition = e.partition AND c.next > ifnull(p.next, 0) AND c.base >= ifnull(
+            (SELECT max(base) FROM chunk b WHERE b.topic = t.id AND b.partition = e.partition AND b.base <= ifnull(p.next, 0)), 0)
+        ORDER BY c.base LIMIT 1)
+    WHERE t.name = ?1";
+
+impl EmbeddedLog {
+    /// Says that this process runs a processor.
+    pub(super) fn attend(&mut self, name: &str) -> Result<(), Halt> {
+        let Some(lock) = &mut self.claimed else { return Ok(()) };
+        writeln!(lock.0, "{name}").map_err(|error| halt(&self.path, error.to_string()))
+    }
+    /// The processors that some process runs now.
+    fn attended(&self) -> Result<BTreeSet<String>, Halt> {
+        let halt = |error: std::io::Error| halt(&self.path, error.to_string());
+        let names = |mut file: &File| {
+            let mut names = String::new();
+            file.read_to_string(&mut names).map_err(halt)?;
+            Ok(names.lines().map(str::to_owned).collect())
+        };
+        let file = match File::open(self.path.with_file_name("run.lock")) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            file => file.map_err(halt)?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock().map(|()| BTreeSet::new()).map_err(halt),
+            Err(TryLockError::WouldBlock) => names(&file),
+            Err(TryLockError::Error(error)) => Err(halt(error)),
+        }
+    }
+    pub fn standings(&mut self, readers: &[Reader]) -> Result<Vec<Standing>, Halt> {
+        let attended = self.attended()?;
+        let work = |db: &mut Connection| -> rusqlite::Result<Vec<Standing>> {
+            let tx = db.unchecked_transaction()?;
+            let stand = |reader: &Reader| {
+                let places = reader.inputs.iter().map(|topic| places(&tx, &reader.group, *topic));
+                Ok(Standing {
+                    processor: reader.name,
+                    is_attended: attended.contains(reader.name),
+                    places: places.collect::<rusqlite::Result<Vec<_>>>()?.concat(),
+                })
+            };
+            readers.iter().map(stand).collect()
+        };
+        let path = self.path.clone();
+        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+    }
+}
+
+fn places(db: &Connection, group: &str, topic: TopicInfo) -> rusqlite::Result<Vec<Place>> {
+    let empty = |partition| Place { topic, partition, committed: None, low: 0, high: 0, unread: None };
+    let mut places: Vec<Place> = (0..topic.partitions).map(empty).collect();
+    let mut statement = db.prepare_cached(PLACES)?;
+    let mut rows = statement.query(params![topic.name, group])?;
+    while let Some(row) = rows.next()? {
+        let partition: i32 = row.get(0)?;
+        let Some(place) = places.iter_mut().find(|place| place.partition == partition) else { continue };
+        (place.high, place.low, place.committed) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        if let Some(base) = row.get::<_, Option<i64>>(4)? {
+            let offset = base.max(place.committed.unwrap_or(0));
+            place.unread = Some(Unread { offset, appended: row.get(5)? });
+        }
+    }
+    Ok(places)
+}

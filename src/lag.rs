@@ -1,0 +1,37 @@
+//! One look at the lag of every processor of the topology, and at its dead letters.
+//!
+//! Invariant: `fastbreak lag`, the console and the metrics look in this one way.
+//! Not here: what a lag means (`runtime::lag`).
+use crate::{config::Config, sink, topology};
+use anyhow::Result;
+use runtime::{
+    Storage,
+    engine::dead_letters_of,
+    lag::{StageLag, Watch},
+    member::Reader,
+};
+use std::collections::BTreeMap;
+
+/// Every reader of the topology, the sink included, upstream first.
+pub fn readers(config: &Config) -> Result<Vec<Reader>> {
+    let mut readers = Reader::of(&topology::topology(crate::cli::predictor(config)?));
+    readers.push(sink::reader(&readers));
+    Ok(readers)
+}
+
+/// How everyone does, and each one's dead letters.
+pub fn look(
+    log: &mut dyn Storage,
+    readers: &[Reader],
+    watch: &mut Watch,
+) -> Result<(Vec<StageLag>, BTreeMap<String, i64>)> {
+    let standings = log.standings(readers)?;
+    let lags = watch.look(sink::now().0, &standings);
+    let ends = log.ends()?;
+    let letters = readers.iter().map(|reader| {
+        let topic = dead_letters_of(reader.name);
+        let letters = ends.iter().filter(|((name, _), _)| *name == topic).map(|(_, end)| end).sum();
+        (reader.name.to_owned(), letters)
+    });
+    Ok((lags, letters.collect()))
+}
