@@ -14,6 +14,7 @@ pub mod graph;
 mod ingest;
 mod links;
 mod output;
+mod replay;
 mod run;
 mod show;
 mod slate;
@@ -131,6 +132,11 @@ enum Verb {
         /// nba.com's player id; none takes an earlier link back
         player: Option<u32>,
     },
+    /// Once more over the raw topics, beside what is live
+    Replay {
+        #[command(subcommand)]
+        verb: replay::Verb,
+    },
     /// The sink
     Sink {
         #[command(subcommand)]
@@ -198,6 +204,7 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(Warehouse::Retry(_)) => 5,
         _ => match error.downcast_ref::<runtime::Halt>() {
             Some(runtime::Halt::Log { reason, .. }) if reason.contains("another process") => 4,
+            Some(runtime::Halt::Refused { .. }) => 4,
             Some(runtime::Halt::Sink(reason)) if reason.contains("sink adopt") => 4,
             _ => 1,
         },
@@ -228,6 +235,7 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Check => check::check(&config, output),
         Verb::Config { verb: ConfigVerb::Show { origin } } => show::config(&config, origin, output),
         Verb::Links { spelling, player } => links::link(&config, &spelling, player, output),
+        Verb::Replay { verb } => replay::replay(&config, verb, output),
         Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
         Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Verb::Completions { shell } => {
