@@ -16,6 +16,7 @@ mod ingest;
 mod lag;
 mod links;
 mod output;
+mod replay;
 mod run;
 mod schemas;
 mod show;
@@ -163,6 +164,11 @@ enum Verb {
         #[command(subcommand)]
         verb: dlq::DlqVerb,
     },
+    /// Once more over the raw topics, beside what is live
+    Replay {
+        #[command(subcommand)]
+        verb: replay::Verb,
+    },
     /// The sink
     Sink {
         #[command(subcommand)]
@@ -295,6 +301,7 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Schemas { verb: SchemasVerb::Push { dry_run } } => schemas::push(&config, dry_run, output),
         Verb::Topics { verb } => topics::topics(&config, verb, output),
         Verb::Dlq { verb } => dlq::dlq(&config, verb, output),
+        Verb::Replay { verb } => replay::replay(&config, verb, output),
         Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
         Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Verb::Completions { shell } => {

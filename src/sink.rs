@@ -4,7 +4,7 @@
 //! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is
 //! made again from its ranges and recognised by its id.
 //! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
-use crate::topology::SINK;
+use crate::{pipeline::Destination, topology::SINK};
 use anyhow::{Context, Result};
 use runtime::{
     Chunk, Commit, Halt, Member, Wake,
@@ -20,8 +20,8 @@ use schemas::{
     wire,
 };
 use sinks::{
-    Batch, BatchPlan, Change, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError, Window,
-    Writer, Written, plan::Positions,
+    Batch, BatchPlan, Change, Dates, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError,
+    Window, Writer, Written, plan::Positions,
 };
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -64,16 +64,19 @@ pub struct Sink {
     writer: Writer,
     signals: Arc<Signals>,
     adopting: bool,
+    /// The days whose games are written; all when `None`.
+    dates: Option<Dates>,
 }
 
 impl Sink {
     /// Opens the warehouse for this log.
-    pub fn open(mut member: Box<dyn Member>, data: &Path, signals: Arc<Signals>) -> Result<Sink> {
-        std::fs::create_dir_all(data).with_context(|| format!("making the folder {}", data.display()))?;
-        let warehouse = Sqlite::open(&warehouse_path(data))?;
+    pub fn open(mut member: Box<dyn Member>, to: Destination, signals: Arc<Signals>) -> Result<Sink> {
+        std::fs::create_dir_all(&to.folder)
+            .with_context(|| format!("making the folder {}", to.folder.display()))?;
+        let warehouse = Sqlite::open(&warehouse_path(&to.folder))?;
         let log = member.storage().id()?;
         let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };
-        Ok(Sink { member, warehouse, writer, signals, adopting: false })
+        Ok(Sink { member, warehouse, writer, signals, adopting: false, dates: to.dates })
     }
     /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
     fn take_over(&mut self) -> Result<()> {
@@ -175,8 +178,9 @@ impl Sink {
         let mut commit = Commit::default();
         let mut pause = Duration::from_millis(50);
         let written = loop {
+            let narrowed = self.dates.map_or(Ok(()), |dates| dates.narrow(&mut batch, &self.warehouse));
             let started = std::time::Instant::now();
-            let attempt = self.warehouse.write(&batch, plan, now());
+            let attempt = narrowed.and_then(|()| self.warehouse.write(&batch, plan, now()));
             count_attempt(&self.signals.metrics, &attempt, started.elapsed());
             match attempt {
                 Ok(written) => break written,
@@ -364,10 +368,9 @@ fn entry(written: Written) -> LedgerEntry {
 }
 
 /// The sink's work, for the supervisor.
-pub fn work(data: &Path, signals: Arc<Signals>, windowing: Windowing) -> runtime::supervisor::Extra {
-    let data = data.to_owned();
+pub fn work(to: Destination, signals: Arc<Signals>, windowing: Windowing) -> runtime::supervisor::Extra {
     Box::new(move |member| {
-        let sink = Sink::open(member, &data, signals).and_then(|sink| sink.run(windowing));
+        let sink = Sink::open(member, to, signals).and_then(|sink| sink.run(windowing));
         sink.map_err(|error| match error.downcast::<Halt>() {
             Ok(halt) => halt,
             Err(error) => Halt::Sink(crate::cli::chain(&error)),

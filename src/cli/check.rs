@@ -46,7 +46,7 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
         let bound = crate::registry::bind(&config.registry).map_err(|error| output::chain(&error));
         lines.push(Line::new(format!("schema registry {url} has every schema"), bound));
     }
-    let is_sound = match storage::settings(config) {
+    let is_sound = match storage::settings(config, None) {
         Some(settings) => kafka(config, &settings, &mut lines),
         None => true,
     };

@@ -74,7 +74,7 @@ pub fn topics(config: &Config, verb: TopicsVerb, output: Output) -> Result<Ended
     if let TopicsVerb::Lint = verb {
         return lint(config, output);
     }
-    let Some(settings) = storage::settings(config) else { return embedded(config, output) };
+    let Some(settings) = storage::settings(config, None) else { return embedded(config, output) };
     let desk = Desk {
         wanted: cluster::specs(config, Some(&settings)),
         admin: Admin::connect(&settings)?,
