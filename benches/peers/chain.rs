@@ -4,7 +4,7 @@
 //! Invariant: the scores of a player depend on the order of that player's lines only.
 //! Not here: Kafka.
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::io::Write;
 
 /// How many players there are.
@@ -82,7 +82,7 @@ impl Line<'_> {
 }
 
 /// The last games of one player and their sums.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Form {
     games: [[i32; STATS]; GAMES],
     sums: [i32; STATS],
@@ -126,14 +126,19 @@ impl Chain {
         }
     }
 
-    /// One line in, its record written over `out`.
-    pub fn step(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+    /// What is held of one player.
+    pub fn form(&mut self, player: usize) -> &mut Form {
+        &mut self.forms[player]
+    }
+
+    /// One line in, its record written over `out`; answers whose line it was.
+    pub fn step(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<usize, Box<dyn std::error::Error>> {
         let line: Line<'_> = serde_json::from_slice(line)?;
         let player = *self.ids.get(line.player).ok_or_else(|| format!("nobody is called {}", line.player))?;
         let form = &mut self.forms[player];
         form.add(line.stats());
         write_prediction(out, player, line.game_id, form)?;
-        Ok(())
+        Ok(player)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The Rust peers of the side-by-side run, a verb each: `peers VERB BROKERS RECORDS WARM`.
 //!
-//! `produce` fills the topic, `raw` only reads it, `loop` is the chain written by hand, `sum` adds up an output topic.
+//! `produce` fills the topic, `raw` only reads it, `loop` is the chain written by hand, `engine` the chain as a node of Fastbreak's
+//! runtime, `sum` adds up an output topic.
 //! Invariant: each peer reads the same topic to the same count and prints one line of JSON.
 //! Not here: the order of the run and its table (`run`), Kafka Streams (`streams/`).
 #![allow(clippy::print_stdout)]
 mod chain;
+mod engine;
 mod kafka;
 mod lines;
 mod measure;
@@ -74,13 +76,14 @@ fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [verb, brokers, records, last] = arguments.as_slice() else {
         return Err(
-            "usage: peers produce|raw|loop BROKERS RECORDS WARM, or peers sum BROKERS RECORDS TOPIC".into()
+            "usage: peers produce|raw|loop|engine BROKERS RECORDS WARM, or peers sum BROKERS RECORDS TOPIC".into()
         );
     };
     let records: u64 = records.parse()?;
     match verb.as_str() {
         "produce" => lines::produce(brokers, LINES, records),
         "raw" => read(brokers, records, last.parse()?),
+        "engine" => engine::run(brokers, records, last.parse()?),
         "loop" => chain_by_hand(brokers, records, last.parse()?),
         "sum" => add_up(brokers, last, records),
         unknown => Err(format!("no peer is called {unknown}").into()),

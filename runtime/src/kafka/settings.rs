@@ -141,6 +141,8 @@ impl Settings {
             // A producer that died in a transaction holds up readers for so long, unless its next life ends the transaction before.
             ("transaction.timeout.ms", "10000"),
             ("linger.ms", "0"),
+            // A record that is not delivered fails its transaction, so nobody needs to hear of the others.
+            ("delivery.report.only.error", "true"),
             ("queue.buffering.max.messages", "1000000"),
             ("message.max.bytes", "16777216"),
             ("compression.type", "zstd"),
