@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod check;
 mod demo;
+mod dlq;
 mod explain;
 mod grade;
 pub mod graph;
@@ -17,6 +18,7 @@ mod output;
 mod run;
 mod show;
 mod slate;
+mod topics;
 
 use crate::config::Config;
 use anyhow::Result;
@@ -131,6 +133,16 @@ enum Verb {
         /// nba.com's player id; none takes an earlier link back
         player: Option<u32>,
     },
+    /// The topics of a Kafka cluster, as code
+    Topics {
+        #[command(subcommand)]
+        verb: topics::TopicsVerb,
+    },
+    /// What could never be used: the dead letters
+    Dlq {
+        #[command(subcommand)]
+        verb: dlq::DlqVerb,
+    },
     /// The sink
     Sink {
         #[command(subcommand)]
@@ -168,6 +180,8 @@ pub enum Ended {
     Done,
     Unbalanced,
     Differs,
+    Refused,
+    Unreachable,
 }
 
 /// Parses the command line, runs the verb, and answers the exit code.
@@ -180,6 +194,8 @@ pub fn main() -> ExitCode {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Unbalanced) => ExitCode::from(1),
         Ok(Ended::Differs) => ExitCode::from(3),
+        Ok(Ended::Refused) => ExitCode::from(4),
+        Ok(Ended::Unreachable) => ExitCode::from(5),
         Err(error) => {
             let closed = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
             if closed == Some(std::io::ErrorKind::BrokenPipe) {
@@ -230,6 +246,8 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Check => check::check(&config, output),
         Verb::Config { verb: ConfigVerb::Show { origin } } => show::config(&config, origin, output),
         Verb::Links { spelling, player } => links::link(&config, &spelling, player, output),
+        Verb::Topics { verb } => topics::topics(&config, verb, output),
+        Verb::Dlq { verb } => dlq::dlq(&config, verb, output),
         Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
         Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Verb::Completions { shell } => {

@@ -3,7 +3,9 @@
 //! Read `topology` first. Invariant: one topology for live runs, replays and tests.
 //! Not here: what processors decide (crate `processors`), how they run (crate `runtime`).
 pub mod cli;
+pub mod cluster;
 pub mod config;
+pub mod dead_letters;
 pub mod health;
 pub mod ingest;
 mod maps;

@@ -6,6 +6,7 @@
 //! assignor: partition i of all inputs is on one member.
 //! Invariant: nothing is read that is not committed, and nothing is committed by a member that no longer holds its partitions.
 //! Not here: which topics there are (`topics`), the loop (`log::run`).
+pub mod admin;
 mod client;
 mod letters;
 mod member;
@@ -15,5 +16,6 @@ mod settings;
 mod storage;
 mod transaction;
 
+pub use admin::Admin;
 pub use settings::Settings;
 pub use storage::KafkaStorage;

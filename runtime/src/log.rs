@@ -143,6 +143,15 @@ pub trait Storage: Send {
     fn count(&mut self, topic: &str, partition: i32, below: i64) -> Result<Count, Halt>;
     /// Appends raw events that are not in the log yet, and what else belongs to them, at once; answers how many were new.
     fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt>;
+    /// Appends records and moves a group's positions, at once, for tools that are no processor.
+    fn append(
+        &mut self,
+        out: BTreeMap<(String, i32), Chunk>,
+        group: &str,
+        next: &BTreeMap<(String, i32), i64>,
+    ) -> Result<(), Halt>;
+    /// Deletes a topic's records below these offsets, by partition.
+    fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt>;
     /// Claims the right to run processors here, for as long as this value lives.
     fn claim(&mut self) -> Result<(), Halt>;
     /// A place for a processor instance. Only after [`Storage::claim`].

@@ -1,10 +1,17 @@
 //! `check`: whether a run would start and be right, with the fix for each thing that is not.
+//!
+//! Invariant: it changes nothing. What can only be known by writing (the right to write to a topic) it does not claim to know.
+//! Not here: what is checked; each part says for itself what is wrong.
 use super::{Ended, Output, output};
-use crate::{config::Config, sink, topology};
+use crate::{cluster, config::Config, sink, storage};
 use anyhow::Result;
-use processors::predictor::Predictor;
+use runtime::{
+    Halt,
+    kafka::{Admin, Settings},
+};
 use serde::Serialize;
 use sinks::{Sqlite, Warehouse};
+use topics::plan::{Allowed, Plan};
 
 #[derive(Serialize)]
 struct Line {
@@ -12,31 +19,50 @@ struct Line {
     what: String,
     /// What is wrong and what to do, when it is.
     fix: Option<String>,
+    /// How the verb ends by it.
+    #[serde(skip)]
+    code: u8,
 }
-fn line(what: impl Into<String>, wrong: Result<(), String>) -> Line {
-    Line { ok: wrong.is_ok(), what: what.into(), fix: wrong.err() }
+impl Line {
+    fn new(what: impl Into<String>, wrong: Result<(), String>) -> Line {
+        Line { ok: wrong.is_ok(), what: what.into(), fix: wrong.err(), code: 1 }
+    }
+    fn of(what: impl Into<String>, outcome: Result<(), Halt>) -> Line {
+        let code = match &outcome {
+            Err(Halt::Unreachable { .. }) => 5,
+            Err(Halt::Refused { .. }) => 4,
+            _ => 1,
+        };
+        Line { code, ..Line::new(what, outcome.map_err(|halt| halt.to_string())) }
+    }
+    fn differs(what: impl Into<String>, wrong: Result<(), String>) -> Line {
+        Line { code: 3, ..Line::new(what, wrong) }
+    }
 }
 
 pub fn check(config: &Config, output: Output) -> Result<Ended> {
-    let mut lines = vec![line("configuration", Ok(()))];
-    let log = crate::storage::open(config).and_then(|mut log| Ok(log.id()?));
-    let id = log.as_ref().ok().cloned();
-    lines.push(line(
-        format!("log in {}", config.data.display()),
-        log.map(|_| ()).map_err(|error| output::chain(&error)),
-    ));
+    let mut lines = vec![Line::new("configuration", Ok(()))];
+    let is_sound = match storage::settings(config) {
+        Some(settings) => kafka(config, &settings, &mut lines),
+        None => true,
+    };
+    let id = if is_sound { log(config, &mut lines) } else { None };
     let wrong = schemas::registry::check();
-    lines.push(line(
+    lines.push(Line::new(
         "schemas read all their predecessors",
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) },
     ));
-    lines.push(line("topics have writers and meet in equal partitions", topology()));
+    let wrong = cluster::lint(config);
+    lines.push(Line::new(
+        "topics have writers and meet in equal partitions",
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) },
+    ));
     let model = super::run::predictor(config).map(|_| ()).map_err(|error| output::chain(&error));
     let what = config.learned_model.as_ref().map_or_else(
         || "learned_v1: no artefact is configured, its predictions will say model_absent".to_owned(),
         |path| format!("learned_v1: {}", path.display()),
     );
-    lines.push(line(what, model));
+    lines.push(Line::new(what, model));
     let path = sink::warehouse_path(&config.data);
     let warehouse = match (path.exists(), id) {
         (true, Some(id)) => Sqlite::open(&path)
@@ -44,7 +70,7 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
             .map_err(|error| error.to_string()),
         _ => Ok(()),
     };
-    lines.push(line(format!("warehouse {}", path.display()), warehouse));
+    lines.push(Line::new(format!("warehouse {}", path.display()), warehouse));
     output::print(output, &lines, |lines| {
         let text = |line: &Line| match &line.fix {
             None => format!("✔ {}", line.what),
@@ -52,28 +78,75 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
         };
         lines.iter().map(text).collect::<Vec<_>>().join("\n")
     })?;
-    Ok(if lines.iter().all(|line| line.ok) { Ended::Done } else { Ended::Unbalanced })
+    let worst = lines.iter().filter(|line| !line.ok).map(|line| line.code).max();
+    Ok(match worst {
+        None => Ended::Done,
+        Some(5) => Ended::Unreachable,
+        Some(4) => Ended::Refused,
+        Some(3) => Ended::Differs,
+        Some(_) => Ended::Unbalanced,
+    })
 }
 
-/// Every topic that is read is raw or written upstream, and all inputs of a processor have the same partition count.
-fn topology() -> Result<(), String> {
-    let nodes = topology::topology(Predictor::new(None));
-    let mut written: Vec<&str> = Vec::new();
-    for node in &nodes {
-        for input in node.inputs() {
-            if !input.name.starts_with("raw.") && !written.contains(&input.name) {
-                return Err(format!("{} reads {}, which nobody upstream writes", node.name(), input.name));
-            }
-            if input.partitions != topics::PARTITIONS {
-                return Err(format!(
-                    "{} reads {} in {} partitions",
-                    node.name(),
-                    input.name,
-                    input.partitions
-                ));
-            }
+/// Opens the log; its id, when that goes well.
+fn log(config: &Config, lines: &mut Vec<Line>) -> Option<String> {
+    let log = storage::open(config).and_then(|mut log| Ok((log.name(), log.id()?)));
+    let id = log.as_ref().ok().map(|(_, id)| id.clone());
+    let what = match &log {
+        Ok((name, _)) => format!("log {name}"),
+        Err(_) => "log".to_owned(),
+    };
+    lines.push(Line::new(what, log.map(|_| ()).map_err(|error| output::chain(&error))));
+    id
+}
+
+/// The brokers, the topics, the rights; whether there is a log to open.
+fn kafka(config: &Config, settings: &Settings, lines: &mut Vec<Line>) -> bool {
+    let brokers = format!("brokers {}", settings.brokers);
+    let reached = Admin::connect(settings).and_then(|admin| Ok((admin.brokers()?, admin)));
+    let (id, many, admin) = match reached {
+        Ok(((id, many), admin)) => (id, many, admin),
+        Err(halt) => {
+            lines.push(Line::of(brokers, Err(halt)));
+            return false;
         }
-        written.extend(node.outputs().iter().map(|output| output.name));
+    };
+    lines.push(Line::of(format!("{brokers}: cluster {id}, {many} of them"), Ok(())));
+    let specs = cluster::specs(config, Some(settings));
+    let missing = match admin.missing(&specs) {
+        Ok(missing) => missing,
+        Err(halt) => {
+            lines.push(Line::of("topics", Err(halt)));
+            return false;
+        }
+    };
+    let are_there = missing.is_empty();
+    let next = "`fastbreak topics plan` shows it, `fastbreak topics apply` makes it";
+    let wrong = if are_there { Ok(()) } else { Err(format!("{}\nnext: {next}", cluster::few(&missing))) };
+    lines.push(Line::differs(format!("{} topics are there, in equal partitions", specs.len()), wrong));
+    let what = "topics are set as they shall be";
+    match admin.cluster(|name| specs.iter().any(|spec| spec.name == name)) {
+        Ok(cluster) => {
+            let plan = Plan::new(&specs, &cluster, Allowed::default());
+            let differs = plan.lines.iter().filter(|line| {
+                use topics::plan::Action;
+                !matches!(line.action, Action::Unmanaged | Action::Create { .. })
+            });
+            let differs: Vec<String> = differs.map(ToString::to_string).collect();
+            let wrong = if differs.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{}\nnext: {next}", cluster::few(&differs)))
+            };
+            lines.push(Line::differs(what, wrong));
+        }
+        Err(halt) => lines.push(Line::of(what, Err(halt))),
     }
-    Ok(())
+    if are_there {
+        let names: Vec<String> = specs.into_iter().map(|spec| spec.name).collect();
+        for (right, outcome) in admin.rights(&names, &cluster::groups(settings)) {
+            lines.push(Line::of(format!("the right to {right}"), outcome));
+        }
+    }
+    are_there
 }

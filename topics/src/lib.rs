@@ -30,7 +30,7 @@ pub const PARTITIONS: i32 = 6;
 /// How long a topic's records are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Raw events: kept without limit, the history from which everything can be made again.
+    /// Raw events and the accounts: kept without limit, the history from which everything can be made again and held against.
     Keep,
     /// Streams: every record counts, old ones may be deleted once all readers have passed them.
     Delete,
@@ -101,7 +101,7 @@ topics! {
     SLATE_ENTRIES: SlateEntry = "ml.slate-entries.v1", "player/game", PARTITIONS, Compact;
     FEATURES: Features = "ml.features.v1", "player/game", PARTITIONS, Compact;
     PREDICTIONS: Prediction = "ml.predictions.v1", "player/game", PARTITIONS, Compact;
-    LEDGER: LedgerEntry = "ops.ledger.v1", "processor", 1, Delete;
+    LEDGER: LedgerEntry = "ops.ledger.v1", "processor", 1, Keep;
     SINK_BATCHES: SinkBatchPlanned = "ops.sink-batches.v1", "sink", 1, Compact;
 }
 

@@ -68,6 +68,18 @@ impl Storage for EmbeddedLog {
     fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt> {
         EmbeddedLog::ingest(self, events, extra)
     }
+    fn append(
+        &mut self,
+        out: BTreeMap<(String, i32), Chunk>,
+        group: &str,
+        next: &BTreeMap<(String, i32), i64>,
+    ) -> Result<(), Halt> {
+        let next: Vec<(&str, i32, i64)> = next.iter().map(|((t, p), next)| (t.as_str(), *p, *next)).collect();
+        self.append(out, group, &next).map(|_| ())
+    }
+    fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
+        EmbeddedLog::purge(self, topic, below)
+    }
     fn claim(&mut self) -> Result<(), Halt> {
         self.claimed = Some(EmbeddedLog::lock(self.folder())?);
         Ok(())

@@ -120,24 +120,59 @@ impl EmbeddedLog {
     }
     /// Makes a commit durable; answers the new ends of what it wrote.
     pub fn commit(&mut self, commit: Commit) -> Result<Vec<(String, i32, i64)>, Halt> {
+        let next: Vec<(&str, i32, i64)> = commit.next.iter().map(|((t, p), next)| (*t, *p, *next)).collect();
+        self.append(commit.out, &commit.group, &next)
+    }
+    /// Appends records and moves a reader's positions in one transaction; answers the new ends of what it wrote.
+    pub(super) fn append(
+        &mut self,
+        out: BTreeMap<(String, i32), Chunk>,
+        reader: &str,
+        next: &[(&str, i32, i64)],
+    ) -> Result<Vec<(String, i32, i64)>, Halt> {
         let path = self.path.clone();
-        let work =
-            |db: &mut Connection| -> rusqlite::Result<Vec<(String, i32, i64)>> {
+        let work = |db: &mut Connection| -> rusqlite::Result<Vec<(String, i32, i64)>> {
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut ends = Vec::with_capacity(out.len());
+            for ((topic, partition), chunk) in out {
+                let id = topic_id(&tx, &topic)?;
+                ends.push((topic, partition, append(&tx, id, partition, chunk)?));
+            }
+            for (topic, partition, next) in next {
+                let id = topic_id(&tx, topic)?;
+                tx.prepare_cached("INSERT OR REPLACE INTO position VALUES(?, ?, ?, ?)")?
+                    .execute(params![reader, id, partition, next])?;
+            }
+            tx.commit()?;
+            Ok(ends)
+        };
+        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+    }
+    /// Deletes the records of a topic below these offsets; offsets stay as they are.
+    pub(super) fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
+        for (partition, below) in below {
+            let rest = self.read(topic, *partition, *below, usize::MAX)?;
+            let path = self.path.clone();
+            let work = |db: &mut Connection| -> rusqlite::Result<()> {
                 let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let mut ends = Vec::with_capacity(commit.out.len());
-                for ((topic, partition), chunk) in commit.out {
-                    let id = topic_id(&tx, &topic)?;
-                    ends.push((topic, partition, append(&tx, id, partition, chunk)?));
-                }
-                for ((topic, partition), next) in commit.next {
-                    let id = topic_id(&tx, topic)?;
-                    tx.prepare_cached("INSERT OR REPLACE INTO position VALUES(?, ?, ?, ?)")?
-                        .execute(params![commit.group, id, partition, next])?;
+                let id = topic_id(&tx, topic)?;
+                // Chunks that the boundary cuts are stored again without what is below it.
+                tx.execute(
+                    "DELETE FROM chunk WHERE topic = ? AND partition = ? AND base < ?",
+                    params![id, partition, below],
+                )?;
+                for chunk in rest.iter().filter(|chunk| chunk.base() == *below && !chunk.is_empty()) {
+                    tx.execute(
+                        "INSERT OR IGNORE INTO chunk(topic, partition, base, next, records, bytes) VALUES(?, ?, ?, ?, ?, ?)",
+                        params![id, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes()],
+                    )?;
                 }
                 tx.commit()?;
-                Ok(ends)
+                db.execute_batch("PRAGMA incremental_vacuum")
             };
-        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+            work(&mut self.db).map_err(|error| halt(&path, error.to_string()))?;
+        }
+        Ok(())
     }
     /// Appends raw events that are not in the log yet; answers how many were new. One transaction.
     pub fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt> {

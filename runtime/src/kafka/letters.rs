@@ -27,6 +27,9 @@ pub fn headers(letter: &DeadLetter) -> OwnedHeaders {
         ("dlq.error.code", Some(letter.code.name().to_owned())),
         ("dlq.error.message", Some(letter.reason.clone())),
         ("dlq.raw", letter.raw.map(|raw| raw.to_string())),
+        ("dlq.stage", Some(letter.stage.clone())),
+        ("dlq.map_version", Some(letter.version.to_string())),
+        ("dlq.replay_count", Some(letter.replays.to_string())),
         ("dlq.timestamp", letter.fetched_at.map(|at| at.0.to_string())),
     ];
     let mut headers = OwnedHeaders::new_with_capacity(text.len());
@@ -38,7 +41,7 @@ pub fn headers(letter: &DeadLetter) -> OwnedHeaders {
     headers
 }
 /// The event, from a record as the brokers have it.
-pub fn close<H: Headers>(headers: &H, value: &[u8]) -> Option<DeadLetter> {
+pub fn close<H: Headers>(headers: &H, key: &str, value: &[u8]) -> Option<DeadLetter> {
     let text = |key: &str| {
         let found = headers.iter().find(|header| header.key == key)?;
         std::str::from_utf8(found.value?).ok().map(str::to_owned)
@@ -53,5 +56,9 @@ pub fn close<H: Headers>(headers: &H, value: &[u8]) -> Option<DeadLetter> {
         partition: text("dlq.partition")?.parse().ok()?,
         offset: text("dlq.offset")?.parse().ok()?,
         value: value.to_vec(),
+        stage: text("dlq.stage").unwrap_or_default(),
+        key: key.to_owned(),
+        version: text("dlq.map_version").and_then(|version| version.parse().ok()).unwrap_or(0),
+        replays: text("dlq.replay_count").and_then(|replays| replays.parse().ok()).unwrap_or(0),
     })
 }

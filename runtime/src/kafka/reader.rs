@@ -13,7 +13,7 @@ use super::{
 use crate::{chunk::Chunk, log::Halt};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
 };
@@ -53,6 +53,10 @@ impl Reader {
             uncommitted: settings.make(&settings.reader(group, "read_uncommitted"), context.clone())?,
             context,
         })
+    }
+    /// The group that it answers for, as one who commits without having joined it.
+    pub fn group(&self) -> Option<ConsumerGroupMetadata> {
+        self.committed.group_metadata()
     }
     pub fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
         halt(&self.brokers, doing, error, &self.context.complaints)
@@ -224,13 +228,13 @@ fn take(place: &Place, chunk: &mut Chunk, message: &BorrowedMessage<'_>) -> Resu
         offset: message.offset(),
         reason,
     };
+    let key = String::from_utf8_lossy(message.key().unwrap_or_default());
     let letter = match (letters::is_letters(&place.0), message.headers(), message.payload()) {
-        (true, Some(headers), Some(value)) => letters::close(headers, value),
+        (true, Some(headers), Some(value)) => letters::close(headers, &key, value),
         _ => None,
     };
     let Some(letter) = letter else { return push(chunk, message).map_err(halt) };
     let value = wire::encode(&letter).map_err(|error| halt(error.to_string()))?;
-    let key = String::from_utf8_lossy(message.key().unwrap_or_default());
     chunk.push_at(message.offset(), &key, Some(&value));
     Ok(())
 }

@@ -93,6 +93,10 @@ impl Settings {
         });
         config
     }
+    /// For administration.
+    pub(super) fn admin(&self) -> ClientConfig {
+        self.base()
+    }
     /// For a processor's input.
     pub(super) fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.with(&[

@@ -5,6 +5,7 @@
 //! Invariant: reading ends at what was committed when it began; ingesting is one transaction a batch.
 //! Not here: members (`member`), topics' settings.
 use super::{
+    admin::Admin,
     client::{Context, halt},
     member::KafkaMember,
     reader::{CALL, Place, Reader},
@@ -18,7 +19,10 @@ use crate::{
     log::{Commit, Count, Halt, Member, RawRecord, Restored, Storage},
     member::{self, Limits, Signals},
 };
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+};
 use schemas::{RawId, raw::RawEvent, wire};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -351,6 +355,30 @@ impl Storage for KafkaStorage {
             self.writer()?.commit(&out, None)?;
         }
         Ok(new.len())
+    }
+    fn append(
+        &mut self,
+        out: BTreeMap<(String, i32), Chunk>,
+        group: &str,
+        next: &BTreeMap<(String, i32), i64>,
+    ) -> Result<(), Halt> {
+        self.positions(group)?;
+        let Some(reader) = self.groups.get(group) else { return Ok(()) };
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), next) in next {
+            let (topic, partition) = self.place(topic, *partition);
+            let added = list.add_partition_offset(&topic, partition, Offset::Offset(*next));
+            added.map_err(|error| reader.halt("moving positions", &error))?;
+        }
+        let owner = reader.group().ok_or_else(|| Halt::Refused {
+            what: format!("moving the positions of {group}"),
+            reason: "the client knows no such group".into(),
+            next: "`fastbreak check`".into(),
+        })?;
+        self.writer()?.commit(&out, (list.count() > 0).then_some((&list, &owner)))
+    }
+    fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
+        Admin::connect(&self.settings)?.purge(&self.settings.topic(topic), below)
     }
     fn claim(&mut self) -> Result<(), Halt> {
         Ok(())

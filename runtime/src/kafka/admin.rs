@@ -1,0 +1,314 @@
+//! Administration: what topics a cluster has, and making them what they shall be.
+//!
+//! librdkafka tells the reason behind a call that only timed out (a wrong password, a name that does not resolve) on a queue that has
+//! to be polled; so everything that may be the first to meet the brokers asks through a consumer, which is.
+//! Invariant: nothing is created, altered or deleted that a plan's line, or a purge, does not name. Setting some of a topic's settings
+//! unsets the others, so all that is set on it is written again.
+//! Not here: the plan (crate `topics`).
+use super::{
+    client::{Context, classify, halt},
+    settings::Settings,
+};
+use crate::log::Halt;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
+        OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    },
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
+    metadata::Metadata,
+    producer::{BaseProducer, Producer},
+};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task,
+    time::{Duration, Instant},
+};
+use topics::{
+    plan::{Action, Cluster, Found, Line},
+    spec::Spec,
+};
+
+/// How long brokers have to answer before they count as not reachable.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long one call is left waiting before the reason is looked for.
+const CALL: Duration = Duration::from_secs(2);
+/// How long a reader that may read is given to be refused.
+const REFUSAL: Duration = Duration::from_secs(2);
+/// The group of the one who administers; it commits nothing.
+const GROUP: &str = "fastbreak-admin";
+
+/// What became of a plan's line.
+pub type Done = (String, Result<(), Halt>);
+
+/// A connection for administration.
+pub struct Admin {
+    settings: Settings,
+    client: AdminClient<Context>,
+    consumer: BaseConsumer<Context>,
+    context: Context,
+}
+
+impl Admin {
+    pub fn connect(settings: &Settings) -> Result<Admin, Halt> {
+        settings.check()?;
+        let context = Context::default();
+        let client = settings.make(&settings.admin(), context.clone())?;
+        let consumer = settings.make(&settings.reader(GROUP, "read_committed"), context.clone())?;
+        Ok(Admin { settings: settings.clone(), client, consumer, context })
+    }
+    fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
+        halt(&self.settings.brokers, doing, error, &self.context.complaints)
+    }
+    fn refused(&self, doing: &str, code: Code) -> Halt {
+        classify(&self.settings.brokers, doing, code, &KafkaError::AdminOp(code).to_string())
+    }
+    fn metadata(&self) -> Result<Metadata, Halt> {
+        let started = Instant::now();
+        loop {
+            let error = match self.consumer.fetch_metadata(None, CALL) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => error,
+            };
+            let heard = Instant::now();
+            while heard.elapsed() < Duration::from_millis(100) {
+                drop(self.consumer.poll(Duration::from_millis(20)));
+            }
+            let halt = self.halt("asking for the topics", &error);
+            if matches!(halt, Halt::Refused { .. }) || started.elapsed() > ANSWER {
+                return Err(halt);
+            }
+        }
+    }
+    /// The cluster's id, and how many brokers it has.
+    pub fn brokers(&self) -> Result<(String, usize), Halt> {
+        let brokers = self.metadata()?.brokers().len();
+        Ok((self.consumer.client().fetch_cluster_id(ANSWER).unwrap_or_default(), brokers))
+    }
+    /// The cluster's topics without Kafka's own; the settings of those that `described` names.
+    pub fn cluster(&self, described: impl Fn(&str) -> bool) -> Result<Cluster, Halt> {
+        let metadata = self.metadata()?;
+        let id = self.consumer.client().fetch_cluster_id(ANSWER).unwrap_or_default();
+        let others = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
+        let mut topics: BTreeMap<String, Found> = BTreeMap::new();
+        for topic in others {
+            let replicas = topic.partitions().iter().map(|partition| partition.replicas().len() as i32).min();
+            let found = Found {
+                name: topic.name().to_owned(),
+                partitions: topic.partitions().len() as i32,
+                replication: replicas.unwrap_or(0),
+                ..Found::default()
+            };
+            topics.insert(found.name.clone(), found);
+        }
+        let names: Vec<String> = topics.keys().filter(|name| described(name)).cloned().collect();
+        self.describe(&names, &mut topics)?;
+        Ok(Cluster { id, topics: topics.into_values().collect() })
+    }
+    fn describe(&self, names: &[String], topics: &mut BTreeMap<String, Found>) -> Result<(), Halt> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let doing = "describing the topics' settings";
+        let asked: Vec<ResourceSpecifier<'_>> =
+            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let answered = self.wait(doing, self.client.describe_configs(&asked, &options()))?;
+        for resource in answered {
+            let resource = resource.map_err(|code| self.refused(doing, code))?;
+            let OwnedResourceSpecifier::Topic(name) = &resource.specifier else { continue };
+            let Some(found) = topics.get_mut(name) else { continue };
+            for entry in resource.entries {
+                let Some(value) = entry.value else { continue };
+                if entry.source == ConfigSource::DynamicTopic {
+                    found.own.insert(entry.name.clone(), value.clone());
+                }
+                found.settings.insert(entry.name, value);
+            }
+        }
+        Ok(())
+    }
+    fn wait<T>(&self, doing: &str, answer: impl Future<Output = KafkaResult<T>>) -> Result<T, Halt> {
+        block_on(answer).map_err(|error| self.halt(doing, &error))
+    }
+    /// Those of these topics that the cluster does not have, or has in another number of partitions, in words.
+    pub fn missing(&self, wanted: &[Spec]) -> Result<Vec<String>, Halt> {
+        let metadata = self.metadata()?;
+        let there: BTreeMap<&str, i32> =
+            metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len() as i32)).collect();
+        let wrong = |spec: &Spec| match there.get(spec.name.as_str()) {
+            None => Some(format!("{} is missing", spec.name)),
+            Some(n) if *n != spec.partitions => {
+                Some(format!("{} has {n} partitions, not {}", spec.name, spec.partitions))
+            }
+            Some(_) => None,
+        };
+        Ok(wanted.iter().filter_map(wrong).collect())
+    }
+    /// Carries out a plan's lines; each succeeds or fails for itself.
+    pub fn carry_out<'a>(&self, steps: impl Iterator<Item = &'a Line>) -> Vec<Done> {
+        let (new, old): (Vec<&Line>, Vec<&Line>) =
+            steps.partition(|line| matches!(line.action, Action::Create { .. }));
+        let mut done = self.create(&new);
+        done.extend(old.into_iter().map(|line| (line.topic.clone(), self.change(line))));
+        done
+    }
+    fn create<'a>(&self, lines: &[&'a Line]) -> Vec<Done> {
+        let new = |line: &&'a Line| {
+            let Action::Create { partitions, replication, settings } = &line.action else { return None };
+            let replicas = TopicReplication::Fixed(replication.unwrap_or(-1));
+            let topic = NewTopic::new(&line.topic, *partitions, replicas);
+            Some(settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value)))
+        };
+        let topics: Vec<NewTopic<'_>> = lines.iter().filter_map(new).collect();
+        if topics.is_empty() {
+            return Vec::new();
+        }
+        match self.wait("creating topics", self.client.create_topics(&topics, &options())) {
+            Ok(results) => results.into_iter().map(|result| self.outcome("creating", result)).collect(),
+            Err(halt) => vec![("all".to_owned(), Err(halt))],
+        }
+    }
+    fn outcome(&self, doing: &str, result: Result<String, (String, Code)>) -> Done {
+        match result {
+            Ok(topic) => (topic, Ok(())),
+            Err((topic, code)) => {
+                let halt = self.refused(&format!("{doing} {topic}"), code);
+                (topic, Err(halt))
+            }
+        }
+    }
+    fn change(&self, line: &Line) -> Result<(), Halt> {
+        let topic = line.topic.as_str();
+        let (doing, options) = (format!("changing {topic}"), options());
+        match &line.action {
+            Action::Update { own, .. } => {
+                let altered = own
+                    .iter()
+                    .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |altered, (key, value)| {
+                        altered.set(key, value)
+                    });
+                let altered = [altered];
+                let results = self.wait(&doing, self.client.alter_configs(&altered, &options))?;
+                results.into_iter().try_for_each(|result| match result {
+                    Ok(_) => Ok(()),
+                    Err((_, code)) => Err(self.refused(&doing, code)),
+                })
+            }
+            Action::AddPartitions { to, .. } => {
+                let more = [NewPartitions::new(topic, *to as usize)];
+                let results = self.wait(&doing, self.client.create_partitions(&more, &options))?;
+                results.into_iter().try_for_each(|result| self.outcome("adding partitions to", result).1)
+            }
+            Action::Delete { .. } => {
+                let results = self.wait(&doing, self.client.delete_topics(&[topic], &options))?;
+                results.into_iter().try_for_each(|result| self.outcome("deleting", result).1)
+            }
+            Action::Create { .. } | Action::Refused { .. } | Action::Unmanaged => Ok(()),
+        }
+    }
+    /// Deletes a topic's records below these offsets, by partition.
+    pub fn purge(&self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
+        let doing = format!("purging {topic}");
+        let mut list = TopicPartitionList::new();
+        for (partition, below) in below {
+            let added = list.add_partition_offset(topic, *partition, Offset::Offset(*below));
+            added.map_err(|error| self.halt(&doing, &error))?;
+        }
+        let answered = self.wait(&doing, self.client.delete_records(&list, &options()))?;
+        answered.elements().iter().try_for_each(|element| {
+            element.error().map_err(|error| self.halt(&format!("{doing}/{}", element.partition()), &error))
+        })
+    }
+    /// Whether this user may read the topics that are there, see the groups' positions, and make transactions: what can be asked
+    /// without writing anything.
+    pub fn rights(&self, topics: &[String], groups: &[String]) -> Vec<(&'static str, Result<(), Halt>)> {
+        vec![
+            ("read the topics", self.may_read(topics)),
+            ("see the groups' positions", self.may_commit(topics, groups)),
+            ("make transactions", self.may_write()),
+        ]
+    }
+    fn may_read(&self, topics: &[String]) -> Result<(), Halt> {
+        let doing = "reading the topics";
+        let mut list = TopicPartitionList::new();
+        for topic in topics {
+            let added = list.add_partition_offset(topic, 0, Offset::End);
+            added.map_err(|error| self.halt(doing, &error))?;
+        }
+        self.consumer.assign(&list).map_err(|error| self.halt(doing, &error))?;
+        let started = Instant::now();
+        let mut outcome = Ok(());
+        while outcome.is_ok() && started.elapsed() < REFUSAL {
+            if let Some(Err(error)) = self.consumer.poll(Duration::from_millis(100))
+                && let Some(code @ (Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed)) =
+                    error.rdkafka_error_code()
+            {
+                outcome = Err(self.refused(doing, code));
+            }
+        }
+        self.consumer.unassign().map_err(|error| self.halt(doing, &error))?;
+        outcome
+    }
+    fn may_commit(&self, topics: &[String], groups: &[String]) -> Result<(), Halt> {
+        let Some(topic) = topics.first() else { return Ok(()) };
+        for group in groups {
+            let doing = format!("asking for the positions of group {group}");
+            let context = Context::default();
+            let consumer: BaseConsumer<Context> =
+                self.settings.make(&self.settings.reader(group, "read_committed"), context)?;
+            let mut list = TopicPartitionList::new();
+            list.add_partition(topic, 0);
+            let answered = consumer.committed_offsets(list, ANSWER);
+            answered.map_err(|error| self.halt(&doing, &error))?;
+        }
+        Ok(())
+    }
+    fn may_write(&self) -> Result<(), Halt> {
+        let context = Context::default();
+        let producer: BaseProducer<Context> =
+            self.settings.make(&self.settings.producer("check"), context.clone())?;
+        producer.init_transactions(ANSWER).map_err(|error| {
+            halt(&self.settings.brokers, "making a transaction", &error, &context.complaints)
+        })
+    }
+    /// Waits until every partition of these topics has a leader that answers, which takes a moment after they are made.
+    pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {
+        let started = Instant::now();
+        for (topic, partition) in topics.flat_map(|(topic, many)| (0..many).map(move |p| (topic, p))) {
+            while self.consumer.fetch_watermarks(topic, partition, CALL).is_err()
+                && started.elapsed() < ANSWER
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
+}
+
+/// Wakes the thread that waits.
+struct Unpark(std::thread::Thread);
+impl task::Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+/// Waits for an answer on this thread; the client's own thread brings it.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = task::Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = task::Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            task::Poll::Ready(output) => return output,
+            task::Poll::Pending => std::thread::park(),
+        }
+    }
+}

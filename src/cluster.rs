@@ -1,0 +1,151 @@
+//! The topics of this topology as a cluster shall have them, and what is said when it does not.
+//!
+//! Invariant: every topic that any processor, the sink or ingest reads or writes is listed, once; nothing here makes one unasked.
+//! Not here: the plan and its settings (crate `topics`), the client (`runtime::kafka::Admin`).
+use crate::{config::Config, ingest, topology};
+use processors::predictor::Predictor;
+use runtime::{
+    Halt, Node,
+    engine::{changelog_of, dead_letters_of},
+    kafka::{Admin, Settings},
+};
+use topics::{TopicInfo, spec::Spec};
+
+/// Who reads records one by one, and so must find those that newer ones superseded.
+fn streams(nodes: &[Box<dyn Node>]) -> Vec<&'static str> {
+    let maps = nodes.iter().filter(|node| !node.is_view()).flat_map(|node| node.inputs());
+    maps.chain(topology::sink_inputs()).map(|input| input.name).collect()
+}
+fn widest(inputs: &[TopicInfo]) -> i32 {
+    inputs.iter().map(|input| input.partitions).max().unwrap_or(1)
+}
+
+/// Every topic, by the names that the brokers know.
+pub fn specs(config: &Config, settings: Option<&Settings>) -> Vec<Spec> {
+    let nodes = topology::topology(Predictor::new(None));
+    let streams = streams(&nodes);
+    let mut specs: Vec<Spec> =
+        topics::ALL.iter().map(|info| Spec::of(info, streams.contains(&info.name))).collect();
+    for node in nodes.iter().filter(|node| node.is_view()) {
+        specs.push(Spec::changelog(&changelog_of(node.name()), widest(&node.inputs())));
+    }
+    for node in &nodes {
+        specs.push(Spec::dead_letters(&dead_letters_of(node.name()), widest(&node.inputs())));
+    }
+    specs.push(Spec::dead_letters(&dead_letters_of(topology::SINK), 1));
+    specs.push(Spec::dead_letters(ingest::DEAD_LETTERS, 1));
+    let replication = config.replication.map(i32::from);
+    let named = |mut spec: Spec| {
+        spec.name = settings.map_or(spec.name.clone(), |settings| settings.topic(&spec.name).into_owned());
+        spec.replicated(replication)
+    };
+    specs.into_iter().map(named).collect()
+}
+
+/// The consumer groups that positions are committed for.
+pub fn groups(settings: &Settings) -> Vec<String> {
+    let nodes = topology::topology(Predictor::new(None));
+    nodes
+        .iter()
+        .map(|node| node.group())
+        .chain([topology::SINK.to_owned()])
+        .map(|g| settings.group(&g))
+        .collect()
+}
+
+/// Refuses to run on a cluster that lacks topics, or has them in another number of partitions.
+pub fn demand(config: &Config, settings: &Settings) -> Result<(), Halt> {
+    let missing = Admin::connect(settings)?.missing(&specs(config, Some(settings)))?;
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Halt::Refused {
+            what: format!("running on {}", settings.brokers),
+            reason: few(&missing),
+            next: "`fastbreak topics plan` shows what there should be, `fastbreak topics apply` makes it"
+                .into(),
+        }),
+    }
+}
+
+/// The first few of many things, and how many more there are.
+pub fn few(all: &[String]) -> String {
+    let more = all.len().saturating_sub(4);
+    let shown = all.iter().take(if more == 1 { 5 } else { 4 }).cloned().collect::<Vec<_>>().join("; ");
+    if more > 1 { format!("{shown}; and {more} more") } else { shown }
+}
+
+/// What is wrong with the topics as they are written down, without asking any cluster.
+pub fn lint(config: &Config) -> Vec<String> {
+    let mut wrong = topics::spec::lint(&specs(config, None));
+    let nodes = topology::topology(Predictor::new(None));
+    let mut written: Vec<&str> = Vec::new();
+    for node in &nodes {
+        let inputs = node.inputs();
+        for input in &inputs {
+            if !input.name.starts_with("raw.") && !written.contains(&input.name) {
+                wrong.push(format!("{} reads {}, which nobody upstream writes", node.name(), input.name));
+            }
+            if input.partitions != widest(&inputs) {
+                wrong.push(format!(
+                    "{} reads {} in {} partitions and others in {}: records of one key would not meet",
+                    node.name(),
+                    input.name,
+                    input.partitions,
+                    widest(&inputs)
+                ));
+            }
+        }
+        written.extend(node.outputs().iter().map(|output| output.name));
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn listed() -> BTreeMap<String, Spec> {
+        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
+        assert_eq!(lint(&config), Vec::<String>::new());
+        specs(&config, None).into_iter().map(|spec| (spec.name.clone(), spec)).collect()
+    }
+    #[test]
+    fn every_topic_that_is_read_or_written_is_listed() {
+        let listed = listed();
+        let nodes = topology::topology(Predictor::new(None));
+        let touched: BTreeSet<String> = nodes
+            .iter()
+            .flat_map(|node| {
+                let own = [dead_letters_of(node.name()), changelog_of(node.name())];
+                let own = own.into_iter().take(if node.is_view() { 2 } else { 1 });
+                let others = node.inputs().into_iter().chain(node.outputs());
+                others.map(|topic| topic.name.to_owned()).chain(own).collect::<Vec<_>>()
+            })
+            .collect();
+        for name in &touched {
+            assert!(listed.contains_key(name), "{name}");
+        }
+        assert_eq!(listed.len(), topics::ALL.len() + 7 + 13);
+    }
+    #[test]
+    fn what_the_predictor_and_the_sink_read_keeps_superseded_rows_for_thirty_days() {
+        let listed = listed();
+        for (name, days) in [
+            ("ml.features.v1", 30),
+            ("core.player-games.v1", 30),
+            ("ml.predictions.v1", 30),
+            ("core.names.v1", 0),
+        ] {
+            let lag = (days * 86_400_000i64).to_string();
+            assert_eq!(listed[name].settings["min.compaction.lag.ms"], lag, "{name}");
+        }
+    }
+    #[test]
+    fn in_a_namespace_all_but_the_raw_topics_are_its_own() {
+        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
+        let settings = Settings { namespace: Some("january".into()), ..Settings::default() };
+        let names: Vec<String> = specs(&config, Some(&settings)).into_iter().map(|spec| spec.name).collect();
+        assert!(names.iter().all(|name| name.starts_with("january.") || name.starts_with("raw.")));
+    }
+}

@@ -1,0 +1,174 @@
+//! Topics as code and dead letters on a real broker, which is started here; skipped with the reason where it cannot be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+mod common;
+use common::{Fastbreak, text};
+use serde_json::Value;
+use std::{path::Path, process::Command};
+
+/// Apache Kafka by `tests/kafka/broker`, stopped when dropped.
+struct Broker {
+    data: tempfile::TempDir,
+    bootstrap: String,
+}
+fn script() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker")
+}
+impl Broker {
+    fn start(arguments: &[&str]) -> Option<Broker> {
+        for tool in ["java", "mvn", "python3"] {
+            if Command::new(tool).arg("--version").output().is_err() {
+                eprintln!("skipped: there is no {tool} to start a broker with");
+                return None;
+            }
+        }
+        let data = tempfile::tempdir().unwrap();
+        let mut command = Command::new(script());
+        command.args(["start", "--data"]).arg(data.path().join("kafka")).args(arguments);
+        let started = command.output().unwrap();
+        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        let bootstrap = String::from_utf8(started.stdout).unwrap().trim().to_owned();
+        Some(Broker { data, bootstrap })
+    }
+    fn tool(&self, arguments: &[&str]) {
+        let done = Command::new(script())
+            .args(["tool", arguments[0], "--bootstrap-server", &self.bootstrap])
+            .args(&arguments[1..])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(Command::new(script()).args(["stop", "--data"]).arg(self.data.path().join("kafka")).output());
+    }
+}
+
+/// The binary on a broker: its exit code and its answer.
+fn on(run: &Fastbreak, broker: &Broker, arguments: &[&str]) -> (i32, Value, String) {
+    let done = run.command(&["--brokers", &broker.bootstrap]).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    (done.status.code().unwrap(), serde_json::from_slice(&done.stdout).unwrap_or(Value::Null), said)
+}
+
+#[test]
+fn topics_are_planned_made_kept_in_order_and_never_wrecked() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let run = Fastbreak::new();
+    let file = run.folder.path().join("plan.json");
+    let plan = |more: &[&str]| on(&run, &broker, &[&["topics", "plan"], more].concat());
+
+    let (code, first, _) = plan(&["--out", text(&file)]);
+    assert_eq!(code, 3);
+    let many = first["totals"]["create"].as_u64().unwrap();
+    assert!(many > 40);
+    assert_eq!(on(&run, &broker, &["check"]).0, 3, "missing topics");
+    let (code, _, said) = on(&run, &broker, &["topics", "apply"]);
+    assert!(code == 4 && said.contains("--yes"), "nobody agreed: {said}");
+    assert_eq!(on(&run, &broker, &["topics", "apply", text(&file)]).0, 0);
+    assert_eq!(plan(&[]).0, 0, "in sync");
+    assert_eq!(on(&run, &broker, &["check"]).0, 0);
+    let (code, _, said) = on(&run, &broker, &["topics", "apply", text(&file)]);
+    assert!(code == 4 && said.contains("has changed since"), "{said}");
+
+    // Somebody changes what is ours, and makes a topic that is not.
+    broker.tool(&["TopicCommand", "--delete", "--topic", "ml.features.v1"]);
+    let made = ["TopicCommand", "--create", "--topic", "ml.features.v1", "--partitions", "6"];
+    let set = [
+        "cleanup.policy=compact",
+        "min.compaction.lag.ms=2592000000",
+        "delete.retention.ms=5000",
+        "flush.messages=9",
+    ];
+    let set: Vec<&str> = set.into_iter().flat_map(|setting| ["--config", setting]).collect();
+    broker.tool(&[&made[..], &set].concat());
+    broker.tool(&["TopicCommand", "--create", "--topic", "tmp.debug", "--partitions", "1"]);
+    let (code, drift, _) = plan(&[]);
+    assert_eq!((code, &drift["totals"]["update"], &drift["totals"]["unmanaged"]), (3, &1.into(), &1.into()));
+    assert_eq!(on(&run, &broker, &["check"]).0, 3, "settings differ");
+    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
+    let (_, export, _) = on(&run, &broker, &["topics", "export"]);
+    let features = &export["topics"]["ml.features.v1"];
+    assert_eq!(features["settings"]["delete.retention.ms"], "2592000000");
+    assert_eq!(features["settings"]["flush.messages"], "9", "not ours to unset");
+    assert_eq!(export["topics"]["tmp.debug"]["managed"], false);
+    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes", "--allow-delete", "tmp.debug"]).0, 0);
+    assert_eq!(plan(&[]).1["totals"]["unmanaged"], 0);
+    assert_eq!(plan(&["--allow-delete", "core.games.v1"]).0, 4, "one of ours");
+
+    // More partitions than there shall be cannot be taken back.
+    broker.tool(&["TopicCommand", "--alter", "--topic", "core.games.v1", "--partitions", "9"]);
+    let (code, refused, _) = plan(&[]);
+    assert_eq!((code, &refused["totals"]["refused"]), (4, &1.into()));
+    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 4);
+    let (code, _, said) = on(&run, &broker, &["run", "--until-caught-up"]);
+    assert!(code == 4 && said.contains("core.games.v1") && said.contains("topics plan"), "{said}");
+}
+
+#[test]
+fn dead_letters_are_put_back_and_purged_on_kafka_too() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let run = Fastbreak::new();
+    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
+    let lines = [
+        "not json".to_owned(),
+        r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{"a":1}}"#.to_owned(),
+    ];
+    let path = run.file("dirty.jsonl", &lines);
+    let (code, _, said) = on(&run, &broker, &["ingest", text(&path)]);
+    assert_eq!(code, 1, "{said}");
+    let catch_up = || {
+        let (code, _, said) = on(&run, &broker, &["run", "--until-caught-up"]);
+        assert_eq!(code, 0, "{said}");
+    };
+    catch_up();
+    let (code, shown, said) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    assert_eq!(shown[0]["value"]["payload"]["a"], 1, "{code} {shown} {said}");
+    assert_eq!(shown[0]["key"], "x");
+    for (left, put_back) in [(1, 1), (0, 0)] {
+        let (code, report, said) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
+        assert_eq!(
+            (code, &report["letters"], &report["records"]),
+            (0, &left.into(), &put_back.into()),
+            "{said}"
+        );
+    }
+    assert_eq!(on(&run, &broker, &["dlq", "redrive", "ingest"]).1["still_dead"], 1);
+    catch_up();
+    let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    assert_eq!(shown[1]["replays"], 1);
+    assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
+    assert_eq!(on(&run, &broker, &["dlq", "purge", "schedule-loader", "--yes"]).0, 0);
+    assert_eq!(on(&run, &broker, &["dlq", "show", "schedule-loader"]).1, serde_json::json!([]));
+    assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
+}
+
+#[test]
+fn brokers_that_are_not_there_a_wrong_password_and_missing_rights_are_told_apart() {
+    let run = Fastbreak::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let done = run.command(&["--brokers", &free.to_string(), "check"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(5));
+    let Some(broker) = Broker::start(&["--sasl", "--acls"]) else { return };
+    let as_user = |user: &str, password: &str, arguments: &[&str]| {
+        let mut command = run.command(&["--brokers", &broker.bootstrap]);
+        command
+            .args(arguments)
+            .env("FASTBREAK_KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+            .env("FASTBREAK_KAFKA_SASL_MECHANISM", "PLAIN")
+            .env("FASTBREAK_KAFKA_SASL_USERNAME", user)
+            .env("FASTBREAK_KAFKA_SASL_PASSWORD", password);
+        let done = command.output().unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        (done.status.code().unwrap(), said)
+    };
+    let (code, said) = as_user("fastbreak", "guess", &["check"]);
+    assert!(code == 4 && said.contains("kafka.sasl.password"), "{code} {said}");
+    let (code, said) = as_user("limited", "limited-secret", &["topics", "apply", "--yes"]);
+    assert!(code == 4 && said.contains("give this user the right"), "{code} {said}");
+    let (code, said) = as_user("fastbreak", "fastbreak-secret", &["topics", "apply", "--yes"]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = as_user("limited", "limited-secret", &["check"]);
+    assert!(code == 4 && said.contains("the right to read the topics"), "{code} {said}");
+}
