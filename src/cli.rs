@@ -54,6 +54,9 @@ struct Global {
     /// A Confluent-compatible schema registry, whose ids records carry; without one ids derive from the schemas
     #[arg(long, global = true, value_name = "URL")]
     registry: Option<String>,
+    /// Names this process among those that share the brokers [default: the host's name]
+    #[arg(long, global = true, value_name = "NAME")]
+    instance: Option<String>,
     /// Configuration file [default: fastbreak.toml, when there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -269,10 +272,11 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn dispatch(cli: Cli) -> Result<Ended> {
-    let Global { data, brokers, registry, config, output } = cli.global;
+    let Global { data, brokers, instance, registry, config, output } = cli.global;
     let flags = [
         ("data", data.as_ref().map(|data| data.display().to_string())),
         ("brokers", brokers),
+        ("instance", instance),
         ("registry", registry),
     ];
     let flags: Vec<(&'static str, String)> =

@@ -47,7 +47,7 @@ fn a_letter_is_shown_with_where_why_and_what() {
     assert_eq!(rows[0]["key"], "z");
     assert_eq!(rows[1]["value"], json!({"spelling": 7}), "the row as it was");
     let line = run.json(&["dlq", "show", "ingest", "--code", "not_json"]);
-    assert_eq!((&line[0]["value"], &line[0]["origin_offset"]), (&json!("not json"), &json!(1)));
+    assert_eq!((&line[0]["value"], &line[0]["origin_offset"]), (&json!("not json\n"), &json!(1)));
     let unknown = run.run(&["dlq", "show", "oracle"]);
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("schedule-loader"));
 }

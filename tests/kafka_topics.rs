@@ -72,9 +72,16 @@ fn topics_are_planned_made_kept_in_order_and_never_wrecked() {
     assert!(code == 4 && said.contains("has changed since"), "{said}");
 
     // Somebody changes what is ours, and makes a topic that is not.
-    let entity = ["--entity-type", "topics", "--entity-name", "ml.features.v1", "--alter"];
-    let change = ["--add-config", "delete.retention.ms=5000,flush.messages=9"];
-    broker.tool(&[&["ConfigCommand"][..], &entity, &change].concat());
+    broker.tool(&["TopicCommand", "--delete", "--topic", "ml.features.v1"]);
+    let made = ["TopicCommand", "--create", "--topic", "ml.features.v1", "--partitions", "6"];
+    let set = [
+        "cleanup.policy=compact",
+        "min.compaction.lag.ms=2592000000",
+        "delete.retention.ms=5000",
+        "flush.messages=9",
+    ];
+    let set: Vec<&str> = set.into_iter().flat_map(|setting| ["--config", setting]).collect();
+    broker.tool(&[&made[..], &set].concat());
     broker.tool(&["TopicCommand", "--create", "--topic", "tmp.debug", "--partitions", "1"]);
     let (code, drift, _) = plan(&[]);
     assert_eq!((code, &drift["totals"]["update"], &drift["totals"]["unmanaged"]), (3, &1.into(), &1.into()));
@@ -108,14 +115,15 @@ fn dead_letters_are_put_back_and_purged_on_kafka_too() {
         r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{"a":1}}"#.to_owned(),
     ];
     let path = run.file("dirty.jsonl", &lines);
-    assert_eq!(on(&run, &broker, &["ingest", text(&path)]).0, 1);
+    let (code, _, said) = on(&run, &broker, &["ingest", text(&path)]);
+    assert_eq!(code, 1, "{said}");
     let catch_up = || {
         let (code, _, said) = on(&run, &broker, &["run", "--until-caught-up"]);
         assert_eq!(code, 0, "{said}");
     };
     catch_up();
-    let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
-    assert_eq!(shown[0]["value"]["payload"]["a"], 1);
+    let (code, shown, said) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    assert_eq!(shown[0]["value"]["payload"]["a"], 1, "{code} {shown} {said}");
     assert_eq!(shown[0]["key"], "x");
     for (left, put_back) in [(1, 1), (0, 0)] {
         let (code, report, said) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);

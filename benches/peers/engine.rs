@@ -17,10 +17,7 @@ use runtime::{
     log::At,
     member::{Limits, Reader, Signals},
 };
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use topics::{Policy, TopicInfo};
 
 const NAME: &str = "peers-engine";
@@ -53,7 +50,13 @@ impl Node for Peer {
         format!("{NAME}-{}", std::process::id())
     }
     fn inputs(&self) -> Vec<TopicInfo> {
-        vec![TopicInfo { name: LINES, key: "player", event: "line", partitions: self.partitions, policy: Policy::Delete }]
+        vec![TopicInfo {
+            name: LINES,
+            key: "player",
+            event: "line",
+            partitions: self.partitions,
+            policy: Policy::Delete,
+        }]
     }
     fn outputs(&self) -> Vec<TopicInfo> {
         vec![TopicInfo { name: "peers.engine", ..self.inputs()[0] }]
@@ -67,7 +70,8 @@ impl Node for Peer {
                 let record = record?;
                 let (Ok(player), Some(form)) = (record.key.parse::<usize>(), record.value) else { continue };
                 let form = serde_json::from_slice(form);
-                *self.chain.form(player) = form.map_err(|error| self.broken(partition, record.offset, error.to_string()))?;
+                *self.chain.form(player) =
+                    form.map_err(|error| self.broken(partition, record.offset, error.to_string()))?;
             }
         }
         Ok(())

@@ -76,7 +76,8 @@ fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [verb, brokers, records, last] = arguments.as_slice() else {
         return Err(
-            "usage: peers produce|raw|loop|engine BROKERS RECORDS WARM, or peers sum BROKERS RECORDS TOPIC".into()
+            "usage: peers produce|raw|loop|engine BROKERS RECORDS WARM, or peers sum BROKERS RECORDS TOPIC"
+                .into(),
         );
     };
     let records: u64 = records.parse()?;

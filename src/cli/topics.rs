@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 use topics::{
-    plan::{Allowed, Cluster, Plan, Totals},
+    plan::{Action, Allowed, Cluster, Plan, Totals},
     spec::Spec,
 };
 
@@ -258,6 +258,11 @@ impl Desk {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
+        self.admin.await_leaders(plan.steps().filter_map(|line| match line.action {
+            Action::Create { partitions, .. } => Some((line.topic.as_str(), partitions)),
+            Action::AddPartitions { to, .. } => Some((line.topic.as_str(), to)),
+            _ => None,
+        }));
         Ok(Ended::Done)
     }
     fn export(&self, out: Option<&Path>) -> Result<Ended> {

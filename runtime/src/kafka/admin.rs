@@ -22,7 +22,7 @@ use rdkafka::{
     producer::{BaseProducer, Producer},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::Future,
     pin::pin,
     sync::Arc,
@@ -276,16 +276,15 @@ impl Admin {
             halt(&self.settings.brokers, "making a transaction", &error, &context.complaints)
         })
     }
-    /// Waits until the brokers know all of these topics.
-    pub fn await_topics(&self, names: &BTreeSet<&str>) -> Result<(), Halt> {
+    /// Waits until every partition of these topics has a leader that answers, which takes a moment after they are made.
+    pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {
         let started = Instant::now();
-        loop {
-            let metadata = self.metadata()?;
-            let there: BTreeSet<&str> = metadata.topics().iter().map(|topic| topic.name()).collect();
-            if names.is_subset(&there) || started.elapsed() > ANSWER {
-                return Ok(());
+        for (topic, partition) in topics.flat_map(|(topic, many)| (0..many).map(move |p| (topic, p))) {
+            while self.consumer.fetch_watermarks(topic, partition, CALL).is_err()
+                && started.elapsed() < ANSWER
+            {
+                std::thread::sleep(Duration::from_millis(50));
             }
-            std::thread::sleep(Duration::from_millis(100));
         }
     }
 }

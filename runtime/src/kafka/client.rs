@@ -21,7 +21,11 @@ use std::sync::{
 pub struct Complaints(Arc<Mutex<Option<(Code, String)>>>);
 impl Complaints {
     fn say(&self, code: Code, reason: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are down follows from what was said of each, and says less.
+        if code != Code::AllBrokersDown || last.is_none() {
+            *last = Some((code, reason.to_owned()));
+        }
     }
     pub fn last(&self) -> Option<(Code, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -444,21 +444,22 @@ impl Storage for KafkaStorage {
         Ok(standings)
     }
     fn is_caught_up(&mut self, readers: &[member::Reader]) -> Result<bool, Halt> {
-        let ends = self.ends()?;
-        let mut behind: BTreeMap<Place, i64> = BTreeMap::new();
+        // Positions before ends: what a commit published is then below the ends, whichever of its readers' positions it moved. The
+        // ends are of the uncommitted, since a commit's markers may still be on their way.
+        let mut positions: BTreeMap<Place, i64> = BTreeMap::new();
         for reader in readers {
-            let positions = self.positions(&reader.group)?;
+            let committed = self.positions(&reader.group)?;
             for (topic, partition) in
                 reader.inputs.iter().flat_map(|t| (0..t.partitions).map(move |p| (t.name, p)))
             {
-                let at = (topic.to_owned(), partition);
-                let next = positions.get(&at).copied().unwrap_or(0);
-                if next < ends.get(&at).copied().unwrap_or(0) {
-                    let least = behind.entry(self.place(topic, partition)).or_insert(next);
-                    *least = next.min(*least);
-                }
+                let next = committed.get(&(topic.to_owned(), partition)).copied().unwrap_or(0);
+                let least = positions.entry(self.place(topic, partition)).or_insert(next);
+                *least = next.min(*least);
             }
         }
+        let places: Vec<Place> = positions.keys().cloned().collect();
+        let ends = self.reader()?.highs(&places)?;
+        let behind = positions.into_iter().filter(|(place, next)| ends.get(place) > Some(next)).collect();
         // What is left may be transactions' markers, which nobody reads.
         let left = self.read_places(&behind, usize::MAX)?;
         Ok(left.into_values().flatten().all(|chunk| chunk.is_empty()))
