@@ -4,7 +4,7 @@
 //! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is
 //! made again from its ranges and recognised by its id.
 //! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
-use crate::topology::SINK;
+use crate::{pipeline::Destination, topology::SINK};
 use anyhow::{Context, Result};
 use runtime::{
     Chunk, Commit, Halt, Member, Wake,
@@ -19,7 +19,7 @@ use schemas::{
     wire,
 };
 use sinks::{
-    Batch, BatchPlan, Change, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError, Window,
+    Batch, BatchPlan, Change, Dates, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError, Window,
     Writer, Written, plan::Positions,
 };
 use std::{path::Path, sync::Arc, time::Duration};
@@ -63,16 +63,19 @@ pub struct Sink {
     writer: Writer,
     signals: Arc<Signals>,
     adopting: bool,
+    /// The days whose games are written; all when `None`.
+    dates: Option<Dates>,
 }
 
 impl Sink {
     /// Opens the warehouse for this log.
-    pub fn open(mut member: Box<dyn Member>, data: &Path, signals: Arc<Signals>) -> Result<Sink> {
+    pub fn open(mut member: Box<dyn Member>, to: Destination, signals: Arc<Signals>) -> Result<Sink> {
+        let data = &to.folder;
         std::fs::create_dir_all(data).with_context(|| format!("making the folder {}", data.display()))?;
         let warehouse = Sqlite::open(&warehouse_path(data))?;
         let log = member.storage().id()?;
         let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };
-        Ok(Sink { member, warehouse, writer, signals, adopting: false })
+        Ok(Sink { member, warehouse, writer, signals, adopting: false, dates: to.dates })
     }
     /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
     fn take_over(&mut self) -> Result<()> {
@@ -168,7 +171,8 @@ impl Sink {
         let mut commit = Commit::default();
         let mut pause = Duration::from_millis(50);
         let written = loop {
-            match self.warehouse.write(&batch, plan, now()) {
+            let narrowed = self.dates.map_or(Ok(()), |dates| dates.narrow(&mut batch, &self.warehouse));
+            match narrowed.and_then(|()| self.warehouse.write(&batch, plan, now())) {
                 Ok(written) => break written,
                 Err(WarehouseError::Rows(bad)) => {
                     // Durable before the batch is written without them: after a crash one may stand twice, none is lost.
@@ -323,10 +327,9 @@ fn entry(written: Written) -> LedgerEntry {
 }
 
 /// The sink's work, for the supervisor.
-pub fn work(data: &Path, signals: Arc<Signals>, windowing: Windowing) -> runtime::supervisor::Extra {
-    let data = data.to_owned();
+pub fn work(to: Destination, signals: Arc<Signals>, windowing: Windowing) -> runtime::supervisor::Extra {
     Box::new(move |member| {
-        let sink = Sink::open(member, &data, signals).and_then(|sink| sink.run(windowing));
+        let sink = Sink::open(member, to, signals).and_then(|sink| sink.run(windowing));
         sink.map_err(|error| match error.downcast::<Halt>() {
             Ok(halt) => halt,
             Err(error) => Halt::Sink(crate::cli::chain(&error)),

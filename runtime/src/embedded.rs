@@ -7,6 +7,7 @@
 //! Not here: the loop (`log::run`).
 mod compact;
 mod member;
+mod overlay;
 mod storage;
 mod store;
 

@@ -150,6 +150,8 @@ pub trait Storage: Send {
     fn tend(&mut self, board: &Board) -> Result<(), Halt>;
     /// Whether these readers have committed having read all that their topics hold.
     fn is_caught_up(&mut self, readers: &[Reader]) -> Result<bool, Halt>;
+    /// Removes what is of a replay's namespace and of nothing else, when nobody runs it; answers what was removed. A live log refuses.
+    fn discard(&mut self) -> Result<Vec<String>, Halt>;
 }
 
 /// The loop of one processor instance, until shutdown or a halt.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a key lives in one partition of its topic, so among the records of a key the higher offset is the newer.
 //! Not here: bytes and schemas; the runtime decodes.
-use schemas::{PlayerGameId, features::Features, game::PlayerGame, prediction::Prediction};
+use schemas::{EasternDate, PlayerGameId, features::Features, game::PlayerGame, prediction::Prediction};
 use std::{fmt, str::FromStr};
 
 /// The table topics that the sink reads, all keyed by player and game.
@@ -69,6 +69,22 @@ impl Change {
     pub const fn id(&self) -> PlayerGameId {
         match self {
             Change::Prediction(id, _) | Change::Features(id, _) | Change::PlayerGame(id, _) => *id,
+        }
+    }
+    /// The Eastern day of the game, as its row has it; a tombstone has none.
+    pub fn date(&self) -> Option<EasternDate> {
+        match self {
+            Change::Prediction(_, event) => event.as_ref().map(|event| event.date),
+            Change::Features(_, event) => event.as_ref().map(|event| event.date),
+            Change::PlayerGame(_, event) => event.as_ref()?.steps.last().map(|step| step.date),
+        }
+    }
+    /// That there is no such row.
+    pub const fn tombstone(&self) -> Change {
+        match self {
+            Change::Prediction(id, _) => Change::Prediction(*id, None),
+            Change::Features(id, _) => Change::Features(*id, None),
+            Change::PlayerGame(id, _) => Change::PlayerGame(*id, None),
         }
     }
 }

@@ -173,6 +173,7 @@ mod tests {
             records: vec![],
             superseded: 3,
             rejected: 0,
+            outside: 0,
             reason: CloseReason::Age,
         };
         BatchPlan::new(writer(), &batch, Instant(5))

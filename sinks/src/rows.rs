@@ -40,6 +40,17 @@ impl Cell<'_> {
         }
     }
 }
+impl Cell<'_> {
+    /// The same, on its own.
+    pub fn into_owned(self) -> Cell<'static> {
+        match self {
+            Cell::Null => Cell::Null,
+            Cell::Integer(value) => Cell::Integer(value),
+            Cell::Real(value) => Cell::Real(value),
+            Cell::Text(text) => Cell::Text(text.into_owned().into()),
+        }
+    }
+}
 /// A row, or a part of one.
 pub type Row<'a> = Vec<Cell<'a>>;
 

@@ -4,11 +4,12 @@
 //! (epoch, offset) stands, in whatever order they are written; a tombstone keeps its sequence, so nothing older comes back.
 //! Not here: retrying, and the task that writing blocks; the runtime owns both.
 use crate::{
-    change::Position,
+    change::{Input, Position},
     plan::{BatchId, BatchPlan},
     window::Batch,
 };
-use schemas::Instant;
+use schemas::{Instant, PlayerGameId};
+use std::collections::HashSet;
 
 /// Holds the current row of every key.
 pub trait Warehouse: Send {
@@ -20,6 +21,8 @@ pub trait Warehouse: Send {
     /// Writes a batch under its plan's id, unless that is written already.
     fn write(&mut self, batch: &Batch, plan: &BatchPlan, at: Instant) -> Result<Written, WarehouseError>;
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError>;
+    /// Which of these records' keys have a row.
+    fn held(&self, keys: &[(Input, PlayerGameId)]) -> Result<HashSet<(Input, PlayerGameId)>, WarehouseError>;
     /// Begins a new epoch that belongs to this log, and returns it. Rows stay readable while the log is read from its start.
     fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError>;
     /// This log has been read to its end: rows of older epochs are in it no more and are deleted. Returns how many.

@@ -1,7 +1,7 @@
 //! The window: gathers records until a batch is worth a write.
 //!
 //! Invariant: records in = records out + superseded, where a record is superseded by a later one of its key in the same batch,
-//! until some are rejected, which are counted too; a batch says which ranges of the log it stands for, and every record of it is in them.
+//! until some are rejected or found to be outside, which are counted too; a batch says which ranges of the log it stands for, and every record of it is in them.
 //! Not here: the clock, which comes in as an argument; what a batch becomes (`plan`, `warehouse`).
 use crate::change::{Change, Input, Position, Record};
 use rustc_hash::FxHashMap;
@@ -89,6 +89,8 @@ pub struct Batch {
     pub superseded: usize,
     /// Records read that no row can be made of.
     pub rejected: usize,
+    /// Records read that are of no game that is written, and change nothing.
+    pub outside: usize,
     pub reason: CloseReason,
 }
 impl Batch {
@@ -102,7 +104,7 @@ impl Batch {
     }
     /// Records read.
     pub const fn read(&self) -> usize {
-        self.records.len() + self.superseded + self.rejected
+        self.records.len() + self.superseded + self.rejected + self.outside
     }
     /// Takes out the records at these positions, for the dead-letter topic. The ranges, and so the batch's id, stay.
     pub fn reject(&mut self, bad: &[Position]) -> Vec<Record> {
@@ -144,7 +146,14 @@ impl Open {
     }
     fn take(&mut self, reason: CloseReason) -> Option<Batch> {
         let Open { ranges, records, superseded, .. } = std::mem::take(self);
-        (!records.is_empty()).then_some(Batch { ranges, records, superseded, rejected: 0, reason })
+        (!records.is_empty()).then_some(Batch {
+            ranges,
+            records,
+            superseded,
+            rejected: 0,
+            outside: 0,
+            reason,
+        })
     }
 }
 

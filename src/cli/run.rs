@@ -1,13 +1,14 @@
 //! `run`: every processor and the sink, until stopped or caught up.
 use super::{Ended, Output, output};
-use crate::{config::Config, reading, sink, topology};
+use crate::{
+    config::Config,
+    pipeline::{Destination, Pipeline},
+    reading, sink, topology,
+};
 use anyhow::{Context, Result, bail};
 use console::Probe;
 use processors::predictor::{Artefact, Predictor};
-use runtime::{
-    member::{Limits, Reader, Signals},
-    supervisor::Supervisor,
-};
+use runtime::member::{Reader, Signals};
 use serde::Serialize;
 use sinks::{Sqlite, Warehouse};
 use std::{
@@ -83,36 +84,18 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     }
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     nodes.retain(|node| is_wanted(node.name()));
-    let limits = Limits {
-        batch_bytes: config.batch_bytes,
-        patience: config.patience,
-        commit_interval: config.commit_interval,
-        ..Limits::default()
-    };
     let signals = Arc::new(Signals::default());
-    let windowing = sink::Windowing {
-        limits: sinks::Limits {
-            records: config.sink_max_records,
-            bytes: config.sink_max_bytes,
-            age_ms: config.sink_max_age.as_millis() as i64,
-        },
-        until_caught_up,
-    };
     let readers = Reader::of(&nodes);
     let processors = readers.iter().map(|reader| reader.name).collect();
     let health = config.health.map(crate::health::bind).transpose()?;
     let health = health.map(|listener| (listener, crate::health::probe(signals.clone(), processors)));
-    let mut extras = Vec::new();
-    if is_wanted(topology::SINK) {
-        let work = sink::work(&config.data, signals.clone(), windowing);
-        extras.push((sink::reader(&readers), work));
-    }
-    let supervisor =
-        Supervisor::start(crate::storage::open(config)?, nodes, extras, limits, signals.clone())?;
+    let sink = is_wanted(topology::SINK).then(|| Destination { folder: config.data.clone(), dates: None });
+    let pipeline = Pipeline { storage: crate::storage::open(config)?, nodes, sink, until_caught_up };
+    let running = pipeline.start(config, signals.clone())?;
     listen(health, signals)?;
     let progress = output::spinner();
     let mut shown = Instant::now();
-    supervisor.watch(until_caught_up, |log| {
+    running.watch(|log| {
         if shown.elapsed() > Duration::from_millis(200) && !progress.is_hidden() {
             shown = Instant::now();
             if let Ok(ends) = log.ends() {
@@ -134,7 +117,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
 }
 
 /// Stops on SIGINT and SIGTERM after committing what was read; a second signal ends at once.
-fn listen(health: Option<(TcpListener, Probe)>, signals: Arc<Signals>) -> Result<()> {
+pub fn listen(health: Option<(TcpListener, Probe)>, signals: Arc<Signals>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         runtime.block_on(async move {

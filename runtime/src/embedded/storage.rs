@@ -23,7 +23,7 @@ const COMPACT_EVERY: Duration = Duration::from_secs(10);
 
 impl EmbeddedLog {
     /// The folder that the file is in.
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.path().parent().unwrap_or(Path::new("."))
     }
 }
@@ -66,10 +66,19 @@ impl Storage for EmbeddedLog {
         Ok(Count::Exactly(below))
     }
     fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt> {
+        if self.live.is_some() {
+            return Err(Halt::Refused {
+                what: format!("ingesting into {}", self.path().display()),
+                reason: "it is a replay's, which reads the raw topics of the live log".into(),
+                next: "ingest into the live log".into(),
+            });
+        }
         EmbeddedLog::ingest(self, events, extra)
     }
     fn claim(&mut self) -> Result<(), Halt> {
-        self.claimed = Some(EmbeddedLog::lock(self.folder())?);
+        if self.claimed.is_none() {
+            self.claimed = Some(EmbeddedLog::lock(self.folder())?);
+        }
         Ok(())
     }
     fn join(
@@ -80,7 +89,7 @@ impl Storage for EmbeddedLog {
     ) -> Result<Box<dyn Member>, Halt> {
         self.retire_others(&reader.group)?;
         self.register(&reader.group, &reader.inputs)?;
-        let log = EmbeddedLog::open(self.folder())?;
+        let log = self.reopen()?;
         Ok(Box::new(EmbeddedMember::new(log, signals, reader, limits)))
     }
     fn tend(&mut self, board: &Board) -> Result<(), Halt> {
@@ -101,7 +110,13 @@ impl Storage for EmbeddedLog {
         Ok(())
     }
     fn is_caught_up(&mut self, readers: &[Reader]) -> Result<bool, Halt> {
-        let readers: Vec<_> = readers.iter().map(|r| (r.group.clone(), r.inputs.clone())).collect();
-        EmbeddedLog::is_caught_up(self, &readers)
+        // The raw topics first: what was made of them is in the same commit as the positions.
+        let pairs: Vec<_> = readers.iter().map(|r| (r.group.clone(), r.inputs.clone())).collect();
+        Ok(self.has_read_live(readers)?
+            && EmbeddedLog::is_caught_up(self, &pairs)?
+            && !self.extend(readers)?)
+    }
+    fn discard(&mut self) -> Result<Vec<String>, Halt> {
+        self.discard_file()
     }
 }

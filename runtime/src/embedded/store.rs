@@ -1,4 +1,5 @@
 //! The file itself: schema, appends, reads, positions.
+use super::overlay::Live;
 use crate::{
     chunk::Chunk,
     log::{Commit, Halt, RawRecord},
@@ -39,6 +40,8 @@ pub struct EmbeddedLog {
     /// The version of the file at the last look.
     pub(super) seen: Option<i64>,
     pub(super) compacted: Option<Instant>,
+    /// The log whose raw topics are read in place of its own: this one is a replay's.
+    pub(super) live: Option<Box<Live>>,
 }
 /// Held by the one process that runs processors on a log.
 #[derive(Debug)]
@@ -74,7 +77,18 @@ impl EmbeddedLog {
             Ok(db)
         };
         let db = open().map_err(|error| halt(error.to_string()))?;
-        Ok(EmbeddedLog { path, db, topics: HashMap::new(), claimed: None, seen: None, compacted: None })
+        Ok(EmbeddedLog::over(path, db))
+    }
+    pub(super) fn over(path: PathBuf, db: Connection) -> Self {
+        EmbeddedLog {
+            path,
+            db,
+            topics: HashMap::new(),
+            claimed: None,
+            seen: None,
+            compacted: None,
+            live: None,
+        }
     }
     /// Claims the right to run processors on this log.
     pub fn lock(folder: &Path) -> Result<RunLock, Halt> {
@@ -104,7 +118,7 @@ impl EmbeddedLog {
     pub fn path(&self) -> &Path {
         &self.path
     }
-    fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, Halt> {
+    pub(super) fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, Halt> {
         result.map_err(|error| halt(&self.path, error.to_string()))
     }
     /// The number of a topic's name; `None` while nothing was written to it.
@@ -167,6 +181,9 @@ impl EmbeddedLog {
     }
     /// The chunks that hold records from an offset on, up to about so many bytes; at least one when there is any.
     pub fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt> {
+        if let Some(live) = self.live_of(topic) {
+            return live.read(topic, partition, from, bytes);
+        }
         let Some(id) = self.topic(topic)? else { return Ok(Vec::new()) };
         let read = || -> rusqlite::Result<(Vec<Chunk>, bool, i64)> {
             let tx = self.db.unchecked_transaction()?;
@@ -208,7 +225,9 @@ impl EmbeddedLog {
             let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
             rows.collect()
         };
-        self.ok(read())
+        let mut ends = self.ok(read())?;
+        self.live.iter().for_each(|live| ends.extend(live.ends.clone()));
+        Ok(ends)
     }
     /// What is stored of each topic's partitions.
     pub fn states(&self) -> Result<BTreeMap<(String, i32), TopicState>, Halt> {

@@ -19,13 +19,7 @@ pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, Wareho
     while let Some(row) = found.next()? {
         rows += 1;
         for column in 0..names.len() {
-            let cell = match row.get_ref(column)? {
-                ValueRef::Null => Cell::Null,
-                ValueRef::Integer(value) => Cell::Integer(value),
-                ValueRef::Real(value) => Cell::Real(value),
-                text => Cell::from(text.as_str().map_err(rusqlite::Error::from)?),
-            };
-            cell.encode(&mut bytes);
+            cell(row.get_ref(column)?)?.encode(&mut bytes);
         }
         if bytes.len() > 1 << 16 {
             hasher.update(&bytes);
@@ -34,4 +28,14 @@ pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, Wareho
     }
     hasher.update(&bytes);
     Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
+}
+
+/// A value as it was written.
+pub(super) fn cell(value: ValueRef<'_>) -> rusqlite::Result<Cell<'_>> {
+    Ok(match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(value) => Cell::Integer(value),
+        ValueRef::Real(value) => Cell::Real(value),
+        text => Cell::from(text.as_str()?),
+    })
 }

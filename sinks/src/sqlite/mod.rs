@@ -6,19 +6,22 @@ mod content;
 mod ddl;
 mod error;
 mod read;
+mod snapshot;
 mod write;
 
 pub use read::{Coverage, PlayerSlate, Reader, Span, SystemLine};
+pub use snapshot::Snapshot;
 
 use crate::{
+    change::Input,
     plan::{BatchId, BatchPlan},
-    tables::{PREDICTIONS, TABLES},
+    tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTIONS, SLATE, TABLES},
     warehouse::{ContentHash, Standing, Warehouse, WarehouseError, Written},
     window::Batch,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use schemas::Instant;
-use std::path::Path;
+use schemas::{Instant, PlayerGameId};
+use std::{collections::HashSet, path::Path};
 
 /// A warehouse in one SQLite file.
 pub struct Sqlite {
@@ -83,6 +86,24 @@ impl Warehouse for Sqlite {
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         let sql = "SELECT 1 FROM sink_batches WHERE batch_id = ?1";
         Ok(self.db.query_row(sql, [id.as_str()], |_| Ok(())).optional()?.is_some())
+    }
+
+    fn held(&self, keys: &[(Input, PlayerGameId)]) -> Result<HashSet<(Input, PlayerGameId)>, WarehouseError> {
+        let mut held = HashSet::new();
+        for (input, id) in keys {
+            let table = match input {
+                Input::Predictions => SLATE,
+                Input::Features => FEATURE_ROWS,
+                Input::PlayerGames => PLAYER_GAMES,
+            };
+            let name = table.name;
+            let sql = format!("SELECT 1 FROM {name} WHERE game_id = ?1 AND player_id = ?2 AND deleted = 0");
+            let mut find = self.db.prepare_cached(&sql)?;
+            if find.exists((id.game.to_string(), id.player.0))? {
+                held.insert((*input, *id));
+            }
+        }
+        Ok(held)
     }
 
     fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError> {

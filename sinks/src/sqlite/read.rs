@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// A warehouse to read.
 pub struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 /// A candidate of a date.

@@ -95,6 +95,7 @@ pub(super) fn batch(db: &Connection, batch: &Batch, plan: &BatchPlan) -> Result<
             records: batch.read() as u64,
             superseded: batch.superseded as u64,
             rejected: batch.rejected as u64,
+            unchanged: batch.outside as u64,
             ..Written::default()
         },
     };

@@ -1,0 +1,129 @@
+//! A replay's log: one of its own beside a live one, whose raw topics it reads in place of its own.
+//!
+//! The live file is opened read-only and no reader is registered in it: raw topics are kept without limit, so nothing has to be held
+//! back. They are taken to end where they did when the log was opened; once that is read and derived from, where they end then, for as
+//! long as what came meanwhile gets less. So a replay ends beside an ingest that does not.
+//! Invariant: the live log is never written to; the positions of raw topics are the replay's own.
+//! Not here: everything else about the file (`store`).
+use super::store::{EmbeddedLog, halt};
+use crate::{log::Halt, member::Reader};
+use rusqlite::{Connection, OpenFlags};
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+/// The log whose raw topics are read.
+pub(super) struct Live {
+    pub log: EmbeddedLog,
+    /// Where its raw topics are taken to end.
+    pub ends: BTreeMap<(String, i32), i64>,
+    /// How many records were added to them the last time.
+    added: i64,
+}
+
+fn is_raw(topic: &str) -> bool {
+    topic.starts_with("raw.")
+}
+
+impl EmbeddedLog {
+    /// Opens the log in a folder, which reads the raw topics of the one in `live`. It keeps to the log that it began with.
+    pub fn open_beside(folder: &Path, live: &Path) -> Result<Self, Halt> {
+        let live = EmbeddedLog::open_read_only(live)?;
+        let id = live.id()?;
+        let mut own = EmbeddedLog::open(folder)?;
+        own.ok(own.db.execute("INSERT OR IGNORE INTO meta VALUES('raw_of', ?)", [&id]))?;
+        let began = own.db.query_row("SELECT value FROM meta WHERE key = 'raw_of'", [], |row| row.get(0));
+        let began: String = own.ok(began)?;
+        if began != id {
+            return Err(Halt::Refused {
+                what: format!("the replay in {}", folder.display()),
+                reason: format!(
+                    "it began with the raw topics of log {began}, and {} is log {id}",
+                    live.path().display()
+                ),
+                next: "`fastbreak replay discard NAME --yes`, then replay again".into(),
+            });
+        }
+        let ends = live.raw_ends()?;
+        own.live = Some(Box::new(Live { log: live, ends, added: i64::MAX }));
+        Ok(own)
+    }
+    fn open_read_only(folder: &Path) -> Result<Self, Halt> {
+        let path = folder.join("log.db");
+        if !path.exists() {
+            let next = "`fastbreak ingest` makes one; --data says in which folder".to_owned();
+            return Err(Halt::Log { path: path.display().to_string(), reason: "there is none".into(), next });
+        }
+        let open = || -> rusqlite::Result<Connection> {
+            let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            db.busy_timeout(Duration::from_secs(60))?;
+            db.set_prepared_statement_cache_capacity(16);
+            Ok(db)
+        };
+        let db = open().map_err(|error| halt(&path, error.to_string()))?;
+        Ok(EmbeddedLog::over(path, db))
+    }
+    /// Another connection to the same log.
+    pub(super) fn reopen(&self) -> Result<Self, Halt> {
+        match &self.live {
+            Some(live) => EmbeddedLog::open_beside(self.folder(), live.log.folder()),
+            None => EmbeddedLog::open(self.folder()),
+        }
+    }
+    /// The log that a topic is read from when it is not this one.
+    pub(super) fn live_of(&mut self, topic: &str) -> Option<&mut EmbeddedLog> {
+        self.live.as_mut().filter(|_| is_raw(topic)).map(|live| &mut live.log)
+    }
+    fn raw_ends(&self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        Ok(self.ends()?.into_iter().filter(|((topic, _), _)| is_raw(topic)).collect())
+    }
+    /// Whether these readers have committed having read the live log's raw topics to where they are taken to end.
+    pub(super) fn has_read_live(&self, readers: &[Reader]) -> Result<bool, Halt> {
+        let Some(live) = &self.live else { return Ok(true) };
+        for reader in readers {
+            let positions = self.positions(&reader.group)?;
+            let inputs = |topic: &str| reader.inputs.iter().any(|input| input.name == topic);
+            let mut of_reader = live.ends.iter().filter(|((topic, _), _)| inputs(topic));
+            if of_reader.any(|(at, end)| positions.get(at).copied().unwrap_or(0) < *end) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+    /// Lets the raw topics that these readers read end where they do now, when less was added to them than the last time; whether
+    /// anything was.
+    pub(super) fn extend(&mut self, readers: &[Reader]) -> Result<bool, Halt> {
+        let Some(live) = &mut self.live else { return Ok(false) };
+        if !readers.iter().flat_map(|reader| &reader.inputs).any(|input| is_raw(input.name)) {
+            return Ok(false);
+        }
+        let ends = live.log.raw_ends()?;
+        let added = ends.values().sum::<i64>() - live.ends.values().sum::<i64>();
+        if added == 0 || added >= live.added {
+            return Ok(false);
+        }
+        (live.ends, live.added) = (ends, added);
+        // The board is to be told.
+        self.seen = None;
+        Ok(true)
+    }
+    /// Removes a replay's own file, when nobody runs it; answers what was removed.
+    pub(super) fn discard_file(&mut self) -> Result<Vec<String>, Halt> {
+        if self.live.is_none() {
+            return Err(Halt::Refused {
+                what: format!("discarding {}", self.path().display()),
+                reason: "it is the live log".into(),
+                next: "`fastbreak replay list` names the replays".into(),
+            });
+        }
+        crate::log::Storage::claim(self)?;
+        let mut removed = Vec::new();
+        for suffix in ["", "-wal", "-shm"] {
+            let file = self.path().with_file_name(format!("log.db{suffix}"));
+            match std::fs::remove_file(&file) {
+                Ok(()) => removed.push(file.display().to_string()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(halt(&file, error.to_string())),
+            }
+        }
+        Ok(removed)
+    }
+}

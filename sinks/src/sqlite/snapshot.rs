@@ -1,0 +1,88 @@
+//! Rows of a table in the order of their keys, all of one moment.
+//!
+//! Invariant: a page ends where the next begins, whatever is written meanwhile: all are read in one transaction.
+//! Not here: what is done with them (`compare`).
+use super::{content, read::Reader};
+use crate::{
+    compare::Rows,
+    dates::Dates,
+    rows::{Cell, Row},
+    tables::Table,
+    warehouse::WarehouseError,
+};
+use rusqlite::Transaction;
+
+/// Rows at a time.
+const PAGE: usize = 4096;
+
+/// A warehouse as it was at the first look.
+pub struct Snapshot<'a>(Transaction<'a>);
+
+impl Reader {
+    pub fn snapshot(&self) -> Result<Snapshot<'_>, WarehouseError> {
+        Ok(Snapshot(self.db.unchecked_transaction()?))
+    }
+}
+
+impl Snapshot<'_> {
+    /// The rows after a key, or from the start.
+    fn page(
+        &self,
+        table: &Table,
+        dates: Dates,
+        after: Option<&Row<'_>>,
+    ) -> Result<Vec<Row<'static>>, WarehouseError> {
+        let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+        let key = table.key.join(", ");
+        let beyond = match after {
+            Some(_) => format!("AND ({key}) > ({})", vec!["?"; table.key.len()].join(", ")),
+            None => String::new(),
+        };
+        // By the key and no other index: a page must not sort.
+        let mut statement = self.0.prepare_cached(&format!(
+            "SELECT {} FROM {} WHERE deleted = 0 AND +game_date BETWEEN ? AND ? {beyond} ORDER BY {key} LIMIT {PAGE}",
+            names.join(", "),
+            table.name
+        ))?;
+        let mut bound = vec![Cell::from(dates.from.to_string()), Cell::from(dates.to.to_string())];
+        let of_key = table.key.iter().filter_map(|name| names.iter().position(|column| column == name));
+        bound.extend(after.into_iter().flat_map(|row| of_key.clone().map(|column| row[column].clone())));
+        let mut found = statement.query(rusqlite::params_from_iter(bound))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let cells = (0..names.len()).map(|column| Ok(content::cell(row.get_ref(column)?)?.into_owned()));
+            rows.push(cells.collect::<rusqlite::Result<_>>()?);
+        }
+        Ok(rows)
+    }
+}
+
+impl Rows for Snapshot<'_> {
+    fn rows<'a>(
+        &'a self,
+        table: &'a Table,
+        dates: Dates,
+    ) -> Box<dyn Iterator<Item = Result<Row<'static>, WarehouseError>> + 'a> {
+        let mut page = Vec::new().into_iter();
+        let (mut last, mut is_full) = (None::<Row<'static>>, true);
+        Box::new(std::iter::from_fn(move || {
+            if page.len() == 0 && is_full {
+                match self.page(table, dates, last.as_ref()) {
+                    Ok(rows) => {
+                        is_full = rows.len() == PAGE;
+                        page = rows.into_iter();
+                    }
+                    Err(error) => {
+                        is_full = false;
+                        return Some(Err(error));
+                    }
+                }
+            }
+            let row = page.next()?;
+            if page.len() == 0 {
+                last = Some(row.clone());
+            }
+            Some(Ok(row))
+        }))
+    }
+}
