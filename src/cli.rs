@@ -14,6 +14,7 @@ pub mod graph;
 mod ingest;
 mod links;
 mod output;
+mod replay;
 mod run;
 mod schemas;
 mod show;
@@ -139,6 +140,10 @@ enum Verb {
     Schemas {
         #[command(subcommand)]
         verb: SchemasVerb,
+    /// Once more over the raw topics, beside what is live
+    Replay {
+        #[command(subcommand)]
+        verb: replay::Verb,
     },
     /// The sink
     Sink {
@@ -227,6 +232,7 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(Warehouse::Retry(_)) => 5,
         _ => match error.downcast_ref::<runtime::Halt>() {
             Some(runtime::Halt::Log { reason, .. }) if reason.contains("another process") => 4,
+            Some(runtime::Halt::Refused { .. }) => 4,
             Some(runtime::Halt::Sink(reason)) if reason.contains("sink adopt") => 4,
             _ => 1,
         },
@@ -263,6 +269,7 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Links { spelling, player } => links::link(&config, &spelling, player, output),
         Verb::Schemas { verb: SchemasVerb::Check } => schemas::check(&config, output),
         Verb::Schemas { verb: SchemasVerb::Push { dry_run } } => schemas::push(&config, dry_run, output),
+        Verb::Replay { verb } => replay::replay(&config, verb, output),
         Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
         Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Verb::Completions { shell } => {

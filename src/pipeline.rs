@@ -43,9 +43,9 @@ impl Pipeline {
             until_caught_up: self.until_caught_up,
         };
         let readers = Reader::of(&self.nodes);
-        let extras = self.sink.map(|destination| {
-            (sink::reader(&readers), sink::work(destination, signals.clone(), windowing))
-        });
+        let extras = self
+            .sink
+            .map(|destination| (sink::reader(&readers), sink::work(destination, signals.clone(), windowing)));
         let extras = extras.into_iter().collect();
         let supervisor = Supervisor::start(self.storage, self.nodes, extras, limits, signals)?;
         Ok(Running { supervisor, until_caught_up: self.until_caught_up })

@@ -93,6 +93,13 @@ pub fn accounts(log: &mut dyn Storage, from: i64) -> Result<BTreeMap<(String, i6
     Ok(accounts)
 }
 
+/// The version of each processor that accounted last.
+pub fn newest_versions(log: &mut dyn Storage) -> Result<BTreeMap<String, i64>> {
+    let mut newest = BTreeMap::new();
+    events(log, &topics::LEDGER, |entry| _ = newest.insert(entry.processor, entry.version))?;
+    Ok(newest)
+}
+
 /// Where the ledger ends, to read what a run adds to it.
 pub fn ledger_end(log: &mut dyn Storage) -> Result<i64> {
     Ok(log.ends()?.get(&(topics::LEDGER.info.name.to_owned(), 0)).copied().unwrap_or(0))

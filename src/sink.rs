@@ -19,8 +19,8 @@ use schemas::{
     wire,
 };
 use sinks::{
-    Batch, BatchPlan, Change, Dates, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError, Window,
-    Writer, Written, plan::Positions,
+    Batch, BatchPlan, Change, Dates, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError,
+    Window, Writer, Written, plan::Positions,
 };
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every verb opens the log here, so what works on one log works on the other.
 //! Not here: the logs themselves (crate `runtime`).
-use crate::config::Config;
+use crate::{config::Config, replay::Namespace};
 use anyhow::Result;
 use runtime::{
     Storage,
@@ -27,4 +27,18 @@ pub fn settings(config: &Config) -> Option<Settings> {
         client: config.kafka.clone(),
         namespace: None,
     })
+}
+
+/// Opens a replay's log: topics and groups of its own, the raw topics of the configured log.
+pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Storage>> {
+    Ok(Box::new(EmbeddedLog::open_beside(&namespace.folder(config), &config.data)?))
+}
+
+/// Removes a replay's log; answers what was removed.
+pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
+    let folder = namespace.folder(config);
+    if !folder.join("log.db").exists() {
+        return Ok(Vec::new());
+    }
+    Ok(EmbeddedLog::open(&folder)?.discard()?)
 }

@@ -258,3 +258,69 @@ fn value(cell: &Cell<'_>) -> Value {
         Cell::Text(text) => Value::from(text.as_ref()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::SLATE;
+    use proptest::prelude::*;
+    use schemas::EasternDate;
+
+    /// Rows of the slate: game, player, status, model version.
+    type Given = BTreeMap<(String, i64), (i32, i32)>;
+    struct Side(Given);
+    impl Rows for Side {
+        fn rows<'a>(
+            &'a self,
+            table: &'a Table,
+            _: Dates,
+        ) -> Box<dyn Iterator<Item = Result<Row<'static>, WarehouseError>> + 'a> {
+            let row = move |((game, player), (status, version)): (&(String, i64), &(i32, i32))| {
+                let cell = |name| match name {
+                    "game_id" => Cell::from(game.clone()),
+                    "player_id" => Cell::Integer(*player),
+                    "status" => Cell::from(*status),
+                    VERSION => Cell::from(*version),
+                    _ => Cell::Null,
+                };
+                Ok(table.columns.iter().map(|column| cell(column.name)).collect())
+            };
+            let is_slate = table.name == SLATE.name;
+            Box::new(self.0.iter().filter(move |_| is_slate).map(row))
+        }
+    }
+    fn side() -> impl Strategy<Value = Given> {
+        prop::collection::btree_map((("[ab]{1,2}", 0..12i64)), (0..2, 0..2), 0..30)
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_counted_once_and_those_that_differ_are_listed(live in side(), replay in side(), limit in 0..20usize) {
+            let dates = Dates { from: EasternDate(0), to: EasternDate(0) };
+            let found = compare(&Side(live.clone()), &Side(replay.clone()), dates, limit).unwrap();
+            let keys: std::collections::BTreeSet<_> = live.keys().chain(replay.keys()).collect();
+            let (mut counts, mut listed) = (Counts::default(), Vec::new());
+            for key in keys {
+                let kind = match (live.get(key), replay.get(key)) {
+                    (Some(a), Some(b)) if a == b => Kind::Equal,
+                    (Some(a), Some(b)) if a.0 == b.0 => Kind::Version,
+                    (Some(_), Some(_)) => Kind::Changed,
+                    (Some(_), None) => Kind::OnlyLive,
+                    _ => Kind::OnlyReplay,
+                };
+                counts.add(kind);
+                if !matches!(kind, Kind::Equal | Kind::Version) {
+                    listed.push((kind, key.0.clone(), key.1));
+                }
+            }
+            prop_assert_eq!(found.tables[SLATE.name], counts);
+            prop_assert_eq!(found.is_equal(), live == replay);
+            prop_assert_eq!(found.more as usize, listed.len().saturating_sub(limit));
+            listed.truncate(limit);
+            let rows = found.rows.iter().map(|row| {
+                (row.kind, row.key["game_id"].as_str().unwrap().to_owned(), row.key["player_id"].as_i64().unwrap())
+            });
+            prop_assert_eq!(rows.collect::<Vec<_>>(), listed);
+        }
+    }
+}

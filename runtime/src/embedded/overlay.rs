@@ -107,10 +107,12 @@ impl EmbeddedLog {
     }
     /// Removes a replay's own file, when nobody runs it; answers what was removed.
     pub(super) fn discard_file(&mut self) -> Result<Vec<String>, Halt> {
-        if self.live.is_none() {
+        let began: rusqlite::Result<i64> =
+            self.db.query_row("SELECT count(*) FROM meta WHERE key = 'raw_of'", [], |row| row.get(0));
+        if self.ok(began)? == 0 {
             return Err(Halt::Refused {
                 what: format!("discarding {}", self.path().display()),
-                reason: "it is the live log".into(),
+                reason: "it is no replay's".into(),
                 next: "`fastbreak replay list` names the replays".into(),
             });
         }

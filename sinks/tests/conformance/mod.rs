@@ -8,8 +8,8 @@ mod histories;
 pub use histories::random_histories_converge;
 
 use events::{features, id, player_game, prediction, ruled_out};
-use schemas::{Instant, Line, PlayerGameId};
-use sinks::{Batch, BatchPlan, Change, Position, Record, Warehouse, WarehouseError, Writer, Written};
+use schemas::{Instant, Line, PlayerGameId, prediction::Prediction};
+use sinks::{Batch, BatchPlan, Change, Dates, Position, Record, Warehouse, WarehouseError, Writer, Written};
 
 /// The tests, each of a fresh warehouse.
 #[macro_export]
@@ -26,6 +26,7 @@ macro_rules! conformance {
             a_rebuilt_log_is_refused_until_it_is_adopted,
             an_adopted_log_replaces_what_is_not_in_it,
             bad_records_are_named_and_nothing_is_written,
+            a_narrowed_batch_writes_the_games_of_its_days_alone,
         );
         #[test]
         fn random_histories_converge() {
@@ -220,4 +221,41 @@ pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
     let plan = plan(w, LOG, &batch);
     let written = w.write(&batch, &plan, NOW).unwrap();
     assert_eq!((written.records, written.applied, written.rejected), (4, 1, 3));
+}
+
+pub fn a_narrowed_batch_writes_the_games_of_its_days_alone(w: &mut dyn Warehouse) {
+    w.claim(LOG).unwrap();
+    let (inside, outside) = (id(1, 61), id(2, 161));
+    let day = prediction(inside, Line(2450)).date;
+    let dates = Dates { from: day, to: day };
+    let moved = |id| Prediction { date: day.plus_days(1), ..prediction(id, Line(2450)) };
+    let mut put = |records: &[Record]| {
+        let mut batch = Batch::rebuild(records.iter().cloned()).unwrap();
+        let plan = plan(w, LOG, &batch);
+        dates.narrow(&mut batch, w).unwrap();
+        let once = batch.clone();
+        dates.narrow(&mut batch, w).unwrap();
+        assert_eq!(batch, once, "to do it twice is to do it once");
+        assert_eq!(
+            BatchPlan::new(plan.writer.clone(), &batch, NOW).id,
+            plan.id,
+            "it is the batch that was planned"
+        );
+        let written = w.write(&batch, &plan, NOW).unwrap();
+        assert_eq!(written.records, records.len() as u64);
+        (written.applied, written.unchanged, rows(w, "player_slate"), rows(w, "player_prop_predictions"))
+    };
+    let first = [
+        record(1, Change::Prediction(inside, Some(prediction(inside, Line(2450))))),
+        record(2, Change::Prediction(outside, Some(prediction(outside, Line(2450))))),
+        record(3, Change::Features(outside, None)),
+        record(4, Change::PlayerGame(outside, Some(player_game(outside, Some(9))))),
+    ];
+    assert_eq!(put(&first), (1, 3, 1, 20));
+    let moves_out = [record(5, Change::Prediction(inside, Some(moved(inside))))];
+    assert_eq!(put(&moves_out), (1, 0, 0, 0), "it takes its rows with it");
+    let stays_out = [record(6, Change::Prediction(inside, Some(moved(inside))))];
+    assert_eq!(put(&stays_out), (0, 1, 0, 0));
+    let comes_back = [record(7, Change::Prediction(inside, Some(prediction(inside, Line(2450)))))];
+    assert_eq!(put(&comes_back), (1, 0, 1, 20));
 }

@@ -1,0 +1,167 @@
+//! `replay`: run, list, compare and discard replays.
+mod diff;
+mod progress;
+
+use super::{Ended, Output, output, run};
+use crate::{
+    config::Config,
+    replay::{self, Namespace, Part, Replay},
+    topology,
+};
+use anyhow::Result;
+use clap::Subcommand;
+use progress::Progress;
+use runtime::{Halt, member::Signals};
+use schemas::EasternDate;
+use serde::Serialize;
+use sinks::Dates;
+use std::{sync::Arc, time::Instant};
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Run the topology over the raw topics from their start, beside what is live; again to go on
+    Run {
+        /// The first Eastern day whose games are written
+        #[arg(long, value_name = "DATE")]
+        from: EasternDate,
+        /// The last
+        #[arg(long, value_name = "DATE")]
+        to: EasternDate,
+        /// What its topics and its warehouse are called by: 1 to 40 of a-z, 0-9 and -
+        #[arg(long, value_name = "NAME")]
+        namespace: Namespace,
+    },
+    /// The replays that there are, and how far they are
+    List,
+    /// Which rows of the warehouse would change; 3 when any
+    Diff {
+        #[arg(value_name = "NAME")]
+        namespace: Namespace,
+        /// How many rows that differ are listed
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Remove all that is of a replay
+    Discard {
+        #[arg(value_name = "NAME")]
+        namespace: Namespace,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub fn replay(config: &Config, verb: Verb, output: Output) -> Result<Ended> {
+    match verb {
+        Verb::Run { from, to, namespace } => start(config, &namespace, Dates { from, to }, output),
+        Verb::List => list(config, output),
+        Verb::Diff { namespace, limit } => diff::diff(config, &namespace, limit, output),
+        Verb::Discard { namespace, yes } => discard(config, &namespace, yes, output),
+    }
+}
+
+/// A replay, and where it stands.
+#[derive(Serialize)]
+struct Line {
+    namespace: String,
+    from: String,
+    to: String,
+    #[serde(flatten)]
+    standing: replay::Standing,
+    /// Of this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+impl Line {
+    fn of(config: &Config, replay: &Replay, seconds: Option<f64>) -> Result<Line> {
+        Ok(Line {
+            namespace: replay.namespace.to_string(),
+            from: replay.dates.from.to_string(),
+            to: replay.dates.to.to_string(),
+            standing: replay::standing(config, replay)?,
+            seconds,
+        })
+    }
+}
+
+fn start(config: &Config, namespace: &Namespace, dates: Dates, output: Output) -> Result<Ended> {
+    let started = Instant::now();
+    let signals = Arc::new(Signals::default());
+    run::listen(None, signals.clone())?;
+    let nodes = topology::topology(run::predictor(config)?);
+    let mut progress = Progress::new(output);
+    let replay =
+        replay::run(config, (namespace, dates), nodes, signals, |log, readers| progress.tick(log, readers))?;
+    progress.end();
+    let line = Line::of(config, &replay, Some(started.elapsed().as_secs_f64()))?;
+    output::print(output, &line, |line| {
+        let Part { read, of } = line.standing.reach.raw;
+        let (seconds, next) = (line.seconds.unwrap_or_default(), replay.command());
+        match (line.standing.caught_up, read == of) {
+            (false, _) => format!(
+                "stopped after {seconds:.1} s with {read} of {of} raw records read\nnext: `{next}` goes on"
+            ),
+            (true, false) => format!(
+                "caught up in {seconds:.1} s with the raw topics as they were; {} raw records came meanwhile\nnext: `{next}` reads them; `fastbreak replay diff {}`",
+                of - read,
+                line.namespace
+            ),
+            (true, true) => format!(
+                "caught up in {seconds:.1} s with {of} raw records\nnext: `fastbreak replay diff {}`",
+                line.namespace
+            ),
+        }
+    })?;
+    Ok(Ended::Done)
+}
+
+fn list(config: &Config, output: Output) -> Result<Ended> {
+    let replays = Replay::all(config)?;
+    let lines = replays.iter().map(|replay| Line::of(config, replay, None)).collect::<Result<Vec<_>>>()?;
+    output::print(output, &lines, |lines| {
+        if lines.is_empty() {
+            return "there is no replay".to_owned();
+        }
+        let percent = |part: Part| format!("{:.1} %", part.percent());
+        let rows = lines.iter().map(|line| {
+            let replay::Standing { reach, caught_up, behind, .. } = &line.standing;
+            let state = match (caught_up, behind.values().sum::<i64>()) {
+                (true, 0) => "ready to compare".to_owned(),
+                (_, 0) => "not caught up".to_owned(),
+                (_, behind) => format!("{behind} raw records behind the live loaders"),
+            };
+            [
+                line.namespace.clone(),
+                line.from.clone(),
+                line.to.clone(),
+                percent(reach.raw),
+                percent(reach.derived),
+                state,
+            ]
+        });
+        output::table(["replay", "from", "to", "raw read", "derived read", "state"], rows)
+    })?;
+    Ok(Ended::Done)
+}
+
+fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) -> Result<Ended> {
+    if !yes {
+        let replay = Replay::named(config, namespace)?;
+        return Err(Halt::Refused {
+            what: format!("discarding replay {namespace} with the games of {}", replay.dates),
+            reason: "it cannot be taken back".into(),
+            next: format!("`fastbreak replay discard {namespace} --yes`"),
+        }
+        .into());
+    }
+    #[derive(Serialize)]
+    struct Discarded {
+        namespace: String,
+        removed: Vec<String>,
+    }
+    let removed = replay::discard(config, namespace)?;
+    output::print(output, &Discarded { namespace: namespace.to_string(), removed }, |discarded| {
+        format!("replay {} is gone: {}", discarded.namespace, discarded.removed.join(", "))
+    })?;
+    Ok(Ended::Done)
+}

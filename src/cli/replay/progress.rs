@@ -1,0 +1,95 @@
+//! How far a replay is, on standard error: a line that is rewritten on a terminal, a line now and then elsewhere, JSON when asked for.
+//!
+//! Invariant: what cannot be read now is shown the next time; a replay does not stop for being watched.
+//! Not here: how far it is when it has ended (`replay`).
+use super::super::{Output, output};
+use crate::replay::{self, Reach};
+use anyhow::Result;
+use indicatif::ProgressBar;
+use runtime::{Storage, member::Reader};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// How often it is said, and how often where lines stay.
+const EVERY: Duration = Duration::from_secs(1);
+const EVERY_LINE: Duration = Duration::from_secs(10);
+
+/// Says how far a replay is.
+pub struct Progress {
+    output: Output,
+    line: ProgressBar,
+    shown: Instant,
+    /// When it was looked first, and how much had been read.
+    first: Option<(Instant, i64)>,
+}
+
+#[derive(Serialize)]
+struct Said {
+    event: &'static str,
+    #[serde(flatten)]
+    reach: Reach,
+    raw_percent: f64,
+    derived_percent: f64,
+    /// When the oldest raw event that is not read yet was fetched.
+    event_time: Option<String>,
+    records_per_second: Option<f64>,
+    /// For the records that there are by now.
+    eta_seconds: Option<f64>,
+}
+
+impl Progress {
+    pub fn new(output: Output) -> Self {
+        let line = output::spinner();
+        Progress { output, line, shown: Instant::now(), first: None }
+    }
+    pub fn tick(&mut self, log: &mut dyn Storage, readers: &[Reader]) {
+        let is_rewritten = self.output == Output::Table && !self.line.is_hidden();
+        let every = if is_rewritten || self.output == Output::Json { EVERY } else { EVERY_LINE };
+        if self.shown.elapsed() < every {
+            return;
+        }
+        self.shown = Instant::now();
+        let Ok(said) = self.look(log, readers) else { return };
+        match self.output {
+            Output::Json => drop(serde_json::to_string(&said).map(|line| output::say(&line))),
+            Output::Table if is_rewritten => {
+                self.line.set_message(said.text());
+                self.line.tick();
+            }
+            Output::Table => output::say(&said.text()),
+        }
+    }
+    fn look(&mut self, log: &mut dyn Storage, readers: &[Reader]) -> Result<Said> {
+        let reach = replay::reach(log, readers)?;
+        let event_time = replay::event_time(log, readers)?.map(|at| at.to_string());
+        let read = reach.raw.read + reach.derived.read;
+        let (since, before) = *self.first.get_or_insert((Instant::now(), read));
+        let rate = (read > before).then(|| (read - before) as f64 / since.elapsed().as_secs_f64());
+        let left = reach.raw.of + reach.derived.of - read;
+        Ok(Said {
+            event: "progress",
+            reach,
+            raw_percent: reach.raw.percent(),
+            derived_percent: reach.derived.percent(),
+            event_time,
+            records_per_second: rate,
+            eta_seconds: rate.map(|rate| left as f64 / rate),
+        })
+    }
+    pub fn end(&self) {
+        self.line.finish_and_clear();
+    }
+}
+
+impl Said {
+    fn text(&self) -> String {
+        let at = self.event_time.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
+        let rate = self.records_per_second.map_or_else(String::new, |rate| format!(" · {rate:.0} records/s"));
+        let eta =
+            self.eta_seconds.map_or_else(String::new, |left| format!(" · {left:.0} s left of what there is"));
+        format!(
+            "raw {:.1} %{at} · derived {:.1} % of {}{rate}{eta}",
+            self.raw_percent, self.derived_percent, self.reach.derived.of
+        )
+    }
+}
