@@ -140,6 +140,7 @@ enum Verb {
     Schemas {
         #[command(subcommand)]
         verb: SchemasVerb,
+    },
     /// Once more over the raw topics, beside what is live
     Replay {
         #[command(subcommand)]

@@ -275,7 +275,8 @@ pub struct Standing {
 
 /// Where a replay stands.
 pub fn standing(config: &Config, replay: &Replay) -> Result<Standing> {
-    let (mut live, mut log) = (storage::open(config)?, storage::open_replay(config, &replay.namespace)?);
+    let (mut live, mut log) =
+        (storage::open_to_read(config)?, storage::open_replay(config, &replay.namespace)?);
     let readers = replay.readers();
     let of_live = live_readers(live.as_mut(), &readers)?;
     let mut behind = BTreeMap::new();
@@ -334,11 +335,13 @@ pub fn admit(replay: &Replay, standing: &Standing) -> Result<()> {
 /// Removes all that is of a namespace; answers what was removed.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let folder = namespace.folder(config);
-    if !folder.exists() {
-        return Replay::named(config, namespace).map(|_| Vec::new());
-    }
     let mut removed = storage::discard(config, namespace)?;
-    std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-    removed.push(folder.display().to_string());
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        removed.push(folder.display().to_string());
+    }
+    if removed.is_empty() {
+        Replay::named(config, namespace)?;
+    }
     Ok(removed)
 }

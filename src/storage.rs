@@ -29,6 +29,11 @@ pub fn settings(config: &Config) -> Option<Settings> {
     })
 }
 
+/// Opens the configured log beside whoever writes it, to read what is in it and where its readers are.
+pub fn open_to_read(config: &Config) -> Result<Box<dyn Storage>> {
+    Ok(Box::new(EmbeddedLog::open_read_only(&config.data)?))
+}
+
 /// Opens a replay's log: topics and groups of its own, the raw topics of the configured log.
 pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Storage>> {
     Ok(Box::new(EmbeddedLog::open_beside(&namespace.folder(config), &config.data)?))

@@ -11,6 +11,7 @@ use processors::{
 };
 use runtime::{
     Node,
+    embedded::EmbeddedLog,
     engine::{Map, MapNode, Output, Rows, Step, stream},
     member::Signals,
 };
@@ -356,8 +357,15 @@ fn what_cannot_be_is_refused_with_what_to_run_next() {
     let asked = run.run(&["replay", "discard", "november"]);
     assert_eq!(asked.status.code(), Some(4));
     assert!(stderr(&asked).contains("--yes"));
+    let folder = run.folder.path().join("replays").join("november");
+    let running = EmbeddedLog::lock(&folder).unwrap();
+    for arguments in [&replay_arguments(&dates, "november")[..], &["replay", "discard", "november", "--yes"]]
+    {
+        assert_eq!(run.run(arguments).status.code(), Some(4), "another process runs it");
+    }
+    drop(running);
     run.json(&["replay", "discard", "november", "--yes"]);
-    assert!(!run.folder.path().join("replays").join("november").exists());
+    assert!(!folder.exists());
     assert_eq!(run.json(&["replay", "list"]), serde_json::json!([]));
     assert_eq!(run.run(&["replay", "discard", "november", "--yes"]).status.code(), Some(4));
     assert_eq!(run.content(), before, "the live side is as it was");

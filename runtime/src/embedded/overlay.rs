@@ -46,7 +46,8 @@ impl EmbeddedLog {
         own.live = Some(Box::new(Live { log: live, ends, added: i64::MAX }));
         Ok(own)
     }
-    fn open_read_only(folder: &Path) -> Result<Self, Halt> {
+    /// Opens the log in a folder, to read it and never to write.
+    pub fn open_read_only(folder: &Path) -> Result<Self, Halt> {
         let path = folder.join("log.db");
         if !path.exists() {
             let next = "`fastbreak ingest` makes one; --data says in which folder".to_owned();
@@ -127,5 +128,85 @@ impl EmbeddedLog {
             }
         }
         Ok(removed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chunk::Chunk,
+        log::{Commit, Storage},
+    };
+    use topics::RAW_SCHEDULES;
+
+    const RAW: &str = RAW_SCHEDULES.info.name;
+
+    fn append(log: &mut EmbeddedLog, topic: &str, records: usize) {
+        let mut chunk = Chunk::default();
+        (0..records).for_each(|n| chunk.push(&n.to_string(), Some(b"x")));
+        let commit = Commit { out: BTreeMap::from([((topic.to_owned(), 0), chunk)]), ..Commit::default() };
+        log.commit(commit).unwrap();
+    }
+    fn reader() -> Reader {
+        let inputs = vec![RAW_SCHEDULES.info];
+        Reader { name: "loader", group: "loader@1".into(), inputs, is_view: false, upstream: vec![] }
+    }
+    /// Commits having read so many raw records, as the replay's loader does.
+    fn read_to(replay: &mut EmbeddedLog, next: i64) {
+        let next = BTreeMap::from([((RAW, 0), next)]);
+        replay.commit(Commit { group: reader().group, next, ..Commit::default() }).unwrap();
+    }
+    fn beside(folder: &Path) -> (EmbeddedLog, EmbeddedLog) {
+        let mut live = EmbeddedLog::open(folder).unwrap();
+        append(&mut live, RAW, 10);
+        append(&mut live, "core.games.v1", 3);
+        let replay = EmbeddedLog::open_beside(&folder.join("replays").join("a"), folder).unwrap();
+        (live, replay)
+    }
+
+    #[test]
+    fn raw_topics_are_the_live_logs_and_everything_else_is_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (live, mut replay) = beside(folder.path());
+        let read: u32 = replay.read(RAW, 0, 4, usize::MAX).unwrap().iter().map(Chunk::len).sum();
+        assert_eq!(read, 6);
+        assert!(replay.read("core.games.v1", 0, 0, usize::MAX).unwrap().is_empty());
+        assert_eq!(EmbeddedLog::ends(&replay).unwrap(), BTreeMap::from([((RAW.to_owned(), 0), 10)]));
+        append(&mut replay, "core.games.v1", 5);
+        read_to(&mut replay, 10);
+        assert_eq!(EmbeddedLog::ends(&live).unwrap()[&("core.games.v1".to_owned(), 0)], 3);
+        assert!(EmbeddedLog::positions(&live, &reader().group).unwrap().is_empty());
+        assert!(Storage::ingest(&mut replay, &[], Commit::default()).is_err());
+    }
+    #[test]
+    fn it_takes_up_what_came_meanwhile_for_as_long_as_that_gets_less() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut live, mut replay) = beside(folder.path());
+        let mut is_caught_up = |replay: &mut EmbeddedLog| Storage::is_caught_up(replay, &[reader()]).unwrap();
+        assert!(!is_caught_up(&mut replay));
+        append(&mut live, RAW, 5);
+        read_to(&mut replay, 10);
+        assert!(!is_caught_up(&mut replay), "five came meanwhile");
+        append(&mut live, RAW, 4);
+        read_to(&mut replay, 15);
+        assert!(!is_caught_up(&mut replay), "four more");
+        append(&mut live, RAW, 4);
+        read_to(&mut replay, 19);
+        assert!(is_caught_up(&mut replay), "it would go on for ever");
+    }
+    #[test]
+    fn a_live_log_that_was_rebuilt_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(beside(folder.path()));
+        for file in ["log.db", "log.db-wal", "log.db-shm"] {
+            drop(std::fs::remove_file(folder.path().join(file)));
+        }
+        drop(EmbeddedLog::open(folder.path()).unwrap());
+        let place = folder.path().join("replays").join("a");
+        let refused = EmbeddedLog::open_beside(&place, folder.path()).err().unwrap();
+        assert!(refused.to_string().contains("replay discard"), "{refused}");
+        EmbeddedLog::open(&place).unwrap().discard().unwrap();
+        assert!(EmbeddedLog::open(folder.path()).unwrap().discard().is_err(), "a live log is not discarded");
     }
 }
