@@ -290,7 +290,7 @@ mod tests {
         }
     }
     fn side() -> impl Strategy<Value = Given> {
-        prop::collection::btree_map((("[ab]{1,2}", 0..12i64)), (0..2, 0..2), 0..30)
+        prop::collection::btree_map(("[ab]{1,2}", 0..12i64), (0..2, 0..2), 0..30)
     }
 
     proptest! {

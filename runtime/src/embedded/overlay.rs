@@ -183,7 +183,7 @@ mod tests {
     fn it_takes_up_what_came_meanwhile_for_as_long_as_that_gets_less() {
         let folder = tempfile::tempdir().unwrap();
         let (mut live, mut replay) = beside(folder.path());
-        let mut is_caught_up = |replay: &mut EmbeddedLog| Storage::is_caught_up(replay, &[reader()]).unwrap();
+        let is_caught_up = |replay: &mut EmbeddedLog| Storage::is_caught_up(replay, &[reader()]).unwrap();
         assert!(!is_caught_up(&mut replay));
         append(&mut live, RAW, 5);
         read_to(&mut replay, 10);
