@@ -32,8 +32,12 @@ pub struct Pipeline {
 impl Pipeline {
     /// Starts everything.
     pub fn start(self, config: &Config, signals: Arc<Signals>) -> Result<Running> {
-        let limits =
-            Limits { batch_bytes: config.batch_bytes, patience: config.patience, ..Limits::default() };
+        let limits = Limits {
+            batch_bytes: config.batch_bytes,
+            patience: config.patience,
+            commit_interval: config.commit_interval,
+            ..Limits::default()
+        };
         let windowing = sink::Windowing {
             limits: sinks::Limits {
                 records: config.sink_max_records,

@@ -120,6 +120,7 @@ impl Replay {
             groups: self.groups.clone(),
         };
         let write = |folder: &Path| -> Result<()> {
+            std::fs::create_dir_all(folder)?;
             let aside = folder.join("replay.json.new");
             let file = std::fs::File::create(&aside)?;
             serde_json::to_writer_pretty(&file, &manifest)?;

@@ -13,37 +13,48 @@ use runtime::{
 /// Opens the configured log; what it has is named by the ids of the configured registry, if any.
 pub fn open(config: &Config) -> Result<Box<dyn Storage>> {
     crate::registry::bind(&config.registry)?;
-    Ok(match settings(config) {
+    Ok(match settings(config, None) {
         Some(settings) => Box::new(KafkaStorage::open(settings)?),
         None => Box::new(EmbeddedLog::open(&config.data)?),
     })
 }
 
-/// How to reach the configured brokers, when there are any.
-pub fn settings(config: &Config) -> Option<Settings> {
-    Some(Settings {
-        brokers: config.brokers.clone()?,
-        instance: config.instance.clone(),
-        client: config.kafka.clone(),
-        namespace: None,
-    })
-}
-
 /// Opens the configured log beside whoever writes it, to read what is in it and where its readers are.
 pub fn open_to_read(config: &Config) -> Result<Box<dyn Storage>> {
-    Ok(Box::new(EmbeddedLog::open_read_only(&config.data)?))
+    crate::registry::bind(&config.registry)?;
+    Ok(match settings(config, None) {
+        Some(settings) => Box::new(KafkaStorage::open(settings)?),
+        None => Box::new(EmbeddedLog::open_read_only(&config.data)?),
+    })
 }
 
 /// Opens a replay's log: topics and groups of its own, the raw topics of the configured log.
 pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Storage>> {
-    Ok(Box::new(EmbeddedLog::open_beside(&namespace.folder(config), &config.data)?))
+    crate::registry::bind(&config.registry)?;
+    Ok(match settings(config, Some(namespace)) {
+        Some(settings) => Box::new(KafkaStorage::open(settings)?),
+        None => Box::new(EmbeddedLog::open_beside(&namespace.folder(config), &config.data)?),
+    })
 }
 
 /// Removes a replay's log; answers what was removed.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
-    let folder = namespace.folder(config);
-    if !folder.join("log.db").exists() {
-        return Ok(Vec::new());
+    if let Some(settings) = settings(config, Some(namespace)) {
+        return Ok(KafkaStorage::open(settings)?.discard()?);
     }
-    Ok(EmbeddedLog::open(&folder)?.discard()?)
+    let folder = namespace.folder(config);
+    match folder.join("log.db").exists() {
+        true => Ok(EmbeddedLog::open(&folder)?.discard()?),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// How to reach the configured brokers, when there are any; in a replay's namespace or none.
+pub fn settings(config: &Config, namespace: Option<&Namespace>) -> Option<Settings> {
+    Some(Settings {
+        brokers: config.brokers.clone()?,
+        instance: config.instance.clone(),
+        client: config.kafka.clone(),
+        namespace: namespace.map(|namespace| namespace.as_str().to_owned()),
+    })
 }

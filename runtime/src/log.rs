@@ -151,7 +151,13 @@ pub trait Storage: Send {
     /// Whether these readers have committed having read all that their topics hold.
     fn is_caught_up(&mut self, readers: &[Reader]) -> Result<bool, Halt>;
     /// Removes what is of a replay's namespace and of nothing else, when nobody runs it; answers what was removed. A live log refuses.
-    fn discard(&mut self) -> Result<Vec<String>, Halt>;
+    fn discard(&mut self) -> Result<Vec<String>, Halt> {
+        Err(Halt::Refused {
+            what: format!("discarding {}", self.name()),
+            reason: "this log does not remove topics".into(),
+            next: "remove the topics and groups that begin with the replay's name and a dot with the brokers' own tools".into(),
+        })
+    }
 }
 
 /// The loop of one processor instance, until shutdown or a halt.

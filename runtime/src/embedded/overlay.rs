@@ -150,7 +150,16 @@ mod tests {
     }
     fn reader() -> Reader {
         let inputs = vec![RAW_SCHEDULES.info];
-        Reader { name: "loader", group: "loader@1".into(), inputs, is_view: false, upstream: vec![] }
+        let (outputs, upstream) = (vec![], vec![]);
+        Reader {
+            name: "loader",
+            group: "loader@1".into(),
+            inputs,
+            outputs,
+            is_view: false,
+            is_alone: false,
+            upstream,
+        }
     }
     /// Commits having read so many raw records, as the replay's loader does.
     fn read_to(replay: &mut EmbeddedLog, next: i64) {

@@ -110,7 +110,9 @@ impl KafkaMember {
     }
     fn clients(&self) -> Result<&Clients, Halt> {
         let name = self.reader.name.into();
-        self.clients.as_ref().ok_or(Halt::Interrupted { processor: name, reason: "it has not joined yet".into() })
+        self.clients
+            .as_ref()
+            .ok_or(Halt::Interrupted { processor: name, reason: "it has not joined yet".into() })
     }
     fn is_upstream_dry(&self) -> bool {
         self.reader
