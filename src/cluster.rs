@@ -9,7 +9,11 @@ use runtime::{
     engine::{changelog_of, dead_letters_of},
     kafka::{Admin, Settings},
 };
-use topics::{TopicInfo, spec::Spec};
+use topics::{
+    TopicInfo,
+    plan::{Allowed, Plan},
+    spec::Spec,
+};
 
 /// Who reads records one by one, and so must find those that newer ones superseded.
 fn streams(nodes: &[Box<dyn Node>]) -> Vec<&'static str> {
@@ -65,6 +69,22 @@ pub fn demand(config: &Config, settings: &Settings) -> Result<(), Halt> {
                 .into(),
         }),
     }
+}
+
+/// Makes the topics of a replay's namespace that are not there yet: they are the replay's own, and nobody else reads them.
+pub fn make_namespace(config: &Config, settings: &Settings) -> Result<(), Halt> {
+    let prefix = settings.topic("");
+    let mut wanted = specs(config, Some(settings));
+    wanted.retain(|spec| spec.name.starts_with(prefix.as_ref()));
+    let admin = Admin::connect(settings)?;
+    if admin.missing(&wanted)?.is_empty() {
+        return Ok(());
+    }
+    let ours = |name: &str| name.starts_with(prefix.as_ref());
+    let plan = Plan::new(&wanted, &admin.cluster(ours)?, Allowed::default());
+    admin.carry_out(plan.steps()).into_iter().try_for_each(|(_, done)| done)?;
+    admin.await_leaders(wanted.iter().map(|spec| (spec.name.as_str(), spec.partitions)));
+    Ok(())
 }
 
 /// The first few of many things, and how many more there are.

@@ -184,6 +184,9 @@ pub fn run(
             ),
         ));
     }
+    if let Some(settings) = storage::settings(config, Some(namespace)) {
+        crate::cluster::make_namespace(config, &settings)?;
+    }
     let mut storage = storage::open_replay(config, namespace)?;
     storage.claim()?;
     let readers = all_readers(&nodes);

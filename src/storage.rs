@@ -2,7 +2,10 @@
 //!
 //! Invariant: every verb opens the log here, so what works on one log works on the other.
 //! Not here: the logs themselves (crate `runtime`).
-use crate::{config::Config, replay::Namespace};
+use crate::{
+    config::{Config, HeaderStyle},
+    replay::Namespace,
+};
 use anyhow::Result;
 use runtime::{
     Storage,
@@ -56,5 +59,6 @@ pub fn settings(config: &Config, namespace: Option<&Namespace>) -> Option<Settin
         instance: config.instance.clone(),
         client: config.kafka.clone(),
         namespace: namespace.map(|namespace| namespace.as_str().to_owned()),
+        connect_headers: config.dlq_header_style == HeaderStyle::Connect,
     })
 }

@@ -211,6 +211,32 @@ impl Admin {
             Action::Create { .. } | Action::Refused { .. } | Action::Unmanaged => Ok(()),
         }
     }
+    /// Deletes topics and consumer groups; answers what is gone.
+    pub fn remove(&self, topics: &[String], groups: &[String]) -> Result<Vec<String>, Halt> {
+        let mut gone = Vec::new();
+        let (doing, options) = ("removing a namespace", options());
+        if !topics.is_empty() {
+            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+            for result in self.wait(doing, self.client.delete_topics(&names, &options))? {
+                let (topic, removed) = self.outcome("deleting", result);
+                removed?;
+                gone.push(topic);
+            }
+        }
+        if !groups.is_empty() {
+            let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+            for result in self.wait(doing, self.client.delete_groups(&names, &options))? {
+                match result {
+                    Ok(group) => gone.push(group),
+                    Err((_, Code::GroupIdNotFound)) => {}
+                    Err((group, code)) => {
+                        return Err(self.refused(&format!("deleting the group {group}"), code));
+                    }
+                }
+            }
+        }
+        Ok(gone)
+    }
     /// Deletes a topic's records below these offsets, by partition.
     pub fn purge(&self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
         let doing = format!("purging {topic}");

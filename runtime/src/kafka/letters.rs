@@ -18,9 +18,17 @@ pub fn is_letters(topic: &str) -> bool {
 pub fn open(value: &[u8]) -> Option<DeadLetter> {
     wire::decode(value).ok()
 }
-/// What is known of a dead letter.
-pub fn headers(letter: &DeadLetter) -> OwnedHeaders {
+/// What is known of a dead letter, for tools that read Kafka Connect's headers too when they are wanted.
+pub fn headers(letter: &DeadLetter, with_connect: bool) -> OwnedHeaders {
+    let connect = |value: String| with_connect.then_some(value);
     let text = [
+        ("__connect.errors.topic", connect(letter.origin.clone())),
+        ("__connect.errors.partition", connect(letter.partition.to_string())),
+        ("__connect.errors.offset", connect(letter.offset.to_string())),
+        ("__connect.errors.connector.name", connect(letter.stage.clone())),
+        ("__connect.errors.exception.class.name", connect(letter.code.name().to_owned())),
+        ("__connect.errors.exception.message", connect(letter.reason.clone())),
+        ("dlq.app_version", Some(env!("CARGO_PKG_VERSION").to_owned())),
         ("dlq.topic", Some(letter.origin.clone())),
         ("dlq.partition", Some(letter.partition.to_string())),
         ("dlq.offset", Some(letter.offset.to_string())),

@@ -214,6 +214,17 @@ impl Reader {
             halt => Err(halt),
         }
     }
+    /// The consumer groups whose names begin so.
+    pub fn groups(&self, prefix: &str) -> Result<Vec<String>, Halt> {
+        let listed = self.committed.fetch_group_list(None, CALL);
+        let listed = listed.map_err(|error| self.halt("asking for the consumer groups", &error))?;
+        Ok(listed
+            .groups()
+            .iter()
+            .map(|group| group.name().to_owned())
+            .filter(|name| name.starts_with(prefix))
+            .collect())
+    }
     /// What a group has committed of these partitions; nothing of those where it has committed nothing.
     pub fn positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
         positions(&self.committed, places)

@@ -18,6 +18,8 @@ pub struct Settings {
     pub client: BTreeMap<String, String>,
     /// Beside the live topics: everything but the raw topics has this prefix.
     pub namespace: Option<String>,
+    /// Dead letters have the headers of Kafka Connect beside their own.
+    pub connect_headers: bool,
 }
 
 /// Settings that are ours, with the reason.

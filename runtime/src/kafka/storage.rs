@@ -443,6 +443,21 @@ impl Storage for KafkaStorage {
         }
         Ok(standings)
     }
+    fn discard(&mut self) -> Result<Vec<String>, Halt> {
+        let Some(namespace) = self.settings.namespace.clone() else {
+            return Err(Halt::Refused {
+                what: format!("discarding {}", self.name()),
+                reason: "it is the live log".into(),
+                next: "name a replay: `fastbreak replay list`".into(),
+            });
+        };
+        let prefix = format!("{namespace}.");
+        let topics: Vec<String> =
+            self.topics.keys().filter(|topic| topic.starts_with(&prefix)).cloned().collect();
+        let admin = super::Admin::connect(&self.settings)?;
+        let groups = self.reader()?.groups(&prefix)?;
+        admin.remove(&topics, &groups)
+    }
     fn is_caught_up(&mut self, readers: &[member::Reader]) -> Result<bool, Halt> {
         // Positions before ends: what a commit published is then below the ends, whichever of its readers' positions it moved. The
         // ends are of the uncommitted, since a commit's markers may still be on their way.

@@ -85,7 +85,7 @@ impl Transactions {
                 let letter = if is_letters { record.value.and_then(letters::open) } else { None };
                 if let Some(letter) = &letter {
                     message.payload = Some(&letter.value);
-                    message.headers = Some(letters::headers(letter));
+                    message.headers = Some(letters::headers(letter, self.settings.connect_headers));
                 }
                 while let Err((error, unsent)) = self.producer.send(message) {
                     if error.rdkafka_error_code() != Some(Code::QueueFull) {
