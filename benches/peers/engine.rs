@@ -112,7 +112,7 @@ impl Node for Peer {
             let form = serde_json::to_vec(self.chain.form(player)).unwrap_or_default();
             out.entry((changelog_of(NAME), partition)).or_default().push(&player.to_string(), Some(&form));
         }
-        Ok(Commit { group: self.group(), out, next: std::mem::take(&mut self.next) })
+        Ok(Commit { group: self.group(), out, next: std::mem::take(&mut self.next), ..Commit::default() })
     }
     fn waiting(&self) -> (i64, Vec<Waiting>) {
         (0, Vec::new())

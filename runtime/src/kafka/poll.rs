@@ -161,6 +161,10 @@ impl Poll {
                     Command::Leave => {
                         queues.clear();
                         consumer.unsubscribe();
+                        // A rebalance that was reported and not carried out would keep the consumer from closing.
+                        if let Err(error) = consumer.unassign() {
+                            tracing::debug!(processor = self.processor, %error, "leaving");
+                        }
                         return;
                     }
                 };

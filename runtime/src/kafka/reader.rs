@@ -296,6 +296,11 @@ fn is_passing(error: &KafkaError) -> bool {
             Code::CoordinatorLoadInProgress
                 | Code::NotLeaderForPartition
                 | Code::LeaderNotAvailable
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::OffsetNotAvailable
+                | Code::OperationTimedOut
+                | Code::AllBrokersDown
                 | Code::ReplicaNotAvailable
                 | Code::CoordinatorNotAvailable
                 | Code::NotCoordinator
