@@ -61,6 +61,8 @@ enum Step {
     Fetch,
     /// The node has committed: give the partitions back.
     GiveBack,
+    /// The same, and nothing of the memory stands.
+    LetGo,
     /// Nothing of a commit is durable: hand out what is held once more.
     HandOut,
 }
@@ -144,8 +146,8 @@ impl KafkaMember {
                 self.inbox.command(Command::Assign(positions));
                 Ok(None)
             }
-            Step::GiveBack => {
-                self.stood = self.changelog_ends()?;
+            step @ (Step::GiveBack | Step::LetGo) => {
+                self.stood = if step == Step::GiveBack { self.changelog_ends()? } else { BTreeMap::new() };
                 self.held.clear();
                 self.inbox.command(Command::Unassign);
                 Ok(None)
@@ -209,6 +211,10 @@ impl KafkaMember {
                 drop(state);
                 return Ok(self.rebalance(happened));
             }
+            if state.pending > 0 {
+                drop(inbox.wait(state, self.limits.tick));
+                continue;
+            }
             let quiet = state.newest.map(|newest| newest.elapsed());
             let Some(quiet) = quiet.filter(|_| !state.records.is_empty()) else {
                 self.waiting_since = None;
@@ -244,7 +250,8 @@ impl KafkaMember {
     }
     /// The positions of a commit; those that stand already when it moves none, since the coordinator looks at positions only.
     fn positions(&self, next: &BTreeMap<At, i64>) -> Result<TopicPartitionList, Halt> {
-        let standing = self.committed.iter().next().filter(|_| next.is_empty());
+        let mut held = self.committed.iter().filter(|((_, partition), _)| self.held.contains(partition));
+        let standing = held.next().filter(|_| next.is_empty());
         let moved = next.iter().chain(standing);
         let places: Vec<(Place, i64)> = moved
             .map(|((topic, partition), next)| {
@@ -337,7 +344,9 @@ impl Log for KafkaMember {
             }
             Err(halt) => {
                 if matches!(halt, Halt::Interrupted { .. }) {
-                    self.step = Step::HandOut;
+                    // The memory goes with it, so it must not be taken for what stands.
+                    let is_given_back = matches!(self.step, Step::GiveBack | Step::LetGo);
+                    self.step = if is_given_back { Step::LetGo } else { Step::HandOut };
                 }
                 Err(halt)
             }

@@ -50,6 +50,8 @@ pub struct Inbox {
 pub struct State {
     pub rebalances: VecDeque<Rebalance>,
     pub commands: VecDeque<Command>,
+    /// Commands that are not carried out yet: until then what comes in is of an assignment that is over.
+    pub pending: usize,
     pub records: Vec<(At, Chunk)>,
     pub bytes: usize,
     /// When the oldest of the records came, and the newest.
@@ -78,6 +80,7 @@ impl Inbox {
     pub fn command(&self, command: Command) {
         let mut state = self.lock();
         state.commands.push_back(command);
+        state.pending += 1;
         state.poller.iter().for_each(Thread::unpark);
     }
     /// Lets the poll thread go on after records were taken.
@@ -151,6 +154,7 @@ impl Poll {
         let mut queues: Vec<Queue> = Vec::new();
         loop {
             let commands: Vec<Command> = self.inbox.lock().commands.drain(..).collect();
+            let carried_out = commands.len();
             for command in commands {
                 let done = match command {
                     Command::Assign(positions) => self.assign(consumer, positions).map(|made| queues = made),
@@ -169,6 +173,13 @@ impl Poll {
                     }
                 };
                 done.unwrap_or_else(|halt| self.fail(halt));
+            }
+            if carried_out > 0 {
+                let mut state = self.inbox.lock();
+                state.clear();
+                state.pending -= carried_out;
+                drop(state);
+                self.inbox.wake();
             }
             let any = self.serve(consumer) | self.drain(&mut queues);
             if !any {
