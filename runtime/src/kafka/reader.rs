@@ -38,8 +38,9 @@ pub type Place = (String, i32);
 
 /// Reads by position.
 pub struct Reader {
-    brokers: String,
-    committed: Arc<BaseConsumer<Context>>,
+    settings: Settings,
+    group: String,
+    committed: BaseConsumer<Context>,
     uncommitted: BaseConsumer<Context>,
     context: Context,
 }
@@ -49,8 +50,9 @@ impl Reader {
     pub fn new(settings: &Settings, group: &str) -> Result<Reader, Halt> {
         let context = Context::default();
         Ok(Reader {
-            brokers: settings.brokers.clone(),
-            committed: Arc::new(settings.make(&settings.reader(group, "read_committed"), context.clone())?),
+            settings: settings.clone(),
+            group: group.to_owned(),
+            committed: settings.make(&settings.reader(group, "read_committed"), context.clone())?,
             uncommitted: settings.make(&settings.reader(group, "read_uncommitted"), context.clone())?,
             context,
         })
@@ -60,7 +62,7 @@ impl Reader {
         self.committed.group_metadata()
     }
     pub fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
-        halt(&self.brokers, doing, error, &self.context.complaints)
+        halt(&self.settings.brokers, doing, error, &self.context.complaints)
     }
     fn offsets(
         &self,
@@ -139,19 +141,23 @@ impl Reader {
             return Ok(read);
         }
         let doing = "reading to the end";
+        // A client of its own: one that was assigned before may still have an end in its queues that is none any more.
+        let config = self.settings.reader(&self.group, "read_committed");
+        let client: BaseConsumer<Context> = self.settings.make(&config, self.context.clone())?;
+        let client = Arc::new(client);
         let positions = list(wanted.iter().map(|(place, first, _)| (place, *first)));
         let positions = positions.map_err(|error| self.halt(doing, &error))?;
-        self.committed.assign(&positions).map_err(|error| self.halt(doing, &error))?;
+        client.assign(&positions).map_err(|error| self.halt(doing, &error))?;
         let mut queues = Vec::new();
         for (place, first, high) in wanted {
-            let queue = self.committed.split_partition_queue(&place.0, place.1);
+            let queue = client.split_partition_queue(&place.0, place.1);
             let queue = queue.ok_or_else(|| self.halt(doing, &KafkaError::Subscription(place.0.clone())))?;
             queues.push((place, queue, Chunk::at(first), high, 0_usize));
         }
         let mut last = Instant::now();
         while !queues.is_empty() {
             let mut any = false;
-            if let Some(Err(error)) = self.committed.poll(Duration::ZERO) {
+            if let Some(Err(error)) = client.poll(Duration::ZERO) {
                 self.check(&error)?;
             }
             let mut index = 0;
@@ -201,7 +207,6 @@ impl Reader {
                 return Err(self.halt(doing, &KafkaError::MessageConsumption(Code::OperationTimedOut)));
             }
         }
-        self.committed.unassign().map_err(|error| self.halt(doing, &error))?;
         Ok(read)
     }
     /// Brokers come and go; other errors are the end.
@@ -299,6 +304,8 @@ fn is_passing(error: &KafkaError) -> bool {
                 | Code::FencedLeaderEpoch
                 | Code::UnknownLeaderEpoch
                 | Code::OffsetNotAvailable
+                | Code::UnknownPartition
+                | Code::UnknownTopicOrPartition
                 | Code::OperationTimedOut
                 | Code::AllBrokersDown
                 | Code::ReplicaNotAvailable
