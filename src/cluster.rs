@@ -146,7 +146,7 @@ mod tests {
         for name in &touched {
             assert!(listed.contains_key(name), "{name}");
         }
-        assert_eq!(listed.len(), topics::ALL.len() + 7 + 13);
+        assert_eq!(listed.len(), topics::ALL.len() + 6 + 13);
     }
     #[test]
     fn what_the_predictor_and_the_sink_read_keeps_superseded_rows_for_thirty_days() {

@@ -11,10 +11,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     types::RDKafkaRespErr,
 };
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What librdkafka last complained of: the reason behind a call that only timed out.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +35,6 @@ pub struct Context {
     pub complaints: Complaints,
     /// Where rebalances are reported. They are carried out later, by the member.
     pub rebalances: Option<Arc<Mutex<Vec<Rebalance>>>>,
-    /// The member is gone: what is taken away now is let go at once, or closing would wait for it for ever.
-    pub leaving: Arc<AtomicBool>,
 }
 
 impl ClientContext for Context {
@@ -66,12 +61,6 @@ impl ConsumerContext for Context {
         event: RDKafkaRespErr,
         partitions: &mut TopicPartitionList,
     ) {
-        if self.leaving.load(Ordering::Acquire) {
-            if let Err(error) = consumer.unassign() {
-                tracing::debug!(%error, "leaving");
-            }
-            return;
-        }
         let Some(rebalances) = &self.rebalances else { return };
         let happened = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {

@@ -21,7 +21,7 @@ use rdkafka::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use topics::TopicInfo;
@@ -372,8 +372,12 @@ impl Member for KafkaMember {
 }
 
 impl Drop for KafkaMember {
+    /// Leaves the client as it is instead of closing it: a member under a name keeps its place until its session ends, so closing would
+    /// tell the brokers nothing, and it can wait for ever for a rebalance that is under way.
     fn drop(&mut self) {
-        self.context.leaving.store(true, Ordering::Release);
         self.inbox.command(Command::Leave);
+        if let Some(clients) = self.clients.take() {
+            std::mem::forget(clients.consumer);
+        }
     }
 }

@@ -162,15 +162,7 @@ impl Poll {
                         queues.clear();
                         consumer.unassign().map_err(|error| self.halt(&error))
                     }
-                    Command::Leave => {
-                        queues.clear();
-                        consumer.unsubscribe();
-                        // A rebalance that was reported and not carried out would keep the consumer from closing.
-                        if let Err(error) = consumer.unassign() {
-                            tracing::debug!(processor = self.processor, %error, "leaving");
-                        }
-                        return;
-                    }
+                    Command::Leave => return,
                 };
                 done.unwrap_or_else(|halt| self.fail(halt));
             }
