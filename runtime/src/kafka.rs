@@ -9,6 +9,7 @@
 pub mod admin;
 mod client;
 mod letters;
+mod log_id;
 mod member;
 mod poll;
 mod reader;

@@ -119,7 +119,7 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         | Code::GroupAuthorizationFailed
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed => {
-            refused("give this user the right (docs/kafka.md lists them), then `fastbreak check`")
+            refused("give this user the right (docs/kafka-client.md lists them), then `fastbreak check`")
         }
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
             refused("`fastbreak topics apply` makes what is missing")

@@ -7,6 +7,7 @@
 use super::{
     admin::Admin,
     client::{Context, halt},
+    log_id::{LOG_ID, uniquely, without},
     member::KafkaMember,
     reader::{CALL, Place, Reader},
     settings::Settings,
@@ -35,8 +36,6 @@ use topics::Policy;
 
 /// The group of those who only look.
 const LOOKER: &str = "fastbreak-looker";
-/// Keys of the records that name a log.
-const LOG_ID: &str = "log-id/";
 
 /// A cluster, as a process is connected to it.
 pub struct KafkaStorage {
@@ -479,22 +478,4 @@ impl Storage for KafkaStorage {
         let left = self.read_places(&behind, usize::MAX)?;
         Ok(left.into_values().flatten().all(|chunk| chunk.is_empty()))
     }
-}
-
-/// A chunk without the records whose keys start so.
-fn without(chunk: Chunk, prefix: &str) -> Result<Chunk, Halt> {
-    let mut rest = Chunk::at(chunk.base());
-    for record in chunk.records() {
-        let record = record?;
-        if !record.key.starts_with(prefix) {
-            rest.push_at(record.offset, record.key, record.value);
-        }
-    }
-    Ok(Chunk::from_parts(chunk.base(), chunk.next(), rest.len(), rest.bytes().to_vec()))
-}
-
-/// Not secret, only unlike any other.
-fn uniquely() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
 }
