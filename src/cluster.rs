@@ -1,6 +1,6 @@
-//! The topics of this topology as a cluster shall have them, and what is said when it does not.
+//! The topics of this topology as a cluster shall have them, and those of a replay's namespace.
 //!
-//! Invariant: every topic that any processor, the sink or ingest reads or writes is listed, once; nothing here makes one unasked.
+//! Invariant: every topic that any processor, the sink or ingest reads or writes is listed, once; only a replay's own are made unasked.
 //! Not here: the plan and its settings (crate `topics`), the client (`runtime::kafka::Admin`).
 use crate::{config::Config, ingest, topology};
 use processors::predictor::Predictor;
@@ -55,20 +55,6 @@ pub fn groups(settings: &Settings) -> Vec<String> {
         .chain([topology::SINK.to_owned()])
         .map(|g| settings.group(&g))
         .collect()
-}
-
-/// Refuses to run on a cluster that lacks topics, or has them in another number of partitions.
-pub fn demand(config: &Config, settings: &Settings) -> Result<(), Halt> {
-    let missing = Admin::connect(settings)?.missing(&specs(config, Some(settings)))?;
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(Halt::Refused {
-            what: format!("running on {}", settings.brokers),
-            reason: few(&missing),
-            next: "`fastbreak topics plan` shows what there should be, `fastbreak topics apply` makes it"
-                .into(),
-        }),
-    }
 }
 
 /// Makes the topics of a replay's namespace that are not there yet: they are the replay's own, and nobody else reads them.

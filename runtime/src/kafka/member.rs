@@ -125,6 +125,11 @@ impl KafkaMember {
     fn changelog(&self, partition: i32) -> Place {
         (self.storage.settings().topic(&changelog_of(self.reader.name)).into_owned(), partition)
     }
+    /// This partition of all inputs.
+    fn inputs_in(&self, partition: i32) -> Vec<Place> {
+        let settings = self.storage.settings();
+        self.reader.inputs.iter().map(|t| (settings.topic(t.name).into_owned(), partition)).collect()
+    }
     /// Where the changelogs of what is held end.
     fn changelog_ends(&self) -> Result<BTreeMap<i32, i64>, Halt> {
         if !self.reader.is_view {
@@ -272,12 +277,7 @@ impl KafkaMember {
     /// Whether what is held in memory of a partition is what a fresh start would make.
     fn stands(&mut self, partition: i32) -> Result<bool, Halt> {
         let Some(end) = self.stood.remove(&partition) else { return Ok(false) };
-        let places: Vec<Place> = self
-            .reader
-            .inputs
-            .iter()
-            .map(|t| (self.storage.settings().topic(t.name).into_owned(), partition))
-            .collect();
+        let places = self.inputs_in(partition);
         let committed = self.committed_positions(&places)?;
         let same = self.reader.inputs.iter().zip(&places).all(|(topic, place)| {
             self.committed.get(&(topic.name, partition)).copied().unwrap_or(0)
@@ -313,12 +313,7 @@ impl Log for KafkaMember {
         if self.stands(partition)? {
             return Ok(None);
         }
-        let places: Vec<Place> = self
-            .reader
-            .inputs
-            .iter()
-            .map(|t| (self.storage.settings().topic(t.name).into_owned(), partition))
-            .collect();
+        let places = self.inputs_in(partition);
         let committed = self.committed_positions(&places)?;
         let restored = self.storage.restore_from(&self.reader, partition, &committed)?;
         for (topic, next) in &restored.next {
