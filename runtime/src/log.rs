@@ -201,12 +201,12 @@ pub fn run(node: &mut dyn Node, member: &mut dyn Member) -> Result<(), Halt> {
             Wake::Failed(halt) => return Err(halt),
         }
         match commit(node, member) {
-            Err(Halt::Interrupted { reason, .. }) if !last => {
-                tracing::warn!(
-                    processor = node.name(),
-                    reason,
-                    "nothing of a commit is durable, doing it again"
-                );
+            Err(Halt::Interrupted { reason, .. }) => {
+                let then = match last {
+                    true => "nothing of the last commit is durable; whoever reads next does it again",
+                    false => "nothing of a commit is durable, doing it again",
+                };
+                tracing::warn!(processor = node.name(), reason, "{then}");
                 forget(node, &mut held);
             }
             committed => committed?,

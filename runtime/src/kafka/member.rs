@@ -168,6 +168,11 @@ impl KafkaMember {
                 self.inbox.command(Command::Unassign);
                 self.inbox.lock().clear();
                 self.stood.clear();
+                if self.signals.is_stopping() || !self.inbox.lock().rebalances.is_empty() {
+                    // What is held here is over: whatever was done again in its generation would be refused again.
+                    self.held.clear();
+                    return Ok(None);
+                }
                 self.step = Step::Fetch;
                 Ok(Some(Wake::Assigned(self.held.iter().copied().collect())))
             }

@@ -141,6 +141,11 @@ impl Transactions {
                 Halt::Unreachable { reason, .. } => {
                     Halt::Interrupted { processor: self.owner.clone(), reason }
                 }
+                // After a lost session this instance joins again under its own name, which fences its own older generation.
+                // When it was another process, the consumer says so by an error that ends it.
+                Halt::Fenced { reason, .. } if code == Code::FencedInstanceId => {
+                    Halt::Interrupted { processor: self.owner.clone(), reason }
+                }
                 said => said,
             },
         }
