@@ -4,8 +4,8 @@
 //! an unknown (source, feed) is a dead letter, never a success.
 //! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again adds nothing. Every line
 //! ends as new, known or dead.
-//! Not here: decoding of payloads (the loaders).
-use anyhow::{Context, Result};
+//! Not here: decoding of payloads (the loaders), reading of files (`lines`).
+use anyhow::Result;
 use runtime::{Chunk, Commit, Storage, log::RawRecord};
 use schemas::{
     Instant,
@@ -14,10 +14,6 @@ use schemas::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::Path,
-};
 use topics::{partition_of, raw_topic};
 
 /// The topic of lines that could not be routed.
@@ -134,7 +130,11 @@ impl<'a> Ingest<'a> {
         }
         if self.bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
     }
-    fn flush(&mut self) -> Result<()> {
+    /// Commits what was read.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.events.is_empty() && self.dead.is_empty() {
+            return Ok(());
+        }
         let mut extra = Commit::default();
         for (key, letter) in self.dead.drain(..) {
             let chunk: &mut Chunk = extra.out.entry((DEAD_LETTERS.to_owned(), 0)).or_default();
@@ -152,27 +152,4 @@ impl<'a> Ingest<'a> {
         self.flush()?;
         Ok(self.total)
     }
-}
-
-/// Opens a file of lines, `.zst` or plain, or `-` for standard input; `tick` is told the bytes read from it.
-pub fn open(path: &Path, tick: impl Fn(u64) + Send + 'static) -> Result<Box<dyn BufRead>> {
-    struct Counted<R, F>(R, F);
-    impl<R: Read, F: Fn(u64)> Read for Counted<R, F> {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let n = self.0.read(buffer)?;
-            (self.1)(n as u64);
-            Ok(n)
-        }
-    }
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(Counted(std::io::stdin().lock(), tick))));
-    }
-    let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let counted = Counted(file, tick);
-    if path.extension().is_some_and(|extension| extension == "zst") {
-        let decoder =
-            zstd::Decoder::new(counted).with_context(|| format!("reading {} as zstd", path.display()))?;
-        return Ok(Box::new(BufReader::with_capacity(1 << 20, decoder)));
-    }
-    Ok(Box::new(BufReader::with_capacity(1 << 20, counted)))
 }

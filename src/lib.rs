@@ -9,6 +9,7 @@ pub mod console;
 pub mod dead_letters;
 pub mod ingest;
 pub mod lag;
+pub mod lines;
 mod maps;
 pub mod pipeline;
 pub mod reading;

@@ -74,7 +74,7 @@ pub enum Halt {
     Damaged(#[from] Damaged),
     #[error("the log {path}: {reason}; {next}")]
     Log { path: String, reason: String, next: String },
-    #[error("{processor}'s work was interrupted: {reason}; nothing of it is durable and it is done again")]
+    #[error("{processor}'s work was interrupted: {reason}; it goes on from what is durable")]
     Interrupted { processor: String, reason: String },
     #[error("{processor} was fenced: {reason}\nnext: {next}")]
     Fenced { processor: String, reason: String, next: String },
@@ -103,7 +103,8 @@ pub trait Log {
     /// What a partition's memory is made from; `None` when this instance held it before and nobody has written since, so that what it
     /// holds stands.
     fn restore(&mut self, partition: i32) -> Result<Option<Restored>, Halt>;
-    /// Makes a micro-batch durable. After [`Halt::Interrupted`] nothing of it is, and the member hands its partitions out again.
+    /// Makes a micro-batch durable. After [`Halt::Interrupted`] all of it is or nothing, and the member hands its
+    /// partitions out again, to go on from what is.
     fn commit(&mut self, commit: Commit) -> Result<(), Halt>;
 }
 
@@ -203,8 +204,10 @@ pub fn run(node: &mut dyn Node, member: &mut dyn Member) -> Result<(), Halt> {
         match commit(node, member) {
             Err(Halt::Interrupted { reason, .. }) => {
                 let then = match last {
-                    true => "nothing of the last commit is durable; whoever reads next does it again",
-                    false => "nothing of a commit is durable, doing it again",
+                    true => {
+                        "the last commit was not confirmed; whoever reads next goes on from what is durable"
+                    }
+                    false => "a commit was not confirmed, going on from what is durable",
                 };
                 tracing::warn!(processor = node.name(), reason, "{then}");
                 forget(node, &mut held);

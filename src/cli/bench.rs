@@ -2,16 +2,15 @@
 //!
 //! Each stage reads all that is new of its inputs and commits once, so the figures are those of catching up.
 use super::{Ended, Output, output};
-use crate::{ingest, topology};
-use anyhow::{Context, Result};
+use crate::{ingest, lines::Lines, topology};
+use anyhow::Result;
 use processors::predictor::Predictor;
 use runtime::{Chunk, Node, Restored};
 use schemas::wire::Encoder;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
-    io::BufRead,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Instant,
 };
 use topics::{partition_of, raw_topic};
@@ -77,7 +76,7 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
     };
     for (n, file) in batches.into_iter().enumerate() {
         let (name, lines) = match file {
-            Some(path) => (path.display().to_string(), lines(&path)?),
+            Some(path) => (path.display().to_string(), Lines::read(&path)?),
             None => {
                 let season = simulator::Season::new(n as u64 + 1, 2018 + n as i16);
                 (
@@ -141,11 +140,6 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
         output::table(["batch", "stage", "records", "rows", "s", "µs/record", "records/s", "× first"], rows)
     })?;
     Ok(Ended::Done)
-}
-
-fn lines(path: &Path) -> Result<Vec<String>> {
-    let reader = ingest::open(path, |_| {})?;
-    reader.lines().map(|line| line.with_context(|| format!("reading {}", path.display()))).collect()
 }
 
 fn append(memory: &mut Memory, lines: &[String]) -> Result<i64> {

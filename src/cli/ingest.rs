@@ -2,11 +2,12 @@
 use super::{Ended, Output, output};
 use crate::{
     config::Config,
-    ingest::{DEAD_LETTERS, Ingest, Ingested, open},
+    ingest::{DEAD_LETTERS, Ingest, Ingested},
+    lines::{Lines, Next},
 };
 use anyhow::{Context, Result};
 use serde::Serialize;
-use std::{io::BufRead, path::PathBuf};
+use std::path::PathBuf;
 
 #[derive(Serialize)]
 struct Report {
@@ -23,21 +24,20 @@ pub fn ingest(config: &Config, files: &[PathBuf], output: Output) -> Result<Ende
         let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
         let bar = output::bar(size, "ingest");
         let ticked = bar.clone();
-        let mut reader = open(path, move |bytes| ticked.inc(bytes))?;
+        let mut lines = Lines::open(path, move |bytes| ticked.inc(bytes))?;
         let origin = path.display().to_string();
         let mut ingest = Ingest::new(log.as_mut());
-        let (mut line, mut number) = (Vec::new(), 0);
+        let mut number = 0;
         loop {
-            line.clear();
-            if reader
-                .read_until(b'\n', &mut line)
-                .with_context(|| format!("reading {origin} after line {number}"))?
-                == 0
-            {
-                break;
+            match lines.advance().with_context(|| format!("reading {origin} after line {number}"))? {
+                Next::Line(line) => {
+                    number += 1;
+                    ingest.line(&origin, number, line)?;
+                }
+                // What a scraper has just written does not wait for what it writes next.
+                Next::Silent => ingest.flush()?,
+                Next::End => break,
             }
-            number += 1;
-            ingest.line(&origin, number, &line)?;
         }
         total.add(ingest.finish()?);
         bar.finish_and_clear();

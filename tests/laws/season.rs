@@ -12,7 +12,7 @@ use crate::{
     streams::assert_same,
 };
 use schemas::raw::RawEvent;
-use std::{io::BufRead, path::Path};
+use std::path::Path;
 
 fn season(name: &str) -> Option<Vec<RawEvent>> {
     let path = format!("../shared/data/events/{name}.jsonl.zst");
@@ -21,9 +21,9 @@ fn season(name: &str) -> Option<Vec<RawEvent>> {
         eprintln!("skipped: the recorded season is not at {}", path.display());
         return None;
     }
-    let lines = fastbreak::ingest::open(&path, |_| {}).unwrap().lines();
+    let lines = fastbreak::lines::Lines::read(&path).unwrap();
     let mut events: Vec<RawEvent> =
-        lines.map(|line| fastbreak::ingest::parse(&line.unwrap()).unwrap()).collect();
+        lines.iter().map(|line| fastbreak::ingest::parse(line).unwrap()).collect();
     events.sort_by_key(|event| event.fetched_at);
     Some(events)
 }

@@ -63,7 +63,7 @@ enum Step {
     GiveBack,
     /// The same, and nothing of the memory stands.
     LetGo,
-    /// Nothing of a commit is durable: hand out what is held once more.
+    /// A commit was not confirmed: hand out what is held once more.
     HandOut,
 }
 

@@ -1,6 +1,6 @@
 //! Commits: everything of a micro-batch in one transaction.
 //!
-//! Invariant: after an error nothing of the transaction is durable; positions are part of every transaction, so that the group's
+//! Invariant: a transaction is durable as a whole or not at all; positions are part of every transaction, so that the group's
 //! coordinator refuses one from a member whose generation is over.
 //! Not here: what is in a commit.
 use super::{
@@ -58,14 +58,15 @@ impl Transactions {
     /// Writes records and positions, all or nothing.
     ///
     /// # Errors
-    /// `Halt::Interrupted` when it was aborted and may be done again from the committed positions; any other halt is the end.
+    /// `Halt::Interrupted` when it was aborted, or was ended without an answer: what is durable is known after the next
+    /// [`Transactions::begin_life`]. Any other halt is the end.
     pub fn commit(
         &self,
         out: &BTreeMap<(String, i32), Chunk>,
         positions: Option<Positions<'_>>,
     ) -> Result<(), Halt> {
-        self.producer.begin_transaction().map_err(|error| self.halt(&error))?;
-        let sent = self.send(out).and_then(|()| {
+        let sent = self.producer.begin_transaction().and_then(|()| {
+            self.send(out)?;
             self.flush()?;
             if let Some((list, generation)) = positions {
                 self.repeat(|| self.producer.send_offsets_to_transaction(list, generation, STEP))?;
@@ -133,7 +134,14 @@ impl Transactions {
         let said = classify(&self.settings.brokers, &self.owner, code, &describe(error));
         match self.repeat(|| self.producer.abort_transaction(STEP)) {
             Err(aborting) if is_fatal || is_final(&aborting) => match said {
-                Halt::Unreachable { .. } => self.halt(&aborting),
+                Halt::Unreachable { .. } => match self.halt(&aborting) {
+                    // The coordinator knows of no such transaction: a restarted broker ended it, or committed it and could not say
+                    // so. The next life of this owner settles which.
+                    Halt::Unreachable { reason, .. } => {
+                        Halt::Interrupted { processor: self.owner.clone(), reason }
+                    }
+                    said => said,
+                },
                 said => said,
             },
             Err(aborting) => self.halt(&aborting),
