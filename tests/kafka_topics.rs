@@ -1,48 +1,8 @@
 //! Topics as code and dead letters on a real broker, which is started here; skipped with the reason where it cannot be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
-use common::{Fastbreak, text};
+use common::{Fastbreak, broker::Broker, text};
 use serde_json::Value;
-use std::{path::Path, process::Command};
-
-/// Apache Kafka by `tests/kafka/broker`, stopped when dropped.
-struct Broker {
-    data: tempfile::TempDir,
-    bootstrap: String,
-}
-fn script() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker")
-}
-impl Broker {
-    fn start(arguments: &[&str]) -> Option<Broker> {
-        for tool in ["java", "mvn", "python3"] {
-            if Command::new(tool).arg("--version").output().is_err() {
-                eprintln!("skipped: there is no {tool} to start a broker with");
-                return None;
-            }
-        }
-        let data = tempfile::tempdir().unwrap();
-        let mut command = Command::new(script());
-        command.args(["start", "--data"]).arg(data.path().join("kafka")).args(arguments);
-        let started = command.output().unwrap();
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-        let bootstrap = String::from_utf8(started.stdout).unwrap().trim().to_owned();
-        Some(Broker { data, bootstrap })
-    }
-    fn tool(&self, arguments: &[&str]) {
-        let done = Command::new(script())
-            .args(["tool", arguments[0], "--bootstrap-server", &self.bootstrap])
-            .args(&arguments[1..])
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-}
-impl Drop for Broker {
-    fn drop(&mut self) {
-        drop(Command::new(script()).args(["stop", "--data"]).arg(self.data.path().join("kafka")).output());
-    }
-}
 
 /// The binary on a broker: its exit code and its answer.
 fn on(run: &Fastbreak, broker: &Broker, arguments: &[&str]) -> (i32, Value, String) {

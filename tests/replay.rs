@@ -3,7 +3,7 @@
 //! What differs is also found by SQL over both warehouses, which knows nothing of how the verb compares.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
-use common::{Chance, Fastbreak, season, text};
+use common::{Chance, Fastbreak, middle, replay_arguments, season, text};
 use fastbreak::{config::Config, reading, replay, storage, topology};
 use processors::{
     loader::{self, Sighting},
@@ -26,17 +26,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The days of the middle of what the live warehouse has.
-fn middle(live: &Fastbreak) -> (String, String) {
-    let db = Connection::open(live.folder.path().join("warehouse.db")).unwrap();
-    let mut days =
-        db.prepare("SELECT DISTINCT game_date FROM player_slate WHERE deleted = 0 ORDER BY 1").unwrap();
-    let days: Vec<String> = days.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    (days[days.len() / 3].clone(), days[2 * days.len() / 3].clone())
-}
-fn replay_arguments<'a>((from, to): &'a (String, String), name: &'a str) -> [&'a str; 8] {
-    ["replay", "run", "--from", from, "--to", to, "--namespace", name]
-}
 fn code_and_json(ended: &Ended) -> (Option<i32>, Value) {
     let stderr = String::from_utf8_lossy(&ended.stderr);
     let json = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("no JSON: {stderr}"));

@@ -1,5 +1,7 @@
 //! What the process tests share: the binary, a folder of its own, its answers as JSON.
 #![allow(dead_code, clippy::expect_used)]
+pub mod broker;
+use rusqlite::Connection;
 use serde_json::Value;
 use std::{
     io::Write,
@@ -12,15 +14,18 @@ pub struct Fastbreak {
     pub folder: tempfile::TempDir,
     /// The address of a schema registry, if any.
     pub registry: Option<String>,
+    /// The brokers of its log; none: the embedded one.
+    pub brokers: Option<String>,
 }
 impl Fastbreak {
     pub fn new() -> Self {
-        Fastbreak { folder: tempfile::tempdir().expect("a folder"), registry: None }
+        Fastbreak { folder: tempfile::tempdir().expect("a folder"), registry: None, brokers: None }
     }
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastbreak"));
         command.arg("--data").arg(self.folder.path()).args(["--output", "json"]).args(arguments);
         command.stdin(Stdio::null()).envs(self.registry.iter().map(|url| ("FASTBREAK_REGISTRY", url)));
+        command.envs(self.brokers.iter().map(|list| ("FASTBREAK_BROKERS", list)));
         command
     }
     pub fn run(&self, arguments: &[&str]) -> Output {
@@ -65,6 +70,19 @@ impl Fastbreak {
 
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
+}
+
+/// The days of the middle of what a live warehouse has.
+pub fn middle(live: &Fastbreak) -> (String, String) {
+    let db = Connection::open(live.folder.path().join("warehouse.db")).expect("a warehouse");
+    let days = "SELECT DISTINCT game_date FROM player_slate WHERE deleted = 0 ORDER BY 1";
+    let mut days = db.prepare(days).expect("its slate");
+    let days: Vec<String> =
+        days.query_map([], |row| row.get(0)).expect("days").map(|day| day.expect("a day")).collect();
+    (days[days.len() / 3].clone(), days[2 * days.len() / 3].clone())
+}
+pub fn replay_arguments<'a>((from, to): &'a (String, String), name: &'a str) -> [&'a str; 8] {
+    ["replay", "run", "--from", from, "--to", to, "--namespace", name]
 }
 
 /// The lines of a season: a real one when the variable names a file, else a small simulated one with every fault.
