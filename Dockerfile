@@ -1,12 +1,14 @@
-# Fastbreak on the embedded log, as an unprivileged user; the log and the warehouse live in the volume /data.
+# Fastbreak as an unprivileged user, with TLS to Kafka; the log and the warehouse live in the volume /data.
 FROM rust:1.95-slim-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends g++ make perl pkg-config libssl-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin fastbreak && cp target/release/fastbreak /usr/local/bin/fastbreak
+    cargo build --release --locked --features tls --bin fastbreak && cp target/release/fastbreak /usr/local/bin/fastbreak
 
 FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends libssl3 ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --no-create-home fastbreak && install -d -o fastbreak -g fastbreak /data
 COPY --from=build /usr/local/bin/fastbreak /usr/local/bin/fastbreak
 COPY LICENSE /usr/share/doc/fastbreak/LICENSE

@@ -88,7 +88,7 @@ pub fn lint(config: &Config) -> Vec<String> {
     for node in &nodes {
         let inputs = node.inputs();
         for input in &inputs {
-            if !input.name.starts_with("raw.") && !written.contains(&input.name) {
+            if !topics::is_raw(input.name) && !written.contains(&input.name) {
                 wrong.push(format!("{} reads {}, which nobody upstream writes", node.name(), input.name));
             }
             if input.partitions != widest(&inputs) {
@@ -152,6 +152,6 @@ mod tests {
         let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
         let settings = Settings { namespace: Some("january".into()), ..Settings::default() };
         let names: Vec<String> = specs(&config, Some(&settings)).into_iter().map(|spec| spec.name).collect();
-        assert!(names.iter().all(|name| name.starts_with("january.") || name.starts_with("raw.")));
+        assert!(names.iter().all(|name| name.starts_with("january.") || topics::is_raw(name)));
     }
 }

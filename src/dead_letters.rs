@@ -137,7 +137,7 @@ pub struct Redriven {
 /// Puts letters back.
 pub fn redrive(log: &mut dyn Storage, stage: &str, pending: Pending) -> Result<Redriven> {
     let topic = dead_letters_of(stage);
-    let table = pending.letters().find(|letter| stage != ingest::STAGE && !letter.origin.starts_with("raw."));
+    let table = pending.letters().find(|letter| stage != ingest::STAGE && !topics::is_raw(&letter.origin));
     if let Some(letter) = table {
         let refused = Halt::Refused {
             what: format!("putting back what {stage} rejected"),
@@ -279,18 +279,9 @@ mod tests {
 
     fn letter(offset: i64) -> Found {
         let letter = DeadLetter {
-            code: RejectCode::BadRow,
-            reason: String::new(),
-            raw: None,
-            fetched_at: None,
             origin: "raw.odds.v1".into(),
-            partition: 0,
             offset,
-            value: Vec::new(),
-            stage: String::new(),
-            key: String::new(),
-            version: 0,
-            replays: 0,
+            ..DeadLetter::new(RejectCode::BadRow, String::new())
         };
         Found { partition: 0, offset, letter }
     }

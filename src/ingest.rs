@@ -82,18 +82,11 @@ pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawRecord> {
 
 fn letter(code: RejectCode, reason: String, origin: &str, number: u64, line: &[u8]) -> DeadLetter {
     DeadLetter {
-        code,
-        reason,
-        raw: None,
-        fetched_at: None,
         origin: origin.to_owned(),
-        partition: 0,
         offset: number as i64,
         value: line.to_vec(),
         stage: STAGE.to_owned(),
-        key: String::new(),
-        version: 0,
-        replays: 0,
+        ..DeadLetter::new(code, reason)
     }
 }
 

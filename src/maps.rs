@@ -24,19 +24,12 @@ impl Map for Loader {
     }
     fn step(&self, raw: RawEvent) -> Step<Sighting> {
         let letter = |code, reason, value: Vec<u8>| DeadLetter {
-            code,
-            reason,
             raw: Some(raw.id),
             fetched_at: Some(raw.fetched_at),
             value,
             replays: raw.replays,
             // The engine says where it was read and by whom.
-            origin: String::new(),
-            partition: 0,
-            offset: 0,
-            stage: String::new(),
-            key: String::new(),
-            version: 0,
+            ..DeadLetter::new(code, reason)
         };
         match loader::load(&raw) {
             Ok(loaded) => Step {

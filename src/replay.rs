@@ -220,10 +220,6 @@ pub struct Reach {
     pub derived: Part,
 }
 
-fn is_raw(topic: &str) -> bool {
-    topic.starts_with("raw.")
-}
-
 /// How far a replay's readers are.
 pub fn reach(log: &mut dyn Storage, readers: &[Reader]) -> Result<Reach> {
     let ends = log.ends()?;
@@ -231,7 +227,7 @@ pub fn reach(log: &mut dyn Storage, readers: &[Reader]) -> Result<Reach> {
     for reader in readers {
         let positions = log.positions(&reader.group)?;
         for (at, end) in ends.iter().filter(|((topic, _), _)| reader.inputs.iter().any(|i| i.name == topic)) {
-            let part = if is_raw(&at.0) { &mut reach.raw } else { &mut reach.derived };
+            let part = if topics::is_raw(&at.0) { &mut reach.raw } else { &mut reach.derived };
             part.of += end;
             part.read += positions.get(at).copied().unwrap_or(0).min(*end);
         }
@@ -245,7 +241,7 @@ pub fn event_time(log: &mut dyn Storage, readers: &[Reader]) -> Result<Option<In
     let mut oldest: Option<Instant> = None;
     for reader in readers {
         let positions = log.positions(&reader.group)?;
-        for input in reader.inputs.iter().filter(|input| is_raw(input.name)) {
+        for input in reader.inputs.iter().filter(|input| topics::is_raw(input.name)) {
             for partition in 0..input.partitions {
                 let at = (input.name.to_owned(), partition);
                 let next = positions.get(&at).copied().unwrap_or(0);
@@ -286,7 +282,7 @@ pub fn standing(config: &Config, replay: &Replay) -> Result<Standing> {
     let mut behind = BTreeMap::new();
     for (ours, theirs) in readers.iter().zip(&of_live) {
         let (ours, theirs) = (log.positions(&ours.group)?, live.positions(&theirs.group)?);
-        for (at, next) in theirs.into_iter().filter(|((topic, _), _)| is_raw(topic)) {
+        for (at, next) in theirs.into_iter().filter(|((topic, _), _)| topics::is_raw(topic)) {
             let missing = next - ours.get(&at).copied().unwrap_or(0);
             if missing > 0 {
                 *behind.entry(at.0).or_default() += missing;
@@ -295,7 +291,7 @@ pub fn standing(config: &Config, replay: &Replay) -> Result<Standing> {
     }
     let reach = reach(log.as_mut(), &readers)?;
     let mut downstream = readers;
-    downstream.iter_mut().for_each(|reader| reader.inputs.retain(|input| !is_raw(input.name)));
+    downstream.iter_mut().for_each(|reader| reader.inputs.retain(|input| !topics::is_raw(input.name)));
     Ok(Standing {
         reach,
         caught_up: log.is_caught_up(&downstream)?,

@@ -314,18 +314,13 @@ fn dead_letter(record: &sinks::Record, reason: &str) -> Result<DeadLetter> {
         Change::PlayerGame(_, event) => event.as_ref().map(wire::encode),
     };
     Ok(DeadLetter {
-        code: RejectCode::BadRow,
-        reason: reason.to_owned(),
-        raw: None,
-        fetched_at: None,
         origin: record.at.input.topic().to_owned(),
         partition: record.at.partition,
         offset: record.at.offset,
         value: value.transpose()?.unwrap_or_default(),
         stage: SINK.to_owned(),
         key: record.change.id().to_string(),
-        version: 0,
-        replays: 0,
+        ..DeadLetter::new(RejectCode::BadRow, reason.to_owned())
     })
 }
 

@@ -226,6 +226,25 @@ pub struct DeadLetter {
     #[serde(default)]
     pub replays: i32,
 }
+impl DeadLetter {
+    /// A letter that does not say yet where it was read, by whom, and what its bytes are.
+    pub const fn new(code: RejectCode, reason: String) -> DeadLetter {
+        DeadLetter {
+            code,
+            reason,
+            raw: None,
+            fetched_at: None,
+            origin: String::new(),
+            partition: 0,
+            offset: 0,
+            value: Vec::new(),
+            stage: String::new(),
+            key: String::new(),
+            version: 0,
+            replays: 0,
+        }
+    }
+}
 
 /// Serde's default turns bytes into a sequence of numbers; Avro has a type for them.
 mod bytes {

@@ -115,7 +115,13 @@ fn kafka(config: &Config, settings: &Settings, lines: &mut Vec<Line>) -> bool {
             return false;
         }
     };
-    lines.push(Line::of(format!("{brokers}: cluster {id}, {many} of them"), Ok(())));
+    let replicas = match many {
+        1 | 2 => {
+            " (a broker that is stopped in a commit can leave it open; three are safe: docs/kafka-brokers.md)"
+        }
+        _ => "",
+    };
+    lines.push(Line::of(format!("{brokers}: cluster {id}, {many} of them{replicas}"), Ok(())));
     let specs = cluster::specs(config, Some(settings));
     let missing = match admin.missing(&specs) {
         Ok(missing) => missing,

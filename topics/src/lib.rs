@@ -118,6 +118,11 @@ pub const fn raw_topic(feed: Feed) -> &'static Topic<RawEvent> {
     }
 }
 
+/// Whether a topic, as we call it, is one of raw events: those that others may produce to, and that a replay shares with what is live.
+pub fn is_raw(topic: &str) -> bool {
+    topic.starts_with("raw.")
+}
+
 /// The partition of a record key: FNV-1a over the part before the first '/', modulo the count.
 pub fn partition_of(key: &str, partitions: i32) -> i32 {
     let part = key.split('/').next().unwrap_or(key);

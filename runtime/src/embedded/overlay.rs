@@ -19,10 +19,6 @@ pub(super) struct Live {
     added: i64,
 }
 
-fn is_raw(topic: &str) -> bool {
-    topic.starts_with("raw.")
-}
-
 impl EmbeddedLog {
     /// Opens the log in a folder, which reads the raw topics of the one in `live`. It keeps to the log that it began with.
     pub fn open_beside(folder: &Path, live: &Path) -> Result<Self, Halt> {
@@ -71,10 +67,10 @@ impl EmbeddedLog {
     }
     /// The log that a topic is read from when it is not this one.
     pub(super) fn live_of(&mut self, topic: &str) -> Option<&mut EmbeddedLog> {
-        self.live.as_mut().filter(|_| is_raw(topic)).map(|live| &mut live.log)
+        self.live.as_mut().filter(|_| topics::is_raw(topic)).map(|live| &mut live.log)
     }
     fn raw_ends(&self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
-        Ok(self.ends()?.into_iter().filter(|((topic, _), _)| is_raw(topic)).collect())
+        Ok(self.ends()?.into_iter().filter(|((topic, _), _)| topics::is_raw(topic)).collect())
     }
     /// Whether these readers have committed having read the live log's raw topics to where they are taken to end.
     pub(super) fn has_read_live(&self, readers: &[Reader]) -> Result<bool, Halt> {
@@ -93,7 +89,7 @@ impl EmbeddedLog {
     /// anything was.
     pub(super) fn extend(&mut self, readers: &[Reader]) -> Result<bool, Halt> {
         let Some(live) = &mut self.live else { return Ok(false) };
-        if !readers.iter().flat_map(|reader| &reader.inputs).any(|input| is_raw(input.name)) {
+        if !readers.iter().flat_map(|reader| &reader.inputs).any(|input| topics::is_raw(input.name)) {
             return Ok(false);
         }
         let ends = live.log.raw_ends()?;

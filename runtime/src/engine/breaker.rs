@@ -73,18 +73,10 @@ mod tests {
         }
         fn step(&self, raw: RawEvent) -> Step<()> {
             let letter = |code| DeadLetter {
-                code,
-                reason: format!("{} is {}", raw.key, raw.payload),
                 raw: Some(raw.id),
                 fetched_at: Some(raw.fetched_at),
-                origin: String::new(),
-                partition: 0,
-                offset: 0,
-                value: Vec::new(),
-                stage: String::new(),
-                key: String::new(),
-                version: 0,
                 replays: raw.replays,
+                ..DeadLetter::new(code, format!("{} is {}", raw.key, raw.payload))
             };
             match raw.payload.as_str() {
                 "bad" => {
@@ -145,6 +137,33 @@ mod tests {
         assert_eq!((whole.stage.as_str(), whole.key.as_str(), whole.version), ("picky", "1", 3));
         assert_eq!((whole.origin.as_str(), whole.offset), ("raw.schedules.v1", 1));
         assert!(row.value.is_empty(), "a bad row keeps its own text");
+    }
+    #[test]
+    fn what_is_no_event_is_kept_in_the_dead_letters_and_an_unknown_schema_stops() {
+        let mut chunk = Chunk::at(0);
+        let known = event(0, "good");
+        let cut = &known[..known.len() - 3];
+        chunk.push("0", Some(&known));
+        chunk.push("1", Some(b"hello"));
+        chunk.push("2", Some(cut));
+        chunk.push("3", None);
+        let mut picky = node(Breaker::default());
+        let raw = topics::RAW_SCHEDULES.info.name;
+        picky.push(raw, 0, &chunk).unwrap();
+        let commit = picky.take().unwrap();
+        let letters = &commit.out[&(dead_letters_of("picky"), 0)];
+        let letters: Vec<DeadLetter> =
+            letters.records().map(|r| wire::decode(r.unwrap().value.unwrap()).unwrap()).collect();
+        let values: Vec<&[u8]> = letters.iter().map(|letter| letter.value.as_slice()).collect();
+        assert_eq!(values, [b"hello", cut, b""]);
+        assert!(letters.iter().all(|letter| letter.code == RejectCode::BadEnvelope && letter.raw.is_none()));
+
+        let mut unknown = known;
+        unknown[1..5].copy_from_slice(&[9, 9, 9, 9]);
+        let mut chunk = Chunk::at(4);
+        chunk.push("4", Some(&unknown));
+        let halt = picky.push(raw, 0, &chunk).unwrap_err().to_string();
+        assert!(halt.contains("raw.schedules.v1") && halt.contains("registry"), "{halt}");
     }
     #[test]
     fn the_halt_names_the_place_the_limit_and_a_reason() {

@@ -14,9 +14,13 @@ use crate::{
     log::{At, Commit, Halt, Restored},
 };
 use processors::view::Waiting;
-use schemas::{ops::LedgerEntry, raw::DeadLetter, wire};
+use schemas::{
+    ops::LedgerEntry,
+    raw::{DeadLetter, RejectCode},
+    wire,
+};
 use std::collections::{BTreeMap, BTreeSet};
-use topics::{TopicInfo, partition_of};
+use topics::{TopicInfo, is_raw, partition_of};
 
 /// The rows of a payload, and what became of them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,6 +125,12 @@ where
     }
 }
 
+/// What becomes of a record that is no event.
+fn reject<O>(reason: String) -> Step<O> {
+    let letter = DeadLetter::new(RejectCode::BadEnvelope, reason);
+    Step { dead: vec![letter], rejected: true, ..Step::default() }
+}
+
 impl<M: Map> Node for MapNode<M>
 where
     M::Out: 'static,
@@ -165,15 +175,20 @@ where
         let input_topic = self.inputs[index].topic;
         for record in chunk.records() {
             let record = record?;
-            let halt = |reason: String| Halt::Undecodable {
-                processor: self.name.into(),
-                topic: topic.into(),
-                partition,
-                offset: record.offset,
-                reason,
+            let step = match self.inputs[index].decode(record.key, record.value) {
+                Ok(input) => self.map.step(input),
+                // Others produce to raw topics too.
+                Err(unreadable) if unreadable.is_foreign && is_raw(topic) => reject(unreadable.reason),
+                Err(unreadable) => {
+                    return Err(Halt::Undecodable {
+                        processor: self.name.into(),
+                        topic: topic.into(),
+                        partition,
+                        offset: record.offset,
+                        reason: unreadable.reason,
+                    });
+                }
             };
-            let input = self.inputs[index].decode(record.key, record.value).map_err(halt)?;
-            let step = self.map.step(input);
             self.entry.read += 1;
             self.entry.rows += step.rows.found;
             self.entry.rows_emitted += step.rows.emitted;

@@ -5,11 +5,29 @@
 //! Not here: which ports a processor has (`src/topology.rs` of the root).
 use schemas::{
     Event, Row,
-    wire::{self, Encoder},
+    wire::{self, Encoder, WireError},
 };
 use topics::{Topic, TopicInfo};
 
-type Decode<I> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<I, String> + Send>;
+/// Why a record is no input.
+pub struct Unreadable {
+    pub reason: String,
+    /// Its bytes are no event, whatever schemas are known; otherwise a setting may mend it.
+    pub is_foreign: bool,
+}
+impl Unreadable {
+    fn foreign(reason: impl Into<String>) -> Self {
+        Unreadable { reason: reason.into(), is_foreign: true }
+    }
+}
+impl From<WireError> for Unreadable {
+    fn from(error: WireError) -> Self {
+        let is_foreign = matches!(error, WireError::Framing { .. } | WireError::Body { .. });
+        Unreadable { reason: error.to_string(), is_foreign }
+    }
+}
+
+type Decode<I> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<I, Unreadable> + Send>;
 
 /// An input of a processor whose inputs are `I`.
 pub struct Input<I> {
@@ -18,7 +36,7 @@ pub struct Input<I> {
     decode: Decode<I>,
 }
 impl<I> Input<I> {
-    pub fn decode(&self, key: &str, value: Option<&[u8]>) -> Result<I, String> {
+    pub fn decode(&self, key: &str, value: Option<&[u8]>) -> Result<I, Unreadable> {
         (self.decode)(key, value)
     }
 }
@@ -26,8 +44,8 @@ impl<I> Input<I> {
 /// A stream of events.
 pub fn stream<E: Event, I: 'static>(topic: &'static Topic<E>, wrap: fn(E) -> I) -> Input<I> {
     let decode = move |_: &str, value: Option<&[u8]>| {
-        let bytes = value.ok_or("a stream has no tombstones")?;
-        wire::decode(bytes).map(wrap).map_err(|error| error.to_string())
+        let bytes = value.ok_or_else(|| Unreadable::foreign("a stream has no tombstones"))?;
+        Ok(wrap(wire::decode(bytes)?))
     };
     Input { topic: topic.info, is_table: false, decode: Box::new(decode) }
 }
@@ -35,8 +53,8 @@ pub fn stream<E: Event, I: 'static>(topic: &'static Topic<E>, wrap: fn(E) -> I) 
 /// The rows of a table: id, and row or tombstone.
 pub fn rows<E: Row, I: 'static>(topic: &'static Topic<E>, wrap: fn(E::Id, Option<E>) -> I) -> Input<I> {
     let decode = move |key: &str, value: Option<&[u8]>| {
-        let id: E::Id = key.parse()?;
-        let row = value.map(wire::decode).transpose().map_err(|error| error.to_string())?;
+        let id: E::Id = key.parse().map_err(Unreadable::foreign)?;
+        let row = value.map(wire::decode).transpose()?;
         Ok(wrap(id, row))
     };
     Input { topic: topic.info, is_table: true, decode: Box::new(decode) }

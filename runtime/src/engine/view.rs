@@ -134,8 +134,8 @@ where
         };
         let index = self.inputs.iter().position(|input| input.topic.name == topic);
         let index = index.ok_or_else(|| halt("not an input of this processor".into()))?;
-        let input = self.inputs[index].decode(record.key, record.value).map_err(halt)?;
-        Ok((index, input))
+        let input = self.inputs[index].decode(record.key, record.value);
+        Ok((index, input.map_err(|unreadable| halt(unreadable.reason))?))
     }
     /// Loads the changelog: kept sightings, and marks of what stands.
     fn load(&mut self, partition: i32, held: &mut Partition<V>, changelog: &[Chunk]) -> Result<(), Halt> {

@@ -109,10 +109,16 @@ impl Reader {
             open.retain(|place| stables.get(place) < highs.get(place));
             let Some(first) = open.first() else { return Ok(()) };
             if since.elapsed() > STABLE {
-                let error = KafkaError::Global(Code::OperationTimedOut);
-                return Err(
-                    self.halt(&format!("waiting for an open transaction in {}/{}", first.0, first.1), &error)
-                );
+                return Err(Halt::Log {
+                    path: self.settings.brokers.clone(),
+                    reason: format!(
+                        "a transaction in {}/{} has been open for {} s, longer than any may be",
+                        first.0,
+                        first.1,
+                        STABLE.as_secs()
+                    ),
+                    next: "a broker was stopped in a commit and left it open; docs/kafka-brokers.md says how to end it".into(),
+                });
             }
             std::thread::sleep(Duration::from_millis(20));
         }

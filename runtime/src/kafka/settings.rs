@@ -60,12 +60,21 @@ impl Settings {
                 });
             }
         }
+        let is_tls =
+            self.client.get("security.protocol").is_some_and(|name| name.to_uppercase().contains("SSL"));
+        if is_tls && !cfg!(feature = "tls") {
+            return Err(Halt::Refused {
+                what: "kafka.security.protocol with TLS".into(),
+                reason: "this build has no TLS for Kafka".into(),
+                next: "build with `cargo build --release --features tls` (needs OpenSSL's headers), or take the image".into(),
+            });
+        }
         Ok(())
     }
     /// A topic as the brokers know it.
     pub fn topic<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.namespace {
-            Some(namespace) if !name.starts_with("raw.") => format!("{namespace}.{name}").into(),
+            Some(namespace) if !topics::is_raw(name) => format!("{namespace}.{name}").into(),
             _ => name.into(),
         }
     }

@@ -118,7 +118,7 @@ impl KafkaStorage {
             let own = match &prefix {
                 Some(prefix) => topic
                     .strip_prefix(prefix.as_str())
-                    .or_else(|| topic.starts_with("raw.").then_some(topic.as_str())),
+                    .or_else(|| topics::is_raw(topic).then_some(topic.as_str())),
                 None => Some(topic.as_str()),
             };
             let known = |own: &&str| {
