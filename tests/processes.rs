@@ -3,7 +3,7 @@
 //! With `FASTBREAK_SEASON_FILE` naming a season of events (.jsonl.zst) these run on it instead of a simulated one.
 mod common;
 use common::{Chance, Fastbreak, season, text};
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 /// How often processes are killed.
 const KILLS: u64 = 50;
@@ -165,4 +165,67 @@ fn a_first_run_writes_the_warehouse_once_and_in_its_first_epoch() {
     let epoch: i64 =
         db.query_row("SELECT max(epoch) FROM sink_batches", [], |row| row.get(0)).expect("a batch");
     assert_eq!(epoch, 1);
+}
+
+/// A small file system of its own, unmounted when dropped; none without the right to mount.
+struct SmallDisk(tempfile::TempDir);
+impl SmallDisk {
+    fn mount(megabytes: u32) -> Option<SmallDisk> {
+        let disk = SmallDisk(tempfile::tempdir().expect("a folder"));
+        let size = format!("size={megabytes}m");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(disk.0.path()).output();
+        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+            println!("skipped: no right to mount a small disk");
+            return None;
+        }
+        Some(disk)
+    }
+    fn grow(&self, megabytes: u32) {
+        let size = format!("remount,size={megabytes}m");
+        let grown = Command::new("mount").args(["-o", &size]).arg(self.0.path()).status();
+        assert!(grown.expect("mount runs").success());
+    }
+}
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(self.0.path()).status());
+    }
+}
+
+#[test]
+fn a_full_disk_says_so_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount(1) else { return };
+    let lines = season();
+    let straight = Fastbreak::new();
+    straight.ingest(&lines);
+    straight.catch_up();
+    let outside = Fastbreak::new();
+    let events = outside.file("events.jsonl", &lines);
+    let on_disk = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fastbreak"));
+        command.args(["--output", "json", "--data"]).arg(disk.0.path()).args(arguments);
+        command.output().expect("the binary runs")
+    };
+    let is_full = |arguments: &[&str]| {
+        let ended = on_disk(arguments);
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let is_told = said.contains("full") || said.contains("No space left");
+        assert!(ended.status.code() == Some(1) && is_told && said.contains("free "), "{said}");
+    };
+    is_full(&["ingest", text(&events)]);
+    // The log has room for all events, then for nothing more.
+    let mut size = 2;
+    while !on_disk(&["ingest", text(&events)]).status.success() {
+        size += 1;
+        disk.grow(size);
+    }
+    is_full(&["run", "--until-caught-up"]);
+    disk.grow(500);
+    assert!(on_disk(&["run", "--until-caught-up"]).status.success());
+    let audit: serde_json::Value =
+        serde_json::from_slice(&on_disk(&["audit"]).stdout).expect("JSON on standard output");
+    assert_eq!(audit["balanced"], true);
+    let is = serde_json::json!({"topics": audit["topics"], "warehouse": audit["warehouse"]});
+    assert_eq!(is, straight.content());
 }
