@@ -1,6 +1,7 @@
 //! The binary on its own: `kill -9`, repeated and shuffled input, what it says and how it ends.
 //!
 //! With `FASTBREAK_SEASON_FILE` naming a season of events (.jsonl.zst) these run on it instead of a simulated one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 mod common;
 use common::{Chance, Fastbreak, season, text};
 use std::{process::Command, time::Duration};

@@ -16,6 +16,7 @@ use schemas::{RawId, ops::LedgerEntry};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 use topics::TopicInfo;
 
@@ -165,8 +166,8 @@ pub trait Storage: Send {
         limits: Limits,
         signals: Arc<Signals>,
     ) -> Result<Box<dyn Member>, Halt>;
-    /// What has to be done now and then: tell the board what others appended, compact.
-    fn tend(&mut self, board: &Board) -> Result<(), Halt>;
+    /// What has to be done now and then: tell the board what others appended, compact. Answers when it wants to be asked again.
+    fn tend(&mut self, board: &Board) -> Result<Duration, Halt>;
     /// Where readers stand in every partition of their inputs, in one look: what they have committed, what the log holds, and the
     /// first record at or after each position. Readers that never ran are there too.
     fn standings(&mut self, readers: &[Reader]) -> Result<Vec<Standing>, Halt>;

@@ -9,10 +9,7 @@ use crate::{
     member::{Limits, Reader, Signals},
     metered::Metered,
 };
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
-
-/// How long to sleep between looks.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+use std::{sync::Arc, thread::JoinHandle};
 
 /// The work of a reader that is not a node: the sink.
 pub type Extra = Box<dyn FnOnce(Box<dyn Member>) -> Result<(), Halt> + Send>;
@@ -84,12 +81,12 @@ impl Supervisor {
         mut each: impl FnMut(&mut dyn Storage),
     ) -> Result<(), Halt> {
         while !self.signals.is_stopping() {
-            self.storage.tend(&self.signals.board)?;
+            let pause = self.storage.tend(&self.signals.board)?;
             if until_caught_up && self.is_caught_up()? {
                 break;
             }
             each(self.storage.as_mut());
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(pause);
         }
         self.join()
     }

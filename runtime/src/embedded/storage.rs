@@ -106,7 +106,7 @@ impl Storage for EmbeddedLog {
         let log = self.reopen()?;
         Ok(Box::new(EmbeddedMember::new(log, signals, reader, limits)))
     }
-    fn tend(&mut self, board: &Board) -> Result<(), Halt> {
+    fn tend(&mut self, board: &Board) -> Result<Duration, Halt> {
         let now = self.data_version()?;
         if self.seen != Some(now) {
             self.seen = Some(now);
@@ -121,7 +121,8 @@ impl Storage for EmbeddedLog {
             self.compact_one(None)?;
             self.compacted = Some(Instant::now());
         }
-        Ok(())
+        // Nothing but a look tells of what another process appended.
+        Ok(Duration::from_millis(10))
     }
     fn standings(&mut self, readers: &[Reader]) -> Result<Vec<Standing>, Halt> {
         EmbeddedLog::standings(self, readers)

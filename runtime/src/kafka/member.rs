@@ -136,7 +136,7 @@ impl KafkaMember {
             return Ok(self.held.iter().map(|partition| (*partition, 0)).collect());
         }
         let places: Vec<Place> = self.held.iter().map(|partition| self.changelog(*partition)).collect();
-        let highs = self.storage.reader()?.highs(&places)?;
+        let highs = self.storage.reader().highs(&places)?;
         Ok(highs.into_iter().map(|((_, partition), high)| (partition, high)).collect())
     }
     /// Carries out what the last wake asked for.
@@ -144,6 +144,7 @@ impl KafkaMember {
         match std::mem::replace(&mut self.step, Step::None) {
             Step::None => Ok(None),
             Step::Fetch => {
+                self.storage.rest();
                 let inputs = &self.reader.inputs;
                 let places = self.held.iter().flat_map(|p| inputs.iter().map(move |topic| (topic.name, *p)));
                 let positions =
@@ -291,7 +292,7 @@ impl KafkaMember {
         let changelog = self.changelog(partition);
         Ok(same
             && (!self.reader.is_view
-                || self.storage.reader()?.highs(std::slice::from_ref(&changelog))?.get(&changelog)
+                || self.storage.reader().highs(std::slice::from_ref(&changelog))?.get(&changelog)
                     == Some(&end)))
     }
     fn committed_positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {

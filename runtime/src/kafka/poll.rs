@@ -105,7 +105,7 @@ pub struct Poll {
 }
 
 /// How long to sleep when nothing is announced: callbacks that came while others were handled are not.
-const NAP: Duration = Duration::from_millis(250);
+const NAP: Duration = Duration::from_millis(500);
 /// Records moved to the inbox at once.
 const RUN: usize = 256 << 10;
 

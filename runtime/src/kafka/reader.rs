@@ -21,7 +21,7 @@ use rdkafka::{
 use schemas::wire;
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -33,6 +33,9 @@ const STABLE: Duration = Duration::from_secs(90);
 const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
 
+/// Bytes of a chunk after which the next is begun: large ones would be copied as they grow.
+const PIECE: usize = 256 << 10;
+
 /// A partition, as the brokers call its topic.
 pub type Place = (String, i32);
 
@@ -40,26 +43,44 @@ pub type Place = (String, i32);
 pub struct Reader {
     settings: Settings,
     group: String,
-    committed: BaseConsumer<Context>,
-    uncommitted: BaseConsumer<Context>,
+    /// Made when first asked: each client has threads of its own.
+    committed: OnceLock<BaseConsumer<Context>>,
+    uncommitted: OnceLock<BaseConsumer<Context>>,
     context: Context,
 }
 
 impl Reader {
     /// `group` answers for committed positions; nothing joins it.
-    pub fn new(settings: &Settings, group: &str) -> Result<Reader, Halt> {
-        let context = Context::default();
-        Ok(Reader {
+    pub fn new(settings: &Settings, group: &str) -> Reader {
+        Reader {
             settings: settings.clone(),
             group: group.to_owned(),
-            committed: settings.make(&settings.reader(group, "read_committed"), context.clone())?,
-            uncommitted: settings.make(&settings.reader(group, "read_uncommitted"), context.clone())?,
-            context,
-        })
+            committed: OnceLock::new(),
+            uncommitted: OnceLock::new(),
+            context: Context::default(),
+        }
+    }
+    fn client<'a>(
+        &self,
+        made: &'a OnceLock<BaseConsumer<Context>>,
+        isolation: &str,
+    ) -> Result<&'a BaseConsumer<Context>, Halt> {
+        if let Some(client) = made.get() {
+            return Ok(client);
+        }
+        let client =
+            self.settings.make(&self.settings.reader(&self.group, isolation), self.context.clone())?;
+        Ok(made.get_or_init(|| client))
+    }
+    fn committed(&self) -> Result<&BaseConsumer<Context>, Halt> {
+        self.client(&self.committed, "read_committed")
+    }
+    fn uncommitted(&self) -> Result<&BaseConsumer<Context>, Halt> {
+        self.client(&self.uncommitted, "read_uncommitted")
     }
     /// The group that it answers for, as one who commits without having joined it.
-    pub fn group(&self) -> Option<ConsumerGroupMetadata> {
-        self.committed.group_metadata()
+    pub fn group(&self) -> Result<Option<ConsumerGroupMetadata>, Halt> {
+        Ok(self.committed()?.group_metadata())
     }
     pub fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
         halt(&self.settings.brokers, doing, error, &self.context.complaints)
@@ -90,14 +111,14 @@ impl Reader {
     }
     /// High watermarks: open transactions are below them.
     pub fn highs(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        self.offsets(&self.uncommitted, places, LATEST)
+        self.offsets(self.uncommitted()?, places, LATEST)
     }
     /// The offsets up to which everything is decided.
     pub fn stables(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        self.offsets(&self.committed, places, LATEST)
+        self.offsets(self.committed()?, places, LATEST)
     }
     pub fn lows(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        self.offsets(&self.committed, places, EARLIEST)
+        self.offsets(self.committed()?, places, EARLIEST)
     }
     /// Waits until all below these high watermarks is committed or aborted.
     pub fn settle(&self, highs: &BTreeMap<Place, i64>) -> Result<(), Halt> {
@@ -158,7 +179,7 @@ impl Reader {
         for (place, first, high) in wanted {
             let queue = client.split_partition_queue(&place.0, place.1);
             let queue = queue.ok_or_else(|| self.halt(doing, &KafkaError::Subscription(place.0.clone())))?;
-            queues.push((place, queue, Chunk::at(first), high, 0_usize));
+            queues.push((place, queue, vec![Chunk::at(first)], high, 0_usize));
         }
         let mut last = Instant::now();
         while !queues.is_empty() {
@@ -168,15 +189,20 @@ impl Reader {
             }
             let mut index = 0;
             while index < queues.len() {
-                let (place, queue, chunk, high, size) = &mut queues[index];
+                let (place, queue, chunks, high, size) = &mut queues[index];
                 let mut ended = false;
+                let mut chunk = chunks.pop().unwrap_or_default();
                 loop {
                     match queue.poll(Duration::ZERO) {
                         Some(Ok(message)) => {
                             any = true;
                             let before = chunk.bytes().len();
-                            take(place, chunk, &message)?;
+                            take(place, &mut chunk, &message)?;
                             *size += chunk.bytes().len() - before;
+                            if chunk.bytes().len() > PIECE {
+                                let next = Chunk::at(chunk.next());
+                                chunks.push(std::mem::replace(&mut chunk, next));
+                            }
                             if *size >= bytes {
                                 ended = true;
                                 *high = chunk.next();
@@ -191,10 +217,10 @@ impl Reader {
                         None => break,
                     }
                 }
+                let reached = chunk.next();
+                chunks.push(chunk);
                 if ended {
-                    let (place, _, chunk, high, _) = queues.swap_remove(index);
-                    let reached = chunk.next();
-                    let mut chunks = vec![chunk];
+                    let (place, _, mut chunks, high, _) = queues.swap_remove(index);
                     if reached < high {
                         // Markers and what compaction took: a gap, read as no records.
                         chunks.push(Chunk::from_parts(reached, high, 0, Vec::new()));
@@ -227,7 +253,7 @@ impl Reader {
     }
     /// The consumer groups whose names begin so.
     pub fn groups(&self, prefix: &str) -> Result<Vec<String>, Halt> {
-        let listed = self.committed.fetch_group_list(None, CALL);
+        let listed = self.committed()?.fetch_group_list(None, CALL);
         let listed = listed.map_err(|error| self.halt("asking for the consumer groups", &error))?;
         Ok(listed
             .groups()
@@ -238,7 +264,7 @@ impl Reader {
     }
     /// What a group has committed of these partitions; nothing of those where it has committed nothing.
     pub fn positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        positions(&self.committed, places)
+        positions(self.committed()?, places)
             .map_err(|error| self.halt("asking for committed positions", &error))
     }
 }

@@ -31,6 +31,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::{File, TryLockError},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 use topics::Policy;
 
@@ -100,12 +101,24 @@ impl KafkaStorage {
             cluster: self.cluster.clone(),
         }
     }
-    pub(super) fn reader(&self) -> Result<&Reader, Halt> {
-        if let Some(reader) = self.reader.get() {
-            return Ok(reader);
-        }
-        let reader = Reader::new(&self.settings, LOOKER)?;
-        Ok(self.reader.get_or_init(|| reader))
+    pub(super) fn reader(&self) -> &Reader {
+        self.reader.get_or_init(|| Reader::new(&self.settings, LOOKER))
+    }
+    /// Lets go of the clients that restoring needed.
+    pub(super) fn rest(&mut self) {
+        self.reader = OnceLock::new();
+    }
+    /// What a group has committed of these partitions.
+    fn committed(&mut self, group: &str, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
+        let settings = &self.settings;
+        let reader = self.groups.entry(group.to_owned()).or_insert_with(|| Reader::new(settings, group));
+        reader.positions(places)
+    }
+    /// What a reader's group has committed of its inputs.
+    fn committed_of(&mut self, reader: &member::Reader) -> Result<BTreeMap<Place, i64>, Halt> {
+        let places: Vec<Place> =
+            inputs_of(reader).into_iter().map(|(topic, p)| self.place(topic.name, p)).collect();
+        self.committed(&reader.group, &places)
     }
     fn place(&self, topic: &str, partition: i32) -> Place {
         (self.settings.topic(topic).into_owned(), partition)
@@ -137,7 +150,7 @@ impl KafkaStorage {
         from: &BTreeMap<Place, i64>,
         bytes: usize,
     ) -> Result<BTreeMap<Place, Vec<Chunk>>, Halt> {
-        self.reader()?.read(from, bytes)
+        self.reader().read(from, bytes)
     }
     /// What a partition's memory is made from, given the group's positions.
     pub(super) fn restore_from(
@@ -274,6 +287,11 @@ impl KafkaStorage {
     }
 }
 
+/// All partitions of a reader's inputs.
+fn inputs_of(reader: &member::Reader) -> Vec<(topics::TopicInfo, i32)> {
+    reader.inputs.iter().flat_map(|topic| (0..topic.partitions).map(|p| (*topic, p))).collect()
+}
+
 impl Storage for KafkaStorage {
     fn id(&mut self) -> Result<String, Halt> {
         if let Some(id) = self.id_in_log()? {
@@ -308,20 +326,16 @@ impl Storage for KafkaStorage {
     fn ends(&mut self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
         let places = self.places();
         let asked: Vec<Place> = places.keys().cloned().collect();
-        let ends = self.reader()?.stables(&asked)?;
+        let ends = self.reader().stables(&asked)?;
         Ok(ends
             .into_iter()
             .filter_map(|(place, end)| Some(((places.get(&place)?.clone(), place.1), end)))
             .collect())
     }
     fn positions(&mut self, group: &str) -> Result<BTreeMap<(String, i32), i64>, Halt> {
-        if !self.groups.contains_key(group) {
-            self.groups.insert(group.to_owned(), Reader::new(&self.settings, group)?);
-        }
         let places = self.places();
         let asked: Vec<Place> = places.keys().cloned().collect();
-        let Some(reader) = self.groups.get(group) else { return Ok(BTreeMap::new()) };
-        let found = reader.positions(&asked)?;
+        let found = self.committed(group, &asked)?;
         Ok(found
             .into_iter()
             .filter_map(|(place, next)| Some(((places.get(&place)?.clone(), place.1), next)))
@@ -341,7 +355,7 @@ impl Storage for KafkaStorage {
                 count += i64::from(record?.offset < below);
             }
         }
-        let low = self.reader()?.lows(std::slice::from_ref(&place))?.get(&place).copied().unwrap_or(0);
+        let low = self.reader().lows(std::slice::from_ref(&place))?.get(&place).copied().unwrap_or(0);
         let is_whole = low == 0 && topics::ALL.iter().any(|t| t.name == topic && t.policy != Policy::Compact);
         Ok(if is_whole { Count::Exactly(count) } else { Count::AtLeast(count) })
     }
@@ -374,7 +388,7 @@ impl Storage for KafkaStorage {
             let added = list.add_partition_offset(&topic, partition, Offset::Offset(*next));
             added.map_err(|error| reader.halt("moving positions", &error))?;
         }
-        let owner = reader.group().ok_or_else(|| Halt::Refused {
+        let owner = reader.group()?.ok_or_else(|| Halt::Refused {
             what: format!("moving the positions of {group}"),
             reason: "the client knows no such group".into(),
             next: "`fastbreak check`".into(),
@@ -397,30 +411,28 @@ impl Storage for KafkaStorage {
         self.lock(&reader.group)?;
         Ok(Box::new(KafkaMember::new(self.again(), reader, limits, signals)))
     }
-    fn tend(&mut self, _: &Board) -> Result<(), Halt> {
-        Ok(())
+    fn tend(&mut self, _: &Board) -> Result<Duration, Halt> {
+        // The brokers tell of records by themselves.
+        Ok(Duration::from_millis(100))
     }
     fn standings(&mut self, readers: &[member::Reader]) -> Result<Vec<Standing>, Halt> {
         if self.looker.is_none() {
             self.looker = Some(Looker::new(&self.settings, LOOKER)?);
         }
-        let partitions = |reader: &member::Reader| -> Vec<(topics::TopicInfo, i32)> {
-            reader.inputs.iter().flat_map(|t| (0..t.partitions).map(|p| (*t, p))).collect()
-        };
         let asked: BTreeSet<Place> =
-            readers.iter().flat_map(partitions).map(|(t, p)| self.place(t.name, p)).collect();
+            readers.iter().flat_map(inputs_of).map(|(t, p)| self.place(t.name, p)).collect();
         let asked: Vec<Place> =
             asked.into_iter().filter(|(topic, p)| self.topics.get(topic).is_some_and(|n| p < n)).collect();
-        let (ends, lows) = (self.reader()?.stables(&asked)?, self.reader()?.lows(&asked)?);
+        let (ends, lows) = (self.reader().stables(&asked)?, self.reader().lows(&asked)?);
         let mut standings = Vec::new();
         let mut behind = BTreeMap::new();
         for reader in readers {
-            let positions = self.positions(&reader.group)?;
-            let places = partitions(reader).into_iter().map(|(topic, partition)| {
+            let positions = self.committed_of(reader)?;
+            let places = inputs_of(reader).into_iter().map(|(topic, partition)| {
                 let place = self.place(topic.name, partition);
                 let (low, high) =
                     (lows.get(&place).copied().unwrap_or(0), ends.get(&place).copied().unwrap_or(0));
-                let committed = positions.get(&(topic.name.to_owned(), partition)).copied();
+                let committed = positions.get(&place).copied();
                 let from = committed.unwrap_or(low).max(low);
                 if from < high {
                     behind.insert((place, from), high);
@@ -454,7 +466,7 @@ impl Storage for KafkaStorage {
         let topics: Vec<String> =
             self.topics.keys().filter(|topic| topic.starts_with(&prefix)).cloned().collect();
         let admin = super::Admin::connect(&self.settings)?;
-        let groups = self.reader()?.groups(&prefix)?;
+        let groups = self.reader().groups(&prefix)?;
         admin.remove(&topics, &groups)
     }
     fn is_caught_up(&mut self, readers: &[member::Reader]) -> Result<bool, Halt> {
@@ -462,17 +474,16 @@ impl Storage for KafkaStorage {
         // ends are of the uncommitted, since a commit's markers may still be on their way.
         let mut positions: BTreeMap<Place, i64> = BTreeMap::new();
         for reader in readers {
-            let committed = self.positions(&reader.group)?;
-            for (topic, partition) in
-                reader.inputs.iter().flat_map(|t| (0..t.partitions).map(move |p| (t.name, p)))
-            {
-                let next = committed.get(&(topic.to_owned(), partition)).copied().unwrap_or(0);
-                let least = positions.entry(self.place(topic, partition)).or_insert(next);
+            let committed = self.committed_of(reader)?;
+            for (topic, partition) in inputs_of(reader) {
+                let place = self.place(topic.name, partition);
+                let next = committed.get(&place).copied().unwrap_or(0);
+                let least = positions.entry(place).or_insert(next);
                 *least = next.min(*least);
             }
         }
         let places: Vec<Place> = positions.keys().cloned().collect();
-        let ends = self.reader()?.highs(&places)?;
+        let ends = self.reader().highs(&places)?;
         let behind = positions.into_iter().filter(|(place, next)| ends.get(place) > Some(next)).collect();
         // What is left may be transactions' markers, which nobody reads.
         let left = self.read_places(&behind, usize::MAX)?;
