@@ -9,7 +9,7 @@ use crate::{
     window::Batch,
 };
 use schemas::{Instant, PlayerGameId};
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 /// Holds the current row of every key.
 pub trait Warehouse: Send {
@@ -82,8 +82,14 @@ pub struct BadRecord {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {
     /// Nobody: the same write, later.
-    #[error("the warehouse is not ready: {0}; the write is tried again")]
-    Retry(String),
+    #[error("the warehouse is not ready: {what}; the write is tried again in {:.1} s", after.as_secs_f64())]
+    Retry {
+        what: String,
+        /// How long to wait before.
+        after: Duration,
+        /// It has gone on for so long that somebody should look.
+        alert: bool,
+    },
     /// The sink: these records go to the dead-letter topic, the rest is written again (`Batch::reject`).
     #[error("{} records cannot be written{}", .0.len(), first(.0))]
     Rows(Vec<BadRecord>),

@@ -1,0 +1,156 @@
+//! What a dataset lacks, and making it.
+//!
+//! Invariant: nothing is dropped or narrowed. A column of another type is the operator's: the statements to run are said.
+//! Not here: the definitions (`ddl`).
+use super::{
+    BigQuery,
+    ddl::{self, Definition},
+    error::{Class, Trouble},
+    schema::{RECORDS, Type, fields},
+};
+use crate::warehouse::WarehouseError;
+use serde_json::{Value, json};
+
+/// What a dataset lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lack {
+    /// Datasets to be made.
+    pub datasets: Vec<String>,
+    /// Statements to run, in this order.
+    pub statements: Vec<String>,
+    /// What no statement of ours mends.
+    pub conflicts: Vec<String>,
+}
+impl Lack {
+    pub fn is_empty(&self) -> bool {
+        self.datasets.is_empty() && self.statements.is_empty() && self.conflicts.is_empty()
+    }
+}
+
+impl BigQuery {
+    /// Every definition, as `warehouse ddl` prints it.
+    pub fn ddl(&self) -> Vec<Definition> {
+        ddl::definitions(&self.names)
+    }
+    /// Compares what is there with what should be.
+    pub fn plan(&self) -> Result<Lack, WarehouseError> {
+        self.lack().map_err(|trouble| Self::unanswered(&trouble))
+    }
+    fn lack(&self) -> Result<Lack, Trouble> {
+        let mut lack = Lack::default();
+        for dataset in [self.names.dataset.clone(), self.names.staging()] {
+            if self.found(&format!("datasets/{dataset}"))?.is_none() {
+                lack.datasets.push(dataset);
+            }
+        }
+        for definition in self.ddl() {
+            let path = format!("datasets/{}/tables/{}", self.names.dataset, definition.name);
+            let found = match lack.datasets.contains(&self.names.dataset) {
+                true => None,
+                false => self.found(&path)?,
+            };
+            match found {
+                None => lack.statements.push(definition.statement),
+                Some(found) if definition.is_view => {
+                    let (_, select) = definition.statement.split_once("\nAS ").unwrap_or_default();
+                    let is_same = found["view"]["query"]
+                        .as_str()
+                        .is_some_and(|query| squeezed(query) == squeezed(select));
+                    if !is_same {
+                        lack.statements.push(definition.statement);
+                    }
+                }
+                Some(found) if definition.name == RECORDS => self.compare(&found, &mut lack),
+                Some(_) => {}
+            }
+        }
+        Ok(lack)
+    }
+    fn compare(&self, found: &Value, lack: &mut Lack) {
+        let there = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
+        for field in fields() {
+            let Some(column) = there.iter().find(|column| column["name"] == field.name) else {
+                lack.statements.push(ddl::add_column(&self.names, &field));
+                continue;
+            };
+            let of = column["type"].as_str().unwrap_or_default();
+            let is_list = column["mode"] == "REPEATED";
+            if !field.of.api().contains(&of) || is_list != (field.of == Type::Rungs) {
+                lack.conflicts.push(format!(
+                    "column {} of {} is {of}{}, and should be {}",
+                    field.name,
+                    self.names.table(RECORDS),
+                    if is_list { ", repeated" } else { "" },
+                    field.of.sql()
+                ));
+            }
+        }
+    }
+    /// Makes what is lacking; how many things that were.
+    pub fn apply(&mut self) -> Result<usize, WarehouseError> {
+        let lack = self.plan()?;
+        if let Some(first) = lack.conflicts.first() {
+            return Err(WarehouseError::Config {
+                what: lack.conflicts.join("; "),
+                next: format!(
+                    "rename the table and start over, `fastbreak run` fills a new one from the log: ALTER TABLE {} RENAME TO {RECORDS}_old ({first})",
+                    self.names.table(RECORDS)
+                ),
+            });
+        }
+        for dataset in &lack.datasets {
+            let mut body = json!({"datasetReference": {"projectId": self.names.project, "datasetId": dataset}, "location": self.settings.location});
+            if *dataset == self.names.staging() {
+                body["defaultTableExpirationMs"] = "86400000".into();
+            }
+            let made = self.runtime.block_on(self.http.post("datasets", &body));
+            if let Err(trouble) = made
+                && trouble.class() != Class::Duplicate
+            {
+                return Err(Self::unanswered(&trouble));
+            }
+        }
+        for statement in &lack.statements {
+            self.ask(statement, &[], &mut |_| Ok(())).map_err(|trouble| Self::unanswered(&trouble))?;
+        }
+        Ok(lack.datasets.len() + lack.statements.len())
+    }
+    /// Makes everything in a project that has none of it, as the local warehouse makes its file; stops where something is there and is
+    /// not as it should be.
+    pub(super) fn prepare(&mut self) -> Result<(), WarehouseError> {
+        let path = format!("datasets/{}/tables/{RECORDS}", self.names.dataset);
+        let is_new = self.found(&path).map_err(|trouble| Self::unanswered(&trouble))?.is_none();
+        if is_new {
+            self.apply()?;
+        }
+        let lack = self.plan()?;
+        // A view that differs misleads nobody who writes.
+        let views = self.ddl().into_iter().filter(|definition| definition.is_view).map(|d| d.statement);
+        let views: Vec<String> = views.collect();
+        let missing: Vec<&String> = lack.statements.iter().filter(|s| !views.contains(s)).collect();
+        if lack.datasets.is_empty() && lack.conflicts.is_empty() && missing.is_empty() {
+            return Ok(());
+        }
+        let what = lack.datasets.iter().map(|dataset| format!("there is no dataset {dataset}"));
+        let what: Vec<String> =
+            what.chain(lack.conflicts).chain(missing.iter().map(|s| format!("to run: {s}"))).collect();
+        Err(WarehouseError::Config {
+            what: format!("the dataset is not as this program writes it: {}", what.join("; ")),
+            next: "`fastbreak warehouse plan` shows the statements, `fastbreak warehouse apply` runs them"
+                .into(),
+        })
+    }
+    /// What is at this path of the project.
+    fn found(&self, path: &str) -> Result<Option<Value>, Trouble> {
+        match self.runtime.block_on(self.http.at(path)) {
+            Ok(found) => Ok(Some(found)),
+            Err(trouble) if trouble.is_not_found() => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+/// A query without what does not matter in it.
+fn squeezed(query: &str) -> String {
+    query.split_whitespace().collect::<Vec<_>>().join(" ")
+}
