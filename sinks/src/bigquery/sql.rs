@@ -148,7 +148,7 @@ pub fn merge(names: &Names, source: &Source, reach: &Reach) -> String {
     let written: Vec<&str> = brought.iter().chain(&own).map(|field| field.name).collect();
     let is_key = |name: &&str| KEY.iter().any(|key| key.name == *name);
     let stamps = [
-        ("deleted", "S.`said` IS NULL AND S.`season_start` > 0"),
+        ("deleted", "(S.`said` IS NULL AND S.`season_start` > 0)"),
         ("epoch", "@epoch"),
         ("batch_id", "@batch"),
     ];
@@ -263,7 +263,7 @@ pub fn finish(names: &Names) -> String {
         format!("`{PREDICTIONS_COLUMN}` = {}[]", Type::Rungs.sql()),
         "`said` = NULL".into(),
         "`made` = 0".into(),
-        "`deleted` = `season_start` > 0".into(),
+        "`deleted` = (`season_start` > 0)".into(),
         "`adopting` = IF(`season_start` > 0, NULL, FALSE)".into(),
     ];
     format!(
