@@ -16,14 +16,20 @@ use serde_json::{Value, json};
 pub struct Lack {
     /// Datasets to be made.
     pub datasets: Vec<String>,
-    /// Statements to run, in this order.
-    pub statements: Vec<String>,
+    /// Definitions of what is not there, in this order.
+    pub missing: Vec<String>,
+    /// Columns that a table lacks, views that say something else: to be run after those.
+    pub changes: Vec<String>,
     /// What no statement of ours mends.
     pub conflicts: Vec<String>,
 }
 impl Lack {
     pub fn is_empty(&self) -> bool {
-        self.datasets.is_empty() && self.statements.is_empty() && self.conflicts.is_empty()
+        self.datasets.is_empty() && self.conflicts.is_empty() && self.statements().next().is_none()
+    }
+    /// Everything to be run, in this order.
+    pub fn statements(&self) -> impl Iterator<Item = &String> {
+        self.missing.iter().chain(&self.changes)
     }
 }
 
@@ -50,14 +56,14 @@ impl BigQuery {
                 false => self.found(&path)?,
             };
             match found {
-                None => lack.statements.push(definition.statement),
+                None => lack.missing.push(definition.statement),
                 Some(found) if definition.is_view => {
                     let (_, select) = definition.statement.split_once("\nAS ").unwrap_or_default();
                     let is_same = found["view"]["query"]
                         .as_str()
                         .is_some_and(|query| squeezed(query) == squeezed(select));
                     if !is_same {
-                        lack.statements.push(definition.statement);
+                        lack.changes.push(definition.statement);
                     }
                 }
                 Some(found) if definition.name == RECORDS => self.compare(&found, &mut lack),
@@ -70,7 +76,7 @@ impl BigQuery {
         let there = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
         for field in fields() {
             let Some(column) = there.iter().find(|column| column["name"] == field.name) else {
-                lack.statements.push(ddl::add_column(&self.names, &field));
+                lack.changes.push(ddl::add_column(&self.names, &field));
                 continue;
             };
             let of = column["type"].as_str().unwrap_or_default();
@@ -98,7 +104,15 @@ impl BigQuery {
                 ),
             });
         }
-        for dataset in &lack.datasets {
+        self.make(&lack.datasets, lack.statements())?;
+        Ok(lack.datasets.len() + lack.statements().count())
+    }
+    fn make<'a>(
+        &self,
+        datasets: &[String],
+        statements: impl Iterator<Item = &'a String>,
+    ) -> Result<(), WarehouseError> {
+        for dataset in datasets {
             let mut body = json!({"datasetReference": {"projectId": self.names.project, "datasetId": dataset}, "location": self.settings.location});
             if *dataset == self.names.staging() {
                 body["defaultTableExpirationMs"] = "86400000".into();
@@ -110,32 +124,24 @@ impl BigQuery {
                 return Err(Self::unanswered(&trouble));
             }
         }
-        for statement in &lack.statements {
+        for statement in statements {
             self.ask(statement, &[], &mut |_| Ok(())).map_err(|trouble| Self::unanswered(&trouble))?;
         }
-        Ok(lack.datasets.len() + lack.statements.len())
+        Ok(())
     }
-    /// Makes everything in a project that has none of it, as the local warehouse makes its file; stops where something is there and is
-    /// not as it should be.
-    pub(super) fn prepare(&mut self) -> Result<(), WarehouseError> {
-        let path = format!("datasets/{}/tables/{RECORDS}", self.names.dataset);
-        let is_new = self.found(&path).map_err(|trouble| Self::unanswered(&trouble))?.is_none();
-        if is_new {
-            self.apply()?;
-        }
+    /// Makes what is not there, as the local warehouse makes its file; stops where something is there and is not as it should be.
+    pub(super) fn prepare(&self) -> Result<(), WarehouseError> {
         let lack = self.plan()?;
-        // A view that differs misleads nobody who writes.
-        let views = self.ddl().into_iter().filter(|definition| definition.is_view).map(|d| d.statement);
-        let views: Vec<String> = views.collect();
-        let missing: Vec<&String> = lack.statements.iter().filter(|s| !views.contains(s)).collect();
-        if lack.datasets.is_empty() && lack.conflicts.is_empty() && missing.is_empty() {
+        self.make(&lack.datasets, lack.missing.iter())?;
+        // A view that says something else misleads nobody who writes.
+        let columns = lack.changes.iter().filter(|statement| statement.starts_with("ALTER "));
+        let wrong: Vec<&String> = lack.conflicts.iter().chain(columns).collect();
+        if wrong.is_empty() {
             return Ok(());
         }
-        let what = lack.datasets.iter().map(|dataset| format!("there is no dataset {dataset}"));
-        let what: Vec<String> =
-            what.chain(lack.conflicts).chain(missing.iter().map(|s| format!("to run: {s}"))).collect();
+        let wrong: Vec<&str> = wrong.into_iter().map(String::as_str).collect();
         Err(WarehouseError::Config {
-            what: format!("the dataset is not as this program writes it: {}", what.join("; ")),
+            what: format!("the dataset is not as this program writes it:\n{}", wrong.join("\n")),
             next: "`fastbreak warehouse plan` shows the statements, `fastbreak warehouse apply` runs them"
                 .into(),
         })
