@@ -23,7 +23,7 @@ pub struct Encoded {
     /// A JSON object a record, with where it came from.
     pub rows: Vec<(crate::Position, String)>,
     pub reach: Reach,
-    /// Of everything that the rows say, in hex: another body is another job.
+    /// Of everything that the rows say, in hex.
     pub hash: String,
     /// Rows of the views that the batch makes.
     pub made: usize,
@@ -78,7 +78,7 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
         }
     }
     hasher.update(format!("{} {}", batch.superseded, batch.rejected).as_bytes());
-    encoded.hash = hasher.finalize().to_hex()[..12].to_owned();
+    encoded.hash = hasher.finalize().to_hex().to_string();
     if bad.is_empty() { Ok(encoded) } else { Err(bad) }
 }
 

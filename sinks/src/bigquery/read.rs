@@ -20,6 +20,7 @@ use std::time::Duration;
 
 /// Rows of one answer: a page is 10 MB at most, and a row of predictions some 3 kB.
 const PAGE: usize = 2_500;
+const CREDENTIALS: &str = "check the credentials (bigquery-credentials, GOOGLE_APPLICATION_CREDENTIALS) and that they may read the dataset and run jobs";
 /// Polls of a question before it is given up.
 const POLLS: usize = 120;
 
@@ -76,9 +77,11 @@ impl BigQuery {
                 what,
                 next: "`fastbreak warehouse plan` shows what the dataset lacks, `fastbreak warehouse apply` makes it".into(),
             },
-            Class::Fatal | Class::Auth => WarehouseError::Config {
-                what,
-                next: "check the credentials (bigquery-credentials, GOOGLE_APPLICATION_CREDENTIALS) and that they may read the dataset and run jobs".into(),
+            Class::Fatal => WarehouseError::Config { what, next: CREDENTIALS.into() },
+            Class::Auth => WarehouseError::Retry {
+                what: format!("{what}; {CREDENTIALS}"),
+                after: Duration::from_secs(5),
+                alert: true,
             },
             _ => WarehouseError::Retry { what, after: Duration::from_secs(5), alert: false },
         }

@@ -26,7 +26,11 @@ impl BigQuery {
     pub(super) fn write_batch(&mut self, batch: &Batch, plan: &BatchPlan) -> Result<Written, WarehouseError> {
         let encoded = encode(batch).map_err(WarehouseError::Rows)?;
         self.sweep()?;
-        let stem = format!("fb_{}_{}_m", plan.id, encoded.hash);
+        // All that is sent: another statement or another word of the ledger is another job.
+        let statement = sql::merge(&self.names, &Source::Parameter, &encoded.reach);
+        let body =
+            blake3::hash(format!("{}\n{}\n{statement}", encoded.hash, plan.reason).as_bytes()).to_hex();
+        let stem = format!("fb_{}_{}_m", plan.id, &body[..12]);
         let mut is_staged = encoded.request_bytes > self.settings.inline_bytes;
         loop {
             let done = match self.merge(&stem, is_staged, &encoded, batch, plan) {
