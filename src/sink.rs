@@ -60,7 +60,7 @@ pub struct Windowing {
 /// One sink over one log and one warehouse.
 pub struct Sink {
     member: Box<dyn Member>,
-    warehouse: Sqlite,
+    warehouse: Box<dyn Warehouse>,
     writer: Writer,
     signals: Arc<Signals>,
     adopting: bool,
@@ -73,22 +73,28 @@ impl Sink {
     pub fn open(mut member: Box<dyn Member>, to: Destination, signals: Arc<Signals>) -> Result<Sink> {
         std::fs::create_dir_all(&to.folder)
             .with_context(|| format!("making the folder {}", to.folder.display()))?;
-        let warehouse = Sqlite::open(&warehouse_path(&to.folder))?;
+        let warehouse: Box<dyn Warehouse> = match &to.bigquery {
+            Some(keys) => Box::new(crate::warehouse::connect(keys)?),
+            None => Box::new(Sqlite::open(&warehouse_path(&to.folder))?),
+        };
         let log = member.storage().id()?;
         let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };
         Ok(Sink { member, warehouse, writer, signals, adopting: false, dates: to.dates })
     }
     /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
     fn take_over(&mut self) -> Result<()> {
-        self.writer.epoch = self.warehouse.claim(&self.writer.log)?;
-        self.adopting = self.warehouse.standing()?.adopting;
+        let log = self.writer.log.clone();
+        self.writer.epoch = self.patiently(|warehouse| warehouse.claim(&log))?;
+        self.adopting = self.patiently(|warehouse| warehouse.standing())?.adopting;
         self.recover()
     }
     fn recover(&mut self) -> Result<()> {
         let committed = self.committed()?;
         let plan = self.newest_plan()?;
-        let written =
-            plan.as_ref().map(|plan| self.warehouse.is_committed(&plan.id)).transpose()?.unwrap_or(false);
+        let written = match &plan {
+            Some(plan) => self.patiently(|warehouse| warehouse.is_committed(&plan.id))?,
+            None => false,
+        };
         match Recovery::decide(plan.as_ref(), &committed, written) {
             Recovery::Resume => self.seek(&committed),
             // Written or not, it is made again from its ranges: a warehouse that has it answers what became of its records.
@@ -105,7 +111,8 @@ impl Sink {
                 tracing::warn!(
                     "the warehouse lacks what this log has committed: writing it from the start in a new epoch"
                 );
-                self.writer.epoch = self.warehouse.adopt(&self.writer.log)?;
+                let log = self.writer.log.clone();
+                self.writer.epoch = self.patiently(|warehouse| warehouse.adopt(&log))?;
                 self.adopting = true;
                 self.seek(&Positions::new());
             }
@@ -176,9 +183,9 @@ impl Sink {
     }
     fn write_until_it_stands(&mut self, mut batch: Batch, plan: &BatchPlan) -> Result<()> {
         let mut commit = Commit::default();
-        let mut pause = Duration::from_millis(50);
         let written = loop {
-            let narrowed = self.dates.map_or(Ok(()), |dates| dates.narrow(&mut batch, &self.warehouse));
+            let narrowed =
+                self.dates.map_or(Ok(()), |dates| dates.narrow(&mut batch, self.warehouse.as_ref()));
             let started = std::time::Instant::now();
             let attempt = narrowed.and_then(|()| self.warehouse.write(&batch, plan, now()));
             count_attempt(&self.signals.metrics, &attempt, started.elapsed());
@@ -195,10 +202,8 @@ impl Sink {
                     }
                     self.member.commit(letters)?;
                 }
-                Err(WarehouseError::Retry(reason)) if !self.signals.is_stopping() => {
-                    tracing::warn!(reason, pause_ms = pause.as_millis() as u64, "the warehouse is not ready");
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_secs(10));
+                Err(WarehouseError::Retry { what, after, alert }) if !self.signals.is_stopping() => {
+                    self.wait(&what, after, alert);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -207,6 +212,36 @@ impl Sink {
         append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry)?);
         commit.account = Some(entry);
         self.commit(&plan.next(), commit)
+    }
+    /// Asks the warehouse until it is ready or the sink is told to stop.
+    fn patiently<T>(
+        &mut self,
+        mut question: impl FnMut(&mut dyn Warehouse) -> Result<T, WarehouseError>,
+    ) -> Result<T> {
+        loop {
+            match question(self.warehouse.as_mut()) {
+                Err(WarehouseError::Retry { what, after, alert }) if !self.signals.is_stopping() => {
+                    self.wait(&what, after, alert);
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+    /// Waits before the same question is asked again: nothing is read on meanwhile, and nothing is dropped.
+    fn wait(&self, reason: &str, after: Duration, alert: bool) {
+        let pause_ms = after.as_millis() as u64;
+        match alert {
+            true => tracing::error!(reason, pause_ms, "the warehouse does not take what is written"),
+            false => tracing::warn!(reason, pause_ms, "the warehouse is not ready"),
+        }
+        let until = std::time::Instant::now() + after;
+        while !self.signals.is_stopping() {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(200)));
+        }
     }
     /// Reads, gathers and delivers until told to stop.
     pub fn run(mut self, windowing: Windowing) -> Result<()> {
@@ -274,7 +309,8 @@ impl Sink {
     /// The log was read to its end: rows of older epochs are in it no more.
     fn finish_adoption(&mut self) -> Result<()> {
         if std::mem::take(&mut self.adopting) {
-            self.warehouse.finish_adoption(&self.writer.log)?;
+            let log = self.writer.log.clone();
+            self.patiently(|warehouse| warehouse.finish_adoption(&log))?;
         }
         Ok(())
     }
@@ -346,7 +382,7 @@ fn count_attempt(metrics: &Metrics, attempt: &Result<Written, WarehouseError>, t
             ];
             return records.into_iter().for_each(|(end, n)| metrics.add(m::SINK_RECORDS, &[SINK, end], n));
         }
-        Err(WarehouseError::Retry(_)) => "retry",
+        Err(WarehouseError::Retry { .. }) => "retry",
         Err(WarehouseError::Rows(_)) => "rows",
         Err(WarehouseError::Config { .. }) => "config",
         Err(WarehouseError::Fatal { .. }) => "fatal",

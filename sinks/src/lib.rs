@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod bigquery;
 pub mod change;
 pub mod compare;
+pub mod counters;
 pub mod dates;
 pub mod grade;
 pub mod plan;
@@ -20,6 +21,7 @@ pub mod window;
 
 pub use bigquery::BigQuery;
 pub use change::{Change, Input, Position, Record};
+pub use counters::Counters;
 pub use dates::Dates;
 pub use plan::{BatchId, BatchPlan, Recovery, Writer};
 pub use sqlite::Sqlite;

@@ -5,6 +5,7 @@
 //! Not here: retrying, and the task that writing blocks; the runtime owns both.
 use crate::{
     change::{Input, Position},
+    counters::Counters,
     plan::{BatchId, BatchPlan},
     window::Batch,
 };
@@ -27,6 +28,8 @@ pub trait Warehouse: Send {
     fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError>;
     /// This log has been read to its end: rows of older epochs are in it no more and are deleted. Returns how many.
     fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError>;
+    /// What was counted since it was opened.
+    fn counters(&self) -> Counters;
     /// A hash per table over its live rows by key: what they say, not who wrote them when.
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError>;
 }

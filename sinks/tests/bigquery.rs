@@ -39,6 +39,15 @@ impl Warehouse for Whole {
     fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError> {
         self.warehouse.finish_adoption(log)
     }
+    fn held(
+        &self,
+        keys: &[(sinks::Input, schemas::PlayerGameId)],
+    ) -> Result<std::collections::HashSet<(sinks::Input, schemas::PlayerGameId)>, WarehouseError> {
+        self.warehouse.held(keys)
+    }
+    fn counters(&self) -> sinks::Counters {
+        self.warehouse.counters()
+    }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.warehouse.content_hashes()
     }

@@ -262,6 +262,15 @@ impl Warehouse for Flaky {
     fn finish_adoption(&mut self, _: &str) -> Result<u64, WarehouseError> {
         unreachable!()
     }
+    fn held(
+        &self,
+        keys: &[(sinks::Input, schemas::PlayerGameId)],
+    ) -> Result<std::collections::HashSet<(sinks::Input, schemas::PlayerGameId)>, WarehouseError> {
+        self.inner.held(keys)
+    }
+    fn counters(&self) -> sinks::Counters {
+        self.inner.counters()
+    }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.inner.content_hashes()
     }
@@ -284,6 +293,15 @@ impl Warehouse for Shared {
     }
     fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError> {
         self.0.lock().unwrap().finish_adoption(log)
+    }
+    fn held(
+        &self,
+        keys: &[(sinks::Input, schemas::PlayerGameId)],
+    ) -> Result<std::collections::HashSet<(sinks::Input, schemas::PlayerGameId)>, WarehouseError> {
+        self.0.lock().unwrap().held(keys)
+    }
+    fn counters(&self) -> sinks::Counters {
+        self.0.lock().unwrap().counters()
     }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.0.lock().unwrap().content_hashes()

@@ -1,6 +1,6 @@
 //! `audit`: whether every record read ended as something, what waits for which key, and what the tables hold.
 use super::{Ended, Output, output};
-use crate::{config::Config, dead_letters, reading, sink, topology};
+use crate::{config::Config, dead_letters, reading, topology};
 use anyhow::Result;
 use processors::names::{Resolution, decide};
 use runtime::{Storage, engine::Node, log::Count, member::Reader};
@@ -11,7 +11,6 @@ use schemas::{
     raw::{RejectCode, Source},
 };
 use serde::Serialize;
-use sinks::{Sqlite, Warehouse};
 use std::collections::BTreeMap;
 use topics::{Policy, TopicInfo};
 
@@ -104,10 +103,9 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         let (rows, hash) = reading::content(log.as_mut(), *topic)?;
         contents.push(Content { name: topic.name.to_owned(), rows, hash });
     }
-    let path = sink::warehouse_path(&config.data);
-    let warehouse = match path.exists() {
-        true => Sqlite::open(&path)?.content_hashes()?,
-        false => Vec::new(),
+    let warehouse = match crate::warehouse::look(config)? {
+        Some(warehouse) => warehouse.content_hashes()?,
+        None => Vec::new(),
     };
     let warehouse = warehouse.into_iter().map(|table| Content {
         name: table.table.to_owned(),

@@ -3,7 +3,7 @@ use super::{Ended, Output, output, slate};
 use crate::{config::Config, ingest::Ingest, sink};
 use anyhow::Result;
 use serde::Serialize;
-use sinks::sqlite::{Coverage, PlayerSlate, Reader};
+use sinks::sqlite::{Coverage, PlayerSlate};
 use std::time::Instant;
 
 #[derive(Serialize)]
@@ -45,7 +45,7 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
     ));
     super::run::go(&config, true, &[])?;
     let warehouse = sink::warehouse_path(&config.data);
-    let reader = Reader::open(&warehouse)?;
+    let reader = crate::warehouse::reader(&config)?;
     let report = Report {
         date: day.date.to_string(),
         log: log.name(),

@@ -12,7 +12,6 @@ mod auth;
 mod bisect;
 mod bulk;
 mod clock;
-mod counters;
 mod ddl;
 mod encode;
 mod error;
@@ -27,21 +26,26 @@ mod write;
 pub use apply::Lack;
 pub use auth::Credentials;
 pub use clock::{Clock, Monotonic};
-pub use counters::{Counters, Sample};
 pub use ddl::{Definition, definitions};
 pub use encode::{Encoded, encode};
 pub use schema::Names;
 
 use crate::{
     backoff::{Backoff, Bucket, Failures},
+    change::Input,
+    counters::Counters,
     plan::{BatchId, BatchPlan},
     tables::TABLES,
     warehouse::{ContentHash, Standing, Warehouse, WarehouseError, Written},
     window::Batch,
 };
 use gcp_bigquery_client::{Client, client_builder::ClientBuilder};
-use schemas::Instant;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use schemas::{Instant, PlayerGameId};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Where the dataset is, and how it is written.
 #[derive(Clone)]
@@ -150,10 +154,6 @@ impl BigQuery {
             counters: Counters::default(),
         })
     }
-    /// What it has done since it was connected.
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
-    }
 }
 
 impl Warehouse for BigQuery {
@@ -188,11 +188,17 @@ impl Warehouse for BigQuery {
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         self.recorded(id).map(|found| found.is_some()).map_err(|trouble| Self::unanswered(&trouble))
     }
+    fn held(&self, keys: &[(Input, PlayerGameId)]) -> Result<HashSet<(Input, PlayerGameId)>, WarehouseError> {
+        self.read_held(keys).map_err(|trouble| Self::unanswered(&trouble))
+    }
     fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError> {
         self.take_over(log)
     }
     fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError> {
         self.finish(log)
+    }
+    fn counters(&self) -> Counters {
+        self.counters.clone()
     }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         let hash = |table| self.hash(table).map_err(|trouble| Self::unanswered(&trouble));

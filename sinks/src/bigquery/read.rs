@@ -10,13 +10,18 @@ use super::{
     submit::failure,
 };
 use crate::{
+    change::Input,
     plan::BatchId,
     rows::Cell,
     tables::{Column, Kind, PREDICTIONS, Table},
     warehouse::{ContentHash, Standing, WarehouseError, Written},
 };
+use schemas::PlayerGameId;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// Rows of one answer: a page is 10 MB at most, and a row of predictions some 3 kB.
 const PAGE: usize = 2_500;
@@ -119,6 +124,26 @@ impl BigQuery {
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// Which of these records' keys have a row.
+    pub(super) fn read_held(
+        &self,
+        keys: &[(Input, PlayerGameId)],
+    ) -> Result<HashSet<(Input, PlayerGameId)>, Trouble> {
+        let text = |(input, id): &(Input, PlayerGameId)| {
+            format!("{}/{}/{}", sql::input_name(*input), id.game, id.player.0)
+        };
+        let asked: HashMap<String, (Input, PlayerGameId)> =
+            keys.iter().map(|key| (text(key), *key)).collect();
+        let list = Value::from(asked.keys().cloned().collect::<Vec<_>>()).to_string();
+        let mut held = HashSet::new();
+        self.ask(&sql::held(&self.names), &[("keys", &list)], &mut |row| {
+            let key = row.first().and_then(Value::as_str).and_then(|key| asked.get(key));
+            held.insert(*key.ok_or("a key that was not asked for")?);
+            Ok(())
+        })?;
+        Ok(held)
     }
 
     /// The content of a table, in the bytes of the local warehouse's.

@@ -235,6 +235,13 @@ pub fn ledger(names: &Names) -> String {
         quoted(OF_BATCH)
     )
 }
+/// Which of the keys of the JSON list `keys`, `input/game/player` each, have a live row.
+pub fn held(names: &Names) -> String {
+    format!(
+        "SELECT k FROM (SELECT CONCAT(`input`, '/', `game_id`, '/', CAST(`player_id` AS STRING)) AS k FROM {} WHERE `season_start` > 0 AND NOT `deleted`) WHERE k IN UNNEST(JSON_VALUE_ARRAY(@keys))",
+        names.table(RECORDS)
+    )
+}
 /// Makes `log` the writer where there is none.
 pub fn claim(names: &Names) -> String {
     format!(

@@ -19,6 +19,15 @@ use gcp_bigquery_client::model::{
     query_parameter_type::QueryParameterType, query_parameter_value::QueryParameterValue,
 };
 
+/// A batch on its way.
+struct Sent<'a> {
+    /// Of the ids of its jobs.
+    stem: String,
+    encoded: &'a Encoded,
+    batch: &'a Batch,
+    plan: &'a BatchPlan,
+}
+
 /// Name, type and value of a parameter.
 pub(super) type Parameter = (&'static str, &'static str, String);
 
@@ -31,9 +40,10 @@ impl BigQuery {
         let body =
             blake3::hash(format!("{}\n{}\n{statement}", encoded.hash, plan.reason).as_bytes()).to_hex();
         let stem = format!("fb_{}_{}_m", plan.id, &body[..12]);
+        let sent = Sent { stem: stem.clone(), encoded: &encoded, batch, plan };
         let mut is_staged = encoded.request_bytes > self.settings.inline_bytes;
         loop {
-            let done = match self.merge(&stem, is_staged, &encoded, batch, plan) {
+            let done = match self.merge(&sent, is_staged) {
                 Ok(done) => done,
                 Err(Stop::Out(error)) => return Err(error),
                 Err(Stop::Size(_)) if !is_staged => {
@@ -82,14 +92,8 @@ impl BigQuery {
         }
     }
 
-    fn merge(
-        &mut self,
-        stem: &str,
-        is_staged: bool,
-        encoded: &Encoded,
-        batch: &Batch,
-        plan: &BatchPlan,
-    ) -> Result<Done, Stop> {
+    fn merge(&mut self, sent: &Sent<'_>, is_staged: bool) -> Result<Done, Stop> {
+        let Sent { stem, encoded, batch, plan } = sent;
         let source = if is_staged { Source::Staged(self.staged(stem, encoded)?) } else { Source::Parameter };
         let query = sql::merge(&self.names, &source, &encoded.reach);
         let rows = (!is_staged).then(|| encoded.list());

@@ -22,6 +22,7 @@ pub enum Statement {
     Probe,
     Standing,
     Ledger,
+    Held,
     Claim,
     Adopt,
     Finish,
@@ -49,6 +50,7 @@ pub fn parse(text: &str, names: &Names) -> Option<Statement> {
     let fixed = [
         (sql::standing(names), Statement::Standing),
         (sql::ledger(names), Statement::Ledger),
+        (sql::held(names), Statement::Held),
         (sql::claim(names), Statement::Claim),
         (sql::adopt(names), Statement::Adopt),
         (sql::finish(names), Statement::Finish),

@@ -188,7 +188,7 @@ impl Records {
                 Ok(changed)
             }
             Statement::Merge { seasons, games, .. } => {
-                self.merge(seasons, games.as_ref(), rows, parameters, now)
+                self.merge((seasons, games.as_ref()), rows, parameters, now)
             }
             other => panic!("{other:?} changes nothing"),
         }
@@ -196,8 +196,7 @@ impl Records {
 
     fn merge(
         &mut self,
-        seasons: &[i64],
-        games: Option<&(String, String)>,
+        (seasons, games): (&[i64], Option<&(String, String)>),
         rows: &[String],
         parameters: &Parameters,
         now: i64,
@@ -298,6 +297,23 @@ impl Records {
                     .into_iter()
                     .filter(|row| text(row, "game_id") == parameters["batch"]);
                 found.map(|row| pick(row, &columns)).collect()
+            }
+            Statement::Held => {
+                let keys: Vec<String> = serde_json::from_str(&parameters["keys"]).unwrap();
+                let live = self
+                    .rows
+                    .iter()
+                    .filter(|row| int(row, "season_start") > Some(0) && row["deleted"] == false);
+                let key = |row: &Row| {
+                    format!(
+                        "{}/{}/{}",
+                        text(row, "input"),
+                        text(row, "game_id"),
+                        int(row, "player_id").unwrap()
+                    )
+                };
+                let held = live.map(key).filter(|key| keys.contains(key));
+                held.map(|key| json!({"f": [{"v": key}]})).collect()
             }
             Statement::Content(table) => {
                 let is_predictions = TABLES[*table].name == "player_prop_predictions";
