@@ -3,6 +3,7 @@
 //! Invariant: every test has a service and a clock of its own.
 //! Not here: faults (`faults`, `schedules`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[allow(dead_code)]
 mod conformance;
 #[allow(dead_code)]
 mod fakebq;

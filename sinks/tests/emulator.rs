@@ -4,7 +4,7 @@
 //! Invariant: each test has a dataset of its own.
 //! Not here: faults (`bigquery`, over the in-process fake).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod conformance;
 
 use sinks::{
