@@ -5,7 +5,7 @@
 //!
 //! Invariant: what it answers is what BigQuery documents for that case, body and status.
 //! Not here: SQL; the emulator's suite runs the same statements on an engine.
-mod http;
+pub mod http;
 mod jobs;
 mod statement;
 mod table;
@@ -96,8 +96,10 @@ struct State {
     is_dead: bool,
     names: Names,
     clock: Arc<TestClock>,
-    /// Every call, as text, with its headers: for what must not be in it.
-    pub log: Vec<String>,
+    /// Tokens that were shown, in their order.
+    tokens: Vec<String>,
+    /// Every call, as text, without its headers.
+    log: Vec<String>,
 }
 
 /// The service, and where it listens.
@@ -120,6 +122,7 @@ impl Fake {
             is_dead: false,
             names,
             clock: clock.clone(),
+            tokens: Vec::new(),
             log: Vec::new(),
         }));
         let shared = state.clone();
@@ -213,6 +216,22 @@ impl Fake {
     pub fn heard(&self) -> Vec<String> {
         self.state().log.clone()
     }
+    pub fn tokens(&self) -> Vec<String> {
+        self.state().tokens.clone()
+    }
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.at)
+    }
+    /// Lets time pass by itself, for a client of another process.
+    pub fn tick(&self) {
+        let clock = Arc::downgrade(&self.clock);
+        std::thread::spawn(move || {
+            while let Some(clock) = clock.upgrade() {
+                std::thread::sleep(Duration::from_millis(5));
+                clock.sleep(Duration::from_millis(5));
+            }
+        });
+    }
 }
 
 fn error(status: u16, reason: &str, message: &str) -> Answer {
@@ -262,6 +281,11 @@ impl State {
         self.service.advance(now);
         if self.is_dead {
             return Answer::Hangup;
+        }
+        if let Some(token) = request.header("authorization")
+            && self.tokens.last().is_none_or(|last| last != token)
+        {
+            self.tokens.push(token.to_owned());
         }
         let call = match (request.method.as_str(), request.path.as_str()) {
             ("POST", path) if path.starts_with("/upload/") => Call::Upload,
