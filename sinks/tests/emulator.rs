@@ -1,7 +1,7 @@
 //! The conformance suite over a BigQuery that is really there: an emulator, or Google's own. Runs where `FASTBREAK_BIGQUERY_ENDPOINT` or
 //! `FASTBREAK_BIGQUERY_PROJECT` says where, and says so where not.
 //!
-//! Invariant: each test has a dataset of its own.
+//! Invariant: each test has a dataset of its own, and deletes it when it passes.
 //! Not here: faults (`bigquery`, over the in-process fake).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #[allow(dead_code, unused_imports)]
@@ -44,6 +44,7 @@ macro_rules! suite {
                 Some(mut warehouse) => {
                     warehouse.claim(conformance::LOG).unwrap();
                     conformance::$law(&mut warehouse);
+                    warehouse.discard().unwrap();
                 }
                 None => eprintln!("skipped: set FASTBREAK_BIGQUERY_ENDPOINT, or FASTBREAK_BIGQUERY_PROJECT and credentials"),
             }

@@ -425,6 +425,37 @@ fn what_is_too_large_for_a_parameter_is_loaded_and_merged() {
     assert_eq!((fake.rows("predictions"), w.counters().staged), (100_000, 1));
 }
 #[test]
+fn a_job_that_is_too_much_for_a_parameter_is_sent_loaded_as_the_next_attempt() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, fake.settings());
+    let too_much = ("resourcesExceeded", "Resources exceeded during query execution".to_owned());
+    fake.with(|service| service.outcomes.push_back(Some(too_much)));
+    let (batch, plan) = batch(slate(0..8, 1, 2450));
+    fake.fail(Call::Upload, 0, Fault::Killed(false));
+    assert!(w.write(&batch, &plan, NOW).is_err());
+    fake.revive();
+    let mut w = claimed(&fake, fake.settings());
+    patiently(&fake, &mut w, &batch, &plan);
+    assert_eq!((fake.seen().loads, fake.seen().effective_merges, fake.seen().mixed_ids), (1, 1, 0));
+    assert_eq!(fake.rows("predictions"), 160);
+}
+#[test]
+fn what_an_operator_has_put_right_is_tried_again_under_a_new_id() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, fake.settings());
+    let wrong = ("invalidQuery", "Unrecognized name: base_line at [3:1]".to_owned());
+    fake.with(|service| service.outcomes.push_back(Some(wrong)));
+    let (batch, plan) = batch(slate(0..8, 1, 2450));
+    let error = w.write(&batch, &plan, NOW).unwrap_err();
+    assert!(
+        matches!(&error, WarehouseError::Config { next, .. } if next.contains("fastbreak warehouse apply")),
+        "{error}"
+    );
+    let mut w = claimed(&fake, fake.settings());
+    patiently(&fake, &mut w, &batch, &plan);
+    assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (160, 1));
+}
+#[test]
 fn failures_are_waited_out_in_longer_pauses_and_told_after_three() {
     let fake = Fake::start();
     let mut w = claimed(&fake, fake.settings());

@@ -5,7 +5,7 @@
 use super::{
     BigQuery,
     ddl::{self, Definition},
-    error::{Class, Trouble},
+    error::{Class, Trouble, of_client},
     schema::{RECORDS, Type, fields},
 };
 use crate::warehouse::WarehouseError;
@@ -126,6 +126,19 @@ impl BigQuery {
         }
         for statement in statements {
             self.ask(statement, &[], &mut |_| Ok(())).map_err(|trouble| Self::unanswered(&trouble))?;
+        }
+        Ok(())
+    }
+    /// Deletes the datasets and everything in them.
+    pub fn discard(self) -> Result<(), WarehouseError> {
+        for dataset in [self.names.dataset.clone(), self.names.staging()] {
+            let deleted = self.client.dataset().delete(&self.names.project, &dataset, true);
+            let deleted = self.runtime.block_on(deleted).map_err(|error| of_client(&error));
+            if let Err(trouble) = deleted
+                && !trouble.is_not_found()
+            {
+                return Err(Self::unanswered(&trouble));
+            }
         }
         Ok(())
     }

@@ -165,6 +165,12 @@ fn cell(json: &mut String, cell: &Cell<'_>) {
         Cell::Null => write!(json, "null"),
         Cell::Integer(value) => write!(json, "{value}"),
         Cell::Real(value) => write!(json, "{value:?}"),
+        Cell::Text(text) if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') => {
+            json.push('"');
+            json.push_str(text);
+            json.push('"');
+            Ok(())
+        }
         Cell::Text(text) => write!(json, "{}", serde_json::Value::from(text.as_ref())),
     };
 }

@@ -102,6 +102,8 @@ pub struct BigQuery {
     last_done: Option<String>,
     /// A job that another announced and that is not there, since when.
     awaited: Option<(String, i64)>,
+    /// The stem of a batch that BigQuery found too large for a parameter.
+    oversized: Option<String>,
     swept_at: Option<i64>,
     is_prepared: bool,
     counters: Counters,
@@ -149,6 +151,7 @@ impl BigQuery {
             attempts: BTreeMap::new(),
             last_done: None,
             awaited: None,
+            oversized: None,
             swept_at: None,
             is_prepared: false,
             counters: Counters::default(),

@@ -69,6 +69,7 @@ impl BigQuery {
                 self.turn(&id)?;
                 self.counters.attempts += 1;
             }
+            self.last_done.take_if(|done| *done == id);
             self.counters.in_flight = u64::from(kind == Kind::Change);
             let answer = make(self, &id);
             let ended = self.settle(stem, &id, answer);
@@ -112,7 +113,13 @@ impl BigQuery {
                         Err(again) => return Err(self.later(again.class(), &again, id).into()),
                     }
                 }
-                class => return Err(self.refused(stem, id, class, trouble)),
+                class => {
+                    if matches!(trouble, Trouble::Refused(_)) {
+                        // There is no such job, and there was none.
+                        self.last_done = Some(id.to_owned());
+                    }
+                    return Err(self.refused(stem, id, class, trouble));
+                }
             },
         };
         let (job, is_adopted) = match self.watch(id, job) {
@@ -132,21 +139,17 @@ impl BigQuery {
             None => Ok(Done { affected: affected(&job), is_adopted, id: id.to_owned() }),
             Some(refusal) => {
                 let class = refusal.class();
-                match (is_adopted, class) {
-                    (
-                        true,
-                        Class::Again
-                        | Class::Conflict
-                        | Class::Crowded
-                        | Class::Throttle
-                        | Class::Quota
-                        | Class::Transient,
-                    ) => {
+                match class {
+                    // The same rows fail in the same way, whoever asks.
+                    Class::Poison | Class::Size => {}
+                    // It failed before: what was wrong may have been put right, or have passed.
+                    _ if is_adopted => {
                         self.step(stem);
-                        Err(Ended::Stepped)
+                        return Err(Ended::Stepped);
                     }
-                    _ => Err(self.refused(stem, id, class, Trouble::Refused(refusal))),
+                    _ => {}
                 }
+                Err(self.refused(stem, id, class, Trouble::Refused(refusal)))
             }
         }
     }

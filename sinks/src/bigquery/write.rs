@@ -41,12 +41,18 @@ impl BigQuery {
             blake3::hash(format!("{}\n{}\n{statement}", encoded.hash, plan.reason).as_bytes()).to_hex();
         let stem = format!("fb_{}_{}_m", plan.id, &body[..12]);
         let sent = Sent { stem: stem.clone(), encoded: &encoded, batch, plan };
-        let mut is_staged = encoded.request_bytes > self.settings.inline_bytes;
+        let is_known = self.oversized.as_ref() == Some(&stem);
+        let mut is_staged = is_known || encoded.request_bytes > self.settings.inline_bytes;
         loop {
             let done = match self.merge(&sent, is_staged) {
                 Ok(done) => done,
                 Err(Stop::Out(error)) => return Err(error),
-                Err(Stop::Size(_)) if !is_staged => {
+                Err(Stop::Size(refusal)) if !is_staged => {
+                    // Sent in another way it is another body; what was refused outright has left its id free.
+                    if refusal.status.is_none() {
+                        self.step(&stem);
+                    }
+                    self.oversized = Some(stem.clone());
                     is_staged = true;
                     continue;
                 }
