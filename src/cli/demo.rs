@@ -21,7 +21,7 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
     // A demonstration is nothing for brokers and registries that others use.
     let mut config = config.clone();
     // What it shows is read from the file that it leaves.
-    config.warehouse = crate::config::WarehouseKind::Sqlite;
+    config.warehouse = crate::warehouse::WarehouseKind::Sqlite;
     config.brokers = None;
     config.registry.url = None;
     if !has_folder {

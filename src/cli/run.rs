@@ -4,7 +4,7 @@ use crate::{
     config::Config,
     lag,
     pipeline::{Destination, Pipeline},
-    reading, sink, topology,
+    reading, topology,
     warehouse::WarehouseKind,
 };
 use anyhow::{Context, Result, bail};
