@@ -62,4 +62,5 @@ suite!(
     a_rebuilt_log_is_refused_until_it_is_adopted,
     an_adopted_log_replaces_what_is_not_in_it,
     bad_records_are_named_and_nothing_is_written,
+    a_narrowed_batch_writes_the_games_of_its_days_alone,
 );

@@ -77,7 +77,7 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
             Err(reason) => bad.push(BadRecord { at: record.at, reason }),
         }
     }
-    hasher.update(format!("{} {}", batch.superseded, batch.rejected).as_bytes());
+    hasher.update(format!("{} {} {}", batch.superseded, batch.rejected, batch.outside).as_bytes());
     encoded.hash = hasher.finalize().to_hex().to_string();
     if bad.is_empty() { Ok(encoded) } else { Err(bad) }
 }

@@ -111,14 +111,16 @@ fn given(source: &Source) -> String {
     )
 }
 
-/// Writes a batch. Parameters: `rows` unless staged, `batch`, `log`, `epoch`, `ranges`, `records`, `superseded`, `rejected`, `reason`,
+/// Writes a batch. Parameters: `rows` unless staged, `batch`, `log`, `epoch`, `ranges`, `records`, `outside`, `superseded`, `rejected`, `reason`,
 /// `job`.
 pub fn merge(names: &Names, source: &Source, reach: &Reach) -> String {
     let table = names.table(RECORDS);
     let brought = brought();
     let ledger = |of: &str| -> Vec<String> {
         let value = |field: &Field| match field.name {
-            "applied" | "unchanged" | "stale" | "rows_written" => format!("{of}`{}`", field.name),
+            "applied" | "stale" | "rows_written" => format!("{of}`{}`", field.name),
+            // What is of no day that is written changes nothing.
+            "unchanged" => format!("{of}`unchanged` + @outside"),
             "job_id" => "@job".into(),
             "committed_at" => "CURRENT_TIMESTAMP()".into(),
             name => format!("@{name}"),

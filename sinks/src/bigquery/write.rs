@@ -76,7 +76,7 @@ impl BigQuery {
                 }
             };
             match self.recorded(&plan.id) {
-                Ok(Some(written)) => return self.accounted(&encoded, plan, written, &done),
+                Ok(Some(written)) => return self.accounted(&sent, written, &done),
                 Ok(None) => {
                     // The statement writes only in the name of the standing.
                     self.standing()?.admit(&plan.writer.log, Some(plan.writer.epoch))?;
@@ -111,6 +111,7 @@ impl BigQuery {
                 ("epoch", "INT64", plan.writer.epoch.to_string()),
                 ("ranges", "STRING", serde_json::Value::from(plan.event().ranges).to_string()),
                 ("records", "INT64", number(batch.read())),
+                ("outside", "INT64", number(batch.outside)),
                 ("superseded", "INT64", number(batch.superseded)),
                 ("rejected", "INT64", number(batch.rejected)),
                 ("reason", "STRING", plan.reason.name().to_owned()),
@@ -147,17 +148,18 @@ impl BigQuery {
     /// Counts that do not add up stop the sink: rows would be lost otherwise, and nobody would know.
     fn accounted(
         &mut self,
-        encoded: &Encoded,
-        plan: &BatchPlan,
+        sent: &Sent<'_>,
         written: Written,
         done: &Done,
     ) -> Result<Written, WarehouseError> {
+        let Sent { encoded, batch, plan, .. } = sent;
+        let outside = batch.outside as u64;
         let Written { records, applied, unchanged, stale, superseded, rejected, .. } = written;
         let sum = applied + unchanged + stale + superseded + rejected;
         let is_repeated = done.is_adopted || done.affected == 0;
         // A batch of earlier may have had other records: those since compacted away, those rejected.
-        let is_sent = is_repeated || applied + unchanged + stale == encoded.rows.len() as u64;
-        let is_changed = is_repeated || done.affected == applied + unchanged + 1;
+        let is_sent = is_repeated || applied + unchanged + stale == encoded.rows.len() as u64 + outside;
+        let is_changed = is_repeated || done.affected + outside == applied + unchanged + 1;
         if records != sum || !is_sent || !is_changed {
             self.counters.drifts += 1;
             return Err(WarehouseError::Fatal {

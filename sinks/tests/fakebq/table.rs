@@ -258,7 +258,7 @@ impl Records {
             ("player_id".into(), json!(0)),
             ("epoch".into(), json!(epoch)),
             ("applied".into(), json!(applied)),
-            ("unchanged".into(), json!(unchanged)),
+            ("unchanged".into(), json!(unchanged + parameters["outside"].parse::<i64>().unwrap())),
             ("stale".into(), json!(stale)),
             ("rows_written".into(), json!(written)),
             ("job_id".into(), json!(parameters["job"])),
