@@ -43,7 +43,7 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
     fake.fail(Call::Insert, 1, Fault::Unanswered);
     fake.fail(Call::Insert, 0, Fault::Says(Said::Html, true));
     let fastbreak = Fastbreak::new();
-    assert!(fastbreak.run(&["demo"]).status.success());
+    let demo = fastbreak.json(&["demo"]);
     let local = tables(&fastbreak.run(&["audit"]));
     let ran = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
@@ -52,6 +52,16 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
     assert!(fake.rows("predictions") > 10_000);
     let seen = fake.seen();
     assert_eq!((seen.most_in_flight, fake.doubled(), seen.mixed_ids), (1, 0, 0));
+    // What is asked of the warehouse has the same answer.
+    let date = demo["date"].as_str().unwrap();
+    for question in
+        [&["status", date][..], &["coverage", date, "--players"], &["grade", "--from", date, "--to", date]]
+    {
+        let asked = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, question);
+        let answer: Value = serde_json::from_slice(&asked.stdout)
+            .unwrap_or_else(|_| panic!("{question:?}: {}", String::from_utf8_lossy(&asked.stderr)));
+        assert_eq!(answer, fastbreak.json(question), "{question:?}");
+    }
     // Once more: nothing is left to write, and nothing is.
     assert!(
         run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]).status.success()

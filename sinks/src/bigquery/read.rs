@@ -12,8 +12,9 @@ use super::{
 use crate::{
     change::Input,
     plan::BatchId,
-    rows::Cell,
-    tables::{Column, Kind, PREDICTIONS, Table},
+    rows::{Cell, Row},
+    sqlite::{Reader, RowCopy},
+    tables::{Column, Kind, PREDICTIONS, TABLES, Table},
     warehouse::{ContentHash, Standing, WarehouseError, Written},
 };
 use schemas::PlayerGameId;
@@ -146,55 +147,72 @@ impl BigQuery {
         Ok(held)
     }
 
-    /// The content of a table, in the bytes of the local warehouse's.
-    pub(super) fn hash(&self, table: &'static Table) -> Result<ContentHash, Trouble> {
-        let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
+    /// Calls `each` with the live rows of a table, in the order of its key.
+    pub(super) fn live(
+        &self,
+        table: &'static Table,
+        each: &mut dyn FnMut(Row<'_>) -> Result<(), String>,
+    ) -> Result<(), Trouble> {
         let is_predictions = table.name == PREDICTIONS.name;
         let own =
             if is_predictions { table.columns.len() - rung_columns().len() } else { table.columns.len() };
         self.ask(&sql::content_of(&self.names, table), &[], &mut |row| {
-            let mut shared = Vec::new();
-            for (value, column) in row.iter().zip(&table.columns[..own]) {
-                cell(value, column)?.encode(&mut shared);
-            }
+            let shared = row.iter().zip(&table.columns[..own]).map(|(value, column)| cell(value, column));
+            let shared: Row<'_> = shared.collect::<Result<_, _>>()?;
             if !is_predictions {
-                rows += 1;
-                bytes.extend_from_slice(&shared);
-            } else {
-                let mut rungs =
-                    row.get(own).and_then(Value::as_array).into_iter().flatten().map(rung).collect::<Result<
-                        Vec<_>,
-                        _,
-                    >>(
-                    )?;
-                rungs.sort();
-                for (_, _, rung) in &rungs {
-                    rows += 1;
-                    bytes.extend_from_slice(&shared);
-                    bytes.extend_from_slice(rung);
-                }
+                return each(shared);
             }
+            let rungs = row.get(own).and_then(Value::as_array).into_iter().flatten();
+            let mut rungs = rungs.map(rung).collect::<Result<Vec<_>, _>>()?;
+            rungs.sort_by(|(one, _), (other, _)| one.cmp(other));
+            rungs.into_iter().try_for_each(|(_, rung)| each(shared.iter().cloned().chain(rung).collect()))
+        })
+    }
+    /// The content of a table, in the bytes of the local warehouse's.
+    pub(super) fn hash(&self, table: &'static Table) -> Result<ContentHash, Trouble> {
+        let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
+        self.live(table, &mut |row| {
+            rows += 1;
+            row.iter().for_each(|cell| cell.encode(&mut bytes));
             hasher.update(&bytes);
             bytes.clear();
             Ok(())
         })?;
         Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
     }
+    /// Its live rows as they are now, to be asked what a local warehouse is asked.
+    pub fn copied(&self) -> Result<Reader, WarehouseError> {
+        let copy = RowCopy::begin()?;
+        let mut failed = None;
+        for table in &TABLES {
+            let read = self.live(table, &mut |row| {
+                copy.put(table, row).map_err(|error| {
+                    let what = error.to_string();
+                    failed = Some(error);
+                    what
+                })
+            });
+            match failed.take() {
+                Some(error) => return Err(error),
+                None => read.map_err(|trouble| Self::unanswered(&trouble))?,
+            }
+        }
+        copy.end()
+    }
 }
 
-/// A prediction of the array: its key, and its cells as bytes.
-fn rung(value: &Value) -> Result<(String, i64, Vec<u8>), String> {
-    let (values, mut bytes) = (cells(&value["v"]), Vec::new());
-    let (mut system, mut number) = (String::new(), 0);
-    for (value, column) in values.iter().zip(rung_columns()) {
+/// A prediction of the array: its key, and its cells.
+fn rung(value: &Value) -> Result<((String, i64), Row<'static>), String> {
+    let (mut key, mut row) = ((String::new(), 0), Row::new());
+    for (value, column) in cells(&value["v"]).iter().zip(rung_columns()) {
         match column.name {
-            "system" => system = value.as_str().unwrap_or_default().to_owned(),
-            "rung" => number = integer(value)?,
+            "system" => key.0 = value.as_str().unwrap_or_default().to_owned(),
+            "rung" => key.1 = integer(value)?,
             _ => {}
         }
-        cell(value, column)?.encode(&mut bytes);
+        row.push(cell(value, column)?.into_owned());
     }
-    Ok((system, number, bytes))
+    Ok((key, row))
 }
 
 /// The values of a row, `{"f": [{"v": …}]}`.

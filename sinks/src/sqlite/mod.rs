@@ -3,12 +3,14 @@
 //! Invariant: one SQL transaction per batch, the ledger row `sink_batches` in it; who may write is checked in the same transaction.
 //! Not here: what the rows are (`tables`, `rows`).
 mod content;
+mod copy;
 mod ddl;
 mod error;
 mod read;
 mod snapshot;
 mod write;
 
+pub use copy::RowCopy;
 pub use read::{Coverage, PlayerSlate, Reader, Span, SystemLine};
 pub use snapshot::Snapshot;
 
