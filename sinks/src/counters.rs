@@ -1,7 +1,7 @@
-//! What the sink counts, and the names under which it is exported.
+//! What a warehouse counts of the way into it.
 //!
-//! Invariant: a count only grows; `in_flight` is 0 or 1.
-//! Not here: an endpoint that serves them.
+//! Invariant: a count only grows.
+//! Not here: the names under which they are exported.
 use crate::warehouse::Written;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,6 @@ pub struct Counters {
     pub milliseconds: u64,
     /// By class.
     pub errors: BTreeMap<&'static str, u64>,
-    pub in_flight: u64,
     /// Answers that say too much, too fast.
     pub rate_limit_hits: u64,
     /// Milliseconds waited for another writer's statement, or for the rate of the sink's own.
@@ -48,30 +47,4 @@ impl Counters {
             *self.records.entry(what).or_default() += count;
         }
     }
-    /// Name, label with value, number.
-    pub fn samples(&self) -> Vec<Sample> {
-        let one = |name, value: u64| (name, None, value as f64);
-        let mut samples = vec![
-            one("fastbreak_sink_batches_total", self.batches),
-            one("fastbreak_sink_write_attempts_total", self.attempts),
-            one("fastbreak_sink_jobs_adopted_total", self.adopted),
-            one("fastbreak_sink_rows_total", self.rows),
-            one("fastbreak_sink_bytes_total", self.bytes),
-            ("fastbreak_sink_write_seconds_total", None, self.milliseconds as f64 / 1000.0),
-            one("fastbreak_sink_in_flight", self.in_flight),
-            one("fastbreak_sink_rate_limit_hits_total", self.rate_limit_hits),
-            ("fastbreak_sink_waited_seconds_total", None, self.waited_ms as f64 / 1000.0),
-            one("fastbreak_sink_staged_batches_total", self.staged),
-            one("fastbreak_sink_staging_tables_swept_total", self.swept),
-            one("fastbreak_sink_drifts_total", self.drifts),
-        ];
-        let labelled = |name, label, counts: &BTreeMap<&'static str, u64>| -> Vec<Sample> {
-            counts.iter().map(|(value, count)| (name, Some((label, *value)), *count as f64)).collect()
-        };
-        samples.extend(labelled("fastbreak_sink_records_total", "outcome", &self.records));
-        samples.extend(labelled("fastbreak_sink_write_errors_total", "class", &self.errors));
-        samples
-    }
 }
-/// Name, label with value, number.
-pub type Sample = (&'static str, Option<(&'static str, &'static str)>, f64);

@@ -91,7 +91,9 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         parked.extend(by_key.into_iter().map(|(key, what)| Parked { processor: reader.name, key, what }));
         processors.push(account(reader.name, &entry, wrong));
     }
-    let of_sink = accounts.get(&(topology::SINK.to_owned(), 0)).cloned().unwrap_or_default();
+    // Of its newest reading: one that began again has an account of its own.
+    let newest = accounts.iter().rfind(|((name, _), _)| name == topology::SINK);
+    let of_sink = newest.map(|(_, entry)| entry.clone()).unwrap_or_default();
     let mut wrong = imbalances(&of_sink);
     compare_read(&mut wrong, of_sink.read, log.as_mut(), topology::SINK, &topology::sink_inputs())?;
     processors.push(account(topology::SINK, &of_sink, wrong));

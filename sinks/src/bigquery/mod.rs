@@ -133,6 +133,13 @@ impl BigQuery {
         let http = http.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
         let http = http.map_err(|_| wrong("no HTTP client".into()))?;
         let endpoint = settings.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned());
+        if reqwest::Url::parse(&endpoint).is_err() {
+            return Err(WarehouseError::Config {
+                what: format!("bigquery-endpoint = '{endpoint}' is no address"),
+                next: "say it as http://127.0.0.1:9050, without a path; leave it empty for Google's own"
+                    .into(),
+            });
+        }
         let mut builder = ClientBuilder::new();
         builder.with_client(http.clone());
         builder.with_v2_base_url(format!("{}/bigquery/v2", endpoint.trim_end_matches('/')));

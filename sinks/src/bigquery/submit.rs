@@ -70,10 +70,8 @@ impl BigQuery {
                 self.counters.attempts += 1;
             }
             self.last_done.take_if(|done| *done == id);
-            self.counters.in_flight = u64::from(kind == Kind::Change);
             let answer = make(self, &id);
             let ended = self.settle(stem, &id, answer);
-            self.counters.in_flight = 0;
             match ended {
                 Ok(done) => {
                     self.failures.clear();
@@ -289,6 +287,8 @@ impl From<WarehouseError> for Ended {
 /// What every job is sent with.
 pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
     use gcp_bigquery_client::model::{job_configuration::JobConfiguration, job_reference::JobReference};
+    // `fb_<batch>_…`: what a job was for is found without its text.
+    let labels = [("sink", "fastbreak"), ("batch", id.split('_').nth(1).unwrap_or_default())];
     Job {
         job_reference: Some(JobReference {
             job_id: Some(id.to_owned()),
@@ -297,7 +297,7 @@ pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
         }),
         configuration: Some(JobConfiguration {
             job_timeout_ms: Some(timeout.as_millis().to_string()),
-            labels: Some([("sink".to_owned(), "fastbreak".to_owned())].into()),
+            labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
             ..JobConfiguration::default()
         }),
         ..Job::default()
