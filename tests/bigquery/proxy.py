@@ -2,14 +2,17 @@
 """What an emulator of BigQuery lacks, put in front of it: job ids that are taken once, two statements at a time and twenty waiting,
 requests of 10 MB at most, conditional changes, and faults.
 
-usage: proxy.py PORT EMULATOR_URL [FAULT_RATE [SEED]]
+usage: proxy.py PORT EMULATOR_URL [FAULT_RATE [SEED [DOWN]]]
+
+While there is a file DOWN, every connection is closed without an answer.
 """
-import json, random, socket, sys, threading, time, urllib.error, urllib.request
+import json, os, random, socket, sys, threading, time, urllib.error, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, EMULATOR = int(sys.argv[1]), sys.argv[2].rstrip("/")
 RATE = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
 CHANCE = random.Random(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
+DOWN = sys.argv[5] if len(sys.argv) > 5 else ""
 RUNNING, QUEUED, TAKES = 2, 20, 0.3
 lock = threading.Lock()
 jobs = {}  # id -> the emulator's own id for it, or the job itself when it failed here
@@ -123,6 +126,8 @@ class Handler(BaseHTTPRequestHandler):
             act = look
         elif self.command == "PATCH":
             act = patch
+        if DOWN and os.path.exists(DOWN):
+            return self.hang_up()
         with lock:
             fault = CHANCE.choice(["lost", "unanswered", "503", "429"]) if CHANCE.random() < RATE else None
         if fault == "503":
