@@ -287,8 +287,8 @@ impl From<WarehouseError> for Ended {
 /// What every job is sent with.
 pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
     use gcp_bigquery_client::model::{job_configuration::JobConfiguration, job_reference::JobReference};
-    // `fb_<batch>_…`: what a job was for is found without its text.
-    let labels = [("sink", "fastbreak"), ("batch", id.split('_').nth(1).unwrap_or_default())];
+    // Of `fb_<batch>_…`, to find what a job was for. One label: the client keeps several in no order, and an id is of one body.
+    let batch = id.split('_').nth(1).unwrap_or_default().to_owned();
     Job {
         job_reference: Some(JobReference {
             job_id: Some(id.to_owned()),
@@ -297,7 +297,7 @@ pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
         }),
         configuration: Some(JobConfiguration {
             job_timeout_ms: Some(timeout.as_millis().to_string()),
-            labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+            labels: Some([("fastbreak".to_owned(), batch)].into()),
             ..JobConfiguration::default()
         }),
         ..Job::default()
