@@ -78,6 +78,59 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
 }
 
 #[test]
+fn what_bigquery_does_is_in_the_metrics() {
+    let fake = Fake::start();
+    fake.tick();
+    fake.with(|service| service.takes_ms = 10);
+    fake.fail(Call::Insert, 1, Fault::Unanswered);
+    let fastbreak = Fastbreak::new();
+    fastbreak.json(&["demo"]);
+    let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut child = fastbreak
+        .command(&["run"])
+        .env("FASTBREAK_CONSOLE", addr.to_string())
+        .env("FASTBREAK_WAREHOUSE", "bigquery")
+        .env("FASTBREAK_BIGQUERY_ENDPOINT", fake.endpoint())
+        .env("FASTBREAK_BIGQUERY_PROJECT", fakebq::PROJECT)
+        .env("FASTBREAK_BIGQUERY_DATASET", fakebq::DATASET)
+        .spawn()
+        .unwrap();
+    let metrics = || -> Option<String> {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(addr).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        Some(text)
+    };
+    let value = |text: &str, series: &str| -> f64 {
+        let line = text.lines().find(|line| line.starts_with(series));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(-1.0)
+    };
+    let sink = |name: &str, more: &str| format!("fastbreak_sink_{name}{{processor=\"windowed-sink\"{more}}}");
+    let mut text = String::new();
+    for _ in 0..600 {
+        text = metrics().unwrap_or_default();
+        if value(&text, &sink("batches_total", ",outcome=\"written\"")) > 0.0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The warehouse of the demo was another one, and lacking what is committed is a drift.
+    assert_eq!(value(&text, &sink("drifts_total", "")), 1.0, "{text}");
+    assert!(value(&text, &sink("statements_total", "")) >= 3.0, "{text}");
+    assert!(value(&text, &sink("bytes_total", "")) > 100_000.0, "{text}");
+    assert!(value(&text, &sink("rows_total", "")) > 10_000.0, "{text}");
+    assert_eq!(value(&text, &sink("failures_total", ",class=\"ambiguous\"")), 1.0, "{text}");
+    assert_eq!(value(&text, &sink("jobs_adopted_total", "")), 1.0, "{text}");
+    for name in ["rate_limit_hits_total", "staged_batches_total", "staging_tables_swept_total"] {
+        assert!(value(&text, &sink(name, "")) >= 0.0, "{name} is there from the start");
+    }
+}
+
+#[test]
 fn the_real_statements_make_the_same_tables_on_a_real_engine() {
     let Ok(endpoint) = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT") else {
         return eprintln!(

@@ -30,6 +30,12 @@ const CREDENTIALS: &str = "check the credentials (bigquery-credentials, GOOGLE_A
 /// Polls of a question before it is given up.
 const POLLS: usize = 120;
 
+/// How often a call is repeated before the caller hears of it.
+const TRIES: u32 = 4;
+const fn is_passing(class: Class) -> bool {
+    matches!(class, Class::Transient | Class::Ambiguous | Class::Throttle)
+}
+
 impl BigQuery {
     /// Calls `each` with the cells of every row of the answer.
     pub(super) fn ask(
@@ -44,7 +50,7 @@ impl BigQuery {
             "useQueryCache": false, "parameterMode": "NAMED", "queryParameters": parameters.iter().map(parameter).collect::<Vec<_>>(),
             "labels": {"sink": "fastbreak"},
         });
-        let mut answer = self.runtime.block_on(self.http.query(&request))?;
+        let mut answer = self.patiently(|| self.runtime.block_on(self.http.query(&request)))?;
         let job = answer["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
         let mut polls = 0;
         loop {
@@ -71,10 +77,22 @@ impl BigQuery {
                 }
                 self.clock.sleep(Duration::from_millis(250));
             }
-            answer = self.runtime.block_on(self.http.page(&job, next.as_deref(), PAGE))?;
+            answer = self.patiently(|| self.runtime.block_on(self.http.page(&job, next.as_deref(), PAGE)))?;
         }
     }
 
+    /// Asks once more what changes nothing, a few times: a long answer is not lost to one page of it.
+    fn patiently(&self, call: impl Fn() -> Result<Value, Trouble>) -> Result<Value, Trouble> {
+        let mut pause = Duration::from_millis(250);
+        for _ in 0..TRIES {
+            match call() {
+                Err(trouble) if is_passing(trouble.class()) => self.clock.sleep(pause),
+                other => return other,
+            }
+            pause *= 2;
+        }
+        call()
+    }
     /// Without counting: a question is no write.
     pub(super) fn unanswered(trouble: &Trouble) -> WarehouseError {
         let what = trouble.to_string();
