@@ -22,6 +22,7 @@ mod schemas;
 mod show;
 mod slate;
 mod topics;
+mod warehouse;
 
 use crate::config::Config;
 use ::schemas::{EasternDate, Season};
@@ -57,6 +58,9 @@ struct Global {
     /// Names this process among those that share the brokers [default: the host's name]
     #[arg(long, global = true, value_name = "NAME")]
     instance: Option<String>,
+    /// Where the sink writes: sqlite or bigquery [default: sqlite]
+    #[arg(long, global = true, value_name = "KIND")]
+    warehouse: Option<String>,
     /// Configuration file [default: fastbreak.toml, when there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -177,6 +181,11 @@ enum Verb {
         #[command(subcommand)]
         verb: SinkVerb,
     },
+    /// The warehouse's tables and views
+    Warehouse {
+        #[command(subcommand)]
+        verb: WarehouseVerb,
+    },
     /// CPU per record by stage, over a simulated season
     Bench {
         /// Seasons, one after the other
@@ -213,6 +222,16 @@ enum SchemasVerb {
 enum SinkVerb {
     /// Hand the warehouse to this log, and replace what another log wrote
     Adopt,
+}
+
+#[derive(Subcommand)]
+enum WarehouseVerb {
+    /// Every definition, as statements
+    Ddl,
+    /// What the warehouse lacks, as statements; 3 when that is anything
+    Plan,
+    /// Run them
+    Apply,
 }
 
 /// How a verb ended, when not with an error.
@@ -260,7 +279,7 @@ fn code(error: &anyhow::Error) -> u8 {
     }
     match error.downcast_ref::<Warehouse>() {
         Some(Warehouse::Config { .. }) => 4,
-        Some(Warehouse::Retry(_)) => 5,
+        Some(Warehouse::Retry { .. }) => 5,
         _ => match error.downcast_ref::<runtime::Halt>() {
             Some(runtime::Halt::Log { reason, .. }) if reason.contains("another process") => 4,
             Some(runtime::Halt::Refused { .. } | runtime::Halt::Rejecting { .. }) => 4,
@@ -272,12 +291,13 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn dispatch(cli: Cli) -> Result<Ended> {
-    let Global { data, brokers, instance, registry, config, output } = cli.global;
+    let Global { data, brokers, instance, registry, warehouse, config, output } = cli.global;
     let flags = [
         ("data", data.as_ref().map(|data| data.display().to_string())),
         ("brokers", brokers),
         ("instance", instance),
         ("registry", registry),
+        ("warehouse", warehouse),
     ];
     let flags: Vec<(&'static str, String)> =
         flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
@@ -307,6 +327,9 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         Verb::Dlq { verb } => dlq::dlq(&config, verb, output),
         Verb::Replay { verb } => replay::replay(&config, verb, output),
         Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
+        Verb::Warehouse { verb: WarehouseVerb::Ddl } => warehouse::ddl(&config, output),
+        Verb::Warehouse { verb: WarehouseVerb::Plan } => warehouse::plan(&config, output),
+        Verb::Warehouse { verb: WarehouseVerb::Apply } => warehouse::apply(&config, output),
         Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "fastbreak", &mut std::io::stdout());

@@ -3,6 +3,7 @@
 //! Invariant: an unknown key, or a value that does not parse, is an error that names its place; nothing is ignored.
 //! Not here: what the values do.
 use crate::registry::Settings;
+use crate::warehouse::{BigQueryKeys, WarehouseKind};
 use anyhow::{Context, Result, bail};
 use runtime::engine::Breaker;
 use serde::Serialize;
@@ -96,6 +97,9 @@ pub struct Config {
     pub sink_max_records: usize,
     pub sink_max_bytes: usize,
     pub sink_max_age: Duration,
+    /// Where the sink writes.
+    pub warehouse: WarehouseKind,
+    pub bigquery: BigQueryKeys,
     origins: BTreeMap<&'static str, Origin>,
     kafka_origins: BTreeMap<String, Origin>,
 }
@@ -139,6 +143,16 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("sink-max-records", "records that close a batch of the sink", "10000"),
     ("sink-max-bytes", "bytes that close a batch of the sink", "6291456"),
     ("sink-max-age-ms", "milliseconds after which a batch of the sink closes", "15000"),
+    ("warehouse", "where the sink writes: sqlite or bigquery", "sqlite"),
+    ("bigquery-project", "the project of the dataset and of the jobs", ""),
+    ("bigquery-dataset", "the dataset; <dataset>_staging is made beside it", "fastbreak"),
+    ("bigquery-location", "where the dataset is", "US"),
+    ("bigquery-endpoint", "an emulator's address, e.g. http://127.0.0.1:9050; empty: Google's own", ""),
+    (
+        "bigquery-credentials",
+        "a service account's key file, default (application default) or none; empty: default, none for an endpoint",
+        "",
+    ),
 ];
 /// Keys of the file's `[kafka]` table and `FASTBREAK_KAFKA_…` go to the Kafka client by librdkafka's names, dots as underscores.
 const KAFKA: &str = "FASTBREAK_KAFKA_";
@@ -183,6 +197,8 @@ impl Config {
             values.insert(flag, (value.clone(), Origin::Flag(flag)));
         }
         let mut config = Config::parse(&values)?;
+        let backoff = sinks::backoff::Backoff::from_environment(|name| environment.get(name).cloned());
+        config.bigquery.backoff = backoff.map_err(anyhow::Error::msg)?;
         match (config.health, config.is_asked("console")) {
             (None, _) => {}
             (Some(address), true) if config.console == Some(address) => {}
@@ -236,6 +252,8 @@ impl Config {
             sink_max_records: number(&value("sink-max-records"), "sink-max-records")?,
             sink_max_bytes: number(&value("sink-max-bytes"), "sink-max-bytes")?,
             sink_max_age: Duration::from_millis(number(&value("sink-max-age-ms"), "sink-max-age-ms")?),
+            warehouse: number(&value("warehouse"), "warehouse")?,
+            bigquery: BigQueryKeys::of(|key| value(key).0),
             kafka_origins: BTreeMap::new(),
             origins: values.iter().map(|(key, (_, origin))| (*key, origin.clone())).collect(),
         })
@@ -269,6 +287,8 @@ impl Config {
             "dlq-header-style" => self.dlq_header_style.name().to_owned(),
             "sink-max-records" => self.sink_max_records.to_string(),
             "sink-max-bytes" => self.sink_max_bytes.to_string(),
+            "warehouse" => self.warehouse.name().to_owned(),
+            key if key.starts_with("bigquery-") => self.bigquery.entry(key),
             _ => self.sink_max_age.as_millis().to_string(),
         };
         let origin = |key: &str| self.origins.get(key).cloned().unwrap_or(Origin::Default);

@@ -18,3 +18,4 @@ pub mod replay;
 pub mod sink;
 pub mod storage;
 pub mod topology;
+pub mod warehouse;

@@ -16,6 +16,8 @@ use std::{path::PathBuf, sync::Arc};
 pub struct Destination {
     /// The folder of the warehouse.
     pub folder: PathBuf,
+    /// The BigQuery that is written instead.
+    pub bigquery: Option<crate::warehouse::BigQueryKeys>,
     /// Of which games; all when `None`.
     pub dates: Option<Dates>,
 }

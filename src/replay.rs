@@ -193,7 +193,7 @@ pub fn run(
     let groups = readers.iter().map(|reader| (reader.name.to_owned(), reader.group.clone())).collect();
     let replay = Replay { namespace: namespace.clone(), dates, groups };
     replay.save(config)?;
-    let sink = Some(Destination { folder: namespace.folder(config), dates: Some(dates) });
+    let sink = Some(Destination { folder: namespace.folder(config), bigquery: None, dates: Some(dates) });
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up: true };
     pipeline.start(config, signals)?.watch(|storage| each(storage, &readers))?;
     Ok(replay)

@@ -4,6 +4,9 @@
 //! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is
 //! made again from its ranges and recognised by its id.
 //! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
+mod measured;
+mod recovery;
+
 use crate::{pipeline::Destination, topology::SINK};
 use anyhow::{Context, Result};
 use runtime::{
@@ -11,16 +14,16 @@ use runtime::{
     engine::dead_letters_of,
     log::At,
     member::{Reader, Signals},
-    metrics::{self as m, Metrics},
+    metrics as m,
 };
 use schemas::{
     Instant,
-    ops::{LedgerEntry, SinkBatchPlanned},
+    ops::LedgerEntry,
     raw::{DeadLetter, RejectCode},
     wire,
 };
 use sinks::{
-    Batch, BatchPlan, Change, Dates, Input, Limits, Position, Recovery, Sqlite, Warehouse, WarehouseError,
+    Batch, BatchPlan, Change, Counters, Dates, Input, Limits, Position, Sqlite, Warehouse, WarehouseError,
     Window, Writer, Written, plan::Positions,
 };
 use std::{path::Path, sync::Arc, time::Duration};
@@ -60,10 +63,14 @@ pub struct Windowing {
 /// One sink over one log and one warehouse.
 pub struct Sink {
     member: Box<dyn Member>,
-    warehouse: Sqlite,
+    warehouse: Box<dyn Warehouse>,
     writer: Writer,
     signals: Arc<Signals>,
     adopting: bool,
+    /// How often the log was begun to be read again; the version of the sink's account.
+    pass: i64,
+    /// What of the warehouse's counts is in the metrics.
+    counted: Counters,
     /// The days whose games are written; all when `None`.
     dates: Option<Dates>,
 }
@@ -73,82 +80,22 @@ impl Sink {
     pub fn open(mut member: Box<dyn Member>, to: Destination, signals: Arc<Signals>) -> Result<Sink> {
         std::fs::create_dir_all(&to.folder)
             .with_context(|| format!("making the folder {}", to.folder.display()))?;
-        let warehouse = Sqlite::open(&warehouse_path(&to.folder))?;
+        let warehouse: Box<dyn Warehouse> = match &to.bigquery {
+            Some(keys) => Box::new(crate::warehouse::connect(keys)?),
+            None => Box::new(Sqlite::open(&warehouse_path(&to.folder))?),
+        };
         let log = member.storage().id()?;
         let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };
-        Ok(Sink { member, warehouse, writer, signals, adopting: false, dates: to.dates })
-    }
-    /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
-    fn take_over(&mut self) -> Result<()> {
-        self.writer.epoch = self.warehouse.claim(&self.writer.log)?;
-        self.adopting = self.warehouse.standing()?.adopting;
-        self.recover()
-    }
-    fn recover(&mut self) -> Result<()> {
-        let committed = self.committed()?;
-        let plan = self.newest_plan()?;
-        let written =
-            plan.as_ref().map(|plan| self.warehouse.is_committed(&plan.id)).transpose()?.unwrap_or(false);
-        match Recovery::decide(plan.as_ref(), &committed, written) {
-            Recovery::Resume => self.seek(&committed),
-            // Written or not, it is made again from its ranges: a warehouse that has it answers what became of its records.
-            Recovery::Commit(_) | Recovery::Rebuild(_) => {
-                if let Some(plan) = plan
-                    && let Some(batch) = self.rebuild(&plan)?
-                {
-                    self.write(batch, &plan)?;
-                }
-                let committed = self.committed()?;
-                self.seek(&committed);
-            }
-            Recovery::StartOver => {
-                tracing::warn!(
-                    "the warehouse lacks what this log has committed: writing it from the start in a new epoch"
-                );
-                self.writer.epoch = self.warehouse.adopt(&self.writer.log)?;
-                self.adopting = true;
-                self.seek(&Positions::new());
-            }
-        }
-        Ok(())
-    }
-    fn rebuild(&mut self, plan: &BatchPlan) -> Result<Option<Batch>> {
-        let mut records = Vec::new();
-        for ((input, partition), range) in &plan.ranges {
-            for chunk in self.member.storage().read(input.topic(), *partition, range.first, usize::MAX)? {
-                for record in chunk.records() {
-                    let record = record?;
-                    if range.holds(record.offset) {
-                        let at = Position { input: *input, partition: *partition, offset: record.offset };
-                        records.push(sinks::Record { at, change: change(*input, record.key, record.value)? });
-                    }
-                }
-            }
-        }
-        Ok(Batch::rebuild(records))
-    }
-    fn committed(&mut self) -> Result<Positions> {
-        let committed = self.member.storage().positions(SINK)?;
-        // A reader is registered at 0 before it has read anything.
-        let read = committed.into_iter().filter(|(_, next)| *next > 0);
-        let known = read
-            .filter_map(|((topic, partition), next)| Some(((topic.parse::<Input>().ok()?, partition), next)));
-        Ok(if self.adopting { Positions::new() } else { known.collect() })
-    }
-    fn newest_plan(&mut self) -> Result<Option<BatchPlan>> {
-        if self.adopting {
-            return Ok(None);
-        }
-        let mut newest = None;
-        for chunk in self.member.storage().read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX)? {
-            for record in chunk.records() {
-                if let Some(bytes) = record?.value {
-                    newest = Some(wire::decode::<SinkBatchPlanned>(bytes)?);
-                }
-            }
-        }
-        let plan = newest.map(|event| BatchPlan::from_event(self.writer.clone(), &event, now()));
-        plan.transpose().map_err(|reason| anyhow::anyhow!("the newest plan of a batch: {reason}"))
+        Ok(Sink {
+            member,
+            warehouse,
+            writer,
+            signals,
+            adopting: false,
+            pass: 0,
+            counted: Counters::default(),
+            dates: to.dates,
+        })
     }
     fn seek(&mut self, positions: &Positions) {
         let next = positions.iter().map(|((input, partition), next)| ((input.topic(), *partition), *next));
@@ -176,12 +123,12 @@ impl Sink {
     }
     fn write_until_it_stands(&mut self, mut batch: Batch, plan: &BatchPlan) -> Result<()> {
         let mut commit = Commit::default();
-        let mut pause = Duration::from_millis(50);
         let written = loop {
-            let narrowed = self.dates.map_or(Ok(()), |dates| dates.narrow(&mut batch, &self.warehouse));
+            let narrowed =
+                self.dates.map_or(Ok(()), |dates| dates.narrow(&mut batch, self.warehouse.as_ref()));
             let started = std::time::Instant::now();
             let attempt = narrowed.and_then(|()| self.warehouse.write(&batch, plan, now()));
-            count_attempt(&self.signals.metrics, &attempt, started.elapsed());
+            self.count_attempt(&attempt, started.elapsed());
             match attempt {
                 Ok(written) => break written,
                 Err(WarehouseError::Rows(bad)) => {
@@ -195,18 +142,48 @@ impl Sink {
                     }
                     self.member.commit(letters)?;
                 }
-                Err(WarehouseError::Retry(reason)) if !self.signals.is_stopping() => {
-                    tracing::warn!(reason, pause_ms = pause.as_millis() as u64, "the warehouse is not ready");
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_secs(10));
+                Err(WarehouseError::Retry { what, after, alert }) if !self.signals.is_stopping() => {
+                    self.wait(&what, after, alert);
                 }
                 Err(error) => return Err(error.into()),
             }
         };
-        let entry = entry(written);
+        let entry = LedgerEntry { version: self.pass, ..entry(written) };
         append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry)?);
         commit.account = Some(entry);
         self.commit(&plan.next(), commit)
+    }
+    /// Asks the warehouse until it is ready or the sink is told to stop.
+    fn patiently<T>(
+        &mut self,
+        mut question: impl FnMut(&mut dyn Warehouse) -> Result<T, WarehouseError>,
+    ) -> Result<T> {
+        loop {
+            let answer = question(self.warehouse.as_mut());
+            self.count();
+            match answer {
+                Err(WarehouseError::Retry { what, after, alert }) if !self.signals.is_stopping() => {
+                    self.wait(&what, after, alert);
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+    /// Waits before the same question is asked again: nothing is read on meanwhile, and nothing is dropped.
+    fn wait(&self, reason: &str, after: Duration, alert: bool) {
+        let pause_ms = after.as_millis() as u64;
+        match alert {
+            true => tracing::error!(reason, pause_ms, "the warehouse does not take what is written"),
+            false => tracing::warn!(reason, pause_ms, "the warehouse is not ready"),
+        }
+        let until = std::time::Instant::now() + after;
+        while !self.signals.is_stopping() {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(200)));
+        }
     }
     /// Reads, gathers and delivers until told to stop.
     pub fn run(mut self, windowing: Windowing) -> Result<()> {
@@ -274,7 +251,8 @@ impl Sink {
     /// The log was read to its end: rows of older epochs are in it no more.
     fn finish_adoption(&mut self) -> Result<()> {
         if std::mem::take(&mut self.adopting) {
-            self.warehouse.finish_adoption(&self.writer.log)?;
+            let log = self.writer.log.clone();
+            self.patiently(|warehouse| warehouse.finish_adoption(&log))?;
         }
         Ok(())
     }
@@ -322,31 +300,6 @@ fn dead_letter(record: &sinks::Record, reason: &str) -> Result<DeadLetter> {
         key: record.change.id().to_string(),
         ..DeadLetter::new(RejectCode::BadRow, reason.to_owned())
     })
-}
-
-fn count_attempt(metrics: &Metrics, attempt: &Result<Written, WarehouseError>, took: Duration) {
-    metrics.add(m::SINK_ATTEMPTS, &[SINK], 1);
-    metrics.observe(m::SINK_SECONDS, &[SINK], took.as_secs_f64());
-    let reason = match attempt {
-        Ok(written) => {
-            let outcome = if written.repeated { "repeated" } else { "written" };
-            metrics.add(m::SINK_BATCHES, &[SINK, outcome], 1);
-            metrics.add(m::SINK_ROWS, &[SINK], written.rows);
-            let records = [
-                ("applied", written.applied),
-                ("unchanged", written.unchanged),
-                ("stale", written.stale),
-                ("superseded", written.superseded),
-                ("rejected", written.rejected),
-            ];
-            return records.into_iter().for_each(|(end, n)| metrics.add(m::SINK_RECORDS, &[SINK, end], n));
-        }
-        Err(WarehouseError::Retry(_)) => "retry",
-        Err(WarehouseError::Rows(_)) => "rows",
-        Err(WarehouseError::Config { .. }) => "config",
-        Err(WarehouseError::Fatal { .. }) => "fatal",
-    };
-    metrics.add(m::SINK_ERRORS, &[SINK, reason], 1);
 }
 
 /// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.

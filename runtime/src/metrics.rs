@@ -103,6 +103,23 @@ metrics! {
     SINK_IN_FLIGHT: Gauge, "fastbreak_sink_batches_in_flight", ["processor"],
         "Batches planned whose write has not ended";
     SINK_SECONDS: SECONDS, "fastbreak_sink_write_seconds", ["processor"], "How long a write to the warehouse took";
+    SINK_STATEMENTS: Counter, "fastbreak_sink_statements_total", ["processor"],
+        "Statements sent that change the warehouse's tables; one a batch, and one more for each that was sent again";
+    SINK_ADOPTED: Counter, "fastbreak_sink_jobs_adopted_total", ["processor"],
+        "Jobs of BigQuery that had been sent before and were taken over instead of sent again";
+    SINK_BYTES: Counter, "fastbreak_sink_bytes_total", ["processor"], "Bytes of rows sent to BigQuery";
+    SINK_FAILURES: Counter, "fastbreak_sink_failures_total", ["processor", "class"],
+        "Calls and jobs of BigQuery that failed, by class: transient, ambiguous, auth, throttle, quota, again, crowded, conflict, size, poison, config, fatal, bug";
+    SINK_RATE_LIMITED: Counter, "fastbreak_sink_rate_limit_hits_total", ["processor"],
+        "Answers of BigQuery that say too much, too fast: throttle, quota, crowded";
+    SINK_WAITED: Counter, "fastbreak_sink_waited_seconds_total", ["processor"],
+        "Seconds waited for another writer's statement, or for the table's rate";
+    SINK_STAGED: Counter, "fastbreak_sink_staged_batches_total", ["processor"],
+        "Batches that were loaded into a table of their own first";
+    SINK_SWEPT: Counter, "fastbreak_sink_staging_tables_swept_total", ["processor"],
+        "Tables of batches left behind that were deleted";
+    SINK_DRIFTS: Counter, "fastbreak_sink_drifts_total", ["processor"],
+        "Batches whose counts did not add up, and times that the warehouse lacked what the log had committed";
 }
 
 #[cfg(test)]
@@ -122,7 +139,7 @@ mod tests {
     }
     #[test]
     fn labels_are_few_and_known() {
-        let known = ["processor", "topic", "partition", "code", "reason", "outcome"];
+        let known = ["processor", "topic", "partition", "code", "reason", "outcome", "class"];
         for metric in ALL.iter().filter(|metric| **metric != BUILD_INFO) {
             assert!(metric.labels.iter().all(|label| known.contains(label)), "{}", metric.name);
         }

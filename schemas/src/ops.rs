@@ -12,7 +12,7 @@ use serde_avro_derive::BuildSchema;
 #[avro_schema(namespace = "fastbreak")]
 pub struct LedgerEntry {
     pub processor: String,
-    /// The version of a map's code and model, which reads its input anew; 0 for views.
+    /// The version of a map's code and model, which reads its input anew; of the sink which reading it is; 0 for views.
     pub version: i64,
     /// Records read.
     pub read: i64,

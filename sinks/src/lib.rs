@@ -1,21 +1,27 @@
 //! The sink: what stands in the table topics, as rows of a warehouse. Reading order: `change`, `window`, `plan`, `warehouse`,
-//! `tables` and `rows`, then one warehouse (`sqlite`), then `grade`; for replays `dates` and `compare`.
+//! `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then `grade`; for replays `dates` and `compare`.
 //!
 //! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were cut into
 //! batches, repeated or interrupted.
 //! Not here: reading topics, storing plans, committing positions; the runtime does that and calls this.
+pub mod backoff;
+pub mod bigquery;
 pub mod change;
 pub mod compare;
+pub mod counters;
 pub mod dates;
 pub mod grade;
 pub mod plan;
 pub mod rows;
+mod said;
 pub mod sqlite;
 pub mod tables;
 pub mod warehouse;
 pub mod window;
 
+pub use bigquery::BigQuery;
 pub use change::{Change, Input, Position, Record};
+pub use counters::Counters;
 pub use dates::Dates;
 pub use plan::{BatchId, BatchPlan, Recovery, Writer};
 pub use sqlite::Sqlite;

@@ -66,6 +66,18 @@ impl BatchPlan {
             planned_at,
         }
     }
+    /// The plan of no batch: the log is about to be read again, and nothing of before is open.
+    pub fn begin(writer: Writer, planned_at: Instant) -> BatchPlan {
+        let ranges = Ranges::new();
+        BatchPlan {
+            id: BatchId::of(&writer, &ranges),
+            writer,
+            ranges,
+            records: 0,
+            reason: CloseReason::Rebuilt,
+            planned_at,
+        }
+    }
     /// The plan as the log keeps it.
     pub fn event(&self) -> SinkBatchPlanned {
         SinkBatchPlanned {
@@ -141,6 +153,9 @@ impl Recovery {
         if plan.id != BatchId::of(&plan.writer, &plan.ranges) {
             return Recovery::StartOver;
         }
+        if plan.ranges.is_empty() {
+            return Recovery::Resume;
+        }
         let next = plan.next();
         let is_committed = next.iter().all(|(at, end)| committed.get(at).is_some_and(|to| to >= end));
         match (in_warehouse, is_committed) {
@@ -212,6 +227,16 @@ mod tests {
         let plan = plan();
         assert_eq!(Recovery::decide(Some(&plan), &plan.next(), false), Recovery::StartOver);
         assert_eq!(Recovery::decide(None, &plan.next(), false), Recovery::StartOver);
+    }
+    #[test]
+    fn a_reading_that_was_begun_is_gone_on_with_from_where_it_is() {
+        let begun = BatchPlan::begin(writer(), Instant(5));
+        for committed in [Positions::new(), plan().next()] {
+            assert_eq!(Recovery::decide(Some(&begun), &committed, false), Recovery::Resume);
+        }
+        let later = Writer { epoch: 2, ..writer() };
+        let event = BatchPlan::from_event(later, &begun.event(), Instant(5)).unwrap();
+        assert_eq!(Recovery::decide(Some(&event), &Positions::new(), false), Recovery::StartOver);
     }
     #[test]
     fn a_plan_of_another_epoch_is_not_gone_on_with() {

@@ -5,11 +5,12 @@
 //! Not here: retrying, and the task that writing blocks; the runtime owns both.
 use crate::{
     change::{Input, Position},
+    counters::Counters,
     plan::{BatchId, BatchPlan},
     window::Batch,
 };
 use schemas::{Instant, PlayerGameId};
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 /// Holds the current row of every key.
 pub trait Warehouse: Send {
@@ -27,6 +28,8 @@ pub trait Warehouse: Send {
     fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError>;
     /// This log has been read to its end: rows of older epochs are in it no more and are deleted. Returns how many.
     fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError>;
+    /// What was counted since it was opened.
+    fn counters(&self) -> Counters;
     /// A hash per table over its live rows by key: what they say, not who wrote them when.
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError>;
 }
@@ -82,8 +85,14 @@ pub struct BadRecord {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {
     /// Nobody: the same write, later.
-    #[error("the warehouse is not ready: {0}; the write is tried again")]
-    Retry(String),
+    #[error("the warehouse is not ready: {what}; the write is tried again in {:.1} s", after.as_secs_f64())]
+    Retry {
+        what: String,
+        /// How long to wait before.
+        after: Duration,
+        /// It has gone on for so long that somebody should look.
+        alert: bool,
+    },
     /// The sink: these records go to the dead-letter topic, the rest is written again (`Batch::reject`).
     #[error("{} records cannot be written{}", .0.len(), first(.0))]
     Rows(Vec<BadRecord>),

@@ -3,6 +3,7 @@
 //! Invariant: what the suite cannot see through the trait is seen here through SQL.
 //! Not here: how fast it is (`examples/season.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[allow(dead_code)]
 mod conformance;
 
 use conformance::{LOG, events::*, record, write};

@@ -1,6 +1,6 @@
 //! `audit`: whether every record read ended as something, what waits for which key, and what the tables hold.
 use super::{Ended, Output, output};
-use crate::{config::Config, dead_letters, reading, sink, topology};
+use crate::{config::Config, dead_letters, reading, topology};
 use anyhow::Result;
 use processors::names::{Resolution, decide};
 use runtime::{Storage, engine::Node, log::Count, member::Reader};
@@ -11,7 +11,6 @@ use schemas::{
     raw::{RejectCode, Source},
 };
 use serde::Serialize;
-use sinks::{Sqlite, Warehouse};
 use std::collections::BTreeMap;
 use topics::{Policy, TopicInfo};
 
@@ -92,7 +91,9 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         parked.extend(by_key.into_iter().map(|(key, what)| Parked { processor: reader.name, key, what }));
         processors.push(account(reader.name, &entry, wrong));
     }
-    let of_sink = accounts.get(&(topology::SINK.to_owned(), 0)).cloned().unwrap_or_default();
+    // Of its newest reading: one that began again has an account of its own.
+    let newest = accounts.iter().rfind(|((name, _), _)| name == topology::SINK);
+    let of_sink = newest.map(|(_, entry)| entry.clone()).unwrap_or_default();
     let mut wrong = imbalances(&of_sink);
     compare_read(&mut wrong, of_sink.read, log.as_mut(), topology::SINK, &topology::sink_inputs())?;
     processors.push(account(topology::SINK, &of_sink, wrong));
@@ -104,10 +105,9 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         let (rows, hash) = reading::content(log.as_mut(), *topic)?;
         contents.push(Content { name: topic.name.to_owned(), rows, hash });
     }
-    let path = sink::warehouse_path(&config.data);
-    let warehouse = match path.exists() {
-        true => Sqlite::open(&path)?.content_hashes()?,
-        false => Vec::new(),
+    let warehouse = match crate::warehouse::look(config)? {
+        Some(warehouse) => warehouse.content_hashes()?,
+        None => Vec::new(),
     };
     let warehouse = warehouse.into_iter().map(|table| Content {
         name: table.table.to_owned(),

@@ -3,14 +3,19 @@
 //! Invariant: it changes nothing. What can only be known by writing (the right to write to a topic) it does not claim to know.
 //! Not here: what is checked; each part says for itself what is wrong.
 use super::{Ended, Output, output};
-use crate::{cluster, config::Config, sink, storage};
+use crate::{
+    cluster,
+    config::Config,
+    storage,
+    warehouse::{self, WarehouseKind},
+};
 use anyhow::Result;
 use runtime::{
     Halt,
     kafka::{Admin, Settings},
 };
 use serde::Serialize;
-use sinks::{Sqlite, Warehouse};
+use sinks::WarehouseError;
 use topics::plan::{Allowed, Plan};
 
 #[derive(Serialize)]
@@ -67,14 +72,7 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
         |path| format!("learned_v1: {}", path.display()),
     );
     lines.push(Line::new(what, model));
-    let path = sink::warehouse_path(&config.data);
-    let warehouse = match (path.exists(), id) {
-        (true, Some(id)) => Sqlite::open(&path)
-            .and_then(|warehouse| warehouse.standing()?.admit(&id, None))
-            .map_err(|error| error.to_string()),
-        _ => Ok(()),
-    };
-    lines.push(Line::new(format!("warehouse {}", path.display()), warehouse));
+    lines.push(Line::new(format!("warehouse {}", warehouse::name(config)), written_by(config, id)));
     output::print(output, &lines, |lines| {
         let text = |line: &Line| match &line.fix {
             None => format!("✔ {}", line.what),
@@ -90,6 +88,23 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
         Some(3) => Ended::Differs,
         Some(_) => Ended::Unbalanced,
     })
+}
+
+/// Whether the warehouse, when there is one, is this log's.
+fn written_by(config: &Config, log: Option<String>) -> Result<(), String> {
+    let look = || -> Result<(), WarehouseError> {
+        // A dataset that is not there yet is made by the first run.
+        if config.warehouse == WarehouseKind::BigQuery
+            && !warehouse::bigquery(config)?.plan()?.datasets.is_empty()
+        {
+            return Ok(());
+        }
+        match (warehouse::look(config)?, log) {
+            (Some(found), Some(log)) => found.standing()?.admit(&log, None),
+            _ => Ok(()),
+        }
+    };
+    look().map_err(|error| error.to_string())
 }
 
 /// Opens the log; its id, when that goes well.

@@ -3,7 +3,7 @@ use super::{Ended, Output, output, slate};
 use crate::{config::Config, ingest::Ingest, sink};
 use anyhow::Result;
 use serde::Serialize;
-use sinks::sqlite::{Coverage, PlayerSlate, Reader};
+use sinks::sqlite::{Coverage, PlayerSlate};
 use std::time::Instant;
 
 #[derive(Serialize)]
@@ -20,6 +20,8 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
     let started = Instant::now();
     // A demonstration is nothing for brokers and registries that others use.
     let mut config = config.clone();
+    // What it shows is read from the file that it leaves.
+    config.warehouse = crate::warehouse::WarehouseKind::Sqlite;
     config.brokers = None;
     config.registry.url = None;
     if !has_folder {
@@ -45,7 +47,7 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
     ));
     super::run::go(&config, true, &[])?;
     let warehouse = sink::warehouse_path(&config.data);
-    let reader = Reader::open(&warehouse)?;
+    let reader = crate::warehouse::reader(&config)?;
     let report = Report {
         date: day.date.to_string(),
         log: log.name(),

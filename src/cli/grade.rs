@@ -1,11 +1,11 @@
 //! `grade`: how each system did.
 use super::{Ended, Output, Population, output};
-use crate::{config::Config, sink};
+use crate::config::Config;
 use anyhow::Result;
 use schemas::{EasternDate, Season};
 use sinks::{
     grade::{Figures, Grader, Grades},
-    sqlite::{Reader, Span},
+    sqlite::Span,
 };
 
 pub fn grade(
@@ -15,7 +15,7 @@ pub fn grade(
     population: Population,
     output: Output,
 ) -> Result<Ended> {
-    let reader = Reader::open(&sink::warehouse_path(&config.data))?;
+    let reader = crate::warehouse::reader(config)?;
     let span = match (season, dates) {
         (Some(season), _) => Span::Season(season),
         (None, Some((from, to))) => Span::Dates(from, to),

@@ -4,14 +4,14 @@ use crate::{
     config::Config,
     lag,
     pipeline::{Destination, Pipeline},
-    reading, sink, topology,
+    reading, topology,
+    warehouse::WarehouseKind,
 };
 use anyhow::{Context, Result, bail};
 use console::Console;
 use processors::predictor::{Artefact, Predictor};
 use runtime::member::{Reader, Signals};
 use serde::Serialize;
-use sinks::{Sqlite, Warehouse};
 use std::{
     net::TcpListener,
     sync::Arc,
@@ -92,7 +92,9 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     // A run that ends by itself has a page only when asked for one.
     let is_shown = !until_caught_up || config.is_console_asked();
     let listener = if is_shown { crate::console::bind(config)? } else { None };
-    let sink = is_wanted(topology::SINK).then(|| Destination { folder: config.data.clone(), dates: None });
+    let bigquery = (config.warehouse == WarehouseKind::BigQuery).then(|| config.bigquery.clone());
+    let sink =
+        is_wanted(topology::SINK).then(|| Destination { folder: config.data.clone(), bigquery, dates: None });
     let pipeline = Pipeline { storage: crate::storage::open(config)?, nodes, sink, until_caught_up };
     let running = pipeline.start(config, signals.clone())?;
     let console = listener.map(|listener| -> Result<(TcpListener, Console)> {
@@ -163,7 +165,7 @@ pub fn adopt(config: &Config, output: Output) -> Result<Ended> {
         epoch: i64,
     }
     let log = crate::storage::open(config)?.id()?;
-    let epoch = Sqlite::open(&sink::warehouse_path(&config.data))?.adopt(&log)?;
+    let epoch = crate::warehouse::open(config)?.adopt(&log)?;
     output::print(output, &Adopted { log, epoch }, |adopted| {
         format!(
             "the warehouse belongs to log {} from epoch {} on\nnext: `fastbreak run --until-caught-up` writes its rows and deletes those of older epochs",

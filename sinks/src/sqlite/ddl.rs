@@ -54,13 +54,17 @@ pub(super) fn create(db: &mut Connection) -> Result<(), WarehouseError> {
     if version(&tx)? != 0 {
         return check(&tx);
     }
+    tx.execute_batch(&statements())?;
+    tx.pragma_update(None, "user_version", TABLES_VERSION)?;
+    Ok(tx.commit()?)
+}
+
+/// Everything in a new file.
+pub(super) fn statements() -> String {
     let mut sql: String = TABLES.iter().map(definition).collect();
     sql += "CREATE INDEX player_slate_of_date ON player_slate (game_date);\n";
     sql += "CREATE INDEX player_games_of_date ON player_games (game_date);\n";
-    sql += LEDGER;
-    tx.execute_batch(&sql)?;
-    tx.pragma_update(None, "user_version", TABLES_VERSION)?;
-    Ok(tx.commit()?)
+    sql + LEDGER
 }
 
 const LEDGER: &str = "

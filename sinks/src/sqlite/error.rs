@@ -4,14 +4,16 @@
 //! Not here: bad records; `write` finds them before SQLite does.
 use crate::warehouse::WarehouseError;
 use rusqlite::{Error, ErrorCode};
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 impl From<Error> for WarehouseError {
     fn from(error: Error) -> Self {
         let what = format!("the warehouse's database: {error}");
         let fatal = |next: &str| WarehouseError::Fatal { what: what.clone(), next: next.to_owned() };
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => WarehouseError::Retry(what),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                WarehouseError::Retry { what, after: Duration::from_millis(50), alert: false }
+            }
             Some(ErrorCode::DiskFull) => {
                 fatal("free space on the disk, then start `fastbreak run` again: it goes on where it was")
             }

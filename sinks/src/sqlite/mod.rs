@@ -3,17 +3,20 @@
 //! Invariant: one SQL transaction per batch, the ledger row `sink_batches` in it; who may write is checked in the same transaction.
 //! Not here: what the rows are (`tables`, `rows`).
 mod content;
+mod copy;
 mod ddl;
 mod error;
 mod read;
 mod snapshot;
 mod write;
 
+pub use copy::RowCopy;
 pub use read::{Coverage, PlayerSlate, Reader, Span, SystemLine};
 pub use snapshot::Snapshot;
 
 use crate::{
     change::Input,
+    counters::Counters,
     plan::{BatchId, BatchPlan},
     tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTIONS, SLATE, TABLES},
     warehouse::{ContentHash, Standing, Warehouse, WarehouseError, Written},
@@ -26,6 +29,7 @@ use std::{collections::HashSet, path::Path};
 /// A warehouse in one SQLite file.
 pub struct Sqlite {
     db: Connection,
+    counters: Counters,
 }
 impl Sqlite {
     /// Opens the warehouse at this path, and makes it when there is none.
@@ -37,11 +41,15 @@ impl Sqlite {
     pub fn in_memory() -> Result<Sqlite, WarehouseError> {
         Sqlite::prepare(Connection::open_in_memory()?)
     }
+    /// The statements that make the tables of a new file.
+    pub fn ddl() -> String {
+        ddl::statements()
+    }
     fn prepare(mut db: Connection) -> Result<Sqlite, WarehouseError> {
         ddl::configure(&db)?;
         ddl::create(&mut db)?;
         db.set_prepared_statement_cache_capacity(32);
-        Ok(Sqlite { db })
+        Ok(Sqlite { db, counters: Counters::default() })
     }
     fn begin(&mut self) -> Result<Transaction<'_>, WarehouseError> {
         Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
@@ -72,6 +80,7 @@ impl Warehouse for Sqlite {
     }
 
     fn write(&mut self, batch: &Batch, plan: &BatchPlan, at: Instant) -> Result<Written, WarehouseError> {
+        let since = std::time::Instant::now();
         let tx = self.begin()?;
         standing(&tx)?.admit(&plan.writer.log, Some(plan.writer.epoch))?;
         if let Some(written) = write::recorded(&tx, &plan.id)? {
@@ -80,6 +89,10 @@ impl Warehouse for Sqlite {
         let written = write::batch(&tx, batch, plan)?;
         write::record(&tx, plan, &written, at)?;
         tx.commit()?;
+        self.counters.batches += 1;
+        self.counters.attempts += 1;
+        self.counters.milliseconds += since.elapsed().as_millis() as u64;
+        self.counters.account(&written);
         Ok(written)
     }
 
@@ -135,6 +148,9 @@ impl Warehouse for Sqlite {
         Ok(deleted)
     }
 
+    fn counters(&self) -> Counters {
+        self.counters.clone()
+    }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         TABLES.iter().map(|table| content::hash(&self.db, table)).collect()
     }

@@ -11,6 +11,7 @@ use crate::{
     change::{Change, Record},
     plan::{BatchId, BatchPlan},
     rows::{self, Cell, PredictionRows, Row},
+    said,
     tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTION_SYSTEM, PREDICTIONS, SLATE, Table},
     warehouse::{BadRecord, WarehouseError, Written},
     window::Batch,
@@ -145,23 +146,20 @@ struct Writing<'a> {
 impl Writing<'_> {
     fn apply(&mut self, record: &Record) -> Result<(), Refusal> {
         let id = record.change.id();
+        said::own(&record.change)?;
         match &record.change {
             Change::Prediction(_, event) => {
-                let event = event.as_ref();
-                own(id, event.map(|event| (event.player, event.game)))?;
-                self.prediction(record, event.map(rows::prediction).transpose()?)
+                self.prediction(record, event.as_ref().map(rows::prediction).transpose()?)
             }
             Change::Features(_, event) => {
-                own(id, event.as_ref().map(|event| (event.player, event.game)))?;
                 let row = event.as_ref().map(rows::features);
-                let said = said(&mut self.bytes, row.iter().flatten())?;
+                let said = said::said(&mut self.bytes, row.iter().flatten())?;
                 let stamp = Stamp::of(self.epoch, record, self.batch, row.is_some().then_some(said));
                 self.features.settle(id, row, &stamp, &mut self.written).map(drop)
             }
             Change::PlayerGame(_, event) => {
-                own(id, event.as_ref().map(|event| (event.player, event.game)))?;
                 let row = event.as_ref().map(rows::player_game).transpose()?.flatten();
-                let said = said(&mut self.bytes, row.iter().flatten())?;
+                let said = said::said(&mut self.bytes, row.iter().flatten())?;
                 let stamp = Stamp::of(self.epoch, record, self.batch, row.is_some().then_some(said));
                 self.player_games.settle(id, row, &stamp, &mut self.written).map(drop)
             }
@@ -169,13 +167,8 @@ impl Writing<'_> {
     }
 
     fn prediction(&mut self, record: &Record, rows: Option<PredictionRows<'_>>) -> Result<(), Refusal> {
-        let cells = rows.iter().flat_map(|rows| {
-            let systems =
-                rows.systems.iter().flat_map(|(system, rungs)| system.iter().chain(rungs.iter().flatten()));
-            rows.slate.iter().chain(systems)
-        });
-        let said = said(&mut self.bytes, cells)?;
-        let stamp = Stamp::of(self.epoch, record, self.batch, rows.is_some().then_some(said));
+        let said = rows.as_ref().map(|rows| said::of_prediction(rows, &mut self.bytes)).transpose()?;
+        let stamp = Stamp::of(self.epoch, record, self.batch, said);
         let (slate, rest) = match rows {
             Some(PredictionRows { slate, shared, systems }) => (Some(slate), Some((shared, systems))),
             None => (None, None),
@@ -201,32 +194,6 @@ impl Writing<'_> {
         }
         Ok(())
     }
-}
-
-/// Refuses an event of another key than its record's.
-fn own(id: PlayerGameId, event: Option<(schemas::PlayerId, schemas::GameId)>) -> Result<(), Refusal> {
-    match event {
-        Some((player, game)) if id != (PlayerGameId { player, game }) => Err(Refusal::Record(format!(
-            "the record of {id} holds an event of {}",
-            PlayerGameId { player, game }
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// A hash of the cells. A number that is none is refused: a database would turn it into NULL.
-fn said<'a>(bytes: &mut Vec<u8>, cells: impl Iterator<Item = &'a Cell<'a>>) -> Result<i64, Refusal> {
-    bytes.clear();
-    for cell in cells {
-        if matches!(cell, Cell::Real(value) if !value.is_finite()) {
-            return Err(Refusal::Record("it holds a number that is not finite".into()));
-        }
-        cell.encode(bytes);
-    }
-    let hash = blake3::hash(bytes);
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash.as_bytes()[..8]);
-    Ok(i64::from_le_bytes(first))
 }
 
 /// The last columns of a row.

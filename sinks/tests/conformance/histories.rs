@@ -38,7 +38,7 @@ impl Log {
     }
 }
 
-fn change(kind: u8, player: u32, variant: u32) -> Change {
+pub fn change(kind: u8, player: u32, variant: u32) -> Change {
     let id = id(player, 61 + player % 2);
     match (kind, variant) {
         (0, 0) => Change::Prediction(id, None),

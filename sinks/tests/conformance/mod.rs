@@ -2,8 +2,9 @@
 //!
 //! Invariant: the suite looks at a warehouse only through the trait.
 //! Not here: a warehouse's own tables and files.
+pub mod drive;
 pub mod events;
-mod histories;
+pub mod histories;
 
 pub use histories::random_histories_converge;
 

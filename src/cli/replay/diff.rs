@@ -32,7 +32,7 @@ pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output
     let replay = Replay::named(config, namespace)?;
     let standing = replay::standing(config, &replay)?;
     replay::admit(&replay, &standing)?;
-    let live = Reader::open(&sink::warehouse_path(&config.data))?;
+    let live = crate::warehouse::reader(config)?;
     let ours = Reader::open(&sink::warehouse_path(&namespace.folder(config)))?;
     let comparison = compare(&live.snapshot()?, &ours.snapshot()?, replay.dates, limit)?;
     let report = Report {

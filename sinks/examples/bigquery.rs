@@ -1,0 +1,91 @@
+//! Measures the way into BigQuery up to its door: encoding, and batches through HTTP into the in-process service of the tests.
+//! `cargo run --release -p sinks --example bigquery`
+//!
+//! Invariant: the service costs time too, so the rate is a lower bound of the sink's own.
+//! Not here: BigQuery's own time; the local warehouse (`season`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#[allow(dead_code)]
+#[path = "../tests/conformance/events.rs"]
+mod events;
+#[allow(dead_code)]
+#[path = "../tests/fakebq/mod.rs"]
+mod fakebq;
+
+use events::*;
+use fakebq::{Call, Fake, Fault, Said};
+use schemas::{Instant, Line};
+use sinks::{
+    Batch, BatchPlan, Change, Position, Record, Warehouse, WarehouseError, Writer,
+    bigquery::{Clock, encode},
+};
+use std::time::Instant as Watch;
+
+fn batch(from: u32, records: u32) -> (Batch, BatchPlan) {
+    let record = |n: u32| {
+        let id = id(n % 600, 1 + n / 18);
+        let change = Change::Prediction(id, Some(prediction(id, Line(1050 + 50 * (n as i32 % 40)))));
+        let at = Position { input: change.input(), partition: (n % 6) as i32, offset: i64::from(n) };
+        Record { at, change }
+    };
+    let batch = Batch::rebuild((from..from + records).map(record)).unwrap();
+    let writer = Writer { sink: "warehouse".into(), log: "log".into(), epoch: 1 };
+    let plan = BatchPlan::new(writer, &batch, Instant(0));
+    (batch, plan)
+}
+fn resident_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+fn main() {
+    for records in [480, 10_000] {
+        let (batch, _) = batch(0, records);
+        let mut best = f64::MAX;
+        let mut encoded = encode(&batch).unwrap();
+        for _ in 0..10 {
+            let since = Watch::now();
+            encoded = encode(&batch).unwrap();
+            best = best.min(since.elapsed().as_secs_f64());
+        }
+        println!(
+            "encode {records} records, {} rows: {:.1} ms, {:.0} bytes a row in the request",
+            encoded.made,
+            best * 1e3,
+            encoded.request_bytes as f64 / encoded.made as f64
+        );
+    }
+    let fake = Fake::start();
+    fake.with(|service| service.takes_ms = 0);
+    let mut w = fake.connect();
+    w.claim("log").unwrap();
+    let batches: Vec<_> = (0..10).map(|n| batch(n * 2_000, 2_000)).collect();
+    let since = Watch::now();
+    let rows: u64 = batches.iter().map(|(batch, plan)| w.write(batch, plan, Instant(0)).unwrap().rows).sum();
+    let seconds = since.elapsed().as_secs_f64();
+    println!(
+        "10 batches of 2,000 records, {rows} rows in {seconds:.2} s: {:.0} rows/s",
+        rows as f64 / seconds
+    );
+
+    // Hours without BigQuery: the batch that waits is all there is, however long.
+    drop(batches);
+    for _ in 0..100_000 {
+        fake.fail(Call::Insert, 0, Fault::Says(Said::Unavailable, false));
+    }
+    let (batch, plan) = batch(100_000, 10_000);
+    let (from, mut tries) = (fake.clock.now_ms(), 0);
+    for hours in [0, 1, 4] {
+        while fake.clock.now_ms() < from + hours * 3_600_000 || tries < 10 {
+            let Err(WarehouseError::Retry { after, .. }) = w.write(&batch, &plan, Instant(0)) else {
+                panic!("it was written")
+            };
+            fake.clock.sleep(after);
+            tries += 1;
+        }
+        println!(
+            "{hours} h down, {tries} tries of a batch of 10,000 records: {:.0} MB resident",
+            resident_mb()
+        );
+    }
+}

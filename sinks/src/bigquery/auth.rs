@@ -1,0 +1,111 @@
+//! Who asks: a service account's file, the application default, or nobody where an emulator answers.
+//!
+//! Invariant: one authenticator for every call. No part of a key or token is in a message, and none of these types can be printed.
+//! Not here: sending (`http`).
+use async_trait::async_trait;
+use gcp_bigquery_client::{
+    auth::Authenticator,
+    error::BQError,
+    yup_oauth2::{
+        self, ApplicationDefaultCredentialsAuthenticator, ApplicationDefaultCredentialsFlowOpts,
+        AuthorizedUserAuthenticator, ServiceAccountAuthenticator,
+        authenticator::{ApplicationDefaultCredentialsTypes, DefaultAuthenticator},
+    },
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
+
+/// Where credentials come from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// The key file of a service account.
+    ServiceAccount(PathBuf),
+    /// GOOGLE_APPLICATION_CREDENTIALS, what `gcloud auth application-default login` left, or the machine's own account.
+    ApplicationDefault,
+    /// An emulator asks for none.
+    None,
+}
+
+/// Gives tokens to the client and to what it cannot do.
+#[derive(Clone)]
+pub struct Token {
+    source: Option<DefaultAuthenticator>,
+    is_refused: Arc<AtomicBool>,
+}
+impl Token {
+    /// Fails with what is wrong with the credentials, never with what is in them.
+    pub async fn of(credentials: &Credentials) -> Result<Token, String> {
+        let source = match credentials {
+            Credentials::None => None,
+            Credentials::ServiceAccount(path) => {
+                let key = yup_oauth2::read_service_account_key(path).await.map_err(|error| {
+                    let kind = error.kind();
+                    format!(
+                        "{} is not the key file of a service account that can be read ({kind})",
+                        path.display()
+                    )
+                })?;
+                Some(
+                    ServiceAccountAuthenticator::builder(key)
+                        .build()
+                        .await
+                        .map_err(|error| error.kind().to_string())?,
+                )
+            }
+            Credentials::ApplicationDefault => Some(application_default().await?),
+        };
+        Ok(Token { source, is_refused: Arc::default() })
+    }
+    /// The token was refused: the next one is a new one.
+    pub fn refuse(&self) {
+        self.is_refused.store(true, Ordering::Relaxed);
+    }
+    /// Whether there is a token that could be refused.
+    pub const fn is_needed(&self) -> bool {
+        self.source.is_some()
+    }
+}
+
+async fn application_default() -> Result<DefaultAuthenticator, String> {
+    let failed = |error: std::io::Error| format!("the application default credentials: {}", error.kind());
+    let named = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let path = named
+        .or_else(|| home.map(|home| home.join(".config/gcloud/application_default_credentials.json")))
+        .filter(|path| path.exists());
+    // A person's own credentials are of another form than an account's.
+    if let Some(path) = &path
+        && let Ok(secret) = yup_oauth2::read_authorized_user_secret(path).await
+    {
+        return AuthorizedUserAuthenticator::builder(secret).build().await.map_err(failed);
+    }
+    if let Some(path) = &path
+        && let Ok(key) = yup_oauth2::read_service_account_key(path).await
+    {
+        return ServiceAccountAuthenticator::builder(key).build().await.map_err(failed);
+    }
+    let options = ApplicationDefaultCredentialsFlowOpts::default();
+    match ApplicationDefaultCredentialsAuthenticator::builder(options).await {
+        ApplicationDefaultCredentialsTypes::InstanceMetadata(found) => found.build().await.map_err(failed),
+        ApplicationDefaultCredentialsTypes::ServiceAccount(found) => found.build().await.map_err(failed),
+    }
+}
+
+#[async_trait]
+impl Authenticator for Token {
+    async fn access_token(&self) -> Result<String, BQError> {
+        let Some(source) = &self.source else { return Ok("none".into()) };
+        let token = match self.is_refused.swap(false, Ordering::Relaxed) {
+            true => source.force_refreshed_token(&[SCOPE]).await?,
+            false => source.token(&[SCOPE]).await?,
+        };
+        Ok(token.token().ok_or(BQError::NoToken)?.to_owned())
+    }
+}

@@ -1,0 +1,297 @@
+//! The statements.
+//!
+//! A batch is one MERGE. Its source reads the rows from one JSON text, keeps the newest of each key, weighs each against what stands
+//! (applied, unchanged, stale), and adds the row of the batch with the counts of it; all of it only when the writer's log and epoch
+//! are those of the standing, and the batch is not there yet. So a batch and its ledger are durable together or not at all, a
+//! repetition changes nothing, and what is older never overwrites. Seasons and games are literals: only those prune for certain.
+//!
+//! Invariant: a statement's text depends on its arguments only; values of records are in parameters.
+//! Not here: running them.
+use super::{
+    ddl::quoted,
+    schema::{
+        Field, KEY, LEDGER, Names, OF_BATCH, OF_STANDING, PREDICTIONS_COLUMN, RECORDS, STANDING, Type,
+        content, fields, input_of, rung_columns, sql_type,
+    },
+};
+use crate::{
+    change::Input,
+    tables::{PREDICTION_SHARED, PREDICTIONS, Table},
+};
+use std::collections::BTreeSet;
+
+/// What the column `input` says of a record.
+pub const fn input_name(input: Input) -> &'static str {
+    match input {
+        Input::Predictions => "predictions",
+        Input::Features => "features",
+        Input::PlayerGames => "player-games",
+    }
+}
+
+/// Where a batch's rows are read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The parameter `rows`, a JSON list.
+    Parameter,
+    /// A loaded table of one column `r`, a JSON object each.
+    Staged(String),
+}
+impl Source {
+    fn rows(&self) -> String {
+        match self {
+            Source::Parameter => "UNNEST(JSON_QUERY_ARRAY(@rows)) AS r".into(),
+            Source::Staged(table) => table.clone(),
+        }
+    }
+}
+
+/// Which part of the table a batch can reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    pub seasons: BTreeSet<i16>,
+    /// The first and the last game id.
+    pub games: Option<(String, String)>,
+}
+impl Reach {
+    /// The seasons, with that of the sink's own rows.
+    fn seasons(&self) -> String {
+        let seasons: Vec<_> = std::iter::once(0).chain(self.seasons.iter().copied()).collect();
+        seasons.iter().map(i16::to_string).collect::<Vec<_>>().join(", ")
+    }
+    fn games(&self, of: &str) -> String {
+        match &self.games {
+            Some((first, last)) => format!("{of}`game_id` BETWEEN {} AND {}", quoted(first), quoted(last)),
+            None => "FALSE".into(),
+        }
+    }
+}
+
+fn tick(name: &str) -> String {
+    format!("`{name}`")
+}
+fn list(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+fn cast(value: &str, of: Type) -> String {
+    if of == Type::String { value.to_owned() } else { format!("CAST({value} AS {})", of.sql()) }
+}
+
+/// The columns that a record brings, in their order.
+fn brought() -> Vec<Field> {
+    let all = fields();
+    let find = |name: &str| all.iter().find(|field| field.name == name).copied();
+    let stamp = ["partition", "offset", "said", "made"].into_iter().filter_map(find);
+    KEY.into_iter().chain(stamp).chain(content()).chain(find(PREDICTIONS_COLUMN)).collect()
+}
+
+/// A `SELECT` that reads the rows of the source.
+fn given(source: &Source) -> String {
+    let read = |field: Field| {
+        let value = match field.of {
+            Type::Rungs => {
+                let cell = |(n, c): (usize, &crate::tables::Column)| {
+                    let value = cast(&format!("JSON_VALUE(q, '$[{n}]')"), sql_type(c.kind));
+                    format!("{value} AS `{}`", c.name)
+                };
+                format!(
+                    "ARRAY(SELECT AS STRUCT {} FROM UNNEST(JSON_QUERY_ARRAY(r, '$.{}')) AS q WITH OFFSET AS nth ORDER BY nth)",
+                    list(rung_columns().iter().enumerate().map(cell)),
+                    field.name
+                )
+            }
+            of => cast(&format!("JSON_VALUE(r, '$.{}')", field.name), of),
+        };
+        format!("{value} AS `{}`", field.name)
+    };
+    format!(
+        "SELECT {}\n    FROM {}\n    WHERE TRUE\n    QUALIFY ROW_NUMBER() OVER (PARTITION BY `input`, `game_id`, `player_id` ORDER BY `offset` DESC) = 1",
+        list(brought().into_iter().map(read)),
+        source.rows(),
+    )
+}
+
+/// Writes a batch. Parameters: `rows` unless staged, `batch`, `log`, `epoch`, `ranges`, `records`, `outside`, `superseded`, `rejected`, `reason`,
+/// `job`.
+pub fn merge(names: &Names, source: &Source, reach: &Reach) -> String {
+    let table = names.table(RECORDS);
+    let brought = brought();
+    let ledger = |of: &str| -> Vec<String> {
+        let value = |field: &Field| match field.name {
+            "applied" | "stale" | "rows_written" => format!("{of}`{}`", field.name),
+            // What is of no day that is written changes nothing.
+            "unchanged" => format!("{of}`unchanged` + @outside"),
+            "job_id" => "@job".into(),
+            "committed_at" => "CURRENT_TIMESTAMP()".into(),
+            name => format!("@{name}"),
+        };
+        LEDGER.iter().map(value).chain(["@log".into()]).collect()
+    };
+    let absent = |field: &Field| format!("CAST(NULL AS {})", field.of.sql());
+    let own: Vec<Field> = LEDGER.into_iter().chain([STANDING[0]]).collect();
+    let of_records = list(
+        brought
+            .iter()
+            .map(|f| tick(f.name))
+            .chain(own.iter().map(|f| format!("{} AS `{}`", absent(f), f.name))),
+    );
+    let of_batch = list(
+        brought
+            .iter()
+            .map(|field| match (field.name, field.of) {
+                ("season_start" | "player_id" | "offset" | "made", _) => "0".into(),
+                ("input", _) => quoted(OF_BATCH),
+                ("game_id", _) => "@batch".into(),
+                (_, Type::Rungs) => format!("{}[]", field.of.sql()),
+                _ => absent(field),
+            })
+            .chain(ledger("c.")),
+    );
+    let written: Vec<&str> = brought.iter().chain(&own).map(|field| field.name).collect();
+    let is_key = |name: &&str| KEY.iter().any(|key| key.name == *name);
+    let stamps = [
+        ("deleted", "(S.`said` IS NULL AND S.`season_start` > 0)"),
+        ("epoch", "@epoch"),
+        ("batch_id", "@batch"),
+    ];
+    let sets = list(
+        written
+            .iter()
+            .filter(|name| !is_key(name))
+            .map(|name| format!("`{name}` = S.`{name}`"))
+            .chain(stamps.iter().map(|(name, value)| format!("`{name}` = {value}"))),
+    );
+    let columns = list(written.iter().copied().chain(stamps.iter().map(|(name, _)| *name)).map(tick));
+    let values = list(
+        written.iter().map(|name| format!("S.`{name}`")).chain(stamps.iter().map(|(_, v)| (*v).to_owned())),
+    );
+    let keys = |a: &str, b: &str| {
+        KEY.iter().map(|key| format!("{a}.`{0}` = {b}.`{0}`", key.name)).collect::<Vec<_>>().join(" AND ")
+    };
+    format!(
+        "MERGE {table} AS T
+USING (
+  WITH given AS (
+    {given}
+  ), admitted AS (
+    SELECT COUNT(*) AS n FROM {table}
+    WHERE `season_start` = 0 AND `input` IN ({standing}, {batches})
+    HAVING COUNTIF(`input` = {standing} AND `log` = @log AND `epoch` = @epoch) = 1
+       AND COUNTIF(`input` = {batches} AND `game_id` = @batch) = 0
+  ), weighed AS (
+    SELECT G.*, H.`made` AS had, CASE
+      WHEN H.`epoch` > @epoch OR (H.`epoch` = @epoch AND H.`offset` >= G.`offset`) THEN 'stale'
+      WHEN H.`epoch` = @epoch AND (H.`said` = G.`said` OR (H.`said` IS NULL AND G.`said` IS NULL)) THEN 'unchanged'
+      ELSE 'applied' END AS verdict
+    FROM given AS G CROSS JOIN admitted LEFT JOIN (
+      SELECT {key}, `epoch`, `offset`, `said`, `made` FROM {table}
+      WHERE `season_start` IN ({seasons}) AND {games}
+    ) AS H ON {g_is_h}
+  ), counted AS (
+    SELECT COUNTIF(verdict = 'applied') AS `applied`, COUNTIF(verdict = 'unchanged') AS `unchanged`,
+      COUNTIF(verdict = 'stale') AS `stale`, IFNULL(SUM(IF(verdict = 'applied', 1 + `made` + IFNULL(had, 0), 0)), 0) AS `rows_written`
+    FROM weighed
+  )
+  SELECT {of_records} FROM weighed WHERE verdict <> 'stale'
+  UNION ALL
+  SELECT {of_batch} FROM counted AS c CROSS JOIN admitted
+) AS S
+ON T.`season_start` IN ({seasons}) AND (T.`season_start` = 0 OR {t_games}) AND {t_is_s}
+WHEN MATCHED AND S.`season_start` > 0 AND (T.`epoch` < @epoch OR (T.`epoch` = @epoch AND T.`offset` < S.`offset`)) THEN
+  UPDATE SET {sets}
+WHEN NOT MATCHED BY TARGET THEN
+  INSERT ({columns}) VALUES ({values})",
+        given = given(source),
+        standing = quoted(OF_STANDING),
+        batches = quoted(OF_BATCH),
+        key = list(KEY.iter().map(|key| tick(key.name))),
+        seasons = reach.seasons(),
+        games = reach.games(""),
+        t_games = reach.games("T."),
+        g_is_h = keys("H", "G"),
+        t_is_s = keys("T", "S"),
+    )
+}
+
+/// Reads the rows of the source as a merge would, and changes nothing: it fails when one of them cannot be read.
+pub fn probe(source: &Source) -> String {
+    format!(
+        "SELECT COUNT(*) AS n, BIT_XOR(FARM_FINGERPRINT(TO_JSON_STRING(g))) AS hash FROM (\n    {}\n) AS g",
+        given(source)
+    )
+}
+
+/// Log, epoch, adopting; no row: nobody writes yet.
+pub fn standing(names: &Names) -> String {
+    format!(
+        "SELECT `log`, `epoch`, `adopting` FROM {} WHERE `season_start` = 0 AND `input` = {}",
+        names.table(RECORDS),
+        quoted(OF_STANDING)
+    )
+}
+/// The row of batch `batch`.
+pub fn ledger(names: &Names) -> String {
+    format!(
+        "SELECT `records`, `applied`, `unchanged`, `stale`, `superseded`, `rejected`, `rows_written`, `job_id` FROM {} WHERE `season_start` = 0 AND `input` = {} AND `game_id` = @batch",
+        names.table(RECORDS),
+        quoted(OF_BATCH)
+    )
+}
+/// Which of the keys of the JSON list `keys`, `input/game/player` each, have a live row.
+pub fn held(names: &Names) -> String {
+    format!(
+        "SELECT k FROM (SELECT CONCAT(`input`, '/', `game_id`, '/', CAST(`player_id` AS STRING)) AS k FROM {} WHERE `season_start` > 0 AND NOT `deleted`) WHERE k IN UNNEST(JSON_VALUE_ARRAY(@keys))",
+        names.table(RECORDS)
+    )
+}
+/// Makes `log` the writer where there is none.
+pub fn claim(names: &Names) -> String {
+    format!(
+        "MERGE {table} AS T USING (SELECT @log AS `log`) AS S
+ON T.`season_start` = 0 AND T.`input` = {standing}
+WHEN NOT MATCHED BY TARGET THEN
+  INSERT (`season_start`, `input`, `game_id`, `player_id`, `deleted`, `epoch`, `log`, `adopting`)
+  VALUES (0, {standing}, '', 0, FALSE, 1, S.`log`, FALSE)",
+        table = names.table(RECORDS),
+        standing = quoted(OF_STANDING)
+    )
+}
+/// Makes `log` the writer in the epoch after `epoch`.
+pub fn adopt(names: &Names) -> String {
+    format!(
+        "UPDATE {} SET `log` = @log, `epoch` = @epoch + 1, `adopting` = TRUE WHERE `season_start` = 0 AND `input` = {} AND `epoch` = @epoch",
+        names.table(RECORDS),
+        quoted(OF_STANDING)
+    )
+}
+/// Deletes the rows of epochs older than `epoch`, that of `log`, and ends the adoption: the row of the standing is one of those changed.
+pub fn finish(names: &Names) -> String {
+    let table = names.table(RECORDS);
+    let nothing = content().into_iter().map(|field| format!("`{}` = NULL", field.name));
+    let gone = [
+        format!("`{PREDICTIONS_COLUMN}` = {}[]", Type::Rungs.sql()),
+        "`said` = NULL".into(),
+        "`made` = 0".into(),
+        "`deleted` = (`season_start` > 0)".into(),
+        "`adopting` = IF(`season_start` > 0, NULL, FALSE)".into(),
+    ];
+    format!(
+        "UPDATE {table} SET {sets}
+WHERE ((`season_start` > 0 AND `epoch` < @epoch AND NOT `deleted`) OR (`season_start` = 0 AND `input` = {standing} AND `adopting`))
+  AND EXISTS (SELECT 1 FROM {table} WHERE `season_start` = 0 AND `input` = {standing} AND `log` = @log AND `epoch` = @epoch)",
+        sets = list(gone.into_iter().chain(nothing)),
+        standing = quoted(OF_STANDING),
+    )
+}
+/// The live rows of a table by key; of the predictions what they share, and then the array of the rest.
+pub fn content_of(names: &Names, table: &Table) -> String {
+    let is_predictions = table.name == PREDICTIONS.name;
+    let own = if is_predictions { PREDICTION_SHARED } else { table.columns.len() };
+    let columns = table.columns[..own].iter().map(|column| tick(column.name));
+    let columns = list(columns.chain(is_predictions.then(|| tick(PREDICTIONS_COLUMN))));
+    format!(
+        "SELECT {columns} FROM {} WHERE `season_start` > 0 AND `input` = {} AND NOT `deleted` ORDER BY `game_id`, `player_id`",
+        names.table(RECORDS),
+        quoted(input_name(input_of(table)))
+    )
+}

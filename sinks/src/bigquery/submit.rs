@@ -1,0 +1,318 @@
+//! Sending a job under a name that it always has, and finding out what became of it.
+//!
+//! Invariant: an (id, attempt) is one job at most, whoever sends it and however often: what is sent twice is adopted. A new attempt is
+//! made only of one that has failed. Every way out is an answer within a minute, so a caller can stop in between.
+//! Not here: what the job is (`sql`, `bulk`); whose turn it is (`turn`).
+use super::{
+    BigQuery,
+    error::{Class, Refusal, Trouble},
+};
+use crate::warehouse::WarehouseError;
+use gcp_bigquery_client::model::job::Job;
+use serde_json::Value;
+use std::time::Duration;
+
+/// A job that is done.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Rows that it changed, as the job itself says.
+    pub affected: u64,
+    /// It had been sent before.
+    pub is_adopted: bool,
+    pub id: String,
+}
+
+/// Why a job is not done.
+pub enum Stop {
+    /// It is for the caller's caller: later, or the operator.
+    Out(WarehouseError),
+    /// A row cannot be read.
+    Poison(Refusal),
+    /// It is too large as it is.
+    Size(Refusal),
+    /// Something that it reads is not there.
+    Missing(Refusal),
+}
+impl From<WarehouseError> for Stop {
+    fn from(error: WarehouseError) -> Stop {
+        Stop::Out(error)
+    }
+}
+
+/// What a job is to the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It changes the records: one at a time.
+    Change,
+    /// It changes nothing that anyone else can see.
+    Aside,
+}
+
+const POLL: Duration = Duration::from_millis(250);
+const LONGEST_POLL: Duration = Duration::from_secs(4);
+/// How long a running job is watched before the caller is asked whether to go on.
+const WATCH_MS: i64 = 30_000;
+
+impl BigQuery {
+    /// Runs the job that `make` makes of an id, in the attempt that is due.
+    pub(super) fn run(
+        &mut self,
+        stem: &str,
+        kind: Kind,
+        make: &mut dyn FnMut(&mut BigQuery, &str) -> Sending,
+    ) -> Result<Done, Stop> {
+        loop {
+            let attempt = self.attempt(stem);
+            let id = format!("{stem}{attempt}");
+            self.slow_down(kind);
+            if kind == Kind::Change {
+                self.turn(&id)?;
+                self.counters.attempts += 1;
+            }
+            self.last_done.take_if(|done| *done == id);
+            let answer = make(self, &id);
+            let ended = self.settle(stem, &id, answer);
+            match ended {
+                Ok(done) => {
+                    self.failures.clear();
+                    self.counters.adopted += u64::from(done.is_adopted);
+                    return Ok(done);
+                }
+                // Adopted and failed before: walk up to the attempt that is due.
+                Err(Ended::Stepped) => continue,
+                Err(Ended::Stop(stop)) => return Err(stop),
+            }
+        }
+    }
+    /// The attempt that is due, of the job that was last asked for.
+    fn attempt(&self, stem: &str) -> u32 {
+        self.attempts.get(stem).copied().unwrap_or(0)
+    }
+    pub(super) fn step(&mut self, stem: &str) {
+        // Only what is being worked on is remembered: anything else is found again by walking up.
+        if self.attempts.len() > 64 {
+            self.attempts.clear();
+        }
+        *self.attempts.entry(stem.to_owned()).or_default() += 1;
+    }
+
+    fn settle(&mut self, stem: &str, id: &str, answer: Sending) -> Result<Done, Ended> {
+        let (job, is_adopted) = match answer {
+            Ok(job) => (job, false),
+            Err(trouble) => match trouble.class() {
+                Class::Duplicate => (Value::Null, true),
+                Class::Ambiguous => {
+                    self.count(Class::Ambiguous);
+                    match self.look(id) {
+                        Ok(job) => (job, true),
+                        Err(again) if again.is_not_found() => {
+                            return Err(self.later(Class::Ambiguous, &trouble, id).into());
+                        }
+                        Err(again) => return Err(self.later(again.class(), &again, id).into()),
+                    }
+                }
+                class => {
+                    if matches!(trouble, Trouble::Refused(_)) {
+                        // There is no such job, and there was none.
+                        self.last_done = Some(id.to_owned());
+                    }
+                    return Err(self.refused(stem, id, class, trouble));
+                }
+            },
+        };
+        let (job, is_adopted) = match self.watch(id, job) {
+            Ok(job) => (job, is_adopted),
+            // It was taken a moment ago, so it will be seen.
+            Err(trouble) if trouble.is_not_found() => {
+                return Err(self.later(Class::Ambiguous, &trouble, id).into());
+            }
+            Err(trouble) => return Err(self.later(trouble.class(), &trouble, id).into()),
+        };
+        let Some(job) = job else {
+            let what = format!("job {id} is still running");
+            return Err(WarehouseError::Retry { what, after: Duration::ZERO, alert: false }.into());
+        };
+        self.last_done = Some(id.to_owned());
+        match failure(&job) {
+            None => Ok(Done { affected: affected(&job), is_adopted, id: id.to_owned() }),
+            Some(refusal) => {
+                let class = refusal.class();
+                match class {
+                    // The same rows fail in the same way, whoever asks.
+                    Class::Poison | Class::Size => {}
+                    // It failed before: what was wrong may have been put right, or have passed.
+                    _ if is_adopted => {
+                        self.step(stem);
+                        return Err(Ended::Stepped);
+                    }
+                    _ => {}
+                }
+                Err(self.refused(stem, id, class, Trouble::Refused(refusal)))
+            }
+        }
+    }
+    /// What to do about a refusal, of the call or of the job.
+    fn refused(&mut self, stem: &str, id: &str, class: Class, trouble: Trouble) -> Ended {
+        let Trouble::Refused(refusal) = &trouble else { return self.later(class, &trouble, id).into() };
+        if refusal.status.is_none() || class == Class::Crowded {
+            match class {
+                Class::Again | Class::Conflict | Class::Crowded | Class::Throttle | Class::Quota => {
+                    self.step(stem);
+                }
+                _ => {}
+            }
+        }
+        let refusal = refusal.clone();
+        match class {
+            Class::Poison | Class::Size => {
+                self.count(class);
+                Ended::Stop(if class == Class::Size { Stop::Size(refusal) } else { Stop::Poison(refusal) })
+            }
+            Class::Config if refusal.reason == "notFound" => {
+                self.count(class);
+                Ended::Stop(Stop::Missing(refusal))
+            }
+            _ => self.later(class, &trouble, id).into(),
+        }
+    }
+
+    /// The job, whose creation may not be seen everywhere at once.
+    pub(super) fn look(&mut self, id: &str) -> Result<Value, Trouble> {
+        self.runtime.block_on(self.http.job(id))
+    }
+    /// Waits until the job is done; `None` when it takes long.
+    fn watch(&mut self, id: &str, mut job: Value) -> Result<Option<Value>, Trouble> {
+        let (since, mut pause) = (self.clock.now_ms(), POLL);
+        loop {
+            if is_done(&job) {
+                return Ok(Some(job));
+            }
+            if !job.is_null() {
+                self.clock.sleep(pause);
+                pause = (pause * 2).min(LONGEST_POLL);
+            }
+            if self.clock.now_ms() - since > WATCH_MS {
+                return Ok(None);
+            }
+            job = self.look(id)?;
+        }
+    }
+    /// Keeps to fewer statements than the table, and fewer jobs than the project, can take.
+    fn slow_down(&mut self, kind: Kind) {
+        let change = (kind == Kind::Change).then_some(&mut self.statements);
+        for bucket in change.into_iter().chain([&mut self.inserts]) {
+            while let Err(wait) = bucket.take(self.clock.now_ms()) {
+                self.counters.waited_ms += wait as u64;
+                self.clock.sleep(Duration::from_millis(wait as u64));
+            }
+        }
+    }
+
+    pub(super) fn count(&mut self, class: Class) {
+        *self.counters.errors.entry(class.name()).or_default() += 1;
+    }
+    /// The error for the caller: when to come back, or what the operator has to do.
+    pub(super) fn later(&mut self, class: Class, trouble: &Trouble, id: &str) -> WarehouseError {
+        self.count(class);
+        let what = format!("{trouble} (job {id})");
+        let records = self.names.table(super::schema::RECORDS);
+        match class {
+            Class::Config => {
+                return WarehouseError::Config {
+                    what,
+                    next: "`fastbreak warehouse plan` shows what the dataset lacks, `fastbreak warehouse apply` makes it"
+                        .into(),
+                };
+            }
+            Class::Fatal => {
+                return WarehouseError::Config {
+                    what,
+                    next: format!(
+                        "let the sink's account read and write dataset {} and run jobs in project {} (roles bigquery.dataEditor and bigquery.jobUser, billing on), then start `fastbreak run` again: it goes on where it was",
+                        self.names.dataset, self.names.project
+                    ),
+                };
+            }
+            Class::Bug | Class::Poison | Class::Size => {
+                return WarehouseError::Fatal {
+                    what,
+                    next: format!(
+                        "see whether the table has two rows of a key: SELECT season_start, input, game_id, player_id, COUNT(*) FROM {records} GROUP BY 1, 2, 3, 4 HAVING COUNT(*) > 1; delete the older ones, then start `fastbreak run` again"
+                    ),
+                };
+            }
+            _ => {}
+        }
+        let failures = self.failures.add(self.clock.now_ms());
+        self.counters.rate_limit_hits +=
+            u64::from(matches!(class, Class::Throttle | Class::Quota | Class::Crowded));
+        let backoff = &self.settings.backoff;
+        let pause = backoff.pause(failures, id);
+        let after = match class {
+            Class::Quota => pause.max(QUOTA_PAUSE),
+            Class::Crowded => pause.max(CROWDED_PAUSE),
+            _ => pause,
+        };
+        let is_sure = matches!(class, Class::Quota | Class::Crowded | Class::Auth);
+        let alert = self.failures.is_alarming(backoff) || (is_sure && backoff.is_alerting);
+        let next = match class {
+            Class::Crowded => format!(
+                "; somebody else changes {records}: SELECT user_email, job_id FROM `region-{}`.INFORMATION_SCHEMA.JOBS WHERE state <> 'DONE' AND statement_type IN ('MERGE', 'UPDATE', 'DELETE') finds out who",
+                self.settings.location.to_lowercase()
+            ),
+            Class::Quota => "; nothing is dropped: it goes on when the quota allows it".into(),
+            Class::Auth => "; `fastbreak check` says which credentials are used".into(),
+            _ if alert => "; `fastbreak check` says whether the warehouse can be reached. Nothing is dropped: the sink goes on by itself".into(),
+            _ => String::new(),
+        };
+        WarehouseError::Retry { what: what + &next, after, alert }
+    }
+}
+const QUOTA_PAUSE: Duration = Duration::from_secs(600);
+const CROWDED_PAUSE: Duration = Duration::from_secs(10);
+
+/// What sending a job answered.
+pub type Sending = Result<Value, Trouble>;
+
+enum Ended {
+    Stepped,
+    Stop(Stop),
+}
+impl From<WarehouseError> for Ended {
+    fn from(error: WarehouseError) -> Ended {
+        Ended::Stop(Stop::Out(error))
+    }
+}
+
+/// What every job is sent with.
+pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
+    use gcp_bigquery_client::model::{job_configuration::JobConfiguration, job_reference::JobReference};
+    // Of `fb_<batch>_…`, to find what a job was for. One label: the client keeps several in no order, and an id is of one body.
+    let batch = id.split('_').nth(1).unwrap_or_default().to_owned();
+    Job {
+        job_reference: Some(JobReference {
+            job_id: Some(id.to_owned()),
+            location: Some(location.to_owned()),
+            project_id: Some(project.to_owned()),
+        }),
+        configuration: Some(JobConfiguration {
+            job_timeout_ms: Some(timeout.as_millis().to_string()),
+            labels: Some([("fastbreak".to_owned(), batch)].into()),
+            ..JobConfiguration::default()
+        }),
+        ..Job::default()
+    }
+}
+
+pub fn is_done(job: &Value) -> bool {
+    job["status"]["state"] == "DONE"
+}
+/// Done is not success: a failed job says so here, and only here.
+pub fn failure(job: &Value) -> Option<Refusal> {
+    let error = &job["status"]["errorResult"];
+    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+    (!error.is_null()).then(|| Refusal { status: None, reason: text("reason"), message: text("message") })
+}
+fn affected(job: &Value) -> u64 {
+    job["statistics"]["query"]["numDmlAffectedRows"].as_str().and_then(|n| n.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,77 @@
+//! Whose turn it is to change the records: one statement at a time, over all instances.
+//!
+//! A table of no rows carries the id of the last job in a label. Whoever wants to send one sees that job done, and puts its own id there
+//! on condition that nobody did so meanwhile. It costs no statement of the table's own limits.
+//!
+//! Invariant: a job of an instance that lives is sent only while no other of its kind runs. One that was announced and never sent
+//! is waited for so long that its sender is surely gone.
+//! Not here: what happens if two are sent all the same: the second changes nothing that is not newer.
+use super::{BigQuery, schema::WRITER, submit::is_done};
+use crate::warehouse::WarehouseError;
+use serde_json::json;
+use std::time::Duration;
+
+const LABEL: &str = "job";
+/// How long an announced job may take to be seen.
+const GONE_MS: i64 = 60_000;
+/// How long one call waits for its turn.
+const PATIENCE_MS: i64 = 30_000;
+
+impl BigQuery {
+    /// Returns when it is this job's turn.
+    pub(super) fn turn(&mut self, id: &str) -> Result<(), WarehouseError> {
+        let (since, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
+        loop {
+            let dataset = self.names.dataset.clone();
+            let table = match self.runtime.block_on(self.http.table(&dataset, WRITER)) {
+                Ok(table) => table,
+                Err(trouble) => return Err(self.later(trouble.class(), &trouble, id)),
+            };
+            let holder = table["labels"][LABEL].as_str().unwrap_or_default().to_owned();
+            if holder == id {
+                return Ok(());
+            }
+            if self.is_over(&holder, id)? {
+                let etag = table["etag"].as_str().unwrap_or_default();
+                let body = json!({"labels": {LABEL: id}});
+                match self.runtime.block_on(self.http.patch(&dataset, WRITER, etag, &body)) {
+                    Ok(_) => return Ok(()),
+                    // Another came first, or nobody knows: the label says which.
+                    Err(trouble) if trouble.is_status(412) => {}
+                    Err(trouble) => return Err(self.later(trouble.class(), &trouble, id)),
+                }
+            }
+            let waited = self.clock.now_ms() - since;
+            if waited > PATIENCE_MS {
+                let what = format!("job {holder} of another writer is in flight");
+                return Err(WarehouseError::Retry { what, after: Duration::ZERO, alert: false });
+            }
+            self.clock.sleep(pause);
+            self.counters.waited_ms += pause.as_millis() as u64;
+            pause = (pause * 2).min(Duration::from_secs(4));
+        }
+    }
+    /// Whether the job of the label changes nothing any more.
+    fn is_over(&mut self, holder: &str, id: &str) -> Result<bool, WarehouseError> {
+        if holder.is_empty() || self.last_done.as_deref() == Some(holder) {
+            return Ok(true);
+        }
+        match self.look(holder) {
+            Ok(job) => {
+                self.awaited = None;
+                Ok(is_done(&job))
+            }
+            Err(trouble) if trouble.is_not_found() => {
+                let now = self.clock.now_ms();
+                match &self.awaited {
+                    Some((job, since)) if job == holder => Ok(now - since > GONE_MS),
+                    _ => {
+                        self.awaited = Some((holder.to_owned(), now));
+                        Ok(false)
+                    }
+                }
+            }
+            Err(trouble) => Err(self.later(trouble.class(), &trouble, id)),
+        }
+    }
+}

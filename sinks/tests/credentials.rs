@@ -1,0 +1,124 @@
+//! Credentials: a token is made of a service account's file, refreshed once when it is refused, and never shown.
+//!
+//! Invariant: whatever is said by errors, counters and settings is searched for every secret there is.
+//! Not here: the binary's own output (tests of the root).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#[allow(dead_code, unused_imports)]
+mod conformance;
+#[allow(dead_code)]
+mod fakebq;
+
+use conformance::{LOG, NOW, events::*, record};
+use fakebq::{
+    Call, Fake, Fault, Said,
+    http::{Answer, Server},
+};
+use schemas::Line;
+use sinks::{
+    Batch, BatchPlan, BigQuery, Change, Warehouse, WarehouseError, Writer,
+    bigquery::{Clock, Credentials, Settings},
+};
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// A key of this moment; none where there is no openssl to make it.
+fn private_key() -> Option<String> {
+    let made = Command::new("openssl")
+        .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
+        .output();
+    made.ok().filter(|made| made.status.success()).map(|made| String::from_utf8(made.stdout).unwrap())
+}
+/// A service account whose tokens come from this server.
+fn account(folder: &std::path::Path, key: &str, tokens: &Server) -> PathBuf {
+    let path = folder.join("account.json");
+    let account = serde_json::json!({
+        "type": "service_account", "project_id": "fastbreak", "private_key_id": "key-id-4711", "private_key": key,
+        "client_email": "sink@fastbreak.iam.gserviceaccount.com", "client_id": "1", "token_uri": format!("http://{}/token", tokens.at),
+        "auth_uri": "", "auth_provider_x509_cert_url": "", "client_x509_cert_url": "",
+    });
+    std::fs::write(&path, account.to_string()).unwrap();
+    path
+}
+/// Gives out tokens that all have one secret word.
+fn token_server() -> Server {
+    let next = AtomicU32::new(1);
+    Server::start(move |_| {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        let token = format!("ya29.very-secret-{n}");
+        Answer::Json(
+            200,
+            serde_json::json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+                .to_string(),
+        )
+    })
+}
+
+#[test]
+fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is_ever_said() {
+    let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
+    let folder = tempfile::tempdir().unwrap();
+    let (fake, tokens) = (Fake::start(), token_server());
+    let path = account(folder.path(), &key, &tokens);
+    let settings = Settings { credentials: Credentials::ServiceAccount(path), ..fake.settings() };
+    let mut w = BigQuery::connect(settings.clone()).unwrap();
+    w.claim(LOG).unwrap();
+    assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1"]);
+
+    let id = id(1, 61);
+    let batch =
+        Batch::rebuild([record(1, Change::Prediction(id, Some(prediction(id, Line(2450)))))]).unwrap();
+    let plan = BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
+    fake.fail(Call::Insert, 0, Fault::Says(Said::Unauthorized, false));
+    w.write(&batch, &plan, NOW).unwrap();
+    assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1", "Bearer ya29.very-secret-2"]);
+    assert_eq!((fake.seen().merges, fake.rows("predictions")), (1, 20));
+
+    // Everything that can be said, said.
+    let mut said = vec![format!("{:?}", w.counters())];
+    for fault in [
+        Said::Unauthorized,
+        Said::Denied,
+        Said::Html,
+        Said::Nothing,
+        Said::Truncated,
+        Said::QuotaExceeded,
+        Said::RateLimited,
+    ] {
+        for call in [Call::Insert, Call::Job, Call::Query, Call::Patch, Call::Any] {
+            for _ in 0..3 {
+                fake.fail(call, 0, Fault::Says(fault, false));
+            }
+            let other =
+                Batch::rebuild([record(fake.clock.now_ms() + 2, Change::Features(id, None))]).unwrap();
+            let plan = BatchPlan::new(plan.writer.clone(), &other, NOW);
+            for _ in 0..3 {
+                if let Err(error) = w.write(&other, &plan, NOW) {
+                    said.push(format!("{error} {error:?}"));
+                    if let WarehouseError::Retry { after, .. } = error {
+                        fake.clock.sleep(after);
+                    }
+                }
+            }
+            fake.forget_faults();
+        }
+    }
+    let broken = folder.path().join("broken.json");
+    std::fs::write(&broken, format!("{{\"private_key\": {:?}, \"type\": 7", key)).unwrap();
+    for path in [broken, folder.path().join("none.json")] {
+        let settings = Settings { credentials: Credentials::ServiceAccount(path), ..settings.clone() };
+        let error = BigQuery::connect(settings).err().unwrap();
+        assert!(error.to_string().contains("bigquery-credentials"), "{error}");
+        said.push(format!("{error} {error:?}"));
+    }
+    said.extend(fake.heard());
+    assert!(said.len() > 100);
+    let secret = key.lines().nth(3).unwrap();
+    for text in said {
+        for word in [secret, "ya29", "very-secret", "key-id-4711", "BEGIN PRIVATE"] {
+            assert!(!text.contains(word), "{word} is in: {text}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The conformance suite over a BigQuery that is really there: an emulator, or Google's own. Runs where `FASTBREAK_BIGQUERY_ENDPOINT` or
+//! `FASTBREAK_BIGQUERY_PROJECT` says where, and says so where not.
+//!
+//! Invariant: each test has a dataset of its own, and deletes it when it passes.
+//! Not here: faults (`bigquery`, over the in-process fake).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#[allow(dead_code, unused_imports)]
+mod conformance;
+
+use sinks::{
+    BigQuery, Warehouse,
+    bigquery::{Credentials, Settings},
+};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A warehouse in a new dataset; none where no BigQuery is given.
+fn fresh() -> Option<BigQuery> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let endpoint = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT").ok();
+    let project = std::env::var("FASTBREAK_BIGQUERY_PROJECT").ok();
+    if endpoint.is_none() && project.is_none() {
+        return None;
+    }
+    let stamp = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let dataset = format!("fastbreak_test_{stamp}_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let location = std::env::var("FASTBREAK_BIGQUERY_LOCATION").unwrap_or_else(|_| "US".into());
+    let credentials = match (&endpoint, std::env::var_os("FASTBREAK_BIGQUERY_CREDENTIALS")) {
+        (Some(_), _) => Credentials::None,
+        (None, Some(path)) => Credentials::ServiceAccount(path.into()),
+        (None, None) => Credentials::ApplicationDefault,
+    };
+    let settings = Settings {
+        endpoint,
+        credentials,
+        ..Settings::new(project.as_deref().unwrap_or("fastbreak-test"), &dataset, &location)
+    };
+    Some(BigQuery::connect(settings).unwrap())
+}
+
+macro_rules! suite {
+    ($($law:ident),+ $(,)?) => {
+        $(#[test] fn $law() {
+            match fresh() {
+                Some(mut warehouse) => {
+                    warehouse.claim(conformance::LOG).unwrap();
+                    conformance::$law(&mut warehouse);
+                    warehouse.discard().unwrap();
+                }
+                None => eprintln!("skipped: set FASTBREAK_BIGQUERY_ENDPOINT, or FASTBREAK_BIGQUERY_PROJECT and credentials"),
+            }
+        })+
+    };
+}
+suite!(
+    the_same_batch_twice_changes_nothing,
+    an_older_sequence_changes_nothing,
+    a_tombstone_stays_dead,
+    a_moved_main_line_leaves_no_rung_of_the_old_one,
+    a_prediction_that_became_a_skip_leaves_one_reason,
+    a_player_who_did_not_play_after_all_has_no_row,
+    what_says_the_same_again_is_counted_as_unchanged,
+    a_rebuilt_log_is_refused_until_it_is_adopted,
+    an_adopted_log_replaces_what_is_not_in_it,
+    bad_records_are_named_and_nothing_is_written,
+    a_narrowed_batch_writes_the_games_of_its_days_alone,
+);

@@ -1,0 +1,548 @@
+//! A BigQuery in the test's own process: strict where the real one is, quick, and breakable on purpose.
+//!
+//! It has the eight calls that the sink makes, over HTTP on loopback, and understands the statements that the sink generates. Time is the
+//! test's: whoever sleeps moves it on.
+//!
+//! Invariant: what it answers is what BigQuery documents for that case, body and status.
+//! Not here: SQL; the emulator's suite runs the same statements on an engine.
+pub mod http;
+mod jobs;
+mod statement;
+mod table;
+
+pub use jobs::{Seen, Service};
+pub use table::{Failed, int, text};
+
+use http::{Answer, Request, Server};
+use jobs::Work;
+use serde_json::{Value, json};
+use sinks::{
+    BigQuery,
+    bigquery::{Clock, Credentials, Names, Settings, schema},
+};
+use statement::{Statement, parse};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+pub const PROJECT: &str = "fastbreak";
+pub const DATASET: &str = "predictions";
+
+/// Time that only moves when somebody sleeps.
+#[derive(Default)]
+pub struct TestClock(AtomicI64);
+impl Clock for TestClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+    fn sleep(&self, pause: Duration) {
+        self.0.fetch_add((pause.as_millis() as i64).max(1), Ordering::SeqCst);
+        std::thread::yield_now();
+    }
+    fn unix_ms(&self) -> i64 {
+        1_735_000_000_000 + self.now_ms()
+    }
+}
+
+/// Which calls a fault is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Any,
+    /// jobs.insert, with or without an upload.
+    Insert,
+    Upload,
+    Job,
+    Query,
+    Patch,
+}
+/// What goes wrong with one call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Nothing is done, and the socket closes.
+    Lost,
+    /// It is done, and the socket closes.
+    Unanswered,
+    /// An answer; whether the call is done before it.
+    Says(Said, bool),
+    /// The instance is killed: this call is lost, or done and unanswered, and no other of it arrives.
+    Killed(bool),
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    Unavailable,
+    TooMany,
+    RateLimited,
+    QuotaExceeded,
+    Html,
+    Nothing,
+    Truncated,
+    Unauthorized,
+    Denied,
+}
+
+struct State {
+    service: Service,
+    datasets: BTreeSet<String>,
+    /// Tables and views: what tables.get answers.
+    tables: BTreeMap<(String, String), Value>,
+    etags: u64,
+    /// Calls until a fault, and the fault.
+    faults: VecDeque<(Call, usize, Fault)>,
+    is_dead: bool,
+    names: Names,
+    clock: Arc<TestClock>,
+    /// Tokens that were shown, in their order.
+    tokens: Vec<String>,
+    /// Every call, as text, without its headers.
+    log: Vec<String>,
+}
+
+/// The service, and where it listens.
+pub struct Fake {
+    state: Arc<Mutex<State>>,
+    server: Server,
+    pub clock: Arc<TestClock>,
+}
+
+impl Fake {
+    pub fn start() -> Fake {
+        let clock = Arc::new(TestClock::default());
+        let names = Names { project: PROJECT.into(), dataset: DATASET.into() };
+        let state = Arc::new(Mutex::new(State {
+            service: Service { takes_ms: 800, ..Service::default() },
+            datasets: BTreeSet::new(),
+            tables: BTreeMap::new(),
+            etags: 0,
+            faults: VecDeque::new(),
+            is_dead: false,
+            names,
+            clock: clock.clone(),
+            tokens: Vec::new(),
+            log: Vec::new(),
+        }));
+        let shared = state.clone();
+        let server = Server::start(move |request| shared.lock().unwrap().answer(&request));
+        Fake { state, server, clock }
+    }
+    pub fn settings(&self) -> Settings {
+        Settings {
+            endpoint: Some(format!("http://{}", self.server.at)),
+            credentials: Credentials::None,
+            clock: self.clock.clone(),
+            timeout: Duration::from_secs(5),
+            ..Settings::new(PROJECT, DATASET, "US")
+        }
+    }
+    pub fn connect(&self) -> BigQuery {
+        BigQuery::connect(self.settings()).unwrap()
+    }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+    /// Looks at the service, or changes what it will do.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Service) -> T) -> T {
+        let now = self.clock.now_ms();
+        let mut state = self.state();
+        state.service.advance(now);
+        look(&mut state.service)
+    }
+    pub fn seen(&self) -> Seen {
+        self.with(|service| service.seen.clone())
+    }
+    /// A fault for the call of this kind after `after` others of it; faults of a test are taken in the order in which they are given.
+    pub fn fail(&self, call: Call, after: usize, fault: Fault) {
+        self.state().faults.push_back((call, after, fault));
+    }
+    /// Whether the instance was killed.
+    pub fn is_dead(&self) -> bool {
+        self.state().is_dead
+    }
+    pub fn revive(&self) {
+        self.state().is_dead = false;
+    }
+    pub fn forget_faults(&self) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.is_dead = false;
+    }
+    /// As if the history of jobs had been wiped.
+    pub fn forget_jobs(&self) {
+        self.with(|service| service.jobs.clear());
+    }
+    pub fn change_table(&self, dataset: &str, table: &str, change: impl FnOnce(&mut Value)) {
+        change(self.state().tables.get_mut(&(dataset.into(), table.into())).unwrap());
+    }
+    pub fn drop_staged(&self) {
+        let mut state = self.state();
+        state.service.staged.clear();
+        state.tables.retain(|(dataset, _), _| !dataset.ends_with("_staging"));
+    }
+    pub fn staged(&self) -> usize {
+        self.with(|service| service.staged.len())
+    }
+    /// Live rows of a view.
+    pub fn rows(&self, input: &str) -> usize {
+        self.with(|service| {
+            let live = service.records.rows.iter().filter(|row| {
+                int(row, "season_start") > Some(0) && text(row, "input") == input && row["deleted"] == false
+            });
+            match input {
+                "predictions" => live.map(|row| int(row, "made").unwrap_or(0) as usize).sum(),
+                _ => live.count(),
+            }
+        })
+    }
+    /// Keys that have more than one row.
+    pub fn doubled(&self) -> usize {
+        self.with(|service| {
+            let mut keys = BTreeMap::<(Option<i64>, String, String, Option<i64>), usize>::new();
+            for row in &service.records.rows {
+                let key = (
+                    int(row, "season_start"),
+                    text(row, "input").into(),
+                    text(row, "game_id").into(),
+                    int(row, "player_id"),
+                );
+                *keys.entry(key).or_default() += 1;
+            }
+            keys.values().filter(|many| **many > 1).count()
+        })
+    }
+    pub fn heard(&self) -> Vec<String> {
+        self.state().log.clone()
+    }
+    pub fn tokens(&self) -> Vec<String> {
+        self.state().tokens.clone()
+    }
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.at)
+    }
+    /// Lets time pass by itself, for a client of another process.
+    pub fn tick(&self) {
+        let clock = Arc::downgrade(&self.clock);
+        std::thread::spawn(move || {
+            while let Some(clock) = clock.upgrade() {
+                std::thread::sleep(Duration::from_millis(5));
+                clock.sleep(Duration::from_millis(5));
+            }
+        });
+    }
+}
+
+fn error(status: u16, reason: &str, message: &str) -> Answer {
+    let body = json!({"error": {"code": status, "message": message,
+        "errors": [{"domain": "global", "reason": reason, "message": message}], "status": reason.to_uppercase()}});
+    Answer::Json(status, body.to_string())
+}
+fn say(said: Said) -> Answer {
+    match said {
+        Said::Unavailable => {
+            error(503, "backendError", "Error encountered during execution. Retrying may solve the problem.")
+        }
+        Said::TooMany => error(429, "rateLimitExceeded", "Too many requests"),
+        Said::RateLimited => error(
+            403,
+            "rateLimitExceeded",
+            "Exceeded rate limits: too many api requests per user per method for this user_method.",
+        ),
+        Said::QuotaExceeded => error(
+            403,
+            "quotaExceeded",
+            "Quota exceeded: Your project exceeded quota for free query bytes scanned.",
+        ),
+        Said::Html => Answer::Html(502, "<html><title>Error 502 (Server Error)!!1</title></html>".into()),
+        Said::Nothing => Answer::Empty(500),
+        Said::Truncated => Answer::Truncated(200, "{\"kind\": \"bigquery#job\", \"sta".into()),
+        Said::Unauthorized => error(
+            401,
+            "authError",
+            "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.",
+        ),
+        Said::Denied => error(
+            403,
+            "accessDenied",
+            "Access Denied: Table fastbreak:predictions.sink_records: Permission bigquery.tables.updateData denied",
+        ),
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &Request) -> Answer {
+        let now = self.clock.now_ms();
+        self.service.seen.requests += 1;
+        if self.log.len() < 5_000 {
+            self.log.push(format!("{} {}?{}", request.method, request.path, request.query));
+        }
+        self.service.advance(now);
+        if self.is_dead {
+            return Answer::Hangup;
+        }
+        if let Some(token) = request.header("authorization")
+            && self.tokens.last().is_none_or(|last| last != token)
+        {
+            self.tokens.push(token.to_owned());
+        }
+        let call = match (request.method.as_str(), request.path.as_str()) {
+            ("POST", path) if path.starts_with("/upload/") => Call::Upload,
+            ("POST", path) if path.ends_with("/jobs") => Call::Insert,
+            ("GET", path) if path.contains("/jobs/") => Call::Job,
+            ("PATCH", _) => Call::Patch,
+            (_, path) if path.contains("/queries") => Call::Query,
+            _ => Call::Any,
+        };
+        let is_for = |of: Call| of == Call::Any || of == call || (of == Call::Insert && call == Call::Upload);
+        let fault = match self.faults.front_mut() {
+            Some((of, after, _)) if is_for(*of) && *after > 0 => {
+                *after -= 1;
+                None
+            }
+            Some((of, ..)) if is_for(*of) => self.faults.pop_front().map(|(.., fault)| fault),
+            _ => None,
+        };
+        match fault {
+            None => self.route(request, now),
+            Some(Fault::Lost) => Answer::Hangup,
+            Some(Fault::Unanswered) => {
+                self.route(request, now);
+                Answer::Hangup
+            }
+            Some(Fault::Says(said, is_done)) => {
+                if is_done {
+                    self.route(request, now);
+                }
+                say(said)
+            }
+            Some(Fault::Killed(is_done)) => {
+                if is_done {
+                    self.route(request, now);
+                }
+                self.is_dead = true;
+                Answer::Hangup
+            }
+        }
+    }
+
+    fn route(&mut self, request: &Request, now: i64) -> Answer {
+        assert!(request.header("authorization").is_some_and(|token| token.starts_with("Bearer ")));
+        let upload = format!("/upload/bigquery/v2/projects/{PROJECT}/jobs");
+        if request.path == upload {
+            return self.load(request, now);
+        }
+        let Some(path) = request.path.strip_prefix(&format!("/bigquery/v2/projects/{PROJECT}/")) else {
+            return error(404, "notFound", &format!("Not found: {}", request.path));
+        };
+        let parts: Vec<&str> = path.split('/').collect();
+        match (request.method.as_str(), parts.as_slice()) {
+            ("POST", ["jobs"]) => self.insert(request, now),
+            ("GET", ["jobs", id]) => {
+                assert_eq!(
+                    request.argument("location"),
+                    Some("US"),
+                    "jobs outside of US are not found without it"
+                );
+                match self.service.jobs.get(*id) {
+                    Some(job) => Answer::Json(200, job.show(id, PROJECT).to_string()),
+                    None => error(404, "notFound", &format!("Not found: Job {PROJECT}:{id}")),
+                }
+            }
+            ("POST", ["queries"]) => self.query(request),
+            ("POST", ["datasets"]) => {
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                let name = body["datasetReference"]["datasetId"].as_str().unwrap().to_owned();
+                match self.datasets.insert(name.clone()) {
+                    true => Answer::Json(200, body.to_string()),
+                    false => error(409, "duplicate", &format!("Already Exists: Dataset {PROJECT}:{name}")),
+                }
+            }
+            ("GET", ["datasets", name]) => match self.datasets.contains(*name) {
+                true => Answer::Json(200, json!({"id": name}).to_string()),
+                false => error(404, "notFound", &format!("Not found: Dataset {PROJECT}:{name}")),
+            },
+            ("GET", ["datasets", dataset, "tables"]) => self.list(dataset, request),
+            (method, ["datasets", dataset, "tables", table]) => {
+                self.table(method, (*dataset).to_owned(), (*table).to_owned(), request)
+            }
+            _ => error(404, "notFound", &format!("Not found: {}", request.path)),
+        }
+    }
+
+    fn insert(&mut self, request: &Request, now: i64) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let id = body["jobReference"]["jobId"].as_str().unwrap().to_owned();
+        assert!(
+            id.len() <= 63 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+            "{id}"
+        );
+        assert_eq!(body["jobReference"]["location"], "US");
+        let query = &body["configuration"]["query"];
+        assert_eq!(query["useLegacySql"], false);
+        let text = query["query"].as_str().unwrap();
+        let Some(statement) = parse(text, &self.names) else {
+            return error(400, "invalidQuery", "Syntax error: Unexpected statement at [1:1]");
+        };
+        let parameters = parameters(&query["queryParameters"]);
+        let work = match statement {
+            Statement::Probe => {
+                let rows =
+                    table::Records::source(&sinks::bigquery::sql::Source::Parameter, &parameters, None);
+                Work::Probe { rows: rows.unwrap() }
+            }
+            statement if statement.is_mutating() => {
+                if !self.tables.contains_key(&(DATASET.into(), schema::RECORDS.into())) {
+                    return error(
+                        404,
+                        "notFound",
+                        &format!("Not found: Table {PROJECT}:{DATASET}.{}", schema::RECORDS),
+                    );
+                }
+                Work::Change { statement, parameters }
+            }
+            other => panic!("{other:?} is no job"),
+        };
+        match self.service.insert(&id, work, &request.body, now) {
+            Ok(()) => Answer::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string()),
+            Err((status, reason, message)) => error(status, reason, &message),
+        }
+    }
+    fn load(&mut self, request: &Request, now: i64) -> Answer {
+        assert_eq!(request.argument("uploadType"), Some("multipart"));
+        let kind = request.header("content-type").unwrap();
+        let boundary = kind.split_once("boundary=").unwrap().1;
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        let parts: Vec<&str> = body.split(&format!("--{boundary}")).collect();
+        let content = |part: &str| part.split_once("\r\n\r\n").unwrap().1.trim_end_matches("\r\n").to_owned();
+        let meta: Value = serde_json::from_str(&content(parts[1])).unwrap();
+        let data = content(parts[2]);
+        let id = meta["jobReference"]["jobId"].as_str().unwrap().to_owned();
+        let load = &meta["configuration"]["load"];
+        assert_eq!(
+            (&load["writeDisposition"], &load["maxBadRecords"]),
+            (&json!("WRITE_TRUNCATE"), &json!(0))
+        );
+        let to = &load["destinationTable"];
+        let (dataset, table) =
+            (to["datasetId"].as_str().unwrap(), to["tableId"].as_str().unwrap().to_owned());
+        if !self.datasets.contains(dataset) {
+            return error(404, "notFound", &format!("Not found: Dataset {PROJECT}:{dataset}"));
+        }
+        let line = |line: &str| -> Result<String, Failed> {
+            let bad =
+                || ("invalid", "Error while reading data, error message: JSON parsing error".to_owned());
+            let object: Value = serde_json::from_str(line).map_err(|_| bad())?;
+            object["r"].as_str().map(str::to_owned).ok_or_else(bad)
+        };
+        let rows = data.lines().map(line).collect();
+        let work = Work::Load { table: table.clone(), rows, bytes: data.len() };
+        match self.service.insert(&id, work, &request.body, now) {
+            Ok(()) => {
+                let at = (dataset.to_owned(), table);
+                let made = self.clock.unix_ms().to_string();
+                self.tables.entry(at).or_insert_with(|| json!({"creationTime": made}));
+                Answer::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string())
+            }
+            Err((status, reason, message)) => error(status, reason, &message),
+        }
+    }
+    fn query(&mut self, request: &Request) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let Some(statement) = parse(body["query"].as_str().unwrap(), &self.names) else {
+            return error(400, "invalidQuery", "Syntax error: Unexpected statement at [1:1]");
+        };
+        let records = (DATASET.to_owned(), schema::RECORDS.to_owned());
+        let rows = match statement {
+            Statement::Define { name, is_view } => {
+                self.define(name, is_view, body["query"].as_str().unwrap());
+                vec![]
+            }
+            Statement::AddColumn(name) => {
+                let fields =
+                    self.tables.get_mut(&records).unwrap()["schema"]["fields"].as_array_mut().unwrap();
+                let field = schema::fields().into_iter().find(|field| field.name == name).unwrap();
+                fields.push(json!({"name": name, "type": field.of.api()[0], "mode": "NULLABLE"}));
+                vec![]
+            }
+            _ if !self.tables.contains_key(&records) => {
+                return error(
+                    404,
+                    "notFound",
+                    &format!("Not found: Table {PROJECT}:{DATASET}.{}", schema::RECORDS),
+                );
+            }
+            statement => self.service.records.select(&statement, &parameters(&body["queryParameters"])),
+        };
+        let answer = json!({"jobComplete": true, "jobReference": {"jobId": "asked", "projectId": PROJECT}, "rows": rows, "totalRows": rows.len().to_string()});
+        Answer::Json(200, answer.to_string())
+    }
+    fn define(&mut self, name: &str, is_view: bool, statement: &str) {
+        self.etags += 1;
+        let mut table = json!({"etag": self.etags.to_string(), "labels": {}, "creationTime": self.clock.unix_ms().to_string()});
+        if is_view {
+            table["view"] = json!({"query": statement.split_once("\nAS ").unwrap().1});
+        } else if name == schema::RECORDS {
+            let field = |field: schema::Field| {
+                let mode = match (field.of, field.is_required) {
+                    (schema::Type::Rungs, _) => "REPEATED",
+                    (_, true) => "REQUIRED",
+                    _ => "NULLABLE",
+                };
+                json!({"name": field.name, "type": field.of.api()[0], "mode": mode})
+            };
+            table["schema"] = json!({"fields": schema::fields().into_iter().map(field).collect::<Vec<_>>()});
+        }
+        self.tables.entry((DATASET.into(), name.into())).or_insert(table);
+    }
+    fn list(&self, dataset: &str, request: &Request) -> Answer {
+        let all: Vec<Value> = self
+            .tables
+            .iter()
+            .filter(|((of, _), _)| of == dataset)
+            .map(|((_, name), table)| {
+                json!({"tableReference": {"projectId": PROJECT, "datasetId": dataset, "tableId": name}, "creationTime": table["creationTime"]})
+            })
+            .collect();
+        // Pages are small, so that whoever lists has to turn them.
+        let from: usize = request.argument("pageToken").map_or(0, |token| token.parse().unwrap());
+        let page = &all[from..all.len().min(from + 3)];
+        let mut answer = json!({"tables": page, "totalItems": all.len()});
+        if from + 3 < all.len() {
+            answer["nextPageToken"] = json!((from + 3).to_string());
+        }
+        Answer::Json(200, answer.to_string())
+    }
+    fn table(&mut self, method: &str, dataset: String, name: String, request: &Request) -> Answer {
+        let at = (dataset.clone(), name.clone());
+        let missing = error(404, "notFound", &format!("Not found: Table {PROJECT}:{dataset}.{name}"));
+        let Some(table) = self.tables.get_mut(&at) else { return missing };
+        match method {
+            "GET" => Answer::Json(200, table.to_string()),
+            "DELETE" => {
+                self.tables.remove(&at);
+                self.service.staged.remove(&name);
+                Answer::Empty(204)
+            }
+            "PATCH" => {
+                if request.header("if-match").is_some_and(|etag| table["etag"] != etag) {
+                    return error(412, "conditionNotMet", "Precondition Failed");
+                }
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                self.etags += 1;
+                table["labels"] = body["labels"].clone();
+                table["etag"] = json!(self.etags.to_string());
+                Answer::Json(200, table.to_string())
+            }
+            other => panic!("{other} of a table"),
+        }
+    }
+}
+
+fn parameters(list: &Value) -> BTreeMap<String, String> {
+    let parameter = |p: &Value| {
+        (p["name"].as_str().unwrap().to_owned(), p["parameterValue"]["value"].as_str().unwrap().to_owned())
+    };
+    list.as_array().into_iter().flatten().map(parameter).collect()
+}

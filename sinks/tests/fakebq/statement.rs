@@ -1,0 +1,98 @@
+//! The statements that the sink sends, and no others: anything else is a syntax error, as it would be a surprise.
+//!
+//! Invariant: a statement is known by its whole text.
+//! Not here: what they do (`table`).
+use sinks::{
+    Input,
+    bigquery::{
+        Names, definitions,
+        schema::RECORDS,
+        sql::{self, Reach, Source},
+    },
+    tables::TABLES,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Statement {
+    Merge {
+        source: Source,
+        seasons: Vec<i64>,
+        games: Option<(String, String)>,
+    },
+    Probe,
+    Standing,
+    Ledger,
+    Held,
+    Claim,
+    Adopt,
+    Finish,
+    /// Of the table of this number.
+    Content(usize),
+    /// The definition of this table or view.
+    Define {
+        name: &'static str,
+        is_view: bool,
+    },
+    AddColumn(String),
+}
+impl Statement {
+    /// Whether it takes one of the table's slots.
+    pub fn is_mutating(&self) -> bool {
+        matches!(self, Statement::Merge { .. } | Statement::Claim | Statement::Adopt | Statement::Finish)
+    }
+}
+
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
+    text.split_once(begin)?.1.split_once(end).map(|(inside, _)| inside)
+}
+
+pub fn parse(text: &str, names: &Names) -> Option<Statement> {
+    let fixed = [
+        (sql::standing(names), Statement::Standing),
+        (sql::ledger(names), Statement::Ledger),
+        (sql::held(names), Statement::Held),
+        (sql::claim(names), Statement::Claim),
+        (sql::adopt(names), Statement::Adopt),
+        (sql::finish(names), Statement::Finish),
+        (sql::probe(&Source::Parameter), Statement::Probe),
+    ];
+    if let Some((_, statement)) = fixed.into_iter().find(|(known, _)| known == text) {
+        return Some(statement);
+    }
+    if text.starts_with("MERGE ") {
+        return merge(text, names);
+    }
+    if let Some(n) = TABLES.iter().position(|table| sql::content_of(names, table) == text) {
+        return Some(Statement::Content(n));
+    }
+    if let Some(found) = definitions(names).into_iter().find(|definition| definition.statement == text) {
+        return Some(Statement::Define { name: found.name, is_view: found.is_view });
+    }
+    let added =
+        text.strip_prefix(&format!("ALTER TABLE {} ADD COLUMN IF NOT EXISTS `", names.table(RECORDS)))?;
+    Some(Statement::AddColumn(added.split('`').next()?.to_owned()))
+}
+
+fn merge(text: &str, names: &Names) -> Option<Statement> {
+    let seasons = between(text, "WHERE `season_start` IN (0", ")")?;
+    let seasons: Vec<i64> =
+        seasons.split(", ").filter(|s| !s.is_empty()).map(|s| s.parse().unwrap()).collect();
+    let games = between(text, "AND `game_id` BETWEEN '", "'\n")
+        .and_then(|games| games.split_once("' AND '"))
+        .map(|(first, last)| (first.to_owned(), last.to_owned()));
+    let source = match between(text, &format!("FROM `{}.{}.", names.project, names.staging()), "`") {
+        Some(table) => Source::Staged(format!("`{}.{}.{table}`", names.project, names.staging())),
+        None => Source::Parameter,
+    };
+    let reach = Reach { seasons: seasons.iter().map(|s| *s as i16).collect(), games: games.clone() };
+    (sql::merge(names, &source, &reach) == text).then_some(Statement::Merge { source, seasons, games })
+}
+
+/// What the column `input` says.
+pub fn input_of(table: usize) -> &'static str {
+    match TABLES[table].name {
+        "player_games" => sql::input_name(Input::PlayerGames),
+        "features" => sql::input_name(Input::Features),
+        _ => sql::input_name(Input::Predictions),
+    }
+}

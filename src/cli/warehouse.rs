@@ -1,0 +1,97 @@
+//! `warehouse`: its definitions, what it lacks, and making that.
+use super::{Ended, Output, output};
+use crate::{
+    config::Config,
+    warehouse::{self, WarehouseKind},
+};
+use anyhow::Result;
+use serde::Serialize;
+use sinks::{
+    Sqlite,
+    bigquery::{Lack, Names, definitions},
+};
+
+#[derive(Serialize)]
+struct Statements {
+    warehouse: String,
+    datasets: Vec<String>,
+    statements: Vec<String>,
+    /// What no statement mends.
+    conflicts: Vec<String>,
+}
+fn show(what: &Statements) -> String {
+    let datasets = what.datasets.iter().map(|dataset| format!("-- dataset {dataset}"));
+    let conflicts = what.conflicts.iter().map(|conflict| format!("-- {conflict}"));
+    let statements = what.statements.iter().map(|statement| format!("{statement};"));
+    let all: Vec<String> = datasets.chain(conflicts).chain(statements).collect();
+    match all.is_empty() {
+        true => format!("{} lacks nothing", what.warehouse),
+        false => all.join("\n\n"),
+    }
+}
+
+/// Every definition; nothing is asked of the warehouse.
+pub fn ddl(config: &Config, output: Output) -> Result<Ended> {
+    let statements = match config.warehouse {
+        WarehouseKind::Sqlite => vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()],
+        WarehouseKind::BigQuery => {
+            let named = |text: &str, default: &str| {
+                if text.is_empty() { default.to_owned() } else { text.to_owned() }
+            };
+            let names = Names {
+                project: named(&config.bigquery.project, "PROJECT"),
+                dataset: config.bigquery.dataset.clone(),
+            };
+            definitions(&names).into_iter().map(|definition| definition.statement).collect()
+        }
+    };
+    let all =
+        Statements { warehouse: warehouse::name(config), datasets: vec![], statements, conflicts: vec![] };
+    output::print(output, &all, show)?;
+    Ok(Ended::Done)
+}
+
+/// What the warehouse lacks.
+pub fn plan(config: &Config, output: Output) -> Result<Ended> {
+    let lack = match config.warehouse {
+        WarehouseKind::Sqlite if !crate::sink::warehouse_path(&config.data).exists() => {
+            Lack { missing: vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()], ..Lack::default() }
+        }
+        // One of other tables is refused.
+        WarehouseKind::Sqlite => warehouse::open(config).map(|_| Lack::default())?,
+        WarehouseKind::BigQuery => warehouse::bigquery(config)?.plan()?,
+    };
+    let is_empty = lack.is_empty();
+    let statements = lack.statements().cloned().collect();
+    let Lack { datasets, conflicts, .. } = lack;
+    output::print(
+        output,
+        &Statements { warehouse: warehouse::name(config), datasets, statements, conflicts },
+        show,
+    )?;
+    Ok(if is_empty { Ended::Done } else { Ended::Differs })
+}
+
+/// Makes what it lacks.
+pub fn apply(config: &Config, output: Output) -> Result<Ended> {
+    #[derive(Serialize)]
+    struct Applied {
+        warehouse: String,
+        made: usize,
+    }
+    let made = match config.warehouse {
+        WarehouseKind::Sqlite => {
+            let is_new = warehouse::look(config)?.is_none();
+            warehouse::open(config)?;
+            usize::from(is_new)
+        }
+        WarehouseKind::BigQuery => warehouse::bigquery(config)?.apply()?,
+    };
+    output::print(output, &Applied { warehouse: warehouse::name(config), made }, |applied| {
+        match applied.made {
+            0 => format!("{} lacked nothing", applied.warehouse),
+            many => format!("{}: {many} made", applied.warehouse),
+        }
+    })?;
+    Ok(Ended::Done)
+}

@@ -1,0 +1,127 @@
+//! Where the warehouse is: the local file, unless BigQuery is configured.
+//!
+//! Invariant: every verb opens the warehouse here, so what works on one works on the other.
+//! Not here: the warehouses themselves (crate `sinks`).
+use crate::config::Config;
+use sinks::{
+    BigQuery, Sqlite, Warehouse, WarehouseError,
+    bigquery::{Credentials, Settings},
+    sqlite::Reader,
+};
+
+/// Which warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarehouseKind {
+    /// A file beside the log.
+    Sqlite,
+    BigQuery,
+}
+impl WarehouseKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            WarehouseKind::Sqlite => "sqlite",
+            WarehouseKind::BigQuery => "bigquery",
+        }
+    }
+}
+impl std::str::FromStr for WarehouseKind {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kinds = [WarehouseKind::Sqlite, WarehouseKind::BigQuery];
+        kinds.into_iter().find(|kind| kind.name() == text).ok_or("it is sqlite or bigquery")
+    }
+}
+
+/// Where BigQuery is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BigQueryKeys {
+    pub project: String,
+    pub dataset: String,
+    pub location: String,
+    pub endpoint: Option<String>,
+    /// `default`, `none`, or the path of a service account's key file.
+    pub credentials: String,
+    /// How writes that fail are tried again.
+    pub backoff: sinks::backoff::Backoff,
+}
+impl BigQueryKeys {
+    /// From the values of the keys `bigquery-…`.
+    pub fn of(value: impl Fn(&str) -> String) -> BigQueryKeys {
+        let endpoint = Some(value("bigquery-endpoint")).filter(|text| !text.is_empty());
+        let credentials = match (value("bigquery-credentials"), &endpoint) {
+            (text, _) if !text.is_empty() => text,
+            (_, Some(_)) => "none".into(),
+            (_, None) => "default".into(),
+        };
+        BigQueryKeys {
+            project: value("bigquery-project"),
+            dataset: value("bigquery-dataset"),
+            location: value("bigquery-location"),
+            endpoint,
+            credentials,
+            backoff: sinks::backoff::Backoff::default(),
+        }
+    }
+    /// The value of a key, as it is.
+    pub fn entry(&self, key: &str) -> String {
+        match key {
+            "bigquery-project" => self.project.clone(),
+            "bigquery-dataset" => self.dataset.clone(),
+            "bigquery-location" => self.location.clone(),
+            "bigquery-endpoint" => self.endpoint.clone().unwrap_or_default(),
+            _ => self.credentials.clone(),
+        }
+    }
+}
+
+/// Opens the configured warehouse.
+pub fn open(config: &Config) -> Result<Box<dyn Warehouse>, WarehouseError> {
+    Ok(match config.warehouse {
+        WarehouseKind::Sqlite => Box::new(Sqlite::open(&crate::sink::warehouse_path(&config.data))?),
+        WarehouseKind::BigQuery => Box::new(bigquery(config)?),
+    })
+}
+
+/// Opens it to look, when there is one.
+pub fn look(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
+    match config.warehouse {
+        WarehouseKind::Sqlite if !crate::sink::warehouse_path(&config.data).exists() => Ok(None),
+        _ => open(config).map(Some),
+    }
+}
+
+/// The configured BigQuery.
+pub fn bigquery(config: &Config) -> Result<BigQuery, WarehouseError> {
+    connect(&config.bigquery)
+}
+/// Connects to a BigQuery.
+pub fn connect(keys: &BigQueryKeys) -> Result<BigQuery, WarehouseError> {
+    let BigQueryKeys { project, dataset, location, endpoint, credentials, backoff } = keys.clone();
+    let credentials = match credentials.as_str() {
+        "none" => Credentials::None,
+        "default" => Credentials::ApplicationDefault,
+        path => Credentials::ServiceAccount(path.into()),
+    };
+    BigQuery::connect(Settings {
+        endpoint,
+        credentials,
+        backoff,
+        ..Settings::new(&project, &dataset, &location)
+    })
+}
+
+/// What a person calls it: its path, or its dataset.
+pub fn name(config: &Config) -> String {
+    match config.warehouse {
+        WarehouseKind::Sqlite => crate::sink::warehouse_path(&config.data).display().to_string(),
+        WarehouseKind::BigQuery => format!("{}.{}", config.bigquery.project, config.bigquery.dataset),
+    }
+}
+
+/// The rows, to be asked: the local file, or a copy of what BigQuery has now, which takes as long as reading all of it.
+pub fn reader(config: &Config) -> Result<Reader, WarehouseError> {
+    match config.warehouse {
+        WarehouseKind::Sqlite => Reader::open(&crate::sink::warehouse_path(&config.data)),
+        WarehouseKind::BigQuery => bigquery(config)?.copied(),
+    }
+}

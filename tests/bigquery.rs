@@ -1,0 +1,225 @@
+//! The binary with BigQuery as its warehouse: the same log into both warehouses, row for row, through faults; what it prints.
+//!
+//! Invariant: the tables of both warehouses have the same content.
+//! Not here: crash points and schedules (crate `sinks`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+mod common;
+#[allow(dead_code)]
+#[path = "../sinks/tests/fakebq/mod.rs"]
+mod fakebq;
+
+use common::Fastbreak;
+use fakebq::{Call, Fake, Fault, Said};
+use serde_json::Value;
+use std::process::{Command, Output};
+
+/// Runs the binary against this BigQuery.
+fn run(fastbreak: &Fastbreak, endpoint: &str, dataset: &str, arguments: &[&str]) -> Output {
+    let mut command: Command = fastbreak.command(arguments);
+    command
+        .env("FASTBREAK_WAREHOUSE", "bigquery")
+        .env("FASTBREAK_BIGQUERY_ENDPOINT", endpoint)
+        .env(
+            "FASTBREAK_BIGQUERY_PROJECT",
+            std::env::var("FASTBREAK_BIGQUERY_PROJECT").unwrap_or(fakebq::PROJECT.into()),
+        )
+        .env("FASTBREAK_BIGQUERY_DATASET", dataset)
+        .env("FASTBREAK_LOG", "trace");
+    command.output().unwrap()
+}
+/// What the tables of the warehouse hold.
+fn tables(output: &Output) -> Value {
+    let audit: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    audit["warehouse"].clone()
+}
+
+#[test]
+fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
+    let fake = Fake::start();
+    fake.tick();
+    fake.with(|service| service.takes_ms = 50);
+    // What is waited out at once; pauses of seconds have tests with a clock of their own.
+    fake.fail(Call::Insert, 1, Fault::Unanswered);
+    fake.fail(Call::Insert, 0, Fault::Says(Said::Html, true));
+    let fastbreak = Fastbreak::new();
+    let demo = fastbreak.json(&["demo"]);
+    let local = tables(&fastbreak.run(&["audit"]));
+    let ran = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let audit = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["audit"]);
+    assert_eq!(tables(&audit), local);
+    assert!(fake.rows("predictions") > 10_000);
+    let seen = fake.seen();
+    assert_eq!((seen.most_in_flight, fake.doubled(), seen.mixed_ids), (1, 0, 0));
+    // What is asked of the warehouse has the same answer.
+    let date = demo["date"].as_str().unwrap();
+    for question in
+        [&["status", date][..], &["coverage", date, "--players"], &["grade", "--from", date, "--to", date]]
+    {
+        let asked = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, question);
+        let answer: Value = serde_json::from_slice(&asked.stdout)
+            .unwrap_or_else(|_| panic!("{question:?}: {}", String::from_utf8_lossy(&asked.stderr)));
+        assert_eq!(answer, fastbreak.json(question), "{question:?}");
+    }
+    // Once more: nothing is left to write, and nothing is.
+    assert!(
+        run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]).status.success()
+    );
+    assert_eq!(fake.seen().merges, seen.merges);
+    // What the dataset is, as verbs see it.
+    let plan = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["warehouse", "plan"]);
+    assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
+    let other = Fastbreak::new();
+    let refused = run(&other, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]);
+    assert_eq!(refused.status.code(), Some(4), "another log is refused");
+    let adopted = run(&other, &fake.endpoint(), fakebq::DATASET, &["sink", "adopt"]);
+    assert!(adopted.status.success(), "{}", String::from_utf8_lossy(&adopted.stderr));
+}
+
+#[test]
+fn what_bigquery_does_is_in_the_metrics() {
+    let fake = Fake::start();
+    fake.tick();
+    fake.with(|service| service.takes_ms = 10);
+    fake.fail(Call::Insert, 1, Fault::Unanswered);
+    let fastbreak = Fastbreak::new();
+    fastbreak.json(&["demo"]);
+    let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut child = fastbreak
+        .command(&["run"])
+        .env("FASTBREAK_CONSOLE", addr.to_string())
+        .env("FASTBREAK_WAREHOUSE", "bigquery")
+        .env("FASTBREAK_BIGQUERY_ENDPOINT", fake.endpoint())
+        .env("FASTBREAK_BIGQUERY_PROJECT", fakebq::PROJECT)
+        .env("FASTBREAK_BIGQUERY_DATASET", fakebq::DATASET)
+        .spawn()
+        .unwrap();
+    let metrics = || -> Option<String> {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(addr).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        Some(text)
+    };
+    let value = |text: &str, series: &str| -> f64 {
+        let line = text.lines().find(|line| line.starts_with(series));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(-1.0)
+    };
+    let sink = |name: &str, more: &str| format!("fastbreak_sink_{name}{{processor=\"windowed-sink\"{more}}}");
+    let mut text = String::new();
+    for _ in 0..600 {
+        text = metrics().unwrap_or_default();
+        if value(&text, &sink("batches_total", ",outcome=\"written\"")) > 0.0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The warehouse of the demo was another one, and lacking what is committed is a drift.
+    assert_eq!(value(&text, &sink("drifts_total", "")), 1.0, "{text}");
+    assert!(value(&text, &sink("statements_total", "")) >= 3.0, "{text}");
+    assert!(value(&text, &sink("bytes_total", "")) > 100_000.0, "{text}");
+    assert!(value(&text, &sink("rows_total", "")) > 10_000.0, "{text}");
+    assert_eq!(value(&text, &sink("failures_total", ",class=\"ambiguous\"")), 1.0, "{text}");
+    assert_eq!(value(&text, &sink("jobs_adopted_total", "")), 1.0, "{text}");
+    for name in ["rate_limit_hits_total", "staged_batches_total", "staging_tables_swept_total"] {
+        assert!(value(&text, &sink(name, "")) >= 0.0, "{name} is there from the start");
+    }
+}
+
+#[test]
+fn the_real_statements_make_the_same_tables_on_a_real_engine() {
+    let Ok(endpoint) = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT") else {
+        return eprintln!(
+            "skipped: FASTBREAK_BIGQUERY_ENDPOINT names no emulator (tests/bigquery/emulator starts one)"
+        );
+    };
+    let fastbreak = Fastbreak::new();
+    let dataset = format!("demo_{}", std::time::UNIX_EPOCH.elapsed().unwrap().as_millis());
+    assert!(fastbreak.run(&["demo"]).status.success());
+    let local = tables(&fastbreak.run(&["audit"]));
+    let ran = run(&fastbreak, &endpoint, &dataset, &["run", "--until-caught-up"]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(tables(&run(&fastbreak, &endpoint, &dataset, &["audit"])), local);
+    let plan = run(&fastbreak, &endpoint, &dataset, &["warehouse", "plan"]);
+    assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
+}
+
+#[test]
+fn definitions_are_printed_without_a_dataset() {
+    let fastbreak = Fastbreak::new();
+    let ddl = fastbreak.json(&["--warehouse", "bigquery", "warehouse", "ddl"]);
+    let statements: Vec<&str> =
+        ddl["statements"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
+    assert_eq!(statements.len(), 8);
+    assert!(
+        statements[0].contains("PARTITION BY RANGE_BUCKET(season_start")
+            && statements[0].contains("CLUSTER BY input, game_id, player_id")
+    );
+    // Every line that defines a column describes it.
+    for line in statements.iter().flat_map(|s| s.lines()).filter(|line| line.starts_with("  `")) {
+        assert!(line.contains("OPTIONS(description="), "{line}");
+    }
+    let local = fastbreak.json(&["warehouse", "ddl"]);
+    assert!(local["statements"][0].as_str().unwrap().contains("CREATE TABLE player_slate"));
+}
+
+#[test]
+fn no_credential_is_printed_whatever_fails() {
+    let made = Command::new("openssl").args(["genpkey", "-algorithm", "RSA"]).output();
+    let Some(key) = made.ok().filter(|made| made.status.success()) else {
+        return eprintln!("skipped: no openssl to make a key with");
+    };
+    let key = String::from_utf8(key.stdout).unwrap();
+    let tokens = fakebq::http::Server::start(|_| {
+        fakebq::http::Answer::Json(
+            200,
+            r#"{"access_token":"ya29.very-secret","token_type":"Bearer","expires_in":3600}"#.into(),
+        )
+    });
+    let fake = Fake::start();
+    fake.tick();
+    fake.with(|service| service.takes_ms = 10);
+    let fastbreak = Fastbreak::new();
+    let account = fastbreak.folder.path().join("account.json");
+    let text = serde_json::json!({
+        "type": "service_account", "project_id": "fastbreak", "private_key_id": "key-id-4711", "private_key": key,
+        "client_email": "sink@fastbreak.iam.gserviceaccount.com", "token_uri": format!("http://{}/token", tokens.at),
+    });
+    std::fs::write(&account, text.to_string()).unwrap();
+    fake.fail(Call::Insert, 0, Fault::Unanswered);
+    fake.fail(Call::Job, 0, Fault::Says(Said::Unauthorized, false));
+    fake.fail(Call::Patch, 1, Fault::Says(Said::Denied, false));
+    let mut printed = Vec::new();
+    for arguments in [
+        &["demo"][..],
+        &["run", "--until-caught-up"],
+        &["check"],
+        &["warehouse", "plan"],
+        &["config", "show", "--origin"],
+        &["audit"],
+    ] {
+        let mut command = fastbreak.command(arguments);
+        command
+            .env("FASTBREAK_WAREHOUSE", "bigquery")
+            .env("FASTBREAK_BIGQUERY_ENDPOINT", fake.endpoint())
+            .env("FASTBREAK_BIGQUERY_PROJECT", fakebq::PROJECT)
+            .env("FASTBREAK_BIGQUERY_DATASET", fakebq::DATASET)
+            .env("FASTBREAK_BIGQUERY_CREDENTIALS", &account)
+            .env("FASTBREAK_LOG", "trace");
+        let output = command.output().unwrap();
+        printed.push(String::from_utf8_lossy(&output.stdout).into_owned());
+        printed.push(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    assert_eq!(fake.tokens().last().map(String::as_str), Some("Bearer ya29.very-secret"), "it was used");
+    assert!(printed.concat().len() > 10_000);
+    let secret = key.lines().nth(3).unwrap();
+    for text in printed {
+        for word in [secret, "ya29", "very-secret", "key-id-4711", "BEGIN PRIVATE"] {
+            assert!(!text.contains(word), "{word} is in: {}", &text[..text.len().min(2_000)]);
+        }
+    }
+}

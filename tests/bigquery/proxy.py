@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""What an emulator of BigQuery lacks, put in front of it: job ids that are taken once, two statements at a time and twenty waiting,
+requests of 10 MB at most, conditional changes, and faults.
+
+usage: proxy.py PORT EMULATOR_URL [FAULT_RATE [SEED [DOWN]]]
+
+While there is a file DOWN, every connection is closed without an answer.
+"""
+import json, os, random, socket, sys, threading, time, urllib.error, urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PORT, EMULATOR = int(sys.argv[1]), sys.argv[2].rstrip("/")
+RATE = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+CHANCE = random.Random(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
+DOWN = sys.argv[5] if len(sys.argv) > 5 else ""
+RUNNING, QUEUED, TAKES = 2, 20, 0.3
+lock = threading.Lock()
+jobs = {}  # id -> the emulator's own id for it, or the job itself when it failed here
+slots = threading.Semaphore(RUNNING)
+waiting = 0
+patching = threading.Lock()
+
+
+def forward(method, path, headers, body):
+    request = urllib.request.Request(EMULATOR + path, method=method, data=body if body else None)
+    for name in ("Content-Type", "Authorization"):
+        if headers.get(name):
+            request.add_header(name, headers[name])
+    try:
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def error(code, reason, message):
+    item = {"domain": "global", "reason": reason, "message": message}
+    return code, json.dumps({"error": {"code": code, "message": message, "errors": [item], "status": reason}}).encode()
+
+
+def meta(path, headers, body):
+    """The job of a request, of an upload too."""
+    if path.startswith("/upload/"):
+        boundary = headers["Content-Type"].split("boundary=")[1].encode()
+        return json.loads(body.split(b"--" + boundary)[1].split(b"\r\n\r\n", 1)[1])
+    return json.loads(body)
+
+
+def insert(method, path, headers, body):
+    global waiting
+    job = meta(path, headers, body)
+    name = job["jobReference"]["jobId"]
+    query = job["configuration"].get("query")
+    if len(body) > 10 * 1024 * 1024 and query:
+        return error(400, "invalid", "Request payload size exceeds the limit: 10485760 bytes.")
+    with lock:
+        if name in jobs:
+            return error(409, "duplicate", "Already Exists: Job " + name)
+        jobs[name] = name
+    if query and query["query"].split(None, 1)[0] in ("MERGE", "UPDATE", "DELETE"):
+        with lock:
+            waiting += 1
+            full = waiting > RUNNING + QUEUED
+        try:
+            if full:
+                said = "Resources exceeded during query execution: Too many DML statements outstanding against table, limit is 20."
+                failed = {"reason": "resourcesExceeded", "message": said}
+                job["status"] = {"state": "DONE", "errorResult": failed, "errors": [failed]}
+                with lock:
+                    jobs[name] = job
+                return 200, json.dumps(job).encode()
+            with slots:
+                status, answer = forward(method, path, headers, body)
+                time.sleep(TAKES)
+        finally:
+            with lock:
+                waiting -= 1
+    else:
+        status, answer = forward(method, path, headers, body)
+    if status == 200:
+        made = json.loads(answer)
+        with lock:
+            jobs[name] = made["jobReference"]["jobId"]
+        made["jobReference"]["jobId"] = name
+        answer = json.dumps(made).encode()
+    else:
+        with lock:
+            del jobs[name]
+    return status, answer
+
+
+def look(method, path, headers, body):
+    name = path.split("/jobs/")[1].split("?")[0]
+    with lock:
+        known = jobs.get(name)
+    if known is None:
+        return error(404, "notFound", "Not found: Job " + name)
+    if isinstance(known, dict):
+        return 200, json.dumps(known).encode()
+    return forward(method, path.replace(name, known), headers, body)
+
+
+def patch(method, path, headers, body):
+    with patching:
+        status, answer = forward("GET", path, headers, b"")
+        if status != 200:
+            return status, answer
+        if headers.get("If-Match") and json.loads(answer).get("etag") != headers["If-Match"]:
+            return error(412, "conditionNotMet", "Precondition Failed")
+        return forward(method, path, headers, body)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.split("?")[0]
+        act = forward
+        if self.command == "POST" and path.endswith("/jobs"):
+            act = insert
+        elif self.command == "GET" and "/jobs/" in path:
+            act = look
+        elif self.command == "PATCH":
+            act = patch
+        if DOWN and os.path.exists(DOWN):
+            return self.hang_up()
+        with lock:
+            fault = CHANCE.choice(["lost", "unanswered", "503", "429"]) if CHANCE.random() < RATE else None
+        if fault == "503":
+            status, text = error(503, "backendError", "Error encountered during execution. Retrying may solve the problem.")
+        elif fault == "429":
+            status, text = error(429, "rateLimitExceeded", "Exceeded rate limits")
+        elif fault == "lost":
+            return self.hang_up()
+        else:
+            status, text = act(self.command, self.path, self.headers, body)
+            if fault == "unanswered":
+                return self.hang_up()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+
+ThreadingHTTPServer.daemon_threads = True
+ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()

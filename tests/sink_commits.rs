@@ -1,0 +1,365 @@
+//! The sink at the instants between the log and the warehouse: plans that cannot be kept, dead letters that cannot be delivered,
+//! positions that are lost, set back or ahead of the warehouse.
+//!
+//! Invariant: whatever commit of the sink fails, before or after it is durable, the next run leaves the tables of an undisturbed one, and
+//! the account holds every record below the positions once.
+//! Not here: what fails between the sink and BigQuery (`sinks/tests/faults.rs`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod common;
+#[allow(dead_code)]
+#[path = "../sinks/tests/fakebq/mod.rs"]
+mod fakebq;
+
+use common::Fastbreak;
+use fakebq::Fake;
+use fastbreak::{
+    pipeline::Destination,
+    sink::{self, Windowing},
+    topology::{self, SINK},
+    warehouse::BigQueryKeys,
+};
+use processors::predictor::Predictor;
+use runtime::{
+    Chunk, Commit, Halt, Log, Member, Restored, Source, Storage, Wake,
+    embedded::EmbeddedLog,
+    engine::dead_letters_of,
+    log::At,
+    member::{Limits, Signals},
+};
+use schemas::{PlayerGameId, ops::SinkBatchPlanned, raw::DeadLetter, wire};
+use serde_json::Value;
+use sinks::Warehouse;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+/// What a commit of the sink is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Plan,
+    Letters,
+    Done,
+    Begin,
+}
+fn kind(commit: &Commit) -> Kind {
+    let has = |topic: &str| commit.out.keys().any(|(name, _)| name == topic);
+    match (has(topics::SINK_BATCHES.info.name), has(topics::LEDGER.info.name)) {
+        (true, true) => Kind::Begin,
+        (true, false) => Kind::Plan,
+        (false, true) => Kind::Done,
+        (false, false) => Kind::Letters,
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trouble {
+    /// It fails and nothing of it is durable; the process ends, as on a full disk.
+    Lost,
+    /// It is durable, and the process is killed before it knows.
+    Unheard,
+    /// The instance lost its partitions: nothing is durable, and they are handed out again.
+    Interrupted,
+}
+
+/// A member of whose commits one fails.
+struct Disturbed {
+    inner: Box<dyn Member>,
+    signals: Arc<Signals>,
+    /// Commits of a kind until the trouble.
+    trouble: Option<(Kind, usize, Trouble)>,
+    hand_out: bool,
+}
+impl Source for Disturbed {
+    fn wake(&mut self) -> Wake {
+        if std::mem::take(&mut self.hand_out) {
+            return Wake::Assigned((0..topics::PARTITIONS).collect());
+        }
+        let wake = self.inner.wake();
+        if matches!(wake, Wake::Dry) && self.inner.is_caught_up() {
+            self.signals.stop();
+        }
+        wake
+    }
+}
+impl Log for Disturbed {
+    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, Halt> {
+        self.inner.restore(partition)
+    }
+    fn commit(&mut self, commit: Commit) -> Result<(), Halt> {
+        match &mut self.trouble {
+            Some((of, after, _)) if *of == kind(&commit) && *after > 0 => *after -= 1,
+            Some((of, _, trouble)) if *of == kind(&commit) => {
+                let trouble = *trouble;
+                self.trouble = None;
+                return Err(match trouble {
+                    Trouble::Interrupted => {
+                        self.hand_out = true;
+                        Halt::Interrupted { processor: SINK.into(), reason: "partitions lost".into() }
+                    }
+                    Trouble::Lost => full(),
+                    Trouble::Unheard => {
+                        self.inner.commit(commit)?;
+                        full()
+                    }
+                });
+            }
+            _ => {}
+        }
+        self.inner.commit(commit)
+    }
+}
+impl Member for Disturbed {
+    fn seek(&mut self, next: BTreeMap<At, i64>) {
+        self.inner.seek(next);
+    }
+    fn is_caught_up(&self) -> bool {
+        self.inner.is_caught_up()
+    }
+    fn storage(&mut self) -> &mut dyn Storage {
+        self.inner.storage()
+    }
+}
+fn full() -> Halt {
+    Halt::Log { path: "log.db".into(), reason: "database or disk is full".into(), next: "make room".into() }
+}
+
+/// A log that the sink has not read yet.
+fn log() -> Fastbreak {
+    static PREPARED: OnceLock<Fastbreak> = OnceLock::new();
+    let prepared = PREPARED.get_or_init(|| {
+        let fastbreak = Fastbreak::new();
+        let season = common::season();
+        fastbreak.ingest(&season[..season.len() / 2]);
+        let nodes = topology::topology(Predictor::new(None));
+        let mut arguments = vec!["run", "--until-caught-up"];
+        nodes.iter().for_each(|node| arguments.extend(["--only", node.name()]));
+        fastbreak.json(&arguments);
+        fastbreak
+    });
+    let own = Fastbreak::new();
+    for file in std::fs::read_dir(prepared.folder.path()).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), own.folder.path().join(file.file_name())).unwrap();
+        }
+    }
+    own
+}
+
+/// Runs the sink alone until it has caught up or fails.
+fn deliver(
+    fastbreak: &Fastbreak,
+    bigquery: Option<&Fake>,
+    records: usize,
+    trouble: Option<(Kind, usize, Trouble)>,
+) -> Result<Arc<Signals>, Halt> {
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path())?;
+    Storage::claim(&mut storage)?;
+    let signals = Arc::new(Signals::default());
+    storage.tend(&signals.board)?;
+    let limits = Limits {
+        patience: Duration::ZERO,
+        tick: Duration::from_millis(5),
+        batch_bytes: 1 << 18,
+        ..Limits::default()
+    };
+    let inner = storage.join(sink::reader(&[]), limits, signals.clone())?;
+    let member = Disturbed { inner, signals: signals.clone(), trouble, hand_out: false };
+    let keys = bigquery.map(|fake| {
+        BigQueryKeys::of(|key| match key {
+            "bigquery-project" => fakebq::PROJECT.into(),
+            "bigquery-dataset" => fakebq::DATASET.into(),
+            "bigquery-location" => "US".into(),
+            "bigquery-endpoint" => fake.endpoint(),
+            _ => String::new(),
+        })
+    });
+    let to = Destination { folder: fastbreak.folder.path().to_owned(), bigquery: keys, dates: None };
+    let limits = sinks::Limits { records, ..sinks::Limits::default() };
+    let windowing = Windowing { limits, until_caught_up: true };
+    sink::work(to, signals.clone(), windowing)(Box::new(member))?;
+    Ok(signals)
+}
+fn positions(fastbreak: &Fastbreak) -> i64 {
+    EmbeddedLog::open(fastbreak.folder.path()).unwrap().positions(SINK).unwrap().values().sum()
+}
+fn fake() -> Fake {
+    let fake = Fake::start();
+    fake.tick();
+    fake.with(|service| service.takes_ms = 10);
+    fake
+}
+/// Rows of the ledger.
+fn batches(fake: &Fake) -> usize {
+    fake.with(|service| {
+        service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches").count()
+    })
+}
+/// The tables, as an undisturbed run leaves them.
+fn straight() -> &'static Value {
+    static CONTENT: OnceLock<Value> = OnceLock::new();
+    CONTENT.get_or_init(|| {
+        let fastbreak = log();
+        deliver(&fastbreak, None, 10_000, None).unwrap();
+        fastbreak.content()
+    })
+}
+
+#[test]
+fn whatever_commit_fails_the_next_run_leaves_the_same_tables_and_a_whole_account() {
+    for of in [Kind::Plan, Kind::Done] {
+        for after in [0, 2] {
+            for trouble in [Trouble::Lost, Trouble::Unheard, Trouble::Interrupted] {
+                let fastbreak = log();
+                let first = deliver(&fastbreak, None, 150, Some((of, after, trouble)));
+                assert_eq!(first.is_ok(), trouble == Trouble::Interrupted, "{of:?} {after} {trouble:?}");
+                // Other limits: what was planned is made again as it was planned.
+                deliver(&fastbreak, None, 170, None).unwrap();
+                assert_eq!(fastbreak.content(), *straight(), "{of:?} {after} {trouble:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn c1_c5_c6_on_bigquery_a_batch_that_was_planned_runs_once_whenever_the_process_is_killed() {
+    for (of, trouble) in
+        [(Kind::Plan, Trouble::Unheard), (Kind::Done, Trouble::Lost), (Kind::Done, Trouble::Unheard)]
+    {
+        let (fastbreak, fake) = (log(), fake());
+        assert!(deliver(&fastbreak, Some(&fake), 500, Some((of, 1, trouble))).is_err());
+        deliver(&fastbreak, Some(&fake), 500, None).unwrap();
+        let seen = fake.seen();
+        let batches = batches(&fake);
+        assert_eq!(
+            (seen.effective_merges, seen.most_in_flight, seen.mixed_ids, fake.doubled()),
+            (batches, 1, 0, 0)
+        );
+    }
+}
+
+#[test]
+fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committed() {
+    for trouble in [Trouble::Lost, Trouble::Unheard] {
+        let (fastbreak, fake) = (log(), fake());
+        let bad = spoil(&fastbreak);
+        assert!(deliver(&fastbreak, Some(&fake), 1_000_000, Some((Kind::Letters, 0, trouble))).is_err());
+        let reached = || {
+            let storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+            storage.positions(SINK).unwrap().get(&(bad.0.to_owned(), bad.1)).copied().unwrap_or(0)
+        };
+        assert!(reached() <= bad.2, "it is committed without its dead letter");
+        // What was sent is what came before it.
+        assert_eq!(fake.seen().merges, batches(&fake));
+        deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
+        assert_eq!(reached(), bad.2 + 1);
+        let letters = letters(&fastbreak);
+        // Durable before the batch is written: after a kill in between one may stand twice, none is lost.
+        assert_eq!(letters.len(), if trouble == Trouble::Lost { 1 } else { 2 });
+        for letter in letters {
+            assert_eq!((letter.origin.as_str(), letter.partition, letter.offset), bad);
+            assert!(letter.reason.contains("holds an event of"), "{}", letter.reason);
+        }
+    }
+}
+
+#[test]
+fn c23_a_plan_that_cannot_be_kept_stops_the_sink_before_anything_is_sent() {
+    let (fastbreak, fake) = (log(), fake());
+    let stopped = deliver(&fastbreak, Some(&fake), 500, Some((Kind::Plan, 0, Trouble::Lost)));
+    assert!(stopped.err().unwrap().to_string().contains("disk is full"));
+    assert_eq!((fake.seen().merges, batches(&fake), positions(&fastbreak)), (0, 0, 0));
+    deliver(&fastbreak, Some(&fake), 500, None).unwrap();
+    assert_eq!(fake.seen().effective_merges, batches(&fake));
+}
+
+#[test]
+fn positions_that_were_set_back_are_read_again_and_change_nothing() {
+    let (fastbreak, fake) = (log(), fake());
+    deliver(&fastbreak, Some(&fake), 500, None).unwrap();
+    let (rows, before, reached) = (fake.seen(), batches(&fake), positions(&fastbreak));
+    set_back(&fastbreak);
+    // Killed in the middle of it, it goes on where it was.
+    assert!(deliver(&fastbreak, Some(&fake), 300, Some((Kind::Done, 2, Trouble::Lost))).is_err());
+    deliver(&fastbreak, Some(&fake), 300, None).unwrap();
+    assert_eq!(positions(&fastbreak), reached);
+    // Each new batch is a row of the ledger, and nothing else: the jobs themselves say so.
+    let added = batches(&fake) - before;
+    assert!(added > 2);
+    assert_eq!(fake.seen().affected - rows.affected, added as u64);
+    let local = log();
+    deliver(&local, None, 150, None).unwrap();
+    set_back(&local);
+    deliver(&local, None, 70, None).unwrap();
+    assert_eq!(local.content(), *straight());
+}
+
+#[test]
+fn a_warehouse_that_was_lost_is_filled_from_the_start_and_the_account_balances() {
+    let fastbreak = log();
+    deliver(&fastbreak, None, 150, None).unwrap();
+    for file in ["warehouse.db", "warehouse.db-wal", "warehouse.db-shm"] {
+        _ = std::fs::remove_file(fastbreak.folder.path().join(file));
+    }
+    for (of, after) in [(Kind::Begin, 0), (Kind::Plan, 1), (Kind::Done, 1)] {
+        assert!(deliver(&fastbreak, None, 150, Some((of, after, Trouble::Lost))).is_err());
+    }
+    deliver(&fastbreak, None, 150, None).unwrap();
+    assert_eq!(fastbreak.content(), *straight());
+    // Adopted by hand, from its own start.
+    sinks::Sqlite::open(&sink::warehouse_path(fastbreak.folder.path()))
+        .unwrap()
+        .adopt(&log_id(&fastbreak))
+        .unwrap();
+    deliver(&fastbreak, None, 90, None).unwrap();
+    assert_eq!(fastbreak.content(), *straight());
+}
+
+fn log_id(fastbreak: &Fastbreak) -> String {
+    EmbeddedLog::open(fastbreak.folder.path()).unwrap().id().unwrap()
+}
+fn set_back(fastbreak: &Fastbreak) {
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+    let zero = storage.positions(SINK).unwrap().into_keys().map(|at| (at, 0)).collect();
+    Storage::append(&mut storage, BTreeMap::new(), SINK, &zero).unwrap();
+}
+/// Appends a prediction under the key of another player-game; where it is.
+fn spoil(fastbreak: &Fastbreak) -> (&'static str, i32, i64) {
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+    let topic = topics::PREDICTIONS.info.name;
+    let chunks = storage.read(topic, 0, 0, usize::MAX).unwrap();
+    let record = chunks.iter().flat_map(Chunk::records).next().unwrap().unwrap();
+    let own: PlayerGameId = record.key.parse().unwrap();
+    let other = PlayerGameId { player: schemas::PlayerId(own.player.0 + 1_000_000), ..own };
+    let offset = storage.ends().unwrap()[&(topic.to_owned(), 0)];
+    let mut chunk = Chunk::default();
+    chunk.push(&other.to_string(), record.value);
+    Storage::append(
+        &mut storage,
+        BTreeMap::from([((topic.to_owned(), 0), chunk)]),
+        "nobody",
+        &BTreeMap::new(),
+    )
+    .unwrap();
+    (topic, 0, offset)
+}
+fn letters(fastbreak: &Fastbreak) -> Vec<DeadLetter> {
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+    let chunks = storage.read(&dead_letters_of(SINK), 0, 0, usize::MAX).unwrap();
+    let records = chunks.iter().flat_map(Chunk::records);
+    records.map(|record| wire::decode(record.unwrap().value.unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn the_plan_of_a_reading_that_began_again_holds_no_record() {
+    let fastbreak = log();
+    deliver(&fastbreak, None, 150, None).unwrap();
+    set_back(&fastbreak);
+    assert!(deliver(&fastbreak, None, 150, Some((Kind::Begin, 0, Trouble::Unheard))).is_err());
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+    let chunks = storage.read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX).unwrap();
+    let newest =
+        chunks.iter().flat_map(Chunk::records).filter_map(|record| record.unwrap().value).last().unwrap();
+    let plan: SinkBatchPlanned = wire::decode(newest).unwrap();
+    assert_eq!((plan.records, plan.ranges.len()), (0, 0));
+}
