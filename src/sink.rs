@@ -195,7 +195,7 @@ impl Sink {
                 Err(error) => match error.downcast::<Halt>() {
                     // The log hands everything out once more, from the positions that are durable.
                     Ok(Halt::Interrupted { reason, .. }) => {
-                        tracing::warn!(reason, "nothing of a commit is durable, doing it again");
+                        tracing::warn!(reason, "a commit was not confirmed, going on from what is durable");
                         window = Window::new(windowing.limits);
                     }
                     Ok(halt) => return Err(halt.into()),
