@@ -38,6 +38,8 @@ use topics::{
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long one call is left waiting before the reason is looked for.
 const CALL: Duration = Duration::from_secs(2);
+/// How long a member that has ended is waited for: longer than its session.
+const SESSION: Duration = Duration::from_secs(45);
 /// How long a reader that may read is given to be refused.
 const REFUSAL: Duration = Duration::from_secs(2);
 /// The group of the one who administers; it commits nothing.
@@ -211,28 +213,46 @@ impl Admin {
             Action::Create { .. } | Action::Refused { .. } | Action::Unmanaged => Ok(()),
         }
     }
-    /// Deletes topics and consumer groups; answers what is gone.
+    /// Deletes consumer groups and then topics; answers what is gone. A group whose members have just ended is waited for: a member
+    /// under a name is there until its session ends.
+    ///
+    /// # Errors
+    /// `Halt::Refused` when somebody still is in a group; no topic is gone then.
     pub fn remove(&self, topics: &[String], groups: &[String]) -> Result<Vec<String>, Halt> {
         let mut gone = Vec::new();
         let (doing, options) = ("removing a namespace", options());
+        let (mut left, since) = (groups.to_vec(), Instant::now());
+        while !left.is_empty() {
+            let names: Vec<&str> = left.iter().map(String::as_str).collect();
+            let mut attended = Vec::new();
+            for result in self.wait(doing, self.client.delete_groups(&names, &options))? {
+                match result {
+                    Ok(group) => gone.push(group),
+                    Err((_, Code::GroupIdNotFound)) => {}
+                    Err((group, Code::NonEmptyGroup)) => attended.push(group),
+                    Err((group, code)) => {
+                        return Err(self.refused(&format!("deleting the group {group}"), code));
+                    }
+                }
+            }
+            left = attended;
+            if let Some(group) = left.first() {
+                if since.elapsed() > SESSION {
+                    return Err(Halt::Refused {
+                        what: format!("deleting the group {group}"),
+                        reason: "it has members".into(),
+                        next: "stop the process that runs this replay, then try again".into(),
+                    });
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        }
         if !topics.is_empty() {
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
             for result in self.wait(doing, self.client.delete_topics(&names, &options))? {
                 let (topic, removed) = self.outcome("deleting", result);
                 removed?;
                 gone.push(topic);
-            }
-        }
-        if !groups.is_empty() {
-            let names: Vec<&str> = groups.iter().map(String::as_str).collect();
-            for result in self.wait(doing, self.client.delete_groups(&names, &options))? {
-                match result {
-                    Ok(group) => gone.push(group),
-                    Err((_, Code::GroupIdNotFound)) => {}
-                    Err((group, code)) => {
-                        return Err(self.refused(&format!("deleting the group {group}"), code));
-                    }
-                }
             }
         }
         Ok(gone)
