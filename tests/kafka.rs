@@ -19,10 +19,6 @@ fn straight(lines: &[String]) -> Fastbreak {
     straight.catch_up();
     straight
 }
-/// Runs all processors until nothing is left, some in another process.
-fn catch_up(run: &Fastbreak) {
-    run.json(&["run", "--until-caught-up"]);
-}
 /// Where every live group stands in every partition, and where that ends.
 fn watermarks(run: &Fastbreak) -> Value {
     let lag = run.json(&["lag"]);
@@ -52,7 +48,7 @@ fn a_season_through_kafka_is_the_season_through_the_embedded_log_whoever_is_kill
     loaders.wait().unwrap();
     rest.kill().unwrap();
     rest.wait().unwrap();
-    catch_up(&run);
+    run.catch_up();
     assert_eq!(run.content(), straight.content());
     let again = run.ingest(&lines);
     assert_eq!(again["new"], 0, "what is in the raw topics is known: {again}");
@@ -75,7 +71,7 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
     assert!(replaying.wait().unwrap().success(), "it ends although the live side goes on");
     running.kill().unwrap();
     running.wait().unwrap();
-    catch_up(&live);
+    live.catch_up();
     assert_eq!(live.content(), straight.content(), "the live side is as if there had been no replay");
 
     let ended = live.json(&replay_arguments(&dates, "beside"));
