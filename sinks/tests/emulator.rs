@@ -51,16 +51,4 @@ macro_rules! suite {
         })+
     };
 }
-suite!(
-    the_same_batch_twice_changes_nothing,
-    an_older_sequence_changes_nothing,
-    a_tombstone_stays_dead,
-    a_moved_main_line_leaves_no_rung_of_the_old_one,
-    a_prediction_that_became_a_skip_leaves_one_reason,
-    a_player_who_did_not_play_after_all_has_no_row,
-    what_says_the_same_again_is_counted_as_unchanged,
-    a_rebuilt_log_is_refused_until_it_is_adopted,
-    an_adopted_log_replaces_what_is_not_in_it,
-    bad_records_are_named_and_nothing_is_written,
-    a_narrowed_batch_writes_the_games_of_its_days_alone,
-);
+cases!(suite);

@@ -12,11 +12,11 @@ use events::{features, id, player_game, prediction, ruled_out};
 use schemas::{Instant, Line, PlayerGameId, prediction::Prediction};
 use sinks::{Batch, BatchPlan, Change, Dates, Position, Record, Warehouse, WarehouseError, Writer, Written};
 
-/// The tests, each of a fresh warehouse.
+/// Every test by name, for a macro that makes one of each; what else it needs comes first.
 #[macro_export]
-macro_rules! conformance {
-    ($fresh:expr) => {
-        conformance!($fresh;
+macro_rules! cases {
+    ($with:ident $(, $more:expr)?) => {
+        $with!($($more;)?
             the_same_batch_twice_changes_nothing,
             an_older_sequence_changes_nothing,
             a_tombstone_stays_dead,
@@ -29,6 +29,14 @@ macro_rules! conformance {
             bad_records_are_named_and_nothing_is_written,
             a_narrowed_batch_writes_the_games_of_its_days_alone,
         );
+    };
+}
+
+/// The tests, each of a fresh warehouse.
+#[macro_export]
+macro_rules! conformance {
+    ($fresh:expr) => {
+        cases!(conformance, $fresh);
         #[test]
         fn random_histories_converge() {
             conformance::random_histories_converge(&$fresh);
