@@ -2,7 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{Fastbreak, broker::Broker, text};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::{Header, Headers, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
 use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The binary on a broker: its exit code and its answer.
 fn on(run: &Fastbreak, broker: &Broker, arguments: &[&str]) -> (i32, Value, String) {
@@ -101,6 +108,63 @@ fn dead_letters_are_put_back_and_purged_on_kafka_too() {
     assert_eq!(on(&run, &broker, &["dlq", "purge", "schedule-loader", "--yes"]).0, 0);
     assert_eq!(on(&run, &broker, &["dlq", "show", "schedule-loader"]).1, serde_json::json!([]));
     assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
+}
+
+/// A record with headers, as some other program produces it.
+fn produce(broker: &Broker, key: &str, value: &[u8], headers: &[(&str, &str)]) {
+    let mut config = ClientConfig::new();
+    let producer: BaseProducer = config.set("bootstrap.servers", &broker.bootstrap).create().unwrap();
+    let headers = headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+        headers.insert(Header { key, value: Some(*value) })
+    });
+    let topic = topics::RAW_SCHEDULES.info.name;
+    let record = BaseRecord::to(topic).partition(0).key(key).payload(value).headers(headers);
+    producer.send(record.timestamp(1_700_000_000_123)).map_err(|(error, _)| error).unwrap();
+    producer.flush(Duration::from_secs(20)).unwrap();
+}
+/// The first record of a topic's partition: its key, its value and its headers.
+fn first(broker: &Broker, topic: &str) -> (Vec<u8>, Vec<u8>, BTreeMap<String, String>) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &broker.bootstrap).set("group.id", "somebody");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut all = TopicPartitionList::new();
+    for partition in 0..topics::PARTITIONS {
+        all.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&all).unwrap();
+    let record = consumer.poll(Duration::from_secs(20)).expect("a record").unwrap();
+    let headers = record.headers().expect("headers");
+    let text = |header: Header<'_, &[u8]>| {
+        (header.key.to_owned(), String::from_utf8(header.value.unwrap().to_vec()).unwrap())
+    };
+    (record.key().unwrap().into(), record.payload().unwrap().into(), headers.iter().map(text).collect())
+}
+
+#[test]
+fn a_dead_letter_keeps_key_bytes_headers_and_time_of_its_record() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let run = Fastbreak::new();
+    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
+    let own = [("trace", "abc"), ("dlq.topic", "elsewhere"), ("__connect.errors.topic", "before")];
+    produce(&broker, "their key", b"no event", &own);
+    assert_eq!(on(&run, &broker, &["run", "--until-caught-up"]).0, 0);
+    let (key, value, headers) = first(&broker, "schedule-loader.dlq");
+    assert_eq!((key.as_slice(), value.as_slice()), (&b"their key"[..], &b"no event"[..]));
+    let said = |key: &str| headers.get(key).map(String::as_str);
+    for (key, value) in [
+        ("trace", "abc"),
+        ("dlq.timestamp", "1700000000123"),
+        ("dlq.error.code", "bad_envelope"),
+        ("dlq.stage", "schedule-loader"),
+        ("dlq.offset", "0"),
+        ("__connect.errors.topic", "before"),
+    ] {
+        assert_eq!(said(key), Some(value), "{key} of {headers:?}");
+    }
+    let topic = Some(topics::RAW_SCHEDULES.info.name);
+    assert_eq!(said("dlq.topic"), topic, "of this failure, not of one before");
+    let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    assert_eq!((&shown[0]["key"], &shown[0]["offset"]), (&"their key".into(), &0.into()));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod client;
 mod letters;
 mod log_id;
 mod member;
+mod originals;
 mod poll;
 mod reader;
 mod settings;

@@ -1,9 +1,14 @@
 //! Dead letters on Kafka: the original bytes as the value, and what is known of them as headers.
 //!
+//! Headers: what is wrong (`dlq.error.code`, `dlq.error.message`), where it was read (`dlq.topic`, `.partition`, `.offset`, and
+//! `.timestamp` of that record), by whom (`dlq.stage`, `.map_version`, `.app_version`), how often it was put back (`dlq.replay_count`),
+//! of which event (`dlq.raw`, `dlq.fetched_at`).
+//!
 //! Inside the engine a dead letter is an event like any other; at the brokers it is what other tools expect. This is the way there and
 //! back.
 //! Invariant: what is read back is what was written.
 //! Not here: who writes dead letters.
+use super::originals::Original;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use schemas::{
     raw::{DeadLetter, RejectCode},
@@ -18,8 +23,9 @@ pub fn is_letters(topic: &str) -> bool {
 pub fn open(value: &[u8]) -> Option<DeadLetter> {
     wire::decode(value).ok()
 }
-/// What is known of a dead letter, for tools that read Kafka Connect's headers too when they are wanted.
-pub fn headers(letter: &DeadLetter, with_connect: bool) -> OwnedHeaders {
+/// What is known of a dead letter, for tools that read Kafka Connect's headers too when they are wanted; after it the headers that its
+/// record had.
+pub fn headers(letter: &DeadLetter, original: Option<&Original>, with_connect: bool) -> OwnedHeaders {
     let connect = |value: String| with_connect.then_some(value);
     let text = [
         ("__connect.errors.topic", connect(letter.origin.clone())),
@@ -38,12 +44,20 @@ pub fn headers(letter: &DeadLetter, with_connect: bool) -> OwnedHeaders {
         ("dlq.stage", Some(letter.stage.clone())),
         ("dlq.map_version", Some(letter.version.to_string())),
         ("dlq.replay_count", Some(letter.replays.to_string())),
-        ("dlq.timestamp", letter.fetched_at.map(|at| at.0.to_string())),
+        ("dlq.fetched_at", letter.fetched_at.map(|at| at.0.to_string())),
+        ("dlq.timestamp", original.and_then(|original| original.timestamp).map(|at| at.to_string())),
     ];
     let mut headers = OwnedHeaders::new_with_capacity(text.len());
     for (key, value) in &text {
         if let Some(value) = value {
             headers = headers.insert(Header { key, value: Some(value.as_str()) });
+        }
+    }
+    let own = original.and_then(|original| original.headers.as_ref());
+    for header in own.into_iter().flat_map(OwnedHeaders::iter) {
+        // A letter of somebody else that was produced again says where it failed first; what is said above is of this failure.
+        if !text.iter().any(|(key, value)| *key == header.key && value.is_some()) {
+            headers = headers.insert(header);
         }
     }
     headers
@@ -59,7 +73,7 @@ pub fn close<H: Headers>(headers: &H, key: &str, value: &[u8]) -> Option<DeadLet
             .and_then(|name| RejectCode::ALL.into_iter().find(|code| code.name() == name))?,
         reason: text("dlq.error.message")?,
         raw: text("dlq.raw").and_then(|raw| raw.parse().ok()),
-        fetched_at: text("dlq.timestamp").and_then(|at| at.parse().ok()).map(schemas::Instant),
+        fetched_at: text("dlq.fetched_at").and_then(|at| at.parse().ok()).map(schemas::Instant),
         origin: text("dlq.topic")?,
         partition: text("dlq.partition")?.parse().ok()?,
         offset: text("dlq.offset")?.parse().ok()?,

@@ -5,6 +5,7 @@
 //! Not here: librdkafka's queues (`poll`), the loop (`log::run`).
 use super::{
     client::Context,
+    originals,
     poll::{Command, Inbox, Poll, Rebalance},
     reader::{self, Place},
     storage::KafkaStorage,
@@ -40,7 +41,7 @@ pub struct KafkaMember {
     /// `None` until the first wake, so that members start side by side.
     clients: Option<Clients>,
     /// `None` until partitions were handed out for the first time, and after they were lost.
-    generation: Option<ConsumerGroupMetadata>,
+    generation: Option<Arc<ConsumerGroupMetadata>>,
     held: BTreeSet<i32>,
     next: BTreeMap<At, i64>,
     committed: BTreeMap<At, i64>,
@@ -182,7 +183,7 @@ impl KafkaMember {
     fn rebalance(&mut self, happened: Rebalance) -> Wake {
         match happened {
             Rebalance::Assigned(partitions, generation) => {
-                self.generation = Some(generation);
+                self.generation = Some(Arc::new(generation));
                 self.held = match self.reader.is_alone && !partitions.is_empty() {
                     true => self.reader.inputs.iter().flat_map(|topic| 0..topic.partitions).collect(),
                     false => partitions.into_iter().collect(),
@@ -335,11 +336,13 @@ impl Log for KafkaMember {
     fn commit(&mut self, commit: Commit) -> Result<(), Halt> {
         let interrupted =
             |reason: &str| Halt::Interrupted { processor: self.reader.name.into(), reason: reason.into() };
-        let Some(generation) = &self.generation else {
+        let Some(generation) = self.generation.clone() else {
             return Err(interrupted("its partitions were lost"));
         };
         let list = self.positions(&commit.next)?;
-        match self.clients()?.transactions.commit(&commit.out, Some((&list, generation))) {
+        let originals = originals::of(self.storage.reader(), self.storage.settings(), &commit.out)?;
+        let Some(clients) = &mut self.clients else { return Err(interrupted("it has not joined yet")) };
+        match clients.transactions.commit(commit.out, Some((list, generation)), originals) {
             Ok(()) => {
                 for (at, next) in commit.next {
                     self.committed.insert(at, next);

@@ -72,6 +72,10 @@ impl Reader {
             self.settings.make(&self.settings.reader(&self.group, isolation), self.context.clone())?;
         Ok(made.get_or_init(|| client))
     }
+    /// One more that reads what is committed.
+    pub fn client_of_its_own(&self) -> Result<BaseConsumer<Context>, Halt> {
+        self.settings.make(&self.settings.reader(&self.group, "read_committed"), self.context.clone())
+    }
     fn committed(&self) -> Result<&BaseConsumer<Context>, Halt> {
         self.client(&self.committed, "read_committed")
     }
@@ -169,9 +173,7 @@ impl Reader {
         }
         let doing = "reading to the end";
         // A client of its own: one that was assigned before may still have an end in its queues that is none any more.
-        let config = self.settings.reader(&self.group, "read_committed");
-        let client: BaseConsumer<Context> = self.settings.make(&config, self.context.clone())?;
-        let client = Arc::new(client);
+        let client = Arc::new(self.client_of_its_own()?);
         let positions = list(wanted.iter().map(|(place, first, _)| (place, *first)));
         let positions = positions.map_err(|error| self.halt(doing, &error))?;
         client.assign(&positions).map_err(|error| self.halt(doing, &error))?;

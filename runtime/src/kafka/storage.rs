@@ -9,6 +9,7 @@ use super::{
     client::{Context, halt},
     log_id::{LOG_ID, uniquely, without},
     member::KafkaMember,
+    originals::Originals,
     reader::{CALL, Place, Reader},
     settings::Settings,
     standing::Looker,
@@ -274,12 +275,12 @@ impl KafkaStorage {
         self.known.insert(topic, known);
         Ok(())
     }
-    fn writer(&mut self) -> Result<&Transactions, Halt> {
+    fn writer(&mut self) -> Result<&mut Transactions, Halt> {
         if self.ingest.is_none() {
             let unlike = uniquely();
             self.ingest = Some(Transactions::begin_life(&self.settings, &format!("ingest.{unlike:x}"))?);
         }
-        self.ingest.as_ref().ok_or_else(|| Halt::Log {
+        self.ingest.as_mut().ok_or_else(|| Halt::Log {
             path: self.settings.brokers.clone(),
             reason: "no producer".into(),
             next: "start again".into(),
@@ -301,7 +302,7 @@ impl Storage for KafkaStorage {
         let id = format!("{}-{:016x}", self.cluster, uniquely());
         let chunk: &mut Chunk = commit.out.entry((topics::SINK_BATCHES.info.name.to_owned(), 0)).or_default();
         chunk.push(&format!("{LOG_ID}{id}"), Some(b"names the log"));
-        self.writer()?.commit(&commit.out, None)?;
+        self.writer()?.commit(commit.out, None, Originals::new())?;
         // Of two that were written at once the first stands.
         Ok(self.id_in_log()?.unwrap_or(id))
     }
@@ -370,7 +371,7 @@ impl Storage for KafkaStorage {
             }
         }
         if !out.is_empty() {
-            self.writer()?.commit(&out, None)?;
+            self.writer()?.commit(out, None, Originals::new())?;
         }
         Ok(new.len())
     }
@@ -393,7 +394,8 @@ impl Storage for KafkaStorage {
             reason: "the client knows no such group".into(),
             next: "`fastbreak check`".into(),
         })?;
-        self.writer()?.commit(&out, (list.count() > 0).then_some((&list, &owner)))
+        let positions = (list.count() > 0).then(|| (list, Arc::new(owner)));
+        self.writer()?.commit(out, positions, Originals::new())
     }
     fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
         Admin::connect(&self.settings)?.purge(&self.settings.topic(topic), below)

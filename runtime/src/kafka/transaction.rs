@@ -6,6 +6,7 @@
 use super::{
     client::{Context, classify, halt},
     letters,
+    originals::Originals,
     settings::Settings,
 };
 use crate::{chunk::Chunk, log::Halt};
@@ -17,56 +18,136 @@ use rdkafka::{
 };
 use std::{
     collections::BTreeMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     time::{Duration, Instant},
 };
 
 /// How long one step of a transaction may take; the transaction's own timeout is shorter.
 const STEP: Duration = Duration::from_secs(60);
 
-/// Positions to commit, and the generation of the group in which they were read.
-pub type Positions<'a> = (&'a TopicPartitionList, &'a ConsumerGroupMetadata);
+/// How long a commit may take in all; its transaction is over before.
+const LONGEST: Duration = Duration::from_secs(30);
 
-/// A transactional producer.
+/// Positions to commit, and the generation of the group in which they were read.
+pub type Positions = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
+
+/// What a commit writes.
+struct Work {
+    out: BTreeMap<(String, i32), Chunk>,
+    positions: Option<Positions>,
+    originals: Originals,
+}
+
+/// A transactional producer, on a thread of its own: a call of the client may never return. (It waits for a coordinator that has left the
+/// cluster, whatever its timeout: librdkafka's issues 5456 and 5511.)
 pub struct Transactions {
+    owner: String,
+    settings: Settings,
+    /// What the thread is to do, and what became of it.
+    thread: (Sender<Work>, Receiver<Result<(), Halt>>),
+    /// The thread was given up: what it says is of a commit that nobody waits for any more.
+    is_given_up: bool,
+}
+
+impl Transactions {
+    /// Ends whatever transaction an earlier life of this owner left open.
+    pub fn begin_life(settings: &Settings, owner: &str) -> Result<Transactions, Halt> {
+        let ((work, to_do), (tell, done)) = (channel::<Work>(), channel());
+        let (own_settings, own_name) = (settings.clone(), owner.to_owned());
+        let turn = move || match Life::begin(&own_settings, &own_name) {
+            Err(halt) => drop(tell.send(Err(halt))),
+            Ok(life) => {
+                let mut said = Ok(());
+                while tell.send(said).is_ok() {
+                    let Ok(Work { out, positions, originals }) = to_do.recv() else { return };
+                    said = life.commit(&out, positions.as_ref(), &originals);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("{owner} commits")).spawn(turn);
+        thread.map_err(|error| Halt::Log {
+            path: settings.brokers.clone(),
+            reason: format!("no thread for the commits of {owner}: {error}"),
+            next: "raise the process limit".into(),
+        })?;
+        let transactions = Transactions {
+            owner: owner.to_owned(),
+            settings: settings.clone(),
+            thread: (work, done),
+            is_given_up: false,
+        };
+        transactions.thread.1.recv().unwrap_or_else(|_| Err(transactions.unanswered("its thread died")))?;
+        Ok(transactions)
+    }
+    /// Writes records and positions, all or nothing; `originals` are of the dead letters among the records.
+    ///
+    /// # Errors
+    /// `Halt::Interrupted` when it was aborted, or was ended without an answer: what is durable is known after the next
+    /// [`Transactions::begin_life`]. Any other halt is the end.
+    pub fn commit(
+        &mut self,
+        out: BTreeMap<(String, i32), Chunk>,
+        positions: Option<Positions>,
+        originals: Originals,
+    ) -> Result<(), Halt> {
+        if self.is_given_up {
+            *self = Transactions::begin_life(&self.settings, &self.owner)?;
+        }
+        let (work, done) = &self.thread;
+        if work.send(Work { out, positions, originals }).is_err() {
+            return Err(self.unanswered("its thread died"));
+        }
+        match done.recv_timeout(LONGEST) {
+            Ok(said) => said,
+            Err(_) => {
+                self.is_given_up = true;
+                Err(self.unanswered("the client did not answer"))
+            }
+        }
+    }
+    fn unanswered(&self, reason: &str) -> Halt {
+        Halt::Interrupted { processor: self.owner.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// One life of a transactional producer: from the end of what an earlier one left open to the next.
+struct Life {
     owner: String,
     settings: Settings,
     producer: BaseProducer<Context>,
     context: Context,
 }
 
-impl Transactions {
-    /// Ends whatever transaction an earlier life of this owner left open.
-    pub fn begin_life(settings: &Settings, owner: &str) -> Result<Transactions, Halt> {
+impl Life {
+    fn begin(settings: &Settings, owner: &str) -> Result<Life, Halt> {
         let context = Context::default();
         let producer: BaseProducer<Context> = settings.make(&settings.producer(owner), context.clone())?;
-        let transactions =
-            Transactions { owner: owner.to_owned(), settings: settings.clone(), producer, context };
+        let life = Life { owner: owner.to_owned(), settings: settings.clone(), producer, context };
         let since = Instant::now();
         loop {
-            match transactions.producer.init_transactions(STEP) {
+            match life.producer.init_transactions(STEP) {
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && since.elapsed() < STEP => {
-                    transactions.producer.poll(Duration::from_millis(100));
+                    life.producer.poll(Duration::from_millis(100));
                 }
-                Err(error) => return Err(transactions.halt(&error)),
-                Ok(()) => return Ok(transactions),
+                Err(error) => return Err(life.halt(&error)),
+                Ok(()) => return Ok(life),
             }
         }
     }
     fn halt(&self, error: &KafkaError) -> Halt {
         halt(&self.settings.brokers, &self.owner, error, &self.context.complaints)
     }
-    /// Writes records and positions, all or nothing.
-    ///
-    /// # Errors
-    /// `Halt::Interrupted` when it was aborted, or was ended without an answer: what is durable is known after the next
-    /// [`Transactions::begin_life`]. Any other halt is the end.
-    pub fn commit(
+    fn commit(
         &self,
         out: &BTreeMap<(String, i32), Chunk>,
-        positions: Option<Positions<'_>>,
+        positions: Option<&Positions>,
+        originals: &Originals,
     ) -> Result<(), Halt> {
         let sent = self.producer.begin_transaction().and_then(|()| {
-            self.send(out)?;
+            self.send(out, originals)?;
             self.flush()?;
             if let Some((list, generation)) = positions {
                 self.repeat(|| self.producer.send_offsets_to_transaction(list, generation, STEP))?;
@@ -75,7 +156,7 @@ impl Transactions {
         });
         sent.map_err(|error| self.give_up(&error))
     }
-    fn send(&self, out: &BTreeMap<(String, i32), Chunk>) -> Result<(), KafkaError> {
+    fn send(&self, out: &BTreeMap<(String, i32), Chunk>, originals: &Originals) -> Result<(), KafkaError> {
         for ((topic, partition), chunk) in out {
             let name = self.settings.topic(topic);
             let is_letters = letters::is_letters(topic);
@@ -86,7 +167,9 @@ impl Transactions {
                 let letter = if is_letters { record.value.and_then(letters::open) } else { None };
                 if let Some(letter) = &letter {
                     message.payload = Some(&letter.value);
-                    message.headers = Some(letters::headers(letter, self.settings.connect_headers));
+                    let original = originals.get(&(letter.origin.clone(), letter.partition, letter.offset));
+                    let with_connect = self.settings.connect_headers;
+                    message.headers = Some(letters::headers(letter, original, with_connect));
                 }
                 while let Err((error, unsent)) = self.producer.send(message) {
                     if error.rdkafka_error_code() != Some(Code::QueueFull) {
