@@ -6,7 +6,7 @@ usage: proxy.py PORT EMULATOR_URL [FAULT_RATE [SEED [DOWN]]]
 
 While there is a file DOWN, every connection is closed without an answer.
 """
-import json, os, random, socket, sys, threading, time, urllib.error, urllib.request
+import gzip, json, os, random, socket, sys, threading, time, urllib.error, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, EMULATOR = int(sys.argv[1]), sys.argv[2].rstrip("/")
@@ -46,9 +46,21 @@ def meta(path, headers, body):
     return json.loads(body)
 
 
+def unpacked(headers, body):
+    """An upload with its data uncompressed, which the emulator cannot do by itself."""
+    boundary = b"--" + headers["Content-Type"].split("boundary=")[1].encode()
+    before, job, data, after = body.split(boundary)
+    head, data = data.split(b"\r\n\r\n", 1)
+    if data.startswith(b"\x1f\x8b"):
+        data = gzip.decompress(data[:-2]) + b"\r\n"
+    return boundary.join([before, job, head + b"\r\n\r\n" + data, after])
+
+
 def insert(method, path, headers, body):
     global waiting
     job = meta(path, headers, body)
+    if path.startswith("/upload/"):
+        body = unpacked(headers, body)
     name = job["jobReference"]["jobId"]
     query = job["configuration"].get("query")
     if len(body) > 10 * 1024 * 1024 and query:

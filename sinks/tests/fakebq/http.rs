@@ -118,3 +118,16 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     reader.read_exact(&mut body).ok()?;
     Some(Request { method, path, query, headers, body })
 }
+
+/// The contents of the two parts of a multipart body.
+pub fn parts<'a>(body: &'a [u8], boundary: &str) -> [&'a [u8]; 2] {
+    let find = |within: &[u8], what: &[u8]| within.windows(what.len()).position(|at| at == what).unwrap();
+    let boundary = format!("--{boundary}");
+    let mut rest = &body[find(body, boundary.as_bytes()) + boundary.len()..];
+    [(); 2].map(|()| {
+        let end = find(rest, boundary.as_bytes());
+        let part = &rest[find(&rest[..end], b"\r\n\r\n") + 4..end - 2];
+        rest = &rest[end + boundary.len()..];
+        part
+    })
+}

@@ -13,7 +13,8 @@ mod table;
 pub use jobs::{Seen, Service};
 pub use table::{Failed, int, text};
 
-use http::{Answer, Request, Server};
+use flate2::read::GzDecoder;
+use http::{Answer, Request, Server, parts};
 use jobs::Work;
 use serde_json::{Value, json};
 use sinks::{
@@ -23,6 +24,7 @@ use sinks::{
 use statement::{Statement, parse};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    io::Read,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicI64, Ordering},
@@ -413,11 +415,15 @@ impl State {
         assert_eq!(request.argument("uploadType"), Some("multipart"));
         let kind = request.header("content-type").unwrap();
         let boundary = kind.split_once("boundary=").unwrap().1;
-        let body = String::from_utf8(request.body.clone()).unwrap();
-        let parts: Vec<&str> = body.split(&format!("--{boundary}")).collect();
-        let content = |part: &str| part.split_once("\r\n\r\n").unwrap().1.trim_end_matches("\r\n").to_owned();
-        let meta: Value = serde_json::from_str(&content(parts[1])).unwrap();
-        let data = content(parts[2]);
+        let [meta, data] = parts(&request.body, boundary);
+        let meta: Value = serde_json::from_slice(meta).unwrap();
+        // Compressed data is known by how it begins.
+        let mut text = String::new();
+        match data.starts_with(&[0x1f, 0x8b]) {
+            true => _ = GzDecoder::new(data).read_to_string(&mut text).unwrap(),
+            false => text.push_str(std::str::from_utf8(data).unwrap()),
+        }
+        let data = text;
         let id = meta["jobReference"]["jobId"].as_str().unwrap().to_owned();
         let load = &meta["configuration"]["load"];
         assert_eq!(
