@@ -97,6 +97,8 @@ pub struct Config {
     pub sink_max_records: usize,
     pub sink_max_bytes: usize,
     pub sink_max_age: Duration,
+    /// How often the sink holds the warehouse against the log; never when zero.
+    pub sink_audit: Duration,
     /// Where the sink writes.
     pub warehouse: WarehouseKind,
     pub bigquery: BigQueryKeys,
@@ -143,6 +145,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("sink-max-records", "records that close a batch of the sink", "10000"),
     ("sink-max-bytes", "bytes that close a batch of the sink", "6291456"),
     ("sink-max-age-ms", "milliseconds after which a batch of the sink closes", "15000"),
+    (
+        "sink-audit-s",
+        "seconds after which the sink holds the warehouse against the log again; 0: never",
+        "3600",
+    ),
     ("warehouse", "where the sink writes: sqlite or bigquery", "sqlite"),
     ("bigquery-project", "the project of the dataset and of the jobs", ""),
     ("bigquery-dataset", "the dataset; <dataset>_staging is made beside it", "fastbreak"),
@@ -252,6 +259,7 @@ impl Config {
             sink_max_records: number(&value("sink-max-records"), "sink-max-records")?,
             sink_max_bytes: number(&value("sink-max-bytes"), "sink-max-bytes")?,
             sink_max_age: Duration::from_millis(number(&value("sink-max-age-ms"), "sink-max-age-ms")?),
+            sink_audit: Duration::from_secs(number(&value("sink-audit-s"), "sink-audit-s")?),
             warehouse: number(&value("warehouse"), "warehouse")?,
             bigquery: BigQueryKeys::of(|key| value(key).0),
             kafka_origins: BTreeMap::new(),
@@ -287,6 +295,7 @@ impl Config {
             "dlq-header-style" => self.dlq_header_style.name().to_owned(),
             "sink-max-records" => self.sink_max_records.to_string(),
             "sink-max-bytes" => self.sink_max_bytes.to_string(),
+            "sink-audit-s" => self.sink_audit.as_secs().to_string(),
             "warehouse" => self.warehouse.name().to_owned(),
             key if key.starts_with("bigquery-") => self.bigquery.entry(key),
             _ => self.sink_max_age.as_millis().to_string(),

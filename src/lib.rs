@@ -2,6 +2,7 @@
 //!
 //! Read `topology` first. Invariant: one topology for live runs, replays and tests.
 //! Not here: what processors decide (crate `processors`), how they run (crate `runtime`).
+pub mod agreement;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: where it reads and writes is given; everything else is the same wherever that is.
 //! Not here: which processors there are (`topology`), how a log or the sink works.
-use crate::{config::Config, sink};
+use crate::{config::Config, sink, warehouse::Place};
 use anyhow::Result;
 use runtime::{
     Node, Storage,
@@ -10,14 +10,11 @@ use runtime::{
     supervisor::Supervisor,
 };
 use sinks::Dates;
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 /// Where the sink writes, and what.
 pub struct Destination {
-    /// The folder of the warehouse.
-    pub folder: PathBuf,
-    /// The BigQuery that is written instead.
-    pub bigquery: Option<crate::warehouse::BigQueryKeys>,
+    pub place: Place,
     /// Of which games; all when `None`.
     pub dates: Option<Dates>,
 }
@@ -47,6 +44,7 @@ impl Pipeline {
                 age_ms: config.sink_max_age.as_millis() as i64,
             },
             until_caught_up: self.until_caught_up,
+            audit_every: config.sink_audit,
         };
         let readers = Reader::of(&self.nodes);
         let extras = self

@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     pipeline::{Destination, Pipeline},
     reading, sink, storage, topology,
+    warehouse::{self, Place, WarehouseKind},
 };
 use anyhow::{Context, Result};
 use processors::predictor::Predictor;
@@ -62,6 +63,8 @@ fn folder_of_all(config: &Config) -> PathBuf {
 pub struct Replay {
     pub namespace: Namespace,
     pub dates: Dates,
+    /// What its warehouse is.
+    pub warehouse: WarehouseKind,
     /// Per processor the group that it read with last.
     groups: BTreeMap<String, String>,
 }
@@ -71,6 +74,8 @@ pub struct Replay {
 struct Manifest {
     from: String,
     to: String,
+    #[serde(default)]
+    warehouse: Option<String>,
     groups: BTreeMap<String, String>,
 }
 const MANIFEST: &str = "replay.json";
@@ -87,7 +92,10 @@ impl Replay {
         let manifest: Manifest = serde_json::from_str(&text).with_context(place)?;
         let date = |text: &str| text.parse().map_err(anyhow::Error::msg).with_context(place);
         let dates = Dates { from: date(&manifest.from)?, to: date(&manifest.to)? };
-        Ok(Some(Replay { namespace: namespace.clone(), dates, groups: manifest.groups }))
+        // One that does not say is of before there was another.
+        let warehouse = manifest.warehouse.map_or(Ok(WarehouseKind::Sqlite), |name| name.parse());
+        let warehouse = warehouse.map_err(anyhow::Error::msg).with_context(place)?;
+        Ok(Some(Replay { namespace: namespace.clone(), dates, warehouse, groups: manifest.groups }))
     }
     /// The same; refused when there is none.
     pub fn named(config: &Config, namespace: &Namespace) -> Result<Replay> {
@@ -117,6 +125,7 @@ impl Replay {
         let manifest = Manifest {
             from: self.dates.from.to_string(),
             to: self.dates.to.to_string(),
+            warehouse: Some(self.warehouse.name().to_owned()),
             groups: self.groups.clone(),
         };
         let write = |folder: &Path| -> Result<()> {
@@ -128,6 +137,18 @@ impl Replay {
             Ok(std::fs::rename(aside, folder.join(MANIFEST))?)
         };
         write(&folder).with_context(|| format!("writing the manifest in {}", folder.display()))
+    }
+    /// Refuses another warehouse than the one that it was begun with.
+    pub fn check_place(&self, config: &Config) -> Result<()> {
+        let (name, kind) = (&self.namespace, self.warehouse.name());
+        match self.warehouse == config.warehouse {
+            true => Ok(()),
+            false => Err(refused(
+                format!("replay {name} with --warehouse {}", config.warehouse.name()),
+                format!("it writes to {kind}"),
+                format!("say `--warehouse {kind}`, or begin one of another name"),
+            )),
+        }
     }
     /// The command that goes on with it.
     pub fn command(&self) -> String {
@@ -172,7 +193,11 @@ pub fn run(
             "give --from and --to the other way round",
         ));
     }
-    if let Some(begun) = Replay::find(config, namespace)?
+    let begun = Replay::find(config, namespace)?;
+    if let Some(begun) = &begun {
+        begun.check_place(config)?;
+    }
+    if let Some(begun) = begun
         && begun.dates != dates
     {
         return Err(refused(
@@ -191,9 +216,9 @@ pub fn run(
     storage.claim()?;
     let readers = all_readers(&nodes);
     let groups = readers.iter().map(|reader| (reader.name.to_owned(), reader.group.clone())).collect();
-    let replay = Replay { namespace: namespace.clone(), dates, groups };
+    let replay = Replay { namespace: namespace.clone(), dates, warehouse: config.warehouse, groups };
     replay.save(config)?;
-    let sink = Some(Destination { folder: namespace.folder(config), bigquery: None, dates: Some(dates) });
+    let sink = Some(Destination { place: Place::of_replay(config, namespace), dates: Some(dates) });
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up: true };
     pipeline.start(config, signals)?.watch(|storage| each(storage, &readers))?;
     Ok(replay)
@@ -335,7 +360,14 @@ pub fn admit(replay: &Replay, standing: &Standing) -> Result<()> {
 /// Removes all that is of a namespace; answers what was removed.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let folder = namespace.folder(config);
+    if let Some(replay) = Replay::find(config, namespace)? {
+        replay.check_place(config)?;
+    }
     let mut removed = storage::discard(config, namespace)?;
+    if let place @ Place::Dataset(keys) = &Place::of_replay(config, namespace) {
+        warehouse::connect(keys)?.discard()?;
+        removed.push(place.name());
+    }
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
         removed.push(folder.display().to_string());

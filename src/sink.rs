@@ -4,10 +4,11 @@
 //! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is
 //! made again from its ranges and recognised by its id.
 //! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
+mod audit;
 mod measured;
 mod recovery;
 
-use crate::{pipeline::Destination, topology::SINK};
+use crate::{pipeline::Destination, topology::SINK, warehouse::Place};
 use anyhow::{Context, Result};
 use runtime::{
     Chunk, Commit, Halt, Member, Wake,
@@ -23,10 +24,10 @@ use schemas::{
     wire,
 };
 use sinks::{
-    Batch, BatchPlan, Change, Counters, Dates, Input, Limits, Position, Sqlite, Warehouse, WarehouseError,
-    Window, Writer, Written, plan::Positions,
+    Batch, BatchPlan, Change, Counters, Dates, Input, Limits, Position, Warehouse, WarehouseError, Window,
+    Writer, Written, plan::Positions,
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// The sink as a reader of the log.
 pub fn reader(upstream: &[Reader]) -> Reader {
@@ -41,11 +42,6 @@ pub fn reader(upstream: &[Reader]) -> Reader {
     }
 }
 
-/// Where the local warehouse is.
-pub fn warehouse_path(data: &Path) -> std::path::PathBuf {
-    data.join("warehouse.db")
-}
-
 /// The clock, for write times only: nothing that is written depends on it.
 pub fn now() -> Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -58,6 +54,8 @@ pub struct Windowing {
     pub limits: Limits,
     /// Close as soon as there is nothing left to read, since nobody waits for more.
     pub until_caught_up: bool,
+    /// How often the warehouse is held against the log; never when zero.
+    pub audit_every: Duration,
 }
 
 /// One sink over one log and one warehouse.
@@ -73,17 +71,18 @@ pub struct Sink {
     counted: Counters,
     /// The days whose games are written; all when `None`.
     dates: Option<Dates>,
+    /// When the warehouse is next held against the log; never when `None`.
+    audit_due: Option<std::time::Instant>,
 }
 
 impl Sink {
     /// Opens the warehouse for this log.
     pub fn open(mut member: Box<dyn Member>, to: Destination, signals: Arc<Signals>) -> Result<Sink> {
-        std::fs::create_dir_all(&to.folder)
-            .with_context(|| format!("making the folder {}", to.folder.display()))?;
-        let warehouse: Box<dyn Warehouse> = match &to.bigquery {
-            Some(keys) => Box::new(crate::warehouse::connect(keys)?),
-            None => Box::new(Sqlite::open(&warehouse_path(&to.folder))?),
-        };
+        if let Place::Folder(folder) = &to.place {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("making the folder {}", folder.display()))?;
+        }
+        let warehouse = to.place.open()?;
         let log = member.storage().id()?;
         let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };
         Ok(Sink {
@@ -95,6 +94,7 @@ impl Sink {
             pass: 0,
             counted: Counters::default(),
             dates: to.dates,
+            audit_due: None,
         })
     }
     fn seek(&mut self, positions: &Positions) {
@@ -188,8 +188,9 @@ impl Sink {
     /// Reads, gathers and delivers until told to stop.
     pub fn run(mut self, windowing: Windowing) -> Result<()> {
         let mut window = Window::new(windowing.limits);
+        self.audit_due = self.next_audit(windowing.audit_every);
         loop {
-            match self.turn(&mut window, windowing.until_caught_up) {
+            match self.turn(&mut window, windowing) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => match error.downcast::<Halt>() {
@@ -205,7 +206,7 @@ impl Sink {
         }
     }
     /// One wake; answers whether to go on.
-    fn turn(&mut self, window: &mut Window, until_caught_up: bool) -> Result<bool> {
+    fn turn(&mut self, window: &mut Window, windowing: Windowing) -> Result<bool> {
         match self.member.wake() {
             Wake::Assigned(partitions) => {
                 window.forget();
@@ -223,7 +224,9 @@ impl Sink {
                 for (at, chunk) in &chunks {
                     self.gather(window, at, chunk)?;
                 }
-                if until_caught_up && let Some(batch) = window.slate_complete() {
+                if windowing.until_caught_up
+                    && let Some(batch) = window.slate_complete()
+                {
                     self.deliver(batch)?;
                 }
             }
@@ -233,6 +236,10 @@ impl Sink {
                 }
                 if window.is_empty() && self.member.is_caught_up() {
                     self.finish_adoption()?;
+                    if self.audit_due.is_some_and(|due| due <= std::time::Instant::now()) {
+                        self.audit()?;
+                        self.audit_due = self.next_audit(windowing.audit_every);
+                    }
                 }
             }
             Wake::Shutdown => {
@@ -241,6 +248,9 @@ impl Sink {
                 }
                 if self.member.is_caught_up() {
                     self.finish_adoption()?;
+                    if windowing.until_caught_up && self.audit_due.is_some() && !self.audit()? {
+                        return Err(Halt::Sink(audit::DIFFERS.into()).into());
+                    }
                 }
                 return Ok(false);
             }

@@ -1,13 +1,14 @@
-//! Where the warehouse is: the local file, unless BigQuery is configured.
+//! Where the warehouse is: the local file, unless BigQuery is configured; and where a replay's is.
 //!
 //! Invariant: every verb opens the warehouse here, so what works on one works on the other.
 //! Not here: the warehouses themselves (crate `sinks`).
-use crate::config::Config;
+use crate::{config::Config, replay::Namespace};
 use sinks::{
     BigQuery, Sqlite, Warehouse, WarehouseError,
     bigquery::{Credentials, Settings},
     sqlite::Reader,
 };
+use std::path::{Path, PathBuf};
 
 /// Which warehouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,19 +75,74 @@ impl BigQueryKeys {
     }
 }
 
+/// Where a warehouse is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// In a file of this folder.
+    Folder(PathBuf),
+    Dataset(BigQueryKeys),
+}
+impl Place {
+    /// The configured one.
+    pub fn live(config: &Config) -> Place {
+        match config.warehouse {
+            WarehouseKind::Sqlite => Place::Folder(config.data.clone()),
+            WarehouseKind::BigQuery => Place::Dataset(config.bigquery.clone()),
+        }
+    }
+    /// The one beside it that a replay writes. No name of a replay has an underscore, so no two have one dataset.
+    pub fn of_replay(config: &Config, namespace: &Namespace) -> Place {
+        match Place::live(config) {
+            Place::Folder(_) => Place::Folder(namespace.folder(config)),
+            Place::Dataset(keys) => {
+                let name = namespace.as_str().replace('-', "_");
+                Place::Dataset(BigQueryKeys { dataset: format!("{}_replay_{name}", keys.dataset), ..keys })
+            }
+        }
+    }
+    pub const fn kind(&self) -> WarehouseKind {
+        match self {
+            Place::Folder(_) => WarehouseKind::Sqlite,
+            Place::Dataset(_) => WarehouseKind::BigQuery,
+        }
+    }
+    /// What a person calls it: its path, or its dataset.
+    pub fn name(&self) -> String {
+        match self {
+            Place::Folder(folder) => path_in(folder).display().to_string(),
+            Place::Dataset(keys) => format!("{}.{}", keys.project, keys.dataset),
+        }
+    }
+    pub fn open(&self) -> Result<Box<dyn Warehouse>, WarehouseError> {
+        Ok(match self {
+            Place::Folder(folder) => Box::new(Sqlite::open(&path_in(folder))?),
+            Place::Dataset(keys) => Box::new(connect(keys)?),
+        })
+    }
+    /// The rows, to be asked: the local file, or a copy of what BigQuery has now, which takes as long as reading all of it.
+    pub fn reader(&self) -> Result<Reader, WarehouseError> {
+        match self {
+            Place::Folder(folder) => Reader::open(&path_in(folder)),
+            Place::Dataset(keys) => connect(keys)?.copied(),
+        }
+    }
+}
+
+/// The file of the local warehouse.
+pub fn path_in(folder: &Path) -> PathBuf {
+    folder.join("warehouse.db")
+}
+
 /// Opens the configured warehouse.
 pub fn open(config: &Config) -> Result<Box<dyn Warehouse>, WarehouseError> {
-    Ok(match config.warehouse {
-        WarehouseKind::Sqlite => Box::new(Sqlite::open(&crate::sink::warehouse_path(&config.data))?),
-        WarehouseKind::BigQuery => Box::new(bigquery(config)?),
-    })
+    Place::live(config).open()
 }
 
 /// Opens it to look, when there is one.
 pub fn look(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
-    match config.warehouse {
-        WarehouseKind::Sqlite if !crate::sink::warehouse_path(&config.data).exists() => Ok(None),
-        _ => open(config).map(Some),
+    match Place::live(config) {
+        Place::Folder(folder) if !path_in(&folder).exists() => Ok(None),
+        place => place.open().map(Some),
     }
 }
 
@@ -108,20 +164,4 @@ pub fn connect(keys: &BigQueryKeys) -> Result<BigQuery, WarehouseError> {
         backoff,
         ..Settings::new(&project, &dataset, &location)
     })
-}
-
-/// What a person calls it: its path, or its dataset.
-pub fn name(config: &Config) -> String {
-    match config.warehouse {
-        WarehouseKind::Sqlite => crate::sink::warehouse_path(&config.data).display().to_string(),
-        WarehouseKind::BigQuery => format!("{}.{}", config.bigquery.project, config.bigquery.dataset),
-    }
-}
-
-/// The rows, to be asked: the local file, or a copy of what BigQuery has now, which takes as long as reading all of it.
-pub fn reader(config: &Config) -> Result<Reader, WarehouseError> {
-    match config.warehouse {
-        WarehouseKind::Sqlite => Reader::open(&crate::sink::warehouse_path(&config.data)),
-        WarehouseKind::BigQuery => bigquery(config)?.copied(),
-    }
 }

@@ -146,6 +146,21 @@ fn the_real_statements_make_the_same_tables_on_a_real_engine() {
     assert_eq!(tables(&run(&fastbreak, &endpoint, &dataset, &["audit"])), local);
     let plan = run(&fastbreak, &endpoint, &dataset, &["warehouse", "plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
+
+    // A replay has a dataset of its own beside it.
+    let days = common::middle(&fastbreak);
+    let replayed = run(&fastbreak, &endpoint, &dataset, &common::replay_arguments(&days, "once-more"));
+    assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
+    let diff = run(&fastbreak, &endpoint, &dataset, &["replay", "diff", "once-more"]);
+    let said: Value = serde_json::from_slice(&diff.stdout).unwrap();
+    assert_eq!((diff.status.code(), &said["equal"]), (Some(0), &true.into()), "{said:#}");
+    assert!(said["tables"]["player_slate"]["equal"].as_u64() > Some(0), "{said:#}");
+    let elsewhere = fastbreak.run(&["replay", "diff", "once-more"]);
+    assert_eq!(elsewhere.status.code(), Some(4), "it was not written to the local warehouse");
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("--warehouse bigquery"));
+    let gone = run(&fastbreak, &endpoint, &dataset, &["replay", "discard", "once-more", "--yes"]);
+    let gone = String::from_utf8_lossy(&gone.stdout).into_owned();
+    assert!(gone.contains(&format!("{dataset}_replay_once_more")), "{gone}");
 }
 
 #[test]

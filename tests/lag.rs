@@ -1,6 +1,6 @@
-//! Lag and metrics of the binary: from another process, before, while and after processors run.
+//! Lag, metrics and audits of the binary: from another process, before, while and after processors run.
 //!
-//! Invariant: what `lag`, the page and the metrics say is what the log and the accounts say.
+//! Invariant: what `lag`, the page, the metrics and `audit` say is what the log, the accounts and the warehouse say.
 //! Not here: how a lag is judged (crate `runtime`), the HTTP service (crate `console`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    process::Command,
     time::Duration,
 };
 
@@ -96,4 +97,49 @@ fn a_running_process_shows_its_lag_and_counts_what_it_commits() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(stages(&run.json(&["lag"])).iter().all(|stage| stage["status"] == "stopped"));
+}
+
+#[test]
+fn a_row_that_the_warehouse_lost_is_found_and_adoption_brings_it_back() {
+    let run = Fastbreak::new();
+    run.ingest(&season());
+    run.catch_up();
+    let content = run.content();
+    let agreed = run.json(&["audit"])["agreement"].clone();
+    assert_eq!((&agreed["not_compared"], &agreed["differences"]), (&Value::Null, &serde_json::json!([])));
+    assert!(agreed["games"].as_u64().unwrap() > 0 && agreed["open"] == 0, "{agreed:#}");
+
+    let db = rusqlite::Connection::open(run.folder.path().join("warehouse.db")).unwrap();
+    let lost = "SELECT game_id FROM player_games WHERE deleted = 0 ORDER BY game_id LIMIT 1";
+    let game: String = db.query_row(lost, [], |row| row.get(0)).unwrap();
+    db.execute("DELETE FROM player_games WHERE game_id = ?1 AND player_id = (SELECT MIN(player_id) FROM player_games WHERE game_id = ?1 AND deleted = 0)", [&game]).unwrap();
+    let output = run.run(&["audit"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let differences = found["agreement"]["differences"].as_array().unwrap();
+    assert_eq!((differences.len(), &differences[0]["game"]), (1, &Value::from(game.clone())));
+    let rows = |side: &str| differences[0][side].as_u64().unwrap();
+    assert_eq!(rows("rows_in_log"), rows("rows_in_warehouse") + 1);
+
+    // A run that goes on says so in its metrics, one that ends by its exit code.
+    let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut running = run.command(&["run"]);
+    running.env("FASTBREAK_CONSOLE", addr.to_string()).env("FASTBREAK_SINK_AUDIT_S", "1");
+    let mut child = running.spawn().unwrap();
+    until("the sink's own audit", || {
+        let text = get(addr, "/metrics")?;
+        text.contains("fastbreak_sink_differing_games{processor=\"windowed-sink\"} 1").then_some(())
+    });
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success(), "a difference stops nobody");
+    let output = run.run(&["run", "--until-caught-up"]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(&game) && said.contains("fastbreak sink adopt"), "{said}");
+
+    run.json(&["sink", "adopt"]);
+    let adopting = run.json(&["audit"])["agreement"]["not_compared"].clone();
+    assert!(adopting.as_str().unwrap().contains("from the start"), "{adopting}");
+    run.catch_up();
+    assert_eq!(run.content(), content);
 }

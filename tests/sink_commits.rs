@@ -16,7 +16,7 @@ use fastbreak::{
     pipeline::Destination,
     sink::{self, Windowing},
     topology::{self, SINK},
-    warehouse::BigQueryKeys,
+    warehouse::{self, BigQueryKeys, Place},
 };
 use processors::predictor::Predictor;
 use runtime::{
@@ -165,18 +165,19 @@ fn deliver(
     };
     let inner = storage.join(sink::reader(&[]), limits, signals.clone())?;
     let member = Disturbed { inner, signals: signals.clone(), trouble, hand_out: false };
-    let keys = bigquery.map(|fake| {
-        BigQueryKeys::of(|key| match key {
+    let local = Place::Folder(fastbreak.folder.path().to_owned());
+    let place = bigquery.map_or(local, |fake| {
+        Place::Dataset(BigQueryKeys::of(|key| match key {
             "bigquery-project" => fakebq::PROJECT.into(),
             "bigquery-dataset" => fakebq::DATASET.into(),
             "bigquery-location" => "US".into(),
             "bigquery-endpoint" => fake.endpoint(),
             _ => String::new(),
-        })
+        }))
     });
-    let to = Destination { folder: fastbreak.folder.path().to_owned(), bigquery: keys, dates: None };
+    let to = Destination { place, dates: None };
     let limits = sinks::Limits { records, ..sinks::Limits::default() };
-    let windowing = Windowing { limits, until_caught_up: true };
+    let windowing = Windowing { limits, until_caught_up: true, audit_every: Duration::from_secs(3600) };
     sink::work(to, signals.clone(), windowing)(Box::new(member))?;
     Ok(signals)
 }
@@ -307,7 +308,7 @@ fn a_warehouse_that_was_lost_is_filled_from_the_start_and_the_account_balances()
     deliver(&fastbreak, None, 150, None).unwrap();
     assert_eq!(fastbreak.content(), *straight());
     // Adopted by hand, from its own start.
-    sinks::Sqlite::open(&sink::warehouse_path(fastbreak.folder.path()))
+    sinks::Sqlite::open(&warehouse::path_in(fastbreak.folder.path()))
         .unwrap()
         .adopt(&log_id(&fastbreak))
         .unwrap();

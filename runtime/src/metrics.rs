@@ -120,6 +120,10 @@ metrics! {
         "Tables of batches left behind that were deleted";
     SINK_DRIFTS: Counter, "fastbreak_sink_drifts_total", ["processor"],
         "Batches whose counts did not add up, and times that the warehouse lacked what the log had committed";
+    SINK_AUDITS: Counter, "fastbreak_sink_audits_total", ["processor", "outcome"],
+        "Looks at whether the warehouse holds what the log says: agrees, differs, not_compared, unanswered";
+    SINK_DIFFERING: Gauge, "fastbreak_sink_differing_games", ["processor"],
+        "Games, once per input, of which the warehouse did not hold what the log says when it was last looked at";
 }
 
 #[cfg(test)]

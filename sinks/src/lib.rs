@@ -1,5 +1,6 @@
 //! The sink: what stands in the table topics, as rows of a warehouse. Reading order: `change`, `window`, `plan`, `warehouse`,
-//! `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then `grade`; for replays `dates` and `compare`.
+//! `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then `grade`; for
+//! replays `dates` and `compare`; `tally` to hold a warehouse against its log.
 //!
 //! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were cut into
 //! batches, repeated or interrupted.
@@ -16,6 +17,7 @@ pub mod rows;
 mod said;
 pub mod sqlite;
 pub mod tables;
+pub mod tally;
 pub mod warehouse;
 pub mod window;
 

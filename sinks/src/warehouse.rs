@@ -7,6 +7,7 @@ use crate::{
     change::{Input, Position},
     counters::Counters,
     plan::{BatchId, BatchPlan},
+    tally::Tallies,
     window::Batch,
 };
 use schemas::{Instant, PlayerGameId};
@@ -32,6 +33,8 @@ pub trait Warehouse: Send {
     fn counters(&self) -> Counters;
     /// A hash per table over its live rows by key: what they say, not who wrote them when.
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError>;
+    /// What the live rows of each game rest on.
+    fn tallies(&self) -> Result<Tallies, WarehouseError>;
 }
 
 /// Who writes a warehouse.

@@ -12,6 +12,7 @@ use fakebq::Fake;
 use schemas::Instant;
 use sinks::{
     Batch, BatchId, BatchPlan, BigQuery, Warehouse, WarehouseError, Written,
+    tally::Tallies,
     warehouse::{ContentHash, Standing},
 };
 
@@ -51,6 +52,9 @@ impl Warehouse for Whole {
     }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.warehouse.content_hashes()
+    }
+    fn tallies(&self) -> Result<Tallies, WarehouseError> {
+        self.warehouse.tallies()
     }
 }
 

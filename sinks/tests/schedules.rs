@@ -22,6 +22,7 @@ use schemas::Instant;
 use sinks::{
     Batch, BatchId, BatchPlan, BigQuery, Sqlite, Warehouse, WarehouseError, Written,
     bigquery::{Clock, Settings},
+    tally::Tallies,
     warehouse::{ContentHash, Standing},
 };
 use std::{
@@ -176,6 +177,7 @@ fn over_the_fake(schedule: &Schedule) {
     fake.forget_faults();
     let warehouse = fake.connect();
     assert_eq!(content(&warehouse), undisturbed(schedule, schedule.poison), "content");
+    conformance::agrees(&warehouse, &log.records, &log.dead_letters);
     assert_eq!(fake.doubled(), 0, "a key has one row");
     let is_poison = |at: &sinks::Position| {
         let record = log.records.iter().find(|record| record.at == *at).unwrap();
@@ -274,6 +276,9 @@ impl Warehouse for Flaky {
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.inner.content_hashes()
     }
+    fn tallies(&self) -> Result<Tallies, WarehouseError> {
+        self.inner.tallies()
+    }
 }
 impl Warehouse for Shared {
     fn standing(&self) -> Result<Standing, WarehouseError> {
@@ -306,6 +311,9 @@ impl Warehouse for Shared {
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.0.lock().unwrap().content_hashes()
     }
+    fn tallies(&self) -> Result<Tallies, WarehouseError> {
+        self.0.lock().unwrap().tallies()
+    }
 }
 
 fn over_sqlite(schedule: &Schedule) {
@@ -324,7 +332,8 @@ fn over_sqlite(schedule: &Schedule) {
         revive: &|| is_dead.store(false, Ordering::Relaxed),
     };
     drive(&place, &mut log, &schedule.fates);
-    assert_eq!(content(&Shared(warehouse)), undisturbed(schedule, None), "content");
+    assert_eq!(content(&Shared(warehouse.clone())), undisturbed(schedule, None), "content");
+    conformance::agrees(&Shared(warehouse), &log.records, &log.dead_letters);
 }
 
 #[test]

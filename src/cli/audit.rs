@@ -1,6 +1,11 @@
-//! `audit`: whether every record read ended as something, what waits for which key, and what the tables hold.
+//! `audit`: whether every record read ended as something, what waits for which key, what the tables hold, and whether the warehouse
+//! holds what the log says.
 use super::{Ended, Output, output};
-use crate::{config::Config, dead_letters, reading, topology};
+use crate::{
+    agreement::{self, Agreement},
+    config::Config,
+    dead_letters, reading, topology,
+};
 use anyhow::Result;
 use processors::names::{Resolution, decide};
 use runtime::{Storage, engine::Node, log::Count, member::Reader};
@@ -22,6 +27,8 @@ struct Report {
     names: Vec<Resolved>,
     topics: Vec<Content>,
     warehouse: Vec<Content>,
+    /// Whether the warehouse holds what the log says; `None`: there is no warehouse yet.
+    agreement: Option<Agreement>,
 }
 /// A processor's account, and what it is held against.
 #[derive(Serialize)]
@@ -105,19 +112,29 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         let (rows, hash) = reading::content(log.as_mut(), *topic)?;
         contents.push(Content { name: topic.name.to_owned(), rows, hash });
     }
-    let warehouse = match crate::warehouse::look(config)? {
-        Some(warehouse) => warehouse.content_hashes()?,
-        None => Vec::new(),
+    let (warehouse, agreement) = match crate::warehouse::look(config)? {
+        Some(warehouse) => {
+            (warehouse.content_hashes()?, Some(agreement::look(log.as_mut(), warehouse.as_ref())?))
+        }
+        None => (Vec::new(), None),
     };
     let warehouse = warehouse.into_iter().map(|table| Content {
         name: table.table.to_owned(),
         rows: table.rows,
         hash: table.hash,
     });
-    let balanced = processors.iter().all(|account| account.wrong.is_empty());
+    let is_agreed = agreement.as_ref().is_none_or(|agreement| agreement.differences.is_empty());
+    let balanced = is_agreed && processors.iter().all(|account| account.wrong.is_empty());
     let names = names(log.as_mut())?;
-    let report =
-        Report { balanced, processors, parked, names, topics: contents, warehouse: warehouse.collect() };
+    let report = Report {
+        balanced,
+        processors,
+        parked,
+        names,
+        topics: contents,
+        warehouse: warehouse.collect(),
+        agreement,
+    };
     output::print(output, &report, show)?;
     Ok(if report.balanced { Ended::Done } else { Ended::Unbalanced })
 }
@@ -281,6 +298,10 @@ fn show(report: &Report) -> String {
         true => "no names were asked".to_owned(),
         false => output::table(["names of", "asked", "resolved", "by", "ambiguous", "unknown"], names),
     };
+    let agreement = match &report.agreement {
+        Some(agreement) => agreement.said(),
+        None => "there is no warehouse yet".to_owned(),
+    };
     let verdict = if report.balanced { "everything balances" } else { "something does not balance" };
-    format!("{accounts}\n\n{contents}\n\n{names}\n\n{parked}{more}\n\n{verdict}")
+    format!("{accounts}\n\n{contents}\n\n{names}\n\n{parked}{more}\n\n{agreement}\n{verdict}")
 }

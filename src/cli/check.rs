@@ -7,7 +7,7 @@ use crate::{
     cluster,
     config::Config,
     storage,
-    warehouse::{self, WarehouseKind},
+    warehouse::{self, Place, WarehouseKind},
 };
 use anyhow::Result;
 use runtime::{
@@ -72,7 +72,7 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
         |path| format!("learned_v1: {}", path.display()),
     );
     lines.push(Line::new(what, model));
-    lines.push(Line::new(format!("warehouse {}", warehouse::name(config)), written_by(config, id)));
+    lines.push(Line::new(format!("warehouse {}", Place::live(config).name()), written_by(config, id)));
     output::print(output, &lines, |lines| {
         let text = |line: &Line| match &line.fix {
             None => format!("✔ {}", line.what),

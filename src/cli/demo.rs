@@ -1,6 +1,10 @@
 //! `demo`: a simulated game day through everything.
 use super::{Ended, Output, output, slate};
-use crate::{config::Config, ingest::Ingest, sink};
+use crate::{
+    config::Config,
+    ingest::Ingest,
+    warehouse::{self, Place},
+};
 use anyhow::Result;
 use serde::Serialize;
 use sinks::sqlite::{Coverage, PlayerSlate};
@@ -46,8 +50,8 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
         ingested.new, ingested.known
     ));
     super::run::go(&config, true, &[])?;
-    let warehouse = sink::warehouse_path(&config.data);
-    let reader = crate::warehouse::reader(&config)?;
+    let warehouse = warehouse::path_in(&config.data);
+    let reader = Place::live(&config).reader()?;
     let report = Report {
         date: day.date.to_string(),
         log: log.name(),

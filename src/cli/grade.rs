@@ -1,6 +1,6 @@
 //! `grade`: how each system did.
 use super::{Ended, Output, Population, output};
-use crate::config::Config;
+use crate::{config::Config, warehouse::Place};
 use anyhow::Result;
 use schemas::{EasternDate, Season};
 use sinks::{
@@ -15,7 +15,7 @@ pub fn grade(
     population: Population,
     output: Output,
 ) -> Result<Ended> {
-    let reader = crate::warehouse::reader(config)?;
+    let reader = Place::live(config).reader()?;
     let span = match (season, dates) {
         (Some(season), _) => Span::Season(season),
         (None, Some((from, to))) => Span::Dates(from, to),

@@ -5,7 +5,7 @@ use crate::{
     lag,
     pipeline::{Destination, Pipeline},
     reading, topology,
-    warehouse::WarehouseKind,
+    warehouse::Place,
 };
 use anyhow::{Context, Result, bail};
 use console::Console;
@@ -92,9 +92,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     // A run that ends by itself has a page only when asked for one.
     let is_shown = !until_caught_up || config.is_console_asked();
     let listener = if is_shown { crate::console::bind(config)? } else { None };
-    let bigquery = (config.warehouse == WarehouseKind::BigQuery).then(|| config.bigquery.clone());
-    let sink =
-        is_wanted(topology::SINK).then(|| Destination { folder: config.data.clone(), bigquery, dates: None });
+    let sink = is_wanted(topology::SINK).then(|| Destination { place: Place::live(config), dates: None });
     let pipeline = Pipeline { storage: crate::storage::open(config)?, nodes, sink, until_caught_up };
     let running = pipeline.start(config, signals.clone())?;
     let console = listener.map(|listener| -> Result<(TcpListener, Console)> {

@@ -1,6 +1,6 @@
 //! `status` and `coverage`: a day's games and candidates, and what is missing of each.
 use super::{Ended, Output, output};
-use crate::{config::Config, reading};
+use crate::{config::Config, reading, warehouse::Place};
 use anyhow::Result;
 use schemas::{EasternDate, game::Game, sighting::GameStatus};
 use serde::Serialize;
@@ -31,7 +31,7 @@ struct GameRow {
 pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<Ended> {
     let mut log = crate::storage::open(config)?;
     let games = reading::table(log.as_mut(), &topics::GAMES, |_| true)?;
-    let slate = crate::warehouse::reader(config)?.slate(date)?;
+    let slate = Place::live(config).reader()?.slate(date)?;
     let mut of_game: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for player in &slate {
         let (candidates, predicted) = of_game.entry(player.game_id.clone()).or_default();
@@ -119,7 +119,7 @@ struct CoverageReport {
 }
 
 pub fn coverage(config: &Config, date: EasternDate, players: bool, output: Output) -> Result<Ended> {
-    let reader = crate::warehouse::reader(config)?;
+    let reader = Place::live(config).reader()?;
     let coverage = reader.coverage(date)?;
     let report = CoverageReport {
         date: date.to_string(),

@@ -2,7 +2,7 @@
 use super::{Ended, Output, output};
 use crate::{
     config::Config,
-    warehouse::{self, WarehouseKind},
+    warehouse::{self, Place, WarehouseKind},
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub fn ddl(config: &Config, output: Output) -> Result<Ended> {
         }
     };
     let all =
-        Statements { warehouse: warehouse::name(config), datasets: vec![], statements, conflicts: vec![] };
+        Statements { warehouse: Place::live(config).name(), datasets: vec![], statements, conflicts: vec![] };
     output::print(output, &all, show)?;
     Ok(Ended::Done)
 }
@@ -54,7 +54,7 @@ pub fn ddl(config: &Config, output: Output) -> Result<Ended> {
 /// What the warehouse lacks.
 pub fn plan(config: &Config, output: Output) -> Result<Ended> {
     let lack = match config.warehouse {
-        WarehouseKind::Sqlite if !crate::sink::warehouse_path(&config.data).exists() => {
+        WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => {
             Lack { missing: vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()], ..Lack::default() }
         }
         // One of other tables is refused.
@@ -66,7 +66,7 @@ pub fn plan(config: &Config, output: Output) -> Result<Ended> {
     let Lack { datasets, conflicts, .. } = lack;
     output::print(
         output,
-        &Statements { warehouse: warehouse::name(config), datasets, statements, conflicts },
+        &Statements { warehouse: Place::live(config).name(), datasets, statements, conflicts },
         show,
     )?;
     Ok(if is_empty { Ended::Done } else { Ended::Differs })
@@ -87,11 +87,11 @@ pub fn apply(config: &Config, output: Output) -> Result<Ended> {
         }
         WarehouseKind::BigQuery => warehouse::bigquery(config)?.apply()?,
     };
-    output::print(output, &Applied { warehouse: warehouse::name(config), made }, |applied| {
-        match applied.made {
-            0 => format!("{} lacked nothing", applied.warehouse),
-            many => format!("{}: {many} made", applied.warehouse),
-        }
+    output::print(output, &Applied { warehouse: Place::live(config).name(), made }, |applied| match applied
+        .made
+    {
+        0 => format!("{} lacked nothing", applied.warehouse),
+        many => format!("{}: {many} made", applied.warehouse),
     })?;
     Ok(Ended::Done)
 }

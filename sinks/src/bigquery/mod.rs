@@ -36,6 +36,7 @@ use crate::{
     counters::Counters,
     plan::{BatchId, BatchPlan},
     tables::TABLES,
+    tally::Tallies,
     warehouse::{ContentHash, Standing, Warehouse, WarehouseError, Written},
     window::Batch,
 };
@@ -213,5 +214,8 @@ impl Warehouse for BigQuery {
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         let hash = |table| self.hash(table).map_err(|trouble| Self::unanswered(&trouble));
         TABLES.iter().map(hash).collect()
+    }
+    fn tallies(&self) -> Result<Tallies, WarehouseError> {
+        self.read_tallies().map_err(|trouble| Self::unanswered(&trouble))
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     rows::{Cell, Row},
     sqlite::{Reader, RowCopy},
     tables::{Column, Kind, PREDICTIONS, TABLES, Table},
+    tally::{Tallies, Tally},
     warehouse::{ContentHash, Standing, WarehouseError, Written},
 };
 use schemas::PlayerGameId;
@@ -163,6 +164,24 @@ impl BigQuery {
             Ok(())
         })?;
         Ok(held)
+    }
+
+    /// What the live rows of each game rest on.
+    pub(super) fn read_tallies(&self) -> Result<Tallies, Trouble> {
+        let mut tallies = Tallies::new();
+        self.ask(&sql::tallies(&self.names), &[], &mut |row| {
+            let [input, game, rows, offsets] = row else {
+                return Err("the tallies have other columns".into());
+            };
+            let name = input.as_str().unwrap_or_default();
+            let input = Input::ALL.into_iter().find(|input| sql::input_name(*input) == name);
+            let input = input.ok_or_else(|| format!("'{name}' is no input of the sink"))?;
+            let game =
+                game.as_str().unwrap_or_default().parse().map_err(|error| format!("a game: {error}"))?;
+            tallies.insert((input, game), Tally { rows: integer(rows)? as u64, offsets: integer(offsets)? });
+            Ok(())
+        })?;
+        Ok(tallies)
     }
 
     /// Calls `each` with the live rows of a table, in the order of its key.

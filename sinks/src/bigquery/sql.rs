@@ -244,6 +244,13 @@ pub fn held(names: &Names) -> String {
         names.table(RECORDS)
     )
 }
+/// Input, game, live rows and the sum of their offsets.
+pub fn tallies(names: &Names) -> String {
+    format!(
+        "SELECT `input`, `game_id`, COUNT(*) AS n, SUM(`offset`) AS offsets FROM {} WHERE `season_start` > 0 AND NOT `deleted` GROUP BY `input`, `game_id`",
+        names.table(RECORDS)
+    )
+}
 /// Makes `log` the writer where there is none.
 pub fn claim(names: &Names) -> String {
     format!(

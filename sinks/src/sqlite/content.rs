@@ -2,9 +2,12 @@
 //!
 //! Invariant: neither stamps nor the ledger have a part in it.
 //! Not here: when two contents should be equal; the conformance suite says so.
+use super::table_of;
 use crate::{
+    change::Input,
     rows::Cell,
     tables::Table,
+    tally::{Tallies, Tally},
     warehouse::{ContentHash, WarehouseError},
 };
 use rusqlite::{Connection, types::ValueRef};
@@ -28,6 +31,24 @@ pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, Wareho
     }
     hasher.update(&bytes);
     Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
+}
+
+/// What the live rows of each game rest on.
+pub(super) fn tally(db: &Connection, input: Input, tallies: &mut Tallies) -> Result<(), WarehouseError> {
+    let name = table_of(input).name;
+    let sql =
+        format!("SELECT game_id, COUNT(*), SUM(\"offset\") FROM {name} WHERE deleted = 0 GROUP BY game_id");
+    let mut statement = db.prepare(&sql)?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let game: String = row.get(0)?;
+        let game = game.parse().map_err(|error| WarehouseError::Fatal {
+            what: format!("{name} has the game '{game}': {error}"),
+            next: "`fastbreak sink adopt` writes the warehouse anew from the log".into(),
+        })?;
+        tallies.insert((input, game), Tally { rows: row.get::<_, i64>(1)? as u64, offsets: row.get(2)? });
+    }
+    Ok(())
 }
 
 /// A value as it was written.

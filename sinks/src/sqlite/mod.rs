@@ -18,7 +18,8 @@ use crate::{
     change::Input,
     counters::Counters,
     plan::{BatchId, BatchPlan},
-    tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTIONS, SLATE, TABLES},
+    tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTIONS, SLATE, TABLES, Table},
+    tally::Tallies,
     warehouse::{ContentHash, Standing, Warehouse, WarehouseError, Written},
     window::Batch,
 };
@@ -63,6 +64,15 @@ fn standing(db: &Connection) -> Result<Standing, WarehouseError> {
     })?)
 }
 
+/// The table with a row per key of an input, which carries the key's sequence.
+const fn table_of(input: Input) -> &'static Table {
+    match input {
+        Input::Predictions => &SLATE,
+        Input::Features => &FEATURE_ROWS,
+        Input::PlayerGames => &PLAYER_GAMES,
+    }
+}
+
 impl Warehouse for Sqlite {
     fn standing(&self) -> Result<Standing, WarehouseError> {
         standing(&self.db)
@@ -104,12 +114,7 @@ impl Warehouse for Sqlite {
     fn held(&self, keys: &[(Input, PlayerGameId)]) -> Result<HashSet<(Input, PlayerGameId)>, WarehouseError> {
         let mut held = HashSet::new();
         for (input, id) in keys {
-            let table = match input {
-                Input::Predictions => SLATE,
-                Input::Features => FEATURE_ROWS,
-                Input::PlayerGames => PLAYER_GAMES,
-            };
-            let name = table.name;
+            let name = table_of(*input).name;
             let sql = format!("SELECT 1 FROM {name} WHERE game_id = ?1 AND player_id = ?2 AND deleted = 0");
             let mut find = self.db.prepare_cached(&sql)?;
             if find.exists((id.game.to_string(), id.player.0))? {
@@ -153,6 +158,13 @@ impl Warehouse for Sqlite {
     }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         TABLES.iter().map(|table| content::hash(&self.db, table)).collect()
+    }
+    fn tallies(&self) -> Result<Tallies, WarehouseError> {
+        let mut tallies = Tallies::new();
+        for input in Input::ALL {
+            content::tally(&self.db, input, &mut tallies)?;
+        }
+        Ok(tallies)
     }
 }
 

@@ -9,6 +9,7 @@ use sinks::{
     Batch, BatchPlan, Change, CloseReason, Input, Limits, Position, Record, Recovery, Warehouse, Window,
     Writer, plan::Positions,
 };
+use std::collections::BTreeSet;
 
 /// What happens to one batch.
 #[derive(Clone, Copy, Debug)]
@@ -133,8 +134,10 @@ pub fn random_histories_converge<W: Warehouse>(fresh: &impl Fn() -> W) {
         let mut whole = fresh();
         run(&mut whole, &mut log(&events), &[(usize::MAX, Fate::Commit)]);
         let mut broken = fresh();
-        run(&mut broken, &mut log(&events), &fates);
+        let mut log = log(&events);
+        run(&mut broken, &mut log, &fates);
         prop_assert_eq!(content(&broken), content(&whole));
+        super::agrees(&broken, &log.records, &BTreeSet::new());
         Ok(())
     });
     law.unwrap();

@@ -10,7 +10,11 @@ pub use histories::random_histories_converge;
 
 use events::{features, id, player_game, prediction, ruled_out};
 use schemas::{Instant, Line, PlayerGameId, prediction::Prediction};
-use sinks::{Batch, BatchPlan, Change, Dates, Position, Record, Warehouse, WarehouseError, Writer, Written};
+use sinks::{
+    Batch, BatchPlan, Change, Dates, Input, Position, Record, Warehouse, WarehouseError, Writer, Written,
+    tally::{Comparison, Newest, is_open},
+};
+use std::collections::BTreeSet;
 
 /// Every test by name, for a macro that makes one of each; what else it needs comes first.
 #[macro_export]
@@ -28,6 +32,7 @@ macro_rules! cases {
             an_adopted_log_replaces_what_is_not_in_it,
             bad_records_are_named_and_nothing_is_written,
             a_narrowed_batch_writes_the_games_of_its_days_alone,
+            a_tally_says_which_records_the_live_rows_rest_on,
         );
     };
 }
@@ -230,6 +235,58 @@ pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
     let plan = plan(w, LOG, &batch);
     let written = w.write(&batch, &plan, NOW).unwrap();
     assert_eq!((written.records, written.applied, written.rejected), (4, 1, 3));
+}
+
+/// The newest records of a log that was read to its end, as the warehouse should have them.
+pub fn newest(log: &[Record], rejected: &BTreeSet<Position>) -> Vec<Newest> {
+    let of = |input: Input| {
+        let mut newest = Newest::of(input);
+        for record in log.iter().filter(|record| record.at.input == input) {
+            let is_live = match &record.change {
+                Change::Prediction(_, event) => event.is_some(),
+                Change::Features(_, event) => event.is_some(),
+                Change::PlayerGame(_, event) => {
+                    event.as_ref().is_some_and(|event| sinks::rows::player_game(event).unwrap().is_some())
+                }
+            };
+            let is_live = (!is_open(record.at, i64::MAX, rejected)).then_some(is_live);
+            newest.push(record.change.id(), record.at.offset, is_live);
+        }
+        newest
+    };
+    Input::ALL.into_iter().map(of).collect()
+}
+
+/// A warehouse into which the log was read to its end holds its newest records.
+pub fn agrees(w: &dyn Warehouse, log: &[Record], rejected: &BTreeSet<Position>) {
+    let comparison = Comparison::of(&newest(log, rejected), &w.tallies().unwrap());
+    assert_eq!(comparison.differences, []);
+}
+
+pub fn a_tally_says_which_records_the_live_rows_rest_on(w: &mut dyn Warehouse) {
+    let other = |offset| record(offset, Change::Features(id(2, 61), Some(features(id(2, 61), 1))));
+    let did_not_play = record(15, Change::PlayerGame(one(), Some(player_game(one(), None))));
+    let mut log = all_three();
+    let differing = |w: &dyn Warehouse, log: &[Record]| {
+        let comparison = Comparison::of(&newest(log, &BTreeSet::new()), &w.tallies().unwrap());
+        comparison.differences.iter().map(|d| (d.input, d.log.rows, d.warehouse.rows)).collect::<Vec<_>>()
+    };
+    write(w, &log);
+    assert_eq!(differing(w, &log), []);
+    log.extend([other(13), record(14, predicted(2600)), did_not_play]);
+    assert_eq!(
+        differing(w, &log),
+        [(Input::Predictions, 1, 1), (Input::Features, 2, 1), (Input::PlayerGames, 0, 1)],
+        "what was not written is missed"
+    );
+    write(w, &log[3..]);
+    assert_eq!(differing(w, &log), []);
+    // What says the same again is newer all the same.
+    log.push(record(16, predicted(2600)));
+    assert_eq!(differing(w, &log), [(Input::Predictions, 1, 1)]);
+    write(w, &log[6..]);
+    assert_eq!(differing(w, &log), []);
+    assert_eq!(differing(w, &log[..3]).len(), 3, "and a row of what the log has not is found");
 }
 
 pub fn a_narrowed_batch_writes_the_games_of_its_days_alone(w: &mut dyn Warehouse) {

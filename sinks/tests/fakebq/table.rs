@@ -315,6 +315,17 @@ impl Records {
                 let held = live.map(key).filter(|key| keys.contains(key));
                 held.map(|key| json!({"f": [{"v": key}]})).collect()
             }
+            Statement::Tallies => {
+                let mut tallies: BTreeMap<(&str, &str), (i64, i64)> = BTreeMap::new();
+                for row in &self.rows {
+                    if int(row, "season_start") > Some(0) && row["deleted"] == false {
+                        let tally = tallies.entry((text(row, "input"), text(row, "game_id"))).or_default();
+                        *tally = (tally.0 + 1, tally.1 + int(row, "offset").unwrap());
+                    }
+                }
+                let row = |((input, game), (rows, offsets)): (_, (i64, i64))| json!({"f": [{"v": input}, {"v": game}, {"v": rows.to_string()}, {"v": offsets.to_string()}]});
+                tallies.into_iter().map(row).collect()
+            }
             Statement::Content(table) => {
                 let is_predictions = TABLES[*table].name == "player_prop_predictions";
                 let own =

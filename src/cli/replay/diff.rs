@@ -3,15 +3,12 @@ use super::super::{Ended, Output, output};
 use crate::{
     config::Config,
     replay::{self, Namespace, Replay},
-    sink,
+    warehouse::Place,
 };
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
-use sinks::{
-    compare::{Comparison, Counts, Difference, Kind, compare},
-    sqlite::Reader,
-};
+use sinks::compare::{Comparison, Counts, Difference, Kind, compare};
 
 /// How many players are named.
 const PLAYERS: usize = 20;
@@ -32,8 +29,9 @@ pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output
     let replay = Replay::named(config, namespace)?;
     let standing = replay::standing(config, &replay)?;
     replay::admit(&replay, &standing)?;
-    let live = crate::warehouse::reader(config)?;
-    let ours = Reader::open(&sink::warehouse_path(&namespace.folder(config)))?;
+    replay.check_place(config)?;
+    let live = Place::live(config).reader()?;
+    let ours = Place::of_replay(config, namespace).reader()?;
     let comparison = compare(&live.snapshot()?, &ours.snapshot()?, replay.dates, limit)?;
     let report = Report {
         namespace: namespace.to_string(),
