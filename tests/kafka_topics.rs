@@ -82,8 +82,8 @@ fn dead_letters_are_put_back_and_purged_on_kafka_too() {
         r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{"a":1}}"#.to_owned(),
     ];
     let path = run.file("dirty.jsonl", &lines);
-    let (code, _, said) = on(&run, &broker, &["ingest", text(&path)]);
-    assert_eq!(code, 1, "{said}");
+    let (code, ingested, said) = on(&run, &broker, &["ingest", text(&path)]);
+    assert_eq!((code, &ingested["new"], &ingested["dead"]), (1, &1.into(), &1.into()), "{said}");
     let catch_up = || {
         let (code, _, said) = on(&run, &broker, &["run", "--until-caught-up"]);
         assert_eq!(code, 0, "{said}");

@@ -162,10 +162,12 @@ impl KafkaMember {
             Step::HandOut => {
                 // The brokers may be away for a while.
                 std::thread::sleep(Duration::from_millis(500));
+                if let Some(halt) = self.inbox.lock().failed.take() {
+                    return Err(halt);
+                }
                 // A new epoch: what the old one still has on its way to the brokers is refused there.
-                let anew = Transactions::begin_life(self.storage.settings(), &self.reader.group)?;
                 if let Some(clients) = &mut self.clients {
-                    clients.transactions = anew;
+                    clients.transactions.renew()?;
                 }
                 self.inbox.command(Command::Unassign);
                 self.inbox.lock().clear();

@@ -27,7 +27,7 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
 };
-use schemas::{RawId, raw::RawEvent, wire};
+use schemas::RawId;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::{File, TryLockError},
@@ -41,16 +41,16 @@ const LOOKER: &str = "fastbreak-looker";
 
 /// A cluster, as a process is connected to it.
 pub struct KafkaStorage {
-    settings: Settings,
+    pub(super) settings: Settings,
     reader: OnceLock<Reader>,
     looker: Option<Looker>,
     /// One for each group whose positions were asked for.
     groups: HashMap<String, Reader>,
-    ingest: Option<Transactions>,
+    pub(super) ingest: Option<Transactions>,
     /// Raw events that are in a topic already.
-    known: HashMap<&'static str, HashSet<RawId>>,
+    pub(super) known: HashMap<&'static str, HashSet<RawId>>,
     locks: Vec<File>,
-    topics: BTreeMap<String, i32>,
+    pub(super) topics: BTreeMap<String, i32>,
     cluster: String,
 }
 
@@ -257,35 +257,6 @@ impl KafkaStorage {
         }
         Ok(None)
     }
-    fn known(&mut self, topic: &'static str) -> Result<(), Halt> {
-        if self.known.contains_key(topic) {
-            return Ok(());
-        }
-        let partitions = self.topics.get(topic).copied().unwrap_or(0);
-        let mut known = HashSet::new();
-        for partition in 0..partitions {
-            for chunk in self.read(topic, partition, 0, usize::MAX)? {
-                for record in chunk.records() {
-                    // What others produced and cannot be opened has no identity, and its loader rejects it.
-                    let event = record?.value.map(wire::decode::<RawEvent>);
-                    known.extend(event.and_then(Result::ok).map(|event| event.id));
-                }
-            }
-        }
-        self.known.insert(topic, known);
-        Ok(())
-    }
-    fn writer(&mut self) -> Result<&mut Transactions, Halt> {
-        if self.ingest.is_none() {
-            let unlike = uniquely();
-            self.ingest = Some(Transactions::begin_life(&self.settings, &format!("ingest.{unlike:x}"))?);
-        }
-        self.ingest.as_mut().ok_or_else(|| Halt::Log {
-            path: self.settings.brokers.clone(),
-            reason: "no producer".into(),
-            next: "start again".into(),
-        })
-    }
 }
 
 /// All partitions of a reader's inputs.
@@ -361,19 +332,7 @@ impl Storage for KafkaStorage {
         Ok(if is_whole { Count::Exactly(count) } else { Count::AtLeast(count) })
     }
     fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt> {
-        let mut out = extra.out;
-        let mut new = Vec::new();
-        for (topic, partition, key, raw, value) in events {
-            self.known(topic.name)?;
-            if self.known.get_mut(topic.name).is_some_and(|known| known.insert(*raw)) {
-                out.entry((topic.name.to_owned(), *partition)).or_default().push(key, Some(value));
-                new.push(*raw);
-            }
-        }
-        if !out.is_empty() {
-            self.writer()?.commit(out, None, Originals::new())?;
-        }
-        Ok(new.len())
+        self.ingest_batch(events, extra.out)
     }
     fn append(
         &mut self,

@@ -94,7 +94,7 @@ impl Transactions {
         originals: Originals,
     ) -> Result<(), Halt> {
         if self.is_given_up {
-            *self = Transactions::begin_life(&self.settings, &self.owner)?;
+            self.renew()?;
         }
         let (work, done) = &self.thread;
         if work.send(Work { out, positions, originals }).is_err() {
@@ -107,6 +107,11 @@ impl Transactions {
                 Err(self.unanswered("the client did not answer"))
             }
         }
+    }
+    /// Begins another life: what the last one left open is ended, and what is still on its way from it is refused.
+    pub fn renew(&mut self) -> Result<(), Halt> {
+        *self = Transactions::begin_life(&self.settings, &self.owner)?;
+        Ok(())
     }
     fn unanswered(&self, reason: &str) -> Halt {
         Halt::Interrupted { processor: self.owner.clone(), reason: reason.to_owned() }
@@ -215,30 +220,22 @@ impl Life {
         };
         let is_fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
         let said = classify(&self.settings.brokers, &self.owner, code, &describe(error));
-        match self.repeat(|| self.producer.abort_transaction(STEP)) {
-            Err(aborting) if is_fatal || is_final(&aborting) => match said {
-                Halt::Unreachable { .. } => match self.halt(&aborting) {
-                    // The coordinator knows of no such transaction: a restarted broker ended it, or committed it and could not say
-                    // so. The next life of this owner settles which.
-                    Halt::Unreachable { reason, .. } => {
-                        Halt::Interrupted { processor: self.owner.clone(), reason }
-                    }
-                    said => said,
-                },
-                said => said,
-            },
-            Err(aborting) => self.halt(&aborting),
-            Ok(()) => match said {
-                Halt::Unreachable { reason, .. } => {
-                    Halt::Interrupted { processor: self.owner.clone(), reason }
-                }
-                // After a lost session this instance joins again under its own name, which fences its own older generation.
-                // When it was another process, the consumer says so by an error that ends it.
-                Halt::Fenced { reason, .. } if code == Code::FencedInstanceId => {
-                    Halt::Interrupted { processor: self.owner.clone(), reason }
-                }
-                said => said,
-            },
+        let said = match (self.repeat(|| self.producer.abort_transaction(STEP)), said) {
+            (Ok(()), said) => said,
+            // The coordinator knows of no such transaction: a restarted broker ended it, or committed it and could not say so.
+            (Err(aborting), Halt::Unreachable { .. }) if is_fatal || is_final(&aborting) => {
+                self.halt(&aborting)
+            }
+            (Err(aborting), said) if is_fatal || is_final(&aborting) => said,
+            (Err(aborting), _) => return self.halt(&aborting),
+        };
+        match said {
+            // The next life of this owner settles what is durable. A fenced one may have been too slow for its transaction's timeout;
+            // where another process runs under its name, its consumer is fenced too, and ends it.
+            Halt::Unreachable { reason, .. } | Halt::Fenced { reason, .. } => {
+                Halt::Interrupted { processor: self.owner.clone(), reason }
+            }
+            said => said,
         }
     }
 }

@@ -1,0 +1,91 @@
+//! Ingesting into Kafka: raw events that no topic has yet, a transaction a batch.
+//!
+//! Invariant: an event is in the log once, whatever is repeated or interrupted. A batch whose commit was not confirmed is written again
+//! only when a new life of the producer has settled that it was not; a dead letter that came without any event may then stand twice.
+//! Not here: what a line is.
+use super::{log_id::uniquely, originals::Originals, storage::KafkaStorage, transaction::Transactions};
+use crate::{
+    chunk::Chunk,
+    log::{Halt, RawRecord, Storage},
+};
+use schemas::{raw::RawEvent, wire};
+use std::collections::{BTreeMap, HashSet};
+
+/// How often a batch is written again.
+const TRIES: u32 = 5;
+
+impl KafkaStorage {
+    /// Appends the events that are not in the log, and these other records; answers how many events were new.
+    pub(super) fn ingest_batch(
+        &mut self,
+        events: &[RawRecord],
+        others: BTreeMap<(String, i32), Chunk>,
+    ) -> Result<usize, Halt> {
+        let mut new: Vec<&RawRecord> = Vec::new();
+        for event in events {
+            if self.knows(event.0.name)?.insert(event.3) {
+                new.push(event);
+            }
+        }
+        if new.is_empty() && others.is_empty() {
+            return Ok(0);
+        }
+        let mut left = TRIES;
+        loop {
+            let mut out = others.clone();
+            for (topic, partition, key, _, value) in &new {
+                out.entry((topic.name.to_owned(), *partition)).or_default().push(key, Some(value));
+            }
+            match self.writer()?.commit(out, None, Originals::new()) {
+                Err(Halt::Interrupted { reason, .. }) if left > 0 => {
+                    left -= 1;
+                    tracing::warn!(reason, "a batch was not confirmed: seeing whether it is in the log");
+                    self.writer()?.renew()?;
+                    self.known.clear();
+                    if let Some((topic, _, _, raw, _)) = new.first()
+                        && self.knows(topic.name)?.contains(raw)
+                    {
+                        return Ok(new.len());
+                    }
+                }
+                Err(halt) => return Err(halt),
+                Ok(()) => {
+                    for (topic, _, _, raw, _) in &new {
+                        self.knows(topic.name)?.insert(*raw);
+                    }
+                    return Ok(new.len());
+                }
+            }
+        }
+    }
+    /// The events of a topic, read when first asked.
+    fn knows(&mut self, topic: &'static str) -> Result<&mut HashSet<schemas::RawId>, Halt> {
+        if !self.known.contains_key(topic) {
+            let partitions = self.topics.get(topic).copied().unwrap_or(0);
+            let mut known = HashSet::new();
+            for partition in 0..partitions {
+                for chunk in self.read(topic, partition, 0, usize::MAX)? {
+                    for record in chunk.records() {
+                        // What others produced and cannot be opened has no identity, and its loader rejects it.
+                        let event = record?.value.map(wire::decode::<RawEvent>);
+                        known.extend(event.and_then(Result::ok).map(|event| event.id));
+                    }
+                }
+            }
+            self.known.insert(topic, known);
+        }
+        Ok(self.known.entry(topic).or_default())
+    }
+    /// The producer of whoever is no processor.
+    pub(super) fn writer(&mut self) -> Result<&mut Transactions, Halt> {
+        if self.ingest.is_none() {
+            let unlike = uniquely();
+            self.ingest = Some(Transactions::begin_life(&self.settings, &format!("ingest.{unlike:x}"))?);
+        }
+        self.ingest.as_mut().ok_or_else(|| Halt::Log {
+            path: self.settings.brokers.clone(),
+            reason: "no producer".into(),
+            next: "start again".into(),
+        })
+    }
+}
