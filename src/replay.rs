@@ -153,7 +153,11 @@ impl Replay {
     /// The command that goes on with it.
     pub fn command(&self) -> String {
         let Dates { from, to } = self.dates;
-        format!("fastbreak replay run --from {from} --to {to} --namespace {}", self.namespace)
+        let warehouse = match self.warehouse {
+            WarehouseKind::Sqlite => "",
+            WarehouseKind::BigQuery => "--warehouse bigquery ",
+        };
+        format!("fastbreak {warehouse}replay run --from {from} --to {to} --namespace {}", self.namespace)
     }
     /// Its readers, with the groups that they read with last.
     fn readers(&self) -> Vec<Reader> {
@@ -360,11 +364,13 @@ pub fn admit(replay: &Replay, standing: &Standing) -> Result<()> {
 /// Removes all that is of a namespace; answers what was removed.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let folder = namespace.folder(config);
-    if let Some(replay) = Replay::find(config, namespace)? {
+    let begun = Replay::find(config, namespace)?;
+    if let Some(replay) = &begun {
         replay.check_place(config)?;
     }
     let mut removed = storage::discard(config, namespace)?;
-    if let place @ Place::Dataset(keys) = &Place::of_replay(config, namespace) {
+    let place = Place::of_replay(config, namespace);
+    if let (Some(_), Place::Dataset(keys)) = (begun, &place) {
         warehouse::connect(keys)?.discard()?;
         removed.push(place.name());
     }

@@ -58,6 +58,14 @@ pub struct Windowing {
     pub audit_every: Duration,
 }
 
+/// It was told to stop while it waited for the warehouse, for this reason. What it was about to write is planned in the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Stopped(String);
+
+/// How long a run that ends by itself waits for the warehouse to take the last of it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// One sink over one log and one warehouse.
 pub struct Sink {
     member: Box<dyn Member>,
@@ -71,6 +79,10 @@ pub struct Sink {
     counted: Counters,
     /// The days whose games are written; all when `None`.
     dates: Option<Dates>,
+    /// Partitions are assigned: no other instance writes.
+    is_writer: bool,
+    /// Until when the warehouse is waited for although the process ends.
+    patience: Option<std::time::Instant>,
     /// When the warehouse is next held against the log; never when `None`.
     audit_due: Option<std::time::Instant>,
 }
@@ -94,6 +106,8 @@ impl Sink {
             pass: 0,
             counted: Counters::default(),
             dates: to.dates,
+            is_writer: false,
+            patience: None,
             audit_due: None,
         })
     }
@@ -142,9 +156,7 @@ impl Sink {
                     }
                     self.member.commit(letters)?;
                 }
-                Err(WarehouseError::Retry { what, after, alert }) if !self.signals.is_stopping() => {
-                    self.wait(&what, after, alert);
-                }
+                Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
                 Err(error) => return Err(error.into()),
             }
         };
@@ -162,28 +174,28 @@ impl Sink {
             let answer = question(self.warehouse.as_mut());
             self.count();
             match answer {
-                Err(WarehouseError::Retry { what, after, alert }) if !self.signals.is_stopping() => {
-                    self.wait(&what, after, alert);
-                }
+                Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
                 other => return Ok(other?),
             }
         }
     }
     /// Waits before the same question is asked again: nothing is read on meanwhile, and nothing is dropped.
-    fn wait(&self, reason: &str, after: Duration, alert: bool) {
+    fn wait(&self, reason: String, after: Duration, alert: bool) -> Result<(), Stopped> {
         let pause_ms = after.as_millis() as u64;
         match alert {
             true => tracing::error!(reason, pause_ms, "the warehouse does not take what is written"),
             false => tracing::warn!(reason, pause_ms, "the warehouse is not ready"),
         }
         let until = std::time::Instant::now() + after;
-        while !self.signals.is_stopping() {
+        let is_patient = || self.patience.is_some_and(|end| std::time::Instant::now() < end);
+        while !self.signals.is_stopping() || is_patient() {
             let left = until.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
-                break;
+                return Ok(());
             }
             std::thread::sleep(left.min(Duration::from_millis(200)));
         }
+        Err(Stopped(reason))
     }
     /// Reads, gathers and delivers until told to stop.
     pub fn run(mut self, windowing: Windowing) -> Result<()> {
@@ -200,7 +212,17 @@ impl Sink {
                         window = Window::new(windowing.limits);
                     }
                     Ok(halt) => return Err(halt.into()),
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        let Stopped(reason) = error.downcast::<Stopped>()?;
+                        if windowing.until_caught_up {
+                            return Err(Halt::Sink(format!("it ends before all is written: {reason}\nnext: the same command goes on with it")).into());
+                        }
+                        tracing::warn!(
+                            reason,
+                            "stopped while the warehouse does not take what is written: the next start goes on with it"
+                        );
+                        return Ok(());
+                    }
                 },
             }
         }
@@ -210,7 +232,8 @@ impl Sink {
         match self.member.wake() {
             Wake::Assigned(partitions) => {
                 window.forget();
-                if !partitions.is_empty() {
+                self.is_writer = !partitions.is_empty();
+                if self.is_writer {
                     self.take_over()?;
                 }
             }
@@ -218,8 +241,12 @@ impl Sink {
                 if let Some(batch) = window.close(sinks::CloseReason::Revoke) {
                     self.deliver(batch)?;
                 }
+                self.is_writer = false;
             }
-            Wake::Lost => window.forget(),
+            Wake::Lost => {
+                window.forget();
+                self.is_writer = false;
+            }
             Wake::Records(chunks) => {
                 for (at, chunk) in &chunks {
                     self.gather(window, at, chunk)?;
@@ -236,8 +263,8 @@ impl Sink {
                 }
                 if window.is_empty() && self.member.is_caught_up() {
                     self.finish_adoption()?;
-                    if self.audit_due.is_some_and(|due| due <= std::time::Instant::now()) {
-                        self.audit()?;
+                    if self.is_writer && self.audit_due.is_some_and(|due| due <= std::time::Instant::now()) {
+                        self.audit();
                         self.audit_due = self.next_audit(windowing.audit_every);
                     }
                 }
@@ -246,10 +273,14 @@ impl Sink {
                 if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
                     self.deliver(batch)?;
                 }
+                if windowing.until_caught_up {
+                    // It was not told to stop: it has come to its end, which is worth some patience.
+                    self.patience = std::time::Instant::now().checked_add(PATIENCE);
+                }
                 if self.member.is_caught_up() {
                     self.finish_adoption()?;
-                    if windowing.until_caught_up && self.audit_due.is_some() && !self.audit()? {
-                        return Err(Halt::Sink(audit::DIFFERS.into()).into());
+                    if windowing.until_caught_up && self.is_writer && self.audit_due.is_some() {
+                        self.final_audit()?;
                     }
                 }
                 return Ok(false);
@@ -258,9 +289,10 @@ impl Sink {
         }
         Ok(true)
     }
-    /// The log was read to its end: rows of older epochs are in it no more.
+    /// Once the log was read to its end, rows of older epochs are in it no more.
     fn finish_adoption(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.adopting) {
+        if self.adopting && self.member.storage().is_caught_up(&[reader(&[])])? {
+            self.adopting = false;
             let log = self.writer.log.clone();
             self.patiently(|warehouse| warehouse.finish_adoption(&log))?;
         }

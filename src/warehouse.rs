@@ -90,12 +90,12 @@ impl Place {
             WarehouseKind::BigQuery => Place::Dataset(config.bigquery.clone()),
         }
     }
-    /// The one beside it that a replay writes. No name of a replay has an underscore, so no two have one dataset.
+    /// The one beside it that a replay writes. A dash is two underscores, so that no name ends like a dataset's staging.
     pub fn of_replay(config: &Config, namespace: &Namespace) -> Place {
         match Place::live(config) {
             Place::Folder(_) => Place::Folder(namespace.folder(config)),
             Place::Dataset(keys) => {
-                let name = namespace.as_str().replace('-', "_");
+                let name = namespace.as_str().replace('-', "__");
                 Place::Dataset(BigQueryKeys { dataset: format!("{}_replay_{name}", keys.dataset), ..keys })
             }
         }

@@ -4,6 +4,7 @@
 //! changes are recorded (it goes down when something is released). For a loader, rows = emitted + bad + out of scope +
 //! repeated.
 //! Not here: lag, time, hosts; those are metrics.
+use crate::Instant;
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
@@ -63,4 +64,7 @@ pub struct SinkBatchPlanned {
     pub ranges: Vec<String>,
     pub records: i64,
     pub reason: String,
+    /// When; 0: by a program that did not say.
+    #[serde(default)]
+    pub planned_at: Instant,
 }

@@ -85,7 +85,7 @@ events! {
     Features = "features" [1];
     Prediction = "prediction" [1];
     LedgerEntry = "ledger-entry" [1];
-    SinkBatchPlanned = "sink-batch-planned" [1];
+    SinkBatchPlanned = "sink-batch-planned" [1, 2] with [("planned_at", "0")];
 }
 
 macro_rules! rows {

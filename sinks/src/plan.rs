@@ -85,21 +85,18 @@ impl BatchPlan {
             ranges: texts(&self.ranges),
             records: self.records,
             reason: self.reason.name().to_owned(),
+            planned_at: self.planned_at,
         }
     }
-    /// The plan that the log kept at an instant. Its id stays the planned one, whoever asks.
-    pub fn from_event(
-        writer: Writer,
-        event: &SinkBatchPlanned,
-        planned_at: Instant,
-    ) -> Result<BatchPlan, String> {
+    /// The plan that the log kept. Its id stays the planned one, whoever asks.
+    pub fn from_event(writer: Writer, event: &SinkBatchPlanned) -> Result<BatchPlan, String> {
         Ok(BatchPlan {
             id: BatchId(event.batch_id.clone()),
             writer,
             ranges: event.ranges.iter().map(|text| parse(text)).collect::<Result<_, _>>()?,
             records: event.records,
             reason: event.reason.parse()?,
-            planned_at,
+            planned_at: event.planned_at,
         })
     }
     /// The positions to commit once it is written: next to read.
@@ -207,7 +204,7 @@ mod tests {
     fn a_plan_comes_back_from_the_log_as_it_was() {
         let event = plan().event();
         assert_eq!(event.ranges[0], "ml.predictions.v1/0:100-250");
-        assert_eq!(BatchPlan::from_event(writer(), &event, Instant(5)), Ok(plan()));
+        assert_eq!(BatchPlan::from_event(writer(), &event), Ok(plan()));
         for bad in ["ml.predictions.v1/0", "ml.guesses.v1/0:1-2", "ml.features.v1/x:1-2", ""] {
             assert!(parse(bad).is_err(), "{bad}");
         }
@@ -235,13 +232,13 @@ mod tests {
             assert_eq!(Recovery::decide(Some(&begun), &committed, false), Recovery::Resume);
         }
         let later = Writer { epoch: 2, ..writer() };
-        let event = BatchPlan::from_event(later, &begun.event(), Instant(5)).unwrap();
+        let event = BatchPlan::from_event(later, &begun.event()).unwrap();
         assert_eq!(Recovery::decide(Some(&event), &Positions::new(), false), Recovery::StartOver);
     }
     #[test]
     fn a_plan_of_another_epoch_is_not_gone_on_with() {
         let event = plan().event();
-        let later = BatchPlan::from_event(Writer { epoch: 2, ..writer() }, &event, Instant(5)).unwrap();
+        let later = BatchPlan::from_event(Writer { epoch: 2, ..writer() }, &event).unwrap();
         for in_warehouse in [false, true] {
             assert_eq!(Recovery::decide(Some(&later), &later.next(), in_warehouse), Recovery::StartOver);
         }

@@ -114,7 +114,7 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
     }
     let (warehouse, agreement) = match crate::warehouse::look(config)? {
         Some(warehouse) => {
-            (warehouse.content_hashes()?, Some(agreement::look(log.as_mut(), warehouse.as_ref())?))
+            (warehouse.content_hashes()?, Some(agreement::look(log.as_mut(), warehouse.as_ref(), &|| false)?))
         }
         None => (Vec::new(), None),
     };

@@ -143,7 +143,7 @@ impl Sink {
                 }
             }
         }
-        let plan = newest.map(|event| BatchPlan::from_event(self.writer.clone(), &event, now()));
+        let plan = newest.map(|event| BatchPlan::from_event(self.writer.clone(), &event));
         plan.transpose().map_err(|reason| anyhow::anyhow!("the newest plan of a batch: {reason}"))
     }
 }

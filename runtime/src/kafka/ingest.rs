@@ -30,7 +30,7 @@ impl KafkaStorage {
         if new.is_empty() && others.is_empty() {
             return Ok(0);
         }
-        let mut left = TRIES;
+        let (all, mut left) = (new.len(), TRIES);
         loop {
             let mut out = others.clone();
             for (topic, partition, key, _, value) in &new {
@@ -42,18 +42,24 @@ impl KafkaStorage {
                     tracing::warn!(reason, "a batch was not confirmed: seeing whether it is in the log");
                     self.writer()?.renew()?;
                     self.known.clear();
-                    if let Some((topic, _, _, raw, _)) = new.first()
-                        && self.knows(topic.name)?.contains(raw)
-                    {
-                        return Ok(new.len());
+                    // All of it is there or nothing, but for what somebody else ingested meanwhile.
+                    let mut missing = Vec::new();
+                    for event in &new {
+                        if !self.knows(event.0.name)?.contains(&event.3) {
+                            missing.push(*event);
+                        }
                     }
+                    if missing.is_empty() && !new.is_empty() {
+                        return Ok(all);
+                    }
+                    new = missing;
                 }
                 Err(halt) => return Err(halt),
                 Ok(()) => {
                     for (topic, _, _, raw, _) in &new {
                         self.knows(topic.name)?.insert(*raw);
                     }
-                    return Ok(new.len());
+                    return Ok(all);
                 }
             }
         }

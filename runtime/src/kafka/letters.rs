@@ -55,8 +55,9 @@ pub fn headers(letter: &DeadLetter, original: Option<&Original>, with_connect: b
     }
     let own = original.and_then(|original| original.headers.as_ref());
     for header in own.into_iter().flat_map(OwnedHeaders::iter) {
-        // A letter of somebody else that was produced again says where it failed first; what is said above is of this failure.
-        if !text.iter().any(|(key, value)| *key == header.key && value.is_some()) {
+        // A letter that was produced again says where it failed before; `dlq.…` is of this failure alone.
+        let is_said = text.iter().any(|(key, value)| *key == header.key && value.is_some());
+        if !is_said && !header.key.starts_with("dlq.") {
             headers = headers.insert(header);
         }
     }

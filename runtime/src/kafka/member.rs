@@ -160,15 +160,7 @@ impl KafkaMember {
                 Ok(None)
             }
             Step::HandOut => {
-                // The brokers may be away for a while.
-                std::thread::sleep(Duration::from_millis(500));
-                if let Some(halt) = self.inbox.lock().failed.take() {
-                    return Err(halt);
-                }
-                // A new epoch: what the old one still has on its way to the brokers is refused there.
-                if let Some(clients) = &mut self.clients {
-                    clients.transactions.renew()?;
-                }
+                self.renew()?;
                 self.inbox.command(Command::Unassign);
                 self.inbox.lock().clear();
                 self.stood.clear();
@@ -179,6 +171,22 @@ impl KafkaMember {
                 }
                 self.step = Step::Fetch;
                 Ok(Some(Wake::Assigned(self.held.iter().copied().collect())))
+            }
+        }
+    }
+    /// A new epoch for the commits: what the old one still has on its way to the brokers is refused there. They may be away for a while.
+    fn renew(&mut self) -> Result<(), Halt> {
+        let Some(clients) = &mut self.clients else { return Ok(()) };
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            if let Some(halt) = self.inbox.lock().failed.take() {
+                return Err(halt);
+            }
+            match clients.transactions.renew() {
+                Err(Halt::Unreachable { reason, .. }) if !self.signals.is_stopping() => {
+                    tracing::warn!(processor = self.reader.name, reason, "waiting for the brokers");
+                }
+                done => return done,
             }
         }
     }
@@ -342,7 +350,7 @@ impl Log for KafkaMember {
             return Err(interrupted("its partitions were lost"));
         };
         let list = self.positions(&commit.next)?;
-        let originals = originals::of(self.storage.reader(), self.storage.settings(), &commit.out)?;
+        let originals = originals::of(self.storage.reader(), self.storage.settings(), &commit.out);
         let Some(clients) = &mut self.clients else { return Err(interrupted("it has not joined yet")) };
         match clients.transactions.commit(commit.out, Some((list, generation)), originals) {
             Ok(()) => {

@@ -2,11 +2,11 @@
 //!
 //! Whoever produces to a raw topic may add headers, and every record has a time. The engine has no use for either, so they are not
 //! carried with each record; a dead letter is rare, and its record still lies where it was read.
-//! Invariant: read-only; what has been deleted meanwhile is not there, and its letter goes without.
+//! Invariant: read-only; what cannot be read, or is not there any more, is left out, and its letter goes without.
 //! Not here: what a letter says of them (`letters`).
 use super::{
     letters,
-    reader::{CALL, Place, Reader, list},
+    reader::{Place, Reader, list},
     settings::Settings,
 };
 use crate::{chunk::Chunk, log::Halt};
@@ -14,11 +14,10 @@ use rdkafka::{
     Message,
     consumer::Consumer,
     error::{KafkaError, RDKafkaErrorCode as Code},
-    message::OwnedHeaders,
+    message::{BorrowedMessage, Headers, OwnedHeaders},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -33,64 +32,72 @@ pub struct Original {
 /// By topic as it is called here, partition and offset.
 pub type Originals = BTreeMap<(String, i32, i64), Original>;
 
-/// Of the records that became the dead letters among these.
-pub fn of(
-    reader: &Reader,
-    settings: &Settings,
-    out: &BTreeMap<(String, i32), Chunk>,
-) -> Result<Originals, Halt> {
-    let mut wanted: BTreeMap<(String, i32), BTreeSet<i64>> = BTreeMap::new();
+/// How long they are read for; they are an extra, and a letter goes without rather than not at all.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Of the records that became the dead letters among these, as far as they can be read.
+pub fn of(reader: &Reader, settings: &Settings, out: &BTreeMap<(String, i32), Chunk>) -> Originals {
+    let mut wanted: BTreeMap<Place, (String, BTreeSet<i64>)> = BTreeMap::new();
     for (_, chunk) in out.iter().filter(|((topic, _), _)| letters::is_letters(topic)) {
-        for record in chunk.records() {
-            let letter = record?.value.and_then(letters::open);
+        for record in chunk.records().flatten() {
+            let letter = record.value.and_then(letters::open);
             if let Some(letter) = letter.filter(|letter| topics::is_raw(&letter.origin)) {
-                wanted.entry((letter.origin, letter.partition)).or_default().insert(letter.offset);
+                let place = (settings.topic(&letter.origin).into_owned(), letter.partition);
+                let of_place = wanted.entry(place).or_insert_with(|| (letter.origin, BTreeSet::new()));
+                of_place.1.insert(letter.offset);
             }
         }
     }
     let mut found = Originals::new();
-    for ((topic, partition), offsets) in wanted {
-        let place = (settings.topic(&topic).into_owned(), partition);
-        let mut each = |offset: i64, original| _ = found.insert((topic.clone(), partition, offset), original);
-        read(reader, &place, &offsets, &mut each)?;
+    if wanted.is_empty() {
+        return found;
     }
-    Ok(found)
+    if let Err(halt) = read(reader, wanted, &mut found) {
+        tracing::warn!(reason = %halt, "dead letters go without the headers and the time of their records");
+    }
+    found
 }
 
-/// Reads from the first of these offsets to the last.
+/// Reads from the first of the offsets to the last, of all partitions at once.
 fn read(
     reader: &Reader,
-    place: &Place,
-    offsets: &BTreeSet<i64>,
-    each: &mut dyn FnMut(i64, Original),
+    mut wanted: BTreeMap<Place, (String, BTreeSet<i64>)>,
+    found: &mut Originals,
 ) -> Result<(), Halt> {
-    let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return Ok(()) };
     let halt = |error: KafkaError| reader.halt("reading what became dead letters", &error);
-    let client = Arc::new(reader.client_of_its_own()?);
-    client.assign(&list([(place, *first)].into_iter()).map_err(halt)?).map_err(halt)?;
-    let queue = client.split_partition_queue(&place.0, place.1);
-    let queue = queue.ok_or_else(|| halt(KafkaError::Subscription(place.0.clone())))?;
+    let client = reader.client_of_its_own()?;
+    let firsts = wanted.iter().map(|(place, (_, offsets))| (place, offsets.first().copied().unwrap_or(0)));
+    client.assign(&list(firsts).map_err(halt)?).map_err(halt)?;
     let since = Instant::now();
-    let mut failed = KafkaError::MessageConsumption(Code::OperationTimedOut);
-    while since.elapsed() < CALL {
-        if let Some(Err(error)) = client.poll(Duration::ZERO) {
-            failed = error;
+    while !wanted.is_empty() {
+        if since.elapsed() > LONGEST {
+            return Err(halt(KafkaError::MessageConsumption(Code::OperationTimedOut)));
         }
-        match queue.poll(Duration::from_millis(20)) {
+        match client.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                let at = message.offset();
-                if offsets.contains(&at) {
-                    let headers = message.headers().map(rdkafka::message::BorrowedHeaders::detach);
-                    each(at, Original { headers, timestamp: message.timestamp().to_millis() });
+                let (place, at) = ((message.topic().to_owned(), message.partition()), message.offset());
+                let Some((topic, offsets)) = wanted.get_mut(&place) else { continue };
+                if offsets.remove(&at) {
+                    let original =
+                        Original { headers: headers(&message), timestamp: message.timestamp().to_millis() };
+                    found.insert((topic.clone(), place.1, at), original);
                 }
-                if at >= *last {
-                    return Ok(());
+                if offsets.last().is_none_or(|last| *last <= at) {
+                    wanted.remove(&place);
                 }
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
-            Some(Err(error)) => failed = error,
+            // What is gone is gone: an end before the last of them says so too.
+            Some(Err(KafkaError::PartitionEOF(partition))) => wanted.retain(|(_, p), _| *p != partition),
+            Some(Err(error)) => return Err(halt(error)),
             None => {}
         }
     }
-    Err(halt(failed))
+    Ok(())
+}
+
+/// The headers, when their names are text: the client's reader panics at any other.
+fn headers(message: &BorrowedMessage<'_>) -> Option<OwnedHeaders> {
+    let headers = message.headers()?.detach();
+    let is_text = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| headers.iter().count())).is_ok();
+    is_text.then_some(headers)
 }

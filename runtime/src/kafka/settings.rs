@@ -5,7 +5,9 @@
 use super::client::Context;
 use crate::log::Halt;
 use rdkafka::ClientConfig;
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+
+const TRANSACTION_TIMEOUT_MS: u64 = 10_000;
 
 /// Which brokers, as whom, with which settings, in which namespace.
 #[derive(Clone, Debug, Default)]
@@ -146,11 +148,16 @@ impl Settings {
             .set("auto.offset.reset", "error");
         config
     }
+    /// After which the brokers end a transaction.
+    pub(super) fn transaction_timeout(&self) -> Duration {
+        let set = self.client.get("transaction.timeout.ms").and_then(|set| set.parse().ok());
+        Duration::from_millis(set.unwrap_or(TRANSACTION_TIMEOUT_MS))
+    }
     /// For a processor's commits.
     pub(super) fn producer(&self, owner: &str) -> ClientConfig {
         let mut config = self.with(&[
             // A producer that died in a transaction holds up readers for so long, unless its next life ends the transaction before.
-            ("transaction.timeout.ms", "10000"),
+            ("transaction.timeout.ms", &TRANSACTION_TIMEOUT_MS.to_string()),
             ("linger.ms", "0"),
             // A record that is not delivered fails its transaction, so nobody needs to hear of the others.
             ("delivery.report.only.error", "true"),

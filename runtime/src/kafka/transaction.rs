@@ -20,7 +20,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     time::{Duration, Instant},
 };
@@ -28,8 +28,8 @@ use std::{
 /// How long one step of a transaction may take; the transaction's own timeout is shorter.
 const STEP: Duration = Duration::from_secs(60);
 
-/// How long a commit may take in all; its transaction is over before.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long after its transaction's timeout a commit is given up.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// Positions to commit, and the generation of the group in which they were read.
 pub type Positions = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
@@ -48,6 +48,8 @@ pub struct Transactions {
     settings: Settings,
     /// What the thread is to do, and what became of it.
     thread: (Sender<Work>, Receiver<Result<(), Halt>>),
+    /// After how long a commit is given up: its transaction is over before.
+    longest: Duration,
     /// The thread was given up: what it says is of a commit that nobody waits for any more.
     is_given_up: bool,
 }
@@ -77,9 +79,10 @@ impl Transactions {
             owner: owner.to_owned(),
             settings: settings.clone(),
             thread: (work, done),
+            longest: settings.transaction_timeout() + GRACE,
             is_given_up: false,
         };
-        transactions.thread.1.recv().unwrap_or_else(|_| Err(transactions.unanswered("its thread died")))?;
+        transactions.thread.1.recv().unwrap_or_else(|_| Err(transactions.died()))?;
         Ok(transactions)
     }
     /// Writes records and positions, all or nothing; `originals` are of the dead letters among the records.
@@ -98,20 +101,28 @@ impl Transactions {
         }
         let (work, done) = &self.thread;
         if work.send(Work { out, positions, originals }).is_err() {
-            return Err(self.unanswered("its thread died"));
+            return Err(self.died());
         }
-        match done.recv_timeout(LONGEST) {
+        match done.recv_timeout(self.longest) {
             Ok(said) => said,
-            Err(_) => {
+            Err(RecvTimeoutError::Timeout) => {
                 self.is_given_up = true;
                 Err(self.unanswered("the client did not answer"))
             }
+            Err(RecvTimeoutError::Disconnected) => Err(self.died()),
         }
     }
     /// Begins another life: what the last one left open is ended, and what is still on its way from it is refused.
     pub fn renew(&mut self) -> Result<(), Halt> {
         *self = Transactions::begin_life(&self.settings, &self.owner)?;
         Ok(())
+    }
+    fn died(&self) -> Halt {
+        Halt::Log {
+            path: self.settings.brokers.clone(),
+            reason: format!("the thread of the commits of {} died; standard error says why", self.owner),
+            next: "report it; a restart goes on from the last commit".into(),
+        }
     }
     fn unanswered(&self, reason: &str) -> Halt {
         Halt::Interrupted { processor: self.owner.clone(), reason: reason.to_owned() }

@@ -131,7 +131,7 @@ const GUARD: [Field; 2] = [
     own("made", Type::Int64, "predictions that the record makes"),
 ];
 /// What a row of a batch says.
-pub const LEDGER: [Field; 11] = [
+pub const LEDGER: [Field; 14] = [
     own("ranges", Type::String, "JSON list: topic/partition:first-end"),
     own("records", Type::Int64, "read = applied + unchanged + stale + superseded + rejected"),
     own("applied", Type::Int64, "records that changed the tables"),
@@ -141,7 +141,10 @@ pub const LEDGER: [Field; 11] = [
     own("rejected", Type::Int64, "records sent to the dead-letter topic"),
     own("rows_written", Type::Int64, "rows of the views put or deleted"),
     own("reason", Type::String, "why the batch was closed"),
-    own("job_id", Type::String, "the job that wrote it; _m<n>: its n-th attempt"),
+    own("job_id", Type::String, "the job that wrote it"),
+    own("attempts", Type::Int64, "jobs sent with these rows, those that failed too"),
+    own("bytes", Type::Int64, "bytes of its rows as a parameter has them"),
+    own("planned_at", Type::Timestamp, "when it was closed: from here to committed_at it took"),
     own("committed_at", Type::Timestamp, "when it was written"),
 ];
 /// What the row of the standing says, besides its epoch; a batch too says whose it is.

@@ -112,7 +112,7 @@ fn given(source: &Source) -> String {
 }
 
 /// Writes a batch. Parameters: `rows` unless staged, `batch`, `log`, `epoch`, `ranges`, `records`, `outside`, `superseded`, `rejected`, `reason`,
-/// `job`.
+/// `job`, `attempts`, `bytes`, `planned_at`.
 pub fn merge(names: &Names, source: &Source, reach: &Reach) -> String {
     let table = names.table(RECORDS);
     let brought = brought();

@@ -28,6 +28,12 @@ struct Sent<'a> {
     plan: &'a BatchPlan,
 }
 
+/// Which job of its stem this is, from 1.
+fn attempts(id: &str) -> u64 {
+    let number = id.rsplit("_m").next().and_then(|number| number.parse::<u64>().ok());
+    number.map_or(1, |number| number + 1)
+}
+
 /// Name, type and value of a parameter.
 pub(super) type Parameter = (&'static str, &'static str, String);
 
@@ -37,8 +43,10 @@ impl BigQuery {
         self.sweep()?;
         // All that is sent: another statement or another word of the ledger is another job.
         let statement = sql::merge(&self.names, &Source::Parameter, &encoded.reach);
-        let body =
-            blake3::hash(format!("{}\n{}\n{statement}", encoded.hash, plan.reason).as_bytes()).to_hex();
+        let body = blake3::hash(
+            format!("{}\n{}\n{}\n{statement}", encoded.hash, plan.reason, plan.planned_at.0).as_bytes(),
+        )
+        .to_hex();
         let stem = format!("fb_{}_{}_m", plan.id, &body[..12]);
         let sent = Sent { stem: stem.clone(), encoded: &encoded, batch, plan };
         let is_known = self.oversized.as_ref() == Some(&stem);
@@ -116,6 +124,9 @@ impl BigQuery {
                 ("rejected", "INT64", number(batch.rejected)),
                 ("reason", "STRING", plan.reason.name().to_owned()),
                 ("job", "STRING", id.to_owned()),
+                ("attempts", "INT64", attempts(id).to_string()),
+                ("bytes", "INT64", number(encoded.request_bytes)),
+                ("planned_at", "TIMESTAMP", plan.planned_at.to_string()),
             ];
             if let Some(rows) = &rows {
                 sink.counters.bytes += encoded.request_bytes as u64;

@@ -264,10 +264,10 @@ impl Records {
             ("job_id".into(), json!(parameters["job"])),
             ("committed_at".into(), json!(now)),
         ]);
-        for name in ["records", "superseded", "rejected"] {
+        for name in ["records", "superseded", "rejected", "attempts", "bytes"] {
             ledger.insert(name.into(), json!(parameters[name].parse::<i64>().unwrap()));
         }
-        for name in ["ranges", "reason", "log"] {
+        for name in ["ranges", "reason", "log", "planned_at"] {
             ledger.insert(name.into(), json!(parameters[name]));
         }
         self.insert(ledger);
