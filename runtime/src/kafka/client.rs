@@ -115,6 +115,9 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         Code::Authentication | Code::SaslAuthenticationFailed => refused(
             "check kafka.sasl.username, kafka.sasl.password, kafka.sasl.mechanism and kafka.security.protocol (`fastbreak config show --origin`)",
         ),
+        Code::SSL => refused(
+            "check kafka.ssl.ca.location, and that the brokers' certificate names the host that `brokers` says",
+        ),
         Code::TopicAuthorizationFailed
         | Code::GroupAuthorizationFailed
         | Code::ClusterAuthorizationFailed
