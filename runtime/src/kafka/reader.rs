@@ -342,6 +342,7 @@ fn is_passing(error: &KafkaError) -> bool {
                 | Code::UnknownTopicOrPartition
                 | Code::OperationTimedOut
                 | Code::AllBrokersDown
+                | Code::DestroyBroker
                 | Code::ReplicaNotAvailable
                 | Code::CoordinatorNotAvailable
                 | Code::NotCoordinator
