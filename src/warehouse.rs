@@ -100,12 +100,6 @@ impl Place {
             }
         }
     }
-    pub const fn kind(&self) -> WarehouseKind {
-        match self {
-            Place::Folder(_) => WarehouseKind::Sqlite,
-            Place::Dataset(_) => WarehouseKind::BigQuery,
-        }
-    }
     /// What a person calls it: its path, or its dataset.
     pub fn name(&self) -> String {
         match self {
