@@ -14,6 +14,7 @@ mod log_id;
 mod member;
 mod originals;
 mod poll;
+mod queues;
 mod reader;
 mod settings;
 mod standing;

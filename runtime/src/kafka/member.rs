@@ -111,12 +111,6 @@ impl KafkaMember {
         self.clients = Some(Clients { consumer: poll.start()?, transactions });
         Ok(())
     }
-    fn clients(&self) -> Result<&Clients, Halt> {
-        let name = self.reader.name.into();
-        self.clients
-            .as_ref()
-            .ok_or(Halt::Interrupted { processor: name, reason: "it has not joined yet".into() })
-    }
     fn is_upstream_dry(&self) -> bool {
         self.reader
             .upstream
@@ -295,7 +289,7 @@ impl KafkaMember {
     fn stands(&mut self, partition: i32) -> Result<bool, Halt> {
         let Some(end) = self.stood.remove(&partition) else { return Ok(false) };
         let places = self.inputs_in(partition);
-        let committed = self.committed_positions(&places)?;
+        let committed = self.storage.committed(&self.reader.group, &places)?;
         let same = self.reader.inputs.iter().zip(&places).all(|(topic, place)| {
             self.committed.get(&(topic.name, partition)).copied().unwrap_or(0)
                 == committed.get(place).copied().unwrap_or(0)
@@ -305,17 +299,6 @@ impl KafkaMember {
             && (!self.reader.is_view
                 || self.storage.reader().highs(std::slice::from_ref(&changelog))?.get(&changelog)
                     == Some(&end)))
-    }
-    fn committed_positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        let found = reader::positions(&self.clients()?.consumer, places);
-        found.map_err(|error| {
-            super::client::halt(
-                &self.storage.settings().brokers,
-                self.reader.name,
-                &error,
-                &self.context.complaints,
-            )
-        })
     }
 }
 
@@ -331,7 +314,7 @@ impl Log for KafkaMember {
             return Ok(None);
         }
         let places = self.inputs_in(partition);
-        let committed = self.committed_positions(&places)?;
+        let committed = self.storage.committed(&self.reader.group, &places)?;
         let restored = self.storage.restore_from(&self.reader, partition, &committed)?;
         for (topic, next) in &restored.next {
             self.next.insert((topic, partition), *next);

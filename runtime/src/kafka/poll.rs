@@ -5,13 +5,16 @@
 //! fetched is thrown away.
 //! Invariant: this thread alone assigns; it never waits for the processor.
 //! Not here: what a rebalance means (`member`).
-use super::client::{Context, classify};
+use super::{
+    client::{Context, classify},
+    queues, reader,
+};
 use crate::{
     chunk::Chunk,
     log::{At, Halt},
 };
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
+    ClientConfig, Message,
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode as Code},
@@ -179,28 +182,15 @@ impl Poll {
             }
         }
     }
-    /// Serves the consumer's own queue: callbacks, errors, and what was fetched before the partitions had their queues.
+    /// Serves the consumer's own queue: callbacks and errors.
     fn serve(&self, consumer: &BaseConsumer<Context>) -> bool {
         let mut any = false;
-        let mut early: Vec<(At, Chunk)> = Vec::new();
         while let Some(polled) = consumer.poll(Duration::ZERO) {
             any = true;
             match polled {
-                Ok(message) => {
-                    let name = self.names.iter().find(|(topic, _)| topic == message.topic());
-                    let Some((_, name)) = name else { continue };
-                    let mut chunk = Chunk::at(message.offset());
-                    if let Err(halt) = self.push(&mut chunk, &message) {
-                        self.fail(halt);
-                        return true;
-                    }
-                    early.push(((name, message.partition()), chunk));
-                }
+                Ok(message) => self.fail(queues::stray(&message)),
                 Err(error) => self.complain(&error),
             }
-        }
-        if !early.is_empty() {
-            self.hand_over(early);
         }
         let happened: Vec<Rebalance> = self
             .context
@@ -243,18 +233,18 @@ impl Poll {
             }
             if let Some(chunk) = chunk {
                 any = true;
-                self.hand_over(vec![((*topic, *partition), chunk)]);
+                self.hand_over((*topic, *partition), chunk);
             }
         }
         any
     }
-    fn hand_over(&self, records: Vec<(At, Chunk)>) {
+    fn hand_over(&self, at: At, chunk: Chunk) {
         let mut state = self.inbox.lock();
         let now = Instant::now();
         state.first.get_or_insert(now);
         state.newest = Some(now);
-        state.bytes += records.iter().map(|(_, chunk)| chunk.bytes().len()).sum::<usize>();
-        state.records.extend(records);
+        state.bytes += chunk.bytes().len();
+        state.records.push((at, chunk));
         drop(state);
         self.inbox.wake();
     }
@@ -274,18 +264,15 @@ impl Poll {
     ) -> Result<Vec<Queue>, Halt> {
         let physical =
             |name: &str| self.names.iter().find(|(_, known)| *known == name).map(|(topic, _)| topic.as_str());
-        let mut list = TopicPartitionList::with_capacity(positions.len());
-        for ((name, partition), next) in &positions {
-            let offset = next.map_or(Offset::Beginning, Offset::Offset);
-            let topic = physical(name).unwrap_or(name);
-            list.add_partition_offset(topic, *partition, offset).map_err(|error| self.halt(&error))?;
-        }
-        consumer.assign(&list).map_err(|error| self.halt(&error))?;
+        let place = |((name, partition), next): &(At, Option<i64>)| {
+            let topic = physical(name).unwrap_or(name).to_owned();
+            ((topic, *partition), next.unwrap_or(reader::EARLIEST))
+        };
+        let places: Vec<_> = positions.iter().map(place).collect();
+        let split = queues::assign(consumer, &places).map_err(|error| self.halt(&error))?;
         let poller = std::thread::current();
         let mut queues = Vec::with_capacity(positions.len());
-        for (at, _) in positions {
-            let queue = consumer.split_partition_queue(physical(at.0).unwrap_or(at.0), at.1);
-            let mut queue = queue.ok_or_else(|| self.halt(&KafkaError::Subscription(at.0.to_owned())))?;
+        for ((at, _), mut queue) in positions.into_iter().zip(split) {
             let poller = poller.clone();
             queue.set_nonempty_callback(move || poller.unpark());
             queues.push((at, queue));

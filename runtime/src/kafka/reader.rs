@@ -8,12 +8,13 @@ use super::{
     client::{Context, halt},
     letters,
     poll::push,
+    queues,
     settings::Settings,
 };
 use crate::{chunk::Chunk, log::Halt};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
+    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
     topic_partition_list::TopicPartitionListElem,
@@ -21,7 +22,7 @@ use rdkafka::{
 use schemas::wire;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -29,8 +30,12 @@ use std::{
 pub const CALL: Duration = Duration::from_secs(20);
 /// How long an open transaction is waited for: it is ended by its own timeout, which is shorter.
 const STABLE: Duration = Duration::from_secs(90);
+/// How long to wait before asking again, and for how long to ask one client.
+const AGAIN: Duration = Duration::from_millis(50);
+const RENEW: Duration = Duration::from_secs(2);
+const COMMITTED: &str = "read_committed";
 /// Where the log begins and ends, in the protocol's own words.
-const EARLIEST: i64 = -2;
+pub const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
 
 /// Bytes of a chunk after which the next is begun: large ones would be copied as they grow.
@@ -39,13 +44,26 @@ const PIECE: usize = 256 << 10;
 /// A partition, as the brokers call its topic.
 pub type Place = (String, i32);
 
+/// A partition as it is read, up to a mark.
+struct Reading {
+    place: Place,
+    /// Never empty.
+    chunks: Vec<Chunk>,
+    high: i64,
+    size: usize,
+}
+impl Reading {
+    fn next(&self) -> i64 {
+        self.chunks.last().map_or(0, Chunk::next)
+    }
+}
+
 /// Reads by position.
 pub struct Reader {
     settings: Settings,
     group: String,
-    /// Made when first asked: each client has threads of its own.
-    committed: OnceLock<BaseConsumer<Context>>,
-    uncommitted: OnceLock<BaseConsumer<Context>>,
+    /// By isolation, made when first asked: each client has threads of its own.
+    clients: Mutex<BTreeMap<&'static str, Arc<BaseConsumer<Context>>>>,
     context: Context,
 }
 
@@ -55,43 +73,56 @@ impl Reader {
         Reader {
             settings: settings.clone(),
             group: group.to_owned(),
-            committed: OnceLock::new(),
-            uncommitted: OnceLock::new(),
+            clients: Mutex::default(),
             context: Context::default(),
         }
     }
-    fn client<'a>(
-        &self,
-        made: &'a OnceLock<BaseConsumer<Context>>,
-        isolation: &str,
-    ) -> Result<&'a BaseConsumer<Context>, Halt> {
-        if let Some(client) = made.get() {
-            return Ok(client);
+    fn clients(&self) -> MutexGuard<'_, BTreeMap<&'static str, Arc<BaseConsumer<Context>>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn client(&self, isolation: &'static str) -> Result<Arc<BaseConsumer<Context>>, Halt> {
+        if let Some(client) = self.clients().get(isolation) {
+            return Ok(client.clone());
         }
         let client =
             self.settings.make(&self.settings.reader(&self.group, isolation), self.context.clone())?;
-        Ok(made.get_or_init(|| client))
+        Ok(self.clients().entry(isolation).or_insert(Arc::new(client)).clone())
     }
     /// One more that reads what is committed.
     pub fn client_of_its_own(&self) -> Result<BaseConsumer<Context>, Halt> {
-        self.settings.make(&self.settings.reader(&self.group, "read_committed"), self.context.clone())
+        self.settings.make(&self.settings.reader(&self.group, COMMITTED), self.context.clone())
     }
-    fn committed(&self) -> Result<&BaseConsumer<Context>, Halt> {
-        self.client(&self.committed, "read_committed")
-    }
-    fn uncommitted(&self) -> Result<&BaseConsumer<Context>, Halt> {
-        self.client(&self.uncommitted, "read_uncommitted")
+    /// Asks until there is an answer or no hope of one.
+    fn ask<T>(
+        &self,
+        isolation: &'static str,
+        doing: &str,
+        ask: impl Fn(&BaseConsumer<Context>) -> Result<T, KafkaError>,
+    ) -> Result<T, Halt> {
+        let since = Instant::now();
+        loop {
+            match ask(self.client(isolation)?.as_ref()) {
+                Err(error) if since.elapsed() < STABLE && is_passing(&error) => {
+                    std::thread::sleep(AGAIN);
+                    if since.elapsed() > RENEW {
+                        // A client that was told once of no broker at all knows none from then on.
+                        self.clients().remove(isolation);
+                    }
+                }
+                answered => return answered.map_err(|error| self.halt(doing, &error)),
+            }
+        }
     }
     /// The group that it answers for, as one who commits without having joined it.
     pub fn group(&self) -> Result<Option<ConsumerGroupMetadata>, Halt> {
-        Ok(self.committed()?.group_metadata())
+        Ok(self.client(COMMITTED)?.group_metadata())
     }
     pub fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
         halt(&self.settings.brokers, doing, error, &self.context.complaints)
     }
     fn offsets(
         &self,
-        consumer: &BaseConsumer<Context>,
+        isolation: &'static str,
         places: &[Place],
         which: i64,
     ) -> Result<BTreeMap<Place, i64>, Halt> {
@@ -100,29 +131,30 @@ impl Reader {
         }
         let asked = list(places.iter().map(|place| (place, which)));
         let asked = asked.map_err(|error| self.halt("asking for watermarks", &error))?;
-        let answered = patiently(|| {
-            let answered = consumer.offsets_for_times(asked.clone(), CALL)?;
-            answered.elements().iter().try_for_each(TopicPartitionListElem::error)?;
+        let answered = self.ask(isolation, "asking for watermarks", |client| {
+            let answered = client.offsets_for_times(asked.clone(), CALL)?;
+            answered.elements().iter().try_for_each(|element| match element.offset().to_raw() {
+                Some(offset) if offset >= 0 => element.error(),
+                _ => element.error().and(Err(KafkaError::OffsetFetch(Code::OffsetNotAvailable))),
+            })?;
             Ok(answered)
-        });
-        let answered = answered.map_err(|error| self.halt("asking for watermarks", &error))?;
-        let mut found = BTreeMap::new();
-        for element in answered.elements() {
+        })?;
+        let found = answered.elements().into_iter().map(|element| {
             let place = (element.topic().to_owned(), element.partition());
-            found.insert(place, element.offset().to_raw().unwrap_or(0).max(0));
-        }
-        Ok(found)
+            (place, element.offset().to_raw().unwrap_or(-1))
+        });
+        Ok(found.collect())
     }
     /// High watermarks: open transactions are below them.
     pub fn highs(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        self.offsets(self.uncommitted()?, places, LATEST)
+        self.offsets("read_uncommitted", places, LATEST)
     }
     /// The offsets up to which everything is decided.
     pub fn stables(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        self.offsets(self.committed()?, places, LATEST)
+        self.offsets(COMMITTED, places, LATEST)
     }
     pub fn lows(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        self.offsets(self.committed()?, places, EARLIEST)
+        self.offsets(COMMITTED, places, EARLIEST)
     }
     /// Waits until all below these high watermarks is committed or aborted.
     pub fn settle(&self, highs: &BTreeMap<Place, i64>) -> Result<(), Halt> {
@@ -160,76 +192,63 @@ impl Reader {
         self.settle(&highs)?;
         let lows = self.lows(&places)?;
         let mut read: BTreeMap<Place, Vec<Chunk>> = BTreeMap::new();
-        let mut wanted: Vec<(Place, i64, i64)> = Vec::new();
-        for (place, first) in from {
-            let (low, high) = (lows.get(place).copied().unwrap_or(0), highs.get(place).copied().unwrap_or(0));
+        let mut wanted = Vec::new();
+        for (place, low) in lows {
+            let (first, high) = (from[&place].max(low), highs[&place]);
             read.insert(place.clone(), Vec::new());
-            if (*first).max(low) < high {
-                wanted.push((place.clone(), (*first).max(low), high));
+            if first < high {
+                wanted.push(Reading { place, chunks: vec![Chunk::at(first)], high, size: 0 });
             }
         }
-        if wanted.is_empty() {
+        let short = self.read_to_end(wanted, bytes, &mut read)?;
+        if short.is_empty() {
             return Ok(read);
+        }
+        // A broker that has just begun to lead may have said so too early: it is asked how far it is, which it does not answer until
+        // it knows, and read again. What is still not there was taken by compaction.
+        self.settle(&short.iter().map(|reading| (reading.place.clone(), reading.high)).collect())?;
+        for Reading { place, high, .. } in self.read_to_end(short, bytes, &mut read)? {
+            let chunks = read.entry(place).or_default();
+            let reached = chunks.last().map_or(0, Chunk::next);
+            chunks.push(Chunk::from_parts(reached, high, 0, Vec::new()));
+        }
+        Ok(read)
+    }
+    /// Reads until each partition ends; answers those that did so before the mark they had, with a chunk to go on in.
+    fn read_to_end(
+        &self,
+        wanted: Vec<Reading>,
+        bytes: usize,
+        read: &mut BTreeMap<Place, Vec<Chunk>>,
+    ) -> Result<Vec<Reading>, Halt> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
         }
         let doing = "reading to the end";
         // A client of its own: one that was assigned before may still have an end in its queues that is none any more.
         let client = Arc::new(self.client_of_its_own()?);
-        let positions = list(wanted.iter().map(|(place, first, _)| (place, *first)));
-        let positions = positions.map_err(|error| self.halt(doing, &error))?;
-        client.assign(&positions).map_err(|error| self.halt(doing, &error))?;
-        let mut queues = Vec::new();
-        for (place, first, high) in wanted {
-            let queue = client.split_partition_queue(&place.0, place.1);
-            let queue = queue.ok_or_else(|| self.halt(doing, &KafkaError::Subscription(place.0.clone())))?;
-            queues.push((place, queue, vec![Chunk::at(first)], high, 0_usize));
-        }
+        let positions: Vec<(Place, i64)> =
+            wanted.iter().map(|reading| (reading.place.clone(), reading.next())).collect();
+        let queues = queues::assign(&client, &positions).map_err(|error| self.halt(doing, &error))?;
+        let mut open: Vec<_> = wanted.into_iter().zip(queues).collect();
+        let mut ended = Vec::new();
         let mut last = Instant::now();
-        while !queues.is_empty() {
+        while !open.is_empty() {
             let mut any = false;
-            if let Some(Err(error)) = client.poll(Duration::ZERO) {
-                self.check(&error)?;
+            match client.poll(Duration::ZERO) {
+                Some(Ok(message)) => return Err(queues::stray(&message)),
+                Some(Err(error)) => self.check(&error)?,
+                None => {}
             }
             let mut index = 0;
-            while index < queues.len() {
-                let (place, queue, chunks, high, size) = &mut queues[index];
-                let mut ended = false;
-                let mut chunk = chunks.pop().unwrap_or_default();
-                loop {
-                    match queue.poll(Duration::ZERO) {
-                        Some(Ok(message)) => {
-                            any = true;
-                            let before = chunk.bytes().len();
-                            take(place, &mut chunk, &message)?;
-                            *size += chunk.bytes().len() - before;
-                            if chunk.bytes().len() > PIECE {
-                                let next = Chunk::at(chunk.next());
-                                chunks.push(std::mem::replace(&mut chunk, next));
-                            }
-                            if *size >= bytes {
-                                ended = true;
-                                *high = chunk.next();
-                                break;
-                            }
-                        }
-                        Some(Err(KafkaError::PartitionEOF(_))) => {
-                            (any, ended) = (true, true);
-                            break;
-                        }
-                        Some(Err(error)) => self.check(&error)?,
-                        None => break,
-                    }
-                }
-                let reached = chunk.next();
-                chunks.push(chunk);
-                if ended {
-                    let (place, _, mut chunks, high, _) = queues.swap_remove(index);
-                    if reached < high {
-                        // Markers and what compaction took: a gap, read as no records.
-                        chunks.push(Chunk::from_parts(reached, high, 0, Vec::new()));
-                    }
-                    read.insert(place, chunks);
-                } else {
-                    index += 1;
+            while index < open.len() {
+                let (reading, queue) = &mut open[index];
+                let before = reading.next();
+                let is_at_end = self.drain(reading, queue, bytes)?;
+                any |= is_at_end || reading.next() > before;
+                match is_at_end {
+                    true => ended.push(open.swap_remove(index).0),
+                    false => index += 1,
                 }
             }
             if any {
@@ -241,7 +260,52 @@ impl Reader {
                 return Err(self.halt(doing, &KafkaError::MessageConsumption(Code::OperationTimedOut)));
             }
         }
-        Ok(read)
+        let passed = client.position().map_err(|error| self.halt(doing, &error))?;
+        let mut short = Vec::new();
+        for Reading { place, mut chunks, high, .. } in ended {
+            let passed = passed.find_partition(&place.0, place.1).and_then(|at| at.offset().to_raw());
+            let reached = chunks.last().map_or(0, Chunk::next);
+            if reached < high && passed.is_some_and(|passed| passed >= high) {
+                // Markers: a gap, read as no records.
+                chunks.push(Chunk::from_parts(reached, high, 0, Vec::new()));
+            } else if reached < high {
+                let chunks = vec![Chunk::at(reached)];
+                short.push(Reading { place: place.clone(), chunks, high, size: 0 });
+            }
+            read.entry(place).or_default().append(&mut chunks);
+        }
+        Ok(short)
+    }
+    /// Takes what a partition's queue holds; whether that is its end, or as much as was asked for.
+    fn drain(
+        &self,
+        reading: &mut Reading,
+        queue: &PartitionQueue<Context>,
+        bytes: usize,
+    ) -> Result<bool, Halt> {
+        let mut chunk = reading.chunks.pop().unwrap_or_default();
+        let is_at_end = loop {
+            match queue.poll(Duration::ZERO) {
+                Some(Ok(message)) => {
+                    let before = chunk.bytes().len();
+                    take(&reading.place, &mut chunk, &message)?;
+                    reading.size += chunk.bytes().len() - before;
+                    if chunk.bytes().len() > PIECE {
+                        let next = Chunk::at(chunk.next());
+                        reading.chunks.push(std::mem::replace(&mut chunk, next));
+                    }
+                    if reading.size >= bytes {
+                        reading.high = chunk.next();
+                        break true;
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => break true,
+                Some(Err(error)) => self.check(&error)?,
+                None => break false,
+            }
+        };
+        reading.chunks.push(chunk);
+        Ok(is_at_end)
     }
     /// Brokers come and go; other errors are the end.
     fn check(&self, error: &KafkaError) -> Result<(), Halt> {
@@ -255,8 +319,8 @@ impl Reader {
     }
     /// The consumer groups whose names begin so.
     pub fn groups(&self, prefix: &str) -> Result<Vec<String>, Halt> {
-        let listed = self.committed()?.fetch_group_list(None, CALL);
-        let listed = listed.map_err(|error| self.halt("asking for the consumer groups", &error))?;
+        let doing = "asking for the consumer groups";
+        let listed = self.ask(COMMITTED, doing, |client| client.fetch_group_list(None, CALL))?;
         Ok(listed
             .groups()
             .iter()
@@ -266,8 +330,7 @@ impl Reader {
     }
     /// What a group has committed of these partitions; nothing of those where it has committed nothing.
     pub fn positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
-        positions(self.committed()?, places)
-            .map_err(|error| self.halt("asking for committed positions", &error))
+        self.ask(COMMITTED, "asking for committed positions", |client| positions(client, places))
     }
 }
 
@@ -300,11 +363,8 @@ pub fn positions(
     for (topic, partition) in places {
         list.add_partition(topic, *partition);
     }
-    let answered = patiently(|| {
-        let answered = consumer.committed_offsets(list.clone(), CALL)?;
-        answered.elements().iter().try_for_each(TopicPartitionListElem::error)?;
-        Ok(answered)
-    })?;
+    let answered = consumer.committed_offsets(list, CALL)?;
+    answered.elements().iter().try_for_each(TopicPartitionListElem::error)?;
     let mut found = BTreeMap::new();
     for element in answered.elements() {
         if let Offset::Offset(next) = element.offset() {
@@ -314,19 +374,7 @@ pub fn positions(
     Ok(found)
 }
 
-/// Asks again while a leader or a coordinator moves, or while a transaction's offsets are not decided yet.
-fn patiently<T>(ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
-    let since = Instant::now();
-    loop {
-        match ask() {
-            Err(error) if since.elapsed() < STABLE && is_passing(&error) => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            answered => return answered,
-        }
-    }
-}
-
+/// While a leader or a coordinator moves, or while a transaction's offsets are not decided yet.
 fn is_passing(error: &KafkaError) -> bool {
     let code = error.rdkafka_error_code();
     matches!(

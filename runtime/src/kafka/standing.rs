@@ -6,13 +6,14 @@
 //! Not here: what to make of it (`lag`).
 use super::{
     client::{Context, halt},
-    reader::{CALL, Place, list},
+    queues,
+    reader::{CALL, Place},
     settings::Settings,
 };
 use crate::{lag::Unread, log::Halt};
 use rdkafka::{
     Message,
-    consumer::{BaseConsumer, Consumer, base_consumer::PartitionQueue},
+    consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
 use std::{
@@ -47,9 +48,6 @@ impl Looker {
     }
     /// The first record at or after each position, given the end of its partition; nothing where only markers are left.
     pub fn find(&mut self, ends: &BTreeMap<At, i64>) -> Result<BTreeMap<At, Unread>, Halt> {
-        self.look(ends).map_err(|error| self.halt(&error))
-    }
-    fn look(&mut self, ends: &BTreeMap<At, i64>) -> Result<BTreeMap<At, Unread>, KafkaError> {
         self.found
             .retain(|at, (seen, unread)| ends.get(at).is_some_and(|end| unread.is_some() || *seen >= *end));
         let mut left: BTreeSet<&At> = ends.keys().filter(|at| !self.found.contains_key(*at)).collect();
@@ -65,16 +63,15 @@ impl Looker {
         let there = self.found.iter().filter_map(|(at, (_, unread))| Some((at.clone(), (*unread)?)));
         Ok(there.collect())
     }
-    fn first_of<'a>(&self, positions: Vec<&'a At>) -> Result<Vec<(&'a At, Option<Unread>)>, KafkaError> {
-        self.client.assign(&list(positions.iter().map(|(place, from)| (place, *from)))?)?;
-        let mut queues: Vec<(&At, PartitionQueue<Context>)> = Vec::new();
-        for at in positions {
-            let queue = self.client.split_partition_queue(&at.0.0, at.0.1);
-            queues.push((at, queue.ok_or_else(|| KafkaError::Subscription(at.0.0.clone()))?));
-        }
+    fn first_of<'a>(&self, positions: Vec<&'a At>) -> Result<Vec<(&'a At, Option<Unread>)>, Halt> {
+        let places: Vec<(Place, i64)> = positions.iter().map(|at| (*at).clone()).collect();
+        let queues = queues::assign(&self.client, &places).map_err(|error| self.halt(&error))?;
+        let mut queues: Vec<_> = positions.into_iter().zip(queues).collect();
         let (mut found, since) = (Vec::new(), Instant::now());
         while !queues.is_empty() {
-            let _ = self.client.poll(Duration::from_millis(2));
+            if let Some(Ok(message)) = self.client.poll(Duration::from_millis(2)) {
+                return Err(queues::stray(&message));
+            }
             let mut failed = None;
             queues.retain(|(at, queue)| {
                 let unread = match queue.poll(Duration::ZERO) {
@@ -94,10 +91,10 @@ impl Looker {
             // Brokers come and go: a look that takes too long has failed.
             if !queues.is_empty() && since.elapsed() > CALL {
                 let timed_out = KafkaError::MessageConsumption(Code::OperationTimedOut);
-                return Err(failed.unwrap_or(timed_out));
+                return Err(self.halt(&failed.unwrap_or(timed_out)));
             }
         }
-        self.client.unassign()?;
+        self.client.unassign().map_err(|error| self.halt(&error))?;
         Ok(found)
     }
     /// The groups, as the brokers call them, that have members.

@@ -108,9 +108,10 @@ impl KafkaStorage {
     /// Lets go of the clients that restoring needed.
     pub(super) fn rest(&mut self) {
         self.reader = OnceLock::new();
+        self.groups.clear();
     }
     /// What a group has committed of these partitions.
-    fn committed(&mut self, group: &str, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
+    pub(super) fn committed(&mut self, group: &str, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
         let settings = &self.settings;
         let reader = self.groups.entry(group.to_owned()).or_insert_with(|| Reader::new(settings, group));
         reader.positions(places)
