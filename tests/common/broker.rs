@@ -26,6 +26,12 @@ impl Broker {
         let bootstrap = String::from_utf8(started.stdout).unwrap().trim().to_owned();
         Some(Broker { data, bootstrap })
     }
+    /// `pause`, `resume`, `kill` or `restart` of the one node.
+    pub fn node(&self, action: &str) {
+        let data = self.data.path().join("kafka");
+        let done = Command::new(script()).args([action, "1", "--data"]).arg(data).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
     pub fn tool(&self, arguments: &[&str]) {
         let done = Command::new(script())
             .args(["tool", arguments[0], "--bootstrap-server", &self.bootstrap])

@@ -2,11 +2,13 @@
 //!
 //! Invariant: every commit carries positions and the generation in which its input was assigned, so one from an instance that no longer
 //! holds its partitions is refused. A partition that comes back keeps its memory only if nobody has written since.
-//! Not here: librdkafka's queues (`poll`), the loop (`log::run`).
+//! Not here: joining (`rejoin`), librdkafka's queues (`poll`), the loop (`log::run`).
+mod rejoin;
+
 use super::{
     client::Context,
     originals,
-    poll::{Command, Inbox, Poll, Rebalance},
+    poll::{Command, Inbox, Rebalance},
     reader::{self, Place},
     storage::KafkaStorage,
     transaction::Transactions,
@@ -25,7 +27,6 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use topics::TopicInfo;
 
 /// A queue that has been silent for so long has run dry.
 const QUIET: Duration = Duration::from_millis(4);
@@ -49,6 +50,8 @@ pub struct KafkaMember {
     stood: BTreeMap<i32, i64>,
     step: Step,
     waiting_since: Option<Instant>,
+    /// Since when it has held no generation, or has looked at why.
+    absent_since: Option<Instant>,
 }
 struct Clients {
     consumer: Arc<BaseConsumer<Context>>,
@@ -86,30 +89,8 @@ impl KafkaMember {
             stood: BTreeMap::new(),
             step: Step::None,
             waiting_since: None,
+            absent_since: None,
         }
-    }
-    /// Ends what an earlier life left open, then joins the group.
-    fn start(&mut self) -> Result<(), Halt> {
-        let settings = self.storage.settings();
-        let transactions = Transactions::begin_life(settings, &self.reader.group)?;
-        let named = |topic: &TopicInfo| settings.topic(topic.name).into_owned();
-        let subscribed = match self.reader.is_alone {
-            // Whoever holds the one partition of its own topic holds all partitions of its inputs.
-            true => self.reader.outputs.iter().take(1).map(named).collect(),
-            false => self.reader.inputs.iter().map(named).collect(),
-        };
-        let poll = Poll {
-            processor: self.reader.name,
-            brokers: settings.brokers.clone(),
-            config: settings.consumer(&self.reader.group),
-            context: self.context.clone(),
-            topics: subscribed,
-            names: self.reader.inputs.iter().map(|topic| (named(topic), topic.name)).collect(),
-            capacity: self.limits.batch_bytes,
-            inbox: self.inbox.clone(),
-        };
-        self.clients = Some(Clients { consumer: poll.start()?, transactions });
-        Ok(())
     }
     fn is_upstream_dry(&self) -> bool {
         self.reader
@@ -200,19 +181,24 @@ impl KafkaMember {
                 Wake::Revoked(self.held.iter().copied().collect())
             }
             Rebalance::Lost => {
-                self.generation = None;
-                self.held.clear();
-                self.stood.clear();
-                self.next.clear();
+                self.lose();
                 self.inbox.command(Command::Unassign);
                 Wake::Lost
             }
         }
     }
+    fn lose(&mut self) {
+        self.generation = None;
+        self.held.clear();
+        self.stood.clear();
+        self.next.clear();
+        self.step = Step::None;
+    }
     fn wait(&mut self) -> Result<Wake, Halt> {
         if self.clients.is_none() {
             self.start()?;
         }
+        self.join_again_if_cut_off()?;
         if let Some(wake) = self.finish_step()? {
             return Ok(wake);
         }
@@ -304,7 +290,11 @@ impl KafkaMember {
 
 impl Source for KafkaMember {
     fn wake(&mut self) -> Wake {
-        self.wait().unwrap_or_else(Wake::Failed)
+        match self.wait() {
+            Err(fenced @ Halt::Fenced { .. }) => self.stand_aside(fenced),
+            woken => woken,
+        }
+        .unwrap_or_else(Wake::Failed)
     }
 }
 
@@ -369,12 +359,10 @@ impl Member for KafkaMember {
 }
 
 impl Drop for KafkaMember {
-    /// Leaves the client as it is instead of closing it: a member under a name keeps its place until its session ends, so closing would
-    /// tell the brokers nothing, and it can wait for ever for a rebalance that is under way.
     fn drop(&mut self) {
         self.inbox.command(Command::Leave);
         if let Some(clients) = self.clients.take() {
-            std::mem::forget(clients.consumer);
+            rejoin::abandon(clients.consumer);
         }
     }
 }

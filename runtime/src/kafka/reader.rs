@@ -328,6 +328,16 @@ impl Reader {
             .filter(|name| name.starts_with(prefix))
             .collect())
     }
+    /// Whether a consumer group has a member of this client.
+    pub fn has_member(&self, group: &str, client: &str) -> Result<bool, Halt> {
+        let doing = "asking for the members of a group";
+        let listed = self.ask(COMMITTED, doing, |client| client.fetch_group_list(Some(group), CALL))?;
+        Ok(listed
+            .groups()
+            .iter()
+            .flat_map(|group| group.members())
+            .any(|member| member.client_id() == client))
+    }
     /// What a group has committed of these partitions; nothing of those where it has committed nothing.
     pub fn positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {
         self.ask(COMMITTED, "asking for committed positions", |client| positions(client, places))

@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 const TRANSACTION_TIMEOUT_MS: u64 = 10_000;
+const SESSION_TIMEOUT_MS: u64 = 10_000;
 
 /// Which brokers, as whom, with which settings, in which namespace.
 #[derive(Clone, Debug, Default)]
@@ -84,12 +85,16 @@ impl Settings {
     pub fn group(&self, name: &str) -> String {
         self.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}.{name}"))
     }
+    /// How the brokers call this process.
+    pub(super) fn client_id(&self) -> String {
+        format!("fastbreak-{}", self.instance)
+    }
     /// What all clients share. Later settings win, so ours come after the operator's.
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
-            .set("client.id", format!("fastbreak-{}", self.instance))
+            .set("client.id", self.client_id())
             .set("socket.keepalive.enable", "true")
             .set("socket.nagle.disable", "true")
             .set("reconnect.backoff.max.ms", "2000")
@@ -113,7 +118,7 @@ impl Settings {
     /// For a processor's input.
     pub(super) fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.with(&[
-            ("session.timeout.ms", "10000"),
+            ("session.timeout.ms", &SESSION_TIMEOUT_MS.to_string()),
             ("heartbeat.interval.ms", "3000"),
             // Data ends the wait, so a long one costs no latency and an idle processor nothing.
             ("fetch.wait.max.ms", "5000"),
@@ -152,6 +157,11 @@ impl Settings {
     pub(super) fn transaction_timeout(&self) -> Duration {
         let set = self.client.get("transaction.timeout.ms").and_then(|set| set.parse().ok());
         Duration::from_millis(set.unwrap_or(TRANSACTION_TIMEOUT_MS))
+    }
+    /// After which a group does without a member that is silent.
+    pub(super) fn session_timeout(&self) -> Duration {
+        let set = self.client.get("session.timeout.ms").and_then(|set| set.parse().ok());
+        Duration::from_millis(set.unwrap_or(SESSION_TIMEOUT_MS))
     }
     /// For a processor's commits.
     pub(super) fn producer(&self, owner: &str) -> ClientConfig {

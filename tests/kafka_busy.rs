@@ -1,10 +1,12 @@
-//! What is read of a real broker is read whole, however busy the machine is. Skipped with the reason where no broker can be started.
+//! A real broker on a busy machine: what is read is read whole, and one that stood still is found again.
 //!
-//! A record that a reader passes over makes a view derive other rows than it had published, and publish them.
+//! A record that a reader passes over makes a view derive other rows than it had published, and publish them. A broker that could not
+//! reach its controller tells clients of no broker at all, and librdkafka then forgets all it knew.
+//! Skipped with the reason where no broker can be started.
 //! Not here: what is made of the records (`kafka`), brokers that end while they are read (`tests/kafka/chaos`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
-use common::{Fastbreak, broker::Broker};
+use common::{Fastbreak, broker::Broker, season};
 use runtime::{
     Chunk, Restored, Storage, engine::changelog_of, kafka::KafkaStorage, kafka::Settings, member::Reader,
 };
@@ -12,6 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
+    time::{Duration, Instant},
 };
 
 const PARTITIONS: i32 = 3;
@@ -70,4 +73,45 @@ fn however_many_restore_at_once_each_reads_all_there_is() {
         busy.store(false, Relaxed);
         assert!(ended.iter().all(Result::is_ok));
     });
+}
+
+#[test]
+fn a_broker_that_stood_still_has_all_members_again_and_nothing_is_lost() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let mut lines = season();
+    lines.truncate(lines.len() / 4);
+    let straight = Fastbreak::new();
+    straight.ingest(&lines);
+    straight.catch_up();
+    let run = Fastbreak { brokers: Some(broker.bootstrap.clone()), ..Fastbreak::new() };
+    run.json(&["topics", "apply", "--yes"]);
+    let (before, after) = lines.split_at(lines.len() / 2);
+    run.ingest(before);
+    let mut running = run.spawn(&["run"]);
+    let stopped = || {
+        let lag = run.json(&["lag"]);
+        let stages = lag["stages"].as_array().unwrap().clone();
+        stages.iter().filter(|stage| stage["status"] == "stopped" || stage["lag_records"] != 0).count()
+    };
+    let all_there = || {
+        let since = Instant::now();
+        while stopped() > 0 {
+            assert!(since.elapsed() < Duration::from_secs(120), "{:#}", run.json(&["lag"]));
+            thread::sleep(Duration::from_millis(500));
+        }
+    };
+    all_there();
+    for _ in 0..3 {
+        // Longer than the controller waits for the broker: nobody leads when it goes on, for a moment.
+        broker.node("pause");
+        thread::sleep(Duration::from_secs(6));
+        broker.node("resume");
+        thread::sleep(Duration::from_secs(3));
+    }
+    run.ingest(after);
+    all_there();
+    assert!(running.try_wait().unwrap().is_none(), "it goes on");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(run.content(), straight.content());
 }
