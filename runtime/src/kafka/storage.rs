@@ -378,9 +378,6 @@ impl Storage for KafkaStorage {
         Ok(Duration::from_millis(100))
     }
     fn standings(&mut self, readers: &[member::Reader]) -> Result<Vec<Standing>, Halt> {
-        if self.looker.is_none() {
-            self.looker = Some(Looker::new(&self.settings, LOOKER)?);
-        }
         let asked: BTreeSet<Place> =
             readers.iter().flat_map(inputs_of).map(|(t, p)| self.place(t.name, p)).collect();
         let asked: Vec<Place> =
@@ -404,8 +401,13 @@ impl Storage for KafkaStorage {
             let places = places.collect();
             standings.push(Standing { processor: reader.name, is_attended: false, places });
         }
-        let Some(looker) = &mut self.looker else { return Ok(standings) };
+        // One that failed is not put back: the next look has a client that may find what this one did not.
+        let mut looker = match self.looker.take() {
+            Some(looker) => looker,
+            None => Looker::new(&self.settings, LOOKER)?,
+        };
         let (found, attended) = (looker.find(&behind)?, looker.attended()?);
+        self.looker = Some(looker);
         for (reader, standing) in readers.iter().zip(&mut standings) {
             standing.is_attended = attended.contains(&self.settings.group(&reader.group));
             for place in &mut standing.places {
