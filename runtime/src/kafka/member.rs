@@ -192,6 +192,7 @@ impl KafkaMember {
         self.held.clear();
         self.stood.clear();
         self.next.clear();
+        self.committed.clear();
         self.step = Step::None;
     }
     fn wait(&mut self) -> Result<Wake, Halt> {
@@ -348,6 +349,8 @@ impl Log for KafkaMember {
 
 impl Member for KafkaMember {
     fn seek(&mut self, next: BTreeMap<At, i64>) {
+        // Others may have committed since this instance did: an empty commit must not move what stands back.
+        self.committed.extend(next.iter().map(|(at, next)| (*at, *next)));
         self.next = next;
     }
     fn is_caught_up(&self) -> bool {

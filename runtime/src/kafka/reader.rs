@@ -100,13 +100,15 @@ impl Reader {
         ask: impl Fn(&BaseConsumer<Context>) -> Result<T, KafkaError>,
     ) -> Result<T, Halt> {
         let since = Instant::now();
+        let mut renewed = since;
         loop {
             match ask(self.client(isolation)?.as_ref()) {
                 Err(error) if since.elapsed() < STABLE && is_passing(&error) => {
                     std::thread::sleep(AGAIN);
-                    if since.elapsed() > RENEW {
+                    if renewed.elapsed() > RENEW {
                         // A client that was told once of no broker at all knows none from then on.
                         self.clients().remove(isolation);
+                        renewed = Instant::now();
                     }
                 }
                 answered => return answered.map_err(|error| self.halt(doing, &error)),
@@ -399,6 +401,7 @@ fn is_passing(error: &KafkaError) -> bool {
                 | Code::UnknownPartition
                 | Code::UnknownTopicOrPartition
                 | Code::OperationTimedOut
+                | Code::Partial
                 | Code::AllBrokersDown
                 | Code::DestroyBroker
                 | Code::ReplicaNotAvailable

@@ -2,7 +2,7 @@
 //!
 //! librdkafka forgets every broker it knew when one tells it of none, as a cluster of which no broker is in touch with the controller
 //! does, and asks nobody from then on. And Kafka fences a member under a name when its own join was answered too late to reach it.
-//! Invariant: a member is fenced for good only when another process is there under its name after a session's time.
+//! Invariant: a member is fenced for good only when another process stays in the group under its name.
 //! Not here: what is done with partitions (`member`).
 use super::{
     super::{
@@ -19,9 +19,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After how long without a generation a member looks whether its consumer knows any broker, and how long it gives each to answer.
+/// After how long without partitions a member looks whether its consumer knows any broker, and how long it gives each to answer.
 const ABSENT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_secs(2);
+/// How often a fenced member looks.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How much longer than a session a fenced member waits for nobody to be there under its name.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -61,9 +63,9 @@ impl KafkaMember {
         self.inbox = Arc::new(Inbox::default());
         self.context.rebalances = Some(Arc::default());
         self.lose();
-        if self.clients.is_none() {
-            return Ok(());
-        }
+        let Some(clients) = &self.clients else { return Ok(()) };
+        // It lives on, and would take the place back once it finds a broker.
+        clients.consumer.unsubscribe();
         let consumer = self.join()?;
         if let Some(clients) = &mut self.clients {
             abandon(std::mem::replace(&mut clients.consumer, consumer));
@@ -72,7 +74,7 @@ impl KafkaMember {
     }
     /// A consumer that has no broker left is replaced, once another finds some.
     pub(super) fn join_again_if_cut_off(&mut self) -> Result<(), Halt> {
-        let Some(clients) = self.clients.as_ref().filter(|_| self.generation.is_none()) else {
+        let Some(clients) = self.clients.as_ref().filter(|_| self.held.is_empty()) else {
             self.absent_since = None;
             return Ok(());
         };
@@ -93,20 +95,31 @@ impl KafkaMember {
         );
         self.join_with_another()
     }
-    /// Waits until a session of nobody has ended. Who is there under this name then is another process, and this one ends.
+    /// Waits until nobody is in the group under this name any more. Who stays is another process, and this one ends.
     pub(super) fn stand_aside(&mut self, fenced: Halt) -> Result<Wake, Halt> {
         self.lose();
         let settings = self.storage.settings();
+        let (group, client) = (settings.group(&self.reader.group), settings.client_id());
         let session = settings.session_timeout() + GRACE;
-        let since = Instant::now();
-        while since.elapsed() < session {
+        let (since, mut absent) = (Instant::now(), 0);
+        while absent < 2 {
             if self.signals.is_stopping() {
                 return Ok(Wake::Shutdown);
             }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        if self.storage.reader().has_member(&settings.group(&self.reader.group), &settings.client_id())? {
-            return Err(fenced);
+            std::thread::sleep(AGAIN);
+            if since.elapsed() < session {
+                continue;
+            }
+            match self.storage.reader().has_member(&group, &client) {
+                Ok(false) => absent += 1,
+                // Its session may have begun late: a group that was waiting for another member hands out places then.
+                Ok(true) if since.elapsed() < session * 3 => absent = 0,
+                Ok(true) => return Err(fenced),
+                Err(Halt::Unreachable { reason, .. }) => {
+                    tracing::warn!(processor = self.reader.name, reason, "waiting for the brokers");
+                }
+                Err(halt) => return Err(halt),
+            }
         }
         tracing::warn!(processor = self.reader.name, "fenced with nobody else there, joining again");
         self.join_with_another()?;
