@@ -287,20 +287,8 @@ impl KafkaMember {
                 || self.storage.reader().highs(std::slice::from_ref(&changelog))?.get(&changelog)
                     == Some(&end)))
     }
-}
-
-impl Source for KafkaMember {
-    fn wake(&mut self) -> Wake {
-        match self.wait() {
-            Err(fenced @ Halt::Fenced { .. }) => self.stand_aside(fenced),
-            woken => woken,
-        }
-        .unwrap_or_else(Wake::Failed)
-    }
-}
-
-impl Log for KafkaMember {
-    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, Halt> {
+    /// What a partition's memory is made from, unless what is held of it stands.
+    fn take_up(&mut self, partition: i32) -> Result<Option<Restored>, Halt> {
         if self.stands(partition)? {
             return Ok(None);
         }
@@ -316,6 +304,24 @@ impl Log for KafkaMember {
             *next = chunks.last().map_or(0, crate::Chunk::next).max(*next);
         }
         Ok(Some(restored))
+    }
+}
+
+impl Source for KafkaMember {
+    fn wake(&mut self) -> Wake {
+        match self.wait() {
+            Err(fenced @ Halt::Fenced { .. }) => self.stand_aside(fenced),
+            woken => woken,
+        }
+        .unwrap_or_else(Wake::Failed)
+    }
+}
+
+impl Log for KafkaMember {
+    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, Halt> {
+        let restored = self.take_up(partition);
+        // Of a member that was fenced meanwhile that is the reason.
+        restored.map_err(|halt| self.inbox.lock().failed.take().unwrap_or(halt))
     }
     fn commit(&mut self, commit: Commit) -> Result<(), Halt> {
         let interrupted =
