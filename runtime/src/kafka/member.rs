@@ -50,7 +50,7 @@ pub struct KafkaMember {
     stood: BTreeMap<i32, i64>,
     step: Step,
     waiting_since: Option<Instant>,
-    /// Since when it has held no generation, or has looked at why.
+    /// Since when it has held no partitions, or has looked at why.
     absent_since: Option<Instant>,
 }
 struct Clients {

@@ -367,10 +367,7 @@ fn take(place: &Place, chunk: &mut Chunk, message: &BorrowedMessage<'_>) -> Resu
 }
 
 /// What the group of a consumer has committed.
-pub fn positions(
-    consumer: &BaseConsumer<Context>,
-    places: &[Place],
-) -> Result<BTreeMap<Place, i64>, KafkaError> {
+fn positions(consumer: &BaseConsumer<Context>, places: &[Place]) -> Result<BTreeMap<Place, i64>, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(places.len());
     for (topic, partition) in places {
         list.add_partition(topic, *partition);
