@@ -6,7 +6,7 @@
 //! Not here: what is made of the records (`kafka`), brokers that end while they are read (`tests/kafka/chaos`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
-use common::{Fastbreak, broker::Broker, season};
+use common::{Fastbreak, broker::Broker, has_read_all, season};
 use runtime::{
     Chunk, Restored, Storage, engine::changelog_of, kafka::KafkaStorage, kafka::Settings, member::Reader,
 };
@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const PARTITIONS: i32 = 3;
@@ -41,7 +41,7 @@ fn read(chunks: &[Chunk]) -> usize {
 fn however_many_restore_at_once_each_reads_all_there_is() {
     let Some(broker) = Broker::start(&[]) else { return };
     let brokers = broker.bootstrap.clone();
-    Fastbreak { brokers: Some(brokers.clone()), ..Fastbreak::new() }.json(&["topics", "apply", "--yes"]);
+    Fastbreak::on(&broker);
     let settings = Settings { brokers, instance: "test".into(), ..Settings::default() };
     let reader = Reader {
         name: "slate",
@@ -80,27 +80,11 @@ fn a_broker_that_stood_still_has_all_members_again_and_nothing_is_lost() {
     let Some(broker) = Broker::start(&[]) else { return };
     let mut lines = season();
     lines.truncate(lines.len() / 4);
-    let straight = Fastbreak::new();
-    straight.ingest(&lines);
-    straight.catch_up();
-    let run = Fastbreak { brokers: Some(broker.bootstrap.clone()), ..Fastbreak::new() };
-    run.json(&["topics", "apply", "--yes"]);
+    let run = Fastbreak::on(&broker);
     let (before, after) = lines.split_at(lines.len() / 2);
     run.ingest(before);
     let mut running = run.spawn(&["run"]);
-    let stopped = || {
-        let lag = run.json(&["lag"]);
-        let stages = lag["stages"].as_array().unwrap().clone();
-        stages.iter().filter(|stage| stage["status"] == "stopped" || stage["lag_records"] != 0).count()
-    };
-    let all_there = || {
-        let since = Instant::now();
-        while stopped() > 0 {
-            assert!(since.elapsed() < Duration::from_secs(120), "{:#}", run.json(&["lag"]));
-            thread::sleep(Duration::from_millis(500));
-        }
-    };
-    all_there();
+    run.wait_for_stages(has_read_all);
     for _ in 0..3 {
         // Longer than the controller waits for the broker: nobody leads when it goes on, for a moment.
         broker.node("pause");
@@ -109,9 +93,9 @@ fn a_broker_that_stood_still_has_all_members_again_and_nothing_is_lost() {
         thread::sleep(Duration::from_secs(3));
     }
     run.ingest(after);
-    all_there();
+    run.wait_for_stages(has_read_all);
     assert!(running.try_wait().unwrap().is_none(), "it goes on");
     running.kill().unwrap();
     running.wait().unwrap();
-    assert_eq!(run.content(), straight.content());
+    assert_eq!(run.content(), Fastbreak::straight(&lines).content());
 }

@@ -7,6 +7,8 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A data folder and the binary that works on it.
@@ -20,6 +22,19 @@ pub struct Fastbreak {
 impl Fastbreak {
     pub fn new() -> Self {
         Fastbreak { folder: tempfile::tempdir().expect("a folder"), registry: None, brokers: None }
+    }
+    /// On a broker, its topics made.
+    pub fn on(broker: &broker::Broker) -> Self {
+        let run = Fastbreak { brokers: Some(broker.bootstrap.clone()), ..Fastbreak::new() };
+        run.json(&["topics", "apply", "--yes"]);
+        run
+    }
+    /// What an embedded log makes of these lines.
+    pub fn straight(lines: &[String]) -> Self {
+        let straight = Fastbreak::new();
+        straight.ingest(lines);
+        straight.catch_up();
+        straight
     }
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastbreak"));
@@ -59,6 +74,18 @@ impl Fastbreak {
     pub fn catch_up(&self) -> Value {
         self.json(&["run", "--until-caught-up"])
     }
+    /// Returns when this holds for every stage of `lag`.
+    pub fn wait_for_stages(&self, holds: impl Fn(&Value) -> bool) {
+        let since = Instant::now();
+        loop {
+            let lag = self.json(&["lag"]);
+            if lag["stages"].as_array().expect("stages").iter().all(&holds) {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_secs(180), "{lag:#}");
+            thread::sleep(Duration::from_millis(500));
+        }
+    }
     /// The content hashes of an audit that balances.
     pub fn content(&self) -> Value {
         let output = self.run(&["audit"]);
@@ -66,6 +93,14 @@ impl Fastbreak {
         assert_eq!(audit["balanced"], true, "{:#}", audit["processors"]);
         serde_json::json!({"topics": audit["topics"], "warehouse": audit["warehouse"]})
     }
+}
+
+/// Of a stage in `lag`.
+pub fn has_member(stage: &Value) -> bool {
+    stage["status"] != "stopped"
+}
+pub fn has_read_all(stage: &Value) -> bool {
+    has_member(stage) && stage["lag_records"] == 0
 }
 
 pub fn text(path: &Path) -> &str {

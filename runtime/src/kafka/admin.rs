@@ -6,7 +6,7 @@
 //! unsets the others, so all that is set on it is written again.
 //! Not here: the plan (crate `topics`).
 use super::{
-    client::{Context, classify, halt},
+    client::{Context, classify, cluster_id, halt},
     settings::Settings,
 };
 use crate::log::Halt;
@@ -87,15 +87,18 @@ impl Admin {
             }
         }
     }
+    fn id(&self) -> Result<String, Halt> {
+        cluster_id(self.consumer.client(), &self.settings.brokers, ANSWER)
+    }
     /// The cluster's id, and how many brokers it has.
     pub fn brokers(&self) -> Result<(String, usize), Halt> {
         let brokers = self.metadata()?.brokers().len();
-        Ok((self.consumer.client().fetch_cluster_id(ANSWER).unwrap_or_default(), brokers))
+        Ok((self.id()?, brokers))
     }
     /// The cluster's topics without Kafka's own; the settings of those that `described` names.
     pub fn cluster(&self, described: impl Fn(&str) -> bool) -> Result<Cluster, Halt> {
         let metadata = self.metadata()?;
-        let id = self.consumer.client().fetch_cluster_id(ANSWER).unwrap_or_default();
+        let id = self.id()?;
         let others = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
         let mut topics: BTreeMap<String, Found> = BTreeMap::new();
         for topic in others {

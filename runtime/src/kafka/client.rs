@@ -6,12 +6,16 @@ use super::poll::Rebalance;
 use crate::log::Halt;
 use rdkafka::{
     ClientContext, TopicPartitionList,
+    client::Client,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode as Code},
     types::RDKafkaRespErr,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// What librdkafka last complained of: the reason behind a call that only timed out.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +82,14 @@ impl rdkafka::producer::ProducerContext for Context {
     type DeliveryOpaque = ();
     /// A record that cannot be delivered makes its transaction fail.
     fn delivery(&self, _: &rdkafka::producer::DeliveryResult<'_>, (): ()) {}
+}
+
+/// The id of the cluster that a client is connected to.
+pub fn cluster_id(client: &Client<Context>, brokers: &str, within: Duration) -> Result<String, Halt> {
+    let unsaid = || KafkaError::MetadataFetch(Code::OperationTimedOut);
+    client
+        .fetch_cluster_id(within)
+        .ok_or_else(|| halt(brokers, "asking for the cluster's id", &unsaid(), &client.context().complaints))
 }
 
 /// What an error says about a client whose brokers are these.

@@ -256,14 +256,15 @@ impl KafkaMember {
             return Ok(Wake::Records(records));
         }
     }
-    /// The positions of a commit; those that stand already when it moves none, since the coordinator looks at positions only.
+    /// The positions of a commit; one that stands already when it moves none, since the coordinator looks at positions only.
     fn positions(&self, next: &BTreeMap<At, i64>) -> Result<TopicPartitionList, Halt> {
-        let mut held = self.committed.iter().filter(|((_, partition), _)| self.held.contains(partition));
+        let mut held = self.held.iter().flat_map(|p| self.reader.inputs.iter().map(|topic| (topic.name, *p)));
         let standing = held.next().filter(|_| next.is_empty());
-        let moved = next.iter().chain(standing);
+        let standing = standing.map(|at| (at, self.committed.get(&at).copied().unwrap_or(0)));
+        let moved = next.iter().map(|(at, next)| (*at, *next)).chain(standing);
         let places: Vec<(Place, i64)> = moved
             .map(|((topic, partition), next)| {
-                ((self.storage.settings().topic(topic).into_owned(), *partition), *next)
+                ((self.storage.settings().topic(topic).into_owned(), partition), next)
             })
             .collect();
         let list = reader::list(places.iter().map(|(place, next)| (place, *next)));

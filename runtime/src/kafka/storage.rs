@@ -6,7 +6,7 @@
 //! Not here: members (`member`), topics' settings.
 use super::{
     admin::Admin,
-    client::{Context, halt},
+    client::{Context, cluster_id, halt},
     log_id::{LOG_ID, uniquely, without},
     member::KafkaMember,
     originals::Originals,
@@ -82,7 +82,7 @@ impl KafkaStorage {
         let metadata = client.fetch_metadata(None, CALL).map_err(failed)?;
         let topics = metadata.topics().iter().map(|t| (t.name().to_owned(), t.partitions().len() as i32));
         self.topics = topics.collect();
-        self.cluster = client.client().fetch_cluster_id(CALL).unwrap_or_default();
+        self.cluster = cluster_id(client.client(), &self.settings.brokers, CALL)?;
         Ok(())
     }
     pub fn settings(&self) -> &Settings {

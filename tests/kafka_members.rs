@@ -1,0 +1,118 @@
+//! Members of groups on a real broker: two under one name, one whose place was taken for a while, and what their commits say.
+//!
+//! Skipped with the reason where no broker can be started. Not here: what the whole topology makes of it (`kafka`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod common;
+use common::{Fastbreak, broker::Broker, has_member, has_read_all, season};
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer},
+};
+use runtime::{
+    Commit, Storage, Wake,
+    kafka::{KafkaStorage, Settings},
+    member::{Limits, Reader, Signals},
+};
+use std::{collections::BTreeMap, process::Stdio, sync::Arc, time::Duration};
+
+#[test]
+fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let lines = season();
+    let (before, after) = lines.split_at(lines.len() / 2);
+    let run = Fastbreak::on(&broker);
+    run.ingest(before);
+    // On one host a lock among the temporary files keeps the second from starting: these have folders of their own.
+    let start = || {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = run.command(&["run", "--instance", "twin"]);
+        command.env("TMPDIR", folder.path()).stderr(Stdio::piped());
+        (command.spawn().unwrap(), folder)
+    };
+    let (older, _its_folder) = start();
+    run.wait_for_stages(has_member);
+    let (mut newer, _its_folder) = start();
+    run.ingest(after);
+    let ended = older.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("another process took over under the same instance name"), "{said}");
+    assert!(newer.try_wait().unwrap().is_none(), "the newer one goes on");
+    newer.kill().unwrap();
+    newer.wait().unwrap();
+    run.catch_up();
+    assert_eq!(run.content(), Fastbreak::straight(&lines).content());
+}
+
+#[test]
+fn a_member_whose_place_was_taken_by_one_that_left_again_has_it_back() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let lines = season();
+    let (before, after) = lines.split_at(lines.len() / 2);
+    let run = Fastbreak::on(&broker);
+    run.ingest(before);
+    let mut running = run.spawn(&["run", "--instance", "twin"]);
+    run.wait_for_stages(has_member);
+    let guest: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &broker.bootstrap)
+        .set("client.id", "fastbreak-twin")
+        .set("group.id", "predictor")
+        .set("group.instance.id", "twin")
+        .set("session.timeout.ms", "10000")
+        .create()
+        .unwrap();
+    guest.subscribe(&["ml.features.v1"]).unwrap();
+    while guest.assignment().unwrap().count() == 0 {
+        drop(guest.poll(Duration::from_millis(100)));
+    }
+    // As one that was killed: its place stays until its session ends.
+    drop(guest);
+    run.ingest(after);
+    run.wait_for_stages(has_read_all);
+    assert!(running.try_wait().unwrap().is_none(), "it goes on");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    run.catch_up();
+    assert_eq!(run.content(), Fastbreak::straight(&lines).content());
+}
+
+#[test]
+fn a_commit_that_moves_nothing_says_where_its_group_stands() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    Fastbreak::on(&broker);
+    let settings =
+        Settings { brokers: broker.bootstrap.clone(), instance: "one".into(), ..Settings::default() };
+    let games = topics::GAMES.info;
+    let reader = Reader {
+        name: "slate",
+        group: "slate".into(),
+        inputs: vec![games],
+        outputs: Vec::new(),
+        is_view: false,
+        is_alone: false,
+        upstream: Vec::new(),
+    };
+    let mut looker = KafkaStorage::open(settings.clone()).unwrap();
+    let mut positions = || looker.positions("slate").unwrap();
+    assert_eq!(positions(), BTreeMap::new());
+    let mut storage = KafkaStorage::open(settings).unwrap();
+    let mut member = storage.join(reader, Limits::default(), Arc::new(Signals::default())).unwrap();
+    loop {
+        match member.wake() {
+            Wake::Assigned(partitions) if !partitions.is_empty() => {
+                partitions
+                    .iter()
+                    .for_each(|partition| assert!(member.restore(*partition).unwrap().is_some()));
+                break;
+            }
+            Wake::Failed(halt) => panic!("{halt}"),
+            _ => {}
+        }
+    }
+    member.commit(Commit { group: "slate".into(), ..Commit::default() }).unwrap();
+    assert_eq!(positions(), BTreeMap::from([((games.name.to_owned(), 0), 0)]), "none was committed before");
+    // As a sink that finds a batch of another's done.
+    member.seek(BTreeMap::from([((games.name, 0), 5)]));
+    member.commit(Commit { group: "slate".into(), ..Commit::default() }).unwrap();
+    assert_eq!(positions(), BTreeMap::from([((games.name.to_owned(), 0), 5)]));
+}
