@@ -81,7 +81,7 @@ fn compare(
     stop: &dyn Fn() -> bool,
     is_thorough: bool,
 ) -> Result<Option<Comparison>> {
-    let next = log.positions(SINK)?;
+    let next = log.positions(SINK, &Input::ALL.map(Input::topic))?;
     let tallies = warehouse.tallies()?;
     let rejected = rejected(log)?;
     let mut newest = Vec::new();

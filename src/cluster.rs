@@ -2,13 +2,14 @@
 //!
 //! Invariant: every topic that any processor, the sink or ingest reads or writes is listed, once; only a replay's own are made unasked.
 //! Not here: the plan and its settings (crate `topics`), the client (`runtime::kafka::Admin`).
-use crate::{config::Config, ingest, topology};
+use crate::{config::Config, dead_letters, ingest, topology};
 use processors::predictor::Predictor;
 use runtime::{
     Halt, Node,
     engine::{changelog_of, dead_letters_of},
     kafka::{Admin, Settings},
 };
+use std::collections::BTreeSet;
 use topics::{
     TopicInfo,
     plan::{Allowed, Plan},
@@ -55,6 +56,13 @@ pub fn groups(settings: &Settings) -> Vec<String> {
         .chain([topology::SINK.to_owned()])
         .map(|g| settings.group(&g))
         .collect()
+}
+
+/// What the names of live topics and groups begin with, up to the first dot.
+pub fn first_words() -> BTreeSet<String> {
+    let topics = topics::ALL.iter().map(|info| info.name.to_owned());
+    let names = topics.chain(dead_letters::stages()).chain([dead_letters::REDRIVE.to_owned()]);
+    names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
 }
 
 /// Makes the topics of a replay's namespace that are not there yet: they are the replay's own, and nobody else reads them.
@@ -109,7 +117,7 @@ pub fn lint(config: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     fn listed() -> BTreeMap<String, Spec> {
         let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
@@ -146,6 +154,18 @@ mod tests {
             let lag = (days * 86_400_000i64).to_string();
             assert_eq!(listed[name].settings["min.compaction.lag.ms"], lag, "{name}");
         }
+    }
+    #[test]
+    fn a_replay_is_never_named_as_something_live_begins() {
+        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
+        let live = Settings::default();
+        let topics = specs(&config, Some(&live)).into_iter().map(|spec| spec.name);
+        for name in topics.chain(groups(&live)) {
+            let first = name.split(['.', '@']).next().unwrap();
+            assert!(first.parse::<crate::replay::Namespace>().is_err(), "{first}");
+        }
+        assert!("dlq-redrive".parse::<crate::replay::Namespace>().is_err());
+        assert!("january".parse::<crate::replay::Namespace>().is_ok());
     }
     #[test]
     fn in_a_namespace_all_but_the_raw_topics_are_its_own() {

@@ -46,8 +46,7 @@ pub fn known(stage: &str) -> Result<()> {
 /// Where a stage's letters end, by partition.
 pub fn ends(log: &mut dyn Storage, stage: &str) -> Result<BTreeMap<i32, i64>> {
     let topic = dead_letters_of(stage);
-    let ends = log.ends()?.into_iter().filter(|((name, _), _)| *name == topic);
-    Ok(ends.map(|((_, partition), end)| (partition, end)).collect())
+    Ok(log.ends(&[&topic])?.into_iter().map(|((_, partition), end)| (partition, end)).collect())
 }
 /// A stage's letters, by partition and in order, and how many records were purged before them at most.
 pub fn read(log: &mut dyn Storage, stage: &str) -> Result<(Vec<Found>, i64)> {
@@ -69,6 +68,9 @@ pub fn read(log: &mut dyn Storage, stage: &str) -> Result<(Vec<Found>, i64)> {
     Ok((found, purged))
 }
 
+/// What the groups begin with that keep how far letters were put back.
+pub const REDRIVE: &str = "dlq-redrive";
+
 /// Letters that share a position: one code, below the cap or at it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Lane {
@@ -80,7 +82,7 @@ impl Lane {
         Lane { code: letter.code, forced: letter.replays >= CAP }
     }
     fn group(self) -> String {
-        format!("dlq-redrive.{}{}", self.code, if self.forced { ".forced" } else { "" })
+        format!("{REDRIVE}.{}{}", self.code, if self.forced { ".forced" } else { "" })
     }
 }
 
@@ -110,7 +112,7 @@ pub fn pending(log: &mut dyn Storage, stage: &str, code: Option<RejectCode>, for
             continue;
         }
         if let std::collections::btree_map::Entry::Vacant(vacant) = positions.entry(lane) {
-            vacant.insert(log.positions(&lane.group())?);
+            vacant.insert(log.positions(&lane.group(), &[&topic])?);
         }
         let next = positions.get(&lane).and_then(|next| next.get(&(topic.clone(), found.partition)));
         if found.offset < next.copied().unwrap_or(0) {
@@ -130,7 +132,7 @@ pub struct Redriven {
     pub letters: usize,
     /// Records appended to raw topics; several rows of one record are one.
     pub records: usize,
-    /// Lines that are still none, and lie at the end of the letters again.
+    /// Lines and records that are still no event, and lie at the end of the letters again.
     pub still_dead: usize,
 }
 
@@ -156,7 +158,7 @@ pub fn redrive(log: &mut dyn Storage, stage: &str, pending: Pending) -> Result<R
                 batch.iter().map(|found| ((topic.clone(), found.partition), found.offset + 1)).collect();
             let out = match stage == ingest::STAGE {
                 true => ingest_again(log, batch, &mut done)?,
-                false => append_again(log, batch, &mut done)?,
+                false => append_again(log, stage, batch, &mut done)?,
             };
             log.append(out, &lane.group(), &next)?;
             done.letters += batch.len();
@@ -183,27 +185,38 @@ fn origin(letter: &DeadLetter) -> (&str, i32, i64) {
     (&letter.origin, letter.partition, letter.offset)
 }
 
-/// The records that letters came from, for their topics.
+/// The records that letters came from, for their topics; letters of what is no event are letters once more.
 fn append_again(
     log: &mut dyn Storage,
+    stage: &str,
     batch: &[Found],
     done: &mut Redriven,
 ) -> Result<BTreeMap<(String, i32), Chunk>> {
-    let mut origins: BTreeMap<(&str, i32, i64), i32> = BTreeMap::new();
+    let mut origins: BTreeMap<(&str, i32, i64), &Found> = BTreeMap::new();
     for found in batch {
-        let replays = origins.entry(origin(&found.letter)).or_default();
-        *replays = found.letter.replays.max(*replays);
+        let most = origins.entry(origin(&found.letter)).or_insert(found);
+        if found.letter.replays > most.letter.replays {
+            *most = found;
+        }
     }
     let mut encoder = Encoder::new::<RawEvent>();
     let mut out: BTreeMap<(String, i32), Chunk> = BTreeMap::new();
-    for ((topic, partition, offset), replays) in origins {
-        let Some((key, mut event)) = record_at(log, topic, partition, offset)? else {
+    for ((topic, partition, offset), found) in origins {
+        let Some((key, value)) = record_at(log, topic, partition, offset)? else {
             bail!(
                 "{topic}/{partition} has nothing at offset {offset} any more, where a dead letter says that it was read; \
                  nothing of this batch was put back. next: `fastbreak topics plan` shows whether the topic keeps its records"
             );
         };
-        event.replays = replays + 1;
+        let replays = found.letter.replays + 1;
+        let Ok(mut event) = wire::decode::<RawEvent>(&value) else {
+            let letter = wire::encode(&DeadLetter { replays, ..found.letter.clone() })?;
+            let at = (dead_letters_of(stage), found.partition);
+            out.entry(at).or_default().push(&key, Some(&letter));
+            done.still_dead += 1;
+            continue;
+        };
+        event.replays = replays;
         let mut value = Vec::new();
         encoder.encode(&event, &mut value)?;
         out.entry((topic.to_owned(), partition)).or_default().push(&key, Some(&value));
@@ -216,16 +229,12 @@ fn record_at(
     topic: &str,
     partition: i32,
     offset: i64,
-) -> Result<Option<(String, RawEvent)>> {
+) -> Result<Option<(String, Vec<u8>)>> {
     for chunk in log.read(topic, partition, offset, 1)? {
         for record in chunk.records() {
             let record = record?;
             if record.offset == offset {
-                return Ok(record
-                    .value
-                    .map(wire::decode)
-                    .transpose()?
-                    .map(|event| (record.key.to_owned(), event)));
+                return Ok(Some((record.key.to_owned(), record.value.unwrap_or_default().to_vec())));
             }
         }
     }

@@ -27,10 +27,10 @@ pub fn look(
 ) -> Result<(Vec<StageLag>, BTreeMap<String, i64>)> {
     let standings = log.standings(readers)?;
     let lags = watch.look(sink::now().0, &standings);
-    let ends = log.ends()?;
-    let letters = readers.iter().map(|reader| {
-        let topic = dead_letters_of(reader.name);
-        let letters = ends.iter().filter(|((name, _), _)| *name == topic).map(|(_, end)| end).sum();
+    let topics: Vec<String> = readers.iter().map(|reader| dead_letters_of(reader.name)).collect();
+    let ends = log.ends(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let letters = readers.iter().zip(&topics).map(|(reader, topic)| {
+        let letters = ends.iter().filter(|((name, _), _)| name == topic).map(|(_, end)| end).sum();
         (reader.name.to_owned(), letters)
     });
     Ok((lags, letters.collect()))

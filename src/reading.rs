@@ -102,5 +102,6 @@ pub fn newest_versions(log: &mut dyn Storage) -> Result<BTreeMap<String, i64>> {
 
 /// Where the ledger ends, to read what a run adds to it.
 pub fn ledger_end(log: &mut dyn Storage) -> Result<i64> {
-    Ok(log.ends()?.get(&(topics::LEDGER.info.name.to_owned(), 0)).copied().unwrap_or(0))
+    let ledger = topics::LEDGER.info.name;
+    Ok(log.ends(&[ledger])?.get(&(ledger.to_owned(), 0)).copied().unwrap_or(0))
 }

@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{Context, Result};
 use processors::predictor::Predictor;
 use runtime::{
-    Halt, Node, Storage,
+    Halt, Node, Storage, lag,
     member::{Reader, Signals},
 };
 use schemas::{Instant, raw::RawEvent, wire};
@@ -42,9 +42,13 @@ impl FromStr for Namespace {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let is_legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        match (1..=40).contains(&text.len()) && text.chars().all(is_legal) {
-            true => Ok(Namespace(text.to_owned())),
-            false => Err(format!("'{text}' is no name of a replay: 1 to 40 of a-z, 0-9 and -")),
+        if !(1..=40).contains(&text.len()) || !text.chars().all(is_legal) {
+            return Err(format!("'{text}' is no name of a replay: 1 to 40 of a-z, 0-9 and -"));
+        }
+        // What is of a namespace begins with its name and a dot, and so does what is live: `raw.…`, `games.changelog`.
+        match crate::cluster::first_words().contains(text) {
+            true => Err(format!("'{text}' is no name for a replay: topics or groups that are live begin so")),
+            false => Ok(Namespace(text.to_owned())),
         }
     }
 }
@@ -249,41 +253,27 @@ pub struct Reach {
     pub derived: Part,
 }
 
-/// How far a replay's readers are.
-pub fn reach(log: &mut dyn Storage, readers: &[Reader]) -> Result<Reach> {
-    let ends = log.ends()?;
+/// How far a replay's readers are. Where no record is left, all offsets are read: the last may be a transaction's marker.
+pub fn reach(standings: &[lag::Standing]) -> Reach {
     let mut reach = Reach::default();
-    for reader in readers {
-        let positions = log.positions(&reader.group)?;
-        for (at, end) in ends.iter().filter(|((topic, _), _)| reader.inputs.iter().any(|i| i.name == topic)) {
-            let part = if topics::is_raw(&at.0) { &mut reach.raw } else { &mut reach.derived };
-            part.of += end;
-            part.read += positions.get(at).copied().unwrap_or(0).min(*end);
-        }
+    for place in standings.iter().flat_map(|standing| &standing.places) {
+        let part = if topics::is_raw(place.topic.name) { &mut reach.raw } else { &mut reach.derived };
+        part.of += place.high;
+        part.read += place.unread.map_or(place.high, |_| place.committed.unwrap_or(0));
     }
-    Ok(reach)
+    reach
 }
 
 /// When the oldest raw event that is not read yet was fetched.
-pub fn event_time(log: &mut dyn Storage, readers: &[Reader]) -> Result<Option<Instant>> {
-    let ends = log.ends()?;
+pub fn event_time(log: &mut dyn Storage, standings: &[lag::Standing]) -> Result<Option<Instant>> {
     let mut oldest: Option<Instant> = None;
-    for reader in readers {
-        let positions = log.positions(&reader.group)?;
-        for input in reader.inputs.iter().filter(|input| topics::is_raw(input.name)) {
-            for partition in 0..input.partitions {
-                let at = (input.name.to_owned(), partition);
-                let next = positions.get(&at).copied().unwrap_or(0);
-                if ends.get(&at).copied().unwrap_or(0) <= next {
-                    continue;
-                }
-                let chunks = log.read(input.name, partition, next, 1)?;
-                let Some(record) = chunks.iter().flat_map(|chunk| chunk.records()).next() else { continue };
-                if let Some(bytes) = record?.value {
-                    let at = wire::decode::<RawEvent>(bytes)?.fetched_at;
-                    oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
-                }
-            }
+    for place in standings.iter().flat_map(|standing| &standing.places) {
+        let Some(unread) = place.unread.filter(|_| topics::is_raw(place.topic.name)) else { continue };
+        let chunks = log.read(place.topic.name, place.partition, unread.offset, 1)?;
+        let Some(record) = chunks.iter().flat_map(|chunk| chunk.records()).next() else { continue };
+        if let Some(bytes) = record?.value {
+            let at = wire::decode::<RawEvent>(bytes)?.fetched_at;
+            oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
         }
     }
     Ok(oldest)
@@ -310,15 +300,17 @@ pub fn standing(config: &Config, replay: &Replay) -> Result<Standing> {
     let of_live = live_readers(live.as_mut(), &readers)?;
     let mut behind = BTreeMap::new();
     for (ours, theirs) in readers.iter().zip(&of_live) {
-        let (ours, theirs) = (log.positions(&ours.group)?, live.positions(&theirs.group)?);
-        for (at, next) in theirs.into_iter().filter(|((topic, _), _)| topics::is_raw(topic)) {
+        let raw: Vec<&str> =
+            ours.inputs.iter().map(|input| input.name).filter(|name| topics::is_raw(name)).collect();
+        let (ours, theirs) = (log.positions(&ours.group, &raw)?, live.positions(&theirs.group, &raw)?);
+        for (at, next) in theirs {
             let missing = next - ours.get(&at).copied().unwrap_or(0);
             if missing > 0 {
                 *behind.entry(at.0).or_default() += missing;
             }
         }
     }
-    let reach = reach(log.as_mut(), &readers)?;
+    let reach = reach(&log.standings(&readers)?);
     let mut downstream = readers;
     downstream.iter_mut().for_each(|reader| reader.inputs.retain(|input| !topics::is_raw(input.name)));
     Ok(Standing {

@@ -3,7 +3,9 @@
 //! Invariant: every verb opens the log here, so what works on one log works on the other.
 //! Not here: the logs themselves (crate `runtime`).
 use crate::{
+    cluster,
     config::{Config, HeaderStyle},
+    dead_letters,
     replay::Namespace,
 };
 use anyhow::Result;
@@ -42,12 +44,14 @@ pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Sto
 
 /// Removes a replay's log; answers what was removed.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
+    let topics: Vec<String> = cluster::specs(config, None).into_iter().map(|spec| spec.name).collect();
+    let processors = dead_letters::stages();
     if let Some(settings) = settings(config, Some(namespace)) {
-        return Ok(KafkaStorage::open(settings)?.discard()?);
+        return Ok(KafkaStorage::open(settings)?.discard(&topics, &processors)?);
     }
     let folder = namespace.folder(config);
     match folder.join("log.db").exists() {
-        true => Ok(EmbeddedLog::open(&folder)?.discard()?),
+        true => Ok(EmbeddedLog::open(&folder)?.discard(&topics, &processors)?),
         false => Ok(Vec::new()),
     }
 }

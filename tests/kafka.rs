@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, broker::Broker, middle, replay_arguments, season};
+use runtime::{
+    Storage,
+    kafka::{KafkaStorage, Settings},
+};
 use serde_json::{Value, json};
 
 /// Where every live group stands in every partition, and where that ends.
@@ -64,6 +68,7 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
 
     let ended = live.json(&replay_arguments(&dates, "beside"));
     assert_eq!((&ended["caught_up"], &ended["behind"]), (&Value::from(true), &json!({})));
+    assert_eq!(ended["raw"]["read"], ended["raw"]["of"], "markers are nothing that is left: {ended:#}");
     let diff = live.json(&["replay", "diff", "beside"]);
     assert_eq!((&diff["equal"], &diff["live_caught_up"]), (&true.into(), &true.into()), "{diff:#}");
     assert_eq!(diff["rows"], json!([]));
@@ -73,4 +78,33 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
     assert_eq!(live.json(&["replay", "list"]), json!([]));
     assert_eq!(watermarks(&live), before, "no live group or topic was touched");
     assert_eq!(live.content(), straight.content());
+}
+
+#[test]
+fn what_all_have_read_may_be_deleted_by_its_retention_and_nobody_stops_for_it() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let mut lines = season();
+    lines.truncate(lines.len() / 4);
+    let (before, after) = lines.split_at(lines.len() / 2);
+    let run = Fastbreak::on(&broker);
+    run.ingest(before);
+    run.catch_up();
+    // As after a summer: all of it is older than the retention.
+    let settings =
+        Settings { brokers: broker.bootstrap.clone(), instance: "test".into(), ..Settings::default() };
+    let mut storage = KafkaStorage::open(settings).unwrap();
+    let streams =
+        topics::ALL.iter().filter(|t| t.policy == topics::Policy::Delete && t.name.starts_with("core."));
+    for topic in streams.map(|topic| topic.name) {
+        let ends = storage.ends(&[topic]).unwrap();
+        storage
+            .purge(topic, &ends.into_iter().map(|((_, partition), end)| (partition, end)).collect())
+            .unwrap();
+    }
+    let lag = run.json(&["lag"]);
+    let losing = lag["stages"].as_array().unwrap().iter().filter(|stage| stage["status"] == "losing_data");
+    assert_eq!(losing.count(), 0, "{lag:#}");
+    run.ingest(after);
+    run.catch_up();
+    assert_eq!(run.content(), Fastbreak::straight(&lines).content());
 }

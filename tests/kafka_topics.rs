@@ -111,7 +111,7 @@ fn dead_letters_are_put_back_and_purged_on_kafka_too() {
 }
 
 /// A record with headers, as some other program produces it.
-fn produce(broker: &Broker, key: &str, value: &[u8], headers: &[(&str, &str)]) {
+fn produce(broker: &Broker, key: &[u8], value: &[u8], headers: &[(&str, &str)]) {
     let mut config = ClientConfig::new();
     let producer: BaseProducer = config.set("bootstrap.servers", &broker.bootstrap).create().unwrap();
     let headers = headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
@@ -122,8 +122,14 @@ fn produce(broker: &Broker, key: &str, value: &[u8], headers: &[(&str, &str)]) {
     producer.send(record.timestamp(1_700_000_000_123)).map_err(|(error, _)| error).unwrap();
     producer.flush(Duration::from_secs(20)).unwrap();
 }
-/// The first record of a topic's partition: its key, its value and its headers.
-fn first(broker: &Broker, topic: &str) -> (Vec<u8>, Vec<u8>, BTreeMap<String, String>) {
+/// A record as any other program sees it.
+struct Seen {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    headers: BTreeMap<String, String>,
+}
+/// The first records of a topic.
+fn first(broker: &Broker, topic: &str, many: usize) -> Vec<Seen> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &broker.bootstrap).set("group.id", "somebody");
     let consumer: BaseConsumer = config.create().unwrap();
@@ -132,12 +138,15 @@ fn first(broker: &Broker, topic: &str) -> (Vec<u8>, Vec<u8>, BTreeMap<String, St
         all.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&all).unwrap();
-    let record = consumer.poll(Duration::from_secs(20)).expect("a record").unwrap();
-    let headers = record.headers().expect("headers");
     let text = |header: Header<'_, &[u8]>| {
         (header.key.to_owned(), String::from_utf8(header.value.unwrap().to_vec()).unwrap())
     };
-    (record.key().unwrap().into(), record.payload().unwrap().into(), headers.iter().map(text).collect())
+    let read = |_| {
+        let record = consumer.poll(Duration::from_secs(20)).expect("a record").unwrap();
+        let headers = record.headers().expect("headers").iter().map(text).collect();
+        Seen { key: record.key().unwrap().into(), value: record.payload().unwrap().into(), headers }
+    };
+    (0..many).map(read).collect()
 }
 
 #[test]
@@ -146,10 +155,17 @@ fn a_dead_letter_keeps_key_bytes_headers_and_time_of_its_record() {
     let run = Fastbreak::new();
     assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
     let own = [("trace", "abc"), ("dlq.topic", "elsewhere"), ("__connect.errors.topic", "before")];
-    produce(&broker, "their key", b"no event", &own);
+    let (no_text, long) = (b"\xff\x00key".to_vec(), vec![b'k'; 70_000]);
+    produce(&broker, b"their key", b"no event", &own);
+    for key in [&no_text, &long] {
+        produce(&broker, key, b"none either", &[]);
+    }
     assert_eq!(on(&run, &broker, &["run", "--until-caught-up"]).0, 0);
-    let (key, value, headers) = first(&broker, "schedule-loader.dlq");
-    assert_eq!((key.as_slice(), value.as_slice()), (&b"their key"[..], &b"no event"[..]));
+    let letters = first(&broker, "schedule-loader.dlq", 3);
+    let keys: Vec<&[u8]> = letters.iter().map(|letter| letter.key.as_slice()).collect();
+    assert_eq!(keys, [&b"their key"[..], &no_text, &long]);
+    let Seen { value, headers, .. } = &letters[0];
+    assert_eq!(value, b"no event");
     let said = |key: &str| headers.get(key).map(String::as_str);
     for (key, value) in [
         ("trace", "abc"),
@@ -165,6 +181,9 @@ fn a_dead_letter_keeps_key_bytes_headers_and_time_of_its_record() {
     assert_eq!(said("dlq.topic"), topic, "of this failure, not of one before");
     let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
     assert_eq!((&shown[0]["key"], &shown[0]["offset"]), (&"their key".into(), &0.into()));
+    let (code, redriven, said) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
+    assert_eq!((code, &redriven["records"], &redriven["still_dead"]), (0, &0.into(), &3.into()), "{said}");
+    assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
 #[test]
@@ -187,12 +206,24 @@ fn brokers_that_are_not_there_a_wrong_password_and_missing_rights_are_told_apart
             format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         (done.status.code().unwrap(), said)
     };
-    let (code, said) = as_user("fastbreak", "guess", &["check"]);
-    assert!(code == 4 && said.contains("kafka.sasl.password"), "{code} {said}");
+    let line =
+        r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{}}"#;
+    let path = run.file("one.jsonl", &[line.to_owned()]);
+    let ingest = ["ingest", text(&path)];
+    for verb in [&["check"][..], &["run"], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
+        let (code, said) = as_user("fastbreak", "guess", verb);
+        assert!(code == 4 && said.contains("kafka.sasl.password"), "{verb:?}: {code} {said}");
+    }
     let (code, said) = as_user("limited", "limited-secret", &["topics", "apply", "--yes"]);
     assert!(code == 4 && said.contains("give this user the right"), "{code} {said}");
+    for verb in [&["run"][..], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
+        let (code, said) = as_user("fastbreak", "fastbreak-secret", verb);
+        assert!(code == 4 && said.contains("topics apply"), "{verb:?} without topics: {code} {said}");
+    }
     let (code, said) = as_user("fastbreak", "fastbreak-secret", &["topics", "apply", "--yes"]);
     assert_eq!(code, 0, "{said}");
+    let (code, said) = as_user("limited", "limited-secret", &["run"]);
+    assert!(code == 4 && said.contains("give this user the right"), "{code} {said}");
     let (code, said) = as_user("limited", "limited-secret", &["check"]);
     assert!(code == 4 && said.contains("the right to read the topics"), "{code} {said}");
 }

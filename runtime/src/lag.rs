@@ -42,10 +42,11 @@ impl Place {
         let first = |unread: Unread| unread.offset.max(self.committed.unwrap_or(self.low));
         self.unread.map_or(0, |unread| (self.high - first(unread)).max(1))
     }
-    /// Offsets between what was deleted and the position: at 0 or below, what is deleted next was never read. `None` for a table:
-    /// what compaction takes was replaced.
+    /// Offsets between what was deleted and the position: at 0, what is deleted next was never read, below it some was not. `None` for
+    /// a table: what compaction takes was replaced. The one offset after a record is its transaction's marker, and so no loss.
     pub fn retention_margin(&self) -> Option<i64> {
-        (self.topic.policy != Policy::Compact).then_some(self.committed? - self.low)
+        let margin = self.committed? - self.low;
+        (self.topic.policy != Policy::Compact).then_some(if margin == -1 { 0 } else { margin })
     }
 }
 

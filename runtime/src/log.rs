@@ -138,10 +138,10 @@ pub trait Storage: Send {
     fn name(&self) -> String;
     /// The records from an offset on, up to about so many bytes and to the end as it was at the call; at least one record when there is any.
     fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt>;
-    /// Where each topic's partitions end.
-    fn ends(&mut self) -> Result<BTreeMap<(String, i32), i64>, Halt>;
-    /// The offsets that a consumer group reads next.
-    fn positions(&mut self, group: &str) -> Result<BTreeMap<(String, i32), i64>, Halt>;
+    /// Where these topics' partitions end.
+    fn ends(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt>;
+    /// The offsets in these topics that a consumer group reads next.
+    fn positions(&mut self, group: &str, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt>;
     /// What a fresh instance would find in a partition.
     fn restore(&mut self, reader: &Reader, partition: i32) -> Result<Restored, Halt>;
     /// How many records lie below a position.
@@ -173,14 +173,9 @@ pub trait Storage: Send {
     fn standings(&mut self, readers: &[Reader]) -> Result<Vec<Standing>, Halt>;
     /// Whether these readers have committed having read all that their topics hold.
     fn is_caught_up(&mut self, readers: &[Reader]) -> Result<bool, Halt>;
-    /// Removes what is of a replay's namespace and of nothing else, when nobody runs it; answers what was removed. A live log refuses.
-    fn discard(&mut self) -> Result<Vec<String>, Halt> {
-        Err(Halt::Refused {
-            what: format!("discarding {}", self.name()),
-            reason: "this log does not remove topics".into(),
-            next: "remove the topics and groups that begin with the replay's name and a dot with the brokers' own tools".into(),
-        })
-    }
+    /// Removes what is of a replay's namespace and of nothing else, when nobody runs it: these topics but the raw ones, and the groups
+    /// of these processors. Answers what was removed. A live log refuses.
+    fn discard(&mut self, topics: &[String], processors: &[String]) -> Result<Vec<String>, Halt>;
 }
 
 /// The loop of one processor instance, until shutdown or a halt.

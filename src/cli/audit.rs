@@ -16,7 +16,7 @@ use schemas::{
     raw::{RejectCode, Source},
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use topics::{Policy, TopicInfo};
 
 #[derive(Serialize)]
@@ -206,12 +206,9 @@ fn compare_read(
     group: &str,
     inputs: &[TopicInfo],
 ) -> Result<()> {
-    let positions = log.positions(group)?;
+    let names: Vec<&str> = inputs.iter().map(|input| input.name).collect();
     let (mut found, mut is_exact) = (0, true);
-    for ((topic, partition), next) in positions {
-        if !inputs.iter().any(|input| input.name == topic) {
-            continue;
-        }
+    for ((topic, partition), next) in log.positions(group, &names)? {
         match log.count(&topic, partition, next)? {
             Count::Exactly(n) => found += n,
             Count::AtLeast(n) => (found, is_exact) = (found + n, false),
@@ -222,11 +219,12 @@ fn compare_read(
     }
     Ok(())
 }
-/// Whole records among a loader's dead letters, each once whatever its rows, and how many letters were purged at most.
+/// Whole records among a loader's dead letters, each once however often it was put back, and how many letters were purged at most.
 fn rejected(log: &mut dyn Storage, name: &str) -> Result<(i64, i64)> {
     let (letters, purged) = dead_letters::read(log, name)?;
-    let whole = letters.iter().filter(|found| found.letter.code != RejectCode::BadRow);
-    Ok((whole.count() as i64, purged))
+    let whole = letters.iter().map(|found| &found.letter).filter(|letter| letter.code != RejectCode::BadRow);
+    let whole: BTreeSet<_> = whole.map(|l| (l.version, &l.origin, l.partition, l.offset)).collect();
+    Ok((whole.len() as i64, purged))
 }
 fn account(processor: &str, entry: &LedgerEntry, wrong: Vec<String>) -> Account {
     Account {

@@ -107,15 +107,18 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     running.watch(|log| {
         if shown.elapsed() > Duration::from_millis(200) && !progress.is_hidden() {
             shown = Instant::now();
-            if let Ok(ends) = log.ends() {
-                let of = |topic: topics::TopicInfo| -> i64 {
-                    ends.iter().filter(|((name, _), _)| name == topic.name).map(|(_, end)| end).sum()
+            let shown @ [games, candidates, predictions] =
+                [topics::PLAYER_GAMES.info, topics::SLATE_ENTRIES.info, topics::PREDICTIONS.info]
+                    .map(|t| t.name);
+            if let Ok(ends) = log.ends(&shown) {
+                let of = |topic: &str| -> i64 {
+                    ends.iter().filter(|((name, _), _)| name == topic).map(|(_, end)| end).sum()
                 };
                 progress.set_message(format!(
                     "{} player games · {} candidates · {} predictions",
-                    of(topics::PLAYER_GAMES.info),
-                    of(topics::SLATE_ENTRIES.info),
-                    of(topics::PREDICTIONS.info)
+                    of(games),
+                    of(candidates),
+                    of(predictions)
                 ));
                 progress.tick();
             }

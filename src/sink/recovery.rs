@@ -127,7 +127,7 @@ impl Sink {
         Ok(Batch::rebuild(records))
     }
     fn committed(&mut self) -> Result<Positions> {
-        let committed = self.member.storage().positions(SINK)?;
+        let committed = self.member.storage().positions(SINK, &Input::ALL.map(Input::topic))?;
         // A reader is registered at 0 before it has read anything.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);
         let known = read

@@ -211,7 +211,10 @@ mod tests {
         let place = folder.path().join("replays").join("a");
         let refused = EmbeddedLog::open_beside(&place, folder.path()).err().unwrap();
         assert!(refused.to_string().contains("replay discard"), "{refused}");
-        EmbeddedLog::open(&place).unwrap().discard().unwrap();
-        assert!(EmbeddedLog::open(folder.path()).unwrap().discard().is_err(), "a live log is not discarded");
+        EmbeddedLog::open(&place).unwrap().discard(&[], &[]).unwrap();
+        assert!(
+            EmbeddedLog::open(folder.path()).unwrap().discard(&[], &[]).is_err(),
+            "a live log is not discarded"
+        );
     }
 }

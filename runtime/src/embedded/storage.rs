@@ -39,11 +39,15 @@ impl Storage for EmbeddedLog {
     fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt> {
         EmbeddedLog::read(self, topic, partition, from, bytes)
     }
-    fn ends(&mut self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
-        EmbeddedLog::ends(self)
+    fn ends(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let mut ends = EmbeddedLog::ends(self)?;
+        ends.retain(|(topic, _), _| topics.contains(&topic.as_str()));
+        Ok(ends)
     }
-    fn positions(&mut self, group: &str) -> Result<BTreeMap<(String, i32), i64>, Halt> {
-        EmbeddedLog::positions(self, group)
+    fn positions(&mut self, group: &str, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let mut positions = EmbeddedLog::positions(self, group)?;
+        positions.retain(|(topic, _), _| topics.contains(&topic.as_str()));
+        Ok(positions)
     }
     fn restore(&mut self, reader: &Reader, partition: i32) -> Result<Restored, Halt> {
         let committed = EmbeddedLog::positions(self, &reader.group)?;
@@ -134,7 +138,7 @@ impl Storage for EmbeddedLog {
             && EmbeddedLog::is_caught_up(self, &pairs)?
             && !self.extend(readers)?)
     }
-    fn discard(&mut self) -> Result<Vec<String>, Halt> {
+    fn discard(&mut self, _: &[String], _: &[String]) -> Result<Vec<String>, Halt> {
         self.discard_file()
     }
 }

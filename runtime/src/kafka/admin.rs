@@ -6,7 +6,7 @@
 //! unsets the others, so all that is set on it is written again.
 //! Not here: the plan (crate `topics`).
 use super::{
-    client::{Context, classify, cluster_id, halt},
+    client::{Context, classify, cluster_id, halt, metadata},
     settings::Settings,
 };
 use crate::log::Halt;
@@ -71,21 +71,7 @@ impl Admin {
         classify(&self.settings.brokers, doing, code, &KafkaError::AdminOp(code).to_string())
     }
     fn metadata(&self) -> Result<Metadata, Halt> {
-        let started = Instant::now();
-        loop {
-            let error = match self.consumer.fetch_metadata(None, CALL) {
-                Ok(metadata) => return Ok(metadata),
-                Err(error) => error,
-            };
-            let heard = Instant::now();
-            while heard.elapsed() < Duration::from_millis(100) {
-                drop(self.consumer.poll(Duration::from_millis(20)));
-            }
-            let halt = self.halt("asking for the topics", &error);
-            if matches!(halt, Halt::Refused { .. }) || started.elapsed() > ANSWER {
-                return Err(halt);
-            }
-        }
+        metadata(&self.consumer, &self.settings.brokers, ANSWER)
     }
     fn id(&self) -> Result<String, Halt> {
         cluster_id(self.consumer.client(), &self.settings.brokers, ANSWER)

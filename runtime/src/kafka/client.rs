@@ -10,12 +10,16 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode as Code},
+    metadata::Metadata,
     types::RDKafkaRespErr,
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// How long brokers are given for one answer.
+const TRY: Duration = Duration::from_secs(2);
 
 /// What librdkafka last complained of: the reason behind a call that only timed out.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +88,25 @@ impl rdkafka::producer::ProducerContext for Context {
     fn delivery(&self, _: &rdkafka::producer::DeliveryResult<'_>, (): ()) {}
 }
 
+/// The cluster's topics and brokers. Why brokers do not answer is told to whoever polls, so that is done between two tries.
+pub fn metadata(client: &BaseConsumer<Context>, brokers: &str, within: Duration) -> Result<Metadata, Halt> {
+    let started = Instant::now();
+    loop {
+        let error = match client.fetch_metadata(None, TRY) {
+            Ok(metadata) => return Ok(metadata),
+            Err(error) => error,
+        };
+        let heard = Instant::now();
+        while heard.elapsed() < Duration::from_millis(100) {
+            drop(client.poll(Duration::from_millis(20)));
+        }
+        let halt = halt(brokers, "asking for the topics", &error, &client.context().complaints);
+        if matches!(halt, Halt::Refused { .. }) || started.elapsed() > within {
+            return Err(halt);
+        }
+    }
+}
+
 /// The id of the cluster that a client is connected to.
 pub fn cluster_id(client: &Client<Context>, brokers: &str, within: Duration) -> Result<String, Halt> {
     let unsaid = || KafkaError::MetadataFetch(Code::OperationTimedOut);
@@ -139,6 +162,19 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
             refused("`fastbreak topics apply` makes what is missing")
         }
+        Code::InvalidTopic
+        | Code::InvalidPartitions
+        | Code::InvalidReplicationFactor
+        | Code::InvalidReplicaAssignment
+        | Code::InvalidConfig
+        | Code::InvalidRequest
+        | Code::InvalidTransactionTimeout
+        | Code::PolicyViolation
+        | Code::SecurityDisabled
+        | Code::UnsupportedSASLMechanism
+        | Code::InvalidArgument => refused(
+            "the brokers will not take it as it is: change what `fastbreak config show --origin` names, then `fastbreak check`",
+        ),
         Code::MessageSizeTooLarge => {
             refused("`fastbreak topics plan` shows whether the topics take what we write (max.message.bytes)")
         }

@@ -67,7 +67,7 @@ impl KafkaStorage {
     /// The events of a topic, read when first asked.
     fn knows(&mut self, topic: &'static str) -> Result<&mut HashSet<schemas::RawId>, Halt> {
         if !self.known.contains_key(topic) {
-            let partitions = self.topics.get(topic).copied().unwrap_or(0);
+            let partitions = self.partitions(topic)?;
             let mut known = HashSet::new();
             for partition in 0..partitions {
                 for chunk in self.read(topic, partition, 0, usize::MAX)? {

@@ -295,7 +295,8 @@ impl KafkaMember {
         }
         let places = self.inputs_in(partition);
         let committed = self.storage.committed(&self.reader.group, &places)?;
-        let restored = self.storage.restore_from(&self.reader, partition, &committed)?;
+        let mut restored = self.storage.restore_from(&self.reader, partition, &committed)?;
+        self.storage.pass_deleted_markers(&mut restored.next, partition)?;
         for (topic, next) in &restored.next {
             self.next.insert((topic, partition), *next);
             self.committed.insert((topic, partition), *next);

@@ -1,7 +1,7 @@
-//! What records of raw topics came with, beside key and value: read once more when they become dead letters.
+//! What records of raw topics came with, beside their values: read once more when they become dead letters.
 //!
-//! Whoever produces to a raw topic may add headers, and every record has a time. The engine has no use for either, so they are not
-//! carried with each record; a dead letter is rare, and its record still lies where it was read.
+//! Whoever produces to a raw topic may add headers, and every record has a time. A key may be any bytes. The engine has
+//! no use for these, so they are not carried with each record; a dead letter is rare, and its record still lies where it was read.
 //! Invariant: read-only; what cannot be read, or is not there any more, is left out, and its letter goes without.
 //! Not here: what a letter says of them (`letters`).
 use super::{
@@ -21,9 +21,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Beside a record's key and value.
+/// What a record came with, beside its value.
 #[derive(Default)]
 pub struct Original {
+    /// Its bytes: as text it may be another one.
+    pub key: Option<Vec<u8>>,
     pub headers: Option<OwnedHeaders>,
     /// Milliseconds since 1970.
     pub timestamp: Option<i64>,
@@ -78,8 +80,9 @@ fn read(
                 let (place, at) = ((message.topic().to_owned(), message.partition()), message.offset());
                 let Some((topic, offsets)) = wanted.get_mut(&place) else { continue };
                 if offsets.remove(&at) {
-                    let original =
-                        Original { headers: headers(&message), timestamp: message.timestamp().to_millis() };
+                    let key = message.key().map(<[u8]>::to_vec);
+                    let (headers, timestamp) = (headers(&message), message.timestamp().to_millis());
+                    let original = Original { key, headers, timestamp };
                     found.insert((topic.clone(), place.1, at), original);
                 }
                 if offsets.last().is_none_or(|last| *last <= at) {

@@ -302,11 +302,23 @@ impl Poll {
 
 /// Appends a message to a chunk.
 pub fn push(chunk: &mut Chunk, message: &BorrowedMessage<'_>) -> Result<(), String> {
-    let key = std::str::from_utf8(message.key().unwrap_or_default())
-        .map_err(|error| format!("its key is no text: {error}"))?;
-    if key.len() > usize::from(u16::MAX) {
-        return Err(format!("its key has {} bytes, more than {}", key.len(), u16::MAX));
+    let bytes = message.key().unwrap_or_default();
+    match std::str::from_utf8(bytes) {
+        Ok(key) if key.len() <= usize::from(u16::MAX) => {
+            chunk.push_at(message.offset(), key, message.payload())
+        }
+        _ if topics::is_raw(message.topic()) => {
+            chunk.push_at(message.offset(), &shown(bytes), message.payload());
+        }
+        Ok(key) => return Err(format!("its key has {} bytes, more than {}", key.len(), u16::MAX)),
+        Err(error) => return Err(format!("its key is no text: {error}")),
     }
-    chunk.push_at(message.offset(), key, message.payload());
     Ok(())
+}
+/// A key as far as a chunk takes it. Others produce to raw topics too, with any bytes as keys; the record's own event says whose it is,
+/// and a dead letter gets the bytes back.
+pub fn shown(key: &[u8]) -> String {
+    let mut shown = String::from_utf8_lossy(key).into_owned();
+    shown.truncate(shown.floor_char_boundary(u16::MAX.into()));
+    shown
 }

@@ -7,7 +7,7 @@
 use super::{
     client::{Context, halt},
     letters,
-    poll::push,
+    poll::{push, shown},
     queues,
     settings::Settings,
 };
@@ -355,7 +355,7 @@ fn take(place: &Place, chunk: &mut Chunk, message: &BorrowedMessage<'_>) -> Resu
         offset: message.offset(),
         reason,
     };
-    let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+    let key = shown(message.key().unwrap_or_default());
     let letter = match (letters::is_letters(&place.0), message.headers(), message.payload()) {
         (true, Some(headers), Some(value)) => letters::close(headers, &key, value),
         _ => None,

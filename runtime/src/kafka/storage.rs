@@ -6,7 +6,7 @@
 //! Not here: members (`member`), topics' settings.
 use super::{
     admin::Admin,
-    client::{Context, cluster_id, halt},
+    client::{Context, cluster_id, metadata},
     log_id::{LOG_ID, uniquely, without},
     member::KafkaMember,
     originals::Originals,
@@ -25,7 +25,7 @@ use crate::{
 };
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, Consumer as _},
 };
 use schemas::RawId;
 use std::{
@@ -74,12 +74,9 @@ impl KafkaStorage {
     }
     /// Asks which topics there are.
     fn look(&mut self) -> Result<(), Halt> {
-        let context = Context::default();
         let config = self.settings.reader(LOOKER, "read_committed");
-        let client: BaseConsumer<Context> = self.settings.make(&config, context.clone())?;
-        let failed =
-            |error| halt(&self.settings.brokers, "asking for the topics", &error, &context.complaints);
-        let metadata = client.fetch_metadata(None, CALL).map_err(failed)?;
+        let client: BaseConsumer<Context> = self.settings.make(&config, Context::default())?;
+        let metadata = metadata(&client, &self.settings.brokers, CALL)?;
         let topics = metadata.topics().iter().map(|t| (t.name().to_owned(), t.partitions().len() as i32));
         self.topics = topics.collect();
         self.cluster = cluster_id(client.client(), &self.settings.brokers, CALL)?;
@@ -125,27 +122,27 @@ impl KafkaStorage {
     fn place(&self, topic: &str, partition: i32) -> Place {
         (self.settings.topic(topic).into_owned(), partition)
     }
-    /// All partitions of our topics: the brokers' names, and ours.
-    fn places(&self) -> BTreeMap<Place, String> {
-        let prefix = self.settings.namespace.as_ref().map(|namespace| format!("{namespace}."));
-        let mut places = BTreeMap::new();
-        for (topic, partitions) in &self.topics {
-            let own = match &prefix {
-                Some(prefix) => topic
-                    .strip_prefix(prefix.as_str())
-                    .or_else(|| topics::is_raw(topic).then_some(topic.as_str())),
-                None => Some(topic.as_str()),
-            };
-            let known = |own: &&str| {
-                topics::ALL.iter().any(|info| info.name == *own)
-                    || own.ends_with(".changelog")
-                    || own.ends_with(".dlq")
-            };
-            if let Some(own) = own.filter(known) {
-                places.extend((0..*partitions).map(|partition| ((topic.clone(), partition), own.to_owned())));
-            }
+    /// How many partitions a topic has: none of a replay's that was not made yet.
+    pub(super) fn partitions(&self, topic: &str) -> Result<i32, Halt> {
+        let known_as = self.settings.topic(topic);
+        match self.topics.get(known_as.as_ref()) {
+            Some(partitions) => Ok(*partitions),
+            None if known_as != topic => Ok(0),
+            None => Err(Halt::Refused {
+                what: format!("reading topic {topic}"),
+                reason: format!("{} has no such topic", self.settings.brokers),
+                next: "`fastbreak topics apply` makes what is missing".into(),
+            }),
         }
-        places
+    }
+    /// All partitions of these topics: the brokers' names, and ours.
+    fn places(&self, topics: &[&str]) -> Result<BTreeMap<Place, String>, Halt> {
+        let mut places = BTreeMap::new();
+        for topic in topics {
+            let partitions = 0..self.partitions(topic)?;
+            places.extend(partitions.map(|partition| (self.place(topic, partition), (*topic).to_owned())));
+        }
+        Ok(places)
     }
     fn read_places(
         &self,
@@ -182,6 +179,24 @@ impl KafkaStorage {
             }
         }
         Ok(restored)
+    }
+    /// Moves positions at which a deleted marker stood behind it. A position is the offset after a record, where its transaction's
+    /// marker is; when all is older than the retention, both are gone. A record that nobody has read has a marker too, so where
+    /// one offset is missing nothing else was.
+    pub(super) fn pass_deleted_markers(
+        &self,
+        next: &mut BTreeMap<&'static str, i64>,
+        partition: i32,
+    ) -> Result<(), Halt> {
+        let by_us = next.iter().filter(|(topic, next)| **next > 0 && !topics::is_raw(topic));
+        let places: Vec<Place> = by_us.map(|(topic, _)| self.place(topic, partition)).collect();
+        let lows = self.reader().lows(&places)?;
+        for (topic, next) in next {
+            if lows.get(&self.place(topic, partition)) == Some(&(*next + 1)) {
+                *next += 1;
+            }
+        }
+        Ok(())
     }
     /// Holds an instance's name on this host, so that a second process under it does not start.
     fn lock(&mut self, group: &str) -> Result<(), Halt> {
@@ -286,7 +301,7 @@ impl Storage for KafkaStorage {
     }
     fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt> {
         let place = self.place(topic, partition);
-        if self.topics.get(&place.0).is_none_or(|partitions| partition >= *partitions) {
+        if partition >= self.partitions(topic)? {
             return Ok(Vec::new());
         }
         let mut read = self.read_places(&BTreeMap::from([(place.clone(), from)]), bytes)?;
@@ -296,8 +311,8 @@ impl Storage for KafkaStorage {
         }
         Ok(chunks)
     }
-    fn ends(&mut self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
-        let places = self.places();
+    fn ends(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let places = self.places(topics)?;
         let asked: Vec<Place> = places.keys().cloned().collect();
         let ends = self.reader().stables(&asked)?;
         Ok(ends
@@ -305,8 +320,8 @@ impl Storage for KafkaStorage {
             .filter_map(|(place, end)| Some(((places.get(&place)?.clone(), place.1), end)))
             .collect())
     }
-    fn positions(&mut self, group: &str) -> Result<BTreeMap<(String, i32), i64>, Halt> {
-        let places = self.places();
+    fn positions(&mut self, group: &str, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let places = self.places(topics)?;
         let asked: Vec<Place> = places.keys().cloned().collect();
         let found = self.committed(group, &asked)?;
         Ok(found
@@ -315,9 +330,7 @@ impl Storage for KafkaStorage {
             .collect())
     }
     fn restore(&mut self, reader: &member::Reader, partition: i32) -> Result<Restored, Halt> {
-        let committed = self.positions(&reader.group)?;
-        let committed =
-            committed.into_iter().map(|((topic, p), next)| (self.place(&topic, p), next)).collect();
+        let committed = self.committed_of(reader)?;
         self.restore_from(reader, partition, &committed)
     }
     fn count(&mut self, topic: &str, partition: i32, below: i64) -> Result<Count, Halt> {
@@ -341,12 +354,11 @@ impl Storage for KafkaStorage {
         group: &str,
         next: &BTreeMap<(String, i32), i64>,
     ) -> Result<(), Halt> {
-        self.positions(group)?;
-        let Some(reader) = self.groups.get(group) else { return Ok(()) };
+        let settings = &self.settings;
+        let reader = self.groups.entry(group.to_owned()).or_insert_with(|| Reader::new(settings, group));
         let mut list = TopicPartitionList::new();
         for ((topic, partition), next) in next {
-            let (topic, partition) = self.place(topic, *partition);
-            let added = list.add_partition_offset(&topic, partition, Offset::Offset(*next));
+            let added = list.add_partition_offset(&settings.topic(topic), *partition, Offset::Offset(*next));
             added.map_err(|error| reader.halt("moving positions", &error))?;
         }
         let owner = reader.group()?.ok_or_else(|| Halt::Refused {
@@ -418,20 +430,25 @@ impl Storage for KafkaStorage {
         }
         Ok(standings)
     }
-    fn discard(&mut self) -> Result<Vec<String>, Halt> {
-        let Some(namespace) = self.settings.namespace.clone() else {
+    fn discard(&mut self, topics: &[String], processors: &[String]) -> Result<Vec<String>, Halt> {
+        if self.settings.namespace.is_none() {
             return Err(Halt::Refused {
                 what: format!("discarding {}", self.name()),
                 reason: "it is the live log".into(),
                 next: "name a replay: `fastbreak replay list`".into(),
             });
-        };
-        let prefix = format!("{namespace}.");
-        let topics: Vec<String> =
-            self.topics.keys().filter(|topic| topic.starts_with(&prefix)).cloned().collect();
-        let admin = super::Admin::connect(&self.settings)?;
-        let groups = self.reader().groups(&prefix)?;
-        admin.remove(&topics, &groups)
+        }
+        let own = topics.iter().filter(|topic| !topics::is_raw(topic));
+        let own = own.map(|topic| self.settings.topic(topic).into_owned());
+        let topics: Vec<String> = own.filter(|topic| self.topics.contains_key(topic)).collect();
+        let mut groups = self.reader().groups(&self.settings.group(""))?;
+        // A map's group has its version after its name.
+        groups.retain(|group| {
+            processors.iter().map(|name| self.settings.group(name)).any(|own| {
+                group.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+            })
+        });
+        Admin::connect(&self.settings)?.remove(&topics, &groups)
     }
     fn is_caught_up(&mut self, readers: &[member::Reader]) -> Result<bool, Halt> {
         // Positions before ends: what a commit published is then below the ends, whichever of its readers' positions it moved. The

@@ -178,13 +178,15 @@ impl Life {
             let is_letters = letters::is_letters(topic);
             for record in chunk.records() {
                 let record = record.map_err(|_| KafkaError::MessageProduction(Code::BadMessage))?;
-                let mut message = BaseRecord::<str, [u8]>::to(&name).partition(*partition).key(record.key);
+                let mut message =
+                    BaseRecord::<[u8], [u8]>::to(&name).partition(*partition).key(record.key.as_bytes());
                 message.payload = record.value;
                 let letter = if is_letters { record.value.and_then(letters::open) } else { None };
                 if let Some(letter) = &letter {
                     message.payload = Some(&letter.value);
                     let original = originals.get(&(letter.origin.clone(), letter.partition, letter.offset));
                     let with_connect = self.settings.connect_headers;
+                    message.key = original.and_then(|original| original.key.as_deref()).or(message.key);
                     message.headers = Some(letters::headers(letter, original, with_connect));
                 }
                 while let Err((error, unsent)) = self.producer.send(message) {

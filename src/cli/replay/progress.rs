@@ -60,8 +60,9 @@ impl Progress {
         }
     }
     fn look(&mut self, log: &mut dyn Storage, readers: &[Reader]) -> Result<Said> {
-        let reach = replay::reach(log, readers)?;
-        let event_time = replay::event_time(log, readers)?.map(|at| at.to_string());
+        let standings = log.standings(readers)?;
+        let reach = replay::reach(&standings);
+        let event_time = replay::event_time(log, &standings)?.map(|at| at.to_string());
         let read = reach.raw.read + reach.derived.read;
         let (since, before) = *self.first.get_or_insert((Instant::now(), read));
         let rate = (read > before).then(|| (read - before) as f64 / since.elapsed().as_secs_f64());
