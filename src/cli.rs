@@ -30,6 +30,7 @@ use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use output::{Output, chain, say};
 pub use run::predictor;
+use runtime::Halt;
 use std::{path::PathBuf, process::ExitCode};
 
 /// Raw NBA scraper events in, player-points predictions out.
@@ -281,10 +282,9 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(Warehouse::Config { .. }) => 4,
         Some(Warehouse::Retry { .. }) => 5,
         _ => match error.downcast_ref::<runtime::Halt>() {
-            Some(runtime::Halt::Log { reason, .. }) if reason.contains("another process") => 4,
-            Some(runtime::Halt::Refused { .. } | runtime::Halt::Rejecting { .. }) => 4,
-            Some(runtime::Halt::Unreachable { .. }) => 5,
-            Some(runtime::Halt::Sink(reason)) if reason.contains("sink adopt") => 4,
+            Some(Halt::Log { reason, .. }) if reason.contains("another process") => 4,
+            Some(Halt::Fenced { .. } | Halt::Refused { .. } | Halt::Rejecting { .. }) => 4,
+            Some(Halt::Unreachable { .. }) => 5,
             _ => 1,
         },
     }

@@ -313,7 +313,7 @@ impl Config {
 
 /// Whether a setting of the Kafka client must not be shown.
 pub fn is_secret(key: &str) -> bool {
-    ["password", "secret", "pem", "oauthbearer.config"].iter().any(|word| key.contains(word))
+    ["pass", "secret", "pem", "oauthbearer.config", "jaas"].iter().any(|word| key.contains(word))
 }
 
 /// A setting `KEY.file` is `KEY` with what the file has.

@@ -363,7 +363,13 @@ pub fn work(to: Destination, signals: Arc<Signals>, windowing: Windowing) -> run
         let sink = Sink::open(member, to, signals).and_then(|sink| sink.run(windowing));
         sink.map_err(|error| match error.downcast::<Halt>() {
             Ok(halt) => halt,
-            Err(error) => Halt::Sink(crate::cli::chain(&error)),
+            Err(error) => match error.downcast::<WarehouseError>() {
+                Ok(WarehouseError::Config { what, next }) => {
+                    Halt::Refused { what: "the sink".into(), reason: what, next }
+                }
+                Ok(error) => Halt::Sink(error.to_string()),
+                Err(error) => Halt::Sink(crate::cli::chain(&error)),
+            },
         })
     })
 }

@@ -35,7 +35,7 @@ fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
     run.ingest(after);
     let ended = older.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert_eq!(ended.status.code(), Some(4), "{said}");
     assert!(said.contains("another process took over under the same instance name"), "{said}");
     assert!(newer.try_wait().unwrap().is_none(), "the newer one goes on");
     newer.kill().unwrap();
@@ -93,7 +93,7 @@ fn a_commit_that_moves_nothing_says_where_its_group_stands() {
         upstream: Vec::new(),
     };
     let mut looker = KafkaStorage::open(settings.clone()).unwrap();
-    let mut positions = || looker.positions("slate").unwrap();
+    let mut positions = || looker.positions("slate", &[games.name]).unwrap();
     assert_eq!(positions(), BTreeMap::new());
     let mut storage = KafkaStorage::open(settings).unwrap();
     let mut member = storage.join(reader, Limits::default(), Arc::new(Signals::default())).unwrap();
@@ -115,4 +115,26 @@ fn a_commit_that_moves_nothing_says_where_its_group_stands() {
     member.seek(BTreeMap::from([((games.name, 0), 5)]));
     member.commit(Commit { group: "slate".into(), ..Commit::default() }).unwrap();
     assert_eq!(positions(), BTreeMap::from([((games.name.to_owned(), 0), 5)]));
+}
+
+#[test]
+fn a_processor_whose_positions_the_brokers_forgot_reads_again_and_counts_once() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let mut lines = season();
+    lines.truncate(lines.len() / 4);
+    let run = Fastbreak::on(&broker);
+    run.ingest(&lines);
+    run.catch_up();
+    let content = run.content();
+    // As after a summer without any member: all groups, and one that is alone in it.
+    for groups in [&["--all-groups"][..], &["--group", "games"]] {
+        run.wait_for_stages(|stage| !has_member(stage));
+        broker.tool(&[&["consumer.group.ConsumerGroupCommand", "--delete"], groups].concat());
+        run.wait_for_stages(|stage| {
+            let mut partitions = stage["partitions"].as_array().unwrap().iter();
+            stage["processor"] != "games" || partitions.all(|partition| partition["committed"].is_null())
+        });
+        run.catch_up();
+        assert_eq!(run.content(), content, "{groups:?}");
+    }
 }

@@ -222,6 +222,12 @@ fn brokers_that_are_not_there_a_wrong_password_and_missing_rights_are_told_apart
     }
     let (code, said) = as_user("fastbreak", "fastbreak-secret", &["topics", "apply", "--yes"]);
     assert_eq!(code, 0, "{said}");
+    for verb in
+        [&ingest[..], &["run", "--until-caught-up"], &["check"], &["lag"], &["audit"], &["dlq", "list"]]
+    {
+        let (code, said) = as_user("runner", "runner-secret", verb);
+        assert_eq!(code, 0, "the documented rights are enough for {verb:?}: {said}");
+    }
     let (code, said) = as_user("limited", "limited-secret", &["run"]);
     assert!(code == 4 && said.contains("give this user the right"), "{code} {said}");
     let (code, said) = as_user("limited", "limited-secret", &["check"]);

@@ -8,6 +8,7 @@
 //! Not here: which topics there are (`topics`), the loop (`log::run`).
 pub mod admin;
 mod client;
+mod forgotten;
 mod ingest;
 mod letters;
 mod log_id;

@@ -134,6 +134,8 @@ pub type RawRecord = (TopicInfo, i32, String, RawId, Vec<u8>);
 pub trait Storage: Send {
     /// Names this log: another, or a rebuilt one, has another id.
     fn id(&mut self) -> Result<String, Halt>;
+    /// The same, if anybody has needed a name for it yet; nothing is written.
+    fn known_id(&mut self) -> Result<Option<String>, Halt>;
     /// What a person calls it: its path, or its brokers.
     fn name(&self) -> String;
     /// The records from an offset on, up to about so many bytes and to the end as it was at the call; at least one record when there is any.

@@ -10,10 +10,7 @@ use crate::{
     warehouse::{self, Place, WarehouseKind},
 };
 use anyhow::Result;
-use runtime::{
-    Halt,
-    kafka::{Admin, Settings},
-};
+use runtime::kafka::{Admin, Settings};
 use serde::Serialize;
 use sinks::WarehouseError;
 use topics::plan::{Allowed, Plan};
@@ -32,13 +29,11 @@ impl Line {
     fn new(what: impl Into<String>, wrong: Result<(), String>) -> Line {
         Line { ok: wrong.is_ok(), what: what.into(), fix: wrong.err(), code: 1 }
     }
-    fn of(what: impl Into<String>, outcome: Result<(), Halt>) -> Line {
-        let code = match &outcome {
-            Err(Halt::Unreachable { .. }) => 5,
-            Err(Halt::Refused { .. }) => 4,
-            _ => 1,
-        };
-        Line { code, ..Line::new(what, outcome.map_err(|halt| halt.to_string())) }
+    /// Of a try that ends as any verb would that fails by it.
+    fn of(what: impl Into<String>, outcome: Result<(), impl Into<anyhow::Error>>) -> Line {
+        let outcome = outcome.map_err(Into::into);
+        let code = outcome.as_ref().err().map_or(1, super::code);
+        Line { code, ..Line::new(what, outcome.map_err(|error| output::chain(&error))) }
     }
     fn differs(what: impl Into<String>, wrong: Result<(), String>) -> Line {
         Line { code: 3, ..Line::new(what, wrong) }
@@ -48,8 +43,8 @@ impl Line {
 pub fn check(config: &Config, output: Output) -> Result<Ended> {
     let mut lines = vec![Line::new("configuration", Ok(()))];
     if let Some(url) = &config.registry.url {
-        let bound = crate::registry::bind(&config.registry).map_err(|error| output::chain(&error));
-        lines.push(Line::new(format!("schema registry {url} has every schema"), bound));
+        let bound = crate::registry::bind(&config.registry);
+        lines.push(Line::of(format!("schema registry {url} has every schema"), bound));
     }
     let is_sound = match storage::settings(config, None) {
         Some(settings) => kafka(config, &settings, &mut lines),
@@ -72,7 +67,7 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
         |path| format!("learned_v1: {}", path.display()),
     );
     lines.push(Line::new(what, model));
-    lines.push(Line::new(format!("warehouse {}", Place::live(config).name()), written_by(config, id)));
+    lines.push(Line::of(format!("warehouse {}", Place::live(config).name()), written_by(config, id)));
     output::print(output, &lines, |lines| {
         let text = |line: &Line| match &line.fix {
             None => format!("✔ {}", line.what),
@@ -91,31 +86,31 @@ pub fn check(config: &Config, output: Output) -> Result<Ended> {
 }
 
 /// Whether the warehouse, when there is one, is this log's.
-fn written_by(config: &Config, log: Option<String>) -> Result<(), String> {
-    let look = || -> Result<(), WarehouseError> {
-        // A dataset that is not there yet is made by the first run.
-        if config.warehouse == WarehouseKind::BigQuery
-            && !warehouse::bigquery(config)?.plan()?.datasets.is_empty()
-        {
-            return Ok(());
-        }
-        match (warehouse::look(config)?, log) {
-            (Some(found), Some(log)) => found.standing()?.admit(&log, None),
-            _ => Ok(()),
-        }
-    };
-    look().map_err(|error| error.to_string())
+fn written_by(config: &Config, log: Option<String>) -> Result<(), WarehouseError> {
+    // A dataset that is not there yet is made by the first run.
+    if config.warehouse == WarehouseKind::BigQuery
+        && !warehouse::bigquery(config)?.plan()?.datasets.is_empty()
+    {
+        return Ok(());
+    }
+    match (warehouse::look(config)?, log) {
+        (Some(found), Some(log)) => found.standing()?.admit(&log, None),
+        _ => Ok(()),
+    }
 }
 
-/// Opens the log; its id, when that goes well.
+/// Opens the log; its id, when it has one.
 fn log(config: &Config, lines: &mut Vec<Line>) -> Option<String> {
-    let log = storage::open(config).and_then(|mut log| Ok((log.name(), log.id()?)));
-    let id = log.as_ref().ok().map(|(_, id)| id.clone());
-    let what = match &log {
-        Ok((name, _)) => format!("log {name}"),
-        Err(_) => "log".to_owned(),
+    if config.brokers.is_none() && !config.data.join("log.db").exists() {
+        lines.push(Line::new(format!("log {}: made by the first ingest", config.data.display()), Ok(())));
+        return None;
+    }
+    let log = storage::open_to_read(config).and_then(|mut log| Ok((log.name(), log.known_id()?)));
+    let (what, id) = match &log {
+        Ok((name, id)) => (format!("log {name}"), id.clone()),
+        Err(_) => ("log".to_owned(), None),
     };
-    lines.push(Line::new(what, log.map(|_| ()).map_err(|error| output::chain(&error))));
+    lines.push(Line::of(what, log.map(|_| ())));
     id
 }
 
@@ -136,7 +131,7 @@ fn kafka(config: &Config, settings: &Settings, lines: &mut Vec<Line>) -> bool {
         }
         _ => "",
     };
-    lines.push(Line::of(format!("{brokers}: cluster {id}, {many} of them{replicas}"), Ok(())));
+    lines.push(Line::new(format!("{brokers}: cluster {id}, {many} of them{replicas}"), Ok(())));
     let specs = cluster::specs(config, Some(settings));
     let missing = match admin.missing(&specs) {
         Ok(missing) => missing,

@@ -33,6 +33,9 @@ impl Storage for EmbeddedLog {
     fn id(&mut self) -> Result<String, Halt> {
         EmbeddedLog::id(self)
     }
+    fn known_id(&mut self) -> Result<Option<String>, Halt> {
+        EmbeddedLog::id(self).map(Some)
+    }
     fn name(&self) -> String {
         self.path().display().to_string()
     }

@@ -8,6 +8,7 @@
 use super::{
     client::{Context, classify},
     queues, reader,
+    settings::not_taken,
 };
 use crate::{
     chunk::Chunk,
@@ -139,18 +140,13 @@ impl Poll {
         made.recv().unwrap_or_else(|_| Err(failed(format!("the poll thread of {processor} died"))))
     }
     fn consumer(&self) -> Result<BaseConsumer<Context>, Halt> {
-        let refused = |error: KafkaError| Halt::Refused {
-            what: "a setting of the Kafka client".into(),
-            reason: error.to_string(),
-            next: "`fastbreak config show --origin` says where each is".into(),
-        };
         let mut consumer =
-            BaseConsumer::from_config_and_context(&self.config, self.context.clone()).map_err(refused)?;
+            BaseConsumer::from_config_and_context(&self.config, self.context.clone()).map_err(not_taken)?;
         let poller = std::thread::current();
         self.inbox.lock().poller = Some(poller.clone());
         consumer.set_nonempty_callback(move || poller.unpark());
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&topics).map_err(refused)?;
+        consumer.subscribe(&topics).map_err(|error| self.halt(&error))?;
         Ok(consumer)
     }
     fn turn(&self, consumer: &Arc<BaseConsumer<Context>>) {

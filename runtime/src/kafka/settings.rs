@@ -4,7 +4,7 @@
 //! Not here: the clients.
 use super::client::Context;
 use crate::log::Halt;
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, error::KafkaError};
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 const TRANSACTION_TIMEOUT_MS: u64 = 10_000;
@@ -188,11 +188,20 @@ impl Settings {
         config: &ClientConfig,
         context: Context,
     ) -> Result<C, Halt> {
-        config.create_with_context(context).map_err(|error| Halt::Refused {
-            what: "a setting of the Kafka client".into(),
-            reason: error.to_string(),
-            next: "`fastbreak config show --origin` says where each is".into(),
-        })
+        config.create_with_context(context).map_err(not_taken)
+    }
+}
+
+/// A setting that the client does not take. Its value is not said: it may be a password under a name that was mistyped.
+pub(super) fn not_taken(error: KafkaError) -> Halt {
+    let reason = match error {
+        KafkaError::ClientConfig(_, reason, key, _) => format!("{key}: {reason}"),
+        error => error.to_string(),
+    };
+    Halt::Refused {
+        what: "a setting of the Kafka client".into(),
+        reason,
+        next: "`fastbreak config show --origin` says where each is".into(),
     }
 }
 
@@ -216,6 +225,15 @@ mod tests {
             let error = Settings { client, ..Settings::default() }.check().unwrap_err().to_string();
             assert!(error.contains(key) && error.contains(reason), "{error}");
         }
+    }
+    #[test]
+    fn a_setting_that_is_not_taken_is_named_without_its_value() {
+        let client = BTreeMap::from([("sasl.passwrd".to_owned(), "hushhush".to_owned())]);
+        let settings = Settings { brokers: "127.0.0.1:1".into(), client, ..Settings::default() };
+        let made =
+            settings.make::<rdkafka::consumer::BaseConsumer<Context>>(&settings.admin(), Context::default());
+        let said = made.map(|_| ()).unwrap_err().to_string();
+        assert!(said.contains("sasl.passwrd") && !said.contains("hushhush"), "{said}");
     }
     #[test]
     fn an_operators_setting_beats_a_default() {

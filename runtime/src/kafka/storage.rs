@@ -114,7 +114,7 @@ impl KafkaStorage {
         reader.positions(places)
     }
     /// What a reader's group has committed of its inputs.
-    fn committed_of(&mut self, reader: &member::Reader) -> Result<BTreeMap<Place, i64>, Halt> {
+    pub(super) fn committed_of(&mut self, reader: &member::Reader) -> Result<BTreeMap<Place, i64>, Halt> {
         let places: Vec<Place> =
             inputs_of(reader).into_iter().map(|(topic, p)| self.place(topic.name, p)).collect();
         self.committed(&reader.group, &places)
@@ -258,7 +258,27 @@ impl KafkaStorage {
         }
         Ok(())
     }
-    fn id_in_log(&mut self) -> Result<Option<String>, Halt> {
+}
+
+/// All partitions of a reader's inputs.
+fn inputs_of(reader: &member::Reader) -> Vec<(topics::TopicInfo, i32)> {
+    reader.inputs.iter().flat_map(|topic| (0..topic.partitions).map(|p| (*topic, p))).collect()
+}
+
+impl Storage for KafkaStorage {
+    fn id(&mut self) -> Result<String, Halt> {
+        if let Some(id) = self.known_id()? {
+            return Ok(id);
+        }
+        let mut commit = Commit::default();
+        let id = format!("{}-{:016x}", self.cluster, uniquely());
+        let chunk: &mut Chunk = commit.out.entry((topics::SINK_BATCHES.info.name.to_owned(), 0)).or_default();
+        chunk.push(&format!("{LOG_ID}{id}"), Some(b"names the log"));
+        self.writer()?.commit(commit.out, None, Originals::new())?;
+        // Of two that were written at once the first stands.
+        Ok(self.known_id()?.unwrap_or(id))
+    }
+    fn known_id(&mut self) -> Result<Option<String>, Halt> {
         let place = self.place(topics::SINK_BATCHES.info.name, 0);
         if !self.topics.contains_key(&place.0) {
             return Ok(None);
@@ -272,26 +292,6 @@ impl KafkaStorage {
             }
         }
         Ok(None)
-    }
-}
-
-/// All partitions of a reader's inputs.
-fn inputs_of(reader: &member::Reader) -> Vec<(topics::TopicInfo, i32)> {
-    reader.inputs.iter().flat_map(|topic| (0..topic.partitions).map(|p| (*topic, p))).collect()
-}
-
-impl Storage for KafkaStorage {
-    fn id(&mut self) -> Result<String, Halt> {
-        if let Some(id) = self.id_in_log()? {
-            return Ok(id);
-        }
-        let mut commit = Commit::default();
-        let id = format!("{}-{:016x}", self.cluster, uniquely());
-        let chunk: &mut Chunk = commit.out.entry((topics::SINK_BATCHES.info.name.to_owned(), 0)).or_default();
-        chunk.push(&format!("{LOG_ID}{id}"), Some(b"names the log"));
-        self.writer()?.commit(commit.out, None, Originals::new())?;
-        // Of two that were written at once the first stands.
-        Ok(self.id_in_log()?.unwrap_or(id))
     }
     fn name(&self) -> String {
         match &self.settings.namespace {

@@ -7,6 +7,7 @@
 use super::{
     super::{
         client::Context,
+        forgotten,
         poll::{Command, Inbox, Poll},
         transaction::Transactions,
     },
@@ -30,6 +31,7 @@ const GRACE: Duration = Duration::from_secs(3);
 impl KafkaMember {
     /// Ends what an earlier life left open, then joins the group.
     pub(super) fn start(&mut self) -> Result<(), Halt> {
+        forgotten::settle(&mut self.storage, &self.reader)?;
         let transactions = Transactions::begin_life(self.storage.settings(), &self.reader.group)?;
         self.clients = Some(Clients { consumer: self.join()?, transactions });
         Ok(())
