@@ -249,7 +249,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("FASTBREAK_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // Where nobody reads standard error any more, saying so there would be a panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    log.with_writer(std::io::stderr).with_target(false).init();
     match dispatch(cli) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Unbalanced) => ExitCode::from(1),

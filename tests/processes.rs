@@ -4,10 +4,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 mod common;
 use common::{Chance, Fastbreak, season, text};
-use std::{process::Command, time::Duration};
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 /// How often processes are killed.
 const KILLS: u64 = 50;
+
+#[test]
+fn a_run_goes_on_when_nobody_reads_its_standard_error_any_more() {
+    let run = Fastbreak::new();
+    run.ingest(&season());
+    let mut command = run.command(&["run", "--until-caught-up"]);
+    let mut running =
+        command.env("FASTBREAK_LOG", "trace").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(running.stderr.take());
+    assert!(running.wait().unwrap().success());
+    run.content();
+}
 
 #[test]
 fn fifty_kills_at_random_instants_leave_what_a_straight_run_leaves() {

@@ -19,7 +19,20 @@ pub struct Supervisor {
     storage: Box<dyn Storage>,
     signals: Arc<Signals>,
     readers: Vec<Reader>,
-    threads: Vec<JoinHandle<Result<(), Halt>>>,
+    threads: Vec<(&'static str, JoinHandle<Result<(), Halt>>)>,
+}
+
+/// Stops everyone when a thread ends otherwise than well, by a panic too.
+struct Watched {
+    signals: Arc<Signals>,
+    is_well: bool,
+}
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.is_well {
+            self.signals.stop();
+        }
+    }
 }
 
 impl Supervisor {
@@ -51,10 +64,9 @@ impl Supervisor {
         let member = Box::new(Metered::new(member, name, self.signals.clone()));
         let signals = self.signals.clone();
         let work = move || {
+            let mut watched = Watched { signals, is_well: false };
             let outcome = work(member);
-            if outcome.is_err() {
-                signals.stop();
-            }
+            watched.is_well = outcome.is_ok();
             outcome
         };
         let thread = std::thread::Builder::new().name(name.into()).spawn(work);
@@ -63,7 +75,7 @@ impl Supervisor {
             reason: format!("no thread for {name}: {error}"),
             next: "raise the process limit".into(),
         })?;
-        self.threads.push(thread);
+        self.threads.push((name, thread));
         Ok(())
     }
     pub fn signals(&self) -> Arc<Signals> {
@@ -94,8 +106,13 @@ impl Supervisor {
     pub fn join(self) -> Result<(), Halt> {
         self.signals.stop();
         let mut outcome = Ok(());
-        for thread in self.threads {
-            let ended = thread.join().unwrap_or_else(|_| Err(Halt::Sink("a processor's thread died".into())));
+        for (name, thread) in self.threads {
+            let died = || Halt::Log {
+                path: self.storage.name(),
+                reason: format!("the thread of {name} died; standard error says why"),
+                next: "report it; a restart goes on from the last commit".into(),
+            };
+            let ended = thread.join().unwrap_or_else(|_| Err(died()));
             outcome = outcome.and(ended);
         }
         outcome

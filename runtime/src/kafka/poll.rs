@@ -23,6 +23,7 @@ use rdkafka::{
 };
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::Thread,
     time::{Duration, Instant},
@@ -126,8 +127,13 @@ impl Poll {
                 Ok(consumer) => Arc::new(consumer),
                 Err(halt) => return drop(hand_back.send(Err(halt))),
             };
-            if hand_back.send(Ok(consumer.clone())).is_ok() {
-                self.turn(&consumer);
+            let is_wanted = hand_back.send(Ok(consumer.clone())).is_ok();
+            if is_wanted && catch_unwind(AssertUnwindSafe(|| self.turn(&consumer))).is_err() {
+                self.fail(Halt::Log {
+                    path: self.brokers.clone(),
+                    reason: format!("the poll thread of {processor} died; standard error says why"),
+                    next: "report it; a restart goes on from the last commit".into(),
+                });
             }
         };
         let thread = std::thread::Builder::new().name(format!("{processor} poll")).spawn(work);
