@@ -28,9 +28,11 @@ pub fn look(
     let standings = log.standings(readers)?;
     let lags = watch.look(sink::now().0, &standings);
     let topics: Vec<String> = readers.iter().map(|reader| dead_letters_of(reader.name)).collect();
-    let ends = log.ends(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let (starts, ends) = (log.starts(&topics)?, log.ends(&topics)?);
     let letters = readers.iter().zip(&topics).map(|(reader, topic)| {
-        let letters = ends.iter().filter(|((name, _), _)| name == topic).map(|(_, end)| end).sum();
+        let of_topic = ends.iter().filter(|((name, _), _)| name == topic);
+        let letters = of_topic.map(|(at, end)| end - starts.get(at).copied().unwrap_or(0)).sum();
         (reader.name.to_owned(), letters)
     });
     Ok((lags, letters.collect()))

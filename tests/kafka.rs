@@ -4,7 +4,7 @@
 //! meet or miss each other (`kafka_members`), many kills, joining, leaving, cuts (`tests/kafka/chaos`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
-use common::{Fastbreak, broker::Broker, middle, replay_arguments, season};
+use common::{Fastbreak, broker::Broker, has_read_all, middle, replay_arguments, season};
 use runtime::{
     Storage,
     kafka::{KafkaStorage, Settings},
@@ -56,14 +56,18 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
     let (before, after) = lines.split_at(lines.len() / 2);
     live.ingest(before);
     let mut running = live.spawn(&["run"]);
+    let mut killed = live.spawn(&replay_arguments(&dates, "beside"));
+    let slices: Vec<&[String]> = after.chunks(after.len() / 4 + 1).collect();
+    live.ingest(slices[0]);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
     let mut replaying = live.spawn(&replay_arguments(&dates, "beside"));
-    for slice in after.chunks(after.len() / 4 + 1) {
-        live.ingest(slice);
-    }
-    assert!(replaying.wait().unwrap().success(), "it ends although the live side goes on");
-    running.kill().unwrap();
-    running.wait().unwrap();
-    live.catch_up();
+    slices[1..].iter().for_each(|slice| _ = live.ingest(slice));
+    assert!(
+        replaying.wait().unwrap().success(),
+        "killed and begun again it ends although the live side goes on"
+    );
+    live.wait_for_stages(has_read_all);
     assert_eq!(live.content(), straight.content(), "the live side is as if there had been no replay");
 
     let ended = live.json(&replay_arguments(&dates, "beside"));
@@ -77,6 +81,9 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
     live.json(&["replay", "discard", "beside", "--yes"]);
     assert_eq!(live.json(&["replay", "list"]), json!([]));
     assert_eq!(watermarks(&live), before, "no live group or topic was touched");
+    assert!(running.try_wait().unwrap().is_none(), "it never noticed");
+    running.kill().unwrap();
+    running.wait().unwrap();
     assert_eq!(live.content(), straight.content());
 }
 

@@ -107,6 +107,10 @@ fn dead_letters_are_put_back_and_purged_on_kafka_too() {
     assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
     assert_eq!(on(&run, &broker, &["dlq", "purge", "schedule-loader", "--yes"]).0, 0);
     assert_eq!(on(&run, &broker, &["dlq", "show", "schedule-loader"]).1, serde_json::json!([]));
+    let (_, lag, said) = on(&run, &broker, &["lag"]);
+    let loader =
+        lag["stages"].as_array().unwrap().iter().find(|s| s["processor"] == "schedule-loader").unwrap();
+    assert_eq!(loader["dead_letters"], 0, "what was purged is counted no more: {loader:#} {said}");
     assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
@@ -181,8 +185,25 @@ fn a_dead_letter_keeps_key_bytes_headers_and_time_of_its_record() {
     assert_eq!(said("dlq.topic"), topic, "of this failure, not of one before");
     let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
     assert_eq!((&shown[0]["key"], &shown[0]["offset"]), (&"their key".into(), &0.into()));
+    produce(&broker, b"for Connect", b"no event", &[]);
+    let mut command = run.command(&["--brokers", &broker.bootstrap, "run", "--until-caught-up"]);
+    assert!(command.env("FASTBREAK_DLQ_HEADER_STYLE", "connect").output().unwrap().status.success());
+    let letters = first(&broker, "schedule-loader.dlq", 4);
+    let headers = &letters[3].headers;
+    let said = |key: &str| headers.get(&format!("__connect.errors.{key}")).map(String::as_str);
+    assert_eq!(
+        (said("topic"), said("partition"), said("offset")),
+        (topic, Some("0"), Some("3")),
+        "{headers:?}"
+    );
+    assert_eq!(
+        (said("connector.name"), said("exception.class.name")),
+        (Some("schedule-loader"), Some("bad_envelope"))
+    );
+    assert!(said("exception.message").is_some_and(|message| !message.is_empty()), "{headers:?}");
+
     let (code, redriven, said) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
-    assert_eq!((code, &redriven["records"], &redriven["still_dead"]), (0, &0.into(), &3.into()), "{said}");
+    assert_eq!((code, &redriven["records"], &redriven["still_dead"]), (0, &0.into(), &4.into()), "{said}");
     assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
@@ -228,8 +249,12 @@ fn brokers_that_are_not_there_a_wrong_password_and_missing_rights_are_told_apart
         let (code, said) = as_user("runner", "runner-secret", verb);
         assert_eq!(code, 0, "the documented rights are enough for {verb:?}: {said}");
     }
-    let (code, said) = as_user("limited", "limited-secret", &["run"]);
-    assert!(code == 4 && said.contains("give this user the right"), "{code} {said}");
+    for verb in [&["run"][..], &["ingest", text(&run.file("two.jsonl", &[line.replace('x', "y")]))]] {
+        let (code, said) = as_user("limited", "limited-secret", verb);
+        assert!(code == 4 && said.contains("give this user the right"), "{verb:?}: {code} {said}");
+    }
+    let (_, audit) = as_user("runner", "runner-secret", &["audit"]);
+    assert!(audit.contains(r#""balanced": true"#), "who was refused has lost nothing: {audit}");
     let (code, said) = as_user("limited", "limited-secret", &["check"]);
     assert!(code == 4 && said.contains("the right to read the topics"), "{code} {said}");
 }

@@ -369,6 +369,7 @@ fn progress_is_lines_of_json_when_asked_for() {
     let ended = run.run(&replay_arguments(&middle(&run), "watched"));
     let (code, said) = code_and_json(&ended);
     assert_eq!((code, &said["raw"]["read"]), (Some(0), &said["raw"]["of"]));
+    assert!(stderr(&ended).lines().count() > 0, "the first look is said at once");
     for line in stderr(&ended).lines() {
         let progress: Value = serde_json::from_str(line).unwrap();
         assert_eq!(progress["event"], "progress");

@@ -140,6 +140,8 @@ pub trait Storage: Send {
     fn name(&self) -> String;
     /// The records from an offset on, up to about so many bytes and to the end as it was at the call; at least one record when there is any.
     fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt>;
+    /// Where what is left of these topics' partitions begins; at their end when nothing is.
+    fn starts(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt>;
     /// Where these topics' partitions end.
     fn ends(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt>;
     /// The offsets in these topics that a consumer group reads next.

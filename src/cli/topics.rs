@@ -254,6 +254,9 @@ impl Desk {
         let started = Instant::now();
         while !self.make(plan.allowed.clone())?.is_empty() {
             if started.elapsed() > SETTLED {
+                output::say(
+                    "the cluster does not show all of it yet: `fastbreak topics plan` says what is left",
+                );
                 return Ok(Ended::Differs);
             }
             std::thread::sleep(Duration::from_millis(100));

@@ -11,7 +11,7 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{File, TryLockError},
     io::{Read, Write},
 };
@@ -52,6 +52,22 @@ impl EmbeddedLog {
             Err(TryLockError::WouldBlock) => names(&file),
             Err(TryLockError::Error(error)) => Err(halt(error)),
         }
+    }
+    /// Where what is left of these topics' partitions begins.
+    pub fn starts(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let work = || -> rusqlite::Result<BTreeMap<(String, i32), i64>> {
+            let mut starts = BTreeMap::new();
+            for topic in topics {
+                let mut statement = self.db.prepare_cached(PLACES)?;
+                let mut rows = statement.query(params![topic, ""])?;
+                while let Some(row) = rows.next()? {
+                    starts.insert(((*topic).to_owned(), row.get(0)?), row.get(2)?);
+                }
+            }
+            Ok(starts)
+        };
+        let starts = work();
+        starts.map_err(|error| halt(&self.path, error.to_string()))
     }
     pub fn standings(&mut self, readers: &[Reader]) -> Result<Vec<Standing>, Halt> {
         let attended = self.attended()?;

@@ -42,6 +42,9 @@ impl Storage for EmbeddedLog {
     fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt> {
         EmbeddedLog::read(self, topic, partition, from, bytes)
     }
+    fn starts(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        EmbeddedLog::starts(self, topics)
+    }
     fn ends(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
         let mut ends = EmbeddedLog::ends(self)?;
         ends.retain(|(topic, _), _| topics.contains(&topic.as_str()));

@@ -260,6 +260,12 @@ impl KafkaStorage {
     }
 }
 
+/// The same offsets, by our topics' names.
+fn named(places: &BTreeMap<Place, String>, offsets: BTreeMap<Place, i64>) -> BTreeMap<(String, i32), i64> {
+    let ours = |(place, offset): (Place, i64)| Some(((places.get(&place)?.clone(), place.1), offset));
+    offsets.into_iter().filter_map(ours).collect()
+}
+
 /// All partitions of a reader's inputs.
 fn inputs_of(reader: &member::Reader) -> Vec<(topics::TopicInfo, i32)> {
     reader.inputs.iter().flat_map(|topic| (0..topic.partitions).map(|p| (*topic, p))).collect()
@@ -311,23 +317,20 @@ impl Storage for KafkaStorage {
         }
         Ok(chunks)
     }
+    fn starts(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+        let places = self.places(topics)?;
+        let asked: Vec<Place> = places.keys().cloned().collect();
+        Ok(named(&places, self.reader().lows(&asked)?))
+    }
     fn ends(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
         let places = self.places(topics)?;
         let asked: Vec<Place> = places.keys().cloned().collect();
-        let ends = self.reader().stables(&asked)?;
-        Ok(ends
-            .into_iter()
-            .filter_map(|(place, end)| Some(((places.get(&place)?.clone(), place.1), end)))
-            .collect())
+        Ok(named(&places, self.reader().stables(&asked)?))
     }
     fn positions(&mut self, group: &str, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, Halt> {
         let places = self.places(topics)?;
         let asked: Vec<Place> = places.keys().cloned().collect();
-        let found = self.committed(group, &asked)?;
-        Ok(found
-            .into_iter()
-            .filter_map(|(place, next)| Some(((places.get(&place)?.clone(), place.1), next)))
-            .collect())
+        Ok(named(&places, self.committed(group, &asked)?))
     }
     fn restore(&mut self, reader: &member::Reader, partition: i32) -> Result<Restored, Halt> {
         let committed = self.committed_of(reader)?;

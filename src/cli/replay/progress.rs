@@ -18,7 +18,7 @@ const EVERY_LINE: Duration = Duration::from_secs(10);
 pub struct Progress {
     output: Output,
     line: ProgressBar,
-    shown: Instant,
+    shown: Option<Instant>,
     /// When it was looked first, and how much had been read.
     first: Option<(Instant, i64)>,
 }
@@ -40,15 +40,15 @@ struct Said {
 impl Progress {
     pub fn new(output: Output) -> Self {
         let line = output::spinner();
-        Progress { output, line, shown: Instant::now(), first: None }
+        Progress { output, line, shown: None, first: None }
     }
     pub fn tick(&mut self, log: &mut dyn Storage, readers: &[Reader]) {
         let is_rewritten = self.output == Output::Table && !self.line.is_hidden();
         let every = if is_rewritten || self.output == Output::Json { EVERY } else { EVERY_LINE };
-        if self.shown.elapsed() < every {
+        if self.shown.is_some_and(|shown| shown.elapsed() < every) {
             return;
         }
-        self.shown = Instant::now();
+        self.shown = Some(Instant::now());
         let Ok(said) = self.look(log, readers) else { return };
         match self.output {
             Output::Json => drop(serde_json::to_string(&said).map(|line| output::say(&line))),
