@@ -22,6 +22,7 @@ use std::{
     path::PathBuf,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 /// A key of this moment; none where there is no openssl to make it.
@@ -56,6 +57,31 @@ fn token_server() -> Server {
     })
 }
 
+/// What connecting to an account whose tokens come from this server says.
+fn refused(tokens: &Server, key: &str, timeout: Duration) -> WarehouseError {
+    let folder = tempfile::tempdir().unwrap();
+    let (fake, path) = (Fake::start(), account(folder.path(), key, tokens));
+    let settings = Settings { credentials: Credentials::ServiceAccount(path), timeout, ..fake.settings() };
+    BigQuery::connect(settings).unwrap().claim(LOG).unwrap_err()
+}
+#[test]
+fn who_gives_tokens_and_does_not_answer_is_not_waited_for_without_end() {
+    let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
+    let error = refused(&Server::start(|_| Answer::Silence), &key, Duration::from_millis(50));
+    assert!(matches!(error, WarehouseError::Retry { .. }), "{error}");
+    assert!(error.to_string().contains("did not answer within 0.05 s"), "{error}");
+}
+#[test]
+fn why_there_is_no_token_is_said() {
+    let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
+    let said = r#"{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}"#;
+    let tokens = Server::start(|_| Answer::Json(400, said.into()));
+    let error = refused(&tokens, &key, Duration::from_secs(5));
+    assert!(matches!(error, WarehouseError::Retry { alert: true, .. }), "{error}");
+    assert!(error.to_string().contains("invalid_grant: Invalid JWT Signature."), "{error}");
+    let error = refused(&Server::start(|_| Answer::Hangup), &key, Duration::from_secs(5));
+    assert!(error.to_string().contains("whoever gives them cannot be reached"), "{error}");
+}
 #[test]
 fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is_ever_said() {
     let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
@@ -64,8 +90,9 @@ fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is
     let path = account(folder.path(), &key, &tokens);
     let settings = Settings { credentials: Credentials::ServiceAccount(path), ..fake.settings() };
     let mut w = BigQuery::connect(settings.clone()).unwrap();
+    fake.fail(Call::List, 0, Fault::Says(Said::Unauthorized, false));
     w.claim(LOG).unwrap();
-    assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1"]);
+    assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1", "Bearer ya29.very-secret-2"]);
 
     let id = id(1, 61);
     let batch =
@@ -73,7 +100,7 @@ fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is
     let plan = BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
     fake.fail(Call::Insert, 0, Fault::Says(Said::Unauthorized, false));
     w.write(&batch, &plan, NOW).unwrap();
-    assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1", "Bearer ya29.very-secret-2"]);
+    assert_eq!(fake.tokens().last().map(String::as_str), Some("Bearer ya29.very-secret-3"));
     assert_eq!((fake.seen().merges, fake.rows("predictions")), (1, 20));
 
     // Everything that can be said, said.

@@ -169,6 +169,31 @@ fn c10_loaded_rows_left_behind_are_swept_after_six_hours() {
     }
 }
 #[test]
+fn tables_and_views_of_others_are_never_swept() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, staged(&fake));
+    let (first, plan) = batch(slate(0..8, 1, 2450));
+    fake.fail(Call::Insert, 1, Fault::Killed(true));
+    assert!(w.write(&first, &plan, NOW).is_err());
+    fake.revive();
+    let dataset = format!("{}_staging", fakebq::DATASET);
+    let [own] = fake.tables(&dataset).try_into().unwrap();
+    let (like_own, none) = (own.replace('1', "2"), serde_json::json!({}));
+    let label = serde_json::json!({"fastbreak": "staging"});
+    for (name, of, labels) in [
+        ("stg_games", "TABLE", &label),
+        (&format!("{own}0"), "TABLE", &label),
+        (&like_own, "TABLE", &none),
+        (&own.replace(['1', '2'], "3"), "VIEW", &label),
+    ] {
+        fake.make_table(&dataset, name, of, labels.clone());
+    }
+    fake.clock.sleep(Duration::from_secs(7 * 3_600));
+    let w = claimed(&fake, fake.settings());
+    let left = fake.tables(&dataset);
+    assert_eq!((left.len(), left.contains(&own), w.counters().swept), (4, false, 1), "{left:?}");
+}
+#[test]
 fn c11_a_search_for_a_bad_row_goes_on_where_it_was() {
     let fake = Fake::start();
     let mut w = claimed(&fake, fake.settings());

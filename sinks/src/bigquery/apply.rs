@@ -5,7 +5,7 @@
 use super::{
     BigQuery,
     ddl::{self, Definition},
-    error::{Class, Trouble, of_client},
+    error::{Class, Trouble},
     schema::{RECORDS, Type, fields},
 };
 use crate::warehouse::WarehouseError;
@@ -132,8 +132,8 @@ impl BigQuery {
     /// Deletes the datasets and everything in them.
     pub fn discard(self) -> Result<(), WarehouseError> {
         for dataset in [self.names.dataset.clone(), self.names.staging()] {
-            let deleted = self.client.dataset().delete(&self.names.project, &dataset, true);
-            let deleted = self.runtime.block_on(deleted).map_err(|error| of_client(&error));
+            let path = format!("datasets/{dataset}?deleteContents=true");
+            let deleted = self.runtime.block_on(self.http.delete(&path));
             if let Err(trouble) = deleted
                 && !trouble.is_not_found()
             {

@@ -1,23 +1,18 @@
 //! Who asks: a service account's file, the application default, or nobody where an emulator answers.
 //!
-//! Invariant: one authenticator for every call. No part of a key or token is in a message, and none of these types can be printed.
+//! Invariant: one authenticator for every call, and none waits for it without end. No part of a key or token is in a message, and none
+//! of these types can be printed.
 //! Not here: sending (`http`).
-use async_trait::async_trait;
-use gcp_bigquery_client::{
-    auth::Authenticator,
-    error::BQError,
-    yup_oauth2::{
-        self, ApplicationDefaultCredentialsAuthenticator, ApplicationDefaultCredentialsFlowOpts,
-        AuthorizedUserAuthenticator, ServiceAccountAuthenticator,
-        authenticator::{ApplicationDefaultCredentialsTypes, DefaultAuthenticator},
-    },
+use super::error::Trouble;
+use gcp_bigquery_client::yup_oauth2::{
+    self, ApplicationDefaultCredentialsAuthenticator, ApplicationDefaultCredentialsFlowOpts,
+    AuthorizedUserAuthenticator, ServiceAccountAuthenticator,
+    authenticator::{ApplicationDefaultCredentialsTypes, DefaultAuthenticator},
 };
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
@@ -33,15 +28,16 @@ pub enum Credentials {
     None,
 }
 
-/// Gives tokens to the client and to what it cannot do.
-#[derive(Clone)]
+/// Gives tokens to the calls.
 pub struct Token {
     source: Option<DefaultAuthenticator>,
-    is_refused: Arc<AtomicBool>,
+    is_refused: AtomicBool,
+    /// How long whoever gives tokens may take.
+    patience: Duration,
 }
 impl Token {
     /// Fails with what is wrong with the credentials, never with what is in them.
-    pub async fn of(credentials: &Credentials) -> Result<Token, String> {
+    pub async fn of(credentials: &Credentials, patience: Duration) -> Result<Token, String> {
         let source = match credentials {
             Credentials::None => None,
             Credentials::ServiceAccount(path) => {
@@ -61,11 +57,31 @@ impl Token {
             }
             Credentials::ApplicationDefault => Some(application_default().await?),
         };
-        Ok(Token { source, is_refused: Arc::default() })
+        Ok(Token { source, is_refused: AtomicBool::new(false), patience })
     }
     /// The token was refused: the next one is a new one.
     pub fn refuse(&self) {
         self.is_refused.store(true, Ordering::Relaxed);
+    }
+    /// The token to call with.
+    pub async fn bearer(&self) -> Result<String, Trouble> {
+        let Some(source) = &self.source else { return Ok("none".into()) };
+        let asked = async {
+            match self.is_refused.swap(false, Ordering::Relaxed) {
+                true => source.force_refreshed_token(&[SCOPE]).await,
+                false => source.token(&[SCOPE]).await,
+            }
+        };
+        let silent = |_| {
+            let seconds = self.patience.as_secs_f64();
+            Trouble::Unsent(format!(
+                "no token could be had: whoever gives them did not answer within {seconds} s"
+            ))
+        };
+        let token = tokio::time::timeout(self.patience, asked).await.map_err(silent)?;
+        let token = token.map_err(|error| reason(&error))?;
+        let token = token.token().map(str::to_owned);
+        token.ok_or_else(|| Trouble::Credentials("no token could be had: the answer has none".into()))
     }
     /// Whether there is a token that could be refused.
     pub const fn is_needed(&self) -> bool {
@@ -98,14 +114,18 @@ async fn application_default() -> Result<DefaultAuthenticator, String> {
     }
 }
 
-#[async_trait]
-impl Authenticator for Token {
-    async fn access_token(&self) -> Result<String, BQError> {
-        let Some(source) = &self.source else { return Ok("none".into()) };
-        let token = match self.is_refused.swap(false, Ordering::Relaxed) {
-            true => source.force_refreshed_token(&[SCOPE]).await?,
-            false => source.token(&[SCOPE]).await?,
-        };
-        Ok(token.token().ok_or(BQError::NoToken)?.to_owned())
+/// Why there is no token, without a word of what was asked with. What may pass by itself is not the credentials' fault.
+fn reason(error: &yup_oauth2::Error) -> Trouble {
+    use yup_oauth2::Error;
+    match error {
+        Error::HttpError(_) | Error::HttpClientError(_) | Error::LowLevelError(_) => {
+            Trouble::Unsent("no token could be had: whoever gives them cannot be reached".into())
+        }
+        Error::JSONError(_) => Trouble::Unsent("no token could be had: the answer is not a token's".into()),
+        Error::AuthError(said) => Trouble::Credentials(format!("no token could be had: {said}")),
+        Error::MissingAccessToken => {
+            Trouble::Credentials("no token could be had: the answer has none".into())
+        }
+        _ => Trouble::Credentials("no token could be had: the credentials cannot be used".into()),
     }
 }

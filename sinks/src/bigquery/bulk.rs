@@ -1,27 +1,28 @@
 //! What is too large for a parameter: loaded into a table of its own first, in a dataset of its own, and merged from there.
 //!
 //! Invariant: the table's name is the batch's, so a load that is repeated replaces the same rows. A table older than six hours belongs
-//! to no batch that is being written, and is deleted; the dataset's own expiry does so after a day in any case.
+//! to no batch that is being written, and is deleted; the dataset's own expiry does so after a day in any case. What does not have both
+//! a name and a label as given here is somebody else's, and stays.
 //! Not here: when a batch is too large (`write`).
 use super::{
     BigQuery,
     encode::Encoded,
-    error::{Class, of_client},
+    error::{Class, Trouble},
     submit::{Kind, Sending, Stop, job},
 };
 use crate::warehouse::WarehouseError;
 use flate2::{Compression, write::GzEncoder};
-use gcp_bigquery_client::{
-    model::{
-        job_configuration_load::JobConfigurationLoad, table_field_schema::TableFieldSchema,
-        table_reference::TableReference, table_schema::TableSchema,
-    },
-    table::ListOptions,
+use gcp_bigquery_client::model::{
+    destination_table_properties::DestinationTableProperties, job_configuration_load::JobConfigurationLoad,
+    table_field_schema::TableFieldSchema, table_reference::TableReference, table_schema::TableSchema,
 };
 use serde::Serialize;
+use serde_json::Value;
 use std::io::Write;
 
 const PREFIX: &str = "stg_";
+/// Of a table that the sink loaded. One, as the client keeps several in no order and an id is of one body.
+const LABEL: (&str, &str) = ("fastbreak", "staging");
 const OLD_MS: i64 = 6 * 3_600_000;
 const SWEEP_MS: i64 = 3_600_000;
 
@@ -54,10 +55,10 @@ impl BigQuery {
             }
         }
     }
-    /// The table is needed no more. One that stays is the sweeper's.
-    pub(super) fn unstage(&mut self, table: &str) {
-        let (project, dataset) = (self.names.project.clone(), self.names.staging());
-        self.runtime.block_on(self.client.table().delete_if_exists(&project, &dataset, table));
+    /// The table is needed no more; answers whether it is gone by this. One that stays is the sweeper's.
+    pub(super) fn unstage(&mut self, table: &str) -> bool {
+        let path = format!("datasets/{}/tables/{table}", self.names.staging());
+        self.runtime.block_on(self.http.delete(&path)).is_ok()
     }
     fn load(&self, id: &str, table: &str) -> gcp_bigquery_client::model::job::Job {
         let mut job = job(id, &self.names.project, &self.settings.location, self.settings.job_timeout);
@@ -67,6 +68,10 @@ impl BigQuery {
             write_disposition: Some("WRITE_TRUNCATE".into()),
             max_bad_records: Some(0),
             schema: Some(TableSchema::new(vec![TableFieldSchema::string("r")])),
+            destination_table_properties: Some(DestinationTableProperties {
+                labels: Some([(LABEL.0.to_owned(), LABEL.1.to_owned())].into()),
+                ..DestinationTableProperties::default()
+            }),
             ..JobConfigurationLoad::default()
         };
         if let Some(configuration) = &mut job.configuration {
@@ -80,43 +85,52 @@ impl BigQuery {
         if self.swept_at.is_some_and(|at| now - at < SWEEP_MS) {
             return Ok(());
         }
-        let (project, dataset) = (self.names.project.clone(), self.names.staging());
-        let (mut token, mut old) = (None, Vec::new());
-        loop {
-            let options = ListOptions::default().max_results(1000);
-            let options = match token.take() {
-                Some(token) => options.page_token(token),
-                None => options,
-            };
-            let page = self.runtime.block_on(self.client.table().list(&project, &dataset, options));
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    let trouble = of_client(&error);
-                    return Err(self.later(trouble.class(), &trouble, "tables.list"));
-                }
-            };
-            let today = self.clock.unix_ms();
-            for item in page.tables.unwrap_or_default() {
-                let made = item.creation_time.and_then(|at| at.parse::<i64>().ok());
-                let is_old = made.is_some_and(|made| today - made > OLD_MS);
-                if item.table_reference.table_id.starts_with(PREFIX) && is_old {
-                    old.push(item.table_reference.table_id);
-                }
-            }
-            token = page.next_page_token;
-            if token.is_none() {
-                break;
-            }
-        }
+        let old = match self.old_tables() {
+            Ok(old) => old,
+            Err(trouble) => return Err(self.later(trouble.class(), &trouble, "tables.list")),
+        };
         for table in old {
-            if self.runtime.block_on(self.client.table().delete_if_exists(&project, &dataset, &table)) {
-                self.counters.swept += 1;
-            }
+            self.counters.swept += u64::from(self.unstage(&table));
         }
         self.swept_at = Some(now);
         Ok(())
     }
+    /// The loaded tables that no batch needs any more.
+    fn old_tables(&self) -> Result<Vec<String>, Trouble> {
+        let path = format!("datasets/{}/tables?maxResults=1000", self.names.staging());
+        let (mut old, mut of_page) = (Vec::new(), String::new());
+        loop {
+            let page = self.runtime.block_on(self.http.at(&format!("{path}{of_page}")))?;
+            let made_before = self.clock.unix_ms() - OLD_MS;
+            let listed = page["tables"].as_array().into_iter().flatten();
+            old.extend(listed.filter(|item| is_own(item, made_before)).filter_map(name).map(str::to_owned));
+            match page["nextPageToken"].as_str() {
+                Some(token) => of_page = format!("&pageToken={token}"),
+                None => return Ok(old),
+            }
+        }
+    }
+}
+
+/// What a list of tables calls one.
+fn name(item: &Value) -> Option<&str> {
+    item["tableReference"]["tableId"].as_str()
+}
+/// Whether the sink loaded this table of a list before a moment.
+fn is_own(item: &Value, made_before: i64) -> bool {
+    let made = item["creationTime"].as_str().and_then(|at| at.parse::<i64>().ok());
+    item["type"] == "TABLE"
+        && item["labels"][LABEL.0] == LABEL.1
+        && name(item).is_some_and(is_of_batch)
+        && made.is_some_and(|made| made < made_before)
+}
+/// Whether this is what [`table_of`] makes: the batch and the body of its statement, in hex.
+fn is_of_batch(table: &str) -> bool {
+    let is_hex = |text: &str, digits: usize| {
+        text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let parts = table.strip_prefix(PREFIX).and_then(|hashes| hashes.split_once('_'));
+    parts.is_some_and(|(batch, body)| is_hex(batch, 32) && is_hex(body, 12))
 }
 
 /// The table of a batch's rows, whose job has this stem.

@@ -3,7 +3,6 @@
 //! Invariant: a failure whose effect is unknown is `Unheard`, never taken for a refusal. Only what the operator can change, or a bug,
 //! stops the sink; throttles and quotas wait, however long.
 //! Not here: what is done about a class (`submit`).
-use gcp_bigquery_client::error::BQError;
 
 /// Why a call has no answer that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,30 +187,6 @@ impl Refusal {
             Some(500..) | None => self.unless_job(Class::Ambiguous),
             Some(_) => Class::Config,
         }
-    }
-}
-
-/// The client's own errors. It loses the status of what it cannot decode, so that is as good as unheard.
-pub fn of_client(error: &BQError) -> Trouble {
-    match error {
-        BQError::ResponseError { error } => {
-            let error = &error.error;
-            let reason = error.errors.first().and_then(|first| first.get("reason")).cloned();
-            Trouble::Refused(Refusal {
-                status: u16::try_from(error.code).ok(),
-                reason: reason.unwrap_or_else(|| error.status.clone()),
-                message: error.message.clone(),
-            })
-        }
-        BQError::RequestError(error) if error.is_connect() => Trouble::Unsent("no connection".into()),
-        BQError::RequestError(error) if error.is_timeout() => Trouble::Unheard("no answer in time".into()),
-        BQError::RequestError(_) | BQError::SerializationError(_) => {
-            Trouble::Unheard("the connection broke, or the answer cannot be read".into())
-        }
-        BQError::AuthError(_) | BQError::YupAuthError(_) | BQError::NoToken => {
-            Trouble::Credentials("no token could be had".into())
-        }
-        _ => Trouble::Unheard("the client failed".into()),
     }
 }
 

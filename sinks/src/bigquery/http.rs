@@ -1,13 +1,12 @@
-//! Calls that the client crate cannot do well: those whose exact status matters, and those that it does not have (multipart upload,
-//! conditional changes).
+//! Every call: the client crate loses the status of what it cannot decode, and has neither multipart uploads nor conditional changes.
 //!
-//! Invariant: every call has a timeout. What cannot be read is `Unheard` with its status, never a refusal and never success.
+//! Invariant: every call has a timeout, and is made once more with a new token when its token is refused. What cannot be read is `Unheard` with its status, never a refusal and never success.
 //! Not here: what an answer means (`error`).
 use super::{
     auth::Token,
-    error::{Refusal, Trouble, of_client},
+    error::{Refusal, Trouble},
 };
-use gcp_bigquery_client::{auth::Authenticator, model::job::Job};
+use gcp_bigquery_client::model::job::Job;
 use reqwest::{
     Client, Method, RequestBuilder,
     header::{CONTENT_TYPE, IF_MATCH},
@@ -87,6 +86,9 @@ impl Http {
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
         self.send(Method::POST, &self.url(path), |request| request.json(body)).await
     }
+    pub async fn delete(&self, path: &str) -> Result<Value, Trouble> {
+        self.send(Method::DELETE, &self.url(path), |request| request).await
+    }
     pub async fn table(&self, dataset: &str, table: &str) -> Result<Value, Trouble> {
         let url = self.url(&format!("datasets/{dataset}/tables/{table}"));
         self.send(Method::GET, &url, |request| request).await
@@ -146,7 +148,7 @@ impl Http {
         url: &str,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, Trouble> {
-        let token = self.token.access_token().await.map_err(|error| of_client(&error))?;
+        let token = self.token.bearer().await?;
         let sent = with(self.client.request(method, url).bearer_auth(token)).send().await;
         let answer =
             sent.map_err(|error| match (error.is_connect() || error.is_builder(), error.is_timeout()) {

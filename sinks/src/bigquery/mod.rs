@@ -40,7 +40,6 @@ use crate::{
     warehouse::{ContentHash, Standing, Warehouse, WarehouseError, Written},
     window::Batch,
 };
-use gcp_bigquery_client::{Client, client_builder::ClientBuilder};
 use schemas::{Instant, PlayerGameId};
 use std::{
     collections::{BTreeMap, HashSet},
@@ -84,12 +83,13 @@ impl Settings {
     }
 }
 const GOOGLE: &str = "https://bigquery.googleapis.com";
+/// Of a request for a token, which the HTTP client's own does not cover.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A dataset of BigQuery.
 pub struct BigQuery {
     runtime: tokio::runtime::Runtime,
     http: http::Http,
-    client: Client,
     names: Names,
     settings: Settings,
     clock: Arc<dyn Clock>,
@@ -128,7 +128,9 @@ impl BigQuery {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
-        let token = runtime.block_on(auth::Token::of(&settings.credentials)).map_err(&wrong)?;
+        let token = runtime
+            .block_on(auth::Token::of(&settings.credentials, settings.timeout.min(TOKEN_TIMEOUT)))
+            .map_err(&wrong)?;
         let http =
             reqwest::Client::builder().timeout(settings.timeout).connect_timeout(Duration::from_secs(10));
         let http = http.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
@@ -141,15 +143,9 @@ impl BigQuery {
                     .into(),
             });
         }
-        let mut builder = ClientBuilder::new();
-        builder.with_client(http.clone());
-        builder.with_v2_base_url(format!("{}/bigquery/v2", endpoint.trim_end_matches('/')));
-        let client = runtime.block_on(builder.build_from_authenticator(Arc::new(token.clone())));
-        let client = client.map_err(|_| wrong("no client".into()))?;
         Ok(BigQuery {
             http: http::Http::new(http, token, &endpoint, &settings.project, &settings.location),
             runtime,
-            client,
             names: Names { project: settings.project.clone(), dataset: settings.dataset.clone() },
             clock: settings.clock.clone(),
             settings,

@@ -40,6 +40,8 @@ pub enum Answer {
     Truncated(u16, String),
     /// The socket is closed, and nothing is said.
     Hangup,
+    /// Nothing is said until the caller gives up.
+    Silence,
 }
 
 pub struct Server {
@@ -83,6 +85,10 @@ fn serve(stream: TcpStream, answer: &(dyn Fn(Request) -> Answer + Send + Sync)) 
             Answer::Empty(status) => (status, "text/plain", String::new(), 0),
             Answer::Truncated(status, body) => (status, "application/json", body, 100),
             Answer::Hangup => return,
+            Answer::Silence => {
+                let _ = reader.read(&mut [0]);
+                return;
+            }
         };
         let head = format!(
             "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",

@@ -61,6 +61,8 @@ pub enum Call {
     Job,
     Query,
     Patch,
+    /// tables.list.
+    List,
 }
 /// What goes wrong with one call.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,6 +181,17 @@ impl Fake {
     pub fn change_table(&self, dataset: &str, table: &str, change: impl FnOnce(&mut Value)) {
         change(self.state().tables.get_mut(&(dataset.into(), table.into())).unwrap());
     }
+    /// A table or view that somebody made by hand, now.
+    pub fn make_table(&self, dataset: &str, table: &str, of: &str, labels: Value) {
+        let made = self.clock.unix_ms().to_string();
+        let table_of = json!({"type": of, "creationTime": made, "labels": labels});
+        self.state().tables.insert((dataset.into(), table.into()), table_of);
+    }
+    /// The names of a dataset's tables and views.
+    pub fn tables(&self, dataset: &str) -> Vec<String> {
+        let state = self.state();
+        state.tables.keys().filter(|(of, _)| of == dataset).map(|(_, name)| name.clone()).collect()
+    }
     pub fn drop_staged(&self) {
         let mut state = self.state();
         state.service.staged.clear();
@@ -294,6 +307,7 @@ impl State {
             ("POST", path) if path.ends_with("/jobs") => Call::Insert,
             ("GET", path) if path.contains("/jobs/") => Call::Job,
             ("PATCH", _) => Call::Patch,
+            ("GET", path) if path.ends_with("/tables") => Call::List,
             (_, path) if path.contains("/queries") => Call::Query,
             _ => Call::Any,
         };
@@ -448,7 +462,9 @@ impl State {
             Ok(()) => {
                 let at = (dataset.to_owned(), table);
                 let made = self.clock.unix_ms().to_string();
-                self.tables.entry(at).or_insert_with(|| json!({"creationTime": made}));
+                let labels = &load["destinationTableProperties"]["labels"];
+                let table = json!({"type": "TABLE", "creationTime": made, "labels": labels});
+                self.tables.entry(at).or_insert(table);
                 Answer::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string())
             }
             Err((status, reason, message)) => error(status, reason, &message),
@@ -508,7 +524,8 @@ impl State {
             .iter()
             .filter(|((of, _), _)| of == dataset)
             .map(|((_, name), table)| {
-                json!({"tableReference": {"projectId": PROJECT, "datasetId": dataset, "tableId": name}, "creationTime": table["creationTime"]})
+                let at = json!({"projectId": PROJECT, "datasetId": dataset, "tableId": name});
+                json!({"tableReference": at, "creationTime": table["creationTime"], "type": table["type"], "labels": table["labels"]})
             })
             .collect();
         // Pages are small, so that whoever lists has to turn them.
