@@ -153,6 +153,26 @@ fn c9_loaded_rows_that_expired_before_the_merge_are_loaded_again() {
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
 }
 #[test]
+fn what_is_missing_and_was_not_loaded_is_no_reason_to_load_again() {
+    for dataset in [format!("{}_staging", fakebq::DATASET), fakebq::DATASET.into()] {
+        let fake = Fake::start();
+        let mut w = claimed(&fake, staged(&fake));
+        // Whose turn it is can still be asked.
+        fake.drop_dataset(&dataset);
+        if dataset == fakebq::DATASET {
+            fake.make_table(&dataset, "sink_writer", "TABLE", serde_json::json!({}));
+        }
+        let (batch, plan) = batch(slate(0..8, 1, 2450));
+        let error = w.write(&batch, &plan, NOW).unwrap_err();
+        assert!(
+            matches!(&error, WarehouseError::Config { next, .. } if next.contains("fastbreak warehouse apply")),
+            "{error}"
+        );
+        let uploads = fake.heard().iter().filter(|call| call.contains("/upload/")).count();
+        assert_eq!((uploads, fake.seen().merges), (1, 0), "{dataset}");
+    }
+}
+#[test]
 fn c10_loaded_rows_left_behind_are_swept_after_six_hours() {
     let fake = Fake::start();
     let mut w = claimed(&fake, staged(&fake));
@@ -479,6 +499,44 @@ fn what_an_operator_has_put_right_is_tried_again_under_a_new_id() {
     let mut w = claimed(&fake, fake.settings());
     patiently(&fake, &mut w, &batch, &plan);
     assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (160, 1));
+}
+#[test]
+fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_again() {
+    let poison = ("invalidQuery", "Bad double value: abc".to_owned());
+    let size = ("resourcesExceeded", "Query exceeded resource limits".to_owned());
+    for (outcome, inline_bytes, next) in
+        [(poison, usize::MAX, "report this with the job's id"), (size, 0, "make sink-max-records")]
+    {
+        let fake = Fake::start();
+        let settings = Settings { inline_bytes, ..fake.settings() };
+        let mut w = claimed(&fake, settings.clone());
+        let (batch, plan) = batch(slate(0..8, 1, 2450));
+        fake.with(|service| service.outcomes.extend([Some(outcome.clone()), Some(outcome)]));
+        for _ in 0..2 {
+            let error = w.write(&batch, &plan, NOW).unwrap_err();
+            assert!(matches!(error, WarehouseError::Fatal { .. }), "{error}");
+            assert!(error.to_string().contains(next), "{error}");
+            w = claimed(&fake, settings.clone());
+        }
+        patiently(&fake, &mut w, &batch, &plan);
+        let seen = fake.seen();
+        assert_eq!((fake.rows("predictions"), seen.merges, seen.effective_merges), (160, 3, 1));
+    }
+}
+#[test]
+fn rows_that_are_loaded_are_loaded_once_and_their_batch_is_waited_for_in_longer_pauses() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, staged(&fake));
+    let (batch, plan) = batch(slate(0..8, 1, 2450));
+    // The upload is the first insert, and those after it the merge's.
+    for n in 0..5 {
+        fake.fail(Call::Insert, usize::from(n == 0), Fault::Says(Said::RateLimited, false));
+    }
+    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
+    let told = said.iter().map(|e| matches!(e, WarehouseError::Retry { alert: true, .. }));
+    assert_eq!(told.collect::<Vec<_>>(), [false, false, false, true, true]);
+    let uploads = fake.heard().iter().filter(|call| call.contains("/upload/")).count();
+    assert_eq!((uploads, w.counters().staged, fake.rows("predictions")), (1, 1, 160));
 }
 #[test]
 fn failures_are_waited_out_in_longer_pauses_and_told_after_three() {

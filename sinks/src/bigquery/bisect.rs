@@ -8,9 +8,8 @@
 use super::{
     BigQuery,
     encode::Encoded,
-    error::Refusal,
     sql::{self, Source},
-    submit::{Kind, Sending, Stop},
+    submit::{Failed, Kind, Sending, Stop},
 };
 use crate::{
     Position,
@@ -21,8 +20,13 @@ use crate::{
 const FEW: usize = 10;
 
 impl BigQuery {
-    /// The rows that make the job of this stem fail as it did.
-    pub(super) fn find_bad(&mut self, stem: &str, encoded: &Encoded, said: &Refusal) -> Stop {
+    /// The rows that make the job of this stem fail as it did; none when every row alone can be read.
+    pub(super) fn find_bad(
+        &mut self,
+        stem: &str,
+        encoded: &Encoded,
+        said: &Failed,
+    ) -> Result<Vec<BadRecord>, Stop> {
         let most = FEW.max(encoded.rows.len() / 100);
         let stem = format!("{}_x", stem.trim_end_matches("_m"));
         let mut bad = Vec::new();
@@ -44,35 +48,29 @@ impl BigQuery {
         while let Some((path, rows)) = open.pop() {
             match self.probe(&format!("{stem}{path}_m"), rows) {
                 Ok(()) => {}
-                Err(Stop::Poison(refusal)) => match rows {
-                    [(at, _)] => bad.push(BadRecord { at: *at, reason: refusal.message }),
+                Err(Stop::Poison(failed)) => match rows {
+                    [(at, _)] => bad.push(BadRecord { at: *at, reason: failed.refusal.message }),
                     rows => {
                         let (left, right) = rows.split_at(rows.len() / 2);
                         open.push((format!("{path}1"), right));
                         open.push((format!("{path}0"), left));
                     }
                 },
-                Err(other) => return other,
+                Err(other) => return Err(other),
             }
             if bad.len() > most {
-                return Stop::Out(WarehouseError::Config {
+                return Err(Stop::Out(WarehouseError::Config {
                     what: format!(
                         "more than {most} of {} rows cannot be read by BigQuery, so it is not the rows; the first: {}",
                         encoded.rows.len(),
-                        said.message
+                        said.refusal.message
                     ),
                     next: "compare the program's version with the dataset's: `fastbreak warehouse plan`; nothing was written"
                         .into(),
-                });
+                }));
             }
         }
-        Stop::Out(match bad.is_empty() {
-            false => WarehouseError::Rows(bad),
-            true => WarehouseError::Fatal {
-                what: format!("{said}, and every row alone can be read"),
-                next: "report this with the job's id: nothing of the batch was written".into(),
-            },
-        })
+        Ok(bad)
     }
     fn probe(&mut self, stem: &str, rows: &[(Position, String)]) -> Result<(), Stop> {
         let list = Encoded { rows: rows.to_vec(), ..Encoded::default() }.list();

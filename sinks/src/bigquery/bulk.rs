@@ -8,7 +8,7 @@ use super::{
     BigQuery,
     encode::Encoded,
     error::{Class, Trouble},
-    submit::{Kind, Sending, Stop, job},
+    submit::{Kind, Reply, Sending, Stop, job},
 };
 use crate::warehouse::WarehouseError;
 use flate2::{Compression, write::GzEncoder};
@@ -31,16 +31,17 @@ impl BigQuery {
     pub(super) fn stage(&mut self, stem: &str, encoded: &Encoded) -> Result<(), Stop> {
         let table = table_of(stem);
         let load = format!("{}_l", stem.trim_end_matches("_m"));
-        let data = lines(encoded).map_err(|error| WarehouseError::Fatal {
-            what: format!("compressing the batch's rows: {error}"),
-            next: "start `fastbreak run` again: nothing was sent".into(),
-        })?;
-        self.counters.staged += 1;
         let into = table.clone();
         let mut send = |sink: &mut BigQuery, id: &str| -> Sending {
+            // Asked first: to find out by sending it again would be to send megabytes.
+            match sink.look(id) {
+                Ok(job) => return Ok(Reply::Held(job)),
+                Err(trouble) if trouble.is_not_found() => {}
+                Err(trouble) => return Err(trouble),
+            }
             let job = sink.load(id, &into);
-            sink.counters.bytes += data.len() as u64;
-            sink.runtime.block_on(sink.http.upload(&job, &data))
+            let data = lines(encoded).map_err(|error| Trouble::Unsent(error.to_string()))?;
+            sink.runtime.block_on(sink.http.upload(&job, &data)).map(Reply::Taken)
         };
         loop {
             let done = self.run(&load, Kind::Aside, &mut send)?;

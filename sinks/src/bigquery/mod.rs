@@ -189,6 +189,9 @@ impl Warehouse for BigQuery {
     fn write(&mut self, batch: &Batch, plan: &BatchPlan, _at: Instant) -> Result<Written, WarehouseError> {
         let since = self.clock.now_ms();
         let written = self.write_batch(batch, plan);
+        if written.is_ok() {
+            self.failures.clear();
+        }
         self.counters.milliseconds += (self.clock.now_ms() - since) as u64;
         written
     }

@@ -27,11 +27,19 @@ pub enum Stop {
     /// It is for the caller's caller: later, or the operator.
     Out(WarehouseError),
     /// A row cannot be read.
-    Poison(Refusal),
+    Poison(Failed),
     /// It is too large as it is.
-    Size(Refusal),
+    Size(Failed),
     /// Something that it reads is not there.
-    Missing(Refusal),
+    Missing(Failed),
+}
+/// A job that was refused, or that failed.
+pub struct Failed {
+    pub refusal: Refusal,
+    /// Of its id.
+    pub stem: String,
+    /// It had failed before it was asked for: what was wrong may have been put right since.
+    pub is_adopted: bool,
 }
 impl From<WarehouseError> for Stop {
     fn from(error: WarehouseError) -> Stop {
@@ -74,7 +82,6 @@ impl BigQuery {
             let ended = self.settle(stem, &id, answer);
             match ended {
                 Ok(done) => {
-                    self.failures.clear();
                     self.counters.adopted += u64::from(done.is_adopted);
                     return Ok(done);
                 }
@@ -98,7 +105,8 @@ impl BigQuery {
 
     fn settle(&mut self, stem: &str, id: &str, answer: Sending) -> Result<Done, Ended> {
         let (job, is_adopted) = match answer {
-            Ok(job) => (job, false),
+            Ok(Reply::Taken(job)) => (job, false),
+            Ok(Reply::Held(job)) => (job, true),
             Err(trouble) => match trouble.class() {
                 Class::Duplicate => (Value::Null, true),
                 Class::Ambiguous => {
@@ -111,12 +119,12 @@ impl BigQuery {
                         Err(again) => return Err(self.later(again.class(), &again, id).into()),
                     }
                 }
-                class => {
+                _ => {
                     if matches!(trouble, Trouble::Refused(_)) {
                         // There is no such job, and there was none.
                         self.last_done = Some(id.to_owned());
                     }
-                    return Err(self.refused(stem, id, class, trouble));
+                    return Err(self.refused(stem, id, trouble, false));
                 }
             },
         };
@@ -135,24 +143,20 @@ impl BigQuery {
         self.last_done = Some(id.to_owned());
         match failure(&job) {
             None => Ok(Done { affected: affected(&job), is_adopted, id: id.to_owned() }),
-            Some(refusal) => {
-                let class = refusal.class();
-                match class {
-                    // The same rows fail in the same way, whoever asks.
-                    Class::Poison | Class::Size => {}
-                    // It failed before: what was wrong may have been put right, or have passed.
-                    _ if is_adopted => {
-                        self.step(stem);
-                        return Err(Ended::Stepped);
-                    }
-                    _ => {}
+            Some(refusal) => match refusal.class() {
+                // It failed before: what was wrong may have been put right, or have passed. But the same rows fail in the same way,
+                // whoever asks, until something else is known of them.
+                class if is_adopted && !matches!(class, Class::Poison | Class::Size) => {
+                    self.step(stem);
+                    Err(Ended::Stepped)
                 }
-                Err(self.refused(stem, id, class, Trouble::Refused(refusal)))
-            }
+                _ => Err(self.refused(stem, id, Trouble::Refused(refusal), is_adopted)),
+            },
         }
     }
     /// What to do about a refusal, of the call or of the job.
-    fn refused(&mut self, stem: &str, id: &str, class: Class, trouble: Trouble) -> Ended {
+    fn refused(&mut self, stem: &str, id: &str, trouble: Trouble, is_adopted: bool) -> Ended {
+        let class = trouble.class();
         let Trouble::Refused(refusal) = &trouble else { return self.later(class, &trouble, id).into() };
         if refusal.status.is_none() || class == Class::Crowded {
             match class {
@@ -162,18 +166,15 @@ impl BigQuery {
                 _ => {}
             }
         }
-        let refusal = refusal.clone();
-        match class {
-            Class::Poison | Class::Size => {
-                self.count(class);
-                Ended::Stop(if class == Class::Size { Stop::Size(refusal) } else { Stop::Poison(refusal) })
-            }
-            Class::Config if refusal.reason == "notFound" => {
-                self.count(class);
-                Ended::Stop(Stop::Missing(refusal))
-            }
-            _ => self.later(class, &trouble, id).into(),
-        }
+        let is_missing = refusal.reason == "notFound";
+        let stop = match class {
+            Class::Poison => Stop::Poison,
+            Class::Size => Stop::Size,
+            Class::Config if is_missing => Stop::Missing,
+            _ => return self.later(class, &trouble, id).into(),
+        };
+        self.count(class);
+        Ended::Stop(stop(Failed { refusal: refusal.clone(), stem: stem.to_owned(), is_adopted }))
     }
 
     /// The job, whose creation may not be seen everywhere at once.
@@ -233,7 +234,20 @@ impl BigQuery {
                     ),
                 };
             }
-            Class::Bug | Class::Poison | Class::Size => {
+            Class::Poison => {
+                return WarehouseError::Fatal {
+                    what,
+                    next: "report this with the job's id; `fastbreak run` makes the batch again".into(),
+                };
+            }
+            Class::Size => {
+                return WarehouseError::Fatal {
+                    what,
+                    next: "start `fastbreak run` again, it tries once more; when BigQuery says the same, make sink-max-records and sink-max-bytes smaller and run `fastbreak sink adopt` before it: a batch that is planned stays as large as it is, and the log is read again in smaller ones"
+                        .into(),
+                };
+            }
+            Class::Bug => {
                 return WarehouseError::Fatal {
                     what,
                     next: format!(
@@ -272,7 +286,13 @@ const QUOTA_PAUSE: Duration = Duration::from_secs(600);
 const CROWDED_PAUSE: Duration = Duration::from_secs(10);
 
 /// What sending a job answered.
-pub type Sending = Result<Value, Trouble>;
+pub type Sending = Result<Reply, Trouble>;
+pub enum Reply {
+    /// The job, sent now.
+    Taken(Value),
+    /// The job, which was there before and was not sent again.
+    Held(Value),
+}
 
 enum Ended {
     Stepped,

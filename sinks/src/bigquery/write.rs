@@ -5,9 +5,9 @@
 use super::{
     BigQuery,
     encode::{Encoded, encode},
-    error::{Class, Trouble},
+    error::Trouble,
     sql::{self, Source},
-    submit::{Done, Kind, Sending, Stop, job},
+    submit::{Done, Failed, Kind, Reply, Sending, Stop, job},
 };
 use crate::{
     plan::BatchPlan,
@@ -26,6 +26,18 @@ struct Sent<'a> {
     encoded: &'a Encoded,
     batch: &'a Batch,
     plan: &'a BatchPlan,
+}
+
+/// How a batch is sent.
+struct Way {
+    /// Its rows are loaded first.
+    is_staged: bool,
+    /// They were loaded again in this call.
+    is_reloaded: bool,
+}
+/// Whether it is the loaded rows of the batch of this stem that are not there.
+fn is_of(failed: &Failed, stem: &str) -> bool {
+    failed.refusal.message.contains(&super::bulk::table_of(stem))
 }
 
 /// Which job of its stem this is, from 1.
@@ -48,43 +60,20 @@ impl BigQuery {
         )
         .to_hex();
         let stem = format!("fb_{}_{}_m", plan.id, &body[..12]);
-        let sent = Sent { stem: stem.clone(), encoded: &encoded, batch, plan };
         let is_known = self.oversized.as_ref() == Some(&stem);
-        let mut is_staged = is_known || encoded.request_bytes > self.settings.inline_bytes;
+        let is_staged = is_known || encoded.request_bytes > self.settings.inline_bytes;
+        let sent = Sent { stem, encoded: &encoded, batch, plan };
+        let mut way = Way { is_staged, is_reloaded: false };
         loop {
-            let done = match self.merge(&sent, is_staged) {
+            let done = match self.merge(&sent, way.is_staged) {
                 Ok(done) => done,
-                Err(Stop::Out(error)) => return Err(error),
-                Err(Stop::Size(refusal)) if !is_staged => {
-                    // Sent in another way it is another body; what was refused outright has left its id free.
-                    if refusal.status.is_none() {
-                        self.step(&stem);
-                    }
-                    self.oversized = Some(stem.clone());
-                    is_staged = true;
+                Err(stop) => {
+                    self.go_round(&sent, stop, &mut way)?;
                     continue;
-                }
-                Err(Stop::Size(refusal)) => {
-                    return Err(self.later(Class::Size, &Trouble::Refused(refusal), &stem));
-                }
-                Err(Stop::Poison(refusal)) => match self.find_bad(&stem, &encoded, &refusal) {
-                    Stop::Out(error) => return Err(error),
-                    Stop::Poison(other) | Stop::Size(other) | Stop::Missing(other) => {
-                        return Err(self.later(Class::Config, &Trouble::Refused(other), &stem));
-                    }
-                },
-                // The staged rows have expired since they were loaded.
-                Err(Stop::Missing(_)) if is_staged => {
-                    self.step(&format!("{}_l", stem.trim_end_matches("_m")));
-                    self.step(&stem);
-                    continue;
-                }
-                Err(Stop::Missing(refusal)) => {
-                    return Err(self.later(Class::Config, &Trouble::Refused(refusal), &stem));
                 }
             };
             match self.recorded(&plan.id) {
-                Ok(Some(written)) => return self.accounted(&sent, written, &done),
+                Ok(Some(written)) => return self.accounted(&sent, written, &done, way.is_staged),
                 Ok(None) => {
                     // The statement writes only in the name of the standing.
                     self.standing()?.admit(&plan.writer.log, Some(plan.writer.epoch))?;
@@ -99,11 +88,49 @@ impl BigQuery {
                         });
                     }
                     // Done by a job of earlier, in a table that has been made anew since.
-                    self.step(&stem);
+                    self.step(&sent.stem);
                 }
                 Err(trouble) => return Err(self.later(trouble.class(), &trouble, &done.id)),
             }
         }
+    }
+    /// Finds another way past what stopped the batch; the error when there is none.
+    fn go_round(&mut self, sent: &Sent<'_>, stop: Stop, way: &mut Way) -> Result<(), WarehouseError> {
+        let failed = match stop {
+            Stop::Out(error) => return Err(error),
+            Stop::Size(failed) if !way.is_staged => {
+                // Sent in another way it is another body; what was refused outright has left its id free.
+                if failed.refusal.status.is_none() {
+                    self.step(&failed.stem);
+                }
+                self.oversized = Some(sent.stem.clone());
+                way.is_staged = true;
+                return Ok(());
+            }
+            // The staged rows have expired since they were loaded. What else is not there, no load brings back.
+            Stop::Missing(failed) if !way.is_reloaded && is_of(&failed, &sent.stem) => {
+                if failed.refusal.status.is_none() {
+                    self.step(&failed.stem);
+                }
+                way.is_reloaded = true;
+                return Ok(());
+            }
+            Stop::Missing(failed) => failed,
+            Stop::Poison(failed) => match self.find_bad(&sent.stem, sent.encoded, &failed) {
+                Ok(bad) if bad.is_empty() => failed,
+                Ok(bad) => return Err(WarehouseError::Rows(bad)),
+                Err(Stop::Out(error)) => return Err(error),
+                Err(Stop::Poison(failed) | Stop::Size(failed) | Stop::Missing(failed)) => failed,
+            },
+            Stop::Size(failed) => failed,
+        };
+        // It failed so before, and whoever started the sink again may have put it right.
+        if failed.is_adopted {
+            self.step(&failed.stem);
+            return Ok(());
+        }
+        let class = failed.refusal.class();
+        Err(self.later(class, &Trouble::Refused(failed.refusal), &failed.stem))
     }
 
     fn merge(&mut self, sent: &Sent<'_>, is_staged: bool) -> Result<Done, Stop> {
@@ -129,7 +156,6 @@ impl BigQuery {
                 ("planned_at", "TIMESTAMP", plan.planned_at.to_string()),
             ];
             if let Some(rows) = &rows {
-                sink.counters.bytes += encoded.request_bytes as u64;
                 parameters.push(("rows", "STRING", rows.clone()));
             }
             sink.insert(id, query.clone(), &parameters)
@@ -162,6 +188,7 @@ impl BigQuery {
         sent: &Sent<'_>,
         written: Written,
         done: &Done,
+        is_staged: bool,
     ) -> Result<Written, WarehouseError> {
         let Sent { encoded, batch, plan, .. } = sent;
         let outside = batch.outside as u64;
@@ -184,6 +211,8 @@ impl BigQuery {
                 next: "compare the batch's row of sink_batches with the job; nothing was committed".into(),
             });
         }
+        self.counters.bytes += encoded.request_bytes as u64;
+        self.counters.staged += u64::from(is_staged);
         if !is_repeated {
             self.counters.batches += 1;
             self.counters.account(&written);
@@ -214,7 +243,7 @@ impl BigQuery {
                 ..JobConfigurationQuery::default()
             });
         }
-        self.runtime.block_on(self.http.insert(&job))
+        self.runtime.block_on(self.http.insert(&job)).map(Reply::Taken)
     }
     /// A statement about the standing, of which the log and the epoch say everything.
     fn change_standing(
@@ -237,8 +266,9 @@ impl BigQuery {
                 Ok(done) if done.is_adopted && self.is_undone(what, log, epoch)? => self.step(&stem),
                 Ok(done) => return Ok(done),
                 Err(Stop::Out(error)) => return Err(error),
-                Err(Stop::Poison(refusal) | Stop::Size(refusal) | Stop::Missing(refusal)) => {
-                    return Err(self.later(Class::Config, &Trouble::Refused(refusal), &stem));
+                Err(Stop::Poison(failed) | Stop::Size(failed)) if failed.is_adopted => self.step(&stem),
+                Err(Stop::Poison(failed) | Stop::Size(failed) | Stop::Missing(failed)) => {
+                    return Err(self.later(failed.refusal.class(), &Trouble::Refused(failed.refusal), &stem));
                 }
             }
         }

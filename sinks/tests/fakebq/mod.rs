@@ -187,6 +187,12 @@ impl Fake {
         let table_of = json!({"type": of, "creationTime": made, "labels": labels});
         self.state().tables.insert((dataset.into(), table.into()), table_of);
     }
+    /// The dataset is gone, with everything in it.
+    pub fn drop_dataset(&self, dataset: &str) {
+        let mut state = self.state();
+        state.datasets.remove(dataset);
+        state.tables.retain(|(of, _), _| of != dataset);
+    }
     /// The names of a dataset's tables and views.
     pub fn tables(&self, dataset: &str) -> Vec<String> {
         let state = self.state();
