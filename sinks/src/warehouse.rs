@@ -91,7 +91,7 @@ pub enum WarehouseError {
     #[error("the warehouse is not ready: {what}; the write is tried again in {:.1} s", after.as_secs_f64())]
     Retry {
         what: String,
-        /// How long to wait before.
+        /// How long to wait before; zero: nothing failed, and what is being done takes longer than one call.
         after: Duration,
         /// It has gone on for so long that somebody should look.
         alert: bool,
@@ -105,6 +105,15 @@ pub enum WarehouseError {
     /// The operator: the warehouse is broken.
     #[error("{what}\nnext: {next}")]
     Fatal { what: String, next: String },
+}
+impl WarehouseError {
+    /// Nothing failed: the same call goes on with it.
+    pub const fn waits(what: String) -> WarehouseError {
+        WarehouseError::Retry { what, after: Duration::ZERO, alert: false }
+    }
+    pub const fn is_wait(&self) -> bool {
+        matches!(self, WarehouseError::Retry { after, .. } if after.is_zero())
+    }
 }
 fn first(bad: &[BadRecord]) -> String {
     bad.first().map_or_else(String::new, |bad| format!("; first {}: {}", bad.at, bad.reason))

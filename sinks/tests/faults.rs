@@ -505,7 +505,7 @@ fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_ag
     let poison = ("invalidQuery", "Bad double value: abc".to_owned());
     let size = ("resourcesExceeded", "Query exceeded resource limits".to_owned());
     for (outcome, inline_bytes, next) in
-        [(poison, usize::MAX, "report this with the job's id"), (size, 0, "make sink-max-records")]
+        [(poison, usize::MAX, "every row alone can be read"), (size, 0, "make sink-max-records")]
     {
         let fake = Fake::start();
         let settings = Settings { inline_bytes, ..fake.settings() };
@@ -563,6 +563,102 @@ fn failures_are_waited_out_in_longer_pauses_and_told_after_three() {
         said.iter().map(|e| matches!(e, WarehouseError::Retry { alert: true, .. })).collect();
     assert_eq!(told, [false, false, false, true, true, true, true, true]);
     assert!(said[3].to_string().contains("fastbreak check"), "{}", said[3]);
+}
+/// The pauses and alerts of so many calls that fail.
+fn told(fake: &Fake, mut call: impl FnMut() -> Option<WarehouseError>, many: usize) -> Vec<(u64, bool)> {
+    let next = |_| match call() {
+        Some(WarehouseError::Retry { after, alert, .. }) => {
+            fake.clock.sleep(after);
+            // A tenth is drawn.
+            ((after.as_secs_f64() / 0.9).round() as u64 / 5 * 5, alert)
+        }
+        other => panic!("{other:?}"),
+    };
+    (0..many).map(next).collect()
+}
+#[test]
+fn while_bigquery_is_down_questions_are_asked_in_longer_pauses_and_it_is_told() {
+    let fake = Fake::start();
+    let mut w = fake.connect();
+    let down = |many: usize| (0..many).for_each(|_| fake.fail(Call::Any, 0, Fault::Lost));
+    down(6);
+    let steps = [(5, false), (10, false), (20, false), (40, true), (80, true), (120, true)];
+    let is_as = |told: Vec<(u64, bool)>| {
+        let pairs = told.iter().zip(steps);
+        pairs.for_each(|(told, step)| {
+            assert!(
+                told.0 >= step.0 && told.0 <= step.0 * 10 / 9 + 5 && told.1 == step.1,
+                "{told:?} {step:?}"
+            );
+        });
+    };
+    is_as(told(&fake, || w.claim(LOG).err(), 6));
+    w.claim(LOG).unwrap();
+    fake.clock.sleep(Duration::from_secs(600));
+    // A question is asked five times before its caller hears of it.
+    let (batch, plan) = batch(slate(0..4, 1, 2450));
+    down(6 * 5);
+    is_as(told(&fake, || w.is_committed(&plan.id).err(), 6));
+    assert!(w.counters().errors["ambiguous"] >= 12, "{:?}", w.counters());
+    patiently(&fake, &mut w, &batch, &plan);
+}
+#[test]
+fn a_question_that_takes_long_is_asked_once_and_waited_for_in_steps() {
+    let fake = Fake::start();
+    let w = claimed(&fake, fake.settings());
+    let asked = |fake: &Fake| {
+        fake.heard().iter().filter(|call| call.starts_with("POST") && call.contains("/queries")).count()
+    };
+    let before = asked(&fake);
+    fake.answer_slowly(300);
+    let mut waits = 0;
+    let standing = loop {
+        match w.standing() {
+            Ok(standing) => break standing,
+            Err(error) => {
+                assert!(error.is_wait(), "{error}");
+                waits += 1;
+            }
+        }
+    };
+    assert_eq!((standing.epoch, waits, asked(&fake) - before), (1, 2, 1));
+    assert_eq!(w.counters().errors.len(), 0);
+    // What is asked later is asked anew.
+    fake.answer_slowly(200);
+    assert!(w.standing().unwrap_err().is_wait());
+    fake.clock.sleep(Duration::from_secs(3_600));
+    fake.answer_slowly(0);
+    w.standing().unwrap();
+    assert_eq!(asked(&fake) - before, 3);
+}
+#[test]
+fn a_warning_in_an_answer_is_no_failure() {
+    let fake = Fake::start();
+    let w = claimed(&fake, fake.settings());
+    fake.warn();
+    assert_eq!(w.standing().unwrap().log.as_deref(), Some(LOG));
+}
+#[test]
+fn a_search_that_takes_long_is_made_in_steps_and_ends() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, fake.settings());
+    fake.with(|service| {
+        service.records.poison.insert(200_011);
+        service.takes_ms = 20_000;
+    });
+    let (batch, plan) = batch(slate(0..16, 1, 2450));
+    let mut waits = 0;
+    let bad = loop {
+        let since = fake.clock.now_ms();
+        match w.write(&batch, &plan, NOW).unwrap_err() {
+            WarehouseError::Rows(bad) => break bad,
+            error => assert!(error.is_wait(), "{error}"),
+        }
+        assert!(fake.clock.now_ms() - since < 75_000);
+        waits += 1;
+    };
+    assert_eq!((bad.len(), bad[0].at.offset), (1, 12));
+    assert!((2..10).contains(&waits), "{waits}");
 }
 #[test]
 fn a_hundred_batches_at_once_keep_to_the_tables_rate() {

@@ -40,7 +40,7 @@ impl BigQuery {
     }
     /// Compares what is there with what should be.
     pub fn plan(&self) -> Result<Lack, WarehouseError> {
-        self.lack().map_err(|trouble| Self::unanswered(&trouble))
+        self.lack().map_err(|trouble| self.unanswered(&trouble))
     }
     fn lack(&self) -> Result<Lack, Trouble> {
         let mut lack = Lack::default();
@@ -121,11 +121,11 @@ impl BigQuery {
             if let Err(trouble) = made
                 && trouble.class() != Class::Duplicate
             {
-                return Err(Self::unanswered(&trouble));
+                return Err(self.unanswered(&trouble));
             }
         }
         for statement in statements {
-            self.ask(statement, &[], &mut |_| Ok(())).map_err(|trouble| Self::unanswered(&trouble))?;
+            self.ask(statement, &[], &mut |_| Ok(())).map_err(|trouble| self.unanswered(&trouble))?;
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl BigQuery {
             if let Err(trouble) = deleted
                 && !trouble.is_not_found()
             {
-                return Err(Self::unanswered(&trouble));
+                return Err(self.unanswered(&trouble));
             }
         }
         Ok(())

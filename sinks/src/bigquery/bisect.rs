@@ -9,15 +9,44 @@ use super::{
     BigQuery,
     encode::Encoded,
     sql::{self, Source},
-    submit::{Failed, Kind, Sending, Stop},
+    submit::{Failed, Kind, Sending, Stop, WATCH_MS},
 };
 use crate::{
     Position,
     warehouse::{BadRecord, WarehouseError},
 };
+use std::ops::Range;
 
 /// Beyond so many bad rows, or one in a hundred, it is not the rows.
 const FEW: usize = 10;
+
+/// How far a search is.
+pub struct Search {
+    stem: String,
+    /// The parts not read yet, the next one last: path and rows.
+    open: Vec<(String, Range<usize>)>,
+    bad: Vec<BadRecord>,
+}
+impl Search {
+    /// Each part must fit into a parameter by itself.
+    fn of(stem: String, encoded: &Encoded, inline_bytes: usize) -> Search {
+        let mut search = Search { stem, open: Vec::new(), bad: Vec::new() };
+        let mut from = 0;
+        while from < encoded.rows.len() {
+            let (mut bytes, mut to) = (0, from);
+            for (_, row) in &encoded.rows[from..] {
+                bytes += 2 * row.len();
+                if to > from && bytes > inline_bytes {
+                    break;
+                }
+                to += 1;
+            }
+            search.open.push((format!("{}c", search.open.len()), from..to));
+            from = to;
+        }
+        search
+    }
+}
 
 impl BigQuery {
     /// The rows that make the job of this stem fail as it did; none when every row alone can be read.
@@ -29,36 +58,51 @@ impl BigQuery {
     ) -> Result<Vec<BadRecord>, Stop> {
         let most = FEW.max(encoded.rows.len() / 100);
         let stem = format!("{}_x", stem.trim_end_matches("_m"));
-        let mut bad = Vec::new();
-        let mut open: Vec<(String, &[(Position, String)])> = Vec::new();
-        // Each part must fit into a parameter by itself.
-        let mut rest = &encoded.rows[..];
-        while !rest.is_empty() {
-            let (mut bytes, mut many) = (0, 0);
-            for (_, row) in rest {
-                bytes += 2 * row.len();
-                if many > 0 && bytes > self.settings.inline_bytes {
-                    break;
-                }
-                many += 1;
+        let begun = self.search.take_if(|search| search.stem == stem);
+        let mut search = begun.unwrap_or_else(|| Search::of(stem, encoded, self.settings.inline_bytes));
+        let found = self.go_on(&mut search, encoded, most, said);
+        match found {
+            Ok(()) => Ok(search.bad),
+            // It goes on where it was, so that it ends however short each call of it is.
+            Err(stop) => {
+                self.search = Some(search);
+                Err(stop)
             }
-            open.push((format!("{}c", open.len()), &rest[..many]));
-            rest = &rest[many..];
         }
-        while let Some((path, rows)) = open.pop() {
-            match self.probe(&format!("{stem}{path}_m"), rows) {
-                Ok(()) => {}
-                Err(Stop::Poison(failed)) => match rows {
-                    [(at, _)] => bad.push(BadRecord { at: *at, reason: failed.refusal.message }),
-                    rows => {
-                        let (left, right) = rows.split_at(rows.len() / 2);
-                        open.push((format!("{path}1"), right));
-                        open.push((format!("{path}0"), left));
-                    }
-                },
-                Err(other) => return Err(other),
+    }
+    fn go_on(
+        &mut self,
+        search: &mut Search,
+        encoded: &Encoded,
+        most: usize,
+        said: &Failed,
+    ) -> Result<(), Stop> {
+        let since = self.clock.now_ms();
+        while let Some((path, part)) = search.open.last().cloned() {
+            if self.clock.now_ms() - since > WATCH_MS {
+                let what = format!("the rows that BigQuery cannot read are looked for ({})", search.stem);
+                return Err(WarehouseError::waits(what).into());
             }
-            if bad.len() > most {
+            let rows = &encoded.rows[part.clone()];
+            let probed = self.probe(&format!("{}{path}_m", search.stem), rows);
+            let failed = match probed {
+                Ok(()) => None,
+                Err(Stop::Poison(failed)) => Some(failed),
+                Err(other) => return Err(other),
+            };
+            search.open.pop();
+            match (failed, rows) {
+                (None, _) => {}
+                (Some(failed), [(at, _)]) => {
+                    search.bad.push(BadRecord { at: *at, reason: failed.refusal.message });
+                }
+                (Some(_), rows) => {
+                    let middle = part.start + rows.len() / 2;
+                    search.open.push((format!("{path}1"), middle..part.end));
+                    search.open.push((format!("{path}0"), part.start..middle));
+                }
+            }
+            if search.bad.len() > most {
                 return Err(Stop::Out(WarehouseError::Config {
                     what: format!(
                         "more than {most} of {} rows cannot be read by BigQuery, so it is not the rows; the first: {}",
@@ -70,7 +114,7 @@ impl BigQuery {
                 }));
             }
         }
-        Ok(bad)
+        Ok(())
     }
     fn probe(&mut self, stem: &str, rows: &[(Position, String)]) -> Result<(), Stop> {
         let list = Encoded { rows: rows.to_vec(), ..Encoded::default() }.list();

@@ -91,7 +91,7 @@ impl BigQuery {
             Err(trouble) => return Err(self.later(trouble.class(), &trouble, "tables.list")),
         };
         for table in old {
-            self.counters.swept += u64::from(self.unstage(&table));
+            self.counters.get_mut().swept += u64::from(self.unstage(&table));
         }
         self.swept_at = Some(now);
         Ok(())

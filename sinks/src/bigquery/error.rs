@@ -14,6 +14,8 @@ pub enum Trouble {
     /// There is no token.
     Credentials(String),
     Refused(Refusal),
+    /// None: it is being answered, and takes longer than one call waits.
+    Open(String),
 }
 
 /// What BigQuery says against a call or a job.
@@ -85,6 +87,7 @@ impl Trouble {
             Trouble::Unheard(_) => Class::Ambiguous,
             Trouble::Credentials(_) => Class::Auth,
             Trouble::Refused(refusal) => refusal.class(),
+            Trouble::Open(_) => Class::Ambiguous,
         }
     }
     pub fn is_not_found(&self) -> bool {
@@ -97,7 +100,10 @@ impl Trouble {
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Trouble::Unsent(what) | Trouble::Unheard(what) | Trouble::Credentials(what) => f.write_str(what),
+            Trouble::Unsent(what)
+            | Trouble::Unheard(what)
+            | Trouble::Credentials(what)
+            | Trouble::Open(what) => f.write_str(what),
             Trouble::Refused(refusal) => refusal.fmt(f),
         }
     }

@@ -4,8 +4,8 @@
 //! `submit` (sending, adopting, classes of failure), `turn` (one at a time), `bulk` (large ones) and `bisect` (bad rows) below it.
 //!
 //! Invariant: whatever is lost, repeated or killed: a batch and its ledger row are there together or not at all, nothing older
-//! overwrites, and one statement that changes the records is in flight over all instances. No method waits longer than about a minute:
-//! what takes longer is `Retry`, and the next call finds out what became of it.
+//! overwrites, and one statement that changes the records is in flight over all instances. Nothing is waited for longer than half a
+//! minute, but for the rows of whole tables: what takes longer is `Retry`, and the next call finds out what became of it.
 //! Not here: planning batches, waiting between calls; the sink's loop does.
 mod apply;
 mod auth;
@@ -42,6 +42,7 @@ use crate::{
 };
 use schemas::{Instant, PlayerGameId};
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashSet},
     sync::Arc,
     time::Duration,
@@ -97,7 +98,11 @@ pub struct BigQuery {
     statements: Bucket,
     /// Jobs of this process.
     inserts: Bucket,
-    failures: Failures,
+    /// Since something that was asked for was last done.
+    failures: RefCell<Failures>,
+    /// A question that takes long: of which text, its job, and when it was last looked at.
+    asked: RefCell<Option<(blake3::Hash, String, i64)>>,
+    search: Option<bisect::Search>,
     attempts: BTreeMap<String, u32>,
     /// The last job of this instance that is known to be done.
     last_done: Option<String>,
@@ -107,7 +112,7 @@ pub struct BigQuery {
     oversized: Option<String>,
     swept_at: Option<i64>,
     is_prepared: bool,
-    counters: Counters,
+    counters: RefCell<Counters>,
 }
 
 impl BigQuery {
@@ -151,70 +156,68 @@ impl BigQuery {
             settings,
             statements: Bucket::new(20, 10_000),
             inserts: Bucket::new(8, 1_000),
-            failures: Failures::default(),
+            failures: RefCell::default(),
+            asked: RefCell::default(),
+            search: None,
             attempts: BTreeMap::new(),
             last_done: None,
             awaited: None,
             oversized: None,
             swept_at: None,
             is_prepared: false,
-            counters: Counters::default(),
+            counters: RefCell::default(),
         })
+    }
+}
+
+impl BigQuery {
+    /// What was asked for is done: failures are counted from none again.
+    fn done<T>(&self, outcome: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
+        if outcome.is_ok() {
+            self.failures.borrow_mut().clear();
+        }
+        outcome
     }
 }
 
 impl Warehouse for BigQuery {
     fn standing(&self) -> Result<Standing, WarehouseError> {
-        match self.read_standing() {
-            Ok(found) => Ok(found.unwrap_or(Standing { log: None, epoch: 1, adopting: false })),
-            Err(trouble) => Err(Self::unanswered(&trouble)),
-        }
+        self.done(self.stands())
     }
     fn claim(&mut self, log: &str) -> Result<i64, WarehouseError> {
-        if !self.is_prepared {
-            self.prepare()?;
-            self.sweep()?;
-            self.is_prepared = true;
-        }
-        let found = self.standing()?;
-        found.admit(log, None)?;
-        if found.log.is_some() {
-            return Ok(found.epoch);
-        }
-        self.become_writer(log)?;
-        let found = self.standing()?;
-        found.admit(log, None)?;
-        Ok(found.epoch)
+        let claimed = self.begin(log);
+        self.done(claimed)
     }
     fn write(&mut self, batch: &Batch, plan: &BatchPlan, _at: Instant) -> Result<Written, WarehouseError> {
         let since = self.clock.now_ms();
         let written = self.write_batch(batch, plan);
-        if written.is_ok() {
-            self.failures.clear();
-        }
-        self.counters.milliseconds += (self.clock.now_ms() - since) as u64;
-        written
+        self.counters.get_mut().milliseconds += (self.clock.now_ms() - since) as u64;
+        self.done(written)
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
-        self.recorded(id).map(|found| found.is_some()).map_err(|trouble| Self::unanswered(&trouble))
+        let found = self.recorded(id).map(|found| found.is_some());
+        self.done(found.map_err(|trouble| self.unanswered(&trouble)))
     }
+    /// Asked before each attempt of a write, so that an answer says nothing of how the writes do.
     fn held(&self, keys: &[(Input, PlayerGameId)]) -> Result<HashSet<(Input, PlayerGameId)>, WarehouseError> {
-        self.read_held(keys).map_err(|trouble| Self::unanswered(&trouble))
+        self.read_held(keys).map_err(|trouble| self.unanswered(&trouble))
     }
     fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError> {
-        self.take_over(log)
+        let epoch = self.take_over(log);
+        self.done(epoch)
     }
     fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError> {
-        self.finish(log)
+        let deleted = self.finish(log);
+        self.done(deleted)
     }
     fn counters(&self) -> Counters {
-        self.counters.clone()
+        self.counters.borrow().clone()
     }
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
-        let hash = |table| self.hash(table).map_err(|trouble| Self::unanswered(&trouble));
+        let hash = |table| self.hash(table).map_err(|trouble| self.unanswered(&trouble));
         TABLES.iter().map(hash).collect()
     }
     fn tallies(&self) -> Result<Tallies, WarehouseError> {
-        self.read_tallies().map_err(|trouble| Self::unanswered(&trouble))
+        self.done(self.read_tallies().map_err(|trouble| self.unanswered(&trouble)))
     }
 }

@@ -7,7 +7,7 @@ use super::{
     error::{Class, Refusal, Trouble},
     schema::rung_columns,
     sql,
-    submit::failure,
+    submit::{WATCH_MS, failure},
 };
 use crate::{
     change::Input,
@@ -27,9 +27,8 @@ use std::{
 
 /// Rows of one answer: a page is 10 MB at most, and a row of predictions some 3 kB.
 const PAGE: usize = 2_500;
-const CREDENTIALS: &str = "check the credentials (bigquery-credentials, GOOGLE_APPLICATION_CREDENTIALS) and that they may read the dataset and run jobs";
-/// Polls of a question before it is given up.
-const POLLS: usize = 120;
+/// How long the rows of a whole table may take to come.
+const READ_MS: i64 = 20 * 60_000;
 
 /// How often a call is repeated before the caller hears of it.
 const TRIES: u32 = 4;
@@ -45,20 +44,31 @@ impl BigQuery {
         parameters: &[(&str, &str)],
         each: &mut dyn FnMut(&[Value]) -> Result<(), String>,
     ) -> Result<(), Trouble> {
+        self.ask_for(WATCH_MS, query, parameters, each)
+    }
+    /// The same; how long it is waited for.
+    fn ask_for(
+        &self,
+        wait_ms: i64,
+        query: &str,
+        parameters: &[(&str, &str)],
+        each: &mut dyn FnMut(&[Value]) -> Result<(), String>,
+    ) -> Result<(), Trouble> {
         let parameter = |(name, value): &(&str, &str)| json!({"name": name, "parameterType": {"type": "STRING"}, "parameterValue": {"value": value}});
         let request = json!({
             "query": query, "useLegacySql": false, "location": self.settings.location, "timeoutMs": 10_000, "maxResults": PAGE,
             "useQueryCache": false, "parameterMode": "NAMED", "queryParameters": parameters.iter().map(parameter).collect::<Vec<_>>(),
             "labels": {"sink": "fastbreak"},
         });
-        let mut answer = self.patiently(|| self.runtime.block_on(self.http.query(&request)))?;
+        let of = blake3::hash(request.to_string().as_bytes());
+        let mut answer = match self.open_question(of) {
+            Some(job) => self.page(&job, None)?,
+            None => self.patiently(|| self.runtime.block_on(self.http.query(&request)))?,
+        };
         let job = answer["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
-        let mut polls = 0;
+        let since = self.clock.now_ms();
         loop {
-            if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
-                let error = json!({"status": {"errorResult": error}});
-                return Err(failure(&error).map_or(Trouble::Unheard("no answer".into()), Trouble::Refused));
-            }
+            self.look_for_failure(&answer, &job)?;
             let mut next = None;
             if answer["jobComplete"] == true {
                 for row in answer["rows"].as_array().into_iter().flatten() {
@@ -72,44 +82,48 @@ impl BigQuery {
                     return Ok(());
                 }
             } else {
-                polls += 1;
-                if polls > POLLS {
-                    return Err(Trouble::Unheard(format!("question {job} is not answered")));
+                let now = self.clock.now_ms();
+                if now - since > wait_ms {
+                    let what = format!("question {job} is still being answered");
+                    self.asked.replace(Some((of, job, now)));
+                    return Err(Trouble::Open(what));
                 }
                 self.clock.sleep(Duration::from_millis(250));
             }
-            answer = self.patiently(|| self.runtime.block_on(self.http.page(&job, next.as_deref(), PAGE)))?;
+            answer = self.page(&job, next.as_deref())?;
         }
+    }
+    fn page(&self, job: &str, from: Option<&str>) -> Result<Value, Trouble> {
+        self.patiently(|| self.runtime.block_on(self.http.page(job, from, PAGE)))
+    }
+    /// The job of a question that was asked just now, in these words, and not answered. One of earlier would answer of earlier.
+    fn open_question(&self, of: blake3::Hash) -> Option<String> {
+        let now = self.clock.now_ms();
+        let (_, job, at) = self.asked.borrow_mut().take_if(|(open, ..)| *open == of)?;
+        (now - at < 2 * WATCH_MS).then_some(job)
+    }
+    /// Errors of an answer may be warnings; whether the job failed, it says itself.
+    fn look_for_failure(&self, answer: &Value, job: &str) -> Result<(), Trouble> {
+        if answer["errors"].as_array().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
+        let job = self.patiently(|| self.runtime.block_on(self.http.job(job)))?;
+        failure(&job).map_or(Ok(()), |refusal| Err(Trouble::Refused(refusal)))
     }
 
     /// Asks once more what changes nothing, a few times: a long answer is not lost to one page of it.
     fn patiently(&self, call: impl Fn() -> Result<Value, Trouble>) -> Result<Value, Trouble> {
-        let mut pause = Duration::from_millis(250);
+        let (since, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         for _ in 0..TRIES {
             match call() {
-                Err(trouble) if is_passing(trouble.class()) => self.clock.sleep(pause),
+                Err(trouble) if is_passing(trouble.class()) && self.clock.now_ms() - since < WATCH_MS => {
+                    self.clock.sleep(pause);
+                }
                 other => return other,
             }
             pause *= 2;
         }
         call()
-    }
-    /// Without counting: a question is no write.
-    pub(super) fn unanswered(trouble: &Trouble) -> WarehouseError {
-        let what = trouble.to_string();
-        match trouble.class() {
-            Class::Config => WarehouseError::Config {
-                what,
-                next: "`fastbreak warehouse plan` shows what the dataset lacks, `fastbreak warehouse apply` makes it".into(),
-            },
-            Class::Fatal => WarehouseError::Config { what, next: CREDENTIALS.into() },
-            Class::Auth => WarehouseError::Retry {
-                what: format!("{what}; {CREDENTIALS}"),
-                after: Duration::from_secs(5),
-                alert: true,
-            },
-            _ => WarehouseError::Retry { what, after: Duration::from_secs(5), alert: false },
-        }
     }
 
     pub(super) fn read_standing(&self) -> Result<Option<Standing>, Trouble> {
@@ -193,7 +207,7 @@ impl BigQuery {
         let is_predictions = table.name == PREDICTIONS.name;
         let own =
             if is_predictions { table.columns.len() - rung_columns().len() } else { table.columns.len() };
-        self.ask(&sql::content_of(&self.names, table), &[], &mut |row| {
+        self.ask_for(READ_MS, &sql::content_of(&self.names, table), &[], &mut |row| {
             let shared = row.iter().zip(&table.columns[..own]).map(|(value, column)| cell(value, column));
             let shared: Row<'_> = shared.collect::<Result<_, _>>()?;
             if !is_predictions {
@@ -231,7 +245,7 @@ impl BigQuery {
             });
             match failed.take() {
                 Some(error) => return Err(error),
-                None => read.map_err(|trouble| Self::unanswered(&trouble))?,
+                None => read.map_err(|trouble| self.unanswered(&trouble))?,
             }
         }
         copy.end()

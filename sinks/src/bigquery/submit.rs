@@ -59,7 +59,7 @@ pub enum Kind {
 const POLL: Duration = Duration::from_millis(250);
 const LONGEST_POLL: Duration = Duration::from_secs(4);
 /// How long a running job is watched before the caller is asked whether to go on.
-const WATCH_MS: i64 = 30_000;
+pub(super) const WATCH_MS: i64 = 30_000;
 
 impl BigQuery {
     /// Runs the job that `make` makes of an id, in the attempt that is due.
@@ -75,14 +75,14 @@ impl BigQuery {
             self.slow_down(kind);
             if kind == Kind::Change {
                 self.turn(&id)?;
-                self.counters.attempts += 1;
+                self.counters.get_mut().attempts += 1;
             }
             self.last_done.take_if(|done| *done == id);
             let answer = make(self, &id);
             let ended = self.settle(stem, &id, answer);
             match ended {
                 Ok(done) => {
-                    self.counters.adopted += u64::from(done.is_adopted);
+                    self.counters.get_mut().adopted += u64::from(done.is_adopted);
                     return Ok(done);
                 }
                 // Adopted and failed before: walk up to the attempt that is due.
@@ -137,8 +137,7 @@ impl BigQuery {
             Err(trouble) => return Err(self.later(trouble.class(), &trouble, id).into()),
         };
         let Some(job) = job else {
-            let what = format!("job {id} is still running");
-            return Err(WarehouseError::Retry { what, after: Duration::ZERO, alert: false }.into());
+            return Err(WarehouseError::waits(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
         match failure(&job) {
@@ -203,19 +202,36 @@ impl BigQuery {
         let change = (kind == Kind::Change).then_some(&mut self.statements);
         for bucket in change.into_iter().chain([&mut self.inserts]) {
             while let Err(wait) = bucket.take(self.clock.now_ms()) {
-                self.counters.waited_ms += wait as u64;
+                self.counters.get_mut().waited_ms += wait as u64;
                 self.clock.sleep(Duration::from_millis(wait as u64));
             }
         }
     }
 
-    pub(super) fn count(&mut self, class: Class) {
-        *self.counters.errors.entry(class.name()).or_default() += 1;
+    pub(super) fn count(&self, class: Class) {
+        *self.counters.borrow_mut().errors.entry(class.name()).or_default() += 1;
     }
     /// The error for the caller: when to come back, or what the operator has to do.
-    pub(super) fn later(&mut self, class: Class, trouble: &Trouble, id: &str) -> WarehouseError {
+    pub(super) fn later(&self, class: Class, trouble: &Trouble, id: &str) -> WarehouseError {
+        match trouble {
+            Trouble::Open(what) => WarehouseError::waits(what.clone()),
+            _ => self.put_off(class, format!("{trouble} (job {id})"), id),
+        }
+    }
+    /// The same, of what is no job of the sink's own names.
+    pub(super) fn unanswered(&self, trouble: &Trouble) -> WarehouseError {
+        if let Trouble::Open(what) = trouble {
+            return WarehouseError::waits(what.clone());
+        }
+        let class = match trouble.class() {
+            // Nothing of a batch is in a question.
+            Class::Size | Class::Bug => Class::Poison,
+            class => class,
+        };
+        self.put_off(class, trouble.to_string(), "question")
+    }
+    fn put_off(&self, class: Class, what: String, draw: &str) -> WarehouseError {
         self.count(class);
-        let what = format!("{trouble} (job {id})");
         let records = self.names.table(super::schema::RECORDS);
         match class {
             Class::Config => {
@@ -237,7 +253,9 @@ impl BigQuery {
             Class::Poison => {
                 return WarehouseError::Fatal {
                     what,
-                    next: "report this with the job's id; `fastbreak run` makes the batch again".into(),
+                    next:
+                        "start `fastbreak run` again, it tries once more; report this when it says the same"
+                            .into(),
                 };
             }
             Class::Size => {
@@ -257,18 +275,19 @@ impl BigQuery {
             }
             _ => {}
         }
-        let failures = self.failures.add(self.clock.now_ms());
-        self.counters.rate_limit_hits +=
+        let mut counted = self.failures.borrow_mut();
+        let failures = counted.add(self.clock.now_ms());
+        self.counters.borrow_mut().rate_limit_hits +=
             u64::from(matches!(class, Class::Throttle | Class::Quota | Class::Crowded));
         let backoff = &self.settings.backoff;
-        let pause = backoff.pause(failures, id);
+        let pause = backoff.pause(failures, draw);
         let after = match class {
             Class::Quota => pause.max(QUOTA_PAUSE),
             Class::Crowded => pause.max(CROWDED_PAUSE),
             _ => pause,
         };
         let is_sure = matches!(class, Class::Quota | Class::Crowded | Class::Auth);
-        let alert = self.failures.is_alarming(backoff) || (is_sure && backoff.is_alerting);
+        let alert = counted.is_alarming(backoff) || (is_sure && backoff.is_alerting);
         let next = match class {
             Class::Crowded => format!(
                 "; somebody else changes {records}: SELECT user_email, job_id FROM `region-{}`.INFORMATION_SCHEMA.JOBS WHERE state <> 'DONE' AND statement_type IN ('MERGE', 'UPDATE', 'DELETE') finds out who",

@@ -43,11 +43,10 @@ impl BigQuery {
             }
             let waited = self.clock.now_ms() - since;
             if waited > PATIENCE_MS {
-                let what = format!("job {holder} of another writer is in flight");
-                return Err(WarehouseError::Retry { what, after: Duration::ZERO, alert: false });
+                return Err(WarehouseError::waits(format!("job {holder} of another writer is in flight")));
             }
             self.clock.sleep(pause);
-            self.counters.waited_ms += pause.as_millis() as u64;
+            self.counters.get_mut().waited_ms += pause.as_millis() as u64;
             pause = (pause * 2).min(Duration::from_secs(4));
         }
     }

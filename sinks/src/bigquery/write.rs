@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     plan::BatchPlan,
-    warehouse::{Warehouse, WarehouseError, Written},
+    warehouse::{Standing, WarehouseError, Written},
     window::Batch,
 };
 use gcp_bigquery_client::model::{
@@ -76,7 +76,7 @@ impl BigQuery {
                 Ok(Some(written)) => return self.accounted(&sent, written, &done, way.is_staged),
                 Ok(None) => {
                     // The statement writes only in the name of the standing.
-                    self.standing()?.admit(&plan.writer.log, Some(plan.writer.epoch))?;
+                    self.stands()?.admit(&plan.writer.log, Some(plan.writer.epoch))?;
                     if !done.is_adopted {
                         return Err(WarehouseError::Fatal {
                             what: format!(
@@ -116,8 +116,11 @@ impl BigQuery {
                 return Ok(());
             }
             Stop::Missing(failed) => failed,
-            Stop::Poison(failed) => match self.find_bad(&sent.stem, sent.encoded, &failed) {
-                Ok(bad) if bad.is_empty() => failed,
+            Stop::Poison(mut failed) => match self.find_bad(&sent.stem, sent.encoded, &failed) {
+                Ok(bad) if bad.is_empty() => {
+                    failed.refusal.message += "; and yet every row alone can be read";
+                    failed
+                }
                 Ok(bad) => return Err(WarehouseError::Rows(bad)),
                 Err(Stop::Out(error)) => return Err(error),
                 Err(Stop::Poison(failed) | Stop::Size(failed) | Stop::Missing(failed)) => failed,
@@ -199,7 +202,7 @@ impl BigQuery {
         let is_sent = is_repeated || applied + unchanged + stale == encoded.rows.len() as u64 + outside;
         let is_changed = is_repeated || done.affected + outside == applied + unchanged + 1;
         if records != sum || !is_sent || !is_changed {
-            self.counters.drifts += 1;
+            self.counters.get_mut().drifts += 1;
             return Err(WarehouseError::Fatal {
                 what: format!(
                     "batch {} does not add up: {records} records read, {applied} applied, {unchanged} unchanged, {stale} stale, {superseded} superseded, {rejected} rejected; {} rows sent, {} changed (job {})",
@@ -211,11 +214,11 @@ impl BigQuery {
                 next: "compare the batch's row of sink_batches with the job; nothing was committed".into(),
             });
         }
-        self.counters.bytes += encoded.request_bytes as u64;
-        self.counters.staged += u64::from(is_staged);
+        self.counters.get_mut().bytes += encoded.request_bytes as u64;
+        self.counters.get_mut().staged += u64::from(is_staged);
         if !is_repeated {
-            self.counters.batches += 1;
-            self.counters.account(&written);
+            self.counters.get_mut().batches += 1;
+            self.counters.get_mut().account(&written);
         }
         Ok(Written { repeated: is_repeated, ..written })
     }
@@ -274,7 +277,7 @@ impl BigQuery {
         }
     }
     fn is_undone(&self, what: &str, log: &str, epoch: i64) -> Result<bool, WarehouseError> {
-        let found = self.read_standing().map_err(|trouble| Self::unanswered(&trouble))?;
+        let found = self.read_standing().map_err(|trouble| self.unanswered(&trouble))?;
         Ok(match (what, found) {
             (_, None) => true,
             ("claim", Some(_)) => false,
@@ -284,6 +287,27 @@ impl BigQuery {
             }
         })
     }
+    /// Who writes; nobody, when there is no row that says so.
+    pub(super) fn stands(&self) -> Result<Standing, WarehouseError> {
+        let found = self.read_standing().map_err(|trouble| self.unanswered(&trouble))?;
+        Ok(found.unwrap_or(Standing { log: None, epoch: 1, adopting: false }))
+    }
+    pub(super) fn begin(&mut self, log: &str) -> Result<i64, WarehouseError> {
+        if !self.is_prepared {
+            self.prepare()?;
+            self.sweep()?;
+            self.is_prepared = true;
+        }
+        let found = self.stands()?;
+        found.admit(log, None)?;
+        if found.log.is_some() {
+            return Ok(found.epoch);
+        }
+        self.become_writer(log)?;
+        let found = self.stands()?;
+        found.admit(log, None)?;
+        Ok(found.epoch)
+    }
     pub(super) fn become_writer(&mut self, log: &str) -> Result<(), WarehouseError> {
         self.change_standing("claim", sql::claim(&self.names), log, 0).map(drop)
     }
@@ -292,17 +316,17 @@ impl BigQuery {
             self.prepare()?;
             self.is_prepared = true;
         }
-        if self.standing()?.log.is_none() {
+        if self.stands()?.log.is_none() {
             self.become_writer(log)?;
         }
-        let before = self.standing()?;
+        let before = self.stands()?;
         self.change_standing("adopt", sql::adopt(&self.names), log, before.epoch)?;
-        let after = self.standing()?;
+        let after = self.stands()?;
         after.admit(log, Some(before.epoch + 1))?;
         Ok(after.epoch)
     }
     pub(super) fn finish(&mut self, log: &str) -> Result<u64, WarehouseError> {
-        let found = self.standing()?;
+        let found = self.stands()?;
         found.admit(log, Some(found.epoch))?;
         if !found.adopting {
             return Ok(0);

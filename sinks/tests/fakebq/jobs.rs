@@ -253,6 +253,8 @@ impl Service {
                     "Quota exceeded: Your table exceeded quota for imports or query appends per table.";
                 return Err((403, "quotaExceeded", said.into()));
             }
+        }
+        if !job.is_change() {
             job.state = State::Running(now, now + self.takes_ms / 2);
         }
         self.jobs.insert(id.to_owned(), job);

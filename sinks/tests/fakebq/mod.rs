@@ -100,6 +100,12 @@ struct State {
     is_dead: bool,
     names: Names,
     clock: Arc<TestClock>,
+    /// The rows of questions that were not read to their end, by their jobs.
+    asked: BTreeMap<String, Vec<Value>>,
+    /// So many looks at an answer find that it takes longer.
+    slow_looks: usize,
+    /// Answers bring a warning.
+    is_warning: bool,
     /// Tokens that were shown, in their order.
     tokens: Vec<String>,
     /// Every call, as text, without its headers.
@@ -126,6 +132,9 @@ impl Fake {
             is_dead: false,
             names,
             clock: clock.clone(),
+            asked: BTreeMap::new(),
+            slow_looks: 0,
+            is_warning: false,
             tokens: Vec::new(),
             log: Vec::new(),
         }));
@@ -233,6 +242,13 @@ impl Fake {
             }
             keys.values().filter(|many| **many > 1).count()
         })
+    }
+    /// The next answers are not there for so many looks.
+    pub fn answer_slowly(&self, looks: usize) {
+        self.state().slow_looks = looks;
+    }
+    pub fn warn(&self) {
+        self.state().is_warning = true;
     }
     pub fn heard(&self) -> Vec<String> {
         self.state().log.clone()
@@ -367,12 +383,17 @@ impl State {
                     Some("US"),
                     "jobs outside of US are not found without it"
                 );
+                if id.starts_with("asked_") {
+                    let done = json!({"status": {"state": "DONE", "errors": [warning()]}});
+                    return Answer::Json(200, done.to_string());
+                }
                 match self.service.jobs.get(*id) {
                     Some(job) => Answer::Json(200, job.show(id, PROJECT).to_string()),
                     None => error(404, "notFound", &format!("Not found: Job {PROJECT}:{id}")),
                 }
             }
             ("POST", ["queries"]) => self.query(request),
+            ("GET", ["queries", job]) => self.page((*job).to_owned(), request.argument("pageToken")),
             ("POST", ["datasets"]) => {
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
                 let name = body["datasetReference"]["datasetId"].as_str().unwrap().to_owned();
@@ -503,7 +524,33 @@ impl State {
             }
             statement => self.service.records.select(&statement, &parameters(&body["queryParameters"])),
         };
-        let answer = json!({"jobComplete": true, "jobReference": {"jobId": "asked", "projectId": PROJECT}, "rows": rows, "totalRows": rows.len().to_string()});
+        let job = format!("asked_{}", self.service.seen.requests);
+        self.asked.insert(job.clone(), rows);
+        self.page(job, None)
+    }
+    /// A page of an answer, small, so that whoever reads has to turn them.
+    fn page(&mut self, job: String, from: Option<&str>) -> Answer {
+        const ROWS: usize = 50;
+        let Some(rows) = self.asked.get(&job) else {
+            return error(404, "notFound", &format!("Not found: Job {PROJECT}:{job}"));
+        };
+        let mut answer = json!({"jobComplete": true, "jobReference": {"jobId": job, "projectId": PROJECT}});
+        if self.is_warning {
+            answer["errors"] = json!([warning()]);
+        }
+        if self.slow_looks > 0 {
+            self.slow_looks -= 1;
+            answer["jobComplete"] = json!(false);
+            return Answer::Json(200, answer.to_string());
+        }
+        let from: usize = from.map_or(0, |token| token.parse().unwrap());
+        let to = rows.len().min(from + ROWS);
+        answer["rows"] = json!(rows[from..to]);
+        answer["totalRows"] = json!(rows.len().to_string());
+        match to < rows.len() {
+            true => answer["pageToken"] = json!(to.to_string()),
+            false => _ = self.asked.remove(&job),
+        }
         Answer::Json(200, answer.to_string())
     }
     fn define(&mut self, name: &str, is_view: bool, statement: &str) {
@@ -569,6 +616,9 @@ impl State {
     }
 }
 
+fn warning() -> Value {
+    json!({"reason": "invalid", "message": "The rows were read from a table that is being clustered"})
+}
 fn parameters(list: &Value) -> BTreeMap<String, String> {
     let parameter = |p: &Value| {
         (p["name"].as_str().unwrap().to_owned(), p["parameterValue"]["value"].as_str().unwrap().to_owned())
