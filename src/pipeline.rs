@@ -45,6 +45,7 @@ impl Pipeline {
             },
             until_caught_up: self.until_caught_up,
             audit_every: config.sink_audit,
+            breaker: config.breaker,
         };
         let readers = Reader::of(&self.nodes);
         let extras = self

@@ -7,22 +7,18 @@
 mod audit;
 mod measured;
 mod recovery;
+mod rejects;
 
 use crate::{pipeline::Destination, topology::SINK, warehouse::Place};
 use anyhow::{Context, Result};
 use runtime::{
     Chunk, Commit, Halt, Member, Wake,
-    engine::dead_letters_of,
+    engine::Breaker,
     log::At,
     member::{Reader, Signals},
     metrics as m,
 };
-use schemas::{
-    Instant,
-    ops::LedgerEntry,
-    raw::{DeadLetter, RejectCode},
-    wire,
-};
+use schemas::{Instant, ops::LedgerEntry, wire};
 use sinks::{
     Batch, BatchPlan, Change, Counters, Dates, Input, Limits, Position, Warehouse, WarehouseError, Window,
     Writer, Written, plan::Positions,
@@ -56,6 +52,8 @@ pub struct Windowing {
     pub until_caught_up: bool,
     /// How often the warehouse is held against the log; never when zero.
     pub audit_every: Duration,
+    /// When it stops because too much of what it reads makes no row.
+    pub breaker: Breaker,
 }
 
 /// It was told to stop while it waited for the warehouse, for this reason. What it was about to write is planned in the log.
@@ -85,6 +83,7 @@ pub struct Sink {
     patience: Option<std::time::Instant>,
     /// When the warehouse is next held against the log; never when `None`.
     audit_due: Option<std::time::Instant>,
+    rejects: rejects::Rejects,
 }
 
 impl Sink {
@@ -109,6 +108,7 @@ impl Sink {
             is_writer: false,
             patience: None,
             audit_due: None,
+            rejects: rejects::Rejects::default(),
         })
     }
     fn seek(&mut self, positions: &Positions) {
@@ -131,9 +131,10 @@ impl Sink {
     }
     fn write(&mut self, batch: Batch, plan: &BatchPlan) -> Result<()> {
         self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
-        self.write_until_it_stands(batch, plan)?;
+        let written = self.write_until_it_stands(batch, plan);
+        // Also when it failed: what is in flight is being written.
         self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 0.0);
-        Ok(())
+        written
     }
     fn write_until_it_stands(&mut self, mut batch: Batch, plan: &BatchPlan) -> Result<()> {
         let mut commit = Commit::default();
@@ -145,21 +146,12 @@ impl Sink {
             self.count_attempt(&attempt, started.elapsed());
             match attempt {
                 Ok(written) => break written,
-                Err(WarehouseError::Rows(bad)) => {
-                    // Durable before the batch is written without them: after a crash one may stand twice, none is lost.
-                    let mut letters = Commit { group: SINK.to_owned(), ..Commit::default() };
-                    let positions: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
-                    for (record, bad) in batch.reject(&positions).into_iter().zip(&bad) {
-                        let letter = dead_letter(&record, &bad.reason)?;
-                        let key = record.change.id().to_string();
-                        append(&mut letters, &dead_letters_of(SINK), &key, &wire::encode(&letter)?);
-                    }
-                    self.member.commit(letters)?;
-                }
+                Err(WarehouseError::Rows(bad)) => self.set_aside(&mut batch, bad)?,
                 Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
                 Err(error) => return Err(error.into()),
             }
         };
+        self.rejects.count_used(&batch);
         let entry = LedgerEntry { version: self.pass, ..entry(written) };
         append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry)?);
         commit.account = Some(entry);
@@ -172,6 +164,7 @@ impl Sink {
     ) -> Result<T> {
         loop {
             let answer = question(self.warehouse.as_mut());
+            self.count_failure(&answer);
             self.count();
             match answer {
                 Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
@@ -183,6 +176,7 @@ impl Sink {
     fn wait(&self, reason: String, after: Duration, alert: bool) -> Result<(), Stopped> {
         let pause_ms = after.as_millis() as u64;
         match alert {
+            _ if after.is_zero() => tracing::info!(reason, "the warehouse takes its time"),
             true => tracing::error!(reason, pause_ms, "the warehouse does not take what is written"),
             false => tracing::warn!(reason, pause_ms, "the warehouse is not ready"),
         }
@@ -201,6 +195,7 @@ impl Sink {
     pub fn run(mut self, windowing: Windowing) -> Result<()> {
         let mut window = Window::new(windowing.limits);
         self.audit_due = self.next_audit(windowing.audit_every);
+        self.rejects = rejects::Rejects::new(windowing.breaker);
         loop {
             match self.turn(&mut window, windowing) {
                 Ok(true) => {}
@@ -233,6 +228,7 @@ impl Sink {
             Wake::Assigned(partitions) => {
                 window.forget();
                 self.is_writer = !partitions.is_empty();
+                self.rejects = rejects::Rejects::new(windowing.breaker);
                 if self.is_writer {
                     self.take_over()?;
                 }
@@ -324,24 +320,6 @@ fn change(input: Input, key: &str, value: Option<&[u8]>) -> Result<Change> {
 
 fn append(commit: &mut Commit, topic: &str, key: &str, value: &[u8]) {
     commit.out.entry((topic.to_owned(), 0)).or_default().push(key, Some(value));
-}
-
-/// The record as it was read: an event's encoding is one run of bytes, so it is made again.
-fn dead_letter(record: &sinks::Record, reason: &str) -> Result<DeadLetter> {
-    let value = match &record.change {
-        Change::Prediction(_, event) => event.as_ref().map(wire::encode),
-        Change::Features(_, event) => event.as_ref().map(wire::encode),
-        Change::PlayerGame(_, event) => event.as_ref().map(wire::encode),
-    };
-    Ok(DeadLetter {
-        origin: record.at.input.topic().to_owned(),
-        partition: record.at.partition,
-        offset: record.at.offset,
-        value: value.transpose()?.unwrap_or_default(),
-        stage: SINK.to_owned(),
-        key: record.change.id().to_string(),
-        ..DeadLetter::new(RejectCode::BadRow, reason.to_owned())
-    })
 }
 
 /// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.

@@ -22,11 +22,14 @@ use processors::predictor::Predictor;
 use runtime::{
     Chunk, Commit, Halt, Log, Member, Restored, Source, Storage, Wake,
     embedded::EmbeddedLog,
-    engine::dead_letters_of,
+    engine::{Breaker, dead_letters_of},
     log::At,
     member::{Limits, Signals},
 };
-use schemas::{PlayerGameId, ops::SinkBatchPlanned, raw::DeadLetter, wire};
+use schemas::{
+    PlayerGameId, PlayerId, features::Eligibility, ops::SinkBatchPlanned, prediction::Prediction,
+    raw::DeadLetter, wire,
+};
 use serde_json::Value;
 use sinks::Warehouse;
 use std::{
@@ -153,9 +156,20 @@ fn deliver(
     records: usize,
     trouble: Option<(Kind, usize, Trouble)>,
 ) -> Result<Arc<Signals>, Halt> {
+    let signals = Arc::new(Signals::default());
+    deliver_within(fastbreak, bigquery, (records, Breaker::default()), trouble, signals.clone())?;
+    Ok(signals)
+}
+/// The same, with the limits of what makes no row.
+fn deliver_within(
+    fastbreak: &Fastbreak,
+    bigquery: Option<&Fake>,
+    (records, breaker): (usize, Breaker),
+    trouble: Option<(Kind, usize, Trouble)>,
+    signals: Arc<Signals>,
+) -> Result<(), Halt> {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path())?;
     Storage::claim(&mut storage)?;
-    let signals = Arc::new(Signals::default());
     storage.tend(&signals.board)?;
     let limits = Limits {
         patience: Duration::ZERO,
@@ -177,9 +191,9 @@ fn deliver(
     });
     let to = Destination { place, dates: None };
     let limits = sinks::Limits { records, ..sinks::Limits::default() };
-    let windowing = Windowing { limits, until_caught_up: true, audit_every: Duration::from_secs(3600) };
-    sink::work(to, signals.clone(), windowing)(Box::new(member))?;
-    Ok(signals)
+    let audit_every = Duration::from_secs(3600);
+    let windowing = Windowing { limits, until_caught_up: true, audit_every, breaker };
+    sink::work(to, signals, windowing)(Box::new(member))
 }
 fn positions(fastbreak: &Fastbreak) -> i64 {
     EmbeddedLog::open(fastbreak.folder.path()).unwrap().positions(SINK).unwrap().values().sum()
@@ -326,15 +340,25 @@ fn set_back(fastbreak: &Fastbreak) {
 }
 /// Appends a prediction under the key of another player-game; where it is.
 fn spoil(fastbreak: &Fastbreak) -> (&'static str, i32, i64) {
+    append(fastbreak, 1_000_000, |_, _| {})
+}
+/// Appends the first prediction once more, under the key of the player of this number further on, after a change of it.
+fn append(
+    fastbreak: &Fastbreak,
+    further: u32,
+    change: impl FnOnce(&mut Prediction, PlayerId),
+) -> (&'static str, i32, i64) {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
     let topic = topics::PREDICTIONS.info.name;
     let chunks = storage.read(topic, 0, 0, usize::MAX).unwrap();
     let record = chunks.iter().flat_map(Chunk::records).next().unwrap().unwrap();
     let own: PlayerGameId = record.key.parse().unwrap();
-    let other = PlayerGameId { player: schemas::PlayerId(own.player.0 + 1_000_000), ..own };
+    let other = PlayerGameId { player: PlayerId(own.player.0 + further), ..own };
+    let mut event: Prediction = wire::decode(record.value.unwrap()).unwrap();
+    change(&mut event, other.player);
     let offset = storage.ends().unwrap()[&(topic.to_owned(), 0)];
     let mut chunk = Chunk::default();
-    chunk.push(&other.to_string(), record.value);
+    chunk.push(&other.to_string(), Some(&wire::encode(&event).unwrap()));
     Storage::append(
         &mut storage,
         BTreeMap::from([((topic.to_owned(), 0), chunk)]),
@@ -363,4 +387,62 @@ fn the_plan_of_a_reading_that_began_again_holds_no_record() {
         chunks.iter().flat_map(Chunk::records).filter_map(|record| record.unwrap().value).last().unwrap();
     let plan: SinkBatchPlanned = wire::decode(newest).unwrap();
     assert_eq!((plan.records, plan.ranges.len()), (0, 0));
+}
+
+#[test]
+fn each_dead_letter_has_the_reason_of_its_own_record() {
+    let fake = fake();
+    for bigquery in [None, Some(&fake)] {
+        let fastbreak = log();
+        // Read in another order than that of their keys.
+        let other = append(&fastbreak, 2_000_000, |_, _| {});
+        let silent = append(&fastbreak, 1_000_000, |event, player| {
+            event.player = player;
+            event.eligibility = Eligibility::Eligible;
+            event.systems.clear();
+        });
+        let breaker = Breaker { ratio: 1.0, ..Breaker::default() };
+        deliver_within(&fastbreak, bigquery, (1_000_000, breaker), None, Arc::default()).unwrap();
+        let letters = letters(&fastbreak);
+        let reason = |at: (&str, i32, i64)| {
+            let letter = letters.iter().find(|letter| letter.offset == at.2 && letter.partition == at.1);
+            letter.unwrap().reason.clone()
+        };
+        assert_eq!(letters.len(), 2);
+        assert!(reason(other).contains("holds an event of"), "{}", reason(other));
+        assert!(!reason(silent).contains("holds an event of"), "{}", reason(silent));
+    }
+}
+
+#[test]
+fn a_batch_of_which_too_much_makes_no_row_stops_the_sink_and_leaves_no_letter() {
+    let fake = fake();
+    for bigquery in [None, Some(&fake)] {
+        let fastbreak = log();
+        deliver(&fastbreak, bigquery, 1_000_000, None).unwrap();
+        // One alone may be bad.
+        spoil(&fastbreak);
+        deliver(&fastbreak, bigquery, 1_000_000, None).unwrap();
+        assert_eq!(letters(&fastbreak).len(), 1);
+        let reached = positions(&fastbreak);
+        (1..3).for_each(|n| _ = append(&fastbreak, 2_000_000 + n, |_, _| {}));
+        let run = |breaker: Breaker| {
+            let signals = Arc::new(Signals::default());
+            let ran = deliver_within(&fastbreak, bigquery, (1_000_000, breaker), None, signals.clone());
+            let text = signals.metrics.text().unwrap();
+            assert!(text.contains("batches_in_flight{processor=\"windowed-sink\"} 0.0\n"), "{text}");
+            ran
+        };
+        let stopped = run(Breaker::default()).unwrap_err().to_string();
+        assert!(stopped.contains("2 of the 2 records of a batch make no row"), "{stopped}");
+        assert!(stopped.contains("dead-letter-max-ratio"), "{stopped}");
+        assert_eq!((letters(&fastbreak).len(), positions(&fastbreak)), (1, reached));
+        run(Breaker { ratio: 1.0, ..Breaker::default() }).unwrap();
+        assert_eq!((letters(&fastbreak).len(), positions(&fastbreak)), (3, reached + 2));
+        // As many as the processors may reject in a row, and one more.
+        (0..3).for_each(|n| _ = append(&fastbreak, 3_000_000 + n, |_, _| {}));
+        let stopped = run(Breaker { ratio: 1.0, consecutive: 2 }).unwrap_err().to_string();
+        assert!(stopped.contains("more than 2 records in a row are unusable"), "{stopped}");
+        assert_eq!(letters(&fastbreak).len(), 3);
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
     chunk::Chunk,
     log::{Commit, Halt, Restored},
 };
-pub use breaker::Breaker;
+pub use breaker::{Breaker, Recent};
 pub use map::{Map, MapNode, Rows, Step};
 pub use port::{Input, Output, Slots, rows, stream};
 use processors::view::Waiting;

@@ -84,6 +84,11 @@ pub struct BadRecord {
     pub reason: String,
 }
 
+/// Beyond so many bad records of a batch, ten or one in a hundred, it is not the records.
+pub fn most_bad(records: usize) -> usize {
+    (records / 100).max(10)
+}
+
 /// A write that failed, by who has to act. Nothing of the batch is in the warehouse.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {

@@ -27,9 +27,17 @@ impl Sink {
                 ];
                 records.into_iter().for_each(|(end, n)| metrics.add(m::SINK_RECORDS, &[SINK, end], n));
             }
-            Err(error) => metrics.add(m::SINK_ERRORS, &[SINK, who_acts(error)], 1),
+            Err(_) => self.count_failure(attempt),
         }
         self.count();
+    }
+    /// A write or a question that failed; one that only takes long did not.
+    pub(super) fn count_failure<T>(&self, outcome: &Result<T, WarehouseError>) {
+        if let Err(error) = outcome
+            && !error.is_wait()
+        {
+            self.signals.metrics.add(m::SINK_ERRORS, &[SINK, who_acts(error)], 1);
+        }
     }
     /// What the warehouse counted since the last look.
     pub(super) fn count(&mut self) {

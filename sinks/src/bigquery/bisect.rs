@@ -13,12 +13,9 @@ use super::{
 };
 use crate::{
     Position,
-    warehouse::{BadRecord, WarehouseError},
+    warehouse::{BadRecord, WarehouseError, most_bad},
 };
 use std::ops::Range;
-
-/// Beyond so many bad rows, or one in a hundred, it is not the rows.
-const FEW: usize = 10;
 
 /// How far a search is.
 pub struct Search {
@@ -56,7 +53,7 @@ impl BigQuery {
         encoded: &Encoded,
         said: &Failed,
     ) -> Result<Vec<BadRecord>, Stop> {
-        let most = FEW.max(encoded.rows.len() / 100);
+        let most = most_bad(encoded.rows.len());
         let stem = format!("{}_x", stem.trim_end_matches("_m"));
         let begun = self.search.take_if(|search| search.stem == stem);
         let mut search = begun.unwrap_or_else(|| Search::of(stem, encoded, self.settings.inline_bytes));

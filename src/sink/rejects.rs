@@ -1,0 +1,88 @@
+//! Records that the warehouse can make no row of: dead letters, as long as it is the records that are wrong.
+//!
+//! Too many of them are no bad records but a program and a warehouse that do not fit together, and a batch would end in the dead letters.
+//!
+//! Invariant: letters are durable before the batch is written without their records: after a crash one may stand twice, none is lost.
+//! When the sink stops for too many, there is none of this batch.
+//! Not here: who finds the records (a warehouse); the processors' own letters (`runtime::engine`).
+use super::{SINK, Sink, append};
+use anyhow::Result;
+use runtime::{
+    Commit, Halt,
+    engine::{Breaker, Recent, dead_letters_of},
+};
+use schemas::{
+    raw::{DeadLetter, RejectCode},
+    wire,
+};
+use sinks::{BadRecord, Batch, Change, Input, Position, Record, warehouse::most_bad};
+use std::collections::BTreeMap;
+
+/// What became of the newest records, against the limits that the processors have, too.
+#[derive(Default)]
+pub struct Rejects {
+    limits: Breaker,
+    recent: BTreeMap<(Input, i32), Recent>,
+}
+impl Rejects {
+    pub fn new(limits: Breaker) -> Rejects {
+        Rejects { limits, recent: BTreeMap::new() }
+    }
+    /// The limit that these records of a batch exceed. A batch of one record says nothing: it counts with those before it.
+    fn count(&mut self, batch: &Batch, bad: &[BadRecord]) -> Option<String> {
+        let (all, unusable) = (batch.records.len() + batch.rejected, bad.len() + batch.rejected);
+        let is_whole = all > 1 && unusable == all;
+        if self.limits.ratio < 1.0 && (is_whole || unusable > most_bad(all)) {
+            return Some(format!("{unusable} of the {all} records of a batch make no row"));
+        }
+        bad.iter().find_map(|bad| {
+            let recent = self.recent.entry((bad.at.input, bad.at.partition)).or_default();
+            recent.count(&self.limits, true)
+        })
+    }
+    /// The records of a batch that was written.
+    pub fn count_used(&mut self, batch: &Batch) {
+        for Record { at, .. } in &batch.records {
+            self.recent.entry((at.input, at.partition)).or_default().count(&self.limits, false);
+        }
+    }
+}
+
+impl Sink {
+    /// Takes these records out of the batch, into the dead letters; stops when there are too many.
+    pub(super) fn set_aside(&mut self, batch: &mut Batch, bad: Vec<BadRecord>) -> Result<()> {
+        if let (Some(limit), Some(last)) = (self.rejects.count(batch, &bad), bad.last()) {
+            let (processor, at, sample) = (SINK.to_owned(), last.at.to_string(), last.reason.clone());
+            return Err(Halt::Rejecting { processor, at, limit, sample }.into());
+        }
+        let mut letters = Commit { group: SINK.to_owned(), ..Commit::default() };
+        let reasons: BTreeMap<Position, String> = bad.into_iter().map(|bad| (bad.at, bad.reason)).collect();
+        let places: Vec<Position> = reasons.keys().copied().collect();
+        for record in batch.reject(&places) {
+            // Bad records are named in another order than they were read in.
+            let reason = reasons.get(&record.at).cloned().unwrap_or_default();
+            let letter = dead_letter(&record, reason)?;
+            let key = record.change.id().to_string();
+            append(&mut letters, &dead_letters_of(SINK), &key, &wire::encode(&letter)?);
+        }
+        Ok(self.member.commit(letters)?)
+    }
+}
+
+/// The record as it was read: an event's encoding is one run of bytes, so it is made again.
+fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter> {
+    let value = match &record.change {
+        Change::Prediction(_, event) => event.as_ref().map(wire::encode),
+        Change::Features(_, event) => event.as_ref().map(wire::encode),
+        Change::PlayerGame(_, event) => event.as_ref().map(wire::encode),
+    };
+    Ok(DeadLetter {
+        origin: record.at.input.topic().to_owned(),
+        partition: record.at.partition,
+        offset: record.at.offset,
+        value: value.transpose()?.unwrap_or_default(),
+        stage: SINK.to_owned(),
+        key: record.change.id().to_string(),
+        ..DeadLetter::new(RejectCode::BadRow, reason)
+    })
+}
