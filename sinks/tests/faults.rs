@@ -432,6 +432,25 @@ fn a_dataset_that_lacks_a_column_stops_the_sink_with_the_statement_to_run() {
     w.claim(LOG).unwrap();
 }
 #[test]
+fn a_dataset_in_another_location_is_named_with_the_setting() {
+    let fake = Fake::start();
+    fake.place_dataset(fakebq::DATASET, "EU");
+    for error in [fake.connect().plan().err(), fake.connect().claim(LOG).err()] {
+        let error = error.unwrap();
+        assert!(
+            matches!(&error, WarehouseError::Config { next, .. } if next == "set bigquery-location to EU"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("predictions is in EU, and bigquery-location says US"), "{error}");
+    }
+    let fake = Fake::start();
+    // As it is said, is no other.
+    fake.place_dataset(fakebq::DATASET, "us");
+    fake.place_dataset(&format!("{}_staging", fakebq::DATASET), "EU");
+    let error = fake.connect().plan().unwrap_err();
+    assert!(error.to_string().contains("delete dataset predictions_staging"), "{error}");
+}
+#[test]
 fn a_column_of_another_type_is_the_operators() {
     let fake = Fake::start();
     claimed(&fake, fake.settings());

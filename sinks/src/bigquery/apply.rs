@@ -5,7 +5,7 @@
 use super::{
     BigQuery,
     ddl::{self, Definition},
-    error::{Class, Trouble},
+    error::Class,
     schema::{RECORDS, Type, fields},
 };
 use crate::warehouse::WarehouseError;
@@ -40,13 +40,11 @@ impl BigQuery {
     }
     /// Compares what is there with what should be.
     pub fn plan(&self) -> Result<Lack, WarehouseError> {
-        self.lack().map_err(|trouble| self.unanswered(&trouble))
-    }
-    fn lack(&self) -> Result<Lack, Trouble> {
         let mut lack = Lack::default();
         for dataset in [self.names.dataset.clone(), self.names.staging()] {
-            if self.found(&format!("datasets/{dataset}"))?.is_none() {
-                lack.datasets.push(dataset);
+            match self.found(&format!("datasets/{dataset}"))? {
+                Some(found) => self.is_here(&dataset, &found)?,
+                None => lack.datasets.push(dataset),
             }
         }
         for definition in self.ddl() {
@@ -71,6 +69,23 @@ impl BigQuery {
             }
         }
         Ok(lack)
+    }
+    /// Where the dataset is not, nothing of it is found: every question would be about something that is not there.
+    fn is_here(&self, dataset: &str, found: &Value) -> Result<(), WarehouseError> {
+        let wanted = &self.settings.location;
+        // An emulator that does not say where a dataset is has it here.
+        let Some(location) = found["location"].as_str().filter(|at| !at.eq_ignore_ascii_case(wanted)) else {
+            return Ok(());
+        };
+        Err(WarehouseError::Config {
+            what: format!("dataset {dataset} is in {location}, and bigquery-location says {wanted}"),
+            next: match dataset == self.names.dataset {
+                true => format!("set bigquery-location to {location}"),
+                false => format!(
+                    "delete dataset {dataset}, nothing of it is needed: `fastbreak run` makes it again where it should be"
+                ),
+            },
+        })
     }
     fn compare(&self, found: &Value, lack: &mut Lack) {
         let there = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
@@ -160,11 +175,11 @@ impl BigQuery {
         })
     }
     /// What is at this path of the project.
-    fn found(&self, path: &str) -> Result<Option<Value>, Trouble> {
+    fn found(&self, path: &str) -> Result<Option<Value>, WarehouseError> {
         match self.runtime.block_on(self.http.at(path)) {
             Ok(found) => Ok(Some(found)),
             Err(trouble) if trouble.is_not_found() => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(trouble) => Err(self.unanswered(&trouble)),
         }
     }
 }

@@ -96,6 +96,8 @@ pub struct BigQuery {
     clock: Arc<dyn Clock>,
     /// BigQuery takes 25 statements within 10 s of a table.
     statements: Bucket,
+    /// And 5 changes within 10 s of what a table is called and labelled.
+    labels: Bucket,
     /// Jobs of this process.
     inserts: Bucket,
     /// Since something that was asked for was last done.
@@ -155,6 +157,7 @@ impl BigQuery {
             clock: settings.clock.clone(),
             settings,
             statements: Bucket::new(20, 10_000),
+            labels: Bucket::new(4, 10_000),
             inserts: Bucket::new(8, 1_000),
             failures: RefCell::default(),
             asked: RefCell::default(),

@@ -31,14 +31,20 @@ impl BigQuery {
             if holder == id {
                 return Ok(());
             }
-            if self.is_over(&holder, id)? {
-                let etag = table["etag"].as_str().unwrap_or_default();
-                let body = json!({"labels": {LABEL: id}});
-                match self.runtime.block_on(self.http.patch(&dataset, WRITER, etag, &body)) {
-                    Ok(_) => return Ok(()),
-                    // Another came first, or nobody knows: the label says which.
-                    Err(trouble) if trouble.is_status(412) => {}
-                    Err(trouble) => return Err(self.later(trouble.class(), &trouble, id)),
+            let is_over = self.is_over(&holder, id)?;
+            match is_over.then(|| self.labels.take(self.clock.now_ms())) {
+                None => {}
+                // So many changes of the label are taken in a time, and no more. Whose turn it is may change meanwhile.
+                Some(Err(wait_ms)) => pause = Duration::from_millis(wait_ms as u64),
+                Some(Ok(())) => {
+                    let etag = table["etag"].as_str().unwrap_or_default();
+                    let body = json!({"labels": {LABEL: id}});
+                    match self.runtime.block_on(self.http.patch(&dataset, WRITER, etag, &body)) {
+                        Ok(_) => return Ok(()),
+                        // Another came first, or nobody knows: the label says which.
+                        Err(trouble) if trouble.is_status(412) => {}
+                        Err(trouble) => return Err(self.later(trouble.class(), &trouble, id)),
+                    }
                 }
             }
             let waited = self.clock.now_ms() - since;

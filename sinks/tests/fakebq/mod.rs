@@ -23,7 +23,7 @@ use sinks::{
 };
 use statement::{Statement, parse};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     io::Read,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -91,10 +91,13 @@ pub enum Said {
 
 struct State {
     service: Service,
-    datasets: BTreeSet<String>,
+    /// And where they are.
+    datasets: BTreeMap<String, String>,
     /// Tables and views: what tables.get answers.
     tables: BTreeMap<(String, String), Value>,
     etags: u64,
+    /// When a table's metadata was changed lately.
+    updates: BTreeMap<(String, String), Vec<i64>>,
     /// Calls until a fault, and the fault.
     faults: VecDeque<(Call, usize, Fault)>,
     is_dead: bool,
@@ -125,9 +128,10 @@ impl Fake {
         let names = Names { project: PROJECT.into(), dataset: DATASET.into() };
         let state = Arc::new(Mutex::new(State {
             service: Service { takes_ms: 800, ..Service::default() },
-            datasets: BTreeSet::new(),
+            datasets: BTreeMap::new(),
             tables: BTreeMap::new(),
             etags: 0,
+            updates: BTreeMap::new(),
             faults: VecDeque::new(),
             is_dead: false,
             names,
@@ -201,6 +205,10 @@ impl Fake {
         let mut state = self.state();
         state.datasets.remove(dataset);
         state.tables.retain(|(of, _), _| of != dataset);
+    }
+    /// The dataset has been made elsewhere.
+    pub fn place_dataset(&self, dataset: &str, location: &str) {
+        self.state().datasets.insert(dataset.into(), location.into());
     }
     /// The names of a dataset's tables and views.
     pub fn tables(&self, dataset: &str) -> Vec<String> {
@@ -397,14 +405,15 @@ impl State {
             ("POST", ["datasets"]) => {
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
                 let name = body["datasetReference"]["datasetId"].as_str().unwrap().to_owned();
-                match self.datasets.insert(name.clone()) {
-                    true => Answer::Json(200, body.to_string()),
-                    false => error(409, "duplicate", &format!("Already Exists: Dataset {PROJECT}:{name}")),
+                if self.datasets.contains_key(&name) {
+                    return error(409, "duplicate", &format!("Already Exists: Dataset {PROJECT}:{name}"));
                 }
+                self.datasets.insert(name, body["location"].as_str().unwrap().to_owned());
+                Answer::Json(200, body.to_string())
             }
-            ("GET", ["datasets", name]) => match self.datasets.contains(*name) {
-                true => Answer::Json(200, json!({"id": name}).to_string()),
-                false => error(404, "notFound", &format!("Not found: Dataset {PROJECT}:{name}")),
+            ("GET", ["datasets", name]) => match self.datasets.get(*name) {
+                Some(location) => Answer::Json(200, json!({"id": name, "location": location}).to_string()),
+                None => error(404, "notFound", &format!("Not found: Dataset {PROJECT}:{name}")),
             },
             ("GET", ["datasets", dataset, "tables"]) => self.list(dataset, request),
             (method, ["datasets", dataset, "tables", table]) => {
@@ -474,7 +483,7 @@ impl State {
         let to = &load["destinationTable"];
         let (dataset, table) =
             (to["datasetId"].as_str().unwrap(), to["tableId"].as_str().unwrap().to_owned());
-        if !self.datasets.contains(dataset) {
+        if !self.datasets.contains_key(dataset) {
             return error(404, "notFound", &format!("Not found: Dataset {PROJECT}:{dataset}"));
         }
         let line = |line: &str| -> Result<String, Failed> {
@@ -605,6 +614,14 @@ impl State {
                 if request.header("if-match").is_some_and(|etag| table["etag"] != etag) {
                     return error(412, "conditionNotMet", "Precondition Failed");
                 }
+                let now = self.clock.now_ms();
+                let updates = self.updates.entry(at).or_default();
+                updates.retain(|at| *at > now - 10_000);
+                if updates.len() >= 5 {
+                    let said = "Exceeded rate limits: too many table update operations for this table.";
+                    return error(403, "rateLimitExceeded", said);
+                }
+                updates.push(now);
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
                 self.etags += 1;
                 table["labels"] = body["labels"].clone();
