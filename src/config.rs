@@ -206,6 +206,11 @@ impl Config {
         let mut config = Config::parse(&values)?;
         let backoff = sinks::backoff::Backoff::from_environment(|name| environment.get(name).cloned());
         config.bigquery.backoff = backoff.map_err(anyhow::Error::msg)?;
+        for (name, ..) in config.bigquery.backoff.settings() {
+            if environment.contains_key(name) {
+                config.origins.insert(name, Origin::Environment(name.to_owned()));
+            }
+        }
         match (config.health, config.is_asked("console")) {
             (None, _) => {}
             (Some(address), true) if config.console == Some(address) => {}
@@ -307,7 +312,9 @@ impl Config {
             let origin = self.kafka_origins.get(key).cloned().unwrap_or(Origin::Default);
             (format!("kafka.{key}"), shown.to_owned(), "a setting of the Kafka client", origin)
         });
-        own.chain(client).collect()
+        let backoff = self.bigquery.backoff.settings().into_iter();
+        let backoff = backoff.map(|(name, value, meaning)| (name.to_owned(), value, meaning, origin(name)));
+        own.chain(backoff).chain(client).collect()
     }
 }
 
@@ -401,6 +408,19 @@ mod tests {
         assert_eq!(origin("data"), "flag data");
         assert!(origin("batch-bytes").starts_with("file "));
         assert_eq!(origin("health"), "default");
+    }
+    #[test]
+    fn the_settings_of_the_sinks_backoff_are_shown_with_their_origin() {
+        let config = resolve("", &[("SELF_HEALING_DML_MAX_RETRIES", "7")], &[]).unwrap();
+        let shown = |key: &str| {
+            let (_, value, _, origin) = config.entries().into_iter().find(|entry| entry.0 == key).unwrap();
+            (value, origin.to_string())
+        };
+        let given = "environment SELF_HEALING_DML_MAX_RETRIES".to_owned();
+        assert_eq!(shown("SELF_HEALING_DML_MAX_RETRIES"), ("7".to_owned(), given));
+        let usual = ("true".to_owned(), "default".to_owned());
+        assert_eq!(shown("SELF_HEALING_DML_BACKOFF_ENABLED"), usual);
+        assert_eq!(shown("SELF_HEALING_ALERT_ON_DML_LIMIT"), usual);
     }
     #[test]
     fn the_console_is_where_it_was_told_to_be_by_either_name() {

@@ -50,6 +50,18 @@ impl Backoff {
         }
         Ok(backoff)
     }
+    /// Those settings as they are: name, value, meaning.
+    pub fn settings(&self) -> [(&'static str, String, &'static str); 3] {
+        [
+            (
+                BACKOFF_ENABLED,
+                self.is_enabled.to_string(),
+                "whether pauses between attempts of the sink grow",
+            ),
+            (MAX_RETRIES, self.retries.to_string(), "attempts of the sink that fail without an alert"),
+            (ALERT_ON_LIMIT, self.is_alerting.to_string(), "whether failures of the sink raise an alert"),
+        ]
+    }
     /// The pause after so many failures in a row, the first of which is 1. `draw` names the write: the same write of the same
     /// instance draws the same pause.
     pub fn pause(&self, failures: u32, draw: &str) -> Duration {
