@@ -248,7 +248,7 @@ impl Sink {
                     self.gather(window, at, chunk)?;
                 }
                 if windowing.until_caught_up
-                    && let Some(batch) = window.slate_complete()
+                    && let Some(batch) = window.close(sinks::CloseReason::CaughtUp)
                 {
                     self.deliver(batch)?;
                 }

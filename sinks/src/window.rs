@@ -39,6 +39,8 @@ macro_rules! close_reasons {
             fn from_str(name: &str) -> Result<Self, String> {
                 match name {
                     $($name => Ok(CloseReason::$reason),)+
+                    // In plans of before.
+                    "slate-complete" => Ok(CloseReason::CaughtUp),
                     _ => Err(format!("'{name}' is no reason to close a batch")),
                 }
             }
@@ -49,8 +51,8 @@ close_reasons! {
     Records = "records",
     Bytes = "bytes",
     Age = "age",
-    /// Every game of an evening is there: nothing is gained by waiting.
-    SlateComplete = "slate-complete",
+    /// The run ends by itself, so nobody waits for more.
+    CaughtUp = "caught-up",
     /// A partition is taken away.
     Revoke = "revoke",
     Shutdown = "shutdown",
@@ -191,10 +193,6 @@ impl Window {
     pub fn due_ms(&self) -> Option<i64> {
         (!self.is_empty()).then(|| self.open.since_ms.saturating_add(self.limits.age_ms))
     }
-    /// An evening's slate is complete: nothing is held back.
-    pub fn slate_complete(&mut self) -> Option<Batch> {
-        self.close(CloseReason::SlateComplete)
-    }
     pub fn close(&mut self, reason: CloseReason) -> Option<Batch> {
         self.open.take(reason)
     }
@@ -246,13 +244,17 @@ mod tests {
     #[test]
     fn a_batch_is_closed_on_request_and_an_empty_one_never() {
         let mut window = Window::new(LIMITS);
-        assert_eq!(window.slate_complete(), None);
+        assert_eq!(window.close(CloseReason::CaughtUp), None);
         for (offset, reason) in [CloseReason::Revoke, CloseReason::Shutdown].into_iter().enumerate() {
             assert_eq!(put(&mut window, 0, offset as i64, 1), None);
             assert_eq!(window.close(reason).map(|batch| batch.reason), Some(reason));
         }
         assert_eq!(put(&mut window, 0, 9, 1), None);
-        assert_eq!(window.slate_complete().map(|batch| batch.reason), Some(CloseReason::SlateComplete));
+        assert_eq!(
+            window.close(CloseReason::CaughtUp).map(|batch| batch.reason),
+            Some(CloseReason::CaughtUp)
+        );
+        assert_eq!("slate-complete".parse(), Ok(CloseReason::CaughtUp), "as plans of before have it");
         assert!(window.is_empty());
     }
     #[test]
