@@ -138,7 +138,7 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "dead-letter-max-ratio",
-        "share of unusable records among a partition's newest 1000 (at least 100) at which a processor stops; 1: no limit",
+        "share of unusable records among a partition's newest 1000 (at least 100) at which a processor stops; 1: no limit, for a batch of the sink neither",
         "0.5",
     ),
     ("dlq-header-style", "how dead letters on Kafka say what is wrong: native or connect", "native"),

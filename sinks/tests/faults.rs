@@ -328,6 +328,52 @@ fn c17_c20_a_job_that_is_done_and_failed_is_no_success_and_its_id_is_not_used_ag
     assert_eq!((fake.seen().effective_merges, fake.rows("predictions")), (1, 80));
 }
 #[test]
+fn c17_what_is_never_answered_is_looked_for_and_written_once() {
+    for call in [Call::Insert, Call::Job, Call::Query, Call::Patch] {
+        for is_done in [false, true] {
+            let fake = Fake::start();
+            let mut w = claimed(&fake, Settings { timeout: Duration::from_millis(300), ..fake.settings() });
+            let (batch, plan) = batch(slate(0..4, 1, 2450));
+            fake.fail(call, 0, Fault::Silence(is_done));
+            patiently(&fake, &mut w, &batch, &plan);
+            let seen = fake.seen();
+            let what = format!("{call:?} {is_done}");
+            assert_eq!((seen.effective_merges, seen.most_in_flight, seen.mixed_ids), (1, 1, 0), "{what}");
+            assert_eq!(fake.rows("predictions"), 80, "{what}");
+        }
+    }
+}
+#[test]
+fn a_job_that_is_done_and_left_no_row_in_the_ledger_stops_the_sink() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, fake.settings());
+    let (batch, plan) = batch(slate(0..4, 1, 2450));
+    fake.with(|service| service.is_lying = true);
+    let error = w.write(&batch, &plan, NOW).unwrap_err();
+    let said = format!("is done and batch {} is not in the ledger", plan.id);
+    assert!(matches!(error, WarehouseError::Fatal { .. }) && error.to_string().contains(&said), "{error}");
+    // Whoever starts it again finds a job that changed nothing, and sends the next.
+    let mut w = claimed(&fake, fake.settings());
+    patiently(&fake, &mut w, &batch, &plan);
+    assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (80, 1));
+}
+#[test]
+fn c16_of_two_rows_of_a_key_in_one_batch_the_newer_stands_and_counts_that_do_not_add_up_stop_the_sink() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, fake.settings());
+    // No window makes such a batch: it folds them, and counts what it folded.
+    let (mut batch, plan) = batch(slate(0..4, 10, 2450));
+    batch.records.extend(slate(0..1, 20, 2500));
+    batch.records.extend(slate(1..2, 5, 2600));
+    let error = w.write(&batch, &plan, NOW).unwrap_err();
+    assert!(matches!(error, WarehouseError::Fatal { .. }), "{error}");
+    assert!(error.to_string().contains("does not add up: 6 records read, 4 applied"), "{error}");
+    assert_eq!(w.counters().drifts, 1);
+    let mut newest = slate(1..4, 10, 2450);
+    newest.extend(slate(0..1, 20, 2500));
+    assert_eq!(content(&w), expected(newest));
+}
+#[test]
 fn c18_a_quota_that_is_used_up_for_two_hours_is_waited_for() {
     let fake = Fake::start();
     let mut w = claimed(&fake, fake.settings());
@@ -380,6 +426,7 @@ fn c22_a_job_that_takes_long_is_watched_in_steps_and_written_once() {
         (4..=6).contains(&said.len()) && said.iter().all(|e| e.to_string().contains("still running")),
         "{said:?}"
     );
+    assert!(said.iter().all(WarehouseError::is_wait) && w.counters().errors.is_empty(), "{:?}", w.counters());
     assert_eq!((fake.seen().merges, fake.rows("predictions")), (1, 80));
 }
 #[test]

@@ -231,8 +231,10 @@ impl Flaky {
         };
         match fault {
             None => operation(),
-            Some(Fault::Unanswered | Fault::Says(_, true)) => operation().and_then(|_| Err(again())),
-            Some(Fault::Lost | Fault::Says(_, false)) => Err(again()),
+            Some(Fault::Unanswered | Fault::Silence(true) | Fault::Says(_, true)) => {
+                operation().and_then(|_| Err(again()))
+            }
+            Some(Fault::Lost | Fault::Silence(false) | Fault::Says(_, false)) => Err(again()),
             Some(Fault::Killed(is_done)) => {
                 if is_done {
                     operation()?;

@@ -33,7 +33,9 @@ impl Rejects {
         let (all, unusable) = (batch.records.len() + batch.rejected, bad.len() + batch.rejected);
         let is_whole = all > 1 && unusable == all;
         if self.limits.ratio < 1.0 && (is_whole || unusable > most_bad(all)) {
-            return Some(format!("{unusable} of the {all} records of a batch make no row"));
+            return Some(format!(
+                "{unusable} of the {all} records of a batch make no row, which a dead-letter-max-ratio of 1 alone allows"
+            ));
         }
         bad.iter().find_map(|bad| {
             let recent = self.recent.entry((bad.at.input, bad.at.partition)).or_default();

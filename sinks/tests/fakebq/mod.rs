@@ -71,6 +71,8 @@ pub enum Fault {
     Lost,
     /// It is done, and the socket closes.
     Unanswered,
+    /// It is done or not, and nothing is said.
+    Silence(bool),
     /// An answer; whether the call is done before it.
     Says(Said, bool),
     /// The instance is killed: this call is lost, or done and unanswered, and no other of it arrives.
@@ -356,6 +358,12 @@ impl State {
             Some(Fault::Unanswered) => {
                 self.route(request, now);
                 Answer::Hangup
+            }
+            Some(Fault::Silence(is_done)) => {
+                if is_done {
+                    self.route(request, now);
+                }
+                Answer::Silence
             }
             Some(Fault::Says(said, is_done)) => {
                 if is_done {
