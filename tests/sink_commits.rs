@@ -446,3 +446,17 @@ fn a_batch_of_which_too_much_makes_no_row_stops_the_sink_and_leaves_no_letter() 
         assert_eq!(letters(&fastbreak).len(), 3);
     }
 }
+
+#[test]
+fn a_question_that_fails_before_anything_is_written_is_counted_and_asked_again() {
+    let (fastbreak, fake) = (log(), fake());
+    fake.fail(fakebq::Call::Any, 0, fakebq::Fault::Lost);
+    let signals = deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
+    let text = signals.metrics.text().unwrap();
+    for series in [
+        "errors_total{processor=\"windowed-sink\",reason=\"retry\"}",
+        "failures_total{processor=\"windowed-sink\",class=\"ambiguous\"}",
+    ] {
+        assert!(text.contains(&format!("fastbreak_sink_{series} 1\n")), "{text}");
+    }
+}

@@ -88,3 +88,46 @@ fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter> {
         ..DeadLetter::new(RejectCode::BadRow, reason)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::{GameId, PlayerGameId, PlayerId};
+
+    fn at(offset: usize) -> Position {
+        Position { input: Input::Features, partition: 0, offset: offset as i64 }
+    }
+    /// The limit that so many bad records of a batch of so many exceed.
+    fn limit(rejects: &mut Rejects, all: usize, bad: usize) -> Option<String> {
+        let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
+        let record = |n: usize| Record { at: at(n), change: Change::Features(id(n), None) };
+        let batch = Batch::rebuild((0..all).map(record)).unwrap();
+        let bad: Vec<_> = (0..bad).map(|n| BadRecord { at: at(n), reason: "bad".into() }).collect();
+        rejects.count(&batch, &bad)
+    }
+
+    #[test]
+    fn a_batch_may_have_ten_bad_records_or_one_in_a_hundred_and_one_good_one() {
+        let is_stopped = |all, bad| limit(&mut Rejects::default(), all, bad).is_some();
+        let stopped =
+            [(1, 1), (2, 1), (2, 2), (10, 9), (10, 10), (100, 10), (100, 11), (5_000, 50), (5_000, 51)];
+        let stopped = stopped.map(|(all, bad)| is_stopped(all, bad));
+        assert_eq!(stopped, [false, false, true, false, true, false, true, false, true]);
+    }
+    #[test]
+    fn without_a_limit_for_a_batch_records_in_a_row_are_counted_over_batches() {
+        let limits = Breaker { consecutive: 3, ratio: 1.0 };
+        let mut rejects = Rejects::new(limits);
+        assert_eq!(limit(&mut rejects, 2, 2), None);
+        assert_eq!(limit(&mut rejects, 1, 1), None);
+        assert!(limit(&mut rejects, 1, 1).unwrap().contains("more than 3 records in a row"));
+        // A batch that was written ends the row.
+        let mut rejects = Rejects::new(limits);
+        for _ in 0..5 {
+            assert_eq!(limit(&mut rejects, 2, 2), None);
+            let written =
+                Record { at: at(9), change: Change::Features("200001/0022300061".parse().unwrap(), None) };
+            rejects.count_used(&Batch::rebuild([written]).unwrap());
+        }
+    }
+}
