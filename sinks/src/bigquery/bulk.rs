@@ -98,15 +98,14 @@ impl BigQuery {
     }
     /// The loaded tables that no batch needs any more.
     fn old_tables(&self) -> Result<Vec<String>, Trouble> {
-        let path = format!("datasets/{}/tables?maxResults=1000", self.names.staging());
-        let (mut old, mut of_page) = (Vec::new(), String::new());
+        let (mut old, mut next) = (Vec::new(), String::new());
         loop {
-            let page = self.runtime.block_on(self.http.at(&format!("{path}{of_page}")))?;
+            let page = self.runtime.block_on(self.http.tables(&self.names.staging(), &next))?;
             let made_before = self.clock.unix_ms() - OLD_MS;
             let listed = page["tables"].as_array().into_iter().flatten();
             old.extend(listed.filter(|item| is_own(item, made_before)).filter_map(name).map(str::to_owned));
             match page["nextPageToken"].as_str() {
-                Some(token) => of_page = format!("&pageToken={token}"),
+                Some(token) => next = token.to_owned(),
                 None => return Ok(old),
             }
         }

@@ -1,6 +1,7 @@
 //! Every call: the client crate loses the status of what it cannot decode, and has neither multipart uploads nor conditional changes.
 //!
-//! Invariant: every call has a timeout, and is made once more with a new token when its token is refused. What cannot be read is `Unheard` with its status, never a refusal and never success.
+//! Invariant: every call has a timeout, and is made once more with a new token when its token is refused. What cannot be read is
+//! `Unheard` with its status, never a refusal and never success.
 //! Not here: what an answer means (`error`).
 use super::{
     auth::Token,
@@ -75,9 +76,14 @@ impl Http {
         let mut url =
             self.url(&format!("queries/{job}?location={}&maxResults={rows}&timeoutMs=10000", self.location));
         if let Some(token) = token {
-            url += &format!("&pageToken={token}");
+            url += &format!("&pageToken={}", escaped(token));
         }
         self.send(Method::GET, &url, |request| request).await
+    }
+    /// A page of the tables of a dataset.
+    pub async fn tables(&self, dataset: &str, token: &str) -> Result<Value, Trouble> {
+        let path = format!("datasets/{dataset}/tables?maxResults=1000&pageToken={}", escaped(token));
+        self.at(&path).await
     }
     /// What is at a path of the project.
     pub async fn at(&self, path: &str) -> Result<Value, Trouble> {
@@ -182,5 +188,22 @@ impl Http {
                 message: "an answer that is not BigQuery's".into(),
             }),
         })
+    }
+}
+
+/// Text as an argument of a URL has it.
+fn escaped(text: &str) -> String {
+    let escaped = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_names_the_next_page_is_escaped_in_its_address() {
+        assert_eq!(super::escaped("Bk+/9=-_.~"), "Bk%2B%2F9%3D-_.~");
     }
 }

@@ -4,8 +4,8 @@
 //! `submit` (sending, adopting, classes of failure), `turn` (one at a time), `bulk` (large ones) and `bisect` (bad rows) below it.
 //!
 //! Invariant: whatever is lost, repeated or killed: a batch and its ledger row are there together or not at all, nothing older
-//! overwrites, and one statement that changes the records is in flight over all instances. No job and no question is waited for longer than
-//! half a minute, but for the rows of whole tables: what takes longer is `Retry`, and the next call finds out what became of it.
+//! overwrites, and one statement that changes the records is in flight over all instances. No job and no question is waited for longer
+//! than half a minute, but for the rows of whole tables: what takes longer is `Retry`, and the next call finds out what became of it.
 //! Not here: planning batches, waiting between calls; the sink's loop does.
 mod apply;
 mod auth;

@@ -82,6 +82,10 @@ impl BigQuery {
             let ended = self.settle(stem, &id, answer);
             match ended {
                 Ok(done) => {
+                    if !done.is_adopted {
+                        // An answer that is open is of before.
+                        self.asked.take();
+                    }
                     self.counters.get_mut().adopted += u64::from(done.is_adopted);
                     return Ok(done);
                 }

@@ -599,7 +599,7 @@ impl State {
             })
             .collect();
         // Pages are small, so that whoever lists has to turn them.
-        let from: usize = request.argument("pageToken").map_or(0, |token| token.parse().unwrap());
+        let from: usize = request.argument("pageToken").map_or(0, |token| token.parse().unwrap_or(0));
         let page = &all[from..all.len().min(from + 3)];
         let mut answer = json!({"tables": page, "totalItems": all.len()});
         if from + 3 < all.len() {
