@@ -195,7 +195,6 @@ impl Sink {
     pub fn run(mut self, windowing: Windowing) -> Result<()> {
         let mut window = Window::new(windowing.limits);
         self.audit_due = self.next_audit(windowing.audit_every);
-        self.rejects = rejects::Rejects::new(windowing.breaker);
         loop {
             match self.turn(&mut window, windowing) {
                 Ok(true) => {}

@@ -1,72 +1,24 @@
 //! Every crash point and every kind of failure, one at a time, over BigQuery in process.
 //!
 //! Invariant: whatever happens, a batch is written once: one effective merge, and rows that equal an undisturbed run's.
-//! Not here: combinations (`schedules`); a dead-letter topic or a plan that cannot be stored, which stop the sink's loop before a call.
+//! Not here: waiting (`waits`), combinations (`schedules`); a dead-letter topic or a plan that cannot be stored, which stop the sink's
+//! loop before a call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
+mod driven;
 #[allow(dead_code)]
 mod fakebq;
 
 use conformance::{LOG, NOW, content, events::*, record};
+use driven::{batch, claimed, expected, patiently, slate, staged};
 use fakebq::{Call, Fake, Fault, Said};
 use schemas::Line;
 use sinks::{
-    Batch, BatchPlan, BigQuery, Change, Record, Sqlite, Warehouse, WarehouseError, Writer, Written,
+    Batch, BatchPlan, Change, Record, Warehouse, WarehouseError, Written,
     bigquery::{Clock, Settings},
 };
 use std::time::Duration;
-
-/// So many predictions, at this line.
-fn slate(players: std::ops::Range<u32>, from: i64, line: i32) -> Vec<Record> {
-    let at = |n: u32| {
-        let id = id(n, 61);
-        record(from + i64::from(n), Change::Prediction(id, Some(prediction(id, Line(line)))))
-    };
-    players.map(at).collect()
-}
-fn batch(records: Vec<Record>) -> (Batch, BatchPlan) {
-    let batch = Batch::rebuild(records).unwrap();
-    let plan = BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
-    (batch, plan)
-}
-fn claimed(fake: &Fake, settings: Settings) -> BigQuery {
-    let mut w = BigQuery::connect(settings).unwrap();
-    while let Err(error) = w.claim(LOG) {
-        let WarehouseError::Retry { after, .. } = error else { panic!("{error}") };
-        fake.clock.sleep(after);
-    }
-    w
-}
-/// Writes until it is done; what was said meanwhile.
-fn patiently(
-    fake: &Fake,
-    w: &mut BigQuery,
-    batch: &Batch,
-    plan: &BatchPlan,
-) -> (Written, Vec<WarehouseError>) {
-    let mut said = Vec::new();
-    loop {
-        match w.write(batch, plan, NOW) {
-            Ok(written) => return (written, said),
-            Err(error) => {
-                let WarehouseError::Retry { after, .. } = &error else { panic!("{error}") };
-                assert!(said.len() < 500);
-                fake.clock.sleep(*after);
-                said.push(error);
-            }
-        }
-    }
-}
-/// What the local warehouse holds after these records.
-fn expected(records: Vec<Record>) -> Vec<(&'static str, u64, String)> {
-    let mut local = Sqlite::in_memory().unwrap();
-    conformance::write(&mut local, &records);
-    content(&local)
-}
-fn staged(fake: &Fake) -> Settings {
-    Settings { inline_bytes: 0, ..fake.settings() }
-}
 
 /// Kills the instance at a call, starts another, and looks at what is there.
 fn killed_at(call: Call, after: usize, is_done: bool, settings: impl Fn(&Fake) -> Settings) -> Fake {
@@ -328,22 +280,6 @@ fn c17_c20_a_job_that_is_done_and_failed_is_no_success_and_its_id_is_not_used_ag
     assert_eq!((fake.seen().effective_merges, fake.rows("predictions")), (1, 80));
 }
 #[test]
-fn c17_what_is_never_answered_is_looked_for_and_written_once() {
-    for call in [Call::Insert, Call::Job, Call::Query, Call::Patch] {
-        for is_done in [false, true] {
-            let fake = Fake::start();
-            let mut w = claimed(&fake, Settings { timeout: Duration::from_millis(300), ..fake.settings() });
-            let (batch, plan) = batch(slate(0..4, 1, 2450));
-            fake.fail(call, 0, Fault::Silence(is_done));
-            patiently(&fake, &mut w, &batch, &plan);
-            let seen = fake.seen();
-            let what = format!("{call:?} {is_done}");
-            assert_eq!((seen.effective_merges, seen.most_in_flight, seen.mixed_ids), (1, 1, 0), "{what}");
-            assert_eq!(fake.rows("predictions"), 80, "{what}");
-        }
-    }
-}
-#[test]
 fn a_job_that_is_done_and_left_no_row_in_the_ledger_stops_the_sink() {
     let fake = Fake::start();
     let mut w = claimed(&fake, fake.settings());
@@ -372,62 +308,6 @@ fn c16_of_two_rows_of_a_key_in_one_batch_the_newer_stands_and_counts_that_do_not
     let mut newest = slate(1..4, 10, 2450);
     newest.extend(slate(0..1, 20, 2500));
     assert_eq!(content(&w), expected(newest));
-}
-#[test]
-fn c18_a_quota_that_is_used_up_for_two_hours_is_waited_for() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    for _ in 0..12 {
-        fake.fail(Call::Insert, 0, Fault::Says(Said::QuotaExceeded, false));
-    }
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let since = fake.clock.now_ms();
-    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
-    assert_eq!(said.len(), 12);
-    let is_told = |e: &WarehouseError| matches!(e, WarehouseError::Retry { after, alert: true, what } if after.as_secs() >= 600 && what.contains("nothing is dropped"));
-    assert!(said.iter().all(is_told), "{said:?}");
-    assert!(fake.clock.now_ms() - since >= 2 * 3_600_000);
-    assert_eq!((fake.rows("predictions"), w.counters().rate_limit_hits), (80, 12));
-}
-#[test]
-fn c19_while_others_occupy_the_table_the_batch_waits_and_is_not_lost() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    let now = fake.clock.now_ms();
-    fake.with(|service| service.occupy(22, 25_000, now));
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
-    let first = said[0].to_string();
-    assert!(
-        first.contains("Too many DML statements outstanding") && first.contains("INFORMATION_SCHEMA.JOBS"),
-        "{first}"
-    );
-    assert!(matches!(said[0], WarehouseError::Retry { alert: true, after, .. } if after.as_secs() >= 10));
-    assert_eq!((fake.rows("predictions"), fake.seen().effective_merges, fake.doubled()), (80, 1, 0));
-}
-#[test]
-fn c21_a_token_that_is_refused_is_waited_for_with_an_alert() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.fail(Call::Insert, 0, Fault::Says(Said::Unauthorized, false));
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
-    assert!(matches!(&said[..], [WarehouseError::Retry { alert: true, .. }]), "{said:?}");
-    assert_eq!(fake.seen().merges, 1);
-}
-#[test]
-fn c22_a_job_that_takes_long_is_watched_in_steps_and_written_once() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.with(|service| service.takes_ms = 150_000);
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
-    assert!(
-        (4..=6).contains(&said.len()) && said.iter().all(|e| e.to_string().contains("still running")),
-        "{said:?}"
-    );
-    assert!(said.iter().all(WarehouseError::is_wait) && w.counters().errors.is_empty(), "{:?}", w.counters());
-    assert_eq!((fake.seen().merges, fake.rows("predictions")), (1, 80));
 }
 #[test]
 fn c24_a_table_with_two_rows_of_a_key_stops_the_sink_with_the_query_to_find_them() {
@@ -588,157 +468,6 @@ fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_ag
         let seen = fake.seen();
         assert_eq!((fake.rows("predictions"), seen.merges, seen.effective_merges), (160, 3, 1));
     }
-}
-#[test]
-fn rows_that_are_loaded_are_loaded_once_and_their_batch_is_waited_for_in_longer_pauses() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, staged(&fake));
-    let (batch, plan) = batch(slate(0..8, 1, 2450));
-    // The upload is the first insert, and those after it the merge's.
-    for n in 0..5 {
-        fake.fail(Call::Insert, usize::from(n == 0), Fault::Says(Said::RateLimited, false));
-    }
-    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
-    let told = said.iter().map(|e| matches!(e, WarehouseError::Retry { alert: true, .. }));
-    assert_eq!(told.collect::<Vec<_>>(), [false, false, false, true, true]);
-    let uploads = fake.heard().iter().filter(|call| call.contains("/upload/")).count();
-    assert_eq!((uploads, w.counters().staged, fake.rows("predictions")), (1, 1, 160));
-}
-#[test]
-fn failures_are_waited_out_in_longer_pauses_and_told_after_three() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    for _ in 0..8 {
-        fake.fail(Call::Insert, 0, Fault::Says(Said::RateLimited, false));
-    }
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
-    let pauses: Vec<u64> = said
-        .iter()
-        .map(|e| match e {
-            WarehouseError::Retry { after, .. } => after.as_secs(),
-            other => panic!("{other}"),
-        })
-        .collect();
-    let steps = [5, 10, 20, 40, 80, 120, 120, 120];
-    assert!(
-        pauses.iter().zip(steps).all(|(pause, step)| *pause >= step * 9 / 10 - 1 && *pause <= step),
-        "{pauses:?}"
-    );
-    let told: Vec<bool> =
-        said.iter().map(|e| matches!(e, WarehouseError::Retry { alert: true, .. })).collect();
-    assert_eq!(told, [false, false, false, true, true, true, true, true]);
-    assert!(said[3].to_string().contains("fastbreak check"), "{}", said[3]);
-}
-/// The pauses and alerts of so many calls that fail.
-fn told(fake: &Fake, mut call: impl FnMut() -> Option<WarehouseError>, many: usize) -> Vec<(u64, bool)> {
-    let next = |_| match call() {
-        Some(WarehouseError::Retry { after, alert, .. }) => {
-            fake.clock.sleep(after);
-            // A tenth is drawn.
-            ((after.as_secs_f64() / 0.9).round() as u64 / 5 * 5, alert)
-        }
-        other => panic!("{other:?}"),
-    };
-    (0..many).map(next).collect()
-}
-#[test]
-fn while_bigquery_is_down_questions_are_asked_in_longer_pauses_and_it_is_told() {
-    let fake = Fake::start();
-    let mut w = fake.connect();
-    let down = |many: usize| (0..many).for_each(|_| fake.fail(Call::Any, 0, Fault::Lost));
-    down(6);
-    let steps = [(5, false), (10, false), (20, false), (40, true), (80, true), (120, true)];
-    let is_as = |told: Vec<(u64, bool)>| {
-        let pairs = told.iter().zip(steps);
-        pairs.for_each(|(told, step)| {
-            assert!(
-                told.0 >= step.0 && told.0 <= step.0 * 10 / 9 + 5 && told.1 == step.1,
-                "{told:?} {step:?}"
-            );
-        });
-    };
-    is_as(told(&fake, || w.claim(LOG).err(), 6));
-    w.claim(LOG).unwrap();
-    fake.clock.sleep(Duration::from_secs(600));
-    // A question is asked five times before its caller hears of it.
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    down(6 * 5);
-    is_as(told(&fake, || w.is_committed(&plan.id).err(), 6));
-    assert!(w.counters().errors["ambiguous"] >= 12, "{:?}", w.counters());
-    patiently(&fake, &mut w, &batch, &plan);
-}
-#[test]
-fn a_question_that_takes_long_is_asked_once_and_waited_for_in_steps() {
-    let fake = Fake::start();
-    let w = claimed(&fake, fake.settings());
-    let asked = |fake: &Fake| {
-        fake.heard().iter().filter(|call| call.starts_with("POST") && call.contains("/queries")).count()
-    };
-    let before = asked(&fake);
-    fake.answer_slowly(300);
-    let mut waits = 0;
-    let standing = loop {
-        match w.standing() {
-            Ok(standing) => break standing,
-            Err(error) => {
-                assert!(error.is_wait(), "{error}");
-                waits += 1;
-            }
-        }
-    };
-    assert_eq!((standing.epoch, waits, asked(&fake) - before), (1, 2, 1));
-    assert_eq!(w.counters().errors.len(), 0);
-    // What is asked later is asked anew.
-    fake.answer_slowly(200);
-    assert!(w.standing().unwrap_err().is_wait());
-    fake.clock.sleep(Duration::from_secs(3_600));
-    fake.answer_slowly(0);
-    w.standing().unwrap();
-    assert_eq!(asked(&fake) - before, 3);
-}
-#[test]
-fn a_warning_in_an_answer_is_no_failure() {
-    let fake = Fake::start();
-    let w = claimed(&fake, fake.settings());
-    fake.warn();
-    assert_eq!(w.standing().unwrap().log.as_deref(), Some(LOG));
-}
-#[test]
-fn a_search_that_takes_long_is_made_in_steps_and_ends() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.with(|service| {
-        service.records.poison.insert(200_011);
-        service.takes_ms = 20_000;
-    });
-    let (batch, plan) = batch(slate(0..16, 1, 2450));
-    let mut waits = 0;
-    let bad = loop {
-        let since = fake.clock.now_ms();
-        match w.write(&batch, &plan, NOW).unwrap_err() {
-            WarehouseError::Rows(bad) => break bad,
-            error => assert!(error.is_wait(), "{error}"),
-        }
-        assert!(fake.clock.now_ms() - since < 75_000);
-        waits += 1;
-    };
-    assert_eq!((bad.len(), bad[0].at.offset), (1, 12));
-    assert!((2..10).contains(&waits), "{waits}");
-}
-#[test]
-fn a_hundred_batches_at_once_keep_to_the_tables_rate() {
-    let fake = Fake::start();
-    fake.with(|service| service.takes_ms = 0);
-    let mut w = claimed(&fake, fake.settings());
-    for n in 0..100 {
-        let (batch, plan) = batch(slate(n..n + 1, 1, 2450));
-        w.write(&batch, &plan, NOW).unwrap();
-    }
-    assert_eq!(
-        (w.counters().rate_limit_hits, fake.seen().effective_merges, fake.rows("predictions")),
-        (0, 100, 2_000)
-    );
 }
 
 /// 158 players, five systems, five lines; limits on, most calls fail, workers are killed: what lost 57 % of a night.

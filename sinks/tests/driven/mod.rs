@@ -1,0 +1,64 @@
+//! Batches, and instances that write them to the BigQuery in process, as the sink's loop drives them.
+//!
+//! Invariant: whoever waits moves the test's time on.
+//! Not here: the service (`fakebq`); a whole log (`conformance::drive`).
+use crate::{
+    conformance::{self, LOG, NOW, content, events::*, record},
+    fakebq::Fake,
+};
+use schemas::Line;
+use sinks::{
+    Batch, BatchPlan, BigQuery, Change, Record, Sqlite, Warehouse, WarehouseError, Writer, Written,
+    bigquery::{Clock, Settings},
+};
+
+/// So many predictions, at this line.
+pub fn slate(players: std::ops::Range<u32>, from: i64, line: i32) -> Vec<Record> {
+    let at = |n: u32| {
+        let id = id(n, 61);
+        record(from + i64::from(n), Change::Prediction(id, Some(prediction(id, Line(line)))))
+    };
+    players.map(at).collect()
+}
+pub fn batch(records: Vec<Record>) -> (Batch, BatchPlan) {
+    let batch = Batch::rebuild(records).unwrap();
+    let plan = BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
+    (batch, plan)
+}
+pub fn claimed(fake: &Fake, settings: Settings) -> BigQuery {
+    let mut w = BigQuery::connect(settings).unwrap();
+    while let Err(error) = w.claim(LOG) {
+        let WarehouseError::Retry { after, .. } = error else { panic!("{error}") };
+        fake.clock.sleep(after);
+    }
+    w
+}
+/// Writes until it is done; what was said meanwhile.
+pub fn patiently(
+    fake: &Fake,
+    w: &mut BigQuery,
+    batch: &Batch,
+    plan: &BatchPlan,
+) -> (Written, Vec<WarehouseError>) {
+    let mut said = Vec::new();
+    loop {
+        match w.write(batch, plan, NOW) {
+            Ok(written) => return (written, said),
+            Err(error) => {
+                let WarehouseError::Retry { after, .. } = &error else { panic!("{error}") };
+                assert!(said.len() < 500);
+                fake.clock.sleep(*after);
+                said.push(error);
+            }
+        }
+    }
+}
+/// What the local warehouse holds after these records.
+pub fn expected(records: Vec<Record>) -> Vec<(&'static str, u64, String)> {
+    let mut local = Sqlite::in_memory().unwrap();
+    conformance::write(&mut local, &records);
+    content(&local)
+}
+pub fn staged(fake: &Fake) -> Settings {
+    Settings { inline_bytes: 0, ..fake.settings() }
+}
