@@ -242,8 +242,8 @@ fn c1_c5_c6_on_bigquery_a_batch_that_was_planned_runs_once_whenever_the_process_
         [(Kind::Plan, Trouble::Unheard), (Kind::Done, Trouble::Lost), (Kind::Done, Trouble::Unheard)]
     {
         let (fastbreak, fake) = (log(), fake());
-        assert!(deliver(&fastbreak, Some(&fake), 500, Some((of, 1, trouble))).is_err());
-        deliver(&fastbreak, Some(&fake), 500, None).unwrap();
+        assert!(deliver(&fastbreak, Some(&fake), 1_500, Some((of, 1, trouble))).is_err());
+        deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
         let seen = fake.seen();
         let batches = batches(&fake);
         assert_eq!(
@@ -281,22 +281,22 @@ fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committ
 #[test]
 fn c23_a_plan_that_cannot_be_kept_stops_the_sink_before_anything_is_sent() {
     let (fastbreak, fake) = (log(), fake());
-    let stopped = deliver(&fastbreak, Some(&fake), 500, Some((Kind::Plan, 0, Trouble::Lost)));
+    let stopped = deliver(&fastbreak, Some(&fake), 1_500, Some((Kind::Plan, 0, Trouble::Lost)));
     assert!(stopped.err().unwrap().to_string().contains("disk is full"));
     assert_eq!((fake.seen().merges, batches(&fake), positions(&fastbreak)), (0, 0, 0));
-    deliver(&fastbreak, Some(&fake), 500, None).unwrap();
+    deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
     assert_eq!(fake.seen().effective_merges, batches(&fake));
 }
 
 #[test]
 fn positions_that_were_set_back_are_read_again_and_change_nothing() {
     let (fastbreak, fake) = (log(), fake());
-    deliver(&fastbreak, Some(&fake), 500, None).unwrap();
+    deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
     let (rows, before, reached) = (fake.seen(), batches(&fake), positions(&fastbreak));
     set_back(&fastbreak);
     // Killed in the middle of it, it goes on where it was.
-    assert!(deliver(&fastbreak, Some(&fake), 300, Some((Kind::Done, 2, Trouble::Lost))).is_err());
-    deliver(&fastbreak, Some(&fake), 300, None).unwrap();
+    assert!(deliver(&fastbreak, Some(&fake), 900, Some((Kind::Done, 2, Trouble::Lost))).is_err());
+    deliver(&fastbreak, Some(&fake), 900, None).unwrap();
     assert_eq!(positions(&fastbreak), reached);
     // Each new batch is a row of the ledger, and nothing else: the jobs themselves say so.
     let added = batches(&fake) - before;
