@@ -82,12 +82,7 @@ fn compare(
     is_thorough: bool,
 ) -> Result<Option<Comparison>> {
     let next = log.positions(SINK, &Input::ALL.map(Input::topic))?;
-    let tallies = loop {
-        match warehouse.tallies() {
-            Err(error) if error.is_wait() && !stop() => {}
-            answer => break answer?,
-        }
-    };
+    let tallies = warehouse.tallies()?;
     let rejected = rejected(log)?;
     let mut newest = Vec::new();
     for input in Input::ALL {

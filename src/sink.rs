@@ -130,6 +130,7 @@ impl Sink {
         self.write(batch, &plan)
     }
     fn write(&mut self, batch: Batch, plan: &BatchPlan) -> Result<()> {
+        self.rejects.begin();
         self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
         let written = self.write_until_it_stands(batch, plan);
         // Also when it failed: what is in flight is being written.
@@ -259,6 +260,9 @@ impl Sink {
                 if window.is_empty() && self.member.is_caught_up() {
                     self.finish_adoption()?;
                     if self.is_writer && self.audit_due.is_some_and(|due| due <= std::time::Instant::now()) {
+                        // Kafka forgets what was committed long ago of topics that a member is not subscribed to, as the sink is not.
+                        let committed = self.committed()?;
+                        self.commit(&committed, Commit::default())?;
                         self.audit();
                         self.audit_due = self.next_audit(windowing.audit_every);
                     }

@@ -13,7 +13,16 @@ use runtime::{
     kafka::{KafkaStorage, Settings},
     member::{Limits, Reader, Signals},
 };
-use std::{collections::BTreeMap, process::Stdio, sync::Arc, time::Duration};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Whatever is waited for here comes sooner, or not at all.
+const LONGEST: Duration = Duration::from_secs(180);
 
 #[test]
 fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
@@ -29,10 +38,15 @@ fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
         command.env("TMPDIR", folder.path()).stderr(Stdio::piped());
         (command.spawn().unwrap(), folder)
     };
-    let (older, _its_folder) = start();
+    let (mut older, _its_folder) = start();
     run.wait_for_stages(has_member);
     let (mut newer, _its_folder) = start();
     run.ingest(after);
+    let since = Instant::now();
+    while older.try_wait().unwrap().is_none() {
+        assert!(since.elapsed() < LONGEST, "the older one goes on: {:#}", run.json(&["lag"]));
+        std::thread::sleep(Duration::from_millis(500));
+    }
     let ended = older.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(4), "{said}");
@@ -62,7 +76,9 @@ fn a_member_whose_place_was_taken_by_one_that_left_again_has_it_back() {
         .create()
         .unwrap();
     guest.subscribe(&["ml.features.v1"]).unwrap();
+    let since = Instant::now();
     while guest.assignment().unwrap().count() == 0 {
+        assert!(since.elapsed() < LONGEST, "the guest was handed nothing");
         drop(guest.poll(Duration::from_millis(100)));
     }
     // As one that was killed: its place stays until its session ends.
@@ -97,7 +113,9 @@ fn a_commit_that_moves_nothing_says_where_its_group_stands() {
     assert_eq!(positions(), BTreeMap::new());
     let mut storage = KafkaStorage::open(settings).unwrap();
     let mut member = storage.join(reader, Limits::default(), Arc::new(Signals::default())).unwrap();
+    let since = Instant::now();
     loop {
+        assert!(since.elapsed() < LONGEST, "it was handed nothing");
         match member.wake() {
             Wake::Assigned(partitions) if !partitions.is_empty() => {
                 partitions
@@ -125,7 +143,13 @@ fn a_processor_whose_positions_the_brokers_forgot_reads_again_and_counts_once() 
     let run = Fastbreak::on(&broker);
     run.ingest(&lines);
     run.catch_up();
-    let content = run.content();
+    // What was read and what became of it: of each record once, however often it was read.
+    let accounts = || {
+        let audit = run.json(&["audit"]);
+        let of = |p: &Value| ["processor", "read", "parked", "rejected"].map(|key| p[key].clone());
+        audit["processors"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let before = (run.content(), accounts());
     // As after a summer without any member: all groups, and one that is alone in it.
     for groups in [&["--all-groups"][..], &["--group", "games"]] {
         run.wait_for_stages(|stage| !has_member(stage));
@@ -135,6 +159,6 @@ fn a_processor_whose_positions_the_brokers_forgot_reads_again_and_counts_once() 
             stage["processor"] != "games" || partitions.all(|partition| partition["committed"].is_null())
         });
         run.catch_up();
-        assert_eq!(run.content(), content, "{groups:?}");
+        assert_eq!((run.content(), accounts()), before, "{groups:?}");
     }
 }

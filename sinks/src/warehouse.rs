@@ -93,7 +93,7 @@ pub fn most_bad(records: usize) -> usize {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {
     /// Nobody: the same write, later.
-    #[error("the warehouse is not ready: {what}; the write is tried again in {:.1} s", after.as_secs_f64())]
+    #[error("the warehouse is not ready: {what}; {}", again(after))]
     Retry {
         what: String,
         /// How long to wait before; zero: nothing failed, and what is being done takes longer than one call.
@@ -118,6 +118,12 @@ impl WarehouseError {
     }
     pub const fn is_wait(&self) -> bool {
         matches!(self, WarehouseError::Retry { after, .. } if after.is_zero())
+    }
+}
+fn again(after: &Duration) -> String {
+    match after.as_secs_f64() {
+        0.0 => "ask again, it goes on with it".into(),
+        after => format!("to be tried again in {after:.1} s"),
     }
 }
 fn first(bad: &[BadRecord]) -> String {

@@ -16,11 +16,18 @@ use schemas::{
     raw::{RejectCode, Source},
 };
 use serde::Serialize;
+use sinks::{Warehouse, WarehouseError};
 use std::{
     collections::{BTreeMap, BTreeSet},
     thread,
+    time::{Duration, Instant},
 };
 use topics::{Policy, TopicInfo};
+
+/// How much is looked at side by side: each holds a processor's memory.
+const AT_ONCE: usize = 4;
+/// How long the warehouse may take for its part.
+const ANSWER: Duration = Duration::from_secs(120);
 
 #[derive(Serialize)]
 struct Report {
@@ -94,9 +101,7 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         Ok(Content { name: topic.name.to_owned(), rows, hash })
     })?;
     let (warehouse, agreement) = match crate::warehouse::look(config)? {
-        Some(warehouse) => {
-            (warehouse.content_hashes()?, Some(agreement::look(log.as_mut(), warehouse.as_ref(), &|| false)?))
-        }
+        Some(warehouse) => (warehouse.content_hashes()?, Some(agreement(log.as_mut(), warehouse.as_ref())?)),
         None => (Vec::new(), None),
     };
     let warehouse = warehouse.into_iter().map(|table| Content {
@@ -120,19 +125,39 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
     Ok(if report.balanced { Ended::Done } else { Ended::Unbalanced })
 }
 
+/// Asks the warehouse for as long as it works on an answer, but not for ever.
+fn agreement(log: &mut dyn Storage, warehouse: &dyn Warehouse) -> Result<Agreement> {
+    let since = Instant::now();
+    loop {
+        let looked = agreement::look(log, warehouse, &|| false);
+        let error = looked.as_ref().err().and_then(|error| error.downcast_ref::<WarehouseError>());
+        if since.elapsed() > ANSWER || !error.is_some_and(WarehouseError::is_wait) {
+            return looked;
+        }
+    }
+}
+
 /// Does the same for each, on a thread and a log of its own: on Kafka nearly all of the time is waiting for answers.
 fn side_by_side<T: Send, R: Send>(
     config: &Config,
     items: impl Iterator<Item = T>,
     work: impl Fn(&mut dyn Storage, T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
-    let work = &work;
-    thread::scope(|scope| {
-        let started: Vec<_> =
-            items.map(|item| scope.spawn(move || work(storage::open(config)?.as_mut(), item))).collect();
-        let ended = started.into_iter().map(|thread| thread.join());
-        ended.map(|done| done.unwrap_or_else(|_| bail!("a thread of the audit died"))).collect()
-    })
+    let (work, mut items, mut done) = (&work, items.fuse(), Vec::new());
+    loop {
+        let some: Vec<T> = items.by_ref().take(AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(done);
+        }
+        let ended = thread::scope(|scope| {
+            let start = |item| scope.spawn(move || work(storage::open(config)?.as_mut(), item));
+            let started: Vec<_> = some.into_iter().map(start).collect();
+            started.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+        });
+        for one in ended {
+            done.push(one.unwrap_or_else(|_| bail!("a thread of the audit died"))?);
+        }
+    }
 }
 
 /// Holds one processor's account against the log; what waits in its memory comes with it.

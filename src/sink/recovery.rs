@@ -28,13 +28,15 @@ impl Sink {
     }
     fn recover(&mut self) -> Result<()> {
         let committed = self.committed()?;
+        // Letters may be committed before anything is read: they must find the positions as they stand.
+        self.seek(&committed);
         let plan = self.newest_plan()?;
         let written = match &plan {
             Some(plan) => self.patiently(|warehouse| warehouse.is_committed(&plan.id))?,
             None => false,
         };
         match (Recovery::decide(plan.as_ref(), &committed, written), plan) {
-            (Recovery::Resume, _) => self.seek(&committed),
+            (Recovery::Resume, _) => {}
             (Recovery::Commit(_) | Recovery::Rebuild(_), Some(plan)) => {
                 if self.is_set_back(&plan, &committed)? {
                     tracing::warn!("the sink's positions were set back: reading again from there");
@@ -126,7 +128,7 @@ impl Sink {
         }
         Ok(Batch::rebuild(records))
     }
-    fn committed(&mut self) -> Result<Positions> {
+    pub(super) fn committed(&mut self) -> Result<Positions> {
         let committed = self.member.storage().positions(SINK, &Input::ALL.map(Input::topic))?;
         // A reader is registered at 0 before it has read anything.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);

@@ -3,7 +3,7 @@
 //! Too many of them are no bad records but a program and a warehouse that do not fit together, and a batch would end in the dead letters.
 //!
 //! Invariant: letters are durable before the batch is written without their records: after a crash one may stand twice, none is lost.
-//! When the sink stops for too many, there is none of this batch.
+//! When the sink stops for too many, there are none of this search; those of one before it may stand, and stand twice later.
 //! Not here: who finds the records (a warehouse); the processors' own letters (`runtime::engine`).
 use super::{SINK, Sink, append};
 use anyhow::Result;
@@ -16,17 +16,23 @@ use schemas::{
     wire,
 };
 use sinks::{BadRecord, Batch, Change, Input, Position, Record, warehouse::most_bad};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of the newest records, against the limits that the processors have, too.
 #[derive(Default)]
 pub struct Rejects {
     limits: Breaker,
     recent: BTreeMap<(Input, i32), Recent>,
+    /// The batch in hand had bad records, and all of its records are counted.
+    is_counted: bool,
 }
 impl Rejects {
     pub fn new(limits: Breaker) -> Rejects {
-        Rejects { limits, recent: BTreeMap::new() }
+        Rejects { limits, ..Rejects::default() }
+    }
+    /// Another batch is in hand.
+    pub fn begin(&mut self) {
+        self.is_counted = false;
     }
     /// The limit that these records of a batch exceed. A batch of one record says nothing: it counts with those before it.
     fn count(&mut self, batch: &Batch, bad: &[BadRecord]) -> Option<String> {
@@ -37,13 +43,21 @@ impl Rejects {
                 "{unusable} of the {all} records of a batch make no row, which a dead-letter-max-ratio of 1 alone allows"
             ));
         }
-        bad.iter().find_map(|bad| {
-            let recent = self.recent.entry((bad.at.input, bad.at.partition)).or_default();
-            recent.count(&self.limits, true)
+        let places: BTreeSet<Position> = bad.iter().map(|bad| bad.at).collect();
+        // Those that a first search left are counted already.
+        let counted = std::mem::replace(&mut self.is_counted, true);
+        let mut records: Vec<Position> = batch.records.iter().map(|record| record.at).collect();
+        records.retain(|at| !counted || places.contains(at));
+        records.sort_unstable();
+        records.into_iter().find_map(|at| {
+            self.recent.entry((at.input, at.partition)).or_default().count(&self.limits, places.contains(&at))
         })
     }
     /// The records of a batch that was written.
     pub fn count_used(&mut self, batch: &Batch) {
+        if self.is_counted {
+            return;
+        }
         for Record { at, .. } in &batch.records {
             self.recent.entry((at.input, at.partition)).or_default().count(&self.limits, false);
         }
@@ -115,11 +129,24 @@ mod tests {
         assert_eq!(stopped, [false, false, true, false, true, false, true, false, true]);
     }
     #[test]
+    fn good_records_between_bad_ones_end_a_row() {
+        let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
+        let record = |n: usize| Record { at: at(n), change: Change::Features(id(n), None) };
+        // Read newest first, as a batch may hold them: places count.
+        let batch = Batch::rebuild((0..1000).rev().map(record)).unwrap();
+        let every_second: Vec<_> =
+            (0..400).map(|n| BadRecord { at: at(2 * n), reason: "bad".into() }).collect();
+        let mut rejects = Rejects::new(Breaker { consecutive: 3, ratio: 1.0 });
+        assert_eq!(rejects.count(&batch, &every_second), None);
+    }
+    #[test]
     fn without_a_limit_for_a_batch_records_in_a_row_are_counted_over_batches() {
         let limits = Breaker { consecutive: 3, ratio: 1.0 };
         let mut rejects = Rejects::new(limits);
         assert_eq!(limit(&mut rejects, 2, 2), None);
+        rejects.begin();
         assert_eq!(limit(&mut rejects, 1, 1), None);
+        rejects.begin();
         assert!(limit(&mut rejects, 1, 1).unwrap().contains("more than 3 records in a row"));
         // A batch that was written ends the row.
         let mut rejects = Rejects::new(limits);
@@ -127,7 +154,9 @@ mod tests {
             assert_eq!(limit(&mut rejects, 2, 2), None);
             let written =
                 Record { at: at(9), change: Change::Features("200001/0022300061".parse().unwrap(), None) };
+            rejects.begin();
             rejects.count_used(&Batch::rebuild([written]).unwrap());
+            rejects.begin();
         }
     }
 }

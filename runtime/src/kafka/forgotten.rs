@@ -2,7 +2,7 @@
 //!
 //! Its processor reads everything again, which changes no content. What its account says of the first reading is taken back before, so
 //! that each record is counted once; what is parked is still in its memory, and stays in the account.
-//! Invariant: an account is taken back once, whoever else starts at the same time, and never while there is any position.
+//! Invariant: an account is taken back once, whoever else starts at the same time, and never while there is any position or member.
 //! Not here: positions before what a topic still has (`storage`).
 use super::{originals::Originals, storage::KafkaStorage, transaction::Transactions};
 use crate::{
@@ -48,7 +48,7 @@ pub(super) fn settle(storage: &mut KafkaStorage, reader: &Reader) -> Result<(), 
 
 /// What takes the account of a group without positions back; `None` when there are some, or nothing was counted.
 fn taken_back(storage: &mut KafkaStorage, reader: &Reader) -> Result<Option<LedgerEntry>, Halt> {
-    if !storage.committed_of(reader)?.is_empty() {
+    if !storage.committed_of(reader)?.is_empty() || storage.is_attended(&reader.group)? {
         return Ok(None);
     }
     let Some(account) = account(storage, reader)? else { return Ok(None) };
@@ -57,8 +57,9 @@ fn taken_back(storage: &mut KafkaStorage, reader: &Reader) -> Result<Option<Ledg
     let entry = LedgerEntry {
         processor: account.processor,
         version: account.version,
-        read: account.parked - account.read,
-        applied: -account.applied,
+        read: -account.read,
+        // What is parked was not parked again when it is read again, and counts as applied.
+        applied: -account.applied - account.parked,
         unchanged: -account.unchanged,
         parked: 0,
         rejected: -account.rejected,

@@ -330,15 +330,11 @@ impl Reader {
             .filter(|name| name.starts_with(prefix))
             .collect())
     }
-    /// Whether a consumer group has a member of this client.
-    pub fn has_member(&self, group: &str, client: &str) -> Result<bool, Halt> {
+    /// Whether a consumer group has a member of such a client.
+    pub fn has_member(&self, group: &str, is_such: impl Fn(&str) -> bool) -> Result<bool, Halt> {
         let doing = "asking for the members of a group";
         let listed = self.ask(COMMITTED, doing, |client| client.fetch_group_list(Some(group), CALL))?;
-        Ok(listed
-            .groups()
-            .iter()
-            .flat_map(|group| group.members())
-            .any(|member| member.client_id() == client))
+        Ok(listed.groups().iter().flat_map(|group| group.members()).any(|member| is_such(member.client_id())))
     }
     /// What a group has committed of these partitions; nothing of those where it has committed nothing.
     pub fn positions(&self, places: &[Place]) -> Result<BTreeMap<Place, i64>, Halt> {

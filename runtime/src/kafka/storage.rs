@@ -119,6 +119,10 @@ impl KafkaStorage {
             inputs_of(reader).into_iter().map(|(topic, p)| self.place(topic.name, p)).collect();
         self.committed(&reader.group, &places)
     }
+    /// Whether a group has any member.
+    pub(super) fn is_attended(&self, group: &str) -> Result<bool, Halt> {
+        self.reader().has_member(&self.settings.group(group), |_| true)
+    }
     fn place(&self, topic: &str, partition: i32) -> Place {
         (self.settings.topic(topic).into_owned(), partition)
     }
@@ -182,7 +186,7 @@ impl KafkaStorage {
     }
     /// Moves positions at which a deleted marker stood behind it. A position is the offset after a record, where its transaction's
     /// marker is; when all is older than the retention, both are gone. A record that nobody has read has a marker too, so where
-    /// one offset is missing nothing else was.
+    /// one offset is missing nothing else was; but for a segment that ended between the two, and a reader that was away for all its retention.
     pub(super) fn pass_deleted_markers(
         &self,
         next: &mut BTreeMap<&'static str, i64>,

@@ -96,8 +96,7 @@ impl Http {
         self.send(Method::DELETE, &self.url(path), |request| request).await
     }
     pub async fn table(&self, dataset: &str, table: &str) -> Result<Value, Trouble> {
-        let url = self.url(&format!("datasets/{dataset}/tables/{table}"));
-        self.send(Method::GET, &url, |request| request).await
+        self.at(&format!("datasets/{dataset}/tables/{table}")).await
     }
     /// Changes a table's metadata if it is still what `etag` names.
     pub async fn patch(

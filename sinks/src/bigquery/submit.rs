@@ -1,7 +1,7 @@
 //! Sending a job under a name that it always has, and finding out what became of it.
 //!
 //! Invariant: an (id, attempt) is one job at most, whoever sends it and however often: what is sent twice is adopted. A new attempt is
-//! made only of one that has failed. Every way out is an answer within a minute, so a caller can stop in between.
+//! made only of one that has failed. Every way out is an answer, so a caller can stop in between.
 //! Not here: what the job is (`sql`, `bulk`); whose turn it is (`turn`).
 use super::{
     BigQuery,

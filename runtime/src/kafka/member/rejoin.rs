@@ -112,7 +112,7 @@ impl KafkaMember {
             if since.elapsed() < session {
                 continue;
             }
-            match self.storage.reader().has_member(&group, &client) {
+            match self.storage.reader().has_member(&group, |found| found == client) {
                 Ok(false) => absent += 1,
                 // Its session may have begun late: a group that was waiting for another member hands out places then.
                 Ok(true) if since.elapsed() < session * 3 => absent = 0,
