@@ -77,7 +77,7 @@ fn however_many_restore_at_once_each_reads_all_there_is() {
 
 #[test]
 fn a_broker_that_stood_still_has_all_members_again_and_nothing_is_lost() {
-    let Some(broker) = Broker::start(&[]) else { return };
+    let Some(broker) = Broker::start(&["--session-ms", "3000"]) else { return };
     let mut lines = season();
     lines.truncate(lines.len() / 4);
     let run = Fastbreak::on(&broker);

@@ -14,7 +14,7 @@ use schemas::{ops::LedgerEntry, wire};
 use std::collections::BTreeMap;
 
 /// Under this name one process at a time takes accounts back: the next one ends what an earlier one has begun.
-const OWNER: &str = "start-over";
+pub(super) const OWNER: &str = "start-over";
 
 /// Takes the account of a reader's group back when the brokers know no position of it any more.
 pub(super) fn settle(storage: &mut KafkaStorage, reader: &Reader) -> Result<(), Halt> {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a setting on which exactly-once rests cannot be overridden; it is refused with the reason.
 //! Not here: the clients.
-use super::client::Context;
+use super::{client::Context, forgotten};
 use crate::log::Halt;
 use rdkafka::{ClientConfig, error::KafkaError};
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
@@ -62,6 +62,13 @@ impl Settings {
                             .into(),
                 });
             }
+        }
+        if self.instance == forgotten::OWNER {
+            return Err(Halt::Refused {
+                what: format!("the instance name {}", self.instance),
+                reason: "accounts are taken back under it".into(),
+                next: "name it otherwise with --instance".into(),
+            });
         }
         let is_tls =
             self.client.get("security.protocol").is_some_and(|name| name.to_uppercase().contains("SSL"));
@@ -234,6 +241,11 @@ mod tests {
             settings.make::<rdkafka::consumer::BaseConsumer<Context>>(&settings.admin(), Context::default());
         let said = made.map(|_| ()).unwrap_err().to_string();
         assert!(said.contains("sasl.passwrd") && !said.contains("hushhush"), "{said}");
+    }
+    #[test]
+    fn nobody_is_called_as_whoever_takes_accounts_back() {
+        let settings = Settings { instance: forgotten::OWNER.into(), ..Settings::default() };
+        assert!(settings.check().unwrap_err().to_string().contains("--instance"));
     }
     #[test]
     fn an_operators_setting_beats_a_default() {
