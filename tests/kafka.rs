@@ -10,6 +10,7 @@ use runtime::{
     kafka::{KafkaStorage, Settings},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Where every live group stands in every partition, and where that ends.
 fn watermarks(run: &Fastbreak) -> Value {
@@ -96,18 +97,34 @@ fn what_all_have_read_may_be_deleted_by_its_retention_and_nobody_stops_for_it() 
     let run = Fastbreak::on(&broker);
     run.ingest(before);
     run.catch_up();
-    // As after a summer: all of it is older than the retention.
+    // As after a summer: all of it is older than the retention. Where a commit was aborted last, more than its marker is behind a
+    // position, and that is not to be told from a record.
+    let mut behind: BTreeMap<(String, i64), i64> = BTreeMap::new();
+    for stage in run.json(&["lag"])["stages"].as_array().unwrap() {
+        for place in stage["partitions"].as_array().unwrap() {
+            let [partition, high, committed] =
+                ["partition", "high", "committed"].map(|key| place[key].as_i64());
+            let most =
+                behind.entry((place["topic"].as_str().unwrap().into(), partition.unwrap())).or_default();
+            *most = (high.unwrap() - committed.unwrap_or(0)).max(*most);
+        }
+    }
     let settings =
         Settings { brokers: broker.bootstrap.clone(), instance: "test".into(), ..Settings::default() };
     let mut storage = KafkaStorage::open(settings).unwrap();
-    let streams =
-        topics::ALL.iter().filter(|t| t.policy == topics::Policy::Delete && t.name.starts_with("core."));
+    let streams = topics::ALL
+        .iter()
+        .filter(|topic| topic.policy == topics::Policy::Delete && topic.name.starts_with("core."));
+    let mut purged = 0;
     for topic in streams.map(|topic| topic.name) {
-        let ends = storage.ends(&[topic]).unwrap();
+        let mut ends = storage.ends(&[topic]).unwrap();
+        ends.retain(|(_, partition), _| behind[&(topic.to_owned(), i64::from(*partition))] <= 1);
+        purged += ends.values().filter(|end| **end > 0).count();
         storage
             .purge(topic, &ends.into_iter().map(|((_, partition), end)| (partition, end)).collect())
             .unwrap();
     }
+    assert!(purged > 10, "{purged} partitions are empty now");
     let lag = run.json(&["lag"]);
     let losing = lag["stages"].as_array().unwrap().iter().filter(|stage| stage["status"] == "losing_data");
     assert_eq!(losing.count(), 0, "{lag:#}");
