@@ -16,13 +16,21 @@ use runtime::{
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    process::Stdio,
+    process::{Child, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 /// Whatever is waited for here comes sooner, or not at all.
 const LONGEST: Duration = Duration::from_secs(180);
+
+/// Whether all is as if nothing had happened, once the one that goes on is killed and the rest is caught up.
+fn is_straight_after(run: &Fastbreak, mut running: Child, lines: &[String]) {
+    running.kill().unwrap();
+    running.wait().unwrap();
+    run.catch_up();
+    assert_eq!(run.content(), Fastbreak::straight(lines).content());
+}
 
 #[test]
 fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
@@ -52,10 +60,7 @@ fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
     assert_eq!(ended.status.code(), Some(4), "{said}");
     assert!(said.contains("another process took over under the same instance name"), "{said}");
     assert!(newer.try_wait().unwrap().is_none(), "the newer one goes on");
-    newer.kill().unwrap();
-    newer.wait().unwrap();
-    run.catch_up();
-    assert_eq!(run.content(), Fastbreak::straight(&lines).content());
+    is_straight_after(&run, newer, &lines);
 }
 
 #[test]
@@ -86,10 +91,7 @@ fn a_member_whose_place_was_taken_by_one_that_left_again_has_it_back() {
     run.ingest(after);
     run.wait_for_stages(has_read_all);
     assert!(running.try_wait().unwrap().is_none(), "it goes on");
-    running.kill().unwrap();
-    running.wait().unwrap();
-    run.catch_up();
-    assert_eq!(run.content(), Fastbreak::straight(&lines).content());
+    is_straight_after(&run, running, &lines);
 }
 
 #[test]

@@ -199,20 +199,11 @@ fn a_reader_is_attended_while_a_process_that_runs_it_lives() {
 #[test]
 fn a_processor_that_panics_ends_the_run() {
     let folder = tempdir().unwrap();
-    let reader = Reader {
-        name: READER,
-        group: READER.into(),
-        inputs: vec![table()],
-        outputs: Vec::new(),
-        is_view: false,
-        is_alone: false,
-        upstream: Vec::new(),
-    };
     let log = Box::new(EmbeddedLog::open(folder.path()).unwrap());
     let work: runtime::supervisor::Extra = Box::new(|_| panic!("on purpose"));
     let signals = Arc::new(Signals::default());
     let running =
-        Supervisor::start(log, Vec::new(), vec![(reader, work)], Limits::default(), signals).unwrap();
+        Supervisor::start(log, Vec::new(), vec![(reader(), work)], Limits::default(), signals).unwrap();
     let said = running.watch(false, |_| {}).unwrap_err().to_string();
     assert!(said.contains("the thread of reader died"), "{said}");
 }

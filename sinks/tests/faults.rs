@@ -124,15 +124,19 @@ fn what_is_missing_and_was_not_loaded_is_no_reason_to_load_again() {
         assert_eq!((uploads, fake.seen().merges), (1, 0), "{dataset}");
     }
 }
-#[test]
-fn c10_loaded_rows_left_behind_are_swept_after_six_hours() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, staged(&fake));
+/// A batch's loaded rows, left behind by a writer that was killed before it took them away.
+fn left_behind(fake: &Fake) {
+    let mut w = claimed(fake, staged(fake));
     let (first, plan) = batch(slate(0..8, 1, 2450));
     // Upload, look at the table, turn, merge, job, delete: the delete is lost.
     fake.fail(Call::Insert, 1, Fault::Killed(true));
     assert!(w.write(&first, &plan, NOW).is_err());
     fake.revive();
+}
+#[test]
+fn c10_loaded_rows_left_behind_are_swept_after_six_hours() {
+    let fake = Fake::start();
+    left_behind(&fake);
     assert_eq!(fake.staged(), 1);
     for hours in [5, 2] {
         fake.clock.sleep(Duration::from_secs(hours * 3_600));
@@ -143,11 +147,7 @@ fn c10_loaded_rows_left_behind_are_swept_after_six_hours() {
 #[test]
 fn tables_and_views_of_others_are_never_swept() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, staged(&fake));
-    let (first, plan) = batch(slate(0..8, 1, 2450));
-    fake.fail(Call::Insert, 1, Fault::Killed(true));
-    assert!(w.write(&first, &plan, NOW).is_err());
-    fake.revive();
+    left_behind(&fake);
     let dataset = format!("{}_staging", fakebq::DATASET);
     let [own] = fake.tables(&dataset).try_into().unwrap();
     let (like_own, none) = (own.replace('1', "2"), serde_json::json!({}));

@@ -186,7 +186,7 @@ impl KafkaStorage {
     }
     /// Moves positions at which a deleted marker stood behind it. A position is the offset after a record, where its transaction's
     /// marker is; when all is older than the retention, both are gone. A record that nobody has read has a marker too, so where
-    /// one offset is missing nothing else was; but for a segment that ended between the two, and a reader that was away for all its retention.
+    /// one offset is missing nothing else was: unless a segment ended between the two, and its reader was away for all the retention.
     pub(super) fn pass_deleted_markers(
         &self,
         next: &mut BTreeMap<&'static str, i64>,
