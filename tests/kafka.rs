@@ -5,12 +5,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, broker::Broker, has_read_all, middle, replay_arguments, season};
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
 use runtime::{
     Storage,
     kafka::{KafkaStorage, Settings},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::time::Duration;
+use topics::TopicInfo;
 
 /// Where every live group stands in every partition, and where that ends.
 fn watermarks(run: &Fastbreak) -> Value {
@@ -88,6 +93,24 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
     assert_eq!(live.content(), straight.content());
 }
 
+/// Leaves what somebody began and aborted as the last in every partition of these topics.
+fn abort_in(broker: &Broker, topics: &[&TopicInfo]) {
+    let (mut config, wait) = (ClientConfig::new(), Duration::from_secs(30));
+    config.set("bootstrap.servers", &broker.bootstrap).set("transactional.id", "somebody");
+    let producer: BaseProducer = config.create().unwrap();
+    producer.init_transactions(wait).unwrap();
+    producer.begin_transaction().unwrap();
+    for topic in topics {
+        for partition in 0..topic.partitions {
+            let record =
+                BaseRecord::to(topic.name).partition(partition).key("nobody").payload("is to read this");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+    }
+    producer.flush(wait).unwrap();
+    producer.abort_transaction(wait).unwrap();
+}
+
 #[test]
 fn what_all_have_read_may_be_deleted_by_its_retention_and_nobody_stops_for_it() {
     let Some(broker) = Broker::start(&[]) else { return };
@@ -97,31 +120,30 @@ fn what_all_have_read_may_be_deleted_by_its_retention_and_nobody_stops_for_it() 
     let run = Fastbreak::on(&broker);
     run.ingest(before);
     run.catch_up();
-    // As after a summer: all of it is older than the retention. Where a commit was aborted last, more than its marker is behind a
-    // position, and that is not to be told from a record.
-    let mut behind: BTreeMap<(String, i64), i64> = BTreeMap::new();
-    for stage in run.json(&["lag"])["stages"].as_array().unwrap() {
-        for place in stage["partitions"].as_array().unwrap() {
-            let [partition, high, committed] =
-                ["partition", "high", "committed"].map(|key| place[key].as_i64());
-            let most =
-                behind.entry((place["topic"].as_str().unwrap().into(), partition.unwrap())).or_default();
-            *most = (high.unwrap() - committed.unwrap_or(0)).max(*most);
-        }
-    }
-    let settings =
-        Settings { brokers: broker.bootstrap.clone(), instance: "test".into(), ..Settings::default() };
-    let mut storage = KafkaStorage::open(settings).unwrap();
     let streams = topics::ALL
         .iter()
         .filter(|topic| topic.policy == topics::Policy::Delete && topic.name.starts_with("core."));
+    let streams: Vec<&topics::TopicInfo> = streams.collect();
+    abort_in(&broker, &streams);
+    let mut running = run.spawn(&["run"]);
+    // All that is behind a position is its own commit's marker.
+    run.wait_for_stages(|stage| {
+        let behind =
+            |place: &Value| place["high"].as_i64().unwrap() - place["committed"].as_i64().unwrap_or(0);
+        stage["partitions"].as_array().unwrap().iter().all(|place| behind(place) <= 1)
+    });
+    running.kill().unwrap();
+    running.wait().unwrap();
+    // As after a summer: all of it is older than the retention.
+    let settings =
+        Settings { brokers: broker.bootstrap.clone(), instance: "test".into(), ..Settings::default() };
+    let mut storage = KafkaStorage::open(settings).unwrap();
     let mut purged = 0;
-    for topic in streams.map(|topic| topic.name) {
-        let mut ends = storage.ends(&[topic]).unwrap();
-        ends.retain(|(_, partition), _| behind[&(topic.to_owned(), i64::from(*partition))] <= 1);
+    for TopicInfo { name, .. } in streams {
+        let ends = storage.ends(&[name]).unwrap();
         purged += ends.values().filter(|end| **end > 0).count();
         storage
-            .purge(topic, &ends.into_iter().map(|((_, partition), end)| (partition, end)).collect())
+            .purge(name, &ends.into_iter().map(|((_, partition), end)| (partition, end)).collect())
             .unwrap();
     }
     assert!(purged > 10, "{purged} partitions are empty now");

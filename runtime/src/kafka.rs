@@ -13,6 +13,7 @@ mod ingest;
 mod letters;
 mod log_id;
 mod member;
+mod onlooker;
 mod originals;
 mod poll;
 mod queues;

@@ -7,6 +7,7 @@
 //! Not here: the plan (crate `topics`).
 use super::{
     client::{Context, classify, cluster_id, halt, metadata},
+    onlooker::Onlooker,
     settings::Settings,
 };
 use crate::log::Halt;
@@ -16,7 +17,7 @@ use rdkafka::{
         AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
         OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
     },
-    consumer::{BaseConsumer, Consumer},
+    consumer::Consumer,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     metadata::Metadata,
     producer::{BaseProducer, Producer},
@@ -52,7 +53,7 @@ pub type Done = (String, Result<(), Halt>);
 pub struct Admin {
     settings: Settings,
     client: AdminClient<Context>,
-    consumer: BaseConsumer<Context>,
+    consumer: Onlooker,
     context: Context,
 }
 
@@ -61,7 +62,7 @@ impl Admin {
         settings.check()?;
         let context = Context::default();
         let client = settings.make(&settings.admin(), context.clone())?;
-        let consumer = settings.make(&settings.reader(GROUP, "read_committed"), context.clone())?;
+        let consumer = Onlooker::new(settings, &settings.reader(GROUP, "read_committed"), context.clone())?;
         Ok(Admin { settings: settings.clone(), client, consumer, context })
     }
     fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
@@ -294,8 +295,8 @@ impl Admin {
         for group in groups {
             let doing = format!("asking for the positions of group {group}");
             let context = Context::default();
-            let consumer: BaseConsumer<Context> =
-                self.settings.make(&self.settings.reader(group, "read_committed"), context)?;
+            let config = self.settings.reader(group, "read_committed");
+            let consumer = Onlooker::new(&self.settings, &config, context)?;
             let mut list = TopicPartitionList::new();
             list.add_partition(topic, 0);
             let answered = consumer.committed_offsets(list, ANSWER);

@@ -3,6 +3,7 @@
 //! Invariant: every commit carries positions and the generation in which its input was assigned, so one from an instance that no longer
 //! holds its partitions is refused. A partition that comes back keeps its memory only if nobody has written since.
 //! Not here: joining (`rejoin`), librdkafka's queues (`poll`), the loop (`log::run`).
+mod markers;
 mod rejoin;
 
 use super::{
@@ -46,6 +47,8 @@ pub struct KafkaMember {
     held: BTreeSet<i32>,
     next: BTreeMap<At, i64>,
     committed: BTreeMap<At, i64>,
+    /// Where the records end that were handed out since the partitions were.
+    handed_out: BTreeMap<At, i64>,
     /// Partitions that were given back with their memory kept, and where their changelogs ended then.
     stood: BTreeMap<i32, i64>,
     step: Step,
@@ -86,6 +89,7 @@ impl KafkaMember {
             held: BTreeSet::new(),
             next: BTreeMap::new(),
             committed: BTreeMap::new(),
+            handed_out: BTreeMap::new(),
             stood: BTreeMap::new(),
             step: Step::None,
             waiting_since: None,
@@ -121,6 +125,7 @@ impl KafkaMember {
             Step::None => Ok(None),
             Step::Fetch => {
                 self.storage.rest();
+                self.handed_out.clear();
                 let inputs = &self.reader.inputs;
                 let places = self.held.iter().flat_map(|p| inputs.iter().map(move |topic| (topic.name, *p)));
                 let positions =
@@ -208,6 +213,9 @@ impl KafkaMember {
             let inbox = self.inbox.clone();
             let mut state = inbox.lock();
             if self.signals.is_stopping() {
+                let passed = state.passed.take().filter(|_| state.is_idle());
+                drop(state);
+                self.pass(&passed.unwrap_or_default())?;
                 return Ok(Wake::Shutdown);
             }
             if let Some(halt) = state.failed.take() {
@@ -230,6 +238,10 @@ impl KafkaMember {
                     self.signals.board.set_dry(self.reader.name, true);
                 }
                 if since.elapsed() >= self.limits.tick {
+                    let passed = state.passed.take();
+                    state.is_asked = true;
+                    drop(state);
+                    self.pass(&passed.unwrap_or_default())?;
                     return Ok(Wake::Dry);
                 }
                 drop(inbox.wait(state, self.limits.tick.saturating_sub(since.elapsed())));
@@ -252,7 +264,9 @@ impl KafkaMember {
             self.waiting_since = None;
             let records = std::mem::take(&mut state.records);
             state.clear();
+            state.is_asked = true;
             Inbox::resume(&state);
+            self.handed_out.extend(records.iter().map(|(at, chunk)| (*at, chunk.next())));
             return Ok(Wake::Records(records));
         }
     }

@@ -63,12 +63,21 @@ pub struct State {
     pub first: Option<Instant>,
     pub newest: Option<Instant>,
     pub failed: Option<Halt>,
+    /// The member wants to know how far the client is.
+    pub is_asked: bool,
+    /// How far it was when all that it had handed over was in here or taken: past markers, too.
+    pub passed: Option<Vec<(At, i64)>>,
     poller: Option<Thread>,
 }
 impl State {
     pub fn clear(&mut self) {
         self.records.clear();
         (self.bytes, self.first, self.newest) = (0, None, None);
+        self.passed = None;
+    }
+    /// Whether there is nothing here that is still to be done.
+    pub fn is_idle(&self) -> bool {
+        self.records.is_empty() && self.rebalances.is_empty() && self.pending == 0
     }
 }
 impl Inbox {
@@ -180,8 +189,28 @@ impl Poll {
             }
             let any = self.serve(consumer) | self.drain(&mut queues);
             if !any {
+                self.answer(consumer);
                 std::thread::park_timeout(NAP);
             }
+        }
+    }
+    /// Says how far the client is, when it is asked. All that it took out of the queues is in the inbox.
+    fn answer(&self, consumer: &BaseConsumer<Context>) {
+        if !std::mem::take(&mut self.inbox.lock().is_asked) {
+            return;
+        }
+        let Ok(positions) = consumer.position() else { return };
+        let known =
+            |topic: &str| self.names.iter().find(|(known_as, _)| known_as == topic).map(|(_, name)| *name);
+        let passed = positions.elements().into_iter().filter_map(|element| {
+            let next = element.offset().to_raw().filter(|next| *next > 0)?;
+            Some(((known(element.topic())?, element.partition()), next))
+        });
+        let passed = passed.collect();
+        let mut state = self.inbox.lock();
+        // Otherwise it is of an assignment that is over.
+        if state.pending == 0 {
+            state.passed = Some(passed);
         }
     }
     /// Serves the consumer's own queue: callbacks and errors.

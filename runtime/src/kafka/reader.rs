@@ -7,6 +7,7 @@
 use super::{
     client::{Context, halt},
     letters,
+    onlooker::Onlooker,
     poll::{push, shown},
     queues,
     settings::Settings,
@@ -63,7 +64,7 @@ pub struct Reader {
     settings: Settings,
     group: String,
     /// By isolation, made when first asked: each client has threads of its own.
-    clients: Mutex<BTreeMap<&'static str, Arc<BaseConsumer<Context>>>>,
+    clients: Mutex<BTreeMap<&'static str, Arc<Onlooker>>>,
     context: Context,
 }
 
@@ -77,20 +78,23 @@ impl Reader {
             context: Context::default(),
         }
     }
-    fn clients(&self) -> MutexGuard<'_, BTreeMap<&'static str, Arc<BaseConsumer<Context>>>> {
+    fn clients(&self) -> MutexGuard<'_, BTreeMap<&'static str, Arc<Onlooker>>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    fn client(&self, isolation: &'static str) -> Result<Arc<BaseConsumer<Context>>, Halt> {
+    fn client(&self, isolation: &'static str) -> Result<Arc<Onlooker>, Halt> {
         if let Some(client) = self.clients().get(isolation) {
             return Ok(client.clone());
         }
-        let client =
-            self.settings.make(&self.settings.reader(&self.group, isolation), self.context.clone())?;
-        Ok(self.clients().entry(isolation).or_insert(Arc::new(client)).clone())
+        let client = Arc::new(self.onlooker(isolation)?);
+        Ok(self.clients().entry(isolation).or_insert(client).clone())
     }
     /// One more that reads what is committed.
-    pub fn client_of_its_own(&self) -> Result<BaseConsumer<Context>, Halt> {
-        self.settings.make(&self.settings.reader(&self.group, COMMITTED), self.context.clone())
+    pub fn client_of_its_own(&self) -> Result<Onlooker, Halt> {
+        self.onlooker(COMMITTED)
+    }
+    fn onlooker(&self, isolation: &str) -> Result<Onlooker, Halt> {
+        let config = self.settings.reader(&self.group, isolation);
+        Onlooker::new(&self.settings, &config, self.context.clone())
     }
     /// Asks until there is an answer or no hope of one.
     fn ask<T>(
@@ -228,7 +232,7 @@ impl Reader {
         }
         let doing = "reading to the end";
         // A client of its own: one that was assigned before may still have an end in its queues that is none any more.
-        let client = Arc::new(self.client_of_its_own()?);
+        let client = self.client_of_its_own()?;
         let positions: Vec<(Place, i64)> =
             wanted.iter().map(|reading| (reading.place.clone(), reading.next())).collect();
         let queues = queues::assign(&client, &positions).map_err(|error| self.halt(doing, &error))?;

@@ -6,6 +6,7 @@
 //! Not here: what to make of it (`lag`).
 use super::{
     client::{Context, halt},
+    onlooker::Onlooker,
     queues,
     reader::{CALL, Place},
     settings::Settings,
@@ -13,12 +14,11 @@ use super::{
 use crate::{lag::Unread, log::Halt};
 use rdkafka::{
     Message,
-    consumer::{BaseConsumer, Consumer},
+    consumer::Consumer,
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,7 +27,7 @@ pub type At = (Place, i64);
 
 /// Finds first unread records.
 pub struct Looker {
-    client: Arc<BaseConsumer<Context>>,
+    client: Onlooker,
     brokers: String,
     context: Context,
     /// By position, of the last look: the end as it was, and the record, when there was one below it.
@@ -40,7 +40,7 @@ impl Looker {
         // One record of each partition is wanted, not its backlog.
         config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");
         let context = Context::default();
-        let client = Arc::new(settings.make(&config, context.clone())?);
+        let client = Onlooker::new(settings, &config, context.clone())?;
         Ok(Looker { client, brokers: settings.brokers.clone(), context, found: BTreeMap::new() })
     }
     fn halt(&self, error: &KafkaError) -> Halt {

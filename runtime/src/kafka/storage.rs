@@ -9,6 +9,7 @@ use super::{
     client::{Context, cluster_id, metadata},
     log_id::{LOG_ID, uniquely, without},
     member::KafkaMember,
+    onlooker::Onlooker,
     originals::Originals,
     reader::{CALL, Place, Reader},
     settings::Settings,
@@ -23,10 +24,7 @@ use crate::{
     log::{Commit, Count, Halt, Member, RawRecord, Restored, Storage},
     member::{self, Limits, Signals},
 };
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
 use schemas::RawId;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -75,7 +73,7 @@ impl KafkaStorage {
     /// Asks which topics there are.
     fn look(&mut self) -> Result<(), Halt> {
         let config = self.settings.reader(LOOKER, "read_committed");
-        let client: BaseConsumer<Context> = self.settings.make(&config, Context::default())?;
+        let client = Onlooker::new(&self.settings, &config, Context::default())?;
         let metadata = metadata(&client, &self.settings.brokers, CALL)?;
         let topics = metadata.topics().iter().map(|t| (t.name().to_owned(), t.partitions().len() as i32));
         self.topics = topics.collect();

@@ -85,10 +85,11 @@ impl KafkaMember {
         }
         self.absent_since = None;
         let topics = self.subscribed();
-        let is_answered = |consumer: &BaseConsumer<Context>| {
+        let is_answered = |consumer: &Arc<BaseConsumer<Context>>| {
             consumer.fetch_metadata(topics.first().map(String::as_str), LOOK).is_ok()
         };
-        if is_answered(&clients.consumer) || !is_answered(&self.storage.reader().client_of_its_own()?) {
+        let another = self.storage.reader().client_of_its_own()?;
+        if is_answered(&clients.consumer) || !is_answered(&another) {
             return Ok(());
         }
         tracing::warn!(
