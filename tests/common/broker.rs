@@ -20,7 +20,7 @@ impl Broker {
         }
         let data = tempfile::tempdir().unwrap();
         let mut command = Command::new(script());
-        command.args(["start", "--data"]).arg(data.path().join("kafka")).args(arguments);
+        command.args(["start", "--brief", "--data"]).arg(data.path().join("kafka")).args(arguments);
         let started = command.output().unwrap();
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
         let bootstrap = String::from_utf8(started.stdout).unwrap().trim().to_owned();
