@@ -347,8 +347,16 @@ impl Log for KafkaMember {
         };
         let list = self.positions(&commit.next)?;
         let originals = originals::of(self.storage.reader(), self.storage.settings(), &commit.out);
+        let originals = originals.map_err(|halt| match halt {
+            // As long as they are away the batch is made again.
+            Halt::Unreachable { reason, .. } => interrupted(&reason),
+            halt => halt,
+        });
         let Some(clients) = &mut self.clients else { return Err(interrupted("it has not joined yet")) };
-        match clients.transactions.commit(commit.out, Some((list, generation)), originals) {
+        let done = originals.and_then(|originals| {
+            clients.transactions.commit(commit.out, Some((list, generation)), originals)
+        });
+        match done {
             Ok(()) => {
                 for (at, next) in commit.next {
                     self.committed.insert(at, next);

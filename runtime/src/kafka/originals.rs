@@ -2,17 +2,18 @@
 //!
 //! Whoever produces to a raw topic may add headers, and every record has a time. A key may be any bytes. The engine has
 //! no use for these, so they are not carried with each record; a dead letter is rare, and its record still lies where it was read.
-//! Invariant: read-only; what cannot be read, or is not there any more, is left out, and its letter goes without.
+//! Invariant: read-only; what is not there any more is left out, and its letter goes without; what cannot be read now is an error.
 //! Not here: what a letter says of them (`letters`).
 use super::{
-    letters,
-    reader::{Place, Reader, list},
+    client::Context,
+    letters, queues,
+    reader::{CALL, Place, Reader},
     settings::Settings,
 };
 use crate::{chunk::Chunk, log::Halt};
 use rdkafka::{
     Message,
-    consumer::Consumer,
+    consumer::base_consumer::PartitionQueue,
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{BorrowedMessage, Headers, OwnedHeaders},
 };
@@ -34,12 +35,22 @@ pub struct Original {
 /// By topic as it is called here, partition and offset.
 pub type Originals = BTreeMap<(String, i32, i64), Original>;
 
-/// How long they are read for; they are an extra, and a letter goes without rather than not at all.
-const LONGEST: Duration = Duration::from_secs(5);
+/// How long they are read for. The processor has just read them, so brokers that give them to nobody now are away.
+const LONGEST: Duration = CALL;
 
-/// Of the records that became the dead letters among these, as far as they can be read.
-pub fn of(reader: &Reader, settings: &Settings, out: &BTreeMap<(String, i32), Chunk>) -> Originals {
-    let mut wanted: BTreeMap<Place, (String, BTreeSet<i64>)> = BTreeMap::new();
+/// Offsets that are wanted of a topic, as it is called here.
+type Wanted = (String, BTreeSet<i64>);
+
+/// Of the records that became the dead letters among these.
+///
+/// # Errors
+/// `Halt::Unreachable` when they cannot be read now.
+pub fn of(
+    reader: &Reader,
+    settings: &Settings,
+    out: &BTreeMap<(String, i32), Chunk>,
+) -> Result<Originals, Halt> {
+    let mut wanted: BTreeMap<Place, Wanted> = BTreeMap::new();
     for (_, chunk) in out.iter().filter(|((topic, _), _)| letters::is_letters(topic)) {
         for record in chunk.records().flatten() {
             let letter = record.value.and_then(letters::open);
@@ -50,52 +61,82 @@ pub fn of(reader: &Reader, settings: &Settings, out: &BTreeMap<(String, i32), Ch
             }
         }
     }
-    let mut found = Originals::new();
-    if wanted.is_empty() {
-        return found;
+    match wanted.is_empty() {
+        true => Ok(Originals::new()),
+        false => read(reader, wanted),
     }
-    if let Err(halt) = read(reader, wanted, &mut found) {
-        tracing::warn!(reason = %halt, "dead letters go without the headers and the time of their records");
-    }
-    found
 }
 
-/// Reads from the first of the offsets to the last, of all partitions at once.
-fn read(
-    reader: &Reader,
-    mut wanted: BTreeMap<Place, (String, BTreeSet<i64>)>,
-    found: &mut Originals,
-) -> Result<(), Halt> {
+/// Reads from the first of the offsets that is still there to the last, of all partitions at once.
+fn read(reader: &Reader, mut wanted: BTreeMap<Place, Wanted>) -> Result<Originals, Halt> {
     let halt = |error: KafkaError| reader.halt("reading what became dead letters", &error);
+    let places: Vec<Place> = wanted.keys().cloned().collect();
+    let lows = reader.lows(&places)?;
+    for (place, (_, offsets)) in &mut wanted {
+        *offsets = offsets.split_off(lows.get(place).unwrap_or(&0));
+    }
+    let first = |(place, (_, offsets)): (&Place, &Wanted)| Some((place.clone(), *offsets.first()?));
+    let firsts: Vec<(Place, i64)> = wanted.iter().filter_map(first).collect();
     let client = reader.client_of_its_own()?;
-    let firsts = wanted.iter().map(|(place, (_, offsets))| (place, offsets.first().copied().unwrap_or(0)));
-    client.assign(&list(firsts).map_err(halt)?).map_err(halt)?;
-    let since = Instant::now();
-    while !wanted.is_empty() {
+    let queues = queues::assign(&client, &firsts).map_err(halt)?;
+    let mut open = Vec::new();
+    for ((place, _), queue) in firsts.into_iter().zip(queues) {
+        if let Some((topic, offsets)) = wanted.remove(&place) {
+            open.push(Open { topic, partition: place.1, offsets, queue });
+        }
+    }
+    let (mut found, since) = (Originals::new(), Instant::now());
+    while !open.is_empty() {
         if since.elapsed() > LONGEST {
             return Err(halt(KafkaError::MessageConsumption(Code::OperationTimedOut)));
         }
-        match client.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                let (place, at) = ((message.topic().to_owned(), message.partition()), message.offset());
-                let Some((topic, offsets)) = wanted.get_mut(&place) else { continue };
-                if offsets.remove(&at) {
-                    let key = message.key().map(<[u8]>::to_vec);
-                    let (headers, timestamp) = (headers(&message), message.timestamp().to_millis());
-                    let original = Original { key, headers, timestamp };
-                    found.insert((topic.clone(), place.1, at), original);
-                }
-                if offsets.last().is_none_or(|last| *last <= at) {
-                    wanted.remove(&place);
-                }
-            }
-            // What is gone is gone: an end before the last of them says so too.
-            Some(Err(KafkaError::PartitionEOF(partition))) => wanted.retain(|(_, p), _| *p != partition),
-            Some(Err(error)) => return Err(halt(error)),
+        match client.poll(Duration::from_millis(1)) {
+            Some(Ok(message)) => return Err(queues::stray(&message)),
+            Some(Err(error)) => reader.check(&error)?,
             None => {}
         }
+        let mut index = 0;
+        while let Some(partition) = open.get_mut(index) {
+            match partition.take(reader, &mut found)? {
+                true => _ = open.swap_remove(index),
+                false => index += 1,
+            }
+        }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// A partition of which something is still wanted.
+struct Open {
+    topic: String,
+    partition: i32,
+    offsets: BTreeSet<i64>,
+    queue: PartitionQueue<Context>,
+}
+impl Open {
+    /// Takes what is wanted out of what the queue holds; whether there is no more of it.
+    fn take(&mut self, reader: &Reader, found: &mut Originals) -> Result<bool, Halt> {
+        loop {
+            match self.queue.poll(Duration::ZERO) {
+                Some(Ok(message)) => {
+                    let at = message.offset();
+                    if self.offsets.remove(&at) {
+                        let key = message.key().map(<[u8]>::to_vec);
+                        let (headers, timestamp) = (headers(&message), message.timestamp().to_millis());
+                        let original = Original { key, headers, timestamp };
+                        found.insert((self.topic.clone(), self.partition, at), original);
+                    }
+                    if self.offsets.last().is_none_or(|last| *last <= at) {
+                        return Ok(true);
+                    }
+                }
+                // What is gone is gone: an end before the last of them says so too.
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
+                Some(Err(error)) => reader.check(&error)?,
+                None => return Ok(false),
+            }
+        }
+    }
 }
 
 /// The headers, when their names are text: the client's reader panics at any other.

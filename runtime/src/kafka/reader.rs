@@ -314,7 +314,7 @@ impl Reader {
         Ok(is_at_end)
     }
     /// Brokers come and go; other errors are the end.
-    fn check(&self, error: &KafkaError) -> Result<(), Halt> {
+    pub fn check(&self, error: &KafkaError) -> Result<(), Halt> {
         match self.halt("reading to the end", error) {
             Halt::Unreachable { .. } if !matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
                 tracing::debug!(%error, "reading to the end");
