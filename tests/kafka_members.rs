@@ -9,7 +9,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 use runtime::{
-    Commit, Storage, Wake,
+    Commit, Halt, Member, Storage, Wake,
     kafka::{KafkaStorage, Settings},
     member::{Limits, Reader, Signals},
 };
@@ -94,47 +94,72 @@ fn a_member_whose_place_was_taken_by_one_that_left_again_has_it_back() {
     is_straight_after(&run, running, &lines);
 }
 
-#[test]
-fn a_commit_that_moves_nothing_says_where_its_group_stands() {
-    let Some(broker) = Broker::start(&[]) else { return };
-    Fastbreak::on(&broker);
+/// A member that has joined the group of a processor, and was handed its partitions. It has not taken them up yet.
+fn joined(broker: &Broker, name: &'static str) -> (KafkaStorage, Box<dyn Member>, Vec<i32>) {
     let settings =
         Settings { brokers: broker.bootstrap.clone(), instance: "one".into(), ..Settings::default() };
-    let games = topics::GAMES.info;
     let reader = Reader {
-        name: "slate",
-        group: "slate".into(),
-        inputs: vec![games],
+        name,
+        group: name.into(),
+        inputs: vec![topics::GAMES.info],
         outputs: Vec::new(),
         is_view: false,
         is_alone: false,
         upstream: Vec::new(),
     };
-    let mut looker = KafkaStorage::open(settings.clone()).unwrap();
-    let mut positions = || looker.positions("slate", &[games.name]).unwrap();
-    assert_eq!(positions(), BTreeMap::new());
     let mut storage = KafkaStorage::open(settings).unwrap();
     let mut member = storage.join(reader, Limits::default(), Arc::new(Signals::default())).unwrap();
+    let partitions = assigned(member.as_mut());
+    (storage, member, partitions)
+}
+fn assigned(member: &mut dyn Member) -> Vec<i32> {
     let since = Instant::now();
     loop {
         assert!(since.elapsed() < LONGEST, "it was handed nothing");
         match member.wake() {
-            Wake::Assigned(partitions) if !partitions.is_empty() => {
-                partitions
-                    .iter()
-                    .for_each(|partition| assert!(member.restore(*partition).unwrap().is_some()));
-                break;
-            }
+            Wake::Assigned(partitions) if !partitions.is_empty() => return partitions,
             Wake::Failed(halt) => panic!("{halt}"),
             _ => {}
         }
     }
-    member.commit(Commit { group: "slate".into(), ..Commit::default() }).unwrap();
-    assert_eq!(positions(), BTreeMap::from([((games.name.to_owned(), 0), 0)]), "none was committed before");
+}
+/// Takes partitions up and commits, as a processor does that has something to say of what it restored.
+fn take_up(member: &mut dyn Member, group: &str, partitions: &[i32]) -> Result<(), Halt> {
+    for partition in partitions {
+        assert!(member.restore(*partition).unwrap().is_some());
+    }
+    member.commit(Commit { group: group.into(), ..Commit::default() })
+}
+
+#[test]
+fn a_commit_that_moves_nothing_says_where_its_group_stands_and_one_that_is_refused_ends_in_joining_again() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    Fastbreak::on(&broker);
+    let games = topics::GAMES.info.name;
+    let (_storage, mut member, partitions) = joined(&broker, "slate");
+    let settings =
+        Settings { brokers: broker.bootstrap.clone(), instance: "looker".into(), ..Settings::default() };
+    let mut looker = KafkaStorage::open(settings).unwrap();
+    let mut positions = || looker.positions("slate", &[games]).unwrap();
+    assert_eq!(positions(), BTreeMap::new());
+    take_up(member.as_mut(), "slate", &partitions).unwrap();
+    assert_eq!(positions(), BTreeMap::from([((games.to_owned(), 0), 0)]), "none was committed before");
     // As a sink that finds a batch of another's done.
-    member.seek(BTreeMap::from([((games.name, 0), 5)]));
+    member.seek(BTreeMap::from([((games, 0), 5)]));
     member.commit(Commit { group: "slate".into(), ..Commit::default() }).unwrap();
-    assert_eq!(positions(), BTreeMap::from([((games.name.to_owned(), 0), 5)]));
+    assert_eq!(positions(), BTreeMap::from([((games.to_owned(), 0), 5)]));
+
+    // The group does without it before it has taken its partitions up, as after a long pause of its process.
+    let (_storage, mut member, partitions) = joined(&broker, "team-form");
+    broker.tool(&["StreamsResetter", "--application-id", "team-form", "--force"]);
+    let mut taken_up = take_up(member.as_mut(), "team-form", &partitions);
+    assert!(matches!(taken_up, Err(Halt::Interrupted { .. })), "{taken_up:?}");
+    let since = Instant::now();
+    while let Err(refused) = taken_up {
+        assert!(since.elapsed() < LONGEST, "it never joins again: {refused}");
+        let partitions = assigned(member.as_mut());
+        taken_up = take_up(member.as_mut(), "team-form", &partitions);
+    }
 }
 
 #[test]

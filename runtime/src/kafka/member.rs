@@ -141,14 +141,15 @@ impl KafkaMember {
             }
             Step::HandOut => {
                 self.renew()?;
-                self.inbox.command(Command::Unassign);
-                self.inbox.lock().clear();
                 self.stood.clear();
                 if self.signals.is_stopping() || !self.inbox.lock().rebalances.is_empty() {
                     // What is held here is over: whatever was done again in its generation would be refused again.
                     self.held.clear();
                     return Ok(None);
                 }
+                // Not `Unassign`: a client that waits for its partitions to be taken up hears of their loss only once they were.
+                self.inbox.command(Command::Assign(Vec::new()));
+                self.inbox.lock().clear();
                 self.step = Step::Fetch;
                 Ok(Some(Wake::Assigned(self.held.iter().copied().collect())))
             }
