@@ -259,7 +259,9 @@ pub fn main() -> ExitCode {
         Ok(Ended::Refused) => ExitCode::from(4),
         Ok(Ended::Unreachable) => ExitCode::from(5),
         Err(error) => {
+            // Who reads along has seen enough.
             let closed = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            let closed = closed.or_else(|| error.downcast_ref::<serde_json::Error>()?.io_error_kind());
             if closed == Some(std::io::ErrorKind::BrokenPipe) {
                 return ExitCode::SUCCESS;
             }
@@ -273,6 +275,9 @@ fn code(error: &anyhow::Error) -> u8 {
     use sinks::WarehouseError as Warehouse;
     if let Some(error) = error.downcast_ref::<crate::registry::RegistryError>() {
         return error.exit();
+    }
+    if error.is::<crate::topology::Unknown>() {
+        return 2;
     }
     if error.is::<schemas::Refused>() {
         return 4;

@@ -195,7 +195,11 @@ impl Config {
         }
         for (name, value) in environment {
             if let Some(key) = name.strip_prefix(KAFKA) {
-                let key = key.to_lowercase().replace('_', ".");
+                // The one setting of librdkafka's that is written so itself.
+                let key = match key.to_lowercase().replace('_', ".") {
+                    key if key == "log.level" => "log_level".to_owned(),
+                    key => key,
+                };
                 client.insert(key, (value.clone(), Origin::Environment(name.clone())));
             }
         }

@@ -40,7 +40,7 @@ pub fn known(stage: &str) -> Result<()> {
     let stages = stages();
     match stages.iter().any(|known| known == stage) {
         true => Ok(()),
-        false => bail!("there is no processor '{stage}'; there are {}", stages.join(", ")),
+        false => Err(topology::Unknown::new(stage, &stages).into()),
     }
 }
 /// Where a stage's letters end, by partition.

@@ -218,6 +218,9 @@ pub fn run(
         ));
     }
     if let Some(settings) = storage::settings(config, Some(namespace)) {
+        // What it reads must be there before anything of its own is made.
+        let raw = topics::ALL.iter().map(|topic| topic.name).filter(|name| topics::is_raw(name));
+        storage::open_to_read(config)?.starts(&raw.collect::<Vec<_>>())?;
         crate::cluster::make_namespace(config, &settings)?;
     }
     let mut storage = storage::open_replay(config, namespace)?;

@@ -137,8 +137,9 @@ fn errors_say_what_to_run_next_and_codes_tell_them_apart() {
     assert!(String::from_utf8_lossy(&missing.stderr).contains("fastbreak run"));
     assert_eq!(run.run(&["grade", "--season", "2023"]).status.code(), Some(2));
     let unknown = run.run(&["run", "--only", "oracle"]);
-    assert_eq!(unknown.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are schedule-loader"));
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("next: name one of schedule-loader"));
+    assert_eq!(run.run(&["dlq", "show", "oracle"]).status.code(), Some(2));
     let file = run.run(&["ingest", "nowhere.jsonl"]);
     assert_eq!(file.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&file.stderr).contains("nowhere.jsonl"));

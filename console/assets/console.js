@@ -133,7 +133,8 @@ function show(stage) {
   figure("end", isNever ? "never" : isBehind && stage.catch_up_seconds !== null ? span(stage.catch_up_seconds) : "–", !isNever && (!isBehind || stage.catch_up_seconds === null));
   cells.end.firstChild.classList.toggle("never", isNever);
   figure("reads", rate(stage.out_rate), !stage.out_rate);
-  figure("dead", count(stage.dead_letters), stage.dead_letters === 0);
+  // Counted by offsets, of which commits take some.
+  figure("dead", (stage.dead_letters > 0 ? "≤ " : "") + count(stage.dead_letters), stage.dead_letters === 0);
   cells.dead.firstChild.classList.toggle("letters", stage.dead_letters > 0);
   draw(chart, stage.history);
   const most = Math.max(0, ...stage.history);
@@ -181,7 +182,7 @@ function look(stages) {
   const oldest = Math.max(0, ...stages.stages.map((stage) => (stage.lag_records > 0 ? stage.lag_seconds || 0 : 0)));
   const letters = stages.stages.reduce((sum, stage) => sum + stage.dead_letters, 0);
   const parts = [behind === 0 ? "no record waits" : count(behind) + (behind === 1 ? " record waits" : " records wait") + ", the oldest for " + span(oldest)];
-  if (letters > 0) parts.push(count(letters) + (letters === 1 ? " dead letter" : " dead letters"));
+  if (letters > 0) parts.push("at most " + count(letters) + (letters === 1 ? " dead letter" : " dead letters"));
   write(at("detail"), parts.join(" · "));
   document.title = (stages.stages.some((stage) => stage.is_bad) ? "⚠ " : "") + "Fastbreak";
 }

@@ -141,10 +141,10 @@ fn kafka(config: &Config, settings: &Settings, lines: &mut Vec<Line>) -> bool {
         }
     };
     let are_there = missing.is_empty();
-    let next = "`fastbreak topics plan` shows it, `fastbreak topics apply` makes it";
+    let next = "`fastbreak topics plan` shows what differs, `fastbreak topics apply` makes what is missing or set otherwise; another number of partitions it leaves alone, as keys would not meet: such a topic is to be deleted first, with what is in it";
     let wrong = if are_there { Ok(()) } else { Err(format!("{}\nnext: {next}", cluster::few(&missing))) };
     lines.push(Line::differs(format!("{} topics are there, in equal partitions", specs.len()), wrong));
-    let what = "topics are set as they shall be";
+    let what = "the topics that are there are set as they shall be";
     match admin.cluster(|name| specs.iter().any(|spec| spec.name == name)) {
         Ok(cluster) => {
             let plan = Plan::new(&specs, &cluster, Allowed::default());

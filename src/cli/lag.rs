@@ -2,7 +2,7 @@
 use super::{Ended, Output, output};
 use crate::{config::Config, console::LOOK_EVERY, lag};
 use anyhow::Result;
-use runtime::lag::{CatchUp, Lag, StageLag, Watch};
+use runtime::lag::{CatchUp, Lag, StageLag, Status, Watch};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -76,7 +76,9 @@ pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Outpu
 fn table(report: &Report, with_partitions: bool) -> String {
     let mut rows = Vec::new();
     for stage in &report.stages {
-        let letters = if stage.dead_letters == 0 { "–".into() } else { stage.dead_letters.to_string() };
+        // Counted by offsets, of which commits take some.
+        let letters =
+            if stage.dead_letters == 0 { "–".into() } else { format!("≤ {}", stage.dead_letters) };
         rows.push(row(stage.lag.processor.to_owned(), &stage.lag.lag, letters));
         let behind = stage.lag.partitions.iter().filter(|place| place.lag.records > 0);
         for place in behind.filter(|_| with_partitions) {
@@ -97,6 +99,7 @@ fn row(name: String, lag: &Lag, letters: String) -> [String; 9] {
         Some(_) if lag.records == 0 => "–".into(),
         Some(CatchUp::In(seconds)) => span(seconds),
         Some(CatchUp::Never) => "never".into(),
+        None if lag.status == Status::Ok => "–".into(),
         None => "?".into(),
     };
     let reads = lag.out_rate.map_or_else(|| "?".into(), |rate| format!("{rate:.0}"));

@@ -95,19 +95,21 @@ fn start(config: &Config, namespace: &Namespace, dates: Dates, output: Output) -
     progress.end();
     let line = Line::of(config, &replay, Some(started.elapsed().as_secs_f64()))?;
     output::print(output, &line, |line| {
-        let Part { read, of } = line.standing.reach.raw;
+        // Offsets: on Kafka commits take some, too.
+        let raw @ Part { read, of } = line.standing.reach.raw;
         let (seconds, next) = (line.seconds.unwrap_or_default(), replay.command());
         match (line.standing.caught_up, read == of) {
             (false, _) => format!(
-                "stopped after {seconds:.1} s with {read} of {of} raw records read\nnext: `{next}` goes on"
+                "stopped after {seconds:.1} s with {:.1} % of the raw topics read\nnext: `{next}` goes on",
+                raw.percent()
             ),
             (true, false) => format!(
-                "caught up in {seconds:.1} s with the raw topics as they were; {} raw records came meanwhile\nnext: `{next}` reads them; `fastbreak replay diff {}`",
+                "caught up in {seconds:.1} s with the raw topics as they were; up to {} raw records came meanwhile\nnext: `{next}` reads them; `fastbreak replay diff {}`",
                 of - read,
                 line.namespace
             ),
             (true, true) => format!(
-                "caught up in {seconds:.1} s with {of} raw records\nnext: `fastbreak replay diff {}`",
+                "caught up in {seconds:.1} s with all of the raw topics\nnext: `fastbreak replay diff {}`",
                 line.namespace
             ),
         }
@@ -128,7 +130,7 @@ fn list(config: &Config, output: Output) -> Result<Ended> {
             let state = match (caught_up, behind.values().sum::<i64>()) {
                 (true, 0) => "ready to compare".to_owned(),
                 (_, 0) => "not caught up".to_owned(),
-                (_, behind) => format!("{behind} raw records behind the live loaders"),
+                (_, behind) => format!("up to {behind} raw records behind the live loaders"),
             };
             [
                 line.namespace.clone(),

@@ -7,7 +7,7 @@ use crate::{
     reading, topology,
     warehouse::Place,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use console::Console;
 use processors::predictor::{Artefact, Predictor};
 use runtime::member::{Reader, Signals};
@@ -49,7 +49,8 @@ pub fn run(config: &Config, until_caught_up: bool, only: &[String], output: Outp
     let report = Report { seconds: started.elapsed().as_secs_f64(), processors: processors.collect() };
     output::print(output, &report, |report| {
         if report.processors.is_empty() {
-            return format!("nothing new was committed in {:.1} s: everything was caught up", report.seconds);
+            let why = if until_caught_up { ": everything was caught up" } else { "" };
+            return format!("nothing new was committed in {:.1} s{why}", report.seconds);
         }
         let rows = report.processors.iter().map(|p| {
             [
@@ -81,7 +82,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     let mut nodes = topology::topology(predictor(config)?);
     let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([topology::SINK]).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
-        bail!("there is no processor '{unknown}'; there are {}", names.join(", "));
+        return Err(topology::Unknown::new(unknown, &names).into());
     }
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     nodes.retain(|node| is_wanted(node.name()));

@@ -197,7 +197,7 @@ impl Desk {
             let no_more = kept.difference(&now).map(|line| format!("no longer {line}"));
             let new = now.difference(&kept).map(|line| format!("now {line}"));
             let differs: Vec<String> = no_more.chain(new).collect();
-            let reason = format!("the cluster has changed since: {}", differs.join("; "));
+            let reason = format!("the cluster has changed since: {}", crate::cluster::few(&differs));
             return Err(changed(reason).into());
         }
         self.carry_out(&now)

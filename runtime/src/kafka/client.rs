@@ -157,10 +157,14 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         | Code::GroupAuthorizationFailed
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed => {
-            refused("give this user the right (docs/kafka-client.md lists them), then `fastbreak check`")
+            refused(
+                "give this user the rights that docs/kafka-client.md lists; `fastbreak check` sees which are missing, but for Read on groups and Write on topics",
+            )
         }
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
-            refused("`fastbreak topics apply` makes what is missing")
+            refused(
+                "`fastbreak topics plan` shows what is missing or differs, `fastbreak topics apply` makes what is missing; then start again",
+            )
         }
         Code::InvalidTopic
         | Code::InvalidPartitions
@@ -172,8 +176,14 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         | Code::PolicyViolation
         | Code::SecurityDisabled
         | Code::UnsupportedSASLMechanism
-        | Code::InvalidArgument => refused(
+        | Code::InvalidArgument
+        | Code::InvalidSessionTimeout
+        | Code::InvalidGroupId
+        | Code::GroupMaxSizeReached => refused(
             "the brokers will not take it as it is: change what `fastbreak config show --origin` names, then `fastbreak check`",
+        ),
+        Code::InconsistentGroupProtocol => refused(
+            "a consumer of another kind is in this group: stop it, it is the processor's own (`kafka-consumer-groups.sh --describe --members --group …` names it)",
         ),
         Code::MessageSizeTooLarge => {
             refused("`fastbreak topics plan` shows whether the topics take what we write (max.message.bytes)")
@@ -198,7 +208,7 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         _ => Halt::Unreachable {
             brokers: brokers.to_owned(),
             reason: format!("{doing}: {reason}"),
-            next: "`fastbreak check`".into(),
+            next: "see that they run, and that `brokers` and kafka.security.protocol are theirs (`fastbreak config show --origin`)".into(),
         },
     }
 }

@@ -70,6 +70,17 @@ impl Settings {
                 next: "name it otherwise with --instance".into(),
             });
         }
+        // Without OpenSSL librdkafka knows a password in plain text and nothing else.
+        let mechanism = self.client.get("sasl.mechanism").or_else(|| self.client.get("sasl.mechanisms"));
+        if let Some(mechanism) = mechanism.filter(|name| !name.eq_ignore_ascii_case("PLAIN"))
+            && !cfg!(feature = "tls")
+        {
+            return Err(Halt::Refused {
+                what: format!("kafka.sasl.mechanism {mechanism}"),
+                reason: "this build knows PLAIN alone, others need OpenSSL".into(),
+                next: "build with `cargo build --release --features tls` (needs OpenSSL's headers), or take the image".into(),
+            });
+        }
         let is_tls =
             self.client.get("security.protocol").is_some_and(|name| name.to_uppercase().contains("SSL"));
         if is_tls && !cfg!(feature = "tls") {
@@ -246,6 +257,18 @@ mod tests {
     fn nobody_is_called_as_whoever_takes_accounts_back() {
         let settings = Settings { instance: forgotten::OWNER.into(), ..Settings::default() };
         assert!(settings.check().unwrap_err().to_string().contains("--instance"));
+    }
+    #[test]
+    fn what_this_build_cannot_do_is_said_with_the_build_that_can() {
+        for (key, value) in [("security.protocol", "SASL_SSL"), ("sasl.mechanism", "SCRAM-SHA-256")] {
+            let client = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+            let checked = Settings { client, ..Settings::default() }.check();
+            let said = checked.err().map(|halt| halt.to_string());
+            let is_said = said.is_some_and(|said| said.contains(key) && said.contains("--features tls"));
+            assert_eq!(is_said, !cfg!(feature = "tls"), "{key}");
+        }
+        let client = BTreeMap::from([("sasl.mechanism".to_owned(), "plain".to_owned())]);
+        Settings { client, ..Settings::default() }.check().unwrap();
     }
     #[test]
     fn an_operators_setting_beats_a_default() {

@@ -205,10 +205,12 @@ impl KafkaStorage {
         let Settings { brokers, instance, .. } = &self.settings;
         let name = blake3::hash(format!("{brokers}\n{}\n{instance}", self.settings.group(group)).as_bytes());
         let path = std::env::temp_dir().join(format!("fastbreak-{}.lock", &name.to_hex()[..16]));
-        let failed = |reason: String| Halt::Log {
+        let failed = |reason: String| {
+            Halt::Log {
             path: path.display().to_string(),
             reason,
-            next: "check the rights of the folder of temporary files".into(),
+            next: "it keeps a second process of this name off the host: where it is another user's, give this one another --instance, or remove the file once nobody runs under that name".into(),
+        }
         };
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|error| failed(error.to_string()))?;
@@ -236,23 +238,26 @@ impl KafkaStorage {
         if !reader.is_view {
             wanted.insert(dead_letters_of(reader.name), if reader.is_alone { 1 } else { topics::PARTITIONS });
         }
-        let refused = |topic: &str, reason: String| Halt::Refused {
+        let refused = |topic: &str, reason: String, next: &str| Halt::Refused {
             what: format!("{} on topic {topic}", reader.name),
             reason,
-            next:
-                "`fastbreak topics plan` shows what differs, `fastbreak topics apply` makes what is missing"
-                    .into(),
+            next: next.into(),
         };
         for (topic, partitions) in wanted {
             let topic = self.settings.topic(&topic).into_owned();
             match self.topics.get(&topic) {
-                None => return Err(refused(&topic, "there is no such topic".into())),
+                None => {
+                    let next =
+                        "`fastbreak topics plan` shows what is missing, `fastbreak topics apply` makes it";
+                    return Err(refused(&topic, "there is no such topic".into(), next));
+                }
                 Some(there) if *there != partitions => {
                     return Err(refused(
                         &topic,
                         format!(
                             "it has {there} partitions and must have {partitions}, or keys would not meet"
                         ),
+                        "stop all, delete the topic with the brokers' own tool, then `fastbreak topics apply`; a raw topic's records must be produced again",
                     ));
                 }
                 Some(_) => {}

@@ -78,6 +78,8 @@ pub fn judge(points: &[Point], is_attended: bool) -> Lag {
         catch_up: match trend {
             _ if now.behind == 0 => Some(CatchUp::In(0.0)),
             Trend::Unknown => None,
+            // It keeps up, or it is too early to say.
+            _ if matches!(status, Status::Ok | Status::Unknown) => None,
             Trend::Shrinking => melting(bout).map(|rate| CatchUp::In(now.behind as f64 / rate)),
             Trend::Growing | Trend::Steady => Some(CatchUp::Never),
         },
