@@ -43,7 +43,7 @@ use crate::{
 use schemas::{Instant, PlayerGameId};
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -106,6 +106,8 @@ pub struct BigQuery {
     asked: RefCell<Option<(blake3::Hash, String, i64)>>,
     search: Option<bisect::Search>,
     attempts: BTreeMap<String, u32>,
+    /// The jobs that this instance has sent for the batch in hand.
+    own: BTreeSet<String>,
     /// The last job of this instance that is known to be done.
     last_done: Option<String>,
     /// A job that another announced and that is not there, since when.
@@ -163,6 +165,7 @@ impl BigQuery {
             asked: RefCell::default(),
             search: None,
             attempts: BTreeMap::new(),
+            own: BTreeSet::new(),
             last_done: None,
             awaited: None,
             oversized: None,

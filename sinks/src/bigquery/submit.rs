@@ -38,8 +38,8 @@ pub struct Failed {
     pub refusal: Refusal,
     /// Of its id.
     pub stem: String,
-    /// It had failed before it was asked for: what was wrong may have been put right since.
-    pub is_adopted: bool,
+    /// Another instance had sent it, maybe long ago: what was wrong may have been put right since.
+    pub is_earlier: bool,
 }
 impl From<WarehouseError> for Stop {
     fn from(error: WarehouseError) -> Stop {
@@ -109,7 +109,10 @@ impl BigQuery {
 
     fn settle(&mut self, stem: &str, id: &str, answer: Sending) -> Result<Done, Ended> {
         let (job, is_adopted) = match answer {
-            Ok(Reply::Taken(job)) => (job, false),
+            Ok(Reply::Taken(job)) => {
+                self.own.insert(id.to_owned());
+                (job, false)
+            }
             Ok(Reply::Held(job)) => (job, true),
             Err(trouble) => match trouble.class() {
                 Class::Duplicate => (Value::Null, true),
@@ -144,21 +147,23 @@ impl BigQuery {
             return Err(WarehouseError::waits(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
+        // A job of this instance may take longer than one call, and is adopted by the next. What it fails with is news all the same.
+        let is_earlier = is_adopted && !self.own.contains(id);
         match failure(&job) {
             None => Ok(Done { affected: affected(&job), is_adopted, id: id.to_owned() }),
             Some(refusal) => match refusal.class() {
                 // It failed before: what was wrong may have been put right, or have passed. But the same rows fail in the same way,
                 // whoever asks, until something else is known of them.
-                class if is_adopted && !matches!(class, Class::Poison | Class::Size) => {
+                class if is_earlier && !matches!(class, Class::Poison | Class::Size) => {
                     self.step(stem);
                     Err(Ended::Stepped)
                 }
-                _ => Err(self.refused(stem, id, Trouble::Refused(refusal), is_adopted)),
+                _ => Err(self.refused(stem, id, Trouble::Refused(refusal), is_earlier)),
             },
         }
     }
     /// What to do about a refusal, of the call or of the job.
-    fn refused(&mut self, stem: &str, id: &str, trouble: Trouble, is_adopted: bool) -> Ended {
+    fn refused(&mut self, stem: &str, id: &str, trouble: Trouble, is_earlier: bool) -> Ended {
         let class = trouble.class();
         let Trouble::Refused(refusal) = &trouble else { return self.later(class, &trouble, id).into() };
         if refusal.status.is_none() || class == Class::Crowded {
@@ -177,7 +182,7 @@ impl BigQuery {
             _ => return self.later(class, &trouble, id).into(),
         };
         self.count(class);
-        Ended::Stop(stop(Failed { refusal: refusal.clone(), stem: stem.to_owned(), is_adopted }))
+        Ended::Stop(stop(Failed { refusal: refusal.clone(), stem: stem.to_owned(), is_earlier }))
     }
 
     /// The job, whose creation may not be seen everywhere at once.
