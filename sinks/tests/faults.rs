@@ -450,8 +450,8 @@ fn what_an_operator_has_put_right_is_tried_again_under_a_new_id() {
 fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_again() {
     let poison = ("invalidQuery", "Bad double value: abc".to_owned());
     let size = ("resourcesExceeded", "Query exceeded resource limits".to_owned());
-    for (outcome, inline_bytes, next) in
-        [(poison, usize::MAX, "every row alone can be read"), (size, 0, "make sink-max-records")]
+    for (outcome, inline_bytes, said) in
+        [(poison, usize::MAX, "every row alone can be read"), (size, 0, "exceeded resource limits")]
     {
         let fake = Fake::start();
         let settings = Settings { inline_bytes, ..fake.settings() };
@@ -460,8 +460,10 @@ fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_ag
         fake.with(|service| service.outcomes.extend([Some(outcome.clone()), Some(outcome)]));
         for _ in 0..2 {
             let error = w.write(&batch, &plan, NOW).unwrap_err();
-            assert!(matches!(error, WarehouseError::Fatal { .. }), "{error}");
-            assert!(error.to_string().contains(next), "{error}");
+            let is_size = matches!(error, WarehouseError::Size { .. });
+            assert!(is_size == (inline_bytes == 0), "{error}");
+            assert!(is_size || matches!(error, WarehouseError::Fatal { .. }), "{error}");
+            assert!(error.to_string().contains(said), "{error}");
             w = claimed(&fake, settings.clone());
         }
         patiently(&fake, &mut w, &batch, &plan);

@@ -268,10 +268,11 @@ impl BigQuery {
                 };
             }
             Class::Size => {
-                return WarehouseError::Fatal {
+                return WarehouseError::Size {
                     what,
-                    next: "start `fastbreak run` again, it tries once more; when BigQuery says the same, make sink-max-records and sink-max-bytes smaller and run `fastbreak sink adopt` before it: a batch that is planned stays as large as it is, and the log is read again in smaller ones"
-                        .into(),
+                    next:
+                        "start `fastbreak run` again, it tries once more; report this when it says the same"
+                            .into(),
                 };
             }
             Class::Bug => {

@@ -129,7 +129,12 @@ impl Fake {
         let clock = Arc::new(TestClock::default());
         let names = Names { project: PROJECT.into(), dataset: DATASET.into() };
         let state = Arc::new(Mutex::new(State {
-            service: Service { takes_ms: 800, ..Service::default() },
+            service: Service {
+                takes_ms: 800,
+                most_merged: usize::MAX,
+                most_loaded: usize::MAX,
+                ..Service::default()
+            },
             datasets: BTreeMap::new(),
             tables: BTreeMap::new(),
             etags: 0,
