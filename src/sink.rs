@@ -154,7 +154,7 @@ impl Sink {
                 Ok(written) => break written,
                 Err(WarehouseError::Rows(bad)) => {
                     let places: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
-                    self.set_aside(&mut batch, bad)?;
+                    self.set_aside(&mut batch, plan, bad)?;
                     aside.extend(places);
                 }
                 Err(WarehouseError::Size { what, .. }) => return Ok(Sent::TooLarge(what)),

@@ -75,6 +75,15 @@ fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committ
         for letter in letters {
             assert_eq!((letter.origin.as_str(), letter.partition, letter.offset), bad);
             assert!(letter.reason.contains("holds an event of"), "{}", letter.reason);
+            assert_eq!(letter.version, i64::from(sinks::tables::TABLES_VERSION));
+            let shown = fastbreak.json(&["dlq", "show", SINK]);
+            assert_eq!(shown[0]["batch"], letter.batch.as_str());
+            assert_eq!(letter.batch.len(), 32, "{}", letter.batch);
+            // Both times it was in the batch that stands now.
+            let stands = fake.with(|service| {
+                service.records.rows.iter().any(|row| fakebq::text(row, "game_id") == letter.batch)
+            });
+            assert!(stands, "{}", letter.batch);
         }
     }
 }
