@@ -2,7 +2,7 @@
 //!
 //! Invariant: an (id, attempt) is one job at most, whoever sends it and however often: what is sent twice is adopted. A new attempt is
 //! made only of one that has failed. Every way out is an answer, so a caller can stop in between.
-//! Not here: what the job is (`sql`, `bulk`); whose turn it is (`turn`).
+//! Not here: what the job is (`sql`, `bulk`); whose turn it is (`turn`); what is said of a failure (`words`).
 use super::{
     BigQuery,
     error::{Class, Refusal, Trouble},
@@ -220,99 +220,7 @@ impl BigQuery {
     pub(super) fn count(&self, class: Class) {
         *self.counters.borrow_mut().errors.entry(class.name()).or_default() += 1;
     }
-    /// The error for the caller: when to come back, or what the operator has to do.
-    pub(super) fn later(&self, class: Class, trouble: &Trouble, id: &str) -> WarehouseError {
-        match trouble {
-            Trouble::Open(what) => WarehouseError::waits(what.clone()),
-            _ => self.put_off(class, format!("{trouble} (job {id})"), id),
-        }
-    }
-    /// The same, of what is no job of the sink's own names.
-    pub(super) fn unanswered(&self, trouble: &Trouble) -> WarehouseError {
-        if let Trouble::Open(what) = trouble {
-            return WarehouseError::waits(what.clone());
-        }
-        let class = match trouble.class() {
-            // Nothing of a batch is in a question.
-            Class::Size | Class::Bug => Class::Poison,
-            class => class,
-        };
-        self.put_off(class, trouble.to_string(), "question")
-    }
-    fn put_off(&self, class: Class, what: String, draw: &str) -> WarehouseError {
-        self.count(class);
-        let records = self.names.table(super::schema::RECORDS);
-        match class {
-            Class::Config => {
-                return WarehouseError::Config {
-                    what,
-                    next: "`fastbreak warehouse plan` shows what the dataset lacks, `fastbreak warehouse apply` makes it"
-                        .into(),
-                };
-            }
-            Class::Fatal => {
-                return WarehouseError::Config {
-                    what,
-                    next: format!(
-                        "let the sink's account read and write dataset {} and run jobs in project {} (roles bigquery.dataEditor and bigquery.jobUser, billing on), then start `fastbreak run` again: it goes on where it was",
-                        self.names.dataset, self.names.project
-                    ),
-                };
-            }
-            Class::Poison => {
-                return WarehouseError::Fatal {
-                    what,
-                    next:
-                        "start `fastbreak run` again, it tries once more; report this when it says the same"
-                            .into(),
-                };
-            }
-            Class::Size => {
-                return WarehouseError::Size {
-                    what,
-                    next:
-                        "start `fastbreak run` again, it tries once more; report this when it says the same"
-                            .into(),
-                };
-            }
-            Class::Bug => {
-                return WarehouseError::Fatal {
-                    what,
-                    next: format!(
-                        "see whether the table has two rows of a key: SELECT season_start, input, game_id, player_id, COUNT(*) FROM {records} GROUP BY 1, 2, 3, 4 HAVING COUNT(*) > 1; delete the older ones, then start `fastbreak run` again"
-                    ),
-                };
-            }
-            _ => {}
-        }
-        let mut counted = self.failures.borrow_mut();
-        let failures = counted.add(self.clock.now_ms());
-        self.counters.borrow_mut().rate_limit_hits +=
-            u64::from(matches!(class, Class::Throttle | Class::Quota | Class::Crowded));
-        let backoff = &self.settings.backoff;
-        let pause = backoff.pause(failures, draw);
-        let after = match class {
-            Class::Quota => pause.max(QUOTA_PAUSE),
-            Class::Crowded => pause.max(CROWDED_PAUSE),
-            _ => pause,
-        };
-        let is_sure = matches!(class, Class::Quota | Class::Crowded | Class::Auth);
-        let alert = counted.is_alarming(backoff) || (is_sure && backoff.is_alerting);
-        let next = match class {
-            Class::Crowded => format!(
-                "; somebody else changes {records}: SELECT user_email, job_id FROM `region-{}`.INFORMATION_SCHEMA.JOBS WHERE state <> 'DONE' AND statement_type IN ('MERGE', 'UPDATE', 'DELETE') finds out who",
-                self.settings.location.to_lowercase()
-            ),
-            Class::Quota => "; nothing is dropped: it goes on when the quota allows it".into(),
-            Class::Auth => "; `fastbreak check` says which credentials are used".into(),
-            _ if alert => "; `fastbreak check` says whether the warehouse can be reached. Nothing is dropped: the sink goes on by itself".into(),
-            _ => String::new(),
-        };
-        WarehouseError::Retry { what: what + &next, after, alert }
-    }
 }
-const QUOTA_PAUSE: Duration = Duration::from_secs(600);
-const CROWDED_PAUSE: Duration = Duration::from_secs(10);
 
 /// What sending a job answered.
 pub type Sending = Result<Reply, Trouble>;
