@@ -2,7 +2,7 @@
 //! `FASTBREAK_BIGQUERY_PROJECT` says where, and says so where not.
 //!
 //! Invariant: each test has a dataset of its own, and deletes it when it passes.
-//! Not here: faults (`bigquery`, over the in-process fake).
+//! Not here: faults (`faults`, `schedules`, over the in-process fake).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
