@@ -1,7 +1,9 @@
 //! Configuration: one strict struct, from a file, the environment and flags, in that order; each value knows where it came from.
 //!
 //! Invariant: an unknown key, or a value that does not parse, is an error that names its place; nothing is ignored.
-//! Not here: what the values do.
+//! Not here: what the values do; the file (`file`).
+mod file;
+
 use crate::registry::Settings;
 use crate::warehouse::{BigQueryKeys, WarehouseKind};
 use anyhow::{Context, Result, bail};
@@ -180,10 +182,10 @@ impl Config {
         if let Some(path) = file.or_else(|| default.exists().then_some(default)) {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("reading the configuration {}", path.display()))?;
-            for (key, value) in read(path, &text)? {
+            for (key, value) in file::read(path, &text)? {
                 match key {
-                    Key::Own(key) => _ = values.insert(key, (value, Origin::File(path.to_owned()))),
-                    Key::Kafka(key) => _ = client.insert(key, (value, Origin::File(path.to_owned()))),
+                    file::Key::Own(key) => _ = values.insert(key, (value, Origin::File(path.to_owned()))),
+                    file::Key::Kafka(key) => _ = client.insert(key, (value, Origin::File(path.to_owned()))),
                 }
             }
         }
@@ -218,7 +220,7 @@ impl Config {
             (address, false) => config.console = address,
         }
         for (key, (value, origin)) in client {
-            let (key, value) = from_file(key, value, &origin)?;
+            let (key, value) = file::secret(key, value, &origin)?;
             config.kafka_origins.insert(key.clone(), origin);
             config.kafka.insert(key, value);
         }
@@ -323,66 +325,11 @@ pub fn is_secret(key: &str) -> bool {
     ["pass", "secret", "pem", "oauthbearer.config", "jaas"].iter().any(|word| key.contains(word))
 }
 
-/// A setting `KEY.file` is `KEY` with what the file has.
-fn from_file(key: String, value: String, origin: &Origin) -> Result<(String, String)> {
-    let Some(base) = key.strip_suffix(".file").filter(|base| is_secret(base)) else {
-        return Ok((key, value));
-    };
-    let text = std::fs::read_to_string(&value)
-        .with_context(|| format!("reading the secret {base} from {value} (kafka.{key}, {origin})"))?;
-    Ok((base.to_owned(), text.trim_end().to_owned()))
-}
-
 /// The host's name, which tells apart processes that were given no name.
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "host".to_owned() } else { name.to_owned() }
-}
-
-/// Who a key of the file belongs to.
-enum Key {
-    Own(&'static str),
-    Kafka(String),
-}
-
-/// The keys of a file; an unknown one is an error with its place.
-fn read(path: &Path, text: &str) -> Result<Vec<(Key, String)>> {
-    // Without the line itself, which TOML's error would show: it may hold a password.
-    let table: toml::Table = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        anyhow::anyhow!("{}:{line}: not TOML: {}", path.display(), error.message())
-    })?;
-    let mut found = Vec::new();
-    for (key, value) in table {
-        let line =
-            text.lines().position(|line| line.trim_start().starts_with(&key)).map_or(0, |line| line + 1);
-        let place = format!("{}:{line}", path.display());
-        if let (toml::Value::Table(settings), "kafka") = (&value, key.as_str()) {
-            for (setting, value) in settings {
-                let value = match value {
-                    toml::Value::String(text) => text.clone(),
-                    toml::Value::Table(_) => {
-                        bail!("{place}: [kafka] has '{setting}' in parts; write \"{setting}.…\" in quotes")
-                    }
-                    other => other.to_string(),
-                };
-                found.push((Key::Kafka(setting.clone()), value));
-            }
-            continue;
-        }
-        let Some((known, ..)) = KEYS.iter().find(|(known, ..)| *known == key) else {
-            let keys: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-            bail!("{place}: unknown key '{key}'; the keys are {}", keys.join(", "));
-        };
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            other => bail!("{place}: {key} is a string or a whole number, not {}", other.type_str()),
-        };
-        found.push((Key::Own(known), text));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
