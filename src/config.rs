@@ -146,7 +146,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("dlq-header-style", "how dead letters on Kafka say what is wrong: native or connect", "native"),
     ("sink-max-records", "records that close a batch of the sink", "10000"),
     ("sink-max-bytes", "bytes that close a batch of the sink", "6291456"),
-    ("sink-max-age-ms", "milliseconds after which a batch of the sink closes", "15000"),
+    (
+        "sink-max-age-ms",
+        "milliseconds after which a batch of the sink closes; on Google's own BigQuery 5000 or more",
+        "15000",
+    ),
     (
         "sink-audit-s",
         "seconds after which the sink holds the warehouse against the log again; 0: never",
@@ -208,6 +212,12 @@ impl Config {
         let mut config = Config::parse(&values)?;
         let backoff = sinks::backoff::Backoff::from_environment(|name| environment.get(name).cloned());
         config.bigquery.backoff = backoff.map_err(anyhow::Error::msg)?;
+        if config.warehouse == WarehouseKind::BigQuery
+            && let (Err(why), Some((text, origin))) =
+                (config.bigquery.admit_age(config.sink_max_age), values.get("sink-max-age-ms"))
+        {
+            bail!("sink-max-age-ms = '{text}' ({origin}): {why}");
+        }
         for (name, ..) in config.bigquery.backoff.settings() {
             if environment.contains_key(name) {
                 config.origins.insert(name, Origin::Environment(name.to_owned()));
@@ -414,6 +424,23 @@ mod tests {
         assert!(!format!("{config:?}").contains("hush"));
         let error = format!("{:#}", resolve("a = 1\nregistry-password = 'hush\n", &[], &[]).unwrap_err());
         assert!(error.contains("f.toml:2: not TOML") && !error.contains("hush"), "{error}");
+    }
+    #[test]
+    fn a_batch_on_googles_own_bigquery_is_five_seconds_old_at_least() {
+        let aged = |warehouse: &str, ms: &str, endpoint: &str| {
+            let file = format!(
+                "warehouse = '{warehouse}'\nsink-max-age-ms = {ms}\nbigquery-endpoint = '{endpoint}'"
+            );
+            resolve(&file, &[], &[]).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let refused = aged("bigquery", "4999", "").unwrap_err();
+        assert!(
+            refused.starts_with("sink-max-age-ms = '4999' (file ") && refused.contains("5000"),
+            "{refused}"
+        );
+        let local = "http://127.0.0.1:9050";
+        let taken = [("bigquery", "5000", ""), ("bigquery", "0", local), ("sqlite", "0", "")];
+        taken.into_iter().for_each(|(warehouse, ms, endpoint)| aged(warehouse, ms, endpoint).unwrap());
     }
     #[test]
     fn an_unknown_key_is_an_error_with_its_place() {
