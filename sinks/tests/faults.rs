@@ -190,6 +190,30 @@ fn c13_c14_two_instances_take_turns() {
     assert_eq!(content(&claimed(&fake, fake.settings())), expected(all));
 }
 #[test]
+fn c13_a_job_that_outlives_its_writers_turn_is_adopted_and_what_the_old_writer_sends_later_changes_nothing() {
+    let fake = Fake::start();
+    let mut old = claimed(&fake, fake.settings());
+    fake.with(|service| service.takes_ms = 90_000);
+    let (first, first_plan) = batch(slate(0..8, 1, 2450));
+    assert!(old.write(&first, &first_plan, NOW).unwrap_err().is_wait(), "it is in flight");
+    // Whoever has the partitions now finds the plan, and goes on after it.
+    let mut new = claimed(&fake, fake.settings());
+    let (written, _) = patiently(&fake, &mut new, &first, &first_plan);
+    assert_eq!((written.applied, written.repeated, new.counters().adopted), (8, true, 1));
+    let (second, second_plan) = batch(slate(0..8, 100, 2500));
+    patiently(&fake, &mut new, &second, &second_plan);
+    let before = fake.seen();
+    // The old one wakes: its own batch is there, and another cut of it is older than what stands.
+    patiently(&fake, &mut old, &first, &first_plan);
+    let (cut, cut_plan) = batch(slate(0..5, 1, 2450));
+    let (late, _) = patiently(&fake, &mut old, &cut, &cut_plan);
+    assert_eq!((late.applied, late.stale), (0, 5));
+    let seen = fake.seen();
+    assert_eq!((seen.most_in_flight, seen.mixed_ids, fake.doubled()), (1, 0, 0));
+    assert_eq!(seen.affected - before.affected, 1, "a row of the ledger");
+    assert_eq!(content(&new), expected(slate(0..8, 100, 2500)));
+}
+#[test]
 fn c14_two_writers_of_the_same_batch_write_it_once() {
     let fake = Fake::start();
     claimed(&fake, fake.settings());
