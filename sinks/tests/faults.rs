@@ -233,13 +233,18 @@ fn c15_a_replay_in_other_batches_changes_no_row() {
     let (whole, plan) = batch(all.clone());
     patiently(&fake, &mut w, &whole, &plan);
     let (before, affected) = (content(&w), fake.seen().affected);
-    for part in all.chunks(7) {
+    // From the start, and from where retention has cut it.
+    for part in all.chunks(7).chain(all[9..].chunks(7)) {
         let (batch, plan) = batch(part.to_vec());
         let (written, _) = patiently(&fake, &mut w, &batch, &plan);
         assert_eq!((written.stale, written.rows), (part.len() as u64, 0));
     }
     assert_eq!(content(&w), before);
-    assert_eq!(fake.seen().affected - affected, 5, "each job changed its own ledger row and nothing else");
+    assert_eq!(
+        fake.seen().affected - affected,
+        5 + 3,
+        "each job changed its own ledger row and nothing else"
+    );
 }
 #[test]
 fn c17_whatever_is_said_instead_of_an_answer_the_batch_is_written_once() {
