@@ -1,7 +1,9 @@
 //! Configuration: one strict struct, from a file, the environment and flags, in that order; each value knows where it came from.
 //!
 //! Invariant: an unknown key, or a value that does not parse, is an error that names its place; nothing is ignored.
-//! Not here: what the values do.
+//! Not here: what the values do; the file (`file`).
+mod file;
+
 use crate::registry::Settings;
 use crate::warehouse::{BigQueryKeys, WarehouseKind};
 use anyhow::{Context, Result, bail};
@@ -144,7 +146,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("dlq-header-style", "how dead letters on Kafka say what is wrong: native or connect", "native"),
     ("sink-max-records", "records that close a batch of the sink", "10000"),
     ("sink-max-bytes", "bytes that close a batch of the sink", "6291456"),
-    ("sink-max-age-ms", "milliseconds after which a batch of the sink closes", "15000"),
+    (
+        "sink-max-age-ms",
+        "milliseconds after which a batch of the sink closes; on Google's own BigQuery 5000 or more",
+        "15000",
+    ),
     (
         "sink-audit-s",
         "seconds after which the sink holds the warehouse against the log again; 0: never",
@@ -180,10 +186,10 @@ impl Config {
         if let Some(path) = file.or_else(|| default.exists().then_some(default)) {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("reading the configuration {}", path.display()))?;
-            for (key, value) in read(path, &text)? {
+            for (key, value) in file::read(path, &text)? {
                 match key {
-                    Key::Own(key) => _ = values.insert(key, (value, Origin::File(path.to_owned()))),
-                    Key::Kafka(key) => _ = client.insert(key, (value, Origin::File(path.to_owned()))),
+                    file::Key::Own(key) => _ = values.insert(key, (value, Origin::File(path.to_owned()))),
+                    file::Key::Kafka(key) => _ = client.insert(key, (value, Origin::File(path.to_owned()))),
                 }
             }
         }
@@ -210,6 +216,12 @@ impl Config {
         let mut config = Config::parse(&values)?;
         let backoff = sinks::backoff::Backoff::from_environment(|name| environment.get(name).cloned());
         config.bigquery.backoff = backoff.map_err(anyhow::Error::msg)?;
+        if config.warehouse == WarehouseKind::BigQuery
+            && let (Err(why), Some((text, origin))) =
+                (config.bigquery.admit_age(config.sink_max_age), values.get("sink-max-age-ms"))
+        {
+            bail!("sink-max-age-ms = '{text}' ({origin}): {why}");
+        }
         for (name, ..) in config.bigquery.backoff.settings() {
             if environment.contains_key(name) {
                 config.origins.insert(name, Origin::Environment(name.to_owned()));
@@ -222,7 +234,7 @@ impl Config {
             (address, false) => config.console = address,
         }
         for (key, (value, origin)) in client {
-            let (key, value) = from_file(key, value, &origin)?;
+            let (key, value) = file::secret(key, value, &origin)?;
             config.kafka_origins.insert(key.clone(), origin);
             config.kafka.insert(key, value);
         }
@@ -327,66 +339,11 @@ pub fn is_secret(key: &str) -> bool {
     ["pass", "secret", "pem", "oauthbearer.config", "jaas"].iter().any(|word| key.contains(word))
 }
 
-/// A setting `KEY.file` is `KEY` with what the file has.
-fn from_file(key: String, value: String, origin: &Origin) -> Result<(String, String)> {
-    let Some(base) = key.strip_suffix(".file").filter(|base| is_secret(base)) else {
-        return Ok((key, value));
-    };
-    let text = std::fs::read_to_string(&value)
-        .with_context(|| format!("reading the secret {base} from {value} (kafka.{key}, {origin})"))?;
-    Ok((base.to_owned(), text.trim_end().to_owned()))
-}
-
 /// The host's name, which tells apart processes that were given no name.
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "host".to_owned() } else { name.to_owned() }
-}
-
-/// Who a key of the file belongs to.
-enum Key {
-    Own(&'static str),
-    Kafka(String),
-}
-
-/// The keys of a file; an unknown one is an error with its place.
-fn read(path: &Path, text: &str) -> Result<Vec<(Key, String)>> {
-    // Without the line itself, which TOML's error would show: it may hold a password.
-    let table: toml::Table = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        anyhow::anyhow!("{}:{line}: not TOML: {}", path.display(), error.message())
-    })?;
-    let mut found = Vec::new();
-    for (key, value) in table {
-        let line =
-            text.lines().position(|line| line.trim_start().starts_with(&key)).map_or(0, |line| line + 1);
-        let place = format!("{}:{line}", path.display());
-        if let (toml::Value::Table(settings), "kafka") = (&value, key.as_str()) {
-            for (setting, value) in settings {
-                let value = match value {
-                    toml::Value::String(text) => text.clone(),
-                    toml::Value::Table(_) => {
-                        bail!("{place}: [kafka] has '{setting}' in parts; write \"{setting}.…\" in quotes")
-                    }
-                    other => other.to_string(),
-                };
-                found.push((Key::Kafka(setting.clone()), value));
-            }
-            continue;
-        }
-        let Some((known, ..)) = KEYS.iter().find(|(known, ..)| *known == key) else {
-            let keys: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-            bail!("{place}: unknown key '{key}'; the keys are {}", keys.join(", "));
-        };
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            other => bail!("{place}: {key} is a string or a whole number, not {}", other.type_str()),
-        };
-        found.push((Key::Own(known), text));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -471,6 +428,23 @@ mod tests {
         assert!(!format!("{config:?}").contains("hush"));
         let error = format!("{:#}", resolve("a = 1\nregistry-password = 'hush\n", &[], &[]).unwrap_err());
         assert!(error.contains("f.toml:2: not TOML") && !error.contains("hush"), "{error}");
+    }
+    #[test]
+    fn a_batch_on_googles_own_bigquery_is_five_seconds_old_at_least() {
+        let aged = |warehouse: &str, ms: &str, endpoint: &str| {
+            let file = format!(
+                "warehouse = '{warehouse}'\nsink-max-age-ms = {ms}\nbigquery-endpoint = '{endpoint}'"
+            );
+            resolve(&file, &[], &[]).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let refused = aged("bigquery", "4999", "").unwrap_err();
+        assert!(
+            refused.starts_with("sink-max-age-ms = '4999' (file ") && refused.contains("5000"),
+            "{refused}"
+        );
+        let local = "http://127.0.0.1:9050";
+        let taken = [("bigquery", "5000", ""), ("bigquery", "0", local), ("sqlite", "0", "")];
+        taken.into_iter().for_each(|(warehouse, ms, endpoint)| aged(warehouse, ms, endpoint).unwrap());
     }
     #[test]
     fn an_unknown_key_is_an_error_with_its_place() {

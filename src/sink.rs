@@ -5,10 +5,12 @@
 //! made again from its ranges and recognised by its id.
 //! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
 mod audit;
+mod halving;
 mod measured;
 mod recovery;
 mod rejects;
 
+use self::halving::Sent;
 use crate::{pipeline::Destination, topology::SINK, warehouse::Place};
 use anyhow::{Context, Result};
 use runtime::{
@@ -123,21 +125,24 @@ impl Sink {
     }
     /// Plans, writes and commits one batch.
     fn deliver(&mut self, batch: Batch) -> Result<()> {
-        let plan = BatchPlan::new(self.writer.clone(), &batch, now());
-        let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };
-        append(&mut commit, topics::SINK_BATCHES.info.name, SINK, &wire::encode(&plan.event())?);
-        self.member.commit(commit)?;
-        self.write(batch, &plan)
+        let plan = self.plan(&batch)?;
+        self.write(batch, plan)
     }
-    fn write(&mut self, batch: Batch, plan: &BatchPlan) -> Result<()> {
-        self.rejects.begin();
+    fn write(&mut self, batch: Batch, plan: BatchPlan) -> Result<()> {
         self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
-        let written = self.write_until_it_stands(batch, plan);
+        let written = self.write_in_parts(batch, plan);
         // Also when it failed: what is in flight is being written.
         self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 0.0);
         written
     }
-    fn write_until_it_stands(&mut self, mut batch: Batch, plan: &BatchPlan) -> Result<()> {
+    /// Writes and commits a planned batch; the records that make no row are added to those that were set aside before.
+    fn write_until_it_stands(
+        &mut self,
+        mut batch: Batch,
+        plan: &BatchPlan,
+        aside: &mut Vec<Position>,
+    ) -> Result<Sent> {
+        self.rejects.begin();
         let mut commit = Commit::default();
         let written = loop {
             let narrowed =
@@ -147,7 +152,12 @@ impl Sink {
             self.count_attempt(&attempt, started.elapsed());
             match attempt {
                 Ok(written) => break written,
-                Err(WarehouseError::Rows(bad)) => self.set_aside(&mut batch, bad)?,
+                Err(WarehouseError::Rows(bad)) => {
+                    let places: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
+                    self.set_aside(&mut batch, plan, bad)?;
+                    aside.extend(places);
+                }
+                Err(WarehouseError::Size { what, .. }) => return Ok(Sent::TooLarge(what)),
                 Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
                 Err(error) => return Err(error.into()),
             }
@@ -156,7 +166,8 @@ impl Sink {
         let entry = LedgerEntry { version: self.pass, ..entry(written) };
         append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry)?);
         commit.account = Some(entry);
-        self.commit(&plan.next(), commit)
+        self.commit(&plan.next(), commit)?;
+        Ok(Sent::Stands)
     }
     /// Asks the warehouse until it is ready or the sink is told to stop.
     fn patiently<T>(

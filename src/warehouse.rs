@@ -8,7 +8,10 @@ use sinks::{
     bigquery::{Credentials, Settings},
     sqlite::Reader,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Which warehouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,9 @@ impl std::str::FromStr for WarehouseKind {
         kinds.into_iter().find(|kind| kind.name() == text).ok_or("it is sqlite or bigquery")
     }
 }
+
+/// The age at which a batch may close on Google's own BigQuery.
+const YOUNGEST: Duration = Duration::from_secs(5);
 
 /// Where BigQuery is.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +68,17 @@ impl BigQueryKeys {
             credentials,
             backoff: sinks::backoff::Backoff::default(),
         }
+    }
+    /// Refuses batches that close sooner than Google's own BigQuery has room for: a table takes 25 statements within 10 s, and every sink
+    /// and every repetition of a write needs some of them.
+    pub fn admit_age(&self, age: Duration) -> Result<(), String> {
+        if self.endpoint.is_some() || age >= YOUNGEST {
+            return Ok(());
+        }
+        let least = YOUNGEST.as_millis();
+        Err(format!(
+            "BigQuery takes few statements of a table; set it to {least} or more, or bigquery-endpoint to an emulator"
+        ))
     }
     /// The value of a key, as it is.
     pub fn entry(&self, key: &str) -> String {

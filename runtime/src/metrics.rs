@@ -99,7 +99,7 @@ metrics! {
         "Batches that stand in the warehouse: written, or repeated after a crash";
     SINK_ATTEMPTS: Counter, "fastbreak_sink_attempts_total", ["processor"], "Writes begun; one more for each retry";
     SINK_ERRORS: Counter, "fastbreak_sink_errors_total", ["processor", "reason"],
-        "Writes and questions that failed, by who must act: retry, rows, config, fatal";
+        "Writes and questions that failed, by who must act: retry, rows, size, config, fatal";
     SINK_IN_FLIGHT: Gauge, "fastbreak_sink_batches_in_flight", ["processor"],
         "Batches planned whose write has not ended";
     SINK_SECONDS: SECONDS, "fastbreak_sink_write_seconds", ["processor"], "How long a write to the warehouse took";

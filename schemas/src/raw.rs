@@ -219,12 +219,15 @@ pub struct DeadLetter {
     /// The key of the record that it was read from.
     #[serde(default)]
     pub key: String,
-    /// The version of the map that rejected it.
+    /// The version of the map that rejected it; the sink's is that of its tables.
     #[serde(default)]
     pub version: i64,
     /// How often it had been put back when it was rejected.
     #[serde(default)]
     pub replays: i32,
+    /// The sink's batch that it was in; empty: it was in none.
+    #[serde(default)]
+    pub batch: String,
 }
 impl DeadLetter {
     /// A letter that does not say yet where it was read, by whom, and what its bytes are.
@@ -242,6 +245,7 @@ impl DeadLetter {
             key: String::new(),
             version: 0,
             replays: 0,
+            batch: String::new(),
         }
     }
 }

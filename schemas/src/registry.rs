@@ -65,7 +65,8 @@ macro_rules! events {
 }
 events! {
     RawEvent = "raw-event" [1, 2] with [("replays", "0")];
-    DeadLetter = "dead-letter" [1, 2] with [("stage", "\"\""), ("key", "\"\""), ("version", "0"), ("replays", "0")];
+    DeadLetter = "dead-letter" [1, 2, 3] with
+        [("stage", "\"\""), ("key", "\"\""), ("version", "0"), ("replays", "0"), ("batch", "\"\"")];
     GameSighting = "game-sighting" [1];
     BoxScoreSighting = "box-score-sighting" [1];
     OddsSighting = "odds-sighting" [1];

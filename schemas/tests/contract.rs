@@ -115,6 +115,7 @@ fn dead_letter() -> DeadLetter {
         key: "2023-10-24".into(),
         version: 1,
         replays: 2,
+        batch: "0f".into(),
     }
 }
 
@@ -143,8 +144,9 @@ fn events_survive_the_wire_and_the_oracle_agrees() {
 
 #[test]
 fn fields_that_a_first_version_lacks_are_read_as_their_defaults() {
+    let none = String::new;
     let letter =
-        DeadLetter { stage: String::new(), key: String::new(), version: 0, replays: 0, ..dead_letter() };
+        DeadLetter { stage: none(), key: none(), version: 0, replays: 0, batch: none(), ..dead_letter() };
     assert_eq!(wire::decode::<DeadLetter>(&first::<DeadLetter>(&letter)).unwrap(), letter);
     let raw = RawEvent::new(Feed::EspnRoster, "BOS".into(), Instant(5), FetchOutcome::Partial, "{}".into());
     assert_eq!(wire::decode::<RawEvent>(&first::<RawEvent>(&raw)).unwrap(), raw);

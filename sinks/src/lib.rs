@@ -1,5 +1,5 @@
-//! The sink: what stands in the table topics, as rows of a warehouse. Reading order: `change`, `window`, `plan`, `warehouse`,
-//! `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then `grade`; for
+//! The sink: what stands in the table topics, as rows of a warehouse. Reading order: `change`, `window`, `halves`, `plan`,
+//! `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then `grade`; for
 //! replays `dates` and `compare`; `tally` to hold a warehouse against its log.
 //!
 //! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were cut into
@@ -12,6 +12,7 @@ pub mod compare;
 pub mod counters;
 pub mod dates;
 pub mod grade;
+pub mod halves;
 pub mod plan;
 pub mod rows;
 mod said;
@@ -25,6 +26,7 @@ pub use bigquery::BigQuery;
 pub use change::{Change, Input, Position, Record};
 pub use counters::Counters;
 pub use dates::Dates;
+pub use halves::halves;
 pub use plan::{BatchId, BatchPlan, Recovery, Writer};
 pub use sqlite::Sqlite;
 pub use warehouse::{BadRecord, ContentHash, Standing, Warehouse, WarehouseError, Written};

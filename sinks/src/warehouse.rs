@@ -104,6 +104,9 @@ pub enum WarehouseError {
     /// The sink: these records go to the dead-letter topic, the rest is written again (`Batch::reject`).
     #[error("{} records cannot be written{}", .0.len(), first(.0))]
     Rows(Vec<BadRecord>),
+    /// The sink: halves of the batch are written instead (`halves`). What to do says `next` when it is nothing that has halves.
+    #[error("{what}\nnext: {next}")]
+    Size { what: String, next: String },
     /// The operator: something is set up wrongly.
     #[error("{what}\nnext: {next}")]
     Config { what: String, next: String },

@@ -58,6 +58,8 @@ close_reasons! {
     Shutdown = "shutdown",
     /// Made again, after a restart, from the ranges of its plan.
     Rebuilt = "rebuilt",
+    /// Half of one that was too large for the warehouse.
+    Halved = "halved",
 }
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! Every crash point and every kind of failure, one at a time, over BigQuery in process.
 //!
 //! Invariant: whatever happens, a batch is written once: one effective merge, and rows that equal an undisturbed run's.
-//! Not here: waiting (`waits`), combinations (`schedules`); a dead-letter topic or a plan that cannot be stored, which stop the sink's
+//! Not here: waiting (`waits`), what stops the sink (`stops`), combinations (`schedules`); a dead-letter topic or a plan that cannot be stored, which stop the sink's
 //! loop before a call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
@@ -104,26 +104,6 @@ fn c9_loaded_rows_that_expired_before_the_merge_are_loaded_again() {
     assert_eq!((fake.seen().loads, fake.seen().effective_merges), (2, 1));
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
 }
-#[test]
-fn what_is_missing_and_was_not_loaded_is_no_reason_to_load_again() {
-    for dataset in [format!("{}_staging", fakebq::DATASET), fakebq::DATASET.into()] {
-        let fake = Fake::start();
-        let mut w = claimed(&fake, staged(&fake));
-        // Whose turn it is can still be asked.
-        fake.drop_dataset(&dataset);
-        if dataset == fakebq::DATASET {
-            fake.make_table(&dataset, "sink_writer", "TABLE", serde_json::json!({}));
-        }
-        let (batch, plan) = batch(slate(0..8, 1, 2450));
-        let error = w.write(&batch, &plan, NOW).unwrap_err();
-        assert!(
-            matches!(&error, WarehouseError::Config { next, .. } if next.contains("fastbreak warehouse apply")),
-            "{error}"
-        );
-        let uploads = fake.heard().iter().filter(|call| call.contains("/upload/")).count();
-        assert_eq!((uploads, fake.seen().merges), (1, 0), "{dataset}");
-    }
-}
 /// A batch's loaded rows, left behind by a writer that was killed before it took them away.
 fn left_behind(fake: &Fake) {
     let mut w = claimed(fake, staged(fake));
@@ -210,6 +190,30 @@ fn c13_c14_two_instances_take_turns() {
     assert_eq!(content(&claimed(&fake, fake.settings())), expected(all));
 }
 #[test]
+fn c13_a_job_that_outlives_its_writers_turn_is_adopted_and_what_the_old_writer_sends_later_changes_nothing() {
+    let fake = Fake::start();
+    let mut old = claimed(&fake, fake.settings());
+    fake.with(|service| service.takes_ms = 90_000);
+    let (first, first_plan) = batch(slate(0..8, 1, 2450));
+    assert!(old.write(&first, &first_plan, NOW).unwrap_err().is_wait(), "it is in flight");
+    // Whoever has the partitions now finds the plan, and goes on after it.
+    let mut new = claimed(&fake, fake.settings());
+    let (written, _) = patiently(&fake, &mut new, &first, &first_plan);
+    assert_eq!((written.applied, written.repeated, new.counters().adopted), (8, true, 1));
+    let (second, second_plan) = batch(slate(0..8, 100, 2500));
+    patiently(&fake, &mut new, &second, &second_plan);
+    let before = fake.seen();
+    // The old one wakes: its own batch is there, and another cut of it is older than what stands.
+    patiently(&fake, &mut old, &first, &first_plan);
+    let (cut, cut_plan) = batch(slate(0..5, 1, 2450));
+    let (late, _) = patiently(&fake, &mut old, &cut, &cut_plan);
+    assert_eq!((late.applied, late.stale), (0, 5));
+    let seen = fake.seen();
+    assert_eq!((seen.most_in_flight, seen.mixed_ids, fake.doubled()), (1, 0, 0));
+    assert_eq!(seen.affected - before.affected, 1, "a row of the ledger");
+    assert_eq!(content(&new), expected(slate(0..8, 100, 2500)));
+}
+#[test]
 fn c14_two_writers_of_the_same_batch_write_it_once() {
     let fake = Fake::start();
     claimed(&fake, fake.settings());
@@ -229,13 +233,18 @@ fn c15_a_replay_in_other_batches_changes_no_row() {
     let (whole, plan) = batch(all.clone());
     patiently(&fake, &mut w, &whole, &plan);
     let (before, affected) = (content(&w), fake.seen().affected);
-    for part in all.chunks(7) {
+    // From the start, and from where retention has cut it.
+    for part in all.chunks(7).chain(all[9..].chunks(7)) {
         let (batch, plan) = batch(part.to_vec());
         let (written, _) = patiently(&fake, &mut w, &batch, &plan);
         assert_eq!((written.stale, written.rows), (part.len() as u64, 0));
     }
     assert_eq!(content(&w), before);
-    assert_eq!(fake.seen().affected - affected, 5, "each job changed its own ledger row and nothing else");
+    assert_eq!(
+        fake.seen().affected - affected,
+        5 + 3,
+        "each job changed its own ledger row and nothing else"
+    );
 }
 #[test]
 fn c17_whatever_is_said_instead_of_an_answer_the_batch_is_written_once() {
@@ -279,132 +288,7 @@ fn c17_c20_a_job_that_is_done_and_failed_is_no_success_and_its_id_is_not_used_ag
     assert_eq!(jobs.iter().map(|id| id.rsplit('_').next().unwrap()).collect::<Vec<_>>(), ["m0", "m1", "m2"]);
     assert_eq!((fake.seen().effective_merges, fake.rows("predictions")), (1, 80));
 }
-#[test]
-fn a_job_that_is_done_and_left_no_row_in_the_ledger_stops_the_sink() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    fake.with(|service| service.is_lying = true);
-    let error = w.write(&batch, &plan, NOW).unwrap_err();
-    let said = format!("is done and batch {} is not in the ledger", plan.id);
-    assert!(matches!(error, WarehouseError::Fatal { .. }) && error.to_string().contains(&said), "{error}");
-    // Whoever starts it again finds a job that changed nothing, and sends the next.
-    let mut w = claimed(&fake, fake.settings());
-    patiently(&fake, &mut w, &batch, &plan);
-    assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (80, 1));
-}
-#[test]
-fn c16_of_two_rows_of_a_key_in_one_batch_the_newer_stands_and_counts_that_do_not_add_up_stop_the_sink() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    // No window makes such a batch: it folds them, and counts what it folded.
-    let (mut batch, plan) = batch(slate(0..4, 10, 2450));
-    batch.records.extend(slate(0..1, 20, 2500));
-    batch.records.extend(slate(1..2, 5, 2600));
-    let error = w.write(&batch, &plan, NOW).unwrap_err();
-    assert!(matches!(error, WarehouseError::Fatal { .. }), "{error}");
-    assert!(error.to_string().contains("does not add up: 6 records read, 4 applied"), "{error}");
-    assert_eq!(w.counters().drifts, 1);
-    let mut newest = slate(1..4, 10, 2450);
-    newest.extend(slate(0..1, 20, 2500));
-    assert_eq!(content(&w), expected(newest));
-}
-#[test]
-fn c24_a_table_with_two_rows_of_a_key_stops_the_sink_with_the_query_to_find_them() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    let (first, plan) = batch(slate(0..4, 1, 2450));
-    patiently(&fake, &mut w, &first, &plan);
-    fake.with(|service| service.records.double(1));
-    let (second, plan) = batch(slate(0..4, 100, 2500));
-    let error = w.write(&second, &plan, NOW).unwrap_err();
-    assert!(
-        matches!(error, WarehouseError::Fatal { .. }) && error.to_string().contains("HAVING COUNT(*) > 1"),
-        "{error}"
-    );
-}
 
-#[test]
-fn too_many_bad_rows_are_no_bad_rows_and_stop_the_sink() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.with(|service| service.records.poison.extend(200_000..200_020));
-    let (batch, plan) = batch(slate(0..40, 1, 2450));
-    let error = w.write(&batch, &plan, NOW).unwrap_err();
-    assert!(
-        matches!(error, WarehouseError::Config { .. }) && error.to_string().contains("it is not the rows"),
-        "{error}"
-    );
-    assert_eq!(fake.rows("predictions"), 0);
-}
-#[test]
-fn a_dataset_that_lacks_a_column_stops_the_sink_with_the_statement_to_run() {
-    let fake = Fake::start();
-    claimed(&fake, fake.settings());
-    fake.change_table(fakebq::DATASET, "sink_records", |table| {
-        table["schema"]["fields"].as_array_mut().unwrap().retain(|field| field["name"] != "base_line");
-    });
-    let mut w = fake.connect();
-    let error = w.claim(LOG).unwrap_err();
-    assert!(matches!(error, WarehouseError::Config { .. }), "{error}");
-    assert!(
-        error.to_string().contains(
-            "ALTER TABLE `fastbreak.predictions.sink_records` ADD COLUMN IF NOT EXISTS `base_line` FLOAT64"
-        ),
-        "{error}"
-    );
-    assert_eq!(w.plan().unwrap().statements().count(), 1);
-    assert_eq!(w.apply().unwrap(), 1);
-    assert!(w.plan().unwrap().is_empty());
-    w.claim(LOG).unwrap();
-}
-#[test]
-fn a_dataset_in_another_location_is_named_with_the_setting() {
-    let fake = Fake::start();
-    fake.place_dataset(fakebq::DATASET, "EU");
-    for error in [fake.connect().plan().err(), fake.connect().claim(LOG).err()] {
-        let error = error.unwrap();
-        assert!(
-            matches!(&error, WarehouseError::Config { next, .. } if next == "set bigquery-location to EU"),
-            "{error}"
-        );
-        assert!(error.to_string().contains("predictions is in EU, and bigquery-location says US"), "{error}");
-    }
-    let fake = Fake::start();
-    // As it is said, is no other.
-    fake.place_dataset(fakebq::DATASET, "us");
-    fake.place_dataset(&format!("{}_staging", fakebq::DATASET), "EU");
-    let error = fake.connect().plan().unwrap_err();
-    assert!(error.to_string().contains("delete dataset predictions_staging"), "{error}");
-}
-#[test]
-fn a_column_of_another_type_is_the_operators() {
-    let fake = Fake::start();
-    claimed(&fake, fake.settings());
-    fake.change_table(fakebq::DATASET, "sink_records", |table| {
-        let fields = table["schema"]["fields"].as_array_mut().unwrap();
-        fields.iter_mut().find(|field| field["name"] == "base_line").unwrap()["type"] = "STRING".into();
-    });
-    let error = fake.connect().apply().unwrap_err().to_string();
-    assert!(
-        error.contains(
-            "column base_line of `fastbreak.predictions.sink_records` is STRING, and should be FLOAT64"
-        ),
-        "{error}"
-    );
-}
-#[test]
-fn what_is_not_allowed_stops_the_sink_with_what_to_allow() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.fail(Call::Insert, 0, Fault::Says(Said::Denied, false));
-    let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let error = w.write(&batch, &plan, NOW).unwrap_err();
-    assert!(
-        matches!(error, WarehouseError::Config { .. }) && error.to_string().contains("bigquery.dataEditor"),
-        "{error}"
-    );
-}
 #[test]
 fn what_is_too_large_for_a_parameter_is_loaded_and_merged() {
     let fake = Fake::start();
@@ -429,45 +313,6 @@ fn a_job_that_is_too_much_for_a_parameter_is_sent_loaded_as_the_next_attempt() {
     patiently(&fake, &mut w, &batch, &plan);
     assert_eq!((fake.seen().loads, fake.seen().effective_merges, fake.seen().mixed_ids), (1, 1, 0));
     assert_eq!(fake.rows("predictions"), 160);
-}
-#[test]
-fn what_an_operator_has_put_right_is_tried_again_under_a_new_id() {
-    let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    let wrong = ("invalidQuery", "Unrecognized name: base_line at [3:1]".to_owned());
-    fake.with(|service| service.outcomes.push_back(Some(wrong)));
-    let (batch, plan) = batch(slate(0..8, 1, 2450));
-    let error = w.write(&batch, &plan, NOW).unwrap_err();
-    assert!(
-        matches!(&error, WarehouseError::Config { next, .. } if next.contains("fastbreak warehouse apply")),
-        "{error}"
-    );
-    let mut w = claimed(&fake, fake.settings());
-    patiently(&fake, &mut w, &batch, &plan);
-    assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (160, 1));
-}
-#[test]
-fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_again() {
-    let poison = ("invalidQuery", "Bad double value: abc".to_owned());
-    let size = ("resourcesExceeded", "Query exceeded resource limits".to_owned());
-    for (outcome, inline_bytes, next) in
-        [(poison, usize::MAX, "every row alone can be read"), (size, 0, "make sink-max-records")]
-    {
-        let fake = Fake::start();
-        let settings = Settings { inline_bytes, ..fake.settings() };
-        let mut w = claimed(&fake, settings.clone());
-        let (batch, plan) = batch(slate(0..8, 1, 2450));
-        fake.with(|service| service.outcomes.extend([Some(outcome.clone()), Some(outcome)]));
-        for _ in 0..2 {
-            let error = w.write(&batch, &plan, NOW).unwrap_err();
-            assert!(matches!(error, WarehouseError::Fatal { .. }), "{error}");
-            assert!(error.to_string().contains(next), "{error}");
-            w = claimed(&fake, settings.clone());
-        }
-        patiently(&fake, &mut w, &batch, &plan);
-        let seen = fake.seen();
-        assert_eq!((fake.rows("predictions"), seen.merges, seen.effective_merges), (160, 3, 1));
-    }
 }
 
 /// 158 players, five systems, five lines; limits on, most calls fail, workers are killed: what lost 57 % of a night.

@@ -49,6 +49,8 @@ struct Schedule {
     /// Somebody else's statements at the start.
     foreign: usize,
     takes_ms: i64,
+    /// So many rows are what a merge takes, and whether a load takes no more either.
+    most_rows: Option<(usize, bool)>,
 }
 fn schedules() -> impl Strategy<Value = Schedule> {
     let fate = prop_oneof![
@@ -94,17 +96,21 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         prop::collection::vec(prop::option::weighted(0.3, 0..4u8), 0..6),
         prop_oneof![4 => Just(0usize), 1 => 1..23usize],
         prop_oneof![Just(0i64), Just(400), Just(45_000)],
+        prop::option::weighted(0.2, (1..5usize, any::<bool>())),
     )
-        .prop_map(|(events, fates, faults, is_staged, poison, outcomes, foreign, takes_ms)| Schedule {
-            events,
-            fates,
-            faults,
-            is_staged,
-            poison,
-            outcomes,
-            foreign,
-            takes_ms,
-        })
+        .prop_map(
+            |(events, fates, faults, is_staged, poison, outcomes, foreign, takes_ms, most_rows)| Schedule {
+                events,
+                fates,
+                faults,
+                is_staged,
+                poison,
+                outcomes,
+                foreign,
+                takes_ms,
+                most_rows,
+            },
+        )
 }
 
 /// Draws and runs schedules; the number of one that fails is in the message.
@@ -147,6 +153,10 @@ fn over_the_fake(schedule: &Schedule) {
         Settings { inline_bytes: if schedule.is_staged { 0 } else { usize::MAX }, ..fake.settings() };
     fake.with(|service| {
         service.takes_ms = schedule.takes_ms;
+        if let Some((rows, is_load_too)) = schedule.most_rows {
+            service.most_merged = rows;
+            service.most_loaded = if is_load_too { rows } else { usize::MAX };
+        }
         service.records.poison.extend(schedule.poison.map(|player| i64::from(200_000 + player)));
         let outcome = |n: u8| match n {
             0 => ("jobBackendError", "The job encountered an internal error during execution.".to_owned()),

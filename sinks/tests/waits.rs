@@ -189,6 +189,49 @@ fn c22_a_job_that_takes_long_is_watched_in_steps_and_written_once() {
     assert_eq!((fake.seen().merges, fake.rows("predictions")), (1, 80));
 }
 #[test]
+fn c22_a_clock_that_jumps_and_a_job_that_bigquery_gives_up_leave_one_write() {
+    let fake = Fake::start();
+    let mut w = claimed(&fake, fake.settings());
+    let given_up = ("stopped", "Job execution was cancelled: Job timed out after 10m".to_owned());
+    fake.with(|service| {
+        service.takes_ms = 150_000;
+        service.outcomes.push_back(Some(given_up));
+    });
+    let (batch, plan) = batch(slate(0..4, 1, 2450));
+    assert!(w.write(&batch, &plan, NOW).unwrap_err().is_wait());
+    fake.clock.sleep(Duration::from_secs(3 * 3_600));
+    let (written, said) = patiently(&fake, &mut w, &batch, &plan);
+    assert!(said[0].to_string().contains("timed out after 10m"), "{said:?}");
+    let seen = fake.seen();
+    assert_eq!((written.applied, seen.merges, seen.effective_merges, seen.most_in_flight), (4, 2, 1, 1));
+    assert_eq!(fake.rows("predictions"), 80);
+}
+#[test]
+fn a_job_of_its_own_that_takes_long_and_fails_is_not_sent_again_as_one_of_before() {
+    let wrong = ("invalidQuery", "Unrecognized name: base_line at [3:1]");
+    let large = ("resourcesExceeded", "Query exceeded resource limits");
+    let bad = ("invalidQuery", "Bad double value: abc");
+    for (reason, message) in [wrong, large, bad] {
+        let fake = Fake::start();
+        let mut w = claimed(&fake, staged(&fake));
+        // Longer than a call watches it.
+        fake.with(|service| {
+            service.takes_ms = 45_000;
+            service.outcomes.extend(std::iter::repeat_n(Some((reason, message.to_owned())), 100));
+        });
+        let (batch, plan) = batch(slate(0..4, 1, 2450));
+        let stopped = (0..100).find_map(|_| match w.write(&batch, &plan, NOW) {
+            Err(WarehouseError::Retry { after, .. }) => {
+                fake.clock.sleep(after);
+                None
+            }
+            other => Some(other.unwrap_err()),
+        });
+        assert!(stopped.is_some_and(|error| error.to_string().contains(message)), "{message}");
+        assert_eq!(fake.seen().merges, 1, "{message}");
+    }
+}
+#[test]
 fn failures_are_waited_out_in_longer_pauses_and_told_after_three() {
     let fake = Fake::start();
     let mut w = claimed(&fake, fake.settings());

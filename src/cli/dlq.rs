@@ -139,6 +139,8 @@ struct Shown {
     fetched_at: Option<Instant>,
     version: i64,
     replays: i32,
+    /// The sink's batch that it was in, if any.
+    batch: String,
     value: Value,
 }
 fn show(
@@ -169,6 +171,7 @@ fn show(
             fetched_at: letter.fetched_at,
             version: letter.version,
             replays: letter.replays,
+            batch: letter.batch,
         })
         .collect();
     output::print(output, &shown, |shown| {
@@ -180,8 +183,12 @@ fn show(
             }
             let came_back =
                 if s.replays > 0 { format!(", came back {} times", s.replays) } else { String::new() };
+            let batch = match s.batch.as_str() {
+                "" => String::new(),
+                batch => format!(", in batch {batch} (version {})", s.version),
+            };
             format!(
-                "{} {}/{} offset {}{came_back}\n  read at {}/{} offset {}\n  because {}\n  {value}",
+                "{} {}/{} offset {}{came_back}\n  read at {}/{} offset {}{batch}\n  because {}\n  {value}",
                 s.code,
                 s.topic,
                 s.partition,

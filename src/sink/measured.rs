@@ -63,6 +63,7 @@ const fn who_acts(error: &WarehouseError) -> &'static str {
     match error {
         WarehouseError::Retry { .. } => "retry",
         WarehouseError::Rows(_) => "rows",
+        WarehouseError::Size { .. } => "size",
         WarehouseError::Config { .. } => "config",
         WarehouseError::Fatal { .. } => "fatal",
     }

@@ -5,17 +5,14 @@
 //!
 //! Invariant: nothing is written before the newest plan is known to stand, or is made to; positions that somebody set back are kept.
 //! Not here: what a plan and the committed positions mean together (`sinks::Recovery`).
-use super::{SINK, Sink, append, change, now};
+use super::{SINK, Sink, append, now};
 use anyhow::Result;
 use runtime::{Commit, metrics as m};
 use schemas::{
     ops::{LedgerEntry, SinkBatchPlanned},
     wire,
 };
-use sinks::{Batch, BatchPlan, Input, Position, Recovery, plan::Positions};
-
-/// Bytes that are read at a time.
-const PIECE: usize = 1 << 20;
+use sinks::{Batch, BatchPlan, Input, Recovery, plan::Positions};
 
 impl Sink {
     /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
@@ -43,8 +40,8 @@ impl Sink {
                     return self.begin(committed);
                 }
                 // Written or not, it is made again from its ranges: a warehouse that has it answers what became of its records.
-                if let Some(batch) = self.rebuild(&plan)? {
-                    self.write(batch, &plan)?;
+                if let Some(batch) = Batch::rebuild(self.read_again(&plan)?) {
+                    self.write(batch, plan)?;
                 }
                 let committed = self.committed()?;
                 self.seek(&committed);
@@ -107,26 +104,6 @@ impl Sink {
             }
         }
         Ok(false)
-    }
-    fn rebuild(&mut self, plan: &BatchPlan) -> Result<Option<Batch>> {
-        let mut records = Vec::new();
-        for ((input, partition), range) in &plan.ranges {
-            // Piece by piece: what follows the range may be a season.
-            let mut next = range.first;
-            while next < range.end {
-                let chunks = self.member.storage().read(input.topic(), *partition, next, PIECE)?;
-                let Some(read_to) = chunks.last().map(runtime::Chunk::next) else { break };
-                for record in chunks.iter().flat_map(|chunk| chunk.records()) {
-                    let record = record?;
-                    if record.offset >= next && range.holds(record.offset) {
-                        let at = Position { input: *input, partition: *partition, offset: record.offset };
-                        records.push(sinks::Record { at, change: change(*input, record.key, record.value)? });
-                    }
-                }
-                next = read_to.max(next + 1);
-            }
-        }
-        Ok(Batch::rebuild(records))
     }
     pub(super) fn committed(&mut self) -> Result<Positions> {
         let committed = self.member.storage().positions(SINK, &Input::ALL.map(Input::topic))?;

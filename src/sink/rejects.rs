@@ -15,7 +15,9 @@ use schemas::{
     raw::{DeadLetter, RejectCode},
     wire,
 };
-use sinks::{BadRecord, Batch, Change, Input, Position, Record, warehouse::most_bad};
+use sinks::{
+    BadRecord, Batch, BatchPlan, Change, Input, Position, Record, tables::TABLES_VERSION, warehouse::most_bad,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of the newest records, against the limits that the processors have, too.
@@ -66,7 +68,12 @@ impl Rejects {
 
 impl Sink {
     /// Takes these records out of the batch, into the dead letters; stops when there are too many.
-    pub(super) fn set_aside(&mut self, batch: &mut Batch, bad: Vec<BadRecord>) -> Result<()> {
+    pub(super) fn set_aside(
+        &mut self,
+        batch: &mut Batch,
+        plan: &BatchPlan,
+        bad: Vec<BadRecord>,
+    ) -> Result<()> {
         if let (Some(limit), Some(last)) = (self.rejects.count(batch, &bad), bad.last()) {
             let (processor, at, sample) = (SINK.to_owned(), last.at.to_string(), last.reason.clone());
             return Err(Halt::Rejecting { processor, at, limit, sample }.into());
@@ -77,7 +84,7 @@ impl Sink {
         for record in batch.reject(&places) {
             // Bad records are named in another order than they were read in.
             let reason = reasons.get(&record.at).cloned().unwrap_or_default();
-            let letter = dead_letter(&record, reason)?;
+            let letter = DeadLetter { batch: plan.id.to_string(), ..dead_letter(&record, reason)? };
             let key = record.change.id().to_string();
             append(&mut letters, &dead_letters_of(SINK), &key, &wire::encode(&letter)?);
         }
@@ -99,6 +106,7 @@ fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter> {
         value: value.transpose()?.unwrap_or_default(),
         stage: SINK.to_owned(),
         key: record.change.id().to_string(),
+        version: TABLES_VERSION.into(),
         ..DeadLetter::new(RejectCode::BadRow, reason)
     })
 }

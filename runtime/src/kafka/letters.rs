@@ -2,7 +2,7 @@
 //!
 //! Headers: what is wrong (`dlq.error.code`, `dlq.error.message`), where it was read (`dlq.topic`, `.partition`, `.offset`, and
 //! `.timestamp` of that record), by whom (`dlq.stage`, `.map_version`, `.app_version`), how often it was put back (`dlq.replay_count`),
-//! of which event (`dlq.raw`, `dlq.fetched_at`).
+//! of which event (`dlq.raw`, `dlq.fetched_at`), in which batch of the sink (`dlq.batch`).
 //!
 //! Inside the engine a dead letter is an event like any other; at the brokers it is what other tools expect. This is the way there and
 //! back.
@@ -44,6 +44,7 @@ pub fn headers(letter: &DeadLetter, original: Option<&Original>, with_connect: b
         ("dlq.stage", Some(letter.stage.clone())),
         ("dlq.map_version", Some(letter.version.to_string())),
         ("dlq.replay_count", Some(letter.replays.to_string())),
+        ("dlq.batch", Some(letter.batch.clone()).filter(|batch| !batch.is_empty())),
         ("dlq.fetched_at", letter.fetched_at.map(|at| at.0.to_string())),
         ("dlq.timestamp", original.and_then(|original| original.timestamp).map(|at| at.to_string())),
     ];
@@ -83,5 +84,36 @@ pub fn close<H: Headers>(headers: &H, key: &str, value: &[u8]) -> Option<DeadLet
         key: key.to_owned(),
         version: text("dlq.map_version").and_then(|version| version.parse().ok()).unwrap_or(0),
         replays: text("dlq.replay_count").and_then(|replays| replays.parse().ok()).unwrap_or(0),
+        batch: text("dlq.batch").unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_read_back_as_it_was_written_in_a_batch_or_in_none() {
+        for batch in ["", "0f"] {
+            let letter = DeadLetter {
+                raw: Some(schemas::RawId(-3)),
+                fetched_at: Some(schemas::Instant(5)),
+                origin: "ml.features.v1".into(),
+                partition: 2,
+                offset: 9,
+                value: vec![0, 255, 10],
+                stage: "windowed-sink".into(),
+                key: "k".into(),
+                version: 1,
+                replays: 2,
+                batch: batch.into(),
+                ..DeadLetter::new(RejectCode::BadRow, "MIN is missing".into())
+            };
+            for with_connect in [false, true] {
+                let headers = headers(&letter, None, with_connect);
+                assert_eq!(close(&headers, &letter.key, &letter.value).as_ref(), Some(&letter));
+                assert_eq!(headers.iter().any(|header| header.key == "dlq.batch"), !batch.is_empty());
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! BigQuery as the warehouse: one statement a batch, sent under a name that it always has.
 //!
 //! Reading order: `schema`, `ddl`, `sql` say what is there and what is sent; `encode` makes the rows; `write` is a batch's way, with
-//! `submit` (sending, adopting, classes of failure), `turn` (one at a time), `bulk` (large ones) and `bisect` (bad rows) below it.
+//! `submit` (sending, adopting, classes of failure), `turn` (one at a time), `bulk` (large ones), `bisect` (bad rows) and `words` (what
+//! is said of a failure) below it.
 //!
 //! Invariant: whatever is lost, repeated or killed: a batch and its ledger row are there together or not at all, nothing older
 //! overwrites, and one statement that changes the records is in flight over all instances. No job and no question is waited for longer
@@ -21,6 +22,7 @@ pub mod schema;
 pub mod sql;
 mod submit;
 mod turn;
+mod words;
 mod write;
 
 pub use apply::Lack;
@@ -43,7 +45,7 @@ use crate::{
 use schemas::{Instant, PlayerGameId};
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -106,6 +108,8 @@ pub struct BigQuery {
     asked: RefCell<Option<(blake3::Hash, String, i64)>>,
     search: Option<bisect::Search>,
     attempts: BTreeMap<String, u32>,
+    /// The jobs that this instance has sent for the batch in hand.
+    own: BTreeSet<String>,
     /// The last job of this instance that is known to be done.
     last_done: Option<String>,
     /// A job that another announced and that is not there, since when.
@@ -163,6 +167,7 @@ impl BigQuery {
             asked: RefCell::default(),
             search: None,
             attempts: BTreeMap::new(),
+            own: BTreeSet::new(),
             last_done: None,
             awaited: None,
             oversized: None,

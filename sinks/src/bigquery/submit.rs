@@ -2,7 +2,7 @@
 //!
 //! Invariant: an (id, attempt) is one job at most, whoever sends it and however often: what is sent twice is adopted. A new attempt is
 //! made only of one that has failed. Every way out is an answer, so a caller can stop in between.
-//! Not here: what the job is (`sql`, `bulk`); whose turn it is (`turn`).
+//! Not here: what the job is (`sql`, `bulk`); whose turn it is (`turn`); what is said of a failure (`words`).
 use super::{
     BigQuery,
     error::{Class, Refusal, Trouble},
@@ -38,8 +38,8 @@ pub struct Failed {
     pub refusal: Refusal,
     /// Of its id.
     pub stem: String,
-    /// It had failed before it was asked for: what was wrong may have been put right since.
-    pub is_adopted: bool,
+    /// Another instance had sent it, maybe long ago: what was wrong may have been put right since.
+    pub is_earlier: bool,
 }
 impl From<WarehouseError> for Stop {
     fn from(error: WarehouseError) -> Stop {
@@ -109,7 +109,10 @@ impl BigQuery {
 
     fn settle(&mut self, stem: &str, id: &str, answer: Sending) -> Result<Done, Ended> {
         let (job, is_adopted) = match answer {
-            Ok(Reply::Taken(job)) => (job, false),
+            Ok(Reply::Taken(job)) => {
+                self.own.insert(id.to_owned());
+                (job, false)
+            }
             Ok(Reply::Held(job)) => (job, true),
             Err(trouble) => match trouble.class() {
                 Class::Duplicate => (Value::Null, true),
@@ -144,21 +147,23 @@ impl BigQuery {
             return Err(WarehouseError::waits(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
+        // A job of this instance may take longer than one call, and is adopted by the next. What it fails with is news all the same.
+        let is_earlier = is_adopted && !self.own.contains(id);
         match failure(&job) {
             None => Ok(Done { affected: affected(&job), is_adopted, id: id.to_owned() }),
             Some(refusal) => match refusal.class() {
                 // It failed before: what was wrong may have been put right, or have passed. But the same rows fail in the same way,
                 // whoever asks, until something else is known of them.
-                class if is_adopted && !matches!(class, Class::Poison | Class::Size) => {
+                class if is_earlier && !matches!(class, Class::Poison | Class::Size) => {
                     self.step(stem);
                     Err(Ended::Stepped)
                 }
-                _ => Err(self.refused(stem, id, Trouble::Refused(refusal), is_adopted)),
+                _ => Err(self.refused(stem, id, Trouble::Refused(refusal), is_earlier)),
             },
         }
     }
     /// What to do about a refusal, of the call or of the job.
-    fn refused(&mut self, stem: &str, id: &str, trouble: Trouble, is_adopted: bool) -> Ended {
+    fn refused(&mut self, stem: &str, id: &str, trouble: Trouble, is_earlier: bool) -> Ended {
         let class = trouble.class();
         let Trouble::Refused(refusal) = &trouble else { return self.later(class, &trouble, id).into() };
         if refusal.status.is_none() || class == Class::Crowded {
@@ -177,7 +182,7 @@ impl BigQuery {
             _ => return self.later(class, &trouble, id).into(),
         };
         self.count(class);
-        Ended::Stop(stop(Failed { refusal: refusal.clone(), stem: stem.to_owned(), is_adopted }))
+        Ended::Stop(stop(Failed { refusal: refusal.clone(), stem: stem.to_owned(), is_earlier }))
     }
 
     /// The job, whose creation may not be seen everywhere at once.
@@ -215,98 +220,7 @@ impl BigQuery {
     pub(super) fn count(&self, class: Class) {
         *self.counters.borrow_mut().errors.entry(class.name()).or_default() += 1;
     }
-    /// The error for the caller: when to come back, or what the operator has to do.
-    pub(super) fn later(&self, class: Class, trouble: &Trouble, id: &str) -> WarehouseError {
-        match trouble {
-            Trouble::Open(what) => WarehouseError::waits(what.clone()),
-            _ => self.put_off(class, format!("{trouble} (job {id})"), id),
-        }
-    }
-    /// The same, of what is no job of the sink's own names.
-    pub(super) fn unanswered(&self, trouble: &Trouble) -> WarehouseError {
-        if let Trouble::Open(what) = trouble {
-            return WarehouseError::waits(what.clone());
-        }
-        let class = match trouble.class() {
-            // Nothing of a batch is in a question.
-            Class::Size | Class::Bug => Class::Poison,
-            class => class,
-        };
-        self.put_off(class, trouble.to_string(), "question")
-    }
-    fn put_off(&self, class: Class, what: String, draw: &str) -> WarehouseError {
-        self.count(class);
-        let records = self.names.table(super::schema::RECORDS);
-        match class {
-            Class::Config => {
-                return WarehouseError::Config {
-                    what,
-                    next: "`fastbreak warehouse plan` shows what the dataset lacks, `fastbreak warehouse apply` makes it"
-                        .into(),
-                };
-            }
-            Class::Fatal => {
-                return WarehouseError::Config {
-                    what,
-                    next: format!(
-                        "let the sink's account read and write dataset {} and run jobs in project {} (roles bigquery.dataEditor and bigquery.jobUser, billing on), then start `fastbreak run` again: it goes on where it was",
-                        self.names.dataset, self.names.project
-                    ),
-                };
-            }
-            Class::Poison => {
-                return WarehouseError::Fatal {
-                    what,
-                    next:
-                        "start `fastbreak run` again, it tries once more; report this when it says the same"
-                            .into(),
-                };
-            }
-            Class::Size => {
-                return WarehouseError::Fatal {
-                    what,
-                    next: "start `fastbreak run` again, it tries once more; when BigQuery says the same, make sink-max-records and sink-max-bytes smaller and run `fastbreak sink adopt` before it: a batch that is planned stays as large as it is, and the log is read again in smaller ones"
-                        .into(),
-                };
-            }
-            Class::Bug => {
-                return WarehouseError::Fatal {
-                    what,
-                    next: format!(
-                        "see whether the table has two rows of a key: SELECT season_start, input, game_id, player_id, COUNT(*) FROM {records} GROUP BY 1, 2, 3, 4 HAVING COUNT(*) > 1; delete the older ones, then start `fastbreak run` again"
-                    ),
-                };
-            }
-            _ => {}
-        }
-        let mut counted = self.failures.borrow_mut();
-        let failures = counted.add(self.clock.now_ms());
-        self.counters.borrow_mut().rate_limit_hits +=
-            u64::from(matches!(class, Class::Throttle | Class::Quota | Class::Crowded));
-        let backoff = &self.settings.backoff;
-        let pause = backoff.pause(failures, draw);
-        let after = match class {
-            Class::Quota => pause.max(QUOTA_PAUSE),
-            Class::Crowded => pause.max(CROWDED_PAUSE),
-            _ => pause,
-        };
-        let is_sure = matches!(class, Class::Quota | Class::Crowded | Class::Auth);
-        let alert = counted.is_alarming(backoff) || (is_sure && backoff.is_alerting);
-        let next = match class {
-            Class::Crowded => format!(
-                "; somebody else changes {records}: SELECT user_email, job_id FROM `region-{}`.INFORMATION_SCHEMA.JOBS WHERE state <> 'DONE' AND statement_type IN ('MERGE', 'UPDATE', 'DELETE') finds out who",
-                self.settings.location.to_lowercase()
-            ),
-            Class::Quota => "; nothing is dropped: it goes on when the quota allows it".into(),
-            Class::Auth => "; `fastbreak check` says which credentials are used".into(),
-            _ if alert => "; `fastbreak check` says whether the warehouse can be reached. Nothing is dropped: the sink goes on by itself".into(),
-            _ => String::new(),
-        };
-        WarehouseError::Retry { what: what + &next, after, alert }
-    }
 }
-const QUOTA_PAUSE: Duration = Duration::from_secs(600);
-const CROWDED_PAUSE: Duration = Duration::from_secs(10);
 
 /// What sending a job answered.
 pub type Sending = Result<Reply, Trouble>;

@@ -128,7 +128,7 @@ impl BigQuery {
             Stop::Size(failed) => failed,
         };
         // It failed so before, and whoever started the sink again may have put it right.
-        if failed.is_adopted {
+        if failed.is_earlier {
             self.step(&failed.stem);
             return Ok(());
         }
@@ -216,6 +216,7 @@ impl BigQuery {
         }
         self.counters.get_mut().bytes += encoded.request_bytes as u64;
         self.counters.get_mut().staged += u64::from(is_staged);
+        self.own.clear();
         if !is_repeated {
             self.counters.get_mut().batches += 1;
             self.counters.get_mut().account(&written);
@@ -269,7 +270,7 @@ impl BigQuery {
                 Ok(done) if done.is_adopted && self.is_undone(what, log, epoch)? => self.step(&stem),
                 Ok(done) => return Ok(done),
                 Err(Stop::Out(error)) => return Err(error),
-                Err(Stop::Poison(failed) | Stop::Size(failed)) if failed.is_adopted => self.step(&stem),
+                Err(Stop::Poison(failed) | Stop::Size(failed)) if failed.is_earlier => self.step(&stem),
                 Err(Stop::Poison(failed) | Stop::Size(failed) | Stop::Missing(failed)) => {
                     return Err(self.later(failed.refusal.class(), &Trouble::Refused(failed.refusal), &stem));
                 }

@@ -5,7 +5,7 @@
 use super::{LOG, NOW, histories::change};
 use sinks::{
     Batch, BatchId, BatchPlan, CloseReason, Input, Limits, Position, Record, Recovery, Warehouse,
-    WarehouseError, Window, Writer, Written, plan::Positions,
+    WarehouseError, Window, Writer, Written, halves, plan::Positions,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,11 +39,20 @@ pub struct Log {
     plan: Option<BatchPlan>,
     committed: Positions,
     pub dead_letters: BTreeSet<Position>,
+    /// Of these, what an instance found in the batch that it halves.
+    aside: Vec<Position>,
     /// What became of each batch that was committed.
     pub accounts: BTreeMap<BatchId, Written>,
     pub restarts: usize,
+    pub halvings: usize,
 }
 impl Log {
+    /// Keeps the plan of a batch.
+    fn keep(&mut self, writer: &Writer, batch: &Batch) -> BatchPlan {
+        let plan = BatchPlan::new(writer.clone(), batch, NOW);
+        self.plan = Some(plan.clone());
+        plan
+    }
     /// Events of kind, player and variant.
     pub fn of(events: &[(u8, u32, u32)]) -> Log {
         let mut next = BTreeMap::<(Input, i32), i64>::new();
@@ -62,13 +71,13 @@ impl Log {
         };
         self.records.iter().filter(|record| !is_read(record.at)).cloned().collect()
     }
-    fn again(&self, plan: &BatchPlan) -> Batch {
+    fn again(&self, plan: &BatchPlan) -> Vec<Record> {
         let is_inside =
             |at: Position| plan.ranges.get(&(at.input, at.partition)).is_some_and(|r| r.holds(at.offset));
         // As a log is read again: partition after partition.
         let mut records: Vec<Record> = self.records.iter().filter(|r| is_inside(r.at)).cloned().collect();
         records.sort_by_key(|record| record.at);
-        Batch::rebuild(records).unwrap()
+        records
     }
 }
 
@@ -94,26 +103,29 @@ fn attempt<T>(
     panic!("it never ends");
 }
 
+/// Writes a batch; nothing comes of one that is too large.
 fn write(
     place: &Place<'_>,
     w: &mut dyn Warehouse,
     log: &mut Log,
     mut batch: Batch,
     plan: &BatchPlan,
-) -> Result<Written, Died> {
+) -> Result<Option<Written>, Died> {
     loop {
         match attempt(place, || w.write(&batch, plan, NOW))? {
             Ok(written) => {
                 let Written { records, applied, unchanged, stale, superseded, rejected, .. } = written;
                 assert_eq!(records, applied + unchanged + stale + superseded + rejected);
                 assert_eq!(records as i64, plan.records, "every record of the ranges ends as something");
-                return Ok(written);
+                return Ok(Some(written));
             }
             Err(WarehouseError::Rows(bad)) => {
                 let bad: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
                 log.dead_letters.extend(bad.iter().copied());
                 assert_eq!(batch.reject(&bad).len(), bad.len());
+                log.aside.extend(bad);
             }
+            Err(WarehouseError::Size { .. }) => return Ok(None),
             Err(error) => panic!("{error}"),
         }
     }
@@ -142,10 +154,9 @@ fn once(
         match Recovery::decide(Some(&plan), &log.committed, is_written) {
             Recovery::Resume => {}
             Recovery::Commit(_) | Recovery::Rebuild(_) => {
-                let batch = log.again(&plan);
+                let batch = Batch::rebuild(log.again(&plan)).unwrap();
                 assert_eq!(batch.ranges, plan.ranges);
-                let written = write(place, w, log, batch, &plan)?;
-                commit(log, &plan, written);
+                settle(place, w, log, (batch, plan), &mut std::iter::repeat(Fate::Commit))?;
             }
             Recovery::StartOver => panic!("nothing was lost"),
         }
@@ -159,21 +170,9 @@ fn once(
             full = window.close(CloseReason::Shutdown);
         }
         let Some(batch) = full else { continue };
-        let plan = BatchPlan::new(writer.clone(), &batch, NOW);
-        log.plan = Some(plan.clone());
-        if let Fate::DiesPlanned = fate {
-            return Err(Died);
-        }
-        let written = write(place, w, log, batch, &plan)?;
-        if let Fate::DiesWritten = fate {
-            return Err(Died);
-        }
-        commit(log, &plan, written);
-        if let Fate::Replays = fate {
-            // As after a reset of the positions: no plan, nothing committed.
-            (log.plan, log.committed) = (None, Positions::new());
-            return Err(Died);
-        }
+        let plan = log.keep(&writer, &batch);
+        let mut own = std::iter::once(fate).chain(fates.by_ref().map(|(_, fate)| fate));
+        settle(place, w, log, (batch, plan), &mut own)?;
         (cut, fate) = fates.next().unwrap();
         window = Window::new(Limits { records: cut, ..Limits::default() });
     }
@@ -183,6 +182,44 @@ fn once(
             attempt(place, || w.is_committed(id))?.unwrap(),
             "{id} is committed and not in the warehouse"
         );
+    }
+    Ok(())
+}
+/// Brings a planned batch to its end, in halves where it is too large, each with a plan and a fate of its own.
+fn settle(
+    place: &Place<'_>,
+    w: &mut dyn Warehouse,
+    log: &mut Log,
+    planned: (Batch, BatchPlan),
+    fates: &mut dyn Iterator<Item = Fate>,
+) -> Result<(), Died> {
+    let mut open = Vec::new();
+    log.aside.clear();
+    let mut in_hand = Some(planned);
+    while let Some((batch, plan)) = in_hand {
+        let fate = fates.next().unwrap();
+        if let Fate::DiesPlanned = fate {
+            return Err(Died);
+        }
+        match write(place, w, log, batch, &plan)? {
+            None => {
+                assert!(plan.records > 1, "one record is never too large");
+                log.halvings += 1;
+                open.extend(halves(log.again(&plan)).rev());
+            }
+            Some(_) if matches!(fate, Fate::DiesWritten) => return Err(Died),
+            Some(written) => commit(log, &plan, written),
+        }
+        if let Fate::Replays = fate {
+            // As after a reset of the positions: no plan, nothing committed.
+            (log.plan, log.committed) = (None, Positions::new());
+            return Err(Died);
+        }
+        in_hand = open.pop().map(|mut half| {
+            half.reject(&log.aside);
+            let plan = log.keep(&plan.writer, &half);
+            (half, plan)
+        });
     }
     Ok(())
 }

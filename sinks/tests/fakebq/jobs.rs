@@ -104,12 +104,21 @@ pub struct Service {
     pub takes_ms: i64,
     /// What the next changes fail with when they end, one after the other; none: they succeed.
     pub outcomes: VecDeque<Option<Failed>>,
+    /// More rows than these are too much for a merge, and for a load.
+    pub most_merged: usize,
+    pub most_loaded: usize,
     pub last_end: i64,
     /// The next change says that it is done, and did nothing.
     pub is_lying: bool,
 }
 
 const TOO_MANY: &str = "Resources exceeded during query execution: Too many DML statements outstanding against table fastbreak:predictions.sink_records, limit is 20.";
+
+fn within(most: usize, rows: Vec<String>) -> Result<Vec<String>, Failed> {
+    let said =
+        "Resources exceeded during query execution: The query could not be executed in the allotted memory.";
+    if rows.len() > most { Err(("resourcesExceeded", said.into())) } else { Ok(rows) }
+}
 
 impl Service {
     fn in_flight(&self) -> impl Iterator<Item = (&String, &Job)> {
@@ -173,14 +182,17 @@ impl Service {
                     }
                     _ => Ok(vec![]),
                 };
+                let rows = rows.and_then(|rows| within(self.most_merged, rows));
                 rows.and_then(|rows| self.records.change(statement, &rows, parameters, at))
             }
             (Work::Probe { rows }, None) => self.records.probe(rows).map(|()| 0),
-            (Work::Load { table, rows, .. }, None) => rows.clone().map(|rows| {
-                let made = self.staged.get(table).map_or(at, |(_, made)| *made);
-                self.staged.insert(table.clone(), (rows, made));
-                0
-            }),
+            (Work::Load { table, rows, .. }, None) => {
+                rows.clone().and_then(|rows| within(self.most_loaded, rows)).map(|rows| {
+                    let made = self.staged.get(table).map_or(at, |(_, made)| *made);
+                    self.staged.insert(table.clone(), (rows, made));
+                    0
+                })
+            }
         };
         match result {
             Ok(affected) => {

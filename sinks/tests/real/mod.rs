@@ -1,0 +1,34 @@
+//! A BigQuery that is really there, if the environment says where.
+//!
+//! `FASTBREAK_BIGQUERY_ENDPOINT` is an emulator's; else `FASTBREAK_BIGQUERY_PROJECT` is a project of Google's own, with
+//! `FASTBREAK_BIGQUERY_LOCATION` and `_CREDENTIALS`.
+//! Invariant: each test has a dataset of its own.
+//! Not here: a BigQuery in the test's own process (`fakebq`).
+#![allow(clippy::print_stderr)]
+use sinks::bigquery::{Credentials, Settings};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Of a new dataset, for what loads rows of more bytes than these; none where no BigQuery is given.
+pub fn settings(inline_bytes: Option<usize>) -> Option<Settings> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let endpoint = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT").ok();
+    let project = std::env::var("FASTBREAK_BIGQUERY_PROJECT").ok();
+    if endpoint.is_none() && project.is_none() {
+        return None;
+    }
+    let stamp = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let dataset = format!("fastbreak_test_{stamp}_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let location = std::env::var("FASTBREAK_BIGQUERY_LOCATION").unwrap_or_else(|_| "US".into());
+    let credentials = match (&endpoint, std::env::var_os("FASTBREAK_BIGQUERY_CREDENTIALS")) {
+        (Some(_), _) => Credentials::None,
+        (None, Some(path)) => Credentials::ServiceAccount(path.into()),
+        (None, None) => Credentials::ApplicationDefault,
+    };
+    let usual = Settings::new(project.as_deref().unwrap_or("fastbreak-test"), &dataset, &location);
+    let inline_bytes = inline_bytes.unwrap_or(usual.inline_bytes);
+    Some(Settings { endpoint, credentials, inline_bytes, ..usual })
+}
+
+pub fn skipped() {
+    eprintln!("skipped: set FASTBREAK_BIGQUERY_ENDPOINT, or FASTBREAK_BIGQUERY_PROJECT and credentials");
+}

@@ -1,0 +1,94 @@
+//! A batch that is too large for the warehouse: its records are read again and written in halves, and halves of those.
+//!
+//! Each half is planned, written and committed as any batch is, the first before the second is planned. The plan that they were cut from
+//! needs no end: whatever happens in between, the newest plan decides, and behind it the positions say what is left to read.
+//! Invariant: every record of a planned batch is in a batch that stands, or the sink stops; a dead letter stands before its record is
+//! left out of any of them.
+//! Not here: how a batch is cut (`sinks::halves`); what a warehouse tries before it says that a batch is too large.
+use super::{SINK, Sink, append, change, now};
+use anyhow::Result;
+use runtime::Commit;
+use schemas::wire;
+use sinks::{Batch, BatchPlan, Position, Record, WarehouseError, halves};
+
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 20;
+
+/// What became of a batch that was sent.
+pub(super) enum Sent {
+    /// It is written and committed.
+    Stands,
+    /// Nothing of it is written, as it is too large: what the warehouse says.
+    TooLarge(String),
+}
+
+impl Sink {
+    /// Makes a batch's plan durable.
+    pub(super) fn plan(&mut self, batch: &Batch) -> Result<BatchPlan> {
+        let plan = BatchPlan::new(self.writer.clone(), batch, now());
+        let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };
+        append(&mut commit, topics::SINK_BATCHES.info.name, SINK, &wire::encode(&plan.event())?);
+        self.member.commit(commit)?;
+        Ok(plan)
+    }
+    /// Writes and commits a planned batch, whole or in parts.
+    pub(super) fn write_in_parts(&mut self, batch: Batch, plan: BatchPlan) -> Result<()> {
+        let (mut aside, mut open) = (Vec::new(), Vec::new());
+        let mut in_hand = Some((batch, plan));
+        while let Some((batch, plan)) = in_hand {
+            if let Sent::TooLarge(what) = self.write_until_it_stands(batch, &plan, &mut aside)? {
+                open.extend(self.halve(&plan, what)?.into_iter().rev());
+            }
+            in_hand = match open.pop() {
+                None => None,
+                Some(mut half) => {
+                    // Their letters are durable.
+                    half.reject(&aside);
+                    let plan = self.plan(&half)?;
+                    Some((half, plan))
+                }
+            };
+        }
+        Ok(())
+    }
+    /// The halves of a planned batch; none when the log holds none of its records any more, so that there is nothing to be written.
+    fn halve(&mut self, plan: &BatchPlan, what: String) -> Result<Vec<Batch>> {
+        if let (true, Some(((input, partition), range))) = (plan.records <= 1, plan.ranges.iter().next()) {
+            let at = Position { input: *input, partition: *partition, offset: range.first };
+            return Err(WarehouseError::Fatal {
+                what: format!("the record {at} alone is too large for the warehouse: {what}"),
+                next: "start `fastbreak run` again, it tries once more; once a newer record of its key is in the log, `fastbreak sink adopt` before it reads the log anew, and what was replaced is not written"
+                    .into(),
+            }
+            .into());
+        }
+        let halves: Vec<Batch> = halves(self.read_again(plan)?).collect();
+        let into: Vec<usize> = halves.iter().map(Batch::read).collect();
+        tracing::warn!(
+            batch = %plan.id, records = plan.records, ?into, reason = what,
+            "the batch is too large for the warehouse, its halves are written"
+        );
+        Ok(halves)
+    }
+    /// The records of a plan's ranges, by input, partition and offset. Some may have been compacted away since they were planned.
+    pub(super) fn read_again(&mut self, plan: &BatchPlan) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        for ((input, partition), range) in &plan.ranges {
+            // Piece by piece: what follows the range may be a season.
+            let mut next = range.first;
+            while next < range.end {
+                let chunks = self.member.storage().read(input.topic(), *partition, next, PIECE)?;
+                let Some(read_to) = chunks.last().map(runtime::Chunk::next) else { break };
+                for record in chunks.iter().flat_map(|chunk| chunk.records()) {
+                    let record = record?;
+                    if record.offset >= next && range.holds(record.offset) {
+                        let at = Position { input: *input, partition: *partition, offset: record.offset };
+                        records.push(Record { at, change: change(*input, record.key, record.value)? });
+                    }
+                }
+                next = read_to.max(next + 1);
+            }
+        }
+        Ok(records)
+    }
+}
