@@ -191,4 +191,23 @@ fn a_processor_whose_positions_the_brokers_forgot_reads_again_and_counts_once() 
         run.catch_up();
         assert_eq!((run.content(), accounts()), before, "{groups:?}");
     }
+
+    let delete = |topic| broker.tool(&["TopicCommand", "--delete", "--topic", topic]);
+    let table = topics::QUOTED.info.name;
+    delete(table);
+    run.json(&["topics", "apply", "--yes"]);
+    run.catch_up();
+    let said = run.run(&["audit"]);
+    let audit: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let markets =
+        audit["processors"].as_array().unwrap().iter().find(|p| p["processor"] == "markets").unwrap();
+    let wrong = markets["wrong"][0].as_str().unwrap();
+    assert!(said.status.code() == Some(1) && wrong.contains("the topic holds 0"), "{audit:#}");
+    // As docs/kafka-brokers.md says.
+    run.wait_for_stages(|stage| !has_member(stage));
+    broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--all-groups"]);
+    delete("markets.changelog");
+    run.json(&["topics", "apply", "--yes"]);
+    run.catch_up();
+    assert_eq!((run.content(), accounts()), before, "the table is filled");
 }

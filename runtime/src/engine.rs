@@ -18,6 +18,7 @@ pub use map::{Map, MapNode, Rows, Step};
 pub use port::{Input, Output, Slots, rows, stream};
 use processors::view::Waiting;
 use schemas::ops::LedgerEntry;
+use std::collections::BTreeMap;
 use topics::TopicInfo;
 pub use view::ViewNode;
 
@@ -42,6 +43,10 @@ pub trait Node: Send {
     fn has_work(&self) -> bool;
     /// Closes the micro-batch.
     fn take(&mut self) -> Result<Commit, Halt>;
+    /// How many rows stand in each table that it publishes, as it remembers it, over the partitions held. A map remembers none.
+    fn published(&self) -> BTreeMap<&'static str, u64> {
+        BTreeMap::new()
+    }
     /// What waits for a named key, over the partitions held, and how many records that holds up.
     fn waiting(&self) -> (i64, Vec<Waiting>);
 }

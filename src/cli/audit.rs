@@ -86,7 +86,12 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
     let held = side_by_side(config, nodes.iter_mut().zip(&readers), |log, (node, reader)| {
         hold(log, &accounts, node.as_mut(), reader)
     })?;
-    let (mut processors, parked): (Vec<Account>, Vec<Vec<Parked>>) = held.into_iter().unzip();
+    let (mut processors, mut parked, mut published) = (Vec::new(), Vec::new(), Vec::new());
+    for of_one in held {
+        processors.push(of_one.account);
+        parked.extend(of_one.parked);
+        published.push(of_one.published);
+    }
     // Of its newest reading: one that began again has an account of its own.
     let newest = accounts.iter().rfind(|((name, _), _)| name == topology::SINK);
     let of_sink = newest.map(|(_, entry)| entry.clone()).unwrap_or_default();
@@ -100,6 +105,16 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         let (rows, hash) = reading::content(log, *topic)?;
         Ok(Content { name: topic.name.to_owned(), rows, hash })
     })?;
+    for (account, published) in processors.iter_mut().zip(&published) {
+        for Content { name, rows, .. } in &contents {
+            // Rows may have come since, none may be gone.
+            if let Some(stood) = published.get(name.as_str()).filter(|stood| *stood > rows) {
+                account.wrong.push(format!(
+                    "{name}: {stood} rows are published, and the topic holds {rows}; where it was made anew, docs/kafka-brokers.md says how it is filled"
+                ));
+            }
+        }
+    }
     let (warehouse, agreement) = match crate::warehouse::look(config)? {
         Some(warehouse) => (warehouse.content_hashes()?, Some(agreement(log.as_mut(), warehouse.as_ref())?)),
         None => (Vec::new(), None),
@@ -115,7 +130,7 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
     let report = Report {
         balanced,
         processors,
-        parked: parked.into_iter().flatten().collect(),
+        parked,
         names,
         topics: contents,
         warehouse: warehouse.collect(),
@@ -160,13 +175,21 @@ fn side_by_side<T: Send, R: Send>(
     }
 }
 
-/// Holds one processor's account against the log; what waits in its memory comes with it.
+/// A processor's account, held against the log, and what its memory says.
+struct Held {
+    account: Account,
+    parked: Vec<Parked>,
+    /// Rows that stand in each table, as it remembers them.
+    published: BTreeMap<&'static str, u64>,
+}
+
+/// Holds one processor's account against the log.
 fn hold(
     log: &mut dyn Storage,
     accounts: &BTreeMap<(String, i64), LedgerEntry>,
     node: &mut dyn Node,
     reader: &Reader,
-) -> Result<(Account, Vec<Parked>)> {
+) -> Result<Held> {
     let version = accounts.keys().filter(|(name, _)| name == node.name()).map(|(_, version)| *version);
     let version =
         version.clone().find(|v| node.group() == format!("{}@{v:x}", node.name())).or(version.clone().max());
@@ -185,7 +208,9 @@ fn hold(
     let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
     waiting.into_iter().for_each(|waits| by_key.entry(waits.key).or_default().push(waits.what));
     let parked = by_key.into_iter().map(|(key, what)| Parked { processor: reader.name, key, what });
-    Ok((account(reader.name, &entry, wrong), parked.collect()))
+    let published = node.published();
+    node.reset();
+    Ok(Held { account: account(reader.name, &entry, wrong), parked: parked.collect(), published })
 }
 
 /// What waits, counted from the memory as a fresh start would restore it.

@@ -410,6 +410,13 @@ where
         }
         Ok(commit)
     }
+    fn published(&self) -> BTreeMap<&'static str, u64> {
+        let mut published = BTreeMap::new();
+        for mark in self.partitions.values().flat_map(|held| held.marks.values()) {
+            *published.entry(mark.topic).or_default() += 1;
+        }
+        published
+    }
     fn waiting(&self) -> (i64, Vec<Waiting>) {
         let (mut records, mut waiting) = (0, Vec::new());
         for held in self.partitions.values() {

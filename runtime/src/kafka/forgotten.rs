@@ -1,12 +1,13 @@
 //! Positions that Kafka has forgotten: those of a group that had no member for `offsets.retention.minutes`, by default a week.
 //!
 //! Its processor reads everything again, which changes no content. What its account says of the first reading is taken back before, so
-//! that each record is counted once; what is parked is still in its memory, and stays in the account.
+//! that each record is counted once; what is parked stays in the account as long as it is in its memory.
 //! Invariant: an account is taken back once, whoever else starts at the same time, and never while there is any position or member.
 //! Not here: positions before what a topic still has (`storage`).
 use super::{originals::Originals, storage::KafkaStorage, transaction::Transactions};
 use crate::{
     chunk::Chunk,
+    engine::changelog_of,
     log::{Halt, Storage},
     member::Reader,
 };
@@ -54,14 +55,15 @@ fn taken_back(storage: &mut KafkaStorage, reader: &Reader) -> Result<Option<Ledg
     let Some(account) = account(storage, reader)? else { return Ok(None) };
     // Entries and positions are committed together, so what the account has while there is still no position was forgotten.
     let is_forgotten = storage.committed_of(reader)?.is_empty();
+    let remembered = if has_memory(storage, reader)? { account.parked } else { 0 };
     let entry = LedgerEntry {
         processor: account.processor,
         version: account.version,
         read: -account.read,
-        // What is parked was not parked again when it is read again, and counts as applied.
-        applied: -account.applied - account.parked,
+        // What is parked in its memory is not parked again when it is read again, and counts as applied.
+        applied: -account.applied - remembered,
         unchanged: -account.unchanged,
-        parked: 0,
+        parked: remembered - account.parked,
         rejected: -account.rejected,
         published: -account.published,
         rows: -account.rows,
@@ -71,6 +73,11 @@ fn taken_back(storage: &mut KafkaStorage, reader: &Reader) -> Result<Option<Ledg
         rows_repeated: -account.rows_repeated,
     };
     Ok(Some(entry).filter(|entry| is_forgotten && entry.read != 0))
+}
+
+/// Whether the changelog of a reader was ever written to since its topic was made.
+fn has_memory(storage: &mut KafkaStorage, reader: &Reader) -> Result<bool, Halt> {
+    Ok(reader.is_view && storage.ends(&[&changelog_of(reader.name)])?.values().any(|end| *end > 0))
 }
 
 /// The sum of a group's entries in the ledger; of the sink, those of its newest reading.
