@@ -86,6 +86,8 @@ pub struct Sink {
     /// When the warehouse is next held against the log; never when `None`.
     audit_due: Option<std::time::Instant>,
     rejects: rejects::Rejects,
+    /// Records that a batch may have at most, once one was too large; for as long as this process runs.
+    most: Option<usize>,
 }
 
 impl Sink {
@@ -111,6 +113,7 @@ impl Sink {
             patience: None,
             audit_due: None,
             rejects: rejects::Rejects::default(),
+            most: None,
         })
     }
     fn seek(&mut self, positions: &Positions) {
@@ -235,6 +238,7 @@ impl Sink {
     }
     /// One wake; answers whether to go on.
     fn turn(&mut self, window: &mut Window, windowing: Windowing) -> Result<bool> {
+        self.most.iter().for_each(|most| window.narrow(*most));
         match self.member.wake() {
             Wake::Assigned(partitions) => {
                 window.forget();

@@ -170,6 +170,10 @@ impl Window {
     pub fn new(limits: Limits) -> Self {
         Window { limits, open: Open::default() }
     }
+    /// From now on a batch has no more records than these: larger ones were too large to be written.
+    pub fn narrow(&mut self, records: usize) {
+        self.limits.records = self.limits.records.min(records.max(1));
+    }
     /// Adds a record of `bytes` encoded bytes; the batch that it fills or finds too old.
     pub fn push(&mut self, now_ms: i64, at: Position, change: Change, bytes: usize) -> Option<Batch> {
         if self.is_empty() {
@@ -242,6 +246,16 @@ mod tests {
             (put(&mut window, 100, 8, 1), put(&mut window, 150, 9, 1)),
             (None, Some(CloseReason::Age))
         );
+    }
+    #[test]
+    fn a_window_that_was_narrowed_stays_so() {
+        let mut window = Window::new(LIMITS);
+        for records in [2, 3] {
+            window.narrow(records);
+            assert_eq!([1, 2].map(|o| put(&mut window, 0, o, 1)), [None, Some(CloseReason::Records)]);
+        }
+        window.narrow(0);
+        assert_eq!(put(&mut window, 0, 3, 1), Some(CloseReason::Records));
     }
     #[test]
     fn a_batch_is_closed_on_request_and_an_empty_one_never() {

@@ -38,6 +38,8 @@ impl Sink {
         while let Some((batch, plan)) = in_hand {
             if let Sent::TooLarge(what) = self.write_until_it_stands(batch, &plan, &mut aside)? {
                 open.extend(self.halve(&plan, what)?.into_iter().rev());
+                // Those to come would be refused and halved each, too.
+                self.most = Some(usize::try_from(plan.records / 2)?);
             }
             in_hand = match open.pop() {
                 None => None,

@@ -41,6 +41,8 @@ impl Fastbreak {
         command.arg("--data").arg(self.folder.path()).args(["--output", "json"]).args(arguments);
         command.stdin(Stdio::null()).envs(self.registry.iter().map(|url| ("FASTBREAK_REGISTRY", url)));
         command.envs(self.brokers.iter().map(|list| ("FASTBREAK_BROKERS", list)));
+        // Tests wait for sessions of those that they killed to end.
+        command.env("FASTBREAK_KAFKA_SESSION_TIMEOUT_MS", "6000");
         command
     }
     pub fn run(&self, arguments: &[&str]) -> Output {
