@@ -69,7 +69,7 @@ fn topics_are_planned_made_kept_in_order_and_never_wrecked() {
     assert_eq!((code, &refused["totals"]["refused"]), (4, &1.into()));
     assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 4);
     let (code, _, said) = on(&run, &broker, &["run", "--until-caught-up"]);
-    assert!(code == 4 && said.contains("core.games.v1") && said.contains("topics plan"), "{said}");
+    assert!(code == 4 && said.contains("core.games.v1") && said.contains("delete the topic"), "{said}");
 }
 
 #[test]
