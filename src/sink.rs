@@ -145,7 +145,6 @@ impl Sink {
         plan: &BatchPlan,
         aside: &mut Vec<Position>,
     ) -> Result<Sent> {
-        self.rejects.begin();
         let mut commit = Commit::default();
         let written = loop {
             let narrowed =

@@ -98,6 +98,10 @@ pub struct Batch {
     pub reason: CloseReason,
 }
 impl Batch {
+    /// A batch of no records that stands for these ranges.
+    pub const fn empty(ranges: Ranges, reason: CloseReason) -> Batch {
+        Batch { ranges, records: Vec::new(), superseded: 0, rejected: 0, outside: 0, reason }
+    }
     /// A batch of records that were read again, from the ranges of its plan.
     pub fn rebuild(records: impl IntoIterator<Item = Record>) -> Option<Batch> {
         let mut open = Open::default();

@@ -9,7 +9,10 @@ use super::{SINK, Sink, append, change, now};
 use anyhow::Result;
 use runtime::Commit;
 use schemas::wire;
-use sinks::{Batch, BatchPlan, Position, Record, WarehouseError, halves};
+use sinks::{Batch, BatchPlan, CloseReason, Position, Record, WarehouseError, halves};
+
+/// Records that a batch may have in any case.
+const LEAST: usize = 100;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 20;
@@ -33,17 +36,23 @@ impl Sink {
     }
     /// Writes and commits a planned batch, whole or in parts.
     pub(super) fn write_in_parts(&mut self, batch: Batch, plan: BatchPlan) -> Result<()> {
+        let whole = batch.records.len() + batch.rejected;
+        self.rejects.begin(whole, false);
         let (mut aside, mut open) = (Vec::new(), Vec::new());
         let mut in_hand = Some((batch, plan));
         while let Some((batch, plan)) = in_hand {
             if let Sent::TooLarge(what) = self.write_until_it_stands(batch, &plan, &mut aside)? {
-                open.extend(self.halve(&plan, what)?.into_iter().rev());
-                // Those to come would be refused and halved each, too.
-                self.most = Some(usize::try_from(plan.records / 2)?);
+                // What was counted of it is of its halves.
+                let is_counted = self.rejects.is_counted();
+                open.extend(self.halve(&plan, what)?.into_iter().rev().map(|half| (half, is_counted)));
+                // Those to come would be refused and halved each, too. One record may be what was too large: others pay little for it.
+                let half = usize::try_from(plan.records / 2)?.max(LEAST);
+                self.most = Some(self.most.map_or(half, |most| most.min(half)));
             }
             in_hand = match open.pop() {
                 None => None,
-                Some(mut half) => {
+                Some((mut half, is_counted)) => {
+                    self.rejects.begin(whole, is_counted);
                     // Their letters are durable.
                     half.reject(&aside);
                     let plan = self.plan(&half)?;
@@ -53,7 +62,7 @@ impl Sink {
         }
         Ok(())
     }
-    /// The halves of a planned batch; none when the log holds none of its records any more, so that there is nothing to be written.
+    /// The halves of a planned batch; an empty one when the log holds none of its records any more.
     fn halve(&mut self, plan: &BatchPlan, what: String) -> Result<Vec<Batch>> {
         if let (true, Some(((input, partition), range))) = (plan.records <= 1, plan.ranges.iter().next()) {
             let at = Position { input: *input, partition: *partition, offset: range.first };
@@ -64,7 +73,10 @@ impl Sink {
             }
             .into());
         }
-        let halves: Vec<Batch> = halves(self.read_again(plan)?).collect();
+        let mut halves: Vec<Batch> = halves(self.read_again(plan)?).collect();
+        if halves.is_empty() {
+            halves.push(Batch::empty(plan.ranges.clone(), CloseReason::Halved));
+        }
         let into: Vec<usize> = halves.iter().map(Batch::read).collect();
         tracing::warn!(
             batch = %plan.id, records = plan.records, ?into, reason = what,

@@ -12,7 +12,7 @@ use schemas::{
     ops::{LedgerEntry, SinkBatchPlanned},
     wire,
 };
-use sinks::{Batch, BatchPlan, Input, Recovery, plan::Positions};
+use sinks::{Batch, BatchPlan, CloseReason, Input, Recovery, plan::Positions};
 
 impl Sink {
     /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
@@ -40,9 +40,10 @@ impl Sink {
                     return self.begin(committed);
                 }
                 // Written or not, it is made again from its ranges: a warehouse that has it answers what became of its records.
-                if let Some(batch) = Batch::rebuild(self.read_again(&plan)?) {
-                    self.write(batch, plan)?;
-                }
+                let batch = Batch::rebuild(self.read_again(&plan)?);
+                // Compaction may have left nothing of it; it stands nevertheless, or the plan would be open for ever.
+                let batch = batch.unwrap_or_else(|| Batch::empty(plan.ranges.clone(), CloseReason::Rebuilt));
+                self.write(batch, plan)?;
                 let committed = self.committed()?;
                 self.seek(&committed);
             }

@@ -27,19 +27,24 @@ pub struct Rejects {
     recent: BTreeMap<(Input, i32), Recent>,
     /// The batch in hand had bad records, and all of its records are counted.
     is_counted: bool,
+    /// Records of the batch in hand before any of it was written in halves.
+    whole: usize,
 }
 impl Rejects {
     pub fn new(limits: Breaker) -> Rejects {
         Rejects { limits, ..Rejects::default() }
     }
-    /// Another batch is in hand.
-    pub fn begin(&mut self) {
-        self.is_counted = false;
+    /// Another batch is in hand, or a part of one of so many records, which may be counted already.
+    pub fn begin(&mut self, whole: usize, is_counted: bool) {
+        (self.is_counted, self.whole) = (is_counted, whole);
+    }
+    pub const fn is_counted(&self) -> bool {
+        self.is_counted
     }
     /// The limit that these records of a batch exceed. A batch of one record says nothing: it counts with those before it.
     fn count(&mut self, batch: &Batch, bad: &[BadRecord]) -> Option<String> {
         let (all, unusable) = (batch.records.len() + batch.rejected, bad.len() + batch.rejected);
-        let is_whole = all > 1 && unusable == all;
+        let is_whole = all > 1 && all >= self.whole && unusable == all;
         if self.limits.ratio < 1.0 && (is_whole || unusable > most_bad(all)) {
             return Some(format!(
                 "{unusable} of the {all} records of a batch make no row, which a dead-letter-max-ratio of 1 alone allows"
@@ -152,9 +157,9 @@ mod tests {
         let limits = Breaker { consecutive: 3, ratio: 1.0 };
         let mut rejects = Rejects::new(limits);
         assert_eq!(limit(&mut rejects, 2, 2), None);
-        rejects.begin();
+        rejects.begin(0, false);
         assert_eq!(limit(&mut rejects, 1, 1), None);
-        rejects.begin();
+        rejects.begin(0, false);
         assert!(limit(&mut rejects, 1, 1).unwrap().contains("more than 3 records in a row"));
         // A batch that was written ends the row.
         let mut rejects = Rejects::new(limits);
@@ -162,9 +167,9 @@ mod tests {
             assert_eq!(limit(&mut rejects, 2, 2), None);
             let written =
                 Record { at: at(9), change: Change::Features("200001/0022300061".parse().unwrap(), None) };
-            rejects.begin();
+            rejects.begin(0, false);
             rejects.count_used(&Batch::rebuild([written]).unwrap());
-            rejects.begin();
+            rejects.begin(0, false);
         }
     }
 }

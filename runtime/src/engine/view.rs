@@ -18,7 +18,7 @@ use processors::view::{Merged, View, Waiting};
 use rustc_hash::FxHashMap;
 use schemas::ops::LedgerEntry;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     str::FromStr,
 };
 use topics::{TopicInfo, partition_of};
@@ -411,11 +411,11 @@ where
         Ok(commit)
     }
     fn published(&self) -> BTreeMap<&'static str, u64> {
-        let mut published = BTreeMap::new();
+        let mut published: BTreeMap<&'static str, HashSet<&str>> = BTreeMap::new();
         for mark in self.partitions.values().flat_map(|held| held.marks.values()) {
-            *published.entry(mark.topic).or_default() += 1;
+            published.entry(mark.topic).or_default().insert(&mark.key);
         }
-        published
+        published.into_iter().map(|(topic, keys)| (topic, keys.len() as u64)).collect()
     }
     fn waiting(&self) -> (i64, Vec<Waiting>) {
         let (mut records, mut waiting) = (0, Vec::new());

@@ -13,7 +13,7 @@ use super::{
 use crate::{chunk::Chunk, log::Halt};
 use rdkafka::{
     Message,
-    consumer::base_consumer::PartitionQueue,
+    consumer::{Consumer, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{BorrowedMessage, Headers, OwnedHeaders},
 };
@@ -35,7 +35,7 @@ pub struct Original {
 /// By topic as it is called here, partition and offset.
 pub type Originals = BTreeMap<(String, i32, i64), Original>;
 
-/// How long they are read for. The processor has just read them, so brokers that give them to nobody now are away.
+/// How long nothing may come of them. The processor has just read them, so brokers that give them to nobody now are away.
 const LONGEST: Duration = CALL;
 
 /// Offsets that are wanted of a topic, as it is called here.
@@ -82,12 +82,12 @@ fn read(reader: &Reader, mut wanted: BTreeMap<Place, Wanted>) -> Result<Original
     let mut open = Vec::new();
     for ((place, _), queue) in firsts.into_iter().zip(queues) {
         if let Some((topic, offsets)) = wanted.remove(&place) {
-            open.push(Open { topic, partition: place.1, offsets, queue });
+            open.push(Open { topic, known_as: place.0, partition: place.1, offsets, queue });
         }
     }
-    let (mut found, since) = (Originals::new(), Instant::now());
+    let (mut found, mut last) = (Originals::new(), Instant::now());
     while !open.is_empty() {
-        if since.elapsed() > LONGEST {
+        if last.elapsed() > LONGEST {
             return Err(halt(KafkaError::MessageConsumption(Code::OperationTimedOut)));
         }
         match client.poll(Duration::from_millis(1)) {
@@ -97,29 +97,54 @@ fn read(reader: &Reader, mut wanted: BTreeMap<Place, Wanted>) -> Result<Original
         }
         let mut index = 0;
         while let Some(partition) = open.get_mut(index) {
-            match partition.take(reader, &mut found)? {
-                true => _ = open.swap_remove(index),
-                false => index += 1,
+            let (any, ended) = partition.take(reader, &mut found)?;
+            if any {
+                last = Instant::now();
+            }
+            match ended {
+                None => index += 1,
+                Some(End::Taken) => _ = open.swap_remove(index),
+                Some(End::OfPartition) => {
+                    let position = client.position().map_err(halt)?;
+                    let at = position.find_partition(&partition.known_as, partition.partition);
+                    let passed = at.and_then(|at| at.offset().to_raw()).unwrap_or(0);
+                    // What is gone is gone. But one that has just begun to lead may not know yet how far it is.
+                    if partition.offsets.last().is_some_and(|last| *last >= passed) {
+                        return Err(halt(KafkaError::MessageConsumption(Code::OffsetNotAvailable)));
+                    }
+                    open.swap_remove(index);
+                }
             }
         }
     }
     Ok(found)
 }
 
+/// Why nothing more comes of a partition.
+enum End {
+    /// The last that was wanted has come, or a later one.
+    Taken,
+    OfPartition,
+}
+
 /// A partition of which something is still wanted.
 struct Open {
     topic: String,
+    /// As the brokers call it.
+    known_as: String,
     partition: i32,
     offsets: BTreeSet<i64>,
     queue: PartitionQueue<Context>,
 }
 impl Open {
-    /// Takes what is wanted out of what the queue holds; whether there is no more of it.
-    fn take(&mut self, reader: &Reader, found: &mut Originals) -> Result<bool, Halt> {
+    /// Takes what is wanted out of what the queue holds; whether that held anything, and how it ended.
+    fn take(&mut self, reader: &Reader, found: &mut Originals) -> Result<(bool, Option<End>), Halt> {
+        let mut any = false;
         loop {
             match self.queue.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     let at = message.offset();
+                    any = true;
                     if self.offsets.remove(&at) {
                         let key = message.key().map(<[u8]>::to_vec);
                         let (headers, timestamp) = (headers(&message), message.timestamp().to_millis());
@@ -127,13 +152,12 @@ impl Open {
                         found.insert((self.topic.clone(), self.partition, at), original);
                     }
                     if self.offsets.last().is_none_or(|last| *last <= at) {
-                        return Ok(true);
+                        return Ok((any, Some(End::Taken)));
                     }
                 }
-                // What is gone is gone: an end before the last of them says so too.
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok((any, Some(End::OfPartition))),
                 Some(Err(error)) => reader.check(&error)?,
-                None => return Ok(false),
+                None => return Ok((any, None)),
             }
         }
     }

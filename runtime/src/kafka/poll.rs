@@ -65,6 +65,8 @@ pub struct State {
     pub failed: Option<Halt>,
     /// The member wants to know how far the client is.
     pub is_asked: bool,
+    /// Something that was read could not be handed over: how far the client is says no more what was.
+    is_broken: bool,
     /// How far it was when all that it had handed over was in here or taken: past markers, too.
     pub passed: Option<Vec<(At, i64)>>,
     poller: Option<Thread>,
@@ -73,11 +75,11 @@ impl State {
     pub fn clear(&mut self) {
         self.records.clear();
         (self.bytes, self.first, self.newest) = (0, None, None);
-        self.passed = None;
+        (self.is_asked, self.passed) = (false, None);
     }
     /// Whether there is nothing here that is still to be done.
     pub fn is_idle(&self) -> bool {
-        self.records.is_empty() && self.rebalances.is_empty() && self.pending == 0
+        self.records.is_empty() && self.rebalances.is_empty() && self.pending == 0 && self.failed.is_none()
     }
 }
 impl Inbox {
@@ -158,7 +160,9 @@ impl Poll {
         let mut consumer =
             BaseConsumer::from_config_and_context(&self.config, self.context.clone()).map_err(not_taken)?;
         let poller = std::thread::current();
-        self.inbox.lock().poller = Some(poller.clone());
+        let mut state = self.inbox.lock();
+        (state.poller, state.is_broken) = (Some(poller.clone()), false);
+        drop(state);
         consumer.set_nonempty_callback(move || poller.unpark());
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|error| self.halt(&error))?;
@@ -209,7 +213,7 @@ impl Poll {
         let passed = passed.collect();
         let mut state = self.inbox.lock();
         // Otherwise it is of an assignment that is over.
-        if state.pending == 0 {
+        if state.pending == 0 && !state.is_broken {
             state.passed = Some(passed);
         }
     }
@@ -326,7 +330,10 @@ impl Poll {
         }
     }
     fn fail(&self, halt: Halt) {
-        self.inbox.lock().failed.get_or_insert(halt);
+        let mut state = self.inbox.lock();
+        (state.is_broken, state.passed) = (true, None);
+        state.failed.get_or_insert(halt);
+        drop(state);
         self.inbox.wake();
     }
 }

@@ -134,7 +134,11 @@ impl Refusal {
             return Class::Bug;
         }
         let class = match self.reason.as_str() {
-            "duplicate" => Class::Duplicate,
+            "duplicate" => match self.status {
+                Some(_) => Class::Duplicate,
+                // A job that is there is no duplicate: something in it was.
+                None => Class::Again,
+            },
             "rateLimitExceeded" => Class::Throttle,
             "jobRateLimitExceeded" | "jobBackendError" | "jobInternalError" | "tableUnavailable" => {
                 Class::Again
