@@ -398,6 +398,8 @@ fn is_passing(error: &KafkaError) -> bool {
                 | Code::UnknownPartition
                 | Code::UnknownTopicOrPartition
                 | Code::OperationTimedOut
+                | Code::TimedOutQueue
+                | Code::RequestTimedOut
                 | Code::Partial
                 | Code::AllBrokersDown
                 | Code::DestroyBroker
