@@ -260,13 +260,13 @@ impl Admin {
             element.error().map_err(|error| self.halt(&format!("{doing}/{}", element.partition()), &error))
         })
     }
-    /// Whether this user may read the topics that are there, see the groups' positions, and make transactions: what can be asked
-    /// without writing anything.
+    /// Whether this user may read the topics that are there, make transactions, and commit the groups' positions: what can be asked
+    /// without changing anything.
     pub fn rights(&self, topics: &[String], groups: &[String]) -> Vec<(&'static str, Result<(), Halt>)> {
         vec![
             ("read the topics", self.may_read(topics)),
-            ("see the groups' positions", self.may_commit(topics, groups)),
-            ("make transactions", self.may_write()),
+            ("make transactions", self.transactional().map(drop)),
+            ("commit the groups' positions", self.may_commit(topics, groups)),
         ]
     }
     fn may_read(&self, topics: &[String]) -> Result<(), Halt> {
@@ -292,25 +292,36 @@ impl Admin {
     }
     fn may_commit(&self, topics: &[String], groups: &[String]) -> Result<(), Halt> {
         let Some(topic) = topics.first() else { return Ok(()) };
+        let producer = self.transactional()?;
         for group in groups {
-            let doing = format!("asking for the positions of group {group}");
+            let doing = format!("committing positions of group {group}");
             let context = Context::default();
             let config = self.settings.reader(group, "read_committed");
             let consumer = Onlooker::new(&self.settings, &config, context)?;
             let mut list = TopicPartitionList::new();
             list.add_partition(topic, 0);
-            let answered = consumer.committed_offsets(list, ANSWER);
+            let answered = consumer.committed_offsets(list.clone(), ANSWER);
             answered.map_err(|error| self.halt(&doing, &error))?;
+            let Some(metadata) = consumer.group_metadata() else { continue };
+            // Aborted, it moves nothing; to be allowed to, one must be allowed to join the group.
+            let asked = list.set_all_offsets(Offset::Offset(0)).and_then(|()| {
+                producer.begin_transaction()?;
+                let sent = producer.send_offsets_to_transaction(&list, &metadata, ANSWER);
+                producer.abort_transaction(ANSWER).and(sent)
+            });
+            asked.map_err(|error| self.halt(&doing, &error))?;
         }
         Ok(())
     }
-    fn may_write(&self) -> Result<(), Halt> {
+    /// A producer that may make transactions.
+    fn transactional(&self) -> Result<BaseProducer<Context>, Halt> {
         let context = Context::default();
         let producer: BaseProducer<Context> =
             self.settings.make(&self.settings.producer("check"), context.clone())?;
-        producer.init_transactions(ANSWER).map_err(|error| {
-            halt(&self.settings.brokers, "making a transaction", &error, &context.complaints)
-        })
+        let begun = producer.init_transactions(ANSWER);
+        let doing = "making a transaction";
+        begun.map_err(|error| halt(&self.settings.brokers, doing, &error, &context.complaints))?;
+        Ok(producer)
     }
     /// Waits until every partition of these topics has a leader that answers, which takes a moment after they are made.
     pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {

@@ -158,7 +158,7 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed => {
             refused(
-                "give this user the rights that docs/kafka-client.md lists; `fastbreak check` sees which are missing, but for Read on groups and Write on topics",
+                "give this user the rights that docs/kafka-client.md lists; `fastbreak check` sees which are missing, but for Write on topics",
             )
         }
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
