@@ -31,6 +31,8 @@ use std::{
 
 /// A queue that has been silent for so long has run dry.
 const QUIET: Duration = Duration::from_millis(4);
+/// How often the client is asked how far it is while nothing comes in: what is aborted comes without a record.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 
 /// A processor instance's place in its group.
 pub struct KafkaMember {
@@ -53,6 +55,8 @@ pub struct KafkaMember {
     stood: BTreeMap<i32, i64>,
     step: Step,
     waiting_since: Option<Instant>,
+    /// When the client was last asked how far it is although nothing came in.
+    asked: Instant,
     /// Since when it has held no partitions, or has looked at why.
     absent_since: Option<Instant>,
 }
@@ -93,6 +97,7 @@ impl KafkaMember {
             stood: BTreeMap::new(),
             step: Step::None,
             waiting_since: None,
+            asked: Instant::now(),
             absent_since: None,
         }
     }
@@ -240,7 +245,9 @@ impl KafkaMember {
                 }
                 if since.elapsed() >= self.limits.tick {
                     let passed = state.passed.take();
-                    state.is_asked = true;
+                    if self.asked.elapsed() >= ASK_EVERY {
+                        (state.is_asked, self.asked) = (true, Instant::now());
+                    }
                     drop(state);
                     self.pass(&passed.unwrap_or_default())?;
                     return Ok(Wake::Dry);
