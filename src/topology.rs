@@ -22,19 +22,6 @@ use topics::{self as t, Topic, TopicInfo};
 /// The name of the windowed sink, which reads [`sink_inputs`].
 pub const SINK: &str = "windowed-sink";
 
-/// A name that no processor has.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no processor '{name}'\nnext: name one of {}", there.join(", "))]
-pub struct Unknown {
-    name: String,
-    there: Vec<String>,
-}
-impl Unknown {
-    pub fn new(name: &str, there: &[impl ToString]) -> Unknown {
-        Unknown { name: name.to_owned(), there: there.iter().map(ToString::to_string).collect() }
-    }
-}
-
 /// All processors, upstream first.
 pub fn topology(predictor: Predictor) -> Vec<Box<dyn Node>> {
     vec![
@@ -199,4 +186,17 @@ fn feature_builder() -> Box<dyn Node> {
         vec![Output::rows(&t::FEATURES, |row| Some(row))],
         |_, key, _| key.parse().ok(),
     ))
+}
+
+/// A name that no processor has.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no processor '{name}'\nnext: name one of {}", there.join(", "))]
+pub struct Unknown {
+    name: String,
+    there: Vec<String>,
+}
+impl Unknown {
+    pub fn new(name: &str, there: &[impl ToString]) -> Unknown {
+        Unknown { name: name.to_owned(), there: there.iter().map(ToString::to_string).collect() }
+    }
 }
