@@ -28,9 +28,9 @@ use crate::config::Config;
 use ::schemas::{EasternDate, Season};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-pub use output::{Output, chain, say};
+pub use output::{Output, eprint_line, error_chain};
 pub use run::predictor;
-use runtime::Halt;
+use runtime::RuntimeError;
 use std::{path::PathBuf, process::ExitCode};
 
 /// Raw NBA scraper events in, player-points predictions out.
@@ -40,7 +40,7 @@ struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or unbalanced, 2 usage, 3 differs, 4 refused, 5 not reachable.";
@@ -79,7 +79,7 @@ enum Population {
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// A simulated game day through everything: the slate, its coverage, and where to look next
     Demo {
         /// Of the simulated league
@@ -148,7 +148,7 @@ enum Verb {
     /// The configuration
     Config {
         #[command(subcommand)]
-        verb: ConfigVerb,
+        command: ConfigCommand,
     },
     /// Say what a spelling means, as an event: facts of the past are resolved again
     Links {
@@ -160,32 +160,32 @@ enum Verb {
     /// The schemas of what flows
     Schemas {
         #[command(subcommand)]
-        verb: SchemasVerb,
+        command: SchemasCommand,
     },
     /// The topics of a Kafka cluster, as code
     Topics {
         #[command(subcommand)]
-        verb: topics::TopicsVerb,
+        command: topics::TopicsCommand,
     },
     /// What could never be used: the dead letters
     Dlq {
         #[command(subcommand)]
-        verb: dlq::DlqVerb,
+        command: dlq::DlqCommand,
     },
     /// Once more over the raw topics, beside what is live
     Replay {
         #[command(subcommand)]
-        verb: replay::Verb,
+        command: replay::ReplayCommand,
     },
     /// The sink
     Sink {
         #[command(subcommand)]
-        verb: SinkVerb,
+        command: SinkCommand,
     },
     /// The warehouse's tables and views
     Warehouse {
         #[command(subcommand)]
-        verb: WarehouseVerb,
+        command: WarehouseCommand,
     },
     /// CPU per record by stage, over a simulated season
     Bench {
@@ -200,7 +200,7 @@ enum Verb {
     Completions { shell: clap_complete::Shell },
 }
 #[derive(Subcommand)]
-enum ConfigVerb {
+enum ConfigCommand {
     /// Every value
     Show {
         /// And where it came from
@@ -209,7 +209,7 @@ enum ConfigVerb {
     },
 }
 #[derive(Subcommand)]
-enum SchemasVerb {
+enum SchemasCommand {
     /// Each released schema against its predecessors, and against the registry when one is configured; 3 when it differs
     Check,
     /// Register what is missing in the registry, each subject at BACKWARD_TRANSITIVE; 4 when it would break what is there
@@ -220,13 +220,13 @@ enum SchemasVerb {
     },
 }
 #[derive(Subcommand)]
-enum SinkVerb {
+enum SinkCommand {
     /// Hand the warehouse to this log, and replace what another log wrote
-    Adopt,
+    Rebuild,
 }
 
 #[derive(Subcommand)]
-enum WarehouseVerb {
+enum WarehouseCommand {
     /// Every definition, as statements
     Ddl,
     /// What the warehouse lacks, as statements; 3 when that is anything
@@ -236,7 +236,7 @@ enum WarehouseVerb {
 }
 
 /// How a verb ended, when not with an error.
-pub enum Ended {
+pub enum CommandOutcome {
     Done,
     Unbalanced,
     Differs,
@@ -253,11 +253,11 @@ pub fn main() -> ExitCode {
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     log.with_writer(std::io::stderr).with_target(false).init();
     match dispatch(cli) {
-        Ok(Ended::Done) => ExitCode::SUCCESS,
-        Ok(Ended::Unbalanced) => ExitCode::from(1),
-        Ok(Ended::Differs) => ExitCode::from(3),
-        Ok(Ended::Refused) => ExitCode::from(4),
-        Ok(Ended::Unreachable) => ExitCode::from(5),
+        Ok(CommandOutcome::Done) => ExitCode::SUCCESS,
+        Ok(CommandOutcome::Unbalanced) => ExitCode::from(1),
+        Ok(CommandOutcome::Differs) => ExitCode::from(3),
+        Ok(CommandOutcome::Refused) => ExitCode::from(4),
+        Ok(CommandOutcome::Unreachable) => ExitCode::from(5),
         Err(error) => {
             // Who reads along has seen enough.
             let closed = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
@@ -265,7 +265,7 @@ pub fn main() -> ExitCode {
             if closed == Some(std::io::ErrorKind::BrokenPipe) {
                 return ExitCode::SUCCESS;
             }
-            output::say(&format!("error: {}", output::chain(&error)));
+            output::eprint_line(&format!("error: {}", output::error_chain(&error)));
             ExitCode::from(code(&error))
         }
     }
@@ -276,7 +276,7 @@ fn code(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<crate::registry::RegistryError>() {
         return error.exit();
     }
-    if error.is::<crate::topology::Unknown>() {
+    if error.is::<crate::topology::UnknownProcessor>() {
         return 2;
     }
     if error.is::<schemas::Refused>() {
@@ -288,16 +288,20 @@ fn code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<Warehouse>() {
         Some(Warehouse::Config { .. }) => 4,
         Some(Warehouse::Retry { .. }) => 5,
-        _ => match error.downcast_ref::<runtime::Halt>() {
-            Some(Halt::Log { reason, .. }) if reason.contains("another process") => 4,
-            Some(Halt::Fenced { .. } | Halt::Refused { .. } | Halt::Rejecting { .. }) => 4,
-            Some(Halt::Unreachable { .. }) => 5,
+        _ => match error.downcast_ref::<runtime::RuntimeError>() {
+            Some(RuntimeError::Storage { reason, .. }) if reason.contains("another process") => 4,
+            Some(
+                RuntimeError::Fenced { .. }
+                | RuntimeError::Precondition { .. }
+                | RuntimeError::DlqLimitExceeded { .. },
+            ) => 4,
+            Some(RuntimeError::Unreachable { .. }) => 5,
             _ => 1,
         },
     }
 }
 
-fn dispatch(cli: Cli) -> Result<Ended> {
+fn dispatch(cli: Cli) -> Result<CommandOutcome> {
     let Global { data, brokers, instance, registry, warehouse, config, output } = cli.global;
     let flags = [
         ("data", data.as_ref().map(|data| data.display().to_string())),
@@ -312,35 +316,37 @@ fn dispatch(cli: Cli) -> Result<Ended> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let config = Config::resolve(config.as_deref(), &environment, &flags)?;
-    match cli.verb {
-        Verb::Demo { seed } => demo::demo(&config, data.is_some(), seed, output),
-        Verb::Ingest { files } => ingest::ingest(&config, &files, output),
-        Verb::Run { until_caught_up, only } => run::run(&config, until_caught_up, &only, output),
-        Verb::Lag { watch, partitions } => lag::lag(&config, watch, partitions, output),
-        Verb::Audit => audit::audit(&config, output),
-        Verb::Grade { season, from, to, population } => {
+    match cli.command {
+        Command::Demo { seed } => demo::demo(&config, data.is_some(), seed, output),
+        Command::Ingest { files } => ingest::ingest(&config, &files, output),
+        Command::Run { until_caught_up, only } => run::run(&config, until_caught_up, &only, output),
+        Command::Lag { watch, partitions } => lag::lag(&config, watch, partitions, output),
+        Command::Audit => audit::audit(&config, output),
+        Command::Grade { season, from, to, population } => {
             grade::grade(&config, season, from.zip(to), population, output)
         }
-        Verb::Status { date } => slate::status(&config, date, output),
-        Verb::Coverage { date, players } => slate::coverage(&config, date, players, output),
-        Verb::Explain { player, date } => explain::explain(&config, &player, date, output),
-        Verb::Graph { mermaid } => graph::graph(mermaid, output),
-        Verb::Check => check::check(&config, output),
-        Verb::Config { verb: ConfigVerb::Show { origin } } => show::config(&config, origin, output),
-        Verb::Links { spelling, player } => links::link(&config, &spelling, player, output),
-        Verb::Schemas { verb: SchemasVerb::Check } => schemas::check(&config, output),
-        Verb::Schemas { verb: SchemasVerb::Push { dry_run } } => schemas::push(&config, dry_run, output),
-        Verb::Topics { verb } => topics::topics(&config, verb, output),
-        Verb::Dlq { verb } => dlq::dlq(&config, verb, output),
-        Verb::Replay { verb } => replay::replay(&config, verb, output),
-        Verb::Sink { verb: SinkVerb::Adopt } => run::adopt(&config, output),
-        Verb::Warehouse { verb: WarehouseVerb::Ddl } => warehouse::ddl(&config, output),
-        Verb::Warehouse { verb: WarehouseVerb::Plan } => warehouse::plan(&config, output),
-        Verb::Warehouse { verb: WarehouseVerb::Apply } => warehouse::apply(&config, output),
-        Verb::Bench { seasons, files } => bench::bench(seasons, &files, output),
-        Verb::Completions { shell } => {
+        Command::Status { date } => slate::status(&config, date, output),
+        Command::Coverage { date, players } => slate::coverage(&config, date, players, output),
+        Command::Explain { player, date } => explain::explain(&config, &player, date, output),
+        Command::Graph { mermaid } => graph::graph(mermaid, output),
+        Command::Check => check::check(&config, output),
+        Command::Config { command: ConfigCommand::Show { origin } } => show::config(&config, origin, output),
+        Command::Links { spelling, player } => links::link(&config, &spelling, player, output),
+        Command::Schemas { command: SchemasCommand::Check } => schemas::check(&config, output),
+        Command::Schemas { command: SchemasCommand::Push { dry_run } } => {
+            schemas::push(&config, dry_run, output)
+        }
+        Command::Topics { command } => topics::topics(&config, command, output),
+        Command::Dlq { command } => dlq::dlq(&config, command, output),
+        Command::Replay { command } => replay::replay(&config, command, output),
+        Command::Sink { command: SinkCommand::Rebuild } => run::rebuild(&config, output),
+        Command::Warehouse { command: WarehouseCommand::Ddl } => warehouse::ddl(&config, output),
+        Command::Warehouse { command: WarehouseCommand::Plan } => warehouse::plan(&config, output),
+        Command::Warehouse { command: WarehouseCommand::Apply } => warehouse::apply(&config, output),
+        Command::Bench { seasons, files } => bench::bench(seasons, &files, output),
+        Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "fastbreak", &mut std::io::stdout());
-            Ok(Ended::Done)
+            Ok(CommandOutcome::Done)
         }
     }
 }

@@ -4,10 +4,10 @@
 //! Not here: what the values do; the file (`file`).
 mod file;
 
-use crate::registry::Settings;
-use crate::warehouse::{BigQueryKeys, WarehouseKind};
+use crate::registry::RegistryConfig;
+use crate::warehouse::{BigQueryOptions, WarehouseKind};
 use anyhow::{Context, Result, bail};
-use runtime::engine::Breaker;
+use runtime::engine::DlqLimits;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -78,32 +78,30 @@ pub struct Config {
     /// Settings of the Kafka client, by librdkafka's names.
     pub kafka: BTreeMap<String, String>,
     /// The schema registry, if any; without one the schemas' ids derive from their texts.
-    pub registry: Settings,
+    pub registry: RegistryConfig,
     /// Where page, metrics and health are served while `run` is up.
     pub console: Option<SocketAddr>,
-    /// The same, by the name of before.
-    pub health: Option<SocketAddr>,
-    /// The artefact of `learned_v1`.
+    /// The artifact of `learned_v1`.
     pub learned_model: Option<PathBuf>,
     /// Bytes that a processor reads at most for one commit.
     pub batch_bytes: usize,
     /// After how long a batch is committed while records keep coming. On Kafka.
     pub commit_interval: Duration,
     /// How long a processor waits for those upstream of it to run dry.
-    pub patience: Duration,
+    pub max_upstream_wait: Duration,
     /// Replicas of each topic on Kafka; none means the brokers' default.
     pub replication: Option<u16>,
     /// When a processor stops for rejecting too much.
-    pub breaker: Breaker,
+    pub dlq_limits: DlqLimits,
     pub dlq_header_style: HeaderStyle,
     pub sink_max_records: usize,
     pub sink_max_bytes: usize,
     pub sink_max_age: Duration,
     /// How often the sink holds the warehouse against the log; never when zero.
-    pub sink_audit: Duration,
+    pub sink_reconcile_interval: Duration,
     /// Where the sink writes.
     pub warehouse: WarehouseKind,
-    pub bigquery: BigQueryKeys,
+    pub bigquery: BigQueryOptions,
     origins: BTreeMap<&'static str, Origin>,
     kafka_origins: BTreeMap<String, Origin>,
 }
@@ -123,15 +121,14 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "address of page, metrics and health while `run` is up; empty: none; with --until-caught-up only when set",
         "127.0.0.1:8780",
     ),
-    ("health", "the former name of `console`", ""),
-    ("learned-model", "path of the artefact of learned_v1; empty: none", ""),
+    ("learned-model", "path of the artifact of learned_v1; empty: none", ""),
     ("batch-bytes", "bytes that a processor reads at most for one commit", "33554432"),
     (
         "commit-interval-ms",
         "milliseconds after which a batch is committed while records keep coming; on Kafka",
         "1000",
     ),
-    ("patience-ms", "milliseconds that a processor waits for those upstream of it", "2000"),
+    ("max-upstream-wait-ms", "milliseconds that a processor waits for those upstream of it", "2000"),
     ("replication", "replicas of each topic on Kafka; empty: what the brokers have as default", ""),
     (
         "dead-letter-max-consecutive",
@@ -152,7 +149,7 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "15000",
     ),
     (
-        "sink-audit-s",
+        "sink-reconcile-interval-s",
         "seconds after which the sink holds the warehouse against the log again; 0: never",
         "3600",
     ),
@@ -214,11 +211,11 @@ impl Config {
             values.insert(flag, (value.clone(), Origin::Flag(flag)));
         }
         let mut config = Config::parse(&values)?;
-        let backoff = sinks::backoff::Backoff::from_environment(|name| environment.get(name).cloned());
+        let backoff = sinks::retry::Backoff::from_environment(|name| environment.get(name).cloned());
         config.bigquery.backoff = backoff.map_err(anyhow::Error::msg)?;
         if config.warehouse == WarehouseKind::BigQuery
             && let (Err(why), Some((text, origin))) =
-                (config.bigquery.admit_age(config.sink_max_age), values.get("sink-max-age-ms"))
+                (config.bigquery.check_batch_age(config.sink_max_age), values.get("sink-max-age-ms"))
         {
             bail!("sink-max-age-ms = '{text}' ({origin}): {why}");
         }
@@ -226,12 +223,6 @@ impl Config {
             if environment.contains_key(name) {
                 config.origins.insert(name, Origin::Environment(name.to_owned()));
             }
-        }
-        match (config.health, config.is_asked("console")) {
-            (None, _) => {}
-            (Some(address), true) if config.console == Some(address) => {}
-            (Some(_), true) => bail!("`console` and `health` (its former name) differ; set `console` alone"),
-            (address, false) => config.console = address,
         }
         for (key, (value, origin)) in client {
             let (key, value) = file::secret(key, value, &origin)?;
@@ -258,21 +249,23 @@ impl Config {
             brokers: some("brokers").map(|(text, _)| text),
             instance: some("instance").map_or_else(host, |(text, _)| text),
             kafka: BTreeMap::new(),
-            registry: Settings::parse(
+            registry: RegistryConfig::parse(
                 |key| value(key).0,
                 Duration::from_millis(number(&value("registry-timeout-ms"), "registry-timeout-ms")?),
             )?,
             console: some("console").map(|value| number(&value, "console")).transpose()?,
-            health: some("health").map(|value| number(&value, "health")).transpose()?,
             learned_model: some("learned-model").map(|(text, _)| text.into()),
             batch_bytes: number(&value("batch-bytes"), "batch-bytes")?,
             commit_interval: Duration::from_millis(number(
                 &value("commit-interval-ms"),
                 "commit-interval-ms",
             )?),
-            patience: Duration::from_millis(number(&value("patience-ms"), "patience-ms")?),
+            max_upstream_wait: Duration::from_millis(number(
+                &value("max-upstream-wait-ms"),
+                "max-upstream-wait-ms",
+            )?),
             replication: some("replication").map(|value| number(&value, "replication")).transpose()?,
-            breaker: Breaker {
+            dlq_limits: DlqLimits {
                 consecutive: number(&value("dead-letter-max-consecutive"), "dead-letter-max-consecutive")?,
                 ratio: number(&value("dead-letter-max-ratio"), "dead-letter-max-ratio")?,
             },
@@ -280,19 +273,22 @@ impl Config {
             sink_max_records: number(&value("sink-max-records"), "sink-max-records")?,
             sink_max_bytes: number(&value("sink-max-bytes"), "sink-max-bytes")?,
             sink_max_age: Duration::from_millis(number(&value("sink-max-age-ms"), "sink-max-age-ms")?),
-            sink_audit: Duration::from_secs(number(&value("sink-audit-s"), "sink-audit-s")?),
+            sink_reconcile_interval: Duration::from_secs(number(
+                &value("sink-reconcile-interval-s"),
+                "sink-reconcile-interval-s",
+            )?),
             warehouse: number(&value("warehouse"), "warehouse")?,
-            bigquery: BigQueryKeys::of(|key| value(key).0),
+            bigquery: BigQueryOptions::from_values(|key| value(key).0),
             kafka_origins: BTreeMap::new(),
             origins: values.iter().map(|(key, (_, origin))| (*key, origin.clone())).collect(),
         })
     }
-    fn is_asked(&self, key: &str) -> bool {
+    fn is_set(&self, key: &str) -> bool {
         self.origins.get(key).is_some_and(|origin| *origin != Origin::Default)
     }
     /// Whether somebody set where the console is.
-    pub fn is_console_asked(&self) -> bool {
-        self.is_asked("console") || self.is_asked("health")
+    pub fn is_console_set(&self) -> bool {
+        self.is_set("console")
     }
     /// Key, value, meaning and origin of everything, as it is.
     pub fn entries(&self) -> Vec<(String, String, &'static str, Origin)> {
@@ -306,17 +302,16 @@ impl Config {
             "instance" => self.instance.clone(),
             "commit-interval-ms" => self.commit_interval.as_millis().to_string(),
             "console" => self.console.map_or_else(String::new, |address| address.to_string()),
-            "health" => self.health.map_or_else(String::new, |address| address.to_string()),
             "learned-model" => path(&self.learned_model),
             "batch-bytes" => self.batch_bytes.to_string(),
-            "patience-ms" => self.patience.as_millis().to_string(),
+            "max-upstream-wait-ms" => self.max_upstream_wait.as_millis().to_string(),
             "replication" => self.replication.map_or_else(String::new, |n| n.to_string()),
-            "dead-letter-max-consecutive" => self.breaker.consecutive.to_string(),
-            "dead-letter-max-ratio" => self.breaker.ratio.to_string(),
+            "dead-letter-max-consecutive" => self.dlq_limits.consecutive.to_string(),
+            "dead-letter-max-ratio" => self.dlq_limits.ratio.to_string(),
             "dlq-header-style" => self.dlq_header_style.name().to_owned(),
             "sink-max-records" => self.sink_max_records.to_string(),
             "sink-max-bytes" => self.sink_max_bytes.to_string(),
-            "sink-audit-s" => self.sink_audit.as_secs().to_string(),
+            "sink-reconcile-interval-s" => self.sink_reconcile_interval.as_secs().to_string(),
             "warehouse" => self.warehouse.name().to_owned(),
             key if key.starts_with("bigquery-") => self.bigquery.entry(key),
             _ => self.sink_max_age.as_millis().to_string(),
@@ -368,10 +363,10 @@ mod tests {
             |key: &str| config.entries().into_iter().find(|entry| entry.0 == key).unwrap().3.to_string();
         assert_eq!(origin("data"), "flag data");
         assert!(origin("batch-bytes").starts_with("file "));
-        assert_eq!(origin("health"), "default");
+        assert_eq!(origin("console"), "default");
     }
     #[test]
-    fn the_settings_of_the_sinks_backoff_are_shown_with_their_origin() {
+    fn backoff_settings_of_the_sink_are_shown_with_their_origin() {
         let config = resolve("", &[("SELF_HEALING_DML_MAX_RETRIES", "7")], &[]).unwrap();
         let shown = |key: &str| {
             let (_, value, _, origin) = config.entries().into_iter().find(|entry| entry.0 == key).unwrap();
@@ -384,13 +379,12 @@ mod tests {
         assert_eq!(shown("SELF_HEALING_ALERT_ON_DML_LIMIT"), usual);
     }
     #[test]
-    fn the_console_is_where_it_was_told_to_be_by_either_name() {
+    fn the_console_listens_where_it_is_configured() {
         let console = |text: &str| resolve(text, &[], &[]).map(|config| config.console.map(|a| a.port()));
         assert_eq!(console("").unwrap(), Some(8780));
         assert_eq!(console("console = ''").unwrap(), None);
-        assert_eq!(console("health = '127.0.0.1:9'").unwrap(), Some(9));
         assert_eq!(console("console = '127.0.0.1:8'").unwrap(), Some(8));
-        assert!(console("console = '127.0.0.1:8'\nhealth = '127.0.0.1:9'").is_err());
+        assert!(console("health = '127.0.0.1:9'").is_err());
     }
     #[test]
     fn settings_of_the_kafka_client_pass_through_and_secrets_are_not_shown() {
@@ -453,7 +447,10 @@ mod tests {
     }
     #[test]
     fn a_value_that_does_not_parse_names_its_origin() {
-        let error = resolve("", &[("FASTBREAK_PATIENCE_MS", "soon")], &[]).unwrap_err().to_string();
-        assert!(error.contains("patience-ms = 'soon' (environment FASTBREAK_PATIENCE_MS)"), "{error}");
+        let error = resolve("", &[("FASTBREAK_MAX_UPSTREAM_WAIT_MS", "soon")], &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("max-upstream-wait-ms = 'soon' (environment FASTBREAK_MAX_UPSTREAM_WAIT_MS)"),
+            "{error}"
+        );
     }
 }

@@ -9,7 +9,7 @@
 use crate::{ingest, topology};
 use anyhow::{Result, bail};
 use processors::predictor::Predictor;
-use runtime::{Chunk, Commit, Halt, Storage, engine::dead_letters_of};
+use runtime::{Commit, LogBackend, RecordBatch, RuntimeError, engine::dlq_topic};
 use schemas::{
     raw::{DeadLetter, RawEvent, RejectCode},
     wire::{self, Encoder},
@@ -18,48 +18,52 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A letter that has come back so often is put back by force only.
-pub const CAP: i32 = 3;
+pub const MAX_REDRIVES: i32 = 3;
 /// Records that are appended at once.
 const BATCH: usize = 200;
 
 /// A dead letter where it lies.
-pub struct Found {
+pub struct StoredDeadLetter {
     pub partition: i32,
     pub offset: i64,
-    pub letter: DeadLetter,
+    pub dead_letter: DeadLetter,
 }
 
 /// Everyone who may have dead letters.
-pub fn stages() -> Vec<String> {
+pub fn dlq_owners() -> Vec<String> {
     let nodes = topology::topology(Predictor::new(None));
     let names = nodes.iter().map(|node| node.name());
-    [ingest::STAGE].into_iter().chain(names).chain([topology::SINK]).map(str::to_owned).collect()
+    [ingest::INGEST].into_iter().chain(names).chain([topology::SINK]).map(str::to_owned).collect()
 }
 /// Refuses a name that nobody has.
-pub fn known(stage: &str) -> Result<()> {
-    let stages = stages();
-    match stages.iter().any(|known| known == stage) {
+pub fn ensure_owner(processor: &str) -> Result<()> {
+    let owners = dlq_owners();
+    match owners.iter().any(|known| known == processor) {
         true => Ok(()),
-        false => Err(topology::Unknown::new(stage, &stages).into()),
+        false => Err(topology::UnknownProcessor::new(processor, &owners).into()),
     }
 }
 /// Where a stage's letters end, by partition.
-pub fn ends(log: &mut dyn Storage, stage: &str) -> Result<BTreeMap<i32, i64>> {
-    let topic = dead_letters_of(stage);
-    Ok(log.ends(&[&topic])?.into_iter().map(|((_, partition), end)| (partition, end)).collect())
+pub fn end_offsets(log: &mut dyn LogBackend, processor: &str) -> Result<BTreeMap<i32, i64>> {
+    let topic = dlq_topic(processor);
+    Ok(log.end_offsets(&[&topic])?.into_iter().map(|((_, partition), end)| (partition, end)).collect())
 }
 /// A stage's letters, by partition and in order, and how many records were purged before them at most.
-pub fn read(log: &mut dyn Storage, stage: &str) -> Result<(Vec<Found>, i64)> {
-    let topic = dead_letters_of(stage);
+pub fn read(log: &mut dyn LogBackend, processor: &str) -> Result<(Vec<StoredDeadLetter>, i64)> {
+    let topic = dlq_topic(processor);
     let (mut found, mut purged) = (Vec::new(), 0);
-    for (partition, end) in ends(log, stage)? {
+    for (partition, end) in end_offsets(log, processor)? {
         let mut first = end;
-        for chunk in log.read(&topic, partition, 0, usize::MAX)? {
-            for record in chunk.records() {
+        for record_batch in log.read(&topic, partition, 0, usize::MAX)? {
+            for record in record_batch.records() {
                 let record = record?;
                 first = first.min(record.offset);
                 if let Some(bytes) = record.value {
-                    found.push(Found { partition, offset: record.offset, letter: wire::decode(bytes)? });
+                    found.push(StoredDeadLetter {
+                        partition,
+                        offset: record.offset,
+                        dead_letter: wire::decode(bytes)?,
+                    });
                 }
             }
         }
@@ -69,58 +73,63 @@ pub fn read(log: &mut dyn Storage, stage: &str) -> Result<(Vec<Found>, i64)> {
 }
 
 /// What the groups begin with that keep how far letters were put back.
-pub const REDRIVE: &str = "dlq-redrive";
+pub const REDRIVE_GROUP_PREFIX: &str = "dlq-redrive";
 
 /// Letters that share a position: one code, below the cap or at it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Lane {
+struct RedriveGroup {
     code: RejectCode,
     forced: bool,
 }
-impl Lane {
-    fn of(letter: &DeadLetter) -> Lane {
-        Lane { code: letter.code, forced: letter.replays >= CAP }
+impl RedriveGroup {
+    fn for_dead_letter(dead_letter: &DeadLetter) -> RedriveGroup {
+        RedriveGroup { code: dead_letter.code, forced: dead_letter.redrive_count >= MAX_REDRIVES }
     }
-    fn group(self) -> String {
-        format!("{REDRIVE}.{}{}", self.code, if self.forced { ".forced" } else { "" })
+    fn group_id(self) -> String {
+        format!("{REDRIVE_GROUP_PREFIX}.{}{}", self.code, if self.forced { ".forced" } else { "" })
     }
 }
 
 /// What a redrive would put back.
 #[derive(Default)]
-pub struct Pending {
-    lanes: BTreeMap<Lane, Vec<Found>>,
+pub struct PendingRedrive {
+    groups: BTreeMap<RedriveGroup, Vec<StoredDeadLetter>>,
     /// Put back before.
-    pub before: usize,
+    pub already_redriven: usize,
     /// At the cap, and left alone without force.
-    pub capped: usize,
+    pub redrive_limit_reached: usize,
 }
-impl Pending {
-    pub fn letters(&self) -> impl Iterator<Item = &DeadLetter> {
-        self.lanes.values().flatten().map(|found| &found.letter)
+impl PendingRedrive {
+    pub fn dead_letters(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.groups.values().flatten().map(|found| &found.dead_letter)
     }
 }
 
 /// What is to be put back of a stage's letters, of one code or of all.
-pub fn pending(log: &mut dyn Storage, stage: &str, code: Option<RejectCode>, force: bool) -> Result<Pending> {
-    let topic = dead_letters_of(stage);
-    let mut positions: BTreeMap<Lane, BTreeMap<(String, i32), i64>> = BTreeMap::new();
-    let mut pending = Pending::default();
-    for found in read(log, stage)?.0 {
-        let lane = Lane::of(&found.letter);
-        if code.is_some_and(|code| code != lane.code) {
+pub fn pending(
+    log: &mut dyn LogBackend,
+    processor: &str,
+    code: Option<RejectCode>,
+    force: bool,
+) -> Result<PendingRedrive> {
+    let topic = dlq_topic(processor);
+    let mut positions: BTreeMap<RedriveGroup, BTreeMap<(String, i32), i64>> = BTreeMap::new();
+    let mut pending = PendingRedrive::default();
+    for found in read(log, processor)?.0 {
+        let group = RedriveGroup::for_dead_letter(&found.dead_letter);
+        if code.is_some_and(|code| code != group.code) {
             continue;
         }
-        if let std::collections::btree_map::Entry::Vacant(vacant) = positions.entry(lane) {
-            vacant.insert(log.positions(&lane.group(), &[&topic])?);
+        if let std::collections::btree_map::Entry::Vacant(vacant) = positions.entry(group) {
+            vacant.insert(log.committed_offsets(&group.group_id(), &[&topic])?);
         }
-        let next = positions.get(&lane).and_then(|next| next.get(&(topic.clone(), found.partition)));
+        let next = positions.get(&group).and_then(|next| next.get(&(topic.clone(), found.partition)));
         if found.offset < next.copied().unwrap_or(0) {
-            pending.before += 1;
-        } else if lane.forced && !force {
-            pending.capped += 1;
+            pending.already_redriven += 1;
+        } else if group.forced && !force {
+            pending.redrive_limit_reached += 1;
         } else {
-            pending.lanes.entry(lane).or_default().push(found);
+            pending.groups.entry(group).or_default().push(found);
         }
     }
     Ok(pending)
@@ -128,49 +137,52 @@ pub fn pending(log: &mut dyn Storage, stage: &str, code: Option<RejectCode>, for
 
 /// What became of a redrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Redriven {
-    pub letters: usize,
+pub struct RedriveSummary {
+    pub dead_letters: usize,
     /// Records appended to raw topics; several rows of one record are one.
     pub records: usize,
     /// Lines and records that are still no event, and lie at the end of the letters again.
-    pub still_dead: usize,
+    pub still_rejected: usize,
 }
 
 /// Puts letters back.
-pub fn redrive(log: &mut dyn Storage, stage: &str, pending: Pending) -> Result<Redriven> {
-    let topic = dead_letters_of(stage);
-    let table = pending.letters().find(|letter| stage != ingest::STAGE && !topics::is_raw(&letter.origin));
-    if let Some(letter) = table {
-        let refused = Halt::Refused {
-            what: format!("putting back what {stage} rejected"),
+pub fn redrive(log: &mut dyn LogBackend, processor: &str, pending: PendingRedrive) -> Result<RedriveSummary> {
+    let topic = dlq_topic(processor);
+    let table = pending
+        .dead_letters()
+        .find(|dead_letter| processor != ingest::INGEST && !topics::is_raw(&dead_letter.origin));
+    if let Some(dead_letter) = table {
+        let refused = RuntimeError::Precondition {
+            what: format!("putting back what {processor} rejected"),
             reason: format!(
                 "it was read from {}, a table, where an old row must not come after a newer",
-                letter.origin
+                dead_letter.origin
             ),
-            next: "`fastbreak sink adopt` writes all rows again".into(),
+            next: "`fastbreak sink rebuild` writes all rows again".into(),
         };
         return Err(refused.into());
     }
-    let mut done = Redriven::default();
-    for (lane, letters) in pending.lanes {
-        for batch in batches(&letters) {
+    let mut done = RedriveSummary::default();
+    for (group, dead_letters) in pending.groups {
+        for batch in batches(&dead_letters) {
             let next =
                 batch.iter().map(|found| ((topic.clone(), found.partition), found.offset + 1)).collect();
-            let out = match stage == ingest::STAGE {
-                true => ingest_again(log, batch, &mut done)?,
-                false => append_again(log, stage, batch, &mut done)?,
+            let out = match processor == ingest::INGEST {
+                true => reingest(log, batch, &mut done)?,
+                false => reappend(log, processor, batch, &mut done)?,
             };
-            log.append(out, &lane.group(), &next)?;
-            done.letters += batch.len();
+            log.append(out, &group.group_id(), &next)?;
+            done.dead_letters += batch.len();
         }
     }
     Ok(done)
 }
 
 /// Letters in batches that do not part those of one record.
-fn batches(letters: &[Found]) -> impl Iterator<Item = &[Found]> {
-    let is_same = |a: &Found, b: &Found| origin(&a.letter) == origin(&b.letter);
-    let mut rest = letters;
+fn batches(dead_letters: &[StoredDeadLetter]) -> impl Iterator<Item = &[StoredDeadLetter]> {
+    let is_same =
+        |a: &StoredDeadLetter, b: &StoredDeadLetter| origin(&a.dead_letter) == origin(&b.dead_letter);
+    let mut rest = dead_letters;
     std::iter::from_fn(move || {
         let mut size = BATCH.min(rest.len());
         while size > 0 && size < rest.len() && is_same(&rest[size - 1], &rest[size]) {
@@ -181,26 +193,26 @@ fn batches(letters: &[Found]) -> impl Iterator<Item = &[Found]> {
         (!batch.is_empty()).then_some(batch)
     })
 }
-fn origin(letter: &DeadLetter) -> (&str, i32, i64) {
-    (&letter.origin, letter.partition, letter.offset)
+fn origin(dead_letter: &DeadLetter) -> (&str, i32, i64) {
+    (&dead_letter.origin, dead_letter.partition, dead_letter.offset)
 }
 
 /// The records that letters came from, for their topics; letters of what is no event are letters once more.
-fn append_again(
-    log: &mut dyn Storage,
-    stage: &str,
-    batch: &[Found],
-    done: &mut Redriven,
-) -> Result<BTreeMap<(String, i32), Chunk>> {
-    let mut origins: BTreeMap<(&str, i32, i64), &Found> = BTreeMap::new();
+fn reappend(
+    log: &mut dyn LogBackend,
+    processor: &str,
+    batch: &[StoredDeadLetter],
+    done: &mut RedriveSummary,
+) -> Result<BTreeMap<(String, i32), RecordBatch>> {
+    let mut origins: BTreeMap<(&str, i32, i64), &StoredDeadLetter> = BTreeMap::new();
     for found in batch {
-        let most = origins.entry(origin(&found.letter)).or_insert(found);
-        if found.letter.replays > most.letter.replays {
+        let most = origins.entry(origin(&found.dead_letter)).or_insert(found);
+        if found.dead_letter.redrive_count > most.dead_letter.redrive_count {
             *most = found;
         }
     }
     let mut encoder = Encoder::new::<RawEvent>();
-    let mut out: BTreeMap<(String, i32), Chunk> = BTreeMap::new();
+    let mut out: BTreeMap<(String, i32), RecordBatch> = BTreeMap::new();
     for ((topic, partition, offset), found) in origins {
         let Some((key, value)) = record_at(log, topic, partition, offset)? else {
             bail!(
@@ -208,15 +220,15 @@ fn append_again(
                  nothing of this batch was put back. next: `fastbreak topics plan` shows whether the topic keeps its records"
             );
         };
-        let replays = found.letter.replays + 1;
+        let redrive_count = found.dead_letter.redrive_count + 1;
         let Ok(mut event) = wire::decode::<RawEvent>(&value) else {
-            let letter = wire::encode(&DeadLetter { replays, ..found.letter.clone() })?;
-            let at = (dead_letters_of(stage), found.partition);
-            out.entry(at).or_default().push(&key, Some(&letter));
-            done.still_dead += 1;
+            let dead_letter = wire::encode(&DeadLetter { redrive_count, ..found.dead_letter.clone() })?;
+            let at = (dlq_topic(processor), found.partition);
+            out.entry(at).or_default().push(&key, Some(&dead_letter));
+            done.still_rejected += 1;
             continue;
         };
-        event.replays = replays;
+        event.redrive_count = redrive_count;
         let mut value = Vec::new();
         encoder.encode(&event, &mut value)?;
         out.entry((topic.to_owned(), partition)).or_default().push(&key, Some(&value));
@@ -225,13 +237,13 @@ fn append_again(
     Ok(out)
 }
 fn record_at(
-    log: &mut dyn Storage,
+    log: &mut dyn LogBackend,
     topic: &str,
     partition: i32,
     offset: i64,
 ) -> Result<Option<(String, Vec<u8>)>> {
-    for chunk in log.read(topic, partition, offset, 1)? {
-        for record in chunk.records() {
+    for record_batch in log.read(topic, partition, offset, 1)? {
+        for record in record_batch.records() {
             let record = record?;
             if record.offset == offset {
                 return Ok(Some((record.key.to_owned(), record.value.unwrap_or_default().to_vec())));
@@ -242,25 +254,29 @@ fn record_at(
 }
 
 /// Ingests lines again; those that are still none are letters once more.
-fn ingest_again(
-    log: &mut dyn Storage,
-    batch: &[Found],
-    done: &mut Redriven,
-) -> Result<BTreeMap<(String, i32), Chunk>> {
+fn reingest(
+    log: &mut dyn LogBackend,
+    batch: &[StoredDeadLetter],
+    done: &mut RedriveSummary,
+) -> Result<BTreeMap<(String, i32), RecordBatch>> {
     let mut encoder = Encoder::new::<RawEvent>();
-    let (mut events, mut out) = (Vec::new(), BTreeMap::<(String, i32), Chunk>::new());
+    let (mut events, mut out) = (Vec::new(), BTreeMap::<(String, i32), RecordBatch>::new());
     for found in batch {
-        let text = std::str::from_utf8(&found.letter.value);
+        let text = std::str::from_utf8(&found.dead_letter.value);
         let parsed = text.map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
         match parsed.and_then(ingest::parse) {
             Ok(event) => events.push(ingest::record(event, &mut encoder)?),
             Err((code, reason)) => {
-                let letter =
-                    DeadLetter { code, reason, replays: found.letter.replays + 1, ..found.letter.clone() };
-                let key = format!("{}:{}", letter.origin, letter.offset);
+                let dead_letter = DeadLetter {
+                    code,
+                    reason,
+                    redrive_count: found.dead_letter.redrive_count + 1,
+                    ..found.dead_letter.clone()
+                };
+                let key = format!("{}:{}", dead_letter.origin, dead_letter.offset);
                 let topic = (ingest::DEAD_LETTERS.to_owned(), 0);
-                out.entry(topic).or_default().push(&key, Some(&wire::encode(&letter)?));
-                done.still_dead += 1;
+                out.entry(topic).or_default().push(&key, Some(&wire::encode(&dead_letter)?));
+                done.still_rejected += 1;
             }
         }
     }
@@ -270,42 +286,45 @@ fn ingest_again(
 }
 
 /// A reason without what differs from one letter to the next, to count by.
-pub fn kind_of(reason: &str) -> String {
-    let mut kind = String::new();
+pub fn normalize_reason(reason: &str) -> String {
+    let mut normalized = String::new();
     for c in reason.chars().take(120) {
         match c.is_ascii_digit() {
-            true if kind.ends_with('#') => {}
-            true => kind.push('#'),
-            false => kind.push(c),
+            true if normalized.ends_with('#') => {}
+            true => normalized.push('#'),
+            false => normalized.push(c),
         }
     }
-    kind
+    normalized
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn letter(offset: i64) -> Found {
-        let letter = DeadLetter {
+    fn dead_letter(offset: i64) -> StoredDeadLetter {
+        let dead_letter = DeadLetter {
             origin: "raw.odds.v1".into(),
             offset,
             ..DeadLetter::new(RejectCode::BadRow, String::new())
         };
-        Found { partition: 0, offset, letter }
+        StoredDeadLetter { partition: 0, offset, dead_letter }
     }
     #[test]
-    fn batches_hold_everything_and_never_part_the_rows_of_one_record() {
-        let letters: Vec<Found> = (0..1000).map(|n| letter(n / 7 * 7)).collect();
-        let cut: Vec<&[Found]> = batches(&letters).collect();
+    fn batches_are_complete_and_never_split_the_rows_of_one_record() {
+        let dead_letters: Vec<StoredDeadLetter> = (0..1000).map(|n| dead_letter(n / 7 * 7)).collect();
+        let cut: Vec<&[StoredDeadLetter]> = batches(&dead_letters).collect();
         assert_eq!(cut.iter().map(|batch| batch.len()).sum::<usize>(), 1000);
         for pair in cut.windows(2) {
-            assert_ne!(pair[0].last().map(|f| f.letter.offset), pair[1].first().map(|f| f.letter.offset));
+            assert_ne!(
+                pair[0].last().map(|f| f.dead_letter.offset),
+                pair[1].first().map(|f| f.dead_letter.offset)
+            );
         }
         assert!(cut.len() > 3);
     }
     #[test]
-    fn reasons_are_counted_without_their_numbers() {
-        assert_eq!(kind_of("row 17: PTS is -3"), "row #: PTS is -#");
+    fn reasons_are_normalized_without_numbers() {
+        assert_eq!(normalize_reason("row 17: PTS is -3"), "row #: PTS is -#");
     }
 }

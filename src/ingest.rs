@@ -5,10 +5,12 @@
 //! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again adds nothing. Every line
 //! ends as new, known or dead.
 //! Not here: decoding of payloads (the loaders), reading of files (`lines`).
+pub mod line_reader;
+
 use anyhow::Result;
-use runtime::{Chunk, Commit, Storage, log::RawRecord};
+use runtime::{Commit, LogBackend, RecordBatch, log::RawEventRecord};
 use schemas::{
-    Instant,
+    Timestamp,
     raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
     wire::{self, Encoder},
 };
@@ -19,7 +21,7 @@ use topics::{partition_of, raw_topic};
 /// The topic of lines that could not be routed.
 pub const DEAD_LETTERS: &str = "ingest.dlq";
 /// The stage that a dead line names.
-pub const STAGE: &str = "ingest";
+pub const INGEST: &str = "ingest";
 /// A batch is committed after so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -29,14 +31,14 @@ pub struct Ingested {
     pub lines: u64,
     pub new: u64,
     pub known: u64,
-    pub dead: u64,
+    pub dead_letters: u64,
 }
 impl Ingested {
     pub fn add(&mut self, other: Ingested) {
         self.lines += other.lines;
         self.new += other.new;
         self.known += other.known;
-        self.dead += other.dead;
+        self.dead_letters += other.dead_letters;
     }
 }
 
@@ -64,7 +66,7 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
             format!("no loader reads '{}/{}'; the feeds are {}", line.source, line.feed, known.join(", "));
         (RejectCode::UnknownFeed, reason)
     })?;
-    let at: Instant = line
+    let at: Timestamp = line
         .fetched_at
         .parse()
         .map_err(|reason| (RejectCode::BadEnvelope, format!("fetched_at: {reason}")))?;
@@ -72,7 +74,7 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
 }
 
 /// A raw event as the log takes it.
-pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawRecord> {
+pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawEventRecord> {
     let mut value = Vec::with_capacity(event.payload.len() + 64);
     encoder.encode(&event, &mut value)?;
     let topic = raw_topic(event.feed).info;
@@ -80,29 +82,36 @@ pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawRecord> {
     Ok((topic, partition, event.key, event.id, value))
 }
 
-fn letter(code: RejectCode, reason: String, origin: &str, number: u64, line: &[u8]) -> DeadLetter {
+fn dead_letter(code: RejectCode, reason: String, origin: &str, number: u64, line: &[u8]) -> DeadLetter {
     DeadLetter {
         origin: origin.to_owned(),
         offset: number as i64,
         value: line.to_vec(),
-        stage: STAGE.to_owned(),
+        processor: INGEST.to_owned(),
         ..DeadLetter::new(code, reason)
     }
 }
 
 /// Appends lines to the log in batches.
 pub struct Ingest<'a> {
-    log: &'a mut dyn Storage,
+    log: &'a mut dyn LogBackend,
     encoder: Encoder,
-    events: Vec<RawRecord>,
-    dead: Vec<(String, DeadLetter)>,
+    events: Vec<RawEventRecord>,
+    dead_letters: Vec<(String, DeadLetter)>,
     bytes: usize,
     total: Ingested,
 }
 impl<'a> Ingest<'a> {
-    pub fn new(log: &'a mut dyn Storage) -> Self {
+    pub fn new(log: &'a mut dyn LogBackend) -> Self {
         let encoder = Encoder::new::<RawEvent>();
-        Ingest { log, encoder, events: Vec::new(), dead: Vec::new(), bytes: 0, total: Ingested::default() }
+        Ingest {
+            log,
+            encoder,
+            events: Vec::new(),
+            dead_letters: Vec::new(),
+            bytes: 0,
+            total: Ingested::default(),
+        }
     }
     pub fn line(&mut self, origin: &str, number: u64, line: &[u8]) -> Result<()> {
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -117,21 +126,22 @@ impl<'a> Ingest<'a> {
                 self.events.push(record(event, &mut self.encoder)?);
             }
             Err((code, reason)) => {
-                self.total.dead += 1;
-                self.dead.push((format!("{origin}:{number}"), letter(code, reason, origin, number, line)));
+                self.total.dead_letters += 1;
+                self.dead_letters
+                    .push((format!("{origin}:{number}"), dead_letter(code, reason, origin, number, line)));
             }
         }
         if self.bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
     }
     /// Commits what was read.
     pub fn flush(&mut self) -> Result<()> {
-        if self.events.is_empty() && self.dead.is_empty() {
+        if self.events.is_empty() && self.dead_letters.is_empty() {
             return Ok(());
         }
         let mut extra = Commit::default();
-        for (key, letter) in self.dead.drain(..) {
-            let chunk: &mut Chunk = extra.out.entry((DEAD_LETTERS.to_owned(), 0)).or_default();
-            chunk.push(&key, Some(&wire::encode(&letter)?));
+        for (key, dead_letter) in self.dead_letters.drain(..) {
+            let record_batch: &mut RecordBatch = extra.out.entry((DEAD_LETTERS.to_owned(), 0)).or_default();
+            record_batch.push(&key, Some(&wire::encode(&dead_letter)?));
         }
         let all = self.events.len() as u64;
         let new = self.log.ingest(&self.events, extra)? as u64;

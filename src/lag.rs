@@ -5,35 +5,35 @@
 use crate::{config::Config, sink, topology};
 use anyhow::Result;
 use runtime::{
-    Storage,
-    engine::dead_letters_of,
-    lag::{StageLag, Watch},
-    member::Reader,
+    LogBackend,
+    engine::dlq_topic,
+    lag::{LagMonitor, ProcessorLag},
+    subscription::Subscription,
 };
 use std::collections::BTreeMap;
 
 /// Every reader of the topology, the sink included, upstream first.
-pub fn readers(config: &Config) -> Result<Vec<Reader>> {
-    let mut readers = Reader::of(&topology::topology(crate::cli::predictor(config)?));
-    readers.push(sink::reader(&readers));
-    Ok(readers)
+pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
+    let mut subscriptions = Subscription::of(&topology::topology(crate::cli::predictor(config)?));
+    subscriptions.push(sink::reader(&subscriptions));
+    Ok(subscriptions)
 }
 
 /// How everyone does, and each one's dead letters.
-pub fn look(
-    log: &mut dyn Storage,
-    readers: &[Reader],
-    watch: &mut Watch,
-) -> Result<(Vec<StageLag>, BTreeMap<String, i64>)> {
-    let standings = log.standings(readers)?;
-    let lags = watch.look(sink::now().0, &standings);
-    let topics: Vec<String> = readers.iter().map(|reader| dead_letters_of(reader.name)).collect();
+pub fn sample(
+    log: &mut dyn LogBackend,
+    subscriptions: &[Subscription],
+    watch: &mut LagMonitor,
+) -> Result<(Vec<ProcessorLag>, BTreeMap<String, i64>)> {
+    let lag_snapshot = log.lag_snapshot(subscriptions)?;
+    let lags = watch.sample(sink::now().0, &lag_snapshot);
+    let topics: Vec<String> = subscriptions.iter().map(|subscription| dlq_topic(subscription.name)).collect();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let (starts, ends) = (log.starts(&topics)?, log.ends(&topics)?);
-    let letters = readers.iter().zip(&topics).map(|(reader, topic)| {
+    let (starts, ends) = (log.beginning_offsets(&topics)?, log.end_offsets(&topics)?);
+    let dead_letters = subscriptions.iter().zip(&topics).map(|(subscription, topic)| {
         let of_topic = ends.iter().filter(|((name, _), _)| name == topic);
-        let letters = of_topic.map(|(at, end)| end - starts.get(at).copied().unwrap_or(0)).sum();
-        (reader.name.to_owned(), letters)
+        let dead_letters = of_topic.map(|(at, end)| end - starts.get(at).copied().unwrap_or(0)).sum();
+        (subscription.name.to_owned(), dead_letters)
     });
-    Ok((lags, letters.collect()))
+    Ok((lags, dead_letters.collect()))
 }

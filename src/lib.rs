@@ -2,18 +2,15 @@
 //!
 //! Read `topology` first. Invariant: one topology for live runs, replays and tests.
 //! Not here: what processors decide (crate `processors`), how they run (crate `runtime`).
-pub mod agreement;
 pub mod cli;
-pub mod cluster;
 pub mod config;
-pub mod console;
 pub mod dead_letters;
+pub mod http_server;
 pub mod ingest;
+pub mod inspect;
 pub mod lag;
-pub mod lines;
-mod maps;
 pub mod pipeline;
-pub mod reading;
+pub mod reconciler;
 pub mod registry;
 pub mod replay;
 pub mod sink;

@@ -2,57 +2,57 @@
 //!
 //! Invariant: where it reads and writes is given; everything else is the same wherever that is.
 //! Not here: which processors there are (`topology`), how a log or the sink works.
-use crate::{config::Config, sink, warehouse::Place};
+use crate::{config::Config, sink, warehouse::WarehouseTarget};
 use anyhow::Result;
 use runtime::{
-    Node, Storage,
-    member::{Limits, Reader, Signals},
+    LogBackend, ProcessorNode,
+    subscription::{ReadLimits, RunContext, Subscription},
     supervisor::Supervisor,
 };
-use sinks::Dates;
+use sinks::DateRange;
 use std::sync::Arc;
 
 /// Where the sink writes, and what.
-pub struct Destination {
-    pub place: Place,
+pub struct SinkTarget {
+    pub warehouse: WarehouseTarget,
     /// Of which games; all when `None`.
-    pub dates: Option<Dates>,
+    pub dates: Option<DateRange>,
 }
 
 /// What is to run.
 pub struct Pipeline {
-    pub storage: Box<dyn Storage>,
-    pub nodes: Vec<Box<dyn Node>>,
+    pub storage: Box<dyn LogBackend>,
+    pub nodes: Vec<Box<dyn ProcessorNode>>,
     /// `None`: somebody else's.
-    pub sink: Option<Destination>,
+    pub sink: Option<SinkTarget>,
     pub until_caught_up: bool,
 }
 
 impl Pipeline {
     /// Starts everything.
-    pub fn start(self, config: &Config, signals: Arc<Signals>) -> Result<Running> {
-        let limits = Limits {
+    pub fn start(self, config: &Config, run_context: Arc<RunContext>) -> Result<Running> {
+        let limits = ReadLimits {
             batch_bytes: config.batch_bytes,
-            patience: config.patience,
+            max_upstream_wait: config.max_upstream_wait,
             commit_interval: config.commit_interval,
-            ..Limits::default()
+            ..ReadLimits::default()
         };
-        let windowing = sink::Windowing {
-            limits: sinks::Limits {
+        let sink_config = sink::SinkConfig {
+            limits: sinks::BatchLimits {
                 records: config.sink_max_records,
                 bytes: config.sink_max_bytes,
                 age_ms: config.sink_max_age.as_millis() as i64,
             },
             until_caught_up: self.until_caught_up,
-            audit_every: config.sink_audit,
-            breaker: config.breaker,
+            reconcile_interval: config.sink_reconcile_interval,
+            dlq_limits: config.dlq_limits,
         };
-        let readers = Reader::of(&self.nodes);
-        let extras = self
-            .sink
-            .map(|destination| (sink::reader(&readers), sink::work(destination, signals.clone(), windowing)));
+        let subscriptions = Subscription::of(&self.nodes);
+        let extras = self.sink.map(|target| {
+            (sink::reader(&subscriptions), sink::run_sink(target, run_context.clone(), sink_config))
+        });
         let extras = extras.into_iter().collect();
-        let supervisor = Supervisor::start(self.storage, self.nodes, extras, limits, signals)?;
+        let supervisor = Supervisor::start(self.storage, self.nodes, extras, limits, run_context)?;
         Ok(Running { supervisor, until_caught_up: self.until_caught_up })
     }
 }
@@ -64,7 +64,7 @@ pub struct Running {
 }
 impl Running {
     /// Waits until it is told to stop or, when that was asked for, has caught up; `each` is called between looks.
-    pub fn watch(self, each: impl FnMut(&mut dyn Storage)) -> Result<()> {
+    pub fn watch(self, each: impl FnMut(&mut dyn LogBackend)) -> Result<()> {
         Ok(self.supervisor.watch(self.until_caught_up, each)?)
     }
 }

@@ -5,22 +5,22 @@
 //! registers it.
 //! Not here: the files of schemas and the binding of ids (crate `schemas`).
 mod client;
+mod config;
 mod error;
 pub mod plan;
-mod settings;
 
 pub use client::{Client, Level, Registered, Verdict};
+pub use config::{RegistryConfig, Secret};
 pub use error::{Cause, RegistryError};
-pub use settings::{Secret, Settings};
 
 use crate::{ingest, topology};
 use anyhow::{Context, Result};
 use processors::predictor::Predictor;
-use runtime::engine::dead_letters_of;
+use runtime::engine::dlq_topic;
 use schemas::{
     Event,
+    catalog::{Binding, Entry},
     raw::DeadLetter,
-    registry::{Binding, Entry},
 };
 use std::{
     collections::BTreeMap,
@@ -33,7 +33,7 @@ pub struct Subject {
     pub entry: Entry,
 }
 impl Subject {
-    fn of(topic: &str, event: &str) -> Option<Subject> {
+    fn for_topic(topic: &str, event: &str) -> Option<Subject> {
         Some(Subject { name: format!("{topic}-value"), entry: Entry::find(event)? })
     }
     /// The text that records are written by.
@@ -47,9 +47,9 @@ pub fn subjects() -> Vec<Subject> {
     let nodes = topology::topology(Predictor::new(None));
     let rejecting =
         nodes.iter().filter(|node| !node.is_view()).map(|node| node.name()).chain([topology::SINK]);
-    let letters = rejecting.map(dead_letters_of).chain([ingest::DEAD_LETTERS.to_owned()]);
-    let known = topics::ALL.iter().filter_map(|topic| Subject::of(topic.name, topic.event));
-    known.chain(letters.filter_map(|topic| Subject::of(&topic, DeadLetter::NAME))).collect()
+    let dead_letters = rejecting.map(dlq_topic).chain([ingest::DEAD_LETTERS.to_owned()]);
+    let known = topics::ALL.iter().filter_map(|topic| Subject::for_topic(topic.name, topic.event));
+    known.chain(dead_letters.filter_map(|topic| Subject::for_topic(&topic, DeadLetter::NAME))).collect()
 }
 
 /// Schemas that should be registered.
@@ -87,16 +87,16 @@ fn ids(client: &Client) -> Result<BTreeMap<&'static str, Vec<u32>>> {
 ///
 /// # Errors
 /// When the registry does not answer, lacks a schema, or another one was bound before.
-pub fn bind(settings: &Settings) -> Result<()> {
+pub fn bind(config: &RegistryConfig) -> Result<()> {
     static BOUND: Mutex<Option<String>> = Mutex::new(None);
-    let Some(client) = Client::of(settings) else { return Ok(()) };
+    let Some(client) = Client::from_config(config) else { return Ok(()) };
     let mut bound = BOUND.lock().unwrap_or_else(PoisonError::into_inner);
     if bound.as_deref() == Some(client.url()) {
         return Ok(());
     }
     let (url, ids) = (client.url().to_owned(), ids(&client)?);
     let fetch = Box::new(move |id| client.text(id).map_err(|error| error.to_string()));
-    schemas::registry::bind(Binding { ids, fetch }).with_context(|| format!("the schema registry {url}"))?;
+    schemas::catalog::bind(Binding { ids, fetch }).with_context(|| format!("the schema registry {url}"))?;
     *bound = Some(url);
     Ok(())
 }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn every_event_has_a_subject_and_no_two_subjects_are_equal() {
         let subjects = subjects();
-        for entry in schemas::registry::entries() {
+        for entry in schemas::catalog::entries() {
             assert!(subjects.iter().any(|subject| subject.entry.name == entry.name), "{}", entry.name);
         }
         let mut names: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();

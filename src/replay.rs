@@ -5,19 +5,20 @@
 //! Not here: the log of a namespace (crate `runtime`), comparing rows (crate `sinks`), what is printed (`cli`).
 use crate::{
     config::Config,
-    pipeline::{Destination, Pipeline},
-    reading, sink, storage, topology,
-    warehouse::{self, Place, WarehouseKind},
+    inspect,
+    pipeline::{Pipeline, SinkTarget},
+    sink, storage, topology,
+    warehouse::{self, WarehouseKind, WarehouseTarget},
 };
 use anyhow::{Context, Result};
 use processors::predictor::Predictor;
 use runtime::{
-    Halt, Node, Storage, lag,
-    member::{Reader, Signals},
+    LogBackend, ProcessorNode, RuntimeError, lag,
+    subscription::{RunContext, Subscription},
 };
-use schemas::{Instant, raw::RawEvent, wire};
+use schemas::{Timestamp, raw::RawEvent, wire};
 use serde::{Deserialize, Serialize};
-use sinks::Dates;
+use sinks::DateRange;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -46,7 +47,7 @@ impl FromStr for Namespace {
             return Err(format!("'{text}' is no name of a replay: 1 to 40 of a-z, 0-9 and -"));
         }
         // What is of a namespace begins with its name and a dot, and so does what is live: `raw.…`, `games.changelog`.
-        match crate::cluster::first_words().contains(text) {
+        match crate::topology::topic_specs::reserved_prefixes().contains(text) {
             true => Err(format!("'{text}' is no name for a replay: topics or groups that are live begin so")),
             false => Ok(Namespace(text.to_owned())),
         }
@@ -66,7 +67,7 @@ fn folder_of_all(config: &Config) -> PathBuf {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
     pub namespace: Namespace,
-    pub dates: Dates,
+    pub dates: DateRange,
     /// What its warehouse is.
     pub warehouse: WarehouseKind,
     /// Per processor the group that it read with last.
@@ -95,14 +96,14 @@ impl Replay {
         let text = std::fs::read_to_string(&path).with_context(place)?;
         let manifest: Manifest = serde_json::from_str(&text).with_context(place)?;
         let date = |text: &str| text.parse().map_err(anyhow::Error::msg).with_context(place);
-        let dates = Dates { from: date(&manifest.from)?, to: date(&manifest.to)? };
+        let dates = DateRange { from: date(&manifest.from)?, to: date(&manifest.to)? };
         // One that does not say is of before there was another.
         let warehouse = manifest.warehouse.map_or(Ok(WarehouseKind::Sqlite), |name| name.parse());
         let warehouse = warehouse.map_err(anyhow::Error::msg).with_context(place)?;
         Ok(Some(Replay { namespace: namespace.clone(), dates, warehouse, groups: manifest.groups }))
     }
     /// The same; refused when there is none.
-    pub fn named(config: &Config, namespace: &Namespace) -> Result<Replay> {
+    pub fn load(config: &Config, namespace: &Namespace) -> Result<Replay> {
         Replay::find(config, namespace)?.ok_or_else(|| {
             let (what, next) =
                 (format!("replay {namespace}"), "`fastbreak replay list` names those that there are");
@@ -143,7 +144,7 @@ impl Replay {
         write(&folder).with_context(|| format!("writing the manifest in {}", folder.display()))
     }
     /// Refuses another warehouse than the one that it was begun with.
-    pub fn check_place(&self, config: &Config) -> Result<()> {
+    pub fn ensure_same_warehouse(&self, config: &Config) -> Result<()> {
         let (name, kind) = (&self.namespace, self.warehouse.name());
         match self.warehouse == config.warehouse {
             true => Ok(()),
@@ -156,7 +157,7 @@ impl Replay {
     }
     /// The command that goes on with it.
     pub fn command(&self) -> String {
-        let Dates { from, to } = self.dates;
+        let DateRange { from, to } = self.dates;
         let warehouse = match self.warehouse {
             WarehouseKind::Sqlite => "",
             WarehouseKind::BigQuery => "--warehouse bigquery ",
@@ -164,34 +165,34 @@ impl Replay {
         format!("fastbreak {warehouse}replay run --from {from} --to {to} --namespace {}", self.namespace)
     }
     /// Its readers, with the groups that they read with last.
-    fn readers(&self) -> Vec<Reader> {
-        let mut readers = all_readers(&topology::topology(Predictor::new(None)));
-        for reader in &mut readers {
-            if let Some(group) = self.groups.get(reader.name) {
-                reader.group.clone_from(group);
+    fn subscriptions(&self) -> Vec<Subscription> {
+        let mut subscriptions = all_readers(&topology::topology(Predictor::new(None)));
+        for subscription in &mut subscriptions {
+            if let Some(group) = self.groups.get(subscription.name) {
+                subscription.group.clone_from(group);
             }
         }
-        readers
+        subscriptions
     }
 }
 
 fn refused(what: String, reason: impl Into<String>, next: impl Into<String>) -> anyhow::Error {
-    Halt::Refused { what, reason: reason.into(), next: next.into() }.into()
+    RuntimeError::Precondition { what, reason: reason.into(), next: next.into() }.into()
 }
 
-fn all_readers(nodes: &[Box<dyn Node>]) -> Vec<Reader> {
-    let mut readers = Reader::of(nodes);
-    readers.push(sink::reader(&readers));
-    readers
+fn all_readers(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
+    let mut subscriptions = Subscription::of(nodes);
+    subscriptions.push(sink::reader(&subscriptions));
+    subscriptions
 }
 
 /// Runs a replay from where it is until it has caught up or is told to stop. `each` is called now and then.
 pub fn run(
     config: &Config,
-    (namespace, dates): (&Namespace, Dates),
-    nodes: Vec<Box<dyn Node>>,
-    signals: Arc<Signals>,
-    mut each: impl FnMut(&mut dyn Storage, &[Reader]),
+    (namespace, dates): (&Namespace, DateRange),
+    nodes: Vec<Box<dyn ProcessorNode>>,
+    run_context: Arc<RunContext>,
+    mut each: impl FnMut(&mut dyn LogBackend, &[Subscription]),
 ) -> Result<Replay> {
     if dates.from > dates.to {
         let (from, to) = (dates.from, dates.to);
@@ -203,7 +204,7 @@ pub fn run(
     }
     let begun = Replay::find(config, namespace)?;
     if let Some(begun) = &begun {
-        begun.check_place(config)?;
+        begun.ensure_same_warehouse(config)?;
     }
     if let Some(begun) = begun
         && begun.dates != dates
@@ -220,28 +221,32 @@ pub fn run(
     if let Some(settings) = storage::settings(config, Some(namespace)) {
         // What it reads must be there before anything of its own is made.
         let raw = topics::ALL.iter().map(|topic| topic.name).filter(|name| topics::is_raw(name));
-        storage::open_to_read(config)?.starts(&raw.collect::<Vec<_>>())?;
-        crate::cluster::make_namespace(config, &settings)?;
+        storage::open_to_read(config)?.beginning_offsets(&raw.collect::<Vec<_>>())?;
+        crate::topology::topic_specs::create_namespace_topics(config, &settings)?;
     }
     let mut storage = storage::open_replay(config, namespace)?;
-    storage.claim()?;
-    let readers = all_readers(&nodes);
-    let groups = readers.iter().map(|reader| (reader.name.to_owned(), reader.group.clone())).collect();
+    storage.acquire_run_lock()?;
+    let subscriptions = all_readers(&nodes);
+    let groups = subscriptions
+        .iter()
+        .map(|subscription| (subscription.name.to_owned(), subscription.group.clone()))
+        .collect();
     let replay = Replay { namespace: namespace.clone(), dates, warehouse: config.warehouse, groups };
     replay.save(config)?;
-    let sink = Some(Destination { place: Place::of_replay(config, namespace), dates: Some(dates) });
+    let sink =
+        Some(SinkTarget { warehouse: WarehouseTarget::for_replay(config, namespace), dates: Some(dates) });
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up: true };
-    pipeline.start(config, signals)?.watch(|storage| each(storage, &readers))?;
+    pipeline.start(config, run_context)?.watch(|storage| each(storage, &subscriptions))?;
     Ok(replay)
 }
 
 /// How many records were read, and how many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Part {
+pub struct ReadCount {
     pub read: i64,
     pub of: i64,
 }
-impl Part {
+impl ReadCount {
     /// Of nothing, all is read.
     pub fn percent(self) -> f64 {
         if self.of == 0 { 100.0 } else { 100.0 * self.read as f64 / self.of as f64 }
@@ -250,30 +255,37 @@ impl Part {
 
 /// How far readers are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Reach {
-    pub raw: Part,
+pub struct ReplayProgress {
+    pub raw: ReadCount,
     /// All readers' inputs that are not raw. They grow while raw topics are read.
-    pub derived: Part,
+    pub derived: ReadCount,
 }
 
 /// How far a replay's readers are. Where no record is left, all offsets are read: the last may be a transaction's marker.
-pub fn reach(standings: &[lag::Standing]) -> Reach {
-    let mut reach = Reach::default();
-    for place in standings.iter().flat_map(|standing| &standing.places) {
-        let part = if topics::is_raw(place.topic.name) { &mut reach.raw } else { &mut reach.derived };
-        part.of += place.high;
-        part.read += place.unread.map_or(place.high, |_| place.committed.unwrap_or(0));
+pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
+    let mut progress = ReplayProgress::default();
+    for place in lag_snapshot.iter().flat_map(|status| &status.partitions) {
+        let read_count =
+            if topics::is_raw(place.topic.name) { &mut progress.raw } else { &mut progress.derived };
+        read_count.of += place.end_offset;
+        read_count.read += place.unread.map_or(place.end_offset, |_| place.committed.unwrap_or(0));
     }
-    reach
+    progress
 }
 
 /// When the oldest raw event that is not read yet was fetched.
-pub fn event_time(log: &mut dyn Storage, standings: &[lag::Standing]) -> Result<Option<Instant>> {
-    let mut oldest: Option<Instant> = None;
-    for place in standings.iter().flat_map(|standing| &standing.places) {
+pub fn event_time(
+    log: &mut dyn LogBackend,
+    lag_snapshot: &[lag::ProcessorProgress],
+) -> Result<Option<Timestamp>> {
+    let mut oldest: Option<Timestamp> = None;
+    for place in lag_snapshot.iter().flat_map(|status| &status.partitions) {
         let Some(unread) = place.unread.filter(|_| topics::is_raw(place.topic.name)) else { continue };
-        let chunks = log.read(place.topic.name, place.partition, unread.offset, 1)?;
-        let Some(record) = chunks.iter().flat_map(|chunk| chunk.records()).next() else { continue };
+        let record_batches = log.read(place.topic.name, place.partition, unread.offset, 1)?;
+        let Some(record) = record_batches.iter().flat_map(|record_batch| record_batch.records()).next()
+        else {
+            continue;
+        };
         if let Some(bytes) = record?.value {
             let at = wire::decode::<RawEvent>(bytes)?.fetched_at;
             oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
@@ -284,9 +296,9 @@ pub fn event_time(log: &mut dyn Storage, standings: &[lag::Standing]) -> Result<
 
 /// A replay's place beside the live side.
 #[derive(Clone, Debug, Serialize)]
-pub struct Standing {
+pub struct ReplayStatus {
     #[serde(flatten)]
-    pub reach: Reach,
+    pub progress: ReplayProgress,
     /// Whether everything is derived and written that its loaders have read.
     pub caught_up: bool,
     /// Per raw topic what the live loaders have read and the replay's have not.
@@ -296,16 +308,17 @@ pub struct Standing {
 }
 
 /// Where a replay stands.
-pub fn standing(config: &Config, replay: &Replay) -> Result<Standing> {
+pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
     let (mut live, mut log) =
         (storage::open_to_read(config)?, storage::open_replay(config, &replay.namespace)?);
-    let readers = replay.readers();
-    let of_live = live_readers(live.as_mut(), &readers)?;
+    let subscriptions = replay.subscriptions();
+    let of_live = live_readers(live.as_mut(), &subscriptions)?;
     let mut behind = BTreeMap::new();
-    for (ours, theirs) in readers.iter().zip(&of_live) {
+    for (ours, theirs) in subscriptions.iter().zip(&of_live) {
         let raw: Vec<&str> =
             ours.inputs.iter().map(|input| input.name).filter(|name| topics::is_raw(name)).collect();
-        let (ours, theirs) = (log.positions(&ours.group, &raw)?, live.positions(&theirs.group, &raw)?);
+        let (ours, theirs) =
+            (log.committed_offsets(&ours.group, &raw)?, live.committed_offsets(&theirs.group, &raw)?);
         for (at, next) in theirs {
             let missing = next - ours.get(&at).copied().unwrap_or(0);
             if missing > 0 {
@@ -313,11 +326,13 @@ pub fn standing(config: &Config, replay: &Replay) -> Result<Standing> {
             }
         }
     }
-    let reach = reach(&log.standings(&readers)?);
-    let mut downstream = readers;
-    downstream.iter_mut().for_each(|reader| reader.inputs.retain(|input| !topics::is_raw(input.name)));
-    Ok(Standing {
-        reach,
+    let progress = progress(&log.lag_snapshot(&subscriptions)?);
+    let mut downstream = subscriptions;
+    downstream
+        .iter_mut()
+        .for_each(|subscription| subscription.inputs.retain(|input| !topics::is_raw(input.name)));
+    Ok(ReplayStatus {
+        progress,
         caught_up: log.is_caught_up(&downstream)?,
         behind,
         live_caught_up: live.is_caught_up(&of_live)?,
@@ -325,28 +340,28 @@ pub fn standing(config: &Config, replay: &Replay) -> Result<Standing> {
 }
 
 /// The live side's readers: of a map the version that accounted last, which need not be this program's.
-fn live_readers(live: &mut dyn Storage, readers: &[Reader]) -> Result<Vec<Reader>> {
-    let versions = reading::newest_versions(live)?;
-    let mut found = readers.to_vec();
-    for reader in found.iter_mut().filter(|reader| reader.group.contains('@')) {
-        if let Some(version) = versions.get(reader.name) {
-            reader.group = format!("{}@{version:x}", reader.name);
+fn live_readers(live: &mut dyn LogBackend, subscriptions: &[Subscription]) -> Result<Vec<Subscription>> {
+    let versions = inspect::newest_versions(live)?;
+    let mut found = subscriptions.to_vec();
+    for subscription in found.iter_mut().filter(|subscription| subscription.group.contains('@')) {
+        if let Some(version) = versions.get(subscription.name) {
+            subscription.group = format!("{}@{version:x}", subscription.name);
         }
     }
     Ok(found)
 }
 
 /// Refuses to compare what is not comparable yet.
-pub fn admit(replay: &Replay, standing: &Standing) -> Result<()> {
-    let mut reasons: Vec<String> = standing
+pub fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
+    let mut reasons: Vec<String> = status
         .behind
         .iter()
         .map(|(topic, records)| {
             format!("{records} records of {topic} that the live loader has read are not read yet")
         })
         .collect();
-    if !standing.caught_up {
-        let Part { read, of } = standing.reach.derived;
+    if !status.caught_up {
+        let ReadCount { read, of } = status.progress.derived;
         reasons.push(format!("of what it derived, {read} of {of} records are read and written"));
     }
     if reasons.is_empty() {
@@ -361,11 +376,11 @@ pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let folder = namespace.folder(config);
     let begun = Replay::find(config, namespace)?;
     if let Some(replay) = &begun {
-        replay.check_place(config)?;
+        replay.ensure_same_warehouse(config)?;
     }
     let mut removed = storage::discard(config, namespace)?;
-    let place = Place::of_replay(config, namespace);
-    if let (Some(_), Place::Dataset(keys)) = (begun, &place) {
+    let place = WarehouseTarget::for_replay(config, namespace);
+    if let (Some(_), WarehouseTarget::Dataset(keys)) = (begun, &place) {
         warehouse::connect(keys)?.discard()?;
         removed.push(place.name());
     }
@@ -374,7 +389,7 @@ pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
         removed.push(folder.display().to_string());
     }
     if removed.is_empty() {
-        Replay::named(config, namespace)?;
+        Replay::load(config, namespace)?;
     }
     Ok(removed)
 }

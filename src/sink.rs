@@ -4,32 +4,32 @@
 //! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is
 //! made again from its ranges and recognised by its id.
 //! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
-mod audit;
-mod halving;
-mod measured;
+mod batch_split;
+mod dlq;
+mod metrics;
+mod reconcile;
 mod recovery;
-mod rejects;
 
-use self::halving::Sent;
-use crate::{pipeline::Destination, topology::SINK, warehouse::Place};
+use self::batch_split::WriteOutcome;
+use crate::{pipeline::SinkTarget, topology::SINK, warehouse::WarehouseTarget};
 use anyhow::{Context, Result};
 use runtime::{
-    Chunk, Commit, Halt, Member, Wake,
-    engine::Breaker,
-    log::At,
-    member::{Reader, Signals},
+    Commit, GroupMember, RecordBatch, RuntimeError, TaskEvent,
+    engine::DlqLimits,
+    log::TopicPartition,
     metrics as m,
+    subscription::{RunContext, Subscription},
 };
-use schemas::{Instant, ops::LedgerEntry, wire};
+use schemas::{Timestamp, ops::LedgerEntry, wire};
 use sinks::{
-    Batch, BatchPlan, Change, Counters, Dates, Input, Limits, Position, Warehouse, WarehouseError, Window,
-    Writer, Written, plan::Positions,
+    Batch, BatchLimits, BatchPlan, Counters, DateRange, RecordChange, SinkTopic, TopicPartitionOffset,
+    Warehouse, WarehouseError, Window, WriteSummary, WriterId, plan::SinkOffsets,
 };
 use std::{sync::Arc, time::Duration};
 
 /// The sink as a reader of the log.
-pub fn reader(upstream: &[Reader]) -> Reader {
-    Reader {
+pub fn reader(upstream: &[Subscription]) -> Subscription {
+    Subscription {
         name: SINK,
         group: SINK.to_owned(),
         inputs: crate::topology::sink_inputs(),
@@ -41,21 +41,21 @@ pub fn reader(upstream: &[Reader]) -> Reader {
 }
 
 /// The clock, for write times only: nothing that is written depends on it.
-pub fn now() -> Instant {
+pub fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Instant(since.as_millis() as i64)
+    Timestamp(since.as_millis() as i64)
 }
 
 /// How the sink closes its batches.
 #[derive(Clone, Copy)]
-pub struct Windowing {
-    pub limits: Limits,
+pub struct SinkConfig {
+    pub limits: BatchLimits,
     /// Close as soon as there is nothing left to read, since nobody waits for more.
     pub until_caught_up: bool,
     /// How often the warehouse is held against the log; never when zero.
-    pub audit_every: Duration,
+    pub reconcile_interval: Duration,
     /// When it stops because too much of what it reads makes no row.
-    pub breaker: Breaker,
+    pub dlq_limits: DlqLimits,
 }
 
 /// It was told to stop while it waited for the warehouse, for this reason. What it was about to write is planned in the log.
@@ -64,120 +64,124 @@ pub struct Windowing {
 struct Stopped(String);
 
 /// How long a run that ends by itself waits for the warehouse to take the last of it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(120);
 
 /// One sink over one log and one warehouse.
-pub struct Sink {
-    member: Box<dyn Member>,
+pub struct SinkTask {
+    member: Box<dyn GroupMember>,
     warehouse: Box<dyn Warehouse>,
-    writer: Writer,
-    signals: Arc<Signals>,
-    adopting: bool,
+    writer: WriterId,
+    run_context: Arc<RunContext>,
+    rebuilding: bool,
     /// How often the log was begun to be read again; the version of the sink's account.
-    pass: i64,
+    ledger_version: i64,
     /// What of the warehouse's counts is in the metrics.
-    counted: Counters,
+    exported_counters: Counters,
     /// The days whose games are written; all when `None`.
-    dates: Option<Dates>,
+    dates: Option<DateRange>,
     /// Partitions are assigned: no other instance writes.
     is_writer: bool,
     /// Until when the warehouse is waited for although the process ends.
-    patience: Option<std::time::Instant>,
+    shutdown_deadline: Option<std::time::Instant>,
     /// When the warehouse is next held against the log; never when `None`.
-    audit_due: Option<std::time::Instant>,
-    rejects: rejects::Rejects,
+    reconcile_due: Option<std::time::Instant>,
+    rejects: dlq::RejectTracker,
     /// Records that a batch may have at most, once one was too large; for as long as this process runs.
-    most: Option<usize>,
+    max_batch_records: Option<usize>,
 }
 
-impl Sink {
+impl SinkTask {
     /// Opens the warehouse for this log.
-    pub fn open(mut member: Box<dyn Member>, to: Destination, signals: Arc<Signals>) -> Result<Sink> {
-        if let Place::Folder(folder) = &to.place {
+    pub fn open(
+        mut member: Box<dyn GroupMember>,
+        to: SinkTarget,
+        run_context: Arc<RunContext>,
+    ) -> Result<SinkTask> {
+        if let WarehouseTarget::Folder(folder) = &to.warehouse {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("making the folder {}", folder.display()))?;
         }
-        let warehouse = to.place.open()?;
+        let warehouse = to.warehouse.open()?;
         let log = member.storage().id()?;
-        let writer = Writer { sink: SINK.to_owned(), log, epoch: 0 };
-        Ok(Sink {
+        let writer = WriterId { sink: SINK.to_owned(), log, epoch: 0 };
+        Ok(SinkTask {
             member,
             warehouse,
             writer,
-            signals,
-            adopting: false,
-            pass: 0,
-            counted: Counters::default(),
+            run_context,
+            rebuilding: false,
+            ledger_version: 0,
+            exported_counters: Counters::default(),
             dates: to.dates,
             is_writer: false,
-            patience: None,
-            audit_due: None,
-            rejects: rejects::Rejects::default(),
-            most: None,
+            shutdown_deadline: None,
+            reconcile_due: None,
+            rejects: dlq::RejectTracker::default(),
+            max_batch_records: None,
         })
     }
-    fn seek(&mut self, positions: &Positions) {
+    fn seek(&mut self, positions: &SinkOffsets) {
         let next = positions.iter().map(|((input, partition), next)| ((input.topic(), *partition), *next));
         self.member.seek(next.collect());
     }
-    fn commit(&mut self, next: &Positions, mut commit: Commit) -> Result<()> {
+    fn commit(&mut self, next: &SinkOffsets, mut commit: Commit) -> Result<()> {
         commit.group = SINK.to_owned();
         commit.next =
             next.iter().map(|((input, partition), next)| ((input.topic(), *partition), *next)).collect();
         Ok(self.member.commit(commit)?)
     }
     /// Plans, writes and commits one batch.
-    fn deliver(&mut self, batch: Batch) -> Result<()> {
+    fn write_batch(&mut self, batch: Batch) -> Result<()> {
         let plan = self.plan(&batch)?;
         self.write(batch, plan)
     }
     fn write(&mut self, batch: Batch, plan: BatchPlan) -> Result<()> {
-        self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
+        self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
         let written = self.write_in_parts(batch, plan);
         // Also when it failed: what is in flight is being written.
-        self.signals.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 0.0);
+        self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 0.0);
         written
     }
     /// Writes and commits a planned batch; the records that make no row are added to those that were set aside before.
-    fn write_until_it_stands(
+    fn write_with_retries(
         &mut self,
         mut batch: Batch,
         plan: &BatchPlan,
-        aside: &mut Vec<Position>,
-    ) -> Result<Sent> {
+        rejected: &mut Vec<TopicPartitionOffset>,
+    ) -> Result<WriteOutcome> {
         let mut commit = Commit::default();
         let written = loop {
             let narrowed =
-                self.dates.map_or(Ok(()), |dates| dates.narrow(&mut batch, self.warehouse.as_ref()));
+                self.dates.map_or(Ok(()), |dates| dates.filter_batch(&mut batch, self.warehouse.as_ref()));
             let started = std::time::Instant::now();
             let attempt = narrowed.and_then(|()| self.warehouse.write(&batch, plan, now()));
             self.count_attempt(&attempt, started.elapsed());
             match attempt {
                 Ok(written) => break written,
                 Err(WarehouseError::Rows(bad)) => {
-                    let places: Vec<Position> = bad.iter().map(|bad| bad.at).collect();
-                    self.set_aside(&mut batch, plan, bad)?;
-                    aside.extend(places);
+                    let places: Vec<TopicPartitionOffset> = bad.iter().map(|bad| bad.at).collect();
+                    self.send_to_dlq(&mut batch, plan, bad)?;
+                    rejected.extend(places);
                 }
-                Err(WarehouseError::Size { what, .. }) => return Ok(Sent::TooLarge(what)),
+                Err(WarehouseError::Size { what, .. }) => return Ok(WriteOutcome::TooLarge(what)),
                 Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
                 Err(error) => return Err(error.into()),
             }
         };
         self.rejects.count_used(&batch);
-        let entry = LedgerEntry { version: self.pass, ..entry(written) };
+        let entry = LedgerEntry { version: self.ledger_version, ..entry(written) };
         append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry)?);
-        commit.account = Some(entry);
+        commit.ledger_entry = Some(entry);
         self.commit(&plan.next(), commit)?;
-        Ok(Sent::Stands)
+        Ok(WriteOutcome::Written)
     }
     /// Asks the warehouse until it is ready or the sink is told to stop.
-    fn patiently<T>(
+    fn with_retries<T>(
         &mut self,
-        mut question: impl FnMut(&mut dyn Warehouse) -> Result<T, WarehouseError>,
+        mut call: impl FnMut(&mut dyn Warehouse) -> Result<T, WarehouseError>,
     ) -> Result<T> {
         loop {
-            let answer = question(self.warehouse.as_mut());
+            let answer = call(self.warehouse.as_mut());
             self.count_failure(&answer);
             self.count();
             match answer {
@@ -195,8 +199,8 @@ impl Sink {
             false => tracing::warn!(reason, pause_ms, "the warehouse is not ready"),
         }
         let until = std::time::Instant::now() + after;
-        let is_patient = || self.patience.is_some_and(|end| std::time::Instant::now() < end);
-        while !self.signals.is_stopping() || is_patient() {
+        let is_before_deadline = || self.shutdown_deadline.is_some_and(|end| std::time::Instant::now() < end);
+        while !self.run_context.is_stopping() || is_before_deadline() {
             let left = until.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
                 return Ok(());
@@ -206,24 +210,24 @@ impl Sink {
         Err(Stopped(reason))
     }
     /// Reads, gathers and delivers until told to stop.
-    pub fn run(mut self, windowing: Windowing) -> Result<()> {
-        let mut window = Window::new(windowing.limits);
-        self.audit_due = self.next_audit(windowing.audit_every);
+    pub fn run(mut self, config: SinkConfig) -> Result<()> {
+        let mut window = Window::new(config.limits);
+        self.reconcile_due = self.next_reconciliation(config.reconcile_interval);
         loop {
-            match self.turn(&mut window, windowing) {
+            match self.handle_event(&mut window, config) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
-                Err(error) => match error.downcast::<Halt>() {
+                Err(error) => match error.downcast::<RuntimeError>() {
                     // The log hands everything out once more, from the positions that are durable.
-                    Ok(Halt::Interrupted { reason, .. }) => {
+                    Ok(RuntimeError::Aborted { reason, .. }) => {
                         tracing::warn!(reason, "a commit was not confirmed, going on from what is durable");
-                        window = Window::new(windowing.limits);
+                        window = Window::new(config.limits);
                     }
-                    Ok(halt) => return Err(halt.into()),
+                    Ok(runtime_error) => return Err(runtime_error.into()),
                     Err(error) => {
                         let Stopped(reason) = error.downcast::<Stopped>()?;
-                        if windowing.until_caught_up {
-                            return Err(Halt::Sink(format!("it ends before all is written: {reason}\nnext: the same command goes on with it")).into());
+                        if config.until_caught_up {
+                            return Err(RuntimeError::Warehouse(format!("it ends before all is written: {reason}\nnext: the same command goes on with it")).into());
                         }
                         tracing::warn!(
                             reason,
@@ -236,102 +240,109 @@ impl Sink {
         }
     }
     /// One wake; answers whether to go on.
-    fn turn(&mut self, window: &mut Window, windowing: Windowing) -> Result<bool> {
-        self.most.iter().for_each(|most| window.narrow(*most));
-        match self.member.wake() {
-            Wake::Assigned(partitions) => {
+    fn handle_event(&mut self, window: &mut Window, config: SinkConfig) -> Result<bool> {
+        self.max_batch_records.iter().for_each(|max_batch_records| window.limit_records(*max_batch_records));
+        match self.member.next_event() {
+            TaskEvent::Assigned(partitions) => {
                 window.forget();
                 self.is_writer = !partitions.is_empty();
-                self.rejects = rejects::Rejects::new(windowing.breaker);
+                self.rejects = dlq::RejectTracker::new(config.dlq_limits);
                 if self.is_writer {
-                    self.take_over()?;
+                    self.acquire_writer()?;
                 }
             }
-            Wake::Revoked(_) => {
+            TaskEvent::Revoked(_) => {
                 if let Some(batch) = window.close(sinks::CloseReason::Revoke) {
-                    self.deliver(batch)?;
+                    self.write_batch(batch)?;
                 }
                 self.is_writer = false;
             }
-            Wake::Lost => {
+            TaskEvent::Lost => {
                 window.forget();
                 self.is_writer = false;
             }
-            Wake::Records(chunks) => {
-                for (at, chunk) in &chunks {
-                    self.gather(window, at, chunk)?;
+            TaskEvent::Records(record_batches) => {
+                for (at, record_batch) in &record_batches {
+                    self.add_records(window, at, record_batch)?;
                 }
-                if windowing.until_caught_up
+                if config.until_caught_up
                     && let Some(batch) = window.close(sinks::CloseReason::CaughtUp)
                 {
-                    self.deliver(batch)?;
+                    self.write_batch(batch)?;
                 }
             }
-            Wake::Dry => {
+            TaskEvent::Idle => {
                 if let Some(batch) = window.tick(now().0) {
-                    self.deliver(batch)?;
+                    self.write_batch(batch)?;
                 }
                 if window.is_empty() && self.member.is_caught_up() {
-                    self.finish_adoption()?;
-                    if self.is_writer && self.audit_due.is_some_and(|due| due <= std::time::Instant::now()) {
+                    self.delete_stale_epochs()?;
+                    if self.is_writer
+                        && self.reconcile_due.is_some_and(|due| due <= std::time::Instant::now())
+                    {
                         // Kafka forgets what was committed long ago of topics that a member is not subscribed to, as the sink is not.
                         let committed = self.committed()?;
                         self.commit(&committed, Commit::default())?;
-                        self.audit();
-                        self.audit_due = self.next_audit(windowing.audit_every);
+                        self.reconcile();
+                        self.reconcile_due = self.next_reconciliation(config.reconcile_interval);
                     }
                 }
             }
-            Wake::Shutdown => {
+            TaskEvent::Shutdown => {
                 if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
-                    self.deliver(batch)?;
+                    self.write_batch(batch)?;
                 }
-                if windowing.until_caught_up {
+                if config.until_caught_up {
                     // It was not told to stop: it has come to its end, which is worth some patience.
-                    self.patience = std::time::Instant::now().checked_add(PATIENCE);
+                    self.shutdown_deadline = std::time::Instant::now().checked_add(SHUTDOWN_WAIT);
                 }
                 if self.member.is_caught_up() {
-                    self.finish_adoption()?;
-                    if windowing.until_caught_up && self.is_writer && self.audit_due.is_some() {
-                        self.final_audit()?;
+                    self.delete_stale_epochs()?;
+                    if config.until_caught_up && self.is_writer && self.reconcile_due.is_some() {
+                        self.reconcile_at_end()?;
                     }
                 }
                 return Ok(false);
             }
-            Wake::Failed(halt) => return Err(halt.into()),
+            TaskEvent::Failed(runtime_error) => return Err(runtime_error.into()),
         }
         Ok(true)
     }
     /// Once the log was read to its end, rows of older epochs are in it no more.
-    fn finish_adoption(&mut self) -> Result<()> {
-        if self.adopting && self.member.storage().is_caught_up(&[reader(&[])])? {
-            self.adopting = false;
+    fn delete_stale_epochs(&mut self) -> Result<()> {
+        if self.rebuilding && self.member.storage().is_caught_up(&[reader(&[])])? {
+            self.rebuilding = false;
             let log = self.writer.log.clone();
-            self.patiently(|warehouse| warehouse.finish_adoption(&log))?;
+            self.with_retries(|warehouse| warehouse.delete_stale_epochs(&log))?;
         }
         Ok(())
     }
-    fn gather(&mut self, window: &mut Window, (topic, partition): &At, chunk: &Chunk) -> Result<()> {
-        let input: Input = topic.parse().map_err(anyhow::Error::msg)?;
-        for record in chunk.records() {
+    fn add_records(
+        &mut self,
+        window: &mut Window,
+        (topic, partition): &TopicPartition,
+        record_batch: &RecordBatch,
+    ) -> Result<()> {
+        let input: SinkTopic = topic.parse().map_err(anyhow::Error::msg)?;
+        for record in record_batch.records() {
             let record = record?;
-            let at = Position { input, partition: *partition, offset: record.offset };
-            let change = change(input, record.key, record.value)?;
+            let at = TopicPartitionOffset { input, partition: *partition, offset: record.offset };
+            let change = decode_record(input, record.key, record.value)?;
             let bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
             if let Some(batch) = window.push(now().0, at, change, bytes) {
-                self.deliver(batch)?;
+                self.write_batch(batch)?;
             }
         }
         Ok(())
     }
 }
 
-fn change(input: Input, key: &str, value: Option<&[u8]>) -> Result<Change> {
+fn decode_record(input: SinkTopic, key: &str, value: Option<&[u8]>) -> Result<RecordChange> {
     let id = key.parse().map_err(anyhow::Error::msg).with_context(|| format!("a record key of {input}"))?;
     Ok(match input {
-        Input::Predictions => Change::Prediction(id, value.map(wire::decode).transpose()?),
-        Input::Features => Change::Features(id, value.map(wire::decode).transpose()?),
-        Input::PlayerGames => Change::PlayerGame(id, value.map(wire::decode).transpose()?),
+        SinkTopic::Predictions => RecordChange::Prediction(id, value.map(wire::decode).transpose()?),
+        SinkTopic::Features => RecordChange::Features(id, value.map(wire::decode).transpose()?),
+        SinkTopic::PlayerGames => RecordChange::PlayerGame(id, value.map(wire::decode).transpose()?),
     })
 }
 
@@ -340,7 +351,7 @@ fn append(commit: &mut Commit, topic: &str, key: &str, value: &[u8]) {
 }
 
 /// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.
-fn entry(written: Written) -> LedgerEntry {
+fn entry(written: WriteSummary) -> LedgerEntry {
     LedgerEntry {
         processor: SINK.to_owned(),
         read: written.records as i64,
@@ -353,17 +364,21 @@ fn entry(written: Written) -> LedgerEntry {
 }
 
 /// The sink's work, for the supervisor.
-pub fn work(to: Destination, signals: Arc<Signals>, windowing: Windowing) -> runtime::supervisor::Extra {
+pub fn run_sink(
+    to: SinkTarget,
+    run_context: Arc<RunContext>,
+    config: SinkConfig,
+) -> runtime::supervisor::CustomTask {
     Box::new(move |member| {
-        let sink = Sink::open(member, to, signals).and_then(|sink| sink.run(windowing));
-        sink.map_err(|error| match error.downcast::<Halt>() {
-            Ok(halt) => halt,
+        let sink = SinkTask::open(member, to, run_context).and_then(|sink| sink.run(config));
+        sink.map_err(|error| match error.downcast::<RuntimeError>() {
+            Ok(runtime_error) => runtime_error,
             Err(error) => match error.downcast::<WarehouseError>() {
                 Ok(WarehouseError::Config { what, next }) => {
-                    Halt::Refused { what: "the sink".into(), reason: what, next }
+                    RuntimeError::Precondition { what: "the sink".into(), reason: what, next }
                 }
-                Ok(error) => Halt::Sink(error.to_string()),
-                Err(error) => Halt::Sink(crate::cli::chain(&error)),
+                Ok(error) => RuntimeError::Warehouse(error.to_string()),
+                Err(error) => RuntimeError::Warehouse(crate::cli::error_chain(&error)),
             },
         })
     })

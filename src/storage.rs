@@ -3,51 +3,51 @@
 //! Invariant: every verb opens the log here, so what works on one log works on the other.
 //! Not here: the logs themselves (crate `runtime`).
 use crate::{
-    cluster,
     config::{Config, HeaderStyle},
     dead_letters,
     replay::Namespace,
+    topology::topic_specs,
 };
 use anyhow::Result;
 use runtime::{
-    Storage,
+    LogBackend,
     embedded::EmbeddedLog,
-    kafka::{KafkaStorage, Settings},
+    kafka::{KafkaConfig, KafkaLog},
 };
 
 /// Opens the configured log; what it has is named by the ids of the configured registry, if any.
-pub fn open(config: &Config) -> Result<Box<dyn Storage>> {
+pub fn open(config: &Config) -> Result<Box<dyn LogBackend>> {
     crate::registry::bind(&config.registry)?;
     Ok(match settings(config, None) {
-        Some(settings) => Box::new(KafkaStorage::open(settings)?),
+        Some(settings) => Box::new(KafkaLog::open(settings)?),
         None => Box::new(EmbeddedLog::open(&config.data)?),
     })
 }
 
 /// Opens the configured log beside whoever writes it, to read what is in it and where its readers are.
-pub fn open_to_read(config: &Config) -> Result<Box<dyn Storage>> {
+pub fn open_to_read(config: &Config) -> Result<Box<dyn LogBackend>> {
     crate::registry::bind(&config.registry)?;
     Ok(match settings(config, None) {
-        Some(settings) => Box::new(KafkaStorage::open(settings)?),
+        Some(settings) => Box::new(KafkaLog::open(settings)?),
         None => Box::new(EmbeddedLog::open_read_only(&config.data)?),
     })
 }
 
 /// Opens a replay's log: topics and groups of its own, the raw topics of the configured log.
-pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Storage>> {
+pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn LogBackend>> {
     crate::registry::bind(&config.registry)?;
     Ok(match settings(config, Some(namespace)) {
-        Some(settings) => Box::new(KafkaStorage::open(settings)?),
-        None => Box::new(EmbeddedLog::open_beside(&namespace.folder(config), &config.data)?),
+        Some(settings) => Box::new(KafkaLog::open(settings)?),
+        None => Box::new(EmbeddedLog::open_replay(&namespace.folder(config), &config.data)?),
     })
 }
 
 /// Removes a replay's log; answers what was removed.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
-    let topics: Vec<String> = cluster::specs(config, None).into_iter().map(|spec| spec.name).collect();
-    let processors = dead_letters::stages();
+    let topics: Vec<String> = topic_specs::specs(config, None).into_iter().map(|spec| spec.name).collect();
+    let processors = dead_letters::dlq_owners();
     if let Some(settings) = settings(config, Some(namespace)) {
-        return Ok(KafkaStorage::open(settings)?.discard(&topics, &processors)?);
+        return Ok(KafkaLog::open(settings)?.discard(&topics, &processors)?);
     }
     let folder = namespace.folder(config);
     match folder.join("log.db").exists() {
@@ -57,8 +57,8 @@ pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
 }
 
 /// How to reach the configured brokers, when there are any; in a replay's namespace or none.
-pub fn settings(config: &Config, namespace: Option<&Namespace>) -> Option<Settings> {
-    Some(Settings {
+pub fn settings(config: &Config, namespace: Option<&Namespace>) -> Option<KafkaConfig> {
+    Some(KafkaConfig {
         brokers: config.brokers.clone()?,
         instance: config.instance.clone(),
         client: config.kafka.clone(),

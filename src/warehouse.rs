@@ -5,8 +5,8 @@
 use crate::{config::Config, replay::Namespace};
 use sinks::{
     BigQuery, Sqlite, Warehouse, WarehouseError,
-    bigquery::{Credentials, Settings},
-    sqlite::Reader,
+    bigquery::{BigQueryConfig, Credentials},
+    sqlite::WarehouseQueries,
 };
 use std::{
     path::{Path, PathBuf},
@@ -37,11 +37,11 @@ impl std::str::FromStr for WarehouseKind {
 }
 
 /// The age at which a batch may close on Google's own BigQuery.
-const YOUNGEST: Duration = Duration::from_secs(5);
+const MIN_BATCH_AGE: Duration = Duration::from_secs(5);
 
 /// Where BigQuery is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BigQueryKeys {
+pub struct BigQueryOptions {
     pub project: String,
     pub dataset: String,
     pub location: String,
@@ -49,33 +49,33 @@ pub struct BigQueryKeys {
     /// `default`, `none`, or the path of a service account's key file.
     pub credentials: String,
     /// How writes that fail are tried again.
-    pub backoff: sinks::backoff::Backoff,
+    pub backoff: sinks::retry::Backoff,
 }
-impl BigQueryKeys {
+impl BigQueryOptions {
     /// From the values of the keys `bigquery-…`.
-    pub fn of(value: impl Fn(&str) -> String) -> BigQueryKeys {
+    pub fn from_values(value: impl Fn(&str) -> String) -> BigQueryOptions {
         let endpoint = Some(value("bigquery-endpoint")).filter(|text| !text.is_empty());
         let credentials = match (value("bigquery-credentials"), &endpoint) {
             (text, _) if !text.is_empty() => text,
             (_, Some(_)) => "none".into(),
             (_, None) => "default".into(),
         };
-        BigQueryKeys {
+        BigQueryOptions {
             project: value("bigquery-project"),
             dataset: value("bigquery-dataset"),
             location: value("bigquery-location"),
             endpoint,
             credentials,
-            backoff: sinks::backoff::Backoff::default(),
+            backoff: sinks::retry::Backoff::default(),
         }
     }
     /// Refuses batches that close sooner than Google's own BigQuery has room for: a table takes 25 statements within 10 s, and every sink
     /// and every repetition of a write needs some of them.
-    pub fn admit_age(&self, age: Duration) -> Result<(), String> {
-        if self.endpoint.is_some() || age >= YOUNGEST {
+    pub fn check_batch_age(&self, age: Duration) -> Result<(), String> {
+        if self.endpoint.is_some() || age >= MIN_BATCH_AGE {
             return Ok(());
         }
-        let least = YOUNGEST.as_millis();
+        let least = MIN_BATCH_AGE.as_millis();
         Err(format!(
             "BigQuery takes few statements of a table; set it to {least} or more, or bigquery-endpoint to an emulator"
         ))
@@ -94,47 +94,50 @@ impl BigQueryKeys {
 
 /// Where a warehouse is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Place {
+pub enum WarehouseTarget {
     /// In a file of this folder.
     Folder(PathBuf),
-    Dataset(BigQueryKeys),
+    Dataset(BigQueryOptions),
 }
-impl Place {
+impl WarehouseTarget {
     /// The configured one.
-    pub fn live(config: &Config) -> Place {
+    pub fn live(config: &Config) -> WarehouseTarget {
         match config.warehouse {
-            WarehouseKind::Sqlite => Place::Folder(config.data.clone()),
-            WarehouseKind::BigQuery => Place::Dataset(config.bigquery.clone()),
+            WarehouseKind::Sqlite => WarehouseTarget::Folder(config.data.clone()),
+            WarehouseKind::BigQuery => WarehouseTarget::Dataset(config.bigquery.clone()),
         }
     }
     /// The one beside it that a replay writes. A dash is two underscores, so that no name ends like a dataset's staging.
-    pub fn of_replay(config: &Config, namespace: &Namespace) -> Place {
-        match Place::live(config) {
-            Place::Folder(_) => Place::Folder(namespace.folder(config)),
-            Place::Dataset(keys) => {
+    pub fn for_replay(config: &Config, namespace: &Namespace) -> WarehouseTarget {
+        match WarehouseTarget::live(config) {
+            WarehouseTarget::Folder(_) => WarehouseTarget::Folder(namespace.folder(config)),
+            WarehouseTarget::Dataset(keys) => {
                 let name = namespace.as_str().replace('-', "__");
-                Place::Dataset(BigQueryKeys { dataset: format!("{}_replay_{name}", keys.dataset), ..keys })
+                WarehouseTarget::Dataset(BigQueryOptions {
+                    dataset: format!("{}_replay_{name}", keys.dataset),
+                    ..keys
+                })
             }
         }
     }
     /// What a person calls it: its path, or its dataset.
     pub fn name(&self) -> String {
         match self {
-            Place::Folder(folder) => path_in(folder).display().to_string(),
-            Place::Dataset(keys) => format!("{}.{}", keys.project, keys.dataset),
+            WarehouseTarget::Folder(folder) => path_in(folder).display().to_string(),
+            WarehouseTarget::Dataset(keys) => format!("{}.{}", keys.project, keys.dataset),
         }
     }
     pub fn open(&self) -> Result<Box<dyn Warehouse>, WarehouseError> {
         Ok(match self {
-            Place::Folder(folder) => Box::new(Sqlite::open(&path_in(folder))?),
-            Place::Dataset(keys) => Box::new(connect(keys)?),
+            WarehouseTarget::Folder(folder) => Box::new(Sqlite::open(&path_in(folder))?),
+            WarehouseTarget::Dataset(keys) => Box::new(connect(keys)?),
         })
     }
     /// The rows, to be asked: the local file, or a copy of what BigQuery has now, which takes as long as reading all of it.
-    pub fn reader(&self) -> Result<Reader, WarehouseError> {
+    pub fn reader(&self) -> Result<WarehouseQueries, WarehouseError> {
         match self {
-            Place::Folder(folder) => Reader::open(&path_in(folder)),
-            Place::Dataset(keys) => connect(keys)?.copied(),
+            WarehouseTarget::Folder(folder) => WarehouseQueries::open(&path_in(folder)),
+            WarehouseTarget::Dataset(keys) => connect(keys)?.copy_live_rows(),
         }
     }
 }
@@ -146,13 +149,13 @@ pub fn path_in(folder: &Path) -> PathBuf {
 
 /// Opens the configured warehouse.
 pub fn open(config: &Config) -> Result<Box<dyn Warehouse>, WarehouseError> {
-    Place::live(config).open()
+    WarehouseTarget::live(config).open()
 }
 
 /// Opens it to look, when there is one.
 pub fn look(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
-    match Place::live(config) {
-        Place::Folder(folder) if !path_in(&folder).exists() => Ok(None),
+    match WarehouseTarget::live(config) {
+        WarehouseTarget::Folder(folder) if !path_in(&folder).exists() => Ok(None),
         place => place.open().map(Some),
     }
 }
@@ -162,17 +165,17 @@ pub fn bigquery(config: &Config) -> Result<BigQuery, WarehouseError> {
     connect(&config.bigquery)
 }
 /// Connects to a BigQuery.
-pub fn connect(keys: &BigQueryKeys) -> Result<BigQuery, WarehouseError> {
-    let BigQueryKeys { project, dataset, location, endpoint, credentials, backoff } = keys.clone();
+pub fn connect(keys: &BigQueryOptions) -> Result<BigQuery, WarehouseError> {
+    let BigQueryOptions { project, dataset, location, endpoint, credentials, backoff } = keys.clone();
     let credentials = match credentials.as_str() {
         "none" => Credentials::None,
         "default" => Credentials::ApplicationDefault,
         path => Credentials::ServiceAccount(path.into()),
     };
-    BigQuery::connect(Settings {
+    BigQuery::connect(BigQueryConfig {
         endpoint,
         credentials,
         backoff,
-        ..Settings::new(&project, &dataset, &location)
+        ..BigQueryConfig::new(&project, &dataset, &location)
     })
 }

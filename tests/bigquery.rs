@@ -9,7 +9,7 @@ mod common;
 mod fakebq;
 
 use common::Fastbreak;
-use fakebq::{Call, Fake, Fault, Said};
+use fakebq::{Call, Fake, Fault, FaultAnswer};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
@@ -44,7 +44,7 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
     fake.with(|service| service.takes_ms = 50);
     // What is waited out at once; pauses of seconds have tests with a clock of their own.
     fake.fail(Call::Insert, 1, Fault::Unanswered);
-    fake.fail(Call::Insert, 0, Fault::Says(Said::Html, true));
+    fake.fail(Call::Insert, 0, Fault::Answers(FaultAnswer::Html, true));
     let fastbreak = Fastbreak::new();
     let demo = fastbreak.json(&["demo"]);
     let local = tables(&fastbreak.run(&["audit"]));
@@ -76,7 +76,7 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
     let other = Fastbreak::new();
     let refused = run(&other, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]);
     assert_eq!(refused.status.code(), Some(4), "another log is refused");
-    let adopted = run(&other, &fake.endpoint(), fakebq::DATASET, &["sink", "adopt"]);
+    let adopted = run(&other, &fake.endpoint(), fakebq::DATASET, &["sink", "rebuild"]);
     assert!(adopted.status.success(), "{}", String::from_utf8_lossy(&adopted.stderr));
 }
 
@@ -122,13 +122,13 @@ fn what_bigquery_does_is_in_the_metrics() {
     child.kill().unwrap();
     child.wait().unwrap();
     // The warehouse of the demo was another one, and lacking what is committed is a drift.
-    assert_eq!(value(&text, &sink("drifts_total", "")), 1.0, "{text}");
+    assert_eq!(value(&text, &sink("divergences_total", "")), 1.0, "{text}");
     assert!(value(&text, &sink("statements_total", "")) >= 3.0, "{text}");
     assert!(value(&text, &sink("bytes_total", "")) > 100_000.0, "{text}");
     assert!(value(&text, &sink("rows_total", "")) > 10_000.0, "{text}");
     assert_eq!(value(&text, &sink("failures_total", ",class=\"ambiguous\"")), 1.0, "{text}");
-    assert_eq!(value(&text, &sink("jobs_adopted_total", "")), 1.0, "{text}");
-    for name in ["rate_limit_hits_total", "staged_batches_total", "staging_tables_swept_total"] {
+    assert_eq!(value(&text, &sink("jobs_reused_total", "")), 1.0, "{text}");
+    for name in ["rate_limit_hits_total", "staged_batches_total", "staging_tables_deleted_total"] {
         assert!(value(&text, &sink(name, "")) >= 0.0, "{name} is there from the start");
     }
 }
@@ -230,8 +230,8 @@ fn no_credential_is_printed_whatever_fails() {
     });
     std::fs::write(&account, text.to_string()).unwrap();
     fake.fail(Call::Insert, 0, Fault::Unanswered);
-    fake.fail(Call::Job, 0, Fault::Says(Said::Unauthorized, false));
-    fake.fail(Call::Patch, 1, Fault::Says(Said::Denied, false));
+    fake.fail(Call::Job, 0, Fault::Answers(FaultAnswer::Unauthorized, false));
+    fake.fail(Call::Patch, 1, Fault::Answers(FaultAnswer::Denied, false));
     let mut printed = Vec::new();
     for arguments in [
         &["demo"][..],

@@ -3,7 +3,7 @@
 //! Invariant: every metric in a board or an alert is in the table of metrics; every alert has its section and its test.
 //! Not here: whether expressions evaluate (`dashboards/check`, with a real Prometheus).
 #![allow(clippy::unwrap_used, clippy::panic)]
-use runtime::metrics::{ALL, Kind};
+use runtime::metrics::{ALL, MetricType};
 use std::{collections::BTreeSet, path::Path};
 
 fn read(path: &str) -> String {
@@ -16,8 +16,10 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 /// What Prometheus has of the table.
 fn exported() -> BTreeSet<String> {
-    let series = |metric: &runtime::metrics::Metric| match metric.kind {
-        Kind::Histogram(_) => ["bucket", "sum", "count"].map(|end| format!("{}_{end}", metric.name)).to_vec(),
+    let series = |metric: &runtime::metrics::Metric| match metric.metric_type {
+        MetricType::Histogram(_) => {
+            ["bucket", "sum", "count"].map(|end| format!("{}_{end}", metric.name)).to_vec()
+        }
         _ => vec![metric.name.to_owned()],
     };
     ALL.iter().flat_map(series).collect()

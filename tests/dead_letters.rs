@@ -24,25 +24,28 @@ fn dirty(run: &Fastbreak) {
 fn count(run: &Fastbreak, processor: &str) -> (u64, i64) {
     let list = run.json(&["dlq", "list"]);
     let of = list.as_array().unwrap().iter().filter(|count| count["processor"] == processor);
-    of.fold((0, 0), |(n, replays), c| {
-        (n + c["letters"].as_u64().unwrap(), replays.max(c["replays"].as_i64().unwrap()))
+    of.fold((0, 0), |(n, redrive_count), c| {
+        (n + c["dead_letters"].as_u64().unwrap(), redrive_count.max(c["redrive_count"].as_i64().unwrap()))
     })
 }
 fn redriven(report: &Value) -> (u64, u64, u64) {
     let number = |key: &str| report[key].as_u64().unwrap();
-    (number("letters"), number("records"), number("still_dead"))
+    (number("letters"), number("records"), number("still_rejected"))
 }
 
 #[test]
-fn a_letter_is_shown_with_where_why_and_what() {
+fn show_prints_origin_reason_and_value() {
     let run = Fastbreak::new();
     dirty(&run);
     let whole = run.json(&["dlq", "show", "schedule-loader", "--limit", "1"]);
     assert_eq!(whole.as_array().unwrap().len(), 1);
-    let letter = &whole[0];
-    assert_eq!((&letter["code"], &letter["origin"]), (&json!("bad_payload"), &json!("raw.schedules.v1")));
-    assert_eq!(letter["value"]["feed"], "nbacom/schedule", "the record as it was read");
-    assert!(letter["value"]["payload"]["a"].is_number());
+    let dead_letter = &whole[0];
+    assert_eq!(
+        (&dead_letter["code"], &dead_letter["origin"]),
+        (&json!("bad_payload"), &json!("raw.schedules.v1"))
+    );
+    assert_eq!(dead_letter["value"]["feed"], "nbacom/schedule", "the record as it was read");
+    assert!(dead_letter["value"]["payload"]["a"].is_number());
     let rows = run.json(&["dlq", "show", "roster-loader", "--code", "bad_row"]);
     assert_eq!(rows[0]["key"], "z");
     assert_eq!(rows[1]["value"], json!({"spelling": 7}), "the row as it was");
@@ -53,11 +56,14 @@ fn a_letter_is_shown_with_where_why_and_what() {
 }
 
 #[test]
-fn a_dry_run_counts_and_changes_nothing_and_what_was_put_back_is_not_put_back_again() {
+fn a_dry_run_changes_nothing_and_a_redrive_is_not_repeated() {
     let run = Fastbreak::new();
     dirty(&run);
     let dry = run.json(&["dlq", "redrive", "schedule-loader", "--dry-run"]);
-    assert_eq!((dry["letters"].as_u64(), dry["reasons"][0]["letters"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(
+        (dry["dead_letters"].as_u64(), dry["reasons"][0]["dead_letters"].as_u64()),
+        (Some(2), Some(2))
+    );
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])), (2, 2, 0));
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])), (0, 0, 0));
     run.catch_up();
@@ -73,7 +79,7 @@ fn a_dry_run_counts_and_changes_nothing_and_what_was_put_back_is_not_put_back_ag
 }
 
 #[test]
-fn what_comes_back_three_times_is_left_alone_without_force() {
+fn three_redrives_are_the_limit_without_force() {
     let run = Fastbreak::new();
     dirty(&run);
     for times in 1..=3 {
@@ -85,7 +91,11 @@ fn what_comes_back_three_times_is_left_alone_without_force() {
         let refused = run.run(&["dlq", "redrive", processor]);
         assert_eq!(refused.status.code(), Some(4));
         let report: Value = serde_json::from_slice(&refused.stdout).unwrap();
-        assert_eq!((report["capped"].as_u64(), report["before"].as_u64()), (Some(2), Some(6)), "{processor}");
+        assert_eq!(
+            (report["redrive_limit_reached"].as_u64(), report["already_redriven"].as_u64()),
+            (Some(2), Some(6)),
+            "{processor}"
+        );
     }
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader", "--force"])), (2, 2, 0));
     run.catch_up();
@@ -94,13 +104,13 @@ fn what_comes_back_three_times_is_left_alone_without_force() {
 }
 
 #[test]
-fn a_purge_says_what_would_be_lost_and_the_accounts_balance_after_it() {
+fn a_purge_previews_and_record_accounting_balances_after_it() {
     let run = Fastbreak::new();
     dirty(&run);
     let asked = run.run(&["dlq", "purge", "schedule-loader"]);
     assert_eq!(asked.status.code(), Some(4));
     assert_eq!(count(&run, "schedule-loader").0, 2, "nothing is gone yet");
-    assert_eq!(run.json(&["dlq", "purge", "schedule-loader", "--yes"])["letters"], 2);
+    assert_eq!(run.json(&["dlq", "purge", "schedule-loader", "--yes"])["dead_letters"], 2);
     assert_eq!(count(&run, "schedule-loader").0, 0);
     assert_eq!(count(&run, "ingest").0, 2, "nobody else's");
     assert_eq!(run.json(&["audit"])["balanced"], true);
@@ -109,7 +119,7 @@ fn a_purge_says_what_would_be_lost_and_the_accounts_balance_after_it() {
 }
 
 #[test]
-fn rows_of_tables_are_not_put_back_and_a_processor_that_can_use_nothing_stops() {
+fn table_rows_are_not_redriven_and_a_processor_stops_at_its_dlq_limits() {
     let run = Fastbreak::new();
     let bad = |n: usize| {
         format!(
@@ -119,8 +129,11 @@ fn rows_of_tables_are_not_put_back_and_a_processor_that_can_use_nothing_stops() 
     run.ingest(&(0..150).map(bad).collect::<Vec<_>>());
     let stopped = run.run(&["run", "--until-caught-up"]);
     assert_eq!(stopped.status.code(), Some(4));
-    let said = String::from_utf8_lossy(&stopped.stderr).into_owned();
-    assert!(said.contains("schedule-loader stops") && said.contains("dead-letter-max-consecutive"), "{said}");
+    let message = String::from_utf8_lossy(&stopped.stderr).into_owned();
+    assert!(
+        message.contains("schedule-loader stops") && message.contains("dead-letter-max-consecutive"),
+        "{message}"
+    );
     assert_eq!(count(&run, "schedule-loader").0, 0, "nothing of the batch is committed");
     let mut allowed = run.command(&["run", "--until-caught-up"]);
     allowed.env("FASTBREAK_DEAD_LETTER_MAX_CONSECUTIVE", "0").env("FASTBREAK_DEAD_LETTER_MAX_RATIO", "1");

@@ -10,8 +10,8 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer},
 };
 use runtime::{
-    Storage,
-    kafka::{KafkaStorage, Settings},
+    LogBackend,
+    kafka::{KafkaConfig, KafkaLog},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,17 +20,17 @@ use topics::TopicInfo;
 /// Where every live group stands in every partition, and where that ends.
 fn watermarks(run: &Fastbreak) -> Value {
     let lag = run.json(&["lag"]);
-    let stages = lag["stages"].as_array().unwrap_or_else(|| panic!("{lag:#}"));
-    let stood = |stage: &Value| {
-        let partitions = stage["partitions"].as_array().unwrap().iter();
+    let processors = lag["processors"].as_array().unwrap_or_else(|| panic!("{lag:#}"));
+    let stood = |processor: &Value| {
+        let partitions = processor["partitions"].as_array().unwrap().iter();
         let places = partitions.map(|p| json!([p["topic"], p["partition"], p["committed"], p["high"]]));
-        (stage["processor"].as_str().unwrap().to_owned(), Value::Array(places.collect()))
+        (processor["processor"].as_str().unwrap().to_owned(), Value::Array(places.collect()))
     };
-    stages.iter().map(stood).collect()
+    processors.iter().map(stood).collect()
 }
 
 #[test]
-fn a_season_through_kafka_is_the_season_through_the_embedded_log_whoever_is_killed() {
+fn kafka_and_embedded_log_give_equal_content_when_instances_are_killed() {
     let Some(broker) = Broker::start(&[]) else { return };
     let lines = season();
     let straight = Fastbreak::straight(&lines);
@@ -73,7 +73,7 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
         replaying.wait().unwrap().success(),
         "killed and begun again it ends although the live side goes on"
     );
-    live.wait_for_stages(has_read_all);
+    live.wait_for_lag(has_read_all);
     assert_eq!(live.content(), straight.content(), "the live side is as if there had been no replay");
 
     let ended = live.json(&replay_arguments(&dates, "beside"));
@@ -112,7 +112,7 @@ fn abort_in(broker: &Broker, topics: &[&TopicInfo]) {
 }
 
 #[test]
-fn what_all_have_read_may_be_deleted_by_its_retention_and_nobody_stops_for_it() {
+fn retention_of_records_that_are_read_stops_no_processor() {
     let Some(broker) = Broker::start(&[]) else { return };
     let mut lines = season();
     lines.truncate(lines.len() / 4);
@@ -127,20 +127,20 @@ fn what_all_have_read_may_be_deleted_by_its_retention_and_nobody_stops_for_it() 
     abort_in(&broker, &streams);
     let mut running = run.spawn(&["run"]);
     // All that is behind a position is its own commit's marker.
-    run.wait_for_stages(|stage| {
+    run.wait_for_lag(|processor| {
         let behind =
             |place: &Value| place["high"].as_i64().unwrap() - place["committed"].as_i64().unwrap_or(0);
-        stage["partitions"].as_array().unwrap().iter().all(|place| behind(place) <= 1)
+        processor["partitions"].as_array().unwrap().iter().all(|place| behind(place) <= 1)
     });
     running.kill().unwrap();
     running.wait().unwrap();
     // As after a summer: all of it is older than the retention.
     let settings =
-        Settings { brokers: broker.bootstrap.clone(), instance: "test".into(), ..Settings::default() };
-    let mut storage = KafkaStorage::open(settings).unwrap();
+        KafkaConfig { brokers: broker.bootstrap.clone(), instance: "test".into(), ..KafkaConfig::default() };
+    let mut storage = KafkaLog::open(settings).unwrap();
     let mut purged = 0;
     for TopicInfo { name, .. } in streams {
-        let ends = storage.ends(&[name]).unwrap();
+        let ends = storage.end_offsets(&[name]).unwrap();
         purged += ends.values().filter(|end| **end > 0).count();
         storage
             .purge(name, &ends.into_iter().map(|((_, partition), end)| (partition, end)).collect())
@@ -148,7 +148,8 @@ fn what_all_have_read_may_be_deleted_by_its_retention_and_nobody_stops_for_it() 
     }
     assert!(purged > 10, "{purged} partitions are empty now");
     let lag = run.json(&["lag"]);
-    let losing = lag["stages"].as_array().unwrap().iter().filter(|stage| stage["status"] == "losing_data");
+    let losing =
+        lag["processors"].as_array().unwrap().iter().filter(|processor| processor["status"] == "losing_data");
     assert_eq!(losing.count(), 0, "{lag:#}");
     run.ingest(after);
     run.catch_up();

@@ -9,9 +9,9 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 use runtime::{
-    Commit, Halt, Member, Storage, Wake,
-    kafka::{KafkaStorage, Settings},
-    member::{Limits, Reader, Signals},
+    Commit, GroupMember, LogBackend, RuntimeError, TaskEvent,
+    kafka::{KafkaConfig, KafkaLog},
+    subscription::{ReadLimits, RunContext, Subscription},
 };
 use serde_json::Value;
 use std::{
@@ -33,7 +33,7 @@ fn is_straight_after(run: &Fastbreak, mut running: Child, lines: &[String]) {
 }
 
 #[test]
-fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
+fn of_two_instances_of_one_name_the_older_is_fenced_without_loss() {
     let Some(broker) = Broker::start(&[]) else { return };
     let lines = season();
     let (before, after) = lines.split_at(lines.len() / 2);
@@ -47,7 +47,7 @@ fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
         (command.spawn().unwrap(), folder)
     };
     let (mut older, _its_folder) = start();
-    run.wait_for_stages(has_member);
+    run.wait_for_lag(has_member);
     let (mut newer, _its_folder) = start();
     run.ingest(after);
     let since = Instant::now();
@@ -56,22 +56,22 @@ fn of_two_processes_under_one_name_the_older_ends_and_nothing_is_lost() {
         std::thread::sleep(Duration::from_millis(500));
     }
     let ended = older.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(4), "{said}");
-    assert!(said.contains("another process took over under the same instance name"), "{said}");
+    let message = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(4), "{message}");
+    assert!(message.contains("another process took over under the same instance name"), "{message}");
     assert!(newer.try_wait().unwrap().is_none(), "the newer one goes on");
     is_straight_after(&run, newer, &lines);
 }
 
 #[test]
-fn a_member_whose_place_was_taken_by_one_that_left_again_has_it_back() {
+fn a_fenced_member_rejoins_once_the_other_has_left() {
     let Some(broker) = Broker::start(&[]) else { return };
     let lines = season();
     let (before, after) = lines.split_at(lines.len() / 2);
     let run = Fastbreak::on(&broker);
     run.ingest(before);
     let mut running = run.spawn(&["run", "--instance", "twin"]);
-    run.wait_for_stages(has_member);
+    run.wait_for_lag(has_member);
     let guest: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &broker.bootstrap)
         .set("client.id", "fastbreak-twin")
@@ -89,16 +89,16 @@ fn a_member_whose_place_was_taken_by_one_that_left_again_has_it_back() {
     // As one that was killed: its place stays until its session ends.
     drop(guest);
     run.ingest(after);
-    run.wait_for_stages(has_read_all);
+    run.wait_for_lag(has_read_all);
     assert!(running.try_wait().unwrap().is_none(), "it goes on");
     is_straight_after(&run, running, &lines);
 }
 
 /// A member that has joined the group of a processor, and was handed its partitions. It has not taken them up yet.
-fn joined(broker: &Broker, name: &'static str) -> (KafkaStorage, Box<dyn Member>, Vec<i32>) {
+fn joined(broker: &Broker, name: &'static str) -> (KafkaLog, Box<dyn GroupMember>, Vec<i32>) {
     let settings =
-        Settings { brokers: broker.bootstrap.clone(), instance: "one".into(), ..Settings::default() };
-    let reader = Reader {
+        KafkaConfig { brokers: broker.bootstrap.clone(), instance: "one".into(), ..KafkaConfig::default() };
+    let reader = Subscription {
         name,
         group: name.into(),
         inputs: vec![topics::GAMES.info],
@@ -107,24 +107,25 @@ fn joined(broker: &Broker, name: &'static str) -> (KafkaStorage, Box<dyn Member>
         is_alone: false,
         upstream: Vec::new(),
     };
-    let mut storage = KafkaStorage::open(settings).unwrap();
-    let mut member = storage.join(reader, Limits::default(), Arc::new(Signals::default())).unwrap();
+    let mut storage = KafkaLog::open(settings).unwrap();
+    let mut member =
+        storage.subscribe(reader, ReadLimits::default(), Arc::new(RunContext::default())).unwrap();
     let partitions = assigned(member.as_mut());
     (storage, member, partitions)
 }
-fn assigned(member: &mut dyn Member) -> Vec<i32> {
+fn assigned(member: &mut dyn GroupMember) -> Vec<i32> {
     let since = Instant::now();
     loop {
         assert!(since.elapsed() < LONGEST, "it was handed nothing");
-        match member.wake() {
-            Wake::Assigned(partitions) if !partitions.is_empty() => return partitions,
-            Wake::Failed(halt) => panic!("{halt}"),
+        match member.next_event() {
+            TaskEvent::Assigned(partitions) if !partitions.is_empty() => return partitions,
+            TaskEvent::Failed(runtime_error) => panic!("{runtime_error}"),
             _ => {}
         }
     }
 }
 /// Takes partitions up and commits, as a processor does that has something to say of what it restored.
-fn take_up(member: &mut dyn Member, group: &str, partitions: &[i32]) -> Result<(), Halt> {
+fn take_up(member: &mut dyn GroupMember, group: &str, partitions: &[i32]) -> Result<(), RuntimeError> {
     for partition in partitions {
         assert!(member.restore(*partition).unwrap().is_some());
     }
@@ -132,15 +133,18 @@ fn take_up(member: &mut dyn Member, group: &str, partitions: &[i32]) -> Result<(
 }
 
 #[test]
-fn a_commit_that_moves_nothing_says_where_its_group_stands_and_one_that_is_refused_ends_in_joining_again() {
+fn an_empty_commit_refreshes_offsets_and_a_rejected_one_rejoins() {
     let Some(broker) = Broker::start(&[]) else { return };
     Fastbreak::on(&broker);
     let games = topics::GAMES.info.name;
     let (_storage, mut member, partitions) = joined(&broker, "slate");
-    let settings =
-        Settings { brokers: broker.bootstrap.clone(), instance: "looker".into(), ..Settings::default() };
-    let mut looker = KafkaStorage::open(settings).unwrap();
-    let mut positions = || looker.positions("slate", &[games]).unwrap();
+    let settings = KafkaConfig {
+        brokers: broker.bootstrap.clone(),
+        instance: "looker".into(),
+        ..KafkaConfig::default()
+    };
+    let mut looker = KafkaLog::open(settings).unwrap();
+    let mut positions = || looker.committed_offsets("slate", &[games]).unwrap();
     assert_eq!(positions(), BTreeMap::new());
     take_up(member.as_mut(), "slate", &partitions).unwrap();
     assert_eq!(positions(), BTreeMap::from([((games.to_owned(), 0), 0)]), "none was committed before");
@@ -153,7 +157,7 @@ fn a_commit_that_moves_nothing_says_where_its_group_stands_and_one_that_is_refus
     let (_storage, mut member, partitions) = joined(&broker, "team-form");
     broker.tool(&["StreamsResetter", "--application-id", "team-form", "--force"]);
     let mut taken_up = take_up(member.as_mut(), "team-form", &partitions);
-    assert!(matches!(taken_up, Err(Halt::Interrupted { .. })), "{taken_up:?}");
+    assert!(matches!(taken_up, Err(RuntimeError::Aborted { .. })), "{taken_up:?}");
     let since = Instant::now();
     while let Err(refused) = taken_up {
         assert!(since.elapsed() < LONGEST, "it never joins again: {refused}");
@@ -163,7 +167,7 @@ fn a_commit_that_moves_nothing_says_where_its_group_stands_and_one_that_is_refus
 }
 
 #[test]
-fn a_processor_whose_positions_the_brokers_forgot_reads_again_and_counts_once() {
+fn expired_offsets_are_reprocessed_and_counted_once() {
     let Some(broker) = Broker::start(&[]) else { return };
     let mut lines = season();
     lines.truncate(lines.len() / 4);
@@ -183,28 +187,28 @@ fn a_processor_whose_positions_the_brokers_forgot_reads_again_and_counts_once() 
     };
     let before = stands();
     // As after a summer without any member.
-    run.wait_for_stages(|stage| !has_member(stage));
+    run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--group", "games"]);
-    run.wait_for_stages(|stage| {
-        let mut partitions = stage["partitions"].as_array().unwrap().iter();
-        stage["processor"] != "games" || partitions.all(|partition| partition["committed"].is_null())
+    run.wait_for_lag(|processor| {
+        let mut partitions = processor["partitions"].as_array().unwrap().iter();
+        processor["processor"] != "games" || partitions.all(|partition| partition["committed"].is_null())
     });
     run.catch_up();
     assert_eq!(stands(), before);
 
     let delete = |topic| broker.tool(&["TopicCommand", "--delete", "--topic", topic]);
-    let table = topics::QUOTED.info.name;
+    let table = topics::QUOTED_PLAYERS.info.name;
     delete(table);
     run.json(&["topics", "apply", "--yes"]);
     run.catch_up();
-    let said = run.run(&["audit"]);
-    let audit: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let message = run.run(&["audit"]);
+    let audit: Value = serde_json::from_slice(&message.stdout).unwrap();
     let markets =
         audit["processors"].as_array().unwrap().iter().find(|p| p["processor"] == "markets").unwrap();
     let wrong = markets["wrong"][0].as_str().unwrap();
-    assert!(said.status.code() == Some(1) && wrong.contains("the topic holds 0"), "{audit:#}");
-    // As docs/kafka-brokers.md says.
-    run.wait_for_stages(|stage| !has_member(stage));
+    assert!(message.status.code() == Some(1) && wrong.contains("the topic holds 0"), "{audit:#}");
+    // As docs/kafka-broker-requirements.md says.
+    run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--all-groups"]);
     delete("markets.changelog");
     run.json(&["topics", "apply", "--yes"]);

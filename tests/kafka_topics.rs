@@ -14,12 +14,12 @@ use std::{collections::BTreeMap, time::Duration};
 /// The binary on a broker: its exit code and its answer.
 fn on(run: &Fastbreak, broker: &Broker, arguments: &[&str]) -> (i32, Value, String) {
     let done = run.command(&["--brokers", &broker.bootstrap]).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    (done.status.code().unwrap(), serde_json::from_slice(&done.stdout).unwrap_or(Value::Null), said)
+    let message = String::from_utf8_lossy(&done.stderr).into_owned();
+    (done.status.code().unwrap(), serde_json::from_slice(&done.stdout).unwrap_or(Value::Null), message)
 }
 
 #[test]
-fn topics_are_planned_made_kept_in_order_and_never_wrecked() {
+fn topics_are_planned_created_and_reconciled_safely() {
     let Some(broker) = Broker::start(&[]) else { return };
     let run = Fastbreak::new();
     let file = run.folder.path().join("plan.json");
@@ -30,13 +30,13 @@ fn topics_are_planned_made_kept_in_order_and_never_wrecked() {
     let many = first["totals"]["create"].as_u64().unwrap();
     assert!(many > 40);
     assert_eq!(on(&run, &broker, &["check"]).0, 3, "missing topics");
-    let (code, _, said) = on(&run, &broker, &["topics", "apply"]);
-    assert!(code == 4 && said.contains("--yes"), "nobody agreed: {said}");
+    let (code, _, message) = on(&run, &broker, &["topics", "apply"]);
+    assert!(code == 4 && message.contains("--yes"), "nobody agreed: {message}");
     assert_eq!(on(&run, &broker, &["topics", "apply", text(&file)]).0, 0);
     assert_eq!(plan(&[]).0, 0, "in sync");
     assert_eq!(on(&run, &broker, &["check"]).0, 0);
-    let (code, _, said) = on(&run, &broker, &["topics", "apply", text(&file)]);
-    assert!(code == 4 && said.contains("has changed since"), "{said}");
+    let (code, _, message) = on(&run, &broker, &["topics", "apply", text(&file)]);
+    assert!(code == 4 && message.contains("has changed since"), "{message}");
 
     // Somebody changes what is ours, and makes a topic that is not.
     broker.tool(&["TopicCommand", "--delete", "--topic", "ml.features.v1"]);
@@ -68,12 +68,15 @@ fn topics_are_planned_made_kept_in_order_and_never_wrecked() {
     let (code, refused, _) = plan(&[]);
     assert_eq!((code, &refused["totals"]["refused"]), (4, &1.into()));
     assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 4);
-    let (code, _, said) = on(&run, &broker, &["run", "--until-caught-up"]);
-    assert!(code == 4 && said.contains("core.games.v1") && said.contains("delete the topic"), "{said}");
+    let (code, _, message) = on(&run, &broker, &["run", "--until-caught-up"]);
+    assert!(
+        code == 4 && message.contains("core.games.v1") && message.contains("delete the topic"),
+        "{message}"
+    );
 }
 
 #[test]
-fn dead_letters_are_put_back_and_purged_on_kafka_too() {
+fn dead_letters_are_redriven_and_purged_on_kafka() {
     let Some(broker) = Broker::start(&[]) else { return };
     let run = Fastbreak::new();
     assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
@@ -82,35 +85,35 @@ fn dead_letters_are_put_back_and_purged_on_kafka_too() {
         r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{"a":1}}"#.to_owned(),
     ];
     let path = run.file("dirty.jsonl", &lines);
-    let (code, ingested, said) = on(&run, &broker, &["ingest", text(&path)]);
-    assert_eq!((code, &ingested["new"], &ingested["dead"]), (1, &1.into(), &1.into()), "{said}");
+    let (code, ingested, message) = on(&run, &broker, &["ingest", text(&path)]);
+    assert_eq!((code, &ingested["new"], &ingested["dead_letters"]), (1, &1.into(), &1.into()), "{message}");
     let catch_up = || {
-        let (code, _, said) = on(&run, &broker, &["run", "--until-caught-up"]);
-        assert_eq!(code, 0, "{said}");
+        let (code, _, message) = on(&run, &broker, &["run", "--until-caught-up"]);
+        assert_eq!(code, 0, "{message}");
     };
     catch_up();
-    let (code, shown, said) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
-    assert_eq!(shown[0]["value"]["payload"]["a"], 1, "{code} {shown} {said}");
+    let (code, shown, message) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    assert_eq!(shown[0]["value"]["payload"]["a"], 1, "{code} {shown} {message}");
     assert_eq!(shown[0]["key"], "x");
     for (left, put_back) in [(1, 1), (0, 0)] {
-        let (code, report, said) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
+        let (code, report, message) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
         assert_eq!(
-            (code, &report["letters"], &report["records"]),
+            (code, &report["dead_letters"], &report["records"]),
             (0, &left.into(), &put_back.into()),
-            "{said}"
+            "{message}"
         );
     }
-    assert_eq!(on(&run, &broker, &["dlq", "redrive", "ingest"]).1["still_dead"], 1);
+    assert_eq!(on(&run, &broker, &["dlq", "redrive", "ingest"]).1["still_rejected"], 1);
     catch_up();
     let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
-    assert_eq!(shown[1]["replays"], 1);
+    assert_eq!(shown[1]["redrive_count"], 1);
     assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
     assert_eq!(on(&run, &broker, &["dlq", "purge", "schedule-loader", "--yes"]).0, 0);
     assert_eq!(on(&run, &broker, &["dlq", "show", "schedule-loader"]).1, serde_json::json!([]));
-    let (_, lag, said) = on(&run, &broker, &["lag"]);
+    let (_, lag, message) = on(&run, &broker, &["lag"]);
     let loader =
-        lag["stages"].as_array().unwrap().iter().find(|s| s["processor"] == "schedule-loader").unwrap();
-    assert_eq!(loader["dead_letters"], 0, "what was purged is counted no more: {loader:#} {said}");
+        lag["processors"].as_array().unwrap().iter().find(|s| s["processor"] == "schedule-loader").unwrap();
+    assert_eq!(loader["dead_letters"], 0, "what was purged is counted no more: {loader:#} {message}");
     assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
@@ -165,45 +168,49 @@ fn a_dead_letter_keeps_key_bytes_headers_and_time_of_its_record() {
         produce(&broker, key, b"none either", &[]);
     }
     assert_eq!(on(&run, &broker, &["run", "--until-caught-up"]).0, 0);
-    let letters = first(&broker, "schedule-loader.dlq", 3);
-    let keys: Vec<&[u8]> = letters.iter().map(|letter| letter.key.as_slice()).collect();
+    let dead_letters = first(&broker, "schedule-loader.dlq", 3);
+    let keys: Vec<&[u8]> = dead_letters.iter().map(|dead_letter| dead_letter.key.as_slice()).collect();
     assert_eq!(keys, [&b"their key"[..], &no_text, &long]);
-    let Seen { value, headers, .. } = &letters[0];
+    let Seen { value, headers, .. } = &dead_letters[0];
     assert_eq!(value, b"no event");
-    let said = |key: &str| headers.get(key).map(String::as_str);
+    let message = |key: &str| headers.get(key).map(String::as_str);
     for (key, value) in [
         ("trace", "abc"),
         ("dlq.timestamp", "1700000000123"),
         ("dlq.error.code", "bad_envelope"),
-        ("dlq.stage", "schedule-loader"),
+        ("dlq.processor", "schedule-loader"),
         ("dlq.offset", "0"),
         ("__connect.errors.topic", "before"),
     ] {
-        assert_eq!(said(key), Some(value), "{key} of {headers:?}");
+        assert_eq!(message(key), Some(value), "{key} of {headers:?}");
     }
     let topic = Some(topics::RAW_SCHEDULES.info.name);
-    assert_eq!(said("dlq.topic"), topic, "of this failure, not of one before");
+    assert_eq!(message("dlq.topic"), topic, "of this failure, not of one before");
     let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
     assert_eq!((&shown[0]["key"], &shown[0]["offset"]), (&"their key".into(), &0.into()));
     produce(&broker, b"for Connect", b"no event", &[]);
     let mut command = run.command(&["--brokers", &broker.bootstrap, "run", "--until-caught-up"]);
     assert!(command.env("FASTBREAK_DLQ_HEADER_STYLE", "connect").output().unwrap().status.success());
-    let letters = first(&broker, "schedule-loader.dlq", 4);
-    let headers = &letters[3].headers;
-    let said = |key: &str| headers.get(&format!("__connect.errors.{key}")).map(String::as_str);
+    let dead_letters = first(&broker, "schedule-loader.dlq", 4);
+    let headers = &dead_letters[3].headers;
+    let message = |key: &str| headers.get(&format!("__connect.errors.{key}")).map(String::as_str);
     assert_eq!(
-        (said("topic"), said("partition"), said("offset")),
+        (message("topic"), message("partition"), message("offset")),
         (topic, Some("0"), Some("3")),
         "{headers:?}"
     );
     assert_eq!(
-        (said("connector.name"), said("exception.class.name")),
+        (message("connector.name"), message("exception.class.name")),
         (Some("schedule-loader"), Some("bad_envelope"))
     );
-    assert!(said("exception.message").is_some_and(|message| !message.is_empty()), "{headers:?}");
+    assert!(message("exception.message").is_some_and(|message| !message.is_empty()), "{headers:?}");
 
-    let (code, redriven, said) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
-    assert_eq!((code, &redriven["records"], &redriven["still_dead"]), (0, &0.into(), &4.into()), "{said}");
+    let (code, redriven, message) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
+    assert_eq!(
+        (code, &redriven["records"], &redriven["still_rejected"]),
+        (0, &0.into(), &4.into()),
+        "{message}"
+    );
     assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
@@ -223,40 +230,43 @@ fn brokers_that_are_not_there_a_wrong_password_and_missing_rights_are_told_apart
             .env("FASTBREAK_KAFKA_SASL_USERNAME", user)
             .env("FASTBREAK_KAFKA_SASL_PASSWORD", password);
         let done = command.output().unwrap();
-        let said =
+        let message =
             format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        (done.status.code().unwrap(), said)
+        (done.status.code().unwrap(), message)
     };
     let line =
         r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{}}"#;
     let path = run.file("one.jsonl", &[line.to_owned()]);
     let ingest = ["ingest", text(&path)];
-    for verb in [&["check"][..], &["run"], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
-        let (code, said) = as_user("fastbreak", "guess", verb);
-        assert!(code == 4 && said.contains("kafka.sasl.password"), "{verb:?}: {code} {said}");
+    for command in [&["check"][..], &["run"], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
+        let (code, message) = as_user("fastbreak", "guess", command);
+        assert!(code == 4 && message.contains("kafka.sasl.password"), "{command:?}: {code} {message}");
     }
-    let (code, said) = as_user("limited", "limited-secret", &["topics", "apply", "--yes"]);
-    assert!(code == 4 && said.contains("give this user the right"), "{code} {said}");
-    for verb in [&["run"][..], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
-        let (code, said) = as_user("fastbreak", "fastbreak-secret", verb);
-        assert!(code == 4 && said.contains("topics apply"), "{verb:?} without topics: {code} {said}");
+    let (code, message) = as_user("limited", "limited-secret", &["topics", "apply", "--yes"]);
+    assert!(code == 4 && message.contains("give this user the right"), "{code} {message}");
+    for command in [&["run"][..], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
+        let (code, message) = as_user("fastbreak", "fastbreak-secret", command);
+        assert!(
+            code == 4 && message.contains("topics apply"),
+            "{command:?} without topics: {code} {message}"
+        );
     }
-    let (code, said) = as_user("fastbreak", "fastbreak-secret", &["topics", "apply", "--yes"]);
-    assert_eq!(code, 0, "{said}");
-    for verb in
+    let (code, message) = as_user("fastbreak", "fastbreak-secret", &["topics", "apply", "--yes"]);
+    assert_eq!(code, 0, "{message}");
+    for command in
         [&ingest[..], &["run", "--until-caught-up"], &["check"], &["lag"], &["audit"], &["dlq", "list"]]
     {
-        let (code, said) = as_user("runner", "runner-secret", verb);
-        assert_eq!(code, 0, "the documented rights are enough for {verb:?}: {said}");
+        let (code, message) = as_user("runner", "runner-secret", command);
+        assert_eq!(code, 0, "the documented rights are enough for {command:?}: {message}");
     }
-    for verb in [&["run"][..], &["ingest", text(&run.file("two.jsonl", &[line.replace('x', "y")]))]] {
-        let (code, said) = as_user("limited", "limited-secret", verb);
-        assert!(code == 4 && said.contains("give this user the right"), "{verb:?}: {code} {said}");
+    for command in [&["run"][..], &["ingest", text(&run.file("two.jsonl", &[line.replace('x', "y")]))]] {
+        let (code, message) = as_user("limited", "limited-secret", command);
+        assert!(code == 4 && message.contains("give this user the right"), "{command:?}: {code} {message}");
     }
     let (_, audit) = as_user("runner", "runner-secret", &["audit"]);
     assert!(audit.contains(r#""balanced": true"#), "who was refused has lost nothing: {audit}");
-    let (code, said) = as_user("outsider", "outsider-secret", &["check"]);
-    assert!(code == 4 && said.contains("the right to commit the groups' positions"), "{code} {said}");
-    let (code, said) = as_user("limited", "limited-secret", &["check"]);
-    assert!(code == 4 && said.contains("the right to read the topics"), "{code} {said}");
+    let (code, message) = as_user("outsider", "outsider-secret", &["check"]);
+    assert!(code == 4 && message.contains("the right to commit the groups' positions"), "{code} {message}");
+    let (code, message) = as_user("limited", "limited-secret", &["check"]);
+    assert!(code == 4 && message.contains("the right to read the topics"), "{code} {message}");
 }

@@ -29,34 +29,39 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
     panic!("{what} did not happen within a minute")
 }
-fn stages(report: &Value) -> &Vec<Value> {
-    report["stages"].as_array().expect("stages")
+fn processors(report: &Value) -> &Vec<Value> {
+    report["processors"].as_array().expect("processors")
 }
 
 #[test]
-fn lag_counts_what_waits_and_what_nobody_runs_is_stopped() {
+fn lag_counts_unread_records_and_reports_stopped_processors() {
     let run = Fastbreak::new();
     let lines = season();
     let (half, rest) = lines.split_at(lines.len() / 2);
     run.ingest(half);
     run.catch_up();
     let report = run.json(&["lag"]);
-    assert_eq!(stages(&report).len(), 12);
-    for stage in stages(&report) {
-        assert_eq!((&stage["lag_records"], &stage["lag_seconds"]), (&0.into(), &0.0.into()), "{stage:#}");
-        assert_eq!(stage["status"], "stopped");
+    assert_eq!(processors(&report).len(), 12);
+    for processor in processors(&report) {
+        assert_eq!(
+            (&processor["lag_records"], &processor["lag_seconds"]),
+            (&0.into(), &0.0.into()),
+            "{processor:#}"
+        );
+        assert_eq!(processor["status"], "stopped");
     }
     let new = run.ingest(rest)["new"].as_i64().unwrap();
     let report = run.json(&["lag"]);
-    let loaders = stages(&report).iter().filter(|s| s["processor"].as_str().unwrap().ends_with("-loader"));
-    let behind: i64 = loaders.clone().map(|stage| stage["lag_records"].as_i64().unwrap()).sum();
+    let loaders =
+        processors(&report).iter().filter(|s| s["processor"].as_str().unwrap().ends_with("-loader"));
+    let behind: i64 = loaders.clone().map(|processor| processor["lag_records"].as_i64().unwrap()).sum();
     assert_eq!(behind, new, "every raw event waits for the one loader that reads it");
-    for stage in loaders.filter(|stage| stage["lag_records"] != 0) {
-        assert!(stage["lag_seconds"].as_f64().unwrap() > 0.0, "{stage:#}");
-        assert!(stage["reason"].as_str().unwrap().contains("no process runs it"));
+    for processor in loaders.filter(|processor| processor["lag_records"] != 0) {
+        assert!(processor["lag_seconds"].as_f64().unwrap() > 0.0, "{processor:#}");
+        assert!(processor["reason"].as_str().unwrap().contains("no process runs it"));
     }
     run.catch_up();
-    assert!(stages(&run.json(&["lag"])).iter().all(|stage| stage["lag_records"] == 0));
+    assert!(processors(&run.json(&["lag"])).iter().all(|processor| processor["lag_records"] == 0));
 }
 
 #[test]
@@ -67,15 +72,15 @@ fn a_running_process_shows_its_lag_and_counts_what_it_commits() {
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut child = run.command(&["run"]).env("FASTBREAK_CONSOLE", addr.to_string()).spawn().unwrap();
     let shown = until("every stage at the end", || {
-        let shown: Value = serde_json::from_str(&get(addr, "/stages")?).ok()?;
+        let shown: Value = serde_json::from_str(&get(addr, "/processors")?).ok()?;
         let at_end = |s: &Value| s["lag_records"] == 0 && (s["status"] == "ok" || s["status"] == "idle");
-        let stages = shown["stages"].as_array()?;
-        (stages.len() == 12 && stages.iter().all(at_end)).then_some(shown)
+        let processors = shown["processors"].as_array()?;
+        (processors.len() == 12 && processors.iter().all(at_end)).then_some(shown)
     });
-    assert_eq!(shown["trouble"], Value::Null);
+    assert_eq!(shown["error"], Value::Null);
     // From another process: somebody runs it.
     let report = run.json(&["lag"]);
-    assert!(stages(&report).iter().all(|stage| stage["status"] != "stopped"), "{report:#}");
+    assert!(processors(&report).iter().all(|processor| processor["status"] != "stopped"), "{report:#}");
     let text = get(addr, "/metrics").unwrap();
     let value = |name: &str, labels: &str| -> f64 {
         let line = text.lines().find(|line| line.starts_with(&format!("{name}{{{labels}}}")));
@@ -89,25 +94,25 @@ fn a_running_process_shows_its_lag_and_counts_what_it_commits() {
         assert_eq!(read, account["read"].as_f64().unwrap(), "{name}");
         let ends = ["applied", "unchanged", "parked", "rejected"];
         let of =
-            |end| value("fastbreak_records_accounted", &format!("processor=\"{name}\",outcome=\"{end}\""));
+            |end| value("fastbreak_records_by_outcome", &format!("processor=\"{name}\",outcome=\"{end}\""));
         assert_eq!(ends.into_iter().map(of).sum::<f64>(), read, "{name}");
     }
     assert!(value("fastbreak_sink_rows_total", "processor=\"windowed-sink\"") > 0.0);
     assert_eq!(value("fastbreak_sink_batches_in_flight", "processor=\"windowed-sink\""), 0.0);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(stages(&run.json(&["lag"])).iter().all(|stage| stage["status"] == "stopped"));
+    assert!(processors(&run.json(&["lag"])).iter().all(|processor| processor["status"] == "stopped"));
 }
 
 #[test]
-fn a_row_that_the_warehouse_lost_is_found_and_adoption_brings_it_back() {
+fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     let run = Fastbreak::new();
     run.ingest(&season());
     run.catch_up();
     let content = run.content();
-    let agreed = run.json(&["audit"])["agreement"].clone();
-    assert_eq!((&agreed["not_compared"], &agreed["differences"]), (&Value::Null, &serde_json::json!([])));
-    assert!(agreed["games"].as_u64().unwrap() > 0 && agreed["open"] == 0, "{agreed:#}");
+    let agreed = run.json(&["audit"])["reconciliation"].clone();
+    assert_eq!((&agreed["skipped"], &agreed["mismatches"]), (&Value::Null, &serde_json::json!([])));
+    assert!(agreed["games"].as_u64().unwrap() > 0 && agreed["in_flight"] == 0, "{agreed:#}");
 
     let db = rusqlite::Connection::open(run.folder.path().join("warehouse.db")).unwrap();
     let lost = "SELECT game_id FROM player_games WHERE deleted = 0 ORDER BY game_id LIMIT 1";
@@ -116,30 +121,30 @@ fn a_row_that_the_warehouse_lost_is_found_and_adoption_brings_it_back() {
     let output = run.run(&["audit"]);
     assert_eq!(output.status.code(), Some(1));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let differences = found["agreement"]["differences"].as_array().unwrap();
-    assert_eq!((differences.len(), &differences[0]["game"]), (1, &Value::from(game.clone())));
-    let rows = |side: &str| differences[0][side].as_u64().unwrap();
+    let mismatches = found["reconciliation"]["mismatches"].as_array().unwrap();
+    assert_eq!((mismatches.len(), &mismatches[0]["game"]), (1, &Value::from(game.clone())));
+    let rows = |side: &str| mismatches[0][side].as_u64().unwrap();
     assert_eq!(rows("rows_in_log"), rows("rows_in_warehouse") + 1);
 
     // A run that goes on says so in its metrics, one that ends by its exit code.
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut running = run.command(&["run"]);
-    running.env("FASTBREAK_CONSOLE", addr.to_string()).env("FASTBREAK_SINK_AUDIT_S", "1");
+    running.env("FASTBREAK_CONSOLE", addr.to_string()).env("FASTBREAK_SINK_RECONCILE_INTERVAL_S", "1");
     let mut child = running.spawn().unwrap();
     until("the sink's own audit", || {
         let text = get(addr, "/metrics")?;
-        text.contains("fastbreak_sink_differing_games{processor=\"windowed-sink\"} 1").then_some(())
+        text.contains("fastbreak_sink_mismatched_games{processor=\"windowed-sink\"} 1").then_some(())
     });
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     assert!(child.wait().unwrap().success(), "a difference stops nobody");
     let output = run.run(&["run", "--until-caught-up"]);
     assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains(&game) && said.contains("fastbreak sink adopt"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains(&game) && message.contains("fastbreak sink rebuild"), "{message}");
 
-    run.json(&["sink", "adopt"]);
-    let adopting = run.json(&["audit"])["agreement"]["not_compared"].clone();
-    assert!(adopting.as_str().unwrap().contains("from the start"), "{adopting}");
+    run.json(&["sink", "rebuild"]);
+    let rebuilding = run.json(&["audit"])["reconciliation"]["skipped"].clone();
+    assert!(rebuilding.as_str().unwrap().contains("from the start"), "{rebuilding}");
     run.catch_up();
     assert_eq!(run.content(), content);
 }

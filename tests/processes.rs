@@ -13,7 +13,7 @@ use std::{
 const KILLS: u64 = 50;
 
 #[test]
-fn a_run_goes_on_when_nobody_reads_its_standard_error_any_more() {
+fn a_run_continues_when_standard_error_is_closed() {
     let run = Fastbreak::new();
     run.ingest(&season());
     let mut command = run.command(&["run", "--until-caught-up"]);
@@ -25,7 +25,7 @@ fn a_run_goes_on_when_nobody_reads_its_standard_error_any_more() {
 }
 
 #[test]
-fn fifty_kills_at_random_instants_leave_what_a_straight_run_leaves() {
+fn fifty_random_kills_give_the_content_of_an_undisturbed_run() {
     let lines = season();
     let straight = Fastbreak::new();
     straight.ingest(&lines);
@@ -105,7 +105,7 @@ fn shuffled_and_doubled_events_give_the_same_content_and_known_ones_add_nothing(
 }
 
 #[test]
-fn garbage_is_kept_with_a_reason_and_loses_nothing_else() {
+fn invalid_lines_become_dead_letters_and_nothing_else_is_lost() {
     let run = Fastbreak::new();
     let lines: Vec<String> = season().into_iter().take(40).collect();
     let clean = lines.len() as u64;
@@ -119,8 +119,8 @@ fn garbage_is_kept_with_a_reason_and_loses_nothing_else() {
     let path = run.file("dirty.jsonl", &dirty);
     let output = run.run(&["ingest", text(&path)]);
     assert_eq!(output.status.code(), Some(1), "dead lines are not success");
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((said["dead"].as_u64(), said["lines"].as_u64()), (Some(3), Some(clean + 4)));
+    let message: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((message["dead_letters"].as_u64(), message["lines"].as_u64()), (Some(3), Some(clean + 4)));
     run.catch_up();
     let audit = run.json(&["audit"]);
     let loader =
@@ -146,7 +146,7 @@ fn errors_say_what_to_run_next_and_codes_tell_them_apart() {
 }
 
 #[test]
-fn a_rebuilt_log_is_refused_until_it_adopts_the_warehouse() {
+fn a_new_log_is_rejected_until_it_takes_ownership_of_the_warehouse() {
     let run = Fastbreak::new();
     let lines = season();
     run.ingest(&lines);
@@ -159,8 +159,8 @@ fn a_rebuilt_log_is_refused_until_it_adopts_the_warehouse() {
     run.ingest(half);
     let refused = run.run(&["run", "--until-caught-up"]);
     assert_eq!(refused.status.code(), Some(4));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("sink adopt"));
-    run.json(&["sink", "adopt"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("sink rebuild"));
+    run.json(&["sink", "rebuild"]);
     run.catch_up();
     let fresh = Fastbreak::new();
     fresh.ingest(half);
@@ -226,9 +226,9 @@ fn a_full_disk_says_so_and_loses_nothing() {
     };
     let is_full = |arguments: &[&str]| {
         let ended = on_disk(arguments);
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        let is_told = said.contains("full") || said.contains("No space left");
-        assert!(ended.status.code() == Some(1) && is_told && said.contains("free "), "{said}");
+        let message = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let is_told = message.contains("full") || message.contains("No space left");
+        assert!(ended.status.code() == Some(1) && is_told && message.contains("free "), "{message}");
     };
     is_full(&["ingest", text(&events)]);
     // The log has room for all events, then for nothing more.

@@ -9,7 +9,7 @@ use fastbreak::{
     registry::{Cause, Client, Level, RegistryError, Verdict, subjects},
     storage,
 };
-use schemas::{Event, features::Features, registry::unframe, wire};
+use schemas::{Event, catalog::unframe, features::Features, wire};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +43,7 @@ impl Server {
         Some(Server { folder, url })
     }
     fn client(&self) -> Client {
-        Client::of(&config(&self.folder, &self.url).registry).expect("a registry")
+        Client::from_config(&config(&self.folder, &self.url).registry).expect("a registry")
     }
 }
 impl Drop for Server {
@@ -65,7 +65,7 @@ fn config(data: &Path, url: &str) -> Config {
     Config::resolve(None, &BTreeMap::new(), &flags).expect("a configuration")
 }
 /// The exit code, the answer and the prose of a verb.
-fn verb(run: &Fastbreak, arguments: &[&str]) -> (i32, Value, String) {
+fn run_command(run: &Fastbreak, arguments: &[&str]) -> (i32, Value, String) {
     let output = run.run(arguments);
     let prose = String::from_utf8_lossy(&output.stderr).into_owned();
     let answer = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
@@ -83,33 +83,33 @@ fn cause<T: std::fmt::Debug>(answer: Result<T, RegistryError>) -> (Cause, u8) {
 }
 
 #[test]
-fn what_is_pushed_stays_and_what_would_break_it_is_refused() {
+fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     let mut run = Fastbreak::new();
     let Some(server) = Server::start(&run) else { return };
     run.registry = Some(server.url.clone());
     let client = server.client();
     let line = run.file("events.jsonl", &season()[..1]);
 
-    let (code, report, _) = verb(&run, &["schemas", "check"]);
+    let (code, report, _) = run_command(&run, &["schemas", "check"]);
     assert_eq!((code, states(&report["subjects"])), (3, ["missing"].into()));
-    let (code, _, prose) = verb(&run, &["ingest", text(&line)]);
+    let (code, _, prose) = run_command(&run, &["ingest", text(&line)]);
     assert_eq!(code, 3, "{prose}");
     assert!(
         prose.contains("raw.box-scores.v1-value") && prose.contains("`fastbreak schemas push`"),
         "{prose}"
     );
-    let (code, lines, _) = verb(&run, &["schemas", "push", "--dry-run"]);
+    let (code, lines, _) = run_command(&run, &["schemas", "push", "--dry-run"]);
     assert_eq!((code, states(&lines)), (3, ["missing"].into()));
     assert_eq!(client.subjects(), Ok(Vec::new()), "a dry run leaves nothing");
 
-    let (code, pushed, prose) = verb(&run, &["schemas", "push"]);
+    let (code, pushed, prose) = run_command(&run, &["schemas", "push"]);
     assert_eq!((code, states(&pushed)), (0, ["pushed"].into()), "{prose}");
-    let (code, again, _) = verb(&run, &["schemas", "push"]);
+    let (code, again, _) = run_command(&run, &["schemas", "push"]);
     assert_eq!((code, states(&again), ids(&again)), (0, ["registered"].into(), ids(&pushed)));
-    let (code, report, _) = verb(&run, &["schemas", "check"]);
+    let (code, report, _) = run_command(&run, &["schemas", "check"]);
     assert_eq!((code, ids(&report["subjects"])), (0, ids(&pushed)));
     assert_eq!(client.subjects().expect("subjects").len(), subjects().len());
-    assert_eq!(verb(&run, &["ingest", text(&line)]).0, 0);
+    assert_eq!(run_command(&run, &["ingest", text(&line)]).0, 0);
 
     let subject = "ml.features.v1-value";
     let newest = Features::RELEASED.last().expect("a schema");
@@ -132,12 +132,12 @@ fn what_is_pushed_stays_and_what_would_break_it_is_refused() {
     assert_eq!(client.level("no-such-subject"), Ok(None));
 
     client.set_level(subject, Level::None).expect("a level");
-    let (code, report, _) = verb(&run, &["schemas", "check"]);
+    let (code, report, _) = run_command(&run, &["schemas", "check"]);
     assert_eq!((code, states(&report["subjects"])), (3, ["missing", "registered"].into()));
     client.register(subject, breaking).expect("anything goes at NONE");
-    let (code, report, _) = verb(&run, &["schemas", "check"]);
+    let (code, report, _) = run_command(&run, &["schemas", "check"]);
     assert_eq!((code, states(&report["subjects"])), (3, ["breaking", "registered"].into()));
-    let (code, _, prose) = verb(&run, &["schemas", "push"]);
+    let (code, _, prose) = run_command(&run, &["schemas", "push"]);
     assert_eq!(code, 4, "{prose}");
     assert!(prose.contains("cannot read version 2") && prose.contains("nothing was pushed"), "{prose}");
     assert_eq!(client.level(subject), Ok(Some(Level::None)), "nothing was pushed");
@@ -162,18 +162,18 @@ fn a_log_has_the_same_content_with_a_registry_and_without_and_with_one_from_the_
 
     let found: BTreeSet<u32> = {
         let mut log = runtime::embedded::EmbeddedLog::open(run.folder.path()).expect("the log");
-        let chunks = (0..topics::PARTITIONS).flat_map(|p| {
+        let record_batches = (0..topics::PARTITIONS).flat_map(|p| {
             let topic = topics::PREDICTIONS.info.name;
             log.read(topic, p, 0, usize::MAX).expect("read")
         });
-        let chunks: Vec<_> = chunks.collect();
-        let records = chunks.iter().flat_map(|chunk| chunk.records());
+        let record_batches: Vec<_> = record_batches.collect();
+        let records = record_batches.iter().flat_map(|record_batch| record_batch.records());
         records.filter_map(|record| Some(unframe(record.expect("sound").value?).expect("framed").0)).collect()
     };
     assert_eq!(found.len(), 2, "some records are of before and some of after: {found:?}");
 
     run.registry = None;
-    let (code, _, prose) = verb(&run, &["audit"]);
+    let (code, _, prose) = run_command(&run, &["audit"]);
     assert_eq!(code, 1, "{prose}");
     assert!(prose.contains("--registry URL"), "{prose}");
 }
@@ -190,12 +190,12 @@ macro_rules! readers {
     };
 }
 readers! {
-    schemas::raw::RawEvent, schemas::raw::DeadLetter, schemas::sighting::GameSighting,
-    schemas::sighting::BoxScoreSighting, schemas::sighting::OddsSighting, schemas::sighting::InjurySighting,
-    schemas::sighting::RosterSighting, schemas::sighting::NamesSighting, schemas::sighting::LinkSighting,
+    schemas::raw::RawEvent, schemas::raw::DeadLetter, schemas::observation::GameObservation,
+    schemas::observation::BoxScoreObservation, schemas::observation::OddsObservation, schemas::observation::InjuryObservation,
+    schemas::observation::RosterObservation, schemas::observation::NamesObservation, schemas::observation::LinkObservation,
     schemas::identity::Names, schemas::game::Game, schemas::game::TeamGame, schemas::game::PlayerGame,
-    schemas::market::Market, schemas::market::Availability, schemas::market::Quoted, schemas::form::TeamForm,
-    schemas::form::SlateEntry, Features, schemas::prediction::Prediction, schemas::ops::LedgerEntry,
+    schemas::market::Market, schemas::market::Availability, schemas::market::QuotedPlayers, schemas::team_form::TeamForm,
+    schemas::team_form::SlateEntry, Features, schemas::prediction::Prediction, schemas::ops::LedgerEntry,
     schemas::ops::SinkBatchPlanned,
 }
 
@@ -233,7 +233,7 @@ fn an_independent_client_reads_every_event_and_is_read_itself() {
     for (answer, (event, bytes)) in answers.lines().zip(&written) {
         let answer: Value = serde_json::from_str(answer).expect("JSON");
         let read = readers[event];
-        let schemas = (schemas::registry::Entry::find(event).expect("an event").schemas)();
+        let schemas = (schemas::catalog::Entry::find(event).expect("an event").schemas)();
         for key in ["own", "worded", "more"] {
             let theirs = unhex(answer[key].as_str().expect("hex"));
             assert_eq!(read(&theirs).unwrap(), read(bytes).unwrap(), "{event}, {key}");
@@ -248,7 +248,7 @@ fn an_independent_client_reads_every_event_and_is_read_itself() {
         seen.insert(*event);
     }
     assert_eq!(answers.lines().count(), written.len());
-    assert_eq!(seen.len(), schemas::registry::entries().len(), "every event: {seen:?}");
+    assert_eq!(seen.len(), schemas::catalog::entries().len(), "every event: {seen:?}");
 }
 /// Writes records of every topic, with what is read from each; answers event and bytes.
 fn samples_of(run: &Fastbreak, server: &Server, path: &Path) -> Vec<(&'static str, Vec<u8>)> {
@@ -260,8 +260,8 @@ fn samples_of(run: &Fastbreak, server: &Server, path: &Path) -> Vec<(&'static st
         let id = (subject.entry.schemas)().newest().0;
         let mut left = SAMPLES;
         for partition in 0..topics::PARTITIONS {
-            for chunk in log.read(topic, partition, 0, usize::MAX).expect("read") {
-                for record in chunk.records().take(left) {
+            for record_batch in log.read(topic, partition, 0, usize::MAX).expect("read") {
+                for record in record_batch.records().take(left) {
                     let Some(bytes) = record.expect("sound").value else { continue };
                     assert_eq!(unframe(bytes).expect("framed").0, id, "{topic}");
                     let event = subject.entry.name;

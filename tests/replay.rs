@@ -4,21 +4,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Chance, Fastbreak, middle, replay_arguments, season, text};
-use fastbreak::{config::Config, reading, replay, storage, topology};
+use fastbreak::{config::Config, inspect, replay, storage, topology};
 use processors::{
-    loader::{self, Sighting},
+    loader::{self, Observation},
     predictor::{Predictor, feature_schema_hash},
 };
 use runtime::{
-    Node,
+    ProcessorNode,
     embedded::EmbeddedLog,
-    engine::{Map, MapNode, Output, Rows, Step, stream},
-    member::Signals,
+    engine::{MapOutput, Output, RowCounts, StatelessNode, StatelessProcessor, stream},
+    subscription::RunContext,
 };
 use rusqlite::Connection;
 use schemas::{EasternDate, raw::RawEvent};
 use serde_json::Value;
-use sinks::{Dates, Sqlite, Warehouse, tables::TABLES};
+use sinks::{DateRange, Sqlite, Warehouse, tables::TABLES};
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Output as Ended,
@@ -66,7 +66,7 @@ fn differing_by_sql(of: &Fastbreak, name: &str, (from, to): &(String, String)) -
     found
 }
 /// The same as the verb lists it.
-fn differing_by_verb(diff: &Value) -> BTreeMap<String, Keys> {
+fn differing_by_command(diff: &Value) -> BTreeMap<String, Keys> {
     let mut found: BTreeMap<String, Keys> =
         TABLES.iter().map(|table| (table.name.to_owned(), Keys::new())).collect();
     for row in diff["rows"].as_array().unwrap() {
@@ -86,7 +86,7 @@ fn differs(of: &Fastbreak, name: &str, dates: &(String, String)) -> Value {
     let (code, diff) = code_and_json(&of.run(&["replay", "diff", name, "--limit", "1000000"]));
     assert_eq!((code, &diff["equal"], &diff["more"]), (Some(3), &Value::from(false), &Value::from(0)));
     let by_sql = differing_by_sql(of, name, dates);
-    assert_eq!(differing_by_verb(&diff), by_sql);
+    assert_eq!(differing_by_command(&diff), by_sql);
     assert!(by_sql.values().any(|keys| !keys.is_empty()));
     diff
 }
@@ -140,13 +140,16 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_differs_in_nothing() 
 fn balances(of: &Fastbreak, name: &str) {
     let config = config(of);
     let mut log = storage::open_replay(&config, &name.parse().unwrap()).unwrap();
-    let accounts = reading::accounts(log.as_mut(), 0).unwrap();
+    let accounts = inspect::accounts(log.as_mut(), 0).unwrap();
     for ((processor, _), entry) in &accounts {
         assert_eq!(entry.imbalance(), (0, 0), "{processor}");
     }
     let of_sink = &accounts[&(topology::SINK.to_owned(), 0)];
-    let read: i64 =
-        log.positions(topology::SINK, &sinks::Input::ALL.map(sinks::Input::topic)).unwrap().values().sum();
+    let read: i64 = log
+        .committed_offsets(topology::SINK, &sinks::SinkTopic::ALL.map(sinks::SinkTopic::topic))
+        .unwrap()
+        .values()
+        .sum();
     assert_eq!(of_sink.read, read);
     assert!(of_sink.unchanged > of_sink.applied, "games of other days are read and not written");
 }
@@ -156,7 +159,7 @@ fn config(of: &Fastbreak) -> Config {
 }
 
 #[test]
-fn a_replay_that_is_killed_goes_on_and_ends_as_one_that_is_not() {
+fn a_killed_replay_resumes_with_equal_content() {
     let live = Fastbreak::new();
     live.ingest(&season());
     live.catch_up();
@@ -194,12 +197,12 @@ fn a_model_given_to_the_replay_alone_adds_its_rows_and_changes_what_blends_them(
     live.catch_up();
     let dates = middle(&live);
     let model = r#"{"impute":{"opponent_pace":100.0},"intercept":0.4,"kind":"linear","spread":{"at_zero":10.0,"per_point":2.5,"prior_games":80.0},"weights":{"opponent_pace":0.02}}"#;
-    let artefact = format!(
+    let artifact = format!(
         r#"{{"format":1,"trained_from":"2018-10-16","trained_to":"2019-04-10","feature_schema":"{}","library":"none","hash":"{}","model":{model}}}"#,
         feature_schema_hash(),
         blake3::hash(model.as_bytes()).to_hex()
     );
-    let path = live.file("artefact.json", &[artefact]);
+    let path = live.file("artifact.json", &[artifact]);
     let mut command = live.command(&replay_arguments(&dates, "model"));
     assert!(command.env("FASTBREAK_LEARNED_MODEL", &path).output().unwrap().status.success());
 
@@ -230,50 +233,50 @@ fn a_model_given_to_the_replay_alone_adds_its_rows_and_changes_what_blends_them(
 
 /// The loader of box scores, wrong by an assist for every player of one day.
 struct Changed(EasternDate);
-impl Map for Changed {
+impl StatelessProcessor for Changed {
     type In = RawEvent;
-    type Out = Sighting;
+    type Out = Observation;
     fn version(&self) -> i64 {
         i64::from(loader::VERSION) + 1
     }
-    fn step(&self, raw: RawEvent) -> Step<Sighting> {
+    fn step(&self, raw: RawEvent) -> MapOutput<Observation> {
         let loaded = loader::load(&raw).expect("a payload that opens");
-        let rows = Rows {
+        let rows = RowCounts {
             found: loaded.rows as i64,
             emitted: loaded.rows_emitted() as i64,
             out_of_scope: loaded.rows_out_of_scope as i64,
             repeated: loaded.rows_repeated as i64,
             bad: loaded.bad_rows.len() as i64,
         };
-        let mut out = loaded.sightings;
-        for sighting in &mut out {
-            if let Sighting::BoxScore(sighting) = sighting
-                && sighting.date == self.0
+        let mut out = loaded.observations;
+        for observation in &mut out {
+            if let Observation::BoxScore(observation) = observation
+                && observation.date == self.0
             {
-                let lines = sighting.members.iter_mut().filter_map(|member| member.line.as_mut());
+                let lines = observation.members.iter_mut().filter_map(|member| member.line.as_mut());
                 lines.for_each(|line| line.assists += 1);
             }
         }
-        Step { out, rows, ..Step::default() }
+        MapOutput { out, rows, ..MapOutput::default() }
     }
 }
-fn changed_topology(day: EasternDate) -> Vec<Box<dyn Node>> {
+fn changed_topology(day: EasternDate) -> Vec<Box<dyn ProcessorNode>> {
     let mut nodes = topology::topology(Predictor::new(None));
     let place = nodes.iter().position(|node| node.name() == "box-score-loader").unwrap();
     let outputs = vec![
-        Output::stream(&topics::BOX_SCORE_SIGHTINGS, |out: &Sighting| match out {
-            Sighting::BoxScore(s) => {
+        Output::stream(&topics::BOX_SCORE_OBSERVATIONS, |out: &Observation| match out {
+            Observation::BoxScore(s) => {
                 Some((s, schemas::Matchup::new(s.team, s.opponent).unwrap().to_string()))
             }
             _ => None,
         }),
-        Output::stream(&topics::NAME_SIGHTINGS, |out: &Sighting| match out {
-            Sighting::Names(s) => Some((s, s.team.to_string())),
+        Output::stream(&topics::NAME_OBSERVATIONS, |out: &Observation| match out {
+            Observation::Names(s) => Some((s, s.team.to_string())),
             _ => None,
         }),
     ];
     let inputs = vec![stream(&topics::RAW_BOX_SCORES, |raw| raw)];
-    nodes[place] = Box::new(MapNode::new("box-score-loader", Changed(day), inputs, outputs));
+    nodes[place] = Box::new(StatelessNode::new("box-score-loader", Changed(day), inputs, outputs));
     nodes
 }
 
@@ -286,9 +289,9 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
     let dates = middle(&live);
     let (from, to): (EasternDate, EasternDate) = (dates.0.parse().unwrap(), dates.1.parse().unwrap());
     let nodes = changed_topology(from);
-    let signals = Arc::new(Signals::default());
+    let run_context = Arc::new(RunContext::default());
     let namespace = "loader".parse().unwrap();
-    replay::run(&config(&live), (&namespace, Dates { from, to }), nodes, signals, |_, _| {}).unwrap();
+    replay::run(&config(&live), (&namespace, DateRange { from, to }), nodes, run_context, |_, _| {}).unwrap();
 
     let diff = differs(&live, "loader", &dates);
     let changed = count(&diff, "player_games", "changed");
@@ -306,7 +309,7 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_what_to_run_next() {
+fn invalid_replays_are_rejected_with_the_next_command() {
     let run = Fastbreak::new();
     let dates = ("2023-11-01".to_owned(), "2023-11-30".to_owned());
     let nothing = run.run(&replay_arguments(&dates, "early"));
@@ -335,11 +338,11 @@ fn what_cannot_be_is_refused_with_what_to_run_next() {
     run.catch_up();
     let behind = run.run(&["replay", "diff", "november"]);
     assert_eq!(behind.status.code(), Some(4));
-    let said = stderr(&behind);
-    assert!(said.contains("that the live loader has read"), "{said}");
+    let message = stderr(&behind);
+    assert!(message.contains("that the live loader has read"), "{message}");
     assert!(
-        said.contains("fastbreak replay run --from 2023-11-01 --to 2023-11-30 --namespace november"),
-        "{said}"
+        message.contains("fastbreak replay run --from 2023-11-01 --to 2023-11-30 --namespace november"),
+        "{message}"
     );
 
     assert_eq!(run.run(&["replay", "diff", "december"]).status.code(), Some(4));
@@ -367,8 +370,8 @@ fn progress_is_lines_of_json_when_asked_for() {
     run.ingest(&season());
     run.catch_up();
     let ended = run.run(&replay_arguments(&middle(&run), "watched"));
-    let (code, said) = code_and_json(&ended);
-    assert_eq!((code, &said["raw"]["read"]), (Some(0), &said["raw"]["of"]));
+    let (code, message) = code_and_json(&ended);
+    assert_eq!((code, &message["raw"]["read"]), (Some(0), &message["raw"]["of"]));
     assert!(stderr(&ended).lines().count() > 0, "the first look is said at once");
     for line in stderr(&ended).lines() {
         let progress: Value = serde_json::from_str(line).unwrap();

@@ -16,15 +16,19 @@ const SEASONS: [(&str, i64, i64); 7] = [
 ];
 
 #[test]
-fn seven_real_seasons_run_without_a_reject_and_every_candidate_has_one_terminal_state() {
+fn seven_real_seasons_run_without_a_reject_and_every_candidate_has_one_eligibility() {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/events");
     if !events.exists() {
         return println!("skipped: no seasons at {}", events.display());
     }
     let run = Fastbreak::new();
     for (season, ..) in SEASONS {
-        let said = run.json(&["ingest", text(&events.join(format!("{season}.jsonl.zst")))]);
-        assert_eq!((said["dead"].as_u64(), said["known"].as_u64()), (Some(0), Some(0)), "{season}");
+        let message = run.json(&["ingest", text(&events.join(format!("{season}.jsonl.zst")))]);
+        assert_eq!(
+            (message["dead_letters"].as_u64(), message["known"].as_u64()),
+            (Some(0), Some(0)),
+            "{season}"
+        );
     }
     run.catch_up();
 
@@ -87,7 +91,7 @@ fn seven_real_seasons_run_without_a_reject_and_every_candidate_has_one_terminal_
     // The final score of each of the 16,578 team-games is the sum of its players' points.
     let (mut team_games, mut wrong) = (0, Vec::new());
     let mut log = runtime::embedded::EmbeddedLog::open(run.folder.path()).expect("the log");
-    for game in fastbreak::reading::table(&mut log, &topics::GAMES, |_| true).expect("the games") {
+    for game in fastbreak::inspect::table(&mut log, &topics::GAMES, |_| true).expect("the games") {
         for (points, of_players) in
             [(game.home_points, game.home_box_points), (game.away_points, game.away_box_points)]
         {
@@ -114,7 +118,7 @@ fn seven_real_seasons_run_without_a_reject_and_every_candidate_has_one_terminal_
     for system in ["moving_average", "zone_matchup_v1", "similarity_balanced_v1", "ensemble_v1"] {
         assert!(row(system)["mae"].as_f64().expect("MAE") > 4.95, "{system} knows what it cannot");
     }
-    assert!(row("learned_v1")["n"].is_null(), "no artefact is installed");
+    assert!(row("learned_v1")["n"].is_null(), "no artifact is installed");
     let late =
         "SELECT count(*) FROM player_slate WHERE deleted = 0 AND basis = 'issued' AND known_at >= tip_off";
     assert_eq!(count(late), 0, "an issued row knew only what was known by tip-off");

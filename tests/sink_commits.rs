@@ -6,32 +6,33 @@
 //! Not here: what fails between the sink and BigQuery (`sinks/tests/faults.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
-mod disturbed;
 #[allow(dead_code)]
 #[path = "../sinks/tests/fakebq/mod.rs"]
 mod fakebq;
+mod fault_injection;
 
 use common::Fastbreak;
-use disturbed::{
-    Kind, Trouble, append, batches, deliver, deliver_within, fake, letters, log, positions, spoil, straight,
-};
 use fastbreak::{topology::SINK, warehouse};
-use runtime::{Chunk, Storage, embedded::EmbeddedLog, engine::Breaker, member::Signals};
+use fault_injection::{
+    CommitKind, Fault, append, batches, committed_offsets, dead_letters, deliver, deliver_within, fake, log,
+    spoil, straight,
+};
+use runtime::{LogBackend, RecordBatch, embedded::EmbeddedLog, engine::DlqLimits, subscription::RunContext};
 use schemas::{features::Eligibility, ops::SinkBatchPlanned, wire};
 use sinks::Warehouse;
 use std::{collections::BTreeMap, sync::Arc};
 
 #[test]
 fn whatever_commit_fails_the_next_run_leaves_the_same_tables_and_a_whole_account() {
-    for of in [Kind::Plan, Kind::Done] {
+    for of in [CommitKind::Plan, CommitKind::Done] {
         for after in [0, 2] {
-            for trouble in [Trouble::Lost, Trouble::Unheard, Trouble::Interrupted] {
+            for fault in [Fault::NotCommitted, Fault::CommittedThenCrashed, Fault::Aborted] {
                 let fastbreak = log();
-                let first = deliver(&fastbreak, None, 150, Some((of, after, trouble)));
-                assert_eq!(first.is_ok(), trouble == Trouble::Interrupted, "{of:?} {after} {trouble:?}");
+                let first = deliver(&fastbreak, None, 150, Some((of, after, fault)));
+                assert_eq!(first.is_ok(), fault == Fault::Aborted, "{of:?} {after} {fault:?}");
                 // Other limits: what was planned is made again as it was planned.
                 deliver(&fastbreak, None, 170, None).unwrap();
-                assert_eq!(fastbreak.content(), *straight(), "{of:?} {after} {trouble:?}");
+                assert_eq!(fastbreak.content(), *straight(), "{of:?} {after} {fault:?}");
             }
         }
     }
@@ -39,11 +40,13 @@ fn whatever_commit_fails_the_next_run_leaves_the_same_tables_and_a_whole_account
 
 #[test]
 fn c1_c5_c6_on_bigquery_a_batch_that_was_planned_runs_once_whenever_the_process_is_killed() {
-    for (of, trouble) in
-        [(Kind::Plan, Trouble::Unheard), (Kind::Done, Trouble::Lost), (Kind::Done, Trouble::Unheard)]
-    {
+    for (of, fault) in [
+        (CommitKind::Plan, Fault::CommittedThenCrashed),
+        (CommitKind::Done, Fault::NotCommitted),
+        (CommitKind::Done, Fault::CommittedThenCrashed),
+    ] {
         let (fastbreak, fake) = (log(), fake());
-        assert!(deliver(&fastbreak, Some(&fake), 1_500, Some((of, 1, trouble))).is_err());
+        assert!(deliver(&fastbreak, Some(&fake), 1_500, Some((of, 1, fault))).is_err());
         deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
         let seen = fake.seen();
         let batches = batches(&fake);
@@ -56,34 +59,36 @@ fn c1_c5_c6_on_bigquery_a_batch_that_was_planned_runs_once_whenever_the_process_
 
 #[test]
 fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committed() {
-    for trouble in [Trouble::Lost, Trouble::Unheard] {
+    for fault in [Fault::NotCommitted, Fault::CommittedThenCrashed] {
         let (fastbreak, fake) = (log(), fake());
         let bad = spoil(&fastbreak);
-        assert!(deliver(&fastbreak, Some(&fake), 1_000_000, Some((Kind::Letters, 0, trouble))).is_err());
+        assert!(
+            deliver(&fastbreak, Some(&fake), 1_000_000, Some((CommitKind::DeadLetters, 0, fault))).is_err()
+        );
         let reached = || {
             let storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
-            storage.positions(SINK).unwrap().get(&(bad.0.to_owned(), bad.1)).copied().unwrap_or(0)
+            storage.committed_offsets(SINK).unwrap().get(&(bad.0.to_owned(), bad.1)).copied().unwrap_or(0)
         };
         assert!(reached() <= bad.2, "it is committed without its dead letter");
         // What was sent is what came before it.
         assert_eq!(fake.seen().merges, batches(&fake));
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
         assert_eq!(reached(), bad.2 + 1);
-        let letters = letters(&fastbreak);
+        let dead_letters = dead_letters(&fastbreak);
         // Durable before the batch is written: after a kill in between one may stand twice, none is lost.
-        assert_eq!(letters.len(), if trouble == Trouble::Lost { 1 } else { 2 });
-        for letter in letters {
-            assert_eq!((letter.origin.as_str(), letter.partition, letter.offset), bad);
-            assert!(letter.reason.contains("holds an event of"), "{}", letter.reason);
-            assert_eq!(letter.version, i64::from(sinks::tables::TABLES_VERSION));
+        assert_eq!(dead_letters.len(), if fault == Fault::NotCommitted { 1 } else { 2 });
+        for dead_letter in dead_letters {
+            assert_eq!((dead_letter.origin.as_str(), dead_letter.partition, dead_letter.offset), bad);
+            assert!(dead_letter.reason.contains("holds an event of"), "{}", dead_letter.reason);
+            assert_eq!(dead_letter.processor_version, i64::from(sinks::tables::TABLES_VERSION));
             let shown = fastbreak.json(&["dlq", "show", SINK]);
-            assert_eq!(shown[0]["batch"], letter.batch.as_str());
-            assert_eq!(letter.batch.len(), 32, "{}", letter.batch);
+            assert_eq!(shown[0]["batch"], dead_letter.batch.as_str());
+            assert_eq!(dead_letter.batch.len(), 32, "{}", dead_letter.batch);
             // Both times it was in the batch that stands now.
             let stands = fake.with(|service| {
-                service.records.rows.iter().any(|row| fakebq::text(row, "game_id") == letter.batch)
+                service.records.rows.iter().any(|row| fakebq::text(row, "game_id") == dead_letter.batch)
             });
-            assert!(stands, "{}", letter.batch);
+            assert!(stands, "{}", dead_letter.batch);
         }
     }
 }
@@ -91,9 +96,9 @@ fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committ
 #[test]
 fn c23_a_plan_that_cannot_be_kept_stops_the_sink_before_anything_is_sent() {
     let (fastbreak, fake) = (log(), fake());
-    let stopped = deliver(&fastbreak, Some(&fake), 1_500, Some((Kind::Plan, 0, Trouble::Lost)));
+    let stopped = deliver(&fastbreak, Some(&fake), 1_500, Some((CommitKind::Plan, 0, Fault::NotCommitted)));
     assert!(stopped.err().unwrap().to_string().contains("disk is full"));
-    assert_eq!((fake.seen().merges, batches(&fake), positions(&fastbreak)), (0, 0, 0));
+    assert_eq!((fake.seen().merges, batches(&fake), committed_offsets(&fastbreak)), (0, 0, 0));
     deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
     assert_eq!(fake.seen().effective_merges, batches(&fake));
 }
@@ -102,12 +107,12 @@ fn c23_a_plan_that_cannot_be_kept_stops_the_sink_before_anything_is_sent() {
 fn positions_that_were_set_back_are_read_again_and_change_nothing() {
     let (fastbreak, fake) = (log(), fake());
     deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
-    let (rows, before, reached) = (fake.seen(), batches(&fake), positions(&fastbreak));
+    let (rows, before, reached) = (fake.seen(), batches(&fake), committed_offsets(&fastbreak));
     set_back(&fastbreak);
     // Killed in the middle of it, it goes on where it was.
-    assert!(deliver(&fastbreak, Some(&fake), 900, Some((Kind::Done, 2, Trouble::Lost))).is_err());
+    assert!(deliver(&fastbreak, Some(&fake), 900, Some((CommitKind::Done, 2, Fault::NotCommitted))).is_err());
     deliver(&fastbreak, Some(&fake), 900, None).unwrap();
-    assert_eq!(positions(&fastbreak), reached);
+    assert_eq!(committed_offsets(&fastbreak), reached);
     // Each new batch is a row of the ledger, and nothing else: the jobs themselves say so.
     let added = batches(&fake) - before;
     assert!(added > 2);
@@ -126,15 +131,15 @@ fn a_warehouse_that_was_lost_is_filled_from_the_start_and_the_account_balances()
     for file in ["warehouse.db", "warehouse.db-wal", "warehouse.db-shm"] {
         _ = std::fs::remove_file(fastbreak.folder.path().join(file));
     }
-    for (of, after) in [(Kind::Begin, 0), (Kind::Plan, 1), (Kind::Done, 1)] {
-        assert!(deliver(&fastbreak, None, 150, Some((of, after, Trouble::Lost))).is_err());
+    for (of, after) in [(CommitKind::Begin, 0), (CommitKind::Plan, 1), (CommitKind::Done, 1)] {
+        assert!(deliver(&fastbreak, None, 150, Some((of, after, Fault::NotCommitted))).is_err());
     }
     deliver(&fastbreak, None, 150, None).unwrap();
     assert_eq!(fastbreak.content(), *straight());
     // Adopted by hand, from its own start.
     sinks::Sqlite::open(&warehouse::path_in(fastbreak.folder.path()))
         .unwrap()
-        .adopt(&log_id(&fastbreak))
+        .take_ownership(&log_id(&fastbreak))
         .unwrap();
     deliver(&fastbreak, None, 90, None).unwrap();
     assert_eq!(fastbreak.content(), *straight());
@@ -145,8 +150,8 @@ fn log_id(fastbreak: &Fastbreak) -> String {
 }
 fn set_back(fastbreak: &Fastbreak) {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
-    let zero = storage.positions(SINK).unwrap().into_keys().map(|at| (at, 0)).collect();
-    Storage::append(&mut storage, BTreeMap::new(), SINK, &zero).unwrap();
+    let zero = storage.committed_offsets(SINK).unwrap().into_keys().map(|at| (at, 0)).collect();
+    LogBackend::append(&mut storage, BTreeMap::new(), SINK, &zero).unwrap();
 }
 
 #[test]
@@ -154,11 +159,17 @@ fn the_plan_of_a_reading_that_began_again_holds_no_record() {
     let fastbreak = log();
     deliver(&fastbreak, None, 150, None).unwrap();
     set_back(&fastbreak);
-    assert!(deliver(&fastbreak, None, 150, Some((Kind::Begin, 0, Trouble::Unheard))).is_err());
+    assert!(
+        deliver(&fastbreak, None, 150, Some((CommitKind::Begin, 0, Fault::CommittedThenCrashed))).is_err()
+    );
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
-    let chunks = storage.read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX).unwrap();
-    let newest =
-        chunks.iter().flat_map(Chunk::records).filter_map(|record| record.unwrap().value).last().unwrap();
+    let record_batches = storage.read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX).unwrap();
+    let newest = record_batches
+        .iter()
+        .flat_map(RecordBatch::records)
+        .filter_map(|record| record.unwrap().value)
+        .last()
+        .unwrap();
     let plan: SinkBatchPlanned = wire::decode(newest).unwrap();
     assert_eq!((plan.records, plan.ranges.len()), (0, 0));
 }
@@ -175,14 +186,16 @@ fn each_dead_letter_has_the_reason_of_its_own_record() {
             event.eligibility = Eligibility::Eligible;
             event.systems.clear();
         });
-        let breaker = Breaker { ratio: 1.0, ..Breaker::default() };
-        deliver_within(&fastbreak, bigquery, (1_000_000, breaker), None, Arc::default()).unwrap();
-        let letters = letters(&fastbreak);
+        let dlq_limits = DlqLimits { ratio: 1.0, ..DlqLimits::default() };
+        deliver_within(&fastbreak, bigquery, (1_000_000, dlq_limits), None, Arc::default()).unwrap();
+        let dead_letters = dead_letters(&fastbreak);
         let reason = |at: (&str, i32, i64)| {
-            let letter = letters.iter().find(|letter| letter.offset == at.2 && letter.partition == at.1);
-            letter.unwrap().reason.clone()
+            let dead_letter = dead_letters
+                .iter()
+                .find(|dead_letter| dead_letter.offset == at.2 && dead_letter.partition == at.1);
+            dead_letter.unwrap().reason.clone()
         };
-        assert_eq!(letters.len(), 2);
+        assert_eq!(dead_letters.len(), 2);
         assert!(reason(other).contains("holds an event of"), "{}", reason(other));
         assert!(!reason(silent).contains("holds an event of"), "{}", reason(silent));
     }
@@ -197,27 +210,28 @@ fn a_batch_of_which_too_much_makes_no_row_stops_the_sink_and_leaves_no_letter() 
         // One alone may be bad.
         spoil(&fastbreak);
         deliver(&fastbreak, bigquery, 1_000_000, None).unwrap();
-        assert_eq!(letters(&fastbreak).len(), 1);
-        let reached = positions(&fastbreak);
+        assert_eq!(dead_letters(&fastbreak).len(), 1);
+        let reached = committed_offsets(&fastbreak);
         (1..3).for_each(|n| _ = append(&fastbreak, 2_000_000 + n, |_, _| {}));
-        let run = |breaker: Breaker| {
-            let signals = Arc::new(Signals::default());
-            let ran = deliver_within(&fastbreak, bigquery, (1_000_000, breaker), None, signals.clone());
-            let text = signals.metrics.text().unwrap();
+        let run = |dlq_limits: DlqLimits| {
+            let run_context = Arc::new(RunContext::default());
+            let ran =
+                deliver_within(&fastbreak, bigquery, (1_000_000, dlq_limits), None, run_context.clone());
+            let text = run_context.metrics.text().unwrap();
             assert!(text.contains("batches_in_flight{processor=\"windowed-sink\"} 0.0\n"), "{text}");
             ran
         };
-        let stopped = run(Breaker::default()).unwrap_err().to_string();
+        let stopped = run(DlqLimits::default()).unwrap_err().to_string();
         assert!(stopped.contains("2 of the 2 records of a batch make no row"), "{stopped}");
         assert!(stopped.contains("dead-letter-max-ratio"), "{stopped}");
-        assert_eq!((letters(&fastbreak).len(), positions(&fastbreak)), (1, reached));
-        run(Breaker { ratio: 1.0, ..Breaker::default() }).unwrap();
-        assert_eq!((letters(&fastbreak).len(), positions(&fastbreak)), (3, reached + 2));
+        assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (1, reached));
+        run(DlqLimits { ratio: 1.0, ..DlqLimits::default() }).unwrap();
+        assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (3, reached + 2));
         // As many as the processors may reject in a row, and one more.
         (0..3).for_each(|n| _ = append(&fastbreak, 3_000_000 + n, |_, _| {}));
-        let stopped = run(Breaker { ratio: 1.0, consecutive: 2 }).unwrap_err().to_string();
+        let stopped = run(DlqLimits { ratio: 1.0, consecutive: 2 }).unwrap_err().to_string();
         assert!(stopped.contains("more than 2 records in a row are unusable"), "{stopped}");
-        assert_eq!(letters(&fastbreak).len(), 3);
+        assert_eq!(dead_letters(&fastbreak).len(), 3);
     }
 }
 
@@ -225,8 +239,8 @@ fn a_batch_of_which_too_much_makes_no_row_stops_the_sink_and_leaves_no_letter() 
 fn a_question_that_fails_before_anything_is_written_is_counted_and_asked_again() {
     let (fastbreak, fake) = (log(), fake());
     fake.fail(fakebq::Call::Any, 0, fakebq::Fault::Lost);
-    let signals = deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
-    let text = signals.metrics.text().unwrap();
+    let run_context = deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
+    let text = run_context.metrics.text().unwrap();
     for series in [
         "errors_total{processor=\"windowed-sink\",reason=\"retry\"}",
         "failures_total{processor=\"windowed-sink\",class=\"ambiguous\"}",

@@ -92,7 +92,7 @@ fn no_source_file_is_longer_than_500_lines() {
 }
 
 #[test]
-fn every_file_says_what_it_is() {
+fn every_file_has_a_header() {
     let silent = rust_files().filter(|(_, text)| !text.starts_with("//! "));
     assert_none("no `//!` on the first line", silent.map(|(name, _)| name));
 }
@@ -174,7 +174,7 @@ fn the_page_on_topics_lists_exactly_the_topics() {
 fn the_page_on_operations_lists_exactly_the_metrics() {
     let row = |m: &runtime::metrics::Metric| {
         let labels = if m.labels.is_empty() { "–".to_owned() } else { m.labels.join(", ") };
-        format!("| `{}` | {} | {labels} | {} |", m.name, m.kind.name(), m.help)
+        format!("| `{}` | {} | {labels} | {} |", m.name, m.metric_type.name(), m.help)
     };
     let there: Vec<String> = runtime::metrics::ALL.iter().map(row).collect();
     assert_eq!(table("docs/operations.md", "metrics"), there, "the table should be:\n{}", there.join("\n"));
@@ -198,7 +198,7 @@ fn a_page_is_one_concept_and_short() {
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn links_between_documents_resolve() {
     let markdown = files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "md"));
     let mut broken = Vec::new();
     for path in markdown {

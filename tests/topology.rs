@@ -16,21 +16,21 @@ fn the_documented_topology_is_the_one_that_runs() {
     let text = std::fs::read_to_string(path).expect("ARCHITECTURE.md");
     let documented =
         between(&text, "topology").trim_start_matches("```mermaid").trim_end_matches("```").trim();
-    let drawn = graph::mermaid(&graph::steps());
+    let drawn = graph::mermaid(&graph::processors());
     assert_eq!(documented, drawn.trim(), "paste the output of `fastbreak graph --mermaid`");
 }
 
 #[test]
 fn every_topic_read_is_raw_or_written_upstream_and_every_topic_written_is_read() {
-    let steps = graph::steps();
-    for (at, step) in steps.iter().enumerate() {
-        for topic in &step.reads {
-            let upstream = steps[..at].iter().any(|before| before.writes.contains(topic));
-            assert!(upstream || topic.starts_with("raw."), "{} reads {topic}", step.processor);
+    let processors = graph::processors();
+    for (at, processor) in processors.iter().enumerate() {
+        for topic in &processor.reads {
+            let upstream = processors[..at].iter().any(|before| before.writes.contains(topic));
+            assert!(upstream || topic.starts_with("raw."), "{} reads {topic}", processor.processor);
         }
-        for topic in &step.writes {
-            let is_read = steps[at + 1..].iter().any(|after| after.reads.contains(topic));
-            assert!(is_read || *topic == "warehouse", "nobody reads {topic} of {}", step.processor);
+        for topic in &processor.writes {
+            let is_read = processors[at + 1..].iter().any(|after| after.reads.contains(topic));
+            assert!(is_read || *topic == "warehouse", "nobody reads {topic} of {}", processor.processor);
         }
     }
 }
@@ -38,8 +38,8 @@ fn every_topic_read_is_raw_or_written_upstream_and_every_topic_written_is_read()
 #[test]
 fn the_sink_knows_its_inputs_by_their_topics_names() {
     let inputs: Vec<&str> = topology::sink_inputs().iter().map(|topic| topic.name).collect();
-    for name in [sinks::Input::PlayerGames, sinks::Input::Features, sinks::Input::Predictions]
-        .map(sinks::Input::topic)
+    for name in [sinks::SinkTopic::PlayerGames, sinks::SinkTopic::Features, sinks::SinkTopic::Predictions]
+        .map(sinks::SinkTopic::topic)
     {
         assert!(inputs.contains(&name), "{name}");
     }
@@ -47,11 +47,11 @@ fn the_sink_knows_its_inputs_by_their_topics_names() {
 
 #[test]
 fn every_raw_topic_has_its_loader() {
-    let steps = graph::steps();
+    let processors = graph::processors();
     for feed in schemas::raw::Feed::ALL {
         let topic = topics::raw_topic(feed).info.name;
         assert!(
-            steps.iter().any(|step| step.reads.contains(&topic)),
+            processors.iter().any(|processor| processor.reads.contains(&topic)),
             "{feed} goes to {topic}, which nobody reads"
         );
     }

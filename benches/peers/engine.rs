@@ -9,13 +9,13 @@ use crate::{
     kafka::Outcome,
     measure::Watch,
 };
-use processors::view::Waiting;
+use processors::materialized_view::ParkedItem;
 use runtime::{
-    Chunk, Commit, Halt, Node, Restored, Storage,
-    engine::changelog_of,
-    kafka::{KafkaStorage, Settings},
-    log::At,
-    member::{Limits, Reader, Signals},
+    Commit, LogBackend, ProcessorNode, RecordBatch, Restored, RuntimeError,
+    engine::changelog_topic,
+    kafka::{KafkaConfig, KafkaLog},
+    log::TopicPartition,
+    subscription::{ReadLimits, RunContext, Subscription},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use topics::{Policy, TopicInfo};
@@ -26,23 +26,23 @@ struct Peer {
     chain: Chain,
     /// Where a player's form belongs, once a line changed it.
     changed: Vec<Option<i32>>,
-    out: BTreeMap<(String, i32), Chunk>,
-    next: BTreeMap<At, i64>,
+    out: BTreeMap<(String, i32), RecordBatch>,
+    next: BTreeMap<TopicPartition, i64>,
     scratch: Vec<u8>,
     watch: Watch,
     read: u64,
     records: u64,
     partitions: i32,
-    signals: Arc<Signals>,
+    run_context: Arc<RunContext>,
 }
 
 impl Peer {
-    fn broken(&self, partition: i32, offset: i64, reason: String) -> Halt {
-        Halt::Undecodable { processor: NAME.into(), topic: LINES.into(), partition, offset, reason }
+    fn broken(&self, partition: i32, offset: i64, reason: String) -> RuntimeError {
+        RuntimeError::Undecodable { processor: NAME.into(), topic: LINES.into(), partition, offset, reason }
     }
 }
 
-impl Node for Peer {
+impl ProcessorNode for Peer {
     fn name(&self) -> &'static str {
         NAME
     }
@@ -64,9 +64,9 @@ impl Node for Peer {
     fn is_view(&self) -> bool {
         true
     }
-    fn assign(&mut self, partition: i32, restored: Restored) -> Result<(), Halt> {
-        for chunk in &restored.changelog {
-            for record in chunk.records() {
+    fn assign(&mut self, partition: i32, restored: Restored) -> Result<(), RuntimeError> {
+        for record_batch in &restored.changelog {
+            for record in record_batch.records() {
                 let record = record?;
                 let (Ok(player), Some(form)) = (record.key.parse::<usize>(), record.value) else { continue };
                 let form = serde_json::from_slice(form);
@@ -83,8 +83,8 @@ impl Node for Peer {
         self.out.clear();
         self.next.clear();
     }
-    fn push(&mut self, _: &str, partition: i32, chunk: &Chunk) -> Result<(), Halt> {
-        for record in chunk.records() {
+    fn process(&mut self, _: &str, partition: i32, record_batch: &RecordBatch) -> Result<(), RuntimeError> {
+        for record in record_batch.records() {
             let record = record?;
             let line = record.value.unwrap_or_default();
             let player = self.chain.step(line, &mut self.scratch);
@@ -93,37 +93,38 @@ impl Node for Peer {
             let at = ("peers.engine".to_owned(), partition);
             self.out.entry(at).or_default().push(record.key, Some(&self.scratch));
         }
-        self.read += u64::from(chunk.len());
-        self.next.insert((LINES, partition), chunk.next());
+        self.read += u64::from(record_batch.len());
+        self.next.insert((LINES, partition), record_batch.next());
         let seen = self.watch.seen(self.read);
         seen.map_err(|error| self.broken(partition, 0, error.to_string()))?;
         if self.read >= self.records {
-            self.signals.stop();
+            self.run_context.stop();
         }
         Ok(())
     }
-    fn has_work(&self) -> bool {
+    fn has_pending(&self) -> bool {
         !self.next.is_empty()
     }
-    fn take(&mut self) -> Result<Commit, Halt> {
+    fn take_commit(&mut self) -> Result<Commit, RuntimeError> {
         let mut out = std::mem::take(&mut self.out);
         for (player, partition) in self.changed.iter_mut().enumerate() {
             let Some(partition) = partition.take() else { continue };
             let form = serde_json::to_vec(self.chain.form(player)).unwrap_or_default();
-            out.entry((changelog_of(NAME), partition)).or_default().push(&player.to_string(), Some(&form));
+            out.entry((changelog_topic(NAME), partition)).or_default().push(&player.to_string(), Some(&form));
         }
         Ok(Commit { group: self.group(), out, next: std::mem::take(&mut self.next), ..Commit::default() })
     }
-    fn waiting(&self) -> (i64, Vec<Waiting>) {
+    fn parked(&self) -> (i64, Vec<ParkedItem>) {
         (0, Vec::new())
     }
 }
 
 /// Runs the node on the brokers until it has read so many records.
 pub fn run(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
-    let settings = Settings { brokers: brokers.into(), instance: "peers".into(), ..Settings::default() };
-    let mut storage = KafkaStorage::open(settings)?;
-    let signals = Arc::new(Signals::default());
+    let settings =
+        KafkaConfig { brokers: brokers.into(), instance: "peers".into(), ..KafkaConfig::default() };
+    let mut storage = KafkaLog::open(settings)?;
+    let run_context = Arc::new(RunContext::default());
     let mut node = Peer {
         chain: Chain::new(),
         changed: vec![None; PLAYERS],
@@ -134,9 +135,9 @@ pub fn run(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
         read: 0,
         records,
         partitions: topics::PARTITIONS,
-        signals: signals.clone(),
+        run_context: run_context.clone(),
     };
-    let reader = Reader {
+    let reader = Subscription {
         name: NAME,
         group: node.group(),
         inputs: node.inputs(),
@@ -145,7 +146,7 @@ pub fn run(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
         is_alone: false,
         upstream: Vec::new(),
     };
-    let mut member = storage.join(reader, Limits::default(), signals)?;
+    let mut member = storage.subscribe(reader, ReadLimits::default(), run_context)?;
     runtime::log::run(&mut node, member.as_mut())?;
     node.watch.report(records)
 }

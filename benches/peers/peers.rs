@@ -1,4 +1,4 @@
-//! The Rust peers of the side-by-side run, a verb each: `peers VERB BROKERS RECORDS WARM`.
+//! The Rust peers of the side-by-side run, a verb each: `peers COMMAND BROKERS RECORDS WARM`.
 //!
 //! `produce` fills the topic, `raw` only reads it, `loop` is the chain written by hand, `engine` the chain as a node of Fastbreak's
 //! runtime, `sum` adds up an output topic.
@@ -74,14 +74,14 @@ fn add_up(brokers: &str, topic: &str, records: u64) -> Outcome<()> {
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [verb, brokers, records, last] = arguments.as_slice() else {
+    let [command, brokers, records, last] = arguments.as_slice() else {
         return Err(
             "usage: peers produce|raw|loop|engine BROKERS RECORDS WARM, or peers sum BROKERS RECORDS TOPIC"
                 .into(),
         );
     };
     let records: u64 = records.parse()?;
-    match verb.as_str() {
+    match command.as_str() {
         "produce" => lines::produce(brokers, LINES, records),
         "raw" => read(brokers, records, last.parse()?),
         "engine" => engine::run(brokers, records, last.parse()?),

@@ -9,7 +9,7 @@ const WORDS = {
 };
 const SVG = "http://www.w3.org/2000/svg";
 const at = (id) => document.getElementById(id);
-const body = document.querySelector("#stages tbody");
+const body = document.querySelector("#processors tbody");
 const rows = new Map();
 let seen = 0;
 let every = 2000;
@@ -115,32 +115,32 @@ function draw(chart, history) {
   chart.setAttribute("aria-label", "unread records, at most " + count(Math.max(0, ...history)));
 }
 
-function show(stage) {
-  if (!rows.has(stage.name)) rows.set(stage.name, newRow(stage.name));
-  const { reason, inCard, cells, pill, chart, word, list } = rows.get(stage.name);
+function show(processor) {
+  if (!rows.has(processor.name)) rows.set(processor.name, newRow(processor.name));
+  const { reason, inCard, cells, pill, chart, word, list } = rows.get(processor.name);
   const figure = (key, text, isNone) => write(cells[key].firstChild, text, isNone);
-  pill.className = "pill " + stage.status;
-  write(pill, WORDS[stage.status] || stage.status);
-  const isPlain = stage.status === "ok" || stage.status === "idle";
-  write(reason, isPlain ? "" : stage.reason);
-  write(inCard, isPlain ? "" : stage.reason);
-  pill.title = stage.reason;
-  figure("records", count(stage.lag_records), stage.lag_records === 0);
-  figure("time", stage.lag_seconds === null ? "not recorded" : stage.lag_records === 0 ? "0 s" : span(stage.lag_seconds), stage.lag_records === 0);
-  const isBehind = stage.lag_records > 0;
+  pill.className = "pill " + processor.status;
+  write(pill, WORDS[processor.status] || processor.status);
+  const isPlain = processor.status === "ok" || processor.status === "idle";
+  write(reason, isPlain ? "" : processor.reason);
+  write(inCard, isPlain ? "" : processor.reason);
+  pill.title = processor.reason;
+  figure("records", count(processor.lag_records), processor.lag_records === 0);
+  figure("time", processor.lag_seconds === null ? "not recorded" : processor.lag_records === 0 ? "0 s" : span(processor.lag_seconds), processor.lag_records === 0);
+  const isBehind = processor.lag_records > 0;
   // One that keeps up at a short distance needs no end.
-  const isNever = isBehind && stage.is_never && stage.is_bad;
-  figure("end", isNever ? "never" : isBehind && stage.catch_up_seconds !== null ? span(stage.catch_up_seconds) : "–", !isNever && (!isBehind || stage.catch_up_seconds === null));
+  const isNever = isBehind && processor.is_never && processor.is_bad;
+  figure("end", isNever ? "never" : isBehind && processor.catch_up_seconds !== null ? span(processor.catch_up_seconds) : "–", !isNever && (!isBehind || processor.catch_up_seconds === null));
   cells.end.firstChild.classList.toggle("never", isNever);
-  figure("reads", rate(stage.out_rate), !stage.out_rate);
+  figure("reads", rate(processor.out_rate), !processor.out_rate);
   // Counted by offsets, of which commits take some.
-  figure("dead", (stage.dead_letters > 0 ? "≤ " : "") + count(stage.dead_letters), stage.dead_letters === 0);
-  cells.dead.firstChild.classList.toggle("letters", stage.dead_letters > 0);
-  draw(chart, stage.history);
-  const most = Math.max(0, ...stage.history);
-  const arrow = { growing: "↗ ", shrinking: "↘ " }[stage.trend] || "";
+  figure("dead", (processor.dead_letters > 0 ? "≤ " : "") + count(processor.dead_letters), processor.dead_letters === 0);
+  cells.dead.firstChild.classList.toggle("has-dead-letters", processor.dead_letters > 0);
+  draw(chart, processor.history);
+  const most = Math.max(0, ...processor.history);
+  const arrow = { growing: "↗ ", shrinking: "↘ " }[processor.trend] || "";
   write(word, arrow + (most > 0 ? "max " + count(most) : ""));
-  list.replaceChildren(...stage.inputs.map((input) => {
+  list.replaceChildren(...processor.inputs.map((input) => {
     const item = element("li");
     const behind = input.lag_records === 0 ? "read" : count(input.lag_records) + " behind" + (input.lag_seconds === null ? "" : ", " + span(input.lag_seconds));
     item.append(element("code", "", input.topic), element("span", "", behind));
@@ -148,43 +148,43 @@ function show(stage) {
   }));
 }
 
-function headline(stages) {
-  const bad = stages.filter((stage) => stage.is_bad);
-  const moving = stages.filter((stage) => stage.status === "catching_up");
-  const unsure = stages.filter((stage) => stage.status === "unknown");
-  const idle = stages.filter((stage) => stage.status === "idle");
-  const of = (some) => (some.length === stages.length ? "All " + some.length + " stages" : some.length + " of " + stages.length + " stages");
+function headline(processors) {
+  const bad = processors.filter((processor) => processor.is_bad);
+  const moving = processors.filter((processor) => processor.status === "catching_up");
+  const unsure = processors.filter((processor) => processor.status === "unknown");
+  const idle = processors.filter((processor) => processor.status === "idle");
+  const of = (some) => (some.length === processors.length ? "All " + some.length + " processors" : some.length + " of " + processors.length + " processors");
   if (bad.length > 0) return of(bad) + (bad.length === 1 ? " needs" : " need") + " attention";
   if (moving.length > 0) return of(moving) + (moving.length === 1 ? " is" : " are") + " catching up";
   if (unsure.length > 0) return of(unsure) + " behind, too early to judge";
-  if (idle.length === stages.length) return "Everything is read, and nothing new comes";
-  return "Every stage keeps up";
+  if (idle.length === processors.length) return "Everything is read, and nothing new comes";
+  return "Every processor keeps up";
 }
 
-function look(stages) {
+function update(report) {
   seen = Date.now();
-  every = stages.every;
-  write(at("log"), stages.log);
-  write(at("version"), " · " + stages.version);
-  at("trouble").hidden = stages.trouble === null;
-  write(at("trouble"), stages.trouble === null ? "" : "The log could not be looked at: " + stages.trouble);
-  at("stages").hidden = stages.stages.length === 0;
-  stages.stages.forEach(show);
+  every = report.every;
+  write(at("log"), report.log);
+  write(at("version"), " · " + report.version);
+  at("error").hidden = report.error === null;
+  write(at("error"), report.error === null ? "" : "The log could not be looked at: " + report.error);
+  at("processors").hidden = report.processors.length === 0;
+  report.processors.forEach(show);
   for (const [name, { row, inputs }] of rows) {
-    if (stages.stages.some((stage) => stage.name === name)) continue;
+    if (report.processors.some((processor) => processor.name === name)) continue;
     row.remove();
     inputs.remove();
     rows.delete(name);
   }
-  if (stages.stages.length === 0) return;
-  write(at("headline"), headline(stages.stages));
-  const behind = stages.stages.reduce((sum, stage) => sum + stage.lag_records, 0);
-  const oldest = Math.max(0, ...stages.stages.map((stage) => (stage.lag_records > 0 ? stage.lag_seconds || 0 : 0)));
-  const letters = stages.stages.reduce((sum, stage) => sum + stage.dead_letters, 0);
+  if (report.processors.length === 0) return;
+  write(at("headline"), headline(report.processors));
+  const behind = report.processors.reduce((sum, processor) => sum + processor.lag_records, 0);
+  const oldest = Math.max(0, ...report.processors.map((processor) => (processor.lag_records > 0 ? processor.lag_seconds || 0 : 0)));
+  const deadLetters = report.processors.reduce((sum, processor) => sum + processor.dead_letters, 0);
   const parts = [behind === 0 ? "no record waits" : count(behind) + (behind === 1 ? " record waits" : " records wait") + ", the oldest for " + span(oldest)];
-  if (letters > 0) parts.push("at most " + count(letters) + (letters === 1 ? " dead letter" : " dead letters"));
+  if (deadLetters > 0) parts.push("at most " + count(deadLetters) + (deadLetters === 1 ? " dead letter" : " dead letters"));
   write(at("detail"), parts.join(" · "));
-  document.title = (stages.stages.some((stage) => stage.is_bad) ? "⚠ " : "") + "Fastbreak";
+  document.title = (report.processors.some((processor) => processor.is_bad) ? "⚠ " : "") + "Fastbreak";
 }
 
 // Says how old the figures are, even when nothing comes any more.
@@ -201,9 +201,9 @@ function age() {
 const source = new EventSource("/events");
 source.addEventListener("open", () => { lost = false; age(); });
 source.addEventListener("error", () => { lost = true; age(); });
-source.addEventListener("look", (event) => {
-  const stages = JSON.parse(event.data);
-  if (stages) look(stages);
+source.addEventListener("report", (event) => {
+  const report = JSON.parse(event.data);
+  if (report) update(report);
   age();
 });
 setInterval(age, 1000);

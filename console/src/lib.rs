@@ -1,13 +1,13 @@
 //! The console: over HTTP, a page on how the processors do, their metrics, and whether the process lives and is ready.
 //!
-//! `/` is the page and `/events` keeps it current; `/stages` is what it shows, as JSON; `/metrics` is for Prometheus; `/livez`, `/readyz`
+//! `/` is the page and `/events` keeps it current; `/processors` is what it shows, as JSON; `/metrics` is for Prometheus; `/livez`, `/readyz`
 //! and `/healthz` are for whoever supervises the process. One listener serves all.
 //! Invariant: it reads what it is given and never the engine's inside, changes nothing, and listens where the caller says and nowhere
 //! by itself.
 //! Not here: what is shown and checked (the caller's).
 mod health;
 mod page;
-mod stages;
+mod processors;
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use axum::{
     routing::get,
 };
 pub use health::{Check, Health, Probe};
-pub use stages::{Feed, Input, Publisher, Stage, Stages, feed};
+pub use processors::{Feed, Input, ProcessorStatus, ProcessorStatuses, Publisher, feed};
 use std::{
     future::Future,
     net::{SocketAddr, TcpListener},
@@ -32,7 +32,7 @@ pub type Exposition = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 pub struct Console {
     pub health: Probe,
     pub metrics: Exposition,
-    pub stages: Feed,
+    pub processors: Feed,
 }
 impl FromRef<Console> for Probe {
     fn from_ref(console: &Console) -> Probe {
@@ -41,7 +41,7 @@ impl FromRef<Console> for Probe {
 }
 impl FromRef<Console> for Feed {
     fn from_ref(console: &Console) -> Feed {
-        console.stages.clone()
+        console.processors.clone()
     }
 }
 
@@ -64,8 +64,8 @@ pub async fn serve(
         .route("/", get(page::html))
         .route("/console.css", get(page::css))
         .route("/console.js", get(page::js))
-        .route("/events", get(stages::events))
-        .route("/stages", get(stages::stages))
+        .route("/events", get(processors::events))
+        .route("/processors", get(processors::processors))
         .route("/metrics", get(async move || metrics(&exposition)))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

@@ -19,7 +19,7 @@ fn ask(server: &Server, line: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_live_process_that_is_not_ready_says_both() {
+fn liveness_and_readiness_are_independent() {
     let ready = Arc::new(AtomicBool::new(false));
     let server = Server::start(&ready);
     assert_eq!(ask(&server, "GET /livez"), (200, r#"{"ok":true}"#.into()));
@@ -49,7 +49,7 @@ fn other_paths_and_methods_are_refused() {
 }
 
 #[test]
-fn a_client_that_says_nothing_does_not_hold_up_the_end() {
+fn a_silent_client_does_not_delay_shutdown() {
     let server = Server::ready();
     let addr = server.addr;
     let _silent = TcpStream::connect(addr).unwrap();

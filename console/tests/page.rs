@@ -5,26 +5,31 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::Server;
-use console::{Input, Stage, Stages};
+use console::{Input, ProcessorStatus, ProcessorStatuses};
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
 };
 
-fn stages(lag: i64) -> Stages {
+fn processors(lag: i64) -> ProcessorStatuses {
     let input = Input { topic: "core.games.v1", lag_records: lag, lag_seconds: Some(1.5) };
-    let stage = Stage {
+    let processor = ProcessorStatus {
         name: "slate",
         status: "catching_up",
         reason: "<b>3 records</b>".into(),
         lag_records: lag,
         inputs: vec![input],
-        ..Stage::default()
+        ..ProcessorStatus::default()
     };
-    Stages { every: 2000, log: "log.db".into(), stages: vec![stage], ..Stages::default() }
+    ProcessorStatuses {
+        every: 2000,
+        log: "log.db".into(),
+        processors: vec![processor],
+        ..ProcessorStatuses::default()
+    }
 }
 /// The next document of an event stream.
-fn next_look(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> serde_json::Value {
+fn next_report(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> serde_json::Value {
     let data = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
     serde_json::from_str(&data.expect("a look")).unwrap()
 }
@@ -66,7 +71,7 @@ fn every_element_that_the_script_looks_for_is_in_the_page() {
 }
 
 #[test]
-fn the_script_has_a_word_and_the_sheet_a_colour_for_what_can_happen() {
+fn the_script_and_the_sheet_know_every_status() {
     let server = Server::ready();
     let (js, css) = (server.request("GET /console.js").2, server.request("GET /console.css").2);
     for status in ["catching_up", "falling_behind", "stalled", "stopped", "rewound", "losing_data", "ok"] {
@@ -77,20 +82,20 @@ fn the_script_has_a_word_and_the_sheet_a_colour_for_what_can_happen() {
 }
 
 #[test]
-fn who_watches_gets_the_look_that_is_and_each_that_follows() {
+fn a_subscriber_gets_the_current_report_and_each_later_one() {
     let server = Server::ready();
-    server.publisher.publish(&stages(7)).unwrap();
+    server.publisher.publish(&processors(7)).unwrap();
     let stream = server.connect("GET /events");
     let mut lines = BufReader::new(stream).lines();
     let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
     assert!(head.iter().any(|line| line.eq_ignore_ascii_case("content-type: text/event-stream")), "{head:?}");
-    let first = next_look(&mut lines);
-    assert_eq!(first["stages"][0]["name"], "slate");
-    assert_eq!(first["stages"][0]["lag_records"], 7);
-    server.publisher.publish(&stages(6)).unwrap();
-    assert_eq!(next_look(&mut lines)["stages"][0]["lag_records"], 6);
+    let first = next_report(&mut lines);
+    assert_eq!(first["processors"][0]["name"], "slate");
+    assert_eq!(first["processors"][0]["lag_records"], 7);
+    server.publisher.publish(&processors(6)).unwrap();
+    assert_eq!(next_report(&mut lines)["processors"][0]["lag_records"], 6);
     // The same as a document.
-    let (status, _, body) = server.request("GET /stages");
+    let (status, _, body) = server.request("GET /processors");
     assert_eq!(
         (status, serde_json::from_str::<serde_json::Value>(&body).unwrap()["log"].as_str()),
         (200, Some("log.db"))
@@ -98,7 +103,7 @@ fn who_watches_gets_the_look_that_is_and_each_that_follows() {
 }
 
 #[test]
-fn one_who_watches_does_not_hold_up_the_end() {
+fn a_subscriber_does_not_delay_shutdown() {
     let server = Server::ready();
     let mut watching = BufReader::new(server.connect("GET /events")).lines();
     watching.next().unwrap().unwrap();

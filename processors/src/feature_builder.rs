@@ -1,7 +1,7 @@
 //! The feature builder: the view by player that says what was true and known of him at each tip-off.
 //!
 //! It decides which side he is on, by the later of latest appearance and roster; whether he is eligible; and computes the vector.
-//! An entry is built as it would have been issued; only where that gives no prediction, in hindsight.
+//! An entry is built as it would have been issued; only where that gives no prediction, retrospectively.
 //! Invariant: nothing heard after a tip-off, no later game, correction or filled gap, changes an issued row of it.
 //! Not here: what systems make of the vector (predictor).
 #[cfg(test)]
@@ -12,17 +12,17 @@ mod tests;
 mod vector;
 
 use crate::{
-    fact::Cutoff,
-    view::{Merged, View},
+    fact_history::Cutoff,
+    materialized_view::{MaterializedView, StateChange},
 };
 use history::{Appearance, History};
 use schemas::{
-    EasternDate, GameId, Instant, PlayerGameId, PlayerId, Season, Team,
-    features::{Basis, Eligibility, Features, Mark},
-    form::{Candidacy, SlateEntry},
+    EasternDate, GameId, PlayerGameId, PlayerId, Season, Team, Timestamp,
+    features::{Basis, Eligibility, Features, QualityFlag},
     game::PlayerGame,
     market::{Availability, Market},
-    sighting::InjuryStatus,
+    observation::InjuryStatus,
+    team_form::{Candidacy, SlateEntry},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,19 +49,19 @@ pub struct Tables {
     player: Option<PlayerId>,
     seasons: BTreeMap<Season, BTreeMap<GameId, PlayerGame>>,
     entries: BTreeMap<GameId, SlateEntry>,
-    by_tip_off: BTreeSet<(Instant, GameId)>,
+    by_tip_off: BTreeSet<(Timestamp, GameId)>,
     markets: BTreeMap<GameId, Market>,
     availability: BTreeMap<GameId, Availability>,
 }
 
 /// The feature builder view.
 pub struct FeatureBuilder;
-impl View for FeatureBuilder {
+impl MaterializedView for FeatureBuilder {
     const NAME: &'static str = "feature-builder";
     type Key = PlayerId;
     type Tables = Tables;
     type In = In;
-    type Slot = PlayerGameId;
+    type OutputKey = PlayerGameId;
     type Out = Features;
 
     fn key(&self, input: &In) -> Option<PlayerId> {
@@ -71,13 +71,13 @@ impl View for FeatureBuilder {
             }
         })
     }
-    fn key_of(&self, slot: &PlayerGameId) -> PlayerId {
-        slot.player
+    fn key_of(&self, output_key: &PlayerGameId) -> PlayerId {
+        output_key.player
     }
-    fn apply(&self, tables: &mut Tables, input: In, reached: &mut dyn FnMut(PlayerGameId)) -> Merged {
-        let Some(player) = self.key(&input) else { return Merged::Unchanged };
+    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(PlayerGameId)) -> StateChange {
+        let Some(player) = self.key(&input) else { return StateChange::Unchanged };
         tables.player = Some(player);
-        let mut reach = |game: GameId| reached(PlayerGameId { player, game });
+        let mut reach = |game: GameId| invalidate(PlayerGameId { player, game });
         match input {
             In::PlayerGame(id, row) => {
                 let games = tables.seasons.entry(id.game.season()).or_default();
@@ -86,8 +86,11 @@ impl View for FeatureBuilder {
                     None => games.remove(&id.game),
                 };
                 // A game touches what tips off after it: live that is one entry, for a late one all since.
-                let steps = old.iter().chain(&row).flat_map(|row| &row.steps);
-                let since = steps.map(|step| step.effective_at()).min().unwrap_or(Instant::NEVER);
+                let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);
+                let since = revisions
+                    .map(|revision| revision.effective_at())
+                    .min()
+                    .unwrap_or(Timestamp::DISTANT_FUTURE);
                 tables.by_tip_off.range((since, GameId(0))..).for_each(|(_, game)| reach(*game));
             }
             In::Market(id, row) => {
@@ -109,11 +112,11 @@ impl View for FeatureBuilder {
                 reach(id.game);
                 // Later games compare themselves with this one by the opponent's form before it.
                 let tip_offs = old.iter().chain(&row).map(|entry| entry.tip_off);
-                let since = tip_offs.min().unwrap_or(Instant::NEVER);
+                let since = tip_offs.min().unwrap_or(Timestamp::DISTANT_FUTURE);
                 let later = tables.by_tip_off.range((since, GameId(0))..).map(|(_, game)| *game);
                 let same_season = later.take_while(|game| game.season() == id.game.season());
                 let numbers = |entry: &SlateEntry| {
-                    [&entry.issued, &entry.hindsight]
+                    [&entry.issued, &entry.retrospective]
                         .map(|c| c.as_ref().map(|c| (c.known_at, c.home, c.away)))
                 };
                 if old.as_ref().map(numbers) != row.as_ref().map(numbers) {
@@ -121,21 +124,21 @@ impl View for FeatureBuilder {
                 }
             }
         }
-        Merged::Row
+        StateChange::RowReplaced
     }
-    fn slots(&self, tables: &Tables, known: &mut dyn FnMut(PlayerGameId)) {
+    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(PlayerGameId)) {
         let Some(player) = tables.player else { return };
-        tables.entries.keys().for_each(|game| known(PlayerGameId { player, game: *game }));
+        tables.entries.keys().for_each(|game| emit(PlayerGameId { player, game: *game }));
     }
-    /// As it would have been issued; only where that gives no prediction, in hindsight.
-    fn derive(&self, tables: &Tables, slot: &PlayerGameId) -> Option<Features> {
-        let entry = tables.entries.get(&slot.game)?;
+    /// As it would have been issued; only where that gives no prediction, retrospectively.
+    fn derive(&self, tables: &Tables, output_key: &PlayerGameId) -> Option<Features> {
+        let entry = tables.entries.get(&output_key.game)?;
         let issued = tables.build(entry, Basis::Issued);
         if issued.as_ref().is_some_and(|features| features.eligibility == Eligibility::Eligible) {
             return issued;
         }
-        let hindsight = tables.build(entry, Basis::Hindsight);
-        match hindsight {
+        let retrospective = tables.build(entry, Basis::Retrospective);
+        match retrospective {
             Some(features) if features.eligibility == Eligibility::Eligible => Some(features),
             other => issued.or(other),
         }
@@ -170,39 +173,40 @@ struct Side {
 impl Tables {
     fn build(&self, entry: &SlateEntry, basis: Basis) -> Option<Features> {
         let known = self.known(entry, basis)?;
-        let rest_days = known.history.season.last().map(|last| (entry.date.0 - last.step.date.0 - 1).max(0));
+        let rest_days =
+            known.history.season.last().map(|last| (entry.date.0 - last.revision.date.0 - 1).max(0));
         let eligibility = known.eligibility();
         let comparables = match (known.side, eligibility) {
             (Some(_), Eligibility::Eligible) => self.comparables(&known),
-            _ => (Vec::new(), Instant::EVER),
+            _ => (Vec::new(), Timestamp::DISTANT_PAST),
         };
         let market = known.market.filter(|_| known.side.is_some());
         let times = [known.candidacy.known_at, known.history.known_at, comparables.1];
         let offered = market.map(|m| m.known_at).into_iter().chain(known.availability.map(|a| a.known_at));
-        let mut marks = Vec::new();
+        let mut quality_flags = Vec::new();
         if known.side.is_some_and(|side| side.born.is_none()) {
-            marks.push(Mark::AgeUnknown);
+            quality_flags.push(QualityFlag::AgeUnknown);
         }
         if entry.tip_estimated {
-            marks.push(Mark::TipEstimated);
+            quality_flags.push(QualityFlag::TipEstimated);
         }
         Some(Features {
             player: entry.player,
             game: entry.game,
-            name: known.history.latest.map_or_else(String::new, |latest| latest.step.name.clone()),
+            name: known.history.latest.map_or_else(String::new, |latest| latest.revision.name.clone()),
             home: entry.home,
             away: entry.away,
             team: known.side.map(|side| side.team),
             date: entry.date,
             tip_off: entry.tip_off,
             basis,
-            known_at: times.into_iter().chain(offered).max().unwrap_or(Instant::EVER),
+            known_at: times.into_iter().chain(offered).max().unwrap_or(Timestamp::DISTANT_PAST),
             eligibility,
             appearances: known.history.season.len() as i32,
             vector: known.side.map_or_else(Vec::new, |side| vector::compute(&known, side)),
             rest_days,
             main_line: market.map(|market| market.main),
-            marks,
+            quality_flags,
             comparables: comparables.0,
         })
     }
@@ -212,27 +216,27 @@ impl Tables {
         let history = History::before(&self.seasons, entry, cut);
         let market = self.markets.get(&entry.game).and_then(|row| match basis {
             Basis::Issued => row.issued.as_ref(),
-            Basis::Hindsight => row.hindsight.as_ref().or(row.issued.as_ref()),
+            Basis::Retrospective => row.retrospective.as_ref().or(row.issued.as_ref()),
         });
         let availability = self.availability.get(&entry.game).and_then(|row| match basis {
             Basis::Issued => row.issued.as_ref(),
-            Basis::Hindsight => row.hindsight.as_ref().or(row.issued.as_ref()),
+            Basis::Retrospective => row.retrospective.as_ref().or(row.issued.as_ref()),
         });
         let side = side(entry, candidacy, history.latest.as_ref());
         Some(Known { entry, candidacy, cut, history, market, availability, side })
     }
     /// The season's earlier appearances with the circumstances they were made in, each as of its own tip-off.
-    fn comparables(&self, known: &Known<'_>) -> (Vec<schemas::features::Comparable>, Instant) {
-        let mut known_at = Instant::EVER;
+    fn comparables(&self, known: &Known<'_>) -> (Vec<schemas::features::Comparable>, Timestamp) {
+        let mut known_at = Timestamp::DISTANT_PAST;
         let forms = |appearance: &Appearance<'_>| -> Option<f64> {
             let entry = self.entries.get(&appearance.game)?;
             let candidacy =
                 candidacy(entry, Basis::Issued).or_else(|| candidacy(entry, known.cut.basis()))?;
-            if known.cut.basis() == Basis::Issued && !known.cut.is_heard(candidacy.known_at) {
+            if known.cut.basis() == Basis::Issued && !known.cut.is_known(candidacy.known_at) {
                 return None;
             }
             known_at = known_at.max(candidacy.known_at);
-            let of = if appearance.step.opponent == entry.home { candidacy.home } else { candidacy.away };
+            let of = if appearance.revision.opponent == entry.home { candidacy.home } else { candidacy.away };
             of.def_rating_15
         };
         let comparables = known.history.comparables(forms);
@@ -243,14 +247,14 @@ impl Tables {
 fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
     match basis {
         Basis::Issued => entry.issued.as_ref(),
-        Basis::Hindsight => entry.hindsight.as_ref().or(entry.issued.as_ref()),
+        Basis::Retrospective => entry.retrospective.as_ref().or(entry.issued.as_ref()),
     }
 }
 
 /// The later of latest appearance, for whatever team, and newest roster; neither side when that is another team.
 fn side(entry: &SlateEntry, candidacy: &Candidacy, latest: Option<&Appearance<'_>>) -> Option<Side> {
     let rostered = candidacy.sides.iter().filter_map(|side| Some((side.rostered?, side.team)));
-    let appeared = latest.map(|latest| (latest.step.tip_off, latest.step.team));
+    let appeared = latest.map(|latest| (latest.revision.tip_off, latest.revision.team));
     let (_, team) = rostered.chain(appeared).max()?;
     let opponent = match team {
         team if team == entry.home => entry.away,

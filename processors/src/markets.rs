@@ -11,49 +11,49 @@ mod main_line;
 #[cfg(test)]
 mod tests;
 
-use crate::view::{Merged, View, Waiting};
+use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
 pub use facts::Tables;
 use schemas::{
-    EasternDate, Instant, Matchup, MatchupGameId, NamesId, PlayerGameId, Scope,
+    EasternDate, Matchup, MatchupGameId, NamesId, PlayerGameId, Scope, Timestamp,
     game::Game,
     identity::Names,
-    market::{Availability, Market, Quoted},
-    sighting::{InjurySighting, OddsSighting},
+    market::{Availability, Market, QuotedPlayers},
+    observation::{InjuryObservation, OddsObservation},
 };
 
 /// What the view reads.
 #[derive(Clone, Debug)]
 pub enum In {
-    Odds(OddsSighting),
-    Injury(InjurySighting),
+    Odds(OddsObservation),
+    Injury(InjuryObservation),
     Game(MatchupGameId, Option<Game>),
     Names(NamesId, Option<Names>),
 }
 /// The rows it publishes, and two pseudo rows that are never published but may wait: an event's odds, a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Slot {
+pub enum OutputKey {
     Market(PlayerGameId, Matchup),
     Availability(PlayerGameId, Matchup),
-    Quoted(MatchupGameId),
+    QuotedPlayers(MatchupGameId),
     Event(Matchup, String),
-    Report(Matchup, EasternDate, Instant),
+    Report(Matchup, EasternDate, Timestamp),
 }
 /// Its output rows.
 #[derive(Clone, Debug)]
 pub enum Out {
     Market(Market),
     Availability(Availability),
-    Quoted(Quoted),
+    QuotedPlayers(QuotedPlayers),
 }
 
 /// The markets view.
 pub struct Markets;
-impl View for Markets {
+impl MaterializedView for Markets {
     const NAME: &'static str = "markets";
     type Key = Matchup;
     type Tables = Tables;
     type In = In;
-    type Slot = Slot;
+    type OutputKey = OutputKey;
     type Out = Out;
 
     fn key(&self, input: &In) -> Option<Matchup> {
@@ -67,14 +67,17 @@ impl View for Markets {
             },
         }
     }
-    fn key_of(&self, slot: &Slot) -> Matchup {
-        match slot {
-            Slot::Quoted(id) => id.matchup,
-            Slot::Market(_, m) | Slot::Availability(_, m) | Slot::Event(m, _) | Slot::Report(m, ..) => *m,
+    fn key_of(&self, output_key: &OutputKey) -> Matchup {
+        match output_key {
+            OutputKey::QuotedPlayers(id) => id.matchup,
+            OutputKey::Market(_, m)
+            | OutputKey::Availability(_, m)
+            | OutputKey::Event(m, _)
+            | OutputKey::Report(m, ..) => *m,
         }
     }
-    fn apply(&self, tables: &mut Tables, input: In, reached: &mut dyn FnMut(Slot)) -> Merged {
-        let Some(matchup) = self.key(&input) else { return Merged::Unchanged };
+    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
+        let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
         // Whom a game's rows were about before the change, and whom after.
         let days = match &input {
@@ -87,34 +90,34 @@ impl View for Markets {
         if let In::Game(id, _) = &input {
             days.extend(tables.days_of(id.game));
         }
-        tables.reach(matchup, &days, reached);
-        let merged = match input {
+        tables.affected(matchup, &days, invalidate);
+        let state_change = match input {
             In::Odds(s) => tables.merge_odds(s),
             In::Injury(s) => tables.merge_report(s),
             In::Game(id, row) => tables.put_game(id.game, row),
             In::Names(id, row) => tables.put_names(id, row),
         };
-        if merged != Merged::Unchanged {
-            tables.reach(matchup, &days, reached);
+        if state_change != StateChange::Unchanged {
+            tables.affected(matchup, &days, invalidate);
         }
-        merged
+        state_change
     }
-    fn slots(&self, tables: &Tables, known: &mut dyn FnMut(Slot)) {
+    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup else { return };
-        tables.reach(matchup, &tables.all_days(), known);
+        tables.affected(matchup, &tables.all_days(), emit);
     }
-    fn derive(&self, tables: &Tables, slot: &Slot) -> Option<Out> {
-        match slot {
-            Slot::Market(id, _) => tables.market(id.game, id.player).map(Out::Market),
-            Slot::Availability(id, _) => tables.availability(id.game, id.player).map(Out::Availability),
-            Slot::Quoted(id) => tables.quoted(id.game).map(Out::Quoted),
-            Slot::Event(..) | Slot::Report(..) => None,
+    fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<Out> {
+        match output_key {
+            OutputKey::Market(id, _) => tables.market(id.game, id.player).map(Out::Market),
+            OutputKey::Availability(id, _) => tables.availability(id.game, id.player).map(Out::Availability),
+            OutputKey::QuotedPlayers(id) => tables.quoted(id.game).map(Out::QuotedPlayers),
+            OutputKey::Event(..) | OutputKey::Report(..) => None,
         }
     }
-    fn waiting(&self, tables: &Tables, slot: &Slot) -> (u32, Vec<Waiting>) {
-        match slot {
-            Slot::Event(_, event) => tables.event_waiting(event),
-            Slot::Report(_, date, at) => tables.report_waiting(*date, *at),
+    fn parked(&self, tables: &Tables, output_key: &OutputKey) -> (u32, Vec<ParkedItem>) {
+        match output_key {
+            OutputKey::Event(_, event) => tables.parked_event(event),
+            OutputKey::Report(_, date, at) => tables.parked_report(*date, *at),
             _ => (0, Vec::new()),
         }
     }

@@ -1,44 +1,44 @@
 //! The name resolver: a view by team, in which each team answers whom it knows by the names it is asked about.
 //!
-//! A team knows a player from nba.com's box scores and player lists effective no later than the sighting, of the same season,
+//! A team knows a player from nba.com's box scores and player lists effective no later than the observation, of the same season,
 //! else of the season before. Every name asked is answered, if only with nobody, so the asker can tell "not yet" from "no".
 //! Links (shipped, or operators') are part of each team's answer, for names that no team knows.
 //!
-//! Invariant: an answer's steps read only names heard by their instant; what is heard later adds steps and moves none.
-//! Not here: the rules (`names`), the decision over the teams asked (`answers`).
+//! Invariant: an answer's revisions read only names heard by their instant; what is heard later adds revisions and moves none.
+//! Not here: the rules (`names`), the decision over the teams asked (`name_lookup`).
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    fact::{Fact, steps},
+    fact_history::{FactHistory, revisions},
+    materialized_view::{MaterializedView, StateChange},
     names::{Name, recognise, shipped_link},
-    view::{Merged, View},
 };
 use schemas::{
-    EasternDate, Instant, NamesId, PlayerId, Scope, Season, Team,
-    identity::{NameAnswer, NameStep, Names},
+    EasternDate, NamesId, PlayerId, Scope, Season, Team, Timestamp,
+    identity::{NameMatch, NameRevision, Names},
+    observation::{LinkObservation, NamesObservation},
     raw::Source,
-    sighting::{LinkSighting, NamesSighting},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the view reads.
 #[derive(Clone, Debug)]
 pub enum In {
-    Names(NamesSighting),
-    Link(LinkSighting),
+    Names(NamesObservation),
+    Link(LinkObservation),
 }
 
 /// How a team knows a player by one spelling in one season.
-struct Known {
+struct KnownName {
     name: Name,
     /// Since which Eastern day, heard when: both ascending, so the pair that counts for a day is the first heard among those
     /// effective by then. Pairs that another beats in both are dropped.
-    since: Vec<(EasternDate, Instant)>,
+    since: Vec<(EasternDate, Timestamp)>,
 }
-impl Known {
+impl KnownName {
     /// Answers whether the pair adds anything.
-    fn learn(&mut self, effective: EasternDate, heard: Instant) -> bool {
+    fn learn(&mut self, effective: EasternDate, heard: Timestamp) -> bool {
         if self.since.iter().any(|(e, h)| *e <= effective && *h <= heard) {
             return false;
         }
@@ -47,13 +47,13 @@ impl Known {
         self.since.insert(at, (effective, heard));
         true
     }
-    fn heard(&self, by: EasternDate) -> Option<Instant> {
+    fn heard(&self, by: EasternDate) -> Option<Timestamp> {
         self.since.iter().take_while(|(effective, _)| *effective <= by).map(|(_, heard)| *heard).min()
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Asked {
+struct LookupKey {
     season: Season,
     date: EasternDate,
     scope: Scope,
@@ -64,19 +64,19 @@ struct Asked {
 #[derive(Default)]
 pub struct Tables {
     team: Option<Team>,
-    known: BTreeMap<Season, BTreeMap<(PlayerId, String), Known>>,
-    asked: BTreeMap<Asked, BTreeSet<String>>,
-    links: BTreeMap<String, Fact<Option<PlayerId>>>,
+    known: BTreeMap<Season, BTreeMap<(PlayerId, String), KnownName>>,
+    lookups: BTreeMap<LookupKey, BTreeSet<String>>,
+    links: BTreeMap<String, FactHistory<Option<PlayerId>>>,
 }
 
 /// The name resolver view.
 pub struct NameResolver;
-impl View for NameResolver {
+impl MaterializedView for NameResolver {
     const NAME: &'static str = "name-resolver";
     type Key = Team;
     type Tables = Tables;
     type In = In;
-    type Slot = NamesId;
+    type OutputKey = NamesId;
     type Out = Names;
 
     fn key(&self, input: &In) -> Option<Team> {
@@ -85,93 +85,107 @@ impl View for NameResolver {
             In::Link(s) => s.team,
         })
     }
-    fn key_of(&self, slot: &NamesId) -> Team {
-        slot.team
+    fn key_of(&self, output_key: &NamesId) -> Team {
+        output_key.team
     }
-    fn apply(&self, tables: &mut Tables, input: In, reached: &mut dyn FnMut(NamesId)) -> Merged {
+    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(NamesId)) -> StateChange {
         match input {
             In::Names(s) => {
                 tables.team = Some(s.team);
-                let at = s.heard.fetched_at.0;
+                let at = s.provenance.fetched_at.0;
                 let id = match &s.scope {
-                    Some(scope) => format!("asked/{scope}/{}/{}/{at}/{}", s.source, s.date, s.heard.raw),
-                    None => format!("known/{}/{}/{at}/{}", s.source, s.date, s.heard.raw),
+                    Some(scope) => {
+                        format!("lookup/{scope}/{}/{}/{at}/{}", s.source, s.date, s.provenance.raw)
+                    }
+                    None => format!("known/{}/{}/{at}/{}", s.source, s.date, s.provenance.raw),
                 };
-                let news = match s.asked_by() {
-                    Some(scope) => tables.ask(scope, &s, reached),
-                    None => tables.learn(&s, reached),
+                let news = match s.lookup_scope() {
+                    Some(scope) => tables.add_lookup(scope, &s, invalidate),
+                    None => tables.learn(&s, invalidate),
                 };
-                if news { Merged::Kept(id) } else { Merged::Unchanged }
+                if news { StateChange::Retained(id) } else { StateChange::Unchanged }
             }
             In::Link(s) => {
                 tables.team = Some(s.team);
                 let name = Name::new(&s.spelling);
                 let fact = tables.links.entry(name.key().to_owned()).or_default();
-                if !fact.merge(s.heard, true, s.player) {
-                    return Merged::Unchanged;
+                if !fact.merge(s.provenance, true, s.player) {
+                    return StateChange::Unchanged;
                 }
                 let asks = |names: &BTreeSet<String>| names.iter().any(|n| Name::new(n).key() == name.key());
-                let touched = tables.asked.iter().filter(|(_, names)| asks(names));
-                touched.for_each(|(asked, _)| reached(slot(s.team, asked)));
-                Merged::Kept(format!("link/{}/{}", name.key(), s.heard.fetched_at.0))
+                let touched = tables.lookups.iter().filter(|(_, names)| asks(names));
+                touched.for_each(|(asked, _)| invalidate(output_key(s.team, asked)));
+                StateChange::Retained(format!("link/{}/{}", name.key(), s.provenance.fetched_at.0))
             }
         }
     }
-    fn slots(&self, tables: &Tables, known: &mut dyn FnMut(NamesId)) {
+    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(NamesId)) {
         let Some(team) = tables.team else { return };
-        tables.asked.keys().for_each(|asked| known(slot(team, asked)));
+        tables.lookups.keys().for_each(|asked| emit(output_key(team, asked)));
     }
-    fn derive(&self, tables: &Tables, slot: &NamesId) -> Option<Names> {
-        let season = slot.date.season();
-        let names =
-            tables.asked.get(&Asked { season, date: slot.date, scope: slot.scope, source: slot.source })?;
-        let answers = names.iter().map(|name| tables.answer(name, season, slot.date)).collect();
+    fn derive(&self, tables: &Tables, output_key: &NamesId) -> Option<Names> {
+        let season = output_key.date.season();
+        let names = tables.lookups.get(&LookupKey {
+            season,
+            date: output_key.date,
+            scope: output_key.scope,
+            source: output_key.source,
+        })?;
+        let matches = names.iter().map(|name| tables.name_match(name, season, output_key.date)).collect();
         Some(Names {
-            scope: slot.scope.to_string(),
-            team: slot.team,
-            source: slot.source,
-            date: slot.date,
-            answers,
+            scope: output_key.scope.to_string(),
+            team: output_key.team,
+            source: output_key.source,
+            date: output_key.date,
+            matches,
         })
     }
 }
 
-fn slot(team: Team, asked: &Asked) -> NamesId {
+fn output_key(team: Team, asked: &LookupKey) -> NamesId {
     NamesId { scope: asked.scope, team, source: asked.source, date: asked.date }
 }
 
 impl Tables {
-    fn ask(&mut self, scope: Scope, s: &NamesSighting, reached: &mut dyn FnMut(NamesId)) -> bool {
-        let asked = Asked { season: s.date.season(), date: s.date, scope, source: s.source };
-        let names = self.asked.entry(asked).or_default();
+    fn add_lookup(
+        &mut self,
+        scope: Scope,
+        s: &NamesObservation,
+        invalidate: &mut dyn FnMut(NamesId),
+    ) -> bool {
+        let asked = LookupKey { season: s.date.season(), date: s.date, scope, source: s.source };
+        let names = self.lookups.entry(asked).or_default();
         let before = names.len();
         names.extend(s.names.iter().map(|player| player.name.clone()));
         let news = names.len() > before;
         if news {
-            reached(slot(s.team, &asked));
+            invalidate(output_key(s.team, &asked));
         }
         news
     }
-    fn learn(&mut self, s: &NamesSighting, reached: &mut dyn FnMut(NamesId)) -> bool {
+    fn learn(&mut self, s: &NamesObservation, invalidate: &mut dyn FnMut(NamesId)) -> bool {
         let known = self.known.entry(s.season).or_default();
         let mut news = false;
         for player in &s.names {
             let Some(id) = player.nba else { continue };
             let at = (id, player.name.clone());
-            let entry =
-                known.entry(at).or_insert_with(|| Known { name: Name::new(&player.name), since: Vec::new() });
-            news |= entry.learn(s.date, s.heard.fetched_at);
+            let entry = known
+                .entry(at)
+                .or_insert_with(|| KnownName { name: Name::new(&player.name), since: Vec::new() });
+            news |= entry.learn(s.date, s.provenance.fetched_at);
         }
         if news {
             let later = Season(s.season.0 + 2);
-            let asked = self.asked.range(first_of(s.season)..first_of(later)).map(|(asked, _)| asked);
-            asked.filter(|asked| asked.date >= s.date).for_each(|asked| reached(slot(s.team, asked)));
+            let asked = self.lookups.range(first_of(s.season)..first_of(later)).map(|(asked, _)| asked);
+            asked
+                .filter(|asked| asked.date >= s.date)
+                .for_each(|asked| invalidate(output_key(s.team, asked)));
         }
         news
     }
-    fn answer(&self, name: &str, season: Season, date: EasternDate) -> NameAnswer {
+    fn name_match(&self, name: &str, season: Season, date: EasternDate) -> NameMatch {
         let asked = Name::new(name);
-        let of = |season: Season| -> Vec<(PlayerId, &Name, Instant)> {
+        let of = |season: Season| -> Vec<(PlayerId, &Name, Timestamp)> {
             let known = self.known.get(&season).into_iter().flatten();
             let heard = known.filter_map(|((id, _), known)| Some((*id, &known.name, known.heard(date)?)));
             heard.filter(|(id, name, _)| recognise(&asked, std::iter::once((*id, *name))).is_some()).collect()
@@ -179,11 +193,11 @@ impl Tables {
         // Only those whom some rule matches can decide, now or at any earlier instant.
         let (same, before) = (of(season), of(Season(season.0 - 1)));
         let links = self.links.get(asked.key());
-        let mut instants = vec![Instant::EVER];
+        let mut instants = vec![Timestamp::DISTANT_PAST];
         instants.extend(same.iter().chain(&before).map(|(.., heard)| *heard));
-        instants.extend(links.iter().flat_map(|fact| fact.fetches()).map(|fetch| fetch.at));
-        let content_at = |at: Instant| {
-            let known = |of: &[(PlayerId, &Name, Instant)]| {
+        instants.extend(links.iter().flat_map(|fact| fact.entries()).map(|fetch| fetch.at));
+        let content_at = |at: Timestamp| {
+            let known = |of: &[(PlayerId, &Name, Timestamp)]| {
                 recognise(
                     &asked,
                     of.iter().filter(|(.., heard)| *heard <= at).map(|(id, name, _)| (*id, *name)),
@@ -192,15 +206,20 @@ impl Tables {
             let (rule, players) =
                 known(&same).or_else(|| known(&before)).map_or((None, vec![]), |(r, p)| (Some(r), p));
             let said = links.and_then(|fact| fact.up_to(at).last()).map(|fetch| fetch.content);
-            Some(NameStep { known_at: at, rule, players, link: said.unwrap_or_else(|| shipped_link(&asked)) })
+            Some(NameRevision {
+                known_at: at,
+                rule,
+                players,
+                link: said.unwrap_or_else(|| shipped_link(&asked)),
+            })
         };
-        let same_step =
-            |a: &NameStep, b: &NameStep| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
-        NameAnswer { name: name.to_owned(), steps: steps(instants, content_at, same_step) }
+        let same_revision =
+            |a: &NameRevision, b: &NameRevision| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
+        NameMatch { name: name.to_owned(), revisions: revisions(instants, content_at, same_revision) }
     }
 }
 
-fn first_of(season: Season) -> Asked {
-    Asked { season, date: EasternDate(i32::MIN), scope: Scope::Matchup(FIRST), source: Source::Nbacom }
+fn first_of(season: Season) -> LookupKey {
+    LookupKey { season, date: EasternDate(i32::MIN), scope: Scope::Matchup(FIRST), source: Source::Nbacom }
 }
 const FIRST: schemas::Matchup = schemas::Matchup::FIRST;

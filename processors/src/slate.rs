@@ -4,13 +4,13 @@
 //! published when both teams' forms exist; it carries both, for the feature builder.
 //! Invariant: an entry's `issued` part reads only what was known by tip-off.
 //! Not here: which side a player is on; the feature builder decides that from all his games.
-use crate::view::{Merged, View};
+use crate::materialized_view::{MaterializedView, StateChange};
 use schemas::{
-    GameId, Instant, Matchup, MatchupGameId, PlayerGameId, PlayerId, Team, TeamFormId,
+    GameId, Matchup, MatchupGameId, PlayerGameId, PlayerId, Team, TeamFormId, Timestamp,
     features::Basis,
-    form::{Candidacy, Form, SideEvidence, SlateEntry, TeamForm},
     game::Game,
-    market::Quoted,
+    market::QuotedPlayers,
+    team_form::{Candidacy, Form, SideEvidence, SlateEntry, TeamForm},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum In {
     Game(MatchupGameId, Option<Game>),
     Form(TeamFormId, Option<TeamForm>),
-    Quoted(MatchupGameId, Option<Quoted>),
+    QuotedPlayers(MatchupGameId, Option<QuotedPlayers>),
 }
 
 /// Everything about the games of two teams that makes candidates.
@@ -29,68 +29,70 @@ pub struct Tables {
     matchup: Option<Matchup>,
     games: BTreeMap<GameId, Game>,
     forms: BTreeMap<(GameId, Team), TeamForm>,
-    quoted: BTreeMap<GameId, Quoted>,
+    quoted: BTreeMap<GameId, QuotedPlayers>,
 }
 
 /// One candidate's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot {
+pub struct OutputKey {
     pub id: PlayerGameId,
     pub matchup: Matchup,
 }
 
 /// The slate view.
 pub struct Slate;
-impl View for Slate {
+impl MaterializedView for Slate {
     const NAME: &'static str = "slate";
     type Key = Matchup;
     type Tables = Tables;
     type In = In;
-    type Slot = Slot;
+    type OutputKey = OutputKey;
     type Out = SlateEntry;
 
     fn key(&self, input: &In) -> Option<Matchup> {
         Some(match input {
-            In::Game(id, _) | In::Quoted(id, _) => id.matchup,
+            In::Game(id, _) | In::QuotedPlayers(id, _) => id.matchup,
             In::Form(id, _) => id.matchup,
         })
     }
-    fn key_of(&self, slot: &Slot) -> Matchup {
-        slot.matchup
+    fn key_of(&self, output_key: &OutputKey) -> Matchup {
+        output_key.matchup
     }
-    fn apply(&self, tables: &mut Tables, input: In, reached: &mut dyn FnMut(Slot)) -> Merged {
-        let Some(matchup) = self.key(&input) else { return Merged::Unchanged };
+    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
+        let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
         let game = match &input {
-            In::Game(id, _) | In::Quoted(id, _) => id.game,
+            In::Game(id, _) | In::QuotedPlayers(id, _) => id.game,
             In::Form(id, _) => id.game,
         };
         let mut players = tables.candidates(game);
         match input {
             In::Game(_, row) => put(&mut tables.games, game, row),
             In::Form(id, row) => put(&mut tables.forms, (game, id.team), row),
-            In::Quoted(_, row) => put(&mut tables.quoted, game, row),
+            In::QuotedPlayers(_, row) => put(&mut tables.quoted, game, row),
         }
         players.extend(tables.candidates(game));
-        players.into_iter().for_each(|player| reached(Slot { id: PlayerGameId { player, game }, matchup }));
-        Merged::Row
+        players
+            .into_iter()
+            .for_each(|player| invalidate(OutputKey { id: PlayerGameId { player, game }, matchup }));
+        StateChange::RowReplaced
     }
-    fn slots(&self, tables: &Tables, known: &mut dyn FnMut(Slot)) {
+    fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup else { return };
         for game in tables.games.keys().copied() {
             let players = tables.candidates(game).into_iter();
-            players.for_each(|player| known(Slot { id: PlayerGameId { player, game }, matchup }));
+            players.for_each(|player| emit(OutputKey { id: PlayerGameId { player, game }, matchup }));
         }
     }
-    fn derive(&self, tables: &Tables, slot: &Slot) -> Option<SlateEntry> {
-        let PlayerGameId { player, game } = slot.id;
+    fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<SlateEntry> {
+        let PlayerGameId { player, game } = output_key.id;
         let row = tables.games.get(&game).filter(|game| !game.called_off)?;
         let issued = tables.candidacy(row, player, Basis::Issued);
-        let hindsight = tables.candidacy(row, player, Basis::Hindsight);
-        if issued.is_none() && hindsight.is_none() {
+        let retrospective = tables.candidacy(row, player, Basis::Retrospective);
+        if issued.is_none() && retrospective.is_none() {
             return None;
         }
-        let differs = hindsight != issued;
+        let differs = retrospective != issued;
         Some(SlateEntry {
             player,
             game,
@@ -100,7 +102,7 @@ impl View for Slate {
             tip_off: row.tip_off,
             tip_estimated: row.tip_estimated,
             issued,
-            hindsight: hindsight.filter(|_| differs),
+            retrospective: retrospective.filter(|_| differs),
         })
     }
 }
@@ -117,12 +119,12 @@ impl Tables {
     fn candidates(&self, game: GameId) -> BTreeSet<PlayerId> {
         let mut players = BTreeSet::new();
         let forms = self.forms.range((game, Team::ALL[0])..=(game, Team::ALL[29]));
-        for form in forms.flat_map(|(_, form)| form.issued.iter().chain(&form.hindsight)) {
+        for form in forms.flat_map(|(_, form)| form.issued.iter().chain(&form.retrospective)) {
             players.extend(form.recent.iter().map(|recent| recent.player));
             players.extend(form.roster.iter().map(|rostered| rostered.player));
         }
         if let Some(quoted) = self.quoted.get(&game) {
-            players.extend(quoted.issued.iter().chain(&quoted.hindsight).map(|quoted| quoted.player));
+            players.extend(quoted.issued.iter().chain(&quoted.retrospective).map(|quoted| quoted.player));
         }
         players
     }
@@ -131,7 +133,7 @@ impl Tables {
             let form = self.forms.get(&(game.game, team))?;
             match basis {
                 Basis::Issued => form.issued.as_ref(),
-                Basis::Hindsight => form.hindsight.as_ref().or(form.issued.as_ref()),
+                Basis::Retrospective => form.retrospective.as_ref().or(form.issued.as_ref()),
             }
         };
         if basis == Basis::Issued && game.known_at >= game.tip_off {
@@ -139,13 +141,13 @@ impl Tables {
         }
         let (home, away) = (form(game.home)?, form(game.away)?);
         let quoted = self.quoted.get(&game.game);
-        let names = quoted.map(|q| if basis == Basis::Issued { &q.issued } else { &q.hindsight });
+        let names = quoted.map(|q| if basis == Basis::Issued { &q.issued } else { &q.retrospective });
         let quoted_at = names.and_then(|names| {
             names.binary_search_by_key(&player, |quoted| quoted.player).ok().map(|at| names[at].known_at)
         });
         let reported = quoted.and_then(|q| match basis {
             Basis::Issued => q.reported_issued,
-            Basis::Hindsight => q.reported_hindsight,
+            Basis::Retrospective => q.reported_retrospective,
         });
         let mut sides: Vec<SideEvidence> = [(game.home, home), (game.away, away)]
             .iter()
@@ -158,7 +160,7 @@ impl Tables {
         let known =
             [home.known_at, away.known_at, game.known_at].into_iter().chain(quoted_at).chain(reported);
         Some(Candidacy {
-            known_at: known.max().unwrap_or(Instant::EVER),
+            known_at: known.max().unwrap_or(Timestamp::DISTANT_PAST),
             sides,
             quoted: quoted_at.is_some(),
             reported: reported.is_some(),

@@ -5,11 +5,11 @@
 //! Invariant: a chunk, its positions and everything else of a commit are in one transaction. Compaction keeps offsets and stays
 //! below the least position of any reader.
 //! Not here: the loop (`log::run`).
-mod compact;
+mod backend;
+mod compaction;
+mod lag_snapshot;
 mod member;
-mod overlay;
-mod standing;
-mod storage;
+mod replay_log;
 mod store;
 
 pub use member::EmbeddedMember;

@@ -4,26 +4,26 @@
 //! implementations; a topology is a list of nodes.
 //! Invariant: every record pushed is counted exactly once in the next commit's account, as applied, unchanged, parked or rejected.
 //! Not here: where records come from and where commits go (`log`).
-mod breaker;
-mod map;
-mod port;
-mod view;
+mod codec;
+mod dlq_limits;
+mod materialized_view;
+mod stateless;
 
 use crate::{
-    chunk::Chunk,
-    log::{Commit, Halt, Restored},
+    log::{Commit, Restored, RuntimeError},
+    record_batch::RecordBatch,
 };
-pub use breaker::{Breaker, Recent};
-pub use map::{Map, MapNode, Rows, Step};
-pub use port::{Input, Output, Slots, rows, stream};
-use processors::view::Waiting;
+pub use codec::{Input, Output, ParseOutputKey, stream, table};
+pub use dlq_limits::{DlqLimits, RejectWindow};
+pub use materialized_view::MaterializedViewNode;
+use processors::materialized_view::ParkedItem;
 use schemas::ops::LedgerEntry;
+pub use stateless::{MapOutput, RowCounts, StatelessNode, StatelessProcessor};
 use std::collections::BTreeMap;
 use topics::TopicInfo;
-pub use view::ViewNode;
 
 /// One processor of the topology.
-pub trait Node: Send {
+pub trait ProcessorNode: Send {
     /// The processor's one name.
     fn name(&self) -> &'static str;
     /// The consumer group: the name; for a map the version too, since a new one reads its input anew.
@@ -33,42 +33,47 @@ pub trait Node: Send {
     /// Whether it has memory, and so a changelog.
     fn is_view(&self) -> bool;
     /// Sets when it stops for rejecting too much. A view rejects nothing.
-    fn limit_rejects(&mut self, _: Breaker) {}
-    fn assign(&mut self, partition: i32, restored: Restored) -> Result<(), Halt>;
+    fn set_dlq_limits(&mut self, _: DlqLimits) {}
+    fn assign(&mut self, partition: i32, restored: Restored) -> Result<(), RuntimeError>;
     fn revoke(&mut self, partition: i32);
     /// Drops everything that is held or not committed.
     fn reset(&mut self);
-    fn push(&mut self, topic: &str, partition: i32, chunk: &Chunk) -> Result<(), Halt>;
+    fn process(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        record_batch: &RecordBatch,
+    ) -> Result<(), RuntimeError>;
     /// Whether there is anything to commit.
-    fn has_work(&self) -> bool;
+    fn has_pending(&self) -> bool;
     /// Closes the micro-batch.
-    fn take(&mut self) -> Result<Commit, Halt>;
+    fn take_commit(&mut self) -> Result<Commit, RuntimeError>;
     /// How many rows stand in each table that it publishes, as it remembers it, over the partitions held. A map remembers none.
     fn published(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()
     }
     /// What waits for a named key, over the partitions held, and how many records that holds up.
-    fn waiting(&self) -> (i64, Vec<Waiting>);
+    fn parked(&self) -> (i64, Vec<ParkedItem>);
 }
 
 /// The changelog of a processor.
-pub fn changelog_of(processor: &str) -> String {
+pub fn changelog_topic(processor: &str) -> String {
     format!("{processor}.changelog")
 }
 /// The dead-letter topic of a processor.
-pub fn dead_letters_of(processor: &str) -> String {
+pub fn dlq_topic(processor: &str) -> String {
     format!("{processor}.dlq")
 }
 
 /// Appends the account of a commit.
-fn account(commit: &mut Commit, entry: &LedgerEntry) -> Result<(), Halt> {
+fn append_ledger_entry(commit: &mut Commit, entry: &LedgerEntry) -> Result<(), RuntimeError> {
     let topic = topics::LEDGER.info;
-    let value = schemas::wire::encode(entry).map_err(|error| Halt::Unencodable {
+    let value = schemas::wire::encode(entry).map_err(|error| RuntimeError::Unencodable {
         processor: entry.processor.clone(),
         topic: topic.name.into(),
         reason: error.to_string(),
     })?;
     commit.out.entry((topic.name.into(), 0)).or_default().push(&entry.processor, Some(&value));
-    commit.account = Some(entry.clone());
+    commit.ledger_entry = Some(entry.clone());
     Ok(())
 }

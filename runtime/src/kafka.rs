@@ -7,22 +7,22 @@
 //! Invariant: nothing is read that is not committed, and nothing is committed by a member that no longer holds its partitions.
 //! Not here: which topics there are (`topics`), the loop (`log::run`).
 pub mod admin;
+mod backend;
 mod client;
-mod forgotten;
+mod client_config;
+mod dlq_headers;
 mod ingest;
-mod letters;
+mod lag_probe;
 mod log_id;
 mod member;
-mod onlooker;
-mod originals;
-mod poll;
-mod queues;
-mod reader;
-mod settings;
-mod standing;
-mod storage;
+mod offset_expiry;
+mod original_record;
+mod partition_queues;
+mod partition_reader;
+mod poll_thread;
+mod standalone_consumer;
 mod transaction;
 
 pub use admin::Admin;
-pub use settings::Settings;
-pub use storage::KafkaStorage;
+pub use backend::KafkaLog;
+pub use client_config::KafkaConfig;

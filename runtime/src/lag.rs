@@ -1,19 +1,19 @@
 //! Lag: how far each processor is behind, in records and in time, whether that gets better, and what to make of it.
 //!
-//! A log answers where readers stand ([`Standing`]); a [`Watch`] keeps the last minute of answers and judges. Time lag is exact: the
+//! A log answers where readers stand ([`ProcessorProgress`]); a [`LagMonitor`] keeps the last minute of answers and judges. Time lag is exact: the
 //! age of the first record that was not read. The judgement knows no thresholds of an operator's, only the window.
 //! Invariant: a reader is at lag 0 when there is no record at or after its position, whatever the offsets say: offsets have gaps.
 //! What cannot be known yet is `unknown` and never `ok`.
-//! Not here: asking the log (`Storage::standings`), showing it (the root's `lag`, crate `console`).
-mod judge;
-mod watch;
+//! Not here: asking the log (`LogBackend::lag_snapshot`), showing it (the root's `lag`, crate `console`).
+mod assess;
+mod monitor;
 
 #[cfg(test)]
 mod laws;
 
+pub use monitor::LagMonitor;
 use serde::Serialize;
 use topics::{Policy, TopicInfo};
-pub use watch::Watch;
 
 /// A record that a reader has not read: its offset, and when it was appended, in milliseconds since 1970. `None`: not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,39 +24,39 @@ pub struct Unread {
 
 /// How far a partition reaches and how far one reader has read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct PartitionProgress {
     pub topic: TopicInfo,
     pub partition: i32,
     /// The offset it reads next; `None` while it has committed nothing.
     pub committed: Option<i64>,
     /// The offset below which nothing is left.
-    pub low: i64,
+    pub log_start_offset: i64,
     /// The offset after the last.
-    pub high: i64,
+    pub end_offset: i64,
     /// The first record at or after the position; `None` when there is none.
     pub unread: Option<Unread>,
 }
-impl Place {
+impl PartitionProgress {
     /// Records that are not read; at most, where offsets have gaps.
     pub fn behind(&self) -> i64 {
-        let first = |unread: Unread| unread.offset.max(self.committed.unwrap_or(self.low));
-        self.unread.map_or(0, |unread| (self.high - first(unread)).max(1))
+        let first = |unread: Unread| unread.offset.max(self.committed.unwrap_or(self.log_start_offset));
+        self.unread.map_or(0, |unread| (self.end_offset - first(unread)).max(1))
     }
     /// Offsets between what was deleted and the position: at 0, what is deleted next was never read, below it some was not. `None` for
     /// a table: what compaction takes was replaced. The one offset after a record is its transaction's marker, and so no loss.
     pub fn retention_margin(&self) -> Option<i64> {
-        let margin = self.committed? - self.low;
+        let margin = self.committed? - self.log_start_offset;
         (self.topic.policy != Policy::Compact).then_some(if margin == -1 { 0 } else { margin })
     }
 }
 
 /// Where one reader stands in all its topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct ProcessorProgress {
     pub processor: &'static str,
     /// Whether any process runs it now.
-    pub is_attended: bool,
-    pub places: Vec<Place>,
+    pub has_active_members: bool,
+    pub partitions: Vec<PartitionProgress>,
 }
 
 /// What to make of a lag, mildest first.
@@ -173,8 +173,8 @@ pub struct PartitionLag {
     pub topic: &'static str,
     pub partition: i32,
     pub committed: Option<i64>,
-    pub low: i64,
-    pub high: i64,
+    pub log_start_offset: i64,
+    pub end_offset: i64,
     pub retention_margin: Option<i64>,
     #[serde(flatten)]
     pub lag: Lag,
@@ -182,7 +182,7 @@ pub struct PartitionLag {
 
 /// One processor over all its partitions: records add up, the oldest record counts, the worst matter decides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StageLag {
+pub struct ProcessorLag {
     pub processor: &'static str,
     #[serde(flatten)]
     pub lag: Lag,

@@ -5,18 +5,18 @@
 //! SQLite file.
 //! Invariant: nothing is published outside a commit, and a commit is all or nothing.
 //! Not here: what processors decide, which topics exist.
-pub mod board;
-pub mod chunk;
 pub mod embedded;
 pub mod engine;
+pub mod instrumented;
 pub mod kafka;
 pub mod lag;
 pub mod log;
-pub mod member;
-pub mod metered;
 pub mod metrics;
+pub mod progress_board;
+pub mod record_batch;
+pub mod subscription;
 pub mod supervisor;
 
-pub use chunk::{Chunk, Record};
-pub use engine::Node;
-pub use log::{Commit, Halt, Log, Member, Restored, Source, Storage, Wake};
+pub use engine::ProcessorNode;
+pub use log::{Commit, GroupMember, Log, LogBackend, Restored, RuntimeError, Source, TaskEvent};
+pub use record_batch::{Record, RecordBatch};

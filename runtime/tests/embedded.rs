@@ -6,10 +6,10 @@
 
 use proptest::prelude::*;
 use runtime::{
-    Chunk, Commit, Storage,
+    Commit, LogBackend, RecordBatch,
     embedded::EmbeddedLog,
-    lag::{Place, Unread},
-    member::{Limits, Reader, Signals},
+    lag::{PartitionProgress, Unread},
+    subscription::{ReadLimits, RunContext, Subscription},
     supervisor::Supervisor,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -20,9 +20,9 @@ const READER: &str = "reader";
 
 fn write(log: &mut EmbeddedLog, records: &[(u8, Option<u8>)]) {
     let mut commit = Commit::default();
-    let chunk: &mut Chunk = commit.out.entry((TABLE.into(), 0)).or_default();
+    let record_batch: &mut RecordBatch = commit.out.entry((TABLE.into(), 0)).or_default();
     for (key, value) in records {
-        chunk.push(&key.to_string(), value.map(|value| vec![value]).as_deref());
+        record_batch.push(&key.to_string(), value.map(|value| vec![value]).as_deref());
     }
     log.commit(commit).unwrap();
 }
@@ -31,9 +31,9 @@ type Stored = (i64, String, Option<Vec<u8>>);
 
 fn read(log: &mut EmbeddedLog, from: i64) -> (Vec<Stored>, i64) {
     let (mut records, mut next) = (Vec::new(), from);
-    for chunk in log.read(TABLE, 0, from, usize::MAX).unwrap() {
-        next = chunk.next();
-        for record in chunk.records().map(Result::unwrap) {
+    for record_batch in log.read(TABLE, 0, from, usize::MAX).unwrap() {
+        next = record_batch.next();
+        for record in record_batch.records().map(Result::unwrap) {
             records.push((record.offset, record.key.to_owned(), record.value.map(<[u8]>::to_vec)));
         }
     }
@@ -106,7 +106,7 @@ fn registering_again_moves_no_position() {
     write(&mut log, &[(1, Some(1))]);
     move_to(&mut log, 1);
     log.register(READER, &[table()]).unwrap();
-    assert_eq!(log.positions(READER).unwrap()[&(TABLE.to_owned(), 0)], 1);
+    assert_eq!(log.committed_offsets(READER).unwrap()[&(TABLE.to_owned(), 0)], 1);
 }
 #[test]
 fn a_log_is_run_by_one_process_at_a_time() {
@@ -117,8 +117,8 @@ fn a_log_is_run_by_one_process_at_a_time() {
     EmbeddedLog::lock(folder.path()).unwrap();
 }
 
-fn reader() -> Reader {
-    Reader {
+fn reader() -> Subscription {
+    Subscription {
         name: READER,
         group: READER.into(),
         inputs: vec![table()],
@@ -128,8 +128,8 @@ fn reader() -> Reader {
         upstream: Vec::new(),
     }
 }
-fn first_place(log: &mut EmbeddedLog) -> Place {
-    log.standings(&[reader()]).unwrap()[0].places[0]
+fn first_place(log: &mut EmbeddedLog) -> PartitionProgress {
+    log.lag_snapshot(&[reader()]).unwrap()[0].partitions[0]
 }
 
 #[test]
@@ -140,10 +140,13 @@ fn a_reader_stands_at_its_first_unread_record_with_its_append_time() {
     write(&mut log, &[(1, Some(1)), (2, Some(2))]);
     write(&mut log, &[(3, Some(3))]);
     move_to(&mut log, 1);
-    let place = first_place(&mut log);
-    assert_eq!((place.committed, place.low, place.high, place.behind()), (Some(1), 0, 3, 2));
-    assert_eq!(place.unread.unwrap().offset, 1);
-    assert!(place.unread.unwrap().appended.is_some());
+    let progress = first_place(&mut log);
+    assert_eq!(
+        (progress.committed, progress.log_start_offset, progress.end_offset, progress.behind()),
+        (Some(1), 0, 3, 2)
+    );
+    assert_eq!(progress.unread.unwrap().offset, 1);
+    assert!(progress.unread.unwrap().appended.is_some());
     move_to(&mut log, 3);
     assert_eq!(first_place(&mut log).unread, None);
 }
@@ -156,9 +159,9 @@ fn what_compaction_took_is_no_lag_and_what_it_left_keeps_its_append_time() {
     write(&mut log, &[(1, Some(2)), (2, Some(2))]);
     write(&mut log, &[(2, None)]);
     while log.compact_one(Some(1)).unwrap() {}
-    let place = first_place(&mut log);
-    assert_eq!((place.low, place.high, place.unread.unwrap().offset), (1, 4, 1));
-    assert!(place.unread.unwrap().appended.is_some());
+    let progress = first_place(&mut log);
+    assert_eq!((progress.log_start_offset, progress.end_offset, progress.unread.unwrap().offset), (1, 4, 1));
+    assert!(progress.unread.unwrap().appended.is_some());
     move_to(&mut log, 2);
     assert_eq!((first_place(&mut log).unread, first_place(&mut log).behind()), (None, 0));
 }
@@ -185,12 +188,12 @@ fn a_reader_is_attended_while_a_process_that_runs_it_lives() {
     let mut log = EmbeddedLog::open(folder.path()).unwrap();
     let attended = || {
         let mut other = EmbeddedLog::open(folder.path()).unwrap();
-        other.standings(&[reader()]).unwrap()[0].is_attended
+        other.lag_snapshot(&[reader()]).unwrap()[0].has_active_members
     };
     assert!(!attended());
-    log.claim().unwrap();
+    log.acquire_run_lock().unwrap();
     assert!(!attended(), "a process that runs other readers");
-    let member = log.join(reader(), Limits::default(), Arc::new(Signals::default())).unwrap();
+    let member = log.subscribe(reader(), ReadLimits::default(), Arc::new(RunContext::default())).unwrap();
     assert!(attended());
     drop((member, log));
     assert!(!attended());
@@ -200,10 +203,11 @@ fn a_reader_is_attended_while_a_process_that_runs_it_lives() {
 fn a_processor_that_panics_ends_the_run() {
     let folder = tempdir().unwrap();
     let log = Box::new(EmbeddedLog::open(folder.path()).unwrap());
-    let work: runtime::supervisor::Extra = Box::new(|_| panic!("on purpose"));
-    let signals = Arc::new(Signals::default());
+    let work: runtime::supervisor::CustomTask = Box::new(|_| panic!("on purpose"));
+    let run_context = Arc::new(RunContext::default());
     let running =
-        Supervisor::start(log, Vec::new(), vec![(reader(), work)], Limits::default(), signals).unwrap();
+        Supervisor::start(log, Vec::new(), vec![(reader(), work)], ReadLimits::default(), run_context)
+            .unwrap();
     let said = running.watch(false, |_| {}).unwrap_err().to_string();
     assert!(said.contains("the thread of reader died"), "{said}");
 }

@@ -1,12 +1,12 @@
 //! The feature vector of one player before one game.
 //!
 //! Invariant: a feature is a value or the reason why there is none; filling a gap is a model's business. The order of
-//! [`FEATURES`] is part of the schema: its hash is what an artefact was trained on.
+//! [`FEATURES`] is part of the schema: its hash is what an artifact was trained on.
 //! Not here: how each is computed (processors), what is made of them (the predictor).
 use crate::{
     ids::{GameId, PlayerId},
     team::Team,
-    units::{EasternDate, Instant, Line},
+    units::{EasternDate, Line, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -102,13 +102,13 @@ features! {
 #[avro_schema(namespace = "fastbreak")]
 pub enum Basis {
     Issued,
-    Hindsight,
+    Retrospective,
 }
 impl Basis {
     pub const fn name(self) -> &'static str {
         match self {
             Basis::Issued => "issued",
-            Basis::Hindsight => "hindsight",
+            Basis::Retrospective => "retrospective",
         }
     }
 }
@@ -150,7 +150,7 @@ impl Eligibility {
 /// What a feature was computed without, that it would have used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
-pub enum Mark {
+pub enum QualityFlag {
     /// No birth date is known: the fatigue score has no age penalty.
     AgeUnknown,
     /// The tip-off is 19:30 Eastern because no source gave one.
@@ -160,17 +160,17 @@ pub enum Mark {
 /// How well a team defends, by its defensive rating: below 110, below 115, else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
-pub enum DefenceTier {
+pub enum DefenseTier {
     Elite,
     Average,
     Weak,
 }
-impl DefenceTier {
-    pub fn of(def_rating: f64) -> Self {
+impl DefenseTier {
+    pub fn from_def_rating(def_rating: f64) -> Self {
         match def_rating {
-            r if r < 110.0 => DefenceTier::Elite,
-            r if r < 115.0 => DefenceTier::Average,
-            _ => DefenceTier::Weak,
+            r if r < 110.0 => DefenseTier::Elite,
+            r if r < 115.0 => DefenseTier::Average,
+            _ => DefenseTier::Weak,
         }
     }
 }
@@ -184,7 +184,7 @@ pub enum Streak {
     Hot,
 }
 impl Streak {
-    pub fn of(last_5: f64, season: f64) -> Self {
+    pub fn from_averages(last_5: f64, season: f64) -> Self {
         match last_5 - season {
             d if d >= 3.0 => Streak::Hot,
             d if d <= -3.0 => Streak::Cold,
@@ -199,7 +199,7 @@ impl Streak {
 pub struct Comparable {
     pub game: GameId,
     pub points: i32,
-    pub tier: DefenceTier,
+    pub tier: DefenseTier,
     /// Full days off before it.
     pub rest_days: i32,
     pub is_home: bool,
@@ -219,10 +219,10 @@ pub struct Features {
     /// The side he is on; `None` with [`Eligibility::NoSide`].
     pub team: Option<Team>,
     pub date: EasternDate,
-    pub tip_off: Instant,
+    pub tip_off: Timestamp,
     pub basis: Basis,
     /// The greatest among the steps used.
-    pub known_at: Instant,
+    pub known_at: Timestamp,
     pub eligibility: Eligibility,
     /// Earlier appearances of the season.
     pub appearances: i32,
@@ -231,7 +231,7 @@ pub struct Features {
     /// Full days off before the game; `None` before the first appearance of the season.
     pub rest_days: Option<i32>,
     pub main_line: Option<Line>,
-    pub marks: Vec<Mark>,
+    pub quality_flags: Vec<QualityFlag>,
     /// Earlier appearances of the season, oldest first.
     pub comparables: Vec<Comparable>,
 }

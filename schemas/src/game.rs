@@ -7,10 +7,10 @@
 //! Not here: anything about a game that is still to be predicted from them; that is form and slate.
 use crate::{
     ids::{GameId, PlayerId, RawId},
+    observation::{BoxLine, GameStatus},
     raw::Feed,
-    sighting::{BoxLine, GameStatus},
     team::Team,
-    units::{EasternDate, Instant, PlayingTime},
+    units::{EasternDate, PlayingTime, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -24,11 +24,11 @@ pub struct Game {
     pub away: Team,
     pub date: EasternDate,
     /// The cut of everything that is predicted about this game.
-    pub tip_off: Instant,
+    pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub called_off: bool,
     /// Since when the fixture that stands was known.
-    pub known_at: Instant,
+    pub known_at: Timestamp,
     pub status: GameStatus,
     pub home_points: Option<i32>,
     pub away_points: Option<i32>,
@@ -45,7 +45,7 @@ pub struct Game {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct GameDay {
-    pub known_at: Instant,
+    pub known_at: Timestamp,
     pub date: EasternDate,
 }
 
@@ -66,12 +66,12 @@ pub struct TeamTotals {
 /// A team's game as it was known from an instant on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
-pub struct TeamGameStep {
-    pub known_at: Instant,
+pub struct TeamGameRevision {
+    pub known_at: Timestamp,
     pub opponent: Team,
     pub is_home: bool,
     pub date: EasternDate,
-    pub tip_off: Instant,
+    pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub called_off: bool,
     /// The final score, own points first.
@@ -95,14 +95,14 @@ pub struct Score {
 pub struct TeamGame {
     pub game: GameId,
     pub team: Team,
-    pub steps: Vec<TeamGameStep>,
+    pub revisions: Vec<TeamGameRevision>,
 }
 
 /// A player's game as it was known from an instant on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
-pub struct PlayerGameStep {
-    pub known_at: Instant,
+pub struct PlayerGameRevision {
+    pub known_at: Timestamp,
     /// The raw event that first said so.
     pub raw: RawId,
     /// Whose word it is, by precedence.
@@ -112,23 +112,23 @@ pub struct PlayerGameStep {
     pub opponent: Team,
     pub is_home: bool,
     pub date: EasternDate,
-    pub tip_off: Instant,
+    pub tip_off: Timestamp,
     /// `None`: said not to have played after all.
     pub line: Option<BoxLine>,
 }
-impl PlayerGameStep {
+impl PlayerGameRevision {
     /// When a box score became true: four hours after tip-off.
-    pub fn effective_at(&self) -> Instant {
+    pub fn effective_at(&self) -> Timestamp {
         effective_at(self.tip_off)
     }
 }
-impl TeamGameStep {
-    pub fn effective_at(&self) -> Instant {
+impl TeamGameRevision {
+    pub fn effective_at(&self) -> Timestamp {
         effective_at(self.tip_off)
     }
 }
 /// A box score is effective at its fixture's tip-off and four hours.
-pub const fn effective_at(tip_off: Instant) -> Instant {
+pub const fn effective_at(tip_off: Timestamp) -> Timestamp {
     tip_off.plus_hours(4)
 }
 
@@ -138,5 +138,5 @@ pub const fn effective_at(tip_off: Instant) -> Instant {
 pub struct PlayerGame {
     pub player: PlayerId,
     pub game: GameId,
-    pub steps: Vec<PlayerGameStep>,
+    pub revisions: Vec<PlayerGameRevision>,
 }

@@ -6,7 +6,7 @@ use crate::{
     ids::{NamesId, PlayerId, Scope},
     raw::Source,
     team::Team,
-    units::{EasternDate, Instant},
+    units::{EasternDate, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -43,8 +43,8 @@ impl NameRule {
 /// Whom a team takes a name to mean, from an instant on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
-pub struct NameStep {
-    pub known_at: Instant,
+pub struct NameRevision {
+    pub known_at: Timestamp,
     /// The strongest rule that matched; `None` when the team knows nobody of that name.
     pub rule: Option<NameRule>,
     /// Who matched by it, sorted: one, or several that it cannot tell apart.
@@ -56,10 +56,10 @@ pub struct NameStep {
 /// One name and whom it may mean, as that became known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
-pub struct NameAnswer {
+pub struct NameMatch {
     pub name: String,
     /// In the order of `known_at`; the first answers from the beginning of what is known.
-    pub steps: Vec<NameStep>,
+    pub revisions: Vec<NameRevision>,
 }
 
 /// One team's answers to one scope's names of one day and source.
@@ -72,7 +72,7 @@ pub struct Names {
     pub source: Source,
     pub date: EasternDate,
     /// Sorted by name.
-    pub answers: Vec<NameAnswer>,
+    pub matches: Vec<NameMatch>,
 }
 impl Names {
     pub fn id(scope: Scope, team: Team, source: Source, date: EasternDate) -> NamesId {

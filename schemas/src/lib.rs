@@ -3,24 +3,24 @@
 //! Invariant: the `.avsc` files in `avro/` are the released contract. A type that no longer matches its newest file fails the
 //! tests, and so does a schema that cannot read one of its predecessors.
 //! Not here: topic names (crate `topics`), behaviour (crate `processors`).
+pub mod catalog;
 pub mod features;
-pub mod form;
+mod foreign_schema;
 pub mod game;
 pub mod identity;
 pub mod ids;
 pub mod market;
+pub mod observation;
 pub mod ops;
-mod other;
 pub mod prediction;
 pub mod raw;
-pub mod registry;
-pub mod sighting;
+pub mod schema_ids;
 pub mod team;
+pub mod team_form;
 pub mod units;
-pub mod versions;
 pub mod wire;
 
 pub use ids::{GameId, MatchupGameId, NamesId, PlayerGameId, PlayerId, RawId, Scope, TeamFormId, TeamGameId};
 pub use team::{Matchup, Team};
-pub use units::{EasternDate, Instant, Line, PlayingTime, Price, Season};
+pub use units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp};
 pub use wire::{Event, Row, WireError};

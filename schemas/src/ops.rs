@@ -4,7 +4,7 @@
 //! changes are recorded (it goes down when something is released). For a loader, rows = emitted + bad + out of scope +
 //! repeated.
 //! Not here: lag, time, hosts; those are metrics.
-use crate::Instant;
+use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
@@ -64,7 +64,6 @@ pub struct SinkBatchPlanned {
     pub ranges: Vec<String>,
     pub records: i64,
     pub reason: String,
-    /// When; 0: by a program that did not say.
-    #[serde(default)]
-    pub planned_at: Instant,
+    /// The time at which the batch was closed.
+    pub planned_at: Timestamp,
 }

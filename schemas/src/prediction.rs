@@ -1,13 +1,13 @@
 //! Predictions: one event per player and game, with every system, every line and every reason for what is not there.
 //!
-//! Invariant: each of the systems is present exactly once, predicted or with its reason; each rung −2…+2 of a predicted
+//! Invariant: each of the systems is present exactly once, predicted or with its reason; each line offset −2…+2 of a predicted
 //! system is present, made or not.
 //! Not here: the rows of the warehouse; the sink makes them from this.
 use crate::{
-    features::{Basis, Eligibility, Mark},
+    features::{Basis, Eligibility, QualityFlag},
     ids::{GameId, PlayerId},
     team::Team,
-    units::{EasternDate, Instant, Line},
+    units::{EasternDate, Line, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -53,11 +53,11 @@ pub enum SystemSkip {
     TooFewSimilar,
     /// Fewer than two systems predicted.
     TooFewSystems,
-    /// No artefact is installed.
+    /// No artifact is installed.
     ModelAbsent,
-    /// The artefact was trained on games not before this one.
+    /// The artifact was trained on games not before this one.
     TrainedLater,
-    /// The artefact was trained on another feature schema.
+    /// The artifact was trained on another feature schema.
     OtherFeatures,
 }
 impl SystemSkip {
@@ -117,9 +117,9 @@ impl LineSource {
 /// One of the five lines about the base line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
-pub struct Rung {
+pub struct LadderLine {
     /// −2…+2, in points from the base line.
-    pub rung: i32,
+    pub line_offset: i32,
     pub line: Line,
     /// Probability of more points than the line, 0–1.
     pub p_over: f64,
@@ -134,12 +134,12 @@ pub struct Rung {
 pub struct Predicted {
     pub points: f64,
     /// The standard deviation of the predictive distribution, in points.
-    pub spread: f64,
+    pub stddev_points: f64,
     /// 0–1.
     pub confidence: f64,
-    pub rungs: Vec<Rung>,
+    pub line_ladder: Vec<LadderLine>,
     /// Adjustments that were 0 because their feature is missing, by feature name.
-    pub without: Vec<String>,
+    pub missing_adjustments: Vec<String>,
 }
 
 /// A prediction, or the reason why there is none: an Avro union, whose branches serde knows by their Avro type names.
@@ -170,21 +170,21 @@ pub struct Prediction {
     pub away: Team,
     pub team: Option<Team>,
     pub date: EasternDate,
-    pub tip_off: Instant,
+    pub tip_off: Timestamp,
     pub basis: Basis,
-    pub known_at: Instant,
+    pub known_at: Timestamp,
     pub eligibility: Eligibility,
     /// Earlier appearances of the season.
     pub appearances: i32,
     /// Hash of the features: the version of the input.
     pub input_version: i64,
-    /// The version of the predictor's code, constants and artefact.
+    /// The version of the predictor's code, constants and artifact.
     pub model_version: i64,
     pub base_line: Option<Line>,
     pub line_source: Option<LineSource>,
-    /// Rungs that would lie below 0.5 and are not made.
-    pub rungs_not_made: Vec<i32>,
-    pub marks: Vec<Mark>,
+    /// Line offsets that would lie below 0.5 and are not made.
+    pub omitted_line_offsets: Vec<i32>,
+    pub quality_flags: Vec<QualityFlag>,
     /// Empty unless eligible.
     pub systems: Vec<SystemPrediction>,
 }

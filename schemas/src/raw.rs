@@ -3,7 +3,7 @@
 //! Invariant: the payload is kept as the bytes that arrived; the (source, feed) pairs are a closed set, so an unknown one is
 //! rejected at the door and cannot wait unseen in a topic nobody reads.
 //! Not here: what the payloads mean; the loaders decode them.
-use crate::{ids::RawId, units::Instant};
+use crate::{ids::RawId, units::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 use std::{fmt, str::FromStr};
@@ -126,16 +126,21 @@ pub struct RawEvent {
     pub feed: Feed,
     /// The scraper's request key: a date, an event, a team.
     pub key: String,
-    pub fetched_at: Instant,
+    pub fetched_at: Timestamp,
     pub outcome: FetchOutcome,
     /// The response, byte for byte (JSON text).
     pub payload: String,
     /// How often it was put back from the dead letters. No part of its identity.
-    #[serde(default)]
-    pub replays: i32,
+    pub redrive_count: i32,
 }
 impl RawEvent {
-    pub fn new(feed: Feed, key: String, fetched_at: Instant, outcome: FetchOutcome, payload: String) -> Self {
+    pub fn new(
+        feed: Feed,
+        key: String,
+        fetched_at: Timestamp,
+        outcome: FetchOutcome,
+        payload: String,
+    ) -> Self {
         let mut hash = blake3::Hasher::new();
         let (source, name) = feed.names();
         for part in [source.name(), name, &key, &fetched_at.0.to_string(), &payload] {
@@ -143,7 +148,15 @@ impl RawEvent {
         }
         let mut first = [0; 8];
         first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
-        RawEvent { id: RawId(i64::from_be_bytes(first)), feed, key, fetched_at, outcome, payload, replays: 0 }
+        RawEvent {
+            id: RawId(i64::from_be_bytes(first)),
+            feed,
+            key,
+            fetched_at,
+            outcome,
+            payload,
+            redrive_count: 0,
+        }
     }
 }
 
@@ -204,7 +217,7 @@ pub struct DeadLetter {
     pub reason: String,
     /// The raw event it came in, when there is one.
     pub raw: Option<RawId>,
-    pub fetched_at: Option<Instant>,
+    pub fetched_at: Option<Timestamp>,
     /// Where it was read: a topic's name, or a file's.
     pub origin: String,
     pub partition: i32,
@@ -214,19 +227,14 @@ pub struct DeadLetter {
     #[serde(with = "bytes")]
     pub value: Vec<u8>,
     /// Who rejected it: a processor's name, or `ingest`.
-    #[serde(default)]
-    pub stage: String,
+    pub processor: String,
     /// The key of the record that it was read from.
-    #[serde(default)]
     pub key: String,
     /// The version of the map that rejected it; the sink's is that of its tables.
-    #[serde(default)]
-    pub version: i64,
+    pub processor_version: i64,
     /// How often it had been put back when it was rejected.
-    #[serde(default)]
-    pub replays: i32,
+    pub redrive_count: i32,
     /// The sink's batch that it was in; empty: it was in none.
-    #[serde(default)]
     pub batch: String,
 }
 impl DeadLetter {
@@ -241,10 +249,10 @@ impl DeadLetter {
             partition: 0,
             offset: 0,
             value: Vec::new(),
-            stage: String::new(),
+            processor: String::new(),
             key: String::new(),
-            version: 0,
-            replays: 0,
+            processor_version: 0,
+            redrive_count: 0,
             batch: String::new(),
         }
     }

@@ -31,7 +31,7 @@ macro_rules! teams {
             }
             /// The team that a source means, by its code or its full name, in the notations of nba.com, balldontlie, ESPN,
             /// Basketball-Reference and the-odds-api. `None` when it is no NBA team.
-            pub fn of_source(written: &str) -> Option<Team> {
+            pub fn from_source_name(written: &str) -> Option<Team> {
                 match written {
                     $(stringify!($code) | concat!($city, " ", $name) $(| $alias)* => Some(Team::$code),)+
                     _ => None,
@@ -137,9 +137,9 @@ mod tests {
             (Team::UTA, &["UTA", "UTAH"]),
             (Team::WAS, &["WAS", "WSH"]),
         ] {
-            written.iter().for_each(|w| assert_eq!(Team::of_source(w), Some(team), "{w}"));
+            written.iter().for_each(|w| assert_eq!(Team::from_source_name(w), Some(team), "{w}"));
         }
-        assert_eq!(Team::of_source("Real Madrid"), None);
+        assert_eq!(Team::from_source_name("Real Madrid"), None);
         assert_eq!(Team::BOS.nba_id(), 1_610_612_738);
     }
     #[test]

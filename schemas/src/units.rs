@@ -3,7 +3,7 @@
 //! Invariant: every quantity that is part of a *fact* is an integer in a stated unit, so facts have a total order and
 //! equal bytes mean equal content. Fractions appear only in what is derived.
 //! Not here: the conversion from the sources' own notations; that happens once, in the decoders.
-use jiff::{Timestamp, civil, tz};
+use jiff::{civil, tz};
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 use std::{fmt, str::FromStr};
@@ -13,39 +13,40 @@ use std::{fmt, str::FromStr};
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
 #[serde(transparent)]
-pub struct Instant(pub i64);
+pub struct Timestamp(pub i64);
 
-impl Instant {
+impl Timestamp {
     /// Before everything: the time at which what the project ships itself was known.
-    pub const EVER: Instant = Instant(i64::MIN / 4);
+    pub const DISTANT_PAST: Timestamp = Timestamp(i64::MIN / 4);
     /// After everything.
-    pub const NEVER: Instant = Instant(i64::MAX / 4);
+    pub const DISTANT_FUTURE: Timestamp = Timestamp(i64::MAX / 4);
     pub const HOUR: i64 = 3_600_000;
 
-    pub const fn plus_hours(self, hours: i64) -> Instant {
-        Instant(self.0 + hours * Self::HOUR)
+    pub const fn plus_hours(self, hours: i64) -> Timestamp {
+        Timestamp(self.0 + hours * Self::HOUR)
     }
     /// The US Eastern calendar day of this instant.
     pub fn eastern_date(self) -> EasternDate {
-        let at = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         EasternDate::from_civil(eastern().to_datetime(at).date())
     }
 }
-impl fmt::Display for Instant {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (*self, Timestamp::from_millisecond(self.0)) {
-            (Instant::EVER, _) => f.write_str("ever"),
+        match (*self, jiff::Timestamp::from_millisecond(self.0)) {
+            (Timestamp::DISTANT_PAST, _) => f.write_str("-infinity"),
             (_, Ok(at)) => write!(f, "{at}"),
             _ => write!(f, "{}ms", self.0),
         }
     }
 }
-impl FromStr for Instant {
+impl FromStr for Timestamp {
     type Err = String;
     /// RFC 3339, with the offset given; a notation without one is refused.
     fn from_str(text: &str) -> Result<Self, String> {
-        let at: Timestamp = text.parse().map_err(|_| format!("'{text}' is not an RFC 3339 instant"))?;
-        Ok(Instant(at.as_millisecond()))
+        let at: jiff::Timestamp =
+            text.parse().map_err(|_| format!("'{text}' is not an RFC 3339 timestamp"))?;
+        Ok(Timestamp(at.as_millisecond()))
     }
 }
 
@@ -79,10 +80,10 @@ impl EasternDate {
         EasternDate(self.0 + days)
     }
     /// The instant at which the clock in New York shows `hour:minute` on this day.
-    pub fn at(self, hour: i8, minute: i8) -> Instant {
+    pub fn at(self, hour: i8, minute: i8) -> Timestamp {
         let zoned = eastern().to_ambiguous_zoned(self.civil().at(hour, minute, 0, 0)).compatible();
-        zoned.map_or(Instant(i64::from(self.0) * 24 * Instant::HOUR), |zoned| {
-            Instant(zoned.timestamp().as_millisecond())
+        zoned.map_or(Timestamp(i64::from(self.0) * 24 * Timestamp::HOUR), |zoned| {
+            Timestamp(zoned.timestamp().as_millisecond())
         })
     }
     /// The season that this day falls into: its start year; months from October on start one.
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_eastern_day_ends_at_midnight_in_new_york_in_summer_and_winter() {
-        let day = |text: &str| text.parse::<Instant>().unwrap().eastern_date().to_string();
+        let day = |text: &str| text.parse::<Timestamp>().unwrap().eastern_date().to_string();
         assert_eq!(day("2024-01-18T04:59:59Z"), "2024-01-17");
         assert_eq!(day("2024-01-18T05:00:00Z"), "2024-01-18");
         assert_eq!(day("2024-04-02T03:59:59Z"), "2024-04-01");

@@ -3,10 +3,10 @@
 //! Encoding and decoding are `serde_avro_fast`'s, which is an order of magnitude cheaper than `apache-avro`; the latter is the
 //! oracle in the tests and judges compatibility.
 //! Invariant: a record is decoded with the schema that wrote it, found by its id, so old records stay readable.
-//! Not here: the list of schemas (`registry`), their ids (`versions`).
+//! Not here: the list of schemas (`catalog`), their ids (`schema_ids`).
 use crate::{
-    other::Other,
-    versions::{self, Schemas},
+    foreign_schema::ForeignSchema,
+    schema_ids::{self, Schemas},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_avro_fast::{Schema, ser::SerializerConfig};
@@ -58,7 +58,7 @@ impl Encoder {
     pub fn new<E: Event>() -> Self {
         let schemas = E::schemas();
         let (id, schema) = schemas.newest();
-        Encoder { config: SerializerConfig::new(schema), header: versions::frame(id), event: E::NAME }
+        Encoder { config: SerializerConfig::new(schema), header: schema_ids::frame(id), event: E::NAME }
     }
     /// Appends one framed record.
     pub fn encode<E: Event>(&mut self, event: &E, to: &mut Vec<u8>) -> Result<(), WireError> {
@@ -79,10 +79,10 @@ pub fn encode<E: Event>(event: &E) -> Result<Vec<u8>, WireError> {
 /// Reads one framed record with the schema that wrote it.
 pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, WireError> {
     let event = E::NAME;
-    let (id, body) = versions::unframe(bytes).ok_or(WireError::Framing { event, len: bytes.len() })?;
+    let (id, body) = schema_ids::unframe(bytes).ok_or(WireError::Framing { event, len: bytes.len() })?;
     match E::schemas().find(id) {
         Some(schema) => read(body, schema),
-        None => decode_other(id, body),
+        None => decode_foreign(id, body),
     }
 }
 
@@ -92,11 +92,11 @@ fn read<E: Event>(body: &[u8], schema: &Schema) -> Result<E, WireError> {
 }
 
 #[cold]
-fn decode_other<E: Event>(id: u32, body: &[u8]) -> Result<E, WireError> {
+fn decode_foreign<E: Event>(id: u32, body: &[u8]) -> Result<E, WireError> {
     let (event, schemas) = (E::NAME, E::schemas());
-    match &*schemas.other(id)? {
-        Other::Ours(at) => read(body, schemas.at(*at).ok_or(WireError::UnknownSchema { event, id })?),
-        Other::Readable(translation) => {
+    match &*schemas.foreign_schema(id)? {
+        ForeignSchema::Ours(at) => read(body, schemas.at(*at).ok_or(WireError::UnknownSchema { event, id })?),
+        ForeignSchema::Readable(translation) => {
             let body = translation.translate(body).map_err(|reason| WireError::Body { event, reason })?;
             read(&body, schemas.newest().1)
         }
@@ -105,5 +105,5 @@ fn decode_other<E: Event>(id: u32, body: &[u8]) -> Result<E, WireError> {
 
 /// What stands before a record of this event where no registry hands out ids.
 pub fn canonical_frame<E: Event>() -> [u8; 5] {
-    versions::frame(E::schemas().local())
+    schema_ids::frame(E::schemas().local())
 }

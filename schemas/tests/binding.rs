@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use proptest::prelude::*;
 use schemas::{
-    Event, Instant, PlayerId, RawId, Team, WireError,
+    Event, PlayerId, RawId, Team, Timestamp, WireError,
+    catalog::{self, BindError, Binding, Entry, bind, frame, id_of, unframe},
+    observation::{LinkObservation, Provenance},
     ops::LedgerEntry,
-    registry::{self, BindError, Binding, Entry, bind, frame, id_of, unframe},
-    sighting::{Heard, LinkSighting},
     wire,
 };
 use std::sync::Once;
@@ -17,11 +17,11 @@ const WITH_MORE: u32 = 2;
 const WITH_LESS: u32 = 3;
 
 fn ids() -> std::collections::BTreeMap<&'static str, Vec<u32>> {
-    registry::entries().iter().zip(FIRST..).map(|(entry, id)| (entry.name, vec![id, id + 1000])).collect()
+    catalog::entries().iter().zip(FIRST..).map(|(entry, id)| (entry.name, vec![id, id + 1000])).collect()
 }
 /// The schema of links as others might have it.
 fn theirs(id: u32) -> Result<String, String> {
-    let mut schema: serde_json::Value = serde_json::from_str(LinkSighting::RELEASED[0]).unwrap();
+    let mut schema: serde_json::Value = serde_json::from_str(LinkObservation::RELEASED[0]).unwrap();
     let fields = schema["fields"].as_array_mut().unwrap();
     match id {
         SAME_IN_OTHER_WORDS => fields[0]["doc"] = "the team".into(),
@@ -35,13 +35,13 @@ fn bound() {
     static BOUND: Once = Once::new();
     BOUND.call_once(|| bind(Binding { ids: ids(), fetch: Box::new(theirs) }).unwrap());
 }
-fn link(spelling: &str, player: Option<u32>) -> LinkSighting {
-    let heard = Heard { fetched_at: Instant(5), version: 1, raw: RawId(-3) };
-    LinkSighting { team: Team::BOS, spelling: spelling.into(), player: player.map(PlayerId), heard }
+fn link(spelling: &str, player: Option<u32>) -> LinkObservation {
+    let provenance = Provenance { fetched_at: Timestamp(5), version: 1, raw: RawId(-3) };
+    LinkObservation { team: Team::BOS, spelling: spelling.into(), player: player.map(PlayerId), provenance }
 }
 /// The schema to which a record without a registry refers.
 fn local() -> u32 {
-    id_of(LinkSighting::RELEASED[0])
+    id_of(LinkObservation::RELEASED[0])
 }
 
 proptest! {
@@ -51,27 +51,27 @@ proptest! {
         let event = link(&spelling, player);
         let written = wire::encode(&event).unwrap();
         let (id, body) = unframe(&written).unwrap();
-        let [first, second] = ids()[LinkSighting::NAME][..] else { panic!("two ids") };
+        let [first, second] = ids()[LinkObservation::NAME][..] else { panic!("two ids") };
         prop_assert_eq!(id, first);
         let canonical = [&frame(local()), body].concat();
         for id in [first, second, local(), SAME_IN_OTHER_WORDS] {
             let record = [&frame(id), body].concat();
-            prop_assert_eq!(&wire::decode::<LinkSighting>(&record).unwrap(), &event);
-            prop_assert_eq!(&*LinkSighting::schemas().canonical(&record).unwrap(), &canonical[..]);
+            prop_assert_eq!(&wire::decode::<LinkObservation>(&record).unwrap(), &event);
+            prop_assert_eq!(&*LinkObservation::schemas().canonical(&record).unwrap(), &canonical[..]);
         }
         let author: &[u8] = b"\x04me";
         let record = [&frame(WITH_MORE), author, body].concat();
-        prop_assert_eq!(&wire::decode::<LinkSighting>(&record).unwrap(), &event);
-        prop_assert_eq!(&*LinkSighting::schemas().canonical(&record).unwrap(), &canonical[..]);
+        prop_assert_eq!(&wire::decode::<LinkObservation>(&record).unwrap(), &event);
+        prop_assert_eq!(&*LinkObservation::schemas().canonical(&record).unwrap(), &canonical[..]);
     }
 }
 
 #[test]
 fn what_others_registered_and_ours_cannot_read_is_refused_by_name() {
     bound();
-    let refusal = |id: u32| wire::decode::<LinkSighting>(&frame(id)).unwrap_err().to_string();
+    let refusal = |id: u32| wire::decode::<LinkObservation>(&frame(id)).unwrap_err().to_string();
     let text = refusal(WITH_LESS);
-    assert!(text.contains("link-sighting: schema id 3 was registered by somebody else"), "{text}");
+    assert!(text.contains("link-observation: schema id 3 was registered by somebody else"), "{text}");
     assert!(text.contains("schemas check"), "{text}");
     assert!(refusal(77).contains("40403"), "{}", refusal(77));
 }
@@ -89,7 +89,7 @@ fn ids_are_bound_once_for_every_event_and_before_anything_is_read() {
 #[test]
 fn the_encoder_of_every_event_writes_its_first_id() {
     bound();
-    for (entry, id) in registry::entries().iter().zip(FIRST..) {
+    for (entry, id) in catalog::entries().iter().zip(FIRST..) {
         assert_eq!((entry.schemas)().newest().0, id, "{}", entry.name);
         assert_eq!((entry.schemas)().local(), id_of(entry.released.last().unwrap()), "{}", entry.name);
     }

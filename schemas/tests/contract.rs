@@ -1,18 +1,20 @@
 //! The wire contract: released schemas, round trips, and `apache-avro` as the oracle of the codec.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-use schemas::{features::*, ids::*, prediction::*, raw::*, registry, team::Team, units::*, wire};
+use schemas::wire::Event;
+use schemas::{
+    catalog, features::*, ids::*, ops::SinkBatchPlanned, prediction::*, raw::*, team::Team, units::*, wire,
+};
+use std::sync::LazyLock;
 
 #[test]
 fn every_type_has_a_released_schema_of_its_shape_that_reads_its_predecessors() {
-    assert_eq!(registry::check(), Vec::<String>::new());
+    assert_eq!(catalog::check(), Vec::<String>::new());
 }
 
 #[test]
 fn no_two_schemas_share_an_id() {
-    let mut ids: Vec<u32> = registry::entries()
-        .iter()
-        .flat_map(|e| e.released.iter().map(|text| registry::id_of(text)))
-        .collect();
+    let mut ids: Vec<u32> =
+        catalog::entries().iter().flat_map(|e| e.released.iter().map(|text| catalog::id_of(text))).collect();
     let all = ids.len();
     ids.sort_unstable();
     ids.dedup();
@@ -25,8 +27,8 @@ fn a_schema_that_drops_a_field_without_default_is_seen_as_incompatible() {
     let v1 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
     let v2 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int"}]}"#;
     let v3 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}"#;
-    assert!(registry::can_read(v2, v1).is_err());
-    assert!(registry::can_read(v3, v1).is_ok());
+    assert!(catalog::can_read(v2, v1).is_err());
+    assert!(catalog::can_read(v3, v1).is_ok());
 }
 
 fn features() -> Features {
@@ -38,19 +40,19 @@ fn features() -> Features {
         away: Team::LAL,
         team: Some(Team::DEN),
         date: EasternDate(19_700),
-        tip_off: Instant(1_698_190_200_000),
+        tip_off: Timestamp(1_698_190_200_000),
         basis: Basis::Issued,
-        known_at: Instant(1_698_000_000_000),
+        known_at: Timestamp(1_698_000_000_000),
         eligibility: Eligibility::Eligible,
         appearances: 7,
         vector: vec![Feature::Value(24.25), Feature::Missing(MissingReason::NoShotZones)],
         rest_days: Some(1),
         main_line: Some(Line(2450)),
-        marks: vec![Mark::AgeUnknown],
+        quality_flags: vec![QualityFlag::AgeUnknown],
         comparables: vec![Comparable {
             game: GameId(22300001),
             points: 29,
-            tier: DefenceTier::Weak,
+            tier: DefenseTier::Weak,
             rest_days: 2,
             is_home: true,
             streak: Streak::Hot,
@@ -66,32 +68,32 @@ fn prediction() -> Prediction {
         away: Team::LAL,
         team: None,
         date: EasternDate(19_700),
-        tip_off: Instant(1_698_190_200_000),
-        basis: Basis::Hindsight,
-        known_at: Instant(1),
+        tip_off: Timestamp(1_698_190_200_000),
+        basis: Basis::Retrospective,
+        known_at: Timestamp(1),
         eligibility: Eligibility::Eligible,
         appearances: 7,
         input_version: -5,
         model_version: 9,
         base_line: None,
         line_source: Some(LineSource::Estimate),
-        rungs_not_made: vec![-2],
-        marks: vec![],
+        omitted_line_offsets: vec![-2],
+        quality_flags: vec![],
         systems: vec![
             SystemPrediction {
                 system: System::MovingAverage,
                 outcome: SystemOutcome::Predicted(Predicted {
                     points: 23.5,
-                    spread: 6.0,
+                    stddev_points: 6.0,
                     confidence: 0.5,
-                    rungs: vec![Rung {
-                        rung: 0,
+                    line_ladder: vec![LadderLine {
+                        line_offset: 0,
                         line: Line(2350),
                         p_over: 0.5,
                         p_push: 0.0,
                         recommendation: Recommendation::NO_LINE,
                     }],
-                    without: vec!["pace_score".into()],
+                    missing_adjustments: vec!["pace_score".into()],
                 }),
             },
             SystemPrediction {
@@ -111,10 +113,10 @@ fn dead_letter() -> DeadLetter {
         partition: 2,
         offset: 9,
         value: vec![0, 255, 10],
-        stage: "box-score-loader".into(),
+        processor: "box-score-loader".into(),
         key: "2023-10-24".into(),
-        version: 1,
-        replays: 2,
+        processor_version: 1,
+        redrive_count: 2,
         batch: "0f".into(),
     }
 }
@@ -139,31 +141,101 @@ fn events_survive_the_wire_and_the_oracle_agrees() {
     round_trip(&prediction());
     round_trip(&dead_letter());
     let payload = "{\"a\": [1, null]}".to_owned();
-    round_trip(&RawEvent::new(Feed::EspnRoster, "BOS".into(), Instant(5), FetchOutcome::Partial, payload));
+    round_trip(&RawEvent::new(Feed::EspnRoster, "BOS".into(), Timestamp(5), FetchOutcome::Partial, payload));
+}
+
+/// An invented second version of an event: its first version plus one field with a default.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, serde_avro_derive::BuildSchema)]
+#[avro_schema(namespace = "fastbreak", name = "SinkBatchPlanned")]
+struct SecondVersion {
+    batch_id: String,
+    ranges: Vec<String>,
+    records: i64,
+    reason: String,
+    planned_at: Timestamp,
+    #[serde(default)]
+    attempt: i64,
+}
+const SECOND_VERSION: &str = r#"{
+  "fields": [
+    {
+      "name": "batch_id",
+      "type": "string"
+    },
+    {
+      "name": "ranges",
+      "type": {
+        "items": "string",
+        "type": "array"
+      }
+    },
+    {
+      "name": "records",
+      "type": "long"
+    },
+    {
+      "name": "reason",
+      "type": "string"
+    },
+    {
+      "name": "planned_at",
+      "type": "long"
+    },
+    {
+      "default": 0,
+      "name": "attempt",
+      "type": "long"
+    }
+  ],
+  "name": "fastbreak.SinkBatchPlanned",
+  "type": "record"
+}
+"#;
+impl wire::Event for SecondVersion {
+    const NAME: &'static str = "sink-batch-planned";
+    const RELEASED: &'static [&'static str] = &[SinkBatchPlanned::RELEASED[0], SECOND_VERSION];
+    const DEFAULTS: &'static [(&'static str, &'static str)] = &[("attempt", "0")];
+    fn schemas() -> &'static catalog::Schemas {
+        static SCHEMAS: LazyLock<catalog::Schemas> =
+            LazyLock::new(|| catalog::Schemas::parse(SecondVersion::NAME, SecondVersion::RELEASED));
+        &SCHEMAS
+    }
 }
 
 #[test]
 fn fields_that_a_first_version_lacks_are_read_as_their_defaults() {
-    let none = String::new;
-    let letter =
-        DeadLetter { stage: none(), key: none(), version: 0, replays: 0, batch: none(), ..dead_letter() };
-    assert_eq!(wire::decode::<DeadLetter>(&first::<DeadLetter>(&letter)).unwrap(), letter);
-    let raw = RawEvent::new(Feed::EspnRoster, "BOS".into(), Instant(5), FetchOutcome::Partial, "{}".into());
-    assert_eq!(wire::decode::<RawEvent>(&first::<RawEvent>(&raw)).unwrap(), raw);
+    let first = SinkBatchPlanned {
+        batch_id: "0f".into(),
+        ranges: vec!["ml.features.v1/0:0-7".into()],
+        records: 7,
+        reason: "age".into(),
+        planned_at: Timestamp(5),
+    };
+    let expected = SecondVersion {
+        batch_id: first.batch_id.clone(),
+        ranges: first.ranges.clone(),
+        records: first.records,
+        reason: first.reason.clone(),
+        planned_at: first.planned_at,
+        attempt: 0,
+    };
+    let bytes = wire::encode(&first).unwrap();
+    assert_eq!(wire::decode::<SecondVersion>(&bytes).unwrap(), expected);
+    assert_ne!(wire::encode(&expected).unwrap()[..5], bytes[..5], "each version has its own id");
+    round_trip(&SecondVersion { attempt: 3, ..expected });
 }
-/// The event as the first version of its schema has it.
-#[allow(deprecated)]
-fn first<E: wire::Event>(event: &E) -> Vec<u8> {
-    let parse = |text| apache_avro::Schema::parse_str(text).unwrap();
-    let (oldest, newest) = (parse(E::RELEASED[0]), parse(E::RELEASED.last().unwrap()));
-    let bytes = wire::encode(event).unwrap();
-    let value = apache_avro::from_avro_datum(&newest, &mut &bytes[5..], None).unwrap();
-    let apache_avro::types::Value::Record(mut fields) = value else { unreachable!("events are records") };
-    let apache_avro::Schema::Record(schema) = &oldest else { unreachable!("events are records") };
-    fields.retain(|(name, _)| schema.fields.iter().any(|field| field.name == *name));
-    let body = apache_avro::to_avro_datum(&oldest, apache_avro::types::Value::Record(fields)).unwrap();
-    let mut framed = vec![0];
-    framed.extend(registry::id_of(E::RELEASED[0]).to_be_bytes());
-    framed.extend(body);
-    framed
+
+#[test]
+fn a_second_version_passes_the_check_of_the_catalog_only_with_its_default() {
+    let entry = |released: &'static [&'static str]| catalog::Entry {
+        name: SecondVersion::NAME,
+        released,
+        derived: catalog::derived::<SecondVersion>,
+        schemas: SecondVersion::schemas,
+    };
+    assert_eq!(catalog::wrong(&entry(SecondVersion::RELEASED)), Vec::<String>::new());
+    let without_default: &'static str = SECOND_VERSION.replace("      \"default\": 0,\n", "").leak();
+    let wrong = catalog::wrong(&entry(vec![SinkBatchPlanned::RELEASED[0], without_default].leak()));
+    assert_eq!(wrong.len(), 2, "{wrong:#?}");
+    assert!(wrong[1].contains("v2 cannot read v1"), "{wrong:#?}");
 }

@@ -8,15 +8,15 @@ use crate::{
     random::{Question, Random},
 };
 use jiff::civil;
-use schemas::{EasternDate, GameId, Instant, Team};
+use schemas::{EasternDate, GameId, Team, Timestamp};
 use std::collections::HashSet;
 
 /// A game called off on the day it was planned for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Postponement {
     pub planned: EasternDate,
-    pub called_off_at: Instant,
-    pub redated_at: Instant,
+    pub called_off_at: Timestamp,
+    pub redated_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +36,19 @@ pub(crate) struct Game {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evening {
     pub date: EasternDate,
-    pub tip_off: Instant,
+    pub tip_off: Timestamp,
     /// The tip-off, or the moment it was called off.
-    pub until: Instant,
+    pub until: Timestamp,
 }
 
 impl Game {
     pub fn teams(&self) -> [Team; 2] {
         [self.home, self.away]
     }
-    pub fn tip_off(&self) -> Instant {
+    pub fn tip_off(&self) -> Timestamp {
         self.tip_off_on(self.date)
     }
-    pub fn tip_off_on(&self, date: EasternDate) -> Instant {
+    pub fn tip_off_on(&self, date: EasternDate) -> Timestamp {
         date.at(self.clock.0, self.clock.1)
     }
     /// The day first planned: what the season's schedule says before the season.
@@ -90,7 +90,7 @@ pub(crate) fn games(season: &Season, teams: &[Team]) -> Vec<Game> {
     let mut games = plan(season, pairings(season, teams), &mut busy);
     let pause = all_star_break(season.start_year);
     for game in &mut games {
-        let mut random = Random::of(season.seed, Question::Postponement, &[u64::from(game.id.0)]);
+        let mut random = Random::for_question(season.seed, Question::Postponement, &[u64::from(game.id.0)]);
         if !random.chance(season.faults.postponements) {
             continue;
         }
@@ -112,7 +112,7 @@ pub(crate) fn games(season: &Season, teams: &[Team]) -> Vec<Game> {
 
 /// Rounds of a round robin (circle method) until everybody has his games; who is at home alternates from one to the next.
 fn pairings(season: &Season, teams: &[Team]) -> Vec<[Team; 2]> {
-    let mut random = Random::of(season.seed, Question::Rounds, &[]);
+    let mut random = Random::for_question(season.seed, Question::Rounds, &[]);
     let mut order: Vec<Option<Team>> = teams.iter().copied().map(Some).collect();
     random.shuffle(&mut order);
     if order.len() % 2 == 1 {
@@ -146,7 +146,7 @@ fn plan(season: &Season, mut pairings: Vec<[Team; 2]>, busy: &mut Busy) -> Vec<G
     let mut games = vec![];
     let mut date = first_day(season.start_year);
     while !pairings.is_empty() {
-        let mut random = Random::of(season.seed, Question::Days, &[date.0 as u64]);
+        let mut random = Random::for_question(season.seed, Question::Days, &[date.0 as u64]);
         let weekday = date.civil().weekday().to_monday_zero_offset() as usize;
         let wanted = random.round(season.teams as f64 / 4.0 * WEEKDAY[weekday]) as usize;
         let free = |team: Team, busy: &Busy| {
@@ -166,8 +166,9 @@ fn plan(season: &Season, mut pairings: Vec<[Team; 2]>, busy: &mut Busy) -> Vec<G
         for [home, away] in today {
             let id = GameId(id_base(season) + games.len() as u32 + 1);
             let about = [u64::from(id.0)];
-            let clock = clock(&mut Random::of(season.seed, Question::TipOff, &about), home, weekday);
-            let neutral = Random::of(season.seed, Question::Site, &about).chance(1.0 / 250.0);
+            let clock =
+                clock(&mut Random::for_question(season.seed, Question::TipOff, &about), home, weekday);
+            let neutral = Random::for_question(season.seed, Question::Site, &about).chance(1.0 / 250.0);
             games.push(Game { id, home, away, date, clock, neutral, postponement: None });
         }
         date = date.plus_days(1);

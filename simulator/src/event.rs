@@ -3,7 +3,7 @@
 //! Invariant: `to_jsonl` and `to_raw` say the same; the payload's bytes are in both as they are here.
 //! Not here: the payloads' shapes (`feeds`).
 use schemas::{
-    Instant,
+    Timestamp,
     raw::{Feed, FetchOutcome, RawEvent},
 };
 use serde_json::json;
@@ -14,7 +14,7 @@ pub struct ScraperEvent {
     pub feed: Feed,
     /// The scraper's request key: a date, an event, a team.
     pub key: String,
-    pub fetched_at: Instant,
+    pub fetched_at: Timestamp,
     /// `None` leaves the field out, which means complete.
     pub outcome: Option<FetchOutcome>,
     /// JSON text.

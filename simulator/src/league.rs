@@ -50,7 +50,7 @@ pub(crate) struct Player {
     pub absences: Vec<Absence>,
 }
 impl Player {
-    /// Points in a minute against an average defence.
+    /// Points in a minute against an average defense.
     pub fn points_per_minute(&self) -> f64 {
         let [two, three, free] = self.accuracy;
         self.shots
@@ -89,7 +89,7 @@ pub(crate) struct Squad<'a> {
 
 impl League {
     pub fn new(season: &Season, first_day: EasternDate) -> League {
-        let mut random = Random::of(season.seed, Question::League, &[]);
+        let mut random = Random::for_question(season.seed, Question::League, &[]);
         let mut teams = Team::ALL.to_vec();
         if season.teams < teams.len() {
             random.shuffle(&mut teams);
@@ -117,7 +117,7 @@ impl League {
     }
     /// Half-way through the season pairs of teams swap the players of one rank.
     fn trade(&mut self, season: &Season, size: usize, first_day: EasternDate) {
-        let mut random = Random::of(season.seed, Question::Trades, &[]);
+        let mut random = Random::for_question(season.seed, Question::Trades, &[]);
         let half = first_day.plus_days(season.games_per_team as i32);
         let mut order: Vec<usize> = (0..self.teams.len()).collect();
         random.shuffle(&mut order);
@@ -229,7 +229,7 @@ fn absences(season: &Season, index: usize, first_day: EasternDate) -> Vec<Absenc
         "Injury/Illness - N/A; Illness",
         "Personal Reasons",
     ];
-    let mut random = Random::of(season.seed, Question::Health, &[index as u64]);
+    let mut random = Random::for_question(season.seed, Question::Health, &[index as u64]);
     let mut absences = vec![];
     let mut from = first_day.plus_days(random.between(0, 90));
     while from < first_day.plus_days(365) {

@@ -9,7 +9,7 @@ use crate::{
     league::{FREE_THROWS_PER_SHOT, League, Player},
     random::{Question, Random},
 };
-use schemas::{PlayingTime, Team, sighting::BoxLine};
+use schemas::{PlayingTime, Team, observation::BoxLine};
 
 /// One player's line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +70,11 @@ impl Played {
 
 /// How hard it is to score on a team: the factor on opponents' shots made, 0.94–1.06, the season through.
 pub(crate) fn leakiness(season: &Season, team: Team) -> f64 {
-    0.94 + 0.12 * Random::of(season.seed, Question::Play, &[team as u64]).share()
+    0.94 + 0.12 * Random::for_question(season.seed, Question::Play, &[team as u64]).share()
 }
 
 pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
-    let mut random = Random::of(season.seed, Question::Play, &[u64::from(game.id.0), 1]);
+    let mut random = Random::for_question(season.seed, Question::Play, &[u64::from(game.id.0), 1]);
     let overtimes = match random.below(1000) {
         0..8 => 2,
         8..60 => 1,
@@ -118,7 +118,8 @@ pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
 fn lineup<'a>(season: &Season, league: &'a League, game: &Game, team: Team) -> (Vec<&'a Player>, Vec<usize>) {
     let available = league.squad(team, game.date).available;
     let needed = available.len().saturating_sub(1).clamp(1, 5);
-    let mut random = Random::of(season.seed, Question::Sitting, &[u64::from(game.id.0), team as u64]);
+    let mut random =
+        Random::for_question(season.seed, Question::Sitting, &[u64::from(game.id.0), team as u64]);
     let mut playing = vec![];
     let mut sat_out = vec![];
     for player in available {

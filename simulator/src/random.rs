@@ -35,7 +35,7 @@ pub(crate) struct Random(u64);
 
 impl Random {
     /// The stream that answers one question about the things named by `about`.
-    pub fn of(seed: u64, question: Question, about: &[u64]) -> Self {
+    pub fn for_question(seed: u64, question: Question, about: &[u64]) -> Self {
         let mut random = Random(seed ^ (question as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93));
         for thing in about {
             random = Random(random.next() ^ thing.wrapping_mul(0xA24B_AED4_963E_E407));
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_stream_depends_on_seed_question_and_subject_only() {
-        let first = |seed, question, about: &[u64]| Random::of(seed, question, about).next();
+        let first = |seed, question, about: &[u64]| Random::for_question(seed, question, about).next();
         assert_eq!(first(1, Question::Play, &[7]), first(1, Question::Play, &[7]));
         assert_ne!(first(1, Question::Play, &[7]), first(2, Question::Play, &[7]));
         assert_ne!(first(1, Question::Play, &[7]), first(1, Question::Quote, &[7]));
@@ -100,12 +100,12 @@ mod tests {
     }
     #[test]
     fn rates_of_zero_and_one_are_never_and_always() {
-        let mut random = Random::of(3, Question::Tiny, &[]);
+        let mut random = Random::for_question(3, Question::Tiny, &[]);
         assert!((0..1000).all(|_| !random.chance(0.0) && random.chance(1.0)));
     }
     #[test]
     fn the_normal_has_mean_zero_and_deviation_one() {
-        let mut random = Random::of(4, Question::Tiny, &[]);
+        let mut random = Random::for_question(4, Question::Tiny, &[]);
         let draws: Vec<f64> = (0..20_000).map(|_| random.normal()).collect();
         let mean = draws.iter().sum::<f64>() / 20_000.0;
         let variance = draws.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 20_000.0;

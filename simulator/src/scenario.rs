@@ -7,7 +7,7 @@ use crate::{
     random::{Question, Random},
     world::World,
 };
-use schemas::{EasternDate, GameId, Instant};
+use schemas::{EasternDate, GameId, Timestamp};
 
 /// A league some weeks into its season, on an evening before its games.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct GameDay {
     /// The games of the slate.
     pub games: Vec<GameId>,
     /// 18:30 in New York, before the first tip-off: what parts the two streams.
-    pub now: Instant,
+    pub now: Timestamp,
     /// Everything fetched by `now`: history, rosters, injury reports and odds of the evening.
     pub before: Vec<ScraperEvent>,
     /// What follows until the next noon: the late games' last odds, scores and box scores.
@@ -68,7 +68,7 @@ pub fn game_day(seed: u64) -> GameDay {
 
 /// Two to four teams, a handful of games, and any mixture of faults: small enough for thousands of cases.
 pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
-    let mut random = Random::of(seed, Question::Tiny, &[]);
+    let mut random = Random::for_question(seed, Question::Tiny, &[]);
     let teams = 2 + random.below(3);
     let games = 4 + random.below(5);
     let mut rate = || if random.chance(0.5) { 0.0 } else { 0.6 * random.share() };

@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 use schemas::{
-    EasternDate, Instant, Team,
+    EasternDate, Team, Timestamp,
     raw::{Feed, FetchOutcome},
 };
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ const MINUTE: i64 = 60_000;
 struct Fetch {
     feed: Feed,
     key: String,
-    fetched_at: Instant,
+    fetched_at: Timestamp,
     outcome: Option<FetchOutcome>,
     /// JSON text.
     payload: String,
@@ -57,7 +57,7 @@ struct Fetches<'a> {
 }
 
 impl Fetches<'_> {
-    fn add(&mut self, feed: Feed, key: String, fetched_at: Instant, payload: impl ToString) {
+    fn add(&mut self, feed: Feed, key: String, fetched_at: Timestamp, payload: impl ToString) {
         let payload = payload.to_string();
         self.made.push(Fetch { feed, key, fetched_at, outcome: None, payload });
     }
@@ -94,7 +94,7 @@ impl Fetches<'_> {
             let list = people::player_list(world, date);
             self.add(Feed::NbacomPlayerList, world.season.name(), date.at(7, 0), list);
             for (place, &team) in world.league.teams.iter().enumerate() {
-                let fetched_at = Instant(date.at(7, 30).0 + 2_000 * place as i64);
+                let fetched_at = Timestamp(date.at(7, 30).0 + 2_000 * place as i64);
                 self.add(
                     Feed::EspnRoster,
                     team.code().to_owned(),
@@ -140,8 +140,9 @@ impl Fetches<'_> {
         answer: impl Fn(&[Played], Option<Team>) -> Value,
     ) {
         let Season { seed, ref faults, .. } = *self.world.season;
-        let stream =
-            |fault: u64| Random::of(seed, Question::BoxScoreFetch, &[feed as u64, date.0 as u64, fault]);
+        let stream = |fault: u64| {
+            Random::for_question(seed, Question::BoxScoreFetch, &[feed as u64, date.0 as u64, fault])
+        };
         let mut fetched_at = date.plus_days(1).at(hour, 0);
         let mut late = stream(0);
         if late.chance(faults.late_box_scores) {
@@ -206,7 +207,7 @@ impl Fetches<'_> {
         }
         let key = odds::event_id(self.world, game, evening);
         let clock = &ODDS_CLOCK[..odds_snapshots.min(ODDS_CLOCK.len())];
-        let mut times: Vec<Instant> =
+        let mut times: Vec<Timestamp> =
             clock.iter().map(|&(hour, minute)| evening.date.at(hour, minute)).collect();
         times.retain(|&at| at < evening.until);
         if times.is_empty() {
@@ -219,9 +220,9 @@ impl Fetches<'_> {
             self.add(Feed::OddsapiEventOdds, key.clone(), fetched_at, payload);
         }
         let about = [u64::from(game.id.0), evening.date.0 as u64];
-        let in_play = Random::of(seed, Question::InPlay, &about).chance(faults.in_play_updates);
+        let in_play = Random::for_question(seed, Question::InPlay, &about).chance(faults.in_play_updates);
         if in_play && evening.until == evening.tip_off {
-            let fetched_at = Instant(evening.tip_off.0 + 40 * MINUTE);
+            let fetched_at = Timestamp(evening.tip_off.0 + 40 * MINUTE);
             let snapshot = odds::Snapshot { fetched_at, number: times.len(), played_off: 3.0 };
             let payload = odds::payload(self.world, game, evening, snapshot);
             self.add(Feed::OddsapiEventOdds, key, fetched_at, payload);
@@ -248,7 +249,7 @@ fn with_repetitions(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent
     let key =
         fetch.key.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let about = [fetch.feed as u64, fetch.fetched_at.0 as u64, key];
-    let happens = |question, rate| Random::of(season.seed, question, &about).chance(rate);
+    let happens = |question, rate| Random::for_question(season.seed, question, &about).chance(rate);
     let Fetch { feed, key, fetched_at, outcome, payload } = fetch;
     if happens(Question::EmptyAnswer, season.faults.empty_answers) {
         events.extend(feeds::emptied(feed, &payload).map(|empty| ScraperEvent {
@@ -264,7 +265,7 @@ fn with_repetitions(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent
         events.push(event.clone());
     }
     if happens(Question::Refetch, season.faults.refetches) {
-        events.push(ScraperEvent { fetched_at: Instant(fetched_at.0 + 10 * MINUTE), ..event.clone() });
+        events.push(ScraperEvent { fetched_at: Timestamp(fetched_at.0 + 10 * MINUTE), ..event.clone() });
     }
     events.push(event);
 }

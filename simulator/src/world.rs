@@ -41,7 +41,8 @@ impl<'a> World<'a> {
             Speller::Espn => 101,
             Speller::Book(book) => book as u64,
         };
-        let mut random = Random::of(self.season.seed, Question::Spelling, &[u64::from(player.id.0), speller]);
+        let mut random =
+            Random::for_question(self.season.seed, Question::Spelling, &[u64::from(player.id.0), speller]);
         match random.chance(self.season.faults.name_variants) {
             true => random.pick(&player.name.variants()),
             false => Variant::AsNba,

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{games, instant, list, of_feed, quotes, rows, small};
-use schemas::{EasternDate, GameId, Instant, Team, raw::Feed};
+use schemas::{EasternDate, GameId, Team, Timestamp, raw::Feed};
 use serde_json::Value;
 use simulator::{Season, game_day, tiny};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -276,7 +276,7 @@ fn tiny_histories_are_tiny_ordered_and_of_all_kinds() {
         assert!(events.is_sorted_by_key(|event| event.fetched_at));
         sizes.push(events.len());
         outcomes.extend(events.iter().map(|event| (event.feed, event.outcome)));
-        assert!(events.iter().all(|event| event.fetched_at > Instant(0)));
+        assert!(events.iter().all(|event| event.fetched_at > Timestamp(0)));
     }
     assert!(
         sizes.iter().all(|size| (15..160).contains(size)),

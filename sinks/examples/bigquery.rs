@@ -12,10 +12,10 @@ mod events;
 mod fakebq;
 
 use events::*;
-use fakebq::{Call, Fake, Fault, Said};
-use schemas::{Instant, Line};
+use fakebq::{Call, Fake, Fault, FaultAnswer};
+use schemas::{Line, Timestamp};
 use sinks::{
-    Batch, BatchPlan, Change, Position, Record, Warehouse, WarehouseError, Writer,
+    Batch, BatchPlan, Record, RecordChange, TopicPartitionOffset, Warehouse, WarehouseError, WriterId,
     bigquery::{Clock, encode},
 };
 use std::time::Instant as Watch;
@@ -23,13 +23,14 @@ use std::time::Instant as Watch;
 fn batch(from: u32, records: u32) -> (Batch, BatchPlan) {
     let record = |n: u32| {
         let id = id(n % 600, 1 + n / 18);
-        let change = Change::Prediction(id, Some(prediction(id, Line(1050 + 50 * (n as i32 % 40)))));
-        let at = Position { input: change.input(), partition: (n % 6) as i32, offset: i64::from(n) };
+        let change = RecordChange::Prediction(id, Some(prediction(id, Line(1050 + 50 * (n as i32 % 40)))));
+        let at =
+            TopicPartitionOffset { input: change.input(), partition: (n % 6) as i32, offset: i64::from(n) };
         Record { at, change }
     };
-    let batch = Batch::rebuild((from..from + records).map(record)).unwrap();
-    let writer = Writer { sink: "warehouse".into(), log: "log".into(), epoch: 1 };
-    let plan = BatchPlan::new(writer, &batch, Instant(0));
+    let batch = Batch::from_records((from..from + records).map(record)).unwrap();
+    let writer = WriterId { sink: "warehouse".into(), log: "log".into(), epoch: 1 };
+    let plan = BatchPlan::new(writer, &batch, Timestamp(0));
     (batch, plan)
 }
 fn resident_mb() -> f64 {
@@ -50,18 +51,19 @@ fn main() {
         }
         println!(
             "encode {records} records, {} rows: {:.1} ms, {:.0} bytes a row in the request",
-            encoded.made,
+            encoded.row_count,
             best * 1e3,
-            encoded.request_bytes as f64 / encoded.made as f64
+            encoded.request_bytes as f64 / encoded.row_count as f64
         );
     }
     let fake = Fake::start();
     fake.with(|service| service.takes_ms = 0);
     let mut w = fake.connect();
-    w.claim("log").unwrap();
+    w.acquire("log").unwrap();
     let batches: Vec<_> = (0..10).map(|n| batch(n * 2_000, 2_000)).collect();
     let since = Watch::now();
-    let rows: u64 = batches.iter().map(|(batch, plan)| w.write(batch, plan, Instant(0)).unwrap().rows).sum();
+    let rows: u64 =
+        batches.iter().map(|(batch, plan)| w.write(batch, plan, Timestamp(0)).unwrap().rows).sum();
     let seconds = since.elapsed().as_secs_f64();
     println!(
         "10 batches of 2,000 records, {rows} rows in {seconds:.2} s: {:.0} rows/s",
@@ -71,13 +73,13 @@ fn main() {
     // Hours without BigQuery: the batch that waits is all there is, however long.
     drop(batches);
     for _ in 0..100_000 {
-        fake.fail(Call::Insert, 0, Fault::Says(Said::Unavailable, false));
+        fake.fail(Call::Insert, 0, Fault::Answers(FaultAnswer::Unavailable, false));
     }
     let (batch, plan) = batch(100_000, 10_000);
     let (from, mut tries) = (fake.clock.now_ms(), 0);
     for hours in [0, 1, 4] {
         while fake.clock.now_ms() < from + hours * 3_600_000 || tries < 10 {
-            let Err(WarehouseError::Retry { after, .. }) = w.write(&batch, &plan, Instant(0)) else {
+            let Err(WarehouseError::Retry { after, .. }) = w.write(&batch, &plan, Timestamp(0)) else {
                 panic!("it was written")
             };
             fake.clock.sleep(after);

@@ -10,11 +10,11 @@
 mod events;
 
 use events::*;
-use schemas::{Instant, Line};
+use schemas::{Line, Timestamp};
 use sinks::{
-    BatchPlan, Change, Limits, Position, Sqlite, Warehouse, Window, Writer,
-    grade::{Grader, Population},
-    sqlite::{Reader, Span},
+    BatchLimits, BatchPlan, RecordChange, Sqlite, TopicPartitionOffset, Warehouse, Window, WriterId,
+    grading::{Grader, Population},
+    sqlite::{Span, WarehouseQueries},
 };
 use std::time::Instant as Clock;
 
@@ -22,18 +22,18 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("warehouse.db");
     let mut w = Sqlite::open(&path).unwrap();
-    let epoch = w.claim("log").unwrap();
-    let writer = Writer { sink: "warehouse".into(), log: "log".into(), epoch };
-    let mut changes: Vec<Change> = (0..1230u32).flat_map(changes_of).collect();
+    let epoch = w.acquire("log").unwrap();
+    let writer = WriterId { sink: "warehouse".into(), log: "log".into(), epoch };
+    let mut changes: Vec<RecordChange> = (0..1230u32).flat_map(changes_of).collect();
     if std::env::args().any(|arg| arg == "--by-partition") {
         changes.sort_by_key(|change| change.id().player.0 % 6);
     }
     for round in ["first", "replayed from a new start", "with the same content again"] {
         let (mut rows, mut took, mut records) = (0, 0.0, 0);
-        let mut window = Window::new(Limits::default());
+        let mut window = Window::new(BatchLimits::default());
         let shift = if round.starts_with("with") { 1_000_000 } else { 0 };
         for (n, change) in changes.iter().enumerate() {
-            let at = Position {
+            let at = TopicPartitionOffset {
                 input: change.input(),
                 partition: (change.id().player.0 % 6) as i32,
                 offset: shift + n as i64,
@@ -43,9 +43,9 @@ fn main() {
             for batch in [full, last].into_iter().flatten() {
                 // Another sink name is another batch id: the guard is asked for every row.
                 let sink = format!("warehouse-{round}");
-                let plan = BatchPlan::new(Writer { sink, ..writer.clone() }, &batch, Instant(0));
+                let plan = BatchPlan::new(WriterId { sink, ..writer.clone() }, &batch, Timestamp(0));
                 let since = Clock::now();
-                let written = w.write(&batch, &plan, Instant(0)).unwrap();
+                let written = w.write(&batch, &plan, Timestamp(0)).unwrap();
                 took += since.elapsed().as_secs_f64();
                 rows += written.rows;
                 records += written.records;
@@ -60,21 +60,21 @@ fn main() {
     println!("content hashes in {:.2} s", since.elapsed().as_secs_f64());
     let since = Clock::now();
     let mut grader = Grader::new(Population::Eligible);
-    Reader::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
+    WarehouseQueries::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
     println!("graded {:?} in {:.2} s", grader.grades().rows[0].n, since.elapsed().as_secs_f64());
     println!("{} MB", std::fs::metadata(&path).unwrap().len() / 1_000_000);
 }
 
 /// 18 predicted, 12 others, 21 box lines a game.
-fn changes_of(game: u32) -> Vec<Change> {
+fn changes_of(game: u32) -> Vec<RecordChange> {
     let mut changes = Vec::new();
     for n in 0..30 {
         let id = id((game * 37 + n * 101) % 600, game);
         let event = if n < 18 { prediction(id, Line(1050 + 50 * n as i32)) } else { ruled_out(id) };
-        changes.push(Change::Features(id, Some(features(id, n))));
-        changes.push(Change::Prediction(id, Some(event)));
+        changes.push(RecordChange::Features(id, Some(features(id, n))));
+        changes.push(RecordChange::Prediction(id, Some(event)));
         if n < 21 {
-            changes.push(Change::PlayerGame(id, Some(player_game(id, Some(n as i32)))));
+            changes.push(RecordChange::PlayerGame(id, Some(player_game(id, Some(n as i32)))));
         }
     }
     changes

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a count only grows.
 //! Not here: the names under which they are exported.
-use crate::warehouse::Written;
+use crate::warehouse::WriteSummary;
 use std::collections::BTreeMap;
 
 /// Counts since the process started.
@@ -13,7 +13,7 @@ pub struct Counters {
     /// Statements sent that change the tables.
     pub attempts: u64,
     /// Jobs taken over that had been sent before.
-    pub adopted: u64,
+    pub reused: u64,
     /// Records read, by what became of them.
     pub records: BTreeMap<&'static str, u64>,
     /// Rows of the tables put or deleted.
@@ -30,12 +30,12 @@ pub struct Counters {
     /// Batches that were loaded into a table of their own first.
     pub staged: u64,
     /// Tables of batches left behind, that the sweeper deleted.
-    pub swept: u64,
+    pub staging_tables_deleted: u64,
     /// Batches whose counts did not add up.
-    pub drifts: u64,
+    pub divergences: u64,
 }
 impl Counters {
-    pub fn account(&mut self, written: &Written) {
+    pub fn account(&mut self, written: &WriteSummary) {
         self.rows += written.rows;
         for (what, count) in [
             ("applied", written.applied),

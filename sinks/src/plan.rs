@@ -5,16 +5,16 @@
 //! from the ranges of its plan, never from a fresh window, so the warehouse knows it by its id.
 //! Not here: storing plans; the runtime's log does, before the write, and commits the positions after it.
 use crate::{
-    change::Input,
+    record::SinkTopic,
     tables::TABLES_VERSION,
     window::{Batch, CloseReason, Range, Ranges},
 };
-use schemas::{Instant, ops::SinkBatchPlanned};
+use schemas::{Timestamp, ops::SinkBatchPlanned};
 use std::{collections::BTreeMap, fmt};
 
 /// Who writes: a sink, the log that it reads, and the epoch in which the warehouse knows that log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Writer {
+pub struct WriterId {
     pub sink: String,
     pub log: String,
     pub epoch: i64,
@@ -25,8 +25,8 @@ pub struct Writer {
 pub struct BatchId(String);
 impl BatchId {
     /// Of the writer, the version of the tables and the ranges.
-    pub fn of(writer: &Writer, ranges: &Ranges) -> BatchId {
-        let Writer { sink, log, epoch } = writer;
+    pub fn new(writer: &WriterId, ranges: &Ranges) -> BatchId {
+        let WriterId { sink, log, epoch } = writer;
         let mut canonical = format!("{sink}\n{log}\n{epoch}\n{TABLES_VERSION}\n");
         for range in texts(ranges) {
             canonical += &range;
@@ -48,17 +48,17 @@ impl fmt::Display for BatchId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchPlan {
     pub id: BatchId,
-    pub writer: Writer,
+    pub writer: WriterId,
     pub ranges: Ranges,
     /// Records read.
     pub records: i64,
     pub reason: CloseReason,
-    pub planned_at: Instant,
+    pub planned_at: Timestamp,
 }
 impl BatchPlan {
-    pub fn new(writer: Writer, batch: &Batch, planned_at: Instant) -> BatchPlan {
+    pub fn new(writer: WriterId, batch: &Batch, planned_at: Timestamp) -> BatchPlan {
         BatchPlan {
-            id: BatchId::of(&writer, &batch.ranges),
+            id: BatchId::new(&writer, &batch.ranges),
             writer,
             ranges: batch.ranges.clone(),
             records: batch.read() as i64,
@@ -67,14 +67,14 @@ impl BatchPlan {
         }
     }
     /// The plan of no batch: the log is about to be read again, and nothing of before is open.
-    pub fn begin(writer: Writer, planned_at: Instant) -> BatchPlan {
+    pub fn for_restart(writer: WriterId, planned_at: Timestamp) -> BatchPlan {
         let ranges = Ranges::new();
         BatchPlan {
-            id: BatchId::of(&writer, &ranges),
+            id: BatchId::new(&writer, &ranges),
             writer,
             ranges,
             records: 0,
-            reason: CloseReason::Rebuilt,
+            reason: CloseReason::Recovered,
             planned_at,
         }
     }
@@ -89,7 +89,7 @@ impl BatchPlan {
         }
     }
     /// The plan that the log kept. Its id stays the planned one, whoever asks.
-    pub fn from_event(writer: Writer, event: &SinkBatchPlanned) -> Result<BatchPlan, String> {
+    pub fn from_event(writer: WriterId, event: &SinkBatchPlanned) -> Result<BatchPlan, String> {
         Ok(BatchPlan {
             id: BatchId(event.batch_id.clone()),
             writer,
@@ -100,22 +100,22 @@ impl BatchPlan {
         })
     }
     /// The positions to commit once it is written: next to read.
-    pub fn next(&self) -> Positions {
+    pub fn next(&self) -> SinkOffsets {
         self.ranges.iter().map(|(at, range)| (*at, range.end)).collect()
     }
 }
 
 /// Per input and partition the next offset to read.
-pub type Positions = BTreeMap<(Input, i32), i64>;
+pub type SinkOffsets = BTreeMap<(SinkTopic, i32), i64>;
 
 /// Ranges as text, `topic/partition:first-end` each, sorted.
 fn texts(ranges: &Ranges) -> Vec<String> {
-    let text = |((input, partition), range): (&(Input, i32), &Range)| {
+    let text = |((input, partition), range): (&(SinkTopic, i32), &Range)| {
         format!("{input}/{partition}:{}-{}", range.first, range.end)
     };
     ranges.iter().map(text).collect()
 }
-fn parse(text: &str) -> Result<((Input, i32), Range), String> {
+fn parse(text: &str) -> Result<((SinkTopic, i32), Range), String> {
     let parts = || {
         let (place, range) = text.rsplit_once(':')?;
         let (topic, partition) = place.rsplit_once('/')?;
@@ -132,23 +132,23 @@ pub enum Recovery {
     /// Nothing is open: read on from the committed positions.
     Resume,
     /// The newest batch is in the warehouse, the positions behind it are not committed: commit them.
-    Commit(Positions),
+    CommitOffsets(SinkOffsets),
     /// The newest batch is not in the warehouse: read its ranges again, write it under its id, commit.
-    Rebuild(Ranges),
+    RewriteBatch(Ranges),
     /// The log has committed what the warehouse does not have: it is a new one, or was set back to an older copy; or the newest
-    /// plan is of another epoch or of other tables. Begin a new epoch (`Warehouse::adopt`), read from the start, then
-    /// `Warehouse::finish_adoption`.
-    StartOver,
+    /// plan is of another epoch or of other tables. Begin a new epoch (`Warehouse::take_ownership`), read from the start, then
+    /// `Warehouse::delete_stale_epochs`.
+    Rebuild,
 }
 impl Recovery {
     /// From the newest plan that the log holds (read back as the present writer's), the committed positions, and whether the
     /// warehouse has that plan's batch.
-    pub fn decide(newest: Option<&BatchPlan>, committed: &Positions, in_warehouse: bool) -> Recovery {
+    pub fn decide(newest: Option<&BatchPlan>, committed: &SinkOffsets, in_warehouse: bool) -> Recovery {
         let Some(plan) = newest else {
-            return if committed.is_empty() { Recovery::Resume } else { Recovery::StartOver };
+            return if committed.is_empty() { Recovery::Resume } else { Recovery::Rebuild };
         };
-        if plan.id != BatchId::of(&plan.writer, &plan.ranges) {
-            return Recovery::StartOver;
+        if plan.id != BatchId::new(&plan.writer, &plan.ranges) {
+            return Recovery::Rebuild;
         }
         if plan.ranges.is_empty() {
             return Recovery::Resume;
@@ -157,9 +157,9 @@ impl Recovery {
         let is_committed = next.iter().all(|(at, end)| committed.get(at).is_some_and(|to| to >= end));
         match (in_warehouse, is_committed) {
             (true, true) => Recovery::Resume,
-            (true, false) => Recovery::Commit(next),
-            (false, false) => Recovery::Rebuild(plan.ranges.clone()),
-            (false, true) => Recovery::StartOver,
+            (true, false) => Recovery::CommitOffsets(next),
+            (false, false) => Recovery::RewriteBatch(plan.ranges.clone()),
+            (false, true) => Recovery::Rebuild,
         }
     }
 }
@@ -168,15 +168,15 @@ impl Recovery {
 mod tests {
     use super::*;
 
-    fn writer() -> Writer {
-        Writer { sink: "warehouse".into(), log: "log-1".into(), epoch: 1 }
+    fn writer() -> WriterId {
+        WriterId { sink: "warehouse".into(), log: "log-1".into(), epoch: 1 }
     }
     fn ranges(end: i64) -> Ranges {
         let range = |first, end| Range { first, end };
         BTreeMap::from([
-            ((Input::PlayerGames, 1), range(7, 9)),
-            ((Input::Predictions, 0), range(100, end)),
-            ((Input::Predictions, 3), range(0, 12)),
+            ((SinkTopic::PlayerGames, 1), range(7, 9)),
+            ((SinkTopic::Predictions, 0), range(100, end)),
+            ((SinkTopic::Predictions, 3), range(0, 12)),
         ])
     }
     fn plan() -> BatchPlan {
@@ -185,20 +185,20 @@ mod tests {
             records: vec![],
             superseded: 3,
             rejected: 0,
-            outside: 0,
+            filtered: 0,
             reason: CloseReason::Age,
         };
-        BatchPlan::new(writer(), &batch, Instant(5))
+        BatchPlan::new(writer(), &batch, Timestamp(5))
     }
 
     #[test]
     fn an_id_is_the_same_for_the_same_ranges_and_no_other() {
-        let id = BatchId::of(&writer(), &ranges(250));
+        let id = BatchId::new(&writer(), &ranges(250));
         assert_eq!(id, plan().id);
         assert_eq!(id.as_str().len(), 32);
-        assert_ne!(id, BatchId::of(&writer(), &ranges(251)));
-        assert_ne!(id, BatchId::of(&Writer { epoch: 2, ..writer() }, &ranges(250)));
-        assert_ne!(id, BatchId::of(&Writer { sink: "other".into(), ..writer() }, &ranges(250)));
+        assert_ne!(id, BatchId::new(&writer(), &ranges(251)));
+        assert_ne!(id, BatchId::new(&WriterId { epoch: 2, ..writer() }, &ranges(250)));
+        assert_ne!(id, BatchId::new(&WriterId { sink: "other".into(), ..writer() }, &ranges(250)));
     }
     #[test]
     fn a_plan_comes_back_from_the_log_as_it_was() {
@@ -211,36 +211,36 @@ mod tests {
     }
     #[test]
     fn a_restart_finishes_what_the_newest_plan_began() {
-        let (plan, before) = (plan(), Positions::from([((Input::Predictions, 0), 100)]));
+        let (plan, before) = (plan(), SinkOffsets::from([((SinkTopic::Predictions, 0), 100)]));
         let decide =
-            |committed: &Positions, in_warehouse| Recovery::decide(Some(&plan), committed, in_warehouse);
-        assert_eq!(decide(&before, false), Recovery::Rebuild(ranges(250)));
-        assert_eq!(decide(&before, true), Recovery::Commit(plan.next()));
+            |committed: &SinkOffsets, in_warehouse| Recovery::decide(Some(&plan), committed, in_warehouse);
+        assert_eq!(decide(&before, false), Recovery::RewriteBatch(ranges(250)));
+        assert_eq!(decide(&before, true), Recovery::CommitOffsets(plan.next()));
         assert_eq!(decide(&plan.next(), true), Recovery::Resume);
-        assert_eq!(Recovery::decide(None, &Positions::new(), false), Recovery::Resume);
+        assert_eq!(Recovery::decide(None, &SinkOffsets::new(), false), Recovery::Resume);
     }
     #[test]
     fn a_warehouse_that_lost_a_committed_batch_is_filled_from_the_start() {
         let plan = plan();
-        assert_eq!(Recovery::decide(Some(&plan), &plan.next(), false), Recovery::StartOver);
-        assert_eq!(Recovery::decide(None, &plan.next(), false), Recovery::StartOver);
+        assert_eq!(Recovery::decide(Some(&plan), &plan.next(), false), Recovery::Rebuild);
+        assert_eq!(Recovery::decide(None, &plan.next(), false), Recovery::Rebuild);
     }
     #[test]
     fn a_reading_that_was_begun_is_gone_on_with_from_where_it_is() {
-        let begun = BatchPlan::begin(writer(), Instant(5));
-        for committed in [Positions::new(), plan().next()] {
+        let begun = BatchPlan::for_restart(writer(), Timestamp(5));
+        for committed in [SinkOffsets::new(), plan().next()] {
             assert_eq!(Recovery::decide(Some(&begun), &committed, false), Recovery::Resume);
         }
-        let later = Writer { epoch: 2, ..writer() };
+        let later = WriterId { epoch: 2, ..writer() };
         let event = BatchPlan::from_event(later, &begun.event()).unwrap();
-        assert_eq!(Recovery::decide(Some(&event), &Positions::new(), false), Recovery::StartOver);
+        assert_eq!(Recovery::decide(Some(&event), &SinkOffsets::new(), false), Recovery::Rebuild);
     }
     #[test]
     fn a_plan_of_another_epoch_is_not_gone_on_with() {
         let event = plan().event();
-        let later = BatchPlan::from_event(Writer { epoch: 2, ..writer() }, &event).unwrap();
+        let later = BatchPlan::from_event(WriterId { epoch: 2, ..writer() }, &event).unwrap();
         for in_warehouse in [false, true] {
-            assert_eq!(Recovery::decide(Some(&later), &later.next(), in_warehouse), Recovery::StartOver);
+            assert_eq!(Recovery::decide(Some(&later), &later.next(), in_warehouse), Recovery::Rebuild);
         }
     }
 }

@@ -4,10 +4,10 @@
 //! nothing that its event does not say.
 //! Not here: sequences and stamps; types and statements of a warehouse.
 use schemas::{
-    EasternDate, GameId, Instant, Line, PlayerGameId, Team,
-    features::{Eligibility, FEATURES, Feature, Features, Mark, MissingReason},
+    EasternDate, GameId, Line, PlayerGameId, Team, Timestamp,
+    features::{Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
     game::PlayerGame,
-    prediction::{Predicted, Prediction, Rung, SystemOutcome, SystemPrediction},
+    prediction::{LadderLine, Predicted, Prediction, SystemOutcome, SystemPrediction},
 };
 use std::{borrow::Cow, fmt::Display};
 
@@ -96,7 +96,7 @@ fn list<T>(items: &[T], text: impl Fn(&T) -> Cow<'_, str>) -> Cell<'static> {
         _ => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(",")).into(),
     }
 }
-fn quoted(text: &str) -> Cow<'_, str> {
+fn json_string(text: &str) -> Cow<'_, str> {
     serde_json::Value::from(text).to_string().into()
 }
 
@@ -106,7 +106,7 @@ pub fn key(id: PlayerGameId) -> Row<'static> {
 }
 
 /// When: date, season, tip-off.
-fn fixture(date: EasternDate, game: GameId, tip_off: Instant) -> [Cell<'static>; 3] {
+fn fixture(date: EasternDate, game: GameId, tip_off: Timestamp) -> [Cell<'static>; 3] {
     [shown(date), shown(game.season()), shown(tip_off)]
 }
 /// Who plays whom: team, opponent, whether at home; nothing for a candidate of neither side.
@@ -121,7 +121,7 @@ pub struct PredictionRows<'a> {
     pub slate: Row<'a>,
     /// The columns that all rows of predictions share.
     pub shared: Row<'a>,
-    /// Per system the columns that its rows share, and the others of each rung.
+    /// Per system the columns that its rows share, and the others of each ladder line.
     pub systems: Vec<(Row<'a>, Vec<Row<'a>>)>,
 }
 
@@ -147,8 +147,8 @@ pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
         event.base_line.into(),
         line_source.clone(),
         event.appearances.into(),
-        marks(&event.marks),
-        list(&event.rungs_not_made, |rung| rung.to_string().into()),
+        quality_flags(&event.quality_flags),
+        list(&event.omitted_line_offsets, |line_offset| line_offset.to_string().into()),
         systems(&event.systems),
         input.clone(),
         model.clone(),
@@ -160,21 +160,33 @@ pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
     shared.extend(side);
     shared.extend([event.basis.name().into(), known_at, line_source, input, model]);
 
-    let of_system = |said: &SystemPrediction| match &said.outcome {
-        SystemOutcome::Predicted(predicted) => Some(system(said.system.name(), predicted)),
+    let of_system = |prediction: &SystemPrediction| match &prediction.outcome {
+        SystemOutcome::Predicted(predicted) => Some(system(prediction.system.name(), predicted)),
         SystemOutcome::Skipped(_) => None,
     };
     Ok(PredictionRows { slate, shared, systems: event.systems.iter().filter_map(of_system).collect() })
 }
 
 fn system(name: &'static str, predicted: &Predicted) -> (Row<'static>, Vec<Row<'static>>) {
-    let Predicted { points, spread, confidence, rungs, without } = predicted;
-    let without = list(without, |feature| quoted(feature));
-    let shared = vec![name.into(), (*points).into(), (*spread).into(), (*confidence).into(), without];
-    let rung = |r: &Rung| {
-        vec![r.rung.into(), r.line.into(), r.p_over.into(), r.p_push.into(), r.recommendation.name().into()]
+    let Predicted { points, stddev_points, confidence, line_ladder, missing_adjustments } = predicted;
+    let missing_adjustments = list(missing_adjustments, |feature| json_string(feature));
+    let shared = vec![
+        name.into(),
+        (*points).into(),
+        (*stddev_points).into(),
+        (*confidence).into(),
+        missing_adjustments,
+    ];
+    let ladder_line = |line: &LadderLine| {
+        vec![
+            line.line_offset.into(),
+            line.line.into(),
+            line.p_over.into(),
+            line.p_push.into(),
+            line.recommendation.name().into(),
+        ]
     };
-    (shared, rungs.iter().map(rung).collect())
+    (shared, line_ladder.iter().map(ladder_line).collect())
 }
 
 /// The terminal state: predicted when one system did, else the first reason.
@@ -183,8 +195,8 @@ fn status(event: &Prediction) -> Result<&'static str, String> {
         return Ok(event.eligibility.name());
     }
     let mut first = Err("eligible, but no system predicts or says why not".to_owned());
-    for said in &event.systems {
-        match &said.outcome {
+    for prediction in &event.systems {
+        match &prediction.outcome {
             SystemOutcome::Predicted(_) => return Ok(Eligibility::Eligible.name()),
             SystemOutcome::Skipped(reason) => first = first.or(Ok(reason.name())),
         }
@@ -192,9 +204,9 @@ fn status(event: &Prediction) -> Result<&'static str, String> {
     first
 }
 
-fn systems(said: &[SystemPrediction]) -> Cell<'static> {
+fn systems(predictions: &[SystemPrediction]) -> Cell<'static> {
     let mut json = String::from("{");
-    for SystemPrediction { system, outcome } in said {
+    for SystemPrediction { system, outcome } in predictions {
         let outcome = match outcome {
             SystemOutcome::Predicted(_) => Eligibility::Eligible.name(),
             SystemOutcome::Skipped(reason) => reason.name(),
@@ -212,11 +224,11 @@ fn entry(json: &mut String, key: &str, value: &str) {
     }
 }
 
-fn marks(marks: &[Mark]) -> Cell<'static> {
-    list(marks, |mark| {
-        quoted(match mark {
-            Mark::AgeUnknown => "age_unknown",
-            Mark::TipEstimated => "tip_estimated",
+fn quality_flags(quality_flags: &[QualityFlag]) -> Cell<'static> {
+    list(quality_flags, |quality_flag| {
+        json_string(match quality_flag {
+            QualityFlag::AgeUnknown => "age_unknown",
+            QualityFlag::TipEstimated => "tip_estimated",
         })
     })
 }
@@ -245,7 +257,7 @@ pub fn features(event: &Features) -> Row<'_> {
         event.appearances.into(),
         event.rest_days.into(),
         event.main_line.into(),
-        marks(&event.marks),
+        quality_flags(&event.quality_flags),
         missing.into(),
     ]);
     row.extend(
@@ -270,7 +282,7 @@ const fn missing_reason(reason: MissingReason) -> &'static str {
 
 /// The row of a player's game as last heard; `None` when he is said not to have played after all.
 pub fn player_game(event: &PlayerGame) -> Result<Option<Row<'_>>, String> {
-    let last = event.steps.last().ok_or("a player's game of no step")?;
+    let last = event.revisions.last().ok_or("a player's game without a revision")?;
     let Some(line) = &last.line else { return Ok(None) };
     let mut row = key(PlayerGameId { player: event.player, game: event.game });
     row.extend([

@@ -1,6 +1,6 @@
 //! The tables of a warehouse: one list of columns from which definitions, statements and hashes are made.
 //!
-//! Invariant: a row (`rows`) has the columns of its table in this order. Every table ends with the columns of [`STAMP`], which
+//! Invariant: a row (`rows`) has the columns of its table in this order. Every table ends with the columns of [`SOURCE_COLUMNS`], which
 //! say where the row comes from and are no content.
 //! Not here: a warehouse's own types and dialect.
 use schemas::features::FEATURES;
@@ -10,7 +10,7 @@ pub const TABLES_VERSION: u32 = 1;
 
 /// What a column holds. Any but a key column may be NULL: a deleted row keeps only its key and its stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     Integer,
     Real,
     Text,
@@ -19,17 +19,17 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     pub name: &'static str,
-    pub kind: Kind,
+    pub column_type: ColumnType,
     pub doc: &'static str,
 }
 const fn integer(name: &'static str, doc: &'static str) -> Column {
-    Column { name, kind: Kind::Integer, doc }
+    Column { name, column_type: ColumnType::Integer, doc }
 }
 const fn real(name: &'static str, doc: &'static str) -> Column {
-    Column { name, kind: Kind::Real, doc }
+    Column { name, column_type: ColumnType::Real, doc }
 }
 const fn text(name: &'static str, doc: &'static str) -> Column {
-    Column { name, kind: Kind::Text, doc }
+    Column { name, column_type: ColumnType::Text, doc }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,14 +37,14 @@ pub struct Table {
     pub name: &'static str,
     pub doc: &'static str,
     pub key: &'static [&'static str],
-    /// Without those of [`STAMP`].
+    /// Without those of [`SOURCE_COLUMNS`].
     pub columns: &'static [Column],
     /// One row per record: it carries the sequence that guards its key.
-    pub guards: bool,
+    pub has_epoch_guard: bool,
 }
 
 /// Where a row comes from: it is no content.
-pub const STAMP: [Column; 5] = [
+pub const SOURCE_COLUMNS: [Column; 5] = [
     integer("deleted", "1: there is no such row; kept so that nothing older brings it back"),
     integer("epoch", "the epoch of the log that wrote it: (epoch, offset) is its sequence"),
     integer("partition", "the partition of the record that wrote it"),
@@ -61,20 +61,22 @@ const TIP_OFF: Column = text("tip_off", "RFC 3339");
 const TEAM: Column = text("team", "nba.com's code of his side");
 const OPPONENT: Column = text("opponent", "nba.com's code of the other side");
 const IS_HOME: Column = integer("is_home", "1: his side is at home");
-const BASIS: Column =
-    text("basis", "issued: from what was heard before tip-off; hindsight: also from what was heard later");
+const BASIS: Column = text(
+    "basis",
+    "issued: from what was heard before tip-off; retrospective: also from what was heard later",
+);
 const KNOWN_AT: Column = text("known_at", "RFC 3339: since when all that it rests on was known");
 const LINE_SOURCE: Column = text("line_source", "market, or estimate where no book quotes him");
 const APPEARANCES: Column = integer("appearances", "earlier appearances of the season");
-const MARKS: Column = text("marks", "JSON list: what it was computed without");
+const QUALITY_FLAGS: Column = text("quality_flags", "JSON list: what it was computed without");
 const INPUT_VERSION: Column = text("input_version", "hash of the features, hex");
 const MODEL_VERSION: Column =
-    text("model_version", "version of the predictor's code, constants and artefact, hex");
+    text("model_version", "version of the predictor's code, constants and artifact, hex");
 
 pub const PREDICTIONS: Table = Table {
     name: "player_prop_predictions",
     doc: "What each system predicts of a player's points in a game, at five lines about the base line",
-    key: &["game_id", "player_id", "system", "rung"],
+    key: &["game_id", "player_id", "system", "line_offset"],
     columns: &[
         PLAYER,
         GAME,
@@ -92,16 +94,16 @@ pub const PREDICTIONS: Table = Table {
         MODEL_VERSION,
         text("system", "the prediction system"),
         real("predicted_points", "mean of the predictive distribution"),
-        real("spread", "its standard deviation, points"),
+        real("stddev_points", "its standard deviation, points"),
         real("confidence", "0-1"),
-        text("without", "JSON list: features whose adjustment was 0 because they are missing"),
-        integer("rung", "-2..2: the line is so many points from the base line"),
+        text("missing_adjustments", "JSON list: features whose adjustment was 0 because they are missing"),
+        integer("line_offset", "-2..2: the line is so many points from the base line"),
         real("line", "points"),
         real("p_over", "probability of more points than the line, 0-1"),
         real("p_push", "probability of exactly the line, 0-1"),
         text("recommendation", "OVER, UNDER, PASS or NO_LINE"),
     ],
-    guards: false,
+    has_epoch_guard: false,
 };
 /// How many of the columns of [`PREDICTIONS`] are the same for a whole event, and for a system of it.
 pub const PREDICTION_SHARED: usize = 14;
@@ -124,16 +126,16 @@ pub const SLATE: Table = Table {
         TEAM,
         OPPONENT,
         IS_HOME,
-        real("base_line", "points: the line of rung 0"),
+        real("base_line", "points: the line at offset 0"),
         LINE_SOURCE,
         APPEARANCES,
-        MARKS,
-        text("rungs_not_made", "JSON list: rungs that would lie below 0.5"),
+        QUALITY_FLAGS,
+        text("omitted_line_offsets", "JSON list: line offsets that would lie below 0.5"),
         text("systems", "JSON object: per system predicted, or the reason why not"),
         INPUT_VERSION,
         MODEL_VERSION,
     ],
-    guards: true,
+    has_epoch_guard: true,
 };
 
 pub const PLAYER_GAMES: Table = Table {
@@ -170,7 +172,7 @@ pub const PLAYER_GAMES: Table = Table {
         integer("pf", "fouls"),
         integer("plus_minus", ""),
     ],
-    guards: true,
+    has_epoch_guard: true,
 };
 
 const FEATURES_FRONT: [Column; 17] = [
@@ -189,7 +191,7 @@ const FEATURES_FRONT: [Column; 17] = [
     APPEARANCES,
     integer("rest_days", "full days off before the game"),
     real("main_line", "points: the market's main line"),
-    MARKS,
+    QUALITY_FLAGS,
     text("missing", "JSON object: feature to the reason why it has no value"),
 ];
 const fn feature_columns() -> [Column; FEATURES_FRONT.len() + FEATURES.len()] {
@@ -209,7 +211,7 @@ pub const FEATURE_ROWS: Table = Table {
     doc: "What the predictor was given; NULL where a feature is missing",
     key: &["game_id", "player_id"],
     columns: &feature_columns(),
-    guards: true,
+    has_epoch_guard: true,
 };
 
 pub const TABLES: [Table; 4] = [PREDICTIONS, SLATE, PLAYER_GAMES, FEATURE_ROWS];

@@ -1,50 +1,58 @@
 //! The warehouse, as the sink sees it.
 //!
-//! Invariant: a batch and its ledger row become durable together or not at all; of two records of a key the one with the higher
+//! Invariant: a batch and its batch record become durable together or not at all; of two records of a key the one with the higher
 //! (epoch, offset) stands, in whatever order they are written; a tombstone keeps its sequence, so nothing older comes back.
 //! Not here: retrying, and the task that writing blocks; the runtime owns both.
 use crate::{
-    change::{Input, Position},
+    control_totals::ControlTotalsByGame,
     counters::Counters,
     plan::{BatchId, BatchPlan},
-    tally::Tallies,
+    record::{SinkTopic, TopicPartitionOffset},
     window::Batch,
 };
-use schemas::{Instant, PlayerGameId};
+use schemas::{PlayerGameId, Timestamp};
 use std::{collections::HashSet, time::Duration};
 
 /// Holds the current row of every key.
 pub trait Warehouse: Send {
     /// Who writes it, and since which epoch.
-    fn standing(&self) -> Result<Standing, WarehouseError>;
+    fn writer_state(&self) -> Result<WriterState, WarehouseError>;
     /// The epoch in which this log may write. A warehouse that no log has written becomes this one's; one that another log writes
     /// refuses.
-    fn claim(&mut self, log: &str) -> Result<i64, WarehouseError>;
+    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError>;
     /// Writes a batch under its plan's id, unless that is written already.
-    fn write(&mut self, batch: &Batch, plan: &BatchPlan, at: Instant) -> Result<Written, WarehouseError>;
+    fn write(
+        &mut self,
+        batch: &Batch,
+        plan: &BatchPlan,
+        at: Timestamp,
+    ) -> Result<WriteSummary, WarehouseError>;
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError>;
     /// Which of these records' keys have a row.
-    fn held(&self, keys: &[(Input, PlayerGameId)]) -> Result<HashSet<(Input, PlayerGameId)>, WarehouseError>;
+    fn existing_keys(
+        &self,
+        keys: &[(SinkTopic, PlayerGameId)],
+    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError>;
     /// Begins a new epoch that belongs to this log, and returns it. Rows stay readable while the log is read from its start.
-    fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError>;
+    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError>;
     /// This log has been read to its end: rows of older epochs are in it no more and are deleted. Returns how many.
-    fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError>;
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError>;
     /// What was counted since it was opened.
     fn counters(&self) -> Counters;
     /// A hash per table over its live rows by key: what they say, not who wrote them when.
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError>;
     /// What the live rows of each game rest on.
-    fn tallies(&self) -> Result<Tallies, WarehouseError>;
+    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError>;
 }
 
 /// Who writes a warehouse.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct WriterState {
     /// `None`: nobody yet.
     pub log: Option<String>,
     pub epoch: i64,
     /// An adoption is not finished: rows of older epochs are still there.
-    pub adopting: bool,
+    pub rebuilding: bool,
 }
 
 /// The content of one table.
@@ -58,7 +66,7 @@ pub struct ContentHash {
 
 /// What became of a batch: read = applied + unchanged + stale + superseded + rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteSummary {
     /// Records read.
     pub records: u64,
     /// Records that changed the tables.
@@ -74,18 +82,18 @@ pub struct Written {
     /// Table rows put or deleted.
     pub rows: u64,
     /// The batch had been written before; the counts are those of that time.
-    pub repeated: bool,
+    pub already_committed: bool,
 }
 
 /// A record that no row can be made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRecord {
-    pub at: Position,
+    pub at: TopicPartitionOffset,
     pub reason: String,
 }
 
 /// Beyond so many bad records of a batch, ten or one in a hundred, it is not the records.
-pub fn most_bad(records: usize) -> usize {
+pub fn max_bad_records(records: usize) -> usize {
     (records / 100).max(10)
 }
 
@@ -104,7 +112,7 @@ pub enum WarehouseError {
     /// The sink: these records go to the dead-letter topic, the rest is written again (`Batch::reject`).
     #[error("{} records cannot be written{}", .0.len(), first(.0))]
     Rows(Vec<BadRecord>),
-    /// The sink: halves of the batch are written instead (`halves`). What to do says `next` when it is nothing that has halves.
+    /// The sink: halves of the batch are written instead (`split`). What to do says `next` when it is nothing that has halves.
     #[error("{what}\nnext: {next}")]
     Size { what: String, next: String },
     /// The operator: something is set up wrongly.
@@ -116,10 +124,10 @@ pub enum WarehouseError {
 }
 impl WarehouseError {
     /// Nothing failed: the same call goes on with it.
-    pub const fn waits(what: String) -> WarehouseError {
+    pub const fn pending(what: String) -> WarehouseError {
         WarehouseError::Retry { what, after: Duration::ZERO, alert: false }
     }
-    pub const fn is_wait(&self) -> bool {
+    pub const fn is_pending(&self) -> bool {
         matches!(self, WarehouseError::Retry { after, .. } if after.is_zero())
     }
 }
@@ -133,15 +141,15 @@ fn first(bad: &[BadRecord]) -> String {
     bad.first().map_or_else(String::new, |bad| format!("; first {}: {}", bad.at, bad.reason))
 }
 
-impl Standing {
+impl WriterState {
     /// Refuses a write that the warehouse's own log and epoch did not plan.
-    pub fn admit(&self, log: &str, epoch: Option<i64>) -> Result<(), WarehouseError> {
+    pub fn check_writer(&self, log: &str, epoch: Option<i64>) -> Result<(), WarehouseError> {
         match &self.log {
             Some(own) if own != log => Err(WarehouseError::Config {
                 what: format!(
                     "the warehouse is written by log {own}, and this is log {log}: rebuilt, or another one"
                 ),
-                next: "`fastbreak sink adopt` hands the warehouse to this log and replaces what is in it"
+                next: "`fastbreak sink rebuild` hands the warehouse to this log and replaces what is in it"
                     .into(),
             }),
             None if epoch.is_some() => Err(WarehouseError::Config {

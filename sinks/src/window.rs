@@ -1,16 +1,16 @@
 //! The window: gathers records until a batch is worth a write.
 //!
 //! Invariant: records in = records out + superseded, where a record is superseded by a later one of its key in the same batch,
-//! until some are rejected or found to be outside, which are counted too; a batch says which ranges of the log it stands for, and every record of it is in them.
+//! until some are rejected or filtered, which are counted too; a batch says which ranges of the log it stands for, and every record of it is in them.
 //! Not here: the clock, which comes in as an argument; what a batch becomes (`plan`, `warehouse`).
-use crate::change::{Change, Input, Position, Record};
+use crate::record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
 use schemas::PlayerGameId;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// When a batch closes by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct BatchLimits {
     /// Records read.
     pub records: usize,
     /// Encoded bytes of the records read.
@@ -18,9 +18,9 @@ pub struct Limits {
     /// Milliseconds since the batch's first record came.
     pub age_ms: i64,
 }
-impl Default for Limits {
+impl Default for BatchLimits {
     fn default() -> Self {
-        Limits { records: 10_000, bytes: 6 * 1024 * 1024, age_ms: 15_000 }
+        BatchLimits { records: 10_000, bytes: 6 * 1024 * 1024, age_ms: 15_000 }
     }
 }
 
@@ -57,9 +57,9 @@ close_reasons! {
     Revoke = "revoke",
     Shutdown = "shutdown",
     /// Made again, after a restart, from the ranges of its plan.
-    Rebuilt = "rebuilt",
+    Recovered = "recovered",
     /// Half of one that was too large for the warehouse.
-    Halved = "halved",
+    Split = "split",
 }
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,13 +75,13 @@ pub struct Range {
     pub end: i64,
 }
 impl Range {
-    pub const fn holds(self, offset: i64) -> bool {
+    pub const fn contains(self, offset: i64) -> bool {
         self.first <= offset && offset < self.end
     }
 }
 
 /// A range per input and partition.
-pub type Ranges = BTreeMap<(Input, i32), Range>;
+pub type Ranges = BTreeMap<(SinkTopic, i32), Range>;
 
 /// What one write brings to the warehouse.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,28 +94,28 @@ pub struct Batch {
     /// Records read that no row can be made of.
     pub rejected: usize,
     /// Records read that are of no game that is written, and change nothing.
-    pub outside: usize,
+    pub filtered: usize,
     pub reason: CloseReason,
 }
 impl Batch {
     /// A batch of no records that stands for these ranges.
     pub const fn empty(ranges: Ranges, reason: CloseReason) -> Batch {
-        Batch { ranges, records: Vec::new(), superseded: 0, rejected: 0, outside: 0, reason }
+        Batch { ranges, records: Vec::new(), superseded: 0, rejected: 0, filtered: 0, reason }
     }
     /// A batch of records that were read again, from the ranges of its plan.
-    pub fn rebuild(records: impl IntoIterator<Item = Record>) -> Option<Batch> {
+    pub fn from_records(records: impl IntoIterator<Item = Record>) -> Option<Batch> {
         let mut open = Open::default();
         for record in records {
             open.add(record.at, record.change);
         }
-        open.take(CloseReason::Rebuilt)
+        open.take(CloseReason::Recovered)
     }
     /// Records read.
     pub const fn read(&self) -> usize {
-        self.records.len() + self.superseded + self.rejected + self.outside
+        self.records.len() + self.superseded + self.rejected + self.filtered
     }
     /// Takes out the records at these positions, for the dead-letter topic. The ranges, and so the batch's id, stay.
-    pub fn reject(&mut self, bad: &[Position]) -> Vec<Record> {
+    pub fn reject(&mut self, bad: &[TopicPartitionOffset]) -> Vec<Record> {
         let (out, kept): (Vec<_>, _) =
             std::mem::take(&mut self.records).into_iter().partition(|record| bad.contains(&record.at));
         self.records = kept;
@@ -131,10 +131,10 @@ struct Open {
     superseded: usize,
     ranges: Ranges,
     records: Vec<Record>,
-    newest: FxHashMap<(Input, PlayerGameId), usize>,
+    newest: FxHashMap<(SinkTopic, PlayerGameId), usize>,
 }
 impl Open {
-    fn add(&mut self, at: Position, change: Change) {
+    fn add(&mut self, at: TopicPartitionOffset, change: RecordChange) {
         let fresh = Range { first: at.offset, end: at.offset + 1 };
         let range = self.ranges.entry((at.input, at.partition)).or_insert(fresh);
         *range = Range { first: range.first.min(fresh.first), end: range.end.max(fresh.end) };
@@ -159,7 +159,7 @@ impl Open {
             records,
             superseded,
             rejected: 0,
-            outside: 0,
+            filtered: 0,
             reason,
         })
     }
@@ -167,19 +167,25 @@ impl Open {
 
 /// Gathers records into batches.
 pub struct Window {
-    limits: Limits,
+    limits: BatchLimits,
     open: Open,
 }
 impl Window {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: BatchLimits) -> Self {
         Window { limits, open: Open::default() }
     }
     /// From now on a batch has no more records than these: larger ones were too large to be written.
-    pub fn narrow(&mut self, records: usize) {
+    pub fn limit_records(&mut self, records: usize) {
         self.limits.records = self.limits.records.min(records.max(1));
     }
     /// Adds a record of `bytes` encoded bytes; the batch that it fills or finds too old.
-    pub fn push(&mut self, now_ms: i64, at: Position, change: Change, bytes: usize) -> Option<Batch> {
+    pub fn push(
+        &mut self,
+        now_ms: i64,
+        at: TopicPartitionOffset,
+        change: RecordChange,
+        bytes: usize,
+    ) -> Option<Batch> {
         if self.is_empty() {
             self.open.since_ms = now_ms;
         }
@@ -221,15 +227,15 @@ mod tests {
     use proptest::prelude::*;
     use schemas::{GameId, PlayerId};
 
-    const LIMITS: Limits = Limits { records: 4, bytes: 100, age_ms: 50 };
+    const LIMITS: BatchLimits = BatchLimits { records: 4, bytes: 100, age_ms: 50 };
     fn key(player: u32) -> PlayerGameId {
         PlayerGameId { player: PlayerId(player), game: GameId(22_300_061) }
     }
-    fn at(partition: i32, offset: i64) -> Position {
-        Position { input: Input::Features, partition, offset }
+    fn at(partition: i32, offset: i64) -> TopicPartitionOffset {
+        TopicPartitionOffset { input: SinkTopic::Features, partition, offset }
     }
     fn put(window: &mut Window, now: i64, offset: i64, bytes: usize) -> Option<CloseReason> {
-        let change = Change::Features(key(offset as u32), None);
+        let change = RecordChange::Features(key(offset as u32), None);
         window.push(now, at(0, offset), change, bytes).map(|batch| batch.reason)
     }
 
@@ -252,13 +258,13 @@ mod tests {
         );
     }
     #[test]
-    fn a_window_that_was_narrowed_stays_so() {
+    fn a_window_that_was_limited_stays_so() {
         let mut window = Window::new(LIMITS);
         for records in [2, 3] {
-            window.narrow(records);
+            window.limit_records(records);
             assert_eq!([1, 2].map(|o| put(&mut window, 0, o, 1)), [None, Some(CloseReason::Records)]);
         }
-        window.narrow(0);
+        window.limit_records(0);
         assert_eq!(put(&mut window, 0, 3, 1), Some(CloseReason::Records));
     }
     #[test]
@@ -279,8 +285,9 @@ mod tests {
     }
     #[test]
     fn rejected_records_leave_the_batch_and_its_ranges_stay() {
-        let records = (1..=3).map(|o| Record { at: at(0, o), change: Change::Features(key(o as u32), None) });
-        let mut batch = Batch::rebuild(records).unwrap();
+        let records =
+            (1..=3).map(|o| Record { at: at(0, o), change: RecordChange::Features(key(o as u32), None) });
+        let mut batch = Batch::from_records(records).unwrap();
         let ranges = batch.ranges.clone();
         let out = batch.reject(&[at(0, 2)]);
         assert_eq!((out.len(), batch.records.len(), batch.read()), (1, 2, 3));
@@ -302,7 +309,7 @@ mod tests {
                 next[partition as usize] += 1 + i64::from(player % 2);
                 let id = key(player * 3 + partition as u32);
                 ends.insert(id, offset);
-                batches.extend(window.push(now, at(partition, offset), Change::Features(id, None), bytes));
+                batches.extend(window.push(now, at(partition, offset), RecordChange::Features(id, None), bytes));
             }
             batches.extend(window.close(CloseReason::Shutdown));
             prop_assert_eq!(batches.iter().map(Batch::read).sum::<usize>(), input.len());
@@ -312,8 +319,8 @@ mod tests {
                     prop_assert!(read.insert(*partition, range.end).unwrap_or(0) <= range.first);
                 }
                 for record in &batch.records {
-                    let Position { input, partition, offset } = record.at;
-                    prop_assert!(batch.ranges[&(input, partition)].holds(offset));
+                    let TopicPartitionOffset { input, partition, offset } = record.at;
+                    prop_assert!(batch.ranges[&(input, partition)].contains(offset));
                     stands.insert(record.change.id(), offset);
                 }
             }

@@ -9,11 +9,11 @@ mod conformance;
 mod fakebq;
 
 use fakebq::Fake;
-use schemas::Instant;
+use schemas::Timestamp;
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Warehouse, WarehouseError, Written,
-    tally::Tallies,
-    warehouse::{ContentHash, Standing},
+    Batch, BatchId, BatchPlan, BigQuery, Warehouse, WarehouseError, WriteSummary,
+    control_totals::ControlTotalsByGame,
+    warehouse::{ContentHash, WriterState},
 };
 
 /// A warehouse that brings its service along.
@@ -23,29 +23,34 @@ struct Whole {
     fake: Fake,
 }
 impl Warehouse for Whole {
-    fn standing(&self) -> Result<Standing, WarehouseError> {
-        self.warehouse.standing()
+    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+        self.warehouse.writer_state()
     }
-    fn claim(&mut self, log: &str) -> Result<i64, WarehouseError> {
-        self.warehouse.claim(log)
+    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+        self.warehouse.acquire(log)
     }
-    fn write(&mut self, batch: &Batch, plan: &BatchPlan, at: Instant) -> Result<Written, WarehouseError> {
+    fn write(
+        &mut self,
+        batch: &Batch,
+        plan: &BatchPlan,
+        at: Timestamp,
+    ) -> Result<WriteSummary, WarehouseError> {
         self.warehouse.write(batch, plan, at)
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         self.warehouse.is_committed(id)
     }
-    fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError> {
-        self.warehouse.adopt(log)
+    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+        self.warehouse.take_ownership(log)
     }
-    fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError> {
-        self.warehouse.finish_adoption(log)
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+        self.warehouse.delete_stale_epochs(log)
     }
-    fn held(
+    fn existing_keys(
         &self,
-        keys: &[(sinks::Input, schemas::PlayerGameId)],
-    ) -> Result<std::collections::HashSet<(sinks::Input, schemas::PlayerGameId)>, WarehouseError> {
-        self.warehouse.held(keys)
+        keys: &[(sinks::SinkTopic, schemas::PlayerGameId)],
+    ) -> Result<std::collections::HashSet<(sinks::SinkTopic, schemas::PlayerGameId)>, WarehouseError> {
+        self.warehouse.existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {
         self.warehouse.counters()
@@ -53,14 +58,14 @@ impl Warehouse for Whole {
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.warehouse.content_hashes()
     }
-    fn tallies(&self) -> Result<Tallies, WarehouseError> {
-        self.warehouse.tallies()
+    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+        self.warehouse.control_totals()
     }
 }
 
 conformance!(|| {
     let fake = Fake::start();
     let mut warehouse = fake.connect();
-    warehouse.claim(conformance::LOG).unwrap();
+    warehouse.acquire(conformance::LOG).unwrap();
     Whole { warehouse, fake }
 });

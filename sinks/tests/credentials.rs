@@ -10,13 +10,13 @@ mod fakebq;
 
 use conformance::{LOG, NOW, events::*, record};
 use fakebq::{
-    Call, Fake, Fault, Said,
+    Call, Fake, Fault, FaultAnswer,
     http::{Answer, Server},
 };
 use schemas::Line;
 use sinks::{
-    Batch, BatchPlan, BigQuery, Change, Warehouse, WarehouseError, Writer,
-    bigquery::{Clock, Credentials, Settings},
+    Batch, BatchPlan, BigQuery, RecordChange, Warehouse, WarehouseError, WriterId,
+    bigquery::{BigQueryConfig, Clock, Credentials},
 };
 use std::{
     path::PathBuf,
@@ -61,8 +61,8 @@ fn token_server() -> Server {
 fn refused(tokens: &Server, key: &str, timeout: Duration) -> WarehouseError {
     let folder = tempfile::tempdir().unwrap();
     let (fake, path) = (Fake::start(), account(folder.path(), key, tokens));
-    let settings = Settings { credentials: Credentials::ServiceAccount(path), timeout, ..fake.settings() };
-    BigQuery::connect(settings).unwrap().claim(LOG).unwrap_err()
+    let config = BigQueryConfig { credentials: Credentials::ServiceAccount(path), timeout, ..fake.config() };
+    BigQuery::connect(config).unwrap().acquire(LOG).unwrap_err()
 }
 #[test]
 fn who_gives_tokens_and_does_not_answer_is_not_waited_for_without_end() {
@@ -74,8 +74,8 @@ fn who_gives_tokens_and_does_not_answer_is_not_waited_for_without_end() {
 #[test]
 fn why_there_is_no_token_is_said() {
     let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
-    let said = r#"{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}"#;
-    let tokens = Server::start(|_| Answer::Json(400, said.into()));
+    let body = r#"{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}"#;
+    let tokens = Server::start(|_| Answer::Json(400, body.into()));
     let error = refused(&tokens, &key, Duration::from_secs(5));
     assert!(matches!(error, WarehouseError::Retry { alert: true, .. }), "{error}");
     assert!(error.to_string().contains("invalid_grant: Invalid JWT Signature."), "{error}");
@@ -88,42 +88,44 @@ fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is
     let folder = tempfile::tempdir().unwrap();
     let (fake, tokens) = (Fake::start(), token_server());
     let path = account(folder.path(), &key, &tokens);
-    let settings = Settings { credentials: Credentials::ServiceAccount(path), ..fake.settings() };
-    let mut w = BigQuery::connect(settings.clone()).unwrap();
-    fake.fail(Call::List, 0, Fault::Says(Said::Unauthorized, false));
-    w.claim(LOG).unwrap();
+    let config = BigQueryConfig { credentials: Credentials::ServiceAccount(path), ..fake.config() };
+    let mut w = BigQuery::connect(config.clone()).unwrap();
+    fake.fail(Call::List, 0, Fault::Answers(FaultAnswer::Unauthorized, false));
+    w.acquire(LOG).unwrap();
     assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1", "Bearer ya29.very-secret-2"]);
 
     let id = id(1, 61);
     let batch =
-        Batch::rebuild([record(1, Change::Prediction(id, Some(prediction(id, Line(2450)))))]).unwrap();
-    let plan = BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
-    fake.fail(Call::Insert, 0, Fault::Says(Said::Unauthorized, false));
+        Batch::from_records([record(1, RecordChange::Prediction(id, Some(prediction(id, Line(2450)))))])
+            .unwrap();
+    let plan = BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
+    fake.fail(Call::Insert, 0, Fault::Answers(FaultAnswer::Unauthorized, false));
     w.write(&batch, &plan, NOW).unwrap();
     assert_eq!(fake.tokens().last().map(String::as_str), Some("Bearer ya29.very-secret-3"));
     assert_eq!((fake.seen().merges, fake.rows("predictions")), (1, 20));
 
     // Everything that can be said, said.
-    let mut said = vec![format!("{:?}", w.counters())];
+    let mut texts = vec![format!("{:?}", w.counters())];
     for fault in [
-        Said::Unauthorized,
-        Said::Denied,
-        Said::Html,
-        Said::Nothing,
-        Said::Truncated,
-        Said::QuotaExceeded,
-        Said::RateLimited,
+        FaultAnswer::Unauthorized,
+        FaultAnswer::Denied,
+        FaultAnswer::Html,
+        FaultAnswer::Nothing,
+        FaultAnswer::Truncated,
+        FaultAnswer::QuotaExceeded,
+        FaultAnswer::RateLimited,
     ] {
         for call in [Call::Insert, Call::Job, Call::Query, Call::Patch, Call::Any] {
             for _ in 0..3 {
-                fake.fail(call, 0, Fault::Says(fault, false));
+                fake.fail(call, 0, Fault::Answers(fault, false));
             }
             let other =
-                Batch::rebuild([record(fake.clock.now_ms() + 2, Change::Features(id, None))]).unwrap();
+                Batch::from_records([record(fake.clock.now_ms() + 2, RecordChange::Features(id, None))])
+                    .unwrap();
             let plan = BatchPlan::new(plan.writer.clone(), &other, NOW);
             for _ in 0..3 {
                 if let Err(error) = w.write(&other, &plan, NOW) {
-                    said.push(format!("{error} {error:?}"));
+                    texts.push(format!("{error} {error:?}"));
                     if let WarehouseError::Retry { after, .. } = error {
                         fake.clock.sleep(after);
                     }
@@ -135,15 +137,15 @@ fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is
     let broken = folder.path().join("broken.json");
     std::fs::write(&broken, format!("{{\"private_key\": {:?}, \"type\": 7", key)).unwrap();
     for path in [broken, folder.path().join("none.json")] {
-        let settings = Settings { credentials: Credentials::ServiceAccount(path), ..settings.clone() };
-        let error = BigQuery::connect(settings).err().unwrap();
+        let config = BigQueryConfig { credentials: Credentials::ServiceAccount(path), ..config.clone() };
+        let error = BigQuery::connect(config).err().unwrap();
         assert!(error.to_string().contains("bigquery-credentials"), "{error}");
-        said.push(format!("{error} {error:?}"));
+        texts.push(format!("{error} {error:?}"));
     }
-    said.extend(fake.heard());
-    assert!(said.len() > 100);
+    texts.extend(fake.heard());
+    assert!(texts.len() > 100);
     let secret = key.lines().nth(3).unwrap();
-    for text in said {
+    for text in texts {
         for word in [secret, "ya29", "very-secret", "key-id-4711", "BEGIN PRIVATE"] {
             assert!(!text.contains(word), "{word} is in: {text}");
         }

@@ -13,13 +13,13 @@ use sinks::{BigQuery, Warehouse};
 
 /// A warehouse in a new dataset, that loads what has more bytes than these; none where no BigQuery is given.
 fn fresh(inline_bytes: Option<usize>) -> Option<BigQuery> {
-    real::settings(inline_bytes).map(|settings| BigQuery::connect(settings).unwrap())
+    real::config(inline_bytes).map(|config| BigQuery::connect(config).unwrap())
 }
 
 #[test]
 fn rows_that_are_loaded_first_end_as_those_of_a_parameter() {
     let Some(mut warehouse) = fresh(Some(0)) else { return skipped() };
-    warehouse.claim(conformance::LOG).unwrap();
+    warehouse.acquire(conformance::LOG).unwrap();
     conformance::a_moved_main_line_leaves_no_rung_of_the_old_one(&mut warehouse);
     assert_eq!(warehouse.counters().staged, 3);
     warehouse.discard().unwrap();
@@ -30,7 +30,7 @@ macro_rules! suite {
         $(#[test] fn $law() {
             match fresh(None) {
                 Some(mut warehouse) => {
-                    warehouse.claim(conformance::LOG).unwrap();
+                    warehouse.acquire(conformance::LOG).unwrap();
                     conformance::$law(&mut warehouse);
                     warehouse.discard().unwrap();
                 }

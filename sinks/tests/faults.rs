@@ -11,26 +11,26 @@ mod driven;
 mod fakebq;
 
 use conformance::{LOG, NOW, content, events::*, record};
-use driven::{batch, claimed, expected, patiently, slate, staged};
-use fakebq::{Call, Fake, Fault, Said};
+use driven::{batch, claimed, expected, slate, staged, write_with_retries};
+use fakebq::{Call, Fake, Fault, FaultAnswer};
 use schemas::Line;
 use sinks::{
-    Batch, BatchPlan, Change, Record, Warehouse, WarehouseError, Written,
-    bigquery::{Clock, Settings},
+    Batch, BatchPlan, Record, RecordChange, Warehouse, WarehouseError, WriteSummary,
+    bigquery::{BigQueryConfig, Clock},
 };
 use std::time::Duration;
 
 /// Kills the instance at a call, starts another, and looks at what is there.
-fn killed_at(call: Call, after: usize, is_done: bool, settings: impl Fn(&Fake) -> Settings) -> Fake {
+fn killed_at(call: Call, after: usize, is_done: bool, config: impl Fn(&Fake) -> BigQueryConfig) -> Fake {
     let fake = Fake::start();
-    let mut w = claimed(&fake, settings(&fake));
+    let mut w = claimed(&fake, config(&fake));
     let (batch, plan) = batch(slate(0..8, 1, 2450));
     fake.fail(call, after, Fault::Killed(is_done));
     assert!(matches!(w.write(&batch, &plan, NOW), Err(WarehouseError::Retry { .. })));
     drop(w);
     fake.revive();
-    let mut w = claimed(&fake, settings(&fake));
-    let (written, _) = patiently(&fake, &mut w, &batch, &plan);
+    let mut w = claimed(&fake, config(&fake));
+    let (written, _) = write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((written.records, written.applied), (8, 8));
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
     let seen = fake.seen();
@@ -40,46 +40,46 @@ fn killed_at(call: Call, after: usize, is_done: bool, settings: impl Fn(&Fake) -
 
 #[test]
 fn c2_killed_before_the_job_was_created_the_same_id_is_sent() {
-    let fake = killed_at(Call::Insert, 0, false, Fake::settings);
+    let fake = killed_at(Call::Insert, 0, false, Fake::config);
     assert_eq!((fake.seen().merges, fake.seen().duplicates), (1, 0));
 }
 #[test]
 fn c3_killed_while_the_job_runs_it_is_adopted() {
-    let fake = killed_at(Call::Insert, 0, true, Fake::settings);
+    let fake = killed_at(Call::Insert, 0, true, Fake::config);
     assert_eq!((fake.seen().merges, fake.seen().duplicates), (1, 1));
 }
 #[test]
 fn c4_a_job_that_is_done_and_whose_answer_is_lost_is_adopted() {
     let fake = Fake::start();
     fake.with(|service| service.takes_ms = 0);
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let (batch, plan) = batch(slate(0..8, 1, 2450));
     fake.fail(Call::Insert, 0, Fault::Unanswered);
-    let (_, said) = patiently(&fake, &mut w, &batch, &plan);
-    assert!(said.is_empty(), "it is looked up at once: {said:?}");
-    assert_eq!((fake.seen().merges, w.counters().adopted), (1, 1));
+    let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
+    assert!(errors.is_empty(), "it is looked up at once: {errors:?}");
+    assert_eq!((fake.seen().merges, w.counters().reused), (1, 1));
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
 }
 #[test]
 fn c5_a_batch_that_is_there_is_not_written_again_even_without_a_history_of_jobs() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let (batch, plan) = batch(slate(0..8, 1, 2450));
-    let first = patiently(&fake, &mut w, &batch, &plan).0;
+    let first = write_with_retries(&fake, &mut w, &batch, &plan).0;
     fake.forget_jobs();
-    let mut w = claimed(&fake, fake.settings());
-    let again = patiently(&fake, &mut w, &batch, &plan).0;
-    assert_eq!(again, Written { repeated: true, ..first });
+    let mut w = claimed(&fake, fake.config());
+    let again = write_with_retries(&fake, &mut w, &batch, &plan).0;
+    assert_eq!(again, WriteSummary { already_committed: true, ..first });
     assert_eq!((fake.seen().merges, fake.seen().effective_merges), (2, 1));
 }
 #[test]
 fn c6_a_batch_that_is_written_and_not_committed_is_known_by_its_id() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let (batch, plan) = batch(slate(0..8, 1, 2450));
     assert!(!w.is_committed(&plan.id).unwrap());
-    patiently(&fake, &mut w, &batch, &plan);
-    assert!(claimed(&fake, fake.settings()).is_committed(&plan.id).unwrap());
+    write_with_retries(&fake, &mut w, &batch, &plan);
+    assert!(claimed(&fake, fake.config()).is_committed(&plan.id).unwrap());
 }
 #[test]
 fn c7_killed_between_load_and_merge_the_loaded_rows_are_used() {
@@ -100,7 +100,7 @@ fn c9_loaded_rows_that_expired_before_the_merge_are_loaded_again() {
     fake.fail(Call::Insert, 1, Fault::Lost);
     assert!(w.write(&batch, &plan, NOW).is_err());
     fake.drop_staged();
-    patiently(&fake, &mut w, &batch, &plan);
+    write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((fake.seen().loads, fake.seen().effective_merges), (2, 1));
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
 }
@@ -120,7 +120,7 @@ fn c10_loaded_rows_left_behind_are_swept_after_six_hours() {
     assert_eq!(fake.staged(), 1);
     for hours in [5, 2] {
         fake.clock.sleep(Duration::from_secs(hours * 3_600));
-        claimed(&fake, fake.settings());
+        claimed(&fake, fake.config());
         assert_eq!(fake.staged(), usize::from(hours == 5));
     }
 }
@@ -141,44 +141,48 @@ fn tables_and_views_of_others_are_never_swept() {
         fake.make_table(&dataset, name, of, labels.clone());
     }
     fake.clock.sleep(Duration::from_secs(7 * 3_600));
-    let w = claimed(&fake, fake.settings());
+    let w = claimed(&fake, fake.config());
     let left = fake.tables(&dataset);
-    assert_eq!((left.len(), left.contains(&own), w.counters().swept), (4, false, 1), "{left:?}");
+    assert_eq!(
+        (left.len(), left.contains(&own), w.counters().staging_tables_deleted),
+        (4, false, 1),
+        "{left:?}"
+    );
 }
 #[test]
 fn c11_a_search_for_a_bad_row_goes_on_where_it_was() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.with(|service| service.records.poison.insert(200_011));
+    let mut w = claimed(&fake, fake.config());
+    fake.with(|service| service.records.bad_rows.insert(200_011));
     let (mut batch, plan) = batch(slate(0..16, 1, 2450));
     // The merge is the first insert, the fourth probe the fifth.
     fake.fail(Call::Insert, 4, Fault::Killed(true));
     assert!(matches!(w.write(&batch, &plan, NOW), Err(WarehouseError::Retry { .. })));
     fake.revive();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let Err(WarehouseError::Rows(bad)) = w.write(&batch, &plan, NOW) else {
         panic!("the bad row was written")
     };
     assert_eq!((bad.len(), bad[0].at.offset, bad[0].reason.as_str()), (1, 12, "Bad double value: abc"));
     assert!(fake.seen().duplicates >= 4, "what was asked before is not run again");
     batch.reject(&[bad[0].at]);
-    let (written, _) = patiently(&fake, &mut w, &batch, &plan);
+    let (written, _) = write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((written.records, written.applied, written.rejected), (16, 15, 1));
     assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (15 * 20, 1));
 }
 #[test]
 fn c13_c14_two_instances_take_turns() {
     let fake = Fake::start();
-    claimed(&fake, fake.settings());
+    claimed(&fake, fake.config());
     std::thread::scope(|scope| {
         for half in 0..2u32 {
             let fake = &fake;
             scope.spawn(move || {
-                let mut w = claimed(fake, fake.settings());
+                let mut w = claimed(fake, fake.config());
                 for round in 0..6 {
                     let players = half * 100..half * 100 + 10;
                     let (batch, plan) = batch(slate(players, 1_000 * (round + 1), 2450 + 50 * round as i32));
-                    patiently(fake, &mut w, &batch, &plan);
+                    write_with_retries(fake, &mut w, &batch, &plan);
                 }
             });
         }
@@ -187,26 +191,26 @@ fn c13_c14_two_instances_take_turns() {
     assert_eq!((seen.most_in_flight, seen.too_many, fake.doubled()), (1, 0, 0));
     let mut all = slate(0..10, 6_000, 2700);
     all.extend(slate(100..110, 6_000, 2700));
-    assert_eq!(content(&claimed(&fake, fake.settings())), expected(all));
+    assert_eq!(content(&claimed(&fake, fake.config())), expected(all));
 }
 #[test]
 fn c13_a_job_that_outlives_its_writers_turn_is_adopted_and_what_the_old_writer_sends_later_changes_nothing() {
     let fake = Fake::start();
-    let mut old = claimed(&fake, fake.settings());
+    let mut old = claimed(&fake, fake.config());
     fake.with(|service| service.takes_ms = 90_000);
     let (first, first_plan) = batch(slate(0..8, 1, 2450));
-    assert!(old.write(&first, &first_plan, NOW).unwrap_err().is_wait(), "it is in flight");
+    assert!(old.write(&first, &first_plan, NOW).unwrap_err().is_pending(), "it is in flight");
     // Whoever has the partitions now finds the plan, and goes on after it.
-    let mut new = claimed(&fake, fake.settings());
-    let (written, _) = patiently(&fake, &mut new, &first, &first_plan);
-    assert_eq!((written.applied, written.repeated, new.counters().adopted), (8, true, 1));
+    let mut new = claimed(&fake, fake.config());
+    let (written, _) = write_with_retries(&fake, &mut new, &first, &first_plan);
+    assert_eq!((written.applied, written.already_committed, new.counters().reused), (8, true, 1));
     let (second, second_plan) = batch(slate(0..8, 100, 2500));
-    patiently(&fake, &mut new, &second, &second_plan);
+    write_with_retries(&fake, &mut new, &second, &second_plan);
     let before = fake.seen();
     // The old one wakes: its own batch is there, and another cut of it is older than what stands.
-    patiently(&fake, &mut old, &first, &first_plan);
+    write_with_retries(&fake, &mut old, &first, &first_plan);
     let (cut, cut_plan) = batch(slate(0..5, 1, 2450));
-    let (late, _) = patiently(&fake, &mut old, &cut, &cut_plan);
+    let (late, _) = write_with_retries(&fake, &mut old, &cut, &cut_plan);
     assert_eq!((late.applied, late.stale), (0, 5));
     let seen = fake.seen();
     assert_eq!((seen.most_in_flight, seen.mixed_ids, fake.doubled()), (1, 0, 0));
@@ -216,11 +220,11 @@ fn c13_a_job_that_outlives_its_writers_turn_is_adopted_and_what_the_old_writer_s
 #[test]
 fn c14_two_writers_of_the_same_batch_write_it_once() {
     let fake = Fake::start();
-    claimed(&fake, fake.settings());
+    claimed(&fake, fake.config());
     let (batch, plan) = batch(slate(0..10, 1, 2450));
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| patiently(&fake, &mut claimed(&fake, fake.settings()), &batch, &plan));
+            scope.spawn(|| write_with_retries(&fake, &mut claimed(&fake, fake.config()), &batch, &plan));
         }
     });
     assert_eq!((fake.seen().effective_merges, fake.doubled(), fake.rows("predictions")), (1, 0, 200));
@@ -228,42 +232,42 @@ fn c14_two_writers_of_the_same_batch_write_it_once() {
 #[test]
 fn c15_a_replay_in_other_batches_changes_no_row() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let all = slate(0..30, 1, 2450);
     let (whole, plan) = batch(all.clone());
-    patiently(&fake, &mut w, &whole, &plan);
+    write_with_retries(&fake, &mut w, &whole, &plan);
     let (before, affected) = (content(&w), fake.seen().affected);
     // From the start, and from where retention has cut it.
     for part in all.chunks(7).chain(all[9..].chunks(7)) {
         let (batch, plan) = batch(part.to_vec());
-        let (written, _) = patiently(&fake, &mut w, &batch, &plan);
+        let (written, _) = write_with_retries(&fake, &mut w, &batch, &plan);
         assert_eq!((written.stale, written.rows), (part.len() as u64, 0));
     }
     assert_eq!(content(&w), before);
     assert_eq!(
         fake.seen().affected - affected,
         5 + 3,
-        "each job changed its own ledger row and nothing else"
+        "each job changed its own batch record and nothing else"
     );
 }
 #[test]
 fn c17_whatever_is_said_instead_of_an_answer_the_batch_is_written_once() {
-    use Said::*;
-    for said in [Unavailable, TooMany, RateLimited, Html, Nothing, Truncated] {
+    use FaultAnswer::*;
+    for answer in [Unavailable, TooMany, RateLimited, Html, Nothing, Truncated] {
         for call in [Call::Insert, Call::Job, Call::Query, Call::Patch] {
             for is_done in [false, true] {
-                if is_done && matches!(said, TooMany | RateLimited) {
+                if is_done && matches!(answer, TooMany | RateLimited) {
                     continue;
                 }
                 let fake = Fake::start();
-                let mut w = claimed(&fake, fake.settings());
+                let mut w = claimed(&fake, fake.config());
                 let (batch, plan) = batch(slate(0..4, 1, 2450));
                 for _ in 0..3 {
-                    fake.fail(call, 0, Fault::Says(said, is_done));
+                    fake.fail(call, 0, Fault::Answers(answer, is_done));
                 }
-                patiently(&fake, &mut w, &batch, &plan);
+                write_with_retries(&fake, &mut w, &batch, &plan);
                 let seen = fake.seen();
-                let what = format!("{said:?} {call:?} {is_done}");
+                let what = format!("{answer:?} {call:?} {is_done}");
                 assert_eq!((seen.effective_merges, seen.most_in_flight, seen.mixed_ids), (1, 1, 0), "{what}");
                 assert_eq!(fake.rows("predictions"), 80, "{what}");
             }
@@ -273,15 +277,15 @@ fn c17_whatever_is_said_instead_of_an_answer_the_batch_is_written_once() {
 #[test]
 fn c17_c20_a_job_that_is_done_and_failed_is_no_success_and_its_id_is_not_used_again() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let failed =
         || Some(("jobBackendError", "The job encountered an internal error during execution.".to_owned()));
     fake.with(|service| service.outcomes.extend([failed(), failed()]));
     let (batch, plan) = batch(slate(0..4, 1, 2450));
     assert!(matches!(w.write(&batch, &plan, NOW), Err(WarehouseError::Retry { .. })));
     // Another instance finds the failed one, and walks up.
-    let mut w = claimed(&fake, fake.settings());
-    patiently(&fake, &mut w, &batch, &plan);
+    let mut w = claimed(&fake, fake.config());
+    write_with_retries(&fake, &mut w, &batch, &plan);
     let jobs = fake.with(|service| {
         service.jobs.keys().filter(|id| id.contains(plan.id.as_str())).cloned().collect::<Vec<_>>()
     });
@@ -293,24 +297,24 @@ fn c17_c20_a_job_that_is_done_and_failed_is_no_success_and_its_id_is_not_used_ag
 fn what_is_too_large_for_a_parameter_is_loaded_and_merged() {
     let fake = Fake::start();
     // No limit of its own: it is BigQuery that says so.
-    let mut w = claimed(&fake, Settings { inline_bytes: usize::MAX, ..fake.settings() });
+    let mut w = claimed(&fake, BigQueryConfig { inline_bytes: usize::MAX, ..fake.config() });
     let (large, plan) = batch(slate(0..5_000, 1, 2450));
-    patiently(&fake, &mut w, &large, &plan);
+    write_with_retries(&fake, &mut w, &large, &plan);
     assert_eq!((fake.seen().loads, fake.seen().effective_merges, fake.staged()), (1, 1, 0));
     assert_eq!((fake.rows("predictions"), w.counters().staged), (100_000, 1));
 }
 #[test]
 fn a_job_that_is_too_much_for_a_parameter_is_sent_loaded_as_the_next_attempt() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let too_much = ("resourcesExceeded", "Resources exceeded during query execution".to_owned());
     fake.with(|service| service.outcomes.push_back(Some(too_much)));
     let (batch, plan) = batch(slate(0..8, 1, 2450));
     fake.fail(Call::Upload, 0, Fault::Killed(false));
     assert!(w.write(&batch, &plan, NOW).is_err());
     fake.revive();
-    let mut w = claimed(&fake, fake.settings());
-    patiently(&fake, &mut w, &batch, &plan);
+    let mut w = claimed(&fake, fake.config());
+    write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((fake.seen().loads, fake.seen().effective_merges, fake.seen().mixed_ids), (1, 1, 0));
     assert_eq!(fake.rows("predictions"), 160);
 }
@@ -323,14 +327,16 @@ fn the_night_of_29_december() {
         .map(|n| {
             let id = id(n, 61 + n % 11);
             let mut event = prediction(id, Line(1050 + 50 * (n as i32 % 40)));
-            // With an artefact, all five predict.
+            // With an artifact, all five predict.
             let other = event.systems[0].outcome.clone();
-            for said in &mut event.systems {
-                if said.system == System::LearnedV1 && matches!(said.outcome, SystemOutcome::Skipped(_)) {
-                    said.outcome = other.clone();
+            for prediction in &mut event.systems {
+                if prediction.system == System::LearnedV1
+                    && matches!(prediction.outcome, SystemOutcome::Skipped(_))
+                {
+                    prediction.outcome = other.clone();
                 }
             }
-            record(i64::from(n), Change::Prediction(id, Some(event)))
+            record(i64::from(n), RecordChange::Prediction(id, Some(event)))
         })
         .collect();
     let fake = Fake::start();
@@ -338,13 +344,13 @@ fn the_night_of_29_december() {
     let batches: Vec<(Batch, BatchPlan)> = night.chunks(16).map(|part| batch(part.to_vec())).collect();
     // 57 of a hundred calls fail, in every way; some kill the worker.
     let ways = [
-        Fault::Says(Said::Unavailable, false),
+        Fault::Answers(FaultAnswer::Unavailable, false),
         Fault::Unanswered,
-        Fault::Says(Said::RateLimited, false),
+        Fault::Answers(FaultAnswer::RateLimited, false),
         Fault::Lost,
-        Fault::Says(Said::Html, true),
+        Fault::Answers(FaultAnswer::Html, true),
         Fault::Killed(true),
-        Fault::Says(Said::Truncated, true),
+        Fault::Answers(FaultAnswer::Truncated, true),
         Fault::Killed(false),
     ];
     for n in 0..400usize {
@@ -355,7 +361,7 @@ fn the_night_of_29_december() {
     for (batch, plan) in &batches {
         loop {
             let worker = w.get_or_insert_with(|| fake.connect());
-            let done = worker.claim(LOG).and_then(|_| worker.write(batch, plan, NOW));
+            let done = worker.acquire(LOG).and_then(|_| worker.write(batch, plan, NOW));
             match done {
                 Ok(_) => break,
                 Err(WarehouseError::Retry { after, .. }) => fake.clock.sleep(after),

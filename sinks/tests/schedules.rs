@@ -12,18 +12,18 @@ mod conformance;
 mod fakebq;
 
 use conformance::{LOG, content, drive::*};
-use fakebq::{Call, Fake, Fault, Said};
+use fakebq::{Call, Fake, Fault, FaultAnswer};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
-use schemas::Instant;
+use schemas::Timestamp;
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Sqlite, Warehouse, WarehouseError, Written,
-    bigquery::{Clock, Settings},
-    tally::Tallies,
-    warehouse::{ContentHash, Standing},
+    Batch, BatchId, BatchPlan, BigQuery, Sqlite, Warehouse, WarehouseError, WriteSummary,
+    bigquery::{BigQueryConfig, Clock},
+    control_totals::ControlTotalsByGame,
+    warehouse::{ContentHash, WriterState},
 };
 use std::{
     collections::VecDeque,
@@ -67,24 +67,24 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         2 => Just(Call::Query),
         1 => Just(Call::Patch),
     ];
-    let said = prop_oneof![
-        Just(Said::Unavailable),
-        Just(Said::TooMany),
-        Just(Said::RateLimited),
-        Just(Said::QuotaExceeded),
-        Just(Said::Html),
-        Just(Said::Nothing),
-        Just(Said::Truncated),
-        Just(Said::Unauthorized),
+    let answer = prop_oneof![
+        Just(FaultAnswer::Unavailable),
+        Just(FaultAnswer::TooMany),
+        Just(FaultAnswer::RateLimited),
+        Just(FaultAnswer::QuotaExceeded),
+        Just(FaultAnswer::Html),
+        Just(FaultAnswer::Nothing),
+        Just(FaultAnswer::Truncated),
+        Just(FaultAnswer::Unauthorized),
     ];
     let fault = prop_oneof![
         2 => Just(Fault::Lost),
         3 => Just(Fault::Unanswered),
         2 => any::<bool>().prop_map(Fault::Killed),
         // A limit is said instead of doing; what else is said may be said after it.
-        4 => (said, any::<bool>()).prop_map(|(said, is_done)| {
-            let is_done = is_done && matches!(said, Said::Unavailable | Said::Html | Said::Nothing | Said::Truncated);
-            Fault::Says(said, is_done)
+        4 => (answer, any::<bool>()).prop_map(|(answer, is_done)| {
+            let is_done = is_done && matches!(answer, FaultAnswer::Unavailable | FaultAnswer::Html | FaultAnswer::Nothing | FaultAnswer::Truncated);
+            Fault::Answers(answer, is_done)
         }),
     ];
     (
@@ -134,30 +134,30 @@ fn each(from: u64, run: impl Fn(&Schedule) + Sync) {
 
 /// What a warehouse that nothing disturbed holds.
 fn undisturbed(schedule: &Schedule, without: Option<u32>) -> Vec<(&'static str, u64, String)> {
-    let mut log = Log::of(&schedule.events);
+    let mut log = Log::new(&schedule.events);
     log.records.retain(|record| without.is_none_or(|player| record.change.id().player.0 != 200_000 + player));
     let warehouse = Arc::new(Mutex::new(Sqlite::in_memory().unwrap()));
-    let place = Place {
+    let instance = Instance {
         open: &|| Box::new(Shared(warehouse.clone())),
         wait: &|_| {},
         is_dead: &|| false,
         revive: &|| {},
     };
-    drive(&place, &mut log, &[(usize::MAX, Fate::Commit)]);
+    drive(&instance, &mut log, &[(usize::MAX, Fate::Commit)]);
     content(&Shared(warehouse))
 }
 
 fn over_the_fake(schedule: &Schedule) {
     let fake = Fake::start();
-    let settings =
-        Settings { inline_bytes: if schedule.is_staged { 0 } else { usize::MAX }, ..fake.settings() };
+    let config =
+        BigQueryConfig { inline_bytes: if schedule.is_staged { 0 } else { usize::MAX }, ..fake.config() };
     fake.with(|service| {
         service.takes_ms = schedule.takes_ms;
         if let Some((rows, is_load_too)) = schedule.most_rows {
             service.most_merged = rows;
             service.most_loaded = if is_load_too { rows } else { usize::MAX };
         }
-        service.records.poison.extend(schedule.poison.map(|player| i64::from(200_000 + player)));
+        service.records.bad_rows.extend(schedule.poison.map(|player| i64::from(200_000 + player)));
         let outcome = |n: u8| match n {
             0 => ("jobBackendError", "The job encountered an internal error during execution.".to_owned()),
             1 => ("jobRateLimitExceeded", "Exceeded rate limits".to_owned()),
@@ -176,20 +176,20 @@ fn over_the_fake(schedule: &Schedule) {
     for (call, after, fault) in &schedule.faults {
         fake.fail(*call, *after, fault.clone());
     }
-    let mut log = Log::of(&schedule.events);
-    let place = Place {
-        open: &|| Box::new(BigQuery::connect(settings.clone()).unwrap()),
+    let mut log = Log::new(&schedule.events);
+    let instance = Instance {
+        open: &|| Box::new(BigQuery::connect(config.clone()).unwrap()),
         wait: &|pause| fake.clock.sleep(pause),
         is_dead: &|| fake.is_dead(),
         revive: &|| fake.revive(),
     };
-    drive(&place, &mut log, &schedule.fates);
+    drive(&instance, &mut log, &schedule.fates);
     fake.forget_faults();
     let warehouse = fake.connect();
     assert_eq!(content(&warehouse), undisturbed(schedule, schedule.poison), "content");
     conformance::agrees(&warehouse, &log.records, &log.dead_letters);
     assert_eq!(fake.doubled(), 0, "a key has one row");
-    let is_poison = |at: &sinks::Position| {
+    let is_poison = |at: &sinks::TopicPartitionOffset| {
         let record = log.records.iter().find(|record| record.at == *at).unwrap();
         Some(record.change.id().player.0) == schedule.poison.map(|player| 200_000 + player)
     };
@@ -201,7 +201,7 @@ fn over_the_fake(schedule: &Schedule) {
     // What is left behind is gone after its time.
     fake.clock.sleep(Duration::from_secs(7 * 3_600));
     let mut warehouse = fake.connect();
-    while let Err(WarehouseError::Retry { after, .. }) = warehouse.claim(LOG) {
+    while let Err(WarehouseError::Retry { after, .. }) = warehouse.acquire(LOG) {
         fake.clock.sleep(after);
     }
     assert_eq!(fake.staged(), 0, "a loaded table is older than its time");
@@ -241,10 +241,10 @@ impl Flaky {
         };
         match fault {
             None => operation(),
-            Some(Fault::Unanswered | Fault::Silence(true) | Fault::Says(_, true)) => {
+            Some(Fault::Unanswered | Fault::Silence(true) | Fault::Answers(_, true)) => {
                 operation().and_then(|_| Err(again()))
             }
-            Some(Fault::Lost | Fault::Silence(false) | Fault::Says(_, false)) => Err(again()),
+            Some(Fault::Lost | Fault::Silence(false) | Fault::Answers(_, false)) => Err(again()),
             Some(Fault::Killed(is_done)) => {
                 if is_done {
                     operation()?;
@@ -256,31 +256,36 @@ impl Flaky {
     }
 }
 impl Warehouse for Flaky {
-    fn standing(&self) -> Result<Standing, WarehouseError> {
-        self.call(|| self.inner.standing())
+    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+        self.call(|| self.inner.writer_state())
     }
-    fn claim(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
         let mut inner = Shared(self.inner.0.clone());
-        self.call(|| inner.claim(log))
+        self.call(|| inner.acquire(log))
     }
-    fn write(&mut self, batch: &Batch, plan: &BatchPlan, at: Instant) -> Result<Written, WarehouseError> {
+    fn write(
+        &mut self,
+        batch: &Batch,
+        plan: &BatchPlan,
+        at: Timestamp,
+    ) -> Result<WriteSummary, WarehouseError> {
         let mut inner = Shared(self.inner.0.clone());
         self.call(|| inner.write(batch, plan, at))
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         self.call(|| self.inner.is_committed(id))
     }
-    fn adopt(&mut self, _: &str) -> Result<i64, WarehouseError> {
+    fn take_ownership(&mut self, _: &str) -> Result<i64, WarehouseError> {
         unreachable!()
     }
-    fn finish_adoption(&mut self, _: &str) -> Result<u64, WarehouseError> {
+    fn delete_stale_epochs(&mut self, _: &str) -> Result<u64, WarehouseError> {
         unreachable!()
     }
-    fn held(
+    fn existing_keys(
         &self,
-        keys: &[(sinks::Input, schemas::PlayerGameId)],
-    ) -> Result<std::collections::HashSet<(sinks::Input, schemas::PlayerGameId)>, WarehouseError> {
-        self.inner.held(keys)
+        keys: &[(sinks::SinkTopic, schemas::PlayerGameId)],
+    ) -> Result<std::collections::HashSet<(sinks::SinkTopic, schemas::PlayerGameId)>, WarehouseError> {
+        self.inner.existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {
         self.inner.counters()
@@ -288,34 +293,39 @@ impl Warehouse for Flaky {
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.inner.content_hashes()
     }
-    fn tallies(&self) -> Result<Tallies, WarehouseError> {
-        self.inner.tallies()
+    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+        self.inner.control_totals()
     }
 }
 impl Warehouse for Shared {
-    fn standing(&self) -> Result<Standing, WarehouseError> {
-        self.0.lock().unwrap().standing()
+    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+        self.0.lock().unwrap().writer_state()
     }
-    fn claim(&mut self, log: &str) -> Result<i64, WarehouseError> {
-        self.0.lock().unwrap().claim(log)
+    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+        self.0.lock().unwrap().acquire(log)
     }
-    fn write(&mut self, batch: &Batch, plan: &BatchPlan, at: Instant) -> Result<Written, WarehouseError> {
+    fn write(
+        &mut self,
+        batch: &Batch,
+        plan: &BatchPlan,
+        at: Timestamp,
+    ) -> Result<WriteSummary, WarehouseError> {
         self.0.lock().unwrap().write(batch, plan, at)
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         self.0.lock().unwrap().is_committed(id)
     }
-    fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError> {
-        self.0.lock().unwrap().adopt(log)
+    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+        self.0.lock().unwrap().take_ownership(log)
     }
-    fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError> {
-        self.0.lock().unwrap().finish_adoption(log)
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+        self.0.lock().unwrap().delete_stale_epochs(log)
     }
-    fn held(
+    fn existing_keys(
         &self,
-        keys: &[(sinks::Input, schemas::PlayerGameId)],
-    ) -> Result<std::collections::HashSet<(sinks::Input, schemas::PlayerGameId)>, WarehouseError> {
-        self.0.lock().unwrap().held(keys)
+        keys: &[(sinks::SinkTopic, schemas::PlayerGameId)],
+    ) -> Result<std::collections::HashSet<(sinks::SinkTopic, schemas::PlayerGameId)>, WarehouseError> {
+        self.0.lock().unwrap().existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {
         self.0.lock().unwrap().counters()
@@ -323,8 +333,8 @@ impl Warehouse for Shared {
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         self.0.lock().unwrap().content_hashes()
     }
-    fn tallies(&self) -> Result<Tallies, WarehouseError> {
-        self.0.lock().unwrap().tallies()
+    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+        self.0.lock().unwrap().control_totals()
     }
 }
 
@@ -333,8 +343,8 @@ fn over_sqlite(schedule: &Schedule) {
     let script = schedule.faults.iter().map(|(_, after, fault)| (*after % 4, fault.clone()));
     let script = Arc::new(Mutex::new(script.collect::<VecDeque<_>>()));
     let is_dead = Arc::new(AtomicBool::new(false));
-    let mut log = Log::of(&schedule.events);
-    let place = Place {
+    let mut log = Log::new(&schedule.events);
+    let instance = Instance {
         open: &|| {
             let inner = Shared(warehouse.clone());
             Box::new(Flaky { inner, script: script.clone(), is_dead: is_dead.clone() })
@@ -343,7 +353,7 @@ fn over_sqlite(schedule: &Schedule) {
         is_dead: &|| is_dead.load(Ordering::Relaxed),
         revive: &|| is_dead.store(false, Ordering::Relaxed),
     };
-    drive(&place, &mut log, &schedule.fates);
+    drive(&instance, &mut log, &schedule.fates);
     assert_eq!(content(&Shared(warehouse.clone())), undisturbed(schedule, None), "content");
     conformance::agrees(&Shared(warehouse), &log.records, &log.dead_letters);
 }

@@ -7,11 +7,11 @@
 mod conformance;
 
 use conformance::{LOG, events::*, record, write};
-use schemas::{EasternDate, Instant, Line, Season, prediction::Prediction};
+use schemas::{EasternDate, Line, Season, Timestamp, prediction::Prediction};
 use sinks::{
-    Change, Sqlite, Warehouse, WarehouseError,
-    grade::{Grader, Population},
-    sqlite::{Reader, Span},
+    RecordChange, Sqlite, Warehouse, WarehouseError,
+    grading::{Grader, Population},
+    sqlite::{Span, WarehouseQueries},
 };
 use std::path::{Path, PathBuf};
 
@@ -46,12 +46,12 @@ fn evening(w: &mut dyn Warehouse) -> EasternDate {
     write(
         w,
         &[
-            record(1, Change::Prediction(a, Some(prediction(a, Line(2450))))),
-            record(2, Change::Prediction(b, Some(prediction(b, Line(1200))))),
-            record(3, Change::Prediction(c, Some(ruled_out(c)))),
-            record(4, Change::PlayerGame(a, Some(player_game(a, Some(25))))),
-            record(5, Change::PlayerGame(d, Some(player_game(d, Some(2))))),
-            record(6, Change::Features(a, Some(features(a, 1)))),
+            record(1, RecordChange::Prediction(a, Some(prediction(a, Line(2450))))),
+            record(2, RecordChange::Prediction(b, Some(prediction(b, Line(1200))))),
+            record(3, RecordChange::Prediction(c, Some(ruled_out(c)))),
+            record(4, RecordChange::PlayerGame(a, Some(player_game(a, Some(25))))),
+            record(5, RecordChange::PlayerGame(d, Some(player_game(d, Some(2))))),
+            record(6, RecordChange::Features(a, Some(features(a, 1)))),
         ],
     );
     prediction(a, Line(2450)).date
@@ -66,7 +66,7 @@ fn rows_are_typed_and_readable_by_any_sql_tool() {
         ask(
             &path,
             &format!(
-                "SELECT system, rung, line, p_over, without, is_home, game_date, season, deleted, epoch, \"offset\" FROM player_prop_predictions {of} AND rung = -2 ORDER BY system LIMIT 2"
+                "SELECT system, line_offset, line, p_over, missing_adjustments, is_home, game_date, season, deleted, epoch, \"offset\" FROM player_prop_predictions {of} AND line_offset = -2 ORDER BY system LIMIT 2"
             )
         ),
         "ensemble_v1|-2|22.5|0.58|[]|0|2023-10-31|2023-24|0|1|1\nmoving_average|-2|22.5|0.58|[]|0|2023-10-31|2023-24|0|1|1"
@@ -75,7 +75,7 @@ fn rows_are_typed_and_readable_by_any_sql_tool() {
         ask(
             &path,
             &format!(
-                "SELECT without FROM player_prop_predictions {of} AND system = 'zone_matchup_v1' AND rung = 0"
+                "SELECT missing_adjustments FROM player_prop_predictions {of} AND system = 'zone_matchup_v1' AND line_offset = 0"
             )
         ),
         r#"["usage_spike_score","pct_paint"]"#
@@ -83,7 +83,7 @@ fn rows_are_typed_and_readable_by_any_sql_tool() {
     assert_eq!(
         ask(
             &path,
-            "SELECT player_name, status, team, opponent, base_line, marks, systems, tip_off, model_version FROM player_slate ORDER BY player_id LIMIT 1"
+            "SELECT player_name, status, team, opponent, base_line, quality_flags, systems, tip_off, model_version FROM player_slate ORDER BY player_id LIMIT 1"
         ),
         "Player Number 200001|predicted|NYK|BOS|24.5|[\"age_unknown\"]|{\"moving_average\":\"predicted\",\"zone_matchup_v1\":\"predicted\",\
          \"similarity_balanced_v1\":\"predicted\",\"ensemble_v1\":\"predicted\",\"learned_v1\":\"model_absent\"}|2023-10-31T23:30:00Z|fffffffffffffffd"
@@ -116,12 +116,12 @@ fn an_eligible_candidate_whom_no_system_predicts_has_the_first_reason() {
     use schemas::prediction::{SystemOutcome, SystemSkip};
     let (_folder, path) = in_folder();
     let mut event: Prediction = prediction(id(1, 61), Line(2450));
-    for (said, reason) in
+    for (prediction, reason) in
         event.systems.iter_mut().zip([SystemSkip::MissingFeature, SystemSkip::MissingZones].iter().cycle())
     {
-        said.outcome = SystemOutcome::Skipped(*reason);
+        prediction.outcome = SystemOutcome::Skipped(*reason);
     }
-    write(&mut Sqlite::open(&path).unwrap(), &[record(1, Change::Prediction(id(1, 61), Some(event)))]);
+    write(&mut Sqlite::open(&path).unwrap(), &[record(1, RecordChange::Prediction(id(1, 61), Some(event)))]);
     assert_eq!(ask(&path, "SELECT status FROM player_slate"), "missing_feature");
 }
 
@@ -131,10 +131,10 @@ fn a_file_is_what_it_was_when_it_is_opened_again() {
     let before = {
         let mut w = Sqlite::open(&path).unwrap();
         evening(&mut w);
-        (w.standing().unwrap(), w.content_hashes().unwrap())
+        (w.writer_state().unwrap(), w.content_hashes().unwrap())
     };
     let w = Sqlite::open(&path).unwrap();
-    assert_eq!((w.standing().unwrap(), w.content_hashes().unwrap()), before);
+    assert_eq!((w.writer_state().unwrap(), w.content_hashes().unwrap()), before);
     assert_eq!(before.0.log.as_deref(), Some(LOG));
 }
 
@@ -143,7 +143,7 @@ fn a_file_of_another_version_or_kind_is_refused_with_what_to_do() {
     let (folder, path) = in_folder();
     drop(Sqlite::open(&path).unwrap());
     ask(&path, "PRAGMA user_version = 99");
-    assert!(matches!(Reader::open(&path), Err(WarehouseError::Config { .. })));
+    assert!(matches!(WarehouseQueries::open(&path), Err(WarehouseError::Config { .. })));
     let refused = Sqlite::open(&path).err().unwrap();
     assert!(
         matches!(refused, WarehouseError::Config { .. }) && refused.to_string().contains("next: "),
@@ -156,26 +156,29 @@ fn a_file_of_another_version_or_kind_is_refused_with_what_to_do() {
         Sqlite::open(&folder.path().join("no/such/folder.db")),
         Err(WarehouseError::Config { .. })
     ));
-    assert!(matches!(Reader::open(&folder.path().join("none.db")), Err(WarehouseError::Config { .. })));
+    assert!(matches!(
+        WarehouseQueries::open(&folder.path().join("none.db")),
+        Err(WarehouseError::Config { .. })
+    ));
 }
 
 #[test]
 fn a_batch_planned_before_an_adoption_is_refused() {
-    use sinks::{Batch, BatchPlan, Writer};
+    use sinks::{Batch, BatchPlan, WriterId};
     let mut w = Sqlite::in_memory().unwrap();
-    let epoch = w.claim(LOG).unwrap();
-    let batch = Batch::rebuild([record(1, Change::Features(id(1, 61), None))]).unwrap();
+    let epoch = w.acquire(LOG).unwrap();
+    let batch = Batch::from_records([record(1, RecordChange::Features(id(1, 61), None))]).unwrap();
     let plan =
-        BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch }, &batch, Instant(0));
-    w.adopt(LOG).unwrap();
-    assert!(matches!(w.write(&batch, &plan, Instant(0)), Err(WarehouseError::Config { .. })));
+        BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch }, &batch, Timestamp(0));
+    w.take_ownership(LOG).unwrap();
+    assert!(matches!(w.write(&batch, &plan, Timestamp(0)), Err(WarehouseError::Config { .. })));
 }
 
 #[test]
 fn a_slate_shows_each_candidate_with_what_the_systems_say_of_the_base_line() {
     let (_folder, path) = in_folder();
     let date = evening(&mut Sqlite::open(&path).unwrap());
-    let slate = Reader::open(&path).unwrap().slate(date).unwrap();
+    let slate = WarehouseQueries::open(&path).unwrap().slate(date).unwrap();
     let shown: Vec<_> = slate
         .iter()
         .map(|row| (row.player_id, row.status.as_str(), row.base_line, row.systems.len()))
@@ -197,7 +200,7 @@ fn a_slate_shows_each_candidate_with_what_the_systems_say_of_the_base_line() {
 fn coverage_counts_each_reason_and_who_was_no_candidate() {
     let (_folder, path) = in_folder();
     let date = evening(&mut Sqlite::open(&path).unwrap());
-    let coverage = Reader::open(&path).unwrap().coverage(date).unwrap();
+    let coverage = WarehouseQueries::open(&path).unwrap().coverage(date).unwrap();
     assert_eq!(coverage.statuses, [("predicted".into(), 2), ("ruled_out".into(), 1)].into());
     assert_eq!(coverage.not_a_candidate, 1);
 }
@@ -206,7 +209,7 @@ fn coverage_counts_each_reason_and_who_was_no_candidate() {
 fn grades_come_from_the_base_line_once_per_player_game_and_system() {
     let (_folder, path) = in_folder();
     let date = evening(&mut Sqlite::open(&path).unwrap());
-    let reader = Reader::open(&path).unwrap();
+    let reader = WarehouseQueries::open(&path).unwrap();
     let grades = |span| {
         let mut grader = Grader::new(Population::Eligible);
         reader.candidates(span, |candidate| grader.add(candidate)).unwrap();
@@ -233,10 +236,10 @@ fn a_game_without_box_scores_is_not_graded() {
     let a = id(1, 61);
     write(
         &mut Sqlite::open(&path).unwrap(),
-        &[record(1, Change::Prediction(a, Some(prediction(a, Line(2450)))))],
+        &[record(1, RecordChange::Prediction(a, Some(prediction(a, Line(2450)))))],
     );
     let mut grader = Grader::new(Population::All);
-    Reader::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
+    WarehouseQueries::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
     let row = &grader.grades().rows[0];
     assert_eq!((row.n, row.voids), (Some(0), Some(0)));
 }

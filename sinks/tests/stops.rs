@@ -10,9 +10,9 @@ mod driven;
 mod fakebq;
 
 use conformance::{LOG, NOW, content};
-use driven::{batch, claimed, expected, patiently, slate, staged};
-use fakebq::{Call, Fake, Fault, Said};
-use sinks::{Warehouse, WarehouseError, bigquery::Settings};
+use driven::{batch, claimed, expected, slate, staged, write_with_retries};
+use fakebq::{Call, Fake, Fault, FaultAnswer};
+use sinks::{Warehouse, WarehouseError, bigquery::BigQueryConfig};
 
 #[test]
 fn what_is_missing_and_was_not_loaded_is_no_reason_to_load_again() {
@@ -37,21 +37,21 @@ fn what_is_missing_and_was_not_loaded_is_no_reason_to_load_again() {
 #[test]
 fn a_job_that_is_done_and_left_no_row_in_the_ledger_stops_the_sink() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let (batch, plan) = batch(slate(0..4, 1, 2450));
     fake.with(|service| service.is_lying = true);
     let error = w.write(&batch, &plan, NOW).unwrap_err();
-    let said = format!("is done and batch {} is not in the ledger", plan.id);
-    assert!(matches!(error, WarehouseError::Fatal { .. }) && error.to_string().contains(&said), "{error}");
+    let message = format!("is done and batch {} is not in sink_batches", plan.id);
+    assert!(matches!(error, WarehouseError::Fatal { .. }) && error.to_string().contains(&message), "{error}");
     // Whoever starts it again finds a job that changed nothing, and sends the next.
-    let mut w = claimed(&fake, fake.settings());
-    patiently(&fake, &mut w, &batch, &plan);
+    let mut w = claimed(&fake, fake.config());
+    write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (80, 1));
 }
 #[test]
 fn c16_of_two_rows_of_a_key_in_one_batch_the_newer_stands_and_counts_that_do_not_add_up_stop_the_sink() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     // No window makes such a batch: it folds them, and counts what it folded.
     let (mut batch, plan) = batch(slate(0..4, 10, 2450));
     batch.records.extend(slate(0..1, 20, 2500));
@@ -59,7 +59,7 @@ fn c16_of_two_rows_of_a_key_in_one_batch_the_newer_stands_and_counts_that_do_not
     let error = w.write(&batch, &plan, NOW).unwrap_err();
     assert!(matches!(error, WarehouseError::Fatal { .. }), "{error}");
     assert!(error.to_string().contains("does not add up: 6 records read, 4 applied"), "{error}");
-    assert_eq!(w.counters().drifts, 1);
+    assert_eq!(w.counters().divergences, 1);
     let mut newest = slate(1..4, 10, 2450);
     newest.extend(slate(0..1, 20, 2500));
     assert_eq!(content(&w), expected(newest));
@@ -67,9 +67,9 @@ fn c16_of_two_rows_of_a_key_in_one_batch_the_newer_stands_and_counts_that_do_not
 #[test]
 fn c24_a_table_with_two_rows_of_a_key_stops_the_sink_with_the_query_to_find_them() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let (first, plan) = batch(slate(0..4, 1, 2450));
-    patiently(&fake, &mut w, &first, &plan);
+    write_with_retries(&fake, &mut w, &first, &plan);
     fake.with(|service| service.records.double(1));
     let (second, plan) = batch(slate(0..4, 100, 2500));
     let error = w.write(&second, &plan, NOW).unwrap_err();
@@ -81,8 +81,8 @@ fn c24_a_table_with_two_rows_of_a_key_stops_the_sink_with_the_query_to_find_them
 #[test]
 fn too_many_bad_rows_are_no_bad_rows_and_stop_the_sink() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.with(|service| service.records.poison.extend(200_000..200_020));
+    let mut w = claimed(&fake, fake.config());
+    fake.with(|service| service.records.bad_rows.extend(200_000..200_020));
     let (batch, plan) = batch(slate(0..40, 1, 2450));
     let error = w.write(&batch, &plan, NOW).unwrap_err();
     assert!(
@@ -94,12 +94,12 @@ fn too_many_bad_rows_are_no_bad_rows_and_stop_the_sink() {
 #[test]
 fn a_dataset_that_lacks_a_column_stops_the_sink_with_the_statement_to_run() {
     let fake = Fake::start();
-    claimed(&fake, fake.settings());
+    claimed(&fake, fake.config());
     fake.change_table(fakebq::DATASET, "sink_records", |table| {
         table["schema"]["fields"].as_array_mut().unwrap().retain(|field| field["name"] != "base_line");
     });
     let mut w = fake.connect();
-    let error = w.claim(LOG).unwrap_err();
+    let error = w.acquire(LOG).unwrap_err();
     assert!(matches!(error, WarehouseError::Config { .. }), "{error}");
     assert!(
         error.to_string().contains(
@@ -110,13 +110,13 @@ fn a_dataset_that_lacks_a_column_stops_the_sink_with_the_statement_to_run() {
     assert_eq!(w.plan().unwrap().statements().count(), 1);
     assert_eq!(w.apply().unwrap(), 1);
     assert!(w.plan().unwrap().is_empty());
-    w.claim(LOG).unwrap();
+    w.acquire(LOG).unwrap();
 }
 #[test]
 fn a_dataset_in_another_location_is_named_with_the_setting() {
     let fake = Fake::start();
     fake.place_dataset(fakebq::DATASET, "EU");
-    for error in [fake.connect().plan().err(), fake.connect().claim(LOG).err()] {
+    for error in [fake.connect().plan().err(), fake.connect().acquire(LOG).err()] {
         let error = error.unwrap();
         assert!(
             matches!(&error, WarehouseError::Config { next, .. } if next == "set bigquery-location to EU"),
@@ -134,7 +134,7 @@ fn a_dataset_in_another_location_is_named_with_the_setting() {
 #[test]
 fn a_column_of_another_type_is_the_operators() {
     let fake = Fake::start();
-    claimed(&fake, fake.settings());
+    claimed(&fake, fake.config());
     fake.change_table(fakebq::DATASET, "sink_records", |table| {
         let fields = table["schema"]["fields"].as_array_mut().unwrap();
         fields.iter_mut().find(|field| field["name"] == "base_line").unwrap()["type"] = "STRING".into();
@@ -150,8 +150,8 @@ fn a_column_of_another_type_is_the_operators() {
 #[test]
 fn what_is_not_allowed_stops_the_sink_with_what_to_allow() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
-    fake.fail(Call::Insert, 0, Fault::Says(Said::Denied, false));
+    let mut w = claimed(&fake, fake.config());
+    fake.fail(Call::Insert, 0, Fault::Answers(FaultAnswer::Denied, false));
     let (batch, plan) = batch(slate(0..4, 1, 2450));
     let error = w.write(&batch, &plan, NOW).unwrap_err();
     assert!(
@@ -162,7 +162,7 @@ fn what_is_not_allowed_stops_the_sink_with_what_to_allow() {
 #[test]
 fn what_an_operator_has_put_right_is_tried_again_under_a_new_id() {
     let fake = Fake::start();
-    let mut w = claimed(&fake, fake.settings());
+    let mut w = claimed(&fake, fake.config());
     let wrong = ("invalidQuery", "Unrecognized name: base_line at [3:1]".to_owned());
     fake.with(|service| service.outcomes.push_back(Some(wrong)));
     let (batch, plan) = batch(slate(0..8, 1, 2450));
@@ -171,20 +171,20 @@ fn what_an_operator_has_put_right_is_tried_again_under_a_new_id() {
         matches!(&error, WarehouseError::Config { next, .. } if next.contains("fastbreak warehouse apply")),
         "{error}"
     );
-    let mut w = claimed(&fake, fake.settings());
-    patiently(&fake, &mut w, &batch, &plan);
+    let mut w = claimed(&fake, fake.config());
+    write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((fake.rows("predictions"), fake.seen().effective_merges), (160, 1));
 }
 #[test]
 fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_again() {
     let poison = ("invalidQuery", "Bad double value: abc".to_owned());
     let size = ("resourcesExceeded", "Query exceeded resource limits".to_owned());
-    for (outcome, inline_bytes, said) in
+    for (outcome, inline_bytes, message) in
         [(poison, usize::MAX, "every row alone can be read"), (size, 0, "exceeded resource limits")]
     {
         let fake = Fake::start();
-        let settings = Settings { inline_bytes, ..fake.settings() };
-        let mut w = claimed(&fake, settings.clone());
+        let config = BigQueryConfig { inline_bytes, ..fake.config() };
+        let mut w = claimed(&fake, config.clone());
         let (batch, plan) = batch(slate(0..8, 1, 2450));
         fake.with(|service| service.outcomes.extend([Some(outcome.clone()), Some(outcome)]));
         for _ in 0..2 {
@@ -192,10 +192,10 @@ fn a_job_that_failed_for_no_row_is_tried_again_once_somebody_started_the_sink_ag
             let is_size = matches!(error, WarehouseError::Size { .. });
             assert!(is_size == (inline_bytes == 0), "{error}");
             assert!(is_size || matches!(error, WarehouseError::Fatal { .. }), "{error}");
-            assert!(error.to_string().contains(said), "{error}");
-            w = claimed(&fake, settings.clone());
+            assert!(error.to_string().contains(message), "{error}");
+            w = claimed(&fake, config.clone());
         }
-        patiently(&fake, &mut w, &batch, &plan);
+        write_with_retries(&fake, &mut w, &batch, &plan);
         let seen = fake.seen();
         assert_eq!((fake.rows("predictions"), seen.merges, seen.effective_merges), (160, 3, 1));
     }

@@ -1,17 +1,18 @@
 //! `audit`: whether every record read ended as something, what waits for which key, what the tables hold, and whether the warehouse
 //! holds what the log says.
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::{
-    agreement::{self, Agreement},
     config::Config,
-    dead_letters, reading, storage, topology,
+    dead_letters, inspect,
+    reconciler::{self, Reconciliation},
+    storage, topology,
 };
 use anyhow::{Result, bail};
 use processors::names::{Resolution, decide};
-use runtime::{Storage, engine::Node, log::Count, member::Reader};
+use runtime::{LogBackend, engine::ProcessorNode, log::RecordCount, subscription::Subscription};
 use schemas::{
     EasternDate,
-    identity::NameStep,
+    identity::NameRevision,
     ops::LedgerEntry,
     raw::{RejectCode, Source},
 };
@@ -25,20 +26,20 @@ use std::{
 use topics::{Policy, TopicInfo};
 
 /// How much is looked at side by side: each holds a processor's memory.
-const AT_ONCE: usize = 4;
+const MAX_PARALLEL: usize = 4;
 /// How long the warehouse may take for its part.
-const ANSWER: Duration = Duration::from_secs(120);
+const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Serialize)]
 struct Report {
     balanced: bool,
     processors: Vec<Account>,
-    parked: Vec<Parked>,
+    parked: Vec<ParkedReport>,
     names: Vec<Resolved>,
     topics: Vec<Content>,
     warehouse: Vec<Content>,
     /// Whether the warehouse holds what the log says; `None`: there is no warehouse yet.
-    agreement: Option<Agreement>,
+    reconciliation: Option<Reconciliation>,
 }
 /// A processor's account, and what it is held against.
 #[derive(Serialize)]
@@ -56,7 +57,7 @@ struct Account {
     wrong: Vec<String>,
 }
 #[derive(Serialize)]
-struct Parked {
+struct ParkedReport {
     processor: &'static str,
     key: String,
     what: Vec<String>,
@@ -78,19 +79,19 @@ struct Content {
     hash: String,
 }
 
-pub fn audit(config: &Config, output: Output) -> Result<Ended> {
+pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
     let mut log = storage::open(config)?;
-    let accounts = reading::accounts(log.as_mut(), 0)?;
+    let accounts = inspect::accounts(log.as_mut(), 0)?;
     let mut nodes = topology::topology(super::run::predictor(config)?);
-    let readers = Reader::of(&nodes);
-    let held = side_by_side(config, nodes.iter_mut().zip(&readers), |log, (node, reader)| {
-        hold(log, &accounts, node.as_mut(), reader)
+    let subscriptions = Subscription::of(&nodes);
+    let audits = in_parallel(config, nodes.iter_mut().zip(&subscriptions), |log, (node, subscription)| {
+        audit_processor(log, &accounts, node.as_mut(), subscription)
     })?;
     let (mut processors, mut parked, mut published) = (Vec::new(), Vec::new(), Vec::new());
-    for of_one in held {
-        processors.push(of_one.account);
-        parked.extend(of_one.parked);
-        published.push(of_one.published);
+    for audit_of_one in audits {
+        processors.push(audit_of_one.account);
+        parked.extend(audit_of_one.parked);
+        published.push(audit_of_one.published);
     }
     // Of its newest reading: one that began again has an account of its own.
     let newest = accounts.iter().rfind(|((name, _), _)| name == topology::SINK);
@@ -101,31 +102,33 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
 
     let tables =
         topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact && !topic.name.starts_with("ops."));
-    let contents = side_by_side(config, tables, |log, topic| {
-        let (rows, hash) = reading::content(log, *topic)?;
+    let contents = in_parallel(config, tables, |log, topic| {
+        let (rows, hash) = inspect::content(log, *topic)?;
         Ok(Content { name: topic.name.to_owned(), rows, hash })
     })?;
-    let looked = nodes.iter_mut().zip(&readers).zip(processors.iter_mut().zip(published));
-    for ((node, reader), (account, mut published)) in looked {
+    let looked = nodes.iter_mut().zip(&subscriptions).zip(processors.iter_mut().zip(published));
+    for ((node, subscription), (account, mut published)) in looked {
         for topic in node.outputs().into_iter().filter(|topic| topic.policy == Policy::Compact) {
             let seen = contents.iter().find(|content| content.name == topic.name);
             let mut rows = seen.map_or(0, |content| content.rows);
-            if published.get(topic.name).is_some_and(|stood| *stood > rows) {
+            if published.get(topic.name).is_some_and(|published_rows| *published_rows > rows) {
                 // A row may have gone between the two looks, while processors run: not again just now.
-                published = hold(log.as_mut(), &accounts, node.as_mut(), reader)?.published;
-                rows = reading::content(log.as_mut(), topic)?.0;
+                published = audit_processor(log.as_mut(), &accounts, node.as_mut(), subscription)?.published;
+                rows = inspect::content(log.as_mut(), topic)?.0;
             }
-            let stood = published.get(topic.name).copied().unwrap_or(0);
-            if stood > rows {
+            let published_rows = published.get(topic.name).copied().unwrap_or(0);
+            if published_rows > rows {
                 account.wrong.push(format!(
-                    "{}: {stood} rows are published, and the topic holds {rows}; where it was made anew, docs/kafka-brokers.md says how it is filled",
+                    "{}: {published_rows} rows are published, and the topic holds {rows}; where it was made anew, docs/kafka-broker-requirements.md says how it is filled",
                     topic.name
                 ));
             }
         }
     }
-    let (warehouse, agreement) = match crate::warehouse::look(config)? {
-        Some(warehouse) => (warehouse.content_hashes()?, Some(agreement(log.as_mut(), warehouse.as_ref())?)),
+    let (warehouse, reconciliation) = match crate::warehouse::look(config)? {
+        Some(warehouse) => {
+            (warehouse.content_hashes()?, Some(reconciliation(log.as_mut(), warehouse.as_ref())?))
+        }
         None => (Vec::new(), None),
     };
     let warehouse = warehouse.into_iter().map(|table| Content {
@@ -133,7 +136,7 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         rows: table.rows,
         hash: table.hash,
     });
-    let is_agreed = agreement.as_ref().is_none_or(|agreement| agreement.differences.is_empty());
+    let is_agreed = reconciliation.as_ref().is_none_or(|reconciliation| reconciliation.mismatches.is_empty());
     let balanced = is_agreed && processors.iter().all(|account| account.wrong.is_empty());
     let names = names(log.as_mut())?;
     let report = Report {
@@ -143,33 +146,33 @@ pub fn audit(config: &Config, output: Output) -> Result<Ended> {
         names,
         topics: contents,
         warehouse: warehouse.collect(),
-        agreement,
+        reconciliation,
     };
     output::print(output, &report, show)?;
-    Ok(if report.balanced { Ended::Done } else { Ended::Unbalanced })
+    Ok(if report.balanced { CommandOutcome::Done } else { CommandOutcome::Unbalanced })
 }
 
 /// Asks the warehouse for as long as it works on an answer, but not for ever.
-fn agreement(log: &mut dyn Storage, warehouse: &dyn Warehouse) -> Result<Agreement> {
+fn reconciliation(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Reconciliation> {
     let since = Instant::now();
     loop {
-        let looked = agreement::look(log, warehouse, &|| false);
+        let looked = reconciler::reconcile(log, warehouse, &|| false);
         let error = looked.as_ref().err().and_then(|error| error.downcast_ref::<WarehouseError>());
-        if since.elapsed() > ANSWER || !error.is_some_and(WarehouseError::is_wait) {
+        if since.elapsed() > WAREHOUSE_TIMEOUT || !error.is_some_and(WarehouseError::is_pending) {
             return looked;
         }
     }
 }
 
 /// Does the same for each, on a thread and a log of its own: on Kafka nearly all of the time is waiting for answers.
-fn side_by_side<T: Send, R: Send>(
+fn in_parallel<T: Send, R: Send>(
     config: &Config,
     items: impl Iterator<Item = T>,
-    work: impl Fn(&mut dyn Storage, T) -> Result<R> + Sync,
+    work: impl Fn(&mut dyn LogBackend, T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let (work, mut items, mut done) = (&work, items.fuse(), Vec::new());
     loop {
-        let some: Vec<T> = items.by_ref().take(AT_ONCE).collect();
+        let some: Vec<T> = items.by_ref().take(MAX_PARALLEL).collect();
         if some.is_empty() {
             return Ok(done);
         }
@@ -185,27 +188,27 @@ fn side_by_side<T: Send, R: Send>(
 }
 
 /// A processor's account, held against the log, and what its memory says.
-struct Held {
+struct ProcessorAudit {
     account: Account,
-    parked: Vec<Parked>,
+    parked: Vec<ParkedReport>,
     /// Rows that stand in each table, as it remembers them.
     published: BTreeMap<&'static str, u64>,
 }
 
 /// Holds one processor's account against the log.
-fn hold(
-    log: &mut dyn Storage,
+fn audit_processor(
+    log: &mut dyn LogBackend,
     accounts: &BTreeMap<(String, i64), LedgerEntry>,
-    node: &mut dyn Node,
-    reader: &Reader,
-) -> Result<Held> {
+    node: &mut dyn ProcessorNode,
+    subscription: &Subscription,
+) -> Result<ProcessorAudit> {
     let version = accounts.keys().filter(|(name, _)| name == node.name()).map(|(_, version)| *version);
     let version =
         version.clone().find(|v| node.group() == format!("{}@{v:x}", node.name())).or(version.clone().max());
     let entry = accounts.get(&(node.name().to_owned(), version.unwrap_or(0))).cloned().unwrap_or_default();
-    let (many, waiting) = recount(node, reader, log)?;
+    let (many, waiting) = recount_parked(node, subscription, log)?;
     let mut wrong = imbalances(&entry);
-    compare_read(&mut wrong, entry.read, log, &reader.group, &reader.inputs)?;
+    compare_read(&mut wrong, entry.read, log, &subscription.group, &subscription.inputs)?;
     compare(&mut wrong, "records parked", entry.parked, many);
     if !node.is_view() {
         let all = accounts.iter().filter(|((name, _), _)| name == node.name());
@@ -216,33 +219,38 @@ fn hold(
     }
     let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
     waiting.into_iter().for_each(|waits| by_key.entry(waits.key).or_default().push(waits.what));
-    let parked = by_key.into_iter().map(|(key, what)| Parked { processor: reader.name, key, what });
+    let parked =
+        by_key.into_iter().map(|(key, what)| ParkedReport { processor: subscription.name, key, what });
     let published = node.published();
     node.reset();
-    Ok(Held { account: account(reader.name, &entry, wrong), parked: parked.collect(), published })
+    Ok(ProcessorAudit {
+        account: account(subscription.name, &entry, wrong),
+        parked: parked.collect(),
+        published,
+    })
 }
 
 /// What waits, counted from the memory as a fresh start would restore it.
-fn recount(
-    node: &mut dyn Node,
-    reader: &Reader,
-    log: &mut dyn Storage,
-) -> Result<(i64, Vec<processors::view::Waiting>)> {
+fn recount_parked(
+    node: &mut dyn ProcessorNode,
+    subscription: &Subscription,
+    log: &mut dyn LogBackend,
+) -> Result<(i64, Vec<processors::materialized_view::ParkedItem>)> {
     for partition in 0..topics::PARTITIONS {
-        let restored = log.restore(reader, partition)?;
+        let restored = log.restore(subscription, partition)?;
         node.assign(partition, restored)?;
     }
-    Ok(node.waiting())
+    Ok(node.parked())
 }
 
 /// The resolution rate by source, from the teams' answers as they stand.
-fn names(log: &mut dyn Storage) -> Result<Vec<Resolved>> {
-    let mut asked: BTreeMap<(Source, String, EasternDate, String), Vec<NameStep>> = BTreeMap::new();
-    for row in reading::table(log, &topics::NAMES, |_| true)? {
-        for answer in row.answers {
-            let Some(last) = answer.steps.last() else { continue };
+fn names(log: &mut dyn LogBackend) -> Result<Vec<Resolved>> {
+    let mut asked: BTreeMap<(Source, String, EasternDate, String), Vec<NameRevision>> = BTreeMap::new();
+    for row in inspect::table(log, &topics::NAMES, |_| true)? {
+        for name_match in row.matches {
+            let Some(last) = name_match.revisions.last() else { continue };
             asked
-                .entry((row.source, row.scope.clone(), row.date, answer.name))
+                .entry((row.source, row.scope.clone(), row.date, name_match.name))
                 .or_default()
                 .push(last.clone());
         }
@@ -285,16 +293,16 @@ fn compare(wrong: &mut Vec<String>, what: &str, ledger: i64, found: i64) {
 fn compare_read(
     wrong: &mut Vec<String>,
     read: i64,
-    log: &mut dyn Storage,
+    log: &mut dyn LogBackend,
     group: &str,
     inputs: &[TopicInfo],
 ) -> Result<()> {
     let names: Vec<&str> = inputs.iter().map(|input| input.name).collect();
     let (mut found, mut is_exact) = (0, true);
-    for ((topic, partition), next) in log.positions(group, &names)? {
-        match log.count(&topic, partition, next)? {
-            Count::Exactly(n) => found += n,
-            Count::AtLeast(n) => (found, is_exact) = (found + n, false),
+    for ((topic, partition), next) in log.committed_offsets(group, &names)? {
+        match log.count_records_below(&topic, partition, next)? {
+            RecordCount::Exactly(n) => found += n,
+            RecordCount::AtLeast(n) => (found, is_exact) = (found + n, false),
         }
     }
     if is_exact || read < found {
@@ -303,10 +311,13 @@ fn compare_read(
     Ok(())
 }
 /// Whole records among a loader's dead letters, each once however often it was put back, and how many letters were purged at most.
-fn rejected(log: &mut dyn Storage, name: &str) -> Result<(i64, i64)> {
-    let (letters, purged) = dead_letters::read(log, name)?;
-    let whole = letters.iter().map(|found| &found.letter).filter(|letter| letter.code != RejectCode::BadRow);
-    let whole: BTreeSet<_> = whole.map(|l| (l.version, &l.origin, l.partition, l.offset)).collect();
+fn rejected(log: &mut dyn LogBackend, name: &str) -> Result<(i64, i64)> {
+    let (dead_letters, purged) = dead_letters::read(log, name)?;
+    let whole = dead_letters
+        .iter()
+        .map(|found| &found.dead_letter)
+        .filter(|dead_letter| dead_letter.code != RejectCode::BadRow);
+    let whole: BTreeSet<_> = whole.map(|l| (l.processor_version, &l.origin, l.partition, l.offset)).collect();
     Ok((whole.len() as i64, purged))
 }
 fn account(processor: &str, entry: &LedgerEntry, wrong: Vec<String>) -> Account {
@@ -379,10 +390,10 @@ fn show(report: &Report) -> String {
         true => "no names were asked".to_owned(),
         false => output::table(["names of", "asked", "resolved", "by", "ambiguous", "unknown"], names),
     };
-    let agreement = match &report.agreement {
-        Some(agreement) => agreement.said(),
+    let reconciliation = match &report.reconciliation {
+        Some(reconciliation) => reconciliation.summary(),
         None => "there is no warehouse yet".to_owned(),
     };
     let verdict = if report.balanced { "everything balances" } else { "something does not balance" };
-    format!("{accounts}\n\n{contents}\n\n{names}\n\n{parked}{more}\n\n{agreement}\n{verdict}")
+    format!("{accounts}\n\n{contents}\n\n{names}\n\n{parked}{more}\n\n{reconciliation}\n{verdict}")
 }

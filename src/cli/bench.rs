@@ -1,11 +1,11 @@
 //! `bench`: what a record costs at each stage, alone on one thread and in memory, season after season.
 //!
 //! Each stage reads all that is new of its inputs and commits once, so the figures are those of catching up.
-use super::{Ended, Output, output};
-use crate::{ingest, lines::Lines, topology};
+use super::{CommandOutcome, Output, output};
+use crate::{ingest, ingest::line_reader::LineReader, topology};
 use anyhow::Result;
 use processors::predictor::Predictor;
-use runtime::{Chunk, Node, Restored};
+use runtime::{ProcessorNode, RecordBatch, Restored};
 use schemas::wire::Encoder;
 use serde::Serialize;
 use std::{
@@ -16,9 +16,9 @@ use std::{
 use topics::{partition_of, raw_topic};
 
 #[derive(Serialize)]
-struct Stage {
+struct ProcessorCost {
     batch: String,
-    stage: String,
+    processor: String,
     records: i64,
     rows: i64,
     seconds: f64,
@@ -31,35 +31,37 @@ struct Stage {
 /// Topics in memory.
 #[derive(Default)]
 struct Memory {
-    topics: HashMap<(String, i32), Vec<Chunk>>,
+    topics: HashMap<(String, i32), Vec<RecordBatch>>,
     read: HashMap<(String, String, i32), usize>,
 }
 impl Memory {
-    fn append(&mut self, topic: String, partition: i32, chunk: Chunk) {
-        let chunks = self.topics.entry((topic, partition)).or_default();
-        let base = chunks.last().map_or(0, Chunk::next);
-        chunks.push(chunk.rebased(base));
+    fn append(&mut self, topic: String, partition: i32, record_batch: RecordBatch) {
+        let record_batches = self.topics.entry((topic, partition)).or_default();
+        let base = record_batches.last().map_or(0, RecordBatch::next);
+        record_batches.push(record_batch.rebased(base));
     }
     /// Pushes what is new to a node; answers how many records.
-    fn feed(&mut self, node: &mut dyn Node) -> Result<i64> {
+    fn feed(&mut self, node: &mut dyn ProcessorNode) -> Result<i64> {
         let mut records = 0;
         for input in node.inputs() {
             for partition in 0..input.partitions {
-                let Some(chunks) = self.topics.get(&(input.name.to_owned(), partition)) else { continue };
+                let Some(record_batches) = self.topics.get(&(input.name.to_owned(), partition)) else {
+                    continue;
+                };
                 let at =
                     self.read.entry((node.name().to_owned(), input.name.to_owned(), partition)).or_default();
-                for chunk in &chunks[*at..] {
-                    records += i64::from(chunk.len());
-                    node.push(input.name, partition, chunk)?;
+                for record_batch in &record_batches[*at..] {
+                    records += i64::from(record_batch.len());
+                    node.process(input.name, partition, record_batch)?;
                 }
-                *at = chunks.len();
+                *at = record_batches.len();
             }
         }
         Ok(records)
     }
 }
 
-pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
+pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
     let mut memory = Memory::default();
     let mut nodes = topology::topology(Predictor::new(None));
     for node in &mut nodes {
@@ -67,7 +69,7 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
             node.assign(partition, Restored::default())?;
         }
     }
-    let mut stages: Vec<Stage> = Vec::new();
+    let mut costs: Vec<ProcessorCost> = Vec::new();
     let mut first: BTreeMap<String, f64> = BTreeMap::new();
     let batches: Vec<Option<PathBuf>> = if files.is_empty() {
         vec![None; usize::from(seasons)]
@@ -76,7 +78,7 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
     };
     for (n, file) in batches.into_iter().enumerate() {
         let (name, lines) = match file {
-            Some(path) => (path.display().to_string(), Lines::read(&path)?),
+            Some(path) => (path.display().to_string(), LineReader::read(&path)?),
             None => {
                 let season = simulator::Season::new(n as u64 + 1, 2018 + n as i16);
                 (
@@ -85,12 +87,12 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
                 )
             }
         };
-        let mut add = |stage: &str, records: i64, rows: i64, seconds: f64| {
+        let mut add = |processor: &str, records: i64, rows: i64, seconds: f64| {
             let micros = 1e6 * seconds / records.max(1) as f64;
-            let before = *first.entry(stage.to_owned()).or_insert(micros);
-            stages.push(Stage {
+            let before = *first.entry(processor.to_owned()).or_insert(micros);
+            costs.push(ProcessorCost {
                 batch: name.clone(),
-                stage: stage.to_owned(),
+                processor: processor.to_owned(),
                 records,
                 rows,
                 seconds,
@@ -109,10 +111,11 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
             if records == 0 {
                 continue;
             }
-            let commit = node.take()?;
+            let commit = node.take_commit()?;
             let spent = started.elapsed().as_secs_f64();
             let account = commit.out.get(&(topics::LEDGER.info.name.to_owned(), 0));
-            let rows = account.and_then(|chunk| chunk.records().next()?.ok()?.value.map(<[u8]>::to_vec));
+            let rows = account
+                .and_then(|record_batch| record_batch.records().next()?.ok()?.value.map(<[u8]>::to_vec));
             let rows =
                 rows.map(|bytes| schemas::wire::decode::<schemas::ops::LedgerEntry>(&bytes)).transpose()?;
             add(node.name(), records, rows.map_or(0, |entry| entry.rows), spent);
@@ -120,15 +123,15 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
             commit
                 .out
                 .into_iter()
-                .for_each(|((topic, partition), chunk)| memory.append(topic, partition, chunk));
+                .for_each(|((topic, partition), record_batch)| memory.append(topic, partition, record_batch));
         }
-        add("all stages", total, 0, seconds);
+        add("all processors", total, 0, seconds);
     }
-    output::print(output, &stages, |stages| {
-        let rows = stages.iter().map(|s| {
+    output::print(output, &costs, |costs| {
+        let rows = costs.iter().map(|s| {
             [
                 s.batch.clone(),
-                s.stage.clone(),
+                s.processor.clone(),
                 s.records.to_string(),
                 if s.rows > 0 { s.rows.to_string() } else { String::new() },
                 format!("{:.3}", s.seconds),
@@ -137,24 +140,27 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<Ended> {
                 format!("{:.2}", s.against_first),
             ]
         });
-        output::table(["batch", "stage", "records", "rows", "s", "µs/record", "records/s", "× first"], rows)
+        output::table(
+            ["batch", "processor", "records", "rows", "s", "µs/record", "records/s", "× first"],
+            rows,
+        )
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
 fn append(memory: &mut Memory, lines: &[String]) -> Result<i64> {
     let mut encoder = Encoder::new::<schemas::raw::RawEvent>();
-    let mut chunks: BTreeMap<(&'static str, i32), Chunk> = BTreeMap::new();
+    let mut record_batches: BTreeMap<(&'static str, i32), RecordBatch> = BTreeMap::new();
     for line in lines {
         let event = ingest::parse(line).map_err(|(_, reason)| anyhow::anyhow!("{reason}"))?;
         let topic = raw_topic(event.feed).info;
         let mut value = Vec::with_capacity(event.payload.len() + 64);
         encoder.encode(&event, &mut value)?;
         let at = (topic.name, partition_of(&event.key, topic.partitions));
-        chunks.entry(at).or_default().push(&event.key, Some(&value));
+        record_batches.entry(at).or_default().push(&event.key, Some(&value));
     }
-    chunks
-        .into_iter()
-        .for_each(|((topic, partition), chunk)| memory.append(topic.to_owned(), partition, chunk));
+    record_batches.into_iter().for_each(|((topic, partition), record_batch)| {
+        memory.append(topic.to_owned(), partition, record_batch)
+    });
     Ok(lines.len() as i64)
 }

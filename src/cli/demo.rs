@@ -1,9 +1,9 @@
 //! `demo`: a simulated game day through everything.
-use super::{Ended, Output, output, slate};
+use super::{CommandOutcome, Output, output, slate};
 use crate::{
     config::Config,
     ingest::Ingest,
-    warehouse::{self, Place},
+    warehouse::{self, WarehouseTarget},
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -20,7 +20,7 @@ struct Report {
     coverage: Coverage,
 }
 
-pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Result<Ended> {
+pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Result<CommandOutcome> {
     let started = Instant::now();
     // A demonstration is nothing for brokers and registries that others use.
     let mut config = config.clone();
@@ -32,7 +32,7 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
         config.data = config.data.join(format!("demo-{seed}"));
     }
     let day = simulator::game_day(seed);
-    output::say(&format!(
+    output::eprint_line(&format!(
         "an evening of {} games on {}, with {} events that scrapers fetched until {}",
         day.games.len(),
         day.date,
@@ -45,13 +45,13 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
         ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
     }
     let ingested = ingest.finish()?;
-    output::say(&format!(
+    output::eprint_line(&format!(
         "{} events into the raw topics, {} were there already",
         ingested.new, ingested.known
     ));
     super::run::go(&config, true, &[])?;
     let warehouse = warehouse::path_in(&config.data);
-    let reader = Place::live(&config).reader()?;
+    let reader = WarehouseTarget::live(&config).reader()?;
     let report = Report {
         date: day.date.to_string(),
         log: log.name(),
@@ -62,7 +62,7 @@ pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Res
     };
     let data = config.data.display().to_string();
     output::print(output, &report, |report| show(report, &data))?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
 fn show(report: &Report, data: &str) -> String {
@@ -81,7 +81,7 @@ fn show(report: &Report, data: &str) -> String {
         )
     });
     format!(
-        "{}\n\n~ marks an estimated line; P(over) and call are the ensemble's at the line shown; learned has no artefact yet\n\
+        "{}\n\n~ marks an estimated line; P(over) and call are the ensemble's at the line shown; learned has no artifact yet\n\
          {candidates} candidates, each with one terminal state: {}\n\
          everything took {:.1} s; the log is {}, the warehouse {}\n\n\
          what to try next\n\

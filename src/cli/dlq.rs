@@ -2,16 +2,16 @@
 //!
 //! Invariant: what would be lost or done again is shown before it is; a purge needs to be told so.
 //! Not here: how they are put back (`dead_letters`).
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
-    dead_letters::{self, CAP, Found, Redriven, kind_of},
+    dead_letters::{self, MAX_REDRIVES, RedriveSummary, StoredDeadLetter, normalize_reason},
 };
 use anyhow::Result;
 use clap::Subcommand;
-use runtime::engine::dead_letters_of;
+use runtime::engine::dlq_topic;
 use schemas::{
-    Instant,
+    Timestamp,
     raw::{DeadLetter, RawEvent, RejectCode},
     wire,
 };
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 const EXCERPT: usize = 400;
 
 #[derive(Subcommand)]
-pub enum DlqVerb {
+pub enum DlqCommand {
     /// How many, by processor and code
     List,
     /// The newest of a processor: where they were read, why, and what they are
@@ -54,48 +54,48 @@ pub enum DlqVerb {
     },
 }
 
-pub fn dlq(config: &Config, verb: DlqVerb, output: Output) -> Result<Ended> {
-    match verb {
-        DlqVerb::List => list(config, output),
-        DlqVerb::Show { processor, code, limit } => show(config, &processor, code, limit, output),
-        DlqVerb::Redrive { processor, code, dry_run, force } => {
-            let asked = Asked { code, dry_run, force };
-            redrive(config, &processor, asked, output)
+pub fn dlq(config: &Config, command: DlqCommand, output: Output) -> Result<CommandOutcome> {
+    match command {
+        DlqCommand::List => list(config, output),
+        DlqCommand::Show { processor, code, limit } => show(config, &processor, code, limit, output),
+        DlqCommand::Redrive { processor, code, dry_run, force } => {
+            let options = RedriveOptions { code, dry_run, force };
+            redrive(config, &processor, options, output)
         }
-        DlqVerb::Purge { processor, yes } => purge(config, &processor, yes, output),
+        DlqCommand::Purge { processor, yes } => purge(config, &processor, yes, output),
     }
 }
 
 /// Letters of one processor and code.
 #[derive(Serialize)]
-struct Count {
+struct CodeCount {
     processor: String,
     code: &'static str,
-    letters: u64,
+    dead_letters: u64,
     /// When the first and the last of their events were fetched.
-    first: Option<Instant>,
-    last: Option<Instant>,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
     /// How often the most frequent returner has come back.
-    replays: i32,
+    redrive_count: i32,
 }
-fn list(config: &Config, output: Output) -> Result<Ended> {
+fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
     let mut log = crate::storage::open(config)?;
     let mut counts = Vec::new();
-    for processor in dead_letters::stages() {
-        let mut by_code: BTreeMap<RejectCode, Count> = BTreeMap::new();
-        for Found { letter, .. } in dead_letters::read(log.as_mut(), &processor)?.0 {
-            let count = by_code.entry(letter.code).or_insert_with(|| Count {
+    for processor in dead_letters::dlq_owners() {
+        let mut by_code: BTreeMap<RejectCode, CodeCount> = BTreeMap::new();
+        for StoredDeadLetter { dead_letter, .. } in dead_letters::read(log.as_mut(), &processor)?.0 {
+            let count = by_code.entry(dead_letter.code).or_insert_with(|| CodeCount {
                 processor: processor.clone(),
-                code: letter.code.name(),
-                letters: 0,
+                code: dead_letter.code.name(),
+                dead_letters: 0,
                 first: None,
                 last: None,
-                replays: 0,
+                redrive_count: 0,
             });
-            count.letters += 1;
-            count.first = [count.first, letter.fetched_at].into_iter().flatten().min();
-            count.last = count.last.max(letter.fetched_at);
-            count.replays = count.replays.max(letter.replays);
+            count.dead_letters += 1;
+            count.first = [count.first, dead_letter.fetched_at].into_iter().flatten().min();
+            count.last = count.last.max(dead_letter.fetched_at);
+            count.redrive_count = count.redrive_count.max(dead_letter.redrive_count);
         }
         counts.extend(by_code.into_values());
     }
@@ -103,29 +103,29 @@ fn list(config: &Config, output: Output) -> Result<Ended> {
         if counts.is_empty() {
             return "no dead letters".to_owned();
         }
-        let at = |at: Option<Instant>| at.map_or_else(|| "–".to_owned(), |at| at.to_string());
+        let at = |at: Option<Timestamp>| at.map_or_else(|| "–".to_owned(), |at| at.to_string());
         let rows = counts.iter().map(|c| {
-            let came_back = if c.replays > 0 { c.replays.to_string() } else { "–".to_owned() };
+            let came_back = if c.redrive_count > 0 { c.redrive_count.to_string() } else { "–".to_owned() };
             [
                 c.processor.clone(),
                 c.code.to_owned(),
-                c.letters.to_string(),
+                c.dead_letters.to_string(),
                 at(c.first),
                 at(c.last),
                 came_back,
             ]
         });
         let table = output::table(
-            ["processor", "code", "letters", "first fetched", "last fetched", "came back"],
+            ["processor", "code", "dead letters", "first fetched", "last fetched", "came back"],
             rows,
         );
         format!("{table}\nnext: `fastbreak dlq show {}`", counts[0].processor)
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct DeadLetterReport {
     topic: String,
     partition: i32,
     offset: i64,
@@ -136,9 +136,9 @@ struct Shown {
     origin_partition: i32,
     origin_offset: i64,
     key: String,
-    fetched_at: Option<Instant>,
-    version: i64,
-    replays: i32,
+    fetched_at: Option<Timestamp>,
+    processor_version: i64,
+    redrive_count: i32,
     /// The sink's batch that it was in, if any.
     batch: String,
     value: Value,
@@ -149,43 +149,46 @@ fn show(
     code: Option<RejectCode>,
     limit: usize,
     output: Output,
-) -> Result<Ended> {
-    dead_letters::known(processor)?;
+) -> Result<CommandOutcome> {
+    dead_letters::ensure_owner(processor)?;
     let mut log = crate::storage::open(config)?;
     let mut found = dead_letters::read(log.as_mut(), processor)?.0;
-    found.retain(|found| code.is_none_or(|code| code == found.letter.code));
+    found.retain(|found| code.is_none_or(|code| code == found.dead_letter.code));
     let all = found.len();
     let newest = found.into_iter().skip(all.saturating_sub(limit));
-    let shown: Vec<Shown> = newest
-        .map(|Found { partition, offset, letter }| Shown {
-            topic: dead_letters_of(processor),
+    let shown: Vec<DeadLetterReport> = newest
+        .map(|StoredDeadLetter { partition, offset, dead_letter }| DeadLetterReport {
+            topic: dlq_topic(processor),
             partition,
             offset,
-            code: letter.code.name(),
-            value: value(&letter),
-            reason: letter.reason,
-            origin: letter.origin,
-            origin_partition: letter.partition,
-            origin_offset: letter.offset,
-            key: letter.key,
-            fetched_at: letter.fetched_at,
-            version: letter.version,
-            replays: letter.replays,
-            batch: letter.batch,
+            code: dead_letter.code.name(),
+            value: value(&dead_letter),
+            reason: dead_letter.reason,
+            origin: dead_letter.origin,
+            origin_partition: dead_letter.partition,
+            origin_offset: dead_letter.offset,
+            key: dead_letter.key,
+            fetched_at: dead_letter.fetched_at,
+            processor_version: dead_letter.processor_version,
+            redrive_count: dead_letter.redrive_count,
+            batch: dead_letter.batch,
         })
         .collect();
     output::print(output, &shown, |shown| {
-        let text = |s: &Shown| {
+        let text = |s: &DeadLetterReport| {
             let mut value = s.value.to_string();
             if let Some((end, _)) = value.char_indices().nth(EXCERPT) {
                 value.truncate(end);
                 value.push('…');
             }
-            let came_back =
-                if s.replays > 0 { format!(", came back {} times", s.replays) } else { String::new() };
+            let came_back = if s.redrive_count > 0 {
+                format!(", came back {} times", s.redrive_count)
+            } else {
+                String::new()
+            };
             let batch = match s.batch.as_str() {
                 "" => String::new(),
-                batch => format!(", in batch {batch} (version {})", s.version),
+                batch => format!(", in batch {batch} (version {})", s.processor_version),
             };
             format!(
                 "{} {}/{} offset {}{came_back}\n  read at {}/{} offset {}{batch}\n  because {}\n  {value}",
@@ -210,46 +213,51 @@ fn show(
             text.join("\n") + &rest
         }
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// What a letter holds, as JSON where it is any: a raw event, a row, a line, or bytes.
-fn value(letter: &DeadLetter) -> Value {
+fn value(dead_letter: &DeadLetter) -> Value {
     let text = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-    if let Ok(raw) = wire::decode::<RawEvent>(&letter.value) {
+    if let Ok(raw) = wire::decode::<RawEvent>(&dead_letter.value) {
         return json!({
             "feed": raw.feed.to_string(), "key": raw.key, "fetched_at": raw.fetched_at.to_string(),
             "outcome": raw.outcome, "payload": text(&raw.payload),
         });
     }
-    match std::str::from_utf8(&letter.value) {
+    match std::str::from_utf8(&dead_letter.value) {
         Ok(line) => text(line),
-        Err(_) => json!(letter.value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Err(_) => json!(dead_letter.value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
     }
 }
 
 /// Letters of one code whose reasons differ in numbers only.
 #[derive(Serialize)]
-struct Kind {
+struct ReasonCount {
     code: &'static str,
     reason: String,
-    letters: u64,
+    dead_letters: u64,
 }
-fn histogram<'a>(letters: impl Iterator<Item = &'a DeadLetter>) -> Vec<Kind> {
-    let mut kinds: BTreeMap<(RejectCode, String), u64> = BTreeMap::new();
-    letters.for_each(|letter| *kinds.entry((letter.code, kind_of(&letter.reason))).or_default() += 1);
-    let kinds =
-        kinds.into_iter().map(|((code, reason), letters)| Kind { code: code.name(), reason, letters });
-    let mut kinds: Vec<Kind> = kinds.collect();
-    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.letters));
-    kinds
+fn histogram<'a>(dead_letters: impl Iterator<Item = &'a DeadLetter>) -> Vec<ReasonCount> {
+    let mut reasons: BTreeMap<(RejectCode, String), u64> = BTreeMap::new();
+    dead_letters.for_each(|dead_letter| {
+        *reasons.entry((dead_letter.code, normalize_reason(&dead_letter.reason))).or_default() += 1
+    });
+    let reasons = reasons.into_iter().map(|((code, reason), dead_letters)| ReasonCount {
+        code: code.name(),
+        reason,
+        dead_letters,
+    });
+    let mut reasons: Vec<ReasonCount> = reasons.collect();
+    reasons.sort_by_key(|reason_count| std::cmp::Reverse(reason_count.dead_letters));
+    reasons
 }
-fn kinds(kinds: &[Kind]) -> String {
-    let rows = kinds.iter().map(|k| [k.letters.to_string(), k.code.to_owned(), k.reason.clone()]);
-    output::table(["letters", "code", "reason"], rows)
+fn reason_table(reasons: &[ReasonCount]) -> String {
+    let rows = reasons.iter().map(|k| [k.dead_letters.to_string(), k.code.to_owned(), k.reason.clone()]);
+    output::table(["dead letters", "code", "reason"], rows)
 }
 
-struct Asked {
+struct RedriveOptions {
     code: Option<RejectCode>,
     dry_run: bool,
     force: bool,
@@ -258,77 +266,95 @@ struct Asked {
 struct Redrive {
     processor: String,
     dry_run: bool,
-    reasons: Vec<Kind>,
+    reasons: Vec<ReasonCount>,
     /// Put back before.
-    before: usize,
+    already_redriven: usize,
     /// Left alone, having come back too often.
-    capped: usize,
+    redrive_limit_reached: usize,
     #[serde(flatten)]
-    done: Redriven,
+    done: RedriveSummary,
 }
-fn redrive(config: &Config, processor: &str, asked: Asked, output: Output) -> Result<Ended> {
-    dead_letters::known(processor)?;
+fn redrive(
+    config: &Config,
+    processor: &str,
+    options: RedriveOptions,
+    output: Output,
+) -> Result<CommandOutcome> {
+    dead_letters::ensure_owner(processor)?;
     let mut log = crate::storage::open(config)?;
-    let pending = dead_letters::pending(log.as_mut(), processor, asked.code, asked.force)?;
-    let (reasons, before, capped) = (histogram(pending.letters()), pending.before, pending.capped);
-    let done = match asked.dry_run {
-        true => Redriven { letters: pending.letters().count(), ..Redriven::default() },
+    let pending = dead_letters::pending(log.as_mut(), processor, options.code, options.force)?;
+    let (reasons, already_redriven, redrive_limit_reached) =
+        (histogram(pending.dead_letters()), pending.already_redriven, pending.redrive_limit_reached);
+    let done = match options.dry_run {
+        true => RedriveSummary { dead_letters: pending.dead_letters().count(), ..RedriveSummary::default() },
         false => dead_letters::redrive(log.as_mut(), processor, pending)?,
     };
-    let report =
-        Redrive { processor: processor.to_owned(), dry_run: asked.dry_run, reasons, before, capped, done };
+    let report = Redrive {
+        processor: processor.to_owned(),
+        dry_run: options.dry_run,
+        reasons,
+        already_redriven,
+        redrive_limit_reached,
+        done,
+    };
     output::print(output, &report, |r| {
         let mut lines = Vec::new();
         if !r.reasons.is_empty() {
-            lines.push(kinds(&r.reasons));
+            lines.push(reason_table(&r.reasons));
         }
-        let still =
-            if r.done.still_dead > 0 { format!(", {} still dead", r.done.still_dead) } else { String::new() };
+        let still = if r.done.still_rejected > 0 {
+            format!(", {} still dead", r.done.still_rejected)
+        } else {
+            String::new()
+        };
         lines.push(match r.dry_run {
-            true => format!("{} letters would be put back", r.done.letters),
-            false => format!("{} letters put back as {} records{still}", r.done.letters, r.done.records),
+            true => format!("{} letters would be put back", r.done.dead_letters),
+            false => format!("{} letters put back as {} records{still}", r.done.dead_letters, r.done.records),
         });
-        if r.before > 0 {
-            lines.push(format!("{} were put back before", r.before));
+        if r.already_redriven > 0 {
+            lines.push(format!("{} were put back before", r.already_redriven));
         }
-        if r.capped > 0 {
+        if r.redrive_limit_reached > 0 {
             lines.push(format!(
-                "{} have come back {CAP} times and are left alone (--force puts them back)",
-                r.capped
+                "{} have come back {MAX_REDRIVES} times and are left alone (--force puts them back)",
+                r.redrive_limit_reached
             ));
         }
         lines.push("next: `fastbreak run`, then `fastbreak dlq list`".to_owned());
         lines.join("\n")
     })?;
-    let nothing_but_capped = report.capped > 0 && report.done.letters == 0;
-    Ok(if nothing_but_capped { Ended::Refused } else { Ended::Done })
+    let nothing_but_capped = report.redrive_limit_reached > 0 && report.done.dead_letters == 0;
+    Ok(if nothing_but_capped { CommandOutcome::Refused } else { CommandOutcome::Done })
 }
 
 #[derive(Serialize)]
 struct Purge {
     processor: String,
     purged: bool,
-    letters: usize,
-    reasons: Vec<Kind>,
+    dead_letters: usize,
+    reasons: Vec<ReasonCount>,
 }
-fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<Ended> {
-    dead_letters::known(processor)?;
+fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<CommandOutcome> {
+    dead_letters::ensure_owner(processor)?;
     let mut log = crate::storage::open(config)?;
     // What comes in from here on is not looked at, and so not purged.
-    let ends = dead_letters::ends(log.as_mut(), processor)?;
+    let ends = dead_letters::end_offsets(log.as_mut(), processor)?;
     let mut found = dead_letters::read(log.as_mut(), processor)?.0;
     found.retain(|found| ends.get(&found.partition).is_some_and(|end| found.offset < *end));
-    let reasons = histogram(found.iter().map(|found| &found.letter));
+    let reasons = histogram(found.iter().map(|found| &found.dead_letter));
     if yes && !found.is_empty() {
-        log.purge(&dead_letters_of(processor), &ends)?;
+        log.purge(&dlq_topic(processor), &ends)?;
     }
-    let report = Purge { processor: processor.to_owned(), purged: yes, letters: found.len(), reasons };
-    output::print(output, &report, |r| match (r.letters, r.purged) {
+    let report = Purge { processor: processor.to_owned(), purged: yes, dead_letters: found.len(), reasons };
+    output::print(output, &report, |r| match (r.dead_letters, r.purged) {
         (0, _) => format!("{} has no dead letters", r.processor),
-        (letters, true) => format!("{}\n{letters} letters are gone", kinds(&r.reasons)),
-        (letters, false) => {
-            format!("{}\n{letters} letters would be lost for good; --yes does it", kinds(&r.reasons))
+        (dead_letters, true) => format!("{}\n{dead_letters} letters are gone", reason_table(&r.reasons)),
+        (dead_letters, false) => {
+            format!(
+                "{}\n{dead_letters} letters would be lost for good; --yes does it",
+                reason_table(&r.reasons)
+            )
         }
     })?;
-    Ok(if yes || report.letters == 0 { Ended::Done } else { Ended::Refused })
+    Ok(if yes || report.dead_letters == 0 { CommandOutcome::Done } else { CommandOutcome::Refused })
 }

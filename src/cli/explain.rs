@@ -1,17 +1,17 @@
 //! `explain`: every event, feature and version behind a prediction, from the log alone.
-use super::{Ended, Output, output};
-use crate::{config::Config, reading};
+use super::{CommandOutcome, Output, output};
+use crate::{config::Config, inspect};
 use anyhow::{Result, bail};
 use processors::names::Name;
-use runtime::Storage;
+use runtime::LogBackend;
 use schemas::{
-    EasternDate, Instant, Matchup, PlayerId, RawId,
+    EasternDate, Matchup, PlayerId, RawId, Timestamp,
     features::{FEATURES, Feature, Features},
-    form::SlateEntry,
     game::PlayerGame,
     market::{Availability, Market},
     prediction::{Prediction, SystemOutcome},
     raw::RawEvent,
+    team_form::SlateEntry,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -49,15 +49,15 @@ struct EventRow {
     feed: String,
     key: String,
     fetched_at: String,
-    said: String,
+    facts: String,
 }
 
-pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output) -> Result<Ended> {
+pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output) -> Result<CommandOutcome> {
     let mut log = crate::storage::open(config)?;
     let wanted = Name::new(player);
     let id: Option<PlayerId> = player.parse().ok();
     let of_player = id.map(|id| format!("{id}/"));
-    let all = reading::table(log.as_mut(), &topics::FEATURES, |key| {
+    let all = inspect::table(log.as_mut(), &topics::FEATURES, |key| {
         of_player.as_ref().is_none_or(|id| key.starts_with(id.as_str()))
     })?;
     let mut found: Vec<Features> = all
@@ -78,7 +78,7 @@ pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output)
     let season = row.game.season();
     let prefix = format!("{}/", row.player);
     let games: Vec<PlayerGame> =
-        reading::table(log.as_mut(), &topics::PLAYER_GAMES, |key| key.starts_with(&prefix))?;
+        inspect::table(log.as_mut(), &topics::PLAYER_GAMES, |key| key.starts_with(&prefix))?;
     let mut games: Vec<GameRow> = games
         .iter()
         .filter(|game| game.game.season() == season)
@@ -99,79 +99,83 @@ pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output)
         events,
     };
     output::print(output, &report, show)?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn newest<E: schemas::Row>(log: &mut dyn Storage, topic: &Topic<E>, key: &str) -> Result<Option<E>> {
-    Ok(reading::table(log, topic, |known| known == key)?.pop())
+fn newest<E: schemas::Row>(log: &mut dyn LogBackend, topic: &Topic<E>, key: &str) -> Result<Option<E>> {
+    Ok(inspect::table(log, topic, |known| known == key)?.pop())
 }
 
-/// The step of an earlier game that the features read.
+/// The revision of an earlier game that the features read.
 fn believed(game: &PlayerGame, row: &Features) -> Option<GameRow> {
-    let cut = processors::fact::Cutoff::at_tip_off(row.tip_off, row.basis);
-    let step = cut.believe(&game.steps, |step| step.known_at)?;
-    let line = step.line.filter(|_| cut.is_past(step.effective_at()))?;
+    let cut = processors::fact_history::Cutoff::at_tip_off(row.tip_off, row.basis);
+    let revision = cut.as_of(&game.revisions, |revision| revision.known_at)?;
+    let line = revision.line.filter(|_| cut.is_past(revision.effective_at()))?;
     Some(GameRow {
         game: game.game.to_string(),
-        date: step.date.to_string(),
-        team: step.team.to_string(),
-        opponent: step.opponent.to_string(),
+        date: revision.date.to_string(),
+        team: revision.team.to_string(),
+        opponent: revision.opponent.to_string(),
         minutes: line.playing_time.minutes(),
         points: line.points,
-        known_at: step.known_at.to_string(),
-        raw: step.raw.to_string(),
+        known_at: revision.known_at.to_string(),
+        raw: revision.raw.to_string(),
     })
 }
 
-/// The raw events that the believed steps name, and all that spoke of the game itself.
-fn events(log: &mut dyn Storage, row: &Features, games: &[GameRow]) -> Result<Vec<EventRow>> {
-    let mut said: BTreeMap<RawId, String> = BTreeMap::new();
+/// The raw events that the revisions used name, and all that spoke of the game itself.
+fn events(log: &mut dyn LogBackend, row: &Features, games: &[GameRow]) -> Result<Vec<EventRow>> {
+    let mut facts: BTreeMap<RawId, String> = BTreeMap::new();
     for game in games {
         if let Ok(raw) = game.raw.parse() {
-            said.entry(raw).or_default().push_str(&format!("{} points on {}; ", game.points, game.date));
+            facts.entry(raw).or_default().push_str(&format!("{} points on {}; ", game.points, game.date));
         }
     }
     let Some(matchup) = Matchup::new(row.home, row.away) else { bail!("{} meets itself", row.home) };
-    let mut note = |raw: RawId, at: Instant, what: String| {
-        if row.basis == schemas::features::Basis::Hindsight || at < row.tip_off {
-            said.entry(raw).or_default().push_str(&format!("{what}; "));
+    let mut note = |raw: RawId, at: Timestamp, what: String| {
+        if row.basis == schemas::features::Basis::Retrospective || at < row.tip_off {
+            facts.entry(raw).or_default().push_str(&format!("{what}; "));
         }
     };
-    reading::events(log, &topics::GAME_SIGHTINGS, |s| {
+    inspect::events(log, &topics::GAME_OBSERVATIONS, |s| {
         if s.game == row.game {
-            note(s.heard.raw, s.heard.fetched_at, format!("the game's fixture, {}", s.fixture.date));
+            note(
+                s.provenance.raw,
+                s.provenance.fetched_at,
+                format!("the game's fixture, {}", s.fixture.date),
+            );
         }
     })?;
-    reading::events(log, &topics::ODDS_SIGHTINGS, |s| {
+    inspect::events(log, &topics::ODDS_OBSERVATIONS, |s| {
         if Matchup::new(s.home, s.away) == Some(matchup) && (s.date.0 - row.date.0).abs() <= 1 {
-            note(s.heard.raw, s.heard.fetched_at, format!("{} quotes on the game", s.quotes.len()));
+            note(s.provenance.raw, s.provenance.fetched_at, format!("{} quotes on the game", s.quotes.len()));
         }
     })?;
-    reading::events(log, &topics::INJURY_SIGHTINGS, |s| {
+    inspect::events(log, &topics::INJURY_OBSERVATIONS, |s| {
         if s.matchup == matchup && (s.date.0 - row.date.0).abs() <= 1 {
-            note(s.heard.raw, s.heard.fetched_at, format!("an injury report of {}", s.reported_at));
+            note(s.provenance.raw, s.provenance.fetched_at, format!("an injury report of {}", s.reported_at));
         }
     })?;
     let mut rosters: BTreeMap<_, _> = BTreeMap::new();
-    reading::events(log, &topics::ROSTER_SIGHTINGS, |s| {
-        if [row.home, row.away].contains(&s.team) && s.heard.fetched_at < row.tip_off {
-            let newest = rosters.entry((s.team, s.feed)).or_insert(s.heard);
-            *newest = (*newest).max(s.heard);
+    inspect::events(log, &topics::ROSTER_OBSERVATIONS, |s| {
+        if [row.home, row.away].contains(&s.team) && s.provenance.fetched_at < row.tip_off {
+            let newest = rosters.entry((s.team, s.feed)).or_insert(s.provenance);
+            *newest = (*newest).max(s.provenance);
         }
     })?;
-    rosters
-        .into_iter()
-        .for_each(|((team, _), heard)| note(heard.raw, heard.fetched_at, format!("the roster of {team}")));
+    rosters.into_iter().for_each(|((team, _), provenance)| {
+        note(provenance.raw, provenance.fetched_at, format!("the roster of {team}"))
+    });
     let mut events = Vec::new();
     for topic in [&topics::RAW_SCHEDULES, &topics::RAW_BOX_SCORES, &topics::RAW_ROSTERS, &topics::RAW_ODDS] {
-        reading::events(log, topic, |raw: RawEvent| {
-            if let Some(said) = said.get(&raw.id) {
+        inspect::events(log, topic, |raw: RawEvent| {
+            if let Some(facts) = facts.get(&raw.id) {
                 events.push(EventRow {
                     raw: raw.id.to_string(),
                     feed: raw.feed.to_string(),
                     key: raw.key,
                     fetched_at: raw.fetched_at.to_string(),
-                    said: said.trim_end_matches("; ").to_owned(),
+                    facts: facts.trim_end_matches("; ").to_owned(),
                 });
             }
         })?;
@@ -200,18 +204,18 @@ fn show(report: &Report) -> String {
     );
     let systems = p.systems.iter().flat_map(|system| match &system.outcome {
         SystemOutcome::Predicted(predicted) => predicted
-            .rungs
+            .line_ladder
             .iter()
-            .map(|rung| {
+            .map(|ladder_line| {
                 [
                     system.system.name().to_owned(),
-                    format!("{:.2} ± {:.1}", predicted.points, predicted.spread),
-                    format!("{:+}", rung.rung),
-                    rung.line.to_string(),
-                    format!("{:.3}", rung.p_over),
-                    format!("{:.3}", rung.p_push),
-                    rung.recommendation.name().to_owned(),
-                    predicted.without.join(", "),
+                    format!("{:.2} ± {:.1}", predicted.points, predicted.stddev_points),
+                    format!("{:+}", ladder_line.line_offset),
+                    ladder_line.line.to_string(),
+                    format!("{:.3}", ladder_line.p_over),
+                    format!("{:.3}", ladder_line.p_push),
+                    ladder_line.recommendation.name().to_owned(),
+                    predicted.missing_adjustments.join(", "),
                 ]
             })
             .collect(),
@@ -222,7 +226,7 @@ fn show(report: &Report) -> String {
         }
     });
     text += &output::table(
-        ["system", "points", "rung", "line", "P(over)", "P(push)", "call", "without"],
+        ["system", "points", "line offset", "line", "P(over)", "P(push)", "call", "missing adjustments"],
         systems,
     );
     let features = FEATURES.iter().zip(&report.row.vector).map(|(name, feature)| match feature {
@@ -248,8 +252,8 @@ fn show(report: &Report) -> String {
         output::table(["date", "game", "teams", "min", "pts", "known at", "raw event"], games)
     );
     let events = report.events.iter().map(|event| {
-        let EventRow { raw, feed, key, fetched_at, said } = event;
-        [raw.clone(), feed.clone(), key.clone(), fetched_at.clone(), said.chars().take(80).collect()]
+        let EventRow { raw, feed, key, fetched_at, facts } = event;
+        [raw.clone(), feed.clone(), key.clone(), fetched_at.clone(), facts.chars().take(80).collect()]
     });
-    text + &format!("\n\n{}", output::table(["raw event", "feed", "key", "fetched at", "said"], events))
+    text + &format!("\n\n{}", output::table(["raw event", "feed", "key", "fetched at", "facts"], events))
 }

@@ -1,10 +1,10 @@
 //! `grade`: how each system did.
-use super::{Ended, Output, Population, output};
-use crate::{config::Config, warehouse::Place};
+use super::{CommandOutcome, Output, Population, output};
+use crate::{config::Config, warehouse::WarehouseTarget};
 use anyhow::Result;
 use schemas::{EasternDate, Season};
 use sinks::{
-    grade::{Figures, Grader, Grades},
+    grading::{Figures, Grader, Grades},
     sqlite::Span,
 };
 
@@ -14,20 +14,20 @@ pub fn grade(
     dates: Option<(EasternDate, EasternDate)>,
     population: Population,
     output: Output,
-) -> Result<Ended> {
-    let reader = Place::live(config).reader()?;
+) -> Result<CommandOutcome> {
+    let reader = WarehouseTarget::live(config).reader()?;
     let span = match (season, dates) {
         (Some(season), _) => Span::Season(season),
         (None, Some((from, to))) => Span::Dates(from, to),
         (None, None) => Span::All,
     };
     let mut grader = Grader::new(match population {
-        Population::Eligible => sinks::grade::Population::Eligible,
-        Population::All => sinks::grade::Population::All,
+        Population::Eligible => sinks::grading::Population::Eligible,
+        Population::All => sinks::grading::Population::All,
     });
     reader.candidates(span, |candidate| grader.add(candidate))?;
     let Grades { rows, common_set } = grader.grades();
-    // A system is named once on the issued basis, with or without predictions; hindsight only where there is any.
+    // A system is named once on the issued basis, with or without predictions; retrospective only where there is any.
     let shown = |figures: Vec<Figures>| -> Vec<Figures> {
         figures.into_iter().filter(|row| row.basis == "issued" || row.n.is_some()).collect()
     };
@@ -39,7 +39,7 @@ pub fn grade(
             table(&grades.common_set)
         )
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
 fn table(figures: &[Figures]) -> String {
@@ -49,14 +49,14 @@ fn table(figures: &[Figures]) -> String {
             row.system.to_owned(),
             row.basis.to_owned(),
             count(row.n),
-            output::number(row.mae, 3),
-            output::number(row.bias, 3),
+            output::format_number(row.mae, 3),
+            output::format_number(row.bias, 3),
             count(row.hits),
             count(row.misses),
             count(row.pushes),
             count(row.voids),
-            output::number(row.log_loss, 4),
-            output::number(row.brier, 4),
+            output::format_number(row.log_loss, 4),
+            output::format_number(row.brier, 4),
         ]
     });
     let header =

@@ -1,5 +1,5 @@
 //! `graph`: the topology, as text or as a Mermaid flowchart.
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::topology;
 use anyhow::Result;
 use processors::predictor::Predictor;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// A processor with its topics.
 #[derive(Serialize)]
-pub struct Step {
+pub struct ProcessorDescription {
     pub processor: String,
     pub kind: &'static str,
     pub reads: Vec<&'static str>,
@@ -15,49 +15,49 @@ pub struct Step {
 }
 
 /// The topology, upstream first, the sink last.
-pub fn steps() -> Vec<Step> {
+pub fn processors() -> Vec<ProcessorDescription> {
     let nodes = topology::topology(Predictor::new(None));
     let names = |topics: Vec<topics::TopicInfo>| topics.into_iter().map(|topic| topic.name).collect();
-    let step = |node: &dyn runtime::Node| Step {
+    let processor = |node: &dyn runtime::ProcessorNode| ProcessorDescription {
         processor: node.name().to_owned(),
-        kind: if node.is_view() { "view" } else { "map" },
+        kind: if node.is_view() { "materialized_view" } else { "stateless" },
         reads: names(node.inputs()),
         writes: names(node.outputs()),
     };
-    let sink = Step {
+    let sink = ProcessorDescription {
         processor: topology::SINK.to_owned(),
         kind: "sink",
         reads: names(topology::sink_inputs()),
         writes: vec!["warehouse"],
     };
-    nodes.iter().map(|node| step(node.as_ref())).chain([sink]).collect()
+    nodes.iter().map(|node| processor(node.as_ref())).chain([sink]).collect()
 }
 
 /// As text.
-pub fn text(steps: &[Step]) -> String {
+pub fn text(processors: &[ProcessorDescription]) -> String {
     let mut text = String::new();
-    for step in steps {
-        text += &format!("{} ({})\n", step.processor, step.kind);
-        step.reads.iter().for_each(|topic| text += &format!("    ◄── {topic}\n"));
-        step.writes.iter().for_each(|topic| text += &format!("    ──► {topic}\n"));
+    for processor in processors {
+        text += &format!("{} ({})\n", processor.processor, processor.kind);
+        processor.reads.iter().for_each(|topic| text += &format!("    ◄── {topic}\n"));
+        processor.writes.iter().for_each(|topic| text += &format!("    ──► {topic}\n"));
     }
     text
 }
 
 /// As a Mermaid flowchart: processors as boxes, topics as the arrows between them.
-pub fn mermaid(steps: &[Step]) -> String {
+pub fn mermaid(processors: &[ProcessorDescription]) -> String {
     let mut lines = vec!["flowchart TD".to_owned()];
-    let written = |topic: &str| steps.iter().any(|step| step.writes.contains(&topic));
-    for step in steps {
-        lines.push(format!("    {}[\"{}\"]", step.processor, step.processor));
+    let written = |topic: &str| processors.iter().any(|processor| processor.writes.contains(&topic));
+    for processor in processors {
+        lines.push(format!("    {}[\"{}\"]", processor.processor, processor.processor));
     }
-    for step in steps {
-        for topic in &step.reads {
+    for processor in processors {
+        for topic in &processor.reads {
             if !written(topic) {
-                lines.push(format!("    {topic}([\"{topic}\"]) --> {}", step.processor));
+                lines.push(format!("    {topic}([\"{topic}\"]) --> {}", processor.processor));
             }
-            for writer in steps.iter().filter(|writer| writer.writes.contains(topic)) {
-                lines.push(format!("    {} -- {topic} --> {}", writer.processor, step.processor));
+            for writer in processors.iter().filter(|writer| writer.writes.contains(topic)) {
+                lines.push(format!("    {} -- {topic} --> {}", writer.processor, processor.processor));
             }
         }
     }
@@ -65,8 +65,12 @@ pub fn mermaid(steps: &[Step]) -> String {
     lines.join("\n") + "\n"
 }
 
-pub fn graph(as_mermaid: bool, output: Output) -> Result<Ended> {
-    let steps = steps();
-    output::print(output, &steps, |steps| if as_mermaid { mermaid(steps) } else { text(steps) })?;
-    Ok(Ended::Done)
+pub fn graph(as_mermaid: bool, output: Output) -> Result<CommandOutcome> {
+    let processors = processors();
+    output::print(
+        output,
+        &processors,
+        |processors| if as_mermaid { mermaid(processors) } else { text(processors) },
+    )?;
+    Ok(CommandOutcome::Done)
 }

@@ -1,8 +1,8 @@
 //! `lag`: how far each processor is behind, in records and in time, from outside the process that runs them.
-use super::{Ended, Output, output};
-use crate::{config::Config, console::LOOK_EVERY, lag};
+use super::{CommandOutcome, Output, output};
+use crate::{config::Config, http_server::SAMPLE_INTERVAL, lag};
 use anyhow::Result;
-use runtime::lag::{CatchUp, Lag, StageLag, Status, Watch};
+use runtime::lag::{CatchUp, Lag, LagMonitor, ProcessorLag, Status};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -11,48 +11,48 @@ use std::{
 };
 
 #[derive(Serialize)]
-struct Stage {
+struct ProcessorRow {
     #[serde(flatten)]
-    lag: StageLag,
+    lag: ProcessorLag,
     dead_letters: i64,
 }
 #[derive(Serialize)]
 struct Report {
     log: String,
-    stages: Vec<Stage>,
+    processors: Vec<ProcessorRow>,
 }
 
 /// One look tells where everybody stands; whether that gets better takes three.
-const LOOKS: usize = 3;
+const SAMPLES: usize = 3;
 
-pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Output) -> Result<Ended> {
-    let readers = lag::readers(config)?;
+pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
+    let readers = lag::subscriptions(config)?;
     let mut log = crate::storage::open(config)?;
-    let mut watch = Watch::default();
-    let mut look = || -> Result<Report> {
-        let (stages, letters): (Vec<StageLag>, BTreeMap<String, i64>) =
-            lag::look(log.as_mut(), &readers, &mut watch)?;
-        let stages = stages.into_iter().map(|lag| {
-            let dead_letters = letters.get(lag.processor).copied().unwrap_or(0);
-            Stage { lag, dead_letters }
+    let mut watch = LagMonitor::default();
+    let mut sample = || -> Result<Report> {
+        let (processors, dead_letters): (Vec<ProcessorLag>, BTreeMap<String, i64>) =
+            lag::sample(log.as_mut(), &readers, &mut watch)?;
+        let processors = processors.into_iter().map(|lag| {
+            let dead_letters = dead_letters.get(lag.processor).copied().unwrap_or(0);
+            ProcessorRow { lag, dead_letters }
         });
-        Ok(Report { log: log.name(), stages: stages.collect() })
+        Ok(Report { log: log.name(), processors: processors.collect() })
     };
     if !is_watch {
-        let mut report = look()?;
-        for _ in 1..LOOKS {
-            if report.stages.iter().all(|stage| stage.lag.lag.records == 0) {
+        let mut report = sample()?;
+        for _ in 1..SAMPLES {
+            if report.processors.iter().all(|processor| processor.lag.lag.records == 0) {
                 break;
             }
             std::thread::sleep(Duration::from_secs(1));
-            report = look()?;
+            report = sample()?;
         }
         output::print(output, &report, |report| table(report, with_partitions))?;
-        return Ok(Ended::Done);
+        return Ok(CommandOutcome::Done);
     }
     let is_terminal = std::io::stdout().is_terminal();
     loop {
-        let report = look()?;
+        let report = sample()?;
         let mut out = std::io::stdout().lock();
         match output {
             // One look a line, for whoever reads along.
@@ -69,27 +69,31 @@ pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Outpu
         }
         out.flush()?;
         drop(out);
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(SAMPLE_INTERVAL);
     }
 }
 
 fn table(report: &Report, with_partitions: bool) -> String {
     let mut rows = Vec::new();
-    for stage in &report.stages {
+    for processor in &report.processors {
         // Counted by offsets, of which commits take some.
-        let letters =
-            if stage.dead_letters == 0 { "–".into() } else { format!("≤ {}", stage.dead_letters) };
-        rows.push(row(stage.lag.processor.to_owned(), &stage.lag.lag, letters));
-        let behind = stage.lag.partitions.iter().filter(|place| place.lag.records > 0);
+        let dead_letters = if processor.dead_letters == 0 {
+            "–".into()
+        } else {
+            format!("≤ {}", processor.dead_letters)
+        };
+        rows.push(row(processor.lag.processor.to_owned(), &processor.lag.lag, dead_letters));
+        let behind = processor.lag.partitions.iter().filter(|place| place.lag.records > 0);
         for place in behind.filter(|_| with_partitions) {
             rows.push(row(format!("  {}/{}", place.topic, place.partition), &place.lag, String::new()));
         }
     }
-    let header = ["stage", "status", "records", "time", "trend", "reads/s", "caught up in", "dead", "why"];
+    let header =
+        ["processor", "status", "records", "time", "trend", "reads/s", "caught up in", "dead", "why"];
     output::table(header, rows)
 }
 
-fn row(name: String, lag: &Lag, letters: String) -> [String; 9] {
+fn row(name: String, lag: &Lag, dead_letters: String) -> [String; 9] {
     let time = match lag.seconds {
         None => "not recorded".into(),
         Some(_) if lag.records == 0 => "–".into(),
@@ -105,7 +109,7 @@ fn row(name: String, lag: &Lag, letters: String) -> [String; 9] {
     let reads = lag.out_rate.map_or_else(|| "?".into(), |rate| format!("{rate:.0}"));
     let name_of = lag.status.name().replace('_', " ");
     let records = lag.records.to_string();
-    [name, name_of, records, time, lag.trend.name().into(), reads, end, letters, lag.reason.clone()]
+    [name, name_of, records, time, lag.trend.name().into(), reads, end, dead_letters, lag.reason.clone()]
 }
 
 /// A length of time in its two greatest units.

@@ -1,5 +1,5 @@
 //! `links`: an operator's word on what a spelling means, as a raw event like any other.
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::{config::Config, ingest::Ingest, sink};
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -11,7 +11,7 @@ struct Linked {
     known_at: String,
 }
 
-pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output) -> Result<Ended> {
+pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output) -> Result<CommandOutcome> {
     if spelling.trim().is_empty() {
         bail!("a link needs the spelling that a source uses, e.g. `fastbreak links \"Moe Wagner\" 1629021`");
     }
@@ -32,5 +32,5 @@ pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output
             linked.spelling, linked.known_at
         )
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }

@@ -29,7 +29,7 @@ pub fn print<T: Serialize>(output: Output, value: &T, table: impl FnOnce(&T) -> 
     Ok(())
 }
 /// A line of prose.
-pub fn say(text: &str) {
+pub fn eprint_line(text: &str) {
     // Nobody is left to be told when standard error is closed.
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
@@ -64,7 +64,7 @@ pub fn spinner() -> ProgressBar {
     ProgressBar::with_draw_target(None, target)
 }
 /// An error with its causes, each once.
-pub fn chain(error: &anyhow::Error) -> String {
+pub fn error_chain(error: &anyhow::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();
@@ -75,6 +75,6 @@ pub fn chain(error: &anyhow::Error) -> String {
     texts.join(": ")
 }
 /// A number with a fixed count of decimals, or a dash.
-pub fn number(value: Option<f64>, decimals: usize) -> String {
+pub fn format_number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "–".into(), |value| format!("{value:.decimals$}"))
 }

@@ -2,23 +2,23 @@
 mod diff;
 mod progress;
 
-use super::{Ended, Output, output, run};
+use super::{CommandOutcome, Output, output, run};
 use crate::{
     config::Config,
-    replay::{self, Namespace, Part, Replay},
+    replay::{self, Namespace, ReadCount, Replay},
     topology,
 };
 use anyhow::Result;
 use clap::Subcommand;
 use progress::Progress;
-use runtime::{Halt, member::Signals};
+use runtime::{RuntimeError, subscription::RunContext};
 use schemas::EasternDate;
 use serde::Serialize;
-use sinks::Dates;
+use sinks::DateRange;
 use std::{sync::Arc, time::Instant};
 
 #[derive(Subcommand)]
-pub enum Verb {
+pub enum ReplayCommand {
     /// Run the topology over the raw topics from their start, beside what is live; again to go on
     Run {
         /// The first Eastern day whose games are written
@@ -51,12 +51,14 @@ pub enum Verb {
     },
 }
 
-pub fn replay(config: &Config, verb: Verb, output: Output) -> Result<Ended> {
-    match verb {
-        Verb::Run { from, to, namespace } => start(config, &namespace, Dates { from, to }, output),
-        Verb::List => list(config, output),
-        Verb::Diff { namespace, limit } => diff::diff(config, &namespace, limit, output),
-        Verb::Discard { namespace, yes } => discard(config, &namespace, yes, output),
+pub fn replay(config: &Config, command: ReplayCommand, output: Output) -> Result<CommandOutcome> {
+    match command {
+        ReplayCommand::Run { from, to, namespace } => {
+            start(config, &namespace, DateRange { from, to }, output)
+        }
+        ReplayCommand::List => list(config, output),
+        ReplayCommand::Diff { namespace, limit } => diff::diff(config, &namespace, limit, output),
+        ReplayCommand::Discard { namespace, yes } => discard(config, &namespace, yes, output),
     }
 }
 
@@ -67,38 +69,39 @@ struct Line {
     from: String,
     to: String,
     #[serde(flatten)]
-    standing: replay::Standing,
+    status: replay::ReplayStatus,
     /// Of this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
 impl Line {
-    fn of(config: &Config, replay: &Replay, seconds: Option<f64>) -> Result<Line> {
+    fn new(config: &Config, replay: &Replay, seconds: Option<f64>) -> Result<Line> {
         Ok(Line {
             namespace: replay.namespace.to_string(),
             from: replay.dates.from.to_string(),
             to: replay.dates.to.to_string(),
-            standing: replay::standing(config, replay)?,
+            status: replay::status(config, replay)?,
             seconds,
         })
     }
 }
 
-fn start(config: &Config, namespace: &Namespace, dates: Dates, output: Output) -> Result<Ended> {
+fn start(config: &Config, namespace: &Namespace, dates: DateRange, output: Output) -> Result<CommandOutcome> {
     let started = Instant::now();
-    let signals = Arc::new(Signals::default());
-    run::listen(None, signals.clone())?;
+    let run_context = Arc::new(RunContext::default());
+    run::listen(None, run_context.clone())?;
     let nodes = topology::topology(run::predictor(config)?);
     let mut progress = Progress::new(output);
-    let replay =
-        replay::run(config, (namespace, dates), nodes, signals, |log, readers| progress.tick(log, readers))?;
+    let replay = replay::run(config, (namespace, dates), nodes, run_context, |log, readers| {
+        progress.tick(log, readers)
+    })?;
     progress.end();
-    let line = Line::of(config, &replay, Some(started.elapsed().as_secs_f64()))?;
+    let line = Line::new(config, &replay, Some(started.elapsed().as_secs_f64()))?;
     output::print(output, &line, |line| {
         // Offsets: on Kafka commits take some, too.
-        let raw @ Part { read, of } = line.standing.reach.raw;
+        let raw @ ReadCount { read, of } = line.status.progress.raw;
         let (seconds, next) = (line.seconds.unwrap_or_default(), replay.command());
-        match (line.standing.caught_up, read == of) {
+        match (line.status.caught_up, read == of) {
             (false, _) => format!(
                 "stopped after {seconds:.1} s with {:.1} % of the raw topics read\nnext: `{next}` goes on",
                 raw.percent()
@@ -114,19 +117,19 @@ fn start(config: &Config, namespace: &Namespace, dates: Dates, output: Output) -
             ),
         }
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn list(config: &Config, output: Output) -> Result<Ended> {
+fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
     let replays = Replay::all(config)?;
-    let lines = replays.iter().map(|replay| Line::of(config, replay, None)).collect::<Result<Vec<_>>>()?;
+    let lines = replays.iter().map(|replay| Line::new(config, replay, None)).collect::<Result<Vec<_>>>()?;
     output::print(output, &lines, |lines| {
         if lines.is_empty() {
             return "there is no replay".to_owned();
         }
-        let percent = |part: Part| format!("{:.1} %", part.percent());
+        let percent = |read_count: ReadCount| format!("{:.1} %", read_count.percent());
         let rows = lines.iter().map(|line| {
-            let replay::Standing { reach, caught_up, behind, .. } = &line.standing;
+            let replay::ReplayStatus { progress, caught_up, behind, .. } = &line.status;
             let state = match (caught_up, behind.values().sum::<i64>()) {
                 (true, 0) => "ready to compare".to_owned(),
                 (_, 0) => "not caught up".to_owned(),
@@ -136,20 +139,20 @@ fn list(config: &Config, output: Output) -> Result<Ended> {
                 line.namespace.clone(),
                 line.from.clone(),
                 line.to.clone(),
-                percent(reach.raw),
-                percent(reach.derived),
+                percent(progress.raw),
+                percent(progress.derived),
                 state,
             ]
         });
         output::table(["replay", "from", "to", "raw read", "derived read", "state"], rows)
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) -> Result<Ended> {
+fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) -> Result<CommandOutcome> {
     if !yes {
-        let replay = Replay::named(config, namespace)?;
-        return Err(Halt::Refused {
+        let replay = Replay::load(config, namespace)?;
+        return Err(RuntimeError::Precondition {
             what: format!("discarding replay {namespace} with the games of {}", replay.dates),
             reason: "it cannot be taken back".into(),
             next: format!("`fastbreak replay discard {namespace} --yes`"),
@@ -165,5 +168,5 @@ fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) ->
     output::print(output, &Discarded { namespace: namespace.to_string(), removed }, |discarded| {
         format!("replay {} is gone: {}", discarded.namespace, discarded.removed.join(", "))
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }

@@ -1,16 +1,16 @@
 //! `run`: every processor and the sink, until stopped or caught up.
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
-    lag,
-    pipeline::{Destination, Pipeline},
-    reading, topology,
-    warehouse::Place,
+    inspect, lag,
+    pipeline::{Pipeline, SinkTarget},
+    topology,
+    warehouse::WarehouseTarget,
 };
 use anyhow::{Context, Result};
 use console::Console;
-use processors::predictor::{Artefact, Predictor};
-use runtime::member::{Reader, Signals};
+use processors::predictor::{Artifact, Predictor};
+use runtime::subscription::{RunContext, Subscription};
 use serde::Serialize;
 use std::{
     net::TcpListener,
@@ -33,12 +33,17 @@ struct Committed {
     rejected: i64,
 }
 
-pub fn run(config: &Config, until_caught_up: bool, only: &[String], output: Output) -> Result<Ended> {
+pub fn run(
+    config: &Config,
+    until_caught_up: bool,
+    only: &[String],
+    output: Output,
+) -> Result<CommandOutcome> {
     let started = Instant::now();
     let mut log = crate::storage::open(config)?;
-    let from = reading::ledger_end(log.as_mut())?;
+    let from = inspect::ledger_end(log.as_mut())?;
     go(config, until_caught_up, only)?;
-    let accounts = reading::accounts(log.as_mut(), from)?;
+    let accounts = inspect::accounts(log.as_mut(), from)?;
     let processors = accounts.into_iter().map(|((processor, _), entry)| Committed {
         processor,
         read: entry.read,
@@ -64,17 +69,17 @@ pub fn run(config: &Config, until_caught_up: bool, only: &[String], output: Outp
         let table = output::table(["processor", "read", "published", "parked", "rejected"], rows);
         format!("{table}\ncommitted in {:.1} s", report.seconds)
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
-/// The predictor with its artefact, when one is configured.
+/// The predictor with its artifact, when one is configured.
 pub fn predictor(config: &Config) -> Result<Predictor> {
-    let artefact = config.learned_model.as_ref().map(|path| -> Result<Artefact> {
+    let artifact = config.learned_model.as_ref().map(|path| -> Result<Artifact> {
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("reading the artefact {}", path.display()))?;
-        Artefact::parse(&text).with_context(|| format!("the artefact {}", path.display()))
+            .with_context(|| format!("reading the artifact {}", path.display()))?;
+        Artifact::parse(&text).with_context(|| format!("the artifact {}", path.display()))
     });
-    Ok(Predictor::new(artefact.transpose()?))
+    Ok(Predictor::new(artifact.transpose()?))
 }
 
 /// Runs the topology over the configured log.
@@ -82,27 +87,28 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     let mut nodes = topology::topology(predictor(config)?);
     let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([topology::SINK]).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(topology::Unknown::new(unknown, &names).into());
+        return Err(topology::UnknownProcessor::new(unknown, &names).into());
     }
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     nodes.retain(|node| is_wanted(node.name()));
-    nodes.iter_mut().for_each(|node| node.limit_rejects(config.breaker));
-    let signals = Arc::new(Signals::default());
-    let readers = Reader::of(&nodes);
-    let shown = readers.iter().map(|reader| reader.name).collect();
+    nodes.iter_mut().for_each(|node| node.set_dlq_limits(config.dlq_limits));
+    let run_context = Arc::new(RunContext::default());
+    let subscriptions = Subscription::of(&nodes);
+    let shown = subscriptions.iter().map(|subscription| subscription.name).collect();
     // A run that ends by itself has a page only when asked for one.
-    let is_shown = !until_caught_up || config.is_console_asked();
-    let listener = if is_shown { crate::console::bind(config)? } else { None };
-    let sink = is_wanted(topology::SINK).then(|| Destination { place: Place::live(config), dates: None });
+    let is_shown = !until_caught_up || config.is_console_set();
+    let listener = if is_shown { crate::http_server::bind(config)? } else { None };
+    let sink = is_wanted(topology::SINK)
+        .then(|| SinkTarget { warehouse: WarehouseTarget::live(config), dates: None });
     let pipeline = Pipeline { storage: crate::storage::open(config)?, nodes, sink, until_caught_up };
-    let running = pipeline.start(config, signals.clone())?;
+    let running = pipeline.start(config, run_context.clone())?;
     let console = listener.map(|listener| -> Result<(TcpListener, Console)> {
         let address = listener.local_addr()?;
-        let console = crate::console::start(config, shown, lag::readers(config)?, &signals)?;
-        output::say(&format!("console: http://{address}"));
+        let console = crate::http_server::start(config, shown, lag::subscriptions(config)?, &run_context)?;
+        output::eprint_line(&format!("console: http://{address}"));
         Ok((listener, console))
     });
-    listen(console.transpose()?, signals)?;
+    listen(console.transpose()?, run_context)?;
     let progress = output::spinner();
     let mut shown = Instant::now();
     running.watch(|log| {
@@ -111,7 +117,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
             let shown @ [games, candidates, predictions] =
                 [topics::PLAYER_GAMES.info, topics::SLATE_ENTRIES.info, topics::PREDICTIONS.info]
                     .map(|t| t.name);
-            if let Ok(ends) = log.ends(&shown) {
+            if let Ok(ends) = log.end_offsets(&shown) {
                 let of = |topic: &str| -> i64 {
                     ends.iter().filter(|((name, _), _)| name == topic).map(|(_, end)| end).sum()
                 };
@@ -130,7 +136,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
 }
 
 /// Stops on SIGINT and SIGTERM after committing what was read; a second signal ends at once.
-pub fn listen(console: Option<(TcpListener, Console)>, signals: Arc<Signals>) -> Result<()> {
+pub fn listen(console: Option<(TcpListener, Console)>, run_context: Arc<RunContext>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         runtime.block_on(async move {
@@ -143,15 +149,15 @@ pub fn listen(console: Option<(TcpListener, Console)>, signals: Arc<Signals>) ->
                 );
             };
             if let Some((listener, console)) = console {
-                tokio::spawn(crate::console::serve(listener, console));
+                tokio::spawn(crate::http_server::serve(listener, console));
             }
             for first in [true, false] {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
                 if !first {
                     std::process::exit(130);
                 }
-                output::say("stopping: committing what was read; once more to end at once");
-                signals.stop();
+                output::eprint_line("stopping: committing what was read; once more to end at once");
+                run_context.stop();
             }
         });
     };
@@ -159,20 +165,20 @@ pub fn listen(console: Option<(TcpListener, Console)>, signals: Arc<Signals>) ->
     Ok(())
 }
 
-/// `sink adopt`: hands the warehouse to this log.
-pub fn adopt(config: &Config, output: Output) -> Result<Ended> {
+/// `sink rebuild`: hands the warehouse to this log.
+pub fn rebuild(config: &Config, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
-    struct Adopted {
+    struct Ownership {
         log: String,
         epoch: i64,
     }
     let log = crate::storage::open(config)?.id()?;
-    let epoch = crate::warehouse::open(config)?.adopt(&log)?;
-    output::print(output, &Adopted { log, epoch }, |adopted| {
+    let epoch = crate::warehouse::open(config)?.take_ownership(&log)?;
+    output::print(output, &Ownership { log, epoch }, |ownership| {
         format!(
             "the warehouse belongs to log {} from epoch {} on\nnext: `fastbreak run --until-caught-up` writes its rows and deletes those of older epochs",
-            adopted.log, adopted.epoch
+            ownership.log, ownership.epoch
         )
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }

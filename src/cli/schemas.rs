@@ -1,14 +1,14 @@
 //! `schemas check` and `schemas push`: the released schemas against their predecessors, and against a registry.
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
     registry::{
         Client, Subject,
-        plan::{self, LEVEL, Standing, Step},
+        plan::{self, REQUIRED_LEVEL, SubjectAction, SubjectState},
         subjects,
     },
 };
-use ::schemas::registry::{self, Entry};
+use ::schemas::catalog::{self, Entry};
 use anyhow::{Result, bail};
 use serde::Serialize;
 
@@ -70,39 +70,41 @@ pub struct Refused {
 }
 
 /// `schemas check`.
-pub fn check(config: &Config, output: Output) -> Result<Ended> {
-    let client = Client::of(&config.registry);
-    let events: Vec<Event> = registry::entries().iter().map(event).collect();
-    let standing = client.as_ref().map(stand).transpose()?.unwrap_or_default();
-    let subjects = standing.iter().map(|(subject, standing)| line(subject, standing)).collect();
+pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
+    let client = Client::from_config(&config.registry);
+    let events: Vec<Event> = catalog::entries().iter().map(event).collect();
+    let state = client.as_ref().map(stand).transpose()?.unwrap_or_default();
+    let subjects = state.iter().map(|(subject, state)| line(subject, state)).collect();
     let report = Report { events, registry: client.map(|client| client.url().to_owned()), subjects };
     let is_well = report.events.iter().all(|event| event.wrong.is_empty())
         && report.subjects.iter().all(|line| line.state == State::Registered);
     output::print(output, &report, show)?;
-    Ok(if is_well { Ended::Done } else { Ended::Differs })
+    Ok(if is_well { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
 /// `schemas push`.
-pub fn push(config: &Config, dry_run: bool, output: Output) -> Result<Ended> {
-    let Some(client) = Client::of(&config.registry) else {
+pub fn push(config: &Config, dry_run: bool, output: Output) -> Result<CommandOutcome> {
+    let Some(client) = Client::from_config(&config.registry) else {
         bail!(
             "no registry is configured, and none is needed without: `fastbreak schemas push --registry URL`"
         );
     };
-    let wrong = registry::check();
+    let wrong = catalog::check();
     if !wrong.is_empty() {
         return Err(Refused { url: client.url().to_owned(), reasons: wrong }.into());
     }
-    let standing = stand(&client)?;
-    let mut lines: Vec<Line> = standing.iter().map(|(subject, standing)| line(subject, standing)).collect();
+    let state = stand(&client)?;
+    let mut lines: Vec<Line> = state.iter().map(|(subject, state)| line(subject, state)).collect();
     let breaking = lines.iter().filter(|line| line.state == State::Breaking);
     let reasons: Vec<String> = breaking.map(|line| format!("{}: {}", line.subject, line.reason)).collect();
     if !reasons.is_empty() {
         return Err(Refused { url: client.url().to_owned(), reasons }.into());
     }
-    for ((subject, standing), line) in standing.iter().zip(&mut lines) {
-        if let (Step::Push { from, .. }, false) = (plan::plan(subject.entry.released, standing), dry_run) {
-            let ids = plan::push(&client, subject, standing, from)?;
+    for ((subject, state), line) in state.iter().zip(&mut lines) {
+        if let (SubjectAction::Push { from, .. }, false) =
+            (plan::plan(subject.entry.released, state), dry_run)
+        {
+            let ids = plan::push(&client, subject, state, from)?;
             line.id = ids.last().copied().or(line.id);
             line.state = State::Pushed;
         }
@@ -118,29 +120,29 @@ pub fn push(config: &Config, dry_run: bool, output: Output) -> Result<Ended> {
         };
         format!("{}\n\n{verdict}", table(lines))
     })?;
-    Ok(if changes { Ended::Differs } else { Ended::Done })
+    Ok(if changes { CommandOutcome::Differs } else { CommandOutcome::Done })
 }
 
 /// Every subject as it stands.
-fn stand(client: &Client) -> Result<Vec<(Subject, Standing)>> {
-    let read = |subject: Subject| plan::read(client, &subject).map(|standing| (subject, standing));
+fn stand(client: &Client) -> Result<Vec<(Subject, SubjectState)>> {
+    let read = |subject: Subject| plan::read(client, &subject).map(|state| (subject, state));
     Ok(subjects().into_iter().map(read).collect::<Result<_, _>>()?)
 }
 
-fn line(subject: &Subject, standing: &Standing) -> Line {
+fn line(subject: &Subject, state: &SubjectState) -> Line {
     let released = subject.entry.released;
     let is_newest = |at: usize| at + 1 == released.len();
-    let id = standing.ours.filter(|(at, _)| is_newest(*at)).map(|(_, id)| id);
-    let (state, reason) = match plan::plan(released, standing) {
-        Step::Nothing { .. } => (State::Registered, String::new()),
-        Step::Refused(reason) => (State::Breaking, reason),
-        Step::Push { from, level } => {
+    let id = state.ours.filter(|(at, _)| is_newest(*at)).map(|(_, id)| id);
+    let (state, reason) = match plan::plan(released, state) {
+        SubjectAction::Nothing { .. } => (State::Registered, String::new()),
+        SubjectAction::Refused(reason) => (State::Breaking, reason),
+        SubjectAction::Push { from, level } => {
             let versions: Vec<String> =
                 (from + 1..=released.len()).map(|version| format!("v{version}")).collect();
-            let level = match (level, standing.level) {
+            let level = match (level, state.level) {
                 (false, _) => None,
-                (true, None) => Some(format!("level {LEVEL}")),
-                (true, Some(is)) => Some(format!("level {LEVEL} instead of {is}")),
+                (true, None) => Some(format!("level {REQUIRED_LEVEL}")),
+                (true, Some(is)) => Some(format!("level {REQUIRED_LEVEL} instead of {is}")),
             };
             (State::Missing, versions.into_iter().chain(level).collect::<Vec<_>>().join(", "))
         }
@@ -153,7 +155,7 @@ fn event(entry: &Entry) -> Event {
         [.., older, newer] => changes(older, newer),
         _ => Vec::new(),
     };
-    Event { event: entry.name, versions: entry.released.len(), changes, wrong: registry::wrong(entry) }
+    Event { event: entry.name, versions: entry.released.len(), changes, wrong: catalog::wrong(entry) }
 }
 
 /// The fields that a schema has otherwise than another.
@@ -193,7 +195,7 @@ fn show(report: &Report) -> String {
         };
         let verdict = if event.wrong.is_empty() { "ok" } else { "BREAKING" };
         let detail = if event.wrong.is_empty() { event.changes.join(", ") } else { event.wrong.join("; ") };
-        [event.event.to_owned(), versions, LEVEL.to_string(), verdict.to_owned(), detail]
+        [event.event.to_owned(), versions, REQUIRED_LEVEL.to_string(), verdict.to_owned(), detail]
     });
     let events = output::table(["event", "versions", "level", "verdict", "changes"], events);
     let Some(url) = &report.registry else { return events };

@@ -1,5 +1,5 @@
 //! `config show`: every value, and where it came from.
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::config::{Config, Origin};
 use anyhow::Result;
 use serde::Serialize;
@@ -13,7 +13,7 @@ struct Entry {
     meaning: &'static str,
 }
 
-pub fn config(config: &Config, origin: bool, output: Output) -> Result<Ended> {
+pub fn config(config: &Config, origin: bool, output: Output) -> Result<CommandOutcome> {
     let entries: Vec<Entry> = config
         .entries()
         .into_iter()
@@ -26,5 +26,5 @@ pub fn config(config: &Config, origin: bool, output: Output) -> Result<Ended> {
         });
         output::table(["key", "value", if origin { "origin" } else { "" }, "meaning"], rows)
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }

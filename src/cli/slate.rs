@@ -1,8 +1,8 @@
 //! `status` and `coverage`: a day's games and candidates, and what is missing of each.
-use super::{Ended, Output, output};
-use crate::{config::Config, reading, warehouse::Place};
+use super::{CommandOutcome, Output, output};
+use crate::{config::Config, inspect, warehouse::WarehouseTarget};
 use anyhow::Result;
-use schemas::{EasternDate, game::Game, sighting::GameStatus};
+use schemas::{EasternDate, game::Game, observation::GameStatus};
 use serde::Serialize;
 use sinks::sqlite::PlayerSlate;
 use std::collections::BTreeMap;
@@ -28,10 +28,10 @@ struct GameRow {
     wrong: Vec<String>,
 }
 
-pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<Ended> {
+pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<CommandOutcome> {
     let mut log = crate::storage::open(config)?;
-    let games = reading::table(log.as_mut(), &topics::GAMES, |_| true)?;
-    let slate = Place::live(config).reader()?.slate(date)?;
+    let games = inspect::table(log.as_mut(), &topics::GAMES, |_| true)?;
+    let slate = WarehouseTarget::live(config).reader()?.slate(date)?;
     let mut of_game: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for player in &slate {
         let (candidates, predicted) = of_game.entry(player.game_id.clone()).or_default();
@@ -46,7 +46,11 @@ pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<Ende
     rows.sort_by_key(|row| (row.wrong.is_empty(), row.tip_off.clone(), row.game_id.clone()));
     let status = Status { date: date.to_string(), games: rows };
     output::print(output, &status, show)?;
-    Ok(if status.games.iter().all(|game| game.wrong.is_empty()) { Ended::Done } else { Ended::Unbalanced })
+    Ok(if status.games.iter().all(|game| game.wrong.is_empty()) {
+        CommandOutcome::Done
+    } else {
+        CommandOutcome::Unbalanced
+    })
 }
 
 fn row(game: &Game, (candidates, predicted): (usize, usize)) -> GameRow {
@@ -118,8 +122,8 @@ struct CoverageReport {
     players: Vec<PlayerSlate>,
 }
 
-pub fn coverage(config: &Config, date: EasternDate, players: bool, output: Output) -> Result<Ended> {
-    let reader = Place::live(config).reader()?;
+pub fn coverage(config: &Config, date: EasternDate, players: bool, output: Output) -> Result<CommandOutcome> {
+    let reader = WarehouseTarget::live(config).reader()?;
     let coverage = reader.coverage(date)?;
     let report = CoverageReport {
         date: date.to_string(),
@@ -164,7 +168,7 @@ pub fn coverage(config: &Config, date: EasternDate, players: bool, output: Outpu
         }
         text
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// A day's slate as people read it.
@@ -174,7 +178,7 @@ pub fn table(slate: &[PlayerSlate]) -> String {
     let rows = slate.iter().filter(|player| player.status == "predicted").map(|player| {
         let of = |name: &str| player.systems.iter().find(|system| system.system == name);
         let [ma, zone, similar, ensemble, learned] =
-            SYSTEMS.map(|name| output::number(of(name).map(|system| system.predicted_points), 1));
+            SYSTEMS.map(|name| output::format_number(of(name).map(|system| system.predicted_points), 1));
         let call = of("ensemble_v1").or_else(|| of("moving_average"));
         let opponent = player.opponent.clone().unwrap_or_default();
         let at = if player.is_home == Some(true) { "vs" } else { "@" };
@@ -188,7 +192,7 @@ pub fn table(slate: &[PlayerSlate]) -> String {
             similar,
             ensemble,
             learned,
-            output::number(call.and_then(|system| system.p_over).map(|p| 100.0 * p), 0),
+            output::format_number(call.and_then(|system| system.p_over).map(|p| 100.0 * p), 0),
             call.and_then(|system| system.recommendation).unwrap_or("–").to_owned(),
         ]
     });

@@ -3,13 +3,13 @@
 //! Invariant: every answer names the cluster that it is about; a plan of which anything is refused is not carried out, and neither
 //! is a plan's file when the cluster is no longer as it was.
 //! Not here: the plan itself (crate `topics`).
-use super::{Ended, Output, output};
-use crate::{cluster, config::Config, storage};
+use super::{CommandOutcome, Output, output};
+use crate::{config::Config, storage, topology::topic_specs};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use runtime::{
-    Halt,
-    kafka::{Admin, Settings},
+    RuntimeError,
+    kafka::{Admin, KafkaConfig},
 };
 use serde::Serialize;
 use std::{
@@ -19,15 +19,15 @@ use std::{
     time::{Duration, Instant},
 };
 use topics::{
-    plan::{Action, Allowed, Cluster, Plan, Totals},
-    spec::Spec,
+    plan::{Action, Cluster, Plan, PlanOverrides, Totals},
+    spec::TopicSpec,
 };
 
 /// For so long a cluster may take to show what was done to it.
-const SETTLED: Duration = Duration::from_secs(10);
+const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Subcommand)]
-pub enum TopicsVerb {
+pub enum TopicsCommand {
     /// What would be done: 0 when nothing, 3 when something, 4 when something is refused
     Plan {
         #[command(flatten)]
@@ -64,34 +64,34 @@ pub struct Allow {
     #[arg(long, value_name = "NAME")]
     allow_delete: Vec<String>,
 }
-impl From<Allow> for Allowed {
-    fn from(allow: Allow) -> Allowed {
-        Allowed { key_remap: allow.accept_key_remap, delete: allow.allow_delete.into_iter().collect() }
+impl From<Allow> for PlanOverrides {
+    fn from(allow: Allow) -> PlanOverrides {
+        PlanOverrides { key_remap: allow.accept_key_remap, delete: allow.allow_delete.into_iter().collect() }
     }
 }
 
-pub fn topics(config: &Config, verb: TopicsVerb, output: Output) -> Result<Ended> {
-    if let TopicsVerb::Lint = verb {
+pub fn topics(config: &Config, command: TopicsCommand, output: Output) -> Result<CommandOutcome> {
+    if let TopicsCommand::Lint = command {
         return lint(config, output);
     }
     let Some(settings) = storage::settings(config, None) else { return embedded(config, output) };
-    let desk = Desk {
-        wanted: cluster::specs(config, Some(&settings)),
+    let planner = TopicPlanner {
+        wanted: topic_specs::specs(config, Some(&settings)),
         admin: Admin::connect(&settings)?,
         settings,
         output,
     };
-    match verb {
-        TopicsVerb::Plan { allow, out } => desk.plan(allow.into(), out.as_deref()),
-        TopicsVerb::Apply { file: Some(file), .. } => desk.apply_file(&file),
-        TopicsVerb::Apply { file: None, allow, yes } => desk.apply(allow.into(), yes),
-        TopicsVerb::Export { out } => desk.export(out.as_deref()),
-        TopicsVerb::Lint => Ok(Ended::Done),
+    match command {
+        TopicsCommand::Plan { allow, out } => planner.plan(allow.into(), out.as_deref()),
+        TopicsCommand::Apply { file: Some(file), .. } => planner.apply_file(&file),
+        TopicsCommand::Apply { file: None, allow, yes } => planner.apply(allow.into(), yes),
+        TopicsCommand::Export { out } => planner.export(out.as_deref()),
+        TopicsCommand::Lint => Ok(CommandOutcome::Done),
     }
 }
 
 /// The embedded log needs none of this.
-fn embedded(config: &Config, output: Output) -> Result<Ended> {
+fn embedded(config: &Config, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
     struct Embedded {
         log: String,
@@ -101,28 +101,28 @@ fn embedded(config: &Config, output: Output) -> Result<Ended> {
     output::print(output, &Embedded { log: config.data.display().to_string(), note }, |it| {
         format!("{}: {}", it.log, it.note)
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn lint(config: &Config, output: Output) -> Result<Ended> {
+fn lint(config: &Config, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
     struct Linted {
         topics: usize,
         wrong: Vec<String>,
     }
-    let linted = Linted { topics: cluster::specs(config, None).len(), wrong: cluster::lint(config) };
+    let linted = Linted { topics: topic_specs::specs(config, None).len(), wrong: topic_specs::lint(config) };
     output::print(output, &linted, |linted| match linted.wrong.is_empty() {
         true => format!("✔ {} topics, nothing wrong", linted.topics),
         false => linted.wrong.iter().map(|wrong| format!("✘ {wrong}")).collect::<Vec<_>>().join("\n"),
     })?;
-    Ok(if linted.wrong.is_empty() { Ended::Done } else { Ended::Unbalanced })
+    Ok(if linted.wrong.is_empty() { CommandOutcome::Done } else { CommandOutcome::Unbalanced })
 }
 
 /// What is wanted, and the cluster it is wanted of.
-struct Desk {
-    wanted: Vec<Spec>,
+struct TopicPlanner {
+    wanted: Vec<TopicSpec>,
     admin: Admin,
-    settings: Settings,
+    settings: KafkaConfig,
     output: Output,
 }
 #[derive(Serialize)]
@@ -143,15 +143,15 @@ struct Applied<'a> {
     failed: BTreeMap<String, String>,
 }
 
-impl Desk {
+impl TopicPlanner {
     fn look(&self) -> Result<Cluster> {
         Ok(self.admin.cluster(|name| self.wanted.iter().any(|spec| spec.name == name))?)
     }
-    fn make(&self, allowed: Allowed) -> Result<Plan> {
-        Ok(Plan::new(&self.wanted, &self.look()?, allowed))
+    fn make(&self, overrides: PlanOverrides) -> Result<Plan> {
+        Ok(Plan::new(&self.wanted, &self.look()?, overrides))
     }
-    fn plan(&self, allowed: Allowed, out: Option<&Path>) -> Result<Ended> {
-        let plan = self.make(allowed)?;
+    fn plan(&self, overrides: PlanOverrides, out: Option<&Path>) -> Result<CommandOutcome> {
+        let plan = self.make(overrides)?;
         let saved = out.map(|path| -> Result<String> {
             let text = serde_json::to_string_pretty(&plan)? + "\n";
             std::fs::write(path, &text).with_context(|| format!("writing the plan to {}", path.display()))?;
@@ -169,18 +169,18 @@ impl Desk {
             None => plan.to_string(),
         })?;
         Ok(match (plan.is_refused(), plan.is_empty()) {
-            (true, _) => Ended::Refused,
-            (_, true) => Ended::Done,
-            _ => Ended::Differs,
+            (true, _) => CommandOutcome::Refused,
+            (_, true) => CommandOutcome::Done,
+            _ => CommandOutcome::Differs,
         })
     }
-    fn apply_file(&self, path: &Path) -> Result<Ended> {
+    fn apply_file(&self, path: &Path) -> Result<CommandOutcome> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("reading the plan {}", path.display()))?;
         let kept: Plan =
             serde_json::from_str(&text).with_context(|| format!("{} is no plan", path.display()))?;
-        let now = self.make(kept.allowed.clone())?;
-        let changed = |reason: String| Halt::Refused {
+        let now = self.make(kept.overrides.clone())?;
+        let changed = |reason: String| RuntimeError::Precondition {
             what: format!("the plan {}", path.display()),
             reason,
             next: format!("`fastbreak topics plan --out {}` makes another", path.display()),
@@ -190,24 +190,27 @@ impl Desk {
             return Err(changed(reason).into());
         }
         let steps = |plan: &Plan| -> BTreeSet<String> {
-            plan.lines.iter().map(|line| format!("{line}")).filter(|line| !line.starts_with('?')).collect()
+            plan.entries.iter().map(|line| format!("{line}")).filter(|line| !line.starts_with('?')).collect()
         };
         if steps(&now) != steps(&kept) || now.steps().ne(kept.steps()) {
             let (now, kept) = (steps(&now), steps(&kept));
             let no_more = kept.difference(&now).map(|line| format!("no longer {line}"));
             let new = now.difference(&kept).map(|line| format!("now {line}"));
             let differs: Vec<String> = no_more.chain(new).collect();
-            let reason = format!("the cluster has changed since: {}", crate::cluster::few(&differs));
+            let reason = format!(
+                "the cluster has changed since: {}",
+                crate::topology::topic_specs::summarize(&differs)
+            );
             return Err(changed(reason).into());
         }
         self.carry_out(&now)
     }
-    fn apply(&self, allowed: Allowed, yes: bool) -> Result<Ended> {
-        let plan = self.make(allowed)?;
+    fn apply(&self, overrides: PlanOverrides, yes: bool) -> Result<CommandOutcome> {
+        let plan = self.make(overrides)?;
         if !yes && !plan.is_empty() && !plan.is_refused() {
-            output::say(&plan.to_string());
+            output::eprint_line(&plan.to_string());
             if !is_agreed()? {
-                let refused = Halt::Refused {
+                let refused = RuntimeError::Precondition {
                     what: "applying this plan".into(),
                     reason: "nobody agreed to it".into(),
                     next:
@@ -220,14 +223,14 @@ impl Desk {
         self.carry_out(&plan)
     }
     /// All of it or, when anything is refused, nothing of it.
-    fn carry_out(&self, plan: &Plan) -> Result<Ended> {
+    fn carry_out(&self, plan: &Plan) -> Result<CommandOutcome> {
         let done = if plan.is_refused() { Vec::new() } else { self.admin.carry_out(plan.steps()) };
         let failed = done.iter().filter_map(|(topic, result)| Some((topic.clone(), result.as_ref().err()?)));
         let applied = Applied {
             brokers: &self.settings.brokers,
             plan,
             totals: plan.totals(),
-            failed: failed.map(|(topic, halt)| (topic, halt.to_string())).collect(),
+            failed: failed.map(|(topic, runtime_error)| (topic, runtime_error.to_string())).collect(),
         };
         output::print(self.output, &applied, |applied| {
             let failed = applied.failed.iter().map(|(topic, reason)| format!("✘ {topic}: {reason}"));
@@ -242,22 +245,22 @@ impl Desk {
             [plan.to_string()].into_iter().chain(failed).chain([verdict]).collect::<Vec<String>>().join("\n")
         })?;
         if plan.is_refused() {
-            return Ok(Ended::Refused);
+            return Ok(CommandOutcome::Refused);
         }
-        if let Some((_, Err(halt))) = done.into_iter().find(|(_, result)| result.is_err()) {
-            return Err(halt.into());
+        if let Some((_, Err(runtime_error))) = done.into_iter().find(|(_, result)| result.is_err()) {
+            return Err(runtime_error.into());
         }
-        self.settle(plan)
+        self.await_applied(plan)
     }
     /// Waits until the cluster shows what was done.
-    fn settle(&self, plan: &Plan) -> Result<Ended> {
+    fn await_applied(&self, plan: &Plan) -> Result<CommandOutcome> {
         let started = Instant::now();
-        while !self.make(plan.allowed.clone())?.is_empty() {
-            if started.elapsed() > SETTLED {
-                output::say(
+        while !self.make(plan.overrides.clone())?.is_empty() {
+            if started.elapsed() > APPLY_TIMEOUT {
+                output::eprint_line(
                     "the cluster does not show all of it yet: `fastbreak topics plan` says what is left",
                 );
-                return Ok(Ended::Differs);
+                return Ok(CommandOutcome::Differs);
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -266,9 +269,9 @@ impl Desk {
             Action::AddPartitions { to, .. } => Some((line.topic.as_str(), to)),
             _ => None,
         }));
-        Ok(Ended::Done)
+        Ok(CommandOutcome::Done)
     }
-    fn export(&self, out: Option<&Path>) -> Result<Ended> {
+    fn export(&self, out: Option<&Path>) -> Result<CommandOutcome> {
         #[derive(Serialize)]
         struct Export {
             cluster: String,
@@ -292,7 +295,7 @@ impl Desk {
                     partitions: found.partitions,
                     replication: found.replication,
                     managed,
-                    settings: found.own,
+                    settings: found.topic_overrides,
                 },
             )
         });
@@ -300,20 +303,20 @@ impl Desk {
         let toml = toml::to_string_pretty(&export)?;
         let Some(path) = out else {
             output::print(self.output, &export, |_| toml)?;
-            return Ok(Ended::Done);
+            return Ok(CommandOutcome::Done);
         };
         let text = match self.output {
             Output::Json => serde_json::to_string_pretty(&export)? + "\n",
             Output::Table => toml,
         };
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
-        output::say(&format!(
+        output::eprint_line(&format!(
             "{} topics of cluster {} in {}",
             export.topics.len(),
             export.cluster,
             path.display()
         ));
-        Ok(Ended::Done)
+        Ok(CommandOutcome::Done)
     }
 }
 

@@ -1,14 +1,14 @@
 //! `warehouse`: its definitions, what it lacks, and making that.
-use super::{Ended, Output, output};
+use super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
-    warehouse::{self, Place, WarehouseKind},
+    warehouse::{self, WarehouseKind, WarehouseTarget},
 };
 use anyhow::Result;
 use serde::Serialize;
 use sinks::{
     Sqlite,
-    bigquery::{Lack, Names, definitions},
+    bigquery::{Names, SchemaDiff, definitions},
 };
 
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ fn show(what: &Statements) -> String {
 }
 
 /// Every definition; nothing is asked of the warehouse.
-pub fn ddl(config: &Config, output: Output) -> Result<Ended> {
+pub fn ddl(config: &Config, output: Output) -> Result<CommandOutcome> {
     let statements = match config.warehouse {
         WarehouseKind::Sqlite => vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()],
         WarehouseKind::BigQuery => {
@@ -45,35 +45,40 @@ pub fn ddl(config: &Config, output: Output) -> Result<Ended> {
             definitions(&names).into_iter().map(|definition| definition.statement).collect()
         }
     };
-    let all =
-        Statements { warehouse: Place::live(config).name(), datasets: vec![], statements, conflicts: vec![] };
+    let all = Statements {
+        warehouse: WarehouseTarget::live(config).name(),
+        datasets: vec![],
+        statements,
+        conflicts: vec![],
+    };
     output::print(output, &all, show)?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// What the warehouse lacks.
-pub fn plan(config: &Config, output: Output) -> Result<Ended> {
-    let lack = match config.warehouse {
-        WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => {
-            Lack { missing: vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()], ..Lack::default() }
-        }
+pub fn plan(config: &Config, output: Output) -> Result<CommandOutcome> {
+    let diff = match config.warehouse {
+        WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => SchemaDiff {
+            missing: vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()],
+            ..SchemaDiff::default()
+        },
         // One of other tables is refused.
-        WarehouseKind::Sqlite => warehouse::open(config).map(|_| Lack::default())?,
+        WarehouseKind::Sqlite => warehouse::open(config).map(|_| SchemaDiff::default())?,
         WarehouseKind::BigQuery => warehouse::bigquery(config)?.plan()?,
     };
-    let is_empty = lack.is_empty();
-    let statements = lack.statements().cloned().collect();
-    let Lack { datasets, conflicts, .. } = lack;
+    let is_empty = diff.is_empty();
+    let statements = diff.statements().cloned().collect();
+    let SchemaDiff { datasets, conflicts, .. } = diff;
     output::print(
         output,
-        &Statements { warehouse: Place::live(config).name(), datasets, statements, conflicts },
+        &Statements { warehouse: WarehouseTarget::live(config).name(), datasets, statements, conflicts },
         show,
     )?;
-    Ok(if is_empty { Ended::Done } else { Ended::Differs })
+    Ok(if is_empty { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
 /// Makes what it lacks.
-pub fn apply(config: &Config, output: Output) -> Result<Ended> {
+pub fn apply(config: &Config, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
     struct Applied {
         warehouse: String,
@@ -87,11 +92,11 @@ pub fn apply(config: &Config, output: Output) -> Result<Ended> {
         }
         WarehouseKind::BigQuery => warehouse::bigquery(config)?.apply()?,
     };
-    output::print(output, &Applied { warehouse: Place::live(config).name(), made }, |applied| match applied
-        .made
-    {
-        0 => format!("{} lacked nothing", applied.warehouse),
-        many => format!("{}: {many} made", applied.warehouse),
+    output::print(output, &Applied { warehouse: WarehouseTarget::live(config).name(), made }, |applied| {
+        match applied.made {
+            0 => format!("{} lacked nothing", applied.warehouse),
+            many => format!("{}: {many} made", applied.warehouse),
+        }
     })?;
-    Ok(Ended::Done)
+    Ok(CommandOutcome::Done)
 }

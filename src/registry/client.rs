@@ -4,8 +4,8 @@
 //! error, no log, no redirect.
 //! Not here: which schemas there should be (`plan`), what a refusal means to a verb (`cli`).
 use super::{
+    config::{RegistryConfig, Secret},
     error::{Cause, RegistryError},
-    settings::{Secret, Settings},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt, sync::Arc};
@@ -88,7 +88,7 @@ struct Refusal {
 
 impl Client {
     /// `None` when no registry is configured.
-    pub fn of(registry: &Settings) -> Option<Client> {
+    pub fn from_config(registry: &RegistryConfig) -> Option<Client> {
         let url = registry.url.clone()?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = TlsConfig::builder()
@@ -213,7 +213,7 @@ impl Client {
         }
         let refusal = serde_json::from_str(&text)
             .map(|Refusal { error_code, message }| (error_code, message.unwrap_or_default()));
-        Err(error(Cause::of(status, refusal.ok())))
+        Err(error(Cause::from_response(status, refusal.ok())))
     }
     fn error(&self, doing: &str, cause: Cause) -> RegistryError {
         RegistryError { url: self.url.clone(), doing: doing.to_owned(), cause }

@@ -34,7 +34,7 @@ pub enum Cause {
 }
 impl Cause {
     /// By the status, and the code and message of the answer where it has them.
-    pub fn of(status: u16, refusal: Option<(u32, String)>) -> Cause {
+    pub fn from_response(status: u16, refusal: Option<(u32, String)>) -> Cause {
         match (status, refusal) {
             (401 | 403, _) => Cause::Denied { status },
             (404, Some((code @ 40401..=40499, message))) => Cause::Absent { code, message },
@@ -113,7 +113,7 @@ mod tests {
             (503, None, 5, "curl http://registry/subjects"),
             (302, None, 1, "redirects"),
         ] {
-            let cause = Cause::of(status, refusal);
+            let cause = Cause::from_response(status, refusal);
             let error = RegistryError { url: "http://registry".into(), doing: "looking".into(), cause };
             let text = error.to_string();
             assert_eq!(error.exit(), exit, "{text}");

@@ -5,22 +5,23 @@
 //!
 //! Invariant: nothing is written before the newest plan is known to stand, or is made to; positions that somebody set back are kept.
 //! Not here: what a plan and the committed positions mean together (`sinks::Recovery`).
-use super::{SINK, Sink, append, now};
+use super::{SINK, SinkTask, append, now};
 use anyhow::Result;
 use runtime::{Commit, metrics as m};
 use schemas::{
     ops::{LedgerEntry, SinkBatchPlanned},
     wire,
 };
-use sinks::{Batch, BatchPlan, CloseReason, Input, Recovery, plan::Positions};
+use sinks::{Batch, BatchPlan, CloseReason, Recovery, SinkTopic, plan::SinkOffsets};
 
-impl Sink {
+impl SinkTask {
     /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
-    pub(super) fn take_over(&mut self) -> Result<()> {
+    pub(super) fn acquire_writer(&mut self) -> Result<()> {
         let log = self.writer.log.clone();
-        self.writer.epoch = self.patiently(|warehouse| warehouse.claim(&log))?;
-        self.adopting = self.patiently(|warehouse| warehouse.standing())?.adopting;
-        self.pass = crate::reading::newest_versions(self.member.storage())?.remove(SINK).unwrap_or(0);
+        self.writer.epoch = self.with_retries(|warehouse| warehouse.acquire(&log))?;
+        self.rebuilding = self.with_retries(|warehouse| warehouse.writer_state())?.rebuilding;
+        self.ledger_version =
+            crate::inspect::newest_versions(self.member.storage())?.remove(SINK).unwrap_or(0);
         self.recover()
     }
     fn recover(&mut self) -> Result<()> {
@@ -29,61 +30,66 @@ impl Sink {
         self.seek(&committed);
         let plan = self.newest_plan()?;
         let written = match &plan {
-            Some(plan) => self.patiently(|warehouse| warehouse.is_committed(&plan.id))?,
+            Some(plan) => self.with_retries(|warehouse| warehouse.is_committed(&plan.id))?,
             None => false,
         };
         match (Recovery::decide(plan.as_ref(), &committed, written), plan) {
             (Recovery::Resume, _) => {}
-            (Recovery::Commit(_) | Recovery::Rebuild(_), Some(plan)) => {
-                if self.is_set_back(&plan, &committed)? {
+            (Recovery::CommitOffsets(_) | Recovery::RewriteBatch(_), Some(plan)) => {
+                if self.was_rewound(&plan, &committed)? {
                     tracing::warn!("the sink's positions were set back: reading again from there");
-                    return self.begin(committed);
+                    return self.restart_from(committed);
                 }
                 // Written or not, it is made again from its ranges: a warehouse that has it answers what became of its records.
-                let batch = Batch::rebuild(self.read_again(&plan)?);
+                let batch = Batch::from_records(self.reread(&plan)?);
                 // Compaction may have left nothing of it; it stands nevertheless, or the plan would be open for ever.
-                let batch = batch.unwrap_or_else(|| Batch::empty(plan.ranges.clone(), CloseReason::Rebuilt));
+                let batch =
+                    batch.unwrap_or_else(|| Batch::empty(plan.ranges.clone(), CloseReason::Recovered));
                 self.write(batch, plan)?;
                 let committed = self.committed()?;
                 self.seek(&committed);
             }
             _ => {
                 // Adopted by hand, the epoch is new already, and nobody is surprised.
-                if !self.adopting {
+                if !self.rebuilding {
                     tracing::warn!(
                         "the warehouse lacks what this log has committed: writing it from the start in a new epoch"
                     );
-                    self.signals.metrics.add(m::SINK_DRIFTS, &[SINK], 1);
+                    self.run_context.metrics.add(m::SINK_DIVERGENCES, &[SINK], 1);
                     let log = self.writer.log.clone();
-                    self.writer.epoch = self.patiently(|warehouse| warehouse.adopt(&log))?;
-                    self.adopting = true;
+                    self.writer.epoch = self.with_retries(|warehouse| warehouse.take_ownership(&log))?;
+                    self.rebuilding = true;
                 }
-                self.begin(Positions::new())?;
+                self.restart_from(SinkOffsets::new())?;
             }
         }
         Ok(())
     }
     /// Reads again from these positions, those that are not named from their start.
-    fn begin(&mut self, from: Positions) -> Result<()> {
-        self.pass += 1;
-        let mut account =
-            LedgerEntry { processor: SINK.to_owned(), version: self.pass, ..LedgerEntry::default() };
-        let mut next = Positions::new();
+    fn restart_from(&mut self, from: SinkOffsets) -> Result<()> {
+        self.ledger_version += 1;
+        let mut account = LedgerEntry {
+            processor: SINK.to_owned(),
+            version: self.ledger_version,
+            ..LedgerEntry::default()
+        };
+        let mut next = SinkOffsets::new();
         for topic in crate::topology::sink_inputs() {
-            let input: Input = topic.name.parse().map_err(anyhow::Error::msg)?;
+            let input: SinkTopic = topic.name.parse().map_err(anyhow::Error::msg)?;
             for partition in 0..topic.partitions {
                 let at = from.get(&(input, partition)).copied().unwrap_or(0);
                 next.insert((input, partition), at);
                 // What lies below counts as read: it is in the warehouse, or was when the position was committed.
                 if at > 0 {
-                    let (runtime::log::Count::Exactly(below) | runtime::log::Count::AtLeast(below)) =
-                        self.member.storage().count(topic.name, partition, at)?;
+                    let (runtime::log::RecordCount::Exactly(below)
+                    | runtime::log::RecordCount::AtLeast(below)) =
+                        self.member.storage().count_records_below(topic.name, partition, at)?;
                     account.read += below;
                     account.unchanged += below;
                 }
             }
         }
-        let plan = BatchPlan::begin(self.writer.clone(), now());
+        let plan = BatchPlan::for_restart(self.writer.clone(), now());
         let mut commit = Commit::default();
         append(&mut commit, topics::SINK_BATCHES.info.name, SINK, &wire::encode(&plan.event())?);
         append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&account)?);
@@ -92,12 +98,12 @@ impl Sink {
         Ok(())
     }
     /// Whether there is a record between the committed positions and the plan: a plan begins where the one before it ended.
-    fn is_set_back(&mut self, plan: &BatchPlan, committed: &Positions) -> Result<bool> {
+    fn was_rewound(&mut self, plan: &BatchPlan, committed: &SinkOffsets) -> Result<bool> {
         for ((input, partition), range) in &plan.ranges {
             let next = committed.get(&(*input, *partition)).copied().unwrap_or(0);
             if next < range.first {
                 let read = self.member.storage().read(input.topic(), *partition, next, 1)?;
-                for record in read.iter().flat_map(|chunk| chunk.records()) {
+                for record in read.iter().flat_map(|record_batch| record_batch.records()) {
                     if (next..range.first).contains(&record?.offset) {
                         return Ok(true);
                     }
@@ -106,18 +112,20 @@ impl Sink {
         }
         Ok(false)
     }
-    pub(super) fn committed(&mut self) -> Result<Positions> {
-        let committed = self.member.storage().positions(SINK, &Input::ALL.map(Input::topic))?;
+    pub(super) fn committed(&mut self) -> Result<SinkOffsets> {
+        let committed =
+            self.member.storage().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
         // A reader is registered at 0 before it has read anything.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);
-        let known = read
-            .filter_map(|((topic, partition), next)| Some(((topic.parse::<Input>().ok()?, partition), next)));
+        let known = read.filter_map(|((topic, partition), next)| {
+            Some(((topic.parse::<SinkTopic>().ok()?, partition), next))
+        });
         Ok(known.collect())
     }
     fn newest_plan(&mut self) -> Result<Option<BatchPlan>> {
         let mut newest = None;
-        for chunk in self.member.storage().read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX)? {
-            for record in chunk.records() {
+        for record_batch in self.member.storage().read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX)? {
+            for record in record_batch.records() {
                 if let Some(bytes) = record?.value {
                     newest = Some(wire::decode::<SinkBatchPlanned>(bytes)?);
                 }

@@ -77,11 +77,11 @@ impl Fastbreak {
         self.json(&["run", "--until-caught-up"])
     }
     /// Returns when this holds for every stage of `lag`.
-    pub fn wait_for_stages(&self, holds: impl Fn(&Value) -> bool) {
+    pub fn wait_for_lag(&self, holds: impl Fn(&Value) -> bool) {
         let since = Instant::now();
         loop {
             let lag = self.json(&["lag"]);
-            if lag["stages"].as_array().expect("stages").iter().all(&holds) {
+            if lag["processors"].as_array().expect("processors").iter().all(&holds) {
                 return;
             }
             assert!(since.elapsed() < Duration::from_secs(180), "{lag:#}");
@@ -98,11 +98,11 @@ impl Fastbreak {
 }
 
 /// Of a stage in `lag`.
-pub fn has_member(stage: &Value) -> bool {
-    stage["status"] != "stopped"
+pub fn has_member(processor: &Value) -> bool {
+    processor["status"] != "stopped"
 }
-pub fn has_read_all(stage: &Value) -> bool {
-    has_member(stage) && stage["lag_records"] == 0
+pub fn has_read_all(processor: &Value) -> bool {
+    has_member(processor) && processor["lag_records"] == 0
 }
 
 pub fn text(path: &Path) -> &str {

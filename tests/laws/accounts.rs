@@ -8,7 +8,7 @@ use crate::{
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
-use runtime::{Restored, engine::changelog_of, engine::dead_letters_of};
+use runtime::{Restored, engine::changelog_topic, engine::dlq_topic};
 use schemas::{
     ops::LedgerEntry,
     raw::{DeadLetter, RejectCode},
@@ -47,16 +47,16 @@ fn parked(log: &mut impl Store, processor: usize) -> i64 {
     for partition in 0..PARTITIONS {
         let tables = node.inputs().into_iter().filter(|t| t.policy == Policy::Compact && node.is_view());
         let tables = tables.map(|t| (t.name, vec![whole(log, t.name, partition)])).collect();
-        let changelog = vec![whole(log, &changelog_of(node.name()), partition)];
+        let changelog = vec![whole(log, &changelog_topic(node.name()), partition)];
         let next =
             node.inputs().into_iter().map(|t| (t.name, log.position(&node.group(), t.name, partition)));
         let restored = Restored { changelog, tables, next: next.collect() };
         node.assign(partition, restored).unwrap();
     }
-    let (parked, what) = node.waiting();
+    let (parked, what) = node.parked();
     assert_eq!(parked == 0, what.is_empty(), "what waits has a key it waits for");
     // It finds nothing to publish: what stands published is what it derives.
-    let commit = node.take().unwrap();
+    let commit = node.take_commit().unwrap();
     let at = |(topic, _): &&(String, i32)| **topic != *topics::LEDGER.info.name;
     assert_eq!(commit.out.keys().find(at), None, "{} publishes anew on restore", node.name());
     parked
@@ -65,10 +65,10 @@ fn parked(log: &mut impl Store, processor: usize) -> i64 {
 fn rejected(log: &mut impl Store, name: &str) -> i64 {
     let mut rejected = 0;
     for partition in 0..PARTITIONS {
-        for record in whole(log, &dead_letters_of(name), partition).records().map(Result::unwrap) {
-            let letter: DeadLetter = wire::decode(record.value.unwrap()).unwrap();
-            assert!(!letter.reason.is_empty() && letter.raw.is_some());
-            rejected += i64::from(letter.code != RejectCode::BadRow);
+        for record in whole(log, &dlq_topic(name), partition).records().map(Result::unwrap) {
+            let dead_letter: DeadLetter = wire::decode(record.value.unwrap()).unwrap();
+            assert!(!dead_letter.reason.is_empty() && dead_letter.raw.is_some());
+            rejected += i64::from(dead_letter.code != RejectCode::BadRow);
         }
     }
     rejected

@@ -10,15 +10,15 @@ use crate::{
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
 use runtime::{
-    Chunk, Commit, Node, Restored,
-    engine::{changelog_of, dead_letters_of},
+    Commit, ProcessorNode, RecordBatch, Restored,
+    engine::{changelog_topic, dlq_topic},
 };
 use schemas::raw::RawEvent;
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{PARTITIONS, Policy, TopicInfo};
 
 /// A new instance of the processor at a place in the topology.
-pub fn node(processor: usize) -> Box<dyn Node> {
+pub fn node(processor: usize) -> Box<dyn ProcessorNode> {
     topology(Predictor::new(None)).swap_remove(processor)
 }
 
@@ -66,7 +66,7 @@ impl Plan {
 }
 
 struct Instance {
-    node: Box<dyn Node>,
+    node: Box<dyn ProcessorNode>,
     held: BTreeSet<i32>,
     next: BTreeMap<(&'static str, i32), i64>,
 }
@@ -93,7 +93,7 @@ impl Group {
             }
         }
         if self.is_view {
-            restored.changelog = vec![whole(log, &changelog_of(self.name), partition)];
+            restored.changelog = vec![whole(log, &changelog_topic(self.name), partition)];
         }
         (restored, next)
     }
@@ -106,15 +106,15 @@ impl Group {
     }
     fn commit(&mut self, log: &mut impl Store, instance: usize) {
         let node = &mut self.instances[instance].node;
-        if node.has_work() {
-            log.append(node.take().unwrap());
+        if node.has_pending() {
+            log.append(node.take_commit().unwrap());
         }
     }
     /// A process dies; another takes its place and restores.
     fn crash(&mut self, log: &mut impl Store, instance: usize, mid_commit: bool) {
         if mid_commit {
             // What was taken and never appended is nowhere.
-            drop(self.instances[instance].node.take().unwrap());
+            drop(self.instances[instance].node.take_commit().unwrap());
         }
         let held = std::mem::take(&mut self.instances[instance].held);
         self.instances[instance] =
@@ -173,9 +173,9 @@ impl Group {
     ) {
         let instance = &mut self.instances[i];
         let from = instance.next[&(topic, partition)];
-        let chunk = log.read(topic, partition, from, records);
-        instance.node.push(topic, partition, &chunk).unwrap();
-        instance.next.insert((topic, partition), chunk.next());
+        let record_batch = log.read(topic, partition, from, records);
+        instance.node.process(topic, partition, &record_batch).unwrap();
+        instance.next.insert((topic, partition), record_batch.next());
     }
 }
 
@@ -248,7 +248,7 @@ pub fn run<S: Store>(log: &mut S, mut raw: Vec<RawEvent>, plan: Plan, runs: impl
 }
 
 /// The tables as a computation from scratch gives them: each processor once, in the order of the topology, over all there is. A view
-/// first merges its sightings, then a new one derives every row that what it kept and its input tables can give: nothing here
+/// first merges its observations, then a new one derives every row that what it kept and its input tables can give: nothing here
 /// depends on which rows a record is said to reach.
 pub fn batch(raw: &[RawEvent]) -> MemoryLog {
     let mut log = MemoryLog::default();
@@ -258,13 +258,13 @@ pub fn batch(raw: &[RawEvent]) -> MemoryLog {
         (0..PARTITIONS).for_each(|p| first.assign(p, Restored::default()).unwrap());
         let mut next = BTreeMap::new();
         for (input, p) in first.inputs().into_iter().flat_map(|t| (0..t.partitions).map(move |p| (t, p))) {
-            let chunk = whole(&mut log, input.name, p);
-            next.insert((input.name, p), chunk.next());
+            let record_batch = whole(&mut log, input.name, p);
+            next.insert((input.name, p), record_batch.next());
             if input.policy != Policy::Compact || !first.is_view() {
-                first.push(input.name, p, &chunk).unwrap();
+                first.process(input.name, p, &record_batch).unwrap();
             }
         }
-        let mut commit = first.take().unwrap();
+        let mut commit = first.take_commit().unwrap();
         if first.is_view() {
             commit = derived_anew(&mut log, processor, &commit);
         }
@@ -277,13 +277,13 @@ pub fn batch(raw: &[RawEvent]) -> MemoryLog {
 
 fn derived_anew(log: &mut MemoryLog, processor: usize, merged: &Commit) -> Commit {
     let mut second = node(processor);
-    let changelog = changelog_of(second.name());
+    let changelog = changelog_topic(second.name());
     let mut all_kept = BTreeMap::new();
     for partition in 0..PARTITIONS {
-        let mut kept = Chunk::default();
+        let mut kept = RecordBatch::default();
         let records = merged.out.get(&(changelog.clone(), partition));
-        for record in records.into_iter().flat_map(Chunk::records).map(Result::unwrap) {
-            if record.key.starts_with("kept|") {
+        for record in records.into_iter().flat_map(RecordBatch::records).map(Result::unwrap) {
+            if record.key.starts_with("retained|") {
                 kept.push(record.key, record.value);
             }
         }
@@ -293,10 +293,10 @@ fn derived_anew(log: &mut MemoryLog, processor: usize, merged: &Commit) -> Commi
         second.assign(partition, restored).unwrap();
         all_kept.insert(partition, kept);
     }
-    let mut commit = second.take().unwrap();
+    let mut commit = second.take_commit().unwrap();
     for (partition, kept) in all_kept {
-        let chunk = commit.out.entry((changelog.clone(), partition)).or_default();
-        kept.records().map(Result::unwrap).for_each(|record| chunk.push(record.key, record.value));
+        let record_batch = commit.out.entry((changelog.clone(), partition)).or_default();
+        kept.records().map(Result::unwrap).for_each(|record| record_batch.push(record.key, record.value));
     }
     commit.group = second.group();
     commit
@@ -323,7 +323,7 @@ pub fn content(log: &mut impl Store) -> Content {
 }
 
 /// The topics that one processor alone writes.
-pub fn written_by(node: &dyn Node) -> Vec<String> {
+pub fn written_by(node: &dyn ProcessorNode) -> Vec<String> {
     let tables = node.outputs().into_iter().map(|topic| topic.name.to_owned());
-    tables.chain([changelog_of(node.name()), dead_letters_of(node.name())]).collect()
+    tables.chain([changelog_topic(node.name()), dlq_topic(node.name())]).collect()
 }

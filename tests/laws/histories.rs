@@ -4,7 +4,7 @@
 //! Not here: the season behind them (the simulator).
 use crate::random::Random;
 use schemas::{
-    Instant,
+    Timestamp,
     raw::{Feed, FetchOutcome, RawEvent},
 };
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub fn tiny(seed: u64) -> Vec<RawEvent> {
         let broken = events[random.below(events.len())].clone();
         let len = broken.payload.len() / 2;
         let cut = (0..=len).rev().find(|at| broken.payload.is_char_boundary(*at)).unwrap();
-        let at = Instant(broken.fetched_at.0 + 1);
+        let at = Timestamp(broken.fetched_at.0 + 1);
         let payload = broken.payload[..cut].to_owned();
         events.push(RawEvent::new(broken.feed, broken.key, at, broken.outcome, payload));
         events.sort_by_key(|event| event.fetched_at);
@@ -43,7 +43,7 @@ pub fn longer(seed: u64) -> Vec<RawEvent> {
     season(seed, Faults::all(rate), seed as usize % 2)
 }
 
-/// The same with everything fetched as it should be, and nobody traded: rosters are true from their fetch on, so in hindsight a
+/// The same with everything fetched as it should be, and nobody traded: rosters are true from their fetch on, so retrospectively a
 /// player is a candidate of the team he last appeared for.
 pub fn faultless(seed: u64) -> Vec<RawEvent> {
     season(seed, Faults::default(), 0)
@@ -77,7 +77,7 @@ pub fn shuffled(events: &[RawEvent], random: &mut Random) -> Vec<RawEvent> {
 }
 
 /// The same answer, fetched at another time.
-pub fn fetched(event: &RawEvent, at: Instant) -> RawEvent {
+pub fn fetched(event: &RawEvent, at: Timestamp) -> RawEvent {
     RawEvent::new(event.feed, event.key.clone(), at, event.outcome, event.payload.clone())
 }
 
@@ -86,7 +86,7 @@ pub fn is_box_score(feed: Feed) -> bool {
 }
 
 /// A box score in which some players have other points than they had, and a minute more or less; `None` for what is none.
-pub fn corrected(event: &RawEvent, at: Instant, random: &mut Random) -> Option<RawEvent> {
+pub fn corrected(event: &RawEvent, at: Timestamp, random: &mut Random) -> Option<RawEvent> {
     if !is_box_score(event.feed) {
         return None;
     }

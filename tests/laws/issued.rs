@@ -10,11 +10,11 @@ use crate::{
     seeds,
 };
 use schemas::{
-    GameId, Instant, PlayerGameId,
+    GameId, PlayerGameId, Timestamp,
     features::{Basis, Eligibility, Features},
-    form::TeamForm,
     prediction::Prediction,
     raw::{Feed, RawEvent},
+    team_form::TeamForm,
     wire,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,18 +52,18 @@ pub fn known_in_time(rows: &BTreeMap<PlayerGameId, Issued>) -> [usize; 2] {
         if basis == Basis::Issued {
             assert!(known_at < tip_off, "{id} was issued knowing what came after: {known_at}, {tip_off}");
         }
-        count[usize::from(basis == Basis::Hindsight)] +=
-            usize::from(row.is_prediction() || basis == Basis::Hindsight);
+        count[usize::from(basis == Basis::Retrospective)] +=
+            usize::from(row.is_prediction() || basis == Basis::Retrospective);
     }
     count
 }
 
 /// What of two histories must be equal: predictions issued for games that tip off by `cut` in the shorter one. A candidate who was
-/// not predicted may since have been, in hindsight; no prediction may have changed or gone.
+/// not predicted may since have been, retrospectively; no prediction may have changed or gone.
 fn stands(
     before: &BTreeMap<PlayerGameId, Issued>,
     after: &BTreeMap<PlayerGameId, Issued>,
-    cut: Instant,
+    cut: Timestamp,
 ) -> usize {
     let mut stood = 0;
     for (id, was) in
@@ -71,7 +71,7 @@ fn stands(
     {
         let is = after.get(id).unwrap_or_else(|| panic!("{id} was issued and is gone: {:#?}", was.features));
         let filled =
-            is.features.basis == Basis::Hindsight && is.features.eligibility == Eligibility::Eligible;
+            is.features.basis == Basis::Retrospective && is.features.eligibility == Eligibility::Eligible;
         if !was.is_prediction() && filled {
             continue;
         }
@@ -87,8 +87,8 @@ fn table(raw: &[RawEvent]) -> Content {
 }
 
 /// An instant at which something happens: a tip-off, or a fetch.
-fn instant(raw: &[RawEvent], random: &mut Random) -> Instant {
-    let tip_offs: Vec<Instant> = rows(&table(raw)).values().map(|row| row.features.tip_off).collect();
+fn instant(raw: &[RawEvent], random: &mut Random) -> Timestamp {
+    let tip_offs: Vec<Timestamp> = rows(&table(raw)).values().map(|row| row.features.tip_off).collect();
     match tip_offs.is_empty() || random.percent(30) {
         true => raw[random.below(raw.len())].fetched_at,
         false => random.pick(&tip_offs),
@@ -96,8 +96,8 @@ fn instant(raw: &[RawEvent], random: &mut Random) -> Instant {
 }
 
 #[test]
-fn what_was_issued_stands_whatever_is_heard_later() {
-    let (mut stood, mut in_hindsight) = (0, 0);
+fn issued_rows_do_not_change_when_more_is_ingested() {
+    let (mut stood, mut retrospectively) = (0, 0);
     for seed in seeds(5, 15) {
         let mut random = Random::new(seed.0);
         let raw = longer(seed.0);
@@ -107,7 +107,7 @@ fn what_was_issued_stands_whatever_is_heard_later() {
         // At the very cut, or up to a month after everything.
         let late = |random: &mut Random| match random.percent(30) {
             true => cut,
-            false => Instant(cut.0.max(end.0) + 1 + random.below(30 * 86_400_000) as i64),
+            false => Timestamp(cut.0.max(end.0) + 1 + random.below(30 * 86_400_000) as i64),
         };
         let (mut history, mut later) = (Vec::new(), Vec::new());
         for event in &raw {
@@ -127,20 +127,20 @@ fn what_was_issued_stands_whatever_is_heard_later() {
         let longer = [history, later].concat();
         let after = rows(&table(&longer));
         known_in_time(&before);
-        in_hindsight += known_in_time(&after)[1];
+        retrospectively += known_in_time(&after)[1];
         stood += stands(&before, &after, cut);
     }
-    eprintln!("{stood} predictions stood, {in_hindsight} rows in hindsight");
+    eprintln!("{stood} predictions stood, {retrospectively} rows retrospectively");
 }
 
 #[test]
-fn nothing_fetched_from_a_tip_off_on_changes_what_is_issued_for_it() {
+fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
     let mut compared = 0;
     for seed in seeds(6, 5) {
         let raw = longer(seed.0);
         let whole = table(&raw);
         let all = rows(&whole);
-        let tip_offs: BTreeSet<Instant> = all.values().map(|row| row.features.tip_off).collect();
+        let tip_offs: BTreeSet<Timestamp> = all.values().map(|row| row.features.tip_off).collect();
         for cut in tip_offs {
             let heard: Vec<RawEvent> = raw.iter().filter(|event| event.fetched_at < cut).cloned().collect();
             let by_then_content = table(&heard);
@@ -185,21 +185,21 @@ fn a_stream_that_is_a_prefix_of_a_longer_one_keeps_what_it_issued() {
 }
 
 #[test]
-fn a_history_fetched_long_after_its_games_predicts_in_hindsight_throughout() {
+fn a_history_fetched_long_after_its_games_predicts_retrospectively_throughout() {
     let mut predicted = 0;
     for seed in seeds(10, 3) {
         let raw = faultless(seed.0);
         let live = rows(&table(&raw));
         let end = raw.last().unwrap().fetched_at.0 + 86_400_000;
         let late: Vec<RawEvent> =
-            raw.iter().enumerate().map(|(i, event)| fetched(event, Instant(end + i as i64))).collect();
+            raw.iter().enumerate().map(|(i, event)| fetched(event, Timestamp(end + i as i64))).collect();
         let filled = rows(&table(&late));
         for (id, _) in live.iter().filter(|(_, row)| row.is_prediction()) {
-            let row = filled.get(id).unwrap_or_else(|| panic!("{id} is no candidate in hindsight"));
-            assert_eq!(row.features.basis, Basis::Hindsight, "{id}");
+            let row = filled.get(id).unwrap_or_else(|| panic!("{id} is no candidate retrospectively"));
+            assert_eq!(row.features.basis, Basis::Retrospective, "{id}");
             assert_eq!(row.features.eligibility, Eligibility::Eligible, "{id}");
             predicted += 1;
         }
     }
-    eprintln!("{predicted} predictions filled in hindsight");
+    eprintln!("{predicted} predictions filled retrospectively");
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: offsets are given once and never change; a commit is appended whole.
 //! Not here: what is read when.
-use runtime::{Chunk, Commit, embedded::EmbeddedLog};
+use runtime::{Commit, RecordBatch, embedded::EmbeddedLog};
 use schemas::{raw::RawEvent, wire};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +14,7 @@ use topics::{Policy, partition_of, raw_topic};
 pub trait Store {
     fn append(&mut self, commit: Commit);
     /// What is there from an offset on, in at most so many records and as one chunk; its `next` is past what was looked at.
-    fn read(&mut self, topic: &str, partition: i32, from: i64, records: usize) -> Chunk;
+    fn read(&mut self, topic: &str, partition: i32, from: i64, records: usize) -> RecordBatch;
     fn end(&mut self, topic: &str, partition: i32) -> i64;
     fn position(&self, group: &str, topic: &'static str, partition: i32) -> i64;
     /// Compacts something below the least position of its readers, or trims a stream so; `draw` chooses.
@@ -27,7 +27,7 @@ pub trait Store {
 pub type Readers = Vec<(String, Vec<&'static str>)>;
 
 /// Everything in a topic from the start.
-pub fn whole(log: &mut impl Store, topic: &str, partition: i32) -> Chunk {
+pub fn whole(log: &mut impl Store, topic: &str, partition: i32) -> RecordBatch {
     log.read(topic, partition, 0, usize::MAX)
 }
 
@@ -80,9 +80,9 @@ impl MemoryLog {
 }
 impl Store for MemoryLog {
     fn append(&mut self, commit: Commit) {
-        for ((topic, partition), chunk) in commit.out {
+        for ((topic, partition), record_batch) in commit.out {
             let (records, end) = self.topics.entry(topic).or_default().entry(partition).or_default();
-            for record in chunk.rebased(*end).records().map(Result::unwrap) {
+            for record in record_batch.rebased(*end).records().map(Result::unwrap) {
                 assert_eq!(record.offset, *end, "offsets are given one by one");
                 records.push((record.offset, record.key.to_owned(), record.value.map(<[u8]>::to_vec)));
                 *end += 1;
@@ -94,20 +94,25 @@ impl Store for MemoryLog {
             *known = next;
         }
     }
-    fn read(&mut self, topic: &str, partition: i32, from: i64, limit: usize) -> Chunk {
-        let mut chunk = Chunk::at(from);
+    fn read(&mut self, topic: &str, partition: i32, from: i64, limit: usize) -> RecordBatch {
+        let mut record_batch = RecordBatch::at(from);
         let Some((records, end)) = self.topics.get(topic).and_then(|p| p.get(&partition)) else {
-            return chunk;
+            return record_batch;
         };
         let first = records.partition_point(|(offset, ..)| *offset < from);
         let rest = &records[first..];
         for (offset, key, value) in rest.iter().take(limit) {
-            chunk.push_at(*offset, key, value.as_deref());
+            record_batch.push_at(*offset, key, value.as_deref());
         }
         match rest.len() > limit {
-            true => chunk,
+            true => record_batch,
             // What compaction took at the end leaves a gap, which is read as no records.
-            false => Chunk::from_parts(from, (*end).max(from), chunk.len(), chunk.bytes().to_vec()),
+            false => RecordBatch::from_parts(
+                from,
+                (*end).max(from),
+                record_batch.len(),
+                record_batch.bytes().to_vec(),
+            ),
         }
     }
     fn end(&mut self, topic: &str, partition: i32) -> i64 {
@@ -159,26 +164,26 @@ impl Store for OnDisk {
     fn append(&mut self, commit: Commit) {
         self.log.commit(commit).unwrap();
     }
-    fn read(&mut self, topic: &str, partition: i32, from: i64, limit: usize) -> Chunk {
+    fn read(&mut self, topic: &str, partition: i32, from: i64, limit: usize) -> RecordBatch {
         let bytes = if limit == usize::MAX { usize::MAX } else { 1 };
-        let mut some = Chunk::at(from);
+        let mut some = RecordBatch::at(from);
         let mut next = from;
-        for chunk in self.log.read(topic, partition, from, bytes).unwrap() {
-            next = chunk.next();
-            for record in chunk.records().map(Result::unwrap) {
+        for record_batch in self.log.read(topic, partition, from, bytes).unwrap() {
+            next = record_batch.next();
+            for record in record_batch.records().map(Result::unwrap) {
                 if some.len() as usize == limit {
                     return some;
                 }
                 some.push_at(record.offset, record.key, record.value);
             }
         }
-        Chunk::from_parts(from, next, some.len(), some.bytes().to_vec())
+        RecordBatch::from_parts(from, next, some.len(), some.bytes().to_vec())
     }
     fn end(&mut self, topic: &str, partition: i32) -> i64 {
-        self.log.ends().unwrap().get(&(topic.to_owned(), partition)).copied().unwrap_or(0)
+        self.log.end_offsets().unwrap().get(&(topic.to_owned(), partition)).copied().unwrap_or(0)
     }
     fn position(&self, group: &str, topic: &'static str, partition: i32) -> i64 {
-        self.log.positions(group).unwrap().get(&(topic.to_owned(), partition)).copied().unwrap_or(0)
+        self.log.committed_offsets(group).unwrap().get(&(topic.to_owned(), partition)).copied().unwrap_or(0)
     }
     fn compact(&mut self, _: usize, _: &Readers) {
         self.log.compact_one(Some(1)).unwrap();

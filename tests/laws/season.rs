@@ -21,7 +21,7 @@ fn season(name: &str) -> Option<Vec<RawEvent>> {
         eprintln!("skipped: the recorded season is not at {}", path.display());
         return None;
     }
-    let lines = fastbreak::lines::Lines::read(&path).unwrap();
+    let lines = fastbreak::ingest::line_reader::LineReader::read(&path).unwrap();
     let mut events: Vec<RawEvent> =
         lines.iter().map(|line| fastbreak::ingest::parse(line).unwrap()).collect();
     events.sort_by_key(|event| event.fetched_at);
@@ -50,9 +50,9 @@ fn a_real_season_cut_by_days_equals_its_batch() {
     let candidates = one_terminal_state_each(&is);
     eprintln!("accounts after {:?}", started.elapsed());
     assert_same(&is, &content(&mut batch(&events)));
-    let [issued, hindsight] = known_in_time(&rows(&is));
+    let [issued, retrospective] = known_in_time(&rows(&is));
     eprintln!(
-        "{candidates} candidates, {issued} issued, {hindsight} in hindsight, {parked} parked in {:?}",
+        "{candidates} candidates, {issued} issued, {retrospective} retrospectively, {parked} parked in {:?}",
         started.elapsed()
     );
     // The quotes of 71 play-in and playoff games, which no schedule of the season has.

@@ -31,7 +31,7 @@ pub fn assert_same(is: &Content, should: &Content) {
 }
 
 #[test]
-fn the_stream_equals_the_batch_whatever_happens_on_the_way() {
+fn stream_equals_batch_under_any_fault_schedule() {
     let mut candidates = 0;
     for seed in seeds(1, 45) {
         let raw = tiny(seed.0);
@@ -90,7 +90,7 @@ fn a_straight_run_equals_the_batch_and_reads_each_record_once() {
 }
 
 #[test]
-fn a_view_that_was_away_while_compaction_took_its_tombstones_heals_when_it_restores() {
+fn a_view_that_missed_compacted_tombstones_is_correct_after_restore() {
     for seed in seeds(9, 8) {
         let raw = tiny(seed.0);
         let mut random = Random::new(seed.0);

@@ -10,17 +10,17 @@ pub mod spec;
 use schemas::{
     Event,
     features::Features,
-    form::{SlateEntry, TeamForm},
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
-    market::{Availability, Market, Quoted},
+    market::{Availability, Market, QuotedPlayers},
+    observation::{
+        BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
+        OddsObservation, RosterObservation,
+    },
     ops::{LedgerEntry, SinkBatchPlanned},
     prediction::Prediction,
     raw::{Feed, RawEvent},
-    sighting::{
-        BoxScoreSighting, GameSighting, InjurySighting, LinkSighting, NamesSighting, OddsSighting,
-        RosterSighting,
-    },
+    team_form::{SlateEntry, TeamForm},
 };
 use std::marker::PhantomData;
 
@@ -83,20 +83,20 @@ topics! {
     RAW_SCHEDULES: RawEvent = "raw.schedules.v1", "request", PARTITIONS, Keep;
     RAW_ODDS: RawEvent = "raw.odds.v1", "request", PARTITIONS, Keep;
     RAW_ROSTERS: RawEvent = "raw.rosters.v1", "request", PARTITIONS, Keep;
-    GAME_SIGHTINGS: GameSighting = "core.game-sightings.v1", "matchup", PARTITIONS, Delete;
-    BOX_SCORE_SIGHTINGS: BoxScoreSighting = "core.box-score-sightings.v1", "matchup", PARTITIONS, Delete;
-    ODDS_SIGHTINGS: OddsSighting = "core.odds-sightings.v1", "matchup", PARTITIONS, Delete;
-    INJURY_SIGHTINGS: InjurySighting = "core.injury-sightings.v1", "matchup", PARTITIONS, Delete;
-    ROSTER_SIGHTINGS: RosterSighting = "core.roster-sightings.v1", "team", PARTITIONS, Delete;
-    NAME_SIGHTINGS: NamesSighting = "core.name-sightings.v1", "team", PARTITIONS, Delete;
-    IDENTITY_LINKS: LinkSighting = "core.identity-links.v1", "team", PARTITIONS, Delete;
+    GAME_OBSERVATIONS: GameObservation = "core.game-observations.v1", "matchup", PARTITIONS, Delete;
+    BOX_SCORE_OBSERVATIONS: BoxScoreObservation = "core.box-score-observations.v1", "matchup", PARTITIONS, Delete;
+    ODDS_OBSERVATIONS: OddsObservation = "core.odds-observations.v1", "matchup", PARTITIONS, Delete;
+    INJURY_OBSERVATIONS: InjuryObservation = "core.injury-observations.v1", "matchup", PARTITIONS, Delete;
+    ROSTER_OBSERVATIONS: RosterObservation = "core.roster-observations.v1", "team", PARTITIONS, Delete;
+    NAME_OBSERVATIONS: NamesObservation = "core.name-observations.v1", "team", PARTITIONS, Delete;
+    IDENTITY_LINKS: LinkObservation = "core.identity-links.v1", "team", PARTITIONS, Delete;
     NAMES: Names = "core.names.v1", "scope/team/source/date", PARTITIONS, Compact;
     GAMES: Game = "core.games.v1", "matchup/game", PARTITIONS, Compact;
     TEAM_GAMES: TeamGame = "core.team-games.v1", "team/game", PARTITIONS, Compact;
     PLAYER_GAMES: PlayerGame = "core.player-games.v1", "player/game", PARTITIONS, Compact;
     MARKETS: Market = "core.markets.v1", "player/game", PARTITIONS, Compact;
     AVAILABILITY: Availability = "core.availability.v1", "player/game", PARTITIONS, Compact;
-    QUOTED: Quoted = "core.quoted.v1", "matchup/game", PARTITIONS, Compact;
+    QUOTED_PLAYERS: QuotedPlayers = "core.quoted-players.v1", "matchup/game", PARTITIONS, Compact;
     TEAM_FORMS: TeamForm = "ml.team-forms.v1", "matchup/game/team", PARTITIONS, Compact;
     SLATE_ENTRIES: SlateEntry = "ml.slate-entries.v1", "player/game", PARTITIONS, Compact;
     FEATURES: Features = "ml.features.v1", "player/game", PARTITIONS, Compact;

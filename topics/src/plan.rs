@@ -3,7 +3,7 @@
 //! Invariant: a plan applied leaves nothing to plan; what would lose records or part those of one key is refused and never planned.
 //! Values compare as brokers mean them, defaults included, so a cluster in order gives an empty plan.
 //! Not here: a client (crate `runtime`); what topics shall be (`spec`).
-use crate::spec::Spec;
+use crate::spec::TopicSpec;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,26 +12,26 @@ use std::{
 
 /// A topic as a cluster has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct ActualTopic {
     pub name: String,
     pub partitions: i32,
     pub replication: i32,
     /// Every setting as it is in force, wherever it comes from.
     pub settings: BTreeMap<String, String>,
     /// Those of them that are set on the topic itself.
-    pub own: BTreeMap<String, String>,
+    pub topic_overrides: BTreeMap<String, String>,
 }
 
 /// A cluster's topics, without Kafka's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
     pub id: String,
-    pub topics: Vec<Found>,
+    pub topics: Vec<ActualTopic>,
 }
 
 /// What the operator allows beyond what is safe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Allowed {
+pub struct PlanOverrides {
     /// More partitions for a keyed topic: records of one key will lie in two partitions.
     pub key_remap: bool,
     /// Topics that may be deleted, by name.
@@ -56,10 +56,10 @@ pub enum Action {
         replication: Option<i32>,
         settings: BTreeMap<String, String>,
     },
-    Update {
+    AlterConfig {
         settings: Vec<Setting>,
         /// All that is then set on the topic, since setting some of it unsets the rest.
-        own: BTreeMap<String, String>,
+        topic_overrides: BTreeMap<String, String>,
     },
     AddPartitions {
         from: i32,
@@ -77,7 +77,7 @@ pub enum Action {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
+pub struct PlanEntry {
     pub topic: String,
     #[serde(flatten)]
     pub action: Action,
@@ -87,8 +87,8 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub cluster: String,
-    pub allowed: Allowed,
-    pub lines: Vec<Line>,
+    pub overrides: PlanOverrides,
+    pub entries: Vec<PlanEntry>,
 }
 
 /// How many topics each thing happens to.
@@ -103,49 +103,56 @@ pub struct Totals {
 
 impl Plan {
     /// What is to do so that the cluster has these topics.
-    pub fn new(wanted: &[Spec], cluster: &Cluster, allowed: Allowed) -> Plan {
-        let found: BTreeMap<&str, &Found> = cluster.topics.iter().map(|t| (t.name.as_str(), t)).collect();
-        let mut lines = Vec::new();
+    pub fn new(wanted: &[TopicSpec], cluster: &Cluster, overrides: PlanOverrides) -> Plan {
+        let actual: BTreeMap<&str, &ActualTopic> =
+            cluster.topics.iter().map(|t| (t.name.as_str(), t)).collect();
+        let mut entries = Vec::new();
         for spec in wanted {
-            let mut line = |action| lines.push(Line { topic: spec.name.clone(), action });
-            match found.get(spec.name.as_str()) {
-                None => line(Action::Create {
+            let mut entry = |action| entries.push(PlanEntry { topic: spec.name.clone(), action });
+            match actual.get(spec.name.as_str()) {
+                None => entry(Action::Create {
                     partitions: spec.partitions,
                     replication: spec.replication,
                     settings: spec.settings.clone(),
                 }),
-                Some(found) => {
-                    let partitions = partitions(spec, found, allowed.key_remap).into_iter();
-                    let others = [replication(spec, found), settings(spec, found)];
-                    partitions.chain(others.into_iter().flatten()).for_each(&mut line);
+                Some(actual) => {
+                    let partitions = partitions(spec, actual, overrides.key_remap).into_iter();
+                    let others = [replication(spec, actual), settings(spec, actual)];
+                    partitions.chain(others.into_iter().flatten()).for_each(&mut entry);
                 }
             }
-            if allowed.delete.contains(&spec.name) {
-                line(Action::Refused {
+            if overrides.delete.contains(&spec.name) {
+                entry(Action::Refused {
                     what: "delete".into(),
                     why: "it is one of Fastbreak's own, whose processors would stop".into(),
                 });
             }
         }
         let is_wanted = |name: &str| wanted.iter().any(|spec| spec.name == name);
-        for other in cluster.topics.iter().filter(|found| !is_wanted(&found.name)) {
-            let action = match allowed.delete.contains(&other.name) {
+        for other in cluster.topics.iter().filter(|actual| !is_wanted(&actual.name)) {
+            let action = match overrides.delete.contains(&other.name) {
                 true => Action::Delete { partitions: other.partitions },
                 false => Action::Unmanaged,
             };
-            lines.push(Line { topic: other.name.clone(), action });
+            entries.push(PlanEntry { topic: other.name.clone(), action });
         }
-        Plan { cluster: cluster.id.clone(), allowed, lines }
+        Plan { cluster: cluster.id.clone(), overrides, entries }
     }
     pub fn totals(&self) -> Totals {
         let count = |is: fn(&Action) -> bool| {
-            let topics: BTreeSet<&str> =
-                self.lines.iter().filter(|line| is(&line.action)).map(|line| line.topic.as_str()).collect();
+            let topics: BTreeSet<&str> = self
+                .entries
+                .iter()
+                .filter(|entry| is(&entry.action))
+                .map(|entry| entry.topic.as_str())
+                .collect();
             topics.len()
         };
         Totals {
             create: count(|action| matches!(action, Action::Create { .. })),
-            update: count(|action| matches!(action, Action::Update { .. } | Action::AddPartitions { .. })),
+            update: count(|action| {
+                matches!(action, Action::AlterConfig { .. } | Action::AddPartitions { .. })
+            }),
             delete: count(|action| matches!(action, Action::Delete { .. })),
             refused: count(|action| matches!(action, Action::Refused { .. })),
             unmanaged: count(|action| matches!(action, Action::Unmanaged)),
@@ -160,14 +167,15 @@ impl Plan {
         create + update + delete + refused == 0
     }
     /// What is to be done, in order.
-    pub fn steps(&self) -> impl Iterator<Item = &Line> {
-        let is_step = |line: &&Line| !matches!(line.action, Action::Refused { .. } | Action::Unmanaged);
-        self.lines.iter().filter(is_step)
+    pub fn steps(&self) -> impl Iterator<Item = &PlanEntry> {
+        let is_step =
+            |entry: &&PlanEntry| !matches!(entry.action, Action::Refused { .. } | Action::Unmanaged);
+        self.entries.iter().filter(is_step)
     }
 }
 
-fn partitions(spec: &Spec, found: &Found, key_remap: bool) -> Option<Action> {
-    let (from, to) = (found.partitions, spec.partitions);
+fn partitions(spec: &TopicSpec, actual: &ActualTopic, key_remap: bool) -> Option<Action> {
+    let (from, to) = (actual.partitions, spec.partitions);
     let what = format!("partitions {from} → {to}");
     match from.cmp(&to) {
         std::cmp::Ordering::Equal => None,
@@ -183,24 +191,24 @@ fn partitions(spec: &Spec, found: &Found, key_remap: bool) -> Option<Action> {
     }
 }
 
-fn replication(spec: &Spec, found: &Found) -> Option<Action> {
-    let to = spec.replication.filter(|to| *to != found.replication)?;
+fn replication(spec: &TopicSpec, actual: &ActualTopic) -> Option<Action> {
+    let to = spec.replication.filter(|to| *to != actual.replication)?;
     Some(Action::Refused {
-        what: format!("replication {} → {to}", found.replication),
+        what: format!("replication {} → {to}", actual.replication),
         why: "replicas are moved by Kafka's own kafka-reassign-partitions, broker by broker".into(),
     })
 }
 
-fn settings(spec: &Spec, found: &Found) -> Option<Action> {
+fn settings(spec: &TopicSpec, actual: &ActualTopic) -> Option<Action> {
     let differs = |(key, to): (&String, &String)| {
-        let from = found.settings.get(key);
+        let from = actual.settings.get(key);
         let same = from.is_some_and(|from| is_same(key, from, to));
         (!same).then(|| Setting { key: key.clone(), from: from.cloned(), to: to.clone() })
     };
     let settings: Vec<Setting> = spec.settings.iter().filter_map(differs).collect();
-    let mut own = found.own.clone();
-    own.extend(spec.settings.clone());
-    (!settings.is_empty()).then_some(Action::Update { settings, own })
+    let mut topic_overrides = actual.topic_overrides.clone();
+    topic_overrides.extend(spec.settings.clone());
+    (!settings.is_empty()).then_some(Action::AlterConfig { settings, topic_overrides })
 }
 
 /// Whether brokers mean the same by two texts.
@@ -240,7 +248,7 @@ fn human(key: &str, value: &str) -> String {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for PlanEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, verb, what) = match &self.action {
             Action::Create { partitions, replication, settings } => {
@@ -249,7 +257,7 @@ impl fmt::Display for Line {
                 let parts = [format!("{partitions} partitions")].into_iter().chain(replicas).chain(settings);
                 ('+', "create", parts.collect::<Vec<_>>().join(", "))
             }
-            Action::Update { settings, .. } => {
+            Action::AlterConfig { settings, .. } => {
                 let text = |s: &Setting| {
                     let lets_go = if deletes(s) { " (lets older records go)" } else { "" };
                     format!("{} {} → {}{lets_go}", s.key, s.from.as_deref().unwrap_or("unknown"), s.to)
@@ -274,10 +282,10 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "cluster {}", self.cluster)?;
         let mut unmanaged = 0;
-        for line in &self.lines {
-            unmanaged += usize::from(line.action == Action::Unmanaged);
-            if line.action != Action::Unmanaged || unmanaged <= LISTED {
-                writeln!(f, "  {line}")?;
+        for entry in &self.entries {
+            unmanaged += usize::from(entry.action == Action::Unmanaged);
+            if entry.action != Action::Unmanaged || unmanaged <= LISTED {
+                writeln!(f, "  {entry}")?;
             }
         }
         if unmanaged > LISTED {

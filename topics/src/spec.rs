@@ -19,7 +19,7 @@ const CHANGELOG_SEGMENT: u32 = 64 << 20;
 
 /// What a topic shall be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spec {
+pub struct TopicSpec {
     pub name: String,
     pub partitions: i32,
     /// `None` leaves it to the brokers.
@@ -29,18 +29,18 @@ pub struct Spec {
     pub settings: BTreeMap<String, String>,
 }
 
-impl Spec {
-    fn new(name: &str, partitions: i32, is_keyed: bool, settings: &[(&str, i64)]) -> Spec {
+impl TopicSpec {
+    fn new(name: &str, partitions: i32, is_keyed: bool, settings: &[(&str, i64)]) -> TopicSpec {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())).collect();
-        Spec { name: name.to_owned(), partitions, replication: None, is_keyed, settings }
+        TopicSpec { name: name.to_owned(), partitions, replication: None, is_keyed, settings }
     }
-    fn cleaned_by(mut self, policy: &str) -> Spec {
+    fn cleaned_by(mut self, policy: &str) -> TopicSpec {
         self.settings.insert("cleanup.policy".to_owned(), policy.to_owned());
         self
     }
     /// A topic of the table. `is_read_as_stream` says whether a map or the sink reads it, record by record.
-    pub fn of(info: &TopicInfo, is_read_as_stream: bool) -> Spec {
-        let spec = |settings: &[(&str, i64)]| Spec::new(info.name, info.partitions, true, settings);
+    pub fn for_topic(info: &TopicInfo, is_read_as_stream: bool) -> TopicSpec {
+        let spec = |settings: &[(&str, i64)]| TopicSpec::new(info.name, info.partitions, true, settings);
         let longest = ("max.message.bytes", i64::from(LONGEST_RECORD));
         match info.policy {
             Policy::Keep => {
@@ -59,23 +59,23 @@ impl Spec {
         }
     }
     /// The memory of a view.
-    pub fn changelog(name: &str, partitions: i32) -> Spec {
+    pub fn changelog(name: &str, partitions: i32) -> TopicSpec {
         let settings = [
             ("min.compaction.lag.ms", 0),
             ("delete.retention.ms", days(VIEW_AWAY_DAYS)),
             ("segment.bytes", i64::from(CHANGELOG_SEGMENT)),
             ("max.message.bytes", i64::from(LONGEST_RECORD)),
         ];
-        Spec::new(name, partitions, true, &settings).cleaned_by("compact")
+        TopicSpec::new(name, partitions, true, &settings).cleaned_by("compact")
     }
     /// What can never be used: kept until somebody purges it. A letter lies in the partition that its record was read from.
-    pub fn dead_letters(name: &str, partitions: i32) -> Spec {
+    pub fn dead_letters(name: &str, partitions: i32) -> TopicSpec {
         let longest = ("max.message.bytes", i64::from(LONGEST_RECORD));
-        Spec::new(name, partitions, false, &[("retention.ms", -1), ("retention.bytes", -1), longest])
+        TopicSpec::new(name, partitions, false, &[("retention.ms", -1), ("retention.bytes", -1), longest])
             .cleaned_by("delete")
     }
     /// With so many replicas, of which all but one acknowledge a write, two at least where there are three.
-    pub fn replicated(mut self, replication: Option<i32>) -> Spec {
+    pub fn replicated(mut self, replication: Option<i32>) -> TopicSpec {
         self.replication = replication;
         if let Some(replicas) = replication {
             let acknowledge = if replicas >= 3 { replicas - 1 } else { 1 };
@@ -90,7 +90,7 @@ const fn days(days: i64) -> i64 {
 }
 
 /// What is wrong with specifications that no cluster would have to be asked for.
-pub fn lint(specs: &[Spec]) -> Vec<String> {
+pub fn lint(specs: &[TopicSpec]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut collapsed: BTreeMap<String, &str> = BTreeMap::new();
     for spec in specs {
@@ -142,9 +142,10 @@ mod tests {
 
     #[test]
     fn raw_events_and_dead_letters_are_kept_for_ever() {
-        for spec in
-            [Spec::of(&crate::RAW_ODDS.info, true), Spec::dead_letters("odds-loader.dlq", crate::PARTITIONS)]
-        {
+        for spec in [
+            TopicSpec::for_topic(&crate::RAW_ODDS.info, true),
+            TopicSpec::dead_letters("odds-loader.dlq", crate::PARTITIONS),
+        ] {
             assert_eq!(
                 (&*spec.settings["cleanup.policy"], &*spec.settings["retention.ms"]),
                 ("delete", "-1")
@@ -153,8 +154,8 @@ mod tests {
     }
     #[test]
     fn what_a_map_or_the_sink_reads_keeps_superseded_rows() {
-        let read = Spec::of(&crate::FEATURES.info, true);
-        let joined = Spec::of(&crate::NAMES.info, false);
+        let read = TopicSpec::for_topic(&crate::FEATURES.info, true);
+        let joined = TopicSpec::for_topic(&crate::NAMES.info, false);
         assert_eq!(read.settings["min.compaction.lag.ms"], "2592000000");
         assert_eq!(read.settings["delete.retention.ms"], "2592000000");
         assert_eq!(joined.settings["min.compaction.lag.ms"], "0");
@@ -163,7 +164,10 @@ mod tests {
     #[test]
     fn three_replicas_acknowledge_by_two_and_one_by_itself() {
         let acknowledge = |replicas| {
-            Spec::changelog("games.changelog", 6).replicated(replicas).settings.remove("min.insync.replicas")
+            TopicSpec::changelog("games.changelog", 6)
+                .replicated(replicas)
+                .settings
+                .remove("min.insync.replicas")
         };
         assert_eq!(acknowledge(Some(3)).as_deref(), Some("2"));
         assert_eq!(acknowledge(Some(1)).as_deref(), Some("1"));
@@ -171,9 +175,9 @@ mod tests {
     }
     #[test]
     fn lint_names_bad_names_doubles_counts_and_settings() {
-        let good = Spec::of(&crate::GAMES.info, false);
+        let good = TopicSpec::for_topic(&crate::GAMES.info, false);
         assert_eq!(lint(std::slice::from_ref(&good)), Vec::<String>::new());
-        let named = |name: &str| Spec { name: name.to_owned(), ..good.clone() };
+        let named = |name: &str| TopicSpec { name: name.to_owned(), ..good.clone() };
         let mut odd = named("other");
         odd.partitions = 0;
         odd.settings.insert("retention.ms".into(), "soon".into());

@@ -28,9 +28,9 @@ impl Server {
             let check = Check { name: "caught-up".into(), ok: ready, detail: "3 records behind, 2 s".into() };
             Health { live: true, ready, checks: vec![check] }
         });
-        let (publisher, stages) = console::feed();
+        let (publisher, processors) = console::feed();
         let metrics = Arc::new(|| Ok("# TYPE x gauge\nx 1\n# EOF\n".to_owned()));
-        let console = Console { health, metrics, stages };
+        let console = Console { health, metrics, processors };
         let listener = console::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -1,14 +1,14 @@
 //! Tests of eligibility: appearances, minutes, reports, no side; and of corrections.
 use super::*;
-use crate::keeping::Kept;
+use crate::view_test_driver::ViewTestDriver;
 use schemas::{
     PlayingTime, RawId,
     features::{Feature, index},
-    form::{FormNumbers, SideEvidence},
-    game::PlayerGameStep,
+    game::PlayerGameRevision,
     market::AvailabilityView,
+    observation::BoxLine,
     raw::Feed,
-    sighting::BoxLine,
+    team_form::{FormNumbers, SideEvidence},
 };
 
 const PLAYER: PlayerId = PlayerId(1);
@@ -19,9 +19,9 @@ fn day(n: i32) -> EasternDate {
 fn id(n: i32) -> PlayerGameId {
     PlayerGameId { player: PLAYER, game: GameId((22_400_100 + n) as u32) }
 }
-fn step(n: i32, team: Team, known_at: Instant, minutes: i32, points: i32) -> PlayerGameStep {
+fn revision(n: i32, team: Team, known_at: Timestamp, minutes: i32, points: i32) -> PlayerGameRevision {
     let line = BoxLine { playing_time: PlayingTime(minutes * 60), points, ..BoxLine::default() };
-    PlayerGameStep {
+    PlayerGameRevision {
         known_at,
         raw: RawId(0),
         feed: Feed::NbacomLeaguegamelog,
@@ -34,20 +34,20 @@ fn step(n: i32, team: Team, known_at: Instant, minutes: i32, points: i32) -> Pla
         line: Some(line),
     }
 }
-fn played_of(n: i32, steps: Vec<PlayerGameStep>) -> In {
-    In::PlayerGame(id(n), Some(PlayerGame { player: PLAYER, game: id(n).game, steps }))
+fn played_of(n: i32, revisions: Vec<PlayerGameRevision>) -> In {
+    In::PlayerGame(id(n), Some(PlayerGame { player: PLAYER, game: id(n).game, revisions }))
 }
 /// Heard the morning after.
 fn played(n: i32, team: Team, minutes: i32) -> In {
-    played_of(n, vec![step(n, team, day(n + 1).at(9, 0), minutes, 20)])
+    played_of(n, vec![revision(n, team, day(n + 1).at(9, 0), minutes, 20)])
 }
-fn evidence(team: Team, rostered: Option<Instant>) -> SideEvidence {
+fn evidence(team: Team, rostered: Option<Timestamp>) -> SideEvidence {
     SideEvidence { team, last_game: None, rostered, born: None }
 }
 /// Boston at home against New York.
 fn entry(n: i32, sides: &[SideEvidence]) -> In {
     let candidacy = Candidacy {
-        known_at: Instant::EVER,
+        known_at: Timestamp::DISTANT_PAST,
         sides: sides.to_vec(),
         quoted: sides.is_empty(),
         reported: false,
@@ -65,53 +65,54 @@ fn entry(n: i32, sides: &[SideEvidence]) -> In {
             tip_off: day(n).at(19, 30),
             tip_estimated: false,
             issued: Some(candidacy),
-            hindsight: None,
+            retrospective: None,
         }),
     )
 }
 fn boston() -> [SideEvidence; 1] {
     [evidence(Team::BOS, None)]
 }
-fn of(inputs: impl IntoIterator<Item = In>) -> Kept<FeatureBuilder> {
-    let mut kept = Kept::new(FeatureBuilder);
-    inputs.into_iter().for_each(|input| _ = kept.put(input));
-    kept
+fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBuilder> {
+    let mut driver = ViewTestDriver::new(FeatureBuilder);
+    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    driver
 }
 fn three(team: Team, minutes: i32) -> impl Iterator<Item = In> {
     [-6, -4, -2].into_iter().map(move |n| played(n, team, minutes))
 }
-fn row(kept: &Kept<FeatureBuilder>, n: i32) -> &Features {
-    kept.row(&id(n)).unwrap()
+fn row(driver: &ViewTestDriver<FeatureBuilder>, n: i32) -> &Features {
+    driver.row(&id(n)).unwrap()
 }
 
 #[test]
 fn who_last_played_elsewhere_has_no_side_and_says_so() {
-    let kept = of(three(Team::MIA, 30).chain([entry(0, &[evidence(Team::BOS, Some(day(-9).at(8, 0)))])]));
-    let features = row(&kept, 0);
+    let driver =
+        driver_with(three(Team::MIA, 30).chain([entry(0, &[evidence(Team::BOS, Some(day(-9).at(8, 0)))])]));
+    let features = row(&driver, 0);
     assert_eq!((features.team, features.eligibility), (None, Eligibility::NoSide));
     assert!(features.vector.is_empty());
-    assert_eq!(row(&of([entry(0, &[])]), 0).eligibility, Eligibility::NoSide);
+    assert_eq!(row(&driver_with([entry(0, &[])]), 0).eligibility, Eligibility::NoSide);
 }
 #[test]
 fn three_appearances_and_fifteen_minutes_make_a_player_eligible() {
     for (minutes, eligibility) in [(15, Eligibility::Eligible), (14, Eligibility::TooFewMinutes)] {
-        let kept = of(three(Team::BOS, minutes).chain([entry(0, &boston())]));
-        assert_eq!(row(&kept, 0).eligibility, eligibility);
+        let driver = driver_with(three(Team::BOS, minutes).chain([entry(0, &boston())]));
+        assert_eq!(row(&driver, 0).eligibility, eligibility);
     }
     let mut two: Vec<In> = three(Team::BOS, 30).skip(1).collect();
     two.push(played(-8, Team::BOS, 0));
-    let kept = of(two.into_iter().chain([entry(0, &boston())]));
-    assert_eq!(row(&kept, 0).eligibility, Eligibility::TooFewAppearances, "no minutes, no appearance");
+    let driver = driver_with(two.into_iter().chain([entry(0, &boston())]));
+    assert_eq!(row(&driver, 0).eligibility, Eligibility::TooFewAppearances, "no minutes, no appearance");
 }
 #[test]
 fn a_correction_moves_the_predictions_to_come_and_none_that_were_made() {
     let right = |known_at| {
-        let wrong = step(-2, Team::BOS, day(-1).at(9, 0), 30, 20);
-        played_of(-2, vec![wrong, step(-2, Team::BOS, known_at, 30, 26)])
+        let wrong = revision(-2, Team::BOS, day(-1).at(9, 0), 30, 20);
+        played_of(-2, vec![wrong, revision(-2, Team::BOS, known_at, 30, 26)])
     };
-    let average = |known_at: Instant| {
-        let kept = of(three(Team::BOS, 30).take(2).chain([right(known_at), entry(0, &boston())]));
-        (row(&kept, 0).vector[index::POINTS_AVG_LAST_5], row(&kept, 0).basis)
+    let average = |known_at: Timestamp| {
+        let driver = driver_with(three(Team::BOS, 30).take(2).chain([right(known_at), entry(0, &boston())]));
+        (row(&driver, 0).vector[index::POINTS_AVG_LAST_5], row(&driver, 0).basis)
     };
     assert_eq!(average(day(0).at(19, 29)), (Feature::Value(22.0), Basis::Issued));
     assert_eq!(average(day(0).at(19, 30)), (Feature::Value(20.0), Basis::Issued));
@@ -121,10 +122,11 @@ fn whom_the_report_has_out_or_doubtful_is_ruled_out() {
     for (status, out) in [(InjuryStatus::Questionable, false), (InjuryStatus::Doubtful, true)] {
         let (known_at, reported_at) = (day(0).at(17, 5), day(0).at(17, 0));
         let view = AvailabilityView { known_at, reported_at, status, reason: String::new() };
-        let report = Availability { player: PLAYER, game: id(0).game, issued: Some(view), hindsight: None };
+        let report =
+            Availability { player: PLAYER, game: id(0).game, issued: Some(view), retrospective: None };
         let report = In::Availability(id(0), Some(report));
-        let kept = of(three(Team::BOS, 30).chain([report, entry(0, &boston())]));
-        assert_eq!(row(&kept, 0).eligibility == Eligibility::RuledOut, out);
-        assert_eq!(row(&kept, 0).known_at, known_at);
+        let driver = driver_with(three(Team::BOS, 30).chain([report, entry(0, &boston())]));
+        assert_eq!(row(&driver, 0).eligibility == Eligibility::RuledOut, out);
+        assert_eq!(row(&driver, 0).known_at, known_at);
     }
 }

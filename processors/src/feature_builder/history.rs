@@ -3,13 +3,13 @@
 //! Invariant: every appearance in it ended before the cut-off, and on the issued basis was heard by then. There is deliberately no
 //! way to reach a game past the cut.
 //! Not here: the features computed from it (vector).
-use crate::fact::Cutoff;
+use crate::fact_history::Cutoff;
 use schemas::{
-    GameId, Instant, Season,
-    features::{Comparable, DefenceTier, Streak},
-    form::SlateEntry,
-    game::{PlayerGame, PlayerGameStep},
-    sighting::BoxLine,
+    GameId, Season, Timestamp,
+    features::{Comparable, DefenseTier, Streak},
+    game::{PlayerGame, PlayerGameRevision},
+    observation::BoxLine,
+    team_form::SlateEntry,
 };
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy)]
 pub struct Appearance<'a> {
     pub game: GameId,
-    pub step: &'a PlayerGameStep,
+    pub revision: &'a PlayerGameRevision,
     pub line: &'a BoxLine,
 }
 
@@ -29,8 +29,8 @@ pub struct History<'a> {
     pub versus: Vec<Appearance<'a>>,
     /// The last of all, whatever the season and team.
     pub latest: Option<Appearance<'a>>,
-    /// The greatest among the steps used.
-    pub known_at: Instant,
+    /// The greatest among the revisions used.
+    pub known_at: Timestamp,
 }
 
 /// How far back games against an opponent are counted, in days: three years.
@@ -44,21 +44,22 @@ impl<'a> History<'a> {
     ) -> Self {
         let season = entry.game.season();
         let believed = |row: &'a PlayerGame| -> Option<Appearance<'a>> {
-            let step = cut.believe(&row.steps, |step| step.known_at)?;
-            let line = step.line.as_ref()?;
+            let revision = cut.as_of(&row.revisions, |revision| revision.known_at)?;
+            let line = revision.line.as_ref()?;
             let counts =
-                cut.is_past(step.effective_at()) && line.playing_time.0 > 0 && row.game != entry.game;
-            counts.then_some(Appearance { game: row.game, step, line })
+                cut.is_past(revision.effective_at()) && line.playing_time.0 > 0 && row.game != entry.game;
+            counts.then_some(Appearance { game: row.game, revision, line })
         };
         let in_season = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
-        let in_order = |appearance: &Appearance<'a>| (appearance.step.tip_off, appearance.game);
+        let in_order = |appearance: &Appearance<'a>| (appearance.revision.tip_off, appearance.game);
         let mut of_season: Vec<Appearance<'a>> = in_season(season).filter_map(believed).collect();
         of_season.sort_unstable_by_key(in_order);
-        let meets = |a: &Appearance<'a>| [entry.home, entry.away].contains(&a.step.opponent);
-        let recent = |a: &Appearance<'a>| entry.date.0 - a.step.date.0 <= VERSUS_DAYS;
+        let meets = |a: &Appearance<'a>| [entry.home, entry.away].contains(&a.revision.opponent);
+        let recent = |a: &Appearance<'a>| entry.date.0 - a.revision.date.0 <= VERSUS_DAYS;
         let earlier = (1..=3).flat_map(|back| in_season(Season(season.0 - back)));
-        let pairs = earlier
-            .filter(|row| row.steps.iter().any(|step| [entry.home, entry.away].contains(&step.opponent)));
+        let pairs = earlier.filter(|row| {
+            row.revisions.iter().any(|revision| [entry.home, entry.away].contains(&revision.opponent))
+        });
         let mut versus: Vec<Appearance<'a>> = pairs
             .filter_map(believed)
             .chain(of_season.iter().copied())
@@ -69,8 +70,8 @@ impl<'a> History<'a> {
             let before = seasons.range(..season).rev();
             before.filter_map(|(_, games)| games.values().filter_map(believed).max_by_key(in_order)).next()
         });
-        let used = of_season.iter().chain(&versus).chain(&latest).map(|a| a.step.known_at);
-        let known_at = used.max().unwrap_or(Instant::EVER);
+        let used = of_season.iter().chain(&versus).chain(&latest).map(|a| a.revision.known_at);
+        let known_at = used.max().unwrap_or(Timestamp::DISTANT_PAST);
         History { season: of_season, versus, latest, known_at }
     }
     /// The season's last `n` appearances, newest first.
@@ -97,10 +98,10 @@ impl<'a> History<'a> {
                 comparables.push(Comparable {
                     game: appearance.game,
                     points: appearance.line.points,
-                    tier: DefenceTier::of(rating),
-                    rest_days: (appearance.step.date.0 - self.season[before].step.date.0 - 1).max(0),
-                    is_home: appearance.step.is_home,
-                    streak: Streak::of(last_5, sum / i as f64),
+                    tier: DefenseTier::from_def_rating(rating),
+                    rest_days: (appearance.revision.date.0 - self.season[before].revision.date.0 - 1).max(0),
+                    is_home: appearance.revision.is_home,
+                    streak: Streak::from_averages(last_5, sum / i as f64),
                 });
             }
             sum += points(appearance);

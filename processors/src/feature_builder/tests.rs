@@ -1,14 +1,14 @@
-//! Tests of what the feature builder believes: sides, eligibility, issued and hindsight.
+//! Tests of what the feature builder believes: sides, eligibility, issued and retrospective.
 use super::*;
-use crate::keeping::Kept;
+use crate::view_test_driver::ViewTestDriver;
 use schemas::{
     PlayingTime, RawId,
     features::{Feature, MissingReason, index},
-    form::{FormNumbers, SideEvidence},
-    game::PlayerGameStep,
+    game::PlayerGameRevision,
     market::MarketView,
+    observation::BoxLine,
     raw::Feed,
-    sighting::BoxLine,
+    team_form::{FormNumbers, SideEvidence},
 };
 
 const PLAYER: PlayerId = PlayerId(1_690_001);
@@ -17,13 +17,13 @@ const GAME: GameId = GameId(22_400_050);
 fn day(n: i32) -> EasternDate {
     "2025-01-10".parse::<EasternDate>().unwrap().plus_days(n)
 }
-fn slot(game: GameId) -> PlayerGameId {
+fn output_key(game: GameId) -> PlayerGameId {
     PlayerGameId { player: PLAYER, game }
 }
 /// A game of so many points, `n` days from the game to predict, known when it says.
-fn played(game: u32, n: i32, team: Team, points: i32, known_at: Instant) -> In {
+fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In {
     let line = BoxLine { points, playing_time: PlayingTime(30 * 60), ..BoxLine::default() };
-    let step = PlayerGameStep {
+    let revision = PlayerGameRevision {
         known_at,
         raw: RawId(1),
         feed: Feed::NbacomLeaguegamelog,
@@ -36,13 +36,13 @@ fn played(game: u32, n: i32, team: Team, points: i32, known_at: Instant) -> In {
         line: Some(line),
     };
     let game = GameId(game);
-    In::PlayerGame(slot(game), Some(PlayerGame { player: PLAYER, game, steps: vec![step] }))
+    In::PlayerGame(output_key(game), Some(PlayerGame { player: PLAYER, game, revisions: vec![revision] }))
 }
 /// As a scraper hears it: the next morning.
 fn on_time(game: u32, n: i32, points: i32) -> In {
     played(game, n, Team::BOS, points, day(n + 1).at(6, 0))
 }
-fn candidacy(rostered: Option<(Team, Instant)>) -> Candidacy {
+fn candidacy(rostered: Option<(Team, Timestamp)>) -> Candidacy {
     let sides =
         rostered.map(|(team, at)| SideEvidence { team, last_game: None, rostered: Some(at), born: None });
     Candidacy {
@@ -55,7 +55,7 @@ fn candidacy(rostered: Option<(Team, Instant)>) -> Candidacy {
     }
 }
 /// Boston against New York, with or without a roster that has him.
-fn entry(rostered: Option<(Team, Instant)>) -> In {
+fn entry(rostered: Option<(Team, Timestamp)>) -> In {
     let row = SlateEntry {
         player: PLAYER,
         game: GAME,
@@ -65,17 +65,17 @@ fn entry(rostered: Option<(Team, Instant)>) -> In {
         tip_off: day(0).at(19, 30),
         tip_estimated: false,
         issued: Some(candidacy(rostered)),
-        hindsight: None,
+        retrospective: None,
     };
-    In::Entry(slot(GAME), Some(row))
+    In::Entry(output_key(GAME), Some(row))
 }
-fn kept(inputs: impl IntoIterator<Item = In>) -> Kept<FeatureBuilder> {
-    let mut kept = Kept::new(FeatureBuilder);
-    inputs.into_iter().for_each(|input| _ = kept.put(input));
-    kept
+fn driver(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBuilder> {
+    let mut driver = ViewTestDriver::new(FeatureBuilder);
+    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    driver
 }
-fn features(kept: &Kept<FeatureBuilder>) -> &Features {
-    kept.row(&slot(GAME)).expect("a candidate has features")
+fn features(driver: &ViewTestDriver<FeatureBuilder>) -> &Features {
+    driver.row(&output_key(GAME)).expect("a candidate has features")
 }
 fn three_games() -> Vec<In> {
     (0..3).map(|n| on_time(22_400_010 + n, -7 + 2 * n as i32, 20)).collect()
@@ -83,8 +83,8 @@ fn three_games() -> Vec<In> {
 
 #[test]
 fn a_player_of_three_games_is_predicted_from_what_was_heard_by_tip_off() {
-    let kept = kept(three_games().into_iter().chain([entry(None)]));
-    let row = features(&kept);
+    let driver = driver(three_games().into_iter().chain([entry(None)]));
+    let row = features(&driver);
     assert_eq!(
         (row.eligibility, row.basis, row.team),
         (Eligibility::Eligible, Basis::Issued, Some(Team::BOS))
@@ -93,33 +93,33 @@ fn a_player_of_three_games_is_predicted_from_what_was_heard_by_tip_off() {
     assert_eq!(row.known_at, day(-1).at(6, 0), "the newest of all that was used");
     assert_eq!(row.rest_days, Some(2));
     assert_eq!(row.get(index::VEGAS_POINTS_LINE), Feature::Missing(MissingReason::NoMarket));
-    assert_eq!(row.marks, [Mark::AgeUnknown]);
+    assert_eq!(row.quality_flags, [QualityFlag::AgeUnknown]);
 }
 
 #[test]
 fn a_gap_filled_after_tip_off_leaves_an_issued_row_alone_and_fills_one_that_it_prevented() {
     let late = || played(22_400_020, -2, Team::BOS, 40, day(5).at(6, 0));
-    let mut four = kept(three_games().into_iter().chain([entry(None)]));
+    let mut four = driver(three_games().into_iter().chain([entry(None)]));
     let issued = features(&four).clone();
     four.put(late());
     assert_eq!(features(&four), &issued);
 
-    let mut three = kept(three_games().into_iter().skip(1).chain([entry(None)]));
+    let mut three = driver(three_games().into_iter().skip(1).chain([entry(None)]));
     assert_eq!(features(&three).eligibility, Eligibility::TooFewAppearances);
     three.put(late());
     let row = features(&three);
     assert_eq!(
         (row.eligibility, row.basis, row.known_at),
-        (Eligibility::Eligible, Basis::Hindsight, day(5).at(6, 0))
+        (Eligibility::Eligible, Basis::Retrospective, day(5).at(6, 0))
     );
 }
 
 #[test]
 fn the_later_of_latest_appearance_and_roster_says_which_side_he_is_on() {
     let traded = played(22_400_030, -3, Team::LAL, 20, day(-2).at(6, 0));
-    let with = |rostered: Option<(Team, Instant)>| {
+    let with = |rostered: Option<(Team, Timestamp)>| {
         let inputs = three_games().into_iter().chain([traded.clone(), entry(rostered)]);
-        features(&kept(inputs)).clone()
+        features(&driver(inputs)).clone()
     };
     let gone = with(None);
     assert_eq!((gone.eligibility, gone.team, gone.vector.len()), (Eligibility::NoSide, None, 0));
@@ -134,10 +134,10 @@ fn the_later_of_latest_appearance_and_roster_says_which_side_he_is_on() {
 
 #[test]
 fn the_game_itself_and_later_ones_are_never_read() {
-    let before = kept(three_games().into_iter().chain([entry(None)]));
+    let before = driver(three_games().into_iter().chain([entry(None)]));
     let future =
         [(22_400_050, 0), (22_400_060, 2)].map(|(game, n)| played(game, n, Team::BOS, 50, day(-6).at(6, 0)));
-    let after = kept(three_games().into_iter().chain([entry(None)]).chain(future));
+    let after = driver(three_games().into_iter().chain([entry(None)]).chain(future));
     assert_eq!(features(&before), features(&after), "even when they are said to be known already");
 }
 
@@ -145,16 +145,16 @@ fn the_game_itself_and_later_ones_are_never_read() {
 fn a_game_without_minutes_is_no_appearance() {
     let mut benched = on_time(22_400_020, -2, 0);
     if let In::PlayerGame(_, Some(row)) = &mut benched {
-        row.steps[0].line = Some(BoxLine::default());
+        row.revisions[0].line = Some(BoxLine::default());
     }
-    let kept = kept(three_games().into_iter().chain([benched, entry(None)]));
-    assert_eq!((features(&kept).appearances, features(&kept).rest_days), (3, Some(2)));
+    let driver = driver(three_games().into_iter().chain([benched, entry(None)]));
+    assert_eq!((features(&driver).appearances, features(&driver).rest_days), (3, Some(2)));
 }
 
 #[test]
 fn back_to_back_is_a_game_on_the_day_before() {
-    let kept = kept(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry(None)]));
-    let row = features(&kept);
+    let driver = driver(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry(None)]));
+    let row = features(&driver);
     assert_eq!(row.get(index::BACK_TO_BACK), Feature::Value(1.0));
     assert_eq!(row.get(index::GAMES_IN_LAST_7_DAYS), Feature::Value(4.0));
     let score = 100.0 - 15.0 - 10.0;
@@ -172,11 +172,11 @@ fn a_market_heard_too_late_is_not_in_an_issued_row() {
     };
     let market = |issued: bool| {
         let view = Some(view.clone());
-        let (issued, hindsight) = if issued { (view, None) } else { (None, view) };
-        In::Market(slot(GAME), Some(Market { player: PLAYER, game: GAME, issued, hindsight }))
+        let (issued, retrospective) = if issued { (view, None) } else { (None, view) };
+        In::Market(output_key(GAME), Some(Market { player: PLAYER, game: GAME, issued, retrospective }))
     };
     let with =
-        |issued| features(&kept(three_games().into_iter().chain([entry(None), market(issued)]))).clone();
+        |issued| features(&driver(three_games().into_iter().chain([entry(None), market(issued)]))).clone();
     assert_eq!(with(true).get(index::VEGAS_LINE_MOVE), Feature::Value(1.0));
     assert_eq!((with(false).main_line, with(false).basis), (None, Basis::Issued));
 }

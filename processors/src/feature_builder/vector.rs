@@ -8,9 +8,9 @@ use super::{Known, Side, history::mean};
 use schemas::{
     EasternDate,
     features::{Feature, MissingReason as Why, index as at},
-    form::FormNumbers,
     ids::GameKind,
-    sighting::InjuryStatus,
+    observation::InjuryStatus,
+    team_form::FormNumbers,
 };
 
 /// All features of a player who is on a side.
@@ -21,7 +21,7 @@ pub(super) fn compute(known: &Known<'_>, side: Side) -> Vec<Feature> {
         true => (&known.candidacy.home, &known.candidacy.away),
         false => (&known.candidacy.away, &known.candidacy.home),
     };
-    let load = Load::of(known, side.born);
+    let load = Load::new(known, side.born);
     let season = history.season.len();
     let played = |value: Option<f64>| or(value, Why::NoAppearances);
     let team = |value: Option<f64>| or(value, Why::NoTeamGames);
@@ -31,10 +31,10 @@ pub(super) fn compute(known: &Known<'_>, side: Side) -> Vec<Feature> {
     let versus: Vec<f64> = history
         .versus
         .iter()
-        .filter(|appearance| appearance.step.opponent == side.opponent)
+        .filter(|appearance| appearance.revision.opponent == side.opponent)
         .map(|appearance| f64::from(appearance.line.points))
         .collect();
-    let sum = |of: fn(&schemas::sighting::BoxLine) -> i32| -> f64 {
+    let sum = |of: fn(&schemas::observation::BoxLine) -> i32| -> f64 {
         history.last(10).map(|a| f64::from(of(a.line))).sum()
     };
     let (shots, points) = (sum(|line| line.field_goals_attempted), sum(|line| line.points));
@@ -154,13 +154,13 @@ struct Load {
     age: Option<i32>,
 }
 impl Load {
-    fn of(known: &Known<'_>, born: Option<EasternDate>) -> Self {
+    fn new(known: &Known<'_>, born: Option<EasternDate>) -> Self {
         let (season, date) = (&known.history.season, known.entry.date);
         let within =
-            |days: i32| season.iter().filter(move |a| (1..=days).contains(&(date.0 - a.step.date.0)));
-        let days: Vec<i32> = within(14).map(|a| a.step.date.0).collect();
+            |days: i32| season.iter().filter(move |a| (1..=days).contains(&(date.0 - a.revision.date.0)));
+        let days: Vec<i32> = within(14).map(|a| a.revision.date.0).collect();
         Load {
-            rest_days: season.last().map(|last| (date.0 - last.step.date.0 - 1).max(0)),
+            rest_days: season.last().map(|last| (date.0 - last.revision.date.0 - 1).max(0)),
             games_7: within(7).count(),
             minutes_7: within(7).map(|a| a.line.playing_time.minutes()).sum(),
             back_to_backs_14: days.windows(2).filter(|pair| pair[1] - pair[0] == 1).count(),

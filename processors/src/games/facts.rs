@@ -2,18 +2,20 @@
 //!
 //! Invariant: every `…_at(instant)` reads only fetches heard by then.
 //! Not here: which rows a change reaches (the view).
-use super::IN_THE_END;
+use super::LATEST_KNOWN;
 use crate::{
-    answers::{Answers, Question, known_by},
-    fact::{Fact, Fetch, standing, steps},
-    view::Waiting,
+    fact_history::{FactHistory, HistoryEntry, revisions, since_last_complete},
+    materialized_view::ParkedItem,
+    name_lookup::{LookupRequest, NameLookups, known_by},
 };
 use schemas::{
-    EasternDate, GameId, Instant, Matchup, NamesId, PlayerId, PlayingTime, RawId, Team,
-    game::{Game, PlayerGame, PlayerGameStep, Score, TeamGame, TeamGameStep, TeamTotals},
+    EasternDate, GameId, Matchup, NamesId, PlayerId, PlayingTime, RawId, Team, Timestamp,
+    game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::Names,
+    observation::{
+        BoxLine, BoxMember, BoxScoreObservation, Fixture, GameObservation, GameResult, GameStatus,
+    },
     raw::{Feed, Source},
-    sighting::{BoxLine, BoxMember, BoxScoreSighting, Fixture, GameResult, GameSighting, GameStatus},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,9 +33,9 @@ pub struct ListId {
     pub team: Team,
 }
 impl ListId {
-    pub fn of(sighting: &BoxScoreSighting) -> Self {
-        let game = sighting.game.map_or(GameRef::On(sighting.date), GameRef::Id);
-        ListId { game, feed: sighting.feed, team: sighting.team }
+    pub fn for_box_score(observation: &BoxScoreObservation) -> Self {
+        let game = observation.game.map_or(GameRef::On(observation.date), GameRef::Id);
+        ListId { game, feed: observation.feed, team: observation.team }
     }
 }
 impl std::fmt::Display for ListId {
@@ -50,12 +52,12 @@ const PRECEDENCE: [Feed; 3] = [Feed::NbacomLeaguegamelog, Feed::BalldontlieStats
 
 #[derive(Default)]
 struct GameFacts {
-    fixture: Fact<Fixture>,
-    result: Fact<GameResult>,
+    fixture: FactHistory<Fixture>,
+    result: FactHistory<GameResult>,
 }
 impl GameFacts {
     /// The fixture that stands, as known at an instant: the newest heard before the tip-off it states, else the first.
-    fn fixture_at(&self, at: Instant) -> Option<(&Fixture, Instant)> {
+    fn fixture_at(&self, at: Timestamp) -> Option<(&Fixture, Timestamp)> {
         let heard = self.fixture.up_to(at);
         let stands = heard.iter().rposition(|fetch| fetch.at < fetch.content.tip_off).unwrap_or(0);
         let content = &heard.get(stands)?.content;
@@ -63,7 +65,7 @@ impl GameFacts {
         Some((content, since))
     }
     fn dates(&self) -> impl Iterator<Item = EasternDate> {
-        self.fixture.fetches().iter().map(|fetch| fetch.content.date)
+        self.fixture.entries().iter().map(|fetch| fetch.content.date)
     }
 }
 
@@ -73,8 +75,8 @@ pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
     /// Every day that any fetch has put a game on.
     by_day: BTreeSet<(EasternDate, GameId)>,
-    lists: BTreeMap<ListId, Fact<Vec<BoxMember>>>,
-    answers: Answers,
+    lists: BTreeMap<ListId, FactHistory<Vec<BoxMember>>>,
+    name_lookups: NameLookups,
     matchup: Option<Matchup>,
 }
 
@@ -92,20 +94,20 @@ impl Tables {
         let asks = move |list: &&ListId| list.feed.source() == source && list.game == GameRef::On(date);
         self.lists.keys().filter(asks)
     }
-    pub fn merge_game(&mut self, s: &GameSighting) -> bool {
+    pub fn merge_game(&mut self, s: &GameObservation) -> bool {
         self.matchup = Matchup::new(s.fixture.home, s.fixture.away);
         let facts = self.games.entry(s.game).or_default();
-        let fixture = facts.fixture.merge(s.heard, true, s.fixture);
+        let fixture = facts.fixture.merge(s.provenance, true, s.fixture);
         self.by_day.insert((s.fixture.date, s.game));
-        let result = facts.result.merge(s.heard, true, s.result);
+        let result = facts.result.merge(s.provenance, true, s.result);
         fixture || result
     }
-    pub fn merge_box_score(&mut self, list: ListId, s: BoxScoreSighting) -> bool {
+    pub fn merge_box_score(&mut self, list: ListId, s: BoxScoreObservation) -> bool {
         self.matchup = Matchup::new(s.team, s.opponent);
-        self.lists.entry(list).or_default().merge(s.heard, s.complete, s.members)
+        self.lists.entry(list).or_default().merge(s.provenance, s.complete, s.members)
     }
     pub fn put_names(&mut self, id: NamesId, row: Option<Names>) {
-        self.answers.put(id, row);
+        self.name_lookups.put(id, row);
     }
     /// The game, and every other whose box scores may be matched differently when its date changes.
     pub fn near(&self, game: GameId, date: EasternDate) -> Vec<GameId> {
@@ -134,7 +136,7 @@ impl Tables {
         }
     }
     /// The game that a list is of, as known at an instant: the nearest by date, the earlier on a tie.
-    fn game_of(&self, list: &ListId, at: Instant) -> Option<GameId> {
+    fn game_of(&self, list: &ListId, at: Timestamp) -> Option<GameId> {
         match list.game {
             GameRef::Id(game) => self.games.get(&game)?.fixture_at(at).map(|_| game),
             GameRef::On(day) => {
@@ -146,7 +148,11 @@ impl Tables {
         }
     }
     /// The lists that may be of a game, one side, most trusted feed first.
-    fn lists_of(&self, game: GameId, team: Team) -> impl Iterator<Item = (&ListId, &Fact<Vec<BoxMember>>)> {
+    fn lists_of(
+        &self,
+        game: GameId,
+        team: Team,
+    ) -> impl Iterator<Item = (&ListId, &FactHistory<Vec<BoxMember>>)> {
         let mut refs = vec![GameRef::Id(game)];
         let mut days: Vec<i32> =
             self.games.get(&game).into_iter().flat_map(GameFacts::dates).map(|d| d.0).collect();
@@ -159,17 +165,17 @@ impl Tables {
             lists.filter_map(move |game| self.lists.get_key_value(&ListId { game, feed, team }))
         })
     }
-    fn question<'a>(list: &ListId, name: &'a str, teams: &'a [Team; 2]) -> Option<Question<'a>> {
+    fn lookup_request<'a>(list: &ListId, name: &'a str, teams: &'a [Team; 2]) -> Option<LookupRequest<'a>> {
         let GameRef::On(date) = list.game else { return None };
-        Some(Question { teams, source: list.feed.source(), date, name })
+        Some(LookupRequest { teams, source: list.feed.source(), date, name })
     }
-    fn player_at(&self, list: &ListId, member: &BoxMember, at: Instant) -> Option<PlayerId> {
+    fn player_at(&self, list: &ListId, member: &BoxMember, at: Timestamp) -> Option<PlayerId> {
         if member.player.nba.is_some() {
             return member.player.nba;
         }
         let teams = self.matchup?.teams();
-        let question = Self::question(list, &member.player.name, &teams)?;
-        self.answers.player(question, known_by(at)).map(|(player, _)| player)
+        let request = Self::lookup_request(list, &member.player.name, &teams)?;
+        self.name_lookups.player(request, known_by(at)).map(|(player, _)| player)
     }
     /// Everyone whom a box score of the game has ever been taken to list.
     pub fn players_of(&self, game: GameId) -> Vec<PlayerId> {
@@ -177,10 +183,10 @@ impl Tables {
         let Some(matchup) = self.matchup else { return players };
         let teams = matchup.teams();
         for (list, fact) in teams.iter().flat_map(|team| self.lists_of(game, *team)) {
-            for member in fact.fetches().iter().flat_map(|fetch| &fetch.content) {
-                match (member.player.nba, Self::question(list, &member.player.name, &teams)) {
+            for member in fact.entries().iter().flat_map(|fetch| &fetch.content) {
+                match (member.player.nba, Self::lookup_request(list, &member.player.name, &teams)) {
                     (Some(player), _) => players.push(player),
-                    (None, Some(question)) => self.answers.anyone(question, &mut |p| players.push(p)),
+                    (None, Some(request)) => self.name_lookups.anyone(request, &mut |p| players.push(p)),
                     (None, None) => {}
                 }
             }
@@ -188,41 +194,41 @@ impl Tables {
         players
     }
     /// Every instant at which what is known of one side of a game may have changed.
-    fn instants(&self, game: GameId, team: Team) -> Vec<Instant> {
+    fn instants(&self, game: GameId, team: Team) -> Vec<Timestamp> {
         let mut at = Vec::new();
         if let Some(facts) = self.games.get(&game) {
-            at.extend(facts.fixture.fetches().iter().map(|fetch| fetch.at));
-            at.extend(facts.result.fetches().iter().map(|fetch| fetch.at));
+            at.extend(facts.fixture.entries().iter().map(|fetch| fetch.at));
+            at.extend(facts.result.entries().iter().map(|fetch| fetch.at));
         }
         let teams = self.matchup.map(Matchup::teams);
         for (list, fact) in self.lists_of(game, team) {
-            at.extend(fact.fetches().iter().map(|fetch| fetch.at));
+            at.extend(fact.entries().iter().map(|fetch| fetch.at));
             let GameRef::On(_) = list.game else { continue };
             // Which game a day means depends on every fixture of the pair about that day.
             at.extend(
                 self.games_of(list)
                     .iter()
                     .filter_map(|g| self.games.get(g))
-                    .flat_map(|facts| facts.fixture.fetches().iter().map(|fetch| fetch.at)),
+                    .flat_map(|facts| facts.fixture.entries().iter().map(|fetch| fetch.at)),
             );
             let Some(teams) = teams.as_ref() else { continue };
-            for member in fact.fetches().iter().flat_map(|fetch| &fetch.content) {
-                if let (None, Some(question)) =
-                    (member.player.nba, Self::question(list, &member.player.name, teams))
+            for member in fact.entries().iter().flat_map(|fetch| &fetch.content) {
+                if let (None, Some(request)) =
+                    (member.player.nba, Self::lookup_request(list, &member.player.name, teams))
                 {
-                    self.answers.instants(question, &mut |instant| at.push(instant));
+                    self.name_lookups.instants(request, &mut |instant| at.push(instant));
                 }
             }
         }
         at
     }
     /// A player's line as the most trusted feed has it.
-    fn line_at(&self, game: GameId, team: Team, player: PlayerId, at: Instant) -> Option<Said<'_>> {
+    fn line_at(&self, game: GameId, team: Team, player: PlayerId, at: Timestamp) -> Option<Said<'_>> {
         self.lists_of(game, team).find_map(|(list, fact)| {
             if self.game_of(list, at) != Some(game) {
                 return None;
             }
-            let fetches = standing(fact.up_to(at));
+            let fetches = since_last_complete(fact.up_to(at));
             fetches.iter().rev().find_map(|fetch| {
                 let member = fetch.content.iter().find(|m| self.player_at(list, m, at) == Some(player))?;
                 Some(Said { feed: list.feed, fetch, member })
@@ -230,14 +236,14 @@ impl Tables {
         })
     }
     /// All lines of one side.
-    fn lines_at(&self, game: GameId, team: Team, at: Instant) -> BTreeMap<PlayerId, BoxLine> {
+    fn lines_at(&self, game: GameId, team: Team, at: Timestamp) -> BTreeMap<PlayerId, BoxLine> {
         let mut lines = BTreeMap::new();
         for (list, fact) in self.lists_of(game, team) {
             if self.game_of(list, at) != Some(game) {
                 continue;
             }
             let mut of_list = BTreeMap::new();
-            for fetch in standing(fact.up_to(at)) {
+            for fetch in since_last_complete(fact.up_to(at)) {
                 for member in &fetch.content {
                     if let Some(player) = self.player_at(list, member, at) {
                         of_list.insert(player, member.line);
@@ -252,10 +258,10 @@ impl Tables {
     pub fn player_game(&self, game: GameId, player: PlayerId) -> Option<PlayerGame> {
         let facts = self.games.get(&game)?;
         let teams = self.matchup?.teams();
-        let content_at = |at: Instant| -> Option<PlayerGameStep> {
+        let content_at = |at: Timestamp| -> Option<PlayerGameRevision> {
             let (fixture, _) = facts.fixture_at(at)?;
             let said = teams.iter().find_map(|team| Some((*team, self.line_at(game, *team, player, at)?)));
-            let step = |team: Team, said: Option<&Said<'_>>| PlayerGameStep {
+            let revision = |team: Team, said: Option<&Said<'_>>| PlayerGameRevision {
                 known_at: at,
                 raw: said.map_or(RawId::default(), |said| said.fetch.raw),
                 feed: said.map_or(Feed::NbacomLeaguegamelog, |said| said.feed),
@@ -268,33 +274,34 @@ impl Tables {
                 line: said.and_then(|said| said.member.line),
             };
             Some(match said {
-                Some((team, said)) => step(team, Some(&said)),
-                None => step(fixture.home, None),
+                Some((team, said)) => revision(team, Some(&said)),
+                None => revision(fixture.home, None),
             })
         };
         let mut instants = self.instants(game, teams[0]);
         instants.extend(self.instants(game, teams[1]));
-        let same = |a: &PlayerGameStep, b: &PlayerGameStep| {
-            let plain = |s: &PlayerGameStep| PlayerGameStep { known_at: b.known_at, raw: b.raw, ..s.clone() };
+        let same = |a: &PlayerGameRevision, b: &PlayerGameRevision| {
+            let plain =
+                |s: &PlayerGameRevision| PlayerGameRevision { known_at: b.known_at, raw: b.raw, ..s.clone() };
             a.line.is_none() && b.line.is_none() || plain(a) == *b
         };
-        let mut steps = steps(instants, content_at, same);
+        let mut revisions = revisions(instants, content_at, same);
         // Before anybody said that he played there is nothing to retract.
-        let first = steps.iter().position(|step| step.line.is_some())?;
-        steps.drain(..first);
-        Some(PlayerGame { player, game, steps })
+        let first = revisions.iter().position(|revision| revision.line.is_some())?;
+        revisions.drain(..first);
+        Some(PlayerGame { player, game, revisions })
     }
 
     pub fn team_game(&self, game: GameId, team: Team) -> Option<TeamGame> {
         let facts = self.games.get(&game)?;
-        let content_at = |at: Instant| -> Option<TeamGameStep> {
+        let content_at = |at: Timestamp| -> Option<TeamGameRevision> {
             let (fixture, _) = facts.fixture_at(at)?;
             let is_home = fixture.home == team;
             let result = facts.result.up_to(at).last().map(|fetch| &fetch.content);
             let lines = self.lines_at(game, team, at);
             let appeared =
                 lines.iter().filter(|(_, line)| line.playing_time > PlayingTime(0)).map(|(p, _)| *p);
-            Some(TeamGameStep {
+            Some(TeamGameRevision {
                 known_at: at,
                 opponent: if is_home { fixture.away } else { fixture.home },
                 is_home,
@@ -307,24 +314,25 @@ impl Tables {
                 appeared: appeared.collect(),
             })
         };
-        let same =
-            |a: &TeamGameStep, b: &TeamGameStep| TeamGameStep { known_at: b.known_at, ..a.clone() } == *b;
-        let steps = steps(self.instants(game, team), content_at, same);
-        (!steps.is_empty()).then_some(TeamGame { game, team, steps })
+        let same = |a: &TeamGameRevision, b: &TeamGameRevision| {
+            TeamGameRevision { known_at: b.known_at, ..a.clone() } == *b
+        };
+        let revisions = revisions(self.instants(game, team), content_at, same);
+        (!revisions.is_empty()).then_some(TeamGame { game, team, revisions })
     }
 
     pub fn game(&self, game: GameId) -> Option<Game> {
         let facts = self.games.get(&game)?;
-        let (fixture, known_at) = facts.fixture_at(IN_THE_END)?;
-        let result = facts.result.fetches().last().map(|fetch| fetch.content);
+        let (fixture, known_at) = facts.fixture_at(LATEST_KNOWN)?;
+        let result = facts.result.entries().last().map(|fetch| fetch.content);
         let side = |team: Team| {
-            let lines = self.lines_at(game, team, IN_THE_END);
+            let lines = self.lines_at(game, team, LATEST_KNOWN);
             (lines.len() as i32, lines.values().map(|line| line.points).sum::<i32>())
         };
         let ((home_players, home_box_points), (away_players, away_box_points)) =
             (side(fixture.home), side(fixture.away));
-        let history = steps(
-            facts.fixture.fetches().iter().map(|fetch| fetch.at).collect(),
+        let history = revisions(
+            facts.fixture.entries().iter().map(|fetch| fetch.at).collect(),
             |at| facts.fixture_at(at).map(|(fixture, since)| (since, *fixture)),
             |a, b| a.1 == b.1,
         );
@@ -352,27 +360,28 @@ impl Tables {
     }
 
     /// What of a list waits in the end: its fixture, or names that nobody knows; and how many fetches that holds up.
-    pub fn waiting(&self, matchup: Matchup, list: &ListId) -> (u32, Vec<Waiting>) {
+    pub fn parked(&self, matchup: Matchup, list: &ListId) -> (u32, Vec<ParkedItem>) {
         let Some(fact) = self.lists.get(list) else { return (0, Vec::new()) };
-        let records = fact.fetches().len() as u32;
+        let records = fact.entries().len() as u32;
         let what = format!("box score {list}");
-        if self.game_of(list, IN_THE_END).is_none() {
-            return (records, vec![Waiting { key: format!("fixture of {matchup}"), what }]);
+        if self.game_of(list, LATEST_KNOWN).is_none() {
+            return (records, vec![ParkedItem { key: format!("fixture of {matchup}"), what }]);
         }
         let teams = matchup.teams();
-        let members = standing(fact.fetches()).iter().flat_map(|fetch| &fetch.content);
+        let members = since_last_complete(fact.entries()).iter().flat_map(|fetch| &fetch.content);
         let unresolved = members.filter(|member| member.player.nba.is_none()).filter_map(|member| {
-            let why = self.answers.unresolved(Self::question(list, &member.player.name, &teams)?)?;
-            Some(Waiting { key: format!("name '{}' ({why})", member.player.name), what: what.clone() })
+            let why =
+                self.name_lookups.unresolved(Self::lookup_request(list, &member.player.name, &teams)?)?;
+            Some(ParkedItem { key: format!("name '{}' ({why})", member.player.name), what: what.clone() })
         });
-        let waiting: Vec<Waiting> = unresolved.collect();
+        let waiting: Vec<ParkedItem> = unresolved.collect();
         (if waiting.is_empty() { 0 } else { records }, waiting)
     }
 }
 
 struct Said<'a> {
     feed: Feed,
-    fetch: &'a Fetch<Vec<BoxMember>>,
+    fetch: &'a HistoryEntry<Vec<BoxMember>>,
     member: &'a BoxMember,
 }
 

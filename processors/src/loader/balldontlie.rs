@@ -7,13 +7,13 @@ use super::{
     Loaded,
     box_scores::{self, COLUMNS, Lists, box_line},
     cell::Cell,
-    lists::ask_both,
+    lists::lookup_in_matchup,
     minutes::playing_time,
     player_name::full_name,
 };
 use schemas::{
+    observation::{BoxMember, PlayerRef},
     raw::RawEvent,
-    sighting::{BoxMember, PlayerRef},
     team::{Matchup, Team},
     units::{EasternDate, PlayingTime},
 };
@@ -119,7 +119,7 @@ impl Row<'_> {
         let Row { fgm, fga, fg3m, fg3a, ftm, fta, oreb, dreb, ast, stl, blk, turnover, pf, pts, .. } = self;
         let counts =
             [fgm, fga, fg3m, fg3a, ftm, fta, oreb, dreb, ast, stl, blk, turnover, pf, pts, self.plus_minus];
-        let nothing = |cell: &Cell| cell.is_blank() || *cell == Cell::Whole(0);
+        let nothing = |cell: &Cell| cell.is_blank() || *cell == Cell::Integer(0);
         let sat_out = time == PlayingTime(0) && counts.iter().all(nothing);
         let line = if sat_out { None } else { Some(box_line(time, &COUNTS, &counts)?) };
         Ok(BoxMember { player, line })
@@ -138,8 +138,8 @@ pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
         ATL, BOS, BKN, CHA, CHI, CLE, DAL, DEN, DET, GSW, HOU, IND, LAC, LAL, MEM, MIA, MIL, MIN, NOP, NYK,
         OKC, ORL, PHI, PHX, POR, SAC, SAS, TOR, UTA, WAS,
     ];
-    let id = usize::try_from(cell.whole(field)?).ok().filter(|id| *id > 0);
-    let id = id.ok_or_else(|| cell.unlike(field, "a team id"))?;
+    let id = usize::try_from(cell.integer(field)?).ok().filter(|id| *id > 0);
+    let id = id.ok_or_else(|| cell.type_error(field, "a team id"))?;
     Ok(BY_ID.get(id - 1).copied())
 }
 
@@ -154,6 +154,6 @@ pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded
     }
     box_scores::publish(raw, lists, complete, loaded);
     for ((matchup, date), names) in asked {
-        loaded.sightings.extend(ask_both(raw, matchup, date.into(), names));
+        loaded.observations.extend(lookup_in_matchup(raw, matchup, date.into(), names));
     }
 }

@@ -68,7 +68,7 @@ fn teams(game: &Game) -> Result<Option<(EasternDate, Team, Team)>, String> {
         (Some(home), Some(visitor)) if home == visitor => Err(game
             .visitor_team
             .abbreviation
-            .unlike("visitor_team.abbreviation", "another team than at home")),
+            .type_error("visitor_team.abbreviation", "another team than at home")),
         (Some(home), Some(visitor)) if ended => Ok(Some((date, home, visitor))),
         _ => Ok(None),
     }

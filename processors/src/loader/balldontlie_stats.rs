@@ -9,7 +9,7 @@ use super::{
     cell::Cell,
     dates, open, read,
 };
-use schemas::{raw::RawEvent, sighting::BoxMember};
+use schemas::{observation::BoxMember, raw::RawEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -42,7 +42,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let all_pages = meta.prev_cursor.is_blank() && meta.next_cursor.is_blank();
     let all_rows = match payload.row_count {
         Cell::Absent | Cell::Null => true,
-        count => count.whole("rowCount").map_err(Reject::bad_payload)? == rows.len() as i64,
+        count => count.integer("rowCount").map_err(Reject::bad_payload)? == rows.len() as i64,
     };
     let mut loaded = Loaded::default();
     let mut lists = Lists::new();
@@ -67,7 +67,9 @@ fn member(row: Row) -> Result<Option<(ListKey, BoxMember)>, String> {
     let opponent = match (team == home, team == visitor) {
         (true, false) => visitor,
         (false, true) => home,
-        _ => return Err(row.team.abbreviation.unlike("team.abbreviation", "one of the game's two teams")),
+        _ => {
+            return Err(row.team.abbreviation.type_error("team.abbreviation", "one of the game's two teams"));
+        }
     };
     let date = dates::day(&row.game.date, "game.date")?;
     Ok(Some((ListKey { game: None, date, team, opponent }, row.member()?)))

@@ -3,15 +3,15 @@
 //! Invariant: no more made than attempted, no more threes than field goals; one list per team and game.
 //! Not here: the columns in which a source keeps the counts.
 use super::{
-    Loaded, Sighting,
+    Loaded, Observation,
     cell::Cell,
-    heard,
     lists::{by_player, distinct},
+    provenance,
 };
 use schemas::{
     ids::GameId,
+    observation::{BoxLine, BoxMember, BoxScoreObservation},
     raw::RawEvent,
-    sighting::{BoxLine, BoxMember, BoxScoreSighting},
     team::Team,
     units::{EasternDate, PlayingTime},
 };
@@ -52,8 +52,8 @@ pub fn box_line(
     let plus_minus = match plus_minus {
         Cell::Absent | Cell::Null => None,
         cell => {
-            let sane = i32::try_from(cell.whole(name)?).ok().filter(|n| n.abs() <= 300);
-            Some(sane.ok_or_else(|| cell.unlike(name, "a plus-minus within 300"))?)
+            let sane = i32::try_from(cell.integer(name)?).ok().filter(|n| n.abs() <= 300);
+            Some(sane.ok_or_else(|| cell.type_error(name, "a plus-minus within 300"))?)
         }
     };
     Ok(BoxLine {
@@ -76,11 +76,11 @@ pub fn box_line(
     })
 }
 
-/// Publishes each list as a sighting.
+/// Publishes each list as an observation.
 pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded) {
     for (ListKey { game, date, team, opponent }, mut members) in lists {
         loaded.rows_repeated += distinct(&mut members, |a, b| by_player(&a.player, &b.player));
-        loaded.sightings.push(Sighting::BoxScore(BoxScoreSighting {
+        loaded.observations.push(Observation::BoxScore(BoxScoreObservation {
             feed: raw.feed,
             game,
             date,
@@ -88,7 +88,7 @@ pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded
             opponent,
             complete,
             members,
-            heard: heard(raw),
+            provenance: provenance(raw),
         }));
     }
 }

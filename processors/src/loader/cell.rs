@@ -19,7 +19,7 @@ pub enum Cell<'a> {
     Absent,
     Null,
     Bool(bool),
-    Whole(i64),
+    Integer(i64),
     Fraction(f64),
     Text(Cow<'a, str>),
     /// A list or an object.
@@ -28,7 +28,7 @@ pub enum Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// Why `field` cannot be used.
-    pub fn unlike(&self, field: &str, expected: &str) -> String {
+    pub fn type_error(&self, field: &str, expected: &str) -> String {
         format!("{field}: found {self}, expected {expected}")
     }
     /// Nothing there, or a text of nothing.
@@ -44,12 +44,12 @@ impl<'a> Cell<'a> {
         match self {
             _ if self.is_blank() => Ok(None),
             Cell::Text(text) => Ok(Some(text.trim())),
-            _ => Err(self.unlike(field, "a text")),
+            _ => Err(self.type_error(field, "a text")),
         }
     }
     /// The text, trimmed and not empty.
     pub fn text(&self, field: &str) -> Result<&str, String> {
-        self.text_or_blank(field)?.ok_or_else(|| self.unlike(field, "a text"))
+        self.text_or_blank(field)?.ok_or_else(|| self.type_error(field, "a text"))
     }
     /// The same, borrowed from the payload where it stands there without escapes.
     pub fn into_text(self, field: &str) -> Result<Cow<'a, str>, String> {
@@ -57,43 +57,43 @@ impl<'a> Cell<'a> {
         match self {
             Cell::Text(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text.trim())),
             Cell::Text(Cow::Owned(text)) => Ok(Cow::Owned(text.trim().to_owned())),
-            other => Err(other.unlike(field, "a text")),
+            other => Err(other.type_error(field, "a text")),
         }
     }
-    pub fn whole(&self, field: &str) -> Result<i64, String> {
+    pub fn integer(&self, field: &str) -> Result<i64, String> {
         match self {
-            Cell::Whole(number) => Ok(*number),
+            Cell::Integer(number) => Ok(*number),
             // stats.nba.com writes some whole numbers as 1.0
             Cell::Fraction(number) if number.fract() == 0.0 && number.abs() < 1e15 => Ok(*number as i64),
-            _ => Err(self.unlike(field, "a whole number")),
+            _ => Err(self.type_error(field, "a whole number")),
         }
     }
     pub fn number(&self, field: &str) -> Result<f64, String> {
         match self {
-            Cell::Whole(number) => Ok(*number as f64),
+            Cell::Integer(number) => Ok(*number as f64),
             Cell::Fraction(number) => Ok(*number),
-            _ => Err(self.unlike(field, "a number")),
+            _ => Err(self.type_error(field, "a number")),
         }
     }
     /// How often something happened in one game.
     pub fn count(&self, field: &str) -> Result<i32, String> {
-        let number = self.whole(field)?;
+        let number = self.integer(field)?;
         let sane = i32::try_from(number).ok().filter(|n| (0..=300).contains(n));
-        sane.ok_or_else(|| self.unlike(field, "a count from 0 to 300"))
+        sane.ok_or_else(|| self.type_error(field, "a count from 0 to 300"))
     }
     pub fn player(&self, field: &str) -> Result<PlayerId, String> {
-        let id = self.whole(field).ok().and_then(|id| i32::try_from(id).ok()).filter(|id| *id > 0);
-        id.map(|id| PlayerId(id.unsigned_abs())).ok_or_else(|| self.unlike(field, "an nba.com player id"))
+        let id = self.integer(field).ok().and_then(|id| i32::try_from(id).ok()).filter(|id| *id > 0);
+        id.map(|id| PlayerId(id.unsigned_abs())).ok_or_else(|| self.type_error(field, "an nba.com player id"))
     }
     pub fn game(&self, field: &str) -> Result<GameId, String> {
         self.text(field)?.parse().map_err(|error| format!("{field}: {error}"))
     }
     pub fn team(&self, field: &str) -> Result<Team, String> {
-        Team::of_source(self.text(field)?).ok_or_else(|| self.unlike(field, "an NBA team"))
+        Team::from_source_name(self.text(field)?).ok_or_else(|| self.type_error(field, "an NBA team"))
     }
     /// The team, or `None` for a text that names no NBA team, or names nobody yet.
     pub fn team_or_other(&self, field: &str) -> Result<Option<Team>, String> {
-        Ok(self.text_or_blank(field)?.and_then(Team::of_source))
+        Ok(self.text_or_blank(field)?.and_then(Team::from_source_name))
     }
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for Cell<'_> {
             Cell::Absent => f.write_str("nothing"),
             Cell::Null => f.write_str("null"),
             Cell::Bool(value) => write!(f, "{value}"),
-            Cell::Whole(value) => write!(f, "{value}"),
+            Cell::Integer(value) => write!(f, "{value}"),
             Cell::Fraction(value) => write!(f, "{value}"),
             Cell::Text(value) => write!(f, "{:?}", value.chars().take(40).collect::<String>()),
             Cell::Nested => f.write_str("a list or an object"),
@@ -131,10 +131,10 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Cell::Bool(value))
     }
     fn visit_i64<E>(self, value: i64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Whole(value))
+        Ok(Cell::Integer(value))
     }
     fn visit_u64<E>(self, value: u64) -> Result<Cell<'de>, E> {
-        Ok(i64::try_from(value).map_or(Cell::Fraction(value as f64), Cell::Whole))
+        Ok(i64::try_from(value).map_or(Cell::Fraction(value as f64), Cell::Integer))
     }
     fn visit_f64<E>(self, value: f64) -> Result<Cell<'de>, E> {
         Ok(Cell::Fraction(value))

@@ -4,14 +4,14 @@
 //! and a birthday is a day of its own place.
 //! Not here: the Eastern day of an instant; the unit knows that.
 use super::cell::Cell;
-use schemas::units::{EasternDate, Instant};
+use schemas::units::{EasternDate, Timestamp};
 
 /// `2023-10-24`, with or without a time behind it that does not matter.
 pub fn day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
     let text = cell.text(field)?;
     let (day, rest) = text.split_at_checked(10).unwrap_or((text, ""));
     let date = day.parse::<EasternDate>().ok().filter(|_| rest.is_empty() || rest.starts_with('T'));
-    date.filter(is_sane).ok_or_else(|| cell.unlike(field, "a date like 2023-10-24"))
+    date.filter(is_sane).ok_or_else(|| cell.type_error(field, "a date like 2023-10-24"))
 }
 
 /// `01/04/2024`: month, day, year.
@@ -21,7 +21,7 @@ pub fn american_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
         let (day, year) = rest.split_once('/')?;
         EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
     });
-    date.filter(is_sane).ok_or_else(|| cell.unlike(field, "a date like 01/04/2024"))
+    date.filter(is_sane).ok_or_else(|| cell.type_error(field, "a date like 01/04/2024"))
 }
 
 /// `20240104`.
@@ -35,18 +35,18 @@ pub fn compact_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
             let (month, day) = month_day.split_at_checked(2)?;
             EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
         });
-    date.filter(is_sane).ok_or_else(|| cell.unlike(field, "a date like 20240104"))
+    date.filter(is_sane).ok_or_else(|| cell.type_error(field, "a date like 20240104"))
 }
 
 /// An RFC 3339 instant with its true offset.
-pub fn instant(cell: &Cell, field: &str) -> Result<Instant, String> {
-    let at = cell.text(field)?.parse::<Instant>().ok().filter(|at| is_sane(&utc_day(*at)));
-    at.ok_or_else(|| cell.unlike(field, "a time like 2024-03-02T13:57:53Z"))
+pub fn instant(cell: &Cell, field: &str) -> Result<Timestamp, String> {
+    let at = cell.text(field)?.parse::<Timestamp>().ok().filter(|at| is_sane(&utc_day(*at)));
+    at.ok_or_else(|| cell.type_error(field, "a time like 2024-03-02T13:57:53Z"))
 }
 
 /// Near enough to the Eastern day to tell a sane one, and cheaper.
-fn utc_day(at: Instant) -> EasternDate {
-    EasternDate(at.0.div_euclid(24 * Instant::HOUR).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
+fn utc_day(at: Timestamp) -> EasternDate {
+    EasternDate(at.0.div_euclid(24 * Timestamp::HOUR).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
 }
 
 /// 1900 to 2199: a day on which basketball was played, or a player of it born.

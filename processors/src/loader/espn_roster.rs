@@ -4,15 +4,15 @@
 //! new to this one.
 //! Not here: injuries and contracts that ride along.
 use super::{
-    Loaded, Reject, Sighting,
+    Loaded, Observation, Reject,
     cell::Cell,
-    dates, heard,
-    lists::{ask_all, by_player, distinct},
-    open, read,
+    dates,
+    lists::{by_player, distinct, lookup_in_league},
+    open, provenance, read,
 };
 use schemas::{
+    observation::{PlayerRef, RosterMember, RosterObservation},
     raw::RawEvent,
-    sighting::{PlayerRef, RosterMember, RosterSighting},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -60,9 +60,10 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let date = raw.fetched_at.eastern_date();
     let names = members.iter().map(|m| m.player.clone()).collect();
     let complete = loaded.is_complete(raw);
-    let roster = RosterSighting { feed: raw.feed, team, date, complete, members, heard: heard(raw) };
-    loaded.sightings.push(Sighting::Roster(roster));
-    loaded.sightings.extend(ask_all(raw, team, date.into(), names));
+    let roster =
+        RosterObservation { feed: raw.feed, team, date, complete, members, provenance: provenance(raw) };
+    loaded.observations.push(Observation::Roster(roster));
+    loaded.observations.extend(lookup_in_league(raw, team, date.into(), names));
     Ok(loaded)
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Invariant: sorted and without repetition, whatever the order of the rows.
 //! Not here: reading the rows.
-use super::{Sighting, heard};
+use super::{Observation, provenance};
 use schemas::{
     ids::Scope,
+    observation::{NamesObservation, PlayerRef},
     raw::RawEvent,
-    sighting::{NamesSighting, PlayerRef},
     team::{Matchup, Team},
     units::{EasternDate, Season},
 };
@@ -43,23 +43,28 @@ impl From<EasternDate> for Day {
 }
 
 /// nba.com's own names of a team's players: they teach.
-pub fn teach(raw: &RawEvent, team: Team, day: Day, names: Vec<PlayerRef>) -> Sighting {
-    names_sighting(raw, team, None, day, sorted(names))
+pub fn known_names(raw: &RawEvent, team: Team, day: Day, names: Vec<PlayerRef>) -> Observation {
+    names_observation(raw, team, None, day, sorted(names))
 }
 
 /// Both teams of a game are asked who these are.
-pub fn ask_both(raw: &RawEvent, matchup: Matchup, day: Day, names: Vec<PlayerRef>) -> Vec<Sighting> {
-    ask(raw, Scope::Matchup(matchup), &matchup.teams(), day, names)
+pub fn lookup_in_matchup(
+    raw: &RawEvent,
+    matchup: Matchup,
+    day: Day,
+    names: Vec<PlayerRef>,
+) -> Vec<Observation> {
+    lookup(raw, Scope::Matchup(matchup), &matchup.teams(), day, names)
 }
 
 /// Every team is asked who these are on the roster of one.
-pub fn ask_all(raw: &RawEvent, roster: Team, day: Day, names: Vec<PlayerRef>) -> Vec<Sighting> {
-    ask(raw, Scope::Team(roster), &Team::ALL, day, names)
+pub fn lookup_in_league(raw: &RawEvent, roster: Team, day: Day, names: Vec<PlayerRef>) -> Vec<Observation> {
+    lookup(raw, Scope::Team(roster), &Team::ALL, day, names)
 }
 
-fn ask(raw: &RawEvent, scope: Scope, teams: &[Team], day: Day, names: Vec<PlayerRef>) -> Vec<Sighting> {
+fn lookup(raw: &RawEvent, scope: Scope, teams: &[Team], day: Day, names: Vec<PlayerRef>) -> Vec<Observation> {
     let names = sorted(names);
-    let to = |team: &Team| names_sighting(raw, *team, Some(scope), day, names.clone());
+    let to = |team: &Team| names_observation(raw, *team, Some(scope), day, names.clone());
     teams.iter().filter(|_| !names.is_empty()).map(to).collect()
 }
 
@@ -69,21 +74,21 @@ fn sorted(mut names: Vec<PlayerRef>) -> Vec<PlayerRef> {
     names
 }
 
-fn names_sighting(
+fn names_observation(
     raw: &RawEvent,
     team: Team,
     scope: Option<Scope>,
     Day { date, season }: Day,
     names: Vec<PlayerRef>,
-) -> Sighting {
+) -> Observation {
     let scope = scope.map(|scope| scope.to_string());
-    Sighting::Names(NamesSighting {
+    Observation::Names(NamesObservation {
         team,
         source: raw.feed.source(),
         scope,
         date,
         season,
         names,
-        heard: heard(raw),
+        provenance: provenance(raw),
     })
 }

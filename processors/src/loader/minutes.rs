@@ -12,7 +12,7 @@ const MOST_SECONDS: f64 = 100.0 * 60.0;
 pub fn playing_time(cell: &Cell, field: &str) -> Result<Option<PlayingTime>, String> {
     let seconds = match cell {
         _ if cell.is_blank() => return Ok(None),
-        Cell::Whole(minutes) => Some(*minutes as f64 * 60.0),
+        Cell::Integer(minutes) => Some(*minutes as f64 * 60.0),
         Cell::Fraction(minutes) => Some(minutes * 60.0),
         Cell::Text(text) => written_seconds(text.trim()),
         _ => None,
@@ -20,7 +20,7 @@ pub fn playing_time(cell: &Cell, field: &str) -> Result<Option<PlayingTime>, Str
     let sane = seconds.filter(|s| (0.0..=MOST_SECONDS).contains(s));
     match sane {
         Some(seconds) => Ok(Some(PlayingTime(seconds.round() as i32))),
-        None => Err(cell.unlike(field, "minutes from 0 to 100")),
+        None => Err(cell.type_error(field, "minutes from 0 to 100")),
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
             (text("PT34M"), 2040),
             (text("34"), 2040),
             (text("34.2"), 2052),
-            (Cell::Whole(34), 2040),
+            (Cell::Integer(34), 2040),
             (Cell::Fraction(34.2), 2052),
         ] {
             assert_eq!(playing_time(&cell, "MIN"), Ok(Some(PlayingTime(seconds))), "{cell}");
@@ -75,7 +75,7 @@ mod tests {
         for nothing in [Cell::Absent, Cell::Null, text(""), text(" ")] {
             assert_eq!(playing_time(&nothing, "MIN"), Ok(None));
         }
-        for zero in [text("00"), text("0"), text("0:00"), Cell::Whole(0), Cell::Fraction(0.0)] {
+        for zero in [text("00"), text("0"), text("0:00"), Cell::Integer(0), Cell::Fraction(0.0)] {
             assert_eq!(playing_time(&zero, "MIN"), Ok(Some(PlayingTime(0))), "{zero}");
         }
     }
@@ -85,7 +85,7 @@ mod tests {
             let reason = playing_time(&text(bad), "MIN").unwrap_err();
             assert!(reason.starts_with("MIN: found ") && reason.contains(bad), "{reason}");
         }
-        for bad in [Cell::Whole(-1), Cell::Fraction(f64::NAN), Cell::Bool(true), Cell::Nested] {
+        for bad in [Cell::Integer(-1), Cell::Fraction(f64::NAN), Cell::Bool(true), Cell::Nested] {
             assert!(playing_time(&bad, "MIN").is_err(), "{bad}");
         }
     }

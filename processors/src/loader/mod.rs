@@ -24,11 +24,11 @@ mod prices;
 mod result_set;
 
 use schemas::{
-    raw::{Feed, FetchOutcome, RawEvent, RejectCode},
-    sighting::{
-        BoxScoreSighting, GameSighting, Heard, InjurySighting, LinkSighting, NamesSighting, OddsSighting,
-        RosterSighting,
+    observation::{
+        BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
+        OddsObservation, Provenance, RosterObservation,
     },
+    raw::{Feed, FetchOutcome, RawEvent, RejectCode},
 };
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
@@ -38,14 +38,14 @@ pub const VERSION: i32 = 1;
 
 /// What a loader publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sighting {
-    Game(GameSighting),
-    BoxScore(BoxScoreSighting),
-    Odds(OddsSighting),
-    Injury(InjurySighting),
-    Roster(RosterSighting),
-    Names(NamesSighting),
-    Link(LinkSighting),
+pub enum Observation {
+    Game(GameObservation),
+    BoxScore(BoxScoreObservation),
+    Odds(OddsObservation),
+    Injury(InjuryObservation),
+    Roster(RosterObservation),
+    Names(NamesObservation),
+    Link(LinkObservation),
 }
 
 /// A whole payload that can never be decoded.
@@ -71,7 +71,7 @@ pub struct BadRow {
 /// What a payload gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    pub sightings: Vec<Sighting>,
+    pub observations: Vec<Observation>,
     pub bad_rows: Vec<BadRow>,
     /// Rows found in the payload: games, box lines, quotes (book, player and update), report records, roster members, links.
     /// What is too broken to hold rows (a game without its teams, an outcome without its price) is one bad row.
@@ -84,7 +84,7 @@ pub struct Loaded {
     pub rows_repeated: u64,
 }
 impl Loaded {
-    /// Rows that are published as members of sightings, each once (names that ask or teach, and a link's thirty copies,
+    /// Rows that are published as members of observations, each once (names that ask or known_names, and a link's thirty copies,
     /// are the same rows again).
     pub fn rows_emitted(&self) -> u64 {
         self.rows - self.rows_out_of_scope - self.rows_repeated - self.bad_rows.len() as u64
@@ -142,8 +142,8 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     }
 }
 
-fn heard(raw: &RawEvent) -> Heard {
-    Heard { fetched_at: raw.fetched_at, version: VERSION, raw: raw.id }
+fn provenance(raw: &RawEvent) -> Provenance {
+    Provenance { fetched_at: raw.fetched_at, version: VERSION, raw: raw.id }
 }
 
 /// Reads JSON of a payload's outer shape.

@@ -3,19 +3,19 @@
 //! Invariant: a report is effective at the Eastern clock time that it states, and names both teams of each game.
 //! Not here: the season in its metadata, which is the scraper's guess.
 use super::{
-    Loaded, Reject, Sighting,
+    Loaded, Observation, Reject,
     cell::Cell,
-    dates, heard,
-    lists::{ask_both, distinct},
+    dates,
+    lists::{distinct, lookup_in_matchup},
     open,
     player_name::first_name_first,
-    read,
+    provenance, read,
 };
 use schemas::{
+    observation::{InjuryMember, InjuryObservation, InjuryStatus, PlayerRef},
     raw::RawEvent,
-    sighting::{InjuryMember, InjurySighting, InjuryStatus, PlayerRef},
     team::{Matchup, Team},
-    units::{EasternDate, Instant},
+    units::{EasternDate, Timestamp},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -74,22 +74,22 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         loaded.rows_repeated += distinct(&mut members, |a, b| (a.team, &a.name).cmp(&(b.team, &b.name)));
         let names = members.iter().map(|m| PlayerRef { name: m.name.clone(), nba: None });
         asked.entry(matchup).or_default().extend(names);
-        loaded.sightings.push(Sighting::Injury(InjurySighting {
+        loaded.observations.push(Observation::Injury(InjuryObservation {
             matchup,
             date,
             reported_at,
             complete,
             members,
-            heard: heard(raw),
+            provenance: provenance(raw),
         }));
     }
     for (matchup, names) in asked {
-        loaded.sightings.extend(ask_both(raw, matchup, reported_at.eastern_date().into(), names));
+        loaded.observations.extend(lookup_in_matchup(raw, matchup, reported_at.eastern_date().into(), names));
     }
     Ok(loaded)
 }
 
-fn reported_at(metadata: &Metadata) -> Result<Instant, String> {
+fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
     let date = dates::compact_day(&metadata.gamedate, "gamedate")?;
     let clock = match (metadata.hour.is_blank(), metadata.period.is_blank()) {
         (false, false) => Some(twelve_hour_clock(&metadata.hour, &metadata.period)?),
@@ -100,11 +100,11 @@ fn reported_at(metadata: &Metadata) -> Result<Instant, String> {
         true => None,
     };
     match (clock, stated) {
-        (Some(a), Some(b)) if a != b => {
-            Err(metadata.hour24.unlike("hour24", &format!("{a} as {} {} is", metadata.hour, metadata.period)))
-        }
+        (Some(a), Some(b)) if a != b => Err(metadata
+            .hour24
+            .type_error("hour24", &format!("{a} as {} {} is", metadata.hour, metadata.period))),
         (Some(hour), _) | (None, Some(hour)) => Ok(date.at(hour, 0)),
-        (None, None) => Err(metadata.hour24.unlike("hour24", "an hour of the day")),
+        (None, None) => Err(metadata.hour24.type_error("hour24", "an hour of the day")),
     }
 }
 
@@ -113,32 +113,36 @@ fn twelve_hour_clock(written: &Cell, period: &Cell) -> Result<i8, String> {
     match period.text("period")? {
         "AM" => Ok(hour),
         "PM" => Ok(hour + 12),
-        _ => Err(period.unlike("period", "AM or PM")),
+        _ => Err(period.type_error("period", "AM or PM")),
     }
 }
 
 fn hour(cell: &Cell, field: &str, range: std::ops::RangeInclusive<i8>) -> Result<i8, String> {
     let hour = match cell {
         Cell::Text(text) => text.trim().parse().ok(),
-        cell => cell.whole(field).ok().and_then(|hour| i8::try_from(hour).ok()),
+        cell => cell.integer(field).ok().and_then(|hour| i8::try_from(hour).ok()),
     };
-    hour.filter(|hour| range.contains(hour)).ok_or_else(|| cell.unlike(field, "an hour"))
+    hour.filter(|hour| range.contains(hour)).ok_or_else(|| cell.type_error(field, "an hour"))
 }
 
 type Game = (Matchup, EasternDate);
 
 fn member(record: &Record) -> Result<Option<(Game, InjuryMember)>, String> {
-    let unlike = |expected| record.matchup.unlike("matchup", expected);
-    let (away, home) =
-        record.matchup.text("matchup")?.split_once('@').ok_or_else(|| unlike("two teams like MIL@SAS"))?;
-    let (Some(away), Some(home)) = (Team::of_source(away.trim()), Team::of_source(home.trim())) else {
+    let type_error = |expected| record.matchup.type_error("matchup", expected);
+    let (away, home) = record
+        .matchup
+        .text("matchup")?
+        .split_once('@')
+        .ok_or_else(|| type_error("two teams like MIL@SAS"))?;
+    let (Some(away), Some(home)) = (Team::from_source_name(away.trim()), Team::from_source_name(home.trim()))
+    else {
         return Ok(None);
     };
-    let matchup = Matchup::new(away, home).ok_or_else(|| unlike("two teams like MIL@SAS"))?;
+    let matchup = Matchup::new(away, home).ok_or_else(|| type_error("two teams like MIL@SAS"))?;
     let date = dates::american_day(&record.date, "date")?;
     let team = record.team.team("team")?;
     if !matchup.teams().contains(&team) {
-        return Err(record.team.unlike("team", &format!("a team of {matchup}")));
+        return Err(record.team.type_error("team", &format!("a team of {matchup}")));
     }
     let status = match record.status.text("status")? {
         "Available" => InjuryStatus::Available,
@@ -147,12 +151,14 @@ fn member(record: &Record) -> Result<Option<(Game, InjuryMember)>, String> {
         "Doubtful" => InjuryStatus::Doubtful,
         "Out" => InjuryStatus::Out,
         _ => {
-            return Err(record.status.unlike("status", "Available, Probable, Questionable, Doubtful or Out"));
+            return Err(record
+                .status
+                .type_error("status", "Available, Probable, Questionable, Doubtful or Out"));
         }
     };
     let name = first_name_first(record.player.text("player")?);
     if name.is_empty() {
-        return Err(record.player.unlike("player", "a name like Green, Draymond"));
+        return Err(record.player.type_error("player", "a name like Green, Draymond"));
     }
     let reason = record.reason.text_or_blank("reason")?.unwrap_or_default().to_owned();
     Ok(Some(((matchup, date), InjuryMember { team, name, status, reason })))

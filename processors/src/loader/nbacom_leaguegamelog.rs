@@ -7,14 +7,14 @@ use super::{
     box_scores::{self, COLUMNS, ListKey, Lists, box_line},
     cell::Cell,
     dates,
-    lists::{Day, teach},
+    lists::{Day, known_names},
     minutes::playing_time,
     result_set::ResultSet,
 };
 use schemas::{
     ids::GameId,
+    observation::{BoxMember, PlayerRef},
     raw::RawEvent,
-    sighting::{BoxMember, PlayerRef},
     team::Team,
     units::EasternDate,
 };
@@ -82,7 +82,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     box_scores::publish(raw, lists, complete, &mut loaded);
     for ((team, date), (game, names)) in known {
         // The bubble's finals were played in October: the id knows the season, the date does not.
-        loaded.sightings.push(teach(raw, team, Day { date, season: game.season() }, names));
+        loaded.observations.push(known_names(raw, team, Day { date, season: game.season() }, names));
     }
     Ok(loaded)
 }
@@ -110,10 +110,10 @@ fn member(cells: [Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, 
 fn opponent(team: Team, matchup: &Cell) -> Result<Team, String> {
     let text = matchup.text("MATCHUP")?;
     let sides = text.split_once(" vs. ").or_else(|| text.split_once(" @ "));
-    let sides = sides.map(|(a, b)| (Team::of_source(a.trim()), Team::of_source(b.trim())));
+    let sides = sides.map(|(a, b)| (Team::from_source_name(a.trim()), Team::from_source_name(b.trim())));
     match sides {
         Some((Some(a), Some(b))) if a == team && b != team => Ok(b),
         Some((Some(a), Some(b))) if b == team && a != team => Ok(a),
-        _ => Err(matchup.unlike("MATCHUP", &format!("{team} and another team"))),
+        _ => Err(matchup.type_error("MATCHUP", &format!("{team} and another team"))),
     }
 }

@@ -3,17 +3,16 @@
 //! Invariant: who has no place on an NBA team's roster is out of scope, not an error: the list also comes with its past.
 //! Not here: birth dates; this list has none.
 use super::{
-    Loaded, Reject, Sighting,
+    Loaded, Observation, Reject,
     cell::Cell,
-    heard,
-    lists::{Day, by_player, distinct, teach},
+    lists::{Day, by_player, distinct, known_names},
     player_name::full_name,
-    read,
+    provenance, read,
     result_set::ResultSet,
 };
 use schemas::{
+    observation::{PlayerRef, RosterMember, RosterObservation},
     raw::RawEvent,
-    sighting::{PlayerRef, RosterMember, RosterSighting},
     team::Team,
     units::Season,
 };
@@ -46,15 +45,15 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     for (team, mut members) in rosters {
         loaded.rows_repeated += distinct(&mut members, |a, b| by_player(&a.player, &b.player));
         let names = members.iter().map(|m| m.player.clone()).collect();
-        loaded.sightings.push(Sighting::Roster(RosterSighting {
+        loaded.observations.push(Observation::Roster(RosterObservation {
             feed: raw.feed,
             team,
             date: day.date,
             complete,
             members,
-            heard: heard(raw),
+            provenance: provenance(raw),
         }));
-        loaded.sightings.push(teach(raw, team, day, names));
+        loaded.observations.push(known_names(raw, team, day, names));
     }
     Ok(loaded)
 }
@@ -72,10 +71,10 @@ fn member([id, last, first, team, status]: [Cell; 5]) -> Result<Option<(Team, Ro
     };
     let on_roster = match &status {
         Cell::Null => false,
-        status => match status.whole("ROSTER_STATUS")? {
+        status => match status.integer("ROSTER_STATUS")? {
             0 => false,
             1 => true,
-            _ => return Err(status.unlike("ROSTER_STATUS", "0 or 1")),
+            _ => return Err(status.type_error("ROSTER_STATUS", "0 or 1")),
         },
     };
     let team = team.team_or_other("TEAM_ABBREVIATION")?.filter(|_| on_roster);

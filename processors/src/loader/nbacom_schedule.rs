@@ -3,11 +3,11 @@
 //! Invariant: the game's date is `gameDateEst`, read as written: its Z is false. A tip-off on another Eastern day is none.
 //! A slice says nothing of the games it lacks, so there is no list and nobody is absent.
 //! Not here: where a re-dated game went; the games view follows its id.
-use super::{Loaded, Reject, Sighting, cell::Cell, dates, heard, lists::distinct, open, read};
+use super::{Loaded, Observation, Reject, cell::Cell, dates, lists::distinct, open, provenance, read};
 use schemas::{
     ids::GameId,
+    observation::{Fixture, GameObservation, GameResult, GameStatus},
     raw::RawEvent,
-    sighting::{Fixture, GameResult, GameSighting, GameStatus},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -77,8 +77,8 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         games.extend(loaded.count(row, read(row).and_then(|game| decode(&game))));
     }
     loaded.rows_repeated += distinct(&mut games, |a, b| a.0.cmp(&b.0));
-    loaded.sightings.extend(games.into_iter().map(|(game, fixture, result)| {
-        Sighting::Game(GameSighting { game, fixture, result, heard: heard(raw) })
+    loaded.observations.extend(games.into_iter().map(|(game, fixture, result)| {
+        Observation::Game(GameObservation { game, fixture, result, provenance: provenance(raw) })
     }));
     Ok(loaded)
 }
@@ -95,7 +95,10 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
     let away = game.away_team.team_tricode.team_or_other("awayTeam.teamTricode")?;
     let (Some(home), Some(away)) = (home, away) else { return Ok(None) };
     if home == away {
-        return Err(game.away_team.team_tricode.unlike("awayTeam.teamTricode", "another team than at home"));
+        return Err(game
+            .away_team
+            .team_tricode
+            .type_error("awayTeam.teamTricode", "another team than at home"));
     }
     let date = dates::day(&game.game_date_est, "gameDateEst")?;
     let stated = match game.game_date_time_utc.is_blank() {
@@ -116,11 +119,11 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
 }
 
 fn result(game: &Game) -> Result<GameResult, String> {
-    let status = match game.game_status.whole("gameStatus")? {
+    let status = match game.game_status.integer("gameStatus")? {
         1 => GameStatus::Scheduled,
         2 => GameStatus::Live,
         3 => GameStatus::Final,
-        _ => return Err(game.game_status.unlike("gameStatus", "1, 2 or 3")),
+        _ => return Err(game.game_status.type_error("gameStatus", "1, 2 or 3")),
     };
     let points = |side: &Side, field: &str| match (status, &side.score) {
         (GameStatus::Scheduled, _) | (_, Cell::Absent | Cell::Null) => Ok(None),

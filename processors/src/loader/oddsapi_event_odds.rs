@@ -4,19 +4,19 @@
 //! price, whichever came last. Two lines are two lines, however near.
 //! Not here: which line of a ladder is the main one, and whether it came before tip-off.
 use super::{
-    Loaded, Reject, Sighting,
+    Loaded, Observation, Reject,
     cell::Cell,
-    dates, heard,
-    lists::ask_both,
+    dates,
+    lists::lookup_in_matchup,
     open,
     prices::{line, price},
-    read,
+    provenance, read,
 };
 use schemas::{
+    observation::{OddsObservation, PlayerRef, Quote, QuoteLine},
     raw::RawEvent,
-    sighting::{OddsSighting, PlayerRef, Quote, QuoteLine},
     team::{Matchup, Team},
-    units::{Instant, Line, Price},
+    units::{Line, Price, Timestamp},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -83,7 +83,7 @@ struct Outcome<'a> {
 struct Offer<'a> {
     book: Cow<'a, str>,
     name: Cow<'a, str>,
-    updated_at: Instant,
+    updated_at: Timestamp,
     line: Line,
     side: Side,
     price: Price,
@@ -134,10 +134,10 @@ fn is_list(json: &str) -> bool {
 fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String> {
     let id = event.id.text("id")?.to_owned();
     let commences_at = dates::instant(&event.commence_time, "commence_time")?;
-    let home = Team::of_source(event.home_team.text("home_team")?);
-    let away = Team::of_source(event.away_team.text("away_team")?);
+    let home = Team::from_source_name(event.home_team.text("home_team")?);
+    let away = Team::from_source_name(event.away_team.text("away_team")?);
     if home.is_some() && home == away {
-        return Err(event.away_team.unlike("away_team", "another team than at home"));
+        return Err(event.away_team.type_error("away_team", "another team than at home"));
     }
     let mut found = Loaded::default();
     let mut offers = Vec::new();
@@ -161,8 +161,8 @@ fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String>
     let date = commences_at.eastern_date();
     let mut names: Vec<_> = quotes.iter().map(|q| PlayerRef { name: q.name.clone(), nba: None }).collect();
     names.dedup();
-    let heard = heard(raw);
-    loaded.sightings.push(Sighting::Odds(OddsSighting {
+    let provenance = provenance(raw);
+    loaded.observations.push(Observation::Odds(OddsObservation {
         event: id,
         home,
         away,
@@ -170,10 +170,10 @@ fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String>
         date,
         complete,
         quotes,
-        heard,
+        provenance,
     }));
     if let Some(matchup) = Matchup::new(home, away) {
-        loaded.sightings.extend(ask_both(raw, matchup, date.into(), names));
+        loaded.observations.extend(lookup_in_matchup(raw, matchup, date.into(), names));
     }
     Ok(())
 }
@@ -199,7 +199,7 @@ fn collect<'a>(book: Bookmaker<'a>, offers: &mut Vec<Offer<'a>>, found: &mut Loa
     Ok(())
 }
 
-type Outcomes<'a> = (Instant, Vec<&'a RawValue>);
+type Outcomes<'a> = (Timestamp, Vec<&'a RawValue>);
 
 /// The outcomes of a `player_points` market at its own update, else at its book's; `None` for another market.
 fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outcomes<'a>>, String> {
@@ -212,11 +212,11 @@ fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outc
     Ok(Some((updated_at, outcomes)))
 }
 
-fn offer<'a>(book: &Cow<'a, str>, updated_at: Instant, outcome: Outcome<'a>) -> Result<Offer<'a>, String> {
+fn offer<'a>(book: &Cow<'a, str>, updated_at: Timestamp, outcome: Outcome<'a>) -> Result<Offer<'a>, String> {
     let side = match outcome.name.text("name")? {
         "Over" => Side::Over,
         "Under" => Side::Under,
-        _ => return Err(outcome.name.unlike("name", "Over or Under")),
+        _ => return Err(outcome.name.type_error("name", "Over or Under")),
     };
     Ok(Offer {
         book: book.clone(),

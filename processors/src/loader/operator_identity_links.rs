@@ -2,8 +2,8 @@
 //!
 //! Invariant: every team's partition hears every link; `"player_id": null` takes one back and must be written to do so.
 //! Not here: the links that the project ships.
-use super::{Loaded, Reject, Sighting, cell::Cell, heard, lists::distinct, open, read};
-use schemas::{ids::PlayerId, raw::RawEvent, sighting::LinkSighting, team::Team};
+use super::{Loaded, Observation, Reject, cell::Cell, lists::distinct, open, provenance, read};
+use schemas::{ids::PlayerId, observation::LinkObservation, raw::RawEvent, team::Team};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -30,9 +30,9 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     }
     loaded.rows_repeated += distinct(&mut links, |a, b| a.0.cmp(&b.0));
     for team in Team::ALL {
-        loaded.sightings.extend(links.iter().map(|(spelling, player)| {
+        loaded.observations.extend(links.iter().map(|(spelling, player)| {
             let (spelling, player) = (spelling.clone(), *player);
-            Sighting::Link(LinkSighting { team, spelling, player, heard: heard(raw) })
+            Observation::Link(LinkObservation { team, spelling, player, provenance: provenance(raw) })
         }));
     }
     Ok(loaded)

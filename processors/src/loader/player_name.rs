@@ -9,7 +9,7 @@ pub fn full_name(first: &Cell, first_field: &str, last: &Cell, last_field: &str)
     match (first.text_or_blank(first_field)?, last.text_or_blank(last_field)?) {
         (Some(first), Some(last)) => Ok(format!("{first} {last}")),
         (Some(name), None) | (None, Some(name)) => Ok(name.to_owned()),
-        (None, None) => Err(last.unlike(last_field, "a name")),
+        (None, None) => Err(last.type_error(last_field, "a name")),
     }
 }
 

@@ -7,14 +7,14 @@ use schemas::units::{Line, Price};
 
 /// American from |100| on, decimal between 1 and 100.
 pub fn price(cell: &Cell, field: &str) -> Result<Price, String> {
-    Price::new(cell.number(field)?).ok_or_else(|| cell.unlike(field, "an American or decimal price"))
+    Price::new(cell.number(field)?).ok_or_else(|| cell.type_error(field, "an American or decimal price"))
 }
 
 /// Points, to the hundredth.
 pub fn line(cell: &Cell, field: &str) -> Result<Line, String> {
     let hundredths = cell.number(field)? * 100.0;
     let exact = (hundredths - hundredths.round()).abs() < 1e-6 && (0.0..=30_000.0).contains(&hundredths);
-    if exact { Ok(Line(hundredths.round() as i32)) } else { Err(cell.unlike(field, "a line of points")) }
+    if exact { Ok(Line(hundredths.round() as i32)) } else { Err(cell.type_error(field, "a line of points")) }
 }
 
 #[cfg(test)]
@@ -24,16 +24,18 @@ mod tests {
     #[test]
     fn a_line_is_exact_or_none() {
         assert_eq!(line(&Cell::Fraction(24.5), "point"), Ok(Line(2450)));
-        assert_eq!(line(&Cell::Whole(25), "point"), Ok(Line(2500)));
+        assert_eq!(line(&Cell::Integer(25), "point"), Ok(Line(2500)));
         for bad in [24.505, -0.5, 301.0, f64::NAN] {
             assert!(line(&Cell::Fraction(bad), "point").is_err(), "{bad}");
         }
     }
     #[test]
     fn a_price_is_american_or_decimal() {
-        assert!(price(&Cell::Whole(-110), "price").is_ok() && price(&Cell::Fraction(1.91), "price").is_ok());
+        assert!(
+            price(&Cell::Integer(-110), "price").is_ok() && price(&Cell::Fraction(1.91), "price").is_ok()
+        );
         assert_eq!(
-            price(&Cell::Whole(0), "price"),
+            price(&Cell::Integer(0), "price"),
             Err("price: found 0, expected an American or decimal price".to_owned())
         );
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: only a line with both sides can be a main line; every choice has a stated tie-break, so content decides alone.
 //! Not here: which quotes count (facts).
-use schemas::{Line, sighting::QuoteLine};
+use schemas::{Line, observation::QuoteLine};
 
 /// A book's main line.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub struct MainLine {
 }
 
 /// The line with both sides whose no-vig probability is nearest 0.5; ties to the lower line.
-pub fn of_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
+pub fn for_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
     let both = ladder.iter().filter_map(|quote| {
         let (over, under) = (quote.over?.implied_probability(), quote.under?.implied_probability());
         Some(MainLine { line: quote.line, no_vig_over: over / (over + under) })
@@ -23,7 +23,7 @@ pub fn of_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
 }
 
 /// The lower median of the books' main lines, and the mean no-vig probability of the books that have it.
-pub fn of_market(books: &[MainLine]) -> Option<MainLine> {
+pub fn for_market(books: &[MainLine]) -> Option<MainLine> {
     let mut lines: Vec<Line> = books.iter().map(|main| main.line).collect();
     lines.sort_unstable();
     let line = *lines.get((lines.len().checked_sub(1)?) / 2)?;
@@ -53,18 +53,21 @@ mod tests {
     #[test]
     fn a_ladders_main_line_is_the_most_even_one_and_the_lower_on_a_tie() {
         let ladder = [quote(2250, -150.0, 120.0), quote(2350, -110.0, -110.0), quote(2450, -110.0, -110.0)];
-        assert_eq!(of_ladder(&ladder).unwrap().line, Line(2350));
-        assert_eq!(of_ladder(&ladder).unwrap().no_vig_over, 0.5);
+        assert_eq!(for_ladder(&ladder).unwrap().line, Line(2350));
+        assert_eq!(for_ladder(&ladder).unwrap().no_vig_over, 0.5);
     }
     #[test]
     fn a_line_with_one_side_is_nobodys_main_line() {
-        assert_eq!(of_ladder(&[QuoteLine { line: Line(2350), over: Price::new(-110.0), under: None }]), None);
-        assert_eq!(of_market(&[]), None);
+        assert_eq!(
+            for_ladder(&[QuoteLine { line: Line(2350), over: Price::new(-110.0), under: None }]),
+            None
+        );
+        assert_eq!(for_market(&[]), None);
     }
     #[test]
     fn the_market_takes_the_lower_median() {
         let main = |line| MainLine { line: Line(line), no_vig_over: 0.5 };
-        assert_eq!(of_market(&[main(2450), main(2350), main(2550), main(2350)]).unwrap().line, Line(2350));
-        assert_eq!(of_market(&[main(2450), main(2350), main(2550)]).unwrap().line, Line(2450));
+        assert_eq!(for_market(&[main(2450), main(2350), main(2550), main(2350)]).unwrap().line, Line(2350));
+        assert_eq!(for_market(&[main(2450), main(2350), main(2550)]).unwrap().line, Line(2450));
     }
 }

@@ -1,13 +1,13 @@
 //! Tests of the rules by which quotes and reports count: books, time, absence.
 use super::*;
-use crate::keeping::Kept;
+use crate::view_test_driver::ViewTestDriver;
 use schemas::{
     GameId, Line, PlayerId, Price, RawId, Team,
     game::GameDay,
-    identity::{NameAnswer, NameRule, NameStep},
+    identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},
+    observation::{GameStatus, InjuryMember, InjuryStatus, Provenance, Quote, QuoteLine},
     raw::Source,
-    sighting::{GameStatus, Heard, InjuryMember, InjuryStatus, Quote, QuoteLine},
 };
 
 const GAME: GameId = GameId(22_400_100);
@@ -21,7 +21,7 @@ fn date() -> EasternDate {
     "2025-01-10".parse().unwrap()
 }
 /// Tip-off is at 19:30.
-fn at(hour: i8, minute: i8) -> Instant {
+fn at(hour: i8, minute: i8) -> Timestamp {
     date().at(hour, minute)
 }
 fn game() -> In {
@@ -33,7 +33,7 @@ fn game() -> In {
         tip_off: at(19, 30),
         tip_estimated: false,
         called_off: false,
-        known_at: Instant::EVER,
+        known_at: Timestamp::DISTANT_PAST,
         status: GameStatus::Scheduled,
         home_points: None,
         away_points: None,
@@ -41,32 +41,36 @@ fn game() -> In {
         away_players: 0,
         home_box_points: 0,
         away_box_points: 0,
-        days: vec![GameDay { known_at: Instant::EVER, date: date() }],
+        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: date() }],
     };
     In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row))
 }
 /// Both teams answer: the first knows him as player 1.
-fn answers(source: Source, known_at: Instant) -> [In; 2] {
+fn answers(source: Source, known_at: Timestamp) -> [In; 2] {
     TEAMS.map(|team| {
         let players = if team == TEAMS[0] { vec![PlayerId(1)] } else { vec![] };
         let rule = (!players.is_empty()).then_some(NameRule::Exact);
-        let nobody = NameStep { known_at: Instant::EVER, rule: None, players: vec![], link: None };
-        let then = NameStep { known_at, rule, players, link: None };
-        let steps =
-            if then.rule.is_none() || known_at == Instant::EVER { vec![then] } else { vec![nobody, then] };
-        let answers = vec![NameAnswer { name: "A".into(), steps }];
+        let nobody =
+            NameRevision { known_at: Timestamp::DISTANT_PAST, rule: None, players: vec![], link: None };
+        let then = NameRevision { known_at, rule, players, link: None };
+        let revisions = if then.rule.is_none() || known_at == Timestamp::DISTANT_PAST {
+            vec![then]
+        } else {
+            vec![nobody, then]
+        };
+        let matches = vec![NameMatch { name: "A".into(), revisions }];
         let scope = Scope::Matchup(matchup());
-        let row = Names { scope: scope.to_string(), team, source, date: date(), answers };
+        let row = Names { scope: scope.to_string(), team, source, date: date(), matches };
         In::Names(Names::id(scope, team, source, date()), Some(row))
     })
 }
-fn quote(book: &str, line: i32, updated_at: Instant) -> Quote {
+fn quote(book: &str, line: i32, updated_at: Timestamp) -> Quote {
     let price = Price::new(-110.0);
     let lines = vec![QuoteLine { line: Line(line), over: price, under: price }];
     Quote { book: book.into(), name: "A".into(), updated_at, lines }
 }
-fn odds(fetched_at: Instant, complete: bool, quotes: Vec<Quote>) -> In {
-    In::Odds(OddsSighting {
+fn odds(fetched_at: Timestamp, complete: bool, quotes: Vec<Quote>) -> In {
+    In::Odds(OddsObservation {
         event: "e".into(),
         home: TEAMS[0],
         away: TEAMS[1],
@@ -74,46 +78,46 @@ fn odds(fetched_at: Instant, complete: bool, quotes: Vec<Quote>) -> In {
         date: date(),
         complete,
         quotes,
-        heard: Heard { fetched_at, version: 1, raw: RawId(fetched_at.0) },
+        provenance: Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) },
     })
 }
-fn report(reported_at: Instant, fetched_at: Instant, members: &[(&str, InjuryStatus)]) -> In {
+fn report(reported_at: Timestamp, fetched_at: Timestamp, members: &[(&str, InjuryStatus)]) -> In {
     let member = |(name, status): &(&str, InjuryStatus)| InjuryMember {
         team: TEAMS[0],
         name: (*name).into(),
         status: *status,
         reason: String::new(),
     };
-    In::Injury(InjurySighting {
+    In::Injury(InjuryObservation {
         matchup: matchup(),
         date: date(),
         reported_at,
         complete: true,
         members: members.iter().map(member).collect(),
-        heard: Heard { fetched_at, version: 1, raw: RawId(fetched_at.0) },
+        provenance: Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) },
     })
 }
-fn of(inputs: impl IntoIterator<Item = In>) -> Kept<Markets> {
-    let mut kept = Kept::new(Markets);
-    kept.put(game());
-    inputs.into_iter().for_each(|input| _ = kept.put(input));
-    kept
+fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Markets> {
+    let mut driver = ViewTestDriver::new(Markets);
+    driver.put(game());
+    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    driver
 }
-fn quoted(odds: impl IntoIterator<Item = In>) -> Kept<Markets> {
-    of(answers(Source::Oddsapi, Instant::EVER).into_iter().chain(odds))
+fn quoted(odds: impl IntoIterator<Item = In>) -> ViewTestDriver<Markets> {
+    driver_with(answers(Source::Oddsapi, Timestamp::DISTANT_PAST).into_iter().chain(odds))
 }
-fn views(kept: &Kept<Markets>) -> [Option<MarketView>; 2] {
-    match kept.row(&Slot::Market(ID, matchup())) {
-        Some(Out::Market(row)) => [row.issued.clone(), row.hindsight.clone()],
+fn views(driver: &ViewTestDriver<Markets>) -> [Option<MarketView>; 2] {
+    match driver.row(&OutputKey::Market(ID, matchup())) {
+        Some(Out::Market(row)) => [row.issued.clone(), row.retrospective.clone()],
         _ => [None, None],
     }
 }
-fn issued(kept: &Kept<Markets>) -> MarketView {
-    views(kept)[0].clone().unwrap()
+fn issued(driver: &ViewTestDriver<Markets>) -> MarketView {
+    views(driver)[0].clone().unwrap()
 }
-fn status(kept: &Kept<Markets>) -> [Option<AvailabilityView>; 2] {
-    match kept.row(&Slot::Availability(ID, matchup())) {
-        Some(Out::Availability(row)) => [row.issued.clone(), row.hindsight.clone()],
+fn status(driver: &ViewTestDriver<Markets>) -> [Option<AvailabilityView>; 2] {
+    match driver.row(&OutputKey::Availability(ID, matchup())) {
+        Some(Out::Availability(row)) => [row.issued.clone(), row.retrospective.clone()],
         _ => [None, None],
     }
 }
@@ -129,14 +133,14 @@ fn betrivers_and_unibet_are_one_book() {
 }
 #[test]
 fn a_quote_that_its_book_made_in_play_never_counts() {
-    let kept = quoted([odds(at(20, 0), true, vec![quote("fanduel", 2050, at(19, 30))])]);
-    assert_eq!(views(&kept), [None, None]);
+    let driver = quoted([odds(at(20, 0), true, vec![quote("fanduel", 2050, at(19, 30))])]);
+    assert_eq!(views(&driver), [None, None]);
 }
 #[test]
-fn a_quote_of_before_tip_off_that_was_fetched_after_it_counts_in_hindsight_only() {
-    let kept = quoted([odds(at(19, 30), true, vec![quote("fanduel", 2050, at(19, 29))])]);
-    let [issued, hindsight] = views(&kept);
-    assert_eq!((issued, hindsight.map(|view| view.known_at)), (None, Some(at(19, 30))));
+fn a_quote_of_before_tip_off_that_was_fetched_after_it_counts_retrospectively_only() {
+    let driver = quoted([odds(at(19, 30), true, vec![quote("fanduel", 2050, at(19, 29))])]);
+    let [issued, retrospective] = views(&driver);
+    assert_eq!((issued, retrospective.map(|view| view.known_at)), (None, Some(at(19, 30))));
 }
 #[test]
 fn a_line_that_moves_after_tip_off_or_is_fetched_then_leaves_what_was_issued() {
@@ -156,41 +160,42 @@ fn a_book_that_a_newer_whole_answer_leaves_out_is_no_longer_quoted_and_a_partial
 }
 #[test]
 fn a_quote_waits_for_its_fixture_and_then_for_whom_it_names() {
-    let mut kept = Kept::new(Markets);
-    kept.put(odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]));
-    assert!(kept.waiting()[0].key.starts_with("fixture BOS-NYK"), "{:?}", kept.waiting());
-    kept.put(game());
-    assert!(kept.waiting()[0].key.starts_with("name 'A'"), "{:?}", kept.waiting());
-    answers(Source::Oddsapi, at(12, 0)).into_iter().for_each(|input| _ = kept.put(input));
-    assert_eq!(kept.waiting(), []);
-    assert_eq!(issued(&kept).known_at, at(12, 0), "known when his name was");
+    let mut driver = ViewTestDriver::new(Markets);
+    driver.put(odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]));
+    assert!(driver.parked()[0].key.starts_with("fixture BOS-NYK"), "{:?}", driver.parked());
+    driver.put(game());
+    assert!(driver.parked()[0].key.starts_with("name 'A'"), "{:?}", driver.parked());
+    answers(Source::Oddsapi, at(12, 0)).into_iter().for_each(|input| _ = driver.put(input));
+    assert_eq!(driver.parked(), []);
+    assert_eq!(issued(&driver).known_at, at(12, 0), "known when his name was");
 }
 #[test]
 fn a_name_that_nobody_knew_by_tip_off_makes_no_market_of_that_game_later() {
     let day = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
-    let kept = of(answers(Source::Oddsapi, at(22, 0)).into_iter().chain([day]));
-    assert_eq!(views(&kept), [None, None]);
-    assert_eq!(kept.waiting(), []);
+    let driver = driver_with(answers(Source::Oddsapi, at(22, 0)).into_iter().chain([day]));
+    assert_eq!(views(&driver), [None, None]);
+    assert_eq!(driver.parked(), []);
 }
 #[test]
 fn whom_the_newest_report_does_not_list_is_available() {
-    let names = answers(Source::Nbacom, Instant::EVER);
+    let names = answers(Source::Nbacom, Timestamp::DISTANT_PAST);
     let out = report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)]);
-    let mut kept = of(names.into_iter().chain([out]));
-    assert_eq!(status(&kept)[0].as_ref().map(|view| view.status), Some(InjuryStatus::Out));
-    kept.put(report(at(17, 0), at(17, 5), &[]));
-    assert_eq!(status(&kept), [None, None]);
-    let Some(Out::Quoted(row)) = kept.row(&Slot::Quoted(MatchupGameId { matchup: matchup(), game: GAME }))
+    let mut driver = driver_with(names.into_iter().chain([out]));
+    assert_eq!(status(&driver)[0].as_ref().map(|view| view.status), Some(InjuryStatus::Out));
+    driver.put(report(at(17, 0), at(17, 5), &[]));
+    assert_eq!(status(&driver), [None, None]);
+    let Some(Out::QuotedPlayers(row)) =
+        driver.row(&OutputKey::QuotedPlayers(MatchupGameId { matchup: matchup(), game: GAME }))
     else {
         panic!("a report covers the game")
     };
     assert!(row.issued.is_empty() && row.reported_issued == Some(at(11, 5)));
 }
 #[test]
-fn a_report_of_after_tip_off_never_counts_and_one_fetched_after_it_only_in_hindsight() {
-    let names = || answers(Source::Nbacom, Instant::EVER).into_iter();
-    let kept = of(names().chain([report(at(19, 30), at(19, 35), &[("A", InjuryStatus::Out)])]));
-    assert_eq!(status(&kept), [None, None]);
-    let kept = of(names().chain([report(at(17, 0), at(19, 35), &[("A", InjuryStatus::Out)])]));
-    assert!(matches!(status(&kept), [None, Some(_)]));
+fn a_report_of_after_tip_off_never_counts_and_one_fetched_after_it_only_retrospectively() {
+    let names = || answers(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
+    let driver = driver_with(names().chain([report(at(19, 30), at(19, 35), &[("A", InjuryStatus::Out)])]));
+    assert_eq!(status(&driver), [None, None]);
+    let driver = driver_with(names().chain([report(at(17, 0), at(19, 35), &[("A", InjuryStatus::Out)])]));
+    assert!(matches!(status(&driver), [None, Some(_)]));
 }

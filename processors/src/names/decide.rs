@@ -4,7 +4,7 @@
 //! from; nobody is chosen among equals.
 //! Not here: whether every team has answered yet, and as of when (whoever asked knows).
 use schemas::{
-    identity::{NameRule, NameStep},
+    identity::{NameRevision, NameRule},
     ids::PlayerId,
 };
 
@@ -20,13 +20,13 @@ pub enum Resolution {
 }
 
 /// The strongest rule that matched in any of the answers decides; where none did, the links do.
-pub fn decide<'a>(answers: impl Iterator<Item = &'a NameStep>) -> Resolution {
+pub fn decide<'a>(answers: impl Iterator<Item = &'a NameRevision>) -> Resolution {
     let mut strongest = NameRule::Link;
     let mut players: Vec<PlayerId> = Vec::new();
-    for step in answers {
-        let (rule, matched) = match step.rule {
-            Some(rule) if !step.players.is_empty() => (rule, step.players.as_slice()),
-            _ => (NameRule::Link, step.link.as_slice()),
+    for revision in answers {
+        let (rule, matched) = match revision.rule {
+            Some(rule) if !revision.players.is_empty() => (rule, revision.players.as_slice()),
+            _ => (NameRule::Link, revision.link.as_slice()),
         };
         if rule < strongest {
             strongest = rule;
@@ -49,11 +49,11 @@ pub fn decide<'a>(answers: impl Iterator<Item = &'a NameStep>) -> Resolution {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use schemas::units::Instant;
+    use schemas::units::Timestamp;
 
-    fn step(rule: Option<NameRule>, players: &[u32], link: Option<u32>) -> NameStep {
+    fn revision(rule: Option<NameRule>, players: &[u32], link: Option<u32>) -> NameRevision {
         let players = players.iter().copied().map(PlayerId).collect();
-        NameStep { known_at: Instant(0), rule, players, link: link.map(PlayerId) }
+        NameRevision { known_at: Timestamp(0), rule, players, link: link.map(PlayerId) }
     }
     fn player(id: u32, rule: NameRule) -> Resolution {
         Resolution::Player(PlayerId(id), rule)
@@ -61,9 +61,9 @@ mod tests {
 
     #[test]
     fn the_strongest_rule_over_the_teams_decides() {
-        let exact = step(Some(NameRule::Exact), &[1], None);
-        let suffix = step(Some(NameRule::Suffix), &[2], Some(9));
-        let prefixes = step(Some(NameRule::Prefix), &[3, 4], None);
+        let exact = revision(Some(NameRule::Exact), &[1], None);
+        let suffix = revision(Some(NameRule::Suffix), &[2], Some(9));
+        let prefixes = revision(Some(NameRule::Prefix), &[3, 4], None);
         assert_eq!(decide([&suffix, &exact].into_iter()), player(1, NameRule::Exact));
         assert_eq!(decide([&prefixes, &suffix].into_iter()), player(2, NameRule::Suffix));
         assert_eq!(decide([&prefixes].into_iter()), Resolution::Ambiguous(vec![PlayerId(3), PlayerId(4)]));
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn one_player_known_to_both_teams_is_one_and_two_are_ambiguous() {
-        let here = step(Some(NameRule::Exact), &[1], None);
-        let there = step(Some(NameRule::Exact), &[2], None);
+        let here = revision(Some(NameRule::Exact), &[1], None);
+        let there = revision(Some(NameRule::Exact), &[2], None);
         assert_eq!(decide([&here, &here].into_iter()), player(1, NameRule::Exact));
         assert_eq!(
             decide([&there, &here].into_iter()),
@@ -82,9 +82,9 @@ mod tests {
 
     #[test]
     fn a_link_answers_only_where_no_team_does() {
-        let nobody = step(None, &[], None);
-        let linked = step(None, &[], Some(9));
-        let known = step(Some(NameRule::Prefix), &[3], Some(9));
+        let nobody = revision(None, &[], None);
+        let linked = revision(None, &[], Some(9));
+        let known = revision(Some(NameRule::Prefix), &[3], Some(9));
         assert_eq!(decide([&nobody, &linked].into_iter()), player(9, NameRule::Link));
         assert_eq!(decide([&linked, &linked].into_iter()), player(9, NameRule::Link));
         assert_eq!(decide([&linked, &known].into_iter()), player(3, NameRule::Prefix));
@@ -100,16 +100,16 @@ mod tests {
                 0..5,
             ),
         ) {
-            let steps: Vec<_> = answers
+            let revisions: Vec<_> = answers
                 .iter()
                 .map(|(rule, players, link)| match *rule {
-                    4 => step(None, &[], *link),
-                    rule => step(Some(NameRule::ALL[rule]), players, *link),
+                    4 => revision(None, &[], *link),
+                    rule => revision(Some(NameRule::ALL[rule]), players, *link),
                 })
                 .collect();
-            let forward = decide(steps.iter());
-            prop_assert_eq!(&forward, &decide(steps.iter().rev()));
-            let somebody = steps.iter().any(|s| s.rule.is_some() || s.link.is_some());
+            let forward = decide(revisions.iter());
+            prop_assert_eq!(&forward, &decide(revisions.iter().rev()));
+            let somebody = revisions.iter().any(|s| s.rule.is_some() || s.link.is_some());
             prop_assert_eq!(forward != Resolution::Unknown, somebody);
         }
     }

@@ -2,10 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "fixtures are files")]
 use super::{Name, Resolution, decide, recognise, shipped_link};
 use schemas::{
-    identity::{NameRule, NameStep},
+    identity::{NameRevision, NameRule},
     ids::PlayerId,
     team::Team,
-    units::{EasternDate, Instant},
+    units::{EasternDate, Timestamp},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -55,7 +55,7 @@ fn appearances(season: &str) -> Option<Vec<Appearance>> {
             date: row[3].parse().unwrap(),
             player: row[4].parse().unwrap(),
             name: Name::new(&row[5]),
-            team: Team::of_source(&row[6]).unwrap(),
+            team: Team::from_source_name(&row[6]).unwrap(),
         }
     };
     Some(table.lines().skip(1).map(appearance).collect())
@@ -76,10 +76,10 @@ fn official() -> Option<BTreeMap<String, PlayerId>> {
 /// Whom a team knows, by each spelling.
 type Known<'a> = BTreeMap<(PlayerId, &'a str), &'a Name>;
 
-fn answer(asked: &Name, known: &Known) -> NameStep {
+fn answer(asked: &Name, known: &Known) -> NameRevision {
     let recognised = recognise(asked, known.iter().map(|((player, _), name)| (*player, *name)));
     let (rule, players) = recognised.map_or((None, Vec::new()), |(rule, players)| (Some(rule), players));
-    NameStep { known_at: Instant(0), rule, players, link: shipped_link(asked) }
+    NameRevision { known_at: Timestamp(0), rule, players, link: shipped_link(asked) }
 }
 
 fn ask(asked: &Name, teams: [&Known; 2]) -> Resolution {
@@ -148,8 +148,8 @@ fn every_name_that_books_wrote_in_2024_resolves_from_earlier_box_lines_alone() {
     for line in events.lines().filter(|line| line.contains("\"oddsapi\"")) {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         let payload = &event["payload"];
-        let team = |side: &str| Team::of_source(payload[side].as_str().unwrap()).unwrap();
-        let commence: Instant = payload["commence_time"].as_str().unwrap().parse().unwrap();
+        let team = |side: &str| Team::from_source_name(payload[side].as_str().unwrap()).unwrap();
+        let commence: Timestamp = payload["commence_time"].as_str().unwrap().parse().unwrap();
         let date = commence.eastern_date();
         let earlier = [team("home_team"), team("away_team")].map(|team| {
             let lines = appearances.iter().filter(|a| a.team == team && a.date < date);

@@ -27,7 +27,7 @@ pub struct Spread {
 }
 impl Spread {
     /// The standard deviation of a forecast, in points.
-    pub(super) fn of(&self, points: f64, features: &Features) -> f64 {
+    pub(super) fn stddev_points(&self, points: f64, features: &Features) -> f64 {
         let prior = self.at_zero + self.per_point * points;
         let Some(deviation) = features.get(index::POINTS_STD_LAST_10).value() else { return prior.sqrt() };
         let freedom = f64::from(features.appearances.clamp(1, 10) - 1);
@@ -40,7 +40,7 @@ impl Spread {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Distribution {
     pub points: f64,
-    pub spread: f64,
+    pub stddev_points: f64,
 }
 impl Distribution {
     pub fn over(&self, line: Line) -> f64 {
@@ -52,7 +52,7 @@ impl Distribution {
     }
     /// The probability of more than `whole` points.
     fn above(&self, whole: i32) -> f64 {
-        if whole < 0 { 1.0 } else { normal_cdf((self.points - f64::from(whole) - 0.5) / self.spread) }
+        if whole < 0 { 1.0 } else { normal_cdf((self.points - f64::from(whole) - 0.5) / self.stddev_points) }
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
     }
     #[test]
     fn all_whole_numbers_together_are_certain() {
-        let distribution = Distribution { points: 3.0, spread: 4.0 };
+        let distribution = Distribution { points: 3.0, stddev_points: 4.0 };
         let sum: f64 = (0..100).map(|points| distribution.push(Line(points * 100))).sum();
         assert!((sum - 1.0).abs() < 1e-12, "{sum}");
     }

@@ -4,7 +4,7 @@
 //! Not here: the components; what each of them lacked is named with them.
 use super::{
     distribution::Spread,
-    forecast::{BOUNDS, Forecast, Without},
+    forecast::{BOUNDS, Forecast, MissingAdjustments},
     lines::Threshold,
 };
 use schemas::{features::Features, prediction::SystemSkip};
@@ -49,8 +49,8 @@ pub(super) fn forecast<'a>(
     let points = points.clamp(BOUNDS.0, BOUNDS.1);
     Ok(Forecast {
         points,
-        spread: rules.spread.of(points, features),
+        stddev_points: rules.spread.stddev_points(points, features),
         confidence: (confidence / count as f64 + agreement + complete).clamp(20.0, 95.0),
-        without: Without::default(),
+        missing_adjustments: MissingAdjustments::default(),
     })
 }

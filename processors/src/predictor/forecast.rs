@@ -15,16 +15,16 @@ pub(super) const BOUNDS: (f64, f64) = (0.0, 60.0);
 pub(super) struct Forecast {
     pub points: f64,
     /// Standard deviation, in points.
-    pub spread: f64,
+    pub stddev_points: f64,
     /// In per cent, so that sums of steps and their thresholds are exact.
     pub confidence: f64,
-    pub without: Without,
+    pub missing_adjustments: MissingAdjustments,
 }
 
 /// A set of features, by their position in the vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Without(u64);
-impl Without {
+pub(super) struct MissingAdjustments(u64);
+impl MissingAdjustments {
     pub fn insert(&mut self, index: usize) {
         self.0 |= 1 << index;
     }
@@ -35,29 +35,29 @@ impl Without {
 }
 
 /// Reads features for one system and remembers which of them were missing.
-pub(super) struct Reader<'a> {
+pub(super) struct FeatureReader<'a> {
     features: &'a Features,
-    without: Without,
+    missing_adjustments: MissingAdjustments,
 }
-impl<'a> Reader<'a> {
+impl<'a> FeatureReader<'a> {
     pub fn new(features: &'a Features) -> Self {
-        Reader { features, without: Without::default() }
+        FeatureReader { features, missing_adjustments: MissingAdjustments::default() }
     }
     /// A feature that the system cannot do without.
-    pub fn need(&self, index: usize) -> Result<f64, SystemSkip> {
+    pub fn require(&self, index: usize) -> Result<f64, SystemSkip> {
         self.features.get(index).value().ok_or(SystemSkip::MissingFeature)
     }
     /// A feature that the system can do without; its absence is noted.
-    pub fn note(&mut self, index: usize) -> Option<f64> {
+    pub fn optional(&mut self, index: usize) -> Option<f64> {
         let value = self.features.get(index).value();
         if value.is_none() {
-            self.without.insert(index);
+            self.missing_adjustments.insert(index);
         }
         value
     }
     /// What a feature adds: nothing when it is missing.
     pub fn adjust(&mut self, index: usize, adjustment: impl FnOnce(f64) -> f64) -> f64 {
-        self.note(index).map_or(0.0, adjustment)
+        self.optional(index).map_or(0.0, adjustment)
     }
     /// The sum of weighted features.
     pub fn weigh(&mut self, terms: &[Term]) -> f64 {
@@ -65,7 +65,12 @@ impl<'a> Reader<'a> {
     }
     pub fn forecast(self, points: f64, confidence: f64, spread: &Spread) -> Forecast {
         let points = points.clamp(BOUNDS.0, BOUNDS.1);
-        Forecast { points, spread: spread.of(points, self.features), confidence, without: self.without }
+        Forecast {
+            points,
+            stddev_points: spread.stddev_points(points, self.features),
+            confidence,
+            missing_adjustments: self.missing_adjustments,
+        }
     }
 }
 
@@ -83,7 +88,7 @@ pub(super) struct Venue {
     pub away: f64,
 }
 impl Venue {
-    pub fn adjust(&self, reader: &mut Reader<'_>) -> f64 {
+    pub fn adjust(&self, reader: &mut FeatureReader<'_>) -> f64 {
         reader.adjust(index::HOME_AWAY, |home| if home > 0.5 { self.home } else { self.away })
     }
 }
@@ -96,7 +101,7 @@ pub(super) struct FatigueSteps {
     pub above: f64,
 }
 impl FatigueSteps {
-    pub fn adjust(&self, reader: &mut Reader<'_>) -> f64 {
+    pub fn adjust(&self, reader: &mut FeatureReader<'_>) -> f64 {
         reader.adjust(index::FATIGUE_SCORE, |score| match score {
             s if s <= 50.0 => self.up_to_50,
             s if s <= 70.0 => self.up_to_70,

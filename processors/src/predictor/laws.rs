@@ -2,13 +2,14 @@
 //!
 //! Not here: single figures; `parity` has those.
 use super::{
-    Artefact, Kind, Model, Predictor, Spread, distribution::Distribution, feature_schema_hash, lines::RUNGS,
+    Artifact, Kind, Model, Predictor, Spread, distribution::Distribution, feature_schema_hash,
+    lines::LINE_OFFSETS,
 };
 use proptest::{collection::vec, option, prelude::*};
 use schemas::{
-    EasternDate, GameId, Instant, Line, PlayerId, Team,
+    EasternDate, GameId, Line, PlayerId, Team, Timestamp,
     features::{
-        Basis, Comparable, DefenceTier, Eligibility, FEATURES, Feature, Features, Mark, MissingReason,
+        Basis, Comparable, DefenseTier, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag,
         Streak, index,
     },
     prediction::{LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome, SystemSkip},
@@ -25,15 +26,15 @@ pub(super) fn nobody() -> Features {
         away: Team::LAL,
         team: Some(Team::DEN),
         date: EasternDate(19_700),
-        tip_off: Instant(1_698_190_200_000),
+        tip_off: Timestamp(1_698_190_200_000),
         basis: Basis::Issued,
-        known_at: Instant(1_698_000_000_000),
+        known_at: Timestamp(1_698_000_000_000),
         eligibility: Eligibility::Eligible,
         appearances: 24,
         vector: vec![Feature::Missing(MissingReason::NoAppearances); FEATURES.len()],
         rest_days: None,
         main_line: None,
-        marks: vec![Mark::TipEstimated],
+        quality_flags: vec![QualityFlag::TipEstimated],
         comparables: Vec::new(),
     }
 }
@@ -54,7 +55,7 @@ fn value(index: usize) -> BoxedStrategy<f64> {
     }
 }
 fn comparable() -> impl Strategy<Value = Comparable> {
-    let tier = prop::sample::select(vec![DefenceTier::Elite, DefenceTier::Average, DefenceTier::Weak]);
+    let tier = prop::sample::select(vec![DefenseTier::Elite, DefenseTier::Average, DefenseTier::Weak]);
     let streak = prop::sample::select(vec![Streak::Cold, Streak::Normal, Streak::Hot]);
     (0..60, tier, 0..6, any::<bool>(), streak).prop_map(|(points, tier, rest_days, is_home, streak)| {
         Comparable { game: GameId(22_300_001), points, tier, rest_days, is_home, streak }
@@ -73,8 +74,8 @@ fn features(known: f64) -> impl Strategy<Value = Features> {
     )
 }
 
-/// An artefact that weighs the season mean, which it must have, and the opponent's pace, which it can impute.
-fn artefact() -> Artefact {
+/// An artifact that weighs the season mean, which it must have, and the opponent's pace, which it can impute.
+fn artifact() -> Artifact {
     let model = Model {
         impute: BTreeMap::from([("opponent_pace".into(), 100.0)]),
         intercept: -1.5,
@@ -82,7 +83,7 @@ fn artefact() -> Artefact {
         spread: Spread { at_zero: 10.0, per_point: 2.0, prior_games: 60.0 },
         weights: BTreeMap::from([("points_avg_season".into(), 0.9), ("opponent_pace".into(), 0.02)]),
     };
-    Artefact {
+    Artifact {
         format: 1,
         trained_from: EasternDate(19_000),
         trained_to: EasternDate(19_600),
@@ -117,37 +118,37 @@ fn with(features: &Features, index: usize, value: f64) -> Features {
 proptest! {
     #[test]
     fn every_system_is_present_once_and_every_rung_is_made_or_named(features in features(0.9)) {
-        let prediction = Predictor::new(Some(artefact())).predict(&features);
+        let prediction = Predictor::new(Some(artifact())).predict(&features);
         let systems: Vec<_> = prediction.systems.iter().map(|s| s.system).collect();
         prop_assert_eq!(systems, System::ALL);
         for predicted in all_predicted(&prediction) {
-            let made = predicted.rungs.iter().map(|rung| rung.rung);
-            let mut rungs: Vec<_> = made.chain(prediction.rungs_not_made.iter().copied()).collect();
-            rungs.sort();
-            prop_assert_eq!(rungs, RUNGS);
+            let made = predicted.line_ladder.iter().map(|line_offset| line_offset.line_offset);
+            let mut line_ladder: Vec<_> = made.chain(prediction.omitted_line_offsets.iter().copied()).collect();
+            line_ladder.sort();
+            prop_assert_eq!(line_ladder, LINE_OFFSETS);
         }
     }
     #[test]
     fn probabilities_are_probabilities_and_fall_as_the_line_rises(features in features(0.95)) {
-        let prediction = Predictor::new(Some(artefact())).predict(&features);
+        let prediction = Predictor::new(Some(artifact())).predict(&features);
         for predicted in all_predicted(&prediction) {
             prop_assert!((0.0..=60.0).contains(&predicted.points));
             prop_assert!((0.0..=1.0).contains(&predicted.confidence));
-            prop_assert!(predicted.spread > 0.0);
-            prop_assert!(predicted.rungs.is_sorted_by(|low, high| low.p_over >= high.p_over));
-            for rung in &predicted.rungs {
-                prop_assert!(rung.p_over >= 0.0 && rung.p_push >= 0.0 && rung.p_over + rung.p_push <= 1.0 + 1e-12);
-                prop_assert!(rung.line >= Line(50));
-                prop_assert_eq!(rung.line, Line(prediction.base_line.unwrap().0 + 100 * rung.rung));
-                if rung.line.0 % 100 != 0 {
-                    prop_assert_eq!(rung.p_push, 0.0);
+            prop_assert!(predicted.stddev_points > 0.0);
+            prop_assert!(predicted.line_ladder.is_sorted_by(|low, high| low.p_over >= high.p_over));
+            for line_offset in &predicted.line_ladder {
+                prop_assert!(line_offset.p_over >= 0.0 && line_offset.p_push >= 0.0 && line_offset.p_over + line_offset.p_push <= 1.0 + 1e-12);
+                prop_assert!(line_offset.line >= Line(50));
+                prop_assert_eq!(line_offset.line, Line(prediction.base_line.unwrap().0 + 100 * line_offset.line_offset));
+                if line_offset.line.0 % 100 != 0 {
+                    prop_assert_eq!(line_offset.p_push, 0.0);
                 }
             }
         }
     }
     #[test]
     fn over_push_and_under_are_all_there_is(points in 0.0..60.0, spread in 2.0..20.0, line in 1..80) {
-        let distribution = Distribution { points, spread };
+        let distribution = Distribution { points, stddev_points: spread };
         let under: f64 = (0..line).map(|points| distribution.push(Line(points * 100))).sum();
         let line = Line(line * 100);
         prop_assert!((distribution.over(line) + distribution.push(line) + under - 1.0).abs() < 1e-12);
@@ -169,7 +170,7 @@ proptest! {
         let of = |rating, system| points(&with(&features, index::OPPONENT_DEF_RATING, rating), system);
         let (strong, weak) = (f64::min(one, other), f64::max(one, other));
         // Similarity compares tiers: within one it does not move, across them it looks at other games.
-        let within_a_tier = DefenceTier::of(strong) == DefenceTier::of(weak);
+        let within_a_tier = DefenseTier::from_def_rating(strong) == DefenseTier::from_def_rating(weak);
         for system in System::ALL {
             let whole_range = matches!(system, System::MovingAverage | System::ZoneMatchupV1);
             if let (Some(low), Some(high)) = (of(strong, system), of(weak, system))
@@ -181,7 +182,7 @@ proptest! {
     }
     #[test]
     fn the_ensemble_lies_among_its_components(features in features(0.97)) {
-        let prediction = Predictor::new(Some(artefact())).predict(&features);
+        let prediction = Predictor::new(Some(artifact())).predict(&features);
         if let Some(ensemble) = predicted(&prediction, System::EnsembleV1) {
             let parts = System::ALL.into_iter().filter(|system| *system != System::EnsembleV1);
             let parts: Vec<f64> =
@@ -192,12 +193,12 @@ proptest! {
     }
     #[test]
     fn a_recommendation_is_on_the_side_of_the_points(features in features(0.97)) {
-        let prediction = Predictor::new(Some(artefact())).predict(&features);
+        let prediction = Predictor::new(Some(artifact())).predict(&features);
         for predicted in all_predicted(&prediction) {
-            for rung in &predicted.rungs {
-                match rung.recommendation {
-                    Recommendation::OVER => prop_assert!(predicted.points > rung.line.points()),
-                    Recommendation::UNDER => prop_assert!(predicted.points < rung.line.points()),
+            for line_offset in &predicted.line_ladder {
+                match line_offset.recommendation {
+                    Recommendation::OVER => prop_assert!(predicted.points > line_offset.line.points()),
+                    Recommendation::UNDER => prop_assert!(predicted.points < line_offset.line.points()),
                     Recommendation::PASS => prop_assert_eq!(prediction.line_source, Some(LineSource::Market)),
                     Recommendation::NO_LINE => {
                         prop_assert_eq!(prediction.line_source, Some(LineSource::Estimate));
@@ -210,8 +211,8 @@ proptest! {
     fn an_estimate_recommends_nothing(features in features(0.97)) {
         let prediction = Predictor::new(None).predict(&Features { main_line: None, ..features });
         prop_assert_ne!(prediction.line_source, Some(LineSource::Market));
-        let rungs = all_predicted(&prediction).flat_map(|predicted| &predicted.rungs);
-        prop_assert!(rungs.into_iter().all(|rung| rung.recommendation == Recommendation::NO_LINE));
+        let line_ladder = all_predicted(&prediction).flat_map(|predicted| &predicted.line_ladder);
+        prop_assert!(line_ladder.into_iter().all(|line_offset| line_offset.recommendation == Recommendation::NO_LINE));
     }
     #[test]
     fn a_missing_adjustment_is_named_and_worth_nothing(features in features(0.97)) {
@@ -229,7 +230,7 @@ proptest! {
             let (Some(missing), Some(zero)) = (predicted(&missing, system), predicted(&zero, system)) else {
                 continue;
             };
-            let named = |predicted: &Predicted| predicted.without.iter().any(|name| name == "pace_score");
+            let named = |predicted: &Predicted| predicted.missing_adjustments.iter().any(|name| name == "pace_score");
             prop_assert!(named(missing) && !named(zero));
             prop_assert_eq!(missing.points, zero.points);
         }
@@ -241,7 +242,7 @@ proptest! {
     ) {
         let prediction = Predictor::new(None).predict(&Features { eligibility, ..features });
         prop_assert_eq!(prediction.eligibility, eligibility);
-        prop_assert!(prediction.systems.is_empty() && prediction.rungs_not_made.is_empty());
+        prop_assert!(prediction.systems.is_empty() && prediction.omitted_line_offsets.is_empty());
         prop_assert_eq!((prediction.base_line, prediction.line_source), (None, None));
     }
     #[test]
@@ -250,7 +251,7 @@ proptest! {
         let now = version(&features);
         prop_assert_eq!(now, version(&features.clone()));
         prop_assert_ne!(now, version(&with(&features, index, 77.25)));
-        prop_assert_ne!(now, version(&Features { basis: Basis::Hindsight, ..features.clone() }));
+        prop_assert_ne!(now, version(&Features { basis: Basis::Retrospective, ..features.clone() }));
         prop_assert_ne!(now, version(&Features { main_line: Some(Line(12_345)), ..features.clone() }));
         let mut longer = features.clone();
         longer.comparables.push(extra);
@@ -272,7 +273,7 @@ fn nothing_known_is_a_reason_for_every_system() {
         SystemOutcome::Skipped(SystemSkip::ModelAbsent),
     ];
     assert_eq!(reasons, expected);
-    assert_eq!((prediction.base_line, prediction.rungs_not_made), (None, RUNGS.to_vec()));
+    assert_eq!((prediction.base_line, prediction.omitted_line_offsets), (None, LINE_OFFSETS.to_vec()));
 }
 
 #[test]
@@ -287,7 +288,7 @@ fn zone_matchup_needs_one_share_and_names_the_others() {
     let predicted = predicted(&prediction, System::ZoneMatchupV1).unwrap();
     assert!((predicted.points - (20.0 + 5.0 * 0.3 * 1.1)).abs() < 1e-12, "{}", predicted.points);
     for name in ["pct_paint", "pct_mid_range", "pct_free_throw", "pace_score", "home_away", "fatigue_score"] {
-        assert!(predicted.without.iter().any(|without| without == name), "{name}");
+        assert!(predicted.missing_adjustments.iter().any(|without| without == name), "{name}");
     }
 }
 
@@ -296,7 +297,7 @@ fn fewer_than_five_similar_games_are_too_few() {
     let game = Comparable {
         game: GameId(22_300_001),
         points: 20,
-        tier: DefenceTier::Average,
+        tier: DefenseTier::Average,
         rest_days: 1,
         is_home: true,
         streak: Streak::Normal,
@@ -315,26 +316,26 @@ fn fewer_than_five_similar_games_are_too_few() {
 #[test]
 fn a_learned_model_predicts_later_games_from_its_own_features_only() {
     let features = with(&nobody(), index::POINTS_AVG_SEASON, 20.0);
-    let of = |artefact, features: &Features| {
-        outcome(&Predictor::new(Some(artefact)).predict(features), System::LearnedV1).clone()
+    let of = |artifact, features: &Features| {
+        outcome(&Predictor::new(Some(artifact)).predict(features), System::LearnedV1).clone()
     };
-    let SystemOutcome::Predicted(predicted) = of(artefact(), &features) else { panic!("it predicts") };
+    let SystemOutcome::Predicted(predicted) = of(artifact(), &features) else { panic!("it predicts") };
     assert!((predicted.points - (-1.5 + 0.9 * 20.0 + 0.02 * 100.0)).abs() < 1e-12, "{}", predicted.points);
-    assert_eq!(predicted.without, ["points_std_last_10", "opponent_pace"]);
+    assert_eq!(predicted.missing_adjustments, ["points_std_last_10", "opponent_pace"]);
 
     let skipped = SystemOutcome::Skipped;
-    assert_eq!(of(artefact(), &nobody()), skipped(SystemSkip::MissingFeature));
-    let until_that_day = Artefact { trained_to: features.date, ..artefact() };
+    assert_eq!(of(artifact(), &nobody()), skipped(SystemSkip::MissingFeature));
+    let until_that_day = Artifact { trained_to: features.date, ..artifact() };
     assert_eq!(of(until_that_day, &features), skipped(SystemSkip::TrainedLater));
-    let other = Artefact { feature_schema: "another".into(), ..artefact() };
+    let other = Artifact { feature_schema: "another".into(), ..artifact() };
     assert_eq!(of(other, &features), skipped(SystemSkip::OtherFeatures));
 }
 
 #[test]
-fn the_model_version_changes_with_the_artefact() {
-    let version = |artefact| Predictor::new(artefact).version();
-    assert_eq!(version(Some(artefact())), version(Some(artefact())));
-    assert_ne!(version(None), version(Some(artefact())));
-    let retrained = Artefact { trained_to: EasternDate(19_601), ..artefact() };
-    assert_ne!(version(Some(artefact())), version(Some(retrained)));
+fn the_model_version_changes_with_the_artifact() {
+    let version = |artifact| Predictor::new(artifact).version();
+    assert_eq!(version(Some(artifact())), version(Some(artifact())));
+    assert_ne!(version(None), version(Some(artifact())));
+    let retrained = Artifact { trained_to: EasternDate(19_601), ..artifact() };
+    assert_ne!(version(Some(artifact())), version(Some(retrained)));
 }

@@ -1,10 +1,10 @@
 //! `learned_v1`: the slot of a trained model, and its visible absence.
 //!
 //! Invariant: a model predicts no game that it could have been trained on, and none from features that it does not know.
-//! Not here: training; the artefact's text.
+//! Not here: training; the artifact's text.
 use super::{
-    artefact::Artefact,
-    forecast::{Forecast, Reader},
+    artifact::Artifact,
+    forecast::{FeatureReader, Forecast},
     lines::Threshold,
 };
 use schemas::{
@@ -15,10 +15,10 @@ use schemas::{
 
 pub(super) const THRESHOLD: Threshold = Threshold::AtLeast { edge: 1.0, confidence: 60.0 };
 
-/// An artefact, made ready to predict.
+/// An artifact, made ready to predict.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
-    artefact: Artefact,
+    artifact: Artifact,
     trained_to: EasternDate,
     /// `None` when it was trained on other features.
     weights: Option<Vec<Weight>>,
@@ -32,38 +32,38 @@ struct Weight {
 }
 
 impl Learned {
-    pub fn new(artefact: Artefact) -> Self {
-        let (model, named) = (&artefact.model, FEATURES.iter().enumerate());
+    pub fn new(artifact: Artifact) -> Self {
+        let (model, named) = (&artifact.model, FEATURES.iter().enumerate());
         let weights = named.filter_map(|(feature, name)| {
             let impute = model.impute.get(*name).copied();
             model.weights.get(*name).map(|weight| Weight { feature, weight: *weight, impute })
         });
-        let weights = artefact.reads_these_features().then(|| weights.collect());
-        Learned { trained_to: artefact.trained_to, weights, artefact }
+        let weights = artifact.reads_these_features().then(|| weights.collect());
+        Learned { trained_to: artifact.trained_to, weights, artifact }
     }
-    pub fn artefact(&self) -> &Artefact {
-        &self.artefact
+    pub fn artifact(&self) -> &Artifact {
+        &self.artifact
     }
     pub fn forecast(&self, features: &Features) -> Result<Forecast, SystemSkip> {
         let weights = self.weights.as_deref().ok_or(SystemSkip::OtherFeatures)?;
         if features.date <= self.trained_to {
             return Err(SystemSkip::TrainedLater);
         }
-        let mut reader = Reader::new(features);
-        let (mut points, mut known) = (self.artefact.model.intercept, 0);
+        let mut reader = FeatureReader::new(features);
+        let (mut points, mut known) = (self.artifact.model.intercept, 0);
         for weight in weights {
-            let value = reader.note(weight.feature);
+            let value = reader.optional(weight.feature);
             known += usize::from(value.is_some());
             points += weight.weight * value.or(weight.impute).ok_or(SystemSkip::MissingFeature)?;
         }
         let known = if weights.is_empty() { 1.0 } else { known as f64 / weights.len() as f64 };
         let confidence = confidence(known, &mut reader);
-        Ok(reader.forecast(points, confidence, &self.artefact.model.spread))
+        Ok(reader.forecast(points, confidence, &self.artifact.model.spread))
     }
 }
 
 /// In per cent: more for a vector with few gaps and a player whose points vary little (the steps of the predecessor's model).
-fn confidence(known: f64, reader: &mut Reader<'_>) -> f64 {
+fn confidence(known: f64, reader: &mut FeatureReader<'_>) -> f64 {
     let completeness = match known {
         k if k >= 0.9 => 10.0,
         k if k >= 0.8 => 7.0,

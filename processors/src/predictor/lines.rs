@@ -1,17 +1,17 @@
 //! The five lines of a player, and what a system recommends against each of them.
 //!
-//! Invariant: a rung is made or named as not made; a recommendation is against the line stored with it, and there is none
+//! Invariant: a line offset is made or named as not made; a recommendation is against the line stored with it, and there is none
 //! against a line that nobody offers.
 //! Not here: which line is the market's main line.
 use super::{distribution::Distribution, forecast::Forecast};
 use schemas::{
     Line,
     features::{Features, index},
-    prediction::{LineSource, Recommendation, Rung},
+    prediction::{LadderLine, LineSource, Recommendation},
 };
 
-/// The rungs, in points from the base line.
-pub(super) const RUNGS: [i32; 5] = [-2, -1, 0, 1, 2];
+/// The line ladder, in points from the base line.
+pub(super) const LINE_OFFSETS: [i32; 5] = [-2, -1, 0, 1, 2];
 /// The lowest line that is made.
 pub(super) const LOWEST: Line = Line(50);
 
@@ -46,33 +46,33 @@ pub(super) struct BaseLine {
 }
 impl BaseLine {
     /// The market's main line, or an estimate; none for a player who has no market and has not played.
-    pub fn of(features: &Features) -> Option<Self> {
+    pub fn for_features(features: &Features) -> Option<Self> {
         if let Some(line) = features.main_line {
             return Some(BaseLine { line, source: LineSource::Market });
         }
         let last_5 = features.get(index::POINTS_AVG_LAST_5).value()?;
         Some(BaseLine { line: estimate(last_5), source: LineSource::Estimate })
     }
-    fn at(self, rung: i32) -> Option<Line> {
-        let line = Line(self.line.0 + rung * 100);
+    fn at(self, line_offset: i32) -> Option<Line> {
+        let line = Line(self.line.0 + line_offset * 100);
         (line >= LOWEST).then_some(line)
     }
-    pub fn rungs_not_made(self) -> impl Iterator<Item = i32> {
-        RUNGS.into_iter().filter(move |rung| self.at(*rung).is_none())
+    pub fn omitted_line_offsets(self) -> impl Iterator<Item = i32> {
+        LINE_OFFSETS.into_iter().filter(move |line_offset| self.at(*line_offset).is_none())
     }
-    pub fn rungs(self, forecast: &Forecast, threshold: Threshold) -> Vec<Rung> {
-        let distribution = Distribution { points: forecast.points, spread: forecast.spread };
-        let mut rungs = Vec::with_capacity(RUNGS.len());
-        rungs.extend(RUNGS.into_iter().filter_map(|rung| {
-            let line = self.at(rung)?;
+    pub fn line_ladder(self, forecast: &Forecast, threshold: Threshold) -> Vec<LadderLine> {
+        let distribution = Distribution { points: forecast.points, stddev_points: forecast.stddev_points };
+        let mut line_ladder = Vec::with_capacity(LINE_OFFSETS.len());
+        line_ladder.extend(LINE_OFFSETS.into_iter().filter_map(|line_offset| {
+            let line = self.at(line_offset)?;
             let recommendation = match self.source {
                 LineSource::Market => threshold.recommend(forecast, line),
                 LineSource::Estimate => Recommendation::NO_LINE,
             };
             let (p_over, p_push) = (distribution.over(line), distribution.push(line));
-            Some(Rung { rung, line, p_over, p_push, recommendation })
+            Some(LadderLine { line_offset, line, p_over, p_push, recommendation })
         }));
-        rungs
+        line_ladder
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! A map: it remembers nothing. Each system is a pure function of the features and of its constants (`RULES`), in a file of
 //! its own. Where the predecessor's formulas were wrong, only their constants were: the tests reproduce it with its own.
-//! Invariant: an eligible player has every system exactly once, and each predicted one every rung, made or named as not made.
-//! Nothing is filled in silently: an adjustment whose feature is missing is 0 and named in `without`.
+//! Invariant: an eligible player has every system exactly once, and each predicted one every line offset, made or named as not made.
+//! Nothing is filled in silently: an adjustment whose feature is missing is 0 and named in `missing_adjustments`.
 //! Not here: the features, the market's main line, grading.
-mod artefact;
+mod artifact;
 mod distribution;
 mod ensemble;
 mod forecast;
@@ -20,18 +20,18 @@ mod similarity;
 mod version;
 mod zone_matchup;
 
-pub use artefact::{Artefact, ArtefactError, Kind, Model, feature_schema_hash};
+pub use artifact::{Artifact, ArtifactError, Kind, Model, feature_schema_hash};
 pub use distribution::Spread;
 
 use forecast::Forecast;
 use learned::Learned;
-use lines::{BaseLine, RUNGS, Threshold};
+use lines::{BaseLine, LINE_OFFSETS, Threshold};
 use schemas::{
     features::{Eligibility, Features},
     prediction::{Predicted, Prediction, System, SystemOutcome, SystemPrediction, SystemSkip},
 };
 
-/// All systems, and the learned one's artefact when there is one.
+/// All systems, and the learned one's artifact when there is one.
 #[derive(Clone, Debug)]
 pub struct Predictor {
     learned: Option<Learned>,
@@ -39,13 +39,13 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    pub fn new(learned: Option<Artefact>) -> Self {
+    pub fn new(learned: Option<Artifact>) -> Self {
         let learned = learned.map(Learned::new);
-        let version = version::of_model(learned.as_ref().map(Learned::artefact));
+        let version = version::model_version(learned.as_ref().map(Learned::artifact));
         Predictor { learned, version }
     }
 
-    /// The version of the code, the constants and the artefact; another one predicts differently.
+    /// The version of the code, the constants and the artifact; another one predicts differently.
     pub fn version(&self) -> i64 {
         self.version
     }
@@ -53,10 +53,10 @@ impl Predictor {
     /// What every system says of one player and one game.
     pub fn predict(&self, features: &Features) -> Prediction {
         let eligible = features.eligibility == Eligibility::Eligible;
-        let base = if eligible { BaseLine::of(features) } else { None };
-        let rungs_not_made = match base {
-            Some(base) => base.rungs_not_made().collect(),
-            None if eligible => RUNGS.to_vec(),
+        let base = if eligible { BaseLine::for_features(features) } else { None };
+        let omitted_line_offsets = match base {
+            Some(base) => base.omitted_line_offsets().collect(),
+            None if eligible => LINE_OFFSETS.to_vec(),
             None => Vec::new(),
         };
         Prediction {
@@ -72,12 +72,12 @@ impl Predictor {
             known_at: features.known_at,
             eligibility: features.eligibility,
             appearances: features.appearances,
-            input_version: version::of_input(features),
+            input_version: version::input_version(features),
             model_version: self.version,
             base_line: base.map(|base| base.line),
             line_source: base.map(|base| base.source),
-            rungs_not_made,
-            marks: features.marks.clone(),
+            omitted_line_offsets,
+            quality_flags: features.quality_flags.clone(),
             systems: if eligible { self.systems(features, base) } else { Vec::new() },
         }
     }
@@ -114,10 +114,10 @@ fn outcome(
         Err(skip) => SystemOutcome::Skipped(skip),
         Ok(forecast) => SystemOutcome::Predicted(Predicted {
             points: forecast.points,
-            spread: forecast.spread,
+            stddev_points: forecast.stddev_points,
             confidence: forecast.confidence / 100.0,
-            rungs: base.map_or_else(Vec::new, |base| base.rungs(&forecast, threshold)),
-            without: forecast.without.names(),
+            line_ladder: base.map_or_else(Vec::new, |base| base.line_ladder(&forecast, threshold)),
+            missing_adjustments: forecast.missing_adjustments.names(),
         }),
     }
 }

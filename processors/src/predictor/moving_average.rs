@@ -4,7 +4,7 @@
 //! Not here: how the features are computed.
 use super::{
     distribution::Spread,
-    forecast::{FatigueSteps, Forecast, Reader, Term, Venue},
+    forecast::{FatigueSteps, FeatureReader, Forecast, Term, Venue},
     lines::Threshold,
 };
 use schemas::{
@@ -37,11 +37,11 @@ pub(super) const RULES: Rules = Rules {
 };
 
 pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, SystemSkip> {
-    let mut reader = Reader::new(features);
+    let mut reader = FeatureReader::new(features);
     let [last_5, last_10, season] = rules.means;
-    let mean = last_5 * reader.need(index::POINTS_AVG_LAST_5)?
-        + last_10 * reader.need(index::POINTS_AVG_LAST_10)?
-        + season * reader.need(index::POINTS_AVG_SEASON)?;
+    let mean = last_5 * reader.require(index::POINTS_AVG_LAST_5)?
+        + last_10 * reader.require(index::POINTS_AVG_LAST_10)?
+        + season * reader.require(index::POINTS_AVG_SEASON)?;
     let adjustments =
         rules.fatigue.adjust(&mut reader) + reader.weigh(rules.terms) + rules.venue.adjust(&mut reader);
     let confidence = confidence(&mut reader);
@@ -49,7 +49,7 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
 }
 
 /// In per cent: less for a player whose points vary, more for one who plays often.
-pub(super) fn confidence(reader: &mut Reader<'_>) -> f64 {
+pub(super) fn confidence(reader: &mut FeatureReader<'_>) -> f64 {
     let steadiness = reader.adjust(index::POINTS_STD_LAST_10, |deviation| match deviation {
         d if d > 6.0 => -15.0,
         d if d > 4.0 => -8.0,

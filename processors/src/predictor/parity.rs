@@ -3,13 +3,13 @@
 //! Not here: the corrected constants; `laws` holds them to what they must obey.
 use super::{
     ensemble,
-    forecast::{FatigueSteps, Forecast, Term, Without},
+    forecast::{FatigueSteps, Forecast, MissingAdjustments, Term},
     lines::Threshold,
     moving_average, similarity, zone_matchup,
 };
 use schemas::{
     Line,
-    features::{Comparable, DefenceTier, Feature, Features, Streak, index},
+    features::{Comparable, DefenseTier, Feature, Features, Streak, index},
     ids::GameId,
     prediction::Recommendation::{self, OVER, PASS, UNDER},
 };
@@ -27,7 +27,7 @@ fn legacy_moving_average() -> moving_average::Rules {
         ..moving_average::RULES
     }
 }
-/// It took points off for a weak defence.
+/// It took points off for a weak defense.
 fn legacy_zone_matchup() -> zone_matchup::Rules {
     zone_matchup::Rules {
         neutral_def_rating: 110.0,
@@ -37,7 +37,7 @@ fn legacy_zone_matchup() -> zone_matchup::Rules {
     }
 }
 
-/// The player of the vectors: A fresh at home against a weak defence, B tired away against an elite one.
+/// The player of the vectors: A fresh at home against a weak defense, B tired away against an elite one.
 fn player(values: &[(usize, f64)]) -> Features {
     let mut features = super::laws::nobody();
     for (index, value) in values {
@@ -48,7 +48,7 @@ fn player(values: &[(usize, f64)]) -> Features {
         .map(|i: usize| Comparable {
             game: GameId(22_300_001 + i as u32),
             points: 18 + (7 * i as i32) % 13,
-            tier: [DefenceTier::Elite, DefenceTier::Average, DefenceTier::Weak][i % 3],
+            tier: [DefenseTier::Elite, DefenseTier::Average, DefenseTier::Weak][i % 3],
             rest_days: [1, 2, 3, 0][i % 4],
             is_home: i.is_multiple_of(2),
             streak: [Streak::Normal, Streak::Hot, Streak::Cold][i % 3],
@@ -147,7 +147,12 @@ fn similarity_gives_the_predecessors_results() {
 
 #[test]
 fn the_ensemble_gives_the_predecessors_results() {
-    let model = Forecast { points: 23.0, spread: 1.0, confidence: 84.0, without: Without::default() };
+    let model = Forecast {
+        points: 23.0,
+        stddev_points: 1.0,
+        confidence: 84.0,
+        missing_adjustments: MissingAdjustments::default(),
+    };
     let of = |features: Features| {
         let components = [
             moving_average::forecast(&features, &legacy_moving_average()).unwrap(),

@@ -4,11 +4,11 @@
 //! Not here: the description of the games; the feature builder makes it.
 use super::{
     distribution::Spread,
-    forecast::{Forecast, Reader, Term, Venue},
+    forecast::{FeatureReader, Forecast, Term, Venue},
     lines::Threshold,
 };
 use schemas::{
-    features::{Comparable, DefenceTier, Features, Streak, index},
+    features::{Comparable, DefenseTier, Features, Streak, index},
     prediction::SystemSkip,
 };
 use std::cmp::Reverse;
@@ -44,19 +44,19 @@ pub(super) const RULES: Rules = Rules {
 
 /// The circumstances that a game is compared by.
 struct Circumstances {
-    tier: DefenceTier,
+    tier: DefenseTier,
     rest_bucket: i32,
     is_home: bool,
     streak: Streak,
 }
 impl Circumstances {
-    fn of(features: &Features, reader: &Reader<'_>) -> Result<Self, SystemSkip> {
-        let last_5 = reader.need(index::POINTS_AVG_LAST_5)?;
+    fn for_features(features: &Features, reader: &FeatureReader<'_>) -> Result<Self, SystemSkip> {
+        let last_5 = reader.require(index::POINTS_AVG_LAST_5)?;
         Ok(Circumstances {
-            tier: DefenceTier::of(reader.need(index::OPPONENT_DEF_RATING)?),
+            tier: DefenseTier::from_def_rating(reader.require(index::OPPONENT_DEF_RATING)?),
             rest_bucket: rest_bucket(features.rest_days.ok_or(SystemSkip::MissingFeature)?),
-            is_home: reader.need(index::HOME_AWAY)? > 0.5,
-            streak: Streak::of(last_5, reader.need(index::POINTS_AVG_SEASON)?),
+            is_home: reader.require(index::HOME_AWAY)? > 0.5,
+            streak: Streak::from_averages(last_5, reader.require(index::POINTS_AVG_SEASON)?),
         })
     }
     /// 5–100: the opponent's tier 40, the rest 30, the venue 15, the form 15.
@@ -93,7 +93,7 @@ pub(super) struct Similar {
 }
 
 pub(super) fn similar(features: &Features, rules: &Rules) -> Result<Similar, SystemSkip> {
-    let target = Circumstances::of(features, &Reader::new(features))?;
+    let target = Circumstances::for_features(features, &FeatureReader::new(features))?;
     let newest_first = features.comparables.iter().rev();
     let scored = newest_first.map(|game| (target.similarity(game), i64::from(game.points)));
     let mut found: Vec<(i32, i64)> =
@@ -119,7 +119,7 @@ pub(super) fn similar(features: &Features, rules: &Rules) -> Result<Similar, Sys
 
 pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, SystemSkip> {
     let similar = similar(features, rules)?;
-    let mut reader = Reader::new(features);
+    let mut reader = FeatureReader::new(features);
     let (neutral, per_point) = rules.fatigue;
     let adjustments = reader.adjust(index::FATIGUE_SCORE, |score| (score - neutral) * per_point)
         + reader.weigh(rules.terms)

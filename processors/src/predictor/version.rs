@@ -1,30 +1,30 @@
 //! The versions of a prediction: of what went in, and of what made it.
 //!
 //! Invariant: equal features have equal input versions, on any machine; a change of any field changes it. A change of a
-//! constant or of the artefact changes the model version by itself; a change of code does when `CODE` is raised with it.
+//! constant or of the artifact changes the model version by itself; a change of code does when `CODE` is raised with it.
 //! Not here: the versions of schemas.
 use super::{
-    artefact::Artefact, ensemble, forecast, learned, lines, moving_average, similarity, zone_matchup,
+    artifact::Artifact, ensemble, forecast, learned, lines, moving_average, similarity, zone_matchup,
 };
 use schemas::features::{Comparable, Feature, Features};
 
 /// The version of the predictor's code; raised when it computes something differently with equal constants.
 const CODE: u32 = 1;
 
-/// The version of the code, every constant and the artefact: the first 64 bits of a BLAKE3 hash.
-pub(super) fn of_model(artefact: Option<&Artefact>) -> i64 {
+/// The version of the code, every constant and the artifact: the first 64 bits of a BLAKE3 hash.
+pub(super) fn model_version(artifact: Option<&Artifact>) -> i64 {
     let constants = (
-        (forecast::BOUNDS, lines::RUNGS, lines::LOWEST),
+        (forecast::BOUNDS, lines::LINE_OFFSETS, lines::LOWEST),
         (moving_average::RULES, zone_matchup::RULES, similarity::RULES, ensemble::RULES),
         learned::THRESHOLD,
     );
-    let text = format!("{CODE} {constants:?} {artefact:?}");
+    let text = format!("{CODE} {constants:?} {artifact:?}");
     first_64_bits(text.as_bytes())
 }
 
 /// The version of the input: the first 64 bits of the BLAKE3 hash of all fields in their order, integers and bit patterns of
 /// floats in little-endian order, sequences and texts after their length.
-pub(super) fn of_input(features: &Features) -> i64 {
+pub(super) fn input_version(features: &Features) -> i64 {
     let Features {
         player,
         game,
@@ -41,7 +41,7 @@ pub(super) fn of_input(features: &Features) -> i64 {
         vector,
         rest_days,
         main_line,
-        marks,
+        quality_flags,
         comparables,
     } = features;
     let mut fields = Fields(Vec::with_capacity(512 + 20 * comparables.len()));
@@ -67,8 +67,8 @@ pub(super) fn of_input(features: &Features) -> i64 {
     }
     fields.option(*rest_days);
     fields.option(main_line.map(|line| line.0));
-    fields.length(marks.len());
-    fields.0.extend(marks.iter().map(|mark| *mark as u8));
+    fields.length(quality_flags.len());
+    fields.0.extend(quality_flags.iter().map(|quality_flag| *quality_flag as u8));
     fields.length(comparables.len());
     for Comparable { game, points, tier, rest_days, is_home, streak } in comparables {
         fields.put(game.0.to_le_bytes());

@@ -1,10 +1,10 @@
-//! `zone_matchup_v1`: the season mean, adjusted for the opponent's defence by where the player's shots come from.
+//! `zone_matchup_v1`: the season mean, adjusted for the opponent's defense by where the player's shots come from.
 //!
-//! Invariant: a weaker opponent defence never lowers a forecast, nor does a fresher player.
+//! Invariant: a weaker opponent defense never lowers a forecast, nor does a fresher player.
 //! Not here: the shot shares; they are features.
 use super::{
     distribution::Spread,
-    forecast::{FatigueSteps, Forecast, Reader, Term, Venue},
+    forecast::{FatigueSteps, FeatureReader, Forecast, Term, Venue},
     lines::Threshold,
     moving_average,
 };
@@ -13,7 +13,7 @@ use schemas::{
     prediction::SystemSkip,
 };
 
-/// A zone that a player shoots from: the feature with his share, and how much a defence matters there.
+/// A zone that a player shoots from: the feature with his share, and how much a defense matters there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Zone {
     pub share: usize,
@@ -54,9 +54,9 @@ pub(super) const RULES: Rules = Rules {
 };
 
 pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, SystemSkip> {
-    let mut reader = Reader::new(features);
-    let season = reader.need(index::POINTS_AVG_SEASON)?;
-    let shares = rules.zones.map(|zone| reader.note(zone.share));
+    let mut reader = FeatureReader::new(features);
+    let season = reader.require(index::POINTS_AVG_SEASON)?;
+    let shares = rules.zones.map(|zone| reader.optional(zone.share));
     if shares.iter().all(Option::is_none) {
         return Err(SystemSkip::MissingZones);
     }

@@ -1,10 +1,10 @@
 //! Tests of which games are open, and of a team's numbers.
 use super::*;
-use crate::keeping::Kept;
+use crate::view_test_driver::ViewTestDriver;
 use schemas::{
     PlayingTime, RawId,
     game::{Score, TeamTotals},
-    sighting::{Heard, PlayerRef},
+    observation::{PlayerRef, Provenance},
 };
 
 const TEAM: Team = Team::BOS;
@@ -16,7 +16,7 @@ fn game(n: i32) -> GameId {
     GameId(22_400_100 + n as u32)
 }
 /// The game of a day at 19:30, as known from an instant on; played when it has minutes.
-fn step(n: i32, known_at: Instant, minutes: Option<i32>) -> TeamGameStep {
+fn revision(n: i32, known_at: Timestamp, minutes: Option<i32>) -> TeamGameRevision {
     let totals = minutes.map(|minutes| TeamTotals {
         playing_time: PlayingTime(minutes * 60),
         points: 110,
@@ -25,7 +25,7 @@ fn step(n: i32, known_at: Instant, minutes: Option<i32>) -> TeamGameStep {
         turnovers: 12,
         offensive_rebounds: 13,
     });
-    TeamGameStep {
+    TeamGameRevision {
         known_at,
         opponent: Team::NYK,
         is_home: true,
@@ -38,82 +38,82 @@ fn step(n: i32, known_at: Instant, minutes: Option<i32>) -> TeamGameStep {
         appeared: minutes.map(|_| PlayerId(1)).into_iter().collect(),
     }
 }
-fn row(n: i32, steps: Vec<TeamGameStep>) -> In {
+fn row(n: i32, revisions: Vec<TeamGameRevision>) -> In {
     let id = TeamGameId { team: TEAM, game: game(n) };
-    In::TeamGame(id, Some(TeamGame { game: game(n), team: TEAM, steps }))
+    In::TeamGame(id, Some(TeamGame { game: game(n), team: TEAM, revisions }))
 }
 fn planned(n: i32) -> In {
-    row(n, vec![step(n, day(-30).at(12, 0), None)])
+    row(n, vec![revision(n, day(-30).at(12, 0), None)])
 }
 fn played(n: i32, minutes: i32) -> In {
-    row(n, vec![step(n, day(-30).at(12, 0), None), step(n, day(n + 1).at(9, 0), Some(minutes))])
+    row(n, vec![revision(n, day(-30).at(12, 0), None), revision(n, day(n + 1).at(9, 0), Some(minutes))])
 }
-fn roster(at: Instant, complete: bool, players: &[u32]) -> In {
+fn roster(at: Timestamp, complete: bool, players: &[u32]) -> In {
     let member = |id: &u32| RosterMember {
         player: PlayerRef { name: id.to_string(), nba: Some(PlayerId(*id)) },
         born: None,
     };
-    In::Roster(RosterSighting {
+    In::Roster(RosterObservation {
         feed: Feed::NbacomPlayerList,
         team: TEAM,
         date: at.eastern_date(),
         complete,
         members: players.iter().map(member).collect(),
-        heard: Heard { fetched_at: at, version: 1, raw: RawId(at.0) },
+        provenance: Provenance { fetched_at: at, version: 1, raw: RawId(at.0) },
     })
 }
-fn of(inputs: impl IntoIterator<Item = In>) -> Kept<TeamForms> {
-    let mut kept = Kept::new(TeamForms);
-    inputs.into_iter().for_each(|input| _ = kept.put(input));
-    kept
+fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<TeamForms> {
+    let mut driver = ViewTestDriver::new(TeamForms);
+    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    driver
 }
-fn form(kept: &Kept<TeamForms>, n: i32) -> Option<&TeamForm> {
-    kept.row(&Slot::Form { team: TEAM, game: game(n) })
+fn form(driver: &ViewTestDriver<TeamForms>, n: i32) -> Option<&TeamForm> {
+    driver.row(&OutputKey::Form { team: TEAM, game: game(n) })
 }
-fn open(kept: &Kept<TeamForms>) -> Vec<i32> {
-    (0..20).filter(|n| form(kept, *n).is_some()).collect()
+fn open(driver: &ViewTestDriver<TeamForms>) -> Vec<i32> {
+    (0..20).filter(|n| form(driver, *n).is_some()).collect()
 }
-fn rostered(kept: &Kept<TeamForms>, n: i32) -> Vec<u32> {
-    let form = form(kept, n).unwrap().issued.as_ref().unwrap();
+fn rostered(driver: &ViewTestDriver<TeamForms>, n: i32) -> Vec<u32> {
+    let form = form(driver, n).unwrap().issued.as_ref().unwrap();
     form.roster.iter().map(|member| member.player.0).collect()
 }
 
 #[test]
 fn a_seasons_schedule_opens_the_first_two_games_and_each_box_score_the_next() {
-    let mut kept = of((0..8).map(planned));
-    assert_eq!(open(&kept), [0, 1]);
-    kept.put(played(0, 240));
-    assert_eq!(open(&kept), [0, 1, 2], "what is known reaches to the morning after");
-    kept.put(played(1, 240));
-    assert_eq!(open(&kept), [0, 1, 2, 3]);
+    let mut driver = driver_with((0..8).map(planned));
+    assert_eq!(open(&driver), [0, 1]);
+    driver.put(played(0, 240));
+    assert_eq!(open(&driver), [0, 1, 2], "what is known reaches to the morning after");
+    driver.put(played(1, 240));
+    assert_eq!(open(&driver), [0, 1, 2, 3]);
 }
 #[test]
 fn a_missing_result_does_not_keep_later_games_closed() {
-    let kept = of((0..8).map(planned).chain([played(3, 240)]));
-    assert_eq!(open(&kept), [0, 1, 2, 3, 4, 5]);
+    let driver = driver_with((0..8).map(planned).chain([played(3, 240)]));
+    assert_eq!(open(&driver), [0, 1, 2, 3, 4, 5]);
 }
 #[test]
 fn a_new_roster_opens_games_as_a_result_does_and_the_same_one_again_opens_none() {
-    let mut kept = of((0..8).map(planned).chain([roster(day(0).at(6, 0), true, &[1])]));
-    assert_eq!(open(&kept), [0, 1]);
-    kept.put(roster(day(4).at(6, 0), true, &[1]));
-    assert_eq!(open(&kept), [0, 1]);
-    kept.put(roster(day(4).at(7, 0), true, &[1, 2]));
-    assert_eq!(open(&kept), [0, 1, 2, 3, 4, 5]);
+    let mut driver = driver_with((0..8).map(planned).chain([roster(day(0).at(6, 0), true, &[1])]));
+    assert_eq!(open(&driver), [0, 1]);
+    driver.put(roster(day(4).at(6, 0), true, &[1]));
+    assert_eq!(open(&driver), [0, 1]);
+    driver.put(roster(day(4).at(7, 0), true, &[1, 2]));
+    assert_eq!(open(&driver), [0, 1, 2, 3, 4, 5]);
 }
 #[test]
 fn a_game_that_is_called_off_is_closed_and_another_takes_its_place() {
-    let mut off = step(1, day(-1).at(12, 0), None);
+    let mut off = revision(1, day(-1).at(12, 0), None);
     off.called_off = true;
-    let mut kept = of((0..8).map(planned));
-    kept.put(row(1, vec![step(1, day(-30).at(12, 0), None), off]));
-    assert_eq!(open(&kept), [0, 2]);
+    let mut driver = driver_with((0..8).map(planned));
+    driver.put(row(1, vec![revision(1, day(-30).at(12, 0), None), off]));
+    assert_eq!(open(&driver), [0, 2]);
 }
 #[test]
 fn minutes_are_those_of_whole_overtimes_whatever_a_row_rounds() {
     for (minutes, periods) in [(238, 48.0), (240, 48.0), (264, 53.0), (266, 53.0), (291, 58.0)] {
-        let kept = of([played(0, minutes), planned(2)]);
-        let numbers = form(&kept, 2).unwrap().issued.as_ref().unwrap().numbers;
+        let driver = driver_with([played(0, minutes), planned(2)]);
+        let numbers = form(&driver, 2).unwrap().issued.as_ref().unwrap().numbers;
         let possessions = 90.0 + 0.44 * 25.0 + 12.0 - 13.0;
         assert_eq!(numbers.pace_10, Some(possessions * 48.0 / periods), "{minutes}");
         assert_eq!(numbers.def_rating_15, Some(100.0 * 105.0 / possessions));
@@ -122,32 +122,32 @@ fn minutes_are_those_of_whole_overtimes_whatever_a_row_rounds() {
 }
 #[test]
 fn the_evening_before_is_a_back_to_back_once_its_box_score_is_heard() {
-    let kept = of([played(0, 240), planned(1)]);
-    let before = form(&kept, 1).unwrap();
+    let driver = driver_with([played(0, 240), planned(1)]);
+    let before = form(&driver, 1).unwrap();
     assert_eq!(before.issued.as_ref().unwrap().numbers.rest_days, Some(0));
-    let late = row(0, vec![step(0, day(-30).at(12, 0), None), step(0, day(1).at(19, 30), Some(240))]);
-    let kept = of([late, planned(1)]);
-    let row = form(&kept, 1).unwrap();
+    let late = row(0, vec![revision(0, day(-30).at(12, 0), None), revision(0, day(1).at(19, 30), Some(240))]);
+    let driver = driver_with([late, planned(1)]);
+    let row = form(&driver, 1).unwrap();
     assert_eq!(row.issued.as_ref().unwrap().numbers.rest_days, None, "heard at tip-off is too late");
-    assert_eq!(row.hindsight.as_ref().unwrap().numbers.rest_days, Some(0));
+    assert_eq!(row.retrospective.as_ref().unwrap().numbers.rest_days, Some(0));
 }
 #[test]
 fn a_game_of_the_evening_it_was_called_off_for_is_no_game_of_the_past() {
-    let mut off = step(0, day(0).at(16, 30), None);
+    let mut off = revision(0, day(0).at(16, 30), None);
     off.called_off = true;
-    let mut again = step(5, day(1).at(12, 0), None);
-    let mut over = step(5, day(6).at(9, 0), Some(240));
+    let mut again = revision(5, day(1).at(12, 0), None);
+    let mut over = revision(5, day(6).at(9, 0), Some(240));
     (again.date, over.date) = (day(5), day(5));
-    let moved = row(0, vec![step(0, day(-30).at(12, 0), None), off, again, over]);
-    let kept = of([moved, planned(2), planned(7)]);
-    let games = |n| form(&kept, n).unwrap().issued.as_ref().unwrap().numbers.games;
+    let moved = row(0, vec![revision(0, day(-30).at(12, 0), None), off, again, over]);
+    let driver = driver_with([moved, planned(2), planned(7)]);
+    let games = |n| form(&driver, n).unwrap().issued.as_ref().unwrap().numbers.games;
     assert_eq!((games(2), games(0), games(7)), (0, 0, 1));
 }
 #[test]
 fn a_whole_roster_says_who_left_and_a_partial_one_does_not() {
     let list = |complete| {
         let first = roster(day(0).at(6, 0), true, &[1, 2]);
-        of([planned(0), planned(1), first, roster(day(1).at(6, 0), complete, &[2, 3])])
+        driver_with([planned(0), planned(1), first, roster(day(1).at(6, 0), complete, &[2, 3])])
     };
     assert_eq!(rostered(&list(true), 1), [2, 3]);
     assert_eq!(rostered(&list(false), 1), [1, 2, 3]);

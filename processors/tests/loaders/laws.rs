@@ -1,7 +1,7 @@
 //! Laws over broken payloads: whatever arrives, nothing panics and every row is counted once.
 //!
 //! Invariant: the breakage is random, the payloads it starts from are valid. Not here: what a valid payload means.
-use crate::payloads::{members, of, raw};
+use crate::payloads::{members, payload_for, raw};
 use processors::loader::load;
 use proptest::{prelude::*, sample::Index};
 use schemas::ids::RawId;
@@ -142,7 +142,7 @@ proptest! {
         outcome in outcomes(),
         breaks in prop::collection::vec((any::<Index>(), breakage()), 1..4),
     ) {
-        let mut payload = of(feed);
+        let mut payload = payload_for(feed);
         breaks.into_iter().for_each(|(place, breakage)| apply(&mut payload, place, breakage));
         check(feed, outcome, payload.to_string())?;
     }
@@ -153,7 +153,7 @@ proptest! {
         breaks in prop::collection::vec((any::<Index>(), breakage()), 0..4),
         seed in any::<u64>(),
     ) {
-        let mut payload = of(feed);
+        let mut payload = payload_for(feed);
         breaks.into_iter().for_each(|(place, breakage)| apply(&mut payload, place, breakage));
         let loaded = |payload: &Value| {
             let mut raw = raw(feed, FetchOutcome::Complete, payload.to_string());
@@ -164,7 +164,7 @@ proptest! {
         shuffle(&mut payload, seed);
         match (straight, loaded(&payload)) {
             (Ok(straight), Ok(shuffled)) => {
-                prop_assert_eq!(straight.sightings, shuffled.sightings);
+                prop_assert_eq!(straight.observations, shuffled.observations);
                 prop_assert_eq!(straight.rows_repeated, shuffled.rows_repeated);
                 prop_assert_eq!(straight.bad_rows.len(), shuffled.bad_rows.len());
             }
@@ -177,7 +177,7 @@ proptest! {
         feed in feeds(),
         flips in prop::collection::vec((any::<Index>(), any::<u8>()), 1..6),
     ) {
-        let mut payload = of(feed).to_string().into_bytes();
+        let mut payload = payload_for(feed).to_string().into_bytes();
         flips.into_iter().for_each(|(place, byte)| *place.get_mut(&mut payload) ^= byte);
         check(feed, FetchOutcome::Complete, String::from_utf8_lossy(&payload).into_owned())?;
     }
@@ -191,7 +191,7 @@ proptest! {
 #[test]
 fn every_truncation_of_a_payload_is_rejected_as_no_json() {
     for feed in Feed::ALL {
-        let payload = of(feed).to_string();
+        let payload = payload_for(feed).to_string();
         for end in 0..payload.len() {
             let Some(truncated) = payload.get(..end) else { continue };
             let reject = load(&raw(feed, FetchOutcome::Complete, truncated.to_owned())).unwrap_err();

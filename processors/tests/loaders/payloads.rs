@@ -2,7 +2,7 @@
 //!
 //! Invariant: each decodes without a bad row; people and numbers are invented.
 //! Not here: broken payloads; the tests break these.
-use processors::loader::{Loaded, Reject, Sighting, load};
+use processors::loader::{Loaded, Observation, Reject, load};
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 use serde_json::{Value, json};
 
@@ -19,17 +19,17 @@ pub fn decode(feed: Feed, payload: &Value) -> Loaded {
 
 /// The members of all lists, counted from what was published.
 pub fn members(loaded: &Loaded) -> u64 {
-    let of = |sighting: &Sighting| match sighting {
-        Sighting::Game(_) => 30,
-        Sighting::BoxScore(list) => 30 * list.members.len(),
-        Sighting::Odds(list) => 30 * list.quotes.len(),
-        Sighting::Injury(list) => 30 * list.members.len(),
-        Sighting::Roster(list) => 30 * list.members.len(),
-        Sighting::Names(_) => 0,
+    let of = |observation: &Observation| match observation {
+        Observation::Game(_) => 30,
+        Observation::BoxScore(list) => 30 * list.members.len(),
+        Observation::Odds(list) => 30 * list.quotes.len(),
+        Observation::Injury(list) => 30 * list.members.len(),
+        Observation::Roster(list) => 30 * list.members.len(),
+        Observation::Names(_) => 0,
         // one of the thirty copies
-        Sighting::Link(_) => 1,
+        Observation::Link(_) => 1,
     };
-    let thirtieths: usize = loaded.sightings.iter().map(of).sum();
+    let thirtieths: usize = loaded.observations.iter().map(of).sum();
     assert_eq!(thirtieths % 30, 0);
     thirtieths as u64 / 30
 }
@@ -37,21 +37,21 @@ pub fn members(loaded: &Loaded) -> u64 {
 macro_rules! pick {
     ($($name:ident: $variant:ident => $type:ty;)+) => {
         $(pub fn $name(loaded: &Loaded) -> Vec<&$type> {
-            loaded.sightings.iter().filter_map(|s| match s { Sighting::$variant(s) => Some(s), _ => None }).collect()
+            loaded.observations.iter().filter_map(|s| match s { Observation::$variant(s) => Some(s), _ => None }).collect()
         })+
     };
 }
 pick! {
-    games: Game => schemas::sighting::GameSighting;
-    box_scores: BoxScore => schemas::sighting::BoxScoreSighting;
-    odds: Odds => schemas::sighting::OddsSighting;
-    injuries: Injury => schemas::sighting::InjurySighting;
-    rosters: Roster => schemas::sighting::RosterSighting;
-    names: Names => schemas::sighting::NamesSighting;
-    links: Link => schemas::sighting::LinkSighting;
+    games: Game => schemas::observation::GameObservation;
+    box_scores: BoxScore => schemas::observation::BoxScoreObservation;
+    odds: Odds => schemas::observation::OddsObservation;
+    injuries: Injury => schemas::observation::InjuryObservation;
+    rosters: Roster => schemas::observation::RosterObservation;
+    names: Names => schemas::observation::NamesObservation;
+    links: Link => schemas::observation::LinkObservation;
 }
 
-pub fn of(feed: Feed) -> Value {
+pub fn payload_for(feed: Feed) -> Value {
     match feed {
         Feed::NbacomSchedule => schedule(),
         Feed::NbacomLeaguegamelog => leaguegamelog(),

@@ -5,8 +5,8 @@ use crate::payloads::*;
 use processors::loader::load;
 use schemas::{
     ids::{PlayerId, Scope},
+    observation::{BoxMember, GameStatus, InjuryStatus},
     raw::{Feed, FetchOutcome, RejectCode},
-    sighting::{BoxMember, GameStatus, InjuryStatus},
     team::{Matchup, Team},
     units::{EasternDate, Line, PlayingTime, Price, Season},
 };
@@ -22,7 +22,7 @@ fn price(written: f64) -> Option<Price> {
 #[test]
 fn every_hand_written_payload_decodes_without_a_bad_row_and_counts_every_row() {
     for feed in Feed::ALL {
-        let loaded = decode(feed, &of(feed));
+        let loaded = decode(feed, &payload_for(feed));
         assert_eq!(loaded.bad_rows, [], "{feed}");
         assert_eq!((loaded.rows_emitted(), members(&loaded)), (2, 2), "{feed}");
         assert_eq!(loaded.rows, 2 + loaded.rows_out_of_scope, "{feed}");
@@ -31,7 +31,7 @@ fn every_hand_written_payload_decodes_without_a_bad_row_and_counts_every_row() {
 
 #[test]
 fn the_game_date_is_read_as_written_and_the_tip_off_as_an_instant() {
-    let loaded = decode(Feed::NbacomSchedule, &of(Feed::NbacomSchedule));
+    let loaded = decode(Feed::NbacomSchedule, &payload_for(Feed::NbacomSchedule));
     let game = games(&loaded)[0];
     assert_eq!((game.fixture.home, game.fixture.away), (Team::UTA, Team::GSW));
     assert_eq!(game.fixture.date, day("2024-01-17"));
@@ -108,7 +108,7 @@ fn the_opponent_is_the_other_code_even_where_both_teams_are_said_to_be_away() {
 }
 #[test]
 fn the_log_is_read_by_its_headers_and_teaches_both_teams_its_names() {
-    let mut log = of(Feed::NbacomLeaguegamelog);
+    let mut log = payload_for(Feed::NbacomLeaguegamelog);
     let straight = decode(Feed::NbacomLeaguegamelog, &log);
     let reverse = |list: &mut Value| list.as_array_mut().unwrap().reverse();
     let set = &mut log["resultSets"][0];
@@ -119,12 +119,12 @@ fn the_log_is_read_by_its_headers_and_teaches_both_teams_its_names() {
     assert_eq!(lines(&straight), lines(&reversed));
     let taught = names(&straight);
     assert_eq!(taught.len(), 2);
-    assert_eq!((taught[0].team, taught[0].asked_by(), taught[0].season), (Team::BOS, None, Season(2023)));
+    assert_eq!((taught[0].team, taught[0].lookup_scope(), taught[0].season), (Team::BOS, None, Season(2023)));
     assert_eq!(taught[0].names[0].nba, Some(PlayerId(101)));
 }
 #[test]
 fn a_bad_row_is_kept_with_its_bytes_and_the_list_is_no_longer_complete() {
-    let mut log = of(Feed::NbacomLeaguegamelog);
+    let mut log = payload_for(Feed::NbacomLeaguegamelog);
     log["resultSets"][0]["rowSet"][0][28] = json!("many");
     let loaded = decode(Feed::NbacomLeaguegamelog, &log);
     assert_eq!(loaded.bad_rows[0].reason, "PTS: found \"many\", expected a whole number");
@@ -141,7 +141,7 @@ fn more_made_than_attempted_and_no_player_id_are_bad_rows() {
         (8, json!("BOS vs. BOS"), "MATCHUP: found \"BOS vs. BOS\", expected BOS and another team"),
         (12, json!(-1), "FGA: found -1, expected a count from 0 to 300"),
     ] {
-        let mut log = of(Feed::NbacomLeaguegamelog);
+        let mut log = payload_for(Feed::NbacomLeaguegamelog);
         log["resultSets"][0]["rowSet"][0][column] = value;
         assert_eq!(decode(Feed::NbacomLeaguegamelog, &log).bad_rows[0].reason, reason);
     }
@@ -159,7 +159,7 @@ fn a_repeated_row_is_one_member_and_of_two_different_the_greater_stands_in_any_o
 
 #[test]
 fn who_has_no_team_or_no_place_on_its_roster_is_out_of_scope_of_the_player_list() {
-    let loaded = decode(Feed::NbacomPlayerList, &of(Feed::NbacomPlayerList));
+    let loaded = decode(Feed::NbacomPlayerList, &payload_for(Feed::NbacomPlayerList));
     assert_eq!((loaded.rows, loaded.rows_out_of_scope), (4, 2));
     let roster = rosters(&loaded)[0];
     assert_eq!((roster.team, roster.date, roster.complete), (Team::BOS, day("2024-01-18"), true));
@@ -169,13 +169,13 @@ fn who_has_no_team_or_no_place_on_its_roster_is_out_of_scope_of_the_player_list(
 }
 #[test]
 fn an_injury_report_at_twelve_pm_is_at_noon_and_asks_both_teams() {
-    let loaded = decode(Feed::NbacomInjuryReport, &of(Feed::NbacomInjuryReport));
+    let loaded = decode(Feed::NbacomInjuryReport, &payload_for(Feed::NbacomInjuryReport));
     let report = injuries(&loaded)[0];
     assert_eq!(report.reported_at.to_string(), "2024-01-18T17:00:00Z");
     assert_eq!((report.members[0].team, report.members[0].status), (Team::BOS, InjuryStatus::Out));
     assert_eq!(report.members[0].name, "Ann Archer Jr.");
     let scope = Some(Scope::Matchup(Matchup::new(Team::BOS, Team::NYK).unwrap()));
-    let asked: Vec<_> = names(&loaded).iter().map(|n| (n.team, n.asked_by(), n.season)).collect();
+    let asked: Vec<_> = names(&loaded).iter().map(|n| (n.team, n.lookup_scope(), n.season)).collect();
     assert_eq!(asked, [(Team::BOS, scope, Season(2023)), (Team::NYK, scope, Season(2023))]);
     assert!(names(&loaded).iter().all(|n| n.names.iter().all(|name| name.nba.is_none())));
 }
@@ -216,35 +216,35 @@ fn a_page_with_a_neighbour_or_a_game_going_on_is_no_whole_list() {
 }
 #[test]
 fn a_live_box_score_is_no_fact_and_an_empty_answer_no_error() {
-    let mut payload = of(Feed::BalldontlieBoxScores);
+    let mut payload = payload_for(Feed::BalldontlieBoxScores);
     payload["data"][0]["status"] = json!("2024-01-18T00:30:00Z");
     let live = json!({"liveBoxes": payload["data"], "pollId": "1", "timestamp": "2024-01-18T00:40:00Z"});
     let loaded = decode(Feed::BalldontlieBoxScores, &live);
-    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.sightings.len()), (2, 2, 0));
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
     assert_eq!(decode(Feed::BalldontlieBoxScores, &json!({"data": []})).rows, 0);
 }
 
 #[test]
 fn a_birthday_is_the_day_written_and_every_team_is_asked_about_a_roster() {
-    let loaded = decode(Feed::EspnRoster, &of(Feed::EspnRoster));
+    let loaded = decode(Feed::EspnRoster, &payload_for(Feed::EspnRoster));
     let roster = rosters(&loaded)[0];
     assert_eq!(roster.team, Team::GSW);
     assert_eq!(roster.members.iter().map(|m| m.born).collect::<Vec<_>>(), [Some(day("1996-10-24")), None]);
     let asked = names(&loaded);
     assert!(asked.iter().map(|n| n.team).eq(Team::ALL));
-    assert!(asked.iter().all(|n| n.asked_by() == Some(Scope::Team(Team::GSW))));
+    assert!(asked.iter().all(|n| n.lookup_scope() == Some(Scope::Team(Team::GSW))));
 }
 
 #[test]
 fn a_historical_snapshot_with_decimal_prices_is_read_like_a_current_one() {
-    let loaded = decode(Feed::OddsapiEventOdds, &of(Feed::OddsapiEventOdds));
+    let loaded = decode(Feed::OddsapiEventOdds, &payload_for(Feed::OddsapiEventOdds));
     let event = odds(&loaded)[0];
     assert_eq!((event.home, event.away, event.date), (Team::BOS, Team::NYK, day("2024-01-18")));
     let quote = &event.quotes[0];
     assert_eq!((quote.book.as_str(), quote.name.as_str()), ("draftkings", "Ann Archer"));
     assert_eq!(quote.updated_at.to_string(), "2024-01-18T16:30:00Z");
     assert_eq!((quote.lines[0].over, quote.lines[0].under), (price(1.91), price(1.87)));
-    let current = decode(Feed::OddsapiEventOdds, &of(Feed::OddsapiEventOdds)["data"]);
+    let current = decode(Feed::OddsapiEventOdds, &payload_for(Feed::OddsapiEventOdds)["data"]);
     assert_eq!(odds(&current)[0].quotes, event.quotes);
     assert_eq!(names(&loaded).iter().map(|n| n.team).collect::<Vec<_>>(), [Team::BOS, Team::NYK]);
 }
@@ -294,7 +294,7 @@ fn other_markets_are_no_quotes_and_foreign_events_are_out_of_scope() {
     assert_eq!(decode(Feed::OddsapiEventOdds, &payload), Default::default());
     let outcomes = vec![outcome("Over", "Ann Archer", 105.0, 24.5), outcome("Over", "Bea Baker", 0.0, 24.5)];
     let loaded = decode(Feed::OddsapiEventOdds, &event("Real Madrid", "New York Knicks", outcomes));
-    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.sightings.len()), (2, 2, 0));
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
 }
 #[test]
 fn a_bad_outcome_costs_itself_only() {
@@ -322,7 +322,8 @@ fn an_answer_without_an_event_is_rejected_unless_none_was_to_be_expected() {
 #[test]
 fn a_failed_fetch_says_nothing_and_a_partial_one_is_no_whole_list() {
     let load_as = |outcome| {
-        load(&raw(Feed::NbacomLeaguegamelog, outcome, of(Feed::NbacomLeaguegamelog).to_string())).unwrap()
+        load(&raw(Feed::NbacomLeaguegamelog, outcome, payload_for(Feed::NbacomLeaguegamelog).to_string()))
+            .unwrap()
     };
     assert_eq!(load_as(FetchOutcome::Failed), Default::default());
     for outcome in [FetchOutcome::Partial, FetchOutcome::EmptyOk, FetchOutcome::NoDataYet] {
@@ -332,7 +333,7 @@ fn a_failed_fetch_says_nothing_and_a_partial_one_is_no_whole_list() {
 }
 #[test]
 fn a_link_is_written_to_every_team_and_taken_back_only_by_a_written_null() {
-    let loaded = decode(Feed::OperatorIdentityLinks, &of(Feed::OperatorIdentityLinks));
+    let loaded = decode(Feed::OperatorIdentityLinks, &payload_for(Feed::OperatorIdentityLinks));
     assert_eq!(links(&loaded).len(), 60);
     assert_eq!((links(&loaded)[0].player, links(&loaded)[1].player), (Some(PlayerId(101)), None));
     let loaded = decode(Feed::OperatorIdentityLinks, &json!({"links": [{"spelling": "A. Archer"}]}));

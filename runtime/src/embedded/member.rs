@@ -5,9 +5,9 @@
 //! Not here: the loop (`log::run`).
 use super::EmbeddedLog;
 use crate::{
-    chunk::Chunk,
-    log::{At, Commit, Halt, Log, Member, Restored, Source, Storage, Wake},
-    member::{Limits, Reader, Signals},
+    log::{Commit, GroupMember, Log, LogBackend, Restored, RuntimeError, Source, TaskEvent, TopicPartition},
+    record_batch::RecordBatch,
+    subscription::{ReadLimits, RunContext, Subscription},
 };
 use std::{
     collections::BTreeMap,
@@ -18,19 +18,24 @@ use std::{
 /// A processor instance's place on the embedded log.
 pub struct EmbeddedMember {
     log: EmbeddedLog,
-    signals: Arc<Signals>,
-    reader: Reader,
-    limits: Limits,
-    next: BTreeMap<At, i64>,
+    run_context: Arc<RunContext>,
+    subscription: Subscription,
+    limits: ReadLimits,
+    next: BTreeMap<TopicPartition, i64>,
     assigned: bool,
     waiting_since: Option<Instant>,
 }
 impl EmbeddedMember {
-    pub fn new(log: EmbeddedLog, signals: Arc<Signals>, reader: Reader, limits: Limits) -> Self {
+    pub fn new(
+        log: EmbeddedLog,
+        run_context: Arc<RunContext>,
+        subscription: Subscription,
+        limits: ReadLimits,
+    ) -> Self {
         EmbeddedMember {
             log,
-            signals,
-            reader,
+            run_context,
+            subscription,
             limits,
             next: BTreeMap::new(),
             assigned: false,
@@ -38,21 +43,25 @@ impl EmbeddedMember {
         }
     }
     /// Whether everyone that its inputs come from has nothing left to read.
-    fn is_upstream_dry(&self) -> bool {
-        self.reader.upstream.iter().all(|name| self.signals.board.is_dry(name))
+    fn is_upstream_idle(&self) -> bool {
+        self.subscription.upstream.iter().all(|name| self.run_context.board.is_idle(name))
     }
-    fn pending(&self) -> Vec<(At, i64)> {
-        let partitions = self.reader.inputs.iter().flat_map(|t| (0..t.partitions).map(|p| (t.name, p)));
+    fn pending(&self) -> Vec<(TopicPartition, i64)> {
+        let partitions = self.subscription.inputs.iter().flat_map(|t| (0..t.partitions).map(|p| (t.name, p)));
         let next = partitions.map(|at| (at, self.next.get(&at).copied().unwrap_or(0)));
-        next.filter(|((topic, partition), next)| self.signals.board.end(topic, *partition) > *next).collect()
+        next.filter(|((topic, partition), next)| self.run_context.board.end(topic, *partition) > *next)
+            .collect()
     }
-    fn read(&mut self, pending: Vec<(At, i64)>) -> Result<Vec<(At, Chunk)>, Halt> {
+    fn read(
+        &mut self,
+        pending: Vec<(TopicPartition, i64)>,
+    ) -> Result<Vec<(TopicPartition, RecordBatch)>, RuntimeError> {
         let share = self.limits.batch_bytes / pending.len().max(1);
         let mut read = Vec::new();
         for ((topic, partition), from) in pending {
-            for chunk in self.log.read(topic, partition, from, share)? {
-                self.next.insert((topic, partition), chunk.next());
-                read.push(((topic, partition), chunk));
+            for record_batch in self.log.read(topic, partition, from, share)? {
+                self.next.insert((topic, partition), record_batch.next());
+                read.push(((topic, partition), record_batch));
             }
         }
         Ok(read)
@@ -60,75 +69,75 @@ impl EmbeddedMember {
 }
 
 impl Source for EmbeddedMember {
-    fn wake(&mut self) -> Wake {
+    fn next_event(&mut self) -> TaskEvent {
         if !self.assigned {
             self.assigned = true;
-            return Wake::Assigned((0..topics::PARTITIONS).collect());
+            return TaskEvent::Assigned((0..topics::PARTITIONS).collect());
         }
         let since = Instant::now();
-        let board = &self.signals.board;
+        let board = &self.run_context.board;
         loop {
-            let seen = board.generation();
-            if self.signals.is_stopping() {
-                return Wake::Shutdown;
+            let seen = board.change_count();
+            if self.run_context.is_stopping() {
+                return TaskEvent::Shutdown;
             }
             let pending = self.pending();
             if pending.is_empty() {
                 self.waiting_since = None;
-                board.set_dry(self.reader.name, true);
+                board.set_idle(self.subscription.name, true);
                 if since.elapsed() >= self.limits.tick {
-                    return Wake::Dry;
+                    return TaskEvent::Idle;
                 }
                 board.wait(seen, self.limits.tick.saturating_sub(since.elapsed()));
                 continue;
             }
-            board.set_dry(self.reader.name, false);
+            board.set_idle(self.subscription.name, false);
             let waiting = *self.waiting_since.get_or_insert_with(Instant::now);
-            if !self.is_upstream_dry() && waiting.elapsed() < self.limits.patience {
+            if !self.is_upstream_idle() && waiting.elapsed() < self.limits.max_upstream_wait {
                 board.wait(seen, Duration::from_millis(50));
                 continue;
             }
             self.waiting_since = None;
             return match self.read(pending) {
-                Ok(read) => Wake::Records(read),
-                Err(halt) => Wake::Failed(halt),
+                Ok(read) => TaskEvent::Records(read),
+                Err(runtime_error) => TaskEvent::Failed(runtime_error),
             };
         }
     }
 }
 
 impl Log for EmbeddedMember {
-    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, Halt> {
-        let restored = self.log.restore(&self.reader, partition)?;
+    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
+        let restored = self.log.restore(&self.subscription, partition)?;
         for (topic, next) in &restored.next {
             self.next.insert((topic, partition), *next);
         }
-        for (topic, chunks) in &restored.tables {
+        for (topic, record_batches) in &restored.tables {
             let next = self.next.entry((topic, partition)).or_default();
-            *next = chunks.last().map_or(0, Chunk::next).max(*next);
+            *next = record_batches.last().map_or(0, RecordBatch::next).max(*next);
         }
         Ok(Some(restored))
     }
-    fn commit(&mut self, commit: Commit) -> Result<(), Halt> {
+    fn commit(&mut self, commit: Commit) -> Result<(), RuntimeError> {
         let ends = self.log.commit(commit)?;
         let any = !ends.is_empty();
         ends.into_iter()
-            .for_each(|(topic, partition, end)| self.signals.board.advance(&topic, partition, end));
+            .for_each(|(topic, partition, end)| self.run_context.board.advance(&topic, partition, end));
         if any {
-            self.signals.board.wake();
+            self.run_context.board.notify();
         }
         Ok(())
     }
 }
 
-impl Member for EmbeddedMember {
-    fn seek(&mut self, next: BTreeMap<At, i64>) {
+impl GroupMember for EmbeddedMember {
+    fn seek(&mut self, next: BTreeMap<TopicPartition, i64>) {
         self.next = next;
     }
     fn is_caught_up(&self) -> bool {
-        self.is_upstream_dry() && self.pending().is_empty()
+        self.is_upstream_idle() && self.pending().is_empty()
     }
-    fn storage(&mut self) -> &mut dyn Storage {
+    fn storage(&mut self) -> &mut dyn LogBackend {
         &mut self.log
     }
 }

@@ -1,8 +1,8 @@
 //! The file itself: schema, appends, reads, positions.
-use super::overlay::Live;
+use super::replay_log::ReplaySource;
 use crate::{
-    chunk::Chunk,
-    log::{Commit, Halt, RawRecord},
+    log::{Commit, RawEventRecord, RuntimeError},
+    record_batch::RecordBatch,
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::{
@@ -37,12 +37,12 @@ pub struct EmbeddedLog {
     pub(super) path: PathBuf,
     pub(super) db: Connection,
     topics: HashMap<String, i64>,
-    pub(super) claimed: Option<RunLock>,
+    pub(super) run_lock: Option<RunLock>,
     /// The version of the file at the last look.
     pub(super) seen: Option<i64>,
     pub(super) compacted: Option<Instant>,
     /// The log whose raw topics are read in place of its own: this one is a replay's.
-    pub(super) live: Option<Box<Live>>,
+    pub(super) source: Option<Box<ReplaySource>>,
 }
 /// Held by the one process that runs processors on a log; the file names them.
 #[derive(Debug)]
@@ -60,10 +60,10 @@ pub struct TopicState {
 
 impl EmbeddedLog {
     /// Opens the log in a folder, creating both when they are not there.
-    pub fn open(folder: &Path) -> Result<Self, Halt> {
+    pub fn open(folder: &Path) -> Result<Self, RuntimeError> {
         let path = folder.join("log.db");
-        let halt = |reason: String| halt(&path, reason);
-        std::fs::create_dir_all(folder).map_err(|error| halt(error.to_string()))?;
+        let runtime_error = |reason: String| storage_error(&path, reason);
+        std::fs::create_dir_all(folder).map_err(|error| runtime_error(error.to_string()))?;
         let open = || -> rusqlite::Result<Connection> {
             let mut db = Connection::open(&path)?;
             db.busy_timeout(Duration::from_secs(60))?;
@@ -78,7 +78,7 @@ impl EmbeddedLog {
             db.execute("INSERT OR IGNORE INTO meta VALUES('log_id', ?)", [id])?;
             Ok(db)
         };
-        let db = open().map_err(|error| halt(error.to_string()))?;
+        let db = open().map_err(|error| runtime_error(error.to_string()))?;
         Ok(EmbeddedLog::over(path, db))
     }
     pub(super) fn over(path: PathBuf, db: Connection) -> Self {
@@ -86,23 +86,24 @@ impl EmbeddedLog {
             path,
             db,
             topics: HashMap::new(),
-            claimed: None,
+            run_lock: None,
             seen: None,
             compacted: None,
-            live: None,
+            source: None,
         }
     }
     /// Claims the right to run processors on this log.
-    pub fn lock(folder: &Path) -> Result<RunLock, Halt> {
+    pub fn lock(folder: &Path) -> Result<RunLock, RuntimeError> {
         let path = folder.join("run.lock");
-        let halt = |reason: String, next: &str| Halt::Log {
+        let runtime_error = |reason: String, next: &str| RuntimeError::Storage {
             path: path.display().to_string(),
             reason,
             next: next.into(),
         };
-        std::fs::create_dir_all(folder).map_err(|e| halt(e.to_string(), "check the folder's rights"))?;
+        std::fs::create_dir_all(folder)
+            .map_err(|e| runtime_error(e.to_string(), "check the folder's rights"))?;
         let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|error| halt(error.to_string(), "check the folder's rights"))?;
+        let file = file.map_err(|error| runtime_error(error.to_string(), "check the folder's rights"))?;
         // Whoever looks whether it is held holds it for an instant.
         let patient = Instant::now();
         let locked = loop {
@@ -115,29 +116,32 @@ impl EmbeddedLog {
         };
         match locked {
             Ok(()) => {
-                file.set_len(0).map_err(|error| halt(error.to_string(), "check the folder's rights"))?;
+                file.set_len(0)
+                    .map_err(|error| runtime_error(error.to_string(), "check the folder's rights"))?;
                 Ok(RunLock(file))
             }
-            Err(TryLockError::WouldBlock) => Err(halt(
+            Err(TryLockError::WouldBlock) => Err(runtime_error(
                 "another process runs this log".into(),
                 "stop it, or give this one another --data folder",
             )),
-            Err(TryLockError::Error(error)) => Err(halt(error.to_string(), "check the folder's rights")),
+            Err(TryLockError::Error(error)) => {
+                Err(runtime_error(error.to_string(), "check the folder's rights"))
+            }
         }
     }
     /// Names this log: another file, or a rebuilt one, has another id.
-    pub fn id(&self) -> Result<String, Halt> {
+    pub fn id(&self) -> Result<String, RuntimeError> {
         let id = self.db.query_row("SELECT value FROM meta WHERE key = 'log_id'", [], |row| row.get(0));
         self.ok(id)
     }
     pub fn path(&self) -> &Path {
         &self.path
     }
-    pub(super) fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, Halt> {
-        result.map_err(|error| halt(&self.path, error.to_string()))
+    pub(super) fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, RuntimeError> {
+        result.map_err(|error| storage_error(&self.path, error.to_string()))
     }
     /// The number of a topic's name; `None` while nothing was written to it.
-    fn topic(&mut self, name: &str) -> Result<Option<i64>, Halt> {
+    fn topic(&mut self, name: &str) -> Result<Option<i64>, RuntimeError> {
         if let Some(id) = self.topics.get(name) {
             return Ok(Some(*id));
         }
@@ -148,24 +152,24 @@ impl EmbeddedLog {
         Ok(id)
     }
     /// Makes a commit durable; answers the new ends of what it wrote.
-    pub fn commit(&mut self, commit: Commit) -> Result<Vec<(String, i32, i64)>, Halt> {
+    pub fn commit(&mut self, commit: Commit) -> Result<Vec<(String, i32, i64)>, RuntimeError> {
         let next: Vec<(&str, i32, i64)> = commit.next.iter().map(|((t, p), next)| (*t, *p, *next)).collect();
         self.append(commit.out, &commit.group, &next)
     }
     /// Appends records and moves a reader's positions in one transaction; answers the new ends of what it wrote.
     pub(super) fn append(
         &mut self,
-        out: BTreeMap<(String, i32), Chunk>,
+        out: BTreeMap<(String, i32), RecordBatch>,
         reader: &str,
         next: &[(&str, i32, i64)],
-    ) -> Result<Vec<(String, i32, i64)>, Halt> {
+    ) -> Result<Vec<(String, i32, i64)>, RuntimeError> {
         let path = self.path.clone();
         let work = |db: &mut Connection| -> rusqlite::Result<Vec<(String, i32, i64)>> {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut ends = Vec::with_capacity(out.len());
-            for ((topic, partition), chunk) in out {
+            for ((topic, partition), record_batch) in out {
                 let id = topic_id(&tx, &topic)?;
-                ends.push((topic, partition, append(&tx, id, partition, chunk)?));
+                ends.push((topic, partition, append(&tx, id, partition, record_batch)?));
             }
             for (topic, partition, next) in next {
                 let id = topic_id(&tx, topic)?;
@@ -175,10 +179,10 @@ impl EmbeddedLog {
             tx.commit()?;
             Ok(ends)
         };
-        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+        work(&mut self.db).map_err(|error| storage_error(&path, error.to_string()))
     }
     /// Deletes the records of a topic below these offsets; offsets stay as they are.
-    pub(super) fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
+    pub(super) fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), RuntimeError> {
         for (partition, below) in below {
             let rest = self.read(topic, *partition, *below, usize::MAX)?;
             let path = self.path.clone();
@@ -190,52 +194,61 @@ impl EmbeddedLog {
                     "DELETE FROM chunk WHERE topic = ? AND partition = ? AND base < ?",
                     params![id, partition, below],
                 )?;
-                for chunk in rest.iter().filter(|chunk| chunk.base() == *below && !chunk.is_empty()) {
+                for record_batch in rest
+                    .iter()
+                    .filter(|record_batch| record_batch.base() == *below && !record_batch.is_empty())
+                {
                     tx.execute(
                         "INSERT OR IGNORE INTO chunk(topic, partition, base, next, records, bytes) VALUES(?, ?, ?, ?, ?, ?)",
-                        params![id, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes()],
+                        params![id, partition, record_batch.base(), record_batch.next(), record_batch.len(), record_batch.bytes()],
                     )?;
                 }
                 tx.commit()?;
                 db.execute_batch("PRAGMA incremental_vacuum")
             };
-            work(&mut self.db).map_err(|error| halt(&path, error.to_string()))?;
+            work(&mut self.db).map_err(|error| storage_error(&path, error.to_string()))?;
         }
         Ok(())
     }
     /// Appends raw events that are not in the log yet; answers how many were new. One transaction.
-    pub fn ingest(&mut self, events: &[RawRecord], extra: Commit) -> Result<usize, Halt> {
+    pub fn ingest(&mut self, events: &[RawEventRecord], extra: Commit) -> Result<usize, RuntimeError> {
         let path = self.path.clone();
         let work = |db: &mut Connection| -> rusqlite::Result<usize> {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut chunks: BTreeMap<(&'static str, i32), Chunk> = BTreeMap::new();
+            let mut record_batches: BTreeMap<(&'static str, i32), RecordBatch> = BTreeMap::new();
             let mut new = 0;
             for (topic, partition, key, raw, value) in events {
                 let added =
                     tx.prepare_cached("INSERT OR IGNORE INTO ingested VALUES(?)")?.execute([raw.0])?;
                 if added == 1 {
-                    chunks.entry((topic.name, *partition)).or_default().push(key, Some(value));
+                    record_batches.entry((topic.name, *partition)).or_default().push(key, Some(value));
                     new += 1;
                 }
             }
-            for ((topic, partition), chunk) in chunks {
-                append(&tx, topic_id(&tx, topic)?, partition, chunk)?;
+            for ((topic, partition), record_batch) in record_batches {
+                append(&tx, topic_id(&tx, topic)?, partition, record_batch)?;
             }
-            for ((topic, partition), chunk) in extra.out {
-                append(&tx, topic_id(&tx, &topic)?, partition, chunk)?;
+            for ((topic, partition), record_batch) in extra.out {
+                append(&tx, topic_id(&tx, &topic)?, partition, record_batch)?;
             }
             tx.commit()?;
             Ok(new)
         };
-        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+        work(&mut self.db).map_err(|error| storage_error(&path, error.to_string()))
     }
     /// The chunks that hold records from an offset on, up to about so many bytes; at least one when there is any.
-    pub fn read(&mut self, topic: &str, partition: i32, from: i64, bytes: usize) -> Result<Vec<Chunk>, Halt> {
-        if let Some(live) = self.live_of(topic) {
-            return live.read(topic, partition, from, bytes);
+    pub fn read(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        from: i64,
+        bytes: usize,
+    ) -> Result<Vec<RecordBatch>, RuntimeError> {
+        if let Some(source) = self.source_of(topic) {
+            return source.read(topic, partition, from, bytes);
         }
         let Some(id) = self.topic(topic)? else { return Ok(Vec::new()) };
-        let read = || -> rusqlite::Result<(Vec<Chunk>, bool, i64)> {
+        let read = || -> rusqlite::Result<(Vec<RecordBatch>, bool, i64)> {
             let tx = self.db.unchecked_transaction()?;
             let end: Option<i64> = tx
                 .prepare_cached("SELECT next FROM log_end WHERE topic = ? AND partition = ?")?
@@ -247,27 +260,30 @@ impl EmbeddedLog {
                  AND next > ?3 ORDER BY base",
             )?;
             let mut rows = statement.query(params![id, partition, from])?;
-            let (mut chunks, mut size) = (Vec::new(), 0);
+            let (mut record_batches, mut size) = (Vec::new(), 0);
             while size < bytes {
-                let Some(row) = rows.next()? else { return Ok((chunks, true, end.unwrap_or(0))) };
-                let chunk = Chunk::from_parts(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-                size += chunk.bytes().len();
-                chunks.push(chunk);
+                let Some(row) = rows.next()? else { return Ok((record_batches, true, end.unwrap_or(0))) };
+                let record_batch =
+                    RecordBatch::from_parts(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                size += record_batch.bytes().len();
+                record_batches.push(record_batch);
             }
-            Ok((chunks, false, end.unwrap_or(0)))
+            Ok((record_batches, false, end.unwrap_or(0)))
         };
-        let (chunks, all, end) = self.ok(read())?;
-        let mut chunks =
-            chunks.into_iter().map(|chunk| chunk.from_offset(from)).collect::<Result<Vec<_>, _>>()?;
-        let reached = chunks.last().map_or(from, Chunk::next);
+        let (record_batches, all, end) = self.ok(read())?;
+        let mut record_batches = record_batches
+            .into_iter()
+            .map(|record_batch| record_batch.from_offset(from))
+            .collect::<Result<Vec<_>, _>>()?;
+        let reached = record_batches.last().map_or(from, RecordBatch::next);
         if all && reached < end {
             // What compaction took at the end leaves a gap, which is read as no records.
-            chunks.push(Chunk::from_parts(reached, end, 0, Vec::new()));
+            record_batches.push(RecordBatch::from_parts(reached, end, 0, Vec::new()));
         }
-        Ok(chunks)
+        Ok(record_batches)
     }
     /// Where each topic's partitions end.
-    pub fn ends(&self) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+    pub fn end_offsets(&self) -> Result<BTreeMap<(String, i32), i64>, RuntimeError> {
         let read = || -> rusqlite::Result<BTreeMap<(String, i32), i64>> {
             let mut statement = self.db.prepare_cached(
                 "SELECT topic.name, partition, next FROM log_end JOIN topic ON topic.id = log_end.topic",
@@ -276,11 +292,11 @@ impl EmbeddedLog {
             rows.collect()
         };
         let mut ends = self.ok(read())?;
-        self.live.iter().for_each(|live| ends.extend(live.ends.clone()));
+        self.source.iter().for_each(|source| ends.extend(source.ends.clone()));
         Ok(ends)
     }
     /// What is stored of each topic's partitions.
-    pub fn states(&self) -> Result<BTreeMap<(String, i32), TopicState>, Halt> {
+    pub fn states(&self) -> Result<BTreeMap<(String, i32), TopicState>, RuntimeError> {
         let read = || -> rusqlite::Result<BTreeMap<(String, i32), TopicState>> {
             let mut statement = self.db.prepare_cached(
                 "SELECT topic.name, e.partition, e.next, ifnull(sum(c.records), 0), ifnull(sum(length(c.bytes)), 0)
@@ -297,7 +313,7 @@ impl EmbeddedLog {
         self.ok(read())
     }
     /// The offsets that a reader reads next.
-    pub fn positions(&self, reader: &str) -> Result<BTreeMap<(String, i32), i64>, Halt> {
+    pub fn committed_offsets(&self, reader: &str) -> Result<BTreeMap<(String, i32), i64>, RuntimeError> {
         let read = || -> rusqlite::Result<BTreeMap<(String, i32), i64>> {
             let mut statement = self.db.prepare_cached(
                 "SELECT topic.name, partition, next FROM position JOIN topic ON topic.id = position.topic WHERE reader = ?",
@@ -308,13 +324,13 @@ impl EmbeddedLog {
         self.ok(read())
     }
     /// Forgets the positions of other versions of a map's group, which nobody reads with any more and which hold up compaction.
-    pub fn retire_others(&self, group: &str) -> Result<(), Halt> {
+    pub fn retire_others(&self, group: &str) -> Result<(), RuntimeError> {
         let Some((name, _)) = group.split_once('@') else { return Ok(()) };
         let others = "DELETE FROM position WHERE reader >= ?1 || '@' AND reader < ?1 || 'A' AND reader <> ?2";
         self.ok(self.db.execute(others, [name, group])).map(|_| ())
     }
     /// Makes readers known before they have read anything, so that compaction leaves them what they have not seen.
-    pub fn register(&mut self, reader: &str, inputs: &[TopicInfo]) -> Result<(), Halt> {
+    pub fn register(&mut self, reader: &str, inputs: &[TopicInfo]) -> Result<(), RuntimeError> {
         let path = self.path.clone();
         let work = |db: &mut Connection| -> rusqlite::Result<()> {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -325,14 +341,14 @@ impl EmbeddedLog {
             }
             tx.commit()
         };
-        work(&mut self.db).map_err(|error| halt(&path, error.to_string()))
+        work(&mut self.db).map_err(|error| storage_error(&path, error.to_string()))
     }
     /// Changes whenever another connection has committed.
-    pub fn data_version(&self) -> Result<i64, Halt> {
+    pub fn data_version(&self) -> Result<i64, RuntimeError> {
         self.ok(self.db.query_row("PRAGMA data_version", [], |row| row.get(0)))
     }
     /// Whether this reader has read all that its topics hold: one consistent look.
-    pub fn is_caught_up(&mut self, readers: &[(String, Vec<TopicInfo>)]) -> Result<bool, Halt> {
+    pub fn is_caught_up(&mut self, readers: &[(String, Vec<TopicInfo>)]) -> Result<bool, RuntimeError> {
         let work = || -> rusqlite::Result<bool> {
             let tx = self.db.unchecked_transaction()?;
             for (reader, topics) in readers {
@@ -355,11 +371,11 @@ impl EmbeddedLog {
     }
 }
 
-pub(super) fn halt(path: &Path, reason: String) -> Halt {
+pub(super) fn storage_error(path: &Path, reason: String) -> RuntimeError {
     let full = reason.contains("full") || reason.contains("No space");
     let next =
         if full { "free some space and start again: nothing is lost" } else { "run `fastbreak check`" };
-    Halt::Log { path: path.display().to_string(), reason, next: next.into() }
+    RuntimeError::Storage { path: path.display().to_string(), reason, next: next.into() }
 }
 
 /// Files of before had no append times.
@@ -398,22 +414,22 @@ fn topic_id(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     Ok(db.last_insert_rowid())
 }
 
-fn append(db: &Connection, topic: i64, partition: i32, chunk: Chunk) -> rusqlite::Result<i64> {
+fn append(db: &Connection, topic: i64, partition: i32, record_batch: RecordBatch) -> rusqlite::Result<i64> {
     let end: Option<i64> = db
         .prepare_cached("SELECT next FROM log_end WHERE topic = ? AND partition = ?")?
         .query_row(params![topic, partition], |row| row.get(0))
         .optional()?;
-    let chunk = chunk.rebased(end.unwrap_or(0));
+    let record_batch = record_batch.rebased(end.unwrap_or(0));
     db.prepare_cached(
         "INSERT INTO chunk(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![topic, partition, chunk.base(), chunk.next(), chunk.len(), chunk.bytes(), now()])?;
+    .execute(params![topic, partition, record_batch.base(), record_batch.next(), record_batch.len(), record_batch.bytes(), now()])?;
     db.prepare_cached(
         "INSERT INTO log_end(topic, partition, next, dirty) VALUES(?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4",
     )?
-    .execute(params![topic, partition, chunk.next(), chunk.len()])?;
-    Ok(chunk.next())
+    .execute(params![topic, partition, record_batch.next(), record_batch.len()])?;
+    Ok(record_batch.next())
 }
 
 /// An id for a new file: not secret, only unlike any other's.

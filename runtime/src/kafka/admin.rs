@@ -6,11 +6,11 @@
 //! unsets the others, so all that is set on it is written again.
 //! Not here: the plan (crate `topics`).
 use super::{
-    client::{Context, classify, cluster_id, halt, metadata},
-    onlooker::Onlooker,
-    settings::Settings,
+    client::{Context, classify, cluster_id, metadata, to_runtime_error},
+    client_config::KafkaConfig,
+    standalone_consumer::StandaloneConsumer,
 };
-use crate::log::Halt;
+use crate::log::RuntimeError;
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{
@@ -31,70 +31,71 @@ use std::{
     time::{Duration, Instant},
 };
 use topics::{
-    plan::{Action, Cluster, Found, Line},
-    spec::Spec,
+    plan::{Action, ActualTopic, Cluster, PlanEntry},
+    spec::TopicSpec,
 };
 
 /// How long brokers have to answer before they count as not reachable.
-const ANSWER: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one call is left waiting before the reason is looked for.
-const CALL: Duration = Duration::from_secs(2);
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a member that has ended is waited for: longer than its session.
-const SESSION: Duration = Duration::from_secs(45);
+const SESSION_END_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long a reader that may read is given to be refused.
-const REFUSAL: Duration = Duration::from_secs(2);
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The group of the one who administers; it commits nothing.
 const GROUP: &str = "fastbreak-admin";
 
 /// What became of a plan's line.
-pub type Done = (String, Result<(), Halt>);
+pub type Done = (String, Result<(), RuntimeError>);
 
 /// A connection for administration.
 pub struct Admin {
-    settings: Settings,
+    settings: KafkaConfig,
     client: AdminClient<Context>,
-    consumer: Onlooker,
+    consumer: StandaloneConsumer,
     context: Context,
 }
 
 impl Admin {
-    pub fn connect(settings: &Settings) -> Result<Admin, Halt> {
+    pub fn connect(settings: &KafkaConfig) -> Result<Admin, RuntimeError> {
         settings.check()?;
         let context = Context::default();
         let client = settings.make(&settings.admin(), context.clone())?;
-        let consumer = Onlooker::new(settings, &settings.reader(GROUP, "read_committed"), context.clone())?;
+        let consumer =
+            StandaloneConsumer::new(settings, &settings.reader(GROUP, "read_committed"), context.clone())?;
         Ok(Admin { settings: settings.clone(), client, consumer, context })
     }
-    fn halt(&self, doing: &str, error: &KafkaError) -> Halt {
-        halt(&self.settings.brokers, doing, error, &self.context.complaints)
+    fn to_runtime_error(&self, doing: &str, error: &KafkaError) -> RuntimeError {
+        to_runtime_error(&self.settings.brokers, doing, error, &self.context.last_client_error)
     }
-    fn refused(&self, doing: &str, code: Code) -> Halt {
+    fn refused(&self, doing: &str, code: Code) -> RuntimeError {
         classify(&self.settings.brokers, doing, code, &KafkaError::AdminOp(code).to_string())
     }
-    fn metadata(&self) -> Result<Metadata, Halt> {
-        metadata(&self.consumer, &self.settings.brokers, ANSWER)
+    fn metadata(&self) -> Result<Metadata, RuntimeError> {
+        metadata(&self.consumer, &self.settings.brokers, RESPONSE_TIMEOUT)
     }
-    fn id(&self) -> Result<String, Halt> {
-        cluster_id(self.consumer.client(), &self.settings.brokers, ANSWER)
+    fn id(&self) -> Result<String, RuntimeError> {
+        cluster_id(self.consumer.client(), &self.settings.brokers, RESPONSE_TIMEOUT)
     }
     /// The cluster's id, and how many brokers it has.
-    pub fn brokers(&self) -> Result<(String, usize), Halt> {
+    pub fn brokers(&self) -> Result<(String, usize), RuntimeError> {
         let brokers = self.metadata()?.brokers().len();
         Ok((self.id()?, brokers))
     }
     /// The cluster's topics without Kafka's own; the settings of those that `described` names.
-    pub fn cluster(&self, described: impl Fn(&str) -> bool) -> Result<Cluster, Halt> {
+    pub fn cluster(&self, described: impl Fn(&str) -> bool) -> Result<Cluster, RuntimeError> {
         let metadata = self.metadata()?;
         let id = self.id()?;
         let others = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
-        let mut topics: BTreeMap<String, Found> = BTreeMap::new();
+        let mut topics: BTreeMap<String, ActualTopic> = BTreeMap::new();
         for topic in others {
             let replicas = topic.partitions().iter().map(|partition| partition.replicas().len() as i32).min();
-            let found = Found {
+            let found = ActualTopic {
                 name: topic.name().to_owned(),
                 partitions: topic.partitions().len() as i32,
                 replication: replicas.unwrap_or(0),
-                ..Found::default()
+                ..ActualTopic::default()
             };
             topics.insert(found.name.clone(), found);
         }
@@ -102,7 +103,11 @@ impl Admin {
         self.describe(&names, &mut topics)?;
         Ok(Cluster { id, topics: topics.into_values().collect() })
     }
-    fn describe(&self, names: &[String], topics: &mut BTreeMap<String, Found>) -> Result<(), Halt> {
+    fn describe(
+        &self,
+        names: &[String],
+        topics: &mut BTreeMap<String, ActualTopic>,
+    ) -> Result<(), RuntimeError> {
         if names.is_empty() {
             return Ok(());
         }
@@ -117,22 +122,22 @@ impl Admin {
             for entry in resource.entries {
                 let Some(value) = entry.value else { continue };
                 if entry.source == ConfigSource::DynamicTopic {
-                    found.own.insert(entry.name.clone(), value.clone());
+                    found.topic_overrides.insert(entry.name.clone(), value.clone());
                 }
                 found.settings.insert(entry.name, value);
             }
         }
         Ok(())
     }
-    fn wait<T>(&self, doing: &str, answer: impl Future<Output = KafkaResult<T>>) -> Result<T, Halt> {
-        block_on(answer).map_err(|error| self.halt(doing, &error))
+    fn wait<T>(&self, doing: &str, answer: impl Future<Output = KafkaResult<T>>) -> Result<T, RuntimeError> {
+        block_on(answer).map_err(|error| self.to_runtime_error(doing, &error))
     }
     /// Those of these topics that the cluster does not have, or has in another number of partitions, in words.
-    pub fn missing(&self, wanted: &[Spec]) -> Result<Vec<String>, Halt> {
+    pub fn missing(&self, wanted: &[TopicSpec]) -> Result<Vec<String>, RuntimeError> {
         let metadata = self.metadata()?;
         let there: BTreeMap<&str, i32> =
             metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len() as i32)).collect();
-        let wrong = |spec: &Spec| match there.get(spec.name.as_str()) {
+        let wrong = |spec: &TopicSpec| match there.get(spec.name.as_str()) {
             None => Some(format!("{} is missing", spec.name)),
             Some(n) if *n != spec.partitions => {
                 Some(format!("{} has {n} partitions, not {}", spec.name, spec.partitions))
@@ -142,15 +147,15 @@ impl Admin {
         Ok(wanted.iter().filter_map(wrong).collect())
     }
     /// Carries out a plan's lines; each succeeds or fails for itself.
-    pub fn carry_out<'a>(&self, steps: impl Iterator<Item = &'a Line>) -> Vec<Done> {
-        let (new, old): (Vec<&Line>, Vec<&Line>) =
+    pub fn carry_out<'a>(&self, steps: impl Iterator<Item = &'a PlanEntry>) -> Vec<Done> {
+        let (new, old): (Vec<&PlanEntry>, Vec<&PlanEntry>) =
             steps.partition(|line| matches!(line.action, Action::Create { .. }));
         let mut done = self.create(&new);
         done.extend(old.into_iter().map(|line| (line.topic.clone(), self.change(line))));
         done
     }
-    fn create<'a>(&self, lines: &[&'a Line]) -> Vec<Done> {
-        let new = |line: &&'a Line| {
+    fn create<'a>(&self, lines: &[&'a PlanEntry]) -> Vec<Done> {
+        let new = |line: &&'a PlanEntry| {
             let Action::Create { partitions, replication, settings } = &line.action else { return None };
             let replicas = TopicReplication::Fixed(replication.unwrap_or(-1));
             let topic = NewTopic::new(&line.topic, *partitions, replicas);
@@ -162,24 +167,24 @@ impl Admin {
         }
         match self.wait("creating topics", self.client.create_topics(&topics, &options())) {
             Ok(results) => results.into_iter().map(|result| self.outcome("creating", result)).collect(),
-            Err(halt) => vec![("all".to_owned(), Err(halt))],
+            Err(runtime_error) => vec![("all".to_owned(), Err(runtime_error))],
         }
     }
     fn outcome(&self, doing: &str, result: Result<String, (String, Code)>) -> Done {
         match result {
             Ok(topic) => (topic, Ok(())),
             Err((topic, code)) => {
-                let halt = self.refused(&format!("{doing} {topic}"), code);
-                (topic, Err(halt))
+                let runtime_error = self.refused(&format!("{doing} {topic}"), code);
+                (topic, Err(runtime_error))
             }
         }
     }
-    fn change(&self, line: &Line) -> Result<(), Halt> {
+    fn change(&self, line: &PlanEntry) -> Result<(), RuntimeError> {
         let topic = line.topic.as_str();
         let (doing, options) = (format!("changing {topic}"), options());
         match &line.action {
-            Action::Update { own, .. } => {
-                let altered = own
+            Action::AlterConfig { topic_overrides, .. } => {
+                let altered = topic_overrides
                     .iter()
                     .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |altered, (key, value)| {
                         altered.set(key, value)
@@ -207,28 +212,28 @@ impl Admin {
     /// under a name is there until its session ends.
     ///
     /// # Errors
-    /// `Halt::Refused` when somebody still is in a group; no topic is gone then.
-    pub fn remove(&self, topics: &[String], groups: &[String]) -> Result<Vec<String>, Halt> {
+    /// `RuntimeError::Precondition` when somebody still is in a group; no topic is gone then.
+    pub fn remove(&self, topics: &[String], groups: &[String]) -> Result<Vec<String>, RuntimeError> {
         let mut gone = Vec::new();
         let (doing, options) = ("removing a namespace", options());
         let (mut left, since) = (groups.to_vec(), Instant::now());
         while !left.is_empty() {
             let names: Vec<&str> = left.iter().map(String::as_str).collect();
-            let mut attended = Vec::new();
+            let mut active_groups = Vec::new();
             for result in self.wait(doing, self.client.delete_groups(&names, &options))? {
                 match result {
                     Ok(group) => gone.push(group),
                     Err((_, Code::GroupIdNotFound)) => {}
-                    Err((group, Code::NonEmptyGroup)) => attended.push(group),
+                    Err((group, Code::NonEmptyGroup)) => active_groups.push(group),
                     Err((group, code)) => {
                         return Err(self.refused(&format!("deleting the group {group}"), code));
                     }
                 }
             }
-            left = attended;
+            left = active_groups;
             if let Some(group) = left.first() {
-                if since.elapsed() > SESSION {
-                    return Err(Halt::Refused {
+                if since.elapsed() > SESSION_END_TIMEOUT {
+                    return Err(RuntimeError::Precondition {
                         what: format!("deleting the group {group}"),
                         reason: "it has members".into(),
                         next: "stop the process that runs this replay, then try again".into(),
@@ -248,38 +253,44 @@ impl Admin {
         Ok(gone)
     }
     /// Deletes a topic's records below these offsets, by partition.
-    pub fn purge(&self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), Halt> {
+    pub fn purge(&self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), RuntimeError> {
         let doing = format!("purging {topic}");
         let mut list = TopicPartitionList::new();
         for (partition, below) in below {
             let added = list.add_partition_offset(topic, *partition, Offset::Offset(*below));
-            added.map_err(|error| self.halt(&doing, &error))?;
+            added.map_err(|error| self.to_runtime_error(&doing, &error))?;
         }
         let answered = self.wait(&doing, self.client.delete_records(&list, &options()))?;
         answered.elements().iter().try_for_each(|element| {
-            element.error().map_err(|error| self.halt(&format!("{doing}/{}", element.partition()), &error))
+            element
+                .error()
+                .map_err(|error| self.to_runtime_error(&format!("{doing}/{}", element.partition()), &error))
         })
     }
     /// Whether this user may read the topics that are there, make transactions, and commit the groups' positions: what can be asked
     /// without changing anything.
-    pub fn rights(&self, topics: &[String], groups: &[String]) -> Vec<(&'static str, Result<(), Halt>)> {
+    pub fn acl_checks(
+        &self,
+        topics: &[String],
+        groups: &[String],
+    ) -> Vec<(&'static str, Result<(), RuntimeError>)> {
         vec![
-            ("read the topics", self.may_read(topics)),
+            ("read the topics", self.can_read(topics)),
             ("make transactions", self.transactional().map(drop)),
-            ("commit the groups' positions", self.may_commit(topics, groups)),
+            ("commit the groups' positions", self.can_commit(topics, groups)),
         ]
     }
-    fn may_read(&self, topics: &[String]) -> Result<(), Halt> {
+    fn can_read(&self, topics: &[String]) -> Result<(), RuntimeError> {
         let doing = "reading the topics";
         let mut list = TopicPartitionList::new();
         for topic in topics {
             let added = list.add_partition_offset(topic, 0, Offset::End);
-            added.map_err(|error| self.halt(doing, &error))?;
+            added.map_err(|error| self.to_runtime_error(doing, &error))?;
         }
-        self.consumer.assign(&list).map_err(|error| self.halt(doing, &error))?;
+        self.consumer.assign(&list).map_err(|error| self.to_runtime_error(doing, &error))?;
         let started = Instant::now();
         let mut outcome = Ok(());
-        while outcome.is_ok() && started.elapsed() < REFUSAL {
+        while outcome.is_ok() && started.elapsed() < REFUSAL_TIMEOUT {
             if let Some(Err(error)) = self.consumer.poll(Duration::from_millis(100))
                 && let Some(code @ (Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed)) =
                     error.rdkafka_error_code()
@@ -287,48 +298,50 @@ impl Admin {
                 outcome = Err(self.refused(doing, code));
             }
         }
-        self.consumer.unassign().map_err(|error| self.halt(doing, &error))?;
+        self.consumer.unassign().map_err(|error| self.to_runtime_error(doing, &error))?;
         outcome
     }
-    fn may_commit(&self, topics: &[String], groups: &[String]) -> Result<(), Halt> {
+    fn can_commit(&self, topics: &[String], groups: &[String]) -> Result<(), RuntimeError> {
         let Some(topic) = topics.first() else { return Ok(()) };
         let producer = self.transactional()?;
         for group in groups {
             let doing = format!("committing positions of group {group}");
             let context = Context::default();
             let config = self.settings.reader(group, "read_committed");
-            let consumer = Onlooker::new(&self.settings, &config, context)?;
+            let consumer = StandaloneConsumer::new(&self.settings, &config, context)?;
             let mut list = TopicPartitionList::new();
             list.add_partition(topic, 0);
-            let answered = consumer.committed_offsets(list.clone(), ANSWER);
-            answered.map_err(|error| self.halt(&doing, &error))?;
+            let answered = consumer.committed_offsets(list.clone(), RESPONSE_TIMEOUT);
+            answered.map_err(|error| self.to_runtime_error(&doing, &error))?;
             let Some(metadata) = consumer.group_metadata() else { continue };
             // Aborted, it moves nothing; to be allowed to, one must be allowed to join the group.
             let asked = list.set_all_offsets(Offset::Offset(0)).and_then(|()| {
                 producer.begin_transaction()?;
-                let sent = producer.send_offsets_to_transaction(&list, &metadata, ANSWER);
-                producer.abort_transaction(ANSWER).and(sent)
+                let sent = producer.send_offsets_to_transaction(&list, &metadata, RESPONSE_TIMEOUT);
+                producer.abort_transaction(RESPONSE_TIMEOUT).and(sent)
             });
-            asked.map_err(|error| self.halt(&doing, &error))?;
+            asked.map_err(|error| self.to_runtime_error(&doing, &error))?;
         }
         Ok(())
     }
     /// A producer that may make transactions.
-    fn transactional(&self) -> Result<BaseProducer<Context>, Halt> {
+    fn transactional(&self) -> Result<BaseProducer<Context>, RuntimeError> {
         let context = Context::default();
         let producer: BaseProducer<Context> =
             self.settings.make(&self.settings.producer("check"), context.clone())?;
-        let begun = producer.init_transactions(ANSWER);
+        let begun = producer.init_transactions(RESPONSE_TIMEOUT);
         let doing = "making a transaction";
-        begun.map_err(|error| halt(&self.settings.brokers, doing, &error, &context.complaints))?;
+        begun.map_err(|error| {
+            to_runtime_error(&self.settings.brokers, doing, &error, &context.last_client_error)
+        })?;
         Ok(producer)
     }
     /// Waits until every partition of these topics has a leader that answers, which takes a moment after they are made.
     pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {
         let started = Instant::now();
         for (topic, partition) in topics.flat_map(|(topic, many)| (0..many).map(move |p| (topic, p))) {
-            while self.consumer.fetch_watermarks(topic, partition, CALL).is_err()
-                && started.elapsed() < ANSWER
+            while self.consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT).is_err()
+                && started.elapsed() < RESPONSE_TIMEOUT
             {
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -337,7 +350,7 @@ impl Admin {
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
+    AdminOptions::new().request_timeout(Some(RESPONSE_TIMEOUT)).operation_timeout(Some(RESPONSE_TIMEOUT))
 }
 
 /// Wakes the thread that waits.

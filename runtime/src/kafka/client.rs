@@ -2,8 +2,8 @@
 //!
 //! Invariant: an error that this process cannot mend is a halt with the next command; one that passes is tried again.
 //! Not here: what is read and written.
-use super::poll::Rebalance;
-use crate::log::Halt;
+use super::poll_thread::Rebalance;
+use crate::log::RuntimeError;
 use rdkafka::{
     ClientContext, TopicPartitionList,
     client::Client,
@@ -19,13 +19,13 @@ use std::{
 };
 
 /// How long brokers are given for one answer.
-const TRY: Duration = Duration::from_secs(2);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What librdkafka last complained of: the reason behind a call that only timed out.
 #[derive(Clone, Debug, Default)]
-pub struct Complaints(Arc<Mutex<Option<(Code, String)>>>);
-impl Complaints {
-    fn say(&self, code: Code, reason: &str) {
+pub struct LastClientError(Arc<Mutex<Option<(Code, String)>>>);
+impl LastClientError {
+    fn record(&self, code: Code, reason: &str) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // That all brokers are down follows from what was said of each, and says less.
         if code != Code::AllBrokersDown || last.is_none() {
@@ -40,7 +40,7 @@ impl Complaints {
 /// The callbacks of a client.
 #[derive(Clone, Default)]
 pub struct Context {
-    pub complaints: Complaints,
+    pub last_client_error: LastClientError,
     /// Where rebalances are reported. They are carried out later, by the member.
     pub rebalances: Option<Arc<Mutex<Vec<Rebalance>>>>,
 }
@@ -58,7 +58,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
         tracing::debug!(%error, reason, "librdkafka");
-        self.complaints.say(code, reason);
+        self.last_client_error.record(code, reason);
     }
     fn stats_raw(&self, _: &[u8]) {}
 }
@@ -89,10 +89,14 @@ impl rdkafka::producer::ProducerContext for Context {
 }
 
 /// The cluster's topics and brokers. Why brokers do not answer is told to whoever polls, so that is done between two tries.
-pub fn metadata(client: &BaseConsumer<Context>, brokers: &str, within: Duration) -> Result<Metadata, Halt> {
+pub fn metadata(
+    client: &BaseConsumer<Context>,
+    brokers: &str,
+    within: Duration,
+) -> Result<Metadata, RuntimeError> {
     let started = Instant::now();
     loop {
-        let error = match client.fetch_metadata(None, TRY) {
+        let error = match client.fetch_metadata(None, METADATA_TIMEOUT) {
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
         };
@@ -100,29 +104,40 @@ pub fn metadata(client: &BaseConsumer<Context>, brokers: &str, within: Duration)
         while heard.elapsed() < Duration::from_millis(100) {
             drop(client.poll(Duration::from_millis(20)));
         }
-        let halt = halt(brokers, "asking for the topics", &error, &client.context().complaints);
-        if matches!(halt, Halt::Refused { .. }) || started.elapsed() > within {
-            return Err(halt);
+        let runtime_error =
+            to_runtime_error(brokers, "asking for the topics", &error, &client.context().last_client_error);
+        if matches!(runtime_error, RuntimeError::Precondition { .. }) || started.elapsed() > within {
+            return Err(runtime_error);
         }
     }
 }
 
 /// The id of the cluster that a client is connected to.
-pub fn cluster_id(client: &Client<Context>, brokers: &str, within: Duration) -> Result<String, Halt> {
+pub fn cluster_id(client: &Client<Context>, brokers: &str, within: Duration) -> Result<String, RuntimeError> {
     let unsaid = || KafkaError::MetadataFetch(Code::OperationTimedOut);
-    client
-        .fetch_cluster_id(within)
-        .ok_or_else(|| halt(brokers, "asking for the cluster's id", &unsaid(), &client.context().complaints))
+    client.fetch_cluster_id(within).ok_or_else(|| {
+        to_runtime_error(
+            brokers,
+            "asking for the cluster's id",
+            &unsaid(),
+            &client.context().last_client_error,
+        )
+    })
 }
 
 /// What an error says about a client whose brokers are these.
-pub fn halt(brokers: &str, doing: &str, error: &KafkaError, complaints: &Complaints) -> Halt {
+pub fn to_runtime_error(
+    brokers: &str,
+    doing: &str,
+    error: &KafkaError,
+    last_client_error: &LastClientError,
+) -> RuntimeError {
     let mut code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
     let mut reason = error.to_string();
-    if let Some((behind, complaint)) = complaints.last()
+    if let Some((behind, client_error)) = last_client_error.last()
         && is_about_reaching(code)
     {
-        (code, reason) = (behind, complaint);
+        (code, reason) = (behind, client_error);
     }
     classify(brokers, doing, code, &reason)
 }
@@ -140,8 +155,8 @@ fn is_about_reaching(code: Code) -> bool {
 }
 
 /// By who has to act.
-pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
-    let refused = |next: &str| Halt::Refused {
+pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> RuntimeError {
+    let refused = |next: &str| RuntimeError::Precondition {
         what: doing.to_owned(),
         reason: reason.to_owned(),
         next: next.to_owned(),
@@ -158,7 +173,7 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed => {
             refused(
-                "give this user the rights that docs/kafka-client.md lists; `fastbreak check` sees which are missing, but for Write on topics",
+                "give this user the rights that docs/kafka-client-config.md lists; `fastbreak check` sees which are missing, but for Write on topics",
             )
         }
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
@@ -190,7 +205,7 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
         }
         Code::UnsupportedVersion | Code::UnsupportedFeature => refused("Kafka 3.7 or later is needed"),
         Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::FencedInstanceId => {
-            Halt::Fenced {
+            RuntimeError::Fenced {
                 processor: doing.to_owned(),
                 reason: format!(
                     "another process took over under the same instance name, or a transaction outlived its timeout ({reason})"
@@ -198,14 +213,14 @@ pub fn classify(brokers: &str, doing: &str, code: Code, reason: &str) -> Halt {
                 next: "start again; if another process runs, give this one another --instance".into(),
             }
         }
-        Code::OffsetOutOfRange | Code::AutoOffsetReset => Halt::Log {
+        Code::OffsetOutOfRange | Code::AutoOffsetReset => RuntimeError::Storage {
             path: brokers.to_owned(),
             reason: format!(
                 "{doing}: records were deleted before they were read, or the topic is another one ({reason})"
             ),
             next: "`fastbreak lag` shows which; `fastbreak topics plan` shows the retention".into(),
         },
-        _ => Halt::Unreachable {
+        _ => RuntimeError::Unreachable {
             brokers: brokers.to_owned(),
             reason: format!("{doing}: {reason}"),
             next: "see that they run, and that `brokers` and kafka.security.protocol are theirs (`fastbreak config show --origin`)".into(),
@@ -219,14 +234,18 @@ mod tests {
 
     #[test]
     fn a_time_out_is_told_by_what_is_behind_it() {
-        let complaints = Complaints::default();
+        let last_client_error = LastClientError::default();
         let error = KafkaError::MetadataFetch(Code::OperationTimedOut);
-        assert!(matches!(halt("b:1", "reading", &error, &complaints), Halt::Unreachable { .. }));
-        complaints.say(Code::Authentication, "SASL authentication error: wrong password");
-        let halt = halt("b:1", "reading", &error, &complaints);
+        assert!(matches!(
+            to_runtime_error("b:1", "reading", &error, &last_client_error),
+            RuntimeError::Unreachable { .. }
+        ));
+        last_client_error.record(Code::Authentication, "SASL authentication error: wrong password");
+        let runtime_error = to_runtime_error("b:1", "reading", &error, &last_client_error);
         assert!(
-            halt.to_string().contains("wrong password") && matches!(halt, Halt::Refused { .. }),
-            "{halt}"
+            runtime_error.to_string().contains("wrong password")
+                && matches!(runtime_error, RuntimeError::Precondition { .. }),
+            "{runtime_error}"
         );
     }
 }

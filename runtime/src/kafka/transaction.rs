@@ -4,12 +4,12 @@
 //! coordinator refuses one from a member whose generation is over.
 //! Not here: what is in a commit.
 use super::{
-    client::{Context, classify, halt},
-    letters,
-    originals::Originals,
-    settings::Settings,
+    client::{Context, classify, to_runtime_error},
+    client_config::KafkaConfig,
+    dlq_headers,
+    original_record::OriginalRecords,
 };
-use crate::{chunk::Chunk, log::Halt};
+use crate::{log::RuntimeError, record_batch::RecordBatch};
 use rdkafka::{
     TopicPartitionList,
     consumer::ConsumerGroupMetadata,
@@ -26,168 +26,188 @@ use std::{
 };
 
 /// How long one step of a transaction may take; the transaction's own timeout is shorter.
-const STEP: Duration = Duration::from_secs(60);
+const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long after its transaction's timeout a commit is given up.
-const GRACE: Duration = Duration::from_secs(20);
+const COMMIT_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Positions to commit, and the generation of the group in which they were read.
-pub type Positions = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
+pub type OffsetsToCommit = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
 
 /// What a commit writes.
-struct Work {
-    out: BTreeMap<(String, i32), Chunk>,
-    positions: Option<Positions>,
-    originals: Originals,
+struct CommitRequest {
+    out: BTreeMap<(String, i32), RecordBatch>,
+    offsets: Option<OffsetsToCommit>,
+    original_records: OriginalRecords,
 }
 
 /// A transactional producer, on a thread of its own: a call of the client may never return. (It waits for a coordinator that has left the
 /// cluster, whatever its timeout: librdkafka's issues 5456 and 5511.)
-pub struct Transactions {
+pub struct TransactionalProducer {
     owner: String,
-    settings: Settings,
+    settings: KafkaConfig,
     /// What the thread is to do, and what became of it.
-    thread: (Sender<Work>, Receiver<Result<(), Halt>>),
+    thread: (Sender<CommitRequest>, Receiver<Result<(), RuntimeError>>),
     /// After how long a commit is given up: its transaction is over before.
-    longest: Duration,
+    commit_timeout: Duration,
     /// The thread was given up: what it says is of a commit that nobody waits for any more.
-    is_given_up: bool,
+    is_abandoned: bool,
 }
 
-impl Transactions {
+impl TransactionalProducer {
     /// Ends whatever transaction an earlier life of this owner left open.
-    pub fn begin_life(settings: &Settings, owner: &str) -> Result<Transactions, Halt> {
-        let ((work, to_do), (tell, done)) = (channel::<Work>(), channel());
+    pub fn init_transactions(
+        settings: &KafkaConfig,
+        owner: &str,
+    ) -> Result<TransactionalProducer, RuntimeError> {
+        let ((work, to_do), (tell, done)) = (channel::<CommitRequest>(), channel());
         let (own_settings, own_name) = (settings.clone(), owner.to_owned());
-        let turn = move || match Life::begin(&own_settings, &own_name) {
-            Err(halt) => drop(tell.send(Err(halt))),
-            Ok(life) => {
-                let mut said = Ok(());
-                while tell.send(said).is_ok() {
-                    let Ok(Work { out, positions, originals }) = to_do.recv() else { return };
-                    said = life.commit(&out, positions.as_ref(), &originals);
+        let turn = move || match ProducerSession::init_transactions(&own_settings, &own_name) {
+            Err(runtime_error) => drop(tell.send(Err(runtime_error))),
+            Ok(session) => {
+                let mut outcome = Ok(());
+                while tell.send(outcome).is_ok() {
+                    let Ok(CommitRequest { out, offsets, original_records }) = to_do.recv() else { return };
+                    outcome = session.commit(&out, offsets.as_ref(), &original_records);
                 }
             }
         };
         let thread = std::thread::Builder::new().name(format!("{owner} commits")).spawn(turn);
-        thread.map_err(|error| Halt::Log {
+        thread.map_err(|error| RuntimeError::Storage {
             path: settings.brokers.clone(),
             reason: format!("no thread for the commits of {owner}: {error}"),
             next: "raise the process limit".into(),
         })?;
-        let transactions = Transactions {
+        let transactional_producer = TransactionalProducer {
             owner: owner.to_owned(),
             settings: settings.clone(),
             thread: (work, done),
-            longest: settings.transaction_timeout() + GRACE,
-            is_given_up: false,
+            commit_timeout: settings.transaction_timeout() + COMMIT_GRACE_TIMEOUT,
+            is_abandoned: false,
         };
-        transactions.thread.1.recv().unwrap_or_else(|_| Err(transactions.died()))?;
-        Ok(transactions)
+        transactional_producer.thread.1.recv().unwrap_or_else(|_| Err(transactional_producer.died()))?;
+        Ok(transactional_producer)
     }
-    /// Writes records and positions, all or nothing; `originals` are of the dead letters among the records.
+    /// Writes records and positions, all or nothing; `original_records` are of the dead letters among the records.
     ///
     /// # Errors
-    /// `Halt::Interrupted` when it was aborted, or was ended without an answer: what is durable is known after the next
-    /// [`Transactions::begin_life`]. Any other halt is the end.
+    /// `RuntimeError::Aborted` when it was aborted, or was ended without an answer: what is durable is known after the next
+    /// [`TransactionalProducer::init_transactions`]. Any other halt is the end.
     pub fn commit(
         &mut self,
-        out: BTreeMap<(String, i32), Chunk>,
-        positions: Option<Positions>,
-        originals: Originals,
-    ) -> Result<(), Halt> {
-        if self.is_given_up {
-            self.renew()?;
+        out: BTreeMap<(String, i32), RecordBatch>,
+        offsets: Option<OffsetsToCommit>,
+        original_records: OriginalRecords,
+    ) -> Result<(), RuntimeError> {
+        if self.is_abandoned {
+            self.reinit()?;
         }
         let (work, done) = &self.thread;
-        if work.send(Work { out, positions, originals }).is_err() {
+        if work.send(CommitRequest { out, offsets, original_records }).is_err() {
             return Err(self.died());
         }
-        match done.recv_timeout(self.longest) {
-            Ok(said) => said,
+        match done.recv_timeout(self.commit_timeout) {
+            Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => {
-                self.is_given_up = true;
+                self.is_abandoned = true;
                 Err(self.unanswered("the client did not answer"))
             }
             Err(RecvTimeoutError::Disconnected) => Err(self.died()),
         }
     }
     /// Begins another life: what the last one left open is ended, and what is still on its way from it is refused.
-    pub fn renew(&mut self) -> Result<(), Halt> {
-        *self = Transactions::begin_life(&self.settings, &self.owner)?;
+    pub fn reinit(&mut self) -> Result<(), RuntimeError> {
+        *self = TransactionalProducer::init_transactions(&self.settings, &self.owner)?;
         Ok(())
     }
-    fn died(&self) -> Halt {
-        Halt::Log {
+    fn died(&self) -> RuntimeError {
+        RuntimeError::Storage {
             path: self.settings.brokers.clone(),
             reason: format!("the thread of the commits of {} died; standard error says why", self.owner),
             next: "report it; a restart goes on from the last commit".into(),
         }
     }
-    fn unanswered(&self, reason: &str) -> Halt {
-        Halt::Interrupted { processor: self.owner.clone(), reason: reason.to_owned() }
+    fn unanswered(&self, reason: &str) -> RuntimeError {
+        RuntimeError::Aborted { processor: self.owner.clone(), reason: reason.to_owned() }
     }
 }
 
 /// One life of a transactional producer: from the end of what an earlier one left open to the next.
-struct Life {
+struct ProducerSession {
     owner: String,
-    settings: Settings,
+    settings: KafkaConfig,
     producer: BaseProducer<Context>,
     context: Context,
 }
 
-impl Life {
-    fn begin(settings: &Settings, owner: &str) -> Result<Life, Halt> {
+impl ProducerSession {
+    fn init_transactions(settings: &KafkaConfig, owner: &str) -> Result<ProducerSession, RuntimeError> {
         let context = Context::default();
         let producer: BaseProducer<Context> = settings.make(&settings.producer(owner), context.clone())?;
-        let life = Life { owner: owner.to_owned(), settings: settings.clone(), producer, context };
+        let session =
+            ProducerSession { owner: owner.to_owned(), settings: settings.clone(), producer, context };
         let since = Instant::now();
         loop {
-            match life.producer.init_transactions(STEP) {
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && since.elapsed() < STEP => {
-                    life.producer.poll(Duration::from_millis(100));
+            match session.producer.init_transactions(TRANSACTION_CALL_TIMEOUT) {
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && since.elapsed() < TRANSACTION_CALL_TIMEOUT =>
+                {
+                    session.producer.poll(Duration::from_millis(100));
                 }
-                Err(error) => return Err(life.halt(&error)),
-                Ok(()) => return Ok(life),
+                Err(error) => return Err(session.to_runtime_error(&error)),
+                Ok(()) => return Ok(session),
             }
         }
     }
-    fn halt(&self, error: &KafkaError) -> Halt {
-        halt(&self.settings.brokers, &self.owner, error, &self.context.complaints)
+    fn to_runtime_error(&self, error: &KafkaError) -> RuntimeError {
+        to_runtime_error(&self.settings.brokers, &self.owner, error, &self.context.last_client_error)
     }
     fn commit(
         &self,
-        out: &BTreeMap<(String, i32), Chunk>,
-        positions: Option<&Positions>,
-        originals: &Originals,
-    ) -> Result<(), Halt> {
+        out: &BTreeMap<(String, i32), RecordBatch>,
+        offsets: Option<&OffsetsToCommit>,
+        original_records: &OriginalRecords,
+    ) -> Result<(), RuntimeError> {
         let sent = self.producer.begin_transaction().and_then(|()| {
-            self.send(out, originals)?;
+            self.send(out, original_records)?;
             self.flush()?;
-            if let Some((list, generation)) = positions {
-                self.repeat(|| self.producer.send_offsets_to_transaction(list, generation, STEP))?;
+            if let Some((list, generation)) = offsets {
+                self.retry(|| {
+                    self.producer.send_offsets_to_transaction(list, generation, TRANSACTION_CALL_TIMEOUT)
+                })?;
             }
-            self.repeat(|| self.producer.commit_transaction(STEP))
+            self.retry(|| self.producer.commit_transaction(TRANSACTION_CALL_TIMEOUT))
         });
-        sent.map_err(|error| self.give_up(&error))
+        sent.map_err(|error| self.abort(&error))
     }
-    fn send(&self, out: &BTreeMap<(String, i32), Chunk>, originals: &Originals) -> Result<(), KafkaError> {
-        for ((topic, partition), chunk) in out {
+    fn send(
+        &self,
+        out: &BTreeMap<(String, i32), RecordBatch>,
+        original_records: &OriginalRecords,
+    ) -> Result<(), KafkaError> {
+        for ((topic, partition), record_batch) in out {
             let name = self.settings.topic(topic);
-            let is_letters = letters::is_letters(topic);
-            for record in chunk.records() {
+            let is_dlq_topic = dlq_headers::is_dlq_topic(topic);
+            for record in record_batch.records() {
                 let record = record.map_err(|_| KafkaError::MessageProduction(Code::BadMessage))?;
                 let mut message =
                     BaseRecord::<[u8], [u8]>::to(&name).partition(*partition).key(record.key.as_bytes());
                 message.payload = record.value;
-                let letter = if is_letters { record.value.and_then(letters::open) } else { None };
-                if let Some(letter) = &letter {
-                    message.payload = Some(&letter.value);
-                    let original = originals.get(&(letter.origin.clone(), letter.partition, letter.offset));
+                let dead_letter =
+                    if is_dlq_topic { record.value.and_then(dlq_headers::decode) } else { None };
+                if let Some(dead_letter) = &dead_letter {
+                    message.payload = Some(&dead_letter.value);
+                    let original_record = original_records.get(&(
+                        dead_letter.origin.clone(),
+                        dead_letter.partition,
+                        dead_letter.offset,
+                    ));
                     let with_connect = self.settings.connect_headers;
-                    message.key = original.and_then(|original| original.key.as_deref()).or(message.key);
-                    message.headers = Some(letters::headers(letter, original, with_connect));
+                    message.key = original_record
+                        .and_then(|original_record| original_record.key.as_deref())
+                        .or(message.key);
+                    message.headers =
+                        Some(dlq_headers::to_headers(dead_letter, original_record, with_connect));
                 }
                 while let Err((error, unsent)) = self.producer.send(message) {
                     if error.rdkafka_error_code() != Some(Code::QueueFull) {
@@ -206,18 +226,20 @@ impl Life {
         let since = Instant::now();
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::ZERO);
-            if since.elapsed() > STEP {
+            if since.elapsed() > TRANSACTION_CALL_TIMEOUT {
                 return Err(KafkaError::Flush(Code::OperationTimedOut));
             }
             std::thread::sleep(Duration::from_micros(200));
         }
         Ok(())
     }
-    fn repeat(&self, step: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    fn retry(&self, step: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
         let since = Instant::now();
         loop {
             match step() {
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && since.elapsed() < STEP => {
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && since.elapsed() < TRANSACTION_CALL_TIMEOUT =>
+                {
                     tracing::debug!(owner = self.owner, %error, "trying a step of the transaction again");
                     self.producer.poll(Duration::from_millis(20));
                 }
@@ -226,29 +248,30 @@ impl Life {
         }
     }
     /// Aborts, and says what that means for the processor.
-    fn give_up(&self, error: &KafkaError) -> Halt {
+    fn abort(&self, error: &KafkaError) -> RuntimeError {
         let code = match error {
             KafkaError::Transaction(error) => error.code(),
             error => error.rdkafka_error_code().unwrap_or(Code::Unknown),
         };
         let is_fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
-        let said = classify(&self.settings.brokers, &self.owner, code, &describe(error));
-        let said = match (self.repeat(|| self.producer.abort_transaction(STEP)), said) {
-            (Ok(()), said) => said,
-            // The coordinator knows of no such transaction: a restarted broker ended it, or committed it and could not say so.
-            (Err(aborting), Halt::Unreachable { .. }) if is_fatal || is_final(&aborting) => {
-                self.halt(&aborting)
-            }
-            (Err(aborting), said) if is_fatal || is_final(&aborting) => said,
-            (Err(aborting), _) => return self.halt(&aborting),
-        };
-        match said {
+        let outcome = classify(&self.settings.brokers, &self.owner, code, &describe(error));
+        let outcome =
+            match (self.retry(|| self.producer.abort_transaction(TRANSACTION_CALL_TIMEOUT)), outcome) {
+                (Ok(()), outcome) => outcome,
+                // The coordinator knows of no such transaction: a restarted broker ended it, or committed it and could not say so.
+                (Err(aborting), RuntimeError::Unreachable { .. }) if is_fatal || is_final(&aborting) => {
+                    self.to_runtime_error(&aborting)
+                }
+                (Err(aborting), outcome) if is_fatal || is_final(&aborting) => outcome,
+                (Err(aborting), _) => return self.to_runtime_error(&aborting),
+            };
+        match outcome {
             // The next life of this owner settles what is durable. A fenced one may have been too slow for its transaction's timeout;
             // where another process runs under its name, its consumer is fenced too, and ends it.
-            Halt::Unreachable { reason, .. } | Halt::Fenced { reason, .. } => {
-                Halt::Interrupted { processor: self.owner.clone(), reason }
+            RuntimeError::Unreachable { reason, .. } | RuntimeError::Fenced { reason, .. } => {
+                RuntimeError::Aborted { processor: self.owner.clone(), reason }
             }
-            said => said,
+            outcome => outcome,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     play::{Played, Side},
     world::{Speller, World},
 };
-use schemas::{Team, sighting::BoxLine};
+use schemas::{Team, observation::BoxLine};
 use serde_json::{Value, json};
 
 /// A flat list of lines, each with its player, team and game.

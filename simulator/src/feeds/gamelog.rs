@@ -47,7 +47,7 @@ fn rows(season: Season, league: &League, played: &Played, side: &Side, other: &S
     let at_home = side.team == game.home && !game.neutral;
     let matchup = format!("{} {} {}", side.team, if at_home { "vs." } else { "@" }, other.team);
     let won = if side.points() > other.points() { "W" } else { "L" };
-    let row = |player: usize, line: &schemas::sighting::BoxLine| {
+    let row = |player: usize, line: &schemas::observation::BoxLine| {
         let player = &league.players[player];
         let rebounds = line.offensive_rebounds + line.defensive_rebounds;
         let tenths = 10 * line.points + 12 * rebounds + 15 * line.assists + 30 * (line.steals + line.blocks)

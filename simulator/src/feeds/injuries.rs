@@ -68,7 +68,7 @@ fn records(world: &World<'_>, date: EasternDate, hour: i8, game: &Game, team: Te
     });
     let listed = squad.available.iter().filter_map(|player| {
         let about = [date.0 as u64, player.index as u64];
-        let mut random = Random::of(world.season.seed, Question::Report, &about);
+        let mut random = Random::for_question(world.season.seed, Question::Report, &about);
         let status = random.pick(&["Questionable", "Questionable", "Probable", "Available"]);
         random.chance(0.06).then(|| record(player, status, "Injury/Illness - Left Wrist; Soreness"))
     });

@@ -10,7 +10,7 @@ use crate::{
     random::{Question, Random},
     world::{Speller, World},
 };
-use schemas::{EasternDate, Instant, Team};
+use schemas::{EasternDate, Team, Timestamp};
 use serde::Serialize;
 
 /// Key, title, and the feed that its lines come from.
@@ -58,7 +58,7 @@ struct Outcome {
 /// What one fetch of an event's odds finds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
-    pub fetched_at: Instant,
+    pub fetched_at: Timestamp,
     /// How many were taken before it.
     pub number: usize,
     /// Points already off the lines because the game is on.
@@ -68,7 +68,7 @@ pub(crate) struct Snapshot {
 /// The-odds-api's id of a game on a day: another day is another event.
 pub(crate) fn event_id(world: &World<'_>, game: &Game, evening: &Evening) -> String {
     let about = [u64::from(game.id.0), evening.date.0 as u64];
-    let mut random = Random::of(world.season.seed, Question::OddsEvent, &about);
+    let mut random = Random::for_question(world.season.seed, Question::OddsEvent, &about);
     format!("{:016x}{:016x}", random.next(), random.next())
 }
 
@@ -81,19 +81,19 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
     let books = BOOKS.iter().enumerate().take(world.season.books);
     let bookmakers = books.map(|(book, &(key, title, feed))| {
         let about = [u64::from(game.id.0), evening.date.0 as u64, feed, snapshot.number as u64];
-        let age = Random::of(world.season.seed, Question::Quote, &about).between(20, 150);
+        let age = Random::for_question(world.season.seed, Question::Quote, &about).between(20, 150);
         let mut outcomes = vec![];
         for &(player, expected) in &quoted {
             let spelling = world.spelling(player, Speller::Book(book)).joined();
-            for rung in ladder(world, player, expected, &about) {
-                let point = (rung.line - snapshot.played_off).max(0.5);
-                for (name, price) in [("Over", Some(rung.over)), ("Under", rung.under)] {
+            for ladder_line in ladder(world, player, expected, &about) {
+                let point = (ladder_line.line - snapshot.played_off).max(0.5);
+                for (name, price) in [("Over", Some(ladder_line.over)), ("Under", ladder_line.under)] {
                     let description = spelling.clone();
                     outcomes.extend(price.map(|price| Outcome { name, description, price, point }));
                 }
             }
         }
-        let last_update = Instant(snapshot.fetched_at.0 - 1000 * i64::from(age)).to_string();
+        let last_update = Timestamp(snapshot.fetched_at.0 - 1000 * i64::from(age)).to_string();
         Bookmaker { key, title, markets: [Market { key: "player_points", last_update, outcomes }] }
     });
     let event = Event {
@@ -109,7 +109,7 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
     serde_json::to_string(&event).unwrap_or_default()
 }
 
-struct Rung {
+struct LadderLine {
     line: f64,
     over: i32,
     under: Option<i32>,
@@ -117,10 +117,10 @@ struct Rung {
 
 /// One book's lines on a player: empty when it offers none, several around the middle from the feed that has ladders.
 /// `about` is game, day, feed and snapshot.
-fn ladder(world: &World<'_>, player: &Player, expected: f64, about: &[u64; 4]) -> Vec<Rung> {
+fn ladder(world: &World<'_>, player: &Player, expected: f64, about: &[u64; 4]) -> Vec<LadderLine> {
     let [game, day, feed, snapshot] = *about;
     let about = [game, day, feed, player.index as u64, 1];
-    let mut random = Random::of(world.season.seed, Question::Quote, &about);
+    let mut random = Random::for_question(world.season.seed, Question::Quote, &about);
     let offered = random.chance(0.85);
     let opinion = expected + 0.8 * random.normal();
     let one_sided = random.chance(world.season.faults.one_sided_quotes);
@@ -131,14 +131,14 @@ fn ladder(world: &World<'_>, player: &Player, expected: f64, about: &[u64; 4]) -
         }
     }
     let steps = if feed == 2 && expected > 12.0 { -2..=2 } else { 0..=0 };
-    let rungs = steps.map(|step| {
+    let ladder_lines = steps.map(|step| {
         let line = (middle + f64::from(step)).max(0.5);
         let lean = (opinion - line) / 6.0;
         let over = (0.5 + 0.4 * lean / (1.0 + lean.abs())).clamp(0.1, 0.9);
-        Rung { line, over: american(over), under: (!one_sided).then(|| american(1.0 - over)) }
+        LadderLine { line, over: american(over), under: (!one_sided).then(|| american(1.0 - over)) }
     });
-    // Below a point and a half the rungs would fall on one another.
-    if offered && middle > 3.0 { rungs.collect() } else { vec![] }
+    // Below a point and a half the ladder_lines would fall on one another.
+    if offered && middle > 3.0 { ladder_lines.collect() } else { vec![] }
 }
 
 /// The price of an outcome in American odds, with a margin of 4.5 % and in steps of five.

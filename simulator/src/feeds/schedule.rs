@@ -3,7 +3,7 @@
 //! Invariant: `gameDateEst` and `gameDateTimeEst` carry a Z and are New York time; `gameDateTimeUTC` is true.
 //! Not here: which games a fetch has.
 use crate::calendar::Game;
-use schemas::{EasternDate, Instant, Season, Team};
+use schemas::{EasternDate, Season, Team, Timestamp};
 use serde_json::{Value, json};
 
 /// How far a game is in the eyes of the schedule.
@@ -19,7 +19,7 @@ pub(crate) enum Stage {
 pub(crate) type Entry<'a> = (&'a Game, EasternDate, Stage);
 
 /// `entries` in the order of their days.
-pub(crate) fn payload(season: Season, fetched_at: Instant, entries: &[Entry<'_>]) -> Value {
+pub(crate) fn payload(season: Season, fetched_at: Timestamp, entries: &[Entry<'_>]) -> Value {
     let days = entries.chunk_by(|a, b| a.1 == b.1).map(|day| {
         let date = day[0].1.civil();
         json!({

@@ -4,7 +4,7 @@
 //! Not here: what must hold.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 #![allow(dead_code)]
-use schemas::{Instant, raw::Feed};
+use schemas::{Timestamp, raw::Feed};
 use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
 use std::collections::BTreeMap;
@@ -35,11 +35,11 @@ pub fn rows(log: &Value) -> Vec<BTreeMap<String, Value>> {
 pub fn games(schedule: &Value) -> Vec<&Value> {
     list(schedule, "/leagueSchedule/gameDates").iter().flat_map(|day| list(day, "/games")).collect()
 }
-pub fn instant(value: &Value) -> Instant {
+pub fn instant(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
 /// Books' lines: (event, book, fetch, player, line, side) in order.
-pub fn quotes(events: &[ScraperEvent]) -> Vec<(String, String, Instant, String, f64, String)> {
+pub fn quotes(events: &[ScraperEvent]) -> Vec<(String, String, Timestamp, String, f64, String)> {
     let mut quotes = vec![];
     for (event, odds) in of_feed(events, Feed::OddsapiEventOdds) {
         for book in list(&odds, "/bookmakers") {

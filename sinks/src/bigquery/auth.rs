@@ -2,8 +2,8 @@
 //!
 //! Invariant: one authenticator for every call, and none waits for it without end. No part of a key or token is in a message, and none
 //! of these types can be printed.
-//! Not here: sending (`http`).
-use super::error::Trouble;
+//! Not here: sending (`api_client`).
+use super::error::ApiError;
 use gcp_bigquery_client::yup_oauth2::{
     self, ApplicationDefaultCredentialsAuthenticator, ApplicationDefaultCredentialsFlowOpts,
     AuthorizedUserAuthenticator, ServiceAccountAuthenticator,
@@ -31,13 +31,13 @@ pub enum Credentials {
 /// Gives tokens to the calls.
 pub struct Token {
     source: Option<DefaultAuthenticator>,
-    is_refused: AtomicBool,
+    is_refresh_forced: AtomicBool,
     /// How long whoever gives tokens may take.
-    patience: Duration,
+    timeout: Duration,
 }
 impl Token {
     /// Fails with what is wrong with the credentials, never with what is in them.
-    pub async fn of(credentials: &Credentials, patience: Duration) -> Result<Token, String> {
+    pub async fn new(credentials: &Credentials, timeout: Duration) -> Result<Token, String> {
         let source = match credentials {
             Credentials::None => None,
             Credentials::ServiceAccount(path) => {
@@ -57,31 +57,31 @@ impl Token {
             }
             Credentials::ApplicationDefault => Some(application_default().await?),
         };
-        Ok(Token { source, is_refused: AtomicBool::new(false), patience })
+        Ok(Token { source, is_refresh_forced: AtomicBool::new(false), timeout })
     }
     /// The token was refused: the next one is a new one.
-    pub fn refuse(&self) {
-        self.is_refused.store(true, Ordering::Relaxed);
+    pub fn force_refresh(&self) {
+        self.is_refresh_forced.store(true, Ordering::Relaxed);
     }
     /// The token to call with.
-    pub async fn bearer(&self) -> Result<String, Trouble> {
+    pub async fn bearer(&self) -> Result<String, ApiError> {
         let Some(source) = &self.source else { return Ok("none".into()) };
-        let asked = async {
-            match self.is_refused.swap(false, Ordering::Relaxed) {
+        let request = async {
+            match self.is_refresh_forced.swap(false, Ordering::Relaxed) {
                 true => source.force_refreshed_token(&[SCOPE]).await,
                 false => source.token(&[SCOPE]).await,
             }
         };
         let silent = |_| {
-            let seconds = self.patience.as_secs_f64();
-            Trouble::Unsent(format!(
+            let seconds = self.timeout.as_secs_f64();
+            ApiError::NotSent(format!(
                 "no token could be had: whoever gives them did not answer within {seconds} s"
             ))
         };
-        let token = tokio::time::timeout(self.patience, asked).await.map_err(silent)?;
+        let token = tokio::time::timeout(self.timeout, request).await.map_err(silent)?;
         let token = token.map_err(|error| reason(&error))?;
         let token = token.token().map(str::to_owned);
-        token.ok_or_else(|| Trouble::Credentials("no token could be had: the answer has none".into()))
+        token.ok_or_else(|| ApiError::Auth("no token could be had: the answer has none".into()))
     }
     /// Whether there is a token that could be refused.
     pub const fn is_needed(&self) -> bool {
@@ -115,17 +115,15 @@ async fn application_default() -> Result<DefaultAuthenticator, String> {
 }
 
 /// Why there is no token, without a word of what was asked with. What may pass by itself is not the credentials' fault.
-fn reason(error: &yup_oauth2::Error) -> Trouble {
+fn reason(error: &yup_oauth2::Error) -> ApiError {
     use yup_oauth2::Error;
     match error {
         Error::HttpError(_) | Error::HttpClientError(_) | Error::LowLevelError(_) => {
-            Trouble::Unsent("no token could be had: whoever gives them cannot be reached".into())
+            ApiError::NotSent("no token could be had: whoever gives them cannot be reached".into())
         }
-        Error::JSONError(_) => Trouble::Unsent("no token could be had: the answer is not a token's".into()),
-        Error::AuthError(said) => Trouble::Credentials(format!("no token could be had: {said}")),
-        Error::MissingAccessToken => {
-            Trouble::Credentials("no token could be had: the answer has none".into())
-        }
-        _ => Trouble::Credentials("no token could be had: the credentials cannot be used".into()),
+        Error::JSONError(_) => ApiError::NotSent("no token could be had: the answer is not a token's".into()),
+        Error::AuthError(message) => ApiError::Auth(format!("no token could be had: {message}")),
+        Error::MissingAccessToken => ApiError::Auth("no token could be had: the answer has none".into()),
+        _ => ApiError::Auth("no token could be had: the credentials cannot be used".into()),
     }
 }

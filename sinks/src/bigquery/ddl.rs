@@ -1,10 +1,10 @@
 //! The definitions as statements, in the order in which they are to be run.
 //!
 //! Invariant: each can be run again. Every column has its description.
-//! Not here: finding out what is missing (`apply`).
+//! Not here: finding out what is missing (`provisioning`).
 use super::schema::{
-    BATCHES, COVERAGE, Field, LEDGER, Names, OF_BATCH, PREDICTIONS_COLUMN, RECORDS, Type, WRITER, fields,
-    input_of, rung_columns, sql_type,
+    BATCH_COLUMNS, BATCH_INPUT, BATCHES, COVERAGE, Field, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER,
+    fields, input_of, rung_columns, sql_type,
 };
 use crate::tables::{Column, PREDICTION_SHARED, PREDICTIONS, TABLES, Table};
 use std::fmt::Write;
@@ -24,7 +24,7 @@ pub fn definitions(names: &Names) -> Vec<Definition> {
     let writer = format!(
         "CREATE TABLE IF NOT EXISTS {} (\n  `job` STRING OPTIONS(description='always empty')\n)\nOPTIONS(description={})",
         names.table(WRITER),
-        quoted(
+        literal(
             "No rows: its label `job` names the statement that an instance of the sink sent last, so that one is in flight at a time"
         ),
     );
@@ -36,17 +36,18 @@ pub fn definitions(names: &Names) -> Vec<Definition> {
 }
 
 /// Text as a literal.
-pub fn quoted(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', " "))
 }
 fn described(doc: &str) -> String {
-    if doc.is_empty() { String::new() } else { format!(" OPTIONS(description={})", quoted(doc)) }
+    if doc.is_empty() { String::new() } else { format!(" OPTIONS(description={})", literal(doc)) }
 }
 
 fn column(field: &Field) -> String {
     let of = match field.of {
-        Type::Rungs => {
-            let of = |c: &Column| format!("`{}` {}{}", c.name, sql_type(c.kind).sql(), described(doc(c)));
+        Type::LineLadder => {
+            let of =
+                |c: &Column| format!("`{}` {}{}", c.name, sql_type(c.column_type).sql(), described(doc(c)));
             let columns: Vec<_> = rung_columns().iter().map(of).collect();
             format!("ARRAY<STRUCT<{}>>", columns.join(", "))
         }
@@ -68,7 +69,7 @@ fn records(names: &Names) -> String {
         "CREATE TABLE IF NOT EXISTS {} (\n{}\n)\nPARTITION BY RANGE_BUCKET(season_start, GENERATE_ARRAY(0, 2200, 1))\nCLUSTER BY input, game_id, player_id\nOPTIONS(description={})",
         names.table(RECORDS),
         columns.join(",\n"),
-        quoted(
+        literal(
             "The newest record of each input about a player's game, and the batches that brought them. Written by the fastbreak sink alone: read the views"
         ),
     )
@@ -95,7 +96,7 @@ fn view(names: &Names, name: &str, doc: &str, columns: &[(&str, &str)], select: 
         // Writing to a string cannot fail.
         let _ = writeln!(statement, "  `{column}`{}{comma}", described(doc));
     }
-    let _ = write!(statement, ")\nOPTIONS(description={})\nAS {select}", quoted(doc));
+    let _ = write!(statement, ")\nOPTIONS(description={})\nAS {select}", literal(doc));
     statement
 }
 
@@ -113,28 +114,28 @@ fn current(names: &Names, table: &Table) -> String {
         "SELECT {}, t.`epoch`, t.`partition`, t.`offset`, t.`batch_id`\nFROM {} AS t{unnested}\nWHERE t.`input` = {} AND t.`season_start` > 0 AND NOT t.`deleted`",
         expressions.join(", "),
         names.table(RECORDS),
-        quoted(super::sql::input_name(input_of(table))),
+        literal(super::sql::input_name(input_of(table))),
     );
-    let stamp = [
+    let source = [
         ("epoch", "the epoch of the log that wrote the row"),
         ("partition", "the partition of the record that wrote it"),
         ("offset", "the offset of that record"),
         ("batch_id", "the batch that wrote it, see sink_batches"),
     ];
-    let columns: Vec<_> = table.columns.iter().map(|c| (c.name, c.doc)).chain(stamp).collect();
+    let columns: Vec<_> = table.columns.iter().map(|c| (c.name, c.doc)).chain(source).collect();
     view(names, table.name, table.doc, &columns, &select)
 }
 
 fn batches(names: &Names) -> String {
     let mut columns = vec![("batch_id", "hash of writer, epoch and ranges")];
-    columns.extend(LEDGER.iter().map(|field| (field.name, field.doc)));
+    columns.extend(BATCH_COLUMNS.iter().map(|field| (field.name, field.doc)));
     columns.extend([("log", "the log that it was read from"), ("epoch", "the epoch of that log")]);
     let expressions: Vec<_> = columns.iter().map(|(name, _)| format!("t.`{name}`")).collect();
     let select = format!(
         "SELECT {}\nFROM {} AS t\nWHERE t.`season_start` = 0 AND t.`input` = {}",
         expressions.join(", "),
         names.table(RECORDS),
-        quoted(OF_BATCH),
+        literal(BATCH_INPUT),
     );
     view(names, BATCHES, "Every batch written, by the statement that wrote it", &columns, &select)
 }

@@ -2,15 +2,15 @@
 //!
 //! Invariant: the same records make the same bytes, in whatever order they were read: columns in the table's order, records by key.
 //! What BigQuery would refuse is found here, before anything is sent.
-//! Not here: how the rows travel (`submit`, `bulk`).
+//! Not here: how the rows travel (`jobs`, `staging`).
 use super::{
     schema::PREDICTIONS_COLUMN,
-    sql::{Reach, input_name},
+    sql::{PruningBounds, input_name},
 };
 use crate::{
-    change::{Change, Record},
+    content_hash,
+    record::{Record, RecordChange},
     rows::{self, Cell, Row},
-    said,
     tables::{FEATURE_ROWS, PLAYER_GAMES, SLATE, Table},
     warehouse::BadRecord,
     window::Batch,
@@ -21,12 +21,12 @@ use schemas::PlayerGameId;
 #[derive(Clone, Debug, Default)]
 pub struct Encoded {
     /// A JSON object a record, with where it came from.
-    pub rows: Vec<(crate::Position, String)>,
-    pub reach: Reach,
+    pub rows: Vec<(crate::TopicPartitionOffset, String)>,
+    pub bounds: PruningBounds,
     /// Of everything that the rows say, in hex.
     pub hash: String,
     /// Rows of the views that the batch makes.
-    pub made: usize,
+    pub row_count: usize,
     /// As one JSON list inside a JSON request: every quote of it is two bytes there.
     pub request_bytes: usize,
 }
@@ -58,15 +58,15 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
     let mut hasher = blake3::Hasher::new();
     for record in sorted {
         match row(record, &mut bytes) {
-            Ok((row, made)) => {
+            Ok((row, row_count)) => {
                 hasher.update(row.as_bytes()).update(b"\n");
                 let quotes = row.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
                 encoded.request_bytes += row.len() + quotes + 1;
-                encoded.made += made + 1;
+                encoded.row_count += row_count + 1;
                 let game = record.change.id().game;
-                encoded.reach.seasons.insert(game.season().0);
+                encoded.bounds.seasons.insert(game.season().0);
                 let game = game.to_string();
-                let games = encoded.reach.games.get_or_insert_with(|| (game.clone(), game.clone()));
+                let games = encoded.bounds.games.get_or_insert_with(|| (game.clone(), game.clone()));
                 if game < games.0 {
                     games.0 = game;
                 } else if game > games.1 {
@@ -77,30 +77,30 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
             Err(reason) => bad.push(BadRecord { at: record.at, reason }),
         }
     }
-    hasher.update(format!("{} {} {}", batch.superseded, batch.rejected, batch.outside).as_bytes());
+    hasher.update(format!("{} {} {}", batch.superseded, batch.rejected, batch.filtered).as_bytes());
     encoded.hash = hasher.finalize().to_hex().to_string();
     if bad.is_empty() { Ok(encoded) } else { Err(bad) }
 }
 
 /// A record's row, and how many predictions it makes.
 fn row(record: &Record, bytes: &mut Vec<u8>) -> Result<(String, usize), String> {
-    said::own(&record.change)?;
+    content_hash::check_key(&record.change)?;
     match &record.change {
-        Change::Prediction(_, None) => Ok((start(record, None, 0), 0)),
-        Change::Prediction(_, Some(event)) => {
+        RecordChange::Prediction(_, None) => Ok((start(record, None, 0), 0)),
+        RecordChange::Prediction(_, Some(event)) => {
             let rows = rows::prediction(event)?;
-            let said = said::of_prediction(&rows, bytes)?;
-            let made = rows.systems.iter().map(|(_, rungs)| rungs.len()).sum();
-            let mut json = start(record, Some(said), made);
+            let content_hash = content_hash::of_prediction(&rows, bytes)?;
+            let row_count = rows.systems.iter().map(|(_, line_ladder)| line_ladder.len()).sum();
+            let mut json = start(record, Some(content_hash), row_count);
             put(&mut json, &SLATE, &rows.slate);
             name(&mut json, PREDICTIONS_COLUMN);
             json.push('[');
-            for (system, rungs) in &rows.systems {
-                for rung in rungs {
+            for (system, line_ladder) in &rows.systems {
+                for ladder_line in line_ladder {
                     if !json.ends_with('[') {
                         json.push(',');
                     }
-                    for (n, value) in system.iter().chain(rung).enumerate() {
+                    for (n, value) in system.iter().chain(ladder_line).enumerate() {
                         json.push(if n == 0 { '[' } else { ',' });
                         cell(&mut json, value);
                     }
@@ -108,10 +108,12 @@ fn row(record: &Record, bytes: &mut Vec<u8>) -> Result<(String, usize), String> 
                 }
             }
             json.push_str("]}");
-            Ok((json, made))
+            Ok((json, row_count))
         }
-        Change::Features(_, event) => plain(record, &FEATURE_ROWS, event.as_ref().map(rows::features), bytes),
-        Change::PlayerGame(_, event) => {
+        RecordChange::Features(_, event) => {
+            plain(record, &FEATURE_ROWS, event.as_ref().map(rows::features), bytes)
+        }
+        RecordChange::PlayerGame(_, event) => {
             let row = event.as_ref().map(rows::player_game).transpose()?.flatten();
             plain(record, &PLAYER_GAMES, row, bytes)
         }
@@ -124,24 +126,25 @@ fn plain(
     bytes: &mut Vec<u8>,
 ) -> Result<(String, usize), String> {
     let Some(row) = row else { return Ok((start(record, None, 0), 0)) };
-    let mut json = start(record, Some(said::said(bytes, row.iter())?), 0);
+    let mut json = start(record, Some(content_hash::of_cells(bytes, row.iter())?), 0);
     put(&mut json, table, &row);
     json.push('}');
     Ok((json, 0))
 }
 
 /// Key and stamp; of a deleted one that is all, and the object is closed; else what follows is appended to it without its end.
-fn start(record: &Record, said: Option<i64>, made: usize) -> String {
+fn start(record: &Record, content_hash: Option<i64>, row_count: usize) -> String {
     let id = record.change.id();
     let (season, input) = (id.game.season().0, input_name(record.at.input));
     let (game, player) = (id.game, id.player.0);
     let (partition, offset) = (record.at.partition, record.at.offset);
     // Integers beyond 2⁵³ as text: a JSON number is a float to some who read it.
-    let said = said.map_or_else(String::new, |said| format!(",\"said\":\"{said}\""));
+    let content_hash =
+        content_hash.map_or_else(String::new, |content_hash| format!(",\"content_hash\":\"{content_hash}\""));
     let open = format!(
-        "{{\"season_start\":{season},\"input\":\"{input}\",\"game_id\":\"{game}\",\"player_id\":{player},\"partition\":{partition},\"offset\":\"{offset}\"{said},\"made\":{made}"
+        "{{\"season_start\":{season},\"input\":\"{input}\",\"game_id\":\"{game}\",\"player_id\":{player},\"partition\":{partition},\"offset\":\"{offset}\"{content_hash},\"row_count\":{row_count}"
     );
-    if said.is_empty() { open + "}" } else { open }
+    if content_hash.is_empty() { open + "}" } else { open }
 }
 /// The columns that have a value, but for those of the key.
 fn put(json: &mut String, table: &Table, row: &Row<'_>) {

@@ -1,26 +1,26 @@
 //! What went wrong, by who has to act.
 //!
-//! Invariant: a failure whose effect is unknown is `Unheard`, never taken for a refusal. Only what the operator can change, or a bug,
+//! Invariant: a failure whose effect is unknown is `OutcomeUnknown`, never taken for a refusal. Only what the operator can change, or a bug,
 //! stops the sink; throttles and quotas wait, however long.
-//! Not here: what is done about a class (`submit`).
+//! Not here: what is done about a class (`jobs`).
 
 /// Why a call has no answer that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ApiError {
     /// Nothing was sent.
-    Unsent(String),
+    NotSent(String),
     /// It was sent, and what became of it is not known.
-    Unheard(String),
+    OutcomeUnknown(String),
     /// There is no token.
-    Credentials(String),
-    Refused(Refusal),
+    Auth(String),
+    Response(ErrorResponse),
     /// None: it is being answered, and takes longer than one call waits.
-    Open(String),
+    Pending(String),
 }
 
 /// What BigQuery says against a call or a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// Of the answer; none: a job's own error.
     pub status: Option<u16>,
     pub reason: String,
@@ -29,13 +29,13 @@ pub struct Refusal {
 
 /// Who has to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
+pub enum ErrorClass {
     /// Nobody: nothing was done, the same id later.
     Transient,
     /// Nobody: look what became of it.
     Ambiguous,
     /// The id is taken: the job is adopted.
-    Duplicate,
+    JobExists,
     /// Nobody: the token is refreshed, once.
     Auth,
     /// Nobody: slower, the same id.
@@ -43,72 +43,72 @@ pub enum Class {
     /// Nobody: in ten minutes, the same id.
     Quota,
     /// Nobody: the job failed, another attempt with a new id.
-    Again,
+    RetryableJob,
     /// Somebody: others write to the table too. Another attempt.
-    Crowded,
+    DmlQueueFull,
     /// Nobody: a write of the same rows came first. Another attempt.
     Conflict,
     /// The sink: the batch is sent in another way.
     Size,
     /// The sink: one of the rows cannot be read.
-    Poison,
+    BadRow,
     /// The operator: what is there is not what should be there.
-    Config,
+    InvalidTarget,
     /// The operator: not allowed, not paid.
-    Fatal,
+    AccessOrBilling,
     /// The operator: the table has two rows of one key.
-    Bug,
+    DuplicateRow,
 }
-impl Class {
+impl ErrorClass {
     pub const fn name(self) -> &'static str {
         match self {
-            Class::Transient => "transient",
-            Class::Ambiguous => "ambiguous",
-            Class::Duplicate => "duplicate",
-            Class::Auth => "auth",
-            Class::Throttle => "throttle",
-            Class::Quota => "quota",
-            Class::Again => "again",
-            Class::Crowded => "crowded",
-            Class::Conflict => "conflict",
-            Class::Size => "size",
-            Class::Poison => "poison",
-            Class::Config => "config",
-            Class::Fatal => "fatal",
-            Class::Bug => "bug",
+            ErrorClass::Transient => "transient",
+            ErrorClass::Ambiguous => "ambiguous",
+            ErrorClass::JobExists => "job_exists",
+            ErrorClass::Auth => "auth",
+            ErrorClass::Throttle => "throttle",
+            ErrorClass::Quota => "quota",
+            ErrorClass::RetryableJob => "retryable_job",
+            ErrorClass::DmlQueueFull => "dml_queue_full",
+            ErrorClass::Conflict => "conflict",
+            ErrorClass::Size => "size",
+            ErrorClass::BadRow => "bad_row",
+            ErrorClass::InvalidTarget => "invalid_target",
+            ErrorClass::AccessOrBilling => "access_or_billing",
+            ErrorClass::DuplicateRow => "duplicate_row",
         }
     }
 }
 
-impl Trouble {
-    pub fn class(&self) -> Class {
+impl ApiError {
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Trouble::Unsent(_) => Class::Transient,
-            Trouble::Unheard(_) => Class::Ambiguous,
-            Trouble::Credentials(_) => Class::Auth,
-            Trouble::Refused(refusal) => refusal.class(),
-            Trouble::Open(_) => Class::Ambiguous,
+            ApiError::NotSent(_) => ErrorClass::Transient,
+            ApiError::OutcomeUnknown(_) => ErrorClass::Ambiguous,
+            ApiError::Auth(_) => ErrorClass::Auth,
+            ApiError::Response(response) => response.class(),
+            ApiError::Pending(_) => ErrorClass::Ambiguous,
         }
     }
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Trouble::Refused(refusal) if refusal.status == Some(404))
+        matches!(self, ApiError::Response(response) if response.status == Some(404))
     }
     pub fn is_status(&self, status: u16) -> bool {
-        matches!(self, Trouble::Refused(refusal) if refusal.status == Some(status))
+        matches!(self, ApiError::Response(response) if response.status == Some(status))
     }
 }
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Trouble::Unsent(what)
-            | Trouble::Unheard(what)
-            | Trouble::Credentials(what)
-            | Trouble::Open(what) => f.write_str(what),
-            Trouble::Refused(refusal) => refusal.fmt(f),
+            ApiError::NotSent(what)
+            | ApiError::OutcomeUnknown(what)
+            | ApiError::Auth(what)
+            | ApiError::Pending(what) => f.write_str(what),
+            ApiError::Response(response) => response.fmt(f),
         }
     }
 }
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.status {
             Some(status) => write!(f, "BigQuery answered {status} {}: {}", self.reason, self.message),
@@ -117,55 +117,57 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// By status, reason and text: BigQuery says several things with one reason.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> ErrorClass {
         let says = |part: &str| self.message.to_lowercase().contains(part);
         if says("too many dml statements outstanding") {
-            return Class::Crowded;
+            return ErrorClass::DmlQueueFull;
         }
         if says("could not serialize access") || says("concurrent update") {
-            return Class::Conflict;
+            return ErrorClass::Conflict;
         }
         if says("queued for too long") {
-            return Class::Again;
+            return ErrorClass::RetryableJob;
         }
         if says("must match at most one source row") {
-            return Class::Bug;
+            return ErrorClass::DuplicateRow;
         }
         let class = match self.reason.as_str() {
             "duplicate" => match self.status {
-                Some(_) => Class::Duplicate,
+                Some(_) => ErrorClass::JobExists,
                 // A job that is there is no duplicate: something in it was.
-                None => Class::Again,
+                None => ErrorClass::RetryableJob,
             },
-            "rateLimitExceeded" => Class::Throttle,
+            "rateLimitExceeded" => ErrorClass::Throttle,
             "jobRateLimitExceeded" | "jobBackendError" | "jobInternalError" | "tableUnavailable" => {
-                Class::Again
+                ErrorClass::RetryableJob
             }
-            "backendError" | "internalError" => self.unless_job(Class::Ambiguous),
+            "backendError" | "internalError" => self.unless_job_error(ErrorClass::Ambiguous),
             "quotaExceeded" => match says("exceeded rate limits") {
-                true => Class::Throttle,
-                false => Class::Quota,
+                true => ErrorClass::Throttle,
+                false => ErrorClass::Quota,
             },
-            "accessDenied" | "billingNotEnabled" | "billingTierLimitExceeded" | "blocked" => Class::Fatal,
-            "notFound" => Class::Config,
-            "resourcesExceeded" | "responseTooLarge" => Class::Size,
-            "stopped" | "timeout" => Class::Again,
-            "invalid" | "invalidQuery" => self.of_query(),
-            _ => return self.of_status(),
+            "accessDenied" | "billingNotEnabled" | "billingTierLimitExceeded" | "blocked" => {
+                ErrorClass::AccessOrBilling
+            }
+            "notFound" => ErrorClass::InvalidTarget,
+            "resourcesExceeded" | "responseTooLarge" => ErrorClass::Size,
+            "stopped" | "timeout" => ErrorClass::RetryableJob,
+            "invalid" | "invalidQuery" => self.query_class(),
+            _ => return self.status_class(),
         };
         // In an answer, what only a job can be is that of the call.
         match (class, self.status) {
-            (Class::Again, Some(_)) => Class::Throttle,
+            (ErrorClass::RetryableJob, Some(_)) => ErrorClass::Throttle,
             (class, _) => class,
         }
     }
-    const fn unless_job(&self, class: Class) -> Class {
-        if self.status.is_none() { Class::Again } else { class }
+    const fn unless_job_error(&self, class: ErrorClass) -> ErrorClass {
+        if self.status.is_none() { ErrorClass::RetryableJob } else { class }
     }
     /// A statement that is refused names a column or table that is not there, or a value that cannot be read.
-    fn of_query(&self) -> Class {
+    fn query_class(&self) -> ErrorClass {
         let says = |part: &str| self.message.contains(part);
         let is_schema = [
             "Unrecognized name",
@@ -181,21 +183,21 @@ impl Refusal {
             "Query parameter",
         ];
         if says("Request payload size exceeds") || says("too large") {
-            return Class::Size;
+            return ErrorClass::Size;
         }
-        if is_schema.into_iter().any(says) { Class::Config } else { Class::Poison }
+        if is_schema.into_iter().any(says) { ErrorClass::InvalidTarget } else { ErrorClass::BadRow }
     }
-    const fn of_status(&self) -> Class {
+    const fn status_class(&self) -> ErrorClass {
         match self.status {
-            Some(401) => Class::Auth,
-            Some(403) => Class::Fatal,
-            Some(404) => Class::Config,
-            Some(409) => Class::Duplicate,
-            Some(412) => Class::Conflict,
-            Some(413) => Class::Size,
-            Some(429) => Class::Throttle,
-            Some(500..) | None => self.unless_job(Class::Ambiguous),
-            Some(_) => Class::Config,
+            Some(401) => ErrorClass::Auth,
+            Some(403) => ErrorClass::AccessOrBilling,
+            Some(404) => ErrorClass::InvalidTarget,
+            Some(409) => ErrorClass::JobExists,
+            Some(412) => ErrorClass::Conflict,
+            Some(413) => ErrorClass::Size,
+            Some(429) => ErrorClass::Throttle,
+            Some(500..) | None => self.unless_job_error(ErrorClass::Ambiguous),
+            Some(_) => ErrorClass::InvalidTarget,
         }
     }
 }
@@ -204,8 +206,8 @@ impl Refusal {
 mod tests {
     use super::*;
 
-    fn class(status: Option<u16>, reason: &str, message: &str) -> Class {
-        Refusal { status, reason: reason.into(), message: message.into() }.class()
+    fn class(status: Option<u16>, reason: &str, message: &str) -> ErrorClass {
+        ErrorResponse { status, reason: reason.into(), message: message.into() }.class()
     }
     #[test]
     fn each_thing_that_bigquery_says_is_for_the_one_who_can_act() {
@@ -213,50 +215,50 @@ mod tests {
         let rate = "Exceeded rate limits: too many table update operations for this table.";
         let at_most = "UPDATE/MERGE must match at most one source row for each target row";
         for (status, reason, message, expected) in [
-            (Some(409), "duplicate", "Already Exists: Job p:US.x", Class::Duplicate),
+            (Some(409), "duplicate", "Already Exists: Job p:US.x", ErrorClass::JobExists),
             (
                 Some(503),
                 "backendError",
                 "Error encountered during execution. Retrying may solve the problem.",
-                Class::Ambiguous,
+                ErrorClass::Ambiguous,
             ),
-            (Some(500), "", "", Class::Ambiguous),
-            (Some(502), "", "<html>", Class::Ambiguous),
-            (Some(401), "authError", "Request had invalid authentication credentials.", Class::Auth),
-            (Some(403), "rateLimitExceeded", rate, Class::Throttle),
-            (Some(429), "", "", Class::Throttle),
+            (Some(500), "", "", ErrorClass::Ambiguous),
+            (Some(502), "", "<html>", ErrorClass::Ambiguous),
+            (Some(401), "authError", "Request had invalid authentication credentials.", ErrorClass::Auth),
+            (Some(403), "rateLimitExceeded", rate, ErrorClass::Throttle),
+            (Some(429), "", "", ErrorClass::Throttle),
             (
                 Some(403),
                 "quotaExceeded",
                 "Quota exceeded: Your table exceeded quota for imports or query appends per table",
-                Class::Quota,
+                ErrorClass::Quota,
             ),
-            (Some(403), "accessDenied", "Access Denied: Table", Class::Fatal),
-            (Some(403), "billingNotEnabled", "", Class::Fatal),
-            (Some(404), "notFound", "Not found: Table", Class::Config),
-            (Some(413), "", "Request Entity Too Large", Class::Size),
-            (None, "jobRateLimitExceeded", rate, Class::Again),
-            (None, "jobBackendError", "", Class::Again),
-            (None, "jobInternalError", "", Class::Again),
-            (None, "backendError", "", Class::Again),
-            (None, "internalError", "", Class::Again),
-            (None, "tableUnavailable", "", Class::Again),
-            (None, "resourcesExceeded", outstanding, Class::Crowded),
-            (Some(400), "resourcesExceeded", outstanding, Class::Crowded),
+            (Some(403), "accessDenied", "Access Denied: Table", ErrorClass::AccessOrBilling),
+            (Some(403), "billingNotEnabled", "", ErrorClass::AccessOrBilling),
+            (Some(404), "notFound", "Not found: Table", ErrorClass::InvalidTarget),
+            (Some(413), "", "Request Entity Too Large", ErrorClass::Size),
+            (None, "jobRateLimitExceeded", rate, ErrorClass::RetryableJob),
+            (None, "jobBackendError", "", ErrorClass::RetryableJob),
+            (None, "jobInternalError", "", ErrorClass::RetryableJob),
+            (None, "backendError", "", ErrorClass::RetryableJob),
+            (None, "internalError", "", ErrorClass::RetryableJob),
+            (None, "tableUnavailable", "", ErrorClass::RetryableJob),
+            (None, "resourcesExceeded", outstanding, ErrorClass::DmlQueueFull),
+            (Some(400), "resourcesExceeded", outstanding, ErrorClass::DmlQueueFull),
             (
                 None,
                 "invalidQuery",
                 "Could not serialize access to table p:d.t due to concurrent update",
-                Class::Conflict,
+                ErrorClass::Conflict,
             ),
-            (None, "invalid", "The query was queued for too long", Class::Again),
-            (None, "invalidQuery", at_most, Class::Bug),
-            (None, "resourcesExceeded", "Query exceeded resource limits", Class::Size),
-            (None, "invalidQuery", "Bad double value: abc", Class::Poison),
-            (None, "invalid", "Could not cast literal", Class::Poison),
-            (None, "invalidQuery", "Unrecognized name: player_name at [3:1]", Class::Config),
-            (None, "quotaExceeded", "Quota exceeded: Your project exceeded quota", Class::Quota),
-            (None, "stopped", "Job execution was cancelled", Class::Again),
+            (None, "invalid", "The query was queued for too long", ErrorClass::RetryableJob),
+            (None, "invalidQuery", at_most, ErrorClass::DuplicateRow),
+            (None, "resourcesExceeded", "Query exceeded resource limits", ErrorClass::Size),
+            (None, "invalidQuery", "Bad double value: abc", ErrorClass::BadRow),
+            (None, "invalid", "Could not cast literal", ErrorClass::BadRow),
+            (None, "invalidQuery", "Unrecognized name: player_name at [3:1]", ErrorClass::InvalidTarget),
+            (None, "quotaExceeded", "Quota exceeded: Your project exceeded quota", ErrorClass::Quota),
+            (None, "stopped", "Job execution was cancelled", ErrorClass::RetryableJob),
         ] {
             assert_eq!(class(status, reason, message), expected, "{status:?} {reason} {message}");
         }

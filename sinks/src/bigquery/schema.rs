@@ -7,7 +7,8 @@
 //! Invariant: the views have the names, the columns and the rows of the local warehouse's tables, without those deleted.
 //! Not here: the statements that write and read them (`sql`).
 use crate::tables::{
-    Column, FEATURE_ROWS, Kind, PLAYER_GAMES, PREDICTION_SHARED, PREDICTIONS, SLATE, STAMP, Table,
+    Column, ColumnType, FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTIONS, SLATE, SOURCE_COLUMNS,
+    Table,
 };
 use std::collections::BTreeSet;
 
@@ -20,8 +21,8 @@ pub const BATCHES: &str = "sink_batches";
 /// The view of how candidates ended.
 pub const COVERAGE: &str = "coverage";
 /// What `input` says of the rows that are the sink's own.
-pub const OF_BATCH: &str = "batches";
-pub const OF_STANDING: &str = "standing";
+pub const BATCH_INPUT: &str = "batches";
+pub const WRITER_STATE_INPUT: &str = "writer-state";
 
 /// Where everything is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub enum Type {
     Bool,
     Timestamp,
     /// The array of predictions.
-    Rungs,
+    LineLadder,
 }
 impl Type {
     /// The name in statements.
@@ -60,7 +61,9 @@ impl Type {
             Type::String => "STRING".into(),
             Type::Bool => "BOOL".into(),
             Type::Timestamp => "TIMESTAMP".into(),
-            Type::Rungs => format!("ARRAY<STRUCT<{}>>", rungs(|column| sql_type(column.kind).sql())),
+            Type::LineLadder => {
+                format!("ARRAY<STRUCT<{}>>", line_ladder(|column| sql_type(column.column_type).sql()))
+            }
         }
     }
     /// The names in answers of the API, old and new.
@@ -71,18 +74,18 @@ impl Type {
             Type::String => &["STRING"],
             Type::Bool => &["BOOLEAN", "BOOL"],
             Type::Timestamp => &["TIMESTAMP"],
-            Type::Rungs => &["RECORD", "STRUCT"],
+            Type::LineLadder => &["RECORD", "STRUCT"],
         }
     }
 }
-pub const fn sql_type(kind: Kind) -> Type {
-    match kind {
-        Kind::Integer => Type::Int64,
-        Kind::Real => Type::Float64,
-        Kind::Text => Type::String,
+pub const fn sql_type(column_type: ColumnType) -> Type {
+    match column_type {
+        ColumnType::Integer => Type::Int64,
+        ColumnType::Real => Type::Float64,
+        ColumnType::Text => Type::String,
     }
 }
-fn rungs(of: impl Fn(&Column) -> String) -> String {
+fn line_ladder(of: impl Fn(&Column) -> String) -> String {
     let columns = rung_columns().iter().map(|column| format!("`{}` {}", column.name, of(column)));
     columns.collect::<Vec<_>>().join(", ")
 }
@@ -114,7 +117,7 @@ pub const KEY: [Field; 4] = [
     Field {
         name: "input",
         of: Type::String,
-        doc: "predictions, features or player-games; batches and standing: the sink's own rows",
+        doc: "predictions, features or player-games; batches and writer-state: the sink's own rows",
         is_required: true,
     },
     Field {
@@ -125,13 +128,13 @@ pub const KEY: [Field; 4] = [
     },
     Field { name: "player_id", of: Type::Int64, doc: "nba.com's person id", is_required: true },
 ];
-/// What a row of a record carries besides its content, after the columns of [`STAMP`].
-const GUARD: [Field; 2] = [
-    own("said", Type::Int64, "hash of all that the record says; NULL: deleted"),
-    own("made", Type::Int64, "predictions that the record makes"),
+/// What a row of a record carries besides its content, after the columns of [`SOURCE_COLUMNS`].
+const GUARD_COLUMNS: [Field; 2] = [
+    own("content_hash", Type::Int64, "hash of all that the record says; NULL: deleted"),
+    own("row_count", Type::Int64, "predictions that the record makes"),
 ];
 /// What a row of a batch says.
-pub const LEDGER: [Field; 14] = [
+pub const BATCH_COLUMNS: [Field; 14] = [
     own("ranges", Type::String, "JSON list: topic/partition:first-end"),
     own("records", Type::Int64, "read = applied + unchanged + stale + superseded + rejected"),
     own("applied", Type::Int64, "records that changed the tables"),
@@ -147,10 +150,10 @@ pub const LEDGER: [Field; 14] = [
     own("planned_at", Type::Timestamp, "when it was closed: from here to committed_at it took"),
     own("committed_at", Type::Timestamp, "when it was written"),
 ];
-/// What the row of the standing says, besides its epoch; a batch too says whose it is.
-pub const STANDING: [Field; 2] = [
+/// What the row of the writer state says, besides its epoch; a batch too says whose it is.
+pub const WRITER_STATE_COLUMNS: [Field; 2] = [
     own("log", Type::String, "the log whose sink writes"),
-    own("adopting", Type::Bool, "rows of older epochs are to be deleted once the log is read to its end"),
+    own("rebuilding", Type::Bool, "rows of older epochs are to be deleted once the log is read to its end"),
 ];
 
 /// The columns of what records say, each once: those of one name mean one thing.
@@ -158,34 +161,34 @@ pub fn content() -> Vec<Field> {
     let mut seen: BTreeSet<&str> = KEY.iter().map(|field| field.name).collect();
     let columns = [&SLATE, &PLAYER_GAMES, &FEATURE_ROWS].into_iter().flat_map(|table| table.columns);
     let fresh = columns.filter(|column| seen.insert(column.name));
-    fresh.map(|c| own(c.name, sql_type(c.kind), c.doc)).collect()
+    fresh.map(|c| own(c.name, sql_type(c.column_type), c.doc)).collect()
 }
 /// All columns of [`RECORDS`], in their order.
 pub fn fields() -> Vec<Field> {
-    let stamp = STAMP.iter().map(|column| {
-        let of = if column.name == "deleted" { Type::Bool } else { sql_type(column.kind) };
+    let source = SOURCE_COLUMNS.iter().map(|column| {
+        let of = if column.name == "deleted" { Type::Bool } else { sql_type(column.column_type) };
         let doc = if column.name == "deleted" { "there is no such row any more" } else { column.doc };
         own(column.name, of, doc)
     });
-    let rungs = own(PREDICTIONS_COLUMN, Type::Rungs, PREDICTIONS.doc);
+    let line_ladder = own(PREDICTIONS_COLUMN, Type::LineLadder, PREDICTIONS.doc);
     KEY.into_iter()
-        .chain(stamp)
-        .chain(GUARD)
+        .chain(source)
+        .chain(GUARD_COLUMNS)
         .chain(content())
-        .chain([rungs])
-        .chain(LEDGER)
-        .chain(STANDING)
+        .chain([line_ladder])
+        .chain(BATCH_COLUMNS)
+        .chain(WRITER_STATE_COLUMNS)
         .collect()
 }
 /// The column that holds a record's predictions.
 pub const PREDICTIONS_COLUMN: &str = "predictions";
 
 /// What `input` says of the rows that a table is made of.
-pub const fn input_of(table: &Table) -> crate::change::Input {
+pub const fn input_of(table: &Table) -> crate::record::SinkTopic {
     match table.name.as_bytes() {
-        b"player_games" => crate::change::Input::PlayerGames,
-        b"features" => crate::change::Input::Features,
-        _ => crate::change::Input::Predictions,
+        b"player_games" => crate::record::SinkTopic::PlayerGames,
+        b"features" => crate::record::SinkTopic::Features,
+        _ => crate::record::SinkTopic::Predictions,
     }
 }
 
@@ -204,7 +207,11 @@ mod tests {
     fn columns_of_one_name_are_of_one_kind_in_all_tables() {
         let all: Vec<&Column> = TABLES.iter().flat_map(|table| table.columns).collect();
         for a in &all {
-            assert!(all.iter().filter(|b| b.name == a.name).all(|b| b.kind == a.kind), "{}", a.name);
+            assert!(
+                all.iter().filter(|b| b.name == a.name).all(|b| b.column_type == a.column_type),
+                "{}",
+                a.name
+            );
         }
     }
     #[test]

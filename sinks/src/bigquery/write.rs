@@ -1,17 +1,17 @@
 //! A batch's way into the table, and who may take it.
 //!
-//! Invariant: rows are made and checked before anything is sent; a batch counts as written when its ledger row is read back and adds up.
-//! Not here: sending (`submit`), the statements (`sql`).
+//! Invariant: rows are made and checked before anything is sent; a batch counts as written when its batch record is read back and adds up.
+//! Not here: sending (`jobs`), the statements (`sql`).
 use super::{
     BigQuery,
     encode::{Encoded, encode},
-    error::Trouble,
+    error::ApiError,
+    jobs::{FailedJob, FinishedJob, JobKind, Reply, SendResult, Stop, job},
     sql::{self, Source},
-    submit::{Done, Failed, Kind, Reply, Sending, Stop, job},
 };
 use crate::{
     plan::BatchPlan,
-    warehouse::{Standing, WarehouseError, Written},
+    warehouse::{WarehouseError, WriteSummary, WriterState},
     window::Batch,
 };
 use gcp_bigquery_client::model::{
@@ -20,7 +20,7 @@ use gcp_bigquery_client::model::{
 };
 
 /// A batch on its way.
-struct Sent<'a> {
+struct PendingBatch<'a> {
     /// Of the ids of its jobs.
     stem: String,
     encoded: &'a Encoded,
@@ -29,15 +29,15 @@ struct Sent<'a> {
 }
 
 /// How a batch is sent.
-struct Way {
+struct WriteMode {
     /// Its rows are loaded first.
     is_staged: bool,
     /// They were loaded again in this call.
     is_reloaded: bool,
 }
 /// Whether it is the loaded rows of the batch of this stem that are not there.
-fn is_of(failed: &Failed, stem: &str) -> bool {
-    failed.refusal.message.contains(&super::bulk::table_of(stem))
+fn is_staging_table_of(failed: &FailedJob, stem: &str) -> bool {
+    failed.response.message.contains(&super::staging::table_of(stem))
 }
 
 /// Which job of its stem this is, from 1.
@@ -50,37 +50,41 @@ fn attempts(id: &str) -> u64 {
 pub(super) type Parameter = (&'static str, &'static str, String);
 
 impl BigQuery {
-    pub(super) fn write_batch(&mut self, batch: &Batch, plan: &BatchPlan) -> Result<Written, WarehouseError> {
+    pub(super) fn write_batch(
+        &mut self,
+        batch: &Batch,
+        plan: &BatchPlan,
+    ) -> Result<WriteSummary, WarehouseError> {
         let encoded = encode(batch).map_err(WarehouseError::Rows)?;
-        self.sweep()?;
+        self.delete_expired_staging()?;
         // All that is sent: another statement or another word of the ledger is another job.
-        let statement = sql::merge(&self.names, &Source::Parameter, &encoded.reach);
+        let statement = sql::merge_sql(&self.names, &Source::Parameter, &encoded.bounds);
         let body = blake3::hash(
             format!("{}\n{}\n{}\n{statement}", encoded.hash, plan.reason, plan.planned_at.0).as_bytes(),
         )
         .to_hex();
         let stem = format!("fb_{}_{}_m", plan.id, &body[..12]);
-        let is_known = self.oversized.as_ref() == Some(&stem);
-        let is_staged = is_known || encoded.request_bytes > self.settings.inline_bytes;
-        let sent = Sent { stem, encoded: &encoded, batch, plan };
-        let mut way = Way { is_staged, is_reloaded: false };
+        let is_known = self.oversized_stem.as_ref() == Some(&stem);
+        let is_staged = is_known || encoded.request_bytes > self.config.inline_bytes;
+        let pending = PendingBatch { stem, encoded: &encoded, batch, plan };
+        let mut mode = WriteMode { is_staged, is_reloaded: false };
         loop {
-            let done = match self.merge(&sent, way.is_staged) {
+            let done = match self.run_merge(&pending, mode.is_staged) {
                 Ok(done) => done,
                 Err(stop) => {
-                    self.go_round(&sent, stop, &mut way)?;
+                    self.resolve_stop(&pending, stop, &mut mode)?;
                     continue;
                 }
             };
-            match self.recorded(&plan.id) {
-                Ok(Some(written)) => return self.accounted(&sent, written, &done, way.is_staged),
+            match self.committed_batch(&plan.id) {
+                Ok(Some(written)) => return self.verify_counts(&pending, written, &done, mode.is_staged),
                 Ok(None) => {
-                    // The statement writes only in the name of the standing.
-                    self.stands()?.admit(&plan.writer.log, Some(plan.writer.epoch))?;
-                    if !done.is_adopted {
+                    // The statement writes only in the name of the writer state.
+                    self.load_writer_state()?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
+                    if !done.is_reused {
                         return Err(WarehouseError::Fatal {
                             what: format!(
-                                "job {} is done and batch {} is not in the ledger",
+                                "job {} is done and batch {} is not in sink_batches",
                                 done.id, plan.id
                             ),
                             next: "report this with the job's id; `fastbreak run` makes the batch again"
@@ -88,68 +92,73 @@ impl BigQuery {
                         });
                     }
                     // Done by a job of earlier, in a table that has been made anew since.
-                    self.step(&sent.stem);
+                    self.next_attempt(&pending.stem);
                 }
-                Err(trouble) => return Err(self.later(trouble.class(), &trouble, &done.id)),
+                Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, &done.id)),
             }
         }
     }
     /// Finds another way past what stopped the batch; the error when there is none.
-    fn go_round(&mut self, sent: &Sent<'_>, stop: Stop, way: &mut Way) -> Result<(), WarehouseError> {
+    fn resolve_stop(
+        &mut self,
+        pending: &PendingBatch<'_>,
+        stop: Stop,
+        mode: &mut WriteMode,
+    ) -> Result<(), WarehouseError> {
         let failed = match stop {
-            Stop::Out(error) => return Err(error),
-            Stop::Size(failed) if !way.is_staged => {
+            Stop::Error(error) => return Err(error),
+            Stop::Size(failed) if !mode.is_staged => {
                 // Sent in another way it is another body; what was refused outright has left its id free.
-                if failed.refusal.status.is_none() {
-                    self.step(&failed.stem);
+                if failed.response.status.is_none() {
+                    self.next_attempt(&failed.stem);
                 }
-                self.oversized = Some(sent.stem.clone());
-                way.is_staged = true;
+                self.oversized_stem = Some(pending.stem.clone());
+                mode.is_staged = true;
                 return Ok(());
             }
             // The staged rows have expired since they were loaded. What else is not there, no load brings back.
-            Stop::Missing(failed) if !way.is_reloaded && is_of(&failed, &sent.stem) => {
-                if failed.refusal.status.is_none() {
-                    self.step(&failed.stem);
+            Stop::Missing(failed) if !mode.is_reloaded && is_staging_table_of(&failed, &pending.stem) => {
+                if failed.response.status.is_none() {
+                    self.next_attempt(&failed.stem);
                 }
-                way.is_reloaded = true;
+                mode.is_reloaded = true;
                 return Ok(());
             }
             Stop::Missing(failed) => failed,
-            Stop::Poison(mut failed) => match self.find_bad(&sent.stem, sent.encoded, &failed) {
+            Stop::BadRow(mut failed) => match self.find_bad_rows(&pending.stem, pending.encoded, &failed) {
                 Ok(bad) if bad.is_empty() => {
-                    failed.refusal.message += "; and yet every row alone can be read";
+                    failed.response.message += "; and yet every row alone can be read";
                     failed
                 }
                 Ok(bad) => return Err(WarehouseError::Rows(bad)),
-                Err(Stop::Out(error)) => return Err(error),
-                Err(Stop::Poison(failed) | Stop::Size(failed) | Stop::Missing(failed)) => failed,
+                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::BadRow(failed) | Stop::Size(failed) | Stop::Missing(failed)) => failed,
             },
             Stop::Size(failed) => failed,
         };
         // It failed so before, and whoever started the sink again may have put it right.
         if failed.is_earlier {
-            self.step(&failed.stem);
+            self.next_attempt(&failed.stem);
             return Ok(());
         }
-        let class = failed.refusal.class();
-        Err(self.later(class, &Trouble::Refused(failed.refusal), &failed.stem))
+        let class = failed.response.class();
+        Err(self.to_error(class, &ApiError::Response(failed.response), &failed.stem))
     }
 
-    fn merge(&mut self, sent: &Sent<'_>, is_staged: bool) -> Result<Done, Stop> {
-        let Sent { stem, encoded, batch, plan } = sent;
+    fn run_merge(&mut self, pending: &PendingBatch<'_>, is_staged: bool) -> Result<FinishedJob, Stop> {
+        let PendingBatch { stem, encoded, batch, plan } = pending;
         let source = if is_staged { Source::Staged(self.staged(stem, encoded)?) } else { Source::Parameter };
-        let query = sql::merge(&self.names, &source, &encoded.reach);
+        let query = sql::merge_sql(&self.names, &source, &encoded.bounds);
         let rows = (!is_staged).then(|| encoded.list());
         let number = |n: usize| n.to_string();
-        let mut send = |sink: &mut BigQuery, id: &str| -> Sending {
+        let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
             let mut parameters = vec![
                 ("batch", "STRING", plan.id.to_string()),
                 ("log", "STRING", plan.writer.log.clone()),
                 ("epoch", "INT64", plan.writer.epoch.to_string()),
                 ("ranges", "STRING", serde_json::Value::from(plan.event().ranges).to_string()),
                 ("records", "INT64", number(batch.read())),
-                ("outside", "INT64", number(batch.outside)),
+                ("filtered", "INT64", number(batch.filtered)),
                 ("superseded", "INT64", number(batch.superseded)),
                 ("rejected", "INT64", number(batch.rejected)),
                 ("reason", "STRING", plan.reason.name().to_owned()),
@@ -163,49 +172,50 @@ impl BigQuery {
             }
             sink.insert(id, query.clone(), &parameters)
         };
-        let done = self.run(stem, Kind::Change, &mut send)?;
+        let done = self.run(stem, JobKind::Leased, &mut send)?;
         if let Source::Staged(_) = source {
-            let table = super::bulk::table_of(stem);
+            let table = super::staging::table_of(stem);
             self.unstage(&table);
         }
         Ok(done)
     }
     /// The loaded rows. A statement that was sent before has read them: they need not be there any more.
     fn staged(&mut self, stem: &str, encoded: &Encoded) -> Result<String, Stop> {
-        let table = super::bulk::table_of(stem);
-        let quoted = format!("`{}.{}.{table}`", self.names.project, self.names.staging());
+        let table = super::staging::table_of(stem);
+        let staging_table = format!("`{}.{}.{table}`", self.names.project, self.names.staging());
         let id = format!("{stem}{}", self.attempts.get(stem).copied().unwrap_or(0));
-        match self.look(&id) {
-            Ok(job) if super::submit::failure(&job).is_none() => return Ok(quoted),
+        match self.get_job(&id) {
+            Ok(job) if super::jobs::failure(&job).is_none() => return Ok(staging_table),
             Ok(_) => {}
-            Err(trouble) if trouble.is_not_found() => {}
-            Err(trouble) => return Err(self.later(trouble.class(), &trouble, &id).into()),
+            Err(api_error) if api_error.is_not_found() => {}
+            Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, &id).into()),
         }
         self.stage(stem, encoded)?;
-        Ok(quoted)
+        Ok(staging_table)
     }
 
     /// Counts that do not add up stop the sink: rows would be lost otherwise, and nobody would know.
-    fn accounted(
+    fn verify_counts(
         &mut self,
-        sent: &Sent<'_>,
-        written: Written,
-        done: &Done,
+        pending: &PendingBatch<'_>,
+        written: WriteSummary,
+        done: &FinishedJob,
         is_staged: bool,
-    ) -> Result<Written, WarehouseError> {
-        let Sent { encoded, batch, plan, .. } = sent;
-        let outside = batch.outside as u64;
-        let Written { records, applied, unchanged, stale, superseded, rejected, .. } = written;
+    ) -> Result<WriteSummary, WarehouseError> {
+        let PendingBatch { encoded, batch, plan, .. } = pending;
+        let filtered = batch.filtered as u64;
+        let WriteSummary { records, applied, unchanged, stale, superseded, rejected, .. } = written;
         let sum = applied + unchanged + stale + superseded + rejected;
-        let is_repeated = done.is_adopted || done.affected == 0;
+        let is_already_committed = done.is_reused || done.affected == 0;
         // A batch of earlier may have had other records: those since compacted away, those rejected.
-        let is_sent = is_repeated || applied + unchanged + stale == encoded.rows.len() as u64 + outside;
-        let is_changed = is_repeated || done.affected + outside == applied + unchanged + 1;
+        let is_sent =
+            is_already_committed || applied + unchanged + stale == encoded.rows.len() as u64 + filtered;
+        let is_changed = is_already_committed || done.affected + filtered == applied + unchanged + 1;
         if records != sum || !is_sent || !is_changed {
-            self.counters.get_mut().drifts += 1;
+            self.counters.get_mut().divergences += 1;
             return Err(WarehouseError::Fatal {
                 what: format!(
-                    "batch {} does not add up: {records} records read, {applied} applied, {unchanged} unchanged, {stale} stale, {superseded} superseded, {rejected} rejected; {} rows sent, {} changed (job {})",
+                    "batch {} does not add up: {records} records read, {applied} applied, {unchanged} unchanged, {stale} stale, {superseded} superseded, {rejected} rejected; {} rows pending, {} changed (job {})",
                     plan.id,
                     encoded.rows.len(),
                     done.affected,
@@ -216,16 +226,16 @@ impl BigQuery {
         }
         self.counters.get_mut().bytes += encoded.request_bytes as u64;
         self.counters.get_mut().staged += u64::from(is_staged);
-        self.own.clear();
-        if !is_repeated {
+        self.sent_jobs.clear();
+        if !is_already_committed {
             self.counters.get_mut().batches += 1;
             self.counters.get_mut().account(&written);
         }
-        Ok(Written { repeated: is_repeated, ..written })
+        Ok(WriteSummary { already_committed: is_already_committed, ..written })
     }
 
     /// Sends a statement as a job.
-    pub(super) fn insert(&mut self, id: &str, query: String, parameters: &[Parameter]) -> Sending {
+    pub(super) fn insert(&mut self, id: &str, query: String, parameters: &[Parameter]) -> SendResult {
         let parameter = |(name, of, value): &Parameter| QueryParameter {
             name: Some((*name).to_owned()),
             parameter_type: Some(QueryParameterType {
@@ -237,7 +247,7 @@ impl BigQuery {
                 ..QueryParameterValue::default()
             }),
         };
-        let mut job = job(id, &self.names.project, &self.settings.location, self.settings.job_timeout);
+        let mut job = job(id, &self.names.project, &self.config.location, self.config.job_timeout);
         if let Some(configuration) = &mut job.configuration {
             configuration.query = Some(JobConfigurationQuery {
                 query,
@@ -247,93 +257,106 @@ impl BigQuery {
                 ..JobConfigurationQuery::default()
             });
         }
-        self.runtime.block_on(self.http.insert(&job)).map(Reply::Taken)
+        self.runtime.block_on(self.api_client.insert(&job)).map(Reply::Inserted)
     }
-    /// A statement about the standing, of which the log and the epoch say everything.
-    fn change_standing(
+    /// A statement about the writer state, of which the log and the epoch say everything.
+    fn change_writer_state(
         &mut self,
         what: &str,
         query: String,
         log: &str,
         epoch: i64,
-    ) -> Result<Done, WarehouseError> {
+    ) -> Result<FinishedJob, WarehouseError> {
         let hash = blake3::hash(format!("{log}\n{epoch}\n{query}").as_bytes()).to_hex();
         let stem = format!("fb_{what}_{}_m", &hash[..24]);
-        let mut send = |sink: &mut BigQuery, id: &str| -> Sending {
+        let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
             let parameters = [("log", "STRING", log.to_owned()), ("epoch", "INT64", epoch.to_string())];
-            let many = if what == "claim" { 1 } else { 2 };
-            sink.insert(id, query.clone(), &parameters[..many])
+            let parameter_count = if what == "acquire" { 1 } else { 2 };
+            sink.insert(id, query.clone(), &parameters[..parameter_count])
         };
         loop {
-            match self.run(&stem, Kind::Change, &mut send) {
+            match self.run(&stem, JobKind::Leased, &mut send) {
                 // Done by a job of earlier, and to be done again: the table has been made anew since.
-                Ok(done) if done.is_adopted && self.is_undone(what, log, epoch)? => self.step(&stem),
+                Ok(done) if done.is_reused && self.is_undone(what, log, epoch)? => self.next_attempt(&stem),
                 Ok(done) => return Ok(done),
-                Err(Stop::Out(error)) => return Err(error),
-                Err(Stop::Poison(failed) | Stop::Size(failed)) if failed.is_earlier => self.step(&stem),
-                Err(Stop::Poison(failed) | Stop::Size(failed) | Stop::Missing(failed)) => {
-                    return Err(self.later(failed.refusal.class(), &Trouble::Refused(failed.refusal), &stem));
+                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::BadRow(failed) | Stop::Size(failed)) if failed.is_earlier => {
+                    self.next_attempt(&stem)
+                }
+                Err(Stop::BadRow(failed) | Stop::Size(failed) | Stop::Missing(failed)) => {
+                    return Err(self.to_error(
+                        failed.response.class(),
+                        &ApiError::Response(failed.response),
+                        &stem,
+                    ));
                 }
             }
         }
     }
     fn is_undone(&self, what: &str, log: &str, epoch: i64) -> Result<bool, WarehouseError> {
-        let found = self.read_standing().map_err(|trouble| self.unanswered(&trouble))?;
+        let found = self.read_writer_state().map_err(|api_error| self.query_error(&api_error))?;
         Ok(match (what, found) {
             (_, None) => true,
-            ("claim", Some(_)) => false,
-            ("adopt", Some(standing)) => standing.epoch == epoch,
-            (_, Some(standing)) => {
-                standing.adopting && standing.epoch == epoch && standing.log.as_deref() == Some(log)
+            ("acquire", Some(_)) => false,
+            ("take-ownership", Some(writer_state)) => writer_state.epoch == epoch,
+            (_, Some(writer_state)) => {
+                writer_state.rebuilding
+                    && writer_state.epoch == epoch
+                    && writer_state.log.as_deref() == Some(log)
             }
         })
     }
     /// Who writes; nobody, when there is no row that says so.
-    pub(super) fn stands(&self) -> Result<Standing, WarehouseError> {
-        let found = self.read_standing().map_err(|trouble| self.unanswered(&trouble))?;
-        Ok(found.unwrap_or(Standing { log: None, epoch: 1, adopting: false }))
+    pub(super) fn load_writer_state(&self) -> Result<WriterState, WarehouseError> {
+        let found = self.read_writer_state().map_err(|api_error| self.query_error(&api_error))?;
+        Ok(found.unwrap_or(WriterState { log: None, epoch: 1, rebuilding: false }))
     }
-    pub(super) fn begin(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    pub(super) fn run_acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
         if !self.is_prepared {
             self.prepare()?;
-            self.sweep()?;
+            self.delete_expired_staging()?;
             self.is_prepared = true;
         }
-        let found = self.stands()?;
-        found.admit(log, None)?;
+        let found = self.load_writer_state()?;
+        found.check_writer(log, None)?;
         if found.log.is_some() {
             return Ok(found.epoch);
         }
         self.become_writer(log)?;
-        let found = self.stands()?;
-        found.admit(log, None)?;
+        let found = self.load_writer_state()?;
+        found.check_writer(log, None)?;
         Ok(found.epoch)
     }
     pub(super) fn become_writer(&mut self, log: &str) -> Result<(), WarehouseError> {
-        self.change_standing("claim", sql::claim(&self.names), log, 0).map(drop)
+        self.change_writer_state("acquire", sql::acquire_sql(&self.names), log, 0).map(drop)
     }
-    pub(super) fn take_over(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    pub(super) fn run_take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
         if !self.is_prepared {
             self.prepare()?;
             self.is_prepared = true;
         }
-        if self.stands()?.log.is_none() {
+        if self.load_writer_state()?.log.is_none() {
             self.become_writer(log)?;
         }
-        let before = self.stands()?;
-        self.change_standing("adopt", sql::adopt(&self.names), log, before.epoch)?;
-        let after = self.stands()?;
-        after.admit(log, Some(before.epoch + 1))?;
+        let before = self.load_writer_state()?;
+        self.change_writer_state("take-ownership", sql::take_ownership_sql(&self.names), log, before.epoch)?;
+        let after = self.load_writer_state()?;
+        after.check_writer(log, Some(before.epoch + 1))?;
         Ok(after.epoch)
     }
-    pub(super) fn finish(&mut self, log: &str) -> Result<u64, WarehouseError> {
-        let found = self.stands()?;
-        found.admit(log, Some(found.epoch))?;
-        if !found.adopting {
+    pub(super) fn run_delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+        let found = self.load_writer_state()?;
+        found.check_writer(log, Some(found.epoch))?;
+        if !found.rebuilding {
             return Ok(0);
         }
-        let done = self.change_standing("finish", sql::finish(&self.names), log, found.epoch)?;
-        // One of them is the row of the standing itself.
+        let done = self.change_writer_state(
+            "delete-stale-epochs",
+            sql::delete_stale_epochs_sql(&self.names),
+            log,
+            found.epoch,
+        )?;
+        // One of them is the row of the writer state itself.
         Ok(done.affected.saturating_sub(1))
     }
 }

@@ -4,10 +4,10 @@
 //! Not here: when two contents should be equal; the conformance suite says so.
 use super::table_of;
 use crate::{
-    change::Input,
+    control_totals::{ControlTotals, ControlTotalsByGame},
+    record::SinkTopic,
     rows::Cell,
     tables::Table,
-    tally::{Tallies, Tally},
     warehouse::{ContentHash, WarehouseError},
 };
 use rusqlite::{Connection, types::ValueRef};
@@ -34,7 +34,11 @@ pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, Wareho
 }
 
 /// What the live rows of each game rest on.
-pub(super) fn tally(db: &Connection, input: Input, tallies: &mut Tallies) -> Result<(), WarehouseError> {
+pub(super) fn control_totals(
+    db: &Connection,
+    input: SinkTopic,
+    control_totals: &mut ControlTotalsByGame,
+) -> Result<(), WarehouseError> {
     let name = table_of(input).name;
     let sql =
         format!("SELECT game_id, COUNT(*), SUM(\"offset\") FROM {name} WHERE deleted = 0 GROUP BY game_id");
@@ -44,9 +48,12 @@ pub(super) fn tally(db: &Connection, input: Input, tallies: &mut Tallies) -> Res
         let game: String = row.get(0)?;
         let game = game.parse().map_err(|error| WarehouseError::Fatal {
             what: format!("{name} has the game '{game}': {error}"),
-            next: "`fastbreak sink adopt` writes the warehouse anew from the log".into(),
+            next: "`fastbreak sink rebuild` writes the warehouse anew from the log".into(),
         })?;
-        tallies.insert((input, game), Tally { rows: row.get::<_, i64>(1)? as u64, offsets: row.get(2)? });
+        control_totals.insert(
+            (input, game),
+            ControlTotals { rows: row.get::<_, i64>(1)? as u64, offsets: row.get(2)? },
+        );
     }
     Ok(())
 }

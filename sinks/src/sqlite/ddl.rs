@@ -4,7 +4,7 @@
 //! a file of another version is refused, not guessed at.
 //! Not here: which columns there are (`tables`).
 use crate::{
-    tables::{Column, Kind, PREDICTIONS, STAMP, TABLES, TABLES_VERSION, Table},
+    tables::{Column, ColumnType, PREDICTIONS, SOURCE_COLUMNS, TABLES, TABLES_VERSION, Table},
     warehouse::WarehouseError,
 };
 use rusqlite::{Connection, TransactionBehavior};
@@ -64,10 +64,10 @@ pub(super) fn statements() -> String {
     let mut sql: String = TABLES.iter().map(definition).collect();
     sql += "CREATE INDEX player_slate_of_date ON player_slate (game_date);\n";
     sql += "CREATE INDEX player_games_of_date ON player_games (game_date);\n";
-    sql + LEDGER
+    sql + SINK_TABLES
 }
 
-const LEDGER: &str = "
+const SINK_TABLES: &str = "
 CREATE TABLE sink_batches ( -- Every batch written, in the transaction that wrote it
   batch_id TEXT NOT NULL PRIMARY KEY, -- hash of writer, epoch and ranges
   ranges TEXT NOT NULL, -- JSON list: topic/partition:first-end
@@ -87,41 +87,41 @@ CREATE TABLE sink_batches ( -- Every batch written, in the transaction that wrot
 CREATE TABLE warehouse_meta ( -- One row: who writes this warehouse
   log TEXT, -- the log whose sink writes it; NULL: none yet
   epoch INTEGER NOT NULL,
-  adopting INTEGER NOT NULL -- 1: rows of older epochs are to be deleted once the log is read to its end
+  rebuilding INTEGER NOT NULL -- 1: rows of older epochs are to be deleted once the log is read to its end
 );
 INSERT INTO warehouse_meta VALUES (NULL, 1, 0);
 ";
 
-/// A guarded table says in `said` what its newest record said, so that a repetition is known without reading its rows.
-const SAID: &str = "  said INTEGER, -- hash of all that the record says; NULL: deleted\n";
+/// A guarded table says in `content_hash` what its newest record said, so that a repetition is known without reading its rows.
+const CONTENT_HASH: &str = "  content_hash INTEGER, -- hash of all that the record says; NULL: deleted\n";
 
 fn definition(table: &Table) -> String {
     let mut sql = format!("CREATE TABLE {} ( -- {}\n", table.name, table.doc);
-    for column in table.columns.iter().chain(&STAMP) {
-        let Column { name, kind, doc } = column;
-        let kind = match kind {
-            Kind::Integer => "INTEGER",
-            Kind::Real => "REAL",
-            Kind::Text => "TEXT",
+    for column in table.columns.iter().chain(&SOURCE_COLUMNS) {
+        let Column { name, column_type, doc } = column;
+        let column_type = match column_type {
+            ColumnType::Integer => "INTEGER",
+            ColumnType::Real => "REAL",
+            ColumnType::Text => "TEXT",
         };
         let null = if table.key.contains(name) { " NOT NULL" } else { "" };
         let comment = if doc.is_empty() { String::new() } else { format!(" -- {doc}") };
         // Writing to a string cannot fail.
-        let _ = writeln!(sql, "  \"{name}\" {kind}{null},{comment}");
+        let _ = writeln!(sql, "  \"{name}\" {column_type}{null},{comment}");
     }
-    if table.guards {
-        sql += SAID;
+    if table.has_epoch_guard {
+        sql += CONTENT_HASH;
     }
     sql + &format!("  PRIMARY KEY ({})\n) WITHOUT ROWID;\n", table.key.join(", "))
 }
 
-/// Puts a row: the table's columns, the stamp, and `said` where the table guards.
+/// Puts a row: the table's columns, the stamp, and `content_hash` where the table guards.
 pub(super) fn put(table: &Table) -> String {
     let names: Vec<_> =
-        table.columns.iter().chain(&STAMP).map(|column| format!("\"{}\"", column.name)).collect();
-    let said = if table.guards { ", said" } else { "" };
-    let places = vec!["?"; names.len() + usize::from(table.guards)].join(",");
-    format!("INSERT OR REPLACE INTO {} ({}{said}) VALUES ({places})", table.name, names.join(", "))
+        table.columns.iter().chain(&SOURCE_COLUMNS).map(|column| format!("\"{}\"", column.name)).collect();
+    let content_hash = if table.has_epoch_guard { ", content_hash" } else { "" };
+    let places = vec!["?"; names.len() + usize::from(table.has_epoch_guard)].join(",");
+    format!("INSERT OR REPLACE INTO {} ({}{content_hash}) VALUES ({places})", table.name, names.join(", "))
 }
 
 /// Deletes the predictions of a player and game.

@@ -1,30 +1,30 @@
 //! The local warehouse: one SQLite file that any SQL tool can read while it is written.
 //!
-//! Invariant: one SQL transaction per batch, the ledger row `sink_batches` in it; who may write is checked in the same transaction.
+//! Invariant: one SQL transaction per batch, the batch record `sink_batches` in it; who may write is checked in the same transaction.
 //! Not here: what the rows are (`tables`, `rows`).
 mod content;
-mod copy;
 mod ddl;
 mod error;
-mod read;
+mod queries;
+mod query_copy;
 mod snapshot;
 mod write;
 
-pub use copy::RowCopy;
-pub use read::{Coverage, PlayerSlate, Reader, Span, SystemLine};
+pub use queries::{Coverage, PlayerSlate, Span, SystemLine, WarehouseQueries};
+pub use query_copy::QueryCopy;
 pub use snapshot::Snapshot;
 
 use crate::{
-    change::Input,
+    control_totals::ControlTotalsByGame,
     counters::Counters,
     plan::{BatchId, BatchPlan},
+    record::SinkTopic,
     tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTIONS, SLATE, TABLES, Table},
-    tally::Tallies,
-    warehouse::{ContentHash, Standing, Warehouse, WarehouseError, Written},
+    warehouse::{ContentHash, Warehouse, WarehouseError, WriteSummary, WriterState},
     window::Batch,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use schemas::{Instant, PlayerGameId};
+use schemas::{PlayerGameId, Timestamp};
 use std::{collections::HashSet, path::Path};
 
 /// A warehouse in one SQLite file.
@@ -57,31 +57,31 @@ impl Sqlite {
     }
 }
 
-fn standing(db: &Connection) -> Result<Standing, WarehouseError> {
-    let sql = "SELECT log, epoch, adopting FROM warehouse_meta";
+fn writer_state(db: &Connection) -> Result<WriterState, WarehouseError> {
+    let sql = "SELECT log, epoch, rebuilding FROM warehouse_meta";
     Ok(db.query_row(sql, [], |row| {
-        Ok(Standing { log: row.get(0)?, epoch: row.get(1)?, adopting: row.get(2)? })
+        Ok(WriterState { log: row.get(0)?, epoch: row.get(1)?, rebuilding: row.get(2)? })
     })?)
 }
 
 /// The table with a row per key of an input, which carries the key's sequence.
-const fn table_of(input: Input) -> &'static Table {
+const fn table_of(input: SinkTopic) -> &'static Table {
     match input {
-        Input::Predictions => &SLATE,
-        Input::Features => &FEATURE_ROWS,
-        Input::PlayerGames => &PLAYER_GAMES,
+        SinkTopic::Predictions => &SLATE,
+        SinkTopic::Features => &FEATURE_ROWS,
+        SinkTopic::PlayerGames => &PLAYER_GAMES,
     }
 }
 
 impl Warehouse for Sqlite {
-    fn standing(&self) -> Result<Standing, WarehouseError> {
-        standing(&self.db)
+    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+        writer_state(&self.db)
     }
 
-    fn claim(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
         let tx = self.begin()?;
-        let found = standing(&tx)?;
-        found.admit(log, None)?;
+        let found = writer_state(&tx)?;
+        found.check_writer(log, None)?;
         if found.log.is_none() {
             tx.execute("UPDATE warehouse_meta SET log = ?1", [log])?;
         }
@@ -89,15 +89,20 @@ impl Warehouse for Sqlite {
         Ok(found.epoch)
     }
 
-    fn write(&mut self, batch: &Batch, plan: &BatchPlan, at: Instant) -> Result<Written, WarehouseError> {
+    fn write(
+        &mut self,
+        batch: &Batch,
+        plan: &BatchPlan,
+        at: Timestamp,
+    ) -> Result<WriteSummary, WarehouseError> {
         let since = std::time::Instant::now();
         let tx = self.begin()?;
-        standing(&tx)?.admit(&plan.writer.log, Some(plan.writer.epoch))?;
-        if let Some(written) = write::recorded(&tx, &plan.id)? {
+        writer_state(&tx)?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
+        if let Some(written) = write::committed_batch(&tx, &plan.id)? {
             return Ok(written);
         }
         let written = write::batch(&tx, batch, plan)?;
-        write::record(&tx, plan, &written, at)?;
+        write::insert_batch(&tx, plan, &written, at)?;
         tx.commit()?;
         self.counters.batches += 1;
         self.counters.attempts += 1;
@@ -111,44 +116,49 @@ impl Warehouse for Sqlite {
         Ok(self.db.query_row(sql, [id.as_str()], |_| Ok(())).optional()?.is_some())
     }
 
-    fn held(&self, keys: &[(Input, PlayerGameId)]) -> Result<HashSet<(Input, PlayerGameId)>, WarehouseError> {
-        let mut held = HashSet::new();
+    fn existing_keys(
+        &self,
+        keys: &[(SinkTopic, PlayerGameId)],
+    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError> {
+        let mut existing = HashSet::new();
         for (input, id) in keys {
             let name = table_of(*input).name;
             let sql = format!("SELECT 1 FROM {name} WHERE game_id = ?1 AND player_id = ?2 AND deleted = 0");
             let mut find = self.db.prepare_cached(&sql)?;
             if find.exists((id.game.to_string(), id.player.0))? {
-                held.insert((*input, *id));
+                existing.insert((*input, *id));
             }
         }
-        Ok(held)
+        Ok(existing)
     }
 
-    fn adopt(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
         let tx = self.begin()?;
-        let epoch = standing(&tx)?.epoch + 1;
-        tx.execute("UPDATE warehouse_meta SET log = ?1, epoch = ?2, adopting = 1", (log, epoch))?;
+        let epoch = writer_state(&tx)?.epoch + 1;
+        tx.execute("UPDATE warehouse_meta SET log = ?1, epoch = ?2, rebuilding = 1", (log, epoch))?;
         tx.commit()?;
         Ok(epoch)
     }
 
-    fn finish_adoption(&mut self, log: &str) -> Result<u64, WarehouseError> {
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
         let tx = self.begin()?;
-        let found = standing(&tx)?;
-        found.admit(log, Some(found.epoch))?;
+        let found = writer_state(&tx)?;
+        found.check_writer(log, Some(found.epoch))?;
         // A record that says again what stands gives its row the new epoch, so an older one was not in the log.
         let mut deleted = 0;
         for table in &TABLES {
             let name = table.name;
-            let sql = match table.guards {
+            let sql = match table.has_epoch_guard {
                 true => {
-                    format!("UPDATE {name} SET deleted = 1, said = NULL WHERE epoch < ?1 AND deleted = 0")
+                    format!(
+                        "UPDATE {name} SET deleted = 1, content_hash = NULL WHERE epoch < ?1 AND deleted = 0"
+                    )
                 }
                 false => format!("DELETE FROM {name} WHERE epoch < ?1"),
             };
             deleted += tx.execute(&sql, [found.epoch])? as u64;
         }
-        tx.execute("UPDATE warehouse_meta SET adopting = 0", [])?;
+        tx.execute("UPDATE warehouse_meta SET rebuilding = 0", [])?;
         tx.commit()?;
         Ok(deleted)
     }
@@ -159,14 +169,16 @@ impl Warehouse for Sqlite {
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
         TABLES.iter().map(|table| content::hash(&self.db, table)).collect()
     }
-    fn tallies(&self) -> Result<Tallies, WarehouseError> {
-        let mut tallies = Tallies::new();
-        for input in Input::ALL {
-            content::tally(&self.db, input, &mut tallies)?;
+    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+        let mut control_totals = ControlTotalsByGame::new();
+        for input in SinkTopic::ALL {
+            content::control_totals(&self.db, input, &mut control_totals)?;
         }
-        Ok(tallies)
+        Ok(control_totals)
     }
 }
 
-const _: () =
-    assert!(!PREDICTIONS.guards, "predictions are guarded by the slate's row of their player and game");
+const _: () = assert!(
+    !PREDICTIONS.has_epoch_guard,
+    "predictions are guarded by the slate's row of their player and game"
+);

@@ -1,11 +1,11 @@
 //! Rows of a table in the order of their keys, all of one moment.
 //!
 //! Invariant: a page ends where the next begins, whatever is written meanwhile: all are read in one transaction.
-//! Not here: what is done with them (`compare`).
-use super::{content, read::Reader};
+//! Not here: what is done with them (`diff`).
+use super::{content, queries::WarehouseQueries};
 use crate::{
-    compare::Rows,
-    dates::Dates,
+    date_filter::DateRange,
+    diff::RowSource,
     rows::{Cell, Row},
     tables::Table,
     warehouse::WarehouseError,
@@ -18,7 +18,7 @@ const PAGE: usize = 4096;
 /// A warehouse as it was at the first look.
 pub struct Snapshot<'a>(Transaction<'a>);
 
-impl Reader {
+impl WarehouseQueries {
     pub fn snapshot(&self) -> Result<Snapshot<'_>, WarehouseError> {
         Ok(Snapshot(self.db.unchecked_transaction()?))
     }
@@ -29,7 +29,7 @@ impl Snapshot<'_> {
     fn page(
         &self,
         table: &Table,
-        dates: Dates,
+        dates: DateRange,
         after: Option<&Row<'_>>,
     ) -> Result<Vec<Row<'static>>, WarehouseError> {
         let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
@@ -57,11 +57,11 @@ impl Snapshot<'_> {
     }
 }
 
-impl Rows for Snapshot<'_> {
+impl RowSource for Snapshot<'_> {
     fn rows<'a>(
         &'a self,
         table: &'a Table,
-        dates: Dates,
+        dates: DateRange,
     ) -> Box<dyn Iterator<Item = Result<Row<'static>, WarehouseError>> + 'a> {
         let mut page = Vec::new().into_iter();
         let (mut last, mut is_full) = (None::<Row<'static>>, true);

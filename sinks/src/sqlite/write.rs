@@ -8,19 +8,19 @@
 //! Not here: whose log and epoch may write; the caller has checked.
 use super::ddl;
 use crate::{
-    change::{Change, Record},
+    content_hash,
     plan::{BatchId, BatchPlan},
+    record::{Record, RecordChange},
     rows::{self, Cell, PredictionRows, Row},
-    said,
     tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTION_SYSTEM, PREDICTIONS, SLATE, Table},
-    warehouse::{BadRecord, WarehouseError, Written},
+    warehouse::{BadRecord, WarehouseError, WriteSummary},
     window::Batch,
 };
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, ToSql,
     types::{ToSqlOutput, ValueRef},
 };
-use schemas::{Instant, PlayerGameId};
+use schemas::{PlayerGameId, Timestamp};
 
 impl ToSql for Cell<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -33,12 +33,12 @@ impl ToSql for Cell<'_> {
     }
 }
 
-/// What the ledger says of a batch.
-pub(super) fn recorded(db: &Connection, id: &BatchId) -> Result<Option<Written>, WarehouseError> {
+/// What the batch record says of a batch.
+pub(super) fn committed_batch(db: &Connection, id: &BatchId) -> Result<Option<WriteSummary>, WarehouseError> {
     let sql = "SELECT records, applied, unchanged, stale, superseded, rejected, rows_written FROM sink_batches WHERE batch_id = ?1";
     let written = db.query_row(sql, [id.as_str()], |row| {
         let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
-        Ok(Written {
+        Ok(WriteSummary {
             records: count(0)?,
             applied: count(1)?,
             unchanged: count(2)?,
@@ -46,17 +46,17 @@ pub(super) fn recorded(db: &Connection, id: &BatchId) -> Result<Option<Written>,
             superseded: count(4)?,
             rejected: count(5)?,
             rows: count(6)?,
-            repeated: true,
+            already_committed: true,
         })
     });
     Ok(written.optional()?)
 }
 
-pub(super) fn record(
+pub(super) fn insert_batch(
     db: &Connection,
     plan: &BatchPlan,
-    written: &Written,
-    at: Instant,
+    written: &WriteSummary,
+    at: Timestamp,
 ) -> Result<(), WarehouseError> {
     let ranges = serde_json::Value::from(plan.event().ranges).to_string();
     let count = |count: u64| count as i64;
@@ -82,22 +82,26 @@ pub(super) fn record(
 }
 
 /// Applies the records; all bad ones are named, and then nothing of the batch may be committed.
-pub(super) fn batch(db: &Connection, batch: &Batch, plan: &BatchPlan) -> Result<Written, WarehouseError> {
+pub(super) fn batch(
+    db: &Connection,
+    batch: &Batch,
+    plan: &BatchPlan,
+) -> Result<WriteSummary, WarehouseError> {
     let mut writing = Writing {
         epoch: plan.writer.epoch,
         batch: plan.id.as_str(),
-        slate: Guarded::of(db, &SLATE)?,
-        player_games: Guarded::of(db, &PLAYER_GAMES)?,
-        features: Guarded::of(db, &FEATURE_ROWS)?,
+        slate: GuardedTable::new(db, &SLATE)?,
+        player_games: GuardedTable::new(db, &PLAYER_GAMES)?,
+        features: GuardedTable::new(db, &FEATURE_ROWS)?,
         predict: db.prepare_cached(&ddl::put(&PREDICTIONS))?,
         clear: db.prepare_cached(&ddl::clear())?,
         bytes: Vec::new(),
-        written: Written {
+        written: WriteSummary {
             records: batch.read() as u64,
             superseded: batch.superseded as u64,
             rejected: batch.rejected as u64,
-            unchanged: batch.outside as u64,
-            ..Written::default()
+            unchanged: batch.filtered as u64,
+            ..WriteSummary::default()
         },
     };
     // In the order of the keys, so that a page is visited once.
@@ -110,71 +114,76 @@ pub(super) fn batch(db: &Connection, batch: &Batch, plan: &BatchPlan) -> Result<
     for record in sorted {
         match writing.apply(record) {
             Ok(()) => {}
-            Err(Refusal::Record(reason)) => bad.push(BadRecord { at: record.at, reason }),
-            Err(Refusal::Database(error)) => return Err(error.into()),
+            Err(ApplyError::Record(reason)) => bad.push(BadRecord { at: record.at, reason }),
+            Err(ApplyError::Database(error)) => return Err(error.into()),
         }
     }
     if bad.is_empty() { Ok(writing.written) } else { Err(WarehouseError::Rows(bad)) }
 }
 
-enum Refusal {
+enum ApplyError {
     Record(String),
     Database(rusqlite::Error),
 }
-impl From<rusqlite::Error> for Refusal {
+impl From<rusqlite::Error> for ApplyError {
     fn from(error: rusqlite::Error) -> Self {
-        Refusal::Database(error)
+        ApplyError::Database(error)
     }
 }
-impl From<String> for Refusal {
+impl From<String> for ApplyError {
     fn from(reason: String) -> Self {
-        Refusal::Record(reason)
+        ApplyError::Record(reason)
     }
 }
 
 struct Writing<'a> {
     epoch: i64,
     batch: &'a str,
-    slate: Guarded<'a>,
-    player_games: Guarded<'a>,
-    features: Guarded<'a>,
+    slate: GuardedTable<'a>,
+    player_games: GuardedTable<'a>,
+    features: GuardedTable<'a>,
     predict: CachedStatement<'a>,
     clear: CachedStatement<'a>,
     bytes: Vec<u8>,
-    written: Written,
+    written: WriteSummary,
 }
 impl Writing<'_> {
-    fn apply(&mut self, record: &Record) -> Result<(), Refusal> {
+    fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
         let id = record.change.id();
-        said::own(&record.change)?;
+        content_hash::check_key(&record.change)?;
         match &record.change {
-            Change::Prediction(_, event) => {
+            RecordChange::Prediction(_, event) => {
                 self.prediction(record, event.as_ref().map(rows::prediction).transpose()?)
             }
-            Change::Features(_, event) => {
+            RecordChange::Features(_, event) => {
                 let row = event.as_ref().map(rows::features);
-                let said = said::said(&mut self.bytes, row.iter().flatten())?;
-                let stamp = Stamp::of(self.epoch, record, self.batch, row.is_some().then_some(said));
-                self.features.settle(id, row, &stamp, &mut self.written).map(drop)
+                let content_hash = content_hash::of_cells(&mut self.bytes, row.iter().flatten())?;
+                let source =
+                    SourceColumns::new(self.epoch, record, self.batch, row.is_some().then_some(content_hash));
+                self.features.upsert_if_newer(id, row, &source, &mut self.written).map(drop)
             }
-            Change::PlayerGame(_, event) => {
+            RecordChange::PlayerGame(_, event) => {
                 let row = event.as_ref().map(rows::player_game).transpose()?.flatten();
-                let said = said::said(&mut self.bytes, row.iter().flatten())?;
-                let stamp = Stamp::of(self.epoch, record, self.batch, row.is_some().then_some(said));
-                self.player_games.settle(id, row, &stamp, &mut self.written).map(drop)
+                let content_hash = content_hash::of_cells(&mut self.bytes, row.iter().flatten())?;
+                let source =
+                    SourceColumns::new(self.epoch, record, self.batch, row.is_some().then_some(content_hash));
+                self.player_games.upsert_if_newer(id, row, &source, &mut self.written).map(drop)
             }
         }
     }
 
-    fn prediction(&mut self, record: &Record, rows: Option<PredictionRows<'_>>) -> Result<(), Refusal> {
-        let said = rows.as_ref().map(|rows| said::of_prediction(rows, &mut self.bytes)).transpose()?;
-        let stamp = Stamp::of(self.epoch, record, self.batch, said);
+    fn prediction(&mut self, record: &Record, rows: Option<PredictionRows<'_>>) -> Result<(), ApplyError> {
+        let content_hash =
+            rows.as_ref().map(|rows| content_hash::of_prediction(rows, &mut self.bytes)).transpose()?;
+        let source = SourceColumns::new(self.epoch, record, self.batch, content_hash);
         let (slate, rest) = match rows {
             Some(PredictionRows { slate, shared, systems }) => (Some(slate), Some((shared, systems))),
             None => (None, None),
         };
         let id = record.change.id();
-        let Settled::Changed { was_live } = self.slate.settle(id, slate, &stamp, &mut self.written)? else {
+        let UpsertOutcome::Changed { was_live } =
+            self.slate.upsert_if_newer(id, slate, &source, &mut self.written)?
+        else {
             return Ok(());
         };
         if was_live {
@@ -183,11 +192,11 @@ impl Writing<'_> {
         let Some((shared, systems)) = rest else { return Ok(()) };
         // What a statement is bound to stays bound: only what differs from the row before is bound again.
         bind(&mut self.predict, 0, &shared)?;
-        stamp.bind(&mut self.predict, PREDICTIONS.columns.len())?;
-        for (system, rungs) in &systems {
+        source.bind(&mut self.predict, PREDICTIONS.columns.len())?;
+        for (system, line_ladder) in &systems {
             bind(&mut self.predict, PREDICTION_SHARED, system)?;
-            for rung in rungs {
-                bind(&mut self.predict, PREDICTION_SHARED + PREDICTION_SYSTEM, rung)?;
+            for ladder_line in line_ladder {
+                bind(&mut self.predict, PREDICTION_SHARED + PREDICTION_SYSTEM, ladder_line)?;
                 self.predict.raw_execute()?;
                 self.written.rows += 1;
             }
@@ -197,20 +206,20 @@ impl Writing<'_> {
 }
 
 /// The last columns of a row.
-struct Stamp<'a> {
+struct SourceColumns<'a> {
     epoch: i64,
     partition: i32,
     offset: i64,
     batch: &'a str,
     /// `None`: deleted.
-    said: Option<i64>,
+    content_hash: Option<i64>,
 }
-impl<'a> Stamp<'a> {
-    fn of(epoch: i64, record: &Record, batch: &'a str, said: Option<i64>) -> Self {
-        Stamp { epoch, partition: record.at.partition, offset: record.at.offset, batch, said }
+impl<'a> SourceColumns<'a> {
+    fn new(epoch: i64, record: &Record, batch: &'a str, content_hash: Option<i64>) -> Self {
+        SourceColumns { epoch, partition: record.at.partition, offset: record.at.offset, batch, content_hash }
     }
     fn bind(&self, statement: &mut CachedStatement<'_>, after: usize) -> rusqlite::Result<()> {
-        statement.raw_bind_parameter(after + 1, self.said.is_none())?;
+        statement.raw_bind_parameter(after + 1, self.content_hash.is_none())?;
         statement.raw_bind_parameter(after + 2, self.epoch)?;
         statement.raw_bind_parameter(after + 3, self.partition)?;
         statement.raw_bind_parameter(after + 4, self.offset)?;
@@ -222,54 +231,57 @@ fn bind(statement: &mut CachedStatement<'_>, after: usize, cells: &Row<'_>) -> r
     cells.iter().zip(after + 1..).try_for_each(|(cell, place)| statement.raw_bind_parameter(place, cell))
 }
 
-enum Settled {
+enum UpsertOutcome {
     Stale,
     Unchanged,
     Changed { was_live: bool },
 }
 
 /// A table with one row per key, that carries its key's sequence.
-struct Guarded<'a> {
+struct GuardedTable<'a> {
     columns: usize,
     find: CachedStatement<'a>,
     put: CachedStatement<'a>,
     touch: CachedStatement<'a>,
 }
-impl<'a> Guarded<'a> {
-    fn of(db: &'a Connection, table: &Table) -> rusqlite::Result<Self> {
+impl<'a> GuardedTable<'a> {
+    fn new(db: &'a Connection, table: &Table) -> rusqlite::Result<Self> {
         let name = table.name;
         let of_key = "WHERE game_id = ?1 AND player_id = ?2";
-        Ok(Guarded {
+        Ok(GuardedTable {
             columns: table.columns.len(),
-            find: db.prepare_cached(&format!("SELECT epoch, \"offset\", said FROM {name} {of_key}"))?,
+            find: db
+                .prepare_cached(&format!("SELECT epoch, \"offset\", content_hash FROM {name} {of_key}"))?,
             put: db.prepare_cached(&ddl::put(table))?,
             touch: db
                 .prepare_cached(&format!("UPDATE {name} SET \"offset\" = ?3, batch_id = ?4 {of_key}"))?,
         })
     }
     /// Decides what a record is to its key, and writes its row.
-    fn settle(
+    fn upsert_if_newer(
         &mut self,
         id: PlayerGameId,
         row: Option<Row<'_>>,
-        stamp: &Stamp<'_>,
-        written: &mut Written,
-    ) -> Result<Settled, Refusal> {
+        source: &SourceColumns<'_>,
+        written: &mut WriteSummary,
+    ) -> Result<UpsertOutcome, ApplyError> {
         let game = id.game.to_string();
         let found = self.find.query_row((&game, id.player.0), |found| {
             Ok(((found.get::<_, i64>(0)?, found.get::<_, i64>(1)?), found.get::<_, Option<i64>>(2)?))
         });
         let found = found.optional()?;
         match found {
-            Some((sequence, _)) if sequence >= (stamp.epoch, stamp.offset) => {
+            Some((sequence, _)) if sequence >= (source.epoch, source.offset) => {
                 written.stale += 1;
-                return Ok(Settled::Stale);
+                return Ok(UpsertOutcome::Stale);
             }
             // Only within an epoch: after an adoption every row is written again, its predictions too.
-            Some(((epoch, _), said)) if (epoch, said) == (stamp.epoch, stamp.said) => {
-                self.touch.execute((&game, id.player.0, stamp.offset, stamp.batch))?;
+            Some(((epoch, _), content_hash))
+                if (epoch, content_hash) == (source.epoch, source.content_hash) =>
+            {
+                self.touch.execute((&game, id.player.0, source.offset, source.batch))?;
                 written.unchanged += 1;
-                return Ok(Settled::Unchanged);
+                return Ok(UpsertOutcome::Unchanged);
             }
             _ => {}
         }
@@ -279,11 +291,11 @@ impl<'a> Guarded<'a> {
             row
         });
         bind(&mut self.put, 0, &row)?;
-        stamp.bind(&mut self.put, self.columns)?;
-        self.put.raw_bind_parameter(self.columns + 6, stamp.said)?;
+        source.bind(&mut self.put, self.columns)?;
+        self.put.raw_bind_parameter(self.columns + 6, source.content_hash)?;
         self.put.raw_execute()?;
         written.applied += 1;
         written.rows += 1;
-        Ok(Settled::Changed { was_live: matches!(found, Some((_, Some(_)))) })
+        Ok(UpsertOutcome::Changed { was_live: matches!(found, Some((_, Some(_)))) })
     }
 }

@@ -4,14 +4,14 @@
 //! Not here: basketball; the numbers only have to be possible.
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, PlayerId, PlayingTime, RawId, Team,
-    features::{Basis, Eligibility, FEATURES, Feature, Features, Mark, MissingReason},
-    game::{PlayerGame, PlayerGameStep},
+    features::{Basis, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
+    game::{PlayerGame, PlayerGameRevision},
+    observation::BoxLine,
     prediction::{
-        LineSource, Predicted, Prediction, Recommendation, Rung, System, SystemOutcome, SystemPrediction,
-        SystemSkip,
+        LadderLine, LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome,
+        SystemPrediction, SystemSkip,
     },
     raw::Feed,
-    sighting::BoxLine,
 };
 
 pub fn id(player: u32, game: u32) -> PlayerGameId {
@@ -23,19 +23,23 @@ fn date(id: PlayerGameId) -> EasternDate {
 
 /// A candidate whom four systems predict about this base line.
 pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
-    let rung = |rung: i32| Rung {
-        rung,
-        line: Line(base.0 + 100 * rung),
-        p_over: 0.5 - 0.04 * f64::from(rung),
+    let ladder_line = |line_offset: i32| LadderLine {
+        line_offset,
+        line: Line(base.0 + 100 * line_offset),
+        p_over: 0.5 - 0.04 * f64::from(line_offset),
         p_push: if base.0 % 100 == 0 { 0.05 } else { 0.0 },
-        recommendation: if rung < 0 { Recommendation::OVER } else { Recommendation::PASS },
+        recommendation: if line_offset < 0 { Recommendation::OVER } else { Recommendation::PASS },
     };
     let predicted = |n: usize| Predicted {
         points: base.points() + 0.7 * n as f64,
-        spread: 6.25,
+        stddev_points: 6.25,
         confidence: 0.61,
-        rungs: (-2..=2).map(rung).collect(),
-        without: if n == 1 { vec!["usage_spike_score".into(), "pct_paint".into()] } else { vec![] },
+        line_ladder: (-2..=2).map(ladder_line).collect(),
+        missing_adjustments: if n == 1 {
+            vec!["usage_spike_score".into(), "pct_paint".into()]
+        } else {
+            vec![]
+        },
     };
     let outcome = |system| match system {
         System::LearnedV1 => SystemOutcome::Skipped(SystemSkip::ModelAbsent),
@@ -59,8 +63,8 @@ pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
         model_version: -3,
         base_line: Some(base),
         line_source: Some(LineSource::Market),
-        rungs_not_made: vec![],
-        marks: vec![Mark::AgeUnknown],
+        omitted_line_offsets: vec![],
+        quality_flags: vec![QualityFlag::AgeUnknown],
         systems: System::ALL.map(|system| SystemPrediction { system, outcome: outcome(system) }).into(),
     }
 }
@@ -93,7 +97,7 @@ pub fn features(id: PlayerGameId, variant: u32) -> Features {
         vector: (0..FEATURES.len()).map(feature).collect(),
         rest_days: Some(1),
         main_line: Some(Line(2450)),
-        marks: vec![],
+        quality_flags: vec![],
         comparables: vec![],
     }
 }
@@ -102,7 +106,7 @@ pub fn features(id: PlayerGameId, variant: u32) -> Features {
 pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
     let line =
         BoxLine { playing_time: PlayingTime(1_874), points: points.unwrap_or(0), ..BoxLine::default() };
-    let step = PlayerGameStep {
+    let revision = PlayerGameRevision {
         known_at: date(id).at(23, 0),
         raw: RawId(0x0123_4567_89ab_cdef),
         feed: Feed::NbacomLeaguegamelog,
@@ -114,5 +118,5 @@ pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
         tip_off: date(id).at(19, 30),
         line: points.map(|_| line),
     };
-    PlayerGame { player: id.player, game: id.game, steps: vec![step] }
+    PlayerGame { player: id.player, game: id.game, revisions: vec![revision] }
 }

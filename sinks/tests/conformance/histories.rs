@@ -6,8 +6,8 @@ use super::{LOG, NOW, content, events::*};
 use proptest::{prelude::*, test_runner::TestRunner};
 use schemas::Line;
 use sinks::{
-    Batch, BatchPlan, Change, CloseReason, Input, Limits, Position, Record, Recovery, Warehouse, Window,
-    Writer, plan::Positions,
+    Batch, BatchLimits, BatchPlan, CloseReason, Record, RecordChange, Recovery, SinkTopic,
+    TopicPartitionOffset, Warehouse, Window, WriterId, plan::SinkOffsets,
 };
 use std::collections::BTreeSet;
 
@@ -28,39 +28,39 @@ enum Fate {
 struct Log {
     records: Vec<Record>,
     plan: Option<BatchPlan>,
-    committed: Positions,
+    committed: SinkOffsets,
 }
 impl Log {
     fn unread(&self) -> Vec<Record> {
-        let read = |at: Position| {
+        let read = |at: TopicPartitionOffset| {
             self.committed.get(&(at.input, at.partition)).is_some_and(|next| at.offset < *next)
         };
         self.records.iter().filter(|record| !read(record.at)).cloned().collect()
     }
 }
 
-pub fn change(kind: u8, player: u32, variant: u32) -> Change {
+pub fn change(kind: u8, player: u32, variant: u32) -> RecordChange {
     let id = id(player, 61 + player % 2);
     match (kind, variant) {
-        (0, 0) => Change::Prediction(id, None),
-        (0, 1) => Change::Prediction(id, Some(ruled_out(id))),
-        (0, line) => Change::Prediction(id, Some(prediction(id, Line(2400 + 50 * line as i32)))),
-        (1, 0) => Change::Features(id, None),
-        (1, _) => Change::Features(id, Some(features(id, variant))),
-        (_, 0) => Change::PlayerGame(id, None),
-        (_, 1) => Change::PlayerGame(id, Some(player_game(id, None))),
-        (_, points) => Change::PlayerGame(id, Some(player_game(id, Some(points as i32)))),
+        (0, 0) => RecordChange::Prediction(id, None),
+        (0, 1) => RecordChange::Prediction(id, Some(ruled_out(id))),
+        (0, line) => RecordChange::Prediction(id, Some(prediction(id, Line(2400 + 50 * line as i32)))),
+        (1, 0) => RecordChange::Features(id, None),
+        (1, _) => RecordChange::Features(id, Some(features(id, variant))),
+        (_, 0) => RecordChange::PlayerGame(id, None),
+        (_, 1) => RecordChange::PlayerGame(id, Some(player_game(id, None))),
+        (_, points) => RecordChange::PlayerGame(id, Some(player_game(id, Some(points as i32)))),
     }
 }
 
 fn log(events: &[(u8, u32, u32)]) -> Log {
-    let mut next = std::collections::BTreeMap::<(Input, i32), i64>::new();
+    let mut next = std::collections::BTreeMap::<(SinkTopic, i32), i64>::new();
     let place = |&(kind, player, variant): &(u8, u32, u32)| {
         let change = change(kind, player, variant);
         let (input, partition) = (change.input(), player as i32 % 2);
         let offset = next.entry((input, partition)).or_default();
         *offset += 1 + i64::from(variant == 3);
-        Record { at: Position { input, partition, offset: *offset }, change }
+        Record { at: TopicPartitionOffset { input, partition, offset: *offset }, change }
     };
     Log { records: events.iter().map(place).collect(), ..Log::default() }
 }
@@ -69,25 +69,27 @@ fn log(events: &[(u8, u32, u32)]) -> Log {
 fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((3, Fate::Commit)));
     'restart: loop {
-        let writer = Writer { sink: "warehouse".into(), log: LOG.into(), epoch: w.claim(LOG).unwrap() };
+        let writer = WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: w.acquire(LOG).unwrap() };
         let in_warehouse = log.plan.as_ref().is_some_and(|plan| w.is_committed(&plan.id).unwrap());
         match Recovery::decide(log.plan.as_ref(), &log.committed, in_warehouse) {
             Recovery::Resume => {}
-            Recovery::Commit(next) => log.committed.extend(next),
-            Recovery::Rebuild(ranges) => {
-                let inside =
-                    |at: Position| ranges.get(&(at.input, at.partition)).is_some_and(|r| r.holds(at.offset));
+            Recovery::CommitOffsets(next) => log.committed.extend(next),
+            Recovery::RewriteBatch(ranges) => {
+                let inside = |at: TopicPartitionOffset| {
+                    ranges.get(&(at.input, at.partition)).is_some_and(|r| r.contains(at.offset))
+                };
                 let batch =
-                    Batch::rebuild(log.records.iter().filter(|record| inside(record.at)).cloned()).unwrap();
+                    Batch::from_records(log.records.iter().filter(|record| inside(record.at)).cloned())
+                        .unwrap();
                 let plan = log.plan.as_ref().unwrap();
                 assert_eq!(batch.ranges, ranges);
                 w.write(&batch, plan, NOW).unwrap();
                 log.committed.extend(plan.next());
             }
-            Recovery::StartOver => panic!("nothing was lost"),
+            Recovery::Rebuild => panic!("nothing was lost"),
         }
         let (mut cut, mut fate) = fates.next().unwrap();
-        let mut window = Window::new(Limits { records: cut, ..Limits::default() });
+        let mut window = Window::new(BatchLimits { records: cut, ..BatchLimits::default() });
         let mut unread = log.unread().into_iter().peekable();
         while let Some(record) = unread.next() {
             let mut full = window.push(0, record.at, record.change, 1);
@@ -107,11 +109,11 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
             log.committed.extend(plan.next());
             if let Fate::Replay = fate {
                 // As after a reset of the positions: no plan, nothing committed.
-                (log.plan, log.committed) = (None, Positions::new());
+                (log.plan, log.committed) = (None, SinkOffsets::new());
                 continue 'restart;
             }
             (cut, fate) = fates.next().unwrap();
-            window = Window::new(Limits { records: cut, ..Limits::default() });
+            window = Window::new(BatchLimits { records: cut, ..BatchLimits::default() });
         }
         return;
     }

@@ -9,10 +9,11 @@ pub mod histories;
 pub use histories::random_histories_converge;
 
 use events::{features, id, player_game, prediction, ruled_out};
-use schemas::{Instant, Line, PlayerGameId, prediction::Prediction};
+use schemas::{Line, PlayerGameId, Timestamp, prediction::Prediction};
 use sinks::{
-    Batch, BatchPlan, Change, Dates, Input, Position, Record, Warehouse, WarehouseError, Writer, Written,
-    tally::{Comparison, Newest, is_open},
+    Batch, BatchPlan, DateRange, Record, RecordChange, SinkTopic, TopicPartitionOffset, Warehouse,
+    WarehouseError, WriteSummary, WriterId,
+    control_totals::{Comparison, LatestByKey, is_in_flight},
 };
 use std::collections::BTreeSet;
 
@@ -53,19 +54,23 @@ macro_rules! conformance {
 }
 
 pub const LOG: &str = "log-1";
-pub const NOW: Instant = Instant(1_700_000_000_000);
+pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-pub fn record(offset: i64, change: Change) -> Record {
-    Record { at: Position { input: change.input(), partition: 0, offset }, change }
+pub fn record(offset: i64, change: RecordChange) -> Record {
+    Record { at: TopicPartitionOffset { input: change.input(), partition: 0, offset }, change }
 }
 fn plan(w: &dyn Warehouse, log: &str, batch: &Batch) -> BatchPlan {
-    let epoch = w.standing().unwrap().epoch;
-    BatchPlan::new(Writer { sink: "warehouse".into(), log: log.into(), epoch }, batch, NOW)
+    let epoch = w.writer_state().unwrap().epoch;
+    BatchPlan::new(WriterId { sink: "warehouse".into(), log: log.into(), epoch }, batch, NOW)
 }
 /// Writes records as one batch, as the sink of this log does.
-pub fn write_as(w: &mut dyn Warehouse, log: &str, records: &[Record]) -> Result<Written, WarehouseError> {
-    w.claim(log)?;
-    let batch = Batch::rebuild(records.iter().cloned()).unwrap();
+pub fn write_as(
+    w: &mut dyn Warehouse,
+    log: &str,
+    records: &[Record],
+) -> Result<WriteSummary, WarehouseError> {
+    w.acquire(log)?;
+    let batch = Batch::from_records(records.iter().cloned()).unwrap();
     let plan = plan(w, log, &batch);
     let written = w.write(&batch, &plan, NOW)?;
     assert!(w.is_committed(&plan.id)?);
@@ -73,7 +78,7 @@ pub fn write_as(w: &mut dyn Warehouse, log: &str, records: &[Record]) -> Result<
     assert_eq!(written.records, sum, "every record ends as one of these");
     Ok(written)
 }
-pub fn write(w: &mut dyn Warehouse, records: &[Record]) -> Written {
+pub fn write(w: &mut dyn Warehouse, records: &[Record]) -> WriteSummary {
     write_as(w, LOG, records).unwrap()
 }
 /// The hash of everything that the warehouse says.
@@ -87,22 +92,22 @@ fn rows(w: &dyn Warehouse, table: &str) -> u64 {
 fn one() -> PlayerGameId {
     id(1, 61)
 }
-fn predicted(line: i32) -> Change {
-    Change::Prediction(one(), Some(prediction(one(), Line(line))))
+fn predicted(line: i32) -> RecordChange {
+    RecordChange::Prediction(one(), Some(prediction(one(), Line(line))))
 }
 fn all_three() -> Vec<Record> {
     vec![
         record(10, predicted(2450)),
-        record(11, Change::Features(one(), Some(features(one(), 1)))),
-        record(12, Change::PlayerGame(one(), Some(player_game(one(), Some(31))))),
+        record(11, RecordChange::Features(one(), Some(features(one(), 1)))),
+        record(12, RecordChange::PlayerGame(one(), Some(player_game(one(), Some(31))))),
     ]
 }
 
 pub fn the_same_batch_twice_changes_nothing(w: &mut dyn Warehouse) {
     let first = write(w, &all_three());
-    assert_eq!((first.applied, first.repeated), (3, false));
+    assert_eq!((first.applied, first.already_committed), (3, false));
     let before = content(w);
-    assert_eq!(write(w, &all_three()), Written { repeated: true, ..first });
+    assert_eq!(write(w, &all_three()), WriteSummary { already_committed: true, ..first });
     // The same records in other batches.
     for record in all_three() {
         assert_eq!(write(w, &[record]).stale, 1);
@@ -114,7 +119,7 @@ pub fn an_older_sequence_changes_nothing(w: &mut dyn Warehouse) {
     write(w, &[record(20, predicted(2450))]);
     let before = content(w);
     assert_eq!(write(w, &[record(19, predicted(2700))]).stale, 1);
-    assert_eq!(write(w, &[record(7, Change::Prediction(one(), None))]).stale, 1);
+    assert_eq!(write(w, &[record(7, RecordChange::Prediction(one(), None))]).stale, 1);
     assert_eq!(content(w), before);
 }
 
@@ -124,9 +129,9 @@ pub fn a_tombstone_stays_dead(w: &mut dyn Warehouse) {
     write(
         w,
         &[
-            record(20, Change::Prediction(one(), None)),
-            record(21, Change::Features(one(), None)),
-            record(22, Change::PlayerGame(one(), None)),
+            record(20, RecordChange::Prediction(one(), None)),
+            record(21, RecordChange::Features(one(), None)),
+            record(22, RecordChange::PlayerGame(one(), None)),
         ],
     );
     assert_eq!(content(w), empty);
@@ -147,16 +152,16 @@ pub fn a_moved_main_line_leaves_no_rung_of_the_old_one(w: &mut dyn Warehouse) {
 }
 
 pub fn a_prediction_that_became_a_skip_leaves_one_reason(w: &mut dyn Warehouse) {
-    write(w, &[record(1, Change::Prediction(one(), Some(ruled_out(one()))))]);
+    write(w, &[record(1, RecordChange::Prediction(one(), Some(ruled_out(one()))))]);
     let want = content(w);
     write(w, &[record(2, predicted(2450))]);
-    write(w, &[record(3, Change::Prediction(one(), Some(ruled_out(one()))))]);
+    write(w, &[record(3, RecordChange::Prediction(one(), Some(ruled_out(one()))))]);
     assert_eq!(content(w), want);
     assert_eq!((rows(w, "player_prop_predictions"), rows(w, "player_slate")), (0, 1));
 }
 
 pub fn a_player_who_did_not_play_after_all_has_no_row(w: &mut dyn Warehouse) {
-    let says = |points| Change::PlayerGame(one(), Some(player_game(one(), points)));
+    let says = |points| RecordChange::PlayerGame(one(), Some(player_game(one(), points)));
     write(w, &[record(1, says(Some(12)))]);
     assert_eq!(rows(w, "player_games"), 1);
     write(w, &[record(2, says(None))]);
@@ -176,9 +181,9 @@ pub fn a_rebuilt_log_is_refused_until_it_is_adopted(w: &mut dyn Warehouse) {
     let before = content(w);
     let refused = write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap_err();
     assert!(matches!(refused, WarehouseError::Config { .. }));
-    assert!(refused.to_string().contains("fastbreak sink adopt"), "{refused}");
+    assert!(refused.to_string().contains("fastbreak sink rebuild"), "{refused}");
     assert_eq!(content(w), before);
-    assert_eq!(w.adopt("log-2").unwrap(), 2);
+    assert_eq!(w.take_ownership("log-2").unwrap(), 2);
     // A lower offset of the new epoch is newer than a higher one of the old.
     assert_eq!(write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap().applied, 1);
     assert_ne!(content(w), before);
@@ -189,28 +194,28 @@ pub fn an_adopted_log_replaces_what_is_not_in_it(w: &mut dyn Warehouse) {
     let says = |n: u32| {
         let id = id(n, 61);
         [
-            record(i64::from(n), Change::Prediction(id, Some(prediction(id, Line(2450))))),
-            record(i64::from(n), Change::Features(id, Some(features(id, n)))),
-            record(i64::from(n), Change::PlayerGame(id, Some(player_game(id, Some(3))))),
+            record(i64::from(n), RecordChange::Prediction(id, Some(prediction(id, Line(2450))))),
+            record(i64::from(n), RecordChange::Features(id, Some(features(id, n)))),
+            record(i64::from(n), RecordChange::PlayerGame(id, Some(player_game(id, Some(3))))),
         ]
     };
     write(w, &says(2));
     let want = content(w);
     write(w, &says(3));
-    w.adopt("log-2").unwrap();
-    assert!(w.standing().unwrap().adopting);
+    w.take_ownership("log-2").unwrap();
+    assert!(w.writer_state().unwrap().rebuilding);
     // The same record as ever: it stays, and belongs to the new epoch now.
     write_as(w, "log-2", &says(2)).unwrap();
     assert_eq!(rows(w, "features"), 2, "readable until the log is read to its end");
-    assert!(w.finish_adoption("log-1").is_err());
-    assert!(w.finish_adoption("log-2").unwrap() > 0);
+    assert!(w.delete_stale_epochs("log-1").is_err());
+    assert!(w.delete_stale_epochs("log-2").unwrap() > 0);
     assert_eq!(content(w), want);
-    assert!(!w.standing().unwrap().adopting);
-    assert_eq!(w.finish_adoption("log-2").unwrap(), 0);
+    assert!(!w.writer_state().unwrap().rebuilding);
+    assert_eq!(w.delete_stale_epochs("log-2").unwrap(), 0);
 }
 
 pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
-    w.claim(LOG).unwrap();
+    w.acquire(LOG).unwrap();
     let before = content(w);
     let mut not_a_number = prediction(id(2, 61), Line(2450));
     not_a_number.base_line = None;
@@ -220,16 +225,16 @@ pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
     let silent = schemas::prediction::Prediction { systems: vec![], ..prediction(id(3, 61), Line(2450)) };
     let records = [
         record(1, predicted(2450)),
-        record(2, Change::Prediction(id(2, 61), Some(not_a_number))),
-        record(3, Change::Prediction(id(3, 61), Some(silent))),
-        record(4, Change::Features(id(4, 61), Some(features(id(5, 61), 1)))),
+        record(2, RecordChange::Prediction(id(2, 61), Some(not_a_number))),
+        record(3, RecordChange::Prediction(id(3, 61), Some(silent))),
+        record(4, RecordChange::Features(id(4, 61), Some(features(id(5, 61), 1)))),
     ];
     let Err(WarehouseError::Rows(bad)) = write_as(w, LOG, &records) else { panic!("bad rows were written") };
     let mut offsets: Vec<_> = bad.iter().map(|bad| bad.at.offset).collect();
     offsets.sort_unstable();
     assert_eq!(offsets, [2, 3, 4]);
     assert_eq!(content(w), before);
-    let mut batch = Batch::rebuild(records).unwrap();
+    let mut batch = Batch::from_records(records).unwrap();
     let rejected = batch.reject(&bad.iter().map(|bad| bad.at).collect::<Vec<_>>());
     assert_eq!((rejected.len(), batch.records.len()), (3, 1));
     let plan = plan(w, LOG, &batch);
@@ -238,69 +243,69 @@ pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
 }
 
 /// The newest records of a log that was read to its end, as the warehouse should have them.
-pub fn newest(log: &[Record], rejected: &BTreeSet<Position>) -> Vec<Newest> {
-    let of = |input: Input| {
-        let mut newest = Newest::of(input);
+pub fn newest(log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) -> Vec<LatestByKey> {
+    let of = |input: SinkTopic| {
+        let mut newest = LatestByKey::new(input);
         for record in log.iter().filter(|record| record.at.input == input) {
             let is_live = match &record.change {
-                Change::Prediction(_, event) => event.is_some(),
-                Change::Features(_, event) => event.is_some(),
-                Change::PlayerGame(_, event) => {
+                RecordChange::Prediction(_, event) => event.is_some(),
+                RecordChange::Features(_, event) => event.is_some(),
+                RecordChange::PlayerGame(_, event) => {
                     event.as_ref().is_some_and(|event| sinks::rows::player_game(event).unwrap().is_some())
                 }
             };
-            let is_live = (!is_open(record.at, i64::MAX, rejected)).then_some(is_live);
+            let is_live = (!is_in_flight(record.at, i64::MAX, rejected)).then_some(is_live);
             newest.push(record.change.id(), record.at.offset, is_live);
         }
         newest
     };
-    Input::ALL.into_iter().map(of).collect()
+    SinkTopic::ALL.into_iter().map(of).collect()
 }
 
 /// A warehouse into which the log was read to its end holds its newest records.
-pub fn agrees(w: &dyn Warehouse, log: &[Record], rejected: &BTreeSet<Position>) {
-    let comparison = Comparison::of(&newest(log, rejected), &w.tallies().unwrap());
-    assert_eq!(comparison.differences, []);
+pub fn agrees(w: &dyn Warehouse, log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) {
+    let comparison = Comparison::new(&newest(log, rejected), &w.control_totals().unwrap());
+    assert_eq!(comparison.mismatches, []);
 }
 
 pub fn a_tally_says_which_records_the_live_rows_rest_on(w: &mut dyn Warehouse) {
-    let other = |offset| record(offset, Change::Features(id(2, 61), Some(features(id(2, 61), 1))));
-    let did_not_play = record(15, Change::PlayerGame(one(), Some(player_game(one(), None))));
+    let other = |offset| record(offset, RecordChange::Features(id(2, 61), Some(features(id(2, 61), 1))));
+    let did_not_play = record(15, RecordChange::PlayerGame(one(), Some(player_game(one(), None))));
     let mut log = all_three();
     let differing = |w: &dyn Warehouse, log: &[Record]| {
-        let comparison = Comparison::of(&newest(log, &BTreeSet::new()), &w.tallies().unwrap());
-        comparison.differences.iter().map(|d| (d.input, d.log.rows, d.warehouse.rows)).collect::<Vec<_>>()
+        let comparison = Comparison::new(&newest(log, &BTreeSet::new()), &w.control_totals().unwrap());
+        comparison.mismatches.iter().map(|d| (d.input, d.log.rows, d.warehouse.rows)).collect::<Vec<_>>()
     };
     write(w, &log);
     assert_eq!(differing(w, &log), []);
     log.extend([other(13), record(14, predicted(2600)), did_not_play]);
     assert_eq!(
         differing(w, &log),
-        [(Input::Predictions, 1, 1), (Input::Features, 2, 1), (Input::PlayerGames, 0, 1)],
+        [(SinkTopic::Predictions, 1, 1), (SinkTopic::Features, 2, 1), (SinkTopic::PlayerGames, 0, 1)],
         "what was not written is missed"
     );
     write(w, &log[3..]);
     assert_eq!(differing(w, &log), []);
     // What says the same again is newer all the same.
     log.push(record(16, predicted(2600)));
-    assert_eq!(differing(w, &log), [(Input::Predictions, 1, 1)]);
+    assert_eq!(differing(w, &log), [(SinkTopic::Predictions, 1, 1)]);
     write(w, &log[6..]);
     assert_eq!(differing(w, &log), []);
     assert_eq!(differing(w, &log[..3]).len(), 3, "and a row of what the log has not is found");
 }
 
 pub fn a_narrowed_batch_writes_the_games_of_its_days_alone(w: &mut dyn Warehouse) {
-    w.claim(LOG).unwrap();
+    w.acquire(LOG).unwrap();
     let (inside, outside) = (id(1, 61), id(2, 161));
     let day = prediction(inside, Line(2450)).date;
-    let dates = Dates { from: day, to: day };
+    let dates = DateRange { from: day, to: day };
     let moved = |id| Prediction { date: day.plus_days(1), ..prediction(id, Line(2450)) };
     let mut put = |records: &[Record]| {
-        let mut batch = Batch::rebuild(records.iter().cloned()).unwrap();
+        let mut batch = Batch::from_records(records.iter().cloned()).unwrap();
         let plan = plan(w, LOG, &batch);
-        dates.narrow(&mut batch, w).unwrap();
+        dates.filter_batch(&mut batch, w).unwrap();
         let once = batch.clone();
-        dates.narrow(&mut batch, w).unwrap();
+        dates.filter_batch(&mut batch, w).unwrap();
         assert_eq!(batch, once, "to do it twice is to do it once");
         assert_eq!(
             BatchPlan::new(plan.writer.clone(), &batch, NOW).id,
@@ -312,16 +317,16 @@ pub fn a_narrowed_batch_writes_the_games_of_its_days_alone(w: &mut dyn Warehouse
         (written.applied, written.unchanged, rows(w, "player_slate"), rows(w, "player_prop_predictions"))
     };
     let first = [
-        record(1, Change::Prediction(inside, Some(prediction(inside, Line(2450))))),
-        record(2, Change::Prediction(outside, Some(prediction(outside, Line(2450))))),
-        record(3, Change::Features(outside, None)),
-        record(4, Change::PlayerGame(outside, Some(player_game(outside, Some(9))))),
+        record(1, RecordChange::Prediction(inside, Some(prediction(inside, Line(2450))))),
+        record(2, RecordChange::Prediction(outside, Some(prediction(outside, Line(2450))))),
+        record(3, RecordChange::Features(outside, None)),
+        record(4, RecordChange::PlayerGame(outside, Some(player_game(outside, Some(9))))),
     ];
     assert_eq!(put(&first), (1, 3, 1, 20));
-    let moves_out = [record(5, Change::Prediction(inside, Some(moved(inside))))];
+    let moves_out = [record(5, RecordChange::Prediction(inside, Some(moved(inside))))];
     assert_eq!(put(&moves_out), (1, 0, 0, 0), "it takes its rows with it");
-    let stays_out = [record(6, Change::Prediction(inside, Some(moved(inside))))];
+    let stays_out = [record(6, RecordChange::Prediction(inside, Some(moved(inside))))];
     assert_eq!(put(&stays_out), (0, 1, 0, 0));
-    let comes_back = [record(7, Change::Prediction(inside, Some(prediction(inside, Line(2450)))))];
+    let comes_back = [record(7, RecordChange::Prediction(inside, Some(prediction(inside, Line(2450)))))];
     assert_eq!(put(&comes_back), (1, 0, 1, 20));
 }

@@ -8,47 +8,48 @@ use crate::{
 };
 use schemas::Line;
 use sinks::{
-    Batch, BatchPlan, BigQuery, Change, Record, Sqlite, Warehouse, WarehouseError, Writer, Written,
-    bigquery::{Clock, Settings},
+    Batch, BatchPlan, BigQuery, Record, RecordChange, Sqlite, Warehouse, WarehouseError, WriteSummary,
+    WriterId,
+    bigquery::{BigQueryConfig, Clock},
 };
 
 /// So many predictions, at this line.
 pub fn slate(players: std::ops::Range<u32>, from: i64, line: i32) -> Vec<Record> {
     let at = |n: u32| {
         let id = id(n, 61);
-        record(from + i64::from(n), Change::Prediction(id, Some(prediction(id, Line(line)))))
+        record(from + i64::from(n), RecordChange::Prediction(id, Some(prediction(id, Line(line)))))
     };
     players.map(at).collect()
 }
 pub fn batch(records: Vec<Record>) -> (Batch, BatchPlan) {
-    let batch = Batch::rebuild(records).unwrap();
-    let plan = BatchPlan::new(Writer { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
+    let batch = Batch::from_records(records).unwrap();
+    let plan = BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
     (batch, plan)
 }
-pub fn claimed(fake: &Fake, settings: Settings) -> BigQuery {
-    let mut w = BigQuery::connect(settings).unwrap();
-    while let Err(error) = w.claim(LOG) {
+pub fn claimed(fake: &Fake, config: BigQueryConfig) -> BigQuery {
+    let mut w = BigQuery::connect(config).unwrap();
+    while let Err(error) = w.acquire(LOG) {
         let WarehouseError::Retry { after, .. } = error else { panic!("{error}") };
         fake.clock.sleep(after);
     }
     w
 }
 /// Writes until it is done; what was said meanwhile.
-pub fn patiently(
+pub fn write_with_retries(
     fake: &Fake,
     w: &mut BigQuery,
     batch: &Batch,
     plan: &BatchPlan,
-) -> (Written, Vec<WarehouseError>) {
-    let mut said = Vec::new();
+) -> (WriteSummary, Vec<WarehouseError>) {
+    let mut errors = Vec::new();
     loop {
         match w.write(batch, plan, NOW) {
-            Ok(written) => return (written, said),
+            Ok(written) => return (written, errors),
             Err(error) => {
                 let WarehouseError::Retry { after, .. } = &error else { panic!("{error}") };
-                assert!(said.len() < 500);
+                assert!(errors.len() < 500);
                 fake.clock.sleep(*after);
-                said.push(error);
+                errors.push(error);
             }
         }
     }
@@ -59,6 +60,6 @@ pub fn expected(records: Vec<Record>) -> Vec<(&'static str, u64, String)> {
     conformance::write(&mut local, &records);
     content(&local)
 }
-pub fn staged(fake: &Fake) -> Settings {
-    Settings { inline_bytes: 0, ..fake.settings() }
+pub fn staged(fake: &Fake) -> BigQueryConfig {
+    BigQueryConfig { inline_bytes: 0, ..fake.config() }
 }

@@ -3,7 +3,7 @@
 //! Invariant: a fault is taken by the first call that it is for, and the call is done before it or not at all.
 //! Not here: what jobs do (`jobs`), what tests see and change of it (`mod`).
 use super::{
-    Call, DATASET, Fault, PROJECT, Said, State,
+    Call, DATASET, Fault, FaultAnswer, PROJECT, State,
     http::{Answer, Request, parts},
     jobs::Work,
     statement::{Statement, parse},
@@ -19,31 +19,33 @@ fn error(status: u16, reason: &str, message: &str) -> Answer {
         "errors": [{"domain": "global", "reason": reason, "message": message}], "status": reason.to_uppercase()}});
     Answer::Json(status, body.to_string())
 }
-fn say(said: Said) -> Answer {
-    match said {
-        Said::Unavailable => {
+fn say(message: FaultAnswer) -> Answer {
+    match message {
+        FaultAnswer::Unavailable => {
             error(503, "backendError", "Error encountered during execution. Retrying may solve the problem.")
         }
-        Said::TooMany => error(429, "rateLimitExceeded", "Too many requests"),
-        Said::RateLimited => error(
+        FaultAnswer::TooMany => error(429, "rateLimitExceeded", "Too many requests"),
+        FaultAnswer::RateLimited => error(
             403,
             "rateLimitExceeded",
             "Exceeded rate limits: too many api requests per user per method for this user_method.",
         ),
-        Said::QuotaExceeded => error(
+        FaultAnswer::QuotaExceeded => error(
             403,
             "quotaExceeded",
             "Quota exceeded: Your project exceeded quota for free query bytes scanned.",
         ),
-        Said::Html => Answer::Html(502, "<html><title>Error 502 (Server Error)!!1</title></html>".into()),
-        Said::Nothing => Answer::Empty(500),
-        Said::Truncated => Answer::Truncated(200, "{\"kind\": \"bigquery#job\", \"sta".into()),
-        Said::Unauthorized => error(
+        FaultAnswer::Html => {
+            Answer::Html(502, "<html><title>Error 502 (Server Error)!!1</title></html>".into())
+        }
+        FaultAnswer::Nothing => Answer::Empty(500),
+        FaultAnswer::Truncated => Answer::Truncated(200, "{\"kind\": \"bigquery#job\", \"sta".into()),
+        FaultAnswer::Unauthorized => error(
             401,
             "authError",
             "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.",
         ),
-        Said::Denied => error(
+        FaultAnswer::Denied => error(
             403,
             "accessDenied",
             "Access Denied: Table fastbreak:predictions.sink_records: Permission bigquery.tables.updateData denied",
@@ -98,11 +100,11 @@ impl State {
                 }
                 Answer::Silence
             }
-            Some(Fault::Says(said, is_done)) => {
+            Some(Fault::Answers(message, is_done)) => {
                 if is_done {
                     self.route(request, now);
                 }
-                say(said)
+                say(message)
             }
             Some(Fault::Killed(is_done)) => {
                 if is_done {
@@ -311,7 +313,7 @@ impl State {
         } else if name == schema::RECORDS {
             let field = |field: schema::Field| {
                 let mode = match (field.of, field.is_required) {
-                    (schema::Type::Rungs, _) => "REPEATED",
+                    (schema::Type::LineLadder, _) => "REPEATED",
                     (_, true) => "REQUIRED",
                     _ => "NULLABLE",
                 };
@@ -359,8 +361,8 @@ impl State {
                 let updates = self.updates.entry(at).or_default();
                 updates.retain(|at| *at > now - 10_000);
                 if updates.len() >= 5 {
-                    let said = "Exceeded rate limits: too many table update operations for this table.";
-                    return error(403, "rateLimitExceeded", said);
+                    let message = "Exceeded rate limits: too many table update operations for this table.";
+                    return error(403, "rateLimitExceeded", message);
                 }
                 updates.push(now);
                 let body: Value = serde_json::from_slice(&request.body).unwrap();

@@ -115,9 +115,9 @@ pub struct Service {
 const TOO_MANY: &str = "Resources exceeded during query execution: Too many DML statements outstanding against table fastbreak:predictions.sink_records, limit is 20.";
 
 fn within(most: usize, rows: Vec<String>) -> Result<Vec<String>, Failed> {
-    let said =
+    let message =
         "Resources exceeded during query execution: The query could not be executed in the allotted memory.";
-    if rows.len() > most { Err(("resourcesExceeded", said.into())) } else { Ok(rows) }
+    if rows.len() > most { Err(("resourcesExceeded", message.into())) } else { Ok(rows) }
 }
 
 impl Service {
@@ -236,8 +236,8 @@ impl Service {
                 self.statements.pop_front();
             }
             if self.statements.len() >= 25 {
-                let said = "Exceeded rate limits: too many table dml insert operations for this table.";
-                return Err((403, "rateLimitExceeded", said.into()));
+                let message = "Exceeded rate limits: too many table dml insert operations for this table.";
+                return Err((403, "rateLimitExceeded", message.into()));
             }
             self.statements.push_back(now);
             let is_own = matches!(job.work, Work::Change { .. });
@@ -264,9 +264,9 @@ impl Service {
             day.push(now);
             self.seen.loads += 1;
             if day.len() > 1_500 {
-                let said =
+                let message =
                     "Quota exceeded: Your table exceeded quota for imports or query appends per table.";
-                return Err((403, "quotaExceeded", said.into()));
+                return Err((403, "quotaExceeded", message.into()));
             }
         }
         if !job.is_change() {

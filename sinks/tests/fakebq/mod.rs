@@ -18,7 +18,7 @@ use http::Server;
 use serde_json::{Value, json};
 use sinks::{
     BigQuery,
-    bigquery::{Clock, Credentials, Names, Settings},
+    bigquery::{BigQueryConfig, Clock, Credentials, Names},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -71,12 +71,12 @@ pub enum Fault {
     /// It is done or not, and nothing is said.
     Silence(bool),
     /// An answer; whether the call is done before it.
-    Says(Said, bool),
+    Answers(FaultAnswer, bool),
     /// The instance is killed: this call is lost, or done and unanswered, and no other of it arrives.
     Killed(bool),
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum FaultAnswer {
     Unavailable,
     TooMany,
     RateLimited,
@@ -150,17 +150,17 @@ impl Fake {
         let server = Server::start(move |request| shared.lock().unwrap().answer(&request));
         Fake { state, server, clock }
     }
-    pub fn settings(&self) -> Settings {
-        Settings {
+    pub fn config(&self) -> BigQueryConfig {
+        BigQueryConfig {
             endpoint: Some(format!("http://{}", self.server.at)),
             credentials: Credentials::None,
             clock: self.clock.clone(),
             timeout: Duration::from_secs(5),
-            ..Settings::new(PROJECT, DATASET, "US")
+            ..BigQueryConfig::new(PROJECT, DATASET, "US")
         }
     }
     pub fn connect(&self) -> BigQuery {
-        BigQuery::connect(self.settings()).unwrap()
+        BigQuery::connect(self.config()).unwrap()
     }
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
@@ -234,7 +234,7 @@ impl Fake {
                 int(row, "season_start") > Some(0) && text(row, "input") == input && row["deleted"] == false
             });
             match input {
-                "predictions" => live.map(|row| int(row, "made").unwrap_or(0) as usize).sum(),
+                "predictions" => live.map(|row| int(row, "row_count").unwrap_or(0) as usize).sum(),
                 _ => live.count(),
             }
         })

@@ -3,11 +3,11 @@
 //! Invariant: a statement is known by its whole text.
 //! Not here: what they do (`table`).
 use sinks::{
-    Input,
+    SinkTopic,
     bigquery::{
         Names, definitions,
         schema::RECORDS,
-        sql::{self, Reach, Source},
+        sql::{self, PruningBounds, Source},
     },
     tables::TABLES,
 };
@@ -20,13 +20,13 @@ pub enum Statement {
         games: Option<(String, String)>,
     },
     Probe,
-    Standing,
-    Ledger,
-    Held,
-    Tallies,
-    Claim,
-    Adopt,
-    Finish,
+    WriterState,
+    BatchRecord,
+    ExistingKeys,
+    ControlTotals,
+    Acquire,
+    TakeOwnership,
+    DeleteStaleEpochs,
     /// Of the table of this number.
     Content(usize),
     /// The definition of this table or view.
@@ -39,7 +39,13 @@ pub enum Statement {
 impl Statement {
     /// Whether it takes one of the table's slots.
     pub fn is_mutating(&self) -> bool {
-        matches!(self, Statement::Merge { .. } | Statement::Claim | Statement::Adopt | Statement::Finish)
+        matches!(
+            self,
+            Statement::Merge { .. }
+                | Statement::Acquire
+                | Statement::TakeOwnership
+                | Statement::DeleteStaleEpochs
+        )
     }
 }
 
@@ -49,14 +55,14 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
 
 pub fn parse(text: &str, names: &Names) -> Option<Statement> {
     let fixed = [
-        (sql::standing(names), Statement::Standing),
-        (sql::ledger(names), Statement::Ledger),
-        (sql::held(names), Statement::Held),
-        (sql::tallies(names), Statement::Tallies),
-        (sql::claim(names), Statement::Claim),
-        (sql::adopt(names), Statement::Adopt),
-        (sql::finish(names), Statement::Finish),
-        (sql::probe(&Source::Parameter), Statement::Probe),
+        (sql::writer_state_sql(names), Statement::WriterState),
+        (sql::batch_sql(names), Statement::BatchRecord),
+        (sql::existing_keys_sql(names), Statement::ExistingKeys),
+        (sql::control_totals_sql(names), Statement::ControlTotals),
+        (sql::acquire_sql(names), Statement::Acquire),
+        (sql::take_ownership_sql(names), Statement::TakeOwnership),
+        (sql::delete_stale_epochs_sql(names), Statement::DeleteStaleEpochs),
+        (sql::probe_sql(&Source::Parameter), Statement::Probe),
     ];
     if let Some((_, statement)) = fixed.into_iter().find(|(known, _)| known == text) {
         return Some(statement);
@@ -64,7 +70,7 @@ pub fn parse(text: &str, names: &Names) -> Option<Statement> {
     if text.starts_with("MERGE ") {
         return merge(text, names);
     }
-    if let Some(n) = TABLES.iter().position(|table| sql::content_of(names, table) == text) {
+    if let Some(n) = TABLES.iter().position(|table| sql::content_sql(names, table) == text) {
         return Some(Statement::Content(n));
     }
     if let Some(found) = definitions(names).into_iter().find(|definition| definition.statement == text) {
@@ -86,15 +92,15 @@ fn merge(text: &str, names: &Names) -> Option<Statement> {
         Some(table) => Source::Staged(format!("`{}.{}.{table}`", names.project, names.staging())),
         None => Source::Parameter,
     };
-    let reach = Reach { seasons: seasons.iter().map(|s| *s as i16).collect(), games: games.clone() };
-    (sql::merge(names, &source, &reach) == text).then_some(Statement::Merge { source, seasons, games })
+    let bounds = PruningBounds { seasons: seasons.iter().map(|s| *s as i16).collect(), games: games.clone() };
+    (sql::merge_sql(names, &source, &bounds) == text).then_some(Statement::Merge { source, seasons, games })
 }
 
 /// What the column `input` says.
 pub fn input_of(table: usize) -> &'static str {
     match TABLES[table].name {
-        "player_games" => sql::input_name(Input::PlayerGames),
-        "features" => sql::input_name(Input::Features),
-        _ => sql::input_name(Input::Predictions),
+        "player_games" => sql::input_name(SinkTopic::PlayerGames),
+        "features" => sql::input_name(SinkTopic::Features),
+        _ => sql::input_name(SinkTopic::Predictions),
     }
 }

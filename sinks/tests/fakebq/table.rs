@@ -22,7 +22,7 @@ pub struct Records {
     pub rows: Vec<Row>,
     index: BTreeMap<(i64, String, String, i64), Vec<usize>>,
     /// Players whose rows BigQuery cannot read, whatever the reason.
-    pub poison: BTreeSet<i64>,
+    pub bad_rows: BTreeSet<i64>,
 }
 
 /// Reason and message.
@@ -60,9 +60,9 @@ fn cast(raw: &RawValue, of: Type) -> Result<Value, Failed> {
 
 impl Records {
     /// The rows of the source, as typed columns.
-    fn given(&self, rows: &[String]) -> Result<Vec<Row>, Failed> {
+    fn incoming(&self, rows: &[String]) -> Result<Vec<Row>, Failed> {
         let fields = schema::fields();
-        let mut given: Vec<Row> = Vec::new();
+        let mut incoming: Vec<Row> = Vec::new();
         for text in rows {
             let object: BTreeMap<String, &RawValue> =
                 serde_json::from_str(text).map_err(|_| ("invalidQuery", "Invalid JSON".to_owned()))?;
@@ -74,23 +74,24 @@ impl Records {
                     continue;
                 }
                 let value = match field.of {
-                    Type::Rungs => {
-                        let mut rungs = Vec::new();
-                        for rung in serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap() {
-                            let cells: Vec<&RawValue> = serde_json::from_str(rung.get()).unwrap();
+                    Type::LineLadder => {
+                        let mut line_ladder = Vec::new();
+                        for ladder_line in serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap() {
+                            let cells: Vec<&RawValue> = serde_json::from_str(ladder_line.get()).unwrap();
                             assert_eq!(cells.len(), rung_columns().len());
                             let cells = cells.iter().zip(rung_columns());
-                            let cells: Result<Vec<Value>, Failed> =
-                                cells.map(|(cell, column)| cast(cell, sql_type(column.kind))).collect();
-                            rungs.push(Value::Array(cells?));
+                            let cells: Result<Vec<Value>, Failed> = cells
+                                .map(|(cell, column)| cast(cell, sql_type(column.column_type)))
+                                .collect();
+                            line_ladder.push(Value::Array(cells?));
                         }
-                        Value::Array(rungs)
+                        Value::Array(line_ladder)
                     }
                     of => cast(value, of)?,
                 };
                 row.insert(name, value);
             }
-            if int(&row, "player_id").is_some_and(|player| self.poison.contains(&player)) {
+            if int(&row, "player_id").is_some_and(|player| self.bad_rows.contains(&player)) {
                 return Err(("invalidQuery", "Bad double value: abc".into()));
             }
             for field in KEY {
@@ -98,10 +99,10 @@ impl Records {
                     return Err(("invalidQuery", format!("Required field {} cannot be null", field.name)));
                 }
             }
-            given.push(row);
+            incoming.push(row);
         }
         let mut newest: BTreeMap<(String, String, i64), Row> = BTreeMap::new();
-        for row in given {
+        for row in incoming {
             let (_, input, game, player) = key(&row);
             let held = newest.entry((input, game, player)).or_insert_with(|| row.clone());
             if int(held, "offset") < int(&row, "offset") {
@@ -117,7 +118,7 @@ impl Records {
         self.insert(live);
     }
     pub fn probe(&self, rows: &[String]) -> Result<(), Failed> {
-        self.given(rows).map(drop)
+        self.incoming(rows).map(drop)
     }
     fn insert(&mut self, row: Row) {
         self.index.entry(key(&row)).or_default().push(self.rows.len());
@@ -140,38 +141,38 @@ impl Records {
     ) -> Result<u64, Failed> {
         let epoch = || parameters["epoch"].parse::<i64>().unwrap();
         match statement {
-            Statement::Claim => {
-                if !self.find("standing").is_empty() {
+            Statement::Acquire => {
+                if !self.find("writer-state").is_empty() {
                     return Ok(0);
                 }
                 self.insert(Row::from([
                     ("season_start".into(), json!(0)),
-                    ("input".into(), json!("standing")),
+                    ("input".into(), json!("writer-state")),
                     ("game_id".into(), json!("")),
                     ("player_id".into(), json!(0)),
                     ("deleted".into(), json!(false)),
                     ("epoch".into(), json!(1)),
                     ("log".into(), json!(parameters["log"])),
-                    ("adopting".into(), json!(false)),
+                    ("rebuilding".into(), json!(false)),
                 ]));
                 Ok(1)
             }
-            Statement::Adopt => {
+            Statement::TakeOwnership => {
                 let mut changed = 0;
                 for row in &mut self.rows {
-                    if text(row, "input") == "standing" && int(row, "epoch") == Some(epoch()) {
+                    if text(row, "input") == "writer-state" && int(row, "epoch") == Some(epoch()) {
                         row.insert("log".into(), json!(parameters["log"]));
                         row.insert("epoch".into(), json!(epoch() + 1));
-                        row.insert("adopting".into(), json!(true));
+                        row.insert("rebuilding".into(), json!(true));
                         changed += 1;
                     }
                 }
                 Ok(changed)
             }
-            Statement::Finish => {
+            Statement::DeleteStaleEpochs => {
                 let is_own =
                     |row: &&Row| int(row, "epoch") == Some(epoch()) && text(row, "log") == parameters["log"];
-                if !self.find("standing").iter().any(is_own) {
+                if !self.find("writer-state").iter().any(is_own) {
                     return Ok(0);
                 }
                 let mut changed = 0;
@@ -180,8 +181,8 @@ impl Records {
                     if season > Some(0) && row_epoch < Some(epoch()) && row["deleted"] == false {
                         *row = tombstone(row);
                         changed += 1;
-                    } else if text(row, "input") == "standing" && row["adopting"] == true {
-                        row.insert("adopting".into(), json!(false));
+                    } else if text(row, "input") == "writer-state" && row["rebuilding"] == true {
+                        row.insert("rebuilding".into(), json!(false));
                         changed += 1;
                     }
                 }
@@ -203,15 +204,15 @@ impl Records {
     ) -> Result<u64, Failed> {
         let epoch: i64 = parameters["epoch"].parse().unwrap();
         let batch = &parameters["batch"];
-        let given = self.given(rows)?;
+        let incoming = self.incoming(rows)?;
         let is_own = |row: &&Row| int(row, "epoch") == Some(epoch) && text(row, "log") == parameters["log"];
-        let is_admitted = self.find("standing").iter().filter(|row| is_own(row)).count() == 1;
-        if !is_admitted || self.find("batches").iter().any(|row| text(row, "game_id") == batch) {
+        let is_guarded = self.find("writer-state").iter().filter(|row| is_own(row)).count() == 1;
+        if !is_guarded || self.find("batches").iter().any(|row| text(row, "game_id") == batch) {
             return Ok(0);
         }
         let (mut changed, mut puts) = (1, Vec::new());
         let (mut applied, mut unchanged, mut stale, mut written) = (0, 0, 0, 0);
-        for row in given {
+        for row in incoming {
             // What lies outside of the pruned part is not seen.
             let is_reached = seasons.contains(&int(&row, "season_start").unwrap())
                 && games.is_some_and(|(first, last)| {
@@ -220,8 +221,8 @@ impl Records {
             let held =
                 if is_reached { self.index.get(&key(&row)).cloned().unwrap_or_default() } else { vec![] };
             if held.len() > 1 {
-                let said = "UPDATE/MERGE must match at most one source row for each target row";
-                return Err(("invalidQuery", said.into()));
+                let message = "UPDATE/MERGE must match at most one source row for each target row";
+                return Err(("invalidQuery", message.into()));
             }
             let old = held.first().map(|at| &self.rows[*at]);
             let sequence = |row: &Row| (int(row, "epoch"), int(row, "offset"));
@@ -230,20 +231,23 @@ impl Records {
                 continue;
             }
             match old {
-                Some(old) if int(old, "epoch") == Some(epoch) && int(old, "said") == int(&row, "said") => {
+                Some(old)
+                    if int(old, "epoch") == Some(epoch)
+                        && int(old, "content_hash") == int(&row, "content_hash") =>
+                {
                     unchanged += 1
                 }
                 _ => {
                     applied += 1;
-                    let made = |row: &Row| int(row, "made").unwrap_or(0);
-                    written += 1 + made(&row) + old.map_or(0, made);
+                    let row_count = |row: &Row| int(row, "row_count").unwrap_or(0);
+                    written += 1 + row_count(&row) + old.map_or(0, row_count);
                 }
             }
             changed += 1;
             puts.push((held.first().copied(), row));
         }
         for (at, mut row) in puts {
-            row.insert("deleted".into(), json!(!row.contains_key("said")));
+            row.insert("deleted".into(), json!(!row.contains_key("content_hash")));
             row.insert("epoch".into(), json!(epoch));
             row.insert("batch_id".into(), json!(batch));
             match at {
@@ -251,26 +255,26 @@ impl Records {
                 None => self.insert(row),
             }
         }
-        let mut ledger = Row::from([
+        let mut batch_record = Row::from([
             ("season_start".into(), json!(0)),
             ("input".into(), json!("batches")),
             ("game_id".into(), json!(batch)),
             ("player_id".into(), json!(0)),
             ("epoch".into(), json!(epoch)),
             ("applied".into(), json!(applied)),
-            ("unchanged".into(), json!(unchanged + parameters["outside"].parse::<i64>().unwrap())),
+            ("unchanged".into(), json!(unchanged + parameters["filtered"].parse::<i64>().unwrap())),
             ("stale".into(), json!(stale)),
             ("rows_written".into(), json!(written)),
             ("job_id".into(), json!(parameters["job"])),
             ("committed_at".into(), json!(now)),
         ]);
         for name in ["records", "superseded", "rejected", "attempts", "bytes"] {
-            ledger.insert(name.into(), json!(parameters[name].parse::<i64>().unwrap()));
+            batch_record.insert(name.into(), json!(parameters[name].parse::<i64>().unwrap()));
         }
         for name in ["ranges", "reason", "log", "planned_at"] {
-            ledger.insert(name.into(), json!(parameters[name]));
+            batch_record.insert(name.into(), json!(parameters[name]));
         }
-        self.insert(ledger);
+        self.insert(batch_record);
         Ok(changed)
     }
 
@@ -278,10 +282,12 @@ impl Records {
     pub fn select(&self, statement: &Statement, parameters: &Parameters) -> Vec<Value> {
         let pick = |row: &Row, columns: &[&str]| json!({"f": columns.iter().map(|column| json!({"v": shown(row.get(*column))})).collect::<Vec<_>>()});
         match statement {
-            Statement::Standing => {
-                self.find("standing").iter().map(|row| pick(row, &["log", "epoch", "adopting"])).collect()
-            }
-            Statement::Ledger => {
+            Statement::WriterState => self
+                .find("writer-state")
+                .iter()
+                .map(|row| pick(row, &["log", "epoch", "rebuilding"]))
+                .collect(),
+            Statement::BatchRecord => {
                 let columns = [
                     "records",
                     "applied",
@@ -298,7 +304,7 @@ impl Records {
                     .filter(|row| text(row, "game_id") == parameters["batch"]);
                 found.map(|row| pick(row, &columns)).collect()
             }
-            Statement::Held => {
+            Statement::ExistingKeys => {
                 let keys: Vec<String> = serde_json::from_str(&parameters["keys"]).unwrap();
                 let live = self
                     .rows
@@ -315,16 +321,17 @@ impl Records {
                 let held = live.map(key).filter(|key| keys.contains(key));
                 held.map(|key| json!({"f": [{"v": key}]})).collect()
             }
-            Statement::Tallies => {
-                let mut tallies: BTreeMap<(&str, &str), (i64, i64)> = BTreeMap::new();
+            Statement::ControlTotals => {
+                let mut control_totals: BTreeMap<(&str, &str), (i64, i64)> = BTreeMap::new();
                 for row in &self.rows {
                     if int(row, "season_start") > Some(0) && row["deleted"] == false {
-                        let tally = tallies.entry((text(row, "input"), text(row, "game_id"))).or_default();
-                        *tally = (tally.0 + 1, tally.1 + int(row, "offset").unwrap());
+                        let totals =
+                            control_totals.entry((text(row, "input"), text(row, "game_id"))).or_default();
+                        *totals = (totals.0 + 1, totals.1 + int(row, "offset").unwrap());
                     }
                 }
                 let row = |((input, game), (rows, offsets)): (_, (i64, i64))| json!({"f": [{"v": input}, {"v": game}, {"v": rows.to_string()}, {"v": offsets.to_string()}]});
-                tallies.into_iter().map(row).collect()
+                control_totals.into_iter().map(row).collect()
             }
             Statement::Content(table) => {
                 let is_predictions = TABLES[*table].name == "player_prop_predictions";
@@ -370,7 +377,7 @@ fn tombstone(row: &Row) -> Row {
     let keep = ["season_start", "input", "game_id", "player_id", "epoch", "partition", "offset", "batch_id"];
     let kept =
         row.iter().filter(|(name, _)| keep.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone()));
-    kept.chain([("deleted".to_owned(), json!(true)), ("made".to_owned(), json!(0))]).collect()
+    kept.chain([("deleted".to_owned(), json!(true)), ("row_count".to_owned(), json!(0))]).collect()
 }
 
 /// A value as the API shows it: everything is text, lists and structs are nested.
@@ -378,10 +385,10 @@ fn shown(value: Option<&Value>) -> Value {
     match value {
         None | Some(Value::Null) => Value::Null,
         Some(Value::String(text)) => json!(text),
-        Some(Value::Array(rungs)) => {
+        Some(Value::Array(line_ladder)) => {
             let cell = |cell: &Value| json!({"v": shown(Some(cell))});
-            let rung = |rung: &Value| json!({"v": {"f": rung.as_array().unwrap().iter().map(cell).collect::<Vec<_>>()}});
-            Value::Array(rungs.iter().map(rung).collect())
+            let ladder_line = |ladder_line: &Value| json!({"v": {"f": ladder_line.as_array().unwrap().iter().map(cell).collect::<Vec<_>>()}});
+            Value::Array(line_ladder.iter().map(ladder_line).collect())
         }
         Some(other) => json!(other.to_string()),
     }

@@ -5,11 +5,11 @@
 //! Invariant: each test has a dataset of its own.
 //! Not here: a BigQuery in the test's own process (`fakebq`).
 #![allow(clippy::print_stderr)]
-use sinks::bigquery::{Credentials, Settings};
+use sinks::bigquery::{BigQueryConfig, Credentials};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Of a new dataset, for what loads rows of more bytes than these; none where no BigQuery is given.
-pub fn settings(inline_bytes: Option<usize>) -> Option<Settings> {
+pub fn config(inline_bytes: Option<usize>) -> Option<BigQueryConfig> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let endpoint = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT").ok();
     let project = std::env::var("FASTBREAK_BIGQUERY_PROJECT").ok();
@@ -24,9 +24,9 @@ pub fn settings(inline_bytes: Option<usize>) -> Option<Settings> {
         (None, Some(path)) => Credentials::ServiceAccount(path.into()),
         (None, None) => Credentials::ApplicationDefault,
     };
-    let usual = Settings::new(project.as_deref().unwrap_or("fastbreak-test"), &dataset, &location);
+    let usual = BigQueryConfig::new(project.as_deref().unwrap_or("fastbreak-test"), &dataset, &location);
     let inline_bytes = inline_bytes.unwrap_or(usual.inline_bytes);
-    Some(Settings { endpoint, credentials, inline_bytes, ..usual })
+    Some(BigQueryConfig { endpoint, credentials, inline_bytes, ..usual })
 }
 
 pub fn skipped() {

@@ -1,17 +1,17 @@
 //! `replay diff`: which rows of the warehouse a replay would change.
-use super::super::{Ended, Output, output};
+use super::super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
     replay::{self, Namespace, Replay},
-    warehouse::Place,
+    warehouse::WarehouseTarget,
 };
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
-use sinks::compare::{Comparison, Counts, Difference, Kind, compare};
+use sinks::diff::{Comparison, Counts, Difference, RowDiff, compare};
 
 /// How many players are named.
-const PLAYERS: usize = 20;
+const MAX_PLAYERS: usize = 20;
 
 #[derive(Serialize)]
 struct Report {
@@ -25,24 +25,24 @@ struct Report {
     comparison: Comparison,
 }
 
-pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output) -> Result<Ended> {
-    let replay = Replay::named(config, namespace)?;
-    let standing = replay::standing(config, &replay)?;
-    replay::admit(&replay, &standing)?;
-    replay.check_place(config)?;
-    let live = Place::live(config).reader()?;
-    let ours = Place::of_replay(config, namespace).reader()?;
+pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output) -> Result<CommandOutcome> {
+    let replay = Replay::load(config, namespace)?;
+    let status = replay::status(config, &replay)?;
+    replay::ensure_comparable(&replay, &status)?;
+    replay.ensure_same_warehouse(config)?;
+    let live = WarehouseTarget::live(config).reader()?;
+    let ours = WarehouseTarget::for_replay(config, namespace).reader()?;
     let comparison = compare(&live.snapshot()?, &ours.snapshot()?, replay.dates, limit)?;
     let report = Report {
         namespace: namespace.to_string(),
         from: replay.dates.from.to_string(),
         to: replay.dates.to.to_string(),
         equal: comparison.is_equal(),
-        live_caught_up: standing.live_caught_up,
+        live_caught_up: status.live_caught_up,
         comparison,
     };
     output::print(output, &report, show)?;
-    Ok(if report.equal { Ended::Done } else { Ended::Differs })
+    Ok(if report.equal { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
 const HEADER: [&str; 5] = ["equal", "changed", "by another version", "only live", "only replay"];
@@ -65,10 +65,12 @@ fn show(report: &Report) -> String {
         parts.push(table("day", differing.map(|(day, counts)| (day.clone(), counts))));
         parts.push(table("system", systems.iter().map(|(system, counts)| (system.clone(), counts))));
         let listed: Vec<_> = players.iter().filter(|player| player.counts.listed() > 0).collect();
-        let named = listed.iter().take(PLAYERS).map(|player| (player.player_name.clone(), &player.counts));
+        let named =
+            listed.iter().take(MAX_PLAYERS).map(|player| (player.player_name.clone(), &player.counts));
         parts.push(table("player", named));
-        if listed.len() > PLAYERS {
-            parts.push(format!("… and {} more players (--output json lists all)", listed.len() - PLAYERS));
+        if listed.len() > MAX_PLAYERS {
+            parts
+                .push(format!("… and {} more players (--output json lists all)", listed.len() - MAX_PLAYERS));
         }
     }
     if !rows.is_empty() {
@@ -89,8 +91,8 @@ fn row(row: &Difference) -> String {
     let key = row.key.values().map(plain).collect::<Vec<_>>().join(" ");
     let head = format!("{} {key} {}", row.table, row.player);
     match row.kind {
-        Kind::OnlyLive => format!("- {head}"),
-        Kind::OnlyReplay => format!("+ {head}"),
+        RowDiff::OnlyLive => format!("- {head}"),
+        RowDiff::OnlyReplay => format!("+ {head}"),
         _ => {
             let fields =
                 row.fields.iter().map(|f| format!("{} {} → {}", f.field, plain(&f.live), plain(&f.replay)));

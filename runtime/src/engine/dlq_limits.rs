@@ -1,0 +1,232 @@
+//! The breaker: stops a processor that can use nothing of what it reads, before its input ends in its dead letters.
+//!
+//! Invariant: per partition, what was committed never holds more unusable records in a row, or a greater share of the newest ones,
+//! than the limits allow. The count begins anew with each assignment.
+//! Not here: what is unusable (the map says so).
+use std::collections::VecDeque;
+
+/// How many records a share is taken over at most, and at least.
+const WINDOW_RECORDS: usize = 1000;
+const MIN_WINDOW_RECORDS: usize = 100;
+
+/// The limits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DlqLimits {
+    /// Unusable records in a row; 0 for no limit.
+    pub consecutive: u32,
+    /// The share of unusable records among the newest thousand, from a hundred on; 1 for no limit.
+    pub ratio: f64,
+}
+impl Default for DlqLimits {
+    fn default() -> Self {
+        DlqLimits { consecutive: 100, ratio: 0.5 }
+    }
+}
+
+/// What became of a partition's newest records.
+#[derive(Debug, Default)]
+pub struct RejectWindow {
+    in_a_row: u32,
+    newest: VecDeque<bool>,
+    unusable: usize,
+}
+impl RejectWindow {
+    /// Counts a record; answers the limit that it exceeds.
+    pub fn count(&mut self, limits: &DlqLimits, unusable: bool) -> Option<String> {
+        if self.newest.len() == WINDOW_RECORDS && self.newest.pop_front() == Some(true) {
+            self.unusable -= 1;
+        }
+        self.newest.push_back(unusable);
+        self.unusable += usize::from(unusable);
+        self.in_a_row = if unusable { self.in_a_row + 1 } else { 0 };
+        let (seen, DlqLimits { consecutive, ratio }) = (self.newest.len(), *limits);
+        if consecutive > 0 && self.in_a_row > consecutive {
+            return Some(format!("more than {consecutive} records in a row are unusable"));
+        }
+        let is_too_much =
+            unusable && seen >= MIN_WINDOW_RECORDS && self.unusable as f64 > ratio * seen as f64;
+        is_too_much.then(|| {
+            format!("{} of the last {seen} records are unusable, which is more than {ratio}", self.unusable)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        ProcessorNode, RecordBatch, RuntimeError,
+        engine::{DlqLimits, MapOutput, RowCounts, StatelessNode, StatelessProcessor, dlq_topic, stream},
+    };
+    use proptest::prelude::*;
+    use schemas::{
+        Timestamp,
+        raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
+        wire,
+    };
+
+    /// Rejects the payload `bad`; of `rows` its one row is bad.
+    struct Picky;
+    impl StatelessProcessor for Picky {
+        type In = RawEvent;
+        type Out = ();
+        fn version(&self) -> i64 {
+            3
+        }
+        fn step(&self, raw: RawEvent) -> MapOutput<()> {
+            let dead_letter = |code| DeadLetter {
+                raw: Some(raw.id),
+                fetched_at: Some(raw.fetched_at),
+                redrive_count: raw.redrive_count,
+                ..DeadLetter::new(code, format!("{} is {}", raw.key, raw.payload))
+            };
+            match raw.payload.as_str() {
+                "bad" => MapOutput {
+                    dead: vec![dead_letter(RejectCode::BadPayload)],
+                    rejected: true,
+                    ..MapOutput::default()
+                },
+                "rows" => MapOutput {
+                    dead: vec![dead_letter(RejectCode::BadRow)],
+                    rows: RowCounts { found: 1, bad: 1, ..RowCounts::default() },
+                    ..MapOutput::default()
+                },
+                _ => MapOutput::default(),
+            }
+        }
+    }
+    fn event(key: usize, payload: &str) -> Vec<u8> {
+        let feed = Feed::NbacomSchedule;
+        let event =
+            RawEvent::new(feed, key.to_string(), Timestamp(0), FetchOutcome::Complete, payload.to_owned());
+        wire::encode(&event).unwrap()
+    }
+    fn record_batch(base: usize, payloads: &[&str]) -> RecordBatch {
+        let mut record_batch = RecordBatch::at(base as i64);
+        for (index, payload) in payloads.iter().enumerate() {
+            record_batch.push(&(base + index).to_string(), Some(&event(base + index, payload)));
+        }
+        record_batch
+    }
+    fn node(dlq_limits: DlqLimits) -> StatelessNode<Picky> {
+        let mut node =
+            StatelessNode::new("picky", Picky, vec![stream(&topics::RAW_SCHEDULES, |raw| raw)], Vec::new());
+        node.set_dlq_limits(dlq_limits);
+        node
+    }
+    /// Pushes and commits batch by batch; the letters committed, and the halt that ended it.
+    fn run(
+        node: &mut StatelessNode<Picky>,
+        batches: &[Vec<&str>],
+    ) -> (Vec<DeadLetter>, Option<RuntimeError>) {
+        let (mut dead_letters, mut base) = (Vec::new(), 0);
+        for batch in batches {
+            if let Err(runtime_error) =
+                node.process(topics::RAW_SCHEDULES.info.name, 0, &record_batch(base, batch))
+            {
+                return (dead_letters, Some(runtime_error));
+            }
+            base += batch.len();
+            let commit = node.take_commit().unwrap();
+            if let Some(record_batch) = commit.out.get(&(dlq_topic("picky"), 0)) {
+                dead_letters.extend(
+                    record_batch
+                        .records()
+                        .map(|r| wire::decode::<DeadLetter>(r.unwrap().value.unwrap()).unwrap()),
+                );
+            }
+        }
+        (dead_letters, None)
+    }
+
+    #[test]
+    fn a_rejected_record_is_kept_as_it_was_read_with_where_and_by_whom() {
+        let (dead_letters, runtime_error) =
+            run(&mut node(DlqLimits::default()), &[vec!["good", "bad", "rows"]]);
+        assert!(runtime_error.is_none());
+        let [whole, row] = &dead_letters[..] else { panic!("{dead_letters:?}") };
+        assert_eq!(whole.value, event(1, "bad"));
+        assert_eq!(
+            (whole.processor.as_str(), whole.key.as_str(), whole.processor_version),
+            ("picky", "1", 3)
+        );
+        assert_eq!((whole.origin.as_str(), whole.offset), ("raw.schedules.v1", 1));
+        assert!(row.value.is_empty(), "a bad row keeps its own text");
+    }
+    #[test]
+    fn what_is_no_event_is_kept_in_the_dead_letters_and_an_unknown_schema_stops() {
+        let mut record_batch = RecordBatch::at(0);
+        let known = event(0, "good");
+        let cut = &known[..known.len() - 3];
+        record_batch.push("0", Some(&known));
+        record_batch.push("1", Some(b"hello"));
+        record_batch.push("2", Some(cut));
+        record_batch.push("3", None);
+        let mut picky = node(DlqLimits::default());
+        let raw = topics::RAW_SCHEDULES.info.name;
+        picky.process(raw, 0, &record_batch).unwrap();
+        let commit = picky.take_commit().unwrap();
+        let dead_letters = &commit.out[&(dlq_topic("picky"), 0)];
+        let dead_letters: Vec<DeadLetter> =
+            dead_letters.records().map(|r| wire::decode(r.unwrap().value.unwrap()).unwrap()).collect();
+        let values: Vec<&[u8]> =
+            dead_letters.iter().map(|dead_letter| dead_letter.value.as_slice()).collect();
+        assert_eq!(values, [b"hello", cut, b""]);
+        assert!(
+            dead_letters
+                .iter()
+                .all(|dead_letter| dead_letter.code == RejectCode::BadEnvelope && dead_letter.raw.is_none())
+        );
+
+        let mut unknown = known;
+        unknown[1..5].copy_from_slice(&[9, 9, 9, 9]);
+        let mut record_batch = RecordBatch::at(4);
+        record_batch.push("4", Some(&unknown));
+        let runtime_error = picky.process(raw, 0, &record_batch).unwrap_err().to_string();
+        assert!(
+            runtime_error.contains("raw.schedules.v1") && runtime_error.contains("registry"),
+            "{runtime_error}"
+        );
+    }
+    #[test]
+    fn the_halt_names_the_place_the_limit_and_a_reason() {
+        let (_, runtime_error) = run(&mut node(DlqLimits { consecutive: 2, ratio: 1.0 }), &[vec!["bad"; 3]]);
+        let text = runtime_error.unwrap().to_string();
+        for part in ["raw.schedules.v1/0 offset 2", "more than 2 records in a row", "2 is bad", "next: "] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn a_stream_of_bad_records_never_empties_into_the_dead_letters(
+            batches in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["bad", "rows"]), 1..40), 1..30),
+            consecutive in 1u32..60,
+        ) {
+            let all: usize = batches.iter().map(Vec::len).sum();
+            let (dead_letters, runtime_error) = run(&mut node(DlqLimits { consecutive, ratio: 1.0 }), &batches);
+            prop_assert!(dead_letters.len() <= consecutive as usize);
+            prop_assert_eq!(runtime_error.is_some(), all > consecutive as usize);
+        }
+        #[test]
+        fn what_is_committed_keeps_the_limits_whatever_the_batches(
+            records in prop::collection::vec(prop::sample::select(vec!["good", "bad", "rows", "bad"]), 1..600),
+            cut in 1usize..50, consecutive in 1u32..12, percent in 20u32..100,
+        ) {
+            let dlq_limits = DlqLimits { consecutive, ratio: f64::from(percent) / 100.0 };
+            let batches: Vec<Vec<&str>> = records.chunks(cut).map(<[&str]>::to_vec).collect();
+            let (dead_letters, runtime_error) = run(&mut node(dlq_limits), &batches);
+            let is_bad = |record: &&&str| **record != "good";
+            let row = |records: &[&str]| records.split(|r| *r == "good").map(<[&str]>::len).max().unwrap_or(0);
+            let exceeds = |records: &[&str]| {
+                let bad = records.iter().filter(is_bad).count() as f64;
+                row(records) > consecutive as usize || records.len() >= 100 && bad > dlq_limits.ratio * records.len() as f64
+            };
+            let committed = dead_letters.len();
+            prop_assert!(committed <= records.iter().filter(is_bad).count());
+            // The first prefix that ends badly and exceeds a limit is where it halts, before that batch is committed.
+            let first = (1..=records.len()).find(|n| records[n - 1] != "good" && exceeds(&records[..*n]));
+            prop_assert_eq!(first.is_some(), runtime_error.is_some());
+            let whole = first.map_or(records.len(), |n| (n - 1) / cut * cut);
+            prop_assert_eq!(committed, records[..whole].iter().filter(is_bad).count());
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The values of the table's metrics, and their exposition in the OpenMetrics text format.
+//!
+//! Invariant: every metric of the table is there from the start; a scrape sees one look at the lag, whole.
+//! Not here: names and labels (`metrics`).
+use super::*;
+use crate::lag::{CatchUp, ProcessorLag, Status};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter, family::Family, gauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    time::SystemTime,
+};
+
+type Labels = Vec<(&'static str, String)>;
+type Value = gauge::Gauge<f64, AtomicU64>;
+
+enum Series {
+    Counter(Family<Labels, counter::Counter>),
+    Gauge(Family<Labels, Value>),
+    Histogram(Family<Labels, Histogram, fn() -> Histogram>),
+}
+
+/// All metrics of this process.
+pub struct Metrics {
+    registry: Registry,
+    series: BTreeMap<&'static str, Series>,
+    /// Held while many values change that belong together, and while they are read.
+    whole: Mutex<()>,
+}
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics =
+            Metrics { registry: Registry::default(), series: BTreeMap::new(), whole: Mutex::default() };
+        for metric in ALL {
+            let series = metrics.register(metric);
+            metrics.series.insert(metric.name, series);
+        }
+        metrics.set(BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+        metrics.set(START, &[], now());
+        metrics
+    }
+}
+
+/// Seconds since 1970, as Prometheus has times.
+fn now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+impl Metrics {
+    fn register(&mut self, metric: &Metric) -> Series {
+        // The exposition adds a counter's suffix.
+        let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
+        match metric.metric_type {
+            MetricType::Counter => {
+                let family = Family::default();
+                self.registry.register(name, metric.help, family.clone());
+                Series::Counter(family)
+            }
+            MetricType::Gauge => {
+                let family = Family::default();
+                self.registry.register(name, metric.help, family.clone());
+                Series::Gauge(family)
+            }
+            MetricType::Histogram(_) => {
+                let new: fn() -> Histogram = match metric.metric_type {
+                    SECONDS => || histogram(SECONDS),
+                    RECORDS => || histogram(RECORDS),
+                    _ => || histogram(BYTES),
+                };
+                let family = Family::new_with_constructor(new);
+                self.registry.register(name, metric.help, family.clone());
+                Series::Histogram(family)
+            }
+        }
+    }
+    /// Adds to a counter.
+    pub fn add(&self, metric: Metric, labels: &[&str], by: u64) {
+        match self.series.get(metric.name) {
+            Some(Series::Counter(family)) => _ = family.get_or_create(&named(metric, labels)).inc_by(by),
+            _ => debug_assert!(false, "{} is no counter", metric.name),
+        }
+    }
+    /// Sets a gauge.
+    pub fn set(&self, metric: Metric, labels: &[&str], to: f64) {
+        match self.series.get(metric.name) {
+            Some(Series::Gauge(family)) => _ = family.get_or_create(&named(metric, labels)).set(to),
+            _ => debug_assert!(false, "{} is no gauge", metric.name),
+        }
+    }
+    /// Moves a gauge.
+    pub fn gauge_add(&self, metric: Metric, labels: &[&str], by: f64) {
+        match self.series.get(metric.name) {
+            Some(Series::Gauge(family)) => _ = family.get_or_create(&named(metric, labels)).inc_by(by),
+            _ => debug_assert!(false, "{} is no gauge", metric.name),
+        }
+    }
+    /// Counts a value into a histogram.
+    pub fn observe(&self, metric: Metric, labels: &[&str], value: f64) {
+        match self.series.get(metric.name) {
+            Some(Series::Histogram(family)) => family.get_or_create(&named(metric, labels)).observe(value),
+            _ => debug_assert!(false, "{} is no histogram", metric.name),
+        }
+    }
+    /// Sets a gauge of times to now.
+    pub fn set_to_now(&self, metric: Metric, labels: &[&str]) {
+        self.set(metric, labels, now());
+    }
+    fn clear(&self, metric: Metric) {
+        if let Some(Series::Gauge(family)) = self.series.get(metric.name) {
+            family.clear();
+        }
+    }
+    /// Replaces what is exported of the lag, with the dead letters of each processor. After a failed look nothing of it stands: a
+    /// figure that no longer moves would look like one that is well.
+    pub fn record_lag(&self, seen: Option<(&[ProcessorLag], &BTreeMap<String, i64>)>) {
+        let _whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        for metric in [
+            LAG_RECORDS,
+            LAG_SECONDS,
+            COMMITTED_OFFSET,
+            MARGIN,
+            LOG_START_OFFSET,
+            END_OFFSET,
+            STATUS,
+            CATCH_UP,
+            DEAD_LETTERS,
+        ] {
+            self.clear(metric);
+        }
+        let Some((processor_lags, dead_letters)) = seen else { return self.add(LAG_SAMPLES, &["failed"], 1) };
+        self.add(LAG_SAMPLES, &["ok"], 1);
+        self.set_to_now(LAG_LAST_SAMPLE, &[]);
+        for (processor, dead_letters) in dead_letters {
+            self.set(DEAD_LETTERS, &[processor], *dead_letters as f64);
+        }
+        for processor_lag in processor_lags {
+            for status in Status::ALL {
+                let is = f64::from(u8::from(status == processor_lag.lag.status));
+                self.set(STATUS, &[processor_lag.processor, status.name()], is);
+            }
+            match processor_lag.lag.catch_up {
+                Some(CatchUp::In(seconds)) => self.set(CATCH_UP, &[processor_lag.processor], seconds),
+                Some(CatchUp::Never) => self.set(CATCH_UP, &[processor_lag.processor], f64::INFINITY),
+                None => {}
+            }
+            for partition_lag in &processor_lag.partitions {
+                let partition = partition_lag.partition.to_string();
+                let here = [processor_lag.processor, partition_lag.topic, &partition];
+                self.set(LAG_RECORDS, &here, partition_lag.lag.records as f64);
+                if let Some(seconds) = partition_lag.lag.seconds {
+                    self.set(LAG_SECONDS, &here, seconds);
+                }
+                self.set(COMMITTED_OFFSET, &here, partition_lag.committed.unwrap_or(0) as f64);
+                if let Some(margin) = partition_lag.retention_margin {
+                    self.set(MARGIN, &here, margin as f64);
+                }
+                self.set(LOG_START_OFFSET, &here[1..], partition_lag.log_start_offset as f64);
+                self.set(END_OFFSET, &here[1..], partition_lag.end_offset as f64);
+            }
+        }
+    }
+    /// Everything, in the OpenMetrics text format.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let _whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+fn named(metric: Metric, labels: &[&str]) -> Labels {
+    debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
+    metric.labels.iter().copied().zip(labels.iter().map(|value| (*value).to_owned())).collect()
+}
+fn histogram(metric_type: MetricType) -> Histogram {
+    let MetricType::Histogram(bounds) = metric_type else { return Histogram::new([]) };
+    Histogram::new(bounds.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_exposed_under_its_name() {
+        let metrics = Metrics::default();
+        for metric in ALL {
+            let labels: Vec<&str> = metric.labels.iter().map(|_| "x").collect();
+            match metric.metric_type {
+                MetricType::Counter => metrics.add(*metric, &labels, 2),
+                MetricType::Gauge => metrics.gauge_add(*metric, &labels, 2.0),
+                MetricType::Histogram(_) => metrics.observe(*metric, &labels, 2.0),
+            }
+        }
+        let text = metrics.text().unwrap();
+        for metric in ALL {
+            let name = match metric.metric_type {
+                MetricType::Histogram(_) => format!("{}_count", metric.name),
+                _ => metric.name.to_owned(),
+            };
+            assert!(
+                text.lines().any(|line| line.split(['{', ' ']).next() == Some(&name)),
+                "{name} in\n{text}"
+            );
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+    #[test]
+    fn a_failed_look_leaves_no_figure_of_an_earlier_one() {
+        let metrics = Metrics::default();
+        let dead_letters = BTreeMap::from([("games".to_owned(), 3)]);
+        metrics.record_lag(Some((&[], &dead_letters)));
+        assert!(metrics.text().unwrap().contains("fastbreak_dead_letters{processor=\"games\"} 3.0"));
+        metrics.record_lag(None);
+        let text = metrics.text().unwrap();
+        assert!(!text.contains("fastbreak_dead_letters{"), "{text}");
+        assert!(text.contains("fastbreak_lag_samples_total{outcome=\"failed\"} 1"));
+    }
+}

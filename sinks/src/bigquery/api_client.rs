@@ -1,0 +1,212 @@
+//! Every call: the client crate loses the status of what it cannot decode, and has neither multipart uploads nor conditional changes.
+//!
+//! Invariant: every call has a timeout, and is made once more with a new token when its token is refused. What cannot be read is
+//! `OutcomeUnknown` with its status, never a refusal and never success.
+//! Not here: what an answer means (`error`).
+use super::{
+    auth::Token,
+    error::{ApiError, ErrorResponse},
+};
+use gcp_bigquery_client::model::job::Job;
+use reqwest::{
+    Client, Method, RequestBuilder,
+    header::{CONTENT_TYPE, IF_MATCH},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The API of one project.
+pub struct ApiClient {
+    client: Client,
+    token: Token,
+    /// Without a slash at its end.
+    endpoint: String,
+    project: String,
+    location: String,
+}
+
+/// An answer that lists what is wrong.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorDetail,
+}
+#[derive(Deserialize)]
+struct ErrorDetail {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    errors: Vec<ErrorItem>,
+    #[serde(default)]
+    status: String,
+}
+#[derive(Deserialize)]
+struct ErrorItem {
+    #[serde(default)]
+    reason: String,
+}
+
+impl ApiClient {
+    pub fn new(client: Client, token: Token, endpoint: &str, project: &str, location: &str) -> ApiClient {
+        let own = |text: &str| text.trim_end_matches('/').to_owned();
+        ApiClient {
+            client,
+            token,
+            endpoint: own(endpoint),
+            project: project.to_owned(),
+            location: location.to_owned(),
+        }
+    }
+    fn url(&self, path: &str) -> String {
+        format!("{}/bigquery/v2/projects/{}/{path}", self.endpoint, self.project)
+    }
+
+    pub async fn insert(&self, job: &Job) -> Result<Value, ApiError> {
+        self.send(Method::POST, &self.url("jobs"), |request| request.json(job)).await
+    }
+    pub async fn job(&self, id: &str) -> Result<Value, ApiError> {
+        let url = self.url(&format!("jobs/{id}?location={}", self.location));
+        self.send(Method::GET, &url, |request| request).await
+    }
+    /// A statement that only reads; the first page of its rows, when it is done in time.
+    pub async fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
+        self.send(Method::POST, &self.url("queries"), |builder| builder.json(request)).await
+    }
+    pub async fn page(&self, job: &str, token: Option<&str>, rows: usize) -> Result<Value, ApiError> {
+        let mut url =
+            self.url(&format!("queries/{job}?location={}&maxResults={rows}&timeoutMs=10000", self.location));
+        if let Some(token) = token {
+            url += &format!("&pageToken={}", escaped(token));
+        }
+        self.send(Method::GET, &url, |request| request).await
+    }
+    /// A page of the tables of a dataset.
+    pub async fn tables(&self, dataset: &str, token: &str) -> Result<Value, ApiError> {
+        let path = format!("datasets/{dataset}/tables?maxResults=1000&pageToken={}", escaped(token));
+        self.at(&path).await
+    }
+    /// What is at a path of the project.
+    pub async fn at(&self, path: &str) -> Result<Value, ApiError> {
+        self.send(Method::GET, &self.url(path), |request| request).await
+    }
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
+        self.send(Method::POST, &self.url(path), |request| request.json(body)).await
+    }
+    pub async fn delete(&self, path: &str) -> Result<Value, ApiError> {
+        self.send(Method::DELETE, &self.url(path), |request| request).await
+    }
+    pub async fn table(&self, dataset: &str, table: &str) -> Result<Value, ApiError> {
+        self.at(&format!("datasets/{dataset}/tables/{table}")).await
+    }
+    /// Changes a table's metadata if it is still what `etag` names.
+    pub async fn patch(
+        &self,
+        dataset: &str,
+        table: &str,
+        etag: &str,
+        body: &Value,
+    ) -> Result<Value, ApiError> {
+        let url = self.url(&format!("datasets/{dataset}/tables/{table}"));
+        self.send(Method::PATCH, &url, |request| request.header(IF_MATCH, etag).json(body)).await
+    }
+    /// A load job with its data, in one request.
+    pub async fn upload(&self, job: &Job, data: &[u8]) -> Result<Value, ApiError> {
+        const BOUNDARY: &str = "fastbreak-8f1d2c7a94";
+        let meta = serde_json::to_vec(job).map_err(|error| ApiError::NotSent(error.to_string()))?;
+        let part = |kind: &str| format!("--{BOUNDARY}\r\nContent-Type: {kind}\r\n\r\n");
+        let mut body = Vec::with_capacity(data.len() + meta.len() + 256);
+        body.extend_from_slice(part("application/json; charset=UTF-8").as_bytes());
+        body.extend_from_slice(&meta);
+        body.extend_from_slice(format!("\r\n{}", part("application/octet-stream")).as_bytes());
+        body.extend_from_slice(data);
+        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        let url = format!(
+            "{}/upload/bigquery/v2/projects/{}/jobs?uploadType=multipart",
+            self.endpoint, self.project
+        );
+        let kind = format!("multipart/related; boundary={BOUNDARY}");
+        self.send(Method::POST, &url, move |request| {
+            request.header(CONTENT_TYPE, &kind).timeout(Duration::from_secs(300)).body(body.clone())
+        })
+        .await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Value, ApiError> {
+        let answer = self.once(method.clone(), url, &with).await;
+        match answer {
+            // A token can end while a batch is written: one refresh, the same call.
+            Err(api_error) if api_error.is_status(401) && self.token.is_needed() => {
+                self.token.force_refresh();
+                self.once(method, url, &with).await
+            }
+            other => other,
+        }
+    }
+    async fn once(
+        &self,
+        method: Method,
+        url: &str,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Value, ApiError> {
+        let token = self.token.bearer().await?;
+        let sent = with(self.client.request(method, url).bearer_auth(token)).send().await;
+        let answer =
+            sent.map_err(|error| match (error.is_connect() || error.is_builder(), error.is_timeout()) {
+                (true, _) => ApiError::NotSent(format!("{} cannot be reached", self.endpoint)),
+                (false, true) => {
+                    ApiError::OutcomeUnknown(format!("{} did not answer in time", self.endpoint))
+                }
+                (false, false) => {
+                    ApiError::OutcomeUnknown(format!("the connection to {} broke", self.endpoint))
+                }
+            })?;
+        let status = answer.status();
+        let body = answer.bytes().await;
+        let body = body.map_err(|_| ApiError::OutcomeUnknown(format!("the answer {status} ended early")))?;
+        if status.is_success() {
+            if body.is_empty() {
+                return Ok(Value::Null);
+            }
+            let answer = serde_json::from_slice(&body);
+            return answer.map_err(|_| ApiError::OutcomeUnknown(format!("the answer {status} is not JSON")));
+        }
+        Err(match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(ErrorBody { error }) => {
+                let reason =
+                    error.errors.into_iter().map(|item| item.reason).find(|reason| !reason.is_empty());
+                ApiError::Response(ErrorResponse {
+                    status: Some(status.as_u16()),
+                    reason: reason.unwrap_or(error.status),
+                    message: error.message,
+                })
+            }
+            Err(_) => ApiError::Response(ErrorResponse {
+                status: Some(status.as_u16()),
+                reason: String::new(),
+                message: "an answer that is not BigQuery's".into(),
+            }),
+        })
+    }
+}
+
+/// Text as an argument of a URL has it.
+fn escaped(text: &str) -> String {
+    let escaped = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_names_the_next_page_is_escaped_in_its_address() {
+        assert_eq!(super::escaped("Bk+/9=-_.~"), "Bk%2B%2F9%3D-_.~");
+    }
+}

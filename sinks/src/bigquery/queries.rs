@@ -1,0 +1,297 @@
+//! Questions: who writes, which batches are there, what the tables hold.
+//!
+//! Invariant: nothing is changed, so a question may be asked again at any time.
+//! Not here: the statements (`sql`).
+use super::{
+    BigQuery,
+    error::{ApiError, ErrorClass, ErrorResponse},
+    jobs::{MAX_JOB_WAIT_MS, failure},
+    schema::rung_columns,
+    sql,
+};
+use crate::{
+    control_totals::{ControlTotals, ControlTotalsByGame},
+    plan::BatchId,
+    record::SinkTopic,
+    rows::{Cell, Row},
+    sqlite::{QueryCopy, WarehouseQueries},
+    tables::{Column, ColumnType, PREDICTIONS, TABLES, Table},
+    warehouse::{ContentHash, WarehouseError, WriteSummary, WriterState},
+};
+use schemas::PlayerGameId;
+use serde_json::{Value, json};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+/// Rows of one answer: a page is 10 MB at most, and a row of predictions some 3 kB.
+const PAGE: usize = 2_500;
+/// How long the rows of a whole table may take to come.
+const MAX_TABLE_READ_MS: i64 = 20 * 60_000;
+
+/// How often a call is repeated before the caller hears of it.
+const MAX_RETRIES: u32 = 4;
+const fn is_passing(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Transient | ErrorClass::Ambiguous | ErrorClass::Throttle)
+}
+
+impl BigQuery {
+    /// Calls `each` with the cells of every row of the answer.
+    pub(super) fn query(
+        &self,
+        query: &str,
+        parameters: &[(&str, &str)],
+        each: &mut dyn FnMut(&[Value]) -> Result<(), String>,
+    ) -> Result<(), ApiError> {
+        self.query_within(MAX_JOB_WAIT_MS, query, parameters, each)
+    }
+    /// The same; how long it is waited for.
+    fn query_within(
+        &self,
+        wait_ms: i64,
+        query: &str,
+        parameters: &[(&str, &str)],
+        each: &mut dyn FnMut(&[Value]) -> Result<(), String>,
+    ) -> Result<(), ApiError> {
+        let parameter = |(name, value): &(&str, &str)| json!({"name": name, "parameterType": {"type": "STRING"}, "parameterValue": {"value": value}});
+        let request = json!({
+            "query": query, "useLegacySql": false, "location": self.config.location, "timeoutMs": 10_000, "maxResults": PAGE,
+            "useQueryCache": false, "parameterMode": "NAMED", "queryParameters": parameters.iter().map(parameter).collect::<Vec<_>>(),
+            "labels": {"sink": "fastbreak"},
+        });
+        let of = blake3::hash(request.to_string().as_bytes());
+        let mut answer = match self.open_query_job(of) {
+            Some(job) => self.page(&job, None)?,
+            None => self.with_retries(|| self.runtime.block_on(self.api_client.query(&request)))?,
+        };
+        let job = answer["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
+        let since = self.clock.now_ms();
+        loop {
+            self.look_for_failure(&answer, &job)?;
+            let mut next = None;
+            if answer["jobComplete"] == true {
+                for row in answer["rows"].as_array().into_iter().flatten() {
+                    let cells: Vec<Value> = cells(row);
+                    each(&cells).map_err(|reason| {
+                        ApiError::Response(ErrorResponse {
+                            status: None,
+                            reason: "notFound".into(),
+                            message: reason,
+                        })
+                    })?;
+                }
+                next = answer["pageToken"].as_str().map(str::to_owned);
+                if next.is_none() {
+                    return Ok(());
+                }
+            } else {
+                let now = self.clock.now_ms();
+                if now - since > wait_ms {
+                    let what = format!("query {job} is still being answered");
+                    self.open_query.replace(Some((of, job, now)));
+                    return Err(ApiError::Pending(what));
+                }
+                self.clock.sleep(Duration::from_millis(250));
+            }
+            answer = self.page(&job, next.as_deref())?;
+        }
+    }
+    fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
+        self.with_retries(|| self.runtime.block_on(self.api_client.page(job, from, PAGE)))
+    }
+    /// The job of a question that was asked just now, in these words, and not answered. One of earlier would answer of earlier.
+    fn open_query_job(&self, of: blake3::Hash) -> Option<String> {
+        let now = self.clock.now_ms();
+        let (_, job, at) = self.open_query.borrow_mut().take_if(|(open, ..)| *open == of)?;
+        (now - at < 2 * MAX_JOB_WAIT_MS).then_some(job)
+    }
+    /// Errors of an answer may be warnings; whether the job failed, it says itself.
+    fn look_for_failure(&self, answer: &Value, job: &str) -> Result<(), ApiError> {
+        if answer["errors"].as_array().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
+        let job = self.with_retries(|| self.runtime.block_on(self.api_client.job(job)))?;
+        failure(&job).map_or(Ok(()), |response| Err(ApiError::Response(response)))
+    }
+
+    /// Asks once more what changes nothing, a few times: a long answer is not lost to one page of it.
+    fn with_retries(&self, call: impl Fn() -> Result<Value, ApiError>) -> Result<Value, ApiError> {
+        let (since, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
+        for _ in 0..MAX_RETRIES {
+            match call() {
+                Err(api_error)
+                    if is_passing(api_error.class()) && self.clock.now_ms() - since < MAX_JOB_WAIT_MS =>
+                {
+                    self.clock.sleep(pause);
+                }
+                other => return other,
+            }
+            pause *= 2;
+        }
+        call()
+    }
+
+    pub(super) fn read_writer_state(&self) -> Result<Option<WriterState>, ApiError> {
+        let mut found = None;
+        self.query(&sql::writer_state_sql(&self.names), &[], &mut |row| {
+            let [log, epoch, rebuilding] = row else {
+                return Err("the writer state has other columns".into());
+            };
+            found = Some(WriterState {
+                log: log.as_str().map(str::to_owned),
+                epoch: integer(epoch)?,
+                rebuilding: rebuilding == "true",
+            });
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// What the batch record says of a batch.
+    pub(super) fn committed_batch(&self, id: &BatchId) -> Result<Option<WriteSummary>, ApiError> {
+        let mut found = None;
+        self.query(&sql::batch_sql(&self.names), &[("batch", id.as_str())], &mut |row| {
+            let count = |n: usize| integer(row.get(n).unwrap_or(&Value::Null)).map(|count| count as u64);
+            found = Some(WriteSummary {
+                records: count(0)?,
+                applied: count(1)?,
+                unchanged: count(2)?,
+                stale: count(3)?,
+                superseded: count(4)?,
+                rejected: count(5)?,
+                rows: count(6)?,
+                already_committed: false,
+            });
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Which of these records' keys have a row.
+    pub(super) fn read_existing_keys(
+        &self,
+        keys: &[(SinkTopic, PlayerGameId)],
+    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, ApiError> {
+        let text = |(input, id): &(SinkTopic, PlayerGameId)| {
+            format!("{}/{}/{}", sql::input_name(*input), id.game, id.player.0)
+        };
+        let requested: HashMap<String, (SinkTopic, PlayerGameId)> =
+            keys.iter().map(|key| (text(key), *key)).collect();
+        let list = Value::from(requested.keys().cloned().collect::<Vec<_>>()).to_string();
+        let mut existing = HashSet::new();
+        self.query(&sql::existing_keys_sql(&self.names), &[("keys", &list)], &mut |row| {
+            let key = row.first().and_then(Value::as_str).and_then(|key| requested.get(key));
+            existing.insert(*key.ok_or("a key that was not asked for")?);
+            Ok(())
+        })?;
+        Ok(existing)
+    }
+
+    /// What the live rows of each game rest on.
+    pub(super) fn read_control_totals(&self) -> Result<ControlTotalsByGame, ApiError> {
+        let mut control_totals = ControlTotalsByGame::new();
+        self.query(&sql::control_totals_sql(&self.names), &[], &mut |row| {
+            let [input, game, rows, offsets] = row else {
+                return Err("the control totals have other columns".into());
+            };
+            let name = input.as_str().unwrap_or_default();
+            let input = SinkTopic::ALL.into_iter().find(|input| sql::input_name(*input) == name);
+            let input = input.ok_or_else(|| format!("'{name}' is no input of the sink"))?;
+            let game =
+                game.as_str().unwrap_or_default().parse().map_err(|error| format!("a game: {error}"))?;
+            control_totals.insert(
+                (input, game),
+                ControlTotals { rows: integer(rows)? as u64, offsets: integer(offsets)? },
+            );
+            Ok(())
+        })?;
+        Ok(control_totals)
+    }
+
+    /// Calls `each` with the live rows of a table, in the order of its key.
+    pub(super) fn live_rows(
+        &self,
+        table: &'static Table,
+        each: &mut dyn FnMut(Row<'_>) -> Result<(), String>,
+    ) -> Result<(), ApiError> {
+        let is_predictions = table.name == PREDICTIONS.name;
+        let own =
+            if is_predictions { table.columns.len() - rung_columns().len() } else { table.columns.len() };
+        self.query_within(MAX_TABLE_READ_MS, &sql::content_sql(&self.names, table), &[], &mut |row| {
+            let shared = row.iter().zip(&table.columns[..own]).map(|(value, column)| cell(value, column));
+            let shared: Row<'_> = shared.collect::<Result<_, _>>()?;
+            if !is_predictions {
+                return each(shared);
+            }
+            let line_ladder = row.get(own).and_then(Value::as_array).into_iter().flatten();
+            let mut line_ladder = line_ladder.map(ladder_line).collect::<Result<Vec<_>, _>>()?;
+            line_ladder.sort_by(|(one, _), (other, _)| one.cmp(other));
+            line_ladder
+                .into_iter()
+                .try_for_each(|(_, ladder_line)| each(shared.iter().cloned().chain(ladder_line).collect()))
+        })
+    }
+    /// The content of a table, in the bytes of the local warehouse's.
+    pub(super) fn hash(&self, table: &'static Table) -> Result<ContentHash, ApiError> {
+        let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
+        self.live_rows(table, &mut |row| {
+            rows += 1;
+            row.iter().for_each(|cell| cell.encode(&mut bytes));
+            hasher.update(&bytes);
+            bytes.clear();
+            Ok(())
+        })?;
+        Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
+    }
+    /// Its live rows as they are now, to be asked what a local warehouse is asked.
+    pub fn copy_live_rows(&self) -> Result<WarehouseQueries, WarehouseError> {
+        let copy = QueryCopy::new()?;
+        let mut failed = None;
+        for table in &TABLES {
+            let read = self.live_rows(table, &mut |row| {
+                copy.put(table, row).map_err(|error| {
+                    let what = error.to_string();
+                    failed = Some(error);
+                    what
+                })
+            });
+            match failed.take() {
+                Some(error) => return Err(error),
+                None => read.map_err(|api_error| self.query_error(&api_error))?,
+            }
+        }
+        copy.end()
+    }
+}
+
+/// A prediction of the array: its key, and its cells.
+fn ladder_line(value: &Value) -> Result<((String, i64), Row<'static>), String> {
+    let (mut key, mut row) = ((String::new(), 0), Row::new());
+    for (value, column) in cells(&value["v"]).iter().zip(rung_columns()) {
+        match column.name {
+            "system" => key.0 = value.as_str().unwrap_or_default().to_owned(),
+            "line_offset" => key.1 = integer(value)?,
+            _ => {}
+        }
+        row.push(cell(value, column)?.into_owned());
+    }
+    Ok((key, row))
+}
+
+/// The values of a row, `{"f": [{"v": …}]}`.
+fn cells(row: &Value) -> Vec<Value> {
+    row["f"].as_array().into_iter().flatten().map(|cell| cell["v"].clone()).collect()
+}
+fn integer(value: &Value) -> Result<i64, String> {
+    let text = value.as_str().ok_or_else(|| format!("{value} is no whole number"))?;
+    text.parse().map_err(|_| format!("'{text}' is no whole number"))
+}
+fn cell<'a>(value: &'a Value, column: &Column) -> Result<Cell<'a>, String> {
+    let Some(text) = value.as_str() else { return Ok(Cell::Null) };
+    Ok(match column.column_type {
+        ColumnType::Integer => Cell::Integer(integer(value)?),
+        ColumnType::Real => Cell::Real(text.parse().map_err(|_| format!("'{text}' is no number"))?),
+        ColumnType::Text => Cell::from(text),
+    })
+}

@@ -1,0 +1,326 @@
+//! What differs between two warehouses: the live one and a replay's, row by row in the order of keys.
+//!
+//! Invariant: rows are compared by what they say, as content hashes are, never by who wrote them when; every row of either side is
+//! counted once.
+//! Not here: where rows come from (each warehouse), how differences are shown.
+use crate::{
+    date_filter::DateRange,
+    rows::{Cell, Row},
+    tables::{PREDICTIONS, TABLES, Table},
+    warehouse::WarehouseError,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::{cmp::Ordering, collections::BTreeMap};
+
+/// The column that says which model spoke. A row that says the same by another model is counted apart.
+const VERSION: &str = "model_version";
+
+/// A warehouse's rows.
+pub trait RowSource {
+    /// The live rows of a table with a game of these days, in the order of its key.
+    fn rows<'a>(
+        &'a self,
+        table: &'a Table,
+        dates: DateRange,
+    ) -> Box<dyn Iterator<Item = Result<Row<'static>, WarehouseError>> + 'a>;
+}
+
+/// What a row is to the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowDiff {
+    Equal,
+    Changed,
+    /// The same, by another version of the model.
+    Version,
+    OnlyLive,
+    OnlyReplay,
+}
+
+/// How many rows are what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub equal: u64,
+    pub changed: u64,
+    pub version: u64,
+    pub only_live: u64,
+    pub only_replay: u64,
+}
+impl Counts {
+    fn add(&mut self, kind: RowDiff) {
+        match kind {
+            RowDiff::Equal => self.equal += 1,
+            RowDiff::Changed => self.changed += 1,
+            RowDiff::Version => self.version += 1,
+            RowDiff::OnlyLive => self.only_live += 1,
+            RowDiff::OnlyReplay => self.only_replay += 1,
+        }
+    }
+    /// Whether no row differs in anything.
+    pub const fn are_equal(&self) -> bool {
+        self.listed() + self.version == 0
+    }
+    /// Rows that differ in more than the model's version.
+    pub const fn listed(&self) -> u64 {
+        self.changed + self.only_live + self.only_replay
+    }
+}
+
+/// A field of two rows that differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Field {
+    pub field: &'static str,
+    pub live: Value,
+    pub replay: Value,
+}
+/// Two rows that differ, or one that the other side has not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    pub table: &'static str,
+    pub kind: RowDiff,
+    pub key: Map<String, Value>,
+    pub player: String,
+    /// Empty for a row of one side only.
+    pub fields: Vec<Field>,
+}
+/// The rows of a player, of all tables.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Player {
+    pub player_id: i64,
+    pub player_name: String,
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// All that was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    pub tables: BTreeMap<&'static str, Counts>,
+    /// The rows of all tables by the game's day; of the replay's where the two differ in it.
+    pub dates: BTreeMap<String, Counts>,
+    /// The predictions by system.
+    pub systems: BTreeMap<String, Counts>,
+    /// Those of whom a row differs.
+    pub players: Vec<Player>,
+    /// The first rows that differ in more than the model's version.
+    pub rows: Vec<Difference>,
+    /// How many more there are.
+    pub more: u64,
+}
+impl Comparison {
+    pub fn is_equal(&self) -> bool {
+        self.tables.values().all(Counts::are_equal)
+    }
+}
+
+/// Compares all tables; of the rows that differ the first `limit` are kept.
+pub fn compare(
+    live: &dyn RowSource,
+    replay: &dyn RowSource,
+    dates: DateRange,
+    limit: usize,
+) -> Result<Comparison, WarehouseError> {
+    let mut found = Comparison::default();
+    let mut players = BTreeMap::new();
+    for table in &TABLES {
+        found.tables.insert(table.name, Counts::default());
+        let column_index = ColumnIndex::new(table);
+        let (mut old, mut new) = (live.rows(table, dates), replay.rows(table, dates));
+        let (mut left, mut right) = (old.next().transpose()?, new.next().transpose()?);
+        loop {
+            let order = match (&left, &right) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(left), Some(right)) => column_index.order(left, right),
+            };
+            let of_live = if order.is_le() { left.take() } else { None };
+            let of_replay = if order.is_ge() { right.take() } else { None };
+            note(&mut found, &mut players, &column_index, (of_live.as_ref(), of_replay.as_ref()), limit);
+            if order.is_le() {
+                left = old.next().transpose()?;
+            }
+            if order.is_ge() {
+                right = new.next().transpose()?;
+            }
+        }
+    }
+    let differing = players.into_values().filter(|player: &Player| !player.counts.are_equal());
+    found.players = differing.collect();
+    Ok(found)
+}
+
+fn note(
+    found: &mut Comparison,
+    players: &mut BTreeMap<i64, Player>,
+    column_index: &ColumnIndex,
+    rows: (Option<&Row<'static>>, Option<&Row<'static>>),
+    limit: usize,
+) {
+    let Some(row) = rows.1.or(rows.0) else { return };
+    let fields = match rows {
+        (Some(live), Some(replay)) => column_index.fields(live, replay),
+        _ => Vec::new(),
+    };
+    let kind = match rows {
+        (Some(_), None) => RowDiff::OnlyLive,
+        (None, _) => RowDiff::OnlyReplay,
+        _ if fields.is_empty() => RowDiff::Equal,
+        _ if fields.iter().all(|field| field.field == VERSION) => RowDiff::Version,
+        _ => RowDiff::Changed,
+    };
+    let table = column_index.table.name;
+    found.tables.entry(table).or_default().add(kind);
+    found.dates.entry(column_index.text(row, "game_date")).or_default().add(kind);
+    if table == PREDICTIONS.name {
+        found.systems.entry(column_index.text(row, "system")).or_default().add(kind);
+    }
+    let player_id = match column_index.cell(row, "player_id") {
+        Some(Cell::Integer(id)) => *id,
+        _ => 0,
+    };
+    let player_name = column_index.text(row, "player_name");
+    let player = players.entry(player_id).or_insert_with(|| Player {
+        player_id,
+        player_name: player_name.clone(),
+        counts: Counts::default(),
+    });
+    player.counts.add(kind);
+    if matches!(kind, RowDiff::Equal | RowDiff::Version) {
+        return;
+    }
+    if found.rows.len() >= limit {
+        found.more += 1;
+        return;
+    }
+    let key = column_index
+        .table
+        .key
+        .iter()
+        .map(|name| ((*name).to_owned(), column_index.cell(row, name).map_or(Value::Null, value)));
+    found.rows.push(Difference { table, kind, key: key.collect(), player: player_name, fields });
+}
+
+/// Where a table's columns are.
+struct ColumnIndex<'a> {
+    table: &'a Table,
+    key: Vec<usize>,
+}
+impl<'a> ColumnIndex<'a> {
+    fn new(table: &'a Table) -> Self {
+        let place = |name: &&str| table.columns.iter().position(|column| column.name == *name);
+        ColumnIndex { table, key: table.key.iter().filter_map(place).collect() }
+    }
+    fn cell<'r>(&self, row: &'r Row<'static>, name: &str) -> Option<&'r Cell<'static>> {
+        row.get(self.table.columns.iter().position(|column| column.name == name)?)
+    }
+    fn text(&self, row: &Row<'static>, name: &str) -> String {
+        match self.cell(row, name) {
+            Some(Cell::Text(text)) => text.clone().into_owned(),
+            _ => String::new(),
+        }
+    }
+    /// The order of two rows' keys, as a database orders them.
+    fn order(&self, a: &Row<'static>, b: &Row<'static>) -> Ordering {
+        let cells = self.key.iter().map(|&place| match (&a[place], &b[place]) {
+            (Cell::Integer(a), Cell::Integer(b)) => a.cmp(b),
+            (Cell::Text(a), Cell::Text(b)) => a.cmp(b),
+            // A key column has one type and is never null.
+            _ => Ordering::Equal,
+        });
+        cells.fold(Ordering::Equal, Ordering::then)
+    }
+    fn fields(&self, live: &Row<'static>, replay: &Row<'static>) -> Vec<Field> {
+        let pairs = self.table.columns.iter().zip(live.iter().zip(replay));
+        let differing = pairs.filter(|(_, (live, replay))| !is_same(live, replay));
+        let field = |(column, (live, replay)): (&crate::tables::Column, (&Cell<'_>, &Cell<'_>))| Field {
+            field: column.name,
+            live: value(live),
+            replay: value(replay),
+        };
+        differing.map(field).collect()
+    }
+}
+
+/// Whether two cells are the same to a content hash.
+fn is_same(a: &Cell<'_>, b: &Cell<'_>) -> bool {
+    match (a, b) {
+        (Cell::Real(a), Cell::Real(b)) => a.to_bits() == b.to_bits(),
+        (a, b) => a == b,
+    }
+}
+fn value(cell: &Cell<'_>) -> Value {
+    match cell {
+        Cell::Null => Value::Null,
+        Cell::Integer(value) => Value::from(*value),
+        Cell::Real(value) => Value::from(*value),
+        Cell::Text(text) => Value::from(text.as_ref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::SLATE;
+    use proptest::prelude::*;
+    use schemas::EasternDate;
+
+    /// Rows of the slate: game, player, status, model version.
+    type Given = BTreeMap<(String, i64), (i32, i32)>;
+    struct Side(Given);
+    impl RowSource for Side {
+        fn rows<'a>(
+            &'a self,
+            table: &'a Table,
+            _: DateRange,
+        ) -> Box<dyn Iterator<Item = Result<Row<'static>, WarehouseError>> + 'a> {
+            let row = move |((game, player), (status, version)): (&(String, i64), &(i32, i32))| {
+                let cell = |name| match name {
+                    "game_id" => Cell::from(game.clone()),
+                    "player_id" => Cell::Integer(*player),
+                    "status" => Cell::from(*status),
+                    VERSION => Cell::from(*version),
+                    _ => Cell::Null,
+                };
+                Ok(table.columns.iter().map(|column| cell(column.name)).collect())
+            };
+            let is_slate = table.name == SLATE.name;
+            Box::new(self.0.iter().filter(move |_| is_slate).map(row))
+        }
+    }
+    fn side() -> impl Strategy<Value = Given> {
+        prop::collection::btree_map(("[ab]{1,2}", 0..12i64), (0..2, 0..2), 0..30)
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_counted_once_and_those_that_differ_are_listed(live in side(), replay in side(), limit in 0..20usize) {
+            let dates = DateRange { from: EasternDate(0), to: EasternDate(0) };
+            let found = compare(&Side(live.clone()), &Side(replay.clone()), dates, limit).unwrap();
+            let keys: std::collections::BTreeSet<_> = live.keys().chain(replay.keys()).collect();
+            let (mut counts, mut listed) = (Counts::default(), Vec::new());
+            for key in keys {
+                let kind = match (live.get(key), replay.get(key)) {
+                    (Some(a), Some(b)) if a == b => RowDiff::Equal,
+                    (Some(a), Some(b)) if a.0 == b.0 => RowDiff::Version,
+                    (Some(_), Some(_)) => RowDiff::Changed,
+                    (Some(_), None) => RowDiff::OnlyLive,
+                    _ => RowDiff::OnlyReplay,
+                };
+                counts.add(kind);
+                if !matches!(kind, RowDiff::Equal | RowDiff::Version) {
+                    listed.push((kind, key.0.clone(), key.1));
+                }
+            }
+            prop_assert_eq!(found.tables[SLATE.name], counts);
+            prop_assert_eq!(found.is_equal(), live == replay);
+            prop_assert_eq!(found.more as usize, listed.len().saturating_sub(limit));
+            listed.truncate(limit);
+            let rows = found.rows.iter().map(|row| {
+                (row.kind, row.key["game_id"].as_str().unwrap().to_owned(), row.key["player_id"].as_i64().unwrap())
+            });
+            prop_assert_eq!(rows.collect::<Vec<_>>(), listed);
+        }
+    }
+}

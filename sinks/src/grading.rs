@@ -1,0 +1,315 @@
+//! Grading: what was predicted against what happened, per system and basis.
+//!
+//! A player-game counts in a system's `n` once, whatever its line ladder, when the player had playing time. Error is predicted minus
+//! actual points. Only a market's line is bet on: a recommended side is a hit, a miss, or a push when the points are exactly the
+//! line. Log-loss and Brier score judge P(more points than the market's line, given that it is no push), p_over / (1 − p_push),
+//! over the player-games that were none, kept within [`CERTAINTY`] of 0 and 1. A void is a prediction of a player who did not
+//! play in a game that was played; it is in no other figure. A game without box scores is not graded.
+//!
+//! Invariant: issued and retrospective are never added up; the common set holds the same player-games for every system in it.
+//! Not here: reading a warehouse (`sqlite`).
+use schemas::{
+    features::Basis,
+    prediction::{LineSource, Recommendation, System},
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A probability is taken as no nearer to 0 or 1 than this, so that one certain error is not infinite.
+pub const CERTAINTY: f64 = 1e-6;
+
+/// Which candidates are graded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Population {
+    /// With five earlier appearances of the season or more.
+    Eligible,
+    All,
+}
+
+/// What became of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nobody's box score of the game was heard.
+    Pending,
+    /// The game was played, and he had no playing time.
+    Absent,
+    Played {
+        points: f64,
+    },
+}
+
+/// What one system predicted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    pub system: System,
+    pub points: f64,
+    /// The bet at the base line: `None` where that line is not made.
+    pub bet: Option<Bet>,
+}
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bet {
+    pub line: f64,
+    pub p_over: f64,
+    pub p_push: f64,
+    pub recommendation: Recommendation,
+}
+
+/// A player in a game, with all that was predicted of him.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub basis: Basis,
+    pub line_source: Option<LineSource>,
+    /// Earlier appearances of the season.
+    pub appearances: i64,
+    pub outcome: Outcome,
+    /// One per system that predicted.
+    pub forecasts: Vec<Forecast>,
+}
+
+/// Sums over player-games.
+#[derive(Clone, Copy, Default)]
+struct ControlTotals {
+    n: u64,
+    absolute: f64,
+    signed: f64,
+    hits: u64,
+    misses: u64,
+    pushes: u64,
+    voids: u64,
+    judged: u64,
+    log_loss: f64,
+    brier: f64,
+}
+impl ControlTotals {
+    fn count(&mut self, outcome: Outcome, forecast: &Forecast, source: Option<LineSource>) {
+        let points = match outcome {
+            Outcome::Pending => return,
+            Outcome::Absent => {
+                self.voids += 1;
+                return;
+            }
+            Outcome::Played { points } => points,
+        };
+        self.n += 1;
+        self.absolute += (forecast.points - points).abs();
+        self.signed += forecast.points - points;
+        let Some(bet) = forecast.bet.filter(|_| source == Some(LineSource::Market)) else { return };
+        let (over, push) = (points > bet.line, points == bet.line);
+        if let Recommendation::OVER | Recommendation::UNDER = bet.recommendation {
+            let is_hit = over == (bet.recommendation == Recommendation::OVER);
+            *match (push, is_hit) {
+                (true, _) => &mut self.pushes,
+                (false, true) => &mut self.hits,
+                (false, false) => &mut self.misses,
+            } += 1;
+        }
+        if !push {
+            let p = (bet.p_over / (1.0 - bet.p_push).max(CERTAINTY)).clamp(CERTAINTY, 1.0 - CERTAINTY);
+            let (said, is) = if over { (p, 1.0) } else { (1.0 - p, 0.0) };
+            self.judged += 1;
+            self.log_loss -= said.ln();
+            self.brier += (p - is).powi(2);
+        }
+    }
+    fn add(&mut self, other: &ControlTotals) {
+        self.n += other.n;
+        self.absolute += other.absolute;
+        self.signed += other.signed;
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.pushes += other.pushes;
+        self.voids += other.voids;
+        self.judged += other.judged;
+        self.log_loss += other.log_loss;
+        self.brier += other.brier;
+    }
+    fn figures(&self, system: System, basis: Basis) -> Figures {
+        let mean = |sum: f64, of: u64| (of > 0).then(|| sum / of as f64);
+        Figures {
+            n: Some(self.n),
+            mae: mean(self.absolute, self.n),
+            bias: mean(self.signed, self.n),
+            hits: Some(self.hits),
+            misses: Some(self.misses),
+            pushes: Some(self.pushes),
+            voids: Some(self.voids),
+            log_loss: mean(self.log_loss, self.judged),
+            brier: mean(self.brier, self.judged),
+            ..Figures::none(system, basis)
+        }
+    }
+}
+
+/// How a system did. Without any prediction, every figure is `None`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    pub system: &'static str,
+    pub basis: &'static str,
+    /// Player-games predicted and played.
+    pub n: Option<u64>,
+    /// Mean absolute error, points.
+    pub mae: Option<f64>,
+    /// Mean of predicted minus actual, points.
+    pub bias: Option<f64>,
+    pub hits: Option<u64>,
+    pub misses: Option<u64>,
+    pub pushes: Option<u64>,
+    pub voids: Option<u64>,
+    pub log_loss: Option<f64>,
+    pub brier: Option<f64>,
+}
+impl Figures {
+    const fn none(system: System, basis: Basis) -> Figures {
+        Figures {
+            system: system.name(),
+            basis: basis.name(),
+            n: None,
+            mae: None,
+            bias: None,
+            hits: None,
+            misses: None,
+            pushes: None,
+            voids: None,
+            log_loss: None,
+            brier: None,
+        }
+    }
+}
+
+/// The figures, those of issued predictions first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Grades {
+    /// Each system over all that it predicted.
+    pub rows: Vec<Figures>,
+    /// Each system over the player-games that all systems predicted, of those that predicted any.
+    pub common_set: Vec<Figures>,
+}
+
+/// Grades candidates as they come.
+pub struct Grader {
+    population: Population,
+    /// By basis, by the set of systems that predicted, by system.
+    control_totals: BTreeMap<(Basis, Systems), [ControlTotals; System::ALL.len()]>,
+}
+/// A set of systems, a bit each.
+type Systems = u8;
+const fn bit(system: System) -> Systems {
+    1 << system as u8
+}
+
+impl Grader {
+    pub fn new(population: Population) -> Self {
+        Grader { population, control_totals: BTreeMap::new() }
+    }
+    pub fn add(&mut self, candidate: &Candidate) {
+        let Candidate { basis, line_source, appearances, outcome, forecasts } = candidate;
+        let is_of_population = self.population == Population::All || *appearances >= 5;
+        if !is_of_population || forecasts.is_empty() {
+            return;
+        }
+        let systems = forecasts.iter().fold(0, |set, forecast| set | bit(forecast.system));
+        let control_totals = self.control_totals.entry((*basis, systems)).or_default();
+        for forecast in forecasts {
+            control_totals[forecast.system as usize].count(*outcome, forecast, *line_source);
+        }
+    }
+    pub fn grades(&self) -> Grades {
+        let over = |basis: Basis, wanted: &dyn Fn(Systems) -> bool| {
+            System::ALL.map(|system| {
+                let of = |&(&(b, set), _): &(&(Basis, Systems), _)| {
+                    b == basis && set & bit(system) != 0 && wanted(set)
+                };
+                let mut found = self.control_totals.iter().filter(of).peekable();
+                if found.peek().is_none() {
+                    return Figures::none(system, basis);
+                }
+                let mut sum = ControlTotals::default();
+                found.for_each(|(_, control_totals)| sum.add(&control_totals[system as usize]));
+                sum.figures(system, basis)
+            })
+        };
+        let any =
+            |basis| self.control_totals.keys().filter(|key| key.0 == basis).fold(0, |set, key| set | key.1);
+        let bases = [Basis::Issued, Basis::Retrospective];
+        Grades {
+            rows: bases.iter().flat_map(|&basis| over(basis, &|_| true)).collect(),
+            common_set: bases.iter().flat_map(|&basis| over(basis, &|set| set == any(basis))).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forecast(system: System, points: f64, line: f64, p_over: f64, p_push: f64) -> Forecast {
+        let recommendation = if p_over > 0.5 { Recommendation::OVER } else { Recommendation::UNDER };
+        Forecast { system, points, bet: Some(Bet { line, p_over, p_push, recommendation }) }
+    }
+    fn candidate(outcome: Outcome, forecasts: Vec<Forecast>) -> Candidate {
+        let line_source = Some(LineSource::Market);
+        Candidate { basis: Basis::Issued, line_source, appearances: 5, outcome, forecasts }
+    }
+    fn grades(candidates: &[Candidate]) -> Grades {
+        let mut grader = Grader::new(Population::Eligible);
+        candidates.iter().for_each(|candidate| grader.add(candidate));
+        grader.grades()
+    }
+    const MA: System = System::MovingAverage;
+    const ZONE: System = System::ZoneMatchupV1;
+    fn played(points: f64) -> Outcome {
+        Outcome::Played { points }
+    }
+
+    #[test]
+    fn errors_bets_pushes_and_voids_are_counted_apart() {
+        let of = |outcome, line, p_over| candidate(outcome, vec![forecast(MA, 22.0, line, p_over, 0.0)]);
+        let report = grades(&[
+            of(played(25.0), 24.5, 0.75),
+            of(played(20.0), 24.5, 0.75),
+            of(played(25.0), 25.0, 0.75),
+            of(Outcome::Absent, 24.5, 0.75),
+            of(Outcome::Pending, 24.5, 0.75),
+        ]);
+        let row = &report.rows[0];
+        assert_eq!((row.system, row.basis, row.n), ("moving_average", "issued", Some(3)));
+        assert_eq!((row.hits, row.misses, row.pushes, row.voids), (Some(1), Some(1), Some(1), Some(1)));
+        assert_eq!(row.mae, Some((3.0 + 2.0 + 3.0) / 3.0));
+        assert_eq!(row.bias, Some((-3.0 + 2.0 - 3.0) / 3.0));
+        assert_eq!(row.brier, Some((0.0625 + 0.5625) / 2.0));
+        let log_loss = -(0.75f64.ln() + 0.25f64.ln()) / 2.0;
+        assert!((row.log_loss.unwrap() - log_loss).abs() < 1e-12);
+    }
+    #[test]
+    fn a_probability_is_judged_given_that_it_is_no_push() {
+        let report = grades(&[candidate(played(26.0), vec![forecast(MA, 25.0, 25.0, 0.45, 0.1)])]);
+        assert!((report.rows[0].brier.unwrap() - 0.25).abs() < 1e-12);
+    }
+    #[test]
+    fn an_estimated_line_is_no_bet() {
+        let mut candidate = candidate(played(26.0), vec![forecast(MA, 25.0, 24.5, 0.6, 0.0)]);
+        candidate.line_source = Some(LineSource::Estimate);
+        let row = &grades(&[candidate]).rows[0];
+        assert_eq!((row.n, row.hits, row.log_loss, row.brier), (Some(1), Some(0), None, None));
+    }
+    #[test]
+    fn the_common_set_is_what_every_predicting_system_predicted() {
+        let both = vec![forecast(MA, 20.0, 20.5, 0.4, 0.0), forecast(ZONE, 22.0, 20.5, 0.6, 0.0)];
+        let one = vec![forecast(MA, 30.0, 20.5, 0.9, 0.0)];
+        let report = grades(&[candidate(played(21.0), both), candidate(played(21.0), one)]);
+        let n = |figures: &[Figures]| figures.iter().map(|row| row.n).take(3).collect::<Vec<_>>();
+        assert_eq!(n(&report.rows), [Some(2), Some(1), None]);
+        assert_eq!(n(&report.common_set), [Some(1), Some(1), None]);
+        assert_eq!(report.common_set[0].mae, Some(1.0));
+    }
+    #[test]
+    fn retrospective_is_graded_apart_and_after() {
+        let mut late = candidate(played(21.0), vec![forecast(MA, 20.0, 20.5, 0.4, 0.0)]);
+        late.basis = Basis::Retrospective;
+        let early = Candidate { basis: Basis::Issued, appearances: 4, ..late.clone() };
+        let report = grades(&[late, early]);
+        assert_eq!(report.rows.len(), 10);
+        assert_eq!((report.rows[0].basis, report.rows[0].n), ("issued", None));
+        assert_eq!((report.rows[5].basis, report.rows[5].n), ("retrospective", Some(1)));
+    }
+}

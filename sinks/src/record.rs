@@ -1,0 +1,101 @@
+//! What the sink reads: a record of one of three table topics, decoded.
+//!
+//! Invariant: a key lives in one partition of its topic, so among the records of a key the higher offset is the newer.
+//! Not here: bytes and schemas; the runtime decodes.
+use schemas::{EasternDate, PlayerGameId, features::Features, game::PlayerGame, prediction::Prediction};
+use std::{fmt, str::FromStr};
+
+/// The table topics that the sink reads, all keyed by player and game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SinkTopic {
+    Predictions,
+    Features,
+    PlayerGames,
+}
+impl SinkTopic {
+    pub const ALL: [SinkTopic; 3] = [SinkTopic::Predictions, SinkTopic::Features, SinkTopic::PlayerGames];
+    /// The topic's name.
+    pub const fn topic(self) -> &'static str {
+        match self {
+            SinkTopic::Predictions => "ml.predictions.v1",
+            SinkTopic::Features => "ml.features.v1",
+            SinkTopic::PlayerGames => "core.player-games.v1",
+        }
+    }
+}
+impl fmt::Display for SinkTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.topic())
+    }
+}
+impl FromStr for SinkTopic {
+    type Err = String;
+    fn from_str(topic: &str) -> Result<Self, String> {
+        SinkTopic::ALL
+            .into_iter()
+            .find(|input| input.topic() == topic)
+            .ok_or_else(|| format!("the sink reads no topic '{topic}'"))
+    }
+}
+
+/// Where a record stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartitionOffset {
+    pub input: SinkTopic,
+    pub partition: i32,
+    pub offset: i64,
+}
+impl fmt::Display for TopicPartitionOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}@{}", self.input, self.partition, self.offset)
+    }
+}
+
+/// What a record says of a player's game; `None` is a tombstone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecordChange {
+    Prediction(PlayerGameId, Option<Prediction>),
+    Features(PlayerGameId, Option<Features>),
+    PlayerGame(PlayerGameId, Option<PlayerGame>),
+}
+impl RecordChange {
+    pub const fn input(&self) -> SinkTopic {
+        match self {
+            RecordChange::Prediction(..) => SinkTopic::Predictions,
+            RecordChange::Features(..) => SinkTopic::Features,
+            RecordChange::PlayerGame(..) => SinkTopic::PlayerGames,
+        }
+    }
+    pub const fn id(&self) -> PlayerGameId {
+        match self {
+            RecordChange::Prediction(id, _)
+            | RecordChange::Features(id, _)
+            | RecordChange::PlayerGame(id, _) => *id,
+        }
+    }
+    /// The Eastern day of the game, as its row has it; a tombstone has none.
+    pub fn date(&self) -> Option<EasternDate> {
+        match self {
+            RecordChange::Prediction(_, event) => event.as_ref().map(|event| event.date),
+            RecordChange::Features(_, event) => event.as_ref().map(|event| event.date),
+            RecordChange::PlayerGame(_, event) => {
+                event.as_ref()?.revisions.last().map(|revision| revision.date)
+            }
+        }
+    }
+    /// That there is no such row.
+    pub const fn tombstone(&self) -> RecordChange {
+        match self {
+            RecordChange::Prediction(id, _) => RecordChange::Prediction(*id, None),
+            RecordChange::Features(id, _) => RecordChange::Features(*id, None),
+            RecordChange::PlayerGame(id, _) => RecordChange::PlayerGame(*id, None),
+        }
+    }
+}
+
+/// One record as the sink sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub at: TopicPartitionOffset,
+    pub change: RecordChange,
+}

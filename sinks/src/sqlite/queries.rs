@@ -1,0 +1,240 @@
+//! What people ask the warehouse: a date's slate and coverage, and what grading needs.
+//!
+//! Invariant: the file is opened read-only and may be written meanwhile; each answer is of one moment.
+//! Not here: how answers are shown, what grades are (`grading`).
+use super::{ddl, error};
+use crate::{
+    grading::{Bet, Candidate, Forecast, Outcome},
+    warehouse::WarehouseError,
+};
+use rusqlite::{Connection, OpenFlags, Row, types::Type};
+use schemas::{
+    EasternDate, Season,
+    features::Basis,
+    prediction::{LineSource, Recommendation, System},
+};
+use serde::Serialize;
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+/// A warehouse to read.
+pub struct WarehouseQueries {
+    pub(super) db: Connection,
+}
+
+/// A candidate of a date.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlayerSlate {
+    pub player_id: u32,
+    pub game_id: String,
+    pub player_name: String,
+    pub tip_off: String,
+    pub team: Option<String>,
+    pub opponent: Option<String>,
+    pub is_home: Option<bool>,
+    /// Predicted, or the reason why not.
+    pub status: String,
+    pub basis: String,
+    pub base_line: Option<f64>,
+    pub line_source: Option<String>,
+    /// Those that predicted, in the order in which systems are shown.
+    pub systems: Vec<SystemLine>,
+}
+/// What a system says about a candidate; of the base line only where that line is made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SystemLine {
+    pub system: &'static str,
+    pub predicted_points: f64,
+    pub p_over: Option<f64>,
+    pub recommendation: Option<&'static str>,
+}
+
+/// How a date's candidates ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// Candidates per terminal state.
+    pub statuses: BTreeMap<String, u64>,
+    /// Players with playing time who were no candidates.
+    pub not_a_candidate: u64,
+}
+
+/// Which games.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    All,
+    Season(Season),
+    /// Both days included.
+    Dates(EasternDate, EasternDate),
+}
+
+impl WarehouseQueries {
+    pub fn open(path: &Path) -> Result<WarehouseQueries, WarehouseError> {
+        if !path.exists() {
+            return Err(WarehouseError::Config {
+                what: format!("there is no warehouse at {}", path.display()),
+                next: "`fastbreak run` makes and fills it; --data says in which folder".into(),
+            });
+        }
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let db = db.map_err(|cause| error::opening(path, &cause))?;
+        db.busy_timeout(Duration::from_secs(10))?;
+        ddl::check(&db)?;
+        Ok(WarehouseQueries { db })
+    }
+
+    /// The candidates of a date, by tip-off, game, team and name.
+    pub fn slate(&self, date: EasternDate) -> Result<Vec<PlayerSlate>, WarehouseError> {
+        let tx = self.db.unchecked_transaction()?;
+        let mut statement = tx.prepare(
+            "SELECT player_id, game_id, player_name, tip_off, team, opponent, is_home, status, basis, base_line, line_source
+             FROM player_slate WHERE game_date = ?1 AND deleted = 0
+             ORDER BY tip_off, game_id, team, player_name, player_id",
+        )?;
+        let mut predicted = Predicted::new(&tx)?;
+        let rows = statement.query_map([date.to_string()], |row| {
+            Ok(PlayerSlate {
+                player_id: row.get(0)?,
+                game_id: row.get(1)?,
+                player_name: row.get(2)?,
+                tip_off: row.get(3)?,
+                team: row.get(4)?,
+                opponent: row.get(5)?,
+                is_home: row.get(6)?,
+                status: row.get(7)?,
+                basis: row.get(8)?,
+                base_line: row.get(9)?,
+                line_source: row.get(10)?,
+                systems: Vec::new(),
+            })
+        })?;
+        let mut slate = Vec::new();
+        for row in rows {
+            let mut row = row?;
+            row.systems =
+                predicted.read(&row.game_id, row.player_id)?.into_iter().map(SystemLine::from).collect();
+            slate.push(row);
+        }
+        Ok(slate)
+    }
+
+    pub fn coverage(&self, date: EasternDate) -> Result<Coverage, WarehouseError> {
+        let tx = self.db.unchecked_transaction()?;
+        let date = date.to_string();
+        let mut statement = tx.prepare(
+            "SELECT status, count(*) FROM player_slate WHERE game_date = ?1 AND deleted = 0 GROUP BY status",
+        )?;
+        let statuses = statement.query_map([&date], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        let not_a_candidate: i64 = tx.query_row(
+            "SELECT count(*) FROM player_games AS g WHERE game_date = ?1 AND deleted = 0 AND minutes > 0
+             AND NOT EXISTS (SELECT 1 FROM player_slate AS s
+                             WHERE s.game_id = g.game_id AND s.player_id = g.player_id AND s.deleted = 0)",
+            [&date],
+            |row| row.get(0),
+        )?;
+        Ok(Coverage {
+            statuses: statuses.collect::<Result<_, _>>()?,
+            not_a_candidate: not_a_candidate as u64,
+        })
+    }
+
+    /// Every predicted candidate of these games, by game and player, with what became of him.
+    pub fn candidates(&self, span: Span, mut each: impl FnMut(&Candidate)) -> Result<(), WarehouseError> {
+        let tx = self.db.unchecked_transaction()?;
+        let (filter, bounds) = match span {
+            Span::All => ("?1 = ?2", ["".to_owned(), "".to_owned()]),
+            Span::Season(season) => {
+                ("s.season = ?1 AND s.season = ?2", [season.to_string(), season.to_string()])
+            }
+            Span::Dates(from, to) => ("s.game_date BETWEEN ?1 AND ?2", [from.to_string(), to.to_string()]),
+        };
+        let mut statement = tx.prepare(&format!(
+            "SELECT s.game_id, s.player_id, s.basis, s.line_source, s.appearances, g.minutes, g.points,
+                    EXISTS (SELECT 1 FROM player_games AS heard
+                            WHERE heard.game_id = s.game_id AND heard.deleted = 0 AND heard.minutes > 0)
+             FROM player_slate AS s LEFT JOIN player_games AS g
+               ON g.game_id = s.game_id AND g.player_id = s.player_id AND g.deleted = 0
+             WHERE s.deleted = 0 AND s.status = 'predicted' AND {filter}
+             ORDER BY s.game_id, s.player_id"
+        ))?;
+        let mut predicted = Predicted::new(&tx)?;
+        let mut rows = statement.query(bounds)?;
+        while let Some(row) = rows.next()? {
+            let minutes: Option<f64> = row.get(5)?;
+            let outcome = match (minutes.is_some_and(|minutes| minutes > 0.0), row.get(7)?) {
+                (true, _) => Outcome::Played { points: row.get::<_, i64>(6)? as f64 },
+                (false, true) => Outcome::Absent,
+                (false, false) => Outcome::Pending,
+            };
+            let game: String = row.get(0)?;
+            each(&Candidate {
+                basis: named(row, 2, &[Basis::Issued, Basis::Retrospective], Basis::name)?,
+                line_source: match row.get_ref(3)?.data_type() {
+                    Type::Null => None,
+                    _ => Some(named(row, 3, &[LineSource::Market, LineSource::Estimate], LineSource::name)?),
+                },
+                appearances: row.get(4)?,
+                outcome,
+                forecasts: predicted.read(&game, row.get(1)?)?,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The value that a text column names.
+fn named<T: Copy>(
+    row: &Row<'_>,
+    column: usize,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> rusqlite::Result<T> {
+    let found = row.get_ref(column)?.as_str().unwrap_or_default();
+    all.iter().copied().find(|value| name(*value) == found).ok_or_else(|| {
+        let reason = format!("'{found}' is no name that this program knows");
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, reason.into())
+    })
+}
+
+impl From<Forecast> for SystemLine {
+    fn from(forecast: Forecast) -> Self {
+        SystemLine {
+            system: forecast.system.name(),
+            predicted_points: forecast.points,
+            p_over: forecast.bet.map(|bet| bet.p_over),
+            recommendation: forecast.bet.map(|bet| bet.recommendation.name()),
+        }
+    }
+}
+
+/// Reads what the systems predicted of a player's game, in the order in which systems are shown.
+struct Predicted<'a>(rusqlite::Statement<'a>);
+impl<'a> Predicted<'a> {
+    fn new(db: &'a Connection) -> rusqlite::Result<Self> {
+        let sql = "SELECT system, predicted_points, line_offset, line, p_over, p_push, recommendation
+                   FROM player_prop_predictions WHERE game_id = ?1 AND player_id = ?2 ORDER BY system, line_offset";
+        db.prepare(sql).map(Predicted)
+    }
+    fn read(&mut self, game: &str, player: u32) -> rusqlite::Result<Vec<Forecast>> {
+        const CALLS: [Recommendation; 4] =
+            [Recommendation::OVER, Recommendation::UNDER, Recommendation::PASS, Recommendation::NO_LINE];
+        let mut forecasts: Vec<Forecast> = Vec::new();
+        let mut rows = self.0.query((game, player))?;
+        while let Some(row) = rows.next()? {
+            let system = named(row, 0, &System::ALL, System::name)?;
+            let bet = match row.get::<_, i32>(2)? {
+                0 => Some(Bet {
+                    line: row.get(3)?,
+                    p_over: row.get(4)?,
+                    p_push: row.get(5)?,
+                    recommendation: named(row, 6, &CALLS, Recommendation::name)?,
+                }),
+                _ => None,
+            };
+            match forecasts.last_mut().filter(|forecast| forecast.system == system) {
+                Some(forecast) => forecast.bet = forecast.bet.or(bet),
+                None => forecasts.push(Forecast { system, points: row.get(1)?, bet }),
+            }
+        }
+        forecasts.sort_by_key(|forecast| forecast.system);
+        Ok(forecasts)
+    }
+}

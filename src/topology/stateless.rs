@@ -1,0 +1,74 @@
+//! The maps of the topology: the loaders and the predictor, as the engine runs them.
+//!
+//! Invariant: each is its crate's pure function and nothing more.
+//! Not here: the functions themselves.
+use processors::{
+    loader::{self, Observation},
+    predictor::Predictor,
+};
+use runtime::engine::{MapOutput, RowCounts, StatelessProcessor};
+use schemas::{
+    PlayerGameId,
+    features::Features,
+    prediction::Prediction,
+    raw::{DeadLetter, RawEvent, RejectCode},
+};
+
+/// Decodes raw events.
+pub struct Loader;
+impl StatelessProcessor for Loader {
+    type In = RawEvent;
+    type Out = Observation;
+    fn version(&self) -> i64 {
+        i64::from(loader::VERSION)
+    }
+    fn step(&self, raw: RawEvent) -> MapOutput<Observation> {
+        let dead_letter = |code, reason, value: Vec<u8>| DeadLetter {
+            raw: Some(raw.id),
+            fetched_at: Some(raw.fetched_at),
+            value,
+            redrive_count: raw.redrive_count,
+            // The engine says where it was read and by whom.
+            ..DeadLetter::new(code, reason)
+        };
+        match loader::load(&raw) {
+            Ok(loaded) => MapOutput {
+                rows: RowCounts {
+                    found: loaded.rows as i64,
+                    emitted: loaded.rows_emitted() as i64,
+                    bad: loaded.bad_rows.len() as i64,
+                    out_of_scope: loaded.rows_out_of_scope as i64,
+                    repeated: loaded.rows_repeated as i64,
+                },
+                dead: loaded
+                    .bad_rows
+                    .into_iter()
+                    .map(|row| dead_letter(RejectCode::BadRow, row.reason, row.value.into_bytes()))
+                    .collect(),
+                out: loaded.observations,
+                ..MapOutput::default()
+            },
+            Err(reject) => MapOutput {
+                dead: vec![dead_letter(reject.code, reject.reason, Vec::new())],
+                rejected: true,
+                ..MapOutput::default()
+            },
+        }
+    }
+}
+
+/// Predicts from features.
+pub struct Predict(pub Predictor);
+impl StatelessProcessor for Predict {
+    type In = (PlayerGameId, Option<Features>);
+    type Out = Prediction;
+    fn version(&self) -> i64 {
+        self.0.version()
+    }
+    fn step(&self, (id, features): Self::In) -> MapOutput<Prediction> {
+        match features {
+            Some(features) => MapOutput { out: vec![self.0.predict(&features)], ..MapOutput::default() },
+            None => MapOutput { tombstones: vec![(0, id.to_string())], ..MapOutput::default() },
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A sink of whose commits one fails, over a log that it has not read yet.
+//!
+//! Invariant: what fails is one commit of a kind, lost or durable; the next run starts from what is durable.
+//! Not here: the service that it writes to (`fakebq`).
+use crate::{
+    common::{self, Fastbreak},
+    fakebq::{self, Fake},
+};
+use fastbreak::{
+    pipeline::SinkTarget,
+    sink::{self, SinkConfig},
+    topology::{self, SINK},
+    warehouse::{BigQueryOptions, WarehouseTarget},
+};
+use processors::predictor::Predictor;
+use runtime::{
+    Commit, GroupMember, Log, LogBackend, RecordBatch, Restored, RuntimeError, Source, TaskEvent,
+    embedded::EmbeddedLog,
+    engine::{DlqLimits, dlq_topic},
+    log::TopicPartition,
+    subscription::{ReadLimits, RunContext},
+};
+use schemas::{PlayerGameId, PlayerId, prediction::Prediction, raw::DeadLetter, wire};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+/// What a commit of the sink is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CommitKind {
+    Plan,
+    DeadLetters,
+    Done,
+    Begin,
+}
+fn kind(commit: &Commit) -> CommitKind {
+    let has = |topic: &str| commit.out.keys().any(|(name, _)| name == topic);
+    match (has(topics::SINK_BATCHES.info.name), has(topics::LEDGER.info.name)) {
+        (true, true) => CommitKind::Begin,
+        (true, false) => CommitKind::Plan,
+        (false, true) => CommitKind::Done,
+        (false, false) => CommitKind::DeadLetters,
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// It fails and nothing of it is durable; the process ends, as on a full disk.
+    NotCommitted,
+    /// It is durable, and the process is killed before it knows.
+    CommittedThenCrashed,
+    /// The instance lost its partitions: nothing is durable, and they are handed out again.
+    Aborted,
+}
+
+/// A member of whose commits one fails.
+struct FaultyMember {
+    inner: Box<dyn GroupMember>,
+    run_context: Arc<RunContext>,
+    /// Commits of a kind until the trouble.
+    fault: Option<(CommitKind, usize, Fault)>,
+    reassign: bool,
+}
+impl Source for FaultyMember {
+    fn next_event(&mut self) -> TaskEvent {
+        if std::mem::take(&mut self.reassign) {
+            return TaskEvent::Assigned((0..topics::PARTITIONS).collect());
+        }
+        let event = self.inner.next_event();
+        if matches!(event, TaskEvent::Idle) && self.inner.is_caught_up() {
+            self.run_context.stop();
+        }
+        event
+    }
+}
+impl Log for FaultyMember {
+    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
+        self.inner.restore(partition)
+    }
+    fn commit(&mut self, commit: Commit) -> Result<(), RuntimeError> {
+        match &mut self.fault {
+            Some((of, after, _)) if *of == kind(&commit) && *after > 0 => *after -= 1,
+            Some((of, _, fault)) if *of == kind(&commit) => {
+                let fault = *fault;
+                self.fault = None;
+                return Err(match fault {
+                    Fault::Aborted => {
+                        self.reassign = true;
+                        RuntimeError::Aborted { processor: SINK.into(), reason: "partitions lost".into() }
+                    }
+                    Fault::NotCommitted => full(),
+                    Fault::CommittedThenCrashed => {
+                        self.inner.commit(commit)?;
+                        full()
+                    }
+                });
+            }
+            _ => {}
+        }
+        self.inner.commit(commit)
+    }
+}
+impl GroupMember for FaultyMember {
+    fn seek(&mut self, next: BTreeMap<TopicPartition, i64>) {
+        self.inner.seek(next);
+    }
+    fn is_caught_up(&self) -> bool {
+        self.inner.is_caught_up()
+    }
+    fn storage(&mut self) -> &mut dyn LogBackend {
+        self.inner.storage()
+    }
+}
+fn full() -> RuntimeError {
+    RuntimeError::Storage {
+        path: "log.db".into(),
+        reason: "database or disk is full".into(),
+        next: "make room".into(),
+    }
+}
+
+/// A log of half a season that the sink has not read yet.
+pub fn log() -> Fastbreak {
+    part(2)
+}
+/// A log of the first such part of a season.
+pub fn part(of: usize) -> Fastbreak {
+    static PREPARED: Mutex<BTreeMap<usize, Fastbreak>> = Mutex::new(BTreeMap::new());
+    let mut prepared = PREPARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let prepared = prepared.entry(of).or_insert_with(|| {
+        let fastbreak = Fastbreak::new();
+        let season = common::season();
+        fastbreak.ingest(&season[..season.len() / of]);
+        let nodes = topology::topology(Predictor::new(None));
+        let mut arguments = vec!["run", "--until-caught-up"];
+        nodes.iter().for_each(|node| arguments.extend(["--only", node.name()]));
+        fastbreak.json(&arguments);
+        fastbreak
+    });
+    let own = Fastbreak::new();
+    for file in std::fs::read_dir(prepared.folder.path()).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), own.folder.path().join(file.file_name())).unwrap();
+        }
+    }
+    own
+}
+
+/// Runs the sink alone until it has caught up or fails.
+pub fn deliver(
+    fastbreak: &Fastbreak,
+    bigquery: Option<&Fake>,
+    records: usize,
+    fault: Option<(CommitKind, usize, Fault)>,
+) -> Result<Arc<RunContext>, RuntimeError> {
+    let run_context = Arc::new(RunContext::default());
+    deliver_within(fastbreak, bigquery, (records, DlqLimits::default()), fault, run_context.clone())?;
+    Ok(run_context)
+}
+/// The same, with the limits of what makes no row.
+pub fn deliver_within(
+    fastbreak: &Fastbreak,
+    bigquery: Option<&Fake>,
+    (records, dlq_limits): (usize, DlqLimits),
+    fault: Option<(CommitKind, usize, Fault)>,
+    run_context: Arc<RunContext>,
+) -> Result<(), RuntimeError> {
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path())?;
+    LogBackend::acquire_run_lock(&mut storage)?;
+    storage.run_maintenance(&run_context.board)?;
+    let limits = ReadLimits {
+        max_upstream_wait: Duration::ZERO,
+        tick: Duration::from_millis(5),
+        batch_bytes: 1 << 18,
+        ..ReadLimits::default()
+    };
+    let inner = storage.subscribe(sink::reader(&[]), limits, run_context.clone())?;
+    let member = FaultyMember { inner, run_context: run_context.clone(), fault, reassign: false };
+    let local = WarehouseTarget::Folder(fastbreak.folder.path().to_owned());
+    let warehouse = bigquery.map_or(local, |fake| {
+        WarehouseTarget::Dataset(BigQueryOptions::from_values(|key| match key {
+            "bigquery-project" => fakebq::PROJECT.into(),
+            "bigquery-dataset" => fakebq::DATASET.into(),
+            "bigquery-location" => "US".into(),
+            "bigquery-endpoint" => fake.endpoint(),
+            _ => String::new(),
+        }))
+    });
+    let to = SinkTarget { warehouse, dates: None };
+    let limits = sinks::BatchLimits { records, ..sinks::BatchLimits::default() };
+    let reconcile_interval = Duration::from_secs(3600);
+    let sink_config = SinkConfig { limits, until_caught_up: true, reconcile_interval, dlq_limits };
+    sink::run_sink(to, run_context, sink_config)(Box::new(member))
+}
+pub fn committed_offsets(fastbreak: &Fastbreak) -> i64 {
+    EmbeddedLog::open(fastbreak.folder.path()).unwrap().committed_offsets(SINK).unwrap().values().sum()
+}
+pub fn fake() -> Fake {
+    let fake = Fake::start();
+    fake.tick();
+    fake.with(|service| service.takes_ms = 10);
+    fake
+}
+/// Rows of the ledger.
+pub fn batches(fake: &Fake) -> usize {
+    fake.with(|service| {
+        service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches").count()
+    })
+}
+/// The tables, as an undisturbed run leaves them.
+pub fn straight() -> &'static Value {
+    static CONTENT: OnceLock<Value> = OnceLock::new();
+    CONTENT.get_or_init(|| {
+        let fastbreak = log();
+        deliver(&fastbreak, None, 10_000, None).unwrap();
+        fastbreak.content()
+    })
+}
+
+/// Appends a prediction under the key of another player-game; where it is.
+pub fn spoil(fastbreak: &Fastbreak) -> (&'static str, i32, i64) {
+    append(fastbreak, 1_000_000, |_, _| {})
+}
+/// Appends the first prediction once more, under the key of the player of this number further on, after a change of it.
+pub fn append(
+    fastbreak: &Fastbreak,
+    further: u32,
+    change: impl FnOnce(&mut Prediction, PlayerId),
+) -> (&'static str, i32, i64) {
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+    let topic = topics::PREDICTIONS.info.name;
+    let record_batches = storage.read(topic, 0, 0, usize::MAX).unwrap();
+    let record = record_batches.iter().flat_map(RecordBatch::records).next().unwrap().unwrap();
+    let own: PlayerGameId = record.key.parse().unwrap();
+    let other = PlayerGameId { player: PlayerId(own.player.0 + further), ..own };
+    let mut event: Prediction = wire::decode(record.value.unwrap()).unwrap();
+    change(&mut event, other.player);
+    let offset = storage.end_offsets().unwrap()[&(topic.to_owned(), 0)];
+    let mut record_batch = RecordBatch::default();
+    record_batch.push(&other.to_string(), Some(&wire::encode(&event).unwrap()));
+    LogBackend::append(
+        &mut storage,
+        BTreeMap::from([((topic.to_owned(), 0), record_batch)]),
+        "nobody",
+        &BTreeMap::new(),
+    )
+    .unwrap();
+    (topic, 0, offset)
+}
+pub fn dead_letters(fastbreak: &Fastbreak) -> Vec<DeadLetter> {
+    let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+    let record_batches = storage.read(&dlq_topic(SINK), 0, 0, usize::MAX).unwrap();
+    let records = record_batches.iter().flat_map(RecordBatch::records);
+    records.map(|record| wire::decode(record.unwrap().value.unwrap()).unwrap()).collect()
+}
