@@ -1,97 +1,106 @@
-//! A member that counts: what any log's member does, into the metrics.
+//! A group member that records metrics of another member.
 //!
-//! Invariant: a commit is counted when it is durable, from the account that it carries; nothing is counted per record.
-//! Not here: the member that works (`embedded`, `kafka`).
+//! Invariant: a commit is counted once it is durable, from the ledger entry that it carries; nothing is recorded per record.
+//! Not here: the member that does the work (the backends).
 use crate::{
-    log::{Commit, GroupMember, Log, LogBackend, Restored, RuntimeError, Source, TaskEvent, TopicPartition},
+    broker::{GroupMember, LogBackend},
+    commit::{Commit, Restored, TaskEvent},
+    error::{CommitError, RuntimeError},
     metrics as m,
     subscription::RunContext,
 };
 use schemas::ops::LedgerEntry;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
+use topics::Offsets;
 
-/// A member and its processor's name.
+/// A member with the name of its processor.
 pub struct InstrumentedMember {
     member: Box<dyn GroupMember>,
-    name: &'static str,
+    processor: &'static str,
     run_context: Arc<RunContext>,
 }
+
 impl InstrumentedMember {
-    pub fn new(member: Box<dyn GroupMember>, name: &'static str, run_context: Arc<RunContext>) -> Self {
-        InstrumentedMember { member, name, run_context }
+    pub fn new(member: Box<dyn GroupMember>, processor: &'static str, run_context: Arc<RunContext>) -> Self {
+        InstrumentedMember { member, processor, run_context }
     }
     fn record_ledger_entry(&self, entry: &LedgerEntry) {
         let metrics = &self.run_context.metrics;
-        let counts = [(m::READ, entry.read), (m::PUBLISHED, entry.published), (m::REJECTED, entry.rejected)];
-        counts.into_iter().for_each(|(metric, n)| metrics.add(metric, &[self.name], n.max(0) as u64));
-        let ends = [
+        let counters =
+            [(m::READ, entry.read), (m::PUBLISHED, entry.published), (m::REJECTED, entry.rejected)];
+        for (metric, count) in counters {
+            metrics.add(metric, &[self.processor], count.max(0) as u64);
+        }
+        let outcomes = [
             ("applied", entry.applied),
             ("unchanged", entry.unchanged),
             ("parked", entry.parked),
             ("rejected", entry.rejected),
         ];
-        ends.into_iter()
-            .for_each(|(end, n)| metrics.gauge_add(m::RECORDS_BY_OUTCOME, &[self.name, end], n as f64));
+        for (outcome, count) in outcomes {
+            metrics.gauge_add(m::RECORDS_BY_OUTCOME, &[self.processor, outcome], count as f64);
+        }
     }
 }
 
-impl Source for InstrumentedMember {
+/// The number of records of a commit and their size in bytes.
+fn size_of(commit: &Commit) -> (u64, usize) {
+    let records = commit.records.values().map(|batch| (u64::from(batch.len()), batch.bytes().len()));
+    let dead_letters = commit.dead_letters.values().flatten().map(|letter| (1, letter.value.len()));
+    records.chain(dead_letters).fold((0, 0), |(count, bytes), (n, size)| (count + n, bytes + size))
+}
+
+impl GroupMember for InstrumentedMember {
     fn next_event(&mut self) -> TaskEvent {
         let event = self.member.next_event();
         let metrics = &self.run_context.metrics;
         let reason = match &event {
             TaskEvent::Assigned(partitions) => {
-                metrics.set(m::RESTORING, &[self.name], partitions.len() as f64);
+                metrics.set(m::RESTORING, &[self.processor], partitions.len() as f64);
                 "assigned"
             }
             TaskEvent::Revoked(_) => "revoked",
             TaskEvent::Lost => "lost",
             _ => return event,
         };
-        metrics.add(m::REBALANCES, &[self.name, reason], 1);
+        metrics.add(m::REBALANCES, &[self.processor, reason], 1);
         event
     }
-}
-
-impl Log for InstrumentedMember {
     fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
         let restored = self.member.restore(partition)?;
-        self.run_context.metrics.gauge_add(m::RESTORING, &[self.name], -1.0);
+        self.run_context.metrics.gauge_add(m::RESTORING, &[self.processor], -1.0);
         Ok(restored)
     }
-    fn commit(&mut self, commit: Commit) -> Result<(), RuntimeError> {
-        let (records, bytes) = commit.out.values().fold((0, 0), |(records, bytes), record_batch| {
-            (records + u64::from(record_batch.len()), bytes + record_batch.bytes().len())
-        });
+    fn commit(&mut self, commit: Commit) -> Result<(), CommitError> {
+        let (records, bytes) = size_of(&commit);
         let ledger_entry = commit.ledger_entry.clone();
         let started = Instant::now();
         let committed = self.member.commit(commit);
         let metrics = &self.run_context.metrics;
         let outcome = match &committed {
             Ok(()) => "committed",
-            Err(RuntimeError::Aborted { .. }) => "aborted",
-            Err(_) => "failed",
+            Err(CommitError::Aborted { .. }) => "aborted",
+            Err(CommitError::Fatal(_)) => "failed",
         };
-        metrics.add(m::COMMITS, &[self.name, outcome], 1);
+        metrics.add(m::COMMITS, &[self.processor, outcome], 1);
         if committed.is_ok() {
-            metrics.observe(m::COMMIT_SECONDS, &[self.name], started.elapsed().as_secs_f64());
-            metrics.observe(m::COMMIT_RECORDS, &[self.name], records as f64);
-            metrics.observe(m::COMMIT_BYTES, &[self.name], bytes as f64);
-            metrics.set_to_now(m::COMMITTED, &[self.name]);
-            ledger_entry.iter().for_each(|entry| self.record_ledger_entry(entry));
+            metrics.observe(m::COMMIT_SECONDS, &[self.processor], started.elapsed().as_secs_f64());
+            metrics.observe(m::COMMIT_RECORDS, &[self.processor], records as f64);
+            metrics.observe(m::COMMIT_BYTES, &[self.processor], bytes as f64);
+            metrics.set_to_now(m::COMMITTED, &[self.processor]);
+            if let Some(entry) = &ledger_entry {
+                self.record_ledger_entry(entry);
+            }
         }
         committed
     }
-}
-
-impl GroupMember for InstrumentedMember {
-    fn seek(&mut self, next: BTreeMap<TopicPartition, i64>) {
-        self.member.seek(next);
+    fn seek(&mut self, offsets: Offsets) {
+        self.member.seek(offsets);
     }
     fn is_caught_up(&self) -> bool {
         self.member.is_caught_up()
     }
-    fn storage(&mut self) -> &mut dyn LogBackend {
-        self.member.storage()
+    fn log(&mut self) -> &mut dyn LogBackend {
+        self.member.log()
     }
 }

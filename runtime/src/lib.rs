@@ -1,22 +1,26 @@
-//! The runtime: what stands between processors and a log.
+//! The stream runtime: the code between processors and a log. No client of any log is in this crate.
 //!
-//! `engine` turns records into a `Commit`, a value that says everything one micro-batch makes durable; `log` has the two traits a
-//! log must have (what wakes me; commit this) and the closed set of things that can wake a processor; `embedded` is a log in one
-//! SQLite file.
-//! Invariant: nothing is published outside a commit, and a commit is all or nothing.
-//! Not here: what processors decide, which topics exist.
-pub mod embedded;
+//! `engine` turns records into a `Commit`, a value with everything that one micro-batch makes durable; `commit` has that value and the
+//! events of a task; `broker` has the traits that a log implements; `task` is the loop of one processor; `supervisor` runs all of them.
+//! Invariant: nothing is published outside a commit, and a commit is atomic.
+//! Not here: what processors decide (crate `processors`), which topics exist (crate `topics`), the logs (`runtime-kafka`,
+//! `runtime-embedded`).
+pub mod broker;
+pub mod clock;
+pub mod commit;
 pub mod engine;
+pub mod error;
 pub mod instrumented;
-pub mod kafka;
 pub mod lag;
-pub mod log;
 pub mod metrics;
 pub mod progress_board;
 pub mod record_batch;
 pub mod subscription;
 pub mod supervisor;
+pub mod task;
 
+pub use broker::{GroupMember, LogAdmin, LogBackend, LogReader, LogWriter};
+pub use commit::{Commit, DeadLetterRecord, RawEventRecord, RecordCount, Restored, TaskEvent};
 pub use engine::ProcessorNode;
-pub use log::{Commit, GroupMember, Log, LogBackend, Restored, RuntimeError, Source, TaskEvent};
+pub use error::{CommitError, RuntimeError};
 pub use record_batch::{Record, RecordBatch};

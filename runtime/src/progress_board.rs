@@ -1,53 +1,58 @@
-//! The position board: how far each topic reaches and each consumer group has read, for whoever watches.
+//! The progress board: end offsets of topics and which processors are idle, shared by the members of one process.
 //!
-//! Members write it, the lag view and the members' own scheduling read it.
-//! Invariant: it may be behind the log and is never ahead of it; nothing is decided from it that a commit depends on.
-//! Not here: durable positions; the log has those.
+//! Members write it; the members' scheduling reads it.
+//! Invariant: it may be behind the log and is never ahead of it; no commit depends on it.
+//! Not here: committed offsets; the log has those.
 use dashmap::DashMap;
 use std::{
     sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
+use topics::{Offset, TopicPartition};
 
-/// What members know of each other.
+/// What the members of one process know of each other.
 #[derive(Debug, Default)]
 pub struct ProgressBoard {
-    ends: DashMap<(String, i32), i64>,
-    /// Whether a processor found nothing to read when it last looked.
+    end_offsets: DashMap<TopicPartition, Offset>,
+    /// True if a processor found nothing to read when it last looked.
     idle: DashMap<&'static str, bool>,
     change_count: Mutex<u64>,
     changed: Condvar,
 }
 
 impl ProgressBoard {
-    pub fn end(&self, topic: &str, partition: i32) -> i64 {
-        self.ends.get(&(topic.to_owned(), partition)).map_or(0, |end| *end)
+    /// The end offset of a partition; 0 while nothing is known of it.
+    pub fn end_offset(&self, partition: TopicPartition) -> Offset {
+        self.end_offsets.get(&partition).map_or(0, |end| *end)
     }
-    pub fn advance(&self, topic: &str, partition: i32, end: i64) {
-        let mut known = self.ends.entry((topic.to_owned(), partition)).or_insert(0);
-        *known = (*known).max(end);
+    /// Raises the end offset of a partition.
+    pub fn advance(&self, partition: TopicPartition, end_offset: Offset) {
+        let mut known = self.end_offsets.entry(partition).or_insert(0);
+        *known = (*known).max(end_offset);
     }
-    pub fn set_idle(&self, processor: &'static str, idle: bool) {
-        self.idle.insert(processor, idle);
+    pub fn set_idle(&self, processor: &'static str, is_idle: bool) {
+        self.idle.insert(processor, is_idle);
     }
+    /// True if the processor found nothing to read when it last looked.
     pub fn is_idle(&self, processor: &str) -> bool {
-        self.idle.get(processor).is_some_and(|idle| *idle)
+        self.idle_state(processor).unwrap_or(false)
     }
-    /// Whether a processor is dry; `None` until it has looked for the first time.
+    /// True if the processor is idle; `None` until it has looked for the first time.
     pub fn idle_state(&self, processor: &str) -> Option<bool> {
-        self.idle.get(processor).map(|idle| *idle)
+        self.idle.get(processor).map(|is_idle| *is_idle)
     }
+    /// The number of notifications so far.
     pub fn change_count(&self) -> u64 {
         *self.change_count.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Tells everyone who waits that something changed.
+    /// Wakes every member that waits.
     pub fn notify(&self) {
         *self.change_count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.changed.notify_all();
     }
-    /// Waits until something has changed since `seen`, at most for a while.
-    pub fn wait(&self, seen: u64, at_most: Duration) {
+    /// Waits until the number of notifications is no longer `seen`, at most for `timeout`.
+    pub fn wait(&self, seen: u64, timeout: Duration) {
         let change_count = self.change_count.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_timeout_while(change_count, at_most, |now| *now == seen));
+        drop(self.changed.wait_timeout_while(change_count, timeout, |count| *count == seen));
     }
 }

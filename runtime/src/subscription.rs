@@ -1,94 +1,108 @@
-//! What members of a topology have in common, on whatever log: how much they read, whom they wait for, how they are stopped.
+//! What all members of a topology share, on any log: what each one reads, how much at a time, and how it is stopped.
 //!
-//! Invariant: a reader's upstream is everyone whose output reaches it, so a member that waits for it to run dry waits for no one in a
-//! circle.
-//! Not here: the members (`embedded`, `kafka`) and the loop (`log::run`).
-use crate::{engine::ProcessorNode, metrics::Metrics, progress_board::ProgressBoard};
+//! Invariant: a subscription's upstream processors are all those whose output reaches it, so a member that waits for them to become
+//! idle never waits in a circle.
+//! Not here: the members (the backends), the loop (`task`).
+use crate::{
+    engine::{ProcessorKind, ProcessorNode},
+    metrics::Metrics,
+    progress_board::ProgressBoard,
+};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use topics::TopicInfo;
+use topics::{TopicInfo, TopicPartition};
 
 /// How a member reads.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadLimits {
-    /// About so many bytes a batch.
+    /// Approximate size of a micro-batch, in bytes.
     pub batch_bytes: usize,
-    /// The longest wait for upstream processors while there is something to read.
+    /// The longest wait for upstream processors to become idle while there is something to read.
     pub max_upstream_wait: Duration,
-    /// After how long a batch closes while records keep coming, on Kafka.
+    /// The longest time for which a micro-batch stays open while records keep arriving, on Kafka.
     pub commit_interval: Duration,
-    /// How often to report having nothing to read.
-    pub tick: Duration,
+    /// How often a member reports that it is idle.
+    pub idle_interval: Duration,
 }
+
 impl Default for ReadLimits {
     fn default() -> Self {
         ReadLimits {
             batch_bytes: 32 << 20,
             max_upstream_wait: Duration::from_secs(2),
             commit_interval: Duration::from_secs(1),
-            tick: Duration::from_secs(1),
+            idle_interval: Duration::from_secs(1),
         }
     }
 }
 
-/// What is asked of all members at once.
+/// The state that all members of one process share.
 #[derive(Debug, Default)]
 pub struct RunContext {
     pub board: ProgressBoard,
     pub metrics: Metrics,
-    stop: AtomicBool,
+    is_stopping: AtomicBool,
 }
+
 impl RunContext {
+    /// Asks all members to stop after their next commit.
     pub fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
+        self.is_stopping.store(true, Ordering::Release);
         self.board.notify();
     }
     pub fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        self.is_stopping.load(Ordering::Acquire)
     }
 }
 
-/// Who reads what, on whose heels.
+/// A processor's subscription: group, input and output topics, upstream processors.
 #[derive(Clone, Debug)]
 pub struct Subscription {
+    /// The processor's name.
     pub name: &'static str,
+    /// The consumer group.
     pub group: String,
+    pub kind: ProcessorKind,
     pub inputs: Vec<TopicInfo>,
     pub outputs: Vec<TopicInfo>,
-    pub is_view: bool,
-    /// All partitions go to one instance at a time; the others stand by.
-    pub is_alone: bool,
-    /// The processors that its inputs come from, directly or not.
+    /// The processors from which its inputs come, directly or indirectly.
     pub upstream: Vec<&'static str>,
 }
+
 impl Subscription {
-    /// The readers of a topology, each with those upstream of it.
-    pub fn of(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
-        let upstream_of = |inputs: Vec<TopicInfo>| {
-            let mut found: Vec<&'static str> = Vec::new();
-            let mut topics: Vec<&'static str> = inputs.iter().map(|topic| topic.name).collect();
-            while let Some(topic) = topics.pop() {
-                let writers = nodes.iter().filter(|node| node.outputs().iter().any(|out| out.name == topic));
-                for writer in writers {
-                    if !found.contains(&writer.name()) {
-                        found.push(writer.name());
-                        topics.extend(writer.inputs().iter().map(|input| input.name));
-                    }
-                }
-            }
-            found
-        };
+    /// The subscriptions of a topology, in its order.
+    pub fn from_nodes(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
         let subscription = |node: &dyn ProcessorNode| Subscription {
             name: node.name(),
             group: node.group(),
+            kind: node.kind(),
             inputs: node.inputs(),
             outputs: node.outputs(),
-            is_alone: false,
-            is_view: node.is_view(),
-            upstream: upstream_of(node.inputs()),
+            upstream: upstream_processors(nodes, &node.inputs()),
         };
         nodes.iter().map(|node| subscription(node.as_ref())).collect()
     }
+    /// All partitions of all inputs.
+    pub fn input_partitions(&self) -> impl Iterator<Item = (TopicInfo, TopicPartition)> {
+        self.inputs.iter().flat_map(|topic| {
+            (0..topic.partitions).map(|partition| (*topic, TopicPartition::new(topic.name, partition)))
+        })
+    }
+}
+
+fn upstream_processors(nodes: &[Box<dyn ProcessorNode>], inputs: &[TopicInfo]) -> Vec<&'static str> {
+    let mut upstream: Vec<&'static str> = Vec::new();
+    let mut topics: Vec<&'static str> = inputs.iter().map(|topic| topic.name).collect();
+    while let Some(topic) = topics.pop() {
+        let writers = nodes.iter().filter(|node| node.outputs().iter().any(|output| output.name == topic));
+        for writer in writers {
+            if !upstream.contains(&writer.name()) {
+                upstream.push(writer.name());
+                topics.extend(writer.inputs().iter().map(|input| input.name));
+            }
+        }
+    }
+    upstream
 }

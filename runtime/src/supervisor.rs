@@ -1,32 +1,35 @@
-//! The supervisor: every processor on its own thread over one log, until told to stop or until there is nothing left.
+//! The supervisor: every processor on a thread of its own over one log, until it is stopped or everything is caught up.
 //!
-//! Invariant: the first halt stops everyone, each after committing what it had read; caught up means that every reader's committed
-//! positions are the ends of its topics, in one consistent look at the log.
-//! Not here: what the processors are, and the sink's loop.
+//! Invariant: the first error stops all threads, each after committing what it has read. Caught up means that the committed offsets of
+//! every subscription are the end offsets of its inputs, in one consistent sample of the log.
+//! Not here: which processors there are, the sink's loop.
 use crate::{
+    broker::{GroupMember, LogBackend},
     engine::ProcessorNode,
+    error::RuntimeError,
     instrumented::InstrumentedMember,
-    log::{self, GroupMember, LogBackend, RuntimeError},
     subscription::{ReadLimits, RunContext, Subscription},
+    task,
 };
 use std::{sync::Arc, thread::JoinHandle};
 
-/// The work of a reader that is not a node: the sink.
+/// The loop of a processor that is not a [`ProcessorNode`]: the sink.
 pub type CustomTask = Box<dyn FnOnce(Box<dyn GroupMember>) -> Result<(), RuntimeError> + Send>;
 
 /// A running topology.
 pub struct Supervisor {
-    storage: Box<dyn LogBackend>,
+    log: Box<dyn LogBackend>,
     run_context: Arc<RunContext>,
     subscriptions: Vec<Subscription>,
     threads: Vec<(&'static str, JoinHandle<Result<(), RuntimeError>>)>,
 }
 
-/// Stops everyone when a thread ends otherwise than well, by a panic too.
+/// Stops all threads when one ends with an error or a panic.
 struct StopOnDrop {
     run_context: Arc<RunContext>,
     is_successful: bool,
 }
+
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         if !self.is_successful {
@@ -36,25 +39,27 @@ impl Drop for StopOnDrop {
 }
 
 impl Supervisor {
-    /// Starts all processors, and further readers with their work.
+    /// Starts all processors, and further subscriptions with their own tasks.
+    ///
+    /// # Errors
+    /// When another process holds the run lock, or a member cannot be created. Threads that were started stop.
     pub fn start(
-        mut storage: Box<dyn LogBackend>,
+        mut log: Box<dyn LogBackend>,
         nodes: Vec<Box<dyn ProcessorNode>>,
-        extras: Vec<(Subscription, CustomTask)>,
+        custom_tasks: Vec<(Subscription, CustomTask)>,
         limits: ReadLimits,
         run_context: Arc<RunContext>,
     ) -> Result<Self, RuntimeError> {
-        storage.acquire_run_lock()?;
-        storage.run_maintenance(&run_context.board)?;
-        let mut supervisor =
-            Supervisor { storage, run_context, subscriptions: Vec::new(), threads: Vec::new() };
-        let subscriptions = Subscription::of(&nodes);
+        log.acquire_run_lock()?;
+        log.run_maintenance(&run_context.board)?;
+        let mut supervisor = Supervisor { log, run_context, subscriptions: Vec::new(), threads: Vec::new() };
+        let subscriptions = Subscription::from_nodes(&nodes);
         for (mut node, subscription) in nodes.into_iter().zip(subscriptions) {
-            let work = move |mut member: Box<dyn GroupMember>| log::run(node.as_mut(), member.as_mut());
-            supervisor.spawn(subscription, limits, Box::new(work))?;
+            let task = move |mut member: Box<dyn GroupMember>| task::run(node.as_mut(), member.as_mut());
+            supervisor.spawn(subscription, limits, Box::new(task))?;
         }
-        for (subscription, work) in extras {
-            supervisor.spawn(subscription, limits, work)?;
+        for (subscription, task) in custom_tasks {
+            supervisor.spawn(subscription, limits, task)?;
         }
         Ok(supervisor)
     }
@@ -62,22 +67,22 @@ impl Supervisor {
         &mut self,
         subscription: Subscription,
         limits: ReadLimits,
-        work: CustomTask,
+        task: CustomTask,
     ) -> Result<(), RuntimeError> {
         self.subscriptions.push(subscription.clone());
         let name = subscription.name;
-        let member = self.storage.subscribe(subscription, limits, self.run_context.clone())?;
+        let member = self.log.subscribe(subscription, limits, self.run_context.clone())?;
         let member = Box::new(InstrumentedMember::new(member, name, self.run_context.clone()));
         let run_context = self.run_context.clone();
-        let work = move || {
+        let run = move || {
             let mut stop_on_drop = StopOnDrop { run_context, is_successful: false };
-            let outcome = work(member);
+            let outcome = task(member);
             stop_on_drop.is_successful = outcome.is_ok();
             outcome
         };
-        let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(run);
         let thread = thread.map_err(|error| RuntimeError::Storage {
-            path: self.storage.name(),
+            path: self.log.name(),
             reason: format!("no thread for {name}: {error}"),
             next: "raise the process limit".into(),
         })?;
@@ -87,39 +92,44 @@ impl Supervisor {
     pub fn run_context(&self) -> Arc<RunContext> {
         self.run_context.clone()
     }
-    /// Whether everyone has restored, and everything is read, derived and written.
+    /// True if every processor has restored its state, and everything is read, derived and written.
     fn is_caught_up(&mut self) -> Result<bool, RuntimeError> {
-        let idle =
-            self.subscriptions.iter().all(|subscription| self.run_context.board.is_idle(subscription.name));
-        Ok(idle && self.storage.is_caught_up(&self.subscriptions)?)
+        let is_idle = self.subscriptions.iter().all(|s| self.run_context.board.is_idle(s.name));
+        Ok(is_idle && self.log.is_caught_up(&self.subscriptions)?)
     }
-    /// Runs until stopped, or until caught up when asked to; `each` is called between looks.
+    /// Runs until stopped, or until caught up if asked to; calls `on_interval` after each round of maintenance.
+    ///
+    /// # Errors
+    /// The first error of any thread or of the maintenance.
     pub fn watch(
         mut self,
         until_caught_up: bool,
-        mut each: impl FnMut(&mut dyn LogBackend),
+        mut on_interval: impl FnMut(&mut dyn LogBackend),
     ) -> Result<(), RuntimeError> {
         while !self.run_context.is_stopping() {
-            let pause = self.storage.run_maintenance(&self.run_context.board)?;
+            let interval = self.log.run_maintenance(&self.run_context.board)?;
             if until_caught_up && self.is_caught_up()? {
                 break;
             }
-            each(self.storage.as_mut());
-            std::thread::sleep(pause);
+            on_interval(self.log.as_mut());
+            std::thread::sleep(interval);
         }
         self.join()
     }
-    /// Waits for everyone to commit and leave; the first halt is the outcome.
+    /// Stops all threads, each after its last commit; the first error is the outcome.
+    ///
+    /// # Errors
+    /// The first error of any thread.
     pub fn join(self) -> Result<(), RuntimeError> {
         self.run_context.stop();
         let mut outcome = Ok(());
         for (name, thread) in self.threads {
-            let died = || RuntimeError::Storage {
-                path: self.storage.name(),
-                reason: format!("the thread of {name} died; standard error says why"),
-                next: "report it; a restart goes on from the last commit".into(),
+            let panicked = || RuntimeError::Storage {
+                path: self.log.name(),
+                reason: format!("the thread of {name} panicked; standard error has the message"),
+                next: "report it; a restart resumes from the last commit".into(),
             };
-            let ended = thread.join().unwrap_or_else(|_| Err(died()));
+            let ended = thread.join().unwrap_or_else(|_| Err(panicked()));
             outcome = outcome.and(ended);
         }
         outcome

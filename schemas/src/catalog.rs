@@ -13,7 +13,7 @@ use crate::{
         BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
         OddsObservation, RosterObservation,
     },
-    ops::{LedgerEntry, SinkBatchPlanned},
+    ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
     raw::{DeadLetter, RawEvent},
     team::Matchup,
@@ -85,6 +85,7 @@ events! {
     Features = "features" [1];
     Prediction = "prediction" [1];
     LedgerEntry = "ledger-entry" [1];
+    LogId = "log-id" [1];
     SinkBatchPlanned = "sink-batch-planned" [1];
 }
 

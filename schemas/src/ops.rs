@@ -67,3 +67,10 @@ pub struct SinkBatchPlanned {
     /// The time at which the batch was closed.
     pub planned_at: Timestamp,
 }
+
+/// The id of a log: the record that names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct LogId {
+    pub id: String,
+}

@@ -6,6 +6,9 @@
 //! Not here: any client, and which processor reads what (`src/topology.rs` of the root).
 pub mod plan;
 pub mod spec;
+mod topic_partition;
+
+pub use topic_partition::{Offset, Offsets, TopicPartition, intern};
 
 use schemas::{
     Event,
@@ -17,7 +20,7 @@ use schemas::{
         BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
         OddsObservation, RosterObservation,
     },
-    ops::{LedgerEntry, SinkBatchPlanned},
+    ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::Prediction,
     raw::{Feed, RawEvent},
     team_form::{SlateEntry, TeamForm},
@@ -103,6 +106,7 @@ topics! {
     PREDICTIONS: Prediction = "ml.predictions.v1", "player/game", PARTITIONS, Compact;
     LEDGER: LedgerEntry = "ops.ledger.v1", "processor", 1, Keep;
     SINK_BATCHES: SinkBatchPlanned = "ops.sink-batches.v1", "sink", 1, Compact;
+    LOG_IDS: LogId = "ops.log-ids.v1", "log", 1, Keep;
 }
 
 /// The raw topic of a feed: exhaustive, so a feed without a topic does not compile.

@@ -55,7 +55,7 @@ impl RejectWindow {
 mod tests {
     use crate::{
         ProcessorNode, RecordBatch, RuntimeError,
-        engine::{DlqLimits, MapOutput, RowCounts, StatelessNode, StatelessProcessor, dlq_topic, stream},
+        engine::{DlqLimits, ProcessorOutput, RowCounts, StatelessNode, StatelessProcessor, stream},
     };
     use proptest::prelude::*;
     use schemas::{
@@ -63,6 +63,9 @@ mod tests {
         raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
         wire,
     };
+    use topics::TopicPartition;
+
+    const RAW: TopicPartition = TopicPartition::new(topics::RAW_SCHEDULES.info.name, 0);
 
     /// Rejects the payload `bad`; of `rows` its one row is bad.
     struct Picky;
@@ -72,7 +75,7 @@ mod tests {
         fn version(&self) -> i64 {
             3
         }
-        fn step(&self, raw: RawEvent) -> MapOutput<()> {
+        fn process(&self, raw: RawEvent) -> ProcessorOutput<()> {
             let dead_letter = |code| DeadLetter {
                 raw: Some(raw.id),
                 fetched_at: Some(raw.fetched_at),
@@ -80,17 +83,17 @@ mod tests {
                 ..DeadLetter::new(code, format!("{} is {}", raw.key, raw.payload))
             };
             match raw.payload.as_str() {
-                "bad" => MapOutput {
-                    dead: vec![dead_letter(RejectCode::BadPayload)],
-                    rejected: true,
-                    ..MapOutput::default()
+                "bad" => ProcessorOutput {
+                    dead_letters: vec![dead_letter(RejectCode::BadPayload)],
+                    is_rejected: true,
+                    ..ProcessorOutput::default()
                 },
-                "rows" => MapOutput {
-                    dead: vec![dead_letter(RejectCode::BadRow)],
+                "rows" => ProcessorOutput {
+                    dead_letters: vec![dead_letter(RejectCode::BadRow)],
                     rows: RowCounts { found: 1, bad: 1, ..RowCounts::default() },
-                    ..MapOutput::default()
+                    ..ProcessorOutput::default()
                 },
-                _ => MapOutput::default(),
+                _ => ProcessorOutput::default(),
             }
         }
     }
@@ -121,19 +124,13 @@ mod tests {
         let (mut dead_letters, mut base) = (Vec::new(), 0);
         for batch in batches {
             if let Err(runtime_error) =
-                node.process(topics::RAW_SCHEDULES.info.name, 0, &record_batch(base, batch))
+                node.process(RAW, &record_batch(base, batch))
             {
                 return (dead_letters, Some(runtime_error));
             }
             base += batch.len();
             let commit = node.take_commit().unwrap();
-            if let Some(record_batch) = commit.out.get(&(dlq_topic("picky"), 0)) {
-                dead_letters.extend(
-                    record_batch
-                        .records()
-                        .map(|r| wire::decode::<DeadLetter>(r.unwrap().value.unwrap()).unwrap()),
-                );
-            }
+            dead_letters.extend(commit.dead_letters.into_values().flatten());
         }
         (dead_letters, None)
     }
@@ -162,12 +159,9 @@ mod tests {
         record_batch.push("2", Some(cut));
         record_batch.push("3", None);
         let mut picky = node(DlqLimits::default());
-        let raw = topics::RAW_SCHEDULES.info.name;
-        picky.process(raw, 0, &record_batch).unwrap();
+        picky.process(RAW, &record_batch).unwrap();
         let commit = picky.take_commit().unwrap();
-        let dead_letters = &commit.out[&(dlq_topic("picky"), 0)];
-        let dead_letters: Vec<DeadLetter> =
-            dead_letters.records().map(|r| wire::decode(r.unwrap().value.unwrap()).unwrap()).collect();
+        let dead_letters = &commit.dead_letters[&TopicPartition::new("picky.dlq", 0)];
         let values: Vec<&[u8]> =
             dead_letters.iter().map(|dead_letter| dead_letter.value.as_slice()).collect();
         assert_eq!(values, [b"hello", cut, b""]);
@@ -181,7 +175,7 @@ mod tests {
         unknown[1..5].copy_from_slice(&[9, 9, 9, 9]);
         let mut record_batch = RecordBatch::at(4);
         record_batch.push("4", Some(&unknown));
-        let runtime_error = picky.process(raw, 0, &record_batch).unwrap_err().to_string();
+        let runtime_error = picky.process(RAW, &record_batch).unwrap_err().to_string();
         assert!(
             runtime_error.contains("raw.schedules.v1") && runtime_error.contains("registry"),
             "{runtime_error}"

@@ -1,28 +1,29 @@
-//! Maps: processors that remember nothing.
+//! Stateless processors: one record in, its outputs and dead letters out.
 //!
-//! Invariant: a record's outputs depend on the record and the map's version alone; a new version is a new consumer group, which
-//! reads the input from the start.
-//! Not here: views.
+//! Invariant: the outputs of a record depend on the record and the processor's version alone; a new version is a new consumer group,
+//! which reprocesses the input from the start.
+//! Not here: processors with state (`materialized_view`), when a processor stops rejecting (`dlq_limits`).
 use super::{
-    DlqLimits, ProcessorNode, append_ledger_entry,
-    codec::{Input, Output},
-    dlq_limits::RejectWindow,
-    dlq_topic,
+    codec::{Input, Output, Unreadable},
+    derived_topics::dlq_topic,
+    dlq_limits::{DlqLimits, RejectWindow},
+    ledger::append_ledger_entry,
+    node::{ProcessorKind, ProcessorNode},
 };
 use crate::{
-    log::{Commit, Restored, RuntimeError, TopicPartition},
-    record_batch::RecordBatch,
+    commit::{Commit, Restored},
+    error::RuntimeError,
+    record_batch::{Record, RecordBatch},
 };
 use processors::materialized_view::ParkedItem;
 use schemas::{
     ops::LedgerEntry,
     raw::{DeadLetter, RejectCode},
-    wire,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use topics::{TopicInfo, is_raw, partition_of};
+use std::collections::BTreeMap;
+use topics::{TopicInfo, TopicPartition, is_raw, partition_of};
 
-/// The rows of a payload, and what became of them.
+/// The rows found in a payload, by outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowCounts {
     pub found: i64,
@@ -32,114 +33,211 @@ pub struct RowCounts {
     pub repeated: i64,
 }
 
-/// What a map makes of one record.
+/// The result of processing one record.
 #[derive(Debug)]
-pub struct MapOutput<O> {
-    /// What it publishes. For a table, a tombstone is published where a row's input was one.
-    pub out: Vec<O>,
-    /// Keys of output rows that no longer exist, with the index of their output.
+pub struct ProcessorOutput<O> {
+    /// Events to publish.
+    pub events: Vec<O>,
+    /// Keys of output rows that no longer exist, with the index of their output: a tombstone is published for each.
     pub tombstones: Vec<(usize, String)>,
-    /// What could not be used: the whole record when `rejected`, which is then kept as it was read, else rows of it. Where it was
-    /// read, and by whom, is filled in by the engine.
-    pub dead: Vec<DeadLetter>,
-    pub rejected: bool,
+    /// Dead letters: one for the whole record if `is_rejected`, which then keeps the record's bytes, else one per unusable row. The
+    /// engine fills in the processor and where the record was read.
+    pub dead_letters: Vec<DeadLetter>,
+    /// True if nothing of the record could be used.
+    pub is_rejected: bool,
     pub rows: RowCounts,
 }
-impl<O> Default for MapOutput<O> {
+
+impl<O> Default for ProcessorOutput<O> {
     fn default() -> Self {
-        MapOutput {
-            out: Vec::new(),
+        ProcessorOutput {
+            events: Vec::new(),
             tombstones: Vec::new(),
-            dead: Vec::new(),
-            rejected: false,
+            dead_letters: Vec::new(),
+            is_rejected: false,
             rows: RowCounts::default(),
         }
     }
 }
 
-/// A processor without memory.
+impl<O> ProcessorOutput<O> {
+    /// The output for a record whose bytes are not an event.
+    fn rejected(reason: String) -> Self {
+        let dead_letter = DeadLetter::new(RejectCode::BadEnvelope, reason);
+        ProcessorOutput { dead_letters: vec![dead_letter], is_rejected: true, ..ProcessorOutput::default() }
+    }
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.tombstones.is_empty() && self.dead_letters.is_empty()
+    }
+    /// True if nothing of the record was usable, which counts against the DLQ limits.
+    fn is_unusable(&self) -> bool {
+        self.is_rejected || (self.rows.found > 0 && self.rows.bad == self.rows.found)
+    }
+}
+
+/// The business step of a stateless processor.
 pub trait StatelessProcessor: Send {
     type In;
     type Out;
-    /// Raised when the same record may give something else.
+    /// Must be raised when the same record may give other outputs.
     fn version(&self) -> i64;
-    fn step(&self, input: Self::In) -> MapOutput<Self::Out>;
+    fn process(&self, input: Self::In) -> ProcessorOutput<Self::Out>;
 }
 
-/// A map with its topics.
-pub struct StatelessNode<M: StatelessProcessor> {
+/// A stateless processor with its topics.
+pub struct StatelessNode<P: StatelessProcessor> {
     name: &'static str,
-    map: M,
-    inputs: Vec<Input<M::In>>,
-    outputs: Vec<Output<M::Out>>,
-    held: BTreeSet<i32>,
+    dlq: &'static str,
+    processor: P,
+    inputs: Vec<Input<P::In>>,
+    outputs: Vec<Output<P::Out>>,
+    /// The micro-batch in progress.
+    commit: Commit,
     entry: LedgerEntry,
-    out: BTreeMap<(String, i32), RecordBatch>,
-    next: BTreeMap<TopicPartition, i64>,
-    scratch: Vec<u8>,
+    encode_buffer: Vec<u8>,
     dlq_limits: DlqLimits,
     reject_windows: BTreeMap<TopicPartition, RejectWindow>,
 }
 
-impl<M: StatelessProcessor> StatelessNode<M>
+impl<P: StatelessProcessor> StatelessNode<P>
 where
-    M::Out: 'static,
+    P::Out: 'static,
 {
-    pub fn new(name: &'static str, map: M, inputs: Vec<Input<M::In>>, outputs: Vec<Output<M::Out>>) -> Self {
+    pub fn new(
+        name: &'static str,
+        processor: P,
+        inputs: Vec<Input<P::In>>,
+        outputs: Vec<Output<P::Out>>,
+    ) -> Self {
         StatelessNode {
             name,
-            map,
+            dlq: dlq_topic(name),
+            processor,
             inputs,
             outputs,
-            held: BTreeSet::new(),
+            commit: Commit::default(),
             entry: LedgerEntry::default(),
-            out: BTreeMap::new(),
-            next: BTreeMap::new(),
-            scratch: Vec::new(),
+            encode_buffer: Vec::new(),
             dlq_limits: DlqLimits::default(),
             reject_windows: BTreeMap::new(),
         }
     }
-    fn publish(&mut self, out: &M::Out) -> Result<(), RuntimeError> {
-        let mut goes_somewhere = false;
+    fn process_record(
+        &self,
+        input: &Input<P::In>,
+        partition: TopicPartition,
+        record: &Record<'_>,
+    ) -> Result<ProcessorOutput<P::Out>, RuntimeError> {
+        match input.decode(record.key, record.value) {
+            Ok(input) => Ok(self.processor.process(input)),
+            // Other programs produce to raw topics, too.
+            Err(Unreadable { reason, is_foreign: true }) if is_raw(partition.topic) => {
+                Ok(ProcessorOutput::rejected(reason))
+            }
+            Err(unreadable) => Err(RuntimeError::Undecodable {
+                processor: self.name.into(),
+                topic: partition.topic.into(),
+                partition: partition.partition,
+                offset: record.offset,
+                reason: unreadable.reason,
+            }),
+        }
+    }
+    fn count(&mut self, output: &ProcessorOutput<P::Out>) {
+        let entry = &mut self.entry;
+        entry.read += 1;
+        entry.rows += output.rows.found;
+        entry.rows_emitted += output.rows.emitted;
+        entry.rows_bad += output.rows.bad;
+        entry.rows_out_of_scope += output.rows.out_of_scope;
+        entry.rows_repeated += output.rows.repeated;
+        if output.is_rejected {
+            entry.rejected += 1;
+        } else if output.is_empty() {
+            entry.unchanged += 1;
+        } else {
+            entry.applied += 1;
+        }
+    }
+    fn check_dlq_limits(
+        &mut self,
+        partition: TopicPartition,
+        record: &Record<'_>,
+        output: &ProcessorOutput<P::Out>,
+    ) -> Result<(), RuntimeError> {
+        let reject_window = self.reject_windows.entry(partition).or_default();
+        let Some(limit) = reject_window.count(&self.dlq_limits, output.is_unusable()) else { return Ok(()) };
+        let sample = output.dead_letters.first().map_or_else(String::new, |letter| letter.reason.clone());
+        Err(RuntimeError::DlqLimitExceeded {
+            processor: self.name.into(),
+            at: format!("{partition} offset {}", record.offset),
+            limit,
+            sample,
+        })
+    }
+    fn reject(
+        &mut self,
+        partition: TopicPartition,
+        record: &Record<'_>,
+        dead_letters: Vec<DeadLetter>,
+        is_rejected: bool,
+    ) {
+        for dead_letter in dead_letters {
+            let value =
+                if is_rejected { record.value.unwrap_or_default().to_vec() } else { dead_letter.value };
+            let dead_letter = DeadLetter {
+                origin: partition.topic.to_owned(),
+                partition: partition.partition,
+                offset: record.offset,
+                processor: self.name.to_owned(),
+                processor_version: self.processor.version(),
+                key: record.key.to_owned(),
+                value,
+                ..dead_letter
+            };
+            self.commit.reject(TopicPartition::new(self.dlq, partition.partition), dead_letter);
+        }
+    }
+    fn publish(&mut self, event: &P::Out) -> Result<(), RuntimeError> {
+        let mut has_topic = false;
         for output in &mut self.outputs {
-            self.scratch.clear();
-            let Some(key) = output.encode(out, &mut self.scratch) else { continue };
+            self.encode_buffer.clear();
+            let Some(key) = output.encode(event, &mut self.encode_buffer) else { continue };
             let topic = output.topic;
             let key = key.map_err(|reason| RuntimeError::Unencodable {
                 processor: self.name.into(),
                 topic: topic.name.into(),
                 reason,
             })?;
-            let at = (topic.name.to_owned(), partition_of(&key, topic.partitions));
-            self.out.entry(at).or_default().push(&key, Some(&self.scratch));
+            let partition = TopicPartition::new(topic.name, partition_of(&key, topic.partitions));
+            self.commit.append(partition, &key, Some(&self.encode_buffer));
             self.entry.published += 1;
-            goes_somewhere = true;
+            has_topic = true;
         }
-        let lost = || RuntimeError::Unencodable {
+        let no_topic = || RuntimeError::Unencodable {
             processor: self.name.into(),
             topic: "any of its topics".into(),
-            reason: "it published something that none of them takes".into(),
+            reason: "none of its outputs takes the event".into(),
         };
-        goes_somewhere.then_some(()).ok_or_else(lost)
+        has_topic.then_some(()).ok_or_else(no_topic)
+    }
+    fn publish_tombstone(&mut self, output: usize, key: &str) {
+        let Some(topic) = self.outputs.get(output).map(|output| output.topic) else { return };
+        let partition = TopicPartition::new(topic.name, partition_of(key, topic.partitions));
+        self.commit.append(partition, key, None);
+        self.entry.published += 1;
     }
 }
 
-/// What becomes of a record that is no event.
-fn reject<O>(reason: String) -> MapOutput<O> {
-    let dead_letter = DeadLetter::new(RejectCode::BadEnvelope, reason);
-    MapOutput { dead: vec![dead_letter], rejected: true, ..MapOutput::default() }
-}
-
-impl<M: StatelessProcessor> ProcessorNode for StatelessNode<M>
+impl<P: StatelessProcessor> ProcessorNode for StatelessNode<P>
 where
-    M::Out: 'static,
+    P::Out: 'static,
 {
     fn name(&self) -> &'static str {
         self.name
     }
     fn group(&self) -> String {
-        format!("{}@{:x}", self.name, self.map.version())
+        format!("{}@{:x}", self.name, self.processor.version())
     }
     fn inputs(&self) -> Vec<TopicInfo> {
         self.inputs.iter().map(|input| input.topic).collect()
@@ -147,121 +245,54 @@ where
     fn outputs(&self) -> Vec<TopicInfo> {
         self.outputs.iter().map(|output| output.topic).collect()
     }
-    fn is_view(&self) -> bool {
-        false
+    fn kind(&self) -> ProcessorKind {
+        ProcessorKind::Stateless
     }
     fn set_dlq_limits(&mut self, dlq_limits: DlqLimits) {
         self.dlq_limits = dlq_limits;
     }
-    fn assign(&mut self, partition: i32, _: Restored) -> Result<(), RuntimeError> {
-        self.held.insert(partition);
+    fn assign(&mut self, _: i32, _: Restored) -> Result<(), RuntimeError> {
         Ok(())
     }
     fn revoke(&mut self, partition: i32) {
-        self.held.remove(&partition);
-        self.reject_windows.retain(|(_, held), _| *held != partition);
+        self.reject_windows.retain(|topic_partition, _| topic_partition.partition != partition);
     }
     fn reset(&mut self) {
-        self.held.clear();
         self.entry = LedgerEntry::default();
-        self.out.clear();
-        self.next.clear();
+        self.commit = Commit::default();
         self.reject_windows.clear();
     }
-    fn process(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        record_batch: &RecordBatch,
-    ) -> Result<(), RuntimeError> {
-        let Some(index) = self.inputs.iter().position(|input| input.topic.name == topic) else {
+    fn process(&mut self, partition: TopicPartition, batch: &RecordBatch) -> Result<(), RuntimeError> {
+        let Some(index) = self.inputs.iter().position(|input| input.topic.name == partition.topic) else {
             return Ok(());
         };
-        let input_topic = self.inputs[index].topic;
-        for record in record_batch.records() {
+        for record in batch.records() {
             let record = record?;
-            let step = match self.inputs[index].decode(record.key, record.value) {
-                Ok(input) => self.map.step(input),
-                // Others produce to raw topics too.
-                Err(unreadable) if unreadable.is_foreign && is_raw(topic) => reject(unreadable.reason),
-                Err(unreadable) => {
-                    return Err(RuntimeError::Undecodable {
-                        processor: self.name.into(),
-                        topic: topic.into(),
-                        partition,
-                        offset: record.offset,
-                        reason: unreadable.reason,
-                    });
-                }
-            };
-            self.entry.read += 1;
-            self.entry.rows += step.rows.found;
-            self.entry.rows_emitted += step.rows.emitted;
-            self.entry.rows_bad += step.rows.bad;
-            self.entry.rows_out_of_scope += step.rows.out_of_scope;
-            self.entry.rows_repeated += step.rows.repeated;
-            match (step.rejected, step.out.is_empty() && step.tombstones.is_empty() && step.dead.is_empty()) {
-                (true, _) => self.entry.rejected += 1,
-                (false, true) => self.entry.unchanged += 1,
-                (false, false) => self.entry.applied += 1,
+            let output = self.process_record(&self.inputs[index], partition, &record)?;
+            self.count(&output);
+            self.check_dlq_limits(partition, &record, &output)?;
+            self.reject(partition, &record, output.dead_letters, output.is_rejected);
+            for (output, key) in output.tombstones {
+                self.publish_tombstone(output, &key);
             }
-            let nothing_used = step.rejected || (step.rows.found > 0 && step.rows.bad == step.rows.found);
-            let reject_window = self.reject_windows.entry((input_topic.name, partition)).or_default();
-            if let Some(limit) = reject_window.count(&self.dlq_limits, nothing_used) {
-                let sample =
-                    step.dead.first().map_or_else(String::new, |dead_letter| dead_letter.reason.clone());
-                return Err(RuntimeError::DlqLimitExceeded {
-                    processor: self.name.into(),
-                    at: format!("{topic}/{partition} offset {}", record.offset),
-                    limit,
-                    sample,
-                });
-            }
-            for mut dead_letter in step.dead {
-                (dead_letter.origin, dead_letter.partition, dead_letter.offset) =
-                    (topic.to_owned(), partition, record.offset);
-                (dead_letter.processor, dead_letter.key) = (self.name.to_owned(), record.key.to_owned());
-                dead_letter.processor_version = self.map.version();
-                if step.rejected {
-                    dead_letter.value = record.value.unwrap_or_default().to_vec();
-                }
-                let value = wire::encode(&dead_letter).map_err(|error| RuntimeError::Unencodable {
-                    processor: self.name.into(),
-                    topic: dlq_topic(self.name),
-                    reason: error.to_string(),
-                })?;
-                let at = (dlq_topic(self.name), partition);
-                self.out.entry(at).or_default().push(record.key, Some(&value));
-            }
-            for (output, key) in step.tombstones {
-                let Some(output) = self.outputs.get(output) else { continue };
-                let at = (output.topic.name.to_owned(), partition_of(&key, output.topic.partitions));
-                self.out.entry(at).or_default().push(&key, None);
-                self.entry.published += 1;
-            }
-            for out in &step.out {
-                self.publish(out)?;
+            for event in &output.events {
+                self.publish(event)?;
             }
         }
-        self.next.insert((input_topic.name, partition), record_batch.next());
+        self.commit.offsets.insert(partition, batch.next());
         Ok(())
     }
     fn has_pending(&self) -> bool {
-        !self.next.is_empty()
+        !self.commit.offsets.is_empty()
     }
     fn take_commit(&mut self) -> Result<Commit, RuntimeError> {
         let entry = LedgerEntry {
             processor: self.name.into(),
-            version: self.map.version(),
+            version: self.processor.version(),
             ..std::mem::take(&mut self.entry)
         };
-        let mut commit = Commit {
-            group: self.group(),
-            out: std::mem::take(&mut self.out),
-            next: std::mem::take(&mut self.next),
-            ledger_entry: None,
-        };
-        append_ledger_entry(&mut commit, &entry)?;
+        let mut commit = Commit { group: self.group(), ..std::mem::take(&mut self.commit) };
+        append_ledger_entry(&mut commit, entry)?;
         Ok(commit)
     }
     fn parked(&self) -> (i64, Vec<ParkedItem>) {

@@ -4,7 +4,7 @@
 //! and a verdict that needs the whole window is `unknown` before.
 //! Invariant: a function of the points alone; more points of the same kind never make a known status unknown.
 //! Not here: gathering the points (`watch`).
-use super::{CatchUp, Lag, Status, Trend};
+use super::status::{CatchUp, Lag, Status, Trend};
 
 /// A verdict of stalled or falling behind takes so many milliseconds of being behind.
 pub const WINDOW_MS: i64 = 60_000;

@@ -4,6 +4,7 @@ use super::{
     *,
 };
 use proptest::prelude::*;
+use topics::{Policy, TopicInfo};
 
 const START: i64 = 1_700_000_000_000;
 const SAMPLE_INTERVAL: i64 = 2_000;

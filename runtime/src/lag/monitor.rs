@@ -1,63 +1,51 @@
-//! A watch over readers: the last window of looks, and what they come to.
+//! The lag monitor: the samples of the last window, and their assessment.
 //!
-//! Invariant: what is not in the newest look is forgotten; a reader that is gone has no lag.
-//! Not here: what the points mean (`assess`), when to look (the caller).
+//! Invariant: a processor or partition that is not in the newest sample is dropped: it has no lag.
+//! Not here: the assessment of samples (`assess`), when to sample (the caller).
 use super::{
-    Lag, PartitionLag, PartitionProgress, ProcessorLag, ProcessorProgress, Status,
     assess::{Sample, WINDOW_MS, assess},
+    progress::{PartitionProgress, ProcessorProgress},
+    status::{Lag, PartitionLag, ProcessorLag, Status},
 };
 use std::collections::BTreeMap;
+use topics::TopicPartition;
 
-/// The points of one reader in one partition.
-type Samples = BTreeMap<(&'static str, i32), Vec<Sample>>;
+/// The samples of one processor, by partition, oldest first.
+type Samples = BTreeMap<TopicPartition, Vec<Sample>>;
 
-/// The last window of looks.
+/// The samples of the last window, by processor.
 #[derive(Debug, Default)]
 pub struct LagMonitor {
     samples: BTreeMap<&'static str, Samples>,
 }
 
 impl LagMonitor {
-    /// Takes a look into account, at a time in milliseconds since 1970, and judges.
-    pub fn sample(&mut self, at: i64, lag_snapshot: &[ProcessorProgress]) -> Vec<ProcessorLag> {
-        self.samples.retain(|name, _| lag_snapshot.iter().any(|progress| progress.processor == *name));
-        lag_snapshot.iter().map(|progress| self.processor_lag(at, progress)).collect()
+    /// Adds a sample taken at `now`, in milliseconds since 1970, and assesses every processor in it.
+    pub fn sample(&mut self, now: i64, progress: &[ProcessorProgress]) -> Vec<ProcessorLag> {
+        self.samples.retain(|name, _| progress.iter().any(|progress| progress.processor == *name));
+        progress.iter().map(|progress| self.processor_lag(now, progress)).collect()
     }
-    fn processor_lag(&mut self, at: i64, progress: &ProcessorProgress) -> ProcessorLag {
+    fn processor_lag(&mut self, now: i64, progress: &ProcessorProgress) -> ProcessorLag {
         let samples = self.samples.entry(progress.processor).or_default();
-        let here = |(topic, partition): &(&str, i32)| {
-            progress.partitions.iter().any(|partition_progress| {
-                partition_progress.topic.name == *topic && partition_progress.partition == *partition
-            })
-        };
-        samples.retain(|partition_progress, _| here(partition_progress));
+        samples.retain(|sampled, _| {
+            progress.partitions.iter().any(|partition| partition.topic_partition() == *sampled)
+        });
         let mut partitions = Vec::new();
-        let mut sum: BTreeMap<i64, Sample> = BTreeMap::new();
-        for partition_progress in &progress.partitions {
-            let kept =
-                samples.entry((partition_progress.topic.name, partition_progress.partition)).or_default();
-            kept.retain(|sample| at - sample.at <= WINDOW_MS);
-            kept.push(sample(at, partition_progress));
-            for sample in kept.iter() {
-                let before = sum.get(&sample.at).copied();
-                sum.insert(sample.at, before.map_or(*sample, |before| before.and(*sample)));
+        let mut sums: BTreeMap<i64, Sample> = BTreeMap::new();
+        for partition in &progress.partitions {
+            let window = samples.entry(partition.topic_partition()).or_default();
+            window.retain(|sample| now - sample.at <= WINDOW_MS);
+            window.push(sample(now, partition));
+            for sample in window.iter() {
+                sums.entry(sample.at).and_modify(|sum| *sum = sum.and(*sample)).or_insert(*sample);
             }
-            let lag = partition(assess(kept, progress.has_active_members), partition_progress);
-            partitions.push(PartitionLag {
-                topic: partition_progress.topic.name,
-                partition: partition_progress.partition,
-                committed: partition_progress.committed,
-                log_start_offset: partition_progress.log_start_offset,
-                end_offset: partition_progress.end_offset,
-                retention_margin: partition_progress.retention_margin(),
-                lag,
-            });
+            partitions.push(partition_lag(partition, assess(window, progress.has_active_members)));
         }
-        let sum: Vec<Sample> = sum.into_values().collect();
-        let mut lag = assess(&sum, progress.has_active_members);
-        // A trend of the whole is the whole's; a partition that stands still or loses records is its own matter.
-        let worst = partitions.iter().filter(|p| p.lag.status >= Status::Stalled);
-        if let Some(worst) = worst.max_by_key(|p| p.lag.status)
+        let sums: Vec<Sample> = sums.into_values().collect();
+        let mut lag = assess(&sums, progress.has_active_members);
+        // The trend is that of the sums; but a partition that is stalled or loses records must not be hidden by the others.
+        let worst = partitions.iter().filter(|partition| partition.lag.status >= Status::Stalled);
+        if let Some(worst) = worst.max_by_key(|partition| partition.lag.status)
             && worst.lag.status > lag.status
         {
             lag.status = worst.lag.status;
@@ -67,26 +55,32 @@ impl LagMonitor {
     }
 }
 
-fn sample(at: i64, partition_progress: &PartitionProgress) -> Sample {
-    let oldest = partition_progress.unread.and_then(|unread| unread.appended);
-    let committed = partition_progress.committed.unwrap_or(partition_progress.log_start_offset);
+fn sample(now: i64, progress: &PartitionProgress) -> Sample {
     Sample {
-        at,
-        committed,
-        end_offset: partition_progress.end_offset,
-        behind: partition_progress.behind(),
-        oldest,
+        at: now,
+        committed: progress.committed.unwrap_or(progress.log_start_offset),
+        end_offset: progress.end_offset,
+        behind: progress.behind(),
+        oldest: progress.unread.and_then(|unread| unread.appended),
     }
 }
 
-/// Adds what the partition's beginning says: whether records went before they were read.
-fn partition(mut lag: Lag, partition_progress: &PartitionProgress) -> Lag {
-    if let Some(margin) = partition_progress.retention_margin().filter(|margin| *margin < 0) {
+fn partition_lag(progress: &PartitionProgress, mut lag: Lag) -> PartitionLag {
+    let retention_margin = progress.retention_margin();
+    if let Some(margin) = retention_margin.filter(|margin| *margin < 0) {
         lag.status = Status::LosingData;
         lag.reason = format!(
             "{} records below offset {} were deleted before they were read",
-            -margin, partition_progress.log_start_offset
+            -margin, progress.log_start_offset
         );
     }
-    lag
+    PartitionLag {
+        topic: progress.topic.name,
+        partition: progress.partition,
+        committed: progress.committed,
+        log_start_offset: progress.log_start_offset,
+        end_offset: progress.end_offset,
+        retention_margin,
+        lag,
+    }
 }

@@ -1,0 +1,94 @@
+//! What one micro-batch reads and makes durable: values only.
+//!
+//! A task receives [`TaskEvent`]s, restores a partition from [`Restored`], and hands a [`Commit`] to its group member. Where records
+//! come from and where a commit goes is the backend's business.
+//! Invariant: offsets in a commit are the next offsets to read. A commit is atomic: records, dead letters, the ledger entry and the
+//! committed offsets become durable together or none of them does.
+//! Not here: the traits that read and write (`broker`), the loop (`task`), errors (`error`).
+use crate::{error::RuntimeError, record_batch::RecordBatch};
+use schemas::{RawId, ops::LedgerEntry, raw::DeadLetter};
+use std::collections::BTreeMap;
+use topics::{Offset, Offsets, TopicInfo, TopicPartition};
+
+/// Everything that a task reacts to.
+#[derive(Debug)]
+pub enum TaskEvent {
+    /// Partitions are assigned to this instance: restore them and process on.
+    Assigned(Vec<i32>),
+    /// Partitions are revoked: commit, then give them up.
+    Revoked(Vec<i32>),
+    /// The assignment was lost (session expired). Uncommitted work is discarded; the new owner reprocesses it.
+    Lost,
+    /// Records, in offset order per partition.
+    Records(Vec<(TopicPartition, RecordBatch)>),
+    /// Nothing to read now.
+    Idle,
+    /// Stop after committing what was read.
+    Shutdown,
+    /// Fatal backend error.
+    Failed(RuntimeError),
+}
+
+/// Everything that one micro-batch makes durable, in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// The consumer group whose offsets are committed.
+    pub group: String,
+    /// Records to append, changelog included.
+    pub records: BTreeMap<TopicPartition, RecordBatch>,
+    /// Dead letters to append, by partition of a dead-letter queue. Each backend stores them in its own form.
+    pub dead_letters: BTreeMap<TopicPartition, Vec<DeadLetter>>,
+    /// The next offset to read, by input partition.
+    pub offsets: Offsets,
+    /// The ledger entry that is among the records, for metrics.
+    pub ledger_entry: Option<LedgerEntry>,
+}
+
+impl Commit {
+    /// Appends one record.
+    pub fn append(&mut self, partition: TopicPartition, key: &str, value: Option<&[u8]>) {
+        self.records.entry(partition).or_default().push(key, value);
+    }
+    /// Appends one dead letter to a partition of a dead-letter queue.
+    pub fn reject(&mut self, partition: TopicPartition, dead_letter: DeadLetter) {
+        self.dead_letters.entry(partition).or_default().push(dead_letter);
+    }
+}
+
+/// The content of a partition from which a processor restores its state.
+#[derive(Debug, Default)]
+pub struct Restored {
+    pub changelog: Vec<RecordBatch>,
+    /// The processor's input tables, each to its end.
+    pub tables: Vec<(&'static str, Vec<RecordBatch>)>,
+    /// Committed offsets of all inputs of this partition, by topic.
+    pub offsets: BTreeMap<&'static str, Offset>,
+}
+
+/// A dead letter and its place in the dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterRecord {
+    pub partition: i32,
+    pub offset: Offset,
+    pub dead_letter: DeadLetter,
+}
+
+/// How many records lie below an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordCount {
+    Exactly(i64),
+    /// Some may have been compacted or deleted.
+    AtLeast(i64),
+}
+
+/// A raw event to be ingested.
+#[derive(Clone, Debug)]
+pub struct RawEventRecord {
+    pub topic: TopicInfo,
+    pub partition: i32,
+    pub key: String,
+    /// Identity of the event: an event whose id is in the log is not appended again.
+    pub id: RawId,
+    /// The encoded event.
+    pub value: Vec<u8>,
+}

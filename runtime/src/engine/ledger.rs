@@ -1,0 +1,25 @@
+//! The ledger entry of a commit.
+//!
+//! Invariant: the entry is a record of the same commit as what it counts.
+//! Not here: the counts and what they must add up to (`schemas::ops`).
+use crate::{commit::Commit, error::RuntimeError};
+use schemas::ops::LedgerEntry;
+use topics::TopicPartition;
+
+/// The one partition of the ledger.
+pub const LEDGER: TopicPartition = TopicPartition::new(topics::LEDGER.info.name, 0);
+
+/// Appends the ledger entry of a commit to it.
+///
+/// # Errors
+/// When the entry cannot be encoded.
+pub fn append_ledger_entry(commit: &mut Commit, entry: LedgerEntry) -> Result<(), RuntimeError> {
+    let value = schemas::wire::encode(&entry).map_err(|error| RuntimeError::Unencodable {
+        processor: entry.processor.clone(),
+        topic: LEDGER.topic.into(),
+        reason: error.to_string(),
+    })?;
+    commit.append(LEDGER, &entry.processor, Some(&value));
+    commit.ledger_entry = Some(entry);
+    Ok(())
+}

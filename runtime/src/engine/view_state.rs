@@ -1,0 +1,174 @@
+//! The state of one partition of a materialized view, and the keys under which its changelog stores it.
+//!
+//! Invariant: each output key is invalidated at most once per micro-batch; every record read has its range of affected output keys.
+//! Not here: decoding, deriving and publishing (`materialized_view`).
+use crate::record_batch::RecordBatch;
+use processors::materialized_view::{MaterializedView, StateChange};
+use rustc_hash::FxHashMap;
+use schemas::ops::LedgerEntry;
+use std::fmt::Display;
+
+/// The key of a changelog record.
+pub enum ChangelogKey<'a> {
+    /// The number of parked records; one record per partition.
+    ParkedCount,
+    /// An observation that adds to the state, as it arrived.
+    Retained { topic: &'a str },
+    /// The hash of a published row.
+    Published { topic: &'a str, view_key: &'a str, record_key: &'a str },
+}
+
+const PARKED_COUNT: &str = "parked-count";
+const RETAINED: &str = "retained";
+const PUBLISHED: &str = "published";
+
+impl<'a> ChangelogKey<'a> {
+    /// `None` if it is not the key of a changelog record.
+    pub fn parse(key: &'a str) -> Option<ChangelogKey<'a>> {
+        if key == PARKED_COUNT {
+            return Some(ChangelogKey::ParkedCount);
+        }
+        let (kind, rest) = key.split_once('|')?;
+        let (topic, rest) = rest.split_once('|')?;
+        let (view_key, record_key) = rest.split_once('|')?;
+        match kind {
+            RETAINED => Some(ChangelogKey::Retained { topic }),
+            PUBLISHED => Some(ChangelogKey::Published { topic, view_key, record_key }),
+            _ => None,
+        }
+    }
+    pub fn retained(topic: &str, view_key: &impl Display, id: &str) -> String {
+        format!("{RETAINED}|{topic}|{view_key}|{id}")
+    }
+    pub fn published(topic: &str, view_key: &impl Display, record_key: &str) -> String {
+        format!("{PUBLISHED}|{topic}|{view_key}|{record_key}")
+    }
+}
+
+/// The row that is currently published for an output key.
+pub struct PublishedRow {
+    pub hash: u64,
+    pub topic: &'static str,
+    pub key: String,
+}
+
+/// The result of deriving one output row.
+#[derive(Clone, Copy, Default)]
+pub struct RecomputedRow {
+    pub is_published: bool,
+    pub is_parked: bool,
+}
+
+/// A record read since the last commit. Its affected output keys are those from the end of the record before up to `affected_end`.
+struct ReadRecord {
+    affected_end: usize,
+    adds_state: bool,
+}
+
+/// The state of one partition.
+pub struct ViewState<V: MaterializedView> {
+    pub tables: FxHashMap<V::Key, V::Tables>,
+    pub published: FxHashMap<V::OutputKey, PublishedRow>,
+    /// Parked records, by the output key that they wait for.
+    parked: FxHashMap<V::OutputKey, u32>,
+    /// The number of parked records according to the ledger.
+    pub parked_count: i64,
+    /// Index in `output_keys` of each output key that was invalidated since the last commit.
+    invalidated: FxHashMap<V::OutputKey, u32>,
+    pub output_keys: Vec<V::OutputKey>,
+    /// Indexes in `output_keys`, record by record.
+    pub affected: Vec<u32>,
+    reads: Vec<ReadRecord>,
+    /// Changelog records of the micro-batch in progress.
+    pub changelog: RecordBatch,
+}
+
+impl<V: MaterializedView> Default for ViewState<V> {
+    fn default() -> Self {
+        ViewState {
+            tables: FxHashMap::default(),
+            published: FxHashMap::default(),
+            parked: FxHashMap::default(),
+            parked_count: 0,
+            invalidated: FxHashMap::default(),
+            output_keys: Vec::new(),
+            affected: Vec::new(),
+            reads: Vec::new(),
+            changelog: RecordBatch::default(),
+        }
+    }
+}
+
+impl<V: MaterializedView> ViewState<V> {
+    /// Applies an input and invalidates the output keys that it affects. `None` if the input has no key in this view.
+    pub fn apply(&mut self, view: &V, input: V::In) -> Option<(V::Key, StateChange)> {
+        let view_key = view.key(&input)?;
+        let ViewState { tables, invalidated, output_keys, affected, .. } = self;
+        let tables = tables.entry(view_key.clone()).or_default();
+        let change = view.apply(tables, input, &mut |output_key| {
+            affected.push(invalidate(invalidated, output_keys, output_key));
+        });
+        Some((view_key, change))
+    }
+    /// Ends the output keys that the last applied record affects.
+    pub fn end_read(&mut self, adds_state: bool) {
+        self.reads.push(ReadRecord { affected_end: self.affected.len(), adds_state });
+    }
+    /// Invalidates every known and every published output key, on behalf of no record.
+    pub fn invalidate_all(&mut self, view: &V) {
+        let mut all_keys: Vec<V::OutputKey> = self.published.keys().cloned().collect();
+        for tables in self.tables.values() {
+            view.all_keys(tables, &mut |output_key| all_keys.push(output_key));
+        }
+        for output_key in all_keys {
+            invalidate(&mut self.invalidated, &mut self.output_keys, output_key);
+        }
+    }
+    pub fn set_parked(&mut self, output_key: &V::OutputKey, records: u32) {
+        if records > 0 {
+            self.parked.insert(output_key.clone(), records);
+        } else {
+            self.parked.remove(output_key);
+        }
+    }
+    /// Counts the records read by outcome and ends the micro-batch. `recomputed` is indexed as the affected output keys are. A record
+    /// is unchanged if it affects no published row, and neither adds to the state under a key that has parked records.
+    pub fn count_outcomes(&mut self, recomputed: &[RecomputedRow], entry: &mut LedgerEntry) {
+        let (mut first, mut unchanged) = (0, 0);
+        for read in &self.reads {
+            let has_effect = self.affected[first..read.affected_end].iter().any(|index| {
+                let row = recomputed[*index as usize];
+                row.is_published || (read.adds_state && row.is_parked)
+            });
+            unchanged += i64::from(!has_effect);
+            first = read.affected_end;
+        }
+        let read = self.reads.len() as i64;
+        let parked: i64 = self.parked.values().map(|records| i64::from(*records)).sum();
+        let newly_parked = parked - self.parked_count;
+        if newly_parked != 0 {
+            self.parked_count = parked;
+            self.changelog.push(PARKED_COUNT, Some(&parked.to_le_bytes()));
+        }
+        entry.read += read;
+        entry.unchanged += unchanged;
+        entry.parked += newly_parked;
+        entry.applied += read - unchanged - newly_parked;
+        self.invalidated.clear();
+        self.output_keys.clear();
+        self.affected.clear();
+        self.reads.clear();
+    }
+}
+
+/// Adds an output key to those that are derived at the commit, once; returns its index.
+fn invalidate<K: Clone + std::hash::Hash + Eq>(
+    invalidated: &mut FxHashMap<K, u32>,
+    output_keys: &mut Vec<K>,
+    output_key: K,
+) -> u32 {
+    *invalidated.entry(output_key.clone()).or_insert_with(|| {
+        output_keys.push(output_key);
+        (output_keys.len() - 1) as u32
+    })
+}

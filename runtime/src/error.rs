@@ -1,0 +1,65 @@
+//! Errors of the runtime: why a processor stops, and why a commit did not happen.
+//!
+//! Invariant: a [`RuntimeError`] ends the process or the command, and its message names the next command; only
+//! [`CommitError::Aborted`] is recovered from, by reprocessing from the committed offsets.
+//! Not here: errors of a record (dead letters), of a warehouse (crate `sinks`).
+use crate::record_batch::CorruptBatch;
+
+/// Why a processor must stop. A restart resumes from the last commit.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    #[error("{processor} cannot read topic {topic}/{partition} at offset {offset}: {reason}")]
+    Undecodable { processor: String, topic: String, partition: i32, offset: i64, reason: String },
+    #[error("{processor} cannot encode a record for {topic}: {reason}")]
+    Unencodable { processor: String, topic: String, reason: String },
+    #[error(transparent)]
+    CorruptBatch(#[from] CorruptBatch),
+    #[error("the log {path}: {reason}\nnext: {next}")]
+    Storage { path: String, reason: String, next: String },
+    /// Another process holds the run lock of an embedded log.
+    #[error("the log {path}: another process runs processors on it\nnext: {next}")]
+    Locked { path: String, next: String },
+    #[error("{processor} was fenced: {reason}\nnext: {next}")]
+    Fenced { processor: String, reason: String, next: String },
+    #[error("the brokers {brokers} are not reachable: {reason}\nnext: {next}")]
+    Unreachable { brokers: String, reason: String, next: String },
+    #[error("{what} is refused: {reason}\nnext: {next}")]
+    Precondition { what: String, reason: String, next: String },
+    /// A command's commit was aborted or not confirmed, and was not retried any more.
+    #[error(
+        "the commit of {writer} was not confirmed: {reason}\nnext: run the same command again, it repeats nothing that is durable"
+    )]
+    Unconfirmed { writer: String, reason: String },
+    #[error(
+        "{processor} stops at {at}: {limit}; the last: {sample}\nnothing of this micro-batch is committed, so nothing is lost\n\
+         next: if the source or the loader is wrong, start again once it is fixed; to let these records go to `fastbreak dlq \
+         show {processor}`, raise `dead-letter-max-consecutive` or `dead-letter-max-ratio`"
+    )]
+    DlqLimitExceeded { processor: String, at: String, limit: String, sample: String },
+    #[error("the sink: {0}")]
+    Warehouse(String),
+}
+
+/// Why a commit did not return success.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The transaction was aborted, or no answer came: all of it is durable or nothing. The next `init_transactions` decides.
+    #[error("the commit was aborted: {reason}")]
+    Aborted { reason: String },
+    #[error(transparent)]
+    Fatal(#[from] RuntimeError),
+}
+
+impl CommitError {
+    /// An aborted commit, for this reason.
+    pub fn aborted(reason: impl Into<String>) -> Self {
+        CommitError::Aborted { reason: reason.into() }
+    }
+    /// The error of a writer that does not retry an aborted commit.
+    pub fn without_retry(self, writer: &str) -> RuntimeError {
+        match self {
+            CommitError::Aborted { reason } => RuntimeError::Unconfirmed { writer: writer.to_owned(), reason },
+            CommitError::Fatal(error) => error,
+        }
+    }
+}

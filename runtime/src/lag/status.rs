@@ -1,0 +1,139 @@
+//! The lag of a processor as it is shown: figures, trend, and a status with its reason.
+//!
+//! Invariant: statuses are ordered, mildest first; the worst one of a processor's partitions decides.
+//! Not here: how they are assessed (`assess`).
+use serde::Serialize;
+use topics::Offset;
+
+/// The status of a processor, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Everything is read, and no records arrived during the window.
+    Idle,
+    /// The processor keeps up.
+    Ok,
+    /// Not sampled for long enough to say.
+    Unknown,
+    /// Behind, and the lag shrinks.
+    CatchingUp,
+    /// Behind, and the lag does not shrink.
+    FallingBehind,
+    /// A process runs the processor, and nothing is committed although there is something to read.
+    Stalled,
+    /// No process runs the processor.
+    Stopped,
+    /// The committed offset went backwards.
+    Rewound,
+    /// Records were deleted before the processor read them.
+    LosingData,
+}
+
+impl Status {
+    pub const ALL: [Status; 9] = [
+        Status::Idle,
+        Status::Ok,
+        Status::Unknown,
+        Status::CatchingUp,
+        Status::FallingBehind,
+        Status::Stalled,
+        Status::Stopped,
+        Status::Rewound,
+        Status::LosingData,
+    ];
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::Idle => "idle",
+            Status::Ok => "ok",
+            Status::Unknown => "unknown",
+            Status::CatchingUp => "catching_up",
+            Status::FallingBehind => "falling_behind",
+            Status::Stalled => "stalled",
+            Status::Stopped => "stopped",
+            Status::Rewound => "rewound",
+            Status::LosingData => "losing_data",
+        }
+    }
+}
+
+/// The direction in which the number of unread records moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trend {
+    Growing,
+    Shrinking,
+    Steady,
+    /// Too few samples.
+    Unknown,
+}
+
+impl Trend {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Trend::Growing => "growing",
+            Trend::Shrinking => "shrinking",
+            Trend::Steady => "steady",
+            Trend::Unknown => "unknown",
+        }
+    }
+}
+
+/// When the lag will be zero at the current drain rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CatchUp {
+    /// In this many seconds.
+    In(f64),
+    /// Records arrive at least as fast as they are read.
+    Never,
+}
+
+impl Serialize for CatchUp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            CatchUp::In(seconds) => serializer.serialize_f64(*seconds),
+            CatchUp::Never => serializer.serialize_str("never"),
+        }
+    }
+}
+
+/// Lag figures and their assessment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lag {
+    pub status: Status,
+    /// The reason for the status, in one sentence.
+    pub reason: String,
+    #[serde(rename = "lag_records")]
+    pub records: i64,
+    /// The age of the first unread record; 0 when everything is read, `None` if its append time is unknown.
+    #[serde(rename = "lag_seconds")]
+    pub seconds: Option<f64>,
+    pub trend: Trend,
+    /// Records per second that arrive, and that are read; `None` with a single sample.
+    pub in_rate: Option<f64>,
+    pub out_rate: Option<f64>,
+    /// `None` while it is unknown.
+    #[serde(rename = "catch_up_seconds")]
+    pub catch_up: Option<CatchUp>,
+}
+
+/// The lag of one processor in one partition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartitionLag {
+    pub topic: &'static str,
+    pub partition: i32,
+    pub committed: Option<Offset>,
+    pub log_start_offset: Offset,
+    pub end_offset: Offset,
+    pub retention_margin: Option<i64>,
+    #[serde(flatten)]
+    pub lag: Lag,
+}
+
+/// The lag of one processor over all its partitions: records are summed, the oldest record counts, the worst status decides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProcessorLag {
+    pub processor: &'static str,
+    #[serde(flatten)]
+    pub lag: Lag,
+    pub partitions: Vec<PartitionLag>,
+}
