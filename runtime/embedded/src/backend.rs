@@ -1,163 +1,277 @@
-//! The embedded log as a `LogBackend`: what verbs, ingest and the supervisor see of it.
+//! The embedded log as a backend of the runtime.
 //!
-//! Invariant: every member has a connection of its own; offsets are dense when written, so a position counts records.
-//! Not here: the file itself (`store`), a member's reading (`member`).
-use super::{EmbeddedLog, member::EmbeddedMember};
+//! Invariant: every member has a connection of its own. Offsets are dense when they are written, so an offset counts records.
+//! Not here: the file itself (`store`), a member's reading (`member`), the log of a replay (`replay_log`).
 use crate::{
-    engine::changelog_topic,
+    error::storage_error,
+    member::{EmbeddedMember, MemberLog},
+    run_lock::RunLock,
+    store::{PartitionSize, Store},
+};
+use runtime::{
+    Commit, CommitError, DeadLetterRecord, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter,
+    RawEventRecord, RecordBatch, RecordCount, Restored, RuntimeError,
+    engine::{changelog_topic, dlq_topic},
     lag::ProcessorProgress,
-    log::{Commit, GroupMember, LogBackend, RawEventRecord, RecordCount, Restored, RuntimeError},
     progress_board::ProgressBoard,
-    record_batch::RecordBatch,
     subscription::{ReadLimits, RunContext, Subscription},
 };
+use schemas::wire;
 use std::{
     collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
-use topics::Policy;
+use topics::{Offset, Offsets, Policy, TopicInfo, TopicPartition};
 
-/// How often to look for something worth compacting.
+/// How often to look for a partition to compact.
 const COMPACTION_INTERVAL: Duration = Duration::from_secs(10);
+/// How often to look for records that another process appended: nothing announces them.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(10);
+/// The key in table `meta` of the id of the log whose raw topics a replay reads.
+pub const REPLAY_SOURCE: &str = "replay_source";
+
+/// The log in one SQLite file.
+pub struct EmbeddedLog {
+    store: Store,
+    run_lock: Option<RunLock>,
+    /// The version of the file whose end offsets are on the progress board.
+    published_version: Option<i64>,
+    last_compaction: Option<Instant>,
+}
 
 impl EmbeddedLog {
-    /// The folder that the file is in.
-    pub(super) fn folder(&self) -> &Path {
-        self.path().parent().unwrap_or(Path::new("."))
+    /// Opens the log in a folder, creating both if they do not exist.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(folder: &Path) -> Result<Self, RuntimeError> {
+        Store::open(folder).map(EmbeddedLog::from_store)
+    }
+    /// Opens the log in a folder for reading.
+    ///
+    /// # Errors
+    /// When there is no log, or it cannot be opened.
+    pub fn open_read_only(folder: &Path) -> Result<Self, RuntimeError> {
+        Store::open_read_only(folder).map(EmbeddedLog::from_store)
+    }
+    fn from_store(store: Store) -> Self {
+        EmbeddedLog { store, run_lock: None, published_version: None, last_compaction: None }
+    }
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.store.path()
+    }
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+    /// What is stored of each partition.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn partition_sizes(&self) -> Result<BTreeMap<TopicPartition, PartitionSize>, RuntimeError> {
+        self.store.partition_sizes()
+    }
+    /// Compacts the partition with the most records appended since its last compaction, if at least this many (or the default) were;
+    /// returns false if there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn compact_one(&mut self, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
+        self.store.compact_one(min_dirty_records)
+    }
+    /// Registers a consumer group before it has read anything, so that compaction keeps what it has not read.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn register_group(&mut self, group: &str, inputs: &[TopicInfo]) -> Result<(), RuntimeError> {
+        self.store.register_group(group, inputs)
+    }
+    /// Registers a processor of this process: its consumer group, and its name in the run lock.
+    pub(crate) fn register(&mut self, subscription: &Subscription) -> Result<(), RuntimeError> {
+        self.store.delete_other_versions(&subscription.group)?;
+        self.store.register_group(&subscription.group, &subscription.inputs)?;
+        self.run_lock.as_mut().map_or(Ok(()), |lock| lock.register_processor(subscription.name))
+    }
+    /// The content from which a partition is restored; `read` reads a whole partition.
+    pub(crate) fn restore_with(
+        &mut self,
+        subscription: &Subscription,
+        partition: i32,
+        mut read: impl FnMut(&mut Self, TopicPartition) -> Result<Vec<RecordBatch>, RuntimeError>,
+    ) -> Result<Restored, RuntimeError> {
+        let committed = self.store.committed_offsets(&subscription.group)?;
+        let mut restored = Restored::default();
+        for input in &subscription.inputs {
+            let input_partition = TopicPartition::new(input.name, partition);
+            restored.offsets.insert(input.name, committed.get(&input_partition).copied().unwrap_or(0));
+            if subscription.kind.has_changelog() && input.policy == Policy::Compact {
+                restored.tables.push((input.name, read(self, input_partition)?));
+            }
+        }
+        if subscription.kind.has_changelog() {
+            let changelog = TopicPartition::new(changelog_topic(subscription.name), partition);
+            restored.changelog = read(self, changelog)?;
+        }
+        Ok(restored)
     }
 }
 
-impl LogBackend for EmbeddedLog {
-    fn id(&mut self) -> Result<String, RuntimeError> {
-        EmbeddedLog::id(self)
-    }
+impl LogReader for EmbeddedLog {
     fn existing_id(&mut self) -> Result<Option<String>, RuntimeError> {
-        EmbeddedLog::id(self).map(Some)
+        self.store.id().map(Some)
     }
     fn name(&self) -> String {
         self.path().display().to_string()
     }
     fn read(
         &mut self,
-        topic: &str,
-        partition: i32,
-        from: i64,
-        bytes: usize,
+        partition: TopicPartition,
+        from: Offset,
+        max_bytes: usize,
     ) -> Result<Vec<RecordBatch>, RuntimeError> {
-        EmbeddedLog::read(self, topic, partition, from, bytes)
+        self.store.read(partition, from, max_bytes)
     }
-    fn beginning_offsets(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, RuntimeError> {
-        EmbeddedLog::beginning_offsets(self, topics)
-    }
-    fn end_offsets(&mut self, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>, RuntimeError> {
-        let mut ends = EmbeddedLog::end_offsets(self)?;
-        ends.retain(|(topic, _), _| topics.contains(&topic.as_str()));
-        Ok(ends)
-    }
-    fn committed_offsets(
+    fn dead_letters(
         &mut self,
-        group: &str,
-        topics: &[&str],
-    ) -> Result<BTreeMap<(String, i32), i64>, RuntimeError> {
-        let mut positions = EmbeddedLog::committed_offsets(self, group)?;
-        positions.retain(|(topic, _), _| topics.contains(&topic.as_str()));
-        Ok(positions)
-    }
-    fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError> {
-        let committed = EmbeddedLog::committed_offsets(self, &subscription.group)?;
-        let mut restored = Restored::default();
-        for input in &subscription.inputs {
-            let next = committed.get(&(input.name.to_owned(), partition)).copied().unwrap_or(0);
-            restored.next.insert(input.name, next);
-            if subscription.is_view && input.policy == Policy::Compact {
-                restored
-                    .tables
-                    .push((input.name, EmbeddedLog::read(self, input.name, partition, 0, usize::MAX)?));
+        processor: &str,
+        partition: i32,
+        from: Offset,
+    ) -> Result<Vec<DeadLetterRecord>, RuntimeError> {
+        let dlq = TopicPartition::new(dlq_topic(processor), partition);
+        let mut dead_letters = Vec::new();
+        for batch in self.store.read(dlq, from, usize::MAX)? {
+            for record in batch.records() {
+                let record = record?;
+                let Some(value) = record.value else { continue };
+                let dead_letter = wire::decode(value).map_err(|error| RuntimeError::Undecodable {
+                    processor: processor.to_owned(),
+                    topic: dlq.topic.to_owned(),
+                    partition,
+                    offset: record.offset,
+                    reason: error.to_string(),
+                })?;
+                dead_letters.push(DeadLetterRecord { partition, offset: record.offset, dead_letter });
             }
         }
-        if subscription.is_view {
-            restored.changelog =
-                EmbeddedLog::read(self, &changelog_topic(subscription.name), partition, 0, usize::MAX)?;
-        }
-        Ok(restored)
+        Ok(dead_letters)
     }
-    fn count_records_below(&mut self, _: &str, _: i32, below: i64) -> Result<RecordCount, RuntimeError> {
-        Ok(RecordCount::Exactly(below))
+    fn beginning_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+        self.store.beginning_offsets(topics)
     }
-    fn ingest(&mut self, events: &[RawEventRecord], extra: Commit) -> Result<usize, RuntimeError> {
-        if self.source.is_some() {
-            return Err(RuntimeError::Precondition {
-                what: format!("ingesting into {}", self.path().display()),
-                reason: "it is a replay's, which reads the raw topics of the live log".into(),
-                next: "ingest into the live log".into(),
-            });
-        }
-        EmbeddedLog::ingest(self, events, extra)
+    fn end_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+        let mut offsets = self.store.end_offsets()?;
+        offsets.retain(|partition, _| topics.contains(&partition.topic));
+        Ok(offsets)
     }
-    fn append(
-        &mut self,
-        out: BTreeMap<(String, i32), RecordBatch>,
-        group: &str,
-        next: &BTreeMap<(String, i32), i64>,
-    ) -> Result<(), RuntimeError> {
-        let next: Vec<(&str, i32, i64)> = next.iter().map(|((t, p), next)| (t.as_str(), *p, *next)).collect();
-        self.append(out, group, &next).map(|_| ())
+    fn committed_offsets(&mut self, group: &str, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+        let mut offsets = self.store.committed_offsets(group)?;
+        offsets.retain(|partition, _| topics.contains(&partition.topic));
+        Ok(offsets)
     }
-    fn purge(&mut self, topic: &str, below: &BTreeMap<i32, i64>) -> Result<(), RuntimeError> {
-        EmbeddedLog::purge(self, topic, below)
+    fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError> {
+        self.restore_with(subscription, partition, |log, partition| log.store.read(partition, 0, usize::MAX))
+    }
+    fn count_records_below(&mut self, _: TopicPartition, offset: Offset) -> Result<RecordCount, RuntimeError> {
+        Ok(RecordCount::Exactly(offset))
+    }
+    fn progress(&mut self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError> {
+        self.store.progress(subscriptions)
+    }
+    fn is_caught_up(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
+        self.store.is_caught_up(subscriptions)
+    }
+}
+
+impl LogWriter for EmbeddedLog {
+    fn id(&mut self) -> Result<String, RuntimeError> {
+        self.store.id()
+    }
+    fn ingest(&mut self, events: &[RawEventRecord], commit: Commit) -> Result<usize, RuntimeError> {
+        self.store.ingest(events, commit)
+    }
+    fn append(&mut self, commit: Commit) -> Result<(), CommitError> {
+        self.store.commit(commit)?;
+        Ok(())
+    }
+}
+
+impl LogAdmin for EmbeddedLog {
+    fn purge(&mut self, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError> {
+        self.store.purge(topic, below)
     }
     fn acquire_run_lock(&mut self) -> Result<(), RuntimeError> {
         if self.run_lock.is_none() {
-            self.run_lock = Some(EmbeddedLog::lock(self.folder())?);
+            self.run_lock = Some(RunLock::acquire(self.store.folder())?);
         }
         Ok(())
     }
+    fn run_maintenance(&mut self, board: &ProgressBoard) -> Result<Duration, RuntimeError> {
+        let version = self.store.data_version()?;
+        if self.published_version != Some(version) {
+            self.published_version = Some(version);
+            publish_end_offsets(board, self.store.end_offsets()?);
+        }
+        if self.last_compaction.get_or_insert_with(Instant::now).elapsed() > COMPACTION_INTERVAL {
+            self.compact_one(None)?;
+            self.last_compaction = Some(Instant::now());
+        }
+        Ok(MAINTENANCE_INTERVAL)
+    }
+    /// Deletes the file of a replay.
+    fn discard(&mut self, _: &[String], _: &[String]) -> Result<Vec<String>, RuntimeError> {
+        let source = self.store.ok(self.store.meta(REPLAY_SOURCE))?;
+        if source.is_none() {
+            return Err(RuntimeError::Precondition {
+                what: format!("discarding {}", self.path().display()),
+                reason: "it is not the log of a replay".into(),
+                next: "`fastbreak replay list` names the replays".into(),
+            });
+        }
+        self.acquire_run_lock()?;
+        let mut removed = Vec::new();
+        for suffix in ["", "-wal", "-shm"] {
+            let file = self.path().with_file_name(format!("log.db{suffix}"));
+            match std::fs::remove_file(&file) {
+                Ok(()) => removed.push(file.display().to_string()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(storage_error(&file, error.to_string())),
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Raises the end offsets on the progress board and wakes the members if any is new.
+pub(crate) fn publish_end_offsets(board: &ProgressBoard, end_offsets: Offsets) {
+    let mut is_changed = false;
+    for (partition, end_offset) in end_offsets {
+        if board.end_offset(partition) < end_offset {
+            board.advance(partition, end_offset);
+            is_changed = true;
+        }
+    }
+    if is_changed {
+        board.notify();
+    }
+}
+
+impl LogBackend for EmbeddedLog {
     fn subscribe(
         &mut self,
         subscription: Subscription,
         limits: ReadLimits,
-        run_context: Arc<RunContext>,
+        context: Arc<RunContext>,
     ) -> Result<Box<dyn GroupMember>, RuntimeError> {
-        self.retire_others(&subscription.group)?;
-        self.register(&subscription.group, &subscription.inputs)?;
-        self.register_processor(subscription.name)?;
-        let log = self.reopen()?;
-        Ok(Box::new(EmbeddedMember::new(log, run_context, subscription, limits)))
+        self.register(&subscription)?;
+        let log = Box::new(EmbeddedLog::open(self.store.folder())?);
+        Ok(Box::new(EmbeddedMember::new(log, context, subscription, limits)))
     }
-    fn run_maintenance(&mut self, board: &ProgressBoard) -> Result<Duration, RuntimeError> {
-        let now = self.data_version()?;
-        if self.seen != Some(now) {
-            self.seen = Some(now);
-            for ((topic, partition), end) in EmbeddedLog::end_offsets(self)? {
-                if board.end(&topic, partition) < end {
-                    board.advance(&topic, partition, end);
-                    board.notify();
-                }
-            }
-        }
-        if self.compacted.get_or_insert_with(Instant::now).elapsed() > COMPACTION_INTERVAL {
-            self.compact_one(None)?;
-            self.compacted = Some(Instant::now());
-        }
-        // Nothing but a look tells of what another process appended.
-        Ok(Duration::from_millis(10))
-    }
-    fn lag_snapshot(
-        &mut self,
-        subscriptions: &[Subscription],
-    ) -> Result<Vec<ProcessorProgress>, RuntimeError> {
-        EmbeddedLog::lag_snapshot(self, subscriptions)
-    }
-    fn is_caught_up(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
-        // The raw topics first: what was made of them is in the same commit as the positions.
-        let pairs: Vec<_> = subscriptions.iter().map(|r| (r.group.clone(), r.inputs.clone())).collect();
-        Ok(self.has_read_source(subscriptions)?
-            && EmbeddedLog::is_caught_up(self, &pairs)?
-            && !self.extend_source_ends(subscriptions)?)
-    }
-    fn discard(&mut self, _: &[String], _: &[String]) -> Result<Vec<String>, RuntimeError> {
-        self.discard_file()
+}
+
+impl MemberLog for EmbeddedLog {
+    fn commit(&mut self, commit: Commit) -> Result<Offsets, RuntimeError> {
+        self.store.commit(commit)
     }
 }

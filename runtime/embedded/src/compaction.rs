@@ -1,95 +1,118 @@
 //! Compaction: of each key of a table topic only the newest record stays; offsets stay as they are.
 //!
-//! Invariant: nothing at or past the least position of any reader of the topic is touched, tombstones below it go, and every record
-//! that stays keeps its offset.
-//! Not here: when to compact; the member does so when it is dry.
-use super::store::{EmbeddedLog, storage_error};
-use crate::{log::RuntimeError, record_batch::RecordBatch};
-use rusqlite::{TransactionBehavior, params};
+//! Invariant: nothing at or past the smallest committed offset of any consumer group of the topic is touched. Below it, tombstones are
+//! removed, and every record that stays keeps its offset.
+//! Not here: when to compact (`backend`).
+use crate::store::Store;
+use runtime::{RecordBatch, RuntimeError, record_batch::CorruptBatch};
+use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
+use topics::Offset;
 
-/// A partition is worth compacting once so many records were appended since the last time, and at least as many as stayed.
+/// A partition is compacted once this many records were appended since the last compaction, and at least as many as that one left.
 const MIN_DIRTY_RECORDS: i64 = 20_000;
+/// Approximate size of a batch that compaction writes, in bytes.
+const BATCH_BYTES: usize = 1 << 20;
 
-impl EmbeddedLog {
-    /// Compacts the partition that is most worth it; answers whether there was any.
-    pub fn compact_one(&mut self, worth: Option<i64>) -> Result<bool, RuntimeError> {
-        let path = self.path().to_owned();
-        let worth = worth.unwrap_or(MIN_DIRTY_RECORDS);
-        let work = |log: &mut EmbeddedLog| -> Result<bool, rusqlite::Error> {
-            let tx = log.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let most = "SELECT e.topic, e.partition, e.next FROM log_end e JOIN topic t ON t.id = e.topic
-                        WHERE t.policy = 'compact' AND e.dirty >= ?1 AND e.dirty >= e.clean ORDER BY e.dirty DESC LIMIT 1";
-            let mut found = tx.prepare(most)?;
-            let mut rows = found.query([worth])?;
-            let Some(row) = rows.next()? else { return Ok(false) };
-            let (topic, partition, end): (i64, i32, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            drop(rows);
-            drop(found);
-            let least: Option<i64> = tx.query_row(
-                "SELECT min(next) FROM position WHERE topic = ? AND partition = ?",
-                params![topic, partition],
-                |row| row.get(0),
-            )?;
-            let below = least.unwrap_or(end);
-            let mut record_batches = Vec::new();
-            let mut appended: BTreeMap<i64, Option<i64>> = BTreeMap::new();
-            {
-                let mut statement = tx.prepare(
-                    "SELECT base, next, records, bytes, appended FROM chunk WHERE topic = ? AND partition = ? AND next <= ? ORDER BY base",
-                )?;
-                let mut rows = statement.query(params![topic, partition, below])?;
-                while let Some(row) = rows.next()? {
-                    appended.insert(row.get(0)?, row.get(4)?);
-                    record_batches.push(RecordBatch::from_parts(
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get(3)?,
-                    ));
-                }
-            }
-            let kept = newest(&record_batches);
-            let to = record_batches.last().map_or(0, RecordBatch::next);
-            tx.execute(
-                "DELETE FROM chunk WHERE topic = ? AND partition = ? AND next <= ?",
-                params![topic, partition, to],
-            )?;
-            let records = kept.iter().map(|record_batch| i64::from(record_batch.len())).sum::<i64>();
-            for record_batch in kept {
-                let at = appended.range(..=record_batch.base()).next_back().and_then(|(_, at)| *at);
-                tx.prepare_cached(
-                    "INSERT INTO chunk(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
-                )?
-                .execute(params![topic, partition, record_batch.base(), record_batch.next(), record_batch.len(), record_batch.bytes(), at])?;
-            }
-            tx.execute(
-                "UPDATE log_end SET dirty = 0, clean = ? WHERE topic = ? AND partition = ?",
-                params![records, topic, partition],
-            )?;
-            tx.commit()?;
-            log.db.execute_batch("PRAGMA incremental_vacuum(256)")?;
+/// A stored partition, and where compaction of it must end.
+struct Candidate {
+    topic: i64,
+    partition: i32,
+    below: Offset,
+}
+
+impl Store {
+    /// Compacts the partition with the most records appended since its last compaction; returns false if none has enough.
+    pub fn compact_one(&mut self, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
+        let min_dirty_records = min_dirty_records.unwrap_or(MIN_DIRTY_RECORDS);
+        let is_compacted = self.transaction(|tx| {
+            let Some(candidate) = find_candidate(tx, min_dirty_records)? else { return Ok(false) };
+            compact(tx, &candidate)?;
             Ok(true)
-        };
-        work(self).map_err(|error| storage_error(&path, error.to_string()))
+        })?;
+        if is_compacted {
+            self.ok(self.db.execute_batch("PRAGMA incremental_vacuum(256)"))?;
+        }
+        Ok(is_compacted)
     }
 }
 
-/// The newest record of each key, tombstones left out, in chunks of about a megabyte.
-fn newest(record_batches: &[RecordBatch]) -> Vec<RecordBatch> {
-    let mut last: HashMap<&str, i64> = HashMap::new();
-    let all = || record_batches.iter().flat_map(|record_batch| record_batch.records().map_while(Result::ok));
-    all().for_each(|record| _ = last.insert(record.key, record.offset));
-    let mut kept: Vec<RecordBatch> = Vec::new();
-    for record in
-        all().filter(|record| record.value.is_some() && last.get(record.key) == Some(&record.offset))
+fn find_candidate(tx: &Transaction<'_>, min_dirty_records: i64) -> rusqlite::Result<Option<Candidate>> {
+    let dirtiest = "SELECT e.topic, e.partition, e.next FROM end_offset e JOIN topic t ON t.id = e.topic
+                    WHERE t.policy = 'compact' AND e.dirty >= ?1 AND e.dirty >= e.clean ORDER BY e.dirty DESC LIMIT 1";
+    let found: Option<(i64, i32, Offset)> = tx
+        .query_row(dirtiest, [min_dirty_records], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((topic, partition, end_offset)) = found else { return Ok(None) };
+    let smallest: Option<Offset> = tx.query_row(
+        "SELECT min(next) FROM committed_offset WHERE topic = ? AND partition = ?",
+        params![topic, partition],
+        |row| row.get(0),
+    )?;
+    Ok(Some(Candidate { topic, partition, below: smallest.unwrap_or(end_offset) }))
+}
+
+fn compact(tx: &Transaction<'_>, Candidate { topic, partition, below }: &Candidate) -> rusqlite::Result<()> {
+    let mut batches = Vec::new();
+    let mut append_times: BTreeMap<Offset, i64> = BTreeMap::new();
     {
-        if kept.last().is_none_or(|record_batch| record_batch.bytes().len() > 1 << 20) {
-            kept.push(RecordBatch::at(record.offset));
-        }
-        if let Some(record_batch) = kept.last_mut() {
-            record_batch.push_at(record.offset, record.key, record.value);
+        let mut statement = tx.prepare(
+            "SELECT base, next, records, bytes, appended FROM record_batch
+             WHERE topic = ? AND partition = ? AND next <= ? ORDER BY base",
+        )?;
+        let mut rows = statement.query(params![topic, partition, below])?;
+        while let Some(row) = rows.next()? {
+            append_times.insert(row.get(0)?, row.get(4)?);
+            batches.push(RecordBatch::from_parts(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         }
     }
-    kept
+    // A corrupt batch must stay as it is: compacted, the records behind the damage would be gone.
+    let compacted = newest_records(&batches)
+        .map_err(|corrupt| rusqlite::Error::ToSqlConversionFailure(Box::new(corrupt)))?;
+    let end = batches.last().map_or(0, RecordBatch::next);
+    tx.execute(
+        "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND next <= ?",
+        params![topic, partition, end],
+    )?;
+    let records: i64 = compacted.iter().map(|batch| i64::from(batch.len())).sum();
+    for batch in compacted {
+        let appended = append_times.range(..=batch.base()).next_back().map(|(_, appended)| *appended);
+        let (base, next, records, bytes) = (batch.base(), batch.next(), batch.len(), batch.bytes());
+        tx.prepare_cached(
+            "INSERT INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![topic, partition, base, next, records, bytes, appended])?;
+    }
+    tx.execute(
+        "UPDATE end_offset SET dirty = 0, clean = ? WHERE topic = ? AND partition = ?",
+        params![records, topic, partition],
+    )?;
+    Ok(())
+}
+
+/// The newest record of each key without tombstones, in batches of about a megabyte.
+fn newest_records(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, CorruptBatch> {
+    let mut newest: HashMap<&str, Offset> = HashMap::new();
+    for batch in batches {
+        for record in batch.records() {
+            let record = record?;
+            newest.insert(record.key, record.offset);
+        }
+    }
+    let mut compacted: Vec<RecordBatch> = Vec::new();
+    for batch in batches {
+        for record in batch.records() {
+            let record = record?;
+            if record.value.is_none() || newest.get(record.key) != Some(&record.offset) {
+                continue;
+            }
+            if compacted.last().is_none_or(|batch| batch.bytes().len() > BATCH_BYTES) {
+                compacted.push(RecordBatch::at(record.offset));
+            }
+            if let Some(batch) = compacted.last_mut() {
+                batch.push_at(record.offset, record.key, record.value);
+            }
+        }
+    }
+    Ok(compacted)
 }

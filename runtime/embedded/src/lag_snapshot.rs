@@ -1,124 +1,88 @@
-//! Where readers stand in the file, and who runs them.
+//! The progress of processors in the file: one consistent sample for the lag.
 //!
-//! The process that holds `run.lock` writes into it which processors it runs; a lock that nobody holds says that none is run.
-//! Invariant: one look is one read transaction; the first unread record is found by the index, not by reading.
-//! Not here: what to make of it (`lag`).
-use super::store::{EmbeddedLog, storage_error};
-use crate::{
+//! Invariant: a sample is one read transaction; the first unread record is found by the index, not by reading.
+//! Not here: the assessment of a sample (`runtime::lag`).
+use crate::{run_lock::active_processors, store::Store};
+use runtime::{
+    RuntimeError,
     lag::{PartitionProgress, ProcessorProgress, Unread},
-    log::RuntimeError,
     subscription::Subscription,
 };
 use rusqlite::{Connection, params};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::{File, TryLockError},
-    io::{Read, Write},
-};
-use topics::TopicInfo;
+use topics::{Offsets, TopicInfo, TopicPartition};
 
-/// A partition's end, beginning, the reader's position, and the first chunk that it has not read.
-const PARTITIONS_SQL: &str = "
-    SELECT e.partition, e.next, ifnull((SELECT min(base) FROM chunk c WHERE c.topic = t.id AND c.partition = e.partition), e.next),
-           p.next, u.base, u.appended
-    FROM topic t JOIN log_end e ON e.topic = t.id
-    LEFT JOIN position p ON p.reader = ?2 AND p.topic = t.id AND p.partition = e.partition
-    LEFT JOIN chunk u ON u.id = (
-        SELECT id FROM chunk c WHERE c.topic = t.id AND c.partition = e.partition AND c.next > ifnull(p.next, 0) AND c.base >= ifnull(
-            (SELECT max(base) FROM chunk b WHERE b.topic = t.id AND b.partition = e.partition AND b.base <= ifnull(p.next, 0)), 0)
-        ORDER BY c.base LIMIT 1)
+/// Of each partition of topic ?1: end offset, log start offset, committed offset of group ?2, and the first batch that the group has
+/// not read.
+const PROGRESS: &str = "
+    SELECT e.partition, e.next,
+           ifnull((SELECT min(base) FROM record_batch b WHERE b.topic = t.id AND b.partition = e.partition), e.next),
+           c.next, u.base, u.appended
+    FROM topic t JOIN end_offset e ON e.topic = t.id
+    LEFT JOIN committed_offset c ON c.consumer_group = ?2 AND c.topic = t.id AND c.partition = e.partition
+    LEFT JOIN record_batch u ON u.id = (
+        SELECT id FROM record_batch b
+        WHERE b.topic = t.id AND b.partition = e.partition AND b.next > ifnull(c.next, 0) AND b.base >= ifnull(
+            (SELECT max(base) FROM record_batch p
+             WHERE p.topic = t.id AND p.partition = e.partition AND p.base <= ifnull(c.next, 0)), 0)
+        ORDER BY b.base LIMIT 1)
     WHERE t.name = ?1";
 
-impl EmbeddedLog {
-    /// Says that this process runs a processor.
-    pub(super) fn register_processor(&mut self, name: &str) -> Result<(), RuntimeError> {
-        let Some(lock) = &mut self.run_lock else { return Ok(()) };
-        writeln!(lock.0, "{name}").map_err(|error| storage_error(&self.path, error.to_string()))
-    }
-    /// The processors that some process runs now.
-    fn active_groups(&self) -> Result<BTreeSet<String>, RuntimeError> {
-        let runtime_error = |error: std::io::Error| storage_error(&self.path, error.to_string());
-        let names = |mut file: &File| {
-            let mut names = String::new();
-            file.read_to_string(&mut names).map_err(runtime_error)?;
-            Ok(names.lines().map(str::to_owned).collect())
-        };
-        let file = match File::open(self.path.with_file_name("run.lock")) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-            file => file.map_err(runtime_error)?,
-        };
-        match file.try_lock_shared() {
-            Ok(()) => file.unlock().map(|()| BTreeSet::new()).map_err(runtime_error),
-            Err(TryLockError::WouldBlock) => names(&file),
-            Err(TryLockError::Error(error)) => Err(runtime_error(error)),
-        }
-    }
-    /// Where what is left of these topics' partitions begins.
-    pub fn beginning_offsets(
-        &mut self,
-        topics: &[&str],
-    ) -> Result<BTreeMap<(String, i32), i64>, RuntimeError> {
-        let work = || -> rusqlite::Result<BTreeMap<(String, i32), i64>> {
-            let mut starts = BTreeMap::new();
+impl Store {
+    /// The first offset that is still stored, for all partitions of these topics.
+    pub fn beginning_offsets(&self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+        let read = || -> rusqlite::Result<Offsets> {
+            let mut offsets = Offsets::new();
             for topic in topics {
-                let mut statement = self.db.prepare_cached(PARTITIONS_SQL)?;
+                let mut statement = self.db.prepare_cached(PROGRESS)?;
                 let mut rows = statement.query(params![topic, ""])?;
                 while let Some(row) = rows.next()? {
-                    starts.insert(((*topic).to_owned(), row.get(0)?), row.get(2)?);
+                    offsets.insert(TopicPartition::from_name(topic, row.get(0)?), row.get(2)?);
                 }
             }
-            Ok(starts)
+            Ok(offsets)
         };
-        let starts = work();
-        starts.map_err(|error| storage_error(&self.path, error.to_string()))
+        self.ok(read())
     }
-    pub fn lag_snapshot(
-        &mut self,
-        subscriptions: &[Subscription],
-    ) -> Result<Vec<ProcessorProgress>, RuntimeError> {
-        let active_groups = self.active_groups()?;
-        let work = |db: &mut Connection| -> rusqlite::Result<Vec<ProcessorProgress>> {
-            let tx = db.unchecked_transaction()?;
-            let stand = |subscription: &Subscription| {
-                let partitions =
-                    subscription.inputs.iter().map(|topic| partitions(&tx, &subscription.group, *topic));
+    /// The progress of these processors in all partitions of their inputs.
+    pub fn progress(&self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError> {
+        let active = active_processors(self.folder())?;
+        let read = || -> rusqlite::Result<Vec<ProcessorProgress>> {
+            let tx = self.db.unchecked_transaction()?;
+            let processor_progress = |subscription: &Subscription| {
+                let topics = subscription.inputs.iter();
+                let partitions = topics.map(|topic| topic_progress(&tx, &subscription.group, *topic));
                 Ok(ProcessorProgress {
                     processor: subscription.name,
-                    has_active_members: active_groups.contains(subscription.name),
+                    has_active_members: active.contains(subscription.name),
                     partitions: partitions.collect::<rusqlite::Result<Vec<_>>>()?.concat(),
                 })
             };
-            subscriptions.iter().map(stand).collect()
+            subscriptions.iter().map(processor_progress).collect()
         };
-        let path = self.path.clone();
-        work(&mut self.db).map_err(|error| storage_error(&path, error.to_string()))
+        self.ok(read())
     }
 }
 
-fn partitions(db: &Connection, group: &str, topic: TopicInfo) -> rusqlite::Result<Vec<PartitionProgress>> {
-    let empty = |partition| PartitionProgress {
-        topic,
-        partition,
-        committed: None,
-        log_start_offset: 0,
-        end_offset: 0,
-        unread: None,
-    };
-    let mut partitions: Vec<PartitionProgress> = (0..topic.partitions).map(empty).collect();
-    let mut statement = db.prepare_cached(PARTITIONS_SQL)?;
+fn topic_progress(
+    db: &Connection,
+    group: &str,
+    topic: TopicInfo,
+) -> rusqlite::Result<Vec<PartitionProgress>> {
+    let mut partitions: Vec<PartitionProgress> =
+        (0..topic.partitions).map(|partition| PartitionProgress::empty(topic, partition)).collect();
+    let mut statement = db.prepare_cached(PROGRESS)?;
     let mut rows = statement.query(params![topic.name, group])?;
     while let Some(row) = rows.next()? {
         let partition: i32 = row.get(0)?;
-        let Some(partition_progress) =
-            partitions.iter_mut().find(|partition_progress| partition_progress.partition == partition)
-        else {
+        let Some(progress) = partitions.iter_mut().find(|progress| progress.partition == partition) else {
             continue;
         };
-        (partition_progress.end_offset, partition_progress.log_start_offset, partition_progress.committed) =
-            (row.get(1)?, row.get(2)?, row.get(3)?);
+        progress.end_offset = row.get(1)?;
+        progress.log_start_offset = row.get(2)?;
+        progress.committed = row.get(3)?;
         if let Some(base) = row.get::<_, Option<i64>>(4)? {
-            let offset = base.max(partition_progress.committed.unwrap_or(0));
-            partition_progress.unread = Some(Unread { offset, appended: row.get(5)? });
+            let offset = base.max(progress.committed.unwrap_or(0));
+            progress.unread = Some(Unread { offset, appended: row.get(5)? });
         }
     }
     Ok(partitions)

@@ -1,16 +1,23 @@
-//! The embedded log: topics, positions and changelogs in one SQLite file, one SQL transaction per commit.
+//! The embedded log: topics, committed offsets and changelogs in one SQLite file, one SQL transaction per commit.
 //!
-//! Records are stored as chunks, not rows. One process runs the processors (a lock file says who); others may append and read at
-//! the same time. WAL, `synchronous=FULL`: a commit survives `kill -9` and power loss, so offsets are never used twice.
-//! Invariant: a chunk, its positions and everything else of a commit are in one transaction. Compaction keeps offsets and stays
-//! below the least position of any reader.
-//! Not here: the loop (`log::run`).
+//! Records are stored as record batches, not as rows. One process runs the processors (a lock file names it); others may append and
+//! read at the same time. WAL with `synchronous=FULL`: a commit survives `kill -9` and power loss, so offsets are never reused.
+//! Invariant: records, committed offsets and everything else of a commit are in one transaction. Compaction keeps offsets and stays
+//! below the smallest committed offset of any consumer group.
+//! Not here: the loop of a processor (`runtime::task`), the log on Kafka (`runtime-kafka`).
+mod append;
 mod backend;
 mod compaction;
+mod error;
 mod lag_snapshot;
 mod member;
+mod offsets;
 mod replay_log;
+mod run_lock;
 mod store;
 
+pub use backend::EmbeddedLog;
 pub use member::EmbeddedMember;
-pub use store::{EmbeddedLog, RunLock, TopicState};
+pub use replay_log::ReplayLog;
+pub use run_lock::RunLock;
+pub use store::PartitionSize;

@@ -1,33 +1,47 @@
-//! A member on the embedded log: one processor instance. It decides what to read next and when.
+//! A group member on the embedded log: one processor instance. It decides what to read next, and when.
 //!
-//! A processor waits a while for those upstream of it to run dry, so a backlog is derived once and not at every step of it.
-//! Invariant: positions move only in commits; what was read and not committed is read again by the next start.
-//! Not here: the loop (`log::run`).
-use super::EmbeddedLog;
-use crate::{
-    log::{Commit, GroupMember, Log, LogBackend, Restored, RuntimeError, Source, TaskEvent, TopicPartition},
-    record_batch::RecordBatch,
+//! A processor waits for its upstream processors to become idle, for a limited time, so that a backlog is derived once and not at each
+//! of its steps.
+//! Invariant: committed offsets move only in commits; what was read and not committed is read again by the next start.
+//! Not here: the loop (`runtime::task`), the file (`store`).
+use runtime::{
+    Commit, CommitError, GroupMember, LogBackend, RecordBatch, Restored, RuntimeError, TaskEvent,
     subscription::{ReadLimits, RunContext, Subscription},
 };
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
+use topics::{Offset, Offsets, TopicPartition};
 
-/// A processor instance's place on the embedded log.
+/// How often the upstream processors are looked at while there is something to read.
+const UPSTREAM_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The log of a member: a backend that returns the new end offsets of a commit.
+pub trait MemberLog: LogBackend {
+    /// Makes a commit durable; returns the new end offsets of the partitions that it wrote to.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    fn commit(&mut self, commit: Commit) -> Result<Offsets, RuntimeError>;
+}
+
+/// One processor instance on the embedded log. It is the only one of its group, and all partitions are assigned to it.
 pub struct EmbeddedMember {
-    log: EmbeddedLog,
+    log: Box<dyn MemberLog>,
     run_context: Arc<RunContext>,
     subscription: Subscription,
     limits: ReadLimits,
-    next: BTreeMap<TopicPartition, i64>,
-    assigned: bool,
+    /// The next offset to read, by input partition.
+    positions: Offsets,
+    is_assigned: bool,
+    /// Since when there has been something to read while upstream processors are busy.
     waiting_since: Option<Instant>,
 }
+
 impl EmbeddedMember {
     pub fn new(
-        log: EmbeddedLog,
+        log: Box<dyn MemberLog>,
         run_context: Arc<RunContext>,
         subscription: Subscription,
         limits: ReadLimits,
@@ -37,107 +51,99 @@ impl EmbeddedMember {
             run_context,
             subscription,
             limits,
-            next: BTreeMap::new(),
-            assigned: false,
+            positions: Offsets::new(),
+            is_assigned: false,
             waiting_since: None,
         }
     }
-    /// Whether everyone that its inputs come from has nothing left to read.
     fn is_upstream_idle(&self) -> bool {
         self.subscription.upstream.iter().all(|name| self.run_context.board.is_idle(name))
     }
-    fn pending(&self) -> Vec<(TopicPartition, i64)> {
-        let partitions = self.subscription.inputs.iter().flat_map(|t| (0..t.partitions).map(|p| (t.name, p)));
-        let next = partitions.map(|at| (at, self.next.get(&at).copied().unwrap_or(0)));
-        next.filter(|((topic, partition), next)| self.run_context.board.end(topic, *partition) > *next)
-            .collect()
+    /// The partitions that have something to read, with the next offset.
+    fn pending(&self) -> Vec<(TopicPartition, Offset)> {
+        let partitions = self.subscription.input_partitions().map(|(_, partition)| partition);
+        let next = partitions.map(|partition| (partition, self.positions.get(&partition).copied().unwrap_or(0)));
+        next.filter(|(partition, next)| self.run_context.board.end_offset(*partition) > *next).collect()
     }
     fn read(
         &mut self,
-        pending: Vec<(TopicPartition, i64)>,
+        pending: Vec<(TopicPartition, Offset)>,
     ) -> Result<Vec<(TopicPartition, RecordBatch)>, RuntimeError> {
-        let share = self.limits.batch_bytes / pending.len().max(1);
-        let mut read = Vec::new();
-        for ((topic, partition), from) in pending {
-            for record_batch in self.log.read(topic, partition, from, share)? {
-                self.next.insert((topic, partition), record_batch.next());
-                read.push(((topic, partition), record_batch));
+        let max_bytes = self.limits.batch_bytes / pending.len().max(1);
+        let mut records = Vec::new();
+        for (partition, from) in pending {
+            for batch in self.log.read(partition, from, max_bytes)? {
+                self.positions.insert(partition, batch.next());
+                records.push((partition, batch));
             }
         }
-        Ok(read)
-    }
-}
-
-impl Source for EmbeddedMember {
-    fn next_event(&mut self) -> TaskEvent {
-        if !self.assigned {
-            self.assigned = true;
-            return TaskEvent::Assigned((0..topics::PARTITIONS).collect());
-        }
-        let since = Instant::now();
-        let board = &self.run_context.board;
-        loop {
-            let seen = board.change_count();
-            if self.run_context.is_stopping() {
-                return TaskEvent::Shutdown;
-            }
-            let pending = self.pending();
-            if pending.is_empty() {
-                self.waiting_since = None;
-                board.set_idle(self.subscription.name, true);
-                if since.elapsed() >= self.limits.tick {
-                    return TaskEvent::Idle;
-                }
-                board.wait(seen, self.limits.tick.saturating_sub(since.elapsed()));
-                continue;
-            }
-            board.set_idle(self.subscription.name, false);
-            let waiting = *self.waiting_since.get_or_insert_with(Instant::now);
-            if !self.is_upstream_idle() && waiting.elapsed() < self.limits.max_upstream_wait {
-                board.wait(seen, Duration::from_millis(50));
-                continue;
-            }
-            self.waiting_since = None;
-            return match self.read(pending) {
-                Ok(read) => TaskEvent::Records(read),
-                Err(runtime_error) => TaskEvent::Failed(runtime_error),
-            };
-        }
-    }
-}
-
-impl Log for EmbeddedMember {
-    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
-        let restored = self.log.restore(&self.subscription, partition)?;
-        for (topic, next) in &restored.next {
-            self.next.insert((topic, partition), *next);
-        }
-        for (topic, record_batches) in &restored.tables {
-            let next = self.next.entry((topic, partition)).or_default();
-            *next = record_batches.last().map_or(0, RecordBatch::next).max(*next);
-        }
-        Ok(Some(restored))
-    }
-    fn commit(&mut self, commit: Commit) -> Result<(), RuntimeError> {
-        let ends = self.log.commit(commit)?;
-        let any = !ends.is_empty();
-        ends.into_iter()
-            .for_each(|(topic, partition, end)| self.run_context.board.advance(&topic, partition, end));
-        if any {
-            self.run_context.board.notify();
-        }
-        Ok(())
+        Ok(records)
     }
 }
 
 impl GroupMember for EmbeddedMember {
-    fn seek(&mut self, next: BTreeMap<TopicPartition, i64>) {
-        self.next = next;
+    fn next_event(&mut self) -> TaskEvent {
+        if !self.is_assigned {
+            self.is_assigned = true;
+            return TaskEvent::Assigned((0..topics::PARTITIONS).collect());
+        }
+        let idle_since = Instant::now();
+        let run_context = self.run_context.clone();
+        let board = &run_context.board;
+        loop {
+            let seen = board.change_count();
+            if run_context.is_stopping() {
+                return TaskEvent::Shutdown;
+            }
+            let pending = self.pending();
+            board.set_idle(self.subscription.name, pending.is_empty());
+            if pending.is_empty() {
+                self.waiting_since = None;
+                if idle_since.elapsed() >= self.limits.idle_interval {
+                    return TaskEvent::Idle;
+                }
+                board.wait(seen, self.limits.idle_interval.saturating_sub(idle_since.elapsed()));
+                continue;
+            }
+            let waiting_since = *self.waiting_since.get_or_insert_with(Instant::now);
+            if !self.is_upstream_idle() && waiting_since.elapsed() < self.limits.max_upstream_wait {
+                board.wait(seen, UPSTREAM_INTERVAL);
+                continue;
+            }
+            self.waiting_since = None;
+            return self.read(pending).map_or_else(TaskEvent::Failed, TaskEvent::Records);
+        }
+    }
+    fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
+        let restored = self.log.restore(&self.subscription, partition)?;
+        for (topic, committed) in &restored.offsets {
+            self.positions.insert(TopicPartition::new(topic, partition), *committed);
+        }
+        for (topic, batches) in &restored.tables {
+            let position = self.positions.entry(TopicPartition::new(topic, partition)).or_default();
+            *position = batches.last().map_or(0, RecordBatch::next).max(*position);
+        }
+        Ok(Some(restored))
+    }
+    fn commit(&mut self, commit: Commit) -> Result<(), CommitError> {
+        let end_offsets = self.log.commit(commit)?;
+        let board = &self.run_context.board;
+        let has_records = !end_offsets.is_empty();
+        for (partition, end_offset) in end_offsets {
+            board.advance(partition, end_offset);
+        }
+        if has_records {
+            board.notify();
+        }
+        Ok(())
+    }
+    fn seek(&mut self, offsets: Offsets) {
+        self.positions = offsets;
     }
     fn is_caught_up(&self) -> bool {
         self.is_upstream_idle() && self.pending().is_empty()
     }
-    fn storage(&mut self) -> &mut dyn LogBackend {
-        &mut self.log
+    fn log(&mut self) -> &mut dyn LogBackend {
+        self.log.as_mut()
     }
 }

@@ -1,230 +1,324 @@
-//! A replay's log: one of its own beside a live one, whose raw topics it reads in place of its own.
+//! The log of a replay: a log of its own, and the raw topics of a source log.
 //!
-//! The live file is opened read-only and no reader is registered in it: raw topics are kept without limit, so nothing has to be held
-//! back. They are taken to end where they did when the log was opened; once that is read and derived from, where they end then, for as
-//! long as what came meanwhile gets less. So a replay ends beside an ingest that does not.
-//! Invariant: the live log is never written to; the positions of raw topics are the replay's own.
-//! Not here: everything else about the file (`store`).
-use super::store::{EmbeddedLog, storage_error};
-use crate::{log::RuntimeError, subscription::Subscription};
-use rusqlite::{Connection, OpenFlags};
-use std::{collections::BTreeMap, path::Path, time::Duration};
+//! The source is opened for reading and no consumer group is registered in it: raw topics are kept without limit, so nothing has to be
+//! held back. The replay first reads them up to their end offsets when the log was opened. Once everything is read and derived, it
+//! reads on to their end offsets at that time, as long as fewer records were added than the last time. So a replay ends even while
+//! ingest into the source goes on.
+//! Invariant: the source is never written to; the committed offsets of raw topics are the replay's own.
+//! Not here: a log without a source (`backend`).
+use crate::{
+    backend::{EmbeddedLog, REPLAY_SOURCE, publish_end_offsets},
+    member::{EmbeddedMember, MemberLog},
+    store::Store,
+};
+use runtime::{
+    Commit, CommitError, DeadLetterRecord, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter,
+    RawEventRecord, RecordBatch, RecordCount, Restored, RuntimeError,
+    lag::{PartitionProgress, ProcessorProgress, Unread},
+    progress_board::ProgressBoard,
+    subscription::{ReadLimits, RunContext, Subscription},
+};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use topics::{Offset, Offsets, TopicPartition, is_raw};
 
-/// The log whose raw topics are read.
-pub(super) struct ReplaySource {
-    pub log: EmbeddedLog,
-    /// Where its raw topics are taken to end.
-    pub ends: BTreeMap<(String, i32), i64>,
-    /// How many records were added to them the last time.
-    added: i64,
+/// A log of its own over the raw topics of a source log.
+pub struct ReplayLog {
+    own: EmbeddedLog,
+    source: Store,
+    /// The offsets at which reading of the source's raw topics ends for now.
+    source_ends: Offsets,
+    /// How many raw records were added to `source_ends` the last time.
+    last_added: i64,
+    /// True if `source_ends` are on the progress board.
+    is_source_published: bool,
 }
 
-impl EmbeddedLog {
-    /// Opens the log in a folder, which reads the raw topics of the one in `source`. It keeps to the log that it began with.
-    pub fn open_replay(folder: &Path, source: &Path) -> Result<Self, RuntimeError> {
-        let source = EmbeddedLog::open_read_only(source)?;
-        let id = source.id()?;
-        let mut own = EmbeddedLog::open(folder)?;
-        own.ok(own.db.execute("INSERT OR IGNORE INTO meta VALUES('raw_of', ?)", [&id]))?;
-        let began = own.db.query_row("SELECT value FROM meta WHERE key = 'raw_of'", [], |row| row.get(0));
-        let began: String = own.ok(began)?;
-        if began != id {
+impl ReplayLog {
+    /// Opens the replay's log in `folder` over the raw topics of the log in `source`. A replay keeps the source that it began with.
+    ///
+    /// # Errors
+    /// When a file cannot be opened, or the replay began with another source.
+    pub fn open(folder: &Path, source: &Path) -> Result<Self, RuntimeError> {
+        let source = Store::open_read_only(source)?;
+        let source_id = source.id()?;
+        let own = EmbeddedLog::open(folder)?;
+        let store = own.store();
+        store.ok(store.db.execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", [REPLAY_SOURCE, &source_id]))?;
+        let began_with = store.ok(store.meta(REPLAY_SOURCE))?.unwrap_or_default();
+        if began_with != source_id {
             return Err(RuntimeError::Precondition {
                 what: format!("the replay in {}", folder.display()),
                 reason: format!(
-                    "it began with the raw topics of log {began}, and {} is log {id}",
+                    "it began with the raw topics of log {began_with}, and {} is log {source_id}",
                     source.path().display()
                 ),
                 next: "`fastbreak replay discard NAME --yes`, then replay again".into(),
             });
         }
-        let ends = source.raw_end_offsets()?;
-        own.source = Some(Box::new(ReplaySource { log: source, ends, added: i64::MAX }));
-        Ok(own)
+        let source_ends = raw_end_offsets(&source)?;
+        Ok(ReplayLog { own, source, source_ends, last_added: i64::MAX, is_source_published: false })
     }
-    /// Opens the log in a folder, to read it and never to write.
-    pub fn open_read_only(folder: &Path) -> Result<Self, RuntimeError> {
-        let path = folder.join("log.db");
-        if !path.exists() {
-            let next = "`fastbreak ingest` makes one; --data says in which folder".to_owned();
-            return Err(RuntimeError::Storage {
-                path: path.display().to_string(),
-                reason: "there is none".into(),
-                next,
-            });
-        }
-        let open = || -> rusqlite::Result<Connection> {
-            let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            db.busy_timeout(Duration::from_secs(60))?;
-            db.set_prepared_statement_cache_capacity(16);
-            Ok(db)
-        };
-        let db = open().map_err(|error| storage_error(&path, error.to_string()))?;
-        Ok(EmbeddedLog::over(path, db))
-    }
-    /// Another connection to the same log.
-    pub(super) fn reopen(&self) -> Result<Self, RuntimeError> {
-        match &self.source {
-            Some(source) => EmbeddedLog::open_replay(self.folder(), source.log.folder()),
-            None => EmbeddedLog::open(self.folder()),
-        }
-    }
-    /// The log that a topic is read from when it is not this one.
-    pub(super) fn source_of(&mut self, topic: &str) -> Option<&mut EmbeddedLog> {
-        self.source.as_mut().filter(|_| topics::is_raw(topic)).map(|source| &mut source.log)
-    }
-    fn raw_end_offsets(&self) -> Result<BTreeMap<(String, i32), i64>, RuntimeError> {
-        Ok(self.end_offsets()?.into_iter().filter(|((topic, _), _)| topics::is_raw(topic)).collect())
-    }
-    /// Whether these readers have committed having read the live log's raw topics to where they are taken to end.
-    pub(super) fn has_read_source(&self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
-        let Some(source) = &self.source else { return Ok(true) };
+    /// True if these processors have committed having read the raw topics up to where reading ends for now.
+    fn has_read_source(&self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
         for subscription in subscriptions {
-            let positions = self.committed_offsets(&subscription.group)?;
-            let inputs = |topic: &str| subscription.inputs.iter().any(|input| input.name == topic);
-            let mut of_subscription = source.ends.iter().filter(|((topic, _), _)| inputs(topic));
-            if of_subscription.any(|(at, end)| positions.get(at).copied().unwrap_or(0) < *end) {
+            let committed = self.own.store().committed_offsets(&subscription.group)?;
+            let is_input = |topic: &str| subscription.inputs.iter().any(|input| input.name == topic);
+            let is_behind = self.source_ends.iter().any(|(partition, end)| {
+                is_input(partition.topic) && committed.get(partition).copied().unwrap_or(0) < *end
+            });
+            if is_behind {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-    /// Lets the raw topics that these readers read end where they do now, when less was added to them than the last time; whether
-    /// anything was.
-    pub(super) fn extend_source_ends(
-        &mut self,
-        subscriptions: &[Subscription],
-    ) -> Result<bool, RuntimeError> {
-        let Some(source) = &mut self.source else { return Ok(false) };
-        if !subscriptions
-            .iter()
-            .flat_map(|subscription| &subscription.inputs)
-            .any(|input| topics::is_raw(input.name))
-        {
+    /// Moves the offsets at which reading ends to the current end offsets, if fewer records were added than the last time; returns
+    /// true if any were.
+    fn extend_source_ends(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
+        if !subscriptions.iter().flat_map(|subscription| &subscription.inputs).any(|input| is_raw(input.name)) {
             return Ok(false);
         }
-        let ends = source.log.raw_end_offsets()?;
-        let added = ends.values().sum::<i64>() - source.ends.values().sum::<i64>();
-        if added == 0 || added >= source.added {
+        let ends = raw_end_offsets(&self.source)?;
+        let added = ends.values().sum::<Offset>() - self.source_ends.values().sum::<Offset>();
+        if added == 0 || added >= self.last_added {
             return Ok(false);
         }
-        (source.ends, source.added) = (ends, added);
-        // The board is to be told.
-        self.seen = None;
+        (self.source_ends, self.last_added, self.is_source_published) = (ends, added, false);
         Ok(true)
     }
-    /// Removes a replay's own file, when nobody runs it; answers what was removed.
-    pub(super) fn discard_file(&mut self) -> Result<Vec<String>, RuntimeError> {
-        let began: rusqlite::Result<i64> =
-            self.db.query_row("SELECT count(*) FROM meta WHERE key = 'raw_of'", [], |row| row.get(0));
-        if self.ok(began)? == 0 {
-            return Err(RuntimeError::Precondition {
-                what: format!("discarding {}", self.path().display()),
-                reason: "it is no replay's".into(),
-                next: "`fastbreak replay list` names the replays".into(),
-            });
+    /// The progress in a partition of a raw topic. Raw records keep dense offsets, so the next offset is the first unread record.
+    fn source_progress(&self, progress: PartitionProgress) -> PartitionProgress {
+        let end_offset = self.source_ends.get(&progress.topic_partition()).copied().unwrap_or(0);
+        let next = progress.committed.unwrap_or(0);
+        let unread = (next < end_offset).then_some(Unread { offset: next, appended: None });
+        PartitionProgress { end_offset, unread, ..progress }
+    }
+}
+
+fn raw_end_offsets(source: &Store) -> Result<Offsets, RuntimeError> {
+    let mut ends = source.end_offsets()?;
+    ends.retain(|partition, _| is_raw(partition.topic));
+    Ok(ends)
+}
+
+impl LogReader for ReplayLog {
+    fn existing_id(&mut self) -> Result<Option<String>, RuntimeError> {
+        self.own.existing_id()
+    }
+    fn name(&self) -> String {
+        self.own.name()
+    }
+    fn read(
+        &mut self,
+        partition: TopicPartition,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<RecordBatch>, RuntimeError> {
+        if is_raw(partition.topic) {
+            self.source.read(partition, from, max_bytes)
+        } else {
+            self.own.read(partition, from, max_bytes)
         }
-        crate::log::LogBackend::acquire_run_lock(self)?;
-        let mut removed = Vec::new();
-        for suffix in ["", "-wal", "-shm"] {
-            let file = self.path().with_file_name(format!("log.db{suffix}"));
-            match std::fs::remove_file(&file) {
-                Ok(()) => removed.push(file.display().to_string()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(storage_error(&file, error.to_string())),
+    }
+    fn dead_letters(
+        &mut self,
+        processor: &str,
+        partition: i32,
+        from: Offset,
+    ) -> Result<Vec<DeadLetterRecord>, RuntimeError> {
+        self.own.dead_letters(processor, partition, from)
+    }
+    fn beginning_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+        let (raw, derived): (Vec<&str>, Vec<&str>) = topics.iter().copied().partition(|topic| is_raw(topic));
+        let mut offsets = self.own.beginning_offsets(&derived)?;
+        offsets.extend(self.source.beginning_offsets(&raw)?);
+        Ok(offsets)
+    }
+    fn end_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+        let mut offsets = self.own.end_offsets(topics)?;
+        offsets.extend(self.source_ends.iter().filter(|(partition, _)| topics.contains(&partition.topic)));
+        Ok(offsets)
+    }
+    fn committed_offsets(&mut self, group: &str, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+        self.own.committed_offsets(group, topics)
+    }
+    fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError> {
+        // Raw topics are streams: nothing of them is restored.
+        self.own.restore(subscription, partition)
+    }
+    fn count_records_below(
+        &mut self,
+        partition: TopicPartition,
+        offset: Offset,
+    ) -> Result<RecordCount, RuntimeError> {
+        self.own.count_records_below(partition, offset)
+    }
+    fn progress(&mut self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError> {
+        let mut processors = self.own.progress(subscriptions)?;
+        for (subscription, progress) in subscriptions.iter().zip(&mut processors) {
+            let committed = self.own.store().committed_offsets(&subscription.group)?;
+            for partition in progress.partitions.iter_mut().filter(|progress| is_raw(progress.topic.name)) {
+                partition.committed = committed.get(&partition.topic_partition()).copied();
+                *partition = self.source_progress(*partition);
             }
         }
-        Ok(removed)
+        Ok(processors)
+    }
+    fn is_caught_up(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
+        // The raw topics first: what was derived from them is in the same commit as the committed offsets.
+        Ok(self.has_read_source(subscriptions)?
+            && self.own.is_caught_up(subscriptions)?
+            && !self.extend_source_ends(subscriptions)?)
+    }
+}
+
+impl LogWriter for ReplayLog {
+    fn id(&mut self) -> Result<String, RuntimeError> {
+        self.own.id()
+    }
+    fn ingest(&mut self, _: &[RawEventRecord], _: Commit) -> Result<usize, RuntimeError> {
+        Err(RuntimeError::Precondition {
+            what: format!("ingesting into {}", self.name()),
+            reason: "it is the log of a replay, which reads the raw topics of its source".into(),
+            next: "ingest into the live log".into(),
+        })
+    }
+    fn append(&mut self, commit: Commit) -> Result<(), CommitError> {
+        self.own.append(commit)
+    }
+}
+
+impl LogAdmin for ReplayLog {
+    fn purge(&mut self, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError> {
+        self.own.purge(topic, below)
+    }
+    fn acquire_run_lock(&mut self) -> Result<(), RuntimeError> {
+        self.own.acquire_run_lock()
+    }
+    fn run_maintenance(&mut self, board: &ProgressBoard) -> Result<Duration, RuntimeError> {
+        if !self.is_source_published {
+            publish_end_offsets(board, self.source_ends.clone());
+            self.is_source_published = true;
+        }
+        self.own.run_maintenance(board)
+    }
+    fn discard(&mut self, topics: &[String], processors: &[String]) -> Result<Vec<String>, RuntimeError> {
+        self.own.discard(topics, processors)
+    }
+}
+
+impl LogBackend for ReplayLog {
+    fn subscribe(
+        &mut self,
+        subscription: Subscription,
+        limits: ReadLimits,
+        context: Arc<RunContext>,
+    ) -> Result<Box<dyn GroupMember>, RuntimeError> {
+        self.own.register(&subscription)?;
+        let log = Box::new(ReplayLog::open(self.own.store().folder(), self.source.folder())?);
+        Ok(Box::new(EmbeddedMember::new(log, context, subscription, limits)))
+    }
+}
+
+impl MemberLog for ReplayLog {
+    fn commit(&mut self, commit: Commit) -> Result<Offsets, RuntimeError> {
+        self.own.commit(commit)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        log::{Commit, LogBackend},
-        record_batch::RecordBatch,
-    };
+    use runtime::engine::ProcessorKind;
     use topics::RAW_SCHEDULES;
 
-    const RAW: &str = RAW_SCHEDULES.info.name;
+    const RAW: TopicPartition = TopicPartition::new(RAW_SCHEDULES.info.name, 0);
+    const GAMES: TopicPartition = TopicPartition::new("core.games.v1", 0);
 
-    fn append(log: &mut EmbeddedLog, topic: &str, records: usize) {
-        let mut record_batch = RecordBatch::default();
-        (0..records).for_each(|n| record_batch.push(&n.to_string(), Some(b"x")));
-        let commit =
-            Commit { out: BTreeMap::from([((topic.to_owned(), 0), record_batch)]), ..Commit::default() };
-        log.commit(commit).unwrap();
+    fn append(log: &mut impl LogWriter, partition: TopicPartition, records: usize) {
+        let mut commit = Commit::default();
+        for number in 0..records {
+            commit.append(partition, &number.to_string(), Some(b"x"));
+        }
+        log.append(commit).unwrap();
     }
-    fn subscription() -> Subscription {
-        let inputs = vec![RAW_SCHEDULES.info];
-        let (outputs, upstream) = (vec![], vec![]);
+    fn loader() -> Subscription {
         Subscription {
             name: "loader",
             group: "loader@1".into(),
-            inputs,
-            outputs,
-            is_view: false,
-            is_alone: false,
-            upstream,
+            kind: ProcessorKind::Stateless,
+            inputs: vec![RAW_SCHEDULES.info],
+            outputs: Vec::new(),
+            upstream: Vec::new(),
         }
     }
-    /// Commits having read so many raw records, as the replay's loader does.
-    fn read_to(replay: &mut EmbeddedLog, next: i64) {
-        let next = BTreeMap::from([((RAW, 0), next)]);
-        replay.commit(Commit { group: subscription().group, next, ..Commit::default() }).unwrap();
+    /// Commits having read the raw records below an offset, as the loader of the replay does.
+    fn commit_offset(replay: &mut ReplayLog, next: Offset) {
+        let offsets = Offsets::from([(RAW, next)]);
+        replay.append(Commit { group: loader().group, offsets, ..Commit::default() }).unwrap();
     }
-    fn beside(folder: &Path) -> (EmbeddedLog, EmbeddedLog) {
-        let mut source = EmbeddedLog::open(folder).unwrap();
-        append(&mut source, RAW, 10);
-        append(&mut source, "core.games.v1", 3);
-        let replay = EmbeddedLog::open_replay(&folder.join("replays").join("a"), folder).unwrap();
-        (source, replay)
+    fn live_and_replay(folder: &Path) -> (EmbeddedLog, ReplayLog) {
+        let mut live = EmbeddedLog::open(folder).unwrap();
+        append(&mut live, RAW, 10);
+        append(&mut live, GAMES, 3);
+        let replay = ReplayLog::open(&folder.join("replays").join("a"), folder).unwrap();
+        (live, replay)
     }
 
     #[test]
-    fn raw_topics_are_the_live_logs_and_everything_else_is_its_own() {
+    fn raw_topics_are_those_of_the_source_and_all_others_are_the_replays_own() {
         let folder = tempfile::tempdir().unwrap();
-        let (source, mut replay) = beside(folder.path());
-        let read: u32 = replay.read(RAW, 0, 4, usize::MAX).unwrap().iter().map(RecordBatch::len).sum();
+        let (mut live, mut replay) = live_and_replay(folder.path());
+        let read: u32 = replay.read(RAW, 4, usize::MAX).unwrap().iter().map(RecordBatch::len).sum();
         assert_eq!(read, 6);
-        assert!(replay.read("core.games.v1", 0, 0, usize::MAX).unwrap().is_empty());
-        assert_eq!(EmbeddedLog::end_offsets(&replay).unwrap(), BTreeMap::from([((RAW.to_owned(), 0), 10)]));
-        append(&mut replay, "core.games.v1", 5);
-        read_to(&mut replay, 10);
-        assert_eq!(EmbeddedLog::end_offsets(&source).unwrap()[&("core.games.v1".to_owned(), 0)], 3);
-        assert!(EmbeddedLog::committed_offsets(&source, &subscription().group).unwrap().is_empty());
-        assert!(LogBackend::ingest(&mut replay, &[], Commit::default()).is_err());
+        assert!(replay.read(GAMES, 0, usize::MAX).unwrap().is_empty());
+        let topics = [RAW.topic, GAMES.topic];
+        assert_eq!(replay.end_offsets(&topics).unwrap(), Offsets::from([(RAW, 10)]));
+        append(&mut replay, GAMES, 5);
+        commit_offset(&mut replay, 10);
+        assert_eq!(live.end_offsets(&topics).unwrap()[&GAMES], 3);
+        assert!(live.committed_offsets(&loader().group, &topics).unwrap().is_empty());
+        assert!(replay.ingest(&[], Commit::default()).is_err());
     }
     #[test]
-    fn it_takes_up_what_came_meanwhile_for_as_long_as_that_gets_less() {
+    fn the_progress_in_raw_topics_is_measured_against_the_source() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut source, mut replay) = beside(folder.path());
-        let is_caught_up =
-            |replay: &mut EmbeddedLog| LogBackend::is_caught_up(replay, &[subscription()]).unwrap();
+        let (_live, mut replay) = live_and_replay(folder.path());
+        let progress = |replay: &mut ReplayLog| replay.progress(&[loader()]).unwrap()[0].partitions[0];
+        assert_eq!((progress(&mut replay).end_offset, progress(&mut replay).behind()), (10, 10));
+        commit_offset(&mut replay, 7);
+        assert_eq!((progress(&mut replay).committed, progress(&mut replay).behind()), (Some(7), 3));
+        commit_offset(&mut replay, 10);
+        assert_eq!((progress(&mut replay).behind(), progress(&mut replay).unread), (0, None));
+    }
+    #[test]
+    fn records_added_meanwhile_are_read_as_long_as_they_become_fewer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut live, mut replay) = live_and_replay(folder.path());
+        let is_caught_up = |replay: &mut ReplayLog| replay.is_caught_up(&[loader()]).unwrap();
         assert!(!is_caught_up(&mut replay));
-        append(&mut source, RAW, 5);
-        read_to(&mut replay, 10);
-        assert!(!is_caught_up(&mut replay), "five came meanwhile");
-        append(&mut source, RAW, 4);
-        read_to(&mut replay, 15);
+        append(&mut live, RAW, 5);
+        commit_offset(&mut replay, 10);
+        assert!(!is_caught_up(&mut replay), "five were added meanwhile");
+        append(&mut live, RAW, 4);
+        commit_offset(&mut replay, 15);
         assert!(!is_caught_up(&mut replay), "four more");
-        append(&mut source, RAW, 4);
-        read_to(&mut replay, 19);
-        assert!(is_caught_up(&mut replay), "it would go on for ever");
+        append(&mut live, RAW, 4);
+        commit_offset(&mut replay, 19);
+        assert!(is_caught_up(&mut replay), "it would never end");
     }
     #[test]
-    fn a_live_log_that_was_rebuilt_is_refused() {
+    fn a_source_that_was_rebuilt_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        drop(beside(folder.path()));
+        drop(live_and_replay(folder.path()));
         for file in ["log.db", "log.db-wal", "log.db-shm"] {
             drop(std::fs::remove_file(folder.path().join(file)));
         }
         drop(EmbeddedLog::open(folder.path()).unwrap());
-        let place = folder.path().join("replays").join("a");
-        let refused = EmbeddedLog::open_replay(&place, folder.path()).err().unwrap();
+        let replay = folder.path().join("replays").join("a");
+        let refused = ReplayLog::open(&replay, folder.path()).err().unwrap();
         assert!(refused.to_string().contains("replay discard"), "{refused}");
-        EmbeddedLog::open(&place).unwrap().discard(&[], &[]).unwrap();
+        EmbeddedLog::open(&replay).unwrap().discard(&[], &[]).unwrap();
         assert!(
             EmbeddedLog::open(folder.path()).unwrap().discard(&[], &[]).is_err(),
             "a live log is not discarded"

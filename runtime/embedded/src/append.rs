@@ -1,0 +1,157 @@
+//! Writing to the file: commits, raw events, purges. One SQL transaction each.
+//!
+//! Invariant: everything of a call is durable together or nothing is; the offsets of a partition are dense when they are written.
+//! Not here: compaction, which removes records and keeps offsets (`compaction`).
+use crate::store::Store;
+use runtime::{Commit, RawEventRecord, RecordBatch, RuntimeError, clock};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use schemas::wire;
+use std::collections::BTreeMap;
+use topics::{Offset, Offsets, Policy, TopicPartition};
+
+impl Store {
+    /// Makes a commit durable; returns the new end offsets of the partitions that it wrote to.
+    pub fn commit(&mut self, commit: Commit) -> Result<Offsets, RuntimeError> {
+        let records = all_records(commit.records, commit.dead_letters)?;
+        self.transaction(|tx| {
+            let end_offsets = append_all(tx, records)?;
+            for (TopicPartition { topic, partition }, next) in &commit.offsets {
+                let topic = topic_id(tx, topic)?;
+                tx.prepare_cached("INSERT OR REPLACE INTO committed_offset VALUES(?, ?, ?, ?)")?
+                    .execute(params![commit.group, topic, partition, next])?;
+            }
+            Ok(end_offsets)
+        })
+    }
+    /// Appends the raw events that are not in the log yet, and a commit; returns how many events were new.
+    pub fn ingest(&mut self, events: &[RawEventRecord], commit: Commit) -> Result<usize, RuntimeError> {
+        let others = all_records(commit.records, commit.dead_letters)?;
+        self.transaction(|tx| {
+            let mut records: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
+            let mut new_events = 0;
+            for event in events {
+                let inserted =
+                    tx.prepare_cached("INSERT OR IGNORE INTO ingested VALUES(?)")?.execute([event.id.0])?;
+                if inserted == 1 {
+                    let partition = TopicPartition::new(event.topic.name, event.partition);
+                    records.entry(partition).or_default().push(&event.key, Some(&event.value));
+                    new_events += 1;
+                }
+            }
+            append_all(tx, records)?;
+            append_all(tx, others)?;
+            Ok(new_events)
+        })
+    }
+    /// Deletes the records of a topic below these offsets; the other records keep their offsets.
+    pub fn purge(&mut self, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError> {
+        for (partition, below) in below {
+            let rest = self.read(TopicPartition::from_name(topic, *partition), *below, usize::MAX)?;
+            self.transaction(|tx| {
+                let topic = topic_id(tx, topic)?;
+                let appended: Option<i64> = tx
+                    .query_row(
+                        "SELECT appended FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base < ?3 AND next > ?3",
+                        params![topic, partition, below],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                tx.execute(
+                    "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND base < ?",
+                    params![topic, partition, below],
+                )?;
+                // A batch that the boundary cuts is stored again without what is below it.
+                for batch in rest.iter().filter(|batch| batch.base() == *below && !batch.is_empty()) {
+                    tx.execute(
+                        "INSERT OR IGNORE INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
+                        params![topic, partition, batch.base(), batch.next(), batch.len(), batch.bytes(), appended],
+                    )?;
+                }
+                Ok(())
+            })?;
+            self.ok(self.db.execute_batch("PRAGMA incremental_vacuum"))?;
+        }
+        Ok(())
+    }
+    /// Runs `work` in one immediate transaction, which is committed unless it fails.
+    pub fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, RuntimeError> {
+        let transaction = || {
+            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&tx)?;
+            tx.commit()?;
+            Ok(result)
+        };
+        let result: rusqlite::Result<T> = transaction();
+        result.map_err(|error| self.error(&error))
+    }
+}
+
+/// The records of a commit, with each dead letter as an encoded event under the key of the record that it was read from.
+fn all_records(
+    mut records: BTreeMap<TopicPartition, RecordBatch>,
+    dead_letters: BTreeMap<TopicPartition, Vec<schemas::raw::DeadLetter>>,
+) -> Result<BTreeMap<TopicPartition, RecordBatch>, RuntimeError> {
+    for (partition, dead_letters) in dead_letters {
+        let batch = records.entry(partition).or_default();
+        for dead_letter in dead_letters {
+            let value = wire::encode(&dead_letter).map_err(|error| RuntimeError::Unencodable {
+                processor: dead_letter.processor.clone(),
+                topic: partition.topic.into(),
+                reason: error.to_string(),
+            })?;
+            batch.push(&dead_letter.key, Some(&value));
+        }
+    }
+    Ok(records)
+}
+
+/// Appends batches; returns the new end offsets.
+fn append_all(
+    db: &Connection,
+    records: BTreeMap<TopicPartition, RecordBatch>,
+) -> rusqlite::Result<Offsets> {
+    let mut end_offsets = Offsets::new();
+    for (partition, batch) in records {
+        let topic = topic_id(db, partition.topic)?;
+        end_offsets.insert(partition, append(db, topic, partition.partition, batch)?);
+    }
+    Ok(end_offsets)
+}
+
+fn append(db: &Connection, topic: i64, partition: i32, batch: RecordBatch) -> rusqlite::Result<Offset> {
+    let end_offset: Option<Offset> = db
+        .prepare_cached("SELECT next FROM end_offset WHERE topic = ? AND partition = ?")?
+        .query_row(params![topic, partition], |row| row.get(0))
+        .optional()?;
+    let batch = batch.rebased(end_offset.unwrap_or(0));
+    let (base, next, records, bytes) = (batch.base(), batch.next(), batch.len(), batch.bytes());
+    db.prepare_cached(
+        "INSERT INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![topic, partition, base, next, records, bytes, clock::now().0])?;
+    db.prepare_cached(
+        "INSERT INTO end_offset(topic, partition, next, dirty) VALUES(?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4",
+    )?
+    .execute(params![topic, partition, next, records])?;
+    Ok(next)
+}
+
+/// The number of a topic in the file; a topic that is new to it is added.
+pub fn topic_id(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let known = db
+        .prepare_cached("SELECT id FROM topic WHERE name = ?")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let policy = topics::ALL.iter().find(|topic| topic.name == name).map(|topic| topic.policy);
+    let derived = if name.ends_with(".changelog") { Policy::Compact } else { Policy::Keep };
+    db.prepare_cached("INSERT INTO topic(name, policy) VALUES(?, ?)")?
+        .execute(params![name, policy.unwrap_or(derived).name()])?;
+    Ok(db.last_insert_rowid())
+}

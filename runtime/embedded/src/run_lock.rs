@@ -1,0 +1,90 @@
+//! The run lock: a file that the one process holds that runs processors on a log, and that names these processors.
+//!
+//! Invariant: the lock is released when the process ends, however it ends; a lock that no process holds means that no processor runs.
+//! Not here: when it is acquired (`backend`).
+use crate::error::storage_error;
+use runtime::RuntimeError;
+use std::{
+    collections::BTreeSet,
+    fs::{File, TryLockError},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+const FILE_NAME: &str = "run.lock";
+/// How long to wait for a lock that may be held only by a process that looks whether it is held.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// The exclusive right to run processors on the log of a folder, for as long as the value lives.
+#[derive(Debug)]
+pub struct RunLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl RunLock {
+    /// Acquires the lock of a folder, creating the folder if it does not exist.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Locked`] when another process holds it.
+    pub fn acquire(folder: &Path) -> Result<RunLock, RuntimeError> {
+        let path = folder.join(FILE_NAME);
+        let failed = |error: std::io::Error| RuntimeError::Storage {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+            next: "check the permissions of the folder".into(),
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let started = Instant::now();
+        let locked = loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if started.elapsed() < PROBE_TIMEOUT => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                locked => break locked,
+            }
+        };
+        match locked {
+            Ok(()) => {
+                file.set_len(0).map_err(failed)?;
+                Ok(RunLock { file, path })
+            }
+            Err(TryLockError::WouldBlock) => Err(RuntimeError::Locked {
+                path: path.display().to_string(),
+                next: "stop that process, or give this one another --data folder".into(),
+            }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+    /// Records that this process runs a processor.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn register_processor(&mut self, name: &str) -> Result<(), RuntimeError> {
+        writeln!(self.file, "{name}").map_err(|error| storage_error(&self.path, error.to_string()))
+    }
+}
+
+/// The processors that some process runs now on the log of a folder.
+///
+/// # Errors
+/// When the lock file cannot be read.
+pub fn active_processors(folder: &Path) -> Result<BTreeSet<String>, RuntimeError> {
+    let path = folder.join(FILE_NAME);
+    let failed = |error: std::io::Error| storage_error(&path, error.to_string());
+    let mut file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        file => file.map_err(failed)?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| BTreeSet::new()).map_err(failed),
+        Err(TryLockError::WouldBlock) => {
+            let mut names = String::new();
+            file.read_to_string(&mut names).map_err(failed)?;
+            Ok(names.lines().map(str::to_owned).collect())
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
