@@ -289,9 +289,9 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(Warehouse::Config { .. }) => 4,
         Some(Warehouse::Retry { .. }) => 5,
         _ => match error.downcast_ref::<runtime::RuntimeError>() {
-            Some(RuntimeError::Storage { reason, .. }) if reason.contains("another process") => 4,
             Some(
-                RuntimeError::Fenced { .. }
+                RuntimeError::Locked { .. }
+                | RuntimeError::Fenced { .. }
                 | RuntimeError::Precondition { .. }
                 | RuntimeError::DlqLimitExceeded { .. },
             ) => 4,

@@ -112,7 +112,7 @@ impl LagSampler {
         }
     }
     fn sample(&mut self) {
-        self.shown.at = crate::sink::now().0;
+        self.shown.at = runtime::clock::now().0;
         self.shown.every = SAMPLE_INTERVAL.as_millis() as i64;
         self.shown.log = self.log.name();
         self.shown.version = env!("CARGO_PKG_VERSION");

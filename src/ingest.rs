@@ -8,7 +8,7 @@
 pub mod line_reader;
 
 use anyhow::Result;
-use runtime::{Commit, LogBackend, RecordBatch, log::RawEventRecord};
+use runtime::{Commit, LogBackend, RawEventRecord, engine::dlq_topic};
 use schemas::{
     Timestamp,
     raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
@@ -16,12 +16,16 @@ use schemas::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use topics::{partition_of, raw_topic};
+use topics::{TopicPartition, partition_of, raw_topic};
 
 /// The topic of lines that could not be routed.
 pub const DEAD_LETTERS: &str = "ingest.dlq";
 /// The stage that a dead line names.
 pub const INGEST: &str = "ingest";
+/// The one partition of the dead-letter queue of ingest.
+pub fn dlq() -> TopicPartition {
+    TopicPartition::new(dlq_topic(INGEST), 0)
+}
 /// A batch is committed after so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -79,7 +83,7 @@ pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawEventRecord> 
     encoder.encode(&event, &mut value)?;
     let topic = raw_topic(event.feed).info;
     let partition = partition_of(&event.key, topic.partitions);
-    Ok((topic, partition, event.key, event.id, value))
+    Ok(RawEventRecord { topic, partition, key: event.key, id: event.id, value })
 }
 
 fn dead_letter(code: RejectCode, reason: String, origin: &str, number: u64, line: &[u8]) -> DeadLetter {
@@ -88,6 +92,7 @@ fn dead_letter(code: RejectCode, reason: String, origin: &str, number: u64, line
         offset: number as i64,
         value: line.to_vec(),
         processor: INGEST.to_owned(),
+        key: format!("{origin}:{number}"),
         ..DeadLetter::new(code, reason)
     }
 }
@@ -97,7 +102,7 @@ pub struct Ingest<'a> {
     log: &'a mut dyn LogBackend,
     encoder: Encoder,
     events: Vec<RawEventRecord>,
-    dead_letters: Vec<(String, DeadLetter)>,
+    dead_letters: Vec<DeadLetter>,
     bytes: usize,
     total: Ingested,
 }
@@ -127,8 +132,7 @@ impl<'a> Ingest<'a> {
             }
             Err((code, reason)) => {
                 self.total.dead_letters += 1;
-                self.dead_letters
-                    .push((format!("{origin}:{number}"), dead_letter(code, reason, origin, number, line)));
+                self.dead_letters.push(dead_letter(code, reason, origin, number, line));
             }
         }
         if self.bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
@@ -138,13 +142,12 @@ impl<'a> Ingest<'a> {
         if self.events.is_empty() && self.dead_letters.is_empty() {
             return Ok(());
         }
-        let mut extra = Commit::default();
-        for (key, dead_letter) in self.dead_letters.drain(..) {
-            let record_batch: &mut RecordBatch = extra.out.entry((DEAD_LETTERS.to_owned(), 0)).or_default();
-            record_batch.push(&key, Some(&wire::encode(&dead_letter)?));
+        let mut commit = Commit::default();
+        for dead_letter in self.dead_letters.drain(..) {
+            commit.reject(dlq(), dead_letter);
         }
         let all = self.events.len() as u64;
-        let new = self.log.ingest(&self.events, extra)? as u64;
+        let new = self.log.ingest(&self.events, commit)? as u64;
         self.total.new += new;
         self.total.known += all - new;
         self.events.clear();

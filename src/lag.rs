@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// Every reader of the topology, the sink included, upstream first.
 pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
-    let mut subscriptions = Subscription::of(&topology::topology(crate::cli::predictor(config)?));
+    let mut subscriptions = Subscription::from_nodes(&topology::topology(crate::cli::predictor(config)?));
     subscriptions.push(sink::reader(&subscriptions));
     Ok(subscriptions)
 }
@@ -25,13 +25,12 @@ pub fn sample(
     subscriptions: &[Subscription],
     watch: &mut LagMonitor,
 ) -> Result<(Vec<ProcessorLag>, BTreeMap<String, i64>)> {
-    let lag_snapshot = log.lag_snapshot(subscriptions)?;
-    let lags = watch.sample(sink::now().0, &lag_snapshot);
-    let topics: Vec<String> = subscriptions.iter().map(|subscription| dlq_topic(subscription.name)).collect();
-    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let lag_snapshot = log.progress(subscriptions)?;
+    let lags = watch.sample(runtime::clock::now().0, &lag_snapshot);
+    let topics: Vec<&str> = subscriptions.iter().map(|subscription| dlq_topic(subscription.name)).collect();
     let (starts, ends) = (log.beginning_offsets(&topics)?, log.end_offsets(&topics)?);
     let dead_letters = subscriptions.iter().zip(&topics).map(|(subscription, topic)| {
-        let of_topic = ends.iter().filter(|((name, _), _)| name == topic);
+        let of_topic = ends.iter().filter(|(partition, _)| partition.topic == *topic);
         let dead_letters = of_topic.map(|(at, end)| end - starts.get(at).copied().unwrap_or(0)).sum();
         (subscription.name.to_owned(), dead_letters)
     });

@@ -4,13 +4,12 @@
 //! Not here: what processors decide (crate `processors`), how they run (crate `runtime`).
 pub mod cli;
 pub mod config;
-pub mod dead_letters;
 pub mod http_server;
 pub mod ingest;
-pub mod inspect;
 pub mod lag;
 pub mod pipeline;
 pub mod reconciler;
+pub mod redrive;
 pub mod registry;
 pub mod replay;
 pub mod sink;

@@ -47,7 +47,7 @@ impl Pipeline {
             reconcile_interval: config.sink_reconcile_interval,
             dlq_limits: config.dlq_limits,
         };
-        let subscriptions = Subscription::of(&self.nodes);
+        let subscriptions = Subscription::from_nodes(&self.nodes);
         let extras = self.sink.map(|target| {
             (sink::reader(&subscriptions), sink::run_sink(target, run_context.clone(), sink_config))
         });

@@ -93,13 +93,14 @@ fn compare(
     for input in SinkTopic::ALL {
         let mut latest = LatestByKey::new(input);
         for partition in 0..topics::PARTITIONS {
-            let next = next.get(&(input.topic().to_owned(), partition)).copied().unwrap_or(0);
+            let next = next.get(&TopicPartition::new(input.topic(), partition)).copied().unwrap_or(0);
             let mut from = 0;
             loop {
                 if stop() {
                     return Ok(None);
                 }
-                let record_batches = log.read(input.topic(), partition, from, READ_BYTES)?;
+                let record_batches =
+                    log.read(TopicPartition::new(input.topic(), partition), from, READ_BYTES)?;
                 let Some(read_to) = record_batches.last().map(runtime::RecordBatch::next) else { break };
                 for record in record_batches.iter().flat_map(runtime::RecordBatch::records) {
                     let record = record?;
@@ -126,7 +127,7 @@ fn compare(
 
 /// What no row could be made of.
 fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> {
-    let dead_letters = dead_letters::read(log, SINK)?.0;
+    let dead_letters = dlq::read(log, SINK)?.records;
     let of = dead_letters.into_iter().filter_map(|found| {
         let input = found.dead_letter.origin.parse().ok()?;
         Some(TopicPartitionOffset {

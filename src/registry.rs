@@ -46,7 +46,7 @@ impl Subject {
 pub fn subjects() -> Vec<Subject> {
     let nodes = topology::topology(Predictor::new(None));
     let rejecting =
-        nodes.iter().filter(|node| !node.is_view()).map(|node| node.name()).chain([topology::SINK]);
+        nodes.iter().filter(|node| node.kind().has_dlq()).map(|node| node.name()).chain([topology::SINK]);
     let dead_letters = rejecting.map(dlq_topic).chain([ingest::DEAD_LETTERS.to_owned()]);
     let known = topics::ALL.iter().filter_map(|topic| Subject::for_topic(topic.name, topic.event));
     known.chain(dead_letters.filter_map(|topic| Subject::for_topic(&topic, DeadLetter::NAME))).collect()

@@ -181,7 +181,7 @@ fn refused(what: String, reason: impl Into<String>, next: impl Into<String>) -> 
 }
 
 fn all_readers(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
-    let mut subscriptions = Subscription::of(nodes);
+    let mut subscriptions = Subscription::from_nodes(nodes);
     subscriptions.push(sink::reader(&subscriptions));
     subscriptions
 }
@@ -281,7 +281,7 @@ pub fn event_time(
     let mut oldest: Option<Timestamp> = None;
     for place in lag_snapshot.iter().flat_map(|status| &status.partitions) {
         let Some(unread) = place.unread.filter(|_| topics::is_raw(place.topic.name)) else { continue };
-        let record_batches = log.read(place.topic.name, place.partition, unread.offset, 1)?;
+        let record_batches = log.read(place.topic_partition(), unread.offset, 1)?;
         let Some(record) = record_batches.iter().flat_map(|record_batch| record_batch.records()).next()
         else {
             continue;
@@ -322,11 +322,11 @@ pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
         for (at, next) in theirs {
             let missing = next - ours.get(&at).copied().unwrap_or(0);
             if missing > 0 {
-                *behind.entry(at.0).or_default() += missing;
+                *behind.entry(at.topic.to_owned()).or_default() += missing;
             }
         }
     }
-    let progress = progress(&log.lag_snapshot(&subscriptions)?);
+    let progress = progress(&log.progress(&subscriptions)?);
     let mut downstream = subscriptions;
     downstream
         .iter_mut()

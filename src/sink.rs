@@ -14,18 +14,22 @@ use self::batch_split::WriteOutcome;
 use crate::{pipeline::SinkTarget, topology::SINK, warehouse::WarehouseTarget};
 use anyhow::{Context, Result};
 use runtime::{
-    Commit, GroupMember, RecordBatch, RuntimeError, TaskEvent,
-    engine::DlqLimits,
-    log::TopicPartition,
+    Commit, CommitError, GroupMember, RecordBatch, RuntimeError, TaskEvent,
+    clock::now,
+    engine::{DlqLimits, ProcessorKind, append_ledger_entry},
     metrics as m,
     subscription::{RunContext, Subscription},
 };
-use schemas::{Timestamp, ops::LedgerEntry, wire};
+use schemas::{ops::LedgerEntry, wire};
 use sinks::{
     Batch, BatchLimits, BatchPlan, Counters, DateRange, RecordChange, SinkTopic, TopicPartitionOffset,
     Warehouse, WarehouseError, Window, WriteSummary, WriterId, plan::SinkOffsets,
 };
 use std::{sync::Arc, time::Duration};
+use topics::{Offsets, TopicPartition};
+
+/// The one partition of the topic of batch plans.
+const SINK_BATCHES: TopicPartition = TopicPartition::new(topics::SINK_BATCHES.info.name, 0);
 
 /// The sink as a reader of the log.
 pub fn reader(upstream: &[Subscription]) -> Subscription {
@@ -34,16 +38,9 @@ pub fn reader(upstream: &[Subscription]) -> Subscription {
         group: SINK.to_owned(),
         inputs: crate::topology::sink_inputs(),
         outputs: vec![topics::SINK_BATCHES.info],
-        is_view: false,
-        is_alone: true,
+        kind: ProcessorKind::Sink,
         upstream: upstream.iter().map(|reader| reader.name).collect(),
     }
-}
-
-/// The clock, for write times only: nothing that is written depends on it.
-pub fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(since.as_millis() as i64)
 }
 
 /// How the sink closes its batches.
@@ -102,7 +99,7 @@ impl SinkTask {
                 .with_context(|| format!("making the folder {}", folder.display()))?;
         }
         let warehouse = to.warehouse.open()?;
-        let log = member.storage().id()?;
+        let log = member.log().id()?;
         let writer = WriterId { sink: SINK.to_owned(), log, epoch: 0 };
         Ok(SinkTask {
             member,
@@ -121,16 +118,21 @@ impl SinkTask {
         })
     }
     fn seek(&mut self, positions: &SinkOffsets) {
-        let next = positions.iter().map(|((input, partition), next)| ((input.topic(), *partition), *next));
-        self.member.seek(next.collect());
+        self.member.seek(to_offsets(positions));
     }
     fn commit(&mut self, next: &SinkOffsets, mut commit: Commit) -> Result<()> {
         commit.group = SINK.to_owned();
-        commit.next =
-            next.iter().map(|((input, partition), next)| ((input.topic(), *partition), *next)).collect();
-        Ok(self.member.commit(commit)?)
+        commit.offsets = to_offsets(next);
+        self.commit_to_log(commit)
     }
     /// Plans, writes and commits one batch.
+    /// Commits without the type of error between: a fatal error is what it was.
+    fn commit_to_log(&mut self, commit: Commit) -> Result<()> {
+        self.member.commit(commit).map_err(|error| match error {
+            CommitError::Fatal(error) => error.into(),
+            aborted => aborted.into(),
+        })
+    }
     fn write_batch(&mut self, batch: Batch) -> Result<()> {
         let plan = self.plan(&batch)?;
         self.write(batch, plan)
@@ -170,8 +172,7 @@ impl SinkTask {
         };
         self.rejects.count_used(&batch);
         let entry = LedgerEntry { version: self.ledger_version, ..entry(written) };
-        append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&entry)?);
-        commit.ledger_entry = Some(entry);
+        append_ledger_entry(&mut commit, entry)?;
         self.commit(&plan.next(), commit)?;
         Ok(WriteOutcome::Written)
     }
@@ -217,13 +218,13 @@ impl SinkTask {
             match self.handle_event(&mut window, config) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
-                Err(error) => match error.downcast::<RuntimeError>() {
+                Err(error) => match error.downcast::<CommitError>() {
                     // The log hands everything out once more, from the positions that are durable.
-                    Ok(RuntimeError::Aborted { reason, .. }) => {
+                    Ok(CommitError::Aborted { reason }) => {
                         tracing::warn!(reason, "a commit was not confirmed, going on from what is durable");
                         window = Window::new(config.limits);
                     }
-                    Ok(runtime_error) => return Err(runtime_error.into()),
+                    Ok(CommitError::Fatal(error)) => return Err(error.into()),
                     Err(error) => {
                         let Stopped(reason) = error.downcast::<Stopped>()?;
                         if config.until_caught_up {
@@ -263,7 +264,7 @@ impl SinkTask {
             }
             TaskEvent::Records(record_batches) => {
                 for (at, record_batch) in &record_batches {
-                    self.add_records(window, at, record_batch)?;
+                    self.add_records(window, *at, record_batch)?;
                 }
                 if config.until_caught_up
                     && let Some(batch) = window.close(sinks::CloseReason::CaughtUp)
@@ -310,7 +311,7 @@ impl SinkTask {
     }
     /// Once the log was read to its end, rows of older epochs are in it no more.
     fn delete_stale_epochs(&mut self) -> Result<()> {
-        if self.rebuilding && self.member.storage().is_caught_up(&[reader(&[])])? {
+        if self.rebuilding && self.member.log().is_caught_up(&[reader(&[])])? {
             self.rebuilding = false;
             let log = self.writer.log.clone();
             self.with_retries(|warehouse| warehouse.delete_stale_epochs(&log))?;
@@ -320,13 +321,13 @@ impl SinkTask {
     fn add_records(
         &mut self,
         window: &mut Window,
-        (topic, partition): &TopicPartition,
+        partition: TopicPartition,
         record_batch: &RecordBatch,
     ) -> Result<()> {
-        let input: SinkTopic = topic.parse().map_err(anyhow::Error::msg)?;
+        let input: SinkTopic = partition.topic.parse().map_err(anyhow::Error::msg)?;
         for record in record_batch.records() {
             let record = record?;
-            let at = TopicPartitionOffset { input, partition: *partition, offset: record.offset };
+            let at = TopicPartitionOffset { input, partition: partition.partition, offset: record.offset };
             let change = decode_record(input, record.key, record.value)?;
             let bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
             if let Some(batch) = window.push(now().0, at, change, bytes) {
@@ -337,6 +338,13 @@ impl SinkTask {
     }
 }
 
+fn to_offsets(offsets: &SinkOffsets) -> Offsets {
+    let next = offsets
+        .iter()
+        .map(|((input, partition), next)| (TopicPartition::new(input.topic(), *partition), *next));
+    next.collect()
+}
+
 fn decode_record(input: SinkTopic, key: &str, value: Option<&[u8]>) -> Result<RecordChange> {
     let id = key.parse().map_err(anyhow::Error::msg).with_context(|| format!("a record key of {input}"))?;
     Ok(match input {
@@ -344,10 +352,6 @@ fn decode_record(input: SinkTopic, key: &str, value: Option<&[u8]>) -> Result<Re
         SinkTopic::Features => RecordChange::Features(id, value.map(wire::decode).transpose()?),
         SinkTopic::PlayerGames => RecordChange::PlayerGame(id, value.map(wire::decode).transpose()?),
     })
-}
-
-fn append(commit: &mut Commit, topic: &str, key: &str, value: &[u8]) {
-    commit.out.entry((topic.to_owned(), 0)).or_default().push(key, Some(value));
 }
 
 /// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.

@@ -4,16 +4,14 @@
 //! Not here: the logs themselves (crate `runtime`).
 use crate::{
     config::{Config, HeaderStyle},
-    dead_letters,
+    redrive,
     replay::Namespace,
     topology::topic_specs,
 };
 use anyhow::Result;
-use runtime::{
-    LogBackend,
-    embedded::EmbeddedLog,
-    kafka::{KafkaConfig, KafkaLog},
-};
+use runtime::{LogAdmin, LogBackend};
+use runtime_embedded::{EmbeddedLog, ReplayLog};
+use runtime_kafka::{KafkaConfig, KafkaLog};
 
 /// Opens the configured log; what it has is named by the ids of the configured registry, if any.
 pub fn open(config: &Config) -> Result<Box<dyn LogBackend>> {
@@ -38,14 +36,14 @@ pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Log
     crate::registry::bind(&config.registry)?;
     Ok(match settings(config, Some(namespace)) {
         Some(settings) => Box::new(KafkaLog::open(settings)?),
-        None => Box::new(EmbeddedLog::open_replay(&namespace.folder(config), &config.data)?),
+        None => Box::new(ReplayLog::open(&namespace.folder(config), &config.data)?),
     })
 }
 
 /// Removes a replay's log; answers what was removed.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let topics: Vec<String> = topic_specs::specs(config, None).into_iter().map(|spec| spec.name).collect();
-    let processors = dead_letters::dlq_owners();
+    let processors = redrive::dlq_owners();
     if let Some(settings) = settings(config, Some(namespace)) {
         return Ok(KafkaLog::open(settings)?.discard(&topics, &processors)?);
     }

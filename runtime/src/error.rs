@@ -58,7 +58,9 @@ impl CommitError {
     /// The error of a writer that does not retry an aborted commit.
     pub fn without_retry(self, writer: &str) -> RuntimeError {
         match self {
-            CommitError::Aborted { reason } => RuntimeError::Unconfirmed { writer: writer.to_owned(), reason },
+            CommitError::Aborted { reason } => {
+                RuntimeError::Unconfirmed { writer: writer.to_owned(), reason }
+            }
             CommitError::Fatal(error) => error,
         }
     }

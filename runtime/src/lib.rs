@@ -8,8 +8,10 @@
 pub mod broker;
 pub mod clock;
 pub mod commit;
+pub mod dlq;
 pub mod engine;
 pub mod error;
+pub mod inspect;
 pub mod instrumented;
 pub mod lag;
 pub mod metrics;

@@ -3,13 +3,12 @@
 use super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
-    dead_letters, inspect,
     reconciler::{self, Reconciliation},
     storage, topology,
 };
 use anyhow::{Result, bail};
 use processors::names::{Resolution, decide};
-use runtime::{LogBackend, engine::ProcessorNode, log::RecordCount, subscription::Subscription};
+use runtime::{LogBackend, RecordCount, dlq, engine::ProcessorNode, inspect, subscription::Subscription};
 use schemas::{
     EasternDate,
     identity::NameRevision,
@@ -81,9 +80,9 @@ struct Content {
 
 pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
     let mut log = storage::open(config)?;
-    let accounts = inspect::accounts(log.as_mut(), 0)?;
+    let accounts = inspect::ledger_totals(log.as_mut(), 0)?;
     let mut nodes = topology::topology(super::run::predictor(config)?);
-    let subscriptions = Subscription::of(&nodes);
+    let subscriptions = Subscription::from_nodes(&nodes);
     let audits = in_parallel(config, nodes.iter_mut().zip(&subscriptions), |log, (node, subscription)| {
         audit_processor(log, &accounts, node.as_mut(), subscription)
     })?;
@@ -210,7 +209,7 @@ fn audit_processor(
     let mut wrong = imbalances(&entry);
     compare_read(&mut wrong, entry.read, log, &subscription.group, &subscription.inputs)?;
     compare(&mut wrong, "records parked", entry.parked, many);
-    if !node.is_view() {
+    if node.kind().has_dlq() {
         let all = accounts.iter().filter(|((name, _), _)| name == node.name());
         let in_ledger: i64 = all.map(|(_, entry)| entry.rejected).sum();
         let (found, purged) = rejected(log, node.name())?;
@@ -299,8 +298,8 @@ fn compare_read(
 ) -> Result<()> {
     let names: Vec<&str> = inputs.iter().map(|input| input.name).collect();
     let (mut found, mut is_exact) = (0, true);
-    for ((topic, partition), next) in log.committed_offsets(group, &names)? {
-        match log.count_records_below(&topic, partition, next)? {
+    for (partition, next) in log.committed_offsets(group, &names)? {
+        match log.count_records_below(partition, next)? {
             RecordCount::Exactly(n) => found += n,
             RecordCount::AtLeast(n) => (found, is_exact) = (found + n, false),
         }
@@ -312,13 +311,14 @@ fn compare_read(
 }
 /// Whole records among a loader's dead letters, each once however often it was put back, and how many letters were purged at most.
 fn rejected(log: &mut dyn LogBackend, name: &str) -> Result<(i64, i64)> {
-    let (dead_letters, purged) = dead_letters::read(log, name)?;
+    let dead_letters = dlq::read(log, name)?;
     let whole = dead_letters
+        .records
         .iter()
         .map(|found| &found.dead_letter)
         .filter(|dead_letter| dead_letter.code != RejectCode::BadRow);
     let whole: BTreeSet<_> = whole.map(|l| (l.processor_version, &l.origin, l.partition, l.offset)).collect();
-    Ok((whole.len() as i64, purged))
+    Ok((whole.len() as i64, dead_letters.purged))
 }
 fn account(processor: &str, entry: &LedgerEntry, wrong: Vec<String>) -> Account {
     Account {

@@ -113,17 +113,12 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<CommandO
             }
             let commit = node.take_commit()?;
             let spent = started.elapsed().as_secs_f64();
-            let account = commit.out.get(&(topics::LEDGER.info.name.to_owned(), 0));
-            let rows = account
-                .and_then(|record_batch| record_batch.records().next()?.ok()?.value.map(<[u8]>::to_vec));
-            let rows =
-                rows.map(|bytes| schemas::wire::decode::<schemas::ops::LedgerEntry>(&bytes)).transpose()?;
-            add(node.name(), records, rows.map_or(0, |entry| entry.rows), spent);
+            let rows = commit.ledger_entry.as_ref().map_or(0, |entry| entry.rows);
+            add(node.name(), records, rows, spent);
             (seconds, total) = (seconds + spent, total + records);
-            commit
-                .out
-                .into_iter()
-                .for_each(|((topic, partition), record_batch)| memory.append(topic, partition, record_batch));
+            for (partition, batch) in commit.records {
+                memory.append(partition, batch);
+            }
         }
         add("all processors", total, 0, seconds);
     }
@@ -150,17 +145,17 @@ pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<CommandO
 
 fn append(memory: &mut Memory, lines: &[String]) -> Result<i64> {
     let mut encoder = Encoder::new::<schemas::raw::RawEvent>();
-    let mut record_batches: BTreeMap<(&'static str, i32), RecordBatch> = BTreeMap::new();
+    let mut batches: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
     for line in lines {
         let event = ingest::parse(line).map_err(|(_, reason)| anyhow::anyhow!("{reason}"))?;
         let topic = raw_topic(event.feed).info;
         let mut value = Vec::with_capacity(event.payload.len() + 64);
         encoder.encode(&event, &mut value)?;
-        let at = (topic.name, partition_of(&event.key, topic.partitions));
-        record_batches.entry(at).or_default().push(&event.key, Some(&value));
+        let partition = TopicPartition::new(topic.name, partition_of(&event.key, topic.partitions));
+        batches.entry(partition).or_default().push(&event.key, Some(&value));
     }
-    record_batches.into_iter().for_each(|((topic, partition), record_batch)| {
-        memory.append(topic.to_owned(), partition, record_batch)
-    });
+    for (partition, batch) in batches {
+        memory.append(partition, batch);
+    }
     Ok(lines.len() as i64)
 }

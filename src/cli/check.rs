@@ -10,7 +10,7 @@ use crate::{
     warehouse::{self, WarehouseKind, WarehouseTarget},
 };
 use anyhow::Result;
-use runtime::kafka::{Admin, KafkaConfig};
+use runtime_kafka::{Admin, KafkaConfig};
 use serde::Serialize;
 use sinks::WarehouseError;
 use topics::plan::{Plan, PlanOverrides};

@@ -5,11 +5,11 @@
 use super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
-    dead_letters::{self, MAX_REDRIVES, RedriveSummary, StoredDeadLetter, normalize_reason},
+    redrive::{self, MAX_REDRIVES, RedriveSummary, normalize_reason},
 };
 use anyhow::Result;
 use clap::Subcommand;
-use runtime::engine::dlq_topic;
+use runtime::{DeadLetterRecord, dlq as dead_letter_queue, engine::dlq_topic};
 use schemas::{
     Timestamp,
     raw::{DeadLetter, RawEvent, RejectCode},
@@ -81,9 +81,10 @@ struct CodeCount {
 fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
     let mut log = crate::storage::open(config)?;
     let mut counts = Vec::new();
-    for processor in dead_letters::dlq_owners() {
+    for processor in redrive::dlq_owners() {
         let mut by_code: BTreeMap<RejectCode, CodeCount> = BTreeMap::new();
-        for StoredDeadLetter { dead_letter, .. } in dead_letters::read(log.as_mut(), &processor)?.0 {
+        for DeadLetterRecord { dead_letter, .. } in dead_letter_queue::read(log.as_mut(), &processor)?.records
+        {
             let count = by_code.entry(dead_letter.code).or_insert_with(|| CodeCount {
                 processor: processor.clone(),
                 code: dead_letter.code.name(),
@@ -150,14 +151,14 @@ fn show(
     limit: usize,
     output: Output,
 ) -> Result<CommandOutcome> {
-    dead_letters::ensure_owner(processor)?;
+    redrive::ensure_owner(processor)?;
     let mut log = crate::storage::open(config)?;
-    let mut found = dead_letters::read(log.as_mut(), processor)?.0;
+    let mut found = dead_letter_queue::read(log.as_mut(), processor)?.records;
     found.retain(|found| code.is_none_or(|code| code == found.dead_letter.code));
     let all = found.len();
     let newest = found.into_iter().skip(all.saturating_sub(limit));
     let shown: Vec<DeadLetterReport> = newest
-        .map(|StoredDeadLetter { partition, offset, dead_letter }| DeadLetterReport {
+        .map(|DeadLetterRecord { partition, offset, dead_letter }| DeadLetterReport {
             topic: dlq_topic(processor),
             partition,
             offset,
@@ -280,14 +281,14 @@ fn redrive(
     options: RedriveOptions,
     output: Output,
 ) -> Result<CommandOutcome> {
-    dead_letters::ensure_owner(processor)?;
+    redrive::ensure_owner(processor)?;
     let mut log = crate::storage::open(config)?;
-    let pending = dead_letters::pending(log.as_mut(), processor, options.code, options.force)?;
+    let pending = redrive::pending(log.as_mut(), processor, options.code, options.force)?;
     let (reasons, already_redriven, redrive_limit_reached) =
-        (histogram(pending.dead_letters()), pending.already_redriven, pending.redrive_limit_reached);
+        (histogram(pending.dead_letters()), pending.already_redriven, pending.at_redrive_limit);
     let done = match options.dry_run {
         true => RedriveSummary { dead_letters: pending.dead_letters().count(), ..RedriveSummary::default() },
-        false => dead_letters::redrive(log.as_mut(), processor, pending)?,
+        false => redrive::redrive(log.as_mut(), processor, pending)?,
     };
     let report = Redrive {
         processor: processor.to_owned(),
@@ -335,15 +336,15 @@ struct Purge {
     reasons: Vec<ReasonCount>,
 }
 fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<CommandOutcome> {
-    dead_letters::ensure_owner(processor)?;
+    redrive::ensure_owner(processor)?;
     let mut log = crate::storage::open(config)?;
     // What comes in from here on is not looked at, and so not purged.
-    let ends = dead_letters::end_offsets(log.as_mut(), processor)?;
-    let mut found = dead_letters::read(log.as_mut(), processor)?.0;
+    let ends = dead_letter_queue::end_offsets(log.as_mut(), processor)?;
+    let mut found = dead_letter_queue::read(log.as_mut(), processor)?.records;
     found.retain(|found| ends.get(&found.partition).is_some_and(|end| found.offset < *end));
     let reasons = histogram(found.iter().map(|found| &found.dead_letter));
     if yes && !found.is_empty() {
-        log.purge(&dlq_topic(processor), &ends)?;
+        log.purge(dlq_topic(processor), &ends)?;
     }
     let report = Purge { processor: processor.to_owned(), purged: yes, dead_letters: found.len(), reasons };
     output::print(output, &report, |r| match (r.dead_letters, r.purged) {

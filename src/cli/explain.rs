@@ -1,9 +1,9 @@
 //! `explain`: every event, feature and version behind a prediction, from the log alone.
 use super::{CommandOutcome, Output, output};
-use crate::{config::Config, inspect};
+use crate::config::Config;
 use anyhow::{Result, bail};
 use processors::names::Name;
-use runtime::LogBackend;
+use runtime::{LogBackend, inspect};
 use schemas::{
     EasternDate, Matchup, PlayerId, RawId, Timestamp,
     features::{FEATURES, Feature, Features},

@@ -20,7 +20,7 @@ pub fn processors() -> Vec<ProcessorDescription> {
     let names = |topics: Vec<topics::TopicInfo>| topics.into_iter().map(|topic| topic.name).collect();
     let processor = |node: &dyn runtime::ProcessorNode| ProcessorDescription {
         processor: node.name().to_owned(),
-        kind: if node.is_view() { "materialized_view" } else { "stateless" },
+        kind: node.kind().name(),
         reads: names(node.inputs()),
         writes: names(node.outputs()),
     };

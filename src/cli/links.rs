@@ -15,7 +15,7 @@ pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output
     if spelling.trim().is_empty() {
         bail!("a link needs the spelling that a source uses, e.g. `fastbreak links \"Moe Wagner\" 1629021`");
     }
-    let known_at = sink::now().to_string();
+    let known_at = runtime::clock::now().to_string();
     let event = serde_json::json!({
         "source": "operator", "feed": "identity-links", "key": spelling, "fetched_at": known_at,
         "payload": {"links": [{"spelling": spelling, "player_id": player}]},

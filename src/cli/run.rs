@@ -2,7 +2,7 @@
 use super::{CommandOutcome, Output, output};
 use crate::{
     config::Config,
-    inspect, lag,
+    lag,
     pipeline::{Pipeline, SinkTarget},
     topology,
     warehouse::WarehouseTarget,
@@ -10,7 +10,10 @@ use crate::{
 use anyhow::{Context, Result};
 use console::Console;
 use processors::predictor::{Artifact, Predictor};
-use runtime::subscription::{RunContext, Subscription};
+use runtime::{
+    inspect,
+    subscription::{RunContext, Subscription},
+};
 use serde::Serialize;
 use std::{
     net::TcpListener,
@@ -43,7 +46,7 @@ pub fn run(
     let mut log = crate::storage::open(config)?;
     let from = inspect::ledger_end(log.as_mut())?;
     go(config, until_caught_up, only)?;
-    let accounts = inspect::accounts(log.as_mut(), from)?;
+    let accounts = inspect::ledger_totals(log.as_mut(), from)?;
     let processors = accounts.into_iter().map(|((processor, _), entry)| Committed {
         processor,
         read: entry.read,
@@ -93,7 +96,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
     nodes.retain(|node| is_wanted(node.name()));
     nodes.iter_mut().for_each(|node| node.set_dlq_limits(config.dlq_limits));
     let run_context = Arc::new(RunContext::default());
-    let subscriptions = Subscription::of(&nodes);
+    let subscriptions = Subscription::from_nodes(&nodes);
     let shown = subscriptions.iter().map(|subscription| subscription.name).collect();
     // A run that ends by itself has a page only when asked for one.
     let is_shown = !until_caught_up || config.is_console_set();
@@ -119,7 +122,7 @@ pub fn go(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()>
                     .map(|t| t.name);
             if let Ok(ends) = log.end_offsets(&shown) {
                 let of = |topic: &str| -> i64 {
-                    ends.iter().filter(|((name, _), _)| name == topic).map(|(_, end)| end).sum()
+                    ends.iter().filter(|(partition, _)| partition.topic == topic).map(|(_, end)| end).sum()
                 };
                 progress.set_message(format!(
                     "{} player games · {} candidates · {} predictions",

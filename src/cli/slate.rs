@@ -1,7 +1,8 @@
 //! `status` and `coverage`: a day's games and candidates, and what is missing of each.
 use super::{CommandOutcome, Output, output};
-use crate::{config::Config, inspect, warehouse::WarehouseTarget};
+use crate::{config::Config, warehouse::WarehouseTarget};
 use anyhow::Result;
+use runtime::inspect;
 use schemas::{EasternDate, game::Game, observation::GameStatus};
 use serde::Serialize;
 use sinks::sqlite::PlayerSlate;

@@ -7,10 +7,8 @@ use super::{CommandOutcome, Output, output};
 use crate::{config::Config, storage, topology::topic_specs};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use runtime::{
-    RuntimeError,
-    kafka::{Admin, KafkaConfig},
-};
+use runtime::RuntimeError;
+use runtime_kafka::{Admin, KafkaConfig};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -30,8 +30,8 @@ impl SinkTask {
     pub(super) fn plan(&mut self, batch: &Batch) -> Result<BatchPlan> {
         let plan = BatchPlan::new(self.writer.clone(), batch, now());
         let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };
-        append(&mut commit, topics::SINK_BATCHES.info.name, SINK, &wire::encode(&plan.event())?);
-        self.member.commit(commit)?;
+        commit.append(SINK_BATCHES, SINK, Some(&wire::encode(&plan.event())?));
+        self.commit_to_log(commit)?;
         Ok(plan)
     }
     /// Writes and commits a planned batch, whole or in parts.
@@ -93,8 +93,11 @@ impl SinkTask {
             // Piece by piece: what follows the range may be a season.
             let mut next = range.first;
             while next < range.end {
-                let record_batches =
-                    self.member.storage().read(input.topic(), *partition, next, READ_BYTES)?;
+                let record_batches = self.member.log().read(
+                    TopicPartition::new(input.topic(), *partition),
+                    next,
+                    READ_BYTES,
+                )?;
                 let Some(read_to) = record_batches.last().map(runtime::RecordBatch::next) else { break };
                 for record in record_batches.iter().flat_map(|record_batch| record_batch.records()) {
                     let record = record?;

@@ -84,7 +84,7 @@ impl SinkTask {
             let (processor, at, sample) = (SINK.to_owned(), last.at.to_string(), last.reason.clone());
             return Err(RuntimeError::DlqLimitExceeded { processor, at, limit, sample }.into());
         }
-        let mut dead_letters = Commit { group: SINK.to_owned(), ..Commit::default() };
+        let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };
         let reasons: BTreeMap<TopicPartitionOffset, String> =
             bad.into_iter().map(|bad| (bad.at, bad.reason)).collect();
         let places: Vec<TopicPartitionOffset> = reasons.keys().copied().collect();
@@ -92,10 +92,9 @@ impl SinkTask {
             // Bad records are named in another order than they were read in.
             let reason = reasons.get(&record.at).cloned().unwrap_or_default();
             let dead_letter = DeadLetter { batch: plan.id.to_string(), ..dead_letter(&record, reason)? };
-            let key = record.change.id().to_string();
-            append(&mut dead_letters, &dlq_topic(SINK), &key, &wire::encode(&dead_letter)?);
+            commit.reject(TopicPartition::new(dlq_topic(SINK), 0), dead_letter);
         }
-        Ok(self.member.commit(dead_letters)?)
+        self.commit_to_log(commit)
     }
 }
 

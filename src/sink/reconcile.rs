@@ -21,9 +21,8 @@ impl SinkTask {
     /// The hourly look, which stops nobody whatever comes of it.
     pub(super) fn reconcile(&mut self) {
         let run_context = self.run_context.clone();
-        let looked = reconciler::reconcile(self.member.storage(), self.warehouse.as_ref(), &|| {
-            run_context.is_stopping()
-        });
+        let looked =
+            reconciler::reconcile(self.member.log(), self.warehouse.as_ref(), &|| run_context.is_stopping());
         match looked {
             Ok(reconciliation) => _ = self.record_reconciliation(&reconciliation),
             Err(error) => {
@@ -36,7 +35,7 @@ impl SinkTask {
     /// The look at the end of a run that ends, whose outcome is its own.
     pub(super) fn reconcile_at_end(&mut self) -> Result<()> {
         let reconciliation = loop {
-            let looked = reconciler::reconcile(self.member.storage(), self.warehouse.as_ref(), &|| false);
+            let looked = reconciler::reconcile(self.member.log(), self.warehouse.as_ref(), &|| false);
             match looked.map_err(|error| error.downcast::<WarehouseError>()) {
                 Ok(reconciliation) => break reconciliation,
                 Err(Ok(WarehouseError::Retry { what, after, alert })) => self.wait(what, after, alert)?,

@@ -5,14 +5,15 @@
 //!
 //! Invariant: nothing is written before the newest plan is known to stand, or is made to; positions that somebody set back are kept.
 //! Not here: what a plan and the committed positions mean together (`sinks::Recovery`).
-use super::{SINK, SinkTask, append, now};
+use super::{SINK, SINK_BATCHES, SinkTask, now};
 use anyhow::Result;
-use runtime::{Commit, metrics as m};
+use runtime::{Commit, engine::LEDGER, metrics as m};
 use schemas::{
     ops::{LedgerEntry, SinkBatchPlanned},
     wire,
 };
 use sinks::{Batch, BatchPlan, CloseReason, Recovery, SinkTopic, plan::SinkOffsets};
+use topics::TopicPartition;
 
 impl SinkTask {
     /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
@@ -20,8 +21,7 @@ impl SinkTask {
         let log = self.writer.log.clone();
         self.writer.epoch = self.with_retries(|warehouse| warehouse.acquire(&log))?;
         self.rebuilding = self.with_retries(|warehouse| warehouse.writer_state())?.rebuilding;
-        self.ledger_version =
-            crate::inspect::newest_versions(self.member.storage())?.remove(SINK).unwrap_or(0);
+        self.ledger_version = runtime::inspect::newest_versions(self.member.log())?.remove(SINK).unwrap_or(0);
         self.recover()
     }
     fn recover(&mut self) -> Result<()> {
@@ -81,9 +81,10 @@ impl SinkTask {
                 next.insert((input, partition), at);
                 // What lies below counts as read: it is in the warehouse, or was when the position was committed.
                 if at > 0 {
-                    let (runtime::log::RecordCount::Exactly(below)
-                    | runtime::log::RecordCount::AtLeast(below)) =
-                        self.member.storage().count_records_below(topic.name, partition, at)?;
+                    let (runtime::RecordCount::Exactly(below) | runtime::RecordCount::AtLeast(below)) = self
+                        .member
+                        .log()
+                        .count_records_below(TopicPartition::new(topic.name, partition), at)?;
                     account.read += below;
                     account.unchanged += below;
                 }
@@ -91,8 +92,8 @@ impl SinkTask {
         }
         let plan = BatchPlan::for_restart(self.writer.clone(), now());
         let mut commit = Commit::default();
-        append(&mut commit, topics::SINK_BATCHES.info.name, SINK, &wire::encode(&plan.event())?);
-        append(&mut commit, topics::LEDGER.info.name, SINK, &wire::encode(&account)?);
+        commit.append(SINK_BATCHES, SINK, Some(&wire::encode(&plan.event())?));
+        commit.append(LEDGER, SINK, Some(&wire::encode(&account)?));
         self.commit(&next, commit)?;
         self.seek(&from);
         Ok(())
@@ -102,7 +103,7 @@ impl SinkTask {
         for ((input, partition), range) in &plan.ranges {
             let next = committed.get(&(*input, *partition)).copied().unwrap_or(0);
             if next < range.first {
-                let read = self.member.storage().read(input.topic(), *partition, next, 1)?;
+                let read = self.member.log().read(TopicPartition::new(input.topic(), *partition), next, 1)?;
                 for record in read.iter().flat_map(|record_batch| record_batch.records()) {
                     if (next..range.first).contains(&record?.offset) {
                         return Ok(true);
@@ -113,18 +114,17 @@ impl SinkTask {
         Ok(false)
     }
     pub(super) fn committed(&mut self) -> Result<SinkOffsets> {
-        let committed =
-            self.member.storage().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
+        let committed = self.member.log().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
         // A reader is registered at 0 before it has read anything.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);
-        let known = read.filter_map(|((topic, partition), next)| {
-            Some(((topic.parse::<SinkTopic>().ok()?, partition), next))
+        let known = read.filter_map(|(partition, next)| {
+            Some(((partition.topic.parse::<SinkTopic>().ok()?, partition.partition), next))
         });
         Ok(known.collect())
     }
     fn newest_plan(&mut self) -> Result<Option<BatchPlan>> {
         let mut newest = None;
-        for record_batch in self.member.storage().read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX)? {
+        for record_batch in self.member.log().read(SINK_BATCHES, 0, usize::MAX)? {
             for record in record_batch.records() {
                 if let Some(bytes) = record?.value {
                     newest = Some(wire::decode::<SinkBatchPlanned>(bytes)?);

@@ -6,7 +6,7 @@ use processors::{
     loader::{self, Observation},
     predictor::Predictor,
 };
-use runtime::engine::{MapOutput, RowCounts, StatelessProcessor};
+use runtime::engine::{ProcessorOutput, RowCounts, StatelessProcessor};
 use schemas::{
     PlayerGameId,
     features::Features,
@@ -22,7 +22,7 @@ impl StatelessProcessor for Loader {
     fn version(&self) -> i64 {
         i64::from(loader::VERSION)
     }
-    fn step(&self, raw: RawEvent) -> MapOutput<Observation> {
+    fn process(&self, raw: RawEvent) -> ProcessorOutput<Observation> {
         let dead_letter = |code, reason, value: Vec<u8>| DeadLetter {
             raw: Some(raw.id),
             fetched_at: Some(raw.fetched_at),
@@ -32,7 +32,7 @@ impl StatelessProcessor for Loader {
             ..DeadLetter::new(code, reason)
         };
         match loader::load(&raw) {
-            Ok(loaded) => MapOutput {
+            Ok(loaded) => ProcessorOutput {
                 rows: RowCounts {
                     found: loaded.rows as i64,
                     emitted: loaded.rows_emitted() as i64,
@@ -40,18 +40,18 @@ impl StatelessProcessor for Loader {
                     out_of_scope: loaded.rows_out_of_scope as i64,
                     repeated: loaded.rows_repeated as i64,
                 },
-                dead: loaded
+                dead_letters: loaded
                     .bad_rows
                     .into_iter()
                     .map(|row| dead_letter(RejectCode::BadRow, row.reason, row.value.into_bytes()))
                     .collect(),
-                out: loaded.observations,
-                ..MapOutput::default()
+                events: loaded.observations,
+                ..ProcessorOutput::default()
             },
-            Err(reject) => MapOutput {
-                dead: vec![dead_letter(reject.code, reject.reason, Vec::new())],
-                rejected: true,
-                ..MapOutput::default()
+            Err(reject) => ProcessorOutput {
+                dead_letters: vec![dead_letter(reject.code, reject.reason, Vec::new())],
+                is_rejected: true,
+                ..ProcessorOutput::default()
             },
         }
     }
@@ -65,10 +65,12 @@ impl StatelessProcessor for Predict {
     fn version(&self) -> i64 {
         self.0.version()
     }
-    fn step(&self, (id, features): Self::In) -> MapOutput<Prediction> {
+    fn process(&self, (id, features): Self::In) -> ProcessorOutput<Prediction> {
         match features {
-            Some(features) => MapOutput { out: vec![self.0.predict(&features)], ..MapOutput::default() },
-            None => MapOutput { tombstones: vec![(0, id.to_string())], ..MapOutput::default() },
+            Some(features) => {
+                ProcessorOutput { events: vec![self.0.predict(&features)], ..ProcessorOutput::default() }
+            }
+            None => ProcessorOutput { tombstones: vec![(0, id.to_string())], ..ProcessorOutput::default() },
         }
     }
 }

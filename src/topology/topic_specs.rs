@@ -7,8 +7,8 @@ use processors::predictor::Predictor;
 use runtime::{
     ProcessorNode, RuntimeError,
     engine::{changelog_topic, dlq_topic},
-    kafka::{Admin, KafkaConfig},
 };
+use runtime_kafka::{Admin, KafkaConfig};
 use std::collections::BTreeSet;
 use topics::{
     TopicInfo,
@@ -18,7 +18,7 @@ use topics::{
 
 /// Who reads records one by one, and so must find those that newer ones superseded.
 fn stream_read_topics(nodes: &[Box<dyn ProcessorNode>]) -> Vec<&'static str> {
-    let maps = nodes.iter().filter(|node| !node.is_view()).flat_map(|node| node.inputs());
+    let maps = nodes.iter().filter(|node| node.kind().has_dlq()).flat_map(|node| node.inputs());
     maps.chain(topology::sink_inputs()).map(|input| input.name).collect()
 }
 fn max_partitions(inputs: &[TopicInfo]) -> i32 {
@@ -33,7 +33,7 @@ pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> 
         .iter()
         .map(|info| TopicSpec::for_topic(info, stream_read_topics.contains(&info.name)))
         .collect();
-    for node in nodes.iter().filter(|node| node.is_view()) {
+    for node in nodes.iter().filter(|node| node.kind().has_changelog()) {
         specs.push(TopicSpec::changelog(&changelog_topic(node.name()), max_partitions(&node.inputs())));
     }
     for node in &nodes {
@@ -63,8 +63,7 @@ pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
 /// What the names of live topics and groups begin with, up to the first dot.
 pub fn reserved_prefixes() -> BTreeSet<String> {
     let topics = topics::ALL.iter().map(|info| info.name.to_owned());
-    let names =
-        topics.chain(dead_letters::dlq_owners()).chain([dead_letters::REDRIVE_GROUP_PREFIX.to_owned()]);
+    let names = topics.chain(redrive::dlq_owners()).chain([redrive::REDRIVE_GROUP_PREFIX.to_owned()]);
     names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
 }
 
@@ -135,7 +134,7 @@ mod tests {
             .iter()
             .flat_map(|node| {
                 let own = [dlq_topic(node.name()), changelog_topic(node.name())];
-                let own = own.into_iter().take(if node.is_view() { 2 } else { 1 });
+                let own = own.into_iter().take(if node.kind().has_changelog() { 2 } else { 1 });
                 let others = node.inputs().into_iter().chain(node.outputs());
                 others.map(|topic| topic.name.to_owned()).chain(own).collect::<Vec<_>>()
             })

@@ -109,10 +109,7 @@ fn all_records(
 }
 
 /// Appends batches; returns the new end offsets.
-fn append_all(
-    db: &Connection,
-    records: BTreeMap<TopicPartition, RecordBatch>,
-) -> rusqlite::Result<Offsets> {
+fn append_all(db: &Connection, records: BTreeMap<TopicPartition, RecordBatch>) -> rusqlite::Result<Offsets> {
     let mut end_offsets = Offsets::new();
     for (partition, batch) in records {
         let topic = topic_id(db, partition.topic)?;

@@ -173,7 +173,11 @@ impl LogReader for EmbeddedLog {
     fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError> {
         self.restore_with(subscription, partition, |log, partition| log.store.read(partition, 0, usize::MAX))
     }
-    fn count_records_below(&mut self, _: TopicPartition, offset: Offset) -> Result<RecordCount, RuntimeError> {
+    fn count_records_below(
+        &mut self,
+        _: TopicPartition,
+        offset: Offset,
+    ) -> Result<RecordCount, RuntimeError> {
         Ok(RecordCount::Exactly(offset))
     }
     fn progress(&mut self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError> {

@@ -8,6 +8,7 @@ use std::path::Path;
 /// An error of the log's file.
 pub fn storage_error(path: &Path, reason: String) -> RuntimeError {
     let is_full = reason.contains("full") || reason.contains("No space");
-    let next = if is_full { "free some space and start again: nothing is lost" } else { "run `fastbreak check`" };
+    let next =
+        if is_full { "free some space and start again: nothing is lost" } else { "run `fastbreak check`" };
     RuntimeError::Storage { path: path.display().to_string(), reason, next: next.into() }
 }

@@ -62,7 +62,8 @@ impl EmbeddedMember {
     /// The partitions that have something to read, with the next offset.
     fn pending(&self) -> Vec<(TopicPartition, Offset)> {
         let partitions = self.subscription.input_partitions().map(|(_, partition)| partition);
-        let next = partitions.map(|partition| (partition, self.positions.get(&partition).copied().unwrap_or(0)));
+        let next =
+            partitions.map(|partition| (partition, self.positions.get(&partition).copied().unwrap_or(0)));
         next.filter(|(partition, next)| self.run_context.board.end_offset(*partition) > *next).collect()
     }
     fn read(

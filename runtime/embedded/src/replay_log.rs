@@ -75,7 +75,8 @@ impl ReplayLog {
     /// Moves the offsets at which reading ends to the current end offsets, if fewer records were added than the last time; returns
     /// true if any were.
     fn extend_source_ends(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
-        if !subscriptions.iter().flat_map(|subscription| &subscription.inputs).any(|input| is_raw(input.name)) {
+        if !subscriptions.iter().flat_map(|subscription| &subscription.inputs).any(|input| is_raw(input.name))
+        {
             return Ok(false);
         }
         let ends = raw_end_offsets(&self.source)?;

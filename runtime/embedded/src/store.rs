@@ -105,9 +105,8 @@ impl Store {
     }
     /// The id of the log: another file, or a rebuilt one, has another id.
     pub fn id(&self) -> Result<String, RuntimeError> {
-        self.ok(self.meta("log_id")).and_then(|id| {
-            id.ok_or_else(|| storage_error(&self.path, "it has no log id".into()))
-        })
+        self.ok(self.meta("log_id"))
+            .and_then(|id| id.ok_or_else(|| storage_error(&self.path, "it has no log id".into())))
     }
     pub fn meta(&self, key: &str) -> rusqlite::Result<Option<String>> {
         self.db.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()
@@ -181,7 +180,8 @@ impl Store {
                  LEFT JOIN record_batch b ON b.topic = e.topic AND b.partition = e.partition GROUP BY 1, 2, 3",
             )?;
             let rows = statement.query_map([], |row| {
-                let size = PartitionSize { end_offset: row.get(2)?, records: row.get(3)?, bytes: row.get(4)? };
+                let size =
+                    PartitionSize { end_offset: row.get(2)?, records: row.get(3)?, bytes: row.get(4)? };
                 Ok((topic_partition(row)?, size))
             })?;
             rows.collect()

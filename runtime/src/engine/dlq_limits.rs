@@ -123,9 +123,7 @@ mod tests {
     ) -> (Vec<DeadLetter>, Option<RuntimeError>) {
         let (mut dead_letters, mut base) = (Vec::new(), 0);
         for batch in batches {
-            if let Err(runtime_error) =
-                node.process(RAW, &record_batch(base, batch))
-            {
+            if let Err(runtime_error) = node.process(RAW, &record_batch(base, batch)) {
                 return (dead_letters, Some(runtime_error));
             }
             base += batch.len();

@@ -124,8 +124,7 @@ where
                 state.apply(&self.view, input);
             }
             ChangelogKey::Published { topic, view_key, record_key } => {
-                let view_key: V::Key =
-                    view_key.parse().map_err(|_| undecodable("not a key of this view"))?;
+                let view_key: V::Key = view_key.parse().map_err(|_| undecodable("not a key of this view"))?;
                 let hash = number.ok_or_else(|| undecodable("not a hash"))?;
                 let output = self.outputs.iter().find(|output| output.topic.name == topic);
                 let output = output.ok_or_else(|| undecodable("not an output of this processor"))?;
@@ -198,7 +197,8 @@ where
         state.set_parked(output_key, parked);
         let row = derived.map(|row| self.encode(&row)).transpose()?;
         let published = state.published.get(output_key);
-        let is_unchanged = published.map(|row| (row.hash, &row.key)) == row.as_ref().map(|r| (r.hash, &r.key));
+        let is_unchanged =
+            published.map(|row| (row.hash, &row.key)) == row.as_ref().map(|r| (r.hash, &r.key));
         if is_unchanged {
             return Ok(RecomputedRow { is_published: false, is_parked: parked > 0 });
         }

@@ -60,7 +60,7 @@ impl Progress {
         }
     }
     fn sample(&mut self, log: &mut dyn LogBackend, subscriptions: &[Subscription]) -> Result<ProgressReport> {
-        let lag_snapshot = log.lag_snapshot(subscriptions)?;
+        let lag_snapshot = log.progress(subscriptions)?;
         let progress = replay::progress(&lag_snapshot);
         let event_time = replay::event_time(log, &lag_snapshot)?.map(|at| at.to_string());
         let read = progress.raw.read + progress.derived.read;

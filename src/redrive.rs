@@ -1,0 +1,309 @@
+//! Redrive: producing the original records of dead letters again.
+//!
+//! Redrive appends the record that a dead letter was read from to its topic again, or ingests its line again. What is rejected again
+//! becomes a new dead letter with a higher redrive count. So the dead letters of a code that were redriven are those below a committed
+//! offset, and interrupting a redrive loses nothing. Dead letters that were redriven [`MAX_REDRIVES`] times have committed offsets of
+//! their own: they are redriven only with `--force`.
+//! Invariant: a redriven record and the committed offset are one commit. Nothing is redriven twice except by force, or when ingest is
+//! interrupted, which recognizes the events that are in the log.
+//! Not here: why a record is rejected (the loaders, `ingest`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
+use crate::{ingest, topology};
+use anyhow::{Result, bail};
+use processors::predictor::Predictor;
+use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, dlq, engine::dlq_topic};
+use schemas::{
+    raw::{DeadLetter, RawEvent, RejectCode},
+    wire::{self, Encoder},
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, btree_map::Entry};
+use topics::{Offset, Offsets, TopicPartition};
+
+/// A dead letter that was redriven this often is redriven again only by force.
+pub const MAX_REDRIVES: i32 = 3;
+/// Dead letters per commit.
+const BATCH_RECORDS: usize = 200;
+
+/// All processors that can have dead letters, and ingest.
+pub fn dlq_owners() -> Vec<String> {
+    let nodes = topology::topology(Predictor::new(None));
+    let names = nodes.iter().map(|node| node.name());
+    [ingest::INGEST].into_iter().chain(names).chain([topology::SINK]).map(str::to_owned).collect()
+}
+
+/// Refuses the name of a processor that does not exist.
+///
+/// # Errors
+/// [`topology::UnknownProcessor`] with the names that exist.
+pub fn ensure_owner(processor: &str) -> Result<()> {
+    let owners = dlq_owners();
+    if owners.iter().any(|owner| owner == processor) {
+        Ok(())
+    } else {
+        Err(topology::UnknownProcessor::new(processor, &owners).into())
+    }
+}
+
+/// Consumer groups with this prefix hold the committed offsets of redrives.
+pub const REDRIVE_GROUP_PREFIX: &str = "dlq-redrive";
+
+/// Dead letters that share a committed offset: of one reject code, below the redrive limit or at it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct RedriveGroup {
+    code: RejectCode,
+    is_forced: bool,
+}
+
+impl RedriveGroup {
+    fn for_dead_letter(dead_letter: &DeadLetter) -> RedriveGroup {
+        RedriveGroup { code: dead_letter.code, is_forced: dead_letter.redrive_count >= MAX_REDRIVES }
+    }
+    fn group_id(self) -> String {
+        format!("{REDRIVE_GROUP_PREFIX}.{}{}", self.code, if self.is_forced { ".forced" } else { "" })
+    }
+}
+
+/// The dead letters that a redrive would process.
+#[derive(Default)]
+pub struct PendingRedrive {
+    groups: BTreeMap<RedriveGroup, Vec<DeadLetterRecord>>,
+    /// Dead letters that were redriven before.
+    pub already_redriven: usize,
+    /// Dead letters at the redrive limit, which are skipped without force.
+    pub at_redrive_limit: usize,
+}
+
+impl PendingRedrive {
+    pub fn dead_letters(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.groups.values().flatten().map(|record| &record.dead_letter)
+    }
+}
+
+/// The dead letters of a processor that are to be redriven, of one code or of all.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn pending(
+    log: &mut dyn LogBackend,
+    processor: &str,
+    code: Option<RejectCode>,
+    force: bool,
+) -> Result<PendingRedrive> {
+    let topic = dlq_topic(processor);
+    let mut committed: BTreeMap<RedriveGroup, Offsets> = BTreeMap::new();
+    let mut pending = PendingRedrive::default();
+    for record in dlq::read(log, processor)?.records {
+        let group = RedriveGroup::for_dead_letter(&record.dead_letter);
+        if code.is_some_and(|code| code != group.code) {
+            continue;
+        }
+        if let Entry::Vacant(vacant) = committed.entry(group) {
+            vacant.insert(log.committed_offsets(&group.group_id(), &[topic])?);
+        }
+        let partition = TopicPartition::new(topic, record.partition);
+        let next = committed.get(&group).and_then(|offsets| offsets.get(&partition)).copied();
+        if record.offset < next.unwrap_or(0) {
+            pending.already_redriven += 1;
+        } else if group.is_forced && !force {
+            pending.at_redrive_limit += 1;
+        } else {
+            pending.groups.entry(group).or_default().push(record);
+        }
+    }
+    Ok(pending)
+}
+
+/// The result of a redrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RedriveSummary {
+    pub dead_letters: usize,
+    /// Records appended to raw topics; several rows of one record are one.
+    pub records: usize,
+    /// Lines and records that are still not an event, and are dead letters again.
+    pub still_rejected: usize,
+}
+
+/// Redrives dead letters.
+///
+/// # Errors
+/// When they were read from a table topic, when an original record is no longer stored, or when the log cannot be written.
+pub fn redrive(log: &mut dyn LogBackend, processor: &str, pending: PendingRedrive) -> Result<RedriveSummary> {
+    let from_table = pending
+        .dead_letters()
+        .find(|dead_letter| processor != ingest::INGEST && !topics::is_raw(&dead_letter.origin));
+    if let Some(dead_letter) = from_table {
+        let refused = RuntimeError::Precondition {
+            what: format!("redriving what {processor} rejected"),
+            reason: format!(
+                "it was read from {}, a table, in which an old row must not follow a newer one",
+                dead_letter.origin
+            ),
+            next: "`fastbreak sink rebuild` writes all rows again".into(),
+        };
+        return Err(refused.into());
+    }
+    let topic = dlq_topic(processor);
+    let mut summary = RedriveSummary::default();
+    for (group, records) in pending.groups {
+        for batch in batches(&records) {
+            let mut commit = if processor == ingest::INGEST {
+                reingest(log, batch, &mut summary)?
+            } else {
+                reappend(log, topic, batch, &mut summary)?
+            };
+            commit.group = group.group_id();
+            let next = batch.iter().map(|r| (TopicPartition::new(topic, r.partition), r.offset + 1));
+            commit.offsets = next.collect();
+            log.append(commit).map_err(|error| error.without_retry("the redrive"))?;
+            summary.dead_letters += batch.len();
+        }
+    }
+    Ok(summary)
+}
+
+/// Dead letters in batches that do not separate those of one record.
+fn batches(records: &[DeadLetterRecord]) -> impl Iterator<Item = &[DeadLetterRecord]> {
+    let mut rest = records;
+    std::iter::from_fn(move || {
+        let mut size = BATCH_RECORDS.min(rest.len());
+        while size > 0
+            && size < rest.len()
+            && origin(&rest[size - 1].dead_letter) == origin(&rest[size].dead_letter)
+        {
+            size += 1;
+        }
+        let (batch, others) = rest.split_at(size);
+        rest = others;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+/// Topic, partition and offset of the record that a dead letter was read from.
+fn origin(dead_letter: &DeadLetter) -> (&str, i32, Offset) {
+    (&dead_letter.origin, dead_letter.partition, dead_letter.offset)
+}
+
+/// The original records of dead letters, for their topics. Dead letters of records that are not an event are dead letters again.
+fn reappend(
+    log: &mut dyn LogBackend,
+    topic: &'static str,
+    batch: &[DeadLetterRecord],
+    summary: &mut RedriveSummary,
+) -> Result<Commit> {
+    let mut by_origin: BTreeMap<(&str, i32, Offset), &DeadLetterRecord> = BTreeMap::new();
+    for record in batch {
+        let newest = by_origin.entry(origin(&record.dead_letter)).or_insert(record);
+        if record.dead_letter.redrive_count > newest.dead_letter.redrive_count {
+            *newest = record;
+        }
+    }
+    let mut encoder = Encoder::new::<RawEvent>();
+    let mut commit = Commit::default();
+    for ((origin, partition, offset), record) in by_origin {
+        let partition = TopicPartition::from_name(origin, partition);
+        let Some((key, value)) = record_at(log, partition, offset)? else {
+            bail!(
+                "{partition} has no record at offset {offset} any more, from which the dead letter was read; nothing of this \
+                 batch was redriven. next: `fastbreak topics plan` shows whether the topic keeps its records"
+            );
+        };
+        let redrive_count = record.dead_letter.redrive_count + 1;
+        let Ok(mut event) = wire::decode::<RawEvent>(&value) else {
+            let dead_letter = DeadLetter { redrive_count, key, ..record.dead_letter.clone() };
+            commit.reject(TopicPartition::new(topic, record.partition), dead_letter);
+            summary.still_rejected += 1;
+            continue;
+        };
+        event.redrive_count = redrive_count;
+        let mut value = Vec::new();
+        encoder.encode(&event, &mut value)?;
+        commit.append(partition, &key, Some(&value));
+        summary.records += 1;
+    }
+    Ok(commit)
+}
+
+/// The key and value of one record.
+fn record_at(
+    log: &mut dyn LogReader,
+    partition: TopicPartition,
+    offset: Offset,
+) -> Result<Option<(String, Vec<u8>)>> {
+    for batch in log.read(partition, offset, 1)? {
+        for record in batch.records() {
+            let record = record?;
+            if record.offset == offset {
+                return Ok(Some((record.key.to_owned(), record.value.unwrap_or_default().to_vec())));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Ingests lines again; those that are still not an event are dead letters again.
+fn reingest(
+    log: &mut dyn LogBackend,
+    batch: &[DeadLetterRecord],
+    summary: &mut RedriveSummary,
+) -> Result<Commit> {
+    let mut encoder = Encoder::new::<RawEvent>();
+    let (mut events, mut commit) = (Vec::new(), Commit::default());
+    for DeadLetterRecord { dead_letter, .. } in batch {
+        let text = std::str::from_utf8(&dead_letter.value);
+        let parsed = text.map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
+        match parsed.and_then(ingest::parse) {
+            Ok(event) => events.push(ingest::record(event, &mut encoder)?),
+            Err((code, reason)) => {
+                let redrive_count = dead_letter.redrive_count + 1;
+                let dead_letter = DeadLetter { code, reason, redrive_count, ..dead_letter.clone() };
+                commit.reject(ingest::dlq(), dead_letter);
+                summary.still_rejected += 1;
+            }
+        }
+    }
+    // Ingest appends no event twice, so this may happen before the offset is committed.
+    summary.records += log.ingest(&events, Commit::default())?;
+    Ok(commit)
+}
+
+/// A reason without the numbers in it, to count dead letters by.
+pub fn normalize_reason(reason: &str) -> String {
+    let mut normalized = String::new();
+    for character in reason.chars().take(120) {
+        if !character.is_ascii_digit() {
+            normalized.push(character);
+        } else if !normalized.ends_with('#') {
+            normalized.push('#');
+        }
+    }
+    normalized
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dead_letter(offset: Offset) -> DeadLetterRecord {
+        let dead_letter = DeadLetter {
+            origin: "raw.odds.v1".into(),
+            offset,
+            ..DeadLetter::new(RejectCode::BadRow, String::new())
+        };
+        DeadLetterRecord { partition: 0, offset, dead_letter }
+    }
+    #[test]
+    fn batches_contain_everything_and_never_separate_the_rows_of_one_record() {
+        let dead_letters: Vec<DeadLetterRecord> = (0..1000).map(|n| dead_letter(n / 7 * 7)).collect();
+        let cut: Vec<&[DeadLetterRecord]> = batches(&dead_letters).collect();
+        assert_eq!(cut.iter().map(|batch| batch.len()).sum::<usize>(), 1000);
+        for pair in cut.windows(2) {
+            let offset = |record: Option<&DeadLetterRecord>| record.map(|r| r.dead_letter.offset);
+            assert_ne!(offset(pair[0].last()), offset(pair[1].first()));
+        }
+        assert!(cut.len() > 3);
+    }
+    #[test]
+    fn reasons_are_counted_without_their_numbers() {
+        assert_eq!(normalize_reason("row 17: PTS is -3"), "row #: PTS is -#");
+    }
+}
