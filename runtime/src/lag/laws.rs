@@ -151,13 +151,13 @@ proptest! {
     #[test]
     fn samples_older_than_the_window_have_no_effect(old in prop::collection::vec(0i64..1000, 1..30)) {
         let mut monitor = LagMonitor::default();
-        let index = |monitor: &mut LagMonitor, at: i64, committed: i64| {
+        let sample_at = |monitor: &mut LagMonitor, at: i64, committed: i64| {
             monitor.sample(at, &[progress(partition_progress(Policy::Delete, Some(committed), 0, committed, None))]).remove(0)
         };
         for (i, committed) in old.iter().enumerate() {
-            index(&mut monitor, START + i as i64, *committed);
+            sample_at(&mut monitor, START + i as i64, *committed);
         }
         let later = START + 2 * WINDOW_MS;
-        prop_assert_eq!(index(&mut monitor, later, 5), index(&mut LagMonitor::default(), later, 5));
+        prop_assert_eq!(sample_at(&mut monitor, later, 5), sample_at(&mut LagMonitor::default(), later, 5));
     }
 }

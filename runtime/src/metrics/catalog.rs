@@ -157,6 +157,6 @@ mod tests {
             .iter()
             .map(|m| format!("{} {} {}\n", m.name, m.metric_type.name(), m.labels.join(",")))
             .collect();
-        assert_eq!(names, include_str!("metrics/published.txt"), "should be:\n{names}");
+        assert_eq!(names, include_str!("published.txt"), "should be:\n{names}");
     }
 }
