@@ -1,54 +1,58 @@
-//! Chunks: record batches as one run of bytes, the form in which records are stored and handed on.
+//! Record batches: consecutive records of one partition in one buffer, the form in which they are stored and handed on.
 //!
-//! A record is its offset from the chunk's base, its key, and its value or a tombstone. A batch costs one allocation, not one a
-//! record.
-//! Invariant: offsets ascend; a compacted chunk has gaps and keeps its base.
+//! A record is its offset relative to the batch's base, its key, and its value or a tombstone. A batch costs one allocation, not one
+//! per record.
+//! Invariant: offsets ascend; a compacted batch has offset gaps and keeps its base.
 //! Not here: what the values mean.
+use topics::Offset;
 
-/// One record as a reader sees it.
+/// One record, borrowed from its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    pub offset: i64,
+    pub offset: Offset,
     pub key: &'a str,
     /// `None` is a tombstone.
     pub value: Option<&'a [u8]>,
 }
 
-/// A run of records of one topic and partition.
+/// Consecutive records of one topic partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordBatch {
-    base: i64,
+    base: Offset,
     /// One past the last offset, relative to the base.
     span: u32,
     records: u32,
     bytes: Vec<u8>,
 }
 
-/// Bytes that are no chunk.
+/// The bytes of a batch cannot be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("a stored record batch is damaged at byte {at} of {len}")]
+#[error("a stored record batch is corrupt at byte {position} of {len}")]
 pub struct CorruptBatch {
-    at: usize,
+    position: usize,
     len: usize,
 }
 
 const TOMBSTONE: u32 = u32::MAX;
 
 impl RecordBatch {
-    pub fn at(base: i64) -> Self {
+    /// An empty batch whose first record gets this offset.
+    pub fn at(base: Offset) -> Self {
         RecordBatch { base, ..RecordBatch::default() }
     }
-    /// From stored parts; they are checked as the records are read.
-    pub fn from_parts(base: i64, next: i64, records: u32, bytes: Vec<u8>) -> Self {
+    /// A batch from its stored parts; the bytes are checked when the records are read.
+    pub fn from_parts(base: Offset, next: Offset, records: u32, bytes: Vec<u8>) -> Self {
         RecordBatch { base, span: (next - base).max(0) as u32, records, bytes }
     }
-    pub fn base(&self) -> i64 {
+    /// The offset from which the records are numbered.
+    pub fn base(&self) -> Offset {
         self.base
     }
-    /// The offset after the last.
-    pub fn next(&self) -> i64 {
+    /// One past the last offset.
+    pub fn next(&self) -> Offset {
         self.base + i64::from(self.span)
     }
+    /// The number of records.
     pub fn len(&self) -> u32 {
         self.records
     }
@@ -58,16 +62,16 @@ impl RecordBatch {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-    /// The same records at another place in the log.
-    pub fn rebased(mut self, base: i64) -> Self {
+    /// The same records with another base.
+    pub fn rebased(mut self, base: Offset) -> Self {
         self.base = base;
         self
     }
-    /// Without the records below an offset.
+    /// The batch without the records below an offset.
     ///
     /// # Errors
-    /// When the bytes are damaged.
-    pub fn from_offset(self, from: i64) -> Result<Self, CorruptBatch> {
+    /// When the bytes are corrupt.
+    pub fn from_offset(self, from: Offset) -> Result<Self, CorruptBatch> {
         if from <= self.base {
             return Ok(self);
         }
@@ -85,8 +89,8 @@ impl RecordBatch {
     pub fn push(&mut self, key: &str, value: Option<&[u8]>) {
         self.push_at(self.next(), key, value);
     }
-    /// Appends a record at an offset not below the next.
-    pub fn push_at(&mut self, offset: i64, key: &str, value: Option<&[u8]>) {
+    /// Appends a record at an offset that is not below [`RecordBatch::next`].
+    pub fn push_at(&mut self, offset: Offset, key: &str, value: Option<&[u8]>) {
         let relative = (offset - self.base) as u32;
         debug_assert!(relative >= self.span, "offsets ascend");
         self.bytes.extend_from_slice(&relative.to_le_bytes());
@@ -97,7 +101,7 @@ impl RecordBatch {
         self.span = relative + 1;
         self.records += 1;
     }
-    /// The records, in order of offset.
+    /// The records, in offset order.
     pub fn records(&self) -> impl Iterator<Item = Result<Record<'_>, CorruptBatch>> {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -109,7 +113,7 @@ impl RecordBatch {
             if record.is_none() {
                 at = self.bytes.len();
             }
-            Some(record.ok_or(CorruptBatch { at: start, len: self.bytes.len() }))
+            Some(record.ok_or(CorruptBatch { position: start, len: self.bytes.len() }))
         })
     }
     fn record(&self, at: &mut usize) -> Option<Record<'_>> {
@@ -136,25 +140,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_chunk_gives_back_what_was_put_in(
+        fn a_batch_returns_the_records_that_were_appended(
             records in prop::collection::vec(("[a-z/]{0,9}", prop::option::of(prop::collection::vec(any::<u8>(), 0..20)), 0i64..3), 0..20),
             base in 0i64..1000,
         ) {
-            let mut record_batch = RecordBatch::at(base);
+            let mut batch = RecordBatch::at(base);
             let mut expected = Vec::new();
             for (key, value, gap) in &records {
-                let offset = record_batch.next() + gap;
-                record_batch.push_at(offset, key, value.as_deref());
+                let offset = batch.next() + gap;
+                batch.push_at(offset, key, value.as_deref());
                 expected.push(Record { offset, key, value: value.as_deref() });
             }
-            let stored = RecordBatch::from_parts(base, record_batch.next(), record_batch.len(), record_batch.bytes().to_vec());
+            let stored = RecordBatch::from_parts(base, batch.next(), batch.len(), batch.bytes().to_vec());
             let read: Vec<_> = stored.records().map(Result::unwrap).collect();
             prop_assert_eq!(read, expected);
         }
         #[test]
-        fn damage_is_reported_and_never_read_past(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let record_batch = RecordBatch::from_parts(0, 10, 10, bytes);
-            prop_assert!(record_batch.records().count() <= 60);
+        fn corrupt_bytes_are_reported_and_never_read_past(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let batch = RecordBatch::from_parts(0, 10, 10, bytes);
+            prop_assert!(batch.records().count() <= 60);
         }
     }
 }

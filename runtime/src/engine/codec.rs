@@ -1,18 +1,18 @@
-//! Ports: how a processor's typed inputs and outputs are read from and written to topics.
+//! The codec of a processor's typed inputs and outputs: records to inputs, outputs to records.
 //!
-//! Invariant: a port's topic and its event type come from one `Topic<E>`, so a topic cannot be wired to a processor that does not
-//! read its events.
-//! Not here: which ports a processor has (`src/topology.rs` of the root).
+//! Invariant: the topic and the event type of an input or output come from one `Topic<E>`, so a topic cannot be connected to a
+//! processor that does not read its events.
+//! Not here: which inputs and outputs a processor has (`src/topology.rs` of the root).
 use schemas::{
     Event, Row,
     wire::{self, Encoder, WireError},
 };
 use topics::{Topic, TopicInfo};
 
-/// Why a record is no input.
+/// The reason why a record cannot be decoded.
 pub struct Unreadable {
     pub reason: String,
-    /// Its bytes are no event, whatever schemas are known; otherwise a setting may mend it.
+    /// True if the bytes are not an event with any schema; if false, a setting (such as the schema registry) may make them readable.
     pub is_foreign: bool,
 }
 impl Unreadable {
@@ -41,16 +41,16 @@ impl<I> Input<I> {
     }
 }
 
-/// A stream of events.
+/// An input in which every record counts.
 pub fn stream<E: Event, I: 'static>(topic: &'static Topic<E>, wrap: fn(E) -> I) -> Input<I> {
     let decode = move |_: &str, value: Option<&[u8]>| {
-        let bytes = value.ok_or_else(|| Unreadable::foreign("a stream has no tombstones"))?;
+        let bytes = value.ok_or_else(|| Unreadable::foreign("a tombstone in a stream"))?;
         Ok(wrap(wire::decode(bytes)?))
     };
     Input { topic: topic.info, is_table: false, decode: Box::new(decode) }
 }
 
-/// The rows of a table: id, and row or tombstone.
+/// An input in which the newest record of a key is the row: row id, and row or tombstone.
 pub fn table<E: Row, I: 'static>(topic: &'static Topic<E>, wrap: fn(E::Id, Option<E>) -> I) -> Input<I> {
     let decode = move |key: &str, value: Option<&[u8]>| {
         let id: E::Id = key.parse().map_err(Unreadable::foreign)?;
@@ -65,18 +65,18 @@ type Encode<O> = Box<dyn FnMut(&O, &mut Vec<u8>) -> Option<Result<String, String
 /// An output of a processor whose outputs are `O`.
 pub struct Output<O> {
     pub topic: TopicInfo,
-    /// What would stand before its records if no registry handed out ids.
+    /// The frame that its records have without a schema registry.
     pub canonical_frame: fn() -> [u8; 5],
     encode: Encode<O>,
 }
 impl<O: 'static> Output<O> {
-    /// The table rows among the outputs.
+    /// The output to a table topic: `select` picks its rows.
     pub fn table<E: Row>(topic: &'static Topic<E>, select: fn(&O) -> Option<&E>) -> Self {
         let mut encoder = None;
         let encode = move |out: &O, bytes: &mut Vec<u8>| {
             let event = select(out)?;
             let encoder = encoder.get_or_insert_with(Encoder::new::<E>);
-            let id = event.row_id().ok_or_else(|| format!("{} names nothing", E::NAME));
+            let id = event.row_id().ok_or_else(|| format!("{} has no row id", E::NAME));
             Some(id.and_then(|id| {
                 encoder.encode(event, bytes).map_err(|error| error.to_string())?;
                 Ok(id.to_string())
@@ -84,7 +84,7 @@ impl<O: 'static> Output<O> {
         };
         Output { topic: topic.info, canonical_frame: wire::canonical_frame::<E>, encode: Box::new(encode) }
     }
-    /// The events of a stream among the outputs, keyed for partitioning.
+    /// The output to a stream topic: `select` picks its events and their partitioning keys.
     pub fn stream<E: Event>(topic: &'static Topic<E>, select: fn(&O) -> Option<(&E, String)>) -> Self {
         let mut encoder = None;
         let encode = move |out: &O, bytes: &mut Vec<u8>| {
@@ -94,11 +94,11 @@ impl<O: 'static> Output<O> {
         };
         Output { topic: topic.info, canonical_frame: wire::canonical_frame::<E>, encode: Box::new(encode) }
     }
-    /// Appends the record's value and answers its key; `None` when the output belongs to another topic.
+    /// Appends the encoded value to `bytes` and returns the key; `None` if the output belongs to another topic.
     pub fn encode(&mut self, out: &O, bytes: &mut Vec<u8>) -> Option<Result<String, String>> {
         (self.encode)(out, bytes)
     }
 }
 
-/// How a view's slots are found again from the keys of what it published: output topic, record key, view key.
+/// Parses the output key of a published row from its output topic, record key and view key.
 pub type ParseOutputKey<K, S> = fn(topic: &str, record_key: &str, view_key: &K) -> Option<S>;

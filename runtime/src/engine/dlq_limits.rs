@@ -1,20 +1,20 @@
-//! The breaker: stops a processor that can use nothing of what it reads, before its input ends in its dead letters.
+//! DLQ limits: they stop a processor that can use almost nothing of its input, before the input ends up in its dead-letter queue.
 //!
-//! Invariant: per partition, what was committed never holds more unusable records in a row, or a greater share of the newest ones,
-//! than the limits allow. The count begins anew with each assignment.
-//! Not here: what is unusable (the map says so).
+//! Invariant: per partition, the committed records never contain more unusable ones in a row, or a greater ratio of them among the
+//! newest, than the limits allow. Counting restarts with each assignment.
+//! Not here: which record is unusable (the processor decides).
 use std::collections::VecDeque;
 
-/// How many records a share is taken over at most, and at least.
+/// The ratio is computed over at most, and at least, this many of the newest records.
 const WINDOW_RECORDS: usize = 1000;
 const MIN_WINDOW_RECORDS: usize = 100;
 
-/// The limits.
+/// The limits, per partition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DlqLimits {
     /// Unusable records in a row; 0 for no limit.
     pub consecutive: u32,
-    /// The share of unusable records among the newest thousand, from a hundred on; 1 for no limit.
+    /// Ratio of unusable records among the newest thousand, once there are a hundred; 1 for no limit.
     pub ratio: f64,
 }
 impl Default for DlqLimits {
@@ -23,7 +23,7 @@ impl Default for DlqLimits {
     }
 }
 
-/// What became of a partition's newest records.
+/// The newest records of a partition: usable or not.
 #[derive(Debug, Default)]
 pub struct RejectWindow {
     in_a_row: u32,
@@ -31,7 +31,7 @@ pub struct RejectWindow {
     unusable: usize,
 }
 impl RejectWindow {
-    /// Counts a record; answers the limit that it exceeds.
+    /// Counts a record; returns the limit that it exceeds.
     pub fn count(&mut self, limits: &DlqLimits, unusable: bool) -> Option<String> {
         if self.newest.len() == WINDOW_RECORDS && self.newest.pop_front() == Some(true) {
             self.unusable -= 1;
@@ -43,11 +43,10 @@ impl RejectWindow {
         if consecutive > 0 && self.in_a_row > consecutive {
             return Some(format!("more than {consecutive} records in a row are unusable"));
         }
-        let is_too_much =
+        let exceeds_ratio =
             unusable && seen >= MIN_WINDOW_RECORDS && self.unusable as f64 > ratio * seen as f64;
-        is_too_much.then(|| {
-            format!("{} of the last {seen} records are unusable, which is more than {ratio}", self.unusable)
-        })
+        exceeds_ratio
+            .then(|| format!("{} of the last {seen} records are unusable, more than {ratio}", self.unusable))
     }
 }
 
@@ -67,7 +66,7 @@ mod tests {
 
     const RAW: TopicPartition = TopicPartition::new(topics::RAW_SCHEDULES.info.name, 0);
 
-    /// Rejects the payload `bad`; of `rows` its one row is bad.
+    /// Rejects the payload `bad`; the payload `rows` has one row, which is bad.
     struct Picky;
     impl StatelessProcessor for Picky {
         type In = RawEvent;
@@ -116,15 +115,15 @@ mod tests {
         node.set_dlq_limits(dlq_limits);
         node
     }
-    /// Pushes and commits batch by batch; the letters committed, and the halt that ended it.
+    /// Processes and commits batch by batch; returns the committed dead letters and the error that stopped it.
     fn run(
         node: &mut StatelessNode<Picky>,
         batches: &[Vec<&str>],
     ) -> (Vec<DeadLetter>, Option<RuntimeError>) {
         let (mut dead_letters, mut base) = (Vec::new(), 0);
         for batch in batches {
-            if let Err(runtime_error) = node.process(RAW, &record_batch(base, batch)) {
-                return (dead_letters, Some(runtime_error));
+            if let Err(error) = node.process(RAW, &record_batch(base, batch)) {
+                return (dead_letters, Some(error));
             }
             base += batch.len();
             let commit = node.take_commit().unwrap();
@@ -134,10 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_record_is_kept_as_it_was_read_with_where_and_by_whom() {
-        let (dead_letters, runtime_error) =
-            run(&mut node(DlqLimits::default()), &[vec!["good", "bad", "rows"]]);
-        assert!(runtime_error.is_none());
+    fn a_dead_letter_has_the_original_bytes_the_offset_and_the_processor() {
+        let (dead_letters, error) = run(&mut node(DlqLimits::default()), &[vec!["good", "bad", "rows"]]);
+        assert!(error.is_none());
         let [whole, row] = &dead_letters[..] else { panic!("{dead_letters:?}") };
         assert_eq!(whole.value, event(1, "bad"));
         assert_eq!(
@@ -145,10 +143,10 @@ mod tests {
             ("picky", "1", 3)
         );
         assert_eq!((whole.origin.as_str(), whole.offset), ("raw.schedules.v1", 1));
-        assert!(row.value.is_empty(), "a bad row keeps its own text");
+        assert!(row.value.is_empty(), "a bad row has its own bytes");
     }
     #[test]
-    fn what_is_no_event_is_kept_in_the_dead_letters_and_an_unknown_schema_stops() {
+    fn bytes_that_are_not_an_event_are_dead_letters_and_an_unknown_schema_stops() {
         let mut record_batch = RecordBatch::at(0);
         let known = event(0, "good");
         let cut = &known[..known.len() - 3];
@@ -173,39 +171,36 @@ mod tests {
         unknown[1..5].copy_from_slice(&[9, 9, 9, 9]);
         let mut record_batch = RecordBatch::at(4);
         record_batch.push("4", Some(&unknown));
-        let runtime_error = picky.process(RAW, &record_batch).unwrap_err().to_string();
-        assert!(
-            runtime_error.contains("raw.schedules.v1") && runtime_error.contains("registry"),
-            "{runtime_error}"
-        );
+        let error = picky.process(RAW, &record_batch).unwrap_err().to_string();
+        assert!(error.contains("raw.schedules.v1") && error.contains("registry"), "{error}");
     }
     #[test]
-    fn the_halt_names_the_place_the_limit_and_a_reason() {
-        let (_, runtime_error) = run(&mut node(DlqLimits { consecutive: 2, ratio: 1.0 }), &[vec!["bad"; 3]]);
-        let text = runtime_error.unwrap().to_string();
+    fn the_error_names_the_offset_the_limit_and_a_sample() {
+        let (_, error) = run(&mut node(DlqLimits { consecutive: 2, ratio: 1.0 }), &[vec!["bad"; 3]]);
+        let text = error.unwrap().to_string();
         for part in ["raw.schedules.v1/0 offset 2", "more than 2 records in a row", "2 is bad", "next: "] {
             assert!(text.contains(part), "{text}");
         }
     }
     proptest! {
         #[test]
-        fn a_stream_of_bad_records_never_empties_into_the_dead_letters(
+        fn a_stream_of_bad_records_never_ends_up_in_the_dlq(
             batches in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["bad", "rows"]), 1..40), 1..30),
             consecutive in 1u32..60,
         ) {
             let all: usize = batches.iter().map(Vec::len).sum();
-            let (dead_letters, runtime_error) = run(&mut node(DlqLimits { consecutive, ratio: 1.0 }), &batches);
+            let (dead_letters, error) = run(&mut node(DlqLimits { consecutive, ratio: 1.0 }), &batches);
             prop_assert!(dead_letters.len() <= consecutive as usize);
-            prop_assert_eq!(runtime_error.is_some(), all > consecutive as usize);
+            prop_assert_eq!(error.is_some(), all > consecutive as usize);
         }
         #[test]
-        fn what_is_committed_keeps_the_limits_whatever_the_batches(
+        fn committed_records_keep_the_limits_for_any_batches(
             records in prop::collection::vec(prop::sample::select(vec!["good", "bad", "rows", "bad"]), 1..600),
             cut in 1usize..50, consecutive in 1u32..12, percent in 20u32..100,
         ) {
             let dlq_limits = DlqLimits { consecutive, ratio: f64::from(percent) / 100.0 };
             let batches: Vec<Vec<&str>> = records.chunks(cut).map(<[&str]>::to_vec).collect();
-            let (dead_letters, runtime_error) = run(&mut node(dlq_limits), &batches);
+            let (dead_letters, error) = run(&mut node(dlq_limits), &batches);
             let is_bad = |record: &&&str| **record != "good";
             let row = |records: &[&str]| records.split(|r| *r == "good").map(<[&str]>::len).max().unwrap_or(0);
             let exceeds = |records: &[&str]| {
@@ -214,9 +209,9 @@ mod tests {
             };
             let committed = dead_letters.len();
             prop_assert!(committed <= records.iter().filter(is_bad).count());
-            // The first prefix that ends badly and exceeds a limit is where it halts, before that batch is committed.
+            // It stops at the first prefix that ends in a bad record and exceeds a limit, before that batch is committed.
             let first = (1..=records.len()).find(|n| records[n - 1] != "good" && exceeds(&records[..*n]));
-            prop_assert_eq!(first.is_some(), runtime_error.is_some());
+            prop_assert_eq!(first.is_some(), error.is_some());
             let whole = first.map_or(records.len(), |n| (n - 1) / cut * cut);
             prop_assert_eq!(committed, records[..whole].iter().filter(is_bad).count());
         }

@@ -1,33 +1,34 @@
-//! The judgement: a lag's trend, rates and status from the points of one window.
+//! The assessment of a lag: trend, rates and status from the samples of one window.
 //!
-//! Burrow's rules, made to fit a day of eighteen idle hours: the age of the oldest unread record tells a short wait from a backlog,
-//! and a verdict that needs the whole window is `unknown` before.
-//! Invariant: a function of the points alone; more points of the same kind never make a known status unknown.
-//! Not here: gathering the points (`watch`).
+//! These are the rules of Burrow, adapted to a day with eighteen idle hours: the age of the oldest unread record tells a short wait
+//! from a backlog, and a status that needs the whole window is `unknown` before.
+//! Invariant: a function of the samples alone; more samples of the same kind never make a known status unknown.
+//! Not here: collecting the samples (`monitor`).
 use super::status::{CatchUp, Lag, Status, Trend};
 
-/// A verdict of stalled or falling behind takes so many milliseconds of being behind.
+/// The status stalled or falling behind needs a backlog of this age, in milliseconds.
 pub const WINDOW_MS: i64 = 60_000;
-/// The oldest record may wait so many milliseconds before anything is made of it: a batch is being worked on.
+/// The oldest record may wait this many milliseconds without consequence: a micro-batch is in progress.
 const GRACE_MS: i64 = 10_000;
-/// Trends and rates are of the last so many milliseconds.
+/// Trends and rates are computed over this many of the latest milliseconds.
 const RECENT_MS: i64 = 30_000;
-/// A window counts as full a look before its end.
+/// A window counts as full one sample before its end.
 const FULL_WINDOW_MS: i64 = WINDOW_MS - 5_000;
 
-/// One look at one reader, in a partition or over all of them.
+/// One sample of one processor, in one partition or over all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// When, in milliseconds since 1970.
+    /// Time of the sample, in milliseconds since 1970.
     pub at: i64,
     pub committed: i64,
     pub end_offset: i64,
     pub behind: i64,
-    /// When the first unread record was appended.
+    /// Append time of the first unread record, in milliseconds since 1970.
     pub oldest: Option<i64>,
 }
+
 impl Sample {
-    /// The two as one reader.
+    /// The sum of two partitions' samples.
     pub fn and(self, other: Sample) -> Sample {
         Sample {
             at: other.at,
@@ -42,12 +43,12 @@ impl Sample {
     }
 }
 
-/// Judges the points of a window, oldest first.
+/// Assesses the samples of a window, oldest first.
 pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
     let Some((now, first)) = samples.last().zip(samples.first()) else {
         return Lag {
             status: Status::Unknown,
-            reason: "not looked at yet".into(),
+            reason: "not sampled yet".into(),
             records: 0,
             seconds: None,
             trend: Trend::Unknown,
@@ -58,15 +59,15 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
     };
     let recent = recent(samples);
     let first = recent.first().unwrap_or(first);
-    let rate = |of: fn(&Sample) -> i64| {
+    let rate = |value: fn(&Sample) -> i64| {
         let span = now.at - first.at;
-        (span > 0).then(|| (of(now) - of(first)).max(0) as f64 * 1000.0 / span as f64)
+        (span > 0).then(|| (value(now) - value(first)).max(0) as f64 * 1000.0 / span as f64)
     };
-    // Since it was last at the end.
-    let since = samples.iter().rposition(|sample| sample.behind == 0).map_or(0, |at| at + 1);
-    let backlog = &samples[since..];
+    // The samples since the lag was last zero.
+    let start = samples.iter().rposition(|sample| sample.behind == 0).map_or(0, |index| index + 1);
+    let backlog = &samples[start..];
     let trend = if now.behind == 0 { Trend::Steady } else { trend(backlog) };
-    let (status, reason) = status(samples, backlog, has_active_members);
+    let (status, reason) = Assessment { samples, backlog, now }.status(has_active_members);
     Lag {
         status,
         reason,
@@ -78,7 +79,7 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
         catch_up: match trend {
             _ if now.behind == 0 => Some(CatchUp::In(0.0)),
             Trend::Unknown => None,
-            // It keeps up, or it is too early to say.
+            // The processor keeps up, or it is too early to say.
             _ if matches!(status, Status::Ok | Status::Unknown) => None,
             Trend::Shrinking => drain_rate(backlog).map(|rate| CatchUp::In(now.behind as f64 / rate)),
             Trend::Growing | Trend::Steady => Some(CatchUp::Never),
@@ -86,13 +87,13 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
     }
 }
 
-/// The newest points, which say how it goes now.
+/// The latest samples, over which trends and rates are computed.
 fn recent(samples: &[Sample]) -> &[Sample] {
     let now = samples.last().map_or(0, |sample| sample.at);
     &samples[samples.partition_point(|sample| now - sample.at > RECENT_MS)..]
 }
 
-/// How many fewer records wait each second, of late.
+/// The number of unread records that disappear per second; `None` if it does not shrink.
 fn drain_rate(backlog: &[Sample]) -> Option<f64> {
     let recent = recent(backlog);
     let [first, .., last] = &recent[(recent.len() / 2).saturating_sub(1)..] else { return None };
@@ -100,88 +101,114 @@ fn drain_rate(backlog: &[Sample]) -> Option<f64> {
     (rate > 0.0).then_some(rate)
 }
 
-/// The later half against the earlier, measured by what comes and is read: a batch's sawtooth is no trend.
+/// Compares the later half of the samples with the earlier half, relative to the records that arrive and are read, so that the sawtooth
+/// of micro-batches is not a trend.
 fn trend(samples: &[Sample]) -> Trend {
     let samples = recent(samples);
     let [first, .., last] = samples else { return Trend::Unknown };
     if samples.len() < 3 {
         return Trend::Unknown;
     }
-    let mean = |half: &[Sample]| half.iter().map(|p| p.behind as f64).sum::<f64>() / half.len() as f64;
+    let mean =
+        |half: &[Sample]| half.iter().map(|sample| sample.behind as f64).sum::<f64>() / half.len() as f64;
     let (earlier, later) = samples.split_at(samples.len() / 2);
-    let moved = 2.0 * (mean(later) - mean(earlier));
-    let most = (last.end_offset - first.end_offset).max(last.committed - first.committed).max(0) as f64;
-    match () {
-        () if moved > 0.1 * most => Trend::Growing,
-        () if moved < -0.1 * most => Trend::Shrinking,
-        () => Trend::Steady,
+    let change = 2.0 * (mean(later) - mean(earlier));
+    let throughput = (last.end_offset - first.end_offset).max(last.committed - first.committed).max(0) as f64;
+    if change > 0.1 * throughput {
+        Trend::Growing
+    } else if change < -0.1 * throughput {
+        Trend::Shrinking
+    } else {
+        Trend::Steady
     }
 }
 
-/// `backlog`: the points since the reader was last at the end.
-fn status(samples: &[Sample], backlog: &[Sample], has_active_members: bool) -> (Status, String) {
-    let Some(now) = samples.last() else { return (Status::Unknown, "not looked at yet".into()) };
-    let left = match now.behind {
-        0 => "nothing is left to read".to_owned(),
-        n => format!("{} not read", count(n)),
-    };
-    if !has_active_members {
-        return (Status::Stopped, format!("no process runs it; {left}"));
-    }
-    let reached = samples.iter().map(|sample| sample.committed).max().unwrap_or(0);
-    if reached > now.committed {
-        let back = count(reached - now.committed);
-        return (Status::Rewound, format!("its position went back by {back}; {left}"));
-    }
-    let watched = now.at - samples.first().map_or(now.at, |first| first.at);
-    let Some(first) = backlog.first() else {
-        let quiet = samples.len() > 1 && samples.iter().all(|sample| sample.end_offset == now.end_offset);
-        return match quiet {
-            true => (Status::Idle, format!("all is read, and nothing came for {}", span(watched))),
-            false => (Status::Ok, "all is read".into()),
+/// The samples of a window, those of the current backlog, and the newest one.
+struct Assessment<'a> {
+    samples: &'a [Sample],
+    backlog: &'a [Sample],
+    now: &'a Sample,
+}
+
+impl Assessment<'_> {
+    fn status(&self, has_active_members: bool) -> (Status, String) {
+        let now = self.now;
+        let unread = match now.behind {
+            0 => "everything is read".to_owned(),
+            records => format!("{} unread", format_records(records)),
         };
-    };
-    let age = now.age();
-    if let Some(age) = age.filter(|age| *age < GRACE_MS) {
-        return (Status::Ok, format!("the oldest of {} waits for {}", count(now.behind), span(age)));
+        if !has_active_members {
+            return (Status::Stopped, format!("no process runs it; {unread}"));
+        }
+        let highest = self.samples.iter().map(|sample| sample.committed).max().unwrap_or(0);
+        if highest > now.committed {
+            let records = format_records(highest - now.committed);
+            return (Status::Rewound, format!("the committed offset went back by {records}; {unread}"));
+        }
+        let Some(backlog_start) = self.backlog.first() else { return self.status_without_backlog() };
+        let age = now.age();
+        if let Some(age) = age.filter(|age| *age < GRACE_MS) {
+            let records = format_records(now.behind);
+            return (Status::Ok, format!("the oldest of {records} has waited for {}", format_span(age)));
+        }
+        self.status_of_backlog(backlog_start, age)
     }
-    let backlog_span = now.at - first.at;
-    let (is_full, for_so_long) = (backlog_span >= FULL_WINDOW_MS, span(backlog_span));
-    let old = age.map_or_else(|| "of unknown age".to_owned(), |age| format!("the oldest {} old", span(age)));
-    let behind = format!("{}, {old}", count(now.behind));
-    let too_early = |what: &str| {
-        let reason =
-            format!("{behind}; {what} in the {for_so_long} watched, a verdict takes {}", span(WINDOW_MS));
-        (Status::Unknown, reason)
-    };
-    if now.committed == first.committed {
-        return match is_full {
-            true => (Status::Stalled, format!("{behind}, and nothing was committed for {for_so_long}")),
-            false => too_early("nothing was committed"),
+    fn status_without_backlog(&self) -> (Status, String) {
+        let now = self.now;
+        let window = now.at - self.samples.first().map_or(now.at, |first| first.at);
+        let is_idle = self.samples.len() > 1 && self.samples.iter().all(|s| s.end_offset == now.end_offset);
+        if is_idle {
+            let window = format_span(window);
+            (Status::Idle, format!("everything is read, and no records arrived for {window}"))
+        } else {
+            (Status::Ok, "everything is read".into())
+        }
+    }
+    fn status_of_backlog(&self, start: &Sample, age: Option<i64>) -> (Status, String) {
+        let now = self.now;
+        let duration = now.at - start.at;
+        let (is_full_window, duration) = (duration >= FULL_WINDOW_MS, format_span(duration));
+        let oldest = age.map_or_else(
+            || "of unknown age".to_owned(),
+            |age| format!("the oldest {} old", format_span(age)),
+        );
+        let behind = format!("{} unread, {oldest}", format_records(now.behind));
+        let too_early = |observed: &str| {
+            let window = format_span(WINDOW_MS);
+            let reason = format!("{behind}; {observed} in {duration} of samples, a status needs {window}");
+            (Status::Unknown, reason)
         };
-    }
-    match trend(backlog) {
-        Trend::Unknown => too_early("seen too few times"),
-        Trend::Shrinking => (Status::CatchingUp, format!("{behind}, and getting nearer")),
-        Trend::Growing if is_full => {
-            (Status::FallingBehind, format!("{behind}: more came than was read for {for_so_long}"))
+        if now.committed == start.committed {
+            return if is_full_window {
+                (Status::Stalled, format!("{behind}, and nothing was committed for {duration}"))
+            } else {
+                too_early("nothing was committed")
+            };
         }
-        Trend::Growing => too_early("more came than was read"),
-        Trend::Steady if age.is_some_and(|age| age <= WINDOW_MS) => {
-            (Status::Ok, format!("{behind}: it reads as fast as records come"))
+        match trend(self.backlog) {
+            Trend::Unknown => too_early("too few samples"),
+            Trend::Shrinking => (Status::CatchingUp, format!("{behind}, and the lag shrinks")),
+            Trend::Growing if is_full_window => (
+                Status::FallingBehind,
+                format!("{behind}: more records arrived than were read for {duration}"),
+            ),
+            Trend::Growing => too_early("more records arrived than were read"),
+            Trend::Steady if age.is_some_and(|age| age <= WINDOW_MS) => {
+                (Status::Ok, format!("{behind}: records are read as fast as they arrive"))
+            }
+            Trend::Steady if is_full_window => {
+                (Status::FallingBehind, format!("{behind}: records are read no faster than they arrive"))
+            }
+            Trend::Steady => too_early("the lag was steady"),
         }
-        Trend::Steady if is_full => {
-            (Status::FallingBehind, format!("{behind}: it reads no faster than records come"))
-        }
-        Trend::Steady => too_early("it kept its distance"),
     }
 }
 
-fn count(records: i64) -> String {
+fn format_records(records: i64) -> String {
     let digits = records.to_string();
     let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -189,9 +216,9 @@ fn count(records: i64) -> String {
     format!("{grouped} record{}", if records == 1 { "" } else { "s" })
 }
 
-/// A length of time for a person: its two greatest units.
-fn span(ms: i64) -> String {
-    let seconds = ms / 1000;
+/// A duration in its two greatest units.
+fn format_span(milliseconds: i64) -> String {
+    let seconds = milliseconds / 1000;
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),

@@ -1,8 +1,8 @@
-//! The values of the table's metrics, and their exposition in the OpenMetrics text format.
+//! The values of the metrics in the catalog, and their exposition in the OpenMetrics text format.
 //!
-//! Invariant: every metric of the table is there from the start; a scrape sees one look at the lag, whole.
-//! Not here: names and labels (`metrics`).
-use super::*;
+//! Invariant: every metric of the catalog is exported from the start; a scrape sees one sample of the lag, complete.
+//! Not here: names and labels (`catalog`).
+use super::catalog::*;
 use crate::lag::{CatchUp, ProcessorLag, Status};
 use prometheus_client::{
     encoding::text::encode,
@@ -29,8 +29,8 @@ enum Series {
 pub struct Metrics {
     registry: Registry,
     series: BTreeMap<&'static str, Series>,
-    /// Held while many values change that belong together, and while they are read.
-    whole: Mutex<()>,
+    /// Held while values that belong to one sample change, and while a scrape reads.
+    sample_lock: Mutex<()>,
 }
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +40,7 @@ impl fmt::Debug for Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics =
-            Metrics { registry: Registry::default(), series: BTreeMap::new(), whole: Mutex::default() };
+            Metrics { registry: Registry::default(), series: BTreeMap::new(), sample_lock: Mutex::default() };
         for metric in ALL {
             let series = metrics.register(metric);
             metrics.series.insert(metric.name, series);
@@ -51,14 +51,14 @@ impl Default for Metrics {
     }
 }
 
-/// Seconds since 1970, as Prometheus has times.
+/// Seconds since 1970, the unit of timestamps in Prometheus.
 fn now() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl Metrics {
     fn register(&mut self, metric: &Metric) -> Series {
-        // The exposition adds a counter's suffix.
+        // The exposition appends the suffix of counters.
         let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
         match metric.metric_type {
             MetricType::Counter => {
@@ -86,32 +86,36 @@ impl Metrics {
     /// Adds to a counter.
     pub fn add(&self, metric: Metric, labels: &[&str], by: u64) {
         match self.series.get(metric.name) {
-            Some(Series::Counter(family)) => _ = family.get_or_create(&named(metric, labels)).inc_by(by),
-            _ => debug_assert!(false, "{} is no counter", metric.name),
+            Some(Series::Counter(family)) => {
+                _ = family.get_or_create(&label_values(metric, labels)).inc_by(by)
+            }
+            _ => debug_assert!(false, "{} is not a counter", metric.name),
         }
     }
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], to: f64) {
         match self.series.get(metric.name) {
-            Some(Series::Gauge(family)) => _ = family.get_or_create(&named(metric, labels)).set(to),
-            _ => debug_assert!(false, "{} is no gauge", metric.name),
+            Some(Series::Gauge(family)) => _ = family.get_or_create(&label_values(metric, labels)).set(to),
+            _ => debug_assert!(false, "{} is not a gauge", metric.name),
         }
     }
-    /// Moves a gauge.
+    /// Adds to a gauge.
     pub fn gauge_add(&self, metric: Metric, labels: &[&str], by: f64) {
         match self.series.get(metric.name) {
-            Some(Series::Gauge(family)) => _ = family.get_or_create(&named(metric, labels)).inc_by(by),
-            _ => debug_assert!(false, "{} is no gauge", metric.name),
+            Some(Series::Gauge(family)) => _ = family.get_or_create(&label_values(metric, labels)).inc_by(by),
+            _ => debug_assert!(false, "{} is not a gauge", metric.name),
         }
     }
-    /// Counts a value into a histogram.
+    /// Adds an observation to a histogram.
     pub fn observe(&self, metric: Metric, labels: &[&str], value: f64) {
         match self.series.get(metric.name) {
-            Some(Series::Histogram(family)) => family.get_or_create(&named(metric, labels)).observe(value),
-            _ => debug_assert!(false, "{} is no histogram", metric.name),
+            Some(Series::Histogram(family)) => {
+                family.get_or_create(&label_values(metric, labels)).observe(value)
+            }
+            _ => debug_assert!(false, "{} is not a histogram", metric.name),
         }
     }
-    /// Sets a gauge of times to now.
+    /// Sets a gauge to the current time.
     pub fn set_to_now(&self, metric: Metric, labels: &[&str]) {
         self.set(metric, labels, now());
     }
@@ -120,10 +124,10 @@ impl Metrics {
             family.clear();
         }
     }
-    /// Replaces what is exported of the lag, with the dead letters of each processor. After a failed look nothing of it stands: a
-    /// figure that no longer moves would look like one that is well.
-    pub fn record_lag(&self, seen: Option<(&[ProcessorLag], &BTreeMap<String, i64>)>) {
-        let _whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Replaces the exported lag, and the number of dead letters of each processor, by a new sample. After a failed sample (`None`)
+    /// no lag is exported: a value that no longer changes would look like a healthy one.
+    pub fn record_lag(&self, sample: Option<(&[ProcessorLag], &BTreeMap<String, i64>)>) {
+        let _guard = self.sample_lock.lock().unwrap_or_else(PoisonError::into_inner);
         for metric in [
             LAG_RECORDS,
             LAG_SECONDS,
@@ -137,48 +141,55 @@ impl Metrics {
         ] {
             self.clear(metric);
         }
-        let Some((processor_lags, dead_letters)) = seen else { return self.add(LAG_SAMPLES, &["failed"], 1) };
+        let Some((processor_lags, dead_letters)) = sample else {
+            return self.add(LAG_SAMPLES, &["failed"], 1);
+        };
         self.add(LAG_SAMPLES, &["ok"], 1);
         self.set_to_now(LAG_LAST_SAMPLE, &[]);
         for (processor, dead_letters) in dead_letters {
             self.set(DEAD_LETTERS, &[processor], *dead_letters as f64);
         }
         for processor_lag in processor_lags {
-            for status in Status::ALL {
-                let is = f64::from(u8::from(status == processor_lag.lag.status));
-                self.set(STATUS, &[processor_lag.processor, status.name()], is);
-            }
-            match processor_lag.lag.catch_up {
-                Some(CatchUp::In(seconds)) => self.set(CATCH_UP, &[processor_lag.processor], seconds),
-                Some(CatchUp::Never) => self.set(CATCH_UP, &[processor_lag.processor], f64::INFINITY),
-                None => {}
-            }
-            for partition_lag in &processor_lag.partitions {
-                let partition = partition_lag.partition.to_string();
-                let here = [processor_lag.processor, partition_lag.topic, &partition];
-                self.set(LAG_RECORDS, &here, partition_lag.lag.records as f64);
-                if let Some(seconds) = partition_lag.lag.seconds {
-                    self.set(LAG_SECONDS, &here, seconds);
-                }
-                self.set(COMMITTED_OFFSET, &here, partition_lag.committed.unwrap_or(0) as f64);
-                if let Some(margin) = partition_lag.retention_margin {
-                    self.set(MARGIN, &here, margin as f64);
-                }
-                self.set(LOG_START_OFFSET, &here[1..], partition_lag.log_start_offset as f64);
-                self.set(END_OFFSET, &here[1..], partition_lag.end_offset as f64);
-            }
+            self.record_processor_lag(processor_lag);
         }
     }
-    /// Everything, in the OpenMetrics text format.
+    fn record_processor_lag(&self, ProcessorLag { processor, lag, partitions }: &ProcessorLag) {
+        for status in Status::ALL {
+            self.set(STATUS, &[processor, status.name()], f64::from(u8::from(status == lag.status)));
+        }
+        match lag.catch_up {
+            Some(CatchUp::In(seconds)) => self.set(CATCH_UP, &[processor], seconds),
+            Some(CatchUp::Never) => self.set(CATCH_UP, &[processor], f64::INFINITY),
+            None => {}
+        }
+        for partition_lag in partitions {
+            let partition = partition_lag.partition.to_string();
+            let labels = [processor, partition_lag.topic, &partition];
+            self.set(LAG_RECORDS, &labels, partition_lag.lag.records as f64);
+            if let Some(seconds) = partition_lag.lag.seconds {
+                self.set(LAG_SECONDS, &labels, seconds);
+            }
+            self.set(COMMITTED_OFFSET, &labels, partition_lag.committed.unwrap_or(0) as f64);
+            if let Some(margin) = partition_lag.retention_margin {
+                self.set(MARGIN, &labels, margin as f64);
+            }
+            self.set(LOG_START_OFFSET, &labels[1..], partition_lag.log_start_offset as f64);
+            self.set(END_OFFSET, &labels[1..], partition_lag.end_offset as f64);
+        }
+    }
+    /// All metrics in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// When the text cannot be formatted.
     pub fn text(&self) -> Result<String, fmt::Error> {
-        let _whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.sample_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
 }
 
-fn named(metric: Metric, labels: &[&str]) -> Labels {
+fn label_values(metric: Metric, labels: &[&str]) -> Labels {
     debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
     metric.labels.iter().copied().zip(labels.iter().map(|value| (*value).to_owned())).collect()
 }
@@ -216,7 +227,7 @@ mod tests {
         assert!(text.ends_with("# EOF\n"));
     }
     #[test]
-    fn a_failed_look_leaves_no_figure_of_an_earlier_one() {
+    fn a_failed_sample_removes_the_values_of_an_earlier_one() {
         let metrics = Metrics::default();
         let dead_letters = BTreeMap::from([("games".to_owned(), 3)]);
         metrics.record_lag(Some((&[], &dead_letters)));

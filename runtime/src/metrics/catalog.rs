@@ -1,0 +1,162 @@
+//! The catalog of metrics: names, types, labels and help texts.
+//!
+//! Invariant: names are unique and begin with `fastbreak_`; a counter's name ends in `_total`.
+//! Not here: the values (`values`).
+
+/// The type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MetricType {
+    Counter,
+    Gauge,
+    /// With the upper bounds of its buckets.
+    Histogram(&'static [f64]),
+}
+impl MetricType {
+    pub const fn name(self) -> &'static str {
+        match self {
+            MetricType::Counter => "counter",
+            MetricType::Gauge => "gauge",
+            MetricType::Histogram(_) => "histogram",
+        }
+    }
+}
+
+/// One exported metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    pub name: &'static str,
+    pub metric_type: MetricType,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+pub const SECONDS: MetricType = MetricType::Histogram(&[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+]);
+pub const RECORDS: MetricType = MetricType::Histogram(&[1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
+pub const BYTES: MetricType =
+    MetricType::Histogram(&[1024.0, 16384.0, 262144.0, 1048576.0, 4194304.0, 16777216.0, 67108864.0]);
+
+macro_rules! metrics {
+    ($($id:ident: $metric_type:expr, $name:literal, [$($label:literal),*], $help:literal;)*) => {
+        $(pub const $id: Metric = Metric { name: $name, metric_type: $metric_type, labels: &[$($label),*], help: $help };)*
+        /// All metrics.
+        pub const ALL: &[Metric] = &[$($id),*];
+    };
+}
+use MetricType::{Counter, Gauge};
+metrics! {
+    BUILD_INFO: Gauge, "fastbreak_build_info", ["version"], "1, for the version that runs";
+    START: Gauge, "fastbreak_start_timestamp_seconds", [], "When this process started";
+
+    LAG_RECORDS: Gauge, "fastbreak_consumer_lag_records", ["processor", "topic", "partition"],
+        "Unread records";
+    LAG_SECONDS: Gauge, "fastbreak_consumer_lag_seconds", ["processor", "topic", "partition"],
+        "Age of the oldest unread record, 0 when all is read; absent when its append time is unknown";
+    COMMITTED_OFFSET: Gauge, "fastbreak_consumer_committed_offset", ["processor", "topic", "partition"],
+        "Committed offset of the consumer group: the next offset that it reads";
+    MARGIN: Gauge, "fastbreak_retention_margin_records", ["processor", "topic", "partition"],
+        "Committed offset minus log start offset; below 0 unread records were deleted; absent for tables";
+    LOG_START_OFFSET: Gauge, "fastbreak_partition_log_start_offset", ["topic", "partition"],
+        "First offset still stored";
+    END_OFFSET: Gauge, "fastbreak_partition_end_offset", ["topic", "partition"], "End offset; on Kafka the last stable offset";
+    STATUS: Gauge, "fastbreak_processor_status", ["processor", "code"],
+        "1 for the status that the processor has, 0 for the others";
+    CATCH_UP: Gauge, "fastbreak_catch_up_seconds", ["processor"],
+        "Seconds until the lag is zero at the current drain rate; infinite: never; absent while unknown";
+    DEAD_LETTERS: Gauge, "fastbreak_dead_letters", ["processor"],
+        "Records in the dead-letter topic; at most, where offsets have gaps";
+    LAG_SAMPLES: Counter, "fastbreak_lag_samples_total", ["outcome"], "Samples of the lag: ok or failed";
+    LAG_LAST_SAMPLE: Gauge, "fastbreak_lag_last_sample_timestamp_seconds", [], "Time of the last successful sample of the lag";
+
+    READ: Counter, "fastbreak_records_read_total", ["processor"], "Records read, as committed";
+    PUBLISHED: Counter, "fastbreak_records_published_total", ["processor"],
+        "Records published, as committed; the sink's are rows";
+    REJECTED: Counter, "fastbreak_records_rejected_total", ["processor"],
+        "Records that went to the dead-letter topic, as committed";
+    RECORDS_BY_OUTCOME: Gauge, "fastbreak_records_by_outcome", ["processor", "outcome"],
+        "Records read since the start by outcome: applied, unchanged, parked, rejected; the four sum to the records read";
+
+    COMMITS: Counter, "fastbreak_commits_total", ["processor", "outcome"],
+        "Commits: committed, aborted (retried) or failed";
+    COMMIT_SECONDS: SECONDS, "fastbreak_commit_seconds", ["processor"], "How long a commit took to become durable";
+    COMMIT_RECORDS: RECORDS, "fastbreak_commit_records", ["processor"],
+        "Records that a commit wrote, changelog and ledger entry included";
+    COMMIT_BYTES: BYTES, "fastbreak_commit_bytes", ["processor"], "Bytes that a commit wrote";
+    COMMITTED: Gauge, "fastbreak_last_commit_timestamp_seconds", ["processor"], "When it last committed";
+    REBALANCES: Counter, "fastbreak_rebalances_total", ["processor", "reason"],
+        "Rebalances: assigned, revoked, lost";
+    RESTORING: Gauge, "fastbreak_restore_remaining_partitions", ["processor"],
+        "Assigned partitions whose state is not restored yet";
+
+    SINK_ROWS: Counter, "fastbreak_sink_rows_total", ["processor"], "Warehouse rows put or deleted";
+    SINK_RECORDS: Counter, "fastbreak_sink_records_total", ["processor", "outcome"],
+        "Records of written batches: applied, unchanged, stale, superseded, rejected";
+    SINK_BATCHES: Counter, "fastbreak_sink_batches_total", ["processor", "outcome"],
+        "Batches that stand in the warehouse: written, or already_committed after a crash";
+    SINK_ATTEMPTS: Counter, "fastbreak_sink_attempts_total", ["processor"], "Write attempts, retries included";
+    SINK_ERRORS: Counter, "fastbreak_sink_errors_total", ["processor", "reason"],
+        "Failed writes and queries: retry, rows, size, config, fatal";
+    SINK_IN_FLIGHT: Gauge, "fastbreak_sink_batches_in_flight", ["processor"],
+        "Planned batches whose write is not complete";
+    SINK_SECONDS: SECONDS, "fastbreak_sink_write_seconds", ["processor"], "How long a write to the warehouse took";
+    SINK_STATEMENTS: Counter, "fastbreak_sink_statements_total", ["processor"],
+        "DML statements sent, retries included";
+    SINK_JOBS_REUSED: Counter, "fastbreak_sink_jobs_reused_total", ["processor"],
+        "BigQuery jobs found under their id and reused instead of sent again";
+    SINK_BYTES: Counter, "fastbreak_sink_bytes_total", ["processor"], "Bytes of rows sent to BigQuery";
+    SINK_FAILURES: Counter, "fastbreak_sink_failures_total", ["processor", "class"],
+        "Calls and jobs of BigQuery that failed, by class: transient, ambiguous, auth, throttle, quota, retryable_job, dml_queue_full, conflict, size, bad_row, invalid_target, access_or_billing, duplicate_row";
+    SINK_RATE_LIMITED: Counter, "fastbreak_sink_rate_limit_hits_total", ["processor"],
+        "Answers of BigQuery that say too much, too fast: throttle, quota, dml_queue_full";
+    SINK_WAITED: Counter, "fastbreak_sink_waited_seconds_total", ["processor"],
+        "Seconds waited for the writer lease or the table's rate limit";
+    SINK_STAGED: Counter, "fastbreak_sink_staged_batches_total", ["processor"],
+        "Batches loaded through a staging table";
+    SINK_STAGING_TABLES_DELETED: Counter, "fastbreak_sink_staging_tables_deleted_total", ["processor"],
+        "Expired staging tables deleted";
+    SINK_DIVERGENCES: Counter, "fastbreak_sink_divergences_total", ["processor"],
+        "Batches whose counts do not balance, and times that the warehouse lacked batches that the log has committed";
+    SINK_RECONCILIATIONS: Counter, "fastbreak_sink_reconciliations_total", ["processor", "outcome"],
+        "Reconciliations of warehouse and log: match, mismatch, skipped, error";
+    SINK_MISMATCHED_GAMES: Gauge, "fastbreak_sink_mismatched_games", ["processor"],
+        "Games, once per input, whose control totals did not match in the last reconciliation";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_prefixed_unique_and_end_by_type() {
+        let names: BTreeSet<&str> = ALL.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for metric in ALL {
+            assert!(metric.name.starts_with("fastbreak_"), "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.metric_type == MetricType::Counter,
+                "{}",
+                metric.name
+            );
+            assert!(!metric.help.ends_with('.'), "{}: the exposition adds the full stop", metric.name);
+        }
+    }
+    #[test]
+    fn labels_are_few_and_known() {
+        let known = ["processor", "topic", "partition", "code", "reason", "outcome", "class"];
+        for metric in ALL.iter().filter(|metric| **metric != BUILD_INFO) {
+            assert!(metric.labels.iter().all(|label| known.contains(label)), "{}", metric.name);
+        }
+    }
+    /// A name that boards and alerts somewhere use does not go away unnoticed.
+    #[test]
+    fn the_names_are_the_published_ones() {
+        let names: String = ALL
+            .iter()
+            .map(|m| format!("{} {} {}\n", m.name, m.metric_type.name(), m.labels.join(",")))
+            .collect();
+        assert_eq!(names, include_str!("published.txt"), "should be:\n{names}");
+    }
+}
