@@ -172,7 +172,7 @@ fn the_real_statements_make_the_same_tables_on_a_real_engine() {
     assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
 
     // A replay has a dataset of its own beside it.
-    let days = common::middle(&fastbreak);
+    let days = common::middle_dates(&fastbreak);
     let replayed = run(&fastbreak, &endpoint, &dataset, &common::replay_arguments(&days, "once-more"));
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
     let diff = run(&fastbreak, &endpoint, &dataset, &["replay", "diff", "once-more"]);

@@ -1,24 +1,29 @@
-//! Boards, alerts and the page on operations name only what is there, and all of it.
+//! The dashboard, the alerts and the operations page against the metrics that the program exports.
 //!
-//! Invariant: every metric in a board or an alert is in the table of metrics; every alert has its section and its test.
-//! Not here: whether expressions evaluate (`dashboards/check`, with a real Prometheus).
+//! Invariant: every metric in the dashboard or an alert is in the table of metrics, and the dashboard has all of them; every alert has
+//! its section on the page and its test.
+//! Not here: evaluating the expressions (`dashboards/check`, with a real Prometheus).
 #![allow(clippy::unwrap_used, clippy::panic)]
-use runtime::metrics::{ALL, MetricType};
+use runtime::metrics::{ALL, Metric, MetricType};
 use std::{collections::BTreeSet, path::Path};
+
+const DASHBOARD: &str = "dashboards/grafana/boards/fastbreak.json";
+const ALERTS: &str = "dashboards/alerts.yml";
+const ALERT_TESTS: &str = "dashboards/alerts.test.yml";
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
-/// The words of a text that are metrics' names.
-fn names(text: &str) -> BTreeSet<String> {
+/// The words of a text that are names of metrics.
+fn metric_names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("fastbreak_")).map(str::to_owned).collect()
 }
-/// What Prometheus has of the table.
-fn exported() -> BTreeSet<String> {
-    let series = |metric: &runtime::metrics::Metric| match metric.metric_type {
+/// The names of the time series that Prometheus stores of all metrics.
+fn series_names() -> BTreeSet<String> {
+    let series = |metric: &Metric| match metric.metric_type {
         MetricType::Histogram(_) => {
-            ["bucket", "sum", "count"].map(|end| format!("{}_{end}", metric.name)).to_vec()
+            ["bucket", "sum", "count"].map(|suffix| format!("{}_{suffix}", metric.name)).to_vec()
         }
         _ => vec![metric.name.to_owned()],
     };
@@ -26,40 +31,35 @@ fn exported() -> BTreeSet<String> {
 }
 
 #[test]
-fn boards_and_alerts_use_only_metrics_that_exist() {
-    let exported = exported();
-    for path in
-        ["dashboards/grafana/boards/fastbreak.json", "dashboards/alerts.yml", "dashboards/alerts.test.yml"]
-    {
-        let used = names(&read(path));
-        let unknown: Vec<_> = used.difference(&exported).collect();
+fn the_dashboard_and_the_alerts_use_only_metrics_that_exist() {
+    let series = series_names();
+    for path in [DASHBOARD, ALERTS, ALERT_TESTS] {
+        let used = metric_names(&read(path));
+        let unknown: Vec<_> = used.difference(&series).collect();
         assert!(!used.is_empty() && unknown.is_empty(), "{path}: {unknown:?}");
     }
 }
 
 #[test]
-fn the_board_shows_every_metric() {
-    let board = names(&read("dashboards/grafana/boards/fastbreak.json"));
-    let base = |metric: &&runtime::metrics::Metric| !board.iter().any(|name| name.starts_with(metric.name));
-    let missing: Vec<_> = ALL.iter().filter(base).map(|metric| metric.name).collect();
+fn the_dashboard_shows_every_metric() {
+    let used = metric_names(&read(DASHBOARD));
+    let is_missing = |metric: &&Metric| !used.iter().any(|name| name.starts_with(metric.name));
+    let missing: Vec<_> = ALL.iter().filter(is_missing).map(|metric| metric.name).collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]
-fn every_alert_has_its_section_and_its_test() {
-    let (rules, tests, page) =
-        (read("dashboards/alerts.yml"), read("dashboards/alerts.test.yml"), read("docs/operations.md"));
+fn every_alert_has_a_section_and_a_test() {
+    let (rules, tests, page) = (read(ALERTS), read(ALERT_TESTS), read("docs/operations.md"));
     let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(!alerts.is_empty());
     for alert in &alerts {
-        assert!(page.contains(&format!("\n### {alert}\n")), "docs/operations.md lacks {alert}");
-        assert!(
-            tests.contains(&format!("alertname: {alert}\n        exp_alerts:\n          - ")),
-            "{alert} is never seen to fire"
-        );
-        let anchor = format!("runbook: docs/operations.md#{}", alert.to_lowercase());
-        assert!(rules.contains(&anchor), "{alert} does not lead to its section");
+        assert!(page.contains(&format!("\n### {alert}\n")), "docs/operations.md has no section {alert}");
+        let firing = format!("alertname: {alert}\n        exp_alerts:\n          - ");
+        assert!(tests.contains(&firing), "no test in which {alert} fires");
+        let runbook = format!("runbook: docs/operations.md#{}", alert.to_lowercase());
+        assert!(rules.contains(&runbook), "{alert} has no link to its section");
     }
     let sections = page.matches("\n### Fastbreak").count();
-    assert_eq!(sections, alerts.len(), "a section for an alert that is gone");
+    assert_eq!(sections, alerts.len(), "docs/operations.md has a section of an alert that does not exist");
 }

@@ -1,7 +1,7 @@
 //! Lag, metrics and audits of the binary: from another process, before, while and after processors run.
 //!
-//! Invariant: what `lag`, the page, the metrics and `audit` say is what the log, the accounts and the warehouse say.
-//! Not here: how a lag is judged (crate `runtime`), the HTTP service (crate `console`).
+//! Invariant: the output of `lag`, the console, the metrics and `audit` agrees with the log, its ledger and the warehouse.
+//! Not here: the assessment of lag (crate `runtime`), the HTTP service (crate `console`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, season};
@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+/// The body of an HTTP response, if there is one.
 fn get(addr: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(addr).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").ok()?;
@@ -20,14 +21,15 @@ fn get(addr: SocketAddr, path: &str) -> Option<String> {
     stream.read_to_string(&mut text).ok()?;
     text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Polls until there is a value.
+fn wait_for<T>(event: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1200 {
-        if let Some(found) = look() {
-            return found;
+        if let Some(value) = poll() {
+            return value;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("{what} did not happen within a minute")
+    panic!("{event} did not happen within a minute")
 }
 fn processors(report: &Value) -> &Vec<Value> {
     report["processors"].as_array().expect("processors")
@@ -52,10 +54,10 @@ fn lag_counts_unread_records_and_reports_stopped_processors() {
     }
     let new = run.ingest(rest)["new"].as_i64().unwrap();
     let report = run.json(&["lag"]);
-    let loaders =
-        processors(&report).iter().filter(|s| s["processor"].as_str().unwrap().ends_with("-loader"));
+    let is_loader = |processor: &&Value| processor["processor"].as_str().unwrap().ends_with("-loader");
+    let loaders = processors(&report).iter().filter(is_loader);
     let behind: i64 = loaders.clone().map(|processor| processor["lag_records"].as_i64().unwrap()).sum();
-    assert_eq!(behind, new, "every raw event waits for the one loader that reads it");
+    assert_eq!(behind, new, "every raw event is unread by the one loader of its topic");
     for processor in loaders.filter(|processor| processor["lag_records"] != 0) {
         assert!(processor["lag_seconds"].as_f64().unwrap() > 0.0, "{processor:#}");
         assert!(processor["reason"].as_str().unwrap().contains("no process runs it"));
@@ -65,20 +67,22 @@ fn lag_counts_unread_records_and_reports_stopped_processors() {
 }
 
 #[test]
-fn a_running_process_shows_its_lag_and_counts_what_it_commits() {
+fn a_running_process_shows_its_lag_and_counts_committed_records() {
     let run = Fastbreak::new();
     let lines = season();
     run.ingest(&lines);
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut child = run.command(&["run"]).env("FASTBREAK_CONSOLE", addr.to_string()).spawn().unwrap();
-    let shown = until("every stage at the end", || {
-        let shown: Value = serde_json::from_str(&get(addr, "/processors")?).ok()?;
-        let at_end = |s: &Value| s["lag_records"] == 0 && (s["status"] == "ok" || s["status"] == "idle");
-        let processors = shown["processors"].as_array()?;
-        (processors.len() == 12 && processors.iter().all(at_end)).then_some(shown)
+    let status = wait_for("catching up of every processor", || {
+        let status: Value = serde_json::from_str(&get(addr, "/processors")?).ok()?;
+        let is_caught_up = |processor: &Value| {
+            processor["lag_records"] == 0 && (processor["status"] == "ok" || processor["status"] == "idle")
+        };
+        let processors = status["processors"].as_array()?;
+        (processors.len() == 12 && processors.iter().all(is_caught_up)).then_some(status)
     });
-    assert_eq!(shown["error"], Value::Null);
-    // From another process: somebody runs it.
+    assert_eq!(status["error"], Value::Null);
+    // Another process sees that the processors are run.
     let report = run.json(&["lag"]);
     assert!(processors(&report).iter().all(|processor| processor["status"] != "stopped"), "{report:#}");
     let text = get(addr, "/metrics").unwrap();
@@ -88,14 +92,15 @@ fn a_running_process_shows_its_lag_and_counts_what_it_commits() {
             .unwrap_or_else(|| panic!("{name} {labels} in\n{text}"))
     };
     let audit = run.json(&["audit"]);
-    for account in audit["processors"].as_array().unwrap() {
-        let name = account["processor"].as_str().unwrap();
+    for processor in processors(&audit) {
+        let name = processor["processor"].as_str().unwrap();
         let read = value("fastbreak_records_read_total", &format!("processor=\"{name}\""));
-        assert_eq!(read, account["read"].as_f64().unwrap(), "{name}");
-        let ends = ["applied", "unchanged", "parked", "rejected"];
-        let of =
-            |end| value("fastbreak_records_by_outcome", &format!("processor=\"{name}\",outcome=\"{end}\""));
-        assert_eq!(ends.into_iter().map(of).sum::<f64>(), read, "{name}");
+        assert_eq!(read, processor["read"].as_f64().unwrap(), "{name}");
+        let records = |outcome| {
+            value("fastbreak_records_by_outcome", &format!("processor=\"{name}\",outcome=\"{outcome}\""))
+        };
+        let outcomes = ["applied", "unchanged", "parked", "rejected"];
+        assert_eq!(outcomes.into_iter().map(records).sum::<f64>(), read, "{name}");
     }
     assert!(value("fastbreak_sink_rows_total", "processor=\"windowed-sink\"") > 0.0);
     assert_eq!(value("fastbreak_sink_batches_in_flight", "processor=\"windowed-sink\""), 0.0);
@@ -110,9 +115,13 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     run.ingest(&season());
     run.catch_up();
     let content = run.content();
-    let agreed = run.json(&["audit"])["reconciliation"].clone();
-    assert_eq!((&agreed["skipped"], &agreed["mismatches"]), (&Value::Null, &serde_json::json!([])));
-    assert!(agreed["games"].as_u64().unwrap() > 0 && agreed["in_flight"] == 0, "{agreed:#}");
+    let reconciliation = run.json(&["audit"])["reconciliation"].clone();
+    let (skipped, mismatches) = (&reconciliation["skipped"], &reconciliation["mismatches"]);
+    assert_eq!((skipped, mismatches), (&Value::Null, &serde_json::json!([])));
+    assert!(
+        reconciliation["games"].as_u64().unwrap() > 0 && reconciliation["in_flight"] == 0,
+        "{reconciliation:#}"
+    );
 
     let db = rusqlite::Connection::open(run.folder.path().join("warehouse.db")).unwrap();
     let lost = "SELECT game_id FROM player_games WHERE deleted = 0 ORDER BY game_id LIMIT 1";
@@ -120,23 +129,23 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     db.execute("DELETE FROM player_games WHERE game_id = ?1 AND player_id = (SELECT MIN(player_id) FROM player_games WHERE game_id = ?1 AND deleted = 0)", [&game]).unwrap();
     let output = run.run(&["audit"]);
     assert_eq!(output.status.code(), Some(1));
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let mismatches = found["reconciliation"]["mismatches"].as_array().unwrap();
+    let audit: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mismatches = audit["reconciliation"]["mismatches"].as_array().unwrap();
     assert_eq!((mismatches.len(), &mismatches[0]["game"]), (1, &Value::from(game.clone())));
     let rows = |side: &str| mismatches[0][side].as_u64().unwrap();
     assert_eq!(rows("rows_in_log"), rows("rows_in_warehouse") + 1);
 
-    // A run that goes on says so in its metrics, one that ends by its exit code.
+    // A run without end reports the mismatch in its metrics, one that ends by its exit code.
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut running = run.command(&["run"]);
     running.env("FASTBREAK_CONSOLE", addr.to_string()).env("FASTBREAK_SINK_RECONCILE_INTERVAL_S", "1");
     let mut child = running.spawn().unwrap();
-    until("the sink's own audit", || {
+    wait_for("the reconciliation of the sink", || {
         let text = get(addr, "/metrics")?;
         text.contains("fastbreak_sink_mismatched_games{processor=\"windowed-sink\"} 1").then_some(())
     });
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(child.wait().unwrap().success(), "a difference stops nobody");
+    assert!(child.wait().unwrap().success(), "a mismatch stops no processor");
     let output = run.run(&["run", "--until-caught-up"]);
     assert!(!output.status.success());
     let message = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,48 +1,53 @@
-//! The topology against what the documents and the other crates say of it.
+//! The topology against the documents and the other crates.
+//!
+//! Invariant: the drawing in ARCHITECTURE.md is the topology that runs, and every topic has its writer and its readers.
+//! Not here: the decisions of the processors (crate `processors`).
 #![allow(clippy::panic)]
 use fastbreak::{cli::graph, topology};
+use sinks::SinkTopic;
 use std::path::Path;
 
-fn between<'a>(text: &'a str, name: &str) -> &'a str {
+/// The text between two markers of a page.
+fn section<'a>(page: &'a str, name: &str) -> &'a str {
     let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
-    let from = text.find(&begin).unwrap_or_else(|| panic!("no {begin}")) + begin.len();
-    let to = text.find(&end).unwrap_or_else(|| panic!("no {end}"));
-    text[from..to].trim()
+    let from = page.find(&begin).unwrap_or_else(|| panic!("no {begin}")) + begin.len();
+    let to = page.find(&end).unwrap_or_else(|| panic!("no {end}"));
+    page[from..to].trim()
 }
 
 #[test]
 fn the_documented_topology_is_the_one_that_runs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
-    let text = std::fs::read_to_string(path).expect("ARCHITECTURE.md");
+    let page = std::fs::read_to_string(path).expect("ARCHITECTURE.md");
     let documented =
-        between(&text, "topology").trim_start_matches("```mermaid").trim_end_matches("```").trim();
-    let drawn = graph::mermaid(&graph::processors());
-    assert_eq!(documented, drawn.trim(), "paste the output of `fastbreak graph --mermaid`");
+        section(&page, "topology").trim_start_matches("```mermaid").trim_end_matches("```").trim();
+    let actual = graph::mermaid(&graph::processors());
+    assert_eq!(documented, actual.trim(), "replace it with the output of `fastbreak graph --mermaid`");
 }
 
 #[test]
-fn every_topic_read_is_raw_or_written_upstream_and_every_topic_written_is_read() {
+fn every_input_is_raw_or_written_upstream_and_every_output_is_read() {
     let processors = graph::processors();
-    for (at, processor) in processors.iter().enumerate() {
+    for (index, processor) in processors.iter().enumerate() {
         for topic in &processor.reads {
-            let upstream = processors[..at].iter().any(|before| before.writes.contains(topic));
-            assert!(upstream || topic.starts_with("raw."), "{} reads {topic}", processor.processor);
+            let is_written = processors[..index].iter().any(|upstream| upstream.writes.contains(topic));
+            assert!(is_written || topic.starts_with("raw."), "{} reads {topic}", processor.processor);
         }
         for topic in &processor.writes {
-            let is_read = processors[at + 1..].iter().any(|after| after.reads.contains(topic));
-            assert!(is_read || *topic == "warehouse", "nobody reads {topic} of {}", processor.processor);
+            let is_read = processors[index + 1..].iter().any(|downstream| downstream.reads.contains(topic));
+            let name = &processor.processor;
+            assert!(is_read || *topic == "warehouse", "no processor reads {topic}, which {name} writes");
         }
     }
 }
 
 #[test]
-fn the_sink_knows_its_inputs_by_their_topics_names() {
+fn the_topics_of_the_sink_are_among_its_inputs() {
     let inputs: Vec<&str> = topology::sink_inputs().iter().map(|topic| topic.name).collect();
-    for name in [sinks::SinkTopic::PlayerGames, sinks::SinkTopic::Features, sinks::SinkTopic::Predictions]
-        .map(sinks::SinkTopic::topic)
-    {
-        assert!(inputs.contains(&name), "{name}");
+    for topic in SinkTopic::ALL.map(SinkTopic::topic) {
+        assert!(inputs.contains(&topic), "{topic}");
     }
+    assert_eq!(inputs.len(), SinkTopic::ALL.len());
 }
 
 #[test]
@@ -50,9 +55,7 @@ fn every_raw_topic_has_its_loader() {
     let processors = graph::processors();
     for feed in schemas::raw::Feed::ALL {
         let topic = topics::raw_topic(feed).info.name;
-        assert!(
-            processors.iter().any(|processor| processor.reads.contains(&topic)),
-            "{feed} goes to {topic}, which nobody reads"
-        );
+        let is_read = processors.iter().any(|processor| processor.reads.contains(&topic));
+        assert!(is_read, "no processor reads {topic} of feed {feed}");
     }
 }

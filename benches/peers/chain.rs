@@ -1,4 +1,4 @@
-//! The chain that every peer runs over box lines: parse, resolve the name, rolling sums of the last ten games, a linear score.
+//! The chain that every peer runs over box lines: parse, look the name up, rolling sums of the last ten games, a linear score.
 //!
 //! `streams/` has the same arithmetic in the same order, so that the sums of scores are equal to the last thousandth.
 //! Invariant: the scores of a player depend on the order of that player's lines only.
@@ -7,11 +7,11 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 
-/// How many players there are.
+/// The number of players.
 pub const PLAYERS: usize = 600;
-/// How many games a sum reaches back.
+/// The number of games in a sum.
 pub const GAMES: usize = 10;
-/// How many numbers of a line are summed.
+/// The number of statistics of a line that are summed.
 pub const STATS: usize = 12;
 
 /// Points a player is expected to score when all means are 0.
@@ -53,7 +53,7 @@ pub fn name(player: usize) -> String {
     format!("{} {}", FIRST[player % FIRST.len()], LAST[player / FIRST.len()])
 }
 
-/// One player's line in one box score, as far as the chain reads it.
+/// One player's line in one box score, with the fields that the chain reads.
 #[derive(Deserialize)]
 pub struct Line<'a> {
     game_id: &'a str,
@@ -90,7 +90,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Takes a game in, and the one that is now the eleventh last out.
+    /// Adds a game, and removes the one that is now the eleventh last.
     pub fn add(&mut self, stats: [i32; STATS]) {
         let slot = &mut self.games[self.played % GAMES];
         for stat in 0..STATS {
@@ -111,14 +111,14 @@ impl Form {
     }
 }
 
-/// The memory of the chain.
+/// The state of the chain.
 pub struct Chain {
     ids: FxHashMap<String, usize>,
     forms: Vec<Form>,
 }
 
 impl Chain {
-    /// Nobody has played yet.
+    /// Starts without any game.
     pub fn new() -> Self {
         Self {
             ids: (0..PLAYERS).map(|player| (name(player), player)).collect(),
@@ -126,15 +126,16 @@ impl Chain {
         }
     }
 
-    /// What is held of one player.
+    /// The form of one player.
     pub fn form(&mut self, player: usize) -> &mut Form {
         &mut self.forms[player]
     }
 
-    /// One line in, its record written over `out`; answers whose line it was.
+    /// Processes one line and writes its record over `out`; returns the player.
     pub fn step(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<usize, Box<dyn std::error::Error>> {
         let line: Line<'_> = serde_json::from_slice(line)?;
-        let player = *self.ids.get(line.player).ok_or_else(|| format!("nobody is called {}", line.player))?;
+        let player =
+            *self.ids.get(line.player).ok_or_else(|| format!("there is no player {}", line.player))?;
         let form = &mut self.forms[player];
         form.add(line.stats());
         write_prediction(out, player, line.game_id, form)?;
@@ -142,14 +143,14 @@ impl Chain {
     }
 }
 
-/// The record that comes out, over whatever `out` held.
+/// Writes the output record over the content of `out`.
 pub fn write_prediction(out: &mut Vec<u8>, player: usize, game: &str, form: &Form) -> std::io::Result<()> {
     out.clear();
     let (games, score) = (form.played.min(GAMES), form.score());
     write!(out, r#"{{"player":{player},"game_id":"{game}","games":{games},"score":{score}}}"#)
 }
 
-/// The score of a record that came out.
+/// The score of an output record.
 pub fn score_of(record: &[u8]) -> Result<i64, serde_json::Error> {
     #[derive(Deserialize)]
     struct Prediction {

@@ -1,8 +1,8 @@
-//! The chain as a node of Fastbreak's runtime: the loop, the member and the transactions that every processor runs on.
+//! The chain as a processor of Fastbreak's runtime, with the task, the group member and the transactions of every processor.
 //!
-//! Each commit is one transaction of the records that came out, the forms that changed, and the positions.
-//! Invariant: killed at any instant and started again, it goes on from its last transaction.
-//! Not here: views, whose memory is of typed events (crate `processors`).
+//! Each commit is one transaction of output records, changed forms and offsets.
+//! Invariant: after a kill at any instant, a restart resumes from the last transaction.
+//! Not here: materialized views of typed events (crate `processors`).
 use crate::{
     LINES,
     chain::{Chain, PLAYERS},
@@ -12,22 +12,22 @@ use crate::{
 use processors::materialized_view::ParkedItem;
 use runtime::{
     Commit, LogBackend, ProcessorNode, RecordBatch, Restored, RuntimeError,
-    engine::changelog_topic,
-    kafka::{KafkaConfig, KafkaLog},
-    log::TopicPartition,
+    engine::{ProcessorKind, changelog_topic},
     subscription::{ReadLimits, RunContext, Subscription},
+    task,
 };
-use std::{collections::BTreeMap, sync::Arc};
-use topics::{Policy, TopicInfo};
+use runtime_kafka::{KafkaConfig, KafkaLog};
+use std::sync::Arc;
+use topics::{Policy, TopicInfo, TopicPartition};
 
 const NAME: &str = "peers-engine";
+const OUTPUT: &str = "peers.engine";
 
 struct Peer {
     chain: Chain,
-    /// Where a player's form belongs, once a line changed it.
+    /// The partition of each player whose form has changed since the last commit.
     changed: Vec<Option<i32>>,
-    out: BTreeMap<(String, i32), RecordBatch>,
-    next: BTreeMap<TopicPartition, i64>,
+    commit: Commit,
     scratch: Vec<u8>,
     watch: Watch,
     read: u64,
@@ -37,7 +37,7 @@ struct Peer {
 }
 
 impl Peer {
-    fn broken(&self, partition: i32, offset: i64, reason: String) -> RuntimeError {
+    fn undecodable(&self, partition: i32, offset: i64, reason: String) -> RuntimeError {
         RuntimeError::Undecodable { processor: NAME.into(), topic: LINES.into(), partition, offset, reason }
     }
 }
@@ -59,10 +59,10 @@ impl ProcessorNode for Peer {
         }]
     }
     fn outputs(&self) -> Vec<TopicInfo> {
-        vec![TopicInfo { name: "peers.engine", ..self.inputs()[0] }]
+        vec![TopicInfo { name: OUTPUT, ..self.inputs()[0] }]
     }
-    fn is_view(&self) -> bool {
-        true
+    fn kind(&self) -> ProcessorKind {
+        ProcessorKind::MaterializedView
     }
     fn assign(&mut self, partition: i32, restored: Restored) -> Result<(), RuntimeError> {
         for record_batch in &restored.changelog {
@@ -71,7 +71,7 @@ impl ProcessorNode for Peer {
                 let (Ok(player), Some(form)) = (record.key.parse::<usize>(), record.value) else { continue };
                 let form = serde_json::from_slice(form);
                 *self.chain.form(player) =
-                    form.map_err(|error| self.broken(partition, record.offset, error.to_string()))?;
+                    form.map_err(|error| self.undecodable(partition, record.offset, error.to_string()))?;
             }
         }
         Ok(())
@@ -80,56 +80,56 @@ impl ProcessorNode for Peer {
     fn reset(&mut self) {
         self.chain = Chain::new();
         self.changed = vec![None; PLAYERS];
-        self.out.clear();
-        self.next.clear();
+        self.commit = Commit::default();
     }
-    fn process(&mut self, _: &str, partition: i32, record_batch: &RecordBatch) -> Result<(), RuntimeError> {
+    fn process(&mut self, input: TopicPartition, record_batch: &RecordBatch) -> Result<(), RuntimeError> {
+        let partition = input.partition;
         for record in record_batch.records() {
             let record = record?;
             let line = record.value.unwrap_or_default();
             let player = self.chain.step(line, &mut self.scratch);
-            let player = player.map_err(|error| self.broken(partition, record.offset, error.to_string()))?;
+            let player =
+                player.map_err(|error| self.undecodable(partition, record.offset, error.to_string()))?;
             self.changed[player] = Some(partition);
-            let at = ("peers.engine".to_owned(), partition);
-            self.out.entry(at).or_default().push(record.key, Some(&self.scratch));
+            let output = TopicPartition::new(OUTPUT, partition);
+            self.commit.append(output, record.key, Some(&self.scratch));
         }
         self.read += u64::from(record_batch.len());
-        self.next.insert((LINES, partition), record_batch.next());
-        let seen = self.watch.seen(self.read);
-        seen.map_err(|error| self.broken(partition, 0, error.to_string()))?;
+        self.commit.offsets.insert(input, record_batch.next());
+        let measured = self.watch.record_count(self.read);
+        measured.map_err(|error| self.undecodable(partition, 0, error.to_string()))?;
         if self.read >= self.records {
             self.run_context.stop();
         }
         Ok(())
     }
     fn has_pending(&self) -> bool {
-        !self.next.is_empty()
+        !self.commit.offsets.is_empty()
     }
     fn take_commit(&mut self) -> Result<Commit, RuntimeError> {
-        let mut out = std::mem::take(&mut self.out);
+        let mut commit = std::mem::take(&mut self.commit);
         for (player, partition) in self.changed.iter_mut().enumerate() {
             let Some(partition) = partition.take() else { continue };
             let form = serde_json::to_vec(self.chain.form(player)).unwrap_or_default();
-            out.entry((changelog_topic(NAME), partition)).or_default().push(&player.to_string(), Some(&form));
+            let changelog = TopicPartition::new(changelog_topic(NAME), partition);
+            commit.append(changelog, &player.to_string(), Some(&form));
         }
-        Ok(Commit { group: self.group(), out, next: std::mem::take(&mut self.next), ..Commit::default() })
+        Ok(Commit { group: self.group(), ..commit })
     }
     fn parked(&self) -> (i64, Vec<ParkedItem>) {
         (0, Vec::new())
     }
 }
 
-/// Runs the node on the brokers until it has read so many records.
+/// Runs the processor on the brokers until it has read this many records.
 pub fn run(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
-    let settings =
-        KafkaConfig { brokers: brokers.into(), instance: "peers".into(), ..KafkaConfig::default() };
-    let mut storage = KafkaLog::open(settings)?;
+    let config = KafkaConfig { brokers: brokers.into(), instance: "peers".into(), ..KafkaConfig::default() };
+    let mut log = KafkaLog::open(config)?;
     let run_context = Arc::new(RunContext::default());
     let mut node = Peer {
         chain: Chain::new(),
         changed: vec![None; PLAYERS],
-        out: BTreeMap::new(),
-        next: BTreeMap::new(),
+        commit: Commit::default(),
         scratch: Vec::new(),
         watch: Watch::after(warm),
         read: 0,
@@ -137,16 +137,15 @@ pub fn run(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
         partitions: topics::PARTITIONS,
         run_context: run_context.clone(),
     };
-    let reader = Subscription {
+    let subscription = Subscription {
         name: NAME,
         group: node.group(),
+        kind: node.kind(),
         inputs: node.inputs(),
         outputs: node.outputs(),
-        is_view: true,
-        is_alone: false,
         upstream: Vec::new(),
     };
-    let mut member = storage.subscribe(reader, ReadLimits::default(), run_context)?;
-    runtime::log::run(&mut node, member.as_mut())?;
+    let mut member = log.subscribe(subscription, ReadLimits::default(), run_context)?;
+    task::run(&mut node, member.as_mut())?;
     node.watch.report(records)
 }

@@ -1,6 +1,6 @@
 //! The clients that the Rust peers share: one consumer, one producer, tuned for throughput.
 //!
-//! Invariant: a record that was not delivered is an error of the next [`drain`], never passed over.
+//! Invariant: a record that was not delivered is an error of the next [`drain`], never ignored.
 //! Not here: transactions; those are the engine's.
 use rdkafka::{
     ClientConfig, ClientContext, Message,
@@ -14,10 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a peer ends with.
+/// The result of a peer.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Counts what was not delivered; only that is reported, which saves a callback a record.
+/// Counts records that were not delivered. Only these are reported, which saves one callback per record.
 #[derive(Default)]
 pub struct Undelivered(AtomicU64);
 
@@ -31,7 +31,7 @@ impl ProducerContext for Undelivered {
     }
 }
 
-/// A producer that batches by itself and places keys as the Java client does.
+/// A producer that batches by itself and partitions keys as the Java client does.
 pub fn producer(brokers: &str) -> Outcome<BaseProducer<Undelivered>> {
     let mut config = ClientConfig::new();
     config
@@ -59,7 +59,7 @@ pub fn send(producer: &BaseProducer<Undelivered>, topic: &str, key: &[u8], value
     Ok(())
 }
 
-/// Returns when all that was sent is acknowledged. `flush` would block a whole poll interval each time.
+/// Waits until every record sent is acknowledged. `flush` would block for a whole poll interval each time.
 pub fn drain(producer: &BaseProducer<Undelivered>) -> Outcome<()> {
     while producer.in_flight_count() > 0 {
         producer.poll(Duration::ZERO);
@@ -71,7 +71,7 @@ pub fn drain(producer: &BaseProducer<Undelivered>) -> Outcome<()> {
     }
 }
 
-/// A consumer of the topic from its start, in a group that no other run has.
+/// A consumer of the topic from its start, in a group of this run only.
 pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -81,7 +81,7 @@ pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer
         .set("isolation.level", "read_committed")
         .set("fetch.min.bytes", "100000")
         .set("fetch.wait.max.ms", "100")
-        // What is read ahead of the clock's start is not measured: no more than 1 in 40 of a full run.
+        // Records that are prefetched before the stopwatch starts are not measured: at most 1 in 40 of a full run.
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.queue.backoff.ms", "5")
         .create()?;
@@ -89,7 +89,7 @@ pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer
     Ok(consumer)
 }
 
-/// The next record, waiting long. A poll that handled a rebalance returns early and empty.
+/// The next record, with a long time limit. A poll that handled a rebalance returns early and empty.
 fn next(consumer: &BaseConsumer) -> Outcome<Option<BorrowedMessage<'_>>> {
     if let Some(message) = consumer.poll(Duration::ZERO) {
         return Ok(Some(message?));
@@ -103,7 +103,7 @@ fn next(consumer: &BaseConsumer) -> Outcome<Option<BorrowedMessage<'_>>> {
     Ok(None)
 }
 
-/// Hands `each` the key and value of `count` records, and calls `pause` every `batch` records and at the end.
+/// Passes key and value of `count` records to `each`, and calls `pause` every `batch` records and at the end.
 pub fn consume(
     consumer: &BaseConsumer,
     count: u64,
@@ -113,7 +113,7 @@ pub fn consume(
 ) -> Outcome<()> {
     for read in 1..=count {
         let message = next(consumer)?
-            .ok_or_else(|| format!("nothing came for 30 s after {} of {count} records", read - 1))?;
+            .ok_or_else(|| format!("no record for 30 s after {} of {count} records", read - 1))?;
         each(message.key().unwrap_or_default(), message.payload().unwrap_or_default())?;
         if read % batch == 0 || read == count {
             drop(message);

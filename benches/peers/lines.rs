@@ -1,7 +1,7 @@
-//! The lines that all peers read: an invented league of 600 players who all play every round.
+//! The lines that all peers read: a made-up league of 600 players who all play every round.
 //!
 //! Invariant: the same count gives the same lines, about 320 bytes each; a player's lines have one key and so one order.
-//! Not here: what is made of them (`chain`).
+//! Not here: processing them (`chain`).
 use crate::{
     chain::{PLAYERS, name},
     kafka::{self, Outcome},

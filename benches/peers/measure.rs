@@ -1,14 +1,14 @@
 //! CPU and wall time of this process after its first records.
 //!
-//! Invariant: threads of the client library are counted, and so is whatever is still flushed at the end.
+//! Invariant: threads of the client library are counted, and the final flush is, too.
 //! Not here: the broker's own CPU.
 use crate::kafka::Outcome;
 use std::time::Instant;
 
-/// Ticks of `/proc/self/stat` a second: what Linux shows to all programs, whatever the kernel's own clock.
+/// Ticks of `/proc/self/stat` per second: the unit that Linux reports to all programs, independent of the kernel's own clock.
 const TICKS: f64 = 100.0;
 
-/// A stopwatch that starts when the first `warm` records are through.
+/// A stopwatch that starts after the first `warm` records.
 pub struct Watch {
     warm: u64,
     started: Option<(Instant, f64)>,
@@ -20,15 +20,15 @@ impl Watch {
         Self { warm, started: None }
     }
 
-    /// Starts it, once enough records are through.
-    pub fn seen(&mut self, records: u64) -> Outcome<()> {
+    /// Starts the stopwatch once enough records were processed.
+    pub fn record_count(&mut self, records: u64) -> Outcome<()> {
         if self.started.is_none() && records >= self.warm {
             self.started = Some((Instant::now(), cpu()?));
         }
         Ok(())
     }
 
-    /// One line for `run`: what the records after the warm ones cost.
+    /// Prints one line for `run`: the cost of the records after the warm ones.
     pub fn report(&self, records: u64) -> Outcome<()> {
         let (wall, before) = self.started.ok_or("there were no more records than warm ones")?;
         let (seconds, cpu, records) = (wall.elapsed().as_secs_f64(), cpu()? - before, records - self.warm);

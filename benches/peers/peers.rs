@@ -1,7 +1,7 @@
-//! The Rust peers of the side-by-side run, a verb each: `peers COMMAND BROKERS RECORDS WARM`.
+//! The Rust peers of the side-by-side run, one command each: `peers COMMAND BROKERS RECORDS WARM`.
 //!
-//! `produce` fills the topic, `raw` only reads it, `loop` is the chain written by hand, `engine` the chain as a node of Fastbreak's
-//! runtime, `sum` adds up an output topic.
+//! `produce` fills the topic, `raw` only reads it, `loop` is the chain written by hand, `engine` the chain as a processor of
+//! Fastbreak's runtime, `sum` adds up an output topic.
 //! Invariant: each peer reads the same topic to the same count and prints one line of JSON.
 //! Not here: the order of the run and its table (`run`), Kafka Streams (`streams/`).
 #![allow(clippy::print_stdout)]
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const LINES: &str = "peers.lines";
 
-/// The floor: no peer can read for less.
+/// Reads and drops: no peer can read at a lower cost.
 fn read(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
     let (mut watch, mut bytes) = (Watch::after(warm), 0);
     let consumer = kafka::consumer(brokers, "peers-raw", LINES)?;
@@ -27,13 +27,13 @@ fn read(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
         bytes += value.len();
         Ok(())
     };
-    kafka::consume(&consumer, records, 1000, count, |read| watch.seen(read))?;
+    kafka::consume(&consumer, records, 1000, count, |read| watch.record_count(read))?;
     watch.report(records)?;
     std::hint::black_box(bytes);
     Ok(())
 }
 
-/// What one would write without a framework: at least once, its state lost with the process.
+/// The chain without a framework: at least once, with state that is lost with the process.
 fn chain_by_hand(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
     let (mut watch, mut chain, mut out) = (Watch::after(warm), Chain::new(), Vec::new());
     let consumer = kafka::consumer(brokers, "peers-loop", LINES)?;
@@ -50,13 +50,13 @@ fn chain_by_hand(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
             consumer.commit_consumer_state(CommitMode::Sync)?;
             committed = Instant::now();
         }
-        watch.seen(read)
+        watch.record_count(read)
     };
     kafka::consume(&consumer, records, 1000, step, pause)?;
     watch.report(records)
 }
 
-/// The check: how many committed records a peer's topic has and what their scores add up to.
+/// The check: the number of committed records in a peer's topic, and the sum of their scores.
 fn add_up(brokers: &str, topic: &str, records: u64) -> Outcome<()> {
     let consumer = kafka::consumer(brokers, &format!("sum-of-{topic}"), topic)?;
     let mut sum = 0;
@@ -87,6 +87,6 @@ fn main() -> Outcome<()> {
         "engine" => engine::run(brokers, records, last.parse()?),
         "loop" => chain_by_hand(brokers, records, last.parse()?),
         "sum" => add_up(brokers, last, records),
-        unknown => Err(format!("no peer is called {unknown}").into()),
+        unknown => Err(format!("there is no peer {unknown}").into()),
     }
 }

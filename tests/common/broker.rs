@@ -1,15 +1,28 @@
-//! A real broker for a test; none where it cannot be started, with the reason.
+//! A real Kafka broker for a test; `None` with a message where it cannot be started.
+//!
+//! Invariant: the broker is stopped when its value is dropped.
+//! Not here: how it is started (`tests/kafka/broker`).
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
 
-/// Apache Kafka by `tests/kafka/broker`, stopped when dropped.
+/// Apache Kafka, started by `tests/kafka/broker`.
 pub struct Broker {
     data: tempfile::TempDir,
     pub bootstrap: String,
 }
-fn script() -> std::path::PathBuf {
+
+fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker")
 }
+fn output_of(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
 impl Broker {
     pub fn start(arguments: &[&str]) -> Option<Broker> {
         for tool in ["java", "mvn", "python3"] {
@@ -21,26 +34,22 @@ impl Broker {
         let data = tempfile::tempdir().unwrap();
         let mut command = Command::new(script());
         command.args(["start", "--brief", "--data"]).arg(data.path().join("kafka")).args(arguments);
-        let started = command.output().unwrap();
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-        let bootstrap = String::from_utf8(started.stdout).unwrap().trim().to_owned();
+        let output = output_of(&mut command);
+        let bootstrap = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         Some(Broker { data, bootstrap })
     }
-    /// `pause`, `resume`, `kill` or `restart` of the one node.
+    /// Does `pause`, `resume`, `kill` or `restart` to the one node.
     pub fn node(&self, action: &str) {
-        let data = self.data.path().join("kafka");
-        let done = Command::new(script()).args([action, "1", "--data"]).arg(data).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        output_of(Command::new(script()).args([action, "1", "--data"]).arg(self.data.path().join("kafka")));
     }
+    /// Runs one of Kafka's console tools.
     pub fn tool(&self, arguments: &[&str]) {
-        let done = Command::new(script())
-            .args(["tool", arguments[0], "--bootstrap-server", &self.bootstrap])
-            .args(&arguments[1..])
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let mut command = Command::new(script());
+        command.args(["tool", arguments[0], "--bootstrap-server", &self.bootstrap]).args(&arguments[1..]);
+        output_of(&mut command);
     }
 }
+
 impl Drop for Broker {
     fn drop(&mut self) {
         drop(Command::new(script()).args(["stop", "--data"]).arg(self.data.path().join("kafka")).output());

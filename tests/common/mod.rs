@@ -1,4 +1,7 @@
-//! What the process tests share: the binary, a folder of its own, its answers as JSON.
+//! Shared by the tests of the binary: a data folder, commands that run on it, and their output as JSON.
+//!
+//! Invariant: every [`Fastbreak`] has a folder of its own, so tests run at the same time.
+//! Not here: a broker (`broker`).
 #![allow(dead_code, clippy::expect_used)]
 pub mod broker;
 use rusqlite::Connection;
@@ -14,22 +17,22 @@ use std::{
 /// A data folder and the binary that works on it.
 pub struct Fastbreak {
     pub folder: tempfile::TempDir,
-    /// The address of a schema registry, if any.
+    /// The address of a schema registry; `None`: records carry the ids that derive from their schemas.
     pub registry: Option<String>,
-    /// The brokers of its log; none: the embedded one.
+    /// The brokers of its log; `None`: the embedded log.
     pub brokers: Option<String>,
 }
 impl Fastbreak {
     pub fn new() -> Self {
         Fastbreak { folder: tempfile::tempdir().expect("a folder"), registry: None, brokers: None }
     }
-    /// On a broker, its topics made.
-    pub fn on(broker: &broker::Broker) -> Self {
+    /// A folder whose log is on a broker, where the topics are created.
+    pub fn on_broker(broker: &broker::Broker) -> Self {
         let run = Fastbreak { brokers: Some(broker.bootstrap.clone()), ..Fastbreak::new() };
         run.json(&["topics", "apply", "--yes"]);
         run
     }
-    /// What an embedded log makes of these lines.
+    /// A run over these lines on the embedded log without interruptions.
     pub fn straight(lines: &[String]) -> Self {
         let straight = Fastbreak::new();
         straight.ingest(lines);
@@ -41,14 +44,14 @@ impl Fastbreak {
         command.arg("--data").arg(self.folder.path()).args(["--output", "json"]).args(arguments);
         command.stdin(Stdio::null()).envs(self.registry.iter().map(|url| ("FASTBREAK_REGISTRY", url)));
         command.envs(self.brokers.iter().map(|list| ("FASTBREAK_BROKERS", list)));
-        // Tests wait for sessions of those that they killed to end.
+        // Tests wait until the sessions of killed members expire.
         command.env("FASTBREAK_KAFKA_SESSION_TIMEOUT_MS", "6000");
         command
     }
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary runs")
     }
-    /// The answer of a verb that ends with 0.
+    /// The output of a command that must exit with 0.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -66,7 +69,9 @@ impl Fastbreak {
     pub fn file(&self, name: &str, lines: &[String]) -> PathBuf {
         let path = self.folder.path().join(name);
         let mut file = std::fs::File::create(&path).expect("a file");
-        lines.iter().for_each(|line| writeln!(file, "{line}").expect("written"));
+        for line in lines {
+            writeln!(file, "{line}").expect("written");
+        }
         path
     }
     pub fn ingest(&self, lines: &[String]) -> Value {
@@ -76,19 +81,19 @@ impl Fastbreak {
     pub fn catch_up(&self) -> Value {
         self.json(&["run", "--until-caught-up"])
     }
-    /// Returns when this holds for every stage of `lag`.
-    pub fn wait_for_lag(&self, holds: impl Fn(&Value) -> bool) {
-        let since = Instant::now();
+    /// Waits until a condition is true for every processor in `fastbreak lag`.
+    pub fn wait_for_lag(&self, condition: impl Fn(&Value) -> bool) {
+        let started = Instant::now();
         loop {
             let lag = self.json(&["lag"]);
-            if lag["processors"].as_array().expect("processors").iter().all(&holds) {
+            if lag["processors"].as_array().expect("processors").iter().all(&condition) {
                 return;
             }
-            assert!(since.elapsed() < Duration::from_secs(180), "{lag:#}");
+            assert!(started.elapsed() < Duration::from_secs(180), "{lag:#}");
             thread::sleep(Duration::from_millis(500));
         }
     }
-    /// The content hashes of an audit that balances.
+    /// The content hashes of an audit, in which record accounting must balance.
     pub fn content(&self) -> Value {
         let output = self.run(&["audit"]);
         let audit: Value = serde_json::from_slice(&output.stdout).expect("JSON on standard output");
@@ -97,10 +102,11 @@ impl Fastbreak {
     }
 }
 
-/// Of a stage in `lag`.
+/// True if some process runs this processor of `fastbreak lag`.
 pub fn has_member(processor: &Value) -> bool {
     processor["status"] != "stopped"
 }
+/// True if some process runs this processor of `fastbreak lag`, and it has read everything.
 pub fn has_read_all(processor: &Value) -> bool {
     has_member(processor) && processor["lag_records"] == 0
 }
@@ -109,8 +115,8 @@ pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }
 
-/// The days of the middle of what a live warehouse has.
-pub fn middle(live: &Fastbreak) -> (String, String) {
+/// First and last game date of the middle third of a live warehouse.
+pub fn middle_dates(live: &Fastbreak) -> (String, String) {
     let db = Connection::open(live.folder.path().join("warehouse.db")).expect("a warehouse");
     let days = "SELECT DISTINCT game_date FROM player_slate WHERE deleted = 0 ORDER BY 1";
     let mut days = db.prepare(days).expect("its slate");
@@ -122,7 +128,7 @@ pub fn replay_arguments<'a>((from, to): &'a (String, String), name: &'a str) -> 
     ["replay", "run", "--from", from, "--to", to, "--namespace", name]
 }
 
-/// The lines of a season: a real one when the variable names a file, else a small simulated one with every fault.
+/// The lines of a season: of the file that `FASTBREAK_SEASON_FILE` names, else of a small simulated season with every fault.
 pub fn season() -> Vec<String> {
     match std::env::var("FASTBREAK_SEASON_FILE") {
         Ok(path) => {
@@ -139,7 +145,7 @@ pub fn season() -> Vec<String> {
     }
 }
 
-/// Chance with a seed (splitmix64).
+/// Random numbers from a seed (SplitMix64).
 pub struct Chance(pub u64);
 impl Chance {
     pub fn below(&mut self, bound: u64) -> u64 {

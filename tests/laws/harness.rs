@@ -1,320 +1,416 @@
-//! The topology on a deterministic schedule: who reads how much of what next, who commits, who crashes, who takes over.
+//! The topology on a deterministic schedule: reads, commits, crashes and rebalances in an order that a seed decides.
 //!
-//! The nodes are the topology's own; the harness stands where supervisor, member and log stand otherwise, and decides by a seed.
-//! Invariant: what an instance loses by a crash is what it had not committed; positions move only in commits.
+//! The nodes are those of the topology; the harness takes the place of supervisor, group members and log.
+//! Invariant: a crash loses exactly what the instance had not committed; committed offsets change only in commits.
 //! Not here: what must hold afterwards (the laws).
 use crate::{
-    log::{MemoryLog, Readers, Store, append_raw, whole},
+    log::{GroupInputs, MemoryLog, TestLog, append_raw, partitions, read_all},
     random::Random,
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
 use runtime::{
     Commit, ProcessorNode, RecordBatch, Restored,
-    engine::{changelog_topic, dlq_topic},
+    engine::{LEDGER, ProcessorKind, changelog_topic, dlq_topic},
 };
 use schemas::raw::RawEvent;
 use std::collections::{BTreeMap, BTreeSet};
-use topics::{PARTITIONS, Policy, TopicInfo};
+use topics::{Offsets, PARTITIONS, Policy, TopicInfo, TopicPartition};
 
-/// A new instance of the processor at a place in the topology.
-pub fn node(processor: usize) -> Box<dyn ProcessorNode> {
+/// A new instance of the processor with this index in the topology.
+pub fn new_node(processor: usize) -> Box<dyn ProcessorNode> {
     topology(Predictor::new(None)).swap_remove(processor)
 }
 
 /// What may happen in a run, and how often.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct Schedule {
     pub seed: u64,
-    /// 1–5 for each processor, drawn anew at each rebalance.
-    pub most_instances: usize,
+    /// Each rebalance draws 1 to this many instances per processor.
+    pub max_instances: usize,
     /// The largest read, in records.
-    pub batch: usize,
-    /// Percent of the steps, each.
-    pub commits: usize,
-    pub crashes: usize,
-    pub rebalances: usize,
-    pub compactions: usize,
-    pub restarts: usize,
+    pub max_read_records: usize,
+    /// Percentages of the steps after which the event happens.
+    pub commit_percent: usize,
+    pub crash_percent: usize,
+    pub rebalance_percent: usize,
+    pub compaction_percent: usize,
+    pub restart_percent: usize,
 }
-impl Plan {
+impl Schedule {
     /// Anything may happen.
-    pub fn random(seed: u64) -> Plan {
+    pub fn random(seed: u64) -> Schedule {
         let mut random = Random::new(seed ^ 0x706c_616e);
-        Plan {
+        Schedule {
             seed,
-            most_instances: 1 + random.below(5),
-            batch: random.pick(&[3, 12, 60, 60, 400, 100_000]),
-            commits: random.pick(&[5, 30, 100]),
-            crashes: random.pick(&[0, 1, 3]),
-            rebalances: random.pick(&[0, 1, 3]),
-            compactions: random.pick(&[0, 5, 20]),
-            restarts: 0,
+            max_instances: 1 + random.below(5),
+            max_read_records: random.pick(&[3, 12, 60, 60, 400, 100_000]),
+            commit_percent: random.pick(&[5, 30, 100]),
+            crash_percent: random.pick(&[0, 1, 3]),
+            rebalance_percent: random.pick(&[0, 1, 3]),
+            compaction_percent: random.pick(&[0, 5, 20]),
+            restart_percent: 0,
         }
     }
-    /// One instance each reads all there is, processor by processor, and nothing goes wrong.
-    pub const STRAIGHT: Plan = Plan {
+    /// One instance per processor reads everything, processor by processor, without faults.
+    pub const STRAIGHT: Schedule = Schedule {
         seed: 0,
-        most_instances: 1,
-        batch: usize::MAX,
-        commits: 100,
-        crashes: 0,
-        rebalances: 0,
-        compactions: 0,
-        restarts: 0,
+        max_instances: 1,
+        max_read_records: usize::MAX,
+        commit_percent: 100,
+        crash_percent: 0,
+        rebalance_percent: 0,
+        compaction_percent: 0,
+        restart_percent: 0,
     };
+    fn is_straight(&self) -> bool {
+        self.max_read_records == usize::MAX
+    }
 }
 
 struct Instance {
     node: Box<dyn ProcessorNode>,
-    held: BTreeSet<i32>,
-    next: BTreeMap<(&'static str, i32), i64>,
+    assigned: BTreeSet<i32>,
+    /// The next offset to read, by input partition.
+    positions: Offsets,
 }
+impl Instance {
+    fn new(processor: usize) -> Instance {
+        Instance { node: new_node(processor), assigned: BTreeSet::new(), positions: Offsets::new() }
+    }
+}
+
+/// The consumer group of a processor.
 struct Group {
     processor: usize,
     name: &'static str,
     id: String,
     inputs: Vec<TopicInfo>,
-    is_view: bool,
+    kind: ProcessorKind,
     instances: Vec<Instance>,
 }
+
+/// Something to read: the index of an instance of a group, and an input partition.
+type PendingRead = (usize, TopicPartition);
+
 impl Group {
-    fn restored(&self, log: &mut impl Store, partition: i32) -> (Restored, BTreeMap<&'static str, i64>) {
+    fn new(processor: usize, node: &dyn ProcessorNode) -> Group {
+        Group {
+            processor,
+            name: node.name(),
+            id: node.group(),
+            inputs: node.inputs(),
+            kind: node.kind(),
+            instances: Vec::new(),
+        }
+    }
+    /// The content from which a partition is restored, and the offsets at which reading begins.
+    fn restore(&self, log: &mut impl TestLog, partition: i32) -> (Restored, Offsets) {
         let mut restored = Restored::default();
-        let mut next = BTreeMap::new();
+        let mut positions = Offsets::new();
         for input in &self.inputs {
-            let committed = log.position(&self.id, input.name, partition);
-            restored.next.insert(input.name, committed);
-            next.insert(input.name, committed);
-            if self.is_view && input.policy == Policy::Compact {
-                let table = whole(log, input.name, partition);
-                next.insert(input.name, table.next().max(committed));
+            let input_partition = TopicPartition::new(input.name, partition);
+            let committed = log.committed_offset(&self.id, input_partition);
+            restored.offsets.insert(input.name, committed);
+            positions.insert(input_partition, committed);
+            if self.kind.has_changelog() && input.policy == Policy::Compact {
+                let table = read_all(log, input_partition);
+                positions.insert(input_partition, table.next().max(committed));
                 restored.tables.push((input.name, vec![table]));
             }
         }
-        if self.is_view {
-            restored.changelog = vec![whole(log, &changelog_topic(self.name), partition)];
+        if self.kind.has_changelog() {
+            let changelog = TopicPartition::new(changelog_topic(self.name), partition);
+            restored.changelog = vec![read_all(log, changelog)];
         }
-        (restored, next)
+        (restored, positions)
     }
-    fn assign(&mut self, log: &mut impl Store, instance: usize, partition: i32) {
-        let (restored, next) = self.restored(log, partition);
+    fn assign(&mut self, log: &mut impl TestLog, instance: usize, partition: i32) {
+        let (restored, positions) = self.restore(log, partition);
         let instance = &mut self.instances[instance];
         instance.node.assign(partition, restored).unwrap();
-        instance.held.insert(partition);
-        next.into_iter().for_each(|(topic, next)| _ = instance.next.insert((topic, partition), next));
+        instance.assigned.insert(partition);
+        instance.positions.extend(positions);
     }
-    fn commit(&mut self, log: &mut impl Store, instance: usize) {
+    fn commit(&mut self, log: &mut impl TestLog, instance: usize) {
         let node = &mut self.instances[instance].node;
         if node.has_pending() {
             log.append(node.take_commit().unwrap());
         }
     }
-    /// A process dies; another takes its place and restores.
-    fn crash(&mut self, log: &mut impl Store, instance: usize, mid_commit: bool) {
-        if mid_commit {
-            // What was taken and never appended is nowhere.
+    fn commit_all(&mut self, log: &mut impl TestLog) {
+        for instance in 0..self.instances.len() {
+            self.commit(log, instance);
+        }
+    }
+    /// The process of an instance dies; another one takes its place and restores its partitions.
+    fn crash(&mut self, log: &mut impl TestLog, instance: usize, is_during_commit: bool) {
+        if is_during_commit {
+            // A commit that was taken from the node and not appended is lost.
             drop(self.instances[instance].node.take_commit().unwrap());
         }
-        let held = std::mem::take(&mut self.instances[instance].held);
-        self.instances[instance] =
-            Instance { node: node(self.processor), held: BTreeSet::new(), next: BTreeMap::new() };
-        held.into_iter().for_each(|partition| self.assign(log, instance, partition));
+        let crashed = std::mem::replace(&mut self.instances[instance], Instance::new(self.processor));
+        for partition in crashed.assigned {
+            self.assign(log, instance, partition);
+        }
     }
-    /// Deals the partitions anew. Who leaves commits first, or dies; a partition that stays where its state stands is kept.
-    fn rebalance(&mut self, log: &mut impl Store, random: &mut Random, most: usize) {
-        let count = 1 + random.below(most);
-        let owner: Vec<usize> = (0..PARTITIONS).map(|_| random.below(count)).collect();
-        for i in 0..self.instances.len() {
+    /// Assigns the partitions to a new number of instances. An instance that loses partitions commits first, or dies; one that keeps a
+    /// partition keeps its state.
+    fn rebalance(&mut self, log: &mut impl TestLog, random: &mut Random, max_instances: usize) {
+        let count = 1 + random.below(max_instances);
+        let owners: Vec<usize> = (0..PARTITIONS).map(|_| random.below(count)).collect();
+        for index in 0..self.instances.len() {
             if random.percent(70) {
-                self.commit(log, i);
+                self.commit(log, index);
             } else {
-                self.crash(log, i, false);
-                self.commit(log, i);
+                self.crash(log, index, false);
+                self.commit(log, index);
             }
-            let eager = random.percent(50);
-            let leaving = |p: &i32| eager || owner[*p as usize] != i;
-            let lost: Vec<i32> = self.instances[i].held.iter().copied().filter(leaving).collect();
-            for partition in lost {
-                self.instances[i].node.revoke(partition);
-                self.instances[i].held.remove(&partition);
-                self.instances[i].next.retain(|(_, p), _| *p != partition);
+            let is_eager = random.percent(50);
+            let is_revoked = |partition: &i32| is_eager || owners[*partition as usize] != index;
+            let instance = &mut self.instances[index];
+            let revoked: Vec<i32> = instance.assigned.iter().copied().filter(is_revoked).collect();
+            for partition in revoked {
+                instance.node.revoke(partition);
+                instance.assigned.remove(&partition);
+                instance.positions.retain(|input, _| input.partition != partition);
             }
         }
         self.instances.truncate(count);
         while self.instances.len() < count {
-            let node = node(self.processor);
-            self.instances.push(Instance { node, held: BTreeSet::new(), next: BTreeMap::new() });
+            self.instances.push(Instance::new(self.processor));
         }
         for partition in 0..PARTITIONS {
-            let to = owner[partition as usize];
-            if !self.instances[to].held.contains(&partition) {
-                self.assign(log, to, partition);
+            let owner = owners[partition as usize];
+            if !self.instances[owner].assigned.contains(&partition) {
+                self.assign(log, owner, partition);
             }
         }
     }
-    /// What there is to read, by instance.
-    fn pending(&self, log: &mut impl Store) -> Vec<(usize, &'static str, i32)> {
+    fn pending(&self, log: &mut impl TestLog) -> Vec<PendingRead> {
         let mut pending = Vec::new();
-        for (i, instance) in self.instances.iter().enumerate() {
-            for ((topic, partition), next) in &instance.next {
-                if log.end(topic, *partition) > *next {
-                    pending.push((i, *topic, *partition));
+        for (index, instance) in self.instances.iter().enumerate() {
+            for (partition, next) in &instance.positions {
+                if log.end_offset(*partition) > *next {
+                    pending.push((index, *partition));
                 }
             }
         }
         pending
     }
-    fn read(
-        &mut self,
-        log: &mut impl Store,
-        (i, topic, partition): (usize, &'static str, i32),
-        records: usize,
-    ) {
-        let instance = &mut self.instances[i];
-        let from = instance.next[&(topic, partition)];
-        let record_batch = log.read(topic, partition, from, records);
-        instance.node.process(topic, partition, &record_batch).unwrap();
-        instance.next.insert((topic, partition), record_batch.next());
+    fn read(&mut self, log: &mut impl TestLog, (instance, partition): PendingRead, max_records: usize) {
+        let instance = &mut self.instances[instance];
+        let batch = log.read(partition, instance.positions[&partition], max_records);
+        instance.node.process(partition, &batch).unwrap();
+        instance.positions.insert(partition, batch.next());
     }
 }
 
-/// Runs the processors that `runs` until everything is read and committed.
-pub fn run<S: Store>(log: &mut S, mut raw: Vec<RawEvent>, plan: Plan, runs: impl Fn(&str) -> bool) {
-    let mut random = Random::new(plan.seed);
-    let nodes = topology(Predictor::new(None));
-    let readers: Readers =
-        nodes.iter().map(|node| (node.group(), node.inputs().iter().map(|t| t.name).collect())).collect();
-    let mut groups: Vec<Group> = Vec::new();
-    for (processor, node) in nodes.into_iter().enumerate().filter(|(_, node)| runs(node.name())) {
-        let (name, id, inputs, is_view) = (node.name(), node.group(), node.inputs(), node.is_view());
-        let mut group = Group { processor, name, id, inputs, is_view, instances: Vec::new() };
-        group.rebalance(log, &mut random, plan.most_instances);
-        groups.push(group);
-    }
-    raw.reverse();
-    loop {
-        if !raw.is_empty() && (plan.batch > 100_000 || random.percent(20)) {
-            let n =
-                if plan.batch > 100_000 { raw.len() } else { 1 + random.below(plan.batch.min(raw.len())) };
-            let mut some = raw.split_off(raw.len() - n.min(raw.len()));
-            some.reverse();
-            append_raw(log, &some);
+/// Runs the processors that fulfill `is_run` until everything is read and committed.
+pub fn run<L: TestLog>(
+    log: &mut L,
+    raw_events: Vec<RawEvent>,
+    schedule: Schedule,
+    is_run: impl Fn(&str) -> bool,
+) {
+    Run::new(log, raw_events, schedule, is_run).run();
+}
+
+struct Run<'a, L> {
+    log: &'a mut L,
+    schedule: Schedule,
+    random: Random,
+    groups: Vec<Group>,
+    /// The groups of all processors, including those that do not run: compaction keeps what they have not read.
+    group_inputs: GroupInputs,
+    /// Raw events that are not ingested yet, the next one last.
+    raw_events: Vec<RawEvent>,
+}
+
+impl<'a, L: TestLog> Run<'a, L> {
+    fn new(
+        log: &'a mut L,
+        mut raw_events: Vec<RawEvent>,
+        schedule: Schedule,
+        is_run: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut random = Random::new(schedule.seed);
+        let nodes = topology(Predictor::new(None));
+        let input_names = |node: &dyn ProcessorNode| node.inputs().iter().map(|topic| topic.name).collect();
+        let group_inputs = nodes.iter().map(|node| (node.group(), input_names(node.as_ref()))).collect();
+        let mut groups = Vec::new();
+        for (processor, node) in nodes.iter().enumerate().filter(|(_, node)| is_run(node.name())) {
+            let mut group = Group::new(processor, node.as_ref());
+            group.rebalance(log, &mut random, schedule.max_instances);
+            groups.push(group);
         }
-        let first = if plan.batch > 100_000 { 0 } else { random.below(groups.len()) };
-        let count = groups.len();
-        let next = (0..count).map(|k| (first + k) % count).find_map(|g| {
-            let pending = groups[g].pending(log);
-            (!pending.is_empty()).then_some((g, pending))
-        });
-        let Some((g, pending)) = next else {
-            for group in &mut groups {
-                (0..group.instances.len()).for_each(|i| group.commit(log, i));
+        raw_events.reverse();
+        Run { log, schedule, random, groups, group_inputs, raw_events }
+    }
+    fn run(mut self) {
+        loop {
+            self.ingest_some();
+            let Some((group, pending)) = self.next_pending() else {
+                self.commit_all();
+                if self.is_caught_up() {
+                    return;
+                }
+                continue;
+            };
+            if self.schedule.is_straight() {
+                let group = &mut self.groups[group];
+                for read in pending {
+                    group.read(self.log, read, usize::MAX);
+                }
+                group.commit(self.log, 0);
+            } else {
+                self.step(group, &pending);
+                self.disturb();
             }
-            if raw.is_empty() && groups.iter().all(|group| group.pending(log).is_empty()) {
-                return;
-            }
-            continue;
+        }
+    }
+    fn ingest_some(&mut self) {
+        if self.raw_events.is_empty() || !(self.schedule.is_straight() || self.random.percent(20)) {
+            return;
+        }
+        let available = self.raw_events.len();
+        let count = if self.schedule.is_straight() {
+            available
+        } else {
+            1 + self.random.below(self.schedule.max_read_records.min(available))
         };
-        let group = &mut groups[g];
-        if plan.batch > 100_000 {
-            pending.into_iter().for_each(|at| group.read(log, at, usize::MAX));
-            group.commit(log, 0);
-            continue;
+        let mut events = self.raw_events.split_off(available - count);
+        events.reverse();
+        append_raw(self.log, &events);
+    }
+    /// The next group that has something to read; a straight run begins its search upstream.
+    fn next_pending(&mut self) -> Option<(usize, Vec<PendingRead>)> {
+        let count = self.groups.len();
+        let first = if self.schedule.is_straight() { 0 } else { self.random.below(count) };
+        (0..count).map(|step| (first + step) % count).find_map(|group| {
+            let pending = self.groups[group].pending(self.log);
+            (!pending.is_empty()).then_some((group, pending))
+        })
+    }
+    fn commit_all(&mut self) {
+        for group in &mut self.groups {
+            group.commit_all(self.log);
         }
-        let at = random.pick(&pending);
-        group.read(log, at, 1 + random.below(plan.batch));
-        if random.percent(plan.crashes) {
-            let mid_commit = random.percent(50);
-            group.crash(log, at.0, mid_commit);
-        } else if random.percent(plan.commits) {
-            group.commit(log, at.0);
+    }
+    fn is_caught_up(&mut self) -> bool {
+        self.raw_events.is_empty() && self.groups.iter().all(|group| group.pending(self.log).is_empty())
+    }
+    /// Reads some records in one instance of a group, which then may crash or commit.
+    fn step(&mut self, group: usize, pending: &[PendingRead]) {
+        let group = &mut self.groups[group];
+        let read = self.random.pick(pending);
+        group.read(self.log, read, 1 + self.random.below(self.schedule.max_read_records));
+        if self.random.percent(self.schedule.crash_percent) {
+            let is_during_commit = self.random.percent(50);
+            group.crash(self.log, read.0, is_during_commit);
+        } else if self.random.percent(self.schedule.commit_percent) {
+            group.commit(self.log, read.0);
         }
-        if random.percent(plan.rebalances) {
-            let g = random.below(count);
-            groups[g].rebalance(log, &mut random, plan.most_instances);
+    }
+    /// May rebalance a group, compact a partition, and restart all processes.
+    fn disturb(&mut self) {
+        if self.random.percent(self.schedule.rebalance_percent) {
+            let group = self.random.below(self.groups.len());
+            self.groups[group].rebalance(self.log, &mut self.random, self.schedule.max_instances);
         }
-        if random.percent(plan.compactions) {
-            let draw = random.next() as usize;
-            log.compact(draw, &readers);
+        if self.random.percent(self.schedule.compaction_percent) {
+            let draw = self.random.next() as usize;
+            self.log.compact(draw, &self.group_inputs);
         }
-        if random.percent(plan.restarts) {
-            log.reopen();
-            for group in &mut groups {
-                (0..group.instances.len()).for_each(|i| group.crash(log, i, false));
+        if self.random.percent(self.schedule.restart_percent) {
+            self.log.reopen();
+            for group in &mut self.groups {
+                for instance in 0..group.instances.len() {
+                    group.crash(self.log, instance, false);
+                }
             }
         }
     }
 }
 
-/// The tables as a computation from scratch gives them: each processor once, in the order of the topology, over all there is. A view
-/// first merges its observations, then a new one derives every row that what it kept and its input tables can give: nothing here
-/// depends on which rows a record is said to reach.
-pub fn batch(raw: &[RawEvent]) -> MemoryLog {
+/// The tables as a computation from scratch gives them: each processor once, in the order of the topology, over its whole input.
+///
+/// A materialized view first merges its observations; then a new instance derives every row from what the first one retained and from
+/// the input tables. So the result does not depend on which rows a record is taken to affect.
+pub fn batch(raw_events: &[RawEvent]) -> MemoryLog {
     let mut log = MemoryLog::default();
-    append_raw(&mut log, raw);
+    append_raw(&mut log, raw_events);
     for processor in 0..topology(Predictor::new(None)).len() {
-        let mut first = node(processor);
-        (0..PARTITIONS).for_each(|p| first.assign(p, Restored::default()).unwrap());
-        let mut next = BTreeMap::new();
-        for (input, p) in first.inputs().into_iter().flat_map(|t| (0..t.partitions).map(move |p| (t, p))) {
-            let record_batch = whole(&mut log, input.name, p);
-            next.insert((input.name, p), record_batch.next());
-            if input.policy != Policy::Compact || !first.is_view() {
-                first.process(input.name, p, &record_batch).unwrap();
+        let mut node = new_node(processor);
+        for partition in 0..PARTITIONS {
+            node.assign(partition, Restored::default()).unwrap();
+        }
+        let mut offsets = Offsets::new();
+        for input in node.inputs() {
+            for partition in partitions(input) {
+                let batch = read_all(&mut log, partition);
+                offsets.insert(partition, batch.next());
+                if input.policy != Policy::Compact || !node.kind().has_changelog() {
+                    node.process(partition, &batch).unwrap();
+                }
             }
         }
-        let mut commit = first.take_commit().unwrap();
-        if first.is_view() {
-            commit = derived_anew(&mut log, processor, &commit);
+        let mut commit = node.take_commit().unwrap();
+        if node.kind().has_changelog() {
+            commit = derive_all_rows(&mut log, processor, &commit);
         }
-        commit.next = next;
-        commit.out.remove(&(topics::LEDGER.info.name.to_owned(), 0));
+        commit.offsets = offsets;
+        commit.records.remove(&LEDGER);
         log.append(commit);
     }
     log
 }
 
-fn derived_anew(log: &mut MemoryLog, processor: usize, merged: &Commit) -> Commit {
-    let mut second = node(processor);
-    let changelog = changelog_topic(second.name());
-    let mut all_kept = BTreeMap::new();
+/// The commit of a new instance of a materialized view that restores the retained observations of a first one and the input tables.
+fn derive_all_rows(log: &mut MemoryLog, processor: usize, merged: &Commit) -> Commit {
+    let mut node = new_node(processor);
+    let changelog = changelog_topic(node.name());
+    let mut retained_by_partition = BTreeMap::new();
     for partition in 0..PARTITIONS {
-        let mut kept = RecordBatch::default();
-        let records = merged.out.get(&(changelog.clone(), partition));
+        let mut retained = RecordBatch::default();
+        let records = merged.records.get(&TopicPartition::new(changelog, partition));
         for record in records.into_iter().flat_map(RecordBatch::records).map(Result::unwrap) {
             if record.key.starts_with("retained|") {
-                kept.push(record.key, record.value);
+                retained.push(record.key, record.value);
             }
         }
-        let tables = second.inputs().into_iter().filter(|input| input.policy == Policy::Compact);
-        let tables = tables.map(|input| (input.name, vec![whole(log, input.name, partition)])).collect();
-        let restored = Restored { changelog: vec![kept.clone()], tables, next: BTreeMap::new() };
-        second.assign(partition, restored).unwrap();
-        all_kept.insert(partition, kept);
+        let tables = node.inputs().into_iter().filter(|input| input.policy == Policy::Compact);
+        let tables = tables
+            .map(|input| (input.name, vec![read_all(log, TopicPartition::new(input.name, partition))]))
+            .collect();
+        let restored = Restored { changelog: vec![retained.clone()], tables, offsets: BTreeMap::new() };
+        node.assign(partition, restored).unwrap();
+        retained_by_partition.insert(partition, retained);
     }
-    let mut commit = second.take_commit().unwrap();
-    for (partition, kept) in all_kept {
-        let record_batch = commit.out.entry((changelog.clone(), partition)).or_default();
-        kept.records().map(Result::unwrap).for_each(|record| record_batch.push(record.key, record.value));
+    let mut commit = node.take_commit().unwrap();
+    for (partition, retained) in retained_by_partition {
+        for record in retained.records().map(Result::unwrap) {
+            commit.append(TopicPartition::new(changelog, partition), record.key, record.value);
+        }
     }
-    commit.group = second.group();
+    commit.group = node.group();
     commit
 }
 
-/// The live rows of every table topic, by topic and key.
+/// The rows of every table topic, by topic and key.
 pub type Content = BTreeMap<(&'static str, String), Vec<u8>>;
 
-pub fn content(log: &mut impl Store) -> Content {
+pub fn content(log: &mut impl TestLog) -> Content {
     let mut content = Content::new();
     for topic in topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact) {
-        for partition in 0..topic.partitions {
-            for record in whole(log, topic.name, partition).records().map(Result::unwrap) {
-                assert_eq!(topics::partition_of(record.key, topic.partitions), partition, "{}", record.key);
-                let at = (topic.name, record.key.to_owned());
+        for partition in partitions(*topic) {
+            for record in read_all(log, partition).records().map(Result::unwrap) {
+                let expected = topics::partition_of(record.key, topic.partitions);
+                assert_eq!(partition.partition, expected, "{} of {}", record.key, topic.name);
+                let key = (topic.name, record.key.to_owned());
                 match record.value {
-                    Some(value) => _ = content.insert(at, value.to_vec()),
-                    None => _ = content.remove(&at),
+                    Some(value) => _ = content.insert(key, value.to_vec()),
+                    None => _ = content.remove(&key),
                 }
             }
         }
@@ -322,8 +418,8 @@ pub fn content(log: &mut impl Store) -> Content {
     content
 }
 
-/// The topics that one processor alone writes.
-pub fn written_by(node: &dyn ProcessorNode) -> Vec<String> {
-    let tables = node.outputs().into_iter().map(|topic| topic.name.to_owned());
+/// The topics that only this processor writes.
+pub fn topics_written_by(node: &dyn ProcessorNode) -> Vec<&'static str> {
+    let tables = node.outputs().into_iter().map(|topic| topic.name);
     tables.chain([changelog_topic(node.name()), dlq_topic(node.name())]).collect()
 }

@@ -1,10 +1,10 @@
-//! Law 4, as-of in both times: what was issued stands, and rests on nothing but what was heard before tip-off.
+//! Law 4, as-of in both times: an issued row does not change, and uses only what was known before its cutoff.
 //!
-//! Invariant: an issued prediction is a function of the events fetched before its game's tip-off.
-//! Not here: what a prediction is made of.
+//! Invariant: an issued prediction is a function of the events that were fetched before the tip-off of its game.
+//! Not here: how a prediction is computed.
 use crate::{
-    harness::{Content, batch, content},
-    histories::{corrected, faultless, fetched, longer},
+    harness::{Content, Schedule, batch, content, run},
+    histories::{fetched_at, season_with_faults, season_without_faults, with_other_stats},
     log::{MemoryLog, append_raw},
     random::Random,
     seeds,
@@ -19,140 +19,176 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A candidate's rows: features and predictions, with their bytes.
-pub struct Issued {
+const DAY_MS: i64 = 86_400_000;
+
+/// The rows of a candidate: the features, and the bytes of both features and prediction.
+pub struct CandidateRows {
     pub features: Features,
     pub bytes: [Vec<u8>; 2],
 }
-impl Issued {
-    fn is_prediction(&self) -> bool {
-        self.features.basis == Basis::Issued && self.features.eligibility == Eligibility::Eligible
+impl CandidateRows {
+    fn is_issued(&self) -> bool {
+        self.features.basis == Basis::Issued
+    }
+    fn is_eligible(&self) -> bool {
+        self.features.eligibility == Eligibility::Eligible
+    }
+    fn is_issued_prediction(&self) -> bool {
+        self.is_issued() && self.is_eligible()
     }
 }
 
-pub fn rows(content: &Content) -> BTreeMap<PlayerGameId, Issued> {
+/// The rows of all candidates.
+pub type Candidates = BTreeMap<PlayerGameId, CandidateRows>;
+
+pub fn rows(content: &Content) -> Candidates {
     let features = content.iter().filter(|((topic, _), _)| *topic == topics::FEATURES.info.name);
     features
         .map(|((_, key), bytes)| {
             let features: Features = wire::decode(bytes).unwrap();
-            let predicted = &content[&(topics::PREDICTIONS.info.name, key.clone())];
-            let prediction: Prediction = wire::decode(predicted).unwrap();
+            let prediction_bytes = &content[&(topics::PREDICTIONS.info.name, key.clone())];
+            let prediction: Prediction = wire::decode(prediction_bytes).unwrap();
             assert_eq!((prediction.basis, prediction.known_at), (features.basis, features.known_at));
             assert_eq!(prediction.tip_off, features.tip_off);
-            (key.parse().unwrap(), Issued { features, bytes: [bytes.clone(), predicted.clone()] })
+            let rows = CandidateRows { features, bytes: [bytes.clone(), prediction_bytes.clone()] };
+            (key.parse().unwrap(), rows)
         })
         .collect()
 }
 
-/// Every issued row was known before its tip-off, and only such.
-pub fn known_in_time(rows: &BTreeMap<PlayerGameId, Issued>) -> [usize; 2] {
-    let mut count = [0, 0];
-    for (id, row) in rows {
-        let Features { basis, known_at, tip_off, .. } = row.features;
-        if basis == Basis::Issued {
-            assert!(known_at < tip_off, "{id} was issued knowing what came after: {known_at}, {tip_off}");
-        }
-        count[usize::from(basis == Basis::Retrospective)] +=
-            usize::from(row.is_prediction() || basis == Basis::Retrospective);
-    }
-    count
+/// The number of issued predictions, and of retrospective rows.
+pub struct BasisCounts {
+    pub issued: usize,
+    pub retrospective: usize,
 }
 
-/// What of two histories must be equal: predictions issued for games that tip off by `cut` in the shorter one. A candidate who was
-/// not predicted may since have been, retrospectively; no prediction may have changed or gone.
-fn stands(
-    before: &BTreeMap<PlayerGameId, Issued>,
-    after: &BTreeMap<PlayerGameId, Issued>,
-    cut: Timestamp,
-) -> usize {
-    let mut stood = 0;
-    for (id, was) in
-        before.iter().filter(|(_, row)| row.features.basis == Basis::Issued && row.features.tip_off <= cut)
-    {
-        let is = after.get(id).unwrap_or_else(|| panic!("{id} was issued and is gone: {:#?}", was.features));
-        let filled =
-            is.features.basis == Basis::Retrospective && is.features.eligibility == Eligibility::Eligible;
-        if !was.is_prediction() && filled {
+/// Checks that every issued row was known before its tip-off; returns the counts.
+pub fn check_known_times(candidates: &Candidates) -> BasisCounts {
+    let mut counts = BasisCounts { issued: 0, retrospective: 0 };
+    for (id, rows) in candidates {
+        let Features { known_at, tip_off, .. } = rows.features;
+        if !rows.is_issued() {
+            counts.retrospective += 1;
             continue;
         }
-        assert_eq!(was.features, is.features, "{id} was issued and has changed");
-        assert_eq!(was.bytes, is.bytes, "{id} was issued and has changed");
-        stood += usize::from(was.is_prediction());
+        assert!(known_at < tip_off, "{id} was issued from later facts: known at {known_at}, tip-off {tip_off}");
+        counts.issued += usize::from(rows.is_eligible());
     }
-    stood
+    counts
 }
 
-fn table(raw: &[RawEvent]) -> Content {
-    content(&mut batch(raw))
+/// Checks that the rows issued for games that tip off by `cutoff` are the same in the content of a longer history; returns the number
+/// of predictions compared.
+///
+/// A candidate without a prediction may have a retrospective one in the longer history.
+fn assert_issued_unchanged(before: &Candidates, after: &Candidates, cutoff: Timestamp) -> usize {
+    let mut predictions = 0;
+    let is_compared = |rows: &CandidateRows| rows.is_issued() && rows.features.tip_off <= cutoff;
+    for (id, rows_before) in before.iter().filter(|(_, rows)| is_compared(rows)) {
+        let rows_after =
+            after.get(id).unwrap_or_else(|| panic!("{id} was issued and is gone: {:#?}", rows_before.features));
+        let is_retrospective_prediction = !rows_after.is_issued() && rows_after.is_eligible();
+        if !rows_before.is_eligible() && is_retrospective_prediction {
+            continue;
+        }
+        assert_eq!(rows_before.features, rows_after.features, "{id} was issued and has changed");
+        assert_eq!(rows_before.bytes, rows_after.bytes, "{id} was issued and has changed");
+        predictions += usize::from(rows_before.is_eligible());
+    }
+    predictions
 }
 
-/// An instant at which something happens: a tip-off, or a fetch.
-fn instant(raw: &[RawEvent], random: &mut Random) -> Timestamp {
-    let tip_offs: Vec<Timestamp> = rows(&table(raw)).values().map(|row| row.features.tip_off).collect();
-    match tip_offs.is_empty() || random.percent(30) {
-        true => raw[random.below(raw.len())].fetched_at,
-        false => random.pick(&tip_offs),
+fn batch_content(raw_events: &[RawEvent]) -> Content {
+    content(&mut batch(raw_events))
+}
+
+/// A time at which something happens: a tip-off, or a fetch.
+fn random_cutoff(raw_events: &[RawEvent], random: &mut Random) -> Timestamp {
+    let candidates = rows(&batch_content(raw_events));
+    let tip_offs: Vec<Timestamp> = candidates.values().map(|rows| rows.features.tip_off).collect();
+    if tip_offs.is_empty() || random.percent(30) {
+        raw_events[random.below(raw_events.len())].fetched_at
+    } else {
+        random.pick(&tip_offs)
+    }
+}
+
+/// A history up to a cutoff, and the events that are ingested later: those fetched after the cutoff, withheld ones, and box scores with
+/// other stats.
+struct SplitHistory {
+    before: Vec<RawEvent>,
+    later: Vec<RawEvent>,
+}
+impl SplitHistory {
+    fn random(raw_events: &[RawEvent], cutoff: Timestamp, random: &mut Random) -> SplitHistory {
+        let withheld_percent = random.pick(&[0, 10, 40]);
+        let end = raw_events.last().unwrap().fetched_at;
+        // At the cutoff itself, or up to a month after the whole history.
+        let late_time = |random: &mut Random| {
+            if random.percent(30) {
+                cutoff
+            } else {
+                Timestamp(cutoff.0.max(end.0) + 1 + random.below(30 * DAY_MS as usize) as i64)
+            }
+        };
+        let (mut before, mut later) = (Vec::new(), Vec::new());
+        for event in raw_events {
+            // A schedule is never withheld: fetched late, it may change the date of a game that was played, which is another matter.
+            let is_withheld = event.feed != Feed::NbacomSchedule && random.percent(withheld_percent);
+            if event.fetched_at >= cutoff {
+                later.push(event.clone());
+            } else if is_withheld {
+                later.push(fetched_at(event, late_time(random)));
+            } else {
+                before.push(event.clone());
+            }
+            let time = late_time(random);
+            if random.percent(30) {
+                later.extend(with_other_stats(event, time, random));
+            }
+        }
+        SplitHistory { before, later }
     }
 }
 
 #[test]
 fn issued_rows_do_not_change_when_more_is_ingested() {
-    let (mut stood, mut retrospectively) = (0, 0);
+    let (mut predictions, mut retrospective) = (0, 0);
     for seed in seeds(5, 15) {
         let mut random = Random::new(seed.0);
-        let raw = longer(seed.0);
-        let cut = instant(&raw, &mut random);
-        let gaps = random.pick(&[0, 10, 40]);
-        let end = raw.last().unwrap().fetched_at;
-        // At the very cut, or up to a month after everything.
-        let late = |random: &mut Random| match random.percent(30) {
-            true => cut,
-            false => Timestamp(cut.0.max(end.0) + 1 + random.below(30 * 86_400_000) as i64),
-        };
-        let (mut history, mut later) = (Vec::new(), Vec::new());
-        for event in &raw {
-            // Gaps filled later; a schedule fetched late may re-date a game that was played, and is another matter.
-            let withheld = event.feed != Feed::NbacomSchedule && random.percent(gaps);
-            match event.fetched_at < cut {
-                true if withheld => later.push(fetched(event, late(&mut random))),
-                true => history.push(event.clone()),
-                false => later.push(event.clone()),
-            }
-            let at = late(&mut random);
-            if random.percent(30) {
-                later.extend(corrected(event, at, &mut random));
-            }
-        }
-        let before = rows(&table(&history));
-        let longer = [history, later].concat();
-        let after = rows(&table(&longer));
-        known_in_time(&before);
-        retrospectively += known_in_time(&after)[1];
-        stood += stands(&before, &after, cut);
+        let raw_events = season_with_faults(seed.0);
+        let cutoff = random_cutoff(&raw_events, &mut random);
+        let SplitHistory { before, later } = SplitHistory::random(&raw_events, cutoff, &mut random);
+        let candidates_before = rows(&batch_content(&before));
+        let candidates_after = rows(&batch_content(&[before, later].concat()));
+        check_known_times(&candidates_before);
+        retrospective += check_known_times(&candidates_after).retrospective;
+        predictions += assert_issued_unchanged(&candidates_before, &candidates_after, cutoff);
     }
-    eprintln!("{stood} predictions stood, {retrospectively} rows retrospectively");
+    eprintln!("{predictions} issued predictions are unchanged, {retrospective} rows are retrospective");
 }
 
 #[test]
 fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
     let mut compared = 0;
     for seed in seeds(6, 5) {
-        let raw = longer(seed.0);
-        let whole = table(&raw);
-        let all = rows(&whole);
-        let tip_offs: BTreeSet<Timestamp> = all.values().map(|row| row.features.tip_off).collect();
-        for cut in tip_offs {
-            let heard: Vec<RawEvent> = raw.iter().filter(|event| event.fetched_at < cut).cloned().collect();
-            let by_then_content = table(&heard);
-            let by_then = rows(&by_then_content);
-            stands(&by_then, &all, cut);
-            for (id, is) in all.iter().filter(|(_, row)| row.is_prediction() && row.features.tip_off == cut) {
-                match by_then.get(id) {
-                    Some(was) => {
-                        assert_eq!(was.bytes, is.bytes, "{id} read what was fetched after its tip-off")
-                    }
-                    // Facts open games: one that nobody had opened by then may still be issued, of what was heard in time.
-                    None => assert!(forms(&by_then_content, id.game) < 2, "{id} was no candidate by tip-off"),
+        let raw_events = season_with_faults(seed.0);
+        let all = rows(&batch_content(&raw_events));
+        let tip_offs: BTreeSet<Timestamp> = all.values().map(|rows| rows.features.tip_off).collect();
+        for cutoff in tip_offs {
+            let events = raw_events.iter().filter(|event| event.fetched_at < cutoff);
+            let content_at_cutoff = batch_content(&events.cloned().collect::<Vec<_>>());
+            let at_cutoff = rows(&content_at_cutoff);
+            assert_issued_unchanged(&at_cutoff, &all, cutoff);
+            let is_compared =
+                |rows: &CandidateRows| rows.is_issued_prediction() && rows.features.tip_off == cutoff;
+            for (id, rows) in all.iter().filter(|(_, rows)| is_compared(rows)) {
+                if let Some(rows_at_cutoff) = at_cutoff.get(id) {
+                    assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses what was fetched after its tip-off");
+                } else {
+                    // A game that no fact had created by the cutoff may still get issued rows later, from what was known in time.
+                    let forms = team_forms(&content_at_cutoff, id.game);
+                    assert!(forms < 2, "{id} was not a candidate at its tip-off");
                 }
                 compared += 1;
             }
@@ -161,45 +197,45 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
     eprintln!("{compared} predictions compared");
 }
 
-fn forms(content: &Content, game: GameId) -> usize {
+/// The number of team forms of a game.
+fn team_forms(content: &Content, game: GameId) -> usize {
     let forms = content.iter().filter(|((topic, _), _)| *topic == topics::TEAM_FORMS.info.name);
     forms.filter(|(_, bytes)| wire::decode::<TeamForm>(bytes).unwrap().game == game).count()
 }
 
-/// Also of a stream that was cut off there and went on.
 #[test]
-fn a_stream_that_is_a_prefix_of_a_longer_one_keeps_what_it_issued() {
-    use crate::harness::{Plan, run};
+fn a_stream_that_continues_after_the_cutoff_keeps_its_issued_rows() {
     for seed in seeds(7, 4) {
-        let raw = longer(seed.0);
+        let raw_events = season_with_faults(seed.0);
         let mut random = Random::new(seed.0);
-        let cut = instant(&raw, &mut random);
-        let (heard, rest): (Vec<_>, Vec<_>) = raw.into_iter().partition(|event| event.fetched_at < cut);
+        let cutoff = random_cutoff(&raw_events, &mut random);
+        let (before, later): (Vec<_>, Vec<_>) =
+            raw_events.into_iter().partition(|event| event.fetched_at < cutoff);
         let mut log = MemoryLog::default();
-        run(&mut log, heard, Plan::random(seed.0), |_| true);
-        let before = rows(&content(&mut log));
-        append_raw(&mut log, &rest);
-        run(&mut log, Vec::new(), Plan::random(seed.0 + 1), |_| true);
-        stands(&before, &rows(&content(&mut log)), cut);
+        run(&mut log, before, Schedule::random(seed.0), |_| true);
+        let candidates_before = rows(&content(&mut log));
+        append_raw(&mut log, &later);
+        run(&mut log, Vec::new(), Schedule::random(seed.0 + 1), |_| true);
+        assert_issued_unchanged(&candidates_before, &rows(&content(&mut log)), cutoff);
     }
 }
 
 #[test]
-fn a_history_fetched_long_after_its_games_predicts_retrospectively_throughout() {
-    let mut predicted = 0;
+fn a_history_fetched_long_after_its_games_has_a_retrospective_prediction_for_every_issued_one() {
+    let mut predictions = 0;
     for seed in seeds(10, 3) {
-        let raw = faultless(seed.0);
-        let live = rows(&table(&raw));
-        let end = raw.last().unwrap().fetched_at.0 + 86_400_000;
-        let late: Vec<RawEvent> =
-            raw.iter().enumerate().map(|(i, event)| fetched(event, Timestamp(end + i as i64))).collect();
-        let filled = rows(&table(&late));
-        for (id, _) in live.iter().filter(|(_, row)| row.is_prediction()) {
-            let row = filled.get(id).unwrap_or_else(|| panic!("{id} is no candidate retrospectively"));
-            assert_eq!(row.features.basis, Basis::Retrospective, "{id}");
-            assert_eq!(row.features.eligibility, Eligibility::Eligible, "{id}");
-            predicted += 1;
+        let raw_events = season_without_faults(seed.0);
+        let live = rows(&batch_content(&raw_events));
+        let first_fetch = raw_events.last().unwrap().fetched_at.0 + DAY_MS;
+        let late_events: Vec<RawEvent> =
+            raw_events.iter().zip(first_fetch..).map(|(event, time)| fetched_at(event, Timestamp(time))).collect();
+        let late = rows(&batch_content(&late_events));
+        for (id, _) in live.iter().filter(|(_, rows)| rows.is_issued_prediction()) {
+            let rows = late.get(id).unwrap_or_else(|| panic!("{id} is not a retrospective candidate"));
+            assert_eq!(rows.features.basis, Basis::Retrospective, "{id}");
+            assert_eq!(rows.features.eligibility, Eligibility::Eligible, "{id}");
+            predictions += 1;
         }
     }
-    eprintln!("{predicted} predictions filled retrospectively");
+    eprintln!("{predictions} retrospective predictions");
 }

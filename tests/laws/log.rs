@@ -1,143 +1,185 @@
-//! Logs that the harness can run on: one in memory, and the embedded one.
+//! Logs on which the harness runs: one in memory, and the embedded log.
 //!
-//! Invariant: offsets are given once and never change; a commit is appended whole.
-//! Not here: what is read when.
-use runtime::{Commit, RecordBatch, embedded::EmbeddedLog};
-use schemas::{raw::RawEvent, wire};
+//! Invariant: an offset is assigned once and never changes; a commit is appended as a whole.
+//! Not here: the order in which partitions are read (`harness`).
+use fastbreak::topology::topology;
+use processors::predictor::Predictor;
+use runtime::{Commit, LogReader, LogWriter, RecordBatch, engine::dlq_topic};
+use runtime_embedded::EmbeddedLog;
+use schemas::{
+    raw::{DeadLetter, RawEvent},
+    wire,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
 };
-use topics::{Policy, partition_of, raw_topic};
+use topics::{Offset, PARTITIONS, Policy, TopicInfo, TopicPartition, partition_of, raw_topic};
 
-/// A log as the harness needs it.
-pub trait Store {
+/// The operations of a log that the harness needs.
+pub trait TestLog {
     fn append(&mut self, commit: Commit);
-    /// What is there from an offset on, in at most so many records and as one chunk; its `next` is past what was looked at.
-    fn read(&mut self, topic: &str, partition: i32, from: i64, records: usize) -> RecordBatch;
-    fn end(&mut self, topic: &str, partition: i32) -> i64;
-    fn position(&self, group: &str, topic: &'static str, partition: i32) -> i64;
-    /// Compacts something below the least position of its readers, or trims a stream so; `draw` chooses.
-    fn compact(&mut self, draw: usize, readers: &Readers);
-    /// The process ends and another opens the same log.
+    /// One batch with the records from an offset on, at most `max_records` of them; its `next` is the offset at which reading continues.
+    fn read(&mut self, partition: TopicPartition, from: Offset, max_records: usize) -> RecordBatch;
+    /// All dead letters of a processor.
+    fn dead_letters(&mut self, processor: &str) -> Vec<DeadLetter>;
+    fn end_offset(&mut self, partition: TopicPartition) -> Offset;
+    /// The committed offset of a group; 0 if it has committed nothing.
+    fn committed_offset(&mut self, group: &str, partition: TopicPartition) -> Offset;
+    /// Compacts a partition of a table, or deletes records of a partition of a stream, below the smallest committed offset of the
+    /// groups that read it. `draw` chooses the partition.
+    fn compact(&mut self, draw: usize, groups: &GroupInputs);
+    /// Opens the same log as another process does after this one has ended.
     fn reopen(&mut self) {}
 }
 
-/// Every group with the topics that it reads.
-pub type Readers = Vec<(String, Vec<&'static str>)>;
+/// Consumer groups with the topics that they read.
+pub type GroupInputs = Vec<(String, Vec<&'static str>)>;
 
-/// Everything in a topic from the start.
-pub fn whole(log: &mut impl Store, topic: &str, partition: i32) -> RecordBatch {
-    log.read(topic, partition, 0, usize::MAX)
+/// All partitions of a topic.
+pub fn partitions(topic: TopicInfo) -> impl Iterator<Item = TopicPartition> {
+    (0..topic.partitions).map(move |partition| TopicPartition::new(topic.name, partition))
+}
+
+/// All records of a partition.
+pub fn read_all(log: &mut impl TestLog, partition: TopicPartition) -> RecordBatch {
+    log.read(partition, 0, usize::MAX)
 }
 
 /// Appends raw events as ingest does.
-pub fn append_raw(log: &mut impl Store, events: &[RawEvent]) {
+pub fn append_raw(log: &mut impl TestLog, events: &[RawEvent]) {
     let mut commit = Commit::default();
     for event in events {
         let topic = raw_topic(event.feed).info;
-        let at = (topic.name.to_owned(), partition_of(&event.key, topic.partitions));
-        let value = wire::encode(event).unwrap();
-        commit.out.entry(at).or_default().push(&event.key, Some(&value));
+        let partition = TopicPartition::new(topic.name, partition_of(&event.key, topic.partitions));
+        commit.append(partition, &event.key, Some(&wire::encode(event).unwrap()));
     }
     log.append(commit);
 }
 
-type Stored = (i64, String, Option<Vec<u8>>);
-/// A log in memory.
+/// Offset, key, value.
+type StoredRecord = (Offset, String, Option<Vec<u8>>);
+
 #[derive(Clone, Default)]
-pub struct MemoryLog {
-    topics: HashMap<String, BTreeMap<i32, (Vec<Stored>, i64)>>,
-    pub positions: BTreeMap<(String, &'static str, i32), i64>,
+struct MemoryPartition {
+    records: Vec<StoredRecord>,
+    end_offset: Offset,
 }
-impl MemoryLog {
-    /// Forgets what one processor has done, and keeps all else.
-    pub fn forget(&mut self, group: &str, topics: &[String]) {
-        topics.iter().for_each(|topic| _ = self.topics.remove(topic));
-        self.positions.retain(|(of, ..), _| of != group);
-    }
-    /// Compacts every table to its end, as retention does to a reader that is away too long.
-    pub fn compact_tables(&mut self) {
-        for topic in topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact) {
-            (0..topic.partitions).for_each(|p| self.compact_partition(topic.name, p, i64::MAX));
+impl MemoryPartition {
+    fn append(&mut self, batch: RecordBatch) {
+        for record in batch.rebased(self.end_offset).records().map(Result::unwrap) {
+            assert_eq!(record.offset, self.end_offset, "offsets are dense when they are written");
+            self.records.push((record.offset, record.key.to_owned(), record.value.map(<[u8]>::to_vec)));
+            self.end_offset += 1;
         }
     }
-    fn compact_partition(&mut self, name: &str, partition: i32, below: i64) {
-        let Some((records, _)) = self.topics.get_mut(name).and_then(|p| p.get_mut(&partition)) else {
-            return;
-        };
-        if policy(name) == Policy::Delete {
-            records.retain(|(offset, ..)| *offset >= below);
-            return;
+    /// Keeps the newest record of each key that is not a tombstone, and everything from an offset on.
+    fn compact(&mut self, below: Offset) {
+        let mut newest: HashMap<String, Offset> = HashMap::new();
+        for (offset, key, _) in self.records.iter().filter(|(offset, ..)| *offset < below) {
+            newest.insert(key.clone(), *offset);
         }
-        let mut newest: HashMap<String, i64> = HashMap::new();
-        let read = records.iter().filter(|(offset, ..)| *offset < below);
-        read.for_each(|(offset, key, _)| _ = newest.insert(key.clone(), *offset));
-        records.retain(|(offset, key, value)| {
+        self.records.retain(|(offset, key, value)| {
             *offset >= below || value.is_some() && newest.get(key) == Some(offset)
         });
     }
 }
-impl Store for MemoryLog {
-    fn append(&mut self, commit: Commit) {
-        for ((topic, partition), record_batch) in commit.out {
-            let (records, end) = self.topics.entry(topic).or_default().entry(partition).or_default();
-            for record in record_batch.rebased(*end).records().map(Result::unwrap) {
-                assert_eq!(record.offset, *end, "offsets are given one by one");
-                records.push((record.offset, record.key.to_owned(), record.value.map(<[u8]>::to_vec)));
-                *end += 1;
+
+/// A log in memory. It stores dead letters as the embedded log does: encoded, under the key of the rejected record.
+#[derive(Clone, Default)]
+pub struct MemoryLog {
+    partitions: BTreeMap<TopicPartition, MemoryPartition>,
+    committed_offsets: BTreeMap<(String, TopicPartition), Offset>,
+}
+impl MemoryLog {
+    /// Deletes topics, and the committed offsets of a group.
+    pub fn delete(&mut self, group: &str, topics: &[&str]) {
+        self.partitions.retain(|partition, _| !topics.contains(&partition.topic));
+        self.committed_offsets.retain(|(name, _), _| name != group);
+    }
+    /// Compacts every table to its end, as it happens to a consumer group that was away for longer than the retention of tombstones.
+    pub fn compact_tables(&mut self) {
+        for topic in topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact) {
+            for partition in partitions(*topic) {
+                self.compact_partition(partition, Offset::MAX);
             }
         }
-        for ((topic, partition), next) in commit.next {
-            let known = self.positions.entry((commit.group.clone(), topic, partition)).or_default();
-            assert!(next >= *known, "{} goes back in {topic}/{partition}", commit.group);
-            *known = next;
+    }
+    fn compact_partition(&mut self, partition: TopicPartition, below: Offset) {
+        let Some(stored) = self.partitions.get_mut(&partition) else { return };
+        if policy(partition.topic) == Policy::Delete {
+            stored.records.retain(|(offset, ..)| *offset >= below);
+        } else {
+            stored.compact(below);
         }
     }
-    fn read(&mut self, topic: &str, partition: i32, from: i64, limit: usize) -> RecordBatch {
-        let mut record_batch = RecordBatch::at(from);
-        let Some((records, end)) = self.topics.get(topic).and_then(|p| p.get(&partition)) else {
-            return record_batch;
-        };
-        let first = records.partition_point(|(offset, ..)| *offset < from);
-        let rest = &records[first..];
-        for (offset, key, value) in rest.iter().take(limit) {
-            record_batch.push_at(*offset, key, value.as_deref());
-        }
-        match rest.len() > limit {
-            true => record_batch,
-            // What compaction took at the end leaves a gap, which is read as no records.
-            false => RecordBatch::from_parts(
-                from,
-                (*end).max(from),
-                record_batch.len(),
-                record_batch.bytes().to_vec(),
-            ),
-        }
-    }
-    fn end(&mut self, topic: &str, partition: i32) -> i64 {
-        self.topics.get(topic).and_then(|p| p.get(&partition)).map_or(0, |(_, end)| *end)
-    }
-    fn position(&self, group: &str, topic: &'static str, partition: i32) -> i64 {
-        self.positions.get(&(group.to_owned(), topic, partition)).copied().unwrap_or(0)
-    }
-    fn compact(&mut self, draw: usize, readers: &Readers) {
-        let mut all: Vec<(String, i32)> = self
-            .topics
-            .iter()
-            .filter(|(name, _)| policy(name) != Policy::Keep && *name != topics::LEDGER.info.name)
-            .flat_map(|(name, partitions)| partitions.keys().map(|p| (name.clone(), *p)))
-            .collect();
-        all.sort();
-        let Some((name, partition)) = all.get(draw % all.len().max(1)) else { return };
-        let reads = readers.iter().filter_map(|(group, inputs)| {
-            let input = inputs.iter().find(|input| *input == name)?;
-            Some(self.position(group, input, *partition))
-        });
-        let below = reads.min().unwrap_or(i64::MAX);
-        self.compact_partition(name, *partition, below);
+    fn committed(&self, group: &str, partition: TopicPartition) -> Offset {
+        self.committed_offsets.get(&(group.to_owned(), partition)).copied().unwrap_or(0)
     }
 }
+impl TestLog for MemoryLog {
+    fn append(&mut self, commit: Commit) {
+        for (partition, batch) in commit.records {
+            self.partitions.entry(partition).or_default().append(batch);
+        }
+        for (partition, dead_letters) in commit.dead_letters {
+            assert!(partition.topic.ends_with(".dlq"), "{partition} is not a dead-letter queue");
+            let mut batch = RecordBatch::default();
+            for dead_letter in dead_letters {
+                batch.push(&dead_letter.key, Some(&wire::encode(&dead_letter).unwrap()));
+            }
+            self.partitions.entry(partition).or_default().append(batch);
+        }
+        for (partition, next) in commit.offsets {
+            let committed = self.committed_offsets.entry((commit.group.clone(), partition)).or_default();
+            assert!(next >= *committed, "{} lowers its committed offset in {partition}", commit.group);
+            *committed = next;
+        }
+    }
+    fn read(&mut self, partition: TopicPartition, from: Offset, max_records: usize) -> RecordBatch {
+        let mut batch = RecordBatch::at(from);
+        let Some(MemoryPartition { records, end_offset }) = self.partitions.get(&partition) else {
+            return batch;
+        };
+        let unread = &records[records.partition_point(|(offset, ..)| *offset < from)..];
+        for (offset, key, value) in unread.iter().take(max_records) {
+            batch.push_at(*offset, key, value.as_deref());
+        }
+        if unread.len() > max_records {
+            return batch;
+        }
+        // Compaction may leave an offset gap at the end, which is read as no records.
+        RecordBatch::from_parts(from, (*end_offset).max(from), batch.len(), batch.bytes().to_vec())
+    }
+    fn dead_letters(&mut self, processor: &str) -> Vec<DeadLetter> {
+        let mut dead_letters = Vec::new();
+        for partition in 0..PARTITIONS {
+            let batch = read_all(self, TopicPartition::new(dlq_topic(processor), partition));
+            for record in batch.records().map(Result::unwrap) {
+                let dead_letter: DeadLetter = wire::decode(record.value.unwrap()).unwrap();
+                assert_eq!(record.key, dead_letter.key, "the key of the rejected record");
+                dead_letters.push(dead_letter);
+            }
+        }
+        dead_letters
+    }
+    fn end_offset(&mut self, partition: TopicPartition) -> Offset {
+        self.partitions.get(&partition).map_or(0, |stored| stored.end_offset)
+    }
+    fn committed_offset(&mut self, group: &str, partition: TopicPartition) -> Offset {
+        self.committed(group, partition)
+    }
+    fn compact(&mut self, draw: usize, groups: &GroupInputs) {
+        let is_candidate = |topic: &str| policy(topic) != Policy::Keep && topic != topics::LEDGER.info.name;
+        let candidates: Vec<TopicPartition> =
+            self.partitions.keys().copied().filter(|partition| is_candidate(partition.topic)).collect();
+        let Some(partition) = candidates.get(draw % candidates.len().max(1)) else { return };
+        let readers = groups.iter().filter(|(_, inputs)| inputs.contains(&partition.topic));
+        let below = readers.map(|(group, _)| self.committed(group, *partition)).min();
+        self.compact_partition(*partition, below.unwrap_or(Offset::MAX));
+    }
+}
+
 fn policy(name: &str) -> Policy {
     match topics::ALL.iter().find(|topic| topic.name == name) {
         Some(topic) => topic.policy,
@@ -147,45 +189,51 @@ fn policy(name: &str) -> Policy {
 }
 
 /// The embedded log, in a folder of its own.
-pub struct OnDisk {
+pub struct FileLog {
     log: EmbeddedLog,
     folder: PathBuf,
 }
-impl OnDisk {
-    pub fn new(folder: PathBuf) -> Self {
+impl FileLog {
+    pub fn open(folder: PathBuf) -> Self {
         let mut log = EmbeddedLog::open(&folder).unwrap();
-        for node in fastbreak::topology::topology(processors::predictor::Predictor::new(None)) {
-            log.register(&node.group(), &node.inputs()).unwrap();
+        for node in topology(Predictor::new(None)) {
+            log.register_group(&node.group(), &node.inputs()).unwrap();
         }
-        OnDisk { log, folder }
+        FileLog { log, folder }
     }
 }
-impl Store for OnDisk {
+impl TestLog for FileLog {
     fn append(&mut self, commit: Commit) {
-        self.log.commit(commit).unwrap();
+        self.log.append(commit).unwrap();
     }
-    fn read(&mut self, topic: &str, partition: i32, from: i64, limit: usize) -> RecordBatch {
-        let bytes = if limit == usize::MAX { usize::MAX } else { 1 };
-        let mut some = RecordBatch::at(from);
+    fn read(&mut self, partition: TopicPartition, from: Offset, max_records: usize) -> RecordBatch {
+        let max_bytes = if max_records == usize::MAX { usize::MAX } else { 1 };
+        let mut batch = RecordBatch::at(from);
         let mut next = from;
-        for record_batch in self.log.read(topic, partition, from, bytes).unwrap() {
-            next = record_batch.next();
-            for record in record_batch.records().map(Result::unwrap) {
-                if some.len() as usize == limit {
-                    return some;
+        for stored in self.log.read(partition, from, max_bytes).unwrap() {
+            next = stored.next();
+            for record in stored.records().map(Result::unwrap) {
+                if batch.len() as usize == max_records {
+                    return batch;
                 }
-                some.push_at(record.offset, record.key, record.value);
+                batch.push_at(record.offset, record.key, record.value);
             }
         }
-        RecordBatch::from_parts(from, next, some.len(), some.bytes().to_vec())
+        RecordBatch::from_parts(from, next, batch.len(), batch.bytes().to_vec())
     }
-    fn end(&mut self, topic: &str, partition: i32) -> i64 {
-        self.log.end_offsets().unwrap().get(&(topic.to_owned(), partition)).copied().unwrap_or(0)
+    fn dead_letters(&mut self, processor: &str) -> Vec<DeadLetter> {
+        let partitions = 0..PARTITIONS;
+        let records = partitions.flat_map(|partition| self.log.dead_letters(processor, partition, 0).unwrap());
+        records.map(|record| record.dead_letter).collect()
     }
-    fn position(&self, group: &str, topic: &'static str, partition: i32) -> i64 {
-        self.log.committed_offsets(group).unwrap().get(&(topic.to_owned(), partition)).copied().unwrap_or(0)
+    fn end_offset(&mut self, partition: TopicPartition) -> Offset {
+        self.log.end_offsets(&[partition.topic]).unwrap().get(&partition).copied().unwrap_or(0)
     }
-    fn compact(&mut self, _: usize, _: &Readers) {
+    fn committed_offset(&mut self, group: &str, partition: TopicPartition) -> Offset {
+        let offsets = self.log.committed_offsets(group, &[partition.topic]).unwrap();
+        offsets.get(&partition).copied().unwrap_or(0)
+    }
+    fn compact(&mut self, _: usize, _: &GroupInputs) {
         self.log.compact_one(Some(1)).unwrap();
     }
     fn reopen(&mut self) {

@@ -1,32 +1,32 @@
-//! The laws of the whole topology, on histories that never were and on a season that was.
+//! The laws of the whole topology, on generated histories and on a recorded season.
 //!
-//! `FASTBREAK_LAW_CASES` sets how many cases are tried in all, `FASTBREAK_LAW_SEED` tries one. A failure names its seed.
-//! Invariant: every law is stated over the topology's own nodes and the simulator's payloads, from raw events to predictions.
-//! Not here: what a single processor decides; its own tests say that.
+//! `FASTBREAK_LAW_CASES` sets the number of cases over all laws, `FASTBREAK_LAW_SEED` runs a single one. A failure prints its seed.
+//! Invariant: every law is stated over the nodes of the topology and the payloads of the simulator, from raw events to predictions.
+//! Not here: the decisions of a single processor (the tests of crate `processors`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
-mod accounts;
+mod accounting;
+mod embedded_log;
 mod harness;
 mod histories;
 mod issued;
 mod log;
-mod on_disk;
 mod random;
 mod season;
 mod streams;
 
-/// The seeds that a law is tried on: its percentage of all cases.
+/// The seeds on which a law is tested: a percentage of all cases.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let all = number("FASTBREAK_LAW_CASES").unwrap_or(1_000);
+    let cases = number("FASTBREAK_LAW_CASES").unwrap_or(1_000);
     let range = match number("FASTBREAK_LAW_SEED") {
         Some(seed) => seed..seed + 1,
-        None => law * 1_000_000..law * 1_000_000 + (all * percent).div_ceil(100),
+        None => law * 1_000_000..law * 1_000_000 + (cases * percent).div_ceil(100),
     };
     range.map(Seed)
 }
 
-/// Says which seed it was when a case fails.
+/// The seed of a case, which is printed when the case fails.
 struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {

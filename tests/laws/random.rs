@@ -1,7 +1,7 @@
-//! Randomness of the law tests: a seed says everything that a schedule decides.
+//! Random numbers of the law tests: a seed determines every choice of a schedule.
 //!
 //! Invariant: the same seed gives the same choices on any machine.
-//! Not here: what is chosen.
+//! Not here: the choices.
 
 /// SplitMix64.
 #[derive(Clone)]
@@ -16,16 +16,16 @@ impl Random {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
-    /// 0…n−1; 0 when n is 0.
+    /// A number from 0 to n−1; 0 if n is 0.
     pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n.max(1) as u64) as usize
     }
-    /// True in so many percent of the cases.
+    /// True in this percentage of the calls.
     pub fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
-    pub fn pick<T: Copy>(&mut self, among: &[T]) -> T {
-        among[self.below(among.len())]
+    pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())]
     }
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {

@@ -1,61 +1,64 @@
-//! The laws on a season that was: 2023-24 with its lines, as the scrapers fetched it.
+//! The laws on a recorded season: 2023-24 with its lines, as the scrapers fetched it.
 //!
-//! Skipped, with a word, where the recorded season is not at hand.
-//! Invariant: a stream cut by days equals the batch, and what is issued was known in time.
-//! Not here: how good the predictions are.
+//! Skipped with a message where the recorded season does not exist.
+//! Invariant: a stream that is processed day by day equals the batch, and issued rows use only what was known before their cutoff.
+//! Not here: the quality of the predictions.
 use crate::{
-    accounts::{check, one_terminal_state_each},
-    harness::{Plan, batch, content, run},
+    accounting::{check_candidates, check_ledger},
+    harness::{Schedule, batch, content, run},
     histories::is_box_score,
-    issued::{known_in_time, rows},
+    issued::{check_known_times, rows},
     log::{MemoryLog, append_raw},
     streams::assert_same,
 };
+use fastbreak::ingest::{self, line_reader::LineReader};
 use schemas::raw::RawEvent;
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
-fn season(name: &str) -> Option<Vec<RawEvent>> {
+/// Days that are processed unless `FASTBREAK_LAW_DAYS` is set: a whole season takes minutes without optimization.
+const DEFAULT_DAYS: i32 = 60;
+/// At least this many days are the whole season.
+const SEASON_DAYS: i32 = 365;
+
+fn recorded_season(name: &str) -> Option<Vec<RawEvent>> {
     let path = format!("../shared/data/events/{name}.jsonl.zst");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if !path.exists() {
-        eprintln!("skipped: the recorded season is not at {}", path.display());
+        eprintln!("skipped: there is no recorded season at {}", path.display());
         return None;
     }
-    let lines = fastbreak::ingest::line_reader::LineReader::read(&path).unwrap();
-    let mut events: Vec<RawEvent> =
-        lines.iter().map(|line| fastbreak::ingest::parse(line).unwrap()).collect();
+    let lines = LineReader::read(&path).unwrap();
+    let mut events: Vec<RawEvent> = lines.iter().map(|line| ingest::parse(line).unwrap()).collect();
     events.sort_by_key(|event| event.fetched_at);
     Some(events)
 }
 
-/// So many days, unless `FASTBREAK_LAW_DAYS` says otherwise: a whole season takes minutes without optimisation.
-const DAYS: i32 = 60;
-
 #[test]
-fn a_real_season_cut_by_days_equals_its_batch() {
-    let Some(mut events) = season("2023-24") else { return };
-    let days = std::env::var("FASTBREAK_LAW_DAYS").ok().map_or(DAYS, |text| text.parse().unwrap());
-    let tip = |event: &RawEvent| event.fetched_at.eastern_date().0;
-    let opening = events.iter().filter(|event| is_box_score(event.feed)).map(tip).min().unwrap();
-    events.retain(|event| tip(event) < opening + days);
-    let started = std::time::Instant::now();
+fn a_recorded_season_processed_day_by_day_equals_its_batch() {
+    let Some(mut events) = recorded_season("2023-24") else { return };
+    let days = std::env::var("FASTBREAK_LAW_DAYS").ok().map_or(DEFAULT_DAYS, |text| text.parse().unwrap());
+    let day = |event: &RawEvent| event.fetched_at.eastern_date().0;
+    let first_day = events.iter().filter(|event| is_box_score(event.feed)).map(day).min().unwrap();
+    events.retain(|event| day(event) < first_day + days);
+    let started = Instant::now();
     let mut log = MemoryLog::default();
-    for day in events.chunk_by(|a, b| a.fetched_at.eastern_date() == b.fetched_at.eastern_date()) {
-        append_raw(&mut log, day);
-        run(&mut log, Vec::new(), Plan::STRAIGHT, |_| true);
+    for events_of_day in events.chunk_by(|a, b| day(a) == day(b)) {
+        append_raw(&mut log, events_of_day);
+        run(&mut log, Vec::new(), Schedule::STRAIGHT, |_| true);
     }
     eprintln!("the stream took {:?}", started.elapsed());
-    let parked: i64 = check(&mut log).values().map(|entry| entry.parked).sum();
-    let is = content(&mut log);
-    let candidates = one_terminal_state_each(&is);
-    eprintln!("accounts after {:?}", started.elapsed());
-    assert_same(&is, &content(&mut batch(&events)));
-    let [issued, retrospective] = known_in_time(&rows(&is));
+    let parked: i64 = check_ledger(&mut log).values().map(|entry| entry.parked).sum();
+    let stream_content = content(&mut log);
+    let candidates = check_candidates(&stream_content);
+    eprintln!("record accounting is checked after {:?}", started.elapsed());
+    assert_same(&stream_content, &content(&mut batch(&events)));
+    let counts = check_known_times(&rows(&stream_content));
     eprintln!(
-        "{candidates} candidates, {issued} issued, {retrospective} retrospectively, {parked} parked in {:?}",
+        "{candidates} candidates, {} issued, {} retrospective, {parked} parked in {:?}",
+        counts.issued,
+        counts.retrospective,
         started.elapsed()
     );
-    // The quotes of 71 play-in and playoff games, which no schedule of the season has.
-    let season = 365;
-    assert_eq!(parked, if days < season { 0 } else { 147 });
+    // The lines of 71 play-in and playoff games, which are in no schedule of the season.
+    assert_eq!(parked, if days < SEASON_DAYS { 0 } else { 147 });
 }

@@ -1,45 +1,49 @@
-//! Law 3, convergence: the stream equals the batch, whatever happened on the way.
+//! Law 3, convergence: the stream equals the batch under every schedule.
 //!
 //! Invariant: the content of every table topic depends on the set of raw events alone.
-//! Not here: what the content is.
+//! Not here: the content itself.
 use crate::{
-    accounts::{check, sound},
-    harness::{Content, Plan, batch, content, node, run, written_by},
-    histories::{shuffled, tiny},
+    accounting::{check_ledger, checked_content},
+    harness::{Content, Schedule, batch, content, new_node, run, topics_written_by},
+    histories::{shuffled, tiny_season},
     log::MemoryLog,
     random::Random,
     seeds,
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
+use schemas::raw::RawEvent;
+use std::collections::BTreeSet;
 use topics::Policy;
 
-/// Equal, or the first rows that differ.
-pub fn assert_same(is: &Content, should: &Content) {
-    if is == should {
+fn batch_content(raw_events: &[RawEvent]) -> Content {
+    content(&mut batch(raw_events))
+}
+
+/// Panics with the first rows that differ.
+pub fn assert_same(actual: &Content, expected: &Content) {
+    if actual == expected {
         return;
     }
-    let keys = is.keys().chain(should.keys());
-    let differ: std::collections::BTreeSet<_> = keys.filter(|key| is.get(key) != should.get(key)).collect();
-    let topics: std::collections::BTreeSet<_> = differ.iter().map(|(topic, _)| topic).collect();
-    let first: Vec<_> = differ
-        .iter()
-        .take(5)
-        .map(|key| (key, is.get(key).map(Vec::len), should.get(key).map(Vec::len)))
-        .collect();
-    panic!("{} rows differ in {topics:?}; bytes there are and should be: {first:#?}", differ.len());
+    let keys = actual.keys().chain(expected.keys());
+    let mismatched: BTreeSet<_> = keys.filter(|key| actual.get(key) != expected.get(key)).collect();
+    let topics: BTreeSet<_> = mismatched.iter().map(|(topic, _)| topic).collect();
+    let bytes = |content: &Content, key| content.get(key).map(Vec::len);
+    let first: Vec<_> =
+        mismatched.iter().take(5).map(|key| (key, bytes(actual, key), bytes(expected, key))).collect();
+    panic!("{} rows differ in {topics:?}; key, actual bytes, expected bytes: {first:#?}", mismatched.len());
 }
 
 #[test]
 fn stream_equals_batch_under_any_fault_schedule() {
     let mut candidates = 0;
     for seed in seeds(1, 45) {
-        let raw = tiny(seed.0);
+        let raw_events = tiny_season(seed.0);
         let mut log = MemoryLog::default();
-        run(&mut log, raw.clone(), Plan::random(seed.0), |_| true);
-        let content = sound(&mut log);
+        run(&mut log, raw_events.clone(), Schedule::random(seed.0), |_| true);
+        let content = checked_content(&mut log);
         candidates += content.keys().filter(|(topic, _)| *topic == topics::FEATURES.info.name).count();
-        assert_same(&content, &crate::harness::content(&mut batch(&raw)));
+        assert_same(&content, &batch_content(&raw_events));
     }
     eprintln!("{candidates} candidates");
 }
@@ -47,32 +51,33 @@ fn stream_equals_batch_under_any_fault_schedule() {
 #[test]
 fn events_in_any_order_and_a_third_of_them_doubled_give_the_same_content() {
     for seed in seeds(2, 20) {
-        let raw = tiny(seed.0);
+        let raw_events = tiny_season(seed.0);
         let mut random = Random::new(seed.0);
         let mut log = MemoryLog::default();
-        run(&mut log, shuffled(&raw, &mut random), Plan::random(seed.0), |_| true);
-        assert_same(&sound(&mut log), &content(&mut batch(&raw)));
-        assert_same(&content(&mut batch(&shuffled(&raw, &mut random))), &content(&mut batch(&raw)));
+        run(&mut log, shuffled(&raw_events, &mut random), Schedule::random(seed.0), |_| true);
+        let expected = batch_content(&raw_events);
+        assert_same(&checked_content(&mut log), &expected);
+        assert_same(&batch_content(&shuffled(&raw_events, &mut random)), &expected);
     }
 }
 
 #[test]
-fn every_view_alone_equals_its_batch_over_what_it_was_sent() {
+fn every_processor_alone_equals_its_batch_over_the_records_of_its_inputs() {
     for seed in seeds(3, 15) {
-        let raw = tiny(seed.0);
-        // A history of rows that were superseded and deleted.
+        let raw_events = tiny_season(seed.0);
+        // The log of a whole run, with rows that were superseded and deleted.
         let mut recorded = MemoryLog::default();
-        let first = Plan { compactions: 0, ..Plan::random(seed.0) };
-        run(&mut recorded, raw.clone(), first, |_| true);
-        let should = content(&mut batch(&raw));
+        let schedule = Schedule { compaction_percent: 0, ..Schedule::random(seed.0) };
+        run(&mut recorded, raw_events.clone(), schedule, |_| true);
+        let expected = batch_content(&raw_events);
         for processor in 0..topology(Predictor::new(None)).len() {
-            let node = node(processor);
+            let node = new_node(processor);
             let mut log = recorded.clone();
-            log.forget(&node.group(), &written_by(node.as_ref()));
-            log.forget("", &[topics::LEDGER.info.name.to_owned()]);
-            let name = node.name();
-            run(&mut log, Vec::new(), Plan::random(seed.0 ^ processor as u64), |runs| runs == name);
-            assert_same(&content(&mut log), &should);
+            log.delete(&node.group(), &topics_written_by(node.as_ref()));
+            log.delete("", &[topics::LEDGER.info.name]);
+            let schedule = Schedule::random(seed.0 ^ processor as u64);
+            run(&mut log, Vec::new(), schedule, |name| name == node.name());
+            assert_same(&content(&mut log), &expected);
         }
     }
 }
@@ -80,32 +85,33 @@ fn every_view_alone_equals_its_batch_over_what_it_was_sent() {
 #[test]
 fn a_straight_run_equals_the_batch_and_reads_each_record_once() {
     for seed in seeds(4, 2) {
-        let raw = tiny(seed.0);
+        let raw_events = tiny_season(seed.0);
         let mut log = MemoryLog::default();
-        run(&mut log, raw.clone(), Plan::STRAIGHT, |_| true);
-        let ledger = check(&mut log);
+        run(&mut log, raw_events.clone(), Schedule::STRAIGHT, |_| true);
+        let ledger = check_ledger(&mut log);
         assert!(ledger.values().all(|entry| entry.read > 0));
-        assert_same(&content(&mut log), &content(&mut batch(&raw)));
+        assert_same(&content(&mut log), &batch_content(&raw_events));
     }
 }
 
 #[test]
-fn a_view_that_missed_compacted_tombstones_is_correct_after_restore() {
+fn a_materialized_view_that_missed_compacted_tombstones_is_correct_after_restore() {
     for seed in seeds(9, 8) {
-        let raw = tiny(seed.0);
+        let raw_events = tiny_season(seed.0);
         let mut random = Random::new(seed.0);
-        let views: Vec<&'static str> = topology(Predictor::new(None))
+        let names: Vec<&'static str> = topology(Predictor::new(None))
             .iter()
-            .filter(|node| node.is_view() && node.inputs().iter().any(|t| t.policy == Policy::Compact))
+            .filter(|node| node.kind().has_changelog())
+            .filter(|node| node.inputs().iter().any(|topic| topic.policy == Policy::Compact))
             .map(|node| node.name())
             .collect();
-        let away = random.pick(&views);
-        let (first, rest) = raw.split_at(random.below(raw.len()));
+        let stopped = random.pick(&names);
+        let (first, rest) = raw_events.split_at(random.below(raw_events.len()));
         let mut log = MemoryLog::default();
-        run(&mut log, first.to_vec(), Plan::STRAIGHT, |_| true);
-        run(&mut log, rest.to_vec(), Plan::STRAIGHT, |name| name != away);
+        run(&mut log, first.to_vec(), Schedule::STRAIGHT, |_| true);
+        run(&mut log, rest.to_vec(), Schedule::STRAIGHT, |name| name != stopped);
         log.compact_tables();
-        run(&mut log, Vec::new(), Plan::random(seed.0), |_| true);
-        assert_same(&content(&mut log), &content(&mut batch(&raw)));
+        run(&mut log, Vec::new(), Schedule::random(seed.0), |_| true);
+        assert_same(&content(&mut log), &batch_content(&raw_events));
     }
 }

@@ -1,43 +1,65 @@
-//! Dead letters on Kafka: the original bytes as the value, and what is known of them as headers.
+//! Headers of a dead letter on Kafka. The value of its record is the original bytes.
 //!
-//! Headers: what is wrong (`dlq.error.code`, `dlq.error.message`), where it was read (`dlq.topic`, `.partition`, `.offset`, and
-//! `.timestamp` of that record), by whom (`dlq.processor`, `.processor_version`, `.app_version`), how often it was put back (`dlq.redrive_count`),
-//! of which event (`dlq.raw`, `dlq.fetched_at`), in which batch of the sink (`dlq.batch`).
+//! | header | content |
+//! | --- | --- |
+//! | `dlq.error.code`, `dlq.error.message` | the reason |
+//! | `dlq.topic`, `dlq.partition`, `dlq.offset`, `dlq.timestamp` | the record that was rejected |
+//! | `dlq.processor`, `dlq.processor_version`, `dlq.app_version` | the processor that rejected it |
+//! | `dlq.redrive_count` | how many times it was redriven before |
+//! | `dlq.raw`, `dlq.fetched_at` | the raw event that it comes from |
+//! | `dlq.batch` | the sink batch that it was in |
 //!
-//! Inside the engine a dead letter is an event like any other; at the brokers it is what other tools expect. This is the way there and
-//! back.
-//! Invariant: what is read back is what was written.
-//! Not here: who writes dead letters.
-use super::original_record::OriginalRecord;
+//! Invariant: a dead letter that is read equals the one that was written.
+//! Not here: the records of a dead-letter queue (`dead_letters`).
+use crate::original_record::OriginalRecord;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
-use schemas::{
-    raw::{DeadLetter, RejectCode},
-    wire,
-};
+use schemas::raw::{DeadLetter, RejectCode};
 
-/// Whether a topic holds dead letters.
-pub fn is_dlq_topic(topic: &str) -> bool {
-    topic.ends_with(".dlq")
-}
-/// The event in a record that the engine wrote.
-pub fn decode(value: &[u8]) -> Option<DeadLetter> {
-    wire::decode(value).ok()
-}
-/// What is known of a dead letter, for tools that read Kafka Connect's headers too when they are wanted; after it the headers that its
-/// record had.
+/// The prefix of our own headers.
+const PREFIX: &str = "dlq.";
+
+/// The headers of a dead letter: those of Kafka Connect if requested, our own, then those of the original record. Headers with our
+/// prefix are not copied from the original record: they describe an earlier failure of a record that was redriven.
 pub fn to_headers(
     dead_letter: &DeadLetter,
     original_record: Option<&OriginalRecord>,
-    with_connect: bool,
+    with_connect_headers: bool,
 ) -> OwnedHeaders {
-    let connect = |value: String| with_connect.then_some(value);
-    let text = [
-        ("__connect.errors.topic", connect(dead_letter.origin.clone())),
-        ("__connect.errors.partition", connect(dead_letter.partition.to_string())),
-        ("__connect.errors.offset", connect(dead_letter.offset.to_string())),
-        ("__connect.errors.connector.name", connect(dead_letter.processor.clone())),
-        ("__connect.errors.exception.class.name", connect(dead_letter.code.name().to_owned())),
-        ("__connect.errors.exception.message", connect(dead_letter.reason.clone())),
+    let mut written: Vec<(&str, String)> = Vec::new();
+    if with_connect_headers {
+        written.extend(connect_headers(dead_letter));
+    }
+    written.extend(own_headers(dead_letter));
+    if let Some(timestamp) = original_record.and_then(|original_record| original_record.timestamp) {
+        written.push(("dlq.timestamp", timestamp.to_string()));
+    }
+    let mut headers = OwnedHeaders::new_with_capacity(written.len());
+    for (key, value) in &written {
+        headers = headers.insert(Header { key, value: Some(value.as_str()) });
+    }
+    let original_headers = original_record.and_then(|original_record| original_record.headers.as_ref());
+    for header in original_headers.into_iter().flat_map(OwnedHeaders::iter) {
+        let is_written = written.iter().any(|(key, _)| *key == header.key);
+        if !is_written && !header.key.starts_with(PREFIX) {
+            headers = headers.insert(header);
+        }
+    }
+    headers
+}
+
+fn connect_headers(dead_letter: &DeadLetter) -> [(&'static str, String); 6] {
+    [
+        ("__connect.errors.topic", dead_letter.origin.clone()),
+        ("__connect.errors.partition", dead_letter.partition.to_string()),
+        ("__connect.errors.offset", dead_letter.offset.to_string()),
+        ("__connect.errors.connector.name", dead_letter.processor.clone()),
+        ("__connect.errors.exception.class.name", dead_letter.code.name().to_owned()),
+        ("__connect.errors.exception.message", dead_letter.reason.clone()),
+    ]
+}
+
+fn own_headers(dead_letter: &DeadLetter) -> impl Iterator<Item = (&'static str, String)> {
+    let headers = [
         ("dlq.app_version", Some(env!("CARGO_PKG_VERSION").to_owned())),
         ("dlq.topic", Some(dead_letter.origin.clone())),
         ("dlq.partition", Some(dead_letter.partition.to_string())),
@@ -49,40 +71,25 @@ pub fn to_headers(
         ("dlq.processor_version", Some(dead_letter.processor_version.to_string())),
         ("dlq.redrive_count", Some(dead_letter.redrive_count.to_string())),
         ("dlq.batch", Some(dead_letter.batch.clone()).filter(|batch| !batch.is_empty())),
-        ("dlq.fetched_at", dead_letter.fetched_at.map(|at| at.0.to_string())),
-        (
-            "dlq.timestamp",
-            original_record.and_then(|original_record| original_record.timestamp).map(|at| at.to_string()),
-        ),
+        ("dlq.fetched_at", dead_letter.fetched_at.map(|fetched_at| fetched_at.0.to_string())),
     ];
-    let mut headers = OwnedHeaders::new_with_capacity(text.len());
-    for (key, value) in &text {
-        if let Some(value) = value {
-            headers = headers.insert(Header { key, value: Some(value.as_str()) });
-        }
-    }
-    let own = original_record.and_then(|original_record| original_record.headers.as_ref());
-    for header in own.into_iter().flat_map(OwnedHeaders::iter) {
-        // A letter that was produced again says where it failed before; `dlq.…` is of this failure alone.
-        let is_said = text.iter().any(|(key, value)| *key == header.key && value.is_some());
-        if !is_said && !header.key.starts_with("dlq.") {
-            headers = headers.insert(header);
-        }
-    }
-    headers
+    headers.into_iter().filter_map(|(key, value)| Some((key, value?)))
 }
-/// The event, from a record as the brokers have it.
+
+/// The dead letter in a record; `None` if a header that every dead letter has is absent or invalid.
 pub fn from_headers<H: Headers>(headers: &H, key: &str, value: &[u8]) -> Option<DeadLetter> {
     let text = |key: &str| {
-        let found = headers.iter().find(|header| header.key == key)?;
-        std::str::from_utf8(found.value?).ok().map(str::to_owned)
+        let header = headers.iter().find(|header| header.key == key)?;
+        std::str::from_utf8(header.value?).ok().map(str::to_owned)
     };
     Some(DeadLetter {
         code: text("dlq.error.code")
             .and_then(|name| RejectCode::ALL.into_iter().find(|code| code.name() == name))?,
         reason: text("dlq.error.message")?,
         raw: text("dlq.raw").and_then(|raw| raw.parse().ok()),
-        fetched_at: text("dlq.fetched_at").and_then(|at| at.parse().ok()).map(schemas::Timestamp),
+        fetched_at: text("dlq.fetched_at")
+            .and_then(|fetched_at| fetched_at.parse().ok())
+            .map(schemas::Timestamp),
         origin: text("dlq.topic")?,
         partition: text("dlq.partition")?.parse().ok()?,
         offset: text("dlq.offset")?.parse().ok()?,
@@ -101,25 +108,29 @@ pub fn from_headers<H: Headers>(headers: &H, key: &str, value: &[u8]) -> Option<
 mod tests {
     use super::*;
 
+    fn dead_letter(batch: &str) -> DeadLetter {
+        DeadLetter {
+            raw: Some(schemas::RawId(-3)),
+            fetched_at: Some(schemas::Timestamp(5)),
+            origin: "ml.features.v1".into(),
+            partition: 2,
+            offset: 9,
+            value: vec![0, 255, 10],
+            processor: "windowed-sink".into(),
+            key: "k".into(),
+            processor_version: 1,
+            redrive_count: 2,
+            batch: batch.into(),
+            ..DeadLetter::new(RejectCode::BadRow, "MIN is missing".into())
+        }
+    }
+
     #[test]
-    fn a_letter_is_read_back_as_it_was_written_in_a_batch_or_in_none() {
+    fn a_dead_letter_is_read_as_it_was_written_with_and_without_a_batch() {
         for batch in ["", "0f"] {
-            let dead_letter = DeadLetter {
-                raw: Some(schemas::RawId(-3)),
-                fetched_at: Some(schemas::Timestamp(5)),
-                origin: "ml.features.v1".into(),
-                partition: 2,
-                offset: 9,
-                value: vec![0, 255, 10],
-                processor: "windowed-sink".into(),
-                key: "k".into(),
-                processor_version: 1,
-                redrive_count: 2,
-                batch: batch.into(),
-                ..DeadLetter::new(RejectCode::BadRow, "MIN is missing".into())
-            };
-            for with_connect in [false, true] {
-                let headers = to_headers(&dead_letter, None, with_connect);
+            let dead_letter = dead_letter(batch);
+            for with_connect_headers in [false, true] {
+                let headers = to_headers(&dead_letter, None, with_connect_headers);
                 assert_eq!(
                     from_headers(&headers, &dead_letter.key, &dead_letter.value).as_ref(),
                     Some(&dead_letter)
@@ -127,5 +138,33 @@ mod tests {
                 assert_eq!(headers.iter().any(|header| header.key == "dlq.batch"), !batch.is_empty());
             }
         }
+    }
+    #[test]
+    fn headers_of_the_original_record_follow_except_those_of_an_earlier_failure() {
+        let header = |key, value| Header { key, value: Some(value) };
+        let own = OwnedHeaders::new()
+            .insert(header("trace", "t"))
+            .insert(header("dlq.batch", "ab"))
+            .insert(header("__connect.errors.topic", "older"));
+        let original_record =
+            OriginalRecord { headers: Some(own), timestamp: Some(7), ..OriginalRecord::default() };
+        let texts = |with_connect_headers| -> Vec<(String, String)> {
+            let headers = to_headers(&dead_letter(""), Some(&original_record), with_connect_headers);
+            let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
+            headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+        };
+        let plain = texts(false);
+        assert_eq!(plain[plain.len() - 3].0, "dlq.timestamp");
+        assert_eq!(plain[plain.len() - 2].0, "trace");
+        assert_eq!(plain.last().unwrap().1, "older", "without Connect headers the record's own are kept");
+        assert!(!plain.iter().any(|(key, _)| key == "dlq.batch"));
+        let connect = texts(true);
+        let topics: Vec<_> = connect.iter().filter(|(key, _)| key == "__connect.errors.topic").collect();
+        assert!(topics.len() == 1 && topics[0].1 == "ml.features.v1", "{topics:?}");
+    }
+    #[test]
+    fn a_record_without_our_headers_is_not_a_dead_letter() {
+        let headers = OwnedHeaders::new().insert(Header { key: "dlq.topic", value: Some("a") });
+        assert_eq!(from_headers(&headers, "", b""), None);
     }
 }

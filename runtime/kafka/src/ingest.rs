@@ -1,103 +1,163 @@
-//! Ingesting into Kafka: raw events that no topic has yet, a transaction a batch.
+//! Writing from outside any group: commits of commands, and ingesting raw events that are not in the log yet.
 //!
-//! Invariant: an event is in the log once, whatever is repeated or interrupted. A batch whose commit was not confirmed is written again
-//! only when a new life of the producer has settled that it was not; a dead letter that came without any event may then stand twice.
-//! Not here: what a line is.
-use super::{
-    backend::KafkaLog, log_id::random_suffix, original_record::OriginalRecords,
-    transaction::TransactionalProducer,
-};
+//! Invariant: an event is in the log once, whatever is repeated or aborted. A batch whose commit was not confirmed is written again
+//! only after `init_transactions` has decided that it is not durable. A dead letter that was written without any event may then be
+//! there twice.
+//! Not here: the lines of an input file (the root's `ingest`).
 use crate::{
-    log::{LogBackend, RawEventRecord, RuntimeError},
-    record_batch::RecordBatch,
+    cluster::KafkaCluster,
+    dead_letters::{DlqRecord, to_records},
+    log_id::random_suffix,
+    transaction::{TransactionContent, TransactionalProducer},
 };
-use schemas::{raw::RawEvent, wire};
-use std::collections::{BTreeMap, HashSet};
+use runtime::{Commit, CommitError, RawEventRecord, RecordBatch, RuntimeError};
+use schemas::{RawId, raw::RawEvent, wire};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+use topics::TopicPartition;
 
-/// How often a batch is written again.
-const MAX_ATTEMPTS: u32 = 5;
+/// How many times a batch is written again.
+const MAX_RETRIES: u32 = 5;
 
-impl KafkaLog {
-    /// Appends the events that are not in the log, and these other records; answers how many events were new.
-    pub(super) fn ingest_batch(
+/// The producer of commands, under a name that no other process has.
+pub struct CommandProducer {
+    cluster: Arc<KafkaCluster>,
+    producer: Option<TransactionalProducer>,
+}
+
+impl CommandProducer {
+    /// Creates it without a client; that is created for the first commit.
+    pub fn new(cluster: Arc<KafkaCluster>) -> Self {
+        CommandProducer { cluster, producer: None }
+    }
+    fn producer(&mut self) -> Result<&mut TransactionalProducer, RuntimeError> {
+        let producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => {
+                let owner = format!("ingest.{:x}", random_suffix());
+                TransactionalProducer::init_transactions(self.cluster.config(), &owner)?
+            }
+        };
+        Ok(self.producer.insert(producer))
+    }
+    /// Writes the content in one transaction.
+    ///
+    /// # Errors
+    /// As [`TransactionalProducer::commit`].
+    pub fn commit(&mut self, content: TransactionContent) -> Result<(), CommitError> {
+        self.producer()?.commit(content)
+    }
+}
+
+/// Appends raw events that are not in the log yet.
+pub struct Ingester {
+    cluster: Arc<KafkaCluster>,
+    /// The ids of the events in a topic, read on first use.
+    stored_ids: HashMap<&'static str, HashSet<RawId>>,
+}
+
+/// Records and dead letters that are appended together with events.
+struct OtherRecords {
+    records: BTreeMap<TopicPartition, RecordBatch>,
+    dead_letters: Vec<DlqRecord>,
+}
+
+impl OtherRecords {
+    /// The content of a transaction with these records and events.
+    fn with_events(&self, events: &[&RawEventRecord]) -> TransactionContent {
+        let mut records = self.records.clone();
+        for event in events {
+            let partition = TopicPartition::new(event.topic.name, event.partition);
+            records.entry(partition).or_default().push(&event.key, Some(&event.value));
+        }
+        TransactionContent { records, dead_letters: self.dead_letters.clone(), offsets: None }
+    }
+}
+
+impl Ingester {
+    /// Creates it without any id read.
+    pub fn new(cluster: Arc<KafkaCluster>) -> Self {
+        Ingester { cluster, stored_ids: HashMap::new() }
+    }
+    /// Appends the events that are not in the log, and the records and dead letters of a commit. Returns how many events were new.
+    ///
+    /// # Errors
+    /// When the log cannot be read or written, or the commit is still not confirmed after [`MAX_RETRIES`].
+    pub fn ingest(
         &mut self,
         events: &[RawEventRecord],
-        others: BTreeMap<(String, i32), RecordBatch>,
+        commit: Commit,
+        producer: &mut CommandProducer,
     ) -> Result<usize, RuntimeError> {
-        let mut new: Vec<&RawEventRecord> = Vec::new();
+        let mut new_events: Vec<&RawEventRecord> = Vec::new();
         for event in events {
-            if self.knows(event.0.name)?.insert(event.3) {
-                new.push(event);
+            if self.stored_ids(event.topic.name)?.insert(event.id) {
+                new_events.push(event);
             }
         }
-        if new.is_empty() && others.is_empty() {
+        let dead_letters = to_records(self.cluster.config(), commit.dead_letters);
+        let others = OtherRecords { records: commit.records, dead_letters };
+        if new_events.is_empty() && others.records.is_empty() && others.dead_letters.is_empty() {
             return Ok(0);
         }
-        let (all, mut left) = (new.len(), MAX_ATTEMPTS);
+        let (new_count, mut retries) = (new_events.len(), 0);
         loop {
-            let mut out = others.clone();
-            for (topic, partition, key, _, value) in &new {
-                out.entry((topic.name.to_owned(), *partition)).or_default().push(key, Some(value));
-            }
-            match self.writer()?.commit(out, None, OriginalRecords::new()) {
-                Err(RuntimeError::Aborted { reason, .. }) if left > 0 => {
-                    left -= 1;
-                    tracing::warn!(reason, "a batch was not confirmed: seeing whether it is in the log");
-                    self.writer()?.reinit()?;
-                    self.known.clear();
-                    // All of it is there or nothing, but for what somebody else ingested meanwhile.
-                    let mut missing = Vec::new();
-                    for event in &new {
-                        if !self.knows(event.0.name)?.contains(&event.3) {
-                            missing.push(*event);
-                        }
-                    }
-                    if missing.is_empty() && !new.is_empty() {
-                        return Ok(all);
-                    }
-                    new = missing;
-                }
-                Err(runtime_error) => return Err(runtime_error),
+            match producer.commit(others.with_events(&new_events)) {
                 Ok(()) => {
-                    for (topic, _, _, raw, _) in &new {
-                        self.knows(topic.name)?.insert(*raw);
+                    for event in &new_events {
+                        self.stored_ids(event.topic.name)?.insert(event.id);
                     }
-                    return Ok(all);
+                    return Ok(new_count);
                 }
+                Err(CommitError::Aborted { reason }) if retries < MAX_RETRIES => {
+                    retries += 1;
+                    tracing::warn!(reason, "a batch was not confirmed, checking whether it is in the log");
+                    producer.producer()?.reinit()?;
+                    let missing = self.read_missing(&new_events)?;
+                    if missing.is_empty() && !new_events.is_empty() {
+                        return Ok(new_count);
+                    }
+                    new_events = missing;
+                }
+                Err(error) => return Err(error.without_retry("ingest")),
             }
         }
     }
-    /// The events of a topic, read when first asked.
-    fn knows(&mut self, topic: &'static str) -> Result<&mut HashSet<schemas::RawId>, RuntimeError> {
-        if !self.known.contains_key(topic) {
-            let partitions = self.partitions(topic)?;
-            let mut known = HashSet::new();
-            for partition in 0..partitions {
-                for record_batch in self.read(topic, partition, 0, usize::MAX)? {
-                    for record in record_batch.records() {
-                        // What others produced and cannot be opened has no identity, and its loader rejects it.
-                        let event = record?.value.map(wire::decode::<RawEvent>);
-                        known.extend(event.and_then(Result::ok).map(|event| event.id));
-                    }
+    /// The events that are not in the log, after reading it again. The batch is there as a whole or not at all, but another process
+    /// may have ingested some of the events meanwhile.
+    fn read_missing<'a>(
+        &mut self,
+        events: &[&'a RawEventRecord],
+    ) -> Result<Vec<&'a RawEventRecord>, RuntimeError> {
+        self.stored_ids.clear();
+        let mut missing = Vec::new();
+        for event in events {
+            if !self.stored_ids(event.topic.name)?.contains(&event.id) {
+                missing.push(*event);
+            }
+        }
+        Ok(missing)
+    }
+    fn stored_ids(&mut self, topic: &'static str) -> Result<&mut HashSet<RawId>, RuntimeError> {
+        if !self.stored_ids.contains_key(topic) {
+            let ids = self.read_ids(topic)?;
+            self.stored_ids.insert(topic, ids);
+        }
+        Ok(self.stored_ids.entry(topic).or_default())
+    }
+    fn read_ids(&self, topic: &str) -> Result<HashSet<RawId>, RuntimeError> {
+        let mut ids = HashSet::new();
+        for partition in self.cluster.partitions(topic)? {
+            for batch in self.cluster.read_partition(partition)? {
+                for record in batch.records() {
+                    // A record of another program that cannot be decoded has no id, and its loader rejects it.
+                    let event = record?.value.map(wire::decode::<RawEvent>);
+                    ids.extend(event.and_then(Result::ok).map(|event| event.id));
                 }
             }
-            self.known.insert(topic, known);
         }
-        Ok(self.known.entry(topic).or_default())
-    }
-    /// The producer of whoever is no processor.
-    pub(super) fn writer(&mut self) -> Result<&mut TransactionalProducer, RuntimeError> {
-        if self.ingest.is_none() {
-            let unlike = random_suffix();
-            self.ingest = Some(TransactionalProducer::init_transactions(
-                &self.settings,
-                &format!("ingest.{unlike:x}"),
-            )?);
-        }
-        self.ingest.as_mut().ok_or_else(|| RuntimeError::Storage {
-            path: self.settings.brokers.clone(),
-            reason: "no producer".into(),
-            next: "start again".into(),
-        })
+        Ok(ids)
     }
 }

@@ -1,118 +1,137 @@
-//! Where readers stand on the brokers, and whether their groups have members.
+//! Probe for consumer lag: the first unread record of each committed offset, and the groups that have members.
 //!
-//! One call for all watermarks, one for each group's positions, one for all groups' members; then the first record at or after each position
-//! that is not the end, all partitions at once. A position that has not moved is not read again.
-//! Invariant: nothing joins a group, nothing is committed; the end is what is decided, so an open transaction is no lag.
-//! Not here: what to make of it (`lag`).
-use super::{
-    client::{Context, to_runtime_error},
-    client_config::KafkaConfig,
+//! One assignment reads the first record at or after each offset, all partitions at once. An offset that was probed before is not read
+//! again.
+//! Invariant: the probe joins no group and commits nothing. It reads committed records only, so an open transaction is no lag.
+//! Not here: the offsets (`offsets`), the sample of all processors (`lag_sample`), its assessment (`runtime::lag`).
+use crate::{
+    client_config::{Isolation, KafkaConfig},
+    context::Context,
     partition_queues,
-    partition_reader::{PhysicalPartition, REQUEST_TIMEOUT},
+    query_client::REQUEST_TIMEOUT,
     standalone_consumer::StandaloneConsumer,
+    topic_partition::PhysicalPartition,
 };
-use crate::{lag::Unread, log::RuntimeError};
 use rdkafka::{
     Message,
-    consumer::Consumer,
+    consumer::{Consumer, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
+use runtime::{RuntimeError, lag::Unread};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
+use topics::Offset;
 
-/// A position: partition and offset.
-pub type PhysicalOffset = (PhysicalPartition, i64);
+const OPERATION: &str = "sampling the lag";
+
+/// A partition and the offset from which it is probed.
+type ProbeStart = (PhysicalPartition, Offset);
+
+/// The end offset of the partition at the time of a probe, and the first record below it.
+type ProbeResult = (Offset, Option<Unread>);
 
 /// Finds first unread records.
 pub struct LagProbe {
-    client: StandaloneConsumer,
-    brokers: String,
-    context: Context,
-    /// By position, of the last look: the end as it was, and the record, when there was one below it.
-    found: BTreeMap<PhysicalOffset, (i64, Option<Unread>)>,
+    consumer: StandaloneConsumer,
+    /// The results of the last sample.
+    results: BTreeMap<ProbeStart, ProbeResult>,
 }
 
 impl LagProbe {
-    pub fn new(settings: &KafkaConfig, group: &str) -> Result<LagProbe, RuntimeError> {
-        let mut config = settings.reader(group, "read_committed");
-        // One record of each partition is wanted, not its backlog.
-        config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");
-        let context = Context::default();
-        let client = StandaloneConsumer::new(settings, &config, context.clone())?;
-        Ok(LagProbe { client, brokers: settings.brokers.clone(), context, found: BTreeMap::new() })
+    /// Creates a probe with a consumer of its own.
+    pub fn new(config: &KafkaConfig, group: &str) -> Result<LagProbe, RuntimeError> {
+        let mut client_config = config.standalone_consumer(group, Isolation::ReadCommitted);
+        // One record of each partition is needed, not its backlog.
+        client_config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");
+        let context = Context::new(&config.brokers);
+        let consumer = StandaloneConsumer::new(config, &client_config, context)?;
+        Ok(LagProbe { consumer, results: BTreeMap::new() })
     }
     fn to_runtime_error(&self, error: &KafkaError) -> RuntimeError {
-        to_runtime_error(&self.brokers, "looking at the lag", error, &self.context.last_client_error)
+        self.consumer.context().to_runtime_error(OPERATION, error)
     }
-    /// The first record at or after each position, given the end of its partition; nothing where only markers are left.
+    /// Finds the first record at or after each start, given the end offset of its partition. A start that only control records follow
+    /// is absent.
     pub fn find(
         &mut self,
-        ends: &BTreeMap<PhysicalOffset, i64>,
-    ) -> Result<BTreeMap<PhysicalOffset, Unread>, RuntimeError> {
-        self.found
-            .retain(|at, (seen, unread)| ends.get(at).is_some_and(|end| unread.is_some() || *seen >= *end));
-        let mut left: BTreeSet<&PhysicalOffset> =
-            ends.keys().filter(|at| !self.found.contains_key(*at)).collect();
-        // A consumer has one position in a partition; readers of one topic may have several.
-        while !left.is_empty() {
-            let mut round: BTreeMap<&PhysicalPartition, &PhysicalOffset> = BTreeMap::new();
-            left.iter().for_each(|at| _ = round.entry(&at.0).or_insert(at));
-            round.values().for_each(|at| _ = left.remove(*at));
-            for (at, unread) in self.first_of(round.into_values().collect())? {
-                self.found.insert(at.clone(), (ends.get(at).copied().unwrap_or(at.1), unread));
+        end_offsets: &BTreeMap<ProbeStart, Offset>,
+    ) -> Result<BTreeMap<ProbeStart, Unread>, RuntimeError> {
+        // A record that was found stays the first one; that there was none holds up to the end offset at that time.
+        self.results.retain(|start, (probed_end, unread)| {
+            end_offsets.get(start).is_some_and(|end| unread.is_some() || *probed_end >= *end)
+        });
+        let mut open: BTreeSet<&ProbeStart> =
+            end_offsets.keys().filter(|start| !self.results.contains_key(*start)).collect();
+        // A consumer has one position per partition; processors that read the same topic may need several.
+        while !open.is_empty() {
+            let mut round: BTreeMap<&PhysicalPartition, &ProbeStart> = BTreeMap::new();
+            for start in &open {
+                round.entry(&start.0).or_insert(start);
+            }
+            for start in round.values() {
+                open.remove(start);
+            }
+            for (start, unread) in self.first_records(round.into_values().collect())? {
+                let end_offset = end_offsets.get(start).copied().unwrap_or(start.1);
+                self.results.insert(start.clone(), (end_offset, unread));
             }
         }
-        let there = self.found.iter().filter_map(|(at, (_, unread))| Some((at.clone(), (*unread)?)));
-        Ok(there.collect())
+        let found = self.results.iter().filter_map(|(start, (_, unread))| Some((start.clone(), (*unread)?)));
+        Ok(found.collect())
     }
-    fn first_of<'a>(
+    fn first_records<'a>(
         &self,
-        positions: Vec<&'a PhysicalOffset>,
-    ) -> Result<Vec<(&'a PhysicalOffset, Option<Unread>)>, RuntimeError> {
-        let physical_partitions: Vec<(PhysicalPartition, i64)> =
-            positions.iter().map(|at| (*at).clone()).collect();
-        let queues = partition_queues::assign(&self.client, &physical_partitions)
+        starts: Vec<&'a ProbeStart>,
+    ) -> Result<Vec<(&'a ProbeStart, Option<Unread>)>, RuntimeError> {
+        let assignment: Vec<ProbeStart> = starts.iter().map(|start| (*start).clone()).collect();
+        let queues = partition_queues::assign(&self.consumer, &assignment)
             .map_err(|error| self.to_runtime_error(&error))?;
-        let mut queues: Vec<_> = positions.into_iter().zip(queues).collect();
-        let (mut found, since) = (Vec::new(), Instant::now());
-        while !queues.is_empty() {
-            if let Some(Ok(message)) = self.client.poll(Duration::from_millis(2)) {
+        let mut open: Vec<_> = starts.into_iter().zip(queues).collect();
+        let (mut found, started) = (Vec::new(), Instant::now());
+        while !open.is_empty() {
+            if let Some(Ok(message)) = self.consumer.poll(Duration::from_millis(2)) {
                 return Err(partition_queues::unexpected_main_queue_message(&message));
             }
-            let mut failed = None;
-            queues.retain(|(at, queue)| {
-                let unread = match queue.poll(Duration::ZERO) {
-                    Some(Ok(record)) => {
-                        Some(Unread { offset: record.offset(), appended: record.timestamp().to_millis() })
-                    }
-                    Some(Err(KafkaError::PartitionEOF(_))) => None,
-                    Some(Err(error)) => {
-                        failed = Some(error);
-                        return true;
-                    }
-                    None => return true,
-                };
-                found.push((*at, unread));
-                false
+            let mut last_error = None;
+            open.retain(|(start, queue)| match first_record(queue) {
+                Ok(Some(unread)) => {
+                    found.push((*start, unread));
+                    false
+                }
+                Ok(None) => true,
+                Err(error) => {
+                    last_error = Some(error);
+                    true
+                }
             });
-            // Brokers come and go: a look that takes too long has failed.
-            if !queues.is_empty() && since.elapsed() > REQUEST_TIMEOUT {
+            // The client recovers from lost connections; a sample that takes too long has failed.
+            if !open.is_empty() && started.elapsed() > REQUEST_TIMEOUT {
                 let timed_out = KafkaError::MessageConsumption(Code::OperationTimedOut);
-                return Err(self.to_runtime_error(&failed.unwrap_or(timed_out)));
+                return Err(self.to_runtime_error(&last_error.unwrap_or(timed_out)));
             }
         }
-        self.client.unassign().map_err(|error| self.to_runtime_error(&error))?;
+        self.consumer.unassign().map_err(|error| self.to_runtime_error(&error))?;
         Ok(found)
     }
-    /// The groups, as the brokers call them, that have members.
+    /// The physical names of the groups that have members.
     pub fn active_groups(&self) -> Result<BTreeSet<String>, RuntimeError> {
-        let groups = self
-            .client
-            .fetch_group_list(None, REQUEST_TIMEOUT)
-            .map_err(|error| self.to_runtime_error(&error))?;
+        let groups = self.consumer.fetch_group_list(None, REQUEST_TIMEOUT);
+        let groups = groups.map_err(|error| self.to_runtime_error(&error))?;
         let active_groups = groups.groups().iter().filter(|group| !group.members().is_empty());
         Ok(active_groups.map(|group| group.name().to_owned()).collect())
+    }
+}
+
+/// The first message of a queue: `Some(None)` at the end of file, `None` while neither was delivered.
+fn first_record(queue: &PartitionQueue<Context>) -> Result<Option<Option<Unread>>, KafkaError> {
+    match queue.poll(Duration::ZERO) {
+        Some(Ok(message)) => {
+            Ok(Some(Some(Unread { offset: message.offset(), appended: message.timestamp().to_millis() })))
+        }
+        Some(Err(KafkaError::PartitionEOF(_))) => Ok(Some(None)),
+        Some(Err(error)) => Err(error),
+        None => Ok(None),
     }
 }

@@ -1,26 +1,38 @@
 //! Kafka as the log: a member is a consumer and a transactional producer, a commit is one transaction.
 //!
-//! Outputs, changelog, dead letters and input positions of a micro-batch are one transaction, fenced by the generation of the consumer
-//! group in which its input was assigned. A poll thread turns librdkafka's callbacks into wakes and never waits; a processor that is
-//! slow leaves its partitions' queues full, which stops fetching, and the callbacks go on. Rebalances are eager, of the range
-//! assignor: partition i of all inputs is on one member.
-//! Invariant: nothing is read that is not committed, and nothing is committed by a member that no longer holds its partitions.
-//! Not here: which topics there are (`topics`), the loop (`log::run`).
-pub mod admin;
+//! Outputs, changelog, dead letters and committed offsets of a micro-batch are one transaction, fenced by the generation of the consumer
+//! group in which the input was assigned. A poll thread turns librdkafka's callbacks into task events and never waits; a slow processor
+//! leaves its partitions' queues full, which stops fetching while callbacks go on. Rebalances are eager, with the range assignor:
+//! partition i of all inputs is on one member.
+//! Invariant: only committed records are read, and a member that no longer has its partitions cannot commit.
+//! Not here: the topics (crate `topics`), the loop of a task (`runtime::task`).
+mod admin;
 mod backend;
-mod client;
 mod client_config;
+mod cluster;
+mod context;
+mod dead_letters;
 mod dlq_headers;
+mod error;
 mod ingest;
 mod lag_probe;
+mod lag_sample;
 mod log_id;
 mod member;
+mod metadata;
 mod offset_expiry;
+mod offsets;
 mod original_record;
 mod partition_queues;
 mod partition_reader;
+mod poll_channel;
 mod poll_thread;
+mod preconditions;
+mod query_client;
+mod record;
+mod restore;
 mod standalone_consumer;
+mod topic_partition;
 mod transaction;
 
 pub use admin::Admin;

@@ -1,26 +1,63 @@
-//! What names a log on Kafka: a record among the sink's plans, which others skip.
+//! Log id = cluster id + a random id stored as a record in a topic of its own.
 //!
-//! Invariant: the first such record stands, and each has a key of its own, so that compaction keeps it.
-//! Not here: who writes and reads it (`storage`).
-use crate::{log::RuntimeError, record_batch::RecordBatch};
+//! A topic that is re-created is empty, so another log has another id.
+//! Invariant: the first record of the topic is the id; a second one, of a process that wrote at the same time, has no effect.
+//! Not here: the transaction that writes the record (`backend`).
+use crate::cluster::KafkaCluster;
+use runtime::{Commit, RuntimeError};
+use schemas::{ops::LogId, wire};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use topics::TopicPartition;
 
-/// Keys of the records that name a log.
-pub(super) const LOG_ID: &str = "log-id/";
+const LOG_ID: TopicPartition = TopicPartition::new(topics::LOG_IDS.info.name, 0);
+const KEY: &str = "log";
 
-/// A chunk without the records whose keys start so.
-pub(super) fn without_prefix(record_batch: RecordBatch, prefix: &str) -> Result<RecordBatch, RuntimeError> {
-    let mut rest = RecordBatch::at(record_batch.base());
-    for record in record_batch.records() {
-        let record = record?;
-        if !record.key.starts_with(prefix) {
-            rest.push_at(record.offset, record.key, record.value);
+/// The stored id; `None` if there is none, or no topic for it.
+pub fn existing_id(cluster: &KafkaCluster) -> Result<Option<String>, RuntimeError> {
+    if cluster.partition_count(LOG_ID.topic).is_none() {
+        return Ok(None);
+    }
+    for batch in cluster.read_partition(LOG_ID)? {
+        for record in batch.records() {
+            let record = record?;
+            let Some(value) = record.value else { continue };
+            let log_id = wire::decode::<LogId>(value).map_err(|error| RuntimeError::Undecodable {
+                processor: "a reader".into(),
+                topic: LOG_ID.topic.into(),
+                partition: LOG_ID.partition,
+                offset: record.offset,
+                reason: error.to_string(),
+            })?;
+            return Ok(Some(log_id.id));
         }
     }
-    Ok(RecordBatch::from_parts(record_batch.base(), record_batch.next(), rest.len(), rest.bytes().to_vec()))
+    Ok(None)
 }
 
-/// Not secret, only unlike any other.
-pub(super) fn random_suffix() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
+/// Creates an id and the commit that stores it.
+///
+/// # Errors
+/// `RuntimeError::Precondition` when there is no topic for it.
+pub fn new_id(cluster: &KafkaCluster) -> Result<(String, Commit), RuntimeError> {
+    if cluster.partition_count(LOG_ID.topic).is_none() {
+        return Err(RuntimeError::Precondition {
+            what: format!("storing the log id in topic {}", cluster.config().topic(LOG_ID.topic)),
+            reason: "there is no such topic".into(),
+            next: "`fastbreak topics apply` creates missing topics".into(),
+        });
+    }
+    let log_id = LogId { id: format!("{}-{:016x}", cluster.id(), random_suffix()) };
+    let value = wire::encode(&log_id).map_err(|error| RuntimeError::Unencodable {
+        processor: "the log id".into(),
+        topic: LOG_ID.topic.into(),
+        reason: error.to_string(),
+    })?;
+    let mut commit = Commit::default();
+    commit.append(LOG_ID, KEY, Some(&value));
+    Ok((log_id.id, commit))
+}
+
+/// A random number: not secret, but unlike that of any other process.
+pub fn random_suffix() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,75 +1,77 @@
-//! Positions that Kafka has forgotten: those of a group that had no member for `offsets.retention.minutes`, by default a week.
+//! Committed offsets expired (`offsets.retention.minutes`, by default a week without members): append a compensating ledger entry and
+//! reprocess from the start.
 //!
-//! Its processor reads everything again, which changes no content. What its account says of the first reading is taken back before, so
-//! that each record is counted once; what is parked stays in the account as long as it is in its memory.
-//! Invariant: an account is taken back once, whoever else starts at the same time, and never while there is any position or member.
-//! Not here: positions before what a topic still has (`storage`).
-use super::{backend::KafkaLog, original_record::OriginalRecords, transaction::TransactionalProducer};
+//! Reprocessing changes no content. The compensating entry subtracts the counts of the first processing, so that each record is counted
+//! once; parked records stay counted as long as they are in the changelog.
+//! Invariant: one compensating entry is appended, however many instances start at the same time, and none while the group has a
+//! committed offset or a member.
+//! Not here: committed offsets below the log start offset (`restore`).
 use crate::{
-    engine::changelog_topic,
-    log::{LogBackend, RuntimeError},
-    record_batch::RecordBatch,
+    client_config::LEDGER_RESET_INSTANCE,
+    cluster::KafkaCluster,
+    transaction::{TransactionContent, TransactionalProducer},
+};
+use runtime::{
+    Commit, CommitError, RuntimeError,
+    engine::{LEDGER, append_ledger_entry, changelog_topic},
     subscription::Subscription,
 };
 use schemas::{ops::LedgerEntry, wire};
-use std::collections::BTreeMap;
 
-/// Under this name one process at a time takes accounts back: the next one ends what an earlier one has begun.
-pub(super) const OWNER: &str = "ledger-reset";
-
-/// Takes the account of a reader's group back when the brokers know no position of it any more.
-pub(super) fn handle_expired_offsets(
-    storage: &mut KafkaLog,
+/// Appends a compensating ledger entry if the committed offsets of the subscription's group expired.
+///
+/// # Errors
+/// When the log cannot be read or written.
+pub fn handle_expired_offsets(
+    cluster: &KafkaCluster,
     subscription: &Subscription,
 ) -> Result<(), RuntimeError> {
-    while compensating_entry(storage, subscription)?.is_some() {
-        let mut settings = storage.settings().clone();
-        settings.instance = OWNER.into();
-        let mut producer = TransactionalProducer::init_transactions(&settings, &subscription.group)?;
-        // Whoever had this name before may have done it just now.
-        let Some(entry) = compensating_entry(storage, subscription)? else { return Ok(()) };
+    while compensating_entry(cluster, subscription)?.is_some() {
+        let mut config = cluster.config().clone();
+        config.instance = LEDGER_RESET_INSTANCE.into();
+        let mut producer = TransactionalProducer::init_transactions(&config, &subscription.group)?;
+        // The producer that was fenced by this one may have appended the entry just now.
+        let Some(entry) = compensating_entry(cluster, subscription)? else { return Ok(()) };
         tracing::warn!(
             processor = subscription.name,
             read = -entry.read,
-            "the brokers have forgotten where this processor was, it reads everything again"
+            "committed offsets expired, reprocessing from the start"
         );
-        let ledger = topics::LEDGER.info.name;
-        let value = wire::encode(&entry).map_err(|error| RuntimeError::Unencodable {
-            processor: subscription.name.into(),
-            topic: ledger.into(),
-            reason: error.to_string(),
-        })?;
-        let mut record_batch = RecordBatch::default();
-        record_batch.push(subscription.name, Some(&value));
-        let out = BTreeMap::from([((ledger.to_owned(), 0), record_batch)]);
-        match producer.commit(out, None, OriginalRecords::new()) {
-            Err(RuntimeError::Aborted { reason, .. }) => tracing::debug!(reason, "looking again"),
-            done => return done,
+        let mut commit = Commit::default();
+        append_ledger_entry(&mut commit, entry)?;
+        let content = TransactionContent { records: commit.records, ..TransactionContent::default() };
+        match producer.commit(content) {
+            Err(CommitError::Aborted { reason }) => tracing::debug!(reason, "checking the offsets again"),
+            Err(CommitError::Fatal(error)) => return Err(error),
+            Ok(()) => return Ok(()),
         }
     }
     Ok(())
 }
 
-/// What takes the account of a group without positions back; `None` when there are some, or nothing was counted.
+/// The entry that compensates the ledger of a group without committed offsets; `None` if the group has offsets or members, or nothing
+/// was counted.
 fn compensating_entry(
-    storage: &mut KafkaLog,
+    cluster: &KafkaCluster,
     subscription: &Subscription,
 ) -> Result<Option<LedgerEntry>, RuntimeError> {
-    if !storage.committed_of(subscription)?.is_empty() || storage.has_active_members(&subscription.group)? {
+    if !cluster.committed_input_offsets(subscription)?.is_empty()
+        || cluster.has_active_members(&subscription.group)?
+    {
         return Ok(None);
     }
-    let Some(total) = ledger_total(storage, subscription)? else { return Ok(None) };
-    // Entries and positions are committed together, so what the account has while there is still no position was forgotten.
-    let is_forgotten = storage.committed_of(subscription)?.is_empty();
-    let remembered = if has_memory(storage, subscription)? { total.parked } else { 0 };
+    let Some(total) = ledger_total(cluster, subscription)? else { return Ok(None) };
+    // Entries and offsets are committed together, so if there is still no offset, the offset of the counted records expired.
+    let is_expired = cluster.committed_input_offsets(subscription)?.is_empty();
+    let still_parked = if has_changelog_records(cluster, subscription)? { total.parked } else { 0 };
     let entry = LedgerEntry {
         processor: total.processor,
         version: total.version,
         read: -total.read,
-        // What is parked in its memory is not parked again when it is read again, and counts as applied.
-        applied: -total.applied - remembered,
+        // A record that is parked in the changelog is not parked again when it is reprocessed; it counts as applied.
+        applied: -total.applied - still_parked,
         unchanged: -total.unchanged,
-        parked: remembered - total.parked,
+        parked: still_parked - total.parked,
         rejected: -total.rejected,
         published: -total.published,
         rows: -total.rows,
@@ -78,38 +80,44 @@ fn compensating_entry(
         rows_out_of_scope: -total.rows_out_of_scope,
         rows_repeated: -total.rows_repeated,
     };
-    Ok(Some(entry).filter(|entry| is_forgotten && entry.read != 0))
+    Ok(Some(entry).filter(|entry| is_expired && entry.read != 0))
 }
 
-/// Whether the changelog of a reader was ever written to since its topic was made.
-fn has_memory(storage: &mut KafkaLog, subscription: &Subscription) -> Result<bool, RuntimeError> {
-    Ok(subscription.is_view
-        && storage.end_offsets(&[&changelog_topic(subscription.name)])?.values().any(|end| *end > 0))
+/// True if the changelog of a materialized view was written to since its topic was created.
+fn has_changelog_records(cluster: &KafkaCluster, subscription: &Subscription) -> Result<bool, RuntimeError> {
+    if !subscription.kind.has_changelog() {
+        return Ok(false);
+    }
+    let partitions = cluster.partitions(changelog_topic(subscription.name))?;
+    Ok(cluster.last_stable_offsets(&partitions)?.values().any(|end_offset| *end_offset > 0))
 }
 
-/// The sum of a group's entries in the ledger; of the sink, those of its newest reading.
+/// The sum of a group's ledger entries; of the sink, those of its newest version.
 fn ledger_total(
-    storage: &mut KafkaLog,
+    cluster: &KafkaCluster,
     subscription: &Subscription,
 ) -> Result<Option<LedgerEntry>, RuntimeError> {
     let mut total: Option<LedgerEntry> = None;
-    for record_batch in storage.read(topics::LEDGER.info.name, 0, 0, usize::MAX)? {
-        for record in record_batch.records() {
+    if !cluster.has_partition(LEDGER)? {
+        return Ok(None);
+    }
+    for batch in cluster.read_partition(LEDGER)? {
+        for record in batch.records() {
             let record = record?;
-            // Its key is the processor.
+            // The key is the processor's name.
             let Some(value) = record.value.filter(|_| record.key == subscription.name) else { continue };
             let entry = wire::decode::<LedgerEntry>(value).map_err(|error| RuntimeError::Undecodable {
                 processor: subscription.name.into(),
-                topic: topics::LEDGER.info.name.into(),
-                partition: 0,
+                topic: LEDGER.topic.into(),
+                partition: LEDGER.partition,
                 offset: record.offset,
                 reason: error.to_string(),
             })?;
-            // The versions of a map have a group each.
-            let is_own = subscription.group == subscription.name
+            // Each version of a stateless processor has a group of its own.
+            let is_of_group = subscription.group == subscription.name
                 || subscription.group == format!("{}@{:x}", entry.processor, entry.version);
             match &mut total {
-                _ if !is_own => {}
+                _ if !is_of_group => {}
                 Some(total) if entry.version < total.version => {}
                 Some(total) if entry.version == total.version => total.add(&entry),
                 total => *total = Some(entry),

@@ -1,42 +1,42 @@
 //! Partitions assigned with a queue each, from their first record on.
 //!
-//! A partition that gets its queue after it was assigned may have been fetched from in between. What was fetched then lies in the
-//! consumer's own queue, where whoever reads the partition's never sees it.
+//! A queue that is split off after the assignment may miss records: what was fetched in between is in the consumer's main queue.
 //! Invariant: a record of an assigned partition is in that partition's queue, or reading fails.
-//! Not here: what is read (`poll`, `reader`, `standing`).
-use super::{
-    client::Context,
-    partition_reader::{PhysicalPartition, list},
+//! Not here: the readers of the queues (`poll_thread`, `partition_reader`, `original_record`, `lag_probe`).
+use crate::{
+    context::Context,
+    topic_partition::{PhysicalPartition, offset_list},
 };
-use crate::log::RuntimeError;
 use rdkafka::{
     Message,
     consumer::{BaseConsumer, Consumer, base_consumer::PartitionQueue},
     error::KafkaError,
     message::BorrowedMessage,
 };
+use runtime::RuntimeError;
 use std::sync::Arc;
+use topics::Offset;
 
-/// Assigns these partitions and no others; the queues are in their order.
+/// Assigns these partitions and no others, from these offsets on. The queues are in the order of the partitions.
 pub fn assign(
-    client: &Arc<BaseConsumer<Context>>,
-    positions: &[(PhysicalPartition, i64)],
+    consumer: &Arc<BaseConsumer<Context>>,
+    assignment: &[(PhysicalPartition, Offset)],
 ) -> Result<Vec<PartitionQueue<Context>>, KafkaError> {
-    let queue = |((topic, partition), _): &(PhysicalPartition, i64)| {
-        let queue = client.split_partition_queue(topic, *partition);
-        queue.ok_or_else(|| KafkaError::Subscription(topic.clone()))
+    let split = |(partition, _): &(PhysicalPartition, Offset)| {
+        let queue = consumer.split_partition_queue(partition.topic(), partition.partition());
+        queue.ok_or_else(|| KafkaError::Subscription(partition.topic().to_owned()))
     };
-    // librdkafka leaves a queue that was split off before where it is.
-    let queues = positions.iter().map(queue).collect::<Result<Vec<_>, _>>()?;
-    client.assign(&list(positions.iter().map(|(physical_partition, next)| (physical_partition, *next)))?)?;
+    // Before the assignment: librdkafka keeps a queue that is already split.
+    let queues = assignment.iter().map(split).collect::<Result<Vec<_>, _>>()?;
+    consumer.assign(&offset_list(assignment.iter().map(|(partition, offset)| (partition, *offset)))?)?;
     Ok(queues)
 }
 
-/// A record in the consumer's own queue: going on would leave it out.
+/// Message on the main queue although all partitions are split: would be lost.
 pub fn unexpected_main_queue_message(message: &BorrowedMessage<'_>) -> RuntimeError {
     RuntimeError::Storage {
         path: format!("{}/{}", message.topic(), message.partition()),
-        reason: format!("offset {} came outside its partition's queue", message.offset()),
-        next: "start again: it goes on from what is durable".into(),
+        reason: format!("offset {} was delivered outside its partition's queue", message.offset()),
+        next: "start again: processing resumes from the last commit".into(),
     }
 }

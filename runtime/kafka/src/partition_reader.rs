@@ -1,475 +1,244 @@
-//! Reading partitions to their end, outside any group: memory on assignment, and what verbs show.
+//! Reads partitions to their end, outside any group: for restoring state, and for commands.
 //!
-//! The end is the high watermark as a reader of the uncommitted sees it; open transactions below it are waited out first, so nothing
-//! whose commit marker is on its way is missed.
-//! Invariant: what is answered is every committed record from a position to that end.
-//! Not here: a processor's input as it comes (`poll`).
-use super::{
-    client::{Context, to_runtime_error},
-    client_config::KafkaConfig,
-    dlq_headers, partition_queues,
-    poll_thread::{append_message, lossy_key},
-    standalone_consumer::StandaloneConsumer,
+//! The end is the high watermark, which a `read_uncommitted` consumer gets. Open transactions below it are awaited first, so that no
+//! record whose commit marker is not written yet is missed.
+//! Invariant: a read returns every committed record from an offset to that end.
+//! Not here: the input of a processor (`poll_thread`), the records of a dead-letter queue (`dead_letters`).
+use crate::{
+    context::Context,
+    offsets::{await_last_stable, high_watermarks, log_start_offsets},
+    partition_queues,
+    query_client::{QueryClient, STABLE_OFFSET_TIMEOUT},
+    record::append_message,
+    topic_partition::{PhysicalOffsets, PhysicalPartition, offset_in},
 };
-use crate::{log::RuntimeError, record_batch::RecordBatch};
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata, base_consumer::PartitionQueue},
+    Message, TopicPartitionList,
+    consumer::{Consumer, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
-    topic_partition_list::TopicPartitionListElem,
 };
-use schemas::wire;
+use runtime::{RecordBatch, RuntimeError};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use topics::Offset;
 
-/// How long a call to the brokers may take.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an open transaction is waited for: it is ended by its own timeout, which is shorter.
-const STABLE_OFFSET_TIMEOUT: Duration = Duration::from_secs(90);
-/// How long to wait before asking again, and for how long to ask one client.
-const RETRY_INTERVAL: Duration = Duration::from_millis(50);
-const CLIENT_RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
-const READ_COMMITTED: &str = "read_committed";
-/// Where the log begins and ends, in the protocol's own words.
-pub const EARLIEST_OFFSET: i64 = -2;
-const LATEST_OFFSET: i64 = -1;
-
-/// Bytes of a chunk after which the next is begun: large ones would be copied as they grow.
+/// The size of a batch after which the next one starts: a larger buffer would be copied as it grows.
 const MAX_BATCH_BYTES: usize = 256 << 10;
+const OPERATION: &str = "reading to the end";
 
-/// A partition, as the brokers call its topic.
-pub type PhysicalPartition = (String, i32);
-
-/// A partition as it is read, up to a mark.
-struct Reading {
-    physical_partition: PhysicalPartition,
-    /// Never empty.
-    record_batches: Vec<RecordBatch>,
-    high: i64,
-    size: usize,
-}
-impl Reading {
-    fn next(&self) -> i64 {
-        self.record_batches.last().map_or(0, RecordBatch::next)
-    }
+/// Collects the messages of one partition in offset order.
+pub trait Collector {
+    fn starting_at(offset: Offset) -> Self;
+    /// Adds a message and returns its size in bytes, or the reason why it cannot be used.
+    fn add(&mut self, message: &BorrowedMessage<'_>) -> Result<usize, String>;
+    /// The offset at which reading continues.
+    fn next(&self) -> Offset;
+    /// Moves on to an offset below which no record is left.
+    fn skip_to(&mut self, offset: Offset);
 }
 
-/// Reads by position.
-pub struct PartitionReader {
-    settings: KafkaConfig,
-    group: String,
-    /// By isolation, made when first asked: each client has threads of its own.
-    clients: Mutex<BTreeMap<&'static str, Arc<StandaloneConsumer>>>,
-    context: Context,
+/// Complete batches, and the one that is being filled.
+struct BatchCollector {
+    complete: Vec<RecordBatch>,
+    current: RecordBatch,
 }
 
-impl PartitionReader {
-    /// `group` answers for committed positions; nothing joins it.
-    pub fn new(settings: &KafkaConfig, group: &str) -> PartitionReader {
-        PartitionReader {
-            settings: settings.clone(),
-            group: group.to_owned(),
-            clients: Mutex::default(),
-            context: Context::default(),
+impl Collector for BatchCollector {
+    fn starting_at(offset: Offset) -> Self {
+        BatchCollector { complete: Vec::new(), current: RecordBatch::at(offset) }
+    }
+    fn add(&mut self, message: &BorrowedMessage<'_>) -> Result<usize, String> {
+        if self.current.bytes().len() > MAX_BATCH_BYTES {
+            self.start_batch();
         }
+        let size_before = self.current.bytes().len();
+        append_message(&mut self.current, message)?;
+        Ok(self.current.bytes().len() - size_before)
     }
-    fn clients(&self) -> MutexGuard<'_, BTreeMap<&'static str, Arc<StandaloneConsumer>>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    fn next(&self) -> Offset {
+        self.current.next()
     }
-    fn client(&self, isolation: &'static str) -> Result<Arc<StandaloneConsumer>, RuntimeError> {
-        if let Some(client) = self.clients().get(isolation) {
-            return Ok(client.clone());
-        }
-        let client = Arc::new(self.standalone_consumer(isolation)?);
-        Ok(self.clients().entry(isolation).or_insert(client).clone())
-    }
-    /// One more that reads what is committed.
-    pub fn dedicated_client(&self) -> Result<StandaloneConsumer, RuntimeError> {
-        self.standalone_consumer(READ_COMMITTED)
-    }
-    fn standalone_consumer(&self, isolation: &str) -> Result<StandaloneConsumer, RuntimeError> {
-        let config = self.settings.reader(&self.group, isolation);
-        StandaloneConsumer::new(&self.settings, &config, self.context.clone())
-    }
-    /// Asks until there is an answer or no hope of one.
-    fn request<T>(
-        &self,
-        isolation: &'static str,
-        doing: &str,
-        ask: impl Fn(&BaseConsumer<Context>) -> Result<T, KafkaError>,
-    ) -> Result<T, RuntimeError> {
-        let since = Instant::now();
-        let mut renewed = since;
-        loop {
-            match ask(self.client(isolation)?.as_ref()) {
-                Err(error) if since.elapsed() < STABLE_OFFSET_TIMEOUT && is_passing(&error) => {
-                    std::thread::sleep(RETRY_INTERVAL);
-                    if renewed.elapsed() > CLIENT_RENEWAL_INTERVAL {
-                        // A client that was told once of no broker at all knows none from then on.
-                        self.clients().remove(isolation);
-                        renewed = Instant::now();
-                    }
-                }
-                answered => return answered.map_err(|error| self.to_runtime_error(doing, &error)),
-            }
-        }
-    }
-    /// The group that it answers for, as one who commits without having joined it.
-    pub fn group(&self) -> Result<Option<ConsumerGroupMetadata>, RuntimeError> {
-        Ok(self.client(READ_COMMITTED)?.group_metadata())
-    }
-    pub fn to_runtime_error(&self, doing: &str, error: &KafkaError) -> RuntimeError {
-        to_runtime_error(&self.settings.brokers, doing, error, &self.context.last_client_error)
-    }
-    fn list_offsets(
-        &self,
-        isolation: &'static str,
-        physical_partitions: &[PhysicalPartition],
-        which: i64,
-    ) -> Result<BTreeMap<PhysicalPartition, i64>, RuntimeError> {
-        if physical_partitions.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let asked = list(physical_partitions.iter().map(|physical_partition| (physical_partition, which)));
-        let asked = asked.map_err(|error| self.to_runtime_error("asking for watermarks", &error))?;
-        let answered = self.request(isolation, "asking for watermarks", |client| {
-            let answered = client.offsets_for_times(asked.clone(), REQUEST_TIMEOUT)?;
-            answered.elements().iter().try_for_each(|element| match element.offset().to_raw() {
-                Some(offset) if offset >= 0 => element.error(),
-                _ => element.error().and(Err(KafkaError::OffsetFetch(Code::OffsetNotAvailable))),
-            })?;
-            Ok(answered)
-        })?;
-        let found = answered.elements().into_iter().map(|element| {
-            let physical_partition = (element.topic().to_owned(), element.partition());
-            (physical_partition, element.offset().to_raw().unwrap_or(-1))
-        });
-        Ok(found.collect())
-    }
-    /// High watermarks: open transactions are below them.
-    pub fn high_watermarks(
-        &self,
-        physical_partitions: &[PhysicalPartition],
-    ) -> Result<BTreeMap<PhysicalPartition, i64>, RuntimeError> {
-        self.list_offsets("read_uncommitted", physical_partitions, LATEST_OFFSET)
-    }
-    /// The offsets up to which everything is decided.
-    pub fn last_stable_offsets(
-        &self,
-        physical_partitions: &[PhysicalPartition],
-    ) -> Result<BTreeMap<PhysicalPartition, i64>, RuntimeError> {
-        self.list_offsets(READ_COMMITTED, physical_partitions, LATEST_OFFSET)
-    }
-    pub fn log_start_offsets(
-        &self,
-        physical_partitions: &[PhysicalPartition],
-    ) -> Result<BTreeMap<PhysicalPartition, i64>, RuntimeError> {
-        self.list_offsets(READ_COMMITTED, physical_partitions, EARLIEST_OFFSET)
-    }
-    /// Waits until all below these high watermarks is committed or aborted.
-    pub fn await_last_stable(
-        &self,
-        high_watermarks: &BTreeMap<PhysicalPartition, i64>,
-    ) -> Result<(), RuntimeError> {
-        let since = Instant::now();
-        let mut open: Vec<PhysicalPartition> = high_watermarks
-            .iter()
-            .filter(|(_, high)| **high > 0)
-            .map(|(physical_partition, _)| physical_partition.clone())
-            .collect();
-        loop {
-            let last_stable_offsets = self.last_stable_offsets(&open)?;
-            open.retain(|physical_partition| {
-                last_stable_offsets.get(physical_partition) < high_watermarks.get(physical_partition)
-            });
-            let Some(first) = open.first() else { return Ok(()) };
-            if since.elapsed() > STABLE_OFFSET_TIMEOUT {
-                return Err(RuntimeError::Storage {
-                    path: self.settings.brokers.clone(),
-                    reason: format!(
-                        "a transaction in {}/{} has been open for {} s, longer than any may be",
-                        first.0,
-                        first.1,
-                        STABLE_OFFSET_TIMEOUT.as_secs()
-                    ),
-                    next: "a broker was stopped in a commit and left it open; docs/kafka-broker-requirements.md says how to end it".into(),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-    /// The records from these positions to the end as it is now, or to about so many bytes a partition. Each partition's last chunk
-    /// reaches to where reading may go on.
-    pub fn read(
-        &self,
-        from: &BTreeMap<PhysicalPartition, i64>,
-        bytes: usize,
-    ) -> Result<BTreeMap<PhysicalPartition, Vec<RecordBatch>>, RuntimeError> {
-        let physical_partitions: Vec<PhysicalPartition> = from.keys().cloned().collect();
-        let high_watermarks = self.high_watermarks(&physical_partitions)?;
-        self.await_last_stable(&high_watermarks)?;
-        let log_start_offsets = self.log_start_offsets(&physical_partitions)?;
-        let mut read: BTreeMap<PhysicalPartition, Vec<RecordBatch>> = BTreeMap::new();
-        let mut wanted = Vec::new();
-        for (physical_partition, low) in log_start_offsets {
-            let (first, high) = (from[&physical_partition].max(low), high_watermarks[&physical_partition]);
-            read.insert(physical_partition.clone(), Vec::new());
-            if first < high {
-                wanted.push(Reading {
-                    physical_partition,
-                    record_batches: vec![RecordBatch::at(first)],
-                    high,
-                    size: 0,
-                });
-            }
-        }
-        let short = self.read_to_end(wanted, bytes, &mut read)?;
-        if short.is_empty() {
-            return Ok(read);
-        }
-        // A broker that has just begun to lead may have said so too early: it is asked how far it is, which it does not answer until
-        // it knows, and read again. What is still not there was taken by compaction.
-        self.await_last_stable(
-            &short.iter().map(|reading| (reading.physical_partition.clone(), reading.high)).collect(),
-        )?;
-        for Reading { physical_partition, high, .. } in self.read_to_end(short, bytes, &mut read)? {
-            let record_batches = read.entry(physical_partition).or_default();
-            let reached = record_batches.last().map_or(0, RecordBatch::next);
-            record_batches.push(RecordBatch::from_parts(reached, high, 0, Vec::new()));
-        }
-        Ok(read)
-    }
-    /// Reads until each partition ends; answers those that did so before the mark they had, with a chunk to go on in.
-    fn read_to_end(
-        &self,
-        wanted: Vec<Reading>,
-        bytes: usize,
-        read: &mut BTreeMap<PhysicalPartition, Vec<RecordBatch>>,
-    ) -> Result<Vec<Reading>, RuntimeError> {
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let doing = "reading to the end";
-        // A client of its own: one that was assigned before may still have an end in its queues that is none any more.
-        let client = self.dedicated_client()?;
-        let positions: Vec<(PhysicalPartition, i64)> =
-            wanted.iter().map(|reading| (reading.physical_partition.clone(), reading.next())).collect();
-        let queues = partition_queues::assign(&client, &positions)
-            .map_err(|error| self.to_runtime_error(doing, &error))?;
-        let mut open: Vec<_> = wanted.into_iter().zip(queues).collect();
-        let mut ended = Vec::new();
-        let mut last = Instant::now();
-        while !open.is_empty() {
-            let mut any = false;
-            match client.poll(Duration::ZERO) {
-                Some(Ok(message)) => return Err(partition_queues::unexpected_main_queue_message(&message)),
-                Some(Err(error)) => self.check(&error)?,
-                None => {}
-            }
-            let mut index = 0;
-            while index < open.len() {
-                let (reading, queue) = &mut open[index];
-                let before = reading.next();
-                let is_at_end = self.drain(reading, queue, bytes)?;
-                any |= is_at_end || reading.next() > before;
-                match is_at_end {
-                    true => ended.push(open.swap_remove(index).0),
-                    false => index += 1,
-                }
-            }
-            if any {
-                last = Instant::now();
-                continue;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-            if last.elapsed() > STABLE_OFFSET_TIMEOUT {
-                return Err(
-                    self.to_runtime_error(doing, &KafkaError::MessageConsumption(Code::OperationTimedOut))
-                );
-            }
-        }
-        let passed = client.position().map_err(|error| self.to_runtime_error(doing, &error))?;
-        let mut short = Vec::new();
-        for Reading { physical_partition, mut record_batches, high, .. } in ended {
-            let passed = passed
-                .find_partition(&physical_partition.0, physical_partition.1)
-                .and_then(|at| at.offset().to_raw());
-            let reached = record_batches.last().map_or(0, RecordBatch::next);
-            if reached < high && passed.is_some_and(|passed| passed >= high) {
-                // Markers: a gap, read as no records.
-                record_batches.push(RecordBatch::from_parts(reached, high, 0, Vec::new()));
-            } else if reached < high {
-                let record_batches = vec![RecordBatch::at(reached)];
-                short.push(Reading {
-                    physical_partition: physical_partition.clone(),
-                    record_batches,
-                    high,
-                    size: 0,
-                });
-            }
-            read.entry(physical_partition).or_default().append(&mut record_batches);
-        }
-        Ok(short)
-    }
-    /// Takes what a partition's queue holds; whether that is its end, or as much as was asked for.
-    fn drain(
-        &self,
-        reading: &mut Reading,
-        queue: &PartitionQueue<Context>,
-        bytes: usize,
-    ) -> Result<bool, RuntimeError> {
-        let mut record_batch = reading.record_batches.pop().unwrap_or_default();
-        let is_at_end = loop {
-            match queue.poll(Duration::ZERO) {
-                Some(Ok(message)) => {
-                    let before = record_batch.bytes().len();
-                    append_record(&reading.physical_partition, &mut record_batch, &message)?;
-                    reading.size += record_batch.bytes().len() - before;
-                    if record_batch.bytes().len() > MAX_BATCH_BYTES {
-                        let next = RecordBatch::at(record_batch.next());
-                        reading.record_batches.push(std::mem::replace(&mut record_batch, next));
-                    }
-                    if reading.size >= bytes {
-                        reading.high = record_batch.next();
-                        break true;
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => break true,
-                Some(Err(error)) => self.check(&error)?,
-                None => break false,
-            }
-        };
-        reading.record_batches.push(record_batch);
-        Ok(is_at_end)
-    }
-    /// Brokers come and go; other errors are the end.
-    pub fn check(&self, error: &KafkaError) -> Result<(), RuntimeError> {
-        match self.to_runtime_error("reading to the end", error) {
-            RuntimeError::Unreachable { .. } if !matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                tracing::debug!(%error, "reading to the end");
-                Ok(())
-            }
-            runtime_error => Err(runtime_error),
-        }
-    }
-    /// The consumer groups whose names begin so.
-    pub fn groups(&self, prefix: &str) -> Result<Vec<String>, RuntimeError> {
-        let doing = "asking for the consumer groups";
-        let listed =
-            self.request(READ_COMMITTED, doing, |client| client.fetch_group_list(None, REQUEST_TIMEOUT))?;
-        Ok(listed
-            .groups()
-            .iter()
-            .map(|group| group.name().to_owned())
-            .filter(|name| name.starts_with(prefix))
-            .collect())
-    }
-    /// Whether a consumer group has a member of such a client.
-    pub fn has_member(&self, group: &str, is_such: impl Fn(&str) -> bool) -> Result<bool, RuntimeError> {
-        let doing = "asking for the members of a group";
-        let listed = self
-            .request(READ_COMMITTED, doing, |client| client.fetch_group_list(Some(group), REQUEST_TIMEOUT))?;
-        Ok(listed.groups().iter().flat_map(|group| group.members()).any(|member| is_such(member.client_id())))
-    }
-    /// What a group has committed of these partitions; nothing of those where it has committed nothing.
-    pub fn committed_offsets(
-        &self,
-        physical_partitions: &[PhysicalPartition],
-    ) -> Result<BTreeMap<PhysicalPartition, i64>, RuntimeError> {
-        self.request(READ_COMMITTED, "asking for committed positions", |client| {
-            fetch_committed_offsets(client, physical_partitions)
-        })
+    fn skip_to(&mut self, offset: Offset) {
+        self.start_batch();
+        // A gap is a batch without records.
+        self.current = RecordBatch::from_parts(self.current.base(), offset, 0, Vec::new());
     }
 }
 
-/// Appends a message; a dead letter becomes the event that it was.
-fn append_record(
-    physical_partition: &PhysicalPartition,
-    record_batch: &mut RecordBatch,
-    message: &BorrowedMessage<'_>,
-) -> Result<(), RuntimeError> {
-    let runtime_error = |reason: String| RuntimeError::Undecodable {
-        processor: "a reader".into(),
-        topic: physical_partition.0.clone(),
-        partition: physical_partition.1,
-        offset: message.offset(),
-        reason,
+impl BatchCollector {
+    fn start_batch(&mut self) {
+        let next = RecordBatch::at(self.current.next());
+        self.complete.push(std::mem::replace(&mut self.current, next));
+    }
+    fn into_batches(mut self) -> Vec<RecordBatch> {
+        self.complete.push(self.current);
+        self.complete
+    }
+}
+
+/// A partition that is being read.
+struct Reading<C> {
+    partition: PhysicalPartition,
+    collector: C,
+    /// Where reading ends: the high watermark, or less once the size limit is reached.
+    end: Offset,
+    size_bytes: usize,
+}
+
+/// Reads the records from these offsets to the current end, or to about `max_bytes` per partition. The last batch of a partition ends
+/// where reading continues; a partition without offsets to read has no batch.
+pub fn read(
+    client: &QueryClient,
+    from: &PhysicalOffsets,
+    max_bytes: usize,
+) -> Result<BTreeMap<PhysicalPartition, Vec<RecordBatch>>, RuntimeError> {
+    let mut collected = read_with::<BatchCollector>(client, from, max_bytes)?;
+    let batches = |partition: &PhysicalPartition| {
+        let collector = collected.remove(partition);
+        (partition.clone(), collector.map_or_else(Vec::new, BatchCollector::into_batches))
     };
-    let key = lossy_key(message.key().unwrap_or_default());
-    let dead_letter =
-        match (dlq_headers::is_dlq_topic(&physical_partition.0), message.headers(), message.payload()) {
-            (true, Some(headers), Some(value)) => dlq_headers::from_headers(headers, &key, value),
-            _ => None,
-        };
-    let Some(dead_letter) = dead_letter else {
-        return append_message(record_batch, message).map_err(runtime_error);
-    };
-    let value = wire::encode(&dead_letter).map_err(|error| runtime_error(error.to_string()))?;
-    record_batch.push_at(message.offset(), &key, Some(&value));
-    Ok(())
+    Ok(from.keys().map(batches).collect())
 }
 
-/// What the group of a consumer has committed.
-fn fetch_committed_offsets(
-    consumer: &BaseConsumer<Context>,
-    physical_partitions: &[PhysicalPartition],
-) -> Result<BTreeMap<PhysicalPartition, i64>, KafkaError> {
-    let mut list = TopicPartitionList::with_capacity(physical_partitions.len());
-    for (topic, partition) in physical_partitions {
-        list.add_partition(topic, *partition);
-    }
-    let answered = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
-    answered.elements().iter().try_for_each(TopicPartitionListElem::error)?;
-    let mut found = BTreeMap::new();
-    for element in answered.elements() {
-        if let Offset::Offset(next) = element.offset() {
-            found.insert((element.topic().to_owned(), element.partition()), next);
+/// Reads as [`read`] does, into other collectors. A partition without offsets to read is absent.
+pub fn read_with<C: Collector>(
+    client: &QueryClient,
+    from: &PhysicalOffsets,
+    max_bytes: usize,
+) -> Result<BTreeMap<PhysicalPartition, C>, RuntimeError> {
+    let partitions: Vec<PhysicalPartition> = from.keys().cloned().collect();
+    let end_offsets = high_watermarks(client, &partitions)?;
+    await_last_stable(client, &end_offsets)?;
+    let mut readings = Vec::new();
+    for (partition, log_start_offset) in log_start_offsets(client, &partitions)? {
+        let (first, end) = (from[&partition].max(log_start_offset), end_offsets[&partition]);
+        if first < end {
+            readings.push(Reading { partition, collector: C::starting_at(first), end, size_bytes: 0 });
         }
     }
-    Ok(found)
-}
-
-/// While a leader or a coordinator moves, or while a transaction's offsets are not decided yet.
-fn is_passing(error: &KafkaError) -> bool {
-    let code = error.rdkafka_error_code();
-    matches!(
-        code,
-        Some(
-            Code::CoordinatorLoadInProgress
-                | Code::NotLeaderForPartition
-                | Code::LeaderNotAvailable
-                | Code::FencedLeaderEpoch
-                | Code::UnknownLeaderEpoch
-                | Code::OffsetNotAvailable
-                | Code::UnknownPartition
-                | Code::UnknownTopicOrPartition
-                | Code::OperationTimedOut
-                | Code::TimedOutQueue
-                | Code::RequestTimedOut
-                | Code::Partial
-                | Code::AllBrokersDown
-                | Code::DestroyBroker
-                | Code::ReplicaNotAvailable
-                | Code::CoordinatorNotAvailable
-                | Code::NotCoordinator
-                | Code::UnstableOffsetCommit
-                | Code::BrokerTransportFailure
-                | Code::WaitingForCoordinator
-        )
-    )
-}
-
-/// Partitions with an offset each.
-pub fn list<'a>(
-    physical_partitions: impl Iterator<Item = (&'a PhysicalPartition, i64)>,
-) -> Result<TopicPartitionList, KafkaError> {
-    let mut list = TopicPartitionList::new();
-    for ((topic, partition), offset) in physical_partitions {
-        list.add_partition_offset(topic, *partition, Offset::from_raw(offset))?;
+    let (mut collected, short) = read_once(client, readings, max_bytes)?;
+    if !short.is_empty() {
+        // A broker that has just become leader may have reported the end too early. It answers a query for its last stable offset only
+        // once it knows the offset, so await that and read again. What is still absent was removed by compaction.
+        await_last_stable(client, &end_offsets_of(&short))?;
+        let (complete, compacted) = read_once(client, short, max_bytes)?;
+        collected.extend(complete);
+        for mut reading in compacted {
+            reading.collector.skip_to(reading.end);
+            collected.insert(reading.partition, reading.collector);
+        }
     }
-    Ok(list)
+    Ok(collected)
+}
+
+fn end_offsets_of<C>(readings: &[Reading<C>]) -> PhysicalOffsets {
+    readings.iter().map(|reading| (reading.partition.clone(), reading.end)).collect()
+}
+
+type Collected<C> = BTreeMap<PhysicalPartition, C>;
+
+/// Reads each partition until its end of file. Returns the complete ones, and those whose end of file came before their end offset.
+fn read_once<C: Collector>(
+    client: &QueryClient,
+    readings: Vec<Reading<C>>,
+    max_bytes: usize,
+) -> Result<(Collected<C>, Vec<Reading<C>>), RuntimeError> {
+    let (mut complete, mut short) = (BTreeMap::new(), Vec::new());
+    if readings.is_empty() {
+        return Ok((complete, short));
+    }
+    let (readings, position) = read_to_end_of_file(client, readings, max_bytes)?;
+    for mut reading in readings {
+        let is_passed =
+            offset_in(&position, &reading.partition).is_some_and(|position| position >= reading.end);
+        if reading.collector.next() < reading.end && is_passed {
+            // The last offsets are control records.
+            reading.collector.skip_to(reading.end);
+        }
+        if reading.collector.next() < reading.end {
+            short.push(Reading { size_bytes: 0, ..reading });
+        } else {
+            complete.insert(reading.partition, reading.collector);
+        }
+    }
+    Ok((complete, short))
+}
+
+/// Reads each partition until its end of file or the size limit, and returns the consumer's position after that.
+fn read_to_end_of_file<C: Collector>(
+    client: &QueryClient,
+    readings: Vec<Reading<C>>,
+    max_bytes: usize,
+) -> Result<(Vec<Reading<C>>, TopicPartitionList), RuntimeError> {
+    let to_runtime_error = |error: KafkaError| client.to_runtime_error(OPERATION, &error);
+    // A new consumer: the queues of one that was assigned before may hold an end of file that is out of date.
+    let consumer = client.dedicated_consumer()?;
+    let assignment: Vec<(PhysicalPartition, Offset)> =
+        readings.iter().map(|reading| (reading.partition.clone(), reading.collector.next())).collect();
+    let queues = partition_queues::assign(&consumer, &assignment).map_err(to_runtime_error)?;
+    let mut open: Vec<_> = readings.into_iter().zip(queues).collect();
+    let mut ended = Vec::new();
+    let mut last_progress = Instant::now();
+    while !open.is_empty() {
+        match consumer.poll(Duration::ZERO) {
+            Some(Ok(message)) => return Err(partition_queues::unexpected_main_queue_message(&message)),
+            Some(Err(error)) => client.ignore_unreachable(&error)?,
+            None => {}
+        }
+        let mut has_progress = false;
+        let mut index = 0;
+        while let Some((reading, queue)) = open.get_mut(index) {
+            let offset_before = reading.collector.next();
+            let is_at_end = drain(client, reading, queue, max_bytes)?;
+            has_progress |= is_at_end || reading.collector.next() > offset_before;
+            if is_at_end {
+                ended.push(open.swap_remove(index).0);
+            } else {
+                index += 1;
+            }
+        }
+        if has_progress {
+            last_progress = Instant::now();
+            continue;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        if last_progress.elapsed() > STABLE_OFFSET_TIMEOUT {
+            return Err(to_runtime_error(KafkaError::MessageConsumption(Code::OperationTimedOut)));
+        }
+    }
+    let position = consumer.position().map_err(to_runtime_error)?;
+    Ok((ended, position))
+}
+
+/// Takes the messages that a queue holds. Returns true at the end of file, and once the size limit is reached.
+fn drain<C: Collector>(
+    client: &QueryClient,
+    reading: &mut Reading<C>,
+    queue: &PartitionQueue<Context>,
+    max_bytes: usize,
+) -> Result<bool, RuntimeError> {
+    loop {
+        match queue.poll(Duration::ZERO) {
+            Some(Ok(message)) => {
+                let added = reading.collector.add(&message);
+                reading.size_bytes += added.map_err(|reason| RuntimeError::Undecodable {
+                    processor: "a reader".into(),
+                    topic: reading.partition.topic().to_owned(),
+                    partition: reading.partition.partition(),
+                    offset: message.offset(),
+                    reason,
+                })?;
+                if reading.size_bytes >= max_bytes {
+                    reading.end = reading.collector.next();
+                    return Ok(true);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
+            Some(Err(error)) => client.ignore_unreachable(&error)?,
+            None => return Ok(false),
+        }
+    }
 }

@@ -1,31 +1,34 @@
-//! A consumer that reads without joining its group, and is closed within a millisecond or two.
+//! Consumer used with `assign()` only (no group membership), with fast close.
 //!
-//! Invariant: dropped, it has let go of its connections and threads; who shares it holds it no longer than it lives.
-//! Not here: consumers that are members; those are left to themselves (`member::rejoin`), since closing one would give partitions back.
-use super::{client::Context, client_config::KafkaConfig};
-use crate::log::RuntimeError;
+//! Invariant: when it is dropped, its connections and threads are released, usually within two milliseconds.
+//! Not here: consumers that are group members; those are leaked instead of closed (`member::join`), because closing one would revoke
+//! its partitions.
+use crate::{client_config::KafkaConfig, context::Context};
 use rdkafka::{ClientConfig, consumer::BaseConsumer};
+use runtime::RuntimeError;
 use std::{
     ops::Deref,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// How long a client is watched as it closes; it closes by itself after that, too.
+/// How long a closing client is polled; after that it closes in the background.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A consumer beside all groups.
+/// A consumer outside all groups.
 pub struct StandaloneConsumer(Arc<BaseConsumer<Context>>);
 
 impl StandaloneConsumer {
+    /// Creates the consumer; it connects in the background.
+    ///
     /// # Errors
-    /// A halt that names the setting that the client does not take.
+    /// `RuntimeError::Precondition` with the setting that the client rejects.
     pub fn new(
-        settings: &KafkaConfig,
-        config: &ClientConfig,
+        config: &KafkaConfig,
+        client_config: &ClientConfig,
         context: Context,
     ) -> Result<StandaloneConsumer, RuntimeError> {
-        Ok(StandaloneConsumer(Arc::new(settings.make(config, context)?)))
+        Ok(StandaloneConsumer(Arc::new(config.create_client(client_config, context)?)))
     }
 }
 
@@ -37,11 +40,12 @@ impl Deref for StandaloneConsumer {
 }
 
 impl Drop for StandaloneConsumer {
-    /// The consumer's own drop closes it, too, but looks only once in a tenth of a second whether that is done.
+    /// Closes the consumer and polls until it is closed. rdkafka's own drop closes it as well, but checks for completion only ten times
+    /// a second.
     fn drop(&mut self) {
-        let since = Instant::now();
+        let started = Instant::now();
         if self.0.close_queue().is_ok() {
-            while !self.0.closed() && since.elapsed() < CLOSE_TIMEOUT {
+            while !self.0.closed() && started.elapsed() < CLOSE_TIMEOUT {
                 drop(self.0.poll(Duration::from_millis(1)));
             }
         }

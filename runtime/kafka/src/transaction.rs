@@ -1,21 +1,21 @@
-//! Commits: everything of a micro-batch in one transaction.
+//! The transactional producer: everything of a micro-batch in one transaction.
 //!
-//! Invariant: a transaction is durable as a whole or not at all; positions are part of every transaction, so that the group's
-//! coordinator refuses one from a member whose generation is over.
-//! Not here: what is in a commit.
-use super::{
-    client::{Context, classify, to_runtime_error},
+//! Invariant: a transaction is atomic. Committed offsets are part of every commit of a group member, so the group coordinator rejects
+//! a commit from a member whose generation has ended.
+//! Not here: the content of a commit (`runtime::commit`), the conversion of dead letters (`dead_letters`).
+use crate::{
     client_config::KafkaConfig,
-    dlq_headers,
-    original_record::OriginalRecords,
+    context::Context,
+    dead_letters::DlqRecord,
+    error::{thread_not_started, thread_panicked},
 };
-use crate::{log::RuntimeError, record_batch::RecordBatch};
 use rdkafka::{
     TopicPartitionList,
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code},
     producer::{BaseProducer, BaseRecord, Producer},
 };
+use runtime::{CommitError, RecordBatch, RuntimeError};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -24,133 +24,131 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use topics::TopicPartition;
 
-/// How long one step of a transaction may take; the transaction's own timeout is shorter.
+/// The time limit of one call of the transaction API; the transaction's own timeout is shorter.
 const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long after its transaction's timeout a commit is given up.
+/// How long after the transaction's timeout a commit is awaited.
 const COMMIT_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Positions to commit, and the generation of the group in which they were read.
-pub type OffsetsToCommit = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
-
-/// What a commit writes.
-struct CommitRequest {
-    out: BTreeMap<(String, i32), RecordBatch>,
-    offsets: Option<OffsetsToCommit>,
-    original_records: OriginalRecords,
+/// Offsets to commit, and the generation of the group in which they were read.
+pub struct OffsetsToCommit {
+    pub offsets: TopicPartitionList,
+    pub group_metadata: Arc<ConsumerGroupMetadata>,
 }
 
-/// A transactional producer, on a thread of its own: a call of the client may never return. (It waits for a coordinator that has left the
-/// cluster, whatever its timeout: librdkafka's issues 5456 and 5511.)
+/// Everything that one transaction writes.
+#[derive(Default)]
+pub struct TransactionContent {
+    pub records: BTreeMap<TopicPartition, RecordBatch>,
+    pub dead_letters: Vec<DlqRecord>,
+    pub offsets: Option<OffsetsToCommit>,
+}
+
+/// A transactional producer on a thread of its own, because a call of the client may never return: it waits for a coordinator that has
+/// left the cluster, whatever its timeout (librdkafka issues 5456 and 5511).
 pub struct TransactionalProducer {
     owner: String,
-    settings: KafkaConfig,
-    /// What the thread is to do, and what became of it.
-    thread: (Sender<CommitRequest>, Receiver<Result<(), RuntimeError>>),
-    /// After how long a commit is given up: its transaction is over before.
+    config: KafkaConfig,
+    requests: Sender<TransactionContent>,
+    outcomes: Receiver<Result<(), CommitError>>,
+    /// How long an outcome is awaited: the brokers abort the transaction earlier.
     commit_timeout: Duration,
-    /// The thread was given up: what it says is of a commit that nobody waits for any more.
+    /// True after a timeout: the thread may still send the outcome of a commit that is no longer awaited.
     is_abandoned: bool,
 }
 
 impl TransactionalProducer {
-    /// Ends whatever transaction an earlier life of this owner left open.
+    /// Starts a producer session, and aborts the transaction that an earlier session of the same owner left open.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the producer.
     pub fn init_transactions(
-        settings: &KafkaConfig,
+        config: &KafkaConfig,
         owner: &str,
     ) -> Result<TransactionalProducer, RuntimeError> {
-        let ((work, to_do), (tell, done)) = (channel::<CommitRequest>(), channel());
-        let (own_settings, own_name) = (settings.clone(), owner.to_owned());
-        let turn = move || match ProducerSession::init_transactions(&own_settings, &own_name) {
-            Err(runtime_error) => drop(tell.send(Err(runtime_error))),
+        let (requests, request_receiver) = channel::<TransactionContent>();
+        let (outcome_sender, outcomes) = channel();
+        let (session_config, session_owner) = (config.clone(), owner.to_owned());
+        let run = move || match ProducerSession::init_transactions(&session_config, &session_owner) {
+            Err(error) => drop(outcome_sender.send(Err(error.into()))),
             Ok(session) => {
                 let mut outcome = Ok(());
-                while tell.send(outcome).is_ok() {
-                    let Ok(CommitRequest { out, offsets, original_records }) = to_do.recv() else { return };
-                    outcome = session.commit(&out, offsets.as_ref(), &original_records);
+                while outcome_sender.send(outcome).is_ok() {
+                    let Ok(content) = request_receiver.recv() else { return };
+                    outcome = session.commit(content);
                 }
             }
         };
-        let thread = std::thread::Builder::new().name(format!("{owner} commits")).spawn(turn);
-        thread.map_err(|error| RuntimeError::Storage {
-            path: settings.brokers.clone(),
-            reason: format!("no thread for the commits of {owner}: {error}"),
-            next: "raise the process limit".into(),
-        })?;
-        let transactional_producer = TransactionalProducer {
+        let name = format!("{owner} commits");
+        let thread = std::thread::Builder::new().name(name.clone()).spawn(run);
+        thread.map_err(|error| thread_not_started(&config.brokers, &name, &error))?;
+        let producer = TransactionalProducer {
             owner: owner.to_owned(),
-            settings: settings.clone(),
-            thread: (work, done),
-            commit_timeout: settings.transaction_timeout() + COMMIT_GRACE_TIMEOUT,
+            config: config.clone(),
+            requests,
+            outcomes,
+            commit_timeout: config.transaction_timeout() + COMMIT_GRACE_TIMEOUT,
             is_abandoned: false,
         };
-        transactional_producer.thread.1.recv().unwrap_or_else(|_| Err(transactional_producer.died()))?;
-        Ok(transactional_producer)
+        match producer.outcomes.recv() {
+            Ok(outcome) => outcome.map_err(|error| error.without_retry(owner))?,
+            Err(_) => return Err(producer.thread_panicked()),
+        }
+        Ok(producer)
     }
-    /// Writes records and positions, all or nothing; `original_records` are of the dead letters among the records.
+    /// Writes the content in one transaction.
     ///
     /// # Errors
-    /// `RuntimeError::Aborted` when it was aborted, or was ended without an answer: what is durable is known after the next
-    /// [`TransactionalProducer::init_transactions`]. Any other halt is the end.
-    pub fn commit(
-        &mut self,
-        out: BTreeMap<(String, i32), RecordBatch>,
-        offsets: Option<OffsetsToCommit>,
-        original_records: OriginalRecords,
-    ) -> Result<(), RuntimeError> {
+    /// `CommitError::Aborted` when the transaction was aborted, or was not confirmed in time: the next
+    /// [`TransactionalProducer::reinit`] decides. Any other error is final.
+    pub fn commit(&mut self, content: TransactionContent) -> Result<(), CommitError> {
         if self.is_abandoned {
             self.reinit()?;
         }
-        let (work, done) = &self.thread;
-        if work.send(CommitRequest { out, offsets, original_records }).is_err() {
-            return Err(self.died());
+        if self.requests.send(content).is_err() {
+            return Err(self.thread_panicked().into());
         }
-        match done.recv_timeout(self.commit_timeout) {
+        match self.outcomes.recv_timeout(self.commit_timeout) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => {
                 self.is_abandoned = true;
-                Err(self.unanswered("the client did not answer"))
+                Err(CommitError::aborted("the client did not answer"))
             }
-            Err(RecvTimeoutError::Disconnected) => Err(self.died()),
+            Err(RecvTimeoutError::Disconnected) => Err(self.thread_panicked().into()),
         }
     }
-    /// Begins another life: what the last one left open is ended, and what is still on its way from it is refused.
+    /// Re-initializes the producer: bumps the producer epoch and fences the old session, whose open transaction is aborted and whose
+    /// requests in flight are rejected.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the producer.
     pub fn reinit(&mut self) -> Result<(), RuntimeError> {
-        *self = TransactionalProducer::init_transactions(&self.settings, &self.owner)?;
+        *self = TransactionalProducer::init_transactions(&self.config, &self.owner)?;
         Ok(())
     }
-    fn died(&self) -> RuntimeError {
-        RuntimeError::Storage {
-            path: self.settings.brokers.clone(),
-            reason: format!("the thread of the commits of {} died; standard error says why", self.owner),
-            next: "report it; a restart goes on from the last commit".into(),
-        }
-    }
-    fn unanswered(&self, reason: &str) -> RuntimeError {
-        RuntimeError::Aborted { processor: self.owner.clone(), reason: reason.to_owned() }
+    fn thread_panicked(&self) -> RuntimeError {
+        thread_panicked(&self.config.brokers, &format!("the commit thread of {}", self.owner))
     }
 }
 
-/// One life of a transactional producer: from the end of what an earlier one left open to the next.
+/// One producer session, from `init_transactions` to the next one.
 struct ProducerSession {
     owner: String,
-    settings: KafkaConfig,
+    config: KafkaConfig,
     producer: BaseProducer<Context>,
-    context: Context,
 }
 
 impl ProducerSession {
-    fn init_transactions(settings: &KafkaConfig, owner: &str) -> Result<ProducerSession, RuntimeError> {
-        let context = Context::default();
-        let producer: BaseProducer<Context> = settings.make(&settings.producer(owner), context.clone())?;
-        let session =
-            ProducerSession { owner: owner.to_owned(), settings: settings.clone(), producer, context };
-        let since = Instant::now();
+    fn init_transactions(config: &KafkaConfig, owner: &str) -> Result<ProducerSession, RuntimeError> {
+        let context = Context::new(&config.brokers);
+        let producer: BaseProducer<Context> = config.create_client(&config.producer(owner), context)?;
+        let session = ProducerSession { owner: owner.to_owned(), config: config.clone(), producer };
+        let started = Instant::now();
         loop {
             match session.producer.init_transactions(TRANSACTION_CALL_TIMEOUT) {
                 Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && since.elapsed() < TRANSACTION_CALL_TIMEOUT =>
+                    if error.is_retriable() && started.elapsed() < TRANSACTION_CALL_TIMEOUT =>
                 {
                     session.producer.poll(Duration::from_millis(100));
                 }
@@ -160,118 +158,118 @@ impl ProducerSession {
         }
     }
     fn to_runtime_error(&self, error: &KafkaError) -> RuntimeError {
-        to_runtime_error(&self.settings.brokers, &self.owner, error, &self.context.last_client_error)
+        self.producer.context().to_runtime_error(&self.owner, error)
     }
-    fn commit(
-        &self,
-        out: &BTreeMap<(String, i32), RecordBatch>,
-        offsets: Option<&OffsetsToCommit>,
-        original_records: &OriginalRecords,
-    ) -> Result<(), RuntimeError> {
-        let sent = self.producer.begin_transaction().and_then(|()| {
-            self.send(out, original_records)?;
+    fn commit(&self, content: TransactionContent) -> Result<(), CommitError> {
+        let TransactionContent { records, dead_letters, offsets } = content;
+        let outcome = self.producer.begin_transaction().and_then(|()| {
+            self.send_records(&records)?;
+            self.send_dead_letters(dead_letters)?;
             self.flush()?;
-            if let Some((list, generation)) = offsets {
+            if let Some(OffsetsToCommit { offsets, group_metadata }) = &offsets {
                 self.retry(|| {
-                    self.producer.send_offsets_to_transaction(list, generation, TRANSACTION_CALL_TIMEOUT)
+                    self.producer.send_offsets_to_transaction(
+                        offsets,
+                        group_metadata,
+                        TRANSACTION_CALL_TIMEOUT,
+                    )
                 })?;
             }
             self.retry(|| self.producer.commit_transaction(TRANSACTION_CALL_TIMEOUT))
         });
-        sent.map_err(|error| self.abort(&error))
+        outcome.map_err(|error| self.abort(&error))
     }
-    fn send(
-        &self,
-        out: &BTreeMap<(String, i32), RecordBatch>,
-        original_records: &OriginalRecords,
-    ) -> Result<(), KafkaError> {
-        for ((topic, partition), record_batch) in out {
-            let name = self.settings.topic(topic);
-            let is_dlq_topic = dlq_headers::is_dlq_topic(topic);
-            for record in record_batch.records() {
+    fn send_records(&self, records: &BTreeMap<TopicPartition, RecordBatch>) -> Result<(), KafkaError> {
+        for (partition, batch) in records {
+            let physical = self.config.physical(*partition);
+            for record in batch.records() {
                 let record = record.map_err(|_| KafkaError::MessageProduction(Code::BadMessage))?;
-                let mut message =
-                    BaseRecord::<[u8], [u8]>::to(&name).partition(*partition).key(record.key.as_bytes());
+                let mut message = BaseRecord::<[u8], [u8]>::to(physical.topic())
+                    .partition(physical.partition())
+                    .key(record.key.as_bytes());
                 message.payload = record.value;
-                let dead_letter =
-                    if is_dlq_topic { record.value.and_then(dlq_headers::decode) } else { None };
-                if let Some(dead_letter) = &dead_letter {
-                    message.payload = Some(&dead_letter.value);
-                    let original_record = original_records.get(&(
-                        dead_letter.origin.clone(),
-                        dead_letter.partition,
-                        dead_letter.offset,
-                    ));
-                    let with_connect = self.settings.connect_headers;
-                    message.key = original_record
-                        .and_then(|original_record| original_record.key.as_deref())
-                        .or(message.key);
-                    message.headers =
-                        Some(dlq_headers::to_headers(dead_letter, original_record, with_connect));
-                }
-                while let Err((error, unsent)) = self.producer.send(message) {
-                    if error.rdkafka_error_code() != Some(Code::QueueFull) {
-                        return Err(error);
-                    }
-                    self.producer.poll(Duration::from_millis(5));
-                    message = unsent;
-                }
+                self.send(message)?;
             }
             self.producer.poll(Duration::ZERO);
         }
         Ok(())
     }
-    /// Waits for the brokers to have everything. Its own loop, since the client's waits a tenth of a second at a time.
+    fn send_dead_letters(&self, dead_letters: Vec<DlqRecord>) -> Result<(), KafkaError> {
+        for DlqRecord { partition, key, value, headers } in dead_letters {
+            let physical = self.config.physical(partition);
+            let message = BaseRecord::<[u8], [u8]>::to(physical.topic())
+                .partition(physical.partition())
+                .key(key.as_slice())
+                .payload(value.as_slice())
+                .headers(headers);
+            self.send(message)?;
+        }
+        self.producer.poll(Duration::ZERO);
+        Ok(())
+    }
+    /// Queues a record; waits while the producer's queue is full.
+    fn send(&self, mut message: BaseRecord<'_, [u8], [u8]>) -> Result<(), KafkaError> {
+        while let Err((error, unsent)) = self.producer.send(message) {
+            if error.rdkafka_error_code() != Some(Code::QueueFull) {
+                return Err(error);
+            }
+            self.producer.poll(Duration::from_millis(5));
+            message = unsent;
+        }
+        Ok(())
+    }
+    /// Waits until the brokers have every record. A loop of our own, because the client's `flush` waits 100 ms at a time.
     fn flush(&self) -> Result<(), KafkaError> {
-        let since = Instant::now();
+        let started = Instant::now();
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::ZERO);
-            if since.elapsed() > TRANSACTION_CALL_TIMEOUT {
+            if started.elapsed() > TRANSACTION_CALL_TIMEOUT {
                 return Err(KafkaError::Flush(Code::OperationTimedOut));
             }
             std::thread::sleep(Duration::from_micros(200));
         }
         Ok(())
     }
-    fn retry(&self, step: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-        let since = Instant::now();
+    fn retry(&self, call: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+        let started = Instant::now();
         loop {
-            match step() {
+            match call() {
                 Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && since.elapsed() < TRANSACTION_CALL_TIMEOUT =>
+                    if error.is_retriable() && started.elapsed() < TRANSACTION_CALL_TIMEOUT =>
                 {
-                    tracing::debug!(owner = self.owner, %error, "trying a step of the transaction again");
+                    tracing::debug!(owner = self.owner, %error, "retrying a call of the transaction API");
                     self.producer.poll(Duration::from_millis(20));
                 }
-                done => return done,
+                outcome => return outcome,
             }
         }
     }
-    /// Aborts, and says what that means for the processor.
-    fn abort(&self, error: &KafkaError) -> RuntimeError {
+    /// Aborts the transaction after an error, and returns the consequence for the owner.
+    fn abort(&self, error: &KafkaError) -> CommitError {
         let code = match error {
             KafkaError::Transaction(error) => error.code(),
             error => error.rdkafka_error_code().unwrap_or(Code::Unknown),
         };
-        let is_fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
-        let outcome = classify(&self.settings.brokers, &self.owner, code, &describe(error));
-        let outcome =
-            match (self.retry(|| self.producer.abort_transaction(TRANSACTION_CALL_TIMEOUT)), outcome) {
-                (Ok(()), outcome) => outcome,
-                // The coordinator knows of no such transaction: a restarted broker ended it, or committed it and could not say so.
-                (Err(aborting), RuntimeError::Unreachable { .. }) if is_fatal || is_final(&aborting) => {
-                    self.to_runtime_error(&aborting)
-                }
-                (Err(aborting), outcome) if is_fatal || is_final(&aborting) => outcome,
-                (Err(aborting), _) => return self.to_runtime_error(&aborting),
-            };
-        match outcome {
-            // The next life of this owner settles what is durable. A fenced one may have been too slow for its transaction's timeout;
-            // where another process runs under its name, its consumer is fenced too, and ends it.
-            RuntimeError::Unreachable { reason, .. } | RuntimeError::Fenced { reason, .. } => {
-                RuntimeError::Aborted { processor: self.owner.clone(), reason }
+        let cause = self.producer.context().classify(&self.owner, code, &describe(error));
+        let aborted = self.retry(|| self.producer.abort_transaction(TRANSACTION_CALL_TIMEOUT));
+        let cause = match (aborted, cause) {
+            (Ok(()), cause) => cause,
+            // The coordinator does not know the transaction: a restarted broker aborted it, or committed it without an answer.
+            (Err(abort_error), RuntimeError::Unreachable { .. })
+                if is_fatal(error) || is_fatal(&abort_error) =>
+            {
+                self.to_runtime_error(&abort_error)
             }
-            outcome => outcome,
+            (Err(abort_error), cause) if is_fatal(error) || is_fatal(&abort_error) => cause,
+            (Err(abort_error), _) => return self.to_runtime_error(&abort_error).into(),
+        };
+        match cause {
+            // The next session of this owner decides. A fenced producer may only have been too slow for its transaction's timeout; if
+            // another process runs under its name, its consumer is fenced as well, and that ends this process.
+            RuntimeError::Unreachable { reason, .. } | RuntimeError::Fenced { reason, .. } => {
+                CommitError::Aborted { reason }
+            }
+            cause => cause.into(),
         }
     }
 }
@@ -282,6 +280,7 @@ fn describe(error: &KafkaError) -> String {
         error => error.to_string(),
     }
 }
-fn is_final(error: &KafkaError) -> bool {
+
+fn is_fatal(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Transaction(error) if error.is_fatal())
 }

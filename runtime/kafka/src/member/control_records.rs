@@ -1,70 +1,48 @@
-//! Moving a member's positions past the markers of transactions, and past what was aborted.
+//! Moving committed offsets past control records and aborted records.
 //!
-//! Nobody is handed these, so a position that moves with records alone stays before them. Where they were the last of a partition, the
-//! retention takes them as it takes records, and a position before what is left looks like records that were lost.
-//! Invariant: a position moves past what was handed out only once that is committed.
-//! Not here: the one marker of a commit that ended well, which is no reason to commit again (`storage`).
-use super::KafkaMember;
-use crate::log::{Commit, RuntimeError, TopicPartition};
-use std::collections::BTreeMap;
+//! These are never delivered, so an offset that moves with delivered records only stays below them. Where they are the last of a
+//! partition, retention deletes them like records, and a committed offset below the log start offset looks like lost records.
+//! Invariant: an offset moves past delivered records only once those are committed.
+//! Not here: the single control record of a successful commit, which is no reason for another commit (`restore` handles its deletion).
+use topics::{Offset, Offsets, TopicPartition};
 
-/// Offsets behind a position that are no news: its own record's marker.
-const OWN_CONTROL_RECORD: i64 = 1;
+/// The offset distance that is no reason to commit: the control record of the last commit.
+const OWN_CONTROL_RECORD: Offset = 1;
 
-/// What of the client's positions is to be committed, given what is, and where those records end that were handed out.
-fn moved(
-    consumed_offsets: &[(TopicPartition, i64)],
-    committed: &BTreeMap<TopicPartition, i64>,
-    delivered_offsets: &BTreeMap<TopicPartition, i64>,
-) -> BTreeMap<TopicPartition, i64> {
-    let committed_at = |at: &TopicPartition| committed.get(at).copied().unwrap_or(0);
-    let is_moved = |(at, next): &&(TopicPartition, i64)| {
-        delivered_offsets.get(at).is_none_or(|end| *end <= committed_at(at))
-            && *next > committed_at(at) + OWN_CONTROL_RECORD
+/// The offsets to commit, given the consumer's position, the committed offsets, and the end of the delivered records.
+pub fn offsets_past_control_records(
+    consumed_offsets: &Offsets,
+    committed: &Offsets,
+    delivered: &Offsets,
+) -> Offsets {
+    let is_moved = |(partition, next): &(&TopicPartition, &Offset)| {
+        let committed = committed.get(partition).copied().unwrap_or(0);
+        delivered.get(partition).is_none_or(|end| *end <= committed)
+            && **next > committed + OWN_CONTROL_RECORD
     };
-    consumed_offsets.iter().filter(is_moved).copied().collect()
-}
-
-impl KafkaMember {
-    /// Commits where the client is, once it has nothing more to hand out.
-    pub(super) fn commit_past_control_records(
-        &mut self,
-        consumed_offsets: &[(TopicPartition, i64)],
-    ) -> Result<(), RuntimeError> {
-        let next = moved(consumed_offsets, &self.committed, &self.delivered_offsets);
-        if next.is_empty() {
-            return Ok(());
-        }
-        tracing::debug!(processor = self.subscription.name, ?next, "passing what holds no records");
-        match crate::Log::commit(
-            self,
-            Commit { group: self.subscription.group.clone(), next, ..Commit::default() },
-        ) {
-            // What is held is handed out once more, as after any commit.
-            Err(RuntimeError::Aborted { reason, .. }) => {
-                tracing::debug!(processor = self.subscription.name, reason, "not passed");
-                Ok(())
-            }
-            done => done,
-        }
-    }
+    consumed_offsets.iter().filter(is_moved).map(|(partition, next)| (*partition, *next)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn offsets(offsets: &[(i32, Offset)]) -> Offsets {
+        let offset =
+            |(partition, offset): &(i32, Offset)| (TopicPartition::new("core.games.v1", *partition), *offset);
+        offsets.iter().map(offset).collect()
+    }
+
     #[test]
-    fn a_position_passes_what_is_no_record_and_never_what_is_not_committed() {
-        let at = |partition| ("core.games.v1", partition);
-        let committed = BTreeMap::from([(at(0), 5), (at(1), 5), (at(2), 5), (at(3), 5)]);
-        // Of partition 1 a record was handed out that is in nobody's commit yet.
-        let delivered_offsets = BTreeMap::from([(at(0), 5), (at(1), 6), (at(2), 5)]);
-        let consumed_offsets = [(at(0), 9), (at(1), 9), (at(2), 6), (at(3), 4), (at(4), 2), (at(5), 1)];
+    fn an_offset_moves_past_control_records_and_never_past_uncommitted_records() {
+        let committed = offsets(&[(0, 5), (1, 5), (2, 5), (3, 5)]);
+        // A record of partition 1 was delivered and is not committed yet.
+        let delivered = offsets(&[(0, 5), (1, 6), (2, 5)]);
+        let consumed_offsets = offsets(&[(0, 9), (1, 9), (2, 6), (3, 4), (4, 2), (5, 1)]);
         assert_eq!(
-            moved(&consumed_offsets, &committed, &delivered_offsets),
-            BTreeMap::from([(at(0), 9), (at(4), 2)]),
-            "not 1, not 2's own marker, never back"
+            offsets_past_control_records(&consumed_offsets, &committed, &delivered),
+            offsets(&[(0, 9), (4, 2)]),
+            "not partition 1, not past the own control record of partition 2, never back"
         );
     }
 }

@@ -1,73 +1,163 @@
-//! Joining the group: at the start, and with another consumer when the one there will never be handed anything again.
+//! Joining the consumer group: at the start, and with a new consumer when the current one will never be assigned partitions again.
 //!
-//! librdkafka forgets every broker it knew when one tells it of none, as a cluster of which no broker is in touch with the controller
-//! does, and asks nobody from then on. And Kafka fences a member under a name when its own join was answered too late to reach it.
-//! Invariant: a member is fenced for good only when another process stays in the group under its name.
-//! Not here: what is done with partitions (`member`).
-use super::{
-    super::{
-        client::Context,
-        offset_expiry,
-        poll_thread::{Command, PollChannel, PollThread},
-        transaction::TransactionalProducer,
-    },
-    Clients, KafkaMember,
+//! librdkafka forgets all brokers when one broker returns metadata without any, as a broker does while none is in touch with the
+//! controller, and sends no request from then on. And Kafka fences a static member whose own join response arrived too late.
+//! Invariant: a member ends as fenced only if another process stays in the group under its name.
+//! Not here: partitions and offsets (`assignment`, `member_offsets`).
+use crate::{
+    cluster::KafkaCluster,
+    context::Context,
+    offset_expiry,
+    poll_channel::{Command, PollChannel},
+    poll_thread::PollThread,
+    transaction::TransactionalProducer,
 };
-use crate::log::{RuntimeError, TaskEvent};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use runtime::{
+    CommitError, RuntimeError,
+    subscription::{RunContext, Subscription},
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// After how long without partitions a member looks whether its consumer knows any broker, and how long it gives each to answer.
+/// How long a member without partitions waits before it checks whether its consumer still knows a broker.
 const UNASSIGNED_TIMEOUT: Duration = Duration::from_secs(20);
+/// The time limit of the metadata request of that check.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a fenced member looks.
+/// The interval at which a fenced member checks the group.
 const FENCED_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// How much longer than a session a fenced member waits for nobody to be there under its name.
+/// How much longer than a session timeout a fenced member waits for the other instance to leave the group.
 const SESSION_GRACE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The pause before a producer is re-initialized.
+const REINIT_INTERVAL: Duration = Duration::from_millis(500);
 
-impl KafkaMember {
-    /// Ends what an earlier life left open, then joins the group.
-    pub(super) fn start(&mut self) -> Result<(), RuntimeError> {
-        offset_expiry::handle_expired_offsets(&mut self.storage, &self.subscription)?;
-        let producer =
-            TransactionalProducer::init_transactions(self.storage.settings(), &self.subscription.group)?;
-        self.clients = Some(Clients { consumer: self.join_group()?, producer });
+/// The outcome of waiting for the instance that fenced this one.
+pub enum FencingOutcome {
+    /// No other instance is in the group: joined with a new consumer.
+    Rejoined,
+    /// The process is stopping.
+    Stopping,
+}
+
+/// A member's connection to its group: consumer, poll thread and producer.
+pub struct GroupConnection {
+    cluster: Arc<KafkaCluster>,
+    subscription: Arc<Subscription>,
+    run_context: Arc<RunContext>,
+    capacity_bytes: usize,
+    channel: Arc<PollChannel>,
+    context: Context,
+    /// `None` until the first event is requested, so that all members of a process start in parallel.
+    clients: Option<JoinedClients>,
+    /// Since when the member has no partitions, or has last checked why.
+    unassigned_since: Option<Instant>,
+}
+
+struct JoinedClients {
+    consumer: Arc<BaseConsumer<Context>>,
+    producer: TransactionalProducer,
+}
+
+impl GroupConnection {
+    /// Creates the connection without clients.
+    pub fn new(
+        cluster: Arc<KafkaCluster>,
+        subscription: Arc<Subscription>,
+        run_context: Arc<RunContext>,
+        capacity_bytes: usize,
+    ) -> Self {
+        let context = Context::new(&cluster.config().brokers).for_group_member();
+        GroupConnection {
+            cluster,
+            subscription,
+            run_context,
+            capacity_bytes,
+            channel: Arc::default(),
+            context,
+            clients: None,
+            unassigned_since: None,
+        }
+    }
+    /// The inbox. Another one after the member has joined with a new consumer.
+    pub fn channel(&self) -> Arc<PollChannel> {
+        self.channel.clone()
+    }
+    /// Joins the group unless that was done. Aborts the transaction that an earlier process left open first.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject a client.
+    pub fn ensure_joined(&mut self) -> Result<(), RuntimeError> {
+        if self.clients.is_some() {
+            return Ok(());
+        }
+        offset_expiry::handle_expired_offsets(&self.cluster, &self.subscription)?;
+        let config = self.cluster.config();
+        let producer = TransactionalProducer::init_transactions(config, &self.subscription.group)?;
+        self.clients = Some(JoinedClients { consumer: self.join_group()?, producer });
         Ok(())
     }
     fn join_group(&self) -> Result<Arc<BaseConsumer<Context>>, RuntimeError> {
-        let settings = self.storage.settings();
-        let named = |topic: &topics::TopicInfo| (settings.topic(topic.name).into_owned(), topic.name);
+        let config = self.cluster.config();
+        let input_partitions = self.subscription.input_partitions();
         let poll_thread = PollThread {
             processor: self.subscription.name,
-            brokers: settings.brokers.clone(),
-            config: settings.consumer(&self.subscription.group),
+            client_config: config.consumer(&self.subscription.group),
             context: self.context.clone(),
-            topics: self.subscribed(),
-            names: self.subscription.inputs.iter().map(named).collect(),
-            capacity: self.limits.batch_bytes,
+            subscribed_topics: self.subscribed_topics(),
+            input_partitions: input_partitions
+                .map(|(_, partition)| (config.physical(partition), partition))
+                .collect(),
+            capacity_bytes: self.capacity_bytes,
             channel: self.channel.clone(),
         };
         poll_thread.start()
     }
-    fn subscribed(&self) -> Vec<String> {
-        let topics = match self.subscription.is_alone {
-            // Whoever holds the one partition of its own topic holds all partitions of its inputs.
-            true => self.subscription.outputs.get(..1).unwrap_or_default(),
-            false => &self.subscription.inputs,
+    /// The physical names of the topics that the consumer subscribes to.
+    fn subscribed_topics(&self) -> Vec<String> {
+        let topics = if self.subscription.kind.is_exclusive() {
+            // The instance with the one partition of the sink's own topic has all partitions of its inputs.
+            self.subscription.outputs.get(..1).unwrap_or_default()
+        } else {
+            &self.subscription.inputs
         };
-        topics.iter().map(|topic| self.storage.settings().topic(topic.name).into_owned()).collect()
+        topics.iter().map(|topic| self.cluster.config().topic(topic.name).into_owned()).collect()
     }
-    /// Joins with another consumer; what came in through the one there is of no use any more.
+    /// The producer of the member's commits.
+    ///
+    /// # Errors
+    /// `CommitError::Aborted` if the member has not joined yet.
+    pub fn producer(&mut self) -> Result<&mut TransactionalProducer, CommitError> {
+        let clients = self.clients.as_mut();
+        Ok(&mut clients.ok_or_else(|| CommitError::aborted("the member has not joined yet"))?.producer)
+    }
+    /// Re-initialise the transactional producer; in-flight requests of the old epoch are fenced. Retries while brokers are unreachable.
+    ///
+    /// # Errors
+    /// When the member has failed meanwhile, the producer is rejected, or brokers are unreachable while the process stops.
+    pub fn reinit_producer(&mut self) -> Result<(), RuntimeError> {
+        let Some(clients) = &mut self.clients else { return Ok(()) };
+        loop {
+            std::thread::sleep(REINIT_INTERVAL);
+            if let Some(error) = self.channel.lock().failed.take() {
+                return Err(error);
+            }
+            match clients.producer.reinit() {
+                Err(RuntimeError::Unreachable { reason, .. }) if !self.run_context.is_stopping() => {
+                    tracing::warn!(processor = self.subscription.name, reason, "waiting for the brokers");
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+    /// Joins with a new consumer. Everything that the old one delivered is dropped with the inbox.
     fn rejoin_with_new_consumer(&mut self) -> Result<(), RuntimeError> {
-        self.channel.command(Command::Leave);
-        self.channel = Arc::new(PollChannel::default());
-        self.context.rebalances = Some(Arc::default());
-        self.drop_assignment();
+        self.channel.send(Command::Leave);
+        self.channel = Arc::default();
+        self.context = self.context.for_group_member();
         let Some(clients) = &self.clients else { return Ok(()) };
-        // It lives on, and would take the place back once it finds a broker.
+        // The old consumer stays alive, and would take the membership back when it finds a broker.
         clients.consumer.unsubscribe();
         let consumer = self.join_group()?;
         if let Some(clients) = &mut self.clients {
@@ -75,64 +165,81 @@ impl KafkaMember {
         }
         Ok(())
     }
-    /// A consumer that has no broker left is replaced, once another finds some.
-    pub(super) fn rejoin_if_disconnected(&mut self) -> Result<(), RuntimeError> {
-        let Some(clients) = self.clients.as_ref().filter(|_| self.held.is_empty()) else {
+    /// Replaces a consumer without partitions that has no broker left, if another consumer finds one. Returns true if it did.
+    ///
+    /// # Errors
+    /// When the new consumer is rejected.
+    pub fn rejoin_if_disconnected(&mut self, has_partitions: bool) -> Result<bool, RuntimeError> {
+        let Some(clients) = self.clients.as_ref().filter(|_| !has_partitions) else {
             self.unassigned_since = None;
-            return Ok(());
+            return Ok(false);
         };
         if self.unassigned_since.get_or_insert_with(Instant::now).elapsed() < UNASSIGNED_TIMEOUT {
-            return Ok(());
+            return Ok(false);
         }
         self.unassigned_since = None;
-        let topics = self.subscribed();
-        let is_answered = |consumer: &Arc<BaseConsumer<Context>>| {
+        let topics = self.subscribed_topics();
+        let is_connected = |consumer: &Arc<BaseConsumer<Context>>| {
             consumer.fetch_metadata(topics.first().map(String::as_str), METADATA_TIMEOUT).is_ok()
         };
-        let another = self.storage.reader().dedicated_client()?;
-        if is_answered(&clients.consumer) || !is_answered(&another) {
-            return Ok(());
+        let another = self.cluster.client().dedicated_consumer()?;
+        if is_connected(&clients.consumer) || !is_connected(&another) {
+            return Ok(false);
         }
         tracing::warn!(
             processor = self.subscription.name,
-            "the Kafka client has no broker left, joining with another"
+            "the Kafka client has no broker left, joining with a new one"
         );
-        self.rejoin_with_new_consumer()
+        self.rejoin_with_new_consumer()?;
+        Ok(true)
     }
-    /// Waits until nobody is in the group under this name any more. Who stays is another process, and this one ends.
-    pub(super) fn await_fencing_instance(&mut self, fenced: RuntimeError) -> Result<TaskEvent, RuntimeError> {
-        self.drop_assignment();
-        let settings = self.storage.settings();
-        let (group, client) = (settings.group(&self.subscription.group), settings.client_id());
-        let session = settings.session_timeout() + SESSION_GRACE_TIMEOUT;
-        let (since, mut absent) = (Instant::now(), 0);
-        while absent < 2 {
+    /// Waits until no other instance is in the group under this name, then joins again.
+    ///
+    /// # Errors
+    /// `fenced` if another process stays in the group, or the error of a request that is not transient.
+    pub fn await_fencing_instance(&mut self, fenced: RuntimeError) -> Result<FencingOutcome, RuntimeError> {
+        let config = self.cluster.config();
+        let (group, client_id) = (config.group(&self.subscription.group), config.client_id());
+        let session = config.session_timeout() + SESSION_GRACE_TIMEOUT;
+        let (started, mut absent_count) = (Instant::now(), 0);
+        while absent_count < 2 {
             if self.run_context.is_stopping() {
-                return Ok(TaskEvent::Shutdown);
+                return Ok(FencingOutcome::Stopping);
             }
             std::thread::sleep(FENCED_RETRY_INTERVAL);
-            if since.elapsed() < session {
+            if started.elapsed() < session {
                 continue;
             }
-            match self.storage.reader().has_member(&group, |found| found == client) {
-                Ok(false) => absent += 1,
-                // Its session may have begun late: a group that was waiting for another member hands out places then.
-                Ok(true) if since.elapsed() < session * 3 => absent = 0,
+            match self.cluster.client().has_member(&group, |member| member == client_id) {
+                Ok(false) => absent_count += 1,
+                // Its session may have started late: a group that waits for another member assigns partitions only then.
+                Ok(true) if started.elapsed() < session * 3 => absent_count = 0,
                 Ok(true) => return Err(fenced),
                 Err(RuntimeError::Unreachable { reason, .. }) => {
                     tracing::warn!(processor = self.subscription.name, reason, "waiting for the brokers");
                 }
-                Err(runtime_error) => return Err(runtime_error),
+                Err(error) => return Err(error),
             }
         }
-        tracing::warn!(processor = self.subscription.name, "fenced with nobody else there, joining again");
+        tracing::warn!(
+            processor = self.subscription.name,
+            "fenced while no other instance is in the group, joining again"
+        );
         self.rejoin_with_new_consumer()?;
-        Ok(TaskEvent::Lost)
+        Ok(FencingOutcome::Rejoined)
     }
 }
 
-/// Leaves a consumer as it is instead of closing it: a member under a name keeps its place until its session ends, so closing would
-/// tell the brokers nothing, and it can wait for ever for a rebalance that is under way.
-pub(super) fn leak_consumer(consumer: Arc<BaseConsumer<Context>>) {
+impl Drop for GroupConnection {
+    fn drop(&mut self) {
+        self.channel.send(Command::Leave);
+        if let Some(clients) = self.clients.take() {
+            leak_consumer(clients.consumer);
+        }
+    }
+}
+
+/// Leaks the consumer: closing a static member does not leave the group and may block on a rebalance.
+fn leak_consumer(consumer: Arc<BaseConsumer<Context>>) {
     std::mem::forget(consumer);
 }

@@ -1,0 +1,87 @@
+//! The clients of an administrator: one for administration calls, one that reports the cause of a failed call.
+//!
+//! librdkafka reports the cause of a call that only timed out (a wrong password, a name that does not resolve) on a queue that must be
+//! polled. So every call that may be the first to reach the brokers is sent through a consumer, which is polled.
+//! Invariant: a call ends within its time limit.
+//! Not here: the calls themselves.
+use crate::{
+    client_config::{Isolation, KafkaConfig},
+    context::Context,
+    error::classify,
+    standalone_consumer::StandaloneConsumer,
+};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions},
+    consumer::Consumer,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
+};
+use runtime::RuntimeError;
+use std::{future::Future, pin::pin, sync::Arc, task, time::Duration};
+
+/// The time limit of one call.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The consumer group of an administrator; it commits nothing.
+const GROUP: &str = "fastbreak-admin";
+
+/// The clients, and the configuration that they were created from.
+pub struct AdminConnection {
+    pub config: KafkaConfig,
+    pub client: AdminClient<Context>,
+    pub consumer: StandaloneConsumer,
+}
+
+impl AdminConnection {
+    /// Creates the clients; they connect in the background.
+    ///
+    /// # Errors
+    /// `RuntimeError::Precondition` with the setting that is rejected.
+    pub fn new(config: &KafkaConfig) -> Result<Self, RuntimeError> {
+        config.check()?;
+        let context = Context::new(&config.brokers);
+        let client = config.create_client(&config.admin(), context.clone())?;
+        let client_config = config.standalone_consumer(GROUP, Isolation::ReadCommitted);
+        let consumer = StandaloneConsumer::new(config, &client_config, context)?;
+        Ok(AdminConnection { config: config.clone(), client, consumer })
+    }
+    /// The options of every call.
+    pub fn options() -> AdminOptions {
+        AdminOptions::new().request_timeout(Some(CALL_TIMEOUT)).operation_timeout(Some(CALL_TIMEOUT))
+    }
+    pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
+        self.consumer.context().to_runtime_error(operation, error)
+    }
+    /// The error of one resource in an answer.
+    pub fn rejected(&self, operation: &str, code: Code) -> RuntimeError {
+        classify(&self.config.brokers, operation, code, &KafkaError::AdminOp(code).to_string())
+    }
+    /// Waits for the answer of a call.
+    pub fn wait<T>(
+        &self,
+        operation: &str,
+        answer: impl Future<Output = KafkaResult<T>>,
+    ) -> Result<T, RuntimeError> {
+        block_on(answer).map_err(|error| self.to_runtime_error(operation, &error))
+    }
+}
+
+/// Wakes the thread that waits.
+struct Unpark(std::thread::Thread);
+
+impl task::Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future on this thread; a thread of the client completes it.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = task::Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = task::Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            task::Poll::Ready(output) => return output,
+            task::Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The administrator of a cluster: topics with their settings, plan entries, purges, discarded namespaces, checks of rights.
+//!
+//! Invariant: a consumer group is deleted before its topics, so a member that is still active is found while everything is there.
+//! Not here: the clients (`connection`), the alterations (`topic_alterations`), the rights (`acl_checks`).
+use super::{
+    acl_checks::{self, AclCheck},
+    connection::{AdminConnection, CALL_TIMEOUT},
+    topic_alterations::{self, TopicOutcome, topic_outcome},
+};
+use crate::{client_config::KafkaConfig, metadata};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{ConfigSource, OwnedResourceSpecifier, ResourceSpecifier},
+    consumer::Consumer,
+    error::RDKafkaErrorCode as Code,
+    metadata::Metadata,
+};
+use runtime::RuntimeError;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+use topics::{
+    plan::{ActualTopic, Cluster, PlanEntry},
+    spec::TopicSpec,
+};
+
+/// The time limit of one query for a partition's leader.
+const LEADER_QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a member that has stopped is awaited: longer than its session timeout.
+const SESSION_END_TIMEOUT: Duration = Duration::from_secs(45);
+/// The pause before groups with members are deleted again.
+const GROUP_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A connection for administration.
+pub struct Admin {
+    connection: AdminConnection,
+}
+
+impl Admin {
+    /// Creates the clients; they connect in the background.
+    ///
+    /// # Errors
+    /// `RuntimeError::Precondition` with the setting that is rejected.
+    pub fn connect(config: &KafkaConfig) -> Result<Admin, RuntimeError> {
+        Ok(Admin { connection: AdminConnection::new(config)? })
+    }
+    fn metadata(&self) -> Result<Metadata, RuntimeError> {
+        metadata::fetch_metadata(&self.connection.consumer, CALL_TIMEOUT)
+    }
+    fn cluster_id(&self) -> Result<String, RuntimeError> {
+        metadata::fetch_cluster_id(self.connection.consumer.client(), CALL_TIMEOUT)
+    }
+    /// The cluster's id and its number of brokers.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable.
+    pub fn brokers(&self) -> Result<(String, usize), RuntimeError> {
+        let brokers = self.metadata()?.brokers().len();
+        Ok((self.cluster_id()?, brokers))
+    }
+    /// The cluster's topics without Kafka's internal ones, with the settings of those that `is_described` selects.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject a request.
+    pub fn cluster(&self, is_described: impl Fn(&str) -> bool) -> Result<Cluster, RuntimeError> {
+        let metadata = self.metadata()?;
+        let id = self.cluster_id()?;
+        let mut topics: BTreeMap<String, ActualTopic> = BTreeMap::new();
+        for topic in metadata.topics().iter().filter(|topic| !topic.name().starts_with("__")) {
+            let replicas = topic.partitions().iter().map(|partition| partition.replicas().len() as i32).min();
+            let actual = ActualTopic {
+                name: topic.name().to_owned(),
+                partitions: topic.partitions().len() as i32,
+                replication: replicas.unwrap_or(0),
+                ..ActualTopic::default()
+            };
+            topics.insert(actual.name.clone(), actual);
+        }
+        let names: Vec<String> = topics.keys().filter(|name| is_described(name)).cloned().collect();
+        self.describe(&names, &mut topics)?;
+        Ok(Cluster { id, topics: topics.into_values().collect() })
+    }
+    /// Adds the settings of these topics.
+    fn describe(
+        &self,
+        names: &[String],
+        topics: &mut BTreeMap<String, ActualTopic>,
+    ) -> Result<(), RuntimeError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let operation = "describing the settings of topics";
+        let resources: Vec<ResourceSpecifier<'_>> =
+            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let answer = self.connection.client.describe_configs(&resources, &AdminConnection::options());
+        for resource in self.connection.wait(operation, answer)? {
+            let resource = resource.map_err(|code| self.connection.rejected(operation, code))?;
+            let OwnedResourceSpecifier::Topic(name) = &resource.specifier else { continue };
+            let Some(actual) = topics.get_mut(name) else { continue };
+            for entry in resource.entries {
+                let Some(value) = entry.value else { continue };
+                if entry.source == ConfigSource::DynamicTopic {
+                    actual.topic_overrides.insert(entry.name.clone(), value.clone());
+                }
+                actual.settings.insert(entry.name, value);
+            }
+        }
+        Ok(())
+    }
+    /// A message for each topic that the cluster does not have, or has with another number of partitions.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable.
+    pub fn missing(&self, expected: &[TopicSpec]) -> Result<Vec<String>, RuntimeError> {
+        let metadata = self.metadata()?;
+        let partition_counts: BTreeMap<&str, i32> =
+            metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len() as i32)).collect();
+        let difference = |spec: &TopicSpec| match partition_counts.get(spec.name.as_str()) {
+            None => Some(format!("{} is missing", spec.name)),
+            Some(count) if *count != spec.partitions => {
+                Some(format!("{} has {count} partitions, not {}", spec.name, spec.partitions))
+            }
+            Some(_) => None,
+        };
+        Ok(expected.iter().filter_map(difference).collect())
+    }
+    /// Carries out plan entries; each succeeds or fails on its own.
+    pub fn carry_out<'a>(&self, entries: impl Iterator<Item = &'a PlanEntry>) -> Vec<TopicOutcome> {
+        topic_alterations::carry_out(&self.connection, entries)
+    }
+    /// Deletes consumer groups and then topics; returns the names of those that were deleted. Groups whose members have just stopped
+    /// are awaited: a static member stays in the group until its session times out.
+    ///
+    /// # Errors
+    /// `RuntimeError::Precondition` when a group still has a member; no topic is deleted then.
+    pub fn remove(&self, topics: &[String], groups: &[String]) -> Result<Vec<String>, RuntimeError> {
+        let mut deleted = Vec::new();
+        let (mut remaining, started) = (groups.to_vec(), Instant::now());
+        while !remaining.is_empty() {
+            remaining = self.delete_groups(&remaining, &mut deleted)?;
+            let Some(group) = remaining.first() else { break };
+            if started.elapsed() > SESSION_END_TIMEOUT {
+                return Err(RuntimeError::Precondition {
+                    what: format!("deleting the group {group}"),
+                    reason: "it has members".into(),
+                    next: "stop the process that runs this replay, then try again".into(),
+                });
+            }
+            std::thread::sleep(GROUP_RETRY_INTERVAL);
+        }
+        if !topics.is_empty() {
+            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+            let answer = self.connection.client.delete_topics(&names, &AdminConnection::options());
+            for result in self.connection.wait("deleting topics of a namespace", answer)? {
+                let (topic, outcome) = topic_outcome(&self.connection, "deleting", result);
+                outcome?;
+                deleted.push(topic);
+            }
+        }
+        Ok(deleted)
+    }
+    /// Deletes groups once; returns those that still have members.
+    fn delete_groups(
+        &self,
+        groups: &[String],
+        deleted: &mut Vec<String>,
+    ) -> Result<Vec<String>, RuntimeError> {
+        let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let answer = self.connection.client.delete_groups(&names, &AdminConnection::options());
+        let mut active_groups = Vec::new();
+        for result in self.connection.wait("deleting groups of a namespace", answer)? {
+            match result {
+                Ok(group) => deleted.push(group),
+                Err((_, Code::GroupIdNotFound)) => {}
+                Err((group, Code::NonEmptyGroup)) => active_groups.push(group),
+                Err((group, code)) => {
+                    return Err(self.connection.rejected(&format!("deleting the group {group}"), code));
+                }
+            }
+        }
+        Ok(active_groups)
+    }
+    /// Deletes the records of a topic below these offsets, by partition.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the call.
+    pub fn purge(&self, topic: &str, below: &BTreeMap<i32, topics::Offset>) -> Result<(), RuntimeError> {
+        let operation = format!("purging {topic}");
+        let mut list = TopicPartitionList::new();
+        for (partition, below) in below {
+            let added = list.add_partition_offset(topic, *partition, Offset::Offset(*below));
+            added.map_err(|error| self.connection.to_runtime_error(&operation, &error))?;
+        }
+        let answer = self.connection.client.delete_records(&list, &AdminConnection::options());
+        for element in self.connection.wait(&operation, answer)?.elements() {
+            element.error().map_err(|error| {
+                let operation = format!("{operation}/{}", element.partition());
+                self.connection.to_runtime_error(&operation, &error)
+            })?;
+        }
+        Ok(())
+    }
+    /// Checks the rights that can be tested without changing anything.
+    pub fn acl_checks(&self, topics: &[String], groups: &[String]) -> Vec<AclCheck> {
+        acl_checks::acl_checks(&self.connection, topics, groups)
+    }
+    /// Waits until every partition of these topics has a leader that answers: a moment after they are created.
+    pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {
+        let started = Instant::now();
+        let partitions =
+            topics.flat_map(|(topic, count)| (0..count).map(move |partition| (topic, partition)));
+        for (topic, partition) in partitions {
+            let consumer = &self.connection.consumer;
+            while consumer.fetch_watermarks(topic, partition, LEADER_QUERY_TIMEOUT).is_err()
+                && started.elapsed() < CALL_TIMEOUT
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}

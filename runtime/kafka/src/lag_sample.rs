@@ -1,0 +1,120 @@
+//! One sample of the progress of all processors, and the test for having caught up.
+//!
+//! A sample takes one request for all end offsets, one for all log start offsets, one per group for committed offsets, one for the
+//! members of all groups, and one read of the first unread records.
+//! Invariant: nothing is committed. The end offset of a sample is the last stable offset, so an open transaction is no lag.
+//! Not here: finding an unread record (`lag_probe`), the assessment (`runtime::lag`).
+use crate::{
+    cluster::{KafkaCluster, READ_ONLY_GROUP},
+    lag_probe::LagProbe,
+};
+use runtime::{
+    RuntimeError,
+    lag::{PartitionProgress, ProcessorProgress},
+    subscription::Subscription,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use topics::{Offset, Offsets, TopicPartition};
+
+/// Takes samples; the probe of the last sample is used again.
+#[derive(Default)]
+pub struct LagSampler {
+    probe: Option<LagProbe>,
+}
+
+impl LagSampler {
+    /// Takes one sample.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable, or reject a request.
+    pub fn sample(
+        &mut self,
+        cluster: &KafkaCluster,
+        subscriptions: &[Subscription],
+    ) -> Result<Vec<ProcessorProgress>, RuntimeError> {
+        let mut progress = sample_offsets(cluster, subscriptions)?;
+        let mut end_offsets = BTreeMap::new();
+        for partition in progress.iter().flat_map(|progress| &progress.partitions) {
+            if partition.next_offset() < partition.end_offset {
+                end_offsets.insert(probe_start(cluster, partition), partition.end_offset);
+            }
+        }
+        // A probe that failed is not used again: a new client may reach brokers that the old one does not.
+        let mut probe = match self.probe.take() {
+            Some(probe) => probe,
+            None => LagProbe::new(cluster.config(), READ_ONLY_GROUP)?,
+        };
+        let (unread, active_groups) = (probe.find(&end_offsets)?, probe.active_groups()?);
+        self.probe = Some(probe);
+        for (subscription, progress) in subscriptions.iter().zip(&mut progress) {
+            progress.has_active_members =
+                active_groups.contains(&cluster.config().group(&subscription.group));
+            for partition in &mut progress.partitions {
+                partition.unread = unread.get(&probe_start(cluster, partition)).copied();
+            }
+        }
+        Ok(progress)
+    }
+}
+
+fn probe_start(
+    cluster: &KafkaCluster,
+    progress: &PartitionProgress,
+) -> (crate::topic_partition::PhysicalPartition, Offset) {
+    (cluster.config().physical(progress.topic_partition()), progress.next_offset())
+}
+
+/// The offsets of all processors, without unread records and members. Topics that do not exist yet are empty.
+fn sample_offsets(
+    cluster: &KafkaCluster,
+    subscriptions: &[Subscription],
+) -> Result<Vec<ProcessorProgress>, RuntimeError> {
+    let inputs = subscriptions.iter().flat_map(Subscription::input_partitions);
+    let existing: BTreeSet<TopicPartition> = inputs
+        .map(|(_, partition)| partition)
+        .filter(|partition| {
+            cluster.partition_count(partition.topic).is_some_and(|count| partition.partition < count)
+        })
+        .collect();
+    let existing: Vec<TopicPartition> = existing.into_iter().collect();
+    let end_offsets = cluster.last_stable_offsets(&existing)?;
+    let log_start_offsets = cluster.log_start_offsets(&existing)?;
+    let mut sample = Vec::new();
+    for subscription in subscriptions {
+        let committed = cluster.committed_input_offsets(subscription)?;
+        let partitions = subscription.input_partitions().map(|(topic, partition)| PartitionProgress {
+            committed: committed.get(&partition).copied(),
+            log_start_offset: log_start_offsets.get(&partition).copied().unwrap_or(0),
+            end_offset: end_offsets.get(&partition).copied().unwrap_or(0),
+            ..PartitionProgress::empty(topic, partition.partition)
+        });
+        sample.push(ProcessorProgress {
+            processor: subscription.name,
+            has_active_members: false,
+            partitions: partitions.collect(),
+        });
+    }
+    Ok(sample)
+}
+
+/// True if these processors have committed having read everything in their inputs.
+pub fn is_caught_up(cluster: &KafkaCluster, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
+    // Committed offsets before end offsets: a commit publishes and moves the offsets at once, so records that it published are below
+    // the end offsets, whichever input offsets it moved. The end offsets are high watermarks, because commit markers may not be
+    // written yet.
+    let mut next_offsets = Offsets::new();
+    for subscription in subscriptions {
+        let committed = cluster.committed_input_offsets(subscription)?;
+        for (_, partition) in subscription.input_partitions() {
+            let offset = committed.get(&partition).copied().unwrap_or(0);
+            let lowest = next_offsets.entry(partition).or_insert(offset);
+            *lowest = offset.min(*lowest);
+        }
+    }
+    let partitions: Vec<TopicPartition> = next_offsets.keys().copied().collect();
+    let high_watermarks = cluster.high_watermarks(&partitions)?;
+    next_offsets.retain(|partition, offset| high_watermarks.get(partition) > Some(offset));
+    // The rest may be control records, which are never delivered.
+    let batches = cluster.read(&next_offsets, usize::MAX)?;
+    Ok(batches.values().flatten().all(|batch| batch.is_empty()))
+}

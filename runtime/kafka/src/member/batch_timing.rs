@@ -1,0 +1,52 @@
+//! When a micro-batch is complete: enough bytes, a quiet queue, or a limit on the wait.
+//!
+//! Invariant: a full micro-batch is never held back; the wait for upstream processors is limited.
+//! Not here: the records (`poll_channel`).
+use crate::poll_channel::PollState;
+use runtime::subscription::ReadLimits;
+use std::time::{Duration, Instant};
+
+/// A queue without new records for this long is drained.
+const QUEUE_IDLE_TIMEOUT: Duration = Duration::from_millis(4);
+/// How often the consumer's position is requested while no records arrive: aborted records are never delivered.
+const POSITION_REQUEST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The times that decide when records are delivered.
+pub struct BatchTiming {
+    limits: ReadLimits,
+    /// Since when records wait for upstream processors to become idle.
+    waiting_since: Option<Instant>,
+    position_requested_at: Instant,
+}
+
+impl BatchTiming {
+    /// Starts without records.
+    pub fn new(limits: ReadLimits) -> Self {
+        BatchTiming { limits, waiting_since: None, position_requested_at: Instant::now() }
+    }
+    /// There are no records, or they were delivered.
+    pub fn on_empty(&mut self) {
+        self.waiting_since = None;
+    }
+    /// How long to wait for more records; `None` if the micro-batch is complete.
+    pub fn wait_for_more(&mut self, state: &PollState, is_upstream_idle: bool) -> Option<Duration> {
+        let quiet = state.newest_added.map_or(Duration::ZERO, |newest| newest.elapsed());
+        let age = state.oldest_added.map_or(Duration::ZERO, |oldest| oldest.elapsed());
+        let is_full = state.bytes >= self.limits.batch_bytes;
+        if quiet < QUEUE_IDLE_TIMEOUT && !is_full && age < self.limits.commit_interval {
+            return Some(QUEUE_IDLE_TIMEOUT - quiet);
+        }
+        let waiting_since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let is_waiting =
+            !is_upstream_idle && !is_full && waiting_since.elapsed() < self.limits.max_upstream_wait;
+        is_waiting.then_some(QUEUE_IDLE_TIMEOUT)
+    }
+    /// True once per interval: the consumer's position is to be requested although no records arrive.
+    pub fn is_position_due(&mut self) -> bool {
+        let is_due = self.position_requested_at.elapsed() >= POSITION_REQUEST_INTERVAL;
+        if is_due {
+            self.position_requested_at = Instant::now();
+        }
+        is_due
+    }
+}

@@ -1,0 +1,13 @@
+//! A group member: one processor instance in its consumer group, with its transactions.
+//!
+//! Invariant: every commit carries offsets and the generation in which its input was assigned, so a commit of an instance that no longer
+//! has its partitions is rejected.
+//! Not here: librdkafka's queues (`poll_thread`), the loop of a task (`runtime::task`).
+mod assignment;
+mod batch_timing;
+mod control_records;
+mod join;
+mod kafka_member;
+mod member_offsets;
+
+pub use kafka_member::KafkaMember;

@@ -1,0 +1,129 @@
+//! Queries for offsets: committed offsets, log start offsets, high watermarks and last stable offsets.
+//!
+//! The high watermark is the end offset that a `read_uncommitted` consumer gets, the last stable offset the one that a
+//! `read_committed` consumer gets.
+//! Invariant: an answer has an offset for every partition that was asked for; only committed offsets may be absent.
+//! Not here: the retries (`query_client`).
+use crate::{
+    client_config::Isolation,
+    context::Context,
+    query_client::{QueryClient, REQUEST_TIMEOUT, STABLE_OFFSET_TIMEOUT},
+    topic_partition::{
+        EARLIEST_OFFSET, LATEST_OFFSET, PhysicalOffsets, PhysicalPartition, offset_in, offset_list,
+        partition_list,
+    },
+};
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+};
+use runtime::RuntimeError;
+use std::time::{Duration, Instant};
+use topics::Offset;
+
+/// The pause between two queries for the last stable offsets.
+const STABLE_OFFSET_POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The offsets that the client's group has committed; partitions without one are absent.
+pub fn committed_offsets(
+    client: &QueryClient,
+    partitions: &[PhysicalPartition],
+) -> Result<PhysicalOffsets, RuntimeError> {
+    let answer = client.query(Isolation::ReadCommitted, "fetching committed offsets", |consumer| {
+        let answer = consumer.committed_offsets(partition_list(partitions.iter()), REQUEST_TIMEOUT)?;
+        for element in answer.elements() {
+            element.error()?;
+        }
+        Ok(answer)
+    })?;
+    Ok(offsets_of(&answer, partitions))
+}
+
+/// The high watermarks. Open transactions are below them.
+pub fn high_watermarks(
+    client: &QueryClient,
+    partitions: &[PhysicalPartition],
+) -> Result<PhysicalOffsets, RuntimeError> {
+    list_offsets(client, Isolation::ReadUncommitted, partitions, LATEST_OFFSET)
+}
+
+/// The offsets below which every transaction is committed or aborted.
+pub fn last_stable_offsets(
+    client: &QueryClient,
+    partitions: &[PhysicalPartition],
+) -> Result<PhysicalOffsets, RuntimeError> {
+    list_offsets(client, Isolation::ReadCommitted, partitions, LATEST_OFFSET)
+}
+
+/// The first offsets that are still stored.
+pub fn log_start_offsets(
+    client: &QueryClient,
+    partitions: &[PhysicalPartition],
+) -> Result<PhysicalOffsets, RuntimeError> {
+    list_offsets(client, Isolation::ReadCommitted, partitions, EARLIEST_OFFSET)
+}
+
+/// Waits until every transaction below these high watermarks is committed or aborted.
+pub fn await_last_stable(
+    client: &QueryClient,
+    high_watermarks: &PhysicalOffsets,
+) -> Result<(), RuntimeError> {
+    let started = Instant::now();
+    let has_records = |(partition, high_watermark): (&PhysicalPartition, &Offset)| {
+        (*high_watermark > 0).then(|| partition.clone())
+    };
+    let mut open: Vec<PhysicalPartition> = high_watermarks.iter().filter_map(has_records).collect();
+    loop {
+        let stable = last_stable_offsets(client, &open)?;
+        open.retain(|partition| stable.get(partition) < high_watermarks.get(partition));
+        let Some(partition) = open.first() else { return Ok(()) };
+        if started.elapsed() > STABLE_OFFSET_TIMEOUT {
+            return Err(RuntimeError::Storage {
+                path: client.brokers().to_owned(),
+                reason: format!(
+                    "a transaction in {partition} is open for {} s, longer than the timeout of any transaction",
+                    STABLE_OFFSET_TIMEOUT.as_secs()
+                ),
+                next: "a broker stopped during a commit and left a hanging transaction; docs/kafka-broker-requirements.md describes how to abort it".into(),
+            });
+        }
+        std::thread::sleep(STABLE_OFFSET_POLL_INTERVAL);
+    }
+}
+
+fn list_offsets(
+    client: &QueryClient,
+    isolation: Isolation,
+    partitions: &[PhysicalPartition],
+    which: Offset,
+) -> Result<PhysicalOffsets, RuntimeError> {
+    if partitions.is_empty() {
+        return Ok(PhysicalOffsets::new());
+    }
+    let operation = "fetching log start and end offsets";
+    let list = offset_list(partitions.iter().map(|partition| (partition, which)));
+    let list = list.map_err(|error| client.to_runtime_error(operation, &error))?;
+    let answer = client.query(isolation, operation, |consumer| request_offsets(consumer, &list))?;
+    Ok(offsets_of(&answer, partitions))
+}
+
+/// One ListOffsets request: the protocol asks for special offsets by the same field as for timestamps.
+fn request_offsets(
+    consumer: &BaseConsumer<Context>,
+    list: &TopicPartitionList,
+) -> Result<TopicPartitionList, KafkaError> {
+    let answer = consumer.offsets_for_times(list.clone(), REQUEST_TIMEOUT)?;
+    for element in answer.elements() {
+        element.error()?;
+        if element.offset().to_raw().is_none_or(|offset| offset < 0) {
+            return Err(KafkaError::OffsetFetch(Code::OffsetNotAvailable));
+        }
+    }
+    Ok(answer)
+}
+
+fn offsets_of(answer: &TopicPartitionList, partitions: &[PhysicalPartition]) -> PhysicalOffsets {
+    let offset_of = |partition: &PhysicalPartition| Some((partition.clone(), offset_in(answer, partition)?));
+    partitions.iter().filter_map(offset_of).collect()
+}

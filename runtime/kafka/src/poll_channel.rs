@@ -1,0 +1,143 @@
+//! The state that a group member shares with its poll thread: an inbox of records and events, and the commands to the thread.
+//!
+//! Invariant: while a command is pending, records in the inbox belong to an assignment that has ended.
+//! Not here: the thread (`poll_thread`), the member (`member`).
+use crate::{context::Rebalance, topic_partition::PhysicalPartition};
+use runtime::{RecordBatch, RuntimeError};
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread::Thread,
+    time::{Duration, Instant},
+};
+use topics::{Offset, Offsets, TopicPartition};
+
+/// A command of the member to the poll thread.
+pub enum Command {
+    /// Fetch these partitions from these offsets, and no others.
+    Assign(Vec<(PhysicalPartition, Offset)>),
+    Unassign,
+    Leave,
+}
+
+/// The inbox and its lock.
+#[derive(Default)]
+pub struct PollChannel {
+    state: Mutex<PollState>,
+    changed: Condvar,
+}
+
+/// The content of the inbox.
+#[derive(Default)]
+pub struct PollState {
+    pub rebalances: VecDeque<Rebalance>,
+    commands: VecDeque<Command>,
+    /// Commands that are not carried out yet.
+    pub pending_commands: usize,
+    pub records: Vec<(TopicPartition, RecordBatch)>,
+    pub bytes: usize,
+    /// When the oldest of the records was added, and the newest.
+    pub oldest_added: Option<Instant>,
+    pub newest_added: Option<Instant>,
+    pub failed: Option<RuntimeError>,
+    /// The member requests the consumer's position.
+    pub position_requested: bool,
+    /// A record that was fetched could not be added: the consumer's position no longer tells what was delivered.
+    is_poisoned: bool,
+    /// Consumer position once everything delivered so far is buffered or consumed; includes control records.
+    pub consumed_offsets: Option<Offsets>,
+    poll_thread: Option<Thread>,
+}
+
+impl PollState {
+    /// Drops the records.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        (self.bytes, self.oldest_added, self.newest_added) = (0, None, None);
+        (self.position_requested, self.consumed_offsets) = (false, None);
+    }
+    /// True if nothing in the inbox is left to be done.
+    pub fn is_idle(&self) -> bool {
+        self.records.is_empty()
+            && self.rebalances.is_empty()
+            && self.pending_commands == 0
+            && self.failed.is_none()
+    }
+    /// Wakes the poll thread: there is room in the inbox, or a command.
+    pub fn wake_poll_thread(&self) {
+        if let Some(poll_thread) = &self.poll_thread {
+            poll_thread.unpark();
+        }
+    }
+}
+
+/// The member's side.
+impl PollChannel {
+    pub fn lock(&self) -> MutexGuard<'_, PollState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Waits until the inbox changes, at most for `timeout`.
+    pub fn wait(&self, state: MutexGuard<'_, PollState>, timeout: Duration) {
+        drop(self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner));
+    }
+    /// Sends a command.
+    pub fn send(&self, command: Command) {
+        let mut state = self.lock();
+        state.commands.push_back(command);
+        state.pending_commands += 1;
+        state.wake_poll_thread();
+    }
+}
+
+/// The poll thread's side. Every change wakes the member.
+impl PollChannel {
+    /// Registers the thread that polls.
+    pub fn register_poll_thread(&self, poll_thread: Thread) {
+        let mut state = self.lock();
+        (state.poll_thread, state.is_poisoned) = (Some(poll_thread), false);
+    }
+    pub fn take_commands(&self) -> Vec<Command> {
+        self.lock().commands.drain(..).collect()
+    }
+    /// Reports commands as carried out, and drops the records of the assignment before.
+    pub fn finish_commands(&self, count: usize) {
+        let mut state = self.lock();
+        state.clear();
+        state.pending_commands -= count;
+        drop(state);
+        self.changed.notify_all();
+    }
+    pub fn add_rebalances(&self, rebalances: Vec<Rebalance>) {
+        self.lock().rebalances.extend(rebalances);
+        self.changed.notify_all();
+    }
+    pub fn add_records(&self, partition: TopicPartition, batch: RecordBatch) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.oldest_added.get_or_insert(now);
+        state.newest_added = Some(now);
+        state.bytes += batch.bytes().len();
+        state.records.push((partition, batch));
+        drop(state);
+        self.changed.notify_all();
+    }
+    /// Returns true once if the member has requested the position.
+    pub fn take_position_request(&self) -> bool {
+        std::mem::take(&mut self.lock().position_requested)
+    }
+    /// Answers a request for the position, unless the assignment has changed or a record could not be added.
+    pub fn report_position(&self, consumed_offsets: Offsets) {
+        let mut state = self.lock();
+        if state.pending_commands == 0 && !state.is_poisoned {
+            state.consumed_offsets = Some(consumed_offsets);
+        }
+    }
+    /// Reports an error that ends the member; the first one counts.
+    pub fn fail(&self, error: RuntimeError) {
+        let mut state = self.lock();
+        (state.is_poisoned, state.consumed_offsets) = (true, None);
+        state.failed.get_or_insert(error);
+        drop(state);
+        self.changed.notify_all();
+    }
+}

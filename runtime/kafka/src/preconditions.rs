@@ -1,0 +1,90 @@
+//! Checks before a group member is created: its topics exist with the right partition count, and its instance name is free on the host.
+//!
+//! Invariant: a member with topics that are not co-partitioned never starts.
+//! Not here: another process under the same name on another host; the brokers fence the older one (`member::join`).
+use crate::{client_config::KafkaConfig, cluster::KafkaCluster};
+use runtime::{
+    RuntimeError,
+    engine::{changelog_topic, dlq_topic},
+    subscription::Subscription,
+};
+use std::{
+    collections::BTreeMap,
+    fs::{File, TryLockError},
+};
+
+/// Checks the topics of a subscription.
+///
+/// # Errors
+/// `RuntimeError::Precondition` with the first topic that is missing or has another partition count.
+pub fn check_topics(cluster: &KafkaCluster, subscription: &Subscription) -> Result<(), RuntimeError> {
+    for (topic, expected) in expected_topics(subscription) {
+        let (reason, next) = match cluster.partition_count(topic) {
+            Some(count) if count == expected => continue,
+            None => (
+                "there is no such topic".to_owned(),
+                "`fastbreak topics plan` shows missing topics, `fastbreak topics apply` creates them",
+            ),
+            Some(count) => (
+                format!("it has {count} partitions and must have {expected} to be co-partitioned"),
+                "stop all processes, delete the topic with Kafka's own tool, then `fastbreak topics apply`; the records of a raw topic must be produced again",
+            ),
+        };
+        return Err(RuntimeError::Precondition {
+            what: format!("{} on topic {}", subscription.name, cluster.config().topic(topic)),
+            reason,
+            next: next.into(),
+        });
+    }
+    Ok(())
+}
+
+/// The topics of a subscription and their partition counts.
+fn expected_topics(subscription: &Subscription) -> BTreeMap<&'static str, i32> {
+    let catalog = subscription.inputs.iter().chain(&subscription.outputs).chain([&topics::LEDGER.info]);
+    let mut expected: BTreeMap<&'static str, i32> =
+        catalog.map(|topic| (topic.name, topic.partitions)).collect();
+    if subscription.kind.has_changelog() {
+        expected.insert(changelog_topic(subscription.name), topics::PARTITIONS);
+    }
+    if subscription.kind.has_dlq() {
+        let partitions = if subscription.kind.is_exclusive() { 1 } else { topics::PARTITIONS };
+        expected.insert(dlq_topic(subscription.name), partitions);
+    }
+    expected
+}
+
+/// A lock on a group's instance name on this host, so that a second process under the same name does not start. Released on drop.
+pub struct InstanceLock {
+    _file: File,
+}
+
+impl InstanceLock {
+    /// Acquires the lock.
+    ///
+    /// # Errors
+    /// `RuntimeError::Precondition` when another process has it.
+    pub fn acquire(config: &KafkaConfig, group: &str) -> Result<InstanceLock, RuntimeError> {
+        let KafkaConfig { brokers, instance, .. } = config;
+        let name = blake3::hash(format!("{brokers}\n{}\n{instance}", config.group(group)).as_bytes());
+        let path = std::env::temp_dir().join(format!("fastbreak-{}.lock", &name.to_hex()[..16]));
+        let not_lockable = |error: std::io::Error| {
+            RuntimeError::Storage {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+            next: "this file prevents a second process under the same name on this host: if it belongs to another user, choose another --instance, or delete it once no process runs under that name".into(),
+        }
+        };
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(not_lockable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(InstanceLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(RuntimeError::Precondition {
+                what: format!("{group} as instance {instance}"),
+                reason: "another process on this host runs under that name".into(),
+                next: "stop it, or give this one another --instance".into(),
+            }),
+            Err(TryLockError::Error(error)) => Err(not_lockable(error)),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The content from which a partition's state is restored: changelog, input tables, committed offsets.
+//!
+//! Invariant: changelog and tables are read to their current end; offsets are the committed ones.
+//! Not here: state that is still in memory (`member`), reading (`partition_reader`).
+use crate::cluster::KafkaCluster;
+use runtime::{Restored, RuntimeError, engine::changelog_topic, subscription::Subscription};
+use std::collections::BTreeMap;
+use topics::{Offset, Offsets, Policy, TopicPartition};
+
+/// Reads the content of one partition, given the committed offsets of the group.
+pub fn restore_partition(
+    cluster: &KafkaCluster,
+    subscription: &Subscription,
+    partition: i32,
+    committed: &Offsets,
+) -> Result<Restored, RuntimeError> {
+    let mut restored = Restored::default();
+    let mut from = Offsets::new();
+    let has_changelog = subscription.kind.has_changelog();
+    let changelog = TopicPartition::new(changelog_topic(subscription.name), partition);
+    if has_changelog {
+        from.insert(changelog, 0);
+    }
+    for input in &subscription.inputs {
+        let input_partition = TopicPartition::new(input.name, partition);
+        restored.offsets.insert(input.name, committed.get(&input_partition).copied().unwrap_or(0));
+        if has_changelog && input.policy == Policy::Compact {
+            from.insert(input_partition, 0);
+        }
+    }
+    let mut batches = cluster.read(&from, usize::MAX)?;
+    restored.changelog = batches.remove(&changelog).unwrap_or_default();
+    for input in &subscription.inputs {
+        if let Some(table) = batches.remove(&TopicPartition::new(input.name, partition)) {
+            restored.tables.push((input.name, table));
+        }
+    }
+    Ok(restored)
+}
+
+/// Moves committed offsets past a control record that retention has deleted. A committed offset is the offset after a record, which is
+/// the one of its transaction's commit marker; when everything is older than the retention, both are deleted. An unread record has a
+/// commit marker as well, so where only one offset is missing, no record was lost. The exception: a segment ended between the two, and
+/// the processor did not run during the whole retention.
+pub fn skip_deleted_control_records(
+    cluster: &KafkaCluster,
+    committed: &mut BTreeMap<&'static str, Offset>,
+    partition: i32,
+) -> Result<(), RuntimeError> {
+    // Other programs may produce to raw topics without transactions.
+    let is_transactional =
+        |(topic, offset): &(&&'static str, &Offset)| **offset > 0 && !topics::is_raw(topic);
+    let partitions: Vec<TopicPartition> = committed
+        .iter()
+        .filter(is_transactional)
+        .map(|(topic, _)| TopicPartition::new(topic, partition))
+        .collect();
+    let log_start_offsets = cluster.log_start_offsets(&partitions)?;
+    for (topic, offset) in committed {
+        if log_start_offsets.get(&TopicPartition::new(topic, partition)) == Some(&(*offset + 1)) {
+            *offset += 1;
+        }
+    }
+    Ok(())
+}
