@@ -1,4 +1,4 @@
-# Fastbreak as an unprivileged user, with TLS to Kafka; the log and the warehouse live in the volume /data.
+# Fastbreak as an unprivileged user, with TLS to Kafka; the log and the warehouse are in the volume /data.
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends g++ make perl pkg-config libssl-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -15,9 +15,9 @@ COPY LICENSE /usr/share/doc/fastbreak/LICENSE
 USER fastbreak
 VOLUME /data
 WORKDIR /data
-# Every key of `fastbreak config show` is FASTBREAK_<KEY> in the environment. The endpoint is open to the container alone.
+# Every key of `fastbreak config show` can be set as FASTBREAK_<KEY>. The console listens inside the container only.
 ENV FASTBREAK_DATA=/data FASTBREAK_CONSOLE=127.0.0.1:8780
-# No curl in this image: bash opens the connection itself.
+# The image has no curl: bash opens the connection.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8780 && printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3 && head -1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["fastbreak"]

@@ -1,9 +1,8 @@
-//! The command line: verbs, flags, exit codes. Results go to standard output, progress and prose to standard error.
+//! The command line: commands, flags, and the exit code of each run.
 //!
-//! Exit codes: 0 done; 1 failed, or something does not balance; 2 wrong usage; 3 something differs from what it should be;
-//! 4 refused; 5 not reachable.
-//! Invariant: an error says what, where and why, and what to run next.
-//! Not here: what the verbs do (one file each).
+//! Results go to standard output, progress and other text to standard error.
+//! Invariant: an error names what failed, where and why, and the command to run next.
+//! Not here: the commands themselves (one file each), exit codes (`outcome`).
 mod audit;
 mod bench;
 mod check;
@@ -15,25 +14,27 @@ pub mod graph;
 mod ingest;
 mod lag;
 mod links;
+mod outcome;
 mod output;
 mod replay;
 mod run;
 mod schemas;
 mod show;
+mod signals;
+mod sink;
 mod slate;
 mod topics;
 mod warehouse;
 
-use crate::config::Config;
-use ::schemas::{EasternDate, Season};
+use crate::{config::Config, error_chain::error_chain, stderr::eprint_line};
+use ::schemas::EasternDate;
 use anyhow::Result;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-pub use output::{Output, eprint_line, error_chain};
-pub use run::predictor;
-use runtime::RuntimeError;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use outcome::CommandOutcome;
+use output::Output;
 use std::{path::PathBuf, process::ExitCode};
 
-/// Raw NBA scraper events in, player-points predictions out.
+/// An event-sourced stream processor: raw NBA scraper events in, player-points predictions out
 #[derive(Parser)]
 #[command(name = "fastbreak", version, about, after_help = EXIT_CODES)]
 struct Cli {
@@ -42,289 +43,232 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
-const EXIT_CODES: &str =
-    "Exit codes: 0 done, 1 failed or unbalanced, 2 usage, 3 differs, 4 refused, 5 not reachable.";
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error; 3 differences found; \
+     4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.";
 
 #[derive(Args)]
 struct Global {
     /// Folder of log.db and warehouse.db [default: .fastbreak]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Kafka's bootstrap servers: everything runs on Kafka instead of the embedded log
+    /// Bootstrap servers of a Kafka cluster to use instead of the embedded log
     #[arg(long, global = true, value_name = "LIST")]
     brokers: Option<String>,
-    /// A Confluent-compatible schema registry, whose ids records carry; without one ids derive from the schemas
+    /// URL of a Confluent-compatible schema registry; without one, schema ids are derived from the schemas
     #[arg(long, global = true, value_name = "URL")]
     registry: Option<String>,
-    /// Names this process among those that share the brokers [default: the host's name]
+    /// Name of this process, unique among all processes on the same Kafka cluster [default: the host name]
     #[arg(long, global = true, value_name = "NAME")]
     instance: Option<String>,
-    /// Where the sink writes: sqlite or bigquery [default: sqlite]
+    /// Warehouse that the sink writes: sqlite or bigquery [default: sqlite]
     #[arg(long, global = true, value_name = "KIND")]
     warehouse: Option<String>,
-    /// Configuration file [default: fastbreak.toml, when there]
+    /// Configuration file [default: fastbreak.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How results are printed
+    /// Output format of the result
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     output: Output,
 }
 
-/// Which candidates are graded.
-#[derive(Clone, Copy, ValueEnum)]
-enum Population {
-    /// With five earlier appearances of the season or more
-    Eligible,
-    All,
-}
-
 #[derive(Subcommand)]
 enum Command {
-    /// A simulated game day through everything: the slate, its coverage, and where to look next
+    /// Run a simulated game day through the topology; print its slate and coverage
     Demo {
-        /// Of the simulated league
+        /// Seed of the simulated league
         #[arg(long, default_value_t = 7)]
         seed: u64,
     },
-    /// Append scraper events to the raw topics: JSONL, .zst or - for standard input
+    /// Append scraper events to the raw topics, from JSONL files, .zst files or standard input (-)
     Ingest {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Run all processors and the sink
     Run {
-        /// End with 0 when every processor and the sink have nothing left
+        /// Exit with 0 when every processor and the sink have caught up
         #[arg(long)]
         until_caught_up: bool,
-        /// Only these processors, by name
+        /// Run only these processors
         #[arg(long, value_delimiter = ',', value_name = "NAME")]
         only: Vec<String>,
     },
-    /// How far each processor is behind, in records and in time, while another process runs them
+    /// Show the consumer lag of every processor, in records and in time
     Lag {
-        /// Look again and again, until stopped
+        /// Refresh until stopped
         #[arg(long)]
         watch: bool,
-        /// And each partition that is behind
+        /// Also show each partition with unread records
         #[arg(long)]
         partitions: bool,
     },
-    /// The accounts of every processor, what is parked, and content hashes; 1 when anything does not balance
+    /// Check record accounting, list parked records and content hashes, reconcile warehouse and log; 1 if not balanced
     Audit,
-    /// How the systems did: error, bets, probabilities
-    Grade {
-        #[arg(long)]
-        season: Option<Season>,
-        #[arg(long, requires = "to", conflicts_with = "season", value_name = "DATE")]
-        from: Option<EasternDate>,
-        #[arg(long, requires = "from", value_name = "DATE")]
-        to: Option<EasternDate>,
-        #[arg(long, value_enum, default_value_t = Population::Eligible)]
-        population: Population,
-    },
-    /// A day's games: what is there and what is missing
+    /// Show the error, the betting results and the calibration of each prediction system
+    Grade(grade::GradeArguments),
+    /// Show the games of a date and what is missing of each; 1 if anything is
     Status { date: EasternDate },
-    /// A day's candidates: predicted, or why not
+    /// Show how many candidates of a date have a prediction, and the reasons for the others
     Coverage {
         date: EasternDate,
         /// List every candidate
         #[arg(long)]
         players: bool,
     },
-    /// Every event, feature and version behind a prediction
+    /// Show every event, feature and version that a prediction was made from
     Explain {
-        /// nbacom id, or a name
+        /// nba.com player id, or the player's name
         player: String,
         date: EasternDate,
     },
-    /// The topology
+    /// Show the topology
     Graph {
-        /// As a Mermaid flowchart
+        /// Print a Mermaid flowchart
         #[arg(long)]
         mermaid: bool,
     },
-    /// Check the configuration, the log, the schemas and the warehouse
+    /// Check configuration, log, schemas and warehouse before a run
     Check,
-    /// The configuration
+    /// Inspect the configuration
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Say what a spelling means, as an event: facts of the past are resolved again
+    /// Link a spelling to a player, as an event; facts about past games are resolved again
     Links {
         /// The name as a source spells it
         spelling: String,
-        /// nba.com's player id; none takes an earlier link back
+        /// nba.com player id; without it, an earlier link of the spelling is withdrawn
         player: Option<u32>,
     },
-    /// The schemas of what flows
+    /// Check and register the Avro schemas
     Schemas {
         #[command(subcommand)]
         command: SchemasCommand,
     },
-    /// The topics of a Kafka cluster, as code
+    /// Manage the topics of a Kafka cluster
     Topics {
         #[command(subcommand)]
         command: topics::TopicsCommand,
     },
-    /// What could never be used: the dead letters
+    /// List, show, redrive and purge dead letters
     Dlq {
         #[command(subcommand)]
         command: dlq::DlqCommand,
     },
-    /// Once more over the raw topics, beside what is live
+    /// Reprocess the raw topics into a namespace and compare the result with the live warehouse
     Replay {
         #[command(subcommand)]
         command: replay::ReplayCommand,
     },
-    /// The sink
+    /// Manage the sink
     Sink {
         #[command(subcommand)]
         command: SinkCommand,
     },
-    /// The warehouse's tables and views
+    /// Show and apply the definitions of the warehouse's tables and views
     Warehouse {
         #[command(subcommand)]
         command: WarehouseCommand,
     },
-    /// CPU per record by stage, over a simulated season
+    /// Measure the CPU time per record of each processor over a simulated season
     Bench {
-        /// Seasons, one after the other
+        /// Number of simulated seasons, processed one after the other
         #[arg(long, default_value_t = 1)]
         seasons: u16,
-        /// Measure these files of events instead, one stage after the other
+        /// Files of events to process instead, one after the other
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Completions for a shell
+    /// Print the completion script of a shell
     Completions { shell: clap_complete::Shell },
 }
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Every value
+    /// Show the value of every key
     Show {
-        /// And where it came from
+        /// Also show the origin of each value
         #[arg(long)]
         origin: bool,
     },
 }
 #[derive(Subcommand)]
 enum SchemasCommand {
-    /// Each released schema against its predecessors, and against the registry when one is configured; 3 when it differs
+    /// Check each schema against its earlier versions, and against the registry if one is configured; 3 if anything differs
     Check,
-    /// Register what is missing in the registry, each subject at BACKWARD_TRANSITIVE; 4 when it would break what is there
+    /// Register missing schemas at level BACKWARD_TRANSITIVE; 4 if a schema is incompatible with a registered version
     Push {
-        /// Only show what would be done; 3 when there is something
+        /// Show what would be registered and change nothing; 3 if anything would
         #[arg(long)]
         dry_run: bool,
     },
 }
 #[derive(Subcommand)]
 enum SinkCommand {
-    /// Hand the warehouse to this log, and replace what another log wrote
-    Rebuild,
+    /// Write all rows again from offset 0 in a new warehouse epoch; without --yes, preview only
+    Rebuild {
+        /// Also if the warehouse belongs to another log; rows of that log are deleted at the end of the rebuild
+        #[arg(long)]
+        take_over: bool,
+        /// Begin the rebuild
+        #[arg(long)]
+        yes: bool,
+    },
 }
-
 #[derive(Subcommand)]
 enum WarehouseCommand {
-    /// Every definition, as statements
+    /// Print the DDL statements of all tables and views
     Ddl,
-    /// What the warehouse lacks, as statements; 3 when that is anything
+    /// Show what is missing in the warehouse, as statements; 3 if anything is
     Plan,
-    /// Run them
+    /// Create what is missing in the warehouse
     Apply,
 }
 
-/// How a verb ended, when not with an error.
-pub enum CommandOutcome {
-    Done,
-    Unbalanced,
-    Differs,
-    Refused,
-    Unreachable,
-}
-
-/// Parses the command line, runs the verb, and answers the exit code.
+/// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("FASTBREAK_LOG").unwrap_or_else(|_| "warn".into());
-    // Where nobody reads standard error any more, saying so there would be a panic.
+    // Reporting a write error of a closed standard error would panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     log.with_writer(std::io::stderr).with_target(false).init();
     match dispatch(cli) {
-        Ok(CommandOutcome::Done) => ExitCode::SUCCESS,
-        Ok(CommandOutcome::Unbalanced) => ExitCode::from(1),
-        Ok(CommandOutcome::Differs) => ExitCode::from(3),
-        Ok(CommandOutcome::Refused) => ExitCode::from(4),
-        Ok(CommandOutcome::Unreachable) => ExitCode::from(5),
+        Ok(outcome) => outcome.into(),
+        Err(error) if outcome::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Who reads along has seen enough.
-            let closed = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-            let closed = closed.or_else(|| error.downcast_ref::<serde_json::Error>()?.io_error_kind());
-            if closed == Some(std::io::ErrorKind::BrokenPipe) {
-                return ExitCode::SUCCESS;
-            }
-            output::eprint_line(&format!("error: {}", output::error_chain(&error)));
-            ExitCode::from(code(&error))
+            eprint_line(&format!("error: {}", error_chain(&error)));
+            ExitCode::from(outcome::error_exit_code(&error))
         }
     }
 }
 
-fn code(error: &anyhow::Error) -> u8 {
-    use sinks::WarehouseError as Warehouse;
-    if let Some(error) = error.downcast_ref::<crate::registry::RegistryError>() {
-        return error.exit();
-    }
-    if error.is::<crate::topology::UnknownProcessor>() {
-        return 2;
-    }
-    if error.is::<schemas::Refused>() {
-        return 4;
-    }
-    if error.is::<crate::registry::Unregistered>() {
-        return 3;
-    }
-    match error.downcast_ref::<Warehouse>() {
-        Some(Warehouse::Config { .. }) => 4,
-        Some(Warehouse::Retry { .. }) => 5,
-        _ => match error.downcast_ref::<runtime::RuntimeError>() {
-            Some(
-                RuntimeError::Locked { .. }
-                | RuntimeError::Fenced { .. }
-                | RuntimeError::Precondition { .. }
-                | RuntimeError::DlqLimitExceeded { .. },
-            ) => 4,
-            Some(RuntimeError::Unreachable { .. }) => 5,
-            _ => 1,
-        },
-    }
-}
-
-fn dispatch(cli: Cli) -> Result<CommandOutcome> {
-    let Global { data, brokers, instance, registry, warehouse, config, output } = cli.global;
+/// Resolves the configuration from file, environment and global flags.
+fn resolve_config(global: &Global) -> Result<Config> {
     let flags = [
-        ("data", data.as_ref().map(|data| data.display().to_string())),
-        ("brokers", brokers),
-        ("instance", instance),
-        ("registry", registry),
-        ("warehouse", warehouse),
+        ("data", global.data.as_ref().map(|data| data.display().to_string())),
+        ("brokers", global.brokers.clone()),
+        ("instance", global.instance.clone()),
+        ("registry", global.registry.clone()),
+        ("warehouse", global.warehouse.clone()),
     ];
     let flags: Vec<(&'static str, String)> =
         flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let config = Config::resolve(config.as_deref(), &environment, &flags)?;
+    Config::resolve(global.config.as_deref(), &environment, &flags)
+}
+
+fn dispatch(cli: Cli) -> Result<CommandOutcome> {
+    let (config, output) = (resolve_config(&cli.global)?, cli.global.output);
     match cli.command {
-        Command::Demo { seed } => demo::demo(&config, data.is_some(), seed, output),
+        Command::Demo { seed } => demo::demo(&config, cli.global.data.is_some(), seed, output),
         Command::Ingest { files } => ingest::ingest(&config, &files, output),
         Command::Run { until_caught_up, only } => run::run(&config, until_caught_up, &only, output),
         Command::Lag { watch, partitions } => lag::lag(&config, watch, partitions, output),
         Command::Audit => audit::audit(&config, output),
-        Command::Grade { season, from, to, population } => {
-            grade::grade(&config, season, from.zip(to), population, output)
-        }
+        Command::Grade(arguments) => grade::grade(&config, arguments, output),
         Command::Status { date } => slate::status(&config, date, output),
         Command::Coverage { date, players } => slate::coverage(&config, date, players, output),
         Command::Explain { player, date } => explain::explain(&config, &player, date, output),
@@ -332,17 +276,21 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Check => check::check(&config, output),
         Command::Config { command: ConfigCommand::Show { origin } } => show::config(&config, origin, output),
         Command::Links { spelling, player } => links::link(&config, &spelling, player, output),
-        Command::Schemas { command: SchemasCommand::Check } => schemas::check(&config, output),
-        Command::Schemas { command: SchemasCommand::Push { dry_run } } => {
-            schemas::push(&config, dry_run, output)
-        }
+        Command::Schemas { command } => match command {
+            SchemasCommand::Check => schemas::check(&config, output),
+            SchemasCommand::Push { dry_run } => schemas::push(&config, dry_run, output),
+        },
         Command::Topics { command } => topics::topics(&config, command, output),
         Command::Dlq { command } => dlq::dlq(&config, command, output),
         Command::Replay { command } => replay::replay(&config, command, output),
-        Command::Sink { command: SinkCommand::Rebuild } => run::rebuild(&config, output),
-        Command::Warehouse { command: WarehouseCommand::Ddl } => warehouse::ddl(&config, output),
-        Command::Warehouse { command: WarehouseCommand::Plan } => warehouse::plan(&config, output),
-        Command::Warehouse { command: WarehouseCommand::Apply } => warehouse::apply(&config, output),
+        Command::Sink { command: SinkCommand::Rebuild { take_over, yes } } => {
+            sink::rebuild(&config, sink::RebuildOptions { take_over, yes }, output)
+        }
+        Command::Warehouse { command } => match command {
+            WarehouseCommand::Ddl => warehouse::ddl(&config, output),
+            WarehouseCommand::Plan => warehouse::plan(&config, output),
+            WarehouseCommand::Apply => warehouse::apply(&config, output),
+        },
         Command::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "fastbreak", &mut std::io::stdout());

@@ -1,10 +1,16 @@
-//! The console of a run: its address, what its health is, and the thread that looks at the lag.
+//! The HTTP server of a run: its address, its health, and the thread that samples the lag for it.
 //!
-//! Live: the process answers. Ready: every processor has restored its memory and looked for work at least once. The thread has a
-//! client of the log of its own, and looks every two seconds at all processors, those of other processes too.
-//! Invariant: it listens only where it was told to. A look that fails takes its figures away instead of leaving them to look well.
-//! Not here: the HTTP service (crate `console`), what a lag means (`runtime::lag`).
-use crate::{config::Config, lag};
+//! A process is live as long as it is not stopping, and ready when every processor has restored its state store and looked for records
+//! once. The sampling thread has its own connection to the log and samples all processors, also those of other processes.
+//! Invariant: it listens only on the configured address. A failed sample removes the lag metrics instead of leaving old values.
+//! Not here: the HTTP routes and the page (crate `console`), assessing a lag (`runtime::lag`).
+use crate::{
+    config::Config,
+    error_chain::error_chain,
+    lag::{self, SAMPLE_INTERVAL},
+    stderr::eprint_line,
+    storage,
+};
 use anyhow::{Context, Result};
 use console::{Check, Console, Health, Probe, ProcessorStatus, ProcessorStatuses, Publisher};
 use runtime::{
@@ -14,36 +20,39 @@ use runtime::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     sync::Arc,
-    time::Duration,
 };
 
-/// How often the lag is looked at.
-pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
-/// What the page shows of the past: ten minutes, in so many steps.
-const HISTORY_STEPS: i64 = 60;
+/// Length of the lag history on the page, and the number of intervals in it.
 const HISTORY_MS: i64 = 600_000;
+const HISTORY_INTERVALS: i64 = 60;
 
-/// Takes the address before anything runs. One that nobody asked for may be taken: then this run has no console, and says so.
+/// Binds the configured address. If the default address is in use, the run has no console and prints a message.
+///
+/// # Errors
+/// If an address that was set explicitly is not available.
 pub fn bind(config: &Config) -> Result<Option<TcpListener>> {
     let Some(address) = config.console else { return Ok(None) };
     match console::bind(address) {
         Ok(listener) => Ok(Some(listener)),
         Err(_) if !config.is_console_set() => {
-            crate::cli::eprint_line(&format!(
-                "no console: {address} is taken; FASTBREAK_CONSOLE=127.0.0.1:PORT gives this run another"
+            eprint_line(&format!(
+                "no console: {address} is in use; FASTBREAK_CONSOLE=127.0.0.1:PORT sets another address"
             ));
             Ok(None)
         }
-        Err(error) => Err(error).with_context(|| taken(address)),
+        Err(error) => Err(error).with_context(|| {
+            format!("binding the console to {address}; next: set `console` to another address, or to an empty one for no console")
+        }),
     }
 }
-fn taken(address: SocketAddr) -> String {
-    format!("the console on {address}: choose another address with `console`, or none with an empty one")
-}
 
-/// Starts looking, and answers what is to be served.
+/// Starts the sampling thread and returns the console to serve. `run` names the processors of this process, `all` are the subscriptions
+/// to sample.
+///
+/// # Errors
+/// If the log cannot be opened or the thread cannot be started.
 pub fn start(
     config: &Config,
     run: Vec<&'static str>,
@@ -58,26 +67,26 @@ pub fn start(
         processors,
     };
     let lag_sampler = LagSampler {
-        log: crate::storage::open(config)?,
+        log: storage::open(config)?,
         subscriptions: all,
         run_context: run_context.clone(),
         publisher,
-        watch: LagMonitor::default(),
+        monitor: LagMonitor::default(),
         history_samples: BTreeMap::new(),
-        shown: ProcessorStatuses::default(),
+        statuses: ProcessorStatuses::default(),
     };
     std::thread::Builder::new().name("lag".into()).spawn(move || lag_sampler.run())?;
     Ok(console)
 }
 
-/// Serves until the process stops.
+/// Serves the console until the process ends.
 pub async fn serve(listener: TcpListener, console: Console) {
     if let Err(error) = console::serve(listener, console, std::future::pending()).await {
-        tracing::error!(%error, "the console ended; the processors go on");
+        tracing::error!(%error, "the HTTP server failed; the processors continue");
     }
 }
 
-/// What the health is.
+/// The health of this process: one check per processor.
 fn probe(run_context: Arc<RunContext>, processors: Vec<&'static str>) -> Probe {
     Arc::new(move || {
         let check = |name: &&'static str| {
@@ -94,15 +103,16 @@ fn probe(run_context: Arc<RunContext>, processors: Vec<&'static str>) -> Probe {
     })
 }
 
+/// Samples the lag periodically, for the metrics and the page.
 struct LagSampler {
     log: Box<dyn LogBackend>,
     subscriptions: Vec<Subscription>,
     run_context: Arc<RunContext>,
     publisher: Publisher,
-    watch: LagMonitor,
-    /// Unread records of each stage: when, how many.
+    monitor: LagMonitor,
+    /// Sample time in milliseconds since the epoch and unread records, by processor.
     history_samples: BTreeMap<&'static str, VecDeque<(i64, i64)>>,
-    shown: ProcessorStatuses,
+    statuses: ProcessorStatuses,
 }
 impl LagSampler {
     fn run(mut self) {
@@ -112,68 +122,51 @@ impl LagSampler {
         }
     }
     fn sample(&mut self) {
-        self.shown.at = runtime::clock::now().0;
-        self.shown.every = SAMPLE_INTERVAL.as_millis() as i64;
-        self.shown.log = self.log.name();
-        self.shown.version = env!("CARGO_PKG_VERSION");
-        match lag::sample(self.log.as_mut(), &self.subscriptions, &mut self.watch) {
+        let now = runtime::clock::now();
+        self.statuses.sampled_at = now.to_string();
+        self.statuses.sample_interval_ms = SAMPLE_INTERVAL.as_millis() as i64;
+        self.statuses.log = self.log.name();
+        self.statuses.version = env!("CARGO_PKG_VERSION");
+        match lag::sample(self.log.as_mut(), &self.subscriptions, &mut self.monitor) {
             Ok((lags, dead_letters)) => {
                 self.run_context.metrics.record_lag(Some((&lags, &dead_letters)));
-                let at = self.shown.at;
-                let processors = lags.iter().map(|lag| {
+                let statuses = lags.iter().map(|lag| {
                     let history_samples = self.history_samples.entry(lag.processor).or_default();
-                    history_samples.push_back((at, lag.lag.records));
-                    history_samples.retain(|(then, _)| at - then <= HISTORY_MS);
-                    processor_status(
-                        lag,
-                        dead_letters.get(lag.processor).copied().unwrap_or(0),
-                        history(at, history_samples),
-                    )
+                    history_samples.push_back((now.0, lag.lag.records));
+                    history_samples.retain(|(sampled_at, _)| now.0 - sampled_at <= HISTORY_MS);
+                    let dead_letters = dead_letters.get(lag.processor).copied().unwrap_or(0);
+                    processor_status(lag, dead_letters, history(now.0, history_samples))
                 });
-                self.shown.processors = processors.collect();
-                self.shown.error = None;
+                self.statuses.processors = statuses.collect();
+                self.statuses.error = None;
             }
             Err(error) => {
                 self.run_context.metrics.record_lag(None);
-                self.shown.error = Some(crate::cli::error_chain(&error));
+                self.statuses.error = Some(error_chain(&error));
             }
         }
-        if let Err(error) = self.publisher.publish(&self.shown) {
-            tracing::error!(%error, "the stages cannot be written down");
+        if let Err(error) = self.publisher.publish(&self.statuses) {
+            tracing::error!(%error, "the processor statuses cannot be serialized");
         }
     }
 }
 
-/// The most unread in each step of the past.
+/// The maximum of unread records in each interval of the history, oldest first.
 fn history(now: i64, history_samples: &VecDeque<(i64, i64)>) -> Vec<i64> {
-    let step = HISTORY_MS / HISTORY_STEPS;
-    let mut steps = vec![0; HISTORY_STEPS as usize];
-    for (then, records) in history_samples {
-        let index = (HISTORY_STEPS - 1 - (now - then) / step).clamp(0, HISTORY_STEPS - 1) as usize;
-        steps[index] = steps[index].max(*records);
+    let interval = HISTORY_MS / HISTORY_INTERVALS;
+    let mut maxima = vec![0; HISTORY_INTERVALS as usize];
+    for (sampled_at, records) in history_samples {
+        let last = HISTORY_INTERVALS - 1;
+        let index = (last - (now - sampled_at) / interval).clamp(0, last) as usize;
+        maxima[index] = maxima[index].max(*records);
     }
-    steps
+    maxima
 }
 
-fn processor_status(of: &ProcessorLag, dead_letters: i64, history: Vec<i64>) -> ProcessorStatus {
-    let lag = &of.lag;
-    let mut inputs: Vec<console::Input> = Vec::new();
-    for place in &of.partitions {
-        let lag = &place.lag;
-        match inputs.iter_mut().find(|input| input.topic == place.topic) {
-            Some(input) => {
-                input.lag_records += lag.records;
-                input.lag_seconds = longest(input.lag_seconds, lag.seconds);
-            }
-            None => inputs.push(console::Input {
-                topic: place.topic,
-                lag_records: lag.records,
-                lag_seconds: lag.seconds,
-            }),
-        }
-    }
+fn processor_status(processor: &ProcessorLag, dead_letters: i64, history: Vec<i64>) -> ProcessorStatus {
+    let lag = &processor.lag;
     ProcessorStatus {
-        name: of.processor,
+        name: processor.processor,
         status: lag.status.name(),
         reason: lag.reason.clone(),
         is_bad: lag.status >= Status::FallingBehind,
@@ -189,11 +182,29 @@ fn processor_status(of: &ProcessorLag, dead_letters: i64, history: Vec<i64>) -> 
         out_rate: lag.out_rate,
         dead_letters,
         history,
-        inputs,
+        inputs: inputs(processor),
     }
 }
 
-/// The longer of two ages; one that is not known hides none that is.
-fn longest(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    one.into_iter().chain(other).reduce(f64::max)
+/// The lag by input topic: unread records are summed over the partitions, of the ages the maximum counts.
+fn inputs(processor: &ProcessorLag) -> Vec<console::Input> {
+    let mut inputs: Vec<console::Input> = Vec::new();
+    for partition in &processor.partitions {
+        let (topic, lag) = (partition.topic, &partition.lag);
+        match inputs.iter_mut().find(|input| input.topic == topic) {
+            Some(input) => {
+                input.lag_records += lag.records;
+                input.lag_seconds = max_age(input.lag_seconds, lag.seconds);
+            }
+            None => {
+                inputs.push(console::Input { topic, lag_records: lag.records, lag_seconds: lag.seconds });
+            }
+        }
+    }
+    inputs
+}
+
+/// The greater of two ages, of which each may be unknown.
+fn max_age(first: Option<f64>, second: Option<f64>) -> Option<f64> {
+    first.into_iter().chain(second).reduce(f64::max)
 }

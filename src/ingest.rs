@@ -1,10 +1,10 @@
-//! Ingest: scraper events from files or standard input into the raw topics.
+//! Ingest: append scraper events to the raw topics.
 //!
-//! A line is `{"source","feed","key","fetched_at","outcome"?,"payload"}`; the payload is kept byte for byte. Routing is exhaustive:
-//! an unknown (source, feed) is a dead letter, never a success.
-//! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again adds nothing. Every line
-//! ends as new, known or dead.
-//! Not here: decoding of payloads (the loaders), reading of files (`lines`).
+//! A line is `{"source","feed","key","fetched_at","outcome"?,"payload"}`; the payload is stored byte for byte. A line with an unknown
+//! (source, feed) becomes a dead letter.
+//! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again appends nothing. Every line is
+//! counted as new, known or dead letter.
+//! Not here: decoding of payloads (the loaders), reading of files (`line_reader`).
 pub mod line_reader;
 
 use anyhow::Result;
@@ -12,28 +12,30 @@ use runtime::{Commit, LogBackend, RawEventRecord, engine::dlq_topic};
 use schemas::{
     Timestamp,
     raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
-    wire::{self, Encoder},
+    wire::Encoder,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use topics::{TopicPartition, partition_of, raw_topic};
 
-/// The topic of lines that could not be routed.
+/// The dead-letter topic of `ingest`.
 pub const DEAD_LETTERS: &str = "ingest.dlq";
-/// The stage that a dead line names.
+/// The processor name in dead letters of `ingest`.
 pub const INGEST: &str = "ingest";
-/// The one partition of the dead-letter queue of ingest.
+/// The one partition of the dead-letter queue of `ingest`.
 pub fn dlq() -> TopicPartition {
     TopicPartition::new(dlq_topic(INGEST), 0)
 }
-/// A batch is committed after so many bytes.
+/// Size of the lines that are appended in one commit.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// What became of the lines.
+/// Counts of ingested lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ingested {
     pub lines: u64,
+    /// Events that were appended.
     pub new: u64,
+    /// Events that the log had before.
     pub known: u64,
     pub dead_letters: u64,
 }
@@ -58,26 +60,32 @@ struct Line<'a> {
     payload: &'a RawValue,
 }
 
-/// Reads a line as a raw event; the code and reason when it is none.
+/// Parses a line as a raw event.
+///
+/// # Errors
+/// The reject code and the reason if the line is not an event of a known feed.
 pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
     let line: Line<'_> = serde_json::from_str(line).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => (RejectCode::BadEnvelope, error.to_string()),
         _ => (RejectCode::NotJson, error.to_string()),
     })?;
     let feed = Feed::find(&line.source, &line.feed).ok_or_else(|| {
-        let known: Vec<String> = Feed::ALL.iter().map(ToString::to_string).collect();
+        let feeds: Vec<String> = Feed::ALL.iter().map(ToString::to_string).collect();
         let reason =
-            format!("no loader reads '{}/{}'; the feeds are {}", line.source, line.feed, known.join(", "));
+            format!("no loader reads '{}/{}'; the feeds are {}", line.source, line.feed, feeds.join(", "));
         (RejectCode::UnknownFeed, reason)
     })?;
-    let at: Timestamp = line
+    let fetched_at: Timestamp = line
         .fetched_at
         .parse()
         .map_err(|reason| (RejectCode::BadEnvelope, format!("fetched_at: {reason}")))?;
-    Ok(RawEvent::new(feed, line.key, at, line.outcome, line.payload.get().to_owned()))
+    Ok(RawEvent::new(feed, line.key, fetched_at, line.outcome, line.payload.get().to_owned()))
 }
 
-/// A raw event as the log takes it.
+/// Encodes a raw event as a record of its raw topic.
+///
+/// # Errors
+/// If the event cannot be encoded.
 pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawEventRecord> {
     let mut value = Vec::with_capacity(event.payload.len() + 64);
     encoder.encode(&event, &mut value)?;
@@ -97,7 +105,7 @@ fn dead_letter(code: RejectCode, reason: String, origin: &str, number: u64, line
     }
 }
 
-/// Appends lines to the log in batches.
+/// Appends lines to the log, in commits of [`BATCH_BYTES`].
 pub struct Ingest<'a> {
     log: &'a mut dyn LogBackend,
     encoder: Encoder,
@@ -118,6 +126,10 @@ impl<'a> Ingest<'a> {
             total: Ingested::default(),
         }
     }
+    /// Adds a line of a file; a blank line is skipped.
+    ///
+    /// # Errors
+    /// If the log fails.
     pub fn line(&mut self, origin: &str, number: u64, line: &[u8]) -> Result<()> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
@@ -137,7 +149,10 @@ impl<'a> Ingest<'a> {
         }
         if self.bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
     }
-    /// Commits what was read.
+    /// Commits the events and dead letters added so far.
+    ///
+    /// # Errors
+    /// If the log fails.
     pub fn flush(&mut self) -> Result<()> {
         if self.events.is_empty() && self.dead_letters.is_empty() {
             return Ok(());
@@ -146,14 +161,18 @@ impl<'a> Ingest<'a> {
         for dead_letter in self.dead_letters.drain(..) {
             commit.reject(dlq(), dead_letter);
         }
-        let all = self.events.len() as u64;
+        let events = self.events.len() as u64;
         let new = self.log.ingest(&self.events, commit)? as u64;
         self.total.new += new;
-        self.total.known += all - new;
+        self.total.known += events - new;
         self.events.clear();
         self.bytes = 0;
         Ok(())
     }
+    /// Commits the rest and returns the counts.
+    ///
+    /// # Errors
+    /// If the log fails.
     pub fn finish(mut self) -> Result<Ingested> {
         self.flush()?;
         Ok(self.total)

@@ -1,8 +1,8 @@
-//! One look at the lag of every processor of the topology, and at its dead letters.
+//! One sample of the consumer lag and the dead letters of every processor of the topology.
 //!
-//! Invariant: `fastbreak lag`, the console and the metrics look in this one way.
-//! Not here: what a lag means (`runtime::lag`).
-use crate::{config::Config, sink, topology};
+//! Invariant: `fastbreak lag`, the console and the metrics take the same sample.
+//! Not here: assessing a lag (`runtime::lag`).
+use crate::{artifact::load_predictor, config::Config, sink, topology};
 use anyhow::Result;
 use runtime::{
     LogBackend,
@@ -10,23 +10,32 @@ use runtime::{
     lag::{LagMonitor, ProcessorLag},
     subscription::Subscription,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-/// Every reader of the topology, the sink included, upstream first.
+/// Pause between two samples while lag is watched.
+pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The subscriptions of all processors, upstream first, and of the sink.
+///
+/// # Errors
+/// If the configured model artifact cannot be loaded: its version is part of the predictor's group.
 pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
-    let mut subscriptions = Subscription::from_nodes(&topology::topology(crate::cli::predictor(config)?));
+    let mut subscriptions = Subscription::from_nodes(&topology::topology(load_predictor(config)?));
     subscriptions.push(sink::reader(&subscriptions));
     Ok(subscriptions)
 }
 
-/// How everyone does, and each one's dead letters.
+/// Samples the lag of each processor, and an upper bound of the records in its dead-letter topic.
+///
+/// # Errors
+/// If the log cannot be read.
 pub fn sample(
     log: &mut dyn LogBackend,
     subscriptions: &[Subscription],
-    watch: &mut LagMonitor,
+    monitor: &mut LagMonitor,
 ) -> Result<(Vec<ProcessorLag>, BTreeMap<String, i64>)> {
     let lag_snapshot = log.progress(subscriptions)?;
-    let lags = watch.sample(runtime::clock::now().0, &lag_snapshot);
+    let lags = monitor.sample(runtime::clock::now().0, &lag_snapshot);
     let topics: Vec<&str> = subscriptions.iter().map(|subscription| dlq_topic(subscription.name)).collect();
     let (starts, ends) = (log.beginning_offsets(&topics)?, log.end_offsets(&topics)?);
     let dead_letters = subscriptions.iter().zip(&topics).map(|(subscription, topic)| {

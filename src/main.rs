@@ -1,24 +1,25 @@
-//! The `fastbreak` command.
+//! The `fastbreak` binary.
 //!
-//! Not here: what it does (`cli`).
+//! Not here: the command line (`cli`).
 fn main() -> std::process::ExitCode {
-    share_heaps();
+    limit_malloc_arenas();
     fastbreak::cli::main()
 }
 
-/// Starts again with two heaps for all threads. By default glibc gives each of the many threads of the brokers' clients a heap of its own,
-/// which keeps what was freed in it; their number can only be set before a process starts.
+/// Re-executes this program with two malloc arenas. By default glibc creates an arena for each of the many threads of the Kafka clients,
+/// and an arena does not return freed memory to the system; glibc reads the limit only when a process starts.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn share_heaps() {
+fn limit_malloc_arenas() {
     use std::os::unix::process::CommandExt;
-    const HEAPS: &str = "MALLOC_ARENA_MAX";
+    const MALLOC_ARENA_MAX: &str = "MALLOC_ARENA_MAX";
     let mut arguments = std::env::args_os();
-    if std::env::var_os(HEAPS).is_none()
+    if std::env::var_os(MALLOC_ARENA_MAX).is_none()
         && let (Some(name), Ok(program)) = (arguments.next(), std::env::current_exe())
     {
-        // It comes back only when it could not: more memory is then all there is to it.
-        let _ = std::process::Command::new(program).arg0(name).args(arguments).env(HEAPS, "2").exec();
+        // `exec` returns only if it fails; the process then runs with glibc's default, at the cost of memory.
+        let _ =
+            std::process::Command::new(program).arg0(name).args(arguments).env(MALLOC_ARENA_MAX, "2").exec();
     }
 }
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn share_heaps() {}
+fn limit_malloc_arenas() {}

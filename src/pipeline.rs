@@ -1,35 +1,30 @@
 //! A pipeline: processors over one log and the sink into one warehouse, from start to stop. `run`, `replay run` and tests share it.
 //!
-//! Invariant: where it reads and writes is given; everything else is the same wherever that is.
-//! Not here: which processors there are (`topology`), how a log or the sink works.
-use crate::{config::Config, sink, warehouse::WarehouseTarget};
+//! Invariant: log and warehouse are parameters; everything else is the same for every log and warehouse.
+//! Not here: the processors (`topology`), the log (crate `runtime`), the sink task (`sink`).
+use crate::{config::Config, sink, sink_target::SinkTarget};
 use anyhow::Result;
 use runtime::{
     LogBackend, ProcessorNode,
     subscription::{ReadLimits, RunContext, Subscription},
     supervisor::Supervisor,
 };
-use sinks::DateRange;
 use std::sync::Arc;
 
-/// Where the sink writes, and what.
-pub struct SinkTarget {
-    pub warehouse: WarehouseTarget,
-    /// Of which games; all when `None`.
-    pub dates: Option<DateRange>,
-}
-
-/// What is to run.
+/// Log, processors and sink of a run.
 pub struct Pipeline {
     pub storage: Box<dyn LogBackend>,
     pub nodes: Vec<Box<dyn ProcessorNode>>,
-    /// `None`: somebody else's.
+    /// `None` if this process does not run the sink.
     pub sink: Option<SinkTarget>,
     pub until_caught_up: bool,
 }
 
 impl Pipeline {
-    /// Starts everything.
+    /// Starts the processors and the sink.
+    ///
+    /// # Errors
+    /// If the supervisor cannot start.
     pub fn start(self, config: &Config, run_context: Arc<RunContext>) -> Result<Running> {
         let limits = ReadLimits {
             batch_bytes: config.batch_bytes,
@@ -48,11 +43,11 @@ impl Pipeline {
             dlq_limits: config.dlq_limits,
         };
         let subscriptions = Subscription::from_nodes(&self.nodes);
-        let extras = self.sink.map(|target| {
+        let sink_task = self.sink.map(|target| {
             (sink::reader(&subscriptions), sink::run_sink(target, run_context.clone(), sink_config))
         });
-        let extras = extras.into_iter().collect();
-        let supervisor = Supervisor::start(self.storage, self.nodes, extras, limits, run_context)?;
+        let custom_tasks = sink_task.into_iter().collect();
+        let supervisor = Supervisor::start(self.storage, self.nodes, custom_tasks, limits, run_context)?;
         Ok(Running { supervisor, until_caught_up: self.until_caught_up })
     }
 }
@@ -63,7 +58,10 @@ pub struct Running {
     until_caught_up: bool,
 }
 impl Running {
-    /// Waits until it is told to stop or, when that was asked for, has caught up; `each` is called between looks.
+    /// Waits until the run context stops or, with `until_caught_up`, everything has caught up; calls `each` periodically.
+    ///
+    /// # Errors
+    /// The error of the first processor that fails.
     pub fn watch(self, each: impl FnMut(&mut dyn LogBackend)) -> Result<()> {
         Ok(self.supervisor.watch(self.until_caught_up, each)?)
     }

@@ -5,9 +5,9 @@
 //!
 //! Invariant: read-only; a sink that writes meanwhile makes games in flight, never wrong.
 //! Not here: what is compared (`sinks::control_totals`).
-use crate::{dead_letters, topology::SINK};
+use crate::topology::SINK;
 use anyhow::{Context, Result};
-use runtime::LogBackend;
+use runtime::{LogBackend, dlq};
 use schemas::wire;
 use serde::Serialize;
 use sinks::{
@@ -16,6 +16,7 @@ use sinks::{
     rows,
 };
 use std::collections::BTreeSet;
+use topics::TopicPartition;
 
 /// Bytes that are read at a time: on Kafka each reading takes some calls.
 const READ_BYTES: usize = 32 << 20;

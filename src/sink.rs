@@ -11,7 +11,7 @@ mod reconcile;
 mod recovery;
 
 use self::batch_split::WriteOutcome;
-use crate::{pipeline::SinkTarget, topology::SINK, warehouse::WarehouseTarget};
+use crate::{sink_target::SinkTarget, topology::SINK, warehouse::WarehouseTarget};
 use anyhow::{Context, Result};
 use runtime::{
     Commit, CommitError, GroupMember, RecordBatch, RuntimeError, TaskEvent,
@@ -382,7 +382,7 @@ pub fn run_sink(
                     RuntimeError::Precondition { what: "the sink".into(), reason: what, next }
                 }
                 Ok(error) => RuntimeError::Warehouse(error.to_string()),
-                Err(error) => RuntimeError::Warehouse(crate::cli::error_chain(&error)),
+                Err(error) => RuntimeError::Warehouse(crate::error_chain::error_chain(&error)),
             },
         })
     })

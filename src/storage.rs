@@ -1,11 +1,11 @@
-//! Where the log is: the embedded file, unless brokers are configured.
+//! Opening the configured log: the embedded log, or Kafka if brokers are configured.
 //!
-//! Invariant: every verb opens the log here, so what works on one log works on the other.
+//! Invariant: every command opens the log here, so it works on both.
 //! Not here: the logs themselves (crate `runtime`).
 use crate::{
     config::{Config, HeaderStyle},
+    namespace::Namespace,
     redrive,
-    replay::Namespace,
     topology::topic_specs,
 };
 use anyhow::Result;
@@ -13,7 +13,10 @@ use runtime::{LogAdmin, LogBackend};
 use runtime_embedded::{EmbeddedLog, ReplayLog};
 use runtime_kafka::{KafkaConfig, KafkaLog};
 
-/// Opens the configured log; what it has is named by the ids of the configured registry, if any.
+/// Opens the configured log, after binding the schema ids of the configured registry.
+///
+/// # Errors
+/// If the registry is unreachable or lacks a schema, or the log cannot be opened.
 pub fn open(config: &Config) -> Result<Box<dyn LogBackend>> {
     crate::registry::bind(&config.registry)?;
     Ok(match settings(config, None) {
@@ -22,7 +25,10 @@ pub fn open(config: &Config) -> Result<Box<dyn LogBackend>> {
     })
 }
 
-/// Opens the configured log beside whoever writes it, to read what is in it and where its readers are.
+/// Opens the configured log read-only, also while another process writes it.
+///
+/// # Errors
+/// If the registry is unreachable or lacks a schema, or the log does not exist.
 pub fn open_to_read(config: &Config) -> Result<Box<dyn LogBackend>> {
     crate::registry::bind(&config.registry)?;
     Ok(match settings(config, None) {
@@ -31,7 +37,10 @@ pub fn open_to_read(config: &Config) -> Result<Box<dyn LogBackend>> {
     })
 }
 
-/// Opens a replay's log: topics and groups of its own, the raw topics of the configured log.
+/// Opens the log of a replay: topics and groups in its namespace, and the raw topics of the configured log.
+///
+/// # Errors
+/// If the registry is unreachable or lacks a schema, or a log cannot be opened.
 pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn LogBackend>> {
     crate::registry::bind(&config.registry)?;
     Ok(match settings(config, Some(namespace)) {
@@ -40,7 +49,10 @@ pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Log
     })
 }
 
-/// Removes a replay's log; answers what was removed.
+/// Deletes the topics and groups of a replay and returns their names.
+///
+/// # Errors
+/// If the log cannot be opened or a deletion fails.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let topics: Vec<String> = topic_specs::specs(config, None).into_iter().map(|spec| spec.name).collect();
     let processors = redrive::dlq_owners();
@@ -48,13 +60,13 @@ pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
         return Ok(KafkaLog::open(settings)?.discard(&topics, &processors)?);
     }
     let folder = namespace.folder(config);
-    match folder.join("log.db").exists() {
-        true => Ok(EmbeddedLog::open(&folder)?.discard(&topics, &processors)?),
-        false => Ok(Vec::new()),
+    if !folder.join("log.db").exists() {
+        return Ok(Vec::new());
     }
+    Ok(EmbeddedLog::open(&folder)?.discard(&topics, &processors)?)
 }
 
-/// How to reach the configured brokers, when there are any; in a replay's namespace or none.
+/// The configuration of the Kafka client, with the namespace of a replay if there is one; `None` without brokers.
 pub fn settings(config: &Config, namespace: Option<&Namespace>) -> Option<KafkaConfig> {
     Some(KafkaConfig {
         brokers: config.brokers.clone()?,

@@ -1,9 +1,10 @@
 //! The topology: topics → processors → topics, in the order in which data flows. Read this file first.
 //!
-//! Each processor is an independent consumer group over named topics and knows nothing of its neighbours but the event types.
-//! This is the only place that knows both processors and topics.
-//! Invariant: every topic that is read is written by somebody upstream, and processors are listed after those they read from.
-//! Not here: what a processor decides (`processors`), how records reach it (`runtime`), the sink's writing (`sink`).
+//! Each processor is an independent consumer group over named topics and shares only event types with the others. Only this file
+//! connects processors and topics.
+//! Invariant: every input topic is a raw topic or the output of a processor upstream, and processors are listed after those they read
+//! from.
+//! Not here: the decisions of a processor (crate `processors`), delivery of records (crate `runtime`), the sink's writes (`sink`).
 mod stateless;
 pub mod topic_specs;
 
@@ -22,7 +23,7 @@ use runtime::engine::{Input, MaterializedViewNode, Output, ProcessorNode, Statel
 use schemas::{MatchupGameId, PlayerGameId, TeamFormId, TeamGameId, raw::RawEvent};
 use topics::{self as t, Topic, TopicInfo};
 
-/// The name of the windowed sink, which reads [`sink_inputs`].
+/// Name and consumer group of the windowed sink, which reads [`sink_inputs`].
 pub const SINK: &str = "windowed-sink";
 
 /// All processors, upstream first.
@@ -38,65 +39,63 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
         team_form(),
         slate(),
         feature_builder(),
-        Box::new(StatelessNode::new(
-            "predictor",
-            Predict(predictor),
-            vec![table(&t::FEATURES, |id, row| (id, row))],
-            vec![Output::table(&t::PREDICTIONS, |row| Some(row))],
-        )),
+        predictor_node(predictor),
     ]
 }
 
-/// What the windowed sink writes to the warehouse.
+/// The tables that the windowed sink writes to the warehouse.
 pub fn sink_inputs() -> Vec<TopicInfo> {
     vec![t::PLAYER_GAMES.info, t::FEATURES.info, t::PREDICTIONS.info]
 }
 
-/// Raw payloads → what each source said.
+/// A loader: raw events of a topic → observations.
 fn loader(
     name: &'static str,
-    from: &'static Topic<RawEvent>,
-    to: Vec<Output<Observation>>,
+    input: &'static Topic<RawEvent>,
+    outputs: Vec<Output<Observation>>,
 ) -> Box<dyn ProcessorNode> {
-    Box::new(StatelessNode::new(name, Loader, vec![stream(from, |raw| raw)], to))
+    Box::new(StatelessNode::new(name, Loader, vec![stream(input, |raw| raw)], outputs))
 }
 macro_rules! observations {
-    ($topic:ident, $variant:ident, |$s:ident| $key:expr) => {
+    ($topic:ident, $variant:ident, |$observation:ident| $key:expr) => {
         Output::stream(&t::$topic, |out| match out {
-            Observation::$variant($s) => Some(($s, $key)),
+            Observation::$variant($observation) => Some(($observation, $key)),
             _ => None,
         })
     };
 }
 fn schedule_loader() -> Box<dyn ProcessorNode> {
-    let games = observations!(GAME_OBSERVATIONS, Game, |s| pair(s.fixture.home, s.fixture.away));
+    let games =
+        observations!(GAME_OBSERVATIONS, Game, |game| matchup_key(game.fixture.home, game.fixture.away));
     loader("schedule-loader", &t::RAW_SCHEDULES, vec![games])
 }
 fn box_score_loader() -> Box<dyn ProcessorNode> {
-    let boxes = observations!(BOX_SCORE_OBSERVATIONS, BoxScore, |s| pair(s.team, s.opponent));
-    loader("box-score-loader", &t::RAW_BOX_SCORES, vec![boxes, names()])
+    let box_scores =
+        observations!(BOX_SCORE_OBSERVATIONS, BoxScore, |score| matchup_key(score.team, score.opponent));
+    loader("box-score-loader", &t::RAW_BOX_SCORES, vec![box_scores, names()])
 }
 fn odds_loader() -> Box<dyn ProcessorNode> {
-    let odds = observations!(ODDS_OBSERVATIONS, Odds, |s| pair(s.home, s.away));
+    let odds = observations!(ODDS_OBSERVATIONS, Odds, |odds| matchup_key(odds.home, odds.away));
     loader("odds-loader", &t::RAW_ODDS, vec![odds, names()])
 }
 fn roster_loader() -> Box<dyn ProcessorNode> {
-    let to = vec![
-        observations!(ROSTER_OBSERVATIONS, Roster, |s| s.team.to_string()),
-        observations!(INJURY_OBSERVATIONS, Injury, |s| s.matchup.to_string()),
-        observations!(IDENTITY_LINKS, Link, |s| s.team.to_string()),
+    let outputs = vec![
+        observations!(ROSTER_OBSERVATIONS, Roster, |roster| roster.team.to_string()),
+        observations!(INJURY_OBSERVATIONS, Injury, |report| report.matchup.to_string()),
+        observations!(IDENTITY_LINKS, Link, |link| link.team.to_string()),
         names(),
     ];
-    loader("roster-loader", &t::RAW_ROSTERS, to)
+    loader("roster-loader", &t::RAW_ROSTERS, outputs)
 }
 fn names() -> Output<Observation> {
-    observations!(NAME_OBSERVATIONS, Names, |s| s.team.to_string())
+    observations!(NAME_OBSERVATIONS, Names, |names| names.team.to_string())
 }
-fn pair(a: schemas::Team, b: schemas::Team) -> String {
-    schemas::Matchup::new(a, b).map_or_else(String::new, |matchup| matchup.to_string())
+/// The record key of a game's matchup; empty if both sides are the same team.
+fn matchup_key(home: schemas::Team, away: schemas::Team) -> String {
+    schemas::Matchup::new(home, away).map_or_else(String::new, |matchup| matchup.to_string())
 }
 
-/// Names asked → whom each team knows by them.
+/// Name observations, links → matches of each name, by team.
 fn name_resolver() -> Box<dyn ProcessorNode> {
     use name_resolver::In;
     Box::new(MaterializedViewNode::new(
@@ -107,20 +106,20 @@ fn name_resolver() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Fixtures, results, box scores, answers → games, team games, player games.
+/// Games, box scores, name matches → games, team games, player games.
 fn games() -> Box<dyn ProcessorNode> {
     use games::{In, Out, OutputKey};
-    let reads: Vec<Input<In>> = vec![
+    let inputs: Vec<Input<In>> = vec![
         stream(&t::GAME_OBSERVATIONS, In::Game),
         stream(&t::BOX_SCORE_OBSERVATIONS, In::BoxScore),
         table(&t::NAMES, In::Names),
     ];
-    let writes = vec![
+    let outputs = vec![
         Output::table(&t::GAMES, |out| if let Out::Game(row) = out { Some(row) } else { None }),
         Output::table(&t::TEAM_GAMES, |out| if let Out::TeamGame(row) = out { Some(row) } else { None }),
         Output::table(&t::PLAYER_GAMES, |out| if let Out::PlayerGame(row) = out { Some(row) } else { None }),
     ];
-    Box::new(MaterializedViewNode::new(Games, reads, writes, |topic, key, matchup| match topic {
+    Box::new(MaterializedViewNode::new(Games, inputs, outputs, |topic, key, matchup| match topic {
         name if name == t::GAMES.info.name => key.parse::<MatchupGameId>().ok().map(OutputKey::Game),
         name if name == t::TEAM_GAMES.info.name => {
             key.parse::<TeamGameId>().ok().map(|id| OutputKey::TeamGame(id, *matchup))
@@ -129,16 +128,16 @@ fn games() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Quotes, reports, games, answers → markets, availability, who is quoted.
+/// Odds, injury reports, games, name matches → markets, availability, quoted players.
 fn markets() -> Box<dyn ProcessorNode> {
     use markets::{In, Out, OutputKey};
-    let reads: Vec<Input<In>> = vec![
+    let inputs: Vec<Input<In>> = vec![
         stream(&t::ODDS_OBSERVATIONS, In::Odds),
         stream(&t::INJURY_OBSERVATIONS, In::Injury),
         table(&t::GAMES, In::Game),
         table(&t::NAMES, In::Names),
     ];
-    let writes = vec![
+    let outputs = vec![
         Output::table(&t::MARKETS, |out| if let Out::Market(row) = out { Some(row) } else { None }),
         Output::table(
             &t::AVAILABILITY,
@@ -149,7 +148,7 @@ fn markets() -> Box<dyn ProcessorNode> {
             |out| if let Out::QuotedPlayers(row) = out { Some(row) } else { None },
         ),
     ];
-    Box::new(MaterializedViewNode::new(Markets, reads, writes, |topic, key, matchup| match topic {
+    Box::new(MaterializedViewNode::new(Markets, inputs, outputs, |topic, key, matchup| match topic {
         name if name == t::MARKETS.info.name => key.parse().ok().map(|id| OutputKey::Market(id, *matchup)),
         name if name == t::AVAILABILITY.info.name => {
             key.parse().ok().map(|id| OutputKey::Availability(id, *matchup))
@@ -158,7 +157,7 @@ fn markets() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Team games, rosters, answers → how each team comes into its open games.
+/// Team games, rosters, name matches → the form of each team before its games.
 fn team_form() -> Box<dyn ProcessorNode> {
     use team_form::{In, OutputKey};
     Box::new(MaterializedViewNode::new(
@@ -175,7 +174,7 @@ fn team_form() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Games, both forms, who is quoted → the candidates.
+/// Games, team forms, quoted players → candidates of each game.
 fn slate() -> Box<dyn ProcessorNode> {
     use slate::{In, OutputKey};
     Box::new(MaterializedViewNode::new(
@@ -190,10 +189,10 @@ fn slate() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Player games, markets, availability, candidates → what was true and known at tip-off.
+/// Player games, markets, availability, candidates → features as of tip-off.
 fn feature_builder() -> Box<dyn ProcessorNode> {
     use feature_builder::In;
-    let reads: Vec<Input<In>> = vec![
+    let inputs: Vec<Input<In>> = vec![
         table(&t::PLAYER_GAMES, In::PlayerGame),
         table(&t::MARKETS, In::Market),
         table(&t::AVAILABILITY, In::Availability),
@@ -201,21 +200,32 @@ fn feature_builder() -> Box<dyn ProcessorNode> {
     ];
     Box::new(MaterializedViewNode::new(
         FeatureBuilder,
-        reads,
+        inputs,
         vec![Output::table(&t::FEATURES, |row| Some(row))],
         |_, key, _| key.parse().ok(),
     ))
 }
 
-/// A name that no processor has.
+/// Features → predictions of every system.
+fn predictor_node(predictor: Predictor) -> Box<dyn ProcessorNode> {
+    Box::new(StatelessNode::new(
+        "predictor",
+        Predict(predictor),
+        vec![table(&t::FEATURES, |id, row| (id, row))],
+        vec![Output::table(&t::PREDICTIONS, |row| Some(row))],
+    ))
+}
+
+/// A name that is not the name of a processor.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no processor '{name}'\nnext: name one of {}", known.join(", "))]
+#[error("there is no processor '{name}'\nnext: name one of {}", names.join(", "))]
 pub struct UnknownProcessor {
     name: String,
-    known: Vec<String>,
+    names: Vec<String>,
 }
 impl UnknownProcessor {
-    pub fn new(name: &str, known: &[impl ToString]) -> UnknownProcessor {
-        UnknownProcessor { name: name.to_owned(), known: known.iter().map(ToString::to_string).collect() }
+    /// `names` are the names of all processors.
+    pub fn new(name: &str, names: &[impl ToString]) -> UnknownProcessor {
+        UnknownProcessor { name: name.to_owned(), names: names.iter().map(ToString::to_string).collect() }
     }
 }

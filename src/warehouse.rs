@@ -2,95 +2,16 @@
 //!
 //! Invariant: every verb opens the warehouse here, so what works on one works on the other.
 //! Not here: the warehouses themselves (crate `sinks`).
-use crate::{config::Config, replay::Namespace};
+use crate::{
+    config::{BigQueryOptions, Config, WarehouseKind},
+    namespace::Namespace,
+};
 use sinks::{
     BigQuery, Sqlite, Warehouse, WarehouseError,
     bigquery::{BigQueryConfig, Credentials},
     sqlite::WarehouseQueries,
 };
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-/// Which warehouse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WarehouseKind {
-    /// A file beside the log.
-    Sqlite,
-    BigQuery,
-}
-impl WarehouseKind {
-    pub const fn name(self) -> &'static str {
-        match self {
-            WarehouseKind::Sqlite => "sqlite",
-            WarehouseKind::BigQuery => "bigquery",
-        }
-    }
-}
-impl std::str::FromStr for WarehouseKind {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kinds = [WarehouseKind::Sqlite, WarehouseKind::BigQuery];
-        kinds.into_iter().find(|kind| kind.name() == text).ok_or("it is sqlite or bigquery")
-    }
-}
-
-/// The age at which a batch may close on Google's own BigQuery.
-const MIN_BATCH_AGE: Duration = Duration::from_secs(5);
-
-/// Where BigQuery is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BigQueryOptions {
-    pub project: String,
-    pub dataset: String,
-    pub location: String,
-    pub endpoint: Option<String>,
-    /// `default`, `none`, or the path of a service account's key file.
-    pub credentials: String,
-    /// How writes that fail are tried again.
-    pub backoff: sinks::retry::Backoff,
-}
-impl BigQueryOptions {
-    /// From the values of the keys `bigquery-…`.
-    pub fn from_values(value: impl Fn(&str) -> String) -> BigQueryOptions {
-        let endpoint = Some(value("bigquery-endpoint")).filter(|text| !text.is_empty());
-        let credentials = match (value("bigquery-credentials"), &endpoint) {
-            (text, _) if !text.is_empty() => text,
-            (_, Some(_)) => "none".into(),
-            (_, None) => "default".into(),
-        };
-        BigQueryOptions {
-            project: value("bigquery-project"),
-            dataset: value("bigquery-dataset"),
-            location: value("bigquery-location"),
-            endpoint,
-            credentials,
-            backoff: sinks::retry::Backoff::default(),
-        }
-    }
-    /// Refuses batches that close sooner than Google's own BigQuery has room for: a table takes 25 statements within 10 s, and every sink
-    /// and every repetition of a write needs some of them.
-    pub fn check_batch_age(&self, age: Duration) -> Result<(), String> {
-        if self.endpoint.is_some() || age >= MIN_BATCH_AGE {
-            return Ok(());
-        }
-        let least = MIN_BATCH_AGE.as_millis();
-        Err(format!(
-            "BigQuery takes few statements of a table; set it to {least} or more, or bigquery-endpoint to an emulator"
-        ))
-    }
-    /// The value of a key, as it is.
-    pub fn entry(&self, key: &str) -> String {
-        match key {
-            "bigquery-project" => self.project.clone(),
-            "bigquery-dataset" => self.dataset.clone(),
-            "bigquery-location" => self.location.clone(),
-            "bigquery-endpoint" => self.endpoint.clone().unwrap_or_default(),
-            _ => self.credentials.clone(),
-        }
-    }
-}
+use std::path::{Path, PathBuf};
 
 /// Where a warehouse is.
 #[derive(Clone, Debug, PartialEq)]

@@ -76,8 +76,11 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
     let other = Fastbreak::new();
     let refused = run(&other, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]);
     assert_eq!(refused.status.code(), Some(4), "another log is refused");
-    let adopted = run(&other, &fake.endpoint(), fakebq::DATASET, &["sink", "rebuild"]);
-    assert!(adopted.status.success(), "{}", String::from_utf8_lossy(&adopted.stderr));
+    let preview = run(&other, &fake.endpoint(), fakebq::DATASET, &["sink", "rebuild", "--take-over"]);
+    assert_eq!(preview.status.code(), Some(4), "{}", String::from_utf8_lossy(&preview.stderr));
+    let rebuild = ["sink", "rebuild", "--take-over", "--yes"];
+    let rebuilt = run(&other, &fake.endpoint(), fakebq::DATASET, &rebuild);
+    assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stderr));
 }
 
 #[test]

@@ -205,8 +205,8 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     let audit: Value = serde_json::from_slice(&message.stdout).unwrap();
     let markets =
         audit["processors"].as_array().unwrap().iter().find(|p| p["processor"] == "markets").unwrap();
-    let wrong = markets["wrong"][0].as_str().unwrap();
-    assert!(message.status.code() == Some(1) && wrong.contains("the topic holds 0"), "{audit:#}");
+    let wrong = markets["problems"][0].as_str().unwrap();
+    assert!(message.status.code() == Some(1) && wrong.contains("the topic has 0"), "{audit:#}");
     // As docs/kafka-broker-requirements.md says.
     run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--all-groups"]);

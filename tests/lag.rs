@@ -151,7 +151,7 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains(&game) && message.contains("fastbreak sink rebuild"), "{message}");
 
-    run.json(&["sink", "rebuild"]);
+    run.json(&["sink", "rebuild", "--yes"]);
     let rebuilding = run.json(&["audit"])["reconciliation"]["skipped"].clone();
     assert!(rebuilding.as_str().unwrap().contains("from the start"), "{rebuilding}");
     run.catch_up();

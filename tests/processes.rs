@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 mod common;
 use common::{Chance, Fastbreak, season, text};
+use serde_json::Value;
 use std::{
     process::{Command, Stdio},
     thread,
@@ -161,7 +162,19 @@ fn a_new_log_is_rejected_until_it_takes_ownership_of_the_warehouse() {
     let refused = run.run(&["run", "--until-caught-up"]);
     assert_eq!(refused.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("sink rebuild"));
-    run.json(&["sink", "rebuild"]);
+    for arguments in [&["sink", "rebuild"][..], &["sink", "rebuild", "--yes"]] {
+        let rebuild = run.run(arguments);
+        assert_eq!(rebuild.status.code(), Some(4), "the warehouse belongs to the older log");
+        assert!(String::from_utf8_lossy(&rebuild.stderr).contains("next: ") && rebuild.stdout.is_empty());
+    }
+    let preview = run.run(&["sink", "rebuild", "--take-over"]);
+    let report: Value = serde_json::from_slice(&preview.stdout).expect("JSON on standard output");
+    assert_eq!((preview.status.code(), &report["started"]), (Some(4), &false.into()), "{report:#}");
+    assert_eq!((&report["previous_epoch"], &report["epoch"]), (&1.into(), &2.into()));
+    assert_ne!(report["log"], report["previous_log"]);
+    assert_eq!(run.run(&["run", "--until-caught-up"]).status.code(), Some(4), "a preview changes nothing");
+    let rebuild = run.json(&["sink", "rebuild", "--take-over", "--yes"]);
+    assert_eq!((&rebuild["started"], &rebuild["epoch"]), (&true.into(), &2.into()));
     run.catch_up();
     let fresh = Fastbreak::new();
     fresh.ingest(half);

@@ -79,7 +79,7 @@ fn ids(lines: &Value) -> Vec<&Value> {
 }
 fn cause<T: std::fmt::Debug>(answer: Result<T, RegistryError>) -> (Cause, u8) {
     let error = answer.expect_err("an error");
-    (error.cause.clone(), error.exit())
+    (error.cause.clone(), error.exit_code())
 }
 
 #[test]
@@ -116,14 +116,14 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     let breaking =
         r#"{"type":"record","name":"fastbreak.Features","fields":[{"name":"player","type":"string"}]}"#;
     assert_eq!(client.level(subject), Ok(Some(Level::BackwardTransitive)));
-    assert_eq!(client.judge(subject, newest), Ok(Verdict::Compatible));
-    let Ok(Verdict::Incompatible(reason)) = client.judge(subject, breaking) else {
+    assert_eq!(client.check_compatibility(subject, newest), Ok(Verdict::Compatible));
+    let Ok(Verdict::Incompatible(reason)) = client.check_compatibility(subject, breaking) else {
         panic!("it is compatible")
     };
     assert!(!reason.is_empty());
     assert!(matches!(cause(client.register(subject, breaking)), (Cause::Incompatible(_), 4)));
-    assert!(matches!(cause(client.version(subject, 99)), (Cause::Absent { code: 40402, .. }, 3)));
-    assert!(matches!(cause(client.text(9_999)), (Cause::Absent { code: 40403, .. }, 3)));
+    assert!(matches!(cause(client.version(subject, 99)), (Cause::NotFound { code: 40402, .. }, 3)));
+    assert!(matches!(cause(client.schema_text(9_999)), (Cause::NotFound { code: 40403, .. }, 3)));
     assert!(matches!(
         cause(client.register("x", r#"{"type":"no"}"#)),
         (Cause::Invalid { code: 42201, .. }, 1)

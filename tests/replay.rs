@@ -140,7 +140,7 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_differs_in_nothing() 
 fn balances(of: &Fastbreak, name: &str) {
     let config = config(of);
     let mut log = storage::open_replay(&config, &name.parse().unwrap()).unwrap();
-    let accounts = inspect::accounts(log.as_mut(), 0).unwrap();
+    let accounts = inspect::ledger_totals(log.as_mut(), 0).unwrap();
     for ((processor, _), entry) in &accounts {
         assert_eq!(entry.imbalance(), (0, 0), "{processor}");
     }

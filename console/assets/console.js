@@ -1,33 +1,33 @@
-// The console's page: takes each look from /events and writes it into the table.
+// The status page: receives each sample from /events and shows it in the table.
 //
-// Invariant: text goes into the page as text, never as markup. Figures older than three looks are shown as stale.
+// Invariant: text is inserted as text, never as markup. Figures older than three sample intervals are shown as stale.
 "use strict";
 
-const WORDS = {
-  ok: "OK", idle: "Idle", unknown: "Not known yet", catching_up: "Catching up", falling_behind: "Falling behind",
+const STATUS_TEXTS = {
+  ok: "OK", idle: "Idle", unknown: "Unknown", catching_up: "Catching up", falling_behind: "Falling behind",
   stalled: "Stalled", stopped: "Stopped", rewound: "Rewound", losing_data: "Losing data",
 };
 const SVG = "http://www.w3.org/2000/svg";
 const at = (id) => document.getElementById(id);
 const body = document.querySelector("#processors tbody");
 const rows = new Map();
-let seen = 0;
-let every = 2000;
-let lost = true;
+let receivedAt = 0;
+let sampleIntervalMs = 2000;
+let isDisconnected = true;
 
 function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const created = document.createElement(tag);
+  if (className) created.className = className;
+  if (text !== undefined) created.textContent = text;
+  return created;
 }
 
-function count(n) {
+function formatCount(n) {
   return n < 1e6 ? n.toLocaleString("en-US") : (n / 1e6).toFixed(2) + " M";
 }
 
-// A length of time in its two greatest units.
-function span(seconds) {
+// A duration in its two largest units.
+function formatDuration(seconds) {
   if (seconds < 1) return Math.round(seconds * 1000) + " ms";
   if (seconds < 60) return (seconds < 10 && seconds % 1 ? seconds.toFixed(1) : Math.round(seconds)) + " s";
   if (seconds < 3600) return Math.floor(seconds / 60) + " min " + Math.floor(seconds % 60) + " s";
@@ -35,9 +35,9 @@ function span(seconds) {
   return Math.floor(seconds / 86400) + " d " + Math.floor((seconds % 86400) / 3600) + " h";
 }
 
-function rate(n) {
+function formatRate(n) {
   if (n === null) return "–";
-  return (n >= 100 ? count(Math.round(n)) : n.toFixed(n < 10 && n > 0 ? 1 : 0)) + "/s";
+  return (n >= 100 ? formatCount(Math.round(n)) : n.toFixed(n < 10 && n > 0 ? 1 : 0)) + "/s";
 }
 
 function write(cell, text, isNone) {
@@ -57,8 +57,8 @@ function newRow(name) {
   const cells = {};
   row.append(head);
   for (const [key, className, label] of [
-    ["status", "status"], ["records", "n", "Behind"], ["time", "n", "In time"], ["over", "over"],
-    ["end", "n end", "Caught up in"], ["reads", "n reads", "Reads"], ["dead", "n dead", "Dead letters"],
+    ["status", "status"], ["records", "n", "Unread"], ["time", "n", "Oldest unread"], ["over", "over"],
+    ["end", "n end", "Caught up in"], ["reads", "n reads", "Read rate"], ["dead", "n dead", "Dead letters"],
   ]) {
     const cell = element("td", className);
     if (label) cell.dataset.label = label;
@@ -95,16 +95,16 @@ function newRow(name) {
   return { row, reason, inCard, cells, pill, chart, word, inputs, list };
 }
 
-// Unread records over time. The scale is the row's own; its greatest value is said in words.
+// Draws unread records over time. Each row has its own scale; its maximum is shown as text beside the chart.
 function draw(chart, history) {
-  const most = Math.max(1, ...history);
+  const maximum = Math.max(1, ...history);
   const step = 100 / Math.max(1, history.length - 1);
-  const y = (value) => (22 - (20 * value) / most).toFixed(1);
+  const y = (value) => (22 - (20 * value) / maximum).toFixed(1);
   const points = history.map((value, i) => (i * step).toFixed(1) + "," + y(value));
   const make = (tag, attributes) => {
-    const made = document.createElementNS(SVG, tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    return made;
+    const created = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value);
+    return created;
   };
   const parts = [make("line", { x1: 0, x2: 100, y1: 22, y2: 22 })];
   if (points.length > 1 && history.some((value) => value > 0)) {
@@ -112,7 +112,7 @@ function draw(chart, history) {
     parts.push(make("path", { class: "area", d: line + "L100,22L0,22Z" }), make("path", { d: line }));
   }
   chart.replaceChildren(...parts);
-  chart.setAttribute("aria-label", "unread records, at most " + count(Math.max(0, ...history)));
+  chart.setAttribute("aria-label", "unread records, at most " + formatCount(Math.max(0, ...history)));
 }
 
 function show(processor) {
@@ -120,56 +120,56 @@ function show(processor) {
   const { reason, inCard, cells, pill, chart, word, list } = rows.get(processor.name);
   const figure = (key, text, isNone) => write(cells[key].firstChild, text, isNone);
   pill.className = "pill " + processor.status;
-  write(pill, WORDS[processor.status] || processor.status);
+  write(pill, STATUS_TEXTS[processor.status] || processor.status);
   const isPlain = processor.status === "ok" || processor.status === "idle";
   write(reason, isPlain ? "" : processor.reason);
   write(inCard, isPlain ? "" : processor.reason);
   pill.title = processor.reason;
-  figure("records", count(processor.lag_records), processor.lag_records === 0);
-  figure("time", processor.lag_seconds === null ? "not recorded" : processor.lag_records === 0 ? "0 s" : span(processor.lag_seconds), processor.lag_records === 0);
-  const isBehind = processor.lag_records > 0;
-  // One that keeps up at a short distance needs no end.
-  const isNever = isBehind && processor.is_never && processor.is_bad;
-  figure("end", isNever ? "never" : isBehind && processor.catch_up_seconds !== null ? span(processor.catch_up_seconds) : "–", !isNever && (!isBehind || processor.catch_up_seconds === null));
+  figure("records", formatCount(processor.lag_records), processor.lag_records === 0);
+  figure("time", processor.lag_seconds === null ? "not recorded" : processor.lag_records === 0 ? "0 s" : formatDuration(processor.lag_seconds), processor.lag_records === 0);
+  const hasLag = processor.lag_records > 0;
+  // A processor with a small steady lag is not marked as never catching up.
+  const isNever = hasLag && processor.is_never && processor.is_bad;
+  figure("end", isNever ? "never" : hasLag && processor.catch_up_seconds !== null ? formatDuration(processor.catch_up_seconds) : "–", !isNever && (!hasLag || processor.catch_up_seconds === null));
   cells.end.firstChild.classList.toggle("never", isNever);
-  figure("reads", rate(processor.out_rate), !processor.out_rate);
-  // Counted by offsets, of which commits take some.
-  figure("dead", (processor.dead_letters > 0 ? "≤ " : "") + count(processor.dead_letters), processor.dead_letters === 0);
+  figure("reads", formatRate(processor.out_rate), !processor.out_rate);
+  // An upper bound: the count is a difference of offsets, which have gaps.
+  figure("dead", (processor.dead_letters > 0 ? "≤ " : "") + formatCount(processor.dead_letters), processor.dead_letters === 0);
   cells.dead.firstChild.classList.toggle("has-dead-letters", processor.dead_letters > 0);
   draw(chart, processor.history);
-  const most = Math.max(0, ...processor.history);
+  const maximum = Math.max(0, ...processor.history);
   const arrow = { growing: "↗ ", shrinking: "↘ " }[processor.trend] || "";
-  write(word, arrow + (most > 0 ? "max " + count(most) : ""));
+  write(word, arrow + (maximum > 0 ? "max " + formatCount(maximum) : ""));
   list.replaceChildren(...processor.inputs.map((input) => {
     const item = element("li");
-    const behind = input.lag_records === 0 ? "read" : count(input.lag_records) + " behind" + (input.lag_seconds === null ? "" : ", " + span(input.lag_seconds));
-    item.append(element("code", "", input.topic), element("span", "", behind));
+    const lag = input.lag_records === 0 ? "all read" : formatCount(input.lag_records) + " unread" + (input.lag_seconds === null ? "" : ", oldest " + formatDuration(input.lag_seconds));
+    item.append(element("code", "", input.topic), element("span", "", lag));
     return item;
   }));
 }
 
 function headline(processors) {
   const bad = processors.filter((processor) => processor.is_bad);
-  const moving = processors.filter((processor) => processor.status === "catching_up");
-  const unsure = processors.filter((processor) => processor.status === "unknown");
+  const catchingUp = processors.filter((processor) => processor.status === "catching_up");
+  const unknown = processors.filter((processor) => processor.status === "unknown");
   const idle = processors.filter((processor) => processor.status === "idle");
-  const of = (some) => (some.length === processors.length ? "All " + some.length + " processors" : some.length + " of " + processors.length + " processors");
-  if (bad.length > 0) return of(bad) + (bad.length === 1 ? " needs" : " need") + " attention";
-  if (moving.length > 0) return of(moving) + (moving.length === 1 ? " is" : " are") + " catching up";
-  if (unsure.length > 0) return of(unsure) + " behind, too early to judge";
-  if (idle.length === processors.length) return "Everything is read, and nothing new comes";
-  return "Every processor keeps up";
+  const shareOf = (part) => (part.length === processors.length ? "All " + part.length + " processors" : part.length + " of " + processors.length + " processors");
+  if (bad.length > 0) return shareOf(bad) + (bad.length === 1 ? " needs" : " need") + " attention";
+  if (catchingUp.length > 0) return shareOf(catchingUp) + (catchingUp.length === 1 ? " is" : " are") + " catching up";
+  if (unknown.length > 0) return shareOf(unknown) + (unknown.length === 1 ? " has" : " have") + " unread records, trend not known yet";
+  if (idle.length === processors.length) return "All processors are idle: every record is read";
+  return "All processors keep up";
 }
 
 function update(report) {
-  seen = Date.now();
-  every = report.every;
+  receivedAt = Date.now();
+  sampleIntervalMs = report.sample_interval_ms;
   write(at("log"), report.log);
   write(at("version"), " · " + report.version);
   at("error").hidden = report.error === null;
-  write(at("error"), report.error === null ? "" : "The log could not be looked at: " + report.error);
+  write(at("error"), report.error === null ? "" : "The lag cannot be sampled: " + report.error);
   at("processors").hidden = report.processors.length === 0;
-  report.processors.forEach(show);
+  for (const processor of report.processors) show(processor);
   for (const [name, { row, inputs }] of rows) {
     if (report.processors.some((processor) => processor.name === name)) continue;
     row.remove();
@@ -178,32 +178,32 @@ function update(report) {
   }
   if (report.processors.length === 0) return;
   write(at("headline"), headline(report.processors));
-  const behind = report.processors.reduce((sum, processor) => sum + processor.lag_records, 0);
+  const unread = report.processors.reduce((sum, processor) => sum + processor.lag_records, 0);
   const oldest = Math.max(0, ...report.processors.map((processor) => (processor.lag_records > 0 ? processor.lag_seconds || 0 : 0)));
   const deadLetters = report.processors.reduce((sum, processor) => sum + processor.dead_letters, 0);
-  const parts = [behind === 0 ? "no record waits" : count(behind) + (behind === 1 ? " record waits" : " records wait") + ", the oldest for " + span(oldest)];
-  if (deadLetters > 0) parts.push("at most " + count(deadLetters) + (deadLetters === 1 ? " dead letter" : " dead letters"));
+  const parts = [unread === 0 ? "no unread records" : formatCount(unread) + (unread === 1 ? " unread record" : " unread records") + ", the oldest " + formatDuration(oldest) + " old"];
+  if (deadLetters > 0) parts.push("at most " + formatCount(deadLetters) + (deadLetters === 1 ? " dead letter" : " dead letters"));
   write(at("detail"), parts.join(" · "));
   document.title = (report.processors.some((processor) => processor.is_bad) ? "⚠ " : "") + "Fastbreak";
 }
 
-// Says how old the figures are, even when nothing comes any more.
-function age() {
-  const old = Date.now() - seen;
-  const isStale = seen > 0 && (lost || old > 3 * every);
+// Shows the age of the figures, also while no sample arrives.
+function showAge() {
+  const age = Date.now() - receivedAt;
+  const isStale = receivedAt > 0 && (isDisconnected || age > 3 * sampleIntervalMs);
   document.body.classList.toggle("stale", isStale);
-  const state = isStale || (lost && seen > 0) ? "lost" : seen > 0 ? "live" : "waiting";
+  const state = isStale || (isDisconnected && receivedAt > 0) ? "lost" : receivedAt > 0 ? "live" : "waiting";
   at("link").dataset.state = state;
-  const since = span(Math.floor(old / 1000) || 0.0).replace("0 ms", "now");
-  write(at("link"), seen === 0 ? "connecting" : state === "live" ? "live, every " + span(every / 1000) : "no connection, as of " + since + " ago");
+  const since = formatDuration(Math.floor(age / 1000) || 0.0).replace("0 ms", "now");
+  write(at("link"), receivedAt === 0 ? "connecting" : state === "live" ? "live, every " + formatDuration(sampleIntervalMs / 1000) : "no connection, as of " + since + " ago");
 }
 
 const source = new EventSource("/events");
-source.addEventListener("open", () => { lost = false; age(); });
-source.addEventListener("error", () => { lost = true; age(); });
+source.addEventListener("open", () => { isDisconnected = false; showAge(); });
+source.addEventListener("error", () => { isDisconnected = true; showAge(); });
 source.addEventListener("report", (event) => {
   const report = JSON.parse(event.data);
   if (report) update(report);
-  age();
+  showAge();
 });
-setInterval(age, 1000);
+setInterval(showAge, 1000);

@@ -1,9 +1,9 @@
-//! Health: whether the process turns, and whether it does its work.
+//! Health endpoints: liveness and readiness of the process.
 //!
-//! `/livez` says the first, `/readyz` the second; `/healthz` both, and with `?verbose` every check. Each answers 200 or 503 with JSON, so
-//! a supervisor needs only the status and a person has the reasons.
-//! Invariant: the status is 200 exactly when what the path asks for is true.
-//! Not here: what is checked (the caller's).
+//! `/livez` reports liveness, `/readyz` readiness, `/healthz` both and with `?verbose` every check. The status is 200 or 503, for a
+//! supervisor; the JSON body has the details, for a person.
+//! Invariant: the status is 200 exactly if the process is live (`/livez`), ready (`/readyz`), or both (`/healthz`).
+//! Not here: the checks, which the caller provides.
 use axum::{
     Json,
     extract::{RawQuery, State},
@@ -12,30 +12,30 @@ use axum::{
 use serde::Serialize;
 use std::sync::Arc;
 
-/// How a process is.
+/// Health of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// It turns. When not, it should be started again.
+    /// False if the process must be restarted.
     pub live: bool,
-    /// It does its work. When not, it should be left alone until it does.
+    /// False if the process needs time before it works; it must not be restarted for that.
     pub ready: bool,
     pub checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     pub name: String,
     pub ok: bool,
-    /// What was found and how old it is, for a person.
+    /// The observation, for a person.
     pub detail: String,
 }
 
-/// Looks at the process. It is called at each request and must not block.
+/// Determines the health of the process. Called for each request; must not block.
 pub type Probe = Arc<dyn Fn() -> Health + Send + Sync>;
 
 #[derive(Serialize)]
-pub struct Answer {
+pub struct HealthBody {
     ok: bool,
     #[serde(flatten)]
     summary: Option<Summary>,
@@ -48,22 +48,25 @@ struct Summary {
     checks: Option<Vec<Check>>,
 }
 
-pub async fn livez(State(health): State<Probe>) -> (StatusCode, Json<Answer>) {
-    answer(health().live, None)
+pub async fn livez(State(probe): State<Probe>) -> (StatusCode, Json<HealthBody>) {
+    response(probe().live, None)
 }
 
-pub async fn readyz(State(health): State<Probe>) -> (StatusCode, Json<Answer>) {
-    answer(health().ready, None)
+pub async fn readyz(State(probe): State<Probe>) -> (StatusCode, Json<HealthBody>) {
+    response(probe().ready, None)
 }
 
-pub async fn healthz(State(health): State<Probe>, RawQuery(query): RawQuery) -> (StatusCode, Json<Answer>) {
-    let Health { live, ready, checks } = health();
-    let mut asked = query.iter().flat_map(|query| query.split('&'));
-    let is_verbose = asked.any(|part| part.split('=').next() == Some("verbose"));
-    answer(live && ready, Some(Summary { live, ready, checks: is_verbose.then_some(checks) }))
+pub async fn healthz(
+    State(probe): State<Probe>,
+    RawQuery(query): RawQuery,
+) -> (StatusCode, Json<HealthBody>) {
+    let Health { live, ready, checks } = probe();
+    let mut parameters = query.iter().flat_map(|query| query.split('&'));
+    let is_verbose = parameters.any(|parameter| parameter.split('=').next() == Some("verbose"));
+    response(live && ready, Some(Summary { live, ready, checks: is_verbose.then_some(checks) }))
 }
 
-fn answer(ok: bool, summary: Option<Summary>) -> (StatusCode, Json<Answer>) {
+fn response(ok: bool, summary: Option<Summary>) -> (StatusCode, Json<HealthBody>) {
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Answer { ok, summary }))
+    (status, Json(HealthBody { ok, summary }))
 }

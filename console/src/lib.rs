@@ -1,10 +1,9 @@
-//! The console: over HTTP, a page on how the processors do, their metrics, and whether the process lives and is ready.
+//! The console: status page, metrics and health of a running process, over HTTP.
 //!
-//! `/` is the page and `/events` keeps it current; `/processors` is what it shows, as JSON; `/metrics` is for Prometheus; `/livez`, `/readyz`
-//! and `/healthz` are for whoever supervises the process. One listener serves all.
-//! Invariant: it reads what it is given and never the engine's inside, changes nothing, and listens where the caller says and nowhere
-//! by itself.
-//! Not here: what is shown and checked (the caller's).
+//! `/` is the page, updated from `/events`; `/processors` has the same data as JSON; `/metrics` is for Prometheus; `/livez`, `/readyz` and
+//! `/healthz` are for a supervisor such as systemd or Kubernetes. One listener serves all.
+//! Invariant: read-only. It has no access to the engine, only to the data that the caller provides, and listens only on the caller's address.
+//! Not here: sampling the data and the checks (the caller).
 mod health;
 mod page;
 mod processors;
@@ -24,10 +23,10 @@ use std::{
     sync::Arc,
 };
 
-/// The metrics in the OpenMetrics text format; an error's text when they cannot be written down.
+/// Returns the metrics in the OpenMetrics text format, or the text of an error.
 pub type Exposition = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// What is served.
+/// The data to serve.
 #[derive(Clone)]
 pub struct Console {
     pub health: Probe,
@@ -45,14 +44,21 @@ impl FromRef<Console> for Feed {
     }
 }
 
-/// Takes the address, apart from [`serve`], so that one that cannot be had is an error before anything runs.
-pub fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(addr)?;
+/// Binds the address. Separate from [`serve`], so that an address in use is an error before the processors start.
+///
+/// # Errors
+/// If the address is not available.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Answers until `stop` is there. Nothing is waited for then: a client that says nothing must not keep the process.
+/// Serves requests until `stop` completes, then returns without waiting for open connections: an idle client must not delay the end of
+/// the process.
+///
+/// # Errors
+/// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
     console: Console,

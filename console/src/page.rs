@@ -1,19 +1,19 @@
-//! The page: three files that are part of the binary.
+//! The status page: three files that are compiled into the binary.
 //!
-//! Invariant: the browser may load from this listener alone, and runs no script that stands in the page.
-//! Not here: the files themselves (`assets/`), what they show (`stages`).
+//! Invariant: by its content security policy, the page loads only from this listener and runs no inline script.
+//! Not here: the files themselves (`assets/`), the data they show (`processors`).
 use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-fn file(kind: &'static str, text: &'static str) -> Response {
+fn file(content_type: &'static str, text: &'static str) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, kind),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-cache"),

@@ -1,7 +1,8 @@
-//! The stages: how each processor does, as one JSON document, now and whenever it changes.
+//! The status of every processor as one JSON document, on request and as a stream of updates.
 //!
-//! Invariant: a document is written down once, however many watch; who watches sees the newest first, and skips what he is too slow for.
-//! Not here: where the figures come from (the caller), how they look (`assets/`).
+//! Invariant: a document is serialized once for all subscribers; a new subscriber gets the latest document first, and a slow one skips
+//! documents.
+//! Not here: sampling (the caller), presentation (`assets/`).
 use axum::{
     extract::State,
     http::header,
@@ -15,45 +16,45 @@ use serde::Serialize;
 use std::{convert::Infallible, sync::Arc};
 use tokio::sync::watch::{self, Receiver, Sender};
 
-/// One look at all stages.
+/// One sample of all processors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ProcessorStatuses {
-    /// When, in milliseconds since 1970.
-    pub at: i64,
-    /// How long until the next look, in milliseconds.
-    pub every: i64,
-    /// What a person calls the log.
+    /// Time of the sample, in RFC 3339.
+    pub sampled_at: String,
+    /// Milliseconds until the next sample.
+    pub sample_interval_ms: i64,
+    /// Path of the embedded log, or the brokers.
     pub log: String,
     pub version: &'static str,
-    /// Why the look failed; the stages are then those of the last that did not.
+    /// Reason why the sample failed; the processors are then those of the last successful sample.
     pub error: Option<String>,
     pub processors: Vec<ProcessorStatus>,
 }
 
-/// One processor, or the sink.
+/// Status of one processor or the sink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ProcessorStatus {
     pub name: &'static str,
     pub status: &'static str,
     pub reason: String,
-    /// Whether someone should look at it.
+    /// True if the status needs attention.
     pub is_bad: bool,
     pub lag_records: i64,
     pub lag_seconds: Option<f64>,
     pub trend: &'static str,
-    /// Seconds until nothing is behind; infinite: never, and then not in the document.
+    /// Seconds until the lag is zero; `None` if unknown or never.
     pub catch_up_seconds: Option<f64>,
+    /// True if the lag will not reach zero at the current rates.
     pub is_never: bool,
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
     pub dead_letters: i64,
-    /// Unread records over the last minutes, evenly spaced, the newest last.
+    /// Unread records over the last minutes, at equal intervals, latest last.
     pub history: Vec<i64>,
-    /// The topics that it reads.
     pub inputs: Vec<Input>,
 }
 
-/// One topic of a stage.
+/// Lag of one input topic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Input {
     pub topic: &'static str,
@@ -61,24 +62,24 @@ pub struct Input {
     pub lag_seconds: Option<f64>,
 }
 
-/// Where documents come out.
+/// Receiving end of the documents.
 #[derive(Clone)]
 pub struct Feed(Receiver<Arc<str>>);
 
-/// Where looks go in.
+/// Sending end of the documents.
 pub struct Publisher(Sender<Arc<str>>);
 impl Publisher {
-    /// Shows a look to everyone who watches.
+    /// Publishes a sample to all subscribers.
     ///
     /// # Errors
-    /// When it cannot be written down as JSON.
+    /// If it cannot be serialized as JSON.
     pub fn publish(&self, processors: &ProcessorStatuses) -> serde_json::Result<()> {
         self.0.send_replace(serde_json::to_string(processors)?.into());
         Ok(())
     }
 }
 
-/// A feed of looks, beginning with one at nothing.
+/// Creates a feed; its document is `null` until the first sample is published.
 pub fn feed() -> (Publisher, Feed) {
     let (sender, receiver) = watch::channel(Arc::from("null"));
     (Publisher(sender), Feed(receiver))
@@ -91,10 +92,10 @@ pub async fn processors(State(Feed(feed)): State<Feed>) -> Response {
 
 pub async fn events(State(Feed(mut feed)): State<Feed>) -> Response {
     feed.mark_changed();
-    let reports = stream::unfold(feed, async |mut feed| {
+    let documents = stream::unfold(feed, async |mut feed| {
         feed.changed().await.ok()?;
         let text = feed.borrow_and_update().to_string();
         Some((Ok::<_, Infallible>(Event::default().event("report").data(text)), feed))
     });
-    Sse::new(reports).keep_alive(KeepAlive::default()).into_response()
+    Sse::new(documents).keep_alive(KeepAlive::default()).into_response()
 }

@@ -1,7 +1,7 @@
-//! Requests over TCP, as a supervisor makes them.
+//! Health requests over TCP, as a supervisor sends them.
 //!
-//! Invariant: the status alone tells; the body has the reasons.
-//! Not here: what a running Fastbreak checks.
+//! Invariant: the status is sufficient for a supervisor; the body has the details.
+//! Not here: the checks of a running process.
 #![allow(clippy::unwrap_used)]
 mod common;
 use common::Server;
@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-fn ask(server: &Server, line: &str) -> (u16, String) {
+fn get(server: &Server, line: &str) -> (u16, String) {
     let (status, _, body) = server.request(line);
     (status, body)
 }
@@ -22,19 +22,19 @@ fn ask(server: &Server, line: &str) -> (u16, String) {
 fn liveness_and_readiness_are_independent() {
     let ready = Arc::new(AtomicBool::new(false));
     let server = Server::start(&ready);
-    assert_eq!(ask(&server, "GET /livez"), (200, r#"{"ok":true}"#.into()));
-    assert_eq!(ask(&server, "GET /readyz"), (503, r#"{"ok":false}"#.into()));
+    assert_eq!(get(&server, "GET /livez"), (200, r#"{"ok":true}"#.into()));
+    assert_eq!(get(&server, "GET /readyz"), (503, r#"{"ok":false}"#.into()));
     let summary = r#"{"ok":false,"live":true,"ready":false}"#;
-    assert_eq!(ask(&server, "GET /healthz"), (503, summary.into()));
+    assert_eq!(get(&server, "GET /healthz"), (503, summary.into()));
     ready.store(true, Ordering::SeqCst);
-    assert_eq!(ask(&server, "GET /readyz").0, 200);
-    assert_eq!(ask(&server, "GET /healthz").0, 200);
+    assert_eq!(get(&server, "GET /readyz").0, 200);
+    assert_eq!(get(&server, "GET /healthz").0, 200);
 }
 
 #[test]
 fn verbose_names_every_check() {
     let server = Server::ready();
-    let (status, body) = ask(&server, "GET /healthz?verbose");
+    let (status, body) = get(&server, "GET /healthz?verbose");
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(status, 200);
     assert_eq!(body["checks"][0]["name"], "caught-up");
@@ -42,23 +42,23 @@ fn verbose_names_every_check() {
 }
 
 #[test]
-fn other_paths_and_methods_are_refused() {
+fn other_paths_and_methods_are_rejected() {
     let server = Server::ready();
-    assert_eq!(ask(&server, "GET /nowhere").0, 404);
-    assert_eq!(ask(&server, "POST /livez").0, 405);
+    assert_eq!(get(&server, "GET /nowhere").0, 404);
+    assert_eq!(get(&server, "POST /livez").0, 405);
 }
 
 #[test]
-fn a_silent_client_does_not_delay_shutdown() {
+fn an_idle_client_does_not_delay_shutdown() {
     let server = Server::ready();
-    let addr = server.addr;
-    let _silent = TcpStream::connect(addr).unwrap();
+    let address = server.address;
+    let _idle = TcpStream::connect(address).unwrap();
     server.stop();
-    assert!(TcpStream::connect(addr).is_err());
+    assert!(TcpStream::connect(address).is_err());
 }
 
 #[test]
-fn an_address_that_is_taken_is_an_error_at_once() {
+fn an_address_in_use_is_an_error_at_bind() {
     let server = Server::ready();
-    assert!(console::bind(server.addr).is_err());
+    assert!(console::bind(server.address).is_err());
 }

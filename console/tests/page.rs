@@ -1,7 +1,7 @@
-//! The page as a browser gets it: what it may load, what it is told, and that it keeps being told.
+//! The status page as a browser receives it: its files, its content security policy, and its stream of samples.
 //!
-//! Invariant: nothing is fetched from anywhere else, nothing in the page is a script, and every look reaches who watches.
-//! Not here: how it looks (a person's eyes), what the figures mean (crate `runtime`).
+//! Invariant: nothing is loaded from another server, the page has no inline script, and every subscriber gets the latest sample.
+//! Not here: visual design, the meaning of the figures (crate `runtime`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::Server;
@@ -22,7 +22,7 @@ fn processors(lag: i64) -> ProcessorStatuses {
         ..ProcessorStatus::default()
     };
     ProcessorStatuses {
-        every: 2000,
+        sample_interval_ms: 2000,
         log: "log.db".into(),
         processors: vec![processor],
         ..ProcessorStatuses::default()
@@ -31,11 +31,11 @@ fn processors(lag: i64) -> ProcessorStatuses {
 /// The next document of an event stream.
 fn next_report(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> serde_json::Value {
     let data = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
-    serde_json::from_str(&data.expect("a look")).unwrap()
+    serde_json::from_str(&data.expect("a sample")).unwrap()
 }
 
 #[test]
-fn the_page_loads_only_what_this_listener_has() {
+fn the_page_loads_only_files_of_this_listener() {
     let server = Server::ready();
     let (status, head, html) = server.request("GET /");
     assert_eq!(status, 200);
@@ -49,14 +49,11 @@ fn the_page_loads_only_what_this_listener_has() {
         }
     }
     assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
-    assert!(
-        html.split("<script").skip(1).all(|script| script.contains("></script>")),
-        "no script in the page"
-    );
+    assert!(html.split("<script").skip(1).all(|script| script.contains("></script>")), "no inline script");
 }
 
 #[test]
-fn every_element_that_the_script_looks_for_is_in_the_page() {
+fn every_element_that_the_script_uses_is_in_the_page() {
     let server = Server::ready();
     let (html, js) = (server.request("GET /").2, server.request("GET /console.js").2);
     let wanted: BTreeSet<&str> =
@@ -65,13 +62,13 @@ fn every_element_that_the_script_looks_for_is_in_the_page() {
     for id in wanted {
         assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
     }
-    assert!(!js.contains("innerHTML"), "text is text");
+    assert!(!js.contains("innerHTML"), "text is not inserted as markup");
     let heads = html.matches("<th scope=\"col\"").count();
-    assert!(js.contains(&format!("colSpan = {heads}")), "a wide cell is as wide as the table");
+    assert!(js.contains(&format!("colSpan = {heads}")), "a full-width cell spans all columns");
 }
 
 #[test]
-fn the_script_and_the_sheet_know_every_status() {
+fn script_and_style_sheet_cover_every_status() {
     let server = Server::ready();
     let (js, css) = (server.request("GET /console.js").2, server.request("GET /console.css").2);
     for status in ["catching_up", "falling_behind", "stalled", "stopped", "rewound", "losing_data", "ok"] {
@@ -94,7 +91,7 @@ fn a_subscriber_gets_the_current_report_and_each_later_one() {
     assert_eq!(first["processors"][0]["lag_records"], 7);
     server.publisher.publish(&processors(6)).unwrap();
     assert_eq!(next_report(&mut lines)["processors"][0]["lag_records"], 6);
-    // The same as a document.
+    // The same sample on request.
     let (status, _, body) = server.request("GET /processors");
     assert_eq!(
         (status, serde_json::from_str::<serde_json::Value>(&body).unwrap()["log"].as_str()),
@@ -105,13 +102,13 @@ fn a_subscriber_gets_the_current_report_and_each_later_one() {
 #[test]
 fn a_subscriber_does_not_delay_shutdown() {
     let server = Server::ready();
-    let mut watching = BufReader::new(server.connect("GET /events")).lines();
-    watching.next().unwrap().unwrap();
+    let mut lines = BufReader::new(server.connect("GET /events")).lines();
+    lines.next().unwrap().unwrap();
     server.stop();
 }
 
 #[test]
-fn prometheus_gets_the_metrics_as_open_metrics() {
+fn metrics_are_served_in_the_openmetrics_format() {
     let (status, head, body) = Server::ready().request("GET /metrics");
     assert_eq!(status, 200);
     assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");

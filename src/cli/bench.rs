@@ -1,19 +1,29 @@
-//! `bench`: what a record costs at each stage, alone on one thread and in memory, season after season.
+//! `bench`: the CPU time per record of each processor, on one thread and in memory, over consecutive batches of events.
 //!
-//! Each stage reads all that is new of its inputs and commits once, so the figures are those of catching up.
-use super::{CommandOutcome, Output, output};
+//! Each processor reads all new records of its inputs and commits once, so the figures are those of a processor that catches up.
+//! Invariant: no log and no warehouse is read or written.
+//! Not here: end-to-end throughput (`benches/`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::{ingest, ingest::line_reader::LineReader, topology};
 use anyhow::Result;
 use processors::predictor::Predictor;
 use runtime::{ProcessorNode, RecordBatch, Restored};
-use schemas::wire::Encoder;
+use schemas::{raw::RawEvent, wire::Encoder};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
     time::Instant,
 };
-use topics::{partition_of, raw_topic};
+use topics::{TopicPartition, partition_of, raw_topic};
+
+/// Start year of the first simulated season.
+const FIRST_SEASON: i16 = 2018;
+/// Bytes reserved for the fields of an encoded raw event beside its payload.
+const ENVELOPE_BYTES: usize = 64;
 
 #[derive(Serialize)]
 struct ProcessorCost {
@@ -24,138 +34,151 @@ struct ProcessorCost {
     seconds: f64,
     micros_per_record: f64,
     records_per_second: f64,
-    /// Microseconds per record against the same stage of the first batch.
+    /// Microseconds per record divided by those of the same processor in the first batch.
     against_first: f64,
 }
 
-/// Topics in memory.
+/// Topics in memory, and the number of record batches that each processor has read of each partition.
 #[derive(Default)]
-struct Memory {
-    topics: HashMap<(String, i32), Vec<RecordBatch>>,
-    read: HashMap<(String, String, i32), usize>,
+struct MemoryLog {
+    topics: HashMap<TopicPartition, Vec<RecordBatch>>,
+    read: HashMap<(&'static str, TopicPartition), usize>,
 }
-impl Memory {
-    fn append(&mut self, topic: String, partition: i32, record_batch: RecordBatch) {
-        let record_batches = self.topics.entry((topic, partition)).or_default();
+impl MemoryLog {
+    fn append(&mut self, partition: TopicPartition, record_batch: RecordBatch) {
+        let record_batches = self.topics.entry(partition).or_default();
         let base = record_batches.last().map_or(0, RecordBatch::next);
         record_batches.push(record_batch.rebased(base));
     }
-    /// Pushes what is new to a node; answers how many records.
+    /// Processes all unread records of a processor's inputs and returns their number.
     fn feed(&mut self, node: &mut dyn ProcessorNode) -> Result<i64> {
         let mut records = 0;
         for input in node.inputs() {
             for partition in 0..input.partitions {
-                let Some(record_batches) = self.topics.get(&(input.name.to_owned(), partition)) else {
-                    continue;
-                };
-                let at =
-                    self.read.entry((node.name().to_owned(), input.name.to_owned(), partition)).or_default();
-                for record_batch in &record_batches[*at..] {
+                let partition = TopicPartition::new(input.name, partition);
+                let Some(record_batches) = self.topics.get(&partition) else { continue };
+                let read = self.read.entry((node.name(), partition)).or_default();
+                for record_batch in &record_batches[*read..] {
                     records += i64::from(record_batch.len());
-                    node.process(input.name, partition, record_batch)?;
+                    node.process(partition, record_batch)?;
                 }
-                *at = record_batches.len();
+                *read = record_batches.len();
             }
         }
         Ok(records)
     }
+    /// Appends events to the raw topics and returns their number.
+    fn ingest(&mut self, lines: &[String]) -> Result<i64> {
+        let mut encoder = Encoder::new::<RawEvent>();
+        let mut batches: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
+        for line in lines {
+            let event = ingest::parse(line).map_err(|(_, reason)| anyhow::anyhow!("{reason}"))?;
+            let topic = raw_topic(event.feed).info;
+            let mut value = Vec::with_capacity(event.payload.len() + ENVELOPE_BYTES);
+            encoder.encode(&event, &mut value)?;
+            let partition = TopicPartition::new(topic.name, partition_of(&event.key, topic.partitions));
+            batches.entry(partition).or_default().push(&event.key, Some(&value));
+        }
+        for (partition, batch) in batches {
+            self.append(partition, batch);
+        }
+        Ok(lines.len() as i64)
+    }
+}
+
+/// The measured costs, and per processor the microseconds per record of the first batch.
+#[derive(Default)]
+struct Costs {
+    rows: Vec<ProcessorCost>,
+    first_micros: BTreeMap<String, f64>,
+}
+impl Costs {
+    fn add(&mut self, batch: &str, processor: &str, records: i64, rows: i64, seconds: f64) {
+        let micros = 1e6 * seconds / records.max(1) as f64;
+        let first_micros = *self.first_micros.entry(processor.to_owned()).or_insert(micros);
+        self.rows.push(ProcessorCost {
+            batch: batch.to_owned(),
+            processor: processor.to_owned(),
+            records,
+            rows,
+            seconds,
+            micros_per_record: micros,
+            records_per_second: records as f64 / seconds.max(1e-9),
+            against_first: micros / first_micros.max(1e-9),
+        });
+    }
 }
 
 pub fn bench(seasons: u16, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
-    let mut memory = Memory::default();
+    let (mut memory_log, mut costs) = (MemoryLog::default(), Costs::default());
     let mut nodes = topology::topology(Predictor::new(None));
     for node in &mut nodes {
         for partition in 0..topics::PARTITIONS {
             node.assign(partition, Restored::default())?;
         }
     }
-    let mut costs: Vec<ProcessorCost> = Vec::new();
-    let mut first: BTreeMap<String, f64> = BTreeMap::new();
-    let batches: Vec<Option<PathBuf>> = if files.is_empty() {
-        vec![None; usize::from(seasons)]
-    } else {
-        files.iter().cloned().map(Some).collect()
-    };
-    for (n, file) in batches.into_iter().enumerate() {
-        let (name, lines) = match file {
-            Some(path) => (path.display().to_string(), LineReader::read(&path)?),
-            None => {
-                let season = simulator::Season::new(n as u64 + 1, 2018 + n as i16);
-                (
-                    format!("season {}", n + 1),
-                    season.events().iter().map(simulator::ScraperEvent::to_jsonl).collect(),
-                )
-            }
-        };
-        let mut add = |processor: &str, records: i64, rows: i64, seconds: f64| {
-            let micros = 1e6 * seconds / records.max(1) as f64;
-            let before = *first.entry(processor.to_owned()).or_insert(micros);
-            costs.push(ProcessorCost {
-                batch: name.clone(),
-                processor: processor.to_owned(),
-                records,
-                rows,
-                seconds,
-                micros_per_record: micros,
-                records_per_second: records as f64 / seconds.max(1e-9),
-                against_first: micros / before.max(1e-9),
-            });
-        };
-        let started = Instant::now();
-        let appended = append(&mut memory, &lines)?;
-        add("ingest", appended, appended, started.elapsed().as_secs_f64());
-        let (mut seconds, mut total) = (started.elapsed().as_secs_f64(), appended);
-        for node in &mut nodes {
-            let started = Instant::now();
-            let records = memory.feed(node.as_mut())?;
-            if records == 0 {
-                continue;
-            }
-            let commit = node.take_commit()?;
-            let spent = started.elapsed().as_secs_f64();
-            let rows = commit.ledger_entry.as_ref().map_or(0, |entry| entry.rows);
-            add(node.name(), records, rows, spent);
-            (seconds, total) = (seconds + spent, total + records);
-            for (partition, batch) in commit.records {
-                memory.append(partition, batch);
-            }
+    if files.is_empty() {
+        for number in 1..=seasons {
+            let name = format!("season {number}");
+            measure(&mut memory_log, &mut nodes, &mut costs, &name, &simulated_season(number))?;
         }
-        add("all processors", total, 0, seconds);
     }
-    output::print(output, &costs, |costs| {
-        let rows = costs.iter().map(|s| {
-            [
-                s.batch.clone(),
-                s.processor.clone(),
-                s.records.to_string(),
-                if s.rows > 0 { s.rows.to_string() } else { String::new() },
-                format!("{:.3}", s.seconds),
-                format!("{:.2}", s.micros_per_record),
-                format!("{:.0}", s.records_per_second),
-                format!("{:.2}", s.against_first),
-            ]
-        });
-        output::table(
-            ["batch", "processor", "records", "rows", "s", "µs/record", "records/s", "× first"],
-            rows,
-        )
-    })?;
+    for path in files {
+        let (name, lines) = (path.display().to_string(), LineReader::read(path)?);
+        measure(&mut memory_log, &mut nodes, &mut costs, &name, &lines)?;
+    }
+    output::print(output, &costs.rows, |rows| table(rows))?;
     Ok(CommandOutcome::Done)
 }
 
-fn append(memory: &mut Memory, lines: &[String]) -> Result<i64> {
-    let mut encoder = Encoder::new::<schemas::raw::RawEvent>();
-    let mut batches: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
-    for line in lines {
-        let event = ingest::parse(line).map_err(|(_, reason)| anyhow::anyhow!("{reason}"))?;
-        let topic = raw_topic(event.feed).info;
-        let mut value = Vec::with_capacity(event.payload.len() + 64);
-        encoder.encode(&event, &mut value)?;
-        let partition = TopicPartition::new(topic.name, partition_of(&event.key, topic.partitions));
-        batches.entry(partition).or_default().push(&event.key, Some(&value));
+fn simulated_season(number: u16) -> Vec<String> {
+    let season = simulator::Season::new(u64::from(number), FIRST_SEASON + number as i16 - 1);
+    season.events().iter().map(simulator::ScraperEvent::to_jsonl).collect()
+}
+
+/// Ingests a batch of events and runs every processor once.
+fn measure(
+    memory_log: &mut MemoryLog,
+    nodes: &mut [Box<dyn ProcessorNode>],
+    costs: &mut Costs,
+    batch: &str,
+    lines: &[String],
+) -> Result<()> {
+    let started = Instant::now();
+    let mut total_records = memory_log.ingest(lines)?;
+    let mut total_seconds = started.elapsed().as_secs_f64();
+    costs.add(batch, "ingest", total_records, total_records, total_seconds);
+    for node in nodes {
+        let started = Instant::now();
+        let records = memory_log.feed(node.as_mut())?;
+        if records == 0 {
+            continue;
+        }
+        let commit = node.take_commit()?;
+        let seconds = started.elapsed().as_secs_f64();
+        let rows = commit.ledger_entry.as_ref().map_or(0, |entry| entry.rows);
+        costs.add(batch, node.name(), records, rows, seconds);
+        (total_seconds, total_records) = (total_seconds + seconds, total_records + records);
+        for (partition, batch) in commit.records {
+            memory_log.append(partition, batch);
+        }
     }
-    for (partition, batch) in batches {
-        memory.append(partition, batch);
-    }
-    Ok(lines.len() as i64)
+    costs.add(batch, "all processors", total_records, 0, total_seconds);
+    Ok(())
+}
+
+fn table(costs: &[ProcessorCost]) -> String {
+    let rows = costs.iter().map(|cost| {
+        [
+            cost.batch.clone(),
+            cost.processor.clone(),
+            cost.records.to_string(),
+            if cost.rows > 0 { cost.rows.to_string() } else { String::new() },
+            format!("{:.3}", cost.seconds),
+            format!("{:.2}", cost.micros_per_record),
+            format!("{:.0}", cost.records_per_second),
+            format!("{:.2}", cost.against_first),
+        ]
+    });
+    output::table(["batch", "processor", "records", "rows", "s", "µs/record", "records/s", "× first"], rows)
 }

@@ -1,114 +1,124 @@
-//! `check`: whether a run would start and be right, with the fix for each thing that is not.
+//! `check`: check everything that a run needs, and name the fix for each problem.
 //!
-//! Invariant: it changes nothing. What can only be known by writing (the right to write to a topic) it does not claim to know.
-//! Not here: what is checked; each part says for itself what is wrong.
-use super::{CommandOutcome, Output, output};
+//! Invariant: read-only. Rights that only a write can prove, such as writing to a topic, are not reported.
+//! Not here: the checks themselves; each module reports its own problems.
+use super::{
+    outcome::{CommandOutcome, error_exit_code},
+    output::{self, Output},
+    sink,
+};
 use crate::{
+    artifact::load_predictor,
     config::Config,
+    error_chain::error_chain,
     storage,
-    topology::topic_specs,
-    warehouse::{self, WarehouseKind, WarehouseTarget},
+    topology::topic_specs::{self, summarize},
+    warehouse::WarehouseTarget,
 };
 use anyhow::Result;
+use runtime::RuntimeError;
 use runtime_kafka::{Admin, KafkaConfig};
 use serde::Serialize;
 use sinks::WarehouseError;
-use topics::plan::{Plan, PlanOverrides};
+use topics::{
+    plan::{Action, Plan, PlanOverrides},
+    spec::TopicSpec,
+};
+
+const NEXT_TOPICS: &str = "next: `fastbreak topics plan` shows what differs, `fastbreak topics apply` creates missing topics and alters \
+     settings; it does not change a partition count, since keys would map to other partitions: delete such a topic with its records first";
+/// Below this number of brokers, a broker that stops during a commit can leave a hanging transaction.
+const SAFE_BROKER_COUNT: usize = 3;
 
 #[derive(Serialize)]
 struct CheckResult {
     ok: bool,
     what: String,
-    /// What is wrong and what to do, when it is.
+    /// The problem and what to do; `None` if the check passed.
     fix: Option<String>,
-    /// How the verb ends by it.
+    /// Exit code of the command if this is its worst result.
     #[serde(skip)]
-    code: u8,
+    exit_code: u8,
 }
 impl CheckResult {
-    fn new(what: impl Into<String>, wrong: Result<(), String>) -> CheckResult {
-        CheckResult { ok: wrong.is_ok(), what: what.into(), fix: wrong.err(), code: 1 }
+    fn new(what: impl Into<String>, result: Result<(), String>) -> CheckResult {
+        CheckResult { ok: result.is_ok(), what: what.into(), fix: result.err(), exit_code: 1 }
     }
-    /// Of a try that ends as any verb would that fails by it.
+    /// From an operation; a failure has the exit code of a command that fails with the same error.
     fn from_outcome(what: impl Into<String>, outcome: Result<(), impl Into<anyhow::Error>>) -> CheckResult {
         let outcome = outcome.map_err(Into::into);
-        let code = outcome.as_ref().err().map_or(1, super::code);
-        CheckResult { code, ..CheckResult::new(what, outcome.map_err(|error| output::error_chain(&error))) }
+        let exit_code = outcome.as_ref().err().map_or(1, error_exit_code);
+        CheckResult { exit_code, ..CheckResult::new(what, outcome.map_err(|error| error_chain(&error))) }
     }
-    fn differs(what: impl Into<String>, wrong: Result<(), String>) -> CheckResult {
-        CheckResult { code: 3, ..CheckResult::new(what, wrong) }
+    /// From a list of differences between actual and desired state.
+    fn from_differences(what: impl Into<String>, differences: &[String], next: &str) -> CheckResult {
+        let result =
+            if differences.is_empty() { Ok(()) } else { Err(format!("{}\n{next}", summarize(differences))) };
+        CheckResult { exit_code: 3, ..CheckResult::new(what, result) }
+    }
+    /// From a list of problems.
+    fn from_problems(what: impl Into<String>, problems: &[String]) -> CheckResult {
+        CheckResult::new(what, if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) })
     }
 }
 
 pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let mut lines = vec![CheckResult::new("configuration", Ok(()))];
+    let mut results = vec![CheckResult::new("configuration", Ok(()))];
     if let Some(url) = &config.registry.url {
         let bound = crate::registry::bind(&config.registry);
-        lines.push(CheckResult::from_outcome(format!("schema registry {url} has every schema"), bound));
+        results.push(CheckResult::from_outcome(format!("schema registry {url} has every schema"), bound));
     }
-    let is_sound = match storage::settings(config, None) {
-        Some(settings) => kafka(config, &settings, &mut lines),
+    let can_open_log = match storage::settings(config, None) {
+        Some(kafka_config) => check_kafka(config, &kafka_config, &mut results),
         None => true,
     };
-    let id = if is_sound { log(config, &mut lines) } else { None };
-    let wrong = schemas::catalog::check();
-    lines.push(CheckResult::new(
-        "schemas read all their predecessors",
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) },
+    let log_id = if can_open_log { check_log(config, &mut results) } else { None };
+    results.push(CheckResult::from_problems(
+        "schemas can read records of all earlier versions",
+        &schemas::catalog::check(),
     ));
-    let wrong = topic_specs::lint(config);
-    lines.push(CheckResult::new(
-        "topics have writers and meet in equal partitions",
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) },
+    results.push(CheckResult::from_problems(
+        "every topic has a writer, inputs are co-partitioned",
+        &topic_specs::lint(config),
     ));
-    let model = super::run::predictor(config).map(|_| ()).map_err(|error| output::error_chain(&error));
-    let what = config.learned_model.as_ref().map_or_else(
-        || "learned_v1: no artifact is configured, its predictions will say model_absent".to_owned(),
-        |path| format!("learned_v1: {}", path.display()),
-    );
-    lines.push(CheckResult::new(what, model));
-    lines.push(CheckResult::from_outcome(
+    let model = match &config.learned_model {
+        None => {
+            "learned_v1: no model artifact is configured; its predictions are skipped as model_absent".into()
+        }
+        Some(path) => format!("learned_v1: {}", path.display()),
+    };
+    results.push(CheckResult::new(
+        model,
+        load_predictor(config).map(|_| ()).map_err(|error| error_chain(&error)),
+    ));
+    results.push(CheckResult::from_outcome(
         format!("warehouse {}", WarehouseTarget::live(config).name()),
-        written_by(config, id),
+        check_warehouse(config, log_id.as_deref()),
     ));
-    output::print(output, &lines, |lines| {
-        let text = |line: &CheckResult| match &line.fix {
-            None => format!("✔ {}", line.what),
-            Some(fix) => format!("✘ {}: {fix}", line.what),
+    output::print(output, &results, |results| {
+        let line = |result: &CheckResult| match &result.fix {
+            None => format!("✔ {}", result.what),
+            Some(fix) => format!("✘ {}: {fix}", result.what),
         };
-        lines.iter().map(text).collect::<Vec<_>>().join("\n")
+        results.iter().map(line).collect::<Vec<_>>().join("\n")
     })?;
-    let worst = lines.iter().filter(|line| !line.ok).map(|line| line.code).max();
-    Ok(match worst {
-        None => CommandOutcome::Done,
-        Some(5) => CommandOutcome::Unreachable,
-        Some(4) => CommandOutcome::Refused,
-        Some(3) => CommandOutcome::Differs,
-        Some(_) => CommandOutcome::Unbalanced,
-    })
+    let failed = results.iter().filter(|result| !result.ok);
+    Ok(CommandOutcome::from_exit_code(failed.map(|result| result.exit_code).max().unwrap_or(0)))
 }
 
-/// Whether the warehouse, when there is one, is this log's.
-fn written_by(config: &Config, log: Option<String>) -> Result<(), WarehouseError> {
-    // A dataset that is not there yet is made by the first run.
-    if config.warehouse == WarehouseKind::BigQuery
-        && !warehouse::bigquery(config)?.plan()?.datasets.is_empty()
-    {
-        return Ok(());
-    }
-    match (warehouse::look(config)?, log) {
-        (Some(found), Some(log)) => found.writer_state()?.check_writer(&log, None),
+/// Checks that the warehouse, if it exists, belongs to this log.
+fn check_warehouse(config: &Config, log_id: Option<&str>) -> Result<(), WarehouseError> {
+    match (sink::existing_warehouse(config)?, log_id) {
+        (Some(warehouse), Some(log_id)) => warehouse.writer_state()?.check_writer(log_id, None),
         _ => Ok(()),
     }
 }
 
-/// Opens the log; its id, when it has one.
-fn log(config: &Config, lines: &mut Vec<CheckResult>) -> Option<String> {
+/// Opens the log and returns its id, if it has one.
+fn check_log(config: &Config, results: &mut Vec<CheckResult>) -> Option<String> {
     if config.brokers.is_none() && !config.data.join("log.db").exists() {
-        lines.push(CheckResult::new(
-            format!("log {}: made by the first ingest", config.data.display()),
-            Ok(()),
-        ));
+        let what = format!("log {}: the first ingest creates it", config.data.display());
+        results.push(CheckResult::new(what, Ok(())));
         return None;
     }
     let log = storage::open_to_read(config).and_then(|mut log| Ok((log.name(), log.existing_id()?)));
@@ -116,64 +126,67 @@ fn log(config: &Config, lines: &mut Vec<CheckResult>) -> Option<String> {
         Ok((name, id)) => (format!("log {name}"), id.clone()),
         Err(_) => ("log".to_owned(), None),
     };
-    lines.push(CheckResult::from_outcome(what, log.map(|_| ())));
+    results.push(CheckResult::from_outcome(what, log.map(|_| ())));
     id
 }
 
-/// The brokers, the topics, the rights; whether there is a log to open.
-fn kafka(config: &Config, settings: &KafkaConfig, lines: &mut Vec<CheckResult>) -> bool {
-    let brokers = format!("brokers {}", settings.brokers);
-    let reached = Admin::connect(settings).and_then(|admin| Ok((admin.brokers()?, admin)));
-    let (id, many, admin) = match reached {
-        Ok(((id, many), admin)) => (id, many, admin),
+/// Checks brokers, topics and ACLs. Returns true if the log can be opened.
+fn check_kafka(config: &Config, kafka_config: &KafkaConfig, results: &mut Vec<CheckResult>) -> bool {
+    let brokers = format!("brokers {}", kafka_config.brokers);
+    let connected = Admin::connect(kafka_config).and_then(|admin| Ok((admin.brokers()?, admin)));
+    let (cluster, broker_count, admin) = match connected {
+        Ok(((cluster, broker_count), admin)) => (cluster, broker_count, admin),
         Err(runtime_error) => {
-            lines.push(CheckResult::from_outcome(brokers, Err(runtime_error)));
+            results.push(CheckResult::from_outcome(brokers, Err(runtime_error)));
             return false;
         }
     };
-    let replicas = match many {
-        1 | 2 => {
-            " (a broker that is stopped in a commit can leave it open; three are safe: docs/kafka-broker-requirements.md)"
-        }
-        _ => "",
+    let warning = if broker_count < SAFE_BROKER_COUNT {
+        " (fewer than three: a broker that stops during a commit can leave a hanging transaction, \
+         docs/kafka-broker-requirements.md)"
+    } else {
+        ""
     };
-    lines.push(CheckResult::new(format!("{brokers}: cluster {id}, {many} of them{replicas}"), Ok(())));
-    let specs = topic_specs::specs(config, Some(settings));
-    let missing = match admin.missing(&specs) {
-        Ok(missing) => missing,
+    results.push(CheckResult::new(
+        format!("{brokers}: cluster {cluster}, {broker_count} brokers{warning}"),
+        Ok(()),
+    ));
+    let specs = topic_specs::specs(config, Some(kafka_config));
+    match check_topics(&admin, &specs, results) {
+        Ok(true) => {}
+        Ok(false) => return false,
         Err(runtime_error) => {
-            lines.push(CheckResult::from_outcome("topics", Err(runtime_error)));
+            results.push(CheckResult::from_outcome("topics", Err(runtime_error)));
             return false;
         }
-    };
-    let are_there = missing.is_empty();
-    let next = "`fastbreak topics plan` shows what differs, `fastbreak topics apply` makes what is missing or set otherwise; another number of partitions it leaves alone, as keys would not meet: such a topic is to be deleted first, with what is in it";
-    let wrong =
-        if are_there { Ok(()) } else { Err(format!("{}\nnext: {next}", topic_specs::summarize(&missing))) };
-    lines.push(CheckResult::differs(format!("{} topics are there, in equal partitions", specs.len()), wrong));
-    let what = "the topics that are there are set as they shall be";
+    }
+    let names: Vec<String> = specs.into_iter().map(|spec| spec.name).collect();
+    for (right, outcome) in admin.acl_checks(&names, &topic_specs::consumer_groups(kafka_config)) {
+        results.push(CheckResult::from_outcome(format!("the right to {right}"), outcome));
+    }
+    true
+}
+
+/// Checks that all topics exist with their partitions and settings. Returns true if none is missing.
+fn check_topics(
+    admin: &Admin,
+    specs: &[TopicSpec],
+    results: &mut Vec<CheckResult>,
+) -> Result<bool, RuntimeError> {
+    let missing = admin.missing(specs)?;
+    let what = format!("all {} topics exist with their partition counts", specs.len());
+    results.push(CheckResult::from_differences(what, &missing, NEXT_TOPICS));
+    let what = "existing topics have the desired settings";
     match admin.cluster(|name| specs.iter().any(|spec| spec.name == name)) {
         Ok(cluster) => {
-            let plan = Plan::new(&specs, &cluster, PlanOverrides::default());
-            let differs = plan.entries.iter().filter(|line| {
-                use topics::plan::Action;
-                !matches!(line.action, Action::Unmanaged | Action::Create { .. })
-            });
-            let differs: Vec<String> = differs.map(ToString::to_string).collect();
-            let wrong = if differs.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{}\nnext: {next}", topic_specs::summarize(&differs)))
-            };
-            lines.push(CheckResult::differs(what, wrong));
+            let plan = Plan::new(specs, &cluster, PlanOverrides::default());
+            let is_difference =
+                |action: &Action| !matches!(action, Action::Unmanaged | Action::Create { .. });
+            let differences = plan.entries.iter().filter(|entry| is_difference(&entry.action));
+            let differences: Vec<String> = differences.map(ToString::to_string).collect();
+            results.push(CheckResult::from_differences(what, &differences, NEXT_TOPICS));
         }
-        Err(runtime_error) => lines.push(CheckResult::from_outcome(what, Err(runtime_error))),
+        Err(runtime_error) => results.push(CheckResult::from_outcome(what, Err(runtime_error))),
     }
-    if are_there {
-        let names: Vec<String> = specs.into_iter().map(|spec| spec.name).collect();
-        for (right, outcome) in admin.acl_checks(&names, &topic_specs::consumer_groups(settings)) {
-            lines.push(CheckResult::from_outcome(format!("the right to {right}"), outcome));
-        }
-    }
-    are_there
+    Ok(missing.is_empty())
 }

@@ -1,8 +1,17 @@
-//! `demo`: a simulated game day through everything.
-use super::{CommandOutcome, Output, output, slate};
+//! `demo`: run a simulated game day through the topology.
+//!
+//! Invariant: it uses the embedded log and the SQLite warehouse, whatever is configured; shared brokers and registries are left alone.
+//! Not here: the simulated events (crate `simulator`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+    run, slate,
+};
 use crate::{
-    config::Config,
-    ingest::Ingest,
+    config::{Config, WarehouseKind},
+    ingest::{Ingest, Ingested},
+    stderr::eprint_line,
+    storage,
     warehouse::{self, WarehouseTarget},
 };
 use anyhow::Result;
@@ -20,77 +29,77 @@ struct Report {
     coverage: Coverage,
 }
 
-pub fn demo(config: &Config, has_folder: bool, seed: u64, output: Output) -> Result<CommandOutcome> {
+pub fn demo(config: &Config, has_data_flag: bool, seed: u64, output: Output) -> Result<CommandOutcome> {
     let started = Instant::now();
-    // A demonstration is nothing for brokers and registries that others use.
-    let mut config = config.clone();
-    // What it shows is read from the file that it leaves.
-    config.warehouse = crate::warehouse::WarehouseKind::Sqlite;
-    config.brokers = None;
-    config.registry.url = None;
-    if !has_folder {
-        config.data = config.data.join(format!("demo-{seed}"));
-    }
+    let config = demo_config(config, has_data_flag, seed);
     let day = simulator::game_day(seed);
-    output::eprint_line(&format!(
-        "an evening of {} games on {}, with {} events that scrapers fetched until {}",
+    eprint_line(&format!(
+        "simulated {} games on {}: {} events, fetched until {}",
         day.games.len(),
         day.date,
         day.before.len(),
         day.now
     ));
-    let mut log = crate::storage::open(&config)?;
+    let mut log = storage::open(&config)?;
     let mut ingest = Ingest::new(log.as_mut());
     for (number, event) in day.before.iter().enumerate() {
         ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
     }
-    let ingested = ingest.finish()?;
-    output::eprint_line(&format!(
-        "{} events into the raw topics, {} were there already",
-        ingested.new, ingested.known
-    ));
-    super::run::go(&config, true, &[])?;
-    let warehouse = warehouse::path_in(&config.data);
-    let reader = WarehouseTarget::live(&config).reader()?;
+    let Ingested { new, known, .. } = ingest.finish()?;
+    eprint_line(&format!("{new} events ingested, {known} were already in the log"));
+    run::run_pipeline(&config, true, &[])?;
+    let queries = WarehouseTarget::live(&config).reader()?;
     let report = Report {
         date: day.date.to_string(),
         log: log.name(),
-        warehouse: warehouse.display().to_string(),
+        warehouse: warehouse::path_in(&config.data).display().to_string(),
         seconds: started.elapsed().as_secs_f64(),
-        slate: reader.slate(day.date)?,
-        coverage: reader.coverage(day.date)?,
+        slate: queries.slate(day.date)?,
+        coverage: queries.coverage(day.date)?,
     };
     let data = config.data.display().to_string();
     output::print(output, &report, |report| show(report, &data))?;
     Ok(CommandOutcome::Done)
 }
 
+/// The configuration without brokers, registry and BigQuery; its data folder is one per seed unless `--data` names one.
+fn demo_config(config: &Config, has_data_flag: bool, seed: u64) -> Config {
+    let mut config = config.clone();
+    config.warehouse = WarehouseKind::Sqlite;
+    config.brokers = None;
+    config.registry.url = None;
+    if !has_data_flag {
+        config.data = config.data.join(format!("demo-{seed}"));
+    }
+    config
+}
+
 fn show(report: &Report, data: &str) -> String {
     let candidates: u64 = report.coverage.statuses.values().sum();
-    let states: Vec<String> = report
+    let statuses: Vec<String> = report
         .coverage
         .statuses
         .iter()
-        .map(|(status, n)| format!("{n} {}", status.replace('_', " ")))
+        .map(|(status, count)| format!("{count} {}", status.replace('_', " ")))
         .collect();
-    let someone = report.slate.iter().find(|player| player.status == "predicted");
-    let explain = someone.map_or_else(String::new, |player| {
+    let predicted = report.slate.iter().find(|player| player.status == "predicted");
+    let explain = predicted.map_or_else(String::new, |player| {
         format!(
-            "  fastbreak explain \"{}\" {} --data {data}     why this prediction\n",
+            "  fastbreak explain \"{}\" {} --data {data}     every event and feature behind this prediction\n",
             player.player_name, report.date
         )
     });
     format!(
-        "{}\n\n~ marks an estimated line; P(over) and call are the ensemble's at the line shown; learned has no artifact yet\n\
-         {candidates} candidates, each with one terminal state: {}\n\
-         everything took {:.1} s; the log is {}, the warehouse {}\n\n\
-         what to try next\n\
+        "{}\n\n~ marks an estimated line; P(over) and call are the ensemble's for the line shown; learned has no model artifact\n\
+         {candidates} candidates, each with one eligibility: {}\n\
+         completed in {:.1} s; the log is {}, the warehouse {}\n\n\
+         next:\n\
          {explain}  \
-         fastbreak coverage {date} --players --data {data}\n  \
-         fastbreak audit --data {data}     every record accounted for\n  \
+         fastbreak coverage {date} --players --data {data}     every candidate\n  \
+         fastbreak audit --data {data}     the outcome of every record\n  \
          sqlite3 {} \"select * from player_prop_predictions limit 5\"\n",
         slate::table(&report.slate),
-        states.join(", "),
+        statuses.join(", "),
         report.seconds,
         report.log,
         report.warehouse,

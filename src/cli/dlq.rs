@@ -1,54 +1,59 @@
-//! `dlq`: the dead letters by processor and code, one by one, put back, or purged.
+//! `dlq`: count, show, redrive and purge dead letters.
 //!
-//! Invariant: what would be lost or done again is shown before it is; a purge needs to be told so.
-//! Not here: how they are put back (`dead_letters`).
-use super::{CommandOutcome, Output, output};
+//! Invariant: a purge without `--yes` and a redrive with `--dry-run` change nothing and show what they would change.
+//! Not here: reading and redriving (`dead_letters`), the report of one dead letter (`show`).
+mod show;
+
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::{
     config::Config,
     redrive::{self, MAX_REDRIVES, RedriveSummary, normalize_reason},
+    storage,
 };
 use anyhow::Result;
 use clap::Subcommand;
 use runtime::{DeadLetterRecord, dlq as dead_letter_queue, engine::dlq_topic};
 use schemas::{
     Timestamp,
-    raw::{DeadLetter, RawEvent, RejectCode},
-    wire,
+    raw::{DeadLetter, RejectCode},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// So much of a letter's value is shown in a table.
-const EXCERPT: usize = 400;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 #[derive(Subcommand)]
 pub enum DlqCommand {
-    /// How many, by processor and code
+    /// Count dead letters by processor and code
     List,
-    /// The newest of a processor: where they were read, why, and what they are
+    /// Show the newest dead letters of a processor: origin, reason and value
     Show {
         processor: String,
+        /// Only dead letters with this code
         #[arg(long)]
         code: Option<RejectCode>,
+        /// Maximum number of dead letters to show
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
-    /// Put back what a processor rejected, into the topic that it was read from
+    /// Produce the original records of a processor's dead letters again
     Redrive {
         processor: String,
+        /// Only dead letters with this code
         #[arg(long)]
         code: Option<RejectCode>,
-        /// Only count, by code and reason
+        /// Count by code and reason, and change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Also those that have come back three times
+        /// Also redrive dead letters that were redriven three times
         #[arg(long)]
         force: bool,
     },
-    /// Delete a processor's dead letters; without --yes, say what would be lost
+    /// Delete all dead letters of a processor; without --yes, preview only
     Purge {
         processor: String,
+        /// Delete the dead letters
         #[arg(long)]
         yes: bool,
     },
@@ -57,204 +62,108 @@ pub enum DlqCommand {
 pub fn dlq(config: &Config, command: DlqCommand, output: Output) -> Result<CommandOutcome> {
     match command {
         DlqCommand::List => list(config, output),
-        DlqCommand::Show { processor, code, limit } => show(config, &processor, code, limit, output),
+        DlqCommand::Show { processor, code, limit } => show::show(config, &processor, code, limit, output),
         DlqCommand::Redrive { processor, code, dry_run, force } => {
-            let options = RedriveOptions { code, dry_run, force };
-            redrive(config, &processor, options, output)
+            redrive(config, &processor, RedriveOptions { code, dry_run, force }, output)
         }
         DlqCommand::Purge { processor, yes } => purge(config, &processor, yes, output),
     }
 }
 
-/// Letters of one processor and code.
+/// Dead letters of one processor and code.
 #[derive(Serialize)]
 struct CodeCount {
     processor: String,
     code: &'static str,
     dead_letters: u64,
-    /// When the first and the last of their events were fetched.
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-    /// How often the most frequent returner has come back.
-    redrive_count: i32,
+    /// Earliest and latest fetch time of their raw events, in RFC 3339.
+    first_fetched_at: Option<String>,
+    last_fetched_at: Option<String>,
+    /// The highest redrive count among them.
+    max_redrive_count: i32,
 }
+/// The same while it is counted.
+#[derive(Default)]
+struct CodeTotals {
+    dead_letters: u64,
+    first_fetched_at: Option<Timestamp>,
+    last_fetched_at: Option<Timestamp>,
+    max_redrive_count: i32,
+}
+impl CodeTotals {
+    fn add(&mut self, dead_letter: &DeadLetter) {
+        self.dead_letters += 1;
+        self.first_fetched_at = [self.first_fetched_at, dead_letter.fetched_at].into_iter().flatten().min();
+        self.last_fetched_at = self.last_fetched_at.max(dead_letter.fetched_at);
+        self.max_redrive_count = self.max_redrive_count.max(dead_letter.redrive_count);
+    }
+}
+
 fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let mut log = crate::storage::open(config)?;
+    let mut log = storage::open(config)?;
     let mut counts = Vec::new();
     for processor in redrive::dlq_owners() {
-        let mut by_code: BTreeMap<RejectCode, CodeCount> = BTreeMap::new();
-        for DeadLetterRecord { dead_letter, .. } in dead_letter_queue::read(log.as_mut(), &processor)?.records
-        {
-            let count = by_code.entry(dead_letter.code).or_insert_with(|| CodeCount {
-                processor: processor.clone(),
-                code: dead_letter.code.name(),
-                dead_letters: 0,
-                first: None,
-                last: None,
-                redrive_count: 0,
-            });
-            count.dead_letters += 1;
-            count.first = [count.first, dead_letter.fetched_at].into_iter().flatten().min();
-            count.last = count.last.max(dead_letter.fetched_at);
-            count.redrive_count = count.redrive_count.max(dead_letter.redrive_count);
+        let mut totals_by_code: BTreeMap<RejectCode, CodeTotals> = BTreeMap::new();
+        for DeadLetterRecord { dead_letter, .. } in dead_letter_queue::read(log.as_mut(), &processor)?.records {
+            totals_by_code.entry(dead_letter.code).or_default().add(&dead_letter);
         }
-        counts.extend(by_code.into_values());
+        counts.extend(totals_by_code.into_iter().map(|(code, totals)| CodeCount {
+            processor: processor.clone(),
+            code: code.name(),
+            dead_letters: totals.dead_letters,
+            first_fetched_at: totals.first_fetched_at.map(|timestamp| timestamp.to_string()),
+            last_fetched_at: totals.last_fetched_at.map(|timestamp| timestamp.to_string()),
+            max_redrive_count: totals.max_redrive_count,
+        }));
     }
-    output::print(output, &counts, |counts| {
-        if counts.is_empty() {
-            return "no dead letters".to_owned();
-        }
-        let at = |at: Option<Timestamp>| at.map_or_else(|| "–".to_owned(), |at| at.to_string());
-        let rows = counts.iter().map(|c| {
-            let came_back = if c.redrive_count > 0 { c.redrive_count.to_string() } else { "–".to_owned() };
-            [
-                c.processor.clone(),
-                c.code.to_owned(),
-                c.dead_letters.to_string(),
-                at(c.first),
-                at(c.last),
-                came_back,
-            ]
-        });
-        let table = output::table(
-            ["processor", "code", "dead letters", "first fetched", "last fetched", "came back"],
-            rows,
-        );
-        format!("{table}\nnext: `fastbreak dlq show {}`", counts[0].processor)
-    })?;
+    output::print(output, &counts, |counts| list_table(counts))?;
     Ok(CommandOutcome::Done)
 }
 
-#[derive(Serialize)]
-struct DeadLetterReport {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    code: &'static str,
-    reason: String,
-    /// Where it was read: topic and partition and offset, or file and line.
-    origin: String,
-    origin_partition: i32,
-    origin_offset: i64,
-    key: String,
-    fetched_at: Option<Timestamp>,
-    processor_version: i64,
-    redrive_count: i32,
-    /// The sink's batch that it was in, if any.
-    batch: String,
-    value: Value,
-}
-fn show(
-    config: &Config,
-    processor: &str,
-    code: Option<RejectCode>,
-    limit: usize,
-    output: Output,
-) -> Result<CommandOutcome> {
-    redrive::ensure_owner(processor)?;
-    let mut log = crate::storage::open(config)?;
-    let mut found = dead_letter_queue::read(log.as_mut(), processor)?.records;
-    found.retain(|found| code.is_none_or(|code| code == found.dead_letter.code));
-    let all = found.len();
-    let newest = found.into_iter().skip(all.saturating_sub(limit));
-    let shown: Vec<DeadLetterReport> = newest
-        .map(|DeadLetterRecord { partition, offset, dead_letter }| DeadLetterReport {
-            topic: dlq_topic(processor),
-            partition,
-            offset,
-            code: dead_letter.code.name(),
-            value: value(&dead_letter),
-            reason: dead_letter.reason,
-            origin: dead_letter.origin,
-            origin_partition: dead_letter.partition,
-            origin_offset: dead_letter.offset,
-            key: dead_letter.key,
-            fetched_at: dead_letter.fetched_at,
-            processor_version: dead_letter.processor_version,
-            redrive_count: dead_letter.redrive_count,
-            batch: dead_letter.batch,
-        })
-        .collect();
-    output::print(output, &shown, |shown| {
-        let text = |s: &DeadLetterReport| {
-            let mut value = s.value.to_string();
-            if let Some((end, _)) = value.char_indices().nth(EXCERPT) {
-                value.truncate(end);
-                value.push('…');
-            }
-            let came_back = if s.redrive_count > 0 {
-                format!(", came back {} times", s.redrive_count)
-            } else {
-                String::new()
-            };
-            let batch = match s.batch.as_str() {
-                "" => String::new(),
-                batch => format!(", in batch {batch} (version {})", s.processor_version),
-            };
-            format!(
-                "{} {}/{} offset {}{came_back}\n  read at {}/{} offset {}{batch}\n  because {}\n  {value}",
-                s.code,
-                s.topic,
-                s.partition,
-                s.offset,
-                s.origin,
-                s.origin_partition,
-                s.origin_offset,
-                s.reason
-            )
+fn list_table(counts: &[CodeCount]) -> String {
+    let Some(first) = counts.first() else { return "no dead letters".to_owned() };
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    let rows = counts.iter().map(|count| {
+        let redrive_count = match count.max_redrive_count {
+            0 => "–".to_owned(),
+            redrive_count => redrive_count.to_string(),
         };
-        let rest = match all - shown.len() {
-            0 => String::new(),
-            more => format!("\n… and {more} before these (--limit)"),
-        };
-        let text: Vec<String> = shown.iter().map(text).collect();
-        if text.is_empty() {
-            format!("{processor} has no such dead letters")
-        } else {
-            text.join("\n") + &rest
-        }
-    })?;
-    Ok(CommandOutcome::Done)
+        [
+            count.processor.clone(),
+            count.code.to_owned(),
+            count.dead_letters.to_string(),
+            or_dash(&count.first_fetched_at),
+            or_dash(&count.last_fetched_at),
+            redrive_count,
+        ]
+    });
+    let header = ["processor", "code", "dead letters", "first fetched at", "last fetched at", "max redrives"];
+    format!("{}\nnext: `fastbreak dlq show {}`", output::table(header, rows), first.processor)
 }
 
-/// What a letter holds, as JSON where it is any: a raw event, a row, a line, or bytes.
-fn value(dead_letter: &DeadLetter) -> Value {
-    let text = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-    if let Ok(raw) = wire::decode::<RawEvent>(&dead_letter.value) {
-        return json!({
-            "feed": raw.feed.to_string(), "key": raw.key, "fetched_at": raw.fetched_at.to_string(),
-            "outcome": raw.outcome, "payload": text(&raw.payload),
-        });
-    }
-    match std::str::from_utf8(&dead_letter.value) {
-        Ok(line) => text(line),
-        Err(_) => json!(dead_letter.value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-    }
-}
-
-/// Letters of one code whose reasons differ in numbers only.
+/// Dead letters of one code whose reasons differ only in numbers.
 #[derive(Serialize)]
 struct ReasonCount {
     code: &'static str,
     reason: String,
     dead_letters: u64,
 }
-fn histogram<'a>(dead_letters: impl Iterator<Item = &'a DeadLetter>) -> Vec<ReasonCount> {
-    let mut reasons: BTreeMap<(RejectCode, String), u64> = BTreeMap::new();
-    dead_letters.for_each(|dead_letter| {
-        *reasons.entry((dead_letter.code, normalize_reason(&dead_letter.reason))).or_default() += 1
-    });
-    let reasons = reasons.into_iter().map(|((code, reason), dead_letters)| ReasonCount {
-        code: code.name(),
-        reason,
-        dead_letters,
-    });
-    let mut reasons: Vec<ReasonCount> = reasons.collect();
-    reasons.sort_by_key(|reason_count| std::cmp::Reverse(reason_count.dead_letters));
+fn count_reasons<'a>(dead_letters: impl Iterator<Item = &'a DeadLetter>) -> Vec<ReasonCount> {
+    let mut counts: BTreeMap<(RejectCode, String), u64> = BTreeMap::new();
+    for dead_letter in dead_letters {
+        *counts.entry((dead_letter.code, normalize_reason(&dead_letter.reason))).or_default() += 1;
+    }
+    let counts = counts.into_iter();
+    let mut reasons: Vec<ReasonCount> = counts
+        .map(|((code, reason), dead_letters)| ReasonCount { code: code.name(), reason, dead_letters })
+        .collect();
+    reasons.sort_by_key(|reason_count| Reverse(reason_count.dead_letters));
     reasons
 }
 fn reason_table(reasons: &[ReasonCount]) -> String {
-    let rows = reasons.iter().map(|k| [k.dead_letters.to_string(), k.code.to_owned(), k.reason.clone()]);
+    let rows = reasons.iter().map(|reason_count| {
+        [reason_count.dead_letters.to_string(), reason_count.code.to_owned(), reason_count.reason.clone()]
+    });
     output::table(["dead letters", "code", "reason"], rows)
 }
 
@@ -264,16 +173,15 @@ struct RedriveOptions {
     force: bool,
 }
 #[derive(Serialize)]
-struct Redrive {
+struct RedriveReport {
     processor: String,
     dry_run: bool,
     reasons: Vec<ReasonCount>,
-    /// Put back before.
     already_redriven: usize,
-    /// Left alone, having come back too often.
+    /// Skipped because they were redriven [`MAX_REDRIVES`] times.
     redrive_limit_reached: usize,
     #[serde(flatten)]
-    done: RedriveSummary,
+    summary: RedriveSummary,
 }
 fn redrive(
     config: &Config,
@@ -282,54 +190,56 @@ fn redrive(
     output: Output,
 ) -> Result<CommandOutcome> {
     redrive::ensure_owner(processor)?;
-    let mut log = crate::storage::open(config)?;
+    let mut log = storage::open(config)?;
     let pending = redrive::pending(log.as_mut(), processor, options.code, options.force)?;
-    let (reasons, already_redriven, redrive_limit_reached) =
-        (histogram(pending.dead_letters()), pending.already_redriven, pending.at_redrive_limit);
-    let done = match options.dry_run {
-        true => RedriveSummary { dead_letters: pending.dead_letters().count(), ..RedriveSummary::default() },
-        false => redrive::redrive(log.as_mut(), processor, pending)?,
+    let reasons = count_reasons(pending.dead_letters());
+    let (already_redriven, redrive_limit_reached) = (pending.already_redriven, pending.at_redrive_limit);
+    let summary = if options.dry_run {
+        RedriveSummary { dead_letters: pending.dead_letters().count(), ..RedriveSummary::default() }
+    } else {
+        redrive::redrive(log.as_mut(), processor, pending)?
     };
-    let report = Redrive {
+    let report = RedriveReport {
         processor: processor.to_owned(),
         dry_run: options.dry_run,
         reasons,
         already_redriven,
         redrive_limit_reached,
-        done,
+        summary,
     };
-    output::print(output, &report, |r| {
-        let mut lines = Vec::new();
-        if !r.reasons.is_empty() {
-            lines.push(reason_table(&r.reasons));
-        }
-        let still = if r.done.still_rejected > 0 {
-            format!(", {} still dead", r.done.still_rejected)
-        } else {
-            String::new()
-        };
-        lines.push(match r.dry_run {
-            true => format!("{} letters would be put back", r.done.dead_letters),
-            false => format!("{} letters put back as {} records{still}", r.done.dead_letters, r.done.records),
-        });
-        if r.already_redriven > 0 {
-            lines.push(format!("{} were put back before", r.already_redriven));
-        }
-        if r.redrive_limit_reached > 0 {
-            lines.push(format!(
-                "{} have come back {MAX_REDRIVES} times and are left alone (--force puts them back)",
-                r.redrive_limit_reached
-            ));
-        }
-        lines.push("next: `fastbreak run`, then `fastbreak dlq list`".to_owned());
-        lines.join("\n")
-    })?;
-    let nothing_but_capped = report.redrive_limit_reached > 0 && report.done.dead_letters == 0;
-    Ok(if nothing_but_capped { CommandOutcome::Refused } else { CommandOutcome::Done })
+    output::print(output, &report, redrive_text)?;
+    let is_refused = report.redrive_limit_reached > 0 && report.summary.dead_letters == 0;
+    Ok(if is_refused { CommandOutcome::Refused } else { CommandOutcome::Done })
+}
+
+fn redrive_text(report: &RedriveReport) -> String {
+    let RedriveSummary { dead_letters, records, still_rejected } = report.summary;
+    let mut lines = Vec::new();
+    if !report.reasons.is_empty() {
+        lines.push(reason_table(&report.reasons));
+    }
+    lines.push(if report.dry_run {
+        format!("preview: {dead_letters} dead letters would be redriven")
+    } else if still_rejected > 0 {
+        format!("{dead_letters} dead letters redriven as {records} records, {still_rejected} rejected again")
+    } else {
+        format!("{dead_letters} dead letters redriven as {records} records")
+    });
+    if report.already_redriven > 0 {
+        lines.push(format!("{} were redriven before", report.already_redriven));
+    }
+    if report.redrive_limit_reached > 0 {
+        lines.push(format!(
+            "{} were redriven {MAX_REDRIVES} times and are skipped; --force redrives them",
+            report.redrive_limit_reached
+        ));
+    }
+    lines.push("next: `fastbreak run`, then `fastbreak dlq list`".to_owned());
+    lines.join("\n")
 }
 
 #[derive(Serialize)]
-struct Purge {
+struct PurgeReport {
     processor: String,
     purged: bool,
     dead_letters: usize,
@@ -337,25 +247,26 @@ struct Purge {
 }
 fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<CommandOutcome> {
     redrive::ensure_owner(processor)?;
-    let mut log = crate::storage::open(config)?;
-    // What comes in from here on is not looked at, and so not purged.
+    let mut log = storage::open(config)?;
+    // Dead letters that are appended from here on are not part of the report, and so not deleted.
     let ends = dead_letter_queue::end_offsets(log.as_mut(), processor)?;
     let mut found = dead_letter_queue::read(log.as_mut(), processor)?.records;
-    found.retain(|found| ends.get(&found.partition).is_some_and(|end| found.offset < *end));
-    let reasons = histogram(found.iter().map(|found| &found.dead_letter));
+    found.retain(|stored| ends.get(&stored.partition).is_some_and(|end| stored.offset < *end));
+    let reasons = count_reasons(found.iter().map(|stored| &stored.dead_letter));
     if yes && !found.is_empty() {
         log.purge(dlq_topic(processor), &ends)?;
     }
-    let report = Purge { processor: processor.to_owned(), purged: yes, dead_letters: found.len(), reasons };
-    output::print(output, &report, |r| match (r.dead_letters, r.purged) {
-        (0, _) => format!("{} has no dead letters", r.processor),
-        (dead_letters, true) => format!("{}\n{dead_letters} letters are gone", reason_table(&r.reasons)),
-        (dead_letters, false) => {
-            format!(
-                "{}\n{dead_letters} letters would be lost for good; --yes does it",
-                reason_table(&r.reasons)
-            )
-        }
+    let report =
+        PurgeReport { processor: processor.to_owned(), purged: yes, dead_letters: found.len(), reasons };
+    output::print(output, &report, |report| match (report.dead_letters, report.purged) {
+        (0, _) => format!("{} has no dead letters", report.processor),
+        (count, true) => format!("{}\n{count} dead letters deleted", reason_table(&report.reasons)),
+        (count, false) => format!(
+            "{}\npreview: {count} dead letters would be deleted, with no way to restore them\n\
+             next: `fastbreak dlq purge {} --yes`",
+            reason_table(&report.reasons),
+            report.processor
+        ),
     })?;
     Ok(if yes || report.dead_letters == 0 { CommandOutcome::Done } else { CommandOutcome::Refused })
 }

@@ -1,45 +1,72 @@
-//! `grade`: how each system did.
-use super::{CommandOutcome, Output, Population, output};
+//! `grade`: the results of each prediction system.
+//!
+//! Invariant: systems are also compared over the player-games that every one of them predicted.
+//! Not here: the formulas (`sinks::grading`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::{config::Config, warehouse::WarehouseTarget};
 use anyhow::Result;
+use clap::{Args, ValueEnum};
 use schemas::{EasternDate, Season};
 use sinks::{
-    grading::{Figures, Grader, Grades},
+    grading::{self, Figures, Grader, Grades},
     sqlite::Span,
 };
 
-pub fn grade(
-    config: &Config,
+#[derive(Args)]
+pub struct GradeArguments {
+    /// Grade the games of one season, such as 2023-24
+    #[arg(long)]
     season: Option<Season>,
-    dates: Option<(EasternDate, EasternDate)>,
+    /// First date of the games to grade
+    #[arg(long, requires = "to", conflicts_with = "season", value_name = "DATE")]
+    from: Option<EasternDate>,
+    /// Last date of the games to grade
+    #[arg(long, requires = "from", value_name = "DATE")]
+    to: Option<EasternDate>,
+    /// Candidates to grade
+    #[arg(long, value_enum, default_value_t = Population::Eligible)]
     population: Population,
-    output: Output,
-) -> Result<CommandOutcome> {
-    let reader = WarehouseTarget::live(config).reader()?;
-    let span = match (season, dates) {
+}
+
+/// Set of candidates to grade.
+#[derive(Clone, Copy, ValueEnum)]
+enum Population {
+    /// Candidates with at least five earlier appearances in the season
+    Eligible,
+    /// All candidates
+    All,
+}
+
+pub fn grade(config: &Config, arguments: GradeArguments, output: Output) -> Result<CommandOutcome> {
+    let queries = WarehouseTarget::live(config).reader()?;
+    let span = match (arguments.season, arguments.from.zip(arguments.to)) {
         (Some(season), _) => Span::Season(season),
         (None, Some((from, to))) => Span::Dates(from, to),
         (None, None) => Span::All,
     };
-    let mut grader = Grader::new(match population {
-        Population::Eligible => sinks::grading::Population::Eligible,
-        Population::All => sinks::grading::Population::All,
+    let mut grader = Grader::new(match arguments.population {
+        Population::Eligible => grading::Population::Eligible,
+        Population::All => grading::Population::All,
     });
-    reader.candidates(span, |candidate| grader.add(candidate))?;
+    queries.candidates(span, |candidate| grader.add(candidate))?;
     let Grades { rows, common_set } = grader.grades();
-    // A system is named once on the issued basis, with or without predictions; retrospective only where there is any.
-    let shown = |figures: Vec<Figures>| -> Vec<Figures> {
-        figures.into_iter().filter(|row| row.basis == "issued" || row.n.is_some()).collect()
-    };
-    let grades = Grades { rows: shown(rows), common_set: shown(common_set) };
+    let grades = Grades { rows: without_empty(rows), common_set: without_empty(common_set) };
     output::print(output, &grades, |grades| {
         format!(
-            "{}\n\nthe player-games that every system predicted\n{}",
+            "{}\n\nover the player-games that every system predicted\n{}",
             table(&grades.rows),
             table(&grades.common_set)
         )
     })?;
     Ok(CommandOutcome::Done)
+}
+
+/// Removes retrospective rows without predictions. Issued rows stay, so that every system is shown.
+fn without_empty(figures: Vec<Figures>) -> Vec<Figures> {
+    figures.into_iter().filter(|row| row.basis == "issued" || row.n.is_some()).collect()
 }
 
 fn table(figures: &[Figures]) -> String {

@@ -1,11 +1,17 @@
-//! `graph`: the topology, as text or as a Mermaid flowchart.
-use super::{CommandOutcome, Output, output};
+//! `graph`: the topology as text or as a Mermaid flowchart.
+//!
+//! Invariant: every processor and the sink are listed, upstream first.
+//! Not here: the topology itself (`topology`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::topology;
 use anyhow::Result;
 use processors::predictor::Predictor;
 use serde::Serialize;
 
-/// A processor with its topics.
+/// A processor with its input and output topics.
 #[derive(Serialize)]
 pub struct ProcessorDescription {
     pub processor: String,
@@ -14,7 +20,7 @@ pub struct ProcessorDescription {
     pub writes: Vec<&'static str>,
 }
 
-/// The topology, upstream first, the sink last.
+/// Describes all processors, upstream first, and the sink last.
 pub fn processors() -> Vec<ProcessorDescription> {
     let nodes = topology::topology(Predictor::new(None));
     let names = |topics: Vec<topics::TopicInfo>| topics.into_iter().map(|topic| topic.name).collect();
@@ -33,27 +39,31 @@ pub fn processors() -> Vec<ProcessorDescription> {
     nodes.iter().map(|node| processor(node.as_ref())).chain([sink]).collect()
 }
 
-/// As text.
+/// Formats the topology as text: each processor, its inputs, its outputs.
 pub fn text(processors: &[ProcessorDescription]) -> String {
     let mut text = String::new();
     for processor in processors {
         text += &format!("{} ({})\n", processor.processor, processor.kind);
-        processor.reads.iter().for_each(|topic| text += &format!("    ◄── {topic}\n"));
-        processor.writes.iter().for_each(|topic| text += &format!("    ──► {topic}\n"));
+        for topic in &processor.reads {
+            text += &format!("    ◄── {topic}\n");
+        }
+        for topic in &processor.writes {
+            text += &format!("    ──► {topic}\n");
+        }
     }
     text
 }
 
-/// As a Mermaid flowchart: processors as boxes, topics as the arrows between them.
+/// Formats the topology as a Mermaid flowchart: processors are boxes, topics the arrows between them.
 pub fn mermaid(processors: &[ProcessorDescription]) -> String {
     let mut lines = vec!["flowchart TD".to_owned()];
-    let written = |topic: &str| processors.iter().any(|processor| processor.writes.contains(&topic));
+    let has_writer = |topic: &str| processors.iter().any(|processor| processor.writes.contains(&topic));
     for processor in processors {
         lines.push(format!("    {}[\"{}\"]", processor.processor, processor.processor));
     }
     for processor in processors {
         for topic in &processor.reads {
-            if !written(topic) {
+            if !has_writer(topic) {
                 lines.push(format!("    {topic}([\"{topic}\"]) --> {}", processor.processor));
             }
             for writer in processors.iter().filter(|writer| writer.writes.contains(topic)) {

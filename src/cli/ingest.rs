@@ -1,13 +1,21 @@
-//! `ingest`: files of scraper events into the raw topics.
-use super::{CommandOutcome, Output, output};
+//! `ingest`: append files of scraper events to the raw topics.
+//!
+//! Invariant: ingesting a file again appends nothing; a line that is not an event becomes a dead letter.
+//! Not here: parsing and routing of a line (`ingest`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::{
     config::Config,
     ingest::line_reader::{LineReader, NextLine},
     ingest::{DEAD_LETTERS, Ingest, Ingested},
+    storage,
 };
 use anyhow::{Context, Result};
+use runtime::LogBackend;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
 struct Report {
@@ -18,46 +26,50 @@ struct Report {
 }
 
 pub fn ingest(config: &Config, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
-    let mut log = crate::storage::open(config)?;
+    let mut log = storage::open(config)?;
     let mut total = Ingested::default();
     for path in files {
-        let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let bar = output::bar(size, "ingest");
-        let ticked = bar.clone();
-        let mut lines = LineReader::open(path, move |bytes| ticked.inc(bytes))?;
-        let origin = path.display().to_string();
-        let mut ingest = Ingest::new(log.as_mut());
-        let mut number = 0;
-        loop {
-            match lines.advance().with_context(|| format!("reading {origin} after line {number}"))? {
-                NextLine::Line(line) => {
-                    number += 1;
-                    ingest.line(&origin, number, line)?;
-                }
-                // What a scraper has just written does not wait for what it writes next.
-                NextLine::Idle => ingest.flush()?,
-                NextLine::End => break,
-            }
-        }
-        total.add(ingest.finish()?);
-        bar.finish_and_clear();
+        total.add(ingest_file(log.as_mut(), path)?);
     }
-    let report =
-        Report { lines: total.lines, new: total.new, known: total.known, dead_letters: total.dead_letters };
-    output::print(output, &report, |r| {
-        let Report { lines, new, known, dead_letters } = r;
-        let news = match (new, known) {
-            (0, _) if *lines > 0 => format!("nothing new: {known} events were in the log already"),
-            (new, 0) => format!("{new} events ingested"),
-            (new, known) => format!("{new} events ingested, {known} were in the log already"),
-        };
-        let next = "next: `fastbreak run --until-caught-up`";
-        match dead_letters {
-            0 => format!("{news}\n{next}"),
-            dead_letters => format!(
-                "{news}; {dead_letters} lines are dead letters, kept with their reasons in {DEAD_LETTERS}\n{next}"
-            ),
+    let Ingested { lines, new, known, dead_letters } = total;
+    output::print(output, &Report { lines, new, known, dead_letters }, show)?;
+    Ok(if dead_letters > 0 { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
+}
+
+fn ingest_file(log: &mut dyn LogBackend, path: &Path) -> Result<Ingested> {
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let bar = output::bar(size, "ingest");
+    let reader_bar = bar.clone();
+    let mut lines = LineReader::open(path, move |bytes| reader_bar.inc(bytes))?;
+    let origin = path.display().to_string();
+    let mut ingest = Ingest::new(log);
+    let mut number = 0;
+    loop {
+        match lines.advance().with_context(|| format!("reading {origin} after line {number}"))? {
+            NextLine::Line(line) => {
+                number += 1;
+                ingest.line(&origin, number, line)?;
+            }
+            // Events of a slow source, such as a scraper's pipe, are appended before the next ones arrive.
+            NextLine::Idle => ingest.flush()?,
+            NextLine::End => break,
         }
-    })?;
-    Ok(if total.dead_letters > 0 { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
+    }
+    let ingested = ingest.finish()?;
+    bar.finish_and_clear();
+    Ok(ingested)
+}
+
+fn show(report: &Report) -> String {
+    let Report { lines, new, known, dead_letters } = report;
+    let summary = match (new, known) {
+        (0, _) if *lines > 0 => format!("nothing new: {known} events were already in the log"),
+        (new, 0) => format!("{new} events ingested"),
+        (new, known) => format!("{new} events ingested, {known} were already in the log"),
+    };
+    let dead_letters = match dead_letters {
+        0 => String::new(),
+        count => format!("; {count} lines are dead letters in {DEAD_LETTERS}: `fastbreak dlq show ingest`"),
+    };
+    format!("{summary}{dead_letters}\nnext: `fastbreak run --until-caught-up`")
 }

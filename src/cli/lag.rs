@@ -1,8 +1,22 @@
-//! `lag`: how far each processor is behind, in records and in time, from outside the process that runs them.
-use super::{CommandOutcome, Output, output};
-use crate::{config::Config, http_server::SAMPLE_INTERVAL, lag};
+//! `lag`: the consumer lag of each processor, in records and in time, sampled by a separate process.
+//!
+//! Invariant: read-only; it joins no consumer group.
+//! Not here: assessing a lag (`runtime::lag`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
+use crate::{
+    config::Config,
+    lag::{self, SAMPLE_INTERVAL},
+    storage,
+};
 use anyhow::Result;
-use runtime::lag::{CatchUp, Lag, LagMonitor, ProcessorLag, Status};
+use runtime::{
+    LogBackend,
+    lag::{CatchUp, Lag, LagMonitor, ProcessorLag, Status},
+    subscription::Subscription,
+};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -22,53 +36,67 @@ struct Report {
     processors: Vec<ProcessorRow>,
 }
 
-/// One look tells where everybody stands; whether that gets better takes three.
-const SAMPLES: usize = 3;
+/// Samples of a command without `--watch`, if there is lag: trend and catch-up time need three.
+const MAX_SAMPLES: usize = 3;
+/// Pause between these samples.
+const SHORT_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
-    let readers = lag::subscriptions(config)?;
-    let mut log = crate::storage::open(config)?;
-    let mut watch = LagMonitor::default();
-    let mut sample = || -> Result<Report> {
+/// Samples the lag of all processors.
+struct Sampler {
+    log: Box<dyn LogBackend>,
+    subscriptions: Vec<Subscription>,
+    monitor: LagMonitor,
+}
+impl Sampler {
+    fn sample(&mut self) -> Result<Report> {
         let (processors, dead_letters): (Vec<ProcessorLag>, BTreeMap<String, i64>) =
-            lag::sample(log.as_mut(), &readers, &mut watch)?;
+            lag::sample(self.log.as_mut(), &self.subscriptions, &mut self.monitor)?;
         let processors = processors.into_iter().map(|lag| {
             let dead_letters = dead_letters.get(lag.processor).copied().unwrap_or(0);
             ProcessorRow { lag, dead_letters }
         });
-        Ok(Report { log: log.name(), processors: processors.collect() })
-    };
-    if !is_watch {
-        let mut report = sample()?;
-        for _ in 1..SAMPLES {
-            if report.processors.iter().all(|processor| processor.lag.lag.records == 0) {
-                break;
-            }
-            std::thread::sleep(Duration::from_secs(1));
-            report = sample()?;
-        }
-        output::print(output, &report, |report| table(report, with_partitions))?;
-        return Ok(CommandOutcome::Done);
+        Ok(Report { log: self.log.name(), processors: processors.collect() })
     }
+}
+
+pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
+    let subscriptions = lag::subscriptions(config)?;
+    let mut sampler = Sampler { log: storage::open(config)?, subscriptions, monitor: LagMonitor::default() };
+    if is_watch {
+        return watch(&mut sampler, with_partitions, output);
+    }
+    let mut report = sampler.sample()?;
+    for _ in 1..MAX_SAMPLES {
+        if report.processors.iter().all(|processor| processor.lag.lag.records == 0) {
+            break;
+        }
+        std::thread::sleep(SHORT_SAMPLE_INTERVAL);
+        report = sampler.sample()?;
+    }
+    output::print(output, &report, |report| table(report, with_partitions))?;
+    Ok(CommandOutcome::Done)
+}
+
+/// Prints samples until the process is stopped. On a terminal each table overwrites the one before; JSON is one sample per line.
+fn watch(sampler: &mut Sampler, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
     let is_terminal = std::io::stdout().is_terminal();
     loop {
-        let report = sample()?;
-        let mut out = std::io::stdout().lock();
+        let report = sampler.sample()?;
+        let mut stdout = std::io::stdout().lock();
         match output {
-            // One look a line, for whoever reads along.
             Output::Json => {
-                serde_json::to_writer(&mut out, &report)?;
-                writeln!(out)?;
+                serde_json::to_writer(&mut stdout, &report)?;
+                writeln!(stdout)?;
             }
             Output::Table if is_terminal => {
-                // Home, the table over what was there, the rest cleared: no flicker.
+                // Cursor home, then every line and the rest of the screen cleared: overwriting does not flicker.
                 let text = table(&report, with_partitions).replace('\n', "\x1b[K\n");
-                write!(out, "\x1b[H{text}\x1b[K\n\x1b[J")?;
+                write!(stdout, "\x1b[H{text}\x1b[K\n\x1b[J")?;
             }
-            Output::Table => writeln!(out, "{}\n", table(&report, with_partitions))?,
+            Output::Table => writeln!(stdout, "{}\n", table(&report, with_partitions))?,
         }
-        out.flush()?;
-        drop(out);
+        stdout.flush()?;
+        drop(stdout);
         std::thread::sleep(SAMPLE_INTERVAL);
     }
 }
@@ -76,50 +104,69 @@ pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Outpu
 fn table(report: &Report, with_partitions: bool) -> String {
     let mut rows = Vec::new();
     for processor in &report.processors {
-        // Counted by offsets, of which commits take some.
-        let dead_letters = if processor.dead_letters == 0 {
-            "–".into()
-        } else {
-            format!("≤ {}", processor.dead_letters)
+        // An upper bound: the count is a difference of offsets, which have gaps.
+        let dead_letters = match processor.dead_letters {
+            0 => "–".into(),
+            count => format!("≤ {count}"),
         };
         rows.push(row(processor.lag.processor.to_owned(), &processor.lag.lag, dead_letters));
-        let behind = processor.lag.partitions.iter().filter(|place| place.lag.records > 0);
-        for place in behind.filter(|_| with_partitions) {
-            rows.push(row(format!("  {}/{}", place.topic, place.partition), &place.lag, String::new()));
+        let unread = processor.lag.partitions.iter().filter(|partition| partition.lag.records > 0);
+        for partition in unread.filter(|_| with_partitions) {
+            let name = format!("  {}/{}", partition.topic, partition.partition);
+            rows.push(row(name, &partition.lag, String::new()));
         }
     }
-    let header =
-        ["processor", "status", "records", "time", "trend", "reads/s", "caught up in", "dead", "why"];
+    let header = [
+        "processor",
+        "status",
+        "unread",
+        "oldest",
+        "trend",
+        "reads/s",
+        "caught up in",
+        "dead letters",
+        "reason",
+    ];
     output::table(header, rows)
 }
 
 fn row(name: String, lag: &Lag, dead_letters: String) -> [String; 9] {
-    let time = match lag.seconds {
+    let oldest = match lag.seconds {
         None => "not recorded".into(),
         Some(_) if lag.records == 0 => "–".into(),
-        Some(seconds) => span(seconds),
+        Some(seconds) => format_duration(seconds),
     };
-    let end = match lag.catch_up {
+    let catch_up = match lag.catch_up {
         Some(_) if lag.records == 0 => "–".into(),
-        Some(CatchUp::In(seconds)) => span(seconds),
+        Some(CatchUp::In(seconds)) => format_duration(seconds),
         Some(CatchUp::Never) => "never".into(),
         None if lag.status == Status::Ok => "–".into(),
         None => "?".into(),
     };
     let reads = lag.out_rate.map_or_else(|| "?".into(), |rate| format!("{rate:.0}"));
-    let name_of = lag.status.name().replace('_', " ");
+    let status = lag.status.name().replace('_', " ");
     let records = lag.records.to_string();
-    [name, name_of, records, time, lag.trend.name().into(), reads, end, dead_letters, lag.reason.clone()]
+    [
+        name,
+        status,
+        records,
+        oldest,
+        lag.trend.name().into(),
+        reads,
+        catch_up,
+        dead_letters,
+        lag.reason.clone(),
+    ]
 }
 
-/// A length of time in its two greatest units.
-fn span(seconds: f64) -> String {
-    let whole = seconds as i64;
-    match whole {
+/// Formats a duration in its two largest units.
+fn format_duration(seconds: f64) -> String {
+    let whole_seconds = seconds as i64;
+    match whole_seconds {
         ..10 => format!("{seconds:.1} s"),
-        10..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        3600..86_400 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-        _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3600),
+        10..60 => format!("{whole_seconds} s"),
+        60..3600 => format!("{} min {} s", whole_seconds / 60, whole_seconds % 60),
+        3600..86_400 => format!("{} h {} min", whole_seconds / 3600, whole_seconds % 3600 / 60),
+        _ => format!("{} d {} h", whole_seconds / 86_400, whole_seconds % 86_400 / 3600),
     }
 }

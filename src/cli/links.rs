@@ -1,36 +1,43 @@
-//! `links`: an operator's word on what a spelling means, as a raw event like any other.
-use super::{CommandOutcome, Output, output};
-use crate::{config::Config, ingest::Ingest, sink};
+//! `links`: an operator's link from a spelling to a player, ingested as a raw event.
+//!
+//! Invariant: a link is an event like any other, so a replay applies it again.
+//! Not here: what a link changes (crate `processors`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
+use crate::{config::Config, ingest::Ingest, storage};
 use anyhow::{Result, bail};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Linked {
+struct Link {
     spelling: String,
+    /// `None` if an earlier link was withdrawn.
     player_id: Option<u32>,
     known_at: String,
 }
 
 pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output) -> Result<CommandOutcome> {
     if spelling.trim().is_empty() {
-        bail!("a link needs the spelling that a source uses, e.g. `fastbreak links \"Moe Wagner\" 1629021`");
+        bail!("the spelling is empty; next: `fastbreak links \"Moe Wagner\" 1629021`");
     }
     let known_at = runtime::clock::now().to_string();
     let event = serde_json::json!({
         "source": "operator", "feed": "identity-links", "key": spelling, "fetched_at": known_at,
         "payload": {"links": [{"spelling": spelling, "player_id": player}]},
     });
-    let mut log = crate::storage::open(config)?;
+    let mut log = storage::open(config)?;
     let mut ingest = Ingest::new(log.as_mut());
     ingest.line("links", 1, event.to_string().as_bytes())?;
     ingest.finish()?;
-    let linked = Linked { spelling: spelling.to_owned(), player_id: player, known_at };
-    output::print(output, &linked, |linked| {
-        let to = linked.player_id.map_or_else(|| "nobody".to_owned(), |id| format!("player {id}"));
-        format!(
-            "'{}' means {to} from {} on\nnext: `fastbreak run --until-caught-up`",
-            linked.spelling, linked.known_at
-        )
+    let link = Link { spelling: spelling.to_owned(), player_id: player, known_at };
+    output::print(output, &link, |link| {
+        let change = match link.player_id {
+            Some(id) => format!("'{}' is linked to player {id}", link.spelling),
+            None => format!("the link of '{}' is withdrawn", link.spelling),
+        };
+        format!("{change}, known at {}\nnext: `fastbreak run --until-caught-up`", link.known_at)
     })?;
     Ok(CommandOutcome::Done)
 }

@@ -1,11 +1,20 @@
 //! `replay`: run, list, compare and discard replays.
+//!
+//! Invariant: no command changes a live topic, a live consumer group or the live warehouse.
+//! Not here: the replay itself (`replay`), its progress (`progress`), the comparison (`diff`).
 mod diff;
 mod progress;
 
-use super::{CommandOutcome, Output, output, run};
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+    signals,
+};
 use crate::{
+    artifact::load_predictor,
     config::Config,
-    replay::{self, Namespace, ReadCount, Replay},
+    namespace::Namespace,
+    replay::{self, ReadCount, Replay, ReplayStatus},
     topology,
 };
 use anyhow::Result;
@@ -19,33 +28,33 @@ use std::{sync::Arc, time::Instant};
 
 #[derive(Subcommand)]
 pub enum ReplayCommand {
-    /// Run the topology over the raw topics from their start, beside what is live; again to go on
+    /// Reprocess the raw topics from offset 0 into a namespace; the same command again resumes
     Run {
-        /// The first Eastern day whose games are written
+        /// First date of the games that are written to the replay's warehouse
         #[arg(long, value_name = "DATE")]
         from: EasternDate,
-        /// The last
+        /// Last date of these games
         #[arg(long, value_name = "DATE")]
         to: EasternDate,
-        /// What its topics and its warehouse are called by: 1 to 40 of a-z, 0-9 and -
+        /// Name of the replay and prefix of its topics and consumer groups: 1 to 40 characters of a-z, 0-9 and -
         #[arg(long, value_name = "NAME")]
         namespace: Namespace,
     },
-    /// The replays that there are, and how far they are
+    /// List all replays and their progress
     List,
-    /// Which rows of the warehouse would change; 3 when any
+    /// Show which rows of the live warehouse differ from those of the replay; 3 if any
     Diff {
         #[arg(value_name = "NAME")]
         namespace: Namespace,
-        /// How many rows that differ are listed
+        /// Maximum number of differing rows to list
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Remove all that is of a replay
+    /// Delete the topics, consumer groups and warehouse of a replay; refused without --yes
     Discard {
         #[arg(value_name = "NAME")]
         namespace: Namespace,
-        /// Do it
+        /// Delete the replay
         #[arg(long)]
         yes: bool,
     },
@@ -53,30 +62,28 @@ pub enum ReplayCommand {
 
 pub fn replay(config: &Config, command: ReplayCommand, output: Output) -> Result<CommandOutcome> {
     match command {
-        ReplayCommand::Run { from, to, namespace } => {
-            start(config, &namespace, DateRange { from, to }, output)
-        }
+        ReplayCommand::Run { from, to, namespace } => run(config, &namespace, DateRange { from, to }, output),
         ReplayCommand::List => list(config, output),
         ReplayCommand::Diff { namespace, limit } => diff::diff(config, &namespace, limit, output),
         ReplayCommand::Discard { namespace, yes } => discard(config, &namespace, yes, output),
     }
 }
 
-/// A replay, and where it stands.
+/// A replay and its status.
 #[derive(Serialize)]
-struct Line {
+struct ReplayReport {
     namespace: String,
     from: String,
     to: String,
     #[serde(flatten)]
-    status: replay::ReplayStatus,
-    /// Of this run.
+    status: ReplayStatus,
+    /// Duration of this run; not part of a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
-impl Line {
-    fn new(config: &Config, replay: &Replay, seconds: Option<f64>) -> Result<Line> {
-        Ok(Line {
+impl ReplayReport {
+    fn new(config: &Config, replay: &Replay, seconds: Option<f64>) -> Result<ReplayReport> {
+        Ok(ReplayReport {
             namespace: replay.namespace.to_string(),
             from: replay.dates.from.to_string(),
             to: replay.dates.to.to_string(),
@@ -86,67 +93,67 @@ impl Line {
     }
 }
 
-fn start(config: &Config, namespace: &Namespace, dates: DateRange, output: Output) -> Result<CommandOutcome> {
+fn run(config: &Config, namespace: &Namespace, dates: DateRange, output: Output) -> Result<CommandOutcome> {
     let started = Instant::now();
     let run_context = Arc::new(RunContext::default());
-    run::listen(None, run_context.clone())?;
-    let nodes = topology::topology(run::predictor(config)?);
+    signals::listen(None, run_context.clone())?;
+    let nodes = topology::topology(load_predictor(config)?);
     let mut progress = Progress::new(output);
-    let replay = replay::run(config, (namespace, dates), nodes, run_context, |log, readers| {
-        progress.tick(log, readers)
+    let replay = replay::run(config, (namespace, dates), nodes, run_context, |log, subscriptions| {
+        progress.tick(log, subscriptions)
     })?;
     progress.end();
-    let line = Line::new(config, &replay, Some(started.elapsed().as_secs_f64()))?;
-    output::print(output, &line, |line| {
-        // Offsets: on Kafka commits take some, too.
-        let raw @ ReadCount { read, of } = line.status.progress.raw;
-        let (seconds, next) = (line.seconds.unwrap_or_default(), replay.command());
-        match (line.status.caught_up, read == of) {
-            (false, _) => format!(
-                "stopped after {seconds:.1} s with {:.1} % of the raw topics read\nnext: `{next}` goes on",
-                raw.percent()
-            ),
-            (true, false) => format!(
-                "caught up in {seconds:.1} s with the raw topics as they were; up to {} raw records came meanwhile\nnext: `{next}` reads them; `fastbreak replay diff {}`",
-                of - read,
-                line.namespace
-            ),
-            (true, true) => format!(
-                "caught up in {seconds:.1} s with all of the raw topics\nnext: `fastbreak replay diff {}`",
-                line.namespace
-            ),
-        }
-    })?;
+    let report = ReplayReport::new(config, &replay, Some(started.elapsed().as_secs_f64()))?;
+    output::print(output, &report, |report| run_text(report, &replay.command()))?;
     Ok(CommandOutcome::Done)
+}
+
+fn run_text(report: &ReplayReport, resume: &str) -> String {
+    let seconds = report.seconds.unwrap_or_default();
+    // On Kafka an upper bound: control records take offsets.
+    let raw @ ReadCount { read, of } = report.status.progress.raw;
+    match (report.status.caught_up, read == of) {
+        (false, _) => format!(
+            "stopped after {seconds:.1} s, {:.1} % of the raw topics read\nnext: `{resume}` resumes",
+            raw.percent()
+        ),
+        (true, false) => format!(
+            "caught up in {seconds:.1} s; up to {} raw records were appended meanwhile\n\
+             next: `{resume}` reads them; `fastbreak replay diff {}`",
+            of - read,
+            report.namespace
+        ),
+        (true, true) => format!(
+            "caught up in {seconds:.1} s with all raw topics\nnext: `fastbreak replay diff {}`",
+            report.namespace
+        ),
+    }
 }
 
 fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
     let replays = Replay::all(config)?;
-    let lines = replays.iter().map(|replay| Line::new(config, replay, None)).collect::<Result<Vec<_>>>()?;
-    output::print(output, &lines, |lines| {
-        if lines.is_empty() {
-            return "there is no replay".to_owned();
-        }
-        let percent = |read_count: ReadCount| format!("{:.1} %", read_count.percent());
-        let rows = lines.iter().map(|line| {
-            let replay::ReplayStatus { progress, caught_up, behind, .. } = &line.status;
-            let state = match (caught_up, behind.values().sum::<i64>()) {
-                (true, 0) => "ready to compare".to_owned(),
-                (_, 0) => "not caught up".to_owned(),
-                (_, behind) => format!("up to {behind} raw records behind the live loaders"),
-            };
-            [
-                line.namespace.clone(),
-                line.from.clone(),
-                line.to.clone(),
-                percent(progress.raw),
-                percent(progress.derived),
-                state,
-            ]
-        });
-        output::table(["replay", "from", "to", "raw read", "derived read", "state"], rows)
-    })?;
+    let reports =
+        replays.iter().map(|replay| ReplayReport::new(config, replay, None)).collect::<Result<Vec<_>>>()?;
+    output::print(output, &reports, |reports| list_text(reports))?;
     Ok(CommandOutcome::Done)
+}
+
+fn list_text(reports: &[ReplayReport]) -> String {
+    if reports.is_empty() {
+        return "no replays".to_owned();
+    }
+    let percent = |read_count: ReadCount| format!("{:.1} %", read_count.percent());
+    let rows = reports.iter().map(|report| {
+        let ReplayStatus { progress, caught_up, behind, .. } = &report.status;
+        let state = match (caught_up, behind.values().sum::<i64>()) {
+            (true, 0) => "ready to compare".to_owned(),
+            (_, 0) => "not caught up".to_owned(),
+            (_, behind) => format!("up to {behind} raw records behind the live loaders"),
+        };
+        let (raw, derived) = (percent(progress.raw), percent(progress.derived));
+        [report.namespace.clone(), report.from.clone(), report.to.clone(), raw, derived, state]
+    });
+    output::table(["replay", "from", "to", "raw read", "derived read", "state"], rows)
 }
 
 fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) -> Result<CommandOutcome> {
@@ -154,7 +161,7 @@ fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) ->
         let replay = Replay::load(config, namespace)?;
         return Err(RuntimeError::Precondition {
             what: format!("discarding replay {namespace} with the games of {}", replay.dates),
-            reason: "it cannot be taken back".into(),
+            reason: "it cannot be undone".into(),
             next: format!("`fastbreak replay discard {namespace} --yes`"),
         }
         .into());
@@ -166,7 +173,7 @@ fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) ->
     }
     let removed = replay::discard(config, namespace)?;
     output::print(output, &Discarded { namespace: namespace.to_string(), removed }, |discarded| {
-        format!("replay {} is gone: {}", discarded.namespace, discarded.removed.join(", "))
+        format!("replay {} was discarded: {}", discarded.namespace, discarded.removed.join(", "))
     })?;
     Ok(CommandOutcome::Done)
 }

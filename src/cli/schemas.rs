@@ -1,36 +1,45 @@
-//! `schemas check` and `schemas push`: the released schemas against their predecessors, and against a registry.
-use super::{CommandOutcome, Output, output};
+//! `schemas check` and `schemas push`: compatibility of the Avro schemas with earlier versions and with a registry.
+//!
+//! Invariant: `check` and `push --dry-run` change nothing; `push` registers nothing if one schema is incompatible.
+//! Not here: the decision per subject (`registry::plan`), compatibility of two schemas (crate `schemas`).
+mod changes;
+
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::{
     config::Config,
     registry::{
-        Client, Subject,
+        Client, IncompatibleSchemas, Subject,
         plan::{self, REQUIRED_LEVEL, SubjectAction, SubjectState},
         subjects,
     },
 };
 use ::schemas::catalog::{self, Entry};
 use anyhow::{Result, bail};
+use changes::field_changes;
 use serde::Serialize;
 
 #[derive(Serialize)]
 struct Report {
-    events: Vec<Event>,
-    /// The registry's address, when one is configured.
+    events: Vec<EventReport>,
+    /// URL of the registry; `None` if none is configured.
     registry: Option<String>,
-    subjects: Vec<Line>,
+    subjects: Vec<SubjectReport>,
 }
-/// An event's released schemas.
+/// The released schemas of an event.
 #[derive(Serialize)]
-struct Event {
+struct EventReport {
     event: &'static str,
     versions: usize,
-    /// What the newest version has otherwise than the one before.
+    /// Fields in which the newest version differs from the one before it.
     changes: Vec<String>,
-    wrong: Vec<String>,
+    problems: Vec<String>,
 }
-/// What stands under a subject, or what was done with it.
+/// State of a subject, or the result of a push.
 #[derive(Serialize)]
-struct Line {
+struct SubjectReport {
     subject: String,
     event: &'static str,
     id: Option<u32>,
@@ -38,10 +47,9 @@ struct Line {
     reason: String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 enum State {
     Registered,
-    /// Would have to be pushed.
     Missing,
     Pushed,
     Breaking,
@@ -57,174 +65,138 @@ impl State {
     }
 }
 
-/// A push that would leave records which cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "nothing was pushed to {url}, since what is registered there could not be read any more: {}; release a schema that reads it, \
-     next: `fastbreak schemas check`",
-    reasons.join("; ")
-)]
-pub struct Refused {
-    url: String,
-    reasons: Vec<String>,
-}
-
 /// `schemas check`.
 pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
     let client = Client::from_config(&config.registry);
-    let events: Vec<Event> = catalog::entries().iter().map(event).collect();
-    let state = client.as_ref().map(stand).transpose()?.unwrap_or_default();
-    let subjects = state.iter().map(|(subject, state)| line(subject, state)).collect();
+    let events: Vec<EventReport> = catalog::entries().iter().map(event_report).collect();
+    let states = client.as_ref().map(read_subjects).transpose()?.unwrap_or_default();
+    let subjects = states.iter().map(|(subject, state)| subject_report(subject, state)).collect();
     let report = Report { events, registry: client.map(|client| client.url().to_owned()), subjects };
-    let is_well = report.events.iter().all(|event| event.wrong.is_empty())
-        && report.subjects.iter().all(|line| line.state == State::Registered);
-    output::print(output, &report, show)?;
-    Ok(if is_well { CommandOutcome::Done } else { CommandOutcome::Differs })
+    let is_compatible = report.events.iter().all(|event| event.problems.is_empty());
+    let is_registered = report.subjects.iter().all(|subject| subject.state == State::Registered);
+    output::print(output, &report, check_text)?;
+    Ok(if is_compatible && is_registered { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
 /// `schemas push`.
 pub fn push(config: &Config, dry_run: bool, output: Output) -> Result<CommandOutcome> {
     let Some(client) = Client::from_config(&config.registry) else {
-        bail!(
-            "no registry is configured, and none is needed without: `fastbreak schemas push --registry URL`"
-        );
+        bail!("no schema registry is configured; next: `fastbreak schemas push --registry URL`");
     };
-    let wrong = catalog::check();
-    if !wrong.is_empty() {
-        return Err(Refused { url: client.url().to_owned(), reasons: wrong }.into());
+    let problems = catalog::check();
+    if !problems.is_empty() {
+        return Err(IncompatibleSchemas { url: client.url().to_owned(), reasons: problems }.into());
     }
-    let state = stand(&client)?;
-    let mut lines: Vec<Line> = state.iter().map(|(subject, state)| line(subject, state)).collect();
-    let breaking = lines.iter().filter(|line| line.state == State::Breaking);
-    let reasons: Vec<String> = breaking.map(|line| format!("{}: {}", line.subject, line.reason)).collect();
+    let states = read_subjects(&client)?;
+    let mut subjects: Vec<SubjectReport> =
+        states.iter().map(|(subject, state)| subject_report(subject, state)).collect();
+    let breaking = subjects.iter().filter(|subject| subject.state == State::Breaking);
+    let reasons: Vec<String> =
+        breaking.map(|subject| format!("{}: {}", subject.subject, subject.reason)).collect();
     if !reasons.is_empty() {
-        return Err(Refused { url: client.url().to_owned(), reasons }.into());
+        return Err(IncompatibleSchemas { url: client.url().to_owned(), reasons }.into());
     }
-    for ((subject, state), line) in state.iter().zip(&mut lines) {
-        if let (SubjectAction::Push { from, .. }, false) =
-            (plan::plan(subject.entry.released, state), dry_run)
-        {
-            let ids = plan::push(&client, subject, state, from)?;
-            line.id = ids.last().copied().or(line.id);
-            line.state = State::Pushed;
-        }
+    if !dry_run {
+        push_missing(&client, &states, &mut subjects)?;
     }
-    let changes = lines.iter().any(|line| line.state == State::Missing);
-    output::print(output, &lines, |lines| {
-        let count = |state| lines.iter().filter(|line| line.state == state).count();
-        let (pushed, missing) = (count(State::Pushed), count(State::Missing));
-        let verdict = match (pushed, missing) {
-            (0, 0) => format!("{} has everything", client.url()),
-            (0, missing) => format!("{missing} subjects would be pushed to {}; nothing was", client.url()),
-            (pushed, _) => format!("{pushed} subjects pushed to {}", client.url()),
-        };
-        format!("{}\n\n{verdict}", table(lines))
-    })?;
-    Ok(if changes { CommandOutcome::Differs } else { CommandOutcome::Done })
+    let has_missing = subjects.iter().any(|subject| subject.state == State::Missing);
+    output::print(output, &subjects, |subjects| push_text(client.url(), subjects))?;
+    Ok(if has_missing { CommandOutcome::Differs } else { CommandOutcome::Done })
 }
 
-/// Every subject as it stands.
-fn stand(client: &Client) -> Result<Vec<(Subject, SubjectState)>> {
+fn push_missing(
+    client: &Client,
+    states: &[(Subject, SubjectState)],
+    reports: &mut [SubjectReport],
+) -> Result<()> {
+    for ((subject, state), report) in states.iter().zip(reports) {
+        if let SubjectAction::Push { from, .. } = plan::plan(subject.entry.released, state) {
+            let ids = plan::push(client, subject, state, from)?;
+            report.id = ids.last().copied().or(report.id);
+            report.state = State::Pushed;
+        }
+    }
+    Ok(())
+}
+
+fn read_subjects(client: &Client) -> Result<Vec<(Subject, SubjectState)>> {
     let read = |subject: Subject| plan::read(client, &subject).map(|state| (subject, state));
     Ok(subjects().into_iter().map(read).collect::<Result<_, _>>()?)
 }
 
-fn line(subject: &Subject, state: &SubjectState) -> Line {
+fn subject_report(subject: &Subject, state: &SubjectState) -> SubjectReport {
     let released = subject.entry.released;
-    let is_newest = |at: usize| at + 1 == released.len();
-    let id = state.ours.filter(|(at, _)| is_newest(*at)).map(|(_, id)| id);
+    let is_newest = |index: usize| index + 1 == released.len();
+    let id = state.registered.filter(|(index, _)| is_newest(*index)).map(|(_, id)| id);
     let (state, reason) = match plan::plan(released, state) {
         SubjectAction::Nothing { .. } => (State::Registered, String::new()),
         SubjectAction::Refused(reason) => (State::Breaking, reason),
-        SubjectAction::Push { from, level } => {
+        SubjectAction::Push { from, sets_level } => {
             let versions: Vec<String> =
                 (from + 1..=released.len()).map(|version| format!("v{version}")).collect();
-            let level = match (level, state.level) {
+            let level = match (sets_level, state.level) {
                 (false, _) => None,
                 (true, None) => Some(format!("level {REQUIRED_LEVEL}")),
-                (true, Some(is)) => Some(format!("level {REQUIRED_LEVEL} instead of {is}")),
+                (true, Some(current)) => Some(format!("level {REQUIRED_LEVEL} instead of {current}")),
             };
             (State::Missing, versions.into_iter().chain(level).collect::<Vec<_>>().join(", "))
         }
     };
-    Line { subject: subject.name.clone(), event: subject.entry.name, id, state, reason }
+    SubjectReport { subject: subject.name.clone(), event: subject.entry.name, id, state, reason }
 }
 
-fn event(entry: &Entry) -> Event {
+fn event_report(entry: &Entry) -> EventReport {
     let changes = match entry.released {
-        [.., older, newer] => changes(older, newer),
+        [.., older, newer] => field_changes(older, newer),
         _ => Vec::new(),
     };
-    Event { event: entry.name, versions: entry.released.len(), changes, wrong: catalog::wrong(entry) }
+    EventReport {
+        event: entry.name,
+        versions: entry.released.len(),
+        changes,
+        problems: catalog::wrong(entry),
+    }
 }
 
-/// The fields that a schema has otherwise than another.
-fn changes(older: &str, newer: &str) -> Vec<String> {
-    let fields = |text: &str| -> Vec<(String, String)> {
-        let schema: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-        let fields = schema["fields"].as_array().cloned().unwrap_or_default();
-        let type_of = |field: &serde_json::Value| match &field["type"] {
-            serde_json::Value::String(name) => name.clone(),
-            serde_json::Value::Object(named) => named.get("name").unwrap_or(&field["type"]).to_string(),
-            other => other.to_string(),
-        };
-        fields
-            .iter()
-            .map(|field| (field["name"].as_str().unwrap_or_default().to_owned(), type_of(field)))
-            .collect()
-    };
-    let (older, newer) = (fields(older), fields(newer));
-    let find = |fields: &[(String, String)], name: &str| {
-        fields.iter().find(|(known, _)| known == name).map(|(_, kind)| kind.clone())
-    };
-    let gone =
-        older.iter().filter(|(name, _)| find(&newer, name).is_none()).map(|(name, _)| format!("- {name}"));
-    let new = newer.iter().filter_map(|(name, kind)| match find(&older, name) {
-        None => Some(format!("+ {name}: {kind}")),
-        Some(before) if before != *kind => Some(format!("~ {name}: {before} → {kind}")),
-        Some(_) => None,
-    });
-    new.chain(gone).collect()
-}
-
-fn show(report: &Report) -> String {
+fn check_text(report: &Report) -> String {
     let events = report.events.iter().map(|event| {
         let versions = match event.versions {
             0 | 1 => format!("v{}", event.versions),
-            n => format!("v{} → v{n}", n - 1),
+            count => format!("v{} → v{count}", count - 1),
         };
-        let verdict = if event.wrong.is_empty() { "ok" } else { "BREAKING" };
-        let detail = if event.wrong.is_empty() { event.changes.join(", ") } else { event.wrong.join("; ") };
+        let (verdict, detail) = match event.problems.as_slice() {
+            [] => ("ok", event.changes.join(", ")),
+            problems => ("BREAKING", problems.join("; ")),
+        };
         [event.event.to_owned(), versions, REQUIRED_LEVEL.to_string(), verdict.to_owned(), detail]
     });
     let events = output::table(["event", "versions", "level", "verdict", "changes"], events);
     let Some(url) = &report.registry else { return events };
-    let subjects = table(&report.subjects);
-    let missing = report.subjects.iter().any(|line| line.state == State::Missing);
-    let next = if missing { "; next: `fastbreak schemas push`" } else { "" };
-    let well = report.subjects.iter().filter(|line| line.state == State::Registered).count();
+    let count = |state| report.subjects.iter().filter(|subject| subject.state == state).count();
+    let next = if count(State::Missing) > 0 { "\nnext: `fastbreak schemas push`" } else { "" };
     format!(
-        "{events}\n\n{subjects}\n\n{well} of {} subjects of {url} are as they should be{next}",
+        "{events}\n\n{}\n\n{} of {} subjects are registered in {url} at the required level{next}",
+        subject_table(&report.subjects),
+        count(State::Registered),
         report.subjects.len()
     )
 }
-fn table(lines: &[Line]) -> String {
-    let rows = lines.iter().map(|line| {
-        let id = line.id.map_or_else(String::new, |id| id.to_string());
-        [line.subject.clone(), line.event.to_owned(), id, line.state.name().to_owned(), line.reason.clone()]
-    });
-    output::table(["subject", "event", "id", "state", "what"], rows)
+
+fn push_text(url: &str, subjects: &[SubjectReport]) -> String {
+    let count = |state| subjects.iter().filter(|subject| subject.state == state).count();
+    let verdict = match (count(State::Pushed), count(State::Missing)) {
+        (0, 0) => format!("all schemas are registered in {url}"),
+        (0, missing) => format!("preview: {missing} subjects would be pushed to {url}"),
+        (pushed, _) => format!("{pushed} subjects pushed to {url}"),
+    };
+    format!("{}\n\n{verdict}", subject_table(subjects))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_name_the_fields_that_came_went_and_turned() {
-        let older = r#"{"fields":[{"name":"a","type":"int"},{"name":"b","type":["null","int"]},{"name":"c","type":"int"}]}"#;
-        let newer = r#"{"fields":[{"name":"a","type":"long"},{"name":"b","type":["null","int"]},{"name":"d","type":"int"}]}"#;
-        assert_eq!(changes(older, newer), ["~ a: int → long", "+ d: int", "- c"]);
-        assert!(changes(newer, newer).is_empty());
-    }
+fn subject_table(subjects: &[SubjectReport]) -> String {
+    let rows = subjects.iter().map(|subject| {
+        let id = subject.id.map_or_else(String::new, |id| id.to_string());
+        let (name, event) = (subject.subject.clone(), subject.event.to_owned());
+        [name, event, id, subject.state.name().to_owned(), subject.reason.clone()]
+    });
+    output::table(["subject", "event", "id", "state", "detail"], rows)
 }

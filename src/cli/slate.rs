@@ -1,15 +1,21 @@
-//! `status` and `coverage`: a day's games and candidates, and what is missing of each.
-use super::{CommandOutcome, Output, output};
-use crate::{config::Config, warehouse::WarehouseTarget};
+//! `status` and `coverage`: the games and the candidates of a date.
+//!
+//! Invariant: every candidate is counted under exactly one eligibility.
+//! Not here: queries of the warehouse (crate `sinks`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
+use crate::{config::Config, storage, warehouse::WarehouseTarget};
 use anyhow::Result;
 use runtime::inspect;
 use schemas::{EasternDate, game::Game, observation::GameStatus};
 use serde::Serialize;
-use sinks::sqlite::PlayerSlate;
+use sinks::sqlite::{Coverage, PlayerSlate, SystemLine};
 use std::collections::BTreeMap;
 
 #[derive(Serialize)]
-struct Status {
+struct StatusReport {
     date: String,
     games: Vec<GameRow>,
 }
@@ -25,55 +31,40 @@ struct GameRow {
     players: i32,
     candidates: usize,
     predicted: usize,
-    /// What is missing or does not add up; empty when nothing is.
-    wrong: Vec<String>,
+    /// Missing or inconsistent data.
+    problems: Vec<String>,
+}
+/// Candidates of a game, and how many of them have a prediction.
+#[derive(Clone, Copy, Default)]
+struct CandidateCount {
+    candidates: usize,
+    predicted: usize,
 }
 
 pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<CommandOutcome> {
-    let mut log = crate::storage::open(config)?;
+    let mut log = storage::open(config)?;
     let games = inspect::table(log.as_mut(), &topics::GAMES, |_| true)?;
-    let slate = WarehouseTarget::live(config).reader()?.slate(date)?;
-    let mut of_game: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for player in &slate {
-        let (candidates, predicted) = of_game.entry(player.game_id.clone()).or_default();
-        *candidates += 1;
-        *predicted += usize::from(player.status == "predicted");
+    let mut counts: BTreeMap<String, CandidateCount> = BTreeMap::new();
+    for player in WarehouseTarget::live(config).reader()?.slate(date)? {
+        let count = counts.entry(player.game_id).or_default();
+        count.candidates += 1;
+        count.predicted += usize::from(player.status == "predicted");
     }
-    let mut rows: Vec<GameRow> = games
+    let mut games: Vec<GameRow> = games
         .iter()
         .filter(|game| game.date == date)
-        .map(|game| row(game, of_game.get(&game.game.to_string()).copied().unwrap_or_default()))
+        .map(|game| game_row(game, counts.get(&game.game.to_string()).copied().unwrap_or_default()))
         .collect();
-    rows.sort_by_key(|row| (row.wrong.is_empty(), row.tip_off.clone(), row.game_id.clone()));
-    let status = Status { date: date.to_string(), games: rows };
-    output::print(output, &status, show)?;
-    Ok(if status.games.iter().all(|game| game.wrong.is_empty()) {
-        CommandOutcome::Done
-    } else {
-        CommandOutcome::Unbalanced
-    })
+    games.sort_by_key(|game| (game.problems.is_empty(), game.tip_off.clone(), game.game_id.clone()));
+    let has_problems = games.iter().any(|game| !game.problems.is_empty());
+    output::print(output, &StatusReport { date: date.to_string(), games }, status_text)?;
+    Ok(if has_problems { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
 }
 
-fn row(game: &Game, (candidates, predicted): (usize, usize)) -> GameRow {
+fn game_row(game: &Game, count: CandidateCount) -> GameRow {
     let score = game.away_points.zip(game.home_points);
-    let mut wrong = Vec::new();
-    if game.status == GameStatus::Final && !game.called_off {
-        for (team, players, points, box_points) in [
-            (game.away, game.away_players, game.away_points, game.away_box_points),
-            (game.home, game.home_players, game.home_points, game.home_box_points),
-        ] {
-            match points {
-                None => wrong.push(format!("{team}: final, and no points")),
-                Some(_) if players == 0 => wrong.push(format!("{team}: no box score")),
-                Some(points) if points != box_points => {
-                    wrong.push(format!("{team}: {points} points, its players {box_points}"))
-                }
-                Some(_) => {}
-            }
-        }
-    }
     let state = match (game.called_off, game.status) {
-        (true, _) => "called off",
+        (true, _) => "called_off",
         (_, GameStatus::Scheduled) => "scheduled",
         (_, GameStatus::Live) => "live",
         (_, GameStatus::Final) => "final",
@@ -87,30 +78,53 @@ fn row(game: &Game, (candidates, predicted): (usize, usize)) -> GameRow {
         state,
         score: score.map(|(away, home)| format!("{away}–{home}")),
         players: game.home_players + game.away_players,
-        candidates,
-        predicted,
-        wrong,
+        candidates: count.candidates,
+        predicted: count.predicted,
+        problems: box_score_problems(game),
     }
 }
 
-fn show(status: &Status) -> String {
-    if status.games.is_empty() {
-        return format!("no games are known on {}; `fastbreak ingest` a schedule that has them", status.date);
+/// Checks that each side of a final game has points and a box score that adds up to them.
+fn box_score_problems(game: &Game) -> Vec<String> {
+    let mut problems = Vec::new();
+    if game.status != GameStatus::Final || game.called_off {
+        return problems;
     }
-    let rows = status.games.iter().map(|game| {
+    for (team, players, points, box_points) in [
+        (game.away, game.away_players, game.away_points, game.away_box_points),
+        (game.home, game.home_players, game.home_points, game.home_box_points),
+    ] {
+        match points {
+            None => problems.push(format!("{team}: final without points")),
+            Some(_) if players == 0 => problems.push(format!("{team}: no box score")),
+            Some(points) if points != box_points => {
+                problems.push(format!("{team}: {points} points, {box_points} in the box score"));
+            }
+            Some(_) => {}
+        }
+    }
+    problems
+}
+
+fn status_text(report: &StatusReport) -> String {
+    if report.games.is_empty() {
+        return format!("no games on {}\nnext: `fastbreak ingest` a schedule that has them", report.date);
+    }
+    let rows = report.games.iter().map(|game| {
         let estimated = if game.tip_estimated { " (estimated)" } else { "" };
         [
             format!("{} @ {}", game.away, game.home),
             format!("{}{estimated}", game.tip_off),
-            game.state.to_owned(),
+            game.state.replace('_', " "),
             game.score.clone().unwrap_or_default(),
             game.players.to_string(),
             game.candidates.to_string(),
             game.predicted.to_string(),
-            game.wrong.join("; "),
+            game.problems.join("; "),
         ]
     });
-    output::table(["game", "tip-off", "state", "score", "players", "candidates", "predicted", "wrong"], rows)
+    let header = ["game", "tip-off", "state", "score", "players", "candidates", "predicted", "problems"];
+    output::table(header, rows)
 }
 
 #[derive(Serialize)]
@@ -118,86 +132,84 @@ struct CoverageReport {
     date: String,
     candidates: u64,
     #[serde(flatten)]
-    coverage: sinks::sqlite::Coverage,
+    coverage: Coverage,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     players: Vec<PlayerSlate>,
 }
 
-pub fn coverage(config: &Config, date: EasternDate, players: bool, output: Output) -> Result<CommandOutcome> {
-    let reader = WarehouseTarget::live(config).reader()?;
-    let coverage = reader.coverage(date)?;
+pub fn coverage(
+    config: &Config,
+    date: EasternDate,
+    with_players: bool,
+    output: Output,
+) -> Result<CommandOutcome> {
+    let queries = WarehouseTarget::live(config).reader()?;
+    let coverage = queries.coverage(date)?;
     let report = CoverageReport {
         date: date.to_string(),
         candidates: coverage.statuses.values().sum(),
         coverage,
-        players: if players { reader.slate(date)? } else { Vec::new() },
+        players: if with_players { queries.slate(date)? } else { Vec::new() },
     };
-    output::print(output, &report, |report| {
-        let all = report.candidates;
-        if all == 0 {
-            return format!(
-                "no candidates on {}; `fastbreak status {}` says what is known of its games",
-                report.date, report.date
-            );
-        }
-        let share = |n: u64| format!("{:.1} %", 100.0 * n as f64 / all as f64);
-        let mut rows: Vec<[String; 3]> = report
-            .coverage
-            .statuses
-            .iter()
-            .map(|(status, n)| [status.clone(), n.to_string(), share(*n)])
-            .collect();
-        rows.push(["all candidates".into(), all.to_string(), share(all)]);
-        rows.push([
-            "played, not a candidate".into(),
-            report.coverage.not_a_candidate.to_string(),
-            String::new(),
-        ]);
-        let mut text = output::table(["state", "players", "share"], rows);
-        if !report.players.is_empty() {
-            let players = report.players.iter().map(|player| {
-                let team = player.team.clone().unwrap_or_else(|| "–".into());
-                [
-                    player.player_name.clone(),
-                    player.player_id.to_string(),
-                    team,
-                    player.game_id.clone(),
-                    player.status.clone(),
-                ]
-            });
-            text += &format!("\n\n{}", output::table(["player", "id", "team", "game", "state"], players));
-        }
-        text
-    })?;
+    output::print(output, &report, coverage_text)?;
     Ok(CommandOutcome::Done)
 }
 
-/// A day's slate as people read it.
-pub fn table(slate: &[PlayerSlate]) -> String {
-    const SYSTEMS: [&str; 5] =
-        ["moving_average", "zone_matchup_v1", "similarity_balanced_v1", "ensemble_v1", "learned_v1"];
-    let rows = slate.iter().filter(|player| player.status == "predicted").map(|player| {
-        let of = |name: &str| player.systems.iter().find(|system| system.system == name);
-        let [ma, zone, similar, ensemble, learned] =
-            SYSTEMS.map(|name| output::format_number(of(name).map(|system| system.predicted_points), 1));
-        let call = of("ensemble_v1").or_else(|| of("moving_average"));
-        let opponent = player.opponent.clone().unwrap_or_default();
-        let at = if player.is_home == Some(true) { "vs" } else { "@" };
-        let mark = if player.line_source.as_deref() == Some("estimate") { "~" } else { "" };
-        [
-            player.player_name.clone(),
-            format!("{} {at} {opponent}", player.team.clone().unwrap_or_default()),
-            format!("{mark}{}", player.base_line.map_or_else(|| "–".into(), |line| line.to_string())),
-            ma,
-            zone,
-            similar,
-            ensemble,
-            learned,
-            output::format_number(call.and_then(|system| system.p_over).map(|p| 100.0 * p), 0),
-            call.and_then(|system| system.recommendation).unwrap_or("–").to_owned(),
-        ]
+fn coverage_text(report: &CoverageReport) -> String {
+    let CoverageReport { date, candidates, coverage, players } = report;
+    if *candidates == 0 {
+        return format!("no candidates on {date}\nnext: `fastbreak status {date}` shows its games");
+    }
+    let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / *candidates as f64);
+    let mut rows: Vec<[String; 3]> = coverage
+        .statuses
+        .iter()
+        .map(|(status, count)| [status.clone(), count.to_string(), share(*count)])
+        .collect();
+    rows.push(["all candidates".into(), candidates.to_string(), share(*candidates)]);
+    rows.push(["played, not a candidate".into(), coverage.not_a_candidate.to_string(), String::new()]);
+    let counts = output::table(["eligibility", "players", "share"], rows);
+    if players.is_empty() {
+        return counts;
+    }
+    let players = players.iter().map(|player| {
+        let team = player.team.clone().unwrap_or_else(|| "–".into());
+        let (id, game) = (player.player_id.to_string(), player.game_id.clone());
+        [player.player_name.clone(), id, team, game, player.status.clone()]
     });
+    let players = output::table(["player", "id", "team", "game", "eligibility"], players);
+    format!("{counts}\n\n{players}")
+}
+
+/// Formats the predicted candidates of a slate as a table.
+pub fn table(slate: &[PlayerSlate]) -> String {
+    let predicted = slate.iter().filter(|player| player.status == "predicted");
     let header =
         ["player", "game", "line", "moving", "zone", "similar", "ensemble", "learned", "P(over) %", "call"];
-    output::table(header, rows)
+    output::table(header, predicted.map(slate_row))
+}
+
+fn slate_row(player: &PlayerSlate) -> [String; 10] {
+    const SYSTEMS: [&str; 5] =
+        ["moving_average", "zone_matchup_v1", "similarity_balanced_v1", "ensemble_v1", "learned_v1"];
+    let find = |name: &str| player.systems.iter().find(|system| system.system == name);
+    let [moving, zone, similar, ensemble, learned] =
+        SYSTEMS.map(|name| output::format_number(find(name).map(|system| system.predicted_points), 1));
+    let call: Option<&SystemLine> = find("ensemble_v1").or_else(|| find("moving_average"));
+    let opponent = player.opponent.clone().unwrap_or_default();
+    let versus = if player.is_home == Some(true) { "vs" } else { "@" };
+    let estimated = if player.line_source.as_deref() == Some("estimate") { "~" } else { "" };
+    let line = player.base_line.map_or_else(|| "–".into(), |line| line.to_string());
+    [
+        player.player_name.clone(),
+        format!("{} {versus} {opponent}", player.team.clone().unwrap_or_default()),
+        format!("{estimated}{line}"),
+        moving,
+        zone,
+        similar,
+        ensemble,
+        learned,
+        output::format_number(call.and_then(|system| system.p_over).map(|p_over| 100.0 * p_over), 0),
+        call.and_then(|system| system.recommendation).unwrap_or("–").to_owned(),
+    ]
 }

@@ -1,8 +1,14 @@
-//! `warehouse`: its definitions, what it lacks, and making that.
-use super::{CommandOutcome, Output, output};
+//! `warehouse`: print the definitions of the warehouse, show what is missing, create it.
+//!
+//! Invariant: `ddl` and `plan` change nothing; `apply` only creates, and never alters or drops what exists.
+//! Not here: the definitions (crate `sinks`).
+use super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::{
-    config::Config,
-    warehouse::{self, WarehouseKind, WarehouseTarget},
+    config::{Config, WarehouseKind},
+    warehouse::{self, WarehouseTarget},
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -16,75 +22,70 @@ struct Statements {
     warehouse: String,
     datasets: Vec<String>,
     statements: Vec<String>,
-    /// What no statement mends.
+    /// Differences that no statement resolves.
     conflicts: Vec<String>,
 }
-fn show(what: &Statements) -> String {
-    let datasets = what.datasets.iter().map(|dataset| format!("-- dataset {dataset}"));
-    let conflicts = what.conflicts.iter().map(|conflict| format!("-- {conflict}"));
-    let statements = what.statements.iter().map(|statement| format!("{statement};"));
-    let all: Vec<String> = datasets.chain(conflicts).chain(statements).collect();
-    match all.is_empty() {
-        true => format!("{} lacks nothing", what.warehouse),
-        false => all.join("\n\n"),
-    }
+fn show(report: &Statements) -> String {
+    let datasets = report.datasets.iter().map(|dataset| format!("-- dataset {dataset}"));
+    let conflicts = report.conflicts.iter().map(|conflict| format!("-- {conflict}"));
+    let statements = report.statements.iter().map(|statement| format!("{statement};"));
+    let lines: Vec<String> = datasets.chain(conflicts).chain(statements).collect();
+    if lines.is_empty() { format!("{}: nothing is missing", report.warehouse) } else { lines.join("\n\n") }
 }
 
-/// Every definition; nothing is asked of the warehouse.
+fn sqlite_ddl() -> String {
+    Sqlite::ddl().trim().trim_end_matches(';').to_owned()
+}
+
+/// Prints every definition; does not connect to the warehouse.
 pub fn ddl(config: &Config, output: Output) -> Result<CommandOutcome> {
     let statements = match config.warehouse {
-        WarehouseKind::Sqlite => vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()],
+        WarehouseKind::Sqlite => vec![sqlite_ddl()],
         WarehouseKind::BigQuery => {
-            let named = |text: &str, default: &str| {
-                if text.is_empty() { default.to_owned() } else { text.to_owned() }
+            let project = match config.bigquery.project.as_str() {
+                "" => "PROJECT".to_owned(),
+                project => project.to_owned(),
             };
-            let names = Names {
-                project: named(&config.bigquery.project, "PROJECT"),
-                dataset: config.bigquery.dataset.clone(),
-            };
+            let names = Names { project, dataset: config.bigquery.dataset.clone() };
             definitions(&names).into_iter().map(|definition| definition.statement).collect()
         }
     };
-    let all = Statements {
+    let report = Statements {
         warehouse: WarehouseTarget::live(config).name(),
-        datasets: vec![],
+        datasets: Vec::new(),
         statements,
-        conflicts: vec![],
+        conflicts: Vec::new(),
     };
-    output::print(output, &all, show)?;
+    output::print(output, &report, show)?;
     Ok(CommandOutcome::Done)
 }
 
-/// What the warehouse lacks.
+/// Shows what is missing in the warehouse.
 pub fn plan(config: &Config, output: Output) -> Result<CommandOutcome> {
     let diff = match config.warehouse {
-        WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => SchemaDiff {
-            missing: vec![Sqlite::ddl().trim().trim_end_matches(';').to_owned()],
-            ..SchemaDiff::default()
-        },
-        // One of other tables is refused.
+        WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => {
+            SchemaDiff { missing: vec![sqlite_ddl()], ..SchemaDiff::default() }
+        }
+        // Opening fails if the file has other tables.
         WarehouseKind::Sqlite => warehouse::open(config).map(|_| SchemaDiff::default())?,
         WarehouseKind::BigQuery => warehouse::bigquery(config)?.plan()?,
     };
     let is_empty = diff.is_empty();
     let statements = diff.statements().cloned().collect();
     let SchemaDiff { datasets, conflicts, .. } = diff;
-    output::print(
-        output,
-        &Statements { warehouse: WarehouseTarget::live(config).name(), datasets, statements, conflicts },
-        show,
-    )?;
+    let warehouse = WarehouseTarget::live(config).name();
+    output::print(output, &Statements { warehouse, datasets, statements, conflicts }, show)?;
     Ok(if is_empty { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
-/// Makes what it lacks.
+/// Creates what is missing in the warehouse.
 pub fn apply(config: &Config, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
     struct Applied {
         warehouse: String,
-        made: usize,
+        created: usize,
     }
-    let made = match config.warehouse {
+    let created = match config.warehouse {
         WarehouseKind::Sqlite => {
             let is_new = warehouse::look(config)?.is_none();
             warehouse::open(config)?;
@@ -92,11 +93,10 @@ pub fn apply(config: &Config, output: Output) -> Result<CommandOutcome> {
         }
         WarehouseKind::BigQuery => warehouse::bigquery(config)?.apply()?,
     };
-    output::print(output, &Applied { warehouse: WarehouseTarget::live(config).name(), made }, |applied| {
-        match applied.made {
-            0 => format!("{} lacked nothing", applied.warehouse),
-            many => format!("{}: {many} made", applied.warehouse),
-        }
+    let applied = Applied { warehouse: WarehouseTarget::live(config).name(), created };
+    output::print(output, &applied, |applied| match applied.created {
+        0 => format!("{}: nothing was missing", applied.warehouse),
+        count => format!("{}: {count} created", applied.warehouse),
     })?;
     Ok(CommandOutcome::Done)
 }

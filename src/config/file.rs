@@ -1,62 +1,80 @@
-//! The configuration's file, and the files that it names for secrets.
+//! The configuration file, and the files that it names for secrets.
 //!
-//! Invariant: what is not known is an error with its line; no line of the file is shown, as it may hold a secret.
-//! Not here: what beats a value of the file.
-use super::{KEYS, Origin, is_secret};
+//! Invariant: an unknown key is an error with its line; no error shows a line of the file, which may contain a secret.
+//! Not here: precedence over other origins (`config`).
+use super::{
+    keys::{KEYS, is_secret},
+    origin::Origin,
+};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
-/// Who a key of the file belongs to.
-pub(super) enum Key {
+/// Suffix of a Kafka client setting that names a file with the value.
+const FILE_SUFFIX: &str = ".file";
+
+/// A key of the file.
+pub(super) enum FileKey {
     Own(&'static str),
+    /// A setting of the Kafka client, by librdkafka's name.
     Kafka(String),
 }
 
-/// The keys of a file; an unknown one is an error with its place.
-pub(super) fn read(path: &Path, text: &str) -> Result<Vec<(Key, String)>> {
-    // Without the line itself, which TOML's error would show: it may hold a password.
+/// Parses the text of a configuration file.
+///
+/// # Errors
+/// If it is not TOML, a key is unknown or a value has the wrong type.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<(FileKey, String)>> {
+    // Not TOML's own message, which quotes the line: it may contain a password.
     let table: toml::Table = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         anyhow::anyhow!("{}:{line}: not TOML: {}", path.display(), error.message())
     })?;
-    let mut found = Vec::new();
-    for (key, value) in table {
+    let mut values = Vec::new();
+    for (name, value) in table {
         let line =
-            text.lines().position(|line| line.trim_start().starts_with(&key)).map_or(0, |line| line + 1);
-        let place = format!("{}:{line}", path.display());
-        if let (toml::Value::Table(settings), "kafka") = (&value, key.as_str()) {
+            text.lines().position(|line| line.trim_start().starts_with(&name)).map_or(0, |line| line + 1);
+        let location = format!("{}:{line}", path.display());
+        if let (toml::Value::Table(settings), "kafka") = (&value, name.as_str()) {
             for (setting, value) in settings {
-                let value = match value {
-                    toml::Value::String(text) => text.clone(),
-                    toml::Value::Table(_) => {
-                        bail!("{place}: [kafka] has '{setting}' in parts; write \"{setting}.…\" in quotes")
-                    }
-                    other => other.to_string(),
-                };
-                found.push((Key::Kafka(setting.clone()), value));
+                values.push((FileKey::Kafka(setting.clone()), kafka_value(&location, setting, value)?));
             }
             continue;
         }
-        let Some((known, ..)) = KEYS.iter().find(|(known, ..)| *known == key) else {
-            let keys: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-            bail!("{place}: unknown key '{key}'; the keys are {}", keys.join(", "));
+        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+            bail!("{location}: unknown key '{name}'; the keys are {}", names.join(", "));
         };
         let text = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
-            other => bail!("{place}: {key} is a string or a whole number, not {}", other.type_str()),
+            other => bail!("{location}: {name} must be a string or an integer, not {}", other.type_str()),
         };
-        found.push((Key::Own(known), text));
+        values.push((FileKey::Own(key.name), text));
     }
-    Ok(found)
+    Ok(values)
 }
 
-/// A setting `KEY.file` is `KEY` with what the file has.
-pub(super) fn secret(key: String, value: String, origin: &Origin) -> Result<(String, String)> {
-    let Some(base) = key.strip_suffix(".file").filter(|base| is_secret(base)) else {
-        return Ok((key, value));
+fn kafka_value(location: &str, setting: &str, value: &toml::Value) -> Result<String> {
+    Ok(match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Table(_) => {
+            bail!(
+                "{location}: '{setting}' in [kafka] is a table; next: write the setting as \"{setting}.…\" in quotes"
+            )
+        }
+        other => other.to_string(),
+    })
+}
+
+/// Replaces a setting `NAME.file` by `NAME` with the content of the file, if `NAME` is a secret.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(super) fn read_secret(setting: String, value: String, origin: &Origin) -> Result<(String, String)> {
+    let Some(name) = setting.strip_suffix(FILE_SUFFIX).filter(|name| is_secret(name)) else {
+        return Ok((setting, value));
     };
     let text = std::fs::read_to_string(&value)
-        .with_context(|| format!("reading the secret {base} from {value} (kafka.{key}, {origin})"))?;
-    Ok((base.to_owned(), text.trim_end().to_owned()))
+        .with_context(|| format!("reading the secret {name} from {value} (kafka.{setting}, {origin})"))?;
+    Ok((name.to_owned(), text.trim_end().to_owned()))
 }

@@ -1,8 +1,8 @@
-//! Lines of a file or of standard input, read ahead on a thread of their own.
+//! Lines of a file or of standard input, read ahead on a thread.
 //!
-//! Invariant: lines come as they are in the file, in order and whole, with what ends them. When a source gives nothing for a moment,
-//! the reader is told, so that what was read does not wait for what may come much later.
-//! Not here: what a line says (`ingest`).
+//! Invariant: lines are complete, in order, byte for byte, with their line feed. A pause of the source is reported once, so that the
+//! caller can process the lines before it without waiting for the next.
+//! Not here: parsing of a line (`ingest`).
 use anyhow::{Context, Result};
 use std::{
     fs::File,
@@ -12,65 +12,71 @@ use std::{
     time::Duration,
 };
 
-/// Bytes read at once.
+/// Size of one read.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Blocks that wait to be taken.
+/// Blocks that are read ahead.
 const READ_AHEAD_BLOCKS: usize = 4;
-/// How long a source is silent before its reader is told.
+/// Pause of the source after which it is reported as idle.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// What comes next.
+/// The next line, or the state of the source.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NextLine<'a> {
-    /// A line, with its line feed unless it is the last.
+    /// A line with its line feed; the last line may have none.
     Line(&'a [u8]),
-    /// Nothing for the moment; told once until there is more.
+    /// The source has no data at the moment; reported once per pause.
     Idle,
     End,
 }
 
-/// A file's lines.
+/// Reader of the lines of a file.
 pub struct LineReader {
     blocks: Receiver<Io<Vec<u8>>>,
-    held: Vec<u8>,
-    /// Bytes of `held` that were handed out.
-    taken: usize,
-    /// Bytes of `held` that were searched for a line's end.
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that were returned as lines.
+    returned: usize,
+    /// Bytes of `buffer` that were searched for a line feed.
     searched: usize,
     has_ended: bool,
-    was_told: bool,
+    idle_reported: bool,
 }
 impl LineReader {
-    /// Opens a file of lines, `.zst` or plain, or `-` for standard input; `tick` is told the bytes read from it.
+    /// Opens a file, plain or `.zst`, or standard input (`-`); `tick` is called with the number of bytes of each read.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or is not zstd data.
     pub fn open(path: &Path, tick: impl Fn(u64) + Send + 'static) -> Result<LineReader> {
         if path == Path::new("-") {
-            return LineReader::from_source(Counted(std::io::stdin(), tick));
+            return LineReader::from_source(CountingReader(std::io::stdin(), tick));
         }
         let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-        let counted = Counted(file, tick);
+        let counted = CountingReader(file, tick);
         if path.extension().is_some_and(|extension| extension == "zst") {
-            let plain = zstd::Decoder::new(counted);
+            let decoder = zstd::Decoder::new(counted);
             return LineReader::from_source(
-                plain.with_context(|| format!("reading {} as zstd", path.display()))?,
+                decoder.with_context(|| format!("reading {} as zstd", path.display()))?,
             );
         }
         LineReader::from_source(counted)
     }
-    /// All lines of a file, as text.
+    /// All lines of a file as text.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not UTF-8.
     pub fn read(path: &Path) -> Result<Vec<String>> {
         let reading = || format!("reading {}", path.display());
-        let (mut lines, mut all) = (LineReader::open(path, |_| {})?, Vec::new());
+        let (mut reader, mut lines) = (LineReader::open(path, |_| {})?, Vec::new());
         loop {
-            match lines.advance().with_context(reading)? {
-                NextLine::Line(line) => all.push(String::from_utf8(line.to_vec()).with_context(reading)?),
+            match reader.advance().with_context(reading)? {
+                NextLine::Line(line) => lines.push(String::from_utf8(line.to_vec()).with_context(reading)?),
                 NextLine::Idle => {}
-                NextLine::End => return Ok(all),
+                NextLine::End => return Ok(lines),
             }
         }
     }
     fn from_source(mut source: impl Read + Send + 'static) -> Result<LineReader> {
         let (sender, blocks) = sync_channel(READ_AHEAD_BLOCKS);
-        let read = move || {
+        let read_blocks = move || {
             loop {
                 let mut block = vec![0; BLOCK_BYTES];
                 let read = match source.read(&mut block) {
@@ -88,52 +94,69 @@ impl LineReader {
                 }
             }
         };
-        std::thread::Builder::new().name("lines".into()).spawn(read).context("starting a thread to read")?;
-        Ok(LineReader { blocks, held: Vec::new(), taken: 0, searched: 0, has_ended: false, was_told: true })
+        std::thread::Builder::new()
+            .name("lines".into())
+            .spawn(read_blocks)
+            .context("starting the reader thread")?;
+        Ok(LineReader {
+            blocks,
+            buffer: Vec::new(),
+            returned: 0,
+            searched: 0,
+            has_ended: false,
+            idle_reported: true,
+        })
     }
-    /// The next line, or that there is none yet or no more.
+    /// Returns the next line, `Idle` at a pause of the source, or `End`.
+    ///
+    /// # Errors
+    /// If reading the source fails.
     pub fn advance(&mut self) -> Io<NextLine<'_>> {
         loop {
-            if let Some(at) = self.held[self.searched..].iter().position(|byte| *byte == b'\n') {
-                return Ok(NextLine::Line(self.take(self.searched + at + 1)));
+            if let Some(length) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
+                return Ok(NextLine::Line(self.take(self.searched + length + 1)));
             }
-            self.searched = self.held.len();
+            self.searched = self.buffer.len();
             if self.has_ended {
-                return Ok(match self.taken < self.held.len() {
-                    true => NextLine::Line(self.take(self.held.len())),
-                    false => NextLine::End,
+                return Ok(if self.returned < self.buffer.len() {
+                    NextLine::Line(self.take(self.buffer.len()))
+                } else {
+                    NextLine::End
                 });
             }
-            let block = match self.was_told {
-                true => self.blocks.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                false => self.blocks.recv_timeout(IDLE_TIMEOUT),
+            let block = if self.idle_reported {
+                self.blocks.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                self.blocks.recv_timeout(IDLE_TIMEOUT)
             };
             match block {
                 Ok(block) => {
                     let block = block?;
-                    self.held.drain(..self.taken);
-                    self.searched -= self.taken;
-                    self.taken = 0;
-                    self.held.extend_from_slice(&block);
-                    self.was_told = false;
+                    self.buffer.drain(..self.returned);
+                    self.searched -= self.returned;
+                    self.returned = 0;
+                    self.buffer.extend_from_slice(&block);
+                    self.idle_reported = false;
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.was_told = true;
+                    self.idle_reported = true;
                     return Ok(NextLine::Idle);
                 }
                 Err(RecvTimeoutError::Disconnected) => self.has_ended = true,
             }
         }
     }
+    /// Returns the buffer up to `end` that was not returned yet.
     fn take(&mut self, end: usize) -> &[u8] {
-        let from = std::mem::replace(&mut self.taken, end);
+        let start = std::mem::replace(&mut self.returned, end);
         self.searched = end;
-        &self.held[from..end]
+        &self.buffer[start..end]
     }
 }
 
-struct Counted<R, F>(R, F);
-impl<R: Read, F: Fn(u64)> Read for Counted<R, F> {
+/// Calls a function with the number of bytes of each read.
+struct CountingReader<R, F>(R, F);
+impl<R: Read, F: Fn(u64)> Read for CountingReader<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> Io<usize> {
         let n = self.0.read(buffer)?;
         (self.1)(n as u64);
@@ -147,13 +170,13 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::VecDeque;
 
-    /// Gives what it is told to, as a pipe does.
-    struct Pieces(VecDeque<Vec<u8>>);
-    impl Read for Pieces {
+    /// A source that returns the given blocks, one per read, as a pipe does.
+    struct BlockSource(VecDeque<Vec<u8>>);
+    impl Read for BlockSource {
         fn read(&mut self, buffer: &mut [u8]) -> Io<usize> {
-            let piece = self.0.pop_front().unwrap_or_default();
-            buffer[..piece.len()].copy_from_slice(&piece);
-            Ok(piece.len())
+            let block = self.0.pop_front().unwrap_or_default();
+            buffer[..block.len()].copy_from_slice(&block);
+            Ok(block.len())
         }
     }
 
@@ -161,16 +184,16 @@ mod tests {
         #[test]
         fn lines_are_complete_for_any_read_sizes(
             text in proptest::collection::vec(proptest::sample::select(&b"ab\n"[..]), 0..200),
-            cuts in proptest::collection::vec(1..20_usize, 1..20),
+            block_sizes in proptest::collection::vec(1..20_usize, 1..20),
         ) {
-            let mut pieces = VecDeque::new();
-            let (mut rest, mut sizes) = (&text[..], cuts.iter().cycle());
+            let mut blocks = VecDeque::new();
+            let (mut rest, mut sizes) = (&text[..], block_sizes.iter().cycle());
             while !rest.is_empty() {
-                let (piece, after) = rest.split_at((*sizes.next().unwrap_or(&1)).min(rest.len()));
-                pieces.push_back(piece.to_vec());
-                rest = after;
+                let (block, remaining) = rest.split_at((*sizes.next().unwrap_or(&1)).min(rest.len()));
+                blocks.push_back(block.to_vec());
+                rest = remaining;
             }
-            let mut lines = LineReader::from_source(Pieces(pieces)).unwrap();
+            let mut lines = LineReader::from_source(BlockSource(blocks)).unwrap();
             let mut found: Vec<Vec<u8>> = Vec::new();
             loop {
                 match lines.advance().unwrap() {

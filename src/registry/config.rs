@@ -1,18 +1,18 @@
-//! Where a schema registry is, and as whom it is asked.
+//! Configuration of the schema registry: URL, credentials, request timeout.
 //!
-//! Invariant: a password comes from the environment or a file, is shown as `***`, and stands in no address.
-//! Not here: the keys' precedence (`config`), the requests (`client`).
+//! Invariant: a password comes from the environment or a file, is shown as `***`, and is never part of the URL.
+//! Not here: precedence of configuration sources (`config`), requests (`client`).
 use anyhow::{Context, Result, bail};
 use std::{fmt, time::Duration};
 
-/// Something that must not be shown.
+/// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 impl Secret {
     pub fn new(text: String) -> Secret {
         Secret(text)
     }
-    /// The text, for whoever must send it.
+    /// The text itself, to be sent.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -23,25 +23,25 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A registry as it is configured.
+/// The configured schema registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryConfig {
-    /// What `/subjects` and the other paths are appended to, without a `/` at its end; `None` when there is no registry.
+    /// URL below which `/subjects` is, without a trailing slash; `None` if no registry is configured.
     pub url: Option<String>,
     pub user: Option<String>,
     pub password: Option<Secret>,
     pub password_file: String,
-    /// For one request with its answer.
+    /// Time limit of one request, its response included.
     pub timeout: Duration,
 }
 impl RegistryConfig {
-    /// From the values of the keys, which are empty where nothing is set.
+    /// Parses the values of the `registry…` keys; an empty value is an unset key.
     ///
     /// # Errors
-    /// When the address is none or holds credentials, when a user and a password are not both there or the file cannot be read.
+    /// If the URL is invalid or contains credentials, only one of user and password is set, or the password file cannot be read.
     pub fn parse(value: impl Fn(&str) -> String, timeout: Duration) -> Result<RegistryConfig> {
         let some = |key: &str| Some(value(key)).filter(|text| !text.is_empty());
-        let url = some("registry").map(|url| address(&url)).transpose()?;
+        let url = some("registry").map(|url| parse_url(&url)).transpose()?;
         let password_file = value("registry-password-file");
         let password = match some("registry-password") {
             None if !password_file.is_empty() && url.is_some() => {
@@ -50,18 +50,18 @@ impl RegistryConfig {
                 })?;
                 Some(Secret(text.trim_end().to_owned()))
             }
-            given => given.map(Secret),
+            password => password.map(Secret),
         };
         let user = some("registry-user");
         if url.is_some() && user.is_some() != password.is_some() {
             bail!(
-                "registry-user goes with a password (FASTBREAK_REGISTRY_PASSWORD or registry-password-file): one is missing; \
-                 next: `fastbreak config show --origin`"
+                "registry-user needs a password (FASTBREAK_REGISTRY_PASSWORD or registry-password-file), and a password needs \
+                 registry-user: one is missing\nnext: `fastbreak config show --origin`"
             );
         }
         Ok(RegistryConfig { url, user, password, password_file, timeout })
     }
-    /// What may be shown under a key.
+    /// The value of a key as `config show` prints it.
     pub fn shown(&self, key: &str) -> String {
         match key {
             "registry" => self.url.clone().unwrap_or_default(),
@@ -76,20 +76,22 @@ impl RegistryConfig {
     }
 }
 
-fn address(url: &str) -> Result<String> {
+fn parse_url(url: &str) -> Result<String> {
     let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
     else {
-        bail!("registry: an address starts with http:// or https://; next: `fastbreak config show --origin`");
+        bail!(
+            "registry: the URL must begin with http:// or https://\nnext: `fastbreak config show --origin`"
+        );
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains('@') {
         bail!(
-            "registry: the address holds credentials; set registry-user and FASTBREAK_REGISTRY_PASSWORD or \
+            "registry: the URL contains credentials\nnext: set registry-user and FASTBREAK_REGISTRY_PASSWORD or \
              registry-password-file instead"
         );
     }
     if host.is_empty() || rest.contains(['?', '#']) || rest.contains(char::is_whitespace) {
-        bail!("registry: '{url}' is not http(s)://host:port/path; next: `fastbreak config show --origin`");
+        bail!("registry: '{url}' is not http(s)://host:port/path\nnext: `fastbreak config show --origin`");
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
@@ -108,29 +110,29 @@ mod tests {
         RegistryConfig::parse(value, Duration::from_secs(1))
     }
     #[test]
-    fn an_address_is_taken_without_its_last_slash_and_none_means_none() {
+    fn a_url_loses_its_trailing_slash_and_an_empty_one_means_no_registry() {
         assert_eq!(parse("", "someone", "", "").unwrap().url, None);
-        let found = parse("https://host:8081/apis/ccompat/v7/", "someone", "hush", "").unwrap();
-        assert_eq!(found.url.as_deref(), Some("https://host:8081/apis/ccompat/v7"));
-        assert_eq!(found.shown("registry-password"), "***");
-        assert!(!format!("{found:?}").contains("hush"), "{found:?}");
+        let config = parse("https://host:8081/apis/ccompat/v7/", "someone", "hush", "").unwrap();
+        assert_eq!(config.url.as_deref(), Some("https://host:8081/apis/ccompat/v7"));
+        assert_eq!(config.shown("registry-password"), "***");
+        assert!(!format!("{config:?}").contains("hush"), "{config:?}");
     }
     #[test]
-    fn credentials_in_the_address_are_refused_and_not_repeated() {
+    fn credentials_in_the_url_are_rejected_and_not_shown() {
         for url in ["http://someone:hush@host", "ftp://someone:hush@host", "someone:hush@host"] {
             let error = format!("{:#}", parse(url, "", "", "").unwrap_err());
             assert!(!error.contains("hush"), "{error}");
         }
     }
     #[test]
-    fn a_user_without_a_password_and_a_file_that_is_not_there_are_errors() {
-        for (user, password, file, says) in [
+    fn a_user_without_a_password_and_a_missing_password_file_are_errors() {
+        for (user, password, file, expected) in [
             ("someone", "", "", "one is missing"),
             ("", "hush", "", "one is missing"),
             ("someone", "", "/nowhere", "from /nowhere"),
         ] {
             let error = format!("{:#}", parse("http://host", user, password, file).unwrap_err());
-            assert!(error.contains(says), "{error}");
+            assert!(error.contains(expected), "{error}");
             assert!(!error.contains("hush"), "{error}");
         }
     }

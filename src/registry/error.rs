@@ -1,123 +1,150 @@
-//! What a schema registry answers when it does not do as it is asked.
+//! Errors of the schema registry, with their exit codes.
 //!
-//! Invariant: an error says what was done where, why it failed, and what to run next; it never holds credentials.
+//! Invariant: an error names the registry, the operation, the cause and the next step; it never contains credentials.
 //! Not here: the requests (`client`).
 use std::fmt;
 
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
-    /// The registry's address.
     pub url: String,
-    /// What was asked of it.
-    pub doing: String,
+    /// The operation, as in "reading schema 7".
+    pub operation: String,
     pub cause: Cause,
 }
 
-/// Why.
+/// Cause of a failed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// No answer, or one that a gateway gave in its stead.
+    /// No response, or a gateway's error response.
     Unreachable(String),
     /// 401 and 403.
-    Denied { status: u16 },
-    /// 404: a subject, version, schema or level that is not there, by its code.
-    Absent { code: u32, message: String },
-    /// 409: the subject's level forbids the schema.
+    NotAuthorized { status: u16 },
+    /// 404 with an error code: no such subject, version, schema or level.
+    NotFound { code: u32, message: String },
+    /// 409: the schema is incompatible at the subject's level.
     Incompatible(String),
-    /// 422: 42201 schema, 42202 version, 42203 level.
+    /// 422; codes 42201 schema, 42202 version, 42203 level.
     Invalid { code: u32, message: String },
-    /// 50001 to 50003: its store, its time, the leader it forwards to.
-    Failing { code: u32, message: String },
-    /// Something else listens there.
+    /// 500; codes 50001 storage, 50002 timeout, 50003 forwarding to the leader.
+    ServerError { code: u32, message: String },
+    /// The server at this URL is not a schema registry.
     NotRegistry(String),
 }
 impl Cause {
-    /// By the status, and the code and message of the answer where it has them.
-    pub fn from_response(status: u16, refusal: Option<(u32, String)>) -> Cause {
-        match (status, refusal) {
-            (401 | 403, _) => Cause::Denied { status },
-            (404, Some((code @ 40401..=40499, message))) => Cause::Absent { code, message },
+    /// Classifies an error response by status, and by the code and message of its body if it has them.
+    pub fn from_response(status: u16, body: Option<(u32, String)>) -> Cause {
+        match (status, body) {
+            (401 | 403, _) => Cause::NotAuthorized { status },
+            (404, Some((code @ 40401..=40499, message))) => Cause::NotFound { code, message },
             (409, Some((_, message))) => Cause::Incompatible(message),
             (422, Some((code, message))) => Cause::Invalid { code, message },
-            (500..=599, Some((code, message))) => Cause::Failing { code, message },
-            (502..=504, None) => Cause::Unreachable(format!("a gateway answered {status}")),
-            (300..=399, _) => Cause::NotRegistry(format!("it redirects ({status}): configure where to")),
-            _ => Cause::NotRegistry(format!("it answered {status}")),
+            (500..=599, Some((code, message))) => Cause::ServerError { code, message },
+            (502..=504, None) => Cause::Unreachable(format!("a gateway responded with {status}")),
+            (300..=399, _) => Cause::NotRegistry(format!("redirect ({status}): configure its target")),
+            _ => Cause::NotRegistry(format!("response {status}")),
         }
     }
 }
 
 impl RegistryError {
-    /// The exit code of a verb that this ends.
-    pub fn exit(&self) -> u8 {
+    /// The exit code of a command that fails with this error.
+    pub fn exit_code(&self) -> u8 {
         match self.cause {
-            Cause::Unreachable(_) | Cause::Failing { .. } => 5,
-            Cause::Denied { .. } | Cause::Incompatible(_) => 4,
-            Cause::Absent { .. } => 3,
+            Cause::Unreachable(_) | Cause::ServerError { .. } => 5,
+            Cause::NotAuthorized { .. } | Cause::Incompatible(_) => 4,
+            Cause::NotFound { .. } => 3,
             Cause::Invalid { .. } | Cause::NotRegistry(_) => 1,
         }
     }
 }
 impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RegistryError { url, doing, cause } = self;
-        write!(f, "the schema registry {url}, {doing}: ")?;
+        let RegistryError { url, operation, cause } = self;
+        write!(f, "the schema registry {url}, {operation}: ")?;
         match cause {
             Cause::Unreachable(reason) => {
-                write!(f, "not reachable: {reason}; nothing was lost, start again when it answers: `curl {url}/subjects`")
+                write!(f, "unreachable: {reason}\nnext: run the command again when `curl {url}/subjects` responds")
             }
-            Cause::Denied { status: 401 } => f.write_str(
-                "it does not know these credentials (401); set registry-user and FASTBREAK_REGISTRY_PASSWORD or \
-                 registry-password-file, next: `fastbreak config show --origin`",
+            Cause::NotAuthorized { status: 401 } => f.write_str(
+                "the credentials are not valid (401)\nnext: set registry-user and FASTBREAK_REGISTRY_PASSWORD or \
+                 registry-password-file; `fastbreak config show --origin` shows their origin",
             ),
-            Cause::Denied { status } => {
-                write!(f, "registry-user may not do this ({status}); ask whoever runs it for the right to read and write subjects")
+            Cause::NotAuthorized { status } => write!(
+                f,
+                "registry-user is not authorized ({status})\nnext: ask the registry's administrator for the right to read and \
+                 write subjects"
+            ),
+            Cause::NotFound { code, message } => {
+                write!(f, "not found ({code}: {message})\nnext: `fastbreak schemas push`")
             }
-            Cause::Absent { code, message } => write!(f, "not there ({code}: {message}); next: `fastbreak schemas push`"),
             Cause::Incompatible(message) => {
-                write!(f, "incompatible with what is registered (409: {message}); next: `fastbreak schemas check`")
+                write!(f, "incompatible with a registered version (409: {message})\nnext: `fastbreak schemas check`")
             }
             Cause::Invalid { code, message } => {
-                write!(f, "it refuses the request ({code}: {message}); next: `fastbreak schemas check`")
+                write!(f, "invalid request ({code}: {message})\nnext: `fastbreak schemas check`")
             }
-            Cause::Failing { code, message } => {
-                write!(f, "it fails ({code}: {message}); nothing was lost, start again when it is well")
+            Cause::ServerError { code, message } => {
+                write!(f, "server error ({code}: {message})\nnext: run the command again when the registry works")
             }
             Cause::NotRegistry(reason) => write!(
                 f,
-                "no Confluent-compatible API: {reason}; the address is that below which `/subjects` is (Apicurio: \
-                 …/apis/ccompat/v7), next: `fastbreak config show --origin`"
+                "no Confluent-compatible API: {reason}\nnext: set `registry` to the URL below which `/subjects` is (Apicurio: \
+                 …/apis/ccompat/v7); `fastbreak config show --origin` shows its origin"
             ),
         }
     }
 }
 impl std::error::Error for RegistryError {}
 
+/// Schemas that are not registered.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the newest schema of {} is not registered in the schema registry {url}\nnext: `fastbreak schemas push`, then the same command again",
+    subjects.join(", ")
+)]
+pub struct Unregistered {
+    pub url: String,
+    pub subjects: Vec<String>,
+}
+
+/// A push of schemas that cannot read records of a registered version.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nothing was pushed to {url}, the schemas are incompatible with registered versions: {}\n\
+     next: release a schema that reads them; `fastbreak schemas check` shows each difference",
+    reasons.join("; ")
+)]
+pub struct IncompatibleSchemas {
+    pub url: String,
+    pub reasons: Vec<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_has_its_cause_its_exit_code_and_a_next_step() {
-        let refusal = |code| Some((code, "why".to_owned()));
-        for (status, refusal, exit, says) in [
+    fn every_response_has_its_cause_its_exit_code_and_a_next_step() {
+        let body = |code| Some((code, "why".to_owned()));
+        for (status, body, exit_code, expected) in [
             (401, None, 4, "FASTBREAK_REGISTRY_PASSWORD"),
-            (403, refusal(40301), 4, "may not do this"),
-            (404, refusal(40401), 3, "40401: why"),
-            (404, refusal(40402), 3, "schemas push"),
+            (403, body(40301), 4, "not authorized"),
+            (404, body(40401), 3, "40401: why"),
+            (404, body(40402), 3, "schemas push"),
             (404, None, 1, "…/apis/ccompat/v7"),
-            (409, refusal(409), 4, "schemas check"),
-            (422, refusal(42201), 1, "42201: why"),
-            (500, refusal(50001), 5, "50001: why"),
+            (409, body(409), 4, "schemas check"),
+            (422, body(42201), 1, "42201: why"),
+            (500, body(50001), 5, "50001: why"),
             (503, None, 5, "curl http://registry/subjects"),
-            (302, None, 1, "redirects"),
+            (302, None, 1, "redirect"),
         ] {
-            let cause = Cause::from_response(status, refusal);
-            let error = RegistryError { url: "http://registry".into(), doing: "looking".into(), cause };
+            let cause = Cause::from_response(status, body);
+            let error = RegistryError { url: "http://registry".into(), operation: "listing".into(), cause };
             let text = error.to_string();
-            assert_eq!(error.exit(), exit, "{text}");
-            assert!(text.contains(says) && text.contains("http://registry, looking"), "{text}");
+            assert_eq!(error.exit_code(), exit_code, "{text}");
+            assert!(text.contains(expected) && text.contains("\nnext: "), "{text}");
+            assert!(text.contains("http://registry, listing"), "{text}");
         }
     }
 }

@@ -1,41 +1,45 @@
-//! What would have to change in a registry, and the change.
+//! The changes that a subject of the registry needs, and their execution.
 //!
-//! Invariant: a schema that cannot read all that its subject has is never pushed, whatever level the registry has there; what is
-//! there already is left alone, so that pushing twice is pushing once.
-//! Not here: how it is shown (`cli/schemas.rs`).
+//! Invariant: a schema that cannot read every registered version of its subject is never pushed, whatever compatibility level the
+//! registry has for it. Registered versions stay, so a second push changes nothing.
+//! Not here: the report (`cli::schemas`).
 use super::{Client, Level, Registered, RegistryError, Subject, Verdict};
 use schemas::catalog::can_read;
 
-/// The level that a log needs which is replayed from its start.
+/// The compatibility level of every subject: a topic that is reprocessed from its start has records of all versions.
 pub const REQUIRED_LEVEL: Level = Level::BackwardTransitive;
 
-/// A subject as it stands.
+/// Actual state of a subject in the registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectState {
     pub level: Option<Level>,
-    /// All there is, oldest first.
+    /// All registered versions, oldest first.
     pub versions: Vec<Registered>,
-    /// The newest released schema that is there: its place among the released, and its id.
-    pub ours: Option<(usize, u32)>,
-    /// The registry's own objection to the newest released, where that is not there.
+    /// The newest released schema that is registered: its index among the released ones, and its id.
+    pub registered: Option<(usize, u32)>,
+    /// The registry's reason against the newest released schema, if that is not registered.
     pub objection: Option<String>,
 }
 
-/// What is to be done with a subject.
+/// The change that a subject needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubjectAction {
-    /// The newest schema is there under this id, at the right level.
+    /// None: the newest schema is registered under this id, at the required level.
     Nothing { id: u32 },
     Push {
-        /// The place of the first released schema to register; the count when all are there.
+        /// Index of the first released schema to register; the number of released schemas if all are registered.
         from: usize,
-        level: bool,
+        /// True if the compatibility level must be set.
+        sets_level: bool,
     },
-    /// What the newest schema cannot read.
+    /// The newest schema is incompatible, for this reason.
     Refused(String),
 }
 
-/// Reads a subject.
+/// Reads the state of a subject from the registry.
+///
+/// # Errors
+/// If a request fails.
 pub fn read(client: &Client, subject: &Subject) -> Result<SubjectState, RegistryError> {
     let numbers = client.versions(&subject.name)?;
     if numbers.is_empty() {
@@ -44,53 +48,58 @@ pub fn read(client: &Client, subject: &Subject) -> Result<SubjectState, Registry
     let versions =
         numbers.iter().map(|number| client.version(&subject.name, *number)).collect::<Result<_, _>>()?;
     let level = client.level(&subject.name)?;
-    let mut ours = None;
-    for (at, text) in subject.entry.released.iter().enumerate().rev() {
+    let released = subject.entry.released;
+    let mut registered = None;
+    for (index, text) in released.iter().enumerate().rev() {
         if let Some(found) = client.find(&subject.name, text)? {
-            ours = Some((at, found.id));
+            registered = Some((index, found.id));
             break;
         }
     }
-    let is_there = ours.is_some_and(|(at, _)| at + 1 == subject.entry.released.len());
-    // At another level the registry would judge by that.
-    let objection = match is_there || level != Some(REQUIRED_LEVEL) {
-        true => None,
-        false => match client.judge(&subject.name, subject.newest())? {
+    let is_newest_registered = registered.is_some_and(|(index, _)| index + 1 == released.len());
+    // The registry checks at the level of the subject, so its verdict at another level is not the required one.
+    let objection = if is_newest_registered || level != Some(REQUIRED_LEVEL) {
+        None
+    } else {
+        match client.check_compatibility(&subject.name, subject.newest())? {
             Verdict::Compatible => None,
             Verdict::Incompatible(reason) => Some(reason),
-        },
+        }
     };
-    Ok(SubjectState { level, versions, ours, objection })
+    Ok(SubjectState { level, versions, registered, objection })
 }
 
-/// Decides what to do with a subject of these released schemas.
+/// Decides which change a subject with these released schemas needs.
 pub fn plan(released: &[&str], state: &SubjectState) -> SubjectAction {
     let newest = released.last().copied().unwrap_or_default();
-    let mut wrong: Vec<String> = Vec::new();
+    let mut reasons: Vec<String> = Vec::new();
     for version in &state.versions {
         if let Err(reason) = can_read(newest, &version.schema) {
-            wrong.push(format!("v{} cannot read version {}: {reason}", released.len(), version.version));
+            reasons.push(format!("v{} cannot read version {}: {reason}", released.len(), version.version));
         }
     }
-    wrong.extend(state.objection.iter().map(|reason| format!("the registry refuses it: {reason}")));
-    if !wrong.is_empty() {
-        return SubjectAction::Refused(wrong.join("; "));
+    reasons.extend(state.objection.iter().map(|reason| format!("the registry rejects it: {reason}")));
+    if !reasons.is_empty() {
+        return SubjectAction::Refused(reasons.join("; "));
     }
-    let level = state.level != Some(REQUIRED_LEVEL);
-    match state.ours {
-        Some((at, id)) if at + 1 == released.len() && !level => SubjectAction::Nothing { id },
-        ours => SubjectAction::Push { from: ours.map_or(0, |(at, _)| at + 1), level },
+    let sets_level = state.level != Some(REQUIRED_LEVEL);
+    match state.registered {
+        Some((index, id)) if index + 1 == released.len() && !sets_level => SubjectAction::Nothing { id },
+        registered => SubjectAction::Push { from: registered.map_or(0, |(index, _)| index + 1), sets_level },
     }
 }
 
-/// Does what was planned; answers the ids of what was registered.
+/// Registers the released schemas from index `from` on, sets the level, and returns the ids of the registered schemas.
+///
+/// # Errors
+/// If a request fails; schemas registered before it stay registered.
 pub fn push(
     client: &Client,
     subject: &Subject,
     state: &SubjectState,
     from: usize,
 ) -> Result<Vec<u32>, RegistryError> {
-    // A subject has a level only once it is there, and needs it before it has a second version.
+    // A level can be set only for a subject with a version, and must be set before its second one.
     let mut level = state.level;
     let mut ids = Vec::new();
     for text in subject.entry.released.iter().skip(from) {
@@ -112,39 +121,40 @@ mod tests {
 
     const V1: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
     const V2: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}"#;
-    const OTHER: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}"#;
+    const INCOMPATIBLE: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}"#;
 
-    fn state(level: Level, texts: &[&str], ours: Option<(usize, u32)>) -> SubjectState {
+    fn state(level: Level, texts: &[&str], registered: Option<(usize, u32)>) -> SubjectState {
         let versions = texts.iter().zip(1..);
         let versions =
             versions.map(|(text, version)| Registered { id: version, version, schema: (*text).to_owned() });
-        SubjectState { level: Some(level), versions: versions.collect(), ours, objection: None }
+        SubjectState { level: Some(level), versions: versions.collect(), registered, objection: None }
     }
     #[test]
-    fn an_empty_registry_gets_everything_and_a_full_one_nothing() {
-        assert_eq!(plan(&[V1, V2], &SubjectState::default()), SubjectAction::Push { from: 0, level: true });
-        let full = state(REQUIRED_LEVEL, &[V1, V2], Some((1, 2)));
-        assert_eq!(plan(&[V1, V2], &full), SubjectAction::Nothing { id: 2 });
+    fn all_schemas_are_pushed_to_an_empty_registry_and_none_to_a_complete_one() {
+        let push_all = SubjectAction::Push { from: 0, sets_level: true };
+        assert_eq!(plan(&[V1, V2], &SubjectState::default()), push_all);
+        let complete = state(REQUIRED_LEVEL, &[V1, V2], Some((1, 2)));
+        assert_eq!(plan(&[V1, V2], &complete), SubjectAction::Nothing { id: 2 });
     }
     #[test]
-    fn only_what_is_newer_than_the_newest_registered_is_pushed() {
+    fn only_schemas_newer_than_the_newest_registered_one_are_pushed() {
         let older = state(REQUIRED_LEVEL, &[V1], Some((0, 1)));
-        assert_eq!(plan(&[V1, V2], &older), SubjectAction::Push { from: 1, level: false });
-        let lax = state(Level::None, &[V1, V2], Some((1, 2)));
-        assert_eq!(plan(&[V1, V2], &lax), SubjectAction::Push { from: 2, level: true });
+        assert_eq!(plan(&[V1, V2], &older), SubjectAction::Push { from: 1, sets_level: false });
+        let without_level = state(Level::None, &[V1, V2], Some((1, 2)));
+        assert_eq!(plan(&[V1, V2], &without_level), SubjectAction::Push { from: 2, sets_level: true });
     }
     #[test]
     fn a_schema_that_cannot_read_a_registered_version_is_rejected_at_any_level() {
         for level in [REQUIRED_LEVEL, Level::None] {
-            let SubjectAction::Refused(reason) = plan(&[V1, V2], &state(level, &[OTHER, V1], Some((0, 2))))
-            else {
+            let state = state(level, &[INCOMPATIBLE, V1], Some((0, 2)));
+            let SubjectAction::Refused(reason) = plan(&[V1, V2], &state) else {
                 panic!("not refused at {level}");
             };
             assert!(reason.contains("v2 cannot read version 1"), "{reason}");
         }
     }
     #[test]
-    fn the_registrys_own_objection_counts() {
+    fn a_schema_that_the_registry_rejects_is_refused() {
         let mut older = state(REQUIRED_LEVEL, &[V1], Some((0, 1)));
         older.objection = Some("a rule of its own".into());
         assert!(

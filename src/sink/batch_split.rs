@@ -5,11 +5,12 @@
 //! Invariant: every record of a planned batch is in a batch that stands, or the sink stops; a dead letter stands before its record is
 //! left out of any of them.
 //! Not here: how a batch is cut (`sinks::split`); what a warehouse tries before it says that a batch is too large.
-use super::{SINK, SinkTask, append, decode_record, now};
+use super::{SINK, SINK_BATCHES, SinkTask, decode_record};
 use anyhow::Result;
-use runtime::Commit;
+use runtime::{Commit, clock::now};
 use schemas::wire;
 use sinks::{Batch, BatchPlan, CloseReason, Record, TopicPartitionOffset, WarehouseError, split};
+use topics::TopicPartition;
 
 /// Records that a batch may have in any case.
 const MIN_BATCH_RECORDS: usize = 100;

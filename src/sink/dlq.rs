@@ -5,7 +5,7 @@
 //! Invariant: letters are durable before the batch is written without their records: after a crash one may stand twice, none is lost.
 //! When the sink stops for too many, there are none of this search; those of one before it may stand, and stand twice later.
 //! Not here: who finds the records (a warehouse); the processors' own letters (`runtime::engine`).
-use super::{SINK, SinkTask, append};
+use super::{SINK, SinkTask};
 use anyhow::Result;
 use runtime::{
     Commit, RuntimeError,
@@ -20,6 +20,7 @@ use sinks::{
     tables::TABLES_VERSION, warehouse::max_bad_records,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use topics::TopicPartition;
 
 /// What became of the newest records, against the limits that the processors have, too.
 #[derive(Default)]

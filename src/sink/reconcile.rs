@@ -27,7 +27,7 @@ impl SinkTask {
             Ok(reconciliation) => _ = self.record_reconciliation(&reconciliation),
             Err(error) => {
                 self.run_context.metrics.add(m::SINK_RECONCILIATIONS, &[SINK, "error"], 1);
-                let reason = crate::cli::error_chain(&error);
+                let reason = crate::error_chain::error_chain(&error);
                 tracing::warn!(reason, "the warehouse could not be held against the log");
             }
         }

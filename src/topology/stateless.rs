@@ -1,7 +1,7 @@
-//! The maps of the topology: the loaders and the predictor, as the engine runs them.
+//! The stateless processors of the topology, adapted to the engine: the loaders and the predictor.
 //!
-//! Invariant: each is its crate's pure function and nothing more.
-//! Not here: the functions themselves.
+//! Invariant: each calls one pure function of crate `processors` and adds no decision.
+//! Not here: these functions.
 use processors::{
     loader::{self, Observation},
     predictor::Predictor,
@@ -28,7 +28,7 @@ impl StatelessProcessor for Loader {
             fetched_at: Some(raw.fetched_at),
             value,
             redrive_count: raw.redrive_count,
-            // The engine says where it was read and by whom.
+            // The engine sets origin and processor.
             ..DeadLetter::new(code, reason)
         };
         match loader::load(&raw) {

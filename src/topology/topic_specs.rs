@@ -1,8 +1,9 @@
-//! The topics of this topology as a cluster shall have them, and those of a replay's namespace.
+//! Desired topic specs, derived from the topology and the topic catalog.
 //!
-//! Invariant: every topic that any processor, the sink or ingest reads or writes is listed, once; only a replay's own are made unasked.
-//! Not here: the plan and its settings (crate `topics`), the client (`runtime::kafka::Admin`).
-use crate::{config::Config, dead_letters, ingest, topology};
+//! Invariant: every topic that a processor, the sink or ingest reads or writes is listed once. Only topics of a replay are created without
+//! `topics apply`.
+//! Not here: settings and plans (crate `topics`), the Kafka client (`runtime_kafka::Admin`).
+use crate::{config::Config, ingest, redrive, topology};
 use processors::predictor::Predictor;
 use runtime::{
     ProcessorNode, RuntimeError,
@@ -16,16 +17,16 @@ use topics::{
     spec::TopicSpec,
 };
 
-/// Who reads records one by one, and so must find those that newer ones superseded.
+/// Topics of which stateless processors or the sink read every record, superseded ones included.
 fn stream_read_topics(nodes: &[Box<dyn ProcessorNode>]) -> Vec<&'static str> {
-    let maps = nodes.iter().filter(|node| node.kind().has_dlq()).flat_map(|node| node.inputs());
-    maps.chain(topology::sink_inputs()).map(|input| input.name).collect()
+    let stateless_inputs = nodes.iter().filter(|node| node.kind().has_dlq()).flat_map(|node| node.inputs());
+    stateless_inputs.chain(topology::sink_inputs()).map(|input| input.name).collect()
 }
 fn max_partitions(inputs: &[TopicInfo]) -> i32 {
     inputs.iter().map(|input| input.partitions).max().unwrap_or(1)
 }
 
-/// Every topic, by the names that the brokers know.
+/// The specs of all topics, by physical name.
 pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> {
     let nodes = topology::topology(Predictor::new(None));
     let stream_read_topics = stream_read_topics(&nodes);
@@ -42,14 +43,14 @@ pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> 
     specs.push(TopicSpec::dead_letters(&dlq_topic(topology::SINK), 1));
     specs.push(TopicSpec::dead_letters(ingest::DEAD_LETTERS, 1));
     let replication = config.replication.map(i32::from);
-    let named = |mut spec: TopicSpec| {
+    let with_physical_name = |mut spec: TopicSpec| {
         spec.name = settings.map_or(spec.name.clone(), |settings| settings.topic(&spec.name).into_owned());
         spec.replicated(replication)
     };
-    specs.into_iter().map(named).collect()
+    specs.into_iter().map(with_physical_name).collect()
 }
 
-/// The consumer groups that positions are committed for.
+/// The physical names of all consumer groups.
 pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
     let nodes = topology::topology(Predictor::new(None));
     nodes
@@ -60,14 +61,18 @@ pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
         .collect()
 }
 
-/// What the names of live topics and groups begin with, up to the first dot.
+/// The first parts, up to a dot, of the names of live topics and consumer groups.
 pub fn reserved_prefixes() -> BTreeSet<String> {
     let topics = topics::ALL.iter().map(|info| info.name.to_owned());
-    let names = topics.chain(redrive::dlq_owners()).chain([redrive::REDRIVE_GROUP_PREFIX.to_owned()]);
+    let names =
+        topics.chain(redrive::dlq_owners()).chain([redrive::REDRIVE_GROUP_PREFIX.to_owned()]);
     names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
 }
 
-/// Makes the topics of a replay's namespace that are not there yet: they are the replay's own, and nobody else reads them.
+/// Creates the missing topics of a replay's namespace. No other process reads them, so no confirmation is needed.
+///
+/// # Errors
+/// If the brokers are unreachable or a topic cannot be created.
 pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Result<(), RuntimeError> {
     let prefix = settings.topic("");
     let mut wanted = specs(config, Some(settings));
@@ -76,34 +81,46 @@ pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Resul
     if admin.missing(&wanted)?.is_empty() {
         return Ok(());
     }
-    let ours = |name: &str| name.starts_with(prefix.as_ref());
-    let plan = Plan::new(&wanted, &admin.cluster(ours)?, PlanOverrides::default());
-    admin.carry_out(plan.steps()).into_iter().try_for_each(|(_, done)| done)?;
+    let is_in_namespace = |name: &str| name.starts_with(prefix.as_ref());
+    let plan = Plan::new(&wanted, &admin.cluster(is_in_namespace)?, PlanOverrides::default());
+    for (_, result) in admin.carry_out(plan.steps()) {
+        result?;
+    }
     admin.await_leaders(wanted.iter().map(|spec| (spec.name.as_str(), spec.partitions)));
     Ok(())
 }
 
-/// The first few of many things, and how many more there are.
-pub fn summarize(all: &[String]) -> String {
-    let more = all.len().saturating_sub(4);
-    let shown = all.iter().take(if more == 1 { 5 } else { 4 }).cloned().collect::<Vec<_>>().join("; ");
-    if more > 1 { format!("{shown}; and {more} more") } else { shown }
+/// Items that a summary lists.
+const MAX_SUMMARY_ITEMS: usize = 4;
+
+/// The first items of a list, and the number of the others.
+pub fn summarize(items: &[String]) -> String {
+    let more = items.len().saturating_sub(MAX_SUMMARY_ITEMS);
+    // One more item is as short as its count.
+    if more <= 1 {
+        return items.join("; ");
+    }
+    format!("{}; and {more} more", items[..MAX_SUMMARY_ITEMS].join("; "))
 }
 
-/// What is wrong with the topics as they are written down, without asking any cluster.
+/// Problems of the topic specs and the topology, without access to a cluster.
 pub fn lint(config: &Config) -> Vec<String> {
-    let mut wrong = topics::spec::lint(&specs(config, None));
+    let mut problems = topics::spec::lint(&specs(config, None));
     let nodes = topology::topology(Predictor::new(None));
     let mut written: Vec<&str> = Vec::new();
     for node in &nodes {
         let inputs = node.inputs();
         for input in &inputs {
             if !topics::is_raw(input.name) && !written.contains(&input.name) {
-                wrong.push(format!("{} reads {}, which nobody upstream writes", node.name(), input.name));
+                problems.push(format!(
+                    "{} reads {}, which no processor upstream writes",
+                    node.name(),
+                    input.name
+                ));
             }
             if input.partitions != max_partitions(&inputs) {
-                wrong.push(format!(
-                    "{} reads {} in {} partitions and others in {}: records of one key would not meet",
+                problems.push(format!(
+                    "{} reads {} with {} partitions and other inputs with {}: they are not co-partitioned",
                     node.name(),
                     input.name,
                     input.partitions,
@@ -113,7 +130,7 @@ pub fn lint(config: &Config) -> Vec<String> {
         }
         written.extend(node.outputs().iter().map(|output| output.name));
     }
-    wrong
+    problems
 }
 
 #[cfg(test)]
@@ -130,22 +147,22 @@ mod tests {
     fn every_topic_that_is_read_or_written_is_listed() {
         let listed = listed();
         let nodes = topology::topology(Predictor::new(None));
-        let touched: BTreeSet<String> = nodes
+        let used: BTreeSet<String> = nodes
             .iter()
             .flat_map(|node| {
                 let own = [dlq_topic(node.name()), changelog_topic(node.name())];
                 let own = own.into_iter().take(if node.kind().has_changelog() { 2 } else { 1 });
-                let others = node.inputs().into_iter().chain(node.outputs());
-                others.map(|topic| topic.name.to_owned()).chain(own).collect::<Vec<_>>()
+                let inputs_and_outputs = node.inputs().into_iter().chain(node.outputs());
+                inputs_and_outputs.map(|topic| topic.name.to_owned()).chain(own).collect::<Vec<_>>()
             })
             .collect();
-        for name in &touched {
+        for name in &used {
             assert!(listed.contains_key(name), "{name}");
         }
         assert_eq!(listed.len(), topics::ALL.len() + 6 + 13);
     }
     #[test]
-    fn stream_read_tables_keep_superseded_rows_for_thirty_days() {
+    fn tables_that_are_read_as_streams_retain_superseded_rows_for_thirty_days() {
         let listed = listed();
         for (name, days) in [
             ("ml.features.v1", 30),
@@ -158,19 +175,19 @@ mod tests {
         }
     }
     #[test]
-    fn a_namespace_is_no_prefix_of_a_live_topic_or_group() {
+    fn a_namespace_cannot_be_a_prefix_of_a_live_topic_or_group() {
         let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
         let live = KafkaConfig::default();
         let topics = specs(&config, Some(&live)).into_iter().map(|spec| spec.name);
         for name in topics.chain(consumer_groups(&live)) {
             let first = name.split(['.', '@']).next().unwrap();
-            assert!(first.parse::<crate::replay::Namespace>().is_err(), "{first}");
+            assert!(first.parse::<crate::namespace::Namespace>().is_err(), "{first}");
         }
-        assert!("dlq-redrive".parse::<crate::replay::Namespace>().is_err());
-        assert!("january".parse::<crate::replay::Namespace>().is_ok());
+        assert!("dlq-redrive".parse::<crate::namespace::Namespace>().is_err());
+        assert!("january".parse::<crate::namespace::Namespace>().is_ok());
     }
     #[test]
-    fn a_namespace_owns_all_topics_but_the_raw_ones() {
+    fn all_topics_but_raw_ones_have_the_prefix_of_the_namespace() {
         let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
         let settings = KafkaConfig { namespace: Some("january".into()), ..KafkaConfig::default() };
         let names: Vec<String> = specs(&config, Some(&settings)).into_iter().map(|spec| spec.name).collect();

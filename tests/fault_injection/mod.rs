@@ -7,10 +7,11 @@ use crate::{
     fakebq::{self, Fake},
 };
 use fastbreak::{
-    pipeline::SinkTarget,
+    config::BigQueryOptions,
     sink::{self, SinkConfig},
+    sink_target::SinkTarget,
     topology::{self, SINK},
-    warehouse::{BigQueryOptions, WarehouseTarget},
+    warehouse::WarehouseTarget,
 };
 use processors::predictor::Predictor;
 use runtime::{

@@ -1,4 +1,4 @@
-//! The console on a thread of its own, and the little HTTP that its tests speak.
+//! A console on its own thread, and a minimal HTTP client for its tests.
 #![allow(dead_code, clippy::unwrap_used)]
 use console::{Check, Console, Health, Probe, Publisher};
 use std::{
@@ -14,13 +14,13 @@ use std::{
 use tokio::sync::oneshot;
 
 pub struct Server {
-    pub addr: SocketAddr,
+    pub address: SocketAddr,
     pub publisher: Publisher,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 impl Server {
-    /// Over a process that is live, and ready when told so.
+    /// Starts a console for a process that is live, and ready while `ready` is true.
     pub fn start(ready: &Arc<AtomicBool>) -> Server {
         let ready = ready.clone();
         let health: Probe = Arc::new(move || {
@@ -32,12 +32,12 @@ impl Server {
         let metrics = Arc::new(|| Ok("# TYPE x gauge\nx 1\n# EOF\n".to_owned()));
         let console = Console { health, metrics, processors };
         let listener = console::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let addr = listener.local_addr().unwrap();
+        let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let stopped = async { stopped.await.unwrap() };
         let work = move || runtime.block_on(console::serve(listener, console, stopped)).unwrap();
-        Server { addr, publisher, stop, thread: std::thread::spawn(work) }
+        Server { address, publisher, stop, thread: std::thread::spawn(work) }
     }
     pub fn ready() -> Server {
         Server::start(&Arc::new(AtomicBool::new(true)))
@@ -47,12 +47,12 @@ impl Server {
         self.thread.join().unwrap();
     }
     pub fn connect(&self, line: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.addr).unwrap();
+        let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         write!(stream, "{line} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
         stream
     }
-    /// Status, head and body.
+    /// Sends a request and returns status, headers and body.
     pub fn request(&self, line: &str) -> (u16, String, String) {
         let mut text = String::new();
         self.connect(line).read_to_string(&mut text).unwrap();

@@ -46,13 +46,13 @@ macro_rules! metrics {
 }
 use MetricType::{Counter, Gauge};
 metrics! {
-    BUILD_INFO: Gauge, "fastbreak_build_info", ["version"], "1, for the version that runs";
-    START: Gauge, "fastbreak_start_timestamp_seconds", [], "When this process started";
+    BUILD_INFO: Gauge, "fastbreak_build_info", ["version"], "Always 1; the label is the running version";
+    START: Gauge, "fastbreak_start_timestamp_seconds", [], "Start time of this process";
 
     LAG_RECORDS: Gauge, "fastbreak_consumer_lag_records", ["processor", "topic", "partition"],
         "Unread records";
     LAG_SECONDS: Gauge, "fastbreak_consumer_lag_seconds", ["processor", "topic", "partition"],
-        "Age of the oldest unread record, 0 when all is read; absent when its append time is unknown";
+        "Age of the oldest unread record; 0 if there is none, absent if its append time is unknown";
     COMMITTED_OFFSET: Gauge, "fastbreak_consumer_committed_offset", ["processor", "topic", "partition"],
         "Committed offset of the consumer group: the next offset that it reads";
     MARGIN: Gauge, "fastbreak_retention_margin_records", ["processor", "topic", "partition"],
@@ -63,52 +63,52 @@ metrics! {
     STATUS: Gauge, "fastbreak_processor_status", ["processor", "code"],
         "1 for the status that the processor has, 0 for the others";
     CATCH_UP: Gauge, "fastbreak_catch_up_seconds", ["processor"],
-        "Seconds until the lag is zero at the current drain rate; infinite: never; absent while unknown";
+        "Seconds until the lag is zero at the current drain rate; infinite if never, absent while unknown";
     DEAD_LETTERS: Gauge, "fastbreak_dead_letters", ["processor"],
-        "Records in the dead-letter topic; at most, where offsets have gaps";
+        "Records in the dead-letter topic; an upper bound where offsets have gaps";
     LAG_SAMPLES: Counter, "fastbreak_lag_samples_total", ["outcome"], "Samples of the lag: ok or failed";
     LAG_LAST_SAMPLE: Gauge, "fastbreak_lag_last_sample_timestamp_seconds", [], "Time of the last successful sample of the lag";
 
-    READ: Counter, "fastbreak_records_read_total", ["processor"], "Records read, as committed";
+    READ: Counter, "fastbreak_records_read_total", ["processor"], "Records read, counted when committed";
     PUBLISHED: Counter, "fastbreak_records_published_total", ["processor"],
-        "Records published, as committed; the sink's are rows";
+        "Records published, counted when committed; for the sink, warehouse rows";
     REJECTED: Counter, "fastbreak_records_rejected_total", ["processor"],
-        "Records that went to the dead-letter topic, as committed";
+        "Records produced to the dead-letter topic, counted when committed";
     RECORDS_BY_OUTCOME: Gauge, "fastbreak_records_by_outcome", ["processor", "outcome"],
         "Records read since the start by outcome: applied, unchanged, parked, rejected; the four sum to the records read";
 
     COMMITS: Counter, "fastbreak_commits_total", ["processor", "outcome"],
         "Commits: committed, aborted (retried) or failed";
-    COMMIT_SECONDS: SECONDS, "fastbreak_commit_seconds", ["processor"], "How long a commit took to become durable";
+    COMMIT_SECONDS: SECONDS, "fastbreak_commit_seconds", ["processor"], "Duration of a commit until it is durable";
     COMMIT_RECORDS: RECORDS, "fastbreak_commit_records", ["processor"],
-        "Records that a commit wrote, changelog and ledger entry included";
-    COMMIT_BYTES: BYTES, "fastbreak_commit_bytes", ["processor"], "Bytes that a commit wrote";
-    COMMITTED: Gauge, "fastbreak_last_commit_timestamp_seconds", ["processor"], "When it last committed";
+        "Records written by a commit, changelog and ledger entry included";
+    COMMIT_BYTES: BYTES, "fastbreak_commit_bytes", ["processor"], "Bytes written by a commit";
+    COMMITTED: Gauge, "fastbreak_last_commit_timestamp_seconds", ["processor"], "Time of the last commit";
     REBALANCES: Counter, "fastbreak_rebalances_total", ["processor", "reason"],
         "Rebalances: assigned, revoked, lost";
     RESTORING: Gauge, "fastbreak_restore_remaining_partitions", ["processor"],
         "Assigned partitions whose state is not restored yet";
 
-    SINK_ROWS: Counter, "fastbreak_sink_rows_total", ["processor"], "Warehouse rows put or deleted";
+    SINK_ROWS: Counter, "fastbreak_sink_rows_total", ["processor"], "Warehouse rows written or deleted";
     SINK_RECORDS: Counter, "fastbreak_sink_records_total", ["processor", "outcome"],
         "Records of written batches: applied, unchanged, stale, superseded, rejected";
     SINK_BATCHES: Counter, "fastbreak_sink_batches_total", ["processor", "outcome"],
-        "Batches that stand in the warehouse: written, or already_committed after a crash";
+        "Batches in the warehouse: written, or already_committed by an attempt before a restart";
     SINK_ATTEMPTS: Counter, "fastbreak_sink_attempts_total", ["processor"], "Write attempts, retries included";
     SINK_ERRORS: Counter, "fastbreak_sink_errors_total", ["processor", "reason"],
         "Failed writes and queries: retry, rows, size, config, fatal";
     SINK_IN_FLIGHT: Gauge, "fastbreak_sink_batches_in_flight", ["processor"],
         "Planned batches whose write is not complete";
-    SINK_SECONDS: SECONDS, "fastbreak_sink_write_seconds", ["processor"], "How long a write to the warehouse took";
+    SINK_SECONDS: SECONDS, "fastbreak_sink_write_seconds", ["processor"], "Duration of a write to the warehouse";
     SINK_STATEMENTS: Counter, "fastbreak_sink_statements_total", ["processor"],
         "DML statements sent, retries included";
     SINK_JOBS_REUSED: Counter, "fastbreak_sink_jobs_reused_total", ["processor"],
         "BigQuery jobs found under their id and reused instead of sent again";
     SINK_BYTES: Counter, "fastbreak_sink_bytes_total", ["processor"], "Bytes of rows sent to BigQuery";
     SINK_FAILURES: Counter, "fastbreak_sink_failures_total", ["processor", "class"],
-        "Calls and jobs of BigQuery that failed, by class: transient, ambiguous, auth, throttle, quota, retryable_job, dml_queue_full, conflict, size, bad_row, invalid_target, access_or_billing, duplicate_row";
+        "Failed calls and jobs of BigQuery by class: transient, ambiguous, auth, throttle, quota, retryable_job, dml_queue_full, conflict, size, bad_row, invalid_target, access_or_billing, duplicate_row";
     SINK_RATE_LIMITED: Counter, "fastbreak_sink_rate_limit_hits_total", ["processor"],
-        "Answers of BigQuery that say too much, too fast: throttle, quota, dml_queue_full";
+        "BigQuery responses that limit the request rate: throttle, quota, dml_queue_full";
     SINK_WAITED: Counter, "fastbreak_sink_waited_seconds_total", ["processor"],
         "Seconds waited for the writer lease or the table's rate limit";
     SINK_STAGED: Counter, "fastbreak_sink_staged_batches_total", ["processor"],
@@ -116,11 +116,11 @@ metrics! {
     SINK_STAGING_TABLES_DELETED: Counter, "fastbreak_sink_staging_tables_deleted_total", ["processor"],
         "Expired staging tables deleted";
     SINK_DIVERGENCES: Counter, "fastbreak_sink_divergences_total", ["processor"],
-        "Batches whose counts do not balance, and times that the warehouse lacked batches that the log has committed";
+        "Batches whose counts do not balance, and detections of committed batches that are missing in the warehouse";
     SINK_RECONCILIATIONS: Counter, "fastbreak_sink_reconciliations_total", ["processor", "outcome"],
         "Reconciliations of warehouse and log: match, mismatch, skipped, error";
     SINK_MISMATCHED_GAMES: Gauge, "fastbreak_sink_mismatched_games", ["processor"],
-        "Games, once per input, whose control totals did not match in the last reconciliation";
+        "Games whose control totals did not match in the last reconciliation, counted once per input";
 }
 
 #[cfg(test)]

@@ -1,8 +1,15 @@
-//! `replay diff`: which rows of the warehouse a replay would change.
-use super::super::{CommandOutcome, Output, output};
+//! `replay diff`: the rows of the live warehouse that a replay would change.
+//!
+//! Invariant: warehouses are compared only if the replay has caught up with the live loaders.
+//! Not here: comparing rows (`sinks::diff`).
+use super::super::{
+    outcome::CommandOutcome,
+    output::{self, Output},
+};
 use crate::{
     config::Config,
-    replay::{self, Namespace, Replay},
+    namespace::Namespace,
+    replay::{self, Replay},
     warehouse::WarehouseTarget,
 };
 use anyhow::Result;
@@ -10,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sinks::diff::{Comparison, Counts, Difference, RowDiff, compare};
 
-/// How many players are named.
+/// Players that the text lists.
 const MAX_PLAYERS: usize = 20;
 
 #[derive(Serialize)]
@@ -19,7 +26,7 @@ struct Report {
     from: String,
     to: String,
     equal: bool,
-    /// While it is not, differences may be what the live side has yet to write.
+    /// If false, differences may be records that the live sink has not written yet.
     live_caught_up: bool,
     #[serde(flatten)]
     comparison: Comparison,
@@ -30,9 +37,9 @@ pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output
     let status = replay::status(config, &replay)?;
     replay::ensure_comparable(&replay, &status)?;
     replay.ensure_same_warehouse(config)?;
-    let live = WarehouseTarget::live(config).reader()?;
-    let ours = WarehouseTarget::for_replay(config, namespace).reader()?;
-    let comparison = compare(&live.snapshot()?, &ours.snapshot()?, replay.dates, limit)?;
+    let live_queries = WarehouseTarget::live(config).reader()?;
+    let replay_queries = WarehouseTarget::for_replay(config, namespace).reader()?;
+    let comparison = compare(&live_queries.snapshot()?, &replay_queries.snapshot()?, replay.dates, limit)?;
     let report = Report {
         namespace: namespace.to_string(),
         from: replay.dates.from.to_string(),
@@ -41,66 +48,77 @@ pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output
         live_caught_up: status.live_caught_up,
         comparison,
     };
-    output::print(output, &report, show)?;
+    output::print(output, &report, report_text)?;
     Ok(if report.equal { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
-const HEADER: [&str; 5] = ["equal", "changed", "by another version", "only live", "only replay"];
-fn counts(of: String, counts: &Counts) -> [String; 6] {
-    let Counts { equal, changed, version, only_live, only_replay } = *counts;
-    let [equal, changed, version, live, replay] =
-        [equal, changed, version, only_live, only_replay].map(|n| n.to_string());
-    [of, equal, changed, version, live, replay]
-}
-fn table<'a>(what: &'static str, rows: impl Iterator<Item = (String, &'a Counts)>) -> String {
-    let [equal, changed, version, live, replay] = HEADER;
-    output::table([what, equal, changed, version, live, replay], rows.map(|(of, n)| counts(of, n)))
+/// A table of row counts, by the values of one column.
+fn count_table<'a>(column: &'static str, rows: impl Iterator<Item = (String, &'a Counts)>) -> String {
+    let rows = rows.map(|(name, counts)| {
+        let Counts { equal, changed, version, only_live, only_replay } = *counts;
+        let [equal, changed, version, only_live, only_replay] =
+            [equal, changed, version, only_live, only_replay].map(|count| count.to_string());
+        [name, equal, changed, version, only_live, only_replay]
+    });
+    output::table([column, "equal", "changed", "by another version", "only live", "only replay"], rows)
 }
 
-fn show(report: &Report) -> String {
-    let Comparison { tables, dates, systems, players, rows, more } = &report.comparison;
-    let mut parts = vec![table("table", tables.iter().map(|(name, counts)| ((*name).to_owned(), counts)))];
+fn report_text(report: &Report) -> String {
+    let Comparison { tables, rows, more, .. } = &report.comparison;
+    let mut parts =
+        vec![count_table("table", tables.iter().map(|(name, counts)| ((*name).to_owned(), counts)))];
     if !report.equal {
-        let differing = dates.iter().filter(|(_, counts)| !counts.are_equal());
-        parts.push(table("day", differing.map(|(day, counts)| (day.clone(), counts))));
-        parts.push(table("system", systems.iter().map(|(system, counts)| (system.clone(), counts))));
-        let listed: Vec<_> = players.iter().filter(|player| player.counts.listed() > 0).collect();
-        let named =
-            listed.iter().take(MAX_PLAYERS).map(|player| (player.player_name.clone(), &player.counts));
-        parts.push(table("player", named));
-        if listed.len() > MAX_PLAYERS {
-            parts
-                .push(format!("… and {} more players (--output json lists all)", listed.len() - MAX_PLAYERS));
-        }
+        parts.extend(difference_tables(&report.comparison));
     }
     if !rows.is_empty() {
-        parts.push(rows.iter().map(row).collect::<Vec<_>>().join("\n"));
+        parts.push(rows.iter().map(row_text).collect::<Vec<_>>().join("\n"));
     }
     if *more > 0 {
         parts.push(format!("… and {more} more rows (--limit)"));
     }
     if !report.live_caught_up {
-        parts.push("the live side has not read and written everything yet: a difference may be that".into());
+        parts.push(
+            "the live processors and the live sink have not caught up: differences may be rows that are not written yet"
+                .into(),
+        );
     }
     let verdict = if report.equal { "no row would change" } else { "rows would change" };
     parts.push(format!("{}, games of {} to {}: {verdict}", report.namespace, report.from, report.to));
     parts.join("\n\n")
 }
 
-fn row(row: &Difference) -> String {
-    let key = row.key.values().map(plain).collect::<Vec<_>>().join(" ");
-    let head = format!("{} {key} {}", row.table, row.player);
+/// Tables of the differing dates, of the systems and of the players with most differing rows.
+fn difference_tables(comparison: &Comparison) -> Vec<String> {
+    let Comparison { dates, systems, players, .. } = comparison;
+    let dates = dates.iter().filter(|(_, counts)| !counts.are_equal());
+    let players: Vec<_> = players.iter().filter(|player| player.counts.listed() > 0).collect();
+    let listed = players.iter().take(MAX_PLAYERS).map(|player| (player.player_name.clone(), &player.counts));
+    let mut parts = vec![
+        count_table("date", dates.map(|(date, counts)| (date.clone(), counts))),
+        count_table("system", systems.iter().map(|(system, counts)| (system.clone(), counts))),
+        count_table("player", listed),
+    ];
+    if players.len() > MAX_PLAYERS {
+        parts.push(format!("… and {} more players (--output json lists all)", players.len() - MAX_PLAYERS));
+    }
+    parts
+}
+
+fn row_text(row: &Difference) -> String {
+    let key = row.key.values().map(value_text).collect::<Vec<_>>().join(" ");
+    let name = format!("{} {key} {}", row.table, row.player);
     match row.kind {
-        RowDiff::OnlyLive => format!("- {head}"),
-        RowDiff::OnlyReplay => format!("+ {head}"),
+        RowDiff::OnlyLive => format!("- {name}"),
+        RowDiff::OnlyReplay => format!("+ {name}"),
         _ => {
-            let fields =
-                row.fields.iter().map(|f| format!("{} {} → {}", f.field, plain(&f.live), plain(&f.replay)));
-            format!("~ {head}: {}", fields.collect::<Vec<_>>().join(", "))
+            let fields = row.fields.iter().map(|field| {
+                format!("{} {} → {}", field.field, value_text(&field.live), value_text(&field.replay))
+            });
+            format!("~ {name}: {}", fields.collect::<Vec<_>>().join(", "))
         }
     }
 }
-fn plain(value: &Value) -> String {
+fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "–".to_owned(),

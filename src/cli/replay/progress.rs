@@ -1,26 +1,31 @@
-//! How far a replay is, on standard error: a line that is rewritten on a terminal, a line now and then elsewhere, JSON when asked for.
+//! Progress of a running replay on standard error: a status line on a terminal, else a line per interval; JSON lines with
+//! `--output json`.
 //!
-//! Invariant: what cannot be read now is shown the next time; a replay does not stop for being watched.
-//! Not here: how far it is when it has ended (`replay`).
-use super::super::{Output, output};
-use crate::replay::{self, ReplayProgress};
+//! Invariant: a failed sample is skipped; it never stops the replay.
+//! Not here: the status after the run (`replay`).
+use super::super::output::{self, Output};
+use crate::{
+    replay::{self, ReplayProgress},
+    stderr::eprint_line,
+};
 use anyhow::Result;
 use indicatif::ProgressBar;
 use runtime::{LogBackend, subscription::Subscription};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// How often it is said, and how often where lines stay.
+/// Pause between two updates of the status line, or between two JSON lines.
 const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause between two text lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Says how far a replay is.
+/// Samples and prints the progress of a replay.
 pub struct Progress {
     output: Output,
-    line: ProgressBar,
-    shown: Option<Instant>,
-    /// When it was looked first, and how much had been read.
-    first: Option<(Instant, i64)>,
+    status_line: ProgressBar,
+    last_printed: Option<Instant>,
+    /// Time of the first sample, and the records read until then.
+    first_sample: Option<(Instant, i64)>,
 }
 
 #[derive(Serialize)]
@@ -30,43 +35,44 @@ struct ProgressReport {
     progress: ReplayProgress,
     raw_percent: f64,
     derived_percent: f64,
-    /// When the oldest raw event that is not read yet was fetched.
+    /// Fetch time of the oldest unread raw event, in RFC 3339.
     event_time: Option<String>,
     records_per_second: Option<f64>,
-    /// For the records that there are by now.
+    /// Seconds until all records that exist now are read.
     eta_seconds: Option<f64>,
 }
 
 impl Progress {
     pub fn new(output: Output) -> Self {
-        let line = output::spinner();
-        Progress { output, line, shown: None, first: None }
+        Progress { output, status_line: output::spinner(), last_printed: None, first_sample: None }
     }
+    /// Samples and prints the progress, unless the interval since the last line has not passed.
     pub fn tick(&mut self, log: &mut dyn LogBackend, subscriptions: &[Subscription]) {
-        let is_rewritten = self.output == Output::Table && !self.line.is_hidden();
-        let every = if is_rewritten || self.output == Output::Json { UPDATE_INTERVAL } else { LINE_INTERVAL };
-        if self.shown.is_some_and(|shown| shown.elapsed() < every) {
+        let has_status_line = self.output == Output::Table && !self.status_line.is_hidden();
+        let interval =
+            if has_status_line || self.output == Output::Json { UPDATE_INTERVAL } else { LINE_INTERVAL };
+        if self.last_printed.is_some_and(|last_printed| last_printed.elapsed() < interval) {
             return;
         }
-        self.shown = Some(Instant::now());
+        self.last_printed = Some(Instant::now());
         let Ok(report) = self.sample(log, subscriptions) else { return };
         match self.output {
-            Output::Json => drop(serde_json::to_string(&report).map(|line| output::eprint_line(&line))),
-            Output::Table if is_rewritten => {
-                self.line.set_message(report.text());
-                self.line.tick();
+            Output::Json => drop(serde_json::to_string(&report).map(|line| eprint_line(&line))),
+            Output::Table if has_status_line => {
+                self.status_line.set_message(report.text());
+                self.status_line.tick();
             }
-            Output::Table => output::eprint_line(&report.text()),
+            Output::Table => eprint_line(&report.text()),
         }
     }
     fn sample(&mut self, log: &mut dyn LogBackend, subscriptions: &[Subscription]) -> Result<ProgressReport> {
         let lag_snapshot = log.progress(subscriptions)?;
         let progress = replay::progress(&lag_snapshot);
-        let event_time = replay::event_time(log, &lag_snapshot)?.map(|at| at.to_string());
+        let event_time = replay::event_time(log, &lag_snapshot)?.map(|timestamp| timestamp.to_string());
         let read = progress.raw.read + progress.derived.read;
-        let (since, before) = *self.first.get_or_insert((Instant::now(), read));
-        let rate = (read > before).then(|| (read - before) as f64 / since.elapsed().as_secs_f64());
-        let left = progress.raw.of + progress.derived.of - read;
+        let (since, read_before) = *self.first_sample.get_or_insert((Instant::now(), read));
+        let rate = (read > read_before).then(|| (read - read_before) as f64 / since.elapsed().as_secs_f64());
+        let unread = progress.raw.of + progress.derived.of - read;
         Ok(ProgressReport {
             event: "progress",
             progress,
@@ -74,22 +80,23 @@ impl Progress {
             derived_percent: progress.derived.percent(),
             event_time,
             records_per_second: rate,
-            eta_seconds: rate.map(|rate| left as f64 / rate),
+            eta_seconds: rate.map(|rate| unread as f64 / rate),
         })
     }
+    /// Removes the status line.
     pub fn end(&self) {
-        self.line.finish_and_clear();
+        self.status_line.finish_and_clear();
     }
 }
 
 impl ProgressReport {
     fn text(&self) -> String {
-        let at = self.event_time.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
-        let rate = self.records_per_second.map_or_else(String::new, |rate| format!(" · {rate:.0} records/s"));
-        let eta =
-            self.eta_seconds.map_or_else(String::new, |left| format!(" · {left:.0} s left of what there is"));
+        let optional = |text: Option<String>| text.unwrap_or_default();
+        let event_time = optional(self.event_time.as_ref().map(|event_time| format!(" until {event_time}")));
+        let rate = optional(self.records_per_second.map(|rate| format!(" · {rate:.0} records/s")));
+        let eta = optional(self.eta_seconds.map(|seconds| format!(" · {seconds:.0} s left")));
         format!(
-            "raw {:.1} %{at} · derived {:.1} % of {}{rate}{eta}",
+            "raw {:.1} %{event_time} · derived {:.1} % of {}{rate}{eta}",
             self.raw_percent, self.derived_percent, self.progress.derived.of
         )
     }

@@ -1,0 +1,20 @@
+//! The model artifact of `learned_v1`, read from the configured path.
+//!
+//! Invariant: a configured artifact that cannot be read or parsed is an error, never a predictor without it.
+//! Not here: the artifact's format and its checks (`processors::predictor`).
+use crate::config::Config;
+use anyhow::{Context, Result};
+use processors::predictor::{Artifact, Predictor};
+
+/// Creates the predictor, with the model artifact if `learned-model` is set.
+///
+/// # Errors
+/// If the artifact cannot be read or parsed.
+pub fn load_predictor(config: &Config) -> Result<Predictor> {
+    let Some(path) = &config.learned_model else { return Ok(Predictor::new(None)) };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the model artifact {}", path.display()))?;
+    let artifact =
+        Artifact::parse(&text).with_context(|| format!("parsing the model artifact {}", path.display()))?;
+    Ok(Predictor::new(Some(artifact)))
+}

@@ -1,0 +1,41 @@
+//! The share of names that are resolved to a player, by source.
+//!
+//! Invariant: a name counts once per source, scope and date, by the latest revision of every team's match.
+//! Not here: the rules of a name lookup (`processors::names`).
+use super::report::NameResolution;
+use anyhow::Result;
+use processors::names::{Resolution, decide};
+use runtime::{LogBackend, inspect};
+use schemas::{EasternDate, identity::NameRevision, raw::Source};
+use std::collections::BTreeMap;
+
+/// Counts resolved, ambiguous and unknown names by source.
+///
+/// # Errors
+/// If the table of names cannot be read.
+pub fn resolution_by_source(log: &mut dyn LogBackend) -> Result<Vec<NameResolution>> {
+    let mut revisions: BTreeMap<(Source, String, EasternDate, String), Vec<NameRevision>> = BTreeMap::new();
+    for row in inspect::table(log, &topics::NAMES, |_| true)? {
+        for name_match in row.matches {
+            let Some(latest) = name_match.revisions.last() else { continue };
+            let key = (row.source, row.scope.clone(), row.date, name_match.name);
+            revisions.entry(key).or_default().push(latest.clone());
+        }
+    }
+    let mut by_source: BTreeMap<Source, NameResolution> = BTreeMap::new();
+    for ((source, ..), revisions) in &revisions {
+        let counts = by_source
+            .entry(*source)
+            .or_insert_with(|| NameResolution { source: source.to_string(), ..NameResolution::default() });
+        counts.names += 1;
+        match decide(revisions.iter()) {
+            Resolution::Player(_, rule) => {
+                counts.resolved += 1;
+                *counts.by_rule.entry(rule.name()).or_default() += 1;
+            }
+            Resolution::Ambiguous(_) => counts.ambiguous += 1,
+            Resolution::Unknown => counts.unknown += 1,
+        }
+    }
+    Ok(by_source.into_values().collect())
+}

@@ -1,0 +1,110 @@
+//! The text of `explain`: the prediction, and tables of its features, games and events.
+//!
+//! Invariant: it shows only fields of the report.
+//! Not here: the report's fields (`report`).
+use super::{
+    super::output,
+    report::{FeatureReport, PredictionReport, Report, SystemOutcomeReport, SystemReport},
+};
+
+/// Characters of an event's facts that a table shows.
+const FACTS_CHARS: usize = 80;
+
+pub fn text(report: &Report) -> String {
+    let parts = [
+        heading(&report.prediction),
+        system_table(&report.prediction.systems),
+        feature_table(report),
+        game_table(report),
+        event_table(report),
+    ];
+    parts.join("\n\n")
+}
+
+fn heading(prediction: &PredictionReport) -> String {
+    let PredictionReport { player_id, player_name, home, away, date, tip_off, .. } = prediction;
+    let team = prediction.team.as_deref().unwrap_or("no side");
+    format!(
+        "{player_name} ({player_id}), {team} in {away} @ {home} on {date}, tip-off {tip_off}\n\
+         {}: {}, known at {}; input version {}, model version {}",
+        prediction.basis,
+        prediction.eligibility,
+        prediction.known_at,
+        prediction.input_version,
+        prediction.model_version,
+    )
+}
+
+fn system_table(systems: &[SystemReport]) -> String {
+    let rows = systems.iter().flat_map(system_rows);
+    output::table(
+        ["system", "points", "line offset", "line", "P(over)", "P(push)", "call", "missing adjustments"],
+        rows,
+    )
+}
+
+/// One row per line of the ladder; one row with the reason if the system was skipped.
+fn system_rows(report: &SystemReport) -> Vec<[String; 8]> {
+    match &report.outcome {
+        SystemOutcomeReport::Predicted {
+            predicted_points,
+            stddev_points,
+            line_ladder,
+            missing_adjustments,
+            ..
+        } => line_ladder
+            .iter()
+            .map(|line| {
+                [
+                    report.system.to_owned(),
+                    format!("{predicted_points:.2} ± {stddev_points:.1}"),
+                    format!("{:+}", line.line_offset),
+                    line.line.to_string(),
+                    format!("{:.3}", line.p_over),
+                    format!("{:.3}", line.p_push),
+                    line.recommendation.to_owned(),
+                    missing_adjustments.join(", "),
+                ]
+            })
+            .collect(),
+        SystemOutcomeReport::Skipped { skipped } => {
+            let mut row: [String; 8] = Default::default();
+            (row[0], row[1]) = (report.system.to_owned(), (*skipped).to_owned());
+            vec![row]
+        }
+    }
+}
+
+fn feature_table(report: &Report) -> String {
+    let rows = schemas::features::FEATURES.iter().filter_map(|name| {
+        let value = match report.features.get(name)? {
+            FeatureReport::Value(value) => format!("{value:.4}"),
+            FeatureReport::Missing(reason) => format!("missing: {reason}"),
+        };
+        Some([(*name).to_owned(), value])
+    });
+    output::table(["feature", "value"], rows)
+}
+
+fn game_table(report: &Report) -> String {
+    let rows = report.games.iter().map(|game| {
+        [
+            game.date.clone(),
+            game.game_id.clone(),
+            format!("{} – {}", game.team, game.opponent),
+            format!("{:.0}", game.minutes),
+            game.points.to_string(),
+            game.known_at.clone(),
+            game.raw.to_string(),
+        ]
+    });
+    output::table(["date", "game", "teams", "min", "pts", "known at", "raw event"], rows)
+}
+
+fn event_table(report: &Report) -> String {
+    let rows = report.events.iter().map(|event| {
+        let facts = event.facts.chars().take(FACTS_CHARS).collect();
+        [event.raw.to_string(), event.feed.clone(), event.key.clone(), event.fetched_at.clone(), facts]
+    });
+    output::table(["raw event", "feed", "key", "fetched at", "facts"], rows)
+}

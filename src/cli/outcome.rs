@@ -1,0 +1,95 @@
+//! Exit codes: of commands that complete, and of errors.
+//!
+//! Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error; 3 differences found; 4 precondition failed, not
+//! authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
+//! Invariant: the same error has the same exit code in every command.
+//! Not here: the texts of errors (`error_chain`).
+use crate::{
+    registry::{IncompatibleSchemas, RegistryError, Unregistered},
+    topology::UnknownProcessor,
+};
+use runtime::RuntimeError;
+use sinks::WarehouseError;
+use std::{io::ErrorKind, process::ExitCode};
+
+/// How a command completed, if not with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandOutcome {
+    Done,
+    /// Records, rows or checks do not balance.
+    Unbalanced,
+    /// The actual state differs from the desired state.
+    Differs,
+    /// A precondition is not met; nothing was changed.
+    Refused,
+    Unreachable,
+}
+impl CommandOutcome {
+    /// The outcome with this exit code.
+    pub const fn from_exit_code(exit_code: u8) -> CommandOutcome {
+        match exit_code {
+            0 => CommandOutcome::Done,
+            3 => CommandOutcome::Differs,
+            4 => CommandOutcome::Refused,
+            5 => CommandOutcome::Unreachable,
+            _ => CommandOutcome::Unbalanced,
+        }
+    }
+}
+impl From<CommandOutcome> for ExitCode {
+    fn from(outcome: CommandOutcome) -> ExitCode {
+        ExitCode::from(match outcome {
+            CommandOutcome::Done => 0,
+            CommandOutcome::Unbalanced => 1,
+            CommandOutcome::Differs => 3,
+            CommandOutcome::Refused => 4,
+            CommandOutcome::Unreachable => 5,
+        })
+    }
+}
+
+/// The exit code of a command that fails with this error.
+pub fn error_exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<RegistryError>() {
+        return error.exit_code();
+    }
+    if let Some(error) = error.downcast_ref::<WarehouseError>() {
+        return warehouse_exit_code(error);
+    }
+    if error.is::<UnknownProcessor>() {
+        return 2;
+    }
+    if error.is::<Unregistered>() {
+        return 3;
+    }
+    if error.is::<IncompatibleSchemas>() {
+        return 4;
+    }
+    error.downcast_ref::<RuntimeError>().map_or(1, runtime_exit_code)
+}
+
+fn warehouse_exit_code(error: &WarehouseError) -> u8 {
+    match error {
+        WarehouseError::Config { .. } => 4,
+        WarehouseError::Retry { .. } => 5,
+        _ => 1,
+    }
+}
+
+fn runtime_exit_code(error: &RuntimeError) -> u8 {
+    match error {
+        RuntimeError::Locked { .. }
+        | RuntimeError::Fenced { .. }
+        | RuntimeError::Precondition { .. }
+        | RuntimeError::DlqLimitExceeded { .. } => 4,
+        RuntimeError::Unreachable { .. } => 5,
+        _ => 1,
+    }
+}
+
+/// True if standard output was closed by its reader, as `head` does; the command then ends without an error.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io_error = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let json_error = || error.downcast_ref::<serde_json::Error>()?.io_error_kind();
+    io_error.or_else(json_error) == Some(ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,66 @@
+//! The values of the `bigquery-…` keys.
+//!
+//! Invariant: a sink batch on BigQuery itself closes no earlier than its DML limits allow.
+//! Not here: the client (crate `sinks`).
+use sinks::retry::Backoff;
+use std::time::Duration;
+
+/// The lowest age that closes a sink batch on BigQuery itself. A table accepts 25 DML statements in 10 s, and every sink instance and every
+/// retry needs some of them.
+const MIN_BATCH_AGE: Duration = Duration::from_secs(5);
+
+/// Project, dataset, endpoint and credentials of BigQuery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BigQueryOptions {
+    pub project: String,
+    pub dataset: String,
+    pub location: String,
+    pub endpoint: Option<String>,
+    /// `default`, `none`, or the path of a service account's key file.
+    pub credentials: String,
+    /// Retry of failed writes.
+    pub backoff: Backoff,
+}
+impl BigQueryOptions {
+    /// From the values of the `bigquery-…` keys; an empty value is an unset key.
+    pub fn from_values(value: impl Fn(&str) -> String) -> BigQueryOptions {
+        let endpoint = Some(value("bigquery-endpoint")).filter(|text| !text.is_empty());
+        let credentials = match (value("bigquery-credentials"), &endpoint) {
+            (text, _) if !text.is_empty() => text,
+            (_, Some(_)) => "none".into(),
+            (_, None) => "default".into(),
+        };
+        BigQueryOptions {
+            project: value("bigquery-project"),
+            dataset: value("bigquery-dataset"),
+            location: value("bigquery-location"),
+            endpoint,
+            credentials,
+            backoff: Backoff::default(),
+        }
+    }
+    /// Checks that the age that closes a sink batch leaves room for BigQuery's DML limits; any age is valid with an emulator.
+    ///
+    /// # Errors
+    /// The reason and the remedy.
+    pub fn check_batch_age(&self, age: Duration) -> Result<(), String> {
+        if self.endpoint.is_some() || age >= MIN_BATCH_AGE {
+            return Ok(());
+        }
+        let min_age = MIN_BATCH_AGE.as_millis();
+        Err(format!(
+            "BigQuery limits DML statements per table; next: set it to {min_age} or more, or bigquery-endpoint to an emulator"
+        ))
+    }
+    /// The value of a `bigquery-…` key.
+    pub fn entry(&self, key: &str) -> String {
+        match key {
+            "bigquery-project" => self.project.clone(),
+            "bigquery-dataset" => self.dataset.clone(),
+            "bigquery-location" => self.location.clone(),
+            "bigquery-endpoint" => self.endpoint.clone().unwrap_or_default(),
+            "bigquery-credentials" => self.credentials.clone(),
+            _ => String::new(),
+        }
+    }
+}

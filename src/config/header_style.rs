@@ -1,0 +1,29 @@
+//! The names of the headers of dead letters on Kafka.
+//!
+//! Invariant: `name` and `FromStr` are inverse.
+//! Not here: the headers themselves (`runtime::kafka`).
+use std::str::FromStr;
+
+/// Naming scheme of the headers of a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderStyle {
+    /// `dlq.…`.
+    Native,
+    /// Those of Kafka Connect, `__connect.errors.…`.
+    Connect,
+}
+impl HeaderStyle {
+    pub const fn name(self) -> &'static str {
+        match self {
+            HeaderStyle::Native => "native",
+            HeaderStyle::Connect => "connect",
+        }
+    }
+}
+impl FromStr for HeaderStyle {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let styles = [HeaderStyle::Native, HeaderStyle::Connect];
+        styles.into_iter().find(|style| style.name() == text).ok_or("must be native or connect")
+    }
+}

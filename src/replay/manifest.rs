@@ -1,0 +1,160 @@
+//! The manifest of a replay: its dates, the kind of its warehouse and the consumer groups of its last run.
+//!
+//! Invariant: a manifest is replaced atomically, so a crash leaves the older one.
+//! Not here: running a replay (`replay`), its progress (`status`).
+use crate::{
+    config::{Config, WarehouseKind},
+    namespace::{Namespace, replays_folder},
+    sink, topology,
+};
+use anyhow::{Context, Result};
+use processors::predictor::Predictor;
+use runtime::{ProcessorNode, RuntimeError, subscription::Subscription};
+use serde::{Deserialize, Serialize};
+use sinks::DateRange;
+use std::{collections::BTreeMap, path::Path};
+
+/// A replay that was started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replay {
+    pub namespace: Namespace,
+    pub dates: DateRange,
+    pub warehouse: WarehouseKind,
+    /// Consumer group of the last run, by processor.
+    groups: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    from: String,
+    to: String,
+    warehouse: String,
+    groups: BTreeMap<String, String>,
+}
+const MANIFEST_FILE: &str = "replay.json";
+const NEW_MANIFEST_FILE: &str = "replay.json.new";
+
+impl Replay {
+    pub(super) fn new(
+        namespace: &Namespace,
+        dates: DateRange,
+        warehouse: WarehouseKind,
+        subscriptions: &[Subscription],
+    ) -> Replay {
+        let groups = subscriptions
+            .iter()
+            .map(|subscription| (subscription.name.to_owned(), subscription.group.clone()))
+            .collect();
+        Replay { namespace: namespace.clone(), dates, warehouse, groups }
+    }
+    /// Reads the manifest of a namespace; `None` if there is no such replay.
+    ///
+    /// # Errors
+    /// If the manifest cannot be read or parsed.
+    pub fn find(config: &Config, namespace: &Namespace) -> Result<Option<Replay>> {
+        let path = namespace.folder(config).join(MANIFEST_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let reading = || format!("reading the manifest {}", path.display());
+        let text = std::fs::read_to_string(&path).with_context(reading)?;
+        let manifest: Manifest = serde_json::from_str(&text).with_context(reading)?;
+        let date = |text: &str| text.parse().map_err(anyhow::Error::msg).with_context(reading);
+        let dates = DateRange { from: date(&manifest.from)?, to: date(&manifest.to)? };
+        let warehouse = manifest.warehouse.parse().map_err(anyhow::Error::msg).with_context(reading)?;
+        Ok(Some(Replay { namespace: namespace.clone(), dates, warehouse, groups: manifest.groups }))
+    }
+    /// Reads the manifest of an existing replay.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Precondition`] if there is no such replay.
+    pub fn load(config: &Config, namespace: &Namespace) -> Result<Replay> {
+        Replay::find(config, namespace)?.ok_or_else(|| {
+            let next = "`fastbreak replay list` lists the replays";
+            refused(format!("replay {namespace}"), "there is no replay of this name", next)
+        })
+    }
+    /// All replays, by name.
+    ///
+    /// # Errors
+    /// If a manifest cannot be read.
+    pub fn all(config: &Config) -> Result<Vec<Replay>> {
+        let folder = replays_folder(config);
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let mut namespaces = Vec::new();
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
+            namespaces.extend(entry?.file_name().to_string_lossy().parse::<Namespace>());
+        }
+        namespaces.sort();
+        let replays = namespaces.iter().map(|namespace| Replay::find(config, namespace));
+        Ok(replays.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+    pub(super) fn save(&self, config: &Config) -> Result<()> {
+        let folder = self.namespace.folder(config);
+        let manifest = Manifest {
+            from: self.dates.from.to_string(),
+            to: self.dates.to.to_string(),
+            warehouse: self.warehouse.name().to_owned(),
+            groups: self.groups.clone(),
+        };
+        write_atomically(&folder, &manifest)
+            .with_context(|| format!("writing the manifest in {}", folder.display()))
+    }
+    /// Checks that the configured warehouse is of the kind that the replay was started with.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Precondition`] if not.
+    pub fn ensure_same_warehouse(&self, config: &Config) -> Result<()> {
+        if self.warehouse == config.warehouse {
+            return Ok(());
+        }
+        let kind = self.warehouse.name();
+        Err(refused(
+            format!("replay {} with --warehouse {}", self.namespace, config.warehouse.name()),
+            format!("its warehouse is {kind}"),
+            format!("use `--warehouse {kind}`, or start a replay with another --namespace"),
+        ))
+    }
+    /// The command that resumes the replay.
+    pub fn command(&self) -> String {
+        let DateRange { from, to } = self.dates;
+        let warehouse = match self.warehouse {
+            WarehouseKind::Sqlite => "",
+            WarehouseKind::BigQuery => "--warehouse bigquery ",
+        };
+        format!("fastbreak {warehouse}replay run --from {from} --to {to} --namespace {}", self.namespace)
+    }
+    /// The subscriptions of the replay, with the consumer groups of its last run.
+    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
+        let mut subscriptions = subscriptions_of(&topology::topology(Predictor::new(None)));
+        for subscription in &mut subscriptions {
+            if let Some(group) = self.groups.get(subscription.name) {
+                subscription.group.clone_from(group);
+            }
+        }
+        subscriptions
+    }
+}
+
+fn write_atomically(folder: &Path, manifest: &Manifest) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let new_path = folder.join(NEW_MANIFEST_FILE);
+    let file = std::fs::File::create(&new_path)?;
+    serde_json::to_writer_pretty(&file, manifest)?;
+    file.sync_all()?;
+    Ok(std::fs::rename(new_path, folder.join(MANIFEST_FILE))?)
+}
+
+pub(super) fn refused(what: String, reason: impl Into<String>, next: impl Into<String>) -> anyhow::Error {
+    RuntimeError::Precondition { what, reason: reason.into(), next: next.into() }.into()
+}
+
+/// The subscriptions of all nodes and of the sink.
+pub(super) fn subscriptions_of(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
+    let mut subscriptions = Subscription::from_nodes(nodes);
+    subscriptions.push(sink::reader(&subscriptions));
+    subscriptions
+}

@@ -1,0 +1,159 @@
+//! Status of a replay: its progress, and its distance from the live processors.
+//!
+//! Invariant: read-only; it joins no consumer group.
+//! Not here: comparing rows (crate `sinks`).
+use super::manifest::{Replay, refused};
+use crate::{config::Config, storage};
+use anyhow::Result;
+use runtime::{LogBackend, inspect, lag, subscription::Subscription};
+use schemas::{Timestamp, raw::RawEvent, wire};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Number of records read, and number of records that exist. Counted by offsets, so both may include offset gaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReadCount {
+    pub read: i64,
+    pub of: i64,
+}
+impl ReadCount {
+    /// The share that is read; 100 if no record exists.
+    pub fn percent(self) -> f64 {
+        if self.of == 0 { 100.0 } else { 100.0 * self.read as f64 / self.of as f64 }
+    }
+}
+
+/// Progress of a replay's processors and sink, summed over all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReplayProgress {
+    pub raw: ReadCount,
+    /// Inputs that are not raw topics. Their number grows while raw topics are read.
+    pub derived: ReadCount,
+}
+
+/// Sums a lag snapshot. A partition without unread records counts as read to its end: the last offsets may be control records.
+pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
+    let mut progress = ReplayProgress::default();
+    for partition in lag_snapshot.iter().flat_map(|processor| &processor.partitions) {
+        let read_count =
+            if topics::is_raw(partition.topic.name) { &mut progress.raw } else { &mut progress.derived };
+        read_count.of += partition.end_offset;
+        read_count.read +=
+            partition.unread.map_or(partition.end_offset, |_| partition.committed.unwrap_or(0));
+    }
+    progress
+}
+
+/// Fetch time of the oldest unread raw event; `None` if all are read.
+///
+/// # Errors
+/// If the log cannot be read.
+pub fn event_time(
+    log: &mut dyn LogBackend,
+    lag_snapshot: &[lag::ProcessorProgress],
+) -> Result<Option<Timestamp>> {
+    let mut oldest: Option<Timestamp> = None;
+    for partition in lag_snapshot.iter().flat_map(|processor| &processor.partitions) {
+        let Some(unread) = partition.unread.filter(|_| topics::is_raw(partition.topic.name)) else {
+            continue;
+        };
+        let record_batches = log.read(partition.topic_partition(), unread.offset, 1)?;
+        let Some(record) = record_batches.iter().flat_map(|record_batch| record_batch.records()).next()
+        else {
+            continue;
+        };
+        if let Some(bytes) = record?.value {
+            let fetched_at = wire::decode::<RawEvent>(bytes)?.fetched_at;
+            oldest = Some(oldest.map_or(fetched_at, |oldest| oldest.min(fetched_at)));
+        }
+    }
+    Ok(oldest)
+}
+
+/// Status of a replay, compared with the live processors.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplayStatus {
+    #[serde(flatten)]
+    pub progress: ReplayProgress,
+    /// True if every record that the replay's loaders have emitted is processed and written.
+    pub caught_up: bool,
+    /// By raw topic: records that the live loaders have read and those of the replay have not.
+    pub behind: BTreeMap<String, i64>,
+    /// True if the live processors and the live sink have caught up. If not, differences may be records that they have yet to process.
+    pub live_caught_up: bool,
+}
+
+/// Determines the status of a replay.
+///
+/// # Errors
+/// If a log cannot be read.
+pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
+    let (mut live_log, mut replay_log) =
+        (storage::open_to_read(config)?, storage::open_replay(config, &replay.namespace)?);
+    let subscriptions = replay.subscriptions();
+    let live_subscriptions = live_subscriptions(live_log.as_mut(), &subscriptions)?;
+    let mut behind = BTreeMap::new();
+    for (subscription, live_subscription) in subscriptions.iter().zip(&live_subscriptions) {
+        let inputs = subscription.inputs.iter().map(|input| input.name);
+        let raw: Vec<&str> = inputs.filter(|name| topics::is_raw(name)).collect();
+        let committed = replay_log.committed_offsets(&subscription.group, &raw)?;
+        let live_committed = live_log.committed_offsets(&live_subscription.group, &raw)?;
+        for (topic_partition, next) in live_committed {
+            let missing = next - committed.get(&topic_partition).copied().unwrap_or(0);
+            if missing > 0 {
+                *behind.entry(topic_partition.topic.to_owned()).or_default() += missing;
+            }
+        }
+    }
+    let progress = progress(&replay_log.progress(&subscriptions)?);
+    let mut downstream = subscriptions;
+    for subscription in &mut downstream {
+        subscription.inputs.retain(|input| !topics::is_raw(input.name));
+    }
+    Ok(ReplayStatus {
+        progress,
+        caught_up: replay_log.is_caught_up(&downstream)?,
+        behind,
+        live_caught_up: live_log.is_caught_up(&live_subscriptions)?,
+    })
+}
+
+/// The live subscriptions. A stateless processor's group has the version of its latest ledger entry, which another release may have
+/// written.
+fn live_subscriptions(
+    live_log: &mut dyn LogBackend,
+    subscriptions: &[Subscription],
+) -> Result<Vec<Subscription>> {
+    let versions = inspect::newest_versions(live_log)?;
+    let mut live_subscriptions = subscriptions.to_vec();
+    for subscription in live_subscriptions.iter_mut().filter(|subscription| subscription.group.contains('@'))
+    {
+        if let Some(version) = versions.get(subscription.name) {
+            subscription.group = format!("{}@{version:x}", subscription.name);
+        }
+    }
+    Ok(live_subscriptions)
+}
+
+/// Checks that a replay can be compared with the live warehouse.
+///
+/// # Errors
+/// A refusal with the reasons if the replay is behind the live loaders or has not caught up.
+pub fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
+    let mut reasons: Vec<String> = status
+        .behind
+        .iter()
+        .map(|(topic, records)| {
+            format!("{records} records of {topic} that the live loader has read are unread in the replay")
+        })
+        .collect();
+    if !status.caught_up {
+        let ReadCount { read, of } = status.progress.derived;
+        reasons.push(format!("{read} of {of} derived records are processed"));
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let what = format!("comparing replay {}", replay.namespace);
+    Err(refused(what, reasons.join("; "), format!("`{}` resumes it", replay.command())))
+}

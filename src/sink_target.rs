@@ -1,0 +1,13 @@
+//! The warehouse that one sink task writes, and the games that it writes there.
+//!
+//! Invariant: `run` writes all games to the configured warehouse; a replay writes only its dates, to its own warehouse.
+//! Not here: opening a warehouse (`warehouse`), filtering by date (crate `sinks`).
+use crate::warehouse::WarehouseTarget;
+use sinks::DateRange;
+
+/// Destination of a sink task.
+pub struct SinkTarget {
+    pub warehouse: WarehouseTarget,
+    /// Dates of the games to write; `None` for all games.
+    pub dates: Option<DateRange>,
+}
