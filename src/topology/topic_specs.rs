@@ -153,7 +153,7 @@ mod tests {
                 let own = [dlq_topic(node.name()), changelog_topic(node.name())];
                 let own = own.into_iter().take(if node.kind().has_changelog() { 2 } else { 1 });
                 let inputs_and_outputs = node.inputs().into_iter().chain(node.outputs());
-                inputs_and_outputs.map(|topic| topic.name.to_owned()).chain(own).collect::<Vec<_>>()
+                inputs_and_outputs.map(|topic| topic.name.to_owned()).chain(own.map(str::to_owned)).collect::<Vec<_>>()
             })
             .collect();
         for name in &used {

@@ -1,0 +1,90 @@
+//! Crates: which may depend on which, and under which licences they may be built.
+//!
+//! Invariant: the crates depend in the drawn direction only; every package that is built here has an allowed licence.
+//! Not here: imports between the files of one crate (`structure`).
+use crate::files::{assert_none, root};
+use std::{collections::BTreeSet, process::Command};
+
+/// Which crate may depend on which; `*` stands for development only. ARCHITECTURE.md has the drawing and the reasons.
+const EDGES: &str = "
+    topics: schemas
+    processors: schemas
+    runtime: schemas topics processors
+    sinks: schemas
+    simulator: schemas
+    fastbreak: schemas topics processors runtime sinks console simulator
+";
+
+fn metadata(arguments: &[&str]) -> serde_json::Value {
+    let cargo = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--format-version", "1"])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    serde_json::from_slice(&cargo.stdout).unwrap()
+}
+
+#[test]
+fn crates_depend_in_the_drawn_direction_only() {
+    let metadata = metadata(&["--no-deps"]);
+    let mut found = BTreeSet::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        for dependency in package["dependencies"].as_array().unwrap() {
+            if dependency["path"].is_string() {
+                let only_tests = if dependency["kind"] == "dev" { "*" } else { "" };
+                let (from, to) = (&package["name"], &dependency["name"]);
+                found.insert((
+                    from.as_str().unwrap().to_owned(),
+                    format!("{}{only_tests}", to.as_str().unwrap()),
+                ));
+            }
+        }
+    }
+    let mut drawn = BTreeSet::new();
+    for (from, to) in EDGES.lines().filter_map(|line| line.trim().split_once(": ")) {
+        drawn.extend(to.split(' ').map(|to| (from.to_owned(), to.to_owned())));
+    }
+    let undrawn = found.difference(&drawn).map(|(from, to)| format!("{from} → {to} is not drawn"));
+    let unused = drawn.difference(&found).map(|(from, to)| format!("{from} → {to} is drawn and not there"));
+    assert_none("crate edges", undrawn.chain(unused));
+}
+
+#[test]
+fn every_dependency_has_a_licence_that_is_allowed() {
+    let deny: toml::Value =
+        toml::from_str(&std::fs::read_to_string(root().join("deny.toml")).unwrap()).unwrap();
+    let names = |list: &toml::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let allowed = names(&deny["licenses"]["allow"]);
+    let exceptions = deny["licenses"]["exceptions"].as_array().unwrap();
+    // Of the packages that are built here: others need not have been fetched.
+    let about = Command::new(env!("CARGO")).arg("-vV").output().unwrap().stdout;
+    let about = String::from_utf8(about).unwrap();
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let metadata = metadata(&["--filter-platform", host]);
+    let resolved: BTreeSet<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap())
+        .collect();
+    let mut refused = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let (name, licence) =
+            (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or("none"));
+        let mut allowed = allowed.clone();
+        exceptions
+            .iter()
+            .filter(|e| e["crate"].as_str() == Some(name))
+            .for_each(|e| allowed.extend(names(&e["allow"])));
+        let is_allowed = |choice: &str| allowed.iter().any(|a| a == choice.trim().trim_matches(['(', ')']));
+        let all = licence.split(" AND ").all(|part| part.replace('/', " OR ").split(" OR ").any(is_allowed));
+        if !all && resolved.contains(package["id"].as_str().unwrap()) {
+            refused.push(format!("{name}: {licence}"));
+        }
+    }
+    assert_none("licences", refused.into_iter());
+}

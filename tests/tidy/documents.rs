@@ -1,0 +1,87 @@
+//! Documents: what a page lists is what is there, and a link leads to a file.
+//!
+//! Invariant: a table between two markers equals the list in the code; no file names the machine it was written on.
+//! Not here: the words that documents use (`vocabulary`).
+use crate::files::{assert_none, files, root, shown};
+
+const LARGEST_PAGE: usize = 2048;
+/// Pages that are tables, and as long as what they list.
+const REFERENCE: [&str; 5] = ["features.md", "glossary.md", "operations.md", "systems.md", "topics.md"];
+
+/// The lines of a table between two markers, without its head.
+fn table(page: &str, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
+    let inside = text.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
+    let (inside, _) = inside.unwrap_or_else(|| panic!("{page} lacks the markers of {name}"));
+    inside.lines().filter(|line| line.starts_with('|')).skip(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_on_topics_lists_exactly_the_topics() {
+    let row = |t: &topics::TopicInfo| {
+        format!("| `{}` | {} | `{}` | {} | {} |", t.name, t.key, t.event, t.partitions, t.policy.name())
+    };
+    let listed = table("docs/topics.md", "topics");
+    let there: Vec<String> = topics::ALL.iter().map(row).collect();
+    assert_eq!(listed, there, "the table should be:\n{}", there.join("\n"));
+}
+
+#[test]
+fn the_page_on_operations_lists_exactly_the_metrics() {
+    let row = |m: &runtime::metrics::Metric| {
+        let labels = if m.labels.is_empty() { "–".to_owned() } else { m.labels.join(", ") };
+        format!("| `{}` | {} | {labels} | {} |", m.name, m.metric_type.name(), m.help)
+    };
+    let there: Vec<String> = runtime::metrics::ALL.iter().map(row).collect();
+    assert_eq!(table("docs/operations.md", "metrics"), there, "the table should be:\n{}", there.join("\n"));
+}
+
+#[test]
+fn the_page_on_features_lists_exactly_the_features() {
+    let number_and_name = |row: &String| row.split('|').take(3).collect::<Vec<_>>().join("|") + "|";
+    let listed: Vec<String> = table("docs/features.md", "features").iter().map(number_and_name).collect();
+    let features = schemas::features::FEATURES.iter().enumerate();
+    let there: Vec<String> = features.map(|(index, name)| format!("| {index} | `{name}` |")).collect();
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn a_page_is_one_concept_and_short() {
+    let pages = files().into_iter().filter(|path| path.starts_with(root().join("docs")));
+    let pages = pages.filter(|path| !REFERENCE.iter().any(|name| path.ends_with(name)));
+    let long = pages.filter(|path| path.metadata().unwrap().len() > LARGEST_PAGE as u64);
+    assert_none("over 2 kB", long.map(|path| shown(&path)));
+}
+
+#[test]
+fn links_between_documents_resolve() {
+    let markdown = files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "md"));
+    let mut broken = Vec::new();
+    for path in markdown {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains("://") && !path.parent().unwrap().join(file).exists() {
+                broken.push(format!("{}: {link}", shown(&path)));
+            }
+        }
+    }
+    assert_none("broken links", broken.into_iter());
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_written_on() {
+    // Put together here, so that this file does not name them either.
+    let banned = [["/wo", "rk/"], ["/ho", "me/"], ["/roo", "t/"]].map(|parts| parts.concat());
+    let mut found = Vec::new();
+    for path in files().iter().filter(|path| !path.ends_with("Cargo.lock")) {
+        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            if banned.iter().any(|word| line.contains(word.as_str())) {
+                found.push(format!("{}:{}: {line}", shown(path), number + 1));
+            }
+        }
+    }
+    assert_none("machine paths", found.into_iter());
+}
