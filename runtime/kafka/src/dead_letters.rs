@@ -95,6 +95,9 @@ fn convert(
 }
 
 /// Reads the dead letters of a processor in one partition of its dead-letter queue, from an offset to the current end.
+///
+/// # Errors
+/// When the log cannot be read, or a record of the queue is not a dead letter.
 pub fn read(
     client: &QueryClient,
     config: &KafkaConfig,

@@ -18,6 +18,9 @@ use std::sync::Arc;
 use topics::Offset;
 
 /// Assigns these partitions and no others, from these offsets on. The queues are in the order of the partitions.
+///
+/// # Errors
+/// When the client rejects the assignment.
 pub fn assign(
     consumer: &Arc<BaseConsumer<Context>>,
     assignment: &[(PhysicalPartition, Offset)],

@@ -120,7 +120,7 @@ impl PollThread {
             }
         }
     }
-    /// Answers a request for the consumer's position. Everything that was taken out of the queues is in the inbox at this point.
+    /// Reports the consumer's position if the member has requested it. Everything that was taken out of the queues is in the inbox at this point.
     fn report_position(&self, consumer: &BaseConsumer<Context>, queues: &[AssignedQueue]) {
         if !self.channel.take_position_request() {
             return;

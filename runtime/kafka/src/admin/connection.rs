@@ -50,17 +50,20 @@ impl AdminConnection {
     pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
         self.consumer.context().to_runtime_error(operation, error)
     }
-    /// The error of one resource in an answer.
+    /// The error of one resource in the result of a call.
     pub fn rejected(&self, operation: &str, code: Code) -> RuntimeError {
         classify(&self.config.brokers, operation, code, &KafkaError::AdminOp(code).to_string())
     }
-    /// Waits for the answer of a call.
+    /// Waits for the result of a call.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn wait<T>(
         &self,
         operation: &str,
-        answer: impl Future<Output = KafkaResult<T>>,
+        call: impl Future<Output = KafkaResult<T>>,
     ) -> Result<T, RuntimeError> {
-        block_on(answer).map_err(|error| self.to_runtime_error(operation, &error))
+        block_on(call).map_err(|error| self.to_runtime_error(operation, &error))
     }
 }
 

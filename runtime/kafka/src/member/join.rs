@@ -132,7 +132,7 @@ impl GroupConnection {
         let clients = self.clients.as_mut();
         Ok(&mut clients.ok_or_else(|| CommitError::aborted("the member has not joined yet"))?.producer)
     }
-    /// Re-initialise the transactional producer; in-flight requests of the old epoch are fenced. Retries while brokers are unreachable.
+    /// Re-initializes the transactional producer; in-flight requests of the old epoch are fenced. Retries while brokers are unreachable.
     ///
     /// # Errors
     /// When the member has failed meanwhile, the producer is rejected, or brokers are unreachable while the process stops.
