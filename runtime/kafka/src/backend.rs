@@ -55,7 +55,7 @@ impl KafkaLog {
             cluster,
         }
     }
-    /// The offsets of a commit, as a client outside the group commits them; `None` if there are none.
+    /// The offsets of a commit, as a client that is no member of the group commits them; `None` if there are none.
     fn offsets_to_commit(
         &self,
         group: &str,

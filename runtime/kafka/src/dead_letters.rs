@@ -111,7 +111,7 @@ pub fn read(
     Ok(collected.into_values().flat_map(|collector| collector.records).collect())
 }
 
-/// Collects dead letters. A record without a value is skipped: it has no original bytes.
+/// Collects dead letters. A tombstone is skipped: it has no original bytes.
 struct DeadLetterCollector {
     records: Vec<DeadLetterRecord>,
     next: Offset,

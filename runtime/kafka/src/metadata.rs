@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// The time limit of one metadata request.
 const METADATA_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the consumer is polled after a failed request: the client reports the cause on a queue that must be polled.
+/// The time for which the consumer is polled after a failed request: the client reports the cause on a queue that must be polled.
 const CAUSE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Fetches the topics and brokers of the cluster, with retries within a time limit.

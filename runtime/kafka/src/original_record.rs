@@ -4,7 +4,7 @@
 //! engine does not need these, so they are not carried with each record; a dead letter is rare, and its record is still in the log.
 //! Invariant: read-only. A record that is no longer stored is left out, and its dead letter is written without it; a record that cannot
 //! be read now is an error.
-//! Not here: the parts of it that a dead letter keeps (`dlq_headers`).
+//! Not here: the headers of a dead letter (`dlq_headers`).
 use crate::{
     client_config::KafkaConfig,
     context::Context,
@@ -41,7 +41,7 @@ pub struct OriginalRecord {
 /// Original records by partition and offset.
 pub type OriginalRecords = BTreeMap<(TopicPartition, Offset), OriginalRecord>;
 
-/// How long reading continues without a record. The processor has just read these records, so brokers that do not deliver them now are
+/// The time for which reading continues without a record. The processor has just read these records, so brokers that do not deliver them now are
 /// not reachable.
 const READ_TIMEOUT: Duration = REQUEST_TIMEOUT;
 const OPERATION: &str = "reading the original records of dead letters";

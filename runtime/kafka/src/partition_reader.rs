@@ -1,4 +1,4 @@
-//! Reads partitions to their end, outside any group: for restoring state, and for commands.
+//! Reads partitions to their end without group membership: for restoring state, and for commands.
 //!
 //! The end is the high watermark, which a `read_uncommitted` consumer gets. Open transactions below it are awaited first, so that no
 //! record whose commit marker is not written yet is missed.
@@ -88,7 +88,7 @@ impl BatchCollector {
 struct Reading<C> {
     partition: PhysicalPartition,
     collector: C,
-    /// Where reading ends: the high watermark, or less once the size limit is reached.
+    /// The end of the read: the high watermark, or less once the size limit is reached.
     end: Offset,
     size_bytes: usize,
 }

@@ -3,7 +3,7 @@
 //! The consumer's main queue, which has the callbacks, is always polled. Each assigned partition has a queue of its own, which is not
 //! polled while the inbox is full: fetching stops at `queued.max.messages.kbytes`, heartbeats and rebalances go on, and no fetched
 //! record is thrown away.
-//! Invariant: only this thread assigns partitions, and it never waits for the processor.
+//! Invariant: only this thread assigns partitions, and it never blocks on the processor.
 //! Not here: the effect of a rebalance (`member`), the inbox (`poll_channel`).
 use crate::{
     context::Context,

@@ -95,7 +95,7 @@ impl QueryClient {
             }
         }
     }
-    /// The group's metadata for committing its offsets from outside the group.
+    /// The group's metadata for committing its offsets without being a member.
     ///
     /// # Errors
     /// `RuntimeError::Precondition` with the setting that the client rejects.

@@ -54,7 +54,7 @@ impl AdminConnection {
     pub fn rejected(&self, operation: &str, code: Code) -> RuntimeError {
         classify(&self.config.brokers, operation, code, &KafkaError::AdminOp(code).to_string())
     }
-    /// Waits for the result of a call.
+    /// Awaits the result of a call.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -67,7 +67,7 @@ impl AdminConnection {
     }
 }
 
-/// Wakes the thread that waits.
+/// Wakes the waiting thread.
 struct Unpark(std::thread::Thread);
 
 impl task::Wake for Unpark {
@@ -76,7 +76,7 @@ impl task::Wake for Unpark {
     }
 }
 
-/// Waits for a future on this thread; a thread of the client completes it.
+/// Awaits a future on this thread; a thread of the client completes it.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = task::Waker::from(Arc::new(Unpark(std::thread::current())));

@@ -27,7 +27,7 @@ use topics::{
 
 /// The time limit of one query for a partition's leader.
 const LEADER_QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a member that has stopped is awaited: longer than its session timeout.
+/// The time for which a member that has stopped is awaited: longer than its session timeout.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(45);
 /// The pause before groups with members are deleted again.
 const GROUP_RETRY_INTERVAL: Duration = Duration::from_millis(500);
