@@ -266,7 +266,7 @@ fn brokers_that_are_not_there_a_wrong_password_and_missing_rights_are_told_apart
     let (_, audit) = as_user("runner", "runner-secret", &["audit"]);
     assert!(audit.contains(r#""balanced": true"#), "who was refused has lost nothing: {audit}");
     let (code, message) = as_user("outsider", "outsider-secret", &["check"]);
-    assert!(code == 4 && message.contains("the right to commit the groups' positions"), "{code} {message}");
+    assert!(code == 4 && message.contains("the right to commit the groups' offsets"), "{code} {message}");
     let (code, message) = as_user("limited", "limited-secret", &["check"]);
     assert!(code == 4 && message.contains("the right to read the topics"), "{code} {message}");
 }

@@ -55,12 +55,15 @@ impl KafkaLog {
             cluster,
         }
     }
-    /// The offsets of a commit, to be committed from outside the group; `None` if there are none.
+    /// The offsets of a commit, as a client that is no member of the group commits them; `None` if there are none.
     fn offsets_to_commit(
         &self,
         group: &str,
         offsets: &Offsets,
     ) -> Result<Option<OffsetsToCommit>, RuntimeError> {
+        if offsets.is_empty() {
+            return Ok(None);
+        }
         let client = self.cluster.client_of_group(group);
         let physical = offsets
             .iter()
@@ -73,8 +76,7 @@ impl KafkaLog {
             reason: "the client knows no such group".into(),
             next: "`fastbreak check`".into(),
         })?;
-        let group_metadata = Arc::new(group_metadata);
-        Ok((list.count() > 0).then_some(OffsetsToCommit { offsets: list, group_metadata }))
+        Ok(Some(OffsetsToCommit { offsets: list, group_metadata: Arc::new(group_metadata) }))
     }
 }
 

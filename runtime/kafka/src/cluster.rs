@@ -63,7 +63,7 @@ impl KafkaCluster {
     pub fn id(&self) -> &str {
         &self.id
     }
-    /// The client for queries that concern no particular group.
+    /// The client for queries that are independent of a group.
     pub fn client(&self) -> Arc<QueryClient> {
         self.client_of_group(READ_ONLY_GROUP)
     }
@@ -110,7 +110,7 @@ impl KafkaCluster {
     pub fn has_partition(&self, partition: TopicPartition) -> Result<bool, RuntimeError> {
         Ok(self.partitions(partition.topic)?.contains(&partition))
     }
-    /// Sends a query for offsets with physical partitions, and returns the answer by logical partition.
+    /// Sends a query for offsets with physical partitions, and returns the offsets by logical partition.
     fn query_offsets(
         &self,
         partitions: &[TopicPartition],
@@ -123,6 +123,9 @@ impl KafkaCluster {
         Ok(logical.filter_map(|(partition, physical)| Some((*partition, *offsets.get(physical)?))).collect())
     }
     /// The committed offsets of a group; partitions without one are absent.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn committed_offsets(
         &self,
         group: &str,
@@ -132,27 +135,42 @@ impl KafkaCluster {
         self.query_offsets(partitions, |physical| offsets::committed_offsets(&client, physical))
     }
     /// The committed offsets of a processor in all its inputs.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn committed_input_offsets(&self, subscription: &Subscription) -> Result<Offsets, RuntimeError> {
         let partitions: Vec<TopicPartition> =
             subscription.input_partitions().map(|(_, partition)| partition).collect();
         self.committed_offsets(&subscription.group, &partitions)
     }
     /// The first offsets that are still stored.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn log_start_offsets(&self, partitions: &[TopicPartition]) -> Result<Offsets, RuntimeError> {
         let client = self.client();
         self.query_offsets(partitions, |physical| offsets::log_start_offsets(&client, physical))
     }
     /// The end offsets of committed records.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn last_stable_offsets(&self, partitions: &[TopicPartition]) -> Result<Offsets, RuntimeError> {
         let client = self.client();
         self.query_offsets(partitions, |physical| offsets::last_stable_offsets(&client, physical))
     }
     /// The end offsets of all records, those of open transactions included.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn high_watermarks(&self, partitions: &[TopicPartition]) -> Result<Offsets, RuntimeError> {
         let client = self.client();
         self.query_offsets(partitions, |physical| offsets::high_watermarks(&client, physical))
     }
     /// Reads the records from these offsets to the current end, or to about `max_bytes` per partition.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
     pub fn read(
         &self,
         from: &Offsets,
@@ -167,10 +185,16 @@ impl KafkaCluster {
         Ok(logical.collect())
     }
     /// Reads one whole partition.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
     pub fn read_partition(&self, partition: TopicPartition) -> Result<Vec<RecordBatch>, RuntimeError> {
         Ok(self.read(&Offsets::from([(partition, 0)]), usize::MAX)?.remove(&partition).unwrap_or_default())
     }
     /// Reads the dead letters of a processor in one partition of its dead-letter queue.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or a record of the queue is not a dead letter.
     pub fn dead_letters(
         &self,
         processor: &str,
@@ -183,6 +207,9 @@ impl KafkaCluster {
         dead_letters::read(&self.client(), &self.config, processor, partition, from)
     }
     /// True if a consumer group has any member.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn has_active_members(&self, group: &str) -> Result<bool, RuntimeError> {
         self.client().has_member(&self.config.group(group), |_| true)
     }

@@ -95,6 +95,9 @@ fn convert(
 }
 
 /// Reads the dead letters of a processor in one partition of its dead-letter queue, from an offset to the current end.
+///
+/// # Errors
+/// When the log cannot be read, or a record of the queue is not a dead letter.
 pub fn read(
     client: &QueryClient,
     config: &KafkaConfig,
@@ -108,7 +111,7 @@ pub fn read(
     Ok(collected.into_values().flat_map(|collector| collector.records).collect())
 }
 
-/// Collects dead letters. A record without a value is skipped: it has no original bytes.
+/// Collects dead letters. A tombstone is skipped: it has no original bytes.
 struct DeadLetterCollector {
     records: Vec<DeadLetterRecord>,
     next: Offset,

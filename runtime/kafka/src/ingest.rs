@@ -1,6 +1,6 @@
-//! Writing from outside any group: commits of commands, and ingesting raw events that are not in the log yet.
+//! Writing without group membership: commits of commands, and raw events that are not in the log yet.
 //!
-//! Invariant: an event is in the log once, whatever is repeated or aborted. A batch whose commit was not confirmed is written again
+//! Invariant: an event is in the log once, whatever is repeated or aborted. A batch whose commit is unconfirmed is written again
 //! only after `init_transactions` has decided that it is not durable. A dead letter that was written without any event may then be
 //! there twice.
 //! Not here: the lines of an input file (the root's `ingest`).
@@ -18,7 +18,7 @@ use std::{
 };
 use topics::TopicPartition;
 
-/// How many times a batch is written again.
+/// The number of times that a batch is written again.
 const MAX_RETRIES: u32 = 5;
 
 /// The producer of commands, under a name that no other process has.
@@ -84,7 +84,7 @@ impl Ingester {
     /// Appends the events that are not in the log, and the records and dead letters of a commit. Returns how many events were new.
     ///
     /// # Errors
-    /// When the log cannot be read or written, or the commit is still not confirmed after [`MAX_RETRIES`].
+    /// When the log cannot be read or written, or the commit is still unconfirmed after [`MAX_RETRIES`].
     pub fn ingest(
         &mut self,
         events: &[RawEventRecord],
@@ -113,7 +113,10 @@ impl Ingester {
                 }
                 Err(CommitError::Aborted { reason }) if retries < MAX_RETRIES => {
                     retries += 1;
-                    tracing::warn!(reason, "a batch was not confirmed, checking whether it is in the log");
+                    tracing::warn!(
+                        reason,
+                        "a commit is unconfirmed, checking whether its events are in the log"
+                    );
                     producer.producer()?.reinit()?;
                     let missing = self.read_missing(&new_events)?;
                     if missing.is_empty() && !new_events.is_empty() {

@@ -41,6 +41,9 @@ pub struct LagProbe {
 
 impl LagProbe {
     /// Creates a probe with a consumer of its own.
+    ///
+    /// # Errors
+    /// `RuntimeError::Precondition` with the setting that the client rejects.
     pub fn new(config: &KafkaConfig, group: &str) -> Result<LagProbe, RuntimeError> {
         let mut client_config = config.standalone_consumer(group, Isolation::ReadCommitted);
         // One record of each partition is needed, not its backlog.
@@ -54,6 +57,9 @@ impl LagProbe {
     }
     /// Finds the first record at or after each start, given the end offset of its partition. A start that only control records follow
     /// is absent.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable within the time limit.
     pub fn find(
         &mut self,
         end_offsets: &BTreeMap<ProbeStart, Offset>,
@@ -116,6 +122,9 @@ impl LagProbe {
         Ok(found)
     }
     /// The physical names of the groups that have members.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn active_groups(&self) -> Result<BTreeSet<String>, RuntimeError> {
         let groups = self.consumer.fetch_group_list(None, REQUEST_TIMEOUT);
         let groups = groups.map_err(|error| self.to_runtime_error(&error))?;

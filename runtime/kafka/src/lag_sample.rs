@@ -7,6 +7,7 @@
 use crate::{
     cluster::{KafkaCluster, READ_ONLY_GROUP},
     lag_probe::LagProbe,
+    topic_partition::PhysicalPartition,
 };
 use runtime::{
     RuntimeError,
@@ -57,10 +58,7 @@ impl LagSampler {
     }
 }
 
-fn probe_start(
-    cluster: &KafkaCluster,
-    progress: &PartitionProgress,
-) -> (crate::topic_partition::PhysicalPartition, Offset) {
+fn probe_start(cluster: &KafkaCluster, progress: &PartitionProgress) -> (PhysicalPartition, Offset) {
     (cluster.config().physical(progress.topic_partition()), progress.next_offset())
 }
 
@@ -98,6 +96,9 @@ fn sample_offsets(
 }
 
 /// True if these processors have committed having read everything in their inputs.
+///
+/// # Errors
+/// When the brokers are not reachable or reject the request.
 pub fn is_caught_up(cluster: &KafkaCluster, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
     // Committed offsets before end offsets: a commit publishes and moves the offsets at once, so records that it published are below
     // the end offsets, whichever input offsets it moved. The end offsets are high watermarks, because commit markers may not be

@@ -13,6 +13,9 @@ const LOG_ID: TopicPartition = TopicPartition::new(topics::LOG_IDS.info.name, 0)
 const KEY: &str = "log";
 
 /// The stored id; `None` if there is none, or no topic for it.
+///
+/// # Errors
+/// When the topic cannot be read, or its first record is not a log id.
 pub fn existing_id(cluster: &KafkaCluster) -> Result<Option<String>, RuntimeError> {
     if cluster.partition_count(LOG_ID.topic).is_none() {
         return Ok(None);
@@ -22,7 +25,7 @@ pub fn existing_id(cluster: &KafkaCluster) -> Result<Option<String>, RuntimeErro
             let record = record?;
             let Some(value) = record.value else { continue };
             let log_id = wire::decode::<LogId>(value).map_err(|error| RuntimeError::Undecodable {
-                processor: "a reader".into(),
+                processor: "fastbreak".into(),
                 topic: LOG_ID.topic.into(),
                 partition: LOG_ID.partition,
                 offset: record.offset,
@@ -48,7 +51,7 @@ pub fn new_id(cluster: &KafkaCluster) -> Result<(String, Commit), RuntimeError> 
     }
     let log_id = LogId { id: format!("{}-{:016x}", cluster.id(), random_suffix()) };
     let value = wire::encode(&log_id).map_err(|error| RuntimeError::Unencodable {
-        processor: "the log id".into(),
+        processor: "fastbreak".into(),
         topic: LOG_ID.topic.into(),
         reason: error.to_string(),
     })?;

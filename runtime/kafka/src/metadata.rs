@@ -14,10 +14,13 @@ use std::time::{Duration, Instant};
 
 /// The time limit of one metadata request.
 const METADATA_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the consumer is polled after a failed request: the client reports the cause on a queue that must be polled.
+/// The time for which the consumer is polled after a failed request: the client reports the cause on a queue that must be polled.
 const CAUSE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Fetches the topics and brokers of the cluster, with retries within a time limit.
+///
+/// # Errors
+/// When the brokers are not reachable or reject the request.
 pub fn fetch_metadata(consumer: &BaseConsumer<Context>, timeout: Duration) -> Result<Metadata, RuntimeError> {
     let started = Instant::now();
     loop {
@@ -37,6 +40,9 @@ pub fn fetch_metadata(consumer: &BaseConsumer<Context>, timeout: Duration) -> Re
 }
 
 /// Fetches the id of the cluster that a client is connected to.
+///
+/// # Errors
+/// When the brokers do not return it within the time limit.
 pub fn fetch_cluster_id(client: &Client<Context>, timeout: Duration) -> Result<String, RuntimeError> {
     client.fetch_cluster_id(timeout).ok_or_else(|| {
         let timed_out = KafkaError::MetadataFetch(Code::OperationTimedOut);

@@ -2,7 +2,7 @@
 //!
 //! The high watermark is the end offset that a `read_uncommitted` consumer gets, the last stable offset the one that a
 //! `read_committed` consumer gets.
-//! Invariant: an answer has an offset for every partition that was asked for; only committed offsets may be absent.
+//! Invariant: a result has an offset for every requested partition; only committed offsets may be absent.
 //! Not here: the retries (`query_client`).
 use crate::{
     client_config::Isolation,
@@ -26,21 +26,27 @@ use topics::Offset;
 const STABLE_OFFSET_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The offsets that the client's group has committed; partitions without one are absent.
+///
+/// # Errors
+/// When the brokers are not reachable or reject the request.
 pub fn committed_offsets(
     client: &QueryClient,
     partitions: &[PhysicalPartition],
 ) -> Result<PhysicalOffsets, RuntimeError> {
-    let answer = client.query(Isolation::ReadCommitted, "fetching committed offsets", |consumer| {
-        let answer = consumer.committed_offsets(partition_list(partitions.iter()), REQUEST_TIMEOUT)?;
-        for element in answer.elements() {
+    let response = client.query(Isolation::ReadCommitted, "fetching committed offsets", |consumer| {
+        let response = consumer.committed_offsets(partition_list(partitions.iter()), REQUEST_TIMEOUT)?;
+        for element in response.elements() {
             element.error()?;
         }
-        Ok(answer)
+        Ok(response)
     })?;
-    Ok(offsets_of(&answer, partitions))
+    Ok(offsets_of(&response, partitions))
 }
 
 /// The high watermarks. Open transactions are below them.
+///
+/// # Errors
+/// When the brokers are not reachable or reject the request.
 pub fn high_watermarks(
     client: &QueryClient,
     partitions: &[PhysicalPartition],
@@ -49,6 +55,9 @@ pub fn high_watermarks(
 }
 
 /// The offsets below which every transaction is committed or aborted.
+///
+/// # Errors
+/// When the brokers are not reachable or reject the request.
 pub fn last_stable_offsets(
     client: &QueryClient,
     partitions: &[PhysicalPartition],
@@ -57,6 +66,9 @@ pub fn last_stable_offsets(
 }
 
 /// The first offsets that are still stored.
+///
+/// # Errors
+/// When the brokers are not reachable or reject the request.
 pub fn log_start_offsets(
     client: &QueryClient,
     partitions: &[PhysicalPartition],
@@ -65,6 +77,9 @@ pub fn log_start_offsets(
 }
 
 /// Waits until every transaction below these high watermarks is committed or aborted.
+///
+/// # Errors
+/// `RuntimeError::Storage` when a transaction stays open longer than any timeout; otherwise as the queries.
 pub fn await_last_stable(
     client: &QueryClient,
     high_watermarks: &PhysicalOffsets,
@@ -104,26 +119,27 @@ fn list_offsets(
     let operation = "fetching log start and end offsets";
     let list = offset_list(partitions.iter().map(|partition| (partition, which)));
     let list = list.map_err(|error| client.to_runtime_error(operation, &error))?;
-    let answer = client.query(isolation, operation, |consumer| request_offsets(consumer, &list))?;
-    Ok(offsets_of(&answer, partitions))
+    let response = client.query(isolation, operation, |consumer| request_offsets(consumer, &list))?;
+    Ok(offsets_of(&response, partitions))
 }
 
-/// One ListOffsets request: the protocol asks for special offsets by the same field as for timestamps.
+/// Sends one ListOffsets request. In the protocol a special offset is requested by the field for timestamps.
 fn request_offsets(
     consumer: &BaseConsumer<Context>,
     list: &TopicPartitionList,
 ) -> Result<TopicPartitionList, KafkaError> {
-    let answer = consumer.offsets_for_times(list.clone(), REQUEST_TIMEOUT)?;
-    for element in answer.elements() {
+    let response = consumer.offsets_for_times(list.clone(), REQUEST_TIMEOUT)?;
+    for element in response.elements() {
         element.error()?;
         if element.offset().to_raw().is_none_or(|offset| offset < 0) {
             return Err(KafkaError::OffsetFetch(Code::OffsetNotAvailable));
         }
     }
-    Ok(answer)
+    Ok(response)
 }
 
-fn offsets_of(answer: &TopicPartitionList, partitions: &[PhysicalPartition]) -> PhysicalOffsets {
-    let offset_of = |partition: &PhysicalPartition| Some((partition.clone(), offset_in(answer, partition)?));
+fn offsets_of(response: &TopicPartitionList, partitions: &[PhysicalPartition]) -> PhysicalOffsets {
+    let offset_of =
+        |partition: &PhysicalPartition| Some((partition.clone(), offset_in(response, partition)?));
     partitions.iter().filter_map(offset_of).collect()
 }

@@ -4,7 +4,7 @@
 //! engine does not need these, so they are not carried with each record; a dead letter is rare, and its record is still in the log.
 //! Invariant: read-only. A record that is no longer stored is left out, and its dead letter is written without it; a record that cannot
 //! be read now is an error.
-//! Not here: the parts of it that a dead letter keeps (`dlq_headers`).
+//! Not here: the headers of a dead letter (`dlq_headers`).
 use crate::{
     client_config::KafkaConfig,
     context::Context,
@@ -12,6 +12,7 @@ use crate::{
     partition_queues,
     query_client::{QueryClient, REQUEST_TIMEOUT},
     record::text_headers,
+    standalone_consumer::StandaloneConsumer,
     topic_partition::{PhysicalPartition, offset_in},
 };
 use rdkafka::{
@@ -40,7 +41,7 @@ pub struct OriginalRecord {
 /// Original records by partition and offset.
 pub type OriginalRecords = BTreeMap<(TopicPartition, Offset), OriginalRecord>;
 
-/// How long reading goes on without a record. The processor has just read these records, so brokers that do not deliver them now are
+/// The time for which reading continues without a record. The processor has just read these records, so brokers that do not deliver them now are
 /// not reachable.
 const READ_TIMEOUT: Duration = REQUEST_TIMEOUT;
 const OPERATION: &str = "reading the original records of dead letters";
@@ -97,7 +98,7 @@ fn open_partitions(
     client: &QueryClient,
     config: &KafkaConfig,
     wanted: BTreeMap<TopicPartition, BTreeSet<Offset>>,
-    consumer: &std::sync::Arc<rdkafka::consumer::BaseConsumer<Context>>,
+    consumer: &StandaloneConsumer,
 ) -> Result<Vec<OpenPartition>, RuntimeError> {
     let physical: Vec<PhysicalPartition> =
         wanted.keys().map(|partition| config.physical(*partition)).collect();

@@ -1,4 +1,4 @@
-//! Reads partitions to their end, outside any group: for restoring state, and for commands.
+//! Reads partitions to their end without group membership: for restoring state, and for commands.
 //!
 //! The end is the high watermark, which a `read_uncommitted` consumer gets. Open transactions below it are awaited first, so that no
 //! record whose commit marker is not written yet is missed.
@@ -28,11 +28,16 @@ use topics::Offset;
 /// The size of a batch after which the next one starts: a larger buffer would be copied as it grows.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 const OPERATION: &str = "reading to the end";
+/// The name in the error of a record that cannot be used.
+const READER: &str = "fastbreak";
 
 /// Collects the messages of one partition in offset order.
 pub trait Collector {
     fn starting_at(offset: Offset) -> Self;
-    /// Adds a message and returns its size in bytes, or the reason why it cannot be used.
+    /// Adds a message and returns its size in bytes.
+    ///
+    /// # Errors
+    /// The reason why the message cannot be used.
     fn add(&mut self, message: &BorrowedMessage<'_>) -> Result<usize, String>;
     /// The offset at which reading continues.
     fn next(&self) -> Offset;
@@ -83,13 +88,16 @@ impl BatchCollector {
 struct Reading<C> {
     partition: PhysicalPartition,
     collector: C,
-    /// Where reading ends: the high watermark, or less once the size limit is reached.
+    /// The end of the read: the high watermark, or less once the size limit is reached.
     end: Offset,
     size_bytes: usize,
 }
 
 /// Reads the records from these offsets to the current end, or to about `max_bytes` per partition. The last batch of a partition ends
 /// where reading continues; a partition without offsets to read has no batch.
+///
+/// # Errors
+/// When the brokers are not reachable, a transaction stays open, or a record cannot be used.
 pub fn read(
     client: &QueryClient,
     from: &PhysicalOffsets,
@@ -104,6 +112,9 @@ pub fn read(
 }
 
 /// Reads as [`read`] does, into other collectors. A partition without offsets to read is absent.
+///
+/// # Errors
+/// As [`read`].
 pub fn read_with<C: Collector>(
     client: &QueryClient,
     from: &PhysicalOffsets,
@@ -121,8 +132,8 @@ pub fn read_with<C: Collector>(
     }
     let (mut collected, short) = read_once(client, readings, max_bytes)?;
     if !short.is_empty() {
-        // A broker that has just become leader may have reported the end too early. It answers a query for its last stable offset only
-        // once it knows the offset, so await that and read again. What is still absent was removed by compaction.
+        // A broker that has just become leader may have reported the end too early. It returns its last stable offset only once it
+        // knows the offset, so await that and read again. What is still absent was removed by compaction.
         await_last_stable(client, &end_offsets_of(&short))?;
         let (complete, compacted) = read_once(client, short, max_bytes)?;
         collected.extend(complete);
@@ -225,7 +236,7 @@ fn drain<C: Collector>(
             Some(Ok(message)) => {
                 let added = reading.collector.add(&message);
                 reading.size_bytes += added.map_err(|reason| RuntimeError::Undecodable {
-                    processor: "a reader".into(),
+                    processor: READER.into(),
                     topic: reading.partition.topic().to_owned(),
                     partition: reading.partition.partition(),
                     offset: message.offset(),

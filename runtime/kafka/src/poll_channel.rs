@@ -73,6 +73,7 @@ impl PollState {
 
 /// The member's side.
 impl PollChannel {
+    /// Locks the inbox.
     pub fn lock(&self) -> MutexGuard<'_, PollState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,6 +97,7 @@ impl PollChannel {
         let mut state = self.lock();
         (state.poll_thread, state.is_poisoned) = (Some(poll_thread), false);
     }
+    /// Takes the commands that were not carried out yet.
     pub fn take_commands(&self) -> Vec<Command> {
         self.lock().commands.drain(..).collect()
     }
@@ -107,10 +109,12 @@ impl PollChannel {
         drop(state);
         self.changed.notify_all();
     }
+    /// Adds rebalances to the inbox.
     pub fn add_rebalances(&self, rebalances: Vec<Rebalance>) {
         self.lock().rebalances.extend(rebalances);
         self.changed.notify_all();
     }
+    /// Adds records to the inbox.
     pub fn add_records(&self, partition: TopicPartition, batch: RecordBatch) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -125,7 +129,7 @@ impl PollChannel {
     pub fn take_position_request(&self) -> bool {
         std::mem::take(&mut self.lock().position_requested)
     }
-    /// Answers a request for the position, unless the assignment has changed or a record could not be added.
+    /// Reports the requested position, unless the assignment has changed or a record could not be added.
     pub fn report_position(&self, consumed_offsets: Offsets) {
         let mut state = self.lock();
         if state.pending_commands == 0 && !state.is_poisoned {

@@ -3,7 +3,7 @@
 //! The consumer's main queue, which has the callbacks, is always polled. Each assigned partition has a queue of its own, which is not
 //! polled while the inbox is full: fetching stops at `queued.max.messages.kbytes`, heartbeats and rebalances go on, and no fetched
 //! record is thrown away.
-//! Invariant: only this thread assigns partitions, and it never waits for the processor.
+//! Invariant: only this thread assigns partitions, and it never blocks on the processor.
 //! Not here: the effect of a rebalance (`member`), the inbox (`poll_channel`).
 use crate::{
     context::Context,
@@ -120,7 +120,7 @@ impl PollThread {
             }
         }
     }
-    /// Answers a request for the consumer's position. Everything that was taken out of the queues is in the inbox at this point.
+    /// Reports the consumer's position if the member has requested it. Everything that was taken out of the queues is in the inbox at this point.
     fn report_position(&self, consumer: &BaseConsumer<Context>, queues: &[AssignedQueue]) {
         if !self.channel.take_position_request() {
             return;

@@ -63,10 +63,16 @@ impl QueryClient {
         StandaloneConsumer::new(&self.config, &client_config, self.context.clone())
     }
     /// Creates another consumer of committed records, for one read.
+    ///
+    /// # Errors
+    /// `RuntimeError::Precondition` with the setting that the client rejects.
     pub fn dedicated_consumer(&self) -> Result<StandaloneConsumer, RuntimeError> {
         self.new_consumer(Isolation::ReadCommitted)
     }
-    /// Sends a query until it is answered, fails with an error that is not transient, or the time limit ends.
+    /// Sends a query until it succeeds, fails with an error that is not transient, or the time limit ends.
+    ///
+    /// # Errors
+    /// The last error of the query.
     pub fn query<T>(
         &self,
         isolation: Isolation,
@@ -85,11 +91,14 @@ impl QueryClient {
                         renewed = Instant::now();
                     }
                 }
-                answer => return answer.map_err(|error| self.to_runtime_error(operation, &error)),
+                result => return result.map_err(|error| self.to_runtime_error(operation, &error)),
             }
         }
     }
-    /// The group's metadata for committing its offsets from outside the group.
+    /// The group's metadata for committing its offsets without being a member.
+    ///
+    /// # Errors
+    /// `RuntimeError::Precondition` with the setting that the client rejects.
     pub fn group_metadata(&self) -> Result<Option<ConsumerGroupMetadata>, RuntimeError> {
         Ok(self.consumer(Isolation::ReadCommitted)?.group_metadata())
     }
@@ -100,6 +109,9 @@ impl QueryClient {
         self.context.to_runtime_error(operation, error)
     }
     /// Ignores the error of a consumer that reads if the client recovers from it: brokers that are not reachable now.
+    ///
+    /// # Errors
+    /// Every other error.
     pub fn ignore_unreachable(&self, error: &KafkaError) -> Result<(), RuntimeError> {
         match self.to_runtime_error("reading to the end", error) {
             RuntimeError::Unreachable { .. } if !matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
@@ -110,6 +122,9 @@ impl QueryClient {
         }
     }
     /// The consumer groups whose physical names start with a prefix.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn group_names(&self, prefix: &str) -> Result<Vec<String>, RuntimeError> {
         let groups = self.query(Isolation::ReadCommitted, "listing the consumer groups", |consumer| {
             consumer.fetch_group_list(None, REQUEST_TIMEOUT)
@@ -118,6 +133,9 @@ impl QueryClient {
         Ok(names.filter(|name| name.starts_with(prefix)).collect())
     }
     /// True if a consumer group has a member whose client id matches.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn has_member(
         &self,
         physical_group: &str,

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use topics::{Offset, Offsets, Policy, TopicPartition};
 
 /// Reads the content of one partition, given the committed offsets of the group.
+///
+/// # Errors
+/// When the log cannot be read.
 pub fn restore_partition(
     cluster: &KafkaCluster,
     subscription: &Subscription,
@@ -42,6 +45,9 @@ pub fn restore_partition(
 /// the one of its transaction's commit marker; when everything is older than the retention, both are deleted. An unread record has a
 /// commit marker as well, so where only one offset is missing, no record was lost. The exception: a segment ended between the two, and
 /// the processor did not run during the whole retention.
+///
+/// # Errors
+/// When the log start offsets cannot be read.
 pub fn skip_deleted_control_records(
     cluster: &KafkaCluster,
     committed: &mut BTreeMap<&'static str, Offset>,

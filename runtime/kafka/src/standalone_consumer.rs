@@ -12,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a closing client is polled; after that it closes in the background.
+/// The time for which a closing client is polled; after that it closes in the background.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A consumer outside all groups.
+/// A consumer that is no member of any group.
 pub struct StandaloneConsumer(Arc<BaseConsumer<Context>>);
 
 impl StandaloneConsumer {

@@ -8,9 +8,9 @@ use rdkafka::{TopicPartitionList, error::KafkaError};
 use std::{collections::BTreeMap, fmt};
 use topics::{Offset, TopicPartition};
 
-/// Asks the brokers for the log start offset, by the number that the protocol uses for it.
+/// Requests the log start offset: the number that the protocol uses for it.
 pub const EARLIEST_OFFSET: Offset = -2;
-/// Asks the brokers for the end offset: the last stable offset under `read_committed`, else the high watermark.
+/// Requests the end offset: the last stable offset under `read_committed`, else the high watermark.
 pub const LATEST_OFFSET: Offset = -1;
 
 /// One partition of one topic, by the name that the brokers know the topic by.
@@ -55,6 +55,9 @@ pub fn partition_list<'a>(partitions: impl Iterator<Item = &'a PhysicalPartition
 }
 
 /// Partitions with an offset each.
+///
+/// # Errors
+/// When the client rejects an offset.
 pub fn offset_list<'a>(
     offsets: impl Iterator<Item = (&'a PhysicalPartition, Offset)>,
 ) -> Result<TopicPartitionList, KafkaError> {

@@ -28,7 +28,7 @@ use topics::TopicPartition;
 
 /// The time limit of one call of the transaction API; the transaction's own timeout is shorter.
 const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long after the transaction's timeout a commit is awaited.
+/// The time beyond the transaction's timeout for which a commit is awaited.
 const COMMIT_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Offsets to commit, and the generation of the group in which they were read.
@@ -45,14 +45,14 @@ pub struct TransactionContent {
     pub offsets: Option<OffsetsToCommit>,
 }
 
-/// A transactional producer on a thread of its own, because a call of the client may never return: it waits for a coordinator that has
+/// A transactional producer on a thread of its own, because a call of the client may never return: it awaits a coordinator that has
 /// left the cluster, whatever its timeout (librdkafka issues 5456 and 5511).
 pub struct TransactionalProducer {
     owner: String,
     config: KafkaConfig,
     requests: Sender<TransactionContent>,
     outcomes: Receiver<Result<(), CommitError>>,
-    /// How long an outcome is awaited: the brokers abort the transaction earlier.
+    /// The time for which an outcome is awaited: the brokers abort the transaction earlier.
     commit_timeout: Duration,
     /// True after a timeout: the thread may still send the outcome of a commit that is no longer awaited.
     is_abandoned: bool,
@@ -100,7 +100,7 @@ impl TransactionalProducer {
     /// Writes the content in one transaction.
     ///
     /// # Errors
-    /// `CommitError::Aborted` when the transaction was aborted, or was not confirmed in time: the next
+    /// `CommitError::Aborted` when the transaction was aborted, or is unconfirmed after the time limit: the next
     /// [`TransactionalProducer::reinit`] decides. Any other error is final.
     pub fn commit(&mut self, content: TransactionContent) -> Result<(), CommitError> {
         if self.is_abandoned {

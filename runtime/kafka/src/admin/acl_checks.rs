@@ -13,7 +13,7 @@ use rdkafka::{
 use runtime::RuntimeError;
 use std::time::{Duration, Instant};
 
-/// How long a consumer is polled for an authorization error; without one in this time it may read.
+/// The time for which a consumer is polled for an authorization error; without one it may read.
 const AUTHORIZATION_ERROR_TIMEOUT: Duration = Duration::from_secs(2);
 /// The owner of the transactional producer of a check.
 const OWNER: &str = "check";

@@ -50,21 +50,24 @@ impl AdminConnection {
     pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
         self.consumer.context().to_runtime_error(operation, error)
     }
-    /// The error of one resource in an answer.
+    /// The error of one resource in the result of a call.
     pub fn rejected(&self, operation: &str, code: Code) -> RuntimeError {
         classify(&self.config.brokers, operation, code, &KafkaError::AdminOp(code).to_string())
     }
-    /// Waits for the answer of a call.
+    /// Awaits the result of a call.
+    ///
+    /// # Errors
+    /// When the brokers are not reachable or reject the request.
     pub fn wait<T>(
         &self,
         operation: &str,
-        answer: impl Future<Output = KafkaResult<T>>,
+        call: impl Future<Output = KafkaResult<T>>,
     ) -> Result<T, RuntimeError> {
-        block_on(answer).map_err(|error| self.to_runtime_error(operation, &error))
+        block_on(call).map_err(|error| self.to_runtime_error(operation, &error))
     }
 }
 
-/// Wakes the thread that waits.
+/// Wakes the waiting thread.
 struct Unpark(std::thread::Thread);
 
 impl task::Wake for Unpark {
@@ -73,7 +76,7 @@ impl task::Wake for Unpark {
     }
 }
 
-/// Waits for a future on this thread; a thread of the client completes it.
+/// Awaits a future on this thread; a thread of the client completes it.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = task::Waker::from(Arc::new(Unpark(std::thread::current())));

@@ -1,6 +1,6 @@
 //! The administrator of a cluster: topics with their settings, plan entries, purges, discarded namespaces, checks of rights.
 //!
-//! Invariant: a consumer group is deleted before its topics, so a member that is still active is found while everything is there.
+//! Invariant: no topic is deleted while a group that is to be deleted has a member.
 //! Not here: the clients (`connection`), the alterations (`topic_alterations`), the rights (`acl_checks`).
 use super::{
     acl_checks::{self, AclCheck},
@@ -27,7 +27,7 @@ use topics::{
 
 /// The time limit of one query for a partition's leader.
 const LEADER_QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a member that has stopped is awaited: longer than its session timeout.
+/// The time for which a member that has stopped is awaited: longer than its session timeout.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(45);
 /// The pause before groups with members are deleted again.
 const GROUP_RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -93,8 +93,8 @@ impl Admin {
         let operation = "describing the settings of topics";
         let resources: Vec<ResourceSpecifier<'_>> =
             names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let answer = self.connection.client.describe_configs(&resources, &AdminConnection::options());
-        for resource in self.connection.wait(operation, answer)? {
+        let call = self.connection.client.describe_configs(&resources, &AdminConnection::options());
+        for resource in self.connection.wait(operation, call)? {
             let resource = resource.map_err(|code| self.connection.rejected(operation, code))?;
             let OwnedResourceSpecifier::Topic(name) = &resource.specifier else { continue };
             let Some(actual) = topics.get_mut(name) else { continue };
@@ -151,8 +151,8 @@ impl Admin {
         }
         if !topics.is_empty() {
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-            let answer = self.connection.client.delete_topics(&names, &AdminConnection::options());
-            for result in self.connection.wait("deleting topics of a namespace", answer)? {
+            let call = self.connection.client.delete_topics(&names, &AdminConnection::options());
+            for result in self.connection.wait("deleting topics of a namespace", call)? {
                 let (topic, outcome) = topic_outcome(&self.connection, "deleting", result);
                 outcome?;
                 deleted.push(topic);
@@ -167,9 +167,9 @@ impl Admin {
         deleted: &mut Vec<String>,
     ) -> Result<Vec<String>, RuntimeError> {
         let names: Vec<&str> = groups.iter().map(String::as_str).collect();
-        let answer = self.connection.client.delete_groups(&names, &AdminConnection::options());
+        let call = self.connection.client.delete_groups(&names, &AdminConnection::options());
         let mut active_groups = Vec::new();
-        for result in self.connection.wait("deleting groups of a namespace", answer)? {
+        for result in self.connection.wait("deleting groups of a namespace", call)? {
             match result {
                 Ok(group) => deleted.push(group),
                 Err((_, Code::GroupIdNotFound)) => {}
@@ -192,8 +192,8 @@ impl Admin {
             let added = list.add_partition_offset(topic, *partition, Offset::Offset(*below));
             added.map_err(|error| self.connection.to_runtime_error(&operation, &error))?;
         }
-        let answer = self.connection.client.delete_records(&list, &AdminConnection::options());
-        for element in self.connection.wait(&operation, answer)?.elements() {
+        let call = self.connection.client.delete_records(&list, &AdminConnection::options());
+        for element in self.connection.wait(&operation, call)?.elements() {
             element.error().map_err(|error| {
                 let operation = format!("{operation}/{}", element.partition());
                 self.connection.to_runtime_error(&operation, &error)
@@ -205,7 +205,7 @@ impl Admin {
     pub fn acl_checks(&self, topics: &[String], groups: &[String]) -> Vec<AclCheck> {
         acl_checks::acl_checks(&self.connection, topics, groups)
     }
-    /// Waits until every partition of these topics has a leader that answers: a moment after they are created.
+    /// Waits until every partition of these topics has a leader that can be queried: a moment after they are created.
     pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {
         let started = Instant::now();
         let partitions =

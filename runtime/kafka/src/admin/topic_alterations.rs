@@ -31,8 +31,8 @@ fn create(connection: &AdminConnection, entries: &[&PlanEntry]) -> Vec<TopicOutc
     if topics.is_empty() {
         return Vec::new();
     }
-    let answer = connection.client.create_topics(&topics, &AdminConnection::options());
-    match connection.wait("creating topics", answer) {
+    let call = connection.client.create_topics(&topics, &AdminConnection::options());
+    match connection.wait("creating topics", call) {
         Ok(results) => {
             results.into_iter().map(|result| topic_outcome(connection, "creating", result)).collect()
         }

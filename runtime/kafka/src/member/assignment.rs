@@ -9,7 +9,7 @@ use runtime::subscription::Subscription;
 use std::{collections::BTreeSet, sync::Arc};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// What has to be done about the assignment before any record is delivered.
+/// The action on the assignment that is due before any record is delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PendingAction {
     #[default]

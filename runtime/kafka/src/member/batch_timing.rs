@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A queue without new records for this long is drained.
 const QUEUE_IDLE_TIMEOUT: Duration = Duration::from_millis(4);
-/// How often the consumer's position is requested while no records arrive: aborted records are never delivered.
+/// The interval at which the consumer's position is requested while no records arrive: aborted records are never delivered.
 const POSITION_REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The times that decide when records are delivered.
@@ -28,7 +28,7 @@ impl BatchTiming {
     pub fn on_empty(&mut self) {
         self.waiting_since = None;
     }
-    /// How long to wait for more records; `None` if the micro-batch is complete.
+    /// The time to wait for more records; `None` if the micro-batch is complete.
     pub fn wait_for_more(&mut self, state: &PollState, is_upstream_idle: bool) -> Option<Duration> {
         let quiet = state.newest_added.map_or(Duration::ZERO, |newest| newest.elapsed());
         let age = state.oldest_added.map_or(Duration::ZERO, |oldest| oldest.elapsed());

@@ -1,6 +1,6 @@
 //! Joining the consumer group: at the start, and with a new consumer when the current one will never be assigned partitions again.
 //!
-//! librdkafka forgets all brokers when one broker returns metadata without any, as a broker does while none is in touch with the
+//! librdkafka drops all brokers that it knows when one broker returns metadata without any, as a broker does while none is in touch with the
 //! controller, and sends no request from then on. And Kafka fences a static member whose own join response arrived too late.
 //! Invariant: a member ends as fenced only if another process stays in the group under its name.
 //! Not here: partitions and offsets (`assignment`, `member_offsets`).
@@ -22,13 +22,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a member without partitions waits before it checks whether its consumer still knows a broker.
+/// The time without partitions after which a member checks whether its consumer still knows a broker.
 const UNASSIGNED_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time limit of the metadata request of that check.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// The interval at which a fenced member checks the group.
 const FENCED_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// How much longer than a session timeout a fenced member waits for the other instance to leave the group.
+/// The time beyond a session timeout that a fenced member allows the other instance to leave the group.
 const SESSION_GRACE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause before a producer is re-initialized.
 const REINIT_INTERVAL: Duration = Duration::from_millis(500);
@@ -132,7 +132,7 @@ impl GroupConnection {
         let clients = self.clients.as_mut();
         Ok(&mut clients.ok_or_else(|| CommitError::aborted("the member has not joined yet"))?.producer)
     }
-    /// Re-initialise the transactional producer; in-flight requests of the old epoch are fenced. Retries while brokers are unreachable.
+    /// Re-initializes the transactional producer; in-flight requests of the old epoch are fenced. Retries while brokers are unreachable.
     ///
     /// # Errors
     /// When the member has failed meanwhile, the producer is rejected, or brokers are unreachable while the process stops.
@@ -212,7 +212,7 @@ impl GroupConnection {
             }
             match self.cluster.client().has_member(&group, |member| member == client_id) {
                 Ok(false) => absent_count += 1,
-                // Its session may have started late: a group that waits for another member assigns partitions only then.
+                // Its session may have started late: a group that awaits another member assigns partitions only then.
                 Ok(true) if started.elapsed() < session * 3 => absent_count = 0,
                 Ok(true) => return Err(fenced),
                 Err(RuntimeError::Unreachable { reason, .. }) => {

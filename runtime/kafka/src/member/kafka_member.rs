@@ -33,7 +33,7 @@ use topics::{Offsets, TopicPartition};
 /// One processor instance in its consumer group.
 pub struct KafkaMember {
     cluster: Arc<KafkaCluster>,
-    /// The log for a task that reads or writes outside its commits.
+    /// The log for a task that reads or writes apart from its commits.
     log: Box<dyn LogBackend>,
     subscription: Arc<Subscription>,
     run_context: Arc<RunContext>,
@@ -144,7 +144,7 @@ impl KafkaMember {
             self.assignment.unassign(Offsets::new());
             return Ok(None);
         }
-        // Not `Unassign`: a client that waits for its partitions to be assigned is told of their loss only after that.
+        // Not `Unassign`: librdkafka reports the loss of partitions only once the application has answered their assignment.
         channel.send(Command::Assign(Vec::new()));
         channel.lock().clear();
         self.assignment.start_fetch_after_restore();
