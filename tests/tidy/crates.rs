@@ -10,9 +10,11 @@ const EDGES: &str = "
     topics: schemas
     processors: schemas
     runtime: schemas topics processors
+    runtime-embedded: schemas topics runtime processors*
+    runtime-kafka: schemas topics runtime processors*
     sinks: schemas
     simulator: schemas
-    fastbreak: schemas topics processors runtime sinks console simulator
+    fastbreak: schemas topics processors runtime runtime-embedded runtime-kafka sinks console simulator
 ";
 
 fn metadata(arguments: &[&str]) -> serde_json::Value {
