@@ -14,7 +14,7 @@ use crate::{
 use anyhow::{Context, Result};
 use console::{Check, Console, Health, Probe, ProcessorStatus, ProcessorStatuses, Publisher};
 use runtime::{
-    LogBackend,
+    LogBackend, clock,
     lag::{CatchUp, LagMonitor, ProcessorLag, Status},
     subscription::{RunContext, Subscription},
 };
@@ -122,7 +122,7 @@ impl LagSampler {
         }
     }
     fn sample(&mut self) {
-        let now = runtime::clock::now();
+        let now = clock::now();
         self.statuses.sampled_at = now.to_string();
         self.statuses.sample_interval_ms = SAMPLE_INTERVAL.as_millis() as i64;
         self.statuses.log = self.log.name();

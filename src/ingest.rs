@@ -22,7 +22,7 @@ use topics::{TopicPartition, partition_of, raw_topic};
 pub const DEAD_LETTERS: &str = "ingest.dlq";
 /// The processor name in dead letters of `ingest`.
 pub const INGEST: &str = "ingest";
-/// The one partition of the dead-letter queue of `ingest`.
+/// The only partition of the dead-letter topic of `ingest`.
 pub fn dlq() -> TopicPartition {
     TopicPartition::new(dlq_topic(INGEST), 0)
 }

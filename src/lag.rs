@@ -5,7 +5,7 @@
 use crate::{artifact::load_predictor, config::Config, sink, topology};
 use anyhow::Result;
 use runtime::{
-    LogBackend,
+    LogBackend, clock,
     engine::dlq_topic,
     lag::{LagMonitor, ProcessorLag},
     subscription::Subscription,
@@ -35,12 +35,13 @@ pub fn sample(
     monitor: &mut LagMonitor,
 ) -> Result<(Vec<ProcessorLag>, BTreeMap<String, i64>)> {
     let lag_snapshot = log.progress(subscriptions)?;
-    let lags = monitor.sample(runtime::clock::now().0, &lag_snapshot);
+    let lags = monitor.sample(clock::now().0, &lag_snapshot);
     let topics: Vec<&str> = subscriptions.iter().map(|subscription| dlq_topic(subscription.name)).collect();
     let (starts, ends) = (log.beginning_offsets(&topics)?, log.end_offsets(&topics)?);
     let dead_letters = subscriptions.iter().zip(&topics).map(|(subscription, topic)| {
-        let of_topic = ends.iter().filter(|(partition, _)| partition.topic == *topic);
-        let dead_letters = of_topic.map(|(at, end)| end - starts.get(at).copied().unwrap_or(0)).sum();
+        let ends = ends.iter().filter(|(partition, _)| partition.topic == *topic);
+        let dead_letters =
+            ends.map(|(partition, end)| end - starts.get(partition).copied().unwrap_or(0)).sum();
         (subscription.name.to_owned(), dead_letters)
     });
     Ok((lags, dead_letters.collect()))

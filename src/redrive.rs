@@ -2,10 +2,10 @@
 //!
 //! Redrive appends the record that a dead letter was read from to its topic again, or ingests its line again. What is rejected again
 //! becomes a new dead letter with a higher redrive count. So the dead letters of a code that were redriven are those below a committed
-//! offset, and interrupting a redrive loses nothing. Dead letters that were redriven [`MAX_REDRIVES`] times have committed offsets of
+//! offset, and a redrive resumes after a crash. Dead letters that were redriven [`MAX_REDRIVES`] times have committed offsets of
 //! their own: they are redriven only with `--force`.
-//! Invariant: a redriven record and the committed offset are one commit. Nothing is redriven twice except by force, or when ingest is
-//! interrupted, which recognizes the events that are in the log.
+//! Invariant: the redriven records and the committed offset are one commit. Only lines of `ingest` may be ingested again after a crash;
+//! ingest skips the events that the log has.
 //! Not here: why a record is rejected (the loaders, `ingest`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
 use crate::{ingest, topology};
 use anyhow::{Result, bail};
@@ -21,6 +21,8 @@ use topics::{Offset, Offsets, TopicPartition};
 
 /// A dead letter that was redriven this often is redriven again only by force.
 pub const MAX_REDRIVES: i32 = 3;
+/// Characters of a reason that distinguish it from others.
+const NORMALIZED_REASON_CHARS: usize = 120;
 /// Dead letters per commit.
 const BATCH_RECORDS: usize = 200;
 
@@ -133,9 +135,9 @@ pub fn redrive(log: &mut dyn LogBackend, processor: &str, pending: PendingRedriv
         .find(|dead_letter| processor != ingest::INGEST && !topics::is_raw(&dead_letter.origin));
     if let Some(dead_letter) = from_table {
         let refused = RuntimeError::Precondition {
-            what: format!("redriving what {processor} rejected"),
+            what: format!("redriving dead letters of {processor}"),
             reason: format!(
-                "it was read from {}, a table, in which an old row must not follow a newer one",
+                "they were read from the table {}, where an older row must not follow a newer one",
                 dead_letter.origin
             ),
             next: "`fastbreak sink rebuild` writes all rows again".into(),
@@ -203,8 +205,8 @@ fn reappend(
         let partition = TopicPartition::from_name(origin, partition);
         let Some((key, value)) = record_at(log, partition, offset)? else {
             bail!(
-                "{partition} has no record at offset {offset} any more, from which the dead letter was read; nothing of this \
-                 batch was redriven. next: `fastbreak topics plan` shows whether the topic keeps its records"
+                "the original record {partition} offset {offset} of a dead letter was deleted; nothing of this batch was redriven\n\
+                 next: `fastbreak topics plan` shows whether the topic's retention is as desired"
             );
         };
         let redrive_count = record.dead_letter.redrive_count + 1;
@@ -269,7 +271,7 @@ fn reingest(
 /// A reason without the numbers in it, to count dead letters by.
 pub fn normalize_reason(reason: &str) -> String {
     let mut normalized = String::new();
-    for character in reason.chars().take(120) {
+    for character in reason.chars().take(NORMALIZED_REASON_CHARS) {
         if !character.is_ascii_digit() {
             normalized.push(character);
         } else if !normalized.ends_with('#') {

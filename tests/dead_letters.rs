@@ -1,10 +1,14 @@
-//! Dead letters on the embedded log, by the binary: listed, shown, put back, purged, and the accounts balance all the while.
+//! Dead letters on the embedded log, by the binary: listed, shown, redriven and purged.
+//!
+//! Invariant: record accounting balances after each step.
+//! Not here: dead letters on Kafka (`kafka_topics`), those of the sink (`sink_commits`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, text};
 use serde_json::{Value, json};
 
-fn dirty(run: &Fastbreak) {
+/// Ingests events that become dead letters of `ingest`, `schedule-loader` and `roster-loader`, two of each.
+fn ingest_rejected_events(run: &Fastbreak) {
     let links = r#"{"links":[{"spelling":"Moe Wagner"},{"spelling":"Moe Wagner","player_id":1629021},{"spelling":7}]}"#;
     let event = |feed: &str, key: &str, payload: &str| {
         format!(r#"{{{feed},"key":"{key}","fetched_at":"2024-01-01T00:00:00Z","payload":{payload}}}"#)
@@ -17,17 +21,19 @@ fn dirty(run: &Fastbreak) {
         event(schedule, "y", r#"{"a":2}"#),
         event(r#""source":"operator","feed":"identity-links""#, "z", links),
     ];
-    let path = run.file("dirty.jsonl", &lines);
+    let path = run.file("rejected.jsonl", &lines);
     assert_eq!(run.run(&["ingest", text(&path)]).status.code(), Some(1));
     run.catch_up();
 }
+/// The number of dead letters of a processor, and their largest redrive count.
 fn count(run: &Fastbreak, processor: &str) -> (u64, i64) {
     let list = run.json(&["dlq", "list"]);
-    let of = list.as_array().unwrap().iter().filter(|count| count["processor"] == processor);
-    of.fold((0, 0), |(n, redrive_count), c| {
+    let counts = list.as_array().unwrap().iter().filter(|count| count["processor"] == processor);
+    counts.fold((0, 0), |(n, redrive_count), c| {
         (n + c["dead_letters"].as_u64().unwrap(), redrive_count.max(c["max_redrive_count"].as_i64().unwrap()))
     })
 }
+/// Dead letters, records and still rejected ones in the output of a redrive.
 fn redriven(report: &Value) -> (u64, u64, u64) {
     let number = |key: &str| report[key].as_u64().unwrap();
     (number("dead_letters"), number("records"), number("still_rejected"))
@@ -36,19 +42,19 @@ fn redriven(report: &Value) -> (u64, u64, u64) {
 #[test]
 fn show_prints_origin_reason_and_value() {
     let run = Fastbreak::new();
-    dirty(&run);
-    let whole = run.json(&["dlq", "show", "schedule-loader", "--limit", "1"]);
-    assert_eq!(whole.as_array().unwrap().len(), 1);
-    let dead_letter = &whole[0];
+    ingest_rejected_events(&run);
+    let dead_letters = run.json(&["dlq", "show", "schedule-loader", "--limit", "1"]);
+    assert_eq!(dead_letters.as_array().unwrap().len(), 1);
+    let dead_letter = &dead_letters[0];
     assert_eq!(
         (&dead_letter["code"], &dead_letter["origin"]),
         (&json!("bad_payload"), &json!("raw.schedules.v1"))
     );
-    assert_eq!(dead_letter["value"]["feed"], "nbacom/schedule", "the record as it was read");
+    assert_eq!(dead_letter["value"]["feed"], "nbacom/schedule", "the value is the record as it was read");
     assert!(dead_letter["value"]["payload"]["a"].is_number());
     let rows = run.json(&["dlq", "show", "roster-loader", "--code", "bad_row"]);
     assert_eq!(rows[0]["key"], "z");
-    assert_eq!(rows[1]["value"], json!({"spelling": 7}), "the row as it was");
+    assert_eq!(rows[1]["value"], json!({"spelling": 7}), "the value is the row as it was read");
     let line = run.json(&["dlq", "show", "ingest", "--code", "not_json"]);
     assert_eq!((&line[0]["value"], &line[0]["origin_offset"]), (&json!("not json\n"), &json!(1)));
     let unknown = run.run(&["dlq", "show", "oracle"]);
@@ -58,7 +64,7 @@ fn show_prints_origin_reason_and_value() {
 #[test]
 fn a_dry_run_changes_nothing_and_a_redrive_is_not_repeated() {
     let run = Fastbreak::new();
-    dirty(&run);
+    ingest_rejected_events(&run);
     let dry = run.json(&["dlq", "redrive", "schedule-loader", "--dry-run"]);
     assert_eq!(
         (dry["dead_letters"].as_u64(), dry["reasons"][0]["dead_letters"].as_u64()),
@@ -67,11 +73,11 @@ fn a_dry_run_changes_nothing_and_a_redrive_is_not_repeated() {
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])), (2, 2, 0));
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])), (0, 0, 0));
     run.catch_up();
-    assert_eq!(count(&run, "schedule-loader"), (4, 1), "rejected again, by the same loader");
+    assert_eq!(count(&run, "schedule-loader"), (4, 1), "the same loader rejects them again");
     assert_eq!(
         redriven(&run.json(&["dlq", "redrive", "roster-loader"])),
         (2, 1, 0),
-        "two rows of one record"
+        "two dead letters are rows of one record"
     );
     run.catch_up();
     assert_eq!(count(&run, "roster-loader"), (4, 1));
@@ -81,10 +87,10 @@ fn a_dry_run_changes_nothing_and_a_redrive_is_not_repeated() {
 #[test]
 fn three_redrives_are_the_limit_without_force() {
     let run = Fastbreak::new();
-    dirty(&run);
-    for times in 1..=3 {
-        assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])).0, 2, "{times}");
-        assert_eq!(redriven(&run.json(&["dlq", "redrive", "ingest"])), (2, 0, 2), "{times}");
+    ingest_rejected_events(&run);
+    for redrives in 1..=3 {
+        assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])).0, 2, "redrive {redrives}");
+        assert_eq!(redriven(&run.json(&["dlq", "redrive", "ingest"])), (2, 0, 2), "redrive {redrives}");
         run.catch_up();
     }
     for processor in ["schedule-loader", "ingest"] {
@@ -106,27 +112,27 @@ fn three_redrives_are_the_limit_without_force() {
 #[test]
 fn a_purge_previews_and_record_accounting_balances_after_it() {
     let run = Fastbreak::new();
-    dirty(&run);
-    let asked = run.run(&["dlq", "purge", "schedule-loader"]);
-    assert_eq!(asked.status.code(), Some(4));
-    assert_eq!(count(&run, "schedule-loader").0, 2, "nothing is gone yet");
+    ingest_rejected_events(&run);
+    let preview = run.run(&["dlq", "purge", "schedule-loader"]);
+    assert_eq!(preview.status.code(), Some(4));
+    assert_eq!(count(&run, "schedule-loader").0, 2, "a preview deletes nothing");
     assert_eq!(run.json(&["dlq", "purge", "schedule-loader", "--yes"])["dead_letters"], 2);
     assert_eq!(count(&run, "schedule-loader").0, 0);
-    assert_eq!(count(&run, "ingest").0, 2, "nobody else's");
+    assert_eq!(count(&run, "ingest").0, 2, "the dead letters of other processors stay");
     assert_eq!(run.json(&["audit"])["balanced"], true);
-    dirty(&run);
-    assert_eq!(count(&run, "ingest").0, 4, "offsets go on");
+    ingest_rejected_events(&run);
+    assert_eq!(count(&run, "ingest").0, 4, "offsets are not reused");
 }
 
 #[test]
-fn table_rows_are_not_redriven_and_a_processor_stops_at_its_dlq_limits() {
+fn a_processor_stops_at_its_dlq_limits_and_commits_nothing_of_the_batch() {
     let run = Fastbreak::new();
-    let bad = |n: usize| {
+    let unusable_event = |n: usize| {
         format!(
             r#"{{"source":"nbacom","feed":"schedule","key":"k","fetched_at":"2024-01-01T00:00:00Z","payload":{{"a":{n}}}}}"#
         )
     };
-    run.ingest(&(0..150).map(bad).collect::<Vec<_>>());
+    run.ingest(&(0..150).map(unusable_event).collect::<Vec<_>>());
     let stopped = run.run(&["run", "--until-caught-up"]);
     assert_eq!(stopped.status.code(), Some(4));
     let message = String::from_utf8_lossy(&stopped.stderr).into_owned();
@@ -134,10 +140,10 @@ fn table_rows_are_not_redriven_and_a_processor_stops_at_its_dlq_limits() {
         message.contains("schedule-loader stops") && message.contains("dead-letter-max-consecutive"),
         "{message}"
     );
-    assert_eq!(count(&run, "schedule-loader").0, 0, "nothing of the batch is committed");
-    let mut allowed = run.command(&["run", "--until-caught-up"]);
-    allowed.env("FASTBREAK_DEAD_LETTER_MAX_CONSECUTIVE", "0").env("FASTBREAK_DEAD_LETTER_MAX_RATIO", "1");
-    assert!(allowed.output().unwrap().status.success());
+    assert_eq!(count(&run, "schedule-loader").0, 0, "nothing of the micro-batch is committed");
+    let mut without_limits = run.command(&["run", "--until-caught-up"]);
+    without_limits.env("FASTBREAK_DEAD_LETTER_MAX_CONSECUTIVE", "0").env("FASTBREAK_DEAD_LETTER_MAX_RATIO", "1");
+    assert!(without_limits.output().unwrap().status.success());
     assert_eq!(count(&run, "schedule-loader").0, 150);
     assert_eq!(run.json(&["audit"])["balanced"], true);
 }

@@ -38,15 +38,15 @@ struct ProcessorCost {
     against_first: f64,
 }
 
-/// Topics in memory, and the number of record batches that each processor has read of each partition.
+/// Record batches in memory by partition, and the number of them that each processor has read.
 #[derive(Default)]
 struct MemoryLog {
-    topics: HashMap<TopicPartition, Vec<RecordBatch>>,
-    read: HashMap<(&'static str, TopicPartition), usize>,
+    batches: HashMap<TopicPartition, Vec<RecordBatch>>,
+    read: HashMap<(String, TopicPartition), usize>,
 }
 impl MemoryLog {
     fn append(&mut self, partition: TopicPartition, record_batch: RecordBatch) {
-        let record_batches = self.topics.entry(partition).or_default();
+        let record_batches = self.batches.entry(partition).or_default();
         let base = record_batches.last().map_or(0, RecordBatch::next);
         record_batches.push(record_batch.rebased(base));
     }
@@ -56,8 +56,8 @@ impl MemoryLog {
         for input in node.inputs() {
             for partition in 0..input.partitions {
                 let partition = TopicPartition::new(input.name, partition);
-                let Some(record_batches) = self.topics.get(&partition) else { continue };
-                let read = self.read.entry((node.name(), partition)).or_default();
+                let Some(record_batches) = self.batches.get(&partition) else { continue };
+                let read = self.read.entry((node.name().to_owned(), partition)).or_default();
                 for record_batch in &record_batches[*read..] {
                     records += i64::from(record_batch.len());
                     node.process(partition, record_batch)?;
@@ -70,20 +70,28 @@ impl MemoryLog {
     /// Appends events to the raw topics and returns their number.
     fn ingest(&mut self, lines: &[String]) -> Result<i64> {
         let mut encoder = Encoder::new::<RawEvent>();
-        let mut batches: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
+        let mut record_batches: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
         for line in lines {
             let event = ingest::parse(line).map_err(|(_, reason)| anyhow::anyhow!("{reason}"))?;
             let topic = raw_topic(event.feed).info;
             let mut value = Vec::with_capacity(event.payload.len() + ENVELOPE_BYTES);
             encoder.encode(&event, &mut value)?;
             let partition = TopicPartition::new(topic.name, partition_of(&event.key, topic.partitions));
-            batches.entry(partition).or_default().push(&event.key, Some(&value));
+            record_batches.entry(partition).or_default().push(&event.key, Some(&value));
         }
-        for (partition, batch) in batches {
-            self.append(partition, batch);
+        for (partition, record_batch) in record_batches {
+            self.append(partition, record_batch);
         }
         Ok(lines.len() as i64)
     }
+}
+
+/// Records read, rows found and CPU time of one processor in one batch.
+#[derive(Clone, Copy)]
+struct Measurement {
+    records: i64,
+    rows: i64,
+    seconds: f64,
 }
 
 /// The measured costs, and per processor the microseconds per record of the first batch.
@@ -93,7 +101,7 @@ struct Costs {
     first_micros: BTreeMap<String, f64>,
 }
 impl Costs {
-    fn add(&mut self, batch: &str, processor: &str, records: i64, rows: i64, seconds: f64) {
+    fn add(&mut self, batch: &str, processor: &str, Measurement { records, rows, seconds }: Measurement) {
         let micros = 1e6 * seconds / records.max(1) as f64;
         let first_micros = *self.first_micros.entry(processor.to_owned()).or_insert(micros);
         self.rows.push(ProcessorCost {
@@ -145,9 +153,10 @@ fn measure(
     lines: &[String],
 ) -> Result<()> {
     let started = Instant::now();
-    let mut total_records = memory_log.ingest(lines)?;
-    let mut total_seconds = started.elapsed().as_secs_f64();
-    costs.add(batch, "ingest", total_records, total_records, total_seconds);
+    let records = memory_log.ingest(lines)?;
+    let seconds = started.elapsed().as_secs_f64();
+    costs.add(batch, "ingest", Measurement { records, rows: records, seconds });
+    let mut total = Measurement { records, rows: 0, seconds };
     for node in nodes {
         let started = Instant::now();
         let records = memory_log.feed(node.as_mut())?;
@@ -157,13 +166,13 @@ fn measure(
         let commit = node.take_commit()?;
         let seconds = started.elapsed().as_secs_f64();
         let rows = commit.ledger_entry.as_ref().map_or(0, |entry| entry.rows);
-        costs.add(batch, node.name(), records, rows, seconds);
-        (total_seconds, total_records) = (total_seconds + seconds, total_records + records);
-        for (partition, batch) in commit.records {
-            memory_log.append(partition, batch);
+        costs.add(batch, node.name(), Measurement { records, rows, seconds });
+        (total.seconds, total.records) = (total.seconds + seconds, total.records + records);
+        for (partition, record_batch) in commit.records {
+            memory_log.append(partition, record_batch);
         }
     }
-    costs.add(batch, "all processors", total_records, 0, total_seconds);
+    costs.add(batch, "all processors", total);
     Ok(())
 }
 

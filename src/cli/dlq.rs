@@ -1,7 +1,7 @@
 //! `dlq`: count, show, redrive and purge dead letters.
 //!
 //! Invariant: a purge without `--yes` and a redrive with `--dry-run` change nothing and show what they would change.
-//! Not here: reading and redriving (`dead_letters`), the report of one dead letter (`show`).
+//! Not here: redriving (`redrive`), the report of one dead letter (`show`).
 mod show;
 
 use super::{
@@ -104,7 +104,8 @@ fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
     let mut counts = Vec::new();
     for processor in redrive::dlq_owners() {
         let mut totals_by_code: BTreeMap<RejectCode, CodeTotals> = BTreeMap::new();
-        for DeadLetterRecord { dead_letter, .. } in dead_letter_queue::read(log.as_mut(), &processor)?.records {
+        for DeadLetterRecord { dead_letter, .. } in dead_letter_queue::read(log.as_mut(), &processor)?.records
+        {
             totals_by_code.entry(dead_letter.code).or_default().add(&dead_letter);
         }
         counts.extend(totals_by_code.into_iter().map(|(code, totals)| CodeCount {
@@ -251,8 +252,8 @@ fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<
     // Dead letters that are appended from here on are not part of the report, and so not deleted.
     let ends = dead_letter_queue::end_offsets(log.as_mut(), processor)?;
     let mut found = dead_letter_queue::read(log.as_mut(), processor)?.records;
-    found.retain(|stored| ends.get(&stored.partition).is_some_and(|end| stored.offset < *end));
-    let reasons = count_reasons(found.iter().map(|stored| &stored.dead_letter));
+    found.retain(|record| ends.get(&record.partition).is_some_and(|end| record.offset < *end));
+    let reasons = count_reasons(found.iter().map(|record| &record.dead_letter));
     if yes && !found.is_empty() {
         log.purge(dlq_topic(processor), &ends)?;
     }

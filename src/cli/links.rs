@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{config::Config, ingest::Ingest, storage};
 use anyhow::{Result, bail};
+use runtime::clock;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -22,7 +23,7 @@ pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output
     if spelling.trim().is_empty() {
         bail!("the spelling is empty; next: `fastbreak links \"Moe Wagner\" 1629021`");
     }
-    let known_at = runtime::clock::now().to_string();
+    let known_at = clock::now().to_string();
     let event = serde_json::json!({
         "source": "operator", "feed": "identity-links", "key": spelling, "fetched_at": known_at,
         "payload": {"links": [{"spelling": spelling, "player_id": player}]},

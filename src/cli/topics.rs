@@ -2,7 +2,7 @@
 //!
 //! Invariant: every result names its cluster. A plan with a refused entry is not applied, nor is a saved plan if the cluster has changed
 //! since.
-//! Not here: making and formatting a plan (crate `topics`), the Kafka client (`runtime::kafka::Admin`).
+//! Not here: making and formatting a plan (crate `topics`), the Kafka client (crate `runtime-kafka`).
 mod export;
 
 use super::{

@@ -1,7 +1,7 @@
 //! The names of the headers of dead letters on Kafka.
 //!
 //! Invariant: `name` and `FromStr` are inverse.
-//! Not here: the headers themselves (`runtime::kafka`).
+//! Not here: the headers themselves (crate `runtime-kafka`).
 use std::str::FromStr;
 
 /// Naming scheme of the headers of a dead letter.

@@ -5,9 +5,9 @@
 //! Invariant: every record of a planned batch is in a batch that stands, or the sink stops; a dead letter stands before its record is
 //! left out of any of them.
 //! Not here: how a batch is cut (`sinks::split`); what a warehouse tries before it says that a batch is too large.
-use super::{SINK, SINK_BATCHES, SinkTask, decode_record};
+use super::{SINK, SINK_BATCHES, SinkTask, decode_record, now};
 use anyhow::Result;
-use runtime::{Commit, clock::now};
+use runtime::Commit;
 use schemas::wire;
 use sinks::{Batch, BatchPlan, CloseReason, Record, TopicPartitionOffset, WarehouseError, split};
 use topics::TopicPartition;

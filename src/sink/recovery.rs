@@ -5,9 +5,9 @@
 //!
 //! Invariant: nothing is written before the newest plan is known to stand, or is made to; positions that somebody set back are kept.
 //! Not here: what a plan and the committed positions mean together (`sinks::Recovery`).
-use super::{SINK, SINK_BATCHES, SinkTask};
+use super::{SINK, SINK_BATCHES, SinkTask, now};
 use anyhow::Result;
-use runtime::{Commit, clock::now, engine::LEDGER, metrics as m};
+use runtime::{Commit, engine::LEDGER, metrics as m};
 use schemas::{
     ops::{LedgerEntry, SinkBatchPlanned},
     wire,
@@ -21,8 +21,7 @@ impl SinkTask {
         let log = self.writer.log.clone();
         self.writer.epoch = self.with_retries(|warehouse| warehouse.acquire(&log))?;
         self.rebuilding = self.with_retries(|warehouse| warehouse.writer_state())?.rebuilding;
-        self.ledger_version =
-            runtime::inspect::newest_versions(self.member.log())?.remove(SINK).unwrap_or(0);
+        self.ledger_version = runtime::inspect::newest_versions(self.member.log())?.remove(SINK).unwrap_or(0);
         self.recover()
     }
     fn recover(&mut self) -> Result<()> {
@@ -82,9 +81,10 @@ impl SinkTask {
                 next.insert((input, partition), at);
                 // What lies below counts as read: it is in the warehouse, or was when the position was committed.
                 if at > 0 {
-                    let (runtime::RecordCount::Exactly(below)
-                    | runtime::RecordCount::AtLeast(below)) =
-                        self.member.log().count_records_below(TopicPartition::new(topic.name, partition), at)?;
+                    let (runtime::RecordCount::Exactly(below) | runtime::RecordCount::AtLeast(below)) = self
+                        .member
+                        .log()
+                        .count_records_below(TopicPartition::new(topic.name, partition), at)?;
                     account.read += below;
                     account.unchanged += below;
                 }
@@ -114,8 +114,7 @@ impl SinkTask {
         Ok(false)
     }
     pub(super) fn committed(&mut self) -> Result<SinkOffsets> {
-        let committed =
-            self.member.log().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
+        let committed = self.member.log().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
         // A reader is registered at 0 before it has read anything.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);
         let known = read.filter_map(|(partition, next)| {

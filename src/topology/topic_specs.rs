@@ -2,7 +2,7 @@
 //!
 //! Invariant: every topic that a processor, the sink or ingest reads or writes is listed once. Only topics of a replay are created without
 //! `topics apply`.
-//! Not here: settings and plans (crate `topics`), the Kafka client (`runtime_kafka::Admin`).
+//! Not here: settings and plans (crate `topics`), the Kafka client (crate `runtime-kafka`).
 use crate::{config::Config, ingest, redrive, topology};
 use processors::predictor::Predictor;
 use runtime::{
@@ -64,8 +64,7 @@ pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
 /// The first parts, up to a dot, of the names of live topics and consumer groups.
 pub fn reserved_prefixes() -> BTreeSet<String> {
     let topics = topics::ALL.iter().map(|info| info.name.to_owned());
-    let names =
-        topics.chain(redrive::dlq_owners()).chain([redrive::REDRIVE_GROUP_PREFIX.to_owned()]);
+    let names = topics.chain(redrive::dlq_owners()).chain([redrive::REDRIVE_GROUP_PREFIX.to_owned()]);
     names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
 }
 
@@ -153,7 +152,7 @@ mod tests {
                 let own = [dlq_topic(node.name()), changelog_topic(node.name())];
                 let own = own.into_iter().take(if node.kind().has_changelog() { 2 } else { 1 });
                 let inputs_and_outputs = node.inputs().into_iter().chain(node.outputs());
-                inputs_and_outputs.map(|topic| topic.name.to_owned()).chain(own.map(str::to_owned)).collect::<Vec<_>>()
+                inputs_and_outputs.map(|topic| topic.name).chain(own).map(str::to_owned).collect::<Vec<_>>()
             })
             .collect();
         for name in &used {

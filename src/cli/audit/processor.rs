@@ -143,7 +143,7 @@ fn count_rejected(log: &mut dyn LogBackend, processor: &str) -> Result<(i64, i64
     let records: BTreeSet<_> = dead_letters
         .records
         .iter()
-        .map(|stored| &stored.dead_letter)
+        .map(|record| &record.dead_letter)
         .filter(|dead_letter| dead_letter.code != RejectCode::BadRow)
         .map(|dead_letter| {
             let DeadLetter { processor_version, origin, partition, offset, .. } = dead_letter;

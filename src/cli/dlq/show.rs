@@ -6,11 +6,7 @@ use super::super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{
-    config::Config,
-    redrive,
-    storage,
-};
+use crate::{config::Config, redrive, storage};
 use anyhow::Result;
 use runtime::{DeadLetterRecord, dlq, engine::dlq_topic};
 use schemas::{
@@ -25,7 +21,7 @@ const EXCERPT_CHARS: usize = 400;
 
 #[derive(Serialize)]
 struct DeadLetterReport {
-    topic: &'static str,
+    topic: String,
     partition: i32,
     offset: i64,
     code: &'static str,
@@ -44,10 +40,10 @@ struct DeadLetterReport {
     value: Value,
 }
 impl DeadLetterReport {
-    fn new(processor: &str, stored: DeadLetterRecord) -> DeadLetterReport {
-        let DeadLetterRecord { partition, offset, dead_letter } = stored;
+    fn new(processor: &str, record: DeadLetterRecord) -> DeadLetterReport {
+        let DeadLetterRecord { partition, offset, dead_letter } = record;
         DeadLetterReport {
-            topic: dlq_topic(processor),
+            topic: dlq_topic(processor).to_owned(),
             partition,
             offset,
             code: dead_letter.code.name(),
@@ -101,11 +97,11 @@ pub fn show(
     redrive::ensure_owner(processor)?;
     let mut log = storage::open(config)?;
     let mut found = dlq::read(log.as_mut(), processor)?.records;
-    found.retain(|stored| code.is_none_or(|code| code == stored.dead_letter.code));
+    found.retain(|record| code.is_none_or(|code| code == record.dead_letter.code));
     let older = found.len().saturating_sub(limit);
     let newest = found.into_iter().skip(older);
     let reports: Vec<DeadLetterReport> =
-        newest.map(|stored| DeadLetterReport::new(processor, stored)).collect();
+        newest.map(|record| DeadLetterReport::new(processor, record)).collect();
     output::print(output, &reports, |reports| {
         if reports.is_empty() {
             return format!("{processor} has no such dead letters");
