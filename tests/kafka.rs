@@ -1,32 +1,31 @@
-//! The whole topology on a real broker against the embedded log: equal content, killed or not, with a replay beside it.
+//! The whole topology on a real broker against the embedded log: equal content with and without kills, beside a replay, after retention.
 //!
-//! Skipped with the reason where no broker can be started. Not here: members that
-//! meet or miss each other (`kafka_members`), many kills, joining, leaving, cuts (`tests/kafka/chaos`).
+//! Invariant: the content does not depend on the log.
+//! Skipped with a message where no broker can be started. Not here: membership and fencing (`kafka_members`), many kills, joining,
+//! leaving and network cuts (`tests/kafka/chaos`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
-use common::{Fastbreak, broker::Broker, has_read_all, middle, replay_arguments, season};
+use common::{Fastbreak, broker::Broker, has_read_all, middle_dates, replay_arguments, season};
 use rdkafka::{
     ClientConfig,
     producer::{BaseProducer, BaseRecord, Producer},
 };
-use runtime::{
-    LogBackend,
-    kafka::{KafkaConfig, KafkaLog},
-};
+use runtime::{LogAdmin, LogReader};
+use runtime_kafka::{KafkaConfig, KafkaLog};
 use serde_json::{Value, json};
 use std::time::Duration;
-use topics::TopicInfo;
+use topics::{Policy, TopicInfo};
 
-/// Where every live group stands in every partition, and where that ends.
-fn watermarks(run: &Fastbreak) -> Value {
+/// Committed offset and end offset of every live group in every partition of its inputs.
+fn live_offsets(run: &Fastbreak) -> Value {
     let lag = run.json(&["lag"]);
     let processors = lag["processors"].as_array().unwrap_or_else(|| panic!("{lag:#}"));
-    let stood = |processor: &Value| {
+    let offsets = |processor: &Value| {
         let partitions = processor["partitions"].as_array().unwrap().iter();
-        let places = partitions.map(|p| json!([p["topic"], p["partition"], p["committed"], p["high"]]));
-        (processor["processor"].as_str().unwrap().to_owned(), Value::Array(places.collect()))
+        let offsets = partitions.map(|p| json!([p["topic"], p["partition"], p["committed"], p["end_offset"]]));
+        (processor["processor"].as_str().unwrap().to_owned(), Value::Array(offsets.collect()))
     };
-    processors.iter().map(stood).collect()
+    processors.iter().map(offsets).collect()
 }
 
 #[test]
@@ -34,10 +33,10 @@ fn kafka_and_embedded_log_give_equal_content_when_instances_are_killed() {
     let Some(broker) = Broker::start(&[]) else { return };
     let lines = season();
     let straight = Fastbreak::straight(&lines);
-    let run = Fastbreak::on(&broker);
+    let run = Fastbreak::on_broker(&broker);
     let (before, after) = lines.split_at(lines.len() / 2);
     run.ingest(before);
-    // Half of the processors in a process of their own, which is killed while they work.
+    // Two loaders run in a process of their own, which is killed while they work.
     let mut loaders =
         run.spawn(&["run", "--instance", "a", "--only", "box-score-loader", "--only", "odds-loader"]);
     let mut rest = run.spawn(&["run", "--instance", "b"]);
@@ -49,16 +48,16 @@ fn kafka_and_embedded_log_give_equal_content_when_instances_are_killed() {
     run.catch_up();
     assert_eq!(run.content(), straight.content());
     let again = run.ingest(&lines);
-    assert_eq!(again["new"], 0, "what is in the raw topics is known: {again}");
+    assert_eq!(again["new"], 0, "every event is in the raw topics already: {again}");
 }
 
 #[test]
-fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_nothing() {
+fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_has_no_differences() {
     let Some(broker) = Broker::start(&[]) else { return };
     let lines = season();
     let straight = Fastbreak::straight(&lines);
-    let dates = middle(&straight);
-    let live = Fastbreak::on(&broker);
+    let dates = middle_dates(&straight);
+    let live = Fastbreak::on_broker(&broker);
     let (before, after) = lines.split_at(lines.len() / 2);
     live.ingest(before);
     let mut running = live.spawn(&["run"]);
@@ -68,47 +67,45 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_differs_in_n
     killed.kill().unwrap();
     killed.wait().unwrap();
     let mut replaying = live.spawn(&replay_arguments(&dates, "beside"));
-    slices[1..].iter().for_each(|slice| _ = live.ingest(slice));
-    assert!(
-        replaying.wait().unwrap().success(),
-        "killed and begun again it ends although the live side goes on"
-    );
+    for slice in &slices[1..] {
+        live.ingest(slice);
+    }
+    assert!(replaying.wait().unwrap().success(), "a resumed replay ends while live ingestion continues");
     live.wait_for_lag(has_read_all);
-    assert_eq!(live.content(), straight.content(), "the live side is as if there had been no replay");
+    assert_eq!(live.content(), straight.content(), "the live content is the same as without a replay");
 
-    let ended = live.json(&replay_arguments(&dates, "beside"));
-    assert_eq!((&ended["caught_up"], &ended["behind"]), (&Value::from(true), &json!({})));
-    assert_eq!(ended["raw"]["read"], ended["raw"]["of"], "markers are nothing that is left: {ended:#}");
+    let report = live.json(&replay_arguments(&dates, "beside"));
+    assert_eq!((&report["caught_up"], &report["behind"]), (&Value::from(true), &json!({})));
+    assert_eq!(report["raw"]["read"], report["raw"]["of"], "control records count as read: {report:#}");
     let diff = live.json(&["replay", "diff", "beside"]);
     assert_eq!((&diff["equal"], &diff["live_caught_up"]), (&true.into(), &true.into()), "{diff:#}");
     assert_eq!(diff["rows"], json!([]));
 
-    let before = watermarks(&live);
+    let offsets = live_offsets(&live);
     live.json(&["replay", "discard", "beside", "--yes"]);
     assert_eq!(live.json(&["replay", "list"]), json!([]));
-    assert_eq!(watermarks(&live), before, "no live group or topic was touched");
-    assert!(running.try_wait().unwrap().is_none(), "it never noticed");
+    assert_eq!(live_offsets(&live), offsets, "no live group or topic is changed");
+    assert!(running.try_wait().unwrap().is_none(), "the live processors still run");
     running.kill().unwrap();
     running.wait().unwrap();
     assert_eq!(live.content(), straight.content());
 }
 
-/// Leaves what somebody began and aborted as the last in every partition of these topics.
-fn abort_in(broker: &Broker, topics: &[&TopicInfo]) {
-    let (mut config, wait) = (ClientConfig::new(), Duration::from_secs(30));
-    config.set("bootstrap.servers", &broker.bootstrap).set("transactional.id", "somebody");
+/// Makes records of an aborted transaction the last ones in every partition of these topics.
+fn append_aborted_records(broker: &Broker, topics: &[&TopicInfo]) {
+    let (mut config, timeout) = (ClientConfig::new(), Duration::from_secs(30));
+    config.set("bootstrap.servers", &broker.bootstrap).set("transactional.id", "another-program");
     let producer: BaseProducer = config.create().unwrap();
-    producer.init_transactions(wait).unwrap();
+    producer.init_transactions(timeout).unwrap();
     producer.begin_transaction().unwrap();
     for topic in topics {
         for partition in 0..topic.partitions {
-            let record =
-                BaseRecord::to(topic.name).partition(partition).key("nobody").payload("is to read this");
+            let record = BaseRecord::to(topic.name).partition(partition).key("aborted").payload("aborted");
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
     }
-    producer.flush(wait).unwrap();
-    producer.abort_transaction(wait).unwrap();
+    producer.flush(timeout).unwrap();
+    producer.abort_transaction(timeout).unwrap();
 }
 
 #[test]
@@ -117,40 +114,37 @@ fn retention_of_records_that_are_read_stops_no_processor() {
     let mut lines = season();
     lines.truncate(lines.len() / 4);
     let (before, after) = lines.split_at(lines.len() / 2);
-    let run = Fastbreak::on(&broker);
+    let run = Fastbreak::on_broker(&broker);
     run.ingest(before);
     run.catch_up();
-    let streams = topics::ALL
-        .iter()
-        .filter(|topic| topic.policy == topics::Policy::Delete && topic.name.starts_with("core."));
-    let streams: Vec<&topics::TopicInfo> = streams.collect();
-    abort_in(&broker, &streams);
+    let is_core_stream = |topic: &&TopicInfo| topic.policy == Policy::Delete && topic.name.starts_with("core.");
+    let streams: Vec<&TopicInfo> = topics::ALL.iter().filter(is_core_stream).collect();
+    append_aborted_records(&broker, &streams);
     let mut running = run.spawn(&["run"]);
-    // All that is behind a position is its own commit's marker.
+    // At most the commit marker of the group's own transaction is above its committed offset.
     run.wait_for_lag(|processor| {
-        let behind =
-            |place: &Value| place["high"].as_i64().unwrap() - place["committed"].as_i64().unwrap_or(0);
-        processor["partitions"].as_array().unwrap().iter().all(|place| behind(place) <= 1)
+        let unread_offsets = |partition: &Value| {
+            partition["end_offset"].as_i64().unwrap() - partition["committed"].as_i64().unwrap_or(0)
+        };
+        processor["partitions"].as_array().unwrap().iter().all(|partition| unread_offsets(partition) <= 1)
     });
     running.kill().unwrap();
     running.wait().unwrap();
-    // As after a summer: all of it is older than the retention.
-    let settings =
+    // As if all records were older than the retention.
+    let config =
         KafkaConfig { brokers: broker.bootstrap.clone(), instance: "test".into(), ..KafkaConfig::default() };
-    let mut storage = KafkaLog::open(settings).unwrap();
-    let mut purged = 0;
-    for TopicInfo { name, .. } in streams {
-        let ends = storage.end_offsets(&[name]).unwrap();
-        purged += ends.values().filter(|end| **end > 0).count();
-        storage
-            .purge(name, &ends.into_iter().map(|((_, partition), end)| (partition, end)).collect())
-            .unwrap();
+    let mut log = KafkaLog::open(config).unwrap();
+    let mut purged_partitions = 0;
+    for topic in streams {
+        let end_offsets = log.end_offsets(&[topic.name]).unwrap();
+        purged_partitions += end_offsets.values().filter(|end_offset| **end_offset > 0).count();
+        let below = end_offsets.into_iter().map(|(partition, end_offset)| (partition.partition, end_offset));
+        log.purge(topic.name, &below.collect()).unwrap();
     }
-    assert!(purged > 10, "{purged} partitions are empty now");
+    assert!(purged_partitions > 10, "{purged_partitions} partitions are purged");
     let lag = run.json(&["lag"]);
-    let losing =
-        lag["processors"].as_array().unwrap().iter().filter(|processor| processor["status"] == "losing_data");
-    assert_eq!(losing.count(), 0, "{lag:#}");
+    let is_losing_data = |processor: &&Value| processor["status"] == "losing_data";
+    assert_eq!(lag["processors"].as_array().unwrap().iter().filter(is_losing_data).count(), 0, "{lag:#}");
     run.ingest(after);
     run.catch_up();
     assert_eq!(run.content(), Fastbreak::straight(&lines).content());

@@ -1,114 +1,120 @@
-//! A real broker on a busy machine: what is read is read whole, and one that stood still is found again.
+//! A real broker on a busy machine: a restore reads every record, and members rejoin after the broker was paused.
 //!
-//! A record that a reader passes over makes a view derive other rows than it had published, and publish them. A broker that could not
-//! reach its controller tells clients of no broker at all, and librdkafka then forgets all it knew.
-//! Skipped with the reason where no broker can be started.
-//! Not here: what is made of the records (`kafka`), brokers that end while they are read (`tests/kafka/chaos`).
+//! If a restore skipped a record, a materialized view would derive other rows than it had published, and publish them. A broker that
+//! cannot reach its controller reports no broker at all in its metadata, and librdkafka then drops its own metadata.
+//! Invariant: a slow broker or client never loses a record.
+//! Skipped with a message where no broker can be started. Not here: the content of a run (`kafka`), brokers that are killed
+//! (`tests/kafka/chaos`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, broker::Broker, has_read_all, season, text};
 use runtime::{
-    LogBackend, RecordBatch, Restored, engine::changelog_topic, kafka::KafkaConfig, kafka::KafkaLog,
+    Commit, LogReader, LogWriter, RecordBatch, Restored,
+    engine::{ProcessorKind, changelog_topic},
     subscription::Subscription,
 };
+use runtime_kafka::{KafkaConfig, KafkaLog};
 use std::{
-    collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
+use topics::TopicPartition;
 
-/// One of these tests at a time: each needs the machine for itself.
-static ALONE: Mutex<()> = Mutex::new(());
+/// One of these tests at a time: each needs the whole machine.
+static ONE_TEST: Mutex<()> = Mutex::new(());
 
-const PARTITIONS: i32 = 3;
+/// Partitions with records, and records in each of them.
+const FILLED_PARTITIONS: i32 = 3;
 const RECORDS: usize = 400;
 
-/// A view's changelog and its input table, as many records in each partition.
-fn filled(storage: &mut KafkaLog, reader: &Subscription) {
-    let mut record_batch = RecordBatch::default();
-    (0..RECORDS).for_each(|n| record_batch.push(&format!("key-{n}"), Some(&[7; 100])));
-    let topics = [changelog_topic(reader.name), reader.inputs[0].name.to_owned()];
-    let places = topics.iter().flat_map(|topic| (0..PARTITIONS).map(|p| (topic.clone(), p)));
-    let out = places.map(|place| (place, record_batch.clone())).collect();
-    storage.append(out, "a-test", &BTreeMap::new()).unwrap();
+/// Appends as many records to each partition of a materialized view's changelog and of its input table.
+fn fill(log: &mut KafkaLog, subscription: &Subscription) {
+    let mut commit = Commit { group: "a-test".into(), ..Commit::default() };
+    for topic in [changelog_topic(subscription.name), subscription.inputs[0].name] {
+        for partition in 0..FILLED_PARTITIONS {
+            for number in 0..RECORDS {
+                commit.append(TopicPartition::new(topic, partition), &format!("key-{number}"), Some(&[7; 100]));
+            }
+        }
+    }
+    log.append(commit).unwrap();
 }
-fn read(record_batches: &[RecordBatch]) -> usize {
-    record_batches
-        .iter()
-        .flat_map(RecordBatch::records)
-        .map(|record| assert!(record.unwrap().key.starts_with("key-")))
-        .count()
+
+fn count_records(batches: &[RecordBatch]) -> usize {
+    let records = batches.iter().flat_map(RecordBatch::records).map(Result::unwrap);
+    records.inspect(|record| assert!(record.key.starts_with("key-"))).count()
 }
 
 #[test]
 fn concurrent_restores_are_complete() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one_test = ONE_TEST.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(broker) = Broker::start(&[]) else { return };
+    Fastbreak::on_broker(&broker);
     let brokers = broker.bootstrap.clone();
-    Fastbreak::on(&broker);
-    let settings = KafkaConfig { brokers, instance: "test".into(), ..KafkaConfig::default() };
-    let reader = Subscription {
+    let config = KafkaConfig { brokers, instance: "test".into(), ..KafkaConfig::default() };
+    let subscription = Subscription {
         name: "slate",
         group: "slate".into(),
+        kind: ProcessorKind::MaterializedView,
         inputs: vec![topics::GAMES.info],
         outputs: Vec::new(),
-        is_view: true,
-        is_alone: false,
         upstream: Vec::new(),
     };
-    filled(&mut KafkaLog::open(settings.clone()).unwrap(), &reader);
-    let busy = AtomicBool::new(true);
+    fill(&mut KafkaLog::open(config.clone()).unwrap(), &subscription);
+    let is_busy = AtomicBool::new(true);
     let spin = || {
-        while busy.load(Relaxed) {
+        while is_busy.load(Relaxed) {
             std::hint::spin_loop();
         }
     };
     let restore = || {
-        let mut storage = KafkaLog::open(settings.clone()).unwrap();
-        for partition in (0..PARTITIONS).cycle().take(6) {
-            let Restored { changelog, tables, .. } = storage.restore(&reader, partition).unwrap();
-            assert_eq!((read(&changelog), read(&tables[0].1)), (RECORDS, RECORDS));
+        let mut log = KafkaLog::open(config.clone()).unwrap();
+        for partition in (0..FILLED_PARTITIONS).cycle().take(6) {
+            let Restored { changelog, tables, .. } = log.restore(&subscription, partition).unwrap();
+            assert_eq!((count_records(&changelog), count_records(&tables[0].1)), (RECORDS, RECORDS));
         }
     };
     thread::scope(|scope| {
-        (0..8).for_each(|_| _ = scope.spawn(spin));
-        let restoring: Vec<_> = (0..16).map(|_| scope.spawn(restore)).collect();
-        let ended: Vec<_> = restoring.into_iter().map(thread::ScopedJoinHandle::join).collect();
-        busy.store(false, Relaxed);
-        assert!(ended.iter().all(Result::is_ok));
+        for _ in 0..8 {
+            scope.spawn(spin);
+        }
+        let restores: Vec<_> = (0..16).map(|_| scope.spawn(restore)).collect();
+        let outcomes: Vec<_> = restores.into_iter().map(ScopedJoinHandle::join).collect();
+        is_busy.store(false, Relaxed);
+        assert!(outcomes.iter().all(Result::is_ok));
     });
 }
 
 #[test]
 fn members_rejoin_after_a_broker_pause_without_loss() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one_test = ONE_TEST.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(broker) = Broker::start(&["--session-ms", "3000"]) else { return };
     let mut lines = season();
     lines.truncate(lines.len() / 4);
-    let run = Fastbreak::on(&broker);
+    let run = Fastbreak::on_broker(&broker);
     let (before, after) = lines.split_at(lines.len() / 2);
     run.ingest(before);
     let mut running = run.spawn(&["run"]);
     run.wait_for_lag(has_read_all);
     for _ in 0..3 {
-        // Longer than the controller waits for the broker: nobody leads when it goes on, for a moment.
+        // Longer than the broker's session with the controller: for a moment after the pause no partition has a leader.
         broker.node("pause");
         thread::sleep(Duration::from_secs(6));
         broker.node("resume");
         thread::sleep(Duration::from_secs(3));
     }
-    // A client that comes while the broker is finding itself again may give up, as its exit code says; whoever feeds it tries again.
+    // A client that connects while the broker registers again may fail, with an exit code that allows a retry.
     let path = run.file("after.jsonl", after);
-    let since = Instant::now();
+    let started = Instant::now();
     while !run.run(&["ingest", text(&path)]).status.success() {
-        assert!(since.elapsed() < Duration::from_secs(300), "nothing can be ingested");
+        assert!(started.elapsed() < Duration::from_secs(300), "every ingest fails");
     }
     run.wait_for_lag(has_read_all);
-    assert!(running.try_wait().unwrap().is_none(), "it goes on");
+    assert!(running.try_wait().unwrap().is_none(), "the members still run");
     running.kill().unwrap();
     running.wait().unwrap();
     assert_eq!(run.content(), Fastbreak::straight(&lines).content());

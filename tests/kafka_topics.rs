@@ -1,4 +1,7 @@
-//! Topics as code and dead letters on a real broker, which is started here; skipped with the reason where it cannot be.
+//! Topics as code, dead letters and access rights on a real broker.
+//!
+//! Invariant: no command changes a topic that it does not manage, and every refusal names its reason.
+//! Skipped with a message where no broker can be started. Not here: the content of a run (`kafka`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{Fastbreak, broker::Broker, text};
@@ -11,11 +14,11 @@ use rdkafka::{
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
-/// The binary on a broker: its exit code and its answer.
-fn on(run: &Fastbreak, broker: &Broker, arguments: &[&str]) -> (i32, Value, String) {
-    let done = run.command(&["--brokers", &broker.bootstrap]).args(arguments).output().unwrap();
-    let message = String::from_utf8_lossy(&done.stderr).into_owned();
-    (done.status.code().unwrap(), serde_json::from_slice(&done.stdout).unwrap_or(Value::Null), message)
+/// Runs the binary on a broker; returns exit code, JSON output and standard error.
+fn run_on(run: &Fastbreak, broker: &Broker, arguments: &[&str]) -> (i32, Value, String) {
+    let output = run.command(&["--brokers", &broker.bootstrap]).args(arguments).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or(Value::Null), message)
 }
 
 #[test]
@@ -23,52 +26,51 @@ fn topics_are_planned_created_and_reconciled_safely() {
     let Some(broker) = Broker::start(&[]) else { return };
     let run = Fastbreak::new();
     let file = run.folder.path().join("plan.json");
-    let plan = |more: &[&str]| on(&run, &broker, &[&["topics", "plan"], more].concat());
+    let plan = |options: &[&str]| run_on(&run, &broker, &[&["topics", "plan"], options].concat());
 
-    let (code, first, _) = plan(&["--out", text(&file)]);
+    let (code, report, _) = plan(&["--out", text(&file)]);
     assert_eq!(code, 3);
-    let many = first["totals"]["create"].as_u64().unwrap();
-    assert!(many > 40);
-    assert_eq!(on(&run, &broker, &["check"]).0, 3, "missing topics");
-    let (code, _, message) = on(&run, &broker, &["topics", "apply"]);
-    assert!(code == 4 && message.contains("--yes"), "nobody agreed: {message}");
-    assert_eq!(on(&run, &broker, &["topics", "apply", text(&file)]).0, 0);
+    assert!(report["totals"]["create"].as_u64().unwrap() > 40, "{report:#}");
+    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "missing topics");
+    let (code, _, message) = run_on(&run, &broker, &["topics", "apply"]);
+    assert!(code == 4 && message.contains("--yes"), "apply needs a plan or --yes: {message}");
+    assert_eq!(run_on(&run, &broker, &["topics", "apply", text(&file)]).0, 0);
     assert_eq!(plan(&[]).0, 0, "in sync");
-    assert_eq!(on(&run, &broker, &["check"]).0, 0);
-    let (code, _, message) = on(&run, &broker, &["topics", "apply", text(&file)]);
+    assert_eq!(run_on(&run, &broker, &["check"]).0, 0);
+    let (code, _, message) = run_on(&run, &broker, &["topics", "apply", text(&file)]);
     assert!(code == 4 && message.contains("has changed since"), "{message}");
 
-    // Somebody changes what is ours, and makes a topic that is not.
+    // Another program changes a managed topic, and creates one that is not managed.
     broker.tool(&["TopicCommand", "--delete", "--topic", "ml.features.v1"]);
-    let made = ["TopicCommand", "--create", "--topic", "ml.features.v1", "--partitions", "6"];
-    let set = [
+    let create = ["TopicCommand", "--create", "--topic", "ml.features.v1", "--partitions", "6"];
+    let settings = [
         "cleanup.policy=compact",
         "min.compaction.lag.ms=2592000000",
         "delete.retention.ms=5000",
         "flush.messages=9",
     ];
-    let set: Vec<&str> = set.into_iter().flat_map(|setting| ["--config", setting]).collect();
-    broker.tool(&[&made[..], &set].concat());
+    let settings: Vec<&str> = settings.into_iter().flat_map(|setting| ["--config", setting]).collect();
+    broker.tool(&[&create[..], &settings].concat());
     broker.tool(&["TopicCommand", "--create", "--topic", "tmp.debug", "--partitions", "1"]);
     let (code, drift, _) = plan(&[]);
     assert_eq!((code, &drift["totals"]["update"], &drift["totals"]["unmanaged"]), (3, &1.into(), &1.into()));
-    assert_eq!(on(&run, &broker, &["check"]).0, 3, "settings differ");
-    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
-    let (_, export, _) = on(&run, &broker, &["topics", "export"]);
+    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "settings differ");
+    assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
+    let (_, export, _) = run_on(&run, &broker, &["topics", "export"]);
     let features = &export["topics"]["ml.features.v1"];
     assert_eq!(features["settings"]["delete.retention.ms"], "2592000000");
-    assert_eq!(features["settings"]["flush.messages"], "9", "not ours to unset");
+    assert_eq!(features["settings"]["flush.messages"], "9", "a setting that the plan does not have is not reset");
     assert_eq!(export["topics"]["tmp.debug"]["managed"], false);
-    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes", "--allow-delete", "tmp.debug"]).0, 0);
+    assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes", "--allow-delete", "tmp.debug"]).0, 0);
     assert_eq!(plan(&[]).1["totals"]["unmanaged"], 0);
-    assert_eq!(plan(&["--allow-delete", "core.games.v1"]).0, 4, "one of ours");
+    assert_eq!(plan(&["--allow-delete", "core.games.v1"]).0, 4, "a managed topic is not deleted");
 
-    // More partitions than there shall be cannot be taken back.
+    // Kafka cannot reduce the number of partitions.
     broker.tool(&["TopicCommand", "--alter", "--topic", "core.games.v1", "--partitions", "9"]);
-    let (code, refused, _) = plan(&[]);
-    assert_eq!((code, &refused["totals"]["refused"]), (4, &1.into()));
-    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 4);
-    let (code, _, message) = on(&run, &broker, &["run", "--until-caught-up"]);
+    let (code, report, _) = plan(&[]);
+    assert_eq!((code, &report["totals"]["refused"]), (4, &1.into()));
+    assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 4);
+    let (code, _, message) = run_on(&run, &broker, &["run", "--until-caught-up"]);
     assert!(
         code == 4 && message.contains("core.games.v1") && message.contains("delete the topic"),
         "{message}"
@@ -79,45 +81,45 @@ fn topics_are_planned_created_and_reconciled_safely() {
 fn dead_letters_are_redriven_and_purged_on_kafka() {
     let Some(broker) = Broker::start(&[]) else { return };
     let run = Fastbreak::new();
-    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
+    assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
     let lines = [
         "not json".to_owned(),
         r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{"a":1}}"#.to_owned(),
     ];
-    let path = run.file("dirty.jsonl", &lines);
-    let (code, ingested, message) = on(&run, &broker, &["ingest", text(&path)]);
+    let path = run.file("events.jsonl", &lines);
+    let (code, ingested, message) = run_on(&run, &broker, &["ingest", text(&path)]);
     assert_eq!((code, &ingested["new"], &ingested["dead_letters"]), (1, &1.into(), &1.into()), "{message}");
     let catch_up = || {
-        let (code, _, message) = on(&run, &broker, &["run", "--until-caught-up"]);
+        let (code, _, message) = run_on(&run, &broker, &["run", "--until-caught-up"]);
         assert_eq!(code, 0, "{message}");
     };
     catch_up();
-    let (code, shown, message) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    let (code, shown, message) = run_on(&run, &broker, &["dlq", "show", "schedule-loader"]);
     assert_eq!(shown[0]["value"]["payload"]["a"], 1, "{code} {shown} {message}");
     assert_eq!(shown[0]["key"], "x");
-    for (left, put_back) in [(1, 1), (0, 0)] {
-        let (code, report, message) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
+    for (dead_letters, records) in [(1, 1), (0, 0)] {
+        let (code, report, message) = run_on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
         assert_eq!(
             (code, &report["dead_letters"], &report["records"]),
-            (0, &left.into(), &put_back.into()),
+            (0, &dead_letters.into(), &records.into()),
             "{message}"
         );
     }
-    assert_eq!(on(&run, &broker, &["dlq", "redrive", "ingest"]).1["still_rejected"], 1);
+    assert_eq!(run_on(&run, &broker, &["dlq", "redrive", "ingest"]).1["still_rejected"], 1);
     catch_up();
-    let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    let (_, shown, _) = run_on(&run, &broker, &["dlq", "show", "schedule-loader"]);
     assert_eq!(shown[1]["redrive_count"], 1);
-    assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
-    assert_eq!(on(&run, &broker, &["dlq", "purge", "schedule-loader", "--yes"]).0, 0);
-    assert_eq!(on(&run, &broker, &["dlq", "show", "schedule-loader"]).1, serde_json::json!([]));
-    let (_, lag, message) = on(&run, &broker, &["lag"]);
-    let loader =
-        lag["processors"].as_array().unwrap().iter().find(|s| s["processor"] == "schedule-loader").unwrap();
-    assert_eq!(loader["dead_letters"], 0, "what was purged is counted no more: {loader:#} {message}");
-    assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
+    assert_eq!(run_on(&run, &broker, &["audit"]).1["balanced"], true);
+    assert_eq!(run_on(&run, &broker, &["dlq", "purge", "schedule-loader", "--yes"]).0, 0);
+    assert_eq!(run_on(&run, &broker, &["dlq", "show", "schedule-loader"]).1, serde_json::json!([]));
+    let (_, lag, message) = run_on(&run, &broker, &["lag"]);
+    let mut processors = lag["processors"].as_array().unwrap().iter();
+    let loader = processors.find(|processor| processor["processor"] == "schedule-loader").unwrap();
+    assert_eq!(loader["dead_letters"], 0, "purged dead letters are not counted: {loader:#} {message}");
+    assert_eq!(run_on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
-/// A record with headers, as some other program produces it.
+/// Produces a raw record with headers, as another program does.
 fn produce(broker: &Broker, key: &[u8], value: &[u8], headers: &[(&str, &str)]) {
     let mut config = ClientConfig::new();
     let producer: BaseProducer = config.set("bootstrap.servers", &broker.bootstrap).create().unwrap();
@@ -129,51 +131,52 @@ fn produce(broker: &Broker, key: &[u8], value: &[u8], headers: &[(&str, &str)]) 
     producer.send(record.timestamp(1_700_000_000_123)).map_err(|(error, _)| error).unwrap();
     producer.flush(Duration::from_secs(20)).unwrap();
 }
-/// A record as any other program sees it.
-struct Seen {
+/// A record as another program reads it.
+struct ForeignRecord {
     key: Vec<u8>,
     value: Vec<u8>,
     headers: BTreeMap<String, String>,
 }
-/// The first records of a topic.
-fn first(broker: &Broker, topic: &str, many: usize) -> Vec<Seen> {
+/// The first records of a topic, read as another program does.
+fn first_records(broker: &Broker, topic: &str, count: usize) -> Vec<ForeignRecord> {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &broker.bootstrap).set("group.id", "somebody");
+    config.set("bootstrap.servers", &broker.bootstrap).set("group.id", "another-program");
     let consumer: BaseConsumer = config.create().unwrap();
-    let mut all = TopicPartitionList::new();
+    let mut partitions = TopicPartitionList::new();
     for partition in 0..topics::PARTITIONS {
-        all.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        partitions.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
-    consumer.assign(&all).unwrap();
+    consumer.assign(&partitions).unwrap();
     let text = |header: Header<'_, &[u8]>| {
         (header.key.to_owned(), String::from_utf8(header.value.unwrap().to_vec()).unwrap())
     };
     let read = |_| {
         let record = consumer.poll(Duration::from_secs(20)).expect("a record").unwrap();
         let headers = record.headers().expect("headers").iter().map(text).collect();
-        Seen { key: record.key().unwrap().into(), value: record.payload().unwrap().into(), headers }
+        ForeignRecord { key: record.key().unwrap().into(), value: record.payload().unwrap().into(), headers }
     };
-    (0..many).map(read).collect()
+    (0..count).map(read).collect()
 }
 
 #[test]
-fn a_dead_letter_keeps_key_bytes_headers_and_time_of_its_record() {
+fn a_dead_letter_has_the_key_value_headers_and_timestamp_of_its_record() {
     let Some(broker) = Broker::start(&[]) else { return };
     let run = Fastbreak::new();
-    assert_eq!(on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
-    let own = [("trace", "abc"), ("dlq.topic", "elsewhere"), ("__connect.errors.topic", "before")];
-    let (no_text, long) = (b"\xff\x00key".to_vec(), vec![b'k'; 70_000]);
-    produce(&broker, b"their key", b"no event", &own);
-    for key in [&no_text, &long] {
-        produce(&broker, key, b"none either", &[]);
+    assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
+    let record_headers =
+        [("trace", "abc"), ("dlq.topic", "elsewhere"), ("__connect.errors.topic", "before")];
+    let (binary_key, long_key) = (b"\xff\x00key".to_vec(), vec![b'k'; 70_000]);
+    produce(&broker, b"their key", b"not an event", &record_headers);
+    for key in [&binary_key, &long_key] {
+        produce(&broker, key, b"not an event either", &[]);
     }
-    assert_eq!(on(&run, &broker, &["run", "--until-caught-up"]).0, 0);
-    let dead_letters = first(&broker, "schedule-loader.dlq", 3);
+    assert_eq!(run_on(&run, &broker, &["run", "--until-caught-up"]).0, 0);
+    let dead_letters = first_records(&broker, "schedule-loader.dlq", 3);
     let keys: Vec<&[u8]> = dead_letters.iter().map(|dead_letter| dead_letter.key.as_slice()).collect();
-    assert_eq!(keys, [&b"their key"[..], &no_text, &long]);
-    let Seen { value, headers, .. } = &dead_letters[0];
-    assert_eq!(value, b"no event");
-    let message = |key: &str| headers.get(key).map(String::as_str);
+    assert_eq!(keys, [&b"their key"[..], &binary_key, &long_key]);
+    let ForeignRecord { value, headers, .. } = &dead_letters[0];
+    assert_eq!(value, b"not an event");
+    let header = |key: &str| headers.get(key).map(String::as_str);
     for (key, value) in [
         ("trace", "abc"),
         ("dlq.timestamp", "1700000000123"),
@@ -182,91 +185,108 @@ fn a_dead_letter_keeps_key_bytes_headers_and_time_of_its_record() {
         ("dlq.offset", "0"),
         ("__connect.errors.topic", "before"),
     ] {
-        assert_eq!(message(key), Some(value), "{key} of {headers:?}");
+        assert_eq!(header(key), Some(value), "{key} of {headers:?}");
     }
     let topic = Some(topics::RAW_SCHEDULES.info.name);
-    assert_eq!(message("dlq.topic"), topic, "of this failure, not of one before");
-    let (_, shown, _) = on(&run, &broker, &["dlq", "show", "schedule-loader"]);
+    assert_eq!(header("dlq.topic"), topic, "a header of an earlier dead letter is replaced");
+    let (_, shown, _) = run_on(&run, &broker, &["dlq", "show", "schedule-loader"]);
     assert_eq!((&shown[0]["key"], &shown[0]["offset"]), (&"their key".into(), &0.into()));
-    produce(&broker, b"for Connect", b"no event", &[]);
+    produce(&broker, b"for Connect", b"not an event", &[]);
     let mut command = run.command(&["--brokers", &broker.bootstrap, "run", "--until-caught-up"]);
     assert!(command.env("FASTBREAK_DLQ_HEADER_STYLE", "connect").output().unwrap().status.success());
-    let dead_letters = first(&broker, "schedule-loader.dlq", 4);
+    let dead_letters = first_records(&broker, "schedule-loader.dlq", 4);
     let headers = &dead_letters[3].headers;
-    let message = |key: &str| headers.get(&format!("__connect.errors.{key}")).map(String::as_str);
+    let header = |key: &str| headers.get(&format!("__connect.errors.{key}")).map(String::as_str);
     assert_eq!(
-        (message("topic"), message("partition"), message("offset")),
+        (header("topic"), header("partition"), header("offset")),
         (topic, Some("0"), Some("3")),
         "{headers:?}"
     );
     assert_eq!(
-        (message("connector.name"), message("exception.class.name")),
+        (header("connector.name"), header("exception.class.name")),
         (Some("schedule-loader"), Some("bad_envelope"))
     );
-    assert!(message("exception.message").is_some_and(|message| !message.is_empty()), "{headers:?}");
+    assert!(header("exception.message").is_some_and(|message| !message.is_empty()), "{headers:?}");
 
-    let (code, redriven, message) = on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
+    let (code, redriven, message) = run_on(&run, &broker, &["dlq", "redrive", "schedule-loader"]);
     assert_eq!(
         (code, &redriven["records"], &redriven["still_rejected"]),
         (0, &0.into(), &4.into()),
         "{message}"
     );
-    assert_eq!(on(&run, &broker, &["audit"]).1["balanced"], true);
+    assert_eq!(run_on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
 #[test]
-fn brokers_that_are_not_there_a_wrong_password_and_missing_rights_are_told_apart() {
+fn unreachable_brokers_are_reported_with_their_own_exit_code() {
     let run = Fastbreak::new();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let done = run.command(&["--brokers", &free.to_string(), "check"]).output().unwrap();
-    assert_eq!(done.status.code(), Some(5));
-    let Some(broker) = Broker::start(&["--sasl", "--acls"]) else { return };
-    let as_user = |user: &str, password: &str, arguments: &[&str]| {
-        let mut command = run.command(&["--brokers", &broker.bootstrap]);
+    let free_address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = run.command(&["--brokers", &free_address.to_string(), "check"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+}
+
+/// A broker that requires a user for everything. Its users are those of `tests/kafka/broker --sasl --acls`.
+struct SecuredBroker {
+    broker: Broker,
+    run: Fastbreak,
+}
+impl SecuredBroker {
+    fn start() -> Option<SecuredBroker> {
+        Some(SecuredBroker { broker: Broker::start(&["--sasl", "--acls"])?, run: Fastbreak::new() })
+    }
+    /// Runs a command as this user; returns the exit code and everything that is printed.
+    fn run_with_password(&self, user: &str, password: &str, arguments: &[&str]) -> (i32, String) {
+        let mut command = self.run.command(&["--brokers", &self.broker.bootstrap]);
         command
             .args(arguments)
             .env("FASTBREAK_KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
             .env("FASTBREAK_KAFKA_SASL_MECHANISM", "PLAIN")
             .env("FASTBREAK_KAFKA_SASL_USERNAME", user)
             .env("FASTBREAK_KAFKA_SASL_PASSWORD", password);
-        let done = command.output().unwrap();
-        let message =
-            format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        (done.status.code().unwrap(), message)
-    };
-    let line =
+        let output = command.output().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), format!("{stdout}{stderr}"))
+    }
+    fn run_as(&self, user: &str, arguments: &[&str]) -> (i32, String) {
+        self.run_with_password(user, &format!("{user}-secret"), arguments)
+    }
+    /// Checks that a command of a user is refused with exit code 4 and a message.
+    fn assert_refused(&self, user: &str, arguments: &[&str], expected: &str) {
+        let (code, message) = self.run_as(user, arguments);
+        assert!(code == 4 && message.contains(expected), "{arguments:?} as {user}: {code} {message}");
+    }
+}
+
+#[test]
+fn a_wrong_password_missing_topics_and_missing_rights_have_different_messages() {
+    let Some(secured) = SecuredBroker::start() else { return };
+    let event =
         r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{}}"#;
-    let path = run.file("one.jsonl", &[line.to_owned()]);
+    let path = secured.run.file("events.jsonl", &[event.to_owned()]);
     let ingest = ["ingest", text(&path)];
     for command in [&["check"][..], &["run"], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
-        let (code, message) = as_user("fastbreak", "guess", command);
+        let (code, message) = secured.run_with_password("fastbreak", "guess", command);
         assert!(code == 4 && message.contains("kafka.sasl.password"), "{command:?}: {code} {message}");
     }
-    let (code, message) = as_user("limited", "limited-secret", &["topics", "apply", "--yes"]);
-    assert!(code == 4 && message.contains("give this user the right"), "{code} {message}");
+    secured.assert_refused("limited", &["topics", "apply", "--yes"], "give this user the right");
     for command in [&["run"][..], &ingest, &["lag"], &["audit"], &["dlq", "list"]] {
-        let (code, message) = as_user("fastbreak", "fastbreak-secret", command);
-        assert!(
-            code == 4 && message.contains("topics apply"),
-            "{command:?} without topics: {code} {message}"
-        );
+        secured.assert_refused("fastbreak", command, "topics apply");
     }
-    let (code, message) = as_user("fastbreak", "fastbreak-secret", &["topics", "apply", "--yes"]);
+    let (code, message) = secured.run_as("fastbreak", &["topics", "apply", "--yes"]);
     assert_eq!(code, 0, "{message}");
     for command in
         [&ingest[..], &["run", "--until-caught-up"], &["check"], &["lag"], &["audit"], &["dlq", "list"]]
     {
-        let (code, message) = as_user("runner", "runner-secret", command);
+        let (code, message) = secured.run_as("runner", command);
         assert_eq!(code, 0, "the documented rights are enough for {command:?}: {message}");
     }
-    for command in [&["run"][..], &["ingest", text(&run.file("two.jsonl", &[line.replace('x', "y")]))]] {
-        let (code, message) = as_user("limited", "limited-secret", command);
-        assert!(code == 4 && message.contains("give this user the right"), "{command:?}: {code} {message}");
+    let path = secured.run.file("other-events.jsonl", &[event.replace('x', "y")]);
+    for command in [&["run"][..], &["ingest", text(&path)]] {
+        secured.assert_refused("limited", command, "give this user the right");
     }
-    let (_, audit) = as_user("runner", "runner-secret", &["audit"]);
-    assert!(audit.contains(r#""balanced": true"#), "who was refused has lost nothing: {audit}");
-    let (code, message) = as_user("outsider", "outsider-secret", &["check"]);
-    assert!(code == 4 && message.contains("the right to commit the groups' offsets"), "{code} {message}");
-    let (code, message) = as_user("limited", "limited-secret", &["check"]);
-    assert!(code == 4 && message.contains("the right to read the topics"), "{code} {message}");
+    let (_, audit) = secured.run_as("runner", &["audit"]);
+    assert!(audit.contains(r#""balanced": true"#), "a refused command loses no record: {audit}");
+    secured.assert_refused("outsider", &["check"], "the right to commit the groups' offsets");
+    secured.assert_refused("limited", &["check"], "the right to read the topics");
 }

@@ -1,73 +1,80 @@
-//! Replays: beside what is live, resumed after kills, compared row by row.
+//! Replays: beside live ingestion, resumed after kills, compared row by row.
 //!
-//! What differs is also found by SQL over both warehouses, which knows nothing of how the verb compares.
+//! Differences are also found by SQL over both warehouses, independently of `replay diff`.
+//! Invariant: a replay changes nothing live, and its diff lists exactly the rows that differ.
+//! Not here: replays on Kafka (`kafka`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
-use common::{Chance, Fastbreak, middle, replay_arguments, season, text};
-use fastbreak::{config::Config, inspect, replay, storage, topology};
+use common::{Chance, Fastbreak, middle_dates, replay_arguments, season, text};
+use fastbreak::{config::Config, replay, storage, topology};
 use processors::{
     loader::{self, Observation},
     predictor::{Predictor, feature_schema_hash},
 };
 use runtime::{
     ProcessorNode,
-    embedded::EmbeddedLog,
-    engine::{MapOutput, Output, RowCounts, StatelessNode, StatelessProcessor, stream},
+    engine::{Output, ProcessorOutput, RowCounts, StatelessNode, StatelessProcessor, stream},
+    inspect,
     subscription::RunContext,
 };
+use runtime_embedded::RunLock;
 use rusqlite::Connection;
-use schemas::{EasternDate, raw::RawEvent};
+use schemas::{EasternDate, Matchup, raw::RawEvent};
 use serde_json::Value;
-use sinks::{DateRange, Sqlite, Warehouse, tables::TABLES};
+use sinks::{DateRange, SinkTopic, Sqlite, Warehouse, tables::TABLES};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    process::Output as Ended,
+    process,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
-fn code_and_json(ended: &Ended) -> (Option<i32>, Value) {
-    let stderr = String::from_utf8_lossy(&ended.stderr);
-    let json = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("no JSON: {stderr}"));
-    (ended.status.code(), json)
+fn code_and_json(output: &process::Output) -> (Option<i32>, Value) {
+    let json = serde_json::from_slice(&output.stdout);
+    (output.status.code(), json.unwrap_or_else(|_| panic!("no JSON: {}", stderr(output))))
 }
-fn stderr(ended: &Ended) -> String {
-    String::from_utf8_lossy(&ended.stderr).into_owned()
+fn stderr(output: &process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
-fn hashes(of: &Fastbreak, name: &str) -> Vec<(&'static str, u64, String)> {
-    let path = of.folder.path().join("replays").join(name).join("warehouse.db");
+/// Table, rows and content hash of the tables of a replay.
+fn content_hashes(run: &Fastbreak, name: &str) -> Vec<(&'static str, u64, String)> {
+    let path = run.folder.path().join("replays").join(name).join("warehouse.db");
     let hashes = Sqlite::open(&path).unwrap().content_hashes().unwrap();
     hashes.into_iter().map(|hash| (hash.table, hash.rows, hash.hash)).collect()
 }
 
 type Keys = BTreeSet<String>;
-/// By table the keys of rows of these days that are not the same on both sides, whatever the model's version.
-fn differing_by_sql(of: &Fastbreak, name: &str, (from, to): &(String, String)) -> BTreeMap<String, Keys> {
-    let db = Connection::open(of.folder.path().join("warehouse.db")).unwrap();
-    let replayed = of.folder.path().join("replays").join(name).join("warehouse.db");
+/// Keys of rows by table.
+type KeysByTable = BTreeMap<String, Keys>;
+
+/// By SQL: the rows of these dates that differ between the live side and a replay, apart from the version of the model.
+fn differences_by_sql(run: &Fastbreak, name: &str, (from, to): &(String, String)) -> KeysByTable {
+    let db = Connection::open(run.folder.path().join("warehouse.db")).unwrap();
+    let replayed = run.folder.path().join("replays").join(name).join("warehouse.db");
     db.execute("ATTACH ? AS replayed", [text(&replayed)]).unwrap();
-    let mut found = BTreeMap::new();
+    let mut differences = BTreeMap::new();
     for table in &TABLES {
         let columns: Vec<_> =
             table.columns.iter().map(|column| column.name).filter(|name| *name != "model_version").collect();
         let (columns, key) = (columns.join(", "), table.key.join(" || ' ' || "));
-        let rows = |of: &str| {
+        let rows = |database: &str| {
             let dates = format!("deleted = 0 AND game_date BETWEEN '{from}' AND '{to}'");
-            format!("SELECT {columns} FROM {of}.{} WHERE {dates}", table.name)
+            format!("SELECT {columns} FROM {database}.{} WHERE {dates}", table.name)
         };
-        let (live, ours) = (rows("main"), rows("replayed"));
+        let (live, replayed) = (rows("main"), rows("replayed"));
         let sql = format!(
-            "SELECT DISTINCT {key} FROM (SELECT * FROM ({live} EXCEPT {ours}) UNION ALL SELECT * FROM ({ours} EXCEPT {live}))"
+            "SELECT DISTINCT {key} FROM (SELECT * FROM ({live} EXCEPT {replayed}) UNION ALL SELECT * FROM ({replayed} EXCEPT {live}))"
         );
         let keys: Keys =
             db.prepare(&sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        found.insert(table.name.to_owned(), keys);
+        differences.insert(table.name.to_owned(), keys);
     }
-    found
+    differences
 }
-/// The same as the verb lists it.
-fn differing_by_command(diff: &Value) -> BTreeMap<String, Keys> {
-    let mut found: BTreeMap<String, Keys> =
+/// The rows that `replay diff` lists.
+fn differences_by_command(diff: &Value) -> KeysByTable {
+    let mut differences: KeysByTable =
         TABLES.iter().map(|table| (table.name.to_owned(), Keys::new())).collect();
     for row in diff["rows"].as_array().unwrap() {
         let name = row["table"].as_str().unwrap();
@@ -77,30 +84,28 @@ fn differing_by_command(diff: &Value) -> BTreeMap<String, Keys> {
             other => other.to_string(),
         };
         let key = table.key.iter().map(part).collect::<Vec<_>>().join(" ");
-        assert!(found.get_mut(name).unwrap().insert(key), "listed twice: {row}");
+        assert!(differences.get_mut(name).unwrap().insert(key), "listed twice: {row}");
     }
-    found
+    differences
 }
-/// Compares, and checks the list against SQL's.
-fn differs(of: &Fastbreak, name: &str, dates: &(String, String)) -> Value {
-    let (code, diff) = code_and_json(&of.run(&["replay", "diff", name, "--limit", "1000000"]));
+/// The output of `replay diff`, which must list the differences that SQL finds, at least one.
+fn checked_diff(run: &Fastbreak, name: &str, dates: &(String, String)) -> Value {
+    let (code, diff) = code_and_json(&run.run(&["replay", "diff", name, "--limit", "1000000"]));
     assert_eq!((code, &diff["equal"], &diff["more"]), (Some(3), &Value::from(false), &Value::from(0)));
-    let by_sql = differing_by_sql(of, name, dates);
-    assert_eq!(differing_by_command(&diff), by_sql);
+    let by_sql = differences_by_sql(run, name, dates);
+    assert_eq!(differences_by_command(&diff), by_sql);
     assert!(by_sql.values().any(|keys| !keys.is_empty()));
     diff
 }
-fn count(diff: &Value, table: &str, what: &str) -> u64 {
-    diff["tables"][table][what].as_u64().unwrap()
+fn count(diff: &Value, table: &str, kind: &str) -> u64 {
+    diff["tables"][table][kind].as_u64().unwrap()
 }
 
 #[test]
-fn a_replay_beside_live_ingestion_changes_nothing_live_and_differs_in_nothing() {
+fn a_replay_beside_live_ingestion_changes_nothing_live_and_has_no_differences() {
     let lines = season();
-    let straight = Fastbreak::new();
-    straight.ingest(&lines);
-    straight.catch_up();
-    let dates = middle(&straight);
+    let straight = Fastbreak::straight(&lines);
+    let dates = middle_dates(&straight);
 
     let live = Fastbreak::new();
     let (before, after) = lines.split_at(lines.len() / 2);
@@ -110,14 +115,14 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_differs_in_nothing() 
     for slice in after.chunks(after.len() / 8 + 1) {
         live.ingest(slice);
     }
-    assert!(replaying.wait().unwrap().success(), "it ends although the live side goes on");
+    assert!(replaying.wait().unwrap().success(), "it ends while live ingestion continues");
     running.kill().unwrap();
     running.wait().unwrap();
     live.catch_up();
-    assert_eq!(live.content(), straight.content(), "the live side is as if there had been no replay");
+    assert_eq!(live.content(), straight.content(), "the live content is the same as without a replay");
 
-    let ended = live.json(&replay_arguments(&dates, "beside"));
-    assert_eq!((&ended["caught_up"], &ended["behind"]), (&Value::from(true), &serde_json::json!({})));
+    let report = live.json(&replay_arguments(&dates, "beside"));
+    assert_eq!((&report["caught_up"], &report["behind"]), (&Value::from(true), &serde_json::json!({})));
     let (code, diff) = code_and_json(&live.run(&["replay", "diff", "beside"]));
     assert_eq!(
         (code, &diff["equal"], &diff["live_caught_up"]),
@@ -129,32 +134,28 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_differs_in_nothing() 
         assert!(count(&diff, table.name, "equal") > 0, "{}", table.name);
     }
     let compared: u64 = TABLES.iter().map(|table| count(&diff, table.name, "equal")).sum();
-    let held: u64 = hashes(&live, "beside").iter().map(|(_, rows, _)| rows).sum();
-    assert_eq!(compared, held, "the replay's warehouse holds the games of these days and no others");
-    let listed = live.json(&["replay", "list"]);
-    assert_eq!((&listed[0]["namespace"], &listed[0]["caught_up"]), (&"beside".into(), &true.into()));
-    balances(&live, "beside");
+    let stored: u64 = content_hashes(&live, "beside").iter().map(|(_, rows, _)| rows).sum();
+    assert_eq!(compared, stored, "the warehouse of the replay has the games of these dates and no others");
+    let replays = live.json(&["replay", "list"]);
+    assert_eq!((&replays[0]["namespace"], &replays[0]["caught_up"]), (&"beside".into(), &true.into()));
+    assert_balanced(&live, "beside");
 }
 
-/// Every record that a replay's processors and its sink read ended as something.
-fn balances(of: &Fastbreak, name: &str) {
-    let config = config(of);
+/// Checks record accounting of a replay's processors and of its sink.
+fn assert_balanced(run: &Fastbreak, name: &str) {
+    let config = config(run);
     let mut log = storage::open_replay(&config, &name.parse().unwrap()).unwrap();
-    let accounts = inspect::ledger_totals(log.as_mut(), 0).unwrap();
-    for ((processor, _), entry) in &accounts {
+    let totals = inspect::ledger_totals(log.as_mut(), 0).unwrap();
+    for ((processor, _), entry) in &totals {
         assert_eq!(entry.imbalance(), (0, 0), "{processor}");
     }
-    let of_sink = &accounts[&(topology::SINK.to_owned(), 0)];
-    let read: i64 = log
-        .committed_offsets(topology::SINK, &sinks::SinkTopic::ALL.map(sinks::SinkTopic::topic))
-        .unwrap()
-        .values()
-        .sum();
-    assert_eq!(of_sink.read, read);
-    assert!(of_sink.unchanged > of_sink.applied, "games of other days are read and not written");
+    let sink_total = &totals[&(topology::SINK.to_owned(), 0)];
+    let committed = log.committed_offsets(topology::SINK, &SinkTopic::ALL.map(SinkTopic::topic)).unwrap();
+    assert_eq!(sink_total.read, committed.values().sum::<i64>());
+    assert!(sink_total.unchanged > sink_total.applied, "games of other dates are read and not written");
 }
-fn config(of: &Fastbreak) -> Config {
-    let data = of.folder.path().display().to_string();
+fn config(run: &Fastbreak) -> Config {
+    let data = run.folder.path().display().to_string();
     Config::resolve(None, &BTreeMap::new(), &[("data", data)]).unwrap()
 }
 
@@ -163,39 +164,39 @@ fn a_killed_replay_resumes_with_equal_content() {
     let live = Fastbreak::new();
     live.ingest(&season());
     live.catch_up();
-    let file = std::fs::read(live.folder.path().join("log.db")).unwrap();
-    let dates = middle(&live);
+    let live_file = std::fs::read(live.folder.path().join("log.db")).unwrap();
+    let dates = middle_dates(&live);
     let started = Instant::now();
     live.json(&replay_arguments(&dates, "straight"));
-    let whole = started.elapsed();
+    let replay_time = started.elapsed();
     let mut chance = Chance(4);
     let mut kills = 0;
     for _ in 0..12 {
         let mut replaying = live.spawn(&replay_arguments(&dates, "killed"));
-        std::thread::sleep(Duration::from_millis(chance.below(whole.as_millis() as u64 / 2)));
+        thread::sleep(Duration::from_millis(chance.below(replay_time.as_millis() as u64 / 2)));
         if replaying.try_wait().unwrap().is_none() {
             replaying.kill().unwrap();
             kills += 1;
         }
         replaying.wait().unwrap();
     }
-    assert!(kills > 3, "most lives must end early");
+    assert!(kills > 3, "several replays must be killed before they end");
     live.json(&replay_arguments(&dates, "killed"));
-    assert_eq!(hashes(&live, "killed"), hashes(&live, "straight"));
-    balances(&live, "killed");
+    assert_eq!(content_hashes(&live, "killed"), content_hashes(&live, "straight"));
+    assert_balanced(&live, "killed");
     assert_eq!(live.run(&["replay", "diff", "killed"]).status.code(), Some(0));
     assert!(
-        file == std::fs::read(live.folder.path().join("log.db")).unwrap(),
-        "not a byte of the live log changed"
+        live_file == std::fs::read(live.folder.path().join("log.db")).unwrap(),
+        "no byte of the live log is changed"
     );
 }
 
 #[test]
-fn a_model_given_to_the_replay_alone_adds_its_rows_and_changes_what_blends_them() {
+fn a_model_of_the_replay_alone_adds_its_rows_and_changes_those_of_the_ensemble() {
     let live = Fastbreak::new();
     live.ingest(&season());
     live.catch_up();
-    let dates = middle(&live);
+    let dates = middle_dates(&live);
     let model = r#"{"impute":{"opponent_pace":100.0},"intercept":0.4,"kind":"linear","spread":{"at_zero":10.0,"per_point":2.5,"prior_games":80.0},"weights":{"opponent_pace":0.02}}"#;
     let artifact = format!(
         r#"{{"format":1,"trained_from":"2018-10-16","trained_to":"2019-04-10","feature_schema":"{}","library":"none","hash":"{}","model":{model}}}"#,
@@ -206,7 +207,7 @@ fn a_model_given_to_the_replay_alone_adds_its_rows_and_changes_what_blends_them(
     let mut command = live.command(&replay_arguments(&dates, "model"));
     assert!(command.env("FASTBREAK_LEARNED_MODEL", &path).output().unwrap().status.success());
 
-    let diff = differs(&live, "model", &dates);
+    let diff = checked_diff(&live, "model", &dates);
     for row in diff["rows"].as_array().unwrap().iter().filter(|row| row["table"] == "player_prop_predictions")
     {
         match row["key"]["system"].as_str().unwrap() {
@@ -223,24 +224,24 @@ fn a_model_given_to_the_replay_alone_adds_its_rows_and_changes_what_blends_them(
     );
     assert!(
         systems["moving_average"]["version"].as_u64().unwrap() > 0,
-        "the same, by another version of the model"
+        "equal rows of another version of the model"
     );
     for table in ["features", "player_games"] {
-        let all = ["changed", "version", "only_live", "only_replay"].map(|what| count(&diff, table, what));
-        assert_eq!(all, [0; 4], "{table}");
+        let counts = ["changed", "version", "only_live", "only_replay"].map(|kind| count(&diff, table, kind));
+        assert_eq!(counts, [0; 4], "{table}");
     }
 }
 
-/// The loader of box scores, wrong by an assist for every player of one day.
-struct Changed(EasternDate);
-impl StatelessProcessor for Changed {
+/// The loader of box scores with one assist too many for every player on one date.
+struct ChangedLoader(EasternDate);
+impl StatelessProcessor for ChangedLoader {
     type In = RawEvent;
     type Out = Observation;
     fn version(&self) -> i64 {
         i64::from(loader::VERSION) + 1
     }
-    fn step(&self, raw: RawEvent) -> MapOutput<Observation> {
-        let loaded = loader::load(&raw).expect("a payload that opens");
+    fn process(&self, raw: RawEvent) -> ProcessorOutput<Observation> {
+        let loaded = loader::load(&raw).expect("a valid payload");
         let rows = RowCounts {
             found: loaded.rows as i64,
             emitted: loaded.rows_emitted() as i64,
@@ -248,35 +249,38 @@ impl StatelessProcessor for Changed {
             repeated: loaded.rows_repeated as i64,
             bad: loaded.bad_rows.len() as i64,
         };
-        let mut out = loaded.observations;
-        for observation in &mut out {
+        let mut events = loaded.observations;
+        for observation in &mut events {
             if let Observation::BoxScore(observation) = observation
                 && observation.date == self.0
             {
                 let lines = observation.members.iter_mut().filter_map(|member| member.line.as_mut());
-                lines.for_each(|line| line.assists += 1);
+                for line in lines {
+                    line.assists += 1;
+                }
             }
         }
-        MapOutput { out, rows, ..MapOutput::default() }
+        ProcessorOutput { events, rows, ..ProcessorOutput::default() }
     }
 }
-fn changed_topology(day: EasternDate) -> Vec<Box<dyn ProcessorNode>> {
+/// The topology with the changed loader in the place of the loader of box scores.
+fn changed_topology(date: EasternDate) -> Vec<Box<dyn ProcessorNode>> {
     let mut nodes = topology::topology(Predictor::new(None));
-    let place = nodes.iter().position(|node| node.name() == "box-score-loader").unwrap();
+    let index = nodes.iter().position(|node| node.name() == "box-score-loader").unwrap();
     let outputs = vec![
-        Output::stream(&topics::BOX_SCORE_OBSERVATIONS, |out: &Observation| match out {
-            Observation::BoxScore(s) => {
-                Some((s, schemas::Matchup::new(s.team, s.opponent).unwrap().to_string()))
+        Output::stream(&topics::BOX_SCORE_OBSERVATIONS, |observation: &Observation| match observation {
+            Observation::BoxScore(box_score) => {
+                Some((box_score, Matchup::new(box_score.team, box_score.opponent).unwrap().to_string()))
             }
             _ => None,
         }),
-        Output::stream(&topics::NAME_OBSERVATIONS, |out: &Observation| match out {
-            Observation::Names(s) => Some((s, s.team.to_string())),
+        Output::stream(&topics::NAME_OBSERVATIONS, |observation: &Observation| match observation {
+            Observation::Names(names) => Some((names, names.team.to_string())),
             _ => None,
         }),
     ];
     let inputs = vec![stream(&topics::RAW_BOX_SCORES, |raw| raw)];
-    nodes[place] = Box::new(StatelessNode::new("box-score-loader", Changed(day), inputs, outputs));
+    nodes[index] = Box::new(StatelessNode::new("box-score-loader", ChangedLoader(date), inputs, outputs));
     nodes
 }
 
@@ -286,54 +290,54 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
     live.ingest(&season());
     live.catch_up();
     let before = live.content();
-    let dates = middle(&live);
+    let dates = middle_dates(&live);
     let (from, to): (EasternDate, EasternDate) = (dates.0.parse().unwrap(), dates.1.parse().unwrap());
     let nodes = changed_topology(from);
     let run_context = Arc::new(RunContext::default());
     let namespace = "loader".parse().unwrap();
     replay::run(&config(&live), (&namespace, DateRange { from, to }), nodes, run_context, |_, _| {}).unwrap();
 
-    let diff = differs(&live, "loader", &dates);
+    let diff = checked_diff(&live, "loader", &dates);
     let changed = count(&diff, "player_games", "changed");
     assert!(changed > 0 && count(&diff, "player_games", "equal") > 0);
-    assert_eq!(diff["dates"][&dates.0]["changed"].as_u64().unwrap(), changed, "of that day and no other");
+    assert_eq!(diff["dates"][&dates.0]["changed"].as_u64().unwrap(), changed, "on that date only");
     for row in diff["rows"].as_array().unwrap() {
         let fields = row["fields"].as_array().unwrap();
-        let assists = fields.iter().find(|field| field["field"] == "ast").expect("the field that differs");
+        let assists = fields.iter().find(|field| field["field"] == "ast").expect("the changed field");
         assert_eq!(assists["live"].as_i64().unwrap() + 1, assists["replay"].as_i64().unwrap());
         assert_eq!(fields.len(), 1, "{row}");
     }
     assert_eq!(live.content(), before);
-    let (_, few) = code_and_json(&live.run(&["replay", "diff", "loader", "--limit", "1"]));
-    assert_eq!((few["rows"].as_array().unwrap().len() as u64, &few["more"]), (1, &(changed - 1).into()));
+    let (_, limited) = code_and_json(&live.run(&["replay", "diff", "loader", "--limit", "1"]));
+    assert_eq!((limited["rows"].as_array().unwrap().len() as u64, &limited["more"]), (1, &(changed - 1).into()));
 }
 
 #[test]
 fn invalid_replays_are_rejected_with_the_next_command() {
     let run = Fastbreak::new();
     let dates = ("2023-11-01".to_owned(), "2023-11-30".to_owned());
-    let nothing = run.run(&replay_arguments(&dates, "early"));
-    assert!(stderr(&nothing).contains("fastbreak ingest"), "{}", stderr(&nothing));
-    for name in ["Upper", "a.b", "", "a-name-that-is-longer-than-forty-characters-is-none"] {
+    let without_log = run.run(&replay_arguments(&dates, "early"));
+    assert!(stderr(&without_log).contains("fastbreak ingest"), "{}", stderr(&without_log));
+    for name in ["Upper", "a.b", "", "a-name-of-more-than-forty-characters-is-refused"] {
         assert_eq!(run.run(&replay_arguments(&dates, name)).status.code(), Some(2), "{name}");
     }
     let lines = season();
     run.ingest(&lines[..lines.len() / 2]);
     run.catch_up();
-    let turned = (dates.1.clone(), dates.0.clone());
-    assert_eq!(run.run(&replay_arguments(&turned, "turned")).status.code(), Some(4));
+    let reversed = (dates.1.clone(), dates.0.clone());
+    assert_eq!(run.run(&replay_arguments(&reversed, "reversed")).status.code(), Some(4));
     run.json(&replay_arguments(&dates, "november"));
 
-    let other = run.run(&replay_arguments(&("2023-11-02".into(), dates.1.clone()), "november"));
-    assert_eq!(other.status.code(), Some(4));
-    assert!(stderr(&other).contains("2023-11-01 to 2023-11-30"), "{}", stderr(&other));
+    let other_dates = run.run(&replay_arguments(&("2023-11-02".into(), dates.1.clone()), "november"));
+    assert_eq!(other_dates.status.code(), Some(4));
+    assert!(stderr(&other_dates).contains("2023-11-01 to 2023-11-30"), "{}", stderr(&other_dates));
     assert_eq!(run.run(&["replay", "diff", "november"]).status.code(), Some(0));
 
     run.ingest(&lines);
     assert_eq!(
         run.run(&["replay", "diff", "november"]).status.code(),
         Some(0),
-        "the live loaders have not read it either"
+        "the live loaders have not read the new events either"
     );
     run.catch_up();
     let behind = run.run(&["replay", "diff", "november"]);
@@ -347,33 +351,33 @@ fn invalid_replays_are_rejected_with_the_next_command() {
 
     assert_eq!(run.run(&["replay", "diff", "december"]).status.code(), Some(4));
     let before = run.content();
-    let asked = run.run(&["replay", "discard", "november"]);
-    assert_eq!(asked.status.code(), Some(4));
-    assert!(stderr(&asked).contains("--yes"));
+    let preview = run.run(&["replay", "discard", "november"]);
+    assert_eq!(preview.status.code(), Some(4));
+    assert!(stderr(&preview).contains("--yes"));
     let folder = run.folder.path().join("replays").join("november");
-    let running = EmbeddedLog::lock(&folder).unwrap();
+    let run_lock = RunLock::acquire(&folder).unwrap();
     for arguments in [&replay_arguments(&dates, "november")[..], &["replay", "discard", "november", "--yes"]]
     {
-        assert_eq!(run.run(arguments).status.code(), Some(4), "another process runs it");
+        assert_eq!(run.run(arguments).status.code(), Some(4), "another process holds its run lock");
     }
-    drop(running);
+    drop(run_lock);
     run.json(&["replay", "discard", "november", "--yes"]);
     assert!(!folder.exists());
     assert_eq!(run.json(&["replay", "list"]), serde_json::json!([]));
     assert_eq!(run.run(&["replay", "discard", "november", "--yes"]).status.code(), Some(4));
-    assert_eq!(run.content(), before, "the live side is as it was");
+    assert_eq!(run.content(), before, "the live content is unchanged");
 }
 
 #[test]
-fn progress_is_lines_of_json_when_asked_for() {
+fn progress_is_lines_of_json_with_output_json() {
     let run = Fastbreak::new();
     run.ingest(&season());
     run.catch_up();
-    let ended = run.run(&replay_arguments(&middle(&run), "watched"));
-    let (code, message) = code_and_json(&ended);
-    assert_eq!((code, &message["raw"]["read"]), (Some(0), &message["raw"]["of"]));
-    assert!(stderr(&ended).lines().count() > 0, "the first look is said at once");
-    for line in stderr(&ended).lines() {
+    let output = run.run(&replay_arguments(&middle_dates(&run), "watched"));
+    let (code, report) = code_and_json(&output);
+    assert_eq!((code, &report["raw"]["read"]), (Some(0), &report["raw"]["of"]));
+    assert!(stderr(&output).lines().count() > 0, "the first progress is printed at once");
+    for line in stderr(&output).lines() {
         let progress: Value = serde_json::from_str(line).unwrap();
         assert_eq!(progress["event"], "progress");
         assert!(progress["raw_percent"].as_f64().unwrap() <= 100.0);

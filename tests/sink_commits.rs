@@ -15,12 +15,16 @@ use common::Fastbreak;
 use fastbreak::{topology::SINK, warehouse};
 use fault_injection::{
     CommitKind, Fault, append, batches, committed_offsets, dead_letters, deliver, deliver_within, fake, log,
-    spoil, straight,
+    sink_offsets, spoil, straight,
 };
-use runtime::{LogBackend, RecordBatch, embedded::EmbeddedLog, engine::DlqLimits, subscription::RunContext};
+use runtime::{
+    Commit, LogReader, LogWriter, RecordBatch, engine::DlqLimits, subscription::RunContext,
+};
+use runtime_embedded::EmbeddedLog;
 use schemas::{features::Eligibility, ops::SinkBatchPlanned, wire};
 use sinks::Warehouse;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
+use topics::TopicPartition;
 
 #[test]
 fn whatever_commit_fails_the_next_run_leaves_the_same_tables_and_a_whole_account() {
@@ -66,8 +70,7 @@ fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committ
             deliver(&fastbreak, Some(&fake), 1_000_000, Some((CommitKind::DeadLetters, 0, fault))).is_err()
         );
         let reached = || {
-            let storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
-            storage.committed_offsets(SINK).unwrap().get(&(bad.0.to_owned(), bad.1)).copied().unwrap_or(0)
+            sink_offsets(&fastbreak).get(&TopicPartition::new(bad.0, bad.1)).copied().unwrap_or(0)
         };
         assert!(reached() <= bad.2, "it is committed without its dead letter");
         // What was sent is what came before it.
@@ -150,8 +153,8 @@ fn log_id(fastbreak: &Fastbreak) -> String {
 }
 fn set_back(fastbreak: &Fastbreak) {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
-    let zero = storage.committed_offsets(SINK).unwrap().into_keys().map(|at| (at, 0)).collect();
-    LogBackend::append(&mut storage, BTreeMap::new(), SINK, &zero).unwrap();
+    let offsets = sink_offsets(fastbreak).into_keys().map(|at| (at, 0)).collect();
+    storage.append(Commit { group: SINK.to_owned(), offsets, ..Commit::default() }).unwrap();
 }
 
 #[test]
@@ -163,7 +166,8 @@ fn the_plan_of_a_reading_that_began_again_holds_no_record() {
         deliver(&fastbreak, None, 150, Some((CommitKind::Begin, 0, Fault::CommittedThenCrashed))).is_err()
     );
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
-    let record_batches = storage.read(topics::SINK_BATCHES.info.name, 0, 0, usize::MAX).unwrap();
+    let sink_batches = TopicPartition::new(topics::SINK_BATCHES.info.name, 0);
+    let record_batches = storage.read(sink_batches, 0, usize::MAX).unwrap();
     let newest = record_batches
         .iter()
         .flat_map(RecordBatch::records)

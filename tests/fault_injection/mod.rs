@@ -15,12 +15,12 @@ use fastbreak::{
 };
 use processors::predictor::Predictor;
 use runtime::{
-    Commit, GroupMember, Log, LogBackend, RecordBatch, Restored, RuntimeError, Source, TaskEvent,
-    embedded::EmbeddedLog,
-    engine::{DlqLimits, dlq_topic},
-    log::TopicPartition,
+    Commit, CommitError, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter, RecordBatch, Restored,
+    RuntimeError, TaskEvent,
+    engine::DlqLimits,
     subscription::{ReadLimits, RunContext},
 };
+use runtime_embedded::EmbeddedLog;
 use schemas::{PlayerGameId, PlayerId, prediction::Prediction, raw::DeadLetter, wire};
 use serde_json::Value;
 use std::{
@@ -28,6 +28,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
+use topics::{Offsets, TopicPartition};
 
 /// What a commit of the sink is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +39,7 @@ pub enum CommitKind {
     Begin,
 }
 fn kind(commit: &Commit) -> CommitKind {
-    let has = |topic: &str| commit.out.keys().any(|(name, _)| name == topic);
+    let has = |topic: &str| commit.records.keys().any(|partition| partition.topic == topic);
     match (has(topics::SINK_BATCHES.info.name), has(topics::LEDGER.info.name)) {
         (true, true) => CommitKind::Begin,
         (true, false) => CommitKind::Plan,
@@ -64,7 +65,7 @@ struct FaultyMember {
     fault: Option<(CommitKind, usize, Fault)>,
     reassign: bool,
 }
-impl Source for FaultyMember {
+impl GroupMember for FaultyMember {
     fn next_event(&mut self) -> TaskEvent {
         if std::mem::take(&mut self.reassign) {
             return TaskEvent::Assigned((0..topics::PARTITIONS).collect());
@@ -75,12 +76,10 @@ impl Source for FaultyMember {
         }
         event
     }
-}
-impl Log for FaultyMember {
     fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
         self.inner.restore(partition)
     }
-    fn commit(&mut self, commit: Commit) -> Result<(), RuntimeError> {
+    fn commit(&mut self, commit: Commit) -> Result<(), CommitError> {
         match &mut self.fault {
             Some((of, after, _)) if *of == kind(&commit) && *after > 0 => *after -= 1,
             Some((of, _, fault)) if *of == kind(&commit) => {
@@ -89,12 +88,12 @@ impl Log for FaultyMember {
                 return Err(match fault {
                     Fault::Aborted => {
                         self.reassign = true;
-                        RuntimeError::Aborted { processor: SINK.into(), reason: "partitions lost".into() }
+                        CommitError::aborted("partitions lost")
                     }
-                    Fault::NotCommitted => full(),
+                    Fault::NotCommitted => full().into(),
                     Fault::CommittedThenCrashed => {
                         self.inner.commit(commit)?;
-                        full()
+                        full().into()
                     }
                 });
             }
@@ -102,16 +101,14 @@ impl Log for FaultyMember {
         }
         self.inner.commit(commit)
     }
-}
-impl GroupMember for FaultyMember {
-    fn seek(&mut self, next: BTreeMap<TopicPartition, i64>) {
+    fn seek(&mut self, next: Offsets) {
         self.inner.seek(next);
     }
     fn is_caught_up(&self) -> bool {
         self.inner.is_caught_up()
     }
-    fn storage(&mut self) -> &mut dyn LogBackend {
-        self.inner.storage()
+    fn log(&mut self) -> &mut dyn LogBackend {
+        self.inner.log()
     }
 }
 fn full() -> RuntimeError {
@@ -169,11 +166,11 @@ pub fn deliver_within(
     run_context: Arc<RunContext>,
 ) -> Result<(), RuntimeError> {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path())?;
-    LogBackend::acquire_run_lock(&mut storage)?;
+    storage.acquire_run_lock()?;
     storage.run_maintenance(&run_context.board)?;
     let limits = ReadLimits {
         max_upstream_wait: Duration::ZERO,
-        tick: Duration::from_millis(5),
+        idle_interval: Duration::from_millis(5),
         batch_bytes: 1 << 18,
         ..ReadLimits::default()
     };
@@ -195,8 +192,13 @@ pub fn deliver_within(
     let sink_config = SinkConfig { limits, until_caught_up: true, reconcile_interval, dlq_limits };
     sink::run_sink(to, run_context, sink_config)(Box::new(member))
 }
+/// The sink's committed offset in each partition of its inputs.
+pub fn sink_offsets(fastbreak: &Fastbreak) -> Offsets {
+    let inputs: Vec<&str> = topology::sink_inputs().iter().map(|topic| topic.name).collect();
+    EmbeddedLog::open(fastbreak.folder.path()).unwrap().committed_offsets(SINK, &inputs).unwrap()
+}
 pub fn committed_offsets(fastbreak: &Fastbreak) -> i64 {
-    EmbeddedLog::open(fastbreak.folder.path()).unwrap().committed_offsets(SINK).unwrap().values().sum()
+    sink_offsets(fastbreak).values().sum()
 }
 pub fn fake() -> Fake {
     let fake = Fake::start();
@@ -232,27 +234,21 @@ pub fn append(
 ) -> (&'static str, i32, i64) {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
     let topic = topics::PREDICTIONS.info.name;
-    let record_batches = storage.read(topic, 0, 0, usize::MAX).unwrap();
+    let partition = TopicPartition::new(topic, 0);
+    let record_batches = storage.read(partition, 0, usize::MAX).unwrap();
     let record = record_batches.iter().flat_map(RecordBatch::records).next().unwrap().unwrap();
     let own: PlayerGameId = record.key.parse().unwrap();
     let other = PlayerGameId { player: PlayerId(own.player.0 + further), ..own };
     let mut event: Prediction = wire::decode(record.value.unwrap()).unwrap();
     change(&mut event, other.player);
-    let offset = storage.end_offsets().unwrap()[&(topic.to_owned(), 0)];
-    let mut record_batch = RecordBatch::default();
-    record_batch.push(&other.to_string(), Some(&wire::encode(&event).unwrap()));
-    LogBackend::append(
-        &mut storage,
-        BTreeMap::from([((topic.to_owned(), 0), record_batch)]),
-        "nobody",
-        &BTreeMap::new(),
-    )
-    .unwrap();
+    let offset = storage.end_offsets(&[topic]).unwrap()[&partition];
+    let mut commit = Commit { group: "nobody".into(), ..Commit::default() };
+    commit.append(partition, &other.to_string(), Some(&wire::encode(&event).unwrap()));
+    storage.append(commit).unwrap();
     (topic, 0, offset)
 }
 pub fn dead_letters(fastbreak: &Fastbreak) -> Vec<DeadLetter> {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
-    let record_batches = storage.read(&dlq_topic(SINK), 0, 0, usize::MAX).unwrap();
-    let records = record_batches.iter().flat_map(RecordBatch::records);
-    records.map(|record| wire::decode(record.unwrap().value.unwrap()).unwrap()).collect()
+    let records = LogReader::dead_letters(&mut storage, SINK, 0, 0).unwrap();
+    records.into_iter().map(|record| record.dead_letter).collect()
 }
