@@ -142,7 +142,9 @@ fn a_processor_stops_at_its_dlq_limits_and_commits_nothing_of_the_batch() {
     );
     assert_eq!(count(&run, "schedule-loader").0, 0, "nothing of the micro-batch is committed");
     let mut without_limits = run.command(&["run", "--until-caught-up"]);
-    without_limits.env("FASTBREAK_DEAD_LETTER_MAX_CONSECUTIVE", "0").env("FASTBREAK_DEAD_LETTER_MAX_RATIO", "1");
+    without_limits
+        .env("FASTBREAK_DEAD_LETTER_MAX_CONSECUTIVE", "0")
+        .env("FASTBREAK_DEAD_LETTER_MAX_RATIO", "1");
     assert!(without_limits.output().unwrap().status.success());
     assert_eq!(count(&run, "schedule-loader").0, 150);
     assert_eq!(run.json(&["audit"])["balanced"], true);

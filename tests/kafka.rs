@@ -22,7 +22,8 @@ fn live_offsets(run: &Fastbreak) -> Value {
     let processors = lag["processors"].as_array().unwrap_or_else(|| panic!("{lag:#}"));
     let offsets = |processor: &Value| {
         let partitions = processor["partitions"].as_array().unwrap().iter();
-        let offsets = partitions.map(|p| json!([p["topic"], p["partition"], p["committed"], p["end_offset"]]));
+        let offsets =
+            partitions.map(|p| json!([p["topic"], p["partition"], p["committed"], p["end_offset"]]));
         (processor["processor"].as_str().unwrap().to_owned(), Value::Array(offsets.collect()))
     };
     processors.iter().map(offsets).collect()
@@ -117,7 +118,8 @@ fn retention_of_records_that_are_read_stops_no_processor() {
     let run = Fastbreak::on_broker(&broker);
     run.ingest(before);
     run.catch_up();
-    let is_core_stream = |topic: &&TopicInfo| topic.policy == Policy::Delete && topic.name.starts_with("core.");
+    let is_core_stream =
+        |topic: &&TopicInfo| topic.policy == Policy::Delete && topic.name.starts_with("core.");
     let streams: Vec<&TopicInfo> = topics::ALL.iter().filter(is_core_stream).collect();
     append_aborted_records(&broker, &streams);
     let mut running = run.spawn(&["run"]);

@@ -37,7 +37,11 @@ fn fill(log: &mut KafkaLog, subscription: &Subscription) {
     for topic in [changelog_topic(subscription.name), subscription.inputs[0].name] {
         for partition in 0..FILLED_PARTITIONS {
             for number in 0..RECORDS {
-                commit.append(TopicPartition::new(topic, partition), &format!("key-{number}"), Some(&[7; 100]));
+                commit.append(
+                    TopicPartition::new(topic, partition),
+                    &format!("key-{number}"),
+                    Some(&[7; 100]),
+                );
             }
         }
     }

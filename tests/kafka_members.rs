@@ -231,5 +231,9 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     delete("markets.changelog");
     run.json(&["topics", "apply", "--yes"]);
     run.catch_up();
-    assert_eq!(content_and_accounting(&run), before, "all committed offsets were deleted, and the table is complete");
+    assert_eq!(
+        content_and_accounting(&run),
+        before,
+        "all committed offsets were deleted, and the table is complete"
+    );
 }

@@ -59,7 +59,10 @@ fn topics_are_planned_created_and_reconciled_safely() {
     let (_, export, _) = run_on(&run, &broker, &["topics", "export"]);
     let features = &export["topics"]["ml.features.v1"];
     assert_eq!(features["settings"]["delete.retention.ms"], "2592000000");
-    assert_eq!(features["settings"]["flush.messages"], "9", "a setting that the plan does not have is not reset");
+    assert_eq!(
+        features["settings"]["flush.messages"], "9",
+        "a setting that the plan does not have is not reset"
+    );
     assert_eq!(export["topics"]["tmp.debug"]["managed"], false);
     assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes", "--allow-delete", "tmp.debug"]).0, 0);
     assert_eq!(plan(&[]).1["totals"]["unmanaged"], 0);
@@ -163,8 +166,7 @@ fn a_dead_letter_has_the_key_value_headers_and_timestamp_of_its_record() {
     let Some(broker) = Broker::start(&[]) else { return };
     let run = Fastbreak::new();
     assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
-    let record_headers =
-        [("trace", "abc"), ("dlq.topic", "elsewhere"), ("__connect.errors.topic", "before")];
+    let record_headers = [("trace", "abc"), ("dlq.topic", "elsewhere"), ("__connect.errors.topic", "before")];
     let (binary_key, long_key) = (b"\xff\x00key".to_vec(), vec![b'k'; 70_000]);
     produce(&broker, b"their key", b"not an event", &record_headers);
     for key in [&binary_key, &long_key] {

@@ -11,6 +11,7 @@ use fastbreak::{
 };
 use schemas::{Event, catalog::unframe, features::Features, wire};
 use serde_json::{Value, json};
+use topics::TopicPartition;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read, Write},
@@ -161,10 +162,10 @@ fn a_log_has_the_same_content_with_a_registry_and_without_and_with_one_from_the_
     assert_eq!(run.content(), plain.content());
 
     let found: BTreeSet<u32> = {
-        let mut log = runtime::embedded::EmbeddedLog::open(run.folder.path()).expect("the log");
+        let mut log = runtime_embedded::EmbeddedLog::open(run.folder.path()).expect("the log");
         let record_batches = (0..topics::PARTITIONS).flat_map(|p| {
-            let topic = topics::PREDICTIONS.info.name;
-            log.read(topic, p, 0, usize::MAX).expect("read")
+            let partition = TopicPartition::new(topics::PREDICTIONS.info.name, p);
+            log.read(partition, 0, usize::MAX).expect("read")
         });
         let record_batches: Vec<_> = record_batches.collect();
         let records = record_batches.iter().flat_map(|record_batch| record_batch.records());
@@ -260,7 +261,7 @@ fn samples_of(run: &Fastbreak, server: &Server, path: &Path) -> Vec<(&'static st
         let id = (subject.entry.schemas)().newest().0;
         let mut left = SAMPLES;
         for partition in 0..topics::PARTITIONS {
-            for record_batch in log.read(topic, partition, 0, usize::MAX).expect("read") {
+            for record_batch in log.read(TopicPartition::from_name(topic, partition), 0, usize::MAX).expect("read") {
                 for record in record_batch.records().take(left) {
                     let Some(bytes) = record.expect("sound").value else { continue };
                     assert_eq!(unframe(bytes).expect("framed").0, id, "{topic}");

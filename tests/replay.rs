@@ -309,7 +309,10 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
     }
     assert_eq!(live.content(), before);
     let (_, limited) = code_and_json(&live.run(&["replay", "diff", "loader", "--limit", "1"]));
-    assert_eq!((limited["rows"].as_array().unwrap().len() as u64, &limited["more"]), (1, &(changed - 1).into()));
+    assert_eq!(
+        (limited["rows"].as_array().unwrap().len() as u64, &limited["more"]),
+        (1, &(changed - 1).into())
+    );
 }
 
 #[test]

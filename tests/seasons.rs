@@ -75,8 +75,7 @@ fn assert_nothing_is_rejected(audit: &Value) {
         assert_eq!((number(loader, "rejected"), number(loader, "rows_bad")), (0, 0), "{loader}");
     }
     let parked = audit["parked"].as_array().expect("a list");
-    let is_fixture =
-        |item: &Value| item["key"].as_str().is_some_and(|key| key.starts_with("fixture "));
+    let is_fixture = |item: &Value| item["key"].as_str().is_some_and(|key| key.starts_with("fixture "));
     assert!(parked.iter().all(is_fixture), "every name is resolved");
     let counts = (parked.len(), number("markets", "parked"));
     assert_eq!(counts, (71, 147), "only lines of the 71 games that are in no schedule are parked");
@@ -85,14 +84,17 @@ fn assert_nothing_is_rejected(audit: &Value) {
 
 fn assert_row_counts(audit: &Value, warehouse: &Warehouse) {
     for (season, games, player_games) in SEASONS {
-        let count =
-            |expression| warehouse.count(expression, "player_games", &format!("season = '{season}'"));
+        let count = |expression| warehouse.count(expression, "player_games", &format!("season = '{season}'"));
         assert_eq!((count("DISTINCT game_id"), count("*")), (games, player_games), "{season}");
     }
     assert_eq!(warehouse.count("*", "player_games", "TRUE"), PLAYER_GAMES);
     let rows = |topic: &str| -> i64 {
         let topics = audit["topics"].as_array().expect("a list");
-        topics.iter().find(|entry| entry["name"] == topic).and_then(|entry| entry["rows"].as_i64()).expect("a table")
+        topics
+            .iter()
+            .find(|entry| entry["name"] == topic)
+            .and_then(|entry| entry["rows"].as_i64())
+            .expect("a table")
     };
     assert_eq!(rows("ml.slate-entries.v1"), warehouse.count("*", "player_slate", "TRUE"));
     assert_eq!(rows("core.games.v1"), GAMES);

@@ -17,9 +17,7 @@ use fault_injection::{
     CommitKind, Fault, append, batches, committed_offsets, dead_letters, deliver, deliver_within, fake, log,
     sink_offsets, spoil, straight,
 };
-use runtime::{
-    Commit, LogReader, LogWriter, RecordBatch, engine::DlqLimits, subscription::RunContext,
-};
+use runtime::{Commit, LogReader, LogWriter, RecordBatch, engine::DlqLimits, subscription::RunContext};
 use runtime_embedded::EmbeddedLog;
 use schemas::{features::Eligibility, ops::SinkBatchPlanned, wire};
 use sinks::Warehouse;
@@ -69,9 +67,8 @@ fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committ
         assert!(
             deliver(&fastbreak, Some(&fake), 1_000_000, Some((CommitKind::DeadLetters, 0, fault))).is_err()
         );
-        let reached = || {
-            sink_offsets(&fastbreak).get(&TopicPartition::new(bad.0, bad.1)).copied().unwrap_or(0)
-        };
+        let reached =
+            || sink_offsets(&fastbreak).get(&TopicPartition::new(bad.0, bad.1)).copied().unwrap_or(0);
         assert!(reached() <= bad.2, "it is committed without its dead letter");
         // What was sent is what came before it.
         assert_eq!(fake.seen().merges, batches(&fake));

@@ -46,7 +46,7 @@ impl InstrumentedMember {
 /// The number of records of a commit and their size in bytes.
 fn size_of(commit: &Commit) -> (u64, usize) {
     let records = commit.records.values().map(|batch| (u64::from(batch.len()), batch.bytes().len()));
-    let dead_letters = commit.dead_letters.values().flatten().map(|letter| (1, letter.value.len()));
+    let dead_letters = commit.dead_letters.values().flatten().map(|dead_letter| (1, dead_letter.value.len()));
     records.chain(dead_letters).fold((0, 0), |(count, bytes), (n, size)| (count + n, bytes + size))
 }
 

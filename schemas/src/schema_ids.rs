@@ -4,7 +4,7 @@
 //! out ids, [`bind`] says once, before anything is read or written, which they are; records of before keep their own.
 //! Invariant: an id names one schema of an event, or none: what could mean two is refused at the start.
 //! Not here: how a registry is asked (`src/registry` of the root).
-use crate::{catalog, foreign_schema::ForeignSchema, wire::WireError};
+use crate::{catalog, foreign_schema::ForeignSchema, raw::DeadLetter, wire::{Event, WireError}};
 use serde_avro_fast::Schema;
 use std::{
     borrow::Cow,
@@ -45,7 +45,8 @@ static BINDING: OnceLock<Option<Binding>> = OnceLock::new();
 /// # Errors
 /// When an event has no id or one that could mean two schemas, or when it is too late.
 pub fn bind(binding: Binding) -> Result<(), BindError> {
-    for entry in catalog::entries() {
+    // A dead letter on Kafka is the original record with headers, so its schema has no subject; its id stays the local one.
+    for entry in catalog::entries().into_iter().filter(|entry| entry.name != DeadLetter::NAME) {
         let event = entry.name;
         let ids = binding.ids.get(event).filter(|ids| !ids.is_empty()).ok_or(BindError::Missing { event })?;
         let older = entry.released.split_last().map_or(&[][..], |(_, older)| older);

@@ -20,8 +20,10 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
         events.retain(|event| event.feed != Feed::NbacomLeaguegamelog || random.percent(50));
     }
     if random.percent(40) {
-        let second_responses: Vec<RawEvent> =
-            events.iter().filter_map(|event| with_other_stats(event, event.fetched_at, &mut random)).collect();
+        let second_responses: Vec<RawEvent> = events
+            .iter()
+            .filter_map(|event| with_other_stats(event, event.fetched_at, &mut random))
+            .collect();
         events.extend(second_responses.into_iter().take(3));
     }
     if random.percent(25) {

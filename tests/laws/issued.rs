@@ -71,7 +71,10 @@ pub fn check_known_times(candidates: &Candidates) -> BasisCounts {
             counts.retrospective += 1;
             continue;
         }
-        assert!(known_at < tip_off, "{id} was issued from later facts: known at {known_at}, tip-off {tip_off}");
+        assert!(
+            known_at < tip_off,
+            "{id} was issued from later facts: known at {known_at}, tip-off {tip_off}"
+        );
         counts.issued += usize::from(rows.is_eligible());
     }
     counts
@@ -85,8 +88,9 @@ fn assert_issued_unchanged(before: &Candidates, after: &Candidates, cutoff: Time
     let mut predictions = 0;
     let is_compared = |rows: &CandidateRows| rows.is_issued() && rows.features.tip_off <= cutoff;
     for (id, rows_before) in before.iter().filter(|(_, rows)| is_compared(rows)) {
-        let rows_after =
-            after.get(id).unwrap_or_else(|| panic!("{id} was issued and is gone: {:#?}", rows_before.features));
+        let rows_after = after
+            .get(id)
+            .unwrap_or_else(|| panic!("{id} was issued and is gone: {:#?}", rows_before.features));
         let is_retrospective_prediction = !rows_after.is_issued() && rows_after.is_eligible();
         if !rows_before.is_eligible() && is_retrospective_prediction {
             continue;
@@ -184,7 +188,10 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
                 |rows: &CandidateRows| rows.is_issued_prediction() && rows.features.tip_off == cutoff;
             for (id, rows) in all.iter().filter(|(_, rows)| is_compared(rows)) {
                 if let Some(rows_at_cutoff) = at_cutoff.get(id) {
-                    assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses what was fetched after its tip-off");
+                    assert_eq!(
+                        rows_at_cutoff.bytes, rows.bytes,
+                        "{id} uses what was fetched after its tip-off"
+                    );
                 } else {
                     // A game that no fact had created by the cutoff may still get issued rows later, from what was known in time.
                     let forms = team_forms(&content_at_cutoff, id.game);
@@ -227,8 +234,11 @@ fn a_history_fetched_long_after_its_games_has_a_retrospective_prediction_for_eve
         let raw_events = season_without_faults(seed.0);
         let live = rows(&batch_content(&raw_events));
         let first_fetch = raw_events.last().unwrap().fetched_at.0 + DAY_MS;
-        let late_events: Vec<RawEvent> =
-            raw_events.iter().zip(first_fetch..).map(|(event, time)| fetched_at(event, Timestamp(time))).collect();
+        let late_events: Vec<RawEvent> = raw_events
+            .iter()
+            .zip(first_fetch..)
+            .map(|(event, time)| fetched_at(event, Timestamp(time)))
+            .collect();
         let late = rows(&batch_content(&late_events));
         for (id, _) in live.iter().filter(|(_, rows)| rows.is_issued_prediction()) {
             let rows = late.get(id).unwrap_or_else(|| panic!("{id} is not a retrospective candidate"));

@@ -223,7 +223,8 @@ impl TestLog for FileLog {
     }
     fn dead_letters(&mut self, processor: &str) -> Vec<DeadLetter> {
         let partitions = 0..PARTITIONS;
-        let records = partitions.flat_map(|partition| self.log.dead_letters(processor, partition, 0).unwrap());
+        let records =
+            partitions.flat_map(|partition| self.log.dead_letters(processor, partition, 0).unwrap());
         records.map(|record| record.dead_letter).collect()
     }
     fn end_offset(&mut self, partition: TopicPartition) -> Offset {

@@ -4,89 +4,75 @@
 //! Not here: compaction, which removes records and keeps offsets (`compaction`).
 use crate::store::Store;
 use runtime::{Commit, RawEventRecord, RecordBatch, RuntimeError, clock};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use schemas::wire;
 use std::collections::BTreeMap;
 use topics::{Offset, Offsets, Policy, TopicPartition};
 
-impl Store {
-    /// Makes a commit durable; returns the new end offsets of the partitions that it wrote to.
-    pub fn commit(&mut self, commit: Commit) -> Result<Offsets, RuntimeError> {
-        let records = all_records(commit.records, commit.dead_letters)?;
-        self.transaction(|tx| {
-            let end_offsets = append_all(tx, records)?;
-            for (TopicPartition { topic, partition }, next) in &commit.offsets {
-                let topic = topic_id(tx, topic)?;
-                tx.prepare_cached("INSERT OR REPLACE INTO committed_offset VALUES(?, ?, ?, ?)")?
-                    .execute(params![commit.group, topic, partition, next])?;
-            }
-            Ok(end_offsets)
-        })
-    }
-    /// Appends the raw events that are not in the log yet, and a commit; returns how many events were new.
-    pub fn ingest(&mut self, events: &[RawEventRecord], commit: Commit) -> Result<usize, RuntimeError> {
-        let others = all_records(commit.records, commit.dead_letters)?;
-        self.transaction(|tx| {
-            let mut records: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
-            let mut new_events = 0;
-            for event in events {
-                let inserted =
-                    tx.prepare_cached("INSERT OR IGNORE INTO ingested VALUES(?)")?.execute([event.id.0])?;
-                if inserted == 1 {
-                    let partition = TopicPartition::new(event.topic.name, event.partition);
-                    records.entry(partition).or_default().push(&event.key, Some(&event.value));
-                    new_events += 1;
-                }
-            }
-            append_all(tx, records)?;
-            append_all(tx, others)?;
-            Ok(new_events)
-        })
-    }
-    /// Deletes the records of a topic below these offsets; the other records keep their offsets.
-    pub fn purge(&mut self, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError> {
-        for (partition, below) in below {
-            let rest = self.read(TopicPartition::from_name(topic, *partition), *below, usize::MAX)?;
-            self.transaction(|tx| {
-                let topic = topic_id(tx, topic)?;
-                let appended: Option<i64> = tx
-                    .query_row(
-                        "SELECT appended FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base < ?3 AND next > ?3",
-                        params![topic, partition, below],
-                        |row| row.get(0),
-                    )
-                    .optional()?;
-                tx.execute(
-                    "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND base < ?",
-                    params![topic, partition, below],
-                )?;
-                // A batch that the boundary cuts is stored again without what is below it.
-                for batch in rest.iter().filter(|batch| batch.base() == *below && !batch.is_empty()) {
-                    tx.execute(
-                        "INSERT OR IGNORE INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
-                        params![topic, partition, batch.base(), batch.next(), batch.len(), batch.bytes(), appended],
-                    )?;
-                }
-                Ok(())
-            })?;
-            self.ok(self.db.execute_batch("PRAGMA incremental_vacuum"))?;
+/// Makes a commit durable; returns the new end offsets of the partitions that it wrote to.
+pub fn commit(store: &mut Store, commit: Commit) -> Result<Offsets, RuntimeError> {
+    let records = all_records(commit.records, commit.dead_letters)?;
+    store.transaction(|tx| {
+        let end_offsets = append_all(tx, records)?;
+        for (TopicPartition { topic, partition }, next) in &commit.offsets {
+            let topic = topic_id(tx, topic)?;
+            tx.prepare_cached("INSERT OR REPLACE INTO committed_offset VALUES(?, ?, ?, ?)")?
+                .execute(params![commit.group, topic, partition, next])?;
         }
-        Ok(())
+        Ok(end_offsets)
+    })
+}
+
+/// Appends the raw events that are not in the log yet, and a commit; returns how many events were new.
+pub fn ingest(store: &mut Store, events: &[RawEventRecord], commit: Commit) -> Result<usize, RuntimeError> {
+    let others = all_records(commit.records, commit.dead_letters)?;
+    store.transaction(|tx| {
+        let mut records: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
+        let mut new_events = 0;
+        for event in events {
+            let inserted =
+                tx.prepare_cached("INSERT OR IGNORE INTO ingested VALUES(?)")?.execute([event.id.0])?;
+            if inserted == 1 {
+                let partition = TopicPartition::new(event.topic.name, event.partition);
+                records.entry(partition).or_default().push(&event.key, Some(&event.value));
+                new_events += 1;
+            }
+        }
+        append_all(tx, records)?;
+        append_all(tx, others)?;
+        Ok(new_events)
+    })
+}
+
+/// Deletes the records of a topic below these offsets; the other records keep their offsets.
+pub fn purge(store: &mut Store, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError> {
+    for (partition, below) in below {
+        let rest = store.read(TopicPartition::from_name(topic, *partition), *below, usize::MAX)?;
+        store.transaction(|tx| {
+            let topic = topic_id(tx, topic)?;
+            let appended: Option<i64> = tx
+                .query_row(
+                    "SELECT appended FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base < ?3 AND next > ?3",
+                    params![topic, partition, below],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            tx.execute(
+                "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND base < ?",
+                params![topic, partition, below],
+            )?;
+            // A batch that the boundary cuts is stored again without what is below it.
+            for batch in rest.iter().filter(|batch| batch.base() == *below && !batch.is_empty()) {
+                tx.execute(
+                    "INSERT OR IGNORE INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
+                    params![topic, partition, batch.base(), batch.next(), batch.len(), batch.bytes(), appended],
+                )?;
+            }
+            Ok(())
+        })?;
+        store.ok(store.db.execute_batch("PRAGMA incremental_vacuum"))?;
     }
-    /// Runs `work` in one immediate transaction, which is committed unless it fails.
-    pub fn transaction<T>(
-        &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, RuntimeError> {
-        let transaction = || {
-            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&tx)?;
-            tx.commit()?;
-            Ok(result)
-        };
-        let result: rusqlite::Result<T> = transaction();
-        result.map_err(|error| self.error(&error))
-    }
+    Ok(())
 }
 
 /// The records of a commit, with each dead letter as an encoded event under the key of the record that it was read from.

@@ -3,8 +3,11 @@
 //! Invariant: every member has a connection of its own. Offsets are dense when they are written, so an offset counts records.
 //! Not here: the file itself (`store`), a member's reading (`member`), the log of a replay (`replay_log`).
 use crate::{
+    append, compaction,
     error::storage_error,
+    lag_snapshot,
     member::{EmbeddedMember, MemberLog},
+    offsets,
     run_lock::RunLock,
     store::{PartitionSize, Store},
 };
@@ -79,19 +82,19 @@ impl EmbeddedLog {
     /// # Errors
     /// When the file cannot be written.
     pub fn compact_one(&mut self, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
-        self.store.compact_one(min_dirty_records)
+        compaction::compact_one(&mut self.store, min_dirty_records)
     }
     /// Registers a consumer group before it has read anything, so that compaction keeps what it has not read.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn register_group(&mut self, group: &str, inputs: &[TopicInfo]) -> Result<(), RuntimeError> {
-        self.store.register_group(group, inputs)
+        offsets::register_group(&mut self.store, group, inputs)
     }
     /// Registers a processor of this process: its consumer group, and its name in the run lock.
     pub(crate) fn register(&mut self, subscription: &Subscription) -> Result<(), RuntimeError> {
-        self.store.delete_other_versions(&subscription.group)?;
-        self.store.register_group(&subscription.group, &subscription.inputs)?;
+        offsets::delete_other_versions(&self.store, &subscription.group)?;
+        offsets::register_group(&mut self.store, &subscription.group, &subscription.inputs)?;
         self.run_lock.as_mut().map_or(Ok(()), |lock| lock.register_processor(subscription.name))
     }
     /// The content from which a partition is restored; `read` reads a whole partition.
@@ -101,7 +104,7 @@ impl EmbeddedLog {
         partition: i32,
         mut read: impl FnMut(&mut Self, TopicPartition) -> Result<Vec<RecordBatch>, RuntimeError>,
     ) -> Result<Restored, RuntimeError> {
-        let committed = self.store.committed_offsets(&subscription.group)?;
+        let committed = offsets::committed_offsets(&self.store, &subscription.group)?;
         let mut restored = Restored::default();
         for input in &subscription.inputs {
             let input_partition = TopicPartition::new(input.name, partition);
@@ -158,7 +161,7 @@ impl LogReader for EmbeddedLog {
         Ok(dead_letters)
     }
     fn beginning_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
-        self.store.beginning_offsets(topics)
+        lag_snapshot::beginning_offsets(&self.store, topics)
     }
     fn end_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
         let mut offsets = self.store.end_offsets()?;
@@ -166,7 +169,7 @@ impl LogReader for EmbeddedLog {
         Ok(offsets)
     }
     fn committed_offsets(&mut self, group: &str, topics: &[&str]) -> Result<Offsets, RuntimeError> {
-        let mut offsets = self.store.committed_offsets(group)?;
+        let mut offsets = offsets::committed_offsets(&self.store, group)?;
         offsets.retain(|partition, _| topics.contains(&partition.topic));
         Ok(offsets)
     }
@@ -181,10 +184,10 @@ impl LogReader for EmbeddedLog {
         Ok(RecordCount::Exactly(offset))
     }
     fn progress(&mut self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError> {
-        self.store.progress(subscriptions)
+        lag_snapshot::progress(&self.store, subscriptions)
     }
     fn is_caught_up(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
-        self.store.is_caught_up(subscriptions)
+        offsets::is_caught_up(&self.store, subscriptions)
     }
 }
 
@@ -193,17 +196,17 @@ impl LogWriter for EmbeddedLog {
         self.store.id()
     }
     fn ingest(&mut self, events: &[RawEventRecord], commit: Commit) -> Result<usize, RuntimeError> {
-        self.store.ingest(events, commit)
+        append::ingest(&mut self.store, events, commit)
     }
     fn append(&mut self, commit: Commit) -> Result<(), CommitError> {
-        self.store.commit(commit)?;
+        append::commit(&mut self.store, commit)?;
         Ok(())
     }
 }
 
 impl LogAdmin for EmbeddedLog {
     fn purge(&mut self, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError> {
-        self.store.purge(topic, below)
+        append::purge(&mut self.store, topic, below)
     }
     fn acquire_run_lock(&mut self) -> Result<(), RuntimeError> {
         if self.run_lock.is_none() {
@@ -276,6 +279,6 @@ impl LogBackend for EmbeddedLog {
 
 impl MemberLog for EmbeddedLog {
     fn commit(&mut self, commit: Commit) -> Result<Offsets, RuntimeError> {
-        self.store.commit(commit)
+        append::commit(&mut self.store, commit)
     }
 }

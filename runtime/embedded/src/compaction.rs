@@ -21,20 +21,18 @@ struct Candidate {
     below: Offset,
 }
 
-impl Store {
-    /// Compacts the partition with the most records appended since its last compaction; returns false if none has enough.
-    pub fn compact_one(&mut self, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
-        let min_dirty_records = min_dirty_records.unwrap_or(MIN_DIRTY_RECORDS);
-        let is_compacted = self.transaction(|tx| {
-            let Some(candidate) = find_candidate(tx, min_dirty_records)? else { return Ok(false) };
-            compact(tx, &candidate)?;
-            Ok(true)
-        })?;
-        if is_compacted {
-            self.ok(self.db.execute_batch("PRAGMA incremental_vacuum(256)"))?;
-        }
-        Ok(is_compacted)
+/// Compacts the partition with the most records appended since its last compaction; returns false if none has enough.
+pub fn compact_one(store: &mut Store, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
+    let min_dirty_records = min_dirty_records.unwrap_or(MIN_DIRTY_RECORDS);
+    let is_compacted = store.transaction(|tx| {
+        let Some(candidate) = find_candidate(tx, min_dirty_records)? else { return Ok(false) };
+        compact(tx, &candidate)?;
+        Ok(true)
+    })?;
+    if is_compacted {
+        store.ok(store.db.execute_batch("PRAGMA incremental_vacuum(256)"))?;
     }
+    Ok(is_compacted)
 }
 
 fn find_candidate(tx: &Transaction<'_>, min_dirty_records: i64) -> rusqlite::Result<Option<Candidate>> {

@@ -27,40 +27,42 @@ const PROGRESS: &str = "
         ORDER BY b.base LIMIT 1)
     WHERE t.name = ?1";
 
-impl Store {
-    /// The first offset that is still stored, for all partitions of these topics.
-    pub fn beginning_offsets(&self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
-        let read = || -> rusqlite::Result<Offsets> {
-            let mut offsets = Offsets::new();
-            for topic in topics {
-                let mut statement = self.db.prepare_cached(PROGRESS)?;
-                let mut rows = statement.query(params![topic, ""])?;
-                while let Some(row) = rows.next()? {
-                    offsets.insert(TopicPartition::from_name(topic, row.get(0)?), row.get(2)?);
-                }
+/// The first offset that is still stored, for all partitions of these topics.
+pub fn beginning_offsets(store: &Store, topics: &[&str]) -> Result<Offsets, RuntimeError> {
+    let read = || -> rusqlite::Result<Offsets> {
+        let mut offsets = Offsets::new();
+        for topic in topics {
+            let mut statement = store.db.prepare_cached(PROGRESS)?;
+            let mut rows = statement.query(params![topic, ""])?;
+            while let Some(row) = rows.next()? {
+                offsets.insert(TopicPartition::from_name(topic, row.get(0)?), row.get(2)?);
             }
-            Ok(offsets)
+        }
+        Ok(offsets)
+    };
+    store.ok(read())
+}
+
+/// The progress of these processors in all partitions of their inputs.
+pub fn progress(
+    store: &Store,
+    subscriptions: &[Subscription],
+) -> Result<Vec<ProcessorProgress>, RuntimeError> {
+    let active = active_processors(store.folder())?;
+    let read = || -> rusqlite::Result<Vec<ProcessorProgress>> {
+        let tx = store.db.unchecked_transaction()?;
+        let processor_progress = |subscription: &Subscription| {
+            let topics = subscription.inputs.iter();
+            let partitions = topics.map(|topic| topic_progress(&tx, &subscription.group, *topic));
+            Ok(ProcessorProgress {
+                processor: subscription.name,
+                has_active_members: active.contains(subscription.name),
+                partitions: partitions.collect::<rusqlite::Result<Vec<_>>>()?.concat(),
+            })
         };
-        self.ok(read())
-    }
-    /// The progress of these processors in all partitions of their inputs.
-    pub fn progress(&self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError> {
-        let active = active_processors(self.folder())?;
-        let read = || -> rusqlite::Result<Vec<ProcessorProgress>> {
-            let tx = self.db.unchecked_transaction()?;
-            let processor_progress = |subscription: &Subscription| {
-                let topics = subscription.inputs.iter();
-                let partitions = topics.map(|topic| topic_progress(&tx, &subscription.group, *topic));
-                Ok(ProcessorProgress {
-                    processor: subscription.name,
-                    has_active_members: active.contains(subscription.name),
-                    partitions: partitions.collect::<rusqlite::Result<Vec<_>>>()?.concat(),
-                })
-            };
-            subscriptions.iter().map(processor_progress).collect()
-        };
-        self.ok(read())
-    }
+        subscriptions.iter().map(processor_progress).collect()
+    };
+    store.ok(read())
 }
 
 fn topic_progress(

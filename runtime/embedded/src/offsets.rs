@@ -11,60 +11,61 @@ use runtime::{RuntimeError, subscription::Subscription};
 use rusqlite::params;
 use topics::{Offsets, TopicInfo};
 
-impl Store {
-    /// The committed offsets of a consumer group.
-    pub fn committed_offsets(&self, group: &str) -> Result<Offsets, RuntimeError> {
-        let read = || -> rusqlite::Result<Offsets> {
-            let mut statement = self.db.prepare_cached(
-                "SELECT topic.name, partition, next FROM committed_offset JOIN topic ON topic.id = committed_offset.topic
-                 WHERE consumer_group = ?",
-            )?;
-            statement.query_map([group], offset_row)?.collect()
-        };
-        self.ok(read())
-    }
-    /// Deletes the committed offsets of other versions of a stateless processor's group: no member reads with them any more, and they
-    /// hold back compaction.
-    pub fn delete_other_versions(&self, group: &str) -> Result<(), RuntimeError> {
-        let Some((name, _)) = group.split_once('@') else { return Ok(()) };
-        let sql = "DELETE FROM committed_offset
-                   WHERE consumer_group >= ?1 || '@' AND consumer_group < ?1 || 'A' AND consumer_group <> ?2";
-        self.ok(self.db.execute(sql, [name, group])).map(|_| ())
-    }
-    /// Registers a consumer group with offset 0 where it has committed nothing.
-    pub fn register_group(&mut self, group: &str, inputs: &[TopicInfo]) -> Result<(), RuntimeError> {
-        self.transaction(|tx| {
-            for topic in inputs {
-                let id = topic_id(tx, topic.name)?;
-                for partition in 0..topic.partitions {
-                    tx.prepare_cached("INSERT OR IGNORE INTO committed_offset VALUES(?, ?, ?, 0)")?
-                        .execute(params![group, id, partition])?;
+/// The committed offsets of a consumer group.
+pub fn committed_offsets(store: &Store, group: &str) -> Result<Offsets, RuntimeError> {
+    let read = || -> rusqlite::Result<Offsets> {
+        let mut statement = store.db.prepare_cached(
+            "SELECT topic.name, partition, next FROM committed_offset JOIN topic ON topic.id = committed_offset.topic
+             WHERE consumer_group = ?",
+        )?;
+        statement.query_map([group], offset_row)?.collect()
+    };
+    store.ok(read())
+}
+
+/// Deletes the committed offsets of other versions of a stateless processor's group: no member reads with them any more, and they
+/// hold back compaction.
+pub fn delete_other_versions(store: &Store, group: &str) -> Result<(), RuntimeError> {
+    let Some((name, _)) = group.split_once('@') else { return Ok(()) };
+    let sql = "DELETE FROM committed_offset
+               WHERE consumer_group >= ?1 || '@' AND consumer_group < ?1 || 'A' AND consumer_group <> ?2";
+    store.ok(store.db.execute(sql, [name, group])).map(|_| ())
+}
+
+/// Registers a consumer group with offset 0 where it has committed nothing.
+pub fn register_group(store: &mut Store, group: &str, inputs: &[TopicInfo]) -> Result<(), RuntimeError> {
+    store.transaction(|tx| {
+        for topic in inputs {
+            let id = topic_id(tx, topic.name)?;
+            for partition in 0..topic.partitions {
+                tx.prepare_cached("INSERT OR IGNORE INTO committed_offset VALUES(?, ?, ?, 0)")?
+                    .execute(params![group, id, partition])?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// True if these processors have committed having read everything in their inputs, in one consistent read.
+pub fn is_caught_up(store: &Store, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
+    let read = || -> rusqlite::Result<bool> {
+        let tx = store.db.unchecked_transaction()?;
+        for subscription in subscriptions {
+            for topic in &subscription.inputs {
+                let behind: i64 = tx
+                    .prepare_cached(
+                        "SELECT count(*) FROM end_offset e JOIN topic t ON t.id = e.topic AND t.name = ?1
+                         LEFT JOIN committed_offset c
+                         ON c.consumer_group = ?2 AND c.topic = e.topic AND c.partition = e.partition
+                         WHERE e.next > ifnull(c.next, 0)",
+                    )?
+                    .query_row(params![topic.name, subscription.group], |row| row.get(0))?;
+                if behind > 0 {
+                    return Ok(false);
                 }
             }
-            Ok(())
-        })
-    }
-    /// True if these processors have committed having read everything in their inputs, in one consistent read.
-    pub fn is_caught_up(&self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
-        let read = || -> rusqlite::Result<bool> {
-            let tx = self.db.unchecked_transaction()?;
-            for subscription in subscriptions {
-                for topic in &subscription.inputs {
-                    let behind: i64 = tx
-                        .prepare_cached(
-                            "SELECT count(*) FROM end_offset e JOIN topic t ON t.id = e.topic AND t.name = ?1
-                             LEFT JOIN committed_offset c
-                             ON c.consumer_group = ?2 AND c.topic = e.topic AND c.partition = e.partition
-                             WHERE e.next > ifnull(c.next, 0)",
-                        )?
-                        .query_row(params![topic.name, subscription.group], |row| row.get(0))?;
-                    if behind > 0 {
-                        return Ok(false);
-                    }
-                }
-            }
-            Ok(true)
-        };
-        self.ok(read())
-    }
+        }
+        Ok(true)
+    };
+    store.ok(read())
 }

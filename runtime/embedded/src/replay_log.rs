@@ -8,7 +8,9 @@
 //! Not here: a log without a source (`backend`).
 use crate::{
     backend::{EmbeddedLog, REPLAY_SOURCE, publish_end_offsets},
+    lag_snapshot::beginning_offsets,
     member::{EmbeddedMember, MemberLog},
+    offsets::committed_offsets,
     store::Store,
 };
 use runtime::{
@@ -61,7 +63,7 @@ impl ReplayLog {
     /// True if these processors have committed having read the raw topics up to where reading ends for now.
     fn has_read_source(&self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
         for subscription in subscriptions {
-            let committed = self.own.store().committed_offsets(&subscription.group)?;
+            let committed = committed_offsets(self.own.store(), &subscription.group)?;
             let is_input = |topic: &str| subscription.inputs.iter().any(|input| input.name == topic);
             let is_behind = self.source_ends.iter().any(|(partition, end)| {
                 is_input(partition.topic) && committed.get(partition).copied().unwrap_or(0) < *end
@@ -132,7 +134,7 @@ impl LogReader for ReplayLog {
     fn beginning_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
         let (raw, derived): (Vec<&str>, Vec<&str>) = topics.iter().copied().partition(|topic| is_raw(topic));
         let mut offsets = self.own.beginning_offsets(&derived)?;
-        offsets.extend(self.source.beginning_offsets(&raw)?);
+        offsets.extend(beginning_offsets(&self.source, &raw)?);
         Ok(offsets)
     }
     fn end_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError> {
@@ -157,7 +159,7 @@ impl LogReader for ReplayLog {
     fn progress(&mut self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError> {
         let mut processors = self.own.progress(subscriptions)?;
         for (subscription, progress) in subscriptions.iter().zip(&mut processors) {
-            let committed = self.own.store().committed_offsets(&subscription.group)?;
+            let committed = committed_offsets(self.own.store(), &subscription.group)?;
             for partition in progress.partitions.iter_mut().filter(|progress| is_raw(progress.topic.name)) {
                 partition.committed = committed.get(&partition.topic_partition()).copied();
                 *partition = self.source_progress(*partition);

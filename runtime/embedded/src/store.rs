@@ -5,7 +5,7 @@
 //! Not here: appending (`append`), committed offsets (`offsets`), compaction (`compaction`).
 use crate::error::storage_error;
 use runtime::{RecordBatch, RuntimeError};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -114,6 +114,20 @@ impl Store {
     /// A number that changes when another connection has committed.
     pub fn data_version(&self) -> Result<i64, RuntimeError> {
         self.ok(self.db.query_row("PRAGMA data_version", [], |row| row.get(0)))
+    }
+    /// Runs `work` in one immediate transaction, which is committed unless it fails.
+    pub fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, RuntimeError> {
+        let transaction = || {
+            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&tx)?;
+            tx.commit()?;
+            Ok(result)
+        };
+        let result: rusqlite::Result<T> = transaction();
+        result.map_err(|error| self.error(&error))
     }
     /// The batches that hold records from an offset on, up to about `max_bytes`; at least one if there is any.
     pub fn read(

@@ -173,7 +173,8 @@ fn purging_a_dlq_keeps_the_append_time_of_the_batch_that_the_boundary_cuts() {
 
     log.purge(dlq.topic, &BTreeMap::from([(0, 1)])).unwrap();
     let dead_letters = log.dead_letters(PROCESSOR, 0, 0).unwrap().into_iter();
-    let dead_letters: Vec<_> = dead_letters.map(|record| (record.offset, record.dead_letter.reason)).collect();
+    let dead_letters: Vec<_> =
+        dead_letters.map(|record| (record.offset, record.dead_letter.reason)).collect();
     assert_eq!(dead_letters, [(1, "1".to_owned()), (2, "2".to_owned()), (3, "0".to_owned())]);
     let batches = stored_batches(folder.path(), dlq).into_iter();
     let append_times: Vec<_> = batches.map(|(base, appended, _)| (base, appended)).collect();
@@ -272,7 +273,8 @@ fn a_processor_has_active_members_while_a_process_runs_it() {
     assert!(!has_active_members());
     log.acquire_run_lock().unwrap();
     assert!(!has_active_members(), "the process runs other processors only");
-    let member = log.subscribe(subscription(), ReadLimits::default(), Arc::new(RunContext::default())).unwrap();
+    let member =
+        log.subscribe(subscription(), ReadLimits::default(), Arc::new(RunContext::default())).unwrap();
     assert!(has_active_members());
     drop((member, log));
     assert!(!has_active_members());

@@ -9,7 +9,7 @@ use schemas::{ops::LogId, wire};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use topics::TopicPartition;
 
-const LOG_ID: TopicPartition = TopicPartition::new(topics::LOG_IDS.info.name, 0);
+const LOG_ID_PARTITION: TopicPartition = TopicPartition::new(topics::LOG_IDS.info.name, 0);
 const KEY: &str = "log";
 
 /// The stored id; `None` if there is none, or no topic for it.
@@ -17,17 +17,17 @@ const KEY: &str = "log";
 /// # Errors
 /// When the topic cannot be read, or its first record is not a log id.
 pub fn existing_id(cluster: &KafkaCluster) -> Result<Option<String>, RuntimeError> {
-    if cluster.partition_count(LOG_ID.topic).is_none() {
+    if cluster.partition_count(LOG_ID_PARTITION.topic).is_none() {
         return Ok(None);
     }
-    for batch in cluster.read_partition(LOG_ID)? {
+    for batch in cluster.read_partition(LOG_ID_PARTITION)? {
         for record in batch.records() {
             let record = record?;
             let Some(value) = record.value else { continue };
             let log_id = wire::decode::<LogId>(value).map_err(|error| RuntimeError::Undecodable {
                 processor: "fastbreak".into(),
-                topic: LOG_ID.topic.into(),
-                partition: LOG_ID.partition,
+                topic: LOG_ID_PARTITION.topic.into(),
+                partition: LOG_ID_PARTITION.partition,
                 offset: record.offset,
                 reason: error.to_string(),
             })?;
@@ -42,9 +42,9 @@ pub fn existing_id(cluster: &KafkaCluster) -> Result<Option<String>, RuntimeErro
 /// # Errors
 /// `RuntimeError::Precondition` when there is no topic for it.
 pub fn new_id(cluster: &KafkaCluster) -> Result<(String, Commit), RuntimeError> {
-    if cluster.partition_count(LOG_ID.topic).is_none() {
+    if cluster.partition_count(LOG_ID_PARTITION.topic).is_none() {
         return Err(RuntimeError::Precondition {
-            what: format!("storing the log id in topic {}", cluster.config().topic(LOG_ID.topic)),
+            what: format!("storing the log id in topic {}", cluster.config().topic(LOG_ID_PARTITION.topic)),
             reason: "there is no such topic".into(),
             next: "`fastbreak topics apply` creates missing topics".into(),
         });
@@ -52,11 +52,11 @@ pub fn new_id(cluster: &KafkaCluster) -> Result<(String, Commit), RuntimeError> 
     let log_id = LogId { id: format!("{}-{:016x}", cluster.id(), random_suffix()) };
     let value = wire::encode(&log_id).map_err(|error| RuntimeError::Unencodable {
         processor: "fastbreak".into(),
-        topic: LOG_ID.topic.into(),
+        topic: LOG_ID_PARTITION.topic.into(),
         reason: error.to_string(),
     })?;
     let mut commit = Commit::default();
-    commit.append(LOG_ID, KEY, Some(&value));
+    commit.append(LOG_ID_PARTITION, KEY, Some(&value));
     Ok((log_id.id, commit))
 }
 

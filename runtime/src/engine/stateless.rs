@@ -167,7 +167,8 @@ where
     ) -> Result<(), RuntimeError> {
         let reject_window = self.reject_windows.entry(partition).or_default();
         let Some(limit) = reject_window.count(&self.dlq_limits, output.is_unusable()) else { return Ok(()) };
-        let sample = output.dead_letters.first().map_or_else(String::new, |letter| letter.reason.clone());
+        let sample =
+            output.dead_letters.first().map_or_else(String::new, |dead_letter| dead_letter.reason.clone());
         Err(RuntimeError::DlqLimitExceeded {
             processor: self.name.into(),
             at: format!("{partition} offset {}", record.offset),
