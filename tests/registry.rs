@@ -9,9 +9,9 @@ use fastbreak::{
     registry::{Cause, Client, Level, RegistryError, Verdict, subjects},
     storage,
 };
+use runtime::LogReader;
 use schemas::{Event, catalog::unframe, features::Features, wire};
 use serde_json::{Value, json};
-use topics::TopicPartition;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read, Write},
@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+use topics::TopicPartition;
 
 /// So many records of each topic go through the independent client.
 const SAMPLES: usize = 25;
@@ -261,7 +262,9 @@ fn samples_of(run: &Fastbreak, server: &Server, path: &Path) -> Vec<(&'static st
         let id = (subject.entry.schemas)().newest().0;
         let mut left = SAMPLES;
         for partition in 0..topics::PARTITIONS {
-            for record_batch in log.read(TopicPartition::from_name(topic, partition), 0, usize::MAX).expect("read") {
+            for record_batch in
+                log.read(TopicPartition::from_name(topic, partition), 0, usize::MAX).expect("read")
+            {
                 for record in record_batch.records().take(left) {
                     let Some(bytes) = record.expect("sound").value else { continue };
                     assert_eq!(unframe(bytes).expect("framed").0, id, "{topic}");

@@ -4,7 +4,12 @@
 //! out ids, [`bind`] says once, before anything is read or written, which they are; records of before keep their own.
 //! Invariant: an id names one schema of an event, or none: what could mean two is refused at the start.
 //! Not here: how a registry is asked (`src/registry` of the root).
-use crate::{catalog, foreign_schema::ForeignSchema, raw::DeadLetter, wire::{Event, WireError}};
+use crate::{
+    catalog,
+    foreign_schema::ForeignSchema,
+    raw::DeadLetter,
+    wire::{Event, WireError},
+};
 use serde_avro_fast::Schema;
 use std::{
     borrow::Cow,
