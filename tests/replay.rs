@@ -254,7 +254,7 @@ impl StatelessProcessor for ChangedLoader {
             if let Observation::BoxScore(observation) = observation
                 && observation.date == self.0
             {
-                let lines = observation.members.iter_mut().filter_map(|member| member.line.as_mut());
+                let lines = observation.members.iter_mut().filter_map(|member| member.stats.as_mut());
                 for line in lines {
                     line.assists += 1;
                 }

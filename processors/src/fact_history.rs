@@ -1,22 +1,23 @@
-//! Facts: what one source said about one thing, over all its fetches; and the revisions in which derived content became known.
+//! Fact histories: all observations of one fact from one feed; the as-of cutoff; and the revisions of derived content.
 //!
-//! Invariant: a fact is a set of fetches, so no order of arrival can matter; two answers at one fetch time are ranked by the
-//! decoder's version, then by content. Steps ascend in time and neighbours differ.
-//! Not here: which source is believed when several speak; each view states its precedence.
+//! Invariant: a history is a set of entries, so the order of arrival does not matter. Of two entries with one fetch time, the one with
+//! the newer loader version is stored, then the one with the greater content. Revisions ascend in time and adjacent ones differ.
+//! Not here: the precedence of several feeds, which each view defines.
 use schemas::{RawId, Timestamp, features::Basis, observation::Provenance};
 
-/// One fetch of a fact.
+/// One observation of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry<C> {
-    pub at: Timestamp,
+    pub fetched_at: Timestamp,
+    /// The version of the loader that decoded it.
     pub version: i32,
     pub raw: RawId,
-    /// Whether the list was whole; a single fact always is.
+    /// True if the fetch had the complete list; always true for a fact that is not a list.
     pub complete: bool,
     pub content: C,
 }
 
-/// The content of every fetch, by fetch time.
+/// The observations of one fact from one feed, in the order of their fetch times; one per fetch time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactHistory<C>(Vec<HistoryEntry<C>>);
 impl<C> Default for FactHistory<C> {
@@ -25,26 +26,26 @@ impl<C> Default for FactHistory<C> {
     }
 }
 impl<C: Ord> FactHistory<C> {
-    /// Adds a fetch; answers whether the fact remembers anything new.
+    /// Merges an observation; returns true if the history changed.
     pub fn merge(&mut self, provenance: Provenance, complete: bool, content: C) -> bool {
-        let fetch = HistoryEntry {
-            at: provenance.fetched_at,
+        let entry = HistoryEntry {
+            fetched_at: provenance.fetched_at,
             version: provenance.version,
             raw: provenance.raw,
             complete,
             content,
         };
-        match self.0.binary_search_by_key(&fetch.at, |known| known.at) {
-            Err(i) => self.0.insert(i, fetch),
-            Ok(i) => {
-                let rank = |f: &HistoryEntry<C>| (f.version, f.complete);
-                let known = &self.0[i];
-                let order = (rank(&fetch), &fetch.content).cmp(&(rank(known), &known.content));
-                // The same said twice: the smaller raw id stands for both, whichever came first.
-                if order.is_lt() || order.is_eq() && fetch.raw >= known.raw {
+        match self.0.binary_search_by_key(&entry.fetched_at, |stored| stored.fetched_at) {
+            Err(index) => self.0.insert(index, entry),
+            Ok(index) => {
+                let rank = |entry: &HistoryEntry<C>| (entry.version, entry.complete);
+                let stored = &self.0[index];
+                let order = (rank(&entry), &entry.content).cmp(&(rank(stored), &stored.content));
+                // Equal entries of two raw events: the smaller raw id is stored, so the order of arrival does not matter.
+                if order.is_lt() || order.is_eq() && entry.raw >= stored.raw {
                     return false;
                 }
-                self.0[i] = fetch;
+                self.0[index] = entry;
             }
         }
         true
@@ -54,18 +55,18 @@ impl<C> FactHistory<C> {
     pub fn entries(&self) -> &[HistoryEntry<C>] {
         &self.0
     }
-    /// The fetches heard up to and including `at`, oldest first.
-    pub fn up_to(&self, at: Timestamp) -> &[HistoryEntry<C>] {
-        &self.0[..self.0.partition_point(|fetch| fetch.at <= at)]
+    /// The entries fetched at or before an instant, oldest first.
+    pub fn up_to(&self, instant: Timestamp) -> &[HistoryEntry<C>] {
+        &self.0[..self.0.partition_point(|entry| entry.fetched_at <= instant)]
     }
 }
-/// A whole list and its partial successors: the fetches in which a member may stand.
+/// The last complete entry and the partial entries after it: together they list the present members.
 pub fn since_last_complete<C>(entries: &[HistoryEntry<C>]) -> &[HistoryEntry<C>] {
-    let base = entries.iter().rposition(|fetch| fetch.complete).unwrap_or(0);
-    &entries[base..]
+    let first = entries.iter().rposition(|entry| entry.complete).unwrap_or(0);
+    &entries[first..]
 }
 
-/// A cut-off: what may be believed of a game that starts at it. Only a tip-off makes one.
+/// The as-of cutoff of a game. Only a tip-off makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Cutoff {
     tip_off: Timestamp,
@@ -78,18 +79,18 @@ impl Cutoff {
     pub const fn basis(self) -> Basis {
         self.basis
     }
-    /// Whether something was true strictly before the tip-off.
+    /// True if a fact was effective strictly before the tip-off.
     pub fn is_past(self, effective_at: Timestamp) -> bool {
         effective_at < self.tip_off
     }
-    /// Whether something was heard strictly before the tip-off.
+    /// True if a fact was known strictly before the tip-off.
     pub fn is_known(self, known_at: Timestamp) -> bool {
         known_at < self.tip_off
     }
-    /// The believed revision: the last known before the tip-off; retrospectively, when none was, the first.
+    /// The revision to use: the last known before the tip-off; on the retrospective basis, if there is none, the first.
     pub fn as_of<S>(self, revisions: &[S], known_at: impl Fn(&S) -> Timestamp) -> Option<&S> {
-        let known = revisions.partition_point(|revision| known_at(revision) < self.tip_off);
-        match (known.checked_sub(1), self.basis) {
+        let known_count = revisions.partition_point(|revision| known_at(revision) < self.tip_off);
+        match (known_count.checked_sub(1), self.basis) {
             (Some(last), _) => revisions.get(last),
             (None, Basis::Retrospective) => revisions.first(),
             (None, Basis::Issued) => None,
@@ -97,18 +98,18 @@ impl Cutoff {
     }
 }
 
-/// The revisions in which content became known: evaluated at each of the instants, kept where it changed.
+/// The revisions of derived content: evaluated at each of the instants, and included where the content changed.
 pub fn revisions<S>(
     mut instants: Vec<Timestamp>,
     mut content_at: impl FnMut(Timestamp) -> Option<S>,
-    same: impl Fn(&S, &S) -> bool,
+    is_same_content: impl Fn(&S, &S) -> bool,
 ) -> Vec<S> {
     instants.sort_unstable();
     instants.dedup();
     let mut revisions: Vec<S> = Vec::new();
-    for at in instants {
-        if let Some(revision) = content_at(at)
-            && revisions.last().is_none_or(|last| !same(last, &revision))
+    for instant in instants {
+        if let Some(revision) = content_at(instant)
+            && revisions.last().is_none_or(|last| !is_same_content(last, &revision))
         {
             revisions.push(revision);
         }
@@ -121,50 +122,51 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn provenance(at: i64, version: i32, raw: i64) -> Provenance {
-        Provenance { fetched_at: Timestamp(at), version, raw: RawId(raw) }
+    fn provenance(fetched_at: i64, version: i32, raw: i64) -> Provenance {
+        Provenance { fetched_at: Timestamp(fetched_at), version, raw: RawId(raw) }
     }
     proptest! {
         #[test]
-        fn a_fact_does_not_depend_on_order_or_repetition(
-            fetches in prop::collection::vec((0i64..6, 1i32..3, 0i64..4, any::<bool>(), 0u8..3), 0..12),
+        fn a_fact_history_does_not_depend_on_order_or_repetition(
+            observations in prop::collection::vec((0i64..6, 1i32..3, 0i64..4, any::<bool>(), 0u8..3), 0..12),
             seed in any::<u64>(),
         ) {
-            let build = |fetches: &[(i64, i32, i64, bool, u8)]| {
-                let mut fact = FactHistory::default();
-                for (at, version, raw, complete, content) in fetches {
-                    fact.merge(provenance(*at, *version, *raw), *complete, *content);
+            let build = |observations: &[(i64, i32, i64, bool, u8)]| {
+                let mut history = FactHistory::default();
+                for (fetched_at, version, raw, complete, content) in observations {
+                    history.merge(provenance(*fetched_at, *version, *raw), *complete, *content);
                 }
-                fact
+                history
             };
-            let mut shuffled = [fetches.clone(), fetches.clone()].concat();
-            let n = shuffled.len().max(1) as u64;
+            let mut shuffled = [observations.clone(), observations.clone()].concat();
+            let count = shuffled.len().max(1) as u64;
             for i in 0..shuffled.len() {
-                let j = (seed.wrapping_mul(i as u64 + 7) % n) as usize;
+                let j = (seed.wrapping_mul(i as u64 + 7) % count) as usize;
                 shuffled.swap(i, j);
             }
-            prop_assert_eq!(build(&fetches), build(&shuffled));
+            prop_assert_eq!(build(&observations), build(&shuffled));
         }
     }
     #[test]
-    fn retrospectively_the_first_step_fills_a_gap_and_nothing_else() {
-        let cut = |basis| Cutoff::at_tip_off(Timestamp(10), basis);
-        let at = |t: &i64| Timestamp(*t);
-        assert_eq!(cut(Basis::Issued).as_of(&[3, 9, 10, 12], at), Some(&9));
-        assert_eq!(cut(Basis::Retrospective).as_of(&[3, 9, 10, 12], at), Some(&9));
-        assert_eq!(cut(Basis::Issued).as_of(&[10, 12], at), None);
-        assert_eq!(cut(Basis::Retrospective).as_of(&[10, 12], at), Some(&10));
+    fn the_retrospective_basis_uses_the_first_revision_only_if_none_was_known_before_tip_off() {
+        let cutoff = |basis| Cutoff::at_tip_off(Timestamp(10), basis);
+        let known_at = |revision: &i64| Timestamp(*revision);
+        assert_eq!(cutoff(Basis::Issued).as_of(&[3, 9, 10, 12], known_at), Some(&9));
+        assert_eq!(cutoff(Basis::Retrospective).as_of(&[3, 9, 10, 12], known_at), Some(&9));
+        assert_eq!(cutoff(Basis::Issued).as_of(&[10, 12], known_at), None);
+        assert_eq!(cutoff(Basis::Retrospective).as_of(&[10, 12], known_at), Some(&10));
     }
     #[test]
-    fn a_partial_fetch_removes_nobody_and_a_complete_one_does() {
-        let mut fact = FactHistory::default();
-        fact.merge(provenance(1, 1, 1), true, vec!["a", "b"]);
-        fact.merge(provenance(2, 1, 2), false, vec!["c"]);
-        let present = |at: i64, fact: &FactHistory<Vec<&'static str>>| -> Vec<&'static str> {
-            since_last_complete(fact.up_to(Timestamp(at))).iter().flat_map(|f| f.content.clone()).collect()
+    fn a_partial_fetch_removes_no_member_and_a_complete_one_does() {
+        let mut history = FactHistory::default();
+        history.merge(provenance(1, 1, 1), true, vec!["a", "b"]);
+        history.merge(provenance(2, 1, 2), false, vec!["c"]);
+        let members = |instant: i64, history: &FactHistory<Vec<&'static str>>| -> Vec<&'static str> {
+            let entries = since_last_complete(history.up_to(Timestamp(instant)));
+            entries.iter().flat_map(|entry| entry.content.clone()).collect()
         };
-        assert_eq!(present(2, &fact), ["a", "b", "c"]);
-        fact.merge(provenance(3, 1, 3), true, vec!["b"]);
-        assert_eq!(present(3, &fact), ["b"]);
+        assert_eq!(members(2, &history), ["a", "b", "c"]);
+        history.merge(provenance(3, 1, 3), true, vec!["b"]);
+        assert_eq!(members(3, &history), ["b"]);
     }
 }

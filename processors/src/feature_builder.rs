@@ -1,39 +1,37 @@
-//! The feature builder: the view by player that says what was true and known of him at each tip-off.
+//! The feature builder view, by player: the feature vector of each candidacy as of its tip-off.
 //!
-//! It decides which side he is on, by the later of latest appearance and roster; whether he is eligible; and computes the vector.
-//! An entry is built as it would have been issued; only where that gives no prediction, retrospectively.
-//! Invariant: nothing heard after a tip-off, no later game, correction or filled gap, changes an issued row of it.
-//! Not here: what systems make of the vector (predictor).
+//! It decides the player's side by the later of latest appearance and roster, decides the eligibility, and computes the vector. The row
+//! is built on the issued basis; only where that gives no prediction, on the retrospective basis.
+//!
+//! Invariant: nothing that becomes known after a tip-off (a later game, a correction, a late box score) changes an issued row.
+//! Not here: predictions (`predictor`).
 #[cfg(test)]
 mod eligibility;
 mod history;
+mod player_facts;
 #[cfg(test)]
 mod tests;
 mod vector;
+mod workload;
 
 use crate::{
     fact_history::Cutoff,
     materialized_view::{MaterializedView, StateChange},
 };
 use history::{Appearance, History};
+use player_facts::{PlayerFacts, Side};
 use schemas::{
-    EasternDate, GameId, PlayerGameId, PlayerId, Season, Team, Timestamp,
-    features::{Basis, Eligibility, Features, QualityFlag},
+    GameId, PlayerGameId, PlayerId, Season, Timestamp,
+    features::{Basis, Comparable, Eligibility, Features, QualityFlag},
     game::PlayerGame,
     market::{Availability, Market},
-    observation::InjuryStatus,
-    team_form::{Candidacy, SlateEntry},
+    team_form::{Candidacy, FormNumbers, SlateEntry},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewer appearances of the season than this give no prediction.
-pub const MIN_APPEARANCES: usize = 3;
-/// Nor does a lower mean of minutes over the last [`MINUTES_WINDOW`] appearances.
-pub const MIN_MINUTES: f64 = 15.0;
-/// The window of the minutes that make a player eligible.
-pub const MINUTES_WINDOW: usize = 7;
+pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
 
-/// What the view reads. One exists at a time, so its size does not matter.
+/// An input of the view. One exists at a time, so its size does not matter.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -43,7 +41,7 @@ pub enum In {
     Entry(PlayerGameId, Option<SlateEntry>),
 }
 
-/// Everything known about one player.
+/// The games, slate entries, markets and availabilities of one player.
 #[derive(Default)]
 pub struct Tables {
     player: Option<PlayerId>,
@@ -77,205 +75,171 @@ impl MaterializedView for FeatureBuilder {
     fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(PlayerGameId)) -> StateChange {
         let Some(player) = self.key(&input) else { return StateChange::Unchanged };
         tables.player = Some(player);
-        let mut reach = |game: GameId| invalidate(PlayerGameId { player, game });
-        match input {
-            In::PlayerGame(id, row) => {
-                let games = tables.seasons.entry(id.game.season()).or_default();
-                let old = match row.clone() {
-                    Some(row) => games.insert(id.game, row),
-                    None => games.remove(&id.game),
-                };
-                // A game touches what tips off after it: live that is one entry, for a late one all since.
-                let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);
-                let since = revisions
-                    .map(|revision| revision.effective_at())
-                    .min()
-                    .unwrap_or(Timestamp::DISTANT_FUTURE);
-                tables.by_tip_off.range((since, GameId(0))..).for_each(|(_, game)| reach(*game));
-            }
+        let games = match input {
+            In::PlayerGame(id, row) => tables.put_player_game(id.game, row),
             In::Market(id, row) => {
                 put(&mut tables.markets, id.game, row);
-                reach(id.game);
+                vec![id.game]
             }
             In::Availability(id, row) => {
                 put(&mut tables.availability, id.game, row);
-                reach(id.game);
+                vec![id.game]
             }
-            In::Entry(id, row) => {
-                let old = match row.clone() {
-                    Some(row) => tables.entries.insert(id.game, row),
-                    None => tables.entries.remove(&id.game),
-                };
-                let place = |entry: &SlateEntry| (entry.tip_off, id.game);
-                old.iter().for_each(|entry| _ = tables.by_tip_off.remove(&place(entry)));
-                row.iter().for_each(|entry| _ = tables.by_tip_off.insert(place(entry)));
-                reach(id.game);
-                // Later games compare themselves with this one by the opponent's form before it.
-                let tip_offs = old.iter().chain(&row).map(|entry| entry.tip_off);
-                let since = tip_offs.min().unwrap_or(Timestamp::DISTANT_FUTURE);
-                let later = tables.by_tip_off.range((since, GameId(0))..).map(|(_, game)| *game);
-                let same_season = later.take_while(|game| game.season() == id.game.season());
-                let numbers = |entry: &SlateEntry| {
-                    [&entry.issued, &entry.retrospective]
-                        .map(|c| c.as_ref().map(|c| (c.known_at, c.home, c.away)))
-                };
-                if old.as_ref().map(numbers) != row.as_ref().map(numbers) {
-                    same_season.for_each(reach);
-                }
-            }
+            In::Entry(id, row) => tables.put_entry(id.game, row),
+        };
+        for game in games {
+            invalidate(PlayerGameId { player, game });
         }
         StateChange::RowReplaced
     }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(PlayerGameId)) {
         let Some(player) = tables.player else { return };
-        tables.entries.keys().for_each(|game| emit(PlayerGameId { player, game: *game }));
+        for game in tables.entries.keys() {
+            emit(PlayerGameId { player, game: *game });
+        }
     }
-    /// As it would have been issued; only where that gives no prediction, retrospectively.
+    /// On the issued basis; only where that gives no prediction, on the retrospective basis.
     fn derive(&self, tables: &Tables, output_key: &PlayerGameId) -> Option<Features> {
         let entry = tables.entries.get(&output_key.game)?;
-        let issued = tables.build(entry, Basis::Issued);
+        let issued = tables.features(entry, Basis::Issued);
         if issued.as_ref().is_some_and(|features| features.eligibility == Eligibility::Eligible) {
             return issued;
         }
-        let retrospective = tables.build(entry, Basis::Retrospective);
-        match retrospective {
+        match tables.features(entry, Basis::Retrospective) {
             Some(features) if features.eligibility == Eligibility::Eligible => Some(features),
-            other => issued.or(other),
+            retrospective => issued.or(retrospective),
         }
     }
 }
 
-fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
+/// Replaces a row of a table and returns the old one.
+fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<V> {
     match row {
-        Some(row) => _ = table.insert(key, row),
-        None => _ = table.remove(&key),
+        Some(row) => table.insert(key, row),
+        None => table.remove(&key),
     }
-}
-
-/// Everything that is believed about one player before one game.
-struct Known<'a> {
-    entry: &'a SlateEntry,
-    candidacy: &'a Candidacy,
-    cut: Cutoff,
-    history: History<'a>,
-    market: Option<&'a schemas::market::MarketView>,
-    availability: Option<&'a schemas::market::AvailabilityView>,
-    side: Option<Side>,
-}
-/// The side he is on.
-#[derive(Clone, Copy)]
-struct Side {
-    team: Team,
-    opponent: Team,
-    born: Option<EasternDate>,
 }
 
 impl Tables {
-    fn build(&self, entry: &SlateEntry, basis: Basis) -> Option<Features> {
-        let known = self.known(entry, basis)?;
-        let rest_days =
-            known.history.season.last().map(|last| (entry.date.0 - last.revision.date.0 - 1).max(0));
-        let eligibility = known.eligibility();
-        let comparables = match (known.side, eligibility) {
-            (Some(_), Eligibility::Eligible) => self.comparables(&known),
-            _ => (Vec::new(), Timestamp::DISTANT_PAST),
+    /// Replaces a game's row and returns the games after it: for a current game that is one entry, for a late one all since.
+    fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
+        let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
+        let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);
+        let effective_at = revisions.map(|revision| revision.effective_at()).min();
+        self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
+    }
+    /// Replaces a slate entry and returns its game, and the later games of the season if the form of the teams changed: their
+    /// comparables use the opponent's form before this game.
+    fn put_entry(&mut self, game: GameId, row: Option<SlateEntry>) -> Vec<GameId> {
+        let old = put(&mut self.entries, game, row.clone());
+        if let Some(entry) = &old {
+            self.by_tip_off.remove(&(entry.tip_off, game));
+        }
+        if let Some(entry) = &row {
+            self.by_tip_off.insert((entry.tip_off, game));
+        }
+        let mut games = vec![game];
+        if old.as_ref().map(forms) != row.as_ref().map(forms) {
+            let tip_off = old.iter().chain(&row).map(|entry| entry.tip_off).min();
+            let later = self.games_since(tip_off.unwrap_or(Timestamp::DISTANT_FUTURE));
+            games.extend(later.take_while(|later_game| later_game.season() == game.season()));
+        }
+        games
+    }
+    fn games_since(&self, tip_off: Timestamp) -> impl Iterator<Item = GameId> {
+        self.by_tip_off.range((tip_off, GameId(0))..).map(|(_, game)| *game)
+    }
+    /// The features of a slate entry on a basis; `None` if the player is not a candidate on it.
+    fn features(&self, entry: &SlateEntry, basis: Basis) -> Option<Features> {
+        let facts = self.facts(entry, basis)?;
+        let history = &facts.history;
+        let eligibility = facts.eligibility();
+        let (comparables, comparables_known_at) = if eligibility == Eligibility::Eligible {
+            self.comparables(&facts)
+        } else {
+            (Vec::new(), Timestamp::DISTANT_PAST)
         };
-        let market = known.market.filter(|_| known.side.is_some());
-        let times = [known.candidacy.known_at, known.history.known_at, comparables.1];
-        let offered = market.map(|m| m.known_at).into_iter().chain(known.availability.map(|a| a.known_at));
-        let mut quality_flags = Vec::new();
-        if known.side.is_some_and(|side| side.born.is_none()) {
-            quality_flags.push(QualityFlag::AgeUnknown);
-        }
-        if entry.tip_estimated {
-            quality_flags.push(QualityFlag::TipEstimated);
-        }
+        let market = facts.market.filter(|_| facts.side.is_some());
+        let known_at = facts.candidacy.known_at.max(history.known_at).max(comparables_known_at);
+        let market_known_at = market.map(|market| market.known_at);
+        let availability_known_at = facts.availability.map(|availability| availability.known_at);
+        let rest_days = history.season.last().map(|last| (entry.date.0 - last.revision.date.0 - 1).max(0));
         Some(Features {
             player: entry.player,
             game: entry.game,
-            name: known.history.latest.map_or_else(String::new, |latest| latest.revision.name.clone()),
+            name: history.latest.map_or_else(String::new, |latest| latest.revision.name.clone()),
             home: entry.home,
             away: entry.away,
-            team: known.side.map(|side| side.team),
+            team: facts.side.map(|side| side.team),
             date: entry.date,
             tip_off: entry.tip_off,
             basis,
-            known_at: times.into_iter().chain(offered).max().unwrap_or(Timestamp::DISTANT_PAST),
+            known_at: market_known_at.into_iter().chain(availability_known_at).fold(known_at, Timestamp::max),
             eligibility,
-            appearances: known.history.season.len() as i32,
-            vector: known.side.map_or_else(Vec::new, |side| vector::compute(&known, side)),
+            appearances: history.season.len() as i32,
+            vector: facts.side.map_or_else(Vec::new, |side| vector::compute(&facts, side)),
             rest_days,
             main_line: market.map(|market| market.main),
-            quality_flags,
-            comparables: comparables.0,
+            quality_flags: quality_flags(&facts),
+            comparables,
         })
     }
-    fn known<'a>(&'a self, entry: &'a SlateEntry, basis: Basis) -> Option<Known<'a>> {
-        let cut = Cutoff::at_tip_off(entry.tip_off, basis);
+    fn facts<'a>(&'a self, entry: &'a SlateEntry, basis: Basis) -> Option<PlayerFacts<'a>> {
+        let cutoff = Cutoff::at_tip_off(entry.tip_off, basis);
         let candidacy = candidacy(entry, basis)?;
-        let history = History::before(&self.seasons, entry, cut);
-        let market = self.markets.get(&entry.game).and_then(|row| match basis {
-            Basis::Issued => row.issued.as_ref(),
-            Basis::Retrospective => row.retrospective.as_ref().or(row.issued.as_ref()),
-        });
-        let availability = self.availability.get(&entry.game).and_then(|row| match basis {
-            Basis::Issued => row.issued.as_ref(),
-            Basis::Retrospective => row.retrospective.as_ref().or(row.issued.as_ref()),
-        });
-        let side = side(entry, candidacy, history.latest.as_ref());
-        Some(Known { entry, candidacy, cut, history, market, availability, side })
+        let history = History::before(&self.seasons, entry, cutoff);
+        let market = self.markets.get(&entry.game);
+        let market = market.and_then(|row| on_basis(&row.issued, &row.retrospective, basis));
+        let availability = self.availability.get(&entry.game);
+        let availability = availability.and_then(|row| on_basis(&row.issued, &row.retrospective, basis));
+        let side = Side::new(entry, candidacy, history.latest.as_ref());
+        Some(PlayerFacts { entry, candidacy, cutoff, history, market, availability, side })
     }
-    /// The season's earlier appearances with the circumstances they were made in, each as of its own tip-off.
-    fn comparables(&self, known: &Known<'_>) -> (Vec<schemas::features::Comparable>, Timestamp) {
+    /// The season's earlier appearances with their circumstances, each as of its own tip-off; and when those became known.
+    fn comparables(&self, facts: &PlayerFacts<'_>) -> (Vec<Comparable>, Timestamp) {
         let mut known_at = Timestamp::DISTANT_PAST;
-        let forms = |appearance: &Appearance<'_>| -> Option<f64> {
+        let basis = facts.cutoff.basis();
+        let opponent_rating = |appearance: &Appearance<'_>| -> Option<f64> {
             let entry = self.entries.get(&appearance.game)?;
-            let candidacy =
-                candidacy(entry, Basis::Issued).or_else(|| candidacy(entry, known.cut.basis()))?;
-            if known.cut.basis() == Basis::Issued && !known.cut.is_known(candidacy.known_at) {
+            let candidacy = candidacy(entry, Basis::Issued).or_else(|| candidacy(entry, basis))?;
+            if basis == Basis::Issued && !facts.cutoff.is_known(candidacy.known_at) {
                 return None;
             }
             known_at = known_at.max(candidacy.known_at);
-            let of = if appearance.revision.opponent == entry.home { candidacy.home } else { candidacy.away };
-            of.def_rating_15
+            let is_home = appearance.revision.opponent == entry.home;
+            let opponent = if is_home { candidacy.home } else { candidacy.away };
+            opponent.def_rating_15
         };
-        let comparables = known.history.comparables(forms);
+        let comparables = facts.history.comparables(opponent_rating);
         (comparables, known_at)
     }
 }
 
-fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
+/// The content of a row on a basis. On the retrospective basis, `None` means equal to the issued content.
+fn on_basis<'a, T>(issued: &'a Option<T>, retrospective: &'a Option<T>, basis: Basis) -> Option<&'a T> {
     match basis {
-        Basis::Issued => entry.issued.as_ref(),
-        Basis::Retrospective => entry.retrospective.as_ref().or(entry.issued.as_ref()),
+        Basis::Issued => issued.as_ref(),
+        Basis::Retrospective => retrospective.as_ref().or(issued.as_ref()),
     }
 }
-
-/// The later of latest appearance, for whatever team, and newest roster; neither side when that is another team.
-fn side(entry: &SlateEntry, candidacy: &Candidacy, latest: Option<&Appearance<'_>>) -> Option<Side> {
-    let rostered = candidacy.sides.iter().filter_map(|side| Some((side.rostered?, side.team)));
-    let appeared = latest.map(|latest| (latest.revision.tip_off, latest.revision.team));
-    let (_, team) = rostered.chain(appeared).max()?;
-    let opponent = match team {
-        team if team == entry.home => entry.away,
-        team if team == entry.away => entry.home,
-        _ => return None,
-    };
-    let born = candidacy.sides.iter().find_map(|side| side.born);
-    Some(Side { team, opponent, born })
+fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
+    on_basis(&entry.issued, &entry.retrospective, basis)
 }
 
-impl Known<'_> {
-    fn eligibility(&self) -> Eligibility {
-        let season = &self.history.season;
-        let status = self.availability.map(|availability| availability.status);
-        let minutes = season.iter().rev().take(MINUTES_WINDOW).map(|a| a.line.playing_time.minutes());
-        match (self.side, status) {
-            (None, _) => Eligibility::NoSide,
-            (_, Some(InjuryStatus::Out | InjuryStatus::Doubtful)) => Eligibility::RuledOut,
-            _ if season.len() < MIN_APPEARANCES => Eligibility::TooFewAppearances,
-            _ if history::mean(minutes).is_none_or(|mean| mean < MIN_MINUTES) => Eligibility::TooFewMinutes,
-            _ => Eligibility::Eligible,
-        }
+/// The forms of both teams on both bases, with their known-at times.
+fn forms(entry: &SlateEntry) -> [Option<(Timestamp, FormNumbers, FormNumbers)>; 2] {
+    [&entry.issued, &entry.retrospective].map(|candidacy| {
+        candidacy.as_ref().map(|candidacy| (candidacy.known_at, candidacy.home, candidacy.away))
+    })
+}
+
+fn quality_flags(facts: &PlayerFacts<'_>) -> Vec<QualityFlag> {
+    let mut quality_flags = Vec::new();
+    if facts.side.is_some_and(|side| side.born.is_none()) {
+        quality_flags.push(QualityFlag::AgeUnknown);
     }
+    if facts.entry.tip_estimated {
+        quality_flags.push(QualityFlag::TipEstimated);
+    }
+    quality_flags
 }

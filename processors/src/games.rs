@@ -1,12 +1,13 @@
-//! Games: the view in which everything about a game meets, whatever id, date or home side a source gave it.
+//! The games view: joins all observations of a game, whatever id, date or home side a source gave it.
 //!
-//! A game is nba.com's game id; other sources' box scores are matched by teams and Eastern date. From fixtures, results, box
-//! scores and names it publishes games, team games and player games.
+//! A game is identified by nba.com's game id; box scores of other sources are matched by teams and Eastern date. From fixtures, results,
+//! box scores and name matches the view publishes games, team games and player games.
 //!
-//! Precedence of box scores, per player: nba.com's game log, balldontlie's stats, balldontlie's box scores; the feed chosen is
-//! recorded in the revision.
-//! Invariant: a content "as known at" an instant reads nothing heard after it, so its revisions can only be added to, never moved.
-//! Not here: what a name means (the teams' answers are an input), anything about games still to be played.
+//! Precedence of box scores, per player: nba.com's game log, balldontlie's stats, balldontlie's box scores; a revision records the feed
+//! that was used.
+//!
+//! Invariant: the content at an instant uses only observations fetched by then, so revisions are added and never moved.
+//! Not here: name matching (its result is an input), the state of teams and players before a game.
 mod facts;
 #[cfg(test)]
 mod tests;
@@ -14,20 +15,20 @@ mod tests;
 use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
 pub use facts::Tables;
 use schemas::{
-    GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Scope, Team, TeamGameId, Timestamp,
+    GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Scope, TeamGameId,
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
     observation::{BoxScoreObservation, GameObservation},
 };
 
-/// What the view reads.
+/// An input of the view.
 #[derive(Clone, Debug)]
 pub enum In {
     Game(GameObservation),
     BoxScore(BoxScoreObservation),
     Names(NamesId, Option<Names>),
 }
-/// The rows it publishes, and one pseudo row per box score list, which is never published but may wait.
+/// The key of an output row. A list of a box score has a key of its own, which has no row but may have parked items.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Game(MatchupGameId),
@@ -35,7 +36,7 @@ pub enum OutputKey {
     PlayerGame(PlayerGameId, Matchup),
     List(Matchup, facts::ListId),
 }
-/// Its output rows.
+/// An output row.
 #[derive(Clone, Debug)]
 pub enum Out {
     Game(Game),
@@ -55,8 +56,8 @@ impl MaterializedView for Games {
 
     fn key(&self, input: &In) -> Option<Matchup> {
         match input {
-            In::Game(s) => Matchup::new(s.fixture.home, s.fixture.away),
-            In::BoxScore(s) => Matchup::new(s.team, s.opponent),
+            In::Game(observation) => Matchup::new(observation.fixture.home, observation.fixture.away),
+            In::BoxScore(observation) => Matchup::new(observation.team, observation.opponent),
             In::Names(id, _) => match id.scope {
                 Scope::Matchup(matchup) => Some(matchup),
                 Scope::Team(_) => None,
@@ -73,49 +74,31 @@ impl MaterializedView for Games {
     }
     fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
-        let mut affect = |tables: &Tables, game: GameId| keys_of_game(tables, matchup, game, invalidate);
         match input {
-            In::Game(s) => {
-                let near: Vec<GameId> = tables.near(s.game, s.fixture.date);
-                near.iter().for_each(|game| affect(tables, *game));
-                // Fixture and result are two facts: of two answers at one instant each may give one.
-                let retained_id = format!("{}/{}/{}", s.game, s.provenance.fetched_at.0, s.provenance.raw);
-                if !tables.merge_game(&s) {
-                    return StateChange::Unchanged;
-                }
-                tables.near(s.game, s.fixture.date).iter().for_each(|game| affect(tables, *game));
-                let lists: Vec<_> =
-                    tables.lists().map(|list| OutputKey::List(matchup, list.clone())).collect();
-                lists.into_iter().for_each(invalidate);
-                StateChange::Retained(retained_id)
-            }
-            In::BoxScore(s) => {
-                let list = facts::ListId::for_box_score(&s);
-                let games = tables.games_of(&list);
-                games.iter().for_each(|game| affect(tables, *game));
-                let retained_id = format!("{list}/{}", s.provenance.fetched_at.0);
-                if !tables.merge_box_score(list.clone(), s) {
-                    return StateChange::Unchanged;
-                }
-                games.iter().for_each(|game| affect(tables, *game));
-                invalidate(OutputKey::List(matchup, list));
-                StateChange::Retained(retained_id)
-            }
+            In::Game(observation) => apply_game(tables, matchup, &observation, invalidate),
+            In::BoxScore(observation) => apply_box_score(tables, matchup, observation, invalidate),
             In::Names(id, row) => {
-                let lists: Vec<_> = tables.lists_asking(id.source, id.date).cloned().collect();
+                let lists: Vec<_> = tables.lists_with_lookup(id.source, id.date).cloned().collect();
                 let games: Vec<GameId> = lists.iter().flat_map(|list| tables.games_of(list)).collect();
-                games.iter().for_each(|game| affect(tables, *game));
+                // Before and after: the row may add players to a game and remove players from it.
+                emit_games(tables, matchup, &games, invalidate);
                 tables.put_names(id, row);
-                games.iter().for_each(|game| affect(tables, *game));
-                lists.into_iter().for_each(|list| invalidate(OutputKey::List(matchup, list)));
+                emit_games(tables, matchup, &games, invalidate);
+                for list in lists {
+                    invalidate(OutputKey::List(matchup, list));
+                }
                 StateChange::RowReplaced
             }
         }
     }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup() else { return };
-        tables.game_ids().for_each(|game| keys_of_game(tables, matchup, game, emit));
-        tables.lists().for_each(|list| emit(OutputKey::List(matchup, list.clone())));
+        for game in tables.game_ids() {
+            emit_game(tables, matchup, game, emit);
+        }
+        for list in tables.lists() {
+            emit(OutputKey::List(matchup, list.clone()));
+        }
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<Out> {
         match output_key {
@@ -133,17 +116,61 @@ impl MaterializedView for Games {
     }
 }
 
-fn keys_of_game(tables: &Tables, matchup: Matchup, game: GameId, invalidate: &mut dyn FnMut(OutputKey)) {
-    invalidate(OutputKey::Game(MatchupGameId { matchup, game }));
-    let teams: [Team; 2] = matchup.teams();
-    teams.into_iter().for_each(|team| invalidate(OutputKey::TeamGame(TeamGameId { team, game }, matchup)));
+fn apply_game(
+    tables: &mut Tables,
+    matchup: Matchup,
+    observation: &GameObservation,
+    invalidate: &mut dyn FnMut(OutputKey),
+) -> StateChange {
+    let GameObservation { game, fixture, provenance, .. } = observation;
+    // Before and after: box scores may move from one game to another.
+    emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
+    // The raw id is part of the id because fixture and result are two facts: of two observations with one fetch time each may give one.
+    let retained_id = format!("{game}/{}/{}", provenance.fetched_at.0, provenance.raw);
+    if !tables.merge_game(observation) {
+        return StateChange::Unchanged;
+    }
+    emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
+    for list in tables.lists() {
+        invalidate(OutputKey::List(matchup, list.clone()));
+    }
+    StateChange::Retained(retained_id)
+}
+
+fn apply_box_score(
+    tables: &mut Tables,
+    matchup: Matchup,
+    observation: BoxScoreObservation,
+    invalidate: &mut dyn FnMut(OutputKey),
+) -> StateChange {
+    let list = facts::ListId::for_box_score(&observation);
+    let games = tables.games_of(&list);
+    emit_games(tables, matchup, &games, invalidate);
+    let retained_id = format!("{list}/{}", observation.provenance.fetched_at.0);
+    if !tables.merge_box_score(list.clone(), observation) {
+        return StateChange::Unchanged;
+    }
+    emit_games(tables, matchup, &games, invalidate);
+    invalidate(OutputKey::List(matchup, list));
+    StateChange::Retained(retained_id)
+}
+
+fn emit_games(tables: &Tables, matchup: Matchup, games: &[GameId], emit: &mut dyn FnMut(OutputKey)) {
+    for game in games {
+        emit_game(tables, matchup, *game, emit);
+    }
+}
+
+/// Emits the keys of all output rows of a game.
+fn emit_game(tables: &Tables, matchup: Matchup, game: GameId, emit: &mut dyn FnMut(OutputKey)) {
+    emit(OutputKey::Game(MatchupGameId { matchup, game }));
+    for team in matchup.teams() {
+        emit(OutputKey::TeamGame(TeamGameId { team, game }, matchup));
+    }
     let mut players: Vec<PlayerId> = tables.players_of(game);
     players.sort_unstable();
     players.dedup();
-    players
-        .into_iter()
-        .for_each(|player| invalidate(OutputKey::PlayerGame(PlayerGameId { player, game }, matchup)));
+    for player in players {
+        emit(OutputKey::PlayerGame(PlayerGameId { player, game }, matchup));
+    }
 }
-
-/// What is known in the end.
-const LATEST_KNOWN: Timestamp = Timestamp::DISTANT_FUTURE;

@@ -1,11 +1,11 @@
-//! The processors: what each revision of the topology decides, and nothing of how records reach it.
+//! The processors: the pure logic of each step of the topology, without the transport of records.
 //!
-//! There are two kinds. A *map* remembers nothing: one record in, some out (the loaders, the predictor). A *view* keeps, per
-//! key, the rows of its input tables and publishes what `derive` says of them (everything in between).
+//! There are two kinds. A *stateless processor* maps one record to output records (the loaders, the predictor). A *materialized view*
+//! stores, per key, the rows of its input tables and publishes the rows that `derive` computes from them (everything in between).
 //!
-//! Invariant: the same state and the same record give the same answer on any machine in any year: no clock, randomness,
-//! environment, file or network here (`clippy.toml` forbids them).
-//! Not here: topics, offsets, commits; `runtime` has those, and `src/topology.rs` of the root joins the two.
+//! Invariant: the same state and the same record give the same output on any machine at any time: no clock, randomness, environment,
+//! file or network here (`clippy.toml` forbids them).
+//! Not here: topics, offsets and commits (crate `runtime`), the wiring of processors and topics (`src/topology.rs` of the binary).
 pub mod fact_history;
 pub mod feature_builder;
 pub mod games;

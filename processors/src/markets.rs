@@ -1,27 +1,30 @@
-//! Markets: the view in which quotes and injury reports of a game meet it.
+//! The markets view: joins the odds and injury reports of a matchup with its games.
 //!
-//! A book's main line has both sides and a no-vig probability nearest 0.5, ties to the lower line. BetRivers and Unibet are one
-//! book, since they publish one feed. The market's main line is the lower median over books.
+//! A book's main line has both prices and a no-vig probability nearest 0.5; on a tie it is the lower line. BetRivers and Unibet count as
+//! one book, because they publish one feed. The market's main line is the lower median over books.
 //!
-//! Invariant: a quote counts only when its book updated it before tip-off, whatever its fetch time; a book that a newer whole
-//! answer leaves out is no longer quoted.
-//! Not here: candidates (slate), features.
+//! Invariant: a quote is used only if its book updated it before tip-off, whatever its fetch time; a book that a newer complete fetch
+//! lacks is no longer quoted.
+//! Not here: candidates (`slate`), features (`feature_builder`).
 mod facts;
 mod main_line;
+mod output_key;
+mod quotes;
 #[cfg(test)]
 mod tests;
 
 use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
 pub use facts::Tables;
+pub use output_key::OutputKey;
 use schemas::{
-    EasternDate, Matchup, MatchupGameId, NamesId, PlayerGameId, Scope, Timestamp,
+    EasternDate, Matchup, MatchupGameId, NamesId, Scope,
     game::Game,
     identity::Names,
     market::{Availability, Market, QuotedPlayers},
     observation::{InjuryObservation, OddsObservation},
 };
 
-/// What the view reads.
+/// An input of the view.
 #[derive(Clone, Debug)]
 pub enum In {
     Odds(OddsObservation),
@@ -29,16 +32,7 @@ pub enum In {
     Game(MatchupGameId, Option<Game>),
     Names(NamesId, Option<Names>),
 }
-/// The rows it publishes, and two pseudo rows that are never published but may wait: an event's odds, a report.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OutputKey {
-    Market(PlayerGameId, Matchup),
-    Availability(PlayerGameId, Matchup),
-    QuotedPlayers(MatchupGameId),
-    Event(Matchup, String),
-    Report(Matchup, EasternDate, Timestamp),
-}
-/// Its output rows.
+/// An output row.
 #[derive(Clone, Debug)]
 pub enum Out {
     Market(Market),
@@ -58,8 +52,8 @@ impl MaterializedView for Markets {
 
     fn key(&self, input: &In) -> Option<Matchup> {
         match input {
-            In::Odds(s) => Matchup::new(s.home, s.away),
-            In::Injury(s) => Some(s.matchup),
+            In::Odds(observation) => Matchup::new(observation.home, observation.away),
+            In::Injury(observation) => Some(observation.matchup),
             In::Game(id, _) => Some(id.matchup),
             In::Names(id, _) => match id.scope {
                 Scope::Matchup(matchup) => Some(matchup),
@@ -68,32 +62,28 @@ impl MaterializedView for Markets {
         }
     }
     fn key_of(&self, output_key: &OutputKey) -> Matchup {
-        match output_key {
-            OutputKey::QuotedPlayers(id) => id.matchup,
-            OutputKey::Market(_, m)
-            | OutputKey::Availability(_, m)
-            | OutputKey::Event(m, _)
-            | OutputKey::Report(m, ..) => *m,
-        }
+        output_key.matchup()
     }
     fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
-        // Whom a game's rows were about before the change, and whom after.
-        let days = match &input {
-            In::Odds(s) => tables.days_of_event(&s.event).into_iter().chain([s.date]).collect(),
-            In::Injury(s) => vec![s.date],
-            In::Game(_, row) => row.iter().flat_map(|game| game.days.iter().map(|day| day.date)).collect(),
-            In::Names(id, _) => tables.days_asking(id.source, id.date),
+        let mut days: Vec<EasternDate> = match &input {
+            In::Odds(observation) => tables.days_of_event(&observation.event),
+            In::Injury(_) => Vec::new(),
+            In::Game(id, _) => tables.days_of(id.game),
+            In::Names(id, _) => tables.days_with_lookup(id.source, id.date),
         };
-        let mut days: Vec<EasternDate> = days;
-        if let In::Game(id, _) = &input {
-            days.extend(tables.days_of(id.game));
+        match &input {
+            In::Odds(observation) => days.push(observation.date),
+            In::Injury(observation) => days.push(observation.date),
+            In::Game(_, row) => days.extend(row.iter().flat_map(|game| game.days.iter().map(|day| day.date))),
+            In::Names(..) => {}
         }
+        // Before and after the change: it may add players to a game and remove players from it.
         tables.affected(matchup, &days, invalidate);
         let state_change = match input {
-            In::Odds(s) => tables.merge_odds(s),
-            In::Injury(s) => tables.merge_report(s),
+            In::Odds(observation) => tables.merge_odds(observation),
+            In::Injury(observation) => tables.merge_report(observation),
             In::Game(id, row) => tables.put_game(id.game, row),
             In::Names(id, row) => tables.put_names(id, row),
         };
@@ -110,14 +100,14 @@ impl MaterializedView for Markets {
         match output_key {
             OutputKey::Market(id, _) => tables.market(id.game, id.player).map(Out::Market),
             OutputKey::Availability(id, _) => tables.availability(id.game, id.player).map(Out::Availability),
-            OutputKey::QuotedPlayers(id) => tables.quoted(id.game).map(Out::QuotedPlayers),
+            OutputKey::QuotedPlayers(id) => tables.quoted_players(id.game).map(Out::QuotedPlayers),
             OutputKey::Event(..) | OutputKey::Report(..) => None,
         }
     }
     fn parked(&self, tables: &Tables, output_key: &OutputKey) -> (u32, Vec<ParkedItem>) {
         match output_key {
             OutputKey::Event(_, event) => tables.parked_event(event),
-            OutputKey::Report(_, date, at) => tables.parked_report(*date, *at),
+            OutputKey::Report(_, date, reported_at) => tables.parked_report(*date, *reported_at),
             _ => (0, Vec::new()),
         }
     }

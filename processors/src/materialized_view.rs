@@ -1,61 +1,62 @@
-//! Views: derived tables that a stream keeps current, and that a batch over the same facts would give.
+//! The interface of a materialized view: derived rows that a stream keeps equal to what a batch over the same input gives.
 //!
-//! A view holds, per key, the rows of its input tables and the observations it has merged; `derive` says what an output row is as a
-//! function of those alone. The engine derives each row that a changed input can reach and publishes it when it differs.
+//! A view stores, per key, the rows of its input tables and the observations that it merged. `derive` computes an output row from those
+//! alone. The engine derives each output row that an input affects and publishes the row if it differs from the published one.
 //!
-//! Invariant: what a view has published is `derive` of the key's tables, whatever order, batching, repetition, crash or
-//! compaction brought the rows in. `derive` is total.
-//! Not here: when rows are derived, and what a commit is (`runtime::engine`).
+//! Invariant: the published rows are `derive` of the key's tables, independent of order, batching, repetition, crashes and compaction of
+//! the input. `derive` is total.
+//! Not here: when rows are derived and what a commit contains (`runtime::engine`).
 
-/// What a record left in the tables.
+/// The effect of an input on the state store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateChange {
-    /// A row of an input table: its topic keeps it.
+    /// A row of an input table was replaced; its topic stores the row.
     RowReplaced,
-    /// An observation that adds to the memory; kept in the changelog under this id until one of the same id replaces it.
+    /// An observation was added; the changelog retains it under this id until another one with the same id replaces it.
     Retained(String),
-    /// An observation that adds nothing.
+    /// The input changed nothing.
     Unchanged,
 }
 
-/// Something that cannot be used until a named key arrives.
+/// Something that is stored and cannot be used before a named key arrives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ParkedItem {
-    /// The key it waits for: a fixture, a name.
+    /// The missing key: a fixture, a name.
     pub key: String,
-    /// What waits.
+    /// The parked input, in words.
     pub what: String,
 }
 
-/// One processor with memory.
+/// One stateful processor.
 pub trait MaterializedView: Send + Sync + 'static {
-    /// Consumer group, changelog, dead letters and metric label: one name.
+    /// Used for consumer group, changelog, dead-letter queue and metric label.
     const NAME: &'static str;
-    /// The key that rows must share to meet; a function of the record key's partition part.
+    /// The key by which inputs are joined: a function of the partition key of their records.
     type Key: Ord + Clone + std::hash::Hash + Send;
-    /// What is held for one key.
+    /// The state of one key.
     type Tables: Default + Send;
     /// One input: a row of a table, or an observation.
     type In;
-    /// Names an output row.
+    /// The key of an output row.
     type OutputKey: Ord + Clone + std::hash::Hash + Send;
     type Out;
 
+    /// The key of an input; `None` if the input belongs to no key and is ignored.
     fn key(&self, input: &Self::In) -> Option<Self::Key>;
-    /// The key under which an output key is derived.
+    /// The key whose tables the output row is derived from.
     fn key_of(&self, output_key: &Self::OutputKey) -> Self::Key;
-    /// Puts one input into the tables and names every output key whose output it can reach.
+    /// Merges one input into the tables and passes every output key whose row it may change to `invalidate`.
     fn apply(
         &self,
         tables: &mut Self::Tables,
         input: Self::In,
         invalidate: &mut dyn FnMut(Self::OutputKey),
     ) -> StateChange;
-    /// Every output key that the tables may give an output for.
+    /// Passes every output key for which the tables may give a row to `emit`.
     fn all_keys(&self, tables: &Self::Tables, emit: &mut dyn FnMut(Self::OutputKey));
-    /// The output row as a function of the tables alone; `None` when there is no such row.
+    /// The output row as a function of the tables alone; `None` if there is no such row.
     fn derive(&self, tables: &Self::Tables, output_key: &Self::OutputKey) -> Option<Self::Out>;
-    /// What of this output key's observations waits for a named key, and how many records that holds up.
+    /// The parked observations of this output key, and the number of records that they came in.
     fn parked(&self, _tables: &Self::Tables, _output_key: &Self::OutputKey) -> (u32, Vec<ParkedItem>) {
         (0, Vec::new())
     }

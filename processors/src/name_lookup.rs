@@ -1,7 +1,7 @@
-//! NameLookups: what the teams that were asked said of names, where the asker sits, and the decision over them.
+//! Name lookups on the side of the view that needs the players: the matches of all teams of a scope, and the decision over them.
 //!
-//! Invariant: a name is decided only when every team asked has answered; until then it is not known, not unknown.
-//! Not here: the rules by which a team recognises a name (`names`), the view that answers (`name_resolver`).
+//! Invariant: a name is decided only when every team of the scope has a match for it; before that it is pending, not unknown.
+//! Not here: the rules by which a name matches a player (`names`), the view that matches names (`name_resolver`).
 use crate::names::{Resolution, decide};
 use schemas::{
     EasternDate, NamesId, PlayerId, Team, Timestamp,
@@ -10,11 +10,11 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// The answers that reached one asker.
+/// The rows of name matches that one view received.
 #[derive(Default)]
 pub struct NameLookups(BTreeMap<(Source, EasternDate, Team), Names>);
 
-/// What is to be decided: a source's name on an Eastern day, over the teams that were asked.
+/// A name to resolve: as a source wrote it on an Eastern day, and the teams of its scope.
 #[derive(Clone, Copy)]
 pub struct LookupRequest<'a> {
     pub teams: &'a [Team],
@@ -24,34 +24,34 @@ pub struct LookupRequest<'a> {
 }
 
 impl NameLookups {
+    /// Replaces a row; `None` deletes it.
     pub fn put(&mut self, id: NamesId, row: Option<Names>) {
-        let at = (id.source, id.date, id.team);
+        let key = (id.source, id.date, id.team);
         match row {
-            Some(row) => _ = self.0.insert(at, row),
-            None => _ = self.0.remove(&at),
+            Some(row) => _ = self.0.insert(key, row),
+            None => _ = self.0.remove(&key),
         }
     }
     fn revisions(&self, request: LookupRequest<'_>, team: Team) -> Option<&[NameRevision]> {
         let row = self.0.get(&(request.source, request.date, team))?;
-        let at =
-            row.matches.binary_search_by(|name_match| name_match.name.as_str().cmp(request.name)).ok()?;
-        Some(&row.matches[at].revisions)
+        let by_name = row.matches.binary_search_by(|candidate| candidate.name.as_str().cmp(request.name));
+        Some(&row.matches[by_name.ok()?].revisions)
     }
-    /// The decision over the revisions believed; `None` while a team has not answered, or had nothing to say by then.
+    /// Decides over the revision of each team that `as_of` selects; `None` while a team's match is pending or none is selected.
     pub fn decide(
         &self,
         request: LookupRequest<'_>,
         as_of: impl Fn(&[NameRevision]) -> Option<&NameRevision>,
     ) -> Option<(Resolution, Timestamp)> {
-        let mut believed = Vec::with_capacity(request.teams.len());
+        let mut selected = Vec::with_capacity(request.teams.len());
         for team in request.teams {
-            believed.push(as_of(self.revisions(request, *team)?)?);
+            selected.push(as_of(self.revisions(request, *team)?)?);
         }
         let known_at =
-            believed.iter().map(|revision| revision.known_at).max().unwrap_or(Timestamp::DISTANT_PAST);
-        Some((decide(believed.into_iter()), known_at))
+            selected.iter().map(|revision| revision.known_at).max().unwrap_or(Timestamp::DISTANT_PAST);
+        Some((decide(selected.into_iter()), known_at))
     }
-    /// The player a name means, and since when that is known.
+    /// The player whom a name means, and when that became known; `None` if the name is pending, ambiguous or unknown.
     pub fn player(
         &self,
         request: LookupRequest<'_>,
@@ -62,40 +62,42 @@ impl NameLookups {
             _ => None,
         }
     }
-    /// Everyone whom a name has ever been taken to mean.
-    pub fn anyone(&self, request: LookupRequest<'_>, player: &mut dyn FnMut(PlayerId)) {
+    /// Emits every player whom the name matches in any revision.
+    pub fn all_candidates(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(PlayerId)) {
         for team in request.teams {
-            for revision in self.revisions(request, *team).unwrap_or(&[]) {
-                revision.players.iter().chain(&revision.link).for_each(|p| player(*p));
+            for revision in self.revisions(request, *team).unwrap_or_default() {
+                for player in revision.players.iter().chain(&revision.link) {
+                    emit(*player);
+                }
             }
         }
     }
-    /// Every instant at which an answer changed.
-    pub fn instants(&self, request: LookupRequest<'_>, at: &mut dyn FnMut(Timestamp)) {
+    /// Emits the known-at time of every revision of the name.
+    pub fn instants(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(Timestamp)) {
         for team in request.teams {
-            self.revisions(request, *team).unwrap_or(&[]).iter().for_each(|revision| at(revision.known_at));
+            for revision in self.revisions(request, *team).unwrap_or_default() {
+                emit(revision.known_at);
+            }
         }
     }
-    /// Why a name is not resolved in the end, for a person; `None` when it is.
+    /// The reason why a name is not resolved by the newest revisions, as text for an operator; `None` if it is resolved.
     pub fn unresolved(&self, request: LookupRequest<'_>) -> Option<String> {
         match self.decide(request, |revisions| revisions.last()) {
-            None => Some("waits for the teams' answers".into()),
+            None => Some("lookup pending".into()),
             Some((Resolution::Player(..), _)) => None,
             Some((Resolution::Ambiguous(players), _)) => {
                 let players: Vec<String> = players.iter().map(ToString::to_string).collect();
-                Some(format!("may be any of {}", players.join(", ")))
+                Some(format!("ambiguous: {}", players.join(", ")))
             }
-            Some((Resolution::Unknown, _)) => Some("nobody knows this name".into()),
+            Some((Resolution::Unknown, _)) => Some("matches no player".into()),
         }
     }
 }
 
-/// The last revision known at or before an instant.
-pub fn known_by(at: Timestamp) -> impl Fn(&[NameRevision]) -> Option<&NameRevision> + Copy {
+/// Selects the last revision known at or before an instant.
+pub fn known_by(instant: Timestamp) -> impl Fn(&[NameRevision]) -> Option<&NameRevision> + Copy {
     move |revisions| {
-        revisions
-            .partition_point(|revision| revision.known_at <= at)
-            .checked_sub(1)
-            .and_then(|last| revisions.get(last))
+        let known_count = revisions.partition_point(|revision| revision.known_at <= instant);
+        known_count.checked_sub(1).and_then(|last| revisions.get(last))
     }
 }

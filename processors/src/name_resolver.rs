@@ -1,54 +1,57 @@
-//! The name resolver: a view by team, in which each team answers whom it knows by the names it is asked about.
+//! The name resolver: a view by team that matches the names of a lookup with the team's known players.
 //!
-//! A team knows a player from nba.com's box scores and player lists effective no later than the observation, of the same season,
-//! else of the season before. Every name asked is answered, if only with nobody, so the asker can tell "not yet" from "no".
-//! Links (shipped, or operators') are part of each team's answer, for names that no team knows.
+//! A player is known from nba.com's box scores and player lists that are effective no later than the looked-up observation, of the same
+//! season, otherwise of the season before. Every looked-up name gets a match, possibly without a player, so the decision can tell a
+//! pending lookup from one without a result. Links (compiled in, or operators') are part of each team's match, for names that no team
+//! knows.
 //!
-//! Invariant: an answer's revisions read only names heard by their instant; what is heard later adds revisions and moves none.
-//! Not here: the rules (`names`), the decision over the teams asked (`name_lookup`).
+//! Invariant: a revision uses only names fetched at or before its known-at time; a later one adds revisions and moves none.
+//! Not here: the rules (`names`), the decision over the teams of a scope (`name_lookup`).
 #[cfg(test)]
 mod tests;
 
 use crate::{
     fact_history::{FactHistory, revisions},
     materialized_view::{MaterializedView, StateChange},
-    names::{Name, recognise, shipped_link},
+    names::{Name, match_name, shipped_link},
 };
 use schemas::{
-    EasternDate, NamesId, PlayerId, Scope, Season, Team, Timestamp,
+    EasternDate, Matchup, NamesId, PlayerId, Scope, Season, Team, Timestamp,
     identity::{NameMatch, NameRevision, Names},
     observation::{LinkObservation, NamesObservation},
     raw::Source,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the view reads.
+/// An input of the view.
 #[derive(Clone, Debug)]
 pub enum In {
     Names(NamesObservation),
     Link(LinkObservation),
 }
 
-/// How a team knows a player by one spelling in one season.
+/// One spelling of one player in one season.
 struct KnownName {
     name: Name,
-    /// Since which Eastern day, heard when: both ascending, so the pair that counts for a day is the first heard among those
-    /// effective by then. Pairs that another beats in both are dropped.
-    since: Vec<(EasternDate, Timestamp)>,
+    /// Effective day and fetch time of the observations with this spelling, both ascending: an observation is dropped if another one is
+    /// at least as early in both. So the known-at time for a day is the earliest fetch time among those effective by that day.
+    observed: Vec<(EasternDate, Timestamp)>,
 }
 impl KnownName {
-    /// Answers whether the pair adds anything.
-    fn learn(&mut self, effective: EasternDate, heard: Timestamp) -> bool {
-        if self.since.iter().any(|(e, h)| *e <= effective && *h <= heard) {
+    /// Adds an observation; returns true if it is earlier than all others in day or fetch time.
+    fn add(&mut self, effective: EasternDate, fetched_at: Timestamp) -> bool {
+        if self.observed.iter().any(|(day, time)| *day <= effective && *time <= fetched_at) {
             return false;
         }
-        self.since.retain(|(e, h)| *e < effective || *h < heard);
-        let at = self.since.partition_point(|pair| *pair < (effective, heard));
-        self.since.insert(at, (effective, heard));
+        self.observed.retain(|(day, time)| *day < effective || *time < fetched_at);
+        let index = self.observed.partition_point(|pair| *pair < (effective, fetched_at));
+        self.observed.insert(index, (effective, fetched_at));
         true
     }
-    fn heard(&self, by: EasternDate) -> Option<Timestamp> {
-        self.since.iter().take_while(|(effective, _)| *effective <= by).map(|(_, heard)| *heard).min()
+    /// When the spelling became known from observations effective by a day.
+    fn known_at(&self, day: EasternDate) -> Option<Timestamp> {
+        let effective = self.observed.iter().take_while(|(effective, _)| *effective <= day);
+        effective.map(|(_, fetched_at)| *fetched_at).min()
     }
 }
 
@@ -59,12 +62,25 @@ struct LookupKey {
     scope: Scope,
     source: Source,
 }
+impl LookupKey {
+    fn new(scope: Scope, source: Source, date: EasternDate) -> Self {
+        LookupKey { season: date.season(), date, scope, source }
+    }
+    /// The smallest key of a season in the order of keys.
+    fn first_of(season: Season) -> Self {
+        let scope = Scope::Matchup(Matchup::FIRST);
+        LookupKey { season, date: EasternDate(i32::MIN), scope, source: Source::Nbacom }
+    }
+    fn output_key(&self, team: Team) -> NamesId {
+        NamesId { scope: self.scope, team, source: self.source, date: self.date }
+    }
+}
 
-/// What one team knows and was asked.
+/// The known names, lookups and links of one team.
 #[derive(Default)]
 pub struct Tables {
     team: Option<Team>,
-    known: BTreeMap<Season, BTreeMap<(PlayerId, String), KnownName>>,
+    known_names: BTreeMap<Season, BTreeMap<(PlayerId, String), KnownName>>,
     lookups: BTreeMap<LookupKey, BTreeSet<String>>,
     links: BTreeMap<String, FactHistory<Option<PlayerId>>>,
 }
@@ -81,8 +97,8 @@ impl MaterializedView for NameResolver {
 
     fn key(&self, input: &In) -> Option<Team> {
         Some(match input {
-            In::Names(s) => s.team,
-            In::Link(s) => s.team,
+            In::Names(observation) => observation.team,
+            In::Link(observation) => observation.team,
         })
     }
     fn key_of(&self, output_key: &NamesId) -> Team {
@@ -90,136 +106,142 @@ impl MaterializedView for NameResolver {
     }
     fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(NamesId)) -> StateChange {
         match input {
-            In::Names(s) => {
-                tables.team = Some(s.team);
-                let at = s.provenance.fetched_at.0;
-                let id = match &s.scope {
-                    Some(scope) => {
-                        format!("lookup/{scope}/{}/{}/{at}/{}", s.source, s.date, s.provenance.raw)
-                    }
-                    None => format!("known/{}/{}/{at}/{}", s.source, s.date, s.provenance.raw),
-                };
-                let news = match s.lookup_scope() {
-                    Some(scope) => tables.add_lookup(scope, &s, invalidate),
-                    None => tables.learn(&s, invalidate),
-                };
-                if news { StateChange::Retained(id) } else { StateChange::Unchanged }
-            }
-            In::Link(s) => {
-                tables.team = Some(s.team);
-                let name = Name::new(&s.spelling);
-                let fact = tables.links.entry(name.key().to_owned()).or_default();
-                if !fact.merge(s.provenance, true, s.player) {
-                    return StateChange::Unchanged;
-                }
-                let asks = |names: &BTreeSet<String>| names.iter().any(|n| Name::new(n).key() == name.key());
-                let touched = tables.lookups.iter().filter(|(_, names)| asks(names));
-                touched.for_each(|(asked, _)| invalidate(output_key(s.team, asked)));
-                StateChange::Retained(format!("link/{}/{}", name.key(), s.provenance.fetched_at.0))
-            }
+            In::Names(observation) => tables.apply_names(&observation, invalidate),
+            In::Link(observation) => tables.apply_link(&observation, invalidate),
         }
     }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(NamesId)) {
         let Some(team) = tables.team else { return };
-        tables.lookups.keys().for_each(|asked| emit(output_key(team, asked)));
+        for lookup in tables.lookups.keys() {
+            emit(lookup.output_key(team));
+        }
     }
     fn derive(&self, tables: &Tables, output_key: &NamesId) -> Option<Names> {
-        let season = output_key.date.season();
-        let names = tables.lookups.get(&LookupKey {
-            season,
-            date: output_key.date,
-            scope: output_key.scope,
-            source: output_key.source,
-        })?;
-        let matches = names.iter().map(|name| tables.name_match(name, season, output_key.date)).collect();
-        Some(Names {
-            scope: output_key.scope.to_string(),
-            team: output_key.team,
-            source: output_key.source,
-            date: output_key.date,
-            matches,
-        })
+        let NamesId { scope, team, source, date } = *output_key;
+        let names = tables.lookups.get(&LookupKey::new(scope, source, date))?;
+        let matches = names.iter().map(|name| tables.name_match(name, date)).collect();
+        Some(Names { scope: scope.to_string(), team, source, date, matches })
     }
-}
-
-fn output_key(team: Team, asked: &LookupKey) -> NamesId {
-    NamesId { scope: asked.scope, team, source: asked.source, date: asked.date }
 }
 
 impl Tables {
+    fn apply_names(
+        &mut self,
+        observation: &NamesObservation,
+        invalidate: &mut dyn FnMut(NamesId),
+    ) -> StateChange {
+        let NamesObservation { source, scope, date, provenance, .. } = observation;
+        self.team = Some(observation.team);
+        let fetched_at = provenance.fetched_at.0;
+        let retained_id = match scope {
+            Some(scope) => format!("lookup/{scope}/{source}/{date}/{fetched_at}/{}", provenance.raw),
+            None => format!("known/{source}/{date}/{fetched_at}/{}", provenance.raw),
+        };
+        let is_changed = match observation.lookup_scope() {
+            Some(scope) => self.add_lookup(scope, observation, invalidate),
+            None => self.add_known_names(observation, invalidate),
+        };
+        if is_changed { StateChange::Retained(retained_id) } else { StateChange::Unchanged }
+    }
+    fn apply_link(
+        &mut self,
+        observation: &LinkObservation,
+        invalidate: &mut dyn FnMut(NamesId),
+    ) -> StateChange {
+        let LinkObservation { team, spelling, player, provenance } = observation;
+        self.team = Some(*team);
+        let spelling = Name::new(spelling);
+        let history = self.links.entry(spelling.key().to_owned()).or_default();
+        if !history.merge(*provenance, true, *player) {
+            return StateChange::Unchanged;
+        }
+        for (lookup, names) in &self.lookups {
+            if names.iter().any(|name| Name::new(name).key() == spelling.key()) {
+                invalidate(lookup.output_key(*team));
+            }
+        }
+        StateChange::Retained(format!("link/{}/{}", spelling.key(), provenance.fetched_at.0))
+    }
+    /// Adds names to look up; returns true if one of them is new.
     fn add_lookup(
         &mut self,
         scope: Scope,
-        s: &NamesObservation,
+        observation: &NamesObservation,
         invalidate: &mut dyn FnMut(NamesId),
     ) -> bool {
-        let asked = LookupKey { season: s.date.season(), date: s.date, scope, source: s.source };
-        let names = self.lookups.entry(asked).or_default();
-        let before = names.len();
-        names.extend(s.names.iter().map(|player| player.name.clone()));
-        let news = names.len() > before;
-        if news {
-            invalidate(output_key(s.team, &asked));
+        let lookup = LookupKey::new(scope, observation.source, observation.date);
+        let names = self.lookups.entry(lookup).or_default();
+        let count_before = names.len();
+        names.extend(observation.names.iter().map(|player| player.name.clone()));
+        let is_changed = names.len() > count_before;
+        if is_changed {
+            invalidate(lookup.output_key(observation.team));
         }
-        news
+        is_changed
     }
-    fn learn(&mut self, s: &NamesObservation, invalidate: &mut dyn FnMut(NamesId)) -> bool {
-        let known = self.known.entry(s.season).or_default();
-        let mut news = false;
-        for player in &s.names {
+    /// Adds known names; returns true if one of them is new or became known earlier.
+    fn add_known_names(
+        &mut self,
+        observation: &NamesObservation,
+        invalidate: &mut dyn FnMut(NamesId),
+    ) -> bool {
+        let NamesObservation { team, date, season, provenance, .. } = observation;
+        let known_names = self.known_names.entry(*season).or_default();
+        let mut is_changed = false;
+        for player in &observation.names {
             let Some(id) = player.nba else { continue };
-            let at = (id, player.name.clone());
-            let entry = known
-                .entry(at)
-                .or_insert_with(|| KnownName { name: Name::new(&player.name), since: Vec::new() });
-            news |= entry.learn(s.date, s.provenance.fetched_at);
+            let known_name = known_names
+                .entry((id, player.name.clone()))
+                .or_insert_with(|| KnownName { name: Name::new(&player.name), observed: Vec::new() });
+            is_changed |= known_name.add(*date, provenance.fetched_at);
         }
-        if news {
-            let later = Season(s.season.0 + 2);
-            let asked = self.lookups.range(first_of(s.season)..first_of(later)).map(|(asked, _)| asked);
-            asked
-                .filter(|asked| asked.date >= s.date)
-                .for_each(|asked| invalidate(output_key(s.team, asked)));
+        if is_changed {
+            // Names of a season are used in lookups of the same and of the next season.
+            let end = LookupKey::first_of(Season(season.0 + 2));
+            for (lookup, _) in self.lookups.range(LookupKey::first_of(*season)..end) {
+                if lookup.date >= *date {
+                    invalidate(lookup.output_key(*team));
+                }
+            }
         }
-        news
+        is_changed
     }
-    fn name_match(&self, name: &str, season: Season, date: EasternDate) -> NameMatch {
-        let asked = Name::new(name);
-        let of = |season: Season| -> Vec<(PlayerId, &Name, Timestamp)> {
-            let known = self.known.get(&season).into_iter().flatten();
-            let heard = known.filter_map(|((id, _), known)| Some((*id, &known.name, known.heard(date)?)));
-            heard.filter(|(id, name, _)| recognise(&asked, std::iter::once((*id, *name))).is_some()).collect()
-        };
-        // Only those whom some rule matches can decide, now or at any earlier instant.
-        let (same, before) = (of(season), of(Season(season.0 - 1)));
-        let links = self.links.get(asked.key());
+    /// The known spellings of a season that match a name by some rule, each with its known-at time for a day. Only these can decide a
+    /// match, at any instant.
+    fn matching_names(
+        &self,
+        name: &Name,
+        season: Season,
+        day: EasternDate,
+    ) -> Vec<(PlayerId, &Name, Timestamp)> {
+        let known_names = self.known_names.get(&season).into_iter().flatten();
+        let known_by_day =
+            known_names.filter_map(|((id, _), known)| Some((*id, &known.name, known.known_at(day)?)));
+        known_by_day.filter(|(id, known, _)| match_name(name, [(*id, *known)].into_iter()).is_some()).collect()
+    }
+    fn name_match(&self, written: &str, date: EasternDate) -> NameMatch {
+        let name = Name::new(written);
+        let season = date.season();
+        let this_season = self.matching_names(&name, season, date);
+        let season_before = self.matching_names(&name, Season(season.0 - 1), date);
+        let links = self.links.get(name.key());
         let mut instants = vec![Timestamp::DISTANT_PAST];
-        instants.extend(same.iter().chain(&before).map(|(.., heard)| *heard));
-        instants.extend(links.iter().flat_map(|fact| fact.entries()).map(|fetch| fetch.at));
-        let content_at = |at: Timestamp| {
-            let known = |of: &[(PlayerId, &Name, Timestamp)]| {
-                recognise(
-                    &asked,
-                    of.iter().filter(|(.., heard)| *heard <= at).map(|(id, name, _)| (*id, *name)),
-                )
+        instants.extend(this_season.iter().chain(&season_before).map(|(.., known_at)| *known_at));
+        instants.extend(links.iter().flat_map(|history| history.entries()).map(|entry| entry.fetched_at));
+        let content_at = |instant: Timestamp| {
+            let matched = |candidates: &[(PlayerId, &Name, Timestamp)]| {
+                let known = candidates.iter().filter(|(.., known_at)| *known_at <= instant);
+                match_name(&name, known.map(|(id, known_name, _)| (*id, *known_name)))
             };
-            let (rule, players) =
-                known(&same).or_else(|| known(&before)).map_or((None, vec![]), |(r, p)| (Some(r), p));
-            let said = links.and_then(|fact| fact.up_to(at).last()).map(|fetch| fetch.content);
-            Some(NameRevision {
-                known_at: at,
-                rule,
-                players,
-                link: said.unwrap_or_else(|| shipped_link(&asked)),
-            })
+            let (rule, players) = matched(&this_season)
+                .or_else(|| matched(&season_before))
+                .map_or((None, vec![]), |(rule, players)| (Some(rule), players));
+            let link = links.and_then(|history| history.up_to(instant).last()).map(|entry| entry.content);
+            let link = link.unwrap_or_else(|| shipped_link(&name));
+            Some(NameRevision { known_at: instant, rule, players, link })
         };
-        let same_revision =
+        let is_same_content =
             |a: &NameRevision, b: &NameRevision| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
-        NameMatch { name: name.to_owned(), revisions: revisions(instants, content_at, same_revision) }
+        NameMatch { name: written.to_owned(), revisions: revisions(instants, content_at, is_same_content) }
     }
 }
-
-fn first_of(season: Season) -> LookupKey {
-    LookupKey { season, date: EasternDate(i32::MIN), scope: Scope::Matchup(FIRST), source: Source::Nbacom }
-}
-const FIRST: schemas::Matchup = schemas::Matchup::FIRST;

@@ -1,9 +1,10 @@
-//! The slate: the view by matchup that says who is a candidate for a game, and why.
+//! The slate view: the candidates for each game of a matchup, with their evidence.
 //!
-//! Candidates are the players of either team's last 10 games of the season, its roster, and whoever is quoted. An entry is
-//! published when both teams' forms exist; it carries both, for the feature builder.
-//! Invariant: an entry's `issued` part reads only what was known by tip-off.
-//! Not here: which side a player is on; the feature builder decides that from all his games.
+//! Candidates are the players of either team's last 10 games of the season, of its roster, and all quoted players. An entry is published
+//! when the forms of both teams exist; it contains both, for the feature builder.
+//!
+//! Invariant: an entry's `issued` part uses only what was known by tip-off.
+//! Not here: the side of a player, which the feature builder decides from all games of the player.
 use crate::materialized_view::{MaterializedView, StateChange};
 use schemas::{
     GameId, Matchup, MatchupGameId, PlayerGameId, PlayerId, Team, TeamFormId, Timestamp,
@@ -14,7 +15,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the view reads. One exists at a time, so its size does not matter.
+/// An input of the view. One exists at a time, so its size does not matter.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -23,7 +24,7 @@ pub enum In {
     QuotedPlayers(MatchupGameId, Option<QuotedPlayers>),
 }
 
-/// Everything about the games of two teams that makes candidates.
+/// The games of two teams, their team forms and quoted players.
 #[derive(Default)]
 pub struct Tables {
     matchup: Option<Matchup>,
@@ -32,7 +33,7 @@ pub struct Tables {
     quoted: BTreeMap<GameId, QuotedPlayers>,
 }
 
-/// One candidate's row.
+/// The key of one candidate's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputKey {
     pub id: PlayerGameId,
@@ -72,16 +73,17 @@ impl MaterializedView for Slate {
             In::QuotedPlayers(_, row) => put(&mut tables.quoted, game, row),
         }
         players.extend(tables.candidates(game));
-        players
-            .into_iter()
-            .for_each(|player| invalidate(OutputKey { id: PlayerGameId { player, game }, matchup }));
+        for player in players {
+            invalidate(OutputKey { id: PlayerGameId { player, game }, matchup });
+        }
         StateChange::RowReplaced
     }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup else { return };
         for game in tables.games.keys().copied() {
-            let players = tables.candidates(game).into_iter();
-            players.for_each(|player| emit(OutputKey { id: PlayerGameId { player, game }, matchup }));
+            for player in tables.candidates(game) {
+                emit(OutputKey { id: PlayerGameId { player, game }, matchup });
+            }
         }
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<SlateEntry> {
@@ -115,7 +117,7 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
 }
 
 impl Tables {
-    /// Everyone who is a candidate on either basis.
+    /// The candidates on either basis.
     fn candidates(&self, game: GameId) -> BTreeSet<PlayerId> {
         let mut players = BTreeSet::new();
         let forms = self.forms.range((game, Team::ALL[0])..=(game, Team::ALL[29]));
@@ -141,14 +143,15 @@ impl Tables {
         }
         let (home, away) = (form(game.home)?, form(game.away)?);
         let quoted = self.quoted.get(&game.game);
-        let names = quoted.map(|q| if basis == Basis::Issued { &q.issued } else { &q.retrospective });
-        let quoted_at = names.and_then(|names| {
-            names.binary_search_by_key(&player, |quoted| quoted.player).ok().map(|at| names[at].known_at)
-        });
-        let reported = quoted.and_then(|q| match basis {
-            Basis::Issued => q.reported_issued,
-            Basis::Retrospective => q.reported_retrospective,
-        });
+        let (players, reported_at) = match (quoted, basis) {
+            (Some(row), Basis::Issued) => (row.issued.as_slice(), row.reported_issued),
+            (Some(row), Basis::Retrospective) => (row.retrospective.as_slice(), row.reported_retrospective),
+            (None, _) => (&[][..], None),
+        };
+        let quoted_at = players
+            .binary_search_by_key(&player, |quoted| quoted.player)
+            .ok()
+            .map(|index| players[index].known_at);
         let mut sides: Vec<SideEvidence> = [(game.home, home), (game.away, away)]
             .iter()
             .filter_map(|(team, form)| evidence(*team, form, player))
@@ -157,13 +160,12 @@ impl Tables {
         if sides.is_empty() && quoted_at.is_none() {
             return None;
         }
-        let known =
-            [home.known_at, away.known_at, game.known_at].into_iter().chain(quoted_at).chain(reported);
+        let known_at = home.known_at.max(away.known_at).max(game.known_at);
         Some(Candidacy {
-            known_at: known.max().unwrap_or(Timestamp::DISTANT_PAST),
+            known_at: quoted_at.into_iter().chain(reported_at).fold(known_at, Timestamp::max),
             sides,
             quoted: quoted_at.is_some(),
-            reported: reported.is_some(),
+            reported: reported_at.is_some(),
             home: home.numbers,
             away: away.numbers,
         })
@@ -171,10 +173,10 @@ impl Tables {
 }
 
 fn evidence(team: Team, form: &Form, player: PlayerId) -> Option<SideEvidence> {
-    let recent =
-        form.recent.binary_search_by_key(&player, |recent| recent.player).ok().map(|at| form.recent[at]);
-    let rostered =
-        form.roster.binary_search_by_key(&player, |rostered| rostered.player).ok().map(|at| form.roster[at]);
+    let recent = form.recent.binary_search_by_key(&player, |recent| recent.player);
+    let recent = recent.ok().map(|index| form.recent[index]);
+    let rostered = form.roster.binary_search_by_key(&player, |rostered| rostered.player);
+    let rostered = rostered.ok().map(|index| form.roster[index]);
     (recent.is_some() || rostered.is_some()).then(|| SideEvidence {
         team,
         last_game: recent.map(|recent| recent.last_game),

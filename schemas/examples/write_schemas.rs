@@ -1,10 +1,13 @@
-//! Writes the schema that each event's type has now as its newest version in `avro/`. Run it only before a first release of that
-//! version: `cargo run -p schemas --example write_schemas`.
+//! Derives the schema of each event from its Rust type and writes it over the newest version in `avro/`.
+//!
+//! Run it with `cargo run -p schemas --example write_schemas`, and only before that version is released.
+//! Invariant: writes only files of events in the catalog.
+//! Not here: the check of the released files (`fastbreak schemas check`).
 fn main() -> std::io::Result<()> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("avro");
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("avro");
     for entry in schemas::catalog::entries() {
         let text = (entry.derived)().map_err(std::io::Error::other)?;
-        std::fs::write(folder.join(format!("{}.v{}.avsc", entry.name, entry.released.len())), text)?;
+        std::fs::write(directory.join(format!("{}.v{}.avsc", entry.name, entry.released.len())), text)?;
     }
     Ok(())
 }

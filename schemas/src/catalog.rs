@@ -1,8 +1,9 @@
-//! The schemas of all events: the released `.avsc` files and the offline compatibility check.
+//! The catalog of all events: their released `.avsc` files, the keys of their rows, the offline compatibility check, and the binding of
+//! the ids that a schema registry assigned.
 //!
-//! Invariant: BACKWARD_TRANSITIVE: each schema reads everything that any of its released predecessors wrote, since logs are
-//! replayed from the start.
-//! Not here: the ids of schemas (`schema_ids`), a registry's client (`src/registry` of the root).
+//! Invariant: BACKWARD_TRANSITIVE: each schema reads every record of any of its released predecessors, because logs are reprocessed
+//! from offset 0.
+//! Not here: the ids of one event's schemas (`schema_ids`), the client of a schema registry (`src/registry` of the binary).
 use crate::{
     features::Features,
     game::{Game, PlayerGame, TeamGame},
@@ -22,18 +23,23 @@ use crate::{
 };
 use std::sync::LazyLock;
 
-pub use crate::schema_ids::{BindError, Binding, Schemas, bind, frame, id_of, unframe};
+pub use crate::{
+    compatibility::can_read,
+    framing::{frame, id_of, unframe},
+    schema_ids::{Binding, Schemas},
+};
 
-/// An event's schema as a check sees it.
+/// One event of the catalog, without its Rust type.
 pub struct Entry {
     pub name: &'static str,
+    /// The texts of the released schema versions, oldest first.
     pub released: &'static [&'static str],
-    /// The schema that the type has now.
+    /// Derives the schema text from the Rust type as it is now.
     pub derived: fn() -> Result<String, String>,
     pub schemas: fn() -> &'static Schemas,
 }
 impl Entry {
-    /// The entry of an event, by its name.
+    /// The entry of the event with this name.
     pub fn find(name: &str) -> Option<Entry> {
         entries().into_iter().find(|entry| entry.name == name)
     }
@@ -52,7 +58,7 @@ macro_rules! events {
                 &SCHEMAS
             }
         })+
-        /// Every event there is.
+        /// All events.
         pub fn entries() -> Vec<Entry> {
             vec![$(Entry {
                 name: <$event as Event>::NAME,
@@ -101,66 +107,92 @@ macro_rules! rows {
     };
 }
 rows! {
-    Names => NamesId, r, Some(NamesId { scope: r.scope.parse().ok()?, team: r.team, source: r.source, date: r.date });
-    Game => MatchupGameId, r, Some(MatchupGameId { matchup: Matchup::new(r.home, r.away)?, game: r.game });
-    TeamGame => TeamGameId, r, Some(TeamGameId { team: r.team, game: r.game });
-    PlayerGame => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
-    Market => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
-    Availability => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
-    QuotedPlayers => MatchupGameId, r, Some(MatchupGameId { matchup: r.matchup, game: r.game });
-    TeamForm => TeamFormId, r, {
-        Some(TeamFormId { matchup: Matchup::new(r.team, r.opponent)?, game: r.game, team: r.team })
+    Names => NamesId, row, Some(NamesId { scope: row.scope.parse().ok()?, team: row.team, source: row.source, date: row.date });
+    Game => MatchupGameId, row, Some(MatchupGameId { matchup: Matchup::new(row.home, row.away)?, game: row.game });
+    TeamGame => TeamGameId, row, Some(TeamGameId { team: row.team, game: row.game });
+    PlayerGame => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
+    Market => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
+    Availability => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
+    QuotedPlayers => MatchupGameId, row, Some(MatchupGameId { matchup: row.matchup, game: row.game });
+    TeamForm => TeamFormId, row, {
+        Some(TeamFormId { matchup: Matchup::new(row.team, row.opponent)?, game: row.game, team: row.team })
     };
-    SlateEntry => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
-    Features => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
-    Prediction => PlayerGameId, r, Some(PlayerGameId { player: r.player, game: r.game });
+    SlateEntry => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
+    Features => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
+    Prediction => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
 }
 
-/// The schema text of the present Rust type, with the defaults of the fields that earlier versions lack.
-pub fn derived<E: Event>() -> Result<String, String> {
-    let text = serde_json::to_string(&E::schema_mut()).map_err(|e| e.to_string())?;
-    let mut value: serde_json::Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-    for field in value["fields"].as_array_mut().into_iter().flatten() {
-        if let Some((_, default)) = E::DEFAULTS.iter().find(|(name, _)| field["name"] == *name) {
-            field["default"] = serde_json::from_str(default).map_err(|e| e.to_string())?;
+/// Why the ids of a schema registry cannot be bound.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BindError {
+    #[error("{event}: the registry has no id for its schema; next: `fastbreak schemas push`")]
+    Missing { event: &'static str },
+    #[error(
+        "{event}: the registry's id {id} equals the id of an older schema of this event, so a record could mean either; \
+         register the schema in another registry or context"
+    )]
+    Ambiguous { event: &'static str, id: u32 },
+    #[error("the registry's ids were bound after the first record was read or written")]
+    Late,
+}
+
+/// Makes this process read and write records with the ids of a schema registry. Call it once, before the first record.
+///
+/// # Errors
+/// If an event has no id, an id could name two schemas, or a record was read or written before.
+pub fn bind(binding: Binding) -> Result<(), BindError> {
+    // A dead letter on Kafka is the original record with headers, so its schema has no subject; its id stays the local one.
+    for entry in entries().into_iter().filter(|entry| entry.name != DeadLetter::NAME) {
+        let event = entry.name;
+        let ids = binding.ids.get(event).filter(|ids| !ids.is_empty()).ok_or(BindError::Missing { event })?;
+        let older = entry.released.split_last().map_or(&[][..], |(_, older)| older);
+        if let Some(id) = ids.iter().find(|id| older.iter().any(|text| id_of(text) == **id)) {
+            return Err(BindError::Ambiguous { event, id: *id });
         }
     }
-    serde_json::to_string_pretty(&value).map(|text| text + "\n").map_err(|e| e.to_string())
+    if binding.activate() { Ok(()) } else { Err(BindError::Late) }
 }
 
-/// Whether `reader` reads all that `writer` wrote; the reason when not.
-pub fn can_read(reader: &str, writer: &str) -> Result<(), String> {
-    let parse = |text| apache_avro::Schema::parse_str(text).map_err(|e| e.to_string());
-    apache_avro::schema_compatibility::SchemaCompatibility::can_read(&parse(writer)?, &parse(reader)?)
-        .map(|_| ())
-        .map_err(|e| e.to_string())
+/// Derives the schema text of an event from its Rust type, with the defaults of the fields that earlier versions lack.
+///
+/// # Errors
+/// If the type has no Avro schema or a default is not JSON.
+pub fn derived<E: Event>() -> Result<String, String> {
+    let text = serde_json::to_string(&E::schema_mut()).map_err(|error| error.to_string())?;
+    let mut schema: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    for field in schema["fields"].as_array_mut().into_iter().flatten() {
+        if let Some((_, default)) = E::DEFAULTS.iter().find(|(name, _)| field["name"] == *name) {
+            field["default"] = serde_json::from_str(default).map_err(|error| error.to_string())?;
+        }
+    }
+    serde_json::to_string_pretty(&schema).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
-/// Everything wrong with the schemas.
+/// Checks the schemas of all events and returns every problem, as a sentence each.
 pub fn check() -> Vec<String> {
-    entries().iter().flat_map(wrong).collect()
+    entries().iter().flat_map(problems).collect()
 }
 
-/// What is wrong with an event's: a type without a released schema of its present shape, a version that cannot read an earlier one.
-pub fn wrong(entry: &Entry) -> Vec<String> {
-    let mut wrong = Vec::new();
+/// Checks one event: its newest released schema must match its Rust type, and each version must read all earlier ones.
+pub fn problems(entry: &Entry) -> Vec<String> {
+    let mut problems = Vec::new();
     match (entry.derived)() {
-        Ok(now) if entry.released.last().is_some_and(|released| released.trim() == now.trim()) => {}
-        Ok(_) => wrong.push(format!(
+        Ok(text) if entry.released.last().is_some_and(|released| released.trim() == text.trim()) => {}
+        Ok(_) => problems.push(format!(
             "{}: the type has changed; release its schema as avro/{}.v{}.avsc",
             entry.name,
             entry.name,
             entry.released.len() + 1
         )),
-        Err(reason) => wrong.push(format!("{}: {reason}", entry.name)),
+        Err(reason) => problems.push(format!("{}: {reason}", entry.name)),
     }
     for (newer, reader) in entry.released.iter().enumerate() {
         for (older, writer) in entry.released[..newer].iter().enumerate() {
             if let Err(reason) = can_read(reader, writer) {
                 let (newer, older) = (newer + 1, older + 1);
-                wrong.push(format!("{}: v{newer} cannot read v{older}: {reason}", entry.name));
+                problems.push(format!("{}: v{newer} cannot read v{older}: {reason}", entry.name));
             }
         }
     }
-    wrong
+    problems
 }

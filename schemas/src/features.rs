@@ -1,41 +1,55 @@
 //! The feature vector of one player before one game.
 //!
-//! Invariant: a feature is a value or the reason why there is none; filling a gap is a model's business. The order of
-//! [`FEATURES`] is part of the schema: its hash is what an artifact was trained on.
-//! Not here: how each is computed (processors), what is made of them (the predictor).
+//! Invariant: a feature is a value or the reason why it is missing; imputing a missing value is left to the models. The order of
+//! [`FEATURES`] is part of the schema: an artifact refers to the hash of the names that it was trained on.
+//! Not here: the computation of the features (the feature builder), predictions (the predictor).
 use crate::{
     ids::{GameId, PlayerId},
+    named_enum::named_enum,
     team::Team,
     units::{EasternDate, Line, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// Why a feature has no value.
+/// The reason why a feature has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum MissingReason {
     /// The player has no earlier appearance in the season.
     NoAppearances,
-    /// He has some, and the feature needs more.
+    /// The player has earlier appearances in the season, but fewer than the feature needs.
     TooFewAppearances,
-    /// The quotient's denominator is zero.
+    /// The denominator of the quotient is zero.
     NothingToDivideBy,
-    /// The team in question has no earlier game in the season.
+    /// The team that the feature describes has no earlier game in the season.
     NoTeamGames,
-    /// No book quotes a line with both sides.
+    /// No book quotes a line with both prices.
     NoMarket,
     /// No injury report covers the game.
     NoReport,
-    /// No play-by-play was heard.
+    /// There is no play-by-play feed.
     NoShotZones,
-    /// Nobody projects usage.
+    /// There is no feed of usage projections.
     NoProjection,
-    /// He has not met this opponent in three years.
+    /// The player had no appearance against this opponent in three years.
     NeverMet,
 }
+named_enum! {
+    MissingReason {
+        NoAppearances = "no_appearances",
+        TooFewAppearances = "too_few_appearances",
+        NothingToDivideBy = "nothing_to_divide_by",
+        NoTeamGames = "no_team_games",
+        NoMarket = "no_market",
+        NoReport = "no_report",
+        NoShotZones = "no_shot_zones",
+        NoProjection = "no_projection",
+        NeverMet = "never_met",
+    }
+}
 
-/// A value, or the reason why there is none: an Avro union, whose branches serde knows by their Avro type names.
+/// A value, or the reason why it is missing: an Avro union, whose branches serde names by their Avro types.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 pub enum Feature {
     #[serde(rename = "Double")]
@@ -56,7 +70,7 @@ macro_rules! features {
     ($($name:ident = $index:literal, $text:literal;)+) => {
         /// The names of the features, in the order of the vector.
         pub const FEATURES: [&str; 33] = [$($text),+];
-        /// The positions in the vector, by name.
+        /// The index of each feature in the vector, by name.
         #[allow(missing_docs)]
         pub mod index { $(pub const $name: usize = $index;)+ }
     };
@@ -97,67 +111,64 @@ features! {
     PPM_AVG_LAST_10 = 32, "ppm_avg_last_10";
 }
 
-/// What a prediction rests on: what was heard before tip-off, or also what was heard too late.
+/// The basis of a row: the revisions that it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum Basis {
+    /// Only revisions known before tip-off.
     Issued,
+    /// Also revisions that became known after tip-off, if they were effective before it.
     Retrospective,
 }
-impl Basis {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Basis::Issued => "issued",
-            Basis::Retrospective => "retrospective",
-        }
+named_enum! {
+    Basis {
+        Issued = "issued",
+        Retrospective = "retrospective",
     }
 }
 
-/// Whether a candidate is to be predicted: one terminal state, and no "unknown".
+/// The eligibility of a candidate: eligible, or the one reason why not. There is no "unknown".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum Eligibility {
     Eligible,
-    /// His latest appearance and roster are with neither team.
+    /// The player's latest appearance and roster entry are with neither team of the game.
     NoSide,
-    /// The newest report has him out or doubtful.
+    /// The newest injury report lists the player as out or doubtful.
     RuledOut,
     /// Fewer than 3 appearances in the season.
     TooFewAppearances,
     /// Under 15 minutes on average over the last 7 appearances.
     TooFewMinutes,
 }
-impl Eligibility {
-    pub const ALL: [Eligibility; 5] = [
-        Eligibility::Eligible,
-        Eligibility::NoSide,
-        Eligibility::RuledOut,
-        Eligibility::TooFewAppearances,
-        Eligibility::TooFewMinutes,
-    ];
-    /// The terminal state in `player_slate`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Eligibility::Eligible => "predicted",
-            Eligibility::NoSide => "no_side",
-            Eligibility::RuledOut => "ruled_out",
-            Eligibility::TooFewAppearances => "too_few_appearances",
-            Eligibility::TooFewMinutes => "too_few_minutes",
-        }
+named_enum! {
+    // The outcomes of the table `player_slate`, which calls an eligible candidate predicted.
+    Eligibility {
+        Eligible = "predicted",
+        NoSide = "no_side",
+        RuledOut = "ruled_out",
+        TooFewAppearances = "too_few_appearances",
+        TooFewMinutes = "too_few_minutes",
     }
 }
 
-/// What a feature was computed without, that it would have used.
+/// An input that was missing and replaced by an assumption when the features were computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum QualityFlag {
     /// No birth date is known: the fatigue score has no age penalty.
     AgeUnknown,
-    /// The tip-off is 19:30 Eastern because no source gave one.
+    /// No source has a tip-off: it is assumed at 19:30 Eastern.
     TipEstimated,
 }
+named_enum! {
+    QualityFlag {
+        AgeUnknown = "age_unknown",
+        TipEstimated = "tip_estimated",
+    }
+}
 
-/// How well a team defends, by its defensive rating: below 110, below 115, else.
+/// The quality of a team's defense by its defensive rating: below 110, below 115, otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum DefenseTier {
@@ -165,17 +176,25 @@ pub enum DefenseTier {
     Average,
     Weak,
 }
+named_enum! {
+    DefenseTier {
+        Elite = "elite",
+        Average = "average",
+        Weak = "weak",
+    }
+}
 impl DefenseTier {
     pub fn from_def_rating(def_rating: f64) -> Self {
         match def_rating {
-            r if r < 110.0 => DefenseTier::Elite,
-            r if r < 115.0 => DefenseTier::Average,
+            rating if rating < 110.0 => DefenseTier::Elite,
+            rating if rating < 115.0 => DefenseTier::Average,
             _ => DefenseTier::Weak,
         }
     }
 }
 
-/// How a player came into a game: his last five against his season, three points apart or more.
+/// A player's streak before a game: his average of the last 5 appearances is 3 points or more above (hot) or below (cold) that of the
+/// season.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum Streak {
@@ -183,50 +202,58 @@ pub enum Streak {
     Normal,
     Hot,
 }
+named_enum! {
+    Streak {
+        Cold = "cold",
+        Normal = "normal",
+        Hot = "hot",
+    }
+}
 impl Streak {
     pub fn from_averages(last_5: f64, season: f64) -> Self {
         match last_5 - season {
-            d if d >= 3.0 => Streak::Hot,
-            d if d <= -3.0 => Streak::Cold,
+            difference if difference >= 3.0 => Streak::Hot,
+            difference if difference <= -3.0 => Streak::Cold,
             _ => Streak::Normal,
         }
     }
 }
 
-/// An earlier appearance and the circumstances it was made in, each as of its own tip-off.
+/// An earlier appearance and its circumstances as of its own tip-off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Comparable {
     pub game: GameId,
     pub points: i32,
+    /// The opponent's defense.
     pub tier: DefenseTier,
-    /// Full days off before it.
+    /// Full days off before the game.
     pub rest_days: i32,
     pub is_home: bool,
     pub streak: Streak,
 }
 
-/// Everything the predictor may read about one player and one game.
+/// The complete input of the predictor for one player and one game.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Features {
     pub player: PlayerId,
     pub game: GameId,
-    /// As last spelled by nba.com before tip-off; empty when he has no appearance.
+    /// The last spelling of nba.com before tip-off; empty if the player has no appearance.
     pub name: String,
     pub home: Team,
     pub away: Team,
-    /// The side he is on; `None` with [`Eligibility::NoSide`].
+    /// The player's side; `None` with [`Eligibility::NoSide`].
     pub team: Option<Team>,
     pub date: EasternDate,
     pub tip_off: Timestamp,
     pub basis: Basis,
-    /// The greatest among the steps used.
+    /// The latest known-at time of the revisions used.
     pub known_at: Timestamp,
     pub eligibility: Eligibility,
     /// Earlier appearances of the season.
     pub appearances: i32,
-    /// In the order of [`FEATURES`]; empty when the player has no side.
+    /// In the order of [`FEATURES`]; empty if the player has no side.
     pub vector: Vec<Feature>,
     /// Full days off before the game; `None` before the first appearance of the season.
     pub rest_days: Option<i32>,
@@ -236,7 +263,7 @@ pub struct Features {
     pub comparables: Vec<Comparable>,
 }
 impl Features {
-    /// The value at a position of the vector; the reason when there is none or no vector.
+    /// The feature at an index of the vector; missing with `NoAppearances` if there is no vector.
     pub fn get(&self, index: usize) -> Feature {
         self.vector.get(index).copied().unwrap_or(Feature::Missing(MissingReason::NoAppearances))
     }

@@ -1,21 +1,21 @@
-//! Games, and what teams and players did in them.
+//! Games, and the statistics of teams and players in them.
 //!
-//! A derived fact row is its *steps*: one wherever its content changed as its inputs became known. To predict what starts at a
-//! cut, believe each row's last step before the cut.
+//! A derived fact row is a list of *revisions*: its content, each time that content changed, with the time at which it became known. A
+//! prediction uses the last revision of each row before the as-of cutoff.
 //!
-//! Invariant: steps are in strictly ascending order of `known_at`, and neighbours differ.
-//! Not here: anything about a game that is still to be predicted from them; that is form and slate.
+//! Invariant: revisions are in strictly ascending order of `known_at`, and adjacent ones differ in content.
+//! Not here: the state of teams and players before a game (`team_form`).
 use crate::{
+    feed::Feed,
     ids::{GameId, PlayerId, RawId},
-    observation::{BoxLine, GameStatus},
-    raw::Feed,
+    observation::{BoxScoreStats, GameStatus},
     team::Team,
     units::{EasternDate, PlayingTime, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A game, as of its own tip-off: where quotes, reports and both teams' forms find it.
+/// A game by its newest fixture and result. Quotes, injury reports and team forms are assigned to a game by this row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Game {
@@ -23,25 +23,25 @@ pub struct Game {
     pub home: Team,
     pub away: Team,
     pub date: EasternDate,
-    /// The cut of everything that is predicted about this game.
+    /// The as-of cutoff of all predictions for this game.
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub called_off: bool,
-    /// Since when the fixture that stands was known.
+    /// When the current fixture became known.
     pub known_at: Timestamp,
     pub status: GameStatus,
     pub home_points: Option<i32>,
     pub away_points: Option<i32>,
-    /// Completeness: the players who appeared and their points, per side, as last heard.
+    /// For the completeness check: the players who appeared and the sum of their points, per side, by the newest observations.
     pub home_players: i32,
     pub away_players: i32,
     pub home_box_points: i32,
     pub away_box_points: i32,
-    /// The days it was known to be on, in the order of `known_at`: what dates of other sources are matched with.
+    /// The days on which the game was scheduled, in the order of `known_at`; dates of other sources are matched with them.
     pub days: Vec<GameDay>,
 }
 
-/// The Eastern day of a game, as known from an instant on.
+/// The Eastern day of a game, and when it became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct GameDay {
@@ -63,7 +63,7 @@ pub struct TeamTotals {
     pub offensive_rebounds: i32,
 }
 
-/// A team's game as it was known from an instant on.
+/// One revision of a team's game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamGameRevision {
@@ -74,14 +74,14 @@ pub struct TeamGameRevision {
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub called_off: bool,
-    /// The final score, own points first.
+    /// The final score.
     pub score: Option<Score>,
-    /// What the own players' lines sum to; `None` before any was heard.
+    /// The sums over the team's players; `None` before the first box score became known.
     pub totals: Option<TeamTotals>,
-    /// Who appeared with playing time, sorted.
+    /// The players who appeared with playing time, sorted.
     pub appeared: Vec<PlayerId>,
 }
-/// A final score, seen from one team.
+/// The final score of one team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Score {
@@ -98,14 +98,14 @@ pub struct TeamGame {
     pub revisions: Vec<TeamGameRevision>,
 }
 
-/// A player's game as it was known from an instant on.
+/// One revision of a player's game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct PlayerGameRevision {
     pub known_at: Timestamp,
-    /// The raw event that first said so.
+    /// The raw event that reported this content first.
     pub raw: RawId,
-    /// Whose word it is, by precedence.
+    /// The feed whose observation was used, by precedence.
     pub feed: Feed,
     pub name: String,
     pub team: Team,
@@ -113,21 +113,22 @@ pub struct PlayerGameRevision {
     pub is_home: bool,
     pub date: EasternDate,
     pub tip_off: Timestamp,
-    /// `None`: said not to have played after all.
-    pub line: Option<BoxLine>,
+    /// `None` if a source corrected its box score: the player did not play.
+    pub stats: Option<BoxScoreStats>,
 }
 impl PlayerGameRevision {
-    /// When a box score became true: four hours after tip-off.
+    /// The effective time of the box score: four hours after tip-off.
     pub fn effective_at(&self) -> Timestamp {
         effective_at(self.tip_off)
     }
 }
 impl TeamGameRevision {
+    /// The effective time of the box score: four hours after tip-off.
     pub fn effective_at(&self) -> Timestamp {
         effective_at(self.tip_off)
     }
 }
-/// A box score is effective at its fixture's tip-off and four hours.
+/// The effective time of a box score: four hours after the tip-off of its fixture.
 pub const fn effective_at(tip_off: Timestamp) -> Timestamp {
     tip_off.plus_hours(4)
 }

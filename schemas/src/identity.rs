@@ -1,68 +1,66 @@
-//! What teams answer to names.
+//! The results of name lookups, per team.
 //!
-//! Invariant: every team asked answers every name, if only with nobody, so whoever asked can tell "not yet" from "no".
-//! Not here: the matching rules (processors), the decision over several teams' answers (processors).
+//! Invariant: every team of a lookup scope has a match for every name, possibly without a player, so a lookup that is still incomplete
+//! differs from one without a result.
+//! Not here: the matching rules and the decision over the matches of several teams (crate `processors`).
 use crate::{
+    feed::Source,
     ids::{NamesId, PlayerId, Scope},
-    raw::Source,
+    named_enum::named_enum,
     team::Team,
     units::{EasternDate, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// The rules by which a team recognises a name, strongest first.
+/// The rules by which a name matches a player of a team, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum NameRule {
-    /// Normalised, the same.
+    /// Equal after normalization.
     Exact,
-    /// The same without the generational suffix.
+    /// Equal without the generational suffix.
     Suffix,
-    /// The same tokens in another order; a hyphen is a space.
+    /// The same tokens in another order; a hyphen counts as a space.
     Order,
     /// The same surname, and one first name is a prefix or the initial of the other.
     Prefix,
-    /// No team knows the name; a link says who it is.
+    /// No team matches the name; an operator's link names the player.
     Link,
 }
-impl NameRule {
-    pub const ALL: [NameRule; 5] =
-        [NameRule::Exact, NameRule::Suffix, NameRule::Order, NameRule::Prefix, NameRule::Link];
-    pub const fn name(self) -> &'static str {
-        match self {
-            NameRule::Exact => "exact",
-            NameRule::Suffix => "suffix",
-            NameRule::Order => "order",
-            NameRule::Prefix => "prefix",
-            NameRule::Link => "link",
-        }
+named_enum! {
+    NameRule {
+        Exact = "exact",
+        Suffix = "suffix",
+        Order = "order",
+        Prefix = "prefix",
+        Link = "link",
     }
 }
 
-/// Whom a team takes a name to mean, from an instant on.
+/// One revision of the match of a name in a team.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameRevision {
     pub known_at: Timestamp,
-    /// The strongest rule that matched; `None` when the team knows nobody of that name.
+    /// The strongest rule that matched; `None` if the name matches no player of the team.
     pub rule: Option<NameRule>,
-    /// Who matched by it, sorted: one, or several that it cannot tell apart.
+    /// The players who matched by the rule, sorted: one, or several if the name is ambiguous.
     pub players: Vec<PlayerId>,
-    /// What a link says, should no team match.
+    /// The player of an operator's link, used if no team matches.
     pub link: Option<PlayerId>,
 }
 
-/// One name and whom it may mean, as that became known.
+/// One name and the revisions of its match.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameMatch {
     pub name: String,
-    /// In the order of `known_at`; the first answers from the beginning of what is known.
+    /// In the order of `known_at`; the first is known since `Timestamp::DISTANT_PAST`.
     pub revisions: Vec<NameRevision>,
 }
 
-/// One team's answers to one scope's names of one day and source.
+/// One team's matches for the names of one lookup scope, day and source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Names {

@@ -1,9 +1,10 @@
 //! Identities: players, games, raw events, and the composite ids of table rows with their text form.
 //!
-//! Invariant: an id's text is its record key; the part before the first '/' decides the partition, so rows that must meet
+//! Invariant: an id's text is its record key; the part before the first '/' decides the partition, so rows of co-partitioned topics
 //! share it. `Display` and `FromStr` are inverse.
-//! Not here: names, which are attributes.
+//! Not here: names, which are attributes and not identities.
 use crate::{
+    feed::Source,
     team::{Matchup, Team},
     units::{EasternDate, Season},
 };
@@ -27,12 +28,12 @@ impl FromStr for PlayerId {
     }
 }
 
-/// nba.com's game id, ten digits as text: `0022300061`. Its third digit is the kind of game, the next two the season.
+/// nba.com's game id, written with ten digits: `0022300061`. The third digit is the kind of game, the next two are the season.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[serde(transparent)]
 pub struct GameId(pub u32);
 
-/// The kind of a game, from the prefix of its id.
+/// The kind of a game by the third digit of its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GameKind {
     Preseason,
@@ -43,6 +44,7 @@ pub enum GameKind {
     CupFinal,
 }
 impl GameId {
+    /// `None` if nba.com assigns no kind of game to the third digit.
     pub const fn kind(self) -> Option<GameKind> {
         match self.0 / 10_000_000 {
             1 => Some(GameKind::Preseason),
@@ -58,7 +60,7 @@ impl GameId {
         let two = (self.0 / 100_000 % 100) as i16;
         Season(if two >= 46 { 1900 + two } else { 2000 + two })
     }
-    /// Preseason and all-star games are no games of the season.
+    /// True for games that count: neither preseason nor all-star games.
     pub const fn is_in_scope(self) -> bool {
         !matches!(self.kind(), None | Some(GameKind::Preseason | GameKind::AllStar))
     }
@@ -77,7 +79,7 @@ impl FromStr for GameId {
     }
 }
 
-/// A raw event by the first 64 bits of the BLAKE3 hash of its source, feed, key, fetch time and payload: names it in any log.
+/// The id of a raw event, the same in every log: the first 64 bits of the BLAKE3 hash of source, feed, key, fetch time and payload.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -121,15 +123,15 @@ composite!(
     PlayerGameId { player: PlayerId, game: GameId }
 );
 composite!(
-    /// One team in one game, where its own games are kept.
+    /// One team in one game, partitioned by the team.
     TeamGameId { team: Team, game: GameId }
 );
 composite!(
-    /// One game, where the two teams meet.
+    /// One game, partitioned by the pair of its teams.
     MatchupGameId { matchup: Matchup, game: GameId }
 );
 
-/// The form of one team before one game, where the two teams meet.
+/// The form of one team before one game, partitioned by the pair of the game's teams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TeamFormId {
     pub matchup: Matchup,
@@ -144,18 +146,18 @@ impl fmt::Display for TeamFormId {
 impl FromStr for TeamFormId {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (front, team) = text.rsplit_once('/').ok_or_else(|| format!("'{text}' is not a row id"))?;
-        let at: MatchupGameId = front.parse()?;
-        Ok(TeamFormId { matchup: at.matchup, game: at.game, team: team.parse()? })
+        let (prefix, team) = text.rsplit_once('/').ok_or_else(|| format!("'{text}' is not a row id"))?;
+        let MatchupGameId { matchup, game } = prefix.parse()?;
+        Ok(TeamFormId { matchup, game, team: team.parse()? })
     }
 }
 
-/// Who asked what a name means: the place where the answers of all teams that were asked meet.
+/// The scope of a name lookup: the teams whose players a name is matched with. Its text is the partition key of the matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Both teams of a game were asked.
+    /// The two teams of a game.
     Matchup(Matchup),
-    /// A roster: every team was asked, since a player may be new to this one.
+    /// All teams, for a name on this team's roster: the player may be new to it.
     Team(Team),
 }
 impl fmt::Display for Scope {
@@ -169,19 +171,16 @@ impl fmt::Display for Scope {
 impl FromStr for Scope {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.contains('-') {
-            true => text.parse().map(Scope::Matchup),
-            false => text.parse().map(Scope::Team),
-        }
+        if text.contains('-') { text.parse().map(Scope::Matchup) } else { text.parse().map(Scope::Team) }
     }
 }
 
-/// What one team answers to the names that one source wrote on one Eastern day.
+/// One team's matches for the names that one source wrote on one Eastern day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamesId {
     pub scope: Scope,
     pub team: Team,
-    pub source: crate::raw::Source,
+    pub source: Source,
     pub date: EasternDate,
 }
 impl fmt::Display for NamesId {
@@ -208,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_game_id_tells_its_kind_and_season() {
+    fn a_game_id_contains_its_kind_and_season() {
         let game: GameId = "0022300576".parse().unwrap();
         assert_eq!((game.kind(), game.season()), (Some(GameKind::RegularSeason), Season(2023)));
         assert_eq!(game.to_string(), "0022300576");
@@ -218,7 +217,7 @@ mod tests {
         }
     }
     #[test]
-    fn row_ids_read_back_what_they_write() {
+    fn the_text_of_a_row_id_parses_to_the_same_id() {
         for text in ["BOS-NYK/BOS/oddsapi/2024-03-02", "UTA/BOS/espn/2024-03-02"] {
             assert_eq!(text.parse::<NamesId>().unwrap().to_string(), text);
         }

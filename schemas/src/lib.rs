@@ -1,24 +1,30 @@
-//! The events: what flows through the topics, as serde types and Avro schemas. Every crate may read this one; it reads none.
+//! The events: what flows through the topics, as serde types and Avro schemas. Every crate may depend on this one; it depends on none.
 //!
-//! Invariant: the `.avsc` files in `avro/` are the released contract. A type that no longer matches its newest file fails the
-//! tests, and so does a schema that cannot read one of its predecessors.
-//! Not here: topic names (crate `topics`), behaviour (crate `processors`).
+//! Invariant: the `.avsc` files in `avro/` are the released contract. A type that differs from its newest file fails the tests, and so
+//! does a schema that cannot read one of its predecessors.
+//! Not here: topic names (crate `topics`), behavior (crate `processors`).
 pub mod catalog;
+mod compatibility;
 pub mod features;
+mod feed;
 mod foreign_schema;
+mod framing;
 pub mod game;
 pub mod identity;
 pub mod ids;
 pub mod market;
+mod named_enum;
 pub mod observation;
 pub mod ops;
 pub mod prediction;
+pub mod public_json;
 pub mod raw;
-pub mod schema_ids;
+mod schema_ids;
 pub mod team;
 pub mod team_form;
 pub mod units;
 pub mod wire;
+mod wire_error;
 
 pub use ids::{GameId, MatchupGameId, NamesId, PlayerGameId, PlayerId, RawId, Scope, TeamFormId, TeamGameId};
 pub use team::{Matchup, Team};

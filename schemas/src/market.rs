@@ -1,9 +1,10 @@
-//! What is offered and reported about players before a game.
+//! The betting market of a player before a game, and the player's availability by injury reports.
 //!
-//! Each row carries what was known by the game's tip-off (`issued`) and, where it differs, what became known too late
-//! (`retrospective`): the same content when that is `None` and `issued` is not.
-//! Invariant: nothing effective at or after tip-off is in either.
-//! Not here: single quotes; the raw topics keep those.
+//! Each row carries what was known by tip-off (`issued`) and, where it differs, what became known later (`retrospective`). If
+//! `issued` is present and `retrospective` is `None`, both are equal.
+//!
+//! Invariant: neither contains a fact that was effective at or after tip-off.
+//! Not here: the single quotes (`observation`).
 use crate::{
     ids::{GameId, PlayerId},
     observation::InjuryStatus,
@@ -13,22 +14,22 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// The market's view of one player's points in one game.
+/// The points market of one player in one game over all books.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct MarketView {
     pub known_at: Timestamp,
     /// The lower median of the books' main lines.
     pub main: Line,
-    /// The same over the books' first known quotes.
+    /// The lower median of the books' main lines in their first known quotes.
     pub opening: Line,
-    /// Mean no-vig probability of going over, 0–1, of the books whose main line this is.
+    /// Mean no-vig probability of over, 0–1, of the books whose main line equals `main`.
     pub no_vig_over: f64,
-    /// How many books have a main line.
+    /// Number of books with a main line.
     pub books: i32,
 }
 
-/// The points market of one player in one game.
+/// One row of the points market: one player in one game.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Market {
@@ -38,7 +39,7 @@ pub struct Market {
     pub retrospective: Option<MarketView>,
 }
 
-/// What the newest report said of a player.
+/// A player's entry in the newest injury report.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct AvailabilityView {
@@ -48,7 +49,7 @@ pub struct AvailabilityView {
     pub reason: String,
 }
 
-/// Whether a player is expected to play in a game.
+/// A player's availability for a game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Availability {
@@ -58,7 +59,7 @@ pub struct Availability {
     pub retrospective: Option<AvailabilityView>,
 }
 
-/// A player quoted by at least one book, and since when that was known.
+/// A player quoted by at least one book, and when the first quote became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayer {
@@ -66,18 +67,18 @@ pub struct QuotedPlayer {
     pub known_at: Timestamp,
 }
 
-/// Who is quoted in a game, and whether an injury report covers it.
+/// The players quoted in a game, and the first injury report that covers it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayers {
     pub matchup: Matchup,
     pub game: GameId,
-    /// Known by tip-off, sorted by player.
+    /// The players known by tip-off, sorted by player.
     pub issued: Vec<QuotedPlayer>,
-    /// Known at all, sorted by player.
+    /// All players ever known, sorted by player.
     pub retrospective: Vec<QuotedPlayer>,
-    /// Since when a report on this game was known, by tip-off.
+    /// When the first report on this game became known, if by tip-off.
     pub reported_issued: Option<Timestamp>,
-    /// The same, whenever heard.
+    /// When the first report on this game became known, also if after tip-off.
     pub reported_retrospective: Option<Timestamp>,
 }

@@ -1,21 +1,21 @@
-//! Observations: what one source said in one fetch, in its own ids and names.
+//! Observations: one game or one list as one fetch of one source reported it, in the source's own ids and names.
 //!
-//! An observation is one *list* as one fetch had it (a team's box score, an event's odds, a roster, a report), so presence and
-//! absence are read off the same record: a member is present when the list's newest complete fetch had it, and a partial
-//! fetch removes nobody.
+//! A list is a team's box score, an event's odds, a roster or an injury report. One record shows presence and absence: a member is
+//! present if the newest complete fetch of the list contains it. A partial fetch adds members and removes none.
 //!
-//! Invariant: lists of members are sorted and without repetition, so equal content is equal bytes.
-//! Not here: who a name is, which game a date is; the resolver and the games view decide that.
+//! Invariant: members are sorted and unique, so equal content is equal bytes.
+//! Not here: the player that a name means and the game that a date means (the name resolver, the games view).
 use crate::{
+    feed::{Feed, Source},
     ids::{GameId, PlayerId, RawId, Scope},
-    raw::{Feed, Source},
+    named_enum::named_enum,
     team::{Matchup, Team},
     units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// When, from where and by which decoder something was heard. At one fetch time the newer decoder's word stands.
+/// The provenance of an observation. Of two observations with one fetch time, the one of the newer loader version is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Provenance {
@@ -25,7 +25,7 @@ pub struct Provenance {
     pub raw: RawId,
 }
 
-/// How far a game is, as its source says.
+/// The progress of a game as its source reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum GameStatus {
@@ -33,8 +33,15 @@ pub enum GameStatus {
     Live,
     Final,
 }
+named_enum! {
+    GameStatus {
+        Scheduled = "scheduled",
+        Live = "live",
+        Final = "final",
+    }
+}
 
-/// The teams and the time of a game: one fact.
+/// The teams and the time of a game. A fact of its own, with its own history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Fixture {
@@ -42,18 +49,18 @@ pub struct Fixture {
     pub away: Team,
     pub date: EasternDate,
     pub tip_off: Timestamp,
-    /// The source gave no usable tip-off: it is 19:30 Eastern on the game's day.
+    /// True if the source has no usable tip-off and `tip_off` is 19:30 Eastern on the game's day.
     pub tip_estimated: bool,
-    /// Called off at the time stated, and not yet given another.
+    /// True if the game was canceled or postponed and has no new time yet.
     pub called_off: bool,
 }
 
-/// How a game went: another fact, known at another time.
+/// The status and score of a game. A fact apart from the fixture, because it becomes known at another time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct GameResult {
     pub status: GameStatus,
-    /// Points so far or at the end; `None` while there are none to state.
+    /// Current or final points; `None` before the game starts.
     pub home_points: Option<i32>,
     pub away_points: Option<i32>,
 }
@@ -74,16 +81,16 @@ pub struct GameObservation {
 pub struct PlayerRef {
     /// The name as written.
     pub name: String,
-    /// nba.com's id, where the source has it; then nobody needs to be asked.
+    /// nba.com's id, if the source has it; such a player needs no name lookup.
     pub nba: Option<PlayerId>,
 }
 
-/// The counts of one player in one game. Zero minutes is an appearance of no length, not an absence.
+/// The box-score statistics of one player in one game. A playing time of zero is an appearance, not an absence.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
 #[avro_schema(namespace = "fastbreak")]
-pub struct BoxLine {
+pub struct BoxScoreStats {
     pub playing_time: PlayingTime,
     pub points: i32,
     pub field_goals_made: i32,
@@ -107,8 +114,8 @@ pub struct BoxLine {
 #[avro_schema(namespace = "fastbreak")]
 pub struct BoxMember {
     pub player: PlayerRef,
-    /// `None`: listed, and said not to have played.
-    pub line: Option<BoxLine>,
+    /// `None` if the player is listed as not having played.
+    pub stats: Option<BoxScoreStats>,
 }
 
 /// One team's box score of one game in one fetch.
@@ -116,18 +123,18 @@ pub struct BoxMember {
 #[avro_schema(namespace = "fastbreak")]
 pub struct BoxScoreObservation {
     pub feed: Feed,
-    /// nba.com's id, where the source has it; else the game is found by teams and date.
+    /// nba.com's id, if the source has it; otherwise the game is found by teams and date.
     pub game: Option<GameId>,
     pub date: EasternDate,
     pub team: Team,
     pub opponent: Team,
-    /// The whole list; a partial one removes nobody.
+    /// True if the fetch has the complete list; a partial one removes no member.
     pub complete: bool,
     pub members: Vec<BoxMember>,
     pub provenance: Provenance,
 }
 
-/// One line of a book's ladder for a player's points.
+/// One line of a book's line ladder for a player's points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuoteLine {
@@ -136,7 +143,7 @@ pub struct QuoteLine {
     pub under: Option<Price>,
 }
 
-/// One book's ladder for one player, effective at the book's own update.
+/// One book's line ladder for one player, effective at the time of the book's own update.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Quote {
@@ -163,7 +170,7 @@ pub struct OddsObservation {
     pub provenance: Provenance,
 }
 
-/// What an injury report says of a player, from most to least likely to play.
+/// The status of a player on an injury report, from most to least likely to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum InjuryStatus {
@@ -172,6 +179,15 @@ pub enum InjuryStatus {
     Questionable,
     Doubtful,
     Out,
+}
+named_enum! {
+    InjuryStatus {
+        Available = "available",
+        Probable = "probable",
+        Questionable = "questionable",
+        Doubtful = "doubtful",
+        Out = "out",
+    }
 }
 
 /// A player on an injury report.
@@ -184,7 +200,7 @@ pub struct InjuryMember {
     pub reason: String,
 }
 
-/// One game's part of one injury report, effective at the report's own time.
+/// The entries of one injury report for one game, effective at the report's own time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct InjuryObservation {
@@ -216,13 +232,13 @@ pub struct RosterObservation {
     pub provenance: Provenance,
 }
 
-/// Names that a team's resolver partition hears: those it knows players by (with nba.com's id), and those it is asked about.
+/// Names for one team's name lookup: known names of players (with nba.com's id), or names to look up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NamesObservation {
     pub team: Team,
     pub source: Source,
-    /// Who asks, in the text form of [`Scope`]; `None` when these are nba.com's own names, which teach and do not ask.
+    /// The lookup scope in the text form of [`Scope`]; `None` if these are known names, which nba.com reported with its player ids.
     pub scope: Option<String>,
     /// The Eastern day of the observation.
     pub date: EasternDate,
@@ -232,19 +248,19 @@ pub struct NamesObservation {
     pub provenance: Provenance,
 }
 impl NamesObservation {
-    /// The scope that asks; `None` for names that teach. A text that is no scope cannot have been written by a loader.
+    /// The lookup scope; `None` for known names, and for a text that is not a scope, which no loader writes.
     pub fn lookup_scope(&self) -> Option<Scope> {
         self.scope.as_deref().and_then(|scope| scope.parse().ok())
     }
 }
 
-/// An operator's word on what a spelling means, written to every team's partition.
+/// An operator's link of a spelling to a player, written to every team's partition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LinkObservation {
     pub team: Team,
     pub spelling: String,
-    /// `None` takes an earlier link back.
+    /// `None` revokes an earlier link.
     pub player: Option<PlayerId>,
     pub provenance: Provenance,
 }

@@ -1,38 +1,40 @@
-//! The accounting: what became of every record that a processor read.
+//! Record accounting: ledger entries, and the plans of sink batches.
 //!
 //! Invariant: over all entries of a processor, read = applied + unchanged + parked + rejected, where parked is a gauge whose
-//! changes are recorded (it goes down when something is released). For a loader, rows = emitted + bad + out of scope +
+//! changes are recorded (it decreases when a parked record is released). For a loader, rows = emitted + bad + out of scope +
 //! repeated.
-//! Not here: lag, time, hosts; those are metrics.
-use crate::Timestamp;
+//! Not here: lag, durations and hosts, which are metrics.
+use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// What one commit adds to a processor's accounts.
+/// The counts that one commit of a processor appends to the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LedgerEntry {
     pub processor: String,
-    /// The version of a map's code and model, which reads its input anew; of the sink which reading it is; 0 for views.
+    /// For a stateless processor, the version of its code and model, each of which reads all input; for the sink, the ledger version
+    /// of its current pass over the input; 0 for materialized views.
     pub version: i64,
     /// Records read.
     pub read: i64,
     pub applied: i64,
     pub unchanged: i64,
-    /// Change of the number of records that wait for a named key.
+    /// Change of the number of parked records.
     pub parked: i64,
     pub rejected: i64,
     /// Records published.
     pub published: i64,
-    /// Loaders: rows found in the payloads that opened, and what became of them.
+    /// Loaders: rows in readable payloads; the following four counts are their outcomes.
     pub rows: i64,
     pub rows_emitted: i64,
     pub rows_bad: i64,
     pub rows_out_of_scope: i64,
-    /// The same row once more in one payload; the first stands for both.
+    /// Rows that repeat an earlier row of the same payload.
     pub rows_repeated: i64,
 }
 impl LedgerEntry {
+    /// Adds the counts of another entry; processor and version stay.
     pub fn add(&mut self, other: &LedgerEntry) {
         self.read += other.read;
         self.applied += other.applied;
@@ -46,7 +48,7 @@ impl LedgerEntry {
         self.rows_out_of_scope += other.rows_out_of_scope;
         self.rows_repeated += other.rows_repeated;
     }
-    /// Records, and rows, that ended as nothing: zero in a sound log.
+    /// Records and rows unaccounted for; both are zero in a consistent log.
     pub const fn imbalance(&self) -> (i64, i64) {
         (
             self.read - self.applied - self.unchanged - self.parked - self.rejected,
@@ -55,14 +57,15 @@ impl LedgerEntry {
     }
 }
 
-/// One batch of rows that the sink wrote.
+/// The plan of one sink batch, durable before the write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SinkBatchPlanned {
     pub batch_id: String,
-    /// Ranges of the input, as `topic/partition:first-end`.
+    /// The input ranges, as `topic/partition:first-end`.
     pub ranges: Vec<String>,
     pub records: i64,
+    /// The reason for closing the batch.
     pub reason: String,
     /// The time at which the batch was closed.
     pub planned_at: Timestamp,

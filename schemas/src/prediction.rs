@@ -1,11 +1,13 @@
-//! Predictions: one event per player and game, with every system, every line and every reason for what is not there.
+//! Predictions: one event per player and game, with every prediction system, every line of the ladder, and the reason for each that is
+//! missing.
 //!
-//! Invariant: each of the systems is present exactly once, predicted or with its reason; each line offset −2…+2 of a predicted
-//! system is present, made or not.
-//! Not here: the rows of the warehouse; the sink makes them from this.
+//! Invariant: each system is present exactly once, with a prediction or a skip reason; each line offset −2…+2 is either in the ladder
+//! of every predicted system or in `omitted_line_offsets`.
+//! Not here: the rows of the warehouse (crate `sinks`).
 use crate::{
     features::{Basis, Eligibility, QualityFlag},
     ids::{GameId, PlayerId},
+    named_enum::named_enum,
     team::Team,
     units::{EasternDate, Line, Timestamp},
 };
@@ -22,32 +24,23 @@ pub enum System {
     EnsembleV1,
     LearnedV1,
 }
-impl System {
-    pub const ALL: [System; 5] = [
-        System::MovingAverage,
-        System::ZoneMatchupV1,
-        System::SimilarityBalancedV1,
-        System::EnsembleV1,
-        System::LearnedV1,
-    ];
-    pub const fn name(self) -> &'static str {
-        match self {
-            System::MovingAverage => "moving_average",
-            System::ZoneMatchupV1 => "zone_matchup_v1",
-            System::SimilarityBalancedV1 => "similarity_balanced_v1",
-            System::EnsembleV1 => "ensemble_v1",
-            System::LearnedV1 => "learned_v1",
-        }
+named_enum! {
+    System {
+        MovingAverage = "moving_average",
+        ZoneMatchupV1 = "zone_matchup_v1",
+        SimilarityBalancedV1 = "similarity_balanced_v1",
+        EnsembleV1 = "ensemble_v1",
+        LearnedV1 = "learned_v1",
     }
 }
 
-/// Why a system did not predict an eligible candidate.
+/// The reason why a system has no prediction for an eligible candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum SystemSkip {
-    /// A feature that the system cannot do without is missing.
+    /// A required feature is missing.
     MissingFeature,
-    /// No share of any shot zone is known.
+    /// The shares of all shot zones are missing.
     MissingZones,
     /// Fewer than five earlier games are similar enough.
     TooFewSimilar,
@@ -55,26 +48,24 @@ pub enum SystemSkip {
     TooFewSystems,
     /// No artifact is installed.
     ModelAbsent,
-    /// The artifact was trained on games not before this one.
+    /// The artifact was trained on games up to this one or later.
     TrainedLater,
     /// The artifact was trained on another feature schema.
     OtherFeatures,
 }
-impl SystemSkip {
-    pub const fn name(self) -> &'static str {
-        match self {
-            SystemSkip::MissingFeature => "missing_feature",
-            SystemSkip::MissingZones => "missing_zones",
-            SystemSkip::TooFewSimilar => "too_few_similar",
-            SystemSkip::TooFewSystems => "too_few_systems",
-            SystemSkip::ModelAbsent => "model_absent",
-            SystemSkip::TrainedLater => "trained_later",
-            SystemSkip::OtherFeatures => "other_features",
-        }
+named_enum! {
+    SystemSkip {
+        MissingFeature = "missing_feature",
+        MissingZones = "missing_zones",
+        TooFewSimilar = "too_few_similar",
+        TooFewSystems = "too_few_systems",
+        ModelAbsent = "model_absent",
+        TrainedLater = "trained_later",
+        OtherFeatures = "other_features",
     }
 }
 
-/// What to do with a line.
+/// The recommended bet on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 #[allow(clippy::upper_case_acronyms)]
@@ -85,36 +76,32 @@ pub enum Recommendation {
     #[allow(non_camel_case_types)]
     NO_LINE,
 }
-impl Recommendation {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Recommendation::OVER => "OVER",
-            Recommendation::UNDER => "UNDER",
-            Recommendation::PASS => "PASS",
-            Recommendation::NO_LINE => "NO_LINE",
-        }
+named_enum! {
+    Recommendation {
+        OVER = "OVER",
+        UNDER = "UNDER",
+        PASS = "PASS",
+        NO_LINE = "NO_LINE",
     }
 }
 
-/// Where a base line comes from.
+/// The origin of a base line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum LineSource {
     /// The market's main line.
     Market,
-    /// No market: the mean of the last five appearances, in steps of half a point.
+    /// There is no market: the mean of the last five appearances, rounded to half a point.
     Estimate,
 }
-impl LineSource {
-    pub const fn name(self) -> &'static str {
-        match self {
-            LineSource::Market => "market",
-            LineSource::Estimate => "estimate",
-        }
+named_enum! {
+    LineSource {
+        Market = "market",
+        Estimate = "estimate",
     }
 }
 
-/// One of the five lines about the base line.
+/// One line of the line ladder: the base line plus an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LadderLine {
@@ -123,7 +110,7 @@ pub struct LadderLine {
     pub line: Line,
     /// Probability of more points than the line, 0–1.
     pub p_over: f64,
-    /// Probability of exactly the line, 0–1; 0 for a line that no whole number equals.
+    /// Probability of exactly the line, 0–1; 0 for a line that is not a whole number.
     pub p_push: f64,
     pub recommendation: Recommendation,
 }
@@ -138,11 +125,11 @@ pub struct Predicted {
     /// 0–1.
     pub confidence: f64,
     pub line_ladder: Vec<LadderLine>,
-    /// Adjustments that were 0 because their feature is missing, by feature name.
+    /// The names of missing features whose adjustments were therefore 0.
     pub missing_adjustments: Vec<String>,
 }
 
-/// A prediction, or the reason why there is none: an Avro union, whose branches serde knows by their Avro type names.
+/// A prediction, or the reason why there is none: an Avro union, whose branches serde names by their Avro types.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 pub enum SystemOutcome {
     #[serde(rename(serialize = "Predicted", deserialize = "fastbreak.Predicted"))]
@@ -151,7 +138,7 @@ pub enum SystemOutcome {
     Skipped(SystemSkip),
 }
 
-/// What one system says.
+/// The outcome of one system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SystemPrediction {
@@ -159,7 +146,7 @@ pub struct SystemPrediction {
     pub outcome: SystemOutcome,
 }
 
-/// All predictions of one player in one game, or why there are none. Replaces every earlier one of the same id.
+/// All predictions for one player in one game. A newer one of the same id replaces it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Prediction {
@@ -176,13 +163,13 @@ pub struct Prediction {
     pub eligibility: Eligibility,
     /// Earlier appearances of the season.
     pub appearances: i32,
-    /// Hash of the features: the version of the input.
+    /// Hash of the features.
     pub input_version: i64,
     /// The version of the predictor's code, constants and artifact.
     pub model_version: i64,
     pub base_line: Option<Line>,
     pub line_source: Option<LineSource>,
-    /// Line offsets that would lie below 0.5 and are not made.
+    /// Line offsets without a line, because it would be below 0.5.
     pub omitted_line_offsets: Vec<i32>,
     pub quality_flags: Vec<QualityFlag>,
     /// Empty unless eligible.

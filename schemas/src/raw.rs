@@ -1,102 +1,17 @@
-//! Raw events: what a scraper fetched, verbatim, and what could not be used of it.
+//! Raw events: one response of a source, byte for byte; and dead letters: what cannot be used.
 //!
-//! Invariant: the payload is kept as the bytes that arrived; the (source, feed) pairs are a closed set, so an unknown one is
-//! rejected at the door and cannot wait unseen in a topic nobody reads.
-//! Not here: what the payloads mean; the loaders decode them.
-use crate::{ids::RawId, units::Timestamp};
+//! Invariant: the payload is stored as the bytes that arrived.
+//! Not here: the sources and feeds (`feed`), the content of the payloads (the loaders of crate `processors`).
+use crate::{ids::RawId, named_enum::named_enum, units::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
-/// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
-#[avro_schema(namespace = "fastbreak")]
-pub enum Source {
-    Nbacom,
-    Balldontlie,
-    Espn,
-    Oddsapi,
-    Operator,
-}
-impl Source {
-    pub const ALL: [Source; 5] =
-        [Source::Nbacom, Source::Balldontlie, Source::Espn, Source::Oddsapi, Source::Operator];
-    pub const fn name(self) -> &'static str {
-        match self {
-            Source::Nbacom => "nbacom",
-            Source::Balldontlie => "balldontlie",
-            Source::Espn => "espn",
-            Source::Oddsapi => "oddsapi",
-            Source::Operator => "operator",
-        }
-    }
-}
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-impl FromStr for Source {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Source::ALL.into_iter().find(|s| s.name() == text).ok_or_else(|| format!("'{text}' is not a source"))
-    }
-}
+pub use crate::feed::{Feed, Source};
 
-/// Every feed that Fastbreak reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
-#[avro_schema(namespace = "fastbreak")]
-pub enum Feed {
-    NbacomSchedule,
-    NbacomLeaguegamelog,
-    NbacomPlayerList,
-    NbacomInjuryReport,
-    BalldontlieStats,
-    BalldontlieBoxScores,
-    EspnRoster,
-    OddsapiEventOdds,
-    OperatorIdentityLinks,
-}
-impl Feed {
-    pub const ALL: [Feed; 9] = [
-        Feed::NbacomSchedule,
-        Feed::NbacomLeaguegamelog,
-        Feed::NbacomPlayerList,
-        Feed::NbacomInjuryReport,
-        Feed::BalldontlieStats,
-        Feed::BalldontlieBoxScores,
-        Feed::EspnRoster,
-        Feed::OddsapiEventOdds,
-        Feed::OperatorIdentityLinks,
-    ];
-    /// The names that scrapers publish under: source, feed.
-    pub const fn names(self) -> (Source, &'static str) {
-        match self {
-            Feed::NbacomSchedule => (Source::Nbacom, "schedule"),
-            Feed::NbacomLeaguegamelog => (Source::Nbacom, "leaguegamelog"),
-            Feed::NbacomPlayerList => (Source::Nbacom, "player-list"),
-            Feed::NbacomInjuryReport => (Source::Nbacom, "injury-report"),
-            Feed::BalldontlieStats => (Source::Balldontlie, "stats"),
-            Feed::BalldontlieBoxScores => (Source::Balldontlie, "box-scores"),
-            Feed::EspnRoster => (Source::Espn, "roster"),
-            Feed::OddsapiEventOdds => (Source::Oddsapi, "event-odds"),
-            Feed::OperatorIdentityLinks => (Source::Operator, "identity-links"),
-        }
-    }
-    pub fn find(source: &str, feed: &str) -> Option<Feed> {
-        Feed::ALL.into_iter().find(|f| (f.names().0.name(), f.names().1) == (source, feed))
-    }
-    pub const fn source(self) -> Source {
-        self.names().0
-    }
-}
-impl fmt::Display for Feed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.names().0, self.names().1)
-    }
-}
-
-/// What became of a fetch, as the scraper says. None said means complete.
+/// The outcome of a fetch as the scraper reported it; `Complete` if the scraper reported none.
+///
+/// The public names and the aliases are those of the scrapers' envelope (kebab case).
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -117,6 +32,16 @@ pub enum FetchOutcome {
     #[serde(rename(serialize = "Failed", deserialize = "Failed"), alias = "failed")]
     Failed,
 }
+named_enum! {
+    FetchOutcome {
+        Complete = "complete",
+        EmptyOk = "empty-ok",
+        Partial = "partial",
+        NoDataYet = "no-data-yet",
+        Postponed = "postponed",
+        Failed = "failed",
+    }
+}
 
 /// One fetch of one feed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
@@ -130,7 +55,7 @@ pub struct RawEvent {
     pub outcome: FetchOutcome,
     /// The response, byte for byte (JSON text).
     pub payload: String,
-    /// How often it was put back from the dead letters. No part of its identity.
+    /// How often the event was redriven. Not part of its identity.
     pub redrive_count: i32,
 }
 impl RawEvent {
@@ -160,7 +85,7 @@ impl RawEvent {
     }
 }
 
-/// Why something could not be used. Closed, and a metric label.
+/// The reason code of a dead letter. A closed set, used as a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum RejectCode {
@@ -172,30 +97,16 @@ pub enum RejectCode {
     UnknownFeed,
     /// The payload is not JSON of the feed's shape.
     BadPayload,
-    /// One row of a payload that opens is unusable; the other rows are not affected.
+    /// One row of a readable payload is unusable; the other rows are not affected.
     BadRow,
 }
-impl RejectCode {
-    pub const ALL: [RejectCode; 5] = [
-        RejectCode::NotJson,
-        RejectCode::BadEnvelope,
-        RejectCode::UnknownFeed,
-        RejectCode::BadPayload,
-        RejectCode::BadRow,
-    ];
-    pub const fn name(self) -> &'static str {
-        match self {
-            RejectCode::NotJson => "not_json",
-            RejectCode::BadEnvelope => "bad_envelope",
-            RejectCode::UnknownFeed => "unknown_feed",
-            RejectCode::BadPayload => "bad_payload",
-            RejectCode::BadRow => "bad_row",
-        }
-    }
-}
-impl fmt::Display for RejectCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+named_enum! {
+    RejectCode {
+        NotJson = "not_json",
+        BadEnvelope = "bad_envelope",
+        UnknownFeed = "unknown_feed",
+        BadPayload = "bad_payload",
+        BadRow = "bad_row",
     }
 }
 impl FromStr for RejectCode {
@@ -203,42 +114,42 @@ impl FromStr for RejectCode {
     fn from_str(text: &str) -> Result<Self, String> {
         RejectCode::ALL.into_iter().find(|code| code.name() == text).ok_or_else(|| {
             let codes = RejectCode::ALL.map(RejectCode::name).join(", ");
-            format!("'{text}' is no code; the codes are {codes}")
+            format!("'{text}' is not a reject code, expected one of {codes}")
         })
     }
 }
 
-/// Something that can never be used, with its bytes and the reason.
+/// A record or row that can never be used, with its original bytes and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct DeadLetter {
     pub code: RejectCode,
-    /// What is wrong and where, for a person.
+    /// The defect and its location in the value, as text for an operator.
     pub reason: String,
-    /// The raw event it came in, when there is one.
+    /// The raw event that contained it, if there is one.
     pub raw: Option<RawId>,
     pub fetched_at: Option<Timestamp>,
-    /// Where it was read: a topic's name, or a file's.
+    /// The topic or file from which it was read.
     pub origin: String,
     pub partition: i32,
-    /// The record's offset, or the line's number in a file.
+    /// The record's offset, or the line number in a file.
     pub offset: i64,
-    /// The original bytes: the whole record, or the bad row's JSON.
+    /// The original bytes: the complete record, or the JSON of the bad row.
     #[serde(with = "bytes")]
     pub value: Vec<u8>,
-    /// Who rejected it: a processor's name, or `ingest`.
+    /// The name of the processor that rejected it, or `ingest`.
     pub processor: String,
-    /// The key of the record that it was read from.
+    /// The key of the record from which it was read.
     pub key: String,
-    /// The version of the map that rejected it; the sink's is that of its tables.
+    /// The version of the stateless processor that rejected it; for the sink, the version of its tables.
     pub processor_version: i64,
-    /// How often it had been put back when it was rejected.
+    /// How often the original record had been redriven when it was rejected.
     pub redrive_count: i32,
-    /// The sink's batch that it was in; empty: it was in none.
+    /// The id of the sink batch that contained it; empty if there was none.
     pub batch: String,
 }
 impl DeadLetter {
-    /// A letter that does not say yet where it was read, by whom, and what its bytes are.
+    /// A dead letter with code and reason only; the caller fills in origin, processor and original bytes.
     pub const fn new(code: RejectCode, reason: String) -> DeadLetter {
         DeadLetter {
             code,
@@ -258,7 +169,7 @@ impl DeadLetter {
     }
 }
 
-/// Serde's default turns bytes into a sequence of numbers; Avro has a type for them.
+/// Serializes bytes as Avro `bytes`; serde's default is a sequence of numbers.
 mod bytes {
     use serde::{Deserializer, Serializer, de};
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,14 +1,14 @@
-//! The versions of one event's schema, and the ids that records name them by.
+//! The released versions of one event's schema, and the ids by which records refer to them.
 //!
-//! An id is derived from the schema's text, so every process and every log agrees on it without a server. Where a registry hands
-//! out ids, [`bind`] says once, before anything is read or written, which they are; records of before keep their own.
-//! Invariant: an id names one schema of an event, or none: what could mean two is refused at the start.
-//! Not here: how a registry is asked (`src/registry` of the root).
+//! An id is derived from the schema's text, so every process and every log agrees on it without a schema registry. Where a registry
+//! assigns ids, [`Binding`] supplies them once, before the first record is read or written; older records keep the ids they have.
+//!
+//! Invariant: an id names at most one schema of an event; a registry id that could name two is rejected at startup.
+//! Not here: the check that a binding covers all events (`catalog::bind`), the client of the registry (`src/registry` of the binary).
 use crate::{
-    catalog,
     foreign_schema::ForeignSchema,
-    raw::DeadLetter,
-    wire::{Event, WireError},
+    framing::{frame, id_of, unframe},
+    wire_error::WireError,
 };
 use serde_avro_fast::Schema;
 use std::{
@@ -17,50 +17,25 @@ use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
-/// Answers the text of a schema that somebody else registered, by its id; the reason when there is none.
+/// Looks up the text of a registered schema by its id; the reason if the registry has none.
 pub type Fetch = Box<dyn Fn(u32) -> Result<String, String> + Send + Sync>;
 
-/// The ids that a registry gave.
+/// The ids that a schema registry assigned.
 pub struct Binding {
-    /// By event, those of its newest schema; records are written with the first.
+    /// By event, the ids of its newest schema; records are written with the first.
     pub ids: BTreeMap<&'static str, Vec<u32>>,
-    /// Where any other id is looked up.
+    /// Looks up any other id.
     pub fetch: Fetch,
 }
-
-/// Why ids cannot be bound.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BindError {
-    #[error("{event}: the registry gave no id for its schema; next: `fastbreak schemas push`")]
-    Missing { event: &'static str },
-    #[error(
-        "{event}: the registry's id {id} is also that of another schema of its own, so a record could mean either; register \
-         the schema in another registry or context"
-    )]
-    Ambiguous { event: &'static str, id: u32 },
-    #[error("records were read or written before the registry's ids were known")]
-    Late,
-}
-
-/// `None` once something was read or written without a registry.
-static BINDING: OnceLock<Option<Binding>> = OnceLock::new();
-
-/// Makes this process write, and read, with the ids of a registry.
-///
-/// # Errors
-/// When an event has no id or one that could mean two schemas, or when it is too late.
-pub fn bind(binding: Binding) -> Result<(), BindError> {
-    // A dead letter on Kafka is the original record with headers, so its schema has no subject; its id stays the local one.
-    for entry in catalog::entries().into_iter().filter(|entry| entry.name != DeadLetter::NAME) {
-        let event = entry.name;
-        let ids = binding.ids.get(event).filter(|ids| !ids.is_empty()).ok_or(BindError::Missing { event })?;
-        let older = entry.released.split_last().map_or(&[][..], |(_, older)| older);
-        if let Some(id) = ids.iter().find(|id| older.iter().any(|text| id_of(text) == **id)) {
-            return Err(BindError::Ambiguous { event, id: *id });
-        }
+impl Binding {
+    /// Makes this process read and write with these ids; false if a binding is set or a record was read or written without one.
+    pub(crate) fn activate(self) -> bool {
+        BINDING.set(Some(self)).is_ok()
     }
-    BINDING.set(Some(binding)).map_err(|_| BindError::Late)
 }
+
+/// `None` after a record was read or written without a registry.
+static BINDING: OnceLock<Option<Binding>> = OnceLock::new();
 
 /// The released versions of one event's schema, parsed.
 pub struct Schemas {
@@ -69,13 +44,13 @@ pub struct Schemas {
     /// With the ids of their texts, oldest first.
     released: Vec<(u32, Schema)>,
     ids: OnceLock<Ids>,
-    /// Schemas that others registered, as they were met.
-    others: RwLock<BTreeMap<u32, Arc<ForeignSchema>>>,
+    /// Foreign schemas that records referred to so far, by id.
+    foreign_schemas: RwLock<BTreeMap<u32, Arc<ForeignSchema>>>,
 }
 struct Ids {
     written: u32,
-    /// Each id that names a released version, with its position.
-    known: Vec<(u32, usize)>,
+    /// Each id of a released version, with the version's index.
+    index_by_id: Vec<(u32, usize)>,
 }
 
 impl Schemas {
@@ -83,70 +58,76 @@ impl Schemas {
     pub fn parse(event: &'static str, texts: &'static [&'static str]) -> Self {
         let parse = |text: &&str| text.parse().ok().map(|schema| (id_of(text), schema));
         let released = texts.iter().filter_map(parse).collect();
-        Schemas { event, texts, released, ids: OnceLock::new(), others: RwLock::default() }
+        Schemas { event, texts, released, ids: OnceLock::new(), foreign_schemas: RwLock::default() }
     }
     fn ids(&self) -> &Ids {
         self.ids.get_or_init(|| {
             let newest = self.released.len().saturating_sub(1);
             let bound = BINDING.get_or_init(|| None).as_ref().and_then(|binding| binding.ids.get(self.event));
             let bound = bound.map_or(&[][..], Vec::as_slice);
-            let local = self.released.iter().enumerate().map(|(at, (id, _))| (*id, at));
-            let known: Vec<_> = bound.iter().map(|id| (*id, newest)).chain(local).collect();
-            Ids { written: bound.first().copied().unwrap_or(self.local()), known }
+            let local = self.released.iter().enumerate().map(|(index, (id, _))| (*id, index));
+            let index_by_id: Vec<_> = bound.iter().map(|id| (*id, newest)).chain(local).collect();
+            Ids { written: bound.first().copied().unwrap_or(self.local()), index_by_id }
         })
     }
-    /// The version that is written, with the id that records name it by.
+    /// The version that records are written with, and its id.
     ///
     /// # Panics
-    /// When an event has no released schema; the tests make sure that each has.
+    /// If the event has no released schema; a test proves that each event has one.
     #[allow(clippy::expect_used)]
     pub fn newest(&self) -> (u32, &Schema) {
         let (_, schema) = self.released.last().expect("every event has a released schema");
         (self.ids().written, schema)
     }
+    /// The released version with this id.
     pub fn find(&self, id: u32) -> Option<&Schema> {
-        self.position(id).map(|at| &self.released[at].1)
+        self.index_of(id).map(|index| &self.released[index].1)
     }
-    fn position(&self, id: u32) -> Option<usize> {
-        self.ids().known.iter().find(|(known, _)| *known == id).map(|(_, at)| *at)
+    fn index_of(&self, id: u32) -> Option<usize> {
+        self.ids().index_by_id.iter().find(|(candidate, _)| *candidate == id).map(|(_, index)| *index)
     }
-    /// The id that the newest version has by its text, whatever a registry says.
+    /// The id that the newest version has by its text, independent of any registry.
     pub fn local(&self) -> u32 {
-        self.released.last().map_or(0, |(id, _)| *id)
+        self.local_at(self.released.len().saturating_sub(1))
     }
-    /// What an id means that is none of its own: asked of the registry the first time.
+    fn local_at(&self, index: usize) -> u32 {
+        self.released.get(index).map_or(0, |(id, _)| *id)
+    }
+    /// Resolves an id that is not one of the event's own; the registry is queried once per id.
     #[cold]
     pub(crate) fn foreign_schema(&self, id: u32) -> Result<Arc<ForeignSchema>, WireError> {
         let event = self.event;
-        let known = self.others.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some(known) = known {
-            return Ok(known);
+        let cached = self.foreign_schemas.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(cached) = cached {
+            return Ok(cached);
         }
         let binding = BINDING.get_or_init(|| None).as_ref().ok_or(WireError::UnknownSchema { event, id })?;
-        let foreign = |reason| WireError::ForeignSchema { event, id, reason };
-        let text = (binding.fetch)(id).map_err(foreign)?;
-        let other = Arc::new(ForeignSchema::from_text(&text, self.texts).map_err(foreign)?);
-        self.others.write().unwrap_or_else(PoisonError::into_inner).insert(id, other.clone());
-        Ok(other)
+        let to_error = |reason| WireError::ForeignSchema { event, id, reason };
+        let text = (binding.fetch)(id).map_err(to_error)?;
+        let foreign_schema = Arc::new(ForeignSchema::from_text(&text, self.texts).map_err(to_error)?);
+        self.foreign_schemas
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, foreign_schema.clone());
+        Ok(foreign_schema)
     }
-    /// The schema of a position, which `ForeignSchema` found among the texts.
-    pub(crate) fn at(&self, position: usize) -> Option<&Schema> {
-        self.released.get(position).map(|(_, schema)| schema)
+    /// The released version at an index that `ForeignSchema` found among the texts.
+    pub(crate) fn version_at(&self, index: usize) -> Option<&Schema> {
+        self.released.get(index).map(|(_, schema)| schema)
     }
-    /// A record as it would have been written without a registry: what content is hashed over.
+    /// The record as it is written without a registry: the form over which content is hashed.
     ///
     /// # Errors
-    /// When it is no record of this event.
+    /// If the bytes are not a record of this event.
     pub fn canonical<'a>(&self, record: &'a [u8]) -> Result<Cow<'a, [u8]>, WireError> {
         let (event, len) = (self.event, record.len());
         let (id, body) = unframe(record).ok_or(WireError::Framing { event, len })?;
         let framed = |id, body: &[u8]| Cow::Owned([&frame(id), body].concat());
-        let of = |at: usize| self.released.get(at).map_or(0, |(id, _)| *id);
-        match self.position(id).map(of) {
+        match self.index_of(id).map(|index| self.local_at(index)) {
             Some(local) if local == id => Ok(Cow::Borrowed(record)),
             Some(local) => Ok(framed(local, body)),
             None => match &*self.foreign_schema(id)? {
-                ForeignSchema::Ours(at) => Ok(framed(of(*at), body)),
+                ForeignSchema::SameAs(index) => Ok(framed(self.local_at(*index), body)),
                 ForeignSchema::Readable(translation) => {
                     let body = translation.translate(body);
                     body.map(|body| framed(self.local(), &body))
@@ -155,25 +136,4 @@ impl Schemas {
             },
         }
     }
-}
-
-/// The id of a schema: the first 31 bits of the BLAKE3 hash of its text (registries count in signed integers).
-pub fn id_of(text: &str) -> u32 {
-    let mut first = [0; 4];
-    first.copy_from_slice(&blake3::hash(text.trim().as_bytes()).as_bytes()[..4]);
-    u32::from_be_bytes(first) >> 1
-}
-
-/// What stands before the body of a record whose schema has this id.
-pub fn frame(id: u32) -> [u8; 5] {
-    let mut header = [0; 5];
-    header[1..].copy_from_slice(&id.to_be_bytes());
-    header
-}
-
-/// Splits a framed record into schema id and body.
-pub fn unframe(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (header, body) = bytes.split_first_chunk::<5>()?;
-    let [0, id @ ..] = header else { return None };
-    Some((u32::from_be_bytes(*id), body))
 }

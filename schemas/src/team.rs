@@ -1,8 +1,8 @@
-//! The thirty teams and the pairs of them: the keys at which facts of a game meet.
+//! The thirty teams and the pairs of them, which are the partition keys of a game's facts.
 //!
-//! Invariant: a team has one code here, nba.com's, whatever a source calls it. A matchup is unordered, so home and away
-//! cannot disagree about where a fact belongs.
-//! Not here: clock, rosters, arenas.
+//! Invariant: a team has one code, nba.com's, whichever name a source uses. A matchup is unordered, so sources that disagree about home
+//! and away still use the same key.
+//! Not here: rosters (`observation`).
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 use std::{fmt, str::FromStr};
@@ -29,8 +29,8 @@ macro_rules! teams {
             pub const fn name(self) -> &'static str {
                 match self { $(Team::$code => $name),+ }
             }
-            /// The team that a source means, by its code or its full name, in the notations of nba.com, balldontlie, ESPN,
-            /// Basketball-Reference and the-odds-api. `None` when it is no NBA team.
+            /// The team with this code or full name, in the notations of nba.com, balldontlie, ESPN, Basketball-Reference and
+            /// the-odds-api. `None` if it is not an NBA team.
             pub fn from_source_name(written: &str) -> Option<Team> {
                 match written {
                     $(stringify!($code) | concat!($city, " ", $name) $(| $alias)* => Some(Team::$code),)+
@@ -82,7 +82,7 @@ impl FromStr for Team {
     fn from_str(code: &str) -> Result<Self, String> {
         Team::ALL
             .into_iter()
-            .find(|t| t.code() == code)
+            .find(|team| team.code() == code)
             .ok_or_else(|| format!("'{code}' is not an NBA team code"))
     }
 }
@@ -95,9 +95,9 @@ pub struct Matchup {
     second: Team,
 }
 impl Matchup {
-    /// The first in the order of matchups.
+    /// The smallest matchup in the order of the type.
     pub const FIRST: Matchup = Matchup { first: Team::ATL, second: Team::BOS };
-    /// `None` when a team is said to meet itself.
+    /// `None` if both teams are the same.
     pub fn new(a: Team, b: Team) -> Option<Matchup> {
         match a.code().cmp(b.code()) {
             std::cmp::Ordering::Less => Some(Matchup { first: a, second: b }),
@@ -128,8 +128,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_sources_mean_the_same_team() {
-        for (team, written) in [
+    fn the_names_of_five_sources_resolve_to_the_same_team() {
+        for (team, names) in [
             (Team::BKN, ["BKN", "BRK", "Brooklyn Nets"].as_slice()),
             (Team::PHX, &["PHX", "PHO", "Phoenix Suns"]),
             (Team::LAC, &["LAC", "LA Clippers", "Los Angeles Clippers"]),
@@ -137,13 +137,15 @@ mod tests {
             (Team::UTA, &["UTA", "UTAH"]),
             (Team::WAS, &["WAS", "WSH"]),
         ] {
-            written.iter().for_each(|w| assert_eq!(Team::from_source_name(w), Some(team), "{w}"));
+            for name in names {
+                assert_eq!(Team::from_source_name(name), Some(team), "{name}");
+            }
         }
         assert_eq!(Team::from_source_name("Real Madrid"), None);
         assert_eq!(Team::BOS.nba_id(), 1_610_612_738);
     }
     #[test]
-    fn a_matchup_does_not_know_who_is_at_home() {
+    fn a_matchup_is_the_same_in_both_orders_of_its_teams() {
         assert_eq!(Matchup::new(Team::NYK, Team::BOS), Matchup::new(Team::BOS, Team::NYK));
         assert_eq!(Matchup::new(Team::NYK, Team::BOS).unwrap().to_string(), "BOS-NYK");
         assert_eq!(Matchup::new(Team::NYK, Team::NYK), None);

@@ -1,8 +1,9 @@
-//! How teams come into a game, and who may play in it.
+//! The form of teams before a game, and the candidates for it.
 //!
-//! Rows carry `issued` (known by tip-off) and, where it differs, `retrospective`; `retrospective` is `None` when it equals `issued`.
-//! Invariant: a number here was computed from games of the same season that ended before this game's tip-off.
-//! Not here: single players' numbers; the feature builder has those.
+//! Rows carry `issued` (known by tip-off) and, where it differs, `retrospective`; `retrospective` is `None` if it equals `issued`.
+//!
+//! Invariant: every number is computed from games of the same season that ended before this game's tip-off.
+//! Not here: the numbers of single players (`features`).
 use crate::{
     ids::{GameId, PlayerId},
     team::Team,
@@ -11,7 +12,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A team's numbers before a game; `None` where there is no game to compute one from.
+/// A team's averages before a game; `None` where there is no earlier game.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct FormNumbers {
@@ -19,7 +20,7 @@ pub struct FormNumbers {
     pub games: i32,
     /// Possessions per 48 minutes, mean of the last 10 games.
     pub pace_10: Option<f64>,
-    /// The same over the last 15.
+    /// Possessions per 48 minutes, mean of the last 15 games.
     pub pace_15: Option<f64>,
     /// Points per 100 own possessions, mean of the last 10 games.
     pub off_rating_10: Option<f64>,
@@ -31,12 +32,12 @@ pub struct FormNumbers {
     pub rest_days: Option<i32>,
 }
 
-/// A player of the team's recent games.
+/// A player who appeared in the team's recent games.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct RecentPlayer {
     pub player: PlayerId,
-    /// Tip-off of the last of them in which he appeared.
+    /// Tip-off of the player's last appearance in them.
     pub last_game: Timestamp,
 }
 
@@ -45,24 +46,24 @@ pub struct RecentPlayer {
 #[avro_schema(namespace = "fastbreak")]
 pub struct RosteredPlayer {
     pub player: PlayerId,
-    /// The newest fetch before tip-off that had him.
+    /// Time of the newest fetch before tip-off that lists the player.
     pub since: Timestamp,
     pub born: Option<EasternDate>,
 }
 
-/// A team before a game.
+/// The form of a team: averages, recent players and roster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Form {
     pub known_at: Timestamp,
     pub numbers: FormNumbers,
-    /// Who appeared in the team's last 10 games of the season, sorted by player.
+    /// The players who appeared in the team's last 10 games of the season, sorted by player.
     pub recent: Vec<RecentPlayer>,
     /// Sorted by player.
     pub roster: Vec<RosteredPlayer>,
 }
 
-/// A team's form before one game.
+/// One row of team form: one team before one game.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamForm {
@@ -73,27 +74,27 @@ pub struct TeamForm {
     pub retrospective: Option<Form>,
 }
 
-/// Why a player may play for one of the two sides.
+/// The evidence that a player may appear for one side of a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SideEvidence {
     pub team: Team,
-    /// Tip-off of the last of the team's last 10 games in which he appeared.
+    /// Tip-off of the player's last appearance in the team's last 10 games.
     pub last_game: Option<Timestamp>,
-    /// The newest roster fetch before tip-off that had him.
+    /// Time of the newest roster fetch before tip-off that lists the player.
     pub rostered: Option<Timestamp>,
     pub born: Option<EasternDate>,
 }
 
-/// What makes a player a candidate for a game, with what both teams bring.
+/// The evidence that a player is a candidate for a game, and the form of both teams.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Candidacy {
     pub known_at: Timestamp,
-    /// Sorted by team; empty when he is only quoted.
+    /// Sorted by team; empty if the player is only quoted.
     pub sides: Vec<SideEvidence>,
     pub quoted: bool,
-    /// An injury report covers the game, so who is not on it is available.
+    /// True if an injury report covers the game: a player who is not on it is available.
     pub reported: bool,
     pub home: FormNumbers,
     pub away: FormNumbers,

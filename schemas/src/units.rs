@@ -1,8 +1,11 @@
-//! Units: what a number stands for, so that no two of them can be mixed up.
+//! Units: one type per physical quantity, so that the compiler tells two quantities apart.
 //!
-//! Invariant: every quantity that is part of a *fact* is an integer in a stated unit, so facts have a total order and
-//! equal bytes mean equal content. Fractions appear only in what is derived.
-//! Not here: the conversion from the sources' own notations; that happens once, in the decoders.
+//! Every type has a public text form (`Display`): timestamps in RFC 3339, days as `YYYY-MM-DD`, seasons as `2023-24`, lines in points,
+//! playing time as `minutes:seconds`, prices as the book wrote them. On the wire each is its integer.
+//!
+//! Invariant: every quantity of a *fact* is an integer in a stated unit, so facts have a total order and equal bytes mean equal
+//! content. Only derived values have fractions.
+//! Not here: the conversion from the sources' own notations (the loaders of crate `processors`).
 use jiff::{civil, tz};
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -16,10 +19,12 @@ use std::{fmt, str::FromStr};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Before everything: the time at which what the project ships itself was known.
+    /// Earlier than every event: the known-at time of data that is compiled in. A quarter of the range, so that adding hours cannot
+    /// overflow.
     pub const DISTANT_PAST: Timestamp = Timestamp(i64::MIN / 4);
-    /// After everything.
+    /// Later than every event.
     pub const DISTANT_FUTURE: Timestamp = Timestamp(i64::MAX / 4);
+    /// Milliseconds per hour.
     pub const HOUR: i64 = 3_600_000;
 
     pub const fn plus_hours(self, hours: i64) -> Timestamp {
@@ -27,26 +32,28 @@ impl Timestamp {
     }
     /// The US Eastern calendar day of this instant.
     pub fn eastern_date(self) -> EasternDate {
-        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        EasternDate::from_civil(eastern().to_datetime(at).date())
+        let timestamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        EasternDate::from_civil(eastern().to_datetime(timestamp).date())
     }
 }
+/// RFC 3339 in UTC; `-infinity` and `infinity` for the distant past and future.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (*self, jiff::Timestamp::from_millisecond(self.0)) {
             (Timestamp::DISTANT_PAST, _) => f.write_str("-infinity"),
-            (_, Ok(at)) => write!(f, "{at}"),
+            (Timestamp::DISTANT_FUTURE, _) => f.write_str("infinity"),
+            (_, Ok(timestamp)) => write!(f, "{timestamp}"),
             _ => write!(f, "{}ms", self.0),
         }
     }
 }
 impl FromStr for Timestamp {
     type Err = String;
-    /// RFC 3339, with the offset given; a notation without one is refused.
+    /// Parses RFC 3339; the offset is required.
     fn from_str(text: &str) -> Result<Self, String> {
-        let at: jiff::Timestamp =
+        let timestamp: jiff::Timestamp =
             text.parse().map_err(|_| format!("'{text}' is not an RFC 3339 timestamp"))?;
-        Ok(Timestamp(at.as_millisecond()))
+        Ok(Timestamp(timestamp.as_millisecond()))
     }
 }
 
@@ -68,7 +75,7 @@ impl EasternDate {
         let days = date.duration_since(civil::date(1970, 1, 1)).as_hours() / 24;
         EasternDate(days as i32)
     }
-    /// `None` for a year, month and day that name no day.
+    /// `None` if the calendar has no such day.
     pub fn from_ymd(year: i16, month: i8, day: i8) -> Option<Self> {
         civil::Date::new(year, month, day).ok().map(Self::from_civil)
     }
@@ -79,19 +86,20 @@ impl EasternDate {
     pub const fn plus_days(self, days: i32) -> Self {
         EasternDate(self.0 + days)
     }
-    /// The instant at which the clock in New York shows `hour:minute` on this day.
+    /// The instant of `hour:minute` New York time on this day.
     pub fn at(self, hour: i8, minute: i8) -> Timestamp {
         let zoned = eastern().to_ambiguous_zoned(self.civil().at(hour, minute, 0, 0)).compatible();
         zoned.map_or(Timestamp(i64::from(self.0) * 24 * Timestamp::HOUR), |zoned| {
             Timestamp(zoned.timestamp().as_millisecond())
         })
     }
-    /// The season that this day falls into: its start year; months from October on start one.
+    /// The season of this day; a season starts on October 1.
     pub fn season(self) -> Season {
         let date = self.civil();
         Season(date.year() - i16::from(date.month() < 10))
     }
 }
+/// `YYYY-MM-DD`.
 impl fmt::Display for EasternDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.civil())
@@ -99,22 +107,23 @@ impl fmt::Display for EasternDate {
 }
 impl FromStr for EasternDate {
     type Err = String;
-    /// `YYYY-MM-DD`.
+    /// Parses `YYYY-MM-DD`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("'{text}' is not a date, expected YYYY-MM-DD");
+        let error = || format!("'{text}' is not a date, expected YYYY-MM-DD");
         if text.len() != 10 {
-            return Err(bad());
+            return Err(error());
         }
-        text.parse::<civil::Date>().map(Self::from_civil).map_err(|_| bad())
+        text.parse::<civil::Date>().map(Self::from_civil).map_err(|_| error())
     }
 }
 
-/// A season by its start year: 2023 is 2023-24.
+/// A season, stored as its start year: 2023 is 2023-24.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
 #[serde(transparent)]
 pub struct Season(pub i16);
+/// Both years, as in `2023-24`.
 impl fmt::Display for Season {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{:02}", self.0, (self.0 + 1).rem_euclid(100))
@@ -122,16 +131,16 @@ impl fmt::Display for Season {
 }
 impl FromStr for Season {
     type Err = String;
-    /// `2023-24`; the second part must be the year after the first.
+    /// Parses `2023-24`; the second part must be the year after the first.
     fn from_str(text: &str) -> Result<Self, String> {
         let season = text.get(..4).and_then(|year| year.parse().ok()).map(Season);
         season
-            .filter(|s| s.to_string() == text)
+            .filter(|season| season.to_string() == text)
             .ok_or_else(|| format!("'{text}' is not a season, expected e.g. 2023-24"))
     }
 }
 
-/// Playing time in whole seconds.
+/// Playing time, stored in whole seconds.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -142,8 +151,14 @@ impl PlayingTime {
         self.0 as f64 / 60.0
     }
 }
+/// Minutes and seconds, as in `31:14`.
+impl fmt::Display for PlayingTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{:02}", self.0 / 60, self.0 % 60)
+    }
+}
 
-/// A betting line in hundredths of a point: 24.5 is 2450. Never rounded, so 24.5 and 25 stay two lines.
+/// A betting line, stored in hundredths of a point: 24.5 is 2450. Never rounded, so 24.5 and 25 are different lines.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -154,13 +169,14 @@ impl Line {
         self.0 as f64 / 100.0
     }
 }
+/// Points, as in `24.5`.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.points())
     }
 }
 
-/// A price as the book wrote it, in thousandths. |price| ≥ 100 is American, 1 < price < 100 is decimal.
+/// A price as the book wrote it, stored in thousandths. |price| ≥ 100 is American, 1 < price < 100 is decimal.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -169,18 +185,28 @@ pub struct Price(i32);
 impl Price {
     /// `None` for a number that is a price in neither notation.
     pub fn new(written: f64) -> Option<Price> {
-        let american = (100.0..=1_000_000.0).contains(&written.abs());
-        let decimal = written > 1.0 && written < 100.0;
-        (american || decimal).then(|| Price((written * 1000.0).round() as i32))
+        let is_american = (100.0..=1_000_000.0).contains(&written.abs());
+        let is_decimal = written > 1.0 && written < 100.0;
+        (is_american || is_decimal).then(|| Price((written * 1000.0).round() as i32))
     }
-    /// The probability at which this price breaks even, 0–1, the book's margin included.
+    /// The number as the book wrote it.
+    pub fn written(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+    /// The probability at which this price breaks even, 0–1, including the book's margin.
     pub fn implied_probability(self) -> f64 {
-        let price = f64::from(self.0) / 1000.0;
-        match price {
-            p if p >= 100.0 => 100.0 / (p + 100.0),
-            p if p <= -100.0 => -p / (100.0 - p),
+        match self.written() {
+            american if american >= 100.0 => 100.0 / (american + 100.0),
+            american if american <= -100.0 => -american / (100.0 - american),
             decimal => 1.0 / decimal,
         }
+    }
+}
+/// As the book wrote it: American prices with their sign (`+105`, `-110`), decimal prices without (`1.91`).
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = self.written();
+        if written.abs() >= 100.0 { write!(f, "{written:+}") } else { write!(f, "{written}") }
     }
 }
 
@@ -209,11 +235,23 @@ mod tests {
         assert!("2023-25".parse::<Season>().is_err());
     }
     #[test]
+    fn every_unit_has_a_public_text() {
+        assert_eq!(Timestamp::DISTANT_PAST.to_string(), "-infinity");
+        assert_eq!(Timestamp::DISTANT_FUTURE.to_string(), "infinity");
+        assert_eq!(Timestamp(1_698_190_200_000).to_string(), "2023-10-24T23:30:00Z");
+        assert_eq!(EasternDate(19_787).to_string(), "2024-03-05");
+        assert_eq!(PlayingTime(1_874).to_string(), "31:14");
+        assert_eq!(Line(2550).to_string(), "25.5");
+        assert_eq!(Line(2500).to_string(), "25");
+        let price = |written| Price::new(written).unwrap().to_string();
+        assert_eq!([price(-110.0), price(105.0), price(1.91)], ["-110", "+105", "1.91"]);
+    }
+    #[test]
     fn prices_of_both_notations_imply_the_same_probability() {
-        let p = |written| Price::new(written).unwrap().implied_probability();
-        assert!((p(-120.0) - 0.545454).abs() < 1e-5);
-        assert!((p(105.0) - 0.487804).abs() < 1e-5);
-        assert!((p(2.05) - 0.487804).abs() < 1e-5);
+        let probability = |written| Price::new(written).unwrap().implied_probability();
+        assert!((probability(-120.0) - 0.545454).abs() < 1e-5);
+        assert!((probability(105.0) - 0.487804).abs() < 1e-5);
+        assert!((probability(2.05) - 0.487804).abs() < 1e-5);
         for not_a_price in [0.0, 1.0, -1.5, -99.0, f64::NAN, f64::INFINITY] {
             assert_eq!(Price::new(not_a_price), None, "{not_a_price}");
         }

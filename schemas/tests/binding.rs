@@ -1,4 +1,7 @@
-//! Ids that a registry handed out: written, read back, beside those of before, and without a trace in what content is hashed over.
+//! Schema ids that a registry assigned: written, read back, mixed with ids derived from the text, and absent from the canonical form.
+//!
+//! Invariant: every test binds the same ids, because a process binds once.
+//! Not here: the client of a registry (`tests/registry.rs` of the binary).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use proptest::prelude::*;
 use schemas::{
@@ -10,86 +13,89 @@ use schemas::{
 };
 use std::sync::Once;
 
-/// The ids of the pretended registry: an event's place in the list, counted from here.
-const FIRST: u32 = 500;
-const SAME_IN_OTHER_WORDS: u32 = 1;
-const WITH_MORE: u32 = 2;
-const WITH_LESS: u32 = 3;
+/// The id of the catalog's first event in the simulated registry; the others follow in the catalog's order.
+const FIRST_ID: u32 = 500;
+const EQUAL_SCHEMA_ID: u32 = 1;
+const ADDED_FIELD_ID: u32 = 2;
+const REMOVED_FIELD_ID: u32 = 3;
 
 fn ids() -> std::collections::BTreeMap<&'static str, Vec<u32>> {
-    catalog::entries().iter().zip(FIRST..).map(|(entry, id)| (entry.name, vec![id, id + 1000])).collect()
+    catalog::entries().iter().zip(FIRST_ID..).map(|(entry, id)| (entry.name, vec![id, id + 1000])).collect()
 }
-/// The schema of links as others might have it.
-fn theirs(id: u32) -> Result<String, String> {
+/// Variants of the schema of links, as another producer might register them.
+fn fetch_foreign_schema(id: u32) -> Result<String, String> {
     let mut schema: serde_json::Value = serde_json::from_str(LinkObservation::RELEASED[0]).unwrap();
     let fields = schema["fields"].as_array_mut().unwrap();
     match id {
-        SAME_IN_OTHER_WORDS => fields[0]["doc"] = "the team".into(),
-        WITH_MORE => fields.insert(0, serde_json::json!({"name": "author", "type": "string"})),
-        WITH_LESS => _ = fields.remove(0),
+        EQUAL_SCHEMA_ID => fields[0]["doc"] = "the team".into(),
+        ADDED_FIELD_ID => fields.insert(0, serde_json::json!({"name": "author", "type": "string"})),
+        REMOVED_FIELD_ID => _ = fields.remove(0),
         _ => return Err("40403: no schema".into()),
     }
     Ok(schema.to_string())
 }
-fn bound() {
+fn bind_once() {
     static BOUND: Once = Once::new();
-    BOUND.call_once(|| bind(Binding { ids: ids(), fetch: Box::new(theirs) }).unwrap());
+    BOUND.call_once(|| bind(Binding { ids: ids(), fetch: Box::new(fetch_foreign_schema) }).unwrap());
 }
 fn link(spelling: &str, player: Option<u32>) -> LinkObservation {
     let provenance = Provenance { fetched_at: Timestamp(5), version: 1, raw: RawId(-3) };
     LinkObservation { team: Team::BOS, spelling: spelling.into(), player: player.map(PlayerId), provenance }
 }
-/// The schema to which a record without a registry refers.
-fn local() -> u32 {
+/// The schema id of a record that is written without a registry.
+fn local_id() -> u32 {
     id_of(LinkObservation::RELEASED[0])
 }
 
 proptest! {
     #[test]
-    fn a_record_means_the_same_under_every_id_of_its_schema(spelling in ".{0,12}", player in prop::option::of(any::<u32>())) {
-        bound();
+    fn a_record_decodes_to_the_same_event_under_every_id_of_its_schema(
+        spelling in ".{0,12}",
+        player in prop::option::of(any::<u32>()),
+    ) {
+        bind_once();
         let event = link(&spelling, player);
         let written = wire::encode(&event).unwrap();
         let (id, body) = unframe(&written).unwrap();
         let [first, second] = ids()[LinkObservation::NAME][..] else { panic!("two ids") };
         prop_assert_eq!(id, first);
-        let canonical = [&frame(local()), body].concat();
-        for id in [first, second, local(), SAME_IN_OTHER_WORDS] {
+        let canonical = [&frame(local_id()), body].concat();
+        for id in [first, second, local_id(), EQUAL_SCHEMA_ID] {
             let record = [&frame(id), body].concat();
             prop_assert_eq!(&wire::decode::<LinkObservation>(&record).unwrap(), &event);
             prop_assert_eq!(&*LinkObservation::schemas().canonical(&record).unwrap(), &canonical[..]);
         }
         let author: &[u8] = b"\x04me";
-        let record = [&frame(WITH_MORE), author, body].concat();
+        let record = [&frame(ADDED_FIELD_ID), author, body].concat();
         prop_assert_eq!(&wire::decode::<LinkObservation>(&record).unwrap(), &event);
         prop_assert_eq!(&*LinkObservation::schemas().canonical(&record).unwrap(), &canonical[..]);
     }
 }
 
 #[test]
-fn what_others_registered_and_ours_cannot_read_is_refused_by_name() {
-    bound();
-    let refusal = |id: u32| wire::decode::<LinkObservation>(&frame(id)).unwrap_err().to_string();
-    let text = refusal(WITH_LESS);
-    assert!(text.contains("link-observation: schema id 3 was registered by somebody else"), "{text}");
+fn a_foreign_schema_that_the_newest_one_cannot_read_is_rejected_with_its_id() {
+    bind_once();
+    let error = |id: u32| wire::decode::<LinkObservation>(&frame(id)).unwrap_err().to_string();
+    let text = error(REMOVED_FIELD_ID);
+    assert!(text.contains("link-observation: schema id 3 was registered by another producer"), "{text}");
     assert!(text.contains("schemas check"), "{text}");
-    assert!(refusal(77).contains("40403"), "{}", refusal(77));
+    assert!(error(77).contains("40403"), "{}", error(77));
 }
 
 #[test]
-fn ids_are_bound_once_for_every_event_and_before_anything_is_read() {
-    bound();
-    let again = |ids| bind(Binding { ids, fetch: Box::new(theirs) });
-    assert_eq!(again(ids()), Err(BindError::Late));
-    let mut lacking = ids();
-    lacking.remove(LedgerEntry::NAME);
-    assert_eq!(again(lacking), Err(BindError::Missing { event: LedgerEntry::NAME }));
+fn ids_are_bound_once_for_every_event_and_before_the_first_record() {
+    bind_once();
+    let bind_again = |ids| bind(Binding { ids, fetch: Box::new(fetch_foreign_schema) });
+    assert_eq!(bind_again(ids()), Err(BindError::Late));
+    let mut incomplete = ids();
+    incomplete.remove(LedgerEntry::NAME);
+    assert_eq!(bind_again(incomplete), Err(BindError::Missing { event: LedgerEntry::NAME }));
 }
 
 #[test]
 fn the_encoder_of_every_event_writes_its_first_id() {
-    bound();
-    for (entry, id) in catalog::entries().iter().zip(FIRST..) {
+    bind_once();
+    for (entry, id) in catalog::entries().iter().zip(FIRST_ID..) {
         assert_eq!((entry.schemas)().newest().0, id, "{}", entry.name);
         assert_eq!((entry.schemas)().local(), id_of(entry.released.last().unwrap()), "{}", entry.name);
     }

@@ -1,4 +1,7 @@
 //! The wire contract: released schemas, round trips, and `apache-avro` as the oracle of the codec.
+//!
+//! Invariant: the second version of an event is an invented one, because every released schema is at version 1.
+//! Not here: schema ids of a registry (`binding`).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use schemas::wire::Event;
 use schemas::{
@@ -7,23 +10,23 @@ use schemas::{
 use std::sync::LazyLock;
 
 #[test]
-fn every_type_has_a_released_schema_of_its_shape_that_reads_its_predecessors() {
+fn every_event_has_a_released_schema_that_matches_its_type_and_reads_its_predecessors() {
     assert_eq!(catalog::check(), Vec::<String>::new());
 }
 
 #[test]
 fn no_two_schemas_share_an_id() {
-    let mut ids: Vec<u32> =
-        catalog::entries().iter().flat_map(|e| e.released.iter().map(|text| catalog::id_of(text))).collect();
-    let all = ids.len();
+    let texts = catalog::entries().into_iter().flat_map(|entry| entry.released);
+    let mut ids: Vec<u32> = texts.map(|text| catalog::id_of(text)).collect();
+    let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), all);
-    assert!(ids[0] > 1_000_000, "registries count from 1: {} may be handed out for another schema", ids[0]);
+    assert_eq!(ids.len(), count);
+    assert!(ids[0] > 1_000_000, "registries count from 1 and may assign {} to another schema", ids[0]);
 }
 
 #[test]
-fn a_schema_that_drops_a_field_without_default_is_seen_as_incompatible() {
+fn a_schema_that_adds_a_field_without_default_is_incompatible() {
     let v1 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
     let v2 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int"}]}"#;
     let v3 = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}"#;
@@ -121,22 +124,22 @@ fn dead_letter() -> DeadLetter {
     }
 }
 
-// The oracle's short forms are deprecated, and just what an oracle needs.
+// The deprecated short forms of `apache-avro` read and write a datum without a header, as the test needs.
 #[allow(deprecated)]
 fn round_trip<E: wire::Event + PartialEq + std::fmt::Debug>(event: &E) {
     let bytes = wire::encode(event).unwrap();
     assert_eq!(&wire::decode::<E>(&bytes).unwrap(), event);
     let schema = apache_avro::Schema::parse_str(E::RELEASED.last().unwrap()).unwrap();
     let value = apache_avro::from_avro_datum(&schema, &mut &bytes[5..], None)
-        .expect("the oracle reads what we write");
-    let again = apache_avro::to_avro_datum(&schema, value).unwrap();
-    assert_eq!(again, bytes[5..], "the oracle writes the same bytes");
+        .expect("apache-avro reads the record");
+    let rewritten = apache_avro::to_avro_datum(&schema, value).unwrap();
+    assert_eq!(rewritten, bytes[5..], "apache-avro writes the same bytes");
     assert!(wire::decode::<E>(&bytes[..3]).is_err());
     assert!(wire::decode::<E>(&[&[0, 9, 9, 9, 9], &bytes[5..]].concat()).is_err());
 }
 
 #[test]
-fn events_survive_the_wire_and_the_oracle_agrees() {
+fn events_round_trip_and_apache_avro_writes_the_same_bytes() {
     round_trip(&features());
     round_trip(&prediction());
     round_trip(&dead_letter());
@@ -203,7 +206,7 @@ impl wire::Event for SecondVersion {
 }
 
 #[test]
-fn fields_that_a_first_version_lacks_are_read_as_their_defaults() {
+fn a_field_that_the_first_version_lacks_is_read_as_its_default() {
     let first = SinkBatchPlanned {
         batch_id: "0f".into(),
         ranges: vec!["ml.features.v1/0:0-7".into()],
@@ -233,9 +236,9 @@ fn a_second_version_passes_the_check_of_the_catalog_only_with_its_default() {
         derived: catalog::derived::<SecondVersion>,
         schemas: SecondVersion::schemas,
     };
-    assert_eq!(catalog::wrong(&entry(SecondVersion::RELEASED)), Vec::<String>::new());
+    assert_eq!(catalog::problems(&entry(SecondVersion::RELEASED)), Vec::<String>::new());
     let without_default: &'static str = SECOND_VERSION.replace("      \"default\": 0,\n", "").leak();
-    let wrong = catalog::wrong(&entry(vec![SinkBatchPlanned::RELEASED[0], without_default].leak()));
-    assert_eq!(wrong.len(), 2, "{wrong:#?}");
-    assert!(wrong[1].contains("v2 cannot read v1"), "{wrong:#?}");
+    let problems = catalog::problems(&entry(vec![SinkBatchPlanned::RELEASED[0], without_default].leak()));
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems[1].contains("v2 cannot read v1"), "{problems:#?}");
 }

@@ -1,7 +1,7 @@
-//! Writes a simulated season's events to standard output, as JSONL: input for runs that have no real season.
+//! Writes a simulated season's events to standard output as JSONL, as input for runs without a real season.
 //!
-//! Invariant: the same events at every call.
-//! Not here: what is simulated (the crate).
+//! Invariant: every run writes the same events.
+//! Not here: the simulation (the crate).
 use std::io::Write;
 
 fn main() -> std::io::Result<()> {

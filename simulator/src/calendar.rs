@@ -1,22 +1,22 @@
-//! The calendar: who meets whom, where, on which day, at what time.
+//! The calendar: the games of a season with teams, site, day and time.
 //!
-//! Invariant: no team plays twice a day, or on three days in a row unless a postponed game is made up. A game keeps its id
-//! when it is re-dated.
-//! Not here: who wins.
+//! Invariant: no team plays twice on a day, or on three consecutive days except for a postponed game. A rescheduled game has the same
+//! id.
+//! Not here: the results (`play`).
 use crate::{
     Season,
-    random::{Question, Random},
+    random::{Decision, Random},
 };
 use jiff::civil;
 use schemas::{EasternDate, GameId, Team, Timestamp};
 use std::collections::HashSet;
 
-/// A game called off on the day it was planned for.
+/// The postponement of a game that was called off on its planned day.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Postponement {
     pub planned: EasternDate,
     pub called_off_at: Timestamp,
-    pub redated_at: Timestamp,
+    pub rescheduled_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +28,16 @@ pub(crate) struct Game {
     pub date: EasternDate,
     /// Hour and minute of its tip-off in New York.
     pub clock: (i8, i8),
-    pub neutral: bool,
+    pub is_neutral: bool,
     pub postponement: Option<Postponement>,
 }
 
-/// A day on which a game was to be played, and until when that was believed.
+/// A day for which a game was scheduled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evening {
     pub date: EasternDate,
     pub tip_off: Timestamp,
-    /// The tip-off, or the moment it was called off.
+    /// The tip-off, or the time at which the game was called off.
     pub until: Timestamp,
 }
 
@@ -51,7 +51,7 @@ impl Game {
     pub fn tip_off_on(&self, date: EasternDate) -> Timestamp {
         date.at(self.clock.0, self.clock.1)
     }
-    /// The day first planned: what the season's schedule says before the season.
+    /// The day in the schedule before the season.
     pub fn planned(&self) -> EasternDate {
         self.postponement.map_or(self.date, |postponement| postponement.planned)
     }
@@ -66,14 +66,14 @@ impl Game {
     }
 }
 
-/// The first Tuesday from 21 October on.
+/// The first Tuesday on or after October 21.
 pub(crate) fn first_day(start_year: i16) -> EasternDate {
     let earliest = civil::date(start_year, 10, 21);
     let to_tuesday = (1 - earliest.weekday().to_monday_zero_offset()).rem_euclid(7);
     EasternDate::from_civil(earliest).plus_days(i32::from(to_tuesday))
 }
 
-/// Six days from the Friday on or after 13 February.
+/// Six days from the Friday on or after February 13.
 fn all_star_break(start_year: i16) -> std::ops::Range<EasternDate> {
     let earliest = civil::date(start_year + 1, 2, 13);
     let to_friday = (4 - earliest.weekday().to_monday_zero_offset()).rem_euclid(7);
@@ -81,38 +81,40 @@ fn all_star_break(start_year: i16) -> std::ops::Range<EasternDate> {
     friday..friday.plus_days(6)
 }
 
-/// Days on which each team plays.
-type Busy = HashSet<(Team, EasternDate)>;
+/// The days on which each team plays.
+type GameDays = HashSet<(Team, EasternDate)>;
 
-/// The games in the order of their ids, which is that of the days first planned.
+/// The games in the order of their ids, which is that of their planned days.
 pub(crate) fn games(season: &Season, teams: &[Team]) -> Vec<Game> {
-    let mut busy = Busy::new();
-    let mut games = plan(season, pairings(season, teams), &mut busy);
-    let pause = all_star_break(season.start_year);
+    let mut game_days = GameDays::new();
+    let mut games = plan(season, pairings(season, teams), &mut game_days);
+    let all_star_break = all_star_break(season.start_year);
     for game in &mut games {
-        let mut random = Random::for_question(season.seed, Question::Postponement, &[u64::from(game.id.0)]);
+        let mut random = Random::for_decision(season.seed, Decision::Postponement, &[u64::from(game.id.0)]);
         if !random.chance(season.faults.postponements) {
             continue;
         }
         let planned = game.date;
         let mut date = planned.plus_days(random.between(7, 20));
-        while pause.contains(&date) || game.teams().iter().any(|&team| busy.contains(&(team, date))) {
+        while all_star_break.contains(&date)
+            || game.teams().iter().any(|&team| game_days.contains(&(team, date)))
+        {
             date = date.plus_days(1);
         }
-        busy.extend(game.teams().map(|team| (team, date)));
+        game_days.extend(game.teams().map(|team| (team, date)));
         game.date = date;
         game.postponement = Some(Postponement {
             planned,
             called_off_at: game.tip_off_on(planned).plus_hours(-3),
-            redated_at: planned.plus_days(random.between(2, 5)).at(12, 0),
+            rescheduled_at: planned.plus_days(random.between(2, 5)).at(12, 0),
         });
     }
     games
 }
 
-/// Rounds of a round robin (circle method) until everybody has his games; who is at home alternates from one to the next.
+/// Rounds of a round robin (circle method) until every team has its games; home and away alternate from one cycle to the next.
 fn pairings(season: &Season, teams: &[Team]) -> Vec<[Team; 2]> {
-    let mut random = Random::for_question(season.seed, Question::Rounds, &[]);
+    let mut random = Random::for_decision(season.seed, Decision::Rounds, &[]);
     let mut order: Vec<Option<Team>> = teams.iter().copied().map(Some).collect();
     random.shuffle(&mut order);
     if order.len() % 2 == 1 {
@@ -131,7 +133,9 @@ fn pairings(season: &Season, teams: &[Team]) -> Vec<[Team; 2]> {
         if teams.iter().filter(|&&team| played[team as usize] < season.games_per_team).count() < 2 {
             break;
         }
-        this_round.iter().flatten().for_each(|&team| played[team as usize] += 1);
+        for &team in this_round.iter().flatten() {
+            played[team as usize] += 1;
+        }
         random.shuffle(&mut this_round);
         pairings.extend(this_round);
         order[1..].rotate_right(1);
@@ -139,49 +143,47 @@ fn pairings(season: &Season, teams: &[Team]) -> Vec<[Team; 2]> {
     pairings
 }
 
-/// Days for the pairings, in about their order: each team plays three to four times a week.
-fn plan(season: &Season, mut pairings: Vec<[Team; 2]>, busy: &mut Busy) -> Vec<Game> {
-    const WEEKDAY: [f64; 7] = [1.1, 0.9, 1.3, 0.5, 1.4, 1.1, 0.8];
-    let pause = all_star_break(season.start_year);
+/// Assigns days to the pairings, roughly in their order: each team plays three to four times a week.
+fn plan(season: &Season, mut pairings: Vec<[Team; 2]>, game_days: &mut GameDays) -> Vec<Game> {
+    const WEEKDAY_FACTORS: [f64; 7] = [1.1, 0.9, 1.3, 0.5, 1.4, 1.1, 0.8];
+    let all_star_break = all_star_break(season.start_year);
     let mut games = vec![];
     let mut date = first_day(season.start_year);
     while !pairings.is_empty() {
-        let mut random = Random::for_question(season.seed, Question::Days, &[date.0 as u64]);
+        let mut random = Random::for_decision(season.seed, Decision::Days, &[date.0 as u64]);
         let weekday = date.civil().weekday().to_monday_zero_offset() as usize;
-        let wanted = random.round(season.teams as f64 / 4.0 * WEEKDAY[weekday]) as usize;
-        let free = |team: Team, busy: &Busy| {
-            let on = |days| busy.contains(&(team, date.plus_days(days)));
-            !(on(0) || on(-1) && on(-2))
+        let target = random.round(season.teams as f64 / 4.0 * WEEKDAY_FACTORS[weekday]) as usize;
+        let is_free = |team: Team, game_days: &GameDays| {
+            let plays = |days| game_days.contains(&(team, date.plus_days(days)));
+            !(plays(0) || plays(-1) && plays(-2))
         };
         let mut today = vec![];
-        while !pause.contains(&date) && today.len() < wanted {
-            let Some(next) = pairings.iter().position(|pair| pair.iter().all(|&team| free(team, busy)))
-            else {
-                break;
-            };
+        while !all_star_break.contains(&date) && today.len() < target {
+            let is_possible = |pair: &[Team; 2]| pair.iter().all(|&team| is_free(team, game_days));
+            let Some(next) = pairings.iter().position(is_possible) else { break };
             let pair = pairings.remove(next);
-            busy.extend(pair.map(|team| (team, date)));
+            game_days.extend(pair.map(|team| (team, date)));
             today.push(pair);
         }
         for [home, away] in today {
             let id = GameId(id_base(season) + games.len() as u32 + 1);
-            let about = [u64::from(id.0)];
+            let subject = [u64::from(id.0)];
             let clock =
-                clock(&mut Random::for_question(season.seed, Question::TipOff, &about), home, weekday);
-            let neutral = Random::for_question(season.seed, Question::Site, &about).chance(1.0 / 250.0);
-            games.push(Game { id, home, away, date, clock, neutral, postponement: None });
+                clock(&mut Random::for_decision(season.seed, Decision::TipOff, &subject), home, weekday);
+            let is_neutral = Random::for_decision(season.seed, Decision::Site, &subject).chance(1.0 / 250.0);
+            games.push(Game { id, home, away, date, clock, is_neutral, postponement: None });
         }
         date = date.plus_days(1);
     }
     games
 }
 
-/// `00 2 YY 00000`.
+/// The id before the first of the season: `00 2 YY 00000`.
 fn id_base(season: &Season) -> u32 {
     20_000_000 + 100_000 * u32::from(season.start_year.rem_euclid(100).unsigned_abs())
 }
 
-/// Evening in the home team's arena, as the clock in New York shows it; now and then a Sunday matinée.
+/// The tip-off in New York time: evening at the home team's arena, or sometimes a Sunday afternoon.
 fn clock(random: &mut Random, home: Team, weekday: usize) -> (i8, i8) {
     use Team::*;
     if weekday == 6 && random.chance(0.3) {

@@ -1,33 +1,33 @@
-//! The league: its teams, the players invented for them, who is hurt when and who is traded.
+//! The league: its teams, their invented players, injuries and trades.
 //!
-//! Invariant: initial and last name tell any two players apart. Ids are above all that nba.com has given out, so no simulated
-//! player is taken for a real one. A team always has someone to play.
-//! Not here: games; what a player does in one (`play`).
+//! Invariant: no two players have the same initial and last name. Ids are above all that nba.com has assigned, so no simulated player is
+//! mistaken for a real one. A team always has players available.
+//! Not here: games and statistics (`play`).
 use crate::{
     Season,
     names::{COLLEGES, COUNTRIES, FIRST, LAST, NICKNAMES, Name, plain},
-    random::{Question, Random},
+    random::{Decision, Random},
 };
 use schemas::{EasternDate, PlayerId, Team};
 use std::collections::HashSet;
 
-/// Minutes that a healthy team gives its players, by rank.
+/// Minutes of the players of a team without absences, by rank.
 const MINUTES: [f64; 15] =
     [35.0, 34.0, 32.0, 31.0, 29.0, 24.0, 19.0, 15.0, 11.0, 6.0, 3.0, 2.0, 1.5, 1.0, 1.0];
 
-/// A span of days on which a player cannot play, the last day included.
+/// A range of days on which a player cannot play, including the last day.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Absence {
     pub from: EasternDate,
     pub until: EasternDate,
-    /// As an injury report states it.
+    /// The reason on the injury report.
     pub reason: &'static str,
 }
 
-/// Somebody who does not exist.
+/// An invented player.
 #[derive(Clone, Debug)]
 pub(crate) struct Player {
-    /// His place in [`League::players`].
+    /// Index in [`League::players`].
     pub index: usize,
     pub id: PlayerId,
     pub name: Name,
@@ -39,18 +39,18 @@ pub(crate) struct Player {
     pub college: &'static str,
     pub country: &'static str,
     pub drafted: i16,
-    /// Minutes in a game of a healthy team.
+    /// Minutes in a game without absences.
     pub minutes: f64,
-    /// Shots from the field in a minute.
+    /// Field goals attempted per minute.
     pub shots: f64,
-    /// Of them, the share from behind the three-point line.
+    /// Share of three-pointers among them.
     pub threes: f64,
     /// Share of shots made: of twos, of threes, of free throws.
     pub accuracy: [f64; 3],
     pub absences: Vec<Absence>,
 }
 impl Player {
-    /// Points in a minute against an average defense.
+    /// Points per minute against an average defense.
     pub fn points_per_minute(&self) -> f64 {
         let [two, three, free] = self.accuracy;
         self.shots
@@ -64,7 +64,7 @@ impl Player {
 /// Free throws attempted for each shot from the field.
 pub(crate) const FREE_THROWS_PER_SHOT: f64 = 0.25;
 
-/// Two players who change places.
+/// Two players who are exchanged between their teams.
 #[derive(Clone, Copy, Debug)]
 struct Trade {
     date: EasternDate,
@@ -75,12 +75,12 @@ struct Trade {
 pub(crate) struct League {
     pub teams: Vec<Team>,
     pub players: Vec<Player>,
-    /// The team that each player starts the season with.
+    /// The team of each player at the start of the season.
     origin: Vec<Team>,
     trades: Vec<Trade>,
 }
 
-/// Who can play and who cannot.
+/// The available and the absent players of a team on one day.
 pub(crate) struct Squad<'a> {
     /// By rank.
     pub available: Vec<&'a Player>,
@@ -89,7 +89,7 @@ pub(crate) struct Squad<'a> {
 
 impl League {
     pub fn new(season: &Season, first_day: EasternDate) -> League {
-        let mut random = Random::for_question(season.seed, Question::League, &[]);
+        let mut random = Random::for_decision(season.seed, Decision::League, &[]);
         let mut teams = Team::ALL.to_vec();
         if season.teams < teams.len() {
             random.shuffle(&mut teams);
@@ -115,9 +115,9 @@ impl League {
         league.trade(season, size, first_day);
         league
     }
-    /// Half-way through the season pairs of teams swap the players of one rank.
+    /// Trades in the middle of the season: pairs of teams exchange the players of one rank.
     fn trade(&mut self, season: &Season, size: usize, first_day: EasternDate) {
-        let mut random = Random::for_question(season.seed, Question::Trades, &[]);
+        let mut random = Random::for_decision(season.seed, Decision::Trades, &[]);
         let half = first_day.plus_days(season.games_per_team as i32);
         let mut order: Vec<usize> = (0..self.teams.len()).collect();
         random.shuffle(&mut order);
@@ -127,7 +127,7 @@ impl League {
             self.trades.push(Trade { date: half.plus_days(random.between(-5, 5)), players });
         }
     }
-    /// The team that a player belongs to at noon of a day.
+    /// A player's team on a day.
     pub fn team_of(&self, player: usize, on: EasternDate) -> Team {
         let traded = self.trades.iter().find(|trade| trade.date <= on && trade.players.contains(&player));
         match traded.map(|trade| trade.players) {
@@ -142,17 +142,17 @@ impl League {
         roster.sort_by(|a, b| b.minutes.total_cmp(&a.minutes));
         roster
     }
-    /// A team short of five asks its hurt players to play, the best first.
+    /// The squad of a team on a day. If fewer than five are available, absent players are made available, the best first.
     pub fn squad(&self, team: Team, on: EasternDate) -> Squad<'_> {
         let roster = self.roster(team, on);
         let healthy = roster.iter().filter(|player| player.absence(on).is_none()).count();
-        let mut wanted = roster.len().min(5).saturating_sub(healthy);
+        let mut missing = roster.len().min(5).saturating_sub(healthy);
         let mut squad = Squad { available: vec![], absent: vec![] };
         for player in roster {
             match player.absence(on) {
-                Some(absence) if wanted == 0 => squad.absent.push((player, absence)),
+                Some(absence) if missing == 0 => squad.absent.push((player, absence)),
                 Some(_) => {
-                    wanted -= 1;
+                    missing -= 1;
                     squad.available.push(player);
                 }
                 None => squad.available.push(player),
@@ -162,7 +162,7 @@ impl League {
     }
 }
 
-/// Gives out names no two of which can be mixed up.
+/// Assigns names, no two of which a name lookup can confuse.
 #[derive(Default)]
 struct Namer {
     initials: HashSet<(char, &'static str)>,
@@ -219,7 +219,7 @@ fn invent(random: &mut Random, index: usize, name: Name, first_day: EasternDate)
     }
 }
 
-/// Healthy for some weeks, then out for some days, over a year.
+/// Absences over a year: available for some weeks, then absent for some days.
 fn absences(season: &Season, index: usize, first_day: EasternDate) -> Vec<Absence> {
     const REASONS: [&str; 6] = [
         "Injury/Illness - Left Ankle; Sprain",
@@ -229,7 +229,7 @@ fn absences(season: &Season, index: usize, first_day: EasternDate) -> Vec<Absenc
         "Injury/Illness - N/A; Illness",
         "Personal Reasons",
     ];
-    let mut random = Random::for_question(season.seed, Question::Health, &[index as u64]);
+    let mut random = Random::for_decision(season.seed, Decision::Health, &[index as u64]);
     let mut absences = vec![];
     let mut from = first_day.plus_days(random.between(0, 90));
     while from < first_day.plus_days(365) {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn initial_and_last_name_tell_any_two_apart_though_two_of_a_team_share_the_last() {
+    fn no_two_players_share_initial_and_last_name_but_two_of_one_team_share_the_last_name() {
         for seed in 0..20 {
             let players = league(seed).players;
             let name = |player: &Player| (plain(player.name.first).chars().next(), player.name.last);

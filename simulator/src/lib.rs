@@ -1,8 +1,9 @@
-//! A season that never was: seeded, deterministic, in the payload shapes of the sources, with faults on request.
+//! An invented season: seeded, deterministic, in the payload shapes of the sources, with configurable faults.
 //!
-//! It serves the demo and the tests. Nothing in it is copied from a source: players, ids, scores and lines are invented.
-//! Invariant: the same [`Season`] gives the same bytes, on any machine, in any year. No clock, no environment, no files.
-//! Not here: what to make of the events.
+//! For the demo and the tests. No data is copied from a source: players, ids, scores and lines are invented.
+//!
+//! Invariant: the same [`Season`] gives the same bytes on any machine at any time. No clock, no environment, no files.
+//! Not here: processing of the events.
 mod calendar;
 mod event;
 mod feeds;
@@ -17,37 +18,37 @@ mod world;
 pub use event::ScraperEvent;
 pub use scenario::{GameDay, game_day, tiny};
 
-/// What goes wrong, each as a share of the occasions on which it can, 0–1.
+/// The rates of faults, 0–1, each relative to the occasions on which the fault is possible.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
     /// Events published a second time, byte for byte.
     pub duplicates: f64,
-    /// Answers fetched once more ten minutes later, unchanged.
+    /// Responses fetched again ten minutes later, unchanged.
     pub refetches: f64,
-    /// Days whose box scores one source has one to five days late.
+    /// Days whose box scores one source publishes one to five days late.
     pub late_box_scores: f64,
-    /// Games of which a basket is credited to the wrong team-mate until a refetch a day later. Team totals stand.
+    /// Games in which a basket is credited to the wrong teammate until a refetch a day later. Team totals are correct.
     pub corrected_box_scores: f64,
-    /// Days whose box scores come without one team at first, said to be partial.
+    /// Days whose box scores lack one team at first, with the outcome "partial".
     pub missing_teams: f64,
-    /// Names that balldontlie, ESPN or a book spells in its own way: without suffix or accents, last name first, with an
-    /// initial, or by a nickname, of which an operator tells two days into the season.
+    /// Names that balldontlie, ESPN or a book spells differently: without suffix or accents, last name first, with an initial, or with a
+    /// nickname, for which an operator publishes links two days into the season.
     pub name_variants: f64,
-    /// Healthy reserves who are not played: "00" at balldontlie, no row at nba.com.
+    /// Healthy reserves who do not play: "00" in balldontlie, no row in nba.com.
     pub dnps: f64,
-    /// Games called off three hours before tip-off, re-dated some days later under the same id, then played.
+    /// Games called off three hours before tip-off, rescheduled some days later under the same id, then played.
     pub postponements: f64,
     /// Lines that a book moves from one snapshot to the next.
     pub line_moves: f64,
-    /// Quotes without an Under.
+    /// Quotes without a price for under.
     pub one_sided_quotes: f64,
     /// Games whose odds are fetched again 40 minutes after tip-off.
     pub in_play_updates: f64,
-    /// Answers that an hour before were empty, and said to be so by right.
-    pub empty_answers: f64,
+    /// Responses that were empty an hour before, with the outcome "empty-ok".
+    pub empty_responses: f64,
 }
 impl Faults {
-    /// Everything goes wrong as often as this.
+    /// Every fault at the same rate.
     pub const fn all(rate: f64) -> Faults {
         Faults {
             duplicates: rate,
@@ -61,34 +62,34 @@ impl Faults {
             line_moves: rate,
             one_sided_quotes: rate,
             in_play_updates: rate,
-            empty_answers: rate,
+            empty_responses: rate,
         }
     }
 }
 
-/// A regular season to be simulated.
+/// The parameters of a simulated regular season.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Season {
     pub seed: u64,
     /// 2000–2045.
     pub start_year: i16,
-    /// 2–30; fewer than thirty are drawn.
+    /// 2–30; fewer than thirty are chosen at random.
     pub teams: usize,
-    /// With an odd number of teams somebody may get one less.
+    /// With an odd number of teams, one team may have one game less.
     pub games_per_team: usize,
     /// 1–15.
     pub players_per_team: usize,
     /// Days from one fetch of the player list and the rosters to the next.
     pub roster_days: i32,
-    /// Fetches of a game's odds before it, 0–6.
+    /// Fetches of a game's odds before tip-off, 0–6.
     pub odds_snapshots: usize,
-    /// Books that quote, 0–8; from the third on with ladders of lines.
+    /// Books that quote, 0–8; the third and fourth with line ladders.
     pub books: usize,
     /// Injury reports fetched on a game day, 0–4.
     pub injury_reports: usize,
-    /// Whether balldontlie is fetched too.
+    /// True if balldontlie is fetched too.
     pub balldontlie: bool,
-    /// Pairs of teams that swap two players half-way.
+    /// Pairs of teams that trade two players in the middle of the season.
     pub trades: usize,
     pub faults: Faults,
 }
@@ -110,14 +111,14 @@ impl Season {
             faults: Faults::all(0.0),
         }
     }
-    /// Every event of the season, ordered by the time of its fetch.
+    /// All events of the season, ordered by fetch time.
     pub fn events(&self) -> Vec<ScraperEvent> {
         season::events(self)
     }
     const fn year(&self) -> schemas::Season {
         schemas::Season(self.start_year)
     }
-    /// "2024-25".
+    /// The name of the season, as in "2024-25".
     fn name(&self) -> String {
         self.year().to_string()
     }

@@ -1,8 +1,8 @@
-//! Names of people who do not exist, with everything that makes names hard, and the ways in which sources misspell them.
+//! Names of invented people, with accents, suffixes and hyphens, and the ways in which sources spell them differently.
 //!
-//! Invariant: every spelling leads back to one player. Dropped suffixes and accents, another order and initials do so by the
-//! ordinary rules; a nickname shares no beginning with any first name, so it needs a link.
-//! Not here: who gets which name (`league`), who spells how (`season`).
+//! Invariant: every spelling resolves to one player. Dropped suffixes and accents, another order and initials resolve by the rules of
+//! name lookups; a nickname is not a prefix of any first name, so it needs a link.
+//! Not here: the player of a name (`league`), the spellings of a source (`world`).
 
 #[rustfmt::skip]
 pub(crate) const FIRST: [&str; 64] = [
@@ -65,11 +65,11 @@ pub(crate) enum Variant {
     Reordered,
     /// "J. Last".
     Initial,
-    /// Another first name altogether.
+    /// Another first name.
     Nickname,
 }
 
-/// A first and a last name, as one source has them.
+/// First and last name in one source's spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spelling {
     pub first: String,
@@ -87,21 +87,21 @@ impl Name {
         self.suffix.map_or_else(|| self.last.to_owned(), |suffix| format!("{} {suffix}", self.last))
     }
     pub fn full(&self) -> String {
-        self.spelt(Variant::AsNba).joined()
+        self.spelling(Variant::AsNba).joined()
     }
-    /// How this name may be misspelt. Suffix and order are never lost at once: a token too few and in other places is no match.
+    /// The variants of this name. Suffix and order never change at once: no rule matches a name without its suffix in another order.
     pub fn variants(&self) -> Vec<Variant> {
         match self.suffix {
             Some(_) => vec![Variant::SuffixDropped, Variant::SuffixDropped, Variant::Nickname],
             None => {
-                let accented = (plain(self.first) != self.first) || (plain(self.last) != self.last);
+                let has_accents = (plain(self.first) != self.first) || (plain(self.last) != self.last);
                 let mut variants = vec![Variant::Reordered, Variant::Initial, Variant::Nickname];
-                variants.extend(accented.then_some([Variant::Unaccented; 2]).into_iter().flatten());
+                variants.extend(has_accents.then_some([Variant::Unaccented; 2]).into_iter().flatten());
                 variants
             }
         }
     }
-    pub fn spelt(&self, variant: Variant) -> Spelling {
+    pub fn spelling(&self, variant: Variant) -> Spelling {
         let (first, last) = (self.first.to_owned(), self.last_with_suffix());
         match variant {
             Variant::AsNba => Spelling { first, last },
@@ -119,7 +119,7 @@ impl Name {
     }
 }
 
-/// The name without its accents, as an English keyboard writes it.
+/// The name without accents, in ASCII letters.
 pub(crate) fn plain(name: &str) -> String {
     name.chars()
         .map(|letter| match letter {
@@ -147,10 +147,12 @@ mod tests {
 
     #[test]
     fn every_accent_in_the_pools_has_a_plain_letter() {
-        FIRST.iter().chain(&LAST).for_each(|name| assert!(plain(name).is_ascii(), "{name}"));
+        for name in FIRST.iter().chain(&LAST) {
+            assert!(plain(name).is_ascii(), "{name}");
+        }
     }
     #[test]
-    fn no_nickname_is_the_beginning_of_a_first_name_or_begins_with_one() {
+    fn no_nickname_is_a_prefix_of_a_first_name_or_has_one_as_prefix() {
         for nickname in NICKNAMES.map(str::to_lowercase) {
             for first in FIRST.map(|first| plain(first).to_lowercase()) {
                 assert!(!first.starts_with(&nickname) && !nickname.starts_with(&first), "{nickname} {first}");
@@ -158,16 +160,16 @@ mod tests {
         }
     }
     #[test]
-    fn a_name_is_misspelt_in_the_ways_that_sources_do() {
+    fn a_name_has_the_spelling_of_each_variant() {
         let name = Name { first: "José", last: "Núñez-Prado", suffix: None, nickname: "Moose" };
-        let spelt = |variant| name.spelt(variant).joined();
-        assert_eq!(spelt(Variant::Unaccented), "Jose Nunez-Prado");
-        assert_eq!(spelt(Variant::Reordered), "Núñez-Prado José");
-        assert_eq!(spelt(Variant::Initial), "J. Núñez-Prado");
-        assert_eq!(spelt(Variant::Nickname), "Moose Núñez-Prado");
+        let spelling = |variant| name.spelling(variant).joined();
+        assert_eq!(spelling(Variant::Unaccented), "Jose Nunez-Prado");
+        assert_eq!(spelling(Variant::Reordered), "Núñez-Prado José");
+        assert_eq!(spelling(Variant::Initial), "J. Núñez-Prado");
+        assert_eq!(spelling(Variant::Nickname), "Moose Núñez-Prado");
         let junior = Name { suffix: Some("Jr."), ..name };
         assert_eq!(junior.full(), "José Núñez-Prado Jr.");
-        assert_eq!(junior.spelt(Variant::SuffixDropped).joined(), "José Núñez-Prado");
+        assert_eq!(junior.spelling(Variant::SuffixDropped).joined(), "José Núñez-Prado");
         assert_eq!(junior.slug(), "jose-nunez-prado-jr");
     }
 }

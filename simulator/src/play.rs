@@ -1,22 +1,22 @@
-//! How a game is played: minutes and box lines.
+//! Simulation of a game: playing time and box-score statistics.
 //!
-//! Invariant: nobody ties. A side's minutes are whole and sum to five times the length of the game (48, and 5 for each
-//! overtime), unless fewer than five can play. Points follow from shots made; a team's are the sum of its players'.
-//! Not here: what a source makes of it.
+//! Invariant: no game ends in a tie. A side's minutes are whole and sum to five times the length of the game (48, and 5 for each
+//! overtime), unless fewer than five can play. Points follow from shots made; a team's points are the sum of its players'.
+//! Not here: the payloads of the sources (`feeds`).
 use crate::{
     Season,
     calendar::Game,
     league::{FREE_THROWS_PER_SHOT, League, Player},
-    random::{Question, Random},
+    random::{Decision, Random},
 };
-use schemas::{PlayingTime, Team, observation::BoxLine};
+use schemas::{PlayingTime, Team, observation::BoxScoreStats};
 
-/// One player's line.
+/// One player's appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Appearance {
-    /// His place in the league's list of players.
+    /// Index in the league's list of players.
     pub player: usize,
-    pub line: BoxLine,
+    pub stats: BoxScoreStats,
 }
 
 /// One team's part of a played game.
@@ -24,16 +24,16 @@ pub(crate) struct Appearance {
 pub(crate) struct Side {
     pub team: Team,
     pub appearances: Vec<Appearance>,
-    /// Fit to play, and not asked to.
-    pub sat_out: Vec<usize>,
+    /// The players who were available and did not play.
+    pub did_not_play: Vec<usize>,
 }
 impl Side {
     pub fn points(&self) -> i32 {
-        self.appearances.iter().map(|appearance| appearance.line.points).sum()
+        self.appearances.iter().map(|appearance| appearance.stats.points).sum()
     }
 }
 
-/// A game after it.
+/// A game with its box scores.
 #[derive(Clone, Debug)]
 pub(crate) struct Played {
     pub game: Game,
@@ -42,39 +42,39 @@ pub(crate) struct Played {
     pub overtimes: i32,
 }
 impl Played {
-    /// Each side with the other one.
+    /// Each side with its opponent.
     pub fn sides(&self) -> [(&Side, &Side); 2] {
         [(&self.home, &self.away), (&self.away, &self.home)]
     }
-    /// The same game as a scorer saw it who gave a basket to the wrong team-mate. `None` when there is nobody to confuse.
+    /// The same game with one basket credited to the wrong teammate; `None` if the chosen side has no basket or no teammate.
     pub fn misattributed(&self, random: &mut Random) -> Option<Played> {
         let mut wrong = self.clone();
         let side = if random.chance(0.5) { &mut wrong.home } else { &mut wrong.away };
-        let made_a_two = |line: &BoxLine| line.field_goals_made > line.threes_made;
+        let made_a_two = |stats: &BoxScoreStats| stats.field_goals_made > stats.threes_made;
         let scorers: Vec<usize> =
-            (0..side.appearances.len()).filter(|&i| made_a_two(&side.appearances[i].line)).collect();
+            (0..side.appearances.len()).filter(|&index| made_a_two(&side.appearances[index].stats)).collect();
         if scorers.is_empty() || side.appearances.len() < 2 {
             return None;
         }
         let scorer = random.pick(&scorers);
         let other = (scorer + 1 + random.below(side.appearances.len() - 1)) % side.appearances.len();
         for (player, baskets) in [(scorer, -1), (other, 1)] {
-            let line = &mut side.appearances[player].line;
-            line.field_goals_made += baskets;
-            line.field_goals_attempted += baskets;
-            line.points += 2 * baskets;
+            let stats = &mut side.appearances[player].stats;
+            stats.field_goals_made += baskets;
+            stats.field_goals_attempted += baskets;
+            stats.points += 2 * baskets;
         }
         Some(wrong)
     }
 }
 
-/// How hard it is to score on a team: the factor on opponents' shots made, 0.94–1.06, the season through.
-pub(crate) fn leakiness(season: &Season, team: Team) -> f64 {
-    0.94 + 0.12 * Random::for_question(season.seed, Question::Play, &[team as u64]).share()
+/// A team's defense: the factor on the shots made by its opponents, 0.94–1.06, constant over the season.
+pub(crate) fn defense_factor(season: &Season, team: Team) -> f64 {
+    0.94 + 0.12 * Random::for_decision(season.seed, Decision::Play, &[team as u64]).share()
 }
 
 pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
-    let mut random = Random::for_question(season.seed, Question::Play, &[u64::from(game.id.0), 1]);
+    let mut random = Random::for_decision(season.seed, Decision::Play, &[u64::from(game.id.0), 1]);
     let overtimes = match random.below(1000) {
         0..8 => 2,
         8..60 => 1,
@@ -83,20 +83,20 @@ pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
     let pace = 1.0 + 0.03 * random.normal();
     let length = 48 + 5 * overtimes;
     let mut side = |team: Team, opponent: Team, edge: f64| {
-        let (playing, sat_out) = lineup(season, league, game, team);
+        let (playing, did_not_play) = lineup(season, league, game, team);
         let minutes = share_minutes(&mut random, &playing, length);
-        let scoring = leakiness(season, opponent) * edge;
+        let scoring = defense_factor(season, opponent) * edge;
         let appearances = playing
             .iter()
             .zip(minutes)
             .map(|(player, minutes)| Appearance {
                 player: player.index,
-                line: line(&mut random, player, minutes, pace, scoring),
+                stats: box_score_stats(&mut random, player, minutes, pace, scoring),
             })
             .collect();
-        Side { team, appearances, sat_out }
+        Side { team, appearances, did_not_play }
     };
-    let edge = if game.neutral { 1.0 } else { 1.015 };
+    let edge = if game.is_neutral { 1.0 } else { 1.015 };
     let mut home = side(game.home, game.away, edge);
     let mut away = side(game.away, game.home, 1.0 / edge);
     if home.points() == away.points() {
@@ -106,33 +106,33 @@ pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
     let margin = home.points() - away.points();
     for (side, margin) in [(&mut home, margin), (&mut away, -margin)] {
         for appearance in &mut side.appearances {
-            let share = appearance.line.playing_time.minutes() / f64::from(length);
+            let share = appearance.stats.playing_time.minutes() / f64::from(length);
             let noise = (1.0 - share) * share * 20.0 * random.normal();
-            appearance.line.plus_minus = Some((f64::from(margin) * share + noise).round() as i32);
+            appearance.stats.plus_minus = Some((f64::from(margin) * share + noise).round() as i32);
         }
     }
     Played { game: *game, home, away, overtimes }
 }
 
-/// Who plays, and who is fit and does not.
+/// The players who play, and those who are available and do not.
 fn lineup<'a>(season: &Season, league: &'a League, game: &Game, team: Team) -> (Vec<&'a Player>, Vec<usize>) {
     let available = league.squad(team, game.date).available;
     let needed = available.len().saturating_sub(1).clamp(1, 5);
     let mut random =
-        Random::for_question(season.seed, Question::Sitting, &[u64::from(game.id.0), team as u64]);
+        Random::for_decision(season.seed, Decision::Sitting, &[u64::from(game.id.0), team as u64]);
     let mut playing = vec![];
-    let mut sat_out = vec![];
+    let mut did_not_play = vec![];
     for player in available {
         if playing.len() >= needed && random.chance(season.faults.dnps) {
-            sat_out.push(player.index);
+            did_not_play.push(player.index);
         } else {
             playing.push(player);
         }
     }
-    (playing, sat_out)
+    (playing, did_not_play)
 }
 
-/// Whole minutes by the players' own levels and a day's form; nobody gets more than there are.
+/// Whole minutes by the players' average and a random factor; no player gets more than the length of the game.
 fn share_minutes(random: &mut Random, playing: &[&Player], length: i32) -> Vec<i32> {
     let total = length * playing.len().min(5) as i32;
     let weights: Vec<f64> =
@@ -153,13 +153,19 @@ fn share_minutes(random: &mut Random, playing: &[&Player], length: i32) -> Vec<i
     minutes
 }
 
-/// What a player does in so many minutes.
-fn line(random: &mut Random, player: &Player, minutes: i32, pace: f64, scoring: f64) -> BoxLine {
+/// A player's statistics for a playing time.
+fn box_score_stats(
+    random: &mut Random,
+    player: &Player,
+    minutes: i32,
+    pace: f64,
+    scoring: f64,
+) -> BoxScoreStats {
     let time = f64::from(minutes) * pace;
     let mut count = |per_minute: f64| {
         let mean = per_minute * time;
-        let day = random.normal();
-        random.round(mean + 0.8 * mean.sqrt() * day)
+        let deviation = random.normal();
+        random.round(mean + 0.8 * mean.sqrt() * deviation)
     };
     let attempted = count(player.shots);
     let free_throws_attempted = count(player.shots * FREE_THROWS_PER_SHOT);
@@ -171,7 +177,7 @@ fn line(random: &mut Random, player: &Player, minutes: i32, pace: f64, scoring: 
     let threes_made = random.successes(threes_attempted, player.accuracy[1] * scoring);
     let twos_made = random.successes(attempted - threes_attempted, player.accuracy[0] * scoring);
     let free_throws_made = random.successes(free_throws_attempted, player.accuracy[2]);
-    BoxLine {
+    BoxScoreStats {
         playing_time: PlayingTime(60 * minutes),
         points: 2 * twos_made + 3 * threes_made + free_throws_made,
         field_goals_made: twos_made + threes_made,
@@ -192,9 +198,9 @@ fn line(random: &mut Random, player: &Player, minutes: i32, pace: f64, scoring: 
 }
 
 fn decide_by_a_free_throw(side: &mut Side) {
-    if let Some(best) = side.appearances.iter_mut().max_by_key(|appearance| appearance.line.playing_time) {
-        best.line.free_throws_made += 1;
-        best.line.free_throws_attempted += 1;
-        best.line.points += 1;
+    if let Some(best) = side.appearances.iter_mut().max_by_key(|appearance| appearance.stats.playing_time) {
+        best.stats.free_throws_made += 1;
+        best.stats.free_throws_attempted += 1;
+        best.stats.points += 1;
     }
 }

@@ -1,12 +1,12 @@
-//! Chance, from a seed: splitmix64 (Steele, Lea, Flood 2014), one independent stream for each question asked of the season.
+//! Seeded random numbers: splitmix64 (Steele, Lea, Flood 2014), with one independent stream for each decision about each subject.
 //!
-//! Invariant: an answer depends on the seed and on what the question is about, never on what was asked before; so a fault that
-//! is switched on changes nothing but what it is about. Only additions and multiplications of floats: the same on any machine.
-//! Not here: what is drawn.
+//! Invariant: a stream depends on the seed, the decision and its subject, never on other decisions; so a fault that is switched on
+//! changes nothing else. Floats are only added and multiplied, so the numbers are the same on any machine.
+//! Not here: the decisions.
 
-/// What a stream of chance decides.
+/// The kinds of decisions, each with its own streams. The order is part of the seed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Question {
+pub(crate) enum Decision {
     League,
     Trades,
     Health,
@@ -22,23 +22,23 @@ pub(crate) enum Question {
     OddsEvent,
     Report,
     BoxScoreFetch,
-    EmptyAnswer,
+    EmptyResponse,
     Duplicate,
     Refetch,
     InPlay,
     Tiny,
 }
 
-/// One stream of chance.
+/// One stream of random numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The stream that answers one question about the things named by `about`.
-    pub fn for_question(seed: u64, question: Question, about: &[u64]) -> Self {
-        let mut random = Random(seed ^ (question as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        for thing in about {
-            random = Random(random.next() ^ thing.wrapping_mul(0xA24B_AED4_963E_E407));
+    /// The stream of one decision about one subject, which is a list of ids.
+    pub fn for_decision(seed: u64, decision: Decision, subject: &[u64]) -> Self {
+        let mut random = Random(seed ^ (decision as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93));
+        for id in subject {
+            random = Random(random.next() ^ id.wrapping_mul(0xA24B_AED4_963E_E407));
         }
         random
     }
@@ -56,23 +56,23 @@ impl Random {
     pub fn chance(&mut self, probability: f64) -> bool {
         self.share() < probability
     }
-    /// Uniform in `0..n`; `n` is at least one.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.share() * n as f64) as usize
+    /// Uniform in `0..end`; `end` is at least one.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.share() * end as f64) as usize
     }
     /// Uniform in `low..=high`.
     pub fn between(&mut self, low: i32, high: i32) -> i32 {
         low + self.below((high - low + 1) as usize) as i32
     }
-    /// Nearly normal, mean 0 and deviation 1: the sum of twelve uniforms less six.
+    /// Approximately normal with mean 0 and standard deviation 1: the sum of twelve uniform numbers minus six.
     pub fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.share()).sum::<f64>() - 6.0
     }
-    /// How many of `n` tries succeed.
-    pub fn successes(&mut self, n: i32, probability: f64) -> i32 {
-        (0..n).map(|_| i32::from(self.chance(probability))).sum()
+    /// The number of successes in `trials` trials.
+    pub fn successes(&mut self, trials: i32, probability: f64) -> i32 {
+        (0..trials).map(|_| i32::from(self.chance(probability))).sum()
     }
-    /// A whole number near `mean`: its floor, or one more, so that the mean is kept.
+    /// The floor of `mean` or one more, so that the expected value is `mean`.
     pub fn round(&mut self, mean: f64) -> i32 {
         mean.max(0.0).floor() as i32 + i32::from(self.chance(mean.max(0.0).fract()))
     }
@@ -91,21 +91,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_depends_on_seed_question_and_subject_only() {
-        let first = |seed, question, about: &[u64]| Random::for_question(seed, question, about).next();
-        assert_eq!(first(1, Question::Play, &[7]), first(1, Question::Play, &[7]));
-        assert_ne!(first(1, Question::Play, &[7]), first(2, Question::Play, &[7]));
-        assert_ne!(first(1, Question::Play, &[7]), first(1, Question::Quote, &[7]));
-        assert_ne!(first(1, Question::Play, &[7, 8]), first(1, Question::Play, &[8, 7]));
+    fn a_stream_depends_on_seed_decision_and_subject_only() {
+        let first = |seed, decision, subject: &[u64]| Random::for_decision(seed, decision, subject).next();
+        assert_eq!(first(1, Decision::Play, &[7]), first(1, Decision::Play, &[7]));
+        assert_ne!(first(1, Decision::Play, &[7]), first(2, Decision::Play, &[7]));
+        assert_ne!(first(1, Decision::Play, &[7]), first(1, Decision::Quote, &[7]));
+        assert_ne!(first(1, Decision::Play, &[7, 8]), first(1, Decision::Play, &[8, 7]));
     }
     #[test]
-    fn rates_of_zero_and_one_are_never_and_always() {
-        let mut random = Random::for_question(3, Question::Tiny, &[]);
+    fn a_probability_of_zero_never_occurs_and_of_one_always() {
+        let mut random = Random::for_decision(3, Decision::Tiny, &[]);
         assert!((0..1000).all(|_| !random.chance(0.0) && random.chance(1.0)));
     }
     #[test]
-    fn the_normal_has_mean_zero_and_deviation_one() {
-        let mut random = Random::for_question(4, Question::Tiny, &[]);
+    fn the_normal_numbers_have_mean_zero_and_standard_deviation_one() {
+        let mut random = Random::for_decision(4, Decision::Tiny, &[]);
         let draws: Vec<f64> = (0..20_000).map(|_| random.normal()).collect();
         let mean = draws.iter().sum::<f64>() / 20_000.0;
         let variance = draws.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 20_000.0;

@@ -1,10 +1,10 @@
-//! Two seasons ready for use: the game day of the demo, and tiny random histories for law tests.
+//! Two predefined seasons: the game day of the demo, and tiny random histories for property tests.
 //!
-//! Invariant: of the game day's slate nothing is known before [`GameDay::after`] begins but what precedes a tip-off.
-//! Not here: how a season is made.
+//! Invariant: [`GameDay::before`] contains no fact about the games of the slate that is effective after a tip-off.
+//! Not here: the construction of a season (`season`).
 use crate::{
     Faults, ScraperEvent, Season,
-    random::{Question, Random},
+    random::{Decision, Random},
     world::World,
 };
 use schemas::{EasternDate, GameId, Timestamp};
@@ -16,15 +16,15 @@ pub struct GameDay {
     pub date: EasternDate,
     /// The games of the slate.
     pub games: Vec<GameId>,
-    /// 18:30 in New York, before the first tip-off: what parts the two streams.
+    /// 18:30 in New York, before the first tip-off: the time at which the events are divided.
     pub now: Timestamp,
-    /// Everything fetched by `now`: history, rosters, injury reports and odds of the evening.
+    /// The events fetched by `now`: history, rosters, injury reports and odds of the evening.
     pub before: Vec<ScraperEvent>,
-    /// What follows until the next noon: the late games' last odds, scores and box scores.
+    /// The events fetched after `now` until the next noon: the last odds of the late games, scores and box scores.
     pub after: Vec<ScraperEvent>,
 }
 
-/// Fourteen teams with at least fifteen games each behind them, and the fullest evening after that.
+/// The evening with the most games in a league of fourteen teams, after each team has played at least fifteen games.
 pub fn game_day(seed: u64) -> GameDay {
     let season = Season {
         teams: 14,
@@ -40,22 +40,24 @@ pub fn game_day(seed: u64) -> GameDay {
             postponements: 0.02,
             line_moves: 0.15,
             one_sided_quotes: 0.01,
-            empty_answers: 0.01,
+            empty_responses: 0.01,
             ..Faults::default()
         },
         ..Season::new(seed, 2024)
     };
     let world = World::new(&season);
     let mut date = world.first_day;
-    let mut most = 0;
-    let mut played = vec![0; schemas::Team::ALL.len()];
+    let mut max_games = 0;
+    let mut games_played = vec![0; schemas::Team::ALL.len()];
     for (day, games) in world.days() {
-        let enough = world.league.teams.iter().all(|&team| played[team as usize] >= 15);
-        let evening = games.iter().all(|played| played.game.clock >= (19, 0));
-        if enough && evening && games.len() > most {
-            (date, most) = (day, games.len());
+        let has_history = world.league.teams.iter().all(|&team| games_played[team as usize] >= 15);
+        let is_evening = games.iter().all(|played| played.game.clock >= (19, 0));
+        if has_history && is_evening && games.len() > max_games {
+            (date, max_games) = (day, games.len());
         }
-        games.iter().flat_map(|played| played.game.teams()).for_each(|team| played[team as usize] += 1);
+        for team in games.iter().flat_map(|played| played.game.teams()) {
+            games_played[team as usize] += 1;
+        }
     }
     let on_slate = world.games.iter().filter(|played| played.game.date == date);
     let games = on_slate.map(|played| played.game.id).collect();
@@ -66,9 +68,9 @@ pub fn game_day(seed: u64) -> GameDay {
     GameDay { date, games, now, before, after }
 }
 
-/// Two to four teams, a handful of games, and any mixture of faults: small enough for thousands of cases.
+/// A season of two to four teams, few games, and a random mixture of faults: small enough for thousands of test cases.
 pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
-    let mut random = Random::for_question(seed, Question::Tiny, &[]);
+    let mut random = Random::for_decision(seed, Decision::Tiny, &[]);
     let teams = 2 + random.below(3);
     let games = 4 + random.below(5);
     let mut rate = || if random.chance(0.5) { 0.0 } else { 0.6 * random.share() };
@@ -84,7 +86,7 @@ pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
         line_moves: rate(),
         one_sided_quotes: rate(),
         in_play_updates: rate(),
-        empty_answers: rate() * 0.3,
+        empty_responses: rate() * 0.3,
     };
     Season {
         teams,

@@ -1,14 +1,14 @@
-//! When what is fetched, and what goes wrong with it.
+//! The fetches of a season, with their faults.
 //!
-//! Invariant: nothing is fetched before it can be known. A fault decides about its own fetches and moves no others; at a rate
-//! of zero it leaves no trace.
-//! Not here: the answers themselves (`feeds`), the games (`play`).
+//! Invariant: no fact is fetched before it can be known. A fault changes its own fetches and no others; at a rate of zero it changes
+//! nothing.
+//! Not here: the payloads (`feeds`), the games (`play`).
 use crate::{
     ScraperEvent, Season,
     calendar::{Evening, Game},
     feeds::{self, balldontlie, gamelog, injuries, odds, people, schedule},
     play::Played,
-    random::{Question, Random},
+    random::{Decision, Random},
     world::World,
 };
 use schemas::{
@@ -17,12 +17,14 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
-/// Hours and minutes at which odds are fetched on a game's day, the most useful first; so are the hours of injury reports.
+/// Hours and minutes at which odds are fetched on the day of a game, in the order in which they are added with more snapshots.
 const ODDS_CLOCK: [(i8, i8); 6] = [(18, 15), (10, 0), (14, 0), (12, 0), (16, 0), (17, 0)];
+/// Hours of injury reports on the day of a game, in the order in which they are added with more reports.
 const REPORT_HOURS: [i8; 4] = [17, 11, 13, 15];
+/// Milliseconds per minute.
 const MINUTE: i64 = 60_000;
 
-/// An answer before it is written down.
+/// One fetch before the faults of its publication (duplicates, refetches, an empty response before it).
 struct Fetch {
     feed: Feed,
     key: String,
@@ -32,20 +34,20 @@ struct Fetch {
     payload: String,
 }
 
-/// Every event of a season, ordered by fetch time.
+/// All events of a season, ordered by fetch time.
 pub(crate) fn events(season: &Season) -> Vec<ScraperEvent> {
     let world = World::new(season);
-    let mut fetches = Fetches { world: &world, made: vec![] };
-    fetches.schedule();
-    fetches.people();
+    let mut fetches = Fetches { world: &world, fetches: vec![] };
+    fetches.add_schedule();
+    fetches.add_rosters();
     for (date, games) in &world.days() {
-        fetches.results(*date, games);
+        fetches.add_results(*date, games);
     }
-    fetches.evenings();
-    fetches.links();
+    fetches.add_evenings();
+    fetches.add_links();
     let mut events = vec![];
-    for fetch in fetches.made {
-        with_repetitions(season, fetch, &mut events);
+    for fetch in fetches.fetches {
+        publish(season, fetch, &mut events);
     }
     events.sort_by_key(|event| event.fetched_at);
     events
@@ -53,16 +55,16 @@ pub(crate) fn events(season: &Season) -> Vec<ScraperEvent> {
 
 struct Fetches<'a> {
     world: &'a World<'a>,
-    made: Vec<Fetch>,
+    fetches: Vec<Fetch>,
 }
 
 impl Fetches<'_> {
     fn add(&mut self, feed: Feed, key: String, fetched_at: Timestamp, payload: impl ToString) {
         let payload = payload.to_string();
-        self.made.push(Fetch { feed, key, fetched_at, outcome: None, payload });
+        self.fetches.push(Fetch { feed, key, fetched_at, outcome: None, payload });
     }
-    /// The season as planned, a fortnight before it; and what changes about single games.
-    fn schedule(&mut self) {
+    /// The planned season, two weeks before it; and the changes of single games.
+    fn add_schedule(&mut self) {
         let world = self.world;
         let name = world.season.name();
         let announced_at = world.first_day.plus_days(-14).at(12, 0);
@@ -76,37 +78,33 @@ impl Fetches<'_> {
         self.add(Feed::NbacomSchedule, name.clone(), announced_at, payload);
         for Played { game, .. } in &world.games {
             let Some(postponement) = game.postponement else { continue };
-            for (at, date, stage) in [
+            for (fetched_at, date, stage) in [
                 (postponement.called_off_at, postponement.planned, schedule::Stage::CalledOff),
-                (postponement.redated_at, game.date, schedule::Stage::Ahead),
+                (postponement.rescheduled_at, game.date, schedule::Stage::Ahead),
             ] {
-                let payload = schedule::payload(world.season.year(), at, &[(game, date, stage)]);
-                self.add(Feed::NbacomSchedule, format!("{name}/{}", game.id), at, payload);
+                let payload = schedule::payload(world.season.year(), fetched_at, &[(game, date, stage)]);
+                self.add(Feed::NbacomSchedule, format!("{name}/{}", game.id), fetched_at, payload);
             }
         }
     }
     /// Player list and rosters, from thirteen days before the season on.
-    fn people(&mut self) {
+    fn add_rosters(&mut self) {
         let world = self.world;
         let last = world.games.iter().map(|played| played.game.date).max().unwrap_or(world.first_day);
         let mut date = world.first_day.plus_days(-13);
         while date <= last {
             let list = people::player_list(world, date);
             self.add(Feed::NbacomPlayerList, world.season.name(), date.at(7, 0), list);
-            for (place, &team) in world.league.teams.iter().enumerate() {
-                let fetched_at = Timestamp(date.at(7, 30).0 + 2_000 * place as i64);
-                self.add(
-                    Feed::EspnRoster,
-                    team.code().to_owned(),
-                    fetched_at,
-                    people::roster(world, team, date),
-                );
+            for (index, &team) in world.league.teams.iter().enumerate() {
+                let fetched_at = Timestamp(date.at(7, 30).0 + 2_000 * index as i64);
+                let roster = people::roster(world, team, date);
+                self.add(Feed::EspnRoster, team.code().to_owned(), fetched_at, roster);
             }
             date = date.plus_days(world.season.roster_days.max(1));
         }
     }
-    /// The morning after: scores and box scores.
-    fn results(&mut self, date: EasternDate, games: &[Played]) {
+    /// Scores and box scores, on the next morning.
+    fn add_results(&mut self, date: EasternDate, games: &[Played]) {
         let world = self.world;
         let season = world.season;
         let morning = date.plus_days(1).at(5, 0);
@@ -119,36 +117,36 @@ impl Fetches<'_> {
             .collect();
         let payload = schedule::payload(season.year(), morning, &finals);
         self.add(Feed::NbacomSchedule, format!("{}/{date}", season.name()), morning, payload);
-        self.box_scores((Feed::NbacomLeaguegamelog, 6), date, games, |games, without| {
-            gamelog::payload(season.year(), date, &world.league, games, without)
+        self.add_box_scores((Feed::NbacomLeaguegamelog, 6), date, games, |games, omitted_team| {
+            gamelog::payload(season.year(), date, &world.league, games, omitted_team)
         });
         if season.balldontlie {
-            self.box_scores((Feed::BalldontlieStats, 7), date, games, |games, without| {
-                balldontlie::stats(world, games, without)
+            self.add_box_scores((Feed::BalldontlieStats, 7), date, games, |games, omitted_team| {
+                balldontlie::stats(world, games, omitted_team)
             });
-            self.box_scores((Feed::BalldontlieBoxScores, 8), date, games, |games, without| {
-                balldontlie::box_scores(world, games, without)
+            self.add_box_scores((Feed::BalldontlieBoxScores, 8), date, games, |games, omitted_team| {
+                balldontlie::box_scores(world, games, omitted_team)
             });
         }
     }
-    /// One source's box scores of a day, due at an hour of the next: late, lacking a team at first, or wrong until they are corrected.
-    fn box_scores(
+    /// One source's box scores of a day, due at an hour of the next day: late, without a team at first, or wrong until corrected.
+    fn add_box_scores(
         &mut self,
         (feed, hour): (Feed, i8),
         date: EasternDate,
         games: &[Played],
-        answer: impl Fn(&[Played], Option<Team>) -> Value,
+        payload: impl Fn(&[Played], Option<Team>) -> Value,
     ) {
         let Season { seed, ref faults, .. } = *self.world.season;
-        let stream = |fault: u64| {
-            Random::for_question(seed, Question::BoxScoreFetch, &[feed as u64, date.0 as u64, fault])
+        let random_for = |fault: u64| {
+            Random::for_decision(seed, Decision::BoxScoreFetch, &[feed as u64, date.0 as u64, fault])
         };
         let mut fetched_at = date.plus_days(1).at(hour, 0);
-        let mut late = stream(0);
+        let mut late = random_for(0);
         if late.chance(faults.late_box_scores) {
             fetched_at = fetched_at.plus_hours(24 * i64::from(late.between(1, 5)));
         }
-        let mut scorer = stream(1);
+        let mut scorer = random_for(1);
         let mut first = games.to_vec();
         for played in &mut first {
             let wrong = scorer.chance(faults.corrected_box_scores).then(|| played.misattributed(&mut scorer));
@@ -156,27 +154,29 @@ impl Fetches<'_> {
                 *played = wrong;
             }
         }
-        let mut missing = stream(2);
+        let mut missing = random_for(2);
         if missing.chance(faults.missing_teams) {
             let played = &games[missing.below(games.len())];
-            let without = missing.pick(&played.game.teams());
-            self.made.push(Fetch {
+            let omitted_team = missing.pick(&played.game.teams());
+            self.fetches.push(Fetch {
                 feed,
                 key: date.to_string(),
                 fetched_at,
                 outcome: Some(FetchOutcome::Partial),
-                payload: answer(&first, Some(without)).to_string(),
+                payload: payload(&first, Some(omitted_team)).to_string(),
             });
             fetched_at = fetched_at.plus_hours(i64::from(missing.between(3, 40)));
         }
-        self.add(feed, date.to_string(), fetched_at, answer(&first, None));
-        if first.iter().zip(games).any(|(first, truth)| first.home != truth.home || first.away != truth.away)
-        {
-            self.add(feed, date.to_string(), fetched_at.plus_hours(24), answer(games, None));
+        self.add(feed, date.to_string(), fetched_at, payload(&first, None));
+        let is_corrected = |(first, played): (&Played, &Played)| {
+            first.home != played.home || first.away != played.away
+        };
+        if first.iter().zip(games).any(is_corrected) {
+            self.add(feed, date.to_string(), fetched_at.plus_hours(24), payload(games, None));
         }
     }
-    /// What is fetched ahead of the games of a day: odds and injury reports.
-    fn evenings(&mut self) {
+    /// Odds and injury reports, before the games of each day.
+    fn add_evenings(&mut self) {
         let world = self.world;
         let mut evenings: Vec<(&Game, Evening)> = world
             .games
@@ -190,17 +190,19 @@ impl Fetches<'_> {
             hours.sort_unstable();
             for hour in hours {
                 let fetched_at = date.at(hour, 35);
-                let ahead: Vec<(&Game, Evening)> =
+                let upcoming: Vec<(&Game, Evening)> =
                     day.iter().copied().filter(|(_, evening)| fetched_at < evening.until).collect();
-                if !ahead.is_empty() {
-                    let report = injuries::payload(world, date, hour, &ahead);
+                if !upcoming.is_empty() {
+                    let report = injuries::payload(world, date, hour, &upcoming);
                     self.add(Feed::NbacomInjuryReport, format!("{date}/{hour:02}"), fetched_at, report);
                 }
             }
-            day.iter().for_each(|(game, evening)| self.odds(game, evening));
+            for (game, evening) in day {
+                self.add_odds(game, evening);
+            }
         }
     }
-    fn odds(&mut self, game: &Game, evening: &Evening) {
+    fn add_odds(&mut self, game: &Game, evening: &Evening) {
         let Season { seed, odds_snapshots, ref faults, .. } = *self.world.season;
         if odds_snapshots == 0 {
             return;
@@ -209,27 +211,27 @@ impl Fetches<'_> {
         let clock = &ODDS_CLOCK[..odds_snapshots.min(ODDS_CLOCK.len())];
         let mut times: Vec<Timestamp> =
             clock.iter().map(|&(hour, minute)| evening.date.at(hour, minute)).collect();
-        times.retain(|&at| at < evening.until);
+        times.retain(|&time| time < evening.until);
         if times.is_empty() {
             times.push(evening.until.plus_hours(-1));
         }
         times.sort_unstable();
         for (number, &fetched_at) in times.iter().enumerate() {
-            let snapshot = odds::Snapshot { fetched_at, number, played_off: 0.0 };
+            let snapshot = odds::Snapshot { fetched_at, number, points_scored: 0.0 };
             let payload = odds::payload(self.world, game, evening, snapshot);
             self.add(Feed::OddsapiEventOdds, key.clone(), fetched_at, payload);
         }
-        let about = [u64::from(game.id.0), evening.date.0 as u64];
-        let in_play = Random::for_question(seed, Question::InPlay, &about).chance(faults.in_play_updates);
-        if in_play && evening.until == evening.tip_off {
+        let subject = [u64::from(game.id.0), evening.date.0 as u64];
+        let is_in_play = Random::for_decision(seed, Decision::InPlay, &subject).chance(faults.in_play_updates);
+        if is_in_play && evening.until == evening.tip_off {
             let fetched_at = Timestamp(evening.tip_off.0 + 40 * MINUTE);
-            let snapshot = odds::Snapshot { fetched_at, number: times.len(), played_off: 3.0 };
+            let snapshot = odds::Snapshot { fetched_at, number: times.len(), points_scored: 3.0 };
             let payload = odds::payload(self.world, game, evening, snapshot);
             self.add(Feed::OddsapiEventOdds, key, fetched_at, payload);
         }
     }
-    /// After two days an operator tells who the nicknames are.
-    fn links(&mut self) {
+    /// The operator's links for nicknames, after two days.
+    fn add_links(&mut self) {
         let links: Vec<Value> = self
             .world
             .nicknamed()
@@ -238,20 +240,20 @@ impl Fetches<'_> {
             .collect();
         if !links.is_empty() {
             let key = format!("{}/nicknames", self.world.season.name());
-            let sent_at = self.world.first_day.plus_days(2).at(10, 0);
-            self.add(Feed::OperatorIdentityLinks, key, sent_at, json!({"links": links}));
+            let fetched_at = self.world.first_day.plus_days(2).at(10, 0);
+            self.add(Feed::OperatorIdentityLinks, key, fetched_at, json!({"links": links}));
         }
     }
 }
 
-/// Writes a fetch down, with the empty answer before it and its repetitions after it.
-fn with_repetitions(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent>) {
+/// Adds the events of a fetch: an empty response before it, the event, its duplicate and its refetch.
+fn publish(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent>) {
     let key =
         fetch.key.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    let about = [fetch.feed as u64, fetch.fetched_at.0 as u64, key];
-    let happens = |question, rate| Random::for_question(season.seed, question, &about).chance(rate);
+    let subject = [fetch.feed as u64, fetch.fetched_at.0 as u64, key];
+    let happens = |question, rate| Random::for_decision(season.seed, question, &subject).chance(rate);
     let Fetch { feed, key, fetched_at, outcome, payload } = fetch;
-    if happens(Question::EmptyAnswer, season.faults.empty_answers) {
+    if happens(Decision::EmptyResponse, season.faults.empty_responses) {
         events.extend(feeds::emptied(feed, &payload).map(|empty| ScraperEvent {
             feed,
             key: key.clone(),
@@ -261,10 +263,10 @@ fn with_repetitions(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent
         }));
     }
     let event = ScraperEvent { feed, key, fetched_at, outcome, payload };
-    if happens(Question::Duplicate, season.faults.duplicates) {
+    if happens(Decision::Duplicate, season.faults.duplicates) {
         events.push(event.clone());
     }
-    if happens(Question::Refetch, season.faults.refetches) {
+    if happens(Decision::Refetch, season.faults.refetches) {
         events.push(ScraperEvent { fetched_at: Timestamp(fetched_at.0 + 10 * MINUTE), ..event.clone() });
     }
     events.push(event);

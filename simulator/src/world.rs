@@ -1,17 +1,17 @@
-//! The truth of a season, from which every source takes its part: the league, the games as they were played, the spellings.
+//! The facts of a simulated season, which all sources report: the league, the games as they were played, the spellings.
 //!
 //! Invariant: a source spells a player's name in one way all season.
-//! Not here: fetches.
+//! Not here: the fetches (`season`).
 use crate::{
     Season, calendar,
     league::{League, Player},
     names::{Spelling, Variant},
     play::{self, Played},
-    random::{Question, Random},
+    random::{Decision, Random},
 };
 use schemas::EasternDate;
 
-/// Whoever spells names in his own way.
+/// A source with its own spellings of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speller {
     Balldontlie,
@@ -42,26 +42,28 @@ impl<'a> World<'a> {
             Speller::Book(book) => book as u64,
         };
         let mut random =
-            Random::for_question(self.season.seed, Question::Spelling, &[u64::from(player.id.0), speller]);
-        match random.chance(self.season.faults.name_variants) {
-            true => random.pick(&player.name.variants()),
-            false => Variant::AsNba,
+            Random::for_decision(self.season.seed, Decision::Spelling, &[u64::from(player.id.0), speller]);
+        if random.chance(self.season.faults.name_variants) {
+            random.pick(&player.name.variants())
+        } else {
+            Variant::AsNba
         }
     }
+    /// A source's spelling of a player's name.
     pub fn spelling(&self, player: &Player, speller: Speller) -> Spelling {
-        player.name.spelt(self.variant(player, speller))
+        player.name.spelling(self.variant(player, speller))
     }
-    /// The players whom somebody knows by a nickname only, and how that is written.
+    /// The players whom a source calls by a nickname, with the spelling.
     pub fn nicknamed(&self) -> Vec<(&Player, String)> {
         let books = (0..self.season.books).map(Speller::Book);
         let spellers: Vec<Speller> = books.chain([Speller::Balldontlie, Speller::Espn]).collect();
-        let by_nickname = |player: &Player| {
+        let has_nickname = |player: &Player| {
             spellers.iter().any(|&speller| self.variant(player, speller) == Variant::Nickname)
         };
-        let nicknamed = self.league.players.iter().filter(|player| by_nickname(player));
-        nicknamed.map(|player| (player, player.name.spelt(Variant::Nickname).joined())).collect()
+        let nicknamed = self.league.players.iter().filter(|player| has_nickname(player));
+        nicknamed.map(|player| (player, player.name.spelling(Variant::Nickname).joined())).collect()
     }
-    /// The games that were played on each day that has any, by day.
+    /// The games by the day on which they were played.
     pub fn days(&self) -> Vec<(EasternDate, Vec<Played>)> {
         let mut games = self.games.clone();
         games.sort_by_key(|played| (played.game.date, played.game.id));

@@ -1,7 +1,7 @@
-//! What each fault does, and that it does nothing else.
+//! The effect of each fault, and that it has no other effect.
 //!
-//! Invariant: at a rate of one every occasion has its fault; at zero there is none.
-//! Not here: seasons without faults.
+//! Invariant: at a rate of one the fault occurs on every occasion; at zero it never occurs.
+//! Not here: seasons without faults (`season`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{games, instant, list, of_feed, quotes, rows, small, with_faults};
@@ -18,7 +18,7 @@ fn clean() -> Vec<ScraperEvent> {
 }
 
 #[test]
-fn without_faults_every_answer_is_complete_and_fetched_once() {
+fn without_faults_every_response_is_complete_and_fetched_once() {
     let events = clean();
     assert!(events.iter().all(|event| event.outcome.is_none()));
     let fetches: HashSet<_> = events.iter().map(|event| (event.feed, &event.key, event.fetched_at)).collect();
@@ -34,28 +34,27 @@ fn without_faults_every_answer_is_complete_and_fetched_once() {
 }
 
 #[test]
-fn duplicates_are_the_same_events_again() {
+fn duplicates_are_the_same_events_published_again() {
     let twice = with_faults(Faults { duplicates: 1.0, ..NONE });
     let expected: Vec<ScraperEvent> = clean().into_iter().flat_map(|event| [event.clone(), event]).collect();
     assert_eq!(twice, expected);
 }
 
 #[test]
-fn refetches_say_the_same_later() {
+fn refetches_have_the_same_payload_at_a_later_time() {
     let events = with_faults(Faults { refetches: 1.0, ..NONE });
     let clean = clean();
     assert_eq!(events.len(), 2 * clean.len());
-    let held: HashSet<_> =
+    let fetches: HashSet<_> =
         events.iter().map(|event| (&event.key, event.fetched_at.0, &event.payload)).collect();
-    assert!(clean.iter().all(|event| held.contains(&(
-        &event.key,
-        event.fetched_at.0 + 600_000,
-        &event.payload
-    ))));
+    let is_refetched = |event: &ScraperEvent| {
+        fetches.contains(&(&event.key, event.fetched_at.0 + 600_000, &event.payload))
+    };
+    assert!(clean.iter().all(is_refetched));
 }
 
 #[test]
-fn late_box_scores_come_days_later_and_say_the_same() {
+fn late_box_scores_are_published_days_later_with_the_same_payload() {
     let events = with_faults(Faults { late_box_scores: 1.0, ..NONE });
     for feed in BOX_SCORES {
         let on_time: HashMap<String, (i64, String)> = of_feed(&clean(), feed)
@@ -71,17 +70,17 @@ fn late_box_scores_come_days_later_and_say_the_same() {
 }
 
 #[test]
-fn corrected_box_scores_end_as_the_truth_and_never_change_a_teams_points() {
+fn corrected_box_scores_end_correct_and_never_change_the_points_of_a_team() {
     let events = with_faults(Faults { corrected_box_scores: 1.0, ..NONE });
     let clean = clean();
-    let truths = of_feed(&clean, Feed::NbacomLeaguegamelog);
-    for (truth, truth_log) in &truths {
+    let correct_logs = of_feed(&clean, Feed::NbacomLeaguegamelog);
+    for (correct, correct_log) in &correct_logs {
         let fetched: Vec<_> = of_feed(&events, Feed::NbacomLeaguegamelog);
-        let fetched: Vec<_> = fetched.iter().filter(|(event, _)| event.key == truth.key).collect();
+        let fetched: Vec<_> = fetched.iter().filter(|(event, _)| event.key == correct.key).collect();
         let [first, second] = fetched.as_slice() else { panic!("{} fetches", fetched.len()) };
         assert_eq!((second.0.fetched_at.0 - first.0.fetched_at.0) / 3_600_000, 24);
-        assert_eq!(second.0.payload, truth.payload);
-        assert_ne!(first.0.payload, truth.payload);
+        assert_eq!(second.0.payload, correct.payload);
+        assert_ne!(first.0.payload, correct.payload);
         let by_team = |log: &Value| {
             let mut points: HashMap<String, i64> = HashMap::new();
             for row in rows(log) {
@@ -90,23 +89,23 @@ fn corrected_box_scores_end_as_the_truth_and_never_change_a_teams_points() {
             }
             points
         };
-        assert_eq!(by_team(&first.1), by_team(truth_log));
+        assert_eq!(by_team(&first.1), by_team(correct_log));
     }
 }
 
 #[test]
-fn missing_teams_are_said_to_be_partial_and_complete_later() {
+fn a_box_score_without_a_team_is_partial_and_complete_later() {
     let events = with_faults(Faults { missing_teams: 1.0, ..NONE });
     let teams = |log: &Value| -> HashSet<String> {
         rows(log).iter().map(|row| row["TEAM_ABBREVIATION"].as_str().unwrap().to_owned()).collect()
     };
-    for pair in of_feed(&clean(), Feed::NbacomLeaguegamelog) {
+    for (correct, _) in of_feed(&clean(), Feed::NbacomLeaguegamelog) {
         let fetched = of_feed(&events, Feed::NbacomLeaguegamelog);
-        let fetched: Vec<_> = fetched.iter().filter(|(event, _)| event.key == pair.0.key).collect();
+        let fetched: Vec<_> = fetched.iter().filter(|(event, _)| event.key == correct.key).collect();
         let [partial, complete] = fetched.as_slice() else { panic!("{} fetches", fetched.len()) };
         assert_eq!((partial.0.outcome, complete.0.outcome), (Some(FetchOutcome::Partial), None));
         assert_eq!(teams(&partial.1).len() + 1, teams(&complete.1).len());
-        assert_eq!(complete.0.payload, pair.0.payload);
+        assert_eq!(complete.0.payload, correct.payload);
     }
     for feed in BOX_SCORES {
         assert_eq!(of_feed(&events, feed).len(), 2 * of_feed(&clean(), feed).len());
@@ -114,7 +113,7 @@ fn missing_teams_are_said_to_be_partial_and_complete_later() {
 }
 
 #[test]
-fn no_source_but_nba_com_writes_a_name_as_nba_com_does_and_nicknames_have_links() {
+fn all_sources_spell_names_differently_from_nba_com_and_nicknames_have_links() {
     let events = with_faults(Faults { name_variants: 1.0, ..NONE });
     let mut official: HashMap<String, i64> = HashMap::new();
     for (_, log) in of_feed(&events, Feed::NbacomLeaguegamelog) {
@@ -123,71 +122,73 @@ fn no_source_but_nba_com_writes_a_name_as_nba_com_does_and_nicknames_have_links(
                 .insert(row["PLAYER_NAME"].as_str().unwrap().to_owned(), row["PLAYER_ID"].as_i64().unwrap());
         }
     }
-    let mut spelt: HashSet<String> = quotes(&events).into_iter().map(|quote| quote.3).collect();
+    let mut spellings: HashSet<String> = quotes(&events).into_iter().map(|quote| quote.3).collect();
     for (_, stats) in of_feed(&events, Feed::BalldontlieStats) {
-        spelt.extend(list(&stats, "/data").iter().map(|row| {
+        spellings.extend(list(&stats, "/data").iter().map(|row| {
             let part = |field: &str| row["player"][field].as_str().unwrap();
             format!("{} {}", part("first_name"), part("last_name"))
         }));
     }
     for (_, roster) in of_feed(&events, Feed::EspnRoster) {
         let athletes = list(&roster, "/team/athletes");
-        spelt.extend(athletes.iter().map(|athlete| athlete["fullName"].as_str().unwrap().to_owned()));
+        spellings.extend(athletes.iter().map(|athlete| athlete["fullName"].as_str().unwrap().to_owned()));
     }
-    assert!(spelt.len() > 60 && spelt.iter().all(|name| !official.contains_key(name)));
+    assert!(spellings.len() > 60 && spellings.iter().all(|name| !official.contains_key(name)));
     let links = of_feed(&events, Feed::OperatorIdentityLinks);
     let links = list(&links[0].1, "/links");
     let ids: HashSet<i64> = official.values().copied().collect();
     let mut linked = HashSet::new();
     for link in links {
         let spelling = link["spelling"].as_str().unwrap();
-        assert!(linked.insert(spelling), "{spelling} twice");
+        assert!(linked.insert(spelling), "{spelling} has two links");
         assert!(ids.contains(&link["player_id"].as_i64().unwrap()));
     }
-    let needed = spelt.iter().filter(|name| linked.contains(name.as_str())).count();
-    assert!(needed > 20, "{needed}");
+    let linked_spellings = spellings.iter().filter(|name| linked.contains(name.as_str())).count();
+    assert!(linked_spellings > 20, "{linked_spellings}");
 }
 
 #[test]
-fn dnps_are_00_at_balldontlie_and_no_row_at_nba_com() {
+fn a_player_who_does_not_play_has_00_in_balldontlie_and_no_row_in_nba_com() {
     let events = with_faults(Faults { dnps: 1.0, ..NONE });
-    let ids = |log: &Value| rows(log).iter().filter(|row| row["MIN"].as_i64() > Some(0)).count();
-    let played: usize = of_feed(&events, Feed::NbacomLeaguegamelog).iter().map(|(_, log)| ids(log)).sum();
-    assert_eq!(played, 5 * 72, "five a team, all of the time");
-    let mut sat = 0;
+    let players = |log: &Value| rows(log).iter().filter(|row| row["MIN"].as_i64() > Some(0)).count();
+    let played: usize =
+        of_feed(&events, Feed::NbacomLeaguegamelog).iter().map(|(_, log)| players(log)).sum();
+    assert_eq!(played, 5 * 72, "five players per team and game");
+    let mut did_not_play = 0;
     for (_, stats) in of_feed(&events, Feed::BalldontlieStats) {
         for row in list(&stats, "/data").iter().filter(|row| row["min"] == "00") {
             assert_eq!((row["pts"].as_i64(), row["fga"].as_i64()), (Some(0), Some(0)));
-            sat += 1;
+            did_not_play += 1;
         }
     }
-    assert!(sat > 300, "{sat}");
+    assert!(did_not_play > 300, "{did_not_play}");
 }
 
 #[test]
-fn postponed_games_are_called_off_redated_and_played_under_one_id() {
+fn postponed_games_are_called_off_rescheduled_and_played_under_one_id() {
     let events = with_faults(Faults { postponements: 1.0, ..NONE });
-    let mut told: HashMap<String, Vec<(i64, Value)>> = HashMap::new();
+    let mut versions_by_game: HashMap<String, Vec<(i64, Value)>> = HashMap::new();
     for (event, schedule) in of_feed(&events, Feed::NbacomSchedule) {
         for game in games(&schedule) {
             let id = game["gameId"].as_str().unwrap().to_owned();
-            told.entry(id).or_default().push((event.fetched_at.0, game.clone()));
+            versions_by_game.entry(id).or_default().push((event.fetched_at.0, game.clone()));
         }
     }
-    assert_eq!(told.len(), 36);
+    assert_eq!(versions_by_game.len(), 36);
     let mut days = HashSet::new();
-    for versions in told.values() {
-        let [planned, off, redated, done] = versions.as_slice() else { panic!("{versions:#?}") };
+    for versions in versions_by_game.values() {
+        let [planned, off, rescheduled, done] = versions.as_slice() else { panic!("{versions:#?}") };
         let date = |version: &(i64, Value)| version.1["gameDateEst"].as_str().unwrap().to_owned();
         assert_eq!(off.1["postponedStatus"], "Y");
         assert_eq!(date(off), date(planned));
         assert_eq!((off.1["gameStatus"].as_i64(), done.1["gameStatus"].as_i64()), (Some(1), Some(3)));
-        assert!(date(off) < date(redated));
-        assert_eq!(date(redated), date(done));
+        assert!(date(off) < date(rescheduled));
+        assert_eq!(date(rescheduled), date(done));
         assert!(off.0 < instant(&off.1["gameDateTimeUTC"]).0);
-        assert!(redated.0 < instant(&redated.1["gameDateTimeUTC"]).0);
+        assert!(rescheduled.0 < instant(&rescheduled.1["gameDateTimeUTC"]).0);
         for side in ["homeTeam", "awayTeam"] {
-            assert!(days.insert((date(done), done.1[side]["teamTricode"].to_string())), "twice a day");
+            let team = done.1[side]["teamTricode"].to_string();
+            assert!(days.insert((date(done), team)), "a team plays twice a day");
         }
     }
 }
@@ -231,8 +232,8 @@ fn in_play_updates_are_fetched_and_updated_after_tip_off() {
 }
 
 #[test]
-fn empty_answers_precede_the_full_ones_and_are_said_to_be_right() {
-    let events = with_faults(Faults { empty_answers: 1.0, ..NONE });
+fn empty_responses_precede_the_complete_ones_and_have_the_outcome_empty_ok() {
+    let events = with_faults(Faults { empty_responses: 1.0, ..NONE });
     let (empty, full): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| event.outcome == Some(FetchOutcome::EmptyOk));
     assert_eq!(full, clean());

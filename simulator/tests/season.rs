@@ -1,7 +1,7 @@
-//! What holds of every season without faults.
+//! Properties of every season without faults.
 //!
-//! Invariant: tested on the published payloads alone, as a loader sees them.
-//! Not here: faults, the real shapes.
+//! Invariant: tested on the published payloads alone, as a loader reads them.
+//! Not here: faults (`faults`), the real payload shapes (`shapes`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{games, instant, list, of_feed, quotes, rows, small};
@@ -15,7 +15,7 @@ fn bytes(season: &Season) -> String {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+fn the_same_seed_gives_the_same_bytes_and_another_seed_gives_others() {
     assert_eq!(bytes(&small(1)), bytes(&small(1)));
     assert_ne!(bytes(&small(1)), bytes(&small(2)));
     assert_eq!(tiny(5), tiny(5));
@@ -23,7 +23,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
 }
 
 #[test]
-fn events_are_ordered_by_fetch_and_each_line_is_what_its_raw_event_is() {
+fn events_are_ordered_by_fetch_time_and_each_line_equals_its_raw_event() {
     let events = small(3).events();
     assert!(events.is_sorted_by_key(|event| event.fetched_at));
     for event in &events {
@@ -41,11 +41,11 @@ fn events_are_ordered_by_fetch_and_each_line_is_what_its_raw_event_is() {
 fn every_feed_is_fetched() {
     let events = small(3).events();
     let feeds: BTreeSet<Feed> = events.iter().map(|event| event.feed).collect();
-    assert_eq!(feeds.len(), Feed::ALL.len() - 1, "all but an operator's links");
+    assert_eq!(feeds.len(), Feed::ALL.len() - 1, "all except an operator's links");
 }
 
 #[test]
-fn a_whole_season_has_1230_games_in_the_real_months_and_nobody_plays_twice_a_day() {
+fn a_complete_season_has_1230_games_in_the_real_months_and_no_team_plays_twice_a_day() {
     let season = Season { odds_snapshots: 0, injury_reports: 0, balldontlie: false, ..Season::new(7, 2024) };
     let events = season.events();
     let schedules = of_feed(&events, Feed::NbacomSchedule);
@@ -65,13 +65,13 @@ fn a_whole_season_has_1230_games_in_the_real_months_and_nobody_plays_twice_a_day
     let mut back_to_backs = 0;
     for (team, days) in &days {
         assert_eq!(days.len(), 82, "{team}");
-        assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{team} twice a day");
+        assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{team} plays twice a day");
         back_to_backs += days.windows(2).filter(|pair| pair[1].0 - pair[0].0 == 1).count();
     }
     assert!((200..1200).contains(&back_to_backs), "{back_to_backs}");
-    let ends = days.values().map(|days| *days.last().unwrap()).max().unwrap();
+    let last_day = days.values().map(|days| *days.last().unwrap()).max().unwrap();
     let [april, may] = [(4, 1), (5, 5)].map(|(month, day)| EasternDate::from_ymd(2025, month, day).unwrap());
-    assert!((april..may).contains(&ends), "{ends}");
+    assert!((april..may).contains(&last_day), "{last_day}");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn scores_and_box_scores_agree_to_the_point() {
 }
 
 #[test]
-fn both_feeds_of_balldontlie_have_the_lines_of_nba_com() {
+fn both_feeds_of_balldontlie_have_the_points_of_nba_com() {
     let events = small(4).events();
     let total = |feed, count: &dyn Fn(&Value) -> i64| -> i64 {
         of_feed(&events, feed).iter().map(|(_, payload)| count(payload)).sum()
@@ -143,7 +143,7 @@ fn both_feeds_of_balldontlie_have_the_lines_of_nba_com() {
 }
 
 #[test]
-fn nothing_about_a_game_is_fetched_before_it_can_be_known() {
+fn no_fact_of_a_game_is_fetched_before_it_can_be_known() {
     let events = small(5).events();
     for (event, schedule) in of_feed(&events, Feed::NbacomSchedule) {
         for game in games(&schedule) {
@@ -170,7 +170,7 @@ fn nothing_about_a_game_is_fetched_before_it_can_be_known() {
 }
 
 #[test]
-fn whoever_is_out_in_the_last_report_has_no_box_line_that_day() {
+fn a_player_who_is_out_in_the_last_report_has_no_box_score_that_day() {
     let events = small(6).events();
     let mut last: HashMap<(String, String), String> = HashMap::new();
     for (_, report) in of_feed(&events, Feed::NbacomInjuryReport) {
@@ -188,15 +188,15 @@ fn whoever_is_out_in_the_last_report_has_no_box_line_that_day() {
     for (event, log) in of_feed(&events, Feed::NbacomLeaguegamelog) {
         for row in rows(&log) {
             let key = (event.key.clone(), row["PLAYER_NAME"].as_str().unwrap().to_owned());
-            assert!(!out.contains(&key), "{key:?} is out and played");
+            assert!(!out.contains(&key), "{key:?} is out but played");
         }
     }
 }
 
 #[test]
-fn lines_stand_through_the_day_and_are_near_what_players_score() {
+fn lines_are_constant_over_the_day_and_near_the_points_scored() {
     let events = Season { games_per_team: 40, ..small(7) }.events();
-    let mut seen: HashMap<_, Vec<String>> = HashMap::new();
+    let mut lines_by_fetch: HashMap<_, Vec<String>> = HashMap::new();
     let mut errors = vec![];
     let mut scored = HashMap::new();
     for (event, log) in of_feed(&events, Feed::NbacomLeaguegamelog) {
@@ -212,17 +212,18 @@ fn lines_stand_through_the_day_and_are_near_what_players_score() {
         {
             errors.push(line - points);
         }
-        seen.entry((event, book, fetched_at)).or_default().push(format!("{player} {side} {line}"));
+        let lines = lines_by_fetch.entry((event, book, fetched_at)).or_default();
+        lines.push(format!("{player} {side} {line}"));
     }
-    let mut per_event: HashMap<_, HashSet<Vec<String>>> = HashMap::new();
-    for ((event, book, _), lines) in seen {
-        per_event.entry((event, book)).or_default().insert(lines);
+    let mut versions: HashMap<_, HashSet<Vec<String>>> = HashMap::new();
+    for ((event, book, _), lines) in lines_by_fetch {
+        versions.entry((event, book)).or_default().insert(lines);
     }
-    assert!(per_event.values().all(|versions| versions.len() == 1));
-    let n = errors.len() as f64;
-    let bias = errors.iter().sum::<f64>() / n;
-    let mae = errors.iter().map(|error| error.abs()).sum::<f64>() / n;
-    assert!(n > 1000.0 && bias.abs() < 1.0 && (3.5..7.0).contains(&mae), "{n} {bias} {mae}");
+    assert!(versions.values().all(|versions| versions.len() == 1));
+    let count = errors.len() as f64;
+    let bias = errors.iter().sum::<f64>() / count;
+    let mae = errors.iter().map(|error| error.abs()).sum::<f64>() / count;
+    assert!(count > 1000.0 && bias.abs() < 1.0 && (3.5..7.0).contains(&mae), "{count} {bias} {mae}");
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn the_game_day_ends_before_its_games_with_history_rosters_reports_and_odds() {
 }
 
 #[test]
-fn tiny_histories_are_tiny_ordered_and_of_all_kinds() {
+fn tiny_histories_are_small_ordered_and_varied() {
     let mut outcomes = HashSet::new();
     let mut sizes = vec![];
     for seed in 0..300 {

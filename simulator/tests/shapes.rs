@@ -1,7 +1,8 @@
-//! The payloads' keys against those of real answers, where these are at hand.
+//! The keys of simulated payloads against those of real payloads, where these are available.
 //!
-//! Invariant: a simulated object has no key that the real one lacks, and every key that loaders read.
-//! Not here: the values.
+//! Invariant: a simulated object has no key that the real one lacks, and every key that loaders read. A test without real payloads is
+//! skipped and prints that.
+//! Not here: the values (`season`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{of_feed, small};
@@ -14,27 +15,31 @@ use std::{
     process::Command,
 };
 
-/// The folder of real answers; says so when there is none.
+/// The path of real payloads; prints it and returns `None` if it does not exist.
 fn shared(part: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(part);
-    let found = path.exists();
-    if !found {
+    let exists = path.exists();
+    if !exists {
         eprintln!("skipped: no real payloads at {}", path.display());
     }
-    found.then_some(path)
+    exists.then_some(path)
 }
 
-/// Every key with the way to it, lists entered.
-fn paths(value: &Value, prefix: &str, to: &mut BTreeSet<String>) {
+/// Adds the path of every key, without the indexes of lists.
+fn add_paths(value: &Value, prefix: &str, paths: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
                 let path = format!("{prefix}/{key}");
-                paths(value, &path, to);
-                to.insert(path);
+                add_paths(value, &path, paths);
+                paths.insert(path);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| paths(item, prefix, to)),
+        Value::Array(items) => {
+            for item in items {
+                add_paths(item, prefix, paths);
+            }
+        }
         _ => {}
     }
 }
@@ -42,52 +47,57 @@ fn paths(value: &Value, prefix: &str, to: &mut BTreeSet<String>) {
 fn simulated(feed: Feed) -> BTreeSet<String> {
     let season = simulator::Season { games_per_team: 4, ..small(1) };
     let mut keys = BTreeSet::new();
-    of_feed(&season.events(), feed).iter().for_each(|(_, payload)| paths(payload, "", &mut keys));
+    for (_, payload) in of_feed(&season.events(), feed) {
+        add_paths(&payload, "", &mut keys);
+    }
     keys
 }
 
 fn samples(folder: &str) -> Option<Vec<Value>> {
     let folder = shared("samples")?.join(folder);
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let unpacked = files.map(|file| {
+    let payloads = files.map(|file| {
         let unzipped = Command::new("gzip").arg("-dc").arg(&file).output().unwrap();
         serde_json::from_slice(&unzipped.stdout).unwrap()
     });
-    Some(unpacked.collect())
+    Some(payloads.collect())
 }
 
-/// The keys of the real answers of a folder, and whether ours are all of them but those under `left_out`.
-fn compare(feed: Feed, folder: &str, left_out: &[&str]) {
-    let Some(real) = samples(folder) else { return };
-    let mut keys = BTreeSet::new();
-    real.iter().for_each(|payload| paths(payload, "", &mut keys));
-    let ours = simulated(feed);
-    let invented: Vec<_> = ours.difference(&keys).collect();
+/// Asserts that simulated and real payloads have the same keys, except those under `omitted`.
+fn assert_same_keys(feed: Feed, folder: &str, omitted: &[&str]) {
+    let Some(samples) = samples(folder) else { return };
+    let mut real_keys = BTreeSet::new();
+    for payload in &samples {
+        add_paths(payload, "", &mut real_keys);
+    }
+    let simulated_keys = simulated(feed);
+    let invented: Vec<_> = simulated_keys.difference(&real_keys).collect();
     assert!(invented.is_empty(), "{feed}: {invented:?}");
-    let lacking = keys.difference(&ours);
-    let lacking: Vec<_> = lacking.filter(|key| !left_out.iter().any(|left| key.starts_with(left))).collect();
-    assert!(lacking.is_empty(), "{feed} lacks {lacking:?}");
+    let missing = real_keys.difference(&simulated_keys);
+    let missing: Vec<_> =
+        missing.filter(|key| !omitted.iter().any(|prefix| key.starts_with(prefix))).collect();
+    assert!(missing.is_empty(), "{feed} lacks {missing:?}");
 }
 
 #[test]
 fn event_odds_have_the_real_keys() {
-    compare(Feed::OddsapiEventOdds, "odds_api_event_odds", &[]);
+    assert_same_keys(Feed::OddsapiEventOdds, "odds_api_event_odds", &[]);
 }
 #[test]
 fn injury_reports_have_the_real_keys() {
-    compare(Feed::NbacomInjuryReport, "nbac_injury_report", &["/parsing_stats/confidence_distribution"]);
+    assert_same_keys(Feed::NbacomInjuryReport, "nbac_injury_report", &["/parsing_stats/confidence_distribution"]);
 }
 #[test]
 fn box_scores_have_the_real_keys() {
-    compare(Feed::BalldontlieBoxScores, "bdl_box_scores", &[]);
+    assert_same_keys(Feed::BalldontlieBoxScores, "bdl_box_scores", &[]);
 }
 #[test]
 fn stats_have_the_real_keys() {
-    compare(Feed::BalldontlieStats, "bdl_player_box_scores", &["/meta"]);
+    assert_same_keys(Feed::BalldontlieStats, "bdl_player_box_scores", &["/meta"]);
 }
 #[test]
-fn rosters_have_the_real_keys_but_for_links_pictures_and_contracts() {
-    let left_out = [
+fn rosters_have_the_real_keys_except_links_pictures_and_contracts() {
+    let omitted = [
         "/team/logos/",
         "/team/links/",
         "/team/record/",
@@ -107,11 +117,11 @@ fn rosters_have_the_real_keys_but_for_links_pictures_and_contracts() {
         "/team/athletes/eventLog/",
         "/team/athletes/teams/",
     ];
-    compare(Feed::EspnRoster, "espn_roster_api", &left_out);
+    assert_same_keys(Feed::EspnRoster, "espn_roster_api", &omitted);
 }
 #[test]
 fn player_lists_have_the_real_keys_and_columns() {
-    compare(Feed::NbacomPlayerList, "nbac_player_list", &[]);
+    assert_same_keys(Feed::NbacomPlayerList, "nbac_player_list", &[]);
     let Some(real) = samples("nbac_player_list") else { return };
     let events = small(1).events();
     assert_eq!(
@@ -125,26 +135,28 @@ fn schedules_game_logs_and_odds_have_the_keys_of_the_real_seasons() {
     let Some(season) = shared("data/events/2023-24.jsonl.zst") else { return };
     let file = std::fs::File::open(season).unwrap();
     let lines = BufReader::new(zstd::Decoder::new(file).unwrap()).lines();
-    let mut kept: Vec<(Feed, Value)> = vec![];
+    let mut samples: Vec<(Feed, Value)> = vec![];
     for line in lines {
         let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let feed = Feed::find(line["source"].as_str().unwrap(), line["feed"].as_str().unwrap()).unwrap();
-        if kept.iter().filter(|(f, _)| *f == feed).count() < 3 {
-            kept.push((feed, line["payload"].clone()));
+        if samples.iter().filter(|(sample_feed, _)| *sample_feed == feed).count() < 3 {
+            samples.push((feed, line["payload"].clone()));
         }
-        if kept.len() == 9 {
+        if samples.len() == 9 {
             break;
         }
     }
     for feed in [Feed::NbacomSchedule, Feed::NbacomLeaguegamelog, Feed::OddsapiEventOdds] {
-        let mut real = BTreeSet::new();
-        kept.iter().filter(|(f, _)| *f == feed).for_each(|(_, payload)| paths(payload, "", &mut real));
-        assert_eq!(simulated(feed), real, "{feed}");
+        let mut real_keys = BTreeSet::new();
+        for (_, payload) in samples.iter().filter(|(sample_feed, _)| *sample_feed == feed) {
+            add_paths(payload, "", &mut real_keys);
+        }
+        assert_eq!(simulated(feed), real_keys, "{feed}");
     }
-    let (_, log) = kept.iter().find(|(feed, _)| *feed == Feed::NbacomLeaguegamelog).unwrap();
+    let (_, log) = samples.iter().find(|(feed, _)| *feed == Feed::NbacomLeaguegamelog).unwrap();
     let events = small(1).events();
-    let ours = &of_feed(&events, Feed::NbacomLeaguegamelog)[0].1;
-    assert_eq!(ours["resultSets"][0]["headers"], log["resultSets"][0]["headers"]);
+    let simulated_log = &of_feed(&events, Feed::NbacomLeaguegamelog)[0].1;
+    assert_eq!(simulated_log["resultSets"][0]["headers"], log["resultSets"][0]["headers"]);
     let kinds = |log: &Value| -> Vec<BTreeSet<&'static str>> {
         let rows = log["resultSets"][0]["rowSet"].as_array().unwrap();
         let kind = |value: &Value| match value {
@@ -157,11 +169,11 @@ fn schedules_game_logs_and_odds_have_the_keys_of_the_real_seasons() {
             .map(|column| rows.iter().map(|row| kind(&row[column])).filter(|kind| *kind != "null").collect())
             .collect()
     };
-    assert_eq!(kinds(ours), kinds(log));
+    assert_eq!(kinds(simulated_log), kinds(log));
 }
 
 #[test]
-fn nobody_in_the_league_is_a_real_player() {
+fn no_simulated_player_has_the_name_or_id_of_a_real_one() {
     let Some(players) = shared("data/tables/players.csv") else { return };
     let real = std::fs::read_to_string(players).unwrap();
     let ids: BTreeSet<i64> = real.lines().filter_map(|line| line.split(',').next()?.parse().ok()).collect();

@@ -283,7 +283,7 @@ const fn missing_reason(reason: MissingReason) -> &'static str {
 /// The row of a player's game as last heard; `None` when he is said not to have played after all.
 pub fn player_game(event: &PlayerGame) -> Result<Option<Row<'_>>, String> {
     let last = event.revisions.last().ok_or("a player's game without a revision")?;
-    let Some(line) = &last.line else { return Ok(None) };
+    let Some(line) = &last.stats else { return Ok(None) };
     let mut row = key(PlayerGameId { player: event.player, game: event.game });
     row.extend([
         shown(event.game.season()),

@@ -154,7 +154,7 @@ fn event_report(entry: &Entry) -> EventReport {
         event: entry.name,
         versions: entry.released.len(),
         changes,
-        problems: catalog::wrong(entry),
+        problems: catalog::problems(entry),
     }
 }
 

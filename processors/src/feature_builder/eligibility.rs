@@ -1,14 +1,17 @@
-//! Tests of eligibility: appearances, minutes, reports, no side; and of corrections.
+//! Tests of eligibility: appearances, minutes, injury reports, no side; and of corrections.
+//!
+//! Invariant: every game is Boston at home against New York; game `n` is on day `n` at 19:30.
+//! Not here: the other facts (`tests`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
-    PlayingTime, RawId,
+    EasternDate, PlayingTime, RawId, Team,
     features::{Feature, index},
     game::PlayerGameRevision,
     market::AvailabilityView,
-    observation::BoxLine,
+    observation::{BoxScoreStats, InjuryStatus},
     raw::Feed,
-    team_form::{FormNumbers, SideEvidence},
+    team_form::SideEvidence,
 };
 
 const PLAYER: PlayerId = PlayerId(1);
@@ -20,7 +23,7 @@ fn id(n: i32) -> PlayerGameId {
     PlayerGameId { player: PLAYER, game: GameId((22_400_100 + n) as u32) }
 }
 fn revision(n: i32, team: Team, known_at: Timestamp, minutes: i32, points: i32) -> PlayerGameRevision {
-    let line = BoxLine { playing_time: PlayingTime(minutes * 60), points, ..BoxLine::default() };
+    let stats = BoxScoreStats { playing_time: PlayingTime(minutes * 60), points, ..BoxScoreStats::default() };
     PlayerGameRevision {
         known_at,
         raw: RawId(0),
@@ -31,20 +34,20 @@ fn revision(n: i32, team: Team, known_at: Timestamp, minutes: i32, points: i32) 
         is_home: true,
         date: day(n),
         tip_off: day(n).at(19, 30),
-        line: Some(line),
+        stats: Some(stats),
     }
 }
-fn played_of(n: i32, revisions: Vec<PlayerGameRevision>) -> In {
+fn player_game(n: i32, revisions: Vec<PlayerGameRevision>) -> In {
     In::PlayerGame(id(n), Some(PlayerGame { player: PLAYER, game: id(n).game, revisions }))
 }
-/// Heard the morning after.
+/// A game that became known on the next morning.
 fn played(n: i32, team: Team, minutes: i32) -> In {
-    played_of(n, vec![revision(n, team, day(n + 1).at(9, 0), minutes, 20)])
+    player_game(n, vec![revision(n, team, day(n + 1).at(9, 0), minutes, 20)])
 }
 fn evidence(team: Team, rostered: Option<Timestamp>) -> SideEvidence {
     SideEvidence { team, last_game: None, rostered, born: None }
 }
-/// Boston at home against New York.
+/// The slate entry of game `n`.
 fn entry(n: i32, sides: &[SideEvidence]) -> In {
     let candidacy = Candidacy {
         known_at: Timestamp::DISTANT_PAST,
@@ -74,10 +77,12 @@ fn boston() -> [SideEvidence; 1] {
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBuilder> {
     let mut driver = ViewTestDriver::new(FeatureBuilder);
-    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    for input in inputs {
+        driver.put(input);
+    }
     driver
 }
-fn three(team: Team, minutes: i32) -> impl Iterator<Item = In> {
+fn three_games(team: Team, minutes: i32) -> impl Iterator<Item = In> {
     [-6, -4, -2].into_iter().map(move |n| played(n, team, minutes))
 }
 fn row(driver: &ViewTestDriver<FeatureBuilder>, n: i32) -> &Features {
@@ -85,9 +90,9 @@ fn row(driver: &ViewTestDriver<FeatureBuilder>, n: i32) -> &Features {
 }
 
 #[test]
-fn who_last_played_elsewhere_has_no_side_and_says_so() {
-    let driver =
-        driver_with(three(Team::MIA, 30).chain([entry(0, &[evidence(Team::BOS, Some(day(-9).at(8, 0)))])]));
+fn a_player_whose_last_appearance_was_for_a_third_team_has_no_side() {
+    let rostered = evidence(Team::BOS, Some(day(-9).at(8, 0)));
+    let driver = driver_with(three_games(Team::MIA, 30).chain([entry(0, &[rostered])]));
     let features = row(&driver, 0);
     assert_eq!((features.team, features.eligibility), (None, Eligibility::NoSide));
     assert!(features.vector.is_empty());
@@ -96,37 +101,39 @@ fn who_last_played_elsewhere_has_no_side_and_says_so() {
 #[test]
 fn three_appearances_and_fifteen_minutes_make_a_player_eligible() {
     for (minutes, eligibility) in [(15, Eligibility::Eligible), (14, Eligibility::TooFewMinutes)] {
-        let driver = driver_with(three(Team::BOS, minutes).chain([entry(0, &boston())]));
+        let driver = driver_with(three_games(Team::BOS, minutes).chain([entry(0, &boston())]));
         assert_eq!(row(&driver, 0).eligibility, eligibility);
     }
-    let mut two: Vec<In> = three(Team::BOS, 30).skip(1).collect();
+    let mut two: Vec<In> = three_games(Team::BOS, 30).skip(1).collect();
     two.push(played(-8, Team::BOS, 0));
     let driver = driver_with(two.into_iter().chain([entry(0, &boston())]));
-    assert_eq!(row(&driver, 0).eligibility, Eligibility::TooFewAppearances, "no minutes, no appearance");
+    let eligibility = row(&driver, 0).eligibility;
+    assert_eq!(eligibility, Eligibility::TooFewAppearances, "a game without minutes is not an appearance");
 }
 #[test]
-fn a_correction_moves_the_predictions_to_come_and_none_that_were_made() {
-    let right = |known_at| {
-        let wrong = revision(-2, Team::BOS, day(-1).at(9, 0), 30, 20);
-        played_of(-2, vec![wrong, revision(-2, Team::BOS, known_at, 30, 26)])
+fn a_correction_changes_later_predictions_and_no_earlier_one() {
+    let corrected = |known_at| {
+        let first = revision(-2, Team::BOS, day(-1).at(9, 0), 30, 20);
+        player_game(-2, vec![first, revision(-2, Team::BOS, known_at, 30, 26)])
     };
     let average = |known_at: Timestamp| {
-        let driver = driver_with(three(Team::BOS, 30).take(2).chain([right(known_at), entry(0, &boston())]));
+        let games = three_games(Team::BOS, 30).take(2);
+        let driver = driver_with(games.chain([corrected(known_at), entry(0, &boston())]));
         (row(&driver, 0).vector[index::POINTS_AVG_LAST_5], row(&driver, 0).basis)
     };
     assert_eq!(average(day(0).at(19, 29)), (Feature::Value(22.0), Basis::Issued));
     assert_eq!(average(day(0).at(19, 30)), (Feature::Value(20.0), Basis::Issued));
 }
 #[test]
-fn whom_the_report_has_out_or_doubtful_is_ruled_out() {
-    for (status, out) in [(InjuryStatus::Questionable, false), (InjuryStatus::Doubtful, true)] {
+fn a_player_who_is_out_or_doubtful_is_ruled_out() {
+    for (status, is_ruled_out) in [(InjuryStatus::Questionable, false), (InjuryStatus::Doubtful, true)] {
         let (known_at, reported_at) = (day(0).at(17, 5), day(0).at(17, 0));
         let view = AvailabilityView { known_at, reported_at, status, reason: String::new() };
         let report =
             Availability { player: PLAYER, game: id(0).game, issued: Some(view), retrospective: None };
         let report = In::Availability(id(0), Some(report));
-        let driver = driver_with(three(Team::BOS, 30).chain([report, entry(0, &boston())]));
-        assert_eq!(row(&driver, 0).eligibility == Eligibility::RuledOut, out);
+        let driver = driver_with(three_games(Team::BOS, 30).chain([report, entry(0, &boston())]));
+        assert_eq!(row(&driver, 0).eligibility == Eligibility::RuledOut, is_ruled_out);
         assert_eq!(row(&driver, 0).known_at, known_at);
     }
 }

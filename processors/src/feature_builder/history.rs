@@ -1,116 +1,132 @@
-//! A player's earlier games, as believed at a cut-off: the only way to read them.
+//! A player's earlier appearances as of a cutoff. The features read earlier games only through this type.
 //!
-//! Invariant: every appearance in it ended before the cut-off, and on the issued basis was heard by then. There is deliberately no
-//! way to reach a game past the cut.
-//! Not here: the features computed from it (vector).
+//! Invariant: every appearance ended before the cutoff and, on the issued basis, was known by then. No method gives access to a game
+//! after the cutoff.
+//! Not here: the features computed from the appearances (`vector`).
 use crate::fact_history::Cutoff;
 use schemas::{
     GameId, Season, Timestamp,
     features::{Comparable, DefenseTier, Streak},
     game::{PlayerGame, PlayerGameRevision},
-    observation::BoxLine,
+    observation::BoxScoreStats,
     team_form::SlateEntry,
 };
 use std::collections::BTreeMap;
 
-/// A game in which he played: minutes > 0.
+/// A game in which the player had playing time.
 #[derive(Clone, Copy)]
 pub struct Appearance<'a> {
     pub game: GameId,
     pub revision: &'a PlayerGameRevision,
-    pub line: &'a BoxLine,
+    pub stats: &'a BoxScoreStats,
+}
+impl<'a> Appearance<'a> {
+    /// The appearance in an earlier game as of a cutoff; `None` if the player did not play or the game had not ended.
+    fn as_of(row: &'a PlayerGame, cutoff: Cutoff) -> Option<Self> {
+        let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
+        let stats = revision.stats.as_ref()?;
+        let is_past = cutoff.is_past(revision.effective_at()) && stats.playing_time.0 > 0;
+        is_past.then_some(Appearance { game: row.game, revision, stats })
+    }
+    pub fn points(&self) -> f64 {
+        f64::from(self.stats.points)
+    }
+    pub fn minutes(&self) -> f64 {
+        self.stats.playing_time.minutes()
+    }
+    fn order(&self) -> (Timestamp, GameId) {
+        (self.revision.tip_off, self.game)
+    }
 }
 
-/// His appearances before a game.
+/// A player's appearances before a game.
 pub struct History<'a> {
     /// Of the same season, oldest first.
     pub season: Vec<Appearance<'a>>,
-    /// Against the same opponents in the three years before, oldest first.
+    /// Against the game's two teams in the three years before, oldest first.
     pub versus: Vec<Appearance<'a>>,
-    /// The last of all, whatever the season and team.
+    /// The latest of any season and team.
     pub latest: Option<Appearance<'a>>,
-    /// The greatest among the revisions used.
+    /// The latest known-at time of the revisions used.
     pub known_at: Timestamp,
 }
 
-/// How far back games against an opponent are counted, in days: three years.
+/// Appearances against an opponent count for three years.
 const VERSUS_DAYS: i32 = 3 * 365;
 
 impl<'a> History<'a> {
+    /// The appearances before the game of a slate entry.
     pub fn before(
         seasons: &'a BTreeMap<Season, BTreeMap<GameId, PlayerGame>>,
         entry: &SlateEntry,
-        cut: Cutoff,
+        cutoff: Cutoff,
     ) -> Self {
-        let season = entry.game.season();
-        let believed = |row: &'a PlayerGame| -> Option<Appearance<'a>> {
-            let revision = cut.as_of(&row.revisions, |revision| revision.known_at)?;
-            let line = revision.line.as_ref()?;
-            let counts =
-                cut.is_past(revision.effective_at()) && line.playing_time.0 > 0 && row.game != entry.game;
-            counts.then_some(Appearance { game: row.game, revision, line })
+        let opponents = [entry.home, entry.away];
+        let as_of = |row: &'a PlayerGame| {
+            if row.game == entry.game { None } else { Appearance::as_of(row, cutoff) }
         };
-        let in_season = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
-        let in_order = |appearance: &Appearance<'a>| (appearance.revision.tip_off, appearance.game);
-        let mut of_season: Vec<Appearance<'a>> = in_season(season).filter_map(believed).collect();
-        of_season.sort_unstable_by_key(in_order);
-        let meets = |a: &Appearance<'a>| [entry.home, entry.away].contains(&a.revision.opponent);
-        let recent = |a: &Appearance<'a>| entry.date.0 - a.revision.date.0 <= VERSUS_DAYS;
-        let earlier = (1..=3).flat_map(|back| in_season(Season(season.0 - back)));
-        let pairs = earlier.filter(|row| {
-            row.revisions.iter().any(|revision| [entry.home, entry.away].contains(&revision.opponent))
+        let games_of = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
+        let season_of_game = entry.game.season();
+        let mut season: Vec<Appearance<'a>> = games_of(season_of_game).filter_map(as_of).collect();
+        season.sort_unstable_by_key(Appearance::order);
+        let is_versus = |appearance: &Appearance<'a>| {
+            opponents.contains(&appearance.revision.opponent)
+                && entry.date.0 - appearance.revision.date.0 <= VERSUS_DAYS
+        };
+        let earlier_games = (1..=3).flat_map(|years| games_of(Season(season_of_game.0 - years)));
+        let earlier_versus = earlier_games
+            .filter(|row| row.revisions.iter().any(|revision| opponents.contains(&revision.opponent)))
+            .filter_map(as_of);
+        let mut versus: Vec<Appearance<'a>> =
+            earlier_versus.chain(season.iter().copied()).filter(is_versus).collect();
+        versus.sort_unstable_by_key(Appearance::order);
+        let latest = season.last().copied().or_else(|| {
+            let mut earlier_seasons = seasons.range(..season_of_game).rev();
+            earlier_seasons
+                .find_map(|(_, games)| games.values().filter_map(as_of).max_by_key(Appearance::order))
         });
-        let mut versus: Vec<Appearance<'a>> = pairs
-            .filter_map(believed)
-            .chain(of_season.iter().copied())
-            .filter(|a| meets(a) && recent(a))
-            .collect();
-        versus.sort_unstable_by_key(in_order);
-        let latest = of_season.last().copied().or_else(|| {
-            let before = seasons.range(..season).rev();
-            before.filter_map(|(_, games)| games.values().filter_map(believed).max_by_key(in_order)).next()
-        });
-        let used = of_season.iter().chain(&versus).chain(&latest).map(|a| a.revision.known_at);
-        let known_at = used.max().unwrap_or(Timestamp::DISTANT_PAST);
-        History { season: of_season, versus, latest, known_at }
+        let used = season.iter().chain(&versus).chain(&latest);
+        let known_at = used.map(|appearance| appearance.revision.known_at).max();
+        History { season, versus, latest, known_at: known_at.unwrap_or(Timestamp::DISTANT_PAST) }
     }
-    /// The season's last `n` appearances, newest first.
-    pub fn last(&self, n: usize) -> impl Iterator<Item = &Appearance<'a>> {
-        self.season.iter().rev().take(n)
+    /// The season's last appearances, newest first.
+    pub fn last(&self, count: usize) -> impl Iterator<Item = &Appearance<'a>> {
+        self.season.iter().rev().take(count)
     }
-    pub fn mean_points(&self, n: usize) -> Option<f64> {
-        mean(self.last(n).map(|a| f64::from(a.line.points)))
+    pub fn mean_points(&self, count: usize) -> Option<f64> {
+        mean(self.last(count).map(Appearance::points))
     }
-    pub fn mean_minutes(&self, n: usize) -> Option<f64> {
-        mean(self.last(n).map(|a| a.line.playing_time.minutes()))
+    pub fn mean_minutes(&self, count: usize) -> Option<f64> {
+        mean(self.last(count).map(Appearance::minutes))
     }
-    /// The season's appearances with what they were made in; one without an earlier appearance or a known opponent's rating has no
-    /// circumstances to compare.
+    /// The season's appearances with their circumstances. An appearance without an earlier one, or without a known rating of the
+    /// opponent, is left out.
     pub fn comparables(&self, mut def_rating: impl FnMut(&Appearance<'a>) -> Option<f64>) -> Vec<Comparable> {
-        let points = |a: &Appearance<'a>| f64::from(a.line.points);
         let mut sum = 0.0;
         let mut comparables = Vec::with_capacity(self.season.len());
-        for (i, appearance) in self.season.iter().enumerate() {
-            if let Some(before) = i.checked_sub(1)
+        for (index, appearance) in self.season.iter().enumerate() {
+            if let Some(previous) = index.checked_sub(1)
                 && let Some(rating) = def_rating(appearance)
             {
-                let last_5 = mean(self.season[i.saturating_sub(5)..i].iter().map(points)).unwrap_or_default();
+                let last_5 = self.season[index.saturating_sub(5)..index].iter().map(Appearance::points);
+                let last_5 = mean(last_5).unwrap_or_default();
+                let previous_date = self.season[previous].revision.date;
                 comparables.push(Comparable {
                     game: appearance.game,
-                    points: appearance.line.points,
+                    points: appearance.stats.points,
                     tier: DefenseTier::from_def_rating(rating),
-                    rest_days: (appearance.revision.date.0 - self.season[before].revision.date.0 - 1).max(0),
+                    rest_days: (appearance.revision.date.0 - previous_date.0 - 1).max(0),
                     is_home: appearance.revision.is_home,
-                    streak: Streak::from_averages(last_5, sum / i as f64),
+                    streak: Streak::from_averages(last_5, sum / index as f64),
                 });
             }
-            sum += points(appearance);
+            sum += appearance.points();
         }
         comparables
     }
 }
 
 pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (n, sum) = values.fold((0.0, 0.0), |(n, sum), value| (n + 1.0, sum + value));
-    (n > 0.0).then(|| sum / n)
+    let (count, sum) = values.fold((0.0, 0.0), |(count, sum), value| (count + 1.0, sum + value));
+    (count > 0.0).then(|| sum / count)
 }

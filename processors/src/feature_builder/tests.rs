@@ -1,14 +1,17 @@
-//! Tests of what the feature builder believes: sides, eligibility, issued and retrospective.
+//! Tests of the facts that the feature builder uses: sides, earlier games, issued and retrospective basis.
+//!
+//! Invariant: the predicted game is Boston at home against New York on day 0 at 19:30.
+//! Not here: eligibility (`eligibility`), the formulas (`vector`, `workload`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
-    PlayingTime, RawId,
+    EasternDate, PlayingTime, RawId, Team,
     features::{Feature, MissingReason, index},
     game::PlayerGameRevision,
     market::MarketView,
-    observation::BoxLine,
+    observation::BoxScoreStats,
     raw::Feed,
-    team_form::{FormNumbers, SideEvidence},
+    team_form::SideEvidence,
 };
 
 const PLAYER: PlayerId = PlayerId(1_690_001);
@@ -20,9 +23,9 @@ fn day(n: i32) -> EasternDate {
 fn output_key(game: GameId) -> PlayerGameId {
     PlayerGameId { player: PLAYER, game }
 }
-/// A game of so many points, `n` days from the game to predict, known when it says.
+/// An appearance on day `n`.
 fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In {
-    let line = BoxLine { points, playing_time: PlayingTime(30 * 60), ..BoxLine::default() };
+    let stats = BoxScoreStats { points, playing_time: PlayingTime(30 * 60), ..BoxScoreStats::default() };
     let revision = PlayerGameRevision {
         known_at,
         raw: RawId(1),
@@ -33,18 +36,22 @@ fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In
         is_home: true,
         date: day(n),
         tip_off: day(n).at(19, 30),
-        line: Some(line),
+        stats: Some(stats),
     };
     let game = GameId(game);
     In::PlayerGame(output_key(game), Some(PlayerGame { player: PLAYER, game, revisions: vec![revision] }))
 }
-/// As a scraper hears it: the next morning.
+/// An appearance that became known on the next morning.
 fn on_time(game: u32, n: i32, points: i32) -> In {
     played(game, n, Team::BOS, points, day(n + 1).at(6, 0))
 }
 fn candidacy(rostered: Option<(Team, Timestamp)>) -> Candidacy {
-    let sides =
-        rostered.map(|(team, at)| SideEvidence { team, last_game: None, rostered: Some(at), born: None });
+    let sides = rostered.map(|(team, fetched_at)| SideEvidence {
+        team,
+        last_game: None,
+        rostered: Some(fetched_at),
+        born: None,
+    });
     Candidacy {
         known_at: day(-1).at(6, 0),
         sides: sides.into_iter().collect(),
@@ -54,7 +61,7 @@ fn candidacy(rostered: Option<(Team, Timestamp)>) -> Candidacy {
         away: FormNumbers::default(),
     }
 }
-/// Boston against New York, with or without a roster that has him.
+/// The slate entry of the predicted game, with or without a roster that lists the player.
 fn entry(rostered: Option<(Team, Timestamp)>) -> In {
     let row = SlateEntry {
         player: PLAYER,
@@ -69,9 +76,11 @@ fn entry(rostered: Option<(Team, Timestamp)>) -> In {
     };
     In::Entry(output_key(GAME), Some(row))
 }
-fn driver(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBuilder> {
+fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBuilder> {
     let mut driver = ViewTestDriver::new(FeatureBuilder);
-    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    for input in inputs {
+        driver.put(input);
+    }
     driver
 }
 fn features(driver: &ViewTestDriver<FeatureBuilder>) -> &Features {
@@ -82,29 +91,29 @@ fn three_games() -> Vec<In> {
 }
 
 #[test]
-fn a_player_of_three_games_is_predicted_from_what_was_heard_by_tip_off() {
-    let driver = driver(three_games().into_iter().chain([entry(None)]));
+fn a_player_with_three_appearances_is_predicted_from_facts_known_by_tip_off() {
+    let driver = driver_with(three_games().into_iter().chain([entry(None)]));
     let row = features(&driver);
     assert_eq!(
         (row.eligibility, row.basis, row.team),
         (Eligibility::Eligible, Basis::Issued, Some(Team::BOS))
     );
     assert_eq!(row.get(index::POINTS_AVG_LAST_5), Feature::Value(20.0));
-    assert_eq!(row.known_at, day(-1).at(6, 0), "the newest of all that was used");
+    assert_eq!(row.known_at, day(-1).at(6, 0), "the latest known-at time of the facts used");
     assert_eq!(row.rest_days, Some(2));
     assert_eq!(row.get(index::VEGAS_POINTS_LINE), Feature::Missing(MissingReason::NoMarket));
     assert_eq!(row.quality_flags, [QualityFlag::AgeUnknown]);
 }
 
 #[test]
-fn a_gap_filled_after_tip_off_leaves_an_issued_row_alone_and_fills_one_that_it_prevented() {
+fn a_box_score_after_tip_off_changes_no_issued_row_and_makes_a_missing_one_retrospective() {
     let late = || played(22_400_020, -2, Team::BOS, 40, day(5).at(6, 0));
-    let mut four = driver(three_games().into_iter().chain([entry(None)]));
+    let mut four = driver_with(three_games().into_iter().chain([entry(None)]));
     let issued = features(&four).clone();
     four.put(late());
     assert_eq!(features(&four), &issued);
 
-    let mut three = driver(three_games().into_iter().skip(1).chain([entry(None)]));
+    let mut three = driver_with(three_games().into_iter().skip(1).chain([entry(None)]));
     assert_eq!(features(&three).eligibility, Eligibility::TooFewAppearances);
     three.put(late());
     let row = features(&three);
@@ -115,11 +124,11 @@ fn a_gap_filled_after_tip_off_leaves_an_issued_row_alone_and_fills_one_that_it_p
 }
 
 #[test]
-fn the_later_of_latest_appearance_and_roster_says_which_side_he_is_on() {
+fn the_later_of_latest_appearance_and_roster_decides_the_side() {
     let traded = played(22_400_030, -3, Team::LAL, 20, day(-2).at(6, 0));
     let with = |rostered: Option<(Team, Timestamp)>| {
         let inputs = three_games().into_iter().chain([traded.clone(), entry(rostered)]);
-        features(&driver(inputs)).clone()
+        features(&driver_with(inputs)).clone()
     };
     let gone = with(None);
     assert_eq!((gone.eligibility, gone.team, gone.vector.len()), (Eligibility::NoSide, None, 0));
@@ -133,27 +142,27 @@ fn the_later_of_latest_appearance_and_roster_says_which_side_he_is_on() {
 }
 
 #[test]
-fn the_game_itself_and_later_ones_are_never_read() {
-    let before = driver(three_games().into_iter().chain([entry(None)]));
+fn the_game_itself_and_later_ones_are_never_used() {
+    let before = driver_with(three_games().into_iter().chain([entry(None)]));
     let future =
         [(22_400_050, 0), (22_400_060, 2)].map(|(game, n)| played(game, n, Team::BOS, 50, day(-6).at(6, 0)));
-    let after = driver(three_games().into_iter().chain([entry(None)]).chain(future));
-    assert_eq!(features(&before), features(&after), "even when they are said to be known already");
+    let after = driver_with(three_games().into_iter().chain([entry(None)]).chain(future));
+    assert_eq!(features(&before), features(&after), "not even with a known-at time before tip-off");
 }
 
 #[test]
-fn a_game_without_minutes_is_no_appearance() {
+fn a_game_without_minutes_is_not_an_appearance() {
     let mut benched = on_time(22_400_020, -2, 0);
     if let In::PlayerGame(_, Some(row)) = &mut benched {
-        row.revisions[0].line = Some(BoxLine::default());
+        row.revisions[0].stats = Some(BoxScoreStats::default());
     }
-    let driver = driver(three_games().into_iter().chain([benched, entry(None)]));
+    let driver = driver_with(three_games().into_iter().chain([benched, entry(None)]));
     assert_eq!((features(&driver).appearances, features(&driver).rest_days), (3, Some(2)));
 }
 
 #[test]
 fn back_to_back_is_a_game_on_the_day_before() {
-    let driver = driver(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry(None)]));
+    let driver = driver_with(three_games().into_iter().chain([on_time(22_400_020, -1, 20), entry(None)]));
     let row = features(&driver);
     assert_eq!(row.get(index::BACK_TO_BACK), Feature::Value(1.0));
     assert_eq!(row.get(index::GAMES_IN_LAST_7_DAYS), Feature::Value(4.0));
@@ -162,7 +171,7 @@ fn back_to_back_is_a_game_on_the_day_before() {
 }
 
 #[test]
-fn a_market_heard_too_late_is_not_in_an_issued_row() {
+fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
     let view = MarketView {
         known_at: day(1).at(6, 0),
         main: schemas::Line(2050),
@@ -176,7 +185,7 @@ fn a_market_heard_too_late_is_not_in_an_issued_row() {
         In::Market(output_key(GAME), Some(Market { player: PLAYER, game: GAME, issued, retrospective }))
     };
     let with =
-        |issued| features(&driver(three_games().into_iter().chain([entry(None), market(issued)]))).clone();
+        |issued| features(&driver_with(three_games().into_iter().chain([entry(None), market(issued)]))).clone();
     assert_eq!(with(true).get(index::VEGAS_LINE_MOVE), Feature::Value(1.0));
     assert_eq!((with(false).main_line, with(false).basis), (None, Basis::Issued));
 }

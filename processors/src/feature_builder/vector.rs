@@ -1,231 +1,227 @@
-//! The 33 features, each a value or the reason why there is none.
+//! The 33 features, each a value or the reason why it is missing.
 //!
-//! Windows, means and counts read appearances of the same season; fewer than the window: the mean over what there is; a standard
-//! deviation needs two. Full days off are counted: 0 is a back-to-back.
-//! Invariant: the order is that of [`FEATURES`](schemas::features::FEATURES).
-//! Not here: filling gaps; that is a model's business.
-use super::{Known, Side, history::mean};
+//! Windows, means and counts use appearances of the same season; with fewer appearances than the window, the mean is over those there
+//! are; a standard deviation needs two.
+//!
+//! Invariant: the order is that of [`FEATURES`], each of which is set exactly once.
+//! Not here: imputation of missing values, which is left to the models.
+use super::{
+    history::{Appearance, History, mean},
+    player_facts::{PlayerFacts, Side},
+    workload::Workload,
+};
 use schemas::{
-    EasternDate,
-    features::{Feature, MissingReason as Why, index as at},
+    features::{FEATURES, Feature, MissingReason, index},
     ids::GameKind,
-    observation::InjuryStatus,
+    observation::{BoxScoreStats, InjuryStatus},
     team_form::FormNumbers,
 };
 
-/// All features of a player who is on a side.
-pub(super) fn compute(known: &Known<'_>, side: Side) -> Vec<Feature> {
-    let (history, entry) = (&known.history, known.entry);
-    let is_home = side.team == entry.home;
-    let (own, opponent): (&FormNumbers, &FormNumbers) = match is_home {
-        true => (&known.candidacy.home, &known.candidacy.away),
-        false => (&known.candidacy.away, &known.candidacy.home),
-    };
-    let load = Load::new(known, side.born);
-    let season = history.season.len();
-    let played = |value: Option<f64>| or(value, Why::NoAppearances);
-    let team = |value: Option<f64>| or(value, Why::NoTeamGames);
-    let market = |value: Option<f64>| or(value, Why::NoMarket);
-    let line = known.market.map(|market| market.main.points());
-    let opening = known.market.map(|market| market.opening.points());
-    let versus: Vec<f64> = history
-        .versus
-        .iter()
-        .filter(|appearance| appearance.revision.opponent == side.opponent)
-        .map(|appearance| f64::from(appearance.line.points))
-        .collect();
-    let sum = |of: fn(&schemas::observation::BoxLine) -> i32| -> f64 {
-        history.last(10).map(|a| f64::from(of(a.line))).sum()
-    };
-    let (shots, points) = (sum(|line| line.field_goals_attempted), sum(|line| line.points));
-    let minutes: f64 = history.last(10).map(|a| a.line.playing_time.minutes()).sum();
-    let ratio = |part: f64, whole: f64| match (season, whole > 0.0) {
-        (0, _) => Feature::Missing(Why::NoAppearances),
-        (_, true) => Feature::Value(part / whole),
-        (_, false) => Feature::Missing(Why::NothingToDivideBy),
-    };
-    let flag = |is: bool| Feature::Value(f64::from(u8::from(is)));
+/// Computes all features of a player who is on a side of the game.
+pub fn compute(facts: &PlayerFacts<'_>, side: Side) -> Vec<Feature> {
+    let inputs = Inputs::new(facts, side);
+    let mut vector = vec![Feature::Missing(MissingReason::NoAppearances); FEATURES.len()];
+    let groups = inputs.scoring().into_iter().chain(inputs.workload()).chain(inputs.teams());
+    for (index, feature) in groups.chain(inputs.market()).chain(inputs.versus()).chain(without_feed()) {
+        vector[index] = feature;
+    }
+    vector
+}
 
-    let mut vector = vec![Feature::Missing(Why::NoAppearances); schemas::features::FEATURES.len()];
-    let mut set = |index: usize, feature: Feature| vector[index] = feature;
-    set(at::POINTS_AVG_LAST_5, played(history.mean_points(5)));
-    set(at::POINTS_AVG_LAST_10, played(history.mean_points(10)));
-    set(at::POINTS_AVG_SEASON, played(history.mean_points(season)));
-    set(
-        at::POINTS_STD_LAST_10,
-        sample_deviation(history.last(10).map(|a| f64::from(a.line.points)).collect()),
-    );
-    set(at::GAMES_IN_LAST_7_DAYS, Feature::Value(load.games_7 as f64));
-    set(at::FATIGUE_SCORE, or(load.rest_days.map(|_| load.fatigue_score()), Why::NoAppearances));
-    set(at::SHOT_ZONE_MISMATCH_SCORE, Feature::Missing(Why::NoShotZones));
-    let pace_score = |theirs: f64, ours: f64| ((theirs - ours) / 2.0).clamp(-3.0, 3.0);
-    set(
-        at::PACE_SCORE,
-        team(opponent.pace_15.zip(own.pace_10).map(|(theirs, ours)| pace_score(theirs, ours))),
-    );
-    set(at::USAGE_SPIKE_SCORE, Feature::Missing(Why::NoProjection));
-    set(
-        at::REST_ADVANTAGE,
-        match (load.rest_days, opponent.rest_days) {
-            (None, _) => Feature::Missing(Why::NoAppearances),
-            (_, None) => Feature::Missing(Why::NoTeamGames),
-            (Some(ours), Some(theirs)) => Feature::Value(f64::from((ours - theirs).clamp(-2, 2))),
-        },
-    );
-    set(
-        at::INJURY_RISK,
-        match known.availability.map(|availability| availability.status) {
-            None if !known.candidacy.reported => Feature::Missing(Why::NoReport),
+/// A feature with its index in the vector.
+type Indexed = (usize, Feature);
+
+/// Features whose source has no feed.
+const fn without_feed() -> [Indexed; 4] {
+    [
+        (index::SHOT_ZONE_MISMATCH_SCORE, Feature::Missing(MissingReason::NoShotZones)),
+        (index::USAGE_SPIKE_SCORE, Feature::Missing(MissingReason::NoProjection)),
+        (index::PCT_PAINT, Feature::Missing(MissingReason::NoShotZones)),
+        (index::PCT_MID_RANGE, Feature::Missing(MissingReason::NoShotZones)),
+    ]
+}
+
+/// The facts from the point of view of the player's side.
+struct Inputs<'a> {
+    facts: &'a PlayerFacts<'a>,
+    history: &'a History<'a>,
+    side: Side,
+    own: &'a FormNumbers,
+    opponent: &'a FormNumbers,
+    workload: Workload,
+}
+impl<'a> Inputs<'a> {
+    fn new(facts: &'a PlayerFacts<'a>, side: Side) -> Self {
+        let (home, away) = (&facts.candidacy.home, &facts.candidacy.away);
+        let (own, opponent) = if side.team == facts.entry.home { (home, away) } else { (away, home) };
+        let workload = Workload::new(&facts.history.season, facts.entry.date, side.born);
+        Inputs { facts, history: &facts.history, side, own, opponent, workload }
+    }
+    fn scoring(&self) -> [Indexed; 10] {
+        let history = self.history;
+        let season = history.season.len();
+        let sum = |stat: fn(&BoxScoreStats) -> i32| -> f64 {
+            history.last(10).map(|appearance| f64::from(stat(appearance.stats))).sum()
+        };
+        let (shots, points) = (sum(|stats| stats.field_goals_attempted), sum(|stats| stats.points));
+        let minutes: f64 = history.last(10).map(Appearance::minutes).sum();
+        let free_throws = self.ratio(sum(|stats| stats.free_throws_made), points);
+        let free_throws = free_throws.value().map_or(free_throws, |share| Feature::Value(share.min(0.5)));
+        let minutes_change = history
+            .mean_minutes(5)
+            .zip(history.mean_minutes(season))
+            .map(|(recent, season)| minutes_change(recent, season));
+        let points_of = |count| history.last(count).map(Appearance::points).collect();
+        [
+            (index::POINTS_AVG_LAST_5, or_no_appearances(history.mean_points(5))),
+            (index::POINTS_AVG_LAST_10, or_no_appearances(history.mean_points(10))),
+            (index::POINTS_AVG_SEASON, or_no_appearances(history.mean_points(season))),
+            (index::POINTS_STD_LAST_10, sample_deviation(points_of(10))),
+            (index::RECENT_TREND, recent_trend(points_of(5))),
+            (index::MINUTES_CHANGE, or_no_appearances(minutes_change)),
+            (index::PCT_THREE, self.ratio(sum(|stats| stats.threes_attempted), shots)),
+            (index::PCT_FREE_THROW, free_throws),
+            (index::MINUTES_AVG_LAST_10, or_no_appearances(history.mean_minutes(10))),
+            (index::PPM_AVG_LAST_10, self.ratio(points, minutes)),
+        ]
+    }
+    fn workload(&self) -> [Indexed; 4] {
+        let rest_days = self.workload.rest_days;
+        let rest_advantage = match (rest_days, self.opponent.rest_days) {
+            (None, _) => Feature::Missing(MissingReason::NoAppearances),
+            (_, None) => Feature::Missing(MissingReason::NoTeamGames),
+            (Some(player), Some(opponent)) => Feature::Value(f64::from((player - opponent).clamp(-2, 2))),
+        };
+        let back_to_back = rest_days.map(|days| f64::from(u8::from(days == 0)));
+        let fatigue_score = rest_days.map(|_| self.workload.fatigue_score());
+        [
+            (index::GAMES_IN_LAST_7_DAYS, Feature::Value(self.workload.games_7 as f64)),
+            (index::FATIGUE_SCORE, or_no_appearances(fatigue_score)),
+            (index::BACK_TO_BACK, or_no_appearances(back_to_back)),
+            (index::REST_ADVANTAGE, rest_advantage),
+        ]
+    }
+    fn teams(&self) -> [Indexed; 8] {
+        let (own, opponent, entry) = (self.own, self.opponent, self.facts.entry);
+        let or_no_games = |value: Option<f64>| or_missing(value, MissingReason::NoTeamGames);
+        let pace_score =
+            opponent.pace_15.zip(own.pace_10).map(|(opponent, own)| ((opponent - own) / 2.0).clamp(-3.0, 3.0));
+        [
+            (index::PACE_SCORE, or_no_games(pace_score)),
+            (index::OPPONENT_DEF_RATING, or_no_games(opponent.def_rating_15)),
+            (index::OPPONENT_PACE, or_no_games(opponent.pace_15)),
+            (index::TEAM_PACE, or_no_games(own.pace_10)),
+            (index::TEAM_OFF_RATING, or_no_games(own.off_rating_10)),
+            (index::TEAM_WIN_PCT, or_no_games(own.win_share)),
+            (index::HOME_AWAY, flag(self.side.team == entry.home)),
+            (index::PLAYOFF_GAME, flag(entry.game.kind() == Some(GameKind::Playoffs))),
+        ]
+    }
+    fn market(&self) -> [Indexed; 5] {
+        let facts = self.facts;
+        let line = facts.market.map(|market| market.main.points());
+        let opening = facts.market.map(|market| market.opening.points());
+        let or_no_market = |value: Option<f64>| or_missing(value, MissingReason::NoMarket);
+        let injury_risk = match facts.availability.map(|availability| availability.status) {
+            None if !facts.candidacy.reported => Feature::Missing(MissingReason::NoReport),
             None | Some(InjuryStatus::Available) => Feature::Value(0.0),
             Some(InjuryStatus::Probable) => Feature::Value(1.0),
             Some(InjuryStatus::Questionable) => Feature::Value(2.0),
             Some(InjuryStatus::Doubtful | InjuryStatus::Out) => Feature::Value(3.0),
-        },
-    );
-    set(at::RECENT_TREND, recent_trend(history.last(5).map(|a| f64::from(a.line.points)).collect()));
-    let change = history.mean_minutes(5).zip(history.mean_minutes(season));
-    set(at::MINUTES_CHANGE, played(change.map(|(recent, season)| minutes_change(recent, season))));
-    set(at::OPPONENT_DEF_RATING, team(opponent.def_rating_15));
-    set(at::OPPONENT_PACE, team(opponent.pace_15));
-    set(at::HOME_AWAY, flag(is_home));
-    set(at::BACK_TO_BACK, or(load.rest_days.map(|rest| f64::from(u8::from(rest == 0))), Why::NoAppearances));
-    set(at::PLAYOFF_GAME, flag(entry.game.kind() == Some(GameKind::Playoffs)));
-    set(at::PCT_PAINT, Feature::Missing(Why::NoShotZones));
-    set(at::PCT_MID_RANGE, Feature::Missing(Why::NoShotZones));
-    set(at::PCT_THREE, ratio(sum(|line| line.threes_attempted), shots));
-    let free_throws = ratio(sum(|line| line.free_throws_made), points);
-    set(at::PCT_FREE_THROW, free_throws.value().map_or(free_throws, |share| Feature::Value(share.min(0.5))));
-    set(at::TEAM_PACE, team(own.pace_10));
-    set(at::TEAM_OFF_RATING, team(own.off_rating_10));
-    set(at::TEAM_WIN_PCT, team(own.win_share));
-    set(at::VEGAS_POINTS_LINE, market(line));
-    set(at::VEGAS_OPENING_LINE, market(opening));
-    set(at::VEGAS_LINE_MOVE, market(line.zip(opening).map(|(line, opening)| line - opening)));
-    set(at::HAS_VEGAS_LINE, flag(line.is_some()));
-    set(at::AVG_POINTS_VS_OPPONENT, or(mean(versus.iter().copied()), Why::NeverMet));
-    set(at::GAMES_VS_OPPONENT, Feature::Value(versus.len() as f64));
-    set(at::MINUTES_AVG_LAST_10, played(history.mean_minutes(10)));
-    set(at::PPM_AVG_LAST_10, ratio(points, minutes));
-    vector
+        };
+        [
+            (index::VEGAS_POINTS_LINE, or_no_market(line)),
+            (index::VEGAS_OPENING_LINE, or_no_market(opening)),
+            (index::VEGAS_LINE_MOVE, or_no_market(line.zip(opening).map(|(line, opening)| line - opening))),
+            (index::HAS_VEGAS_LINE, flag(line.is_some())),
+            (index::INJURY_RISK, injury_risk),
+        ]
+    }
+    fn versus(&self) -> [Indexed; 2] {
+        let versus = self.history.versus.iter();
+        let versus = versus.filter(|appearance| appearance.revision.opponent == self.side.opponent);
+        let points: Vec<f64> = versus.map(Appearance::points).collect();
+        [
+            (
+                index::AVG_POINTS_VS_OPPONENT,
+                or_missing(mean(points.iter().copied()), MissingReason::NeverMet),
+            ),
+            (index::GAMES_VS_OPPONENT, Feature::Value(points.len() as f64)),
+        ]
+    }
+    /// A quotient of sums over the season's last appearances.
+    fn ratio(&self, numerator: f64, denominator: f64) -> Feature {
+        if self.history.season.is_empty() {
+            Feature::Missing(MissingReason::NoAppearances)
+        } else if denominator > 0.0 {
+            Feature::Value(numerator / denominator)
+        } else {
+            Feature::Missing(MissingReason::NothingToDivideBy)
+        }
+    }
 }
 
-fn or(value: Option<f64>, why: Why) -> Feature {
-    value.map_or(Feature::Missing(why), Feature::Value)
+fn or_missing(value: Option<f64>, reason: MissingReason) -> Feature {
+    value.map_or(Feature::Missing(reason), Feature::Value)
+}
+fn or_no_appearances(value: Option<f64>) -> Feature {
+    or_missing(value, MissingReason::NoAppearances)
+}
+fn flag(is_set: bool) -> Feature {
+    Feature::Value(f64::from(u8::from(is_set)))
 }
 
 /// Standard deviation of a sample (n − 1).
 fn sample_deviation(values: Vec<f64>) -> Feature {
-    let Some(mean) = mean(values.iter().copied()) else { return Feature::Missing(Why::NoAppearances) };
+    let Some(mean) = mean(values.iter().copied()) else {
+        return Feature::Missing(MissingReason::NoAppearances);
+    };
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     match values.len() {
-        1 => Feature::Missing(Why::TooFewAppearances),
-        n => Feature::Value((squares / (n - 1) as f64).sqrt()),
+        1 => Feature::Missing(MissingReason::TooFewAppearances),
+        count => Feature::Value((squares / (count - 1) as f64).sqrt()),
     }
 }
 
-/// The newest three against the two before them: ±1 from two points on, ±2 from five; rising is positive.
+/// The mean of the newest three against that of the two before: ±1 from a difference of 2 points, ±2 from 5; positive if rising.
 fn recent_trend(newest_first: Vec<f64>) -> Feature {
     if newest_first.is_empty() {
-        return Feature::Missing(Why::NoAppearances);
+        return Feature::Missing(MissingReason::NoAppearances);
     }
-    let [a, b, c, d, e] = newest_first[..] else { return Feature::Missing(Why::TooFewAppearances) };
+    let [a, b, c, d, e] = newest_first[..] else {
+        return Feature::Missing(MissingReason::TooFewAppearances);
+    };
     Feature::Value(stepped((a + b + c) / 3.0 - (d + e) / 2.0, 2.0, 5.0))
 }
 
-/// The last five's minutes against the season's: ±1 from a tenth on, ±2 from a fifth.
+/// The mean minutes of the last five against those of the season: ±1 from a change of 10 percent, ±2 from 20.
 fn minutes_change(recent: f64, season: f64) -> f64 {
     stepped(recent / season - 1.0, 0.1, 0.2)
 }
 
-fn stepped(value: f64, one: f64, two: f64) -> f64 {
+/// ±1 from the first threshold on, ±2 from the second, otherwise 0.
+fn stepped(value: f64, first: f64, second: f64) -> f64 {
     match value.abs() {
-        size if size >= two => 2.0 * value.signum(),
-        size if size >= one => value.signum(),
+        size if size >= second => 2.0 * value.signum(),
+        size if size >= first => value.signum(),
         _ => 0.0,
     }
-}
-
-/// What a player has in his legs.
-struct Load {
-    rest_days: Option<i32>,
-    games_7: usize,
-    minutes_7: f64,
-    back_to_backs_14: usize,
-    age: Option<i32>,
-}
-impl Load {
-    fn new(known: &Known<'_>, born: Option<EasternDate>) -> Self {
-        let (season, date) = (&known.history.season, known.entry.date);
-        let within =
-            |days: i32| season.iter().filter(move |a| (1..=days).contains(&(date.0 - a.revision.date.0)));
-        let days: Vec<i32> = within(14).map(|a| a.revision.date.0).collect();
-        Load {
-            rest_days: season.last().map(|last| (date.0 - last.revision.date.0 - 1).max(0)),
-            games_7: within(7).count(),
-            minutes_7: within(7).map(|a| a.line.playing_time.minutes()).sum(),
-            back_to_backs_14: days.windows(2).filter(|pair| pair[1] - pair[0] == 1).count(),
-            age: born.map(|born| age(born, date)),
-        }
-    }
-    /// 0–100, higher is fresher: 100; back-to-back −15, else three days off or more +5; four games in 7 days −10; more than 240
-    /// minutes in them −10; more than 35 a game in them −8; back-to-backs within 14 days: two −12, one −5; age from 35 −10, from
-    /// 30 −5.
-    fn fatigue_score(&self) -> f64 {
-        let mut score = 100.0;
-        score += match self.rest_days {
-            Some(0) => -15.0,
-            Some(3..) => 5.0,
-            _ => 0.0,
-        };
-        let per_game = self.minutes_7 / self.games_7.max(1) as f64;
-        score -= if self.games_7 >= 4 { 10.0 } else { 0.0 };
-        score -= if self.minutes_7 > 240.0 { 10.0 } else { 0.0 };
-        score -= if per_game > 35.0 { 8.0 } else { 0.0 };
-        score -= [0.0, 5.0, 12.0][self.back_to_backs_14.min(2)];
-        score -= match self.age {
-            Some(35..) => 10.0,
-            Some(30..) => 5.0,
-            _ => 0.0,
-        };
-        f64::clamp(score, 0.0, 100.0)
-    }
-}
-
-fn age(born: EasternDate, on: EasternDate) -> i32 {
-    let (born, on) = (born.civil(), on.civil());
-    let before_birthday = (on.month(), on.day()) < (born.month(), born.day());
-    i32::from(on.year()) - i32::from(born.year()) - i32::from(before_birthday)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load(rest_days: i32, games_7: usize, minutes_7: f64, back_to_backs_14: usize, age: i32) -> f64 {
-        Load { rest_days: Some(rest_days), games_7, minutes_7, back_to_backs_14, age: Some(age) }
-            .fatigue_score()
-    }
-    #[test]
-    fn fatigue_scores_are_those_worked_out_by_hand() {
-        assert_eq!(load(3, 2, 60.0, 0, 25), 100.0);
-        assert_eq!(load(0, 4, 245.0, 2, 36), 100.0 - 15.0 - 10.0 - 10.0 - 8.0 - 12.0 - 10.0);
-    }
     #[test]
     fn a_rising_player_has_a_positive_trend() {
         assert_eq!(recent_trend(vec![30.0, 28.0, 26.0, 20.0, 20.0]), Feature::Value(2.0));
         assert_eq!(recent_trend(vec![20.0, 20.0, 20.0, 23.0, 23.0]), Feature::Value(-1.0));
-        assert_eq!(recent_trend(vec![20.0; 4]), Feature::Missing(Why::TooFewAppearances));
-        assert_eq!(recent_trend(vec![]), Feature::Missing(Why::NoAppearances));
+        assert_eq!(recent_trend(vec![20.0; 4]), Feature::Missing(MissingReason::TooFewAppearances));
+        assert_eq!(recent_trend(vec![]), Feature::Missing(MissingReason::NoAppearances));
     }
     #[test]
-    fn a_deviation_needs_two_games() {
-        assert_eq!(sample_deviation(vec![3.0]), Feature::Missing(Why::TooFewAppearances));
+    fn a_deviation_needs_two_appearances() {
+        assert_eq!(sample_deviation(vec![3.0]), Feature::Missing(MissingReason::TooFewAppearances));
         assert_eq!(sample_deviation(vec![1.0, 3.0]), Feature::Value(2f64.sqrt()));
-    }
-    #[test]
-    fn a_birthday_counts_on_its_day() {
-        let day = |text: &str| text.parse::<EasternDate>().unwrap();
-        assert_eq!(age(day("1990-02-15"), day("2025-02-14")), 34);
-        assert_eq!(age(day("1990-02-15"), day("2025-02-15")), 35);
     }
 }

@@ -1,31 +1,34 @@
-//! The facts of one matchup, and its games as they were known at any instant.
+//! The fact histories of one matchup, and its games as they were known at any instant.
 //!
-//! Invariant: every `…_at(instant)` reads only fetches heard by then.
-//! Not here: which rows a change reaches (the view).
-use super::LATEST_KNOWN;
+//! Invariant: every `…_at(instant)` uses only observations fetched at or before the instant.
+//! Not here: the output keys that an input invalidates (the view).
 use crate::{
-    fact_history::{FactHistory, HistoryEntry, revisions, since_last_complete},
+    fact_history::{FactHistory, revisions, since_last_complete},
     materialized_view::ParkedItem,
     name_lookup::{LookupRequest, NameLookups, known_by},
 };
 use schemas::{
     EasternDate, GameId, Matchup, NamesId, PlayerId, PlayingTime, RawId, Team, Timestamp,
-    game::{Game, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
+    game::{Game, GameDay, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::Names,
     observation::{
-        BoxLine, BoxMember, BoxScoreObservation, Fixture, GameObservation, GameResult, GameStatus,
+        BoxMember, BoxScoreObservation, BoxScoreStats, Fixture, GameObservation, GameResult, GameStatus,
     },
     raw::{Feed, Source},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a box score says which game it is of.
+/// The instant at which everything received so far is known.
+const LATEST_KNOWN: Timestamp = Timestamp::DISTANT_FUTURE;
+
+/// The reference of a box score to its game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GameRef {
     Id(GameId),
+    /// By teams and day.
     On(EasternDate),
 }
-/// One team's box score in one feed: the list whose newest complete fetch says who is present.
+/// One team's box score in one feed. The newest complete fetch of the list shows which members are present.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListId {
     pub game: GameRef,
@@ -47,7 +50,7 @@ impl std::fmt::Display for ListId {
     }
 }
 
-/// The feeds of box scores, most trusted first.
+/// The feeds of box scores, in the order of precedence.
 const PRECEDENCE: [Feed; 3] = [Feed::NbacomLeaguegamelog, Feed::BalldontlieStats, Feed::BalldontlieBoxScores];
 
 #[derive(Default)]
@@ -56,24 +59,28 @@ struct GameFacts {
     result: FactHistory<GameResult>,
 }
 impl GameFacts {
-    /// The fixture that stands, as known at an instant: the newest heard before the tip-off it states, else the first.
-    fn fixture_at(&self, at: Timestamp) -> Option<(&Fixture, Timestamp)> {
-        let heard = self.fixture.up_to(at);
-        let stands = heard.iter().rposition(|fetch| fetch.at < fetch.content.tip_off).unwrap_or(0);
-        let content = &heard.get(stands)?.content;
-        let since = heard[..=stands].iter().rev().take_while(|fetch| fetch.content == *content).last()?.at;
-        Some((content, since))
+    /// The fixture as known at an instant, and when it became known: the newest one fetched before its own tip-off, else the first.
+    fn fixture_at(&self, instant: Timestamp) -> Option<(&Fixture, Timestamp)> {
+        let entries = self.fixture.up_to(instant);
+        let current =
+            entries.iter().rposition(|entry| entry.fetched_at < entry.content.tip_off).unwrap_or(0);
+        let fixture = &entries.get(current)?.content;
+        let unchanged = entries[..=current].iter().rev().take_while(|entry| entry.content == *fixture);
+        Some((fixture, unchanged.last()?.fetched_at))
     }
     fn dates(&self) -> impl Iterator<Item = EasternDate> {
-        self.fixture.entries().iter().map(|fetch| fetch.content.date)
+        self.fixture.entries().iter().map(|entry| entry.content.date)
+    }
+    fn fixture_times(&self) -> impl Iterator<Item = Timestamp> {
+        self.fixture.entries().iter().map(|entry| entry.fetched_at)
     }
 }
 
-/// Everything known of the games of two teams.
+/// All facts of the games of two teams.
 #[derive(Default)]
 pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
-    /// Every day that any fetch has put a game on.
+    /// Every day for which any observation scheduled a game.
     by_day: BTreeSet<(EasternDate, GameId)>,
     lists: BTreeMap<ListId, FactHistory<Vec<BoxMember>>>,
     name_lookups: NameLookups,
@@ -90,219 +97,215 @@ impl Tables {
     pub fn lists(&self) -> impl Iterator<Item = &ListId> {
         self.lists.keys()
     }
-    pub fn lists_asking(&self, source: Source, date: EasternDate) -> impl Iterator<Item = &ListId> {
-        let asks = move |list: &&ListId| list.feed.source() == source && list.game == GameRef::On(date);
-        self.lists.keys().filter(asks)
+    /// The lists whose names are looked up by this source and day.
+    pub fn lists_with_lookup(&self, source: Source, date: EasternDate) -> impl Iterator<Item = &ListId> {
+        let has_lookup = move |list: &&ListId| list.feed.source() == source && list.game == GameRef::On(date);
+        self.lists.keys().filter(has_lookup)
     }
-    pub fn merge_game(&mut self, s: &GameObservation) -> bool {
-        self.matchup = Matchup::new(s.fixture.home, s.fixture.away);
-        let facts = self.games.entry(s.game).or_default();
-        let fixture = facts.fixture.merge(s.provenance, true, s.fixture);
-        self.by_day.insert((s.fixture.date, s.game));
-        let result = facts.result.merge(s.provenance, true, s.result);
-        fixture || result
+    /// Merges a game observation; returns true if a history changed.
+    pub fn merge_game(&mut self, observation: &GameObservation) -> bool {
+        let GameObservation { game, fixture, result, provenance } = observation;
+        self.matchup = Matchup::new(fixture.home, fixture.away);
+        let facts = self.games.entry(*game).or_default();
+        let fixture_changed = facts.fixture.merge(*provenance, true, *fixture);
+        self.by_day.insert((fixture.date, *game));
+        let result_changed = facts.result.merge(*provenance, true, *result);
+        fixture_changed || result_changed
     }
-    pub fn merge_box_score(&mut self, list: ListId, s: BoxScoreObservation) -> bool {
-        self.matchup = Matchup::new(s.team, s.opponent);
-        self.lists.entry(list).or_default().merge(s.provenance, s.complete, s.members)
+    /// Merges a box score; returns true if its history changed.
+    pub fn merge_box_score(&mut self, list: ListId, observation: BoxScoreObservation) -> bool {
+        let BoxScoreObservation { provenance, complete, members, .. } = observation;
+        self.matchup = Matchup::new(observation.team, observation.opponent);
+        self.lists.entry(list).or_default().merge(provenance, complete, members)
     }
     pub fn put_names(&mut self, id: NamesId, row: Option<Names>) {
         self.name_lookups.put(id, row);
     }
-    /// The game, and every other whose box scores may be matched differently when its date changes.
-    pub fn near(&self, game: GameId, date: EasternDate) -> Vec<GameId> {
+    /// The game, and every other one whose box scores may be matched differently if its date changes.
+    pub fn games_near(&self, game: GameId, date: EasternDate) -> Vec<GameId> {
         let mut dates: Vec<EasternDate> = vec![date];
         dates.extend(self.games.get(&game).into_iter().flat_map(GameFacts::dates));
-        let mut near: Vec<GameId> = dates.iter().flat_map(|day| self.within(*day, 2)).chain([game]).collect();
-        near.sort_unstable();
-        near.dedup();
-        near
+        let near = dates.iter().flat_map(|day| self.games_within(*day, 2)).chain([game]);
+        let near: BTreeSet<GameId> = near.collect();
+        near.into_iter().collect()
     }
-    /// The games that were ever on a day at most so many days off.
-    fn within(&self, day: EasternDate, days: i32) -> impl Iterator<Item = GameId> {
+    /// The games that were ever scheduled at most this many days from a day.
+    fn games_within(&self, day: EasternDate, days: i32) -> impl Iterator<Item = GameId> {
         let range = (day.plus_days(-days), GameId(0))..=(day.plus_days(days), GameId(u32::MAX));
         self.by_day.range(range).map(|(_, game)| *game)
     }
-    /// The games that a list may be of, at any instant.
+    /// The games to which a list may belong, at any instant.
     pub fn games_of(&self, list: &ListId) -> Vec<GameId> {
         match list.game {
             GameRef::Id(game) => vec![game],
             GameRef::On(day) => {
-                let mut games: Vec<GameId> = self.within(day, 1).collect();
-                games.sort_unstable();
-                games.dedup();
-                games
+                let games: BTreeSet<GameId> = self.games_within(day, 1).collect();
+                games.into_iter().collect()
             }
         }
     }
-    /// The game that a list is of, as known at an instant: the nearest by date, the earlier on a tie.
-    fn game_of(&self, list: &ListId, at: Timestamp) -> Option<GameId> {
+    /// The game to which a list belongs, as known at an instant: the nearest by date, the earlier on a tie.
+    fn game_of(&self, list: &ListId, instant: Timestamp) -> Option<GameId> {
         match list.game {
-            GameRef::Id(game) => self.games.get(&game)?.fixture_at(at).map(|_| game),
+            GameRef::Id(game) => self.games.get(&game)?.fixture_at(instant).map(|_| game),
             GameRef::On(day) => {
-                let dated =
-                    self.games.iter().filter_map(|(id, facts)| Some((facts.fixture_at(at)?.0.date, *id)));
-                let near = dated.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
+                let dates = self.games.iter();
+                let dates = dates.filter_map(|(id, facts)| Some((facts.fixture_at(instant)?.0.date, *id)));
+                let near = dates.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
                 near.min_by_key(|(date, id)| ((date.0 - day.0).abs(), *date, *id)).map(|(_, id)| id)
             }
         }
     }
-    /// The lists that may be of a game, one side, most trusted feed first.
+    /// The lists of one side that may belong to a game, in the order of precedence.
     fn lists_of(
         &self,
         game: GameId,
         team: Team,
     ) -> impl Iterator<Item = (&ListId, &FactHistory<Vec<BoxMember>>)> {
+        let dates = self.games.get(&game).into_iter().flat_map(GameFacts::dates);
+        let days: BTreeSet<i32> = dates.flat_map(|date| [date.0 - 1, date.0, date.0 + 1]).collect();
         let mut refs = vec![GameRef::Id(game)];
-        let mut days: Vec<i32> =
-            self.games.get(&game).into_iter().flat_map(GameFacts::dates).map(|d| d.0).collect();
-        days = days.iter().flat_map(|day| [day - 1, *day, day + 1]).collect();
-        days.sort_unstable();
-        days.dedup();
         refs.extend(days.into_iter().map(|day| GameRef::On(EasternDate(day))));
         PRECEDENCE.into_iter().flat_map(move |feed| {
-            let lists = refs.clone().into_iter();
-            lists.filter_map(move |game| self.lists.get_key_value(&ListId { game, feed, team }))
+            let refs = refs.clone().into_iter();
+            refs.filter_map(move |game| self.lists.get_key_value(&ListId { game, feed, team }))
         })
     }
     fn lookup_request<'a>(list: &ListId, name: &'a str, teams: &'a [Team; 2]) -> Option<LookupRequest<'a>> {
         let GameRef::On(date) = list.game else { return None };
         Some(LookupRequest { teams, source: list.feed.source(), date, name })
     }
-    fn player_at(&self, list: &ListId, member: &BoxMember, at: Timestamp) -> Option<PlayerId> {
+    fn player_at(&self, list: &ListId, member: &BoxMember, instant: Timestamp) -> Option<PlayerId> {
         if member.player.nba.is_some() {
             return member.player.nba;
         }
         let teams = self.matchup?.teams();
         let request = Self::lookup_request(list, &member.player.name, &teams)?;
-        self.name_lookups.player(request, known_by(at)).map(|(player, _)| player)
+        self.name_lookups.player(request, known_by(instant)).map(|(player, _)| player)
     }
-    /// Everyone whom a box score of the game has ever been taken to list.
+    /// Every player whom a box score of the game lists, by any revision of the name matches.
     pub fn players_of(&self, game: GameId) -> Vec<PlayerId> {
         let mut players = Vec::new();
         let Some(matchup) = self.matchup else { return players };
         let teams = matchup.teams();
-        for (list, fact) in teams.iter().flat_map(|team| self.lists_of(game, *team)) {
-            for member in fact.entries().iter().flat_map(|fetch| &fetch.content) {
+        for (list, history) in teams.iter().flat_map(|team| self.lists_of(game, *team)) {
+            for member in history.entries().iter().flat_map(|entry| &entry.content) {
                 match (member.player.nba, Self::lookup_request(list, &member.player.name, &teams)) {
                     (Some(player), _) => players.push(player),
-                    (None, Some(request)) => self.name_lookups.anyone(request, &mut |p| players.push(p)),
+                    (None, Some(request)) => {
+                        self.name_lookups.all_candidates(request, &mut |player| players.push(player))
+                    }
                     (None, None) => {}
                 }
             }
         }
         players
     }
-    /// Every instant at which what is known of one side of a game may have changed.
+    /// Every instant at which the content of one side of a game may have changed.
     fn instants(&self, game: GameId, team: Team) -> Vec<Timestamp> {
-        let mut at = Vec::new();
+        let mut instants = Vec::new();
         if let Some(facts) = self.games.get(&game) {
-            at.extend(facts.fixture.entries().iter().map(|fetch| fetch.at));
-            at.extend(facts.result.entries().iter().map(|fetch| fetch.at));
+            instants.extend(facts.fixture_times());
+            instants.extend(facts.result.entries().iter().map(|entry| entry.fetched_at));
         }
         let teams = self.matchup.map(Matchup::teams);
-        for (list, fact) in self.lists_of(game, team) {
-            at.extend(fact.entries().iter().map(|fetch| fetch.at));
+        for (list, history) in self.lists_of(game, team) {
+            instants.extend(history.entries().iter().map(|entry| entry.fetched_at));
             let GameRef::On(_) = list.game else { continue };
-            // Which game a day means depends on every fixture of the pair about that day.
-            at.extend(
-                self.games_of(list)
-                    .iter()
-                    .filter_map(|g| self.games.get(g))
-                    .flat_map(|facts| facts.fixture.entries().iter().map(|fetch| fetch.at)),
-            );
+            // The game that a day means depends on every fixture of the matchup near that day.
+            let games = self.games_of(list);
+            let facts = games.iter().filter_map(|game| self.games.get(game));
+            instants.extend(facts.flat_map(GameFacts::fixture_times));
             let Some(teams) = teams.as_ref() else { continue };
-            for member in fact.entries().iter().flat_map(|fetch| &fetch.content) {
+            for member in history.entries().iter().flat_map(|entry| &entry.content) {
                 if let (None, Some(request)) =
                     (member.player.nba, Self::lookup_request(list, &member.player.name, teams))
                 {
-                    self.name_lookups.instants(request, &mut |instant| at.push(instant));
+                    self.name_lookups.instants(request, &mut |instant| instants.push(instant));
                 }
             }
         }
-        at
+        instants
     }
-    /// A player's line as the most trusted feed has it.
-    fn line_at(&self, game: GameId, team: Team, player: PlayerId, at: Timestamp) -> Option<Said<'_>> {
-        self.lists_of(game, team).find_map(|(list, fact)| {
-            if self.game_of(list, at) != Some(game) {
+    /// A player's entry in the list of the feed with the highest precedence.
+    fn listing_at(
+        &self,
+        game: GameId,
+        team: Team,
+        player: PlayerId,
+        instant: Timestamp,
+    ) -> Option<Listing<'_>> {
+        self.lists_of(game, team).find_map(|(list, history)| {
+            if self.game_of(list, instant) != Some(game) {
                 return None;
             }
-            let fetches = since_last_complete(fact.up_to(at));
-            fetches.iter().rev().find_map(|fetch| {
-                let member = fetch.content.iter().find(|m| self.player_at(list, m, at) == Some(player))?;
-                Some(Said { feed: list.feed, fetch, member })
+            let entries = since_last_complete(history.up_to(instant));
+            entries.iter().rev().find_map(|entry| {
+                let mut members = entry.content.iter();
+                let member = members.find(|member| self.player_at(list, member, instant) == Some(player))?;
+                Some(Listing { feed: list.feed, raw: entry.raw, member })
             })
         })
     }
-    /// All lines of one side.
-    fn lines_at(&self, game: GameId, team: Team, at: Timestamp) -> BTreeMap<PlayerId, BoxLine> {
-        let mut lines = BTreeMap::new();
-        for (list, fact) in self.lists_of(game, team) {
-            if self.game_of(list, at) != Some(game) {
+    /// The statistics of all players of one side.
+    fn stats_at(&self, game: GameId, team: Team, instant: Timestamp) -> BTreeMap<PlayerId, BoxScoreStats> {
+        let mut stats_by_player = BTreeMap::new();
+        for (list, history) in self.lists_of(game, team) {
+            if self.game_of(list, instant) != Some(game) {
                 continue;
             }
-            let mut of_list = BTreeMap::new();
-            for fetch in since_last_complete(fact.up_to(at)) {
-                for member in &fetch.content {
-                    if let Some(player) = self.player_at(list, member, at) {
-                        of_list.insert(player, member.line);
+            let mut stats_in_list = BTreeMap::new();
+            for entry in since_last_complete(history.up_to(instant)) {
+                for member in &entry.content {
+                    if let Some(player) = self.player_at(list, member, instant) {
+                        stats_in_list.insert(player, member.stats);
                     }
                 }
             }
-            of_list.into_iter().for_each(|(player, line)| _ = lines.entry(player).or_insert(line));
+            // An earlier list has the higher precedence.
+            for (player, stats) in stats_in_list {
+                stats_by_player.entry(player).or_insert(stats);
+            }
         }
-        lines.into_iter().filter_map(|(player, line)| Some((player, line?))).collect()
+        stats_by_player.into_iter().filter_map(|(player, stats)| Some((player, stats?))).collect()
     }
 
     pub fn player_game(&self, game: GameId, player: PlayerId) -> Option<PlayerGame> {
         let facts = self.games.get(&game)?;
         let teams = self.matchup?.teams();
-        let content_at = |at: Timestamp| -> Option<PlayerGameRevision> {
-            let (fixture, _) = facts.fixture_at(at)?;
-            let said = teams.iter().find_map(|team| Some((*team, self.line_at(game, *team, player, at)?)));
-            let revision = |team: Team, said: Option<&Said<'_>>| PlayerGameRevision {
-                known_at: at,
-                raw: said.map_or(RawId::default(), |said| said.fetch.raw),
-                feed: said.map_or(Feed::NbacomLeaguegamelog, |said| said.feed),
-                name: said.map_or_else(String::new, |said| said.member.player.name.clone()),
-                team,
-                opponent: if fixture.home == team { fixture.away } else { fixture.home },
-                is_home: fixture.home == team,
-                date: fixture.date,
-                tip_off: fixture.tip_off,
-                line: said.and_then(|said| said.member.line),
-            };
-            Some(match said {
-                Some((team, said)) => revision(team, Some(&said)),
-                None => revision(fixture.home, None),
+        let content_at = |instant: Timestamp| -> Option<PlayerGameRevision> {
+            let (fixture, _) = facts.fixture_at(instant)?;
+            let by_team =
+                |team: &Team| Some((*team, self.listing_at(game, *team, player, instant)?));
+            Some(match teams.iter().find_map(by_team) {
+                Some((team, listing)) => player_revision(instant, fixture, team, Some(&listing)),
+                None => player_revision(instant, fixture, fixture.home, None),
             })
         };
         let mut instants = self.instants(game, teams[0]);
         instants.extend(self.instants(game, teams[1]));
-        let same = |a: &PlayerGameRevision, b: &PlayerGameRevision| {
-            let plain =
-                |s: &PlayerGameRevision| PlayerGameRevision { known_at: b.known_at, raw: b.raw, ..s.clone() };
-            a.line.is_none() && b.line.is_none() || plain(a) == *b
+        let is_same_content = |a: &PlayerGameRevision, b: &PlayerGameRevision| {
+            let did_not_play = a.stats.is_none() && b.stats.is_none();
+            did_not_play || PlayerGameRevision { known_at: b.known_at, raw: b.raw, ..a.clone() } == *b
         };
-        let mut revisions = revisions(instants, content_at, same);
-        // Before anybody said that he played there is nothing to retract.
-        let first = revisions.iter().position(|revision| revision.line.is_some())?;
+        let mut revisions = revisions(instants, content_at, is_same_content);
+        // Before the first statistics there is nothing to correct.
+        let first = revisions.iter().position(|revision| revision.stats.is_some())?;
         revisions.drain(..first);
         Some(PlayerGame { player, game, revisions })
     }
 
     pub fn team_game(&self, game: GameId, team: Team) -> Option<TeamGame> {
         let facts = self.games.get(&game)?;
-        let content_at = |at: Timestamp| -> Option<TeamGameRevision> {
-            let (fixture, _) = facts.fixture_at(at)?;
+        let content_at = |instant: Timestamp| -> Option<TeamGameRevision> {
+            let (fixture, _) = facts.fixture_at(instant)?;
             let is_home = fixture.home == team;
-            let result = facts.result.up_to(at).last().map(|fetch| &fetch.content);
-            let lines = self.lines_at(game, team, at);
+            let result = facts.result.up_to(instant).last().map(|entry| &entry.content);
+            let stats_by_player = self.stats_at(game, team, instant);
             let appeared =
-                lines.iter().filter(|(_, line)| line.playing_time > PlayingTime(0)).map(|(p, _)| *p);
+                stats_by_player.iter().filter(|(_, stats)| stats.playing_time > PlayingTime(0));
             Some(TeamGameRevision {
-                known_at: at,
+                known_at: instant,
                 opponent: if is_home { fixture.away } else { fixture.home },
                 is_home,
                 date: fixture.date,
@@ -310,30 +313,33 @@ impl Tables {
                 tip_estimated: fixture.tip_estimated,
                 called_off: fixture.called_off,
                 score: result.and_then(|result| score(result, is_home)),
-                totals: (!lines.is_empty()).then(|| totals(lines.values())),
-                appeared: appeared.collect(),
+                totals: (!stats_by_player.is_empty()).then(|| totals(stats_by_player.values())),
+                appeared: appeared.map(|(player, _)| *player).collect(),
             })
         };
-        let same = |a: &TeamGameRevision, b: &TeamGameRevision| {
+        let is_same_content = |a: &TeamGameRevision, b: &TeamGameRevision| {
             TeamGameRevision { known_at: b.known_at, ..a.clone() } == *b
         };
-        let revisions = revisions(self.instants(game, team), content_at, same);
+        let revisions = revisions(self.instants(game, team), content_at, is_same_content);
         (!revisions.is_empty()).then_some(TeamGame { game, team, revisions })
     }
 
     pub fn game(&self, game: GameId) -> Option<Game> {
         let facts = self.games.get(&game)?;
         let (fixture, known_at) = facts.fixture_at(LATEST_KNOWN)?;
-        let result = facts.result.entries().last().map(|fetch| fetch.content);
-        let side = |team: Team| {
-            let lines = self.lines_at(game, team, LATEST_KNOWN);
-            (lines.len() as i32, lines.values().map(|line| line.points).sum::<i32>())
+        let result = facts.result.entries().last().map(|entry| entry.content);
+        let players_and_points = |team: Team| {
+            let stats_by_player = self.stats_at(game, team, LATEST_KNOWN);
+            let points = stats_by_player.values().map(|stats| stats.points).sum::<i32>();
+            (stats_by_player.len() as i32, points)
         };
-        let ((home_players, home_box_points), (away_players, away_box_points)) =
-            (side(fixture.home), side(fixture.away));
-        let history = revisions(
-            facts.fixture.entries().iter().map(|fetch| fetch.at).collect(),
-            |at| facts.fixture_at(at).map(|(fixture, since)| (since, *fixture)),
+        let (home_players, home_box_points) = players_and_points(fixture.home);
+        let (away_players, away_box_points) = players_and_points(fixture.away);
+        let days = revisions(
+            facts.fixture_times().collect(),
+            |instant| {
+                facts.fixture_at(instant).map(|(fixture, known_at)| (known_at, *fixture))
+            },
             |a, b| a.1 == b.1,
         );
         Some(Game {
@@ -345,44 +351,66 @@ impl Tables {
             tip_estimated: fixture.tip_estimated,
             called_off: fixture.called_off,
             known_at,
-            status: result.map_or(GameStatus::Scheduled, |r| r.status),
-            home_points: result.and_then(|r| r.home_points),
-            away_points: result.and_then(|r| r.away_points),
+            status: result.map_or(GameStatus::Scheduled, |result| result.status),
+            home_points: result.and_then(|result| result.home_points),
+            away_points: result.and_then(|result| result.away_points),
             home_players,
             away_players,
             home_box_points,
             away_box_points,
-            days: history
+            days: days
                 .into_iter()
-                .map(|(known_at, f)| schemas::game::GameDay { known_at, date: f.date })
+                .map(|(known_at, fixture)| GameDay { known_at, date: fixture.date })
                 .collect(),
         })
     }
 
-    /// What of a list waits in the end: its fixture, or names that nobody knows; and how many fetches that holds up.
+    /// The parked items of a list (its missing fixture, or its unresolved names) and the number of observations that they park.
     pub fn parked(&self, matchup: Matchup, list: &ListId) -> (u32, Vec<ParkedItem>) {
-        let Some(fact) = self.lists.get(list) else { return (0, Vec::new()) };
-        let records = fact.entries().len() as u32;
+        let Some(history) = self.lists.get(list) else { return (0, Vec::new()) };
+        let records = history.entries().len() as u32;
         let what = format!("box score {list}");
         if self.game_of(list, LATEST_KNOWN).is_none() {
             return (records, vec![ParkedItem { key: format!("fixture of {matchup}"), what }]);
         }
         let teams = matchup.teams();
-        let members = since_last_complete(fact.entries()).iter().flat_map(|fetch| &fetch.content);
-        let unresolved = members.filter(|member| member.player.nba.is_none()).filter_map(|member| {
-            let why =
-                self.name_lookups.unresolved(Self::lookup_request(list, &member.player.name, &teams)?)?;
-            Some(ParkedItem { key: format!("name '{}' ({why})", member.player.name), what: what.clone() })
+        let members = since_last_complete(history.entries()).iter().flat_map(|entry| &entry.content);
+        let names = members.filter(|member| member.player.nba.is_none()).map(|member| &member.player.name);
+        let unresolved = names.filter_map(|name| {
+            let reason = self.name_lookups.unresolved(Self::lookup_request(list, name, &teams)?)?;
+            Some(ParkedItem { key: format!("name '{name}' ({reason})"), what: what.clone() })
         });
-        let waiting: Vec<ParkedItem> = unresolved.collect();
-        (if waiting.is_empty() { 0 } else { records }, waiting)
+        let items: Vec<ParkedItem> = unresolved.collect();
+        (if items.is_empty() { 0 } else { records }, items)
     }
 }
 
-struct Said<'a> {
+/// A player's entry in a box score, with the feed and the raw event that it came from.
+struct Listing<'a> {
     feed: Feed,
-    fetch: &'a HistoryEntry<Vec<BoxMember>>,
+    raw: RawId,
     member: &'a BoxMember,
+}
+
+/// The revision of a player's game at an instant; without a listing the player did not play.
+fn player_revision(
+    known_at: Timestamp,
+    fixture: &Fixture,
+    team: Team,
+    listing: Option<&Listing<'_>>,
+) -> PlayerGameRevision {
+    PlayerGameRevision {
+        known_at,
+        raw: listing.map_or(RawId::default(), |listing| listing.raw),
+        feed: listing.map_or(Feed::NbacomLeaguegamelog, |listing| listing.feed),
+        name: listing.map_or_else(String::new, |listing| listing.member.player.name.clone()),
+        team,
+        opponent: if fixture.home == team { fixture.away } else { fixture.home },
+        is_home: fixture.home == team,
+        date: fixture.date,
+        tip_off: fixture.tip_off,
+        stats: listing.and_then(|listing| listing.member.stats),
+    }
 }
 
 fn score(result: &GameResult, is_home: bool) -> Option<Score> {
@@ -391,13 +419,13 @@ fn score(result: &GameResult, is_home: bool) -> Option<Score> {
     (result.status == GameStatus::Final).then_some(Score { own, opponent })
 }
 
-fn totals<'a>(lines: impl Iterator<Item = &'a BoxLine>) -> TeamTotals {
-    lines.fold(TeamTotals::default(), |sum, line| TeamTotals {
-        playing_time: PlayingTime(sum.playing_time.0 + line.playing_time.0),
-        points: sum.points + line.points,
-        field_goals_attempted: sum.field_goals_attempted + line.field_goals_attempted,
-        free_throws_attempted: sum.free_throws_attempted + line.free_throws_attempted,
-        turnovers: sum.turnovers + line.turnovers,
-        offensive_rebounds: sum.offensive_rebounds + line.offensive_rebounds,
+fn totals<'a>(players: impl Iterator<Item = &'a BoxScoreStats>) -> TeamTotals {
+    players.fold(TeamTotals::default(), |sum, stats| TeamTotals {
+        playing_time: PlayingTime(sum.playing_time.0 + stats.playing_time.0),
+        points: sum.points + stats.points,
+        field_goals_attempted: sum.field_goals_attempted + stats.field_goals_attempted,
+        free_throws_attempted: sum.free_throws_attempted + stats.free_throws_attempted,
+        turnovers: sum.turnovers + stats.turnovers,
+        offensive_rebounds: sum.offensive_rebounds + stats.offensive_rebounds,
     })
 }

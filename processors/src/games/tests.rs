@@ -1,11 +1,14 @@
-//! Tests of the rules by which facts become games: dates, precedence, absence, names.
+//! Tests of the rules of the games view: dates, precedence of feeds, absence of players, names.
+//!
+//! Invariant: all games are of one matchup.
+//! Not here: how the engine runs the view (crate `runtime`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
-    EasternDate, PlayingTime, RawId,
+    EasternDate, PlayingTime, RawId, Team, Timestamp,
     game::PlayerGameRevision,
     identity::{NameMatch, NameRevision, NameRule},
-    observation::{BoxLine, BoxMember, Fixture, GameResult, GameStatus, PlayerRef, Provenance},
+    observation::{BoxMember, BoxScoreStats, Fixture, GameResult, GameStatus, PlayerRef, Provenance},
     raw::{Feed, Source},
 };
 
@@ -19,26 +22,35 @@ const STATS: Feed = Feed::BalldontlieStats;
 fn matchup() -> Matchup {
     Matchup::new(HOME, AWAY).unwrap()
 }
-fn day(n: i32) -> EasternDate {
-    "2025-01-10".parse::<EasternDate>().unwrap().plus_days(n)
+fn day(offset: i32) -> EasternDate {
+    "2025-01-10".parse::<EasternDate>().unwrap().plus_days(offset)
 }
-fn provenance(at: Timestamp) -> Provenance {
-    Provenance { fetched_at: at, version: 1, raw: RawId(at.0) }
+fn provenance(fetched_at: Timestamp) -> Provenance {
+    Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) }
 }
-/// A fixture at 19:30 of a day, heard at an instant.
-fn fixture(game: GameId, date: EasternDate, called_off: bool, at: Timestamp) -> In {
+/// An observation of a fixture at 19:30 on a day.
+fn fixture(game: GameId, date: EasternDate, called_off: bool, fetched_at: Timestamp) -> In {
     let tip_off = date.at(19, 30);
     let fixture = Fixture { home: HOME, away: AWAY, date, tip_off, tip_estimated: false, called_off };
     let result = GameResult { status: GameStatus::Scheduled, home_points: None, away_points: None };
-    In::Game(GameObservation { game, fixture, result, provenance: provenance(at) })
+    In::Game(GameObservation { game, fixture, result, provenance: provenance(fetched_at) })
 }
 fn member(id: Option<u32>, name: &str, points: Option<i32>) -> BoxMember {
-    let line =
-        points.map(|points| BoxLine { points, playing_time: PlayingTime(1_800), ..BoxLine::default() });
-    BoxMember { player: PlayerRef { name: name.into(), nba: id.map(PlayerId) }, line }
+    let stats = points.map(|points| BoxScoreStats {
+        points,
+        playing_time: PlayingTime(1_800),
+        ..BoxScoreStats::default()
+    });
+    BoxMember { player: PlayerRef { name: name.into(), nba: id.map(PlayerId) }, stats }
 }
 /// The home side's box score: nba.com's has a game id, others a date.
-fn box_score(feed: Feed, date: EasternDate, at: Timestamp, complete: bool, members: &[BoxMember]) -> In {
+fn box_score(
+    feed: Feed,
+    date: EasternDate,
+    fetched_at: Timestamp,
+    complete: bool,
+    members: &[BoxMember],
+) -> In {
     let game = (feed == GAMELOG).then_some(GAME);
     let (team, opponent, members) = (HOME, AWAY, members.to_vec());
     In::BoxScore(BoxScoreObservation {
@@ -49,11 +61,11 @@ fn box_score(feed: Feed, date: EasternDate, at: Timestamp, complete: bool, membe
         opponent,
         complete,
         members,
-        provenance: provenance(at),
+        provenance: provenance(fetched_at),
     })
 }
-fn scored(feed: Feed, date: EasternDate, at: Timestamp, points: i32) -> In {
-    box_score(feed, date, at, true, &[member(Some(1), "A", Some(points))])
+fn scored(feed: Feed, date: EasternDate, fetched_at: Timestamp, points: i32) -> In {
+    box_score(feed, date, fetched_at, true, &[member(Some(1), "A", Some(points))])
 }
 fn game(driver: &ViewTestDriver<Games>, game: GameId) -> &Game {
     match driver.row(&OutputKey::Game(MatchupGameId { matchup: matchup(), game })) {
@@ -70,27 +82,29 @@ fn revisions(driver: &ViewTestDriver<Games>, game: GameId, player: u32) -> Vec<P
 }
 fn points(driver: &ViewTestDriver<Games>, game: GameId, player: u32) -> Vec<(Timestamp, Option<i32>)> {
     let revisions = revisions(driver, game, player).into_iter();
-    revisions.map(|revision| (revision.known_at, revision.line.map(|line| line.points))).collect()
+    revisions.map(|revision| (revision.known_at, revision.stats.map(|stats| stats.points))).collect()
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Games> {
     let mut driver = ViewTestDriver::new(Games);
-    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    for input in inputs {
+        driver.put(input);
+    }
     driver
 }
-/// A team's answer to one name, in revisions.
-fn answer(team: Team, date: EasternDate, name: &str, revisions: &[(Timestamp, &[u32])]) -> In {
+/// A team's matches of one name: per revision, when it became known and the players.
+fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timestamp, &[u32])]) -> In {
     let scope = Scope::Matchup(matchup());
-    let revision = |(at, players): &(Timestamp, &[u32])| NameRevision {
-        known_at: *at,
+    let revision = |(known_at, players): &(Timestamp, &[u32])| NameRevision {
+        known_at: *known_at,
         rule: (!players.is_empty()).then_some(NameRule::Exact),
-        players: players.iter().map(|p| PlayerId(*p)).collect(),
+        players: players.iter().map(|id| PlayerId(*id)).collect(),
         link: None,
     };
     let matches = vec![NameMatch { name: name.into(), revisions: revisions.iter().map(revision).collect() }];
     let row = Names { scope: scope.to_string(), team, source: Source::Balldontlie, date, matches };
     In::Names(Names::id(scope, team, Source::Balldontlie, date), Some(row))
 }
-fn called_off_and_re_dated() -> [In; 3] {
+fn called_off_and_rescheduled() -> [In; 3] {
     [
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
         fixture(GAME, day(0), true, day(0).at(16, 30)),
@@ -101,11 +115,11 @@ fn called_off_and_re_dated() -> [In; 3] {
 #[test]
 fn a_game_called_off_before_its_tip_off_is_played_under_its_id_on_its_new_day() {
     let mut driver = ViewTestDriver::new(Games);
-    let [planned, called_off, re_dated] = called_off_and_re_dated();
+    let [planned, called_off, rescheduled] = called_off_and_rescheduled();
     driver.put(planned);
     driver.put(called_off);
     assert!(game(&driver, GAME).called_off);
-    driver.put(re_dated);
+    driver.put(rescheduled);
     let row = game(&driver, GAME);
     assert_eq!((row.date, row.called_off, row.tip_off), (day(5), false, day(5).at(19, 30)));
     let days: Vec<EasternDate> = row.days.iter().map(|day| day.date).collect();
@@ -113,7 +127,7 @@ fn a_game_called_off_before_its_tip_off_is_played_under_its_id_on_its_new_day() 
     assert_eq!(row.known_at, day(1).at(12, 0));
 }
 #[test]
-fn a_game_called_off_after_its_tip_off_stays_where_it_was() {
+fn a_game_called_off_after_its_tip_off_keeps_its_fixture() {
     let driver = driver_with([
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
         fixture(GAME, day(0), true, day(0).at(19, 30)),
@@ -122,24 +136,24 @@ fn a_game_called_off_after_its_tip_off_stays_where_it_was() {
     assert_eq!(game(&driver, GAME).known_at, day(-14).at(12, 0));
 }
 #[test]
-fn a_fixture_heard_only_after_its_tip_off_is_the_first_heard() {
+fn if_all_fixtures_were_fetched_after_their_tip_off_the_first_is_used() {
     let late =
         [fixture(GAME, day(0), false, day(9).at(12, 0)), fixture(GAME, day(1), false, day(10).at(12, 0))];
     assert_eq!(game(&driver_with(late), GAME).date, day(0));
 }
 #[test]
-fn a_box_score_by_date_is_of_the_game_at_most_a_day_off() {
-    for (off, found) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
+fn a_box_score_by_date_belongs_to_the_game_at_most_one_day_away() {
+    for (offset, matches) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
         let driver = driver_with([
             fixture(GAME, day(0), false, day(-14).at(12, 0)),
-            scored(STATS, day(off), day(3).at(9, 0), 20),
+            scored(STATS, day(offset), day(3).at(9, 0), 20),
         ]);
-        assert_eq!(!revisions(&driver, GAME, 1).is_empty(), found, "{off} days off");
-        assert_eq!(driver.parked().is_empty(), found, "it waits for its fixture");
+        assert_eq!(!revisions(&driver, GAME, 1).is_empty(), matches, "{offset} days off");
+        assert_eq!(driver.parked().is_empty(), matches, "parked until its fixture arrives");
     }
 }
 #[test]
-fn of_two_games_in_a_row_each_has_its_own_days_box_score_and_a_day_between_is_the_earliers() {
+fn of_two_consecutive_games_each_has_the_box_score_of_its_day_and_a_day_between_counts_for_the_earlier() {
     let fixtures = |second| {
         [
             fixture(GAME, day(0), false, day(-14).at(12, 0)),
@@ -151,100 +165,88 @@ fn of_two_games_in_a_row_each_has_its_own_days_box_score_and_a_day_between_is_th
     assert_eq!(points(&driver, GAME, 1), [(day(3).at(9, 0), Some(20))]);
     assert_eq!(points(&driver, NEXT, 1), [(day(3).at(9, 0), Some(31))]);
     let driver = driver_with(fixtures(2).into_iter().chain(scores[1..].to_vec()));
-    assert_eq!(points(&driver, GAME, 1), [(day(3).at(9, 0), Some(31))], "a day between: the earlier");
+    assert_eq!(points(&driver, GAME, 1), [(day(3).at(9, 0), Some(31))], "the day between");
     assert_eq!(points(&driver, NEXT, 1), []);
 }
 #[test]
-fn a_box_score_of_a_game_that_moved_is_matched_by_the_days_known_when_it_was_heard() {
-    let driver = driver_with(called_off_and_re_dated().into_iter().chain([scored(
-        STATS,
-        day(5),
-        day(6).at(9, 0),
-        20,
-    )]));
+fn a_box_score_of_a_rescheduled_game_is_matched_by_the_day_known_when_it_was_fetched() {
+    let box_score = scored(STATS, day(5), day(6).at(9, 0), 20);
+    let driver = driver_with(called_off_and_rescheduled().into_iter().chain([box_score]));
     assert_eq!(points(&driver, GAME, 1), [(day(6).at(9, 0), Some(20))]);
     assert_eq!(revisions(&driver, GAME, 1)[0].date, day(5));
 }
 #[test]
-fn the_more_trusted_feed_is_believed_as_soon_as_it_speaks_and_no_sooner() {
-    let at = |hour| day(1).at(hour, 0);
+fn a_feed_with_higher_precedence_is_used_from_its_first_observation_on() {
+    let hour = |hour| day(1).at(hour, 0);
     let driver = driver_with([
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
-        scored(Feed::BalldontlieBoxScores, day(0), at(1), 18),
-        scored(STATS, day(0), at(2), 19),
-        scored(GAMELOG, day(0), at(3), 20),
-        scored(STATS, day(0), at(4), 25),
+        scored(Feed::BalldontlieBoxScores, day(0), hour(1), 18),
+        scored(STATS, day(0), hour(2), 19),
+        scored(GAMELOG, day(0), hour(3), 20),
+        scored(STATS, day(0), hour(4), 25),
     ]);
-    assert_eq!(points(&driver, GAME, 1), [(at(1), Some(18)), (at(2), Some(19)), (at(3), Some(20))]);
+    assert_eq!(points(&driver, GAME, 1), [(hour(1), Some(18)), (hour(2), Some(19)), (hour(3), Some(20))]);
     let feeds: Vec<Feed> = revisions(&driver, GAME, 1).iter().map(|revision| revision.feed).collect();
     assert_eq!(feeds, [Feed::BalldontlieBoxScores, STATS, GAMELOG]);
 }
 #[test]
-fn a_correction_is_a_step_of_its_own_and_a_refetch_of_the_same_is_none() {
-    let at = |hour| day(1).at(hour, 0);
+fn a_correction_is_a_new_revision_and_a_refetch_of_the_same_content_is_not() {
+    let hour = |hour| day(1).at(hour, 0);
     let driver = driver_with([
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
-        scored(GAMELOG, day(0), at(5), 22),
-        scored(GAMELOG, day(0), at(3), 20),
-        scored(GAMELOG, day(0), at(4), 20),
+        scored(GAMELOG, day(0), hour(5), 22),
+        scored(GAMELOG, day(0), hour(3), 20),
+        scored(GAMELOG, day(0), hour(4), 20),
     ]);
-    assert_eq!(points(&driver, GAME, 1), [(at(3), Some(20)), (at(5), Some(22))]);
+    assert_eq!(points(&driver, GAME, 1), [(hour(3), Some(20)), (hour(5), Some(22))]);
 }
 #[test]
-fn a_partial_answer_removes_nobody_and_a_whole_one_says_who_did_not_play() {
-    let at = |hour| day(1).at(hour, 0);
+fn a_partial_fetch_removes_no_player_and_a_complete_one_removes_the_players_it_lacks() {
+    let hour = |hour| day(1).at(hour, 0);
     let both = [member(Some(1), "A", Some(20)), member(Some(2), "B", Some(9))];
     let mut driver = driver_with([
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
-        box_score(GAMELOG, day(0), at(1), true, &both),
-        box_score(GAMELOG, day(0), at(2), false, &both[..1]),
+        box_score(GAMELOG, day(0), hour(1), true, &both),
+        box_score(GAMELOG, day(0), hour(2), false, &both[..1]),
     ]);
-    assert_eq!(points(&driver, GAME, 2), [(at(1), Some(9))]);
-    driver.put(box_score(GAMELOG, day(0), at(3), true, &both[..1]));
-    assert_eq!(points(&driver, GAME, 2), [(at(1), Some(9)), (at(3), None)]);
-    assert_eq!(points(&driver, GAME, 1), [(at(1), Some(20))]);
+    assert_eq!(points(&driver, GAME, 2), [(hour(1), Some(9))]);
+    driver.put(box_score(GAMELOG, day(0), hour(3), true, &both[..1]));
+    assert_eq!(points(&driver, GAME, 2), [(hour(1), Some(9)), (hour(3), None)]);
+    assert_eq!(points(&driver, GAME, 1), [(hour(1), Some(20))]);
 }
 #[test]
-fn a_name_waits_for_every_team_asked_and_whom_it_means_follows_what_they_say() {
-    let at = |hour| day(1).at(hour, 0);
+fn a_name_is_parked_until_all_teams_have_matches_and_its_player_changes_with_them() {
+    const PAST: Timestamp = Timestamp::DISTANT_PAST;
+    let hour = |hour| day(1).at(hour, 0);
     let mut driver = driver_with([
         fixture(GAME, day(0), false, day(-14).at(12, 0)),
-        box_score(STATS, day(0), at(1), true, &[member(None, "Jo Do", Some(20))]),
+        box_score(STATS, day(0), hour(1), true, &[member(None, "Jo Do", Some(20))]),
     ]);
     assert_eq!(driver.parked().len(), 1);
-    driver.put(answer(HOME, day(0), "Jo Do", &[(Timestamp::DISTANT_PAST, &[])]));
-    assert!(driver.parked()[0].key.contains("waits for the teams"), "{:?}", driver.parked());
-    driver.put(answer(AWAY, day(0), "Jo Do", &[(Timestamp::DISTANT_PAST, &[])]));
-    assert!(driver.parked()[0].key.contains("nobody knows"), "{:?}", driver.parked());
-    driver.put(answer(HOME, day(0), "Jo Do", &[(Timestamp::DISTANT_PAST, &[]), (at(7), &[1])]));
+    driver.put(name_matches(HOME, day(0), "Jo Do", &[(PAST, &[])]));
+    assert!(driver.parked()[0].key.contains("lookup pending"), "{:?}", driver.parked());
+    driver.put(name_matches(AWAY, day(0), "Jo Do", &[(PAST, &[])]));
+    assert!(driver.parked()[0].key.contains("matches no player"), "{:?}", driver.parked());
+    driver.put(name_matches(HOME, day(0), "Jo Do", &[(PAST, &[]), (hour(7), &[1])]));
     assert_eq!(driver.parked(), []);
-    assert_eq!(points(&driver, GAME, 1), [(at(7), Some(20))]);
-    driver.put(answer(
-        HOME,
-        day(0),
-        "Jo Do",
-        &[(Timestamp::DISTANT_PAST, &[]), (at(7), &[1]), (at(9), &[2])],
-    ));
-    assert_eq!(points(&driver, GAME, 1), [(at(7), Some(20)), (at(9), None)], "he no longer is");
-    assert_eq!(points(&driver, GAME, 2), [(at(9), Some(20))]);
-    driver.put(answer(AWAY, day(0), "Jo Do", &[(Timestamp::DISTANT_PAST, &[]), (at(11), &[3])]));
-    assert!(driver.parked()[0].key.contains("may be any of 2, 3"), "{:?}", driver.parked());
-    assert_eq!(points(&driver, GAME, 2), [(at(9), Some(20)), (at(11), None)]);
+    assert_eq!(points(&driver, GAME, 1), [(hour(7), Some(20))]);
+    driver.put(name_matches(HOME, day(0), "Jo Do", &[(PAST, &[]), (hour(7), &[1]), (hour(9), &[2])]));
+    assert_eq!(points(&driver, GAME, 1), [(hour(7), Some(20)), (hour(9), None)], "no longer this player");
+    assert_eq!(points(&driver, GAME, 2), [(hour(9), Some(20))]);
+    driver.put(name_matches(AWAY, day(0), "Jo Do", &[(PAST, &[]), (hour(11), &[3])]));
+    assert!(driver.parked()[0].key.contains("ambiguous: 2, 3"), "{:?}", driver.parked());
+    assert_eq!(points(&driver, GAME, 2), [(hour(9), Some(20)), (hour(11), None)]);
 }
 #[test]
-fn a_change_between_two_answers_of_one_instant_is_the_greater_whichever_came_first() {
-    let at = day(-1).at(12, 0);
-    let observation = |raw, moved: i32, status| {
-        let In::Game(mut s) = fixture(GAME, day(moved), false, at) else { unreachable!() };
-        (s.provenance.raw, s.result.status) = (RawId(raw), status);
-        s
+fn two_observations_with_one_fetch_time_are_retained_under_different_ids() {
+    let fetched_at = day(-1).at(12, 0);
+    let observation = |raw, offset: i32, status| {
+        let In::Game(mut observation) = fixture(GAME, day(offset), false, fetched_at) else { unreachable!() };
+        (observation.provenance.raw, observation.result.status) = (RawId(raw), status);
+        observation
     };
-    let (a, b) = (observation(1, 1, GameStatus::Scheduled), observation(2, 0, GameStatus::Live));
-    let mut driver = Vec::new();
-    for s in [&a, &b] {
-        let mut tables = Tables::default();
-        let state_change = Games.apply(&mut tables, In::Game(s.clone()), &mut |_| {});
-        driver.push(state_change);
-    }
-    assert_ne!(driver[0], driver[1], "each half may stand, so both are driver");
+    let apply = |observation| Games.apply(&mut Tables::default(), In::Game(observation), &mut |_| {});
+    let first = apply(observation(1, 1, GameStatus::Scheduled));
+    let second = apply(observation(2, 0, GameStatus::Live));
+    assert_ne!(first, second, "the fixture of one and the result of the other may be used");
 }

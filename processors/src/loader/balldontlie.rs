@@ -1,13 +1,13 @@
-//! balldontlie: what its two box score feeds share.
+//! balldontlie: the common part of its two box-score feeds.
 //!
-//! Invariant: who is listed with no minutes, or with zero minutes and nothing counted, did not play. Only an ended game's
-//! box score is a fact.
-//! Not here: its own player ids; names say who is meant.
+//! Invariant: a player listed without minutes, or with zero minutes and no other count, did not play. Only the box score of an ended
+//! game is a fact.
+//! Not here: its own player ids; its players are found by name lookup.
 use super::{
-    Loaded,
-    box_scores::{self, COLUMNS, Lists, box_line},
+    box_scores::{self, COLUMNS, Lists, box_score_stats},
     cell::Cell,
     lists::lookup_in_matchup,
+    loaded::Loaded,
     minutes::playing_time,
     player_name::full_name,
 };
@@ -38,7 +38,7 @@ const COUNTS: [&str; COLUMNS] = [
     "plus_minus",
 ];
 
-/// A box line; its team and game are there in one of the feeds only.
+/// A player's row; only one of the feeds has team and game in it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Row<'a> {
@@ -113,25 +113,26 @@ impl Row<'_> {
         let Player { first_name, last_name } = &self.player;
         let name = full_name(first_name, "player.first_name", last_name, "player.last_name")?;
         let player = PlayerRef { name, nba: None };
-        let Some(time) = playing_time(&self.min, "min")? else {
-            return Ok(BoxMember { player, line: None });
+        let Some(playing_time) = playing_time(&self.min, "min")? else {
+            return Ok(BoxMember { player, stats: None });
         };
         let Row { fgm, fga, fg3m, fg3a, ftm, fta, oreb, dreb, ast, stl, blk, turnover, pf, pts, .. } = self;
         let counts =
             [fgm, fga, fg3m, fg3a, ftm, fta, oreb, dreb, ast, stl, blk, turnover, pf, pts, self.plus_minus];
-        let nothing = |cell: &Cell| cell.is_blank() || *cell == Cell::Integer(0);
-        let sat_out = time == PlayingTime(0) && counts.iter().all(nothing);
-        let line = if sat_out { None } else { Some(box_line(time, &COUNTS, &counts)?) };
-        Ok(BoxMember { player, line })
+        let is_zero = |cell: &Cell| cell.is_blank() || *cell == Cell::Integer(0);
+        let did_not_play = playing_time == PlayingTime(0) && counts.iter().all(is_zero);
+        let stats =
+            if did_not_play { None } else { Some(box_score_stats(playing_time, &COUNTS, &counts)?) };
+        Ok(BoxMember { player, stats })
     }
 }
 
-/// "Final"; while a game goes on it is the quarter, before it the time of day.
+/// True for the status "Final". Before a game the status is the time of day, during it the quarter.
 pub fn has_ended(status: &Cell) -> Result<bool, String> {
     Ok(status.text("status")?.eq_ignore_ascii_case("final"))
 }
 
-/// balldontlie's team id, 1 to 30; `None` for the ids of teams that are none of the thirty.
+/// The team with balldontlie's id, 1 to 30; `None` for higher ids, which are not NBA teams.
 pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
     use Team::*;
     const BY_ID: [Team; 30] = [
@@ -143,17 +144,17 @@ pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
     Ok(BY_ID.get(id - 1).copied())
 }
 
-/// Publishes the lists, and asks both teams of each game who the players are.
+/// Publishes the lists, and a lookup of the players' names in the teams of each game.
 pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded) {
-    let mut asked: BTreeMap<(Matchup, EasternDate), Vec<PlayerRef>> = BTreeMap::new();
+    let mut lookups: BTreeMap<(Matchup, EasternDate), Vec<PlayerRef>> = BTreeMap::new();
     for (list, members) in &lists {
         if let Some(matchup) = Matchup::new(list.team, list.opponent) {
-            let names = members.iter().map(|m| m.player.clone());
-            asked.entry((matchup, list.date)).or_default().extend(names);
+            let names = members.iter().map(|member| member.player.clone());
+            lookups.entry((matchup, list.date)).or_default().extend(names);
         }
     }
     box_scores::publish(raw, lists, complete, loaded);
-    for ((matchup, date), names) in asked {
+    for ((matchup, date), names) in lookups {
         loaded.observations.extend(lookup_in_matchup(raw, matchup, date.into(), names));
     }
 }

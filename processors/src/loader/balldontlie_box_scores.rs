@@ -1,13 +1,14 @@
-//! balldontlie/box-scores: whole games with both teams' players, finished or live.
+//! balldontlie/box-scores: games with the players of both teams, ended or live.
 //!
-//! Invariant: a row is a player; a game that cannot be read is one bad row.
-//! Not here: its live scores.
+//! Invariant: a row is a player; an unreadable game is one bad row.
+//! Not here: live scores, which are out of scope.
 use super::{
-    Loaded, Reject,
     balldontlie::{Row, has_ended, publish},
     box_scores::{ListKey, Lists},
     cell::Cell,
-    dates, open, read,
+    dates,
+    json::{parse_payload, parse_row},
+    loaded::{Loaded, Reject},
 };
 use schemas::{raw::RawEvent, team::Team, units::EasternDate};
 use serde::Deserialize;
@@ -41,24 +42,24 @@ struct Side<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let payload: Payload = open(&raw.payload)?;
+    let payload: Payload = parse_payload(&raw.payload)?;
     let games = payload.data.or(payload.live_boxes);
     let games = games.ok_or_else(|| Reject::bad_payload("found neither data nor liveBoxes"))?;
     let mut loaded = Loaded::default();
     let mut lists = Lists::new();
     for row in games {
-        match read::<Game>(row).and_then(|game| Ok((teams(&game)?, game))) {
-            Ok((teams, game)) => take(&game, teams, &mut lists, &mut loaded),
-            Err(reason) => loaded.bad(row, reason),
+        match parse_row::<Game>(row).and_then(|game| Ok((teams(&game)?, game))) {
+            Ok((teams, game)) => add_game(&game, teams, &mut lists, &mut loaded),
+            Err(reason) => loaded.add_bad_row(row, reason),
         }
     }
-    // Each game brings its whole lists, so a game out of scope leaves the others whole.
+    // Each game has its complete lists, so a game out of scope does not make the others incomplete.
     let complete = loaded.is_complete(raw);
     publish(raw, lists, complete, &mut loaded);
     Ok(loaded)
 }
 
-/// The day and the two teams of a game; `None` when it has not ended or is not between two of the thirty.
+/// The day and the two teams of a game; `None` if it has not ended or is not between two NBA teams.
 fn teams(game: &Game) -> Result<Option<(EasternDate, Team, Team)>, String> {
     let date = dates::day(&game.date, "date")?;
     let ended = has_ended(&game.status)?;
@@ -74,7 +75,7 @@ fn teams(game: &Game) -> Result<Option<(EasternDate, Team, Team)>, String> {
     }
 }
 
-fn take(game: &Game, teams: Option<(EasternDate, Team, Team)>, lists: &mut Lists, loaded: &mut Loaded) {
+fn add_game(game: &Game, teams: Option<(EasternDate, Team, Team)>, lists: &mut Lists, loaded: &mut Loaded) {
     let Some((date, home, visitor)) = teams else {
         let rows = game.home_team.players.len() + game.visitor_team.players.len();
         loaded.rows += rows as u64;
@@ -83,7 +84,8 @@ fn take(game: &Game, teams: Option<(EasternDate, Team, Team)>, lists: &mut Lists
     };
     for (side, team, opponent) in [(&game.home_team, home, visitor), (&game.visitor_team, visitor, home)] {
         for row in &side.players {
-            if let Some(member) = loaded.count(row, read::<Row>(row).and_then(Row::member).map(Some)) {
+            let member = parse_row::<Row>(row).and_then(Row::member);
+            if let Some(member) = loaded.count_row(row, member.map(Some)) {
                 lists.entry(ListKey { game: None, date, team, opponent }).or_default().push(member);
             }
         }

@@ -1,13 +1,14 @@
-//! balldontlie/stats: box lines one by one, in pages, each with its team and game.
+//! balldontlie/stats: players' rows in pages, each row with its team and game.
 //!
-//! Invariant: a page that has a neighbour is not a whole list, nor is one in which some game has not ended.
+//! Invariant: a page with a previous or next page is not a complete list, nor is one with a game that has not ended.
 //! Not here: joining pages; each is a fetch of its own.
 use super::{
-    Loaded, Reject,
     balldontlie::{Row, has_ended, publish, team_of_id},
     box_scores::{ListKey, Lists},
     cell::Cell,
-    dates, open, read,
+    dates,
+    json::{parse_payload, parse_row},
+    loaded::{Loaded, Reject},
 };
 use schemas::{observation::BoxMember, raw::RawEvent};
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     data: Option<Vec<&'a RawValue>>,
-    /// As a scraper wraps all pages of some days.
+    /// In the form of a scraper that joins all pages of some days.
     #[serde(borrow)]
     stats: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "rowCount")]
@@ -35,24 +36,25 @@ struct Meta<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let payload: Payload = open(&raw.payload)?;
+    let payload: Payload = parse_payload(&raw.payload)?;
     let rows = payload.data.or(payload.stats);
     let rows = rows.ok_or_else(|| Reject::bad_payload("found neither data nor stats"))?;
     let meta = payload.meta.unwrap_or_default();
-    let all_pages = meta.prev_cursor.is_blank() && meta.next_cursor.is_blank();
-    let all_rows = match payload.row_count {
+    let has_all_pages = meta.prev_cursor.is_blank() && meta.next_cursor.is_blank();
+    let has_all_rows = match payload.row_count {
         Cell::Absent | Cell::Null => true,
         count => count.integer("rowCount").map_err(Reject::bad_payload)? == rows.len() as i64,
     };
     let mut loaded = Loaded::default();
     let mut lists = Lists::new();
     for row in rows {
-        if let Some((list, member)) = loaded.count(row, read(row).and_then(member)) {
+        if let Some((list, member)) = loaded.count_row(row, parse_row(row).and_then(member)) {
             lists.entry(list).or_default().push(member);
         }
     }
-    let complete = all_pages && all_rows && loaded.rows_out_of_scope == 0 && loaded.is_complete(raw);
-    publish(raw, lists, complete, &mut loaded);
+    let is_complete =
+        has_all_pages && has_all_rows && loaded.rows_out_of_scope == 0 && loaded.is_complete(raw);
+    publish(raw, lists, is_complete, &mut loaded);
     Ok(loaded)
 }
 

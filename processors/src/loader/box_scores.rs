@@ -1,23 +1,22 @@
-//! Box scores: the lists and the counts that every source's box score comes down to.
+//! Box scores: the lists and statistics that the box scores of all sources have in common.
 //!
 //! Invariant: no more made than attempted, no more threes than field goals; one list per team and game.
-//! Not here: the columns in which a source keeps the counts.
+//! Not here: the columns of a source.
 use super::{
-    Loaded, Observation,
     cell::Cell,
-    lists::{by_player, distinct},
-    provenance,
+    lists::{by_player, deduplicate},
+    loaded::{Loaded, Observation, provenance},
 };
 use schemas::{
     ids::GameId,
-    observation::{BoxLine, BoxMember, BoxScoreObservation},
+    observation::{BoxMember, BoxScoreObservation, BoxScoreStats},
     raw::RawEvent,
     team::Team,
     units::{EasternDate, PlayingTime},
 };
 use std::collections::BTreeMap;
 
-/// Which box score a row belongs to.
+/// The box score to which a row belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListKey {
     pub game: Option<GameId>,
@@ -27,36 +26,37 @@ pub struct ListKey {
 }
 pub type Lists = BTreeMap<ListKey, Vec<BoxMember>>;
 
-/// The number of columns that [`box_line`] reads.
+/// The number of columns that [`box_score_stats`] reads.
 pub const COLUMNS: usize = 15;
 
-/// Reads the counts in the order field goals, threes, free throws (each made, attempted), offensive and defensive rebounds,
-/// assists, steals, blocks, turnovers, fouls, points, plus-minus; `names` are the source's names of them.
-pub fn box_line(
+/// Reads the statistics in the order field goals, threes, free throws (each made, attempted), offensive and defensive rebounds,
+/// assists, steals, blocks, turnovers, fouls, points, plus-minus; `names` are the source's column names.
+pub fn box_score_stats(
     playing_time: PlayingTime,
     names: &[&str; COLUMNS],
     cells: &[Cell; COLUMNS],
-) -> Result<BoxLine, String> {
+) -> Result<BoxScoreStats, String> {
     let mut counts = [0; COLUMNS - 1];
     for (count, (name, cell)) in counts.iter_mut().zip(names.iter().zip(cells)) {
         *count = cell.count(name)?;
     }
     let [fgm, fga, fg3m, fg3a, ftm, fta, oreb, dreb, ast, stl, blk, tov, pf, pts] = counts;
-    for (part, whole) in [(0, 1), (2, 3), (4, 5), (2, 0), (3, 1)] {
-        if counts[part] > counts[whole] {
-            let (a, b) = (&cells[part], &cells[whole]);
-            return Err(format!("{}: found {a}, expected no more than {} {b}", names[part], names[whole]));
+    for (part, limit) in [(0, 1), (2, 3), (4, 5), (2, 0), (3, 1)] {
+        if counts[part] > counts[limit] {
+            let (found, allowed) = (&cells[part], &cells[limit]);
+            let (name, limit_name) = (names[part], names[limit]);
+            return Err(format!("{name}: found {found}, expected no more than {limit_name} {allowed}"));
         }
     }
-    let (plus_minus, name) = (&cells[COLUMNS - 1], names[COLUMNS - 1]);
-    let plus_minus = match plus_minus {
+    let (cell, name) = (&cells[COLUMNS - 1], names[COLUMNS - 1]);
+    let plus_minus = match cell {
         Cell::Absent | Cell::Null => None,
         cell => {
-            let sane = i32::try_from(cell.integer(name)?).ok().filter(|n| n.abs() <= 300);
-            Some(sane.ok_or_else(|| cell.type_error(name, "a plus-minus within 300"))?)
+            let number = i32::try_from(cell.integer(name)?).ok().filter(|number| number.abs() <= 300);
+            Some(number.ok_or_else(|| cell.type_error(name, "a plus-minus within 300"))?)
         }
     };
-    Ok(BoxLine {
+    Ok(BoxScoreStats {
         playing_time,
         points: pts,
         field_goals_made: fgm,
@@ -79,7 +79,7 @@ pub fn box_line(
 /// Publishes each list as an observation.
 pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded) {
     for (ListKey { game, date, team, opponent }, mut members) in lists {
-        loaded.rows_repeated += distinct(&mut members, |a, b| by_player(&a.player, &b.player));
+        loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
         loaded.observations.push(Observation::BoxScore(BoxScoreObservation {
             feed: raw.feed,
             game,

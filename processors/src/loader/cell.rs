@@ -1,8 +1,8 @@
-//! A cell: one JSON value of a row, whatever its type turns out to be.
+//! A cell: one JSON value of a row, of any type.
 //!
-//! Invariant: reading a cell never fails, so a value of the wrong type is reported by the field's name and what was found, and
-//! costs its row only.
-//! Not here: what a value means; minutes, dates and prices have files of their own.
+//! Invariant: parsing a cell never fails; a value of the wrong type is reported with the field's name and the value found, and rejects
+//! only its row.
+//! Not here: minutes, dates and prices, which have files of their own.
 use schemas::{
     ids::{GameId, PlayerId},
     team::Team,
@@ -13,6 +13,7 @@ use serde::{
 };
 use std::{borrow::Cow, fmt};
 
+/// One JSON value; `Absent` if the row lacks the field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Cell<'a> {
     #[default]
@@ -27,11 +28,11 @@ pub enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// Why `field` cannot be used.
+    /// The message that `field` has another value than expected.
     pub fn type_error(&self, field: &str, expected: &str) -> String {
         format!("{field}: found {self}, expected {expected}")
     }
-    /// Nothing there, or a text of nothing.
+    /// True for an absent field, null, and a text without visible characters.
     pub fn is_blank(&self) -> bool {
         match self {
             Cell::Absent | Cell::Null => true,
@@ -39,7 +40,7 @@ impl<'a> Cell<'a> {
             _ => false,
         }
     }
-    /// The text, trimmed; `None` when blank.
+    /// The text, trimmed; `None` if blank.
     pub fn text_or_blank(&self, field: &str) -> Result<Option<&str>, String> {
         match self {
             _ if self.is_blank() => Ok(None),
@@ -51,7 +52,7 @@ impl<'a> Cell<'a> {
     pub fn text(&self, field: &str) -> Result<&str, String> {
         self.text_or_blank(field)?.ok_or_else(|| self.type_error(field, "a text"))
     }
-    /// The same, borrowed from the payload where it stands there without escapes.
+    /// The text, trimmed and not empty; borrowed from the payload if it has no escapes there.
     pub fn into_text(self, field: &str) -> Result<Cow<'a, str>, String> {
         self.text(field)?;
         match self {
@@ -75,11 +76,11 @@ impl<'a> Cell<'a> {
             _ => Err(self.type_error(field, "a number")),
         }
     }
-    /// How often something happened in one game.
+    /// A count of events in one game.
     pub fn count(&self, field: &str) -> Result<i32, String> {
-        let number = self.integer(field)?;
-        let sane = i32::try_from(number).ok().filter(|n| (0..=300).contains(n));
-        sane.ok_or_else(|| self.type_error(field, "a count from 0 to 300"))
+        let number = i32::try_from(self.integer(field)?).ok();
+        let count = number.filter(|number| (0..=300).contains(number));
+        count.ok_or_else(|| self.type_error(field, "a count from 0 to 300"))
     }
     pub fn player(&self, field: &str) -> Result<PlayerId, String> {
         let id = self.integer(field).ok().and_then(|id| i32::try_from(id).ok()).filter(|id| *id > 0);
@@ -91,7 +92,7 @@ impl<'a> Cell<'a> {
     pub fn team(&self, field: &str) -> Result<Team, String> {
         Team::from_source_name(self.text(field)?).ok_or_else(|| self.type_error(field, "an NBA team"))
     }
-    /// The team, or `None` for a text that names no NBA team, or names nobody yet.
+    /// The team; `None` for a blank text or one that names no NBA team.
     pub fn team_or_other(&self, field: &str) -> Result<Option<Team>, String> {
         Ok(self.text_or_blank(field)?.and_then(Team::from_source_name))
     }

@@ -1,56 +1,58 @@
-//! Dates and times of the sources: which calendar day, which instant.
+//! Dates and times in the notations of the sources.
 //!
-//! Invariant: a day is the day that is written, whatever zone is written behind it: nba.com puts a false Z after Eastern time,
-//! and a birthday is a day of its own place.
-//! Not here: the Eastern day of an instant; the unit knows that.
+//! Invariant: a day is the day as written, whatever time zone follows it: nba.com writes a false Z after Eastern time, and a birthday is
+//! a day in its own place.
+//! Not here: the Eastern day of an instant (`schemas::units`).
 use super::cell::Cell;
 use schemas::units::{EasternDate, Timestamp};
 
-/// `2023-10-24`, with or without a time behind it that does not matter.
+/// Parses `2023-10-24`, with or without a time after it, which is ignored.
 pub fn day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
     let text = cell.text(field)?;
     let (day, rest) = text.split_at_checked(10).unwrap_or((text, ""));
     let date = day.parse::<EasternDate>().ok().filter(|_| rest.is_empty() || rest.starts_with('T'));
-    date.filter(is_sane).ok_or_else(|| cell.type_error(field, "a date like 2023-10-24"))
+    date.filter(is_in_range).ok_or_else(|| cell.type_error(field, "a date like 2023-10-24"))
 }
 
-/// `01/04/2024`: month, day, year.
+/// Parses `01/04/2024`: month, day, year.
 pub fn american_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
     let date = cell.text(field).ok().and_then(|text| {
         let (month, rest) = text.split_once('/')?;
         let (day, year) = rest.split_once('/')?;
         EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
     });
-    date.filter(is_sane).ok_or_else(|| cell.type_error(field, "a date like 01/04/2024"))
+    date.filter(is_in_range).ok_or_else(|| cell.type_error(field, "a date like 01/04/2024"))
 }
 
-/// `20240104`.
+/// Parses `20240104`: year, month, day.
 pub fn compact_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
     let date = cell
         .text(field)
         .ok()
-        .filter(|text| text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()))
+        .filter(|text| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| {
             let (year, month_day) = text.split_at_checked(4)?;
             let (month, day) = month_day.split_at_checked(2)?;
             EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
         });
-    date.filter(is_sane).ok_or_else(|| cell.type_error(field, "a date like 20240104"))
+    date.filter(is_in_range).ok_or_else(|| cell.type_error(field, "a date like 20240104"))
 }
 
-/// An RFC 3339 instant with its true offset.
+/// Parses an RFC 3339 timestamp, whose offset is correct.
 pub fn instant(cell: &Cell, field: &str) -> Result<Timestamp, String> {
-    let at = cell.text(field)?.parse::<Timestamp>().ok().filter(|at| is_sane(&utc_day(*at)));
-    at.ok_or_else(|| cell.type_error(field, "a time like 2024-03-02T13:57:53Z"))
+    let timestamp = cell.text(field)?.parse::<Timestamp>().ok();
+    let timestamp = timestamp.filter(|timestamp| is_in_range(&utc_day(*timestamp)));
+    timestamp.ok_or_else(|| cell.type_error(field, "a time like 2024-03-02T13:57:53Z"))
 }
 
-/// Near enough to the Eastern day to tell a sane one, and cheaper.
-fn utc_day(at: Timestamp) -> EasternDate {
-    EasternDate(at.0.div_euclid(24 * Timestamp::HOUR).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
+/// The UTC day: close enough to the Eastern day for the range check, and cheaper.
+fn utc_day(timestamp: Timestamp) -> EasternDate {
+    let days = timestamp.0.div_euclid(24 * Timestamp::HOUR);
+    EasternDate(days.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
 }
 
-/// 1900 to 2199: a day on which basketball was played, or a player of it born.
-fn is_sane(date: &EasternDate) -> bool {
+/// True for 1900 to 2199, which covers all games and birthdays.
+fn is_in_range(date: &EasternDate) -> bool {
     (-25_567..84_006).contains(&date.0)
 }
 
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_the_one_written_whatever_zone_follows() {
+    fn a_day_is_the_day_as_written_whatever_time_zone_follows() {
         for written in
             ["2023-10-24", "2023-10-24T00:00:00Z", "2023-10-24T07:00Z", "2023-10-24T23:59:59-08:00"]
         {
@@ -74,7 +76,7 @@ mod tests {
         assert_eq!(compact_day(&text("20240104"), "date").unwrap().to_string(), "2024-01-04");
     }
     #[test]
-    fn what_names_no_day_is_refused() {
+    fn a_text_that_is_not_a_day_is_rejected() {
         for bad in [
             "2023-02-30",
             "2023-10-24 noon",

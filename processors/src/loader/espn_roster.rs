@@ -1,14 +1,13 @@
 //! espn/roster: one team's roster, with birth dates.
 //!
-//! Invariant: a birth date is the day written, in the zone written; every team is asked who these are, since a player may be
-//! new to this one.
-//! Not here: injuries and contracts that ride along.
+//! Invariant: a birth date is the day as written; the names are looked up in all teams, because a player may be new to this one.
+//! Not here: injuries and contracts, which the payload also has.
 use super::{
-    Loaded, Observation, Reject,
     cell::Cell,
     dates,
-    lists::{by_player, distinct, lookup_in_league},
-    open, provenance, read,
+    json::{parse_payload, parse_row},
+    lists::{by_player, deduplicate, lookup_in_league},
+    loaded::{Loaded, Observation, Reject, provenance},
 };
 use schemas::{
     observation::{PlayerRef, RosterMember, RosterObservation},
@@ -21,7 +20,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     team: TeamRef<'a>,
-    /// Beside the team, in ESPN's roster resource.
+    /// Next to the team, in ESPN's roster resource.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }
@@ -29,7 +28,7 @@ struct Payload<'a> {
 struct TeamRef<'a> {
     #[serde(borrow, default)]
     abbreviation: Cell<'a>,
-    /// Within the team, in ESPN's team resource.
+    /// Inside the team, in ESPN's team resource.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }
@@ -45,20 +44,21 @@ struct Athlete<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let Payload { team, athletes } = open(&raw.payload)?;
+    let Payload { team, athletes } = parse_payload(&raw.payload)?;
     let rows = team.athletes.or(athletes).ok_or_else(|| Reject::bad_payload("found no athletes"))?;
     let team = team.abbreviation.team("team.abbreviation").map_err(Reject::bad_payload)?;
     let mut loaded = Loaded::default();
     let mut members = Vec::with_capacity(rows.len());
     for row in rows {
-        members.extend(loaded.count(row, read(row).and_then(|athlete| member(&athlete).map(Some))));
+        let member = parse_row(row).and_then(|athlete| member(&athlete));
+        members.extend(loaded.count_row(row, member.map(Some)));
     }
     if members.is_empty() {
         return Ok(loaded);
     }
-    loaded.rows_repeated += distinct(&mut members, |a, b| by_player(&a.player, &b.player));
+    loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
     let date = raw.fetched_at.eastern_date();
-    let names = members.iter().map(|m| m.player.clone()).collect();
+    let names = members.iter().map(|member| member.player.clone()).collect();
     let complete = loaded.is_complete(raw);
     let roster =
         RosterObservation { feed: raw.feed, team, date, complete, members, provenance: provenance(raw) };
@@ -72,9 +72,10 @@ fn member(athlete: &Athlete) -> Result<RosterMember, String> {
         Some(name) => name,
         None => athlete.display_name.text("displayName")?,
     };
-    let born = match athlete.date_of_birth.is_blank() {
-        true => None,
-        false => Some(dates::day(&athlete.date_of_birth, "dateOfBirth")?),
+    let born = if athlete.date_of_birth.is_blank() {
+        None
+    } else {
+        Some(dates::day(&athlete.date_of_birth, "dateOfBirth")?)
     };
     Ok(RosterMember { player: PlayerRef { name: name.to_owned(), nba: None }, born })
 }

@@ -1,8 +1,8 @@
-//! Lists of members, and the names in them for those who answer to names.
+//! Lists of members: duplicates, and the name observations of their members.
 //!
-//! Invariant: sorted and without repetition, whatever the order of the rows.
-//! Not here: reading the rows.
-use super::{Observation, provenance};
+//! Invariant: sorted and unique, whatever the order of the rows.
+//! Not here: decoding the rows.
+use super::loaded::{Observation, provenance};
 use schemas::{
     ids::Scope,
     observation::{NamesObservation, PlayerRef},
@@ -12,16 +12,16 @@ use schemas::{
 };
 use std::cmp::Ordering;
 
-/// Sorts the members and keeps, of those that `identity` finds equal, the greatest. Returns how many went.
-pub fn distinct<T: Ord>(members: &mut Vec<T>, identity: impl Fn(&T, &T) -> Ordering) -> u64 {
-    let before = members.len();
+/// Sorts the members; of those that `identity` finds equal, only the greatest stays. Returns the number of removed members.
+pub fn deduplicate<T: Ord>(members: &mut Vec<T>, identity: impl Fn(&T, &T) -> Ordering) -> u64 {
+    let count_before = members.len();
     members.sort_unstable_by(|a, b| identity(a, b).then_with(|| b.cmp(a)));
     members.dedup_by(|a, b| identity(a, b).is_eq());
     members.sort_unstable();
-    (before - members.len()) as u64
+    (count_before - members.len()) as u64
 }
 
-/// The identity of a player in a list: nba.com's id where it is given, else the name.
+/// The identity of a player in a list: nba.com's id if there is one, otherwise the name.
 pub fn by_player(a: &PlayerRef, b: &PlayerRef) -> Ordering {
     match (a.nba, b.nba) {
         (Some(a), Some(b)) => a.cmp(&b),
@@ -30,42 +30,56 @@ pub fn by_player(a: &PlayerRef, b: &PlayerRef) -> Ordering {
     }
 }
 
-/// The Eastern day and the season for which names are heard.
+/// The Eastern day and the season of names.
 #[derive(Clone, Copy)]
-pub struct Day {
+pub struct NamesDay {
     pub date: EasternDate,
     pub season: Season,
 }
-impl From<EasternDate> for Day {
-    fn from(date: EasternDate) -> Day {
-        Day { date, season: date.season() }
+impl From<EasternDate> for NamesDay {
+    fn from(date: EasternDate) -> NamesDay {
+        NamesDay { date, season: date.season() }
     }
 }
 
-/// nba.com's own names of a team's players: they teach.
-pub fn known_names(raw: &RawEvent, team: Team, day: Day, names: Vec<PlayerRef>) -> Observation {
+/// The known names of a team's players, with nba.com's player ids.
+pub fn known_names(raw: &RawEvent, team: Team, day: NamesDay, names: Vec<PlayerRef>) -> Observation {
     names_observation(raw, team, None, day, sorted(names))
 }
 
-/// Both teams of a game are asked who these are.
+/// A lookup of names among the players of both teams of a game.
 pub fn lookup_in_matchup(
     raw: &RawEvent,
     matchup: Matchup,
-    day: Day,
+    day: NamesDay,
     names: Vec<PlayerRef>,
 ) -> Vec<Observation> {
     lookup(raw, Scope::Matchup(matchup), &matchup.teams(), day, names)
 }
 
-/// Every team is asked who these are on the roster of one.
-pub fn lookup_in_league(raw: &RawEvent, roster: Team, day: Day, names: Vec<PlayerRef>) -> Vec<Observation> {
+/// A lookup of the names on one team's roster among the players of all teams.
+pub fn lookup_in_league(
+    raw: &RawEvent,
+    roster: Team,
+    day: NamesDay,
+    names: Vec<PlayerRef>,
+) -> Vec<Observation> {
     lookup(raw, Scope::Team(roster), &Team::ALL, day, names)
 }
 
-fn lookup(raw: &RawEvent, scope: Scope, teams: &[Team], day: Day, names: Vec<PlayerRef>) -> Vec<Observation> {
+fn lookup(
+    raw: &RawEvent,
+    scope: Scope,
+    teams: &[Team],
+    day: NamesDay,
+    names: Vec<PlayerRef>,
+) -> Vec<Observation> {
     let names = sorted(names);
-    let to = |team: &Team| names_observation(raw, *team, Some(scope), day, names.clone());
-    teams.iter().filter(|_| !names.is_empty()).map(to).collect()
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let for_team = |team: &Team| names_observation(raw, *team, Some(scope), day, names.clone());
+    teams.iter().map(for_team).collect()
 }
 
 fn sorted(mut names: Vec<PlayerRef>) -> Vec<PlayerRef> {
@@ -78,7 +92,7 @@ fn names_observation(
     raw: &RawEvent,
     team: Team,
     scope: Option<Scope>,
-    Day { date, season }: Day,
+    NamesDay { date, season }: NamesDay,
     names: Vec<PlayerRef>,
 ) -> Observation {
     let scope = scope.map(|scope| scope.to_string());

@@ -1,48 +1,47 @@
-//! Minutes: the notations in which sources write a player's time on the court.
+//! Playing time in the notations of the sources.
 //!
-//! Invariant: no minutes are `None` and zero minutes are zero; what zero means is the feed's to say.
-//! Not here: whether who has no minutes was present.
+//! Invariant: missing minutes are `None` and zero minutes are zero; the meaning of zero differs by feed.
+//! Not here: whether a player without minutes appeared.
 use super::cell::Cell;
 use schemas::units::PlayingTime;
 
-/// Five overtimes and more.
-const MOST_SECONDS: f64 = 100.0 * 60.0;
+/// More than five overtimes.
+const MAX_SECONDS: f64 = 100.0 * 60.0;
 
-/// Reads `34:12`, `PT34M12.00S`, `"34"`, `34` and `34.2`; `None` where nothing is written.
+/// Parses `34:12`, `PT34M12.00S`, `"34"`, `34` and `34.2`; `None` for a blank cell.
 pub fn playing_time(cell: &Cell, field: &str) -> Result<Option<PlayingTime>, String> {
     let seconds = match cell {
         _ if cell.is_blank() => return Ok(None),
         Cell::Integer(minutes) => Some(*minutes as f64 * 60.0),
         Cell::Fraction(minutes) => Some(minutes * 60.0),
-        Cell::Text(text) => written_seconds(text.trim()),
+        Cell::Text(text) => parse_seconds(text.trim()),
         _ => None,
     };
-    let sane = seconds.filter(|s| (0.0..=MOST_SECONDS).contains(s));
-    match sane {
+    match seconds.filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds)) {
         Some(seconds) => Ok(Some(PlayingTime(seconds.round() as i32))),
         None => Err(cell.type_error(field, "minutes from 0 to 100")),
     }
 }
 
-fn written_seconds(text: &str) -> Option<f64> {
+fn parse_seconds(text: &str) -> Option<f64> {
     if let Some(clock) = text.strip_prefix("PT") {
         let (minutes, rest) = clock.split_once('M')?;
-        let seconds = if rest.is_empty() { 0.0 } else { digits(rest.strip_suffix('S')?)?.floor() };
-        return (seconds < 60.0).then_some(digits(minutes)?.mul_add(60.0, seconds));
+        let seconds = if rest.is_empty() { 0.0 } else { parse_unsigned(rest.strip_suffix('S')?)?.floor() };
+        return (seconds < 60.0).then_some(parse_unsigned(minutes)?.mul_add(60.0, seconds));
     }
     match text.split_once(':') {
         Some((minutes, seconds)) => {
-            let seconds = digits(seconds)?;
-            (seconds < 60.0).then_some(digits(minutes)?.mul_add(60.0, seconds))
+            let seconds = parse_unsigned(seconds)?;
+            (seconds < 60.0).then_some(parse_unsigned(minutes)?.mul_add(60.0, seconds))
         }
-        None => Some(digits(text)? * 60.0),
+        None => Some(parse_unsigned(text)? * 60.0),
     }
 }
 
-/// A plain number: no sign, exponent or "inf".
-fn digits(text: &str) -> Option<f64> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    plain.then(|| text.parse().ok()).flatten()
+/// Parses digits and a decimal point; no sign, exponent or "inf".
+fn parse_unsigned(text: &str) -> Option<f64> {
+    let is_unsigned = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_unsigned.then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -55,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn minutes_are_read_in_five_forms() {
+    fn minutes_are_parsed_in_five_notations() {
         for (cell, seconds) in [
             (text("34:12"), 2052),
             (text("05:03"), 303),
@@ -71,16 +70,16 @@ mod tests {
         }
     }
     #[test]
-    fn no_minutes_are_not_zero_minutes() {
-        for nothing in [Cell::Absent, Cell::Null, text(""), text(" ")] {
-            assert_eq!(playing_time(&nothing, "MIN"), Ok(None));
+    fn missing_minutes_are_not_zero_minutes() {
+        for blank in [Cell::Absent, Cell::Null, text(""), text(" ")] {
+            assert_eq!(playing_time(&blank, "MIN"), Ok(None));
         }
         for zero in [text("00"), text("0"), text("0:00"), Cell::Integer(0), Cell::Fraction(0.0)] {
             assert_eq!(playing_time(&zero, "MIN"), Ok(Some(PlayingTime(0))), "{zero}");
         }
     }
     #[test]
-    fn what_is_no_time_on_the_court_is_refused_by_its_field() {
+    fn a_value_that_is_not_a_playing_time_is_rejected_with_its_field() {
         for bad in ["-3", "12:75", "PT12S", "PTM", "101", "1e1", "inf", "DNP", ":", "1:2:3", "é:1"] {
             let reason = playing_time(&text(bad), "MIN").unwrap_err();
             assert!(reason.starts_with("MIN: found ") && reason.contains(bad), "{reason}");

@@ -1,15 +1,14 @@
 //! nbacom/injury-report: the league's report as a scraper parsed it from the PDF.
 //!
-//! Invariant: a report is effective at the Eastern clock time that it states, and names both teams of each game.
-//! Not here: the season in its metadata, which is the scraper's guess.
+//! Invariant: a report is effective at its own Eastern clock time, and has both teams of each game.
+//! Not here: the season in its metadata, which is a guess of the scraper.
 use super::{
-    Loaded, Observation, Reject,
     cell::Cell,
     dates,
-    lists::{distinct, lookup_in_matchup},
-    open,
+    json::{parse_payload, parse_row},
+    lists::{deduplicate, lookup_in_matchup},
+    loaded::{Loaded, Observation, Reject, provenance},
     player_name::first_name_first,
-    provenance, read,
 };
 use schemas::{
     observation::{InjuryMember, InjuryObservation, InjuryStatus, PlayerRef},
@@ -58,22 +57,22 @@ struct Record<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let report: Report = open(&raw.payload)?;
+    let report: Report = parse_payload(&raw.payload)?;
     let reported_at = reported_at(&report.metadata).map_err(Reject::bad_payload)?;
     let mut loaded = Loaded::default();
     let mut games: BTreeMap<(Matchup, EasternDate), Vec<InjuryMember>> = BTreeMap::new();
     for row in report.records {
-        let member = read(row).and_then(|record| member(&record));
-        if let Some((game, member)) = loaded.count(row, member) {
+        let member = parse_row(row).and_then(|record| member(&record));
+        if let Some((game, member)) = loaded.count_row(row, member) {
             games.entry(game).or_default().push(member);
         }
     }
     let complete = loaded.is_complete(raw);
-    let mut asked: BTreeMap<Matchup, Vec<PlayerRef>> = BTreeMap::new();
+    let mut lookups: BTreeMap<Matchup, Vec<PlayerRef>> = BTreeMap::new();
     for ((matchup, date), mut members) in games {
-        loaded.rows_repeated += distinct(&mut members, |a, b| (a.team, &a.name).cmp(&(b.team, &b.name)));
-        let names = members.iter().map(|m| PlayerRef { name: m.name.clone(), nba: None });
-        asked.entry(matchup).or_default().extend(names);
+        loaded.rows_repeated += deduplicate(&mut members, |a, b| (a.team, &a.name).cmp(&(b.team, &b.name)));
+        let names = members.iter().map(|member| PlayerRef { name: member.name.clone(), nba: None });
+        lookups.entry(matchup).or_default().extend(names);
         loaded.observations.push(Observation::Injury(InjuryObservation {
             matchup,
             date,
@@ -83,33 +82,33 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             provenance: provenance(raw),
         }));
     }
-    for (matchup, names) in asked {
+    for (matchup, names) in lookups {
         loaded.observations.extend(lookup_in_matchup(raw, matchup, reported_at.eastern_date().into(), names));
     }
     Ok(loaded)
 }
 
+/// The time of the report, from the 12-hour clock, the 24-hour clock, or both if they agree.
 fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
-    let date = dates::compact_day(&metadata.gamedate, "gamedate")?;
-    let clock = match (metadata.hour.is_blank(), metadata.period.is_blank()) {
-        (false, false) => Some(twelve_hour_clock(&metadata.hour, &metadata.period)?),
-        _ => None,
+    let Metadata { gamedate, hour: hour12, period, hour24 } = metadata;
+    let date = dates::compact_day(gamedate, "gamedate")?;
+    let from_hour12 = if hour12.is_blank() || period.is_blank() {
+        None
+    } else {
+        Some(twelve_hour_clock(hour12, period)?)
     };
-    let stated = match metadata.hour24.is_blank() {
-        false => Some(hour(&metadata.hour24, "hour24", 0..=23)?),
-        true => None,
-    };
-    match (clock, stated) {
-        (Some(a), Some(b)) if a != b => Err(metadata
-            .hour24
-            .type_error("hour24", &format!("{a} as {} {} is", metadata.hour, metadata.period))),
+    let from_hour24 = if hour24.is_blank() { None } else { Some(hour(hour24, "hour24", 0..=23)?) };
+    match (from_hour12, from_hour24) {
+        (Some(a), Some(b)) if a != b => {
+            Err(hour24.type_error("hour24", &format!("{a}, which is {hour12} {period}")))
+        }
         (Some(hour), _) | (None, Some(hour)) => Ok(date.at(hour, 0)),
-        (None, None) => Err(metadata.hour24.type_error("hour24", "an hour of the day")),
+        (None, None) => Err(hour24.type_error("hour24", "an hour of the day")),
     }
 }
 
-fn twelve_hour_clock(written: &Cell, period: &Cell) -> Result<i8, String> {
-    let hour = hour(written, "hour", 1..=12)? % 12;
+fn twelve_hour_clock(hour12: &Cell, period: &Cell) -> Result<i8, String> {
+    let hour = hour(hour12, "hour", 1..=12)? % 12;
     match period.text("period")? {
         "AM" => Ok(hour),
         "PM" => Ok(hour + 12),
@@ -170,21 +169,21 @@ mod tests {
     use std::borrow::Cow;
 
     #[test]
-    fn twelve_at_noon_is_twelve_and_at_midnight_zero() {
+    fn twelve_pm_is_noon_and_twelve_am_is_midnight() {
         let text = |written| Cell::Text(Cow::Borrowed(written));
-        let at = |hour, period, hour24| {
+        let time = |hour, period, hour24| {
             let metadata = Metadata {
                 gamedate: text("20240104"),
                 hour: text(hour),
                 period: text(period),
                 hour24: text(hour24),
             };
-            reported_at(&metadata).map(|at| at.to_string())
+            reported_at(&metadata).map(|reported_at| reported_at.to_string())
         };
-        assert_eq!(at("12", "PM", "12").unwrap(), "2024-01-04T17:00:00Z");
-        assert_eq!(at("12", "AM", "0").unwrap(), "2024-01-04T05:00:00Z");
-        assert_eq!(at("05", "PM", "").unwrap(), "2024-01-04T22:00:00Z");
-        assert_eq!(at("", "", "17").unwrap(), "2024-01-04T22:00:00Z");
-        assert!(at("05", "PM", "5").is_err() && at("", "", "").is_err() && at("13", "PM", "").is_err());
+        assert_eq!(time("12", "PM", "12").unwrap(), "2024-01-04T17:00:00Z");
+        assert_eq!(time("12", "AM", "0").unwrap(), "2024-01-04T05:00:00Z");
+        assert_eq!(time("05", "PM", "").unwrap(), "2024-01-04T22:00:00Z");
+        assert_eq!(time("", "", "17").unwrap(), "2024-01-04T22:00:00Z");
+        assert!(time("05", "PM", "5").is_err() && time("", "", "").is_err() && time("13", "PM", "").is_err());
     }
 }

@@ -1,13 +1,13 @@
-//! nbacom/leaguegamelog: everybody who appeared in the games of a day, with nba.com's ids. The hot path of a backfill.
+//! nbacom/leaguegamelog: all players who appeared in the games of a day, with nba.com's ids. The hot path of a backfill.
 //!
-//! Invariant: home and away are never read off MATCHUP, only who the other team is: at neutral sites it says "OWN @ OPP" for both.
-//! Not here: whose game it was to host; the schedule says that.
+//! Invariant: MATCHUP gives the opponent only, never home and away: at neutral sites it is "OWN @ OPP" for both teams.
+//! Not here: the home team, which the schedule has.
 use super::{
-    Loaded, Reject,
-    box_scores::{self, COLUMNS, ListKey, Lists, box_line},
+    box_scores::{self, COLUMNS, ListKey, Lists, box_score_stats},
     cell::Cell,
     dates,
-    lists::{Day, known_names},
+    lists::{NamesDay, known_names},
+    loaded::{Loaded, Reject},
     minutes::playing_time,
     result_set::ResultSet,
 };
@@ -63,26 +63,26 @@ const HEADERS: [&str; 22] = [
 ];
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let table = ResultSet::open(&raw.payload, &HEADERS)?;
+    let table = ResultSet::parse(&raw.payload, &HEADERS)?;
     let mut loaded = Loaded::default();
     let mut lists = Lists::new();
     for row in &table.rows {
-        let member = table.read(row).and_then(member);
-        if let Some((list, member)) = loaded.count(row, member) {
+        let member = table.parse_row(row).and_then(member);
+        if let Some((list, member)) = loaded.count_row(row, member) {
             lists.entry(list).or_default().push(member);
         }
     }
     let complete = loaded.is_complete(raw);
-    let mut known: BTreeMap<(Team, EasternDate), (GameId, Vec<PlayerRef>)> = BTreeMap::new();
+    let mut names_by_team: BTreeMap<(Team, EasternDate), (GameId, Vec<PlayerRef>)> = BTreeMap::new();
     for (list, members) in &lists {
         let Some(game) = list.game else { continue };
-        let (_, names) = known.entry((list.team, list.date)).or_insert((game, Vec::new()));
-        names.extend(members.iter().map(|m| m.player.clone()));
+        let (_, names) = names_by_team.entry((list.team, list.date)).or_insert((game, Vec::new()));
+        names.extend(members.iter().map(|member| member.player.clone()));
     }
     box_scores::publish(raw, lists, complete, &mut loaded);
-    for ((team, date), (game, names)) in known {
-        // The bubble's finals were played in October: the id knows the season, the date does not.
-        loaded.observations.push(known_names(raw, team, Day { date, season: game.season() }, names));
+    for ((team, date), (game, names)) in names_by_team {
+        // The season of the game id, not of the date: the finals of 2019-20 were played in October.
+        loaded.observations.push(known_names(raw, team, NamesDay { date, season: game.season() }, names));
     }
     Ok(loaded)
 }
@@ -98,12 +98,12 @@ fn member(cells: [Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, 
     let date = dates::day(&date, "GAME_DATE")?;
     let player =
         PlayerRef { nba: Some(player.player("PLAYER_ID")?), name: name.text("PLAYER_NAME")?.to_owned() };
-    // Nobody who sat out has minutes here, and zero is a short appearance.
-    let line = match playing_time(&minutes, "MIN")? {
-        Some(time) => Some(box_line(time, &COUNTS, &counts)?),
+    // In this feed a player who did not play has no minutes, and zero minutes are a short appearance.
+    let stats = match playing_time(&minutes, "MIN")? {
+        Some(playing_time) => Some(box_score_stats(playing_time, &COUNTS, &counts)?),
         None => None,
     };
-    Ok(Some((ListKey { game: Some(game), date, team, opponent }, BoxMember { player, line })))
+    Ok(Some((ListKey { game: Some(game), date, team, opponent }, BoxMember { player, stats })))
 }
 
 /// The other team of "GSW vs. NYK" or "GSW @ NYK".

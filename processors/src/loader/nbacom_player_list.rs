@@ -1,13 +1,13 @@
-//! nbacom/player-list: who is on which roster, with nba.com's ids.
+//! nbacom/player-list: the rosters of all teams, with nba.com's ids.
 //!
-//! Invariant: who has no place on an NBA team's roster is out of scope, not an error: the list also comes with its past.
-//! Not here: birth dates; this list has none.
+//! Invariant: a player who is on no NBA team's roster is out of scope, not an error: the list also contains former players.
+//! Not here: birth dates, which this list lacks.
 use super::{
-    Loaded, Observation, Reject,
     cell::Cell,
-    lists::{Day, by_player, distinct, known_names},
+    json::parse_row,
+    lists::{NamesDay, by_player, deduplicate, known_names},
+    loaded::{Loaded, Observation, Reject, provenance},
     player_name::full_name,
-    provenance, read,
     result_set::ResultSet,
 };
 use schemas::{
@@ -30,21 +30,21 @@ struct Parameters<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let table = ResultSet::open(&raw.payload, &HEADERS)?;
+    let table = ResultSet::parse(&raw.payload, &HEADERS)?;
     let season = season(table.parameters).map_err(Reject::bad_payload)?;
-    let day = Day { season, date: raw.fetched_at.eastern_date() };
+    let day = NamesDay { season, date: raw.fetched_at.eastern_date() };
     let mut loaded = Loaded::default();
     let mut rosters: BTreeMap<Team, Vec<RosterMember>> = BTreeMap::new();
     for row in &table.rows {
-        let member = table.read(row).and_then(member);
-        if let Some((team, member)) = loaded.count(row, member) {
+        let member = table.parse_row(row).and_then(member);
+        if let Some((team, member)) = loaded.count_row(row, member) {
             rosters.entry(team).or_default().push(member);
         }
     }
     let complete = loaded.is_complete(raw);
     for (team, mut members) in rosters {
-        loaded.rows_repeated += distinct(&mut members, |a, b| by_player(&a.player, &b.player));
-        let names = members.iter().map(|m| m.player.clone()).collect();
+        loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
+        let names = members.iter().map(|member| member.player.clone()).collect();
         loaded.observations.push(Observation::Roster(RosterObservation {
             feed: raw.feed,
             team,
@@ -60,7 +60,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
 
 fn season(parameters: Option<&RawValue>) -> Result<Season, String> {
     let parameters = parameters.ok_or("parameters: found nothing, expected a Season in them")?;
-    let Parameters { season } = read(parameters)?;
+    let Parameters { season } = parse_row(parameters)?;
     season.text("Season")?.parse().map_err(|error| format!("Season: {error}"))
 }
 
@@ -69,7 +69,7 @@ fn member([id, last, first, team, status]: [Cell; 5]) -> Result<Option<(Team, Ro
         nba: Some(id.player("PERSON_ID")?),
         name: full_name(&first, "PLAYER_FIRST_NAME", &last, "PLAYER_LAST_NAME")?,
     };
-    let on_roster = match &status {
+    let is_on_roster = match &status {
         Cell::Null => false,
         status => match status.integer("ROSTER_STATUS")? {
             0 => false,
@@ -77,6 +77,6 @@ fn member([id, last, first, team, status]: [Cell; 5]) -> Result<Option<(Team, Ro
             _ => return Err(status.type_error("ROSTER_STATUS", "0 or 1")),
         },
     };
-    let team = team.team_or_other("TEAM_ABBREVIATION")?.filter(|_| on_roster);
+    let team = team.team_or_other("TEAM_ABBREVIATION")?.filter(|_| is_on_roster);
     Ok(team.map(|team| (team, RosterMember { player, born: None })))
 }

@@ -1,9 +1,15 @@
-//! nbacom/schedule: the fixtures and results of nba.com, a season at once or a slice of it.
+//! nbacom/schedule: the fixtures and results of nba.com, of a season or a part of it.
 //!
-//! Invariant: the game's date is `gameDateEst`, read as written: its Z is false. A tip-off on another Eastern day is none.
-//! A slice says nothing of the games it lacks, so there is no list and nobody is absent.
-//! Not here: where a re-dated game went; the games view follows its id.
-use super::{Loaded, Observation, Reject, cell::Cell, dates, lists::distinct, open, provenance, read};
+//! Invariant: the date of a game is `gameDateEst` as written, because its Z is false. A tip-off on another Eastern day is ignored.
+//! A partial schedule does not show that a game was removed, so each game is an observation of its own and not a member of a list.
+//! Not here: a rescheduled game, which the games view follows by its id.
+use super::{
+    cell::Cell,
+    dates,
+    json::{parse_payload, parse_row},
+    lists::deduplicate,
+    loaded::{Loaded, Observation, Reject, provenance},
+};
 use schemas::{
     ids::GameId,
     observation::{Fixture, GameObservation, GameResult, GameStatus},
@@ -16,7 +22,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow, rename = "leagueSchedule")]
     league_schedule: Option<LeagueSchedule<'a>>,
-    /// As a scraper flattens it.
+    /// In the form of a scraper that flattens the schedule.
     #[serde(borrow)]
     games: Option<Vec<&'a RawValue>>,
 }
@@ -60,23 +66,23 @@ struct Side<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let payload: Payload = open(&raw.payload)?;
+    let payload: Payload = parse_payload(&raw.payload)?;
     if payload.league_schedule.is_none() && payload.games.is_none() {
         return Err(Reject::bad_payload("found neither leagueSchedule nor games"));
     }
     let mut loaded = Loaded::default();
     let mut rows = payload.games.unwrap_or_default();
     for day in payload.league_schedule.iter().flat_map(|schedule| &schedule.game_dates) {
-        match read::<GameDay>(day) {
+        match parse_row::<GameDay>(day) {
             Ok(day) => rows.extend(day.games),
-            Err(reason) => loaded.bad(day, reason),
+            Err(reason) => loaded.add_bad_row(day, reason),
         }
     }
     let mut games = Vec::with_capacity(rows.len());
     for row in rows {
-        games.extend(loaded.count(row, read(row).and_then(|game| decode(&game))));
+        games.extend(loaded.count_row(row, parse_row(row).and_then(|game| decode(&game))));
     }
-    loaded.rows_repeated += distinct(&mut games, |a, b| a.0.cmp(&b.0));
+    loaded.rows_repeated += deduplicate(&mut games, |a, b| a.0.cmp(&b.0));
     loaded.observations.extend(games.into_iter().map(|(game, fixture, result)| {
         Observation::Game(GameObservation { game, fixture, result, provenance: provenance(raw) })
     }));
@@ -85,7 +91,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
 
 type Decoded = (GameId, Fixture, GameResult);
 
-/// `None` also for a game whose teams are not known yet.
+/// Decodes a game; `None` if it is out of scope or its teams are not decided yet.
 fn decode(game: &Game) -> Result<Option<Decoded>, String> {
     let id = game.game_id.game("gameId")?;
     if !id.is_in_scope() {
@@ -101,19 +107,20 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
             .type_error("awayTeam.teamTricode", "another team than at home"));
     }
     let date = dates::day(&game.game_date_est, "gameDateEst")?;
-    let stated = match game.game_date_time_utc.is_blank() {
-        true => None,
-        false => Some(dates::instant(&game.game_date_time_utc, "gameDateTimeUTC")?),
+    let tip_off = if game.game_date_time_utc.is_blank() {
+        None
+    } else {
+        Some(dates::instant(&game.game_date_time_utc, "gameDateTimeUTC")?)
     };
-    let stated = stated.filter(|at| at.eastern_date() == date);
-    let postponed = game.postponed_status.text_or_blank("postponedStatus")? == Some("Y");
+    let tip_off = tip_off.filter(|tip_off| tip_off.eastern_date() == date);
+    let is_postponed = game.postponed_status.text_or_blank("postponedStatus")? == Some("Y");
     let fixture = Fixture {
         home,
         away,
         date,
-        tip_off: stated.unwrap_or_else(|| date.at(19, 30)),
-        tip_estimated: stated.is_none(),
-        called_off: postponed || game.game_status_text.text_or_blank("gameStatusText")? == Some("PPD"),
+        tip_off: tip_off.unwrap_or_else(|| date.at(19, 30)),
+        tip_estimated: tip_off.is_none(),
+        called_off: is_postponed || game.game_status_text.text_or_blank("gameStatusText")? == Some("PPD"),
     };
     Ok(Some((id, fixture, result(game)?)))
 }
@@ -134,7 +141,7 @@ fn result(game: &Game) -> Result<GameResult, String> {
         home_points: points(&game.home_team, "homeTeam.score")?,
         away_points: points(&game.away_team, "awayTeam.score")?,
     };
-    // No game ends without a point: so a postponed one looks.
+    // No game ends without points; a postponed one may be listed as final with 0.
     if (status, result.home_points, result.away_points) == (GameStatus::Final, Some(0), Some(0)) {
         (result.home_points, result.away_points) = (None, None);
     }

@@ -1,16 +1,15 @@
-//! oddsapi/event-odds: what the books offer on the points of a game's players, now or as a historical snapshot.
+//! oddsapi/event-odds: the books' quotes on the points of a game's players, current or as a historical snapshot.
 //!
-//! Invariant: of all markets only `player_points` is read; a side quoted twice at one line and update keeps the greater
-//! price, whichever came last. Two lines are two lines, however near.
-//! Not here: which line of a ladder is the main one, and whether it came before tip-off.
+//! Invariant: only the market `player_points` is used; of two prices for one side, line and update the greater is used, in any order.
+//! Different lines are never merged.
+//! Not here: the main line of a ladder, and the comparison with tip-off (the markets view).
 use super::{
-    Loaded, Observation, Reject,
     cell::Cell,
     dates,
+    json::{parse_payload, parse_row},
     lists::lookup_in_matchup,
-    open,
+    loaded::{Loaded, Observation, Reject, provenance},
     prices::{line, price},
-    provenance, read,
 };
 use schemas::{
     observation::{OddsObservation, PlayerRef, Quote, QuoteLine},
@@ -24,10 +23,10 @@ use std::borrow::Cow;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    /// An event or a list of them; a historical answer has it.
+    /// An event or a list of them, in a historical response.
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    /// The source's words when it has no event to give.
+    /// The source's error message, if it returned no event.
     #[serde(borrow, default)]
     message: Cell<'a>,
 }
@@ -96,33 +95,33 @@ enum Side {
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let mut loaded = Loaded::default();
-    let answer = answer(&raw.payload)?;
-    if !is_list(answer) {
-        let event: Event = open(answer)?;
-        take(raw, event, &mut loaded).map_err(Reject::bad_payload)?;
+    let content = content(&raw.payload)?;
+    if !is_list(content) {
+        let event: Event = parse_payload(content)?;
+        add_event(raw, event, &mut loaded).map_err(Reject::bad_payload)?;
         return Ok(loaded);
     }
-    let events: Vec<&RawValue> = open(answer)?;
+    let events: Vec<&RawValue> = parse_payload(content)?;
     if events.is_empty() {
         return Err(Reject::bad_payload("found no event"));
     }
     for row in events {
-        if let Err(reason) = read(row).and_then(|event| take(raw, event, &mut loaded)) {
-            loaded.bad(row, reason);
+        if let Err(reason) = parse_row(row).and_then(|event| add_event(raw, event, &mut loaded)) {
+            loaded.add_bad_row(row, reason);
         }
     }
     Ok(loaded)
 }
 
-/// The event or events of an answer, out of the historical envelope where there is one.
-fn answer(payload: &str) -> Result<&str, Reject> {
+/// The event or events of a response, taken out of the historical envelope if there is one.
+fn content(payload: &str) -> Result<&str, Reject> {
     if is_list(payload) {
         return Ok(payload);
     }
-    let envelope: Envelope = open(payload)?;
+    let envelope: Envelope = parse_payload(payload)?;
     match envelope.message {
         Cell::Absent => Ok(envelope.data.map_or(payload, RawValue::get)),
-        message => Err(Reject::bad_payload(format!("the source answers {message}"))),
+        message => Err(Reject::bad_payload(format!("the source returned the message {message}"))),
     }
 }
 
@@ -130,8 +129,8 @@ fn is_list(json: &str) -> bool {
     json.trim_ascii_start().starts_with('[')
 }
 
-/// Adds one event to what is loaded, or says why it is none and adds nothing.
-fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String> {
+/// Adds one event; on an error nothing is added.
+fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String> {
     let id = event.id.text("id")?.to_owned();
     let commences_at = dates::instant(&event.commence_time, "commence_time")?;
     let home = Team::from_source_name(event.home_team.text("home_team")?);
@@ -139,29 +138,29 @@ fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String>
     if home.is_some() && home == away {
         return Err(event.away_team.type_error("away_team", "another team than at home"));
     }
-    let mut found = Loaded::default();
+    let mut of_event = Loaded::default();
     let mut offers = Vec::new();
     for row in event.bookmakers.unwrap_or_default() {
-        if let Err(reason) = read(row).and_then(|book| collect(book, &mut offers, &mut found)) {
-            found.bad(row, reason);
+        if let Err(reason) = parse_row(row).and_then(|book| collect_offers(book, &mut offers, &mut of_event)) {
+            of_event.add_bad_row(row, reason);
         }
     }
     let quotes = quotes(offers);
-    loaded.rows += found.rows + quotes.len() as u64;
+    loaded.rows += of_event.rows + quotes.len() as u64;
     let (Some(home), Some(away)) = (home, away) else {
-        loaded.rows_out_of_scope += found.rows + quotes.len() as u64;
+        loaded.rows_out_of_scope += of_event.rows + quotes.len() as u64;
         return Ok(());
     };
-    let complete = found.is_complete(raw);
-    loaded.bad_rows.append(&mut found.bad_rows);
-    // Without the market there is no list: other markets may have been asked for.
+    let complete = of_event.is_complete(raw);
+    loaded.bad_rows.append(&mut of_event.bad_rows);
+    // A response without the market is not an empty list: the scraper may have requested other markets.
     if quotes.is_empty() {
         return Ok(());
     }
     let date = commences_at.eastern_date();
-    let mut names: Vec<_> = quotes.iter().map(|q| PlayerRef { name: q.name.clone(), nba: None }).collect();
+    let names = quotes.iter().map(|quote| PlayerRef { name: quote.name.clone(), nba: None });
+    let mut names: Vec<_> = names.collect();
     names.dedup();
-    let provenance = provenance(raw);
     loaded.observations.push(Observation::Odds(OddsObservation {
         event: id,
         home,
@@ -170,7 +169,7 @@ fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String>
         date,
         complete,
         quotes,
-        provenance,
+        provenance: provenance(raw),
     }));
     if let Some(matchup) = Matchup::new(home, away) {
         loaded.observations.extend(lookup_in_matchup(raw, matchup, date.into(), names));
@@ -178,22 +177,26 @@ fn take(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String>
     Ok(())
 }
 
-/// Collects a book's offers; bad markets and outcomes are counted as rows of their own.
-fn collect<'a>(book: Bookmaker<'a>, offers: &mut Vec<Offer<'a>>, found: &mut Loaded) -> Result<(), String> {
+/// Collects a book's offers; bad markets and outcomes count as rows of their own.
+fn collect_offers<'a>(
+    book: Bookmaker<'a>,
+    offers: &mut Vec<Offer<'a>>,
+    of_event: &mut Loaded,
+) -> Result<(), String> {
     let key = book.key.into_text("key")?;
     for row in book.markets.unwrap_or_default() {
-        let outcomes = read::<Market>(row).and_then(|market| outcomes_of(&book.last_update, market));
+        let outcomes = parse_row::<Market>(row).and_then(|market| outcomes_of(&book.last_update, market));
         match outcomes {
             Ok(None) => {}
             Ok(Some((updated_at, outcomes))) => {
                 for row in outcomes {
-                    match read::<Outcome>(row).and_then(|outcome| offer(&key, updated_at, outcome)) {
+                    match parse_row::<Outcome>(row).and_then(|outcome| offer(&key, updated_at, outcome)) {
                         Ok(offer) => offers.push(offer),
-                        Err(reason) => found.bad(row, reason),
+                        Err(reason) => of_event.add_bad_row(row, reason),
                     }
                 }
             }
-            Err(reason) => found.bad(row, reason),
+            Err(reason) => of_event.add_bad_row(row, reason),
         }
     }
     Ok(())
@@ -201,13 +204,13 @@ fn collect<'a>(book: Bookmaker<'a>, offers: &mut Vec<Offer<'a>>, found: &mut Loa
 
 type Outcomes<'a> = (Timestamp, Vec<&'a RawValue>);
 
-/// The outcomes of a `player_points` market at its own update, else at its book's; `None` for another market.
+/// The outcomes of a `player_points` market with its update time, or the book's if it has none; `None` for another market.
 fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outcomes<'a>>, String> {
     if market.key.text("key")? != "player_points" {
         return Ok(None);
     }
-    let updated = if market.last_update.is_blank() { book_update } else { &market.last_update };
-    let updated_at = dates::instant(updated, "last_update")?;
+    let last_update = if market.last_update.is_blank() { book_update } else { &market.last_update };
+    let updated_at = dates::instant(last_update, "last_update")?;
     let outcomes = market.outcomes.ok_or("outcomes: found nothing, expected a list")?;
     Ok(Some((updated_at, outcomes)))
 }
@@ -228,12 +231,14 @@ fn offer<'a>(book: &Cow<'a, str>, updated_at: Timestamp, outcome: Outcome<'a>) -
     })
 }
 
+/// Groups offers by book, name and update, and in them by line.
 fn quotes(mut offers: Vec<Offer>) -> Vec<Quote> {
     offers.sort_unstable();
     let mut quotes: Vec<Quote> = Vec::new();
     for Offer { book, name, updated_at, line, side, price } in offers {
-        let begun = |q: &Quote| (&*q.book, &*q.name, q.updated_at) == (&*book, &*name, updated_at);
-        if !quotes.last().is_some_and(begun) {
+        let is_same_quote =
+            |quote: &Quote| (&*quote.book, &*quote.name, quote.updated_at) == (&*book, &*name, updated_at);
+        if !quotes.last().is_some_and(is_same_quote) {
             let (book, name) = (book.into_owned(), name.into_owned());
             quotes.push(Quote { book, name, updated_at, lines: Vec::new() });
         }
@@ -242,7 +247,7 @@ fn quotes(mut offers: Vec<Offer>) -> Vec<Quote> {
             lines.push(QuoteLine { line, over: None, under: None });
         }
         let Some(last) = lines.last_mut() else { continue };
-        // In this order the greater price of a repeated side comes last.
+        // The offers are sorted, so the greater price of a repeated side comes last.
         match side {
             Side::Over => last.over = Some(price),
             Side::Under => last.under = Some(price),

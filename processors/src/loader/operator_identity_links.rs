@@ -1,8 +1,13 @@
-//! operator/identity-links: an operator's word on what spellings mean, as `{"links": [{"spelling", "player_id"}]}`.
+//! operator/identity-links: an operator's links of spellings to players, as `{"links": [{"spelling", "player_id"}]}`.
 //!
-//! Invariant: every team's partition hears every link; `"player_id": null` takes one back and must be written to do so.
-//! Not here: the links that the project ships.
-use super::{Loaded, Observation, Reject, cell::Cell, lists::distinct, open, provenance, read};
+//! Invariant: every link is published to every team's partition; `"player_id": null` revokes a link, an absent `player_id` is an error.
+//! Not here: the links that are compiled in (`names`).
+use super::{
+    cell::Cell,
+    json::{parse_payload, parse_row},
+    lists::deduplicate,
+    loaded::{Loaded, Observation, Reject, provenance},
+};
 use schemas::{ids::PlayerId, observation::LinkObservation, raw::RawEvent, team::Team};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -22,13 +27,14 @@ struct Link<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let payload: Payload = open(&raw.payload)?;
+    let payload: Payload = parse_payload(&raw.payload)?;
     let mut loaded = Loaded::default();
     let mut links = Vec::with_capacity(payload.links.len());
     for row in payload.links {
-        links.extend(loaded.count(row, read(row).and_then(|link| decode(&link).map(Some))));
+        let link = parse_row(row).and_then(|link| decode(&link));
+        links.extend(loaded.count_row(row, link.map(Some)));
     }
-    loaded.rows_repeated += distinct(&mut links, |a, b| a.0.cmp(&b.0));
+    loaded.rows_repeated += deduplicate(&mut links, |a, b| a.0.cmp(&b.0));
     for team in Team::ALL {
         loaded.observations.extend(links.iter().map(|(spelling, player)| {
             let (spelling, player) = (spelling.clone(), *player);

@@ -1,10 +1,10 @@
-//! Player names, brought into one order: first name first.
+//! Player names in one order: first name first.
 //!
 //! Invariant: only the order changes; suffixes, accents and spelling stay as the source wrote them.
-//! Not here: who a name is.
+//! Not here: the player that a name means (the name resolver).
 use super::cell::Cell;
 
-/// "First Last"; who goes by one name has the other part empty.
+/// "First Last"; a player with one name has the other part empty.
 pub fn full_name(first: &Cell, first_field: &str, last: &Cell, last_field: &str) -> Result<String, String> {
     match (first.text_or_blank(first_field)?, last.text_or_blank(last_field)?) {
         (Some(first), Some(last)) => Ok(format!("{first} {last}")),
@@ -13,7 +13,7 @@ pub fn full_name(first: &Cell, first_field: &str, last: &Cell, last_field: &str)
     }
 }
 
-/// "Jackson Jr., Jaren" is Jaren Jackson Jr.
+/// Turns "Jackson Jr., Jaren" into "Jaren Jackson Jr.".
 pub fn first_name_first(written: &str) -> String {
     match written.rsplit_once(',') {
         Some((last, first)) => format!("{} {}", first.trim(), last.trim()).trim().to_owned(),
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_turned_once_with_its_suffix() {
+    fn a_name_with_the_surname_first_is_turned_with_its_suffix() {
         for (written, turned) in [
             ("Barlow, Dominick", "Dominick Barlow"),
             ("Jackson Jr., Jaren", "Jaren Jackson Jr."),

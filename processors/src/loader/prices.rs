@@ -1,20 +1,24 @@
 //! Prices and lines of the books.
 //!
-//! Invariant: a line is never rounded; a price is kept in the notation it came in.
+//! Invariant: a line is never rounded; a price is stored in the notation of the book.
 //! Not here: probabilities and margins.
 use super::cell::Cell;
 use schemas::units::{Line, Price};
 
-/// American from |100| on, decimal between 1 and 100.
+/// Parses an American price (from |100|) or a decimal one (between 1 and 100).
 pub fn price(cell: &Cell, field: &str) -> Result<Price, String> {
     Price::new(cell.number(field)?).ok_or_else(|| cell.type_error(field, "an American or decimal price"))
 }
 
-/// Points, to the hundredth.
+/// Parses a line in points, exact to the hundredth.
 pub fn line(cell: &Cell, field: &str) -> Result<Line, String> {
     let hundredths = cell.number(field)? * 100.0;
-    let exact = (hundredths - hundredths.round()).abs() < 1e-6 && (0.0..=30_000.0).contains(&hundredths);
-    if exact { Ok(Line(hundredths.round() as i32)) } else { Err(cell.type_error(field, "a line of points")) }
+    let is_exact = (hundredths - hundredths.round()).abs() < 1e-6;
+    if is_exact && (0.0..=30_000.0).contains(&hundredths) {
+        Ok(Line(hundredths.round() as i32))
+    } else {
+        Err(cell.type_error(field, "a line of points"))
+    }
 }
 
 #[cfg(test)]
@@ -22,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_exact_or_none() {
+    fn a_line_that_is_not_exact_to_the_hundredth_is_rejected() {
         assert_eq!(line(&Cell::Fraction(24.5), "point"), Ok(Line(2450)));
         assert_eq!(line(&Cell::Integer(25), "point"), Ok(Line(2500)));
         for bad in [24.505, -0.5, 301.0, f64::NAN] {
@@ -30,7 +34,7 @@ mod tests {
         }
     }
     #[test]
-    fn a_price_is_american_or_decimal() {
+    fn a_price_that_is_neither_american_nor_decimal_is_rejected() {
         assert!(
             price(&Cell::Integer(-110), "price").is_ok() && price(&Cell::Fraction(1.91), "price").is_ok()
         );

@@ -1,8 +1,8 @@
-//! Result sets: the tables in which stats.nba.com answers, headers apart from rows.
+//! Result sets: the tables of stats.nba.com, with the headers apart from the rows.
 //!
-//! Invariant: a column is found by its header, wherever it stands; a row of another width than the headers is bad.
-//! Not here: what the columns mean.
-use super::{Reject, cell::Cell, open};
+//! Invariant: a column is found by its header, in any order; a row with another width than the headers is bad.
+//! Not here: the meaning of the columns.
+use super::{cell::Cell, json::parse_payload, loaded::Reject};
 use serde::{
     Deserialize,
     de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor},
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use std::{array, fmt};
 
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct Response<'a> {
     #[serde(borrow, default)]
     parameters: Option<&'a RawValue>,
     #[serde(borrow, rename = "resultSets")]
@@ -25,44 +25,45 @@ struct Set<'a> {
     rows: Vec<&'a RawValue>,
 }
 
-/// The first table of an answer, read by `N` of its columns.
+/// The first table of a response, reduced to `N` of its columns.
 pub struct ResultSet<'a, const N: usize> {
     pub parameters: Option<&'a RawValue>,
     pub rows: Vec<&'a RawValue>,
-    /// Per header, which of the wanted columns it is.
-    wanted: Vec<Option<usize>>,
+    /// Per header, its index among the selected columns.
+    selected: Vec<Option<usize>>,
 }
 
 impl<'a, const N: usize> ResultSet<'a, N> {
-    pub fn open(payload: &'a str, columns: &[&str; N]) -> Result<Self, Reject> {
-        let answer: Answer = open(payload)?;
-        let first = answer.result_sets.first().ok_or_else(|| Reject::bad_payload("resultSets is empty"))?;
-        let set: Set = open(first.get())?;
-        let mut wanted = vec![None; set.headers.len()];
+    /// Parses a response and finds the columns by their headers.
+    pub fn parse(payload: &'a str, columns: &[&str; N]) -> Result<Self, Reject> {
+        let response: Response = parse_payload(payload)?;
+        let first = response.result_sets.first().ok_or_else(|| Reject::bad_payload("resultSets is empty"))?;
+        let set: Set = parse_payload(first.get())?;
+        let mut selected = vec![None; set.headers.len()];
         for (column, name) in columns.iter().enumerate() {
-            let at = set.headers.iter().position(|header| header == name);
-            let at = at.ok_or_else(|| Reject::bad_payload(format!("headers: found no {name}")))?;
-            wanted[at] = Some(column);
+            let index = set.headers.iter().position(|header| header == name);
+            let index = index.ok_or_else(|| Reject::bad_payload(format!("headers: found no {name}")))?;
+            selected[index] = Some(column);
         }
-        Ok(ResultSet { parameters: answer.parameters, rows: set.rows, wanted })
+        Ok(ResultSet { parameters: response.parameters, rows: set.rows, selected })
     }
 
-    /// The wanted cells of a row, in the order in which they were wanted.
-    pub fn read(&self, row: &'a RawValue) -> Result<[Cell<'a>; N], String> {
+    /// The selected cells of a row, in the order of the selection.
+    pub fn parse_row(&self, row: &'a RawValue) -> Result<[Cell<'a>; N], String> {
         let mut json = serde_json::Deserializer::from_str(row.get());
-        WantedCells::<N>(&self.wanted).deserialize(&mut json).map_err(|error| error.to_string())
+        SelectedCells::<N>(&self.selected).deserialize(&mut json).map_err(|error| error.to_string())
     }
 }
 
-struct WantedCells<'w, const N: usize>(&'w [Option<usize>]);
+struct SelectedCells<'s, const N: usize>(&'s [Option<usize>]);
 
-impl<'de, const N: usize> DeserializeSeed<'de> for WantedCells<'_, N> {
+impl<'de, const N: usize> DeserializeSeed<'de> for SelectedCells<'_, N> {
     type Value = [Cell<'de>; N];
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
-impl<'de, const N: usize> Visitor<'de> for WantedCells<'_, N> {
+impl<'de, const N: usize> Visitor<'de> for SelectedCells<'_, N> {
     type Value = [Cell<'de>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -71,12 +72,12 @@ impl<'de, const N: usize> Visitor<'de> for WantedCells<'_, N> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<Self::Value, A::Error> {
         use serde::de::Error;
         let mut cells = array::from_fn(|_| Cell::Absent);
-        for (width, wanted) in self.0.iter().enumerate() {
-            let found = match wanted {
+        for (width, selected) in self.0.iter().enumerate() {
+            let present = match selected {
                 Some(column) => row.next_element()?.map(|cell| cells[*column] = cell),
                 None => row.next_element::<IgnoredAny>()?.map(drop),
             };
-            found.ok_or_else(|| A::Error::invalid_length(width, &self))?;
+            present.ok_or_else(|| A::Error::invalid_length(width, &self))?;
         }
         match row.next_element::<IgnoredAny>()? {
             Some(_) => Err(A::Error::invalid_length(self.0.len() + 1, &self)),

@@ -1,8 +1,11 @@
-//! Tests of the rules by which quotes and reports count: books, time, absence.
+//! Tests of the rules for odds and injury reports: books, time, absence, names.
+//!
+//! Invariant: one game with a tip-off at 19:30; the matchup's first team has the player, as player 1 with the name "A".
+//! Not here: main lines (`main_line`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
-    GameId, Line, PlayerId, Price, RawId, Team,
+    GameId, Line, PlayerGameId, PlayerId, Price, RawId, Team, Timestamp,
     game::GameDay,
     identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},
@@ -20,7 +23,7 @@ fn matchup() -> Matchup {
 fn date() -> EasternDate {
     "2025-01-10".parse().unwrap()
 }
-/// Tip-off is at 19:30.
+/// A time on the day of the game.
 fn at(hour: i8, minute: i8) -> Timestamp {
     date().at(hour, minute)
 }
@@ -45,18 +48,18 @@ fn game() -> In {
     };
     In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row))
 }
-/// Both teams answer: the first knows him as player 1.
-fn answers(source: Source, known_at: Timestamp) -> [In; 2] {
+/// The matches of both teams.
+fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
     TEAMS.map(|team| {
         let players = if team == TEAMS[0] { vec![PlayerId(1)] } else { vec![] };
         let rule = (!players.is_empty()).then_some(NameRule::Exact);
-        let nobody =
+        let no_match =
             NameRevision { known_at: Timestamp::DISTANT_PAST, rule: None, players: vec![], link: None };
-        let then = NameRevision { known_at, rule, players, link: None };
-        let revisions = if then.rule.is_none() || known_at == Timestamp::DISTANT_PAST {
-            vec![then]
+        let matched = NameRevision { known_at, rule, players, link: None };
+        let revisions = if matched.rule.is_none() || known_at == Timestamp::DISTANT_PAST {
+            vec![matched]
         } else {
-            vec![nobody, then]
+            vec![no_match, matched]
         };
         let matches = vec![NameMatch { name: "A".into(), revisions }];
         let scope = Scope::Matchup(matchup());
@@ -100,11 +103,13 @@ fn report(reported_at: Timestamp, fetched_at: Timestamp, members: &[(&str, Injur
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Markets> {
     let mut driver = ViewTestDriver::new(Markets);
     driver.put(game());
-    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    for input in inputs {
+        driver.put(input);
+    }
     driver
 }
 fn quoted(odds: impl IntoIterator<Item = In>) -> ViewTestDriver<Markets> {
-    driver_with(answers(Source::Oddsapi, Timestamp::DISTANT_PAST).into_iter().chain(odds))
+    driver_with(name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).into_iter().chain(odds))
 }
 fn views(driver: &ViewTestDriver<Markets>) -> [Option<MarketView>; 2] {
     match driver.row(&OutputKey::Market(ID, matchup())) {
@@ -132,53 +137,55 @@ fn betrivers_and_unibet_are_one_book() {
     assert_eq!(books(["betrivers", "fanduel"]), 2);
 }
 #[test]
-fn a_quote_that_its_book_made_in_play_never_counts() {
+fn a_quote_that_its_book_updated_after_tip_off_is_never_used() {
     let driver = quoted([odds(at(20, 0), true, vec![quote("fanduel", 2050, at(19, 30))])]);
     assert_eq!(views(&driver), [None, None]);
 }
 #[test]
-fn a_quote_of_before_tip_off_that_was_fetched_after_it_counts_retrospectively_only() {
+fn a_quote_updated_before_tip_off_and_fetched_after_it_is_used_on_the_retrospective_basis_only() {
     let driver = quoted([odds(at(19, 30), true, vec![quote("fanduel", 2050, at(19, 29))])]);
     let [issued, retrospective] = views(&driver);
     assert_eq!((issued, retrospective.map(|view| view.known_at)), (None, Some(at(19, 30))));
 }
 #[test]
-fn a_line_that_moves_after_tip_off_or_is_fetched_then_leaves_what_was_issued() {
+fn a_line_fetched_after_tip_off_does_not_change_the_issued_market() {
     let early = odds(at(10, 1), true, vec![quote("fanduel", 2050, at(10, 0))]);
     let before = issued(&quoted([early.clone()]));
     let later = odds(at(21, 0), true, vec![quote("fanduel", 2450, at(18, 0))]);
     assert_eq!(issued(&quoted([early, later])), before);
 }
 #[test]
-fn a_book_that_a_newer_whole_answer_leaves_out_is_no_longer_quoted_and_a_partial_one_says_nothing() {
+fn a_newer_complete_fetch_removes_the_books_that_it_lacks_and_a_partial_one_removes_none() {
     let both = || odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0)), quote("b", 2250, at(10, 0))]);
-    let less = |complete| odds(at(11, 1), complete, vec![quote("b", 2350, at(11, 0))]);
-    let whole = issued(&quoted([both(), less(true)]));
-    assert_eq!((whole.books, whole.main, whole.opening), (1, Line(2350), Line(2050)));
-    assert_eq!(issued(&quoted([both(), less(false)])).books, 2);
+    let one = |complete| odds(at(11, 1), complete, vec![quote("b", 2350, at(11, 0))]);
+    let view = issued(&quoted([both(), one(true)]));
+    assert_eq!((view.books, view.main, view.opening), (1, Line(2350), Line(2050)));
+    assert_eq!(issued(&quoted([both(), one(false)])).books, 2);
     assert_eq!(views(&quoted([both(), odds(at(11, 1), true, vec![])]))[0], None);
 }
 #[test]
-fn a_quote_waits_for_its_fixture_and_then_for_whom_it_names() {
+fn a_quote_is_parked_until_its_fixture_and_then_its_name_are_known() {
     let mut driver = ViewTestDriver::new(Markets);
     driver.put(odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]));
     assert!(driver.parked()[0].key.starts_with("fixture BOS-NYK"), "{:?}", driver.parked());
     driver.put(game());
     assert!(driver.parked()[0].key.starts_with("name 'A'"), "{:?}", driver.parked());
-    answers(Source::Oddsapi, at(12, 0)).into_iter().for_each(|input| _ = driver.put(input));
+    for input in name_matches(Source::Oddsapi, at(12, 0)) {
+        driver.put(input);
+    }
     assert_eq!(driver.parked(), []);
-    assert_eq!(issued(&driver).known_at, at(12, 0), "known when his name was");
+    assert_eq!(issued(&driver).known_at, at(12, 0), "the market is known when the name is");
 }
 #[test]
-fn a_name_that_nobody_knew_by_tip_off_makes_no_market_of_that_game_later() {
-    let day = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
-    let driver = driver_with(answers(Source::Oddsapi, at(22, 0)).into_iter().chain([day]));
+fn a_name_that_became_known_after_tip_off_gives_no_market_of_that_game() {
+    let quoted = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
+    let driver = driver_with(name_matches(Source::Oddsapi, at(22, 0)).into_iter().chain([quoted]));
     assert_eq!(views(&driver), [None, None]);
     assert_eq!(driver.parked(), []);
 }
 #[test]
-fn whom_the_newest_report_does_not_list_is_available() {
-    let names = answers(Source::Nbacom, Timestamp::DISTANT_PAST);
+fn a_player_who_is_not_on_the_newest_report_is_available() {
+    let names = name_matches(Source::Nbacom, Timestamp::DISTANT_PAST);
     let out = report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)]);
     let mut driver = driver_with(names.into_iter().chain([out]));
     assert_eq!(status(&driver)[0].as_ref().map(|view| view.status), Some(InjuryStatus::Out));
@@ -187,13 +194,13 @@ fn whom_the_newest_report_does_not_list_is_available() {
     let Some(Out::QuotedPlayers(row)) =
         driver.row(&OutputKey::QuotedPlayers(MatchupGameId { matchup: matchup(), game: GAME }))
     else {
-        panic!("a report covers the game")
+        panic!("a game with a report must have a row of quoted players")
     };
     assert!(row.issued.is_empty() && row.reported_issued == Some(at(11, 5)));
 }
 #[test]
-fn a_report_of_after_tip_off_never_counts_and_one_fetched_after_it_only_retrospectively() {
-    let names = || answers(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
+fn a_report_after_tip_off_is_never_used_and_one_fetched_after_it_on_the_retrospective_basis_only() {
+    let names = || name_matches(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
     let driver = driver_with(names().chain([report(at(19, 30), at(19, 35), &[("A", InjuryStatus::Out)])]));
     assert_eq!(status(&driver), [None, None]);
     let driver = driver_with(names().chain([report(at(17, 0), at(19, 35), &[("A", InjuryStatus::Out)])]));

@@ -1,29 +1,29 @@
-//! What several teams' answers to one name mean together.
+//! The decision over several teams' matches of one name.
 //!
-//! Invariant: a team that knows the name outranks every link; the strongest rule outranks weaker ones whichever team it came
-//! from; nobody is chosen among equals.
-//! Not here: whether every team has answered yet, and as of when (whoever asked knows).
+//! Invariant: a match by a rule outranks every link; a stronger rule outranks a weaker one of any team; among several players by the
+//! strongest rule none is chosen.
+//! Not here: whether all teams have a match yet, and as of when (`name_lookup`).
 use schemas::{
     identity::{NameRevision, NameRule},
     ids::PlayerId,
 };
 
-/// Whom a name means.
+/// The result of a name lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// Exactly one player, and the rule that found him.
+    /// Exactly one player, and the rule that matched.
     Player(PlayerId, NameRule),
-    /// Several whom the strongest rule cannot tell apart, sorted.
+    /// Several players by the strongest rule, sorted.
     Ambiguous(Vec<PlayerId>),
-    /// No team knows the name and no link says who it is.
+    /// The name matches no player of any team and has no link.
     Unknown,
 }
 
-/// The strongest rule that matched in any of the answers decides; where none did, the links do.
-pub fn decide<'a>(answers: impl Iterator<Item = &'a NameRevision>) -> Resolution {
+/// Decides by the strongest rule that matched in any team; if none matched, by the links.
+pub fn decide<'a>(revisions: impl Iterator<Item = &'a NameRevision>) -> Resolution {
     let mut strongest = NameRule::Link;
     let mut players: Vec<PlayerId> = Vec::new();
-    for revision in answers {
+    for revision in revisions {
         let (rule, matched) = match revision.rule {
             Some(rule) if !revision.players.is_empty() => (rule, revision.players.as_slice()),
             _ => (NameRule::Link, revision.link.as_slice()),
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_rule_over_the_teams_decides() {
+    fn the_strongest_rule_over_all_teams_decides() {
         let exact = revision(Some(NameRule::Exact), &[1], None);
         let suffix = revision(Some(NameRule::Suffix), &[2], Some(9));
         let prefixes = revision(Some(NameRule::Prefix), &[3, 4], None);
@@ -70,37 +70,37 @@ mod tests {
     }
 
     #[test]
-    fn one_player_known_to_both_teams_is_one_and_two_are_ambiguous() {
-        let here = revision(Some(NameRule::Exact), &[1], None);
-        let there = revision(Some(NameRule::Exact), &[2], None);
-        assert_eq!(decide([&here, &here].into_iter()), player(1, NameRule::Exact));
+    fn one_player_matched_in_both_teams_is_resolved_and_two_players_are_ambiguous() {
+        let home = revision(Some(NameRule::Exact), &[1], None);
+        let away = revision(Some(NameRule::Exact), &[2], None);
+        assert_eq!(decide([&home, &home].into_iter()), player(1, NameRule::Exact));
         assert_eq!(
-            decide([&there, &here].into_iter()),
+            decide([&away, &home].into_iter()),
             Resolution::Ambiguous(vec![PlayerId(1), PlayerId(2)])
         );
     }
 
     #[test]
-    fn a_link_answers_only_where_no_team_does() {
-        let nobody = revision(None, &[], None);
+    fn a_link_decides_only_if_no_team_matches() {
+        let none = revision(None, &[], None);
         let linked = revision(None, &[], Some(9));
-        let known = revision(Some(NameRule::Prefix), &[3], Some(9));
-        assert_eq!(decide([&nobody, &linked].into_iter()), player(9, NameRule::Link));
+        let matched = revision(Some(NameRule::Prefix), &[3], Some(9));
+        assert_eq!(decide([&none, &linked].into_iter()), player(9, NameRule::Link));
         assert_eq!(decide([&linked, &linked].into_iter()), player(9, NameRule::Link));
-        assert_eq!(decide([&linked, &known].into_iter()), player(3, NameRule::Prefix));
-        assert_eq!(decide([&nobody].into_iter()), Resolution::Unknown);
+        assert_eq!(decide([&linked, &matched].into_iter()), player(3, NameRule::Prefix));
+        assert_eq!(decide([&none].into_iter()), Resolution::Unknown);
         assert_eq!(decide(std::iter::empty()), Resolution::Unknown);
     }
 
     proptest! {
         #[test]
-        fn the_order_of_the_answers_does_not_matter(
-            answers in proptest::collection::vec(
+        fn the_order_of_the_teams_does_not_matter(
+            matches in proptest::collection::vec(
                 (0_usize..5, proptest::collection::vec(0_u32..4, 1..3), proptest::option::of(0_u32..4)),
                 0..5,
             ),
         ) {
-            let revisions: Vec<_> = answers
+            let revisions: Vec<_> = matches
                 .iter()
                 .map(|(rule, players, link)| match *rule {
                     4 => revision(None, &[], *link),
@@ -109,8 +109,8 @@ mod tests {
                 .collect();
             let forward = decide(revisions.iter());
             prop_assert_eq!(&forward, &decide(revisions.iter().rev()));
-            let somebody = revisions.iter().any(|s| s.rule.is_some() || s.link.is_some());
-            prop_assert_eq!(forward != Resolution::Unknown, somebody);
+            let has_player = revisions.iter().any(|revision| revision.rule.is_some() || revision.link.is_some());
+            prop_assert_eq!(forward != Resolution::Unknown, has_player);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The shipped links: spellings that no rule gets, and who they are.
+//! The links that are compiled in: spellings that no rule matches, and their players.
 //!
-//! Invariant: a spelling is there once, whatever its case and punctuation; a link holds for every season and team, and is asked
-//! only where no team knows the name. Each is one of what the rules cannot get: another first name ("Moe" for Moritz, "Edrice
-//! Femi" for Bam; "Herb" for Herbert is a prefix and needs none), one first name for initials ("Kenyon" for KJ), a surname with
-//! more to it ("Horford Reynoso"), a changed name ("Enes Kanter").
+//! A link is needed for another first name ("Moe" for Moritz, "Edrice Femi" for Bam; "Herb" for Herbert is a prefix and needs none),
+//! one first name for initials ("Kenyon" for KJ), a longer surname ("Horford Reynoso"), and a changed name ("Enes Kanter").
+//!
+//! Invariant: each normalized spelling has one link; a link is valid for every season and team and is used only if no team matches.
 //! Not here: operators' links, which are events.
 use super::normal::Name;
 use rustc_hash::FxHashMap;
@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 const FILE: &str = include_str!("../../links.jsonl");
 
-/// A line of the file.
+/// One line of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Link {
@@ -21,21 +21,21 @@ struct Link {
     player_id: PlayerId,
 }
 
-fn read(file: &str) -> impl Iterator<Item = serde_json::Result<Link>> {
+fn parse(file: &str) -> impl Iterator<Item = serde_json::Result<Link>> {
     file.lines().map(serde_json::from_str)
 }
 
 #[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads every line")]
 static LINKS: LazyLock<FxHashMap<String, PlayerId>> = LazyLock::new(|| {
-    read(FILE)
-        .map(|link| link.expect("links.jsonl holds a link a line"))
+    parse(FILE)
+        .map(|link| link.expect("each line of links.jsonl is a link"))
         .map(|link| (Name::new(&link.spelling).key().to_owned(), link.player_id))
         .collect()
 });
 
-/// Who the shipped links say is meant.
-pub fn shipped_link(asked: &Name) -> Option<PlayerId> {
-    LINKS.get(asked.key()).copied()
+/// The player of a compiled-in link.
+pub fn shipped_link(name: &Name) -> Option<PlayerId> {
+    LINKS.get(name.key()).copied()
 }
 
 #[cfg(test)]
@@ -44,21 +44,21 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn every_line_is_a_link_and_no_spelling_is_there_twice() {
+    fn every_line_is_a_link_and_no_spelling_occurs_twice() {
         let mut spellings = BTreeMap::new();
-        for (line, link) in read(FILE).enumerate() {
+        for (line, link) in parse(FILE).enumerate() {
             let link = link.unwrap_or_else(|error| panic!("line {}: {error}", line + 1));
             let key = Name::new(&link.spelling).key().to_owned();
             assert!(!key.is_empty() && link.player_id.0 > 0, "line {}", line + 1);
             if let Some(earlier) = spellings.insert(key, line + 1) {
-                panic!("line {} spells the same as line {earlier}", line + 1);
+                panic!("line {} has the spelling of line {earlier}", line + 1);
             }
         }
         assert_eq!(spellings.len(), LINKS.len());
     }
 
     #[test]
-    fn a_link_is_found_however_its_spelling_is_written() {
+    fn a_link_is_found_in_any_case_and_punctuation() {
         for written in ["Moe Wagner", "MOE  WAGNER", "Moé Wagner."] {
             assert_eq!(shipped_link(&Name::new(written)), Some(PlayerId(1_629_021)), "{written}");
         }

@@ -1,8 +1,8 @@
-//! Names: who is meant by what a source writes.
+//! Names: matching the spellings of sources with players.
 //!
-//! Invariant: one normaliser ([`Name`]) for every source, so no two of them can disagree about a spelling; a spelling is
-//! never an identity, only a question to the teams that may know it.
-//! Not here: decoding (the loaders); nba.com's ids, which need no name.
+//! Invariant: all sources share one normalization ([`Name`]), so none of them treats a spelling differently; a spelling is never an
+//! identity, only the input of a name lookup.
+//! Not here: decoding (the loaders); nba.com's player ids, which need no lookup.
 mod decide;
 mod links;
 mod normal;
@@ -13,4 +13,4 @@ mod seasons;
 pub use decide::{Resolution, decide};
 pub use links::shipped_link;
 pub use normal::Name;
-pub use rules::recognise;
+pub use rules::match_name;

@@ -1,21 +1,21 @@
-//! The normaliser: what of a written name is compared, computed once.
+//! Normalization of names: the parts of a written name that are compared, computed once.
 //!
-//! Invariant: the key ignores case, diacritics, punctuation, spaces and whatever stands in parentheses, and holds nothing but
-//! letters and digits; the key of a key is itself. A generational suffix is an attribute: a whole word after the first, never
-//! the end of one ("Mozgov" is no fifth Mozgo).
+//! Invariant: the key ignores case, diacritics, punctuation, spaces and text in parentheses, and consists of letters and digits only;
+//! the key of a key is itself. A generational suffix is a complete word after the first, never the end of one ("Mozgov" is not a fifth
+//! Mozgo).
 //! Not here: which names mean the same player (`rules`), nicknames (`links`).
 use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// A person's name in its compared forms.
+/// A person's name in the forms that are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     /// The words without the suffix, then the suffix.
     key: String,
-    /// Where the suffix begins in `key`.
-    bare: usize,
-    /// Where the surname begins in `key`; 0 for a name of one word.
-    surname: usize,
+    /// Index of the suffix in `key`.
+    suffix_start: usize,
+    /// Index of the surname in `key`; 0 for a name of one word.
+    surname_start: usize,
     suffix: Option<&'static str>,
     tokens: String,
 }
@@ -29,19 +29,19 @@ impl Name {
         let words = join_initials(&words);
 
         let mut key: String = words.iter().flat_map(|word| word.split('-')).collect();
-        let surname = match &*words {
+        let surname_start = match &*words {
             [first, _, ..] => first.split('-').map(str::len).sum(),
             _ => 0,
         };
-        let bare = key.len();
+        let suffix_start = key.len();
         key.push_str(suffix.unwrap_or_default());
         let mut tokens: Vec<&str> = words.iter().flat_map(|word| word.split('-')).collect();
         tokens.retain(|token| !token.is_empty());
         tokens.sort_unstable();
-        Name { bare, surname, suffix, tokens: tokens.join(" "), key }
+        Name { suffix_start, surname_start, suffix, tokens: tokens.join(" "), key }
     }
 
-    /// The canonical form for lookup, suffix included: `garytrentjr`. Empty when nothing of a name was written.
+    /// The canonical form for lookup, including the suffix: `garytrentjr`. Empty if the text has neither letters nor digits.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -53,26 +53,26 @@ impl Name {
 
     /// The key without the suffix: `garytrent`.
     pub fn bare(&self) -> &str {
-        &self.key[..self.bare]
+        &self.key[..self.suffix_start]
     }
 
-    /// The tokens in alphabetical order, without the suffix; a hyphen parts tokens: `caldwell kentavious pope`.
+    /// The tokens in alphabetical order, without the suffix; a hyphen separates tokens: `caldwell kentavious pope`.
     pub fn tokens(&self) -> &str {
         &self.tokens
     }
 
-    /// The first word, hyphens and periods left out: `karlanthony`, `pj`. Empty for a name of one word.
+    /// The first word without hyphens and periods: `karlanthony`, `pj`. Empty for a name of one word.
     pub fn first(&self) -> &str {
-        &self.key[..self.surname]
+        &self.key[..self.surname_start]
     }
 
     /// Everything between the first word and the suffix: `caldwellpope`. For a name of one word, that word.
     pub fn surname(&self) -> &str {
-        &self.key[self.surname..self.bare]
+        &self.key[self.surname_start..self.suffix_start]
     }
 }
 
-/// Lower-case letters and digits without diacritics, words parted by spaces, their parts by '-'; parentheses left out.
+/// Lower-case letters and digits without diacritics, words separated by spaces, their parts by '-'; text in parentheses is dropped.
 fn fold(written: &str) -> String {
     let mut folded = String::with_capacity(written.len());
     let mut depth = 0_usize;
@@ -97,37 +97,39 @@ fn fold(written: &str) -> String {
             '.' | ',' | '_' | '/' => folded.push(' '),
             _ if letter.is_whitespace() => folded.push(' '),
             _ if letter.is_alphanumeric() => folded.push(letter),
-            // Apostrophes of every kind, quotes, control and invisible characters part no words.
+            // Apostrophes of every kind, quotes, control and invisible characters do not separate words.
             _ => {}
         }
     }
     folded
 }
 
-/// The suffix closes a name; where a source writes the surname first it follows that ("Hardaway Jr Tim"). A "v" inside is an
-/// initial, and so is the first word, whatever it looks like.
+/// Removes the generational suffix and returns it.
+///
+/// The suffix is the last word, or follows the surname where a source writes that first ("Hardaway Jr Tim"). The first word is never a
+/// suffix, and a "v" that is not the last word is an initial.
 fn take_suffix(words: &mut Vec<&str>) -> Option<&'static str> {
     let (_, rest) = words.split_first()?;
     let last = rest.len().checked_sub(1)?;
-    let (at, suffix) = rest.iter().enumerate().rev().find_map(|(at, word)| {
+    let (index, suffix) = rest.iter().enumerate().rev().find_map(|(index, word)| {
         let suffix = match *word {
             "jr" => "jr",
             "sr" => "sr",
             "ii" => "ii",
             "iii" => "iii",
             "iv" => "iv",
-            "junior" if at == last => "jr",
-            "senior" if at == last => "sr",
-            "v" if at == last => "v",
+            "junior" if index == last => "jr",
+            "senior" if index == last => "sr",
+            "v" if index == last => "v",
             _ => return None,
         };
-        Some((at, suffix))
+        Some((index, suffix))
     })?;
-    words.remove(at + 1);
+    words.remove(index + 1);
     Some(suffix)
 }
 
-/// Neighbouring initials are one word: "P. J." and "P.J." are "PJ".
+/// Joins adjacent initials to one word: "P. J." and "P.J." become "PJ".
 fn join_initials<'a>(words: &[&'a str]) -> Vec<Cow<'a, str>> {
     let is_initial = |word: &str| word.chars().nth(1).is_none();
     words
@@ -136,32 +138,32 @@ fn join_initials<'a>(words: &[&'a str]) -> Vec<Cow<'a, str>> {
         .collect()
 }
 
-/// Undoes UTF-8 that was read as Windows-1252 ("JokiÄ‡"), where the whole name is such and what comes out is European.
+/// Repairs UTF-8 that was decoded as Windows-1252 ("JokiÄ‡"), if all of the name is such text and the result has European letters only.
 fn repair(written: &str) -> Cow<'_, str> {
-    let undone = || {
-        let bytes: Vec<u8> = written.chars().map(windows_1252).collect::<Option<_>>()?;
+    let repaired = || {
+        let bytes: Vec<u8> = written.chars().map(windows_1252_byte).collect::<Option<_>>()?;
         let text = String::from_utf8(bytes).ok()?;
-        let european = |c: char| {
+        let is_european = |c: char| {
             c.is_ascii()
                 || matches!(c, '\u{c0}'..='\u{17f}' | '\u{218}'..='\u{21b}' | '\u{2018}' | '\u{2019}')
         };
-        text.chars().all(european).then_some(text)
+        text.chars().all(is_european).then_some(text)
     };
     if written.is_ascii() {
         return Cow::Borrowed(written);
     }
-    undone().map_or(Cow::Borrowed(written), Cow::Owned)
+    repaired().map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
-/// The byte that Windows-1252 (or Latin-1, where it has none) shows as this character.
-fn windows_1252(shown: char) -> Option<u8> {
+/// The byte that Windows-1252 decodes to this character; for bytes that Windows-1252 leaves undefined, the byte of Latin-1.
+fn windows_1252_byte(decoded: char) -> Option<u8> {
     const FROM_0X80: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
         '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
-    match FROM_0X80.iter().position(|c| *c == shown) {
-        Some(at) => u8::try_from(0x80 + at).ok(),
-        None => u8::try_from(u32::from(shown)).ok(),
+    match FROM_0X80.iter().position(|c| *c == decoded) {
+        Some(index) => u8::try_from(0x80 + index).ok(),
+        None => u8::try_from(u32::from(decoded)).ok(),
     }
 }
 
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_names_have_their_known_keys() {
+    fn the_reference_names_have_the_expected_keys() {
         for (written, expected) in [
             ("LeBron James", "lebronjames"),
             ("Luka Dončić", "lukadoncic"),
@@ -199,7 +201,7 @@ mod tests {
             ("Kristaps Porziņģis", "kristapsporzingis"),
             ("Jonas Valančiūnas", "jonasvalanciunas"),
             ("", ""),
-            // Names ruined by deleting substrings or letters.
+            // Names that a deletion of substrings or letters would corrupt.
             ("Jrue Holiday", "jrueholiday"),
             ("Isaiah Livers", "isaiahlivers"),
             ("Ivica Zubac", "ivicazubac"),
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_is_a_whole_word_after_the_first() {
+    fn a_suffix_is_a_complete_word_after_the_first() {
         for (written, suffix, bare) in [
             ("Gary Trent Jr.", Some("jr"), "garytrent"),
             ("Xavier Tillman, Sr.", Some("sr"), "xaviertillman"),
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn initials_are_one_first_name_however_they_are_written() {
+    fn initials_are_one_first_name_with_or_without_periods_and_spaces() {
         for written in
             ["P.J. Washington", "PJ Washington", "P. J. Washington", "P.J Washington", "p j washington"]
         {
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn utf_8_that_was_read_as_latin_1_is_repaired() {
+    fn utf_8_that_was_decoded_as_windows_1252_is_repaired() {
         for (written, expected) in [
             ("Nikola JokiÄ‡", "nikolajokic"),
             ("Luka DonÄ\u{8d}iÄ‡", "lukadoncic"),
@@ -261,10 +263,10 @@ mod tests {
         ] {
             assert_eq!(key(written), expected, "{written:?}");
         }
-        assert_eq!(key("Ó’Neal"), "oneal", "what only could be mojibake, but of no European letter, stays");
+        assert_eq!(key("Ó’Neal"), "oneal", "text is not repaired if the result would not be a European letter");
     }
 
-    /// Names of two or three words such as sources write them, none of which looks like a suffix.
+    /// Names of two or three words as sources write them, without a word that looks like a suffix.
     fn plain_name() -> impl Strategy<Value = String> {
         proptest::collection::vec("[A-Z][a-z]{2,8}(-[A-Z][a-z]{2,6})?", 2..4)
             .prop_map(|words| words.join(" "))
@@ -274,7 +276,7 @@ mod tests {
             })
     }
 
-    /// One letter's other spellings, by a number that picks among them.
+    /// Another spelling of one letter, selected by a number.
     fn respell(letter: char, pick: u8) -> String {
         match (letter, pick % 8) {
             (' ', 1) => "  ".into(),
@@ -316,7 +318,7 @@ mod tests {
         }
 
         #[test]
-        fn its_parts_make_up_the_key(written in "\\PC{0,30}") {
+        fn first_name_surname_and_suffix_make_up_the_key(written in "\\PC{0,30}") {
             let name = Name::new(&written);
             prop_assert_eq!(format!("{}{}", name.first(), name.surname()), name.bare());
             prop_assert_eq!(format!("{}{}", name.bare(), name.suffix().unwrap_or_default()), name.key());

@@ -1,42 +1,42 @@
-//! The rules by which a team recognises a name among the players it knows.
+//! The rules by which a name matches the known players of one team.
 //!
-//! Invariant: what is recognised is somebody: one player, or several that no rule tells apart. The answer does not depend on
-//! the order in which players are known, nor on how many spellings of one player are.
-//! Not here: who is known when (the view), what several teams' answers mean together (`decide`).
+//! Invariant: a match has at least one player; several only if no rule matches exactly one. The result depends neither on the order of
+//! the known players nor on the number of known spellings of one player.
+//! Not here: which players are known when (the name resolver), the decision over several teams (`decide`).
 use super::normal::Name;
 use schemas::{identity::NameRule, ids::PlayerId};
 
 const BY_STRENGTH: [NameRule; 4] = [NameRule::Exact, NameRule::Suffix, NameRule::Order, NameRule::Prefix];
 
-/// Whom of `known` the asked name may mean: the first rule with exactly one match answers with it; if there is none, the
-/// strongest rule with any match answers with all of them, sorted. `None` when no rule matches anybody.
-pub fn recognise<'a>(
-    asked: &Name,
-    known: impl Iterator<Item = (PlayerId, &'a Name)> + Clone,
+/// Matches a name with known players: by the first rule that matches exactly one player; if there is none, by the strongest rule that
+/// matches several, with all of them, sorted. `None` if no rule matches.
+pub fn match_name<'a>(
+    name: &Name,
+    known_names: impl Iterator<Item = (PlayerId, &'a Name)> + Clone,
 ) -> Option<(NameRule, Vec<PlayerId>)> {
-    let mut several = None;
+    let mut ambiguous = None;
     for rule in BY_STRENGTH {
         let mut players = Vec::new();
-        for (player, name) in known.clone() {
-            if matches(rule, asked, name) && !players.contains(&player) {
+        for (player, known_name) in known_names.clone() {
+            if is_match(rule, name, known_name) && !players.contains(&player) {
                 players.push(player);
             }
         }
         match players.len() {
             0 => {}
             1 => return Some((rule, players)),
-            _ if several.is_none() => {
+            _ if ambiguous.is_none() => {
                 players.sort_unstable();
-                several = Some((rule, players));
+                ambiguous = Some((rule, players));
             }
             _ => {}
         }
     }
-    several
+    ambiguous
 }
 
-/// Whether two names are the same by one rule. A name of nothing is no name.
-fn matches(rule: NameRule, a: &Name, b: &Name) -> bool {
+/// True if two names are equal by one rule. An empty name matches none.
+fn is_match(rule: NameRule, a: &Name, b: &Name) -> bool {
     if a.key().is_empty() {
         return false;
     }
@@ -48,7 +48,7 @@ fn matches(rule: NameRule, a: &Name, b: &Name) -> bool {
             let (short, long) = if a.first().len() <= b.first().len() { (a, b) } else { (b, a) };
             !short.first().is_empty() && a.surname() == b.surname() && long.first().starts_with(short.first())
         }
-        // A link compares no names.
+        // A link is a fixed assignment and not a comparison.
         NameRule::Link => false,
     }
 }
@@ -58,16 +58,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn ask(asked: &str, known: &[(u32, &str)]) -> Option<(NameRule, Vec<u32>)> {
-        let known: Vec<_> = known.iter().map(|(id, name)| (PlayerId(*id), Name::new(name))).collect();
-        recognise(&Name::new(asked), known.iter().map(|(id, name)| (*id, name)))
-            .map(|(rule, players)| (rule, players.into_iter().map(|p| p.0).collect()))
+    fn matched(name: &str, known_names: &[(u32, &str)]) -> Option<(NameRule, Vec<u32>)> {
+        let known_names: Vec<_> =
+            known_names.iter().map(|(id, name)| (PlayerId(*id), Name::new(name))).collect();
+        match_name(&Name::new(name), known_names.iter().map(|(id, name)| (*id, name)))
+            .map(|(rule, players)| (rule, players.into_iter().map(|player| player.0).collect()))
     }
 
     #[test]
-    fn each_rule_recognises_what_the_stronger_ones_do_not() {
-        let known = [(1, "Kentavious Caldwell-Pope"), (2, "Jimmy Butler III"), (3, "P.J. Washington")];
-        for (asked, rule, player) in [
+    fn each_rule_matches_names_that_the_stronger_ones_do_not() {
+        let known_names =
+            [(1, "Kentavious Caldwell-Pope"), (2, "Jimmy Butler III"), (3, "P.J. Washington")];
+        for (name, rule, player) in [
             ("Kentavious Caldwell Pope", NameRule::Exact, 1),
             ("Jimmy Butler", NameRule::Suffix, 2),
             ("P. J. Washington Jr.", NameRule::Suffix, 3),
@@ -76,44 +78,44 @@ mod tests {
             ("K. Caldwell-Pope", NameRule::Prefix, 1),
             ("Jim Butler", NameRule::Prefix, 2),
         ] {
-            assert_eq!(ask(asked, &known), Some((rule, vec![player])), "{asked}");
+            assert_eq!(matched(name, &known_names), Some((rule, vec![player])), "{name}");
         }
-        for asked in ["", "Jr.", "Butler", "James Butler", "Team", "Under", "(Jimmy Butler)"] {
-            assert_eq!(ask(asked, &known), None, "{asked}");
+        for name in ["", "Jr.", "Butler", "James Butler", "Team", "Under", "(Jimmy Butler)"] {
+            assert_eq!(matched(name, &known_names), None, "{name}");
         }
     }
 
     #[test]
-    fn two_players_of_one_surname_are_told_apart_or_both_named() {
+    fn of_two_players_with_one_surname_one_matches_or_both_do() {
         let thunder =
             [(1_631_114, "Jalen Williams"), (1_631_119, "Jaylin Williams"), (7, "Kenrich Williams")];
-        assert_eq!(ask("Jalen Williams", &thunder), Some((NameRule::Exact, vec![1_631_114])));
-        assert_eq!(ask("Jaylin Williams", &thunder), Some((NameRule::Exact, vec![1_631_119])));
-        assert_eq!(ask("Jay Williams", &thunder), Some((NameRule::Prefix, vec![1_631_119])));
-        assert_eq!(ask("J. Williams", &thunder), Some((NameRule::Prefix, vec![1_631_114, 1_631_119])));
-        assert_eq!(ask("Jaylen Williams", &thunder), None);
+        assert_eq!(matched("Jalen Williams", &thunder), Some((NameRule::Exact, vec![1_631_114])));
+        assert_eq!(matched("Jaylin Williams", &thunder), Some((NameRule::Exact, vec![1_631_119])));
+        assert_eq!(matched("Jay Williams", &thunder), Some((NameRule::Prefix, vec![1_631_119])));
+        assert_eq!(matched("J. Williams", &thunder), Some((NameRule::Prefix, vec![1_631_114, 1_631_119])));
+        assert_eq!(matched("Jaylen Williams", &thunder), None);
 
         let clippers = [(2, "Marcus Morris Sr."), (1, "Markieff Morris")];
-        assert_eq!(ask("Marcus Morris", &clippers), Some((NameRule::Suffix, vec![2])));
-        assert_eq!(ask("M. Morris", &clippers), Some((NameRule::Prefix, vec![1, 2])));
+        assert_eq!(matched("Marcus Morris", &clippers), Some((NameRule::Suffix, vec![2])));
+        assert_eq!(matched("M. Morris", &clippers), Some((NameRule::Prefix, vec![1, 2])));
     }
 
     #[test]
-    fn two_players_of_one_name_are_both_named_unless_the_suffix_is_written() {
+    fn two_players_with_one_name_both_match_unless_the_suffix_is_written() {
         let both = [(9, "Marcus Morris"), (2, "Marcus Morris Sr.")];
-        assert_eq!(ask("Marcus Morris Sr", &both), Some((NameRule::Exact, vec![2])));
-        assert_eq!(ask("Marcus Morris", &both), Some((NameRule::Exact, vec![9])));
-        assert_eq!(ask("Marcus Morris Jr.", &both), Some((NameRule::Suffix, vec![2, 9])));
+        assert_eq!(matched("Marcus Morris Sr", &both), Some((NameRule::Exact, vec![2])));
+        assert_eq!(matched("Marcus Morris", &both), Some((NameRule::Exact, vec![9])));
+        assert_eq!(matched("Marcus Morris Jr.", &both), Some((NameRule::Suffix, vec![2, 9])));
         let same = [(9, "Marcus Morris"), (2, "Marcus  Morris")];
-        assert_eq!(ask("marcus morris", &same), Some((NameRule::Exact, vec![2, 9])));
+        assert_eq!(matched("marcus morris", &same), Some((NameRule::Exact, vec![2, 9])));
         let father_and_son = [(1, "Tim Hardaway Sr."), (2, "Tim Hardaway Jr.")];
-        assert_eq!(ask("Tim Hardaway", &father_and_son), Some((NameRule::Suffix, vec![1, 2])));
+        assert_eq!(matched("Tim Hardaway", &father_and_son), Some((NameRule::Suffix, vec![1, 2])));
     }
 
     #[test]
-    fn two_spellings_of_one_player_are_one_player() {
-        let known = [(5, "Nic Claxton"), (5, "Nicolas Claxton"), (6, "Nick Claxton Smith")];
-        assert_eq!(ask("N. Claxton", &known), Some((NameRule::Prefix, vec![5])));
+    fn two_known_spellings_of_one_player_match_as_one_player() {
+        let known_names = [(5, "Nic Claxton"), (5, "Nicolas Claxton"), (6, "Nick Claxton Smith")];
+        assert_eq!(matched("N. Claxton", &known_names), Some((NameRule::Prefix, vec![5])));
     }
 
     fn name() -> impl Strategy<Value = String> {
@@ -131,19 +133,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_recognised_is_somebody_sorted_and_whatever_the_order(
-            asked in name(),
-            known in proptest::collection::vec((0_u32..4, name()), 0..8),
+        fn matched_players_are_sorted_and_independent_of_order_and_repetition(
+            written in name(),
+            known_names in proptest::collection::vec((0_u32..4, name()), 0..8),
         ) {
-            let asked = Name::new(&asked);
-            let known: Vec<_> = known.iter().map(|(id, name)| (PlayerId(*id), Name::new(name))).collect();
-            let answer = recognise(&asked, known.iter().map(|(id, name)| (*id, name)));
-            if let Some((_, players)) = &answer {
+            let name = Name::new(&written);
+            let known_names: Vec<_> =
+                known_names.iter().map(|(id, name)| (PlayerId(*id), Name::new(name))).collect();
+            let result = match_name(&name, known_names.iter().map(|(id, name)| (*id, name)));
+            if let Some((_, players)) = &result {
                 prop_assert!(!players.is_empty() && players.is_sorted_by(|a, b| a < b), "{players:?}");
             }
-            prop_assert_eq!(&answer, &recognise(&asked, known.iter().rev().map(|(id, name)| (*id, name))));
-            let twice = known.iter().chain(&known).map(|(id, name)| (*id, name));
-            prop_assert_eq!(&answer, &recognise(&asked, twice));
+            let reversed = known_names.iter().rev().map(|(id, name)| (*id, name));
+            prop_assert_eq!(&result, &match_name(&name, reversed));
+            let twice = known_names.iter().chain(&known_names).map(|(id, name)| (*id, name));
+            prop_assert_eq!(&result, &match_name(&name, twice));
         }
 
         #[test]
@@ -152,16 +156,16 @@ mod tests {
             suffix in prop_oneof![Just("Jr."), Just(", Sr."), Just("II"), Just("iii"), Just("IV"), Just("V"), Just("Junior")],
         ) {
             let with = format!("{name} {suffix}");
-            prop_assert_eq!(ask(&name, &[(1, &with)]), Some((NameRule::Suffix, vec![1])));
-            prop_assert_eq!(ask(&with, &[(1, &name)]), Some((NameRule::Suffix, vec![1])));
-            prop_assert_eq!(ask(&with, &[(1, &name), (2, &with)]), Some((NameRule::Exact, vec![2])));
+            prop_assert_eq!(matched(&name, &[(1, &with)]), Some((NameRule::Suffix, vec![1])));
+            prop_assert_eq!(matched(&with, &[(1, &name)]), Some((NameRule::Suffix, vec![1])));
+            prop_assert_eq!(matched(&with, &[(1, &name), (2, &with)]), Some((NameRule::Exact, vec![2])));
         }
 
         #[test]
         fn matching_is_symmetric(a in name(), b in name()) {
             prop_assert_eq!(
-                ask(&a, &[(1, &b)]).map(|(rule, _)| rule),
-                ask(&b, &[(1, &a)]).map(|(rule, _)| rule)
+                matched(&a, &[(1, &b)]).map(|(rule, _)| rule),
+                matched(&b, &[(1, &a)]).map(|(rule, _)| rule)
             );
         }
     }

@@ -1,6 +1,9 @@
-//! The names of real seasons, asked of the teams that played them. Skipped where the fixtures are not at hand.
+//! The names of real seasons, looked up among the players of the teams that played them.
+//!
+//! Invariant: a test without its fixture files is skipped and prints that.
+//! Not here: single names and rules (`normal`, `rules`).
 #![expect(clippy::disallowed_methods, reason = "fixtures are files")]
-use super::{Name, Resolution, decide, recognise, shipped_link};
+use super::{Name, Resolution, decide, match_name, shipped_link};
 use schemas::{
     identity::{NameRevision, NameRule},
     ids::PlayerId,
@@ -14,18 +17,18 @@ use std::{
 
 const SEASONS: [&str; 7] = ["2018-19", "2019-20", "2020-21", "2021-22", "2022-23", "2023-24", "2024-25"];
 
-/// A fixture's text, unpacked; `None`, said aloud, where fixtures are not at hand.
+/// The uncompressed text of a fixture; prints the missing file and returns `None` without fixtures.
 fn fixture(name: &str) -> Option<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     let Ok(bytes) = std::fs::read(&path) else {
-        eprintln!("skipped: {} is not there", path.display());
+        eprintln!("skipped: {} is missing", path.display());
         return None;
     };
     let bytes = if name.ends_with(".zst") { zstd::decode_all(&*bytes).unwrap() } else { bytes };
     Some(String::from_utf8(bytes).unwrap())
 }
 
-/// The fields of a CSV line; a quoted field may hold commas.
+/// The fields of a CSV line; a quoted field may contain commas.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
@@ -46,7 +49,7 @@ struct Appearance {
     team: Team,
 }
 
-/// Who appeared for whom, playoffs too.
+/// All appearances of a season, including playoffs.
 fn appearances(season: &str) -> Option<Vec<Appearance>> {
     let table = fixture(&format!("tables/boxscores_{season}.csv.zst"))?;
     let appearance = |line: &str| {
@@ -61,58 +64,62 @@ fn appearances(season: &str) -> Option<Vec<Appearance>> {
     Some(table.lines().skip(1).map(appearance).collect())
 }
 
-/// How books spell players, where not as nba.com does.
+/// The players by spellings of books that differ from nba.com's.
 fn spellings() -> Option<BTreeMap<String, PlayerId>> {
     let books = fixture("tables/player_spellings.csv")?;
     Some(books.lines().skip(1).map(fields).map(|row| (row[0].clone(), row[1].parse().unwrap())).collect())
 }
 
-/// How nba.com spells every player.
-fn official() -> Option<BTreeMap<String, PlayerId>> {
+/// The players by nba.com's spellings.
+fn official_spellings() -> Option<BTreeMap<String, PlayerId>> {
     let players = fixture("tables/players.csv")?;
     Some(players.lines().skip(1).map(fields).map(|row| (row[1].clone(), row[0].parse().unwrap())).collect())
 }
 
-/// Whom a team knows, by each spelling.
-type Known<'a> = BTreeMap<(PlayerId, &'a str), &'a Name>;
+/// The known names of one team, by player and key.
+type KnownNames<'a> = BTreeMap<(PlayerId, &'a str), &'a Name>;
 
-fn answer(asked: &Name, known: &Known) -> NameRevision {
-    let recognised = recognise(asked, known.iter().map(|((player, _), name)| (*player, *name)));
-    let (rule, players) = recognised.map_or((None, Vec::new()), |(rule, players)| (Some(rule), players));
-    NameRevision { known_at: Timestamp(0), rule, players, link: shipped_link(asked) }
+fn team_match(name: &Name, known_names: &KnownNames) -> NameRevision {
+    let matched = match_name(name, known_names.iter().map(|((player, _), name)| (*player, *name)));
+    let (rule, players) = matched.map_or((None, Vec::new()), |(rule, players)| (Some(rule), players));
+    NameRevision { known_at: Timestamp(0), rule, players, link: shipped_link(name) }
 }
 
-fn ask(asked: &Name, teams: [&Known; 2]) -> Resolution {
-    decide(teams.map(|known| answer(asked, known)).iter())
+fn resolve(name: &Name, teams: [&KnownNames; 2]) -> Resolution {
+    decide(teams.map(|known_names| team_match(name, known_names)).iter())
 }
 
-fn rosters(season: &[Appearance]) -> BTreeMap<Team, Known<'_>> {
-    let mut rosters: BTreeMap<Team, Known> = BTreeMap::new();
-    for a in season {
-        rosters.entry(a.team).or_default().insert((a.player, a.name.key()), &a.name);
+fn known_names_by_team(season: &[Appearance]) -> BTreeMap<Team, KnownNames<'_>> {
+    let mut known_names: BTreeMap<Team, KnownNames> = BTreeMap::new();
+    for appearance in season {
+        let key = (appearance.player, appearance.name.key());
+        known_names.entry(appearance.team).or_default().insert(key, &appearance.name);
     }
-    rosters
+    known_names
 }
 
-/// An opponent, the same one every time.
-fn other(team: Team) -> Team {
-    let at = Team::ALL.iter().position(|t| *t == team).unwrap();
-    Team::ALL[(at + 7) % Team::ALL.len()]
+/// A fixed opponent for each team.
+fn opponent_of(team: Team) -> Team {
+    let index = Team::ALL.iter().position(|candidate| *candidate == team).unwrap();
+    Team::ALL[(index + 7) % Team::ALL.len()]
 }
 
 #[test]
-fn every_spelling_of_a_player_resolves_to_him_at_each_of_his_teams() {
-    let (Some(spellings), Some(official)) = (spellings(), official()) else { return };
-    let mut asked = BTreeSet::new();
+fn every_spelling_of_a_player_resolves_to_that_player_in_each_of_the_players_teams() {
+    let (Some(spellings), Some(official)) = (spellings(), official_spellings()) else { return };
+    let mut resolved = BTreeSet::new();
     let mut wrong = Vec::new();
     for season in SEASONS {
         let appearances = appearances(season).unwrap();
-        let rosters = rosters(&appearances);
+        let by_team = known_names_by_team(&appearances);
         for (spelling, player) in spellings.iter().chain(&official) {
             let name = Name::new(spelling);
-            for (team, known) in rosters.iter().filter(|(_, known)| known.keys().any(|(p, _)| p == player)) {
-                asked.insert(spelling);
-                match ask(&name, [known, &rosters[&other(*team)]]) {
+            for (team, known_names) in &by_team {
+                if known_names.keys().all(|(known_player, _)| known_player != player) {
+                    continue;
+                }
+                resolved.insert(spelling);
+                match resolve(&name, [known_names, &by_team[&opponent_of(*team)]]) {
                     Resolution::Player(found, _) if found == *player => {}
                     otherwise => wrong.push(format!("{season} {team} {spelling} ({player}): {otherwise:?}")),
                 }
@@ -120,27 +127,29 @@ fn every_spelling_of_a_player_resolves_to_him_at_each_of_his_teams() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(asked.len(), spellings.keys().chain(official.keys()).collect::<BTreeSet<_>>().len());
+    assert_eq!(resolved.len(), spellings.keys().chain(official.keys()).collect::<BTreeSet<_>>().len());
 }
 
 #[test]
-fn no_shipped_link_says_what_the_rules_would() {
-    let Some(official) = official() else { return };
+fn no_compiled_in_link_is_a_spelling_that_the_rules_match() {
+    let Some(official) = official_spellings() else { return };
     let ids: BTreeSet<PlayerId> = official.values().copied().collect();
     for line in include_str!("../../links.jsonl").lines() {
         let link: serde_json::Value = serde_json::from_str(line).unwrap();
         let name = Name::new(link["spelling"].as_str().unwrap());
         let player = shipped_link(&name).unwrap();
         assert!(ids.contains(&player), "{line}");
-        let known: Vec<_> =
-            official.iter().filter(|(_, p)| **p == player).map(|(n, p)| (*p, Name::new(n))).collect();
-        assert_eq!(recognise(&name, known.iter().map(|(p, n)| (*p, n))), None, "{line}");
+        let known_names = official.iter().filter(|(_, official_player)| **official_player == player);
+        let known_names: Vec<_> =
+            known_names.map(|(spelling, player)| (*player, Name::new(spelling))).collect();
+        let matched = match_name(&name, known_names.iter().map(|(player, name)| (*player, name)));
+        assert_eq!(matched, None, "{line}");
     }
 }
 
 #[test]
-fn every_name_that_books_wrote_in_2024_resolves_from_earlier_box_lines_alone() {
-    let (Some(spellings), Some(official)) = (spellings(), official()) else { return };
+fn every_name_that_books_wrote_in_2024_resolves_from_earlier_box_scores_alone() {
+    let (Some(spellings), Some(official)) = (spellings(), official_spellings()) else { return };
     let appearances = appearances("2023-24").unwrap();
     let events = fixture("events/2023-24.jsonl.zst").unwrap();
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
@@ -152,10 +161,10 @@ fn every_name_that_books_wrote_in_2024_resolves_from_earlier_box_lines_alone() {
         let commence: Timestamp = payload["commence_time"].as_str().unwrap().parse().unwrap();
         let date = commence.eastern_date();
         let earlier = [team("home_team"), team("away_team")].map(|team| {
-            let lines = appearances.iter().filter(|a| a.team == team && a.date < date);
-            lines.map(|a| ((a.player, a.name.key()), &a.name)).collect::<Known>()
+            let appearances = appearances.iter().filter(|a| a.team == team && a.date < date);
+            appearances.map(|a| ((a.player, a.name.key()), &a.name)).collect::<KnownNames>()
         });
-        let list = |of: &serde_json::Value, key: &str| of[key].as_array().unwrap().clone();
+        let list = |object: &serde_json::Value, key: &str| object[key].as_array().unwrap().clone();
         let names: BTreeSet<String> = list(payload, "bookmakers")
             .iter()
             .flat_map(|book| list(book, "markets"))
@@ -163,15 +172,15 @@ fn every_name_that_books_wrote_in_2024_resolves_from_earlier_box_lines_alone() {
             .map(|outcome| outcome["description"].as_str().unwrap().to_owned())
             .collect();
         for written in names {
-            let truth = spellings.get(&written).or_else(|| official.get(&written));
-            match ask(&Name::new(&written), [&earlier[0], &earlier[1]]) {
-                Resolution::Player(found, rule) => {
+            let expected = spellings.get(&written).or_else(|| official.get(&written));
+            match resolve(&Name::new(&written), [&earlier[0], &earlier[1]]) {
+                Resolution::Player(player, rule) => {
                     *count.entry(rule.name()).or_default() += 1;
-                    if truth != Some(&found) {
-                        wrong.push(format!("{date} {written}: {found} instead of {truth:?}"));
+                    if expected != Some(&player) {
+                        wrong.push(format!("{date} {written}: {player} instead of {expected:?}"));
                     }
                 }
-                otherwise => wrong.push(format!("{date} {written} ({truth:?}): {otherwise:?}")),
+                otherwise => wrong.push(format!("{date} {written} ({expected:?}): {otherwise:?}")),
             }
         }
     }

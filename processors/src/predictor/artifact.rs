@@ -1,4 +1,4 @@
-//! The artifact of a learned model: its text, and what makes it trustworthy.
+//! The artifact of a learned model: its text and its verification.
 //!
 //! A JSON object, in which `model` is hashed in its canonical form: keys in alphabetical order, no spaces, shortest numbers.
 //! ```json
@@ -6,34 +6,35 @@
 //!  "model": {"impute": {"opponent_pace": 100.0}, "intercept": 0.4, "kind": "linear",
 //!            "spread": {"at_zero": 10.0, "per_point": 2.5, "prior_games": 80.0}, "weights": {"opponent_pace": 0.02}}}
 //! ```
-//! Invariant: a parsed artifact is what its hash says, and says which features and which games it was made from.
-//! Not here: where the text comes from; what is done with it (`learned`).
+//!
+//! Invariant: the model of a parsed artifact has the artifact's hash; the artifact names the features and the games it was trained on.
+//! Not here: the file with the text (the binary), predictions by the model (`learned`).
 use super::distribution::Spread;
 use schemas::{EasternDate, features::FEATURES};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
-/// The only format there is.
+/// The only supported format.
 const FORMAT: u32 = 1;
 
-/// Why a text is no artifact.
+/// The reason why a text is not a valid artifact.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     #[error("not an artifact: {0}")]
     Text(#[from] serde_json::Error),
-    #[error("format {0} is not known, expected {FORMAT}")]
+    #[error("format {0} is not supported, expected {FORMAT}")]
     Format(u32),
-    #[error("the model's hash is {actual}, and the artifact says {stated}")]
+    #[error("the hash of the model is {actual}, but the artifact states {stated}")]
     Hash { stated: String, actual: String },
-    #[error("trained from {from} to {to}, which is no range")]
+    #[error("the training range from {from} to {to} ends before it starts")]
     Range { from: EasternDate, to: EasternDate },
-    #[error("'{0}' is no feature")]
+    #[error("'{0}' is not a feature")]
     UnknownFeature(String),
-    #[error("a spread needs positive numbers")]
+    #[error("the numbers of the spread must be positive")]
     Spread,
 }
 
-/// How a forecast is made of the features.
+/// The form of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -41,11 +42,11 @@ pub enum Kind {
     Linear,
 }
 
-/// What was learned. The fields are in alphabetical order because their text is hashed.
+/// The trained parameters. The fields are in alphabetical order because their text is hashed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// What stands in for a feature that is missing; one that is not listed cannot be done without.
+    /// The values used for missing features; a feature that is not listed is required.
     pub impute: BTreeMap<String, f64>,
     pub intercept: f64,
     pub kind: Kind,
@@ -53,32 +54,39 @@ pub struct Model {
     pub weights: BTreeMap<String, f64>,
 }
 impl Model {
-    /// The BLAKE3 hash of the canonical text, in hex.
+    /// The BLAKE3 hash of the canonical text, in hexadecimal.
+    ///
+    /// # Errors
+    /// If the model contains a number that JSON cannot represent.
     pub fn hash(&self) -> Result<String, ArtifactError> {
         Ok(blake3::hash(serde_json::to_string(self)?.as_bytes()).to_hex().to_string())
     }
 }
 
-/// A learned model with its origin.
+/// A trained model with its origin.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
     pub format: u32,
-    /// The day of the first game it was trained on.
+    /// The day of the first game that it was trained on.
     #[serde(deserialize_with = "date")]
     pub trained_from: EasternDate,
-    /// The day of the last; it predicts later games only.
+    /// The day of the last game that it was trained on; it predicts later games only.
     #[serde(deserialize_with = "date")]
     pub trained_to: EasternDate,
-    /// The [`feature_schema_hash`] of the features it was trained on.
+    /// The [`feature_schema_hash`] of the features that it was trained on.
     pub feature_schema: String,
-    /// What trained it, with its version.
+    /// The library that trained it, with its version.
     pub library: String,
     /// The [`Model::hash`].
     pub hash: String,
     pub model: Model,
 }
 impl Artifact {
+    /// Parses and verifies an artifact.
+    ///
+    /// # Errors
+    /// If the text is not an artifact, its hash is not that of its model, or a value is out of range.
     pub fn parse(text: &str) -> Result<Artifact, ArtifactError> {
         let artifact: Artifact = serde_json::from_str(text)?;
         let actual = artifact.model.hash()?;
@@ -98,17 +106,17 @@ impl Artifact {
         }
         let unknown = weights.keys().chain(impute.keys()).find(|name| !FEATURES.contains(&name.as_str()));
         match unknown {
-            Some(name) if artifact.reads_these_features() => Err(ArtifactError::UnknownFeature(name.clone())),
+            Some(name) if artifact.has_current_features() => Err(ArtifactError::UnknownFeature(name.clone())),
             _ => Ok(artifact),
         }
     }
-    /// Whether it was trained on the features that there are now.
-    pub fn reads_these_features(&self) -> bool {
+    /// True if the model was trained on the current features.
+    pub fn has_current_features(&self) -> bool {
         self.feature_schema == feature_schema_hash()
     }
 }
 
-/// The BLAKE3 hash, in hex, of the names of the features in their order, a line each.
+/// The BLAKE3 hash, in hexadecimal, of the feature names in their order, one per line.
 pub fn feature_schema_hash() -> String {
     blake3::hash(FEATURES.join("\n").as_bytes()).to_hex().to_string()
 }
@@ -137,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_whose_hash_is_that_of_its_model_is_read() {
+    fn an_artifact_with_the_hash_of_its_model_is_valid() {
         let artifact = parse(MODEL).unwrap();
         assert_eq!(artifact.trained_to.to_string(), "2024-04-14");
         assert_eq!(artifact.model.weights["opponent_pace"], 0.02);
-        assert!(artifact.reads_these_features());
+        assert!(artifact.has_current_features());
     }
     #[test]
     fn spaces_and_the_order_of_keys_do_not_change_the_hash() {
@@ -153,13 +161,13 @@ mod tests {
         assert!(Artifact::parse(&text(&reordered, &hash(MODEL), &feature_schema_hash())).is_ok());
     }
     #[test]
-    fn a_model_that_was_touched_is_refused() {
-        let touched = MODEL.replace("0.4", "0.5");
-        let error = Artifact::parse(&text(&touched, &hash(MODEL), &feature_schema_hash()));
+    fn a_modified_model_is_rejected() {
+        let modified = MODEL.replace("0.4", "0.5");
+        let error = Artifact::parse(&text(&modified, &hash(MODEL), &feature_schema_hash()));
         assert!(matches!(error, Err(ArtifactError::Hash { .. })), "{error:?}");
     }
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_fields_kinds_features_formats_and_ranges_are_rejected() {
         let extra = MODEL.replace("\"intercept\"", "\"bias\":1,\"intercept\"");
         assert!(matches!(parse(&extra), Err(ArtifactError::Text(_))));
         let other_kind = MODEL.replace("linear", "forest");
@@ -176,9 +184,9 @@ mod tests {
         assert!(matches!(Artifact::parse("{}"), Err(ArtifactError::Text(_))));
     }
     #[test]
-    fn a_model_of_other_features_is_read_and_says_so() {
+    fn a_model_of_other_features_is_valid_but_has_not_the_current_features() {
         let unknown = MODEL.replace("opponent_pace", "referee");
         let artifact = Artifact::parse(&text(&unknown, &hash(&unknown), "another")).unwrap();
-        assert!(!artifact.reads_these_features());
+        assert!(!artifact.has_current_features());
     }
 }

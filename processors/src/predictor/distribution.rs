@@ -1,28 +1,28 @@
-//! The predictive distribution of a player's points: a normal one, gathered on the whole numbers from 0.
+//! The predictive distribution of a player's points: a normal distribution, discretized to the whole numbers from 0.
 //!
-//! P(points = k) is the normal mass from k − ½ to k + ½; what lies below 0 goes to 0.
-//! Its variance grows with the level: that of a player whose own scatter is unknown is `at_zero + per_point · points`, the
-//! form of an over-dispersed count. His sample variance over the last ten is shrunk towards it, as n − 1 games against
-//! `prior_games`: ten games say little about a scatter, so the prior outweighs them. Each rule system's numbers maximise the
-//! normal likelihood, over a grid, of its own forecasts of the regular seasons 2018-19 to 2023-24 (eligible, ≥ 5 appearances).
+//! P(points = k) is the normal probability from k − ½ to k + ½; the probability below 0 is added to 0.
+//! The variance grows with the forecast: for a player whose own variance is unknown it is `at_zero + per_point · points`, the form of
+//! an over-dispersed count. The player's sample variance over the last ten appearances is shrunk toward it, with n − 1 games against
+//! `prior_games`: the variance of ten games is a weak estimate, so the prior outweighs it. The numbers of each rule system maximize the
+//! normal likelihood, over a grid, of its own forecasts for the regular seasons 2018-19 to 2023-24 (eligible, ≥ 5 appearances).
 //!
 //! Invariant: P(over) never rises with the line; P(over) + P(push) + P(under) = 1.
-//! Not here: the points forecast, which each system makes its own way.
+//! Not here: the forecast of the points, which differs by system.
 use schemas::{
     Line,
     features::{Features, index},
 };
 use serde::{Deserialize, Serialize};
 
-/// How far a system's forecasts are off.
+/// The parameters of the variance of a system's forecasts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spread {
-    /// The variance of a forecast of no points.
+    /// The variance of a forecast of 0 points.
     pub at_zero: f64,
-    /// How much the variance grows by with each point forecast.
+    /// The increase of the variance per point.
     pub per_point: f64,
-    /// How many games the two above are worth against the player's own.
+    /// The number of games that the prior variance counts for.
     pub prior_games: f64,
 }
 impl Spread {
@@ -30,9 +30,9 @@ impl Spread {
     pub(super) fn stddev_points(&self, points: f64, features: &Features) -> f64 {
         let prior = self.at_zero + self.per_point * points;
         let Some(deviation) = features.get(index::POINTS_STD_LAST_10).value() else { return prior.sqrt() };
-        let freedom = f64::from(features.appearances.clamp(1, 10) - 1);
-        let pooled = freedom * deviation * deviation + self.prior_games * prior;
-        (pooled / (freedom + self.prior_games)).sqrt()
+        let degrees_of_freedom = f64::from(features.appearances.clamp(1, 10) - 1);
+        let pooled = degrees_of_freedom * deviation * deviation + self.prior_games * prior;
+        (pooled / (degrees_of_freedom + self.prior_games)).sqrt()
     }
 }
 
@@ -47,17 +47,24 @@ impl Distribution {
         self.above(line.0.div_euclid(100))
     }
     pub fn push(&self, line: Line) -> f64 {
-        let whole = line.0.div_euclid(100);
-        if line.0.rem_euclid(100) == 0 { (self.above(whole - 1) - self.above(whole)).max(0.0) } else { 0.0 }
+        if line.0.rem_euclid(100) != 0 {
+            return 0.0;
+        }
+        let points = line.0.div_euclid(100);
+        (self.above(points - 1) - self.above(points)).max(0.0)
     }
-    /// The probability of more than `whole` points.
-    fn above(&self, whole: i32) -> f64 {
-        if whole < 0 { 1.0 } else { normal_cdf((self.points - f64::from(whole) - 0.5) / self.stddev_points) }
+    /// The probability of more than `points`.
+    fn above(&self, points: i32) -> f64 {
+        if points < 0 {
+            1.0
+        } else {
+            normal_cdf((self.points - f64::from(points) - 0.5) / self.stddev_points)
+        }
     }
 }
 
-/// The standard normal distribution function, to an absolute 1e-14: G. West, "Better approximations to cumulative normal functions"
-/// (Wilmott, 2005), after J. F. Hart, "Computer Approximations" (1968).
+/// The standard normal distribution function, with an absolute error of 1e-14: G. West, "Better approximations to cumulative normal
+/// functions" (Wilmott, 2005), after J. F. Hart, "Computer Approximations" (1968).
 fn normal_cdf(z: f64) -> f64 {
     const NUMERATOR: [f64; 7] = [
         3.526_249_659_989_11e-2,
@@ -95,8 +102,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_normal_distribution_has_its_textbook_values() {
-        let known = [
+    fn the_normal_distribution_function_has_the_textbook_values() {
+        let expected = [
             (0.0, 0.5),
             (1.0, 0.841_344_746_068_543),
             (1.96, 0.975_002_104_851_780),
@@ -104,12 +111,12 @@ mod tests {
             (-8.0, 0.0),
             (40.0, 1.0),
         ];
-        for (z, p) in known {
+        for (z, p) in expected {
             assert!((normal_cdf(z) - p).abs() < 1e-14, "{z}: {} is not {p}", normal_cdf(z));
         }
     }
     #[test]
-    fn all_whole_numbers_together_are_certain() {
+    fn the_probabilities_of_all_whole_numbers_sum_to_one() {
         let distribution = Distribution { points: 3.0, stddev_points: 4.0 };
         let sum: f64 = (0..100).map(|points| distribution.push(Line(points * 100))).sum();
         assert!((sum - 1.0).abs() < 1e-12, "{sum}");

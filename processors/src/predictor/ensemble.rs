@@ -1,7 +1,7 @@
-//! `ensemble_v1`: the mean of the systems that predicted, weighted with their confidence.
+//! `ensemble_v1`: the mean of the systems that predicted, weighted by their confidence.
 //!
-//! Invariant: it lies between the lowest and the highest of its components, and recommends the side that its own points are on.
-//! Not here: the components; what each of them lacked is named with them.
+//! Invariant: it lies between the lowest and the highest of its components, and recommends a side by its own points.
+//! Not here: the components, which list their missing adjustments themselves.
 use super::{
     distribution::Spread,
     forecast::{BOUNDS, Forecast, MissingAdjustments},
@@ -12,7 +12,7 @@ use schemas::{features::Features, prediction::SystemSkip};
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub at_least: usize,
-    /// How many components there can be; when all are present, they are trusted more.
+    /// The number of components; if all are present, the confidence is higher.
     pub all: usize,
     pub spread: Spread,
     pub threshold: Threshold,
@@ -35,22 +35,22 @@ pub(super) fn forecast<'a>(
         return Err(SystemSkip::TooFewSystems);
     }
     let sum = |term: &dyn Fn(&Forecast) -> f64| components.clone().map(term).sum::<f64>();
-    let confidence = sum(&|c| c.confidence);
-    let points = sum(&|c| c.confidence * c.points) / confidence;
-    let mean = sum(&|c| c.points) / count as f64;
-    let disagreement = (sum(&|c| (c.points - mean) * (c.points - mean)) / count as f64).sqrt();
-    let agreement = match disagreement {
-        d if d < 2.0 => 10.0,
-        d if d < 3.0 => 5.0,
-        d if d < 6.0 => -5.0,
+    let confidence = sum(&|component| component.confidence);
+    let points = sum(&|component| component.confidence * component.points) / confidence;
+    let mean = sum(&|component| component.points) / count as f64;
+    let variance = sum(&|component| (component.points - mean) * (component.points - mean)) / count as f64;
+    let agreement = match variance.sqrt() {
+        deviation if deviation < 2.0 => 10.0,
+        deviation if deviation < 3.0 => 5.0,
+        deviation if deviation < 6.0 => -5.0,
         _ => -10.0,
     };
-    let complete = if count == rules.all { 5.0 } else { 0.0 };
+    let completeness = if count == rules.all { 5.0 } else { 0.0 };
     let points = points.clamp(BOUNDS.0, BOUNDS.1);
     Ok(Forecast {
         points,
         stddev_points: rules.spread.stddev_points(points, features),
-        confidence: (confidence / count as f64 + agreement + complete).clamp(20.0, 95.0),
+        confidence: (confidence / count as f64 + agreement + completeness).clamp(20.0, 95.0),
         missing_adjustments: MissingAdjustments::default(),
     })
 }

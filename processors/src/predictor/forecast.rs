@@ -1,14 +1,14 @@
-//! What a system says of a player's points before any line is looked at, and how it reads the features.
+//! A system's forecast of a player's points, before it is compared with a line; and the reader of the features.
 //!
-//! Invariant: a forecast lies in [0, 60] points, and every feature that it would have used and that is missing is named.
-//! Not here: what any system makes of a feature.
+//! Invariant: a forecast lies in [0, 60] points, and lists every missing feature that the system would have used.
+//! Not here: the rules of the systems.
 use super::distribution::Spread;
 use schemas::{
     features::{FEATURES, Features, index},
     prediction::SystemSkip,
 };
 
-/// The bounds of every forecast, in points (those of all the predecessor's systems).
+/// The bounds of every forecast, in points (those of the predecessor's systems).
 pub(super) const BOUNDS: (f64, f64) = (0.0, 60.0);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,12 +16,12 @@ pub(super) struct Forecast {
     pub points: f64,
     /// Standard deviation, in points.
     pub stddev_points: f64,
-    /// In per cent, so that sums of steps and their thresholds are exact.
+    /// In percent, so that sums of increments and their thresholds are exact.
     pub confidence: f64,
     pub missing_adjustments: MissingAdjustments,
 }
 
-/// A set of features, by their position in the vector.
+/// A set of features, by their index in the vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MissingAdjustments(u64);
 impl MissingAdjustments {
@@ -34,7 +34,7 @@ impl MissingAdjustments {
     }
 }
 
-/// Reads features for one system and remembers which of them were missing.
+/// Reads features for one system and records the missing ones.
 pub(super) struct FeatureReader<'a> {
     features: &'a Features,
     missing_adjustments: MissingAdjustments,
@@ -43,11 +43,14 @@ impl<'a> FeatureReader<'a> {
     pub fn new(features: &'a Features) -> Self {
         FeatureReader { features, missing_adjustments: MissingAdjustments::default() }
     }
-    /// A feature that the system cannot do without.
+    /// The value of a feature that the system requires.
+    ///
+    /// # Errors
+    /// [`SystemSkip::MissingFeature`] if the feature is missing.
     pub fn require(&self, index: usize) -> Result<f64, SystemSkip> {
         self.features.get(index).value().ok_or(SystemSkip::MissingFeature)
     }
-    /// A feature that the system can do without; its absence is noted.
+    /// The value of a feature that the system can do without; if the feature is missing, it is recorded.
     pub fn optional(&mut self, index: usize) -> Option<f64> {
         let value = self.features.get(index).value();
         if value.is_none() {
@@ -55,7 +58,7 @@ impl<'a> FeatureReader<'a> {
         }
         value
     }
-    /// What a feature adds: nothing when it is missing.
+    /// The adjustment by a feature; 0 if the feature is missing.
     pub fn adjust(&mut self, index: usize, adjustment: impl FnOnce(f64) -> f64) -> f64 {
         self.optional(index).map_or(0.0, adjustment)
     }
@@ -74,14 +77,14 @@ impl<'a> FeatureReader<'a> {
     }
 }
 
-/// A feature and the points that one unit of it is worth.
+/// A feature, and the points per unit of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Term {
     pub feature: usize,
     pub weight: f64,
 }
 
-/// What a venue is worth, in points.
+/// The adjustment for the venue, in points.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Venue {
     pub home: f64,
@@ -93,7 +96,7 @@ impl Venue {
     }
 }
 
-/// What fatigue is worth, in points, by the fatigue score: 0 exhausted, 100 fresh.
+/// The adjustment for fatigue, in points, by the fatigue score: 0 exhausted, 100 fresh.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FatigueSteps {
     pub up_to_50: f64,
@@ -103,8 +106,8 @@ pub(super) struct FatigueSteps {
 impl FatigueSteps {
     pub fn adjust(&self, reader: &mut FeatureReader<'_>) -> f64 {
         reader.adjust(index::FATIGUE_SCORE, |score| match score {
-            s if s <= 50.0 => self.up_to_50,
-            s if s <= 70.0 => self.up_to_70,
+            score if score <= 50.0 => self.up_to_50,
+            score if score <= 70.0 => self.up_to_70,
             _ => self.above,
         })
     }

@@ -1,6 +1,7 @@
-//! What every prediction obeys, whatever the features.
+//! Properties of every prediction, for generated features.
 //!
-//! Not here: single figures; `parity` has those.
+//! Invariant: the predictor in a test either has the artifact of `artifact()` or none.
+//! Not here: expected figures (`parity`).
 use super::{
     Artifact, Kind, Model, Predictor, Spread, distribution::Distribution, feature_schema_hash,
     lines::LINE_OFFSETS,
@@ -16,8 +17,8 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// An eligible player of whom no feature is known.
-pub(super) fn nobody() -> Features {
+/// An eligible player whose features are all missing.
+pub(super) fn without_features() -> Features {
     Features {
         player: PlayerId(203999),
         game: GameId(22_300_061),
@@ -39,7 +40,7 @@ pub(super) fn nobody() -> Features {
     }
 }
 
-/// A value that a feature can have.
+/// Possible values of a feature.
 fn value(index: usize) -> BoxedStrategy<f64> {
     match index {
         index::POINTS_AVG_LAST_5 | index::POINTS_AVG_LAST_10 | index::POINTS_AVG_SEASON => {
@@ -61,20 +62,21 @@ fn comparable() -> impl Strategy<Value = Comparable> {
         Comparable { game: GameId(22_300_001), points, tier, rest_days, is_home, streak }
     })
 }
-/// Features of an eligible player, each known with this probability.
-fn features(known: f64) -> impl Strategy<Value = Features> {
-    let vector: Vec<_> = (0..FEATURES.len()).map(|index| option::weighted(known, value(index))).collect();
+/// Features of an eligible player, each present with this probability.
+fn features(probability: f64) -> impl Strategy<Value = Features> {
+    let vector: Vec<_> =
+        (0..FEATURES.len()).map(|index| option::weighted(probability, value(index))).collect();
     let line = option::of((0i32..200).prop_map(|quarters| Line(quarters * 25)));
     (vector, option::weighted(0.9, 0i32..6), line, vec(comparable(), 0..82), 3..82).prop_map(
         |(vector, rest_days, main_line, comparables, appearances)| {
             let missing = Feature::Missing(MissingReason::NoTeamGames);
             let vector = vector.into_iter().map(|value| value.map_or(missing, Feature::Value)).collect();
-            Features { vector, rest_days, main_line, comparables, appearances, ..nobody() }
+            Features { vector, rest_days, main_line, comparables, appearances, ..without_features() }
         },
     )
 }
 
-/// An artifact that weighs the season mean, which it must have, and the opponent's pace, which it can impute.
+/// An artifact with the season mean as a required feature and the opponent's pace as one that it imputes.
 fn artifact() -> Artifact {
     let model = Model {
         impute: BTreeMap::from([("opponent_pace".into(), 100.0)]),
@@ -95,7 +97,7 @@ fn artifact() -> Artifact {
 }
 
 fn outcome(prediction: &Prediction, system: System) -> &SystemOutcome {
-    &prediction.systems.iter().find(|s| s.system == system).unwrap().outcome
+    &prediction.systems.iter().find(|candidate| candidate.system == system).unwrap().outcome
 }
 fn predicted(prediction: &Prediction, system: System) -> Option<&Predicted> {
     match outcome(prediction, system) {
@@ -117,38 +119,40 @@ fn with(features: &Features, index: usize, value: f64) -> Features {
 
 proptest! {
     #[test]
-    fn every_system_is_present_once_and_every_rung_is_made_or_named(features in features(0.9)) {
+    fn every_system_is_present_once_and_every_line_offset_is_in_the_ladder_or_omitted(features in features(0.9)) {
         let prediction = Predictor::new(Some(artifact())).predict(&features);
-        let systems: Vec<_> = prediction.systems.iter().map(|s| s.system).collect();
+        let systems: Vec<_> = prediction.systems.iter().map(|system| system.system).collect();
         prop_assert_eq!(systems, System::ALL);
         for predicted in all_predicted(&prediction) {
-            let made = predicted.line_ladder.iter().map(|line_offset| line_offset.line_offset);
-            let mut line_ladder: Vec<_> = made.chain(prediction.omitted_line_offsets.iter().copied()).collect();
-            line_ladder.sort();
-            prop_assert_eq!(line_ladder, LINE_OFFSETS);
+            let present = predicted.line_ladder.iter().map(|ladder_line| ladder_line.line_offset);
+            let mut offsets: Vec<_> = present.chain(prediction.omitted_line_offsets.iter().copied()).collect();
+            offsets.sort();
+            prop_assert_eq!(offsets, LINE_OFFSETS);
         }
     }
     #[test]
-    fn probabilities_are_probabilities_and_fall_as_the_line_rises(features in features(0.95)) {
+    fn probabilities_are_between_0_and_1_and_do_not_rise_with_the_line(features in features(0.95)) {
         let prediction = Predictor::new(Some(artifact())).predict(&features);
         for predicted in all_predicted(&prediction) {
             prop_assert!((0.0..=60.0).contains(&predicted.points));
             prop_assert!((0.0..=1.0).contains(&predicted.confidence));
             prop_assert!(predicted.stddev_points > 0.0);
             prop_assert!(predicted.line_ladder.is_sorted_by(|low, high| low.p_over >= high.p_over));
-            for line_offset in &predicted.line_ladder {
-                prop_assert!(line_offset.p_over >= 0.0 && line_offset.p_push >= 0.0 && line_offset.p_over + line_offset.p_push <= 1.0 + 1e-12);
-                prop_assert!(line_offset.line >= Line(50));
-                prop_assert_eq!(line_offset.line, Line(prediction.base_line.unwrap().0 + 100 * line_offset.line_offset));
-                if line_offset.line.0 % 100 != 0 {
-                    prop_assert_eq!(line_offset.p_push, 0.0);
+            for ladder_line in &predicted.line_ladder {
+                let (p_over, p_push) = (ladder_line.p_over, ladder_line.p_push);
+                prop_assert!(p_over >= 0.0 && p_push >= 0.0 && p_over + p_push <= 1.0 + 1e-12);
+                prop_assert!(ladder_line.line >= Line(50));
+                let base_line = prediction.base_line.unwrap();
+                prop_assert_eq!(ladder_line.line, Line(base_line.0 + 100 * ladder_line.line_offset));
+                if ladder_line.line.0 % 100 != 0 {
+                    prop_assert_eq!(p_push, 0.0);
                 }
             }
         }
     }
     #[test]
-    fn over_push_and_under_are_all_there_is(points in 0.0..60.0, spread in 2.0..20.0, line in 1..80) {
-        let distribution = Distribution { points, stddev_points: spread };
+    fn over_push_and_under_sum_to_one(points in 0.0..60.0, stddev_points in 2.0..20.0, line in 1..80) {
+        let distribution = Distribution { points, stddev_points };
         let under: f64 = (0..line).map(|points| distribution.push(Line(points * 100))).sum();
         let line = Line(line * 100);
         prop_assert!((distribution.over(line) + distribution.push(line) + under - 1.0).abs() < 1e-12);
@@ -159,35 +163,35 @@ proptest! {
     fn a_fresher_player_is_not_forecast_lower(features in features(0.97), one in 0u8..=100, other in 0u8..=100) {
         let (tired, fresh) = (f64::from(one.min(other)), f64::from(one.max(other)));
         for system in System::ALL {
-            let of = |score| points(&with(&features, index::FATIGUE_SCORE, score), system);
-            if let (Some(tired), Some(fresh)) = (of(tired), of(fresh)) {
+            let points_at = |score| points(&with(&features, index::FATIGUE_SCORE, score), system);
+            if let (Some(tired), Some(fresh)) = (points_at(tired), points_at(fresh)) {
                 prop_assert!(fresh >= tired - 1e-9, "{}: {fresh} < {tired}", system.name());
             }
         }
     }
     #[test]
-    fn a_weaker_defence_does_not_lower_a_forecast(features in features(0.97), one in 95.0..130.0, other in 95.0..130.0) {
-        let of = |rating, system| points(&with(&features, index::OPPONENT_DEF_RATING, rating), system);
+    fn a_weaker_defense_does_not_lower_a_forecast(features in features(0.97), one in 95.0..130.0, other in 95.0..130.0) {
+        let points_at = |rating, system| points(&with(&features, index::OPPONENT_DEF_RATING, rating), system);
         let (strong, weak) = (f64::min(one, other), f64::max(one, other));
-        // Similarity compares tiers: within one it does not move, across them it looks at other games.
-        let within_a_tier = DefenseTier::from_def_rating(strong) == DefenseTier::from_def_rating(weak);
+        // Similarity compares tiers: within one tier its forecast is constant, another tier has other similar games.
+        let is_same_tier = DefenseTier::from_def_rating(strong) == DefenseTier::from_def_rating(weak);
         for system in System::ALL {
-            let whole_range = matches!(system, System::MovingAverage | System::ZoneMatchupV1);
-            if let (Some(low), Some(high)) = (of(strong, system), of(weak, system))
-                && (whole_range || within_a_tier)
+            let is_monotonic = matches!(system, System::MovingAverage | System::ZoneMatchupV1);
+            if let (Some(low), Some(high)) = (points_at(strong, system), points_at(weak, system))
+                && (is_monotonic || is_same_tier)
             {
                 prop_assert!(high >= low - 1e-9, "{}: {high} < {low}", system.name());
             }
         }
     }
     #[test]
-    fn the_ensemble_lies_among_its_components(features in features(0.97)) {
+    fn the_ensemble_lies_between_its_components(features in features(0.97)) {
         let prediction = Predictor::new(Some(artifact())).predict(&features);
         if let Some(ensemble) = predicted(&prediction, System::EnsembleV1) {
-            let parts = System::ALL.into_iter().filter(|system| *system != System::EnsembleV1);
-            let parts: Vec<f64> =
-                parts.filter_map(|system| Some(predicted(&prediction, system)?.points)).collect();
-            let (low, high) = parts.iter().fold((60.0f64, 0.0f64), |(l, h), p| (l.min(*p), h.max(*p)));
+            let components = System::ALL.into_iter().filter(|system| *system != System::EnsembleV1);
+            let components = components.filter_map(|system| Some(predicted(&prediction, system)?.points));
+            let (low, high) = components
+                .fold((60.0f64, 0.0f64), |(low, high), points| (low.min(points), high.max(points)));
             prop_assert!((low - 1e-9..=high + 1e-9).contains(&ensemble.points));
         }
     }
@@ -195,10 +199,10 @@ proptest! {
     fn a_recommendation_is_on_the_side_of_the_points(features in features(0.97)) {
         let prediction = Predictor::new(Some(artifact())).predict(&features);
         for predicted in all_predicted(&prediction) {
-            for line_offset in &predicted.line_ladder {
-                match line_offset.recommendation {
-                    Recommendation::OVER => prop_assert!(predicted.points > line_offset.line.points()),
-                    Recommendation::UNDER => prop_assert!(predicted.points < line_offset.line.points()),
+            for ladder_line in &predicted.line_ladder {
+                match ladder_line.recommendation {
+                    Recommendation::OVER => prop_assert!(predicted.points > ladder_line.line.points()),
+                    Recommendation::UNDER => prop_assert!(predicted.points < ladder_line.line.points()),
                     Recommendation::PASS => prop_assert_eq!(prediction.line_source, Some(LineSource::Market)),
                     Recommendation::NO_LINE => {
                         prop_assert_eq!(prediction.line_source, Some(LineSource::Estimate));
@@ -208,14 +212,14 @@ proptest! {
         }
     }
     #[test]
-    fn an_estimate_recommends_nothing(features in features(0.97)) {
+    fn an_estimated_line_has_no_recommendation(features in features(0.97)) {
         let prediction = Predictor::new(None).predict(&Features { main_line: None, ..features });
         prop_assert_ne!(prediction.line_source, Some(LineSource::Market));
-        let line_ladder = all_predicted(&prediction).flat_map(|predicted| &predicted.line_ladder);
-        prop_assert!(line_ladder.into_iter().all(|line_offset| line_offset.recommendation == Recommendation::NO_LINE));
+        let mut ladder_lines = all_predicted(&prediction).flat_map(|predicted| &predicted.line_ladder);
+        prop_assert!(ladder_lines.all(|ladder_line| ladder_line.recommendation == Recommendation::NO_LINE));
     }
     #[test]
-    fn a_missing_adjustment_is_named_and_worth_nothing(features in features(0.97)) {
+    fn a_missing_adjustment_is_listed_and_counts_as_0(features in features(0.97)) {
         let pace = |value| Features {
             vector: {
                 let mut vector = features.vector.clone();
@@ -230,13 +234,14 @@ proptest! {
             let (Some(missing), Some(zero)) = (predicted(&missing, system), predicted(&zero, system)) else {
                 continue;
             };
-            let named = |predicted: &Predicted| predicted.missing_adjustments.iter().any(|name| name == "pace_score");
-            prop_assert!(named(missing) && !named(zero));
+            let is_listed =
+                |predicted: &Predicted| predicted.missing_adjustments.iter().any(|name| name == "pace_score");
+            prop_assert!(is_listed(missing) && !is_listed(zero));
             prop_assert_eq!(missing.points, zero.points);
         }
     }
     #[test]
-    fn who_is_not_eligible_has_no_systems(
+    fn a_player_who_is_not_eligible_has_no_systems(
         features in features(0.97),
         eligibility in prop::sample::select(&Eligibility::ALL[1..]),
     ) {
@@ -248,20 +253,20 @@ proptest! {
     #[test]
     fn the_input_version_changes_with_the_features(features in features(0.9), index in 0..FEATURES.len(), extra in comparable()) {
         let version = |features: &Features| Predictor::new(None).predict(features).input_version;
-        let now = version(&features);
-        prop_assert_eq!(now, version(&features.clone()));
-        prop_assert_ne!(now, version(&with(&features, index, 77.25)));
-        prop_assert_ne!(now, version(&Features { basis: Basis::Retrospective, ..features.clone() }));
-        prop_assert_ne!(now, version(&Features { main_line: Some(Line(12_345)), ..features.clone() }));
+        let original = version(&features);
+        prop_assert_eq!(original, version(&features.clone()));
+        prop_assert_ne!(original, version(&with(&features, index, 77.25)));
+        prop_assert_ne!(original, version(&Features { basis: Basis::Retrospective, ..features.clone() }));
+        prop_assert_ne!(original, version(&Features { main_line: Some(Line(12_345)), ..features.clone() }));
         let mut longer = features.clone();
         longer.comparables.push(extra);
-        prop_assert_ne!(now, version(&longer));
+        prop_assert_ne!(original, version(&longer));
     }
 }
 
 #[test]
-fn nothing_known_is_a_reason_for_every_system() {
-    let prediction = Predictor::new(None).predict(&nobody());
+fn without_features_every_system_is_skipped_with_a_reason() {
+    let prediction = Predictor::new(None).predict(&without_features());
     let reasons: Vec<_> =
         System::ALL.into_iter().map(|system| outcome(&prediction, system).clone()).collect();
     let missing = SystemOutcome::Skipped(SystemSkip::MissingFeature);
@@ -277,8 +282,8 @@ fn nothing_known_is_a_reason_for_every_system() {
 }
 
 #[test]
-fn zone_matchup_needs_one_share_and_names_the_others() {
-    let season = with(&nobody(), index::POINTS_AVG_SEASON, 20.0);
+fn zone_matchup_requires_one_share_and_lists_the_missing_ones() {
+    let season = with(&without_features(), index::POINTS_AVG_SEASON, 20.0);
     let skipped = Predictor::new(None).predict(&season);
     let missing = SystemOutcome::Skipped(SystemSkip::MissingZones);
     assert_eq!(outcome(&skipped, System::ZoneMatchupV1), &missing);
@@ -288,7 +293,7 @@ fn zone_matchup_needs_one_share_and_names_the_others() {
     let predicted = predicted(&prediction, System::ZoneMatchupV1).unwrap();
     assert!((predicted.points - (20.0 + 5.0 * 0.3 * 1.1)).abs() < 1e-12, "{}", predicted.points);
     for name in ["pct_paint", "pct_mid_range", "pct_free_throw", "pace_score", "home_away", "fatigue_score"] {
-        assert!(predicted.missing_adjustments.iter().any(|without| without == name), "{name}");
+        assert!(predicted.missing_adjustments.iter().any(|missing| missing == name), "{name}");
     }
 }
 
@@ -302,33 +307,41 @@ fn fewer_than_five_similar_games_are_too_few() {
         is_home: true,
         streak: Streak::Normal,
     };
-    let known = [(index::POINTS_AVG_LAST_5, 20.0), (index::POINTS_AVG_SEASON, 20.0), (index::HOME_AWAY, 1.0)];
-    let known = known.iter().fold(nobody(), |features, (index, value)| with(&features, *index, *value));
-    let features = Features { rest_days: Some(1), ..with(&known, index::OPPONENT_DEF_RATING, 112.0) };
-    let of = |games| {
-        let features = Features { comparables: vec![game; games], ..features.clone() };
+    let values = [
+        (index::POINTS_AVG_LAST_5, 20.0),
+        (index::POINTS_AVG_SEASON, 20.0),
+        (index::HOME_AWAY, 1.0),
+        (index::OPPONENT_DEF_RATING, 112.0),
+    ];
+    let features =
+        values.iter().fold(without_features(), |features, (index, value)| with(&features, *index, *value));
+    let outcome_with = |games| {
+        let comparables = vec![game; games];
+        let features = Features { rest_days: Some(1), comparables, ..features.clone() };
         outcome(&Predictor::new(None).predict(&features), System::SimilarityBalancedV1).clone()
     };
-    assert_eq!(of(4), SystemOutcome::Skipped(SystemSkip::TooFewSimilar));
-    assert!(matches!(of(5), SystemOutcome::Predicted(_)));
+    assert_eq!(outcome_with(4), SystemOutcome::Skipped(SystemSkip::TooFewSimilar));
+    assert!(matches!(outcome_with(5), SystemOutcome::Predicted(_)));
 }
 
 #[test]
 fn a_learned_model_predicts_later_games_from_its_own_features_only() {
-    let features = with(&nobody(), index::POINTS_AVG_SEASON, 20.0);
-    let of = |artifact, features: &Features| {
+    let features = with(&without_features(), index::POINTS_AVG_SEASON, 20.0);
+    let learned = |artifact, features: &Features| {
         outcome(&Predictor::new(Some(artifact)).predict(features), System::LearnedV1).clone()
     };
-    let SystemOutcome::Predicted(predicted) = of(artifact(), &features) else { panic!("it predicts") };
+    let SystemOutcome::Predicted(predicted) = learned(artifact(), &features) else {
+        panic!("the learned system must predict")
+    };
     assert!((predicted.points - (-1.5 + 0.9 * 20.0 + 0.02 * 100.0)).abs() < 1e-12, "{}", predicted.points);
     assert_eq!(predicted.missing_adjustments, ["points_std_last_10", "opponent_pace"]);
 
     let skipped = SystemOutcome::Skipped;
-    assert_eq!(of(artifact(), &nobody()), skipped(SystemSkip::MissingFeature));
-    let until_that_day = Artifact { trained_to: features.date, ..artifact() };
-    assert_eq!(of(until_that_day, &features), skipped(SystemSkip::TrainedLater));
-    let other = Artifact { feature_schema: "another".into(), ..artifact() };
-    assert_eq!(of(other, &features), skipped(SystemSkip::OtherFeatures));
+    assert_eq!(learned(artifact(), &without_features()), skipped(SystemSkip::MissingFeature));
+    let trained_to_game_day = Artifact { trained_to: features.date, ..artifact() };
+    assert_eq!(learned(trained_to_game_day, &features), skipped(SystemSkip::TrainedLater));
+    let other_features = Artifact { feature_schema: "another".into(), ..artifact() };
+    assert_eq!(learned(other_features, &features), skipped(SystemSkip::OtherFeatures));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! `learned_v1`: the slot of a trained model, and its visible absence.
+//! `learned_v1`: the prediction of a trained model, skipped with a reason if no model is installed.
 //!
-//! Invariant: a model predicts no game that it could have been trained on, and none from features that it does not know.
-//! Not here: training; the artifact's text.
+//! Invariant: a model predicts neither a game that it may have been trained on nor from features that it was not trained on.
+//! Not here: training; the text of an artifact (`artifact`).
 use super::{
     artifact::Artifact,
     forecast::{FeatureReader, Forecast},
@@ -15,12 +15,12 @@ use schemas::{
 
 pub(super) const THRESHOLD: Threshold = Threshold::AtLeast { edge: 1.0, confidence: 60.0 };
 
-/// An artifact, made ready to predict.
+/// An artifact with its weights resolved to feature indexes.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
     artifact: Artifact,
     trained_to: EasternDate,
-    /// `None` when it was trained on other features.
+    /// `None` if the artifact was trained on other features.
     weights: Option<Vec<Weight>>,
 }
 
@@ -33,12 +33,12 @@ struct Weight {
 
 impl Learned {
     pub fn new(artifact: Artifact) -> Self {
-        let (model, named) = (&artifact.model, FEATURES.iter().enumerate());
-        let weights = named.filter_map(|(feature, name)| {
+        let model = &artifact.model;
+        let weights = FEATURES.iter().enumerate().filter_map(|(feature, name)| {
             let impute = model.impute.get(*name).copied();
             model.weights.get(*name).map(|weight| Weight { feature, weight: *weight, impute })
         });
-        let weights = artifact.reads_these_features().then(|| weights.collect());
+        let weights = artifact.has_current_features().then(|| weights.collect());
         Learned { trained_to: artifact.trained_to, weights, artifact }
     }
     pub fn artifact(&self) -> &Artifact {
@@ -50,30 +50,32 @@ impl Learned {
             return Err(SystemSkip::TrainedLater);
         }
         let mut reader = FeatureReader::new(features);
-        let (mut points, mut known) = (self.artifact.model.intercept, 0);
+        let (mut points, mut present_count) = (self.artifact.model.intercept, 0);
         for weight in weights {
             let value = reader.optional(weight.feature);
-            known += usize::from(value.is_some());
+            present_count += usize::from(value.is_some());
             points += weight.weight * value.or(weight.impute).ok_or(SystemSkip::MissingFeature)?;
         }
-        let known = if weights.is_empty() { 1.0 } else { known as f64 / weights.len() as f64 };
-        let confidence = confidence(known, &mut reader);
+        let present_share =
+            if weights.is_empty() { 1.0 } else { present_count as f64 / weights.len() as f64 };
+        let confidence = confidence(present_share, &mut reader);
         Ok(reader.forecast(points, confidence, &self.artifact.model.spread))
     }
 }
 
-/// In per cent: more for a vector with few gaps and a player whose points vary little (the steps of the predecessor's model).
-fn confidence(known: f64, reader: &mut FeatureReader<'_>) -> f64 {
-    let completeness = match known {
-        k if k >= 0.9 => 10.0,
-        k if k >= 0.8 => 7.0,
-        k if k >= 0.7 => 5.0,
+/// In percent: higher for few missing features and for a player whose points vary little (with the increments of the predecessor's
+/// model).
+fn confidence(present_share: f64, reader: &mut FeatureReader<'_>) -> f64 {
+    let completeness = match present_share {
+        share if share >= 0.9 => 10.0,
+        share if share >= 0.8 => 7.0,
+        share if share >= 0.7 => 5.0,
         _ => 2.0,
     };
     let steadiness = reader.adjust(index::POINTS_STD_LAST_10, |deviation| match deviation {
-        d if d < 4.0 => 10.0,
-        d if d < 6.0 => 7.0,
-        d if d < 8.0 => 5.0,
+        deviation if deviation < 4.0 => 10.0,
+        deviation if deviation < 6.0 => 7.0,
+        deviation if deviation < 8.0 => 5.0,
         _ => 2.0,
     });
     75.0 + completeness + steadiness

@@ -1,8 +1,8 @@
-//! The five lines of a player, and what a system recommends against each of them.
+//! The line ladder of a player, and a system's recommendation for each of its lines.
 //!
-//! Invariant: a line offset is made or named as not made; a recommendation is against the line stored with it, and there is none
-//! against a line that nobody offers.
-//! Not here: which line is the market's main line.
+//! Invariant: every line offset is in the ladder or among the omitted ones; a recommendation is for the line stored with it, and an
+//! estimated line, which no book offers, has none.
+//! Not here: the choice of the market's main line.
 use super::{distribution::Distribution, forecast::Forecast};
 use schemas::{
     Line,
@@ -10,12 +10,12 @@ use schemas::{
     prediction::{LadderLine, LineSource, Recommendation},
 };
 
-/// The line ladder, in points from the base line.
+/// The offsets of the line ladder, in points from the base line.
 pub(super) const LINE_OFFSETS: [i32; 5] = [-2, -1, 0, 1, 2];
-/// The lowest line that is made.
-pub(super) const LOWEST: Line = Line(50);
+/// The lowest line of a ladder.
+pub(super) const LOWEST_LINE: Line = Line(50);
 
-/// When a system recommends a side: by the distance between its points and the line, and its confidence in per cent.
+/// The condition for recommending a side: the distance between forecast and line in points, and the confidence in percent.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Threshold {
     Above { edge: f64, confidence: f64 },
@@ -24,28 +24,30 @@ pub(super) enum Threshold {
 impl Threshold {
     pub fn recommend(self, forecast: &Forecast, line: Line) -> Recommendation {
         let margin = forecast.points - line.points();
-        let recommended = match self {
+        let is_met = match self {
             Threshold::Above { edge, confidence } => margin.abs() > edge && forecast.confidence > confidence,
             Threshold::AtLeast { edge, confidence } => {
                 margin.abs() >= edge && forecast.confidence >= confidence
             }
         };
-        match recommended {
-            true if margin > 0.0 => Recommendation::OVER,
-            true => Recommendation::UNDER,
-            false => Recommendation::PASS,
+        if !is_met {
+            Recommendation::PASS
+        } else if margin > 0.0 {
+            Recommendation::OVER
+        } else {
+            Recommendation::UNDER
         }
     }
 }
 
-/// The line that the five lie around.
+/// The line with offset 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BaseLine {
     pub line: Line,
     pub source: LineSource,
 }
 impl BaseLine {
-    /// The market's main line, or an estimate; none for a player who has no market and has not played.
+    /// The market's main line, or an estimate; `None` for a player without market and without appearance.
     pub fn for_features(features: &Features) -> Option<Self> {
         if let Some(line) = features.main_line {
             return Some(BaseLine { line, source: LineSource::Market });
@@ -53,18 +55,18 @@ impl BaseLine {
         let last_5 = features.get(index::POINTS_AVG_LAST_5).value()?;
         Some(BaseLine { line: estimate(last_5), source: LineSource::Estimate })
     }
-    fn at(self, line_offset: i32) -> Option<Line> {
+    fn with_offset(self, line_offset: i32) -> Option<Line> {
         let line = Line(self.line.0 + line_offset * 100);
-        (line >= LOWEST).then_some(line)
+        (line >= LOWEST_LINE).then_some(line)
     }
     pub fn omitted_line_offsets(self) -> impl Iterator<Item = i32> {
-        LINE_OFFSETS.into_iter().filter(move |line_offset| self.at(*line_offset).is_none())
+        LINE_OFFSETS.into_iter().filter(move |line_offset| self.with_offset(*line_offset).is_none())
     }
     pub fn line_ladder(self, forecast: &Forecast, threshold: Threshold) -> Vec<LadderLine> {
         let distribution = Distribution { points: forecast.points, stddev_points: forecast.stddev_points };
         let mut line_ladder = Vec::with_capacity(LINE_OFFSETS.len());
         line_ladder.extend(LINE_OFFSETS.into_iter().filter_map(|line_offset| {
-            let line = self.at(line_offset)?;
+            let line = self.with_offset(line_offset)?;
             let recommendation = match self.source {
                 LineSource::Market => threshold.recommend(forecast, line),
                 LineSource::Estimate => Recommendation::NO_LINE,
@@ -76,7 +78,7 @@ impl BaseLine {
     }
 }
 
-/// Rounded half up to steps of half a point.
+/// Rounds half up to half points.
 fn estimate(points: f64) -> Line {
     Line((points * 2.0 + 0.5).floor() as i32 * 50)
 }

@@ -1,9 +1,10 @@
-//! The predictor: from a player's features before a game to every system's prediction, or the reason why there is none.
+//! The predictor: computes every system's prediction, or the reason why there is none, from a player's features before a game.
 //!
-//! A map: it remembers nothing. Each system is a pure function of the features and of its constants (`RULES`), in a file of
-//! its own. Where the predecessor's formulas were wrong, only their constants were: the tests reproduce it with its own.
-//! Invariant: an eligible player has every system exactly once, and each predicted one every line offset, made or named as not made.
-//! Nothing is filled in silently: an adjustment whose feature is missing is 0 and named in `missing_adjustments`.
+//! A stateless processor. Each system is a pure function of the features and of its constants (`RULES`), in a file of its own. The
+//! formulas are those of a predecessor, whose errors were in its constants only: `parity` reproduces its results with its constants.
+//!
+//! Invariant: an eligible player has every system exactly once, and each predicted system has every line offset, in the ladder or among
+//! the omitted ones. No value is imputed silently: an adjustment whose feature is missing is 0 and is listed in `missing_adjustments`.
 //! Not here: the features, the market's main line, grading.
 mod artifact;
 mod distribution;
@@ -31,7 +32,7 @@ use schemas::{
     prediction::{Predicted, Prediction, System, SystemOutcome, SystemPrediction, SystemSkip},
 };
 
-/// All systems, and the learned one's artifact when there is one.
+/// All systems, with the artifact of the learned one if it is installed.
 #[derive(Clone, Debug)]
 pub struct Predictor {
     learned: Option<Learned>,
@@ -45,18 +46,18 @@ impl Predictor {
         Predictor { learned, version }
     }
 
-    /// The version of the code, the constants and the artifact; another one predicts differently.
+    /// The version of the code, the constants and the artifact.
     pub fn version(&self) -> i64 {
         self.version
     }
 
-    /// What every system says of one player and one game.
+    /// Computes the predictions of all systems for one player and one game.
     pub fn predict(&self, features: &Features) -> Prediction {
-        let eligible = features.eligibility == Eligibility::Eligible;
-        let base = if eligible { BaseLine::for_features(features) } else { None };
-        let omitted_line_offsets = match base {
-            Some(base) => base.omitted_line_offsets().collect(),
-            None if eligible => LINE_OFFSETS.to_vec(),
+        let is_eligible = features.eligibility == Eligibility::Eligible;
+        let base_line = if is_eligible { BaseLine::for_features(features) } else { None };
+        let omitted_line_offsets = match base_line {
+            Some(base_line) => base_line.omitted_line_offsets().collect(),
+            None if is_eligible => LINE_OFFSETS.to_vec(),
             None => Vec::new(),
         };
         Prediction {
@@ -74,15 +75,15 @@ impl Predictor {
             appearances: features.appearances,
             input_version: version::input_version(features),
             model_version: self.version,
-            base_line: base.map(|base| base.line),
-            line_source: base.map(|base| base.source),
+            base_line: base_line.map(|base_line| base_line.line),
+            line_source: base_line.map(|base_line| base_line.source),
             omitted_line_offsets,
             quality_flags: features.quality_flags.clone(),
-            systems: if eligible { self.systems(features, base) } else { Vec::new() },
+            systems: if is_eligible { self.systems(features, base_line) } else { Vec::new() },
         }
     }
 
-    fn systems(&self, features: &Features, base: Option<BaseLine>) -> Vec<SystemPrediction> {
+    fn systems(&self, features: &Features, base_line: Option<BaseLine>) -> Vec<SystemPrediction> {
         let components = [
             moving_average::forecast(features, &moving_average::RULES),
             zone_matchup::forecast(features, &zone_matchup::RULES),
@@ -99,7 +100,7 @@ impl Predictor {
                 System::EnsembleV1 => (ensemble, ensemble::RULES.threshold),
                 System::LearnedV1 => (learned, learned::THRESHOLD),
             };
-            SystemPrediction { system, outcome: outcome(forecast, threshold, base) }
+            SystemPrediction { system, outcome: outcome(forecast, threshold, base_line) }
         });
         systems.collect()
     }
@@ -108,15 +109,16 @@ impl Predictor {
 fn outcome(
     forecast: Result<Forecast, SystemSkip>,
     threshold: Threshold,
-    base: Option<BaseLine>,
+    base_line: Option<BaseLine>,
 ) -> SystemOutcome {
     match forecast {
-        Err(skip) => SystemOutcome::Skipped(skip),
+        Err(reason) => SystemOutcome::Skipped(reason),
         Ok(forecast) => SystemOutcome::Predicted(Predicted {
             points: forecast.points,
             stddev_points: forecast.stddev_points,
             confidence: forecast.confidence / 100.0,
-            line_ladder: base.map_or_else(Vec::new, |base| base.line_ladder(&forecast, threshold)),
+            line_ladder: base_line
+                .map_or_else(Vec::new, |base_line| base_line.line_ladder(&forecast, threshold)),
             missing_adjustments: forecast.missing_adjustments.names(),
         }),
     }

@@ -1,7 +1,7 @@
-//! `moving_average`: recent and season means, adjusted for fatigue, match-up, pace, venue and usage.
+//! `moving_average`: recent and season means, adjusted for fatigue, matchup, pace, venue and usage.
 //!
-//! Invariant: a fresher player is never forecast lower. Back-to-backs count through the fatigue score alone.
-//! Not here: how the features are computed.
+//! Invariant: a higher fatigue score never lowers a forecast. Back-to-backs count through the fatigue score alone.
+//! Not here: the computation of the features (the feature builder).
 use super::{
     distribution::Spread,
     forecast::{FatigueSteps, FeatureReader, Forecast, Term, Venue},
@@ -48,16 +48,16 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     Ok(reader.forecast(mean + adjustments, confidence, &rules.spread))
 }
 
-/// In per cent: less for a player whose points vary, more for one who plays often.
+/// In percent: lower for a player whose points vary, higher for one who plays often.
 pub(super) fn confidence(reader: &mut FeatureReader<'_>) -> f64 {
     let steadiness = reader.adjust(index::POINTS_STD_LAST_10, |deviation| match deviation {
-        d if d > 6.0 => -15.0,
-        d if d > 4.0 => -8.0,
+        deviation if deviation > 6.0 => -15.0,
+        deviation if deviation > 4.0 => -8.0,
         _ => 0.0,
     });
     let activity = reader.adjust(index::GAMES_IN_LAST_7_DAYS, |games| match games {
-        g if g >= 3.0 => 10.0,
-        g if g >= 2.0 => 5.0,
+        games if games >= 3.0 => 10.0,
+        games if games >= 2.0 => 5.0,
         _ => -10.0,
     });
     (50.0 + steadiness + activity).clamp(20.0, 80.0)

@@ -1,6 +1,7 @@
-//! Parity with the predecessor: its own constants in our formulas give its own results, to the digits that it printed.
+//! Parity with the predecessor: the formulas with its constants give its results, to the digits that it printed.
 //!
-//! Not here: the corrected constants; `laws` holds them to what they must obey.
+//! Invariant: only constants differ from the production rules, never formulas.
+//! Not here: the corrected constants, whose properties `laws` tests.
 use super::{
     ensemble,
     forecast::{FatigueSteps, Forecast, MissingAdjustments, Term},
@@ -14,7 +15,7 @@ use schemas::{
     prediction::Recommendation::{self, OVER, PASS, UNDER},
 };
 
-/// It took a high fatigue score for a tired player, and counted back-to-backs twice.
+/// The predecessor's constants: they took a high fatigue score for a tired player, and counted back-to-backs twice.
 fn legacy_moving_average() -> moving_average::Rules {
     moving_average::Rules {
         fatigue: FatigueSteps { up_to_50: 0.0, up_to_70: -1.0, above: -2.5 },
@@ -27,7 +28,7 @@ fn legacy_moving_average() -> moving_average::Rules {
         ..moving_average::RULES
     }
 }
-/// It took points off for a weak defense.
+/// The predecessor's constants: they subtracted points for a weak defense.
 fn legacy_zone_matchup() -> zone_matchup::Rules {
     zone_matchup::Rules {
         neutral_def_rating: 110.0,
@@ -37,9 +38,9 @@ fn legacy_zone_matchup() -> zone_matchup::Rules {
     }
 }
 
-/// The player of the vectors: A fresh at home against a weak defense, B tired away against an elite one.
+/// A player with these feature values and 24 comparables.
 fn player(values: &[(usize, f64)]) -> Features {
-    let mut features = super::laws::nobody();
+    let mut features = super::laws::without_features();
     for (index, value) in values {
         features.vector[*index] = Feature::Value(*value);
     }
@@ -56,7 +57,8 @@ fn player(values: &[(usize, f64)]) -> Features {
         .collect();
     features
 }
-fn a() -> Features {
+/// Rested, at home, against a weak defense.
+fn player_a() -> Features {
     player(&[
         (index::POINTS_AVG_LAST_5, 24.6),
         (index::POINTS_AVG_LAST_10, 23.1),
@@ -76,7 +78,8 @@ fn a() -> Features {
         (index::PCT_FREE_THROW, 0.19),
     ])
 }
-fn b() -> Features {
+/// Tired, away, against an elite defense.
+fn player_b() -> Features {
     player(&[
         (index::POINTS_AVG_LAST_5, 8.2),
         (index::POINTS_AVG_LAST_10, 9.6),
@@ -97,63 +100,63 @@ fn b() -> Features {
     ])
 }
 
-fn close(actual: f64, printed: f64, digits: i32) -> bool {
+fn is_close(actual: f64, printed: f64, digits: i32) -> bool {
     (actual - printed).abs() <= 0.5 * 10f64.powi(-digits) + 1e-12
 }
 
-/// Checks a forecast: points and confidence to the digits given, and the recommendation for each line.
-fn check(
+/// Asserts the points of a forecast to a number of digits, its confidence, and its recommendation for each line.
+fn assert_forecast(
     forecast: &Forecast,
     (points, digits): (f64, i32),
     confidence: f64,
     threshold: Threshold,
-    against: &[(i32, Recommendation)],
+    recommendations: &[(i32, Recommendation)],
 ) {
-    assert!(close(forecast.points, points, digits), "{} is not {points}", forecast.points);
+    assert!(is_close(forecast.points, points, digits), "{} is not {points}", forecast.points);
     assert_eq!(forecast.confidence, confidence);
-    for (line, expected) in against {
-        assert_eq!(threshold.recommend(forecast, Line(*line)), *expected, "against {line}");
+    for (line, expected) in recommendations {
+        assert_eq!(threshold.recommend(forecast, Line(*line)), *expected, "line {line}");
     }
 }
 
 #[test]
-fn moving_average_gives_the_predecessors_results() {
+fn moving_average_gives_the_results_of_the_predecessor() {
     let rules = legacy_moving_average();
-    let of = |features| moving_average::forecast(&features, &rules).unwrap();
-    check(&of(a()), (23.0, 10), 52.0, rules.threshold, &[(2250, PASS), (1850, OVER)]);
-    check(&of(b()), (6.02, 10), 40.0, rules.threshold, &[(950, PASS)]);
+    let forecast = |features| moving_average::forecast(&features, &rules).unwrap();
+    assert_forecast(&forecast(player_a()), (23.0, 10), 52.0, rules.threshold, &[(2250, PASS), (1850, OVER)]);
+    assert_forecast(&forecast(player_b()), (6.02, 10), 40.0, rules.threshold, &[(950, PASS)]);
 }
 
 #[test]
-fn zone_matchup_gives_the_predecessors_results() {
+fn zone_matchup_gives_the_results_of_the_predecessor() {
     let rules = legacy_zone_matchup();
-    let of = |features| zone_matchup::forecast(&features, &rules).unwrap();
-    check(&of(a()), (17.1366, 10), 52.0, rules.threshold, &[(2250, UNDER), (1850, PASS)]);
-    check(&of(b()), (11.73, 10), 40.0, rules.threshold, &[(950, PASS)]);
+    let forecast = |features| zone_matchup::forecast(&features, &rules).unwrap();
+    assert_forecast(&forecast(player_a()), (17.1366, 10), 52.0, rules.threshold, &[(2250, UNDER), (1850, PASS)]);
+    assert_forecast(&forecast(player_b()), (11.73, 10), 40.0, rules.threshold, &[(950, PASS)]);
 }
 
 #[test]
-fn similarity_gives_the_predecessors_results() {
+fn similarity_gives_the_results_of_the_predecessor() {
     let rules = similarity::RULES;
-    for (features, games, mean, baseline) in [(a(), 6.0, 75.0, 23.5), (b(), 10.0, 76.0, 23.11)] {
+    for (features, games, mean, baseline) in [(player_a(), 6.0, 75.0, 23.5), (player_b(), 10.0, 76.0, 23.11)] {
         let similar = similarity::similar(&features, &rules).unwrap();
         assert_eq!((similar.games, similar.mean_similarity), (games, mean));
-        assert!(close(similar.baseline, baseline, 2), "{} is not {baseline}", similar.baseline);
+        assert!(is_close(similar.baseline, baseline, 2), "{} is not {baseline}", similar.baseline);
     }
-    let of = |features| similarity::forecast(&features, &rules).unwrap();
-    check(&of(a()), (26.8, 10), 65.0, rules.threshold, &[(2250, OVER), (1850, OVER)]);
-    check(&of(b()), (20.39, 10), 95.0, rules.threshold, &[(950, OVER)]);
+    let forecast = |features| similarity::forecast(&features, &rules).unwrap();
+    assert_forecast(&forecast(player_a()), (26.8, 10), 65.0, rules.threshold, &[(2250, OVER), (1850, OVER)]);
+    assert_forecast(&forecast(player_b()), (20.39, 10), 95.0, rules.threshold, &[(950, OVER)]);
 }
 
 #[test]
-fn the_ensemble_gives_the_predecessors_results() {
+fn the_ensemble_gives_the_results_of_the_predecessor() {
     let model = Forecast {
         points: 23.0,
         stddev_points: 1.0,
         confidence: 84.0,
         missing_adjustments: MissingAdjustments::default(),
     };
-    let of = |features: Features| {
+    let forecast = |features: Features| {
         let components = [
             moving_average::forecast(&features, &legacy_moving_average()).unwrap(),
             zone_matchup::forecast(&features, &legacy_zone_matchup()).unwrap(),
@@ -163,6 +166,6 @@ fn the_ensemble_gives_the_predecessors_results() {
         ensemble::forecast(components.iter(), &features, &ensemble::RULES).unwrap()
     };
     let threshold = ensemble::RULES.threshold;
-    check(&of(a()), (22.771159, 6), 63.25, threshold, &[(2250, PASS), (1850, PASS)]);
-    check(&of(b()), (17.679730, 6), 59.75, threshold, &[(950, PASS)]);
+    assert_forecast(&forecast(player_a()), (22.771159, 6), 63.25, threshold, &[(2250, PASS), (1850, PASS)]);
+    assert_forecast(&forecast(player_b()), (17.679730, 6), 59.75, threshold, &[(950, PASS)]);
 }

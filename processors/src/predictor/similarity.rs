@@ -1,7 +1,8 @@
-//! `similarity_balanced_v1`: what the player scored in the season's games that were most like this one.
+//! `similarity_balanced_v1`: the mean points of the player in the most similar earlier games of the season.
 //!
-//! Invariant: the games compared lie before this one, each described as of its own tip-off; equal similarity prefers the newer.
-//! Not here: the description of the games; the feature builder makes it.
+//! Invariant: the compared games are before this one, each with its circumstances as of its own tip-off; of equally similar games the
+//! newer is used.
+//! Not here: the circumstances of the games (the feature builder).
 use super::{
     distribution::Spread,
     forecast::{FeatureReader, Forecast, Term, Venue},
@@ -15,11 +16,11 @@ use std::cmp::Reverse;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// The similarity from which a game counts, of 100.
+    /// The lowest similarity of a game that is used, 0–100.
     pub similar_from: i32,
     pub at_least: usize,
     pub at_most: usize,
-    /// The fatigue score that is worth nothing, and the points that one more is worth.
+    /// The fatigue score without adjustment, and the points per unit above it.
     pub fatigue: (f64, f64),
     pub terms: &'static [Term],
     pub venue: Venue,
@@ -42,7 +43,7 @@ pub(super) const RULES: Rules = Rules {
     threshold: Threshold::AtLeast { edge: 2.0, confidence: 65.0 },
 };
 
-/// The circumstances that a game is compared by.
+/// The circumstances by which games are compared.
 struct Circumstances {
     tier: DefenseTier,
     rest_bucket: i32,
@@ -59,7 +60,7 @@ impl Circumstances {
             streak: Streak::from_averages(last_5, reader.require(index::POINTS_AVG_SEASON)?),
         })
     }
-    /// 5–100: the opponent's tier 40, the rest 30, the venue 15, the form 15.
+    /// 5–100: opponent's defense tier 40, rest 30, venue 15, streak 15.
     fn similarity(&self, game: &Comparable) -> i32 {
         let tier = match (self.tier as i32 - game.tier as i32).abs() {
             0 => 40,
@@ -72,23 +73,23 @@ impl Circumstances {
             _ => 0,
         };
         let venue = if self.is_home == game.is_home { 15 } else { 0 };
-        let form = if self.streak == game.streak { 15 } else { 5 };
-        tier + rest + venue + form
+        let streak = if self.streak == game.streak { 15 } else { 5 };
+        tier + rest + venue + streak
     }
 }
 
-/// Full days off: 0, 1, 2, 3 and more.
+/// Full days off: 0, 1, 2, or 3 and more.
 fn rest_bucket(rest_days: i32) -> i32 {
     rest_days.clamp(0, 3)
 }
 
-/// The games found, in whole numbers, so that no order of summation matters.
+/// Statistics over the similar games, computed from sums of integers, so the order of summation does not matter.
 pub(super) struct Similar {
     pub games: f64,
     pub mean_similarity: f64,
-    /// The mean of the points, weighted with the similarity.
+    /// The mean of the points, weighted by the similarity.
     pub baseline: f64,
-    /// The population's standard deviation of the points.
+    /// The population standard deviation of the points.
     pub deviation: f64,
 }
 
@@ -96,16 +97,16 @@ pub(super) fn similar(features: &Features, rules: &Rules) -> Result<Similar, Sys
     let target = Circumstances::for_features(features, &FeatureReader::new(features))?;
     let newest_first = features.comparables.iter().rev();
     let scored = newest_first.map(|game| (target.similarity(game), i64::from(game.points)));
-    let mut found: Vec<(i32, i64)> =
+    let mut similar: Vec<(i32, i64)> =
         scored.filter(|(similarity, _)| *similarity >= rules.similar_from).collect();
-    if found.len() < rules.at_least {
+    if similar.len() < rules.at_least {
         return Err(SystemSkip::TooFewSimilar);
     }
-    found.sort_by_key(|(similarity, _)| Reverse(*similarity));
-    found.truncate(rules.at_most);
-    let games = found.len() as f64;
+    similar.sort_by_key(|(similarity, _)| Reverse(*similarity));
+    similar.truncate(rules.at_most);
+    let games = similar.len() as f64;
     let sum = |term: fn(i64, i64) -> i64| {
-        found.iter().map(|(similarity, points)| term(i64::from(*similarity), *points)).sum::<i64>() as f64
+        similar.iter().map(|(similarity, points)| term(i64::from(*similarity), *points)).sum::<i64>() as f64
     };
     let similarity = sum(|similarity, _| similarity);
     let mean = sum(|_, points| points) / games;
@@ -128,23 +129,23 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     Ok(reader.forecast(points, confidence(&similar), &rules.spread))
 }
 
-/// In per cent: more for many, close and consistent games.
+/// In percent: higher for many, similar and consistent games.
 fn confidence(similar: &Similar) -> f64 {
     let games = match similar.games {
-        n if n >= 15.0 => 20.0,
-        n if n >= 10.0 => 15.0,
-        n if n >= 7.0 => 10.0,
+        games if games >= 15.0 => 20.0,
+        games if games >= 10.0 => 15.0,
+        games if games >= 7.0 => 10.0,
         _ => -15.0,
     };
     let closeness = match similar.mean_similarity {
-        s if s >= 85.0 => 20.0,
-        s if s >= 75.0 => 15.0,
+        similarity if similarity >= 85.0 => 20.0,
+        similarity if similarity >= 75.0 => 15.0,
         _ => 10.0,
     };
     let consistency = match similar.deviation {
-        d if d < 4.0 => 15.0,
-        d if d < 6.0 => 8.0,
-        d if d < 8.0 => 3.0,
+        deviation if deviation < 4.0 => 15.0,
+        deviation if deviation < 6.0 => 8.0,
+        deviation if deviation < 8.0 => 3.0,
         _ => -5.0,
     };
     50.0 + games + closeness + consistency

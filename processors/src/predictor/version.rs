@@ -1,28 +1,29 @@
-//! The versions of a prediction: of what went in, and of what made it.
+//! The versions of a prediction: of its input, and of the model.
 //!
-//! Invariant: equal features have equal input versions, on any machine; a change of any field changes it. A change of a
-//! constant or of the artifact changes the model version by itself; a change of code does when `CODE` is raised with it.
+//! Invariant: equal features have equal input versions on any machine; a change of any field changes the input version. A change of a
+//! constant or of the artifact changes the model version by itself; a change of code does only if `CODE_VERSION` is raised.
 //! Not here: the versions of schemas.
 use super::{
     artifact::Artifact, ensemble, forecast, learned, lines, moving_average, similarity, zone_matchup,
 };
 use schemas::features::{Comparable, Feature, Features};
 
-/// The version of the predictor's code; raised when it computes something differently with equal constants.
-const CODE: u32 = 1;
+/// The version of the predictor's code. Raise it with a change that computes other values from the same constants.
+const CODE_VERSION: u32 = 1;
 
-/// The version of the code, every constant and the artifact: the first 64 bits of a BLAKE3 hash.
+/// The version of the code, every constant and the artifact: the first 64 bits of a BLAKE3 hash of their `Debug` text. A renamed field
+/// or type of the constants therefore changes the version.
 pub(super) fn model_version(artifact: Option<&Artifact>) -> i64 {
     let constants = (
-        (forecast::BOUNDS, lines::LINE_OFFSETS, lines::LOWEST),
+        (forecast::BOUNDS, lines::LINE_OFFSETS, lines::LOWEST_LINE),
         (moving_average::RULES, zone_matchup::RULES, similarity::RULES, ensemble::RULES),
         learned::THRESHOLD,
     );
-    let text = format!("{CODE} {constants:?} {artifact:?}");
+    let text = format!("{CODE_VERSION} {constants:?} {artifact:?}");
     first_64_bits(text.as_bytes())
 }
 
-/// The version of the input: the first 64 bits of the BLAKE3 hash of all fields in their order, integers and bit patterns of
+/// The version of the input: the first 64 bits of the BLAKE3 hash of all fields in a fixed order, integers and bit patterns of
 /// floats in little-endian order, sequences and texts after their length.
 pub(super) fn input_version(features: &Features) -> i64 {
     let Features {

@@ -1,7 +1,7 @@
-//! `zone_matchup_v1`: the season mean, adjusted for the opponent's defense by where the player's shots come from.
+//! `zone_matchup_v1`: the season mean, adjusted for the opponent's defense by the zones of the player's shots.
 //!
-//! Invariant: a weaker opponent defense never lowers a forecast, nor does a fresher player.
-//! Not here: the shot shares; they are features.
+//! Invariant: neither a weaker opponent defense nor a higher fatigue score lowers a forecast.
+//! Not here: the shot shares, which are features.
 use super::{
     distribution::Spread,
     forecast::{FatigueSteps, FeatureReader, Forecast, Term, Venue},
@@ -13,7 +13,7 @@ use schemas::{
     prediction::SystemSkip,
 };
 
-/// A zone that a player shoots from: the feature with his share, and how much a defense matters there.
+/// A shot zone: the feature with the player's share of it, and the weight of the defense in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Zone {
     pub share: usize,
@@ -22,11 +22,11 @@ pub(super) struct Zone {
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// The defensive rating of an opponent that is worth nothing, in points per 100 possessions.
+    /// The opponent's defensive rating without adjustment, in points per 100 possessions.
     pub neutral_def_rating: f64,
-    /// Points a player gains in a zone of multiplier 1 per point of the rating above the neutral one.
+    /// The adjustment in a zone with multiplier 1, in points per point of the rating above the neutral one.
     pub per_rating_point: f64,
-    /// The most that one zone can give or take, in points.
+    /// The largest adjustment by one zone, in points.
     pub limit: f64,
     pub zones: [Zone; 4],
     pub fatigue: FatigueSteps,
@@ -62,12 +62,11 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     }
     let matchup = reader.adjust(index::OPPONENT_DEF_RATING, |def_rating| {
         let advantage = (def_rating - rules.neutral_def_rating) * rules.per_rating_point;
-        let known = rules.zones.iter().zip(shares).filter_map(|(zone, share)| Some((zone, share?)));
-        known
-            .map(|(zone, share)| {
-                (advantage * zone.multiplier).clamp(-rules.limit, rules.limit) * weight(share)
-            })
-            .sum()
+        let zones = rules.zones.iter().zip(shares).filter_map(|(zone, share)| Some((zone, share?)));
+        let adjustments = zones.map(|(zone, share)| {
+            (advantage * zone.multiplier).clamp(-rules.limit, rules.limit) * weight(share)
+        });
+        adjustments.sum()
     });
     let adjustments = matchup
         + reader.weigh(rules.terms)
@@ -77,11 +76,11 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     Ok(reader.forecast(season + adjustments, confidence, &rules.spread))
 }
 
-/// How much a zone counts, by the player's share of it (0–1).
+/// The weight of a zone by the player's share of it (0–1).
 fn weight(share: f64) -> f64 {
     match share {
-        s if s >= 0.40 => 1.0,
-        s if s >= 0.20 => 0.7,
+        share if share >= 0.40 => 1.0,
+        share if share >= 0.20 => 0.7,
         _ => 0.4,
     }
 }

@@ -1,4 +1,7 @@
-//! Tests of which games are open, and of a team's numbers.
+//! Tests of open games, of the averages, and of rosters.
+//!
+//! Invariant: game `n` is on day `n` at 19:30.
+//! Not here: the evidence for candidates (`slate`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
@@ -15,7 +18,7 @@ fn day(n: i32) -> EasternDate {
 fn game(n: i32) -> GameId {
     GameId(22_400_100 + n as u32)
 }
-/// The game of a day at 19:30, as known from an instant on; played when it has minutes.
+/// A revision of the game of day `n`; the game was played if it has minutes.
 fn revision(n: i32, known_at: Timestamp, minutes: Option<i32>) -> TeamGameRevision {
     let totals = minutes.map(|minutes| TeamTotals {
         playing_time: PlayingTime(minutes * 60),
@@ -48,7 +51,7 @@ fn planned(n: i32) -> In {
 fn played(n: i32, minutes: i32) -> In {
     row(n, vec![revision(n, day(-30).at(12, 0), None), revision(n, day(n + 1).at(9, 0), Some(minutes))])
 }
-fn roster(at: Timestamp, complete: bool, players: &[u32]) -> In {
+fn roster(fetched_at: Timestamp, complete: bool, players: &[u32]) -> In {
     let member = |id: &u32| RosterMember {
         player: PlayerRef { name: id.to_string(), nba: Some(PlayerId(*id)) },
         born: None,
@@ -56,21 +59,23 @@ fn roster(at: Timestamp, complete: bool, players: &[u32]) -> In {
     In::Roster(RosterObservation {
         feed: Feed::NbacomPlayerList,
         team: TEAM,
-        date: at.eastern_date(),
+        date: fetched_at.eastern_date(),
         complete,
         members: players.iter().map(member).collect(),
-        provenance: Provenance { fetched_at: at, version: 1, raw: RawId(at.0) },
+        provenance: Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) },
     })
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<TeamForms> {
     let mut driver = ViewTestDriver::new(TeamForms);
-    inputs.into_iter().for_each(|input| _ = driver.put(input));
+    for input in inputs {
+        driver.put(input);
+    }
     driver
 }
 fn form(driver: &ViewTestDriver<TeamForms>, n: i32) -> Option<&TeamForm> {
     driver.row(&OutputKey::Form { team: TEAM, game: game(n) })
 }
-fn open(driver: &ViewTestDriver<TeamForms>) -> Vec<i32> {
+fn open_games(driver: &ViewTestDriver<TeamForms>) -> Vec<i32> {
     (0..20).filter(|n| form(driver, *n).is_some()).collect()
 }
 fn rostered(driver: &ViewTestDriver<TeamForms>, n: i32) -> Vec<u32> {
@@ -79,38 +84,38 @@ fn rostered(driver: &ViewTestDriver<TeamForms>, n: i32) -> Vec<u32> {
 }
 
 #[test]
-fn a_seasons_schedule_opens_the_first_two_games_and_each_box_score_the_next() {
+fn a_season_schedule_opens_the_first_two_games_and_each_box_score_the_next() {
     let mut driver = driver_with((0..8).map(planned));
-    assert_eq!(open(&driver), [0, 1]);
+    assert_eq!(open_games(&driver), [0, 1]);
     driver.put(played(0, 240));
-    assert_eq!(open(&driver), [0, 1, 2], "what is known reaches to the morning after");
+    assert_eq!(open_games(&driver), [0, 1, 2], "the horizon is the morning after");
     driver.put(played(1, 240));
-    assert_eq!(open(&driver), [0, 1, 2, 3]);
+    assert_eq!(open_games(&driver), [0, 1, 2, 3]);
 }
 #[test]
 fn a_missing_result_does_not_keep_later_games_closed() {
     let driver = driver_with((0..8).map(planned).chain([played(3, 240)]));
-    assert_eq!(open(&driver), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(open_games(&driver), [0, 1, 2, 3, 4, 5]);
 }
 #[test]
-fn a_new_roster_opens_games_as_a_result_does_and_the_same_one_again_opens_none() {
+fn a_changed_roster_opens_games_as_a_result_does_and_an_unchanged_one_opens_none() {
     let mut driver = driver_with((0..8).map(planned).chain([roster(day(0).at(6, 0), true, &[1])]));
-    assert_eq!(open(&driver), [0, 1]);
+    assert_eq!(open_games(&driver), [0, 1]);
     driver.put(roster(day(4).at(6, 0), true, &[1]));
-    assert_eq!(open(&driver), [0, 1]);
+    assert_eq!(open_games(&driver), [0, 1]);
     driver.put(roster(day(4).at(7, 0), true, &[1, 2]));
-    assert_eq!(open(&driver), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(open_games(&driver), [0, 1, 2, 3, 4, 5]);
 }
 #[test]
-fn a_game_that_is_called_off_is_closed_and_another_takes_its_place() {
+fn a_game_that_is_called_off_is_closed_and_the_next_one_is_opened_instead() {
     let mut off = revision(1, day(-1).at(12, 0), None);
     off.called_off = true;
     let mut driver = driver_with((0..8).map(planned));
     driver.put(row(1, vec![revision(1, day(-30).at(12, 0), None), off]));
-    assert_eq!(open(&driver), [0, 2]);
+    assert_eq!(open_games(&driver), [0, 2]);
 }
 #[test]
-fn minutes_are_those_of_whole_overtimes_whatever_a_row_rounds() {
+fn minutes_are_rounded_to_complete_overtimes() {
     for (minutes, periods) in [(238, 48.0), (240, 48.0), (264, 53.0), (266, 53.0), (291, 58.0)] {
         let driver = driver_with([played(0, minutes), planned(2)]);
         let numbers = form(&driver, 2).unwrap().issued.as_ref().unwrap().numbers;
@@ -121,35 +126,35 @@ fn minutes_are_those_of_whole_overtimes_whatever_a_row_rounds() {
     }
 }
 #[test]
-fn the_evening_before_is_a_back_to_back_once_its_box_score_is_heard() {
+fn a_game_on_the_evening_before_is_a_back_to_back_once_its_box_score_is_known() {
     let driver = driver_with([played(0, 240), planned(1)]);
     let before = form(&driver, 1).unwrap();
     assert_eq!(before.issued.as_ref().unwrap().numbers.rest_days, Some(0));
     let late = row(0, vec![revision(0, day(-30).at(12, 0), None), revision(0, day(1).at(19, 30), Some(240))]);
     let driver = driver_with([late, planned(1)]);
     let row = form(&driver, 1).unwrap();
-    assert_eq!(row.issued.as_ref().unwrap().numbers.rest_days, None, "heard at tip-off is too late");
+    assert_eq!(row.issued.as_ref().unwrap().numbers.rest_days, None, "known at tip-off is too late");
     assert_eq!(row.retrospective.as_ref().unwrap().numbers.rest_days, Some(0));
 }
 #[test]
-fn a_game_of_the_evening_it_was_called_off_for_is_no_game_of_the_past() {
+fn a_game_that_was_called_off_is_not_a_past_game_until_it_is_played() {
     let mut off = revision(0, day(0).at(16, 30), None);
     off.called_off = true;
-    let mut again = revision(5, day(1).at(12, 0), None);
-    let mut over = revision(5, day(6).at(9, 0), Some(240));
-    (again.date, over.date) = (day(5), day(5));
-    let moved = row(0, vec![revision(0, day(-30).at(12, 0), None), off, again, over]);
+    let mut rescheduled = revision(5, day(1).at(12, 0), None);
+    let mut played = revision(5, day(6).at(9, 0), Some(240));
+    (rescheduled.date, played.date) = (day(5), day(5));
+    let moved = row(0, vec![revision(0, day(-30).at(12, 0), None), off, rescheduled, played]);
     let driver = driver_with([moved, planned(2), planned(7)]);
     let games = |n| form(&driver, n).unwrap().issued.as_ref().unwrap().numbers.games;
     assert_eq!((games(2), games(0), games(7)), (0, 0, 1));
 }
 #[test]
-fn a_whole_roster_says_who_left_and_a_partial_one_does_not() {
-    let list = |complete| {
+fn a_complete_roster_removes_the_players_that_it_lacks_and_a_partial_one_removes_none() {
+    let fetched = |complete| {
         let first = roster(day(0).at(6, 0), true, &[1, 2]);
         driver_with([planned(0), planned(1), first, roster(day(1).at(6, 0), complete, &[2, 3])])
     };
-    assert_eq!(rostered(&list(true), 1), [2, 3]);
-    assert_eq!(rostered(&list(false), 1), [1, 2, 3]);
-    assert_eq!(rostered(&list(true), 0), [1, 2], "as of the evening before");
+    assert_eq!(rostered(&fetched(true), 1), [2, 3]);
+    assert_eq!(rostered(&fetched(false), 1), [1, 2, 3]);
+    assert_eq!(rostered(&fetched(true), 0), [1, 2], "as of the evening before");
 }

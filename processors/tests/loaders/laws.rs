@@ -1,6 +1,7 @@
-//! Laws over broken payloads: whatever arrives, nothing panics and every row is counted once.
+//! Properties for broken payloads: no input panics, and every row is counted once.
 //!
-//! Invariant: the breakage is random, the payloads it starts from are valid. Not here: what a valid payload means.
+//! Invariant: valid payloads are broken at random.
+//! Not here: the content of valid payloads (`quirks`).
 use crate::payloads::{members, payload_for, raw};
 use processors::loader::load;
 use proptest::{prelude::*, sample::Index};
@@ -8,15 +9,15 @@ use schemas::ids::RawId;
 use schemas::raw::{Feed, FetchOutcome, RejectCode};
 use serde_json::{Value, json};
 
-fn check(feed: Feed, outcome: FetchOutcome, payload: String) -> Result<(), TestCaseError> {
+fn assert_counted(feed: Feed, outcome: FetchOutcome, payload: String) -> Result<(), TestCaseError> {
     match load(&raw(feed, outcome, payload)) {
         Err(reject) => {
             prop_assert!(!reject.reason.is_empty());
             prop_assert!(matches!(reject.code, RejectCode::NotJson | RejectCode::BadPayload));
         }
         Ok(loaded) => {
-            let ends = loaded.bad_rows.len() as u64 + loaded.rows_out_of_scope + loaded.rows_repeated;
-            prop_assert_eq!(loaded.rows, members(&loaded) + ends);
+            let not_emitted = loaded.bad_rows.len() as u64 + loaded.rows_out_of_scope + loaded.rows_repeated;
+            prop_assert_eq!(loaded.rows, members(&loaded) + not_emitted);
             prop_assert_eq!(loaded.rows_emitted(), members(&loaded));
             for row in loaded.bad_rows {
                 prop_assert!(!row.reason.is_empty());
@@ -27,18 +28,22 @@ fn check(feed: Feed, outcome: FetchOutcome, payload: String) -> Result<(), TestC
     Ok(())
 }
 
-/// Every place in a value, as JSON pointers.
-fn places(value: &Value, at: String, found: &mut Vec<String>) {
+/// Adds the JSON pointers of a value and of everything in it.
+fn add_pointers(value: &Value, pointer: String, pointers: &mut Vec<String>) {
     match value {
         Value::Array(list) => {
-            list.iter().enumerate().for_each(|(i, v)| places(v, format!("{at}/{i}"), found));
+            for (index, item) in list.iter().enumerate() {
+                add_pointers(item, format!("{pointer}/{index}"), pointers);
+            }
         }
         Value::Object(object) => {
-            object.iter().for_each(|(key, v)| places(v, format!("{at}/{key}"), found));
+            for (key, item) in object {
+                add_pointers(item, format!("{pointer}/{key}"), pointers);
+            }
         }
         _ => {}
     }
-    found.push(at);
+    pointers.push(pointer);
 }
 
 #[derive(Clone, Debug)]
@@ -84,15 +89,15 @@ fn breakage() -> impl Strategy<Value = Breakage> {
     ]
 }
 
-fn apply(payload: &mut Value, place: Index, breakage: Breakage) {
-    let mut found = Vec::new();
-    places(payload, String::new(), &mut found);
-    let place = place.get(&found);
+fn apply(payload: &mut Value, index: Index, breakage: Breakage) {
+    let mut pointers = Vec::new();
+    add_pointers(payload, String::new(), &mut pointers);
+    let pointer = index.get(&pointers);
     if let Breakage::Put(value) = breakage {
-        *payload.pointer_mut(place).unwrap() = value;
+        *payload.pointer_mut(pointer).unwrap() = value;
         return;
     }
-    let Some((parent, key)) = place.rsplit_once('/') else { return };
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
     match (payload.pointer_mut(parent).unwrap(), breakage) {
         (Value::Object(object), Breakage::Remove) => drop(object.remove(key)),
         (Value::Array(list), Breakage::Remove) => drop(list.remove(key.parse().unwrap())),
@@ -101,7 +106,7 @@ fn apply(payload: &mut Value, place: Index, breakage: Breakage) {
     }
 }
 
-/// Reorders the rows of every list, not the cells of a row nor the tables of an answer.
+/// Reorders the rows of every list, but neither the cells of a row nor the tables of a response.
 fn shuffle(value: &mut Value, seed: u64) {
     let key = |row: &Value| blake3::hash(format!("{seed}{row}").as_bytes()).as_bytes()[0];
     match value {
@@ -109,13 +114,17 @@ fn shuffle(value: &mut Value, seed: u64) {
             if rows.iter().all(|row| row.is_array() || row.is_object()) {
                 rows.sort_by_key(key);
             }
-            rows.iter_mut().for_each(|row| shuffle(row, seed));
+            for row in rows {
+                shuffle(row, seed);
+            }
         }
         Value::Object(object) => {
             for (key, value) in object {
                 match (key.as_str(), value) {
                     ("resultSets", Value::Array(sets)) => {
-                        sets.iter_mut().for_each(|set| shuffle(set, seed));
+                        for set in sets {
+                            shuffle(set, seed);
+                        }
                     }
                     (_, value) => shuffle(value, seed),
                 }
@@ -137,59 +146,65 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn values_of_another_kind_missing_and_repeated_ones_cost_their_rows_at_most(
+    fn wrong_missing_and_repeated_values_affect_at_most_their_own_rows(
         feed in feeds(),
         outcome in outcomes(),
-        breaks in prop::collection::vec((any::<Index>(), breakage()), 1..4),
+        breakages in prop::collection::vec((any::<Index>(), breakage()), 1..4),
     ) {
         let mut payload = payload_for(feed);
-        breaks.into_iter().for_each(|(place, breakage)| apply(&mut payload, place, breakage));
-        check(feed, outcome, payload.to_string())?;
+        for (index, breakage) in breakages {
+            apply(&mut payload, index, breakage);
+        }
+        assert_counted(feed, outcome, payload.to_string())?;
     }
 
     #[test]
     fn the_order_of_rows_does_not_matter(
         feed in feeds(),
-        breaks in prop::collection::vec((any::<Index>(), breakage()), 0..4),
+        breakages in prop::collection::vec((any::<Index>(), breakage()), 0..4),
         seed in any::<u64>(),
     ) {
         let mut payload = payload_for(feed);
-        breaks.into_iter().for_each(|(place, breakage)| apply(&mut payload, place, breakage));
+        for (index, breakage) in breakages {
+            apply(&mut payload, index, breakage);
+        }
         let loaded = |payload: &Value| {
             let mut raw = raw(feed, FetchOutcome::Complete, payload.to_string());
             raw.id = RawId(0);
             load(&raw)
         };
-        let straight = loaded(&payload);
+        let ordered = loaded(&payload);
         shuffle(&mut payload, seed);
-        match (straight, loaded(&payload)) {
-            (Ok(straight), Ok(shuffled)) => {
-                prop_assert_eq!(straight.observations, shuffled.observations);
-                prop_assert_eq!(straight.rows_repeated, shuffled.rows_repeated);
-                prop_assert_eq!(straight.bad_rows.len(), shuffled.bad_rows.len());
+        match (ordered, loaded(&payload)) {
+            (Ok(ordered), Ok(shuffled)) => {
+                prop_assert_eq!(ordered.observations, shuffled.observations);
+                prop_assert_eq!(ordered.rows_repeated, shuffled.rows_repeated);
+                prop_assert_eq!(ordered.bad_rows.len(), shuffled.bad_rows.len());
             }
-            (straight, shuffled) => prop_assert_eq!(straight.is_err(), shuffled.is_err()),
+            (ordered, shuffled) => prop_assert_eq!(ordered.is_err(), shuffled.is_err()),
         }
     }
 
     #[test]
-    fn bytes_that_flip_are_a_dead_letter_or_another_fact_and_no_panic(
+    fn flipped_bytes_are_rejected_or_another_fact_and_never_panic(
         feed in feeds(),
         flips in prop::collection::vec((any::<Index>(), any::<u8>()), 1..6),
     ) {
         let mut payload = payload_for(feed).to_string().into_bytes();
-        flips.into_iter().for_each(|(place, byte)| *place.get_mut(&mut payload) ^= byte);
-        check(feed, FetchOutcome::Complete, String::from_utf8_lossy(&payload).into_owned())?;
+        for (index, bits) in flips {
+            *index.get_mut(&mut payload) ^= bits;
+        }
+        assert_counted(feed, FetchOutcome::Complete, String::from_utf8_lossy(&payload).into_owned())?;
     }
 
     #[test]
-    fn any_text_at_all_is_answered(feed in feeds(), text in any::<String>()) {
-        check(feed, FetchOutcome::Complete, text)?;
+    fn any_text_is_loaded_or_rejected_without_a_panic(feed in feeds(), text in any::<String>()) {
+        assert_counted(feed, FetchOutcome::Complete, text)?;
     }
 }
 
 #[test]
-fn every_truncation_of_a_payload_is_rejected_as_no_json() {
+fn every_truncated_payload_is_rejected_as_not_json() {
     for feed in Feed::ALL {
         let payload = payload_for(feed).to_string();
         for end in 0..payload.len() {
@@ -202,12 +217,12 @@ fn every_truncation_of_a_payload_is_rejected_as_no_json() {
 }
 
 #[test]
-fn nesting_without_end_is_rejected() {
+fn deep_nesting_is_rejected_if_it_is_not_closed_and_never_panics() {
     for feed in Feed::ALL {
         for payload in ["[".repeat(1_000_000), "{\"data\":".repeat(100_000)] {
             assert!(load(&raw(feed, FetchOutcome::Complete, payload)).is_err());
         }
         let deep = format!("{{\"data\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        check(feed, FetchOutcome::Complete, deep).unwrap();
+        assert_counted(feed, FetchOutcome::Complete, deep).unwrap();
     }
 }

@@ -1,7 +1,7 @@
-//! The loaders against real payloads, against the sources' quirks by hand, and against broken input.
+//! The loaders with real payloads, with the sources' quirks in hand-written payloads, and with broken input.
 //!
-//! Invariant: nothing here is copied from a source; real payloads are read where they lie, and a test that lacks them says so.
-//! Not here: who a name is, which game a date is.
+//! Invariant: no payload here is copied from a source; a test without its real payloads is skipped and prints that.
+//! Not here: the player of a name, the game of a date.
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

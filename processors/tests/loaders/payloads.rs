@@ -1,7 +1,7 @@
 //! A small valid payload of every feed, written by hand in the shape of its source.
 //!
 //! Invariant: each decodes without a bad row; people and numbers are invented.
-//! Not here: broken payloads; the tests break these.
+//! Not here: broken payloads, which the tests derive from these.
 use processors::loader::{Loaded, Observation, Reject, load};
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 use serde_json::{Value, json};
@@ -17,19 +17,19 @@ pub fn decode(feed: Feed, payload: &Value) -> Loaded {
     try_decode(feed, payload).unwrap()
 }
 
-/// The members of all lists, counted from what was published.
+/// The number of members of all published lists.
 pub fn members(loaded: &Loaded) -> u64 {
-    let of = |observation: &Observation| match observation {
+    let thirtieths = |observation: &Observation| match observation {
         Observation::Game(_) => 30,
         Observation::BoxScore(list) => 30 * list.members.len(),
         Observation::Odds(list) => 30 * list.quotes.len(),
         Observation::Injury(list) => 30 * list.members.len(),
         Observation::Roster(list) => 30 * list.members.len(),
         Observation::Names(_) => 0,
-        // one of the thirty copies
+        // A link is published to thirty teams.
         Observation::Link(_) => 1,
     };
-    let thirtieths: usize = loaded.observations.iter().map(of).sum();
+    let thirtieths: usize = loaded.observations.iter().map(thirtieths).sum();
     assert_eq!(thirtieths % 30, 0);
     thirtieths as u64 / 30
 }
@@ -37,7 +37,8 @@ pub fn members(loaded: &Loaded) -> u64 {
 macro_rules! pick {
     ($($name:ident: $variant:ident => $type:ty;)+) => {
         $(pub fn $name(loaded: &Loaded) -> Vec<&$type> {
-            loaded.observations.iter().filter_map(|s| match s { Observation::$variant(s) => Some(s), _ => None }).collect()
+            let observations = loaded.observations.iter();
+            observations.filter_map(|any| match any { Observation::$variant(one) => Some(one), _ => None }).collect()
         })+
     };
 }

@@ -1,6 +1,7 @@
-//! The sources' quirks, one by one.
+//! The quirks of the sources, one test each.
 //!
-//! Invariant: payloads are written by hand. Not here: real ones.
+//! Invariant: payloads are written by hand.
+//! Not here: real payloads (`real`).
 use crate::payloads::*;
 use processors::loader::load;
 use schemas::{
@@ -40,7 +41,7 @@ fn the_game_date_is_read_as_written_and_the_tip_off_as_an_instant() {
     assert_eq!((game.result.home_points, game.result.away_points), (Some(112), Some(104)));
 }
 #[test]
-fn a_tip_off_on_another_eastern_day_or_none_is_half_past_seven_marked_as_estimated() {
+fn a_missing_tip_off_or_one_on_another_eastern_day_is_estimated_at_half_past_seven() {
     for tip in [json!("2024-01-17T02:00:00Z"), json!(null), json!("")] {
         let mut game = game("0022300576", "UTA", "GSW");
         game["gameDateTimeUTC"] = tip;
@@ -52,10 +53,10 @@ fn a_tip_off_on_another_eastern_day_or_none_is_half_past_seven_marked_as_estimat
     let mut game = game("0022300576", "UTA", "GSW");
     game["gameDateTimeUTC"] = json!("2024-01-18T00:30:00Z");
     let loaded = decode(Feed::NbacomSchedule, &schedule_of(vec![game]));
-    assert!(!games(&loaded)[0].fixture.tip_estimated, "half past seven as the source says it is no estimate");
+    assert!(!games(&loaded)[0].fixture.tip_estimated, "half past seven from the source is not an estimate");
 }
 #[test]
-fn preseason_all_star_foreign_and_undecided_games_are_counted_and_out_of_scope() {
+fn preseason_all_star_foreign_and_undecided_games_are_counted_as_out_of_scope() {
     let games = vec![
         game("0012300001", "UTA", "GSW"),
         game("0032300001", "EST", "WST"),
@@ -68,7 +69,7 @@ fn preseason_all_star_foreign_and_undecided_games_are_counted_and_out_of_scope()
     assert_eq!(loaded.bad_rows, []);
 }
 #[test]
-fn a_game_called_off_says_so_and_a_final_without_points_has_none() {
+fn a_postponed_game_is_called_off_and_a_final_score_of_zero_is_ignored() {
     let mut postponed = game("0022300576", "UTA", "GSW");
     postponed["postponedStatus"] = json!("Y");
     postponed["homeTeam"]["score"] = json!(null);
@@ -80,50 +81,54 @@ fn a_game_called_off_says_so_and_a_final_without_points_has_none() {
     let mut scheduled = game("0022300578", "BKN", "PHX");
     scheduled["gameStatus"] = json!(1);
     let loaded = decode(Feed::NbacomSchedule, &json!({"games": [postponed, ppd, scheduled]}));
-    let found: Vec<_> = games(&loaded).iter().map(|g| (g.fixture.called_off, g.result.home_points)).collect();
-    assert_eq!(found, [(true, None), (true, None), (false, None)]);
+    let decoded = games(&loaded).into_iter().map(|game| (game.fixture.called_off, game.result.home_points));
+    assert_eq!(decoded.collect::<Vec<_>>(), [(true, None), (true, None), (false, None)]);
     assert_eq!(games(&loaded)[2].result.status, GameStatus::Scheduled);
 }
 
 #[test]
-fn zero_minutes_in_the_game_log_are_an_appearance_and_no_minutes_are_none() {
+fn zero_minutes_in_the_game_log_are_an_appearance_and_missing_minutes_are_none() {
     let row = |player, minutes| log_row(player, "Ann Archer", "BOS", "BOS vs. NYK", minutes);
     let log =
         log_of(vec![row(1, json!(0)), row(2, json!(null)), row(3, json!("")), row(4, json!("PT34M12.00S"))]);
     let loaded = decode(Feed::NbacomLeaguegamelog, &log);
-    let times = |m: &BoxMember| (m.player.nba.unwrap().0, m.line.map(|line| line.playing_time.0));
-    let found: Vec<_> = box_scores(&loaded)[0].members.iter().map(times).collect();
-    assert_eq!(found, [(1, Some(0)), (2, None), (3, None), (4, Some(2052))]);
+    let seconds =
+        |member: &BoxMember| (member.player.nba.unwrap().0, member.stats.map(|stats| stats.playing_time.0));
+    let members: Vec<_> = box_scores(&loaded)[0].members.iter().map(seconds).collect();
+    assert_eq!(members, [(1, Some(0)), (2, None), (3, None), (4, Some(2052))]);
 }
 #[test]
-fn the_opponent_is_the_other_code_even_where_both_teams_are_said_to_be_away() {
+fn the_opponent_is_the_other_code_even_if_both_teams_are_listed_as_away() {
     let log = log_of(vec![
         log_row(101, "Ann Archer", "BOS", "BOS @ NYK", json!(34)),
         log_row(102, "Bea Baker", "NYK", "NYK @ BOS", json!(34)),
         log_row(103, "Cy Cook", "NYK", "BOS @ NYK", json!(34)),
     ]);
     let loaded = decode(Feed::NbacomLeaguegamelog, &log);
-    let found: Vec<_> = box_scores(&loaded).iter().map(|b| (b.team, b.opponent, b.members.len())).collect();
-    assert_eq!(found, [(Team::BOS, Team::NYK, 1), (Team::NYK, Team::BOS, 2)]);
+    let lists = box_scores(&loaded);
+    let lists: Vec<_> = lists.iter().map(|list| (list.team, list.opponent, list.members.len())).collect();
+    assert_eq!(lists, [(Team::BOS, Team::NYK, 1), (Team::NYK, Team::BOS, 2)]);
 }
 #[test]
-fn the_log_is_read_by_its_headers_and_teaches_both_teams_its_names() {
+fn the_game_log_is_read_by_its_headers_and_gives_both_teams_known_names() {
     let mut log = payload_for(Feed::NbacomLeaguegamelog);
-    let straight = decode(Feed::NbacomLeaguegamelog, &log);
+    let ordered = decode(Feed::NbacomLeaguegamelog, &log);
     let reverse = |list: &mut Value| list.as_array_mut().unwrap().reverse();
     let set = &mut log["resultSets"][0];
     reverse(&mut set["headers"]);
-    set["rowSet"].as_array_mut().unwrap().iter_mut().for_each(reverse);
+    for row in set["rowSet"].as_array_mut().unwrap() {
+        reverse(row);
+    }
     let reversed = decode(Feed::NbacomLeaguegamelog, &log);
-    let lines = |loaded| box_scores(loaded).iter().map(|b| b.members.clone()).collect::<Vec<_>>();
-    assert_eq!(lines(&straight), lines(&reversed));
-    let taught = names(&straight);
-    assert_eq!(taught.len(), 2);
-    assert_eq!((taught[0].team, taught[0].lookup_scope(), taught[0].season), (Team::BOS, None, Season(2023)));
-    assert_eq!(taught[0].names[0].nba, Some(PlayerId(101)));
+    let members = |loaded| box_scores(loaded).iter().map(|list| list.members.clone()).collect::<Vec<_>>();
+    assert_eq!(members(&ordered), members(&reversed));
+    let known = names(&ordered);
+    assert_eq!(known.len(), 2);
+    assert_eq!((known[0].team, known[0].lookup_scope(), known[0].season), (Team::BOS, None, Season(2023)));
+    assert_eq!(known[0].names[0].nba, Some(PlayerId(101)));
 }
 #[test]
-fn a_bad_row_is_kept_with_its_bytes_and_the_list_is_no_longer_complete() {
+fn a_bad_row_is_rejected_with_its_bytes_and_its_list_is_not_complete() {
     let mut log = payload_for(Feed::NbacomLeaguegamelog);
     log["resultSets"][0]["rowSet"][0][28] = json!("many");
     let loaded = decode(Feed::NbacomLeaguegamelog, &log);
@@ -132,7 +137,7 @@ fn a_bad_row_is_kept_with_its_bytes_and_the_list_is_no_longer_complete() {
     assert_eq!((members(&loaded), box_scores(&loaded)[0].complete), (1, false));
 }
 #[test]
-fn more_made_than_attempted_and_no_player_id_are_bad_rows() {
+fn a_row_with_an_impossible_value_is_bad_with_the_field_and_the_value() {
     for (column, value, reason) in [
         (11, json!(9), "FGM: found 9, expected no more than FGA 8"),
         (1, json!(0), "PLAYER_ID: found 0, expected an nba.com player id"),
@@ -147,41 +152,43 @@ fn more_made_than_attempted_and_no_player_id_are_bad_rows() {
     }
 }
 #[test]
-fn a_repeated_row_is_one_member_and_of_two_different_the_greater_stands_in_any_order() {
+fn a_repeated_row_is_one_member_and_of_two_different_rows_the_greater_is_used_in_any_order() {
     let row = |minutes| log_row(101, "Ann Archer", "BOS", "BOS vs. NYK", json!(minutes));
     let one = decode(Feed::NbacomLeaguegamelog, &log_of(vec![row(30), row(31), row(30)]));
     let other = decode(Feed::NbacomLeaguegamelog, &log_of(vec![row(31), row(30), row(30)]));
     let members_of = |loaded| box_scores(loaded)[0].members.clone();
     assert_eq!(members_of(&one), members_of(&other));
-    assert_eq!(members_of(&one)[0].line.unwrap().playing_time, PlayingTime(31 * 60));
+    assert_eq!(members_of(&one)[0].stats.unwrap().playing_time, PlayingTime(31 * 60));
     assert_eq!((one.rows, one.rows_repeated, one.rows_emitted()), (3, 2, 1));
 }
 
 #[test]
-fn who_has_no_team_or_no_place_on_its_roster_is_out_of_scope_of_the_player_list() {
+fn a_player_without_a_team_or_not_on_its_roster_is_out_of_scope_in_the_player_list() {
     let loaded = decode(Feed::NbacomPlayerList, &payload_for(Feed::NbacomPlayerList));
     assert_eq!((loaded.rows, loaded.rows_out_of_scope), (4, 2));
     let roster = rosters(&loaded)[0];
     assert_eq!((roster.team, roster.date, roster.complete), (Team::BOS, day("2024-01-18"), true));
-    let written: Vec<_> = roster.members.iter().map(|m| m.player.name.as_str()).collect();
-    assert_eq!(written, ["Ann Archer", "Baker"]);
+    let listed: Vec<_> = roster.members.iter().map(|member| member.player.name.as_str()).collect();
+    assert_eq!(listed, ["Ann Archer", "Baker"]);
     assert_eq!(names(&loaded)[0].names.len(), 2);
 }
 #[test]
-fn an_injury_report_at_twelve_pm_is_at_noon_and_asks_both_teams() {
+fn an_injury_report_at_twelve_pm_is_at_noon_and_its_names_are_looked_up_in_both_teams() {
     let loaded = decode(Feed::NbacomInjuryReport, &payload_for(Feed::NbacomInjuryReport));
     let report = injuries(&loaded)[0];
     assert_eq!(report.reported_at.to_string(), "2024-01-18T17:00:00Z");
     assert_eq!((report.members[0].team, report.members[0].status), (Team::BOS, InjuryStatus::Out));
     assert_eq!(report.members[0].name, "Ann Archer Jr.");
     let scope = Some(Scope::Matchup(Matchup::new(Team::BOS, Team::NYK).unwrap()));
-    let asked: Vec<_> = names(&loaded).iter().map(|n| (n.team, n.lookup_scope(), n.season)).collect();
-    assert_eq!(asked, [(Team::BOS, scope, Season(2023)), (Team::NYK, scope, Season(2023))]);
-    assert!(names(&loaded).iter().all(|n| n.names.iter().all(|name| name.nba.is_none())));
+    let lookups = names(&loaded);
+    let scopes: Vec<_> =
+        lookups.iter().map(|lookup| (lookup.team, lookup.lookup_scope(), lookup.season)).collect();
+    assert_eq!(scopes, [(Team::BOS, scope, Season(2023)), (Team::NYK, scope, Season(2023))]);
+    assert!(lookups.iter().all(|lookup| lookup.names.iter().all(|name| name.nba.is_none())));
 }
 
 #[test]
-fn balldontlie_writes_zero_minutes_for_who_did_not_play() {
+fn balldontlie_has_zero_minutes_for_a_player_who_did_not_play() {
     let rows = ["00", "0", "", "34:12", "38"].iter().zip(["A", "B", "C", "D", "E"]);
     let data: Vec<_> =
         rows.map(|(min, name)| stats_row(name, "X", min, 2, i64::from(min.len() > 1) * 2)).collect();
@@ -191,16 +198,16 @@ fn balldontlie_writes_zero_minutes_for_who_did_not_play() {
     }
     let loaded = decode(Feed::BalldontlieStats, &payload);
     let list = box_scores(&loaded)[0];
-    let times: Vec<_> = list.members.iter().map(|m| m.line.map(|line| line.playing_time.0)).collect();
-    assert_eq!(times, [None, None, None, Some(2052), Some(2280)]);
+    let seconds = list.members.iter().map(|member| member.stats.map(|stats| stats.playing_time.0));
+    assert_eq!(seconds.collect::<Vec<_>>(), [None, None, None, Some(2052), Some(2280)]);
     assert_eq!((list.team, list.opponent, list.game), (Team::BOS, Team::NYK, None));
     let scored = stats_row("A", "X", "00", 2, 2);
     let loaded = decode(Feed::BalldontlieStats, &json!({"data": [scored]}));
-    let line = box_scores(&loaded)[0].members[0].line.unwrap();
-    assert_eq!((line.playing_time, line.points), (PlayingTime(0), 2), "who scored played, if for seconds");
+    let stats = box_scores(&loaded)[0].members[0].stats.unwrap();
+    assert_eq!((stats.playing_time, stats.points), (PlayingTime(0), 2), "a player with points has played");
 }
 #[test]
-fn a_page_with_a_neighbour_or_a_game_going_on_is_no_whole_list() {
+fn a_page_with_a_next_page_or_a_game_in_progress_is_not_a_complete_list() {
     let row = || stats_row("Ann", "Archer", "34", 2, 10);
     let complete = |payload: &Value| box_scores(&decode(Feed::BalldontlieStats, payload))[0].complete;
     assert!(complete(&json!({"data": [row()], "meta": {"per_page": 1}})));
@@ -215,7 +222,7 @@ fn a_page_with_a_neighbour_or_a_game_going_on_is_no_whole_list() {
     assert_eq!((loaded.rows, loaded.rows_out_of_scope, members(&loaded)), (2, 1, 1));
 }
 #[test]
-fn a_live_box_score_is_no_fact_and_an_empty_answer_no_error() {
+fn a_live_box_score_is_out_of_scope_and_an_empty_response_is_not_an_error() {
     let mut payload = payload_for(Feed::BalldontlieBoxScores);
     payload["data"][0]["status"] = json!("2024-01-18T00:30:00Z");
     let live = json!({"liveBoxes": payload["data"], "pollId": "1", "timestamp": "2024-01-18T00:40:00Z"});
@@ -225,14 +232,15 @@ fn a_live_box_score_is_no_fact_and_an_empty_answer_no_error() {
 }
 
 #[test]
-fn a_birthday_is_the_day_written_and_every_team_is_asked_about_a_roster() {
+fn a_birthday_is_the_day_as_written_and_the_names_of_a_roster_are_looked_up_in_all_teams() {
     let loaded = decode(Feed::EspnRoster, &payload_for(Feed::EspnRoster));
     let roster = rosters(&loaded)[0];
     assert_eq!(roster.team, Team::GSW);
-    assert_eq!(roster.members.iter().map(|m| m.born).collect::<Vec<_>>(), [Some(day("1996-10-24")), None]);
-    let asked = names(&loaded);
-    assert!(asked.iter().map(|n| n.team).eq(Team::ALL));
-    assert!(asked.iter().all(|n| n.lookup_scope() == Some(Scope::Team(Team::GSW))));
+    let born: Vec<_> = roster.members.iter().map(|member| member.born).collect();
+    assert_eq!(born, [Some(day("1996-10-24")), None]);
+    let lookups = names(&loaded);
+    assert!(lookups.iter().map(|lookup| lookup.team).eq(Team::ALL));
+    assert!(lookups.iter().all(|lookup| lookup.lookup_scope() == Some(Scope::Team(Team::GSW))));
 }
 
 #[test]
@@ -246,10 +254,10 @@ fn a_historical_snapshot_with_decimal_prices_is_read_like_a_current_one() {
     assert_eq!((quote.lines[0].over, quote.lines[0].under), (price(1.91), price(1.87)));
     let current = decode(Feed::OddsapiEventOdds, &payload_for(Feed::OddsapiEventOdds)["data"]);
     assert_eq!(odds(&current)[0].quotes, event.quotes);
-    assert_eq!(names(&loaded).iter().map(|n| n.team).collect::<Vec<_>>(), [Team::BOS, Team::NYK]);
+    assert!(names(&loaded).iter().map(|lookup| lookup.team).eq([Team::BOS, Team::NYK]));
 }
 #[test]
-fn a_ladder_keeps_every_line_and_a_side_without_the_other() {
+fn a_line_ladder_has_every_line_including_those_with_one_price() {
     let outcomes = vec![
         outcome("Over", "Ann Archer", -110.0, 25.0),
         outcome("Under", "Ann Archer", -120.0, 24.5),
@@ -258,7 +266,7 @@ fn a_ladder_keeps_every_line_and_a_side_without_the_other() {
     ];
     let loaded = decode(Feed::OddsapiEventOdds, &event("Los Angeles Clippers", "LA Lakers", outcomes));
     let [quote] = odds(&loaded)[0].quotes.as_slice() else { panic!("one quote") };
-    let lines: Vec<_> = quote.lines.iter().map(|l| (l.line, l.over, l.under)).collect();
+    let lines: Vec<_> = quote.lines.iter().map(|line| (line.line, line.over, line.under)).collect();
     assert_eq!(
         lines,
         [
@@ -269,7 +277,7 @@ fn a_ladder_keeps_every_line_and_a_side_without_the_other() {
     );
 }
 #[test]
-fn a_side_quoted_twice_keeps_the_greater_price_whichever_came_last() {
+fn of_two_prices_for_one_side_the_greater_is_used_in_any_order() {
     let quoted = |prices: [f64; 2]| {
         let outcomes = prices.map(|price| outcome("Over", "Ann Archer", price, 24.5)).to_vec();
         odds(&decode(Feed::OddsapiEventOdds, &event("Boston Celtics", "New York Knicks", outcomes)))[0]
@@ -280,7 +288,7 @@ fn a_side_quoted_twice_keeps_the_greater_price_whichever_came_last() {
     assert_eq!(quoted([-110.0, -105.0])[0].lines[0].over, price(-105.0));
 }
 #[test]
-fn a_market_without_an_update_takes_its_books() {
+fn a_market_without_an_update_time_has_that_of_its_book() {
     let mut payload =
         event("Boston Celtics", "New York Knicks", vec![outcome("Over", "Ann Archer", 105.0, 24.5)]);
     payload["bookmakers"][0]["markets"][0].as_object_mut().unwrap().remove("last_update");
@@ -288,7 +296,7 @@ fn a_market_without_an_update_takes_its_books() {
     assert_eq!(odds(&loaded)[0].quotes[0].updated_at.to_string(), "2024-01-18T16:00:00Z");
 }
 #[test]
-fn other_markets_are_no_quotes_and_foreign_events_are_out_of_scope() {
+fn other_markets_are_ignored_and_foreign_events_are_out_of_scope() {
     let mut payload = event("Boston Celtics", "New York Knicks", vec![]);
     payload["bookmakers"][0]["markets"][0]["key"] = json!("player_rebounds");
     assert_eq!(decode(Feed::OddsapiEventOdds, &payload), Default::default());
@@ -297,7 +305,7 @@ fn other_markets_are_no_quotes_and_foreign_events_are_out_of_scope() {
     assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
 }
 #[test]
-fn a_bad_outcome_costs_itself_only() {
+fn a_bad_outcome_affects_no_other_outcome() {
     let outcomes =
         vec![outcome("Over", "Ann Archer", 0.5, 24.5), outcome("Under", "Ann Archer", -110.0, 24.5)];
     let loaded = decode(Feed::OddsapiEventOdds, &event("Boston Celtics", "New York Knicks", outcomes));
@@ -305,22 +313,23 @@ fn a_bad_outcome_costs_itself_only() {
     assert_eq!((loaded.rows, members(&loaded), odds(&loaded)[0].complete), (2, 1, false));
 }
 #[test]
-fn an_answer_without_an_event_is_rejected_unless_none_was_to_be_expected() {
+fn a_response_without_an_event_is_rejected_unless_the_outcome_expects_none() {
     let message = json!({"message": "Event not found", "error_code": "EVENT_NOT_FOUND"});
-    for answer in [json!({}), json!([]), json!({"timestamp": "2024-01-18T16:35:00Z", "data": []}), message] {
-        let reject = try_decode(Feed::OddsapiEventOdds, &answer).unwrap_err();
+    let snapshot = json!({"timestamp": "2024-01-18T16:35:00Z", "data": []});
+    for response in [json!({}), json!([]), snapshot, message] {
+        let reject = try_decode(Feed::OddsapiEventOdds, &response).unwrap_err();
         assert_eq!(reject.code, RejectCode::BadPayload);
         for outcome in
             [FetchOutcome::EmptyOk, FetchOutcome::NoDataYet, FetchOutcome::Postponed, FetchOutcome::Failed]
         {
-            let loaded = load(&raw(Feed::OddsapiEventOdds, outcome, answer.to_string()));
+            let loaded = load(&raw(Feed::OddsapiEventOdds, outcome, response.to_string()));
             assert_eq!(loaded, Ok(Default::default()));
         }
     }
 }
 
 #[test]
-fn a_failed_fetch_says_nothing_and_a_partial_one_is_no_whole_list() {
+fn a_failed_fetch_has_no_content_and_a_partial_one_is_not_a_complete_list() {
     let load_as = |outcome| {
         load(&raw(Feed::NbacomLeaguegamelog, outcome, payload_for(Feed::NbacomLeaguegamelog).to_string()))
             .unwrap()
@@ -332,7 +341,7 @@ fn a_failed_fetch_says_nothing_and_a_partial_one_is_no_whole_list() {
     }
 }
 #[test]
-fn a_link_is_written_to_every_team_and_taken_back_only_by_a_written_null() {
+fn a_link_is_published_to_every_team_and_revoked_only_by_an_explicit_null() {
     let loaded = decode(Feed::OperatorIdentityLinks, &payload_for(Feed::OperatorIdentityLinks));
     assert_eq!(links(&loaded).len(), 60);
     assert_eq!((links(&loaded)[0].player, links(&loaded)[1].player), (Some(PlayerId(101)), None));

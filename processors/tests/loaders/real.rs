@@ -1,6 +1,6 @@
-//! Real payloads, read where they lie beside the project.
+//! Real payloads, which are outside the repository.
 //!
-//! Invariant: every payload of a feed we read decodes with no reject and no bad row.
+//! Invariant: every payload of a known feed decodes without reject and bad row.
 //! Not here: the payloads.
 use crate::payloads::{box_scores, members, odds};
 use processors::loader::{Loaded, load};
@@ -16,7 +16,7 @@ use std::{
 fn shared(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(folder);
     if !path.is_dir() {
-        eprintln!("skipped: the real payloads are not at {}", path.display());
+        eprintln!("skipped: no real payloads at {}", path.display());
         return None;
     }
     Some(path)
@@ -28,7 +28,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_sample_decodes_with_no_reject_and_no_bad_row() {
+fn every_sample_decodes_without_reject_and_bad_row() {
     let Some(samples) = shared("samples") else { return };
     // (folder, feed, rows found, out of scope, members published)
     for (folder, feed, rows, out_of_scope, emitted) in [
@@ -49,8 +49,8 @@ fn every_sample_decodes_with_no_reject_and_no_bad_row() {
         for file in files(&samples.join(folder)) {
             let mut payload = String::new();
             flate2::read::GzDecoder::new(File::open(&file).unwrap()).read_to_string(&mut payload).unwrap();
-            let at = "2025-07-01T12:00:00Z".parse().unwrap();
-            let raw = RawEvent::new(feed, String::new(), at, FetchOutcome::Complete, payload);
+            let fetched_at = "2025-07-01T12:00:00Z".parse().unwrap();
+            let raw = RawEvent::new(feed, String::new(), fetched_at, FetchOutcome::Complete, payload);
             let loaded = load(&raw).unwrap_or_else(|reject| panic!("{}: {reject:?}", file.display()));
             assert_eq!(loaded.bad_rows, [], "{}", file.display());
             sum.0 += loaded.rows;
@@ -71,46 +71,47 @@ struct Envelope<'a> {
     payload: &'a RawValue,
 }
 
-/// The raw events of all seasons that are there.
+/// The raw events of all available seasons.
 pub fn seasons() -> Vec<RawEvent> {
-    let Some(events) = shared("data/events") else { return Vec::new() };
-    let mut found = Vec::new();
-    for file in files(&events) {
+    let Some(folder) = shared("data/events") else { return Vec::new() };
+    let mut events = Vec::new();
+    for file in files(&folder) {
         let lines = zstd::decode_all(File::open(&file).unwrap()).unwrap();
-        for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Envelope { source, feed, key, fetched_at, payload } = serde_json::from_slice(line).unwrap();
             let feed = Feed::find(source, feed).unwrap();
-            let at = fetched_at.parse().unwrap();
-            found.push(RawEvent::new(feed, key, at, FetchOutcome::Complete, payload.get().to_owned()));
+            let fetched_at = fetched_at.parse().unwrap();
+            let payload = payload.get().to_owned();
+            events.push(RawEvent::new(feed, key, fetched_at, FetchOutcome::Complete, payload));
         }
     }
-    found
+    events
 }
 
 #[test]
-fn seven_seasons_decode_with_no_reject_and_no_bad_row() {
+fn seven_seasons_decode_without_reject_and_bad_row() {
     let events = seasons();
     if events.is_empty() {
         return;
     }
-    let (mut games, mut lines, mut lists, mut quotes, mut sides, mut estimated) = (0, 0, 0, 0, 0, 0);
+    let (mut games, mut appearances, mut lists, mut quotes, mut prices, mut estimated) = (0, 0, 0, 0, 0, 0);
     for raw in &events {
         let loaded: Loaded = load(raw).unwrap_or_else(|reject| panic!("{}: {reject:?}", raw.key));
         assert_eq!((&loaded.bad_rows[..], loaded.rows_out_of_scope, loaded.rows_repeated), (&[][..], 0, 0));
         assert_eq!(loaded.rows, members(&loaded));
         match raw.feed {
             Feed::NbacomSchedule => games += loaded.rows,
-            Feed::NbacomLeaguegamelog => lines += loaded.rows,
+            Feed::NbacomLeaguegamelog => appearances += loaded.rows,
             _ => quotes += loaded.rows,
         }
         for game in crate::payloads::games(&loaded) {
             estimated += u32::from(game.fixture.tip_estimated);
         }
         lists += box_scores(&loaded).len();
-        for line in odds(&loaded).iter().flat_map(|o| &o.quotes).flat_map(|q| &q.lines) {
-            sides += u32::from(line.over.is_some()) + u32::from(line.under.is_some());
+        for line in odds(&loaded).iter().flat_map(|event| &event.quotes).flat_map(|quote| &quote.lines) {
+            prices += u32::from(line.over.is_some()) + u32::from(line.under.is_some());
         }
     }
-    assert_eq!((games, lines, lists, quotes), (16_580, 176_189, 16_578, 37_351));
-    assert_eq!((sides, estimated), (152_653, 0));
+    assert_eq!((games, appearances, lists, quotes), (16_580, 176_189, 16_578, 37_351));
+    assert_eq!((prices, estimated), (152_653, 0));
 }

@@ -1,24 +1,24 @@
-//! balldontlie/stats and balldontlie/box-scores: the same games again, in another source's ids and names.
+//! balldontlie/stats and balldontlie/box-scores: the same games in another source's ids and names.
 //!
 //! Invariant: a player who is listed and did not play has "00" minutes and zeros. No nba.com id appears.
-//! Not here: how names are misspelt.
+//! Not here: the spellings of names (`names`).
+use super::shooting::percentage;
 use crate::{
-    feeds::share,
     league::Player,
     play::{Played, Side},
     world::{Speller, World},
 };
-use schemas::{Team, observation::BoxLine};
+use schemas::{Team, observation::BoxScoreStats};
 use serde_json::{Value, json};
 
-/// A flat list of lines, each with its player, team and game.
-pub(crate) fn stats(world: &World<'_>, day: &[Played], without: Option<Team>) -> Value {
+/// A list of players' rows, each with its team and game.
+pub(crate) fn stats(world: &World<'_>, day: &[Played], omitted_team: Option<Team>) -> Value {
     let mut rows = vec![];
     for played in day {
         let game = game(played);
-        for (side, _) in played.sides().into_iter().filter(|(side, _)| Some(side.team) != without) {
-            for (player, line) in listed(world, side) {
-                let mut row = counts(line);
+        for (side, _) in played.sides().into_iter().filter(|(side, _)| Some(side.team) != omitted_team) {
+            for (player, stats) in listed(world, side) {
+                let mut row = counts(stats);
                 row["id"] = json!(1_000_000 + played.game.id.0 % 100_000 * 40 + player.index as u32 % 40);
                 row["player"] = person(world, player);
                 row["player"]["team_id"] = json!(team_id(side.team));
@@ -31,8 +31,8 @@ pub(crate) fn stats(world: &World<'_>, day: &[Played], without: Option<Team>) ->
     json!({"data": rows, "meta": {"per_page": 100}})
 }
 
-/// Games, each with its two teams and their players.
-pub(crate) fn box_scores(world: &World<'_>, day: &[Played], without: Option<Team>) -> Value {
+/// A list of games, each with its two teams and their players.
+pub(crate) fn box_scores(world: &World<'_>, day: &[Played], omitted_team: Option<Team>) -> Value {
     let games = day.iter().map(|played| {
         let mut game = game(played);
         if let Some(fields) = game.as_object_mut() {
@@ -42,11 +42,11 @@ pub(crate) fn box_scores(world: &World<'_>, day: &[Played], without: Option<Team
         let regulation = played.home.points().min(played.away.points()) - 6 * played.overtimes;
         for (prefix, side) in [("home", &played.home), ("visitor", &played.away)] {
             let mut nested = team(side.team);
-            let members = listed(world, side).into_iter().filter(|_| Some(side.team) != without);
+            let members = listed(world, side).into_iter().filter(|_| Some(side.team) != omitted_team);
             nested["players"] = members
-                .map(|(player, line)| {
-                    let mut row = counts(line);
-                    row["plus_minus"] = json!(line.and_then(|line| line.plus_minus).unwrap_or(0));
+                .map(|(player, stats)| {
+                    let mut row = counts(stats);
+                    row["plus_minus"] = json!(stats.and_then(|stats| stats.plus_minus).unwrap_or(0));
                     row["player"] = person(world, player);
                     row
                 })
@@ -74,35 +74,35 @@ pub(crate) fn box_scores(world: &World<'_>, day: &[Played], without: Option<Team
     json!({"data": games.collect::<Vec<_>>()})
 }
 
-/// Who is on the sheet: those who appeared, and those who were dressed and did not.
-fn listed<'a>(world: &'a World<'_>, side: &'a Side) -> Vec<(&'a Player, Option<&'a BoxLine>)> {
+/// The listed players: those who appeared, and those who were available and did not play.
+fn listed<'a>(world: &'a World<'_>, side: &'a Side) -> Vec<(&'a Player, Option<&'a BoxScoreStats>)> {
     let players = &world.league.players;
     let appeared =
-        side.appearances.iter().map(|appearance| (&players[appearance.player], Some(&appearance.line)));
-    appeared.chain(side.sat_out.iter().map(|&player| (&players[player], None))).collect()
+        side.appearances.iter().map(|appearance| (&players[appearance.player], Some(&appearance.stats)));
+    appeared.chain(side.did_not_play.iter().map(|&player| (&players[player], None))).collect()
 }
 
-fn counts(line: Option<&BoxLine>) -> Value {
-    let minutes = match line.map(|line| line.playing_time.0 / 60) {
+fn counts(stats: Option<&BoxScoreStats>) -> Value {
+    let minutes = match stats.map(|stats| stats.playing_time.0 / 60) {
         None => "00".to_owned(),
-        // A few seconds: "00" would mean that he did not play.
+        // A few seconds: "00" would mean that the player did not play.
         Some(0) => "00:20".to_owned(),
         Some(minutes) => format!("{minutes:02}"),
     };
-    let line = line.copied().unwrap_or_default();
-    let share = |made, attempted| share(made, attempted, 7).unwrap_or(0.0);
+    let stats = stats.copied().unwrap_or_default();
+    let percentage = |made, attempted| percentage(made, attempted, 7).unwrap_or(0.0);
     json!({
         "min": minutes,
-        "fgm": line.field_goals_made, "fga": line.field_goals_attempted,
-        "fg_pct": share(line.field_goals_made, line.field_goals_attempted),
-        "fg3m": line.threes_made, "fg3a": line.threes_attempted,
-        "fg3_pct": share(line.threes_made, line.threes_attempted),
-        "ftm": line.free_throws_made, "fta": line.free_throws_attempted,
-        "ft_pct": share(line.free_throws_made, line.free_throws_attempted),
-        "oreb": line.offensive_rebounds, "dreb": line.defensive_rebounds,
-        "reb": line.offensive_rebounds + line.defensive_rebounds,
-        "ast": line.assists, "stl": line.steals, "blk": line.blocks, "turnover": line.turnovers,
-        "pf": line.fouls, "pts": line.points,
+        "fgm": stats.field_goals_made, "fga": stats.field_goals_attempted,
+        "fg_pct": percentage(stats.field_goals_made, stats.field_goals_attempted),
+        "fg3m": stats.threes_made, "fg3a": stats.threes_attempted,
+        "fg3_pct": percentage(stats.threes_made, stats.threes_attempted),
+        "ftm": stats.free_throws_made, "fta": stats.free_throws_attempted,
+        "ft_pct": percentage(stats.free_throws_made, stats.free_throws_attempted),
+        "oreb": stats.offensive_rebounds, "dreb": stats.defensive_rebounds,
+        "reb": stats.offensive_rebounds + stats.defensive_rebounds,
+        "ast": stats.assists, "stl": stats.steals, "blk": stats.blocks, "turnover": stats.turnovers,
+        "pf": stats.fouls, "pts": stats.points,
     })
 }
 
@@ -138,7 +138,7 @@ fn game(played: &Played) -> Value {
     })
 }
 
-/// balldontlie numbers the teams by their cities' alphabet, from one.
+/// balldontlie numbers the teams in the alphabetical order of their cities, from 1.
 const fn team_id(team: Team) -> u32 {
     team as u32 + 1
 }

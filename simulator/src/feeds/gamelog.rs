@@ -1,14 +1,14 @@
-//! nbacom/leaguegamelog: everybody who appeared on one day.
+//! nbacom/leaguegamelog: all players who appeared on one day.
 //!
-//! Invariant: who did not play has no row; who played less than half a minute has one that says 0. A game on neutral ground is
+//! Invariant: a player who did not play has no row; one who played less than half a minute has a row with 0. A game at a neutral site is
 //! "OWN @ OPP" for both teams.
-//! Not here: which day is fetched when.
+//! Not here: the times of the fetches (`season`).
+use super::shooting::percentage;
 use crate::{
-    feeds::share,
     league::League,
     play::{Played, Side},
 };
-use schemas::{EasternDate, Season, Team};
+use schemas::{EasternDate, Season, Team, observation::BoxScoreStats};
 use serde_json::{Value, json};
 
 #[rustfmt::skip]
@@ -24,11 +24,11 @@ pub(crate) fn payload(
     date: EasternDate,
     league: &League,
     day: &[Played],
-    without: Option<Team>,
+    omitted_team: Option<Team>,
 ) -> Value {
     let mut sides: Vec<(&Played, &Side, &Side)> =
         day.iter().flat_map(|played| played.sides().map(|(side, other)| (played, side, other))).collect();
-    sides.retain(|(_, side, _)| Some(side.team) != without);
+    sides.retain(|(_, side, _)| Some(side.team) != omitted_team);
     sides.sort_by_key(|(_, side, _)| side.team.nba_id());
     let rows = sides.iter().flat_map(|(played, side, other)| rows(season, league, played, side, other));
     json!({
@@ -44,14 +44,15 @@ pub(crate) fn payload(
 
 fn rows(season: Season, league: &League, played: &Played, side: &Side, other: &Side) -> Vec<Value> {
     let game = &played.game;
-    let at_home = side.team == game.home && !game.neutral;
-    let matchup = format!("{} {} {}", side.team, if at_home { "vs." } else { "@" }, other.team);
-    let won = if side.points() > other.points() { "W" } else { "L" };
-    let row = |player: usize, line: &schemas::observation::BoxLine| {
+    let is_home = side.team == game.home && !game.is_neutral;
+    let matchup = format!("{} {} {}", side.team, if is_home { "vs." } else { "@" }, other.team);
+    let result = if side.points() > other.points() { "W" } else { "L" };
+    let row = |player: usize, stats: &BoxScoreStats| {
         let player = &league.players[player];
-        let rebounds = line.offensive_rebounds + line.defensive_rebounds;
-        let tenths = 10 * line.points + 12 * rebounds + 15 * line.assists + 30 * (line.steals + line.blocks)
-            - 10 * line.turnovers;
+        let rebounds = stats.offensive_rebounds + stats.defensive_rebounds;
+        let fantasy_tenths =
+            10 * stats.points + 12 * rebounds + 15 * stats.assists + 30 * (stats.steals + stats.blocks)
+                - 10 * stats.turnovers;
         json!([
             format!("2{}", season.0),
             player.id.0,
@@ -62,30 +63,30 @@ fn rows(season: Season, league: &League, played: &Played, side: &Side, other: &S
             game.id.to_string(),
             game.date.to_string(),
             matchup,
-            won,
-            line.playing_time.0 / 60,
-            line.field_goals_made,
-            line.field_goals_attempted,
-            share(line.field_goals_made, line.field_goals_attempted, 3),
-            line.threes_made,
-            line.threes_attempted,
-            share(line.threes_made, line.threes_attempted, 3),
-            line.free_throws_made,
-            line.free_throws_attempted,
-            share(line.free_throws_made, line.free_throws_attempted, 3),
-            line.offensive_rebounds,
-            line.defensive_rebounds,
+            result,
+            stats.playing_time.0 / 60,
+            stats.field_goals_made,
+            stats.field_goals_attempted,
+            percentage(stats.field_goals_made, stats.field_goals_attempted, 3),
+            stats.threes_made,
+            stats.threes_attempted,
+            percentage(stats.threes_made, stats.threes_attempted, 3),
+            stats.free_throws_made,
+            stats.free_throws_attempted,
+            percentage(stats.free_throws_made, stats.free_throws_attempted, 3),
+            stats.offensive_rebounds,
+            stats.defensive_rebounds,
             rebounds,
-            line.assists,
-            line.steals,
-            line.blocks,
-            line.turnovers,
-            line.fouls,
-            line.points,
-            line.plus_minus,
-            f64::from(tenths) / 10.0,
+            stats.assists,
+            stats.steals,
+            stats.blocks,
+            stats.turnovers,
+            stats.fouls,
+            stats.points,
+            stats.plus_minus,
+            f64::from(fantasy_tenths) / 10.0,
             1,
         ])
     };
-    side.appearances.iter().map(|appearance| row(appearance.player, &appearance.line)).collect()
+    side.appearances.iter().map(|appearance| row(appearance.player, &appearance.stats)).collect()
 }

@@ -1,11 +1,11 @@
-//! nbacom/injury-report in the form that a scraper makes of the PDF.
+//! nbacom/injury-report in the form in which a scraper parses the PDF.
 //!
-//! Invariant: whoever is absent is out in the last report before tip-off; nobody who plays is. It names "Last, First".
-//! Not here: who is hurt (`league`).
+//! Invariant: an absent player is out in the last report before tip-off; a player who plays is not. Names are "Last, First".
+//! Not here: the absences (`league`).
 use crate::{
     calendar::{Evening, Game},
     league::Player,
-    random::{Question, Random},
+    random::{Decision, Random},
     world::World,
 };
 use schemas::{EasternDate, Team};
@@ -63,12 +63,12 @@ fn records(world: &World<'_>, date: EasternDate, hour: i8, game: &Game, team: Te
         })
     };
     let absent = squad.absent.iter().map(|(player, absence)| {
-        let doubt = absence.from == date && hour < 12 && game.clock.0 >= 17;
-        record(player, if doubt { "Doubtful" } else { "Out" }, absence.reason)
+        let is_doubtful = absence.from == date && hour < 12 && game.clock.0 >= 17;
+        record(player, if is_doubtful { "Doubtful" } else { "Out" }, absence.reason)
     });
     let listed = squad.available.iter().filter_map(|player| {
-        let about = [date.0 as u64, player.index as u64];
-        let mut random = Random::for_question(world.season.seed, Question::Report, &about);
+        let subject = [date.0 as u64, player.index as u64];
+        let mut random = Random::for_decision(world.season.seed, Decision::Report, &subject);
         let status = random.pick(&["Questionable", "Questionable", "Probable", "Available"]);
         random.chance(0.06).then(|| record(player, status, "Injury/Illness - Left Wrist; Soreness"))
     });

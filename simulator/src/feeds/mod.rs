@@ -1,18 +1,20 @@
-//! The payloads: what each source answers, in its own shape.
+//! The payloads of each source in its own shape.
 //!
-//! Invariant: the keys are the real ones, and quirks are kept: a false Z, null and zero for the same thing, codes of their own.
-//! Not here: when something is fetched and what goes wrong with it (`season`).
+//! Invariant: the keys are those of the real payloads, including the sources' quirks: a false Z, null and zero for the same fact, own team
+//! codes.
+//! Not here: the fetches and their faults (`season`).
 pub(crate) mod balldontlie;
 pub(crate) mod gamelog;
 pub(crate) mod injuries;
 pub(crate) mod odds;
 pub(crate) mod people;
 pub(crate) mod schedule;
+mod shooting;
 
 use schemas::raw::Feed;
 use serde_json::{Value, json};
 
-/// The same answer with nothing in it; `None` where a source cannot answer so.
+/// The payload with its list emptied; `None` for a feed that has no empty responses.
 pub(crate) fn emptied(feed: Feed, payload: &str) -> Option<String> {
     let list = match feed {
         Feed::NbacomSchedule => "/leagueSchedule/gameDates",
@@ -26,10 +28,4 @@ pub(crate) fn emptied(feed: Feed, payload: &str) -> Option<String> {
     let mut payload: Value = serde_json::from_str(payload).ok()?;
     *payload.pointer_mut(list)? = json!([]);
     Some(payload.to_string())
-}
-
-/// Made of attempted, rounded to so many decimals; `None` when nothing was attempted.
-fn share(made: i32, attempted: i32, decimals: i32) -> Option<f64> {
-    let scale = 10f64.powi(decimals);
-    (attempted > 0).then(|| (f64::from(made) / f64::from(attempted) * scale).round() / scale)
 }

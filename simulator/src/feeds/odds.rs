@@ -1,19 +1,19 @@
-//! oddsapi/event-odds: what several books offer on the points of one game's players.
+//! oddsapi/event-odds: the quotes of several books on the points of one game's players.
 //!
-//! Invariant: a book's line stands from one snapshot to the next unless it moves. BetRivers and Unibet are one feed. No
-//! update is later than the fetch.
-//! Not here: who may be quoted under which name.
+//! Invariant: a book's line is the same from one snapshot to the next unless it moves. BetRivers and Unibet have one price feed. No update
+//! is later than the fetch.
+//! Not here: the spellings of names (`names`).
 use crate::{
     calendar::{Evening, Game},
     league::Player,
-    play::leakiness,
-    random::{Question, Random},
+    play::defense_factor,
+    random::{Decision, Random},
     world::{Speller, World},
 };
 use schemas::{EasternDate, Team, Timestamp};
 use serde::Serialize;
 
-/// Key, title, and the feed that its lines come from.
+/// Key, title, and the number of the price feed.
 const BOOKS: [(&str, &str, u64); 8] = [
     ("draftkings", "DraftKings", 0),
     ("bovada", "Bovada", 1),
@@ -55,20 +55,20 @@ struct Outcome {
     point: f64,
 }
 
-/// What one fetch of an event's odds finds.
+/// One fetch of an event's odds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
     pub fetched_at: Timestamp,
-    /// How many were taken before it.
+    /// The number of snapshots before it.
     pub number: usize,
-    /// Points already off the lines because the game is on.
-    pub played_off: f64,
+    /// Points subtracted from the lines because the game is in progress.
+    pub points_scored: f64,
 }
 
-/// The-odds-api's id of a game on a day: another day is another event.
+/// The-odds-api's id of a game on a day. A rescheduled game is another event.
 pub(crate) fn event_id(world: &World<'_>, game: &Game, evening: &Evening) -> String {
-    let about = [u64::from(game.id.0), evening.date.0 as u64];
-    let mut random = Random::for_question(world.season.seed, Question::OddsEvent, &about);
+    let subject = [u64::from(game.id.0), evening.date.0 as u64];
+    let mut random = Random::for_decision(world.season.seed, Decision::OddsEvent, &subject);
     format!("{:016x}{:016x}", random.next(), random.next())
 }
 
@@ -80,13 +80,13 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
         .collect();
     let books = BOOKS.iter().enumerate().take(world.season.books);
     let bookmakers = books.map(|(book, &(key, title, feed))| {
-        let about = [u64::from(game.id.0), evening.date.0 as u64, feed, snapshot.number as u64];
-        let age = Random::for_question(world.season.seed, Question::Quote, &about).between(20, 150);
+        let subject = [u64::from(game.id.0), evening.date.0 as u64, feed, snapshot.number as u64];
+        let age = Random::for_decision(world.season.seed, Decision::Quote, &subject).between(20, 150);
         let mut outcomes = vec![];
         for &(player, expected) in &quoted {
             let spelling = world.spelling(player, Speller::Book(book)).joined();
-            for ladder_line in ladder(world, player, expected, &about) {
-                let point = (ladder_line.line - snapshot.played_off).max(0.5);
+            for ladder_line in ladder(world, player, expected, &subject) {
+                let point = (ladder_line.line - snapshot.points_scored).max(0.5);
                 for (name, price) in [("Over", Some(ladder_line.over)), ("Under", ladder_line.under)] {
                     let description = spelling.clone();
                     outcomes.extend(price.map(|price| Outcome { name, description, price, point }));
@@ -105,7 +105,7 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
         away_team: full_name(away),
         bookmakers: bookmakers.collect(),
     };
-    // Nothing in it can fail to be written as JSON.
+    // An event of texts and finite numbers always serializes.
     serde_json::to_string(&event).unwrap_or_default()
 }
 
@@ -115,44 +115,45 @@ struct LadderLine {
     under: Option<i32>,
 }
 
-/// One book's lines on a player: empty when it offers none, several around the middle from the feed that has ladders.
-/// `about` is game, day, feed and snapshot.
-fn ladder(world: &World<'_>, player: &Player, expected: f64, about: &[u64; 4]) -> Vec<LadderLine> {
-    let [game, day, feed, snapshot] = *about;
-    let about = [game, day, feed, player.index as u64, 1];
-    let mut random = Random::for_question(world.season.seed, Question::Quote, &about);
-    let offered = random.chance(0.85);
-    let opinion = expected + 0.8 * random.normal();
-    let one_sided = random.chance(world.season.faults.one_sided_quotes);
-    let mut middle = opinion.floor() + 0.5;
+/// One book's lines on a player: empty if it has none, several around the middle for the price feed with line ladders.
+/// `subject` is game, day, feed and snapshot.
+fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4]) -> Vec<LadderLine> {
+    let [game, day, feed, snapshot] = *subject;
+    let subject = [game, day, feed, player.index as u64, 1];
+    let mut random = Random::for_decision(world.season.seed, Decision::Quote, &subject);
+    let is_quoted = random.chance(0.85);
+    let estimate = expected + 0.8 * random.normal();
+    let is_one_sided = random.chance(world.season.faults.one_sided_quotes);
+    let mut middle = estimate.floor() + 0.5;
     for _ in 0..snapshot {
         if random.chance(world.season.faults.line_moves) {
             middle += random.pick(&[-1.0, -1.0, -0.5, 0.5, 1.0, 1.0]);
         }
     }
-    let steps = if feed == 2 && expected > 12.0 { -2..=2 } else { 0..=0 };
-    let ladder_lines = steps.map(|step| {
-        let line = (middle + f64::from(step)).max(0.5);
-        let lean = (opinion - line) / 6.0;
-        let over = (0.5 + 0.4 * lean / (1.0 + lean.abs())).clamp(0.1, 0.9);
-        LadderLine { line, over: american(over), under: (!one_sided).then(|| american(1.0 - over)) }
+    let offsets = if feed == 2 && expected > 12.0 { -2..=2 } else { 0..=0 };
+    let ladder_lines = offsets.map(|offset| {
+        let line = (middle + f64::from(offset)).max(0.5);
+        let margin = (estimate - line) / 6.0;
+        let over = (0.5 + 0.4 * margin / (1.0 + margin.abs())).clamp(0.1, 0.9);
+        let under = (!is_one_sided).then(|| american_price(1.0 - over));
+        LadderLine { line, over: american_price(over), under }
     });
-    // Below a point and a half the ladder_lines would fall on one another.
-    if offered && middle > 3.0 { ladder_lines.collect() } else { vec![] }
+    // A lower ladder would have several lines at the minimum of half a point.
+    if is_quoted && middle > 3.0 { ladder_lines.collect() } else { vec![] }
 }
 
-/// The price of an outcome in American odds, with a margin of 4.5 % and in steps of five.
-fn american(probability: f64) -> i32 {
+/// The American price of an outcome, with a margin of 4.5 percent and rounded to multiples of five.
+fn american_price(probability: f64) -> i32 {
     let break_even = probability * 1.045;
-    let written = if break_even >= 0.5 {
+    let price = if break_even >= 0.5 {
         -100.0 * break_even / (1.0 - break_even)
     } else {
         100.0 * (1.0 - break_even) / break_even
     };
-    (written / 5.0).round() as i32 * 5
+    (price / 5.0).round() as i32 * 5
 }
 
-/// The eight best who can play, with the points to be expected of them: the minutes of the absent are shared out.
+/// The eight best available players with their expected points; the minutes of absent players are distributed among the available ones.
 fn expected_points<'a>(
     world: &'a World<'_>,
     team: Team,
@@ -162,12 +163,12 @@ fn expected_points<'a>(
     let available = world.league.squad(team, date).available;
     let total = 48.0 * available.len().min(5) as f64;
     let scale = total / available.iter().map(|player| player.minutes).sum::<f64>();
-    let scoring = leakiness(world.season, opponent);
+    let scoring = defense_factor(world.season, opponent);
     let points = |player: &Player| (player.minutes * scale).min(48.0) * player.points_per_minute() * scoring;
     available.into_iter().take(8).map(|player| (player, points(player))).collect()
 }
 
-/// the-odds-api writes out Los Angeles for both of its teams.
+/// The full name in the-odds-api, which writes "Los Angeles" for both teams of the city.
 fn full_name(team: Team) -> String {
     match team {
         Team::LAC => "Los Angeles Clippers".to_owned(),

@@ -1,7 +1,7 @@
-//! nbacom/player-list and espn/roster: who plays where.
+//! nbacom/player-list and espn/roster: the rosters of the teams.
 //!
-//! Invariant: both follow trades from the day after. ESPN has no nba.com id, its own codes of six teams, and birth dates.
-//! Not here: how often they are fetched.
+//! Invariant: both show a trade from its day on. ESPN has no nba.com id, its own codes for six teams, and birth dates.
+//! Not here: the times of the fetches (`season`).
 use crate::{
     league::Player,
     world::{Speller, World},
@@ -66,7 +66,7 @@ pub(crate) fn player_list(world: &World<'_>, date: EasternDate) -> Value {
     })
 }
 
-/// One team's roster at ESPN.
+/// One team's roster in ESPN's form.
 pub(crate) fn roster(world: &World<'_>, team: Team, date: EasternDate) -> Value {
     let code = espn_code(team);
     let id = (1 + team as u32).to_string();

@@ -1,12 +1,12 @@
 //! nbacom/schedule: `scheduleleaguev2`.
 //!
-//! Invariant: `gameDateEst` and `gameDateTimeEst` carry a Z and are New York time; `gameDateTimeUTC` is true.
-//! Not here: which games a fetch has.
+//! Invariant: `gameDateEst` and `gameDateTimeEst` have a Z although they are New York time; `gameDateTimeUTC` is correct.
+//! Not here: the games of a fetch (`season`).
 use crate::calendar::Game;
 use schemas::{EasternDate, Season, Team, Timestamp};
 use serde_json::{Value, json};
 
-/// How far a game is in the eyes of the schedule.
+/// The stage of a game in the schedule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stage {
     Ahead,
@@ -15,10 +15,10 @@ pub(crate) enum Stage {
     Final(i32, i32),
 }
 
-/// A game as scheduled for a day.
+/// A game, the day it is scheduled for, and its stage.
 pub(crate) type Entry<'a> = (&'a Game, EasternDate, Stage);
 
-/// `entries` in the order of their days.
+/// The payload of `entries`, which must be in the order of their days.
 pub(crate) fn payload(season: Season, fetched_at: Timestamp, entries: &[Entry<'_>]) -> Value {
     let days = entries.chunk_by(|a, b| a.1 == b.1).map(|day| {
         let date = day[0].1.civil();
@@ -39,9 +39,9 @@ pub(crate) fn payload(season: Season, fetched_at: Timestamp, entries: &[Entry<'_
 
 fn game(&(game, date, stage): &Entry<'_>) -> Value {
     let (hour, minute) = game.clock;
-    let twelve = format!("{}:{minute:02} {} ET", (hour + 11) % 12 + 1, if hour < 12 { "am" } else { "pm" });
+    let time = format!("{}:{minute:02} {} ET", (hour + 11) % 12 + 1, if hour < 12 { "am" } else { "pm" });
     let (status, text, [home, away]) = match stage {
-        Stage::Ahead => (1, twelve, [0, 0]),
+        Stage::Ahead => (1, time, [0, 0]),
         Stage::CalledOff => (1, "PPD".to_owned(), [0, 0]),
         Stage::Final(home, away) => (3, "Final".to_owned(), [home, away]),
     };

@@ -1,7 +1,7 @@
-//! Reading simulated payloads back, for the tests.
+//! Reading simulated payloads in the tests.
 //!
-//! Invariant: only what the events themselves say is used.
-//! Not here: what must hold.
+//! Invariant: only the published events are used.
+//! Not here: the assertions.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 #![allow(dead_code)]
 use schemas::{Timestamp, raw::Feed};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
 use std::collections::BTreeMap;
 
-/// Six teams, 12 games each: large enough for every fault to find an occasion.
+/// Six teams with 12 games each: large enough for every fault to occur.
 pub fn small(seed: u64) -> Season {
     Season { teams: 6, games_per_team: 12, ..Season::new(seed, 2024) }
 }
@@ -38,7 +38,7 @@ pub fn games(schedule: &Value) -> Vec<&Value> {
 pub fn instant(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
-/// Books' lines: (event, book, fetch, player, line, side) in order.
+/// All quotes as (event, book, fetch time, player, line, side), in order.
 pub fn quotes(events: &[ScraperEvent]) -> Vec<(String, String, Timestamp, String, f64, String)> {
     let mut quotes = vec![];
     for (event, odds) in of_feed(events, Feed::OddsapiEventOdds) {

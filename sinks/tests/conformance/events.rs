@@ -6,7 +6,7 @@ use schemas::{
     EasternDate, GameId, Line, PlayerGameId, PlayerId, PlayingTime, RawId, Team,
     features::{Basis, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
     game::{PlayerGame, PlayerGameRevision},
-    observation::BoxLine,
+    observation::BoxScoreStats,
     prediction::{
         LadderLine, LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome,
         SystemPrediction, SystemSkip,
@@ -105,7 +105,7 @@ pub fn features(id: PlayerGameId, variant: u32) -> Features {
 /// What he did: `None` is said not to have played after all.
 pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
     let line =
-        BoxLine { playing_time: PlayingTime(1_874), points: points.unwrap_or(0), ..BoxLine::default() };
+        BoxScoreStats { playing_time: PlayingTime(1_874), points: points.unwrap_or(0), ..BoxScoreStats::default() };
     let revision = PlayerGameRevision {
         known_at: date(id).at(23, 0),
         raw: RawId(0x0123_4567_89ab_cdef),
@@ -116,7 +116,7 @@ pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
         is_home: true,
         date: date(id),
         tip_off: date(id).at(19, 30),
-        line: points.map(|_| line),
+        stats: points.map(|_| line),
     };
     PlayerGame { player: id.player, game: id.game, revisions: vec![revision] }
 }

@@ -1,0 +1,70 @@
+//! The facts about one player as of the cutoff of one game: history, market, availability, side; and the eligibility by them.
+//!
+//! Invariant: each fact was selected for the cutoff's basis, so nothing derived from this struct can use a later one.
+//! Not here: the selection (`feature_builder`), the features (`vector`).
+use super::history::{Appearance, History, mean};
+use crate::fact_history::Cutoff;
+use schemas::{
+    EasternDate, Team,
+    features::Eligibility,
+    market::{AvailabilityView, MarketView},
+    observation::InjuryStatus,
+    team_form::{Candidacy, SlateEntry},
+};
+
+/// A player with fewer appearances in the season is not eligible.
+pub const MIN_APPEARANCES: usize = 3;
+/// A player with a lower mean of minutes over the last [`MINUTES_WINDOW`] appearances is not eligible.
+pub const MIN_MINUTES: f64 = 15.0;
+/// The number of appearances over which the minutes for the eligibility are averaged.
+pub const MINUTES_WINDOW: usize = 7;
+
+/// The facts about one player as of the cutoff of one game.
+pub struct PlayerFacts<'a> {
+    pub entry: &'a SlateEntry,
+    pub candidacy: &'a Candidacy,
+    pub cutoff: Cutoff,
+    pub history: History<'a>,
+    pub market: Option<&'a MarketView>,
+    pub availability: Option<&'a AvailabilityView>,
+    /// `None` if the player is on neither side of the game.
+    pub side: Option<Side>,
+}
+impl PlayerFacts<'_> {
+    pub fn eligibility(&self) -> Eligibility {
+        let season = &self.history.season;
+        let status = self.availability.map(|availability| availability.status);
+        let newest = season.iter().rev().take(MINUTES_WINDOW);
+        let minutes = newest.map(|appearance| appearance.stats.playing_time.minutes());
+        match (self.side, status) {
+            (None, _) => Eligibility::NoSide,
+            (_, Some(InjuryStatus::Out | InjuryStatus::Doubtful)) => Eligibility::RuledOut,
+            _ if season.len() < MIN_APPEARANCES => Eligibility::TooFewAppearances,
+            _ if mean(minutes).is_none_or(|mean| mean < MIN_MINUTES) => Eligibility::TooFewMinutes,
+            _ => Eligibility::Eligible,
+        }
+    }
+}
+
+/// The player's team and opponent in a game.
+#[derive(Clone, Copy)]
+pub struct Side {
+    pub team: Team,
+    pub opponent: Team,
+    pub born: Option<EasternDate>,
+}
+impl Side {
+    /// The side by the later of the latest appearance for any team and the newest roster; `None` if that is another team.
+    pub fn new(entry: &SlateEntry, candidacy: &Candidacy, latest: Option<&Appearance<'_>>) -> Option<Self> {
+        let rostered = candidacy.sides.iter().filter_map(|side| Some((side.rostered?, side.team)));
+        let appeared = latest.map(|latest| (latest.revision.tip_off, latest.revision.team));
+        let (_, team) = rostered.chain(appeared).max()?;
+        let opponent = match team {
+            team if team == entry.home => entry.away,
+            team if team == entry.away => entry.home,
+            _ => return None,
+        };
+        let born = candidacy.sides.iter().find_map(|side| side.born);
+        Some(Side { team, opponent, born })
+    }
+}

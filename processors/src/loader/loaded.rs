@@ -1,0 +1,100 @@
+//! The result of loading a raw event: observations, bad rows and counts.
+//!
+//! Invariant: rows found = rows emitted + repeated + bad + out of scope.
+//! Not here: decoding (the file of each feed).
+use schemas::{
+    observation::{
+        BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
+        OddsObservation, Provenance, RosterObservation,
+    },
+    raw::{FetchOutcome, RawEvent, RejectCode},
+};
+use serde_json::value::RawValue;
+
+/// The version of the loaders. Raise it with a change that decodes a payload differently.
+pub const VERSION: i32 = 1;
+
+/// An output of a loader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    Game(GameObservation),
+    BoxScore(BoxScoreObservation),
+    Odds(OddsObservation),
+    Injury(InjuryObservation),
+    Roster(RosterObservation),
+    Names(NamesObservation),
+    Link(LinkObservation),
+}
+
+/// A payload that can never be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    pub code: RejectCode,
+    pub reason: String,
+}
+impl Reject {
+    pub(super) fn bad_payload(reason: impl Into<String>) -> Reject {
+        Reject { code: RejectCode::BadPayload, reason: reason.into() }
+    }
+}
+
+/// A row that can never be used, in a payload whose other rows can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    pub reason: String,
+    /// The row as JSON.
+    pub value: String,
+}
+
+/// The content of a readable payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub observations: Vec<Observation>,
+    pub bad_rows: Vec<BadRow>,
+    /// Rows found in the payload: games, players of box scores, quotes (book, player and update), report records, roster members,
+    /// links. A part that is too broken to contain rows (a game without its teams, an outcome without its price) is one bad row.
+    pub rows: u64,
+    /// Rows that are not facts of the season: preseason, all-star, non-NBA teams, players without a team, and box scores of games
+    /// that have not ended.
+    pub rows_out_of_scope: u64,
+    /// Rows for the same member of the same list as another row of the payload. Of several the greatest is published, so their order
+    /// does not matter.
+    pub rows_repeated: u64,
+}
+impl Loaded {
+    /// Rows published as members of observations, each counted once (the names of a lookup, known names and the thirty copies of a link
+    /// are the same rows again).
+    pub fn rows_emitted(&self) -> u64 {
+        self.rows - self.rows_out_of_scope - self.rows_repeated - self.bad_rows.len() as u64
+    }
+
+    /// Counts a row by its outcome and returns the decoded fact; `Ok(None)` is a row out of scope.
+    pub(super) fn count_row<T>(&mut self, row: &RawValue, decoded: Result<Option<T>, String>) -> Option<T> {
+        match decoded {
+            Ok(fact) => {
+                self.rows += 1;
+                self.rows_out_of_scope += u64::from(fact.is_none());
+                fact
+            }
+            Err(reason) => {
+                self.add_bad_row(row, reason);
+                None
+            }
+        }
+    }
+
+    pub(super) fn add_bad_row(&mut self, row: &RawValue, reason: String) {
+        self.rows += 1;
+        self.bad_rows.push(BadRow { reason, value: row.get().to_owned() });
+    }
+
+    /// True if the lists of this payload are complete: neither the fetch nor the loader left out a member.
+    pub(super) fn is_complete(&self, raw: &RawEvent) -> bool {
+        raw.outcome == FetchOutcome::Complete && self.bad_rows.is_empty()
+    }
+}
+
+/// The provenance of all observations of a raw event.
+pub(super) fn provenance(raw: &RawEvent) -> Provenance {
+    Provenance { fetched_at: raw.fetched_at, version: VERSION, raw: raw.id }
+}

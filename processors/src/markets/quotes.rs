@@ -1,0 +1,115 @@
+//! The quotes of one event, and the selection of each book's quotes at a cutoff.
+//!
+//! Invariant: a quote whose book updated it at or after tip-off is never selected; on the issued basis, neither is a quote that was
+//! fetched then.
+//! Not here: the game of an event and the player of a name (`facts`), the choice of a line (`main_line`).
+use super::main_line;
+use crate::fact_history::{Cutoff, FactHistory, HistoryEntry};
+use schemas::{EasternDate, Timestamp, features::Basis, observation::Quote};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The quotes of one fetch of an event by name, and the day of the event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventQuotes {
+    pub date: EasternDate,
+    pub by_name: Vec<(String, Vec<Quote>)>,
+}
+impl EventQuotes {
+    pub fn new(date: EasternDate, quotes: Vec<Quote>) -> Self {
+        let mut by_name: BTreeMap<String, Vec<Quote>> = BTreeMap::new();
+        for quote in quotes {
+            by_name.entry(quote.name.clone()).or_default().push(quote);
+        }
+        EventQuotes { date, by_name: by_name.into_iter().collect() }
+    }
+    /// The quotes of a name that its books updated before the cutoff.
+    fn before(&self, name: &str, cutoff: Cutoff) -> impl Iterator<Item = &Quote> {
+        let index = self.by_name.binary_search_by(|(candidate, _)| candidate.as_str().cmp(name));
+        let quotes: &[Quote] = index.map_or(&[], |index| &self.by_name[index].1);
+        quotes.iter().filter(move |quote| cutoff.is_past(quote.updated_at))
+    }
+}
+
+/// The odds of one event.
+#[derive(Default)]
+pub struct Event {
+    pub quotes: FactHistory<EventQuotes>,
+    /// Every name ever quoted, with the day of its lookup.
+    pub names: BTreeSet<(String, EasternDate)>,
+}
+impl Event {
+    pub fn dates(&self) -> impl Iterator<Item = EasternDate> {
+        self.quotes.entries().iter().map(|entry| entry.content.date)
+    }
+}
+
+/// One book's selected quote, and when it became known.
+#[derive(Clone, Copy)]
+pub struct BookQuote<'a> {
+    pub quote: &'a Quote,
+    pub known_at: Timestamp,
+}
+
+/// The selected quotes of one name.
+pub struct BookQuotes<'a> {
+    /// Each present book's newest quote.
+    pub newest: Vec<BookQuote<'a>>,
+    /// Each book's first quote with a main line.
+    pub opening: Vec<BookQuote<'a>>,
+}
+impl<'a> BookQuotes<'a> {
+    /// Selects the quotes of a name at a cutoff from the entries of one event.
+    ///
+    /// A book is present if the last complete entry before the cutoff or a later one quotes it. On the retrospective basis, entries
+    /// after the cutoff add quotes that were not known before it and replace none.
+    pub fn select(entries: &[&'a HistoryEntry<EventQuotes>], name: &str, cutoff: Cutoff) -> Self {
+        let (known, late) = entries.split_at(entries.partition_point(|entry| cutoff.is_known(entry.fetched_at)));
+        let last_complete = known.iter().rposition(|entry| entry.complete).unwrap_or(0);
+        let mut selected: BTreeMap<(&str, Timestamp, &str), BookQuote<'a>> = BTreeMap::new();
+        let mut present: BTreeSet<&str> = BTreeSet::new();
+        for (index, entry) in known.iter().enumerate() {
+            for quote in entry.content.before(name, cutoff) {
+                let book = main_line::book(&quote.book);
+                if index >= last_complete {
+                    present.insert(book);
+                }
+                let book_quote = BookQuote { quote, known_at: entry.fetched_at };
+                let stored = selected.entry((book, quote.updated_at, &quote.book)).or_insert(book_quote);
+                if stored.quote != quote {
+                    *stored = book_quote;
+                }
+            }
+        }
+        if cutoff.basis() == Basis::Retrospective {
+            for entry in late {
+                for quote in entry.content.before(name, cutoff) {
+                    let book = main_line::book(&quote.book);
+                    present.insert(book);
+                    let book_quote = BookQuote { quote, known_at: entry.fetched_at };
+                    selected.entry((book, quote.updated_at, &quote.book)).or_insert(book_quote);
+                }
+            }
+        }
+        Self::by_book(selected, &present)
+    }
+    fn by_book(
+        selected: BTreeMap<(&'a str, Timestamp, &'a str), BookQuote<'a>>,
+        present: &BTreeSet<&str>,
+    ) -> Self {
+        let mut newest: BTreeMap<&str, BookQuote<'a>> = BTreeMap::new();
+        let mut opening: BTreeMap<&str, BookQuote<'a>> = BTreeMap::new();
+        // In the order of book and update time. Of two feeds of one book with one update time, the first by name is used.
+        for ((book, ..), book_quote) in selected {
+            if main_line::for_ladder(&book_quote.quote.lines).is_some() {
+                opening.entry(book).or_insert(book_quote);
+            }
+            let updated_at = book_quote.quote.updated_at;
+            if present.contains(book)
+                && newest.get(book).is_none_or(|stored| stored.quote.updated_at < updated_at)
+            {
+                newest.insert(book, book_quote);
+            }
+        }
+        BookQuotes { newest: newest.into_values().collect(), opening: opening.into_values().collect() }
+    }
+}

@@ -1,0 +1,95 @@
+//! The sources and their feeds: a closed set of (source, feed) pairs.
+//!
+//! Invariant: an unknown pair is rejected at ingestion, so no raw event lands in a topic that no loader reads.
+//! Not here: the raw events of a feed (`raw`), the loaders of the feeds (crate `processors`).
+use crate::named_enum::named_enum;
+use serde::{Deserialize, Serialize};
+use serde_avro_derive::BuildSchema;
+use std::{fmt, str::FromStr};
+
+/// A provider of raw events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub enum Source {
+    Nbacom,
+    Balldontlie,
+    Espn,
+    Oddsapi,
+    Operator,
+}
+named_enum! {
+    Source {
+        Nbacom = "nbacom",
+        Balldontlie = "balldontlie",
+        Espn = "espn",
+        Oddsapi = "oddsapi",
+        Operator = "operator",
+    }
+}
+impl FromStr for Source {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Source::ALL
+            .into_iter()
+            .find(|source| source.name() == text)
+            .ok_or_else(|| format!("'{text}' is not a source"))
+    }
+}
+
+/// One kind of response of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub enum Feed {
+    NbacomSchedule,
+    NbacomLeaguegamelog,
+    NbacomPlayerList,
+    NbacomInjuryReport,
+    BalldontlieStats,
+    BalldontlieBoxScores,
+    EspnRoster,
+    OddsapiEventOdds,
+    OperatorIdentityLinks,
+}
+impl Feed {
+    pub const ALL: [Feed; 9] = [
+        Feed::NbacomSchedule,
+        Feed::NbacomLeaguegamelog,
+        Feed::NbacomPlayerList,
+        Feed::NbacomInjuryReport,
+        Feed::BalldontlieStats,
+        Feed::BalldontlieBoxScores,
+        Feed::EspnRoster,
+        Feed::OddsapiEventOdds,
+        Feed::OperatorIdentityLinks,
+    ];
+    /// The names under which scrapers publish: source and feed.
+    pub const fn names(self) -> (Source, &'static str) {
+        match self {
+            Feed::NbacomSchedule => (Source::Nbacom, "schedule"),
+            Feed::NbacomLeaguegamelog => (Source::Nbacom, "leaguegamelog"),
+            Feed::NbacomPlayerList => (Source::Nbacom, "player-list"),
+            Feed::NbacomInjuryReport => (Source::Nbacom, "injury-report"),
+            Feed::BalldontlieStats => (Source::Balldontlie, "stats"),
+            Feed::BalldontlieBoxScores => (Source::Balldontlie, "box-scores"),
+            Feed::EspnRoster => (Source::Espn, "roster"),
+            Feed::OddsapiEventOdds => (Source::Oddsapi, "event-odds"),
+            Feed::OperatorIdentityLinks => (Source::Operator, "identity-links"),
+        }
+    }
+    /// The feed with these names; `None` if no loader reads it.
+    pub fn find(source: &str, feed: &str) -> Option<Feed> {
+        Feed::ALL.into_iter().find(|candidate| {
+            let (candidate_source, candidate_feed) = candidate.names();
+            (candidate_source.name(), candidate_feed) == (source, feed)
+        })
+    }
+    pub const fn source(self) -> Source {
+        self.names().0
+    }
+}
+/// `source/feed`, as in `nbacom/schedule`.
+impl fmt::Display for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.names().0, self.names().1)
+    }
+}

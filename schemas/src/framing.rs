@@ -1,0 +1,25 @@
+//! Confluent framing: `0x00`, the schema id in four bytes (big endian), the Avro body; and the schema id that a text has by itself.
+//!
+//! Invariant: `unframe` splits what `frame` precedes.
+//! Not here: which ids an event has (`schema_ids`).
+
+/// The schema id derived from a schema's text: the first 31 bits of its BLAKE3 hash (registries count in signed integers).
+pub fn id_of(text: &str) -> u32 {
+    let mut first = [0; 4];
+    first.copy_from_slice(&blake3::hash(text.trim().as_bytes()).as_bytes()[..4]);
+    u32::from_be_bytes(first) >> 1
+}
+
+/// The header of a record whose schema has this id.
+pub fn frame(id: u32) -> [u8; 5] {
+    let mut header = [0; 5];
+    header[1..].copy_from_slice(&id.to_be_bytes());
+    header
+}
+
+/// Splits a framed record into schema id and body; `None` if the bytes are not framed.
+pub fn unframe(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (header, body) = bytes.split_first_chunk::<5>()?;
+    let [0, id @ ..] = header else { return None };
+    Some((u32::from_be_bytes(*id), body))
+}

@@ -1,0 +1,20 @@
+//! The error of reading or writing a record on the wire.
+//!
+//! Invariant: every variant names the event whose record was expected.
+//! Not here: encoding and decoding (`wire`), schema ids (`schema_ids`).
+
+/// Bytes that are not a record of the expected event.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    #[error("{event}: not in Confluent framing ({len} bytes)")]
+    Framing { event: &'static str, len: usize },
+    #[error(
+        "{event}: schema id {id} is not one of its versions; if a schema registry assigned it, name that registry: \
+         `--registry URL`, or `registry` in the configuration"
+    )]
+    UnknownSchema { event: &'static str, id: u32 },
+    #[error("{event}: schema id {id} was registered by another producer: {reason}; next: `fastbreak schemas check`")]
+    ForeignSchema { event: &'static str, id: u32, reason: String },
+    #[error("{event}: {reason}")]
+    Body { event: &'static str, reason: String },
+}
