@@ -1,10 +1,10 @@
-//! Whether the warehouse holds what the log says: asked by `audit`, and by the sink itself once an hour.
+//! Reconciliation: compares the control totals of the warehouse with the newest records of the log, for `audit` and periodically in the sink.
 //!
-//! The warehouse is asked first and the log read after it, to its end: so all that a row can rest on is among what is read, and a row is
-//! wrong only where nothing is on its way to it. A difference counts when it is there twice.
+//! The warehouse is queried first, and the log is read to its end afterwards: the record of every row is among those read, and a game is a
+//! mismatch only if none of its records is in flight. A mismatch must appear in two comparisons.
 //!
-//! Invariant: read-only; a sink that writes meanwhile makes games in flight, never wrong.
-//! Not here: what is compared (`sinks::control_totals`).
+//! Invariant: read-only; a game that the sink writes concurrently is in flight, never a mismatch.
+//! Not here: the comparison (`sinks::control_totals`).
 use crate::topology::SINK;
 use anyhow::{Context, Result};
 use runtime::{LogBackend, dlq};
@@ -18,21 +18,21 @@ use sinks::{
 use std::collections::BTreeSet;
 use topics::TopicPartition;
 
-/// Bytes that are read at a time: on Kafka each reading takes some calls.
+/// Bytes per read; on Kafka a read takes several calls.
 const READ_BYTES: usize = 32 << 20;
 
-/// What a comparison found.
+/// Result of a reconciliation.
 #[derive(Serialize)]
 pub struct Reconciliation {
-    /// Why nothing was compared.
+    /// Reason why nothing was compared.
     pub skipped: Option<String>,
-    /// Games compared, once per input.
+    /// Games compared, counted per input topic.
     pub games: usize,
-    /// Games with records that are not written yet, or rejected.
+    /// Games with records that are not written yet or were rejected.
     pub in_flight: usize,
     pub mismatches: Vec<Mismatch>,
 }
-/// A game of which the warehouse does not hold what the log says.
+/// A game whose rows do not match the log.
 #[derive(Serialize)]
 pub struct Mismatch {
     pub topic: &'static str,
@@ -41,29 +41,32 @@ pub struct Mismatch {
     pub rows_in_warehouse: u64,
 }
 
-/// Compares the warehouse with the log, unless it is told to stop meanwhile.
+/// Compares the warehouse with the log. `stop` is polled; a stop is a skipped reconciliation.
+///
+/// # Errors
+/// Log or warehouse cannot be read.
 pub fn reconcile(
     log: &mut dyn LogBackend,
     warehouse: &dyn Warehouse,
     stop: &dyn Fn() -> bool,
 ) -> Result<Reconciliation> {
     let (writer_state, id) = (warehouse.writer_state()?, log.id()?);
-    let why = match writer_state.log {
-        Some(writer) if writer != id => Some(format!("log {writer} writes it, and this is log {id}")),
-        None => Some("no log has written it yet".into()),
-        Some(_) if writer_state.rebuilding => Some("it is being written from the start of the log".into()),
+    let reason = match writer_state.log {
+        Some(owner) if owner != id => Some(format!("log {owner} owns it, and this is log {id}")),
+        None => Some("no log has acquired it yet".into()),
+        Some(_) if writer_state.rebuilding => Some("it is being rebuilt from the start of the log".into()),
         Some(_) => None,
     };
-    if let Some(why) = why {
-        return Ok(Reconciliation::skipped(why));
+    if let Some(reason) = reason {
+        return Ok(Reconciliation::skipped(reason));
     }
     let Some(mut comparison) = compare(log, warehouse, stop, false)? else {
-        return Ok(Reconciliation::skipped("it was told to stop".into()));
+        return Ok(Reconciliation::skipped("the process is stopping".into()));
     };
-    // What compaction took while the log was read may look like a difference once, and no second time.
+    // Compaction during the read may cause a mismatch in one comparison, but not in a second one.
     if !comparison.mismatches.is_empty() {
         let Some(again) = compare(log, warehouse, stop, true)? else {
-            return Ok(Reconciliation::skipped("it was told to stop".into()));
+            return Ok(Reconciliation::skipped("the process is stopping".into()));
         };
         comparison.mismatches.retain(|mismatch| again.mismatches.contains(mismatch));
     }
@@ -80,7 +83,7 @@ pub fn reconcile(
         mismatches: comparison.mismatches.iter().map(to_mismatch).collect(),
     })
 }
-/// `is_thorough`: records of which no row can be made are looked for, too; their letters may have been purged.
+/// One comparison; `None` if stopped. `is_thorough` also detects predictions that cannot be converted, whose dead letters may be gone.
 fn compare(
     log: &mut dyn LogBackend,
     warehouse: &dyn Warehouse,
@@ -105,13 +108,14 @@ fn compare(
                 let Some(read_to) = record_batches.last().map(runtime::RecordBatch::next) else { break };
                 for record in record_batches.iter().flat_map(runtime::RecordBatch::records) {
                     let record = record?;
-                    let at = TopicPartitionOffset { input, partition, offset: record.offset };
+                    let coordinates = TopicPartitionOffset { input, partition, offset: record.offset };
                     let key = record.key.parse().map_err(anyhow::Error::msg);
-                    let key = key.with_context(|| format!("the key of {at}"))?;
-                    let is_live = match is_in_flight(at, next, &rejected) {
-                        true => None,
-                        false => makes_row(input, record.value, is_thorough)
-                            .with_context(|| format!("the record {at}"))?,
+                    let key = key.with_context(|| format!("the key of {coordinates}"))?;
+                    let is_live = if is_in_flight(coordinates, next, &rejected) {
+                        None
+                    } else {
+                        makes_row(input, record.value, is_thorough)
+                            .with_context(|| format!("the record {coordinates}"))?
                     };
                     latest.push(key, record.offset, is_live);
                 }
@@ -126,10 +130,10 @@ fn compare(
     Ok(Some(Comparison::new(&newest, &control_totals)))
 }
 
-/// What no row could be made of.
+/// Coordinates of the rejected records.
 fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> {
     let dead_letters = dlq::read(log, SINK)?.records;
-    let of = dead_letters.into_iter().filter_map(|found| {
+    let rejected = dead_letters.into_iter().filter_map(|found| {
         let input = found.dead_letter.origin.parse().ok()?;
         Some(TopicPartitionOffset {
             input,
@@ -137,14 +141,14 @@ fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> 
             offset: found.dead_letter.offset,
         })
     });
-    Ok(of.collect())
+    Ok(rejected.collect())
 }
 
-/// Whether there is a row of a record that was written; `None`: none can be made.
+/// True if a written record makes a row; `None` if it cannot be converted.
 fn makes_row(input: SinkTopic, value: Option<&[u8]>, is_thorough: bool) -> Result<Option<bool>> {
     let Some(bytes) = value else { return Ok(Some(false)) };
     Ok(match input {
-        // Whoever did not play has a record and no row.
+        // A player who did not play has a record, but no row.
         SinkTopic::PlayerGames => rows::player_game(&wire::decode(bytes)?).ok().map(|row| row.is_some()),
         SinkTopic::Predictions if is_thorough => rows::prediction(&wire::decode(bytes)?).ok().map(|_| true),
         SinkTopic::Predictions | SinkTopic::Features => Some(true),
@@ -152,19 +156,19 @@ fn makes_row(input: SinkTopic, value: Option<&[u8]>, is_thorough: bool) -> Resul
 }
 
 impl Reconciliation {
-    fn skipped(why: String) -> Reconciliation {
-        Reconciliation { skipped: Some(why), games: 0, in_flight: 0, mismatches: Vec::new() }
+    fn skipped(reason: String) -> Reconciliation {
+        Reconciliation { skipped: Some(reason), games: 0, in_flight: 0, mismatches: Vec::new() }
     }
-    /// In one line.
+    /// One line for an operator.
     pub fn summary(&self) -> String {
         let in_flight = match self.in_flight {
             0 => String::new(),
-            n => format!("; of {n} games records are not written yet, or rejected"),
+            n => format!("; {n} games have records that are not written yet or were rejected"),
         };
         match (&self.skipped, self.mismatches.len()) {
-            (Some(why), _) => format!("the warehouse was not compared with the log: {why}"),
+            (Some(reason), _) => format!("the warehouse was not compared with the log: {reason}"),
             (None, 0) => {
-                format!("the warehouse holds the log's newest records: {} games{in_flight}", self.games)
+                format!("the warehouse matches the log: {} games{in_flight}", self.games)
             }
             (None, n) => {
                 let first: Vec<String> = self.mismatches.iter().take(3).map(Mismatch::summary).collect();
@@ -178,14 +182,15 @@ impl Reconciliation {
     }
 }
 impl Mismatch {
-    /// What differs, for a person.
+    /// One line for an operator.
     pub fn summary(&self) -> String {
         let Mismatch { topic, game, rows_in_log, rows_in_warehouse } = self;
-        match rows_in_log == rows_in_warehouse {
-            true => format!("{topic}, game {game}: {rows_in_log} rows, and not of the newest records"),
-            false => format!(
+        if rows_in_log == rows_in_warehouse {
+            format!("{topic}, game {game}: {rows_in_log} rows, but not of the newest records")
+        } else {
+            format!(
                 "{topic}, game {game}: {rows_in_log} rows in the log, {rows_in_warehouse} in the warehouse"
-            ),
+            )
         }
     }
 }

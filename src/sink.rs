@@ -1,9 +1,9 @@
-//! The windowed sink's loop: records of three tables into batches, each planned in the log, written in one warehouse transaction,
-//! and only then committed.
+//! The sink task: collects the records of three table topics into batches, plans each batch in the log, writes it to the warehouse in one
+//! transaction, and commits its offsets.
 //!
-//! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is
-//! made again from its ranges and recognised by its id.
-//! Not here: the window, the plan and the warehouse themselves (crate `sinks`).
+//! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is built
+//! again from its ranges and recognized by its id.
+//! Not here: window, plan and warehouse (crate `sinks`).
 mod batch_split;
 mod dlq;
 mod metrics;
@@ -31,7 +31,7 @@ use topics::{Offsets, TopicPartition};
 /// The one partition of the topic of batch plans.
 const SINK_BATCHES: TopicPartition = TopicPartition::new(topics::SINK_BATCHES.info.name, 0);
 
-/// The sink as a reader of the log.
+/// Subscription of the sink.
 pub fn reader(upstream: &[Subscription]) -> Subscription {
     Subscription {
         name: SINK,
@@ -43,24 +43,24 @@ pub fn reader(upstream: &[Subscription]) -> Subscription {
     }
 }
 
-/// How the sink closes its batches.
+/// Configuration of the sink task.
 #[derive(Clone, Copy)]
 pub struct SinkConfig {
     pub limits: BatchLimits,
-    /// Close as soon as there is nothing left to read, since nobody waits for more.
+    /// Close a batch as soon as nothing is left to read, since the run ends then.
     pub until_caught_up: bool,
-    /// How often the warehouse is held against the log; never when zero.
+    /// Interval of the reconciliation with the log; zero: never.
     pub reconcile_interval: Duration,
-    /// When it stops because too much of what it reads makes no row.
+    /// Limits of records that cannot be converted to rows.
     pub dlq_limits: DlqLimits,
 }
 
-/// It was told to stop while it waited for the warehouse, for this reason. What it was about to write is planned in the log.
+/// The sink was stopped while it waited for the warehouse, for the contained reason. The batch is planned in the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Stopped(String);
 
-/// How long a run that ends by itself waits for the warehouse to take the last of it.
+/// Time limit for writing the last batches of a run with `--until-caught-up`.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(120);
 
 /// One sink over one log and one warehouse.
@@ -70,20 +70,20 @@ pub struct SinkTask {
     writer: WriterId,
     run_context: Arc<RunContext>,
     rebuilding: bool,
-    /// How often the log was begun to be read again; the version of the sink's account.
+    /// Version of the ledger of the sink: raised whenever the log is read again.
     ledger_version: i64,
-    /// What of the warehouse's counts is in the metrics.
+    /// Counters of the warehouse that are already in the metrics.
     exported_counters: Counters,
-    /// The days whose games are written; all when `None`.
+    /// Days whose games are written; `None`: all.
     dates: Option<DateRange>,
     /// Partitions are assigned: no other instance writes.
     is_writer: bool,
-    /// Until when the warehouse is waited for although the process ends.
+    /// Time until which the sink waits for the warehouse although the process ends.
     shutdown_deadline: Option<std::time::Instant>,
-    /// When the warehouse is next held against the log; never when `None`.
+    /// Time of the next reconciliation; `None`: never.
     reconcile_due: Option<std::time::Instant>,
     rejects: dlq::RejectTracker,
-    /// Records that a batch may have at most, once one was too large; for as long as this process runs.
+    /// Limit of records per batch after a batch was too large, for the lifetime of the process.
     max_batch_records: Option<usize>,
 }
 
@@ -117,22 +117,23 @@ impl SinkTask {
             max_batch_records: None,
         })
     }
-    fn seek(&mut self, positions: &SinkOffsets) {
-        self.member.seek(to_offsets(positions));
+    /// Continues reading from these offsets.
+    fn seek(&mut self, offsets: &SinkOffsets) {
+        self.member.seek(to_offsets(offsets));
     }
     fn commit(&mut self, next: &SinkOffsets, mut commit: Commit) -> Result<()> {
         commit.group = SINK.to_owned();
         commit.offsets = to_offsets(next);
         self.commit_to_log(commit)
     }
-    /// Plans, writes and commits one batch.
-    /// Commits without the type of error between: a fatal error is what it was.
+    /// Commits; a fatal error becomes the runtime error that it contains.
     fn commit_to_log(&mut self, commit: Commit) -> Result<()> {
         self.member.commit(commit).map_err(|error| match error {
             CommitError::Fatal(error) => error.into(),
             aborted => aborted.into(),
         })
     }
+    /// Plans, writes and commits one batch.
     fn write_batch(&mut self, batch: Batch) -> Result<()> {
         let plan = self.plan(&batch)?;
         self.write(batch, plan)
@@ -140,11 +141,11 @@ impl SinkTask {
     fn write(&mut self, batch: Batch, plan: BatchPlan) -> Result<()> {
         self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
         let written = self.write_in_parts(batch, plan);
-        // Also when it failed: what is in flight is being written.
+        // Also after a failure: the metric counts batches that are being written.
         self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 0.0);
         written
     }
-    /// Writes and commits a planned batch; the records that make no row are added to those that were set aside before.
+    /// Writes and commits a planned batch. Records that cannot be converted go to the dead-letter queue and are added to `rejected`.
     fn write_with_retries(
         &mut self,
         mut batch: Batch,
@@ -153,51 +154,57 @@ impl SinkTask {
     ) -> Result<WriteOutcome> {
         let mut commit = Commit::default();
         let written = loop {
-            let narrowed =
+            let filtered =
                 self.dates.map_or(Ok(()), |dates| dates.filter_batch(&mut batch, self.warehouse.as_ref()));
             let started = std::time::Instant::now();
-            let attempt = narrowed.and_then(|()| self.warehouse.write(&batch, plan, now()));
+            let attempt = filtered.and_then(|()| self.warehouse.write(&batch, plan, now()));
             self.count_attempt(&attempt, started.elapsed());
             match attempt {
                 Ok(written) => break written,
                 Err(WarehouseError::Rows(bad)) => {
-                    let places: Vec<TopicPartitionOffset> = bad.iter().map(|bad| bad.at).collect();
+                    let coordinates: Vec<TopicPartitionOffset> =
+                        bad.iter().map(|bad| bad.coordinates).collect();
                     self.send_to_dlq(&mut batch, plan, bad)?;
-                    rejected.extend(places);
+                    rejected.extend(coordinates);
                 }
                 Err(WarehouseError::Size { what, .. }) => return Ok(WriteOutcome::TooLarge(what)),
                 Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
                 Err(error) => return Err(error.into()),
             }
         };
-        self.rejects.count_used(&batch);
-        let entry = LedgerEntry { version: self.ledger_version, ..entry(written) };
+        self.rejects.count_written(&batch);
+        let entry = LedgerEntry { version: self.ledger_version, ..ledger_entry(written) };
         append_ledger_entry(&mut commit, entry)?;
-        self.commit(&plan.next(), commit)?;
+        self.commit(&plan.next_offsets(), commit)?;
         Ok(WriteOutcome::Written)
     }
-    /// Asks the warehouse until it is ready or the sink is told to stop.
+    /// Repeats a call to the warehouse until it succeeds, fails for good, or the sink is stopped.
     fn with_retries<T>(
         &mut self,
         mut call: impl FnMut(&mut dyn Warehouse) -> Result<T, WarehouseError>,
     ) -> Result<T> {
         loop {
-            let answer = call(self.warehouse.as_mut());
-            self.count_failure(&answer);
-            self.count();
-            match answer {
+            let result = call(self.warehouse.as_mut());
+            self.count_failure(&result);
+            self.export_counters();
+            match result {
                 Err(WarehouseError::Retry { what, after, alert }) => self.wait(what, after, alert)?,
                 other => return Ok(other?),
             }
         }
     }
-    /// Waits before the same question is asked again: nothing is read on meanwhile, and nothing is dropped.
+    /// Sleeps before the next attempt of a call.
+    ///
+    /// # Errors
+    /// `Stopped` if the process is stopping and the shutdown deadline has passed.
     fn wait(&self, reason: String, after: Duration, alert: bool) -> Result<(), Stopped> {
         let pause_ms = after.as_millis() as u64;
-        match alert {
-            _ if after.is_zero() => tracing::info!(reason, "the warehouse takes its time"),
-            true => tracing::error!(reason, pause_ms, "the warehouse does not take what is written"),
-            false => tracing::warn!(reason, pause_ms, "the warehouse is not ready"),
+        if after.is_zero() {
+            tracing::info!(reason, "write pending");
+        } else if alert {
+            tracing::error!(reason, pause_ms, "write failing, retrying");
+        } else {
+            tracing::warn!(reason, pause_ms, "the warehouse is not ready, retrying");
         }
         let until = std::time::Instant::now() + after;
         let is_before_deadline = || self.shutdown_deadline.is_some_and(|end| std::time::Instant::now() < end);
@@ -210,7 +217,7 @@ impl SinkTask {
         }
         Err(Stopped(reason))
     }
-    /// Reads, gathers and delivers until told to stop.
+    /// Reads, batches and writes until stopped.
     pub fn run(mut self, config: SinkConfig) -> Result<()> {
         let mut window = Window::new(config.limits);
         self.reconcile_due = self.next_reconciliation(config.reconcile_interval);
@@ -219,20 +226,20 @@ impl SinkTask {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => match error.downcast::<CommitError>() {
-                    // The log hands everything out once more, from the positions that are durable.
+                    // The log delivers the records again from the committed offsets.
                     Ok(CommitError::Aborted { reason }) => {
-                        tracing::warn!(reason, "a commit was not confirmed, going on from what is durable");
+                        tracing::warn!(reason, "commit aborted, continuing from the committed offsets");
                         window = Window::new(config.limits);
                     }
                     Ok(CommitError::Fatal(error)) => return Err(error.into()),
                     Err(error) => {
                         let Stopped(reason) = error.downcast::<Stopped>()?;
                         if config.until_caught_up {
-                            return Err(RuntimeError::Warehouse(format!("it ends before all is written: {reason}\nnext: the same command goes on with it")).into());
+                            return Err(RuntimeError::Warehouse(format!("the run ended before all records were written: {reason}\nnext: run the same command again, it continues")).into());
                         }
                         tracing::warn!(
                             reason,
-                            "stopped while the warehouse does not take what is written: the next start goes on with it"
+                            "stopped with an unfinished write: the next start continues it"
                         );
                         return Ok(());
                     }
@@ -240,12 +247,14 @@ impl SinkTask {
             }
         }
     }
-    /// One wake; answers whether to go on.
+    /// Handles one event; returns false at the end of the run.
     fn handle_event(&mut self, window: &mut Window, config: SinkConfig) -> Result<bool> {
-        self.max_batch_records.iter().for_each(|max_batch_records| window.limit_records(*max_batch_records));
+        if let Some(max_batch_records) = self.max_batch_records {
+            window.limit_records(max_batch_records);
+        }
         match self.member.next_event() {
             TaskEvent::Assigned(partitions) => {
-                window.forget();
+                window.discard();
                 self.is_writer = !partitions.is_empty();
                 self.rejects = dlq::RejectTracker::new(config.dlq_limits);
                 if self.is_writer {
@@ -259,12 +268,12 @@ impl SinkTask {
                 self.is_writer = false;
             }
             TaskEvent::Lost => {
-                window.forget();
+                window.discard();
                 self.is_writer = false;
             }
             TaskEvent::Records(record_batches) => {
-                for (at, record_batch) in &record_batches {
-                    self.add_records(window, *at, record_batch)?;
+                for (partition, record_batch) in &record_batches {
+                    self.add_records(window, *partition, record_batch)?;
                 }
                 if config.until_caught_up
                     && let Some(batch) = window.close(sinks::CloseReason::CaughtUp)
@@ -272,44 +281,49 @@ impl SinkTask {
                     self.write_batch(batch)?;
                 }
             }
-            TaskEvent::Idle => {
-                if let Some(batch) = window.tick(now().0) {
-                    self.write_batch(batch)?;
-                }
-                if window.is_empty() && self.member.is_caught_up() {
-                    self.delete_stale_epochs()?;
-                    if self.is_writer
-                        && self.reconcile_due.is_some_and(|due| due <= std::time::Instant::now())
-                    {
-                        // Kafka forgets what was committed long ago of topics that a member is not subscribed to, as the sink is not.
-                        let committed = self.committed()?;
-                        self.commit(&committed, Commit::default())?;
-                        self.reconcile();
-                        self.reconcile_due = self.next_reconciliation(config.reconcile_interval);
-                    }
-                }
-            }
+            TaskEvent::Idle => self.handle_idle(window, config)?,
             TaskEvent::Shutdown => {
-                if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
-                    self.write_batch(batch)?;
-                }
-                if config.until_caught_up {
-                    // It was not told to stop: it has come to its end, which is worth some patience.
-                    self.shutdown_deadline = std::time::Instant::now().checked_add(SHUTDOWN_WAIT);
-                }
-                if self.member.is_caught_up() {
-                    self.delete_stale_epochs()?;
-                    if config.until_caught_up && self.is_writer && self.reconcile_due.is_some() {
-                        self.reconcile_at_end()?;
-                    }
-                }
+                self.handle_shutdown(window, config)?;
                 return Ok(false);
             }
             TaskEvent::Failed(runtime_error) => return Err(runtime_error.into()),
         }
         Ok(true)
     }
-    /// Once the log was read to its end, rows of older epochs are in it no more.
+    fn handle_idle(&mut self, window: &mut Window, config: SinkConfig) -> Result<()> {
+        if let Some(batch) = window.tick(now().0) {
+            self.write_batch(batch)?;
+        }
+        if !window.is_empty() || !self.member.is_caught_up() {
+            return Ok(());
+        }
+        self.delete_stale_epochs()?;
+        if self.is_writer && self.reconcile_due.is_some_and(|due| due <= std::time::Instant::now()) {
+            // Kafka expires old committed offsets of topics to which a member is not subscribed, which is the case for the sink: commit them again.
+            let committed = self.committed()?;
+            self.commit(&committed, Commit::default())?;
+            self.reconcile();
+            self.reconcile_due = self.next_reconciliation(config.reconcile_interval);
+        }
+        Ok(())
+    }
+    fn handle_shutdown(&mut self, window: &mut Window, config: SinkConfig) -> Result<()> {
+        if let Some(batch) = window.close(sinks::CloseReason::Shutdown) {
+            self.write_batch(batch)?;
+        }
+        if config.until_caught_up {
+            // The run has caught up rather than being stopped: it waits for the warehouse.
+            self.shutdown_deadline = std::time::Instant::now().checked_add(SHUTDOWN_WAIT);
+        }
+        if self.member.is_caught_up() {
+            self.delete_stale_epochs()?;
+            if config.until_caught_up && self.is_writer && self.reconcile_due.is_some() {
+                self.reconcile_at_end()?;
+            }
+        }
+        Ok(())
+    }
+    /// Ends a rebuild: once the log has been read to its end, rows of older epochs have no record in it and are deleted.
     fn delete_stale_epochs(&mut self) -> Result<()> {
         if self.rebuilding && self.member.log().is_caught_up(&[reader(&[])])? {
             self.rebuilding = false;
@@ -327,22 +341,16 @@ impl SinkTask {
         let input: SinkTopic = partition.topic.parse().map_err(anyhow::Error::msg)?;
         for record in record_batch.records() {
             let record = record?;
-            let at = TopicPartitionOffset { input, partition: partition.partition, offset: record.offset };
+            let (partition, offset) = (partition.partition, record.offset);
+            let coordinates = TopicPartitionOffset { input, partition, offset };
             let change = decode_record(input, record.key, record.value)?;
             let bytes = record.key.len() + record.value.map_or(0, <[u8]>::len);
-            if let Some(batch) = window.push(now().0, at, change, bytes) {
+            if let Some(batch) = window.push(now().0, coordinates, change, bytes) {
                 self.write_batch(batch)?;
             }
         }
         Ok(())
     }
-}
-
-fn to_offsets(offsets: &SinkOffsets) -> Offsets {
-    let next = offsets
-        .iter()
-        .map(|((input, partition), next)| (TopicPartition::new(input.topic(), *partition), *next));
-    next.collect()
 }
 
 fn decode_record(input: SinkTopic, key: &str, value: Option<&[u8]>) -> Result<RecordChange> {
@@ -354,8 +362,15 @@ fn decode_record(input: SinkTopic, key: &str, value: Option<&[u8]>) -> Result<Re
     })
 }
 
-/// What became of a batch's records. One written before, which a crash kept from being committed, counts as it did then.
-fn entry(written: WriteSummary) -> LedgerEntry {
+fn to_offsets(offsets: &SinkOffsets) -> Offsets {
+    let next = offsets
+        .iter()
+        .map(|((input, partition), next)| (TopicPartition::new(input.topic(), *partition), *next));
+    next.collect()
+}
+
+/// Ledger entry of a written batch. A batch that was stored before a crash has the counts of that write.
+fn ledger_entry(written: WriteSummary) -> LedgerEntry {
     LedgerEntry {
         processor: SINK.to_owned(),
         read: written.records as i64,
@@ -367,7 +382,7 @@ fn entry(written: WriteSummary) -> LedgerEntry {
     }
 }
 
-/// The sink's work, for the supervisor.
+/// The sink task for the supervisor.
 pub fn run_sink(
     to: SinkTarget,
     run_context: Arc<RunContext>,

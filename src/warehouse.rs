@@ -1,4 +1,4 @@
-//! Where the warehouse is: the local file, unless BigQuery is configured; and where a replay's is.
+//! Location of the warehouse: the local file unless BigQuery is configured; and the warehouse of a replay.
 //!
 //! Invariant: every verb opens the warehouse here, so what works on one works on the other.
 //! Not here: the warehouses themselves (crate `sinks`).
@@ -13,22 +13,23 @@ use sinks::{
 };
 use std::path::{Path, PathBuf};
 
-/// Where a warehouse is.
+/// Location of a warehouse.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WarehouseTarget {
-    /// In a file of this folder.
+    /// SQLite file in this folder.
     Folder(PathBuf),
+    /// BigQuery dataset.
     Dataset(BigQueryOptions),
 }
 impl WarehouseTarget {
-    /// The configured one.
+    /// The configured warehouse.
     pub fn live(config: &Config) -> WarehouseTarget {
         match config.warehouse {
             WarehouseKind::Sqlite => WarehouseTarget::Folder(config.data.clone()),
             WarehouseKind::BigQuery => WarehouseTarget::Dataset(config.bigquery.clone()),
         }
     }
-    /// The one beside it that a replay writes. A dash is two underscores, so that no name ends like a dataset's staging.
+    /// The warehouse of a replay. A dash becomes two underscores, so that no dataset name ends with `_staging`.
     pub fn for_replay(config: &Config, namespace: &Namespace) -> WarehouseTarget {
         match WarehouseTarget::live(config) {
             WarehouseTarget::Folder(_) => WarehouseTarget::Folder(namespace.folder(config)),
@@ -41,20 +42,21 @@ impl WarehouseTarget {
             }
         }
     }
-    /// What a person calls it: its path, or its dataset.
+    /// Path or dataset, for an operator.
     pub fn name(&self) -> String {
         match self {
             WarehouseTarget::Folder(folder) => path_in(folder).display().to_string(),
             WarehouseTarget::Dataset(keys) => format!("{}.{}", keys.project, keys.dataset),
         }
     }
+    /// Opens the warehouse for writing.
     pub fn open(&self) -> Result<Box<dyn Warehouse>, WarehouseError> {
         Ok(match self {
             WarehouseTarget::Folder(folder) => Box::new(Sqlite::open(&path_in(folder))?),
             WarehouseTarget::Dataset(keys) => Box::new(connect(keys)?),
         })
     }
-    /// The rows, to be asked: the local file, or a copy of what BigQuery has now, which takes as long as reading all of it.
+    /// Opens the warehouse for read queries: the local file, or a copy of all live rows in BigQuery.
     pub fn reader(&self) -> Result<WarehouseQueries, WarehouseError> {
         match self {
             WarehouseTarget::Folder(folder) => WarehouseQueries::open(&path_in(folder)),
@@ -63,7 +65,7 @@ impl WarehouseTarget {
     }
 }
 
-/// The file of the local warehouse.
+/// Path of the local warehouse.
 pub fn path_in(folder: &Path) -> PathBuf {
     folder.join("warehouse.db")
 }
@@ -73,15 +75,15 @@ pub fn open(config: &Config) -> Result<Box<dyn Warehouse>, WarehouseError> {
     WarehouseTarget::live(config).open()
 }
 
-/// Opens it to look, when there is one.
+/// Opens the configured warehouse if it exists.
 pub fn look(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
     match WarehouseTarget::live(config) {
         WarehouseTarget::Folder(folder) if !path_in(&folder).exists() => Ok(None),
-        place => place.open().map(Some),
+        target => target.open().map(Some),
     }
 }
 
-/// The configured BigQuery.
+/// Connects to the configured BigQuery.
 pub fn bigquery(config: &Config) -> Result<BigQuery, WarehouseError> {
     connect(&config.bigquery)
 }

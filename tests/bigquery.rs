@@ -1,6 +1,6 @@
-//! The binary with BigQuery as its warehouse: the same log into both warehouses, row for row, through faults; what it prints.
+//! The binary with BigQuery as its warehouse: one log into both warehouses, compared row by row, despite faults; and its output.
 //!
-//! Invariant: the tables of both warehouses have the same content.
+//! Invariant: the tables of both warehouses have equal content.
 //! Not here: crash points and schedules (crate `sinks`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
@@ -9,7 +9,7 @@ mod common;
 mod fakebq;
 
 use common::Fastbreak;
-use fakebq::{Call, Fake, Fault, FaultAnswer};
+use fakebq::{Call, Fake, Fault, FaultResponse};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
@@ -30,7 +30,7 @@ fn run(fastbreak: &Fastbreak, endpoint: &str, dataset: &str, arguments: &[&str])
         .env("FASTBREAK_LOG", "trace");
     command.output().unwrap()
 }
-/// What the tables of the warehouse hold.
+/// Content hashes of the tables of the warehouse.
 fn tables(output: &Output) -> Value {
     let audit: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
@@ -38,13 +38,13 @@ fn tables(output: &Output) -> Value {
 }
 
 #[test]
-fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
+fn one_log_makes_equal_tables_in_both_warehouses_despite_faults() {
     let fake = Fake::start();
     fake.tick();
     fake.with(|service| service.takes_ms = 50);
-    // What is waited out at once; pauses of seconds have tests with a clock of their own.
-    fake.fail(Call::Insert, 1, Fault::Unanswered);
-    fake.fail(Call::Insert, 0, Fault::Answers(FaultAnswer::Html, true));
+    // Faults without a pause; pauses of seconds have tests with a clock of their own.
+    fake.fail(Call::Insert, 1, Fault::ResponseLost);
+    fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::Html, true));
     let fastbreak = Fastbreak::new();
     let demo = fastbreak.json(&["demo"]);
     let local = tables(&fastbreak.run(&["audit"]));
@@ -53,24 +53,24 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
     let audit = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["audit"]);
     assert_eq!(tables(&audit), local);
     assert!(fake.rows("predictions") > 10_000);
-    let seen = fake.seen();
-    assert_eq!((seen.most_in_flight, fake.doubled(), seen.mixed_ids), (1, 0, 0));
-    // What is asked of the warehouse has the same answer.
+    let statistics = fake.statistics();
+    assert_eq!((statistics.max_in_flight, fake.duplicate_keys(), statistics.mixed_ids), (1, 0, 0));
+    // Read commands print the same.
     let date = demo["date"].as_str().unwrap();
-    for question in
+    for arguments in
         [&["status", date][..], &["coverage", date, "--players"], &["grade", "--from", date, "--to", date]]
     {
-        let asked = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, question);
-        let answer: Value = serde_json::from_slice(&asked.stdout)
-            .unwrap_or_else(|_| panic!("{question:?}: {}", String::from_utf8_lossy(&asked.stderr)));
-        assert_eq!(answer, fastbreak.json(question), "{question:?}");
+        let output = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, arguments);
+        let response: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)));
+        assert_eq!(response, fastbreak.json(arguments), "{arguments:?}");
     }
-    // Once more: nothing is left to write, and nothing is.
+    // A second run has nothing to write.
     assert!(
         run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]).status.success()
     );
-    assert_eq!(fake.seen().merges, seen.merges);
-    // What the dataset is, as verbs see it.
+    assert_eq!(fake.statistics().merges, statistics.merges);
+    // The dataset matches its definitions.
     let plan = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["warehouse", "plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
     let other = Fastbreak::new();
@@ -84,11 +84,11 @@ fn the_same_log_makes_the_same_tables_in_both_warehouses_whatever_fails() {
 }
 
 #[test]
-fn what_bigquery_does_is_in_the_metrics() {
+fn the_metrics_count_what_bigquery_does() {
     let fake = Fake::start();
     fake.tick();
     fake.with(|service| service.takes_ms = 10);
-    fake.fail(Call::Insert, 1, Fault::Unanswered);
+    fake.fail(Call::Insert, 1, Fault::ResponseLost);
     let fastbreak = Fastbreak::new();
     fastbreak.json(&["demo"]);
     let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -124,7 +124,7 @@ fn what_bigquery_does_is_in_the_metrics() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // The warehouse of the demo was another one, and lacking what is committed is a drift.
+    // The demo wrote another warehouse: this one lacks committed batches, which is a divergence.
     assert_eq!(value(&text, &sink("divergences_total", "")), 1.0, "{text}");
     assert!(value(&text, &sink("statements_total", "")) >= 3.0, "{text}");
     assert!(value(&text, &sink("bytes_total", "")) > 100_000.0, "{text}");
@@ -132,33 +132,33 @@ fn what_bigquery_does_is_in_the_metrics() {
     assert_eq!(value(&text, &sink("failures_total", ",class=\"ambiguous\"")), 1.0, "{text}");
     assert_eq!(value(&text, &sink("jobs_reused_total", "")), 1.0, "{text}");
     for name in ["rate_limit_hits_total", "staged_batches_total", "staging_tables_deleted_total"] {
-        assert!(value(&text, &sink(name, "")) >= 0.0, "{name} is there from the start");
+        assert!(value(&text, &sink(name, "")) >= 0.0, "{name} is exported from the start");
     }
 }
 
 #[test]
-fn stopping_while_bigquery_does_not_answer_is_no_failure() {
+fn stopping_while_bigquery_does_not_respond_is_not_a_failure() {
     let fastbreak = Fastbreak::new();
     fastbreak.json(&["demo"]);
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut child = fastbreak
         .command(&["run"])
         .env("FASTBREAK_CONSOLE", "")
         .env("FASTBREAK_WAREHOUSE", "bigquery")
-        .env("FASTBREAK_BIGQUERY_ENDPOINT", format!("http://{nobody}"))
+        .env("FASTBREAK_BIGQUERY_ENDPOINT", format!("http://{closed_port}"))
         .env("FASTBREAK_BIGQUERY_PROJECT", fakebq::PROJECT)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(said.any(|line| line.contains("the warehouse is not ready")));
+    let mut messages = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(messages.any(|line| line.contains("the warehouse is not ready")));
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(said.any(|line| line.contains("the next start goes on with it")));
+    assert!(messages.any(|line| line.contains("the next start continues it")));
     assert!(child.wait().unwrap().success());
 }
 
 #[test]
-fn the_real_statements_make_the_same_tables_on_a_real_engine() {
+fn the_real_statements_make_equal_tables_on_a_real_engine() {
     let Ok(endpoint) = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT") else {
         return eprintln!(
             "skipped: FASTBREAK_BIGQUERY_ENDPOINT names no emulator (tests/bigquery/emulator starts one)"
@@ -174,16 +174,16 @@ fn the_real_statements_make_the_same_tables_on_a_real_engine() {
     let plan = run(&fastbreak, &endpoint, &dataset, &["warehouse", "plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
 
-    // A replay has a dataset of its own beside it.
+    // A replay has a dataset of its own.
     let days = common::middle_dates(&fastbreak);
     let replayed = run(&fastbreak, &endpoint, &dataset, &common::replay_arguments(&days, "once-more"));
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
     let diff = run(&fastbreak, &endpoint, &dataset, &["replay", "diff", "once-more"]);
-    let said: Value = serde_json::from_slice(&diff.stdout).unwrap();
-    assert_eq!((diff.status.code(), &said["equal"]), (Some(0), &true.into()), "{said:#}");
-    assert!(said["tables"]["player_slate"]["equal"].as_u64() > Some(0), "{said:#}");
+    let report: Value = serde_json::from_slice(&diff.stdout).unwrap();
+    assert_eq!((diff.status.code(), &report["equal"]), (Some(0), &true.into()), "{report:#}");
+    assert!(report["tables"]["player_slate"]["equal"].as_u64() > Some(0), "{report:#}");
     let elsewhere = fastbreak.run(&["replay", "diff", "once-more"]);
-    assert_eq!(elsewhere.status.code(), Some(4), "it was not written to the local warehouse");
+    assert_eq!(elsewhere.status.code(), Some(4), "the replay is not in the local warehouse");
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("--warehouse bigquery"));
     let gone = run(&fastbreak, &endpoint, &dataset, &["replay", "discard", "once-more", "--yes"]);
     let gone = String::from_utf8_lossy(&gone.stdout).into_owned();
@@ -201,23 +201,23 @@ fn definitions_are_printed_without_a_dataset() {
         statements[0].contains("PARTITION BY RANGE_BUCKET(season_start")
             && statements[0].contains("CLUSTER BY input, game_id, player_id")
     );
-    // Every line that defines a column describes it.
+    // Every column has a description.
     for line in statements.iter().flat_map(|s| s.lines()).filter(|line| line.starts_with("  `")) {
         assert!(line.contains("OPTIONS(description="), "{line}");
     }
     let local = fastbreak.json(&["warehouse", "ddl"]);
-    assert!(local["statements"][0].as_str().unwrap().contains("CREATE TABLE player_slate"));
+    assert!(local["statements"][0].as_str().unwrap().contains("CREATE VIEW player_slate "));
 }
 
 #[test]
-fn no_credential_is_printed_whatever_fails() {
+fn no_credential_is_printed_after_any_failure() {
     let made = Command::new("openssl").args(["genpkey", "-algorithm", "RSA"]).output();
     let Some(key) = made.ok().filter(|made| made.status.success()) else {
         return eprintln!("skipped: no openssl to make a key with");
     };
     let key = String::from_utf8(key.stdout).unwrap();
     let tokens = fakebq::http::Server::start(|_| {
-        fakebq::http::Answer::Json(
+        fakebq::http::HttpResponse::Json(
             200,
             r#"{"access_token":"ya29.very-secret","token_type":"Bearer","expires_in":3600}"#.into(),
         )
@@ -232,9 +232,9 @@ fn no_credential_is_printed_whatever_fails() {
         "client_email": "sink@fastbreak.iam.gserviceaccount.com", "token_uri": format!("http://{}/token", tokens.at),
     });
     std::fs::write(&account, text.to_string()).unwrap();
-    fake.fail(Call::Insert, 0, Fault::Unanswered);
-    fake.fail(Call::Job, 0, Fault::Answers(FaultAnswer::Unauthorized, false));
-    fake.fail(Call::Patch, 1, Fault::Answers(FaultAnswer::Denied, false));
+    fake.fail(Call::Insert, 0, Fault::ResponseLost);
+    fake.fail(Call::Job, 0, Fault::Responds(FaultResponse::Unauthorized, false));
+    fake.fail(Call::Patch, 1, Fault::Responds(FaultResponse::Denied, false));
     let mut printed = Vec::new();
     for arguments in [
         &["demo"][..],
@@ -256,7 +256,11 @@ fn no_credential_is_printed_whatever_fails() {
         printed.push(String::from_utf8_lossy(&output.stdout).into_owned());
         printed.push(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    assert_eq!(fake.tokens().last().map(String::as_str), Some("Bearer ya29.very-secret"), "it was used");
+    assert_eq!(
+        fake.tokens().last().map(String::as_str),
+        Some("Bearer ya29.very-secret"),
+        "the token is used"
+    );
     assert!(printed.concat().len() > 10_000);
     let secret = key.lines().nth(3).unwrap();
     for text in printed {

@@ -124,9 +124,9 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     );
 
     let db = rusqlite::Connection::open(run.folder.path().join("warehouse.db")).unwrap();
-    let lost = "SELECT game_id FROM player_games WHERE deleted = 0 ORDER BY game_id LIMIT 1";
+    let lost = "SELECT game_id FROM player_games ORDER BY game_id LIMIT 1";
     let game: String = db.query_row(lost, [], |row| row.get(0)).unwrap();
-    db.execute("DELETE FROM player_games WHERE game_id = ?1 AND player_id = (SELECT MIN(player_id) FROM player_games WHERE game_id = ?1 AND deleted = 0)", [&game]).unwrap();
+    db.execute("DELETE FROM player_games_rows WHERE game_id = ?1 AND player_id = (SELECT MIN(player_id) FROM player_games WHERE game_id = ?1)", [&game]).unwrap();
     let output = run.run(&["audit"]);
     assert_eq!(output.status.code(), Some(1));
     let audit: Value = serde_json::from_slice(&output.stdout).unwrap();

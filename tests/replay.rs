@@ -59,7 +59,7 @@ fn differences_by_sql(run: &Fastbreak, name: &str, (from, to): &(String, String)
             table.columns.iter().map(|column| column.name).filter(|name| *name != "model_version").collect();
         let (columns, key) = (columns.join(", "), table.key.join(" || ' ' || "));
         let rows = |database: &str| {
-            let dates = format!("deleted = 0 AND game_date BETWEEN '{from}' AND '{to}'");
+            let dates = format!("game_date BETWEEN '{from}' AND '{to}'");
             format!("SELECT {columns} FROM {database}.{} WHERE {dates}", table.name)
         };
         let (live, replayed) = (rows("main"), rows("replayed"));

@@ -1,7 +1,7 @@
-//! Batches that are too large for BigQuery: written in halves, whatever is killed in between.
+//! Batches that are too large for BigQuery are written in halves, whatever fails in between.
 //!
-//! Invariant: both warehouses have the same content in the end, and no statement changed a row twice.
-//! Not here: how a batch is cut, and random schedules of faults (crate `sinks`).
+//! Invariant: both warehouses end with equal content, and no job changed a row twice.
+//! Not here: splitting a batch, and random schedules of faults (crate `sinks`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 #[allow(dead_code)]
@@ -19,10 +19,10 @@ use sinks::{Sqlite, Warehouse, warehouse::ContentHash};
 use std::sync::OnceLock;
 
 /// More than half of the rows of the largest batch.
-const MOST: usize = 400;
+const MAX_ROWS: usize = 400;
 
-/// What a warehouse holds that nothing disturbed and nothing was too large for.
-fn whole() -> &'static [ContentHash] {
+/// Content of a warehouse without faults and size limits.
+fn undisturbed() -> &'static [ContentHash] {
     static CONTENT: OnceLock<Vec<ContentHash>> = OnceLock::new();
     CONTENT.get_or_init(|| {
         let fastbreak = part(12);
@@ -30,49 +30,49 @@ fn whole() -> &'static [ContentHash] {
         Sqlite::open(&path_in(fastbreak.folder.path())).unwrap().content_hashes().unwrap()
     })
 }
-/// It takes no more rows than these at once, whichever way they come.
-fn tiny(most: usize) -> Fake {
+/// A BigQuery that accepts at most this number of rows per merge and per load.
+fn fake_with_row_limit(max_rows: usize) -> Fake {
     let fake = fake();
-    fake.with(|service| (service.most_merged, service.most_loaded) = (most, most));
+    fake.with(|service| (service.max_merged_rows, service.max_loaded_rows) = (max_rows, max_rows));
     fake
 }
-/// Records that the batches of the ledger stand for.
-fn written(fake: &Fake) -> i64 {
+/// Number of records in all batch records.
+fn written_records(fake: &Fake) -> i64 {
     fake.with(|service| {
         let rows = service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches");
         rows.filter_map(|row| fakebq::int(row, "records")).sum()
     })
 }
-/// No row was changed twice, and all of them are there.
-fn assert_whole(fake: &Fake, what: &str) {
-    let seen = fake.seen();
-    assert_eq!(seen.effective_merges, batches(fake), "{what}");
-    assert_eq!((seen.most_in_flight, seen.mixed_ids, fake.doubled()), (1, 0, 0), "{what}");
-    assert_eq!(fake.connect().content_hashes().unwrap(), whole(), "{what}");
+/// Checks that no row was changed twice and that the content is complete.
+fn assert_complete(fake: &Fake, what: &str) {
+    let statistics = fake.statistics();
+    assert_eq!(statistics.effective_merges, batches(fake), "{what}");
+    assert_eq!((statistics.max_in_flight, statistics.mixed_ids, fake.duplicate_keys()), (1, 0, 0), "{what}");
+    assert_eq!(fake.connect().content_hashes().unwrap(), undisturbed(), "{what}");
 }
 
 #[test]
-fn a_batch_that_is_too_large_is_written_in_halves_of_halves_and_every_record_counts_once() {
+fn a_batch_that_is_too_large_is_split_until_it_fits_and_every_record_counts_once() {
     let (fastbreak, plain) = (part(12), fake());
     deliver(&fastbreak, Some(&plain), 1_000_000, None).unwrap();
-    let (fastbreak, fake) = (part(12), tiny(MOST / 2));
+    let (fastbreak, fake) = (part(12), fake_with_row_limit(MAX_ROWS / 2));
     let run_context = deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
-    assert_whole(&fake, "halved");
-    assert_eq!(written(&fake), written(&plain));
+    assert_complete(&fake, "split");
+    assert_eq!(written_records(&fake), written_records(&plain));
     assert!(batches(&fake) >= batches(&plain) + 3);
     let text = run_context.metrics.text().unwrap();
     let errors = "fastbreak_sink_errors_total{processor=\"windowed-sink\",reason=\"size\"} ";
-    let halved = text.lines().find_map(|line| line.strip_prefix(errors)?.parse::<usize>().ok());
-    // Each time one batch becomes two.
-    assert_eq!(halved, Some(batches(&fake) - batches(&plain)), "{text}");
+    let splits = text.lines().find_map(|line| line.strip_prefix(errors)?.parse::<usize>().ok());
+    // Each split makes two batches out of one.
+    assert_eq!(splits, Some(batches(&fake) - batches(&plain)), "{text}");
     assert!(text.contains("batches_in_flight{processor=\"windowed-sink\"} 0.0\n"), "{text}");
 }
 
 #[test]
-fn whatever_commit_of_a_half_fails_the_next_run_writes_what_is_left() {
+fn after_any_failed_commit_of_a_half_the_next_run_writes_the_rest() {
     use Fault::*;
-    // The plans are of the batch, of its first half and of its second; those of a half are done.
-    let troubles = [
+    // Plans 0, 1 and 2 are those of the batch, its first half and its second half; the commits `Done` are those of the halves.
+    let faults = [
         (CommitKind::Plan, 0, CommittedThenCrashed),
         (CommitKind::Plan, 1, NotCommitted),
         (CommitKind::Plan, 1, CommittedThenCrashed),
@@ -84,43 +84,48 @@ fn whatever_commit_of_a_half_fails_the_next_run_writes_what_is_left() {
         (CommitKind::Done, 1, NotCommitted),
         (CommitKind::Done, 1, CommittedThenCrashed),
     ];
-    let of_each = |(of, after, fault)| {
-        let (fastbreak, fake) = (part(12), tiny(MOST));
-        let first = deliver(&fastbreak, Some(&fake), 1_000_000, Some((of, after, fault)));
-        assert_eq!(first.is_ok(), fault == Aborted, "{of:?} {after} {fault:?}");
+    let run = |(kind, after, fault)| {
+        let (fastbreak, fake) = (part(12), fake_with_row_limit(MAX_ROWS));
+        let first = deliver(&fastbreak, Some(&fake), 1_000_000, Some((kind, after, fault)));
+        assert_eq!(first.is_ok(), fault == Aborted, "{kind:?} {after} {fault:?}");
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
-        assert_whole(&fake, &format!("{of:?} {after} {fault:?}"));
+        assert_complete(&fake, &format!("{kind:?} {after} {fault:?}"));
     };
-    // They wait for most of their time.
+    // In parallel, since each run mostly waits.
     std::thread::scope(|scope| {
-        troubles.into_iter().for_each(|fault| _ = scope.spawn(move || of_each(fault)))
+        for fault in faults {
+            scope.spawn(move || run(fault));
+        }
     });
 }
 
 #[test]
-fn a_record_that_is_too_large_alone_stops_the_sink_by_its_name_until_the_warehouse_takes_it() {
-    let (fastbreak, fake) = (part(12), tiny(0));
+fn a_single_record_that_is_too_large_stops_the_sink_with_its_coordinates() {
+    let (fastbreak, fake) = (part(12), fake_with_row_limit(0));
     let stopped = deliver(&fastbreak, Some(&fake), 4, None).err().unwrap().to_string();
-    let said = "@0 alone is too large for the warehouse: the job failed, resourcesExceeded";
-    assert!(stopped.contains(said) && stopped.contains("\nnext: start `fastbreak run` again"), "{stopped}");
+    let message = "@0 alone is too large for the warehouse: the job failed, resourcesExceeded";
+    assert!(
+        stopped.contains(message) && stopped.contains("\nnext: start `fastbreak run` again"),
+        "{stopped}"
+    );
     assert_eq!((committed_offsets(&fastbreak), batches(&fake)), (0, 0));
-    fake.with(|service| (service.most_merged, service.most_loaded) = (usize::MAX, usize::MAX));
+    fake.with(|service| (service.max_merged_rows, service.max_loaded_rows) = (usize::MAX, usize::MAX));
     deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
-    assert_whole(&fake, "put right");
+    assert_complete(&fake, "without the limit");
 }
 
 #[test]
-fn a_record_that_was_set_aside_before_its_batch_was_halved_has_one_letter() {
-    let (fastbreak, fake) = (part(12), tiny(MOST));
+fn a_record_rejected_before_its_batch_is_split_has_one_dead_letter() {
+    let (fastbreak, fake) = (part(12), fake_with_row_limit(MAX_ROWS));
     let bad = spoil(&fastbreak);
     deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
-    assert_whole(&fake, "without the bad record");
-    let places: Vec<_> =
+    assert_complete(&fake, "without the bad record");
+    let coordinates: Vec<_> =
         dead_letters(&fastbreak).into_iter().map(|l| (l.origin, l.partition, l.offset)).collect();
-    assert_eq!(places, [(bad.0.to_owned(), bad.1, bad.2)]);
+    assert_eq!(coordinates, [(bad.0.to_owned(), bad.1, bad.2)]);
     let rejected = fake.with(|service| {
         let rows = service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches");
         rows.filter_map(|row| fakebq::int(row, "rejected")).collect::<Vec<_>>()
     });
-    assert_eq!((rejected.len(), rejected.iter().sum::<i64>()), (2, 1), "it counts in the half that it is in");
+    assert_eq!((rejected.len(), rejected.iter().sum::<i64>()), (2, 1), "the record counts in its half");
 }

@@ -1,9 +1,9 @@
-//! The sink at the instants between the log and the warehouse: plans that cannot be kept, dead letters that cannot be delivered,
-//! positions that are lost, set back or ahead of the warehouse.
+//! Failures of the sink's commits to the log: plans that cannot be stored, dead letters that cannot be written, committed offsets that are
+//! lost, reset or ahead of the warehouse.
 //!
-//! Invariant: whatever commit of the sink fails, before or after it is durable, the next run leaves the tables of an undisturbed one, and
-//! the account holds every record below the positions once.
-//! Not here: what fails between the sink and BigQuery (`sinks/tests/faults.rs`).
+//! Invariant: whichever commit of the sink fails, before or after it is durable, the next run leaves the tables of an undisturbed run, and
+//! the ledger counts every record below the committed offsets once.
+//! Not here: failures between the sink and BigQuery (`sinks/tests/faults.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 #[allow(dead_code)]
@@ -15,7 +15,7 @@ use common::Fastbreak;
 use fastbreak::{topology::SINK, warehouse};
 use fault_injection::{
     CommitKind, Fault, append, batches, committed_offsets, dead_letters, deliver, deliver_within, fake, log,
-    sink_offsets, spoil, straight,
+    sink_offsets, spoil, undisturbed,
 };
 use runtime::{Commit, LogReader, LogWriter, RecordBatch, engine::DlqLimits, subscription::RunContext};
 use runtime_embedded::EmbeddedLog;
@@ -25,57 +25,62 @@ use std::sync::Arc;
 use topics::TopicPartition;
 
 #[test]
-fn whatever_commit_fails_the_next_run_leaves_the_same_tables_and_a_whole_account() {
-    for of in [CommitKind::Plan, CommitKind::Done] {
+fn after_any_failed_commit_the_next_run_leaves_the_same_tables_and_a_balanced_ledger() {
+    for kind in [CommitKind::Plan, CommitKind::Done] {
         for after in [0, 2] {
             for fault in [Fault::NotCommitted, Fault::CommittedThenCrashed, Fault::Aborted] {
                 let fastbreak = log();
-                let first = deliver(&fastbreak, None, 150, Some((of, after, fault)));
-                assert_eq!(first.is_ok(), fault == Fault::Aborted, "{of:?} {after} {fault:?}");
-                // Other limits: what was planned is made again as it was planned.
+                let first = deliver(&fastbreak, None, 150, Some((kind, after, fault)));
+                assert_eq!(first.is_ok(), fault == Fault::Aborted, "{kind:?} {after} {fault:?}");
+                // With other limits, the planned batch is still built from its plan.
                 deliver(&fastbreak, None, 170, None).unwrap();
-                assert_eq!(fastbreak.content(), *straight(), "{of:?} {after} {fault:?}");
+                assert_eq!(fastbreak.content(), *undisturbed(), "{kind:?} {after} {fault:?}");
             }
         }
     }
 }
 
 #[test]
-fn c1_c5_c6_on_bigquery_a_batch_that_was_planned_runs_once_whenever_the_process_is_killed() {
-    for (of, fault) in [
+fn c1_c5_c6_on_bigquery_a_planned_batch_runs_once_whenever_the_process_is_killed() {
+    for (kind, fault) in [
         (CommitKind::Plan, Fault::CommittedThenCrashed),
         (CommitKind::Done, Fault::NotCommitted),
         (CommitKind::Done, Fault::CommittedThenCrashed),
     ] {
         let (fastbreak, fake) = (log(), fake());
-        assert!(deliver(&fastbreak, Some(&fake), 1_500, Some((of, 1, fault))).is_err());
+        assert!(deliver(&fastbreak, Some(&fake), 1_500, Some((kind, 1, fault))).is_err());
         deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
-        let seen = fake.seen();
+        let statistics = fake.statistics();
         let batches = batches(&fake);
         assert_eq!(
-            (seen.effective_merges, seen.most_in_flight, seen.mixed_ids, fake.doubled()),
+            (
+                statistics.effective_merges,
+                statistics.max_in_flight,
+                statistics.mixed_ids,
+                fake.duplicate_keys()
+            ),
             (batches, 1, 0, 0)
         );
     }
 }
 
 #[test]
-fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committed() {
+fn c12_a_batch_is_not_committed_before_its_dead_letters() {
     for fault in [Fault::NotCommitted, Fault::CommittedThenCrashed] {
         let (fastbreak, fake) = (log(), fake());
         let bad = spoil(&fastbreak);
         assert!(
             deliver(&fastbreak, Some(&fake), 1_000_000, Some((CommitKind::DeadLetters, 0, fault))).is_err()
         );
-        let reached =
+        let committed =
             || sink_offsets(&fastbreak).get(&TopicPartition::new(bad.0, bad.1)).copied().unwrap_or(0);
-        assert!(reached() <= bad.2, "it is committed without its dead letter");
-        // What was sent is what came before it.
-        assert_eq!(fake.seen().merges, batches(&fake));
+        assert!(committed() <= bad.2, "the record is committed without its dead letter");
+        // Only earlier batches were sent.
+        assert_eq!(fake.statistics().merges, batches(&fake));
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
-        assert_eq!(reached(), bad.2 + 1);
+        assert_eq!(committed(), bad.2 + 1);
         let dead_letters = dead_letters(&fastbreak);
-        // Durable before the batch is written: after a kill in between one may stand twice, none is lost.
+        // A dead letter is durable before the batch is written: after a crash in between it may exist twice, and none is lost.
         assert_eq!(dead_letters.len(), if fault == Fault::NotCommitted { 1 } else { 2 });
         for dead_letter in dead_letters {
             assert_eq!((dead_letter.origin.as_str(), dead_letter.partition, dead_letter.offset), bad);
@@ -84,81 +89,81 @@ fn c12_a_dead_letter_that_cannot_be_delivered_keeps_its_batch_from_being_committ
             let shown = fastbreak.json(&["dlq", "show", SINK]);
             assert_eq!(shown[0]["batch"], dead_letter.batch.as_str());
             assert_eq!(dead_letter.batch.len(), 32, "{}", dead_letter.batch);
-            // Both times it was in the batch that stands now.
-            let stands = fake.with(|service| {
+            // Both dead letters name the stored batch.
+            let is_stored = fake.with(|service| {
                 service.records.rows.iter().any(|row| fakebq::text(row, "game_id") == dead_letter.batch)
             });
-            assert!(stands, "{}", dead_letter.batch);
+            assert!(is_stored, "{}", dead_letter.batch);
         }
     }
 }
 
 #[test]
-fn c23_a_plan_that_cannot_be_kept_stops_the_sink_before_anything_is_sent() {
+fn c23_a_plan_that_cannot_be_stored_stops_the_sink_before_anything_is_sent() {
     let (fastbreak, fake) = (log(), fake());
     let stopped = deliver(&fastbreak, Some(&fake), 1_500, Some((CommitKind::Plan, 0, Fault::NotCommitted)));
     assert!(stopped.err().unwrap().to_string().contains("disk is full"));
-    assert_eq!((fake.seen().merges, batches(&fake), committed_offsets(&fastbreak)), (0, 0, 0));
+    assert_eq!((fake.statistics().merges, batches(&fake), committed_offsets(&fastbreak)), (0, 0, 0));
     deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
-    assert_eq!(fake.seen().effective_merges, batches(&fake));
+    assert_eq!(fake.statistics().effective_merges, batches(&fake));
 }
 
 #[test]
-fn positions_that_were_set_back_are_read_again_and_change_nothing() {
+fn reading_again_after_an_offset_reset_changes_nothing() {
     let (fastbreak, fake) = (log(), fake());
     deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
-    let (rows, before, reached) = (fake.seen(), batches(&fake), committed_offsets(&fastbreak));
-    set_back(&fastbreak);
-    // Killed in the middle of it, it goes on where it was.
+    let (statistics, before, committed) = (fake.statistics(), batches(&fake), committed_offsets(&fastbreak));
+    reset_offsets(&fastbreak);
+    // After a crash in the middle the reading resumes.
     assert!(deliver(&fastbreak, Some(&fake), 900, Some((CommitKind::Done, 2, Fault::NotCommitted))).is_err());
     deliver(&fastbreak, Some(&fake), 900, None).unwrap();
-    assert_eq!(committed_offsets(&fastbreak), reached);
-    // Each new batch is a row of the ledger, and nothing else: the jobs themselves say so.
+    assert_eq!(committed_offsets(&fastbreak), committed);
+    // Each new batch adds only its batch record, by the statistics of the jobs.
     let added = batches(&fake) - before;
     assert!(added > 2);
-    assert_eq!(fake.seen().affected - rows.affected, added as u64);
+    assert_eq!(fake.statistics().affected - statistics.affected, added as u64);
     let local = log();
     deliver(&local, None, 150, None).unwrap();
-    set_back(&local);
+    reset_offsets(&local);
     deliver(&local, None, 70, None).unwrap();
-    assert_eq!(local.content(), *straight());
+    assert_eq!(local.content(), *undisturbed());
 }
 
 #[test]
-fn a_warehouse_that_was_lost_is_filled_from_the_start_and_the_account_balances() {
+fn a_lost_warehouse_is_rebuilt_from_the_start_and_the_ledger_balances() {
     let fastbreak = log();
     deliver(&fastbreak, None, 150, None).unwrap();
     for file in ["warehouse.db", "warehouse.db-wal", "warehouse.db-shm"] {
         _ = std::fs::remove_file(fastbreak.folder.path().join(file));
     }
-    for (of, after) in [(CommitKind::Begin, 0), (CommitKind::Plan, 1), (CommitKind::Done, 1)] {
-        assert!(deliver(&fastbreak, None, 150, Some((of, after, Fault::NotCommitted))).is_err());
+    for (kind, after) in [(CommitKind::Begin, 0), (CommitKind::Plan, 1), (CommitKind::Done, 1)] {
+        assert!(deliver(&fastbreak, None, 150, Some((kind, after, Fault::NotCommitted))).is_err());
     }
     deliver(&fastbreak, None, 150, None).unwrap();
-    assert_eq!(fastbreak.content(), *straight());
-    // Adopted by hand, from its own start.
+    assert_eq!(fastbreak.content(), *undisturbed());
+    // After a change of ownership, the log is read from its start.
     sinks::Sqlite::open(&warehouse::path_in(fastbreak.folder.path()))
         .unwrap()
         .take_ownership(&log_id(&fastbreak))
         .unwrap();
     deliver(&fastbreak, None, 90, None).unwrap();
-    assert_eq!(fastbreak.content(), *straight());
+    assert_eq!(fastbreak.content(), *undisturbed());
 }
 
 fn log_id(fastbreak: &Fastbreak) -> String {
     EmbeddedLog::open(fastbreak.folder.path()).unwrap().id().unwrap()
 }
-fn set_back(fastbreak: &Fastbreak) {
+fn reset_offsets(fastbreak: &Fastbreak) {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
     let offsets = sink_offsets(fastbreak).into_keys().map(|at| (at, 0)).collect();
     storage.append(Commit { group: SINK.to_owned(), offsets, ..Commit::default() }).unwrap();
 }
 
 #[test]
-fn the_plan_of_a_reading_that_began_again_holds_no_record() {
+fn the_plan_of_a_restarted_reading_has_no_record() {
     let fastbreak = log();
     deliver(&fastbreak, None, 150, None).unwrap();
-    set_back(&fastbreak);
+    reset_offsets(&fastbreak);
     assert!(
         deliver(&fastbreak, None, 150, Some((CommitKind::Begin, 0, Fault::CommittedThenCrashed))).is_err()
     );
@@ -180,9 +185,9 @@ fn each_dead_letter_has_the_reason_of_its_own_record() {
     let fake = fake();
     for bigquery in [None, Some(&fake)] {
         let fastbreak = log();
-        // Read in another order than that of their keys.
+        // The order of the offsets differs from that of the keys.
         let other = append(&fastbreak, 2_000_000, |_, _| {});
-        let silent = append(&fastbreak, 1_000_000, |event, player| {
+        let without_reason = append(&fastbreak, 1_000_000, |event, player| {
             event.player = player;
             event.eligibility = Eligibility::Eligible;
             event.systems.clear();
@@ -190,30 +195,32 @@ fn each_dead_letter_has_the_reason_of_its_own_record() {
         let dlq_limits = DlqLimits { ratio: 1.0, ..DlqLimits::default() };
         deliver_within(&fastbreak, bigquery, (1_000_000, dlq_limits), None, Arc::default()).unwrap();
         let dead_letters = dead_letters(&fastbreak);
-        let reason = |at: (&str, i32, i64)| {
-            let dead_letter = dead_letters
-                .iter()
-                .find(|dead_letter| dead_letter.offset == at.2 && dead_letter.partition == at.1);
+        let reason = |coordinates: (&str, i32, i64)| {
+            let dead_letter = dead_letters.iter().find(|dead_letter| {
+                dead_letter.offset == coordinates.2 && dead_letter.partition == coordinates.1
+            });
             dead_letter.unwrap().reason.clone()
         };
         assert_eq!(dead_letters.len(), 2);
         assert!(reason(other).contains("holds an event of"), "{}", reason(other));
-        assert!(!reason(silent).contains("holds an event of"), "{}", reason(silent));
+        assert!(!reason(without_reason).contains("holds an event of"), "{}", reason(without_reason));
     }
 }
 
 #[test]
-fn a_batch_of_which_too_much_makes_no_row_stops_the_sink_and_leaves_no_letter() {
+fn a_batch_with_too_many_bad_records_stops_the_sink_without_dead_letters() {
     let fake = fake();
     for bigquery in [None, Some(&fake)] {
         let fastbreak = log();
         deliver(&fastbreak, bigquery, 1_000_000, None).unwrap();
-        // One alone may be bad.
+        // A single bad record is allowed.
         spoil(&fastbreak);
         deliver(&fastbreak, bigquery, 1_000_000, None).unwrap();
         assert_eq!(dead_letters(&fastbreak).len(), 1);
-        let reached = committed_offsets(&fastbreak);
-        (1..3).for_each(|n| _ = append(&fastbreak, 2_000_000 + n, |_, _| {}));
+        let committed = committed_offsets(&fastbreak);
+        for n in 1..3 {
+            append(&fastbreak, 2_000_000 + n, |_, _| {});
+        }
         let run = |dlq_limits: DlqLimits| {
             let run_context = Arc::new(RunContext::default());
             let ran =
@@ -223,13 +230,15 @@ fn a_batch_of_which_too_much_makes_no_row_stops_the_sink_and_leaves_no_letter() 
             ran
         };
         let stopped = run(DlqLimits::default()).unwrap_err().to_string();
-        assert!(stopped.contains("2 of the 2 records of a batch make no row"), "{stopped}");
+        assert!(stopped.contains("2 of the 2 records of a batch cannot be converted to rows"), "{stopped}");
         assert!(stopped.contains("dead-letter-max-ratio"), "{stopped}");
-        assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (1, reached));
+        assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (1, committed));
         run(DlqLimits { ratio: 1.0, ..DlqLimits::default() }).unwrap();
-        assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (3, reached + 2));
-        // As many as the processors may reject in a row, and one more.
-        (0..3).for_each(|n| _ = append(&fastbreak, 3_000_000 + n, |_, _| {}));
+        assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (3, committed + 2));
+        // One more than the limit of bad records in a row.
+        for n in 0..3 {
+            append(&fastbreak, 3_000_000 + n, |_, _| {});
+        }
         let stopped = run(DlqLimits { ratio: 1.0, consecutive: 2 }).unwrap_err().to_string();
         assert!(stopped.contains("more than 2 records in a row are unusable"), "{stopped}");
         assert_eq!(dead_letters(&fastbreak).len(), 3);
@@ -237,9 +246,9 @@ fn a_batch_of_which_too_much_makes_no_row_stops_the_sink_and_leaves_no_letter() 
 }
 
 #[test]
-fn a_question_that_fails_before_anything_is_written_is_counted_and_asked_again() {
+fn a_query_that_fails_before_the_first_write_is_counted_and_retried() {
     let (fastbreak, fake) = (log(), fake());
-    fake.fail(fakebq::Call::Any, 0, fakebq::Fault::Lost);
+    fake.fail(fakebq::Call::Any, 0, fakebq::Fault::RequestLost);
     let run_context = deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
     let text = run_context.metrics.text().unwrap();
     for series in [

@@ -217,7 +217,9 @@ impl Tables {
         let known_names = self.known_names.get(&season).into_iter().flatten();
         let known_by_day =
             known_names.filter_map(|((id, _), known)| Some((*id, &known.name, known.known_at(day)?)));
-        known_by_day.filter(|(id, known, _)| match_name(name, [(*id, *known)].into_iter()).is_some()).collect()
+        known_by_day
+            .filter(|(id, known, _)| match_name(name, [(*id, *known)].into_iter()).is_some())
+            .collect()
     }
     fn name_match(&self, written: &str, date: EasternDate) -> NameMatch {
         let name = Name::new(written);

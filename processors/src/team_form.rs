@@ -306,8 +306,7 @@ impl Tables {
             return Some((player, Timestamp::DISTANT_PAST));
         }
         let request = Self::lookup_request(feed, date, &member.player.name);
-        self.name_lookups
-            .player(request, |revisions| cutoff.as_of(revisions, |revision| revision.known_at))
+        self.name_lookups.player(request, |revisions| cutoff.as_of(revisions, |revision| revision.known_at))
     }
     fn lookup_request(feed: Feed, date: EasternDate, name: &str) -> LookupRequest<'_> {
         LookupRequest { teams: &Team::ALL, source: feed.source(), date, name }

@@ -13,9 +13,7 @@ use crate::{
         Streak,
     },
     feed::{Feed, Source},
-    game::{
-        Game, GameDay, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals,
-    },
+    game::{Game, GameDay, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::{NameMatch, NameRevision, NameRule, Names},
     ids::{GameId, PlayerId, RawId},
     market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers},
@@ -77,7 +75,17 @@ macro_rules! text {
     })+ };
 }
 text!(PlayerId, GameId, RawId, Team, Matchup, Timestamp, EasternDate, Season, Source, Feed);
-text!(Basis, DefenseTier, Eligibility, MissingReason, QualityFlag, Streak, NameRule, GameStatus, InjuryStatus);
+text!(
+    Basis,
+    DefenseTier,
+    Eligibility,
+    MissingReason,
+    QualityFlag,
+    Streak,
+    NameRule,
+    GameStatus,
+    InjuryStatus
+);
 text!(LineSource, Recommendation, System, SystemSkip, FetchOutcome, RejectCode);
 
 impl PublicJson for Line {
@@ -233,17 +241,24 @@ mod tests {
         let quote_line = QuoteLine { line: Line(2550), over: Price::new(-110.0), under: None };
         assert_eq!(to_json(&quote_line), json!({ "line": 25.5, "over": -110.0, "under": null }));
         let provenance = Provenance { fetched_at: Timestamp(0), version: 2, raw: RawId(-1) };
-        let expected = json!({ "fetched_at": "1970-01-01T00:00:00Z", "version": 2, "raw": "ffffffffffffffff" });
+        let expected =
+            json!({ "fetched_at": "1970-01-01T00:00:00Z", "version": 2, "raw": "ffffffffffffffff" });
         assert_eq!(to_json(&provenance), expected);
         let stats = BoxScoreStats { playing_time: PlayingTime(1_830), ..BoxScoreStats::default() };
         assert_eq!(to_json(&stats)["playing_time"], json!(30.5));
         let missing = vec![Feature::Value(1.5), Feature::Missing(MissingReason::NoShotZones)];
         let expected = json!({ FEATURES[0]: 1.5, FEATURES[1]: { "missing": "no_shot_zones" } });
         assert_eq!(Vector(&missing).public_json(), expected);
-        let system =
-            SystemPrediction { system: System::LearnedV1, outcome: SystemOutcome::Skipped(SystemSkip::ModelAbsent) };
-        assert_eq!(to_json(&system), json!({ "system": "learned_v1", "outcome": { "skipped": "model_absent" } }));
-        let entry = SideEvidence { team: Team::BOS, last_game: None, rostered: None, born: Some(EasternDate(0)) };
+        let system = SystemPrediction {
+            system: System::LearnedV1,
+            outcome: SystemOutcome::Skipped(SystemSkip::ModelAbsent),
+        };
+        assert_eq!(
+            to_json(&system),
+            json!({ "system": "learned_v1", "outcome": { "skipped": "model_absent" } })
+        );
+        let entry =
+            SideEvidence { team: Team::BOS, last_game: None, rostered: None, born: Some(EasternDate(0)) };
         assert_eq!(to_json(&entry)["born"], json!("1970-01-01"));
         assert_eq!(Bytes(&[0xff, 0x0a]).public_json(), json!("ff0a"));
         assert_eq!(Bytes(b"{}").public_json(), json!("{}"));

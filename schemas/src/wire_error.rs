@@ -13,7 +13,9 @@ pub enum WireError {
          `--registry URL`, or `registry` in the configuration"
     )]
     UnknownSchema { event: &'static str, id: u32 },
-    #[error("{event}: schema id {id} was registered by another producer: {reason}; next: `fastbreak schemas check`")]
+    #[error(
+        "{event}: schema id {id} was registered by another producer: {reason}; next: `fastbreak schemas check`"
+    )]
     ForeignSchema { event: &'static str, id: u32, reason: String },
     #[error("{event}: {reason}")]
     Body { event: &'static str, reason: String },

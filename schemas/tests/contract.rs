@@ -130,8 +130,8 @@ fn round_trip<E: wire::Event + PartialEq + std::fmt::Debug>(event: &E) {
     let bytes = wire::encode(event).unwrap();
     assert_eq!(&wire::decode::<E>(&bytes).unwrap(), event);
     let schema = apache_avro::Schema::parse_str(E::RELEASED.last().unwrap()).unwrap();
-    let value = apache_avro::from_avro_datum(&schema, &mut &bytes[5..], None)
-        .expect("apache-avro reads the record");
+    let value =
+        apache_avro::from_avro_datum(&schema, &mut &bytes[5..], None).expect("apache-avro reads the record");
     let rewritten = apache_avro::to_avro_datum(&schema, value).unwrap();
     assert_eq!(rewritten, bytes[5..], "apache-avro writes the same bytes");
     assert!(wire::decode::<E>(&bytes[..3]).is_err());

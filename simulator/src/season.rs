@@ -168,9 +168,8 @@ impl Fetches<'_> {
             fetched_at = fetched_at.plus_hours(i64::from(missing.between(3, 40)));
         }
         self.add(feed, date.to_string(), fetched_at, payload(&first, None));
-        let is_corrected = |(first, played): (&Played, &Played)| {
-            first.home != played.home || first.away != played.away
-        };
+        let is_corrected =
+            |(first, played): (&Played, &Played)| first.home != played.home || first.away != played.away;
         if first.iter().zip(games).any(is_corrected) {
             self.add(feed, date.to_string(), fetched_at.plus_hours(24), payload(games, None));
         }
@@ -222,7 +221,8 @@ impl Fetches<'_> {
             self.add(Feed::OddsapiEventOdds, key.clone(), fetched_at, payload);
         }
         let subject = [u64::from(game.id.0), evening.date.0 as u64];
-        let is_in_play = Random::for_decision(seed, Decision::InPlay, &subject).chance(faults.in_play_updates);
+        let is_in_play =
+            Random::for_decision(seed, Decision::InPlay, &subject).chance(faults.in_play_updates);
         if is_in_play && evening.until == evening.tip_off {
             let fetched_at = Timestamp(evening.tip_off.0 + 40 * MINUTE);
             let snapshot = odds::Snapshot { fetched_at, number: times.len(), points_scored: 3.0 };

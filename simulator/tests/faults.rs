@@ -47,9 +47,8 @@ fn refetches_have_the_same_payload_at_a_later_time() {
     assert_eq!(events.len(), 2 * clean.len());
     let fetches: HashSet<_> =
         events.iter().map(|event| (&event.key, event.fetched_at.0, &event.payload)).collect();
-    let is_refetched = |event: &ScraperEvent| {
-        fetches.contains(&(&event.key, event.fetched_at.0 + 600_000, &event.payload))
-    };
+    let is_refetched =
+        |event: &ScraperEvent| fetches.contains(&(&event.key, event.fetched_at.0 + 600_000, &event.payload));
     assert!(clean.iter().all(is_refetched));
 }
 
@@ -151,8 +150,7 @@ fn all_sources_spell_names_differently_from_nba_com_and_nicknames_have_links() {
 fn a_player_who_does_not_play_has_00_in_balldontlie_and_no_row_in_nba_com() {
     let events = with_faults(Faults { dnps: 1.0, ..NONE });
     let players = |log: &Value| rows(log).iter().filter(|row| row["MIN"].as_i64() > Some(0)).count();
-    let played: usize =
-        of_feed(&events, Feed::NbacomLeaguegamelog).iter().map(|(_, log)| players(log)).sum();
+    let played: usize = of_feed(&events, Feed::NbacomLeaguegamelog).iter().map(|(_, log)| players(log)).sum();
     assert_eq!(played, 5 * 72, "five players per team and game");
     let mut did_not_play = 0;
     for (_, stats) in of_feed(&events, Feed::BalldontlieStats) {

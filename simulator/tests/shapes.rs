@@ -85,7 +85,11 @@ fn event_odds_have_the_real_keys() {
 }
 #[test]
 fn injury_reports_have_the_real_keys() {
-    assert_same_keys(Feed::NbacomInjuryReport, "nbac_injury_report", &["/parsing_stats/confidence_distribution"]);
+    assert_same_keys(
+        Feed::NbacomInjuryReport,
+        "nbac_injury_report",
+        &["/parsing_stats/confidence_distribution"],
+    );
 }
 #[test]
 fn box_scores_have_the_real_keys() {

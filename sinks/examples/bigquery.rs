@@ -1,8 +1,8 @@
-//! Measures the way into BigQuery up to its door: encoding, and batches through HTTP into the in-process service of the tests.
+//! Benchmark of the BigQuery sink without BigQuery: encoding, and writing batches over HTTP to the in-process fake of the tests.
 //! `cargo run --release -p sinks --example bigquery`
 //!
-//! Invariant: the service costs time too, so the rate is a lower bound of the sink's own.
-//! Not here: BigQuery's own time; the local warehouse (`season`).
+//! Invariant: the fake takes time too, so the rate is a lower bound of the sink's rate.
+//! Not here: the time of BigQuery; the local warehouse (`season`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 #[allow(dead_code)]
 #[path = "../tests/conformance/events.rs"]
@@ -12,7 +12,7 @@ mod events;
 mod fakebq;
 
 use events::*;
-use fakebq::{Call, Fake, Fault, FaultAnswer};
+use fakebq::{Call, Fake, Fault, FaultResponse};
 use schemas::{Line, Timestamp};
 use sinks::{
     Batch, BatchPlan, Record, RecordChange, TopicPartitionOffset, Warehouse, WarehouseError, WriterId,
@@ -24,9 +24,9 @@ fn batch(from: u32, records: u32) -> (Batch, BatchPlan) {
     let record = |n: u32| {
         let id = id(n % 600, 1 + n / 18);
         let change = RecordChange::Prediction(id, Some(prediction(id, Line(1050 + 50 * (n as i32 % 40)))));
-        let at =
+        let coordinates =
             TopicPartitionOffset { input: change.input(), partition: (n % 6) as i32, offset: i64::from(n) };
-        Record { at, change }
+        Record { coordinates, change }
     };
     let batch = Batch::from_records((from..from + records).map(record)).unwrap();
     let writer = WriterId { sink: "warehouse".into(), log: "log".into(), epoch: 1 };
@@ -45,9 +45,9 @@ fn main() {
         let mut best = f64::MAX;
         let mut encoded = encode(&batch).unwrap();
         for _ in 0..10 {
-            let since = Watch::now();
+            let started = Watch::now();
             encoded = encode(&batch).unwrap();
-            best = best.min(since.elapsed().as_secs_f64());
+            best = best.min(started.elapsed().as_secs_f64());
         }
         println!(
             "encode {records} records, {} rows: {:.1} ms, {:.0} bytes a row in the request",
@@ -61,19 +61,19 @@ fn main() {
     let mut w = fake.connect();
     w.acquire("log").unwrap();
     let batches: Vec<_> = (0..10).map(|n| batch(n * 2_000, 2_000)).collect();
-    let since = Watch::now();
+    let started = Watch::now();
     let rows: u64 =
         batches.iter().map(|(batch, plan)| w.write(batch, plan, Timestamp(0)).unwrap().rows).sum();
-    let seconds = since.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     println!(
         "10 batches of 2,000 records, {rows} rows in {seconds:.2} s: {:.0} rows/s",
         rows as f64 / seconds
     );
 
-    // Hours without BigQuery: the batch that waits is all there is, however long.
+    // During an outage of hours the sink holds one batch, so memory stays constant.
     drop(batches);
     for _ in 0..100_000 {
-        fake.fail(Call::Insert, 0, Fault::Answers(FaultAnswer::Unavailable, false));
+        fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::Unavailable, false));
     }
     let (batch, plan) = batch(100_000, 10_000);
     let (from, mut tries) = (fake.clock.now_ms(), 0);

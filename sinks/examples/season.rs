@@ -1,9 +1,9 @@
-//! Measures the local warehouse: a season of 22,000 predicted and 15,000 other candidates, 37,000 feature rows and 26,400
-//! player games, in batches of 10,000 records, in the order of the games or partition after partition.
+//! Benchmark of the local warehouse: a season of 22,000 predicted and 15,000 other candidates, 37,000 feature rows and 26,400 player
+//! games, in batches of 10,000 records, in the order of the games or partition by partition.
 //! `cargo run --release -p sinks --example season [-- --by-partition]`
 //!
-//! Invariant: every figure is of the same file.
-//! Not here: how long reading and decoding takes.
+//! Invariant: all figures are of one file.
+//! Not here: reading and decoding records.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 #[allow(dead_code)]
 #[path = "../tests/conformance/events.rs"]
@@ -41,31 +41,31 @@ fn main() {
             let full = window.push(0, at, change.clone(), 500);
             let last = (n + 1 == changes.len()).then(|| window.close(sinks::CloseReason::Shutdown)).flatten();
             for batch in [full, last].into_iter().flatten() {
-                // Another sink name is another batch id: the guard is asked for every row.
+                // Another sink name gives another batch id, so every row is compared with its guard.
                 let sink = format!("warehouse-{round}");
                 let plan = BatchPlan::new(WriterId { sink, ..writer.clone() }, &batch, Timestamp(0));
-                let since = Clock::now();
+                let started = Clock::now();
                 let written = w.write(&batch, &plan, Timestamp(0)).unwrap();
-                took += since.elapsed().as_secs_f64();
+                took += started.elapsed().as_secs_f64();
                 rows += written.rows;
                 records += written.records;
             }
         }
         println!("{round}: {records} records, {rows} rows in {took:.2} s: {:.0} rows/s", rows as f64 / took);
     }
-    let since = Clock::now();
+    let started = Clock::now();
     for hash in w.content_hashes().unwrap() {
         println!("{} {} rows {}", hash.table, hash.rows, hash.hash);
     }
-    println!("content hashes in {:.2} s", since.elapsed().as_secs_f64());
-    let since = Clock::now();
+    println!("content hashes in {:.2} s", started.elapsed().as_secs_f64());
+    let started = Clock::now();
     let mut grader = Grader::new(Population::Eligible);
     WarehouseQueries::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
-    println!("graded {:?} in {:.2} s", grader.grades().rows[0].n, since.elapsed().as_secs_f64());
+    println!("graded {:?} in {:.2} s", grader.grades().rows[0].n, started.elapsed().as_secs_f64());
     println!("{} MB", std::fs::metadata(&path).unwrap().len() / 1_000_000);
 }
 
-/// 18 predicted, 12 others, 21 box lines a game.
+/// Per game 18 predicted and 12 other candidates, and 21 box score lines.
 fn changes_of(game: u32) -> Vec<RecordChange> {
     let mut changes = Vec::new();
     for n in 0..30 {

@@ -1,15 +1,17 @@
-//! What a record says, as one number: a repetition is known by it without a look at the rows.
+//! Content hash of a record: a warehouse recognizes a repeated content by it without reading the stored rows.
 //!
-//! Invariant: the number is the same wherever the record is written; records that say different things have different numbers but
-//! for one chance in 2⁶⁴.
-//! Not here: what a warehouse does with a repetition.
+//! Invariant: the hash is equal in every warehouse; two different contents have equal hashes with a probability of 2⁻⁶⁴.
+//! Not here: the effect of a repetition; each warehouse decides it.
 use crate::{
     record::RecordChange,
     rows::{Cell, PredictionRows},
 };
 use schemas::PlayerGameId;
 
-/// Refuses an event of another key than its record's.
+/// Checks that the event belongs to the key of its record.
+///
+/// # Errors
+/// The event has another player or game than the key.
 pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
     let key = match change {
         RecordChange::Prediction(_, event) => event.as_ref().map(|event| (event.player, event.game)),
@@ -24,8 +26,11 @@ pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
     }
 }
 
-/// A hash of the cells. A number that is none is refused: a database would turn it into NULL.
-pub(crate) fn of_cells<'a>(
+/// Hashes cells. `bytes` is a buffer that the caller reuses.
+///
+/// # Errors
+/// A real number is infinite or NaN: a database would store NULL.
+pub(crate) fn hash_cells<'a>(
     bytes: &mut Vec<u8>,
     cells: impl Iterator<Item = &'a Cell<'a>>,
 ) -> Result<i64, String> {
@@ -42,11 +47,14 @@ pub(crate) fn of_cells<'a>(
     Ok(i64::from_le_bytes(first))
 }
 
-/// What a prediction says: the slate's row, and the rows of the systems without what they share with it.
-pub(crate) fn of_prediction(rows: &PredictionRows<'_>, bytes: &mut Vec<u8>) -> Result<i64, String> {
+/// Hashes a prediction: the row of the slate, and of the rows of the systems the columns that the slate does not have.
+///
+/// # Errors
+/// As [`hash_cells`].
+pub(crate) fn hash_prediction(rows: &PredictionRows<'_>, bytes: &mut Vec<u8>) -> Result<i64, String> {
     let systems = rows
         .systems
         .iter()
         .flat_map(|(system, line_ladder)| system.iter().chain(line_ladder.iter().flatten()));
-    of_cells(bytes, rows.slate.iter().chain(systems))
+    hash_cells(bytes, rows.slate.iter().chain(systems))
 }

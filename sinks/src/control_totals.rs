@@ -1,39 +1,40 @@
-//! What the live rows of a game rest on: enough to see whether a warehouse holds what its log says, without comparing rows.
+//! Control totals per game, number of live rows and sum of their offsets: they show whether a warehouse matches its log without comparing
+//! rows.
 //!
-//! A row carries the offset of the newest record of its key. So a warehouse that has missed a record, or has a row too many, differs
-//! from the log in how many live rows a game has or in the sum of their offsets.
+//! A row carries the offset of the newest record of its key. A warehouse that lacks a record or has a row too many therefore differs from
+//! the log in the number of live rows of a game or in the sum of their offsets.
 //!
-//! Invariant: a game with a key whose newest record has not been written, not read yet or rejected, is not held against the warehouse.
-//! Not here: reading the log; what is done about a difference.
+//! Invariant: a game with a key whose newest record is not read yet, not written or rejected is in flight, never a mismatch.
+//! Not here: reading the log; reacting to a mismatch.
 use crate::record::{SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
 use schemas::{GameId, PlayerGameId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The live rows of one input and game.
+/// Control totals of one input topic and game.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControlTotals {
-    /// Rows that stand for a key each; the predictions of one record count as one.
+    /// Number of live keys; all predictions of a record count as one.
     pub rows: u64,
-    /// The sum of the offsets of the records that they rest on.
+    /// Sum of the offsets of their records.
     pub offsets: i64,
 }
 
-/// By input and game; a game without live rows is not there.
+/// Control totals by input topic and game; a game without live rows has no entry.
 pub type ControlTotalsByGame = BTreeMap<(SinkTopic, GameId), ControlTotals>;
 
-/// The newest record of each key of one input, as the log is read.
+/// The newest record of each key of one input topic, collected while the log is read.
 pub struct LatestByKey {
     input: SinkTopic,
-    /// Per key the newest offset, and whether a row is made of that record. `None`: it is not to be compared.
+    /// By key the newest offset, and whether that record makes a live row. `None`: the key is not compared.
     records: FxHashMap<PlayerGameId, (i64, Option<bool>)>,
 }
 impl LatestByKey {
     pub fn new(input: SinkTopic) -> LatestByKey {
         LatestByKey { input, records: FxHashMap::default() }
     }
-    /// The next record of a partition, in the order of the log. `is_live`: whether a row is made of it, `None` when the warehouse need
-    /// not have it.
+    /// Adds the next record of a partition, in the order of the log. `is_live` is true if the record makes a live row, and `None` if the
+    /// warehouse need not have it.
     pub fn push(&mut self, key: PlayerGameId, offset: i64, is_live: Option<bool>) {
         self.records.insert(key, (offset, is_live));
     }
@@ -47,13 +48,15 @@ impl LatestByKey {
                     totals.offsets += offset;
                 }
                 Some(false) => {}
-                None => _ = in_flight.insert(game),
+                None => {
+                    in_flight.insert(game);
+                }
             }
         }
     }
 }
 
-/// A game of which the warehouse does not hold what the log says.
+/// A game whose control totals differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TotalsMismatch {
     pub input: SinkTopic,
@@ -62,27 +65,33 @@ pub struct TotalsMismatch {
     pub warehouse: ControlTotals,
 }
 
-/// What became of a comparison.
+/// Result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Games compared, once per input.
+    /// Games compared, counted per input topic.
     pub games: usize,
-    /// Games with records that the sink has not read yet, or has rejected.
+    /// Games with records that the sink has not read yet or has rejected.
     pub in_flight: usize,
     pub mismatches: Vec<TotalsMismatch>,
 }
 impl Comparison {
-    /// Of the log's newest records with what a warehouse had before the log was read.
+    /// Compares the newest records of the log with the control totals of a warehouse, which must have been read before the log.
     pub fn new(newest: &[LatestByKey], warehouse: &ControlTotalsByGame) -> Comparison {
         let (mut log, mut in_flight) = (ControlTotalsByGame::new(), BTreeSet::new());
-        newest.iter().for_each(|newest| newest.add(&mut log, &mut in_flight));
+        for latest in newest {
+            latest.add(&mut log, &mut in_flight);
+        }
         let games: BTreeSet<_> = log.keys().chain(warehouse.keys()).copied().collect();
         let mut comparison = Comparison { in_flight: in_flight.len(), ..Comparison::default() };
         for game in games.difference(&in_flight) {
             comparison.games += 1;
-            let of = |side: &ControlTotalsByGame| side.get(game).copied().unwrap_or_default();
-            let mismatch =
-                TotalsMismatch { input: game.0, game: game.1, log: of(&log), warehouse: of(warehouse) };
+            let totals = |side: &ControlTotalsByGame| side.get(game).copied().unwrap_or_default();
+            let mismatch = TotalsMismatch {
+                input: game.0,
+                game: game.1,
+                log: totals(&log),
+                warehouse: totals(warehouse),
+            };
             if mismatch.log != mismatch.warehouse {
                 comparison.mismatches.push(mismatch);
             }
@@ -91,9 +100,13 @@ impl Comparison {
     }
 }
 
-/// Whether the warehouse may lack a record: the sink has not committed having read it, or no row could be made of it.
-pub fn is_in_flight(at: TopicPartitionOffset, next: i64, rejected: &BTreeSet<TopicPartitionOffset>) -> bool {
-    at.offset >= next || rejected.contains(&at)
+/// True if the warehouse may lack a record: its offset is not committed, or the record was rejected.
+pub fn is_in_flight(
+    coordinates: TopicPartitionOffset,
+    next: i64,
+    rejected: &BTreeSet<TopicPartitionOffset>,
+) -> bool {
+    coordinates.offset >= next || rejected.contains(&coordinates)
 }
 
 #[cfg(test)]
@@ -131,25 +144,29 @@ mod tests {
         assert_eq!(
             wrong(&Comparison::new(&log, &warehouse(&[(1, 2, 7)]))),
             [1],
-            "an older record stands there"
+            "the warehouse has an older record"
         );
         assert_eq!(wrong(&Comparison::new(&log, &warehouse(&[(1, 1, 13)]))), [1]);
-        assert_eq!(wrong(&Comparison::new(&log, &warehouse(&[]))), [1], "a game that is not there at all");
+        assert_eq!(
+            wrong(&Comparison::new(&log, &warehouse(&[]))),
+            [1],
+            "the warehouse has no row of the game"
+        );
     }
     #[test]
-    fn a_row_that_the_log_has_not_is_a_difference() {
+    fn a_row_without_a_record_in_the_log_is_a_mismatch() {
         let log = log(&[(1, 1, 3, Some(true)), (1, 1, 4, Some(false))]);
         assert_eq!(wrong(&Comparison::new(&log, &warehouse(&[]))), [0u32; 0]);
         assert_eq!(wrong(&Comparison::new(&log, &warehouse(&[(1, 1, 3), (2, 1, 1)]))), [1, 2]);
     }
     #[test]
-    fn a_game_with_a_record_that_was_not_written_is_not_compared() {
+    fn a_game_with_a_record_in_flight_is_not_compared() {
         let log = log(&[(1, 1, 3, Some(true)), (2, 1, 8, None), (1, 2, 4, Some(true))]);
         let comparison = Comparison::new(&log, &warehouse(&[(1, 5, 5), (2, 1, 5)]));
         assert_eq!((comparison.games, comparison.in_flight, wrong(&comparison)), (1, 1, vec![2]));
     }
     #[test]
-    fn what_is_unread_or_rejected_is_open() {
+    fn unread_and_rejected_records_are_in_flight() {
         let at = |offset| TopicPartitionOffset { input: SinkTopic::Features, partition: 0, offset };
         let rejected = BTreeSet::from([at(4)]);
         assert_eq!(

@@ -1,50 +1,52 @@
-//! What a warehouse counts of the way into it.
+//! Counters of a warehouse.
 //!
-//! Invariant: a count only grows.
-//! Not here: the names under which they are exported.
+//! Invariant: a counter only increases.
+//! Not here: the metric names.
 use crate::warehouse::WriteSummary;
 use std::collections::BTreeMap;
 
-/// Counts since the process started.
+/// Counts since the warehouse was opened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
-    /// Batches written, those written before left out.
+    /// Batches written, without those that were stored before.
     pub batches: u64,
-    /// Statements sent that change the tables.
+    /// DML jobs sent.
     pub attempts: u64,
-    /// Jobs taken over that had been sent before.
+    /// Reused jobs.
     pub reused: u64,
-    /// Records read, by what became of them.
+    /// Records read by outcome.
     pub records: BTreeMap<&'static str, u64>,
-    /// Rows of the tables put or deleted.
+    /// Rows inserted, replaced or deleted.
     pub rows: u64,
-    /// Bytes of rows sent.
+    /// Size of the rows sent, in bytes.
     pub bytes: u64,
+    /// Time spent in writes.
     pub milliseconds: u64,
-    /// By class.
+    /// Failures by class.
     pub errors: BTreeMap<&'static str, u64>,
-    /// Answers that say too much, too fast.
+    /// Responses about throttling, quotas and a full DML queue.
     pub rate_limit_hits: u64,
-    /// Milliseconds waited for another writer's statement, or for the rate of the sink's own.
+    /// Milliseconds waited for the writer lease or for a rate limiter.
     pub waited_ms: u64,
-    /// Batches that were loaded into a table of their own first.
+    /// Batches written through a staging table.
     pub staged: u64,
-    /// Tables of batches left behind, that the sweeper deleted.
+    /// Expired staging tables deleted.
     pub staging_tables_deleted: u64,
     /// Batches whose counts did not add up.
     pub divergences: u64,
 }
 impl Counters {
-    pub fn account(&mut self, written: &WriteSummary) {
+    /// Adds a written batch.
+    pub fn add(&mut self, written: &WriteSummary) {
         self.rows += written.rows;
-        for (what, count) in [
+        for (outcome, count) in [
             ("applied", written.applied),
             ("unchanged", written.unchanged),
             ("stale", written.stale),
             ("superseded", written.superseded),
             ("rejected", written.rejected),
         ] {
-            *self.records.entry(what).or_default() += count;
+            *self.records.entry(outcome).or_default() += count;
         }
     }
 }

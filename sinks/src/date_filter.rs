@@ -1,8 +1,9 @@
-//! Which games a replay's sink writes: those of some days.
+//! Date filter of a replay's sink: it writes only the games of a range of days.
 //!
-//! A batch is narrowed just before it is written, so its ranges, its plan and its id are those of any sink.
-//! Invariant: what a warehouse holds after a narrowed batch depends on the newest record per key alone: a game that moves to a day
-//! outside takes its rows with it.
+//! A batch is filtered just before it is written, so its ranges, plan and id are those of an unfiltered sink.
+//!
+//! Invariant: the content after a filtered batch depends only on the newest record per key: if a game moves to a day outside the range, its
+//! rows are deleted.
 //! Not here: the batches (`window`), the warehouse.
 use crate::{
     record::Record,
@@ -12,7 +13,7 @@ use crate::{
 use schemas::EasternDate;
 use std::{collections::HashSet, fmt};
 
-/// Eastern game days, the first and the last included.
+/// Range of Eastern game days, first and last included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateRange {
     pub from: EasternDate,
@@ -22,11 +23,14 @@ impl DateRange {
     pub fn contains(self, date: EasternDate) -> bool {
         self.from <= date && date <= self.to
     }
-    /// Takes out of a batch what is of no game of these days, and counts it as filtered. Where the warehouse has a row of such a key, the
-    /// record says that there is none any more. To do it twice is to do it once.
+    /// Removes the records of games outside the range from a batch and counts them as filtered. A record whose key has a row in the
+    /// warehouse becomes a tombstone instead. Idempotent.
+    ///
+    /// # Errors
+    /// The warehouse cannot be queried.
     pub fn filter_batch(self, batch: &mut Batch, warehouse: &dyn Warehouse) -> Result<(), WarehouseError> {
         let is_inside = |record: &Record| record.change.date().is_some_and(|date| self.contains(date));
-        let key = |record: &Record| (record.at.input, record.change.id());
+        let key = |record: &Record| (record.coordinates.input, record.change.id());
         let filtered: Vec<_> = batch.records.iter().filter(|record| !is_inside(record)).map(key).collect();
         let existing =
             if filtered.is_empty() { HashSet::new() } else { warehouse.existing_keys(&filtered)? };

@@ -1,8 +1,8 @@
-//! What differs between two warehouses: the live one and a replay's, row by row in the order of keys.
+//! Comparison of two warehouses, the live one and that of a replay, row by row in the order of the keys.
 //!
-//! Invariant: rows are compared by what they say, as content hashes are, never by who wrote them when; every row of either side is
-//! counted once.
-//! Not here: where rows come from (each warehouse), how differences are shown.
+//! Invariant: rows are compared by their content columns, as content hashes are, never by their source columns; every row of either side
+//! is counted once.
+//! Not here: reading rows (each warehouse), printing differences.
 use crate::{
     date_filter::DateRange,
     rows::{Cell, Row},
@@ -13,12 +13,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{cmp::Ordering, collections::BTreeMap};
 
-/// The column that says which model spoke. A row that says the same by another model is counted apart.
+/// A difference in this column alone is counted apart.
 const VERSION: &str = "model_version";
 
-/// A warehouse's rows.
+/// Reads the rows of a warehouse.
 pub trait RowSource {
-    /// The live rows of a table with a game of these days, in the order of its key.
+    /// Live rows of a table with a game in this range of days, in the order of the key.
     fn rows<'a>(
         &'a self,
         table: &'a Table,
@@ -26,19 +26,19 @@ pub trait RowSource {
     ) -> Box<dyn Iterator<Item = Result<Row<'static>, WarehouseError>> + 'a>;
 }
 
-/// What a row is to the other side.
+/// Result of comparing a row with the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowDiff {
     Equal,
     Changed,
-    /// The same, by another version of the model.
+    /// Equal except for the version of the model.
     Version,
     OnlyLive,
     OnlyReplay,
 }
 
-/// How many rows are what.
+/// Number of rows by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub equal: u64,
@@ -57,34 +57,34 @@ impl Counts {
             RowDiff::OnlyReplay => self.only_replay += 1,
         }
     }
-    /// Whether no row differs in anything.
+    /// True if all rows are equal.
     pub const fn are_equal(&self) -> bool {
         self.listed() + self.version == 0
     }
-    /// Rows that differ in more than the model's version.
+    /// Number of rows that differ in more than the version of the model.
     pub const fn listed(&self) -> u64 {
         self.changed + self.only_live + self.only_replay
     }
 }
 
-/// A field of two rows that differ.
+/// A column in which two rows differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Field {
     pub field: &'static str,
     pub live: Value,
     pub replay: Value,
 }
-/// Two rows that differ, or one that the other side has not.
+/// Two rows that differ, or a row that only one side has.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     pub table: &'static str,
     pub kind: RowDiff,
     pub key: Map<String, Value>,
     pub player: String,
-    /// Empty for a row of one side only.
+    /// Empty for a row that only one side has.
     pub fields: Vec<Field>,
 }
-/// The rows of a player, of all tables.
+/// Counts of the rows of a player in all tables.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Player {
     pub player_id: i64,
@@ -93,19 +93,19 @@ pub struct Player {
     pub counts: Counts,
 }
 
-/// All that was found.
+/// Result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
     pub tables: BTreeMap<&'static str, Counts>,
-    /// The rows of all tables by the game's day; of the replay's where the two differ in it.
+    /// Rows of all tables by day of the game; where the days differ, that of the replay counts.
     pub dates: BTreeMap<String, Counts>,
-    /// The predictions by system.
+    /// Predictions by system.
     pub systems: BTreeMap<String, Counts>,
-    /// Those of whom a row differs.
+    /// Players with a difference.
     pub players: Vec<Player>,
-    /// The first rows that differ in more than the model's version.
+    /// First rows that differ in more than the version of the model.
     pub rows: Vec<Difference>,
-    /// How many more there are.
+    /// Number of further such rows.
     pub more: u64,
 }
 impl Comparison {
@@ -114,20 +114,23 @@ impl Comparison {
     }
 }
 
-/// Compares all tables; of the rows that differ the first `limit` are kept.
+/// Compares all tables and lists the first `limit` rows that differ.
+///
+/// # Errors
+/// Rows of either side cannot be read.
 pub fn compare(
     live: &dyn RowSource,
     replay: &dyn RowSource,
     dates: DateRange,
     limit: usize,
 ) -> Result<Comparison, WarehouseError> {
-    let mut found = Comparison::default();
+    let mut comparison = Comparison::default();
     let mut players = BTreeMap::new();
     for table in &TABLES {
-        found.tables.insert(table.name, Counts::default());
+        comparison.tables.insert(table.name, Counts::default());
         let column_index = ColumnIndex::new(table);
-        let (mut old, mut new) = (live.rows(table, dates), replay.rows(table, dates));
-        let (mut left, mut right) = (old.next().transpose()?, new.next().transpose()?);
+        let (mut live_rows, mut replay_rows) = (live.rows(table, dates), replay.rows(table, dates));
+        let (mut left, mut right) = (live_rows.next().transpose()?, replay_rows.next().transpose()?);
         loop {
             let order = match (&left, &right) {
                 (None, None) => break,
@@ -135,24 +138,31 @@ pub fn compare(
                 (None, Some(_)) => Ordering::Greater,
                 (Some(left), Some(right)) => column_index.order(left, right),
             };
-            let of_live = if order.is_le() { left.take() } else { None };
-            let of_replay = if order.is_ge() { right.take() } else { None };
-            note(&mut found, &mut players, &column_index, (of_live.as_ref(), of_replay.as_ref()), limit);
+            let live_row = if order.is_le() { left.take() } else { None };
+            let replay_row = if order.is_ge() { right.take() } else { None };
+            add_row(
+                &mut comparison,
+                &mut players,
+                &column_index,
+                (live_row.as_ref(), replay_row.as_ref()),
+                limit,
+            );
             if order.is_le() {
-                left = old.next().transpose()?;
+                left = live_rows.next().transpose()?;
             }
             if order.is_ge() {
-                right = new.next().transpose()?;
+                right = replay_rows.next().transpose()?;
             }
         }
     }
     let differing = players.into_values().filter(|player: &Player| !player.counts.are_equal());
-    found.players = differing.collect();
-    Ok(found)
+    comparison.players = differing.collect();
+    Ok(comparison)
 }
 
-fn note(
-    found: &mut Comparison,
+/// Counts a row, or a pair of rows with one key.
+fn add_row(
+    comparison: &mut Comparison,
     players: &mut BTreeMap<i64, Player>,
     column_index: &ColumnIndex,
     rows: (Option<&Row<'static>>, Option<&Row<'static>>),
@@ -171,10 +181,10 @@ fn note(
         _ => RowDiff::Changed,
     };
     let table = column_index.table.name;
-    found.tables.entry(table).or_default().add(kind);
-    found.dates.entry(column_index.text(row, "game_date")).or_default().add(kind);
+    comparison.tables.entry(table).or_default().add(kind);
+    comparison.dates.entry(column_index.text(row, "game_date")).or_default().add(kind);
     if table == PREDICTIONS.name {
-        found.systems.entry(column_index.text(row, "system")).or_default().add(kind);
+        comparison.systems.entry(column_index.text(row, "system")).or_default().add(kind);
     }
     let player_id = match column_index.cell(row, "player_id") {
         Some(Cell::Integer(id)) => *id,
@@ -190,8 +200,8 @@ fn note(
     if matches!(kind, RowDiff::Equal | RowDiff::Version) {
         return;
     }
-    if found.rows.len() >= limit {
-        found.more += 1;
+    if comparison.rows.len() >= limit {
+        comparison.more += 1;
         return;
     }
     let key = column_index
@@ -199,18 +209,18 @@ fn note(
         .key
         .iter()
         .map(|name| ((*name).to_owned(), column_index.cell(row, name).map_or(Value::Null, value)));
-    found.rows.push(Difference { table, kind, key: key.collect(), player: player_name, fields });
+    comparison.rows.push(Difference { table, kind, key: key.collect(), player: player_name, fields });
 }
 
-/// Where a table's columns are.
+/// Positions of the columns of a table.
 struct ColumnIndex<'a> {
     table: &'a Table,
     key: Vec<usize>,
 }
 impl<'a> ColumnIndex<'a> {
     fn new(table: &'a Table) -> Self {
-        let place = |name: &&str| table.columns.iter().position(|column| column.name == *name);
-        ColumnIndex { table, key: table.key.iter().filter_map(place).collect() }
+        let position = |name: &&str| table.columns.iter().position(|column| column.name == *name);
+        ColumnIndex { table, key: table.key.iter().filter_map(position).collect() }
     }
     fn cell<'r>(&self, row: &'r Row<'static>, name: &str) -> Option<&'r Cell<'static>> {
         row.get(self.table.columns.iter().position(|column| column.name == name)?)
@@ -221,9 +231,9 @@ impl<'a> ColumnIndex<'a> {
             _ => String::new(),
         }
     }
-    /// The order of two rows' keys, as a database orders them.
+    /// Order of the keys of two rows, as in a database.
     fn order(&self, a: &Row<'static>, b: &Row<'static>) -> Ordering {
-        let cells = self.key.iter().map(|&place| match (&a[place], &b[place]) {
+        let cells = self.key.iter().map(|&position| match (&a[position], &b[position]) {
             (Cell::Integer(a), Cell::Integer(b)) => a.cmp(b),
             (Cell::Text(a), Cell::Text(b)) => a.cmp(b),
             // A key column has one type and is never null.
@@ -243,7 +253,7 @@ impl<'a> ColumnIndex<'a> {
     }
 }
 
-/// Whether two cells are the same to a content hash.
+/// True if two cells have the same content hash.
 fn is_same(a: &Cell<'_>, b: &Cell<'_>) -> bool {
     match (a, b) {
         (Cell::Real(a), Cell::Real(b)) => a.to_bits() == b.to_bits(),
@@ -267,8 +277,8 @@ mod tests {
     use schemas::EasternDate;
 
     /// Rows of the slate: game, player, status, model version.
-    type Given = BTreeMap<(String, i64), (i32, i32)>;
-    struct Side(Given);
+    type SlateRows = BTreeMap<(String, i64), (i32, i32)>;
+    struct Side(SlateRows);
     impl RowSource for Side {
         fn rows<'a>(
             &'a self,
@@ -289,13 +299,13 @@ mod tests {
             Box::new(self.0.iter().filter(move |_| is_slate).map(row))
         }
     }
-    fn side() -> impl Strategy<Value = Given> {
+    fn side() -> impl Strategy<Value = SlateRows> {
         prop::collection::btree_map(("[ab]{1,2}", 0..12i64), (0..2, 0..2), 0..30)
     }
 
     proptest! {
         #[test]
-        fn every_row_is_counted_once_and_those_that_differ_are_listed(live in side(), replay in side(), limit in 0..20usize) {
+        fn every_row_is_counted_once_and_rows_that_differ_are_listed(live in side(), replay in side(), limit in 0..20usize) {
             let dates = DateRange { from: EasternDate(0), to: EasternDate(0) };
             let found = compare(&Side(live.clone()), &Side(replay.clone()), dates, limit).unwrap();
             let keys: std::collections::BTreeSet<_> = live.keys().chain(replay.keys()).collect();

@@ -1,12 +1,12 @@
-//! Grading: what was predicted against what happened, per system and basis.
+//! Grading: predictions against outcomes, per system and basis.
 //!
-//! A player-game counts in a system's `n` once, whatever its line ladder, when the player had playing time. Error is predicted minus
-//! actual points. Only a market's line is bet on: a recommended side is a hit, a miss, or a push when the points are exactly the
-//! line. Log-loss and Brier score judge P(more points than the market's line, given that it is no push), p_over / (1 − p_push),
-//! over the player-games that were none, kept within [`CERTAINTY`] of 0 and 1. A void is a prediction of a player who did not
-//! play in a game that was played; it is in no other figure. A game without box scores is not graded.
+//! A player-game counts once in a system's `n`, whatever its line ladder, if the player had playing time. The error is predicted minus
+//! actual points. Only a market line is bet on: a recommended side is a hit, a miss, or a push if the points equal the line. Log loss and
+//! Brier score rate P(more points than the market line | no push) = p_over / (1 − p_push) over the player-games without a push, limited to
+//! [`CERTAINTY`] from 0 and 1. A void is a prediction for a player who did not play in a game that was played; it is in no other figure.
+//! A game without box scores is not graded.
 //!
-//! Invariant: issued and retrospective are never added up; the common set holds the same player-games for every system in it.
+//! Invariant: issued and retrospective predictions are never added up; the common set has the same player-games for every system in it.
 //! Not here: reading a warehouse (`sqlite`).
 use schemas::{
     features::Basis,
@@ -15,35 +15,35 @@ use schemas::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// A probability is taken as no nearer to 0 or 1 than this, so that one certain error is not infinite.
+/// Minimum distance of a probability from 0 and 1, so that one certain error has a finite log loss.
 pub const CERTAINTY: f64 = 1e-6;
 
-/// Which candidates are graded.
+/// Candidates that are graded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Population {
-    /// With five earlier appearances of the season or more.
+    /// Candidates with at least five earlier appearances in the season.
     Eligible,
     All,
 }
 
-/// What became of a candidate.
+/// Outcome of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
-    /// Nobody's box score of the game was heard.
+    /// No box score of the game has been observed.
     Pending,
-    /// The game was played, and he had no playing time.
+    /// The game was played, and the player had no playing time.
     Absent,
     Played {
         points: f64,
     },
 }
 
-/// What one system predicted.
+/// Prediction of one system.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
     pub system: System,
     pub points: f64,
-    /// The bet at the base line: `None` where that line is not made.
+    /// Bet at the base line; `None` if that line is omitted.
     pub bet: Option<Bet>,
 }
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,7 +54,7 @@ pub struct Bet {
     pub recommendation: Recommendation,
 }
 
-/// A player in a game, with all that was predicted of him.
+/// A player in a game, with all predictions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub basis: Basis,
@@ -68,7 +68,7 @@ pub struct Candidate {
 
 /// Sums over player-games.
 #[derive(Clone, Copy, Default)]
-struct ControlTotals {
+struct Sums {
     n: u64,
     absolute: f64,
     signed: f64,
@@ -76,11 +76,11 @@ struct ControlTotals {
     misses: u64,
     pushes: u64,
     voids: u64,
-    judged: u64,
+    rated: u64,
     log_loss: f64,
     brier: f64,
 }
-impl ControlTotals {
+impl Sums {
     fn count(&mut self, outcome: Outcome, forecast: &Forecast, source: Option<LineSource>) {
         let points = match outcome {
             Outcome::Pending => return,
@@ -105,13 +105,13 @@ impl ControlTotals {
         }
         if !push {
             let p = (bet.p_over / (1.0 - bet.p_push).max(CERTAINTY)).clamp(CERTAINTY, 1.0 - CERTAINTY);
-            let (said, is) = if over { (p, 1.0) } else { (1.0 - p, 0.0) };
-            self.judged += 1;
-            self.log_loss -= said.ln();
-            self.brier += (p - is).powi(2);
+            let (p_outcome, is_over) = if over { (p, 1.0) } else { (1.0 - p, 0.0) };
+            self.rated += 1;
+            self.log_loss -= p_outcome.ln();
+            self.brier += (p - is_over).powi(2);
         }
     }
-    fn add(&mut self, other: &ControlTotals) {
+    fn add(&mut self, other: &Sums) {
         self.n += other.n;
         self.absolute += other.absolute;
         self.signed += other.signed;
@@ -119,12 +119,12 @@ impl ControlTotals {
         self.misses += other.misses;
         self.pushes += other.pushes;
         self.voids += other.voids;
-        self.judged += other.judged;
+        self.rated += other.rated;
         self.log_loss += other.log_loss;
         self.brier += other.brier;
     }
     fn figures(&self, system: System, basis: Basis) -> Figures {
-        let mean = |sum: f64, of: u64| (of > 0).then(|| sum / of as f64);
+        let mean = |sum: f64, count: u64| (count > 0).then(|| sum / count as f64);
         Figures {
             n: Some(self.n),
             mae: mean(self.absolute, self.n),
@@ -133,23 +133,23 @@ impl ControlTotals {
             misses: Some(self.misses),
             pushes: Some(self.pushes),
             voids: Some(self.voids),
-            log_loss: mean(self.log_loss, self.judged),
-            brier: mean(self.brier, self.judged),
-            ..Figures::none(system, basis)
+            log_loss: mean(self.log_loss, self.rated),
+            brier: mean(self.brier, self.rated),
+            ..Figures::empty(system, basis)
         }
     }
 }
 
-/// How a system did. Without any prediction, every figure is `None`.
+/// Figures of a system. Without any prediction every figure is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     pub system: &'static str,
     pub basis: &'static str,
     /// Player-games predicted and played.
     pub n: Option<u64>,
-    /// Mean absolute error, points.
+    /// Mean absolute error, in points.
     pub mae: Option<f64>,
-    /// Mean of predicted minus actual, points.
+    /// Mean of predicted minus actual points.
     pub bias: Option<f64>,
     pub hits: Option<u64>,
     pub misses: Option<u64>,
@@ -159,7 +159,7 @@ pub struct Figures {
     pub brier: Option<f64>,
 }
 impl Figures {
-    const fn none(system: System, basis: Basis) -> Figures {
+    const fn empty(system: System, basis: Basis) -> Figures {
         Figures {
             system: system.name(),
             basis: basis.name(),
@@ -176,22 +176,22 @@ impl Figures {
     }
 }
 
-/// The figures, those of issued predictions first.
+/// The figures, issued before retrospective.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Grades {
-    /// Each system over all that it predicted.
+    /// Each system over all of its predictions.
     pub rows: Vec<Figures>,
-    /// Each system over the player-games that all systems predicted, of those that predicted any.
+    /// Each system over the player-games that every system with a prediction of this basis predicted.
     pub common_set: Vec<Figures>,
 }
 
-/// Grades candidates as they come.
+/// Accumulates candidates.
 pub struct Grader {
     population: Population,
-    /// By basis, by the set of systems that predicted, by system.
-    control_totals: BTreeMap<(Basis, Systems), [ControlTotals; System::ALL.len()]>,
+    /// By basis and set of systems that predicted; then by system.
+    sums: BTreeMap<(Basis, Systems), [Sums; System::ALL.len()]>,
 }
-/// A set of systems, a bit each.
+/// A set of systems, one bit each.
 type Systems = u8;
 const fn bit(system: System) -> Systems {
     1 << system as u8
@@ -199,37 +199,38 @@ const fn bit(system: System) -> Systems {
 
 impl Grader {
     pub fn new(population: Population) -> Self {
-        Grader { population, control_totals: BTreeMap::new() }
+        Grader { population, sums: BTreeMap::new() }
     }
     pub fn add(&mut self, candidate: &Candidate) {
         let Candidate { basis, line_source, appearances, outcome, forecasts } = candidate;
-        let is_of_population = self.population == Population::All || *appearances >= 5;
-        if !is_of_population || forecasts.is_empty() {
+        let is_in_population = self.population == Population::All || *appearances >= 5;
+        if !is_in_population || forecasts.is_empty() {
             return;
         }
         let systems = forecasts.iter().fold(0, |set, forecast| set | bit(forecast.system));
-        let control_totals = self.control_totals.entry((*basis, systems)).or_default();
+        let sums = self.sums.entry((*basis, systems)).or_default();
         for forecast in forecasts {
-            control_totals[forecast.system as usize].count(*outcome, forecast, *line_source);
+            sums[forecast.system as usize].count(*outcome, forecast, *line_source);
         }
     }
     pub fn grades(&self) -> Grades {
         let over = |basis: Basis, wanted: &dyn Fn(Systems) -> bool| {
             System::ALL.map(|system| {
-                let of = |&(&(b, set), _): &(&(Basis, Systems), _)| {
+                let is_wanted = |&(&(b, set), _): &(&(Basis, Systems), _)| {
                     b == basis && set & bit(system) != 0 && wanted(set)
                 };
-                let mut found = self.control_totals.iter().filter(of).peekable();
+                let mut found = self.sums.iter().filter(is_wanted).peekable();
                 if found.peek().is_none() {
-                    return Figures::none(system, basis);
+                    return Figures::empty(system, basis);
                 }
-                let mut sum = ControlTotals::default();
-                found.for_each(|(_, control_totals)| sum.add(&control_totals[system as usize]));
+                let mut sum = Sums::default();
+                for (_, sums) in found {
+                    sum.add(&sums[system as usize]);
+                }
                 sum.figures(system, basis)
             })
         };
-        let any =
-            |basis| self.control_totals.keys().filter(|key| key.0 == basis).fold(0, |set, key| set | key.1);
+        let any = |basis| self.sums.keys().filter(|key| key.0 == basis).fold(0, |set, key| set | key.1);
         let bases = [Basis::Issued, Basis::Retrospective];
         Grades {
             rows: bases.iter().flat_map(|&basis| over(basis, &|_| true)).collect(),
@@ -252,7 +253,9 @@ mod tests {
     }
     fn grades(candidates: &[Candidate]) -> Grades {
         let mut grader = Grader::new(Population::Eligible);
-        candidates.iter().for_each(|candidate| grader.add(candidate));
+        for candidate in candidates {
+            grader.add(candidate);
+        }
         grader.grades()
     }
     const MA: System = System::MovingAverage;
@@ -262,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_bets_pushes_and_voids_are_counted_apart() {
+    fn errors_bets_pushes_and_voids_are_counted_separately() {
         let of = |outcome, line, p_over| candidate(outcome, vec![forecast(MA, 22.0, line, p_over, 0.0)]);
         let report = grades(&[
             of(played(25.0), 24.5, 0.75),
@@ -281,19 +284,19 @@ mod tests {
         assert!((row.log_loss.unwrap() - log_loss).abs() < 1e-12);
     }
     #[test]
-    fn a_probability_is_judged_given_that_it_is_no_push() {
+    fn a_probability_is_rated_under_the_condition_of_no_push() {
         let report = grades(&[candidate(played(26.0), vec![forecast(MA, 25.0, 25.0, 0.45, 0.1)])]);
         assert!((report.rows[0].brier.unwrap() - 0.25).abs() < 1e-12);
     }
     #[test]
-    fn an_estimated_line_is_no_bet() {
+    fn an_estimated_line_is_not_bet_on() {
         let mut candidate = candidate(played(26.0), vec![forecast(MA, 25.0, 24.5, 0.6, 0.0)]);
         candidate.line_source = Some(LineSource::Estimate);
         let row = &grades(&[candidate]).rows[0];
         assert_eq!((row.n, row.hits, row.log_loss, row.brier), (Some(1), Some(0), None, None));
     }
     #[test]
-    fn the_common_set_is_what_every_predicting_system_predicted() {
+    fn the_common_set_has_the_player_games_that_every_system_predicted() {
         let both = vec![forecast(MA, 20.0, 20.5, 0.4, 0.0), forecast(ZONE, 22.0, 20.5, 0.6, 0.0)];
         let one = vec![forecast(MA, 30.0, 20.5, 0.9, 0.0)];
         let report = grades(&[candidate(played(21.0), both), candidate(played(21.0), one)]);
@@ -303,7 +306,7 @@ mod tests {
         assert_eq!(report.common_set[0].mae, Some(1.0));
     }
     #[test]
-    fn retrospective_is_graded_apart_and_after() {
+    fn retrospective_predictions_are_graded_apart_and_listed_last() {
         let mut late = candidate(played(21.0), vec![forecast(MA, 20.0, 20.5, 0.4, 0.0)]);
         late.basis = Basis::Retrospective;
         let early = Candidate { basis: Basis::Issued, appearances: 4, ..late.clone() };

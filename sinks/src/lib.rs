@@ -1,16 +1,18 @@
-//! The sink: what stands in the table topics, as rows of a warehouse. Reading order: `record`, `window`, `split`, `plan`,
-//! `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then `grading`; for
-//! replays `date_filter` and `diff`; `control_totals` to hold a warehouse against its log.
+//! The sink's library: the newest records of the table topics as rows of a warehouse.
 //!
-//! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were cut into
-//! batches, repeated or interrupted.
-//! Not here: reading topics, storing plans, committing positions; the runtime does that and calls this.
+//! Reading order: `record`, `window`, `split`, `plan`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
+//! `grading`; for replays `date_filter` and `diff`; for the reconciliation of a warehouse with its log `control_totals`.
+//!
+//! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were batched, repeated or
+//! interrupted.
+//! Not here: reading topics, storing plans, committing offsets; the sink task does that and calls this library.
 pub mod bigquery;
 mod content_hash;
 pub mod control_totals;
 pub mod counters;
 pub mod date_filter;
 pub mod diff;
+mod feature_columns;
 pub mod grading;
 pub mod plan;
 pub mod record;
@@ -19,6 +21,7 @@ pub mod rows;
 pub mod split;
 pub mod sqlite;
 pub mod tables;
+pub mod views;
 pub mod warehouse;
 pub mod window;
 

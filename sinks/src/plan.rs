@@ -1,9 +1,8 @@
-//! The plan of a batch: what is about to be written, made durable before the first call to the warehouse, and what to do with it
-//! after a restart.
+//! Batch plan: the input ranges of a batch, durable before the first call to the warehouse; and the recovery decision after a restart.
 //!
-//! Invariant: an id names one set of input ranges of one log in one epoch. A batch whose write may have happened is made again
-//! from the ranges of its plan, never from a fresh window, so the warehouse knows it by its id.
-//! Not here: storing plans; the runtime's log does, before the write, and commits the positions after it.
+//! Invariant: an id identifies one set of input ranges of one log in one epoch. A batch that may have been written is built again from the
+//! ranges of its plan, never from a new window, so the warehouse recognizes its id.
+//! Not here: storing plans; the sink task stores the plan in the log before the write, and commits the offsets after it.
 use crate::{
     record::SinkTopic,
     tables::TABLES_VERSION,
@@ -12,7 +11,7 @@ use crate::{
 use schemas::{Timestamp, ops::SinkBatchPlanned};
 use std::{collections::BTreeMap, fmt};
 
-/// Who writes: a sink, the log that it reads, and the epoch in which the warehouse knows that log.
+/// Writer of a batch: sink, log, and warehouse epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriterId {
     pub sink: String,
@@ -20,15 +19,15 @@ pub struct WriterId {
     pub epoch: i64,
 }
 
-/// The name of a batch, the same whenever it is made: 128 bits of a hash, in hex.
+/// Identity of a batch: 128 bits of a hash, in hexadecimal. Equal whenever the batch is built.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId(String);
 impl BatchId {
-    /// Of the writer, the version of the tables and the ranges.
+    /// Hashes writer, version of the tables and ranges.
     pub fn new(writer: &WriterId, ranges: &Ranges) -> BatchId {
         let WriterId { sink, log, epoch } = writer;
         let mut canonical = format!("{sink}\n{log}\n{epoch}\n{TABLES_VERSION}\n");
-        for range in texts(ranges) {
+        for range in range_texts(ranges) {
             canonical += &range;
             canonical.push('\n');
         }
@@ -44,7 +43,7 @@ impl fmt::Display for BatchId {
     }
 }
 
-/// What is about to be written.
+/// A planned batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchPlan {
     pub id: BatchId,
@@ -66,7 +65,7 @@ impl BatchPlan {
             planned_at,
         }
     }
-    /// The plan of no batch: the log is about to be read again, and nothing of before is open.
+    /// An empty plan: the log is about to be read again, and no earlier batch is unfinished.
     pub fn for_restart(writer: WriterId, planned_at: Timestamp) -> BatchPlan {
         let ranges = Ranges::new();
         BatchPlan {
@@ -78,71 +77,74 @@ impl BatchPlan {
             planned_at,
         }
     }
-    /// The plan as the log keeps it.
+    /// The plan as an event.
     pub fn event(&self) -> SinkBatchPlanned {
         SinkBatchPlanned {
             batch_id: self.id.0.clone(),
-            ranges: texts(&self.ranges),
+            ranges: range_texts(&self.ranges),
             records: self.records,
             reason: self.reason.name().to_owned(),
             planned_at: self.planned_at,
         }
     }
-    /// The plan that the log kept. Its id stays the planned one, whoever asks.
+    /// The plan of an event. Its id is that of the event, even if `writer` is in another epoch.
+    ///
+    /// # Errors
+    /// A range or the close reason cannot be parsed.
     pub fn from_event(writer: WriterId, event: &SinkBatchPlanned) -> Result<BatchPlan, String> {
         Ok(BatchPlan {
             id: BatchId(event.batch_id.clone()),
             writer,
-            ranges: event.ranges.iter().map(|text| parse(text)).collect::<Result<_, _>>()?,
+            ranges: event.ranges.iter().map(|text| parse_range(text)).collect::<Result<_, _>>()?,
             records: event.records,
             reason: event.reason.parse()?,
             planned_at: event.planned_at,
         })
     }
-    /// The positions to commit once it is written: next to read.
-    pub fn next(&self) -> SinkOffsets {
-        self.ranges.iter().map(|(at, range)| (*at, range.end)).collect()
+    /// The offsets to commit after the write.
+    pub fn next_offsets(&self) -> SinkOffsets {
+        self.ranges.iter().map(|(key, range)| (*key, range.end)).collect()
     }
 }
 
-/// Per input and partition the next offset to read.
+/// Next offset to read by input topic and partition.
 pub type SinkOffsets = BTreeMap<(SinkTopic, i32), i64>;
 
-/// Ranges as text, `topic/partition:first-end` each, sorted.
-fn texts(ranges: &Ranges) -> Vec<String> {
+/// Ranges as sorted texts `topic/partition:first-end`.
+fn range_texts(ranges: &Ranges) -> Vec<String> {
     let text = |((input, partition), range): (&(SinkTopic, i32), &Range)| {
         format!("{input}/{partition}:{}-{}", range.first, range.end)
     };
     ranges.iter().map(text).collect()
 }
-fn parse(text: &str) -> Result<((SinkTopic, i32), Range), String> {
+fn parse_range(text: &str) -> Result<((SinkTopic, i32), Range), String> {
     let parts = || {
-        let (place, range) = text.rsplit_once(':')?;
-        let (topic, partition) = place.rsplit_once('/')?;
+        let (topic_partition, range) = text.rsplit_once(':')?;
+        let (topic, partition) = topic_partition.rsplit_once('/')?;
         let (first, end) = range.split_once('-')?;
         let range = Range { first: first.parse().ok()?, end: end.parse().ok()? };
         Some(((topic.parse().ok()?, partition.parse().ok()?), range))
     };
-    parts().ok_or_else(|| format!("'{text}' is not a range of the sink's input"))
+    parts().ok_or_else(|| format!("'{text}' is not an input range of the sink"))
 }
 
-/// What to do first after a restart.
+/// First action after a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Nothing is open: read on from the committed positions.
+    /// No batch is unfinished: continue from the committed offsets.
     Resume,
-    /// The newest batch is in the warehouse, the positions behind it are not committed: commit them.
+    /// The newest batch is stored, its offsets are not committed: commit them.
     CommitOffsets(SinkOffsets),
-    /// The newest batch is not in the warehouse: read its ranges again, write it under its id, commit.
+    /// The newest batch is not stored: read its ranges again, write it under its id, commit.
     RewriteBatch(Ranges),
-    /// The log has committed what the warehouse does not have: it is a new one, or was set back to an older copy; or the newest
-    /// plan is of another epoch or of other tables. Begin a new epoch (`Warehouse::take_ownership`), read from the start, then
+    /// The warehouse lacks a committed batch (it is a new one, or was restored from an older copy), or the newest plan has another epoch
+    /// or version of the tables: begin a new epoch (`Warehouse::take_ownership`), read from the start, then
     /// `Warehouse::delete_stale_epochs`.
     Rebuild,
 }
 impl Recovery {
-    /// From the newest plan that the log holds (read back as the present writer's), the committed positions, and whether the
-    /// warehouse has that plan's batch.
+    /// Decides by the newest plan in the log (read with the current writer), the committed offsets, and whether the warehouse has the
+    /// batch of that plan.
     pub fn decide(newest: Option<&BatchPlan>, committed: &SinkOffsets, in_warehouse: bool) -> Recovery {
         let Some(plan) = newest else {
             return if committed.is_empty() { Recovery::Resume } else { Recovery::Rebuild };
@@ -153,8 +155,9 @@ impl Recovery {
         if plan.ranges.is_empty() {
             return Recovery::Resume;
         }
-        let next = plan.next();
-        let is_committed = next.iter().all(|(at, end)| committed.get(at).is_some_and(|to| to >= end));
+        let next = plan.next_offsets();
+        let is_committed =
+            next.iter().all(|(key, end)| committed.get(key).is_some_and(|offset| offset >= end));
         match (in_warehouse, is_committed) {
             (true, true) => Recovery::Resume,
             (true, false) => Recovery::CommitOffsets(next),
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_the_same_for_the_same_ranges_and_no_other() {
+    fn equal_ranges_have_one_id_and_other_ranges_another() {
         let id = BatchId::new(&writer(), &ranges(250));
         assert_eq!(id, plan().id);
         assert_eq!(id.as_str().len(), 32);
@@ -201,32 +204,32 @@ mod tests {
         assert_ne!(id, BatchId::new(&WriterId { sink: "other".into(), ..writer() }, &ranges(250)));
     }
     #[test]
-    fn a_plan_comes_back_from_the_log_as_it_was() {
+    fn a_plan_is_read_back_unchanged() {
         let event = plan().event();
         assert_eq!(event.ranges[0], "ml.predictions.v1/0:100-250");
         assert_eq!(BatchPlan::from_event(writer(), &event), Ok(plan()));
         for bad in ["ml.predictions.v1/0", "ml.guesses.v1/0:1-2", "ml.features.v1/x:1-2", ""] {
-            assert!(parse(bad).is_err(), "{bad}");
+            assert!(parse_range(bad).is_err(), "{bad}");
         }
     }
     #[test]
-    fn a_restart_finishes_what_the_newest_plan_began() {
+    fn a_restart_finishes_the_newest_plan() {
         let (plan, before) = (plan(), SinkOffsets::from([((SinkTopic::Predictions, 0), 100)]));
         let decide =
             |committed: &SinkOffsets, in_warehouse| Recovery::decide(Some(&plan), committed, in_warehouse);
         assert_eq!(decide(&before, false), Recovery::RewriteBatch(ranges(250)));
-        assert_eq!(decide(&before, true), Recovery::CommitOffsets(plan.next()));
-        assert_eq!(decide(&plan.next(), true), Recovery::Resume);
+        assert_eq!(decide(&before, true), Recovery::CommitOffsets(plan.next_offsets()));
+        assert_eq!(decide(&plan.next_offsets(), true), Recovery::Resume);
         assert_eq!(Recovery::decide(None, &SinkOffsets::new(), false), Recovery::Resume);
     }
     #[test]
-    fn a_warehouse_that_lost_a_committed_batch_is_filled_from_the_start() {
+    fn a_warehouse_without_a_committed_batch_is_rebuilt() {
         let plan = plan();
-        assert_eq!(Recovery::decide(Some(&plan), &plan.next(), false), Recovery::Rebuild);
-        assert_eq!(Recovery::decide(None, &plan.next(), false), Recovery::Rebuild);
+        assert_eq!(Recovery::decide(Some(&plan), &plan.next_offsets(), false), Recovery::Rebuild);
+        assert_eq!(Recovery::decide(None, &plan.next_offsets(), false), Recovery::Rebuild);
     }
     #[test]
-    fn a_reading_that_was_begun_is_gone_on_with_from_where_it_is() {
+    fn a_restart_resumes_an_empty_plan_from_the_committed_offsets() {
         let begun = BatchPlan::for_restart(writer(), Timestamp(5));
         for committed in [SinkOffsets::new(), plan().next()] {
             assert_eq!(Recovery::decide(Some(&begun), &committed, false), Recovery::Resume);
@@ -236,7 +239,7 @@ mod tests {
         assert_eq!(Recovery::decide(Some(&event), &SinkOffsets::new(), false), Recovery::Rebuild);
     }
     #[test]
-    fn a_plan_of_another_epoch_is_not_gone_on_with() {
+    fn a_plan_of_another_epoch_leads_to_a_rebuild() {
         let event = plan().event();
         let later = BatchPlan::from_event(WriterId { epoch: 2, ..writer() }, &event).unwrap();
         for in_warehouse in [false, true] {

@@ -1,6 +1,6 @@
-//! What the sink reads: a record of one of three table topics, decoded.
+//! Input of the sink: a decoded record of one of three table topics.
 //!
-//! Invariant: a key lives in one partition of its topic, so among the records of a key the higher offset is the newer.
+//! Invariant: all records of a key are in one partition of their topic, so the record with the higher offset is the newer one.
 //! Not here: bytes and schemas; the runtime decodes.
 use schemas::{EasternDate, PlayerGameId, features::Features, game::PlayerGame, prediction::Prediction};
 use std::{fmt, str::FromStr};
@@ -14,7 +14,7 @@ pub enum SinkTopic {
 }
 impl SinkTopic {
     pub const ALL: [SinkTopic; 3] = [SinkTopic::Predictions, SinkTopic::Features, SinkTopic::PlayerGames];
-    /// The topic's name.
+    /// Logical name of the topic.
     pub const fn topic(self) -> &'static str {
         match self {
             SinkTopic::Predictions => "ml.predictions.v1",
@@ -34,11 +34,11 @@ impl FromStr for SinkTopic {
         SinkTopic::ALL
             .into_iter()
             .find(|input| input.topic() == topic)
-            .ok_or_else(|| format!("the sink reads no topic '{topic}'"))
+            .ok_or_else(|| format!("'{topic}' is not an input topic of the sink"))
     }
 }
 
-/// Where a record stands in the log.
+/// Coordinates of a record in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartitionOffset {
     pub input: SinkTopic,
@@ -51,7 +51,7 @@ impl fmt::Display for TopicPartitionOffset {
     }
 }
 
-/// What a record says of a player's game; `None` is a tombstone.
+/// Key and event of a record; `None` is a tombstone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordChange {
     Prediction(PlayerGameId, Option<Prediction>),
@@ -73,7 +73,7 @@ impl RecordChange {
             | RecordChange::PlayerGame(id, _) => *id,
         }
     }
-    /// The Eastern day of the game, as its row has it; a tombstone has none.
+    /// Eastern day of the game, as in the row; `None` for a tombstone.
     pub fn date(&self) -> Option<EasternDate> {
         match self {
             RecordChange::Prediction(_, event) => event.as_ref().map(|event| event.date),
@@ -83,7 +83,7 @@ impl RecordChange {
             }
         }
     }
-    /// That there is no such row.
+    /// The tombstone of the same key.
     pub const fn tombstone(&self) -> RecordChange {
         match self {
             RecordChange::Prediction(id, _) => RecordChange::Prediction(*id, None),
@@ -93,9 +93,9 @@ impl RecordChange {
     }
 }
 
-/// One record as the sink sees it.
+/// A record and its coordinates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    pub at: TopicPartitionOffset,
+    pub coordinates: TopicPartitionOffset,
     pub change: RecordChange,
 }

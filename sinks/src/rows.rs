@@ -1,17 +1,18 @@
-//! The rows that an event stands for.
+//! Conversion of events to the rows of the tables.
 //!
-//! Invariant: an event of a player's game says everything about its rows: rows that it does not make do not exist. A row says
-//! nothing that its event does not say.
-//! Not here: sequences and stamps; types and statements of a warehouse.
+//! Invariant: an event of a player's game determines all of its rows: a row that the event does not produce does not exist, and a row
+//! contains only what its event contains. Cells are canonical, so equal content has equal cells in every warehouse.
+//! Not here: (epoch, offset) and source columns; types and statements of a warehouse.
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, Team, Timestamp,
     features::{Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
     game::PlayerGame,
     prediction::{LadderLine, Predicted, Prediction, SystemOutcome, SystemPrediction},
 };
-use std::{borrow::Cow, fmt::Display};
+use serde_json::Value;
+use std::{borrow::Cow, collections::BTreeMap, fmt::Display};
 
-/// A value of a column.
+/// Value of a column. The form of booleans, dates, timestamps and JSON is that of [`ColumnType`](crate::tables::ColumnType).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
     Null,
@@ -20,7 +21,7 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
 }
 impl Cell<'_> {
-    /// Appends a form that no other row of cells shares.
+    /// Appends the cell in a form from which a row of cells can be read back without ambiguity, for hashing.
     pub fn encode(&self, to: &mut Vec<u8>) {
         match self {
             Cell::Null => to.push(0),
@@ -41,7 +42,6 @@ impl Cell<'_> {
     }
 }
 impl Cell<'_> {
-    /// The same, on its own.
     pub fn into_owned(self) -> Cell<'static> {
         match self {
             Cell::Null => Cell::Null,
@@ -51,7 +51,7 @@ impl Cell<'_> {
         }
     }
 }
-/// A row, or a part of one.
+/// A row, or consecutive columns of one.
 pub type Row<'a> = Vec<Cell<'a>>;
 
 impl From<f64> for Cell<'_> {
@@ -84,55 +84,74 @@ impl From<Line> for Cell<'_> {
         Cell::Real(line.points())
     }
 }
-fn shown(value: impl Display) -> Cell<'static> {
+fn display(value: impl Display) -> Cell<'static> {
     value.to_string().into()
 }
 fn hex(version: i64) -> Cell<'static> {
     format!("{version:016x}").into()
 }
-fn list<T>(items: &[T], text: impl Fn(&T) -> Cow<'_, str>) -> Cell<'static> {
-    match items {
-        [] => "[]".into(),
-        _ => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(",")).into(),
-    }
+
+/// First and last millisecond that every warehouse can store: the years 1 to 9999.
+const TIMESTAMP_RANGE: (Timestamp, Timestamp) =
+    (Timestamp(-62_135_596_800_000), Timestamp(253_402_300_799_999));
+/// A timestamp as RFC 3339 text. `Timestamp::DISTANT_PAST` and `DISTANT_FUTURE` become the ends of the storable range, since BigQuery's
+/// TIMESTAMP has no infinity.
+pub(crate) fn timestamp(at: Timestamp) -> Cell<'static> {
+    let (first, last) = TIMESTAMP_RANGE;
+    display(at.clamp(first, last))
 }
-fn json_string(text: &str) -> Cow<'_, str> {
-    serde_json::Value::from(text).to_string().into()
+/// JSON text in canonical form: without whitespace, keys of objects sorted. BigQuery keeps neither whitespace nor the order of keys.
+///
+/// # Errors
+/// The parser's message if the text is not JSON.
+pub(crate) fn canonical_json(text: &str) -> Result<Cell<'static>, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok(json(value))
+}
+fn list<T: Clone + Into<Value>>(items: &[T]) -> Cell<'static> {
+    if items.is_empty() { "[]".into() } else { json(items) }
+}
+/// A map of `serde_json` is sorted by key.
+fn json(value: impl Into<Value>) -> Cell<'static> {
+    value.into().to_string().into()
 }
 
-/// The key of a row, the first columns of its table.
+/// Cells of the first columns of every table: player and game.
 pub fn key(id: PlayerGameId) -> Row<'static> {
-    vec![Cell::Integer(id.player.0.into()), shown(id.game)]
+    vec![Cell::Integer(id.player.0.into()), display(id.game)]
 }
 
-/// When: date, season, tip-off.
+/// Date, season, tip-off.
 fn fixture(date: EasternDate, game: GameId, tip_off: Timestamp) -> [Cell<'static>; 3] {
-    [shown(date), shown(game.season()), shown(tip_off)]
+    [display(date), display(game.season()), timestamp(tip_off)]
 }
-/// Who plays whom: team, opponent, whether at home; nothing for a candidate of neither side.
+/// Team, opponent and `is_home`; NULL for a candidate who is on neither side.
 fn side(team: Option<Team>, home: Team, away: Team) -> [Cell<'static>; 3] {
     let Some(team) = team else { return [Cell::Null, Cell::Null, Cell::Null] };
     let opponent = if team == home { away } else { home };
     [team.code().into(), opponent.code().into(), i32::from(team == home).into()]
 }
 
-/// The rows of a prediction: one of the slate, and those of each system that predicted.
+/// The rows of one prediction event: a row of the slate, and the rows of each system that predicted.
 pub struct PredictionRows<'a> {
     pub slate: Row<'a>,
-    /// The columns that all rows of predictions share.
+    /// Columns that are equal in all prediction rows of the event.
     pub shared: Row<'a>,
-    /// Per system the columns that its rows share, and the others of each ladder line.
+    /// Per system: the columns that are equal in its rows, and the remaining columns of each ladder line.
     pub systems: Vec<(Row<'a>, Vec<Row<'a>>)>,
 }
 
-/// Fails for what no prediction may be: eligible, and no system says anything.
+/// Converts a prediction event.
+///
+/// # Errors
+/// The candidate is eligible, and the event has neither a prediction nor a skip reason of any system.
 pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
     let id = PlayerGameId { player: event.player, game: event.game };
     let fixture = fixture(event.date, event.game, event.tip_off);
     let side = side(event.team, event.home, event.away);
     let line_source: Cell = event.line_source.map(|source| source.name()).into();
     let (input, model, known_at) =
-        (hex(event.input_version), hex(event.model_version), shown(event.known_at));
+        (hex(event.input_version), hex(event.model_version), timestamp(event.known_at));
 
     let mut slate = key(id);
     slate.extend([
@@ -148,8 +167,8 @@ pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
         line_source.clone(),
         event.appearances.into(),
         quality_flags(&event.quality_flags),
-        list(&event.omitted_line_offsets, |line_offset| line_offset.to_string().into()),
-        systems(&event.systems),
+        list(&event.omitted_line_offsets),
+        system_statuses(&event.systems),
         input.clone(),
         model.clone(),
     ]);
@@ -160,22 +179,21 @@ pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
     shared.extend(side);
     shared.extend([event.basis.name().into(), known_at, line_source, input, model]);
 
-    let of_system = |prediction: &SystemPrediction| match &prediction.outcome {
-        SystemOutcome::Predicted(predicted) => Some(system(prediction.system.name(), predicted)),
+    let system_rows = |prediction: &SystemPrediction| match &prediction.outcome {
+        SystemOutcome::Predicted(predicted) => Some(system_rows(prediction.system.name(), predicted)),
         SystemOutcome::Skipped(_) => None,
     };
-    Ok(PredictionRows { slate, shared, systems: event.systems.iter().filter_map(of_system).collect() })
+    Ok(PredictionRows { slate, shared, systems: event.systems.iter().filter_map(system_rows).collect() })
 }
 
-fn system(name: &'static str, predicted: &Predicted) -> (Row<'static>, Vec<Row<'static>>) {
+fn system_rows(system: &'static str, predicted: &Predicted) -> (Row<'static>, Vec<Row<'static>>) {
     let Predicted { points, stddev_points, confidence, line_ladder, missing_adjustments } = predicted;
-    let missing_adjustments = list(missing_adjustments, |feature| json_string(feature));
     let shared = vec![
-        name.into(),
+        system.into(),
         (*points).into(),
         (*stddev_points).into(),
         (*confidence).into(),
-        missing_adjustments,
+        list(missing_adjustments),
     ];
     let ladder_line = |line: &LadderLine| {
         vec![
@@ -189,12 +207,13 @@ fn system(name: &'static str, predicted: &Predicted) -> (Row<'static>, Vec<Row<'
     (shared, line_ladder.iter().map(ladder_line).collect())
 }
 
-/// The terminal state: predicted when one system did, else the first reason.
+/// `predicted` if a system predicted, else the first reason why not.
 fn status(event: &Prediction) -> Result<&'static str, String> {
     if event.eligibility != Eligibility::Eligible {
         return Ok(event.eligibility.name());
     }
-    let mut first = Err("eligible, but no system predicts or says why not".to_owned());
+    let mut first =
+        Err("the candidate is eligible, but no system has a prediction or a skip reason".to_owned());
     for prediction in &event.systems {
         match &prediction.outcome {
             SystemOutcome::Predicted(_) => return Ok(Eligibility::Eligible.name()),
@@ -204,36 +223,38 @@ fn status(event: &Prediction) -> Result<&'static str, String> {
     first
 }
 
-fn systems(predictions: &[SystemPrediction]) -> Cell<'static> {
+/// JSON object: system to `predicted` or the skip reason.
+fn system_statuses(predictions: &[SystemPrediction]) -> Cell<'static> {
+    let status = |outcome: &SystemOutcome| match outcome {
+        SystemOutcome::Predicted(_) => Eligibility::Eligible.name(),
+        SystemOutcome::Skipped(reason) => reason.name(),
+    };
+    let entries =
+        predictions.iter().map(|prediction| (prediction.system.name(), status(&prediction.outcome)));
+    object(entries.collect())
+}
+/// A JSON object of names, which need no escapes. The map sorts the keys.
+fn object(entries: BTreeMap<&str, &str>) -> Cell<'static> {
     let mut json = String::from("{");
-    for SystemPrediction { system, outcome } in predictions {
-        let outcome = match outcome {
-            SystemOutcome::Predicted(_) => Eligibility::Eligible.name(),
-            SystemOutcome::Skipped(reason) => reason.name(),
-        };
-        entry(&mut json, system.name(), outcome);
+    for (key, value) in entries {
+        let comma = if json.len() > 1 { "," } else { "" };
+        for part in [comma, "\"", key, "\":\"", value, "\""] {
+            json.push_str(part);
+        }
     }
     json.push('}');
     json.into()
 }
-/// Adds an entry to an object of names, which need no escapes.
-fn entry(json: &mut String, key: &str, value: &str) {
-    let comma = if json.len() > 1 { "," } else { "" };
-    for part in [comma, "\"", key, "\":\"", value, "\""] {
-        json.push_str(part);
-    }
-}
 
 fn quality_flags(quality_flags: &[QualityFlag]) -> Cell<'static> {
-    list(quality_flags, |quality_flag| {
-        json_string(match quality_flag {
-            QualityFlag::AgeUnknown => "age_unknown",
-            QualityFlag::TipEstimated => "tip_estimated",
-        })
-    })
+    let name = |quality_flag: &QualityFlag| match quality_flag {
+        QualityFlag::AgeUnknown => "age_unknown",
+        QualityFlag::TipEstimated => "tip_estimated",
+    };
+    list(&quality_flags.iter().map(name).collect::<Vec<_>>())
 }
 
-/// The row of a feature vector.
+/// Converts a feature vector.
 pub fn features(event: &Features) -> Row<'_> {
     let mut row = key(PlayerGameId { player: event.player, game: event.game });
     row.push(event.name.as_str().into());
@@ -243,22 +264,19 @@ pub fn features(event: &Features) -> Row<'_> {
         Eligibility::Eligible => "eligible",
         reason => reason.name(),
     };
-    let mut missing = String::from("{");
-    for (name, feature) in FEATURES.iter().zip(&event.vector) {
-        if let Feature::Missing(reason) = feature {
-            entry(&mut missing, name, missing_reason(*reason));
-        }
-    }
-    missing.push('}');
+    let missing = FEATURES.iter().zip(&event.vector).filter_map(|(name, feature)| match feature {
+        Feature::Missing(reason) => Some((*name, missing_reason(*reason))),
+        Feature::Value(_) => None,
+    });
     row.extend([
         event.basis.name().into(),
-        shown(event.known_at),
+        timestamp(event.known_at),
         eligibility.into(),
         event.appearances.into(),
         event.rest_days.into(),
         event.main_line.into(),
         quality_flags(&event.quality_flags),
-        missing.into(),
+        object(missing.collect()),
     ]);
     row.extend(
         (0..FEATURES.len()).map(|i| Cell::from(event.vector.get(i).and_then(|feature| feature.value()))),
@@ -280,22 +298,25 @@ const fn missing_reason(reason: MissingReason) -> &'static str {
     }
 }
 
-/// The row of a player's game as last heard; `None` when he is said not to have played after all.
+/// Converts the newest revision of a player's game; `None` if it states that the player did not play.
+///
+/// # Errors
+/// The event has no revision.
 pub fn player_game(event: &PlayerGame) -> Result<Option<Row<'_>>, String> {
     let last = event.revisions.last().ok_or("a player's game without a revision")?;
     let Some(line) = &last.stats else { return Ok(None) };
     let mut row = key(PlayerGameId { player: event.player, game: event.game });
     row.extend([
-        shown(event.game.season()),
-        shown(last.date),
+        display(event.game.season()),
+        display(last.date),
         last.name.as_str().into(),
         last.team.code().into(),
         last.opponent.code().into(),
         i32::from(last.is_home).into(),
-        shown(last.tip_off),
-        shown(last.feed),
-        shown(last.known_at),
-        shown(last.raw),
+        timestamp(last.tip_off),
+        display(last.feed),
+        timestamp(last.known_at),
+        display(last.raw),
         line.playing_time.minutes().into(),
     ]);
     let counts = [
@@ -317,4 +338,23 @@ pub fn player_game(event: &PlayerGame) -> Result<Option<Row<'_>>, String> {
     row.extend(counts.into_iter().map(Cell::from));
     row.push(line.plus_minus.into());
     Ok(Some(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_canonical_whatever_its_order_and_spacing() {
+        let canonical = canonical_json(r#" {"b": "x", "a": [1, 2]} "#);
+        assert_eq!(canonical, Ok(Cell::from(r#"{"a":[1,2],"b":"x"}"#)));
+        assert_eq!(object(BTreeMap::from([("b", "x"), ("a", "y")])), Cell::from(r#"{"a":"y","b":"x"}"#));
+        assert!(canonical_json("[1,").is_err());
+    }
+    #[test]
+    fn timestamps_without_a_year_of_four_digits_become_the_ends_of_the_range() {
+        assert_eq!(timestamp(Timestamp::DISTANT_PAST), Cell::from("0001-01-01T00:00:00Z"));
+        assert_eq!(timestamp(Timestamp::DISTANT_FUTURE), Cell::from("9999-12-31T23:59:59.999Z"));
+        assert_eq!(timestamp(Timestamp(1_698_795_000_120)), Cell::from("2023-10-31T23:30:00.12Z"));
+    }
 }

@@ -1,18 +1,19 @@
-//! A batch that is too large for the warehouse, as two that are smaller.
+//! Splitting a batch that is too large for the warehouse into two.
 //!
-//! Each half is a batch like any other, with a plan and an id of its own. The first holds what comes first of every partition, so that
-//! positions only go forward while the halves are written one after the other.
-//! Invariant: the halves hold what the whole holds, each record once, and no range of one meets a range of the other.
-//! Not here: when a batch is too large (a warehouse says so), reading its records again (the sink's loop).
+//! Each half is an ordinary batch with its own plan and id. The first half has the lower offsets of every partition, so committed offsets
+//! only increase while the halves are written one after the other.
+//!
+//! Invariant: every record of the batch is in exactly one half, and no range of one half overlaps a range of the other.
+//! Not here: detecting that a batch is too large (`warehouse`), reading its records again (the sink task).
 use crate::{
     record::Record,
     window::{Batch, CloseReason},
 };
 
-/// The halves of a batch of which these are all records, folded ones too, in the order in which they are to be written. One record, or
-/// none, makes one half, or none.
+/// Splits a batch with these records, including superseded ones, into halves in the order in which they must be written. One record makes
+/// one half, no record makes none.
 pub fn split(mut records: Vec<Record>) -> impl DoubleEndedIterator<Item = Batch> {
-    records.sort_unstable_by_key(|record| record.at);
+    records.sort_unstable_by_key(|record| record.coordinates);
     let second = records.split_off(records.len() / 2);
     let batch = |half| Batch::from_records(half).map(|batch| Batch { reason: CloseReason::Split, ..batch });
     [records, second].into_iter().filter_map(batch)
@@ -29,13 +30,13 @@ mod tests {
     /// Records of three partitions of two inputs, with gaps between their offsets, in any order.
     fn records() -> impl Strategy<Value = Vec<Record>> {
         let read = prop::collection::vec((0..2usize, 0..3i32, 0..4u32, 1..3i64), 0..80);
-        let placed = read.prop_map(|read| {
+        let records = read.prop_map(|read| {
             let mut ends = BTreeMap::<(SinkTopic, i32), i64>::new();
-            let place = |(input, partition, player, gap): (usize, i32, u32, i64)| {
+            let record = |(input, partition, player, gap): (usize, i32, u32, i64)| {
                 let input = [SinkTopic::Features, SinkTopic::PlayerGames][input];
                 let offset = ends.entry((input, partition)).or_default();
                 *offset += gap;
-                // A key lives in one partition.
+                // All records of a key are in one partition.
                 let id = PlayerGameId {
                     player: PlayerId(player * 3 + partition as u32),
                     game: GameId(22_300_061),
@@ -44,23 +45,27 @@ mod tests {
                     SinkTopic::Features => RecordChange::Features(id, None),
                     _ => RecordChange::PlayerGame(id, None),
                 };
-                Record { at: TopicPartitionOffset { input, partition, offset: *offset }, change }
+                Record { coordinates: TopicPartitionOffset { input, partition, offset: *offset }, change }
             };
-            read.into_iter().map(place).collect::<Vec<_>>()
+            read.into_iter().map(record).collect::<Vec<_>>()
         });
-        placed.prop_shuffle()
+        records.prop_shuffle()
     }
-    fn holds(ranges: &Ranges, at: TopicPartitionOffset) -> bool {
-        ranges.get(&(at.input, at.partition)).is_some_and(|range| range.contains(at.offset))
+    fn contains(ranges: &Ranges, coordinates: TopicPartitionOffset) -> bool {
+        ranges
+            .get(&(coordinates.input, coordinates.partition))
+            .is_some_and(|range| range.contains(coordinates.offset))
     }
     fn newest<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<(SinkTopic, PlayerGameId), i64> {
         let records = batches.flat_map(|batch| &batch.records);
-        records.map(|record| ((record.at.input, record.change.id()), record.at.offset)).collect()
+        records
+            .map(|record| ((record.coordinates.input, record.change.id()), record.coordinates.offset))
+            .collect()
     }
 
     proptest! {
         #[test]
-        fn the_halves_of_a_batch_are_the_whole_and_share_nothing(records in records()) {
+        fn every_record_is_in_one_half_and_the_ranges_do_not_overlap(records in records()) {
             let whole = Batch::from_records(records.clone());
             let halves: Vec<Batch> = split(records.clone()).collect();
             let read: Vec<usize> = halves.iter().map(Batch::read).collect();
@@ -68,20 +73,20 @@ mod tests {
             prop_assert_eq!(halves.len(), records.len().min(2));
             prop_assert!(read.windows(2).all(|pair| pair[1] - pair[0] < 2), "{:?}", read);
             prop_assert_eq!(newest(halves.iter()), newest(whole.iter()));
-            for Record { at, .. } in &records {
-                let holding = halves.iter().filter(|half| holds(&half.ranges, *at)).count();
-                prop_assert_eq!(holding, 1, "{}", at);
+            for Record { coordinates, .. } in &records {
+                let containing = halves.iter().filter(|half| contains(&half.ranges, *coordinates)).count();
+                prop_assert_eq!(containing, 1, "{}", coordinates);
             }
             for half in &halves {
                 prop_assert_eq!(half.reason, CloseReason::Split);
-                let of_whole = &whole.as_ref().unwrap().ranges;
-                for (at, range) in &half.ranges {
-                    prop_assert!(of_whole[at].first <= range.first && range.end <= of_whole[at].end);
+                let ranges = &whole.as_ref().unwrap().ranges;
+                for (key, range) in &half.ranges {
+                    prop_assert!(ranges[key].first <= range.first && range.end <= ranges[key].end);
                 }
             }
             if let [first, second] = &halves[..] {
-                for (at, range) in &second.ranges {
-                    prop_assert!(first.ranges.get(at).is_none_or(|before| before.end <= range.first));
+                for (key, range) in &second.ranges {
+                    prop_assert!(first.ranges.get(key).is_none_or(|before| before.end <= range.first));
                 }
             }
         }

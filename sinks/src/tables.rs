@@ -1,19 +1,33 @@
-//! The tables of a warehouse: one list of columns from which definitions, statements and hashes are made.
+//! The tables of a warehouse: the one list of columns from which definitions, statements and content hashes are made.
 //!
-//! Invariant: a row (`rows`) has the columns of its table in this order. Every table ends with the columns of [`SOURCE_COLUMNS`], which
-//! say where the row comes from and are no content.
-//! Not here: a warehouse's own types and dialect.
-use schemas::features::FEATURES;
+//! A reader queries SQL views with the names and columns below. A warehouse stores the rows elsewhere, together with
+//! [`SOURCE_COLUMNS`], which record where a row comes from and are not content.
+//!
+//! Line vocabulary: `line` is the betting line of its row; the *base line* (`base_line`) is the line at `line_offset` 0; the *main line*
+//! (`main_line`) is the market's. The base line is the main line where there is a market, else an estimate.
+//!
+//! Invariant: a row (`rows`) has the columns of its table in this order; every column has a description that names its unit.
+//! Not here: the types and the SQL dialect of a warehouse; the descriptions of the features (`feature_columns`).
+use crate::feature_columns::FEATURE_COLUMNS;
 
-/// Part of every batch id: other tables are filled anew.
+/// Version of the table definitions and of the conversion of events to rows. Part of every batch id: after a change the warehouse is
+/// rebuilt.
 pub const TABLES_VERSION: u32 = 1;
 
-/// What a column holds. Any but a key column may be NULL: a deleted row keeps only its key and its stamp.
+/// Type of a column. A column outside the key may be NULL: a deleted row retains only its key and its source columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     Integer,
     Real,
     Text,
+    /// `Cell::Integer`, 0 or 1.
+    Boolean,
+    /// `Cell::Text`, `YYYY-MM-DD`.
+    Date,
+    /// `Cell::Text`, RFC 3339 in UTC, with milliseconds where they are not zero.
+    Timestamp,
+    /// `Cell::Text`, JSON without whitespace and with the keys of objects sorted.
+    Json,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -22,60 +36,111 @@ pub struct Column {
     pub column_type: ColumnType,
     pub doc: &'static str,
 }
-const fn integer(name: &'static str, doc: &'static str) -> Column {
+pub(crate) const fn integer(name: &'static str, doc: &'static str) -> Column {
     Column { name, column_type: ColumnType::Integer, doc }
 }
-const fn real(name: &'static str, doc: &'static str) -> Column {
+pub(crate) const fn real(name: &'static str, doc: &'static str) -> Column {
     Column { name, column_type: ColumnType::Real, doc }
 }
-const fn text(name: &'static str, doc: &'static str) -> Column {
+pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
     Column { name, column_type: ColumnType::Text, doc }
+}
+const fn boolean(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Boolean, doc }
+}
+const fn date(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Date, doc }
+}
+const fn timestamp(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Timestamp, doc }
+}
+const fn json(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Json, doc }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
+    /// Name of the SQL view.
     pub name: &'static str,
     pub doc: &'static str,
     pub key: &'static [&'static str],
-    /// Without those of [`SOURCE_COLUMNS`].
+    /// Without [`SOURCE_COLUMNS`] and [`SEASON_START`].
     pub columns: &'static [Column],
-    /// One row per record: it carries the sequence that guards its key.
+    /// True for a table with one row per record: the row carries the (epoch, offset) that guards its key.
     pub has_epoch_guard: bool,
 }
+impl Table {
+    /// Columns of the SQL view, in order: the table's own, and [`SEASON_START`] after the season.
+    pub fn view_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().flat_map(|column| {
+            let season_start = (column.name == SEASON.name).then_some(&SEASON_START);
+            std::iter::once(column).chain(season_start)
+        })
+    }
+}
 
-/// Where a row comes from: it is no content.
+/// Partition key of the BigQuery table. A column of every view, and not content, since it follows from the season.
+pub const SEASON_START: Column = integer(
+    "season_start",
+    "Year in which the season starts: 2023 for 2023-24. Partition key in BigQuery: a filter on it limits the bytes read",
+);
+
+/// Where a stored row comes from. Not content, and not in the views.
 pub const SOURCE_COLUMNS: [Column; 5] = [
-    integer("deleted", "1: there is no such row; kept so that nothing older brings it back"),
-    integer("epoch", "the epoch of the log that wrote it: (epoch, offset) is its sequence"),
-    integer("partition", "the partition of the record that wrote it"),
-    integer("offset", "the offset of that record"),
-    text("batch_id", "the batch that wrote it, see sink_batches"),
+    boolean(
+        "deleted",
+        "The row is deleted. It is retained so that no older record restores it; the views leave it out",
+    ),
+    integer(
+        "epoch",
+        "Warehouse epoch of the write. A row is replaced only by a record with a higher (epoch, offset)",
+    ),
+    integer("partition", "Partition of the record that wrote the row"),
+    integer("offset", "Offset of the record that wrote the row"),
+    text("batch_id", "Sink batch that wrote the row, see sink_batches"),
 ];
 
-const PLAYER: Column = integer("player_id", "nba.com's person id");
-const GAME: Column = text("game_id", "nba.com's game id, ten digits");
-const NAME: Column = text("player_name", "as last spelled by nba.com");
-const DATE: Column = text("game_date", "US Eastern day, YYYY-MM-DD");
-const SEASON: Column = text("season", "e.g. 2023-24");
-const TIP_OFF: Column = text("tip_off", "RFC 3339");
-const TEAM: Column = text("team", "nba.com's code of his side");
-const OPPONENT: Column = text("opponent", "nba.com's code of the other side");
-const IS_HOME: Column = integer("is_home", "1: his side is at home");
+const PLAYER: Column = integer("player_id", "Id of the player at nba.com");
+const GAME: Column = text("game_id", "Id of the game at nba.com, ten digits");
+const NAME: Column = text("player_name", "Name of the player, in the newest spelling of nba.com");
+pub(crate) const DATE: Column = date("game_date", "US Eastern calendar day of the game");
+const SEASON: Column = text("season", "Season, for example 2023-24");
+const TIP_OFF: Column = timestamp("tip_off", "Scheduled start of the game");
+const TEAM: Column =
+    text("team", "Three-letter code of the player's team. NULL: the player is on neither side of the game");
+const OPPONENT: Column = text(
+    "opponent",
+    "Three-letter code of the opposing team. NULL: the player is on neither side of the game",
+);
+const IS_HOME: Column = boolean("is_home", "The player's team plays at home");
 const BASIS: Column = text(
     "basis",
-    "issued: from what was heard before tip-off; retrospective: also from what was heard later",
+    "issued: uses only facts known before tip-off. retrospective: also uses facts that became known after tip-off",
 );
-const KNOWN_AT: Column = text("known_at", "RFC 3339: since when all that it rests on was known");
-const LINE_SOURCE: Column = text("line_source", "market, or estimate where no book quotes him");
-const APPEARANCES: Column = integer("appearances", "earlier appearances of the season");
-const QUALITY_FLAGS: Column = text("quality_flags", "JSON list: what it was computed without");
-const INPUT_VERSION: Column = text("input_version", "hash of the features, hex");
-const MODEL_VERSION: Column =
-    text("model_version", "version of the predictor's code, constants and artifact, hex");
+const KNOWN_AT: Column = timestamp(
+    "known_at",
+    "Fetch time of the newest observation that the row uses: from then on the row could be known. 0001-01-01 stands for minus infinity",
+);
+const LINE_SOURCE: Column = text(
+    "line_source",
+    "market: the base line is the market's main line. estimate: no bookmaker quotes the player, so the base line is the mean points of the last 5 appearances, in steps of half a point. NULL: no base line",
+);
+const APPEARANCES: Column =
+    integer("appearances", "Number of earlier games of the season in which the player had playing time");
+const QUALITY_FLAGS: Column = json(
+    "quality_flags",
+    "Array of limitations of the input: age_unknown (fatigue_score has no age penalty), tip_estimated (no source gives the tip-off, 19:30 Eastern is assumed)",
+);
+const INPUT_VERSION: Column =
+    text("input_version", "Hash of the features that the prediction uses, 16 hexadecimal digits");
+const MODEL_VERSION: Column = text(
+    "model_version",
+    "Hash of the code, the constants and the model artifact of the predictor, 16 hexadecimal digits",
+);
 
 pub const PREDICTIONS: Table = Table {
     name: "player_prop_predictions",
-    doc: "What each system predicts of a player's points in a game, at five lines about the base line",
+    doc: "Predictions of a player's points: one row per game, player, prediction system and line offset",
     key: &["game_id", "player_id", "system", "line_offset"],
     columns: &[
         PLAYER,
@@ -92,31 +157,44 @@ pub const PREDICTIONS: Table = Table {
         LINE_SOURCE,
         INPUT_VERSION,
         MODEL_VERSION,
-        text("system", "the prediction system"),
-        real("predicted_points", "mean of the predictive distribution"),
-        real("stddev_points", "its standard deviation, points"),
-        real("confidence", "0-1"),
-        text("missing_adjustments", "JSON list: features whose adjustment was 0 because they are missing"),
-        integer("line_offset", "-2..2: the line is so many points from the base line"),
-        real("line", "points"),
-        real("p_over", "probability of more points than the line, 0-1"),
-        real("p_push", "probability of exactly the line, 0-1"),
-        text("recommendation", "OVER, UNDER, PASS or NO_LINE"),
+        text(
+            "system",
+            "Prediction system: moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1 or learned_v1",
+        ),
+        real("predicted_points", "Mean of the predictive distribution, in points"),
+        real("stddev_points", "Standard deviation of the predictive distribution, in points"),
+        real("confidence", "Confidence of the system in the prediction, 0 to 1"),
+        json(
+            "missing_adjustments",
+            "Array of the features whose adjustment is 0 because the feature has no value",
+        ),
+        integer("line_offset", "Distance of the line from the base line, in points: -2, -1, 0, 1 or 2"),
+        real("line", "Betting line of the row, in points: the base line plus line_offset"),
+        real("p_over", "Probability of more points than the line, 0 to 1"),
+        real("p_push", "Probability of exactly as many points as the line, 0 to 1"),
+        text(
+            "recommendation",
+            "OVER, UNDER, PASS, or NO_LINE where line_source is estimate, since no bookmaker offers the line",
+        ),
     ],
     has_epoch_guard: false,
 };
-/// How many of the columns of [`PREDICTIONS`] are the same for a whole event, and for a system of it.
+/// Number of columns of [`PREDICTIONS`], from the left, that are equal in all rows of an event.
 pub const PREDICTION_SHARED: usize = 14;
+/// Number of columns after these that are equal in all rows of one system.
 pub const PREDICTION_SYSTEM: usize = 5;
 
 pub const SLATE: Table = Table {
     name: "player_slate",
-    doc: "Every candidate of every game: predicted, or the one reason why not",
+    doc: "Candidates of each game: one row per game and player, predicted or with the one reason why not",
     key: &["game_id", "player_id"],
     columns: &[
         PLAYER,
         GAME,
-        text("status", "predicted, or the reason why not"),
+        text(
+            "status",
+            "predicted, or why the candidate is not predicted: no_side, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate the first reason in system_statuses",
+        ),
         BASIS,
         KNOWN_AT,
         NAME,
@@ -126,12 +204,21 @@ pub const SLATE: Table = Table {
         TEAM,
         OPPONENT,
         IS_HOME,
-        real("base_line", "points: the line at offset 0"),
+        real(
+            "base_line",
+            "Base line, in points: the line at line_offset 0, which is the market's main line or an estimate (line_source). NULL: neither exists",
+        ),
         LINE_SOURCE,
         APPEARANCES,
         QUALITY_FLAGS,
-        text("omitted_line_offsets", "JSON list: line offsets that would lie below 0.5"),
-        text("systems", "JSON object: per system predicted, or the reason why not"),
+        json(
+            "omitted_line_offsets",
+            "Array of the line offsets without a prediction, since the line would be below 0.5 points",
+        ),
+        json(
+            "system_statuses",
+            "Object: per prediction system predicted, or why not: missing_feature, missing_zones, too_few_similar, too_few_systems, model_absent, trained_later, other_features. Empty unless the candidate is eligible",
+        ),
         INPUT_VERSION,
         MODEL_VERSION,
     ],
@@ -140,7 +227,7 @@ pub const SLATE: Table = Table {
 
 pub const PLAYER_GAMES: Table = Table {
     name: "player_games",
-    doc: "What players did, as last heard",
+    doc: "Box scores: one row per game and player who is in the newest box score of the game",
     key: &["game_id", "player_id"],
     columns: &[
         PLAYER,
@@ -152,25 +239,28 @@ pub const PLAYER_GAMES: Table = Table {
         OPPONENT,
         IS_HOME,
         TIP_OFF,
-        text("feed", "source/feed whose word it is"),
-        text("known_at", "RFC 3339: when this was first heard"),
-        text("raw", "the raw event that first said so, hex"),
-        real("minutes", "playing time"),
-        integer("points", ""),
-        integer("fgm", "field goals made"),
-        integer("fga", "field goals attempted"),
-        integer("fg3m", "threes made"),
-        integer("fg3a", "threes attempted"),
-        integer("ftm", "free throws made"),
-        integer("fta", "free throws attempted"),
-        integer("oreb", "offensive rebounds"),
-        integer("dreb", "defensive rebounds"),
-        integer("ast", "assists"),
-        integer("stl", "steals"),
-        integer("blk", "blocks"),
-        integer("tov", "turnovers"),
-        integer("pf", "fouls"),
-        integer("plus_minus", ""),
+        text("feed", "Source and feed that the row was taken from, source/feed"),
+        timestamp("known_at", "Fetch time of the first observation with this content"),
+        text("raw_event_id", "Raw event of the first observation with this content, 16 hexadecimal digits"),
+        real("minutes", "Playing time, in minutes"),
+        integer("points", "Points scored"),
+        integer("field_goals_made", "Field goals made, two-point and three-point"),
+        integer("field_goals_attempted", "Field goals attempted, two-point and three-point"),
+        integer("threes_made", "Three-point field goals made"),
+        integer("threes_attempted", "Three-point field goals attempted"),
+        integer("free_throws_made", "Free throws made"),
+        integer("free_throws_attempted", "Free throws attempted"),
+        integer("offensive_rebounds", "Offensive rebounds"),
+        integer("defensive_rebounds", "Defensive rebounds"),
+        integer("assists", "Assists"),
+        integer("steals", "Steals"),
+        integer("blocks", "Blocked shots"),
+        integer("turnovers", "Turnovers"),
+        integer("fouls", "Personal fouls"),
+        integer(
+            "plus_minus",
+            "Points of the player's team minus points of the opponent while the player was on the court. NULL: the source does not state it",
+        ),
     ],
     has_epoch_guard: true,
 };
@@ -187,20 +277,30 @@ const FEATURES_FRONT: [Column; 17] = [
     IS_HOME,
     BASIS,
     KNOWN_AT,
-    text("eligibility", "eligible, or the reason why not"),
+    text(
+        "eligibility",
+        "eligible, or why the candidate is not to be predicted: no_side, ruled_out, too_few_appearances, too_few_minutes",
+    ),
     APPEARANCES,
-    integer("rest_days", "full days off before the game"),
-    real("main_line", "points: the market's main line"),
+    integer(
+        "rest_days",
+        "Full days off before the game; 0 is a back-to-back. NULL: no earlier appearance in the season",
+    ),
+    real(
+        "main_line",
+        "The market's main line, in points: the line with both prices whose no-vig probability is nearest 0.5. NULL: no bookmaker quotes both prices",
+    ),
     QUALITY_FLAGS,
-    text("missing", "JSON object: feature to the reason why it has no value"),
+    json("missing_features", "Object: per feature without a value the reason"),
 ];
-const fn feature_columns() -> [Column; FEATURES_FRONT.len() + FEATURES.len()] {
-    let mut columns = [PLAYER; FEATURES_FRONT.len() + FEATURES.len()];
+const fn feature_columns() -> [Column; FEATURES_FRONT.len() + FEATURE_COLUMNS.len()] {
+    let mut columns = [PLAYER; FEATURES_FRONT.len() + FEATURE_COLUMNS.len()];
     let mut i = 0;
     while i < columns.len() {
-        columns[i] = match i < FEATURES_FRONT.len() {
-            true => FEATURES_FRONT[i],
-            false => real(FEATURES[i - FEATURES_FRONT.len()], ""),
+        columns[i] = if i < FEATURES_FRONT.len() {
+            FEATURES_FRONT[i]
+        } else {
+            FEATURE_COLUMNS[i - FEATURES_FRONT.len()]
         };
         i += 1;
     }
@@ -208,10 +308,76 @@ const fn feature_columns() -> [Column; FEATURES_FRONT.len() + FEATURES.len()] {
 }
 pub const FEATURE_ROWS: Table = Table {
     name: "features",
-    doc: "What the predictor was given; NULL where a feature is missing",
+    doc: "Input of the predictor: one row per game and player. A feature without a value is NULL; missing_features has the reason",
     key: &["game_id", "player_id"],
     columns: &feature_columns(),
     has_epoch_guard: true,
 };
 
 pub const TABLES: [Table; 4] = [PREDICTIONS, SLATE, PLAYER_GAMES, FEATURE_ROWS];
+
+/// Name of the table or view of the written batches.
+pub const BATCHES: &str = "sink_batches";
+pub const BATCHES_DOC: &str =
+    "Written sink batches: one row per batch, committed together with the rows of the batch";
+/// Columns of [`BATCHES`].
+pub const BATCH_COLUMNS: [Column; 17] = [
+    text("batch_id", "Hash of sink, log, warehouse epoch, table version and input ranges"),
+    json("input_ranges", "Array of the input ranges of the batch: topic/partition:first-end"),
+    integer("records", "Records read: applied + unchanged + stale + superseded + rejected"),
+    integer("applied", "Records that changed rows"),
+    integer(
+        "unchanged",
+        "Records with the content of the stored row, and records of games outside the days of a replay",
+    ),
+    integer("stale", "Records older than the stored row"),
+    integer("superseded", "Records replaced by a later record of the batch"),
+    integer("rejected", "Records sent to the dead-letter queue"),
+    integer("rows_written", "Rows of the views inserted, replaced or deleted"),
+    text("close_reason", "Why the batch was closed"),
+    text("job_id", "BigQuery job that wrote the batch. NULL in SQLite"),
+    integer("attempts", "BigQuery jobs sent for the batch, including failed ones. NULL in SQLite"),
+    integer("request_bytes", "Size of the rows in the request to BigQuery, in bytes. NULL in SQLite"),
+    text("log_id", "Log that the batch was read from"),
+    integer("epoch", "Warehouse epoch of the write"),
+    timestamp("planned_at", "Time at which the batch was closed and planned"),
+    timestamp("committed_at", "Time of the write"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn all_columns() -> impl Iterator<Item = Column> {
+        let own = TABLES.iter().flat_map(|table| table.columns.iter().copied());
+        own.chain(SOURCE_COLUMNS).chain(BATCH_COLUMNS).chain([SEASON_START])
+    }
+    #[test]
+    fn every_column_has_a_description() {
+        for column in all_columns() {
+            assert!(column.doc.len() > 5 && column.doc != column.name, "{}", column.name);
+        }
+    }
+    #[test]
+    fn columns_of_one_name_have_one_type() {
+        let mut types = BTreeMap::new();
+        for column in all_columns() {
+            assert_eq!(
+                *types.entry(column.name).or_insert(column.column_type),
+                column.column_type,
+                "{}",
+                column.name
+            );
+        }
+    }
+    #[test]
+    fn every_view_has_the_partition_key_after_the_season() {
+        for table in &TABLES {
+            let names: Vec<_> = table.view_columns().map(|column| column.name).collect();
+            let season = names.iter().position(|name| *name == "season").unwrap();
+            assert_eq!(names[season + 1], "season_start", "{}", table.name);
+            assert_eq!(names.len(), table.columns.len() + 1, "{}", table.name);
+        }
+    }
+}

@@ -1,21 +1,21 @@
-//! The window: gathers records until a batch is worth a write.
+//! The window: collects records until a batch is large or old enough for a write.
 //!
-//! Invariant: records in = records out + superseded, where a record is superseded by a later one of its key in the same batch,
-//! until some are rejected or filtered, which are counted too; a batch says which ranges of the log it stands for, and every record of it is in them.
-//! Not here: the clock, which comes in as an argument; what a batch becomes (`plan`, `warehouse`).
+//! Invariant: records read = records of the batch + superseded + rejected + filtered, where a record is superseded by a later record of its
+//! key in the same batch; every record of a batch is in the input ranges of the batch.
+//! Not here: the clock, which is an argument; planning and writing a batch (`plan`, `warehouse`).
 use crate::record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
 use schemas::PlayerGameId;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// When a batch closes by itself.
+/// Limits that close a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Records read.
     pub records: usize,
     /// Encoded bytes of the records read.
     pub bytes: usize,
-    /// Milliseconds since the batch's first record came.
+    /// Milliseconds since the first record of the batch.
     pub age_ms: i64,
 }
 impl Default for BatchLimits {
@@ -39,9 +39,7 @@ macro_rules! close_reasons {
             fn from_str(name: &str) -> Result<Self, String> {
                 match name {
                     $($name => Ok(CloseReason::$reason),)+
-                    // In plans of before.
-                    "slate-complete" => Ok(CloseReason::CaughtUp),
-                    _ => Err(format!("'{name}' is no reason to close a batch")),
+                    _ => Err(format!("'{name}' is not a reason to close a batch")),
                 }
             }
         }
@@ -51,14 +49,14 @@ close_reasons! {
     Records = "records",
     Bytes = "bytes",
     Age = "age",
-    /// The run ends by itself, so nobody waits for more.
+    /// The run ends when it has caught up, so no further record is awaited.
     CaughtUp = "caught-up",
-    /// A partition is taken away.
+    /// A partition is revoked.
     Revoke = "revoke",
     Shutdown = "shutdown",
-    /// Made again, after a restart, from the ranges of its plan.
+    /// Built again after a restart, from the ranges of its plan.
     Recovered = "recovered",
-    /// Half of one that was too large for the warehouse.
+    /// Half of a batch that was too large for the warehouse.
     Split = "split",
 }
 impl fmt::Display for CloseReason {
@@ -67,7 +65,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// Consecutive offsets of one partition; those between that are no records of ours are gaps.
+/// Consecutive offsets of one partition, including offset gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
     pub first: i64,
@@ -80,33 +78,33 @@ impl Range {
     }
 }
 
-/// A range per input and partition.
+/// Ranges by input topic and partition.
 pub type Ranges = BTreeMap<(SinkTopic, i32), Range>;
 
-/// What one write brings to the warehouse.
+/// The records of one write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     pub ranges: Ranges,
-    /// The newest record per input and key, in the order in which the keys came.
+    /// The newest record per input topic and key, in the order of the first record of each key.
     pub records: Vec<Record>,
-    /// Records read that a later one of the same batch replaced.
+    /// Records read that a later record of the batch replaced.
     pub superseded: usize,
-    /// Records read that no row can be made of.
+    /// Records read that cannot be converted to rows.
     pub rejected: usize,
-    /// Records read that are of no game that is written, and change nothing.
+    /// Records read of games outside the dates of a replay.
     pub filtered: usize,
     pub reason: CloseReason,
 }
 impl Batch {
-    /// A batch of no records that stands for these ranges.
+    /// A batch without records for these ranges.
     pub const fn empty(ranges: Ranges, reason: CloseReason) -> Batch {
         Batch { ranges, records: Vec::new(), superseded: 0, rejected: 0, filtered: 0, reason }
     }
-    /// A batch of records that were read again, from the ranges of its plan.
+    /// Builds a batch from records that were read again from the ranges of its plan; `None` if there are none.
     pub fn from_records(records: impl IntoIterator<Item = Record>) -> Option<Batch> {
         let mut open = Open::default();
         for record in records {
-            open.add(record.at, record.change);
+            open.add(record.coordinates, record.change);
         }
         open.take(CloseReason::Recovered)
     }
@@ -114,13 +112,14 @@ impl Batch {
     pub const fn read(&self) -> usize {
         self.records.len() + self.superseded + self.rejected + self.filtered
     }
-    /// Takes out the records at these positions, for the dead-letter topic. The ranges, and so the batch's id, stay.
+    /// Removes the records with these coordinates, for the dead-letter queue. The ranges, and thus the id of the batch, stay.
     pub fn reject(&mut self, bad: &[TopicPartitionOffset]) -> Vec<Record> {
-        let (out, kept): (Vec<_>, _) =
-            std::mem::take(&mut self.records).into_iter().partition(|record| bad.contains(&record.at));
-        self.records = kept;
-        self.rejected += out.len();
-        out
+        let (rejected, rest): (Vec<_>, _) = std::mem::take(&mut self.records)
+            .into_iter()
+            .partition(|record| bad.contains(&record.coordinates));
+        self.records = rest;
+        self.rejected += rejected.len();
+        rejected
     }
 }
 
@@ -134,17 +133,17 @@ struct Open {
     newest: FxHashMap<(SinkTopic, PlayerGameId), usize>,
 }
 impl Open {
-    fn add(&mut self, at: TopicPartitionOffset, change: RecordChange) {
-        let fresh = Range { first: at.offset, end: at.offset + 1 };
-        let range = self.ranges.entry((at.input, at.partition)).or_insert(fresh);
+    fn add(&mut self, coordinates: TopicPartitionOffset, change: RecordChange) {
+        let fresh = Range { first: coordinates.offset, end: coordinates.offset + 1 };
+        let range = self.ranges.entry((coordinates.input, coordinates.partition)).or_insert(fresh);
         *range = Range { first: range.first.min(fresh.first), end: range.end.max(fresh.end) };
-        let slot = *self.newest.entry((at.input, change.id())).or_insert(self.records.len());
+        let slot = *self.newest.entry((coordinates.input, change.id())).or_insert(self.records.len());
         match self.records.get_mut(slot) {
-            None => self.records.push(Record { at, change }),
-            Some(held) => {
+            None => self.records.push(Record { coordinates, change }),
+            Some(previous) => {
                 self.superseded += 1;
-                if held.at.offset < at.offset {
-                    *held = Record { at, change };
+                if previous.coordinates.offset < coordinates.offset {
+                    *previous = Record { coordinates, change };
                 }
             }
         }
@@ -165,7 +164,7 @@ impl Open {
     }
 }
 
-/// Gathers records into batches.
+/// Collects records into batches.
 pub struct Window {
     limits: BatchLimits,
     open: Open,
@@ -174,15 +173,15 @@ impl Window {
     pub fn new(limits: BatchLimits) -> Self {
         Window { limits, open: Open::default() }
     }
-    /// From now on a batch has no more records than these: larger ones were too large to be written.
+    /// Lowers the limit of records for all further batches, since a larger batch could not be written.
     pub fn limit_records(&mut self, records: usize) {
         self.limits.records = self.limits.records.min(records.max(1));
     }
-    /// Adds a record of `bytes` encoded bytes; the batch that it fills or finds too old.
+    /// Adds a record of `bytes` encoded bytes, and returns the batch if it is full or too old.
     pub fn push(
         &mut self,
         now_ms: i64,
-        at: TopicPartitionOffset,
+        coordinates: TopicPartitionOffset,
         change: RecordChange,
         bytes: usize,
     ) -> Option<Batch> {
@@ -190,7 +189,7 @@ impl Window {
             self.open.since_ms = now_ms;
         }
         self.open.bytes += bytes;
-        self.open.add(at, change);
+        self.open.add(coordinates, change);
         let reason = match () {
             () if self.open.read() >= self.limits.records => CloseReason::Records,
             () if self.open.bytes >= self.limits.bytes => CloseReason::Bytes,
@@ -198,22 +197,23 @@ impl Window {
         };
         self.open.take(reason)
     }
-    /// The batch that has become too old.
+    /// Returns the batch if it is too old.
     pub fn tick(&mut self, now_ms: i64) -> Option<Batch> {
         match self.due_ms() {
             Some(due) if due <= now_ms => self.open.take(CloseReason::Age),
             _ => None,
         }
     }
-    /// When the open batch becomes too old.
+    /// Time at which the open batch becomes too old.
     pub fn due_ms(&self) -> Option<i64> {
         (!self.is_empty()).then(|| self.open.since_ms.saturating_add(self.limits.age_ms))
     }
+    /// Closes the open batch.
     pub fn close(&mut self, reason: CloseReason) -> Option<Batch> {
         self.open.take(reason)
     }
-    /// Drops what is held: it will be read again, here or elsewhere.
-    pub fn forget(&mut self) {
+    /// Discards the open batch: its records will be read again.
+    pub fn discard(&mut self) {
         self.open = Open::default();
     }
     pub fn is_empty(&self) -> bool {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_closes_for_the_first_limit_that_is_reached() {
+    fn a_batch_closes_at_the_first_limit() {
         let mut window = Window::new(LIMITS);
         assert_eq!(
             [1, 2, 3, 4].map(|o| put(&mut window, 0, o, 1)),
@@ -258,7 +258,7 @@ mod tests {
         );
     }
     #[test]
-    fn a_window_that_was_limited_stays_so() {
+    fn a_lowered_limit_is_never_raised() {
         let mut window = Window::new(LIMITS);
         for records in [2, 3] {
             window.limit_records(records);
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(put(&mut window, 0, 3, 1), Some(CloseReason::Records));
     }
     #[test]
-    fn a_batch_is_closed_on_request_and_an_empty_one_never() {
+    fn a_batch_closes_on_request_unless_it_is_empty() {
         let mut window = Window::new(LIMITS);
         assert_eq!(window.close(CloseReason::CaughtUp), None);
         for (offset, reason) in [CloseReason::Revoke, CloseReason::Shutdown].into_iter().enumerate() {
@@ -280,13 +280,13 @@ mod tests {
             window.close(CloseReason::CaughtUp).map(|batch| batch.reason),
             Some(CloseReason::CaughtUp)
         );
-        assert_eq!("slate-complete".parse(), Ok(CloseReason::CaughtUp), "as plans of before have it");
+        assert_eq!("caught-up".parse(), Ok(CloseReason::CaughtUp));
         assert!(window.is_empty());
     }
     #[test]
-    fn rejected_records_leave_the_batch_and_its_ranges_stay() {
-        let records =
-            (1..=3).map(|o| Record { at: at(0, o), change: RecordChange::Features(key(o as u32), None) });
+    fn rejecting_records_leaves_the_ranges_unchanged() {
+        let records = (1..=3)
+            .map(|o| Record { coordinates: at(0, o), change: RecordChange::Features(key(o as u32), None) });
         let mut batch = Batch::from_records(records).unwrap();
         let ranges = batch.ranges.clone();
         let out = batch.reject(&[at(0, 2)]);
@@ -296,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_the_newest_of_each_key_stays(
+        fn no_record_is_lost_and_the_newest_of_each_key_remains(
             input in prop::collection::vec((0..3i32, 0..5u32, 1..60usize, 0..30i64), 0..200),
         ) {
             let (mut window, mut now, mut ends) = (Window::new(LIMITS), 0, BTreeMap::new());
@@ -305,7 +305,7 @@ mod tests {
                 now += pause;
                 batches.extend(window.tick(now));
                 let offset = next[partition as usize];
-                // Gaps, as compaction and transaction markers leave them.
+                // Gaps, as compaction and control records leave them.
                 next[partition as usize] += 1 + i64::from(player % 2);
                 let id = key(player * 3 + partition as u32);
                 ends.insert(id, offset);
@@ -313,18 +313,18 @@ mod tests {
             }
             batches.extend(window.close(CloseReason::Shutdown));
             prop_assert_eq!(batches.iter().map(Batch::read).sum::<usize>(), input.len());
-            let (mut stands, mut read) = (BTreeMap::new(), BTreeMap::new());
+            let (mut newest, mut read) = (BTreeMap::new(), BTreeMap::new());
             for batch in &batches {
                 for (partition, range) in &batch.ranges {
                     prop_assert!(read.insert(*partition, range.end).unwrap_or(0) <= range.first);
                 }
                 for record in &batch.records {
-                    let TopicPartitionOffset { input, partition, offset } = record.at;
+                    let TopicPartitionOffset { input, partition, offset } = record.coordinates;
                     prop_assert!(batch.ranges[&(input, partition)].contains(offset));
-                    stands.insert(record.change.id(), offset);
+                    newest.insert(record.change.id(), offset);
                 }
             }
-            prop_assert_eq!(stands, ends);
+            prop_assert_eq!(newest, ends);
         }
     }
 }

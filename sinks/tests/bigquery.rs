@@ -1,6 +1,6 @@
-//! The conformance suite over BigQuery, as the in-process fake has it.
+//! The conformance suite over the in-process fake of BigQuery.
 //!
-//! Invariant: every test has a service and a clock of its own.
+//! Invariant: every test has its own service and clock.
 //! Not here: faults (`faults`, `schedules`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code)]
@@ -16,13 +16,13 @@ use sinks::{
     warehouse::{ContentHash, WriterState},
 };
 
-/// A warehouse that brings its service along.
-struct Whole {
+/// A warehouse together with its service.
+struct WarehouseWithService {
     warehouse: BigQuery,
     #[allow(dead_code)]
     fake: Fake,
 }
-impl Warehouse for Whole {
+impl Warehouse for WarehouseWithService {
     fn writer_state(&self) -> Result<WriterState, WarehouseError> {
         self.warehouse.writer_state()
     }
@@ -33,9 +33,9 @@ impl Warehouse for Whole {
         &mut self,
         batch: &Batch,
         plan: &BatchPlan,
-        at: Timestamp,
+        now: Timestamp,
     ) -> Result<WriteSummary, WarehouseError> {
-        self.warehouse.write(batch, plan, at)
+        self.warehouse.write(batch, plan, now)
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         self.warehouse.is_committed(id)
@@ -67,5 +67,5 @@ conformance!(|| {
     let fake = Fake::start();
     let mut warehouse = fake.connect();
     warehouse.acquire(conformance::LOG).unwrap();
-    Whole { warehouse, fake }
+    WarehouseWithService { warehouse, fake }
 });

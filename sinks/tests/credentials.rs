@@ -1,7 +1,7 @@
-//! Credentials: a token is made of a service account's file, refreshed once when it is refused, and never shown.
+//! Credentials: a token comes from the key file of a service account, is refreshed once when it is rejected, and is never printed.
 //!
-//! Invariant: whatever is said by errors, counters and settings is searched for every secret there is.
-//! Not here: the binary's own output (tests of the root).
+//! Invariant: all errors, counters and settings are searched for every secret.
+//! Not here: the output of the binary (tests of the root).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
@@ -10,8 +10,8 @@ mod fakebq;
 
 use conformance::{LOG, NOW, events::*, record};
 use fakebq::{
-    Call, Fake, Fault, FaultAnswer,
-    http::{Answer, Server},
+    Call, Fake, Fault, FaultResponse,
+    http::{HttpResponse, Server},
 };
 use schemas::Line;
 use sinks::{
@@ -25,14 +25,14 @@ use std::{
     time::Duration,
 };
 
-/// A key of this moment; none where there is no openssl to make it.
+/// A new private key; `None` without openssl.
 fn private_key() -> Option<String> {
     let made = Command::new("openssl")
         .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
         .output();
     made.ok().filter(|made| made.status.success()).map(|made| String::from_utf8(made.stdout).unwrap())
 }
-/// A service account whose tokens come from this server.
+/// A key file of a service account whose token endpoint is this server.
 fn account(folder: &std::path::Path, key: &str, tokens: &Server) -> PathBuf {
     let path = folder.join("account.json");
     let account = serde_json::json!({
@@ -43,13 +43,13 @@ fn account(folder: &std::path::Path, key: &str, tokens: &Server) -> PathBuf {
     std::fs::write(&path, account.to_string()).unwrap();
     path
 }
-/// Gives out tokens that all have one secret word.
+/// A token endpoint whose tokens all contain one secret word.
 fn token_server() -> Server {
     let next = AtomicU32::new(1);
     Server::start(move |_| {
         let n = next.fetch_add(1, Ordering::Relaxed);
         let token = format!("ya29.very-secret-{n}");
-        Answer::Json(
+        HttpResponse::Json(
             200,
             serde_json::json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
                 .to_string(),
@@ -57,40 +57,40 @@ fn token_server() -> Server {
     })
 }
 
-/// What connecting to an account whose tokens come from this server says.
-fn refused(tokens: &Server, key: &str, timeout: Duration) -> WarehouseError {
+/// The error of acquiring the warehouse with this token endpoint.
+fn acquire_error(tokens: &Server, key: &str, timeout: Duration) -> WarehouseError {
     let folder = tempfile::tempdir().unwrap();
     let (fake, path) = (Fake::start(), account(folder.path(), key, tokens));
     let config = BigQueryConfig { credentials: Credentials::ServiceAccount(path), timeout, ..fake.config() };
     BigQuery::connect(config).unwrap().acquire(LOG).unwrap_err()
 }
 #[test]
-fn who_gives_tokens_and_does_not_answer_is_not_waited_for_without_end() {
+fn a_token_endpoint_that_does_not_respond_times_out() {
     let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
-    let error = refused(&Server::start(|_| Answer::Silence), &key, Duration::from_millis(50));
+    let error = acquire_error(&Server::start(|_| HttpResponse::Silence), &key, Duration::from_millis(50));
     assert!(matches!(error, WarehouseError::Retry { .. }), "{error}");
-    assert!(error.to_string().contains("did not answer within 0.05 s"), "{error}");
+    assert!(error.to_string().contains("did not respond within 0.05 s"), "{error}");
 }
 #[test]
-fn why_there_is_no_token_is_said() {
+fn the_error_has_the_reason_for_a_missing_token() {
     let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
     let body = r#"{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}"#;
-    let tokens = Server::start(|_| Answer::Json(400, body.into()));
-    let error = refused(&tokens, &key, Duration::from_secs(5));
+    let tokens = Server::start(|_| HttpResponse::Json(400, body.into()));
+    let error = acquire_error(&tokens, &key, Duration::from_secs(5));
     assert!(matches!(error, WarehouseError::Retry { alert: true, .. }), "{error}");
     assert!(error.to_string().contains("invalid_grant: Invalid JWT Signature."), "{error}");
-    let error = refused(&Server::start(|_| Answer::Hangup), &key, Duration::from_secs(5));
-    assert!(error.to_string().contains("whoever gives them cannot be reached"), "{error}");
+    let error = acquire_error(&Server::start(|_| HttpResponse::Hangup), &key, Duration::from_secs(5));
+    assert!(error.to_string().contains("the token endpoint is unreachable"), "{error}");
 }
 #[test]
-fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is_ever_said() {
+fn an_expired_token_is_refreshed_once_and_no_message_contains_a_secret() {
     let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
     let folder = tempfile::tempdir().unwrap();
     let (fake, tokens) = (Fake::start(), token_server());
     let path = account(folder.path(), &key, &tokens);
     let config = BigQueryConfig { credentials: Credentials::ServiceAccount(path), ..fake.config() };
     let mut w = BigQuery::connect(config.clone()).unwrap();
-    fake.fail(Call::List, 0, Fault::Answers(FaultAnswer::Unauthorized, false));
+    fake.fail(Call::List, 0, Fault::Responds(FaultResponse::Unauthorized, false));
     w.acquire(LOG).unwrap();
     assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1", "Bearer ya29.very-secret-2"]);
 
@@ -99,25 +99,25 @@ fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is
         Batch::from_records([record(1, RecordChange::Prediction(id, Some(prediction(id, Line(2450)))))])
             .unwrap();
     let plan = BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
-    fake.fail(Call::Insert, 0, Fault::Answers(FaultAnswer::Unauthorized, false));
+    fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::Unauthorized, false));
     w.write(&batch, &plan, NOW).unwrap();
     assert_eq!(fake.tokens().last().map(String::as_str), Some("Bearer ya29.very-secret-3"));
-    assert_eq!((fake.seen().merges, fake.rows("predictions")), (1, 20));
+    assert_eq!((fake.statistics().merges, fake.rows("predictions")), (1, 20));
 
-    // Everything that can be said, said.
+    // All messages of all failures.
     let mut texts = vec![format!("{:?}", w.counters())];
     for fault in [
-        FaultAnswer::Unauthorized,
-        FaultAnswer::Denied,
-        FaultAnswer::Html,
-        FaultAnswer::Nothing,
-        FaultAnswer::Truncated,
-        FaultAnswer::QuotaExceeded,
-        FaultAnswer::RateLimited,
+        FaultResponse::Unauthorized,
+        FaultResponse::Denied,
+        FaultResponse::Html,
+        FaultResponse::Nothing,
+        FaultResponse::Truncated,
+        FaultResponse::QuotaExceeded,
+        FaultResponse::RateLimited,
     ] {
         for call in [Call::Insert, Call::Job, Call::Query, Call::Patch, Call::Any] {
             for _ in 0..3 {
-                fake.fail(call, 0, Fault::Answers(fault, false));
+                fake.fail(call, 0, Fault::Responds(fault, false));
             }
             let other =
                 Batch::from_records([record(fake.clock.now_ms() + 2, RecordChange::Features(id, None))])
@@ -131,7 +131,7 @@ fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is
                     }
                 }
             }
-            fake.forget_faults();
+            fake.clear_faults();
         }
     }
     let broken = folder.path().join("broken.json");
@@ -142,7 +142,7 @@ fn a_token_that_ends_while_a_batch_is_written_is_refreshed_once_and_no_secret_is
         assert!(error.to_string().contains("bigquery-credentials"), "{error}");
         texts.push(format!("{error} {error:?}"));
     }
-    texts.extend(fake.heard());
+    texts.extend(fake.calls());
     assert!(texts.len() > 100);
     let secret = key.lines().nth(3).unwrap();
     for text in texts {

@@ -1,8 +1,8 @@
-//! The conformance suite over a BigQuery that is really there: an emulator, or Google's own. Runs where `FASTBREAK_BIGQUERY_ENDPOINT` or
-//! `FASTBREAK_BIGQUERY_PROJECT` says where, and says so where not.
+//! The conformance suite over a real engine: an emulator, or Google's BigQuery. Skipped unless `FASTBREAK_BIGQUERY_ENDPOINT` or
+//! `FASTBREAK_BIGQUERY_PROJECT` is set.
 //!
-//! Invariant: each test has a dataset of its own, and deletes it when it passes.
-//! Not here: faults (`faults`, `schedules`, over the in-process fake); what BigQuery itself promises (`smoke`).
+//! Invariant: each test has its own dataset, and deletes it when it passes.
+//! Not here: faults (`faults`, `schedules`, over the in-process fake); properties of BigQuery itself (`smoke`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
@@ -11,16 +11,16 @@ mod real;
 use real::skipped;
 use sinks::{BigQuery, Warehouse};
 
-/// A warehouse in a new dataset, that loads what has more bytes than these; none where no BigQuery is given.
+/// A warehouse in a new dataset that stages batches above this size in bytes; `None` without a configured BigQuery.
 fn fresh(inline_bytes: Option<usize>) -> Option<BigQuery> {
     real::config(inline_bytes).map(|config| BigQuery::connect(config).unwrap())
 }
 
 #[test]
-fn rows_that_are_loaded_first_end_as_those_of_a_parameter() {
+fn staged_rows_are_merged_like_rows_of_a_parameter() {
     let Some(mut warehouse) = fresh(Some(0)) else { return skipped() };
     warehouse.acquire(conformance::LOG).unwrap();
-    conformance::a_moved_main_line_leaves_no_rung_of_the_old_one(&mut warehouse);
+    conformance::a_moved_main_line_leaves_no_row_of_the_old_ladder(&mut warehouse);
     assert_eq!(warehouse.counters().staged, 3);
     warehouse.discard().unwrap();
 }

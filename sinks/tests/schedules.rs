@@ -1,9 +1,9 @@
-//! Random schedules of faults: whatever fails, whenever an instance dies, the warehouse ends with what an undisturbed one holds.
+//! Random schedules of faults: whatever fails and whenever an instance dies, the warehouse ends with the content of an undisturbed one.
 //!
-//! A schedule is drawn from a number, which a failure prints: `FASTBREAK_SEED=<number> cargo test -p sinks --test schedules` runs it
-//! alone. `FASTBREAK_SCHEDULES` sets how many are run.
+//! A schedule is derived from a seed, which a failure prints: `FASTBREAK_SEED=<number> cargo test -p sinks --test schedules` runs only
+//! that one. `FASTBREAK_SCHEDULES` is the number of schedules.
 //!
-//! Invariant: the laws are looked at from outside, at the end: content, keys, accounts, statements in flight, ids, tables left behind.
+//! Invariant: all properties are checked from outside at the end: content, keys, record accounting, jobs in flight, ids, orphaned tables.
 //! Not here: single crash points (`faults`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
@@ -12,7 +12,7 @@ mod conformance;
 mod fakebq;
 
 use conformance::{LOG, content, drive::*};
-use fakebq::{Call, Fake, Fault, FaultAnswer};
+use fakebq::{Call, Fake, Fault, FaultResponse};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -40,16 +40,16 @@ struct Schedule {
     events: Vec<(u8, u32, u32)>,
     fates: Vec<(usize, Fate)>,
     faults: Vec<(Call, usize, Fault)>,
-    /// Every batch is loaded first.
+    /// Every batch is staged.
     is_staged: bool,
-    /// A player whose rows cannot be read.
+    /// A player whose rows BigQuery rejects.
     poison: Option<u32>,
-    /// What the next changes end as, when they fail.
+    /// Outcomes of the next DML jobs; `None` succeeds.
     outcomes: Vec<Option<u8>>,
-    /// Somebody else's statements at the start.
+    /// DML jobs of other writers at the start.
     foreign: usize,
     takes_ms: i64,
-    /// So many rows are what a merge takes, and whether a load takes no more either.
+    /// Maximum number of rows of a merge, and whether it applies to a load too.
     most_rows: Option<(usize, bool)>,
 }
 fn schedules() -> impl Strategy<Value = Schedule> {
@@ -67,24 +67,24 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         2 => Just(Call::Query),
         1 => Just(Call::Patch),
     ];
-    let answer = prop_oneof![
-        Just(FaultAnswer::Unavailable),
-        Just(FaultAnswer::TooMany),
-        Just(FaultAnswer::RateLimited),
-        Just(FaultAnswer::QuotaExceeded),
-        Just(FaultAnswer::Html),
-        Just(FaultAnswer::Nothing),
-        Just(FaultAnswer::Truncated),
-        Just(FaultAnswer::Unauthorized),
+    let response = prop_oneof![
+        Just(FaultResponse::Unavailable),
+        Just(FaultResponse::TooMany),
+        Just(FaultResponse::RateLimited),
+        Just(FaultResponse::QuotaExceeded),
+        Just(FaultResponse::Html),
+        Just(FaultResponse::Nothing),
+        Just(FaultResponse::Truncated),
+        Just(FaultResponse::Unauthorized),
     ];
     let fault = prop_oneof![
-        2 => Just(Fault::Lost),
-        3 => Just(Fault::Unanswered),
+        2 => Just(Fault::RequestLost),
+        3 => Just(Fault::ResponseLost),
         2 => any::<bool>().prop_map(Fault::Killed),
-        // A limit is said instead of doing; what else is said may be said after it.
-        4 => (answer, any::<bool>()).prop_map(|(answer, is_done)| {
-            let is_done = is_done && matches!(answer, FaultAnswer::Unavailable | FaultAnswer::Html | FaultAnswer::Nothing | FaultAnswer::Truncated);
-            Fault::Answers(answer, is_done)
+        // A rate limit rejects the call; other responses may follow an executed call.
+        4 => (response, any::<bool>()).prop_map(|(response, is_done)| {
+            let is_done = is_done && matches!(response, FaultResponse::Unavailable | FaultResponse::Html | FaultResponse::Nothing | FaultResponse::Truncated);
+            Fault::Responds(response, is_done)
         }),
     ];
     (
@@ -113,11 +113,11 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         )
 }
 
-/// Draws and runs schedules; the number of one that fails is in the message.
+/// Generates and runs schedules; a failure prints the seed.
 fn each(from: u64, run: impl Fn(&Schedule) + Sync) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let many = number("FASTBREAK_SCHEDULES").unwrap_or(1_000);
-    let seeds = number("FASTBREAK_SEED").map_or(from..from + many, |seed| seed..seed + 1);
+    let count = number("FASTBREAK_SCHEDULES").unwrap_or(1_000);
+    let seeds = number("FASTBREAK_SEED").map_or(from..from + count, |seed| seed..seed + 1);
     for seed in seeds {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -132,7 +132,7 @@ fn each(from: u64, run: impl Fn(&Schedule) + Sync) {
     }
 }
 
-/// What a warehouse that nothing disturbed holds.
+/// Content of a warehouse without faults.
 fn undisturbed(schedule: &Schedule, without: Option<u32>) -> Vec<(&'static str, u64, String)> {
     let mut log = Log::new(&schedule.events);
     log.records.retain(|record| without.is_none_or(|player| record.change.id().player.0 != 200_000 + player));
@@ -154,8 +154,8 @@ fn over_the_fake(schedule: &Schedule) {
     fake.with(|service| {
         service.takes_ms = schedule.takes_ms;
         if let Some((rows, is_load_too)) = schedule.most_rows {
-            service.most_merged = rows;
-            service.most_loaded = if is_load_too { rows } else { usize::MAX };
+            service.max_merged_rows = rows;
+            service.max_loaded_rows = if is_load_too { rows } else { usize::MAX };
         }
         service.records.bad_rows.extend(schedule.poison.map(|player| i64::from(200_000 + player)));
         let outcome = |n: u8| match n {
@@ -167,7 +167,7 @@ fn over_the_fake(schedule: &Schedule) {
                 "An internal error occurred and the request could not be completed.".to_owned(),
             ),
         };
-        // The first change is the claim.
+        // The first DML job acquires the warehouse.
         service.outcomes = schedule.outcomes.iter().map(|n| n.map(outcome)).collect();
         if schedule.foreign > 0 {
             service.occupy(schedule.foreign, 20_000, 0);
@@ -184,41 +184,41 @@ fn over_the_fake(schedule: &Schedule) {
         revive: &|| fake.revive(),
     };
     drive(&instance, &mut log, &schedule.fates);
-    fake.forget_faults();
+    fake.clear_faults();
     let warehouse = fake.connect();
     assert_eq!(content(&warehouse), undisturbed(schedule, schedule.poison), "content");
-    conformance::agrees(&warehouse, &log.records, &log.dead_letters);
-    assert_eq!(fake.doubled(), 0, "a key has one row");
-    let is_poison = |at: &sinks::TopicPartitionOffset| {
-        let record = log.records.iter().find(|record| record.at == *at).unwrap();
+    conformance::assert_reconciled(&warehouse, &log.records, &log.dead_letters);
+    assert_eq!(fake.duplicate_keys(), 0, "every key has one row");
+    let is_poison = |coordinates: &sinks::TopicPartitionOffset| {
+        let record = log.records.iter().find(|record| record.coordinates == *coordinates).unwrap();
         Some(record.change.id().player.0) == schedule.poison.map(|player| 200_000 + player)
     };
-    assert!(log.dead_letters.iter().all(is_poison), "only what cannot be read is a dead letter");
-    let seen = fake.seen();
-    assert!(seen.most_in_flight <= 1, "{} changes in flight at a time", seen.most_in_flight);
-    assert!(seen.too_many == 0 || schedule.foreign > 20, "too many DML statements outstanding");
-    assert_eq!(seen.mixed_ids, 0, "an id is of one body");
-    // What is left behind is gone after its time.
+    assert!(log.dead_letters.iter().all(is_poison), "only rejected records are dead letters");
+    let statistics = fake.statistics();
+    assert!(statistics.max_in_flight <= 1, "{} DML jobs in flight at a time", statistics.max_in_flight);
+    assert!(statistics.too_many == 0 || schedule.foreign > 20, "too many DML statements outstanding");
+    assert_eq!(statistics.mixed_ids, 0, "every id has one request body");
+    // Orphaned staging tables are deleted after six hours.
     fake.clock.sleep(Duration::from_secs(7 * 3_600));
     let mut warehouse = fake.connect();
     while let Err(WarehouseError::Retry { after, .. }) = warehouse.acquire(LOG) {
         fake.clock.sleep(after);
     }
-    assert_eq!(fake.staged(), 0, "a loaded table is older than its time");
+    assert_eq!(fake.staged(), 0, "an expired staging table remains");
 }
 
 #[test]
-fn over_bigquery_every_schedule_ends_as_if_nothing_had_happened() {
+fn on_bigquery_every_schedule_ends_with_the_undisturbed_content() {
     each(0, over_the_fake);
 }
 #[test]
-fn over_bigquery_every_other_schedule_too() {
+fn on_bigquery_a_second_range_of_schedules_ends_with_the_undisturbed_content() {
     each(1_000_000, over_the_fake);
 }
 
-/// One file, whoever opens it.
+/// One warehouse that several instances open.
 struct Shared(Arc<Mutex<Sqlite>>);
-/// A warehouse that answers what it likes: nothing done and said so, done and not said, or dead.
+/// A warehouse with scripted faults: a failed call, an executed call whose response is lost, or a dead instance.
 struct Flaky {
     inner: Shared,
     script: Arc<Mutex<VecDeque<(usize, Fault)>>>,
@@ -226,9 +226,9 @@ struct Flaky {
 }
 impl Flaky {
     fn call<T>(&self, operation: impl FnOnce() -> Result<T, WarehouseError>) -> Result<T, WarehouseError> {
-        let again = || WarehouseError::Retry { what: "scripted".into(), after: Duration::ZERO, alert: false };
+        let retry = || WarehouseError::Retry { what: "scripted".into(), after: Duration::ZERO, alert: false };
         if self.is_dead.load(Ordering::Relaxed) {
-            return Err(again());
+            return Err(retry());
         }
         let mut script = self.script.lock().unwrap();
         let fault = match script.front_mut() {
@@ -241,16 +241,16 @@ impl Flaky {
         };
         match fault {
             None => operation(),
-            Some(Fault::Unanswered | Fault::Silence(true) | Fault::Answers(_, true)) => {
-                operation().and_then(|_| Err(again()))
+            Some(Fault::ResponseLost | Fault::TimedOut(true) | Fault::Responds(_, true)) => {
+                operation().and_then(|_| Err(retry()))
             }
-            Some(Fault::Lost | Fault::Silence(false) | Fault::Answers(_, false)) => Err(again()),
+            Some(Fault::RequestLost | Fault::TimedOut(false) | Fault::Responds(_, false)) => Err(retry()),
             Some(Fault::Killed(is_done)) => {
                 if is_done {
                     operation()?;
                 }
                 self.is_dead.store(true, Ordering::Relaxed);
-                Err(again())
+                Err(retry())
             }
         }
     }
@@ -267,10 +267,10 @@ impl Warehouse for Flaky {
         &mut self,
         batch: &Batch,
         plan: &BatchPlan,
-        at: Timestamp,
+        now: Timestamp,
     ) -> Result<WriteSummary, WarehouseError> {
         let mut inner = Shared(self.inner.0.clone());
-        self.call(|| inner.write(batch, plan, at))
+        self.call(|| inner.write(batch, plan, now))
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         self.call(|| self.inner.is_committed(id))
@@ -308,9 +308,9 @@ impl Warehouse for Shared {
         &mut self,
         batch: &Batch,
         plan: &BatchPlan,
-        at: Timestamp,
+        now: Timestamp,
     ) -> Result<WriteSummary, WarehouseError> {
-        self.0.lock().unwrap().write(batch, plan, at)
+        self.0.lock().unwrap().write(batch, plan, now)
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         self.0.lock().unwrap().is_committed(id)
@@ -355,11 +355,11 @@ fn over_sqlite(schedule: &Schedule) {
     };
     drive(&instance, &mut log, &schedule.fates);
     assert_eq!(content(&Shared(warehouse.clone())), undisturbed(schedule, None), "content");
-    conformance::agrees(&Shared(warehouse), &log.records, &log.dead_letters);
+    conformance::assert_reconciled(&Shared(warehouse), &log.records, &log.dead_letters);
 }
 
 #[test]
-fn over_sqlite_every_schedule_ends_as_if_nothing_had_happened() {
+fn on_sqlite_every_schedule_ends_with_the_undisturbed_content() {
     each(0, over_sqlite);
     each(1_000_000, over_sqlite);
 }

@@ -1,7 +1,7 @@
-//! The conformance suite over the SQLite warehouse, and what is its own: files, typed columns, the read queries.
+//! The conformance suite over the SQLite warehouse, and tests of its files, views and read queries.
 //!
-//! Invariant: what the suite cannot see through the trait is seen here through SQL.
-//! Not here: how fast it is (`examples/season.rs`).
+//! Invariant: properties that the suite cannot see through the trait are tested here with SQL.
+//! Not here: throughput (`examples/season.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code)]
 mod conformance;
@@ -22,8 +22,8 @@ fn in_folder() -> (tempfile::TempDir, PathBuf) {
     let path = folder.path().join("warehouse.db");
     (folder, path)
 }
-/// One value of the file, as any SQL tool would show it.
-fn ask(path: &Path, sql: &str) -> String {
+/// Result of a query as text, columns separated by `|`.
+fn query(path: &Path, sql: &str) -> String {
     let db = rusqlite::Connection::open(path).unwrap();
     let mut statement = db.prepare(sql).unwrap();
     let columns = statement.column_count();
@@ -40,7 +40,7 @@ fn ask(path: &Path, sql: &str) -> String {
     }
     text.join("\n")
 }
-/// An evening: two predicted, of whom one played; one ruled out; one played and was no candidate.
+/// A game day: two predicted candidates, one of whom played; one candidate ruled out; one player who was not a candidate.
 fn evening(w: &mut dyn Warehouse) -> EasternDate {
     let (a, b, c, d) = (id(1, 61), id(2, 61), id(3, 61), id(4, 61));
     write(
@@ -63,16 +63,16 @@ fn rows_are_typed_and_readable_by_any_sql_tool() {
     evening(&mut Sqlite::open(&path).unwrap());
     let of = "WHERE player_id = 200001 AND game_id = '0022300061'";
     assert_eq!(
-        ask(
+        query(
             &path,
             &format!(
-                "SELECT system, line_offset, line, p_over, missing_adjustments, is_home, game_date, season, deleted, epoch, \"offset\" FROM player_prop_predictions {of} AND line_offset = -2 ORDER BY system LIMIT 2"
+                "SELECT system, line_offset, line, p_over, missing_adjustments, is_home, game_date, season, season_start FROM player_prop_predictions {of} AND line_offset = -2 ORDER BY system LIMIT 2"
             )
         ),
-        "ensemble_v1|-2|22.5|0.58|[]|0|2023-10-31|2023-24|0|1|1\nmoving_average|-2|22.5|0.58|[]|0|2023-10-31|2023-24|0|1|1"
+        "ensemble_v1|-2|22.5|0.58|[]|0|2023-10-31|2023-24|2023\nmoving_average|-2|22.5|0.58|[]|0|2023-10-31|2023-24|2023"
     );
     assert_eq!(
-        ask(
+        query(
             &path,
             &format!(
                 "SELECT missing_adjustments FROM player_prop_predictions {of} AND system = 'zone_matchup_v1' AND line_offset = 0"
@@ -81,38 +81,38 @@ fn rows_are_typed_and_readable_by_any_sql_tool() {
         r#"["usage_spike_score","pct_paint"]"#
     );
     assert_eq!(
-        ask(
+        query(
             &path,
-            "SELECT player_name, status, team, opponent, base_line, quality_flags, systems, tip_off, model_version FROM player_slate ORDER BY player_id LIMIT 1"
+            "SELECT player_name, status, team, opponent, base_line, quality_flags, system_statuses, tip_off, model_version FROM player_slate ORDER BY player_id LIMIT 1"
         ),
-        "Player Number 200001|predicted|NYK|BOS|24.5|[\"age_unknown\"]|{\"moving_average\":\"predicted\",\"zone_matchup_v1\":\"predicted\",\
-         \"similarity_balanced_v1\":\"predicted\",\"ensemble_v1\":\"predicted\",\"learned_v1\":\"model_absent\"}|2023-10-31T23:30:00Z|fffffffffffffffd"
+        "Player Number 200001|predicted|NYK|BOS|24.5|[\"age_unknown\"]|{\"ensemble_v1\":\"predicted\",\"learned_v1\":\"model_absent\",\
+         \"moving_average\":\"predicted\",\"similarity_balanced_v1\":\"predicted\",\"zone_matchup_v1\":\"predicted\"}|2023-10-31T23:30:00Z|fffffffffffffffd"
     );
     assert_eq!(
-        ask(
+        query(
             &path,
-            "SELECT points, round(minutes, 2), feed, raw, plus_minus, game_date FROM player_games ORDER BY player_id LIMIT 1"
+            "SELECT points, round(minutes, 2), feed, raw_event_id, plus_minus, game_date FROM player_games ORDER BY player_id LIMIT 1"
         ),
         "25|31.23|nbacom/leaguegamelog|0123456789abcdef|NULL|2023-10-31"
     );
     assert_eq!(
-        ask(
+        query(
             &path,
-            "SELECT points_avg_last_5, pct_paint, eligibility, json_extract(missing, '$.pct_paint') FROM features"
+            "SELECT points_avg_last_5, pct_paint, eligibility, json_extract(missing_features, '$.pct_paint') FROM features"
         ),
         "1.0|NULL|eligible|no_shot_zones"
     );
     assert_eq!(
-        ask(
+        query(
             &path,
-            "SELECT records, applied, rows_written, reason, json_extract(ranges, '$[0]') FROM sink_batches"
+            "SELECT records, applied, rows_written, close_reason, json_extract(input_ranges, '$[0]'), job_id FROM sink_batches"
         ),
-        "6|6|46|rebuilt|ml.predictions.v1/0:1-4"
+        "6|6|46|recovered|ml.predictions.v1/0:1-4|NULL"
     );
 }
 
 #[test]
-fn an_eligible_candidate_whom_no_system_predicts_has_the_first_reason() {
+fn an_eligible_candidate_without_a_prediction_has_the_first_reason() {
     use schemas::prediction::{SystemOutcome, SystemSkip};
     let (_folder, path) = in_folder();
     let mut event: Prediction = prediction(id(1, 61), Line(2450));
@@ -122,11 +122,11 @@ fn an_eligible_candidate_whom_no_system_predicts_has_the_first_reason() {
         prediction.outcome = SystemOutcome::Skipped(*reason);
     }
     write(&mut Sqlite::open(&path).unwrap(), &[record(1, RecordChange::Prediction(id(1, 61), Some(event)))]);
-    assert_eq!(ask(&path, "SELECT status FROM player_slate"), "missing_feature");
+    assert_eq!(query(&path, "SELECT status FROM player_slate"), "missing_feature");
 }
 
 #[test]
-fn a_file_is_what_it_was_when_it_is_opened_again() {
+fn a_reopened_file_has_the_same_content() {
     let (_folder, path) = in_folder();
     let before = {
         let mut w = Sqlite::open(&path).unwrap();
@@ -139,10 +139,10 @@ fn a_file_is_what_it_was_when_it_is_opened_again() {
 }
 
 #[test]
-fn a_file_of_another_version_or_kind_is_refused_with_what_to_do() {
+fn a_file_of_another_version_or_kind_is_rejected_with_the_remediation() {
     let (folder, path) = in_folder();
     drop(Sqlite::open(&path).unwrap());
-    ask(&path, "PRAGMA user_version = 99");
+    query(&path, "PRAGMA user_version = 99");
     assert!(matches!(WarehouseQueries::open(&path), Err(WarehouseError::Config { .. })));
     let refused = Sqlite::open(&path).err().unwrap();
     assert!(
@@ -163,7 +163,7 @@ fn a_file_of_another_version_or_kind_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_batch_planned_before_an_adoption_is_refused() {
+fn a_batch_planned_before_a_change_of_ownership_is_rejected() {
     use sinks::{Batch, BatchPlan, WriterId};
     let mut w = Sqlite::in_memory().unwrap();
     let epoch = w.acquire(LOG).unwrap();
@@ -175,7 +175,7 @@ fn a_batch_planned_before_an_adoption_is_refused() {
 }
 
 #[test]
-fn a_slate_shows_each_candidate_with_what_the_systems_say_of_the_base_line() {
+fn a_slate_has_each_candidate_with_the_predictions_at_the_base_line() {
     let (_folder, path) = in_folder();
     let date = evening(&mut Sqlite::open(&path).unwrap());
     let slate = WarehouseQueries::open(&path).unwrap().slate(date).unwrap();
@@ -197,7 +197,7 @@ fn a_slate_shows_each_candidate_with_what_the_systems_say_of_the_base_line() {
 }
 
 #[test]
-fn coverage_counts_each_reason_and_who_was_no_candidate() {
+fn coverage_counts_each_status_and_players_who_were_not_candidates() {
     let (_folder, path) = in_folder();
     let date = evening(&mut Sqlite::open(&path).unwrap());
     let coverage = WarehouseQueries::open(&path).unwrap().coverage(date).unwrap();
@@ -242,4 +242,50 @@ fn a_game_without_box_scores_is_not_graded() {
     WarehouseQueries::open(&path).unwrap().candidates(Span::All, |candidate| grader.add(candidate)).unwrap();
     let row = &grader.grades().rows[0];
     assert_eq!((row.n, row.voids), (Some(0), Some(0)));
+}
+
+#[test]
+fn the_views_have_the_columns_of_the_bigquery_views_in_the_same_order() {
+    use sinks::bigquery::{Names, definitions};
+    let (_folder, path) = in_folder();
+    drop(Sqlite::open(&path).unwrap());
+    let views = definitions(&Names { project: "project".into(), dataset: "dataset".into() });
+    let views: Vec<_> = views.into_iter().filter(|definition| definition.is_view).collect();
+    let names: Vec<_> = views.iter().map(|view| view.name).collect();
+    assert_eq!(
+        names,
+        ["player_prop_predictions", "player_slate", "player_games", "features", "sink_batches", "coverage"]
+    );
+    for view in views {
+        let column = |line: &str| Some(line.strip_prefix("  `")?.split('`').next()?.to_owned());
+        let bigquery: Vec<String> = view.statement.lines().filter_map(column).collect();
+        let sqlite = query(&path, &format!("SELECT name FROM pragma_table_info('{}')", view.name));
+        assert_eq!(sqlite, bigquery.join("\n"), "{}", view.name);
+        let bookkeeping = ["deleted", "partition", "offset", "content_hash"];
+        assert!(bigquery.iter().all(|name| !bookkeeping.contains(&name.as_str())), "{}", view.name);
+    }
+}
+
+#[test]
+fn deleted_rows_are_in_no_view() {
+    let (_folder, path) = in_folder();
+    let mut w = Sqlite::open(&path).unwrap();
+    evening(&mut w);
+    write(
+        &mut w,
+        &[
+            record(10, RecordChange::Prediction(id(1, 61), None)),
+            record(11, RecordChange::PlayerGame(id(4, 61), None)),
+            record(12, RecordChange::Features(id(1, 61), None)),
+        ],
+    );
+    let count = |from: &str| query(&path, &format!("SELECT count(*) FROM {from}"));
+    assert_eq!((count("player_slate"), count("player_slate_rows")), ("2".into(), "3".into()));
+    assert_eq!((count("player_games"), count("player_games_rows")), ("1".into(), "2".into()));
+    assert_eq!((count("features"), count("features_rows")), ("0".into(), "1".into()));
+    assert_eq!(count("player_prop_predictions WHERE player_id = 200001"), "0");
+    assert_eq!(
+        query(&path, "SELECT season_start, game_date, status, player_count FROM coverage ORDER BY status"),
+        "2023|2023-10-31|predicted|1\n2023|2023-10-31|ruled_out|1"
+    );
 }

@@ -1,10 +1,12 @@
-//! Records that the warehouse can make no row of: dead letters, as long as it is the records that are wrong.
+//! Dead letters of the sink: records that cannot be converted to rows.
 //!
-//! Too many of them are no bad records but a program and a warehouse that do not fit together, and a batch would end in the dead letters.
+//! Too many of them indicate a mismatch of program and warehouse rather than bad records: the sink stops before a whole batch ends in the
+//! dead-letter queue.
 //!
-//! Invariant: letters are durable before the batch is written without their records: after a crash one may stand twice, none is lost.
-//! When the sink stops for too many, there are none of this search; those of one before it may stand, and stand twice later.
-//! Not here: who finds the records (a warehouse); the processors' own letters (`runtime::engine`).
+//! Invariant: a dead letter is durable before the batch is written without its record: after a crash it may exist twice, and none is lost.
+//! When the sink stops for too many bad records, it writes no dead letter of that search; those of an earlier search may exist, and may
+//! be written again later.
+//! Not here: finding the records (a warehouse); dead letters of the other processors (`runtime::engine`).
 use super::{SINK, SinkTask};
 use anyhow::Result;
 use runtime::{
@@ -22,59 +24,67 @@ use sinks::{
 use std::collections::{BTreeMap, BTreeSet};
 use topics::TopicPartition;
 
-/// What became of the newest records, against the limits that the processors have, too.
+/// Applies the DLQ limits of the processors to the records of the sink.
 #[derive(Default)]
 pub struct RejectTracker {
     limits: DlqLimits,
-    recent: BTreeMap<(SinkTopic, i32), RejectWindow>,
-    /// The batch in hand had bad records, and all of its records are counted.
+    windows: BTreeMap<(SinkTopic, i32), RejectWindow>,
+    /// All records of the current batch are counted, since it had bad records.
     is_counted: bool,
-    /// Records of the batch in hand before any of it was written in halves.
-    whole: usize,
+    /// Number of records of the current batch before it was split.
+    batch_records: usize,
 }
 impl RejectTracker {
     pub fn new(limits: DlqLimits) -> RejectTracker {
         RejectTracker { limits, ..RejectTracker::default() }
     }
-    /// Another batch is in hand, or a part of one of so many records, which may be counted already.
-    pub fn begin(&mut self, whole: usize, is_counted: bool) {
-        (self.is_counted, self.whole) = (is_counted, whole);
+    /// Starts a batch of this many records, or a half of it whose records may be counted already.
+    pub fn begin(&mut self, batch_records: usize, is_counted: bool) {
+        (self.is_counted, self.batch_records) = (is_counted, batch_records);
     }
     pub const fn is_counted(&self) -> bool {
         self.is_counted
     }
-    /// The limit that these records of a batch exceed. A batch of one record says nothing: it counts with those before it.
+    /// Counts the records of a batch, and returns the limit that they exceed. A batch of one record is rated together with earlier ones.
     fn count(&mut self, batch: &Batch, bad: &[BadRecord]) -> Option<String> {
         let (all, unusable) = (batch.records.len() + batch.rejected, bad.len() + batch.rejected);
-        let is_whole = all > 1 && all >= self.whole && unusable == all;
-        if self.limits.ratio < 1.0 && (is_whole || unusable > max_bad_records(all)) {
+        let is_whole_batch = all > 1 && all >= self.batch_records && unusable == all;
+        if self.limits.ratio < 1.0 && (is_whole_batch || unusable > max_bad_records(all)) {
             return Some(format!(
-                "{unusable} of the {all} records of a batch make no row, which a dead-letter-max-ratio of 1 alone allows"
+                "{unusable} of the {all} records of a batch cannot be converted to rows; only a dead-letter-max-ratio of 1 allows it"
             ));
         }
-        let places: BTreeSet<TopicPartitionOffset> = bad.iter().map(|bad| bad.at).collect();
-        // Those that a first search left are counted already.
-        let counted = std::mem::replace(&mut self.is_counted, true);
-        let mut records: Vec<TopicPartitionOffset> = batch.records.iter().map(|record| record.at).collect();
-        records.retain(|at| !counted || places.contains(at));
+        let rejected: BTreeSet<TopicPartitionOffset> = bad.iter().map(|bad| bad.coordinates).collect();
+        // The other records were counted with the first bad records of the batch.
+        let is_counted = std::mem::replace(&mut self.is_counted, true);
+        let mut records: Vec<TopicPartitionOffset> =
+            batch.records.iter().map(|record| record.coordinates).collect();
+        records.retain(|coordinates| !is_counted || rejected.contains(coordinates));
         records.sort_unstable();
-        records.into_iter().find_map(|at| {
-            self.recent.entry((at.input, at.partition)).or_default().count(&self.limits, places.contains(&at))
+        records.into_iter().find_map(|coordinates| {
+            let window = self.windows.entry((coordinates.input, coordinates.partition)).or_default();
+            window.count(&self.limits, rejected.contains(&coordinates))
         })
     }
-    /// The records of a batch that was written.
-    pub fn count_used(&mut self, batch: &Batch) {
+    /// Counts the records of a written batch.
+    pub fn count_written(&mut self, batch: &Batch) {
         if self.is_counted {
             return;
         }
-        for Record { at, .. } in &batch.records {
-            self.recent.entry((at.input, at.partition)).or_default().count(&self.limits, false);
+        for Record { coordinates, .. } in &batch.records {
+            self.windows
+                .entry((coordinates.input, coordinates.partition))
+                .or_default()
+                .count(&self.limits, false);
         }
     }
 }
 
 impl SinkTask {
-    /// Takes these records out of the batch, into the dead letters; stops when there are too many.
+    /// Moves these records from the batch to the dead-letter queue.
+    ///
+    /// # Errors
+    /// `DlqLimitExceeded` if there are too many; no dead letter is written then.
     pub(super) fn send_to_dlq(
         &mut self,
         batch: &mut Batch,
@@ -82,16 +92,17 @@ impl SinkTask {
         bad: Vec<BadRecord>,
     ) -> Result<()> {
         if let (Some(limit), Some(last)) = (self.rejects.count(batch, &bad), bad.last()) {
-            let (processor, at, sample) = (SINK.to_owned(), last.at.to_string(), last.reason.clone());
+            let (processor, at, sample) =
+                (SINK.to_owned(), last.coordinates.to_string(), last.reason.clone());
             return Err(RuntimeError::DlqLimitExceeded { processor, at, limit, sample }.into());
         }
         let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };
         let reasons: BTreeMap<TopicPartitionOffset, String> =
-            bad.into_iter().map(|bad| (bad.at, bad.reason)).collect();
-        let places: Vec<TopicPartitionOffset> = reasons.keys().copied().collect();
-        for record in batch.reject(&places) {
-            // Bad records are named in another order than they were read in.
-            let reason = reasons.get(&record.at).cloned().unwrap_or_default();
+            bad.into_iter().map(|bad| (bad.coordinates, bad.reason)).collect();
+        let rejected: Vec<TopicPartitionOffset> = reasons.keys().copied().collect();
+        for record in batch.reject(&rejected) {
+            // The reasons are in another order than the records.
+            let reason = reasons.get(&record.coordinates).cloned().unwrap_or_default();
             let dead_letter = DeadLetter { batch: plan.id.to_string(), ..dead_letter(&record, reason)? };
             commit.reject(TopicPartition::new(dlq_topic(SINK), 0), dead_letter);
         }
@@ -99,7 +110,7 @@ impl SinkTask {
     }
 }
 
-/// The record as it was read: an event's encoding is one run of bytes, so it is made again.
+/// The dead letter of a record. Encoding is deterministic, so the event is encoded again to the original bytes.
 fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter> {
     let value = match &record.change {
         RecordChange::Prediction(_, event) => event.as_ref().map(wire::encode),
@@ -107,9 +118,9 @@ fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter> {
         RecordChange::PlayerGame(_, event) => event.as_ref().map(wire::encode),
     };
     Ok(DeadLetter {
-        origin: record.at.input.topic().to_owned(),
-        partition: record.at.partition,
-        offset: record.at.offset,
+        origin: record.coordinates.input.topic().to_owned(),
+        partition: record.coordinates.partition,
+        offset: record.coordinates.offset,
         value: value.transpose()?.unwrap_or_default(),
         processor: SINK.to_owned(),
         key: record.change.id().to_string(),
@@ -123,20 +134,22 @@ mod tests {
     use super::*;
     use schemas::{GameId, PlayerGameId, PlayerId};
 
-    fn at(offset: usize) -> TopicPartitionOffset {
+    fn coordinates(offset: usize) -> TopicPartitionOffset {
         TopicPartitionOffset { input: SinkTopic::Features, partition: 0, offset: offset as i64 }
     }
-    /// The limit that so many bad records of a batch of so many exceed.
+    /// The limit that `bad` bad records of a batch of `all` records exceed.
     fn limit(rejects: &mut RejectTracker, all: usize, bad: usize) -> Option<String> {
         let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
-        let record = |n: usize| Record { at: at(n), change: RecordChange::Features(id(n), None) };
+        let record =
+            |n: usize| Record { coordinates: coordinates(n), change: RecordChange::Features(id(n), None) };
         let batch = Batch::from_records((0..all).map(record)).unwrap();
-        let bad: Vec<_> = (0..bad).map(|n| BadRecord { at: at(n), reason: "bad".into() }).collect();
+        let bad: Vec<_> =
+            (0..bad).map(|n| BadRecord { coordinates: coordinates(n), reason: "bad".into() }).collect();
         rejects.count(&batch, &bad)
     }
 
     #[test]
-    fn a_batch_may_have_ten_bad_records_or_one_in_a_hundred_and_one_good_one() {
+    fn a_batch_may_have_ten_bad_records_or_one_percent_unless_all_are_bad() {
         let is_stopped = |all, bad| limit(&mut RejectTracker::default(), all, bad).is_some();
         let stopped =
             [(1, 1), (2, 1), (2, 2), (10, 9), (10, 10), (100, 10), (100, 11), (5_000, 50), (5_000, 51)];
@@ -144,18 +157,19 @@ mod tests {
         assert_eq!(stopped, [false, false, true, false, true, false, true, false, true]);
     }
     #[test]
-    fn good_records_between_bad_ones_end_a_row() {
+    fn good_records_between_bad_ones_end_a_series() {
         let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
-        let record = |n: usize| Record { at: at(n), change: RecordChange::Features(id(n), None) };
-        // Read newest first, as a batch may hold them: places count.
+        let record =
+            |n: usize| Record { coordinates: coordinates(n), change: RecordChange::Features(id(n), None) };
+        // Newest first, as in some batches: the offsets decide, not the order.
         let batch = Batch::from_records((0..1000).rev().map(record)).unwrap();
         let every_second: Vec<_> =
-            (0..400).map(|n| BadRecord { at: at(2 * n), reason: "bad".into() }).collect();
+            (0..400).map(|n| BadRecord { coordinates: coordinates(2 * n), reason: "bad".into() }).collect();
         let mut rejects = RejectTracker::new(DlqLimits { consecutive: 3, ratio: 1.0 });
         assert_eq!(rejects.count(&batch, &every_second), None);
     }
     #[test]
-    fn without_a_limit_for_a_batch_records_in_a_row_are_counted_over_batches() {
+    fn without_a_ratio_limit_bad_records_in_a_row_are_counted_over_batches() {
         let limits = DlqLimits { consecutive: 3, ratio: 1.0 };
         let mut rejects = RejectTracker::new(limits);
         assert_eq!(limit(&mut rejects, 2, 2), None);
@@ -163,16 +177,16 @@ mod tests {
         assert_eq!(limit(&mut rejects, 1, 1), None);
         rejects.begin(0, false);
         assert!(limit(&mut rejects, 1, 1).unwrap().contains("more than 3 records in a row"));
-        // A batch that was written ends the row.
+        // A written batch ends the series.
         let mut rejects = RejectTracker::new(limits);
         for _ in 0..5 {
             assert_eq!(limit(&mut rejects, 2, 2), None);
             let written = Record {
-                at: at(9),
+                coordinates: coordinates(9),
                 change: RecordChange::Features("200001/0022300061".parse().unwrap(), None),
             };
             rejects.begin(0, false);
-            rejects.count_used(&Batch::from_records([written]).unwrap());
+            rejects.count_written(&Batch::from_records([written]).unwrap());
             rejects.begin(0, false);
         }
     }

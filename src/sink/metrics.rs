@@ -1,14 +1,14 @@
-//! What the sink counts, into the metrics.
+//! Metrics of the sink.
 //!
-//! Invariant: labels come from closed sets: outcomes, classes of failure; a count is added once.
-//! Not here: the table of names (`runtime::metrics`), counting in a warehouse (crate `sinks`).
+//! Invariant: label values come from closed sets (outcomes, error classes); every count is added once.
+//! Not here: the metric names (`runtime::metrics`), the counters of a warehouse (crate `sinks`).
 use super::{SINK, SinkTask};
 use runtime::metrics as m;
 use sinks::{WarehouseError, WriteSummary};
 use std::time::Duration;
 
 impl SinkTask {
-    /// One call to write a batch.
+    /// Counts one call that writes a batch.
     pub(super) fn count_attempt(&mut self, attempt: &Result<WriteSummary, WarehouseError>, took: Duration) {
         let metrics = &self.run_context.metrics;
         metrics.add(m::SINK_ATTEMPTS, &[SINK], 1);
@@ -25,13 +25,15 @@ impl SinkTask {
                     ("superseded", written.superseded),
                     ("rejected", written.rejected),
                 ];
-                records.into_iter().for_each(|(end, n)| metrics.add(m::SINK_RECORDS, &[SINK, end], n));
+                for (outcome, count) in records {
+                    metrics.add(m::SINK_RECORDS, &[SINK, outcome], count);
+                }
             }
             Err(_) => self.count_failure(attempt),
         }
-        self.count();
+        self.export_counters();
     }
-    /// A write or a question that failed; one that only takes long did not.
+    /// Counts a failed write or query; a pending one has not failed.
     pub(super) fn count_failure<T>(&self, outcome: &Result<T, WarehouseError>) {
         if let Err(error) = outcome
             && !error.is_pending()
@@ -39,22 +41,23 @@ impl SinkTask {
             self.run_context.metrics.add(m::SINK_ERRORS, &[SINK, error_kind(error)], 1);
         }
     }
-    /// What the warehouse counted since the last look.
-    pub(super) fn count(&mut self) {
+    /// Exports the counters of the warehouse since the last export.
+    pub(super) fn export_counters(&mut self) {
         let (now, metrics) = (self.warehouse.counters(), &self.run_context.metrics);
-        let seen = std::mem::replace(&mut self.exported_counters, now.clone());
-        let add = |metric, now: u64, seen: u64| metrics.add(metric, &[SINK], now.saturating_sub(seen));
-        add(m::SINK_STATEMENTS, now.attempts, seen.attempts);
-        add(m::SINK_JOBS_REUSED, now.reused, seen.reused);
-        add(m::SINK_BYTES, now.bytes, seen.bytes);
-        add(m::SINK_RATE_LIMITED, now.rate_limit_hits, seen.rate_limit_hits);
-        add(m::SINK_WAITED, now.waited_ms / 1000, seen.waited_ms / 1000);
-        add(m::SINK_STAGED, now.staged, seen.staged);
-        add(m::SINK_STAGING_TABLES_DELETED, now.staging_tables_deleted, seen.staging_tables_deleted);
-        add(m::SINK_DIVERGENCES, now.divergences, seen.divergences);
-        for (class, many) in &now.errors {
-            let before = seen.errors.get(class).copied().unwrap_or(0);
-            metrics.add(m::SINK_FAILURES, &[SINK, class], many.saturating_sub(before));
+        let exported = std::mem::replace(&mut self.exported_counters, now.clone());
+        let add =
+            |metric, now: u64, exported: u64| metrics.add(metric, &[SINK], now.saturating_sub(exported));
+        add(m::SINK_STATEMENTS, now.attempts, exported.attempts);
+        add(m::SINK_JOBS_REUSED, now.reused, exported.reused);
+        add(m::SINK_BYTES, now.bytes, exported.bytes);
+        add(m::SINK_RATE_LIMITED, now.rate_limit_hits, exported.rate_limit_hits);
+        add(m::SINK_WAITED, now.waited_ms / 1000, exported.waited_ms / 1000);
+        add(m::SINK_STAGED, now.staged, exported.staged);
+        add(m::SINK_STAGING_TABLES_DELETED, now.staging_tables_deleted, exported.staging_tables_deleted);
+        add(m::SINK_DIVERGENCES, now.divergences, exported.divergences);
+        for (class, count) in &now.errors {
+            let before = exported.errors.get(class).copied().unwrap_or(0);
+            metrics.add(m::SINK_FAILURES, &[SINK, class], count.saturating_sub(before));
         }
     }
 }

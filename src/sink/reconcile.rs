@@ -1,7 +1,8 @@
-//! The sink's own look at whether the warehouse holds what the log says: once an hour, and at the end of a run that ends.
+//! Reconciliation of the warehouse with the log by the sink itself: periodically, and at the end of a run with `--until-caught-up`.
 //!
-//! Invariant: between batches, so nothing is half written, and by the one instance that writes. The hourly look stops nothing.
-//! Not here: what is compared (`reconciler`).
+//! Invariant: it runs between batches, so no batch is unfinished, and only in the instance that writes. The periodic reconciliation never
+//! stops the sink.
+//! Not here: the comparison (`reconciler`).
 use super::{SINK, SinkTask};
 use crate::reconciler::{self, Reconciliation};
 use anyhow::Result;
@@ -9,48 +10,51 @@ use runtime::{RuntimeError, metrics as m};
 use sinks::WarehouseError;
 use std::time::{Duration, Instant};
 
-/// What to do about a warehouse that differs.
-const REMEDIATION: &str = "next: `fastbreak audit --output json` lists the games; `fastbreak sink rebuild`, then `fastbreak run`, write the warehouse anew from the log";
+/// Remediation of a mismatch.
+const REMEDIATION: &str = "next: `fastbreak audit --output json` lists the games; `fastbreak sink rebuild`, then `fastbreak run`, write all rows again from the log";
 
 impl SinkTask {
-    /// When the next look is due. A replay writes the games of some days alone, so its warehouse cannot hold what its log says.
-    pub(super) fn next_reconciliation(&self, every: Duration) -> Option<Instant> {
-        let is_wanted = self.dates.is_none() && !every.is_zero();
-        is_wanted.then(|| Instant::now().checked_add(every)).flatten()
+    /// Time of the next reconciliation. None for a replay: its warehouse has only the games of some days.
+    pub(super) fn next_reconciliation(&self, interval: Duration) -> Option<Instant> {
+        let is_wanted = self.dates.is_none() && !interval.is_zero();
+        is_wanted.then(|| Instant::now().checked_add(interval)).flatten()
     }
-    /// The hourly look, which stops nobody whatever comes of it.
+    /// Periodic reconciliation: counts and logs the result.
     pub(super) fn reconcile(&mut self) {
         let run_context = self.run_context.clone();
-        let looked =
+        let result =
             reconciler::reconcile(self.member.log(), self.warehouse.as_ref(), &|| run_context.is_stopping());
-        match looked {
-            Ok(reconciliation) => _ = self.record_reconciliation(&reconciliation),
+        match result {
+            Ok(reconciliation) => {
+                self.record_reconciliation(&reconciliation);
+            }
             Err(error) => {
                 self.run_context.metrics.add(m::SINK_RECONCILIATIONS, &[SINK, "error"], 1);
                 let reason = crate::error_chain::error_chain(&error);
-                tracing::warn!(reason, "the warehouse could not be held against the log");
+                tracing::warn!(reason, "the warehouse could not be reconciled with the log");
             }
         }
     }
-    /// The look at the end of a run that ends, whose outcome is its own.
+    /// Final reconciliation of a run with `--until-caught-up`.
+    ///
+    /// # Errors
+    /// `Warehouse` on a mismatch.
     pub(super) fn reconcile_at_end(&mut self) -> Result<()> {
         let reconciliation = loop {
-            let looked = reconciler::reconcile(self.member.log(), self.warehouse.as_ref(), &|| false);
-            match looked.map_err(|error| error.downcast::<WarehouseError>()) {
+            let result = reconciler::reconcile(self.member.log(), self.warehouse.as_ref(), &|| false);
+            match result.map_err(|error| error.downcast::<WarehouseError>()) {
                 Ok(reconciliation) => break reconciliation,
                 Err(Ok(WarehouseError::Retry { what, after, alert })) => self.wait(what, after, alert)?,
                 Err(Ok(error)) => return Err(error.into()),
                 Err(Err(error)) => return Err(error),
             }
         };
-        match self.record_reconciliation(&reconciliation) {
-            true => Ok(()),
-            false => {
-                Err(RuntimeError::Warehouse(format!("{}\n{REMEDIATION}", reconciliation.summary())).into())
-            }
+        if self.record_reconciliation(&reconciliation) {
+            return Ok(());
         }
+        Err(RuntimeError::Warehouse(format!("{}\n{REMEDIATION}", reconciliation.summary())).into())
     }
-    /// Counts and says what a look found; answers whether nothing differs.
+    /// Counts and logs a result; returns true if there is no mismatch.
     fn record_reconciliation(&self, reconciliation: &Reconciliation) -> bool {
         let metrics = &self.run_context.metrics;
         let mismatched = reconciliation.mismatches.len();
@@ -64,9 +68,10 @@ impl SinkTask {
             metrics.set(m::SINK_MISMATCHED_GAMES, &[SINK], mismatched as f64);
         }
         let summary = reconciliation.summary();
-        match mismatched {
-            0 => tracing::info!(summary, "audit"),
-            _ => tracing::error!(summary, REMEDIATION, "audit"),
+        if mismatched == 0 {
+            tracing::info!(summary, "reconciliation");
+        } else {
+            tracing::error!(summary, REMEDIATION, "reconciliation");
         }
         mismatched == 0
     }

@@ -1,13 +1,13 @@
-//! What the sink does first once it is the one that writes: its own newest plan is put in order, or the log is read again.
+//! Recovery when the sink acquires the writer role: it completes the newest planned batch, or reads the log again.
 //!
-//! Reading again is durable as a whole: positions, an empty plan and a new account, in one commit. So a restart in the middle of it goes
-//! on where it was, and the account holds the records of this reading alone.
+//! Reading again starts with one commit of offsets, an empty plan and a new version of the ledger. A restart therefore resumes it, and the
+//! ledger counts only the records of this reading.
 //!
-//! Invariant: nothing is written before the newest plan is known to stand, or is made to; positions that somebody set back are kept.
-//! Not here: what a plan and the committed positions mean together (`sinks::Recovery`).
-use super::{SINK, SINK_BATCHES, SinkTask, now};
+//! Invariant: nothing is written before the batch of the newest plan is stored; offsets that an operator reset are respected.
+//! Not here: the decision by plan and committed offsets (`sinks::Recovery`).
+use super::{SINK, SINK_BATCHES, SinkTask};
 use anyhow::Result;
-use runtime::{Commit, engine::LEDGER, metrics as m};
+use runtime::{Commit, RecordCount, clock::now, engine::LEDGER, inspect, metrics as m};
 use schemas::{
     ops::{LedgerEntry, SinkBatchPlanned},
     wire,
@@ -16,33 +16,33 @@ use sinks::{Batch, BatchPlan, CloseReason, Recovery, SinkTopic, plan::SinkOffset
 use topics::TopicPartition;
 
 impl SinkTask {
-    /// Takes the warehouse over, once this instance is the one that writes it, and puts the newest plan in order.
+    /// Acquires the warehouse for this log and recovers.
     pub(super) fn acquire_writer(&mut self) -> Result<()> {
         let log = self.writer.log.clone();
         self.writer.epoch = self.with_retries(|warehouse| warehouse.acquire(&log))?;
         self.rebuilding = self.with_retries(|warehouse| warehouse.writer_state())?.rebuilding;
-        self.ledger_version = runtime::inspect::newest_versions(self.member.log())?.remove(SINK).unwrap_or(0);
+        self.ledger_version = inspect::newest_versions(self.member.log())?.remove(SINK).unwrap_or(0);
         self.recover()
     }
     fn recover(&mut self) -> Result<()> {
         let committed = self.committed()?;
-        // Letters may be committed before anything is read: they must find the positions as they stand.
+        // Dead letters may be committed before anything is read: that commit must not change the offsets.
         self.seek(&committed);
         let plan = self.newest_plan()?;
-        let written = match &plan {
+        let is_stored = match &plan {
             Some(plan) => self.with_retries(|warehouse| warehouse.is_committed(&plan.id))?,
             None => false,
         };
-        match (Recovery::decide(plan.as_ref(), &committed, written), plan) {
+        match (Recovery::decide(plan.as_ref(), &committed, is_stored), plan) {
             (Recovery::Resume, _) => {}
             (Recovery::CommitOffsets(_) | Recovery::RewriteBatch(_), Some(plan)) => {
                 if self.was_rewound(&plan, &committed)? {
-                    tracing::warn!("the sink's positions were set back: reading again from there");
+                    tracing::warn!("the committed offsets of the sink were reset: reading again from there");
                     return self.restart_from(committed);
                 }
-                // Written or not, it is made again from its ranges: a warehouse that has it answers what became of its records.
+                // Stored or not, the batch is built again from its ranges: a warehouse that has it returns the counts of its records.
                 let batch = Batch::from_records(self.reread(&plan)?);
-                // Compaction may have left nothing of it; it stands nevertheless, or the plan would be open for ever.
+                // If compaction removed all of its records, an empty batch completes the plan.
                 let batch =
                     batch.unwrap_or_else(|| Batch::empty(plan.ranges.clone(), CloseReason::Recovered));
                 self.write(batch, plan)?;
@@ -50,10 +50,10 @@ impl SinkTask {
                 self.seek(&committed);
             }
             _ => {
-                // Adopted by hand, the epoch is new already, and nobody is surprised.
+                // After `sink rebuild` the epoch is new already, and this is expected.
                 if !self.rebuilding {
                     tracing::warn!(
-                        "the warehouse lacks what this log has committed: writing it from the start in a new epoch"
+                        "the warehouse lacks a batch that this log has committed: rebuilding it from the start in a new epoch"
                     );
                     self.run_context.metrics.add(m::SINK_DIVERGENCES, &[SINK], 1);
                     let log = self.writer.log.clone();
@@ -65,10 +65,10 @@ impl SinkTask {
         }
         Ok(())
     }
-    /// Reads again from these positions, those that are not named from their start.
+    /// Restarts reading from these offsets, and from 0 in all other partitions.
     fn restart_from(&mut self, from: SinkOffsets) -> Result<()> {
         self.ledger_version += 1;
-        let mut account = LedgerEntry {
+        let mut ledger_entry = LedgerEntry {
             processor: SINK.to_owned(),
             version: self.ledger_version,
             ..LedgerEntry::default()
@@ -77,28 +77,29 @@ impl SinkTask {
         for topic in crate::topology::sink_inputs() {
             let input: SinkTopic = topic.name.parse().map_err(anyhow::Error::msg)?;
             for partition in 0..topic.partitions {
-                let at = from.get(&(input, partition)).copied().unwrap_or(0);
-                next.insert((input, partition), at);
-                // What lies below counts as read: it is in the warehouse, or was when the position was committed.
-                if at > 0 {
-                    let (runtime::RecordCount::Exactly(below) | runtime::RecordCount::AtLeast(below)) = self
+                let offset = from.get(&(input, partition)).copied().unwrap_or(0);
+                next.insert((input, partition), offset);
+                // Records below the offset count as read and unchanged: they were stored when the offset was committed.
+                if offset > 0 {
+                    let (RecordCount::Exactly(below) | RecordCount::AtLeast(below)) = self
                         .member
                         .log()
-                        .count_records_below(TopicPartition::new(topic.name, partition), at)?;
-                    account.read += below;
-                    account.unchanged += below;
+                        .count_records_below(TopicPartition::new(topic.name, partition), offset)?;
+                    ledger_entry.read += below;
+                    ledger_entry.unchanged += below;
                 }
             }
         }
         let plan = BatchPlan::for_restart(self.writer.clone(), now());
         let mut commit = Commit::default();
         commit.append(SINK_BATCHES, SINK, Some(&wire::encode(&plan.event())?));
-        commit.append(LEDGER, SINK, Some(&wire::encode(&account)?));
+        commit.append(LEDGER, SINK, Some(&wire::encode(&ledger_entry)?));
         self.commit(&next, commit)?;
         self.seek(&from);
         Ok(())
     }
-    /// Whether there is a record between the committed positions and the plan: a plan begins where the one before it ended.
+    /// True if there is a record between the committed offsets and the plan: then the offsets were reset, since a plan begins where the
+    /// previous one ended.
     fn was_rewound(&mut self, plan: &BatchPlan, committed: &SinkOffsets) -> Result<bool> {
         for ((input, partition), range) in &plan.ranges {
             let next = committed.get(&(*input, *partition)).copied().unwrap_or(0);
@@ -113,14 +114,15 @@ impl SinkTask {
         }
         Ok(false)
     }
+    /// The committed offsets of the sink.
     pub(super) fn committed(&mut self) -> Result<SinkOffsets> {
         let committed = self.member.log().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
-        // A reader is registered at 0 before it has read anything.
+        // A group is registered at offset 0 before it has read anything.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);
-        let known = read.filter_map(|(partition, next)| {
+        let offsets = read.filter_map(|(partition, next)| {
             Some(((partition.topic.parse::<SinkTopic>().ok()?, partition.partition), next))
         });
-        Ok(known.collect())
+        Ok(offsets.collect())
     }
     fn newest_plan(&mut self) -> Result<Option<BatchPlan>> {
         let mut newest = None;
@@ -132,6 +134,6 @@ impl SinkTask {
             }
         }
         let plan = newest.map(|event| BatchPlan::from_event(self.writer.clone(), &event));
-        plan.transpose().map_err(|reason| anyhow::anyhow!("the newest plan of a batch: {reason}"))
+        plan.transpose().map_err(|reason| anyhow::anyhow!("the newest batch plan: {reason}"))
     }
 }

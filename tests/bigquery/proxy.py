@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What an emulator of BigQuery lacks, put in front of it: job ids that are taken once, two statements at a time and twenty waiting,
-requests of 10 MB at most, conditional changes, and faults.
+"""Proxy that adds to an emulator of BigQuery what it lacks: job ids that are accepted once, two running and twenty queued DML jobs,
+requests of at most 10 MB, conditional updates, and injected faults.
 
 usage: proxy.py PORT EMULATOR_URL [FAULT_RATE [SEED [DOWN]]]
 
-While there is a file DOWN, every connection is closed without an answer.
+While the file DOWN exists, every connection is closed without a response.
 """
 import gzip, json, os, random, socket, sys, threading, time, urllib.error, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +15,7 @@ CHANCE = random.Random(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
 DOWN = sys.argv[5] if len(sys.argv) > 5 else ""
 RUNNING, QUEUED, TAKES = 2, 20, 0.3
 lock = threading.Lock()
-jobs = {}  # id -> the emulator's own id for it, or the job itself when it failed here
+jobs = {}  # job id -> job id in the emulator, or the job itself if it failed here
 slots = threading.Semaphore(RUNNING)
 waiting = 0
 patching = threading.Lock()
@@ -27,8 +27,8 @@ def forward(method, path, headers, body):
         if headers.get(name):
             request.add_header(name, headers[name])
     try:
-        with urllib.request.urlopen(request, timeout=600) as answer:
-            return answer.status, answer.read()
+        with urllib.request.urlopen(request, timeout=600) as response:
+            return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
 
@@ -38,16 +38,16 @@ def error(code, reason, message):
     return code, json.dumps({"error": {"code": code, "message": message, "errors": [item], "status": reason}}).encode()
 
 
-def meta(path, headers, body):
-    """The job of a request, of an upload too."""
+def job_of(path, headers, body):
+    """Returns the job of a request or upload."""
     if path.startswith("/upload/"):
         boundary = headers["Content-Type"].split("boundary=")[1].encode()
         return json.loads(body.split(b"--" + boundary)[1].split(b"\r\n\r\n", 1)[1])
     return json.loads(body)
 
 
-def unpacked(headers, body):
-    """An upload with its data uncompressed, which the emulator cannot do by itself."""
+def decompress(headers, body):
+    """Returns an upload with decompressed data, since the emulator does not decompress it."""
     boundary = b"--" + headers["Content-Type"].split("boundary=")[1].encode()
     before, job, data, after = body.split(boundary)
     head, data = data.split(b"\r\n\r\n", 1)
@@ -58,9 +58,9 @@ def unpacked(headers, body):
 
 def insert(method, path, headers, body):
     global waiting
-    job = meta(path, headers, body)
+    job = job_of(path, headers, body)
     if path.startswith("/upload/"):
-        body = unpacked(headers, body)
+        body = decompress(headers, body)
     name = job["jobReference"]["jobId"]
     query = job["configuration"].get("query")
     if len(body) > 10 * 1024 * 1024 and query:
@@ -75,49 +75,49 @@ def insert(method, path, headers, body):
             full = waiting > RUNNING + QUEUED
         try:
             if full:
-                said = "Resources exceeded during query execution: Too many DML statements outstanding against table, limit is 20."
-                failed = {"reason": "resourcesExceeded", "message": said}
+                message = "Resources exceeded during query execution: Too many DML statements outstanding against table, limit is 20."
+                failed = {"reason": "resourcesExceeded", "message": message}
                 job["status"] = {"state": "DONE", "errorResult": failed, "errors": [failed]}
                 with lock:
                     jobs[name] = job
                 return 200, json.dumps(job).encode()
             with slots:
-                status, answer = forward(method, path, headers, body)
+                status, response = forward(method, path, headers, body)
                 time.sleep(TAKES)
         finally:
             with lock:
                 waiting -= 1
     else:
-        status, answer = forward(method, path, headers, body)
+        status, response = forward(method, path, headers, body)
     if status == 200:
-        made = json.loads(answer)
+        created = json.loads(response)
         with lock:
-            jobs[name] = made["jobReference"]["jobId"]
-        made["jobReference"]["jobId"] = name
-        answer = json.dumps(made).encode()
+            jobs[name] = created["jobReference"]["jobId"]
+        created["jobReference"]["jobId"] = name
+        response = json.dumps(created).encode()
     else:
         with lock:
             del jobs[name]
-    return status, answer
+    return status, response
 
 
-def look(method, path, headers, body):
+def get_job(method, path, headers, body):
     name = path.split("/jobs/")[1].split("?")[0]
     with lock:
-        known = jobs.get(name)
-    if known is None:
+        job = jobs.get(name)
+    if job is None:
         return error(404, "notFound", "Not found: Job " + name)
-    if isinstance(known, dict):
-        return 200, json.dumps(known).encode()
-    return forward(method, path.replace(name, known), headers, body)
+    if isinstance(job, dict):
+        return 200, json.dumps(job).encode()
+    return forward(method, path.replace(name, job), headers, body)
 
 
 def patch(method, path, headers, body):
     with patching:
-        status, answer = forward("GET", path, headers, b"")
+        status, response = forward("GET", path, headers, b"")
         if status != 200:
-            return status, answer
-        if headers.get("If-Match") and json.loads(answer).get("etag") != headers["If-Match"]:
+            return status, response
+        if headers.get("If-Match") and json.loads(response).get("etag") != headers["If-Match"]:
             return error(412, "conditionNotMet", "Precondition Failed")
         return forward(method, path, headers, body)
 
@@ -128,29 +128,29 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self):
+    def handle(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.split("?")[0]
         act = forward
         if self.command == "POST" and path.endswith("/jobs"):
             act = insert
         elif self.command == "GET" and "/jobs/" in path:
-            act = look
+            act = get_job
         elif self.command == "PATCH":
             act = patch
         if DOWN and os.path.exists(DOWN):
             return self.hang_up()
         with lock:
-            fault = CHANCE.choice(["lost", "unanswered", "503", "429"]) if CHANCE.random() < RATE else None
+            fault = CHANCE.choice(["request lost", "response lost", "503", "429"]) if CHANCE.random() < RATE else None
         if fault == "503":
             status, text = error(503, "backendError", "Error encountered during execution. Retrying may solve the problem.")
         elif fault == "429":
             status, text = error(429, "rateLimitExceeded", "Exceeded rate limits")
-        elif fault == "lost":
+        elif fault == "request lost":
             return self.hang_up()
         else:
             status, text = act(self.command, self.path, self.headers, body)
-            if fault == "unanswered":
+            if fault == "response lost":
                 return self.hang_up()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -162,7 +162,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle
 
 
 ThreadingHTTPServer.daemon_threads = True

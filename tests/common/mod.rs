@@ -118,7 +118,7 @@ pub fn text(path: &Path) -> &str {
 /// First and last game date of the middle third of a live warehouse.
 pub fn middle_dates(live: &Fastbreak) -> (String, String) {
     let db = Connection::open(live.folder.path().join("warehouse.db")).expect("a warehouse");
-    let days = "SELECT DISTINCT game_date FROM player_slate WHERE deleted = 0 ORDER BY 1";
+    let days = "SELECT DISTINCT game_date FROM player_slate ORDER BY 1";
     let mut days = db.prepare(days).expect("its slate");
     let days: Vec<String> =
         days.query_map([], |row| row.get(0)).expect("days").map(|day| day.expect("a day")).collect();

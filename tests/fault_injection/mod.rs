@@ -1,7 +1,7 @@
-//! A sink of whose commits one fails, over a log that it has not read yet.
+//! A sink with one failing commit, over a log that it has not read yet.
 //!
-//! Invariant: what fails is one commit of a kind, lost or durable; the next run starts from what is durable.
-//! Not here: the service that it writes to (`fakebq`).
+//! Invariant: one commit of a kind fails, before or after it is durable; the next run starts from the durable state.
+//! Not here: the fake of BigQuery (`fakebq`).
 use crate::{
     common::{self, Fastbreak},
     fakebq::{self, Fake},
@@ -30,7 +30,7 @@ use std::{
 };
 use topics::{Offsets, TopicPartition};
 
-/// What a commit of the sink is for.
+/// Purpose of a commit of the sink.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CommitKind {
     Plan,
@@ -49,19 +49,19 @@ fn kind(commit: &Commit) -> CommitKind {
 }
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
-    /// It fails and nothing of it is durable; the process ends, as on a full disk.
+    /// The commit fails and is not durable; the process ends, as on a full disk.
     NotCommitted,
-    /// It is durable, and the process is killed before it knows.
+    /// The commit is durable, and the process is killed before it is confirmed.
     CommittedThenCrashed,
-    /// The instance lost its partitions: nothing is durable, and they are handed out again.
+    /// The instance lost its assignment: the commit is not durable, and the partitions are assigned again.
     Aborted,
 }
 
-/// A member of whose commits one fails.
+/// A group member with one failing commit.
 struct FaultyMember {
     inner: Box<dyn GroupMember>,
     run_context: Arc<RunContext>,
-    /// Commits of a kind until the trouble.
+    /// Kind of commit, number of commits of the kind before the fault, and the fault.
     fault: Option<(CommitKind, usize, Fault)>,
     reassign: bool,
 }
@@ -81,8 +81,8 @@ impl GroupMember for FaultyMember {
     }
     fn commit(&mut self, commit: Commit) -> Result<(), CommitError> {
         match &mut self.fault {
-            Some((of, after, _)) if *of == kind(&commit) && *after > 0 => *after -= 1,
-            Some((of, _, fault)) if *of == kind(&commit) => {
+            Some((faulty, after, _)) if *faulty == kind(&commit) && *after > 0 => *after -= 1,
+            Some((faulty, _, fault)) if *faulty == kind(&commit) => {
                 let fault = *fault;
                 self.fault = None;
                 return Err(match fault {
@@ -90,10 +90,10 @@ impl GroupMember for FaultyMember {
                         self.reassign = true;
                         CommitError::aborted("partitions lost")
                     }
-                    Fault::NotCommitted => full().into(),
+                    Fault::NotCommitted => disk_full().into(),
                     Fault::CommittedThenCrashed => {
                         self.inner.commit(commit)?;
-                        full().into()
+                        disk_full().into()
                     }
                 });
             }
@@ -111,7 +111,7 @@ impl GroupMember for FaultyMember {
         self.inner.log()
     }
 }
-fn full() -> RuntimeError {
+fn disk_full() -> RuntimeError {
     RuntimeError::Storage {
         path: "log.db".into(),
         reason: "database or disk is full".into(),
@@ -123,17 +123,19 @@ fn full() -> RuntimeError {
 pub fn log() -> Fastbreak {
     part(2)
 }
-/// A log of the first such part of a season.
-pub fn part(of: usize) -> Fastbreak {
+/// A log of the first 1/`divisor` of a season.
+pub fn part(divisor: usize) -> Fastbreak {
     static PREPARED: Mutex<BTreeMap<usize, Fastbreak>> = Mutex::new(BTreeMap::new());
     let mut prepared = PREPARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let prepared = prepared.entry(of).or_insert_with(|| {
+    let prepared = prepared.entry(divisor).or_insert_with(|| {
         let fastbreak = Fastbreak::new();
         let season = common::season();
-        fastbreak.ingest(&season[..season.len() / of]);
+        fastbreak.ingest(&season[..season.len() / divisor]);
         let nodes = topology::topology(Predictor::new(None));
         let mut arguments = vec!["run", "--until-caught-up"];
-        nodes.iter().for_each(|node| arguments.extend(["--only", node.name()]));
+        for node in &nodes {
+            arguments.extend(["--only", node.name()]);
+        }
         fastbreak.json(&arguments);
         fastbreak
     });
@@ -157,7 +159,7 @@ pub fn deliver(
     deliver_within(fastbreak, bigquery, (records, DlqLimits::default()), fault, run_context.clone())?;
     Ok(run_context)
 }
-/// The same, with the limits of what makes no row.
+/// As [`deliver`], with DLQ limits.
 pub fn deliver_within(
     fastbreak: &Fastbreak,
     bigquery: Option<&Fake>,
@@ -206,14 +208,14 @@ pub fn fake() -> Fake {
     fake.with(|service| service.takes_ms = 10);
     fake
 }
-/// Rows of the ledger.
+/// Number of batch records.
 pub fn batches(fake: &Fake) -> usize {
     fake.with(|service| {
         service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches").count()
     })
 }
-/// The tables, as an undisturbed run leaves them.
-pub fn straight() -> &'static Value {
+/// Content of the tables after an undisturbed run.
+pub fn undisturbed() -> &'static Value {
     static CONTENT: OnceLock<Value> = OnceLock::new();
     CONTENT.get_or_init(|| {
         let fastbreak = log();
@@ -222,14 +224,15 @@ pub fn straight() -> &'static Value {
     })
 }
 
-/// Appends a prediction under the key of another player-game; where it is.
+/// Appends a prediction under the key of another player-game, and returns its coordinates.
 pub fn spoil(fastbreak: &Fastbreak) -> (&'static str, i32, i64) {
     append(fastbreak, 1_000_000, |_, _| {})
 }
-/// Appends the first prediction once more, under the key of the player of this number further on, after a change of it.
+/// Appends a changed copy of the first prediction under the key of another player, whose id is higher by `id_offset`; returns its
+/// coordinates.
 pub fn append(
     fastbreak: &Fastbreak,
-    further: u32,
+    id_offset: u32,
     change: impl FnOnce(&mut Prediction, PlayerId),
 ) -> (&'static str, i32, i64) {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
@@ -238,11 +241,11 @@ pub fn append(
     let record_batches = storage.read(partition, 0, usize::MAX).unwrap();
     let record = record_batches.iter().flat_map(RecordBatch::records).next().unwrap().unwrap();
     let own: PlayerGameId = record.key.parse().unwrap();
-    let other = PlayerGameId { player: PlayerId(own.player.0 + further), ..own };
+    let other = PlayerGameId { player: PlayerId(own.player.0 + id_offset), ..own };
     let mut event: Prediction = wire::decode(record.value.unwrap()).unwrap();
     change(&mut event, other.player);
     let offset = storage.end_offsets(&[topic]).unwrap()[&partition];
-    let mut commit = Commit { group: "nobody".into(), ..Commit::default() };
+    let mut commit = Commit { group: "no-group".into(), ..Commit::default() };
     commit.append(partition, &other.to_string(), Some(&wire::encode(&event).unwrap()));
     storage.append(commit).unwrap();
     (topic, 0, offset)

@@ -104,8 +104,10 @@ impl<'a> Inputs<'a> {
     fn teams(&self) -> [Indexed; 8] {
         let (own, opponent, entry) = (self.own, self.opponent, self.facts.entry);
         let or_no_games = |value: Option<f64>| or_missing(value, MissingReason::NoTeamGames);
-        let pace_score =
-            opponent.pace_15.zip(own.pace_10).map(|(opponent, own)| ((opponent - own) / 2.0).clamp(-3.0, 3.0));
+        let pace_score = opponent
+            .pace_15
+            .zip(own.pace_10)
+            .map(|(opponent, own)| ((opponent - own) / 2.0).clamp(-3.0, 3.0));
         [
             (index::PACE_SCORE, or_no_games(pace_score)),
             (index::OPPONENT_DEF_RATING, or_no_games(opponent.def_rating_15)),

@@ -19,9 +19,8 @@ impl Workload {
     /// The workload by the appearances of the season, oldest first, before a game on `date`.
     pub fn new(season: &[Appearance<'_>], date: EasternDate, born: Option<EasternDate>) -> Self {
         let days_before = |appearance: &Appearance<'_>| date.0 - appearance.revision.date.0;
-        let last = |days: i32| {
-            season.iter().filter(move |appearance| (1..=days).contains(&days_before(appearance)))
-        };
+        let last =
+            |days: i32| season.iter().filter(move |appearance| (1..=days).contains(&days_before(appearance)));
         let days: Vec<i32> = last(14).map(|appearance| appearance.revision.date.0).collect();
         Workload {
             rest_days: season.last().map(|appearance| (days_before(appearance) - 1).max(0)),

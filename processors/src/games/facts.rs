@@ -62,8 +62,7 @@ impl GameFacts {
     /// The fixture as known at an instant, and when it became known: the newest one fetched before its own tip-off, else the first.
     fn fixture_at(&self, instant: Timestamp) -> Option<(&Fixture, Timestamp)> {
         let entries = self.fixture.up_to(instant);
-        let current =
-            entries.iter().rposition(|entry| entry.fetched_at < entry.content.tip_off).unwrap_or(0);
+        let current = entries.iter().rposition(|entry| entry.fetched_at < entry.content.tip_off).unwrap_or(0);
         let fixture = &entries.get(current)?.content;
         let unchanged = entries[..=current].iter().rev().take_while(|entry| entry.content == *fixture);
         Some((fixture, unchanged.last()?.fetched_at))
@@ -275,8 +274,7 @@ impl Tables {
         let teams = self.matchup?.teams();
         let content_at = |instant: Timestamp| -> Option<PlayerGameRevision> {
             let (fixture, _) = facts.fixture_at(instant)?;
-            let by_team =
-                |team: &Team| Some((*team, self.listing_at(game, *team, player, instant)?));
+            let by_team = |team: &Team| Some((*team, self.listing_at(game, *team, player, instant)?));
             Some(match teams.iter().find_map(by_team) {
                 Some((team, listing)) => player_revision(instant, fixture, team, Some(&listing)),
                 None => player_revision(instant, fixture, fixture.home, None),
@@ -302,8 +300,7 @@ impl Tables {
             let is_home = fixture.home == team;
             let result = facts.result.up_to(instant).last().map(|entry| &entry.content);
             let stats_by_player = self.stats_at(game, team, instant);
-            let appeared =
-                stats_by_player.iter().filter(|(_, stats)| stats.playing_time > PlayingTime(0));
+            let appeared = stats_by_player.iter().filter(|(_, stats)| stats.playing_time > PlayingTime(0));
             Some(TeamGameRevision {
                 known_at: instant,
                 opponent: if is_home { fixture.away } else { fixture.home },
@@ -337,9 +334,7 @@ impl Tables {
         let (away_players, away_box_points) = players_and_points(fixture.away);
         let days = revisions(
             facts.fixture_times().collect(),
-            |instant| {
-                facts.fixture_at(instant).map(|(fixture, known_at)| (known_at, *fixture))
-            },
+            |instant| facts.fixture_at(instant).map(|(fixture, known_at)| (known_at, *fixture)),
             |a, b| a.1 == b.1,
         );
         Some(Game {

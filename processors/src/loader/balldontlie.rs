@@ -121,8 +121,7 @@ impl Row<'_> {
             [fgm, fga, fg3m, fg3a, ftm, fta, oreb, dreb, ast, stl, blk, turnover, pf, pts, self.plus_minus];
         let is_zero = |cell: &Cell| cell.is_blank() || *cell == Cell::Integer(0);
         let did_not_play = playing_time == PlayingTime(0) && counts.iter().all(is_zero);
-        let stats =
-            if did_not_play { None } else { Some(box_score_stats(playing_time, &COUNTS, &counts)?) };
+        let stats = if did_not_play { None } else { Some(box_score_stats(playing_time, &COUNTS, &counts)?) };
         Ok(BoxMember { player, stats })
     }
 }

@@ -92,11 +92,8 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
 fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
     let Metadata { gamedate, hour: hour12, period, hour24 } = metadata;
     let date = dates::compact_day(gamedate, "gamedate")?;
-    let from_hour12 = if hour12.is_blank() || period.is_blank() {
-        None
-    } else {
-        Some(twelve_hour_clock(hour12, period)?)
-    };
+    let from_hour12 =
+        if hour12.is_blank() || period.is_blank() { None } else { Some(twelve_hour_clock(hour12, period)?) };
     let from_hour24 = if hour24.is_blank() { None } else { Some(hour(hour24, "hour24", 0..=23)?) };
     match (from_hour12, from_hour24) {
         (Some(a), Some(b)) if a != b => {

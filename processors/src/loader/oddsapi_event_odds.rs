@@ -141,7 +141,8 @@ fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), St
     let mut of_event = Loaded::default();
     let mut offers = Vec::new();
     for row in event.bookmakers.unwrap_or_default() {
-        if let Err(reason) = parse_row(row).and_then(|book| collect_offers(book, &mut offers, &mut of_event)) {
+        if let Err(reason) = parse_row(row).and_then(|book| collect_offers(book, &mut offers, &mut of_event))
+        {
             of_event.add_bad_row(row, reason);
         }
     }

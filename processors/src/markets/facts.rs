@@ -71,9 +71,10 @@ impl Tables {
     }
     /// The days of events and reports whose names are looked up on a day: events on their own, reports on the day they appeared.
     pub fn days_with_lookup(&self, source: Source, date: EasternDate) -> Vec<EasternDate> {
-        let reports = self.reports.keys().filter(|(_, reported_at)| {
-            source == Source::Nbacom && reported_at.eastern_date() == date
-        });
+        let reports = self
+            .reports
+            .keys()
+            .filter(|(_, reported_at)| source == Source::Nbacom && reported_at.eastern_date() == date);
         reports.map(|(day, _)| *day).chain((source == Source::Oddsapi).then_some(date)).collect()
     }
     pub fn days_of(&self, game: GameId) -> Vec<EasternDate> {
@@ -89,7 +90,8 @@ impl Tables {
     }
     /// Emits every output key that may depend on the odds and reports of some days.
     pub fn affected(&self, matchup: Matchup, days: &[EasternDate], invalidate: &mut dyn FnMut(OutputKey)) {
-        let is_near = |date: EasternDate, max_days: i32| days.iter().any(|day| (day.0 - date.0).abs() <= max_days);
+        let is_near =
+            |date: EasternDate, max_days: i32| days.iter().any(|day| (day.0 - date.0).abs() <= max_days);
         let quoted = self.affected_by_odds(matchup, &is_near, invalidate);
         let reported = self.affected_by_reports(matchup, &is_near, invalidate);
         for game in self.games.values() {
@@ -151,9 +153,8 @@ impl Tables {
     }
     fn player(&self, name: LookupName<'_>, cutoff: Cutoff) -> Option<(PlayerId, Timestamp)> {
         let teams = self.matchup?.teams();
-        self.name_lookups.player(name.request(&teams), |revisions| {
-            cutoff.as_of(revisions, |revision| revision.known_at)
-        })
+        self.name_lookups
+            .player(name.request(&teams), |revisions| cutoff.as_of(revisions, |revision| revision.known_at))
     }
     /// The game that a day means, by the games' days at a cutoff: the nearest, the earlier on a tie.
     fn game_on(&self, day: EasternDate, cutoff: Cutoff) -> Option<GameId> {
@@ -228,17 +229,10 @@ impl Tables {
                 *known_at = (*known_at).min(quote_known_at.max(name_known_at));
             }
         }
-        known_at_by_player
-            .into_iter()
-            .map(|(player, known_at)| QuotedPlayer { player, known_at })
-            .collect()
+        known_at_by_player.into_iter().map(|(player, known_at)| QuotedPlayer { player, known_at }).collect()
     }
     /// The reports on a game that are effective before a cutoff, newest first, each with its entry as of the cutoff.
-    fn reports_by(
-        &self,
-        game: GameId,
-        cutoff: Cutoff,
-    ) -> Vec<(Timestamp, &HistoryEntry<Vec<InjuryMember>>)> {
+    fn reports_by(&self, game: GameId, cutoff: Cutoff) -> Vec<(Timestamp, &HistoryEntry<Vec<InjuryMember>>)> {
         let on_game = self.reports.iter().filter(|((date, reported_at), _)| {
             cutoff.is_past(*reported_at) && self.game_on(*date, cutoff) == Some(game)
         });

@@ -63,7 +63,8 @@ impl<'a> BookQuotes<'a> {
     /// A book is present if the last complete entry before the cutoff or a later one quotes it. On the retrospective basis, entries
     /// after the cutoff add quotes that were not known before it and replace none.
     pub fn select(entries: &[&'a HistoryEntry<EventQuotes>], name: &str, cutoff: Cutoff) -> Self {
-        let (known, late) = entries.split_at(entries.partition_point(|entry| cutoff.is_known(entry.fetched_at)));
+        let (known, late) =
+            entries.split_at(entries.partition_point(|entry| cutoff.is_known(entry.fetched_at)));
         let last_complete = known.iter().rposition(|entry| entry.complete).unwrap_or(0);
         let mut selected: BTreeMap<(&str, Timestamp, &str), BookQuote<'a>> = BTreeMap::new();
         let mut present: BTreeSet<&str> = BTreeSet::new();

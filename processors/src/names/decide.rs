@@ -74,10 +74,7 @@ mod tests {
         let home = revision(Some(NameRule::Exact), &[1], None);
         let away = revision(Some(NameRule::Exact), &[2], None);
         assert_eq!(decide([&home, &home].into_iter()), player(1, NameRule::Exact));
-        assert_eq!(
-            decide([&away, &home].into_iter()),
-            Resolution::Ambiguous(vec![PlayerId(1), PlayerId(2)])
-        );
+        assert_eq!(decide([&away, &home].into_iter()), Resolution::Ambiguous(vec![PlayerId(1), PlayerId(2)]));
     }
 
     #[test]

@@ -263,7 +263,11 @@ mod tests {
         ] {
             assert_eq!(key(written), expected, "{written:?}");
         }
-        assert_eq!(key("Ó’Neal"), "oneal", "text is not repaired if the result would not be a European letter");
+        assert_eq!(
+            key("Ó’Neal"),
+            "oneal",
+            "text is not repaired if the result would not be a European letter"
+        );
     }
 
     /// Names of two or three words as sources write them, without a word that looks like a suffix.

@@ -67,8 +67,7 @@ mod tests {
 
     #[test]
     fn each_rule_matches_names_that_the_stronger_ones_do_not() {
-        let known_names =
-            [(1, "Kentavious Caldwell-Pope"), (2, "Jimmy Butler III"), (3, "P.J. Washington")];
+        let known_names = [(1, "Kentavious Caldwell-Pope"), (2, "Jimmy Butler III"), (3, "P.J. Washington")];
         for (name, rule, player) in [
             ("Kentavious Caldwell Pope", NameRule::Exact, 1),
             ("Jimmy Butler", NameRule::Suffix, 2),

@@ -131,14 +131,21 @@ fn moving_average_gives_the_results_of_the_predecessor() {
 fn zone_matchup_gives_the_results_of_the_predecessor() {
     let rules = legacy_zone_matchup();
     let forecast = |features| zone_matchup::forecast(&features, &rules).unwrap();
-    assert_forecast(&forecast(player_a()), (17.1366, 10), 52.0, rules.threshold, &[(2250, UNDER), (1850, PASS)]);
+    assert_forecast(
+        &forecast(player_a()),
+        (17.1366, 10),
+        52.0,
+        rules.threshold,
+        &[(2250, UNDER), (1850, PASS)],
+    );
     assert_forecast(&forecast(player_b()), (11.73, 10), 40.0, rules.threshold, &[(950, PASS)]);
 }
 
 #[test]
 fn similarity_gives_the_results_of_the_predecessor() {
     let rules = similarity::RULES;
-    for (features, games, mean, baseline) in [(player_a(), 6.0, 75.0, 23.5), (player_b(), 10.0, 76.0, 23.11)] {
+    for (features, games, mean, baseline) in [(player_a(), 6.0, 75.0, 23.5), (player_b(), 10.0, 76.0, 23.11)]
+    {
         let similar = similarity::similar(&features, &rules).unwrap();
         assert_eq!((similar.games, similar.mean_similarity), (games, mean));
         assert!(is_close(similar.baseline, baseline, 2), "{} is not {baseline}", similar.baseline);

@@ -1,8 +1,9 @@
-//! Every call: the client crate loses the status of what it cannot decode, and has neither multipart uploads nor conditional changes.
+//! HTTP calls to the API. The client crate loses the status of a response that it cannot decode, and has neither multipart uploads nor
+//! conditional updates.
 //!
-//! Invariant: every call has a timeout, and is made once more with a new token when its token is refused. What cannot be read is
-//! `OutcomeUnknown` with its status, never a refusal and never success.
-//! Not here: what an answer means (`error`).
+//! Invariant: every call has a timeout, and is repeated once with a new token if its token is rejected. An unreadable success response is
+//! `OutcomeUnknown`, never a rejection and never success.
+//! Not here: the meaning of an error response (`error`).
 use super::{
     auth::Token,
     error::{ApiError, ErrorResponse},
@@ -20,13 +21,13 @@ use std::time::Duration;
 pub struct ApiClient {
     client: Client,
     token: Token,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     endpoint: String,
     project: String,
     location: String,
 }
 
-/// An answer that lists what is wrong.
+/// Body of an error response.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: ErrorDetail,
@@ -61,17 +62,20 @@ impl ApiClient {
         format!("{}/bigquery/v2/projects/{}/{path}", self.endpoint, self.project)
     }
 
+    /// Creates a job.
     pub async fn insert(&self, job: &Job) -> Result<Value, ApiError> {
         self.send(Method::POST, &self.url("jobs"), |request| request.json(job)).await
     }
+    /// Looks a job up.
     pub async fn job(&self, id: &str) -> Result<Value, ApiError> {
         let url = self.url(&format!("jobs/{id}?location={}", self.location));
         self.send(Method::GET, &url, |request| request).await
     }
-    /// A statement that only reads; the first page of its rows, when it is done in time.
+    /// Runs a query; the response has the first page of its rows if the query is done in time.
     pub async fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
         self.send(Method::POST, &self.url("queries"), |builder| builder.json(request)).await
     }
+    /// A page of the rows of a query.
     pub async fn page(&self, job: &str, token: Option<&str>, rows: usize) -> Result<Value, ApiError> {
         let mut url =
             self.url(&format!("queries/{job}?location={}&maxResults={rows}&timeoutMs=10000", self.location));
@@ -80,13 +84,13 @@ impl ApiClient {
         }
         self.send(Method::GET, &url, |request| request).await
     }
-    /// A page of the tables of a dataset.
+    /// A page of the table list of a dataset.
     pub async fn tables(&self, dataset: &str, token: &str) -> Result<Value, ApiError> {
         let path = format!("datasets/{dataset}/tables?maxResults=1000&pageToken={}", escaped(token));
-        self.at(&path).await
+        self.get(&path).await
     }
-    /// What is at a path of the project.
-    pub async fn at(&self, path: &str) -> Result<Value, ApiError> {
+    /// The resource at a path of the project.
+    pub async fn get(&self, path: &str) -> Result<Value, ApiError> {
         self.send(Method::GET, &self.url(path), |request| request).await
     }
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
@@ -96,9 +100,9 @@ impl ApiClient {
         self.send(Method::DELETE, &self.url(path), |request| request).await
     }
     pub async fn table(&self, dataset: &str, table: &str) -> Result<Value, ApiError> {
-        self.at(&format!("datasets/{dataset}/tables/{table}")).await
+        self.get(&format!("datasets/{dataset}/tables/{table}")).await
     }
-    /// Changes a table's metadata if it is still what `etag` names.
+    /// Updates the metadata of a table if its ETag is still `etag`.
     pub async fn patch(
         &self,
         dataset: &str,
@@ -109,7 +113,7 @@ impl ApiClient {
         let url = self.url(&format!("datasets/{dataset}/tables/{table}"));
         self.send(Method::PATCH, &url, |request| request.header(IF_MATCH, etag).json(body)).await
     }
-    /// A load job with its data, in one request.
+    /// Creates a load job with its data in one request.
     pub async fn upload(&self, job: &Job, data: &[u8]) -> Result<Value, ApiError> {
         const BOUNDARY: &str = "fastbreak-8f1d2c7a94";
         let meta = serde_json::to_vec(job).map_err(|error| ApiError::NotSent(error.to_string()))?;
@@ -137,17 +141,17 @@ impl ApiClient {
         url: &str,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, ApiError> {
-        let answer = self.once(method.clone(), url, &with).await;
-        match answer {
-            // A token can end while a batch is written: one refresh, the same call.
+        let response = self.send_once(method.clone(), url, &with).await;
+        match response {
+            // A token can expire while a batch is written: refresh once and repeat the call.
             Err(api_error) if api_error.is_status(401) && self.token.is_needed() => {
                 self.token.force_refresh();
-                self.once(method, url, &with).await
+                self.send_once(method, url, &with).await
             }
             other => other,
         }
     }
-    async fn once(
+    async fn send_once(
         &self,
         method: Method,
         url: &str,
@@ -155,25 +159,26 @@ impl ApiClient {
     ) -> Result<Value, ApiError> {
         let token = self.token.bearer().await?;
         let sent = with(self.client.request(method, url).bearer_auth(token)).send().await;
-        let answer =
+        let response =
             sent.map_err(|error| match (error.is_connect() || error.is_builder(), error.is_timeout()) {
                 (true, _) => ApiError::NotSent(format!("{} cannot be reached", self.endpoint)),
                 (false, true) => {
-                    ApiError::OutcomeUnknown(format!("{} did not answer in time", self.endpoint))
+                    ApiError::OutcomeUnknown(format!("{} did not respond in time", self.endpoint))
                 }
                 (false, false) => {
                     ApiError::OutcomeUnknown(format!("the connection to {} broke", self.endpoint))
                 }
             })?;
-        let status = answer.status();
-        let body = answer.bytes().await;
-        let body = body.map_err(|_| ApiError::OutcomeUnknown(format!("the answer {status} ended early")))?;
+        let status = response.status();
+        let body = response.bytes().await;
+        let body =
+            body.map_err(|_| ApiError::OutcomeUnknown(format!("the response {status} was truncated")))?;
         if status.is_success() {
             if body.is_empty() {
                 return Ok(Value::Null);
             }
-            let answer = serde_json::from_slice(&body);
-            return answer.map_err(|_| ApiError::OutcomeUnknown(format!("the answer {status} is not JSON")));
+            let value = serde_json::from_slice(&body);
+            return value.map_err(|_| ApiError::OutcomeUnknown(format!("the response {status} is not JSON")));
         }
         Err(match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(ErrorBody { error }) => {
@@ -188,13 +193,13 @@ impl ApiClient {
             Err(_) => ApiError::Response(ErrorResponse {
                 status: Some(status.as_u16()),
                 reason: String::new(),
-                message: "an answer that is not BigQuery's".into(),
+                message: "the response is not one of BigQuery's".into(),
             }),
         })
     }
 }
 
-/// Text as an argument of a URL has it.
+/// Percent-encodes text for a URL parameter.
 fn escaped(text: &str) -> String {
     let escaped = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
@@ -206,7 +211,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_names_the_next_page_is_escaped_in_its_address() {
+    fn a_page_token_is_percent_encoded() {
         assert_eq!(super::escaped("Bk+/9=-_.~"), "Bk%2B%2F9%3D-_.~");
     }
 }

@@ -1,7 +1,7 @@
-//! Who asks: a service account's file, the application default, or nobody where an emulator answers.
+//! Credentials: the key file of a service account, the application default, or none for an emulator.
 //!
-//! Invariant: one authenticator for every call, and none waits for it without end. No part of a key or token is in a message, and none
-//! of these types can be printed.
+//! Invariant: all calls use one authenticator, and a token request has a timeout. No message contains a part of a key or token, and none of
+//! these types implements `Debug`.
 //! Not here: sending (`api_client`).
 use super::error::ApiError;
 use gcp_bigquery_client::yup_oauth2::{
@@ -17,36 +17,36 @@ use std::{
 
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 
-/// Where credentials come from.
+/// Source of the credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// The key file of a service account.
     ServiceAccount(PathBuf),
-    /// GOOGLE_APPLICATION_CREDENTIALS, what `gcloud auth application-default login` left, or the machine's own account.
+    /// GOOGLE_APPLICATION_CREDENTIALS, the file of `gcloud auth application-default login`, or the account of the machine.
     ApplicationDefault,
-    /// An emulator asks for none.
+    /// None: an emulator needs no credentials.
     None,
 }
 
-/// Gives tokens to the calls.
+/// Supplies access tokens.
 pub struct Token {
     source: Option<DefaultAuthenticator>,
     is_refresh_forced: AtomicBool,
-    /// How long whoever gives tokens may take.
+    /// Timeout of a token request.
     timeout: Duration,
 }
 impl Token {
-    /// Fails with what is wrong with the credentials, never with what is in them.
+    /// Loads the credentials.
+    ///
+    /// # Errors
+    /// The reason, without any content of the credentials.
     pub async fn new(credentials: &Credentials, timeout: Duration) -> Result<Token, String> {
         let source = match credentials {
             Credentials::None => None,
             Credentials::ServiceAccount(path) => {
                 let key = yup_oauth2::read_service_account_key(path).await.map_err(|error| {
                     let kind = error.kind();
-                    format!(
-                        "{} is not the key file of a service account that can be read ({kind})",
-                        path.display()
-                    )
+                    format!("{} is not a readable key file of a service account ({kind})", path.display())
                 })?;
                 Some(
                     ServiceAccountAuthenticator::builder(key)
@@ -59,31 +59,32 @@ impl Token {
         };
         Ok(Token { source, is_refresh_forced: AtomicBool::new(false), timeout })
     }
-    /// The token was refused: the next one is a new one.
+    /// Makes the next call request a new token.
     pub fn force_refresh(&self) {
         self.is_refresh_forced.store(true, Ordering::Relaxed);
     }
-    /// The token to call with.
+    /// The access token for a call.
     pub async fn bearer(&self) -> Result<String, ApiError> {
         let Some(source) = &self.source else { return Ok("none".into()) };
         let request = async {
-            match self.is_refresh_forced.swap(false, Ordering::Relaxed) {
-                true => source.force_refreshed_token(&[SCOPE]).await,
-                false => source.token(&[SCOPE]).await,
+            if self.is_refresh_forced.swap(false, Ordering::Relaxed) {
+                source.force_refreshed_token(&[SCOPE]).await
+            } else {
+                source.token(&[SCOPE]).await
             }
         };
-        let silent = |_| {
+        let timed_out = |_| {
             let seconds = self.timeout.as_secs_f64();
             ApiError::NotSent(format!(
-                "no token could be had: whoever gives them did not answer within {seconds} s"
+                "no access token: the token endpoint did not respond within {seconds} s"
             ))
         };
-        let token = tokio::time::timeout(self.timeout, request).await.map_err(silent)?;
+        let token = tokio::time::timeout(self.timeout, request).await.map_err(timed_out)?;
         let token = token.map_err(|error| reason(&error))?;
         let token = token.token().map(str::to_owned);
-        token.ok_or_else(|| ApiError::Auth("no token could be had: the answer has none".into()))
+        token.ok_or_else(|| ApiError::Auth("no access token: the response has none".into()))
     }
-    /// Whether there is a token that could be refused.
+    /// True if calls need a token.
     pub const fn is_needed(&self) -> bool {
         self.source.is_some()
     }
@@ -96,7 +97,7 @@ async fn application_default() -> Result<DefaultAuthenticator, String> {
     let path = named
         .or_else(|| home.map(|home| home.join(".config/gcloud/application_default_credentials.json")))
         .filter(|path| path.exists());
-    // A person's own credentials are of another form than an account's.
+    // User credentials have another format than those of a service account.
     if let Some(path) = &path
         && let Ok(secret) = yup_oauth2::read_authorized_user_secret(path).await
     {
@@ -114,16 +115,16 @@ async fn application_default() -> Result<DefaultAuthenticator, String> {
     }
 }
 
-/// Why there is no token, without a word of what was asked with. What may pass by itself is not the credentials' fault.
+/// The error without any content of the request. A connection failure is transient, not an error of the credentials.
 fn reason(error: &yup_oauth2::Error) -> ApiError {
     use yup_oauth2::Error;
     match error {
         Error::HttpError(_) | Error::HttpClientError(_) | Error::LowLevelError(_) => {
-            ApiError::NotSent("no token could be had: whoever gives them cannot be reached".into())
+            ApiError::NotSent("no access token: the token endpoint is unreachable".into())
         }
-        Error::JSONError(_) => ApiError::NotSent("no token could be had: the answer is not a token's".into()),
-        Error::AuthError(message) => ApiError::Auth(format!("no token could be had: {message}")),
-        Error::MissingAccessToken => ApiError::Auth("no token could be had: the answer has none".into()),
-        _ => ApiError::Auth("no token could be had: the credentials cannot be used".into()),
+        Error::JSONError(_) => ApiError::NotSent("no access token: the response has no valid token".into()),
+        Error::AuthError(message) => ApiError::Auth(format!("no access token: {message}")),
+        Error::MissingAccessToken => ApiError::Auth("no access token: the response has none".into()),
+        _ => ApiError::Auth("no access token: the credentials are not usable".into()),
     }
 }

@@ -1,10 +1,10 @@
-//! Which rows of a batch cannot be read, when BigQuery says that one cannot.
+//! Search for the rows of a batch that BigQuery cannot convert.
 //!
-//! The rows are read in halves by statements that change nothing, so nothing of a batch is ever written in part, and no statement of
-//! the table's own limits is spent. Each half has its name, so that a search goes on where it was.
+//! Read-only queries probe halves of the rows, so no part of the batch is written, and no DML job is used. Each half has a deterministic
+//! job id, so an interrupted search resumes.
 //!
-//! Invariant: the rows found are those that alone make the statement fail.
-//! Not here: what becomes of them (the dead-letter topic).
+//! Invariant: the result has exactly the rows that fail when they are probed alone.
+//! Not here: sending them to the dead-letter queue (the sink task).
 use super::{
     BigQuery,
     encode::Encoded,
@@ -17,17 +17,17 @@ use crate::{
 };
 use std::ops::Range;
 
-/// How far a search is.
+/// State of a search.
 pub struct Search {
-    stem: String,
-    /// The parts not read yet, the next one last: path and rows.
+    job_prefix: String,
+    /// Path and rows of the parts to probe; the next one is last.
     open: Vec<(String, Range<usize>)>,
     bad: Vec<BadRecord>,
 }
 impl Search {
-    /// Each part must fit into a parameter by itself.
-    fn new(stem: String, encoded: &Encoded, inline_bytes: usize) -> Search {
-        let mut search = Search { stem, open: Vec::new(), bad: Vec::new() };
+    /// Cuts the rows into parts that fit into a parameter.
+    fn new(job_prefix: String, encoded: &Encoded, inline_bytes: usize) -> Search {
+        let mut search = Search { job_prefix, open: Vec::new(), bad: Vec::new() };
         let mut from = 0;
         while from < encoded.rows.len() {
             let (mut bytes, mut to) = (0, from);
@@ -46,21 +46,22 @@ impl Search {
 }
 
 impl BigQuery {
-    /// The rows that make the job of this stem fail as it did; none when every row alone can be read.
+    /// Finds the rows that make the job fail; none if each row can be converted on its own.
     pub(super) fn find_bad_rows(
         &mut self,
-        stem: &str,
+        job_prefix: &str,
         encoded: &Encoded,
         failed_job: &FailedJob,
     ) -> Result<Vec<BadRecord>, Stop> {
         let max_bad = max_bad_records(encoded.rows.len());
-        let stem = format!("{}_x", stem.trim_end_matches("_m"));
-        let earlier = self.search.take_if(|search| search.stem == stem);
-        let mut search = earlier.unwrap_or_else(|| Search::new(stem, encoded, self.config.inline_bytes));
+        let job_prefix = format!("{}_x", job_prefix.trim_end_matches("_m"));
+        let interrupted = self.search.take_if(|search| search.job_prefix == job_prefix);
+        let mut search =
+            interrupted.unwrap_or_else(|| Search::new(job_prefix, encoded, self.config.inline_bytes));
         let found = self.continue_search(&mut search, encoded, max_bad, failed_job);
         match found {
             Ok(()) => Ok(search.bad),
-            // It goes on where it was, so that it ends however short each call of it is.
+            // The state is kept, so that the search ends however short each call is.
             Err(stop) => {
                 self.search = Some(search);
                 Err(stop)
@@ -74,14 +75,17 @@ impl BigQuery {
         max_bad: usize,
         failed_job: &FailedJob,
     ) -> Result<(), Stop> {
-        let since = self.clock.now_ms();
+        let started_ms = self.clock.now_ms();
         while let Some((path, part)) = search.open.last().cloned() {
-            if self.clock.now_ms() - since > MAX_JOB_WAIT_MS {
-                let what = format!("the rows that BigQuery cannot read are looked for ({})", search.stem);
+            if self.clock.now_ms() - started_ms > MAX_JOB_WAIT_MS {
+                let what = format!(
+                    "the search for rows that BigQuery cannot convert is in progress ({})",
+                    search.job_prefix
+                );
                 return Err(WarehouseError::pending(what).into());
             }
             let rows = &encoded.rows[part.clone()];
-            let probed = self.probe(&format!("{}{path}_m", search.stem), rows);
+            let probed = self.probe(&format!("{}{path}_m", search.job_prefix), rows);
             let failed = match probed {
                 Ok(()) => None,
                 Err(Stop::BadRow(failed)) => Some(failed),
@@ -90,8 +94,8 @@ impl BigQuery {
             search.open.pop();
             match (failed, rows) {
                 (None, _) => {}
-                (Some(failed), [(at, _)]) => {
-                    search.bad.push(BadRecord { at: *at, reason: failed.response.message });
+                (Some(failed), [(coordinates, _)]) => {
+                    search.bad.push(BadRecord { coordinates: *coordinates, reason: failed.response.message });
                 }
                 (Some(_), rows) => {
                     let middle = part.start + rows.len() / 2;
@@ -102,22 +106,22 @@ impl BigQuery {
             if search.bad.len() > max_bad {
                 return Err(Stop::Error(WarehouseError::Config {
                     what: format!(
-                        "more than {max_bad} of {} rows cannot be read by BigQuery, so it is not the rows; the first: {}",
+                        "BigQuery cannot convert more than {max_bad} of {} rows, which indicates a schema mismatch; the first: {}",
                         encoded.rows.len(),
                         failed_job.response.message
                     ),
-                    next: "compare the program's version with the dataset's: `fastbreak warehouse plan`; nothing was written"
+                    next: "compare the dataset with this version of the program: `fastbreak warehouse plan`; nothing was written"
                         .into(),
                 }));
             }
         }
         Ok(())
     }
-    fn probe(&mut self, stem: &str, rows: &[(TopicPartitionOffset, String)]) -> Result<(), Stop> {
-        let list = Encoded { rows: rows.to_vec(), ..Encoded::default() }.list();
+    fn probe(&mut self, job_prefix: &str, rows: &[(TopicPartitionOffset, String)]) -> Result<(), Stop> {
+        let rows = Encoded { rows: rows.to_vec(), ..Encoded::default() }.json_array();
         let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
-            sink.insert(id, sql::probe_sql(&Source::Parameter), &[("rows", "STRING", list.clone())])
+            sink.insert(id, sql::probe_sql(&Source::Parameter), &[("rows", "STRING", rows.clone())])
         };
-        self.run(stem, JobKind::Unleased, &mut send).map(drop)
+        self.run(job_prefix, JobKind::Unleased, &mut send).map(drop)
     }
 }

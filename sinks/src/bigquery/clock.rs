@@ -1,22 +1,22 @@
-//! The clock that pauses and rates are measured with, so that tests can have one of their own.
+//! Clock for pauses and rates; tests replace it.
 //!
-//! Invariant: it only goes forward.
-//! Not here: instants that are written; BigQuery's own clock makes those.
+//! Invariant: `now_ms` never decreases.
+//! Not here: timestamps that are written; they come from BigQuery's clock.
 use std::{
     sync::LazyLock,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Time that passes.
+/// A monotonic clock.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since some moment.
+    /// Milliseconds since an arbitrary point in time.
     fn now_ms(&self) -> i64;
     fn sleep(&self, pause: Duration);
-    /// Milliseconds since 1970, to compare with what BigQuery says of the age of a table.
+    /// Milliseconds since 1970, to compare with the creation time of a table.
     fn unix_ms(&self) -> i64;
 }
 
-/// The machine's own.
+/// The clock of the machine.
 pub struct Monotonic;
 impl Clock for Monotonic {
     fn now_ms(&self) -> i64 {

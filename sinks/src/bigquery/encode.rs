@@ -1,17 +1,17 @@
-//! A batch as the rows that are sent: a JSON object a record.
+//! Conversion of a batch to the rows that are sent: one JSON object per record.
 //!
-//! Invariant: the same records make the same bytes, in whatever order they were read: columns in the table's order, records by key.
-//! What BigQuery would refuse is found here, before anything is sent.
-//! Not here: how the rows travel (`jobs`, `staging`).
+//! Invariant: equal records make equal bytes, whatever the order in which they were read: columns in the order of the table, records in the
+//! order of the key. Values that BigQuery would reject are found here, before anything is sent.
+//! Not here: sending the rows (`jobs`, `staging`).
 use super::{
-    schema::PREDICTIONS_COLUMN,
+    schema::{PREDICTIONS_COLUMN, ladder_columns},
     sql::{PruningBounds, input_name},
 };
 use crate::{
-    content_hash,
+    content_hash::{check_key, hash_cells, hash_prediction},
     record::{Record, RecordChange},
     rows::{self, Cell, Row},
-    tables::{FEATURE_ROWS, PLAYER_GAMES, SLATE, Table},
+    tables::{ColumnType, FEATURE_ROWS, PLAYER_GAMES, SLATE, Table},
     warehouse::BadRecord,
     window::Batch,
 };
@@ -20,39 +20,42 @@ use schemas::PlayerGameId;
 /// The rows of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Encoded {
-    /// A JSON object a record, with where it came from.
+    /// Per record its coordinates and its JSON object.
     pub rows: Vec<(crate::TopicPartitionOffset, String)>,
     pub bounds: PruningBounds,
-    /// Of everything that the rows say, in hex.
+    /// Hash of all rows and counts, in hexadecimal.
     pub hash: String,
-    /// Rows of the views that the batch makes.
+    /// Number of rows of the views that the batch writes.
     pub row_count: usize,
-    /// As one JSON list inside a JSON request: every quote of it is two bytes there.
+    /// Size in bytes as one JSON array inside a JSON request, where a quote takes two bytes.
     pub request_bytes: usize,
 }
 impl Encoded {
-    /// The rows as one JSON list.
-    pub fn list(&self) -> String {
+    /// The rows as one JSON array.
+    pub fn json_array(&self) -> String {
         let bytes = self.rows.iter().map(|(_, row)| row.len() + 1).sum::<usize>();
-        let mut list = String::with_capacity(bytes + 2);
+        let mut array = String::with_capacity(bytes + 2);
+        array.push('[');
         for (n, (_, row)) in self.rows.iter().enumerate() {
-            list.push(if n == 0 { '[' } else { ',' });
-            list.push_str(row);
+            if n > 0 {
+                array.push(',');
+            }
+            array.push_str(row);
         }
-        if self.rows.is_empty() {
-            list.push('[');
-        }
-        list.push(']');
-        list
+        array.push(']');
+        array
     }
 }
 
-/// Fails with all records that no row can be made of.
+/// Converts a batch.
+///
+/// # Errors
+/// All records that cannot be converted.
 pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
     let mut sorted: Vec<&Record> = batch.records.iter().collect();
     sorted.sort_unstable_by_key(|record| {
         let PlayerGameId { player, game } = record.change.id();
-        (record.at.input, game, player)
+        (record.coordinates.input, game, player)
     });
     let (mut encoded, mut bad, mut bytes) = (Encoded::default(), Vec::new(), Vec::new());
     let mut hasher = blake3::Hasher::new();
@@ -72,9 +75,9 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
                 } else if game > games.1 {
                     games.1 = game;
                 }
-                encoded.rows.push((record.at, row));
+                encoded.rows.push((record.coordinates, row));
             }
-            Err(reason) => bad.push(BadRecord { at: record.at, reason }),
+            Err(reason) => bad.push(BadRecord { coordinates: record.coordinates, reason }),
         }
     }
     hasher.update(format!("{} {} {}", batch.superseded, batch.rejected, batch.filtered).as_bytes());
@@ -82,63 +85,50 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
     if bad.is_empty() { Ok(encoded) } else { Err(bad) }
 }
 
-/// A record's row, and how many predictions it makes.
+/// The JSON object of a record, and its number of predictions.
 fn row(record: &Record, bytes: &mut Vec<u8>) -> Result<(String, usize), String> {
-    content_hash::check_key(&record.change)?;
+    check_key(&record.change)?;
     match &record.change {
-        RecordChange::Prediction(_, None) => Ok((start(record, None, 0), 0)),
+        RecordChange::Prediction(_, None) => Ok((start_object(record, None, 0), 0)),
         RecordChange::Prediction(_, Some(event)) => {
             let rows = rows::prediction(event)?;
-            let content_hash = content_hash::of_prediction(&rows, bytes)?;
+            let content_hash = hash_prediction(&rows, bytes)?;
             let row_count = rows.systems.iter().map(|(_, line_ladder)| line_ladder.len()).sum();
-            let mut json = start(record, Some(content_hash), row_count);
-            put(&mut json, &SLATE, &rows.slate);
-            name(&mut json, PREDICTIONS_COLUMN);
-            json.push('[');
-            for (system, line_ladder) in &rows.systems {
-                for ladder_line in line_ladder {
-                    if !json.ends_with('[') {
-                        json.push(',');
-                    }
-                    for (n, value) in system.iter().chain(ladder_line).enumerate() {
-                        json.push(if n == 0 { '[' } else { ',' });
-                        cell(&mut json, value);
-                    }
-                    json.push(']');
-                }
-            }
-            json.push_str("]}");
+            let mut json = start_object(record, Some(content_hash), row_count);
+            put_columns(&mut json, &SLATE, &rows.slate);
+            put_predictions(&mut json, &rows.systems);
+            json.push('}');
             Ok((json, row_count))
         }
         RecordChange::Features(_, event) => {
-            plain(record, &FEATURE_ROWS, event.as_ref().map(rows::features), bytes)
+            row_without_predictions(record, &FEATURE_ROWS, event.as_ref().map(rows::features), bytes)
         }
         RecordChange::PlayerGame(_, event) => {
             let row = event.as_ref().map(rows::player_game).transpose()?.flatten();
-            plain(record, &PLAYER_GAMES, row, bytes)
+            row_without_predictions(record, &PLAYER_GAMES, row, bytes)
         }
     }
 }
-fn plain(
+fn row_without_predictions(
     record: &Record,
     table: &Table,
     row: Option<Row<'_>>,
     bytes: &mut Vec<u8>,
 ) -> Result<(String, usize), String> {
-    let Some(row) = row else { return Ok((start(record, None, 0), 0)) };
-    let mut json = start(record, Some(content_hash::of_cells(bytes, row.iter())?), 0);
-    put(&mut json, table, &row);
+    let Some(row) = row else { return Ok((start_object(record, None, 0), 0)) };
+    let mut json = start_object(record, Some(hash_cells(bytes, row.iter())?), 0);
+    put_columns(&mut json, table, &row);
     json.push('}');
     Ok((json, 0))
 }
 
-/// Key and stamp; of a deleted one that is all, and the object is closed; else what follows is appended to it without its end.
-fn start(record: &Record, content_hash: Option<i64>, row_count: usize) -> String {
+/// Key and source columns. The object of a deleted row has nothing else and is closed; any other is left open for the columns.
+fn start_object(record: &Record, content_hash: Option<i64>, row_count: usize) -> String {
     let id = record.change.id();
-    let (season, input) = (id.game.season().0, input_name(record.at.input));
+    let (season, input) = (id.game.season().0, input_name(record.coordinates.input));
     let (game, player) = (id.game, id.player.0);
-    let (partition, offset) = (record.at.partition, record.at.offset);
-    // Integers beyond 2⁵³ as text: a JSON number is a float to some who read it.
+    let (partition, offset) = (record.coordinates.partition, record.coordinates.offset);
+    // Integers beyond 2⁵³ as text, since a JSON parser may read a number as a float.
     let content_hash =
         content_hash.map_or_else(String::new, |content_hash| format!(",\"content_hash\":\"{content_hash}\""));
     let open = format!(
@@ -146,33 +136,52 @@ fn start(record: &Record, content_hash: Option<i64>, row_count: usize) -> String
     );
     if content_hash.is_empty() { open + "}" } else { open }
 }
-/// The columns that have a value, but for those of the key.
-fn put(json: &mut String, table: &Table, row: &Row<'_>) {
+/// Appends the columns with a value, except the key.
+fn put_columns(json: &mut String, table: &Table, row: &Row<'_>) {
     for (column, value) in table.columns.iter().zip(row) {
         if matches!(value, Cell::Null) || table.key.contains(&column.name) {
             continue;
         }
-        name(json, column.name);
-        cell(json, value);
+        put_name(json, column.name);
+        put_cell(json, value, column.column_type);
     }
 }
-fn name(json: &mut String, name: &str) {
+/// Appends the array of predictions: each is an array of the cells of [`ladder_columns`].
+fn put_predictions(json: &mut String, systems: &[(Row<'_>, Vec<Row<'_>>)]) {
+    put_name(json, PREDICTIONS_COLUMN);
+    json.push('[');
+    for (system, line_ladder) in systems {
+        for ladder_line in line_ladder {
+            if !json.ends_with('[') {
+                json.push(',');
+            }
+            let cells = system.iter().chain(ladder_line).zip(ladder_columns());
+            for (n, (value, column)) in cells.enumerate() {
+                json.push(if n == 0 { '[' } else { ',' });
+                put_cell(json, value, column.column_type);
+            }
+            json.push(']');
+        }
+    }
+    json.push(']');
+}
+fn put_name(json: &mut String, name: &str) {
     json.push_str(",\"");
     json.push_str(name);
     json.push_str("\":");
 }
-fn cell(json: &mut String, cell: &Cell<'_>) {
+/// Appends a cell: a JSON column as the JSON value itself, a boolean as true or false.
+fn put_cell(json: &mut String, cell: &Cell<'_>, column_type: ColumnType) {
     use std::fmt::Write;
-    // Writing to a string cannot fail; every number was found finite, and the shortest text that reads back as it is written.
+    // Writing to a string cannot fail. Every number is finite, and `{:?}` writes the shortest text that reads back as the number.
     let _ = match cell {
         Cell::Null => write!(json, "null"),
+        Cell::Integer(value) if column_type == ColumnType::Boolean => write!(json, "{}", *value != 0),
         Cell::Integer(value) => write!(json, "{value}"),
         Cell::Real(value) => write!(json, "{value:?}"),
+        Cell::Text(text) if column_type == ColumnType::Json => write!(json, "{text}"),
         Cell::Text(text) if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') => {
-            json.push('"');
-            json.push_str(text);
-            json.push('"');
-            Ok(())
+            write!(json, "\"{text}\"")
         }
         Cell::Text(text) => write!(json, "{}", serde_json::Value::from(text.as_ref())),
     };

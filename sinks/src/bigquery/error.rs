@@ -1,62 +1,63 @@
-//! What went wrong, by who has to act.
+//! Errors of the API, and their classes.
 //!
-//! Invariant: a failure whose effect is unknown is `OutcomeUnknown`, never taken for a refusal. Only what the operator can change, or a bug,
-//! stops the sink; throttles and quotas wait, however long.
-//! Not here: what is done about a class (`jobs`).
+//! Invariant: a failure with an unknown effect is `OutcomeUnknown`, never a rejection. Only a class that the operator can resolve, or a bug,
+//! stops the sink; throttling and quotas are retried without end.
+//! Not here: reacting to a class (`jobs`, `retry_policy`).
 
-/// Why a call has no answer that can be used.
+/// Failure of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiError {
-    /// Nothing was sent.
+    /// The request was not sent.
     NotSent(String),
-    /// It was sent, and what became of it is not known.
+    /// The request was sent, and no usable response came.
     OutcomeUnknown(String),
-    /// There is no token.
+    /// No access token.
     Auth(String),
+    /// An error response, or the error of a job.
     Response(ErrorResponse),
-    /// None: it is being answered, and takes longer than one call waits.
+    /// Not a failure: the query still runs after the time limit of one call.
     Pending(String),
 }
 
-/// What BigQuery says against a call or a job.
+/// Error response to a call, or error of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorResponse {
-    /// Of the answer; none: a job's own error.
+    /// HTTP status; `None` for the error of a job.
     pub status: Option<u16>,
     pub reason: String,
     pub message: String,
 }
 
-/// Who has to act.
+/// Class of an error, by the reaction that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorClass {
-    /// Nobody: nothing was done, the same id later.
+    /// Retry with the same id: nothing was sent.
     Transient,
-    /// Nobody: look what became of it.
+    /// Look the job up: the effect is unknown.
     Ambiguous,
-    /// The id is taken: the job is adopted.
+    /// The id exists: the job is reused.
     JobExists,
-    /// Nobody: the token is refreshed, once.
+    /// The token is refreshed, once.
     Auth,
-    /// Nobody: slower, the same id.
+    /// Retry with the same id, slower.
     Throttle,
-    /// Nobody: in ten minutes, the same id.
+    /// Retry with the same id, after ten minutes.
     Quota,
-    /// Nobody: the job failed, another attempt with a new id.
+    /// The job failed for a transient reason: another attempt.
     RetryableJob,
-    /// Somebody: others write to the table too. Another attempt.
+    /// Other writers fill the DML queue of the table: another attempt.
     DmlQueueFull,
-    /// Nobody: a write of the same rows came first. Another attempt.
+    /// A concurrent write of the same rows was first: another attempt.
     Conflict,
-    /// The sink: the batch is sent in another way.
+    /// The sink stages or splits the batch.
     Size,
-    /// The sink: one of the rows cannot be read.
+    /// A row cannot be converted: the sink searches for it.
     BadRow,
-    /// The operator: what is there is not what should be there.
+    /// The operator: a dataset, table or column is missing or has another type.
     InvalidTarget,
-    /// The operator: not allowed, not paid.
+    /// The operator: permission or billing is missing.
     AccessOrBilling,
-    /// The operator: the table has two rows of one key.
+    /// The operator: the table has two rows for one key.
     DuplicateRow,
 }
 impl ErrorClass {
@@ -111,32 +112,32 @@ impl std::fmt::Display for ApiError {
 impl std::fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.status {
-            Some(status) => write!(f, "BigQuery answered {status} {}: {}", self.reason, self.message),
+            Some(status) => write!(f, "BigQuery responded {status} {}: {}", self.reason, self.message),
             None => write!(f, "the job failed, {}: {}", self.reason, self.message),
         }
     }
 }
 
 impl ErrorResponse {
-    /// By status, reason and text: BigQuery says several things with one reason.
+    /// Classifies by status, reason and message: BigQuery uses one reason for several causes.
     pub fn class(&self) -> ErrorClass {
-        let says = |part: &str| self.message.to_lowercase().contains(part);
-        if says("too many dml statements outstanding") {
+        let contains = |part: &str| self.message.to_lowercase().contains(part);
+        if contains("too many dml statements outstanding") {
             return ErrorClass::DmlQueueFull;
         }
-        if says("could not serialize access") || says("concurrent update") {
+        if contains("could not serialize access") || contains("concurrent update") {
             return ErrorClass::Conflict;
         }
-        if says("queued for too long") {
+        if contains("queued for too long") {
             return ErrorClass::RetryableJob;
         }
-        if says("must match at most one source row") {
+        if contains("must match at most one source row") {
             return ErrorClass::DuplicateRow;
         }
         let class = match self.reason.as_str() {
             "duplicate" => match self.status {
                 Some(_) => ErrorClass::JobExists,
-                // A job that is there is no duplicate: something in it was.
+                // The job exists, so the duplicate is something inside it.
                 None => ErrorClass::RetryableJob,
             },
             "rateLimitExceeded" => ErrorClass::Throttle,
@@ -144,10 +145,8 @@ impl ErrorResponse {
                 ErrorClass::RetryableJob
             }
             "backendError" | "internalError" => self.unless_job_error(ErrorClass::Ambiguous),
-            "quotaExceeded" => match says("exceeded rate limits") {
-                true => ErrorClass::Throttle,
-                false => ErrorClass::Quota,
-            },
+            "quotaExceeded" if contains("exceeded rate limits") => ErrorClass::Throttle,
+            "quotaExceeded" => ErrorClass::Quota,
             "accessDenied" | "billingNotEnabled" | "billingTierLimitExceeded" | "blocked" => {
                 ErrorClass::AccessOrBilling
             }
@@ -157,7 +156,7 @@ impl ErrorResponse {
             "invalid" | "invalidQuery" => self.query_class(),
             _ => return self.status_class(),
         };
-        // In an answer, what only a job can be is that of the call.
+        // A response to a call cannot have the class of a job.
         match (class, self.status) {
             (ErrorClass::RetryableJob, Some(_)) => ErrorClass::Throttle,
             (class, _) => class,
@@ -166,9 +165,9 @@ impl ErrorResponse {
     const fn unless_job_error(&self, class: ErrorClass) -> ErrorClass {
         if self.status.is_none() { ErrorClass::RetryableJob } else { class }
     }
-    /// A statement that is refused names a column or table that is not there, or a value that cannot be read.
+    /// A rejected statement names a missing column or table, or a value that cannot be converted.
     fn query_class(&self) -> ErrorClass {
-        let says = |part: &str| self.message.contains(part);
+        let contains = |part: &str| self.message.contains(part);
         let is_schema = [
             "Unrecognized name",
             "not found inside",
@@ -182,10 +181,10 @@ impl ErrorResponse {
             "Invalid dataset",
             "Query parameter",
         ];
-        if says("Request payload size exceeds") || says("too large") {
+        if contains("Request payload size exceeds") || contains("too large") {
             return ErrorClass::Size;
         }
-        if is_schema.into_iter().any(says) { ErrorClass::InvalidTarget } else { ErrorClass::BadRow }
+        if is_schema.into_iter().any(contains) { ErrorClass::InvalidTarget } else { ErrorClass::BadRow }
     }
     const fn status_class(&self) -> ErrorClass {
         match self.status {
@@ -210,7 +209,7 @@ mod tests {
         ErrorResponse { status, reason: reason.into(), message: message.into() }.class()
     }
     #[test]
-    fn each_thing_that_bigquery_says_is_for_the_one_who_can_act() {
+    fn every_documented_error_has_its_class() {
         let outstanding = "Resources exceeded during query execution: Too many DML statements outstanding against table p:d.t, limit is 20.";
         let rate = "Exceeded rate limits: too many table update operations for this table.";
         let at_most = "UPDATE/MERGE must match at most one source row for each target row";

@@ -1,8 +1,8 @@
-//! Sending a job under a name that it always has, and finding out what became of it.
+//! Sending a job under a deterministic id, and resolving its outcome.
 //!
-//! Invariant: an (id, attempt) is one job at most, whoever sends it and however often: what is sent twice is adopted. A new attempt is
-//! made only of one that has failed. Every way out is an answer, so a caller can stop in between.
-//! Not here: what the job is (`sql`, `staging`); whose turn it is (`writer_lease`); what is said of a failure (`retry_policy`).
+//! Invariant: at most one job exists per (id, attempt), however often and by whichever instance it is sent: a job that exists is reused. A
+//! new attempt follows only a failed one. Every function returns in bounded time, so the caller can stop between calls.
+//! Not here: the content of a job (`sql`, `staging`); the writer lease (`writer_lease`); retry delay and remediation (`retry_policy`).
 use super::{
     BigQuery,
     error::{ApiError, ErrorClass, ErrorResponse},
@@ -12,33 +12,33 @@ use gcp_bigquery_client::model::job::Job;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A job that is done.
+/// A job that is done and did not fail.
 #[derive(Clone, Debug)]
 pub struct FinishedJob {
-    /// Rows that it changed, as the job itself says.
+    /// Number of changed rows, from the statistics of the job.
     pub affected: u64,
-    /// It had been sent before.
+    /// The job existed before it was sent.
     pub is_reused: bool,
     pub id: String,
 }
 
-/// Why a job is not done.
+/// Reason why a job did not succeed.
 pub enum Stop {
-    /// It is for the caller's caller: later, or the operator.
+    /// Retry later, or the operator must act.
     Error(WarehouseError),
-    /// A row cannot be read.
+    /// A row cannot be converted.
     BadRow(FailedJob),
-    /// It is too large as it is.
+    /// The request or the job is too large.
     Size(FailedJob),
-    /// Something that it reads is not there.
+    /// A table that it reads does not exist.
     Missing(FailedJob),
 }
-/// A job that was refused, or that failed.
+/// A job that was rejected or failed.
 pub struct FailedJob {
     pub response: ErrorResponse,
-    /// Of its id.
-    pub stem: String,
-    /// Another instance had sent it, maybe long ago: what was wrong may have been put right since.
+    /// Job id without the number of the attempt.
+    pub job_prefix: String,
+    /// Another instance sent it, maybe long ago: the cause may have been fixed since.
     pub is_earlier: bool,
 }
 impl From<WarehouseError> for Stop {
@@ -47,102 +47,112 @@ impl From<WarehouseError> for Stop {
     }
 }
 
-/// What a job is to the tables.
+/// Kind of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
-    /// It changes the records: one at a time.
+    /// DML on the records: needs the writer lease.
     Leased,
-    /// It changes nothing that anyone else can see.
+    /// Changes nothing that other instances read.
     Unleased,
 }
 
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(4);
-/// How long a running job is watched before the caller is asked whether to go on.
+/// Time limit of one call that waits for a job.
 pub(super) const MAX_JOB_WAIT_MS: i64 = 30_000;
 
 impl BigQuery {
-    /// Runs the job that `make` makes of an id, in the attempt that is due.
+    /// Sends a job with `send` under the id of the current attempt, and waits for it.
     pub(super) fn run(
         &mut self,
-        stem: &str,
+        job_prefix: &str,
         kind: JobKind,
-        make: &mut dyn FnMut(&mut BigQuery, &str) -> SendResult,
+        send: &mut dyn FnMut(&mut BigQuery, &str) -> SendResult,
     ) -> Result<FinishedJob, Stop> {
         loop {
-            let attempt = self.attempt(stem);
-            let id = format!("{stem}{attempt}");
+            let attempt = self.attempt(job_prefix);
+            let id = format!("{job_prefix}{attempt}");
             self.throttle(kind);
             if kind == JobKind::Leased {
                 self.acquire_lease(&id)?;
                 self.counters.get_mut().attempts += 1;
             }
             self.last_done.take_if(|done| *done == id);
-            let answer = make(self, &id);
-            let ended = self.resolve_attempt(stem, &id, answer);
-            match ended {
+            let sent = send(self, &id);
+            match self.resolve_attempt(job_prefix, &id, sent) {
                 Ok(done) => {
                     if !done.is_reused {
-                        // An answer that is open is of before.
-                        self.open_query.take();
+                        // The result of a pending query predates this write.
+                        self.pending_query.take();
                     }
                     self.counters.get_mut().reused += u64::from(done.is_reused);
                     return Ok(done);
                 }
-                // Adopted and failed before: walk up to the attempt that is due.
+                // A reused job that failed earlier: continue with the next attempt.
                 Err(AttemptEnd::NextAttempt) => continue,
                 Err(AttemptEnd::Stop(stop)) => return Err(stop),
             }
         }
     }
-    /// The attempt that is due, of the job that was last asked for.
-    fn attempt(&self, stem: &str) -> u32 {
-        self.attempts.get(stem).copied().unwrap_or(0)
+    /// Number of the current attempt, from 0.
+    fn attempt(&self, job_prefix: &str) -> u32 {
+        self.attempts.get(job_prefix).copied().unwrap_or(0)
     }
-    pub(super) fn next_attempt(&mut self, stem: &str) {
-        // Only what is being worked on is remembered: anything else is found again by walking up.
+    pub(super) fn next_attempt(&mut self, job_prefix: &str) {
+        // Only current jobs matter. The attempt of any other job is found again by trying from 0.
         if self.attempts.len() > 64 {
             self.attempts.clear();
         }
-        *self.attempts.entry(stem.to_owned()).or_default() += 1;
+        *self.attempts.entry(job_prefix.to_owned()).or_default() += 1;
     }
 
-    fn resolve_attempt(
+    /// The job that was sent, and whether it existed before. Its value is null if it must be looked up.
+    fn resolve_send(
         &mut self,
-        stem: &str,
+        job_prefix: &str,
         id: &str,
-        answer: SendResult,
-    ) -> Result<FinishedJob, AttemptEnd> {
-        let (job, is_reused) = match answer {
+        sent: SendResult,
+    ) -> Result<(Value, bool), AttemptEnd> {
+        let api_error = match sent {
             Ok(Reply::Inserted(job)) => {
                 self.sent_jobs.insert(id.to_owned());
-                (job, false)
+                return Ok((job, false));
             }
-            Ok(Reply::Existing(job)) => (job, true),
-            Err(api_error) => match api_error.class() {
-                ErrorClass::JobExists => (Value::Null, true),
-                ErrorClass::Ambiguous => {
-                    self.count(ErrorClass::Ambiguous);
-                    match self.get_job(id) {
-                        Ok(job) => (job, true),
-                        Err(again) if again.is_not_found() => {
-                            return Err(self.to_error(ErrorClass::Ambiguous, &api_error, id).into());
-                        }
-                        Err(again) => return Err(self.to_error(again.class(), &again, id).into()),
-                    }
-                }
-                _ => {
-                    if matches!(api_error, ApiError::Response(_)) {
-                        // There is no such job, and there was none.
-                        self.last_done = Some(id.to_owned());
-                    }
-                    return Err(self.handle_error_response(stem, id, api_error, false));
-                }
-            },
+            Ok(Reply::Existing(job)) => return Ok((job, true)),
+            Err(api_error) => api_error,
         };
-        let (job, is_reused) = match self.await_job(id, job) {
-            Ok(job) => (job, is_reused),
-            // It was taken a moment ago, so it will be seen.
+        match api_error.class() {
+            ErrorClass::JobExists => Ok((Value::Null, true)),
+            ErrorClass::Ambiguous => {
+                self.count(ErrorClass::Ambiguous);
+                match self.get_job(id) {
+                    Ok(job) => Ok((job, true)),
+                    Err(lookup_error) if lookup_error.is_not_found() => {
+                        Err(self.to_error(ErrorClass::Ambiguous, &api_error, id).into())
+                    }
+                    Err(lookup_error) => Err(self.to_error(lookup_error.class(), &lookup_error, id).into()),
+                }
+            }
+            _ => {
+                if matches!(api_error, ApiError::Response(_)) {
+                    // The request was rejected, so no job was created.
+                    self.last_done = Some(id.to_owned());
+                }
+                Err(self.handle_error_response(job_prefix, id, api_error, false))
+            }
+        }
+    }
+    /// Waits for the job of an attempt, and decides what follows.
+    fn resolve_attempt(
+        &mut self,
+        job_prefix: &str,
+        id: &str,
+        sent: SendResult,
+    ) -> Result<FinishedJob, AttemptEnd> {
+        let (job, is_reused) = self.resolve_send(job_prefix, id, sent)?;
+        let job = match self.await_job(id, job) {
+            Ok(job) => job,
+            // It was accepted just now, so a later lookup finds it.
             Err(api_error) if api_error.is_not_found() => {
                 return Err(self.to_error(ErrorClass::Ambiguous, &api_error, id).into());
             }
@@ -152,25 +162,27 @@ impl BigQuery {
             return Err(WarehouseError::pending(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
-        // A job of this instance may take longer than one call, and is adopted by the next. What it fails with is news all the same.
+        // A job of this instance that takes longer than one call is reused by the next call; its failure is not an earlier one.
         let is_earlier = is_reused && !self.sent_jobs.contains(id);
         match failure(&job) {
             None => Ok(FinishedJob { affected: affected(&job), is_reused, id: id.to_owned() }),
             Some(response) => match response.class() {
-                // It failed before: what was wrong may have been put right, or have passed. But the same rows fail in the same way,
-                // whoever asks, until something else is known of them.
+                // The cause of an earlier failure may be gone. Equal rows, however, fail again for the same reason: no new attempt for bad
+                // rows and sizes.
                 class if is_earlier && !matches!(class, ErrorClass::BadRow | ErrorClass::Size) => {
-                    self.next_attempt(stem);
+                    self.next_attempt(job_prefix);
                     Err(AttemptEnd::NextAttempt)
                 }
-                _ => Err(self.handle_error_response(stem, id, ApiError::Response(response), is_earlier)),
+                _ => {
+                    Err(self.handle_error_response(job_prefix, id, ApiError::Response(response), is_earlier))
+                }
             },
         }
     }
-    /// What to do about a refusal, of the call or of the job.
+    /// Decides about an error response to the call or an error of the job.
     fn handle_error_response(
         &mut self,
-        stem: &str,
+        job_prefix: &str,
         id: &str,
         api_error: ApiError,
         is_earlier: bool,
@@ -186,7 +198,7 @@ impl BigQuery {
                 | ErrorClass::DmlQueueFull
                 | ErrorClass::Throttle
                 | ErrorClass::Quota => {
-                    self.next_attempt(stem);
+                    self.next_attempt(job_prefix);
                 }
                 _ => {}
             }
@@ -199,16 +211,20 @@ impl BigQuery {
             _ => return self.to_error(class, &api_error, id).into(),
         };
         self.count(class);
-        AttemptEnd::Stop(stop(FailedJob { response: response.clone(), stem: stem.to_owned(), is_earlier }))
+        AttemptEnd::Stop(stop(FailedJob {
+            response: response.clone(),
+            job_prefix: job_prefix.to_owned(),
+            is_earlier,
+        }))
     }
 
-    /// The job, whose creation may not be seen everywhere at once.
+    /// Looks a job up. A new job may not be visible immediately.
     pub(super) fn get_job(&mut self, id: &str) -> Result<Value, ApiError> {
         self.runtime.block_on(self.api_client.job(id))
     }
-    /// Waits until the job is done; `None` when it takes long.
+    /// Waits until the job is done; `None` after the time limit.
     fn await_job(&mut self, id: &str, mut job: Value) -> Result<Option<Value>, ApiError> {
-        let (since, mut pause) = (self.clock.now_ms(), MIN_POLL_INTERVAL);
+        let (started_ms, mut pause) = (self.clock.now_ms(), MIN_POLL_INTERVAL);
         loop {
             if is_done(&job) {
                 return Ok(Some(job));
@@ -217,16 +233,16 @@ impl BigQuery {
                 self.clock.sleep(pause);
                 pause = (pause * 2).min(MAX_POLL_INTERVAL);
             }
-            if self.clock.now_ms() - since > MAX_JOB_WAIT_MS {
+            if self.clock.now_ms() - started_ms > MAX_JOB_WAIT_MS {
                 return Ok(None);
             }
             job = self.get_job(id)?;
         }
     }
-    /// Keeps to fewer statements than the table, and fewer jobs than the project, can take.
+    /// Waits for the rate limiters of DML on the table and of job insertions.
     fn throttle(&mut self, kind: JobKind) {
-        let change = (kind == JobKind::Leased).then_some(&mut self.statements);
-        for limiter in change.into_iter().chain([&mut self.inserts]) {
+        let dml = (kind == JobKind::Leased).then_some(&mut self.statements);
+        for limiter in dml.into_iter().chain([&mut self.inserts]) {
             while let Err(wait) = limiter.take(self.clock.now_ms()) {
                 self.counters.get_mut().waited_ms += wait as u64;
                 self.clock.sleep(Duration::from_millis(wait as u64));
@@ -239,12 +255,12 @@ impl BigQuery {
     }
 }
 
-/// What sending a job answered.
+/// Result of sending a job.
 pub type SendResult = Result<Reply, ApiError>;
 pub enum Reply {
-    /// The job, sent now.
+    /// The job was created.
     Inserted(Value),
-    /// The job, which was there before and was not sent again.
+    /// The job existed and was not sent again.
     Existing(Value),
 }
 
@@ -258,10 +274,11 @@ impl From<WarehouseError> for AttemptEnd {
     }
 }
 
-/// What every job is sent with.
+/// A job with the configuration that all jobs share.
 pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
     use gcp_bigquery_client::model::{job_configuration::JobConfiguration, job_reference::JobReference};
-    // Of `fb_<batch>_…`, to find what a job was for. One label: the client keeps several in no order, and an id is of one body.
+    // The batch in `fb_<batch>_…`, to find the batch of a job. Only one label: the client serializes several in random order, but equal
+    // ids need equal request bodies.
     let batch = id.split('_').nth(1).unwrap_or_default().to_owned();
     Job {
         job_reference: Some(JobReference {
@@ -281,7 +298,7 @@ pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
 pub fn is_done(job: &Value) -> bool {
     job["status"]["state"] == "DONE"
 }
-/// Done is not success: a failed job says so here, and only here.
+/// The error of a job. A job that is done may have failed; only `errorResult` shows it.
 pub fn failure(job: &Value) -> Option<ErrorResponse> {
     let error = &job["status"]["errorResult"];
     let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
@@ -291,6 +308,7 @@ pub fn failure(job: &Value) -> Option<ErrorResponse> {
         message: text("message"),
     })
 }
+/// Number of changed rows.
 fn affected(job: &Value) -> u64 {
     job["statistics"]["query"]["numDmlAffectedRows"].as_str().and_then(|n| n.parse().ok()).unwrap_or(0)
 }

@@ -1,13 +1,13 @@
-//! BigQuery as the warehouse: one statement a batch, sent under a name that it always has.
+//! BigQuery as the warehouse: one MERGE per batch, sent as a job with a deterministic id.
 //!
-//! Reading order: `schema`, `ddl`, `sql` say what is there and what is sent; `encode` makes the rows; `write` is a batch's way, with
-//! `jobs` (sending, adopting, classes of failure), `writer_lease` (one at a time), `staging` (large ones), `bad_row_search` (bad rows) and `retry_policy` (what
-//! is said of a failure) below it.
+//! Reading order: `schema`, `ddl` and `sql` define tables and statements; `encode` converts records to rows; `write` writes a batch, with
+//! `jobs` (sending and reusing jobs), `writer_lease` (one DML job at a time), `staging` (large batches), `bad_row_search` (rows that
+//! BigQuery rejects) and `retry_policy` (retry delay or remediation of a failure).
 //!
-//! Invariant: whatever is lost, repeated or killed: a batch and its batch record are there together or not at all, nothing older
-//! overwrites, and one statement that changes the records is in flight over all instances. No job and no question is waited for longer
-//! than half a minute, but for the rows of whole tables: what takes longer is `Retry`, and the next call finds out what became of it.
-//! Not here: planning batches, waiting between calls; the sink's loop does.
+//! Invariant: whatever is lost, repeated or killed, a batch and its batch record are atomic, an older record never overwrites a newer one,
+//! and one DML job on the records is in flight over all instances. A call waits at most half a minute for a job or query, except for the
+//! rows of whole tables; an operation that takes longer is `Retry`, and the next call continues it.
+//! Not here: planning batches, sleeping between calls; the sink task does both.
 mod api_client;
 mod auth;
 mod bad_row_search;
@@ -50,26 +50,26 @@ use std::{
     time::Duration,
 };
 
-/// Where the dataset is, and how it is written.
+/// Location of the dataset, and parameters of writing.
 #[derive(Clone)]
 pub struct BigQueryConfig {
     pub project: String,
     pub dataset: String,
     pub location: String,
-    /// Without a path, e.g. `http://127.0.0.1:9050`; Google's own otherwise.
+    /// URL without a path, for example `http://127.0.0.1:9050`. `None`: Google's endpoint.
     pub endpoint: Option<String>,
     pub credentials: Credentials,
     pub backoff: Backoff,
-    /// Bytes of a request up to which the rows go as a parameter; BigQuery takes 10 MB.
+    /// Maximum size in bytes of rows sent as a query parameter; larger batches are staged. BigQuery limits a request to 10 MB.
     pub inline_bytes: usize,
-    /// Of a call.
+    /// Timeout of a call.
     pub timeout: Duration,
-    /// After which BigQuery gives a job up.
+    /// Time after which BigQuery cancels a job.
     pub job_timeout: Duration,
     pub clock: Arc<dyn Clock>,
 }
 impl BigQueryConfig {
-    /// With everything else as usual.
+    /// Default parameters.
     pub fn new(project: &str, dataset: &str, location: &str) -> BigQueryConfig {
         BigQueryConfig {
             project: project.to_owned(),
@@ -86,7 +86,7 @@ impl BigQueryConfig {
     }
 }
 const GOOGLE: &str = "https://bigquery.googleapis.com";
-/// Of a request for a token, which the HTTP client's own does not cover.
+/// Timeout of a token request, which the timeout of the HTTP client does not cover.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A dataset of BigQuery.
@@ -96,35 +96,38 @@ pub struct BigQuery {
     names: Names,
     config: BigQueryConfig,
     clock: Arc<dyn Clock>,
-    /// BigQuery takes 25 statements within 10 s of a table.
+    /// DML jobs on the table: BigQuery allows 25 within 10 s.
     statements: RateLimiter,
-    /// And 5 changes within 10 s of what a table is called and labelled.
+    /// Metadata updates of the table: BigQuery allows 5 within 10 s.
     labels: RateLimiter,
-    /// Jobs of this process.
+    /// Job insertions of this process.
     inserts: RateLimiter,
-    /// Since something that was asked for was last done.
+    /// Failures since the last successful operation.
     failures: RefCell<FailureWindow>,
-    /// A question that takes long: of which text, its job, and when it was last looked at.
-    open_query: RefCell<Option<(blake3::Hash, String, i64)>>,
+    /// A query that is still running: hash of its request, job id, and time of the last poll in milliseconds.
+    pending_query: RefCell<Option<(blake3::Hash, String, i64)>>,
     search: Option<bad_row_search::Search>,
     attempts: BTreeMap<String, u32>,
-    /// The jobs that this instance has sent for the batch in hand.
+    /// Jobs that this instance has sent for the current batch.
     sent_jobs: BTreeSet<String>,
-    /// The last job of this instance that is known to be done.
+    /// The last job of this instance known to be done.
     last_done: Option<String>,
-    /// A job that another announced and that is not there, since when.
+    /// A job in the writer lease that does not exist, and the time in milliseconds since when.
     missing_holder: Option<(String, i64)>,
-    /// The stem of a batch that BigQuery found too large for a parameter.
-    oversized_stem: Option<String>,
+    /// Job id prefix of a batch that BigQuery rejected as too large for a parameter.
+    oversized_job_prefix: Option<String>,
     last_staging_cleanup_ms: Option<i64>,
     is_prepared: bool,
     counters: RefCell<Counters>,
 }
 
 impl BigQuery {
-    /// Connects; nothing is asked yet but a token's source.
+    /// Creates the client and loads the credentials; no call to BigQuery.
+    ///
+    /// # Errors
+    /// `Config` if project, dataset, endpoint or credentials are not usable.
     pub fn connect(config: BigQueryConfig) -> Result<BigQuery, WarehouseError> {
-        let wrong = |what: String| {
+        let config_error = |what: String| {
             WarehouseError::Config {
             what: format!("BigQuery: {what}"),
             next: "set bigquery-credentials to the key file of a service account, or run `gcloud auth application-default login`; for an emulator set bigquery-endpoint, and bigquery-credentials to none".into(),
@@ -132,25 +135,25 @@ impl BigQuery {
         };
         if config.project.is_empty() || config.dataset.is_empty() {
             return Err(WarehouseError::Config {
-                what: "which BigQuery project and dataset is not said".into(),
+                what: "the BigQuery project or dataset is not configured".into(),
                 next: "set bigquery-project and bigquery-dataset; `fastbreak config show` lists the keys"
                     .into(),
             });
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
+        let runtime = runtime.map_err(|error| config_error(error.to_string()))?;
         let token = runtime
             .block_on(auth::Token::new(&config.credentials, config.timeout.min(TOKEN_TIMEOUT)))
-            .map_err(&wrong)?;
+            .map_err(&config_error)?;
         let http =
             reqwest::Client::builder().timeout(config.timeout).connect_timeout(Duration::from_secs(10));
         let http = http.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
-        let http = http.map_err(|_| wrong("no HTTP client".into()))?;
+        let http = http.map_err(|_| config_error("no HTTP client".into()))?;
         let endpoint = config.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned());
         if reqwest::Url::parse(&endpoint).is_err() {
             return Err(WarehouseError::Config {
-                what: format!("bigquery-endpoint = '{endpoint}' is no address"),
-                next: "say it as http://127.0.0.1:9050, without a path; leave it empty for Google's own"
+                what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
+                next: "write it like http://127.0.0.1:9050, without a path; leave it empty for Google's endpoint"
                     .into(),
             });
         }
@@ -164,13 +167,13 @@ impl BigQuery {
             labels: RateLimiter::new(4, 10_000),
             inserts: RateLimiter::new(8, 1_000),
             failures: RefCell::default(),
-            open_query: RefCell::default(),
+            pending_query: RefCell::default(),
             search: None,
             attempts: BTreeMap::new(),
             sent_jobs: BTreeSet::new(),
             last_done: None,
             missing_holder: None,
-            oversized_stem: None,
+            oversized_job_prefix: None,
             last_staging_cleanup_ms: None,
             is_prepared: false,
             counters: RefCell::default(),
@@ -179,7 +182,7 @@ impl BigQuery {
 }
 
 impl BigQuery {
-    /// What was asked for is done: failures are counted from none again.
+    /// Ends the row of failures after a successful operation.
     fn clear_failures_if_ok<T>(&self, outcome: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
         if outcome.is_ok() {
             self.failures.borrow_mut().clear();
@@ -193,25 +196,25 @@ impl Warehouse for BigQuery {
         self.clear_failures_if_ok(self.load_writer_state())
     }
     fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
-        let claimed = self.run_acquire(log);
-        self.clear_failures_if_ok(claimed)
+        let epoch = self.run_acquire(log);
+        self.clear_failures_if_ok(epoch)
     }
     fn write(
         &mut self,
         batch: &Batch,
         plan: &BatchPlan,
-        _at: Timestamp,
+        _now: Timestamp,
     ) -> Result<WriteSummary, WarehouseError> {
-        let since = self.clock.now_ms();
+        let started_ms = self.clock.now_ms();
         let written = self.write_batch(batch, plan);
-        self.counters.get_mut().milliseconds += (self.clock.now_ms() - since) as u64;
+        self.counters.get_mut().milliseconds += (self.clock.now_ms() - started_ms) as u64;
         self.clear_failures_if_ok(written)
     }
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
         let found = self.committed_batch(id).map(|found| found.is_some());
         self.clear_failures_if_ok(found.map_err(|api_error| self.query_error(&api_error)))
     }
-    /// Asked before each attempt of a write, so that an answer says nothing of how the writes do.
+    /// Runs before each attempt of a write, so its success does not end a row of failed writes.
     fn existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],

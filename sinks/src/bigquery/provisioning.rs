@@ -1,6 +1,6 @@
-//! What a dataset lacks, and making it.
+//! Comparing a dataset with its definitions, and creating what is missing.
 //!
-//! Invariant: nothing is dropped or narrowed. A column of another type is the operator's: the statements to run are said.
+//! Invariant: no table or column is dropped or narrowed. A column of another type needs the operator; the error has the statement to run.
 //! Not here: the definitions (`ddl`).
 use super::{
     BigQuery,
@@ -11,53 +11,51 @@ use super::{
 use crate::warehouse::WarehouseError;
 use serde_json::{Value, json};
 
-/// What a dataset lacks.
+/// Difference between a dataset and its definitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaDiff {
-    /// Datasets to be made.
+    /// Datasets to create.
     pub datasets: Vec<String>,
-    /// Definitions of what is not there, in this order.
+    /// Definitions of missing tables and views, in this order.
     pub missing: Vec<String>,
-    /// Columns that a table lacks, views that say something else: to be run after those.
+    /// Statements for missing columns and changed views, to run after `missing`.
     pub changes: Vec<String>,
-    /// What no statement of ours mends.
+    /// Differences that no statement of this program resolves.
     pub conflicts: Vec<String>,
 }
 impl SchemaDiff {
     pub fn is_empty(&self) -> bool {
         self.datasets.is_empty() && self.conflicts.is_empty() && self.statements().next().is_none()
     }
-    /// Everything to be run, in this order.
+    /// All statements to run, in this order.
     pub fn statements(&self) -> impl Iterator<Item = &String> {
         self.missing.iter().chain(&self.changes)
     }
 }
 
 impl BigQuery {
-    /// Every definition, as `warehouse ddl` prints it.
+    /// All definitions, as `warehouse ddl` prints them.
     pub fn ddl(&self) -> Vec<Definition> {
         ddl::definitions(&self.names)
     }
-    /// Compares what is there with what should be.
+    /// Compares the dataset with the definitions.
     pub fn plan(&self) -> Result<SchemaDiff, WarehouseError> {
         let mut diff = SchemaDiff::default();
         for dataset in [self.names.dataset.clone(), self.names.staging()] {
-            match self.found(&format!("datasets/{dataset}"))? {
+            match self.resource(&format!("datasets/{dataset}"))? {
                 Some(found) => self.check_location(&dataset, &found)?,
                 None => diff.datasets.push(dataset),
             }
         }
         for definition in self.ddl() {
             let path = format!("datasets/{}/tables/{}", self.names.dataset, definition.name);
-            let found = match diff.datasets.contains(&self.names.dataset) {
-                true => None,
-                false => self.found(&path)?,
-            };
+            let is_new = diff.datasets.contains(&self.names.dataset);
+            let found = if is_new { None } else { self.resource(&path)? };
             match found {
                 None => diff.missing.push(definition.statement),
                 Some(found) if definition.is_view => {
                     let (_, select) = definition.statement.split_once("\nAS ").unwrap_or_default();
-                    // An emulator that does not say what a view asks has the one that was made.
+                    // An emulator may leave the query of a view out: it is then taken as unchanged.
                     let query = found["view"]["query"].as_str();
                     let is_same =
                         query.is_none_or(|query| without_whitespace(query) == without_whitespace(select));
@@ -71,59 +69,72 @@ impl BigQuery {
         }
         Ok(diff)
     }
-    /// Where the dataset is not, nothing of it is found: every question would be about something that is not there.
+    /// A query in another location does not find the dataset.
     fn check_location(&self, dataset: &str, found: &Value) -> Result<(), WarehouseError> {
         let wanted = &self.config.location;
-        // An emulator that does not say where a dataset is has it here.
-        let Some(location) = found["location"].as_str().filter(|at| !at.eq_ignore_ascii_case(wanted)) else {
+        // An emulator may leave the location out: it is then taken as correct.
+        let Some(location) = found["location"].as_str().filter(|found| !found.eq_ignore_ascii_case(wanted))
+        else {
             return Ok(());
         };
         Err(WarehouseError::Config {
-            what: format!("dataset {dataset} is in {location}, and bigquery-location says {wanted}"),
-            next: match dataset == self.names.dataset {
-                true => format!("set bigquery-location to {location}"),
-                false => format!(
-                    "delete dataset {dataset}, nothing of it is needed: `fastbreak run` makes it again where it should be"
-                ),
+            what: format!("dataset {dataset} is in {location}, but bigquery-location is {wanted}"),
+            next: if dataset == self.names.dataset {
+                format!("set bigquery-location to {location}")
+            } else {
+                format!(
+                    "delete dataset {dataset}, its content is temporary: `fastbreak run` creates it again in the configured location"
+                )
             },
         })
     }
     fn diff_columns(&self, found: &Value, diff: &mut SchemaDiff) {
-        let there = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
+        let columns = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
         for field in fields() {
-            let Some(column) = there.iter().find(|column| column["name"] == field.name) else {
+            let Some(column) = columns.iter().find(|column| column["name"] == field.name) else {
                 diff.changes.push(ddl::add_column(&self.names, &field));
                 continue;
             };
-            let of = column["type"].as_str().unwrap_or_default();
-            let is_list = column["mode"] == "REPEATED";
-            if !field.of.api().contains(&of) || is_list != (field.of == Type::LineLadder) {
+            let column_type = column["type"].as_str().unwrap_or_default();
+            let is_repeated = column["mode"] == "REPEATED";
+            if !self.is_same_type(field.field_type, column_type)
+                || is_repeated != (field.field_type == Type::LineLadder)
+            {
                 diff.conflicts.push(format!(
-                    "column {} of {} is {of}{}, and should be {}",
+                    "column {} of {} is {column_type}{}, and must be {}",
                     field.name,
                     self.names.table(RECORDS),
-                    if is_list { ", repeated" } else { "" },
-                    field.of.sql()
+                    if is_repeated { ", repeated" } else { "" },
+                    field.field_type.sql()
                 ));
             }
         }
     }
-    /// Makes what is lacking; how many things that were.
+    /// An emulator may store JSON as text and report it as STRING.
+    fn is_same_type(&self, field_type: Type, reported: &str) -> bool {
+        let is_emulated_json =
+            field_type == Type::Json && reported == "STRING" && self.config.endpoint.is_some();
+        field_type.api().contains(&reported) || is_emulated_json
+    }
+    /// Creates what is missing, and returns the number of created datasets and executed statements.
+    ///
+    /// # Errors
+    /// `Config` if a column has another type.
     pub fn apply(&mut self) -> Result<usize, WarehouseError> {
         let diff = self.plan()?;
         if let Some(first) = diff.conflicts.first() {
             return Err(WarehouseError::Config {
                 what: diff.conflicts.join("; "),
                 next: format!(
-                    "rename the table and start over, `fastbreak run` fills a new one from the log: ALTER TABLE {} RENAME TO {RECORDS}_old ({first})",
+                    "rename the table, then start `fastbreak run`: it fills a new one from the log: ALTER TABLE {} RENAME TO {RECORDS}_old ({first})",
                     self.names.table(RECORDS)
                 ),
             });
         }
-        self.make(&diff.datasets, diff.statements())?;
+        self.create(&diff.datasets, diff.statements())?;
         Ok(diff.datasets.len() + diff.statements().count())
     }
-    fn make<'a>(
+    fn create<'a>(
         &self,
         datasets: &[String],
         statements: impl Iterator<Item = &'a String>,
@@ -145,7 +156,7 @@ impl BigQuery {
         }
         Ok(())
     }
-    /// Deletes the datasets and everything in them.
+    /// Deletes both datasets with their content.
     pub fn discard(self) -> Result<(), WarehouseError> {
         for dataset in [self.names.dataset.clone(), self.names.staging()] {
             let path = format!("datasets/{dataset}?deleteContents=true");
@@ -158,26 +169,32 @@ impl BigQuery {
         }
         Ok(())
     }
-    /// Makes what is not there, as the local warehouse makes its file; stops where something is there and is not as it should be.
+    /// Creates missing datasets, tables and views.
+    ///
+    /// # Errors
+    /// `Config` if an existing table lacks a column or has one of another type.
     pub(super) fn prepare(&self) -> Result<(), WarehouseError> {
         let diff = self.plan()?;
-        self.make(&diff.datasets, diff.missing.iter())?;
-        // A view that says something else misleads nobody who writes.
+        self.create(&diff.datasets, diff.missing.iter())?;
+        // A changed view does not affect writing.
         let columns = diff.changes.iter().filter(|statement| statement.starts_with("ALTER "));
-        let wrong: Vec<&String> = diff.conflicts.iter().chain(columns).collect();
-        if wrong.is_empty() {
+        let differences: Vec<&String> = diff.conflicts.iter().chain(columns).collect();
+        if differences.is_empty() {
             return Ok(());
         }
-        let wrong: Vec<&str> = wrong.into_iter().map(String::as_str).collect();
+        let differences: Vec<&str> = differences.into_iter().map(String::as_str).collect();
         Err(WarehouseError::Config {
-            what: format!("the dataset is not as this program writes it:\n{}", wrong.join("\n")),
+            what: format!(
+                "the dataset does not have the columns that this program writes:\n{}",
+                differences.join("\n")
+            ),
             next: "`fastbreak warehouse plan` shows the statements, `fastbreak warehouse apply` runs them"
                 .into(),
         })
     }
-    /// What is at this path of the project.
-    fn found(&self, path: &str) -> Result<Option<Value>, WarehouseError> {
-        match self.runtime.block_on(self.api_client.at(path)) {
+    /// The resource at this path of the project, if it exists.
+    fn resource(&self, path: &str) -> Result<Option<Value>, WarehouseError> {
+        match self.runtime.block_on(self.api_client.get(path)) {
             Ok(found) => Ok(Some(found)),
             Err(api_error) if api_error.is_not_found() => Ok(None),
             Err(api_error) => Err(self.query_error(&api_error)),
@@ -185,7 +202,7 @@ impl BigQuery {
     }
 }
 
-/// A query without what does not matter in it.
+/// A query with every run of whitespace as one blank.
 fn without_whitespace(query: &str) -> String {
     query.split_whitespace().collect::<Vec<_>>().join(" ")
 }

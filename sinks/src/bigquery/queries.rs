@@ -1,43 +1,43 @@
-//! Questions: who writes, which batches are there, what the tables hold.
+//! Queries: writer state, batch records, existing keys, content of the tables.
 //!
-//! Invariant: nothing is changed, so a question may be asked again at any time.
+//! Invariant: a query only reads, so it can be repeated at any time.
 //! Not here: the statements (`sql`).
 use super::{
     BigQuery,
     error::{ApiError, ErrorClass, ErrorResponse},
     jobs::{MAX_JOB_WAIT_MS, failure},
-    schema::rung_columns,
+    schema::ladder_columns,
     sql,
 };
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},
     plan::BatchId,
     record::SinkTopic,
-    rows::{Cell, Row},
+    rows::{Cell, Row, canonical_json, timestamp},
     sqlite::{QueryCopy, WarehouseQueries},
     tables::{Column, ColumnType, PREDICTIONS, TABLES, Table},
     warehouse::{ContentHash, WarehouseError, WriteSummary, WriterState},
 };
-use schemas::PlayerGameId;
+use schemas::{PlayerGameId, Timestamp};
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
 
-/// Rows of one answer: a page is 10 MB at most, and a row of predictions some 3 kB.
-const PAGE: usize = 2_500;
-/// How long the rows of a whole table may take to come.
+/// Rows of one page: BigQuery limits a page to 10 MB, and a row with predictions has about 3 kB.
+const PAGE_ROWS: usize = 2_500;
+/// Time limit for reading a whole table.
 const MAX_TABLE_READ_MS: i64 = 20 * 60_000;
 
-/// How often a call is repeated before the caller hears of it.
+/// Number of repetitions of a call before its error is returned.
 const MAX_RETRIES: u32 = 4;
-const fn is_passing(class: ErrorClass) -> bool {
+const fn is_retryable(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Transient | ErrorClass::Ambiguous | ErrorClass::Throttle)
 }
 
 impl BigQuery {
-    /// Calls `each` with the cells of every row of the answer.
+    /// Runs a query and calls `each` with the cells of every row.
     pub(super) fn query(
         &self,
         query: &str,
@@ -46,7 +46,7 @@ impl BigQuery {
     ) -> Result<(), ApiError> {
         self.query_within(MAX_JOB_WAIT_MS, query, parameters, each)
     }
-    /// The same; how long it is waited for.
+    /// As [`query`](Self::query), with a time limit.
     fn query_within(
         &self,
         wait_ms: i64,
@@ -56,22 +56,22 @@ impl BigQuery {
     ) -> Result<(), ApiError> {
         let parameter = |(name, value): &(&str, &str)| json!({"name": name, "parameterType": {"type": "STRING"}, "parameterValue": {"value": value}});
         let request = json!({
-            "query": query, "useLegacySql": false, "location": self.config.location, "timeoutMs": 10_000, "maxResults": PAGE,
+            "query": query, "useLegacySql": false, "location": self.config.location, "timeoutMs": 10_000, "maxResults": PAGE_ROWS,
             "useQueryCache": false, "parameterMode": "NAMED", "queryParameters": parameters.iter().map(parameter).collect::<Vec<_>>(),
             "labels": {"sink": "fastbreak"},
         });
-        let of = blake3::hash(request.to_string().as_bytes());
-        let mut answer = match self.open_query_job(of) {
+        let request_hash = blake3::hash(request.to_string().as_bytes());
+        let mut response = match self.take_pending_query(request_hash) {
             Some(job) => self.page(&job, None)?,
             None => self.with_retries(|| self.runtime.block_on(self.api_client.query(&request)))?,
         };
-        let job = answer["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
-        let since = self.clock.now_ms();
+        let job = response["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
+        let started_ms = self.clock.now_ms();
         loop {
-            self.look_for_failure(&answer, &job)?;
+            self.check_job_error(&response, &job)?;
             let mut next = None;
-            if answer["jobComplete"] == true {
-                for row in answer["rows"].as_array().into_iter().flatten() {
+            if response["jobComplete"] == true {
+                for row in response["rows"].as_array().into_iter().flatten() {
                     let cells: Vec<Value> = cells(row);
                     each(&cells).map_err(|reason| {
                         ApiError::Response(ErrorResponse {
@@ -81,47 +81,49 @@ impl BigQuery {
                         })
                     })?;
                 }
-                next = answer["pageToken"].as_str().map(str::to_owned);
+                next = response["pageToken"].as_str().map(str::to_owned);
                 if next.is_none() {
                     return Ok(());
                 }
             } else {
                 let now = self.clock.now_ms();
-                if now - since > wait_ms {
-                    let what = format!("query {job} is still being answered");
-                    self.open_query.replace(Some((of, job, now)));
+                if now - started_ms > wait_ms {
+                    let what = format!("query {job} is still running");
+                    self.pending_query.replace(Some((request_hash, job, now)));
                     return Err(ApiError::Pending(what));
                 }
                 self.clock.sleep(Duration::from_millis(250));
             }
-            answer = self.page(&job, next.as_deref())?;
+            response = self.page(&job, next.as_deref())?;
         }
     }
     fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
-        self.with_retries(|| self.runtime.block_on(self.api_client.page(job, from, PAGE)))
+        self.with_retries(|| self.runtime.block_on(self.api_client.page(job, from, PAGE_ROWS)))
     }
-    /// The job of a question that was asked just now, in these words, and not answered. One of earlier would answer of earlier.
-    fn open_query_job(&self, of: blake3::Hash) -> Option<String> {
+    /// The job of a pending query with this request. An old job is not used, since its result may be outdated.
+    fn take_pending_query(&self, request_hash: blake3::Hash) -> Option<String> {
         let now = self.clock.now_ms();
-        let (_, job, at) = self.open_query.borrow_mut().take_if(|(open, ..)| *open == of)?;
-        (now - at < 2 * MAX_JOB_WAIT_MS).then_some(job)
+        let (_, job, polled_ms) =
+            self.pending_query.borrow_mut().take_if(|(hash, ..)| *hash == request_hash)?;
+        (now - polled_ms < 2 * MAX_JOB_WAIT_MS).then_some(job)
     }
-    /// Errors of an answer may be warnings; whether the job failed, it says itself.
-    fn look_for_failure(&self, answer: &Value, job: &str) -> Result<(), ApiError> {
-        if answer["errors"].as_array().is_none_or(Vec::is_empty) {
+    /// The errors of a response may be warnings: only the job itself shows whether it failed.
+    fn check_job_error(&self, response: &Value, job: &str) -> Result<(), ApiError> {
+        if response["errors"].as_array().is_none_or(Vec::is_empty) {
             return Ok(());
         }
         let job = self.with_retries(|| self.runtime.block_on(self.api_client.job(job)))?;
         failure(&job).map_or(Ok(()), |response| Err(ApiError::Response(response)))
     }
 
-    /// Asks once more what changes nothing, a few times: a long answer is not lost to one page of it.
+    /// Repeats a read a few times, so that one failed page does not lose a long result.
     fn with_retries(&self, call: impl Fn() -> Result<Value, ApiError>) -> Result<Value, ApiError> {
-        let (since, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
+        let (started_ms, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         for _ in 0..MAX_RETRIES {
             match call() {
                 Err(api_error)
-                    if is_passing(api_error.class()) && self.clock.now_ms() - since < MAX_JOB_WAIT_MS =>
+                    if is_retryable(api_error.class())
+                        && self.clock.now_ms() - started_ms < MAX_JOB_WAIT_MS =>
                 {
                     self.clock.sleep(pause);
                 }
@@ -136,7 +138,7 @@ impl BigQuery {
         let mut found = None;
         self.query(&sql::writer_state_sql(&self.names), &[], &mut |row| {
             let [log, epoch, rebuilding] = row else {
-                return Err("the writer state has other columns".into());
+                return Err("unexpected columns of the writer state".into());
             };
             found = Some(WriterState {
                 log: log.as_str().map(str::to_owned),
@@ -148,7 +150,7 @@ impl BigQuery {
         Ok(found)
     }
 
-    /// What the batch record says of a batch.
+    /// The batch record of a committed batch.
     pub(super) fn committed_batch(&self, id: &BatchId) -> Result<Option<WriteSummary>, ApiError> {
         let mut found = None;
         self.query(&sql::batch_sql(&self.names), &[("batch", id.as_str())], &mut |row| {
@@ -168,7 +170,7 @@ impl BigQuery {
         Ok(found)
     }
 
-    /// Which of these records' keys have a row.
+    /// The keys out of these that have a live row.
     pub(super) fn read_existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
@@ -182,22 +184,22 @@ impl BigQuery {
         let mut existing = HashSet::new();
         self.query(&sql::existing_keys_sql(&self.names), &[("keys", &list)], &mut |row| {
             let key = row.first().and_then(Value::as_str).and_then(|key| requested.get(key));
-            existing.insert(*key.ok_or("a key that was not asked for")?);
+            existing.insert(*key.ok_or("a key that was not requested")?);
             Ok(())
         })?;
         Ok(existing)
     }
 
-    /// What the live rows of each game rest on.
+    /// Number of live rows and sum of their offsets, by input topic and game.
     pub(super) fn read_control_totals(&self) -> Result<ControlTotalsByGame, ApiError> {
         let mut control_totals = ControlTotalsByGame::new();
         self.query(&sql::control_totals_sql(&self.names), &[], &mut |row| {
             let [input, game, rows, offsets] = row else {
-                return Err("the control totals have other columns".into());
+                return Err("unexpected columns of the control totals".into());
             };
             let name = input.as_str().unwrap_or_default();
             let input = SinkTopic::ALL.into_iter().find(|input| sql::input_name(*input) == name);
-            let input = input.ok_or_else(|| format!("'{name}' is no input of the sink"))?;
+            let input = input.ok_or_else(|| format!("'{name}' is not an input of the sink"))?;
             let game =
                 game.as_str().unwrap_or_default().parse().map_err(|error| format!("a game: {error}"))?;
             control_totals.insert(
@@ -217,7 +219,7 @@ impl BigQuery {
     ) -> Result<(), ApiError> {
         let is_predictions = table.name == PREDICTIONS.name;
         let own =
-            if is_predictions { table.columns.len() - rung_columns().len() } else { table.columns.len() };
+            if is_predictions { table.columns.len() - ladder_columns().len() } else { table.columns.len() };
         self.query_within(MAX_TABLE_READ_MS, &sql::content_sql(&self.names, table), &[], &mut |row| {
             let shared = row.iter().zip(&table.columns[..own]).map(|(value, column)| cell(value, column));
             let shared: Row<'_> = shared.collect::<Result<_, _>>()?;
@@ -232,19 +234,21 @@ impl BigQuery {
                 .try_for_each(|(_, ladder_line)| each(shared.iter().cloned().chain(ladder_line).collect()))
         })
     }
-    /// The content of a table, in the bytes of the local warehouse's.
+    /// Content hash of a table, over the same bytes as in SQLite.
     pub(super) fn hash(&self, table: &'static Table) -> Result<ContentHash, ApiError> {
         let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
         self.live_rows(table, &mut |row| {
             rows += 1;
-            row.iter().for_each(|cell| cell.encode(&mut bytes));
+            for cell in &row {
+                cell.encode(&mut bytes);
+            }
             hasher.update(&bytes);
             bytes.clear();
             Ok(())
         })?;
         Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
     }
-    /// Its live rows as they are now, to be asked what a local warehouse is asked.
+    /// Copies all live rows into a temporary SQLite file, so that the read queries of SQLite run on them.
     pub fn copy_live_rows(&self) -> Result<WarehouseQueries, WarehouseError> {
         let copy = QueryCopy::new()?;
         let mut failed = None;
@@ -261,14 +265,14 @@ impl BigQuery {
                 None => read.map_err(|api_error| self.query_error(&api_error))?,
             }
         }
-        copy.end()
+        copy.finish()
     }
 }
 
-/// A prediction of the array: its key, and its cells.
+/// An element of the array of predictions: system and line offset, and all cells.
 fn ladder_line(value: &Value) -> Result<((String, i64), Row<'static>), String> {
     let (mut key, mut row) = ((String::new(), 0), Row::new());
-    for (value, column) in cells(&value["v"]).iter().zip(rung_columns()) {
+    for (value, column) in cells(&value["v"]).iter().zip(ladder_columns()) {
         match column.name {
             "system" => key.0 = value.as_str().unwrap_or_default().to_owned(),
             "line_offset" => key.1 = integer(value)?,
@@ -284,14 +288,19 @@ fn cells(row: &Value) -> Vec<Value> {
     row["f"].as_array().into_iter().flatten().map(|cell| cell["v"].clone()).collect()
 }
 fn integer(value: &Value) -> Result<i64, String> {
-    let text = value.as_str().ok_or_else(|| format!("{value} is no whole number"))?;
-    text.parse().map_err(|_| format!("'{text}' is no whole number"))
+    let text = value.as_str().ok_or_else(|| format!("{value} is not an integer"))?;
+    text.parse().map_err(|_| format!("'{text}' is not an integer"))
 }
+/// The canonical cell of a value in a response of the API.
 fn cell<'a>(value: &'a Value, column: &Column) -> Result<Cell<'a>, String> {
     let Some(text) = value.as_str() else { return Ok(Cell::Null) };
     Ok(match column.column_type {
         ColumnType::Integer => Cell::Integer(integer(value)?),
-        ColumnType::Real => Cell::Real(text.parse().map_err(|_| format!("'{text}' is no number"))?),
-        ColumnType::Text => Cell::from(text),
+        ColumnType::Real => Cell::Real(text.parse().map_err(|_| format!("'{text}' is not a number"))?),
+        ColumnType::Text | ColumnType::Date => Cell::from(text),
+        ColumnType::Boolean => Cell::from(i32::from(text == "true")),
+        // In milliseconds, see `sql::content_sql`.
+        ColumnType::Timestamp => timestamp(Timestamp(integer(value)?)),
+        ColumnType::Json => canonical_json(text)?,
     })
 }

@@ -1,79 +1,84 @@
-//! The table and the views of a BigQuery dataset: one list of columns, from which definitions and statements are made.
+//! Table and views of a BigQuery dataset: the one list of columns from which definitions and statements are made.
 //!
-//! All that a batch brings goes to one table, so that one statement writes it. A row is the newest record of an input about a
-//! player's game, with the predictions of it as an array: what a record says is replaced whole. Two kinds of rows are the sink's
-//! own and belong to no season: a row per batch, and one that says who writes.
+//! One table holds everything that a batch writes, so that one statement writes it. A row is the newest record of an input topic for a
+//! player's game, with its predictions as an array, since a record replaces all of its rows. Two kinds of rows belong to no season: one
+//! row per batch, and the writer state.
 //!
-//! Invariant: the views have the names, the columns and the rows of the local warehouse's tables, without those deleted.
+//! Invariant: the views have the names, columns and rows of the SQLite views.
 //! Not here: the statements that write and read them (`sql`).
 use crate::tables::{
-    Column, ColumnType, FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTIONS, SLATE, SOURCE_COLUMNS,
-    Table,
+    self, Column, ColumnType, FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTIONS, SLATE,
+    SOURCE_COLUMNS, Table,
 };
 use std::collections::BTreeSet;
 
-/// The table that is written.
+/// The table that the sink writes.
 pub const RECORDS: &str = "sink_records";
-/// The table of no rows whose label says which job was sent last.
+/// The table without rows whose label is the writer lease.
 pub const WRITER: &str = "sink_writer";
-/// The view of the batches.
-pub const BATCHES: &str = "sink_batches";
-/// The view of how candidates ended.
-pub const COVERAGE: &str = "coverage";
-/// What `input` says of the rows that are the sink's own.
+/// `input` of the rows that record a batch.
 pub const BATCH_INPUT: &str = "batches";
+/// `input` of the row that records the writer state.
 pub const WRITER_STATE_INPUT: &str = "writer-state";
 
-/// Where everything is.
+/// Project and dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     pub project: String,
     pub dataset: String,
 }
 impl Names {
-    /// A table of the dataset, quoted.
+    /// Full, quoted name of a table of the dataset.
     pub fn table(&self, name: &str) -> String {
         format!("`{}.{}.{name}`", self.project, self.dataset)
     }
-    /// The dataset of what is loaded before it is merged.
+    /// The dataset of the staging tables.
     pub fn staging(&self) -> String {
         format!("{}_staging", self.dataset)
     }
 }
 
-/// What a column of [`RECORDS`] holds.
+/// Type of a column of [`RECORDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     Int64,
     Float64,
     String,
     Bool,
+    Date,
     Timestamp,
+    Json,
     /// The array of predictions.
     LineLadder,
 }
 impl Type {
-    /// The name in statements.
+    /// Name in statements.
     pub fn sql(self) -> String {
         match self {
             Type::Int64 => "INT64".into(),
             Type::Float64 => "FLOAT64".into(),
             Type::String => "STRING".into(),
             Type::Bool => "BOOL".into(),
+            Type::Date => "DATE".into(),
             Type::Timestamp => "TIMESTAMP".into(),
+            Type::Json => "JSON".into(),
             Type::LineLadder => {
-                format!("ARRAY<STRUCT<{}>>", line_ladder(|column| sql_type(column.column_type).sql()))
+                let column = |c: &Column| format!("`{}` {}", c.name, sql_type(c.column_type).sql());
+                let columns: Vec<_> = ladder_columns().iter().map(column).collect();
+                format!("ARRAY<STRUCT<{}>>", columns.join(", "))
             }
         }
     }
-    /// The names in answers of the API, old and new.
+    /// Names in responses of the API: legacy name and standard name.
     pub const fn api(self) -> &'static [&'static str] {
         match self {
             Type::Int64 => &["INTEGER", "INT64"],
             Type::Float64 => &["FLOAT", "FLOAT64"],
             Type::String => &["STRING"],
             Type::Bool => &["BOOLEAN", "BOOL"],
+            Type::Date => &["DATE"],
             Type::Timestamp => &["TIMESTAMP"],
+            Type::Json => &["JSON"],
             Type::LineLadder => &["RECORD", "STRUCT"],
         }
     }
@@ -83,14 +88,14 @@ pub const fn sql_type(column_type: ColumnType) -> Type {
         ColumnType::Integer => Type::Int64,
         ColumnType::Real => Type::Float64,
         ColumnType::Text => Type::String,
+        ColumnType::Boolean => Type::Bool,
+        ColumnType::Date => Type::Date,
+        ColumnType::Timestamp => Type::Timestamp,
+        ColumnType::Json => Type::Json,
     }
 }
-fn line_ladder(of: impl Fn(&Column) -> String) -> String {
-    let columns = rung_columns().iter().map(|column| format!("`{}` {}", column.name, of(column)));
-    columns.collect::<Vec<_>>().join(", ")
-}
-/// The columns that a prediction has of its own.
-pub const fn rung_columns() -> &'static [Column] {
+/// Columns of an element of the array of predictions.
+pub const fn ladder_columns() -> &'static [Column] {
     PREDICTIONS.columns.split_at(PREDICTION_SHARED).1
 }
 
@@ -98,92 +103,81 @@ pub const fn rung_columns() -> &'static [Column] {
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     pub name: &'static str,
-    pub of: Type,
+    pub field_type: Type,
     pub doc: &'static str,
     pub is_required: bool,
 }
-const fn own(name: &'static str, of: Type, doc: &'static str) -> Field {
-    Field { name, of, doc, is_required: false }
+impl Field {
+    const fn required(name: &'static str, field_type: Type, doc: &'static str) -> Field {
+        Field { name, field_type, doc, is_required: true }
+    }
+    const fn nullable(name: &'static str, field_type: Type, doc: &'static str) -> Field {
+        Field { name, field_type, doc, is_required: false }
+    }
+    const fn from_column(column: &Column) -> Field {
+        Field::nullable(column.name, sql_type(column.column_type), column.doc)
+    }
 }
 
-/// Which record a row is: what a merge compares.
+/// Key of a row: the columns that a merge compares.
 pub const KEY: [Field; 4] = [
-    Field {
-        name: "season_start",
-        of: Type::Int64,
-        doc: "the year in which the game's season starts; 0: of no game",
-        is_required: true,
-    },
-    Field {
-        name: "input",
-        of: Type::String,
-        doc: "predictions, features or player-games; batches and writer-state: the sink's own rows",
-        is_required: true,
-    },
-    Field {
-        name: "game_id",
-        of: Type::String,
-        doc: "nba.com's game id, ten digits; of a batch: its id",
-        is_required: true,
-    },
-    Field { name: "player_id", of: Type::Int64, doc: "nba.com's person id", is_required: true },
+    Field::required(
+        "season_start",
+        Type::Int64,
+        "Year in which the season of the game starts. 0: a row of the sink itself",
+    ),
+    Field::required(
+        "input",
+        Type::String,
+        "predictions, features or player-games: input of the record. batches or writer-state: a row of the sink itself",
+    ),
+    Field::required("game_id", Type::String, "Id of the game at nba.com, ten digits. Of a batch: its id"),
+    Field::required("player_id", Type::Int64, "Id of the player at nba.com"),
 ];
-/// What a row of a record carries besides its content, after the columns of [`SOURCE_COLUMNS`].
+/// Columns of a record after its source columns.
 const GUARD_COLUMNS: [Field; 2] = [
-    own("content_hash", Type::Int64, "hash of all that the record says; NULL: deleted"),
-    own("row_count", Type::Int64, "predictions that the record makes"),
+    Field::nullable("content_hash", Type::Int64, "Hash of the content of the record. NULL: deleted"),
+    Field::nullable("row_count", Type::Int64, "Number of predictions of the record"),
 ];
-/// What a row of a batch says.
-pub const BATCH_COLUMNS: [Field; 14] = [
-    own("ranges", Type::String, "JSON list: topic/partition:first-end"),
-    own("records", Type::Int64, "read = applied + unchanged + stale + superseded + rejected"),
-    own("applied", Type::Int64, "records that changed the tables"),
-    own("unchanged", Type::Int64, "records that said what the tables say"),
-    own("stale", Type::Int64, "records no newer than what the tables hold"),
-    own("superseded", Type::Int64, "records replaced by a later one of the batch"),
-    own("rejected", Type::Int64, "records sent to the dead-letter topic"),
-    own("rows_written", Type::Int64, "rows of the views put or deleted"),
-    own("reason", Type::String, "why the batch was closed"),
-    own("job_id", Type::String, "the job that wrote it"),
-    own("attempts", Type::Int64, "jobs sent with these rows, those that failed too"),
-    own("bytes", Type::Int64, "bytes of its rows as a parameter has them"),
-    own("planned_at", Type::Timestamp, "when it was closed: from here to committed_at it took"),
-    own("committed_at", Type::Timestamp, "when it was written"),
-];
-/// What the row of the writer state says, besides its epoch; a batch too says whose it is.
-pub const WRITER_STATE_COLUMNS: [Field; 2] = [
-    own("log", Type::String, "the log whose sink writes"),
-    own("rebuilding", Type::Bool, "rows of older epochs are to be deleted once the log is read to its end"),
+/// The column with the predictions of a record.
+pub const PREDICTIONS_COLUMN: &str = "predictions";
+/// Columns of the writer state besides its epoch. `log_id` is a column of a batch too.
+pub const WRITER_STATE_FIELDS: [Field; 2] = [
+    Field::nullable("log_id", Type::String, "Log whose sink writes"),
+    Field::nullable(
+        "rebuilding",
+        Type::Bool,
+        "Rows of older epochs remain until the log has been read to its end",
+    ),
 ];
 
-/// The columns of what records say, each once: those of one name mean one thing.
-pub fn content() -> Vec<Field> {
+/// Columns of a batch that no other row has.
+pub fn batch_fields() -> Vec<Field> {
+    let shared: BTreeSet<&str> =
+        SOURCE_COLUMNS.iter().map(|c| c.name).chain(WRITER_STATE_FIELDS.map(|f| f.name)).collect();
+    let own = tables::BATCH_COLUMNS.iter().filter(|column| !shared.contains(column.name));
+    own.map(Field::from_column).collect()
+}
+/// Columns of the content of records. Columns of several tables with one name are one column.
+pub fn content_fields() -> Vec<Field> {
     let mut seen: BTreeSet<&str> = KEY.iter().map(|field| field.name).collect();
     let columns = [&SLATE, &PLAYER_GAMES, &FEATURE_ROWS].into_iter().flat_map(|table| table.columns);
-    let fresh = columns.filter(|column| seen.insert(column.name));
-    fresh.map(|c| own(c.name, sql_type(c.column_type), c.doc)).collect()
+    columns.filter(|column| seen.insert(column.name)).map(Field::from_column).collect()
 }
-/// All columns of [`RECORDS`], in their order.
+/// All columns of [`RECORDS`], in order.
 pub fn fields() -> Vec<Field> {
-    let source = SOURCE_COLUMNS.iter().map(|column| {
-        let of = if column.name == "deleted" { Type::Bool } else { sql_type(column.column_type) };
-        let doc = if column.name == "deleted" { "there is no such row any more" } else { column.doc };
-        own(column.name, of, doc)
-    });
-    let line_ladder = own(PREDICTIONS_COLUMN, Type::LineLadder, PREDICTIONS.doc);
+    let line_ladder = Field::nullable(PREDICTIONS_COLUMN, Type::LineLadder, PREDICTIONS.doc);
     KEY.into_iter()
-        .chain(source)
+        .chain(SOURCE_COLUMNS.iter().map(Field::from_column))
         .chain(GUARD_COLUMNS)
-        .chain(content())
+        .chain(content_fields())
         .chain([line_ladder])
-        .chain(BATCH_COLUMNS)
-        .chain(WRITER_STATE_COLUMNS)
+        .chain(batch_fields())
+        .chain(WRITER_STATE_FIELDS)
         .collect()
 }
-/// The column that holds a record's predictions.
-pub const PREDICTIONS_COLUMN: &str = "predictions";
 
-/// What `input` says of the rows that a table is made of.
+/// The input topic of the rows of a table.
 pub const fn input_of(table: &Table) -> crate::record::SinkTopic {
     match table.name.as_bytes() {
         b"player_games" => crate::record::SinkTopic::PlayerGames,
@@ -195,29 +189,22 @@ pub const fn input_of(table: &Table) -> crate::record::SinkTopic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::TABLES;
 
     #[test]
-    fn a_name_is_one_column() {
+    fn every_name_is_one_column() {
         let fields = fields();
         let names: BTreeSet<&str> = fields.iter().map(|field| field.name).collect();
         assert_eq!(names.len(), fields.len());
     }
     #[test]
-    fn columns_of_one_name_are_of_one_kind_in_all_tables() {
-        let all: Vec<&Column> = TABLES.iter().flat_map(|table| table.columns).collect();
-        for a in &all {
-            assert!(
-                all.iter().filter(|b| b.name == a.name).all(|b| b.column_type == a.column_type),
-                "{}",
-                a.name
-            );
-        }
-    }
-    #[test]
-    fn what_predictions_share_is_in_the_slate() {
+    fn the_slate_has_the_shared_columns_of_the_predictions() {
         for column in &PREDICTIONS.columns[..PREDICTION_SHARED] {
             assert!(SLATE.columns.iter().any(|c| c.name == column.name), "{}", column.name);
         }
+    }
+    #[test]
+    fn the_array_of_predictions_has_no_timestamp() {
+        // Timestamps are read as milliseconds by the statement, which cannot reach into the array.
+        assert!(ladder_columns().iter().all(|column| column.column_type != ColumnType::Timestamp));
     }
 }

@@ -1,26 +1,26 @@
 //! The statements.
 //!
-//! A batch is one MERGE. Its source reads the rows from one JSON text, keeps the newest of each key, weighs each against what stands
-//! (applied, unchanged, stale), and adds the row of the batch with the counts of it; all of it only when the writer's log and epoch
-//! are those of the writer state, and the batch is not there yet. So a batch and its ledger are durable together or not at all, a
-//! repetition changes nothing, and what is older never overwrites. Seasons and games are literals: only those prune for certain.
+//! A batch is one MERGE. Its source reads the rows from one JSON text, selects the newest of each key, compares each with the stored row
+//! (applied, unchanged, stale), and adds the row of the batch with the counts. It yields nothing unless log and epoch are those of the
+//! writer state and the batch is not stored yet. So a batch and its batch record are atomic, a repeated statement changes nothing, and
+//! an older record never overwrites a newer one. Seasons and games are literals, since only literals prune partitions reliably.
 //!
-//! Invariant: a statement's text depends on its arguments only; values of records are in parameters.
+//! Invariant: the text of a statement depends only on its arguments; values of records are in parameters.
 //! Not here: running them.
 use super::{
     ddl::literal,
     schema::{
-        BATCH_COLUMNS, BATCH_INPUT, Field, KEY, Names, PREDICTIONS_COLUMN, RECORDS, Type,
-        WRITER_STATE_COLUMNS, WRITER_STATE_INPUT, content, fields, input_of, rung_columns, sql_type,
+        BATCH_INPUT, Field, KEY, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER_STATE_FIELDS,
+        WRITER_STATE_INPUT, batch_fields, content_fields, fields, input_of, ladder_columns, sql_type,
     },
 };
 use crate::{
     record::SinkTopic,
-    tables::{PREDICTION_SHARED, PREDICTIONS, Table},
+    tables::{Column, PREDICTION_SHARED, PREDICTIONS, Table},
 };
 use std::collections::BTreeSet;
 
-/// What the column `input` says of a record.
+/// Value of the column `input` for the records of a topic.
 pub const fn input_name(input: SinkTopic) -> &'static str {
     match input {
         SinkTopic::Predictions => "predictions",
@@ -29,12 +29,12 @@ pub const fn input_name(input: SinkTopic) -> &'static str {
     }
 }
 
-/// Where a batch's rows are read from.
+/// Where a statement reads the rows of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The parameter `rows`, a JSON list.
+    /// The parameter `rows`, a JSON array.
     Parameter,
-    /// A loaded table of one column `r`, a JSON object each.
+    /// A staging table with one column `r`, a JSON object per row.
     Staged(String),
 }
 impl Source {
@@ -46,22 +46,24 @@ impl Source {
     }
 }
 
-/// Which part of the table a batch can reach.
+/// Bounds of a batch for partition and cluster pruning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruningBounds {
     pub seasons: BTreeSet<i16>,
-    /// The first and the last game id.
+    /// First and last game id.
     pub games: Option<(String, String)>,
 }
 impl PruningBounds {
-    /// The seasons, with that of the sink's own rows.
+    /// The list of seasons, including 0 for the rows of the sink itself.
     fn seasons(&self) -> String {
         let seasons: Vec<_> = std::iter::once(0).chain(self.seasons.iter().copied()).collect();
         seasons.iter().map(i16::to_string).collect::<Vec<_>>().join(", ")
     }
-    fn games(&self, of: &str) -> String {
+    fn games(&self, alias: &str) -> String {
         match &self.games {
-            Some((first, last)) => format!("{of}`game_id` BETWEEN {} AND {}", literal(first), literal(last)),
+            Some((first, last)) => {
+                format!("{alias}`game_id` BETWEEN {} AND {}", literal(first), literal(last))
+            }
             None => "FALSE".into(),
         }
     }
@@ -73,113 +75,111 @@ fn ident(name: &str) -> String {
 fn list(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
-fn cast(value: &str, of: Type) -> String {
-    if of == Type::String { value.to_owned() } else { format!("CAST({value} AS {})", of.sql()) }
+/// Reads a value of a JSON text as a column of this type.
+fn json_field(json: &str, path: &str, field_type: Type) -> String {
+    match field_type {
+        Type::String => format!("JSON_VALUE({json}, '{path}')"),
+        Type::Json => format!("PARSE_JSON(JSON_QUERY({json}, '{path}'))"),
+        other => format!("CAST(JSON_VALUE({json}, '{path}') AS {})", other.sql()),
+    }
+}
+fn null(field_type: Type) -> String {
+    match field_type {
+        // A cast to JSON does not exist.
+        Type::Json => "PARSE_JSON(CAST(NULL AS STRING))".into(),
+        Type::LineLadder => format!("{}[]", field_type.sql()),
+        other => format!("CAST(NULL AS {})", other.sql()),
+    }
 }
 
-/// The columns that a record brings, in their order.
-fn record_columns() -> Vec<Field> {
+/// The columns that a record sets, in order.
+fn record_fields() -> Vec<Field> {
     let all = fields();
     let find = |name: &str| all.iter().find(|field| field.name == name).copied();
     let source = ["partition", "offset", "content_hash", "row_count"].into_iter().filter_map(find);
-    KEY.into_iter().chain(source).chain(content()).chain(find(PREDICTIONS_COLUMN)).collect()
+    KEY.into_iter().chain(source).chain(content_fields()).chain(find(PREDICTIONS_COLUMN)).collect()
 }
 
-/// A `SELECT` that reads the rows of the source.
+/// A SELECT of the newest row of each key in the source.
 fn incoming_sql(source: &Source) -> String {
     let read = |field: Field| {
-        let value = match field.of {
-            Type::LineLadder => {
-                let cell = |(n, c): (usize, &crate::tables::Column)| {
-                    let value = cast(&format!("JSON_VALUE(q, '$[{n}]')"), sql_type(c.column_type));
-                    format!("{value} AS `{}`", c.name)
-                };
-                format!(
-                    "ARRAY(SELECT AS STRUCT {} FROM UNNEST(JSON_QUERY_ARRAY(r, '$.{}')) AS q WITH OFFSET AS nth ORDER BY nth)",
-                    list(rung_columns().iter().enumerate().map(cell)),
-                    field.name
-                )
-            }
-            of => cast(&format!("JSON_VALUE(r, '$.{}')", field.name), of),
+        let path = format!("$.{}", field.name);
+        let value = if field.field_type == Type::LineLadder {
+            let cell = |(n, column): (usize, &Column)| {
+                let value = json_field("q", &format!("$[{n}]"), sql_type(column.column_type));
+                format!("{value} AS `{}`", column.name)
+            };
+            format!(
+                "ARRAY(SELECT AS STRUCT {} FROM UNNEST(JSON_QUERY_ARRAY(r, '{path}')) AS q WITH OFFSET AS nth ORDER BY nth)",
+                list(ladder_columns().iter().enumerate().map(cell)),
+            )
+        } else {
+            json_field("r", &path, field.field_type)
         };
         format!("{value} AS `{}`", field.name)
     };
     format!(
         "SELECT {}\n    FROM {}\n    WHERE TRUE\n    QUALIFY ROW_NUMBER() OVER (PARTITION BY `input`, `game_id`, `player_id` ORDER BY `offset` DESC) = 1",
-        list(record_columns().into_iter().map(read)),
+        list(record_fields().into_iter().map(read)),
         source.rows(),
     )
 }
 
-/// Writes a batch. Parameters: `rows` unless staged, `batch`, `log`, `epoch`, `ranges`, `records`, `filtered`, `superseded`, `rejected`, `reason`,
-/// `job`, `attempts`, `bytes`, `planned_at`.
+/// Expressions of the columns of a batch, in the order of the fields.
+fn batch_values(batch_fields: &[Field]) -> impl Iterator<Item = String> {
+    let value = |field: &Field| match field.name {
+        "applied" | "stale" | "rows_written" => format!("c.`{}`", field.name),
+        // Filtered records change nothing.
+        "unchanged" => "c.`unchanged` + @filtered".into(),
+        "committed_at" => "CURRENT_TIMESTAMP()".into(),
+        name if field.field_type == Type::Json => format!("PARSE_JSON(@{name})"),
+        name => format!("@{name}"),
+    };
+    batch_fields.iter().map(value)
+}
+
+/// The statement that writes a batch. Parameters: `rows` unless staged, `batch`, `log_id`, `epoch`, `input_ranges`, `records`, `filtered`,
+/// `superseded`, `rejected`, `close_reason`, `job_id`, `attempts`, `request_bytes`, `planned_at`.
 pub fn merge_sql(names: &Names, source: &Source, bounds: &PruningBounds) -> String {
-    let table = names.table(RECORDS);
-    let record_columns = record_columns();
-    let batch_values = |of: &str| -> Vec<String> {
-        let value = |field: &Field| match field.name {
-            "applied" | "stale" | "rows_written" => format!("{of}`{}`", field.name),
-            // What is of no day that is written changes nothing.
-            "unchanged" => format!("{of}`unchanged` + @filtered"),
-            "job_id" => "@job".into(),
-            "committed_at" => "CURRENT_TIMESTAMP()".into(),
-            name => format!("@{name}"),
-        };
-        BATCH_COLUMNS.iter().map(value).chain(["@log".into()]).collect()
-    };
-    let absent = |field: &Field| format!("CAST(NULL AS {})", field.of.sql());
-    let own: Vec<Field> = BATCH_COLUMNS.into_iter().chain([WRITER_STATE_COLUMNS[0]]).collect();
-    let of_records = list(
-        record_columns
-            .iter()
-            .map(|f| ident(f.name))
-            .chain(own.iter().map(|f| format!("{} AS `{}`", absent(f), f.name))),
-    );
-    let of_batch = list(
-        record_columns
-            .iter()
-            .map(|field| match (field.name, field.of) {
-                ("season_start" | "player_id" | "offset" | "row_count", _) => "0".into(),
-                ("input", _) => literal(BATCH_INPUT),
-                ("game_id", _) => "@batch".into(),
-                (_, Type::LineLadder) => format!("{}[]", field.of.sql()),
-                _ => absent(field),
-            })
-            .chain(batch_values("c.")),
-    );
-    let written: Vec<&str> = record_columns.iter().chain(&own).map(|field| field.name).collect();
-    let is_key = |name: &&str| KEY.iter().any(|key| key.name == *name);
-    let source_values = [
-        ("deleted", "(S.`content_hash` IS NULL AND S.`season_start` > 0)"),
-        ("epoch", "@epoch"),
-        ("batch_id", "@batch"),
-    ];
-    let sets = list(
-        written
-            .iter()
-            .filter(|name| !is_key(name))
-            .map(|name| format!("`{name}` = S.`{name}`"))
-            .chain(source_values.iter().map(|(name, value)| format!("`{name}` = {value}"))),
-    );
-    let columns = list(written.iter().copied().chain(source_values.iter().map(|(name, _)| *name)).map(ident));
-    let values = list(
-        written
-            .iter()
-            .map(|name| format!("S.`{name}`"))
-            .chain(source_values.iter().map(|(_, v)| (*v).to_owned())),
-    );
-    let keys = |a: &str, b: &str| {
-        KEY.iter().map(|key| format!("{a}.`{0}` = {b}.`{0}`", key.name)).collect::<Vec<_>>().join(" AND ")
-    };
+    let record_fields = record_fields();
+    let mut batch_fields = batch_fields();
+    batch_fields.push(WRITER_STATE_FIELDS[0]);
+    let written: Vec<&str> = record_fields.iter().chain(&batch_fields).map(|field| field.name).collect();
+    let (sets, columns, values) = assignments(&written);
+    let (select_records, select_batch) = merge_rows(&record_fields, &batch_fields);
     format!(
         "MERGE {table} AS T
 USING (
-  WITH incoming AS (
+  WITH {compared}
+  SELECT {select_records} FROM compared WHERE outcome <> 'stale'
+  UNION ALL
+  SELECT {select_batch} FROM counts AS c CROSS JOIN guard
+) AS S
+ON T.`season_start` IN ({seasons}) AND (T.`season_start` = 0 OR {games}) AND {keys}
+WHEN MATCHED AND S.`season_start` > 0 AND (T.`epoch` < @epoch OR (T.`epoch` = @epoch AND T.`offset` < S.`offset`)) THEN
+  UPDATE SET {sets}
+WHEN NOT MATCHED BY TARGET THEN
+  INSERT ({columns}) VALUES ({values})",
+        table = names.table(RECORDS),
+        compared = compared_sql(names, source, bounds),
+        seasons = bounds.seasons(),
+        games = bounds.games("T."),
+        keys = keys_equal("T", "S"),
+    )
+}
+fn keys_equal(a: &str, b: &str) -> String {
+    KEY.iter().map(|key| format!("{a}.`{0}` = {b}.`{0}`", key.name)).collect::<Vec<_>>().join(" AND ")
+}
+/// The tables `incoming` (newest row per key), `guard` (one row if the batch may be written, else none), `compared` (outcome per row) and
+/// `counts` (rows by outcome).
+fn compared_sql(names: &Names, source: &Source, bounds: &PruningBounds) -> String {
+    format!(
+        "incoming AS (
     {incoming}
   ), guard AS (
     SELECT COUNT(*) AS n FROM {table}
     WHERE `season_start` = 0 AND `input` IN ({writer_state}, {batches})
-    HAVING COUNTIF(`input` = {writer_state} AND `log` = @log AND `epoch` = @epoch) = 1
+    HAVING COUNTIF(`input` = {writer_state} AND `log_id` = @log_id AND `epoch` = @epoch) = 1
        AND COUNTIF(`input` = {batches} AND `game_id` = @batch) = 0
   ), compared AS (
     SELECT G.*, H.`row_count` AS existing_rows, CASE
@@ -189,34 +189,52 @@ USING (
     FROM incoming AS G CROSS JOIN guard LEFT JOIN (
       SELECT {key}, `epoch`, `offset`, `content_hash`, `row_count` FROM {table}
       WHERE `season_start` IN ({seasons}) AND {games}
-    ) AS H ON {g_is_h}
+    ) AS H ON {keys}
   ), counts AS (
     SELECT COUNTIF(outcome = 'applied') AS `applied`, COUNTIF(outcome = 'unchanged') AS `unchanged`,
       COUNTIF(outcome = 'stale') AS `stale`, IFNULL(SUM(IF(outcome = 'applied', 1 + `row_count` + IFNULL(existing_rows, 0), 0)), 0) AS `rows_written`
     FROM compared
-  )
-  SELECT {of_records} FROM compared WHERE outcome <> 'stale'
-  UNION ALL
-  SELECT {of_batch} FROM counts AS c CROSS JOIN guard
-) AS S
-ON T.`season_start` IN ({seasons}) AND (T.`season_start` = 0 OR {t_games}) AND {t_is_s}
-WHEN MATCHED AND S.`season_start` > 0 AND (T.`epoch` < @epoch OR (T.`epoch` = @epoch AND T.`offset` < S.`offset`)) THEN
-  UPDATE SET {sets}
-WHEN NOT MATCHED BY TARGET THEN
-  INSERT ({columns}) VALUES ({values})",
+  )",
         incoming = incoming_sql(source),
+        table = names.table(RECORDS),
         writer_state = literal(WRITER_STATE_INPUT),
         batches = literal(BATCH_INPUT),
         key = list(KEY.iter().map(|key| ident(key.name))),
         seasons = bounds.seasons(),
         games = bounds.games(""),
-        t_games = bounds.games("T."),
-        g_is_h = keys("H", "G"),
-        t_is_s = keys("T", "S"),
+        keys = keys_equal("H", "G"),
     )
 }
+/// The select lists of the rows of records, and of the row of the batch.
+fn merge_rows(record_fields: &[Field], batch_fields: &[Field]) -> (String, String) {
+    let no_batch = batch_fields.iter().map(|field| format!("{} AS `{}`", null(field.field_type), field.name));
+    let records = record_fields.iter().map(|field| ident(field.name)).chain(no_batch);
+    let no_record = |field: &Field| match field.name {
+        "season_start" | "player_id" | "offset" | "row_count" => "0".into(),
+        "input" => literal(BATCH_INPUT),
+        "game_id" => "@batch".into(),
+        _ => null(field.field_type),
+    };
+    let batch = record_fields.iter().map(no_record).chain(batch_values(batch_fields));
+    (list(records), list(batch))
+}
+/// The SET list, the column list and the VALUES list of a merge that writes these columns.
+fn assignments(written: &[&str]) -> (String, String, String) {
+    let source_values = [
+        ("deleted", "(S.`content_hash` IS NULL AND S.`season_start` > 0)"),
+        ("epoch", "@epoch"),
+        ("batch_id", "@batch"),
+    ];
+    let is_key = |name: &&&str| KEY.iter().any(|key| key.name == **name);
+    let own = written.iter().filter(|name| !is_key(name)).map(|name| format!("`{name}` = S.`{name}`"));
+    let sets = list(own.chain(source_values.iter().map(|(name, value)| format!("`{name}` = {value}"))));
+    let columns = list(written.iter().copied().chain(source_values.iter().map(|(name, _)| *name)).map(ident));
+    let values = written.iter().map(|name| format!("S.`{name}`"));
+    let values = list(values.chain(source_values.iter().map(|(_, value)| (*value).to_owned())));
+    (sets, columns, values)
+}
 
-/// Reads the rows of the source as a merge would, and changes nothing: it fails when one of them cannot be read.
+/// Reads the rows of the source as a merge does, without writing: the statement fails if a row cannot be converted.
 pub fn probe_sql(source: &Source) -> String {
     format!(
         "SELECT COUNT(*) AS n, BIT_XOR(FARM_FINGERPRINT(TO_JSON_STRING(g))) AS hash FROM (\n    {}\n) AS g",
@@ -224,15 +242,15 @@ pub fn probe_sql(source: &Source) -> String {
     )
 }
 
-/// Log, epoch, rebuilding; no row: nobody writes yet.
+/// Reads log, epoch and rebuilding of the writer state; no row before the first log acquires the warehouse.
 pub fn writer_state_sql(names: &Names) -> String {
     format!(
-        "SELECT `log`, `epoch`, `rebuilding` FROM {} WHERE `season_start` = 0 AND `input` = {}",
+        "SELECT `log_id`, `epoch`, `rebuilding` FROM {} WHERE `season_start` = 0 AND `input` = {}",
         names.table(RECORDS),
         literal(WRITER_STATE_INPUT)
     )
 }
-/// The row of batch `batch`.
+/// Reads the batch record of `batch`.
 pub fn batch_sql(names: &Names) -> String {
     format!(
         "SELECT `records`, `applied`, `unchanged`, `stale`, `superseded`, `rejected`, `rows_written`, `job_id` FROM {} WHERE `season_start` = 0 AND `input` = {} AND `game_id` = @batch",
@@ -240,45 +258,45 @@ pub fn batch_sql(names: &Names) -> String {
         literal(BATCH_INPUT)
     )
 }
-/// Which of the keys of the JSON list `keys`, `input/game/player` each, have a live row.
+/// Selects the keys with a live row out of the JSON array `keys` of `input/game/player`.
 pub fn existing_keys_sql(names: &Names) -> String {
     format!(
         "SELECT k FROM (SELECT CONCAT(`input`, '/', `game_id`, '/', CAST(`player_id` AS STRING)) AS k FROM {} WHERE `season_start` > 0 AND NOT `deleted`) WHERE k IN UNNEST(JSON_VALUE_ARRAY(@keys))",
         names.table(RECORDS)
     )
 }
-/// Input, game, live rows and the sum of their offsets.
+/// Reads input, game, number of live rows and sum of their offsets.
 pub fn control_totals_sql(names: &Names) -> String {
     format!(
         "SELECT `input`, `game_id`, COUNT(*) AS n, SUM(`offset`) AS offsets FROM {} WHERE `season_start` > 0 AND NOT `deleted` GROUP BY `input`, `game_id`",
         names.table(RECORDS)
     )
 }
-/// Makes `log` the writer where there is none.
+/// Makes `log_id` the writer if there is no writer state.
 pub fn acquire_sql(names: &Names) -> String {
     format!(
-        "MERGE {table} AS T USING (SELECT @log AS `log`) AS S
+        "MERGE {table} AS T USING (SELECT @log_id AS `log_id`) AS S
 ON T.`season_start` = 0 AND T.`input` = {writer_state}
 WHEN NOT MATCHED BY TARGET THEN
-  INSERT (`season_start`, `input`, `game_id`, `player_id`, `deleted`, `epoch`, `log`, `rebuilding`)
-  VALUES (0, {writer_state}, '', 0, FALSE, 1, S.`log`, FALSE)",
+  INSERT (`season_start`, `input`, `game_id`, `player_id`, `deleted`, `epoch`, `log_id`, `rebuilding`)
+  VALUES (0, {writer_state}, '', 0, FALSE, 1, S.`log_id`, FALSE)",
         table = names.table(RECORDS),
         writer_state = literal(WRITER_STATE_INPUT)
     )
 }
-/// Makes `log` the writer in the epoch after `epoch`.
+/// Makes `log_id` the writer and raises the warehouse epoch from `epoch` by one.
 pub fn take_ownership_sql(names: &Names) -> String {
     format!(
-        "UPDATE {} SET `log` = @log, `epoch` = @epoch + 1, `rebuilding` = TRUE WHERE `season_start` = 0 AND `input` = {} AND `epoch` = @epoch",
+        "UPDATE {} SET `log_id` = @log_id, `epoch` = @epoch + 1, `rebuilding` = TRUE WHERE `season_start` = 0 AND `input` = {} AND `epoch` = @epoch",
         names.table(RECORDS),
         literal(WRITER_STATE_INPUT)
     )
 }
-/// Deletes the rows of epochs older than `epoch`, that of `log`, and ends the adoption: the row of the writer state is one of those changed.
+/// Deletes the rows of epochs older than `epoch`, the epoch of `log_id`, and ends the rebuild: one of the changed rows is the writer state.
 pub fn delete_stale_epochs_sql(names: &Names) -> String {
     let table = names.table(RECORDS);
-    let nothing = content().into_iter().map(|field| format!("`{}` = NULL", field.name));
-    let gone = [
+    let content = content_fields().into_iter().map(|field| format!("`{}` = NULL", field.name));
+    let guard = [
         format!("`{PREDICTIONS_COLUMN}` = {}[]", Type::LineLadder.sql()),
         "`content_hash` = NULL".into(),
         "`row_count` = 0".into(),
@@ -288,16 +306,20 @@ pub fn delete_stale_epochs_sql(names: &Names) -> String {
     format!(
         "UPDATE {table} SET {sets}
 WHERE ((`season_start` > 0 AND `epoch` < @epoch AND NOT `deleted`) OR (`season_start` = 0 AND `input` = {writer_state} AND `rebuilding`))
-  AND EXISTS (SELECT 1 FROM {table} WHERE `season_start` = 0 AND `input` = {writer_state} AND `log` = @log AND `epoch` = @epoch)",
-        sets = list(gone.into_iter().chain(nothing)),
+  AND EXISTS (SELECT 1 FROM {table} WHERE `season_start` = 0 AND `input` = {writer_state} AND `log_id` = @log_id AND `epoch` = @epoch)",
+        sets = list(guard.into_iter().chain(content)),
         writer_state = literal(WRITER_STATE_INPUT),
     )
 }
-/// The live rows of a table by key; of the predictions what they share, and then the array of the rest.
+/// Reads the live rows of a table in the order of the key. For the predictions: the shared columns, and then the array of the others.
+/// A timestamp is read in milliseconds, since the API's own form is a float.
 pub fn content_sql(names: &Names, table: &Table) -> String {
     let is_predictions = table.name == PREDICTIONS.name;
     let own = if is_predictions { PREDICTION_SHARED } else { table.columns.len() };
-    let columns = table.columns[..own].iter().map(|column| ident(column.name));
+    let columns = table.columns[..own].iter().map(|column| match sql_type(column.column_type) {
+        Type::Timestamp => format!("UNIX_MILLIS(`{0}`) AS `{0}`", column.name),
+        _ => ident(column.name),
+    });
     let columns = list(columns.chain(is_predictions.then(|| ident(PREDICTIONS_COLUMN))));
     format!(
         "SELECT {columns} FROM {} WHERE `season_start` > 0 AND `input` = {} AND NOT `deleted` ORDER BY `game_id`, `player_id`",

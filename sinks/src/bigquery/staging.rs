@@ -1,9 +1,9 @@
-//! What is too large for a parameter: loaded into a table of its own first, in a dataset of its own, and merged from there.
+//! Staging: a batch that is too large for a parameter is loaded into a table of the staging dataset and merged from there.
 //!
-//! Invariant: the table's name is the batch's, so a load that is repeated replaces the same rows. A table older than six hours belongs
-//! to no batch that is being written, and is deleted; the dataset's own expiry does so after a day in any case. What does not have both
-//! a name and a label as given here is somebody else's, and stays.
-//! Not here: when a batch is too large (`write`).
+//! Invariant: the name of a staging table is derived from the batch, so a repeated load replaces the same rows. A staging table older than
+//! six hours belongs to no batch that is being written, and is deleted; the default expiration of the dataset deletes it after a day in any
+//! case. A table without both the name pattern and the label of this file is never deleted.
+//! Not here: deciding that a batch is too large (`write`).
 use super::{
     BigQuery,
     encode::Encoded,
@@ -21,19 +21,19 @@ use serde_json::Value;
 use std::io::Write;
 
 const PREFIX: &str = "stg_";
-/// Of a table that the sink loaded. One, as the client keeps several in no order and an id is of one body.
+/// Label of a staging table. Only one: the client serializes several in random order, but equal job ids need equal request bodies.
 const LABEL: (&str, &str) = ("fastbreak", "staging");
 const STAGING_MAX_AGE_MS: i64 = 6 * 3_600_000;
 const STAGING_CLEANUP_INTERVAL_MS: i64 = 3_600_000;
 
 impl BigQuery {
-    /// Loads the rows, unless they are there.
-    pub(super) fn stage(&mut self, stem: &str, encoded: &Encoded) -> Result<(), Stop> {
-        let table = table_of(stem);
-        let load = format!("{}_l", stem.trim_end_matches("_m"));
+    /// Loads the rows unless they are loaded already.
+    pub(super) fn stage(&mut self, job_prefix: &str, encoded: &Encoded) -> Result<(), Stop> {
+        let table = table_of(job_prefix);
+        let load = format!("{}_l", job_prefix.trim_end_matches("_m"));
         let into = table.clone();
         let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
-            // Asked first: to find out by sending it again would be to send megabytes.
+            // A lookup first: sending the job again would upload megabytes.
             match sink.get_job(id) {
                 Ok(job) => return Ok(Reply::Existing(job)),
                 Err(api_error) if api_error.is_not_found() => {}
@@ -45,7 +45,7 @@ impl BigQuery {
         };
         loop {
             let done = self.run(&load, JobKind::Unleased, &mut send)?;
-            // A load of earlier may have expired, or been swept.
+            // The table of an earlier load may have expired or been deleted.
             match self.runtime.block_on(self.api_client.table(&self.names.staging(), &table)) {
                 Ok(_) => return Ok(()),
                 Err(api_error) if api_error.is_not_found() && done.is_reused => self.next_attempt(&load),
@@ -56,7 +56,7 @@ impl BigQuery {
             }
         }
     }
-    /// The table is needed no more; answers whether it is gone by this. One that stays is the sweeper's.
+    /// Deletes a staging table, and returns true on success. A table that remains is deleted when it is expired.
     pub(super) fn unstage(&mut self, table: &str) -> bool {
         let path = format!("datasets/{}/tables/{table}", self.names.staging());
         self.runtime.block_on(self.api_client.delete(&path)).is_ok()
@@ -80,54 +80,57 @@ impl BigQuery {
         }
         job
     }
-    /// Deletes what batches left behind, at the start and once an hour.
+    /// Deletes expired staging tables, at the start and once an hour.
     pub(super) fn delete_expired_staging(&mut self) -> Result<(), WarehouseError> {
         let now = self.clock.now_ms();
-        if self.last_staging_cleanup_ms.is_some_and(|at| now - at < STAGING_CLEANUP_INTERVAL_MS) {
+        if self
+            .last_staging_cleanup_ms
+            .is_some_and(|cleaned_ms| now - cleaned_ms < STAGING_CLEANUP_INTERVAL_MS)
+        {
             return Ok(());
         }
-        let old = match self.expired_staging_tables() {
-            Ok(old) => old,
+        let expired = match self.expired_staging_tables() {
+            Ok(expired) => expired,
             Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, "tables.list")),
         };
-        for table in old {
+        for table in expired {
             self.counters.get_mut().staging_tables_deleted += u64::from(self.unstage(&table));
         }
         self.last_staging_cleanup_ms = Some(now);
         Ok(())
     }
-    /// The loaded tables that no batch needs any more.
+    /// Staging tables that no batch needs any more.
     fn expired_staging_tables(&self) -> Result<Vec<String>, ApiError> {
-        let (mut old, mut next) = (Vec::new(), String::new());
+        let (mut expired, mut next) = (Vec::new(), String::new());
         loop {
             let page = self.runtime.block_on(self.api_client.tables(&self.names.staging(), &next))?;
             let created_before = self.clock.unix_ms() - STAGING_MAX_AGE_MS;
             let listed = page["tables"].as_array().into_iter().flatten();
-            old.extend(
+            expired.extend(
                 listed.filter(|item| is_own(item, created_before)).filter_map(name).map(str::to_owned),
             );
             match page["nextPageToken"].as_str() {
                 Some(token) => next = token.to_owned(),
-                None => return Ok(old),
+                None => return Ok(expired),
             }
         }
     }
 }
 
-/// What a list of tables calls one.
+/// Table name in an entry of a table list.
 fn name(item: &Value) -> Option<&str> {
     item["tableReference"]["tableId"].as_str()
 }
-/// Whether the sink loaded this table of a list before a moment.
+/// True if this entry of a table list is a staging table created before this time.
 fn is_own(item: &Value, created_before: i64) -> bool {
-    let created = item["creationTime"].as_str().and_then(|at| at.parse::<i64>().ok());
+    let created = item["creationTime"].as_str().and_then(|text| text.parse::<i64>().ok());
     item["type"] == "TABLE"
         && item["labels"][LABEL.0] == LABEL.1
-        && name(item).is_some_and(is_of_batch)
+        && name(item).is_some_and(is_staging_name)
         && created.is_some_and(|created| created < created_before)
 }
-/// Whether this is what [`table_of`] makes: the batch and the body of its statement, in hex.
-fn is_of_batch(table: &str) -> bool {
+/// True if the name has the pattern of [`table_of`]: hash of the batch and of the request, in hexadecimal.
+fn is_staging_name(table: &str) -> bool {
     let is_hex = |text: &str, digits: usize| {
         text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
@@ -135,13 +138,13 @@ fn is_of_batch(table: &str) -> bool {
     parts.is_some_and(|(batch, body)| is_hex(batch, 32) && is_hex(body, 12))
 }
 
-/// The table of a batch's rows, whose job has this stem.
-pub(super) fn table_of(stem: &str) -> String {
-    format!("{PREFIX}{}", stem.trim_start_matches("fb_").trim_end_matches("_m"))
+/// Name of the staging table of a batch, by the prefix of its job ids.
+pub(super) fn table_of(job_prefix: &str) -> String {
+    format!("{PREFIX}{}", job_prefix.trim_start_matches("fb_").trim_end_matches("_m"))
 }
 
-/// One row a line, a JSON object with the row as text: what is loaded is what a parameter would hold. Compressed, as BigQuery recognises
-/// by its first bytes; the same rows are the same bytes.
+/// One JSON object with the row as text per line: the loaded rows equal those of a parameter. Compressed with gzip, which BigQuery detects
+/// by the first bytes; equal rows make equal bytes.
 fn lines(encoded: &Encoded) -> std::io::Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Line<'a> {

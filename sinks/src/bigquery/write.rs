@@ -1,7 +1,8 @@
-//! A batch's way into the table, and who may take it.
+//! Writing a batch, and changing the writer state.
 //!
-//! Invariant: rows are made and checked before anything is sent; a batch counts as written when its batch record is read back and adds up.
-//! Not here: sending (`jobs`), the statements (`sql`).
+//! Invariant: rows are converted and checked before anything is sent; a batch is written once its batch record has been read back and its
+//! counts add up.
+//! Not here: sending jobs (`jobs`), the statements (`sql`).
 use super::{
     BigQuery,
     encode::{Encoded, encode},
@@ -19,10 +20,10 @@ use gcp_bigquery_client::model::{
     query_parameter_type::QueryParameterType, query_parameter_value::QueryParameterValue,
 };
 
-/// A batch on its way.
+/// A batch that is being written.
 struct PendingBatch<'a> {
-    /// Of the ids of its jobs.
-    stem: String,
+    /// Prefix of its job ids; the number of the attempt follows.
+    job_prefix: String,
     encoded: &'a Encoded,
     batch: &'a Batch,
     plan: &'a BatchPlan,
@@ -30,23 +31,44 @@ struct PendingBatch<'a> {
 
 /// How a batch is sent.
 struct WriteMode {
-    /// Its rows are loaded first.
+    /// The rows are loaded into a staging table first.
     is_staged: bool,
-    /// They were loaded again in this call.
+    /// The rows were loaded again in this call.
     is_reloaded: bool,
 }
-/// Whether it is the loaded rows of the batch of this stem that are not there.
-fn is_staging_table_of(failed: &FailedJob, stem: &str) -> bool {
-    failed.response.message.contains(&super::staging::table_of(stem))
+/// True if the job failed because the staging table of this batch does not exist.
+fn is_staging_table_of(failed: &FailedJob, job_prefix: &str) -> bool {
+    failed.response.message.contains(&super::staging::table_of(job_prefix))
 }
 
-/// Which job of its stem this is, from 1.
+/// Number of the attempt in a job id, from 1.
 fn attempts(id: &str) -> u64 {
     let number = id.rsplit("_m").next().and_then(|number| number.parse::<u64>().ok());
     number.map_or(1, |number| number + 1)
 }
 
-/// Name, type and value of a parameter.
+/// The parameters of [`sql::merge_sql`] except `rows`.
+fn batch_parameters(pending: &PendingBatch<'_>, job_id: &str) -> Vec<Parameter> {
+    let PendingBatch { encoded, batch, plan, .. } = pending;
+    let number = |n: usize| n.to_string();
+    vec![
+        ("batch", "STRING", plan.id.to_string()),
+        ("log_id", "STRING", plan.writer.log.clone()),
+        ("epoch", "INT64", plan.writer.epoch.to_string()),
+        ("input_ranges", "STRING", serde_json::Value::from(plan.event().ranges).to_string()),
+        ("records", "INT64", number(batch.read())),
+        ("filtered", "INT64", number(batch.filtered)),
+        ("superseded", "INT64", number(batch.superseded)),
+        ("rejected", "INT64", number(batch.rejected)),
+        ("close_reason", "STRING", plan.reason.name().to_owned()),
+        ("job_id", "STRING", job_id.to_owned()),
+        ("attempts", "INT64", attempts(job_id).to_string()),
+        ("request_bytes", "INT64", number(encoded.request_bytes)),
+        ("planned_at", "TIMESTAMP", plan.planned_at.to_string()),
+    ]
+}
+
+/// Name, type and value of a query parameter.
 pub(super) type Parameter = (&'static str, &'static str, String);
 
 impl BigQuery {
@@ -57,16 +79,16 @@ impl BigQuery {
     ) -> Result<WriteSummary, WarehouseError> {
         let encoded = encode(batch).map_err(WarehouseError::Rows)?;
         self.delete_expired_staging()?;
-        // All that is sent: another statement or another word of the ledger is another job.
+        // A job id identifies everything that is sent, including the fields of the batch record.
         let statement = sql::merge_sql(&self.names, &Source::Parameter, &encoded.bounds);
         let body = blake3::hash(
             format!("{}\n{}\n{}\n{statement}", encoded.hash, plan.reason, plan.planned_at.0).as_bytes(),
         )
         .to_hex();
-        let stem = format!("fb_{}_{}_m", plan.id, &body[..12]);
-        let is_known = self.oversized_stem.as_ref() == Some(&stem);
+        let job_prefix = format!("fb_{}_{}_m", plan.id, &body[..12]);
+        let is_known = self.oversized_job_prefix.as_ref() == Some(&job_prefix);
         let is_staged = is_known || encoded.request_bytes > self.config.inline_bytes;
-        let pending = PendingBatch { stem, encoded: &encoded, batch, plan };
+        let pending = PendingBatch { job_prefix, encoded: &encoded, batch, plan };
         let mut mode = WriteMode { is_staged, is_reloaded: false };
         loop {
             let done = match self.run_merge(&pending, mode.is_staged) {
@@ -79,26 +101,26 @@ impl BigQuery {
             match self.committed_batch(&plan.id) {
                 Ok(Some(written)) => return self.verify_counts(&pending, written, &done, mode.is_staged),
                 Ok(None) => {
-                    // The statement writes only in the name of the writer state.
+                    // The statement writes only for log and epoch of the writer state.
                     self.load_writer_state()?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
                     if !done.is_reused {
                         return Err(WarehouseError::Fatal {
                             what: format!(
-                                "job {} is done and batch {} is not in sink_batches",
+                                "job {} is done, but batch {} is not in sink_batches",
                                 done.id, plan.id
                             ),
-                            next: "report this with the job's id; `fastbreak run` makes the batch again"
+                            next: "report this with the job id; `fastbreak run` writes the batch again"
                                 .into(),
                         });
                     }
-                    // Done by a job of earlier, in a table that has been made anew since.
-                    self.next_attempt(&pending.stem);
+                    // An earlier job wrote it into a table that has been created again since.
+                    self.next_attempt(&pending.job_prefix);
                 }
                 Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, &done.id)),
             }
         }
     }
-    /// Finds another way past what stopped the batch; the error when there is none.
+    /// Prepares another attempt after a stop, or returns the error if no other attempt can succeed.
     fn resolve_stop(
         &mut self,
         pending: &PendingBatch<'_>,
@@ -108,93 +130,83 @@ impl BigQuery {
         let failed = match stop {
             Stop::Error(error) => return Err(error),
             Stop::Size(failed) if !mode.is_staged => {
-                // Sent in another way it is another body; what was refused outright has left its id free.
+                // A staged batch has another request body, which needs another id. A request that was rejected outright did not use its id.
                 if failed.response.status.is_none() {
-                    self.next_attempt(&failed.stem);
+                    self.next_attempt(&failed.job_prefix);
                 }
-                self.oversized_stem = Some(pending.stem.clone());
+                self.oversized_job_prefix = Some(pending.job_prefix.clone());
                 mode.is_staged = true;
                 return Ok(());
             }
-            // The staged rows have expired since they were loaded. What else is not there, no load brings back.
-            Stop::Missing(failed) if !mode.is_reloaded && is_staging_table_of(&failed, &pending.stem) => {
+            // The staging table expired after the load. No load helps if something else is missing.
+            Stop::Missing(failed)
+                if !mode.is_reloaded && is_staging_table_of(&failed, &pending.job_prefix) =>
+            {
                 if failed.response.status.is_none() {
-                    self.next_attempt(&failed.stem);
+                    self.next_attempt(&failed.job_prefix);
                 }
                 mode.is_reloaded = true;
                 return Ok(());
             }
             Stop::Missing(failed) => failed,
-            Stop::BadRow(mut failed) => match self.find_bad_rows(&pending.stem, pending.encoded, &failed) {
-                Ok(bad) if bad.is_empty() => {
-                    failed.response.message += "; and yet every row alone can be read";
-                    failed
+            Stop::BadRow(mut failed) => {
+                match self.find_bad_rows(&pending.job_prefix, pending.encoded, &failed) {
+                    Ok(bad) if bad.is_empty() => {
+                        failed.response.message += "; but each row can be read on its own";
+                        failed
+                    }
+                    Ok(bad) => return Err(WarehouseError::Rows(bad)),
+                    Err(Stop::Error(error)) => return Err(error),
+                    Err(Stop::BadRow(failed) | Stop::Size(failed) | Stop::Missing(failed)) => failed,
                 }
-                Ok(bad) => return Err(WarehouseError::Rows(bad)),
-                Err(Stop::Error(error)) => return Err(error),
-                Err(Stop::BadRow(failed) | Stop::Size(failed) | Stop::Missing(failed)) => failed,
-            },
+            }
             Stop::Size(failed) => failed,
         };
-        // It failed so before, and whoever started the sink again may have put it right.
+        // An earlier run failed with it; the operator may have fixed the cause before this start.
         if failed.is_earlier {
-            self.next_attempt(&failed.stem);
+            self.next_attempt(&failed.job_prefix);
             return Ok(());
         }
         let class = failed.response.class();
-        Err(self.to_error(class, &ApiError::Response(failed.response), &failed.stem))
+        Err(self.to_error(class, &ApiError::Response(failed.response), &failed.job_prefix))
     }
 
     fn run_merge(&mut self, pending: &PendingBatch<'_>, is_staged: bool) -> Result<FinishedJob, Stop> {
-        let PendingBatch { stem, encoded, batch, plan } = pending;
-        let source = if is_staged { Source::Staged(self.staged(stem, encoded)?) } else { Source::Parameter };
+        let PendingBatch { job_prefix, encoded, .. } = pending;
+        let source =
+            if is_staged { Source::Staged(self.staged(job_prefix, encoded)?) } else { Source::Parameter };
         let query = sql::merge_sql(&self.names, &source, &encoded.bounds);
-        let rows = (!is_staged).then(|| encoded.list());
-        let number = |n: usize| n.to_string();
+        let rows = (!is_staged).then(|| encoded.json_array());
         let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
-            let mut parameters = vec![
-                ("batch", "STRING", plan.id.to_string()),
-                ("log", "STRING", plan.writer.log.clone()),
-                ("epoch", "INT64", plan.writer.epoch.to_string()),
-                ("ranges", "STRING", serde_json::Value::from(plan.event().ranges).to_string()),
-                ("records", "INT64", number(batch.read())),
-                ("filtered", "INT64", number(batch.filtered)),
-                ("superseded", "INT64", number(batch.superseded)),
-                ("rejected", "INT64", number(batch.rejected)),
-                ("reason", "STRING", plan.reason.name().to_owned()),
-                ("job", "STRING", id.to_owned()),
-                ("attempts", "INT64", attempts(id).to_string()),
-                ("bytes", "INT64", number(encoded.request_bytes)),
-                ("planned_at", "TIMESTAMP", plan.planned_at.to_string()),
-            ];
+            let mut parameters = batch_parameters(pending, id);
             if let Some(rows) = &rows {
                 parameters.push(("rows", "STRING", rows.clone()));
             }
             sink.insert(id, query.clone(), &parameters)
         };
-        let done = self.run(stem, JobKind::Leased, &mut send)?;
+        let done = self.run(job_prefix, JobKind::Leased, &mut send)?;
         if let Source::Staged(_) = source {
-            let table = super::staging::table_of(stem);
+            let table = super::staging::table_of(job_prefix);
             self.unstage(&table);
         }
         Ok(done)
     }
-    /// The loaded rows. A statement that was sent before has read them: they need not be there any more.
-    fn staged(&mut self, stem: &str, encoded: &Encoded) -> Result<String, Stop> {
-        let table = super::staging::table_of(stem);
+    /// Name of the staging table. It is loaded unless the merge was sent before: that job has read it already.
+    fn staged(&mut self, job_prefix: &str, encoded: &Encoded) -> Result<String, Stop> {
+        let table = super::staging::table_of(job_prefix);
         let staging_table = format!("`{}.{}.{table}`", self.names.project, self.names.staging());
-        let id = format!("{stem}{}", self.attempts.get(stem).copied().unwrap_or(0));
+        let id = format!("{job_prefix}{}", self.attempts.get(job_prefix).copied().unwrap_or(0));
         match self.get_job(&id) {
             Ok(job) if super::jobs::failure(&job).is_none() => return Ok(staging_table),
             Ok(_) => {}
             Err(api_error) if api_error.is_not_found() => {}
             Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, &id).into()),
         }
-        self.stage(stem, encoded)?;
+        self.stage(job_prefix, encoded)?;
         Ok(staging_table)
     }
 
-    /// Counts that do not add up stop the sink: rows would be lost otherwise, and nobody would know.
+    /// Checks the counts of a written batch. Counts that do not add up stop the sink, since rows could be lost unnoticed.
     fn verify_counts(
         &mut self,
         pending: &PendingBatch<'_>,
@@ -207,7 +219,7 @@ impl BigQuery {
         let WriteSummary { records, applied, unchanged, stale, superseded, rejected, .. } = written;
         let sum = applied + unchanged + stale + superseded + rejected;
         let is_already_committed = done.is_reused || done.affected == 0;
-        // A batch of earlier may have had other records: those since compacted away, those rejected.
+        // A batch that was written earlier may have had other records: some may have been compacted away or rejected since.
         let is_sent =
             is_already_committed || applied + unchanged + stale == encoded.rows.len() as u64 + filtered;
         let is_changed = is_already_committed || done.affected + filtered == applied + unchanged + 1;
@@ -215,13 +227,14 @@ impl BigQuery {
             self.counters.get_mut().divergences += 1;
             return Err(WarehouseError::Fatal {
                 what: format!(
-                    "batch {} does not add up: {records} records read, {applied} applied, {unchanged} unchanged, {stale} stale, {superseded} superseded, {rejected} rejected; {} rows pending, {} changed (job {})",
+                    "the counts of batch {} do not add up: {records} records read, {applied} applied, {unchanged} unchanged, {stale} stale, {superseded} superseded, {rejected} rejected; {} rows sent, {} changed (job {})",
                     plan.id,
                     encoded.rows.len(),
                     done.affected,
                     done.id
                 ),
-                next: "compare the batch's row of sink_batches with the job; nothing was committed".into(),
+                next: "compare the row of the batch in sink_batches with the job; no offset was committed"
+                    .into(),
             });
         }
         self.counters.get_mut().bytes += encoded.request_bytes as u64;
@@ -229,7 +242,7 @@ impl BigQuery {
         self.sent_jobs.clear();
         if !is_already_committed {
             self.counters.get_mut().batches += 1;
-            self.counters.get_mut().account(&written);
+            self.counters.get_mut().add(&written);
         }
         Ok(WriteSummary { already_committed: is_already_committed, ..written })
     }
@@ -259,43 +272,46 @@ impl BigQuery {
         }
         self.runtime.block_on(self.api_client.insert(&job)).map(Reply::Inserted)
     }
-    /// A statement about the writer state, of which the log and the epoch say everything.
+    /// Runs a statement that changes the writer state. `name`, log and epoch determine its job id.
     fn change_writer_state(
         &mut self,
-        what: &str,
+        name: &str,
         query: String,
         log: &str,
         epoch: i64,
     ) -> Result<FinishedJob, WarehouseError> {
         let hash = blake3::hash(format!("{log}\n{epoch}\n{query}").as_bytes()).to_hex();
-        let stem = format!("fb_{what}_{}_m", &hash[..24]);
+        let job_prefix = format!("fb_{name}_{}_m", &hash[..24]);
         let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
-            let parameters = [("log", "STRING", log.to_owned()), ("epoch", "INT64", epoch.to_string())];
-            let parameter_count = if what == "acquire" { 1 } else { 2 };
+            let parameters = [("log_id", "STRING", log.to_owned()), ("epoch", "INT64", epoch.to_string())];
+            let parameter_count = if name == "acquire" { 1 } else { 2 };
             sink.insert(id, query.clone(), &parameters[..parameter_count])
         };
         loop {
-            match self.run(&stem, JobKind::Leased, &mut send) {
-                // Done by a job of earlier, and to be done again: the table has been made anew since.
-                Ok(done) if done.is_reused && self.is_undone(what, log, epoch)? => self.next_attempt(&stem),
+            match self.run(&job_prefix, JobKind::Leased, &mut send) {
+                // An earlier job did it, but the table has been created again since.
+                Ok(done) if done.is_reused && self.is_undone(name, log, epoch)? => {
+                    self.next_attempt(&job_prefix)
+                }
                 Ok(done) => return Ok(done),
                 Err(Stop::Error(error)) => return Err(error),
                 Err(Stop::BadRow(failed) | Stop::Size(failed)) if failed.is_earlier => {
-                    self.next_attempt(&stem)
+                    self.next_attempt(&job_prefix)
                 }
                 Err(Stop::BadRow(failed) | Stop::Size(failed) | Stop::Missing(failed)) => {
                     return Err(self.to_error(
                         failed.response.class(),
                         &ApiError::Response(failed.response),
-                        &stem,
+                        &job_prefix,
                     ));
                 }
             }
         }
     }
-    fn is_undone(&self, what: &str, log: &str, epoch: i64) -> Result<bool, WarehouseError> {
+    /// True if the writer state does not show the effect of the statement.
+    fn is_undone(&self, name: &str, log: &str, epoch: i64) -> Result<bool, WarehouseError> {
         let found = self.read_writer_state().map_err(|api_error| self.query_error(&api_error))?;
-        Ok(match (what, found) {
+        Ok(match (name, found) {
             (_, None) => true,
             ("acquire", Some(_)) => false,
             ("take-ownership", Some(writer_state)) => writer_state.epoch == epoch,
@@ -306,7 +322,7 @@ impl BigQuery {
             }
         })
     }
-    /// Who writes; nobody, when there is no row that says so.
+    /// The writer state; without a log if there is no row yet.
     pub(super) fn load_writer_state(&self) -> Result<WriterState, WarehouseError> {
         let found = self.read_writer_state().map_err(|api_error| self.query_error(&api_error))?;
         Ok(found.unwrap_or(WriterState { log: None, epoch: 1, rebuilding: false }))
@@ -356,7 +372,7 @@ impl BigQuery {
             log,
             found.epoch,
         )?;
-        // One of them is the row of the writer state itself.
+        // One of the changed rows is the writer state.
         Ok(done.affected.saturating_sub(1))
     }
 }

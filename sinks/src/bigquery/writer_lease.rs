@@ -1,26 +1,29 @@
-//! Whose turn it is to change the records: one statement at a time, over all instances.
+//! Writer lease: one DML job on the records at a time, over all instances.
 //!
-//! A table of no rows carries the id of the last job in a label. Whoever wants to send one sees that job done, and puts its own id there
-//! on condition that nobody did so meanwhile. It costs no statement of the table's own limits.
+//! A label of a table without rows has the id of the last DML job. An instance that wants to send a job waits until that job is done, and
+//! replaces the id by its own with a compare-and-set on the ETag. This needs no DML job on the records.
 //!
-//! Invariant: a job of an instance that lives is sent only while no other of its kind runs. One that was announced and never sent
-//! is waited for so long that its sender is surely gone.
-//! Not here: what happens if two are sent all the same: the second changes nothing that is not newer.
+//! Invariant: an instance sends a DML job only while no other one runs. For a job id in the label that was never sent, an instance waits
+//! long enough that its sender has certainly stopped.
+//! Not here: the effect of two DML jobs at once: the second one changes only rows for which it has newer records.
 use super::{BigQuery, jobs::is_done, schema::WRITER};
 use crate::warehouse::WarehouseError;
 use serde_json::json;
 use std::time::Duration;
 
 const LABEL: &str = "job";
-/// How long an announced job may take to be seen.
+/// Time after which a job in the label that does not exist counts as never sent.
 const ABANDONED_AFTER_MS: i64 = 60_000;
-/// How long one call waits for its turn.
+/// Time limit of one call that waits for the lease.
 const MAX_LEASE_WAIT_MS: i64 = 30_000;
 
 impl BigQuery {
-    /// Returns when it is this job's turn.
+    /// Acquires the lease for this job.
+    ///
+    /// # Errors
+    /// `Retry` if another job holds the lease beyond the time limit.
     pub(super) fn acquire_lease(&mut self, id: &str) -> Result<(), WarehouseError> {
-        let (since, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
+        let (started_ms, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         loop {
             let dataset = self.names.dataset.clone();
             let table = match self.runtime.block_on(self.api_client.table(&dataset, WRITER)) {
@@ -34,29 +37,31 @@ impl BigQuery {
             let is_holder_done = self.is_holder_done(&holder, id)?;
             match is_holder_done.then(|| self.labels.take(self.clock.now_ms())) {
                 None => {}
-                // So many changes of the label are taken in a time, and no more. Whose turn it is may change meanwhile.
+                // The rate of label updates is limited. The holder may change during the pause.
                 Some(Err(wait_ms)) => pause = Duration::from_millis(wait_ms as u64),
                 Some(Ok(())) => {
                     let etag = table["etag"].as_str().unwrap_or_default();
                     let body = json!({"labels": {LABEL: id}});
                     match self.runtime.block_on(self.api_client.patch(&dataset, WRITER, etag, &body)) {
                         Ok(_) => return Ok(()),
-                        // Another came first, or nobody knows: the label says which.
+                        // Another instance was first: the label shows the new holder.
                         Err(api_error) if api_error.is_status(412) => {}
                         Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, id)),
                     }
                 }
             }
-            let waited = self.clock.now_ms() - since;
+            let waited = self.clock.now_ms() - started_ms;
             if waited > MAX_LEASE_WAIT_MS {
-                return Err(WarehouseError::pending(format!("job {holder} of another writer is in flight")));
+                return Err(WarehouseError::pending(format!(
+                    "DML job {holder} of another writer is in flight"
+                )));
             }
             self.clock.sleep(pause);
             self.counters.get_mut().waited_ms += pause.as_millis() as u64;
             pause = (pause * 2).min(Duration::from_secs(4));
         }
     }
-    /// Whether the job of the label changes nothing any more.
+    /// True if the job in the label is done or was never sent.
     fn is_holder_done(&mut self, holder: &str, id: &str) -> Result<bool, WarehouseError> {
         if holder.is_empty() || self.last_done.as_deref() == Some(holder) {
             return Ok(true);

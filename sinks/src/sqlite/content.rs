@@ -1,8 +1,8 @@
-//! Content hashes: what the live rows of a table say, in the order of their keys.
+//! Content hashes and control totals of the live rows.
 //!
-//! Invariant: neither stamps nor the ledger have a part in it.
-//! Not here: when two contents should be equal; the conformance suite says so.
-use super::table_of;
+//! Invariant: the content hash covers the content columns in the order of the key, and neither the source columns nor the batch records.
+//! Not here: which contents must be equal; the conformance suite checks it.
+use super::{ddl::rows_table, guarded_table};
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},
     record::SinkTopic,
@@ -12,11 +12,13 @@ use crate::{
 };
 use rusqlite::{Connection, types::ValueRef};
 
+/// Hashes the live rows of a table.
 pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, WarehouseError> {
     let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
     let (columns, key) = (names.join(", "), table.key.join(", "));
+    let from = rows_table(table);
     let mut statement =
-        db.prepare(&format!("SELECT {columns} FROM {} WHERE deleted = 0 ORDER BY {key}", table.name))?;
+        db.prepare(&format!("SELECT {columns} FROM {from} WHERE deleted = 0 ORDER BY {key}"))?;
     let mut found = statement.query([])?;
     let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
     while let Some(row) = found.next()? {
@@ -33,22 +35,22 @@ pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, Wareho
     Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
 }
 
-/// What the live rows of each game rest on.
+/// Adds the number of live rows and the sum of their offsets, by game.
 pub(super) fn control_totals(
     db: &Connection,
     input: SinkTopic,
     control_totals: &mut ControlTotalsByGame,
 ) -> Result<(), WarehouseError> {
-    let name = table_of(input).name;
+    let from = rows_table(guarded_table(input));
     let sql =
-        format!("SELECT game_id, COUNT(*), SUM(\"offset\") FROM {name} WHERE deleted = 0 GROUP BY game_id");
+        format!("SELECT game_id, COUNT(*), SUM(\"offset\") FROM {from} WHERE deleted = 0 GROUP BY game_id");
     let mut statement = db.prepare(&sql)?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
         let game: String = row.get(0)?;
         let game = game.parse().map_err(|error| WarehouseError::Fatal {
-            what: format!("{name} has the game '{game}': {error}"),
-            next: "`fastbreak sink rebuild` writes the warehouse anew from the log".into(),
+            what: format!("{from} has the game '{game}': {error}"),
+            next: "`fastbreak sink rebuild` writes all rows again from the log".into(),
         })?;
         control_totals.insert(
             (input, game),
@@ -58,7 +60,7 @@ pub(super) fn control_totals(
     Ok(())
 }
 
-/// A value as it was written.
+/// The cell that was written.
 pub(super) fn cell(value: ValueRef<'_>) -> rusqlite::Result<Cell<'_>> {
     Ok(match value {
         ValueRef::Null => Cell::Null,

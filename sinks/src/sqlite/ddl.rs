@@ -1,18 +1,30 @@
-//! The file's schema and settings.
+//! Definitions and settings of the SQLite file.
 //!
-//! Invariant: a committed batch survives a power cut (WAL, synchronous=FULL). The schema's version is the file's `user_version`;
-//! a file of another version is refused, not guessed at.
-//! Not here: which columns there are (`tables`).
+//! The rows of a table are stored in `<table>_rows` together with their source columns; the view `<table>` has the rows that are not
+//! deleted, with the columns of the BigQuery view of the same name.
+//!
+//! Invariant: a committed batch survives a power cut (WAL, synchronous=FULL). The version of the definitions is the file's
+//! `user_version`; a file of another version is rejected.
+//! Not here: the list of columns (`tables`).
 use crate::{
-    tables::{Column, ColumnType, PREDICTIONS, SOURCE_COLUMNS, TABLES, TABLES_VERSION, Table},
+    tables::{
+        BATCH_COLUMNS, BATCHES, BATCHES_DOC, Column, ColumnType, PLAYER_GAMES, PREDICTIONS, SEASON_START,
+        SLATE, SOURCE_COLUMNS, TABLES, TABLES_VERSION, Table,
+    },
+    views,
     warehouse::WarehouseError,
 };
 use rusqlite::{Connection, TransactionBehavior};
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
+
+/// Name of the stored table behind a view.
+pub(super) fn rows_table(table: &Table) -> String {
+    format!("{}_rows", table.name)
+}
 
 pub(super) fn configure(db: &Connection) -> Result<(), WarehouseError> {
     db.busy_timeout(Duration::from_secs(10))?;
-    // A page is written to the log and then once more to the file: a rare checkpoint saves most of the second.
+    // A checkpoint copies each changed page from the write-ahead log into the file: fewer checkpoints copy fewer pages.
     for (pragma, value) in [
         ("page_size", "8192"),
         ("journal_mode", "WAL"),
@@ -33,22 +45,22 @@ fn version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Refuses a file of another version.
+/// Rejects a file of another version.
 pub(super) fn check(db: &Connection) -> Result<(), WarehouseError> {
     match version(db)? {
         TABLES_VERSION => Ok(()),
         other => Err(WarehouseError::Config {
             what: format!(
-                "the warehouse has tables of version {other}, and this program knows {TABLES_VERSION}"
+                "the warehouse has tables of version {other}, and this program supports version {TABLES_VERSION}"
             ),
             next:
-                "run the fastbreak that wrote it, or move warehouse.db away: `fastbreak run` fills a new one"
+                "run the version of fastbreak that wrote it, or move warehouse.db away: `fastbreak run` creates and fills a new one"
                     .into(),
         }),
     }
 }
 
-/// Makes the tables of a new file.
+/// Creates the tables and views of a new file.
 pub(super) fn create(db: &mut Connection) -> Result<(), WarehouseError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if version(&tx)? != 0 {
@@ -59,72 +71,114 @@ pub(super) fn create(db: &mut Connection) -> Result<(), WarehouseError> {
     Ok(tx.commit()?)
 }
 
-/// Everything in a new file.
+/// All statements that define a new file.
 pub(super) fn statements() -> String {
-    let mut sql: String = TABLES.iter().map(definition).collect();
-    sql += "CREATE INDEX player_slate_of_date ON player_slate (game_date);\n";
-    sql += "CREATE INDEX player_games_of_date ON player_games (game_date);\n";
-    sql + SINK_TABLES
+    let mut sql: String = TABLES.iter().map(|table| rows_definition(table) + &view(table)).collect();
+    for table in [&SLATE, &PLAYER_GAMES] {
+        sql += &format!("CREATE INDEX {0}_by_date ON {0}_rows (game_date);\n", table.name);
+    }
+    sql += &batches();
+    sql += &coverage();
+    sql + WAREHOUSE_META
 }
 
-const SINK_TABLES: &str = "
-CREATE TABLE sink_batches ( -- Every batch written, in the transaction that wrote it
-  batch_id TEXT NOT NULL PRIMARY KEY, -- hash of writer, epoch and ranges
-  ranges TEXT NOT NULL, -- JSON list: topic/partition:first-end
-  records INTEGER NOT NULL, -- read = applied + unchanged + stale + superseded + rejected
-  applied INTEGER NOT NULL, -- changed the tables
-  unchanged INTEGER NOT NULL, -- said what the tables say
-  stale INTEGER NOT NULL, -- no newer than what the tables hold
-  superseded INTEGER NOT NULL, -- replaced by a later record of the batch
-  rejected INTEGER NOT NULL, -- sent to the dead-letter topic
-  rows_written INTEGER NOT NULL, -- table rows put or deleted
-  reason TEXT NOT NULL, -- why the batch was closed
-  log TEXT NOT NULL,
-  epoch INTEGER NOT NULL,
-  planned_at TEXT NOT NULL, -- RFC 3339
-  committed_at TEXT NOT NULL -- RFC 3339
-);
-CREATE TABLE warehouse_meta ( -- One row: who writes this warehouse
-  log TEXT, -- the log whose sink writes it; NULL: none yet
-  epoch INTEGER NOT NULL,
-  rebuilding INTEGER NOT NULL -- 1: rows of older epochs are to be deleted once the log is read to its end
+const WAREHOUSE_META: &str = "CREATE TABLE warehouse_meta ( -- One row: the writer of this warehouse
+  log_id TEXT, -- Log whose sink writes the warehouse. NULL: no log yet
+  epoch INTEGER NOT NULL, -- Warehouse epoch, raised when a log takes ownership
+  rebuilding INTEGER NOT NULL -- 1: rows of older epochs remain until the log has been read to its end
 );
 INSERT INTO warehouse_meta VALUES (NULL, 1, 0);
 ";
 
-/// A guarded table says in `content_hash` what its newest record said, so that a repetition is known without reading its rows.
-const CONTENT_HASH: &str = "  content_hash INTEGER, -- hash of all that the record says; NULL: deleted\n";
+/// A guarded table stores the content hash of its newest record, so that a repetition is recognized without reading its rows.
+const CONTENT_HASH: Column = Column {
+    name: "content_hash",
+    column_type: ColumnType::Integer,
+    doc: "Hash of the content of the record. NULL: deleted",
+};
 
-fn definition(table: &Table) -> String {
-    let mut sql = format!("CREATE TABLE {} ( -- {}\n", table.name, table.doc);
-    for column in table.columns.iter().chain(&SOURCE_COLUMNS) {
-        let Column { name, column_type, doc } = column;
-        let column_type = match column_type {
-            ColumnType::Integer => "INTEGER",
-            ColumnType::Real => "REAL",
-            ColumnType::Text => "TEXT",
-        };
-        let null = if table.key.contains(name) { " NOT NULL" } else { "" };
-        let comment = if doc.is_empty() { String::new() } else { format!(" -- {doc}") };
-        // Writing to a string cannot fail.
-        let _ = writeln!(sql, "  \"{name}\" {column_type}{null},{comment}");
+/// Column type in SQLite, and the format of a value where the type does not determine it.
+const fn sqlite_type(column_type: ColumnType) -> (&'static str, &'static str) {
+    match column_type {
+        ColumnType::Integer => ("INTEGER", ""),
+        ColumnType::Real => ("REAL", ""),
+        ColumnType::Text => ("TEXT", ""),
+        ColumnType::Boolean => ("INTEGER", " (0 or 1)"),
+        ColumnType::Date => ("TEXT", " (YYYY-MM-DD)"),
+        ColumnType::Timestamp => ("TEXT", " (RFC 3339, UTC)"),
+        ColumnType::Json => ("TEXT", " (JSON)"),
     }
-    if table.has_epoch_guard {
-        sql += CONTENT_HASH;
+}
+fn comment(column: &Column) -> String {
+    format!("-- {}{}", column.doc, sqlite_type(column.column_type).1)
+}
+fn column_definition(column: &Column, constraint: &str) -> String {
+    let (sqlite_type, _) = sqlite_type(column.column_type);
+    format!("  \"{}\" {sqlite_type}{constraint}, {}\n", column.name, comment(column))
+}
+fn rows_definition(table: &Table) -> String {
+    let content_hash = table.has_epoch_guard.then_some(&CONTENT_HASH);
+    let columns = table.columns.iter().chain(&SOURCE_COLUMNS).chain(content_hash);
+    let definition = |column: &Column| {
+        column_definition(column, if table.key.contains(&column.name) { " NOT NULL" } else { "" })
+    };
+    format!(
+        "CREATE TABLE {} ( -- Stored rows of the view {}, including deleted rows\n{}  PRIMARY KEY ({})\n) WITHOUT ROWID;\n",
+        rows_table(table),
+        table.name,
+        columns.map(definition).collect::<String>(),
+        table.key.join(", ")
+    )
+}
+/// A view with a comment per column. `columns` are pairs of expression and column.
+fn view_definition(name: &str, doc: &str, columns: &[(String, &Column)], from: &str) -> String {
+    let mut sql = format!("CREATE VIEW {name} AS -- {doc}\nSELECT\n");
+    for (n, (expression, column)) in columns.iter().enumerate() {
+        let comma = if n + 1 < columns.len() { "," } else { "" };
+        let quoted = format!("\"{}\"", column.name);
+        let alias = if *expression == quoted { String::new() } else { format!(" AS {quoted}") };
+        sql += &format!("  {expression}{alias}{comma} {}\n", comment(column));
     }
-    sql + &format!("  PRIMARY KEY ({})\n) WITHOUT ROWID;\n", table.key.join(", "))
+    sql + &format!("FROM {from};\n")
+}
+fn view(table: &Table) -> String {
+    let expression = |column: &Column| match column.name {
+        name if name == SEASON_START.name => "CAST(substr(season, 1, 4) AS INTEGER)".to_owned(),
+        name => format!("\"{name}\""),
+    };
+    let columns: Vec<_> = table.view_columns().map(|column| (expression(column), column)).collect();
+    view_definition(table.name, table.doc, &columns, &format!("{} WHERE deleted = 0", rows_table(table)))
+}
+/// Columns of the batches that are NULL in SQLite.
+const BIGQUERY_ONLY: [&str; 3] = ["job_id", "attempts", "request_bytes"];
+
+fn batches() -> String {
+    let constraint = |column: &Column| if BIGQUERY_ONLY.contains(&column.name) { "" } else { " NOT NULL" };
+    let columns = BATCH_COLUMNS.iter().map(|column| column_definition(column, constraint(column)));
+    let columns: String = columns.collect();
+    format!("CREATE TABLE {BATCHES} ( -- {BATCHES_DOC}\n{columns}  PRIMARY KEY (batch_id)\n);\n")
+}
+fn coverage() -> String {
+    let columns: Vec<_> =
+        views::COVERAGE_COLUMNS.iter().map(|column| (format!("\"{}\"", column.name), column)).collect();
+    let select = views::coverage_select(SLATE.name, PLAYER_GAMES.name);
+    view_definition(views::COVERAGE, views::COVERAGE_DOC, &columns, &format!("(\n{select}\n)"))
 }
 
-/// Puts a row: the table's columns, the stamp, and `content_hash` where the table guards.
+/// Inserts or replaces a row: the columns of the table, the source columns, and `content_hash` where the table has an epoch guard.
 pub(super) fn put(table: &Table) -> String {
     let names: Vec<_> =
         table.columns.iter().chain(&SOURCE_COLUMNS).map(|column| format!("\"{}\"", column.name)).collect();
     let content_hash = if table.has_epoch_guard { ", content_hash" } else { "" };
-    let places = vec!["?"; names.len() + usize::from(table.has_epoch_guard)].join(",");
-    format!("INSERT OR REPLACE INTO {} ({}{content_hash}) VALUES ({places})", table.name, names.join(", "))
+    let placeholders = vec!["?"; names.len() + usize::from(table.has_epoch_guard)].join(",");
+    format!(
+        "INSERT OR REPLACE INTO {} ({}{content_hash}) VALUES ({placeholders})",
+        rows_table(table),
+        names.join(", ")
+    )
 }
 
 /// Deletes the predictions of a player and game.
-pub(super) fn clear() -> String {
-    format!("DELETE FROM {} WHERE game_id = ?1 AND player_id = ?2", PREDICTIONS.name)
+pub(super) fn delete_predictions() -> String {
+    format!("DELETE FROM {} WHERE game_id = ?1 AND player_id = ?2", rows_table(&PREDICTIONS))
 }

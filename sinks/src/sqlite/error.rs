@@ -1,7 +1,7 @@
-//! SQLite's errors, by who has to act.
+//! Classification of SQLite's errors.
 //!
-//! Invariant: only what passes by itself is tried again.
-//! Not here: bad records; `write` finds them before SQLite does.
+//! Invariant: only a locked database is retried; every other error needs the operator.
+//! Not here: records that cannot be converted; `write` finds them before SQLite does.
 use crate::warehouse::WarehouseError;
 use rusqlite::{Error, ErrorCode};
 use std::{path::Path, time::Duration};
@@ -15,17 +15,18 @@ impl From<Error> for WarehouseError {
                 WarehouseError::Retry { what, after: Duration::from_millis(50), alert: false }
             }
             Some(ErrorCode::DiskFull) => {
-                fatal("free space on the disk, then start `fastbreak run` again: it goes on where it was")
+                fatal("free space on the disk, then start `fastbreak run` again: it resumes where it stopped")
             }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 WarehouseError::Config {
                     what,
-                    next: "make the warehouse's file and folder writable, or give another folder with --data"
-                        .into(),
+                    next:
+                        "make the warehouse's file and folder writable, or choose another folder with --data"
+                            .into(),
                 }
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => fatal(
-                "move warehouse.db, -wal and -shm away, then `fastbreak run`: it fills a new one from the log",
+                "move warehouse.db, -wal and -shm away, then start `fastbreak run`: it fills a new file from the log",
             ),
             Some(ErrorCode::SystemIoFailure) => fatal("check the disk, then start `fastbreak run` again"),
             _ => fatal("run `fastbreak check`, and report this with its output"),
@@ -33,11 +34,10 @@ impl From<Error> for WarehouseError {
     }
 }
 
-/// A file that cannot be opened.
+/// Error for a file that cannot be opened.
 pub(super) fn opening(path: &Path, cause: &Error) -> WarehouseError {
     WarehouseError::Config {
         what: format!("the warehouse {} cannot be opened: {cause}", path.display()),
-        next: "check the path given with --data; `fastbreak run` makes the warehouse in a folder that exists"
-            .into(),
+        next: "check the path in --data; `fastbreak run` creates the warehouse in an existing folder".into(),
     }
 }

@@ -1,7 +1,7 @@
-//! The local warehouse: one SQLite file that any SQL tool can read while it is written.
+//! The local warehouse: one SQLite file that any SQL tool can read while the sink writes it.
 //!
-//! Invariant: one SQL transaction per batch, the batch record `sink_batches` in it; who may write is checked in the same transaction.
-//! Not here: what the rows are (`tables`, `rows`).
+//! Invariant: one SQL transaction per batch, including the batch record in `sink_batches`; the writer is checked in the same transaction.
+//! Not here: the content of the rows (`tables`, `rows`).
 mod content;
 mod ddl;
 mod error;
@@ -33,16 +33,16 @@ pub struct Sqlite {
     counters: Counters,
 }
 impl Sqlite {
-    /// Opens the warehouse at this path, and makes it when there is none.
+    /// Opens the warehouse at this path; creates the file if it does not exist.
     pub fn open(path: &Path) -> Result<Sqlite, WarehouseError> {
         let db = Connection::open(path).map_err(|cause| error::opening(path, &cause))?;
         Sqlite::prepare(db)
     }
-    /// A warehouse that ends with the process.
+    /// Creates a warehouse in memory, for tests.
     pub fn in_memory() -> Result<Sqlite, WarehouseError> {
         Sqlite::prepare(Connection::open_in_memory()?)
     }
-    /// The statements that make the tables of a new file.
+    /// The statements that define a new file.
     pub fn ddl() -> String {
         ddl::statements()
     }
@@ -58,14 +58,14 @@ impl Sqlite {
 }
 
 fn writer_state(db: &Connection) -> Result<WriterState, WarehouseError> {
-    let sql = "SELECT log, epoch, rebuilding FROM warehouse_meta";
+    let sql = "SELECT log_id, epoch, rebuilding FROM warehouse_meta";
     Ok(db.query_row(sql, [], |row| {
         Ok(WriterState { log: row.get(0)?, epoch: row.get(1)?, rebuilding: row.get(2)? })
     })?)
 }
 
-/// The table with a row per key of an input, which carries the key's sequence.
-const fn table_of(input: SinkTopic) -> &'static Table {
+/// The table with one row per key of an input topic, which carries the key's (epoch, offset).
+const fn guarded_table(input: SinkTopic) -> &'static Table {
     match input {
         SinkTopic::Predictions => &SLATE,
         SinkTopic::Features => &FEATURE_ROWS,
@@ -80,34 +80,34 @@ impl Warehouse for Sqlite {
 
     fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
         let tx = self.begin()?;
-        let found = writer_state(&tx)?;
-        found.check_writer(log, None)?;
-        if found.log.is_none() {
-            tx.execute("UPDATE warehouse_meta SET log = ?1", [log])?;
+        let state = writer_state(&tx)?;
+        state.check_writer(log, None)?;
+        if state.log.is_none() {
+            tx.execute("UPDATE warehouse_meta SET log_id = ?1", [log])?;
         }
         tx.commit()?;
-        Ok(found.epoch)
+        Ok(state.epoch)
     }
 
     fn write(
         &mut self,
         batch: &Batch,
         plan: &BatchPlan,
-        at: Timestamp,
+        now: Timestamp,
     ) -> Result<WriteSummary, WarehouseError> {
-        let since = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let tx = self.begin()?;
         writer_state(&tx)?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
         if let Some(written) = write::committed_batch(&tx, &plan.id)? {
             return Ok(written);
         }
-        let written = write::batch(&tx, batch, plan)?;
-        write::insert_batch(&tx, plan, &written, at)?;
+        let written = write::apply_batch(&tx, batch, plan)?;
+        write::insert_batch(&tx, plan, &written, now)?;
         tx.commit()?;
         self.counters.batches += 1;
         self.counters.attempts += 1;
-        self.counters.milliseconds += since.elapsed().as_millis() as u64;
-        self.counters.account(&written);
+        self.counters.milliseconds += started.elapsed().as_millis() as u64;
+        self.counters.add(&written);
         Ok(written)
     }
 
@@ -122,10 +122,10 @@ impl Warehouse for Sqlite {
     ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError> {
         let mut existing = HashSet::new();
         for (input, id) in keys {
-            let name = table_of(*input).name;
-            let sql = format!("SELECT 1 FROM {name} WHERE game_id = ?1 AND player_id = ?2 AND deleted = 0");
-            let mut find = self.db.prepare_cached(&sql)?;
-            if find.exists((id.game.to_string(), id.player.0))? {
+            let from = ddl::rows_table(guarded_table(*input));
+            let sql = format!("SELECT 1 FROM {from} WHERE game_id = ?1 AND player_id = ?2 AND deleted = 0");
+            let mut statement = self.db.prepare_cached(&sql)?;
+            if statement.exists((id.game.to_string(), id.player.0))? {
                 existing.insert((*input, *id));
             }
         }
@@ -135,28 +135,27 @@ impl Warehouse for Sqlite {
     fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
         let tx = self.begin()?;
         let epoch = writer_state(&tx)?.epoch + 1;
-        tx.execute("UPDATE warehouse_meta SET log = ?1, epoch = ?2, rebuilding = 1", (log, epoch))?;
+        tx.execute("UPDATE warehouse_meta SET log_id = ?1, epoch = ?2, rebuilding = 1", (log, epoch))?;
         tx.commit()?;
         Ok(epoch)
     }
 
     fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
         let tx = self.begin()?;
-        let found = writer_state(&tx)?;
-        found.check_writer(log, Some(found.epoch))?;
-        // A record that says again what stands gives its row the new epoch, so an older one was not in the log.
+        let state = writer_state(&tx)?;
+        state.check_writer(log, Some(state.epoch))?;
+        // A record with unchanged content raises the epoch of its row too: a row of an older epoch has no record in the log.
         let mut deleted = 0;
         for table in &TABLES {
-            let name = table.name;
-            let sql = match table.has_epoch_guard {
-                true => {
-                    format!(
-                        "UPDATE {name} SET deleted = 1, content_hash = NULL WHERE epoch < ?1 AND deleted = 0"
-                    )
-                }
-                false => format!("DELETE FROM {name} WHERE epoch < ?1"),
+            let rows_table = ddl::rows_table(table);
+            let sql = if table.has_epoch_guard {
+                format!(
+                    "UPDATE {rows_table} SET deleted = 1, content_hash = NULL WHERE epoch < ?1 AND deleted = 0"
+                )
+            } else {
+                format!("DELETE FROM {rows_table} WHERE epoch < ?1")
             };
-            deleted += tx.execute(&sql, [found.epoch])? as u64;
+            deleted += tx.execute(&sql, [state.epoch])? as u64;
         }
         tx.execute("UPDATE warehouse_meta SET rebuilding = 0", [])?;
         tx.commit()?;
@@ -180,5 +179,5 @@ impl Warehouse for Sqlite {
 
 const _: () = assert!(
     !PREDICTIONS.has_epoch_guard,
-    "predictions are guarded by the slate's row of their player and game"
+    "the row of player_slate guards the predictions of its player and game"
 );

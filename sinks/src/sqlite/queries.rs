@@ -1,7 +1,7 @@
-//! What people ask the warehouse: a date's slate and coverage, and what grading needs.
+//! Read queries: slate and coverage of a day, candidates for grading. They use the SQL views, as any other reader does.
 //!
-//! Invariant: the file is opened read-only and may be written meanwhile; each answer is of one moment.
-//! Not here: how answers are shown, what grades are (`grading`).
+//! Invariant: the file is opened read-only and may be written concurrently; each query reads one point in time.
+//! Not here: printing results; grades (`grading`).
 use super::{ddl, error};
 use crate::{
     grading::{Bet, Candidate, Forecast, Outcome},
@@ -16,7 +16,7 @@ use schemas::{
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-/// A warehouse to read.
+/// A warehouse opened for reading.
 pub struct WarehouseQueries {
     pub(super) db: Connection,
 }
@@ -31,15 +31,15 @@ pub struct PlayerSlate {
     pub team: Option<String>,
     pub opponent: Option<String>,
     pub is_home: Option<bool>,
-    /// Predicted, or the reason why not.
+    /// `predicted`, or the reason why not.
     pub status: String,
     pub basis: String,
     pub base_line: Option<f64>,
     pub line_source: Option<String>,
-    /// Those that predicted, in the order in which systems are shown.
+    /// The systems that predicted, in display order.
     pub systems: Vec<SystemLine>,
 }
-/// What a system says about a candidate; of the base line only where that line is made.
+/// Prediction of one system for a candidate; without values for the base line where that line is omitted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SystemLine {
     pub system: &'static str,
@@ -48,30 +48,34 @@ pub struct SystemLine {
     pub recommendation: Option<&'static str>,
 }
 
-/// How a date's candidates ended.
+/// Candidates of a day by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
-    /// Candidates per terminal state.
+    /// Number of candidates per status.
     pub statuses: BTreeMap<String, u64>,
-    /// Players with playing time who were no candidates.
+    /// Number of players with playing time who were not candidates.
     pub not_a_candidate: u64,
 }
 
-/// Which games.
+/// Selection of games.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
     All,
     Season(Season),
-    /// Both days included.
+    /// First and last day, both included.
     Dates(EasternDate, EasternDate),
 }
 
 impl WarehouseQueries {
+    /// Opens the warehouse file read-only.
+    ///
+    /// # Errors
+    /// The file does not exist, cannot be opened, or has tables of another version.
     pub fn open(path: &Path) -> Result<WarehouseQueries, WarehouseError> {
         if !path.exists() {
             return Err(WarehouseError::Config {
                 what: format!("there is no warehouse at {}", path.display()),
-                next: "`fastbreak run` makes and fills it; --data says in which folder".into(),
+                next: "`fastbreak run` creates and fills it in the folder of --data".into(),
             });
         }
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -86,7 +90,7 @@ impl WarehouseQueries {
         let tx = self.db.unchecked_transaction()?;
         let mut statement = tx.prepare(
             "SELECT player_id, game_id, player_name, tip_off, team, opponent, is_home, status, basis, base_line, line_source
-             FROM player_slate WHERE game_date = ?1 AND deleted = 0
+             FROM player_slate WHERE game_date = ?1
              ORDER BY tip_off, game_id, team, player_name, player_id",
         )?;
         let mut predicted = Predicted::new(&tx)?;
@@ -116,17 +120,17 @@ impl WarehouseQueries {
         Ok(slate)
     }
 
+    /// Counts the candidates of a day by status.
     pub fn coverage(&self, date: EasternDate) -> Result<Coverage, WarehouseError> {
         let tx = self.db.unchecked_transaction()?;
         let date = date.to_string();
-        let mut statement = tx.prepare(
-            "SELECT status, count(*) FROM player_slate WHERE game_date = ?1 AND deleted = 0 GROUP BY status",
-        )?;
+        let mut statement =
+            tx.prepare("SELECT status, count(*) FROM player_slate WHERE game_date = ?1 GROUP BY status")?;
         let statuses = statement.query_map([&date], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
         let not_a_candidate: i64 = tx.query_row(
-            "SELECT count(*) FROM player_games AS g WHERE game_date = ?1 AND deleted = 0 AND minutes > 0
+            "SELECT count(*) FROM player_games AS g WHERE game_date = ?1 AND minutes > 0
              AND NOT EXISTS (SELECT 1 FROM player_slate AS s
-                             WHERE s.game_id = g.game_id AND s.player_id = g.player_id AND s.deleted = 0)",
+                             WHERE s.game_id = g.game_id AND s.player_id = g.player_id)",
             [&date],
             |row| row.get(0),
         )?;
@@ -136,7 +140,7 @@ impl WarehouseQueries {
         })
     }
 
-    /// Every predicted candidate of these games, by game and player, with what became of him.
+    /// Calls `each` with every predicted candidate of these games and the outcome, ordered by game and player.
     pub fn candidates(&self, span: Span, mut each: impl FnMut(&Candidate)) -> Result<(), WarehouseError> {
         let tx = self.db.unchecked_transaction()?;
         let (filter, bounds) = match span {
@@ -148,11 +152,11 @@ impl WarehouseQueries {
         };
         let mut statement = tx.prepare(&format!(
             "SELECT s.game_id, s.player_id, s.basis, s.line_source, s.appearances, g.minutes, g.points,
-                    EXISTS (SELECT 1 FROM player_games AS heard
-                            WHERE heard.game_id = s.game_id AND heard.deleted = 0 AND heard.minutes > 0)
+                    EXISTS (SELECT 1 FROM player_games AS played
+                            WHERE played.game_id = s.game_id AND played.minutes > 0)
              FROM player_slate AS s LEFT JOIN player_games AS g
-               ON g.game_id = s.game_id AND g.player_id = s.player_id AND g.deleted = 0
-             WHERE s.deleted = 0 AND s.status = 'predicted' AND {filter}
+               ON g.game_id = s.game_id AND g.player_id = s.player_id
+             WHERE s.status = 'predicted' AND {filter}
              ORDER BY s.game_id, s.player_id"
         ))?;
         let mut predicted = Predicted::new(&tx)?;
@@ -180,7 +184,7 @@ impl WarehouseQueries {
     }
 }
 
-/// The value that a text column names.
+/// The value with the name in a text column.
 fn named<T: Copy>(
     row: &Row<'_>,
     column: usize,
@@ -189,7 +193,7 @@ fn named<T: Copy>(
 ) -> rusqlite::Result<T> {
     let found = row.get_ref(column)?.as_str().unwrap_or_default();
     all.iter().copied().find(|value| name(*value) == found).ok_or_else(|| {
-        let reason = format!("'{found}' is no name that this program knows");
+        let reason = format!("'{found}' is not a name that this program knows");
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, reason.into())
     })
 }
@@ -205,7 +209,7 @@ impl From<Forecast> for SystemLine {
     }
 }
 
-/// Reads what the systems predicted of a player's game, in the order in which systems are shown.
+/// Reads the predictions of a player's game, one per system in display order.
 struct Predicted<'a>(rusqlite::Statement<'a>);
 impl<'a> Predicted<'a> {
     fn new(db: &'a Connection) -> rusqlite::Result<Self> {
@@ -214,7 +218,7 @@ impl<'a> Predicted<'a> {
         db.prepare(sql).map(Predicted)
     }
     fn read(&mut self, game: &str, player: u32) -> rusqlite::Result<Vec<Forecast>> {
-        const CALLS: [Recommendation; 4] =
+        const RECOMMENDATIONS: [Recommendation; 4] =
             [Recommendation::OVER, Recommendation::UNDER, Recommendation::PASS, Recommendation::NO_LINE];
         let mut forecasts: Vec<Forecast> = Vec::new();
         let mut rows = self.0.query((game, player))?;
@@ -225,7 +229,7 @@ impl<'a> Predicted<'a> {
                     line: row.get(3)?,
                     p_over: row.get(4)?,
                     p_push: row.get(5)?,
-                    recommendation: named(row, 6, &CALLS, Recommendation::name)?,
+                    recommendation: named(row, 6, &RECOMMENDATIONS, Recommendation::name)?,
                 }),
                 _ => None,
             };

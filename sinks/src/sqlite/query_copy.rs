@@ -1,7 +1,7 @@
-//! A copy of another warehouse's live rows, so that what a local one is asked can be asked of it.
+//! Temporary SQLite copy of the live rows of another warehouse: [`WarehouseQueries`] run on it.
 //!
-//! Invariant: the copy is a file without a name: it goes with whoever asked, and is never taken for a warehouse.
-//! Not here: where the rows come from.
+//! Invariant: the copy is a temporary file that SQLite deletes when it is closed. It has no path and is never opened as a warehouse.
+//! Not here: reading the rows of the other warehouse.
 use super::{ddl, queries::WarehouseQueries};
 use crate::{
     rows::{Cell, Row},
@@ -10,7 +10,7 @@ use crate::{
 };
 use rusqlite::{Connection, types::Value};
 
-/// Rows on their way into a copy.
+/// A copy that is being filled.
 pub struct QueryCopy {
     db: Connection,
 }
@@ -21,8 +21,9 @@ impl QueryCopy {
         db.execute_batch("BEGIN")?;
         Ok(QueryCopy { db })
     }
+    /// Inserts a row of a table.
     pub fn put(&self, table: &Table, row: Row<'_>) -> Result<(), WarehouseError> {
-        // Deleted no, and no stamp: epoch, partition, offset, batch.
+        // Not deleted; epoch, partition, offset and batch are not needed.
         let source = [Value::Integer(0), Value::Integer(0), Value::Integer(0), Value::Integer(0)];
         let source = source.into_iter().chain([Value::Text(String::new())]);
         let content_hash = table.has_epoch_guard.then_some(Value::Integer(0));
@@ -36,7 +37,8 @@ impl QueryCopy {
         self.db.prepare_cached(&ddl::put(table))?.execute(bound)?;
         Ok(())
     }
-    pub fn end(self) -> Result<WarehouseQueries, WarehouseError> {
+    /// Commits the copy.
+    pub fn finish(self) -> Result<WarehouseQueries, WarehouseError> {
         self.db.execute_batch("COMMIT")?;
         Ok(WarehouseQueries { db: self.db })
     }

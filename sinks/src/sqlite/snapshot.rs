@@ -1,8 +1,8 @@
-//! Rows of a table in the order of their keys, all of one moment.
+//! Rows of all tables in the order of their keys, as of one point in time.
 //!
-//! Invariant: a page ends where the next begins, whatever is written meanwhile: all are read in one transaction.
-//! Not here: what is done with them (`diff`).
-use super::{content, queries::WarehouseQueries};
+//! Invariant: all pages are read in one transaction, so concurrent writes do not appear in them.
+//! Not here: comparing rows (`diff`).
+use super::{content, ddl::rows_table, queries::WarehouseQueries};
 use crate::{
     date_filter::DateRange,
     diff::RowSource,
@@ -12,10 +12,9 @@ use crate::{
 };
 use rusqlite::Transaction;
 
-/// Rows at a time.
-const PAGE: usize = 4096;
+const PAGE_ROWS: usize = 4096;
 
-/// A warehouse as it was at the first look.
+/// A warehouse as of the first read.
 pub struct Snapshot<'a>(Transaction<'a>);
 
 impl WarehouseQueries {
@@ -25,7 +24,7 @@ impl WarehouseQueries {
 }
 
 impl Snapshot<'_> {
-    /// The rows after a key, or from the start.
+    /// A page of rows after this row's key, or from the start.
     fn page(
         &self,
         table: &Table,
@@ -34,22 +33,22 @@ impl Snapshot<'_> {
     ) -> Result<Vec<Row<'static>>, WarehouseError> {
         let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
         let key = table.key.join(", ");
-        let beyond = match after {
+        let after_key = match after {
             Some(_) => format!("AND ({key}) > ({})", vec!["?"; table.key.len()].join(", ")),
             None => String::new(),
         };
-        // By the key and no other index: a page must not sort.
+        // The unary plus keeps SQLite from using the index on the date: with the primary key a page needs no sort.
         let mut statement = self.0.prepare_cached(&format!(
-            "SELECT {} FROM {} WHERE deleted = 0 AND +game_date BETWEEN ? AND ? {beyond} ORDER BY {key} LIMIT {PAGE}",
+            "SELECT {} FROM {} WHERE deleted = 0 AND +game_date BETWEEN ? AND ? {after_key} ORDER BY {key} LIMIT {PAGE_ROWS}",
             names.join(", "),
-            table.name
+            rows_table(table)
         ))?;
         let mut bound = vec![Cell::from(dates.from.to_string()), Cell::from(dates.to.to_string())];
-        let of_key = table.key.iter().filter_map(|name| names.iter().position(|column| column == name));
-        bound.extend(after.into_iter().flat_map(|row| of_key.clone().map(|column| row[column].clone())));
-        let mut found = statement.query(rusqlite::params_from_iter(bound))?;
+        let key_columns = table.key.iter().filter_map(|name| names.iter().position(|column| column == name));
+        bound.extend(after.into_iter().flat_map(|row| key_columns.clone().map(|column| row[column].clone())));
+        let mut results = statement.query(rusqlite::params_from_iter(bound))?;
         let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
+        while let Some(row) = results.next()? {
             let cells = (0..names.len()).map(|column| Ok(content::cell(row.get_ref(column)?)?.into_owned()));
             rows.push(cells.collect::<rusqlite::Result<_>>()?);
         }
@@ -69,7 +68,7 @@ impl RowSource for Snapshot<'_> {
             if page.len() == 0 && is_full {
                 match self.page(table, dates, last.as_ref()) {
                     Ok(rows) => {
-                        is_full = rows.len() == PAGE;
+                        is_full = rows.len() == PAGE_ROWS;
                         page = rows.into_iter();
                     }
                     Err(error) => {

@@ -1,18 +1,21 @@
-//! One batch, inside its transaction.
+//! Writing one batch inside its transaction.
 //!
-//! The row of `player_slate`, `player_games` or `features` carries the sequence of the last record of its key. The slate's also
-//! guards the predictions of its player and game, which one record replaces all together: those that it no longer makes are
-//! deleted outright, since whatever is older than the slate's sequence is not applied at all.
+//! The row of `player_slate`, `player_games` or `features` carries the (epoch, offset) of the newest record of its key. The row of the
+//! slate also guards the predictions of its player and game: one record replaces all of them, and the predictions that it does not
+//! contain are deleted without a tombstone, since the row of the slate already rejects every older record.
 //!
-//! Invariant: a record is applied only when its (epoch, offset) is higher than its key's.
-//! Not here: whose log and epoch may write; the caller has checked.
+//! Invariant: a record is applied only if its (epoch, offset) is higher than that of its key.
+//! Not here: checking log and epoch of the writer; the caller does it.
 use super::ddl;
 use crate::{
-    content_hash,
+    content_hash::{check_key, hash_cells, hash_prediction},
     plan::{BatchId, BatchPlan},
     record::{Record, RecordChange},
     rows::{self, Cell, PredictionRows, Row},
-    tables::{FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTION_SYSTEM, PREDICTIONS, SLATE, Table},
+    tables::{
+        FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTION_SYSTEM, PREDICTIONS, SLATE, SOURCE_COLUMNS,
+        Table,
+    },
     warehouse::{BadRecord, WarehouseError, WriteSummary},
     window::Batch,
 };
@@ -33,7 +36,7 @@ impl ToSql for Cell<'_> {
     }
 }
 
-/// What the batch record says of a batch.
+/// The batch record of a committed batch.
 pub(super) fn committed_batch(db: &Connection, id: &BatchId) -> Result<Option<WriteSummary>, WarehouseError> {
     let sql = "SELECT records, applied, unchanged, stale, superseded, rejected, rows_written FROM sink_batches WHERE batch_id = ?1";
     let written = db.query_row(sql, [id.as_str()], |row| {
@@ -52,16 +55,17 @@ pub(super) fn committed_batch(db: &Connection, id: &BatchId) -> Result<Option<Wr
     Ok(written.optional()?)
 }
 
+/// Inserts the batch record.
 pub(super) fn insert_batch(
     db: &Connection,
     plan: &BatchPlan,
     written: &WriteSummary,
-    at: Timestamp,
+    now: Timestamp,
 ) -> Result<(), WarehouseError> {
     let ranges = serde_json::Value::from(plan.event().ranges).to_string();
     let count = |count: u64| count as i64;
-    db.prepare_cached("INSERT INTO sink_batches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?.execute(
-        rusqlite::params![
+    db.prepare_cached("INSERT INTO sink_batches VALUES (?,?,?,?,?,?,?,?,?,?,NULL,NULL,NULL,?,?,?,?)")?
+        .execute(rusqlite::params![
             plan.id.as_str(),
             ranges,
             count(written.records),
@@ -75,26 +79,28 @@ pub(super) fn insert_batch(
             plan.writer.log,
             plan.writer.epoch,
             plan.planned_at.to_string(),
-            at.to_string(),
-        ],
-    )?;
+            now.to_string(),
+        ])?;
     Ok(())
 }
 
-/// Applies the records; all bad ones are named, and then nothing of the batch may be committed.
-pub(super) fn batch(
+/// Applies the records of a batch.
+///
+/// # Errors
+/// `Rows` with all records that cannot be converted: the caller must roll back.
+pub(super) fn apply_batch(
     db: &Connection,
     batch: &Batch,
     plan: &BatchPlan,
 ) -> Result<WriteSummary, WarehouseError> {
-    let mut writing = Writing {
+    let mut writer = BatchWriter {
         epoch: plan.writer.epoch,
         batch: plan.id.as_str(),
         slate: GuardedTable::new(db, &SLATE)?,
         player_games: GuardedTable::new(db, &PLAYER_GAMES)?,
         features: GuardedTable::new(db, &FEATURE_ROWS)?,
-        predict: db.prepare_cached(&ddl::put(&PREDICTIONS))?,
-        clear: db.prepare_cached(&ddl::clear())?,
+        put_prediction: db.prepare_cached(&ddl::put(&PREDICTIONS))?,
+        delete_predictions: db.prepare_cached(&ddl::delete_predictions())?,
         bytes: Vec::new(),
         written: WriteSummary {
             records: batch.read() as u64,
@@ -104,21 +110,23 @@ pub(super) fn batch(
             ..WriteSummary::default()
         },
     };
-    // In the order of the keys, so that a page is visited once.
+    // In the order of the keys, so that each database page is visited once.
     let mut sorted: Vec<&Record> = batch.records.iter().collect();
     sorted.sort_unstable_by_key(|record| {
         let PlayerGameId { player, game } = record.change.id();
-        (record.at.input, game, player)
+        (record.coordinates.input, game, player)
     });
     let mut bad = Vec::new();
     for record in sorted {
-        match writing.apply(record) {
+        match writer.apply(record) {
             Ok(()) => {}
-            Err(ApplyError::Record(reason)) => bad.push(BadRecord { at: record.at, reason }),
+            Err(ApplyError::Record(reason)) => {
+                bad.push(BadRecord { coordinates: record.coordinates, reason })
+            }
             Err(ApplyError::Database(error)) => return Err(error.into()),
         }
     }
-    if bad.is_empty() { Ok(writing.written) } else { Err(WarehouseError::Rows(bad)) }
+    if bad.is_empty() { Ok(writer.written) } else { Err(WarehouseError::Rows(bad)) }
 }
 
 enum ApplyError {
@@ -136,35 +144,35 @@ impl From<String> for ApplyError {
     }
 }
 
-struct Writing<'a> {
+struct BatchWriter<'a> {
     epoch: i64,
     batch: &'a str,
     slate: GuardedTable<'a>,
     player_games: GuardedTable<'a>,
     features: GuardedTable<'a>,
-    predict: CachedStatement<'a>,
-    clear: CachedStatement<'a>,
+    put_prediction: CachedStatement<'a>,
+    delete_predictions: CachedStatement<'a>,
     bytes: Vec<u8>,
     written: WriteSummary,
 }
-impl Writing<'_> {
+impl BatchWriter<'_> {
     fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
         let id = record.change.id();
-        content_hash::check_key(&record.change)?;
+        check_key(&record.change)?;
         match &record.change {
             RecordChange::Prediction(_, event) => {
                 self.prediction(record, event.as_ref().map(rows::prediction).transpose()?)
             }
             RecordChange::Features(_, event) => {
                 let row = event.as_ref().map(rows::features);
-                let content_hash = content_hash::of_cells(&mut self.bytes, row.iter().flatten())?;
+                let content_hash = hash_cells(&mut self.bytes, row.iter().flatten())?;
                 let source =
                     SourceColumns::new(self.epoch, record, self.batch, row.is_some().then_some(content_hash));
                 self.features.upsert_if_newer(id, row, &source, &mut self.written).map(drop)
             }
             RecordChange::PlayerGame(_, event) => {
                 let row = event.as_ref().map(rows::player_game).transpose()?.flatten();
-                let content_hash = content_hash::of_cells(&mut self.bytes, row.iter().flatten())?;
+                let content_hash = hash_cells(&mut self.bytes, row.iter().flatten())?;
                 let source =
                     SourceColumns::new(self.epoch, record, self.batch, row.is_some().then_some(content_hash));
                 self.player_games.upsert_if_newer(id, row, &source, &mut self.written).map(drop)
@@ -173,8 +181,7 @@ impl Writing<'_> {
     }
 
     fn prediction(&mut self, record: &Record, rows: Option<PredictionRows<'_>>) -> Result<(), ApplyError> {
-        let content_hash =
-            rows.as_ref().map(|rows| content_hash::of_prediction(rows, &mut self.bytes)).transpose()?;
+        let content_hash = rows.as_ref().map(|rows| hash_prediction(rows, &mut self.bytes)).transpose()?;
         let source = SourceColumns::new(self.epoch, record, self.batch, content_hash);
         let (slate, rest) = match rows {
             Some(PredictionRows { slate, shared, systems }) => (Some(slate), Some((shared, systems))),
@@ -187,17 +194,17 @@ impl Writing<'_> {
             return Ok(());
         };
         if was_live {
-            self.written.rows += self.clear.execute((id.game.to_string(), id.player.0))? as u64;
+            self.written.rows += self.delete_predictions.execute((id.game.to_string(), id.player.0))? as u64;
         }
         let Some((shared, systems)) = rest else { return Ok(()) };
-        // What a statement is bound to stays bound: only what differs from the row before is bound again.
-        bind(&mut self.predict, 0, &shared)?;
-        source.bind(&mut self.predict, PREDICTIONS.columns.len())?;
+        // Parameters stay bound: only those that differ from the previous row are bound again.
+        bind(&mut self.put_prediction, 0, &shared)?;
+        source.bind(&mut self.put_prediction, PREDICTIONS.columns.len())?;
         for (system, line_ladder) in &systems {
-            bind(&mut self.predict, PREDICTION_SHARED, system)?;
+            bind(&mut self.put_prediction, PREDICTION_SHARED, system)?;
             for ladder_line in line_ladder {
-                bind(&mut self.predict, PREDICTION_SHARED + PREDICTION_SYSTEM, ladder_line)?;
-                self.predict.raw_execute()?;
+                bind(&mut self.put_prediction, PREDICTION_SHARED + PREDICTION_SYSTEM, ladder_line)?;
+                self.put_prediction.raw_execute()?;
                 self.written.rows += 1;
             }
         }
@@ -205,7 +212,7 @@ impl Writing<'_> {
     }
 }
 
-/// The last columns of a row.
+/// Source columns of a row.
 struct SourceColumns<'a> {
     epoch: i64,
     partition: i32,
@@ -216,7 +223,13 @@ struct SourceColumns<'a> {
 }
 impl<'a> SourceColumns<'a> {
     fn new(epoch: i64, record: &Record, batch: &'a str, content_hash: Option<i64>) -> Self {
-        SourceColumns { epoch, partition: record.at.partition, offset: record.at.offset, batch, content_hash }
+        SourceColumns {
+            epoch,
+            partition: record.coordinates.partition,
+            offset: record.coordinates.offset,
+            batch,
+            content_hash,
+        }
     }
     fn bind(&self, statement: &mut CachedStatement<'_>, after: usize) -> rusqlite::Result<()> {
         statement.raw_bind_parameter(after + 1, self.content_hash.is_none())?;
@@ -228,7 +241,7 @@ impl<'a> SourceColumns<'a> {
 }
 
 fn bind(statement: &mut CachedStatement<'_>, after: usize, cells: &Row<'_>) -> rusqlite::Result<()> {
-    cells.iter().zip(after + 1..).try_for_each(|(cell, place)| statement.raw_bind_parameter(place, cell))
+    cells.iter().zip(after + 1..).try_for_each(|(cell, index)| statement.raw_bind_parameter(index, cell))
 }
 
 enum UpsertOutcome {
@@ -237,7 +250,7 @@ enum UpsertOutcome {
     Changed { was_live: bool },
 }
 
-/// A table with one row per key, that carries its key's sequence.
+/// Statements of a table with an epoch guard.
 struct GuardedTable<'a> {
     columns: usize,
     find: CachedStatement<'a>,
@@ -246,18 +259,20 @@ struct GuardedTable<'a> {
 }
 impl<'a> GuardedTable<'a> {
     fn new(db: &'a Connection, table: &Table) -> rusqlite::Result<Self> {
-        let name = table.name;
-        let of_key = "WHERE game_id = ?1 AND player_id = ?2";
+        let rows_table = ddl::rows_table(table);
+        let by_key = "WHERE game_id = ?1 AND player_id = ?2";
         Ok(GuardedTable {
             columns: table.columns.len(),
-            find: db
-                .prepare_cached(&format!("SELECT epoch, \"offset\", content_hash FROM {name} {of_key}"))?,
+            find: db.prepare_cached(&format!(
+                "SELECT epoch, \"offset\", content_hash FROM {rows_table} {by_key}"
+            ))?,
             put: db.prepare_cached(&ddl::put(table))?,
-            touch: db
-                .prepare_cached(&format!("UPDATE {name} SET \"offset\" = ?3, batch_id = ?4 {of_key}"))?,
+            touch: db.prepare_cached(&format!(
+                "UPDATE {rows_table} SET \"offset\" = ?3, batch_id = ?4 {by_key}"
+            ))?,
         })
     }
-    /// Decides what a record is to its key, and writes its row.
+    /// Writes the row of a record unless the stored row is newer or has the same content.
     fn upsert_if_newer(
         &mut self,
         id: PlayerGameId,
@@ -266,16 +281,16 @@ impl<'a> GuardedTable<'a> {
         written: &mut WriteSummary,
     ) -> Result<UpsertOutcome, ApplyError> {
         let game = id.game.to_string();
-        let found = self.find.query_row((&game, id.player.0), |found| {
-            Ok(((found.get::<_, i64>(0)?, found.get::<_, i64>(1)?), found.get::<_, Option<i64>>(2)?))
+        let stored = self.find.query_row((&game, id.player.0), |row| {
+            Ok(((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?), row.get::<_, Option<i64>>(2)?))
         });
-        let found = found.optional()?;
-        match found {
+        let stored = stored.optional()?;
+        match stored {
             Some((sequence, _)) if sequence >= (source.epoch, source.offset) => {
                 written.stale += 1;
                 return Ok(UpsertOutcome::Stale);
             }
-            // Only within an epoch: after an adoption every row is written again, its predictions too.
+            // Only within an epoch: a rebuild writes every row again, including its predictions.
             Some(((epoch, _), content_hash))
                 if (epoch, content_hash) == (source.epoch, source.content_hash) =>
             {
@@ -292,10 +307,10 @@ impl<'a> GuardedTable<'a> {
         });
         bind(&mut self.put, 0, &row)?;
         source.bind(&mut self.put, self.columns)?;
-        self.put.raw_bind_parameter(self.columns + 6, source.content_hash)?;
+        self.put.raw_bind_parameter(self.columns + SOURCE_COLUMNS.len() + 1, source.content_hash)?;
         self.put.raw_execute()?;
         written.applied += 1;
         written.rows += 1;
-        Ok(UpsertOutcome::Changed { was_live: matches!(found, Some((_, Some(_)))) })
+        Ok(UpsertOutcome::Changed { was_live: matches!(stored, Some((_, Some(_)))) })
     }
 }

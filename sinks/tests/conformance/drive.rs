@@ -1,7 +1,7 @@
-//! A sink over a log, as the runtime drives it: plan, write, commit; restarts, waits, dead letters.
+//! A model of the sink task over a log: plan, write, commit; restarts, retries, dead letters.
 //!
-//! Invariant: after a restart it knows its newest plan, the committed positions and the dead letters, and nothing else.
-//! Not here: what goes wrong; the caller's warehouse and fates say.
+//! Invariant: after a restart it has only the newest plan, the committed offsets and the dead letters.
+//! Not here: faults; they come from the caller's warehouse and fates.
 use super::{LOG, NOW, histories::change};
 use sinks::{
     Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Record, Recovery, SinkTopic, TopicPartitionOffset,
@@ -12,19 +12,19 @@ use std::{
     time::Duration,
 };
 
-/// What happens to one batch, besides what the warehouse does.
+/// Fate of one batch, besides the faults of the warehouse.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     Commit,
-    /// The plan is stored, and nothing else.
+    /// The instance dies after the plan is stored.
     DiesPlanned,
-    /// It is written, and nothing is committed.
+    /// The instance dies after the write, before the commit.
     DiesWritten,
-    /// It is committed, and then the log is read once more from its start.
+    /// The batch is committed, then the log is read again from its start.
     Replays,
 }
 
-/// Where the warehouse is, and what waiting and dying mean to it.
+/// Opens the warehouse; sleeping, dying and restarting.
 pub struct Instance<'a> {
     pub open: &'a dyn Fn() -> Box<dyn Warehouse>,
     pub wait: &'a dyn Fn(Duration),
@@ -32,52 +32,57 @@ pub struct Instance<'a> {
     pub revive: &'a dyn Fn(),
 }
 
-/// What the log keeps.
+/// State of the log.
 #[derive(Default)]
 pub struct Log {
     pub records: Vec<Record>,
     plan: Option<BatchPlan>,
     committed: SinkOffsets,
     pub dead_letters: BTreeSet<TopicPartitionOffset>,
-    /// Of these, what an instance found in the batch that it halves.
+    /// Dead letters of the batch that is being split.
     rejected_in_batch: Vec<TopicPartitionOffset>,
-    /// What became of each batch that was committed.
-    pub accounts: BTreeMap<BatchId, WriteSummary>,
+    /// Counts of each committed batch.
+    pub summaries: BTreeMap<BatchId, WriteSummary>,
     pub restarts: usize,
     pub splits: usize,
 }
 impl Log {
-    /// Keeps the plan of a batch.
-    fn keep(&mut self, writer: &WriterId, batch: &Batch) -> BatchPlan {
+    /// Stores the plan of a batch.
+    fn store_plan(&mut self, writer: &WriterId, batch: &Batch) -> BatchPlan {
         let plan = BatchPlan::new(writer.clone(), batch, NOW);
         self.plan = Some(plan.clone());
         plan
     }
-    /// Events of kind, player and variant.
+    /// A log of events given by kind, player and variant.
     pub fn new(events: &[(u8, u32, u32)]) -> Log {
         let mut next = BTreeMap::<(SinkTopic, i32), i64>::new();
-        let place = |&(kind, player, variant): &(u8, u32, u32)| {
+        let record = |&(kind, player, variant): &(u8, u32, u32)| {
             let change = change(kind, player, variant);
             let (input, partition) = (change.input(), player as i32 % 2);
             let offset = next.entry((input, partition)).or_default();
             *offset += 1 + i64::from(variant == 3);
-            Record { at: TopicPartitionOffset { input, partition, offset: *offset }, change }
+            Record { coordinates: TopicPartitionOffset { input, partition, offset: *offset }, change }
         };
-        Log { records: events.iter().map(place).collect(), ..Log::default() }
+        Log { records: events.iter().map(record).collect(), ..Log::default() }
     }
     fn unread(&self) -> Vec<Record> {
-        let is_read = |at: TopicPartitionOffset| {
-            self.committed.get(&(at.input, at.partition)).is_some_and(|next| at.offset < *next)
+        let is_read = |coordinates: TopicPartitionOffset| {
+            self.committed
+                .get(&(coordinates.input, coordinates.partition))
+                .is_some_and(|next| coordinates.offset < *next)
         };
-        self.records.iter().filter(|record| !is_read(record.at)).cloned().collect()
+        self.records.iter().filter(|record| !is_read(record.coordinates)).cloned().collect()
     }
     fn reread(&self, plan: &BatchPlan) -> Vec<Record> {
-        let is_inside = |at: TopicPartitionOffset| {
-            plan.ranges.get(&(at.input, at.partition)).is_some_and(|r| r.contains(at.offset))
+        let is_inside = |coordinates: TopicPartitionOffset| {
+            plan.ranges
+                .get(&(coordinates.input, coordinates.partition))
+                .is_some_and(|r| r.contains(coordinates.offset))
         };
-        // As a log is read again: partition after partition.
-        let mut records: Vec<Record> = self.records.iter().filter(|r| is_inside(r.at)).cloned().collect();
-        records.sort_by_key(|record| record.at);
+        // In the order of a second read: partition after partition.
+        let mut records: Vec<Record> =
+            self.records.iter().filter(|r| is_inside(r.coordinates)).cloned().collect();
+        records.sort_by_key(|record| record.coordinates);
         records
     }
 }
@@ -85,7 +90,7 @@ impl Log {
 /// The instance died.
 struct Died;
 
-/// Runs an operation until it is done; dies with the instance.
+/// Repeats an operation until it is done or the instance dies.
 fn attempt<T>(
     instance: &Instance<'_>,
     mut operation: impl FnMut() -> Result<T, WarehouseError>,
@@ -101,10 +106,10 @@ fn attempt<T>(
             other => return Ok(other),
         }
     }
-    panic!("it never ends");
+    panic!("the operation never ends");
 }
 
-/// Writes a batch; nothing comes of one that is too large.
+/// Writes a batch; `None` if it is too large.
 fn write(
     instance: &Instance<'_>,
     w: &mut dyn Warehouse,
@@ -117,11 +122,11 @@ fn write(
             Ok(written) => {
                 let WriteSummary { records, applied, unchanged, stale, superseded, rejected, .. } = written;
                 assert_eq!(records, applied + unchanged + stale + superseded + rejected);
-                assert_eq!(records as i64, plan.records, "every record of the ranges ends as something");
+                assert_eq!(records as i64, plan.records, "every record of the ranges has an outcome");
                 return Ok(Some(written));
             }
             Err(WarehouseError::Rows(bad)) => {
-                let bad: Vec<TopicPartitionOffset> = bad.iter().map(|bad| bad.at).collect();
+                let bad: Vec<TopicPartitionOffset> = bad.iter().map(|bad| bad.coordinates).collect();
                 log.dead_letters.extend(bad.iter().copied());
                 assert_eq!(batch.reject(&bad).len(), bad.len());
                 log.rejected_in_batch.extend(bad);
@@ -132,16 +137,16 @@ fn write(
     }
 }
 
-/// Runs the sink until the log is read, each batch with the next fate.
+/// Runs the sink until the log has been read, each batch with the next fate.
 pub fn drive(instance: &Instance<'_>, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((5, Fate::Commit)));
-    while once(instance, log, &mut fates).is_err() {
+    while run_instance(instance, log, &mut fates).is_err() {
         (instance.revive)();
         log.restarts += 1;
         assert!(log.restarts < 500);
     }
 }
-fn once(
+fn run_instance(
     instance: &Instance<'_>,
     log: &mut Log,
     fates: &mut impl Iterator<Item = (usize, Fate)>,
@@ -162,23 +167,23 @@ fn once(
             Recovery::Rebuild => panic!("nothing was lost"),
         }
     }
-    let (mut cut, mut fate) = fates.next().unwrap();
-    let mut window = Window::new(BatchLimits { records: cut, ..BatchLimits::default() });
+    let (mut max_records, mut fate) = fates.next().unwrap();
+    let mut window = Window::new(BatchLimits { records: max_records, ..BatchLimits::default() });
     let mut unread = log.unread().into_iter().peekable();
     while let Some(record) = unread.next() {
-        let mut full = window.push(0, record.at, record.change, 1);
+        let mut full = window.push(0, record.coordinates, record.change, 1);
         if full.is_none() && unread.peek().is_none() {
             full = window.close(CloseReason::Shutdown);
         }
         let Some(batch) = full else { continue };
-        let plan = log.keep(&writer, &batch);
+        let plan = log.store_plan(&writer, &batch);
         let mut own = std::iter::once(fate).chain(fates.by_ref().map(|(_, fate)| fate));
         finish_batch(instance, w, log, (batch, plan), &mut own)?;
-        (cut, fate) = fates.next().unwrap();
-        window = Window::new(BatchLimits { records: cut, ..BatchLimits::default() });
+        (max_records, fate) = fates.next().unwrap();
+        window = Window::new(BatchLimits { records: max_records, ..BatchLimits::default() });
     }
-    // What is committed is there.
-    for id in log.accounts.keys() {
+    // Every committed batch is stored.
+    for id in log.summaries.keys() {
         assert!(
             attempt(instance, || w.is_committed(id))?.unwrap(),
             "{id} is committed and not in the warehouse"
@@ -186,7 +191,7 @@ fn once(
     }
     Ok(())
 }
-/// Brings a planned batch to its end, in halves where it is too large, each with a plan and a fate of its own.
+/// Writes and commits a planned batch; in halves if it is too large, each with its own plan and fate.
 fn finish_batch(
     instance: &Instance<'_>,
     w: &mut dyn Warehouse,
@@ -194,10 +199,10 @@ fn finish_batch(
     planned: (Batch, BatchPlan),
     fates: &mut dyn Iterator<Item = Fate>,
 ) -> Result<(), Died> {
-    let mut open = Vec::new();
+    let mut halves = Vec::new();
     log.rejected_in_batch.clear();
-    let mut in_hand = Some(planned);
-    while let Some((batch, plan)) = in_hand {
+    let mut current = Some(planned);
+    while let Some((batch, plan)) = current {
         let fate = fates.next().unwrap();
         if let Fate::DiesPlanned = fate {
             return Err(Died);
@@ -206,25 +211,25 @@ fn finish_batch(
             None => {
                 assert!(plan.records > 1, "one record is never too large");
                 log.splits += 1;
-                open.extend(split(log.reread(&plan)).rev());
+                halves.extend(split(log.reread(&plan)).rev());
             }
             Some(_) if matches!(fate, Fate::DiesWritten) => return Err(Died),
             Some(written) => commit(log, &plan, written),
         }
         if let Fate::Replays = fate {
-            // As after a reset of the positions: no plan, nothing committed.
+            // As after an offset reset: no plan, no committed offsets.
             (log.plan, log.committed) = (None, SinkOffsets::new());
             return Err(Died);
         }
-        in_hand = open.pop().map(|mut half| {
+        current = halves.pop().map(|mut half| {
             half.reject(&log.rejected_in_batch);
-            let plan = log.keep(&plan.writer, &half);
+            let plan = log.store_plan(&plan.writer, &half);
             (half, plan)
         });
     }
     Ok(())
 }
 fn commit(log: &mut Log, plan: &BatchPlan, written: WriteSummary) {
-    log.committed.extend(plan.next());
-    log.accounts.insert(plan.id.clone(), WriteSummary { already_committed: false, ..written });
+    log.committed.extend(plan.next_offsets());
+    log.summaries.insert(plan.id.clone(), WriteSummary { already_committed: false, ..written });
 }

@@ -1,7 +1,7 @@
-//! Events for tests and measurements: whole, and different for every variant.
+//! Complete events for tests and benchmarks, different for every variant.
 //!
-//! Invariant: the same arguments make the same event.
-//! Not here: basketball; the numbers only have to be possible.
+//! Invariant: equal arguments make equal events.
+//! Not here: realistic statistics; the numbers are only possible ones.
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, PlayerId, PlayingTime, RawId, Team,
     features::{Basis, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
@@ -21,7 +21,7 @@ fn date(id: PlayerGameId) -> EasternDate {
     EasternDate::from_ymd(2023, 10, 24).unwrap().plus_days((id.game.0 % 100_000 / 8) as i32)
 }
 
-/// A candidate whom four systems predict about this base line.
+/// A candidate with predictions of four systems at this base line.
 pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
     let ladder_line = |line_offset: i32| LadderLine {
         line_offset,
@@ -102,10 +102,13 @@ pub fn features(id: PlayerGameId, variant: u32) -> Features {
     }
 }
 
-/// What he did: `None` is said not to have played after all.
+/// A box score line; `None`: the player did not play.
 pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
-    let line =
-        BoxScoreStats { playing_time: PlayingTime(1_874), points: points.unwrap_or(0), ..BoxScoreStats::default() };
+    let line = BoxScoreStats {
+        playing_time: PlayingTime(1_874),
+        points: points.unwrap_or(0),
+        ..BoxScoreStats::default()
+    };
     let revision = PlayerGameRevision {
         known_at: date(id).at(23, 0),
         raw: RawId(0x0123_4567_89ab_cdef),

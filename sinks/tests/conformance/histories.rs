@@ -1,7 +1,7 @@
-//! Random histories: however a log is cut, repeated and interrupted, the warehouse ends with the same content.
+//! Random histories: however the log is batched, repeated and interrupted, the warehouse ends with the same content.
 //!
-//! Invariant: the sink here restarts as the runtime does, by its newest plan and the committed positions, and knows nothing else.
-//! Not here: a warehouse that breaks; that is its own to test.
+//! Invariant: the modeled sink restarts as the sink task does, by its newest plan and the committed offsets.
+//! Not here: faults of a warehouse; each warehouse has its own tests.
 use super::{LOG, NOW, content, events::*};
 use proptest::{prelude::*, test_runner::TestRunner};
 use schemas::Line;
@@ -11,19 +11,19 @@ use sinks::{
 };
 use std::collections::BTreeSet;
 
-/// What happens to one batch.
+/// Fate of one batch.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Commit,
-    /// The plan is stored, and nothing else.
+    /// The sink crashes after the plan is stored.
     CrashBeforeWrite,
-    /// It is written, and the positions behind it are not committed.
+    /// The sink crashes after the write, before the commit.
     CrashAfterWrite,
-    /// It is committed, and then the whole log is read once more from its start.
+    /// The batch is committed, then the log is read again from its start.
     Replay,
 }
 
-/// What the runtime's log keeps for the sink.
+/// State of the log.
 #[derive(Default)]
 struct Log {
     records: Vec<Record>,
@@ -32,10 +32,12 @@ struct Log {
 }
 impl Log {
     fn unread(&self) -> Vec<Record> {
-        let read = |at: TopicPartitionOffset| {
-            self.committed.get(&(at.input, at.partition)).is_some_and(|next| at.offset < *next)
+        let is_read = |coordinates: TopicPartitionOffset| {
+            self.committed
+                .get(&(coordinates.input, coordinates.partition))
+                .is_some_and(|next| coordinates.offset < *next)
         };
-        self.records.iter().filter(|record| !read(record.at)).cloned().collect()
+        self.records.iter().filter(|record| !is_read(record.coordinates)).cloned().collect()
     }
 }
 
@@ -55,17 +57,17 @@ pub fn change(kind: u8, player: u32, variant: u32) -> RecordChange {
 
 fn log(events: &[(u8, u32, u32)]) -> Log {
     let mut next = std::collections::BTreeMap::<(SinkTopic, i32), i64>::new();
-    let place = |&(kind, player, variant): &(u8, u32, u32)| {
+    let record = |&(kind, player, variant): &(u8, u32, u32)| {
         let change = change(kind, player, variant);
         let (input, partition) = (change.input(), player as i32 % 2);
         let offset = next.entry((input, partition)).or_default();
         *offset += 1 + i64::from(variant == 3);
-        Record { at: TopicPartitionOffset { input, partition, offset: *offset }, change }
+        Record { coordinates: TopicPartitionOffset { input, partition, offset: *offset }, change }
     };
-    Log { records: events.iter().map(place).collect(), ..Log::default() }
+    Log { records: events.iter().map(record).collect(), ..Log::default() }
 }
 
-/// Runs the sink until the log is read, each batch with the next fate.
+/// Runs the sink until the log has been read, each batch with the next fate.
 fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((3, Fate::Commit)));
     'restart: loop {
@@ -75,24 +77,27 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
             Recovery::Resume => {}
             Recovery::CommitOffsets(next) => log.committed.extend(next),
             Recovery::RewriteBatch(ranges) => {
-                let inside = |at: TopicPartitionOffset| {
-                    ranges.get(&(at.input, at.partition)).is_some_and(|r| r.contains(at.offset))
+                let inside = |coordinates: TopicPartitionOffset| {
+                    ranges
+                        .get(&(coordinates.input, coordinates.partition))
+                        .is_some_and(|r| r.contains(coordinates.offset))
                 };
-                let batch =
-                    Batch::from_records(log.records.iter().filter(|record| inside(record.at)).cloned())
-                        .unwrap();
+                let batch = Batch::from_records(
+                    log.records.iter().filter(|record| inside(record.coordinates)).cloned(),
+                )
+                .unwrap();
                 let plan = log.plan.as_ref().unwrap();
                 assert_eq!(batch.ranges, ranges);
                 w.write(&batch, plan, NOW).unwrap();
-                log.committed.extend(plan.next());
+                log.committed.extend(plan.next_offsets());
             }
             Recovery::Rebuild => panic!("nothing was lost"),
         }
-        let (mut cut, mut fate) = fates.next().unwrap();
-        let mut window = Window::new(BatchLimits { records: cut, ..BatchLimits::default() });
+        let (mut max_records, mut fate) = fates.next().unwrap();
+        let mut window = Window::new(BatchLimits { records: max_records, ..BatchLimits::default() });
         let mut unread = log.unread().into_iter().peekable();
         while let Some(record) = unread.next() {
-            let mut full = window.push(0, record.at, record.change, 1);
+            let mut full = window.push(0, record.coordinates, record.change, 1);
             if full.is_none() && unread.peek().is_none() {
                 full = window.close(CloseReason::Shutdown);
             }
@@ -106,14 +111,14 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
             if let Fate::CrashAfterWrite = fate {
                 continue 'restart;
             }
-            log.committed.extend(plan.next());
+            log.committed.extend(plan.next_offsets());
             if let Fate::Replay = fate {
-                // As after a reset of the positions: no plan, nothing committed.
+                // As after an offset reset: no plan, no committed offsets.
                 (log.plan, log.committed) = (None, SinkOffsets::new());
                 continue 'restart;
             }
-            (cut, fate) = fates.next().unwrap();
-            window = Window::new(BatchLimits { records: cut, ..BatchLimits::default() });
+            (max_records, fate) = fates.next().unwrap();
+            window = Window::new(BatchLimits { records: max_records, ..BatchLimits::default() });
         }
         return;
     }
@@ -133,13 +138,13 @@ pub fn random_histories_converge<W: Warehouse>(fresh: &impl Fn() -> W) {
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() });
     let law = runner.run(&histories, |(events, fates)| {
-        let mut whole = fresh();
-        run(&mut whole, &mut log(&events), &[(usize::MAX, Fate::Commit)]);
-        let mut broken = fresh();
+        let mut undisturbed = fresh();
+        run(&mut undisturbed, &mut log(&events), &[(usize::MAX, Fate::Commit)]);
+        let mut interrupted = fresh();
         let mut log = log(&events);
-        run(&mut broken, &mut log, &fates);
-        prop_assert_eq!(content(&broken), content(&whole));
-        super::agrees(&broken, &log.records, &BTreeSet::new());
+        run(&mut interrupted, &mut log, &fates);
+        prop_assert_eq!(content(&interrupted), content(&undisturbed));
+        super::assert_reconciled(&interrupted, &log.records, &BTreeSet::new());
         Ok(())
     });
     law.unwrap();

@@ -1,7 +1,7 @@
-//! What every warehouse must do, whatever it is made of: `conformance!(fresh)` makes the tests for one.
+//! The conformance suite: `conformance!(fresh)` defines its tests for one warehouse.
 //!
-//! Invariant: the suite looks at a warehouse only through the trait.
-//! Not here: a warehouse's own tables and files.
+//! Invariant: the suite uses a warehouse only through the trait.
+//! Not here: tables and files of a warehouse.
 pub mod drive;
 pub mod events;
 pub mod histories;
@@ -17,28 +17,28 @@ use sinks::{
 };
 use std::collections::BTreeSet;
 
-/// Every test by name, for a macro that makes one of each; what else it needs comes first.
+/// Calls a macro with the names of all tests, after its own argument.
 #[macro_export]
 macro_rules! cases {
     ($with:ident $(, $more:expr)?) => {
         $with!($($more;)?
             the_same_batch_twice_changes_nothing,
-            an_older_sequence_changes_nothing,
-            a_tombstone_stays_dead,
-            a_moved_main_line_leaves_no_rung_of_the_old_one,
-            a_prediction_that_became_a_skip_leaves_one_reason,
-            a_player_who_did_not_play_after_all_has_no_row,
-            what_says_the_same_again_is_counted_as_unchanged,
-            a_rebuilt_log_is_refused_until_it_is_adopted,
-            an_adopted_log_replaces_what_is_not_in_it,
-            bad_records_are_named_and_nothing_is_written,
-            a_narrowed_batch_writes_the_games_of_its_days_alone,
-            a_tally_says_which_records_the_live_rows_rest_on,
+            an_older_record_changes_nothing,
+            a_deleted_row_is_not_restored_by_an_older_record,
+            a_moved_main_line_leaves_no_row_of_the_old_ladder,
+            a_candidate_ruled_out_later_has_no_predictions,
+            a_player_who_did_not_play_has_no_row,
+            a_record_with_unchanged_content_is_counted_as_unchanged,
+            a_rebuilt_log_is_rejected_until_it_takes_ownership,
+            a_rebuild_deletes_rows_without_a_record_in_the_log,
+            bad_records_are_reported_and_nothing_is_written,
+            a_filtered_batch_writes_only_the_games_of_its_days,
+            control_totals_show_which_records_the_live_rows_come_from,
         );
     };
 }
 
-/// The tests, each of a fresh warehouse.
+/// Defines the tests, each with a new warehouse.
 #[macro_export]
 macro_rules! conformance {
     ($fresh:expr) => {
@@ -57,13 +57,13 @@ pub const LOG: &str = "log-1";
 pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 pub fn record(offset: i64, change: RecordChange) -> Record {
-    Record { at: TopicPartitionOffset { input: change.input(), partition: 0, offset }, change }
+    Record { coordinates: TopicPartitionOffset { input: change.input(), partition: 0, offset }, change }
 }
 fn plan(w: &dyn Warehouse, log: &str, batch: &Batch) -> BatchPlan {
     let epoch = w.writer_state().unwrap().epoch;
     BatchPlan::new(WriterId { sink: "warehouse".into(), log: log.into(), epoch }, batch, NOW)
 }
-/// Writes records as one batch, as the sink of this log does.
+/// Writes records as one batch of this log.
 pub fn write_as(
     w: &mut dyn Warehouse,
     log: &str,
@@ -75,13 +75,13 @@ pub fn write_as(
     let written = w.write(&batch, &plan, NOW)?;
     assert!(w.is_committed(&plan.id)?);
     let sum = written.applied + written.unchanged + written.stale + written.superseded + written.rejected;
-    assert_eq!(written.records, sum, "every record ends as one of these");
+    assert_eq!(written.records, sum, "every record has an outcome");
     Ok(written)
 }
 pub fn write(w: &mut dyn Warehouse, records: &[Record]) -> WriteSummary {
     write_as(w, LOG, records).unwrap()
 }
-/// The hash of everything that the warehouse says.
+/// Content hashes of all tables.
 pub fn content(w: &dyn Warehouse) -> Vec<(&'static str, u64, String)> {
     w.content_hashes().unwrap().into_iter().map(|c| (c.table, c.rows, c.hash)).collect()
 }
@@ -115,7 +115,7 @@ pub fn the_same_batch_twice_changes_nothing(w: &mut dyn Warehouse) {
     assert_eq!(content(w), before);
 }
 
-pub fn an_older_sequence_changes_nothing(w: &mut dyn Warehouse) {
+pub fn an_older_record_changes_nothing(w: &mut dyn Warehouse) {
     write(w, &[record(20, predicted(2450))]);
     let before = content(w);
     assert_eq!(write(w, &[record(19, predicted(2700))]).stale, 1);
@@ -123,7 +123,7 @@ pub fn an_older_sequence_changes_nothing(w: &mut dyn Warehouse) {
     assert_eq!(content(w), before);
 }
 
-pub fn a_tombstone_stays_dead(w: &mut dyn Warehouse) {
+pub fn a_deleted_row_is_not_restored_by_an_older_record(w: &mut dyn Warehouse) {
     let empty = content(w);
     write(w, &all_three());
     write(
@@ -141,7 +141,7 @@ pub fn a_tombstone_stays_dead(w: &mut dyn Warehouse) {
     assert_eq!(rows(w, "player_prop_predictions"), 20);
 }
 
-pub fn a_moved_main_line_leaves_no_rung_of_the_old_one(w: &mut dyn Warehouse) {
+pub fn a_moved_main_line_leaves_no_row_of_the_old_ladder(w: &mut dyn Warehouse) {
     write(w, &[record(1, predicted(2500))]);
     let want = content(w);
     write(w, &[record(2, predicted(2450))]);
@@ -151,7 +151,7 @@ pub fn a_moved_main_line_leaves_no_rung_of_the_old_one(w: &mut dyn Warehouse) {
     assert_eq!((rows(w, "player_prop_predictions"), rows(w, "player_slate")), (20, 1));
 }
 
-pub fn a_prediction_that_became_a_skip_leaves_one_reason(w: &mut dyn Warehouse) {
+pub fn a_candidate_ruled_out_later_has_no_predictions(w: &mut dyn Warehouse) {
     write(w, &[record(1, RecordChange::Prediction(one(), Some(ruled_out(one()))))]);
     let want = content(w);
     write(w, &[record(2, predicted(2450))]);
@@ -160,23 +160,23 @@ pub fn a_prediction_that_became_a_skip_leaves_one_reason(w: &mut dyn Warehouse) 
     assert_eq!((rows(w, "player_prop_predictions"), rows(w, "player_slate")), (0, 1));
 }
 
-pub fn a_player_who_did_not_play_after_all_has_no_row(w: &mut dyn Warehouse) {
-    let says = |points| RecordChange::PlayerGame(one(), Some(player_game(one(), points)));
-    write(w, &[record(1, says(Some(12)))]);
+pub fn a_player_who_did_not_play_has_no_row(w: &mut dyn Warehouse) {
+    let event_of = |points| RecordChange::PlayerGame(one(), Some(player_game(one(), points)));
+    write(w, &[record(1, event_of(Some(12)))]);
     assert_eq!(rows(w, "player_games"), 1);
-    write(w, &[record(2, says(None))]);
+    write(w, &[record(2, event_of(None))]);
     assert_eq!(rows(w, "player_games"), 0);
 }
 
-pub fn what_says_the_same_again_is_counted_as_unchanged(w: &mut dyn Warehouse) {
+pub fn a_record_with_unchanged_content_is_counted_as_unchanged(w: &mut dyn Warehouse) {
     write(w, &[record(1, predicted(2450))]);
     let written = write(w, &[record(2, predicted(2600)), record(3, predicted(2450))]);
     assert_eq!((written.unchanged, written.superseded, written.applied, written.rows), (1, 1, 0, 0));
-    // It guards all the same: what lies between is older now.
+    // It raises the offset of the row all the same: a record before it is stale now.
     assert_eq!(write(w, &[record(2, predicted(2600))]).stale, 1);
 }
 
-pub fn a_rebuilt_log_is_refused_until_it_is_adopted(w: &mut dyn Warehouse) {
+pub fn a_rebuilt_log_is_rejected_until_it_takes_ownership(w: &mut dyn Warehouse) {
     write(w, &[record(50, predicted(2450))]);
     let before = content(w);
     let refused = write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap_err();
@@ -184,14 +184,14 @@ pub fn a_rebuilt_log_is_refused_until_it_is_adopted(w: &mut dyn Warehouse) {
     assert!(refused.to_string().contains("fastbreak sink rebuild"), "{refused}");
     assert_eq!(content(w), before);
     assert_eq!(w.take_ownership("log-2").unwrap(), 2);
-    // A lower offset of the new epoch is newer than a higher one of the old.
+    // A lower offset of the new epoch is newer than a higher offset of the old one.
     assert_eq!(write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap().applied, 1);
     assert_ne!(content(w), before);
     assert!(matches!(write_as(w, LOG, &[record(51, predicted(2450))]), Err(WarehouseError::Config { .. })));
 }
 
-pub fn an_adopted_log_replaces_what_is_not_in_it(w: &mut dyn Warehouse) {
-    let says = |n: u32| {
+pub fn a_rebuild_deletes_rows_without_a_record_in_the_log(w: &mut dyn Warehouse) {
+    let event_of = |n: u32| {
         let id = id(n, 61);
         [
             record(i64::from(n), RecordChange::Prediction(id, Some(prediction(id, Line(2450))))),
@@ -199,14 +199,14 @@ pub fn an_adopted_log_replaces_what_is_not_in_it(w: &mut dyn Warehouse) {
             record(i64::from(n), RecordChange::PlayerGame(id, Some(player_game(id, Some(3))))),
         ]
     };
-    write(w, &says(2));
+    write(w, &event_of(2));
     let want = content(w);
-    write(w, &says(3));
+    write(w, &event_of(3));
     w.take_ownership("log-2").unwrap();
     assert!(w.writer_state().unwrap().rebuilding);
-    // The same record as ever: it stays, and belongs to the new epoch now.
-    write_as(w, "log-2", &says(2)).unwrap();
-    assert_eq!(rows(w, "features"), 2, "readable until the log is read to its end");
+    // A record with unchanged content: its row stays, in the new epoch.
+    write_as(w, "log-2", &event_of(2)).unwrap();
+    assert_eq!(rows(w, "features"), 2, "rows stay readable until the log has been read to its end");
     assert!(w.delete_stale_epochs("log-1").is_err());
     assert!(w.delete_stale_epochs("log-2").unwrap() > 0);
     assert_eq!(content(w), want);
@@ -214,7 +214,7 @@ pub fn an_adopted_log_replaces_what_is_not_in_it(w: &mut dyn Warehouse) {
     assert_eq!(w.delete_stale_epochs("log-2").unwrap(), 0);
 }
 
-pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
+pub fn bad_records_are_reported_and_nothing_is_written(w: &mut dyn Warehouse) {
     w.acquire(LOG).unwrap();
     let before = content(w);
     let mut not_a_number = prediction(id(2, 61), Line(2450));
@@ -222,31 +222,32 @@ pub fn bad_records_are_named_and_nothing_is_written(w: &mut dyn Warehouse) {
     if let schemas::prediction::SystemOutcome::Predicted(predicted) = &mut not_a_number.systems[0].outcome {
         predicted.points = f64::NAN;
     }
-    let silent = schemas::prediction::Prediction { systems: vec![], ..prediction(id(3, 61), Line(2450)) };
+    let without_reason =
+        schemas::prediction::Prediction { systems: vec![], ..prediction(id(3, 61), Line(2450)) };
     let records = [
         record(1, predicted(2450)),
         record(2, RecordChange::Prediction(id(2, 61), Some(not_a_number))),
-        record(3, RecordChange::Prediction(id(3, 61), Some(silent))),
+        record(3, RecordChange::Prediction(id(3, 61), Some(without_reason))),
         record(4, RecordChange::Features(id(4, 61), Some(features(id(5, 61), 1)))),
     ];
     let Err(WarehouseError::Rows(bad)) = write_as(w, LOG, &records) else { panic!("bad rows were written") };
-    let mut offsets: Vec<_> = bad.iter().map(|bad| bad.at.offset).collect();
+    let mut offsets: Vec<_> = bad.iter().map(|bad| bad.coordinates.offset).collect();
     offsets.sort_unstable();
     assert_eq!(offsets, [2, 3, 4]);
     assert_eq!(content(w), before);
     let mut batch = Batch::from_records(records).unwrap();
-    let rejected = batch.reject(&bad.iter().map(|bad| bad.at).collect::<Vec<_>>());
+    let rejected = batch.reject(&bad.iter().map(|bad| bad.coordinates).collect::<Vec<_>>());
     assert_eq!((rejected.len(), batch.records.len()), (3, 1));
     let plan = plan(w, LOG, &batch);
     let written = w.write(&batch, &plan, NOW).unwrap();
     assert_eq!((written.records, written.applied, written.rejected), (4, 1, 3));
 }
 
-/// The newest records of a log that was read to its end, as the warehouse should have them.
+/// The newest records of a log, as the warehouse must have them after reading it to its end.
 pub fn newest(log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) -> Vec<LatestByKey> {
     let of = |input: SinkTopic| {
         let mut newest = LatestByKey::new(input);
-        for record in log.iter().filter(|record| record.at.input == input) {
+        for record in log.iter().filter(|record| record.coordinates.input == input) {
             let is_live = match &record.change {
                 RecordChange::Prediction(_, event) => event.is_some(),
                 RecordChange::Features(_, event) => event.is_some(),
@@ -254,21 +255,21 @@ pub fn newest(log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) -> Vec<
                     event.as_ref().is_some_and(|event| sinks::rows::player_game(event).unwrap().is_some())
                 }
             };
-            let is_live = (!is_in_flight(record.at, i64::MAX, rejected)).then_some(is_live);
-            newest.push(record.change.id(), record.at.offset, is_live);
+            let is_live = (!is_in_flight(record.coordinates, i64::MAX, rejected)).then_some(is_live);
+            newest.push(record.change.id(), record.coordinates.offset, is_live);
         }
         newest
     };
     SinkTopic::ALL.into_iter().map(of).collect()
 }
 
-/// A warehouse into which the log was read to its end holds its newest records.
-pub fn agrees(w: &dyn Warehouse, log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) {
+/// Checks that the control totals of the warehouse match the log.
+pub fn assert_reconciled(w: &dyn Warehouse, log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) {
     let comparison = Comparison::new(&newest(log, rejected), &w.control_totals().unwrap());
     assert_eq!(comparison.mismatches, []);
 }
 
-pub fn a_tally_says_which_records_the_live_rows_rest_on(w: &mut dyn Warehouse) {
+pub fn control_totals_show_which_records_the_live_rows_come_from(w: &mut dyn Warehouse) {
     let other = |offset| record(offset, RecordChange::Features(id(2, 61), Some(features(id(2, 61), 1))));
     let did_not_play = record(15, RecordChange::PlayerGame(one(), Some(player_game(one(), None))));
     let mut log = all_three();
@@ -282,19 +283,19 @@ pub fn a_tally_says_which_records_the_live_rows_rest_on(w: &mut dyn Warehouse) {
     assert_eq!(
         differing(w, &log),
         [(SinkTopic::Predictions, 1, 1), (SinkTopic::Features, 2, 1), (SinkTopic::PlayerGames, 0, 1)],
-        "what was not written is missed"
+        "unwritten records are mismatches"
     );
     write(w, &log[3..]);
     assert_eq!(differing(w, &log), []);
-    // What says the same again is newer all the same.
+    // A record with unchanged content raises the offset too.
     log.push(record(16, predicted(2600)));
     assert_eq!(differing(w, &log), [(SinkTopic::Predictions, 1, 1)]);
     write(w, &log[6..]);
     assert_eq!(differing(w, &log), []);
-    assert_eq!(differing(w, &log[..3]).len(), 3, "and a row of what the log has not is found");
+    assert_eq!(differing(w, &log[..3]).len(), 3, "rows without a record in the log are mismatches");
 }
 
-pub fn a_narrowed_batch_writes_the_games_of_its_days_alone(w: &mut dyn Warehouse) {
+pub fn a_filtered_batch_writes_only_the_games_of_its_days(w: &mut dyn Warehouse) {
     w.acquire(LOG).unwrap();
     let (inside, outside) = (id(1, 61), id(2, 161));
     let day = prediction(inside, Line(2450)).date;
@@ -306,11 +307,11 @@ pub fn a_narrowed_batch_writes_the_games_of_its_days_alone(w: &mut dyn Warehouse
         dates.filter_batch(&mut batch, w).unwrap();
         let once = batch.clone();
         dates.filter_batch(&mut batch, w).unwrap();
-        assert_eq!(batch, once, "to do it twice is to do it once");
+        assert_eq!(batch, once, "filtering is idempotent");
         assert_eq!(
             BatchPlan::new(plan.writer.clone(), &batch, NOW).id,
             plan.id,
-            "it is the batch that was planned"
+            "the id of the batch stays the planned one"
         );
         let written = w.write(&batch, &plan, NOW).unwrap();
         assert_eq!(written.records, records.len() as u64);
@@ -324,9 +325,9 @@ pub fn a_narrowed_batch_writes_the_games_of_its_days_alone(w: &mut dyn Warehouse
     ];
     assert_eq!(put(&first), (1, 3, 1, 20));
     let moves_out = [record(5, RecordChange::Prediction(inside, Some(moved(inside))))];
-    assert_eq!(put(&moves_out), (1, 0, 0, 0), "it takes its rows with it");
+    assert_eq!(put(&moves_out), (1, 0, 0, 0), "its rows are deleted");
     let stays_out = [record(6, RecordChange::Prediction(inside, Some(moved(inside))))];
     assert_eq!(put(&stays_out), (0, 1, 0, 0));
-    let comes_back = [record(7, RecordChange::Prediction(inside, Some(prediction(inside, Line(2450)))))];
-    assert_eq!(put(&comes_back), (1, 0, 1, 20));
+    let moves_back = [record(7, RecordChange::Prediction(inside, Some(prediction(inside, Line(2450)))))];
+    assert_eq!(put(&moves_back), (1, 0, 1, 20));
 }

@@ -1,6 +1,6 @@
-//! Batches, and instances that write them to the BigQuery in process, as the sink's loop drives them.
+//! Batches, and instances that write them to the in-process fake of BigQuery with retries, as the sink task does.
 //!
-//! Invariant: whoever waits moves the test's time on.
+//! Invariant: a sleep advances the clock of the test.
 //! Not here: the service (`fakebq`); a whole log (`conformance::drive`).
 use crate::{
     conformance::{self, LOG, NOW, content, events::*, record},
@@ -13,20 +13,20 @@ use sinks::{
     bigquery::{BigQueryConfig, Clock},
 };
 
-/// So many predictions, at this line.
+/// One prediction per player, at this base line.
 pub fn slate(players: std::ops::Range<u32>, from: i64, line: i32) -> Vec<Record> {
-    let at = |n: u32| {
+    let record_of = |n: u32| {
         let id = id(n, 61);
         record(from + i64::from(n), RecordChange::Prediction(id, Some(prediction(id, Line(line)))))
     };
-    players.map(at).collect()
+    players.map(record_of).collect()
 }
 pub fn batch(records: Vec<Record>) -> (Batch, BatchPlan) {
     let batch = Batch::from_records(records).unwrap();
     let plan = BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
     (batch, plan)
 }
-pub fn claimed(fake: &Fake, config: BigQueryConfig) -> BigQuery {
+pub fn acquired(fake: &Fake, config: BigQueryConfig) -> BigQuery {
     let mut w = BigQuery::connect(config).unwrap();
     while let Err(error) = w.acquire(LOG) {
         let WarehouseError::Retry { after, .. } = error else { panic!("{error}") };
@@ -34,7 +34,7 @@ pub fn claimed(fake: &Fake, config: BigQueryConfig) -> BigQuery {
     }
     w
 }
-/// Writes until it is done; what was said meanwhile.
+/// Writes a batch with retries; returns the errors of the failed attempts.
 pub fn write_with_retries(
     fake: &Fake,
     w: &mut BigQuery,
@@ -54,7 +54,7 @@ pub fn write_with_retries(
         }
     }
 }
-/// What the local warehouse holds after these records.
+/// Content of a local warehouse after these records.
 pub fn expected(records: Vec<Record>) -> Vec<(&'static str, u64, String)> {
     let mut local = Sqlite::in_memory().unwrap();
     conformance::write(&mut local, &records);

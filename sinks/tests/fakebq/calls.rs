@@ -1,10 +1,10 @@
-//! The calls: a request over HTTP, and what is answered to it, or what goes wrong with it instead.
+//! The API calls: responses to HTTP requests, and faults in their place.
 //!
-//! Invariant: a fault is taken by the first call that it is for, and the call is done before it or not at all.
-//! Not here: what jobs do (`jobs`), what tests see and change of it (`mod`).
+//! Invariant: a fault applies to the first call of its kind, and the call is executed before it or not at all.
+//! Not here: executing jobs (`jobs`), the interface for tests (`mod`).
 use super::{
-    Call, DATASET, Fault, FaultAnswer, PROJECT, State,
-    http::{Answer, Request, parts},
+    Call, DATASET, Fault, FaultResponse, PROJECT, State,
+    http::{HttpResponse, Request, parts},
     jobs::Work,
     statement::{Statement, parse},
     table::{self, Failed},
@@ -14,38 +14,38 @@ use serde_json::{Value, json};
 use sinks::bigquery::{Clock, schema};
 use std::{collections::BTreeMap, io::Read};
 
-fn error(status: u16, reason: &str, message: &str) -> Answer {
+fn error(status: u16, reason: &str, message: &str) -> HttpResponse {
     let body = json!({"error": {"code": status, "message": message,
         "errors": [{"domain": "global", "reason": reason, "message": message}], "status": reason.to_uppercase()}});
-    Answer::Json(status, body.to_string())
+    HttpResponse::Json(status, body.to_string())
 }
-fn say(message: FaultAnswer) -> Answer {
-    match message {
-        FaultAnswer::Unavailable => {
+fn fault_response(fault: FaultResponse) -> HttpResponse {
+    match fault {
+        FaultResponse::Unavailable => {
             error(503, "backendError", "Error encountered during execution. Retrying may solve the problem.")
         }
-        FaultAnswer::TooMany => error(429, "rateLimitExceeded", "Too many requests"),
-        FaultAnswer::RateLimited => error(
+        FaultResponse::TooMany => error(429, "rateLimitExceeded", "Too many requests"),
+        FaultResponse::RateLimited => error(
             403,
             "rateLimitExceeded",
             "Exceeded rate limits: too many api requests per user per method for this user_method.",
         ),
-        FaultAnswer::QuotaExceeded => error(
+        FaultResponse::QuotaExceeded => error(
             403,
             "quotaExceeded",
             "Quota exceeded: Your project exceeded quota for free query bytes scanned.",
         ),
-        FaultAnswer::Html => {
-            Answer::Html(502, "<html><title>Error 502 (Server Error)!!1</title></html>".into())
+        FaultResponse::Html => {
+            HttpResponse::Html(502, "<html><title>Error 502 (Server Error)!!1</title></html>".into())
         }
-        FaultAnswer::Nothing => Answer::Empty(500),
-        FaultAnswer::Truncated => Answer::Truncated(200, "{\"kind\": \"bigquery#job\", \"sta".into()),
-        FaultAnswer::Unauthorized => error(
+        FaultResponse::Nothing => HttpResponse::Empty(500),
+        FaultResponse::Truncated => HttpResponse::Truncated(200, "{\"kind\": \"bigquery#job\", \"sta".into()),
+        FaultResponse::Unauthorized => error(
             401,
             "authError",
             "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.",
         ),
-        FaultAnswer::Denied => error(
+        FaultResponse::Denied => error(
             403,
             "accessDenied",
             "Access Denied: Table fastbreak:predictions.sink_records: Permission bigquery.tables.updateData denied",
@@ -54,15 +54,15 @@ fn say(message: FaultAnswer) -> Answer {
 }
 
 impl State {
-    pub fn answer(&mut self, request: &Request) -> Answer {
+    pub fn handle(&mut self, request: &Request) -> HttpResponse {
         let now = self.clock.now_ms();
-        self.service.seen.requests += 1;
+        self.service.statistics.requests += 1;
         if self.log.len() < 5_000 {
             self.log.push(format!("{} {}?{}", request.method, request.path, request.query));
         }
         self.service.advance(now);
         if self.is_dead {
-            return Answer::Hangup;
+            return HttpResponse::Hangup;
         }
         if let Some(token) = request.header("authorization")
             && self.tokens.last().is_none_or(|last| last != token)
@@ -89,34 +89,34 @@ impl State {
         };
         match fault {
             None => self.route(request, now),
-            Some(Fault::Lost) => Answer::Hangup,
-            Some(Fault::Unanswered) => {
+            Some(Fault::RequestLost) => HttpResponse::Hangup,
+            Some(Fault::ResponseLost) => {
                 self.route(request, now);
-                Answer::Hangup
+                HttpResponse::Hangup
             }
-            Some(Fault::Silence(is_done)) => {
+            Some(Fault::TimedOut(is_done)) => {
                 if is_done {
                     self.route(request, now);
                 }
-                Answer::Silence
+                HttpResponse::Silence
             }
-            Some(Fault::Answers(message, is_done)) => {
+            Some(Fault::Responds(message, is_done)) => {
                 if is_done {
                     self.route(request, now);
                 }
-                say(message)
+                fault_response(message)
             }
             Some(Fault::Killed(is_done)) => {
                 if is_done {
                     self.route(request, now);
                 }
                 self.is_dead = true;
-                Answer::Hangup
+                HttpResponse::Hangup
             }
         }
     }
 
-    fn route(&mut self, request: &Request, now: i64) -> Answer {
+    fn route(&mut self, request: &Request, now: i64) -> HttpResponse {
         assert!(request.header("authorization").is_some_and(|token| token.starts_with("Bearer ")));
         let upload = format!("/upload/bigquery/v2/projects/{PROJECT}/jobs");
         if request.path == upload {
@@ -132,14 +132,14 @@ impl State {
                 assert_eq!(
                     request.argument("location"),
                     Some("US"),
-                    "jobs outside of US are not found without it"
+                    "without a location, a job outside of US is not found"
                 );
-                if id.starts_with("asked_") {
+                if id.starts_with("query_") {
                     let done = json!({"status": {"state": "DONE", "errors": [warning()]}});
-                    return Answer::Json(200, done.to_string());
+                    return HttpResponse::Json(200, done.to_string());
                 }
                 match self.service.jobs.get(*id) {
-                    Some(job) => Answer::Json(200, job.show(id, PROJECT).to_string()),
+                    Some(job) => HttpResponse::Json(200, job.show(id, PROJECT).to_string()),
                     None => error(404, "notFound", &format!("Not found: Job {PROJECT}:{id}")),
                 }
             }
@@ -152,10 +152,12 @@ impl State {
                     return error(409, "duplicate", &format!("Already Exists: Dataset {PROJECT}:{name}"));
                 }
                 self.datasets.insert(name, body["location"].as_str().unwrap().to_owned());
-                Answer::Json(200, body.to_string())
+                HttpResponse::Json(200, body.to_string())
             }
             ("GET", ["datasets", name]) => match self.datasets.get(*name) {
-                Some(location) => Answer::Json(200, json!({"id": name, "location": location}).to_string()),
+                Some(location) => {
+                    HttpResponse::Json(200, json!({"id": name, "location": location}).to_string())
+                }
                 None => error(404, "notFound", &format!("Not found: Dataset {PROJECT}:{name}")),
             },
             ("GET", ["datasets", dataset, "tables"]) => self.list(dataset, request),
@@ -166,7 +168,7 @@ impl State {
         }
     }
 
-    fn insert(&mut self, request: &Request, now: i64) -> Answer {
+    fn insert(&mut self, request: &Request, now: i64) -> HttpResponse {
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let id = body["jobReference"]["jobId"].as_str().unwrap().to_owned();
         assert!(
@@ -197,24 +199,25 @@ impl State {
                 }
                 Work::Change { statement, parameters }
             }
-            other => panic!("{other:?} is no job"),
+            other => panic!("{other:?} is not a job"),
         };
         match self.service.insert(&id, work, &request.body, now) {
-            Ok(()) => Answer::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string()),
+            Ok(()) => HttpResponse::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string()),
             Err((status, reason, message)) => error(status, reason, &message),
         }
     }
-    fn load(&mut self, request: &Request, now: i64) -> Answer {
+    fn load(&mut self, request: &Request, now: i64) -> HttpResponse {
         assert_eq!(request.argument("uploadType"), Some("multipart"));
         let kind = request.header("content-type").unwrap();
         let boundary = kind.split_once("boundary=").unwrap().1;
         let [meta, data] = parts(&request.body, boundary);
         let meta: Value = serde_json::from_slice(meta).unwrap();
-        // Compressed data is known by how it begins.
+        // gzip is detected by the first bytes.
         let mut text = String::new();
-        match data.starts_with(&[0x1f, 0x8b]) {
-            true => _ = GzDecoder::new(data).read_to_string(&mut text).unwrap(),
-            false => text.push_str(std::str::from_utf8(data).unwrap()),
+        if data.starts_with(&[0x1f, 0x8b]) {
+            GzDecoder::new(data).read_to_string(&mut text).unwrap();
+        } else {
+            text.push_str(std::str::from_utf8(data).unwrap());
         }
         let data = text;
         let id = meta["jobReference"]["jobId"].as_str().unwrap().to_owned();
@@ -244,12 +247,12 @@ impl State {
                 let labels = &load["destinationTableProperties"]["labels"];
                 let table = json!({"type": "TABLE", "creationTime": made, "labels": labels});
                 self.tables.entry(at).or_insert(table);
-                Answer::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string())
+                HttpResponse::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string())
             }
             Err((status, reason, message)) => error(status, reason, &message),
         }
     }
-    fn query(&mut self, request: &Request) -> Answer {
+    fn query(&mut self, request: &Request) -> HttpResponse {
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let Some(statement) = parse(body["query"].as_str().unwrap(), &self.names) else {
             return error(400, "invalidQuery", "Syntax error: Unexpected statement at [1:1]");
@@ -264,7 +267,7 @@ impl State {
                 let fields =
                     self.tables.get_mut(&records).unwrap()["schema"]["fields"].as_array_mut().unwrap();
                 let field = schema::fields().into_iter().find(|field| field.name == name).unwrap();
-                fields.push(json!({"name": name, "type": field.of.api()[0], "mode": "NULLABLE"}));
+                fields.push(json!({"name": name, "type": field.field_type.api()[0], "mode": "NULLABLE"}));
                 vec![]
             }
             _ if !self.tables.contains_key(&records) => {
@@ -276,34 +279,35 @@ impl State {
             }
             statement => self.service.records.select(&statement, &parameters(&body["queryParameters"])),
         };
-        let job = format!("asked_{}", self.service.seen.requests);
-        self.asked.insert(job.clone(), rows);
+        let job = format!("query_{}", self.service.statistics.requests);
+        self.pending_queries.insert(job.clone(), rows);
         self.page(job, None)
     }
-    /// A page of an answer, small, so that whoever reads has to turn them.
-    fn page(&mut self, job: String, from: Option<&str>) -> Answer {
+    /// A page of the rows of a query, small enough that tests need several pages.
+    fn page(&mut self, job: String, from: Option<&str>) -> HttpResponse {
         const ROWS: usize = 50;
-        let Some(rows) = self.asked.get(&job) else {
+        let Some(rows) = self.pending_queries.get(&job) else {
             return error(404, "notFound", &format!("Not found: Job {PROJECT}:{job}"));
         };
-        let mut answer = json!({"jobComplete": true, "jobReference": {"jobId": job, "projectId": PROJECT}});
+        let mut response = json!({"jobComplete": true, "jobReference": {"jobId": job, "projectId": PROJECT}});
         if self.is_warning {
-            answer["errors"] = json!([warning()]);
+            response["errors"] = json!([warning()]);
         }
-        if self.slow_looks > 0 {
-            self.slow_looks -= 1;
-            answer["jobComplete"] = json!(false);
-            return Answer::Json(200, answer.to_string());
+        if self.running_responses > 0 {
+            self.running_responses -= 1;
+            response["jobComplete"] = json!(false);
+            return HttpResponse::Json(200, response.to_string());
         }
         let from: usize = from.map_or(0, |token| token.parse().unwrap());
         let to = rows.len().min(from + ROWS);
-        answer["rows"] = json!(rows[from..to]);
-        answer["totalRows"] = json!(rows.len().to_string());
-        match to < rows.len() {
-            true => answer["pageToken"] = json!(to.to_string()),
-            false => _ = self.asked.remove(&job),
+        response["rows"] = json!(rows[from..to]);
+        response["totalRows"] = json!(rows.len().to_string());
+        if to < rows.len() {
+            response["pageToken"] = json!(to.to_string());
+        } else {
+            self.pending_queries.remove(&job);
         }
-        Answer::Json(200, answer.to_string())
+        HttpResponse::Json(200, response.to_string())
     }
     fn define(&mut self, name: &str, is_view: bool, statement: &str) {
         self.etags += 1;
@@ -312,18 +316,18 @@ impl State {
             table["view"] = json!({"query": statement.split_once("\nAS ").unwrap().1});
         } else if name == schema::RECORDS {
             let field = |field: schema::Field| {
-                let mode = match (field.of, field.is_required) {
+                let mode = match (field.field_type, field.is_required) {
                     (schema::Type::LineLadder, _) => "REPEATED",
                     (_, true) => "REQUIRED",
                     _ => "NULLABLE",
                 };
-                json!({"name": field.name, "type": field.of.api()[0], "mode": mode})
+                json!({"name": field.name, "type": field.field_type.api()[0], "mode": mode})
             };
             table["schema"] = json!({"fields": schema::fields().into_iter().map(field).collect::<Vec<_>>()});
         }
         self.tables.entry((DATASET.into(), name.into())).or_insert(table);
     }
-    fn list(&self, dataset: &str, request: &Request) -> Answer {
+    fn list(&self, dataset: &str, request: &Request) -> HttpResponse {
         let all: Vec<Value> = self
             .tables
             .iter()
@@ -333,25 +337,25 @@ impl State {
                 json!({"tableReference": at, "creationTime": table["creationTime"], "type": table["type"], "labels": table["labels"]})
             })
             .collect();
-        // Pages are small, so that whoever lists has to turn them.
+        // Small pages, so that a test needs several.
         let from: usize = request.argument("pageToken").map_or(0, |token| token.parse().unwrap_or(0));
         let page = &all[from..all.len().min(from + 3)];
-        let mut answer = json!({"tables": page, "totalItems": all.len()});
+        let mut response = json!({"tables": page, "totalItems": all.len()});
         if from + 3 < all.len() {
-            answer["nextPageToken"] = json!((from + 3).to_string());
+            response["nextPageToken"] = json!((from + 3).to_string());
         }
-        Answer::Json(200, answer.to_string())
+        HttpResponse::Json(200, response.to_string())
     }
-    fn table(&mut self, method: &str, dataset: String, name: String, request: &Request) -> Answer {
+    fn table(&mut self, method: &str, dataset: String, name: String, request: &Request) -> HttpResponse {
         let at = (dataset.clone(), name.clone());
         let missing = error(404, "notFound", &format!("Not found: Table {PROJECT}:{dataset}.{name}"));
         let Some(table) = self.tables.get_mut(&at) else { return missing };
         match method {
-            "GET" => Answer::Json(200, table.to_string()),
+            "GET" => HttpResponse::Json(200, table.to_string()),
             "DELETE" => {
                 self.tables.remove(&at);
                 self.service.staged.remove(&name);
-                Answer::Empty(204)
+                HttpResponse::Empty(204)
             }
             "PATCH" => {
                 if request.header("if-match").is_some_and(|etag| table["etag"] != etag) {
@@ -369,7 +373,7 @@ impl State {
                 self.etags += 1;
                 table["labels"] = body["labels"].clone();
                 table["etag"] = json!(self.etags.to_string());
-                Answer::Json(200, table.to_string())
+                HttpResponse::Json(200, table.to_string())
             }
             other => panic!("{other} of a table"),
         }

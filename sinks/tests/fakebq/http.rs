@@ -1,7 +1,7 @@
-//! HTTP/1.1 over loopback, small enough to break where a test wants it to: a socket is closed before or in the middle of an answer.
+//! A small HTTP/1.1 server on loopback that can close a socket before or in the middle of a response.
 //!
-//! Invariant: one thread a connection; a request is read whole before it is answered.
-//! Not here: what is answered (`mod`).
+//! Invariant: one thread per connection; a request is read completely before the response.
+//! Not here: the content of responses (`calls`).
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -13,7 +13,7 @@ use std::{
 
 pub struct Request {
     pub method: String,
-    /// Without its query.
+    /// Without the query string.
     pub path: String,
     pub query: String,
     pub headers: Vec<(String, String)>,
@@ -32,15 +32,15 @@ impl Request {
     }
 }
 
-pub enum Answer {
+pub enum HttpResponse {
     Json(u16, String),
     Html(u16, String),
     Empty(u16),
-    /// The head promises more than comes.
+    /// The Content-Length is larger than the body.
     Truncated(u16, String),
-    /// The socket is closed, and nothing is said.
+    /// The socket is closed without a response.
     Hangup,
-    /// Nothing is said until the caller gives up.
+    /// No response until the client closes the socket.
     Silence,
 }
 
@@ -49,19 +49,19 @@ pub struct Server {
     is_stopped: Arc<AtomicBool>,
 }
 impl Server {
-    pub fn start(answer: impl Fn(Request) -> Answer + Send + Sync + 'static) -> Server {
+    pub fn start(handler: impl Fn(Request) -> HttpResponse + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let (stopped, answer) = (is_stopped.clone(), Arc::new(answer));
+        let (stopped, handler) = (is_stopped.clone(), Arc::new(handler));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                let answer = answer.clone();
-                std::thread::spawn(move || serve(stream, &*answer));
+                let handler = handler.clone();
+                std::thread::spawn(move || serve(stream, &*handler));
             }
         });
         Server { at, is_stopped }
@@ -74,29 +74,29 @@ impl Drop for Server {
     }
 }
 
-fn serve(stream: TcpStream, answer: &(dyn Fn(Request) -> Answer + Send + Sync)) {
+fn serve(stream: TcpStream, handler: &(dyn Fn(Request) -> HttpResponse + Send + Sync)) {
     stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while let Some(request) = read(&mut reader) {
-        let (status, kind, body, promised) = match answer(request) {
-            Answer::Json(status, body) => (status, "application/json", body, 0),
-            Answer::Html(status, body) => (status, "text/html", body, 0),
-            Answer::Empty(status) => (status, "text/plain", String::new(), 0),
-            Answer::Truncated(status, body) => (status, "application/json", body, 100),
-            Answer::Hangup => return,
-            Answer::Silence => {
+        let (status, kind, body, extra_length) = match handler(request) {
+            HttpResponse::Json(status, body) => (status, "application/json", body, 0),
+            HttpResponse::Html(status, body) => (status, "text/html", body, 0),
+            HttpResponse::Empty(status) => (status, "text/plain", String::new(), 0),
+            HttpResponse::Truncated(status, body) => (status, "application/json", body, 100),
+            HttpResponse::Hangup => return,
+            HttpResponse::Silence => {
                 let _ = reader.read(&mut [0]);
                 return;
             }
         };
         let head = format!(
             "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            body.len() + promised
+            body.len() + extra_length
         );
-        let mut whole = head.into_bytes();
-        whole.extend_from_slice(body.as_bytes());
-        if stream.write_all(&whole).is_err() || promised > 0 {
+        let mut response = head.into_bytes();
+        response.extend_from_slice(body.as_bytes());
+        if stream.write_all(&response).is_err() || extra_length > 0 {
             return;
         }
     }
@@ -125,9 +125,10 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     Some(Request { method, path, query, headers, body })
 }
 
-/// The contents of the two parts of a multipart body.
+/// The two parts of a multipart body.
 pub fn parts<'a>(body: &'a [u8], boundary: &str) -> [&'a [u8]; 2] {
-    let find = |within: &[u8], what: &[u8]| within.windows(what.len()).position(|at| at == what).unwrap();
+    let find =
+        |within: &[u8], what: &[u8]| within.windows(what.len()).position(|window| window == what).unwrap();
     let boundary = format!("--{boundary}");
     let mut rest = &body[find(body, boundary.as_bytes()) + boundary.len()..];
     [(); 2].map(|()| {

@@ -1,8 +1,8 @@
-//! Jobs: each id once, two changes of a table at a time and twenty waiting, effects when a job ends.
+//! Jobs: an id is accepted once, two DML jobs per table run and twenty wait, a job takes effect when it ends.
 //!
-//! Invariant: BigQuery's documented limits hold, whoever asks: 2 + 20 changes of a table, 25 statements of it within 10 s, 10 MB a
-//! request, 1,500 loads of a table name a day, and of two changes of the same rows at a time the second fails.
-//! Not here: HTTP (`mod`).
+//! Invariant: BigQuery's documented limits hold: 2 running and 20 queued DML jobs per table, 25 DML statements per table within 10 s, 10 MB
+//! per request, 1,500 load jobs per table name and day; of two concurrent DML jobs on the same rows the second fails.
+//! Not here: HTTP (`calls`).
 use super::{
     statement::Statement,
     table::{Failed, Parameters, Records},
@@ -16,17 +16,17 @@ pub const QUEUED: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum State {
     Pending,
-    /// From and until.
+    /// Start and end in milliseconds.
     Running(i64, i64),
     Done,
 }
-/// What a job does.
+/// Work of a job.
 pub enum Work {
     Change {
         statement: Statement,
         parameters: Parameters,
     },
-    /// Somebody else's statement on the same table.
+    /// A DML job of another writer on the same table.
     Foreign,
     Probe {
         rows: Vec<String>,
@@ -42,7 +42,7 @@ pub struct Job {
     pub work: Work,
     pub failed: Option<Failed>,
     pub affected: u64,
-    /// Of the whole request: an id is of one body.
+    /// Hash of the request: every id must have one body.
     pub body: blake3::Hash,
 }
 impl Job {
@@ -69,23 +69,23 @@ impl Job {
     }
 }
 
-/// What was seen, for what must hold.
+/// Statistics for the assertions of tests.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
-    /// Most changes of ours that ran or waited at a time.
-    pub most_in_flight: usize,
-    /// "Too many DML statements outstanding".
-    pub too_many: usize,
-    /// Changes that were begun, ours.
+pub struct Statistics {
+    /// Maximum number of DML jobs of the sink that ran or waited at one time.
+    pub max_in_flight: usize,
+    /// Jobs that failed with "Too many DML statements outstanding".
+    pub too_count: usize,
+    /// DML jobs of the sink.
     pub changes: usize,
     pub merges: usize,
-    /// Merges that changed more than nothing.
+    /// Merges that changed a row.
     pub effective_merges: usize,
     pub loads: usize,
-    /// Rows that jobs said they changed.
+    /// Sum of the changed rows of all jobs.
     pub affected: u64,
     pub requests: usize,
-    /// Ids that were sent with different bodies.
+    /// Requests with a known id and another body.
     pub mixed_ids: usize,
     pub duplicates: usize,
 }
@@ -93,38 +93,38 @@ pub struct Seen {
 #[derive(Default)]
 pub struct Service {
     pub records: Records,
-    /// Loaded tables: rows, and when they were made.
+    /// Staging tables: rows and creation time.
     pub staged: BTreeMap<String, (Vec<String>, i64)>,
     pub jobs: BTreeMap<String, Job>,
     pub queue: VecDeque<String>,
     pub statements: VecDeque<i64>,
     pub loads: BTreeMap<String, Vec<i64>>,
-    pub seen: Seen,
-    /// How long a change takes.
+    pub statistics: Statistics,
+    /// Duration of a DML job.
     pub takes_ms: i64,
-    /// What the next changes fail with when they end, one after the other; none: they succeed.
+    /// Errors of the next DML jobs, in order; `None` succeeds.
     pub outcomes: VecDeque<Option<Failed>>,
-    /// More rows than these are too much for a merge, and for a load.
-    pub most_merged: usize,
-    pub most_loaded: usize,
+    /// Maximum number of rows of a merge, and of a load.
+    pub max_merged_rows: usize,
+    pub max_loaded_rows: usize,
     pub last_end: i64,
-    /// The next change says that it is done, and did nothing.
-    pub is_lying: bool,
+    /// The next DML job succeeds without an effect.
+    pub ignores_next_change: bool,
 }
 
 const TOO_MANY: &str = "Resources exceeded during query execution: Too many DML statements outstanding against table fastbreak:predictions.sink_records, limit is 20.";
 
-fn within(most: usize, rows: Vec<String>) -> Result<Vec<String>, Failed> {
+fn check_row_limit(max_rows: usize, rows: Vec<String>) -> Result<Vec<String>, Failed> {
     let message =
         "Resources exceeded during query execution: The query could not be executed in the allotted memory.";
-    if rows.len() > most { Err(("resourcesExceeded", message.into())) } else { Ok(rows) }
+    if rows.len() > max_rows { Err(("resourcesExceeded", message.into())) } else { Ok(rows) }
 }
 
 impl Service {
     fn in_flight(&self) -> impl Iterator<Item = (&String, &Job)> {
         self.jobs.iter().filter(|(_, job)| job.is_change() && job.state != State::Done)
     }
-    /// Lets everything happen that is due.
+    /// Advances to this time: starts and ends jobs.
     pub fn advance(&mut self, now: i64) {
         loop {
             let due = self.jobs.iter().filter_map(|(id, job)| match job.state {
@@ -156,18 +156,18 @@ impl Service {
         let Some(mut job) = self.jobs.remove(id) else { return };
         let State::Running(since, _) = job.state else { panic!("{id} does not run") };
         job.state = State::Done;
-        let scripted = match job.work {
+        let outcome = match job.work {
             Work::Change { .. } => self.outcomes.pop_front().flatten(),
             _ => None,
         };
         let conflict = || {
             ("invalidQuery", "Could not serialize access to table fastbreak:predictions.sink_records due to concurrent update".to_owned())
         };
-        let result: Result<u64, Failed> = match (&job.work, scripted) {
+        let result: Result<u64, Failed> = match (&job.work, outcome) {
             (_, Some(failed)) => Err(failed),
             (Work::Foreign, None) => Ok(0),
             (Work::Change { .. }, None) if self.last_end > since => Err(conflict()),
-            (Work::Change { .. }, None) if std::mem::take(&mut self.is_lying) => Ok(0),
+            (Work::Change { .. }, None) if std::mem::take(&mut self.ignores_next_change) => Ok(0),
             (Work::Change { statement, parameters }, None) => {
                 let rows = match statement {
                     Statement::Merge { source, .. } => {
@@ -182,12 +182,12 @@ impl Service {
                     }
                     _ => Ok(vec![]),
                 };
-                let rows = rows.and_then(|rows| within(self.most_merged, rows));
+                let rows = rows.and_then(|rows| check_row_limit(self.max_merged_rows, rows));
                 rows.and_then(|rows| self.records.change(statement, &rows, parameters, at))
             }
             (Work::Probe { rows }, None) => self.records.probe(rows).map(|()| 0),
             (Work::Load { table, rows, .. }, None) => {
-                rows.clone().and_then(|rows| within(self.most_loaded, rows)).map(|rows| {
+                rows.clone().and_then(|rows| check_row_limit(self.max_loaded_rows, rows)).map(|rows| {
                     let made = self.staged.get(table).map_or(at, |(_, made)| *made);
                     self.staged.insert(table.clone(), (rows, made));
                     0
@@ -197,10 +197,10 @@ impl Service {
         match result {
             Ok(affected) => {
                 job.affected = affected;
-                self.seen.affected += affected;
+                self.statistics.affected += affected;
                 if job.is_change() && affected > 0 {
                     self.last_end = at;
-                    self.seen.effective_merges += usize::from(matches!(
+                    self.statistics.effective_merges += usize::from(matches!(
                         &job.work,
                         Work::Change { statement: Statement::Merge { .. }, .. }
                     ));
@@ -211,7 +211,7 @@ impl Service {
         self.jobs.insert(id.to_owned(), job);
     }
 
-    /// Takes a job, or says why not: status, reason, message.
+    /// Creates a job, or fails with status, reason and message.
     pub fn insert(
         &mut self,
         id: &str,
@@ -221,9 +221,9 @@ impl Service {
     ) -> Result<(), (u16, &'static str, String)> {
         self.advance(now);
         let body_hash = blake3::hash(body);
-        if let Some(held) = self.jobs.get(id) {
-            self.seen.duplicates += 1;
-            self.seen.mixed_ids += usize::from(held.body != body_hash);
+        if let Some(existing) = self.jobs.get(id) {
+            self.statistics.duplicates += 1;
+            self.statistics.mixed_ids += usize::from(existing.body != body_hash);
             return Err((409, "duplicate", format!("Already Exists: Job fastbreak:US.{id}")));
         }
         if body.len() > 10 * 1024 * 1024 && !matches!(work, Work::Load { .. }) {
@@ -241,8 +241,8 @@ impl Service {
             }
             self.statements.push_back(now);
             let is_own = matches!(job.work, Work::Change { .. });
-            self.seen.changes += usize::from(is_own);
-            self.seen.merges +=
+            self.statistics.changes += usize::from(is_own);
+            self.statistics.merges +=
                 usize::from(matches!(&job.work, Work::Change { statement: Statement::Merge { .. }, .. }));
             let waiting = self.queue.len();
             let running = self.in_flight().count() - waiting;
@@ -253,7 +253,7 @@ impl Service {
                     self.queue.push_back(id.to_owned());
                 }
                 (false, false) => {
-                    self.seen.too_many += 1;
+                    self.statistics.too_many += 1;
                     job.state = State::Done;
                     job.failed = Some(("resourcesExceeded", TOO_MANY.into()));
                 }
@@ -262,7 +262,7 @@ impl Service {
             let day = self.loads.entry(table.clone()).or_default();
             day.retain(|at| *at > now - 86_400_000);
             day.push(now);
-            self.seen.loads += 1;
+            self.statistics.loads += 1;
             if day.len() > 1_500 {
                 let message =
                     "Quota exceeded: Your table exceeded quota for imports or query appends per table.";
@@ -274,14 +274,14 @@ impl Service {
         }
         self.jobs.insert(id.to_owned(), job);
         let own = self.in_flight().filter(|(_, job)| matches!(job.work, Work::Change { .. })).count();
-        self.seen.most_in_flight = self.seen.most_in_flight.max(own);
+        self.statistics.max_in_flight = self.statistics.max_in_flight.max(own);
         self.advance(now);
         Ok(())
     }
-    /// Somebody else's statements take slots, each for so long.
-    pub fn occupy(&mut self, many: usize, takes_ms: i64, now: i64) {
+    /// Creates DML jobs of another writer with this duration.
+    pub fn occupy(&mut self, count: usize, takes_ms: i64, now: i64) {
         let own = std::mem::replace(&mut self.takes_ms, takes_ms);
-        for n in 0..many {
+        for n in 0..count {
             let job = Job {
                 state: State::Pending,
                 work: Work::Foreign,
@@ -294,7 +294,7 @@ impl Service {
             self.queue.push_back(id);
         }
         self.start_next(now);
-        // Those that wait take as long as ours.
+        // Queued jobs start later with the default duration.
         self.takes_ms = own;
     }
 }

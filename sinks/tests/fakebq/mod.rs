@@ -1,17 +1,17 @@
-//! A BigQuery in the test's own process: strict where the real one is, quick, and breakable on purpose.
+//! An in-process fake of BigQuery: strict where BigQuery is strict, fast, with scripted faults.
 //!
-//! It has the eight calls that the sink makes, over HTTP on loopback, and understands the statements that the sink generates. Time is the
-//! test's: whoever sleeps moves it on.
+//! It serves the API calls that the sink makes, over HTTP on loopback, and knows the statements that the sink generates. The clock is the
+//! test's: a sleep advances it.
 //!
-//! Invariant: what it answers is what BigQuery documents for that case, body and status.
-//! Not here: SQL, which the emulator's suite runs on an engine; the calls one by one (`calls`).
+//! Invariant: status and body of a response are those that BigQuery documents for the case.
+//! Not here: SQL, which the emulator tests run on an engine; the single calls (`calls`).
 mod calls;
 pub mod http;
 mod jobs;
 mod statement;
 mod table;
 
-pub use jobs::{Seen, Service};
+pub use jobs::{Service, Statistics};
 pub use table::{int, text};
 
 use http::Server;
@@ -32,7 +32,7 @@ use std::{
 pub const PROJECT: &str = "fastbreak";
 pub const DATASET: &str = "predictions";
 
-/// Time that only moves when somebody sleeps.
+/// A clock that only a sleep advances.
 #[derive(Default)]
 pub struct TestClock(AtomicI64);
 impl Clock for TestClock {
@@ -48,7 +48,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Which calls a fault is for.
+/// Kinds of calls for a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Any,
@@ -61,22 +61,22 @@ pub enum Call {
     /// tables.list.
     List,
 }
-/// What goes wrong with one call.
+/// Fault of one call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// Nothing is done, and the socket closes.
-    Lost,
-    /// It is done, and the socket closes.
-    Unanswered,
-    /// It is done or not, and nothing is said.
-    Silence(bool),
-    /// An answer; whether the call is done before it.
-    Answers(FaultAnswer, bool),
-    /// The instance is killed: this call is lost, or done and unanswered, and no other of it arrives.
+    /// The call is not executed, and the socket closes.
+    RequestLost,
+    /// The call is executed, and the socket closes.
+    ResponseLost,
+    /// No response; true: the call is executed.
+    TimedOut(bool),
+    /// An error response; true: the call is executed before it.
+    Responds(FaultResponse, bool),
+    /// The instance dies: the call is executed if true, its response is lost, and no later call arrives.
     Killed(bool),
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultAnswer {
+pub enum FaultResponse {
     Unavailable,
     TooMany,
     RateLimited,
@@ -90,31 +90,31 @@ pub enum FaultAnswer {
 
 struct State {
     service: Service,
-    /// And where they are.
+    /// Location by dataset.
     datasets: BTreeMap<String, String>,
-    /// Tables and views: what tables.get answers.
+    /// Tables and views: the responses of tables.get.
     tables: BTreeMap<(String, String), Value>,
     etags: u64,
-    /// When a table's metadata was changed lately.
+    /// Times of recent metadata updates by table.
     updates: BTreeMap<(String, String), Vec<i64>>,
-    /// Calls until a fault, and the fault.
+    /// Kind of call, number of calls before the fault, and the fault.
     faults: VecDeque<(Call, usize, Fault)>,
     is_dead: bool,
     names: Names,
     clock: Arc<TestClock>,
-    /// The rows of questions that were not read to their end, by their jobs.
-    asked: BTreeMap<String, Vec<Value>>,
-    /// So many looks at an answer find that it takes longer.
-    slow_looks: usize,
-    /// Answers bring a warning.
+    /// Rows of queries that are not read completely, by job.
+    pending_queries: BTreeMap<String, Vec<Value>>,
+    /// Number of next responses that report a query as running.
+    running_responses: usize,
+    /// Responses contain a warning.
     is_warning: bool,
-    /// Tokens that were shown, in their order.
+    /// Tokens of the calls, in order.
     tokens: Vec<String>,
-    /// Every call, as text, without its headers.
+    /// Every call as text, without headers.
     log: Vec<String>,
 }
 
-/// The service, and where it listens.
+/// The service and its HTTP server.
 pub struct Fake {
     state: Arc<Mutex<State>>,
     server: Server,
@@ -128,8 +128,8 @@ impl Fake {
         let state = Arc::new(Mutex::new(State {
             service: Service {
                 takes_ms: 800,
-                most_merged: usize::MAX,
-                most_loaded: usize::MAX,
+                max_merged_rows: usize::MAX,
+                max_loaded_rows: usize::MAX,
                 ..Service::default()
             },
             datasets: BTreeMap::new(),
@@ -140,14 +140,14 @@ impl Fake {
             is_dead: false,
             names,
             clock: clock.clone(),
-            asked: BTreeMap::new(),
-            slow_looks: 0,
+            pending_queries: BTreeMap::new(),
+            running_responses: 0,
             is_warning: false,
             tokens: Vec::new(),
             log: Vec::new(),
         }));
         let shared = state.clone();
-        let server = Server::start(move |request| shared.lock().unwrap().answer(&request));
+        let server = Server::start(move |request| shared.lock().unwrap().handle(&request));
         Fake { state, server, clock }
     }
     pub fn config(&self) -> BigQueryConfig {
@@ -165,56 +165,56 @@ impl Fake {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
-    /// Looks at the service, or changes what it will do.
-    pub fn with<T>(&self, look: impl FnOnce(&mut Service) -> T) -> T {
+    /// Reads or changes the state of the service.
+    pub fn with<T>(&self, access: impl FnOnce(&mut Service) -> T) -> T {
         let now = self.clock.now_ms();
         let mut state = self.state();
         state.service.advance(now);
-        look(&mut state.service)
+        access(&mut state.service)
     }
-    pub fn seen(&self) -> Seen {
-        self.with(|service| service.seen.clone())
+    pub fn statistics(&self) -> Statistics {
+        self.with(|service| service.statistics.clone())
     }
-    /// A fault for the call of this kind after `after` others of it; faults of a test are taken in the order in which they are given.
+    /// Adds a fault for a call of this kind, after `after` other calls of the kind. Faults apply in the order in which they are added.
     pub fn fail(&self, call: Call, after: usize, fault: Fault) {
         self.state().faults.push_back((call, after, fault));
     }
-    /// Whether the instance was killed.
+    /// True if the instance was killed.
     pub fn is_dead(&self) -> bool {
         self.state().is_dead
     }
     pub fn revive(&self) {
         self.state().is_dead = false;
     }
-    pub fn forget_faults(&self) {
+    pub fn clear_faults(&self) {
         let mut state = self.state();
         state.faults.clear();
         state.is_dead = false;
     }
-    /// As if the history of jobs had been wiped.
-    pub fn forget_jobs(&self) {
+    /// Deletes the job history.
+    pub fn clear_jobs(&self) {
         self.with(|service| service.jobs.clear());
     }
     pub fn change_table(&self, dataset: &str, table: &str, change: impl FnOnce(&mut Value)) {
         change(self.state().tables.get_mut(&(dataset.into(), table.into())).unwrap());
     }
-    /// A table or view that somebody made by hand, now.
-    pub fn make_table(&self, dataset: &str, table: &str, of: &str, labels: Value) {
+    /// Creates a table or view, now.
+    pub fn create_table(&self, dataset: &str, table: &str, of: &str, labels: Value) {
         let made = self.clock.unix_ms().to_string();
         let table_of = json!({"type": of, "creationTime": made, "labels": labels});
         self.state().tables.insert((dataset.into(), table.into()), table_of);
     }
-    /// The dataset is gone, with everything in it.
+    /// Deletes a dataset with its tables.
     pub fn drop_dataset(&self, dataset: &str) {
         let mut state = self.state();
         state.datasets.remove(dataset);
         state.tables.retain(|(of, _), _| of != dataset);
     }
-    /// The dataset has been made elsewhere.
+    /// Creates a dataset in this location.
     pub fn place_dataset(&self, dataset: &str, location: &str) {
         self.state().datasets.insert(dataset.into(), location.into());
     }
-    /// The names of a dataset's tables and views.
+    /// Names of the tables and views of a dataset.
     pub fn tables(&self, dataset: &str) -> Vec<String> {
         let state = self.state();
         state.tables.keys().filter(|(of, _)| of == dataset).map(|(_, name)| name.clone()).collect()
@@ -227,7 +227,7 @@ impl Fake {
     pub fn staged(&self) -> usize {
         self.with(|service| service.staged.len())
     }
-    /// Live rows of a view.
+    /// Number of live rows of an input; for predictions the number of predictions.
     pub fn rows(&self, input: &str) -> usize {
         self.with(|service| {
             let live = service.records.rows.iter().filter(|row| {
@@ -239,7 +239,7 @@ impl Fake {
             }
         })
     }
-    /// Keys that have more than one row.
+    /// Number of keys with more than one row.
     pub fn doubled(&self) -> usize {
         self.with(|service| {
             let mut keys = BTreeMap::<(Option<i64>, String, String, Option<i64>), usize>::new();
@@ -252,17 +252,17 @@ impl Fake {
                 );
                 *keys.entry(key).or_default() += 1;
             }
-            keys.values().filter(|many| **many > 1).count()
+            keys.values().filter(|count| **count > 1).count()
         })
     }
-    /// The next answers are not there for so many looks.
-    pub fn answer_slowly(&self, looks: usize) {
-        self.state().slow_looks = looks;
+    /// Reports queries as running in this number of responses.
+    pub fn respond_slowly(&self, responses: usize) {
+        self.state().running_responses = responses;
     }
     pub fn warn(&self) {
         self.state().is_warning = true;
     }
-    pub fn heard(&self) -> Vec<String> {
+    pub fn calls(&self) -> Vec<String> {
         self.state().log.clone()
     }
     pub fn tokens(&self) -> Vec<String> {
@@ -271,7 +271,7 @@ impl Fake {
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.server.at)
     }
-    /// Lets time pass by itself, for a client of another process.
+    /// Advances the clock in real time, for a client in another process.
     pub fn tick(&self) {
         let clock = Arc::downgrade(&self.clock);
         std::thread::spawn(move || {

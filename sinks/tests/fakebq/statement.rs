@@ -1,7 +1,7 @@
-//! The statements that the sink sends, and no others: anything else is a syntax error, as it would be a surprise.
+//! Parser of the statements that the sink sends. Any other statement is a syntax error.
 //!
-//! Invariant: a statement is known by its whole text.
-//! Not here: what they do (`table`).
+//! Invariant: a statement is recognized by its complete text.
+//! Not here: the effect of a statement (`table`).
 use sinks::{
     SinkTopic,
     bigquery::{
@@ -27,9 +27,9 @@ pub enum Statement {
     Acquire,
     TakeOwnership,
     DeleteStaleEpochs,
-    /// Of the table of this number.
+    /// Content of the table with this index.
     Content(usize),
-    /// The definition of this table or view.
+    /// Definition of this table or view.
     Define {
         name: &'static str,
         is_view: bool,
@@ -37,7 +37,7 @@ pub enum Statement {
     AddColumn(String),
 }
 impl Statement {
-    /// Whether it takes one of the table's slots.
+    /// True for a DML statement.
     pub fn is_mutating(&self) -> bool {
         matches!(
             self,
@@ -96,7 +96,7 @@ fn merge(text: &str, names: &Names) -> Option<Statement> {
     (sql::merge_sql(names, &source, &bounds) == text).then_some(Statement::Merge { source, seasons, games })
 }
 
-/// What the column `input` says.
+/// Value of the column `input` for a table.
 pub fn input_of(table: usize) -> &'static str {
     match TABLES[table].name {
         "player_games" => sql::input_name(SinkTopic::PlayerGames),

@@ -1,19 +1,20 @@
-//! The rows of the records, and what each statement does to them. Written from BigQuery's rules, not from the sink's code.
+//! Rows of the records table, and the effect of each statement. Written from BigQuery's rules, not from the sink's code.
 //!
 //! Invariant: a statement that fails changes nothing.
-//! Not here: when a statement runs (`jobs`).
+//! Not here: the time at which a statement runs (`jobs`).
 use super::statement::{Statement, input_of};
+use schemas::{EasternDate, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 use sinks::{
     bigquery::{
-        schema::{self, KEY, Type, rung_columns, sql_type},
+        schema::{self, KEY, Type, ladder_columns, sql_type},
         sql::Source,
     },
     tables::TABLES,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All columns that are not NULL.
+/// The columns that are not NULL. A timestamp is in milliseconds; JSON is its text.
 pub type Row = BTreeMap<String, Value>;
 pub type Parameters = BTreeMap<String, String>;
 
@@ -21,7 +22,7 @@ pub type Parameters = BTreeMap<String, String>;
 pub struct Records {
     pub rows: Vec<Row>,
     index: BTreeMap<(i64, String, String, i64), Vec<usize>>,
-    /// Players whose rows BigQuery cannot read, whatever the reason.
+    /// Players whose rows BigQuery rejects.
     pub bad_rows: BTreeSet<i64>,
 }
 
@@ -43,19 +44,38 @@ fn key(row: &Row) -> (i64, String, String, i64) {
     )
 }
 
-/// Raw text, since numbers are what their digits say, to the last one.
-fn cast(raw: &RawValue, of: Type) -> Result<Value, Failed> {
-    let text = match raw.get().starts_with('"') {
-        true => serde_json::from_str(raw.get()).unwrap(),
-        false => raw.get().to_owned(),
+/// Converts a JSON value as the statements of the sink do. Works on raw text, so that no digit of a number is lost.
+fn cast(raw: &RawValue, column_type: Type) -> Result<Value, Failed> {
+    if column_type == Type::Json {
+        return Ok(json!(stored_json(raw.get())));
+    }
+    // JSON_VALUE: the text of a scalar, NULL for an array or object.
+    let text: String = if raw.get().starts_with('"') {
+        serde_json::from_str(raw.get()).unwrap()
+    } else if raw.get().starts_with(['[', '{']) {
+        return Ok(Value::Null);
+    } else {
+        raw.get().to_owned()
     };
-    let bad = |kind: &str| ("invalidQuery", format!("Bad {kind} value: {text}"));
-    Ok(match of {
+    let bad = |name: &str| ("invalidQuery", format!("Bad {name} value: {text}"));
+    Ok(match column_type {
         Type::Int64 => json!(text.parse::<i64>().map_err(|_| bad("int64"))?),
         Type::Float64 => json!(text.parse::<f64>().map_err(|_| bad("double"))?),
         Type::Bool => json!(text.parse::<bool>().map_err(|_| bad("bool"))?),
+        Type::Date => json!(text.parse::<EasternDate>().map_err(|_| bad("date"))?.to_string()),
+        Type::Timestamp => json!(text.parse::<Timestamp>().map_err(|_| bad("timestamp"))?.0),
         _ => json!(text),
     })
+}
+/// JSON as BigQuery returns it. It does not keep the order of keys: here they come in the reverse order.
+fn stored_json(text: &str) -> String {
+    match serde_json::from_str::<Value>(text).expect("JSON") {
+        Value::Object(entries) => {
+            let entries = entries.iter().rev().map(|(key, value)| format!("{}: {value}", json!(key)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 impl Records {
@@ -68,18 +88,18 @@ impl Records {
                 serde_json::from_str(text).map_err(|_| ("invalidQuery", "Invalid JSON".to_owned()))?;
             let mut row = Row::new();
             for (name, value) in object {
-                // What a statement does not ask for is not read; the sink should not send it.
+                // A statement does not read other names, so the sink must not send them.
                 let field = fields.iter().find(|field| field.name == name).expect("a column of the table");
                 if value.get() == "null" {
                     continue;
                 }
-                let value = match field.of {
+                let value = match field.field_type {
                     Type::LineLadder => {
                         let mut line_ladder = Vec::new();
                         for ladder_line in serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap() {
                             let cells: Vec<&RawValue> = serde_json::from_str(ladder_line.get()).unwrap();
-                            assert_eq!(cells.len(), rung_columns().len());
-                            let cells = cells.iter().zip(rung_columns());
+                            assert_eq!(cells.len(), ladder_columns().len());
+                            let cells = cells.iter().zip(ladder_columns());
                             let cells: Result<Vec<Value>, Failed> = cells
                                 .map(|(cell, column)| cast(cell, sql_type(column.column_type)))
                                 .collect();
@@ -87,7 +107,7 @@ impl Records {
                         }
                         Value::Array(line_ladder)
                     }
-                    of => cast(value, of)?,
+                    column_type => cast(value, column_type)?,
                 };
                 row.insert(name, value);
             }
@@ -111,8 +131,8 @@ impl Records {
         }
         Ok(newest.into_values().collect())
     }
-    /// A second row of the key of a live one.
-    pub fn double(&mut self, nth: usize) {
+    /// Inserts a copy of the nth live row.
+    pub fn duplicate(&mut self, nth: usize) {
         let live =
             self.rows.iter().filter(|row| int(row, "season_start") > Some(0)).nth(nth).unwrap().clone();
         self.insert(live);
@@ -131,7 +151,7 @@ impl Records {
             .collect()
     }
 
-    /// Runs a statement that changes rows; how many it did.
+    /// Runs a DML statement, and returns the number of changed rows.
     pub fn change(
         &mut self,
         statement: &Statement,
@@ -152,7 +172,7 @@ impl Records {
                     ("player_id".into(), json!(0)),
                     ("deleted".into(), json!(false)),
                     ("epoch".into(), json!(1)),
-                    ("log".into(), json!(parameters["log"])),
+                    ("log_id".into(), json!(parameters["log_id"])),
                     ("rebuilding".into(), json!(false)),
                 ]));
                 Ok(1)
@@ -161,7 +181,7 @@ impl Records {
                 let mut changed = 0;
                 for row in &mut self.rows {
                     if text(row, "input") == "writer-state" && int(row, "epoch") == Some(epoch()) {
-                        row.insert("log".into(), json!(parameters["log"]));
+                        row.insert("log_id".into(), json!(parameters["log_id"]));
                         row.insert("epoch".into(), json!(epoch() + 1));
                         row.insert("rebuilding".into(), json!(true));
                         changed += 1;
@@ -170,8 +190,9 @@ impl Records {
                 Ok(changed)
             }
             Statement::DeleteStaleEpochs => {
-                let is_own =
-                    |row: &&Row| int(row, "epoch") == Some(epoch()) && text(row, "log") == parameters["log"];
+                let is_own = |row: &&Row| {
+                    int(row, "epoch") == Some(epoch()) && text(row, "log_id") == parameters["log_id"]
+                };
                 if !self.find("writer-state").iter().any(is_own) {
                     return Ok(0);
                 }
@@ -191,7 +212,7 @@ impl Records {
             Statement::Merge { seasons, games, .. } => {
                 self.merge((seasons, games.as_ref()), rows, parameters, now)
             }
-            other => panic!("{other:?} changes nothing"),
+            other => panic!("{other:?} is not a DML statement"),
         }
     }
 
@@ -205,7 +226,8 @@ impl Records {
         let epoch: i64 = parameters["epoch"].parse().unwrap();
         let batch = &parameters["batch"];
         let incoming = self.incoming(rows)?;
-        let is_own = |row: &&Row| int(row, "epoch") == Some(epoch) && text(row, "log") == parameters["log"];
+        let is_own =
+            |row: &&Row| int(row, "epoch") == Some(epoch) && text(row, "log_id") == parameters["log_id"];
         let is_guarded = self.find("writer-state").iter().filter(|row| is_own(row)).count() == 1;
         if !is_guarded || self.find("batches").iter().any(|row| text(row, "game_id") == batch) {
             return Ok(0);
@@ -213,18 +235,18 @@ impl Records {
         let (mut changed, mut puts) = (1, Vec::new());
         let (mut applied, mut unchanged, mut stale, mut written) = (0, 0, 0, 0);
         for row in incoming {
-            // What lies outside of the pruned part is not seen.
-            let is_reached = seasons.contains(&int(&row, "season_start").unwrap())
+            // Rows outside of the pruning bounds are not found.
+            let is_in_bounds = seasons.contains(&int(&row, "season_start").unwrap())
                 && games.is_some_and(|(first, last)| {
                     (first.as_str()..=last.as_str()).contains(&text(&row, "game_id"))
                 });
             let held =
-                if is_reached { self.index.get(&key(&row)).cloned().unwrap_or_default() } else { vec![] };
+                if is_in_bounds { self.index.get(&key(&row)).cloned().unwrap_or_default() } else { vec![] };
             if held.len() > 1 {
                 let message = "UPDATE/MERGE must match at most one source row for each target row";
                 return Err(("invalidQuery", message.into()));
             }
-            let old = held.first().map(|at| &self.rows[*at]);
+            let old = held.first().map(|index| &self.rows[*index]);
             let sequence = |row: &Row| (int(row, "epoch"), int(row, "offset"));
             if old.is_some_and(|old| sequence(old) >= (Some(epoch), int(&row, "offset"))) {
                 stale += 1;
@@ -246,12 +268,12 @@ impl Records {
             changed += 1;
             puts.push((held.first().copied(), row));
         }
-        for (at, mut row) in puts {
+        for (index, mut row) in puts {
             row.insert("deleted".into(), json!(!row.contains_key("content_hash")));
             row.insert("epoch".into(), json!(epoch));
             row.insert("batch_id".into(), json!(batch));
-            match at {
-                Some(at) => self.rows[at] = row,
+            match index {
+                Some(index) => self.rows[index] = row,
                 None => self.insert(row),
             }
         }
@@ -265,27 +287,26 @@ impl Records {
             ("unchanged".into(), json!(unchanged + parameters["filtered"].parse::<i64>().unwrap())),
             ("stale".into(), json!(stale)),
             ("rows_written".into(), json!(written)),
-            ("job_id".into(), json!(parameters["job"])),
             ("committed_at".into(), json!(now)),
         ]);
-        for name in ["records", "superseded", "rejected", "attempts", "bytes"] {
+        for name in ["records", "superseded", "rejected", "attempts", "request_bytes"] {
             batch_record.insert(name.into(), json!(parameters[name].parse::<i64>().unwrap()));
         }
-        for name in ["ranges", "reason", "log", "planned_at"] {
+        for name in ["input_ranges", "close_reason", "job_id", "log_id", "planned_at"] {
             batch_record.insert(name.into(), json!(parameters[name]));
         }
         self.insert(batch_record);
         Ok(changed)
     }
 
-    /// The rows of an answer, as the API has them.
+    /// The rows of a query in the format of the API.
     pub fn select(&self, statement: &Statement, parameters: &Parameters) -> Vec<Value> {
-        let pick = |row: &Row, columns: &[&str]| json!({"f": columns.iter().map(|column| json!({"v": shown(row.get(*column))})).collect::<Vec<_>>()});
+        let pick = |row: &Row, columns: &[&str]| json!({"f": columns.iter().map(|column| json!({"v": api_value(row.get(*column))})).collect::<Vec<_>>()});
         match statement {
             Statement::WriterState => self
                 .find("writer-state")
                 .iter()
-                .map(|row| pick(row, &["log", "epoch", "rebuilding"]))
+                .map(|row| pick(row, &["log_id", "epoch", "rebuilding"]))
                 .collect(),
             Statement::BatchRecord => {
                 let columns = [
@@ -336,7 +357,7 @@ impl Records {
             Statement::Content(table) => {
                 let is_predictions = TABLES[*table].name == "player_prop_predictions";
                 let own =
-                    TABLES[*table].columns.len() - if is_predictions { rung_columns().len() } else { 0 };
+                    TABLES[*table].columns.len() - if is_predictions { ladder_columns().len() } else { 0 };
                 let mut columns: Vec<&str> =
                     TABLES[*table].columns[..own].iter().map(|column| column.name).collect();
                 columns.extend(is_predictions.then_some("predictions"));
@@ -352,7 +373,7 @@ impl Records {
             other => panic!("{other:?} has no rows"),
         }
     }
-    /// The rows that a source stands for.
+    /// The rows of a source.
     pub fn source(
         source: &Source,
         parameters: &Parameters,
@@ -374,19 +395,19 @@ impl Records {
 }
 
 fn tombstone(row: &Row) -> Row {
-    let keep = ["season_start", "input", "game_id", "player_id", "epoch", "partition", "offset", "batch_id"];
-    let kept =
-        row.iter().filter(|(name, _)| keep.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone()));
-    kept.chain([("deleted".to_owned(), json!(true)), ("row_count".to_owned(), json!(0))]).collect()
+    let names = ["season_start", "input", "game_id", "player_id", "epoch", "partition", "offset", "batch_id"];
+    let source_columns =
+        row.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone()));
+    source_columns.chain([("deleted".to_owned(), json!(true)), ("row_count".to_owned(), json!(0))]).collect()
 }
 
-/// A value as the API shows it: everything is text, lists and structs are nested.
-fn shown(value: Option<&Value>) -> Value {
+/// A value as in a response of the API: scalars are text, arrays and structs are nested.
+fn api_value(value: Option<&Value>) -> Value {
     match value {
         None | Some(Value::Null) => Value::Null,
         Some(Value::String(text)) => json!(text),
         Some(Value::Array(line_ladder)) => {
-            let cell = |cell: &Value| json!({"v": shown(Some(cell))});
+            let cell = |cell: &Value| json!({"v": api_value(Some(cell))});
             let ladder_line = |ladder_line: &Value| json!({"v": {"f": ladder_line.as_array().unwrap().iter().map(cell).collect::<Vec<_>>()}});
             Value::Array(line_ladder.iter().map(ladder_line).collect())
         }

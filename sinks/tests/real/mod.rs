@@ -1,14 +1,15 @@
-//! A BigQuery that is really there, if the environment says where.
+//! Configuration of a real engine from the environment.
 //!
-//! `FASTBREAK_BIGQUERY_ENDPOINT` is an emulator's; else `FASTBREAK_BIGQUERY_PROJECT` is a project of Google's own, with
+//! `FASTBREAK_BIGQUERY_ENDPOINT` is an emulator; otherwise `FASTBREAK_BIGQUERY_PROJECT` is a project of Google's BigQuery, with
 //! `FASTBREAK_BIGQUERY_LOCATION` and `_CREDENTIALS`.
-//! Invariant: each test has a dataset of its own.
-//! Not here: a BigQuery in the test's own process (`fakebq`).
+//!
+//! Invariant: each test has its own dataset.
+//! Not here: the in-process fake (`fakebq`).
 #![allow(clippy::print_stderr)]
 use sinks::bigquery::{BigQueryConfig, Credentials};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Of a new dataset, for what loads rows of more bytes than these; none where no BigQuery is given.
+/// Configuration with a new dataset that stages batches above this size in bytes; `None` without a configured BigQuery.
 pub fn config(inline_bytes: Option<usize>) -> Option<BigQueryConfig> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let endpoint = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT").ok();
@@ -24,9 +25,9 @@ pub fn config(inline_bytes: Option<usize>) -> Option<BigQueryConfig> {
         (None, Some(path)) => Credentials::ServiceAccount(path.into()),
         (None, None) => Credentials::ApplicationDefault,
     };
-    let usual = BigQueryConfig::new(project.as_deref().unwrap_or("fastbreak-test"), &dataset, &location);
-    let inline_bytes = inline_bytes.unwrap_or(usual.inline_bytes);
-    Some(BigQueryConfig { endpoint, credentials, inline_bytes, ..usual })
+    let default = BigQueryConfig::new(project.as_deref().unwrap_or("fastbreak-test"), &dataset, &location);
+    let inline_bytes = inline_bytes.unwrap_or(default.inline_bytes);
+    Some(BigQueryConfig { endpoint, credentials, inline_bytes, ..default })
 }
 
 pub fn skipped() {

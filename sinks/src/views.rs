@@ -1,0 +1,34 @@
+//! The SQL view that both warehouses define with the same text.
+//!
+//! Invariant: the text is valid in SQLite and in BigQuery.
+//! Not here: the views over the rows of a table; where the rows are stored is the warehouse's own.
+use crate::tables::{Column, DATE, SEASON_START, integer, text};
+
+/// Name of the view that counts candidates.
+pub const COVERAGE: &str = "coverage";
+pub const COVERAGE_DOC: &str = "Candidates of each day by status: predicted, or why not";
+/// Columns of [`COVERAGE`].
+pub const COVERAGE_COLUMNS: [Column; 4] = [
+    SEASON_START,
+    DATE,
+    text(
+        "status",
+        "status of player_slate, or not_a_candidate: the player had playing time and is not in player_slate",
+    ),
+    integer("player_count", "Number of players"),
+];
+
+/// The SELECT of [`COVERAGE`] over these names of the views `player_slate` and `player_games`.
+pub fn coverage_select(player_slate: &str, player_games: &str) -> String {
+    format!(
+        "SELECT s.season_start, s.game_date, s.status, COUNT(*) AS player_count
+FROM {player_slate} AS s
+GROUP BY s.season_start, s.game_date, s.status
+UNION ALL
+SELECT g.season_start, g.game_date, 'not_a_candidate', COUNT(*)
+FROM {player_games} AS g
+LEFT JOIN {player_slate} AS s ON s.season_start = g.season_start AND s.game_id = g.game_id AND s.player_id = g.player_id
+WHERE g.minutes > 0 AND s.player_id IS NULL
+GROUP BY g.season_start, g.game_date"
+    )
+}
