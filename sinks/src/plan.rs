@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_restart_resumes_an_empty_plan_from_the_committed_offsets() {
         let begun = BatchPlan::for_restart(writer(), Timestamp(5));
-        for committed in [SinkOffsets::new(), plan().next()] {
+        for committed in [SinkOffsets::new(), plan().next_offsets()] {
             assert_eq!(Recovery::decide(Some(&begun), &committed, false), Recovery::Resume);
         }
         let later = WriterId { epoch: 2, ..writer() };
@@ -243,7 +243,10 @@ mod tests {
         let event = plan().event();
         let later = BatchPlan::from_event(WriterId { epoch: 2, ..writer() }, &event).unwrap();
         for in_warehouse in [false, true] {
-            assert_eq!(Recovery::decide(Some(&later), &later.next(), in_warehouse), Recovery::Rebuild);
+            assert_eq!(
+                Recovery::decide(Some(&later), &later.next_offsets(), in_warehouse),
+                Recovery::Rebuild
+            );
         }
     }
 }

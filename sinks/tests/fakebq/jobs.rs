@@ -75,7 +75,7 @@ pub struct Statistics {
     /// Maximum number of DML jobs of the sink that ran or waited at one time.
     pub max_in_flight: usize,
     /// Jobs that failed with "Too many DML statements outstanding".
-    pub too_count: usize,
+    pub too_many: usize,
     /// DML jobs of the sink.
     pub changes: usize,
     pub merges: usize,

@@ -240,7 +240,7 @@ impl Fake {
         })
     }
     /// Number of keys with more than one row.
-    pub fn doubled(&self) -> usize {
+    pub fn duplicate_keys(&self) -> usize {
         self.with(|service| {
             let mut keys = BTreeMap::<(Option<i64>, String, String, Option<i64>), usize>::new();
             for row in &service.records.rows {
