@@ -1,6 +1,6 @@
 //! Lag, metrics and audits of the binary: from another process, before, while and after processors run.
 //!
-//! Invariant: the output of `lag`, the console, the metrics and `audit` agrees with the log, its ledger and the warehouse.
+//! Invariant: the output of `lag`, the console, the metrics and `audit` is consistent with the log, its ledger and the warehouse.
 //! Not here: the assessment of lag (crate `runtime`), the HTTP service (crate `console`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;

@@ -1,6 +1,8 @@
-//! A schema registry: a real one (Apicurio), and an independent client (confluent-kafka) beside ours.
+//! Schemas in a real schema registry (Apicurio), and records in an independent client (confluent-kafka).
 //!
-//! Without Java, or without that client, the tests that need it say that they are skipped; `.ci/run` has both.
+//! Invariant: with and without a registry the content is the same, and the independent client reads and writes the same events.
+//! A test is skipped with a message where Java or the independent client is missing; `.ci/run` has both.
+//! Not here: compatibility rules (crate `schemas`), the reference codec (`wire`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{Fastbreak, season, text};
@@ -9,8 +11,9 @@ use fastbreak::{
     registry::{Cause, Client, Level, RegistryError, Verdict, subjects},
     storage,
 };
-use runtime::LogReader;
-use schemas::{Event, catalog::unframe, features::Features, wire};
+use runtime::{Commit, LogBackend, LogReader, RecordBatch};
+use runtime_embedded::EmbeddedLog;
+use schemas::{Event, catalog::unframe, features::Features, ops::LogId, wire};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,19 +21,20 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread::JoinHandle,
 };
 use topics::TopicPartition;
 
-/// So many records of each topic go through the independent client.
+/// Records of each topic that the independent client reads.
 const SAMPLES: usize = 25;
 
-/// A running registry; it ends with this value.
+/// A running registry, which is stopped when dropped.
 struct Server {
     folder: PathBuf,
     url: String,
 }
 impl Server {
-    /// `None` where there is no Java.
+    /// Starts a registry; `None` where there is no Java.
     fn start(run: &Fastbreak) -> Option<Server> {
         if Command::new("java").arg("-version").stderr(Stdio::null()).status().is_err() {
             eprintln!(
@@ -53,7 +57,7 @@ impl Drop for Server {
         let stopped = script().args(["stop", "--data", text(&self.folder)]).status();
         assert!(
             std::thread::panicking() || stopped.is_ok_and(|status| status.success()),
-            "the registry ends"
+            "the registry stops"
         );
     }
 }
@@ -66,21 +70,23 @@ fn config(data: &Path, url: &str) -> Config {
     let flags = [("data", data.display().to_string()), ("registry", url.to_owned())];
     Config::resolve(None, &BTreeMap::new(), &flags).expect("a configuration")
 }
-/// The exit code, the answer and the prose of a verb.
+/// Exit code, JSON output and standard error of a command.
 fn run_command(run: &Fastbreak, arguments: &[&str]) -> (i32, Value, String) {
     let output = run.run(arguments);
-    let prose = String::from_utf8_lossy(&output.stderr).into_owned();
-    let answer = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    (output.status.code().expect("no signal"), answer, prose)
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output.status.code().expect("no signal"), report, message)
 }
-fn states(lines: &Value) -> BTreeSet<&str> {
-    lines.as_array().expect("lines").iter().map(|line| line["state"].as_str().expect("a state")).collect()
+fn states(subjects: &Value) -> BTreeSet<&str> {
+    let subjects = subjects.as_array().expect("subjects").iter();
+    subjects.map(|subject| subject["state"].as_str().expect("a state")).collect()
 }
-fn ids(lines: &Value) -> Vec<&Value> {
-    lines.as_array().expect("lines").iter().map(|line| &line["id"]).collect()
+fn ids(subjects: &Value) -> Vec<&Value> {
+    subjects.as_array().expect("subjects").iter().map(|subject| &subject["id"]).collect()
 }
-fn cause<T: std::fmt::Debug>(answer: Result<T, RegistryError>) -> (Cause, u8) {
-    let error = answer.expect_err("an error");
+/// The cause of an error, and the exit code of a command that fails with it.
+fn cause<T: std::fmt::Debug>(result: Result<T, RegistryError>) -> (Cause, u8) {
+    let error = result.expect_err("an error");
     (error.cause.clone(), error.exit_code())
 }
 
@@ -94,18 +100,18 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
 
     let (code, report, _) = run_command(&run, &["schemas", "check"]);
     assert_eq!((code, states(&report["subjects"])), (3, ["missing"].into()));
-    let (code, _, prose) = run_command(&run, &["ingest", text(&line)]);
-    assert_eq!(code, 3, "{prose}");
+    let (code, _, message) = run_command(&run, &["ingest", text(&line)]);
+    assert_eq!(code, 3, "{message}");
     assert!(
-        prose.contains("raw.box-scores.v1-value") && prose.contains("`fastbreak schemas push`"),
-        "{prose}"
+        message.contains("raw.box-scores.v1-value") && message.contains("`fastbreak schemas push`"),
+        "{message}"
     );
-    let (code, lines, _) = run_command(&run, &["schemas", "push", "--dry-run"]);
-    assert_eq!((code, states(&lines)), (3, ["missing"].into()));
-    assert_eq!(client.subjects(), Ok(Vec::new()), "a dry run leaves nothing");
+    let (code, preview, _) = run_command(&run, &["schemas", "push", "--dry-run"]);
+    assert_eq!((code, states(&preview)), (3, ["missing"].into()));
+    assert_eq!(client.subjects(), Ok(Vec::new()), "a dry run pushes nothing");
 
-    let (code, pushed, prose) = run_command(&run, &["schemas", "push"]);
-    assert_eq!((code, states(&pushed)), (0, ["pushed"].into()), "{prose}");
+    let (code, pushed, message) = run_command(&run, &["schemas", "push"]);
+    assert_eq!((code, states(&pushed)), (0, ["pushed"].into()), "{message}");
     let (code, again, _) = run_command(&run, &["schemas", "push"]);
     assert_eq!((code, states(&again), ids(&again)), (0, ["registered"].into(), ids(&pushed)));
     let (code, report, _) = run_command(&run, &["schemas", "check"]);
@@ -120,7 +126,7 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     assert_eq!(client.level(subject), Ok(Some(Level::BackwardTransitive)));
     assert_eq!(client.check_compatibility(subject, newest), Ok(Verdict::Compatible));
     let Ok(Verdict::Incompatible(reason)) = client.check_compatibility(subject, breaking) else {
-        panic!("it is compatible")
+        panic!("the schema is compatible")
     };
     assert!(!reason.is_empty());
     assert!(matches!(cause(client.register(subject, breaking)), (Cause::Incompatible(_), 4)));
@@ -136,23 +142,21 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     client.set_level(subject, Level::None).expect("a level");
     let (code, report, _) = run_command(&run, &["schemas", "check"]);
     assert_eq!((code, states(&report["subjects"])), (3, ["missing", "registered"].into()));
-    client.register(subject, breaking).expect("anything goes at NONE");
+    client.register(subject, breaking).expect("level NONE accepts any schema");
     let (code, report, _) = run_command(&run, &["schemas", "check"]);
     assert_eq!((code, states(&report["subjects"])), (3, ["breaking", "registered"].into()));
-    let (code, _, prose) = run_command(&run, &["schemas", "push"]);
-    assert_eq!(code, 4, "{prose}");
-    assert!(prose.contains("cannot read version 2") && prose.contains("nothing was pushed"), "{prose}");
+    let (code, _, message) = run_command(&run, &["schemas", "push"]);
+    assert_eq!(code, 4, "{message}");
+    assert!(message.contains("cannot read version 2") && message.contains("nothing was pushed"), "{message}");
     assert_eq!(client.level(subject), Ok(Some(Level::None)), "nothing was pushed");
 }
 
 #[test]
-fn a_log_has_the_same_content_with_a_registry_and_without_and_with_one_from_the_middle_on() {
+fn a_log_that_uses_a_registry_from_the_middle_on_has_the_same_content() {
     let mut run = Fastbreak::new();
     let Some(server) = Server::start(&run) else { return };
     let events = season();
-    let plain = Fastbreak::new();
-    plain.ingest(&events);
-    plain.catch_up();
+    let without_registry = Fastbreak::straight(&events);
     let (before, after) = events.split_at(events.len() / 2);
     run.ingest(before);
     run.catch_up();
@@ -160,49 +164,48 @@ fn a_log_has_the_same_content_with_a_registry_and_without_and_with_one_from_the_
     run.json(&["schemas", "push"]);
     run.ingest(after);
     run.catch_up();
-    assert_eq!(run.content(), plain.content());
+    assert_eq!(run.content(), without_registry.content());
 
-    let found: BTreeSet<u32> = {
-        let mut log = runtime_embedded::EmbeddedLog::open(run.folder.path()).expect("the log");
-        let record_batches = (0..topics::PARTITIONS).flat_map(|p| {
-            let partition = TopicPartition::new(topics::PREDICTIONS.info.name, p);
-            log.read(partition, 0, usize::MAX).expect("read")
-        });
-        let record_batches: Vec<_> = record_batches.collect();
-        let records = record_batches.iter().flat_map(|record_batch| record_batch.records());
-        records.filter_map(|record| Some(unframe(record.expect("sound").value?).expect("framed").0)).collect()
-    };
-    assert_eq!(found.len(), 2, "some records are of before and some of after: {found:?}");
+    let mut log = EmbeddedLog::open(run.folder.path()).expect("the log");
+    let mut schema_ids: BTreeSet<u32> = BTreeSet::new();
+    for partition in 0..topics::PARTITIONS {
+        let partition = TopicPartition::new(topics::PREDICTIONS.info.name, partition);
+        let batches = log.read(partition, 0, usize::MAX).expect("record batches");
+        let values =
+            batches.iter().flat_map(RecordBatch::records).map(|record| record.expect("a record").value);
+        schema_ids.extend(values.flatten().map(|bytes| unframe(bytes).expect("a frame").0));
+    }
+    assert_eq!(schema_ids.len(), 2, "one id without and one with the registry: {schema_ids:?}");
 
     run.registry = None;
-    let (code, _, prose) = run_command(&run, &["audit"]);
-    assert_eq!(code, 1, "{prose}");
-    assert!(prose.contains("--registry URL"), "{prose}");
+    let (code, _, message) = run_command(&run, &["audit"]);
+    assert_eq!(code, 1, "{message}");
+    assert!(message.contains("--registry URL"), "{message}");
 }
 
-/// Reads a record of an event as its JSON.
-type Reads = fn(&[u8]) -> Result<Value, schemas::WireError>;
-macro_rules! readers {
+/// Decodes a record of an event as JSON.
+type Decode = fn(&[u8]) -> Result<Value, schemas::WireError>;
+macro_rules! decoders {
     ($($event:ty),+ $(,)?) => {
-        fn readers() -> BTreeMap<&'static str, Reads> {
+        fn decoders() -> BTreeMap<&'static str, Decode> {
             [$((<$event>::NAME, (|bytes| {
                 wire::decode::<$event>(bytes).map(|event| serde_json::to_value(event).expect("JSON"))
-            }) as Reads)),+].into()
+            }) as Decode)),+].into()
         }
     };
 }
-readers! {
-    schemas::raw::RawEvent, schemas::raw::DeadLetter, schemas::observation::GameObservation,
+decoders! {
+    schemas::raw::RawEvent, schemas::observation::GameObservation,
     schemas::observation::BoxScoreObservation, schemas::observation::OddsObservation, schemas::observation::InjuryObservation,
     schemas::observation::RosterObservation, schemas::observation::NamesObservation, schemas::observation::LinkObservation,
     schemas::identity::Names, schemas::game::Game, schemas::game::TeamGame, schemas::game::PlayerGame,
     schemas::market::Market, schemas::market::Availability, schemas::market::QuotedPlayers, schemas::team_form::TeamForm,
     schemas::team_form::SlateEntry, Features, schemas::prediction::Prediction, schemas::ops::LedgerEntry,
-    schemas::ops::SinkBatchPlanned,
+    schemas::ops::SinkBatchPlanned, LogId,
 }
 
 #[test]
-fn an_independent_client_reads_every_event_and_is_read_itself() {
+fn an_independent_client_reads_every_event_and_writes_events_that_fastbreak_reads() {
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("interop").join("bin/python");
     if !python.exists() {
         return eprintln!(
@@ -214,95 +217,113 @@ fn an_independent_client_reads_every_event_and_is_read_itself() {
     let Some(server) = Server::start(&run) else { return };
     run.registry = Some(server.url.clone());
     run.json(&["schemas", "push"]);
-    let mut events = season();
-    run.ingest(&events);
-    events.truncate(1);
-    events[0] = "{\"not\": \"an event\u{e9}\"".into();
-    run.run(&["ingest", text(&run.file("bad.jsonl", &events))]);
+    run.ingest(&season());
     run.catch_up();
 
-    let (samples, answers) =
-        (run.folder.path().join("samples.jsonl"), run.folder.path().join("answers.jsonl"));
-    let written = samples_of(&run, &server, &samples);
-    let done = Command::new(&python)
+    let samples_path = run.folder.path().join("samples.jsonl");
+    let rewritten_path = run.folder.path().join("rewritten.jsonl");
+    let samples = write_samples(&run, &server, &samples_path);
+    let output = Command::new(&python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/interop.py"))
-        .args([&server.url, text(&samples), text(&answers)])
+        .args([&server.url, text(&samples_path), text(&rewritten_path)])
         .output()
         .expect("Python runs");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let answers = std::fs::read_to_string(&answers).expect("answers");
-    let (readers, mut seen) = (readers(), BTreeSet::new());
-    for (answer, (event, bytes)) in answers.lines().zip(&written) {
-        let answer: Value = serde_json::from_str(answer).expect("JSON");
-        let read = readers[event];
-        let schemas = (schemas::catalog::Entry::find(event).expect("an event").schemas)();
-        for key in ["own", "worded", "more"] {
-            let theirs = unhex(answer[key].as_str().expect("hex"));
-            assert_eq!(read(&theirs).unwrap(), read(bytes).unwrap(), "{event}, {key}");
-            assert_eq!(
-                schemas.canonical(&theirs).unwrap(),
-                schemas.canonical(bytes).unwrap(),
-                "{event}, {key}"
-            );
-            let is_same_id = unframe(&theirs).unwrap().0 == unframe(bytes).unwrap().0;
-            assert_eq!(is_same_id, key == "own", "{event}, {key}");
-        }
-        seen.insert(*event);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rewritten = std::fs::read_to_string(&rewritten_path).expect("the records of the client");
+    assert_eq!(rewritten.lines().count(), samples.len());
+    for (line, sample) in rewritten.lines().zip(&samples) {
+        assert_same_event(&serde_json::from_str(line).expect("JSON"), sample);
     }
-    assert_eq!(answers.lines().count(), written.len());
-    assert_eq!(seen.len(), schemas::catalog::entries().len(), "every event: {seen:?}");
+    let events: BTreeSet<&str> = samples.iter().map(|sample| sample.event).collect();
+    let events_with_subject: BTreeSet<&str> = subjects().iter().map(|subject| subject.entry.name).collect();
+    assert_eq!(events, events_with_subject);
 }
-/// Writes records of every topic, with what is read from each; answers event and bytes.
-fn samples_of(run: &Fastbreak, server: &Server, path: &Path) -> Vec<(&'static str, Vec<u8>)> {
-    let mut log = storage::open(&config(run.folder.path(), &server.url)).expect("the log, and the ids");
-    let (readers, mut written) = (readers(), Vec::new());
+
+/// A record, with the name of its event.
+struct Sample {
+    event: &'static str,
+    bytes: Vec<u8>,
+}
+
+/// Checks that the records that the independent client wrote of a sample are the same event.
+fn assert_same_event(rewritten: &Value, Sample { event, bytes }: &Sample) {
+    let decode = decoders()[event];
+    let schemas = (schemas::catalog::Entry::find(event).expect("an event").schemas)();
+    for key in ["own", "other_doc", "extra_field"] {
+        let client_bytes = from_hex(rewritten[key].as_str().expect("hex"));
+        assert_eq!(decode(&client_bytes).unwrap(), decode(bytes).unwrap(), "{event}, {key}");
+        assert_eq!(
+            schemas.canonical(&client_bytes).unwrap(),
+            schemas.canonical(bytes).unwrap(),
+            "{event}, {key}"
+        );
+        let is_same_id = unframe(&client_bytes).unwrap().0 == unframe(bytes).unwrap().0;
+        assert_eq!(is_same_id, key == "own", "{event}, {key}");
+    }
+}
+
+/// Writes records of every topic to a file, each with the event that Fastbreak decodes from it.
+fn write_samples(run: &Fastbreak, server: &Server, path: &Path) -> Vec<Sample> {
+    let mut log =
+        storage::open(&config(run.folder.path(), &server.url)).expect("the log, and the schema ids");
+    // The embedded log stores its id in the file, only Kafka as a record.
+    let mut commit = Commit::default();
+    let log_id = wire::encode(&LogId { id: log.id().expect("an id") }).expect("an event");
+    commit.append(TopicPartition::new(topics::LOG_IDS.info.name, 0), "log", Some(&log_id));
+    log.append(commit).expect("a commit");
+
+    let (decoders, mut samples) = (decoders(), Vec::new());
     let mut file = std::fs::File::create(path).expect("a file");
     for subject in subjects() {
         let topic = subject.name.strip_suffix("-value").expect("a subject of a topic");
-        let id = (subject.entry.schemas)().newest().0;
-        let mut left = SAMPLES;
-        for partition in 0..topics::PARTITIONS {
-            for record_batch in
-                log.read(TopicPartition::from_name(topic, partition), 0, usize::MAX).expect("read")
-            {
-                for record in record_batch.records().take(left) {
-                    let Some(bytes) = record.expect("sound").value else { continue };
-                    assert_eq!(unframe(bytes).expect("framed").0, id, "{topic}");
-                    let event = subject.entry.name;
-                    let expected = readers[event](bytes).expect(topic);
-                    let value: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                    let line = json!({"topic": topic, "event": event, "value": value, "expected": expected});
-                    writeln!(file, "{line}").expect("written");
-                    written.push((event, bytes.to_vec()));
-                    left -= 1;
-                }
-            }
+        let (event, id) = (subject.entry.name, (subject.entry.schemas)().newest().0);
+        for bytes in values(log.as_mut(), topic) {
+            assert_eq!(unframe(&bytes).expect("a frame").0, id, "{topic}");
+            let expected = decoders[event](&bytes).expect(topic);
+            let value: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let line = json!({"topic": topic, "event": event, "value": value, "expected": expected});
+            writeln!(file, "{line}").expect("written");
+            samples.push(Sample { event, bytes });
         }
     }
-    written
-}
-fn unhex(text: &str) -> Vec<u8> {
-    let pairs = (0..text.len()).step_by(2);
-    pairs.map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
+    samples
 }
 
-/// A server that answers one request with 401; what it was sent.
-fn doorkeeper() -> (String, std::thread::JoinHandle<String>) {
+/// The values of the first records of a topic that are not tombstones.
+fn values(log: &mut dyn LogBackend, topic: &str) -> Vec<Vec<u8>> {
+    let mut values = Vec::new();
+    for partition in 0..topics::PARTITIONS {
+        let batches =
+            log.read(TopicPartition::from_name(topic, partition), 0, usize::MAX).expect("record batches");
+        let records = batches.iter().flat_map(RecordBatch::records).map(|record| record.expect("a record"));
+        values.extend(records.filter_map(|record| record.value.map(<[u8]>::to_vec)));
+    }
+    values.truncate(SAMPLES);
+    values
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let pairs = (0..text.len()).step_by(2);
+    pairs.map(|index| u8::from_str_radix(&text[index..index + 2], 16).expect("hex")).collect()
+}
+
+/// A server that responds to one request with 401: its address, and the request.
+fn server_without_access() -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let heard = std::thread::spawn(move || {
+    let request = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a request");
         let mut request = vec![0; 4096];
-        let n = stream.read(&mut request).expect("a request");
+        let length = stream.read(&mut request).expect("a request");
         let body = r#"{"error_code":40101,"message":"Unauthorized"}"#;
-        let head = format!(
+        let header = format!(
             "HTTP/1.1 401 Unauthorized\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         );
-        stream.write_all((head + body).as_bytes()).expect("an answer");
-        String::from_utf8_lossy(&request[..n]).into_owned()
+        stream.write_all((header + body).as_bytes()).expect("a response");
+        String::from_utf8_lossy(&request[..length]).into_owned()
     });
-    (url, heard)
+    (url, request)
 }
 
 #[test]
@@ -310,15 +331,16 @@ fn credentials_are_sent_and_never_shown() {
     let run = Fastbreak::new();
     let secret = run.folder.path().join("secret");
     std::fs::write(&secret, "hush hush\n").expect("written");
-    // `someone:hush hush` in base 64, and in the clear.
-    let shown = |prose: &str| prose.contains("hush") || prose.contains("c29tZW9uZTpodXNoIGh1c2g=");
+    // The password as plain text, and `someone:hush hush` in base64.
+    let has_password =
+        |message: &str| message.contains("hush") || message.contains("c29tZW9uZTpodXNoIGh1c2g=");
     for (variable, value) in
         [("FASTBREAK_REGISTRY_PASSWORD", "hush hush"), ("FASTBREAK_REGISTRY_PASSWORD_FILE", text(&secret))]
     {
-        let (door, heard) = doorkeeper();
-        for (url, code, says) in [
-            (door.as_str(), 4, "does not know these credentials"),
-            ("http://127.0.0.1:1", 5, "not reachable"),
+        let (server_url, request) = server_without_access();
+        for (url, code, expected) in [
+            (server_url.as_str(), 4, "the credentials are not valid"),
+            ("http://127.0.0.1:1", 5, "unreachable"),
         ] {
             let mut command = run.command(&["--registry", url, "schemas", "push"]);
             command
@@ -326,11 +348,16 @@ fn credentials_are_sent_and_never_shown() {
                 .env("FASTBREAK_REGISTRY_USER", "someone")
                 .env(variable, value);
             let output = command.output().expect("the binary runs");
-            let prose = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-            assert_eq!(output.status.code(), Some(code), "{prose}");
-            assert!(prose.contains(says) && prose.contains(url) && !shown(&prose), "{prose}");
+            let message = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(code), "{message}");
+            assert!(
+                message.contains(expected) && message.contains(url) && !has_password(&message),
+                "{message}"
+            );
         }
-        let heard = heard.join().expect("a request");
-        assert!(heard.to_lowercase().contains("authorization: basic c29tzw9uztpodxnoigh1c2g="), "{heard}");
+        let request = request.join().expect("a request");
+        let has_credentials =
+            request.to_lowercase().contains("authorization: basic c29tzw9uztpodxnoigh1c2g=");
+        assert!(has_credentials, "{request}");
     }
 }

@@ -254,16 +254,15 @@ impl StatelessProcessor for ChangedLoader {
             if let Observation::BoxScore(observation) = observation
                 && observation.date == self.0
             {
-                let lines = observation.members.iter_mut().filter_map(|member| member.stats.as_mut());
-                for line in lines {
-                    line.assists += 1;
+                for stats in observation.members.iter_mut().filter_map(|member| member.stats.as_mut()) {
+                    stats.assists += 1;
                 }
             }
         }
         ProcessorOutput { events, rows, ..ProcessorOutput::default() }
     }
 }
-/// The topology with the changed loader in the place of the loader of box scores.
+/// The topology with the changed loader instead of the loader of box scores.
 fn changed_topology(date: EasternDate) -> Vec<Box<dyn ProcessorNode>> {
     let mut nodes = topology::topology(Predictor::new(None));
     let index = nodes.iter().position(|node| node.name() == "box-score-loader").unwrap();

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""An independent client reads what Fastbreak wrote, and writes what Fastbreak reads.
+"""Reads records of Fastbreak with an independent client, and writes them again for Fastbreak to read.
 
-    interop.py REGISTRY SAMPLES ANSWERS
+    interop.py REGISTRY SAMPLES REWRITTEN
 
-SAMPLES has a line of JSON a record: `topic`, `event`, `value` in hex, and `expected`, the event as Fastbreak reads it. Each is decoded by
-confluent-kafka's AvroDeserializer and compared; ANSWERS gets a line a record with what its AvroSerializer makes of the decoded value, in hex:
-`own` under the topic's subject, `worded` under a subject of this script with the schema in other words, `more` with a field more.
+SAMPLES has one line of JSON per record: `topic`, `event`, `value` in hex, and `expected`, the event that Fastbreak decodes. The AvroDeserializer
+of confluent-kafka decodes each value, which must equal the expected event. REWRITTEN gets one line per record with the values that the
+AvroSerializer writes, in hex: `own` with the schema of the topic's subject; `other_doc` with the same schema under another `doc`, and
+`extra_field` with an additional field, both under subjects of this script.
 Needs `confluent-kafka[avro,schemaregistry]`.
 Invariant: every difference is an error that names the record.
 Not here: the records (tests/registry.rs).
@@ -22,7 +23,7 @@ UNIONS = {"Double", "MissingReason", "Predicted", "SystemSkip"}
 
 
 def difference(expected, actual, path):
-    """Where two values differ, or nothing. Fastbreak's JSON names the branch of a union of its own, Avro's values do not."""
+    """A description of the first difference, or None. Fastbreak's JSON names the branch of a union of its own, Avro's values do not."""
     if isinstance(actual, bytes):
         actual = list(actual)
     if isinstance(expected, dict) and len(expected) == 1:
@@ -31,16 +32,17 @@ def difference(expected, actual, path):
             return difference(expected[branch], actual, f"{path}.{branch}")
     if isinstance(expected, dict) and isinstance(actual, dict):
         if expected.keys() != actual.keys():
-            return f"{path}: fields {sorted(expected)} against {sorted(actual)}"
-        found = (difference(expected[name], actual[name], f"{path}.{name}") for name in expected)
-        return next(filter(None, found), None)
+            return f"{path}: expected the fields {sorted(expected)}, not {sorted(actual)}"
+        differences = (difference(expected[name], actual[name], f"{path}.{name}") for name in expected)
+        return next(filter(None, differences), None)
     if isinstance(expected, list) and isinstance(actual, list):
         if len(expected) != len(actual):
-            return f"{path}: {len(expected)} elements against {len(actual)}"
-        found = (difference(one, other, f"{path}[{at}]") for at, (one, other) in enumerate(zip(expected, actual)))
-        return next(filter(None, found), None)
+            return f"{path}: expected {len(expected)} elements, not {len(actual)}"
+        pairs = enumerate(zip(expected, actual))
+        differences = (difference(*pair, f"{path}[{index}]") for index, pair in pairs)
+        return next(filter(None, differences), None)
     is_same = expected == actual and isinstance(expected, bool) == isinstance(actual, bool)
-    return None if is_same else f"{path}: {expected!r} against {actual!r}"
+    return None if is_same else f"{path}: expected {expected!r}, not {actual!r}"
 
 
 def serializer(client, schema, subject):
@@ -53,39 +55,38 @@ class Writers:
 
     def __init__(self, client, topic, event):
         text = client.get_latest_version(f"{topic}-value").schema.schema_str
-        worded, more = json.loads(text), json.loads(text)
-        worded["doc"] = "the same in other words"
-        more["fields"].insert(0, {"name": "author", "type": "string"})
+        other_doc, extra_field = json.loads(text), json.loads(text)
+        other_doc["doc"] = "Another text about the same event."
+        extra_field["fields"].insert(0, {"name": "author", "type": "string"})
         own = {"auto.register.schemas": False, "use.latest.version": True}
         self.own = AvroSerializer(client, conf=own)
-        self.worded = serializer(client, worded, f"interop.{event}.worded-value")
-        self.more = serializer(client, more, f"interop.{event}.more-value")
+        self.other_doc = serializer(client, other_doc, f"interop.{event}.other-doc-value")
+        self.extra_field = serializer(client, extra_field, f"interop.{event}.extra-field-value")
 
     def write(self, value, context):
         return {
             "own": self.own(value, context).hex(),
-            "worded": self.worded(value, context).hex(),
-            "more": self.more({"author": "somebody else", **value}, context).hex(),
+            "other_doc": self.other_doc(value, context).hex(),
+            "extra_field": self.extra_field({"author": "another program", **value}, context).hex(),
         }
 
 
-def main(registry, samples, answers):
+def main(registry, samples, rewritten):
     client = SchemaRegistryClient({"url": registry})
     deserializer = AvroDeserializer(client)
     writers, wrong = {}, []
-    with open(samples) as lines, open(answers, "w") as out:
+    with open(samples) as lines, open(rewritten, "w") as out:
         for number, line in enumerate(lines, 1):
             sample = json.loads(line)
             topic, event = sample["topic"], sample["event"]
             context = SerializationContext(topic, MessageField.VALUE)
             value = deserializer(bytes.fromhex(sample["value"]), context)
-            found = difference(sample["expected"], value, event)
-            if found:
+            if found := difference(sample["expected"], value, event):
                 wrong.append(f"record {number} of {topic}: {found}")
             if topic not in writers:
                 writers[topic] = Writers(client, topic, event)
-            answer = writers[topic].write(value, context)
-            print(json.dumps({"topic": topic, "event": event, **answer}), file=out)
+            values = writers[topic].write(value, context)
+            print(json.dumps({"topic": topic, "event": event, **values}), file=out)
     if wrong:
         sys.exit("\n".join([f"{len(wrong)} of {number} records differ", *wrong[:20]]))
 

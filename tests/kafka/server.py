@@ -1,9 +1,9 @@
-"""What `broker` and `registry` have in common: fetching, ports, processes that outlive the script, and ending them.
+"""Shared by `broker` and `registry`: downloads, ports, and processes that outlive the script.
 
-A server is one process with a folder of its own, known by that folder: its command line names it, so that a process id which has been
-given to somebody else is never signalled.
-Invariant: everything listens on 127.0.0.1; a download is whole or not there.
-Not here: what is started (`broker`, `registry`).
+A server is one process with a folder of its own. The folder is part of its command line, so that a process id that the system has assigned
+to another process is never signaled.
+Invariant: everything listens on 127.0.0.1; a download is complete or does not exist.
+Not here: the servers (`broker`, `registry`).
 """
 
 import contextlib
@@ -24,11 +24,11 @@ STATE = "state.json"
 
 
 class Failure(Exception):
-    """What failed, where, and what to run next."""
+    """An error: what failed, where, and what to run next."""
 
 
 def cache(variable, name):
-    """The folder of a download: what the variable says, or one below the user's cache."""
+    """The folder of a download: that of the environment variable, or one in the user's cache."""
     return Path(os.environ.get(variable) or Path.home() / ".cache" / name)
 
 
@@ -38,31 +38,31 @@ def require(*programs):
         raise Failure(f"{' and '.join(missing)} not found: apt-get install -y openjdk-17-jre-headless maven")
 
 
-def fetch(home, marker, download):
-    """Fills `home` by `download(folder)` unless `marker` is there; a second caller waits for the first."""
-    if (home / marker).exists():
+def fetch(home, file_name, download):
+    """Fills `home` by `download(folder)` unless the file exists in it. Concurrent callers download once."""
+    if (home / file_name).exists():
         return
     require("mvn")
     home.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{home}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (home / marker).exists():
+        if (home / file_name).exists():
             return
         part = Path(f"{home}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         download(part)
-        if not (part / marker).exists():
-            raise Failure(f"the download into {part} lacks {marker}")
+        if not (part / file_name).exists():
+            raise Failure(f"the download into {part} has no {file_name}")
         shutil.rmtree(home, ignore_errors=True)
         part.rename(home)
 
 
-def run(command, what):
-    """Runs to its end; its output is shown only when it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0:
-        raise Failure(f"{what} failed ({done.returncode}):\n{done.stdout[-4000:]}")
+def run(command, description):
+    """Runs a command to its end; its output is shown only if it fails."""
+    output = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if output.returncode != 0:
+        raise Failure(f"{description} failed ({output.returncode}):\n{output.stdout[-4000:]}")
 
 
 def is_free(port):
@@ -76,7 +76,7 @@ def is_free(port):
 
 
 def free_ports(count):
-    """Below the range of outgoing connections, or a killed server's port might be taken before it is started again."""
+    """Ports below the range of outgoing connections, which could use the port of a killed server before its restart."""
     ports = []
     while len(ports) < count:
         port = random.randrange(20_000, 32_000)
@@ -86,7 +86,7 @@ def free_ports(count):
 
 
 def launch(command, folder, log, environment=None):
-    """Starts a server in a session of its own and returns its process id."""
+    """Starts a server in a process session of its own; returns its process id."""
     with open(log, "ab") as out:
         server = subprocess.Popen(
             command,
@@ -97,14 +97,14 @@ def launch(command, folder, log, environment=None):
             stderr=out,
             start_new_session=True,
         )
-    # For a moment after it was started a process has no command line yet.
+    # A process that was just started has no command line yet.
     while server.poll() is None and not is_alive(server.pid, folder):
         time.sleep(0.01)
     return server.pid
 
 
 def is_alive(pid, folder):
-    """Whether the process is there and is the one of that folder; a zombie has no command line."""
+    """True if the process exists and is the server of the folder; a zombie has no command line."""
     if Path("/proc/self/cmdline").exists():
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
@@ -115,31 +115,32 @@ def is_alive(pid, folder):
     return str(folder) in command
 
 
-def send(pid, folder, number):
+def send(pid, folder, signal_number):
+    """Sends a signal to the server of a folder; returns false if it does not run."""
     if is_alive(pid, folder):
-        os.kill(pid, number)
+        os.kill(pid, signal_number)
         return True
     return False
 
 
 def end(pid, folder):
-    """Ends without mercy, and returns when it is gone."""
+    """Kills the server of a folder, and waits until it has ended."""
     while send(pid, folder, signal.SIGKILL):
         time.sleep(0.02)
 
 
-def wait(answers, pid, folder, log, seconds=90):
-    """Returns when `answers()` says so; a server that dies or stays silent is ended, and the end of its log shown."""
+def wait(is_ready, pid, folder, log, seconds=90):
+    """Waits until `is_ready()` returns true. A server that ends or does not become ready is killed, and the end of its log is shown."""
     deadline = time.monotonic() + seconds
     while is_alive(pid, folder) and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            if answers():
+            if is_ready():
                 return
         time.sleep(0.1)
-    why = f"did not answer in {seconds} s" if is_alive(pid, folder) else "ended while starting"
+    reason = f"is not ready after {seconds} s" if is_alive(pid, folder) else "ended while starting"
     end(pid, folder)
     tail = "\n".join(Path(log).read_text(errors="replace").splitlines()[-25:])
-    raise Failure(f"the server of {folder} {why}; its log {log} ends:\n{tail}")
+    raise Failure(f"the server of {folder} {reason}; the end of its log {log}:\n{tail}")
 
 
 def save(data, state):
@@ -152,20 +153,20 @@ def load(data):
     try:
         return json.loads((data / STATE).read_text())
     except OSError as error:
-        raise Failure(f"nothing was started in {data}: {error}") from error
+        raise Failure(f"no server was started in {data}: {error}") from error
 
 
-def claim(data):
-    """An absolute, empty data folder."""
+def create_folder(data):
+    """Creates a data folder, or uses an empty one; returns its absolute path."""
     data = Path(data).resolve()
     if data.exists() and any(data.iterdir()):
-        raise Failure(f"{data} is not empty: stop what runs there, or name another folder")
+        raise Failure(f"{data} is not empty: stop the server that uses it, or choose another folder")
     data.mkdir(parents=True, exist_ok=True)
     return data
 
 
 def main(body):
-    """Runs the command; a failure is one message and exit code 1."""
+    """Runs a script; a failure is one message and exit code 1."""
     try:
         body()
     except Failure as failure:

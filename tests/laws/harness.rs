@@ -1,6 +1,6 @@
 //! The topology on a deterministic schedule: reads, commits, crashes and rebalances in an order that a seed decides.
 //!
-//! The nodes are those of the topology; the harness takes the place of supervisor, group members and log.
+//! The nodes are those of the topology; the harness replaces supervisor, group members and log.
 //! Invariant: a crash loses exactly what the instance had not committed; committed offsets change only in commits.
 //! Not here: what must hold afterwards (the laws).
 use crate::{
@@ -30,7 +30,7 @@ pub struct Schedule {
     pub max_instances: usize,
     /// The largest read, in records.
     pub max_read_records: usize,
-    /// Percentages of the steps after which the event happens.
+    /// Percentages of the reads after which the event happens.
     pub commit_percent: usize,
     pub crash_percent: usize,
     pub rebalance_percent: usize,
@@ -143,10 +143,10 @@ impl Group {
             self.commit(log, instance);
         }
     }
-    /// The process of an instance dies; another one takes its place and restores its partitions.
+    /// The process of an instance dies; another one replaces it and restores its partitions.
     fn crash(&mut self, log: &mut impl TestLog, instance: usize, is_during_commit: bool) {
         if is_during_commit {
-            // A commit that was taken from the node and not appended is lost.
+            // A commit that the processor returned and that was not appended is lost.
             drop(self.instances[instance].node.take_commit().unwrap());
         }
         let crashed = std::mem::replace(&mut self.instances[instance], Instance::new(self.processor));
@@ -336,7 +336,7 @@ impl<'a, L: TestLog> Run<'a, L> {
 /// The tables as a computation from scratch gives them: each processor once, in the order of the topology, over its whole input.
 ///
 /// A materialized view first merges its observations; then a new instance derives every row from what the first one retained and from
-/// the input tables. So the result does not depend on which rows a record is taken to affect.
+/// the input tables. So the result does not depend on which rows the view derives again after a record.
 pub fn batch(raw_events: &[RawEvent]) -> MemoryLog {
     let mut log = MemoryLog::default();
     append_raw(&mut log, raw_events);

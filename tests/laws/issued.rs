@@ -188,10 +188,7 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
                 |rows: &CandidateRows| rows.is_issued_prediction() && rows.features.tip_off == cutoff;
             for (id, rows) in all.iter().filter(|(_, rows)| is_compared(rows)) {
                 if let Some(rows_at_cutoff) = at_cutoff.get(id) {
-                    assert_eq!(
-                        rows_at_cutoff.bytes, rows.bytes,
-                        "{id} uses what was fetched after its tip-off"
-                    );
+                    assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses facts fetched after its tip-off");
                 } else {
                     // A game that no fact had created by the cutoff may still get issued rows later, from what was known in time.
                     let forms = team_forms(&content_at_cutoff, id.game);

@@ -1,7 +1,7 @@
-// The chain as it is usually written: serdes by data binding, the state an object, the client's own settings.
+// The chain in the usual style of Kafka Streams: serdes by data binding, the state an object, default client settings.
 //
 // Invariant: the arithmetic of `chain.rs`.
-// Not here: settings and the measurement (`Streams.java`), the chain written for speed (`Tuned.java`).
+// Not here: settings and the measurement (`Streams.java`), the chain tuned for speed (`Tuned.java`).
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonProperty;

@@ -1,7 +1,7 @@
-// The Kafka Streams peers: exactly_once_v2, an in-memory store with caching, a commit a second. `Streams PEER BROKERS RECORDS WARM FOLDER`.
+// The Kafka Streams peers: exactly_once_v2, an in-memory store with caching, one commit per second. `Streams PEER BROKERS RECORDS WARM FOLDER`.
 //
-// Two peers, since it matters how the chain is written: `streams` as most people do (`Plain`), `streams-tuned` for speed (`Tuned`).
-// Invariant: only records after the warm ones are measured, in the same JVM; closing, which commits the last of them, is measured too.
+// There are two peers because the style has a large effect: `streams` in the usual style (`Plain`), `streams-tuned` for speed (`Tuned`).
+// Invariant: only records after the warm ones are measured, in the same JVM; closing, which commits the last ones, is measured too.
 // Not here: the lines, the check of the output (`peers.rs`), the table (`run`).
 
 import com.sun.management.OperatingSystemMXBean;
@@ -102,7 +102,7 @@ public final class Streams {
         });
         streams.start();
         watch.done.await();
-        // Closing commits, so that what was produced is visible: part of the work.
+        // Closing commits the last output, so it is part of the measurement.
         if (!streams.close(Duration.ofSeconds(60))) throw new IllegalStateException("not closed after 60 s");
         watch.report();
     }

@@ -1,7 +1,7 @@
-// The chain as somebody writes it who cares for speed before all: a pull parser, the state one byte array changed in place.
+// The chain tuned for speed: a pull parser, and the state as one byte array that is changed without copies.
 //
 // Invariant: the arithmetic of `chain.rs`.
-// Not here: settings and the measurement (`Streams.java`), the chain as it is usually written (`Plain.java`).
+// Not here: settings and the measurement (`Streams.java`), the chain in the usual style (`Plain.java`).
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
