@@ -2,7 +2,7 @@
 //!
 //! Invariant: the names and their order are those of [`FEATURES`](schemas::features::FEATURES); every value is a REAL.
 //! Not here: how a feature is computed (`processors::feature_builder`); the other columns of the table (`tables`).
-use crate::tables::{Column, real};
+use crate::column::{Column, real};
 
 pub(crate) const FEATURE_COLUMNS: [Column; 33] = [
     real("points_avg_last_5", "Mean points of the last 5 appearances of the season"),

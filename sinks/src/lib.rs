@@ -7,6 +7,7 @@
 //! interrupted.
 //! Not here: reading topics, storing plans, committing offsets; the sink task does that and calls this library.
 pub mod bigquery;
+mod column;
 mod content_hash;
 pub mod control_totals;
 pub mod counters;

@@ -8,55 +8,16 @@
 //!
 //! Invariant: a row (`rows`) has the columns of its table in this order; every column has a description that names its unit.
 //! Not here: the types and the SQL dialect of a warehouse; the descriptions of the features (`feature_columns`).
-use crate::feature_columns::FEATURE_COLUMNS;
+use crate::{
+    column::{boolean, date, integer, json, real, text, timestamp},
+    feature_columns::FEATURE_COLUMNS,
+};
+
+pub use crate::column::{Column, ColumnType};
 
 /// Version of the table definitions and of the conversion of events to rows. Part of every batch id: after a change the warehouse is
 /// rebuilt.
 pub const TABLES_VERSION: u32 = 1;
-
-/// Type of a column. A column outside the key may be NULL: a deleted row retains only its key and its source columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnType {
-    Integer,
-    Real,
-    Text,
-    /// `Cell::Integer`, 0 or 1.
-    Boolean,
-    /// `Cell::Text`, `YYYY-MM-DD`.
-    Date,
-    /// `Cell::Text`, RFC 3339 in UTC, with milliseconds where they are not zero.
-    Timestamp,
-    /// `Cell::Text`, JSON without whitespace and with the keys of objects sorted.
-    Json,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Column {
-    pub name: &'static str,
-    pub column_type: ColumnType,
-    pub doc: &'static str,
-}
-pub(crate) const fn integer(name: &'static str, doc: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Integer, doc }
-}
-pub(crate) const fn real(name: &'static str, doc: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Real, doc }
-}
-pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Text, doc }
-}
-const fn boolean(name: &'static str, doc: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Boolean, doc }
-}
-const fn date(name: &'static str, doc: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Date, doc }
-}
-const fn timestamp(name: &'static str, doc: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Timestamp, doc }
-}
-const fn json(name: &'static str, doc: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Json, doc }
-}
 
 #[derive(Clone, Copy, Debug)]
 pub struct Table {

@@ -1,0 +1,48 @@
+//! A column of a table: its name, its type, and its description.
+//!
+//! Invariant: every column has a description, which names the unit if the name does not.
+//! Not here: which columns a table has (`tables`), the types of a warehouse.
+
+/// Type of a column. A column outside the key may be NULL: a deleted row retains only its key and its source columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    Integer,
+    Real,
+    Text,
+    /// `Cell::Integer`, 0 or 1.
+    Boolean,
+    /// `Cell::Text`, `YYYY-MM-DD`.
+    Date,
+    /// `Cell::Text`, RFC 3339 in UTC, with milliseconds where they are not zero.
+    Timestamp,
+    /// `Cell::Text`, JSON without whitespace and with the keys of objects sorted.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub name: &'static str,
+    pub column_type: ColumnType,
+    pub doc: &'static str,
+}
+pub(crate) const fn integer(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Integer, doc }
+}
+pub(crate) const fn real(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Real, doc }
+}
+pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Text, doc }
+}
+pub(crate) const fn boolean(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Boolean, doc }
+}
+pub(crate) const fn date(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Date, doc }
+}
+pub(crate) const fn timestamp(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Timestamp, doc }
+}
+pub(crate) const fn json(name: &'static str, doc: &'static str) -> Column {
+    Column { name, column_type: ColumnType::Json, doc }
+}
