@@ -302,7 +302,7 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
     assert_eq!(diff["dates"][&dates.0]["changed"].as_u64().unwrap(), changed, "on that date only");
     for row in diff["rows"].as_array().unwrap() {
         let fields = row["fields"].as_array().unwrap();
-        let assists = fields.iter().find(|field| field["field"] == "ast").expect("the changed field");
+        let assists = fields.iter().find(|field| field["field"] == "assists").expect("the changed field");
         assert_eq!(assists["live"].as_i64().unwrap() + 1, assists["replay"].as_i64().unwrap());
         assert_eq!(fields.len(), 1, "{row}");
     }

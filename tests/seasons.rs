@@ -49,18 +49,18 @@ fn seven_recorded_seasons_run_without_a_reject_and_every_candidate_has_one_eligi
     assert_grades_are_plausible(&run, &warehouse);
 }
 
-/// The rows of the SQLite warehouse that are not deleted.
+/// The SQL views of the SQLite warehouse.
 struct Warehouse(Connection);
 impl Warehouse {
     fn open(run: &Fastbreak) -> Warehouse {
         Warehouse(Connection::open(run.folder.path().join("warehouse.db")).expect("the warehouse"))
     }
-    fn query<T: rusqlite::types::FromSql>(&self, expression: &str, table: &str, condition: &str) -> T {
-        let sql = format!("SELECT {expression} FROM {table} WHERE deleted = 0 AND ({condition})");
+    fn query<T: rusqlite::types::FromSql>(&self, expression: &str, view: &str, condition: &str) -> T {
+        let sql = format!("SELECT {expression} FROM {view} WHERE {condition}");
         self.0.query_row(&sql, [], |row| row.get(0)).expect(&sql)
     }
-    fn count(&self, expression: &str, table: &str, condition: &str) -> i64 {
-        self.query(&format!("count({expression})"), table, condition)
+    fn count(&self, expression: &str, view: &str, condition: &str) -> i64 {
+        self.query(&format!("count({expression})"), view, condition)
     }
 }
 
