@@ -1,7 +1,7 @@
 //! The markets view: joins the odds and injury reports of a matchup with its games.
 //!
 //! A book's main line has both prices and a no-vig probability nearest 0.5; on a tie it is the lower line. BetRivers and Unibet count as
-//! one book, because they publish one feed. The market's main line is the lower median over books.
+//! one book, because they publish one feed. The market's main line is the lower median over bookmakers.
 //!
 //! Invariant: a quote is used only if its book updated it before tip-off, whatever its fetch time; a book that a newer complete fetch
 //! lacks is no longer quoted.

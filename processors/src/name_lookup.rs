@@ -51,7 +51,7 @@ impl NameLookups {
             selected.iter().map(|revision| revision.known_at).max().unwrap_or(Timestamp::DISTANT_PAST);
         Some((decide(selected.into_iter()), known_at))
     }
-    /// The player whom a name means, and when that became known; `None` if the name is pending, ambiguous or unknown.
+    /// The player of a name, and the known-at time of that; `None` if the name is pending, ambiguous or unknown.
     pub fn player(
         &self,
         request: LookupRequest<'_>,
@@ -62,7 +62,7 @@ impl NameLookups {
             _ => None,
         }
     }
-    /// Emits every player whom the name matches in any revision.
+    /// Emits every player that the name matches in any revision.
     pub fn all_candidates(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(PlayerId)) {
         for team in request.teams {
             for revision in self.revisions(request, *team).unwrap_or_default() {

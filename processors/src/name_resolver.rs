@@ -48,7 +48,7 @@ impl KnownName {
         self.observed.insert(index, (effective, fetched_at));
         true
     }
-    /// When the spelling became known from observations effective by a day.
+    /// Known-at time of the spelling, by observations that were effective by a day.
     fn known_at(&self, day: EasternDate) -> Option<Timestamp> {
         let effective = self.observed.iter().take_while(|(effective, _)| *effective <= day);
         effective.map(|(_, fetched_at)| *fetched_at).min()

@@ -122,7 +122,7 @@ rows! {
     Prediction => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
 }
 
-/// Why the ids of a schema registry cannot be bound.
+/// The reason why the ids of a schema registry cannot be bound.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BindError {
     #[error("{event}: the registry has no id for its schema; next: `fastbreak schemas push`")]

@@ -193,7 +193,7 @@ impl DefenseTier {
     }
 }
 
-/// A player's streak before a game: his average of the last 5 appearances is 3 points or more above (hot) or below (cold) that of the
+/// A player's streak before a game: the average of the last 5 appearances is 3 points or more above (hot) or below (cold) that of the
 /// season.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]

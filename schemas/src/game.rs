@@ -27,7 +27,7 @@ pub struct Game {
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub called_off: bool,
-    /// When the current fixture became known.
+    /// Known-at time of the current fixture.
     pub known_at: Timestamp,
     pub status: GameStatus,
     pub home_points: Option<i32>,

@@ -14,18 +14,18 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// The points market of one player in one game over all books.
+/// The points market of one player in one game over all bookmakers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct MarketView {
     pub known_at: Timestamp,
-    /// The lower median of the books' main lines.
+    /// The lower median of the bookmakers' main lines.
     pub main: Line,
-    /// The lower median of the books' main lines in their first known quotes.
+    /// The lower median of the bookmakers' main lines in their first known quotes.
     pub opening: Line,
-    /// Mean no-vig probability of over, 0–1, of the books whose main line equals `main`.
+    /// Mean no-vig probability of over, 0–1, of the bookmakers whose main line equals `main`.
     pub no_vig_over: f64,
-    /// Number of books with a main line.
+    /// Number of bookmakers with a main line.
     pub books: i32,
 }
 
@@ -77,8 +77,8 @@ pub struct QuotedPlayers {
     pub issued: Vec<QuotedPlayer>,
     /// All players ever known, sorted by player.
     pub retrospective: Vec<QuotedPlayer>,
-    /// When the first report on this game became known, if by tip-off.
+    /// Known-at time of the first report on this game, if by tip-off.
     pub reported_issued: Option<Timestamp>,
-    /// When the first report on this game became known, also if after tip-off.
+    /// Known-at time of the first report on this game, also if after tip-off.
     pub reported_retrospective: Option<Timestamp>,
 }

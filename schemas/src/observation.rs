@@ -75,7 +75,7 @@ pub struct GameObservation {
     pub provenance: Provenance,
 }
 
-/// A player as a source refers to him.
+/// A reference of a source to a player.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct PlayerRef {

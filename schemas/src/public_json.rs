@@ -5,7 +5,7 @@
 //! A feature vector is an object by feature name; a missing feature is `{"missing": reason}`. Bytes are text, or hexadecimal if they
 //! are not UTF-8.
 //!
-//! Invariant: a field that is missing here does not compile, because every struct is taken apart completely.
+//! Invariant: a field that is missing here does not compile, because every struct is destructured completely.
 //! Not here: the stored form, which is Avro (`wire`).
 use crate::{
     features::{
@@ -22,7 +22,7 @@ use crate::{
         InjuryMember, InjuryObservation, InjuryStatus, LinkObservation, NamesObservation, OddsObservation,
         PlayerRef, Provenance, Quote, QuoteLine, RosterMember, RosterObservation,
     },
-    ops::{LedgerEntry, SinkBatchPlanned},
+    ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::{
         LadderLine, LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome,
         SystemPrediction, SystemSkip,
@@ -229,6 +229,7 @@ objects! {
         processor, version, read, applied, unchanged, parked, rejected, published, rows, rows_emitted, rows_bad,
         rows_out_of_scope, rows_repeated,
     }
+    LogId { id }
     SinkBatchPlanned { batch_id, ranges, records, reason, planned_at }
 }
 

@@ -55,7 +55,7 @@ pub struct RawEvent {
     pub outcome: FetchOutcome,
     /// The response, byte for byte (JSON text).
     pub payload: String,
-    /// How often the event was redriven. Not part of its identity.
+    /// Number of redrives of the event. Not part of its identity.
     pub redrive_count: i32,
 }
 impl RawEvent {
@@ -143,7 +143,7 @@ pub struct DeadLetter {
     pub key: String,
     /// The version of the stateless processor that rejected it; for the sink, the version of its tables.
     pub processor_version: i64,
-    /// How often the original record had been redriven when it was rejected.
+    /// Number of redrives of the original record before it was rejected.
     pub redrive_count: i32,
     /// The id of the sink batch that contained it; empty if there was none.
     pub batch: String,

@@ -1,6 +1,6 @@
 //! The released versions of one event's schema, and the ids by which records refer to them.
 //!
-//! An id is derived from the schema's text, so every process and every log agrees on it without a schema registry. Where a registry
+//! An id is derived from the schema's text, so every process and every log has the same id without a schema registry. Where a registry
 //! assigns ids, [`Binding`] supplies them once, before the first record is read or written; older records keep the ids they have.
 //!
 //! Invariant: an id names at most one schema of an event; a registry id that could name two is rejected at startup.

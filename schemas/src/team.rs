@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 macro_rules! teams {
     ($($code:ident $id:literal $city:literal $name:literal [$($alias:literal),*];)+) => {
-        /// One of the thirty NBA teams, by nba.com's three-letter code.
+        /// One of the thirty NBA teams, by nba.com's three-character code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
         #[avro_schema(namespace = "fastbreak")]
         #[allow(clippy::upper_case_acronyms, missing_docs)]

@@ -4,7 +4,7 @@
 //! id.
 //! Not here: the results (`play`).
 use crate::{
-    Season,
+    parameters::Season,
     random::{Decision, Random},
 };
 use jiff::civil;

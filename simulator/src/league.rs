@@ -4,8 +4,8 @@
 //! mistaken for a real one. A team always has players available.
 //! Not here: games and statistics (`play`).
 use crate::{
-    Season,
     names::{COLLEGES, COUNTRIES, FIRST, LAST, NICKNAMES, Name, plain},
+    parameters::Season,
     random::{Decision, Random},
 };
 use schemas::{EasternDate, PlayerId, Team};

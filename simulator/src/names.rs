@@ -55,7 +55,7 @@ pub(crate) struct Name {
     pub nickname: &'static str,
 }
 
-/// How a source spells a name.
+/// The way in which a source spells a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     AsNba,
@@ -119,10 +119,10 @@ impl Name {
     }
 }
 
-/// The name without accents, in ASCII letters.
+/// The name without accents, in ASCII characters.
 pub(crate) fn plain(name: &str) -> String {
     name.chars()
-        .map(|letter| match letter {
+        .map(|character| match character {
             'á' | 'ă' | 'ą' => 'a',
             'ç' | 'č' | 'ć' => 'c',
             'é' | 'ë' | 'ě' => 'e',

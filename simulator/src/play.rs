@@ -4,9 +4,9 @@
 //! overtime), unless fewer than five can play. Points follow from shots made; a team's points are the sum of its players'.
 //! Not here: the payloads of the sources (`feeds`).
 use crate::{
-    Season,
     calendar::Game,
     league::{FREE_THROWS_PER_SHOT, League, Player},
+    parameters::Season,
     random::{Decision, Random},
 };
 use schemas::{PlayingTime, Team, observation::BoxScoreStats};

@@ -1,9 +1,10 @@
 //! Two predefined seasons: the game day of the demo, and tiny random histories for property tests.
 //!
 //! Invariant: [`GameDay::before`] contains no fact about the games of the slate that is effective after a tip-off.
-//! Not here: the construction of a season (`season`).
+//! Not here: the construction of a season (`fetches`).
 use crate::{
-    Faults, ScraperEvent, Season,
+    event::ScraperEvent,
+    parameters::{Faults, Season},
     random::{Decision, Random},
     world::World,
 };

@@ -1,11 +1,12 @@
 //! The facts of a simulated season, which all sources report: the league, the games as they were played, the spellings.
 //!
 //! Invariant: a source spells a player's name in one way all season.
-//! Not here: the fetches (`season`).
+//! Not here: the fetches (`fetches`).
 use crate::{
-    Season, calendar,
+    calendar,
     league::{League, Player},
     names::{Spelling, Variant},
+    parameters::Season,
     play::{self, Played},
     random::{Decision, Random},
 };
@@ -53,7 +54,7 @@ impl<'a> World<'a> {
     pub fn spelling(&self, player: &Player, speller: Speller) -> Spelling {
         player.name.spelling(self.variant(player, speller))
     }
-    /// The players whom a source calls by a nickname, with the spelling.
+    /// The players that a source calls by a nickname, with the spelling.
     pub fn nicknamed(&self) -> Vec<(&Player, String)> {
         let books = (0..self.season.books).map(Speller::Book);
         let spellers: Vec<Speller> = books.chain([Speller::Balldontlie, Speller::Espn]).collect();

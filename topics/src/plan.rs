@@ -1,53 +1,54 @@
-//! The plan: what stands between the topics as they shall be and a cluster as it is. Stateless: the two are all there is.
+//! The plan: the difference between the desired topics and the topics of a cluster. There is no state file.
 //!
-//! Invariant: a plan applied leaves nothing to plan; what would lose records or part those of one key is refused and never planned.
-//! Values compare as brokers mean them, defaults included, so a cluster in order gives an empty plan.
-//! Not here: a client (crate `runtime`); what topics shall be (`spec`).
+//! Invariant: after a plan is applied, the next one has no step. A change that would lose records or separate records of one key is refused
+//! and never a step. Values are compared as brokers interpret them, including defaults, so a cluster in sync gives an empty plan.
+//! Not here: a client (crate `runtime`), the desired topics (`spec`).
 use crate::spec::TopicSpec;
 use serde::{Deserialize, Serialize};
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-/// A topic as a cluster has it.
+/// A topic on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActualTopic {
     pub name: String,
     pub partitions: i32,
     pub replication: i32,
-    /// Every setting as it is in force, wherever it comes from.
+    /// All effective settings, including defaults.
     pub settings: BTreeMap<String, String>,
-    /// Those of them that are set on the topic itself.
+    /// The settings that are set on the topic itself.
     pub topic_overrides: BTreeMap<String, String>,
 }
 
-/// A cluster's topics, without Kafka's own.
+/// The topics of a cluster, without Kafka's internal ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
     pub id: String,
     pub topics: Vec<ActualTopic>,
 }
 
-/// What the operator allows beyond what is safe.
+/// Unsafe changes that the operator allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanOverrides {
-    /// More partitions for a keyed topic: records of one key will lie in two partitions.
+    /// More partitions for a keyed topic: records of one key will be in two partitions.
     pub key_remap: bool,
-    /// Topics that may be deleted, by name.
+    /// The names of unmanaged topics to delete.
     pub delete: BTreeSet<String>,
 }
 
-/// A setting that has another value than it shall have.
+/// The change of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     pub key: String,
-    /// `None` when the brokers do not know it.
+    /// `None` if the brokers do not have this setting.
     pub from: Option<String>,
     pub to: String,
 }
 
-/// What happens to a topic.
+/// The action on a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
@@ -58,7 +59,7 @@ pub enum Action {
     },
     AlterConfig {
         settings: Vec<Setting>,
-        /// All that is then set on the topic, since setting some of it unsets the rest.
+        /// All settings on the topic after the change, because Kafka's request replaces all of them.
         topic_overrides: BTreeMap<String, String>,
     },
     AddPartitions {
@@ -68,14 +69,16 @@ pub enum Action {
     Delete {
         partitions: i32,
     },
+    /// A necessary change that is unsafe and not allowed by the operator.
     Refused {
-        what: String,
-        why: String,
+        change: String,
+        reason: String,
     },
-    /// Not one of Fastbreak's: left alone.
+    /// The topic is not in the specifications and is not changed.
     Unmanaged,
 }
 
+/// One topic and one action on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanEntry {
     pub topic: String,
@@ -83,7 +86,7 @@ pub struct PlanEntry {
     pub action: Action,
 }
 
-/// What would be done to a cluster.
+/// The plan for one cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub cluster: String,
@@ -91,7 +94,7 @@ pub struct Plan {
     pub entries: Vec<PlanEntry>,
 }
 
-/// How many topics each thing happens to.
+/// Number of topics per action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     pub create: usize,
@@ -102,51 +105,31 @@ pub struct Totals {
 }
 
 impl Plan {
-    /// What is to do so that the cluster has these topics.
-    pub fn new(wanted: &[TopicSpec], cluster: &Cluster, overrides: PlanOverrides) -> Plan {
-        let actual: BTreeMap<&str, &ActualTopic> =
-            cluster.topics.iter().map(|t| (t.name.as_str(), t)).collect();
+    /// The plan that gives a cluster the specified topics.
+    pub fn new(specs: &[TopicSpec], cluster: &Cluster, overrides: PlanOverrides) -> Plan {
+        let actual_topics: BTreeMap<&str, &ActualTopic> =
+            cluster.topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
         let mut entries = Vec::new();
-        for spec in wanted {
-            let mut entry = |action| entries.push(PlanEntry { topic: spec.name.clone(), action });
-            match actual.get(spec.name.as_str()) {
-                None => entry(Action::Create {
-                    partitions: spec.partitions,
-                    replication: spec.replication,
-                    settings: spec.settings.clone(),
-                }),
-                Some(actual) => {
-                    let partitions = partitions(spec, actual, overrides.key_remap).into_iter();
-                    let others = [replication(spec, actual), settings(spec, actual)];
-                    partitions.chain(others.into_iter().flatten()).for_each(&mut entry);
-                }
-            }
-            if overrides.delete.contains(&spec.name) {
-                entry(Action::Refused {
-                    what: "delete".into(),
-                    why: "it is one of Fastbreak's own, whose processors would stop".into(),
-                });
-            }
+        for spec in specs {
+            let actual_topic = actual_topics.get(spec.name.as_str()).copied();
+            let actions = actions_for(spec, actual_topic, &overrides);
+            entries.extend(actions.map(|action| PlanEntry { topic: spec.name.clone(), action }));
         }
-        let is_wanted = |name: &str| wanted.iter().any(|spec| spec.name == name);
-        for other in cluster.topics.iter().filter(|actual| !is_wanted(&actual.name)) {
-            let action = match overrides.delete.contains(&other.name) {
-                true => Action::Delete { partitions: other.partitions },
-                false => Action::Unmanaged,
+        let is_specified = |name: &str| specs.iter().any(|spec| spec.name == name);
+        for topic in cluster.topics.iter().filter(|topic| !is_specified(&topic.name)) {
+            let action = if overrides.delete.contains(&topic.name) {
+                Action::Delete { partitions: topic.partitions }
+            } else {
+                Action::Unmanaged
             };
-            entries.push(PlanEntry { topic: other.name.clone(), action });
+            entries.push(PlanEntry { topic: topic.name.clone(), action });
         }
         Plan { cluster: cluster.id.clone(), overrides, entries }
     }
     pub fn totals(&self) -> Totals {
-        let count = |is: fn(&Action) -> bool| {
-            let topics: BTreeSet<&str> = self
-                .entries
-                .iter()
-                .filter(|entry| is(&entry.action))
-                .map(|entry| entry.topic.as_str())
-                .collect();
-            topics.len()
+        let count = |is_counted: fn(&Action) -> bool| {
+            let entries = self.entries.iter().filter(|entry| is_counted(&entry.action));
+            entries.map(|entry| entry.topic.as_str()).collect::<BTreeSet<&str>>().len()
         };
         Totals {
             create: count(|action| matches!(action, Action::Create { .. })),
@@ -161,12 +144,12 @@ impl Plan {
     pub fn is_refused(&self) -> bool {
         self.totals().refused > 0
     }
-    /// Whether the cluster is as it shall be.
+    /// True if the cluster is in sync with the specifications.
     pub fn is_empty(&self) -> bool {
         let Totals { create, update, delete, refused, .. } = self.totals();
         create + update + delete + refused == 0
     }
-    /// What is to be done, in order.
+    /// The entries that change the cluster, in order.
     pub fn steps(&self) -> impl Iterator<Item = &PlanEntry> {
         let is_step =
             |entry: &&PlanEntry| !matches!(entry.action, Action::Refused { .. } | Action::Unmanaged);
@@ -174,45 +157,70 @@ impl Plan {
     }
 }
 
-fn partitions(spec: &TopicSpec, actual: &ActualTopic, key_remap: bool) -> Option<Action> {
+/// The actions on one specified topic.
+fn actions_for(
+    spec: &TopicSpec,
+    actual: Option<&ActualTopic>,
+    overrides: &PlanOverrides,
+) -> impl Iterator<Item = Action> {
+    let actions = match actual {
+        None => {
+            let (partitions, replication) = (spec.partitions, spec.replication);
+            let settings = spec.settings.clone();
+            [Some(Action::Create { partitions, replication, settings }), None, None]
+        }
+        Some(actual) => [
+            change_partitions(spec, actual, overrides.key_remap),
+            change_replication(spec, actual),
+            change_settings(spec, actual),
+        ],
+    };
+    let refused_deletion = overrides.delete.contains(&spec.name).then(|| Action::Refused {
+        change: "delete".into(),
+        reason: "the topic is managed, and its processors would stop".into(),
+    });
+    actions.into_iter().chain([refused_deletion]).flatten()
+}
+
+fn change_partitions(spec: &TopicSpec, actual: &ActualTopic, key_remap: bool) -> Option<Action> {
     let (from, to) = (actual.partitions, spec.partitions);
-    let what = format!("partitions {from} → {to}");
+    let change = format!("partitions {from} → {to}");
     match from.cmp(&to) {
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Greater => Some(Action::Refused {
-            what,
-            why: "Kafka cannot shrink a topic (make another with the next version in its name, and replay)".into(),
-        }),
-        std::cmp::Ordering::Less if spec.is_keyed && !key_remap => Some(Action::Refused {
-            what,
-            why: "records of one key would lie in two partitions (--accept-key-remap when the topic is empty or made anew)".into(),
-        }),
-        std::cmp::Ordering::Less => Some(Action::AddPartitions { from, to }),
+        Ordering::Equal => None,
+        Ordering::Greater => {
+            let reason = "Kafka cannot remove partitions (create a topic with the next version in its name, and replay)";
+            Some(Action::Refused { change, reason: reason.into() })
+        }
+        Ordering::Less if spec.is_keyed && !key_remap => {
+            let reason = "records of one key would be in two partitions (--accept-key-remap if the topic is empty or re-created)";
+            Some(Action::Refused { change, reason: reason.into() })
+        }
+        Ordering::Less => Some(Action::AddPartitions { from, to }),
     }
 }
 
-fn replication(spec: &TopicSpec, actual: &ActualTopic) -> Option<Action> {
+fn change_replication(spec: &TopicSpec, actual: &ActualTopic) -> Option<Action> {
     let to = spec.replication.filter(|to| *to != actual.replication)?;
     Some(Action::Refused {
-        what: format!("replication {} → {to}", actual.replication),
-        why: "replicas are moved by Kafka's own kafka-reassign-partitions, broker by broker".into(),
+        change: format!("replication {} → {to}", actual.replication),
+        reason: "replicas are moved with Kafka's kafka-reassign-partitions, broker by broker".into(),
     })
 }
 
-fn settings(spec: &TopicSpec, actual: &ActualTopic) -> Option<Action> {
-    let differs = |(key, to): (&String, &String)| {
+fn change_settings(spec: &TopicSpec, actual: &ActualTopic) -> Option<Action> {
+    let change = |(key, to): (&String, &String)| {
         let from = actual.settings.get(key);
-        let same = from.is_some_and(|from| is_same(key, from, to));
-        (!same).then(|| Setting { key: key.clone(), from: from.cloned(), to: to.clone() })
+        let is_equal = from.is_some_and(|from| is_equal_setting(key, from, to));
+        (!is_equal).then(|| Setting { key: key.clone(), from: from.cloned(), to: to.clone() })
     };
-    let settings: Vec<Setting> = spec.settings.iter().filter_map(differs).collect();
+    let settings: Vec<Setting> = spec.settings.iter().filter_map(change).collect();
     let mut topic_overrides = actual.topic_overrides.clone();
     topic_overrides.extend(spec.settings.clone());
     (!settings.is_empty()).then_some(Action::AlterConfig { settings, topic_overrides })
 }
 
-/// Whether brokers mean the same by two texts.
-fn is_same(key: &str, a: &str, b: &str) -> bool {
+/// True if brokers interpret two values of a setting as equal.
+fn is_equal_setting(key: &str, a: &str, b: &str) -> bool {
     let parts = |text: &str| text.split(',').map(|part| part.trim().to_lowercase()).collect::<BTreeSet<_>>();
     match (a.trim().parse::<f64>(), b.trim().parse::<f64>()) {
         (Ok(a), Ok(b)) => a == b,
@@ -221,10 +229,13 @@ fn is_same(key: &str, a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether a change lets brokers delete records that they keep now.
-fn deletes(setting: &Setting) -> bool {
+/// True if a change allows brokers to delete records that they retain now.
+fn may_delete_records(setting: &Setting) -> bool {
     let Some(from) = &setting.from else { return false };
-    let limit = |text: &str| text.parse::<i64>().map_or(i64::MAX, |n| if n < 0 { i64::MAX } else { n });
+    let limit = |text: &str| match text.parse::<i64>() {
+        Ok(number) if number >= 0 => number,
+        _ => i64::MAX,
+    };
     match setting.key.as_str() {
         "retention.ms" | "retention.bytes" | "delete.retention.ms" | "min.compaction.lag.ms" => {
             limit(&setting.to) < limit(from)
@@ -234,8 +245,8 @@ fn deletes(setting: &Setting) -> bool {
     }
 }
 
-/// A setting for a person: `retention.ms`, `2592000000` is `retention 30d`.
-fn human(key: &str, value: &str) -> String {
+/// A setting in readable units: `retention.ms`, `2592000000` is `retention 30d`.
+fn readable_setting(key: &str, value: &str) -> String {
     match (key.strip_suffix(".ms"), key.strip_suffix(".bytes"), value.parse::<i64>()) {
         (Some(name), _, Ok(-1)) => format!("{name} unlimited"),
         (_, Some(_), Ok(-1)) => format!("{key} unlimited"),
@@ -250,17 +261,20 @@ fn human(key: &str, value: &str) -> String {
 
 impl fmt::Display for PlanEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, verb, what) = match &self.action {
+        let (sign, action, details) = match &self.action {
             Action::Create { partitions, replication, settings } => {
-                let replicas = replication.map(|n| format!("{n} replicas"));
-                let settings = settings.iter().map(|(key, value)| human(key, value));
+                let replicas = replication.map(|replicas| format!("{replicas} replicas"));
+                let settings = settings.iter().map(|(key, value)| readable_setting(key, value));
                 let parts = [format!("{partitions} partitions")].into_iter().chain(replicas).chain(settings);
                 ('+', "create", parts.collect::<Vec<_>>().join(", "))
             }
             Action::AlterConfig { settings, .. } => {
-                let text = |s: &Setting| {
-                    let lets_go = if deletes(s) { " (lets older records go)" } else { "" };
-                    format!("{} {} → {}{lets_go}", s.key, s.from.as_deref().unwrap_or("unknown"), s.to)
+                let text = |setting: &Setting| {
+                    let Setting { key, from, to } = setting;
+                    let from = from.as_deref().unwrap_or("unknown");
+                    let warning =
+                        if may_delete_records(setting) { " (may delete older records)" } else { "" };
+                    format!("{key} {from} → {to}{warning}")
                 };
                 ('~', "update", settings.iter().map(text).collect::<Vec<_>>().join(", "))
             }
@@ -268,15 +282,15 @@ impl fmt::Display for PlanEntry {
             Action::Delete { partitions } => {
                 ('-', "delete", format!("all records of {partitions} partitions"))
             }
-            Action::Refused { what, why } => ('!', "refused", format!("{what}: {why}")),
-            Action::Unmanaged => ('?', "unmanaged", "left alone".to_owned()),
+            Action::Refused { change, reason } => ('!', "refused", format!("{change}: {reason}")),
+            Action::Unmanaged => ('?', "unmanaged", "not changed".to_owned()),
         };
-        write!(f, "{sign} {:<32} {verb:<9} {what}", self.topic)
+        write!(f, "{sign} {:<32} {action:<9} {details}", self.topic)
     }
 }
 
-/// Unmanaged topics that are listed by name; the others are only counted.
-const LISTED: usize = 10;
+/// Number of unmanaged topics listed by name; the others are only counted.
+const MAX_LISTED_UNMANAGED: usize = 10;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -284,12 +298,12 @@ impl fmt::Display for Plan {
         let mut unmanaged = 0;
         for entry in &self.entries {
             unmanaged += usize::from(entry.action == Action::Unmanaged);
-            if entry.action != Action::Unmanaged || unmanaged <= LISTED {
+            if entry.action != Action::Unmanaged || unmanaged <= MAX_LISTED_UNMANAGED {
                 writeln!(f, "  {entry}")?;
             }
         }
-        if unmanaged > LISTED {
-            writeln!(f, "  ? … and {} more", unmanaged - LISTED)?;
+        if unmanaged > MAX_LISTED_UNMANAGED {
+            writeln!(f, "  ? … and {} more", unmanaged - MAX_LISTED_UNMANAGED)?;
         }
         let Totals { create, update, delete, refused, unmanaged } = self.totals();
         write!(

@@ -1,30 +1,32 @@
-//! What topics shall be on a cluster: partitions, replicas, settings.
+//! The specification of a topic on a cluster: partitions, replicas, settings.
 //!
-//! Every setting that matters is said, so that no broker's default decides how long something is kept.
-//! Invariant: what a map or the sink reads keeps superseded rows and ends of rows for [`READER_AWAY_DAYS`]; nothing that is needed to make everything again is
-//! ever deleted.
-//! Not here: what a cluster has (`plan`), which processors there are (the root).
-use crate::{Policy, TopicInfo};
+//! Every setting that affects retention is explicit, so it never depends on a default of the brokers.
+//!
+//! Invariant: a table that a stateless processor or the sink reads retains superseded rows and tombstones for
+//! [`STREAM_RETENTION_DAYS`]; the input of reprocessing is never deleted.
+//! Not here: the topics of a cluster (`plan`), the list of processors (the binary).
+use crate::catalog::{Policy, TopicInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The longest record in bytes: a scraper's whole response, and what is made of one.
-pub const LONGEST_RECORD: u32 = 16 << 20;
-/// For so long a reader of a stream, a map or the sink may be away and still find all that it has not read.
-pub const READER_AWAY_DAYS: i64 = 30;
-/// For so long a view may be away and still find the ends of rows in its tables and its changelog; longer, and it derives everything anew.
-pub const VIEW_AWAY_DAYS: i64 = 7;
-/// A changelog is cut into pieces of so many bytes, because the newest piece is never compacted.
-const CHANGELOG_SEGMENT: u32 = 64 << 20;
+/// Largest record: a complete response of a source, or the records derived from one.
+pub const MAX_RECORD_BYTES: u32 = 16 << 20;
+/// Retention of streams, and of superseded rows and tombstones in tables that are read as streams: a stateless processor or the sink can be
+/// stopped that long without missing a record.
+pub const STREAM_RETENTION_DAYS: i64 = 30;
+/// Retention of tombstones in the other tables and in changelogs: a materialized view that was stopped longer must restore from the start.
+pub const TOMBSTONE_RETENTION_DAYS: i64 = 7;
+/// Segment size of changelogs. Small, because the newest segment is never compacted.
+const CHANGELOG_SEGMENT_BYTES: u32 = 64 << 20;
 
-/// What a topic shall be.
+/// The desired state of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicSpec {
     pub name: String,
     pub partitions: i32,
-    /// `None` leaves it to the brokers.
+    /// `None` uses the brokers' default.
     pub replication: Option<i32>,
-    /// Whether records find their partition by their key, so that another count would part what belongs together.
+    /// True if records are partitioned by key, so that another partition count would separate records of one key.
     pub is_keyed: bool,
     pub settings: BTreeMap<String, String>,
 }
@@ -34,106 +36,114 @@ impl TopicSpec {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())).collect();
         TopicSpec { name: name.to_owned(), partitions, replication: None, is_keyed, settings }
     }
-    fn cleaned_by(mut self, policy: &str) -> TopicSpec {
+    fn with_cleanup_policy(mut self, policy: &str) -> TopicSpec {
         self.settings.insert("cleanup.policy".to_owned(), policy.to_owned());
         self
     }
-    /// A topic of the table. `is_read_as_stream` says whether a map or the sink reads it, record by record.
+    fn with_unlimited_retention(name: &str, partitions: i32, is_keyed: bool) -> TopicSpec {
+        let settings = [("retention.ms", -1), ("retention.bytes", -1), MAX_MESSAGE_BYTES];
+        TopicSpec::new(name, partitions, is_keyed, &settings).with_cleanup_policy("delete")
+    }
+    /// The specification of a topic of the catalog. `is_read_as_stream` is true if a stateless processor or the sink reads the topic.
     pub fn for_topic(info: &TopicInfo, is_read_as_stream: bool) -> TopicSpec {
         let spec = |settings: &[(&str, i64)]| TopicSpec::new(info.name, info.partitions, true, settings);
-        let longest = ("max.message.bytes", i64::from(LONGEST_RECORD));
         match info.policy {
-            Policy::Keep => {
-                spec(&[("retention.ms", -1), ("retention.bytes", -1), longest]).cleaned_by("delete")
-            }
+            Policy::Keep => TopicSpec::with_unlimited_retention(info.name, info.partitions, true),
             Policy::Delete => {
-                let retention = ("retention.ms", days(READER_AWAY_DAYS));
-                spec(&[retention, ("retention.bytes", -1), longest]).cleaned_by("delete")
+                let retention = ("retention.ms", days_to_ms(STREAM_RETENTION_DAYS));
+                spec(&[retention, ("retention.bytes", -1), MAX_MESSAGE_BYTES]).with_cleanup_policy("delete")
             }
             Policy::Compact => {
-                let lag = if is_read_as_stream { days(READER_AWAY_DAYS) } else { 0 };
-                let ends = if is_read_as_stream { READER_AWAY_DAYS } else { VIEW_AWAY_DAYS };
-                spec(&[("min.compaction.lag.ms", lag), ("delete.retention.ms", days(ends))])
-                    .cleaned_by("compact")
+                let (lag_days, tombstone_days) = if is_read_as_stream {
+                    (STREAM_RETENTION_DAYS, STREAM_RETENTION_DAYS)
+                } else {
+                    (0, TOMBSTONE_RETENTION_DAYS)
+                };
+                spec(&[
+                    ("min.compaction.lag.ms", days_to_ms(lag_days)),
+                    ("delete.retention.ms", days_to_ms(tombstone_days)),
+                ])
+                .with_cleanup_policy("compact")
             }
         }
     }
-    /// The memory of a view.
+    /// The specification of the changelog of a materialized view.
     pub fn changelog(name: &str, partitions: i32) -> TopicSpec {
         let settings = [
             ("min.compaction.lag.ms", 0),
-            ("delete.retention.ms", days(VIEW_AWAY_DAYS)),
-            ("segment.bytes", i64::from(CHANGELOG_SEGMENT)),
-            ("max.message.bytes", i64::from(LONGEST_RECORD)),
+            ("delete.retention.ms", days_to_ms(TOMBSTONE_RETENTION_DAYS)),
+            ("segment.bytes", i64::from(CHANGELOG_SEGMENT_BYTES)),
+            MAX_MESSAGE_BYTES,
         ];
-        TopicSpec::new(name, partitions, true, &settings).cleaned_by("compact")
+        TopicSpec::new(name, partitions, true, &settings).with_cleanup_policy("compact")
     }
-    /// What can never be used: kept until somebody purges it. A letter lies in the partition that its record was read from.
+    /// The specification of a dead-letter queue, which an operator purges. A dead letter has the partition number of its original record,
+    /// so records are not partitioned by key.
     pub fn dead_letters(name: &str, partitions: i32) -> TopicSpec {
-        let longest = ("max.message.bytes", i64::from(LONGEST_RECORD));
-        TopicSpec::new(name, partitions, false, &[("retention.ms", -1), ("retention.bytes", -1), longest])
-            .cleaned_by("delete")
+        TopicSpec::with_unlimited_retention(name, partitions, false)
     }
-    /// With so many replicas, of which all but one acknowledge a write, two at least where there are three.
+    /// Sets the replication factor. All replicas but one must acknowledge a write, with fewer than three replicas only one.
     pub fn replicated(mut self, replication: Option<i32>) -> TopicSpec {
         self.replication = replication;
         if let Some(replicas) = replication {
-            let acknowledge = if replicas >= 3 { replicas - 1 } else { 1 };
-            self.settings.insert("min.insync.replicas".to_owned(), acknowledge.to_string());
+            let min_in_sync = if replicas >= 3 { replicas - 1 } else { 1 };
+            self.settings.insert("min.insync.replicas".to_owned(), min_in_sync.to_string());
         }
         self
     }
 }
 
-const fn days(days: i64) -> i64 {
+const MAX_MESSAGE_BYTES: (&str, i64) = ("max.message.bytes", MAX_RECORD_BYTES as i64);
+
+const fn days_to_ms(days: i64) -> i64 {
     days * 86_400_000
 }
 
-/// What is wrong with specifications that no cluster would have to be asked for.
+/// Checks specifications without a cluster and returns every problem, as a sentence each.
 pub fn lint(specs: &[TopicSpec]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut collapsed: BTreeMap<String, &str> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let mut metric_names: BTreeMap<String, &str> = BTreeMap::new();
     for spec in specs {
         let name = &spec.name;
         let is_legal = |c: char| c.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&c);
         if name.is_empty() || name.len() > 249 || name.starts_with("__") || !name.chars().all(is_legal) {
-            wrong.push(format!("'{name}' is no name for a topic"));
+            problems.push(format!("'{name}' is not a valid topic name"));
         }
-        // Kafka's metrics have '_' where a name has '.', and brokers refuse a name that differs only there.
-        if let Some(other) = collapsed.insert(name.replace('.', "_"), name) {
-            wrong.push(match other == name {
-                true => format!("{name} is listed twice"),
-                false => format!("{name} and {other} are one name to Kafka's metrics"),
+        // Kafka's metrics have '_' instead of '.', and brokers reject a name that differs from another one only there.
+        if let Some(other) = metric_names.insert(name.replace('.', "_"), name) {
+            problems.push(if other == name {
+                format!("{name} is listed twice")
+            } else {
+                format!("{name} and {other} have the same name in Kafka's metrics")
             });
         }
         if spec.partitions < 1 {
-            wrong.push(format!("{name} has {} partitions", spec.partitions));
+            problems.push(format!("{name} has {} partitions", spec.partitions));
         }
         if spec.replication.is_some_and(|replicas| replicas < 1) {
-            wrong.push(format!("{name} has no replica"));
+            problems.push(format!("{name} has no replica"));
         }
-        wrong.extend(spec.settings.iter().filter_map(|(key, value)| {
-            let reason = setting(key, value).err()?;
+        problems.extend(spec.settings.iter().filter_map(|(key, value)| {
+            let reason = check_setting(key, value).err()?;
             Some(format!("{name}: {key} = {value}: {reason}"))
         }));
     }
-    wrong
+    problems
 }
 
-/// Whether a setting is one that Fastbreak knows, with a value that brokers take.
-fn setting(key: &str, value: &str) -> Result<(), String> {
-    let number = || value.parse::<i64>().map_err(|error| error.to_string());
-    let least = match key {
-        "cleanup.policy" => {
-            return ["delete", "compact"].contains(&value).then_some(()).ok_or("delete or compact".into());
-        }
+/// Checks that a setting is one that the specifications use, with a value that brokers accept.
+fn check_setting(key: &str, value: &str) -> Result<(), String> {
+    let min = match key {
+        "cleanup.policy" if ["delete", "compact"].contains(&value) => return Ok(()),
+        "cleanup.policy" => return Err("expected delete or compact".into()),
         "retention.ms" | "retention.bytes" => -1,
         "min.compaction.lag.ms" | "delete.retention.ms" => 0,
         "max.message.bytes" | "min.insync.replicas" => 1,
         "segment.bytes" => 1 << 20,
-        _ => return Err("no topic of Fastbreak sets this".into()),
+        _ => return Err("not a setting of Fastbreak's topics".into()),
     };
-    if number()? < least { Err(format!("it is {least} or more")) } else { Ok(()) }
+    let number = value.parse::<i64>().map_err(|error| error.to_string())?;
+    if number < min { Err(format!("expected {min} or more")) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -141,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raw_events_and_dead_letters_are_kept_for_ever() {
+    fn raw_events_and_dead_letters_have_unlimited_retention() {
         for spec in [
             TopicSpec::for_topic(&crate::RAW_ODDS.info, true),
             TopicSpec::dead_letters("odds-loader.dlq", crate::PARTITIONS),
@@ -153,7 +163,7 @@ mod tests {
         }
     }
     #[test]
-    fn what_a_map_or_the_sink_reads_keeps_superseded_rows() {
+    fn a_table_read_as_a_stream_retains_superseded_rows() {
         let read = TopicSpec::for_topic(&crate::FEATURES.info, true);
         let joined = TopicSpec::for_topic(&crate::NAMES.info, false);
         assert_eq!(read.settings["min.compaction.lag.ms"], "2592000000");
@@ -162,27 +172,27 @@ mod tests {
         assert_eq!(joined.settings["delete.retention.ms"], "604800000");
     }
     #[test]
-    fn three_replicas_acknowledge_by_two_and_one_by_itself() {
-        let acknowledge = |replicas| {
+    fn of_three_replicas_two_acknowledge_and_of_one_that_one() {
+        let min_in_sync = |replicas| {
             TopicSpec::changelog("games.changelog", 6)
                 .replicated(replicas)
                 .settings
                 .remove("min.insync.replicas")
         };
-        assert_eq!(acknowledge(Some(3)).as_deref(), Some("2"));
-        assert_eq!(acknowledge(Some(1)).as_deref(), Some("1"));
-        assert_eq!(acknowledge(None), None);
+        assert_eq!(min_in_sync(Some(3)).as_deref(), Some("2"));
+        assert_eq!(min_in_sync(Some(1)).as_deref(), Some("1"));
+        assert_eq!(min_in_sync(None), None);
     }
     #[test]
-    fn lint_names_bad_names_doubles_counts_and_settings() {
+    fn lint_reports_invalid_names_duplicates_counts_and_settings() {
         let good = TopicSpec::for_topic(&crate::GAMES.info, false);
         assert_eq!(lint(std::slice::from_ref(&good)), Vec::<String>::new());
         let named = |name: &str| TopicSpec { name: name.to_owned(), ..good.clone() };
-        let mut odd = named("other");
-        odd.partitions = 0;
-        odd.settings.insert("retention.ms".into(), "soon".into());
-        odd.settings.insert("compression".into(), "zip".into());
-        let wrong = lint(&[good.clone(), good.clone(), named("core_games_v1"), named("a b"), odd]);
-        assert_eq!(wrong.len(), 6, "{wrong:#?}");
+        let mut invalid = named("other");
+        invalid.partitions = 0;
+        invalid.settings.insert("retention.ms".into(), "soon".into());
+        invalid.settings.insert("compression".into(), "zip".into());
+        let problems = lint(&[good.clone(), good.clone(), named("core_games_v1"), named("a b"), invalid]);
+        assert_eq!(problems.len(), 6, "{problems:#?}");
     }
 }

@@ -46,7 +46,7 @@ impl fmt::Display for TopicPartition {
 /// processors, and what a user names on the command line.
 pub fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    if let Some(topic) = crate::ALL.iter().find(|topic| topic.name == name) {
+    if let Some(topic) = crate::catalog::ALL.iter().find(|topic| topic.name == name) {
         return topic.name;
     }
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! The 33 features, each a value or the reason why it is missing.
 //!
-//! Windows, means and counts use appearances of the same season; with fewer appearances than the window, the mean is over those there
-//! are; a standard deviation needs two.
+//! Windows, means and counts use appearances of the same season; with fewer appearances than the window, the mean is over all
+//! of them; a standard deviation needs two.
 //!
 //! Invariant: the order is that of [`FEATURES`], each of which is set exactly once.
 //! Not here: imputation of missing values, which is left to the models.

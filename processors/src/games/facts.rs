@@ -182,7 +182,7 @@ impl Tables {
         let request = Self::lookup_request(list, &member.player.name, &teams)?;
         self.name_lookups.player(request, known_by(instant)).map(|(player, _)| player)
     }
-    /// Every player whom a box score of the game lists, by any revision of the name matches.
+    /// All players in the box scores of the game, by any revision of the name matches.
     pub fn players_of(&self, game: GameId) -> Vec<PlayerId> {
         let mut players = Vec::new();
         let Some(matchup) = self.matchup else { return players };

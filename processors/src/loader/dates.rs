@@ -1,7 +1,7 @@
 //! Dates and times in the notations of the sources.
 //!
 //! Invariant: a day is the day as written, whatever time zone follows it: nba.com writes a false Z after Eastern time, and a birthday is
-//! a day in its own place.
+//! a day in its own time zone.
 //! Not here: the Eastern day of an instant (`schemas::units`).
 use super::cell::Cell;
 use schemas::units::{EasternDate, Timestamp};

@@ -1,4 +1,4 @@
-//! oddsapi/event-odds: the books' quotes on the points of a game's players, current or as a historical snapshot.
+//! oddsapi/event-odds: the bookmakers' quotes on the points of a game's players, current or as a historical snapshot.
 //!
 //! Invariant: only the market `player_points` is used; of two prices for one side, line and update the greater is used, in any order.
 //! Different lines are never merged.

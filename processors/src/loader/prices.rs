@@ -1,4 +1,4 @@
-//! Prices and lines of the books.
+//! Prices and lines of the bookmakers.
 //!
 //! Invariant: a line is never rounded; a price is stored in the notation of the book.
 //! Not here: probabilities and margins.

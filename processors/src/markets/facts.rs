@@ -109,7 +109,7 @@ impl Tables {
             }
         }
     }
-    /// Emits the keys of the events near some days and returns the players whom they may quote.
+    /// Emits the keys of the events near some days and returns the players that they may quote.
     fn affected_by_odds(
         &self,
         matchup: Matchup,
@@ -130,7 +130,7 @@ impl Tables {
         }
         quoted
     }
-    /// Emits the keys of the reports near some days and returns the players whom they may list.
+    /// Emits the keys of the reports near some days and returns the players that they may list.
     fn affected_by_reports(
         &self,
         matchup: Matchup,

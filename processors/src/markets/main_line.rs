@@ -1,4 +1,4 @@
-//! Main lines: of one book's line ladder, and of the market over all books.
+//! Main lines: of one book's line ladder, and of the market over all bookmakers.
 //!
 //! Invariant: only a line with both prices can be a main line; every choice has a tie-break, so it depends on the content alone.
 //! Not here: the selection of quotes (`quotes`).
@@ -22,7 +22,7 @@ pub fn for_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
     candidates.min_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.line.cmp(&b.line)))
 }
 
-/// The lower median of the books' main lines, and the mean no-vig probability of the books that have it.
+/// The lower median of the bookmakers' main lines, and the mean no-vig probability of the bookmakers that have it.
 pub fn for_market(books: &[MainLine]) -> Option<MainLine> {
     let mut lines: Vec<Line> = books.iter().map(|main| main.line).collect();
     lines.sort_unstable();

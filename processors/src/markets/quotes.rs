@@ -22,7 +22,7 @@ impl EventQuotes {
         }
         EventQuotes { date, by_name: by_name.into_iter().collect() }
     }
-    /// The quotes of a name that its books updated before the cutoff.
+    /// The quotes of a name that its bookmakers updated before the cutoff.
     fn before(&self, name: &str, cutoff: Cutoff) -> impl Iterator<Item = &Quote> {
         let index = self.by_name.binary_search_by(|(candidate, _)| candidate.as_str().cmp(name));
         let quotes: &[Quote] = index.map_or(&[], |index| &self.by_name[index].1);

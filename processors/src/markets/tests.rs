@@ -1,4 +1,4 @@
-//! Tests of the rules for odds and injury reports: books, time, absence, names.
+//! Tests of the rules for odds and injury reports: bookmakers, time, absence, names.
 //!
 //! Invariant: one game with a tip-off at 19:30; the matchup's first team has the player, as player 1 with the name "A".
 //! Not here: main lines (`main_line`).

@@ -1,6 +1,6 @@
 //! Normalization of names: the parts of a written name that are compared, computed once.
 //!
-//! Invariant: the key ignores case, diacritics, punctuation, spaces and text in parentheses, and consists of letters and digits only;
+//! Invariant: the key ignores case, diacritics, punctuation, spaces and text in parentheses, and consists of alphanumeric characters only;
 //! the key of a key is itself. A generational suffix is a complete word after the first, never the end of one ("Mozgov" is not a fifth
 //! Mozgo).
 //! Not here: which names mean the same player (`rules`), nicknames (`links`).
@@ -41,7 +41,7 @@ impl Name {
         Name { suffix_start, surname_start, suffix, tokens: tokens.join(" "), key }
     }
 
-    /// The canonical form for lookup, including the suffix: `garytrentjr`. Empty if the text has neither letters nor digits.
+    /// The canonical form for lookup, including the suffix: `garytrentjr`. Empty if the text has no alphanumeric character.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -72,15 +72,15 @@ impl Name {
     }
 }
 
-/// Lower-case letters and digits without diacritics, words separated by spaces, their parts by '-'; text in parentheses is dropped.
+/// Lower-case alphanumeric characters without diacritics, words separated by spaces, their parts by '-'; text in parentheses is dropped.
 fn fold(written: &str) -> String {
     let mut folded = String::with_capacity(written.len());
     let mut depth = 0_usize;
-    let letters = written.nfkd().flat_map(char::to_lowercase).nfkd().filter(|c| !is_combining_mark(*c));
-    for letter in letters {
-        match letter {
+    let characters = written.nfkd().flat_map(char::to_lowercase).nfkd().filter(|c| !is_combining_mark(*c));
+    for character in characters {
+        match character {
             '(' | ')' => {
-                depth = if letter == '(' { depth + 1 } else { depth.saturating_sub(1) };
+                depth = if character == '(' { depth + 1 } else { depth.saturating_sub(1) };
                 folded.push(' ');
             }
             _ if depth > 0 => {}
@@ -95,8 +95,8 @@ fn fold(written: &str) -> String {
             'þ' => folded.push_str("th"),
             '-' | '‐' | '‒' | '–' | '—' | '−' => folded.push('-'),
             '.' | ',' | '_' | '/' => folded.push(' '),
-            _ if letter.is_whitespace() => folded.push(' '),
-            _ if letter.is_alphanumeric() => folded.push(letter),
+            _ if character.is_whitespace() => folded.push(' '),
+            _ if character.is_alphanumeric() => folded.push(character),
             // Apostrophes of every kind, quotes, control and invisible characters do not separate words.
             _ => {}
         }
@@ -138,7 +138,7 @@ fn join_initials<'a>(words: &[&'a str]) -> Vec<Cow<'a, str>> {
         .collect()
 }
 
-/// Repairs UTF-8 that was decoded as Windows-1252 ("JokiÄ‡"), if all of the name is such text and the result has European letters only.
+/// Repairs UTF-8 that was decoded as Windows-1252 ("JokiÄ‡"), if all of the name is such text and the result has European characters only.
 fn repair(written: &str) -> Cow<'_, str> {
     let repaired = || {
         let bytes: Vec<u8> = written.chars().map(windows_1252_byte).collect::<Option<_>>()?;
@@ -201,7 +201,7 @@ mod tests {
             ("Kristaps Porziņģis", "kristapsporzingis"),
             ("Jonas Valančiūnas", "jonasvalanciunas"),
             ("", ""),
-            // Names that a deletion of substrings or letters would corrupt.
+            // Names that a deletion of substrings or characters would corrupt.
             ("Jrue Holiday", "jrueholiday"),
             ("Isaiah Livers", "isaiahlivers"),
             ("Ivica Zubac", "ivicazubac"),
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(
             key("Ó’Neal"),
             "oneal",
-            "text is not repaired if the result would not be a European letter"
+            "text is not repaired if the result would not be a European character"
         );
     }
 
@@ -280,18 +280,18 @@ mod tests {
             })
     }
 
-    /// Another spelling of one letter, selected by a number.
-    fn respell(letter: char, pick: u8) -> String {
-        match (letter, pick % 8) {
+    /// Another spelling of one character, selected by a number.
+    fn respell(character: char, pick: u8) -> String {
+        match (character, pick % 8) {
             (' ', 1) => "  ".into(),
             (' ', 2) => " \u{a0}".into(),
             ('-', 1) => " ".into(),
             ('-', 2) => "–".into(),
-            (' ' | '-', _) => letter.into(),
-            (_, 1) => letter.to_uppercase().collect(),
-            (_, 2) => letter.to_lowercase().collect(),
-            (_, 3) => format!("{letter}\u{301}"),
-            (_, 4) => format!("{letter}'"),
+            (' ' | '-', _) => character.into(),
+            (_, 1) => character.to_uppercase().collect(),
+            (_, 2) => character.to_lowercase().collect(),
+            (_, 3) => format!("{character}\u{301}"),
+            (_, 4) => format!("{character}'"),
             ('l', 5) => "ł".into(),
             ('o', 5) => "ø".into(),
             ('d', 5) => "đ".into(),
@@ -299,7 +299,7 @@ mod tests {
             ('I', 5) => "İ".into(),
             ('c', 5) => "č".into(),
             ('u', 5) => "ü".into(),
-            _ => letter.into(),
+            _ => character.into(),
         }
     }
 
@@ -317,7 +317,7 @@ mod tests {
             picks in proptest::collection::vec(any::<u8>(), 64),
             note in "( \\([A-Z0-9]{0,4}\\))?",
         ) {
-            let respelt: String = name.chars().zip(&picks).map(|(letter, pick)| respell(letter, *pick)).collect();
+            let respelt: String = name.chars().zip(&picks).map(|(character, pick)| respell(character, *pick)).collect();
             prop_assert_eq!(key(&format!(" {respelt}.{note}")), key(&name), "{}", respelt);
         }
 

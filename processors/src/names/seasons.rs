@@ -64,7 +64,7 @@ fn appearances(season: &str) -> Option<Vec<Appearance>> {
     Some(table.lines().skip(1).map(appearance).collect())
 }
 
-/// The players by spellings of books that differ from nba.com's.
+/// The players by spellings of bookmakers that differ from nba.com's.
 fn spellings() -> Option<BTreeMap<String, PlayerId>> {
     let books = fixture("tables/player_spellings.csv")?;
     Some(books.lines().skip(1).map(fields).map(|row| (row[0].clone(), row[1].parse().unwrap())).collect())

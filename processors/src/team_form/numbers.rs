@@ -4,7 +4,7 @@
 //! to the nearest 240 + 25 k; offensive rating = 100 · points / possessions; defensive rating = 100 · opponents' points / own
 //! possessions.
 //!
-//! Invariant: with fewer games than the window, the mean is over the games there are.
+//! Invariant: with fewer games than the window, the mean is over all games.
 //! Not here: the selection of past games (`team_form`).
 use schemas::{EasternDate, game::TeamGameRevision, team_form::FormNumbers};
 

@@ -1,4 +1,4 @@
-//! Real payloads, which are outside the repository.
+//! Real payloads, which are not part of the repository.
 //!
 //! Invariant: every payload of a known feed decodes without reject and bad row.
 //! Not here: the payloads.

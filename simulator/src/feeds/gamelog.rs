@@ -2,7 +2,7 @@
 //!
 //! Invariant: a player who did not play has no row; one who played less than half a minute has a row with 0. A game at a neutral site is
 //! "OWN @ OPP" for both teams.
-//! Not here: the times of the fetches (`season`).
+//! Not here: the times of the fetches (`fetches`).
 use super::shooting::percentage;
 use crate::{
     league::League,

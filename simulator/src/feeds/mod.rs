@@ -2,7 +2,7 @@
 //!
 //! Invariant: the keys are those of the real payloads, including the sources' quirks: a false Z, null and zero for the same fact, own team
 //! codes.
-//! Not here: the fetches and their faults (`season`).
+//! Not here: the fetches and their faults (`fetches`).
 pub(crate) mod balldontlie;
 pub(crate) mod gamelog;
 pub(crate) mod injuries;

@@ -1,4 +1,4 @@
-//! oddsapi/event-odds: the quotes of several books on the points of one game's players.
+//! oddsapi/event-odds: the quotes of several bookmakers on the points of one game's players.
 //!
 //! Invariant: a book's line is the same from one snapshot to the next unless it moves. BetRivers and Unibet have one price feed. No update
 //! is later than the fetch.

@@ -1,7 +1,7 @@
 //! nbacom/player-list and espn/roster: the rosters of the teams.
 //!
 //! Invariant: both show a trade from its day on. ESPN has no nba.com id, its own codes for six teams, and birth dates.
-//! Not here: the times of the fetches (`season`).
+//! Not here: the times of the fetches (`fetches`).
 use crate::{
     league::Player,
     world::{Speller, World},

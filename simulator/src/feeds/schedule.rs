@@ -1,22 +1,22 @@
 //! nbacom/schedule: `scheduleleaguev2`.
 //!
 //! Invariant: `gameDateEst` and `gameDateTimeEst` have a Z although they are New York time; `gameDateTimeUTC` is correct.
-//! Not here: the games of a fetch (`season`).
+//! Not here: the games of a fetch (`fetches`).
 use crate::calendar::Game;
 use schemas::{EasternDate, Season, Team, Timestamp};
 use serde_json::{Value, json};
 
-/// The stage of a game in the schedule.
+/// The phase of a game in the schedule.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Stage {
+pub(crate) enum GamePhase {
     Ahead,
     CalledOff,
     /// Points of home and away.
     Final(i32, i32),
 }
 
-/// A game, the day it is scheduled for, and its stage.
-pub(crate) type Entry<'a> = (&'a Game, EasternDate, Stage);
+/// A game, the day it is scheduled for, and its phase.
+pub(crate) type Entry<'a> = (&'a Game, EasternDate, GamePhase);
 
 /// The payload of `entries`, which must be in the order of their days.
 pub(crate) fn payload(season: Season, fetched_at: Timestamp, entries: &[Entry<'_>]) -> Value {
@@ -37,13 +37,13 @@ pub(crate) fn payload(season: Season, fetched_at: Timestamp, entries: &[Entry<'_
     })
 }
 
-fn game(&(game, date, stage): &Entry<'_>) -> Value {
+fn game(&(game, date, phase): &Entry<'_>) -> Value {
     let (hour, minute) = game.clock;
     let time = format!("{}:{minute:02} {} ET", (hour + 11) % 12 + 1, if hour < 12 { "am" } else { "pm" });
-    let (status, text, [home, away]) = match stage {
-        Stage::Ahead => (1, time, [0, 0]),
-        Stage::CalledOff => (1, "PPD".to_owned(), [0, 0]),
-        Stage::Final(home, away) => (3, "Final".to_owned(), [home, away]),
+    let (status, text, [home, away]) = match phase {
+        GamePhase::Ahead => (1, time, [0, 0]),
+        GamePhase::CalledOff => (1, "PPD".to_owned(), [0, 0]),
+        GamePhase::Final(home, away) => (3, "Final".to_owned(), [home, away]),
     };
     json!({
         "gameId": game.id.to_string(),
@@ -53,7 +53,7 @@ fn game(&(game, date, stage): &Entry<'_>) -> Value {
         "gameDateEst": format!("{date}T00:00:00Z"),
         "gameDateTimeEst": format!("{date}T{hour:02}:{minute:02}:00Z"),
         "gameDateTimeUTC": game.tip_off_on(date).to_string(),
-        "postponedStatus": if matches!(stage, Stage::CalledOff) { "Y" } else { "N" },
+        "postponedStatus": if matches!(phase, GamePhase::CalledOff) { "Y" } else { "N" },
         "gameLabel": "",
         "homeTeam": team(game.home, home),
         "awayTeam": team(game.away, away),

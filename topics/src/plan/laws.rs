@@ -1,28 +1,32 @@
-//! The laws of plans, over invented clusters.
+//! Properties of plans, for generated clusters.
+//!
+//! Invariant: the generated clusters have managed and unmanaged topics with any settings.
+//! Not here: the specifications themselves (`spec`).
 use super::*;
 use proptest::prelude::*;
 
-/// A cluster that does what it is told, as brokers do.
+/// The cluster after the brokers applied a plan.
 fn apply(plan: &Plan, mut cluster: Cluster) -> Cluster {
     for PlanEntry { topic, action } in plan.steps() {
-        let at = cluster.topics.iter().position(|actual| actual.name == *topic);
-        match (action, at) {
+        let index = cluster.topics.iter().position(|actual| actual.name == *topic);
+        match (action, index) {
             (Action::Create { partitions, replication, settings }, None) => {
-                cluster.topics.push(actual(topic, *partitions, replication.unwrap_or(1), settings.clone()))
+                let replication = replication.unwrap_or(1);
+                cluster.topics.push(actual_topic(topic, *partitions, replication, settings.clone()))
             }
-            (Action::AlterConfig { topic_overrides, .. }, Some(at)) => {
-                let old = &cluster.topics[at];
-                cluster.topics[at] = actual(topic, old.partitions, old.replication, topic_overrides.clone());
+            (Action::AlterConfig { topic_overrides, .. }, Some(index)) => {
+                let ActualTopic { partitions, replication, .. } = cluster.topics[index];
+                cluster.topics[index] = actual_topic(topic, partitions, replication, topic_overrides.clone());
             }
-            (Action::AddPartitions { to, .. }, Some(at)) => cluster.topics[at].partitions = *to,
-            (Action::Delete { .. }, Some(at)) => _ = cluster.topics.remove(at),
-            (action, at) => panic!("{action:?} of a topic at {at:?}"),
+            (Action::AddPartitions { to, .. }, Some(index)) => cluster.topics[index].partitions = *to,
+            (Action::Delete { .. }, Some(index)) => _ = cluster.topics.remove(index),
+            (action, index) => panic!("{action:?} of a topic at {index:?}"),
         }
     }
     cluster
 }
-/// A topic with these settings of its own over the brokers' defaults.
-fn actual(
+/// A topic with settings of its own and the brokers' defaults.
+fn actual_topic(
     name: &str,
     partitions: i32,
     replication: i32,
@@ -45,9 +49,9 @@ fn actual(
     ActualTopic { name: name.to_owned(), partitions, replication, settings, topic_overrides }
 }
 
-fn wanted() -> Vec<TopicSpec> {
-    let tables = crate::ALL.iter().map(|info| TopicSpec::for_topic(info, info.name.starts_with("ml.")));
-    tables
+fn specs() -> Vec<TopicSpec> {
+    let topics = crate::ALL.iter().map(|info| TopicSpec::for_topic(info, info.name.starts_with("ml.")));
+    topics
         .chain([TopicSpec::changelog("games.changelog", 6), TopicSpec::dead_letters("odds-loader.dlq", 6)])
         .map(|spec| spec.replicated(Some(3)))
         .collect()
@@ -71,11 +75,11 @@ fn topic() -> impl Strategy<Value = (i32, i32, BTreeMap<String, String>)> {
     (1..9i32, 1..4i32, topic_overrides)
 }
 fn clusters() -> impl Strategy<Value = Cluster> {
-    let mut names: Vec<String> = wanted().into_iter().map(|spec| spec.name).collect();
+    let mut names: Vec<String> = specs().into_iter().map(|spec| spec.name).collect();
     names.extend(["tmp.debug".to_owned(), "others.v1".to_owned()]);
     prop::collection::btree_map(prop::sample::select(names), topic(), 0..20).prop_map(|topics| {
         let topics = topics.into_iter().map(|(name, (partitions, replication, topic_overrides))| {
-            actual(&name, partitions, replication, topic_overrides)
+            actual_topic(&name, partitions, replication, topic_overrides)
         });
         Cluster { id: "c".into(), topics: topics.collect() }
     })
@@ -90,62 +94,70 @@ fn overrides() -> impl Strategy<Value = PlanOverrides> {
 
 proptest! {
     #[test]
-    fn a_plan_applied_leaves_nothing_but_what_was_refused(cluster in clusters(), overrides in overrides()) {
-        let wanted = wanted();
-        let plan = Plan::new(&wanted, &cluster, overrides.clone());
-        let again = Plan::new(&wanted, &apply(&plan, cluster), overrides);
-        prop_assert_eq!(again.steps().count(), 0, "{}", again);
+    fn after_a_plan_is_applied_only_refused_changes_remain(cluster in clusters(), overrides in overrides()) {
+        let specs = specs();
+        let plan = Plan::new(&specs, &cluster, overrides.clone());
+        let next_plan = Plan::new(&specs, &apply(&plan, cluster), overrides);
+        prop_assert_eq!(next_plan.steps().count(), 0, "{}", next_plan);
         let refused = |plan: &Plan| -> Vec<PlanEntry> {
             plan.entries.iter().filter(|entry| matches!(entry.action, Action::Refused { .. })).cloned().collect()
         };
-        prop_assert_eq!(refused(&plan), refused(&again));
-        prop_assert_eq!(plan.is_refused(), !again.is_empty());
+        prop_assert_eq!(refused(&plan), refused(&next_plan));
+        prop_assert_eq!(plan.is_refused(), !next_plan.is_empty());
     }
     #[test]
-    fn an_empty_cluster_is_filled_by_one_plan(others in prop::collection::btree_map("[a-z]{1,5}", topic(), 0..4)) {
-        let topics = others.into_iter().map(|(name, (p, r, topic_overrides))| actual(&name, p, r, topic_overrides)).collect();
-        let cluster = Cluster { id: "c".into(), topics };
-        let plan = Plan::new(&wanted(), &cluster, PlanOverrides::default());
-        prop_assert_eq!(plan.totals().create, wanted().len());
-        prop_assert!(Plan::new(&wanted(), &apply(&plan, cluster), PlanOverrides::default()).is_empty());
+    fn one_plan_creates_all_topics_on_a_cluster_that_has_none(
+        unmanaged in prop::collection::btree_map("[a-z]{1,5}", topic(), 0..4),
+    ) {
+        let topics = unmanaged.into_iter().map(|(name, (partitions, replication, topic_overrides))| {
+            actual_topic(&name, partitions, replication, topic_overrides)
+        });
+        let cluster = Cluster { id: "c".into(), topics: topics.collect() };
+        let plan = Plan::new(&specs(), &cluster, PlanOverrides::default());
+        prop_assert_eq!(plan.totals().create, specs().len());
+        prop_assert!(Plan::new(&specs(), &apply(&plan, cluster), PlanOverrides::default()).is_empty());
     }
     #[test]
-    fn nothing_shrinks_and_no_key_moves_and_nothing_goes_unasked(cluster in clusters(), overrides in overrides()) {
-        let plan = Plan::new(&wanted(), &cluster, overrides.clone());
+    fn no_topic_shrinks_no_key_moves_and_no_topic_is_deleted_without_permission(
+        cluster in clusters(),
+        overrides in overrides(),
+    ) {
+        let plan = Plan::new(&specs(), &cluster, overrides.clone());
         let after = apply(&plan, cluster.clone());
         for before in &cluster.topics {
-            let spec = wanted().into_iter().find(|spec| spec.name == before.name);
+            let spec = specs().into_iter().find(|spec| spec.name == before.name);
             match after.topics.iter().find(|actual| actual.name == before.name) {
                 None => prop_assert!(spec.is_none() && overrides.delete.contains(&before.name)),
                 Some(after) => {
                     prop_assert!(after.partitions >= before.partitions);
                     let may_move = overrides.key_remap || spec.as_ref().is_some_and(|spec| !spec.is_keyed);
                     prop_assert!(after.partitions == before.partitions || may_move);
-                    prop_assert_eq!(after.topic_overrides.get("flush.ms"), before.topic_overrides.get("flush.ms"), "not ours to unset");
+                    let flush_ms = |topic: &ActualTopic| topic.topic_overrides.get("flush.ms").cloned();
+                    prop_assert_eq!(flush_ms(after), flush_ms(before), "an unspecified setting must not change");
                     prop_assert!(spec.is_some() || before == after);
                 }
             }
         }
     }
     #[test]
-    fn a_plan_survives_its_file(cluster in clusters(), overrides in overrides()) {
-        let plan = Plan::new(&wanted(), &cluster, overrides);
+    fn a_plan_is_equal_after_it_was_written_to_a_file(cluster in clusters(), overrides in overrides()) {
+        let plan = Plan::new(&specs(), &cluster, overrides);
         let file = serde_json::to_string(&plan).unwrap();
         prop_assert_eq!(serde_json::from_str::<Plan>(&file).unwrap(), plan);
     }
 }
 
 #[test]
-fn values_compare_as_brokers_mean_them() {
-    assert!(is_same("cleanup.policy", "compact,delete", "delete, compact"));
-    assert!(is_same("retention.ms", "604800000", "604800000 "));
-    assert!(is_same("min.cleanable.dirty.ratio", "0.5", "0.50"));
-    assert!(is_same("preallocate", "FALSE", "false"));
-    assert!(!is_same("cleanup.policy", "compact,delete", "delete"));
+fn values_are_compared_as_brokers_interpret_them() {
+    assert!(is_equal_setting("cleanup.policy", "compact,delete", "delete, compact"));
+    assert!(is_equal_setting("retention.ms", "604800000", "604800000 "));
+    assert!(is_equal_setting("min.cleanable.dirty.ratio", "0.5", "0.50"));
+    assert!(is_equal_setting("preallocate", "FALSE", "false"));
+    assert!(!is_equal_setting("cleanup.policy", "compact,delete", "delete"));
 }
 
 #[test]
-fn a_plan_reads_as_a_page() {
+fn a_plan_is_shown_with_one_line_per_action_and_totals() {
     let specs = [
         TopicSpec::for_topic(&crate::RAW_BOX_SCORES.info, true),
         TopicSpec::for_topic(&crate::FEATURES.info, true),
@@ -163,17 +175,17 @@ fn a_plan_reads_as_a_page() {
     let cluster = Cluster {
         id: "abc".into(),
         topics: vec![
-            actual("ml.features.v1", 6, 1, topic_overrides("604800000")),
-            actual("ml.predictions.v1", 12, 1, topic_overrides("2592000000")),
-            actual("tmp.debug", 1, 1, BTreeMap::new()),
+            actual_topic("ml.features.v1", 6, 1, topic_overrides("604800000")),
+            actual_topic("ml.predictions.v1", 12, 1, topic_overrides("2592000000")),
+            actual_topic("tmp.debug", 1, 1, BTreeMap::new()),
         ],
     };
     let plan = Plan::new(&specs, &cluster, PlanOverrides::default());
     let expected = "cluster abc
   + raw.box-scores.v1                create    6 partitions, delete, max.message 16 MiB, retention.bytes unlimited, retention unlimited
   ~ ml.features.v1                   update    delete.retention.ms 604800000 → 2592000000
-  ! ml.predictions.v1                refused   partitions 12 → 6: Kafka cannot shrink a topic (make another with the next version in its name, and replay)
-  ? tmp.debug                        unmanaged left alone
+  ! ml.predictions.v1                refused   partitions 12 → 6: Kafka cannot remove partitions (create a topic with the next version in its name, and replay)
+  ? tmp.debug                        unmanaged not changed
 Plan: 1 create, 1 update, 0 delete, 1 refused, 1 unmanaged.";
     assert_eq!(plan.to_string(), expected);
 }

@@ -4,9 +4,10 @@
 //! nothing.
 //! Not here: the payloads (`feeds`), the games (`play`).
 use crate::{
-    ScraperEvent, Season,
     calendar::{Evening, Game},
+    event::ScraperEvent,
     feeds::{self, balldontlie, gamelog, injuries, odds, people, schedule},
+    parameters::Season,
     play::Played,
     random::{Decision, Random},
     world::World,
@@ -34,23 +35,25 @@ struct Fetch {
     payload: String,
 }
 
-/// All events of a season, ordered by fetch time.
-pub(crate) fn events(season: &Season) -> Vec<ScraperEvent> {
-    let world = World::new(season);
-    let mut fetches = Fetches { world: &world, fetches: vec![] };
-    fetches.add_schedule();
-    fetches.add_rosters();
-    for (date, games) in &world.days() {
-        fetches.add_results(*date, games);
+impl Season {
+    /// All events of the season, ordered by fetch time.
+    pub fn events(&self) -> Vec<ScraperEvent> {
+        let world = World::new(self);
+        let mut fetches = Fetches { world: &world, fetches: vec![] };
+        fetches.add_schedule();
+        fetches.add_rosters();
+        for (date, games) in &world.days() {
+            fetches.add_results(*date, games);
+        }
+        fetches.add_evenings();
+        fetches.add_links();
+        let mut events = vec![];
+        for fetch in fetches.fetches {
+            publish(self, fetch, &mut events);
+        }
+        events.sort_by_key(|event| event.fetched_at);
+        events
     }
-    fetches.add_evenings();
-    fetches.add_links();
-    let mut events = vec![];
-    for fetch in fetches.fetches {
-        publish(season, fetch, &mut events);
-    }
-    events.sort_by_key(|event| event.fetched_at);
-    events
 }
 
 struct Fetches<'a> {
@@ -71,18 +74,18 @@ impl Fetches<'_> {
         let mut planned: Vec<schedule::Entry<'_>> = world
             .games
             .iter()
-            .map(|Played { game, .. }| (game, game.planned(), schedule::Stage::Ahead))
+            .map(|Played { game, .. }| (game, game.planned(), schedule::GamePhase::Ahead))
             .collect();
         planned.sort_by_key(|(game, date, _)| (*date, game.id));
         let payload = schedule::payload(world.season.year(), announced_at, &planned);
         self.add(Feed::NbacomSchedule, name.clone(), announced_at, payload);
         for Played { game, .. } in &world.games {
             let Some(postponement) = game.postponement else { continue };
-            for (fetched_at, date, stage) in [
-                (postponement.called_off_at, postponement.planned, schedule::Stage::CalledOff),
-                (postponement.rescheduled_at, game.date, schedule::Stage::Ahead),
+            for (fetched_at, date, phase) in [
+                (postponement.called_off_at, postponement.planned, schedule::GamePhase::CalledOff),
+                (postponement.rescheduled_at, game.date, schedule::GamePhase::Ahead),
             ] {
-                let payload = schedule::payload(world.season.year(), fetched_at, &[(game, date, stage)]);
+                let payload = schedule::payload(world.season.year(), fetched_at, &[(game, date, phase)]);
                 self.add(Feed::NbacomSchedule, format!("{name}/{}", game.id), fetched_at, payload);
             }
         }
@@ -111,7 +114,7 @@ impl Fetches<'_> {
         let finals: Vec<schedule::Entry<'_>> = games
             .iter()
             .map(|played| {
-                let score = schedule::Stage::Final(played.home.points(), played.away.points());
+                let score = schedule::GamePhase::Final(played.home.points(), played.away.points());
                 (&played.game, date, score)
             })
             .collect();

@@ -1,0 +1,106 @@
+//! The parameters of a simulated season.
+//!
+//! Invariant: every fault is off by default.
+//! Not here: the simulation (`fetches`).
+
+/// The rates of faults, 0–1, each relative to the occasions on which the fault is possible.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// Events published a second time, byte for byte.
+    pub duplicates: f64,
+    /// Responses fetched again ten minutes later, unchanged.
+    pub refetches: f64,
+    /// Days whose box scores one source publishes one to five days late.
+    pub late_box_scores: f64,
+    /// Games in which a basket is credited to the wrong teammate until a refetch a day later. Team totals are correct.
+    pub corrected_box_scores: f64,
+    /// Days whose box scores lack one team at first, with the outcome "partial".
+    pub missing_teams: f64,
+    /// Names that balldontlie, ESPN or a book spells differently: without suffix or accents, last name first, with an initial, or with a
+    /// nickname, for which an operator publishes links two days into the season.
+    pub name_variants: f64,
+    /// Healthy reserves who do not play: "00" in balldontlie, no row in nba.com.
+    pub dnps: f64,
+    /// Games called off three hours before tip-off, rescheduled some days later under the same id, then played.
+    pub postponements: f64,
+    /// Lines that a book moves from one snapshot to the next.
+    pub line_moves: f64,
+    /// Quotes without a price for under.
+    pub one_sided_quotes: f64,
+    /// Games whose odds are fetched again 40 minutes after tip-off.
+    pub in_play_updates: f64,
+    /// Responses that were empty an hour before, with the outcome "empty-ok".
+    pub empty_responses: f64,
+}
+impl Faults {
+    /// Every fault at the same rate.
+    pub const fn all(rate: f64) -> Faults {
+        Faults {
+            duplicates: rate,
+            refetches: rate,
+            late_box_scores: rate,
+            corrected_box_scores: rate,
+            missing_teams: rate,
+            name_variants: rate,
+            dnps: rate,
+            postponements: rate,
+            line_moves: rate,
+            one_sided_quotes: rate,
+            in_play_updates: rate,
+            empty_responses: rate,
+        }
+    }
+}
+
+/// The parameters of a simulated regular season.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Season {
+    pub seed: u64,
+    /// 2000–2045.
+    pub start_year: i16,
+    /// 2–30; fewer than thirty are chosen at random.
+    pub teams: usize,
+    /// With an odd number of teams, one team may have one game less.
+    pub games_per_team: usize,
+    /// 1–15.
+    pub players_per_team: usize,
+    /// Days from one fetch of the player list and the rosters to the next.
+    pub roster_days: i32,
+    /// Fetches of a game's odds before tip-off, 0–6.
+    pub odds_snapshots: usize,
+    /// Books that quote, 0–8; the third and fourth with line ladders.
+    pub books: usize,
+    /// Injury reports fetched on a game day, 0–4.
+    pub injury_reports: usize,
+    /// True if balldontlie is fetched too.
+    pub balldontlie: bool,
+    /// Pairs of teams that trade two players in the middle of the season.
+    pub trades: usize,
+    pub faults: Faults,
+}
+impl Season {
+    /// Thirty teams, 82 games each, every feed, no faults.
+    pub const fn new(seed: u64, start_year: i16) -> Season {
+        Season {
+            seed,
+            start_year,
+            teams: 30,
+            games_per_team: 82,
+            players_per_team: 13,
+            roster_days: 7,
+            odds_snapshots: 3,
+            books: 6,
+            injury_reports: 2,
+            balldontlie: true,
+            trades: 0,
+            faults: Faults::all(0.0),
+        }
+    }
+    pub(crate) const fn year(&self) -> schemas::Season {
+        schemas::Season(self.start_year)
+    }
+    /// The name of the season, as in "2024-25".
+    pub(crate) fn name(&self) -> String {
+        self.year().to_string()
+    }
+}
