@@ -97,14 +97,14 @@ fn earlier_games(log: &mut dyn LogBackend, features: &Features) -> Result<Vec<Ga
 fn game_as_of_cutoff(game: &PlayerGame, features: &Features) -> Option<GameReport> {
     let cutoff = Cutoff::at_tip_off(features.tip_off, features.basis);
     let revision = cutoff.as_of(&game.revisions, |revision| revision.known_at)?;
-    let line = revision.stats.filter(|_| cutoff.is_past(revision.effective_at()))?;
+    let stats = revision.stats.filter(|_| cutoff.is_past(revision.effective_at()))?;
     Some(GameReport {
         game_id: game.game.to_string(),
         date: revision.date.to_string(),
         team: revision.team.to_string(),
         opponent: revision.opponent.to_string(),
-        minutes: line.playing_time.minutes(),
-        points: line.points,
+        minutes: stats.playing_time.minutes(),
+        points: stats.points,
         known_at: revision.known_at.to_string(),
         raw: revision.raw,
     })

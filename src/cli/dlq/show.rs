@@ -10,7 +10,7 @@ use crate::{config::Config, redrive, storage};
 use anyhow::Result;
 use runtime::{DeadLetterRecord, dlq, engine::dlq_topic};
 use schemas::{
-    raw::{DeadLetter, FetchOutcome, RawEvent, RejectCode},
+    raw::{DeadLetter, RawEvent, RejectCode},
     wire,
 };
 use serde::Serialize;
@@ -121,23 +121,11 @@ fn json_value(dead_letter: &DeadLetter) -> Value {
     if let Ok(raw) = wire::decode::<RawEvent>(&dead_letter.value) {
         return json!({
             "feed": raw.feed.to_string(), "key": raw.key, "fetched_at": raw.fetched_at.to_string(),
-            "outcome": fetch_outcome(raw.outcome), "payload": parse(&raw.payload),
+            "outcome": raw.outcome.name(), "payload": parse(&raw.payload),
         });
     }
     match std::str::from_utf8(&dead_letter.value) {
         Ok(text) => parse(text),
         Err(_) => json!(dead_letter.value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-    }
-}
-
-/// A fetch outcome as scrapers write it.
-const fn fetch_outcome(outcome: FetchOutcome) -> &'static str {
-    match outcome {
-        FetchOutcome::Complete => "complete",
-        FetchOutcome::EmptyOk => "empty-ok",
-        FetchOutcome::Partial => "partial",
-        FetchOutcome::NoDataYet => "no-data-yet",
-        FetchOutcome::Postponed => "postponed",
-        FetchOutcome::Failed => "failed",
     }
 }

@@ -10,7 +10,7 @@ use schemas::{
     team_form::{Candidacy, FormNumbers, SideEvidence, SlateEntry},
 };
 use serde::{Serialize, Serializer};
-use std::{collections::BTreeMap, fmt::Debug};
+use std::collections::BTreeMap;
 
 #[derive(Serialize)]
 pub struct Report {
@@ -24,19 +24,8 @@ pub struct Report {
     pub events: Vec<EventReport>,
 }
 
-/// The snake_case name of an enum's variant.
-fn variant_name(variant: impl Debug) -> String {
-    let mut name = String::new();
-    for character in format!("{variant:?}").chars() {
-        if character.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(character.to_ascii_lowercase());
-    }
-    name
-}
-fn flag_names(flags: &[QualityFlag]) -> Vec<String> {
-    flags.iter().map(variant_name).collect()
+fn flag_names(flags: &[QualityFlag]) -> Vec<&'static str> {
+    flags.iter().map(|flag| flag.name()).collect()
 }
 fn timestamp_text(timestamp: Option<Timestamp>) -> Option<String> {
     timestamp.map(|timestamp| timestamp.to_string())
@@ -71,7 +60,7 @@ pub struct PredictionReport {
     pub base_line: Option<f64>,
     pub line_source: Option<&'static str>,
     pub omitted_line_offsets: Vec<i32>,
-    pub quality_flags: Vec<String>,
+    pub quality_flags: Vec<&'static str>,
     pub systems: Vec<SystemReport>,
 }
 impl PredictionReport {
@@ -161,13 +150,13 @@ impl LadderLineReport {
 #[serde(rename_all = "snake_case")]
 pub enum FeatureReport {
     Value(f64),
-    Missing(String),
+    Missing(&'static str),
 }
 impl FeatureReport {
     pub fn new(feature: &Feature) -> FeatureReport {
         match feature {
             Feature::Value(value) => FeatureReport::Value(*value),
-            Feature::Missing(reason) => FeatureReport::Missing(variant_name(reason)),
+            Feature::Missing(reason) => FeatureReport::Missing(reason.name()),
         }
     }
 }
@@ -181,17 +170,17 @@ pub struct FeatureRowReport {
     pub appearances: i32,
     pub rest_days: Option<i32>,
     pub main_line: Option<f64>,
-    pub quality_flags: Vec<String>,
+    pub quality_flags: Vec<&'static str>,
     pub comparables: Vec<ComparableReport>,
 }
 #[derive(Serialize)]
 pub struct ComparableReport {
     pub game_id: String,
     pub points: i32,
-    pub tier: String,
+    pub tier: &'static str,
     pub rest_days: i32,
     pub is_home: bool,
-    pub streak: String,
+    pub streak: &'static str,
 }
 impl FeatureRowReport {
     pub fn new(features: &Features) -> FeatureRowReport {
@@ -212,10 +201,10 @@ impl ComparableReport {
         ComparableReport {
             game_id: comparable.game.to_string(),
             points: comparable.points,
-            tier: variant_name(comparable.tier),
+            tier: comparable.tier.name(),
             rest_days: comparable.rest_days,
             is_home: comparable.is_home,
-            streak: variant_name(comparable.streak),
+            streak: comparable.streak.name(),
         }
     }
 }
@@ -316,7 +305,7 @@ pub struct AvailabilityReport {
 pub struct AvailabilityViewReport {
     pub known_at: String,
     pub reported_at: String,
-    pub status: String,
+    pub status: &'static str,
     pub reason: String,
 }
 impl AvailabilityReport {
@@ -332,7 +321,7 @@ impl AvailabilityViewReport {
         AvailabilityViewReport {
             known_at: view.known_at.to_string(),
             reported_at: view.reported_at.to_string(),
-            status: variant_name(view.status),
+            status: view.status.name(),
             reason: view.reason.clone(),
         }
     }
@@ -366,12 +355,10 @@ pub struct EventReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::features::{DefenseTier, MissingReason};
+    use schemas::features::MissingReason;
 
     #[test]
     fn reasons_and_flags_are_snake_case() {
-        assert_eq!(variant_name(MissingReason::NoShotZones), "no_shot_zones");
-        assert_eq!(variant_name(DefenseTier::Elite), "elite");
         let missing = FeatureReport::new(&Feature::Missing(MissingReason::NothingToDivideBy));
         let json = serde_json::to_value([missing, FeatureReport::new(&Feature::Value(0.5))]).unwrap();
         assert_eq!(json, serde_json::json!([{"missing": "nothing_to_divide_by"}, {"value": 0.5}]));
