@@ -2,7 +2,10 @@
 //!
 //! Invariant: the text is valid in SQLite and in BigQuery.
 //! Not here: the views over the rows of a table; where the rows are stored is the warehouse's own.
-use crate::tables::{Column, DATE, SEASON_START, integer, text};
+use crate::{
+    column::{Column, integer, text},
+    tables::{DATE, SEASON_START},
+};
 
 /// Name of the view that counts candidates.
 pub const COVERAGE: &str = "coverage";
