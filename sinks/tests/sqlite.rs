@@ -286,6 +286,6 @@ fn deleted_rows_are_in_no_view() {
     assert_eq!(count("player_prop_predictions WHERE player_id = 200001"), "0");
     assert_eq!(
         query(&path, "SELECT season_start, game_date, status, player_count FROM coverage ORDER BY status"),
-        "2023|2023-10-31|predicted|1\n2023|2023-10-31|ruled_out|1"
+        "2023|2023-10-31|not_a_candidate|1\n2023|2023-10-31|predicted|1\n2023|2023-10-31|ruled_out|1"
     );
 }

@@ -314,7 +314,7 @@ impl BigQuery {
         Ok(match (name, found) {
             (_, None) => true,
             ("acquire", Some(_)) => false,
-            ("take-ownership", Some(writer_state)) => writer_state.epoch == epoch,
+            ("take_ownership", Some(writer_state)) => writer_state.epoch == epoch,
             (_, Some(writer_state)) => {
                 writer_state.rebuilding
                     && writer_state.epoch == epoch
@@ -355,7 +355,7 @@ impl BigQuery {
             self.become_writer(log)?;
         }
         let before = self.load_writer_state()?;
-        self.change_writer_state("take-ownership", sql::take_ownership_sql(&self.names), log, before.epoch)?;
+        self.change_writer_state("take_ownership", sql::take_ownership_sql(&self.names), log, before.epoch)?;
         let after = self.load_writer_state()?;
         after.check_writer(log, Some(before.epoch + 1))?;
         Ok(after.epoch)
@@ -367,7 +367,7 @@ impl BigQuery {
             return Ok(0);
         }
         let done = self.change_writer_state(
-            "delete-stale-epochs",
+            "delete_stale_epochs",
             sql::delete_stale_epochs_sql(&self.names),
             log,
             found.epoch,
