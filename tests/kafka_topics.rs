@@ -52,8 +52,11 @@ fn topics_are_planned_created_and_reconciled_safely() {
     let settings: Vec<&str> = settings.into_iter().flat_map(|setting| ["--config", setting]).collect();
     broker.tool(&[&create[..], &settings].concat());
     broker.tool(&["TopicCommand", "--create", "--topic", "tmp.debug", "--partitions", "1"]);
-    let (code, drift, _) = plan(&[]);
-    assert_eq!((code, &drift["totals"]["update"], &drift["totals"]["unmanaged"]), (3, &1.into(), &1.into()));
+    let (code, entries, _) = plan(&[]);
+    assert_eq!(
+        (code, &entries["totals"]["update"], &entries["totals"]["unmanaged"]),
+        (3, &1.into(), &1.into())
+    );
     assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "settings differ");
     assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
     let (_, export, _) = run_on(&run, &broker, &["topics", "export"]);

@@ -135,7 +135,7 @@ pub trait LogAdmin: Send {
     /// # Errors
     /// When the log cannot be written.
     fn purge(&mut self, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError>;
-    /// Acquires the exclusive right to run processors on this log, for as long as this value lives.
+    /// Acquires the exclusive right to run processors on this log, for as long as this value exists.
     ///
     /// # Errors
     /// When another process holds it.

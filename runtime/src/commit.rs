@@ -65,7 +65,7 @@ pub struct Restored {
     pub offsets: BTreeMap<&'static str, Offset>,
 }
 
-/// A dead letter and its place in the dead-letter queue.
+/// A dead letter with its partition and offset in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterRecord {
     pub partition: i32,

@@ -25,9 +25,9 @@ pub enum RuntimeError {
     Unreachable { brokers: String, reason: String, next: String },
     #[error("{what} is refused: {reason}\nnext: {next}")]
     Precondition { what: String, reason: String, next: String },
-    /// A command's commit was aborted or not confirmed, and was not retried any more.
+    /// The commit of a command was aborted or unconfirmed, and is not retried any more.
     #[error(
-        "the commit of {writer} was not confirmed: {reason}\nnext: run the same command again, it repeats nothing that is durable"
+        "the commit of {writer} is unconfirmed: {reason}\nnext: run the same command again, it repeats nothing that is durable"
     )]
     Unconfirmed { writer: String, reason: String },
     #[error(

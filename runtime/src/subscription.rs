@@ -47,7 +47,7 @@ pub struct RunContext {
 }
 
 impl RunContext {
-    /// Asks all members to stop after their next commit.
+    /// Tells all members to stop after their next commit.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
         self.board.notify();

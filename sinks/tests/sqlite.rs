@@ -250,7 +250,7 @@ fn the_views_have_the_columns_of_the_bigquery_views_in_the_same_order() {
     let (_folder, path) = in_folder();
     drop(Sqlite::open(&path).unwrap());
     let views = definitions(&Names { project: "project".into(), dataset: "dataset".into() });
-    let views: Vec<_> = views.into_iter().filter(|definition| definition.is_view).collect();
+    let views: Vec<_> = views.into_iter().filter(|definition| definition.is_sql_view).collect();
     let names: Vec<_> = views.iter().map(|view| view.name).collect();
     assert_eq!(
         names,

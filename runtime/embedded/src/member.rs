@@ -1,7 +1,7 @@
 //! A group member on the embedded log: one processor instance. It decides what to read next, and when.
 //!
-//! A processor waits for its upstream processors to become idle, for a limited time, so that a backlog is derived once and not at each
-//! of its steps.
+//! A processor waits for its upstream processors to become idle, for a limited time, so that a backlog is derived once, not once per
+//! micro-batch of the upstream processors.
 //! Invariant: committed offsets move only in commits; what was read and not committed is read again by the next start.
 //! Not here: the loop (`runtime::task`), the file (`store`).
 use runtime::{

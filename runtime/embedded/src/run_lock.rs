@@ -16,7 +16,7 @@ const FILE_NAME: &str = "run.lock";
 /// How long to wait for a lock that may be held only by a process that looks whether it is held.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The exclusive right to run processors on the log of a folder, for as long as the value lives.
+/// The exclusive right to run processors on the log of a folder, for as long as the value exists.
 #[derive(Debug)]
 pub struct RunLock {
     file: File,

@@ -22,7 +22,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 pub enum Credentials {
     /// The key file of a service account.
     ServiceAccount(PathBuf),
-    /// GOOGLE_APPLICATION_CREDENTIALS, the file of `gcloud auth application-default login`, or the account of the machine.
+    /// GOOGLE_APPLICATION_CREDENTIALS, the file of `gcloud auth application-default login`, or the service account of the machine.
     ApplicationDefault,
     /// None: an emulator needs no credentials.
     None,

@@ -16,14 +16,14 @@ use std::fmt::Write;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     pub name: &'static str,
-    pub is_view: bool,
+    pub is_sql_view: bool,
     pub statement: String,
 }
 
 /// All definitions of a dataset.
 pub fn definitions(names: &Names) -> Vec<Definition> {
-    let view = |name, statement| Definition { name, is_view: true, statement };
-    let mut all = vec![Definition { name: RECORDS, is_view: false, statement: records(names) }];
+    let view = |name, statement| Definition { name, is_sql_view: true, statement };
+    let mut all = vec![Definition { name: RECORDS, is_sql_view: false, statement: records(names) }];
     let writer = format!(
         "CREATE TABLE IF NOT EXISTS {} (\n  `job` STRING OPTIONS(description='Always empty')\n)\nOPTIONS(description={})",
         names.table(WRITER),
@@ -31,7 +31,7 @@ pub fn definitions(names: &Names) -> Vec<Definition> {
             "Writer lease, without rows: the label `job` has the id of the DML job sent last, so that one is in flight over all instances of the sink"
         ),
     );
-    all.push(Definition { name: WRITER, is_view: false, statement: writer });
+    all.push(Definition { name: WRITER, is_sql_view: false, statement: writer });
     all.extend(TABLES.iter().map(|table| view(table.name, live_rows(names, table))));
     all.push(view(BATCHES, batches(names)));
     all.push(view(views::COVERAGE, coverage(names)));

@@ -53,7 +53,7 @@ impl BigQuery {
             let found = if is_new { None } else { self.resource(&path)? };
             match found {
                 None => diff.missing.push(definition.statement),
-                Some(found) if definition.is_view => {
+                Some(found) if definition.is_sql_view => {
                     let (_, select) = definition.statement.split_once("\nAS ").unwrap_or_default();
                     // An emulator may leave the query of a view out: it is then taken as unchanged.
                     let query = found["view"]["query"].as_str();

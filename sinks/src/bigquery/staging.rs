@@ -28,7 +28,7 @@ const STAGING_CLEANUP_INTERVAL_MS: i64 = 3_600_000;
 
 impl BigQuery {
     /// Loads the rows unless they are loaded already.
-    pub(super) fn stage(&mut self, job_prefix: &str, encoded: &Encoded) -> Result<(), Stop> {
+    pub(super) fn load_staging_table(&mut self, job_prefix: &str, encoded: &Encoded) -> Result<(), Stop> {
         let table = table_of(job_prefix);
         let load = format!("{}_l", job_prefix.trim_end_matches("_m"));
         let into = table.clone();

@@ -202,7 +202,7 @@ impl BigQuery {
             Err(api_error) if api_error.is_not_found() => {}
             Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, &id).into()),
         }
-        self.stage(job_prefix, encoded)?;
+        self.load_staging_table(job_prefix, encoded)?;
         Ok(staging_table)
     }
 
@@ -272,7 +272,7 @@ impl BigQuery {
         }
         self.runtime.block_on(self.api_client.insert(&job)).map(Reply::Inserted)
     }
-    /// Runs a statement that changes the writer state. `name`, log and epoch determine its job id.
+    /// Runs a DML statement on the writer state. `name`, log and epoch determine its job id.
     fn change_writer_state(
         &mut self,
         name: &str,

@@ -1,4 +1,4 @@
-//! The API calls: responses to HTTP requests, and faults in their place.
+//! The API calls: responses to HTTP requests, and faults instead of them.
 //!
 //! Invariant: a fault applies to the first call of its kind, and the call is executed before it or not at all.
 //! Not here: executing jobs (`jobs`), the interface for tests (`mod`).
@@ -259,8 +259,8 @@ impl State {
         };
         let records = (DATASET.to_owned(), schema::RECORDS.to_owned());
         let rows = match statement {
-            Statement::Define { name, is_view } => {
-                self.define(name, is_view, body["query"].as_str().unwrap());
+            Statement::Define { name, is_sql_view } => {
+                self.define(name, is_sql_view, body["query"].as_str().unwrap());
                 vec![]
             }
             Statement::AddColumn(name) => {
@@ -309,10 +309,10 @@ impl State {
         }
         HttpResponse::Json(200, response.to_string())
     }
-    fn define(&mut self, name: &str, is_view: bool, statement: &str) {
+    fn define(&mut self, name: &str, is_sql_view: bool, statement: &str) {
         self.etags += 1;
         let mut table = json!({"etag": self.etags.to_string(), "labels": {}, "creationTime": self.clock.unix_ms().to_string()});
-        if is_view {
+        if is_sql_view {
             table["view"] = json!({"query": statement.split_once("\nAS ").unwrap().1});
         } else if name == schema::RECORDS {
             let field = |field: schema::Field| {

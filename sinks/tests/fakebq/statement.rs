@@ -32,7 +32,7 @@ pub enum Statement {
     /// Definition of this table or view.
     Define {
         name: &'static str,
-        is_view: bool,
+        is_sql_view: bool,
     },
     AddColumn(String),
 }
@@ -74,7 +74,7 @@ pub fn parse(text: &str, names: &Names) -> Option<Statement> {
         return Some(Statement::Content(n));
     }
     if let Some(found) = definitions(names).into_iter().find(|definition| definition.statement == text) {
-        return Some(Statement::Define { name: found.name, is_view: found.is_view });
+        return Some(Statement::Define { name: found.name, is_sql_view: found.is_sql_view });
     }
     let added =
         text.strip_prefix(&format!("ALTER TABLE {} ADD COLUMN IF NOT EXISTS `", names.table(RECORDS)))?;

@@ -41,7 +41,7 @@ fn language(name: &str, text: &str) -> Option<Language> {
     }
 }
 
-/// A line with spaces in place of the `#` that opens it.
+/// A line with spaces instead of the `#` that opens it.
 fn without_comment_mark(line: &str) -> String {
     let code = line.trim_start();
     let indent = line.len() - code.len();

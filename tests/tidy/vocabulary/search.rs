@@ -46,7 +46,7 @@ impl Search {
         let mut search = Self { patterns: Vec::new(), by_first_word: HashMap::new() };
         for (index, term) in terms.iter().enumerate() {
             let pattern = Pattern::new(term);
-            for first in pattern.phrase.first_words() {
+            for first in pattern.phrase.leading_words() {
                 search.by_first_word.entry(first).or_default().push(index);
             }
             search.patterns.push(pattern);
@@ -91,7 +91,7 @@ impl Pattern {
 }
 
 impl Phrase {
-    fn first_words(&self) -> Vec<String> {
+    fn leading_words(&self) -> Vec<String> {
         let first = self.words[0].text.clone();
         if self.has_plural && self.words.len() == 1 { vec![format!("{first}s"), first] } else { vec![first] }
     }
