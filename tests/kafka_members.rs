@@ -182,9 +182,12 @@ fn an_empty_commit_has_the_offset_of_one_partition_and_a_rejected_commit_rejoins
     }
 }
 
+/// Records read (loaders only), parked and rejected of one processor.
+type Accounting = (Option<Value>, Value, Value);
+
 /// Content hashes and record accounting of an audit. Records read are compared for loaders only: processors after them read more, because
 /// loaders that reprocess publish their output again.
-fn content_and_accounting(run: &Fastbreak) -> (Value, Value, Vec<(Option<Value>, Value, Value)>) {
+fn content_and_accounting(run: &Fastbreak) -> (Value, Value, Vec<Accounting>) {
     let audit = run.json(&["audit"]);
     let counts = |processor: &Value| {
         let is_loader = processor["processor"].as_str().unwrap().ends_with("-loader");

@@ -35,12 +35,12 @@ pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> 
         .map(|info| TopicSpec::for_topic(info, stream_read_topics.contains(&info.name)))
         .collect();
     for node in nodes.iter().filter(|node| node.kind().has_changelog()) {
-        specs.push(TopicSpec::changelog(&changelog_topic(node.name()), max_partitions(&node.inputs())));
+        specs.push(TopicSpec::changelog(changelog_topic(node.name()), max_partitions(&node.inputs())));
     }
     for node in &nodes {
-        specs.push(TopicSpec::dead_letters(&dlq_topic(node.name()), max_partitions(&node.inputs())));
+        specs.push(TopicSpec::dead_letters(dlq_topic(node.name()), max_partitions(&node.inputs())));
     }
-    specs.push(TopicSpec::dead_letters(&dlq_topic(topology::SINK), 1));
+    specs.push(TopicSpec::dead_letters(dlq_topic(topology::SINK), 1));
     specs.push(TopicSpec::dead_letters(ingest::DEAD_LETTERS, 1));
     let replication = config.replication.map(i32::from);
     let with_physical_name = |mut spec: TopicSpec| {

@@ -13,7 +13,7 @@ use crate::{
     topic_partition::{PhysicalOffsets, PhysicalPartition, offset_in},
 };
 use rdkafka::{
-    Message, TopicPartitionList,
+    Message,
     consumer::{Consumer, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
@@ -161,10 +161,9 @@ fn read_once<C: Collector>(
     if readings.is_empty() {
         return Ok((complete, short));
     }
-    let (readings, position) = read_to_end_of_file(client, readings, max_bytes)?;
+    let (readings, positions) = read_to_end_of_file(client, readings, max_bytes)?;
     for mut reading in readings {
-        let is_passed =
-            offset_in(&position, &reading.partition).is_some_and(|position| position >= reading.end);
+        let is_passed = positions.get(&reading.partition).is_some_and(|position| *position >= reading.end);
         if reading.collector.next() < reading.end && is_passed {
             // The last offsets are control records.
             reading.collector.skip_to(reading.end);
@@ -178,12 +177,12 @@ fn read_once<C: Collector>(
     Ok((complete, short))
 }
 
-/// Reads each partition until its end of file or the size limit, and returns the consumer's position after that.
+/// Reads each partition until its end of file or the size limit, and returns the consumer's positions after that.
 fn read_to_end_of_file<C: Collector>(
     client: &QueryClient,
     readings: Vec<Reading<C>>,
     max_bytes: usize,
-) -> Result<(Vec<Reading<C>>, TopicPartitionList), RuntimeError> {
+) -> Result<(Vec<Reading<C>>, PhysicalOffsets), RuntimeError> {
     let to_runtime_error = |error: KafkaError| client.to_runtime_error(OPERATION, &error);
     // A new consumer: the queues of one that was assigned before may hold an end of file that is out of date.
     let consumer = client.dedicated_consumer()?;
@@ -220,8 +219,12 @@ fn read_to_end_of_file<C: Collector>(
             return Err(to_runtime_error(KafkaError::MessageConsumption(Code::OperationTimedOut)));
         }
     }
-    let position = consumer.position().map_err(to_runtime_error)?;
-    Ok((ended, position))
+    // Copied: the client's list refers to the consumer's partitions, and a consumer waits for such references when it is closed.
+    let list = consumer.position().map_err(to_runtime_error)?;
+    let position =
+        |reading: &Reading<C>| Some((reading.partition.clone(), offset_in(&list, &reading.partition)?));
+    let positions = ended.iter().filter_map(position).collect();
+    Ok((ended, positions))
 }
 
 /// Takes the messages that a queue holds. Returns true at the end of file, and once the size limit is reached.
