@@ -105,7 +105,7 @@ fn dead_letter(code: RejectCode, reason: String, origin: &str, number: u64, line
     }
 }
 
-/// Appends lines to the log, in commits of [`BATCH_BYTES`].
+/// Appends lines to the log, in commits of about 1 MiB.
 pub struct Ingest<'a> {
     log: &'a mut dyn LogBackend,
     encoder: Encoder,
