@@ -157,7 +157,7 @@ impl WriterState {
                 what: format!(
                     "log {own} owns the warehouse, and this is log {log}: a rebuilt log, or another one"
                 ),
-                next: "`fastbreak sink rebuild` makes this log the owner and replaces the content of the warehouse"
+                next: "check --data, --brokers and --warehouse; `fastbreak sink rebuild --take-over` previews a rebuild that makes this log the owner"
                     .into(),
             }),
             None if epoch.is_some() => Err(WarehouseError::Config {

@@ -138,6 +138,19 @@ fn request_offsets(
     Ok(response)
 }
 
+/// The positions of a consumer: the next offset that it reads in each of these partitions. A partition without a position is absent.
+///
+/// Values, not the client's list: the list refers to the consumer's partitions, and a consumer that is closed waits until no list does.
+///
+/// # Errors
+/// The error of the client.
+pub fn positions(
+    consumer: &BaseConsumer<Context>,
+    partitions: &[PhysicalPartition],
+) -> Result<PhysicalOffsets, KafkaError> {
+    Ok(offsets_of(&consumer.position()?, partitions))
+}
+
 fn offsets_of(response: &TopicPartitionList, partitions: &[PhysicalPartition]) -> PhysicalOffsets {
     let offset_of =
         |partition: &PhysicalPartition| Some((partition.clone(), offset_in(response, partition)?));

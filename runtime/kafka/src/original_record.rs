@@ -8,16 +8,16 @@
 use crate::{
     client_config::KafkaConfig,
     context::Context,
-    offsets::log_start_offsets,
+    offsets::{log_start_offsets, positions},
     partition_queues,
     query_client::{QueryClient, REQUEST_TIMEOUT},
     record::text_headers,
     standalone_consumer::StandaloneConsumer,
-    topic_partition::{PhysicalPartition, offset_in},
+    topic_partition::PhysicalPartition,
 };
 use rdkafka::{
     Message,
-    consumer::{Consumer, base_consumer::PartitionQueue},
+    consumer::base_consumer::PartitionQueue,
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::OwnedHeaders,
 };
@@ -79,9 +79,10 @@ pub fn read_originals(
                 last_progress = Instant::now();
             }
             if end == Some(ReadEnd::EndOfFile) {
-                let position = consumer.position();
-                let position = position.map_err(|error| client.to_runtime_error(OPERATION, &error))?;
-                partition.ensure_passed(client, offset_in(&position, &partition.physical).unwrap_or(0))?;
+                let read = [partition.physical.clone()];
+                let positions = positions(&consumer, &read)
+                    .map_err(|error| client.to_runtime_error(OPERATION, &error))?;
+                partition.ensure_passed(client, positions.get(&partition.physical).copied().unwrap_or(0))?;
             }
             if end.is_some() {
                 open.swap_remove(index);

@@ -6,15 +6,15 @@
 //! Not here: the input of a processor (`poll_thread`), the records of a dead-letter queue (`dead_letters`).
 use crate::{
     context::Context,
-    offsets::{await_last_stable, high_watermarks, log_start_offsets},
+    offsets::{await_last_stable, high_watermarks, log_start_offsets, positions},
     partition_queues,
     query_client::{QueryClient, STABLE_OFFSET_TIMEOUT},
     record::append_message,
-    topic_partition::{PhysicalOffsets, PhysicalPartition, offset_in},
+    topic_partition::{PhysicalOffsets, PhysicalPartition},
 };
 use rdkafka::{
     Message,
-    consumer::{Consumer, base_consumer::PartitionQueue},
+    consumer::base_consumer::PartitionQueue,
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
 };
@@ -219,11 +219,8 @@ fn read_to_end_of_file<C: Collector>(
             return Err(to_runtime_error(KafkaError::MessageConsumption(Code::OperationTimedOut)));
         }
     }
-    // Copied: the client's list refers to the consumer's partitions, and a consumer waits for such references when it is closed.
-    let list = consumer.position().map_err(to_runtime_error)?;
-    let position =
-        |reading: &Reading<C>| Some((reading.partition.clone(), offset_in(&list, &reading.partition)?));
-    let positions = ended.iter().filter_map(position).collect();
+    let partitions: Vec<PhysicalPartition> = ended.iter().map(|reading| reading.partition.clone()).collect();
+    let positions = positions(&consumer, &partitions).map_err(to_runtime_error)?;
     Ok((ended, positions))
 }
 

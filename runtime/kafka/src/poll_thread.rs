@@ -8,10 +8,11 @@
 use crate::{
     context::Context,
     error::{invalid_client_setting, thread_not_started, thread_panicked},
+    offsets::positions,
     partition_queues,
     poll_channel::{Command, PollChannel},
     record::append_message,
-    topic_partition::{PhysicalPartition, offset_in},
+    topic_partition::PhysicalPartition,
 };
 use rdkafka::{
     ClientConfig, Message,
@@ -125,9 +126,11 @@ impl PollThread {
         if !self.channel.take_position_request() {
             return;
         }
-        let Ok(position) = consumer.position() else { return };
+        let partitions: Vec<PhysicalPartition> =
+            queues.iter().map(|assigned| assigned.physical.clone()).collect();
+        let Ok(positions) = positions(consumer, &partitions) else { return };
         let consumed = |assigned: &AssignedQueue| {
-            let next = offset_in(&position, &assigned.physical).filter(|next| *next > 0)?;
+            let next = positions.get(&assigned.physical).copied().filter(|next| *next > 0)?;
             Some((assigned.partition, next))
         };
         let consumed_offsets: Offsets = queues.iter().filter_map(consumed).collect();
