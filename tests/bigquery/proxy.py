@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def handle(self):
+    def respond(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.split("?")[0]
         act = forward
@@ -162,7 +162,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond
 
 
 ThreadingHTTPServer.daemon_threads = True
