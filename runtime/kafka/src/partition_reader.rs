@@ -28,6 +28,8 @@ use topics::Offset;
 /// The size of a batch after which the next one starts: a larger buffer would be copied as it grows.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 const OPERATION: &str = "reading to the end";
+/// The time without a record or an end of file after which reading continues with a new consumer.
+const SILENT_CONSUMER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The name in the error of a record that cannot be used.
 const READER: &str = "fastbreak";
 
@@ -161,9 +163,8 @@ fn read_once<C: Collector>(
     if readings.is_empty() {
         return Ok((complete, short));
     }
-    let (readings, positions) = read_to_end_of_file(client, readings, max_bytes)?;
-    for mut reading in readings {
-        let is_passed = positions.get(&reading.partition).is_some_and(|position| *position >= reading.end);
+    for (mut reading, position) in read_to_end_of_file(client, readings, max_bytes)? {
+        let is_passed = position.is_some_and(|position| position >= reading.end);
         if reading.collector.next() < reading.end && is_passed {
             // The last offsets are control records.
             reading.collector.skip_to(reading.end);
@@ -177,22 +178,55 @@ fn read_once<C: Collector>(
     Ok((complete, short))
 }
 
-/// Reads each partition until its end of file or the size limit, and returns the consumer's positions after that.
+/// A partition that was read to its end of file or the size limit, and its consumer's position there.
+type Ended<C> = (Reading<C>, Option<Offset>);
+
+/// Reads each partition until its end of file or the size limit.
+///
+/// A consumer that once received metadata without any broker knows no broker from then on. So one that delivers nothing for
+/// [`SILENT_CONSUMER_TIMEOUT`] is replaced, and reading continues after the last record received.
 fn read_to_end_of_file<C: Collector>(
     client: &QueryClient,
     readings: Vec<Reading<C>>,
     max_bytes: usize,
-) -> Result<(Vec<Reading<C>>, PhysicalOffsets), RuntimeError> {
-    let to_runtime_error = |error: KafkaError| client.to_runtime_error(OPERATION, &error);
-    // A new consumer: the queues of one that was assigned before may hold an end of file that is out of date.
-    let consumer = client.dedicated_consumer()?;
-    let assignment: Vec<(PhysicalPartition, Offset)> =
-        readings.iter().map(|reading| (reading.partition.clone(), reading.collector.next())).collect();
-    let queues = partition_queues::assign(&consumer, &assignment).map_err(to_runtime_error)?;
-    let mut open: Vec<_> = readings.into_iter().zip(queues).collect();
+) -> Result<Vec<Ended<C>>, RuntimeError> {
     let mut ended = Vec::new();
+    let mut open = readings;
     let mut last_progress = Instant::now();
     while !open.is_empty() {
+        let offsets_before = next_offsets(&open);
+        open = read_with_one_consumer(client, open, max_bytes, &mut ended)?;
+        if next_offsets(&open) != offsets_before {
+            last_progress = Instant::now();
+        } else if last_progress.elapsed() > STABLE_OFFSET_TIMEOUT {
+            let timed_out = KafkaError::MessageConsumption(Code::OperationTimedOut);
+            return Err(client.to_runtime_error(OPERATION, &timed_out));
+        }
+    }
+    Ok(ended)
+}
+
+/// The offsets at which reading continues, in the order of the readings.
+fn next_offsets<C: Collector>(readings: &[Reading<C>]) -> Vec<(PhysicalPartition, Offset)> {
+    readings.iter().map(|reading| (reading.partition.clone(), reading.collector.next())).collect()
+}
+
+/// Reads with a new consumer until every partition ended or nothing is delivered for [`SILENT_CONSUMER_TIMEOUT`]. Adds the partitions
+/// that ended and returns the others.
+fn read_with_one_consumer<C: Collector>(
+    client: &QueryClient,
+    readings: Vec<Reading<C>>,
+    max_bytes: usize,
+    ended: &mut Vec<Ended<C>>,
+) -> Result<Vec<Reading<C>>, RuntimeError> {
+    let to_runtime_error = |error: KafkaError| client.to_runtime_error(OPERATION, &error);
+    // The queues of a consumer that was assigned before may hold an end of file that is out of date.
+    let consumer = client.dedicated_consumer()?;
+    let queues = partition_queues::assign(&consumer, &next_offsets(&readings)).map_err(to_runtime_error)?;
+    let mut open: Vec<_> = readings.into_iter().zip(queues).collect();
+    let mut at_end = Vec::new();
+    let mut last_progress = Instant::now();
+    while !open.is_empty() && last_progress.elapsed() < SILENT_CONSUMER_TIMEOUT {
         match consumer.poll(Duration::ZERO) {
             Some(Ok(message)) => return Err(partition_queues::unexpected_main_queue_message(&message)),
             Some(Err(error)) => client.ignore_unreachable(&error)?,
@@ -205,23 +239,24 @@ fn read_to_end_of_file<C: Collector>(
             let is_at_end = drain(client, reading, queue, max_bytes)?;
             has_progress |= is_at_end || reading.collector.next() > offset_before;
             if is_at_end {
-                ended.push(open.swap_remove(index).0);
+                at_end.push(open.swap_remove(index).0);
             } else {
                 index += 1;
             }
         }
         if has_progress {
             last_progress = Instant::now();
-            continue;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-        if last_progress.elapsed() > STABLE_OFFSET_TIMEOUT {
-            return Err(to_runtime_error(KafkaError::MessageConsumption(Code::OperationTimedOut)));
+        } else {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
-    let partitions: Vec<PhysicalPartition> = ended.iter().map(|reading| reading.partition.clone()).collect();
+    let partitions: Vec<PhysicalPartition> = at_end.iter().map(|reading| reading.partition.clone()).collect();
     let positions = positions(&consumer, &partitions).map_err(to_runtime_error)?;
-    Ok((ended, positions))
+    ended.extend(at_end.into_iter().map(|reading| {
+        let position = positions.get(&reading.partition).copied();
+        (reading, position)
+    }));
+    Ok(open.into_iter().map(|(reading, _)| reading).collect())
 }
 
 /// Takes the messages that a queue holds. Returns true at the end of file, and once the size limit is reached.
