@@ -179,7 +179,7 @@ fn read_once<C: Collector>(
 }
 
 /// A partition that was read to its end of file or the size limit, and its consumer's position there.
-type Ended<C> = (Reading<C>, Option<Offset>);
+type CompletedReading<C> = (Reading<C>, Option<Offset>);
 
 /// Reads each partition until its end of file or the size limit.
 ///
@@ -189,7 +189,7 @@ fn read_to_end_of_file<C: Collector>(
     client: &QueryClient,
     readings: Vec<Reading<C>>,
     max_bytes: usize,
-) -> Result<Vec<Ended<C>>, RuntimeError> {
+) -> Result<Vec<CompletedReading<C>>, RuntimeError> {
     let mut ended = Vec::new();
     let mut open = readings;
     let mut last_progress = Instant::now();
@@ -217,7 +217,7 @@ fn read_with_one_consumer<C: Collector>(
     client: &QueryClient,
     readings: Vec<Reading<C>>,
     max_bytes: usize,
-    ended: &mut Vec<Ended<C>>,
+    ended: &mut Vec<CompletedReading<C>>,
 ) -> Result<Vec<Reading<C>>, RuntimeError> {
     let to_runtime_error = |error: KafkaError| client.to_runtime_error(OPERATION, &error);
     // The queues of a consumer that was assigned before may hold an end of file that is out of date.
