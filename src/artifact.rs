@@ -1,6 +1,6 @@
 //! The model artifact of `learned_v1`, read from the configured path.
 //!
-//! Invariant: a configured artifact that cannot be read or parsed is an error, never a predictor without it.
+//! Invariant: a configured artifact that cannot be read or parsed is an error; the predictor never runs without it.
 //! Not here: the artifact's format and its checks (`processors::predictor`).
 use crate::config::Config;
 use anyhow::{Context, Result};

@@ -1,7 +1,7 @@
-//! The command line: commands, flags, and the exit code of each run.
+//! The command line: commands and flags, and the dispatch to the code of each command.
 //!
 //! Results go to standard output, progress and other text to standard error.
-//! Invariant: an error names what failed, where and why, and the command to run next.
+//! Invariant: an error message states what failed, where and why, and the command to run next.
 //! Not here: the commands themselves (one file each), exit codes (`outcome`).
 mod audit;
 mod bench;
@@ -102,13 +102,13 @@ enum Command {
         #[arg(long)]
         partitions: bool,
     },
-    /// Check record accounting, list parked records and content hashes, reconcile warehouse and log; 1 if not balanced
+    /// Check record accounting, list parked records and content hashes, reconcile warehouse and log; exit code 1 if not balanced
     Audit,
     /// Show the error, the betting results and the calibration of each prediction system
     Grade(grade::GradeArguments),
-    /// Show the games of a date and what is missing of each; 1 if anything is
+    /// Show the games of a date and the data that is missing for each game; exit code 1 if any is missing
     Status { date: EasternDate },
-    /// Show how many candidates of a date have a prediction, and the reasons for the others
+    /// Show how many candidates of a date have a prediction, and why the others have none
     Coverage {
         date: EasternDate,
         /// List every candidate
@@ -134,7 +134,7 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Link a spelling to a player, as an event; facts about past games are resolved again
+    /// Append an event that links a spelling to a player; names in past games are then looked up again
     Links {
         /// The name as a source spells it
         spelling: String,
@@ -176,7 +176,7 @@ enum Command {
         /// Number of simulated seasons, processed one after the other
         #[arg(long, default_value_t = 1)]
         seasons: u16,
-        /// Files of events to process instead, one after the other
+        /// Files of events to process instead of simulated seasons, one after the other
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -194,11 +194,11 @@ enum ConfigCommand {
 }
 #[derive(Subcommand)]
 enum SchemasCommand {
-    /// Check each schema against its earlier versions, and against the registry if one is configured; 3 if anything differs
+    /// Check each schema against its earlier versions, and against the registry if one is configured; exit code 3 if anything differs
     Check,
-    /// Register missing schemas at level BACKWARD_TRANSITIVE; 4 if a schema is incompatible with a registered version
+    /// Register missing schemas at level BACKWARD_TRANSITIVE; exit code 4 if a schema is incompatible with a registered version
     Push {
-        /// Show what would be registered and change nothing; 3 if anything would
+        /// Show what would be registered, and change nothing; exit code 3 if anything is missing
         #[arg(long)]
         dry_run: bool,
     },
@@ -207,7 +207,7 @@ enum SchemasCommand {
 enum SinkCommand {
     /// Write all rows again from offset 0 in a new warehouse epoch; without --yes, preview only
     Rebuild {
-        /// Also if the warehouse belongs to another log; rows of that log are deleted at the end of the rebuild
+        /// Rebuild the warehouse even if another log owns it; the rows of that log are deleted at the end of the rebuild
         #[arg(long)]
         take_over: bool,
         /// Begin the rebuild
@@ -219,7 +219,7 @@ enum SinkCommand {
 enum WarehouseCommand {
     /// Print the DDL statements of all tables and views
     Ddl,
-    /// Show what is missing in the warehouse, as statements; 3 if anything is
+    /// Show the statements that would create what is missing in the warehouse; exit code 3 if anything is missing
     Plan,
     /// Create what is missing in the warehouse
     Apply,
@@ -230,7 +230,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("FASTBREAK_LOG").unwrap_or_else(|_| "warn".into());
-    // Reporting a write error of a closed standard error would panic.
+    // If standard error is closed, reporting the failed write would panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     log.with_writer(std::io::stderr).with_target(false).init();
     match dispatch(cli) {

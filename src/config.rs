@@ -1,4 +1,4 @@
-//! Configuration: one struct of typed values, from the configuration file, the environment and flags, later ones first.
+//! Configuration: one struct of typed values. Flags override the environment, and the environment overrides the configuration file.
 //!
 //! Invariant: an unknown key of the file and a value that does not parse are errors that name their origin.
 //! Not here: the keys (`keys`), parsing of the file (`file`).
@@ -37,13 +37,13 @@ pub struct Config {
     pub data: PathBuf,
     /// Bootstrap servers of Kafka; `None` for the embedded log.
     pub brokers: Option<String>,
-    /// Name of this process among all processes on the same brokers. A restart under the same name takes over the group membership and
-    /// fences the transactions of its predecessor.
+    /// Name of this process, unique among all processes on the same brokers. A process that starts under the name of an earlier one takes
+    /// over its group membership and fences its transactions.
     pub instance: String,
     /// Settings of the Kafka client, by librdkafka's names.
     pub kafka: BTreeMap<String, String>,
     pub registry: RegistryConfig,
-    /// Address of page, metrics and health of `run`.
+    /// Address at which `run` serves its page, metrics and health.
     pub console: Option<SocketAddr>,
     /// Path of the model artifact of `learned_v1`.
     pub learned_model: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub struct Config {
     pub sink_max_records: usize,
     pub sink_max_bytes: usize,
     pub sink_max_age: Duration,
-    /// Interval at which the warehouse is reconciled with the log; never if zero.
+    /// Interval at which the warehouse is reconciled with the log; zero: never.
     pub sink_reconcile_interval: Duration,
     pub warehouse: WarehouseKind,
     pub bigquery: BigQueryOptions,
@@ -80,10 +80,10 @@ pub struct Entry {
 
 /// Prefix of the environment variables of Kafka client settings; underscores stand for dots.
 const KAFKA_PREFIX: &str = "FASTBREAK_KAFKA_";
-/// The configuration file that is read if none is named.
+/// The configuration file that is read if `--config` is not set and this file exists.
 pub const DEFAULT_FILE: &str = "fastbreak.toml";
 
-/// The value of every key, and of Kafka client settings, as text with its origin.
+/// The values of all keys and of Kafka client settings, each as text with its origin.
 struct Values {
     own: BTreeMap<&'static str, (String, Origin)>,
     kafka: BTreeMap<String, (String, Origin)>,
@@ -135,9 +135,7 @@ impl Values {
     fn parse<T: FromStr<Err: Display>>(&self, key: &str) -> Result<T> {
         let (text, origin) = self.own.get(key).cloned().unwrap_or((String::new(), Origin::Default));
         text.parse().map_err(|error| {
-            anyhow::anyhow!(
-                "{key} = '{text}' ({origin}): {error}\nnext: `fastbreak config show` lists the keys"
-            )
+            anyhow::anyhow!("{key} = '{text}' ({origin}): {error}\nnext: correct the value of this key")
         })
     }
     /// Parses the value of a key; `None` if it is empty.
@@ -150,7 +148,8 @@ impl Values {
 }
 
 impl Config {
-    /// Resolves all values. The file is `file` or, if it exists, [`DEFAULT_FILE`]; `flags` are the values of the command line, by key.
+    /// Resolves all values. Reads `file` or, if that is `None`, [`DEFAULT_FILE`] if it exists. `flags` are the values of the command line,
+    /// by key.
     ///
     /// # Errors
     /// If a file cannot be read, a key of the file is unknown or a value does not parse.
@@ -226,7 +225,7 @@ impl Config {
     pub fn is_console_set(&self) -> bool {
         self.origin("console") != Origin::Default
     }
-    /// All values in effect.
+    /// Returns all values in effect.
     pub fn entries(&self) -> Vec<Entry> {
         let own = KEYS.iter().map(|key| Entry {
             key: key.name.to_owned(),
@@ -249,7 +248,7 @@ impl Config {
         });
         own.chain(backoff).chain(kafka).collect()
     }
-    /// The value of a key as text.
+    /// Returns the value of a key as text.
     fn value(&self, key: &str) -> String {
         fn optional(value: Option<impl ToString>) -> String {
             value.map_or_else(String::new, |value| value.to_string())
@@ -278,7 +277,7 @@ impl Config {
     }
 }
 
-/// The host name, as the default instance name.
+/// Returns the host name, which is the default instance name.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();

@@ -1,9 +1,9 @@
-//! An error and its causes as one line of text.
+//! An error and its causes as one text.
 //!
-//! Invariant: a cause whose text is part of an earlier one is left out.
+//! Invariant: a cause is left out if its text is part of an earlier text.
 //! Not here: exit codes (`cli::outcome`).
 
-/// The texts of an error and its causes, outermost first, separated by colons.
+/// Returns the texts of an error and its causes, outermost first, separated by colons.
 pub fn error_chain(error: &anyhow::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in error.chain() {

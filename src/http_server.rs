@@ -1,9 +1,10 @@
-//! The HTTP server of a run: its address, its health, and the thread that samples the lag for it.
+//! The HTTP server of `run`: its address, the health of the process, and the thread that samples the lag.
 //!
-//! A process is live as long as it is not stopping, and ready when every processor has restored its state store and looked for records
-//! once. The sampling thread has its own connection to the log and samples all processors, also those of other processes.
+//! A process is live as long as it is not stopping. It is ready when every processor has restored its state store and has looked for new
+//! records at least once. The sampling thread has its own connection to the log; it samples all processors, including those that run in
+//! other processes.
 //! Invariant: it listens only on the configured address. A failed sample removes the lag metrics instead of leaving old values.
-//! Not here: the HTTP routes and the page (crate `console`), assessing a lag (`runtime::lag`).
+//! Not here: the HTTP routes and the page (crate `console`), assessing the lag (`runtime::lag`).
 use crate::{
     config::Config,
     error_chain::error_chain,
@@ -28,7 +29,7 @@ use std::{
 const HISTORY_MS: i64 = 600_000;
 const HISTORY_INTERVALS: i64 = 60;
 
-/// Binds the configured address. If the default address is in use, the run has no console and prints a message.
+/// Binds the configured address. If the default address is not available, the run has no console and prints a message.
 ///
 /// # Errors
 /// If an address that was set explicitly is not available.
@@ -38,18 +39,18 @@ pub fn bind(config: &Config) -> Result<Option<TcpListener>> {
         Ok(listener) => Ok(Some(listener)),
         Err(_) if !config.is_console_set() => {
             eprint_line(&format!(
-                "no console: {address} is in use; FASTBREAK_CONSOLE=127.0.0.1:PORT sets another address"
+                "running without a console: {address} is not available; set FASTBREAK_CONSOLE=127.0.0.1:PORT to use another address"
             ));
             Ok(None)
         }
         Err(error) => Err(error).with_context(|| {
-            format!("binding the console to {address}; next: set `console` to another address, or to an empty one for no console")
+            format!("binding the console to {address} (set `console` to another address, or to an empty text for no console)")
         }),
     }
 }
 
-/// Starts the sampling thread and returns the console to serve. `run` names the processors of this process, `all` are the subscriptions
-/// to sample.
+/// Starts the sampling thread and returns the console to serve. `run` are the names of the processors in this process, `all` are the
+/// subscriptions to sample.
 ///
 /// # Errors
 /// If the log cannot be opened or the thread cannot be started.
@@ -86,7 +87,7 @@ pub async fn serve(listener: TcpListener, console: Console) {
     }
 }
 
-/// The health of this process: one check per processor.
+/// Returns a function that determines the health of this process, with one check per processor.
 fn probe(run_context: Arc<RunContext>, processors: Vec<&'static str>) -> Probe {
     Arc::new(move || {
         let check = |name: &&'static str| {
@@ -151,7 +152,7 @@ impl LagSampler {
     }
 }
 
-/// The maximum of unread records in each interval of the history, oldest first.
+/// Returns the maximum number of unread records in each interval of the history, oldest interval first.
 fn history(now: i64, history_samples: &VecDeque<(i64, i64)>) -> Vec<i64> {
     let interval = HISTORY_MS / HISTORY_INTERVALS;
     let mut maxima = vec![0; HISTORY_INTERVALS as usize];
@@ -186,7 +187,7 @@ fn processor_status(processor: &ProcessorLag, dead_letters: i64, history: Vec<i6
     }
 }
 
-/// The lag by input topic: unread records are summed over the partitions, of the ages the maximum counts.
+/// Returns the lag by input topic: the sum of the unread records in its partitions, and the maximum of their ages.
 fn inputs(processor: &ProcessorLag) -> Vec<console::Input> {
     let mut inputs: Vec<console::Input> = Vec::new();
     for partition in &processor.partitions {
@@ -204,7 +205,7 @@ fn inputs(processor: &ProcessorLag) -> Vec<console::Input> {
     inputs
 }
 
-/// The greater of two ages, of which each may be unknown.
+/// Returns the greater of two ages; an unknown age (`None`) is ignored.
 fn max_age(first: Option<f64>, second: Option<f64>) -> Option<f64> {
     first.into_iter().chain(second).reduce(f64::max)
 }

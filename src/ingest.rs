@@ -1,7 +1,7 @@
 //! Ingest: append scraper events to the raw topics.
 //!
-//! A line is `{"source","feed","key","fetched_at","outcome"?,"payload"}`; the payload is stored byte for byte. A line with an unknown
-//! (source, feed) becomes a dead letter.
+//! A line is `{"source","feed","key","fetched_at","outcome"?,"payload"}`; the payload is stored byte for byte. A line
+//! in another format or with an unknown (source, feed) becomes a dead letter.
 //! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again appends nothing. Every line is
 //! counted as new, known or dead letter.
 //! Not here: decoding of payloads (the loaders), reading of files (`line_reader`).
@@ -22,20 +22,20 @@ use topics::{TopicPartition, partition_of, raw_topic};
 pub const DEAD_LETTERS: &str = "ingest.dlq";
 /// The processor name in dead letters of `ingest`.
 pub const INGEST: &str = "ingest";
-/// The only partition of the dead-letter topic of `ingest`.
+/// Returns the only partition of the dead-letter topic of `ingest`.
 pub fn dlq() -> TopicPartition {
     TopicPartition::new(dlq_topic(INGEST), 0)
 }
-/// Size of the lines that are appended in one commit.
+/// Total size of the collected lines above which they are committed.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Counts of ingested lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ingested {
     pub lines: u64,
-    /// Events that were appended.
+    /// Events that were appended to the log.
     pub new: u64,
-    /// Events that the log had before.
+    /// Events that were already in the log.
     pub known: u64,
     pub dead_letters: u64,
 }
@@ -72,7 +72,7 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
     let feed = Feed::find(&line.source, &line.feed).ok_or_else(|| {
         let feeds: Vec<String> = Feed::ALL.iter().map(ToString::to_string).collect();
         let reason =
-            format!("no loader reads '{}/{}'; the feeds are {}", line.source, line.feed, feeds.join(", "));
+            format!("unknown feed '{}/{}'; the known feeds are {}", line.source, line.feed, feeds.join(", "));
         (RejectCode::UnknownFeed, reason)
     })?;
     let fetched_at: Timestamp = line
@@ -169,7 +169,7 @@ impl<'a> Ingest<'a> {
         self.bytes = 0;
         Ok(())
     }
-    /// Commits the rest and returns the counts.
+    /// Commits the remaining lines and returns the counts.
     ///
     /// # Errors
     /// If the log fails.

@@ -1,7 +1,7 @@
 //! One sample of the consumer lag and the dead letters of every processor of the topology.
 //!
-//! Invariant: `fastbreak lag`, the console and the metrics take the same sample.
-//! Not here: assessing a lag (`runtime::lag`).
+//! Invariant: `fastbreak lag`, the console and the metrics all take their samples with this module.
+//! Not here: assessing the lag (`runtime::lag`).
 use crate::{artifact::load_predictor, config::Config, sink, topology};
 use anyhow::Result;
 use runtime::{
@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// Pause between two samples while lag is watched.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The subscriptions of all processors, upstream first, and of the sink.
+/// Returns the subscriptions of all processors, upstream first, and of the sink.
 ///
 /// # Errors
 /// If the configured model artifact cannot be loaded: its version is part of the predictor's group.
@@ -25,7 +25,7 @@ pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
     Ok(subscriptions)
 }
 
-/// Samples the lag of each processor, and an upper bound of the records in its dead-letter topic.
+/// Samples the lag of each processor, and an upper bound for the number of records in its dead-letter topic.
 ///
 /// # Errors
 /// If the log cannot be read.

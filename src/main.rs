@@ -16,7 +16,7 @@ fn limit_malloc_arenas() {
     if std::env::var_os(MALLOC_ARENA_MAX).is_none()
         && let (Some(name), Ok(program)) = (arguments.next(), std::env::current_exe())
     {
-        // `exec` returns only if it fails; the process then runs with glibc's default, at the cost of memory.
+        // `exec` returns only if it fails; the process then runs with glibc's default and uses more memory.
         let _ =
             std::process::Command::new(program).arg0(name).args(arguments).env(MALLOC_ARENA_MAX, "2").exec();
     }

@@ -12,7 +12,7 @@ impl Namespace {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// The folder of the replay's manifest, its SQLite warehouse and its embedded log.
+    /// Returns the folder of the replay's manifest, its SQLite warehouse and its embedded log.
     pub fn folder(&self, config: &Config) -> PathBuf {
         replays_folder(config).join(&self.0)
     }
@@ -22,10 +22,12 @@ impl FromStr for Namespace {
     fn from_str(text: &str) -> Result<Self, String> {
         let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !(1..=40).contains(&text.len()) || !text.chars().all(is_allowed) {
-            return Err(format!("'{text}' is not a namespace: 1 to 40 characters of a-z, 0-9 and -"));
+            return Err(format!(
+                "'{text}' is not a valid namespace; it must have 1 to 40 characters of a-z, 0-9 and -"
+            ));
         }
-        // Topics and groups of a namespace begin with its name and a dot; some live ones begin with a word and a dot, too: `raw.…`,
-        // `games.changelog`.
+        // The names of a namespace's topics and groups begin with the namespace and a dot. Names of live topics such as `raw.…` and
+        // `games.changelog` also begin with a word and a dot, so these words are reserved.
         if reserved_prefixes().contains(text) {
             return Err(format!(
                 "'{text}' is reserved: names of live topics or consumer groups begin with it"
@@ -40,7 +42,7 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// The folder that holds the folders of all replays.
+/// Returns the folder that contains the folders of all replays.
 pub fn replays_folder(config: &Config) -> PathBuf {
     config.data.join("replays")
 }

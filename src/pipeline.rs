@@ -1,4 +1,5 @@
-//! A pipeline: processors over one log and the sink into one warehouse, from start to stop. `run`, `replay run` and tests share it.
+//! A pipeline: processors that use one log, and the sink that writes one warehouse, from start to stop. `run`, `replay run` and tests
+//! use it.
 //!
 //! Invariant: log and warehouse are parameters; everything else is the same for every log and warehouse.
 //! Not here: the processors (`topology`), the log (crate `runtime`), the sink task (`sink`).

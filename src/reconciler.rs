@@ -1,7 +1,8 @@
-//! Reconciliation: compares the control totals of the warehouse with the newest records of the log, for `audit` and periodically in the sink.
+//! Reconciliation: compares the control totals of the warehouse with the newest records of the log, for `audit` and, periodically, for
+//! the sink.
 //!
-//! The warehouse is queried first, and the log is read to its end afterwards: the record of every row is among those read, and a game is a
-//! mismatch only if none of its records is in flight. A mismatch must appear in two comparisons.
+//! The warehouse is queried first and the log is read to its end afterwards, so the record of every row in the warehouse is read. A game is
+//! a mismatch only if none of its records is in flight and if it differs in two consecutive comparisons.
 //!
 //! Invariant: read-only; a game that the sink writes concurrently is in flight, never a mismatch.
 //! Not here: the comparison (`sinks::control_totals`).
@@ -18,17 +19,17 @@ use sinks::{
 use std::collections::BTreeSet;
 use topics::TopicPartition;
 
-/// Bytes per read; on Kafka a read takes several calls.
+/// Maximum bytes per read; on Kafka one read takes several calls.
 const READ_BYTES: usize = 32 << 20;
 
 /// Result of a reconciliation.
 #[derive(Serialize)]
 pub struct Reconciliation {
-    /// Reason why nothing was compared.
+    /// Reason why nothing was compared; `None` if there was a comparison.
     pub skipped: Option<String>,
-    /// Games compared, counted per input topic.
+    /// Number of games compared; a game is counted once per input topic.
     pub games: usize,
-    /// Games with records that are not written yet or were rejected.
+    /// Number of games with records that are not written yet or were rejected.
     pub in_flight: usize,
     pub mismatches: Vec<Mismatch>,
 }
@@ -41,10 +42,10 @@ pub struct Mismatch {
     pub rows_in_warehouse: u64,
 }
 
-/// Compares the warehouse with the log. `stop` is polled; a stop is a skipped reconciliation.
+/// Compares the warehouse with the log. `stop` is polled; once it returns true, the reconciliation is skipped.
 ///
 /// # Errors
-/// Log or warehouse cannot be read.
+/// If the log or the warehouse cannot be read.
 pub fn reconcile(
     log: &mut dyn LogBackend,
     warehouse: &dyn Warehouse,
@@ -52,9 +53,11 @@ pub fn reconcile(
 ) -> Result<Reconciliation> {
     let (writer_state, id) = (warehouse.writer_state()?, log.id()?);
     let reason = match writer_state.log {
-        Some(owner) if owner != id => Some(format!("log {owner} owns it, and this is log {id}")),
-        None => Some("no log has acquired it yet".into()),
-        Some(_) if writer_state.rebuilding => Some("it is being rebuilt from the start of the log".into()),
+        Some(owner) if owner != id => Some(format!("log {owner} owns the warehouse, but this is log {id}")),
+        None => Some("no log owns the warehouse yet".into()),
+        Some(_) if writer_state.rebuilding => {
+            Some("the warehouse is being rebuilt from the start of the log".into())
+        }
         Some(_) => None,
     };
     if let Some(reason) = reason {
@@ -63,7 +66,7 @@ pub fn reconcile(
     let Some(mut comparison) = compare(log, warehouse, stop, false)? else {
         return Ok(Reconciliation::skipped("the process is stopping".into()));
     };
-    // Compaction during the read may cause a mismatch in one comparison, but not in a second one.
+    // Compaction during the read may cause a false mismatch in the first comparison, but not the same one in the second.
     if !comparison.mismatches.is_empty() {
         let Some(again) = compare(log, warehouse, stop, true)? else {
             return Ok(Reconciliation::skipped("the process is stopping".into()));
@@ -83,7 +86,8 @@ pub fn reconcile(
         mismatches: comparison.mismatches.iter().map(to_mismatch).collect(),
     })
 }
-/// One comparison; `None` if stopped. `is_thorough` also detects predictions that cannot be converted, whose dead letters may be gone.
+/// Compares once; `None` if stopped. `is_thorough` also detects predictions that cannot be converted to rows: their dead letters may have
+/// been deleted.
 fn compare(
     log: &mut dyn LogBackend,
     warehouse: &dyn Warehouse,
@@ -110,12 +114,12 @@ fn compare(
                     let record = record?;
                     let coordinates = TopicPartitionOffset { input, partition, offset: record.offset };
                     let key = record.key.parse().map_err(anyhow::Error::msg);
-                    let key = key.with_context(|| format!("the key of {coordinates}"))?;
+                    let key = key.with_context(|| format!("parsing the key of {coordinates}"))?;
                     let is_live = if is_in_flight(coordinates, next, &rejected) {
                         None
                     } else {
                         makes_row(input, record.value, is_thorough)
-                            .with_context(|| format!("the record {coordinates}"))?
+                            .with_context(|| format!("decoding the record {coordinates}"))?
                     };
                     latest.push(key, record.offset, is_live);
                 }
@@ -130,7 +134,7 @@ fn compare(
     Ok(Some(Comparison::new(&newest, &control_totals)))
 }
 
-/// Coordinates of the rejected records.
+/// Reads the coordinates of the rejected records from the dead letters of the sink.
 fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> {
     let dead_letters = dlq::read(log, SINK)?.records;
     let rejected = dead_letters.into_iter().filter_map(|found| {
@@ -144,7 +148,7 @@ fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> 
     Ok(rejected.collect())
 }
 
-/// True if a written record makes a row; `None` if it cannot be converted.
+/// `Some(true)` if a record that the sink has written has a row in the warehouse; `None` if it cannot be converted to a row.
 fn makes_row(input: SinkTopic, value: Option<&[u8]>, is_thorough: bool) -> Result<Option<bool>> {
     let Some(bytes) = value else { return Ok(Some(false)) };
     Ok(match input {
@@ -186,7 +190,9 @@ impl Mismatch {
     pub fn summary(&self) -> String {
         let Mismatch { topic, game, rows_in_log, rows_in_warehouse } = self;
         if rows_in_log == rows_in_warehouse {
-            format!("{topic}, game {game}: {rows_in_log} rows, but not of the newest records")
+            format!(
+                "{topic}, game {game}: {rows_in_log} rows in both, but those in the warehouse are not from the newest records"
+            )
         } else {
             format!(
                 "{topic}, game {game}: {rows_in_log} rows in the log, {rows_in_warehouse} in the warehouse"

@@ -1,11 +1,11 @@
 //! Redrive: producing the original records of dead letters again.
 //!
-//! Redrive appends the record that a dead letter was read from to its topic again, or ingests its line again. What is rejected again
-//! becomes a new dead letter with a higher redrive count. So the dead letters of a code that were redriven are those below a committed
-//! offset, and a redrive resumes after a crash. Dead letters that were redriven [`MAX_REDRIVES`] times have committed offsets of
-//! their own: they are redriven only with `--force`.
-//! Invariant: the redriven records and the committed offset are one commit. Only lines of `ingest` may be ingested again after a crash;
-//! ingest skips the events that the log has.
+//! Redrive appends the original record of a dead letter to its topic again or, for a dead letter of `ingest`, ingests its line again. A
+//! record that is rejected again becomes a new dead letter with a higher redrive count. Per reject code, committed offsets separate the
+//! dead letters that were redriven from the others, so a redrive resumes after a crash. Dead letters that were redriven [`MAX_REDRIVES`]
+//! times have separate committed offsets: they are redriven only with `--force`.
+//! Invariant: the redriven records and the committed offsets are in one commit. Only lines of `ingest` may be ingested again after a crash;
+//! ingest skips the events that are already in the log.
 //! Not here: why a record is rejected (the loaders, `ingest`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
 use crate::{ingest, topology};
 use anyhow::{Result, bail};
@@ -19,21 +19,21 @@ use serde::Serialize;
 use std::collections::{BTreeMap, btree_map::Entry};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// A dead letter that was redriven this often is redriven again only by force.
+/// A dead letter that was redriven this many times is redriven again only with `--force`.
 pub const MAX_REDRIVES: i32 = 3;
-/// Characters of a reason that distinguish it from others.
+/// Number of characters by which reasons are compared: two reasons that differ only after them are counted as one.
 const NORMALIZED_REASON_CHARS: usize = 120;
-/// Dead letters per commit.
+/// Number of dead letters per commit; more if the last ones come from one record.
 const BATCH_RECORDS: usize = 200;
 
-/// All processors that can have dead letters, and ingest.
+/// Returns the names of ingest, of all processors and of the sink: each has a dead-letter topic.
 pub fn dlq_owners() -> Vec<String> {
     let nodes = topology::topology(Predictor::new(None));
     let names = nodes.iter().map(|node| node.name());
     [ingest::INGEST].into_iter().chain(names).chain([topology::SINK]).map(str::to_owned).collect()
 }
 
-/// Refuses the name of a processor that does not exist.
+/// Checks that a processor of this name exists.
 ///
 /// # Errors
 /// [`topology::UnknownProcessor`] with the names that exist.
@@ -46,10 +46,10 @@ pub fn ensure_owner(processor: &str) -> Result<()> {
     }
 }
 
-/// Consumer groups with this prefix hold the committed offsets of redrives.
+/// Prefix of the consumer groups that store the committed offsets of redrives.
 pub const REDRIVE_GROUP_PREFIX: &str = "dlq-redrive";
 
-/// Dead letters that share a committed offset: of one reject code, below the redrive limit or at it.
+/// Dead letters that share committed offsets: they have the same reject code, and either none or all have reached the redrive limit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct RedriveGroup {
     code: RejectCode,
@@ -69,9 +69,9 @@ impl RedriveGroup {
 #[derive(Default)]
 pub struct PendingRedrive {
     groups: BTreeMap<RedriveGroup, Vec<DeadLetterRecord>>,
-    /// Dead letters that were redriven before.
+    /// Number of dead letters that were redriven before.
     pub already_redriven: usize,
-    /// Dead letters at the redrive limit, which are skipped without force.
+    /// Number of dead letters at the redrive limit, which are skipped without `--force`.
     pub at_redrive_limit: usize,
 }
 
@@ -81,10 +81,10 @@ impl PendingRedrive {
     }
 }
 
-/// The dead letters of a processor that are to be redriven, of one code or of all.
+/// Returns the dead letters of a processor that are to be redriven: those of `code`, or of all codes if it is `None`.
 ///
 /// # Errors
-/// When the log cannot be read.
+/// If the log cannot be read.
 pub fn pending(
     log: &mut dyn LogBackend,
     processor: &str,
@@ -119,16 +119,16 @@ pub fn pending(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RedriveSummary {
     pub dead_letters: usize,
-    /// Records appended to raw topics; several rows of one record are one.
+    /// Number of records appended to raw topics. Dead letters of several rows of one record lead to one record.
     pub records: usize,
-    /// Lines and records that are still not an event, and are dead letters again.
+    /// Number of lines and records that still cannot be parsed as events and became dead letters again.
     pub still_rejected: usize,
 }
 
 /// Redrives dead letters.
 ///
 /// # Errors
-/// When they were read from a table topic, when an original record is no longer stored, or when the log cannot be written.
+/// If the dead letters come from a table topic, an original record is no longer stored, or the log cannot be written.
 pub fn redrive(log: &mut dyn LogBackend, processor: &str, pending: PendingRedrive) -> Result<RedriveSummary> {
     let from_table = pending
         .dead_letters()
@@ -137,7 +137,7 @@ pub fn redrive(log: &mut dyn LogBackend, processor: &str, pending: PendingRedriv
         let refused = RuntimeError::Precondition {
             what: format!("redriving dead letters of {processor}"),
             reason: format!(
-                "they were read from the table {}, where an older row must not follow a newer one",
+                "they come from the table topic {}, where appending an older row again could replace a newer one",
                 dead_letter.origin
             ),
             next: "`fastbreak sink rebuild` writes all rows again".into(),
@@ -163,7 +163,7 @@ pub fn redrive(log: &mut dyn LogBackend, processor: &str, pending: PendingRedriv
     Ok(summary)
 }
 
-/// Dead letters in batches that do not separate those of one record.
+/// Splits dead letters into batches; consecutive dead letters of one record are in the same batch.
 fn batches(records: &[DeadLetterRecord]) -> impl Iterator<Item = &[DeadLetterRecord]> {
     let mut rest = records;
     std::iter::from_fn(move || {
@@ -180,12 +180,13 @@ fn batches(records: &[DeadLetterRecord]) -> impl Iterator<Item = &[DeadLetterRec
     })
 }
 
-/// Topic, partition and offset of the record that a dead letter was read from.
+/// Returns topic, partition and offset of a dead letter's original record.
 fn origin(dead_letter: &DeadLetter) -> (&str, i32, Offset) {
     (&dead_letter.origin, dead_letter.partition, dead_letter.offset)
 }
 
-/// The original records of dead letters, for their topics. Dead letters of records that are not an event are dead letters again.
+/// Returns a commit that appends the original records of dead letters to their topics. A record that cannot be decoded as an event becomes
+/// a dead letter again.
 fn reappend(
     log: &mut dyn LogBackend,
     topic: &'static str,
@@ -225,7 +226,7 @@ fn reappend(
     Ok(commit)
 }
 
-/// The key and value of one record.
+/// Reads the key and value of one record; `None` if it is no longer stored.
 fn record_at(
     log: &mut dyn LogReader,
     partition: TopicPartition,
@@ -242,7 +243,7 @@ fn record_at(
     Ok(None)
 }
 
-/// Ingests lines again; those that are still not an event are dead letters again.
+/// Ingests lines again, and returns a commit with new dead letters for the lines that still cannot be parsed as events.
 fn reingest(
     log: &mut dyn LogBackend,
     batch: &[DeadLetterRecord],
@@ -263,12 +264,12 @@ fn reingest(
             }
         }
     }
-    // Ingest appends no event twice, so this may happen before the offset is committed.
+    // Ingest appends no event twice, so the events may be appended before the offsets are committed.
     summary.records += log.ingest(&events, Commit::default())?;
     Ok(commit)
 }
 
-/// A reason without the numbers in it, to count dead letters by.
+/// Replaces the numbers in a reason by `#`, so that reasons that differ only in numbers are counted as one.
 pub fn normalize_reason(reason: &str) -> String {
     let mut normalized = String::new();
     for character in reason.chars().take(NORMALIZED_REASON_CHARS) {

@@ -1,7 +1,7 @@
 //! The schema registry, if one is configured: its subjects, and the schema ids that records carry.
 //!
 //! Subjects are named `<topic>-value`. Without a registry, schema ids are derived from the texts of the schemas.
-//! Invariant: nothing is read or written before the id of every event's schema is known; a missing schema is an error that names the
+//! Invariant: no record is read or written before the schema id of every event is known; a missing schema is an error that shows the
 //! command to register it.
 //! Not here: the schema files and the binding of ids (crate `schemas`).
 mod client;
@@ -29,18 +29,20 @@ impl Subject {
     fn for_topic(topic: &str, event: &str) -> Option<Subject> {
         Some(Subject { name: format!("{topic}-value"), entry: Entry::find(event)? })
     }
-    /// The newest schema, by which records are written.
+    /// Returns the newest schema, with which records are written.
     pub fn newest(&self) -> &'static str {
         self.entry.released.last().copied().unwrap_or_default()
     }
 }
 
-/// The subjects of the topics in the catalog. Dead-letter queues have none: on Kafka a dead letter is the original bytes with headers.
+/// Returns the subjects of the topics in the catalog. Dead-letter queues have no subject: on Kafka the value of a dead letter
+/// consists of the original bytes, and everything else is in headers.
 pub fn subjects() -> Vec<Subject> {
     topics::ALL.iter().filter_map(|topic| Subject::for_topic(topic.name, topic.event)).collect()
 }
 
-/// The ids of the newest schema of every event. An event of several topics may have several ids; that of its first topic comes first.
+/// Reads the ids of the newest schema of every event. An event that several topics contain may have several ids; the id of the first topic
+/// comes first.
 fn schema_ids(client: &Client) -> Result<BTreeMap<&'static str, Vec<u32>>> {
     let (mut ids, mut missing) = (BTreeMap::<&'static str, Vec<u32>>::new(), Vec::new());
     for subject in subjects() {

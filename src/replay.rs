@@ -1,8 +1,8 @@
 //! Replays: reprocess the raw topics from offset 0 into an isolated namespace (topics, consumer groups, warehouse).
 //!
-//! The folder of a namespace has a manifest: the dates of the games that are written, the kind of warehouse, and the consumer groups of
-//! the last run.
-//! Invariant: nothing live is written; dates and warehouse of a namespace never change.
+//! The folder of a namespace contains a manifest with the dates of the games that are written, the kind of warehouse, and the consumer
+//! groups of the last run.
+//! Invariant: no live topic, live consumer group or live warehouse is changed; dates and warehouse of a namespace never change.
 //! Not here: the log of a namespace (crate `runtime`), comparing rows (crate `sinks`), status of a replay (`status`), output (`cli`).
 mod manifest;
 mod status;
@@ -31,7 +31,8 @@ use std::sync::Arc;
 /// Starts or resumes a replay and runs it until it has caught up or the run context stops; calls `each` periodically.
 ///
 /// # Errors
-/// If the namespace has other dates or another warehouse, another process runs it, a raw topic is missing, or a processor fails.
+/// If the namespace was started with other dates or another warehouse, another process runs it, a raw topic is missing, or a processor
+/// fails.
 pub fn run(
     config: &Config,
     (namespace, dates): (&Namespace, DateRange),
@@ -58,14 +59,14 @@ pub fn run(
     Ok(replay)
 }
 
-/// Checks that the dates are a range, and those of the namespace's earlier runs.
+/// Checks that the last date is not before the first, and that the dates equal those of the namespace's earlier runs.
 fn ensure_resumable(config: &Config, namespace: &Namespace, dates: DateRange) -> Result<()> {
     if dates.from > dates.to {
         let (from, to) = (dates.from, dates.to);
         return Err(refused(
             format!("a replay from {from} to {to}"),
             "--to is before --from",
-            format!("`--from {to} --to {from}`"),
+            format!("swap the dates: `--from {to} --to {from}`"),
         ));
     }
     let Some(replay) = Replay::find(config, namespace)? else { return Ok(()) };
@@ -75,7 +76,10 @@ fn ensure_resumable(config: &Config, namespace: &Namespace, dates: DateRange) ->
     }
     Err(refused(
         format!("replay {namespace} with the games of {dates}"),
-        format!("it was started with those of {}, and its warehouse has no others", replay.dates),
+        format!(
+            "the replay was started with the games of {}, and its warehouse contains only those",
+            replay.dates
+        ),
         format!(
             "`{}` resumes it, `fastbreak replay discard {namespace} --yes` deletes it, another --namespace starts a second replay",
             replay.command()
@@ -86,7 +90,7 @@ fn ensure_resumable(config: &Config, namespace: &Namespace, dates: DateRange) ->
 /// Deletes topics, consumer groups, warehouse and folder of a namespace and returns what was deleted.
 ///
 /// # Errors
-/// If there is no such replay, it has another warehouse, or a deletion fails; the same call again resumes.
+/// If there is no such replay, it was started with another warehouse, or a deletion fails; another call then deletes the rest.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let folder = namespace.folder(config);
     let replay = Replay::find(config, namespace)?;

@@ -1,8 +1,8 @@
 //! The sink task: collects the records of three table topics into batches, plans each batch in the log, writes it to the warehouse in one
 //! transaction, and commits its offsets.
 //!
-//! Invariant: plan, write, commit, in this order; after a restart the newest plan decides, so a batch that may have been written is built
-//! again from its ranges and recognized by its id.
+//! Invariant: each batch is planned, written and committed, in this order. After a restart the batch of the newest plan is built again from
+//! the plan's ranges; if the warehouse already has the batch, it recognizes the batch by its id.
 //! Not here: window, plan and warehouse (crate `sinks`).
 mod batch_split;
 mod dlq;
@@ -28,10 +28,10 @@ use sinks::{
 use std::{sync::Arc, time::Duration};
 use topics::{Offsets, TopicPartition};
 
-/// The one partition of the topic of batch plans.
+/// The only partition of the topic that contains the batch plans.
 const SINK_BATCHES: TopicPartition = TopicPartition::new(topics::SINK_BATCHES.info.name, 0);
 
-/// Subscription of the sink.
+/// Returns the subscription of the sink.
 pub fn reader(upstream: &[Subscription]) -> Subscription {
     Subscription {
         name: SINK,
@@ -47,43 +47,44 @@ pub fn reader(upstream: &[Subscription]) -> Subscription {
 #[derive(Clone, Copy)]
 pub struct SinkConfig {
     pub limits: BatchLimits,
-    /// Close a batch as soon as nothing is left to read, since the run ends then.
+    /// True if the run ends when everything has caught up. The records of each read are then written at once, as one or more batches.
     pub until_caught_up: bool,
     /// Interval of the reconciliation with the log; zero: never.
     pub reconcile_interval: Duration,
-    /// Limits of records that cannot be converted to rows.
+    /// Limits for records that cannot be converted to rows.
     pub dlq_limits: DlqLimits,
 }
 
-/// The sink was stopped while it waited for the warehouse, for the contained reason. The batch is planned in the log.
+/// The process stopped while the sink waited for the warehouse. Contains the reason for the wait. A batch that was to be written is planned
+/// in the log, so the next start writes it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Stopped(String);
 
-/// Time limit for writing the last batches of a run with `--until-caught-up`.
+/// Time limit for deleting stale epochs and reconciling the warehouse at the end of a run with `--until-caught-up`.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(120);
 
-/// One sink over one log and one warehouse.
+/// The sink task that writes the tables of one log to one warehouse.
 pub struct SinkTask {
     member: Box<dyn GroupMember>,
     warehouse: Box<dyn Warehouse>,
     writer: WriterId,
     run_context: Arc<RunContext>,
     rebuilding: bool,
-    /// Version of the ledger of the sink: raised whenever the log is read again.
+    /// Version of the sink's ledger entries: raised whenever the sink goes back in the log and reads records again.
     ledger_version: i64,
-    /// Counters of the warehouse that are already in the metrics.
+    /// Values of the warehouse's counters that are already added to the metrics.
     exported_counters: Counters,
-    /// Days whose games are written; `None`: all.
+    /// Days whose games are written; `None` for all days.
     dates: Option<DateRange>,
-    /// Partitions are assigned: no other instance writes.
+    /// True while partitions are assigned to this instance; no other instance writes then.
     is_writer: bool,
-    /// Time until which the sink waits for the warehouse although the process ends.
+    /// Time until which the sink still waits for the warehouse while the process is stopping.
     shutdown_deadline: Option<std::time::Instant>,
     /// Time of the next reconciliation; `None`: never.
     reconcile_due: Option<std::time::Instant>,
     rejects: dlq::RejectTracker,
-    /// Limit of records per batch after a batch was too large, for the lifetime of the process.
+    /// Maximum number of records per batch, set once a batch was too large; kept until the process ends.
     max_batch_records: Option<usize>,
 }
 
@@ -96,7 +97,7 @@ impl SinkTask {
     ) -> Result<SinkTask> {
         if let WarehouseTarget::Folder(folder) = &to.warehouse {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("making the folder {}", folder.display()))?;
+                .with_context(|| format!("creating the folder {}", folder.display()))?;
         }
         let warehouse = to.warehouse.open()?;
         let log = member.log().id()?;
@@ -126,7 +127,7 @@ impl SinkTask {
         commit.offsets = to_offsets(next);
         self.commit_to_log(commit)
     }
-    /// Commits; a fatal error becomes the runtime error that it contains.
+    /// Commits; for a fatal error, returns the runtime error that it contains.
     fn commit_to_log(&mut self, commit: Commit) -> Result<()> {
         self.member.commit(commit).map_err(|error| match error {
             CommitError::Fatal(error) => error.into(),
@@ -141,7 +142,7 @@ impl SinkTask {
     fn write(&mut self, batch: Batch, plan: BatchPlan) -> Result<()> {
         self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 1.0);
         let written = self.write_in_parts(batch, plan);
-        // Also after a failure: the metric counts batches that are being written.
+        // Reset after a failure, too: the metric counts only batches that are being written.
         self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], 0.0);
         written
     }
@@ -178,7 +179,7 @@ impl SinkTask {
         self.commit(&plan.next_offsets(), commit)?;
         Ok(WriteOutcome::Written)
     }
-    /// Repeats a call to the warehouse until it succeeds, fails for good, or the sink is stopped.
+    /// Repeats a call to the warehouse until it succeeds, fails permanently, or the sink is stopped.
     fn with_retries<T>(
         &mut self,
         mut call: impl FnMut(&mut dyn Warehouse) -> Result<T, WarehouseError>,
@@ -217,7 +218,7 @@ impl SinkTask {
         }
         Err(Stopped(reason))
     }
-    /// Reads, batches and writes until stopped.
+    /// Reads records, collects them into batches and writes the batches until stopped.
     pub fn run(mut self, config: SinkConfig) -> Result<()> {
         let mut window = Window::new(config.limits);
         self.reconcile_due = self.next_reconciliation(config.reconcile_interval);
@@ -235,11 +236,11 @@ impl SinkTask {
                     Err(error) => {
                         let Stopped(reason) = error.downcast::<Stopped>()?;
                         if config.until_caught_up {
-                            return Err(RuntimeError::Warehouse(format!("the run ended before all records were written: {reason}\nnext: run the same command again, it continues")).into());
+                            return Err(RuntimeError::Warehouse(format!("the run ended before all records were written: {reason}\nnext: run the same command again, it writes the rest")).into());
                         }
                         tracing::warn!(
                             reason,
-                            "stopped with an unfinished write: the next start continues it"
+                            "stopped before a write was complete: the next start completes it"
                         );
                         return Ok(());
                     }
@@ -299,7 +300,8 @@ impl SinkTask {
         }
         self.delete_stale_epochs()?;
         if self.is_writer && self.reconcile_due.is_some_and(|due| due <= std::time::Instant::now()) {
-            // Kafka expires old committed offsets of topics to which a member is not subscribed, which is the case for the sink: commit them again.
+            // The sink subscribes only to its own topic, so Kafka expires old committed offsets of its input topics even while it runs:
+            // commit them again.
             let committed = self.committed()?;
             self.commit(&committed, Commit::default())?;
             self.reconcile();
@@ -312,7 +314,7 @@ impl SinkTask {
             self.write_batch(batch)?;
         }
         if config.until_caught_up {
-            // The run has caught up rather than being stopped: it waits for the warehouse.
+            // Such a run usually ends because it has caught up, so it waits for the warehouse, up to a time limit.
             self.shutdown_deadline = std::time::Instant::now().checked_add(SHUTDOWN_WAIT);
         }
         if self.member.is_caught_up() {
@@ -323,7 +325,7 @@ impl SinkTask {
         }
         Ok(())
     }
-    /// Ends a rebuild: once the log has been read to its end, rows of older epochs have no record in it and are deleted.
+    /// Ends a rebuild: once the log has been read to its end, a row that still has an older epoch has no record in the log, and is deleted.
     fn delete_stale_epochs(&mut self) -> Result<()> {
         if self.rebuilding && self.member.log().is_caught_up(&[reader(&[])])? {
             self.rebuilding = false;
@@ -354,7 +356,10 @@ impl SinkTask {
 }
 
 fn decode_record(input: SinkTopic, key: &str, value: Option<&[u8]>) -> Result<RecordChange> {
-    let id = key.parse().map_err(anyhow::Error::msg).with_context(|| format!("a record key of {input}"))?;
+    let id = key
+        .parse()
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("parsing a record key of {input}"))?;
     Ok(match input {
         SinkTopic::Predictions => RecordChange::Prediction(id, value.map(wire::decode).transpose()?),
         SinkTopic::Features => RecordChange::Features(id, value.map(wire::decode).transpose()?),
@@ -369,7 +374,7 @@ fn to_offsets(offsets: &SinkOffsets) -> Offsets {
     next.collect()
 }
 
-/// Ledger entry of a written batch. A batch that was stored before a crash has the counts of that write.
+/// Returns the ledger entry of a written batch. If the batch was already stored before a crash, its counts are those of that earlier write.
 fn ledger_entry(written: WriteSummary) -> LedgerEntry {
     LedgerEntry {
         processor: SINK.to_owned(),
@@ -382,7 +387,7 @@ fn ledger_entry(written: WriteSummary) -> LedgerEntry {
     }
 }
 
-/// The sink task for the supervisor.
+/// Returns the sink task for the supervisor.
 pub fn run_sink(
     to: SinkTarget,
     run_context: Arc<RunContext>,

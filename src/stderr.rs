@@ -1,11 +1,11 @@
 //! Lines of text on standard error.
 //!
-//! Invariant: a closed standard error is not an error.
+//! Invariant: writing to a closed standard error does not fail the command.
 //! Not here: results, which go to standard output (`cli::output`).
 use std::io::Write;
 
 /// Writes one line to standard error.
 pub fn eprint_line(text: &str) {
-    // A failure of standard error cannot be reported elsewhere.
+    // A failed write to standard error cannot be reported anywhere else.
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }

@@ -1,6 +1,6 @@
 //! Opening the configured log: the embedded log, or Kafka if brokers are configured.
 //!
-//! Invariant: every command opens the log here, so it works on both.
+//! Invariant: every command opens the log here, so every command works with both logs.
 //! Not here: the logs themselves (crate `runtime`).
 use crate::{
     config::{Config, HeaderStyle},
@@ -25,7 +25,7 @@ pub fn open(config: &Config) -> Result<Box<dyn LogBackend>> {
     })
 }
 
-/// Opens the configured log read-only, also while another process writes it.
+/// Opens the configured log read-only; this works even while another process writes to it.
 ///
 /// # Errors
 /// If the registry is unreachable or lacks a schema, or the log does not exist.
@@ -37,7 +37,7 @@ pub fn open_to_read(config: &Config) -> Result<Box<dyn LogBackend>> {
     })
 }
 
-/// Opens the log of a replay: topics and groups in its namespace, and the raw topics of the configured log.
+/// Opens the log of a replay: its topics and groups are in its namespace, except that its raw topics are those of the configured log.
 ///
 /// # Errors
 /// If the registry is unreachable or lacks a schema, or a log cannot be opened.
@@ -66,7 +66,7 @@ pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     Ok(EmbeddedLog::open(&folder)?.discard(&topics, &processors)?)
 }
 
-/// The configuration of the Kafka client, with the namespace of a replay if there is one; `None` without brokers.
+/// Returns the configuration of the Kafka client, with the namespace of a replay if there is one; `None` if no brokers are configured.
 pub fn settings(config: &Config, namespace: Option<&Namespace>) -> Option<KafkaConfig> {
     Some(KafkaConfig {
         brokers: config.brokers.clone()?,

@@ -2,8 +2,8 @@
 //!
 //! Each processor is an independent consumer group over named topics and shares only event types with the others. Only this file
 //! connects processors and topics.
-//! Invariant: every input topic is a raw topic or the output of a processor upstream, and processors are listed after those they read
-//! from.
+//! Invariant: every input topic is a raw topic or the output of an upstream processor, and a processor is listed after all its upstream
+//! processors.
 //! Not here: the decisions of a processor (crate `processors`), delivery of records (crate `runtime`), the sink's writes (`sink`).
 mod stateless;
 pub mod topic_specs;
@@ -26,7 +26,7 @@ use topics::{self as t, Topic, TopicInfo};
 /// Name and consumer group of the windowed sink, which reads [`sink_inputs`].
 pub const SINK: &str = "windowed-sink";
 
-/// All processors, upstream first.
+/// Returns all processors, upstream first.
 pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
     vec![
         schedule_loader(),
@@ -43,7 +43,7 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
     ]
 }
 
-/// The tables that the windowed sink writes to the warehouse.
+/// Returns the tables that the windowed sink writes to the warehouse.
 pub fn sink_inputs() -> Vec<TopicInfo> {
     vec![t::PLAYER_GAMES.info, t::FEATURES.info, t::PREDICTIONS.info]
 }
@@ -90,12 +90,12 @@ fn roster_loader() -> Box<dyn ProcessorNode> {
 fn names() -> Output<Observation> {
     observations!(NAME_OBSERVATIONS, Names, |names| names.team.to_string())
 }
-/// The record key of a game's matchup; empty if both sides are the same team.
+/// Returns the record key of a game's matchup; empty if both sides are the same team.
 fn matchup_key(home: schemas::Team, away: schemas::Team) -> String {
     schemas::Matchup::new(home, away).map_or_else(String::new, |matchup| matchup.to_string())
 }
 
-/// Name observations, links → matches of each name, by team.
+/// Name observations, identity links → matches of each name, by team.
 fn name_resolver() -> Box<dyn ProcessorNode> {
     use name_resolver::In;
     Box::new(MaterializedViewNode::new(
@@ -216,15 +216,15 @@ fn predictor_node(predictor: Predictor) -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// A name that is not the name of a processor.
+/// The error for a name that no processor has.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no processor '{name}'\nnext: name one of {}", names.join(", "))]
+#[error("there is no processor '{name}'\nnext: use one of {}", names.join(", "))]
 pub struct UnknownProcessor {
     name: String,
     names: Vec<String>,
 }
 impl UnknownProcessor {
-    /// `names` are the names of all processors.
+    /// Creates the error for `name`; `names` are the names of all processors.
     pub fn new(name: &str, names: &[impl ToString]) -> UnknownProcessor {
         UnknownProcessor { name: name.to_owned(), names: names.iter().map(ToString::to_string).collect() }
     }

@@ -1,6 +1,6 @@
-//! Location of the warehouse: the local file unless BigQuery is configured; and the warehouse of a replay.
+//! Locations of the live warehouse and of a replay's warehouse: a local SQLite file, or a dataset if BigQuery is configured.
 //!
-//! Invariant: every verb opens the warehouse here, so what works on one works on the other.
+//! Invariant: every command opens the warehouse here, so every command works with both kinds.
 //! Not here: the warehouses themselves (crate `sinks`).
 use crate::{
     config::{BigQueryOptions, Config, WarehouseKind},
@@ -22,14 +22,15 @@ pub enum WarehouseTarget {
     Dataset(BigQueryOptions),
 }
 impl WarehouseTarget {
-    /// The configured warehouse.
+    /// Returns the location of the configured warehouse.
     pub fn live(config: &Config) -> WarehouseTarget {
         match config.warehouse {
             WarehouseKind::Sqlite => WarehouseTarget::Folder(config.data.clone()),
             WarehouseKind::BigQuery => WarehouseTarget::Dataset(config.bigquery.clone()),
         }
     }
-    /// The warehouse of a replay. A dash becomes two underscores, so that no dataset name ends with `_staging`.
+    /// Returns the location of a replay's warehouse. In a dataset name, a dash of the namespace becomes two underscores: with one, the
+    /// dataset of replay `x-staging` would be the staging dataset of replay `x`.
     pub fn for_replay(config: &Config, namespace: &Namespace) -> WarehouseTarget {
         match WarehouseTarget::live(config) {
             WarehouseTarget::Folder(_) => WarehouseTarget::Folder(namespace.folder(config)),
@@ -42,7 +43,7 @@ impl WarehouseTarget {
             }
         }
     }
-    /// Path or dataset, for an operator.
+    /// Returns the path or the dataset name, to be shown to an operator.
     pub fn name(&self) -> String {
         match self {
             WarehouseTarget::Folder(folder) => path_in(folder).display().to_string(),
@@ -56,7 +57,7 @@ impl WarehouseTarget {
             WarehouseTarget::Dataset(keys) => Box::new(connect(keys)?),
         })
     }
-    /// Opens the warehouse for read queries: the local file, or a copy of all live rows in BigQuery.
+    /// Opens the warehouse for read queries: the SQLite file itself, or a local copy of all live rows of BigQuery.
     pub fn reader(&self) -> Result<WarehouseQueries, WarehouseError> {
         match self {
             WarehouseTarget::Folder(folder) => WarehouseQueries::open(&path_in(folder)),
@@ -65,7 +66,7 @@ impl WarehouseTarget {
     }
 }
 
-/// Path of the local warehouse.
+/// Returns the path of the SQLite warehouse in this folder.
 pub fn path_in(folder: &Path) -> PathBuf {
     folder.join("warehouse.db")
 }
@@ -75,7 +76,7 @@ pub fn open(config: &Config) -> Result<Box<dyn Warehouse>, WarehouseError> {
     WarehouseTarget::live(config).open()
 }
 
-/// Opens the configured warehouse if it exists.
+/// Opens the configured warehouse; `None` if it is a SQLite file that does not exist.
 pub fn look(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
     match WarehouseTarget::live(config) {
         WarehouseTarget::Folder(folder) if !path_in(&folder).exists() => Ok(None),
@@ -83,11 +84,11 @@ pub fn look(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseErro
     }
 }
 
-/// Connects to the configured BigQuery.
+/// Connects to BigQuery as configured.
 pub fn bigquery(config: &Config) -> Result<BigQuery, WarehouseError> {
     connect(&config.bigquery)
 }
-/// Connects to a BigQuery.
+/// Connects to BigQuery with these options.
 pub fn connect(keys: &BigQueryOptions) -> Result<BigQuery, WarehouseError> {
     let BigQueryOptions { project, dataset, location, endpoint, credentials, backoff } = keys.clone();
     let credentials = match credentials.as_str() {

@@ -153,7 +153,7 @@ fn stopping_while_bigquery_does_not_respond_is_not_a_failure() {
     let mut messages = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(messages.any(|line| line.contains("the warehouse is not ready")));
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(messages.any(|line| line.contains("the next start continues it")));
+    assert!(messages.any(|line| line.contains("the next start completes it")));
     assert!(child.wait().unwrap().success());
 }
 

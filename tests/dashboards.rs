@@ -1,7 +1,7 @@
-//! The dashboard, the alerts and the operations page against the metrics that the program exports.
+//! Compares the dashboard, the alerts and the operations page with the metrics that the program exports.
 //!
-//! Invariant: every metric in the dashboard or an alert is in the table of metrics, and the dashboard has all of them; every alert has
-//! its section on the page and its test.
+//! Invariant: every metric in the dashboard or an alert is in the table of metrics, and the dashboard shows all metrics of that table;
+//! every alert has a section on the operations page and a test.
 //! Not here: evaluating the expressions (`dashboards/check`, with a real Prometheus).
 #![allow(clippy::unwrap_used, clippy::panic)]
 use runtime::metrics::{ALL, Metric, MetricType};
@@ -14,12 +14,12 @@ const ALERT_TESTS: &str = "dashboards/alerts.test.yml";
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
-/// The words of a text that are names of metrics.
+/// Returns the words of a text that are names of metrics.
 fn metric_names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("fastbreak_")).map(str::to_owned).collect()
 }
-/// The names of the time series that Prometheus stores of all metrics.
+/// Returns the names of the time series that Prometheus stores for all metrics.
 fn series_names() -> BTreeSet<String> {
     let series = |metric: &Metric| match metric.metric_type {
         MetricType::Histogram(_) => {
@@ -36,7 +36,10 @@ fn the_dashboard_and_the_alerts_use_only_metrics_that_exist() {
     for path in [DASHBOARD, ALERTS, ALERT_TESTS] {
         let used = metric_names(&read(path));
         let unknown: Vec<_> = used.difference(&series).collect();
-        assert!(!used.is_empty() && unknown.is_empty(), "{path}: {unknown:?}");
+        assert!(
+            !used.is_empty() && unknown.is_empty(),
+            "{path} uses no metric, or metrics that do not exist: {unknown:?}"
+        );
     }
 }
 
@@ -56,9 +59,9 @@ fn every_alert_has_a_section_and_a_test() {
     for alert in &alerts {
         assert!(page.contains(&format!("\n### {alert}\n")), "docs/operations.md has no section {alert}");
         let firing = format!("alertname: {alert}\n        exp_alerts:\n          - ");
-        assert!(tests.contains(&firing), "no test in which {alert} fires");
+        assert!(tests.contains(&firing), "{ALERT_TESTS} has no test in which {alert} fires");
         let runbook = format!("runbook: docs/operations.md#{}", alert.to_lowercase());
-        assert!(rules.contains(&runbook), "{alert} has no link to its section");
+        assert!(rules.contains(&runbook), "{alert} has no link to its section in docs/operations.md");
     }
     let sections = page.matches("\n### Fastbreak").count();
     assert_eq!(sections, alerts.len(), "docs/operations.md has a section of an alert that does not exist");

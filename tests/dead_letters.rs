@@ -1,7 +1,7 @@
-//! Dead letters on the embedded log, by the binary: listed, shown, redriven and purged.
+//! Lists, shows, redrives and purges dead letters on the embedded log with the binary.
 //!
 //! Invariant: record accounting balances after each step.
-//! Not here: dead letters on Kafka (`kafka_topics`), those of the sink (`sink_commits`).
+//! Not here: dead letters on Kafka (`kafka_topics`), dead letters of the sink (`sink_commits`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, text};
@@ -25,7 +25,7 @@ fn ingest_rejected_events(run: &Fastbreak) {
     assert_eq!(run.run(&["ingest", text(&path)]).status.code(), Some(1));
     run.catch_up();
 }
-/// The number of dead letters of a processor, and their largest redrive count.
+/// Returns the number of dead letters of a processor, and the largest redrive count of one.
 fn count(run: &Fastbreak, processor: &str) -> (u64, i64) {
     let list = run.json(&["dlq", "list"]);
     let counts = list.as_array().unwrap().iter().filter(|count| count["processor"] == processor);
@@ -33,7 +33,7 @@ fn count(run: &Fastbreak, processor: &str) -> (u64, i64) {
         (n + c["dead_letters"].as_u64().unwrap(), redrive_count.max(c["max_redrive_count"].as_i64().unwrap()))
     })
 }
-/// Dead letters, records and still rejected ones in the output of a redrive.
+/// Returns three numbers from the output of a redrive: dead letters, records, and dead letters that are still rejected.
 fn redriven(report: &Value) -> (u64, u64, u64) {
     let number = |key: &str| report[key].as_u64().unwrap();
     (number("dead_letters"), number("records"), number("still_rejected"))
@@ -50,11 +50,14 @@ fn show_prints_origin_reason_and_value() {
         (&dead_letter["code"], &dead_letter["origin"]),
         (&json!("bad_payload"), &json!("raw.schedules.v1"))
     );
-    assert_eq!(dead_letter["value"]["feed"], "nbacom/schedule", "the value is the record as it was read");
+    assert_eq!(
+        dead_letter["value"]["feed"], "nbacom/schedule",
+        "the value must be the record as it was read"
+    );
     assert!(dead_letter["value"]["payload"]["a"].is_number());
     let rows = run.json(&["dlq", "show", "roster-loader", "--code", "bad_row"]);
     assert_eq!(rows[0]["key"], "z");
-    assert_eq!(rows[1]["value"], json!({"spelling": 7}), "the value is the row as it was read");
+    assert_eq!(rows[1]["value"], json!({"spelling": 7}), "the value must be the row as it was read");
     let line = run.json(&["dlq", "show", "ingest", "--code", "not_json"]);
     assert_eq!((&line[0]["value"], &line[0]["origin_offset"]), (&json!("not json\n"), &json!(1)));
     let unknown = run.run(&["dlq", "show", "oracle"]);
@@ -73,7 +76,11 @@ fn a_dry_run_changes_nothing_and_a_redrive_is_not_repeated() {
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])), (2, 2, 0));
     assert_eq!(redriven(&run.json(&["dlq", "redrive", "schedule-loader"])), (0, 0, 0));
     run.catch_up();
-    assert_eq!(count(&run, "schedule-loader"), (4, 1), "the same loader rejects them again");
+    assert_eq!(
+        count(&run, "schedule-loader"),
+        (4, 1),
+        "the same loader must reject the redriven records again"
+    );
     assert_eq!(
         redriven(&run.json(&["dlq", "redrive", "roster-loader"])),
         (2, 1, 0),
@@ -115,13 +122,13 @@ fn a_purge_previews_and_record_accounting_balances_after_it() {
     ingest_rejected_events(&run);
     let preview = run.run(&["dlq", "purge", "schedule-loader"]);
     assert_eq!(preview.status.code(), Some(4));
-    assert_eq!(count(&run, "schedule-loader").0, 2, "a preview deletes nothing");
+    assert_eq!(count(&run, "schedule-loader").0, 2, "the preview deleted dead letters");
     assert_eq!(run.json(&["dlq", "purge", "schedule-loader", "--yes"])["dead_letters"], 2);
     assert_eq!(count(&run, "schedule-loader").0, 0);
-    assert_eq!(count(&run, "ingest").0, 2, "the dead letters of other processors stay");
+    assert_eq!(count(&run, "ingest").0, 2, "the purge deleted dead letters of another processor");
     assert_eq!(run.json(&["audit"])["balanced"], true);
     ingest_rejected_events(&run);
-    assert_eq!(count(&run, "ingest").0, 4, "offsets are not reused");
+    assert_eq!(count(&run, "ingest").0, 4, "the purge made a later ingest reuse offsets");
 }
 
 #[test]
@@ -140,7 +147,11 @@ fn a_processor_stops_at_its_dlq_limits_and_commits_nothing_of_the_batch() {
         message.contains("schedule-loader stops") && message.contains("dead-letter-max-consecutive"),
         "{message}"
     );
-    assert_eq!(count(&run, "schedule-loader").0, 0, "nothing of the micro-batch is committed");
+    assert_eq!(
+        count(&run, "schedule-loader").0,
+        0,
+        "the processor committed dead letters of a rejected micro-batch"
+    );
     let mut without_limits = run.command(&["run", "--until-caught-up"]);
     without_limits
         .env("FASTBREAK_DEAD_LETTER_MAX_CONSECUTIVE", "0")

@@ -1,6 +1,7 @@
-//! The whole topology on a real broker against the embedded log: equal content with and without kills, beside a replay, after retention.
+//! Compares the whole topology on a real broker with the embedded log: the content is equal after kills, beside a replay, and after
+//! retention has deleted records.
 //!
-//! Invariant: the content does not depend on the log.
+//! Invariant: the content does not depend on the kind of log.
 //! Skipped with a message where no broker can be started. Not here: membership and fencing (`kafka_members`), many kills, joining,
 //! leaving and network cuts (`tests/kafka/chaos`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use topics::{Policy, TopicInfo};
 
-/// Committed offset and end offset of every live group in every partition of its inputs.
+/// Returns the committed offset and the end offset of every live group in every partition of its inputs.
 fn live_offsets(run: &Fastbreak) -> Value {
     let lag = run.json(&["lag"]);
     let processors = lag["processors"].as_array().unwrap_or_else(|| panic!("{lag:#}"));
@@ -49,7 +50,7 @@ fn kafka_and_embedded_log_give_equal_content_when_instances_are_killed() {
     run.catch_up();
     assert_eq!(run.content(), straight.content());
     let again = run.ingest(&lines);
-    assert_eq!(again["new"], 0, "every event is in the raw topics already: {again}");
+    assert_eq!(again["new"], 0, "events that are in the raw topics already were ingested again: {again}");
 }
 
 #[test]
@@ -71,13 +72,13 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_has_no_diffe
     for slice in &slices[1..] {
         live.ingest(slice);
     }
-    assert!(replaying.wait().unwrap().success(), "a resumed replay ends while live ingestion continues");
+    assert!(replaying.wait().unwrap().success(), "the resumed replay failed during live ingestion");
     live.wait_for_lag(has_read_all);
-    assert_eq!(live.content(), straight.content(), "the live content is the same as without a replay");
+    assert_eq!(live.content(), straight.content(), "the replay changed the live content");
 
     let report = live.json(&replay_arguments(&dates, "beside"));
     assert_eq!((&report["caught_up"], &report["behind"]), (&Value::from(true), &json!({})));
-    assert_eq!(report["raw"]["read"], report["raw"]["of"], "control records count as read: {report:#}");
+    assert_eq!(report["raw"]["read"], report["raw"]["of"], "control records must count as read: {report:#}");
     let diff = live.json(&["replay", "diff", "beside"]);
     assert_eq!((&diff["equal"], &diff["live_caught_up"]), (&true.into(), &true.into()), "{diff:#}");
     assert_eq!(diff["rows"], json!([]));
@@ -85,14 +86,18 @@ fn a_replay_beside_live_ingestion_on_kafka_changes_nothing_live_and_has_no_diffe
     let offsets = live_offsets(&live);
     live.json(&["replay", "discard", "beside", "--yes"]);
     assert_eq!(live.json(&["replay", "list"]), json!([]));
-    assert_eq!(live_offsets(&live), offsets, "no live group or topic is changed");
-    assert!(running.try_wait().unwrap().is_none(), "the live processors still run");
+    assert_eq!(
+        live_offsets(&live),
+        offsets,
+        "discarding the replay changed offsets of a live group or topic"
+    );
+    assert!(running.try_wait().unwrap().is_none(), "the process of the live processors has exited");
     running.kill().unwrap();
     running.wait().unwrap();
     assert_eq!(live.content(), straight.content());
 }
 
-/// Makes records of an aborted transaction the last ones in every partition of these topics.
+/// Appends a record of an aborted transaction to every partition of these topics.
 fn append_aborted_records(broker: &Broker, topics: &[&TopicInfo]) {
     let (mut config, timeout) = (ClientConfig::new(), Duration::from_secs(30));
     config.set("bootstrap.servers", &broker.bootstrap).set("transactional.id", "another-program");
@@ -123,7 +128,7 @@ fn retention_of_records_that_are_read_stops_no_processor() {
     let streams: Vec<&TopicInfo> = topics::ALL.iter().filter(is_core_stream).collect();
     append_aborted_records(&broker, &streams);
     let mut running = run.spawn(&["run"]);
-    // At most the commit marker of the group's own transaction is above its committed offset.
+    // Waits until at most the commit marker of the group's own transaction is above its committed offset.
     run.wait_for_lag(|processor| {
         let unread_offsets = |partition: &Value| {
             partition["end_offset"].as_i64().unwrap() - partition["committed"].as_i64().unwrap_or(0)
@@ -132,7 +137,7 @@ fn retention_of_records_that_are_read_stops_no_processor() {
     });
     running.kill().unwrap();
     running.wait().unwrap();
-    // As if all records were older than the retention.
+    // Deletes all records, as Kafka does when they are older than the retention.
     let config =
         KafkaConfig { brokers: broker.bootstrap.clone(), instance: "test".into(), ..KafkaConfig::default() };
     let mut log = KafkaLog::open(config).unwrap();
@@ -143,7 +148,7 @@ fn retention_of_records_that_are_read_stops_no_processor() {
         let below = end_offsets.into_iter().map(|(partition, end_offset)| (partition.partition, end_offset));
         log.purge(topic.name, &below.collect()).unwrap();
     }
-    assert!(purged_partitions > 10, "{purged_partitions} partitions are purged");
+    assert!(purged_partitions > 10, "only {purged_partitions} partitions were purged");
     let lag = run.json(&["lag"]);
     let is_losing_data = |processor: &&Value| processor["status"] == "losing_data";
     assert_eq!(lag["processors"].as_array().unwrap().iter().filter(is_losing_data).count(), 0, "{lag:#}");

@@ -1,7 +1,7 @@
 //! A real broker on a busy machine: a restore reads every record, and members rejoin after the broker was paused.
 //!
-//! If a restore skipped a record, a materialized view would derive other rows than it had published, and publish them. A broker that
-//! cannot reach its controller reports no broker at all in its metadata, and librdkafka then drops its own metadata.
+//! If a restore skipped a record, a materialized view would derive and publish rows that differ from those that it had published. A
+//! broker that cannot reach its controller lists no brokers in its metadata, and librdkafka then drops its own metadata.
 //! Invariant: a slow broker or client never loses a record.
 //! Skipped with a message where no broker can be started. Not here: the content of a run (`kafka`), brokers that are killed
 //! (`tests/kafka/chaos`).
@@ -24,14 +24,14 @@ use std::{
 };
 use topics::TopicPartition;
 
-/// One of these tests at a time: each needs the whole machine.
+/// Locked by each test, so that one test runs at a time: each needs the whole machine.
 static ONE_TEST: Mutex<()> = Mutex::new(());
 
-/// Partitions with records, and records in each of them.
+/// Number of partitions with records, and number of records in each of them.
 const FILLED_PARTITIONS: i32 = 3;
 const RECORDS: usize = 400;
 
-/// Appends as many records to each partition of a materialized view's changelog and of its input table.
+/// Appends `RECORDS` records to each of the filled partitions of a materialized view's changelog and input table.
 fn fill(log: &mut KafkaLog, subscription: &Subscription) {
     let mut commit = Commit { group: "a-test".into(), ..Commit::default() };
     for topic in [changelog_topic(subscription.name), subscription.inputs[0].name] {
@@ -105,7 +105,7 @@ fn members_rejoin_after_a_broker_pause_without_loss() {
     let mut running = run.spawn(&["run"]);
     run.wait_for_lag(has_read_all);
     for _ in 0..3 {
-        // Longer than the broker's session with the controller: for a moment after the pause no partition has a leader.
+        // The pause is longer than the broker's session with the controller, so for a moment after it no partition has a leader.
         broker.node("pause");
         thread::sleep(Duration::from_secs(6));
         broker.node("resume");
@@ -115,10 +115,10 @@ fn members_rejoin_after_a_broker_pause_without_loss() {
     let path = run.file("after.jsonl", after);
     let started = Instant::now();
     while !run.run(&["ingest", text(&path)]).status.success() {
-        assert!(started.elapsed() < Duration::from_secs(300), "every ingest fails");
+        assert!(started.elapsed() < Duration::from_secs(300), "every ingest has failed for 300 s");
     }
     run.wait_for_lag(has_read_all);
-    assert!(running.try_wait().unwrap().is_none(), "the members still run");
+    assert!(running.try_wait().unwrap().is_none(), "the process of the members has exited");
     running.kill().unwrap();
     running.wait().unwrap();
     assert_eq!(run.content(), Fastbreak::straight(&lines).content());

@@ -1,4 +1,4 @@
-//! Group members on a real broker: two instances of one name, commits and rejected commits, expired offsets.
+//! Group members on a real broker: two instances with the same name, commits and rejected commits, expired offsets.
 //!
 //! Invariant: a fenced or rejected member loses no record and commits none twice.
 //! Skipped with a message where no broker can be started. Not here: the content of the whole topology (`kafka`).
@@ -26,10 +26,10 @@ use std::{
 };
 use topics::{GAMES, Offsets, TopicPartition};
 
-/// The longest wait for an event that must happen.
+/// Longest time that the tests wait for a change of a member's state.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Kills the running process, catches up, and compares the content with that of a run without interruption.
+/// Kills the running process, catches up, and compares the content with the content of a run without interruption.
 fn assert_straight_after(run: &Fastbreak, mut running: Child, lines: &[String]) {
     running.kill().unwrap();
     running.wait().unwrap();
@@ -44,7 +44,7 @@ fn the_older_of_two_instances_of_one_name_is_fenced_without_loss() {
     let (before, after) = lines.split_at(lines.len() / 2);
     let run = Fastbreak::on_broker(&broker);
     run.ingest(before);
-    // On one host, a lock in the temporary folder keeps a second instance of the same name from starting. So each has its own folder.
+    // On one host, a lock in the temporary folder prevents two instances with the same name. So each gets its own temporary folder.
     let start = || {
         let folder = tempfile::tempdir().unwrap();
         let mut command = run.command(&["run", "--instance", "twin"]);
@@ -57,18 +57,22 @@ fn the_older_of_two_instances_of_one_name_is_fenced_without_loss() {
     run.ingest(after);
     let started = Instant::now();
     while older.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < EVENT_TIMEOUT, "the older one still runs: {:#}", run.json(&["lag"]));
+        assert!(
+            started.elapsed() < EVENT_TIMEOUT,
+            "the older instance is not fenced: {:#}",
+            run.json(&["lag"])
+        );
         thread::sleep(Duration::from_millis(500));
     }
     let output = older.wait_with_output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{message}");
     assert!(message.contains("another process took over under the same instance name"), "{message}");
-    assert!(newer.try_wait().unwrap().is_none(), "the newer one still runs");
+    assert!(newer.try_wait().unwrap().is_none(), "the newer instance has exited");
     assert_straight_after(&run, newer, &lines);
 }
 
-/// The consumer group of a processor.
+/// Returns the name of a processor's consumer group.
 fn group_of(processor: &str) -> String {
     let nodes = topology(Predictor::new(None));
     nodes.iter().find(|node| node.name() == processor).unwrap().group()
@@ -97,11 +101,11 @@ fn a_fenced_member_rejoins_once_the_other_has_left() {
         assert!(started.elapsed() < EVENT_TIMEOUT, "the other member has no assignment");
         drop(other_member.poll(Duration::from_millis(100)));
     }
-    // A static member does not leave its group: its assignment stays until its session expires, as after a kill.
+    // A static member does not leave its group when it is dropped: as after a kill, its assignment stays until its session expires.
     drop(other_member);
     run.ingest(after);
     run.wait_for_lag(has_read_all);
-    assert!(running.try_wait().unwrap().is_none(), "the fenced member still runs");
+    assert!(running.try_wait().unwrap().is_none(), "the process of the fenced member has exited");
     assert_straight_after(&run, running, &lines);
 }
 
@@ -109,8 +113,8 @@ fn open_log(broker: &Broker, instance: &str) -> KafkaLog {
     let brokers = broker.bootstrap.clone();
     KafkaLog::open(KafkaConfig { brokers, instance: instance.into(), ..KafkaConfig::default() }).unwrap()
 }
-/// A member that has joined the group of a processor and has its assignment, and has not restored its partitions yet. The log holds the
-/// lock of the instance name.
+/// Joins the group of a processor; returns the log, the member, and its assigned partitions, which are not restored yet. The caller must
+/// keep the log, which holds the lock of the instance name.
 fn join(broker: &Broker, name: &'static str) -> (KafkaLog, Box<dyn GroupMember>, Vec<i32>) {
     let subscription = Subscription {
         name,
@@ -140,7 +144,7 @@ fn await_assignment(member: &mut dyn GroupMember) -> Vec<i32> {
 fn empty_commit(group: &str) -> Commit {
     Commit { group: group.into(), ..Commit::default() }
 }
-/// Restores partitions and commits, as a processor does that derives other rows from the restored state.
+/// Restores partitions and then makes an empty commit.
 fn restore_and_commit(
     member: &mut dyn GroupMember,
     group: &str,
@@ -163,8 +167,12 @@ fn an_empty_commit_has_the_offset_of_one_partition_and_a_rejected_commit_rejoins
     assert_eq!(committed_offsets(), Offsets::new());
     restore_and_commit(member.as_mut(), "predictor", &partitions).unwrap();
     let committed = committed_offsets();
-    assert_eq!(committed, Offsets::from([(first_partition, 0)]), "none was committed before");
-    // As a sink does that finds its planned batch written already.
+    assert_eq!(
+        committed,
+        Offsets::from([(first_partition, 0)]),
+        "the first empty commit must commit the offset of one partition"
+    );
+    // Seeks as a sink does that finds its planned batch in the warehouse already.
     member.seek(Offsets::from([(first_partition, 5)]));
     member.commit(empty_commit("predictor")).unwrap();
     assert_eq!(committed_offsets(), Offsets::from([(first_partition, 5)]));
@@ -176,7 +184,7 @@ fn an_empty_commit_has_the_offset_of_one_partition_and_a_rejected_commit_rejoins
     assert!(matches!(committed, Err(CommitError::Aborted { .. })), "{committed:?}");
     let started = Instant::now();
     while let Err(error) = committed {
-        assert!(started.elapsed() < EVENT_TIMEOUT, "it never joins again: {error}");
+        assert!(started.elapsed() < EVENT_TIMEOUT, "the member does not rejoin: {error}");
         let partitions = await_assignment(member.as_mut());
         committed = restore_and_commit(member.as_mut(), "schedule-loader", &partitions);
     }
@@ -185,8 +193,8 @@ fn an_empty_commit_has_the_offset_of_one_partition_and_a_rejected_commit_rejoins
 /// Records read (loaders only), parked and rejected of one processor.
 type Accounting = (Option<Value>, Value, Value);
 
-/// Content hashes and record accounting of an audit. Records read are compared for loaders only: processors after them read more, because
-/// loaders that reprocess publish their output again.
+/// Returns the content hashes and the record accounting of an audit. The number of records read is included for loaders only: a loader
+/// that reprocesses publishes its output again, so the processors downstream of it read more records.
 fn content_and_accounting(run: &Fastbreak) -> (Value, Value, Vec<Accounting>) {
     let audit = run.json(&["audit"]);
     let counts = |processor: &Value| {
@@ -207,7 +215,7 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     run.ingest(&lines);
     run.catch_up();
     let before = content_and_accounting(&run);
-    // The offsets of a group expire when it has had no member for a long time.
+    // The offsets of a group without members expire after a long time. Deleting the group has the same effect at once.
     run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--group", "games"]);
     run.wait_for_lag(|processor| {
@@ -228,7 +236,7 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     let markets = processors.find(|processor| processor["processor"] == "markets").unwrap();
     let problem = markets["problems"][0].as_str().unwrap();
     assert!(output.status.code() == Some(1) && problem.contains("the topic has 0"), "{audit:#}");
-    // The procedure of docs/kafka-broker-requirements.md for a topic that was re-created.
+    // Follows the procedure of docs/kafka-broker-requirements.md for a topic that was re-created.
     run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--all-groups"]);
     delete("markets.changelog");
@@ -237,6 +245,6 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     assert_eq!(
         content_and_accounting(&run),
         before,
-        "all committed offsets were deleted, and the table is complete"
+        "reprocessing after the deletion of all committed offsets changed the content or the accounting"
     );
 }

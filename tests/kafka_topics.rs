@@ -1,6 +1,6 @@
 //! Topics as code, dead letters and access rights on a real broker.
 //!
-//! Invariant: no command changes a topic that it does not manage, and every refusal names its reason.
+//! Invariant: no command changes a topic that it does not manage, and the message of every refused command has the reason.
 //! Skipped with a message where no broker can be started. Not here: the content of a run (`kafka`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
@@ -31,11 +31,11 @@ fn topics_are_planned_created_and_reconciled_safely() {
     let (code, report, _) = plan(&["--out", text(&file)]);
     assert_eq!(code, 3);
     assert!(report["totals"]["create"].as_u64().unwrap() > 40, "{report:#}");
-    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "missing topics");
+    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "`check` must report the missing topics");
     let (code, _, message) = run_on(&run, &broker, &["topics", "apply"]);
     assert!(code == 4 && message.contains("--yes"), "apply needs a plan or --yes: {message}");
     assert_eq!(run_on(&run, &broker, &["topics", "apply", text(&file)]).0, 0);
-    assert_eq!(plan(&[]).0, 0, "in sync");
+    assert_eq!(plan(&[]).0, 0, "the topics must equal the catalog after `topics apply`");
     assert_eq!(run_on(&run, &broker, &["check"]).0, 0);
     let (code, _, message) = run_on(&run, &broker, &["topics", "apply", text(&file)]);
     assert!(code == 4 && message.contains("has changed since"), "{message}");
@@ -57,19 +57,19 @@ fn topics_are_planned_created_and_reconciled_safely() {
         (code, &entries["totals"]["update"], &entries["totals"]["unmanaged"]),
         (3, &1.into(), &1.into())
     );
-    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "settings differ");
+    assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "`check` must report the changed settings");
     assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes"]).0, 0);
     let (_, export, _) = run_on(&run, &broker, &["topics", "export"]);
     let features = &export["topics"]["ml.features.v1"];
     assert_eq!(features["settings"]["delete.retention.ms"], "2592000000");
     assert_eq!(
         features["settings"]["flush.messages"], "9",
-        "a setting that the plan does not have is not reset"
+        "`topics apply` must not reset a setting that the plan does not have"
     );
     assert_eq!(export["topics"]["tmp.debug"]["managed"], false);
     assert_eq!(run_on(&run, &broker, &["topics", "apply", "--yes", "--allow-delete", "tmp.debug"]).0, 0);
     assert_eq!(plan(&[]).1["totals"]["unmanaged"], 0);
-    assert_eq!(plan(&["--allow-delete", "core.games.v1"]).0, 4, "a managed topic is not deleted");
+    assert_eq!(plan(&["--allow-delete", "core.games.v1"]).0, 4, "a managed topic must not be deleted");
 
     // Kafka cannot reduce the number of partitions.
     broker.tool(&["TopicCommand", "--alter", "--topic", "core.games.v1", "--partitions", "9"]);
@@ -121,7 +121,7 @@ fn dead_letters_are_redriven_and_purged_on_kafka() {
     let (_, lag, message) = run_on(&run, &broker, &["lag"]);
     let mut processors = lag["processors"].as_array().unwrap().iter();
     let loader = processors.find(|processor| processor["processor"] == "schedule-loader").unwrap();
-    assert_eq!(loader["dead_letters"], 0, "purged dead letters are not counted: {loader:#} {message}");
+    assert_eq!(loader["dead_letters"], 0, "`lag` still counts purged dead letters: {loader:#} {message}");
     assert_eq!(run_on(&run, &broker, &["audit"]).1["balanced"], true);
 }
 
@@ -143,7 +143,7 @@ struct ForeignRecord {
     value: Vec<u8>,
     headers: BTreeMap<String, String>,
 }
-/// The first records of a topic, read as another program does.
+/// Reads the first records of a topic as another program does.
 fn first_records(broker: &Broker, topic: &str, count: usize) -> Vec<ForeignRecord> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &broker.bootstrap).set("group.id", "another-program");
@@ -193,7 +193,7 @@ fn a_dead_letter_has_the_key_value_headers_and_timestamp_of_its_record() {
         assert_eq!(header(key), Some(value), "{key} of {headers:?}");
     }
     let topic = Some(topics::RAW_SCHEDULES.info.name);
-    assert_eq!(header("dlq.topic"), topic, "a header of an earlier dead letter is replaced");
+    assert_eq!(header("dlq.topic"), topic, "the header of an earlier dead letter must be replaced");
     let (_, shown, _) = run_on(&run, &broker, &["dlq", "show", "schedule-loader"]);
     assert_eq!((&shown[0]["key"], &shown[0]["offset"]), (&"their key".into(), &0.into()));
     produce(&broker, b"for Connect", b"not an event", &[]);
@@ -230,7 +230,7 @@ fn unreachable_brokers_are_reported_with_their_own_exit_code() {
     assert_eq!(output.status.code(), Some(5));
 }
 
-/// A broker that requires a user for everything. Its users are those of `tests/kafka/broker --sasl --acls`.
+/// A broker that requires a user with the right to each operation; `tests/kafka/broker --sasl --acls` creates the users.
 struct SecuredBroker {
     broker: Broker,
     run: Fastbreak,
@@ -239,7 +239,7 @@ impl SecuredBroker {
     fn start() -> Option<SecuredBroker> {
         Some(SecuredBroker { broker: Broker::start(&["--sasl", "--acls"])?, run: Fastbreak::new() })
     }
-    /// Runs a command as this user; returns the exit code and everything that is printed.
+    /// Runs a command as this user; returns the exit code, and the text on standard output and standard error.
     fn run_with_password(&self, user: &str, password: &str, arguments: &[&str]) -> (i32, String) {
         let mut command = self.run.command(&["--brokers", &self.broker.bootstrap]);
         command
@@ -256,7 +256,7 @@ impl SecuredBroker {
     fn run_as(&self, user: &str, arguments: &[&str]) -> (i32, String) {
         self.run_with_password(user, &format!("{user}-secret"), arguments)
     }
-    /// Checks that a command of a user is refused with exit code 4 and a message.
+    /// Checks that a command of a user fails with exit code 4 and a message that contains `expected`.
     fn assert_refused(&self, user: &str, arguments: &[&str], expected: &str) {
         let (code, message) = self.run_as(user, arguments);
         assert!(code == 4 && message.contains(expected), "{arguments:?} as {user}: {code} {message}");
@@ -284,14 +284,14 @@ fn a_wrong_password_missing_topics_and_missing_rights_have_different_messages() 
         [&ingest[..], &["run", "--until-caught-up"], &["check"], &["lag"], &["audit"], &["dlq", "list"]]
     {
         let (code, message) = secured.run_as("runner", command);
-        assert_eq!(code, 0, "the documented rights are enough for {command:?}: {message}");
+        assert_eq!(code, 0, "the documented rights are not sufficient for {command:?}: {message}");
     }
     let path = secured.run.file("other-events.jsonl", &[event.replace('x', "y")]);
     for command in [&["run"][..], &["ingest", text(&path)]] {
         secured.assert_refused("limited", command, "give this user the right");
     }
     let (_, audit) = secured.run_as("runner", &["audit"]);
-    assert!(audit.contains(r#""balanced": true"#), "a refused command loses no record: {audit}");
+    assert!(audit.contains(r#""balanced": true"#), "a refused command lost a record: {audit}");
     secured.assert_refused("outsider", &["check"], "the right to commit the groups' offsets");
     secured.assert_refused("limited", &["check"], "the right to read the topics");
 }

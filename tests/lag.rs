@@ -1,4 +1,4 @@
-//! Lag, metrics and audits of the binary: from another process, before, while and after processors run.
+//! Lag, metrics and audits of the binary, read from another process before, while and after processors run.
 //!
 //! Invariant: the output of `lag`, the console, the metrics and `audit` is consistent with the log, its ledger and the warehouse.
 //! Not here: the assessment of lag (crate `runtime`), the HTTP service (crate `console`).
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// The body of an HTTP response, if there is one.
+/// Requests a path over HTTP; returns the body of the response, or `None` if there is no response.
 fn get(addr: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(addr).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").ok()?;
@@ -21,7 +21,7 @@ fn get(addr: SocketAddr, path: &str) -> Option<String> {
     stream.read_to_string(&mut text).ok()?;
     text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }
-/// Polls until there is a value.
+/// Polls until `poll` returns a value; panics after a minute.
 fn wait_for<T>(event: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1200 {
         if let Some(value) = poll() {
@@ -57,7 +57,7 @@ fn lag_counts_unread_records_and_reports_stopped_processors() {
     let is_loader = |processor: &&Value| processor["processor"].as_str().unwrap().ends_with("-loader");
     let loaders = processors(&report).iter().filter(is_loader);
     let behind: i64 = loaders.clone().map(|processor| processor["lag_records"].as_i64().unwrap()).sum();
-    assert_eq!(behind, new, "every raw event is unread by the one loader of its topic");
+    assert_eq!(behind, new, "each new raw event must be unread by exactly one loader");
     for processor in loaders.filter(|processor| processor["lag_records"] != 0) {
         assert!(processor["lag_seconds"].as_f64().unwrap() > 0.0, "{processor:#}");
         assert!(processor["reason"].as_str().unwrap().contains("no process runs it"));
@@ -82,7 +82,7 @@ fn a_running_process_shows_its_lag_and_counts_committed_records() {
         (processors.len() == 12 && processors.iter().all(is_caught_up)).then_some(status)
     });
     assert_eq!(status["error"], Value::Null);
-    // Another process sees that the processors are run.
+    // `lag` is another process, and sees that a process runs the processors.
     let report = run.json(&["lag"]);
     assert!(processors(&report).iter().all(|processor| processor["status"] != "stopped"), "{report:#}");
     let text = get(addr, "/metrics").unwrap();
@@ -135,7 +135,7 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
     let rows = |side: &str| mismatches[0][side].as_u64().unwrap();
     assert_eq!(rows("rows_in_log"), rows("rows_in_warehouse") + 1);
 
-    // A run without end reports the mismatch in its metrics, one that ends by its exit code.
+    // `run` reports the mismatch in its metrics; `run --until-caught-up` reports it by its exit code.
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut running = run.command(&["run"]);
     running.env("FASTBREAK_CONSOLE", addr.to_string()).env("FASTBREAK_SINK_RECONCILE_INTERVAL_S", "1");
@@ -145,7 +145,7 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
         text.contains("fastbreak_sink_mismatched_games{processor=\"windowed-sink\"} 1").then_some(())
     });
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(child.wait().unwrap().success(), "a mismatch stops no processor");
+    assert!(child.wait().unwrap().success(), "the process with a mismatch failed");
     let output = run.run(&["run", "--until-caught-up"]);
     assert!(!output.status.success());
     let message = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,6 +1,6 @@
 //! The binary on the embedded log: `kill -9`, repeated and shuffled input, messages and exit codes.
 //!
-//! With `FASTBREAK_SEASON_FILE`, the path of a season of events (.jsonl.zst), the tests run on it instead of on a simulated season.
+//! If `FASTBREAK_SEASON_FILE` is the path of a file with a season of events (.jsonl.zst), the tests use it instead of a simulated season.
 //! Invariant: content does not depend on interruptions, nor on the order and repetition of the input.
 //! Not here: dead letters (`dead_letters`), lag (`lag`), replays (`replay`), Kafka (`kafka`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
@@ -44,7 +44,7 @@ fn fifty_random_kills_give_the_content_of_a_run_without_interruption() {
     let mut slices = lines.chunks(lines.len().div_ceil(KILLS as usize / 2));
     let (mut kills, mut completed) = (0, 0);
     while kills < KILLS {
-        // New events arrive before every second run, so that most runs are killed while they process; some kills hit ingest.
+        // Ingests new events before every second run, so that most runs are killed while they process; some kills hit an ingest.
         if let Some(slice) = (kills % 2 == 0).then(|| slices.next()).flatten() {
             let path = killed.file("slice.jsonl", slice);
             let mut child = killed.spawn(&["ingest", text(&path)]);
@@ -103,7 +103,7 @@ fn shuffled_and_doubled_events_give_the_same_content_and_known_ones_add_nothing(
 
     let again = straight.ingest(&lines);
     assert_eq!(again["new"], 0);
-    assert_eq!(straight.catch_up()["processors"], serde_json::json!([]), "nothing is committed");
+    assert_eq!(straight.catch_up()["processors"], serde_json::json!([]), "known events led to a commit");
     assert_eq!(straight.content(), content);
 }
 
@@ -120,14 +120,18 @@ fn invalid_lines_become_dead_letters_and_all_other_lines_are_ingested() {
     lines.push(r#"{"source":"nbacom","feed":"schedule","key":"x","fetched_at":"2024-01-01T00:00:00Z","payload":{"a":1}}"#.into());
     let path = run.file("events.jsonl", &lines);
     let output = run.run(&["ingest", text(&path)]);
-    assert_eq!(output.status.code(), Some(1), "dead letters make the exit code 1");
+    assert_eq!(output.status.code(), Some(1), "an ingest with dead letters must exit with 1");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((report["dead_letters"].as_u64(), report["lines"].as_u64()), (Some(3), Some(valid_lines + 4)));
     run.catch_up();
     let audit = run.json(&["audit"]);
     let loader =
         audit["processors"].as_array().expect("a list").iter().find(|p| p["processor"] == "schedule-loader");
-    assert_eq!(loader.expect("the loader")["rejected"], 1, "the payload that is not a schedule");
+    assert_eq!(
+        loader.expect("the loader")["rejected"],
+        1,
+        "the loader must reject exactly the payload that is not a schedule"
+    );
     assert_eq!(audit["balanced"], true);
 }
 
@@ -140,7 +144,7 @@ fn errors_name_the_next_command_and_have_different_exit_codes() {
     assert_eq!(run.run(&["grade", "--season", "2023"]).status.code(), Some(2));
     let unknown = run.run(&["run", "--only", "oracle"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("next: name one of schedule-loader"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("next: use one of schedule-loader"));
     assert_eq!(run.run(&["dlq", "show", "oracle"]).status.code(), Some(2));
     let no_file = run.run(&["ingest", "nowhere.jsonl"]);
     assert_eq!(no_file.status.code(), Some(1));
@@ -164,7 +168,11 @@ fn a_new_log_is_rejected_until_it_takes_ownership_of_the_warehouse() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("sink rebuild"));
     for arguments in [&["sink", "rebuild"][..], &["sink", "rebuild", "--yes"]] {
         let rebuild = run.run(arguments);
-        assert_eq!(rebuild.status.code(), Some(4), "the warehouse belongs to the older log");
+        assert_eq!(
+            rebuild.status.code(),
+            Some(4),
+            "the warehouse belongs to the older log, so only --take-over may rebuild it"
+        );
         assert!(String::from_utf8_lossy(&rebuild.stderr).contains("next: ") && rebuild.stdout.is_empty());
     }
     let preview = run.run(&["sink", "rebuild", "--take-over"]);
@@ -172,14 +180,18 @@ fn a_new_log_is_rejected_until_it_takes_ownership_of_the_warehouse() {
     assert_eq!((preview.status.code(), &report["started"]), (Some(4), &false.into()), "{report:#}");
     assert_eq!((&report["previous_epoch"], &report["epoch"]), (&1.into(), &2.into()));
     assert_ne!(report["log"], report["previous_log"]);
-    assert_eq!(run.run(&["run", "--until-caught-up"]).status.code(), Some(4), "a preview changes nothing");
+    assert_eq!(
+        run.run(&["run", "--until-caught-up"]).status.code(),
+        Some(4),
+        "the preview changed the owner of the warehouse"
+    );
     let rebuild = run.json(&["sink", "rebuild", "--take-over", "--yes"]);
     assert_eq!((&rebuild["started"], &rebuild["epoch"]), (&true.into(), &2.into()));
     run.catch_up();
     let fresh = Fastbreak::new();
     fresh.ingest(half);
     fresh.catch_up();
-    assert_eq!(run.content(), fresh.content(), "the warehouse has no rows of the older log");
+    assert_eq!(run.content(), fresh.content(), "the warehouse still has rows of the older log");
     run.ingest(&lines);
     run.catch_up();
     assert_eq!(run.content(), content);
@@ -191,7 +203,7 @@ fn a_first_run_writes_the_warehouse_once_and_in_its_first_epoch() {
     run.ingest(&season());
     let output = run.run(&["run", "--until-caught-up"]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "no warnings");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "the first run prints warnings");
     let db = rusqlite::Connection::open(run.folder.path().join("warehouse.db")).expect("the warehouse");
     let epoch: i64 =
         db.query_row("SELECT max(epoch) FROM sink_batches", [], |row| row.get(0)).expect("a batch");

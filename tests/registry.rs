@@ -1,7 +1,7 @@
-//! Schemas in a real schema registry (Apicurio), and records in an independent client (confluent-kafka).
+//! Pushes schemas to a real schema registry (Apicurio), and reads and writes records with an independent client (confluent-kafka).
 //!
 //! Invariant: with and without a registry the content is the same, and the independent client reads and writes the same events.
-//! A test is skipped with a message where Java or the independent client is missing; `.ci/run` has both.
+//! A test is skipped with a message where Java or the independent client is missing; `.ci/run` installs both.
 //! Not here: compatibility rules (crate `schemas`), the reference codec (`wire`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
@@ -25,7 +25,7 @@ use std::{
 };
 use topics::TopicPartition;
 
-/// Records of each topic that the independent client reads.
+/// Number of records per topic that the independent client reads.
 const SAMPLES: usize = 25;
 
 /// A running registry, which is stopped when dropped.
@@ -34,7 +34,7 @@ struct Server {
     url: String,
 }
 impl Server {
-    /// Starts a registry; `None` where there is no Java.
+    /// Starts a registry; returns `None` if Java is not installed.
     fn start(run: &Fastbreak) -> Option<Server> {
         if Command::new("java").arg("-version").stderr(Stdio::null()).status().is_err() {
             eprintln!(
@@ -57,7 +57,7 @@ impl Drop for Server {
         let stopped = script().args(["stop", "--data", text(&self.folder)]).status();
         assert!(
             std::thread::panicking() || stopped.is_ok_and(|status| status.success()),
-            "the registry stops"
+            "the registry did not stop"
         );
     }
 }
@@ -70,7 +70,7 @@ fn config(data: &Path, url: &str) -> Config {
     let flags = [("data", data.display().to_string()), ("registry", url.to_owned())];
     Config::resolve(None, &BTreeMap::new(), &flags).expect("a configuration")
 }
-/// Exit code, JSON output and standard error of a command.
+/// Runs a command; returns its exit code, JSON output and standard error.
 fn run_command(run: &Fastbreak, arguments: &[&str]) -> (i32, Value, String) {
     let output = run.run(arguments);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -84,7 +84,7 @@ fn states(subjects: &Value) -> BTreeSet<&str> {
 fn ids(subjects: &Value) -> Vec<&Value> {
     subjects.as_array().expect("subjects").iter().map(|subject| &subject["id"]).collect()
 }
-/// The cause of an error, and the exit code of a command that fails with it.
+/// Returns the cause of an error, and the exit code of a command that fails with this error.
 fn cause<T: std::fmt::Debug>(result: Result<T, RegistryError>) -> (Cause, u8) {
     let error = result.expect_err("an error");
     (error.cause.clone(), error.exit_code())
@@ -108,7 +108,7 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     );
     let (code, preview, _) = run_command(&run, &["schemas", "push", "--dry-run"]);
     assert_eq!((code, states(&preview)), (3, ["missing"].into()));
-    assert_eq!(client.subjects(), Ok(Vec::new()), "a dry run pushes nothing");
+    assert_eq!(client.subjects(), Ok(Vec::new()), "the dry run pushed schemas");
 
     let (code, pushed, message) = run_command(&run, &["schemas", "push"]);
     assert_eq!((code, states(&pushed)), (0, ["pushed"].into()), "{message}");
@@ -126,7 +126,7 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     assert_eq!(client.level(subject), Ok(Some(Level::BackwardTransitive)));
     assert_eq!(client.check_compatibility(subject, newest), Ok(Verdict::Compatible));
     let Ok(Verdict::Incompatible(reason)) = client.check_compatibility(subject, breaking) else {
-        panic!("the schema is compatible")
+        panic!("the registry accepts a breaking schema")
     };
     assert!(!reason.is_empty());
     assert!(matches!(cause(client.register(subject, breaking)), (Cause::Incompatible(_), 4)));
@@ -148,7 +148,7 @@ fn pushed_schemas_stay_and_incompatible_ones_are_rejected() {
     let (code, _, message) = run_command(&run, &["schemas", "push"]);
     assert_eq!(code, 4, "{message}");
     assert!(message.contains("cannot read version 2") && message.contains("nothing was pushed"), "{message}");
-    assert_eq!(client.level(subject), Ok(Some(Level::None)), "nothing was pushed");
+    assert_eq!(client.level(subject), Ok(Some(Level::None)), "the rejected push changed the level");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_log_that_uses_a_registry_from_the_middle_on_has_the_same_content() {
     assert!(message.contains("--registry URL"), "{message}");
 }
 
-/// Decodes a record of an event as JSON.
+/// Decodes the value of a record, and converts its event to JSON.
 type Decode = fn(&[u8]) -> Result<Value, schemas::WireError>;
 macro_rules! decoders {
     ($($event:ty),+ $(,)?) => {
@@ -209,7 +209,7 @@ fn an_independent_client_reads_every_event_and_writes_events_that_fastbreak_read
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("interop").join("bin/python");
     if !python.exists() {
         return eprintln!(
-            "skipped: no confluent-kafka: python3 -m venv {0} && {0}/bin/pip install 'confluent-kafka[avro,schemaregistry]'",
+            "skipped: confluent-kafka is not installed: python3 -m venv {0} && {0}/bin/pip install 'confluent-kafka[avro,schemaregistry]'",
             python.parent().and_then(Path::parent).unwrap_or(&python).display()
         );
     }
@@ -239,13 +239,13 @@ fn an_independent_client_reads_every_event_and_writes_events_that_fastbreak_read
     assert_eq!(events, events_with_subject);
 }
 
-/// A record, with the name of its event.
+/// The value of a record, and the name of its event.
 struct Sample {
     event: &'static str,
     bytes: Vec<u8>,
 }
 
-/// Checks that the records that the independent client wrote of a sample are the same event.
+/// Checks that the records that the independent client wrote from a sample decode to the same event as the sample.
 fn assert_same_event(rewritten: &Value, Sample { event, bytes }: &Sample) {
     let decode = decoders()[event];
     let schemas = (schemas::catalog::Entry::find(event).expect("an event").schemas)();
@@ -266,7 +266,7 @@ fn assert_same_event(rewritten: &Value, Sample { event, bytes }: &Sample) {
 fn write_samples(run: &Fastbreak, server: &Server, path: &Path) -> Vec<Sample> {
     let mut log =
         storage::open(&config(run.folder.path(), &server.url)).expect("the log, and the schema ids");
-    // The embedded log stores its id in the file, only Kafka as a record.
+    // Only a log on Kafka stores its id as a record; the embedded log does not, so this record is added.
     let mut commit = Commit::default();
     let log_id = wire::encode(&LogId { id: log.id().expect("an id") }).expect("an event");
     commit.append(TopicPartition::new(topics::LOG_IDS.info.name, 0), "log", Some(&log_id));
@@ -289,7 +289,7 @@ fn write_samples(run: &Fastbreak, server: &Server, path: &Path) -> Vec<Sample> {
     samples
 }
 
-/// The values of the first records of a topic that are not tombstones.
+/// Returns the values of the first records of a topic, without tombstones.
 fn values(log: &mut dyn LogBackend, topic: &str) -> Vec<Vec<u8>> {
     let mut values = Vec::new();
     for partition in 0..topics::PARTITIONS {
@@ -307,7 +307,7 @@ fn from_hex(text: &str) -> Vec<u8> {
     pairs.map(|index| u8::from_str_radix(&text[index..index + 2], 16).expect("hex")).collect()
 }
 
-/// A server that responds to one request with 401: its address, and the request.
+/// Starts a server that responds to one request with 401; returns its address, and a thread that returns the request.
 fn server_without_access() -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -331,7 +331,7 @@ fn credentials_are_sent_and_never_shown() {
     let run = Fastbreak::new();
     let secret = run.folder.path().join("secret");
     std::fs::write(&secret, "hush hush\n").expect("written");
-    // The password as plain text, and `someone:hush hush` in base64.
+    // Looks for the password as plain text, and for `someone:hush hush` in base64.
     let has_password =
         |message: &str| message.contains("hush") || message.contains("c29tZW9uZTpodXNoIGh1c2g=");
     for (variable, value) in

@@ -1,6 +1,6 @@
 //! Replays: beside live ingestion, resumed after kills, compared row by row.
 //!
-//! Differences are also found by SQL over both warehouses, independently of `replay diff`.
+//! The tests also find the differences by SQL over both warehouses, independently of `replay diff`.
 //! Invariant: a replay changes nothing live, and its diff lists exactly the rows that differ.
 //! Not here: replays on Kafka (`kafka`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -37,7 +37,7 @@ fn code_and_json(output: &process::Output) -> (Option<i32>, Value) {
 fn stderr(output: &process::Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
-/// Table, rows and content hash of the tables of a replay.
+/// Returns the name, row count and content hash of each table of a replay.
 fn content_hashes(run: &Fastbreak, name: &str) -> Vec<(&'static str, u64, String)> {
     let path = run.folder.path().join("replays").join(name).join("warehouse.db");
     let hashes = Sqlite::open(&path).unwrap().content_hashes().unwrap();
@@ -48,7 +48,7 @@ type Keys = BTreeSet<String>;
 /// Keys of rows by table.
 type KeysByTable = BTreeMap<String, Keys>;
 
-/// By SQL: the rows of these dates that differ between the live side and a replay, apart from the version of the model.
+/// Finds by SQL the rows of these dates that differ between the live warehouse and a replay; model versions are not compared.
 fn differences_by_sql(run: &Fastbreak, name: &str, (from, to): &(String, String)) -> KeysByTable {
     let db = Connection::open(run.folder.path().join("warehouse.db")).unwrap();
     let replayed = run.folder.path().join("replays").join(name).join("warehouse.db");
@@ -72,7 +72,7 @@ fn differences_by_sql(run: &Fastbreak, name: &str, (from, to): &(String, String)
     }
     differences
 }
-/// The rows that `replay diff` lists.
+/// Returns the keys of the rows that `replay diff` lists.
 fn differences_by_command(diff: &Value) -> KeysByTable {
     let mut differences: KeysByTable =
         TABLES.iter().map(|table| (table.name.to_owned(), Keys::new())).collect();
@@ -88,7 +88,7 @@ fn differences_by_command(diff: &Value) -> KeysByTable {
     }
     differences
 }
-/// The output of `replay diff`, which must list the differences that SQL finds, at least one.
+/// Returns the output of `replay diff`, which must list exactly the differences that SQL finds, at least one.
 fn checked_diff(run: &Fastbreak, name: &str, dates: &(String, String)) -> Value {
     let (code, diff) = code_and_json(&run.run(&["replay", "diff", name, "--limit", "1000000"]));
     assert_eq!((code, &diff["equal"], &diff["more"]), (Some(3), &Value::from(false), &Value::from(0)));
@@ -115,11 +115,11 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_has_no_differences() 
     for slice in after.chunks(after.len() / 8 + 1) {
         live.ingest(slice);
     }
-    assert!(replaying.wait().unwrap().success(), "it ends while live ingestion continues");
+    assert!(replaying.wait().unwrap().success(), "the replay failed during live ingestion");
     running.kill().unwrap();
     running.wait().unwrap();
     live.catch_up();
-    assert_eq!(live.content(), straight.content(), "the live content is the same as without a replay");
+    assert_eq!(live.content(), straight.content(), "the replay changed the live content");
 
     let report = live.json(&replay_arguments(&dates, "beside"));
     assert_eq!((&report["caught_up"], &report["behind"]), (&Value::from(true), &serde_json::json!({})));
@@ -135,7 +135,7 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_has_no_differences() 
     }
     let compared: u64 = TABLES.iter().map(|table| count(&diff, table.name, "equal")).sum();
     let stored: u64 = content_hashes(&live, "beside").iter().map(|(_, rows, _)| rows).sum();
-    assert_eq!(compared, stored, "the warehouse of the replay has the games of these dates and no others");
+    assert_eq!(compared, stored, "the warehouse of the replay must have exactly the games of these dates");
     let replays = live.json(&["replay", "list"]);
     assert_eq!((&replays[0]["namespace"], &replays[0]["caught_up"]), (&"beside".into(), &true.into()));
     assert_balanced(&live, "beside");
@@ -152,7 +152,7 @@ fn assert_balanced(run: &Fastbreak, name: &str) {
     let sink_total = &totals[&(topology::SINK.to_owned(), 0)];
     let committed = log.committed_offsets(topology::SINK, &SinkTopic::ALL.map(SinkTopic::topic)).unwrap();
     assert_eq!(sink_total.read, committed.values().sum::<i64>());
-    assert!(sink_total.unchanged > sink_total.applied, "games of other dates are read and not written");
+    assert!(sink_total.unchanged > sink_total.applied, "games of other dates must be read and not written");
 }
 fn config(run: &Fastbreak) -> Config {
     let data = run.folder.path().display().to_string();
@@ -187,7 +187,7 @@ fn a_killed_replay_resumes_with_equal_content() {
     assert_eq!(live.run(&["replay", "diff", "killed"]).status.code(), Some(0));
     assert!(
         live_file == std::fs::read(live.folder.path().join("log.db")).unwrap(),
-        "no byte of the live log is changed"
+        "the replay changed the file of the live log"
     );
 }
 
@@ -224,7 +224,7 @@ fn a_model_of_the_replay_alone_adds_its_rows_and_changes_those_of_the_ensemble()
     );
     assert!(
         systems["moving_average"]["version"].as_u64().unwrap() > 0,
-        "equal rows of another version of the model"
+        "rows that differ only in the model version must be counted"
     );
     for table in ["features", "player_games"] {
         let counts = ["changed", "version", "only_live", "only_replay"].map(|kind| count(&diff, table, kind));
@@ -232,7 +232,7 @@ fn a_model_of_the_replay_alone_adds_its_rows_and_changes_those_of_the_ensemble()
     }
 }
 
-/// The loader of box scores with one assist too many for every player on one date.
+/// A box-score loader that adds one assist to the stats of every player on one date.
 struct ChangedLoader(EasternDate);
 impl StatelessProcessor for ChangedLoader {
     type In = RawEvent;
@@ -262,7 +262,7 @@ impl StatelessProcessor for ChangedLoader {
         ProcessorOutput { events, rows, ..ProcessorOutput::default() }
     }
 }
-/// The topology with the changed loader instead of the loader of box scores.
+/// Returns the topology with [`ChangedLoader`] instead of the box-score loader.
 fn changed_topology(date: EasternDate) -> Vec<Box<dyn ProcessorNode>> {
     let mut nodes = topology::topology(Predictor::new(None));
     let index = nodes.iter().position(|node| node.name() == "box-score-loader").unwrap();
@@ -299,7 +299,11 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
     let diff = checked_diff(&live, "loader", &dates);
     let changed = count(&diff, "player_games", "changed");
     assert!(changed > 0 && count(&diff, "player_games", "equal") > 0);
-    assert_eq!(diff["dates"][&dates.0]["changed"].as_u64().unwrap(), changed, "on that date only");
+    assert_eq!(
+        diff["dates"][&dates.0]["changed"].as_u64().unwrap(),
+        changed,
+        "rows of other dates have changed, too"
+    );
     for row in diff["rows"].as_array().unwrap() {
         let fields = row["fields"].as_array().unwrap();
         let assists = fields.iter().find(|field| field["field"] == "assists").expect("the changed field");
@@ -360,14 +364,18 @@ fn invalid_replays_are_rejected_with_the_next_command() {
     let run_lock = RunLock::acquire(&folder).unwrap();
     for arguments in [&replay_arguments(&dates, "november")[..], &["replay", "discard", "november", "--yes"]]
     {
-        assert_eq!(run.run(arguments).status.code(), Some(4), "another process holds its run lock");
+        assert_eq!(
+            run.run(arguments).status.code(),
+            Some(4),
+            "a process without the run lock of the replay must be rejected"
+        );
     }
     drop(run_lock);
     run.json(&["replay", "discard", "november", "--yes"]);
     assert!(!folder.exists());
     assert_eq!(run.json(&["replay", "list"]), serde_json::json!([]));
     assert_eq!(run.run(&["replay", "discard", "november", "--yes"]).status.code(), Some(4));
-    assert_eq!(run.content(), before, "the live content is unchanged");
+    assert_eq!(run.content(), before, "the rejected commands or the discard changed the live content");
 }
 
 #[test]
@@ -378,7 +386,7 @@ fn progress_is_lines_of_json_with_output_json() {
     let output = run.run(&replay_arguments(&middle_dates(&run), "watched"));
     let (code, report) = code_and_json(&output);
     assert_eq!((code, &report["raw"]["read"]), (Some(0), &report["raw"]["of"]));
-    assert!(stderr(&output).lines().count() > 0, "the first progress is printed at once");
+    assert!(stderr(&output).lines().count() > 0, "no progress was printed");
     for line in stderr(&output).lines() {
         let progress: Value = serde_json::from_str(line).unwrap();
         assert_eq!(progress["event"], "progress");

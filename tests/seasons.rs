@@ -1,4 +1,4 @@
-//! Seven recorded seasons through the binary. They are not part of the repository; without them the test is skipped with a message.
+//! Processes seven recorded seasons with the binary. They are not in the repository; without them the test is skipped with a message.
 //!
 //! Invariant: no record is rejected, every candidate has one eligibility, and issued rows use only what was known before the tip-off.
 //! Not here: simulated seasons (`processes`).
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use std::path::Path;
 
-/// Season, games, player-games.
+/// Each season with its number of games and its number of player-games.
 const SEASONS: [(&str, i64, i64); 7] = [
     ("2018-19", 1230, 26_101),
     ("2019-20", 1059, 22_393),
@@ -76,9 +76,9 @@ fn assert_nothing_is_rejected(audit: &Value) {
     }
     let parked = audit["parked"].as_array().expect("a list");
     let is_fixture = |item: &Value| item["key"].as_str().is_some_and(|key| key.starts_with("fixture "));
-    assert!(parked.iter().all(is_fixture), "every name is resolved");
+    assert!(parked.iter().all(is_fixture), "a record is parked for another reason than a missing fixture");
     let counts = (parked.len(), number("markets", "parked"));
-    assert_eq!(counts, (71, 147), "only lines of the 71 games that are in no schedule are parked");
+    assert_eq!(counts, (71, 147), "exactly the lines of the 71 games that are in no schedule must be parked");
     assert_eq!((number("games", "parked"), number("team-form", "parked")), (0, 0));
 }
 
@@ -101,7 +101,7 @@ fn assert_row_counts(audit: &Value, warehouse: &Warehouse) {
     assert_eq!(warehouse.count("*", "player_slate", "status IS NULL OR status = 'unknown'"), 0);
 }
 
-/// The game 0022300576 was postponed, and predicted for the day on which it was played.
+/// Checks that the postponed game 0022300576 has predictions only for the day on which it was played.
 fn assert_postponed_game_is_predicted_once(warehouse: &Warehouse) {
     let game = "game_id = '0022300576'";
     assert_eq!(warehouse.count("DISTINCT game_date", "player_slate", game), 1);
@@ -111,7 +111,7 @@ fn assert_postponed_game_is_predicted_once(warehouse: &Warehouse) {
     assert!(warehouse.count("*", "player_slate", &predicted) > 10);
 }
 
-/// The final score of each team in each game is the sum of the points of its players.
+/// Checks that the final score of each team in each game is the sum of its players' points.
 fn assert_scores_are_sums_of_points(run: &Fastbreak) {
     let (mut scores, mut wrong) = (0, Vec::new());
     let mut log = EmbeddedLog::open(run.folder.path()).expect("the log");
@@ -128,7 +128,8 @@ fn assert_scores_are_sums_of_points(run: &Fastbreak) {
     assert_eq!((scores, wrong), (2 * GAMES, vec![]));
 }
 
-/// The error of a rule system is too large for one that uses the outcome, and the ensemble is as good as its parts allow.
+/// Checks that the prediction errors are plausible: those of the rules and of the ensemble are too large for systems that use the
+/// outcome, and that of the moving average is small enough.
 fn assert_grades_are_plausible(run: &Fastbreak, warehouse: &Warehouse) {
     let grades = run.json(&["grade", "--season", "2024-25"]);
     let rows = grades["rows"].as_array().expect("rows");
@@ -137,9 +138,12 @@ fn assert_grades_are_plausible(run: &Fastbreak, warehouse: &Warehouse) {
     assert!((18_150..=18_280).contains(&predictions), "{predictions}");
     assert!(row("moving_average")["mae"].as_f64().expect("MAE") <= 5.13);
     for system in ["moving_average", "zone_matchup_v1", "similarity_balanced_v1", "ensemble_v1"] {
-        assert!(row(system)["mae"].as_f64().expect("MAE") > 4.95, "{system} uses the outcome");
+        assert!(
+            row(system)["mae"].as_f64().expect("MAE") > 4.95,
+            "the error of {system} is so small that it must use the outcome"
+        );
     }
-    assert!(row("learned_v1")["n"].is_null(), "no artifact is installed");
+    assert!(row("learned_v1")["n"].is_null(), "learned_v1 has predictions, but no artifact is installed");
     let issued_late = warehouse.count("*", "player_slate", "basis = 'issued' AND known_at >= tip_off");
-    assert_eq!(issued_late, 0, "an issued row uses only what was known before the tip-off");
+    assert_eq!(issued_late, 0, "issued rows use facts that became known after the tip-off");
 }

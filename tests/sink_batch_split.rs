@@ -1,7 +1,7 @@
-//! Batches that are too large for BigQuery are written in halves, whatever fails in between.
+//! Batches that are too large for BigQuery are split and written in halves, even if a commit in between fails.
 //!
-//! Invariant: both warehouses end with equal content, and no job changed a row twice.
-//! Not here: splitting a batch, and random schedules of faults (crate `sinks`).
+//! Invariant: the fake of BigQuery ends with the content of a warehouse without faults, and no job changes a row twice.
+//! Not here: the splitting itself, and random schedules of faults (crate `sinks`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 #[allow(dead_code)]
@@ -18,10 +18,10 @@ use fault_injection::{
 use sinks::{Sqlite, Warehouse, warehouse::ContentHash};
 use std::sync::OnceLock;
 
-/// More than half of the rows of the largest batch.
+/// Row limit of the fake: more than half of the rows of the largest batch, so that one split is sufficient.
 const MAX_ROWS: usize = 400;
 
-/// Content of a warehouse without faults and size limits.
+/// Returns the content of a SQLite warehouse that was written without faults and size limits.
 fn undisturbed() -> &'static [ContentHash] {
     static CONTENT: OnceLock<Vec<ContentHash>> = OnceLock::new();
     CONTENT.get_or_init(|| {
@@ -30,13 +30,13 @@ fn undisturbed() -> &'static [ContentHash] {
         Sqlite::open(&path_in(fastbreak.folder.path())).unwrap().content_hashes().unwrap()
     })
 }
-/// A BigQuery that accepts at most this number of rows per merge and per load.
+/// Starts a fake of BigQuery that accepts at most this number of rows per merge and per load.
 fn fake_with_row_limit(max_rows: usize) -> Fake {
     let fake = fake();
     fake.with(|service| (service.max_merged_rows, service.max_loaded_rows) = (max_rows, max_rows));
     fake
 }
-/// Number of records in all batch records.
+/// Returns the sum of the record counts in all batch records of the warehouse.
 fn written_records(fake: &Fake) -> i64 {
     fake.with(|service| {
         let rows = service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches");
@@ -71,7 +71,7 @@ fn a_batch_that_is_too_large_is_split_until_it_fits_and_every_record_counts_once
 #[test]
 fn after_any_failed_commit_of_a_half_the_next_run_writes_the_rest() {
     use Fault::*;
-    // Plans 0, 1 and 2 are those of the batch, its first half and its second half; the commits `Done` are those of the halves.
+    // Plans 0, 1 and 2 are the plans of the batch, its first half and its second half. Only the halves have a commit `Done`: 0 and 1.
     let faults = [
         (CommitKind::Plan, 0, CommittedThenCrashed),
         (CommitKind::Plan, 1, NotCommitted),
@@ -91,7 +91,7 @@ fn after_any_failed_commit_of_a_half_the_next_run_writes_the_rest() {
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
         assert_complete(&fake, &format!("{kind:?} {after} {fault:?}"));
     };
-    // In parallel, since each run mostly waits.
+    // Runs in parallel, since each run mostly waits.
     std::thread::scope(|scope| {
         for fault in faults {
             scope.spawn(move || run(fault));
@@ -127,5 +127,9 @@ fn a_record_rejected_before_its_batch_is_split_has_one_dead_letter() {
         let rows = service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches");
         rows.filter_map(|row| fakebq::int(row, "rejected")).collect::<Vec<_>>()
     });
-    assert_eq!((rejected.len(), rejected.iter().sum::<i64>()), (2, 1), "the record counts in its half");
+    assert_eq!(
+        (rejected.len(), rejected.iter().sum::<i64>()),
+        (2, 1),
+        "one of the two halves must count the rejected record"
+    );
 }

@@ -1,8 +1,8 @@
 //! Failures of the sink's commits to the log: plans that cannot be stored, dead letters that cannot be written, committed offsets that are
 //! lost, reset or ahead of the warehouse.
 //!
-//! Invariant: whichever commit of the sink fails, before or after it is durable, the next run leaves the tables of an undisturbed run, and
-//! the ledger counts every record below the committed offsets once.
+//! Invariant: whichever commit of the sink fails, before or after it is durable, the next run leaves the same tables as a run without
+//! faults, and the ledger counts every record below the committed offsets once.
 //! Not here: failures between the sink and BigQuery (`sinks/tests/faults.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
@@ -32,7 +32,7 @@ fn after_any_failed_commit_the_next_run_leaves_the_same_tables_and_a_balanced_le
                 let fastbreak = log();
                 let first = deliver(&fastbreak, None, 150, Some((kind, after, fault)));
                 assert_eq!(first.is_ok(), fault == Fault::Aborted, "{kind:?} {after} {fault:?}");
-                // With other limits, the planned batch is still built from its plan.
+                // This run has another batch limit, but builds the planned batch from its plan.
                 deliver(&fastbreak, None, 170, None).unwrap();
                 assert_eq!(fastbreak.content(), *undisturbed(), "{kind:?} {after} {fault:?}");
             }
@@ -75,12 +75,12 @@ fn c12_a_batch_is_not_committed_before_its_dead_letters() {
         let committed =
             || sink_offsets(&fastbreak).get(&TopicPartition::new(bad.0, bad.1)).copied().unwrap_or(0);
         assert!(committed() <= bad.2, "the record is committed without its dead letter");
-        // Only earlier batches were sent.
+        // Only batches before the one with the bad record were sent.
         assert_eq!(fake.statistics().merges, batches(&fake));
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
         assert_eq!(committed(), bad.2 + 1);
         let dead_letters = dead_letters(&fastbreak);
-        // A dead letter is durable before the batch is written: after a crash in between it may exist twice, and none is lost.
+        // A dead letter is durable before the batch is written: after a crash in between it may exist twice, but none is lost.
         assert_eq!(dead_letters.len(), if fault == Fault::NotCommitted { 1 } else { 2 });
         for dead_letter in dead_letters {
             assert_eq!((dead_letter.origin.as_str(), dead_letter.partition, dead_letter.offset), bad);
@@ -89,7 +89,7 @@ fn c12_a_batch_is_not_committed_before_its_dead_letters() {
             let shown = fastbreak.json(&["dlq", "show", SINK]);
             assert_eq!(shown[0]["batch"], dead_letter.batch.as_str());
             assert_eq!(dead_letter.batch.len(), 32, "{}", dead_letter.batch);
-            // Both dead letters name the stored batch.
+            // Each dead letter has the id of the stored batch.
             let is_stored = fake.with(|service| {
                 service.records.rows.iter().any(|row| fakebq::text(row, "game_id") == dead_letter.batch)
             });
@@ -114,11 +114,11 @@ fn reading_again_after_an_offset_reset_changes_nothing() {
     deliver(&fastbreak, Some(&fake), 1_500, None).unwrap();
     let (statistics, before, committed) = (fake.statistics(), batches(&fake), committed_offsets(&fastbreak));
     reset_offsets(&fastbreak);
-    // After a crash in the middle the reading resumes.
+    // The sink crashes while it reads the records again, and resumes in the next run.
     assert!(deliver(&fastbreak, Some(&fake), 900, Some((CommitKind::Done, 2, Fault::NotCommitted))).is_err());
     deliver(&fastbreak, Some(&fake), 900, None).unwrap();
     assert_eq!(committed_offsets(&fastbreak), committed);
-    // Each new batch adds only its batch record, by the statistics of the jobs.
+    // According to the statistics of the jobs, each new batch adds its batch record and changes no other row.
     let added = batches(&fake) - before;
     assert!(added > 2);
     assert_eq!(fake.statistics().affected - statistics.affected, added as u64);
@@ -141,7 +141,7 @@ fn a_lost_warehouse_is_rebuilt_from_the_start_and_the_ledger_balances() {
     }
     deliver(&fastbreak, None, 150, None).unwrap();
     assert_eq!(fastbreak.content(), *undisturbed());
-    // After a change of ownership, the log is read from its start.
+    // After the log takes ownership of the warehouse again, the sink reads it from its start.
     sinks::Sqlite::open(&warehouse::path_in(fastbreak.folder.path()))
         .unwrap()
         .take_ownership(&log_id(&fastbreak))
@@ -185,7 +185,7 @@ fn each_dead_letter_has_the_reason_of_its_own_record() {
     let fake = fake();
     for bigquery in [None, Some(&fake)] {
         let fastbreak = log();
-        // The order of the offsets differs from that of the keys.
+        // The record with the lower offset has the higher key.
         let other = append(&fastbreak, 2_000_000, |_, _| {});
         let without_reason = append(&fastbreak, 1_000_000, |event, player| {
             event.player = player;
@@ -213,7 +213,7 @@ fn a_batch_with_too_many_bad_records_stops_the_sink_without_dead_letters() {
     for bigquery in [None, Some(&fake)] {
         let fastbreak = log();
         deliver(&fastbreak, bigquery, 1_000_000, None).unwrap();
-        // A single bad record is allowed.
+        // A single bad record does not exceed the DLQ limits.
         spoil(&fastbreak);
         deliver(&fastbreak, bigquery, 1_000_000, None).unwrap();
         assert_eq!(dead_letters(&fastbreak).len(), 1);
@@ -235,7 +235,7 @@ fn a_batch_with_too_many_bad_records_stops_the_sink_without_dead_letters() {
         assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (1, committed));
         run(DlqLimits { ratio: 1.0, ..DlqLimits::default() }).unwrap();
         assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (3, committed + 2));
-        // One more than the limit of bad records in a row.
+        // Appends one bad record more than the limit of bad records in a row.
         for n in 0..3 {
             append(&fastbreak, 3_000_000 + n, |_, _| {});
         }

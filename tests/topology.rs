@@ -1,17 +1,17 @@
-//! The topology against the documents and the other crates.
+//! Compares the topology with the documents and the other crates.
 //!
-//! Invariant: the drawing in ARCHITECTURE.md is the topology that runs, and every topic has its writer and its readers.
+//! Invariant: the drawing in ARCHITECTURE.md equals the topology that runs, and every topic has a writer and a reader.
 //! Not here: the decisions of the processors (crate `processors`).
 #![allow(clippy::panic)]
 use fastbreak::{cli::graph, topology};
 use sinks::SinkTopic;
 use std::path::Path;
 
-/// The text between two markers of a page.
+/// Returns the text between the two markers of a section.
 fn section<'a>(page: &'a str, name: &str) -> &'a str {
     let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
-    let from = page.find(&begin).unwrap_or_else(|| panic!("no {begin}")) + begin.len();
-    let to = page.find(&end).unwrap_or_else(|| panic!("no {end}"));
+    let from = page.find(&begin).unwrap_or_else(|| panic!("the page lacks {begin}")) + begin.len();
+    let to = page.find(&end).unwrap_or_else(|| panic!("the page lacks {end}"));
     page[from..to].trim()
 }
 
@@ -22,7 +22,11 @@ fn the_documented_topology_is_the_one_that_runs() {
     let documented =
         section(&page, "topology").trim_start_matches("```mermaid").trim_end_matches("```").trim();
     let actual = graph::mermaid(&graph::processors());
-    assert_eq!(documented, actual.trim(), "replace it with the output of `fastbreak graph --mermaid`");
+    assert_eq!(
+        documented,
+        actual.trim(),
+        "replace the drawing with the output of `fastbreak graph --mermaid`"
+    );
 }
 
 #[test]
@@ -31,7 +35,11 @@ fn every_input_is_raw_or_written_upstream_and_every_output_is_read() {
     for (index, processor) in processors.iter().enumerate() {
         for topic in &processor.reads {
             let is_written = processors[..index].iter().any(|upstream| upstream.writes.contains(topic));
-            assert!(is_written || topic.starts_with("raw."), "{} reads {topic}", processor.processor);
+            assert!(
+                is_written || topic.starts_with("raw."),
+                "{} reads {topic}, which no processor upstream writes",
+                processor.processor
+            );
         }
         for topic in &processor.writes {
             let is_read = processors[index + 1..].iter().any(|downstream| downstream.reads.contains(topic));
@@ -45,7 +53,7 @@ fn every_input_is_raw_or_written_upstream_and_every_output_is_read() {
 fn the_topics_of_the_sink_are_among_its_inputs() {
     let inputs: Vec<&str> = topology::sink_inputs().iter().map(|topic| topic.name).collect();
     for topic in SinkTopic::ALL.map(SinkTopic::topic) {
-        assert!(inputs.contains(&topic), "{topic}");
+        assert!(inputs.contains(&topic), "{topic} is not an input of the sink");
     }
     assert_eq!(inputs.len(), SinkTopic::ALL.len());
 }

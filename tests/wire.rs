@@ -1,4 +1,4 @@
-//! Records of every topic against `apache-avro`, the reference codec.
+//! Decodes and encodes records of every topic with `apache-avro`, the reference codec.
 //!
 //! Invariant: the reference codec decodes each record and encodes it to the same bytes.
 //! Not here: other clients and a schema registry (`registry`).
@@ -11,7 +11,7 @@ use schemas::catalog;
 use std::collections::BTreeSet;
 use topics::TopicPartition;
 
-/// Records that are compared per partition.
+/// Number of records per partition that are compared.
 const SAMPLES: usize = 60;
 
 #[test]
@@ -40,6 +40,10 @@ fn records_of_a_season_round_trip_through_the_reference_codec() {
     }
     let missing: Vec<&str> =
         entries.iter().map(|entry| entry.name).filter(|name| !compared.contains(name)).collect();
-    // The topics of the catalog have no dead letters, and only the log on Kafka stores its id as a record.
-    assert_eq!(missing, ["dead-letter", "log-id"], "a season with every fault has every other event");
+    // No topic of the catalog contains dead letters, and only a log on Kafka stores its id as a record.
+    assert_eq!(
+        missing,
+        ["dead-letter", "log-id"],
+        "a season with every fault must have records of every other event"
+    );
 }

@@ -1,7 +1,7 @@
-//! The chain that every peer runs over box lines: parse, look the name up, rolling sums of the last ten games, a linear score.
+//! The chain that every peer runs over box lines: parse, look the name up, update sums over the last ten games, compute a linear score.
 //!
 //! `streams/` has the same arithmetic in the same order, so that the sums of scores are equal to the last thousandth.
-//! Invariant: the scores of a player depend on the order of that player's lines only.
+//! Invariant: the scores of a player depend only on that player's lines and their order.
 //! Not here: Kafka.
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,9 @@ use std::io::Write;
 
 /// The number of players.
 pub const PLAYERS: usize = 600;
-/// The number of games in a sum.
+/// The number of games that each sum covers, the latest ones.
 pub const GAMES: usize = 10;
-/// The number of statistics of a line that are summed.
+/// The number of statistics per line that are summed.
 pub const STATS: usize = 12;
 
 /// Points a player is expected to score when all means are 0.
@@ -48,7 +48,7 @@ const LAST: [&str; 20] = [
     "Traoré",
 ];
 
-/// The name of a player as box lines spell it.
+/// Returns the name of a player as box lines spell it.
 pub fn name(player: usize) -> String {
     format!("{} {}", FIRST[player % FIRST.len()], LAST[player / FIRST.len()])
 }
@@ -90,7 +90,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Adds a game, and removes the one that is now the eleventh last.
+    /// Adds a game, and removes the game that was played ten games earlier.
     pub fn add(&mut self, stats: [i32; STATS]) {
         let slot = &mut self.games[self.played % GAMES];
         for stat in 0..STATS {
@@ -100,7 +100,7 @@ impl Form {
         self.played += 1;
     }
 
-    /// The expected points in thousandths, rounded half up.
+    /// Returns the expected points in thousandths, rounded half up.
     pub fn score(&self) -> i64 {
         let games = self.played.min(GAMES) as f64;
         let mut score = BIAS;
@@ -118,7 +118,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Starts without any game.
+    /// Creates the state without any game.
     pub fn new() -> Self {
         Self {
             ids: (0..PLAYERS).map(|player| (name(player), player)).collect(),
@@ -126,12 +126,12 @@ impl Chain {
         }
     }
 
-    /// The form of one player.
+    /// Returns the form of one player.
     pub fn form(&mut self, player: usize) -> &mut Form {
         &mut self.forms[player]
     }
 
-    /// Processes one line and writes its record over `out`; returns the player.
+    /// Processes one line, replaces the content of `out` with the output record, and returns the player.
     pub fn step(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<usize, Box<dyn std::error::Error>> {
         let line: Line<'_> = serde_json::from_slice(line)?;
         let player =
@@ -143,14 +143,14 @@ impl Chain {
     }
 }
 
-/// Writes the output record over the content of `out`.
+/// Replaces the content of `out` with the output record.
 pub fn write_prediction(out: &mut Vec<u8>, player: usize, game: &str, form: &Form) -> std::io::Result<()> {
     out.clear();
     let (games, score) = (form.played.min(GAMES), form.score());
     write!(out, r#"{{"player":{player},"game_id":"{game}","games":{games},"score":{score}}}"#)
 }
 
-/// The score of an output record.
+/// Returns the score in an output record.
 pub fn score_of(record: &[u8]) -> Result<i64, serde_json::Error> {
     #[derive(Deserialize)]
     struct Prediction {

@@ -1,6 +1,6 @@
-//! The chain as a processor of Fastbreak's runtime, with the task, the group member and the transactions of every processor.
+//! The chain as a processor of Fastbreak's runtime, with the same task, group member and transactions as every other processor.
 //!
-//! Each commit is one transaction of output records, changed forms and offsets.
+//! Each commit is one transaction with output records, changed forms and offsets.
 //! Invariant: after a kill at any instant, a restart resumes from the last transaction.
 //! Not here: materialized views of typed events (crate `processors`).
 use crate::{
@@ -25,7 +25,7 @@ const OUTPUT: &str = "peers.engine";
 
 struct Peer {
     chain: Chain,
-    /// The partition of each player whose form has changed since the last commit.
+    /// For each player, the partition of the player's lines if the form has changed since the last commit.
     changed: Vec<Option<i32>>,
     commit: Commit,
     scratch: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The clients that the Rust peers share: one consumer, one producer, tuned for throughput.
 //!
-//! Invariant: a record that was not delivered is an error of the next [`drain`], never ignored.
-//! Not here: transactions; those are the engine's.
+//! Invariant: a record that was not delivered makes the next [`drain`] fail; it is never ignored.
+//! Not here: transactions, which only `engine` uses.
 use rdkafka::{
     ClientConfig, ClientContext, Message,
     consumer::{BaseConsumer, Consumer},
@@ -31,7 +31,7 @@ impl ProducerContext for Undelivered {
     }
 }
 
-/// A producer that batches by itself and partitions keys as the Java client does.
+/// Creates a producer that batches by itself and assigns keys to partitions as the Java client does.
 pub fn producer(brokers: &str) -> Outcome<BaseProducer<Undelivered>> {
     let mut config = ClientConfig::new();
     config
@@ -45,7 +45,7 @@ pub fn producer(brokers: &str) -> Outcome<BaseProducer<Undelivered>> {
     Ok(config.create_with_context(Undelivered::default())?)
 }
 
-/// Queues a record, waiting for room.
+/// Queues a record; waits while the producer's queue is full.
 pub fn send(producer: &BaseProducer<Undelivered>, topic: &str, key: &[u8], value: &[u8]) -> Outcome<()> {
     let mut record = BaseRecord::to(topic).key(key).payload(value);
     while let Err((error, refused)) = producer.send(record) {
@@ -71,7 +71,7 @@ pub fn drain(producer: &BaseProducer<Undelivered>) -> Outcome<()> {
     }
 }
 
-/// A consumer of the topic from its start, in a group of this run only.
+/// Creates a consumer that reads the topic from its start, in a group that no other process uses.
 pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -81,7 +81,7 @@ pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer
         .set("isolation.level", "read_committed")
         .set("fetch.min.bytes", "100000")
         .set("fetch.wait.max.ms", "100")
-        // Records that are prefetched before the stopwatch starts are not measured: at most 1 in 40 of a full run.
+        // The prefetch of records before the stopwatch starts is not measured: with this limit, at most 1 in 40 records of a full run.
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.queue.backoff.ms", "5")
         .create()?;
@@ -89,7 +89,7 @@ pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer
     Ok(consumer)
 }
 
-/// The next record, with a long time limit. A poll that handled a rebalance returns early and empty.
+/// Returns the next record; `None` after 30 s without one. Polls repeatedly, because a poll that handles a rebalance returns no record.
 fn next(consumer: &BaseConsumer) -> Outcome<Option<BorrowedMessage<'_>>> {
     if let Some(message) = consumer.poll(Duration::ZERO) {
         return Ok(Some(message?));

@@ -1,6 +1,6 @@
 //! The lines that all peers read: a made-up league of 600 players who all play every round.
 //!
-//! Invariant: the same count gives the same lines, about 320 bytes each; a player's lines have one key and so one order.
+//! Invariant: the same count gives the same lines, about 320 bytes each; all lines of a player have the same key, so their order is kept.
 //! Not here: processing them (`chain`).
 use crate::{
     chain::{PLAYERS, name},

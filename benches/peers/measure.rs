@@ -1,6 +1,6 @@
-//! CPU and wall time of this process after its first records.
+//! Measures CPU and wall time of this process after the warm-up records.
 //!
-//! Invariant: threads of the client library are counted, and the final flush is, too.
+//! Invariant: the figures include the threads of the client library and the final flush.
 //! Not here: the broker's own CPU.
 use crate::kafka::Outcome;
 use std::time::Instant;
@@ -15,7 +15,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Not started yet.
+    /// Creates a stopwatch that has not started yet.
     pub fn after(warm: u64) -> Self {
         Self { warm, started: None }
     }
@@ -28,16 +28,16 @@ impl Watch {
         Ok(())
     }
 
-    /// Prints one line for `run`: the cost of the records after the warm ones.
+    /// Prints one line that `run` parses: wall time and CPU time of the records after the warm-up.
     pub fn report(&self, records: u64) -> Outcome<()> {
-        let (wall, before) = self.started.ok_or("there were no more records than warm ones")?;
+        let (wall, before) = self.started.ok_or("the run ended before the warm-up records were processed")?;
         let (seconds, cpu, records) = (wall.elapsed().as_secs_f64(), cpu()? - before, records - self.warm);
         println!(r#"{{"records":{records},"seconds":{seconds:.3},"cpu":{cpu:.3}}}"#);
         Ok(())
     }
 }
 
-/// User and system seconds of all threads.
+/// Returns user and system CPU seconds of all threads.
 fn cpu() -> Outcome<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit(')').next().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! The Rust peers of the side-by-side run, one command each: `peers COMMAND BROKERS RECORDS WARM`.
+//! The peers that are written in Rust, one command each: `peers COMMAND BROKERS RECORDS WARM`.
 //!
-//! `produce` fills the topic, `raw` only reads it, `loop` is the chain written by hand, `engine` the chain as a processor of
-//! Fastbreak's runtime, `sum` adds up an output topic.
-//! Invariant: each peer reads the same topic to the same count and prints one line of JSON.
+//! `produce` fills the topic, `raw` only reads it, `loop` runs the chain without a framework, `engine` runs it as a processor of
+//! Fastbreak's runtime, `sum` adds up the scores in an output topic.
+//! Invariant: each peer reads the same number of records from the same topic, and prints one line of JSON.
 //! Not here: the order of the run and its table (`run`), Kafka Streams (`streams/`).
 #![allow(clippy::print_stdout)]
 mod chain;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const LINES: &str = "peers.lines";
 
-/// Reads and drops: no peer can read at a lower cost.
+/// Reads records and drops them: no peer can read at a lower cost.
 fn read(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
     let (mut watch, mut bytes) = (Watch::after(warm), 0);
     let consumer = kafka::consumer(brokers, "peers-raw", LINES)?;
@@ -33,7 +33,7 @@ fn read(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
     Ok(())
 }
 
-/// The chain without a framework: at least once, with state that is lost with the process.
+/// Runs the chain without a framework: delivery is at least once, and the state is lost when the process ends.
 fn chain_by_hand(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
     let (mut watch, mut chain, mut out) = (Watch::after(warm), Chain::new(), Vec::new());
     let consumer = kafka::consumer(brokers, "peers-loop", LINES)?;
@@ -56,7 +56,7 @@ fn chain_by_hand(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
     watch.report(records)
 }
 
-/// The check: the number of committed records in a peer's topic, and the sum of their scores.
+/// Checks that a peer's topic has exactly `records` committed records, and prints the sum of their scores.
 fn add_up(brokers: &str, topic: &str, records: u64) -> Outcome<()> {
     let consumer = kafka::consumer(brokers, &format!("sum-of-{topic}"), topic)?;
     let mut sum = 0;
@@ -87,6 +87,8 @@ fn main() -> Outcome<()> {
         "engine" => engine::run(brokers, records, last.parse()?),
         "loop" => chain_by_hand(brokers, records, last.parse()?),
         "sum" => add_up(brokers, last, records),
-        unknown => Err(format!("there is no peer {unknown}").into()),
+        unknown => {
+            Err(format!("unknown command {unknown}: expected produce, raw, loop, engine or sum").into())
+        }
     }
 }

@@ -26,7 +26,7 @@ function formatCount(n) {
   return n < 1e6 ? n.toLocaleString("en-US") : (n / 1e6).toFixed(2) + " M";
 }
 
-// A duration in its two largest units.
+// Formats a duration in its two largest units.
 function formatDuration(seconds) {
   if (seconds < 1) return Math.round(seconds * 1000) + " ms";
   if (seconds < 60) return (seconds < 10 && seconds % 1 ? seconds.toFixed(1) : Math.round(seconds)) + " s";
@@ -187,15 +187,15 @@ function update(report) {
   document.title = (report.processors.some((processor) => processor.is_bad) ? "⚠ " : "") + "Fastbreak";
 }
 
-// Shows the age of the figures, also while no sample arrives.
+// Shows whether samples arrive, and otherwise how old the figures are.
 function showAge() {
   const age = Date.now() - receivedAt;
   const isStale = receivedAt > 0 && (isDisconnected || age > 3 * sampleIntervalMs);
   document.body.classList.toggle("stale", isStale);
   const state = isStale || (isDisconnected && receivedAt > 0) ? "lost" : receivedAt > 0 ? "live" : "waiting";
   at("link").dataset.state = state;
-  const since = formatDuration(Math.floor(age / 1000) || 0.0).replace("0 ms", "now");
-  write(at("link"), receivedAt === 0 ? "connecting" : state === "live" ? "live, every " + formatDuration(sampleIntervalMs / 1000) : "no connection, as of " + since + " ago");
+  const since = formatDuration(Math.floor(age / 1000) || 0.0).replace("0 ms", "0 s");
+  write(at("link"), receivedAt === 0 ? "connecting" : state === "live" ? "live, updated every " + formatDuration(sampleIntervalMs / 1000) : "no connection, data is " + since + " old");
 }
 
 const source = new EventSource("/events");

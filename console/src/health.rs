@@ -1,7 +1,7 @@
 //! Health endpoints: liveness and readiness of the process.
 //!
-//! `/livez` reports liveness, `/readyz` readiness, `/healthz` both and with `?verbose` every check. The status is 200 or 503, for a
-//! supervisor; the JSON body has the details, for a person.
+//! `/livez` reports liveness and `/readyz` readiness. `/healthz` reports both, and with `?verbose` also every check. A supervisor needs
+//! only the HTTP status, which is 200 or 503; the JSON body has the details for a person.
 //! Invariant: the status is 200 exactly if the process is live (`/livez`), ready (`/readyz`), or both (`/healthz`).
 //! Not here: the checks, which the caller provides.
 use axum::{
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub struct Health {
     /// False if the process must be restarted.
     pub live: bool,
-    /// False if the process needs time before it works; it must not be restarted for that.
+    /// False while the process needs time before it works. This is no reason to restart it.
     pub ready: bool,
     pub checks: Vec<Check>,
 }
@@ -27,7 +27,7 @@ pub struct Health {
 pub struct Check {
     pub name: String,
     pub ok: bool,
-    /// The observation, for a person.
+    /// What the check found, for a person.
     pub detail: String,
 }
 

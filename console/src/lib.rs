@@ -1,8 +1,9 @@
 //! The console: status page, metrics and health of a running process, over HTTP.
 //!
-//! `/` is the page, updated from `/events`; `/processors` has the same data as JSON; `/metrics` is for Prometheus; `/livez`, `/readyz` and
-//! `/healthz` are for a supervisor such as systemd or Kubernetes. One listener serves all.
-//! Invariant: read-only. It has no access to the engine, only to the data that the caller provides, and listens only on the caller's address.
+//! `/` is the page, which is updated from `/events`; `/processors` has the same data as JSON; `/metrics` is for Prometheus; `/livez`,
+//! `/readyz` and `/healthz` are for a supervisor such as systemd or Kubernetes. One listener serves all.
+//! Invariant: read-only. The console has no access to the engine, only to the data that the caller provides, and listens only on the
+//! caller's address.
 //! Not here: sampling the data and the checks (the caller).
 mod health;
 mod page;
@@ -44,7 +45,7 @@ impl FromRef<Console> for Feed {
     }
 }
 
-/// Binds the address. Separate from [`serve`], so that an address in use is an error before the processors start.
+/// Binds the address. Separate from [`serve`], so that it fails before the processors start if the address is in use.
 ///
 /// # Errors
 /// If the address is not available.

@@ -1,6 +1,6 @@
 //! The status page: three files that are compiled into the binary.
 //!
-//! Invariant: by its content security policy, the page loads only from this listener and runs no inline script.
+//! Invariant: the content security policy lets the page load files only from this listener, and blocks inline scripts.
 //! Not here: the files themselves (`assets/`), the data they show (`processors`).
 use axum::{
     http::header,

@@ -1,7 +1,7 @@
 //! The status of every processor as one JSON document, on request and as a stream of updates.
 //!
-//! Invariant: a document is serialized once for all subscribers; a new subscriber gets the latest document first, and a slow one skips
-//! documents.
+//! Invariant: a document is serialized once for all subscribers; a new subscriber gets the latest document first, and a slow subscriber
+//! skips documents.
 //! Not here: sampling (the caller), presentation (`assets/`).
 use axum::{
     extract::State,
@@ -26,7 +26,7 @@ pub struct ProcessorStatuses {
     /// Path of the embedded log, or the brokers.
     pub log: String,
     pub version: &'static str,
-    /// Reason why the sample failed; the processors are then those of the last successful sample.
+    /// Reason why the sample failed; `processors` then has the last successful sample.
     pub error: Option<String>,
     pub processors: Vec<ProcessorStatus>,
 }
@@ -49,7 +49,7 @@ pub struct ProcessorStatus {
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
     pub dead_letters: i64,
-    /// Unread records over the last minutes, at equal intervals, latest last.
+    /// Number of unread records at equal intervals over the last minutes, newest last.
     pub history: Vec<i64>,
     pub inputs: Vec<Input>,
 }
@@ -72,7 +72,7 @@ impl Publisher {
     /// Publishes a sample to all subscribers.
     ///
     /// # Errors
-    /// If it cannot be serialized as JSON.
+    /// If the sample cannot be serialized as JSON.
     pub fn publish(&self, processors: &ProcessorStatuses) -> serde_json::Result<()> {
         self.0.send_replace(serde_json::to_string(processors)?.into());
         Ok(())

@@ -28,10 +28,10 @@ fn processors(lag: i64) -> ProcessorStatuses {
         ..ProcessorStatuses::default()
     }
 }
-/// The next document of an event stream.
+/// Returns the next document of an event stream.
 fn next_report(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> serde_json::Value {
     let data = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
-    serde_json::from_str(&data.expect("a sample")).unwrap()
+    serde_json::from_str(&data.expect("the stream ended without a sample")).unwrap()
 }
 
 #[test]
@@ -49,7 +49,10 @@ fn the_page_loads_only_files_of_this_listener() {
         }
     }
     assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
-    assert!(html.split("<script").skip(1).all(|script| script.contains("></script>")), "no inline script");
+    assert!(
+        html.split("<script").skip(1).all(|script| script.contains("></script>")),
+        "the page has an inline script"
+    );
 }
 
 #[test]
@@ -62,9 +65,9 @@ fn every_element_that_the_script_uses_is_in_the_page() {
     for id in wanted {
         assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
     }
-    assert!(!js.contains("innerHTML"), "text is not inserted as markup");
+    assert!(!js.contains("innerHTML"), "the script inserts text as markup");
     let heads = html.matches("<th scope=\"col\"").count();
-    assert!(js.contains(&format!("colSpan = {heads}")), "a full-width cell spans all columns");
+    assert!(js.contains(&format!("colSpan = {heads}")), "the full-width cell does not span all columns");
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn a_subscriber_gets_the_current_report_and_each_later_one() {
     assert_eq!(first["processors"][0]["lag_records"], 7);
     server.publisher.publish(&processors(6)).unwrap();
     assert_eq!(next_report(&mut lines)["processors"][0]["lag_records"], 6);
-    // The same sample on request.
+    // A request for `/processors` returns the same sample.
     let (status, _, body) = server.request("GET /processors");
     assert_eq!(
         (status, serde_json::from_str::<serde_json::Value>(&body).unwrap()["log"].as_str()),

@@ -1,18 +1,19 @@
 //! Fact histories: all observations of one fact from one feed; the as-of cutoff; and the revisions of derived content.
 //!
-//! Invariant: a history is a set of entries, so the order of arrival does not matter. Of two entries with one fetch time, the one with
-//! the newer loader version is stored, then the one with the greater content. Revisions ascend in time and adjacent ones differ.
-//! Not here: the precedence of several feeds, which each view defines.
+//! Invariant: a history does not depend on the order in which its entries arrive. Of entries with the same fetch time, only one is stored:
+//! the one with the newest loader version; of these, a complete one before a partial one; then the one with the greatest content. Revisions
+//! are in ascending order of time, and adjacent ones differ in content.
+//! Not here: which of several feeds takes precedence; each view defines that.
 use schemas::{RawId, Timestamp, features::Basis, observation::Provenance};
 
 /// One observation of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry<C> {
     pub fetched_at: Timestamp,
-    /// The version of the loader that decoded it.
+    /// The version of the loader that decoded this observation.
     pub version: i32,
     pub raw: RawId,
-    /// True if the fetch had the complete list; always true for a fact that is not a list.
+    /// True if the fetch returned the complete list; always true for a fact that is not a list.
     pub complete: bool,
     pub content: C,
 }
@@ -41,7 +42,7 @@ impl<C: Ord> FactHistory<C> {
                 let rank = |entry: &HistoryEntry<C>| (entry.version, entry.complete);
                 let stored = &self.0[index];
                 let order = (rank(&entry), &entry.content).cmp(&(rank(stored), &stored.content));
-                // Equal entries of two raw events: the smaller raw id is stored, so the order of arrival does not matter.
+                // If two raw events give equal entries, the one with the smaller raw id is stored, so the order of arrival does not matter.
                 if order.is_lt() || order.is_eq() && entry.raw >= stored.raw {
                     return false;
                 }
@@ -55,18 +56,19 @@ impl<C> FactHistory<C> {
     pub fn entries(&self) -> &[HistoryEntry<C>] {
         &self.0
     }
-    /// The entries fetched at or before an instant, oldest first.
+    /// Returns the entries fetched at or before an instant, oldest first.
     pub fn up_to(&self, instant: Timestamp) -> &[HistoryEntry<C>] {
         &self.0[..self.0.partition_point(|entry| entry.fetched_at <= instant)]
     }
 }
-/// The last complete entry and the partial entries after it: together they list the present members.
+/// Returns the last complete entry and the partial entries after it; all entries if none is complete. A member is present if one of them
+/// lists it.
 pub fn since_last_complete<C>(entries: &[HistoryEntry<C>]) -> &[HistoryEntry<C>] {
     let first = entries.iter().rposition(|entry| entry.complete).unwrap_or(0);
     &entries[first..]
 }
 
-/// The as-of cutoff of a game. Only a tip-off makes one.
+/// The as-of cutoff of a game: its tip-off, and the basis on which facts are selected.
 #[derive(Clone, Copy, Debug)]
 pub struct Cutoff {
     tip_off: Timestamp,
@@ -87,7 +89,8 @@ impl Cutoff {
     pub fn is_known(self, known_at: Timestamp) -> bool {
         known_at < self.tip_off
     }
-    /// The revision to use: the last known before the tip-off; on the retrospective basis, if there is none, the first.
+    /// Returns the revision to use: the last one known before the tip-off. If there is none, it is the first revision on the retrospective
+    /// basis, and `None` on the issued basis.
     pub fn as_of<S>(self, revisions: &[S], known_at: impl Fn(&S) -> Timestamp) -> Option<&S> {
         let known_count = revisions.partition_point(|revision| known_at(revision) < self.tip_off);
         match (known_count.checked_sub(1), self.basis) {
@@ -98,7 +101,8 @@ impl Cutoff {
     }
 }
 
-/// The revisions of derived content: evaluated at each of the instants, and included where the content changed.
+/// Returns the revisions of derived content: evaluates `content_at` at each instant, oldest first, and keeps each result whose content
+/// differs from the one before it.
 pub fn revisions<S>(
     mut instants: Vec<Timestamp>,
     mut content_at: impl FnMut(Timestamp) -> Option<S>,

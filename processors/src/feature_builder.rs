@@ -1,7 +1,7 @@
-//! The feature builder view, by player: the feature vector of each candidacy as of its tip-off.
+//! The feature builder view, keyed by player: computes the features of each candidate as of the tip-off.
 //!
-//! It decides the player's side by the later of latest appearance and roster, decides the eligibility, and computes the vector. The row
-//! is built on the issued basis; only where that gives no prediction, on the retrospective basis.
+//! The player's team is that of the latest appearance or of the newest roster, whichever is later. From it follow the side, the eligibility
+//! and the feature vector. A row is on the issued basis; it is on the retrospective basis only if the issued basis gives no prediction.
 //!
 //! Invariant: nothing that becomes known after a tip-off (a later game, a correction, a late box score) changes an issued row.
 //! Not here: predictions (`predictor`).
@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
 
-/// An input of the view. One exists at a time, so its size does not matter.
+/// An input of the view. Only one value exists at a time, so the size of the type does not matter.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -98,7 +98,8 @@ impl MaterializedView for FeatureBuilder {
             emit(PlayerGameId { player, game: *game });
         }
     }
-    /// On the issued basis; only where that gives no prediction, on the retrospective basis.
+    /// Derives the features on the issued basis if the player is eligible on it, else on the retrospective basis if the player is eligible
+    /// on that. If the player is eligible on neither, the issued features are returned if they exist.
     fn derive(&self, tables: &Tables, output_key: &PlayerGameId) -> Option<Features> {
         let entry = tables.entries.get(&output_key.game)?;
         let issued = tables.features(entry, Basis::Issued);
@@ -121,15 +122,16 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<
 }
 
 impl Tables {
-    /// Replaces a game's row and returns the games after it: for a current game that is one entry, for a late one all since.
+    /// Replaces a game's row and returns the game of every slate entry whose tip-off is at or after the end of this game. For a current
+    /// game that is at most one; for a box score that arrives late, it is every game since then.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
         let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
         let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);
         let effective_at = revisions.map(|revision| revision.effective_at()).min();
         self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }
-    /// Replaces a slate entry and returns its game, and the later games of the season if the form of the teams changed: their
-    /// comparables use the opponent's form before this game.
+    /// Replaces a slate entry and returns its game. If the forms of the teams changed, it also returns the later games of the season,
+    /// because the comparables of those games use the opponent's form before this game.
     fn put_entry(&mut self, game: GameId, row: Option<SlateEntry>) -> Vec<GameId> {
         let old = put(&mut self.entries, game, row.clone());
         if let Some(entry) = &old {
@@ -149,7 +151,7 @@ impl Tables {
     fn games_since(&self, tip_off: Timestamp) -> impl Iterator<Item = GameId> {
         self.by_tip_off.range((tip_off, GameId(0))..).map(|(_, game)| *game)
     }
-    /// The features of a slate entry on a basis; `None` if the player is not a candidate on it.
+    /// Returns the features of a slate entry on a basis; `None` if the player is not a candidate on that basis.
     fn features(&self, entry: &SlateEntry, basis: Basis) -> Option<Features> {
         let facts = self.facts(entry, basis)?;
         let history = &facts.history;
@@ -195,7 +197,8 @@ impl Tables {
         let side = Side::new(entry, candidacy, history.latest.as_ref());
         Some(PlayerFacts { entry, candidacy, cutoff, history, market, availability, side })
     }
-    /// The season's earlier appearances with their circumstances, each as of its own tip-off; and when those became known.
+    /// Returns the season's earlier appearances, each with its circumstances as of its own tip-off, and the time at which all these
+    /// circumstances were known.
     fn comparables(&self, facts: &PlayerFacts<'_>) -> (Vec<Comparable>, Timestamp) {
         let mut known_at = Timestamp::DISTANT_PAST;
         let basis = facts.cutoff.basis();
@@ -215,7 +218,7 @@ impl Tables {
     }
 }
 
-/// The content of a row on a basis. On the retrospective basis, `None` means equal to the issued content.
+/// Returns the content of a row on a basis. If `retrospective` is `None`, the retrospective content equals the issued content.
 fn on_basis<'a, T>(issued: &'a Option<T>, retrospective: &'a Option<T>, basis: Basis) -> Option<&'a T> {
     match basis {
         Basis::Issued => issued.as_ref(),
@@ -226,7 +229,7 @@ fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
     on_basis(&entry.issued, &entry.retrospective, basis)
 }
 
-/// The forms of both teams on both bases, with their known-at times.
+/// Returns, for each basis, the known-at time of the candidacy and the forms of both teams.
 fn forms(entry: &SlateEntry) -> [Option<(Timestamp, FormNumbers, FormNumbers)>; 2] {
     [&entry.issued, &entry.retrospective].map(|candidacy| {
         candidacy.as_ref().map(|candidacy| (candidacy.known_at, candidacy.home, candidacy.away))

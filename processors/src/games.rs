@@ -1,12 +1,13 @@
-//! The games view: joins all observations of a game, whatever id, date or home side a source gave it.
+//! The games view: joins all observations of a game, even if sources give it different ids, dates or home teams.
 //!
-//! A game is identified by nba.com's game id; box scores of other sources are matched by teams and Eastern date. From fixtures, results,
-//! box scores and name matches the view publishes games, team games and player games.
+//! A game is identified by nba.com's game id; box scores of other sources are matched by teams and Eastern date. The view derives games,
+//! team games and player games from fixtures, results, box scores and name matches.
 //!
-//! Precedence of box scores, per player: nba.com's game log, balldontlie's stats, balldontlie's box scores; a revision records the feed
-//! that was used.
+//! A player's statistics come from the first of these feeds that lists the player: nba.com's game log, balldontlie's stats, balldontlie's
+//! box scores. Each revision records which feed was used.
 //!
-//! Invariant: the content at an instant uses only observations fetched by then, so revisions are added and never moved.
+//! Invariant: the content at an instant uses only observations fetched at or before it, so an observation fetched later adds revisions and
+//! changes no earlier one.
 //! Not here: name matching (its result is an input), the state of teams and players before a game.
 mod facts;
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub enum In {
     BoxScore(BoxScoreObservation),
     Names(NamesId, Option<Names>),
 }
-/// The key of an output row. A list of a box score has a key of its own, which has no row but may have parked items.
+/// The key of an output row. The exception is `List`, one team's box score in one feed: it has no row, but may have parked items.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Game(MatchupGameId),
@@ -80,7 +81,7 @@ impl MaterializedView for Games {
             In::Names(id, row) => {
                 let lists: Vec<_> = tables.lists_with_lookup(id.source, id.date).cloned().collect();
                 let games: Vec<GameId> = lists.iter().flat_map(|list| tables.games_of(list)).collect();
-                // Before and after: the row may add players to a game and remove players from it.
+                // Emits the keys both before and after the change, because the row may add players to a game or remove them.
                 emit_games(tables, matchup, &games, invalidate);
                 tables.put_names(id, row);
                 emit_games(tables, matchup, &games, invalidate);
@@ -123,9 +124,10 @@ fn apply_game(
     invalidate: &mut dyn FnMut(OutputKey),
 ) -> StateChange {
     let GameObservation { game, fixture, provenance, .. } = observation;
-    // Before and after: box scores may move from one game to another.
+    // Emits the keys both before and after the change, because box scores may move from one game to another.
     emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
-    // The raw id is part of the id because fixture and result are two facts: of two observations with one fetch time each may give one.
+    // The id contains the raw id, because of two observations with the same fetch time, the fixture of one and the result of the other may
+    // be used.
     let retained_id = format!("{game}/{}/{}", provenance.fetched_at.0, provenance.raw);
     if !tables.merge_game(observation) {
         return StateChange::Unchanged;

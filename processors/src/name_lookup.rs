@@ -1,4 +1,4 @@
-//! Name lookups on the side of the view that needs the players: the matches of all teams of a scope, and the decision over them.
+//! Name lookups in the views that need the players: stores the matches of all teams of a scope, and decides over them.
 //!
 //! Invariant: a name is decided only when every team of the scope has a match for it; before that it is pending, not unknown.
 //! Not here: the rules by which a name matches a player (`names`), the view that matches names (`name_resolver`).
@@ -37,7 +37,8 @@ impl NameLookups {
         let by_name = row.matches.binary_search_by(|candidate| candidate.name.as_str().cmp(request.name));
         Some(&row.matches[by_name.ok()?].revisions)
     }
-    /// Decides over the revision of each team that `as_of` selects; `None` while a team's match is pending or none is selected.
+    /// Decides over one revision per team, which `as_of` selects. Returns the decision and the time at which it became known; `None` if a
+    /// team's match is pending or `as_of` selects none of its revisions.
     pub fn decide(
         &self,
         request: LookupRequest<'_>,
@@ -51,7 +52,7 @@ impl NameLookups {
             selected.iter().map(|revision| revision.known_at).max().unwrap_or(Timestamp::DISTANT_PAST);
         Some((decide(selected.into_iter()), known_at))
     }
-    /// The player of a name, and the known-at time of that; `None` if the name is pending, ambiguous or unknown.
+    /// Returns the player of a name, and the time at which that became known; `None` if the name is pending, ambiguous or unknown.
     pub fn player(
         &self,
         request: LookupRequest<'_>,
@@ -80,7 +81,7 @@ impl NameLookups {
             }
         }
     }
-    /// The reason why a name is not resolved by the newest revisions, as text for an operator; `None` if it is resolved.
+    /// Returns the reason why the newest revisions do not resolve a name, as text for an operator; `None` if they resolve it.
     pub fn unresolved(&self, request: LookupRequest<'_>) -> Option<String> {
         match self.decide(request, |revisions| revisions.last()) {
             None => Some("lookup pending".into()),
@@ -94,7 +95,7 @@ impl NameLookups {
     }
 }
 
-/// Selects the last revision known at or before an instant.
+/// Returns a function that selects the last revision known at or before an instant.
 pub fn known_by(instant: Timestamp) -> impl Fn(&[NameRevision]) -> Option<&NameRevision> + Copy {
     move |revisions| {
         let known_count = revisions.partition_point(|revision| revision.known_at <= instant);

@@ -1,11 +1,12 @@
-//! The name resolver: a view by team that matches the names of a lookup with the team's known players.
+//! The name resolver: a view keyed by team that matches looked-up names with the team's known players.
 //!
-//! A player is known from nba.com's box scores and player lists that are effective no later than the looked-up observation, of the same
-//! season, otherwise of the season before. Every looked-up name gets a match, possibly without a player, so the decision can tell a
-//! pending lookup from one without a result. Links (compiled in, or operators') are part of each team's match, for names that no team
-//! knows.
+//! The known players are those in nba.com's box scores and player lists that were effective on or before the day of the lookup: of the same
+//! season or, if none of these matches the name, of the season before. Every looked-up name gets a match, possibly without a player, so the
+//! decision can tell a pending lookup from a lookup without a result. Each team's match also contains the link of the name, if it has one
+//! (compiled in, or from an operator). Links are used for names that match no player of any team.
 //!
-//! Invariant: a revision uses only names fetched at or before its known-at time; a later one adds revisions and moves none.
+//! Invariant: a revision uses only names fetched at or before its known-at time; a name fetched later adds revisions and changes no earlier
+//! one.
 //! Not here: the rules (`names`), the decision over the teams of a scope (`name_lookup`).
 #[cfg(test)]
 mod tests;
@@ -33,12 +34,13 @@ pub enum In {
 /// One spelling of one player in one season.
 struct KnownName {
     name: Name,
-    /// Effective day and fetch time of the observations with this spelling, both ascending: an observation is dropped if another one is
-    /// at least as early in both. So the known-at time for a day is the earliest fetch time among those effective by that day.
+    /// Effective days, ascending, and fetch times, descending, of the observations with this spelling. An observation is dropped if another
+    /// one is at least as early in both. The known-at time for a day is the earliest fetch time of the observations effective on or before
+    /// that day.
     observed: Vec<(EasternDate, Timestamp)>,
 }
 impl KnownName {
-    /// Adds an observation; returns true if it is earlier than all others in day or fetch time.
+    /// Adds an observation; returns false if another one is at least as early in both day and fetch time.
     fn add(&mut self, effective: EasternDate, fetched_at: Timestamp) -> bool {
         if self.observed.iter().any(|(day, time)| *day <= effective && *time <= fetched_at) {
             return false;
@@ -48,7 +50,7 @@ impl KnownName {
         self.observed.insert(index, (effective, fetched_at));
         true
     }
-    /// Known-at time of the spelling, by observations that were effective by a day.
+    /// Returns the known-at time of the spelling, by the observations effective on or before a day.
     fn known_at(&self, day: EasternDate) -> Option<Timestamp> {
         let effective = self.observed.iter().take_while(|(effective, _)| *effective <= day);
         effective.map(|(_, fetched_at)| *fetched_at).min()
@@ -66,7 +68,7 @@ impl LookupKey {
     fn new(scope: Scope, source: Source, date: EasternDate) -> Self {
         LookupKey { season: date.season(), date, scope, source }
     }
-    /// The smallest key of a season in the order of keys.
+    /// Returns a key that sorts before all other keys of a season.
     fn first_of(season: Season) -> Self {
         let scope = Scope::Matchup(Matchup::FIRST);
         LookupKey { season, date: EasternDate(i32::MIN), scope, source: Source::Nbacom }
@@ -179,7 +181,7 @@ impl Tables {
         }
         is_changed
     }
-    /// Adds known names; returns true if one of them is new or became known earlier.
+    /// Adds known names; returns true if one of them is new, or is now effective or known earlier than before.
     fn add_known_names(
         &mut self,
         observation: &NamesObservation,
@@ -206,8 +208,8 @@ impl Tables {
         }
         is_changed
     }
-    /// The known spellings of a season that match a name by some rule, each with its known-at time for a day. Only these can decide a
-    /// match, at any instant.
+    /// Returns the known spellings of a season that match a name by some rule, each with its known-at time for a day. No other spellings
+    /// can affect the match at any instant.
     fn matching_names(
         &self,
         name: &Name,

@@ -1,9 +1,9 @@
 //! The slate view: the candidates for each game of a matchup, with their evidence.
 //!
-//! Candidates are the players of either team's last 10 games of the season, of its roster, and all quoted players. An entry is published
-//! when the forms of both teams exist; it contains both, for the feature builder.
+//! The candidates are the players who appeared in either team's last 10 games of the season, the players on either roster, and all quoted
+//! players. An entry is published once the forms of both teams exist; it contains both forms, because the feature builder needs them.
 //!
-//! Invariant: an entry's `issued` part uses only what was known by tip-off.
+//! Invariant: an entry's `issued` part uses only what was known before tip-off.
 //! Not here: the side of a player, which the feature builder decides from all games of the player.
 use crate::materialized_view::{MaterializedView, StateChange};
 use schemas::{
@@ -15,7 +15,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An input of the view. One exists at a time, so its size does not matter.
+/// An input of the view. Only one value exists at a time, so the size of the type does not matter.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -117,7 +117,7 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
 }
 
 impl Tables {
-    /// The candidates on either basis.
+    /// Returns the candidates for a game on either basis.
     fn candidates(&self, game: GameId) -> BTreeSet<PlayerId> {
         let mut players = BTreeSet::new();
         let forms = self.forms.range((game, Team::ALL[0])..=(game, Team::ALL[29]));

@@ -1,10 +1,11 @@
-//! The team form view, by team: the form of a team before each of its open games.
+//! The team form view, keyed by team: the form of a team before each of its open games.
 //!
 //! A game is open if it was played, if its tip-off is at or before the horizon, or if it is one of the next two after the horizon. The
-//! horizon is the newest instant at which any fact of the team became known. So facts open games and no clock does: a season's schedule
-//! does not produce forms for the entire season, and a missing result does not block later games.
+//! horizon is the latest instant at which any fact about the team became known. So games are opened by facts and not by a clock. A season's
+//! schedule does not produce forms for the entire season, and a missing result does not block later games.
 //!
-//! Invariant: a form uses only games that ended and rosters that were fetched before its game's tip-off, and only games of its season.
+//! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
+//! the same season.
 //! Not here: the formulas of the averages (`numbers`), the numbers of single players (`feature_builder`).
 mod numbers;
 #[cfg(test)]
@@ -33,7 +34,7 @@ pub enum In {
     Roster(RosterObservation),
     Names(NamesId, Option<Names>),
 }
-/// The key of an output row. A roster has a key of its own, which has no row but may have parked items.
+/// The key of an output row. The exception is `Roster`, the team's roster in one feed: it has no row, but may have parked items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Form { team: Team, game: GameId },
@@ -52,15 +53,15 @@ pub struct Tables {
     by_tip_off: BTreeSet<(Timestamp, GameId)>,
     rosters: BTreeMap<Feed, FactHistory<Roster>>,
     name_lookups: NameLookups,
-    /// The known-at times of the games' last revisions, with the number of games that have each.
+    /// The known-at times of the games' last revisions, each with the number of games that have it.
     last_known: BTreeMap<Timestamp, u32>,
 }
 
 /// The games whose form an input may change.
 struct AffectedGames {
-    /// The earliest tip-off.
+    /// Only games with a tip-off at or after this instant.
     since: Timestamp,
-    /// Only games of this season.
+    /// Only games of this season; `None` for any season.
     season: Option<Season>,
 }
 
@@ -101,7 +102,7 @@ impl MaterializedView for TeamForms {
         if let Some(affected) = affected {
             games.extend(tables.affected_games(&affected));
         }
-        // A change of the horizon opens or closes the games between the old and the new one, and the two games after each.
+        // A change of the horizon opens or closes the games between the old and the new horizon, and the two games after each of them.
         let after = tables.horizon();
         games.extend(tables.between(before.min(after), before.max(after)));
         games.extend(tables.next_two(before));
@@ -176,7 +177,7 @@ impl Tables {
             }
         }
     }
-    /// Replaces a game's row and returns the games whose form it may change.
+    /// Replaces a game's row and returns the games whose forms may change as a result.
     fn put_game(&mut self, game: GameId, row: Option<TeamGame>) -> Option<AffectedGames> {
         let season = game.season();
         let games = self.seasons.entry(season).or_default();
@@ -207,7 +208,7 @@ impl Tables {
         let later = self.by_tip_off.range((since, GameId(0))..).map(|(_, game)| *game);
         let mut games: Vec<GameId> =
             later.filter(|game| season.is_none_or(|season| game.season() == season)).collect();
-        // Called-off games are not in the order of tip-offs, and lose their form.
+        // Called-off games are not in `by_tip_off`, and their forms must be deleted.
         let of_season = season.and_then(|season| self.seasons.get(&season)).into_iter();
         let called_off = of_season
             .flat_map(|games| games.values())
@@ -215,7 +216,7 @@ impl Tables {
         games.extend(called_off.map(|row| row.game));
         games
     }
-    /// The newest instant at which a fact of the team became known.
+    /// Returns the latest instant at which a fact about the team became known.
     fn horizon(&self) -> Timestamp {
         let last_game = self.last_known.keys().next_back().copied();
         let last_roster_change = |history: &FactHistory<Roster>| {
@@ -230,7 +231,7 @@ impl Tables {
     fn next_two(&self, horizon: Timestamp) -> impl Iterator<Item = GameId> {
         self.by_tip_off.range((Timestamp(horizon.0 + 1), GameId(0))..).take(2).map(|(_, game)| *game)
     }
-    /// The games with a tip-off in a closed interval.
+    /// Returns the games with a tip-off in a closed interval.
     fn between(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = GameId> {
         self.by_tip_off.range((first, GameId(0))..=(last, GameId(u32::MAX))).map(|(_, game)| *game)
     }
@@ -241,7 +242,7 @@ impl Tables {
         let horizon = self.horizon();
         is_played(latest) || latest.tip_off <= horizon || self.next_two(horizon).any(|next| next == game)
     }
-    /// The form before a game on `date`; `None` on the issued basis if the game itself was not known by the cutoff.
+    /// Computes the form before a game on `date`; `None` on the issued basis if the game itself was not known before the cutoff.
     fn form(&self, game: GameId, date: EasternDate, cutoff: Cutoff) -> Option<Form> {
         let games = self.seasons.get(&game.season())?;
         let own = cutoff.as_of(&games.get(&game)?.revisions, |revision| revision.known_at)?;
@@ -270,7 +271,8 @@ impl Tables {
             roster,
         })
     }
-    /// The players on the roster by the newest complete fetch of each feed before tip-off, and when that became known.
+    /// Returns the players on the roster, and when the roster became known. They come from each feed's newest complete fetch before tip-off
+    /// and the partial fetches after it.
     fn roster(&self, cutoff: Cutoff) -> (Vec<RosteredPlayer>, Timestamp) {
         let mut roster: BTreeMap<PlayerId, RosteredPlayer> = BTreeMap::new();
         let mut known_at = Timestamp::DISTANT_PAST;
@@ -294,7 +296,7 @@ impl Tables {
         }
         (roster.into_values().collect(), known_at)
     }
-    /// The player of a roster entry, and when the player's name became known.
+    /// Returns the player of a roster entry, and when the name of the entry resolved to this player.
     fn player(
         &self,
         feed: Feed,
@@ -311,7 +313,7 @@ impl Tables {
     fn lookup_request(feed: Feed, date: EasternDate, name: &str) -> LookupRequest<'_> {
         LookupRequest { teams: &Team::ALL, source: feed.source(), date, name }
     }
-    /// The unresolved names of the newest roster, and the number of observations that they park.
+    /// Returns the unresolved names of the newest roster, and the number of parked observations (0 or 1).
     fn parked(&self, team: Team, feed: Feed) -> (u32, Vec<ParkedItem>) {
         let newest = self.rosters.get(&feed).and_then(|history| history.entries().last());
         let Some(newest) = newest else { return (0, Vec::new()) };
@@ -331,8 +333,9 @@ fn is_played(revision: &TeamGameRevision) -> bool {
     revision.totals.is_some() || revision.score.is_some()
 }
 
-/// The revision of an earlier game at a cutoff. Fixture, score and box score are facts of their own: on the retrospective basis, each
-/// that was not known before the cutoff is used as it became known first.
+/// Returns the revision of an earlier game to use at a cutoff. Fixture, score and box score are separate facts. If the box score was not
+/// known before the cutoff, the retrospective basis uses the first revision with a box score; if there is none, and the score was not known
+/// either, the first revision with a score.
 fn past_revision(row: &TeamGame, cutoff: Cutoff) -> Option<&TeamGameRevision> {
     let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
     let first = |has: fn(&TeamGameRevision) -> bool| row.revisions.iter().find(|revision| has(revision));

@@ -1,4 +1,4 @@
-//! A materialized view driven in memory, for the tests of its logic.
+//! Drives a materialized view in memory, for the tests of its logic.
 //!
 //! Invariant: only invalidated rows are derived again, and after each input the published rows must equal those of a batch.
 //! Not here: the log, commits, restores (crate `runtime`).
@@ -41,7 +41,7 @@ where
             });
         }
         let (published, batch) = (format!("{:#?}", self.published), format!("{batch:#?}"));
-        assert_eq!(published, batch, "the incremental rows must equal those of a batch");
+        assert_eq!(published, batch, "the incrementally derived rows differ from those of a batch");
         state_change
     }
     pub fn row(&self, output_key: &V::OutputKey) -> Option<&V::Out> {

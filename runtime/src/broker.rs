@@ -1,8 +1,8 @@
-//! The log as traits: what a processor instance needs of it, and what tools, ingest and the supervisor need.
+//! The traits of a log: what a processor instance needs from it, and what tools, ingest and the supervisor need.
 //!
-//! [`GroupMember`] is one processor instance in its consumer group. [`LogReader`], [`LogWriter`] and [`LogAdmin`] are the log to
-//! everyone else; a [`LogBackend`] is all three and creates members.
-//! Invariant: reading ends at what was committed when it began; a write is atomic.
+//! [`GroupMember`] is one processor instance in its consumer group. All other code uses [`LogReader`], [`LogWriter`] and [`LogAdmin`]; a
+//! [`LogBackend`] implements all three and creates members.
+//! Invariant: a read ends at the end offset at the time when it began; a write is atomic.
 //! Not here: any particular log (`runtime-kafka`, `runtime-embedded`), the loop over a member (`task`).
 use crate::{
     commit::{Commit, DeadLetterRecord, RawEventRecord, RecordCount, Restored, TaskEvent},
@@ -19,7 +19,7 @@ use topics::{Offset, Offsets, TopicPartition};
 pub trait GroupMember: Send {
     /// Blocks until there is something to react to.
     fn next_event(&mut self) -> TaskEvent;
-    /// The content from which a partition's state is restored; `None` if the in-memory state is still current.
+    /// Reads the content from which a partition's state is restored; `None` if the in-memory state is still current.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -29,25 +29,26 @@ pub trait GroupMember: Send {
     /// # Errors
     /// After [`CommitError::Aborted`] the member assigns its partitions again, and processing continues from the committed offsets.
     fn commit(&mut self, commit: Commit) -> Result<(), CommitError>;
-    /// Continues from these offsets, as after a restart.
+    /// Continues reading from these offsets, as after a restart.
     fn seek(&mut self, offsets: Offsets);
-    /// Whether the instance has read everything and no upstream processor of this process has anything left to read.
+    /// True if the instance has read everything, and no upstream processor of this process has anything left to read.
     fn is_caught_up(&self) -> bool;
-    /// The log that the member belongs to.
+    /// Returns the log that the member belongs to.
     fn log(&mut self) -> &mut dyn LogBackend;
 }
 
 /// Reads a log without changing it.
 pub trait LogReader: Send {
-    /// The id of this log, if it has one yet.
+    /// Returns the id of this log; `None` if none was created yet.
     ///
     /// # Errors
     /// When the log cannot be read.
     fn existing_id(&mut self) -> Result<Option<String>, RuntimeError>;
-    /// The log as a person names it: its path, or its brokers.
+    /// Returns the name of the log for messages: its path, or its brokers.
     fn name(&self) -> String;
-    /// The records from an offset on, up to about `max_bytes` and to the end offset at the time of the call; at least one record if
-    /// there is any. The last batch ends where reading continues. A dead-letter queue is read with [`LogReader::dead_letters`].
+    /// Reads the records from an offset on: up to about `max_bytes`, up to the end offset at the time of the call, and at least one record
+    /// if there is any. Reading continues at [`RecordBatch::next`] of the last batch. A dead-letter queue is read with
+    /// [`LogReader::dead_letters`].
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -57,7 +58,7 @@ pub trait LogReader: Send {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Vec<RecordBatch>, RuntimeError>;
-    /// The dead letters of a processor in one partition of its dead-letter queue, from an offset on.
+    /// Reads the dead letters of a processor in one partition of its dead-letter queue, from an offset on.
     ///
     /// # Errors
     /// When the log cannot be read, or a record of the queue is not a dead letter.
@@ -67,27 +68,27 @@ pub trait LogReader: Send {
         partition: i32,
         from: Offset,
     ) -> Result<Vec<DeadLetterRecord>, RuntimeError>;
-    /// The first offset that is still stored, for all partitions of these topics; the end offset where none is.
+    /// Returns the log start offsets of all partitions of these topics; the end offset for a partition that stores no record.
     ///
     /// # Errors
     /// When the log cannot be read.
     fn beginning_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError>;
-    /// The offset at which a reader of committed records stops, for all partitions of these topics.
+    /// Returns the end offsets of all partitions of these topics, at which a reader of committed records stops.
     ///
     /// # Errors
     /// When the log cannot be read.
     fn end_offsets(&mut self, topics: &[&str]) -> Result<Offsets, RuntimeError>;
-    /// The committed offsets of a consumer group in these topics; partitions without one are absent.
+    /// Returns the committed offsets of a consumer group in these topics; partitions without a committed offset are absent.
     ///
     /// # Errors
     /// When the log cannot be read.
     fn committed_offsets(&mut self, group: &str, topics: &[&str]) -> Result<Offsets, RuntimeError>;
-    /// The content from which a new instance restores a partition.
+    /// Reads the content from which a new instance restores a partition.
     ///
     /// # Errors
     /// When the log cannot be read.
     fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError>;
-    /// How many records lie below an offset.
+    /// Counts the records that were ever appended below an offset.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -96,13 +97,13 @@ pub trait LogReader: Send {
         partition: TopicPartition,
         offset: Offset,
     ) -> Result<RecordCount, RuntimeError>;
-    /// The progress of processors in every partition of their inputs, in one consistent sample: committed offset, log start and end
-    /// offset, and the first unread record. Processors that never ran are included.
+    /// Returns the progress of processors in every partition of their inputs, in one consistent sample: committed offset, log start offset,
+    /// end offset, and the first unread record. Processors that never ran are included.
     ///
     /// # Errors
     /// When the log cannot be read.
     fn progress(&mut self, subscriptions: &[Subscription]) -> Result<Vec<ProcessorProgress>, RuntimeError>;
-    /// Whether these processors have committed having read everything in their input topics.
+    /// True if the committed offsets of these processors cover all records in their input topics.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -111,7 +112,7 @@ pub trait LogReader: Send {
 
 /// Writes to a log from outside any processor.
 pub trait LogWriter: Send {
-    /// The id of this log: another log, or a rebuilt one, has another id. Creates the id on first use.
+    /// Returns the id of this log, which no other log has, and which changes if the log is rebuilt. Creates the id on first use.
     ///
     /// # Errors
     /// When the log cannot be read or written.
@@ -124,7 +125,7 @@ pub trait LogWriter: Send {
     /// Appends the records and dead letters of a commit and commits its offsets, atomically.
     ///
     /// # Errors
-    /// [`CommitError::Aborted`] when nothing of it is known to be durable.
+    /// [`CommitError::Aborted`] when the commit was aborted or is unconfirmed.
     fn append(&mut self, commit: Commit) -> Result<(), CommitError>;
 }
 
@@ -140,22 +141,22 @@ pub trait LogAdmin: Send {
     /// # Errors
     /// When another process holds it.
     fn acquire_run_lock(&mut self) -> Result<(), RuntimeError>;
-    /// Periodic maintenance: publish new end offsets, run compaction. Returns the next interval.
+    /// Runs periodic maintenance: publishes new end offsets on the board and compacts. Returns the time until the next call.
     ///
     /// # Errors
     /// When the log cannot be read or written.
     fn run_maintenance(&mut self, board: &ProgressBoard) -> Result<Duration, RuntimeError>;
-    /// Deletes the topics and groups of a replay's namespace and nothing else, while nobody runs it: these topics except the raw ones,
-    /// and the groups of these processors. Returns what was deleted.
+    /// Deletes the topics and groups of a replay, and nothing else: these topics in its namespace, except raw topics, and the groups of
+    /// these processors. No process may run the replay at that time. Returns what was deleted.
     ///
     /// # Errors
-    /// A live log refuses.
+    /// When the log is a live log.
     fn discard(&mut self, topics: &[String], processors: &[String]) -> Result<Vec<String>, RuntimeError>;
 }
 
 /// A log on which processors run.
 pub trait LogBackend: LogReader + LogWriter + LogAdmin {
-    /// Creates a member of a processor's consumer group. Only after [`LogAdmin::acquire_run_lock`].
+    /// Creates a member of a processor's consumer group. [`LogAdmin::acquire_run_lock`] must have been called before.
     ///
     /// # Errors
     /// When the topics do not fit the subscription, or another process runs under the same name.

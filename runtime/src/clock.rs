@@ -1,10 +1,10 @@
 //! The clock.
 //!
-//! Invariant: it is read for waiting, lag and write times only; no content depends on it.
-//! Not here: times of events; those come in with the records.
+//! Invariant: the clock is used only for waiting, lag and write times; no content depends on it.
+//! Not here: times of events; the records contain them.
 use schemas::Timestamp;
 
-/// The current time, in milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 pub fn now() -> Timestamp {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp(since_epoch.as_millis() as i64)

@@ -1,7 +1,7 @@
-//! What one micro-batch reads and makes durable: values only.
+//! The input of one micro-batch and what it makes durable, as plain values.
 //!
-//! A task receives [`TaskEvent`]s, restores a partition from [`Restored`], and hands a [`Commit`] to its group member. Where records
-//! come from and where a commit goes is the backend's business.
+//! A task receives [`TaskEvent`]s, restores a partition from [`Restored`], and hands a [`Commit`] to its group member. The backend decides
+//! where records come from and where a commit is stored.
 //! Invariant: offsets in a commit are the next offsets to read. A commit is atomic: records, dead letters, the ledger entry and the
 //! committed offsets become durable together or none of them does.
 //! Not here: the traits that read and write (`broker`), the loop (`task`), errors (`error`).
@@ -13,9 +13,9 @@ use topics::{Offset, Offsets, TopicInfo, TopicPartition};
 /// Everything that a task reacts to.
 #[derive(Debug)]
 pub enum TaskEvent {
-    /// Partitions are assigned to this instance: restore them and process on.
+    /// From now on, exactly these partitions are assigned to this instance: restore them, then continue.
     Assigned(Vec<i32>),
-    /// Partitions are revoked: commit, then give them up.
+    /// Partitions are revoked: commit what was read, then stop processing them.
     Revoked(Vec<i32>),
     /// The assignment was lost (session expired). Uncommitted work is discarded; the new owner reprocesses it.
     Lost,
@@ -40,7 +40,7 @@ pub struct Commit {
     pub dead_letters: BTreeMap<TopicPartition, Vec<DeadLetter>>,
     /// The next offset to read, by input partition.
     pub offsets: Offsets,
-    /// The ledger entry that is among the records, for metrics.
+    /// A copy of the ledger entry that `records` contains, for metrics.
     pub ledger_entry: Option<LedgerEntry>,
 }
 
@@ -59,7 +59,7 @@ impl Commit {
 #[derive(Debug, Default)]
 pub struct Restored {
     pub changelog: Vec<RecordBatch>,
-    /// The processor's input tables, each to its end.
+    /// The records of the processor's input tables, up to their end offsets, by topic.
     pub tables: Vec<(&'static str, Vec<RecordBatch>)>,
     /// Committed offsets of all inputs of this partition, by topic.
     pub offsets: BTreeMap<&'static str, Offset>,
@@ -73,11 +73,11 @@ pub struct DeadLetterRecord {
     pub dead_letter: DeadLetter,
 }
 
-/// How many records lie below an offset.
+/// Number of records that were ever appended below an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordCount {
     Exactly(i64),
-    /// Some may have been compacted or deleted.
+    /// Number of those that are still stored; others may have been compacted or deleted.
     AtLeast(i64),
 }
 
@@ -87,7 +87,7 @@ pub struct RawEventRecord {
     pub topic: TopicInfo,
     pub partition: i32,
     pub key: String,
-    /// Identity of the event: an event whose id is in the log is not appended again.
+    /// The id of the event; an event whose id is already in the log is not appended again.
     pub id: RawId,
     /// The encoded event.
     pub value: Vec<u8>,

@@ -10,11 +10,11 @@ use topics::Offset;
 pub struct DeadLetters {
     /// By partition and in offset order.
     pub records: Vec<DeadLetterRecord>,
-    /// The number of dead letters that were purged before them; an upper bound where offsets have gaps.
+    /// The number of older dead letters that were purged; an upper bound where offsets have gaps.
     pub purged: i64,
 }
 
-/// The end offsets of a processor's dead-letter queue, by partition.
+/// Returns the end offsets of a processor's dead-letter queue, by partition.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -23,7 +23,7 @@ pub fn end_offsets(log: &mut dyn LogReader, processor: &str) -> Result<BTreeMap<
     Ok(end_offsets.into_iter().map(|(partition, end)| (partition.partition, end)).collect())
 }
 
-/// All dead letters of a processor.
+/// Reads all dead letters of a processor.
 ///
 /// # Errors
 /// When the log cannot be read, or a record of the queue is not a dead letter.

@@ -1,6 +1,6 @@
-//! The engine: records in, a commit out, without any log.
+//! The engine: turns records into a commit, without access to any log.
 //!
-//! Invariant: a function of the records and the restored state alone; no clock, no randomness, no I/O.
+//! Invariant: a commit depends on the records and the restored state alone; the engine uses no clock, no randomness and no I/O.
 //! Not here: where records come from and where commits go (`broker`), the loop (`task`).
 mod codec;
 mod derived_topics;

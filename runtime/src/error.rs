@@ -1,7 +1,7 @@
 //! Errors of the runtime: why a processor stops, and why a commit did not happen.
 //!
-//! Invariant: a [`RuntimeError`] ends the process or the command, and its message names the next command; only
-//! [`CommitError::Aborted`] is recovered from, by reprocessing from the committed offsets.
+//! Invariant: a [`RuntimeError`] ends the process or the command, and its message says what to do next; the program recovers only from
+//! [`CommitError::Aborted`], by reprocessing from the committed offsets.
 //! Not here: errors of a record (dead letters), of a warehouse (crate `sinks`).
 use crate::record_batch::CorruptBatch;
 
@@ -27,13 +27,14 @@ pub enum RuntimeError {
     Precondition { what: String, reason: String, next: String },
     /// The commit of a command was aborted or unconfirmed, and is not retried any more.
     #[error(
-        "the commit of {writer} is unconfirmed: {reason}\nnext: run the same command again, it repeats nothing that is durable"
+        "the commit of {writer} is unconfirmed: {reason}\nnext: run the same command again; it repeats nothing that is durable"
     )]
     Unconfirmed { writer: String, reason: String },
     #[error(
-        "{processor} stops at {at}: {limit}; the last: {sample}\nnothing of this micro-batch is committed, so nothing is lost\n\
-         next: if the source or the loader is wrong, start again once it is fixed; to let these records go to `fastbreak dlq \
-         show {processor}`, raise `dead-letter-max-consecutive` or `dead-letter-max-ratio`"
+        "{processor} stops at {at}: {limit}; reason of the last one: {sample}\n\
+         nothing of this micro-batch is committed, so nothing is lost\n\
+         next: if the source or the loader is wrong, start again once it is fixed; to accept these records as dead letters \
+         (`fastbreak dlq show {processor}`), raise `dead-letter-max-consecutive` or `dead-letter-max-ratio`"
     )]
     DlqLimitExceeded { processor: String, at: String, limit: String, sample: String },
     #[error("the sink: {0}")]
@@ -43,7 +44,8 @@ pub enum RuntimeError {
 /// Why a commit did not return success.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The transaction was aborted, or no answer came: all of it is durable or nothing. The next `init_transactions` decides.
+    /// The transaction was aborted, or no answer came. Without an answer, either all of it is durable or nothing is; the next
+    /// `init_transactions` decides.
     #[error("the commit was aborted: {reason}")]
     Aborted { reason: String },
     #[error(transparent)]
@@ -51,11 +53,11 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// An aborted commit, for this reason.
+    /// Creates the error of an aborted commit, with this reason.
     pub fn aborted(reason: impl Into<String>) -> Self {
         CommitError::Aborted { reason: reason.into() }
     }
-    /// The error of a writer that does not retry an aborted commit.
+    /// Converts the error for a writer that does not retry an aborted commit.
     pub fn without_retry(self, writer: &str) -> RuntimeError {
         match self {
             CommitError::Aborted { reason } => {

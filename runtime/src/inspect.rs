@@ -46,7 +46,7 @@ pub fn events<E: Event>(
     Ok(())
 }
 
-/// The rows of a table whose key fulfills `is_wanted`, in the order of keys.
+/// Returns the rows of a table whose keys fulfill `is_wanted`, in key order.
 ///
 /// # Errors
 /// When the log cannot be read or a record is not a row of the table.
@@ -60,7 +60,7 @@ pub fn table<E: Row>(
     wanted.map(|(_, row)| wire::decode(&row.value).map_err(|error| row.undecodable(&error))).collect()
 }
 
-/// The number of rows of a table topic, and the BLAKE3 hash over keys and values in the order of keys. Values are hashed as they would
+/// Returns the number of rows of a table topic, and the BLAKE3 hash of their keys and values in key order. Values are hashed as they would
 /// be encoded without a schema registry.
 ///
 /// # Errors
@@ -68,7 +68,8 @@ pub fn table<E: Row>(
 pub fn content(log: &mut dyn LogReader, topic: TopicInfo) -> Result<(u64, String), RuntimeError> {
     debug_assert_eq!(topic.policy, Policy::Compact);
     let rows = newest_values(log, topic)?;
-    let no_schema = || undecodable(TopicPartition::new(topic.name, 0), 0, &"its event has no schema");
+    let no_schema =
+        || undecodable(TopicPartition::new(topic.name, 0), 0, &"the event of this topic has no schema");
     let schemas = (Entry::find(topic.event).ok_or_else(no_schema)?.schemas)();
     let mut hash = blake3::Hasher::new();
     for (key, row) in &rows {
@@ -80,7 +81,7 @@ pub fn content(log: &mut dyn LogReader, topic: TopicInfo) -> Result<(u64, String
     Ok((rows.len() as u64, hash.finalize().to_hex().to_string()))
 }
 
-/// The sums of the ledger entries from an offset on, by processor and version.
+/// Returns the sums of the ledger entries from an offset on, by processor and version.
 ///
 /// # Errors
 /// When the log cannot be read or a record is not a ledger entry.
@@ -100,7 +101,7 @@ pub fn ledger_totals(
     Ok(totals)
 }
 
-/// The version of each processor in its newest ledger entry.
+/// Returns the version of each processor according to its newest ledger entry.
 ///
 /// # Errors
 /// When the log cannot be read or a record is not a ledger entry.
@@ -110,7 +111,7 @@ pub fn newest_versions(log: &mut dyn LogReader) -> Result<BTreeMap<String, i64>,
     Ok(versions)
 }
 
-/// The end offset of the ledger: the entries from it on are those of what runs next.
+/// Returns the end offset of the ledger. All entries appended later have this offset or a higher one.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -129,7 +130,7 @@ fn whole_partition(
     log.read(partition, 0, usize::MAX)
 }
 
-/// The rows of a table topic by key.
+/// Returns the rows of a table topic by key.
 fn newest_values(
     log: &mut dyn LogReader,
     topic: TopicInfo,

@@ -1,4 +1,4 @@
-//! A group member that records metrics of another member.
+//! A group member that wraps another member and records its metrics.
 //!
 //! Invariant: a commit is counted once it is durable, from the ledger entry that it carries; nothing is recorded per record.
 //! Not here: the member that does the work (the backends).
@@ -13,7 +13,7 @@ use schemas::ops::LedgerEntry;
 use std::{sync::Arc, time::Instant};
 use topics::Offsets;
 
-/// A member with the name of its processor.
+/// A wrapped member, with the name of its processor.
 pub struct InstrumentedMember {
     member: Box<dyn GroupMember>,
     processor: &'static str,
@@ -43,7 +43,7 @@ impl InstrumentedMember {
     }
 }
 
-/// The number of records of a commit and their size in bytes.
+/// Returns the number of records in a commit, and their total size in bytes.
 fn size_of(commit: &Commit) -> (u64, usize) {
     let records = commit.records.values().map(|batch| (u64::from(batch.len()), batch.bytes().len()));
     let dead_letters = commit.dead_letters.values().flatten().map(|dead_letter| (1, dead_letter.value.len()));

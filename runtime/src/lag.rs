@@ -1,9 +1,9 @@
 //! Consumer lag: how far each processor is behind, in records and in time, its trend, and its status.
 //!
 //! A log returns the progress of processors ([`ProcessorProgress`]); a [`LagMonitor`] keeps the samples of the last minute and assesses
-//! them. Time lag is exact: the age of the first unread record. No threshold is configured; only the window is fixed.
-//! Invariant: lag is 0 when there is no record at or after the committed offset, whatever the offsets are: offsets have gaps. A status
-//! that cannot be known yet is `unknown`, never `ok`.
+//! them. Time lag is exact: the age of the first unread record. Nothing is configurable; the window and the thresholds are constants.
+//! Invariant: lag is 0 if there is no record at or after the committed offset, even if the end offset is higher: offsets have gaps. A
+//! status that cannot be known yet is `unknown`, never `ok`.
 //! Not here: sampling a log (`LogReader::progress`), showing the lag (the root's `lag`, crate `console`).
 mod assess;
 mod monitor;

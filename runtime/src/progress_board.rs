@@ -1,7 +1,7 @@
 //! The progress board: end offsets of topics and which processors are idle, shared by the members of one process.
 //!
-//! Members write it; the members' scheduling reads it.
-//! Invariant: it may be behind the log and is never ahead of it; no commit depends on it.
+//! Members write it, and read it to decide when to read their input.
+//! Invariant: the board may be behind the log but is never ahead of it; no commit depends on it.
 //! Not here: committed offsets; the log has those.
 use dashmap::DashMap;
 use std::{
@@ -10,22 +10,22 @@ use std::{
 };
 use topics::{Offset, TopicPartition};
 
-/// What the members of one process know of each other.
+/// The progress that the members of one process share.
 #[derive(Debug, Default)]
 pub struct ProgressBoard {
     end_offsets: DashMap<TopicPartition, Offset>,
-    /// True if a processor found nothing to read when it last looked.
+    /// True for a processor that found nothing to read when it last checked.
     idle: DashMap<&'static str, bool>,
     change_count: Mutex<u64>,
     changed: Condvar,
 }
 
 impl ProgressBoard {
-    /// The end offset of a partition; 0 while nothing is known of it.
+    /// Returns the end offset of a partition; 0 while it is unknown.
     pub fn end_offset(&self, partition: TopicPartition) -> Offset {
         self.end_offsets.get(&partition).map_or(0, |end| *end)
     }
-    /// Raises the end offset of a partition.
+    /// Raises the end offset of a partition; a lower one changes nothing.
     pub fn advance(&self, partition: TopicPartition, end_offset: Offset) {
         let mut known = self.end_offsets.entry(partition).or_insert(0);
         *known = (*known).max(end_offset);
@@ -33,15 +33,15 @@ impl ProgressBoard {
     pub fn set_idle(&self, processor: &'static str, is_idle: bool) {
         self.idle.insert(processor, is_idle);
     }
-    /// True if the processor found nothing to read when it last looked.
+    /// True if the processor found nothing to read when it last checked.
     pub fn is_idle(&self, processor: &str) -> bool {
         self.idle_state(processor).unwrap_or(false)
     }
-    /// True if the processor is idle; `None` until it has looked for the first time.
+    /// True if the processor is idle; `None` until it has checked for the first time.
     pub fn idle_state(&self, processor: &str) -> Option<bool> {
         self.idle.get(processor).map(|is_idle| *is_idle)
     }
-    /// The number of notifications so far.
+    /// Returns the number of notifications so far.
     pub fn change_count(&self) -> u64 {
         *self.change_count.lock().unwrap_or_else(PoisonError::into_inner)
     }

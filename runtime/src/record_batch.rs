@@ -1,8 +1,8 @@
-//! Record batches: consecutive records of one partition in one buffer, the form in which they are stored and handed on.
+//! Record batches: consecutive records of one partition in one buffer. Records are stored and passed on in this form.
 //!
-//! A record is its offset relative to the batch's base, its key, and its value or a tombstone. A batch costs one allocation, not one
-//! per record.
-//! Invariant: offsets ascend; a compacted batch has offset gaps and keeps its base.
+//! A record is stored as its offset relative to the batch's base offset, its key, and its value or a tombstone. A batch needs one
+//! allocation, not one per record.
+//! Invariant: offsets ascend; after compaction they have gaps.
 //! Not here: what the values mean.
 use topics::Offset;
 
@@ -25,7 +25,7 @@ pub struct RecordBatch {
     bytes: Vec<u8>,
 }
 
-/// The bytes of a batch cannot be parsed.
+/// Error: the bytes of a batch cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("a stored record batch is corrupt at byte {position} of {len}")]
 pub struct CorruptBatch {
@@ -36,23 +36,23 @@ pub struct CorruptBatch {
 const TOMBSTONE: u32 = u32::MAX;
 
 impl RecordBatch {
-    /// An empty batch whose first record gets this offset.
+    /// Creates an empty batch; the first record appended to it gets this offset.
     pub fn at(base: Offset) -> Self {
         RecordBatch { base, ..RecordBatch::default() }
     }
-    /// A batch from its stored parts; the bytes are checked when the records are read.
+    /// Creates a batch from its stored parts; the bytes are checked only when the records are read.
     pub fn from_parts(base: Offset, next: Offset, records: u32, bytes: Vec<u8>) -> Self {
         RecordBatch { base, span: (next - base).max(0) as u32, records, bytes }
     }
-    /// The offset from which the records are numbered.
+    /// Returns the base offset, to which the offsets of the records are relative.
     pub fn base(&self) -> Offset {
         self.base
     }
-    /// One past the last offset.
+    /// Returns one past the last offset of the batch.
     pub fn next(&self) -> Offset {
         self.base + i64::from(self.span)
     }
-    /// The number of records.
+    /// Returns the number of records.
     pub fn len(&self) -> u32 {
         self.records
     }
@@ -62,12 +62,12 @@ impl RecordBatch {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-    /// The same records with another base.
+    /// Returns the same records, numbered from a different base offset.
     pub fn rebased(mut self, base: Offset) -> Self {
         self.base = base;
         self
     }
-    /// The batch without the records below an offset.
+    /// Returns the batch without the records below an offset.
     ///
     /// # Errors
     /// When the bytes are corrupt.
@@ -89,7 +89,7 @@ impl RecordBatch {
     pub fn push(&mut self, key: &str, value: Option<&[u8]>) {
         self.push_at(self.next(), key, value);
     }
-    /// Appends a record at an offset that is not below [`RecordBatch::next`].
+    /// Appends a record at an offset, which must not be below [`RecordBatch::next`].
     pub fn push_at(&mut self, offset: Offset, key: &str, value: Option<&[u8]>) {
         let relative = (offset - self.base) as u32;
         debug_assert!(relative >= self.span, "offsets ascend");
@@ -101,7 +101,7 @@ impl RecordBatch {
         self.span = relative + 1;
         self.records += 1;
     }
-    /// The records, in offset order.
+    /// Returns the records in offset order.
     pub fn records(&self) -> impl Iterator<Item = Result<Record<'_>, CorruptBatch>> {
         let mut at = 0;
         std::iter::from_fn(move || {

@@ -1,7 +1,7 @@
-//! What all members of a topology share, on any log: what each one reads, how much at a time, and how it is stopped.
+//! What all members of a topology have on any log: subscriptions, read limits, and the shared state by which they are stopped.
 //!
-//! Invariant: a subscription's upstream processors are all those whose output reaches it, so a member that waits for them to become
-//! idle never waits in a circle.
+//! Invariant: the upstream processors of a subscription are all processors whose output reaches it, directly or indirectly. The topology
+//! must have no cycle, because a member waits for its upstream processors to become idle.
 //! Not here: the members (the backends), the loop (`task`).
 use crate::{
     engine::{ProcessorKind, ProcessorNode},
@@ -14,14 +14,14 @@ use std::{
 };
 use topics::{TopicInfo, TopicPartition};
 
-/// How a member reads.
+/// Limits on how much a member reads, and on how long it waits.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadLimits {
     /// Approximate size of a micro-batch, in bytes.
     pub batch_bytes: usize,
     /// The longest wait for upstream processors to become idle while there is something to read.
     pub max_upstream_wait: Duration,
-    /// The longest time for which a micro-batch stays open while records keep arriving, on Kafka.
+    /// On Kafka, the longest time for which a micro-batch stays open while records keep arriving.
     pub commit_interval: Duration,
     /// How often a member reports that it is idle.
     pub idle_interval: Duration,
@@ -72,7 +72,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The subscriptions of a topology, in its order.
+    /// Returns the subscriptions of all processors of a topology, in the same order.
     pub fn from_nodes(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
         let subscription = |node: &dyn ProcessorNode| Subscription {
             name: node.name(),
@@ -84,7 +84,7 @@ impl Subscription {
         };
         nodes.iter().map(|node| subscription(node.as_ref())).collect()
     }
-    /// All partitions of all inputs.
+    /// Returns all partitions of all inputs.
     pub fn input_partitions(&self) -> impl Iterator<Item = (TopicInfo, TopicPartition)> {
         self.inputs.iter().flat_map(|topic| {
             (0..topic.partitions).map(|partition| (*topic, TopicPartition::new(topic.name, partition)))

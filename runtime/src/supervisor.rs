@@ -1,4 +1,4 @@
-//! The supervisor: every processor on a thread of its own over one log, until it is stopped or everything is caught up.
+//! The supervisor: runs every processor on its own thread over one log, until it is stopped or everything is caught up.
 //!
 //! Invariant: the first error stops all threads, each after committing what it has read. Caught up means that the committed offsets of
 //! every subscription are the end offsets of its inputs, in one consistent sample of the log.
@@ -39,10 +39,11 @@ impl Drop for StopOnDrop {
 }
 
 impl Supervisor {
-    /// Starts all processors, and further subscriptions with their own tasks.
+    /// Starts all processors, and a custom task for each further subscription.
     ///
     /// # Errors
-    /// When another process holds the run lock, or a member cannot be created. Threads that were started stop.
+    /// When another process holds the run lock, or a member cannot be created. Threads that were started before the error run on until
+    /// `run_context` is stopped or the process ends.
     pub fn start(
         mut log: Box<dyn LogBackend>,
         nodes: Vec<Box<dyn ProcessorNode>>,
@@ -83,8 +84,8 @@ impl Supervisor {
         let thread = std::thread::Builder::new().name(name.into()).spawn(run);
         let thread = thread.map_err(|error| RuntimeError::Storage {
             path: self.log.name(),
-            reason: format!("no thread for {name}: {error}"),
-            next: "raise the process limit".into(),
+            reason: format!("cannot start the thread of {name}: {error}"),
+            next: "raise the operating system's limit on threads".into(),
         })?;
         self.threads.push((name, thread));
         Ok(())
@@ -92,12 +93,12 @@ impl Supervisor {
     pub fn run_context(&self) -> Arc<RunContext> {
         self.run_context.clone()
     }
-    /// True if every processor has restored its state, and everything is read, derived and written.
+    /// True if every processor has restored its state and is idle, and the committed offsets cover all input.
     fn is_caught_up(&mut self) -> Result<bool, RuntimeError> {
         let is_idle = self.subscriptions.iter().all(|s| self.run_context.board.is_idle(s.name));
         Ok(is_idle && self.log.is_caught_up(&self.subscriptions)?)
     }
-    /// Runs until stopped, or until caught up if asked to; calls `on_interval` after each round of maintenance.
+    /// Runs until stopped or, if `until_caught_up`, until everything is caught up. Calls `on_interval` after each round of maintenance.
     ///
     /// # Errors
     /// The first error of any thread or of the maintenance.
@@ -116,7 +117,7 @@ impl Supervisor {
         }
         self.join()
     }
-    /// Stops all threads, each after its last commit; the first error is the outcome.
+    /// Stops all threads, each after its last commit, and returns the first error.
     ///
     /// # Errors
     /// The first error of any thread.

@@ -2,8 +2,8 @@
 //!
 //! Wait for an event, process it, commit. An aborted commit discards the uncommitted state and processing continues from the committed
 //! offsets.
-//! Invariant: nothing is published outside a commit; state in memory is that of the last commit plus the micro-batch in progress.
-//! Not here: what a processor does with a record (`engine`), how events come about (the backends).
+//! Invariant: nothing is published outside a commit; the state in memory is the state at the last commit plus the micro-batch in progress.
+//! Not here: what a processor does with a record (`engine`), where task events come from (the backends).
 use crate::{
     broker::GroupMember,
     commit::TaskEvent,

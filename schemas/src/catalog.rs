@@ -1,7 +1,7 @@
 //! The catalog of all events: their released `.avsc` files, the keys of their rows, the offline compatibility check, and the binding of
 //! the ids that a schema registry assigned.
 //!
-//! Invariant: BACKWARD_TRANSITIVE: each schema reads every record of any of its released predecessors, because logs are reprocessed
+//! Invariant: BACKWARD_TRANSITIVE: each schema version reads every record of all earlier released versions, because logs are reprocessed
 //! from offset 0.
 //! Not here: the ids of one event's schemas (`schema_ids`), the client of a schema registry (`src/registry` of the binary).
 use crate::{
@@ -39,7 +39,7 @@ pub struct Entry {
     pub schemas: fn() -> &'static Schemas,
 }
 impl Entry {
-    /// The entry of the event with this name.
+    /// Returns the entry of the event with this name.
     pub fn find(name: &str) -> Option<Entry> {
         entries().into_iter().find(|entry| entry.name == name)
     }
@@ -128,8 +128,8 @@ pub enum BindError {
     #[error("{event}: the registry has no id for its schema; next: `fastbreak schemas push`")]
     Missing { event: &'static str },
     #[error(
-        "{event}: the registry's id {id} equals the id of an older schema of this event, so a record could mean either; \
-         register the schema in another registry or context"
+        "{event}: the registry's id {id} equals the id of an older schema of this event, so a record with it could \
+         have either schema; register the schema in another registry or context"
     )]
     Ambiguous { event: &'static str, id: u32 },
     #[error("the registry's ids were bound after the first record was read or written")]
@@ -139,9 +139,10 @@ pub enum BindError {
 /// Makes this process read and write records with the ids of a schema registry. Call it once, before the first record.
 ///
 /// # Errors
-/// If an event has no id, an id could name two schemas, or a record was read or written before.
+/// If an event has no id, an id could refer to two schemas, or a record was already read or written.
 pub fn bind(binding: Binding) -> Result<(), BindError> {
-    // A dead letter on Kafka is the original record with headers, so its schema has no subject; its id stays the local one.
+    // On Kafka, a dead letter is the original record with headers. Its schema therefore has no subject in the registry and keeps its local
+    // id.
     for entry in entries().into_iter().filter(|entry| entry.name != DeadLetter::NAME) {
         let event = entry.name;
         let ids = binding.ids.get(event).filter(|ids| !ids.is_empty()).ok_or(BindError::Missing { event })?;
@@ -168,7 +169,7 @@ pub fn derived<E: Event>() -> Result<String, String> {
     serde_json::to_string_pretty(&schema).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
-/// Checks the schemas of all events and returns every problem, as a sentence each.
+/// Checks the schemas of all events and returns every problem, each as one sentence.
 pub fn check() -> Vec<String> {
     entries().iter().flat_map(problems).collect()
 }
@@ -179,7 +180,7 @@ pub fn problems(entry: &Entry) -> Vec<String> {
     match (entry.derived)() {
         Ok(text) if entry.released.last().is_some_and(|released| released.trim() == text.trim()) => {}
         Ok(_) => problems.push(format!(
-            "{}: the type has changed; release its schema as avro/{}.v{}.avsc",
+            "{}: the Rust type differs from its newest released schema; release a new one as avro/{}.v{}.avsc",
             entry.name,
             entry.name,
             entry.released.len() + 1

@@ -1,7 +1,7 @@
 //! The feature vector of one player before one game.
 //!
 //! Invariant: a feature is a value or the reason why it is missing; imputing a missing value is left to the models. The order of
-//! [`FEATURES`] is part of the schema: an artifact refers to the hash of the names that it was trained on.
+//! [`FEATURES`] is part of the schema: a model artifact contains the hash of the feature names on which it was trained.
 //! Not here: the computation of the features (the feature builder), predictions (the predictor).
 use crate::{
     ids::{GameId, PlayerId},
@@ -28,11 +28,11 @@ pub enum MissingReason {
     NoMarket,
     /// No injury report covers the game.
     NoReport,
-    /// There is no play-by-play feed.
+    /// Shot zones need a play-by-play feed, and there is none.
     NoShotZones,
-    /// There is no feed of usage projections.
+    /// The feature needs usage projections, and no feed has them.
     NoProjection,
-    /// The player had no appearance against this opponent in three years.
+    /// The player had no appearance against this opponent in the three years before the game.
     NeverMet,
 }
 named_enum! {
@@ -49,7 +49,7 @@ named_enum! {
     }
 }
 
-/// A value, or the reason why it is missing: an Avro union, whose branches serde names by their Avro types.
+/// A value, or the reason why it is missing. It is an Avro union; the serde names of the branches are the names of their Avro types.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 pub enum Feature {
     #[serde(rename = "Double")]
@@ -142,7 +142,7 @@ pub enum Eligibility {
     TooFewMinutes,
 }
 named_enum! {
-    // The outcomes of the table `player_slate`, which calls an eligible candidate predicted.
+    // These names are values of column `status` of table `player_slate`, which shows an eligible candidate as `predicted`.
     Eligibility {
         Eligible = "predicted",
         NoSide = "no_side",
@@ -168,7 +168,7 @@ named_enum! {
     }
 }
 
-/// The quality of a team's defense by its defensive rating: below 110, below 115, otherwise.
+/// The quality of a team's defense by its defensive rating: elite below 110, average below 115, otherwise weak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum DefenseTier {
@@ -193,8 +193,8 @@ impl DefenseTier {
     }
 }
 
-/// A player's streak before a game: the average of the last 5 appearances is 3 points or more above (hot) or below (cold) that of the
-/// season.
+/// A player's streak before a game: hot if the average of the last 5 appearances is at least 3 points above the season average, cold if it
+/// is at least 3 points below, otherwise normal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum Streak {
@@ -219,7 +219,7 @@ impl Streak {
     }
 }
 
-/// An earlier appearance and its circumstances as of its own tip-off.
+/// An earlier appearance of the player, with its circumstances as known before its own tip-off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Comparable {
@@ -239,11 +239,11 @@ pub struct Comparable {
 pub struct Features {
     pub player: PlayerId,
     pub game: GameId,
-    /// The last spelling of nba.com before tip-off; empty if the player has no appearance.
+    /// nba.com's latest spelling of the player's name before tip-off; empty if the player has no appearance.
     pub name: String,
     pub home: Team,
     pub away: Team,
-    /// The player's side; `None` with [`Eligibility::NoSide`].
+    /// The player's side; `None` if `eligibility` is [`Eligibility::NoSide`].
     pub team: Option<Team>,
     pub date: EasternDate,
     pub tip_off: Timestamp,
@@ -251,7 +251,7 @@ pub struct Features {
     /// The latest known-at time of the revisions used.
     pub known_at: Timestamp,
     pub eligibility: Eligibility,
-    /// Earlier appearances of the season.
+    /// Number of the player's earlier appearances in the season.
     pub appearances: i32,
     /// In the order of [`FEATURES`]; empty if the player has no side.
     pub vector: Vec<Feature>,
@@ -259,11 +259,12 @@ pub struct Features {
     pub rest_days: Option<i32>,
     pub main_line: Option<Line>,
     pub quality_flags: Vec<QualityFlag>,
-    /// Earlier appearances of the season, oldest first.
+    /// The player's earlier appearances in the season, oldest first.
     pub comparables: Vec<Comparable>,
 }
 impl Features {
-    /// The feature at an index of the vector; missing with `NoAppearances` if there is no vector.
+    /// Returns the feature at an index of the vector; `Missing(NoAppearances)` if the vector has no such index, for example because it is
+    /// empty.
     pub fn get(&self, index: usize) -> Feature {
         self.vector.get(index).copied().unwrap_or(Feature::Missing(MissingReason::NoAppearances))
     }

@@ -62,7 +62,7 @@ impl Feed {
         Feed::OddsapiEventOdds,
         Feed::OperatorIdentityLinks,
     ];
-    /// The names under which scrapers publish: source and feed.
+    /// Returns the source and the feed name under which scrapers publish.
     pub const fn names(self) -> (Source, &'static str) {
         match self {
             Feed::NbacomSchedule => (Source::Nbacom, "schedule"),
@@ -76,7 +76,7 @@ impl Feed {
             Feed::OperatorIdentityLinks => (Source::Operator, "identity-links"),
         }
     }
-    /// The feed with these names; `None` if no loader reads it.
+    /// Returns the feed with these names; `None` for an unknown pair.
     pub fn find(source: &str, feed: &str) -> Option<Feed> {
         Feed::ALL.into_iter().find(|candidate| {
             let (candidate_source, candidate_feed) = candidate.names();

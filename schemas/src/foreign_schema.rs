@@ -1,19 +1,21 @@
-//! Schemas that another producer registered: equal to a version of ours in other words, or different but readable by our newest one.
+//! Schemas that another producer registered: either a released version of ours with a different text, or a different schema whose records
+//! our newest version can read.
 //!
-//! Invariant: a record of a foreign schema is read by Avro's schema resolution or not at all; an unreadable schema is rejected with
-//! its id and the reason.
+//! Invariant: a record of a different schema is read by Avro's schema resolution; a schema that our newest version cannot read is rejected
+//! with its id and the reason.
 //! Not here: our own schemas, which need no translation (`schema_ids`).
 use crate::compatibility::can_read;
 use apache_avro::{Schema, reader::datum::GenericDatumReader, writer::datum::GenericDatumWriter};
 
 /// The relation of a registered schema to the released versions of an event.
 pub(crate) enum ForeignSchema {
-    /// Equal to the released version at this index, written differently.
+    /// Equal to the released version at this index, apart from the text.
     SameAs(usize),
     Readable(Box<Translation>),
 }
 impl ForeignSchema {
-    /// Compares a registered text with the released ones in Avro's parsing canonical form, which omits what does not change a record.
+    /// Compares a registered schema with the released ones. The comparison uses Avro's parsing canonical form, which omits attributes that
+    /// do not affect the encoding of a record.
     pub(crate) fn from_text(text: &str, released_texts: &[&str]) -> Result<ForeignSchema, String> {
         let writer = parse(text).map_err(|reason| format!("its text is not an Avro schema: {reason}"))?;
         let canonical_form = writer.canonical_form();
@@ -23,7 +25,8 @@ impl ForeignSchema {
             }
         }
         let newest = released_texts.last().ok_or("the event has no released schema to read it with")?;
-        can_read(newest, text).map_err(|reason| format!("the newest schema cannot read it: {reason}"))?;
+        can_read(newest, text)
+            .map_err(|reason| format!("our newest schema cannot read its records: {reason}"))?;
         Ok(ForeignSchema::Readable(Box::new(Translation { writer, reader: parse(newest)? })))
     }
 }

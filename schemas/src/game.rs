@@ -1,7 +1,7 @@
 //! Games, and the statistics of teams and players in them.
 //!
-//! A derived fact row is a list of *revisions*: its content, each time that content changed, with the time at which it became known. A
-//! prediction uses the last revision of each row before the as-of cutoff.
+//! A derived fact row is a list of *revisions*. Each change of its content adds a revision: the new content with the time at which it
+//! became known. A prediction uses the last revision of each row that was known before the as-of cutoff.
 //!
 //! Invariant: revisions are in strictly ascending order of `known_at`, and adjacent ones differ in content.
 //! Not here: the state of teams and players before a game (`team_form`).
@@ -15,7 +15,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A game by its newest fixture and result. Quotes, injury reports and team forms are assigned to a game by this row.
+/// A game according to its newest fixture and result. Processors use this row to assign quotes, injury reports and team forms to the game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Game {
@@ -32,12 +32,12 @@ pub struct Game {
     pub status: GameStatus,
     pub home_points: Option<i32>,
     pub away_points: Option<i32>,
-    /// For the completeness check: the players who appeared and the sum of their points, per side, by the newest observations.
+    /// For the completeness check: the number of players who appeared and the sum of their points, per side, from the newest observations.
     pub home_players: i32,
     pub away_players: i32,
     pub home_box_points: i32,
     pub away_box_points: i32,
-    /// The days on which the game was scheduled, in the order of `known_at`; dates of other sources are matched with them.
+    /// All days for which the game has been scheduled, ordered by `known_at`. Dates from other sources are matched with these days.
     pub days: Vec<GameDay>,
 }
 
@@ -113,22 +113,22 @@ pub struct PlayerGameRevision {
     pub is_home: bool,
     pub date: EasternDate,
     pub tip_off: Timestamp,
-    /// `None` if a source corrected its box score: the player did not play.
+    /// `None` if a corrected box score shows that the player did not play.
     pub stats: Option<BoxScoreStats>,
 }
 impl PlayerGameRevision {
-    /// The effective time of the box score: four hours after tip-off.
+    /// Returns the effective time of the box score: four hours after tip-off.
     pub fn effective_at(&self) -> Timestamp {
         effective_at(self.tip_off)
     }
 }
 impl TeamGameRevision {
-    /// The effective time of the box score: four hours after tip-off.
+    /// Returns the effective time of the box score: four hours after tip-off.
     pub fn effective_at(&self) -> Timestamp {
         effective_at(self.tip_off)
     }
 }
-/// The effective time of a box score: four hours after the tip-off of its fixture.
+/// Returns the effective time of a box score: four hours after the tip-off in its fixture.
 pub const fn effective_at(tip_off: Timestamp) -> Timestamp {
     tip_off.plus_hours(4)
 }

@@ -1,8 +1,8 @@
 //! The results of name lookups, per team.
 //!
-//! Invariant: every team of a lookup scope has a match for every name, possibly without a player, so a lookup that is still incomplete
-//! differs from one without a result.
-//! Not here: the matching rules and the decision over the matches of several teams (crate `processors`).
+//! Invariant: every team of a lookup scope has a match for every name, possibly without a player, so a missing match means that the lookup
+//! is incomplete, not that it has no result.
+//! Not here: how names are matched, and how the matches of several teams are combined (crate `processors`).
 use crate::{
     feed::Source,
     ids::{NamesId, PlayerId, Scope},
@@ -25,7 +25,7 @@ pub enum NameRule {
     Order,
     /// The same surname, and one first name is a prefix or the initial of the other.
     Prefix,
-    /// No team matches the name; an operator's link names the player.
+    /// No team matches the name; an operator's link specifies the player.
     Link,
 }
 named_enum! {
@@ -38,7 +38,7 @@ named_enum! {
     }
 }
 
-/// One revision of the match of a name in a team.
+/// One revision of a name's match in one team.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameRevision {
@@ -47,7 +47,7 @@ pub struct NameRevision {
     pub rule: Option<NameRule>,
     /// The players who matched by the rule, sorted: one, or several if the name is ambiguous.
     pub players: Vec<PlayerId>,
-    /// The player of an operator's link, used if no team matches.
+    /// The player to whom an operator linked the name; used if no team matches.
     pub link: Option<PlayerId>,
 }
 
@@ -56,7 +56,7 @@ pub struct NameRevision {
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameMatch {
     pub name: String,
-    /// In the order of `known_at`; the first is known since `Timestamp::DISTANT_PAST`.
+    /// Ordered by `known_at`; that of the first revision is `Timestamp::DISTANT_PAST`.
     pub revisions: Vec<NameRevision>,
 }
 

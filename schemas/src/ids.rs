@@ -1,7 +1,7 @@
 //! Identities: players, games, raw events, and the composite ids of table rows with their text form.
 //!
-//! Invariant: an id's text is its record key; the part before the first '/' decides the partition, so rows of co-partitioned topics
-//! share it. `Display` and `FromStr` are inverse.
+//! Invariant: an id's text is its record key; the part before the first '/' determines the partition, so rows of co-partitioned topics with
+//! the same first part have the same partition number. `Display` and `FromStr` are inverse.
 //! Not here: names, which are attributes and not identities.
 use crate::{
     feed::Source,
@@ -44,7 +44,7 @@ pub enum GameKind {
     CupFinal,
 }
 impl GameId {
-    /// `None` if nba.com assigns no kind of game to the third digit.
+    /// Returns the kind of the game; `None` if nba.com assigns no kind to the third digit.
     pub const fn kind(self) -> Option<GameKind> {
         match self.0 / 10_000_000 {
             1 => Some(GameKind::Preseason),
@@ -60,7 +60,7 @@ impl GameId {
         let two = (self.0 / 100_000 % 100) as i16;
         Season(if two >= 46 { 1900 + two } else { 2000 + two })
     }
-    /// True for games that count: neither preseason nor all-star games.
+    /// True if the game counts: its kind is known and is neither preseason nor all-star.
     pub const fn is_in_scope(self) -> bool {
         !matches!(self.kind(), None | Some(GameKind::Preseason | GameKind::AllStar))
     }
@@ -157,7 +157,7 @@ impl FromStr for TeamFormId {
 pub enum Scope {
     /// The two teams of a game.
     Matchup(Matchup),
-    /// All teams, for a name on this team's roster: the player may be new to it.
+    /// All teams, for a name on this team's roster, because the player may be new to the team.
     Team(Team),
 }
 impl fmt::Display for Scope {

@@ -1,4 +1,5 @@
-//! The events: what flows through the topics, as serde types and Avro schemas. Every crate may depend on this one; it depends on none.
+//! The events that the topics contain, as serde types and Avro schemas. Every crate of the workspace may depend on this one; it depends on
+//! none of them.
 //!
 //! Invariant: the `.avsc` files in `avro/` are the released contract. A type that differs from its newest file fails the tests, and so
 //! does a schema that cannot read one of its predecessors.

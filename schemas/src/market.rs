@@ -1,10 +1,10 @@
 //! The betting market of a player before a game, and the player's availability by injury reports.
 //!
-//! Each row carries what was known by tip-off (`issued`) and, where it differs, what became known later (`retrospective`). If
-//! `issued` is present and `retrospective` is `None`, both are equal.
+//! A row contains what was known by tip-off (`issued`) and, if it differs, the content that includes facts known only later
+//! (`retrospective`). If `issued` is present and `retrospective` is `None`, the two are equal.
 //!
-//! Invariant: neither contains a fact that was effective at or after tip-off.
-//! Not here: the single quotes (`observation`).
+//! Invariant: neither `issued` nor `retrospective` contains a fact that was effective at or after tip-off.
+//! Not here: the quotes of each book (`observation`).
 use crate::{
     ids::{GameId, PlayerId},
     observation::InjuryStatus,
@@ -14,7 +14,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// The points market of one player in one game over all bookmakers.
+/// The points market of one player in one game, combined from all bookmakers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct MarketView {
@@ -23,7 +23,7 @@ pub struct MarketView {
     pub main: Line,
     /// The lower median of the bookmakers' main lines in their first known quotes.
     pub opening: Line,
-    /// Mean no-vig probability of over, 0–1, of the bookmakers whose main line equals `main`.
+    /// Mean no-vig probability of over, 0–1, among the bookmakers whose main line equals `main`.
     pub no_vig_over: f64,
     /// Number of bookmakers with a main line.
     pub books: i32,
@@ -73,12 +73,12 @@ pub struct QuotedPlayer {
 pub struct QuotedPlayers {
     pub matchup: Matchup,
     pub game: GameId,
-    /// The players known by tip-off, sorted by player.
+    /// The players whose first quote was known by tip-off, sorted by player.
     pub issued: Vec<QuotedPlayer>,
-    /// All players ever known, sorted by player.
+    /// The players whose first quote was known at any time, sorted by player.
     pub retrospective: Vec<QuotedPlayer>,
-    /// Known-at time of the first report on this game, if by tip-off.
+    /// Known-at time of the first injury report on this game; `None` if none was known by tip-off.
     pub reported_issued: Option<Timestamp>,
-    /// Known-at time of the first report on this game, also if after tip-off.
+    /// Known-at time of the first injury report on this game, even if it became known after tip-off.
     pub reported_retrospective: Option<Timestamp>,
 }

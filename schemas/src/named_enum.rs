@@ -1,15 +1,17 @@
-//! The public names of closed enums: one macro, so that every enum of the events has the same three ways to its name.
+//! The public names of closed enums: one macro, so that every enum in the events has the same three items for its names.
 //!
-//! Invariant: a public name is what tables, JSON and messages show; the Avro symbol is the Rust variant, and neither changes the other.
-//! Not here: enums whose name is a code of the source (`Team`, `Feed`).
+//! Invariant: tables, JSON and messages show the public name; the Avro symbol is the name of the Rust variant. A change of one does not
+//! change the other.
+//! Not here: enums whose public names are the codes of a source (`Team`, `Feed`).
 
-/// Gives an enum without data `ALL` (in declaration order), `name()` and `Display`, from one public name per variant.
+/// Implements `ALL` (in declaration order), `name()` and `Display` for an enum whose variants have no fields, from one public name per
+/// variant.
 macro_rules! named_enum {
     ($type:ident { $($variant:ident = $name:literal,)+ }) => {
         impl $type {
             /// Every value, in declaration order.
             pub const ALL: [$type; [$($name),+].len()] = [$($type::$variant),+];
-            /// The public name: what tables, JSON and messages show.
+            /// Returns the public name, which tables, JSON and messages show.
             pub const fn name(self) -> &'static str {
                 match self {
                     $($type::$variant => $name),+

@@ -1,10 +1,10 @@
-//! Observations: one game or one list as one fetch of one source reported it, in the source's own ids and names.
+//! Observations: one game or one list as one fetch of one source reported it, with the source's own ids and names.
 //!
-//! A list is a team's box score, an event's odds, a roster or an injury report. One record shows presence and absence: a member is
-//! present if the newest complete fetch of the list contains it. A partial fetch adds members and removes none.
+//! A list is a team's box score, the odds of a game, a roster or an injury report. One record shows which members are present and which are
+//! absent: a member is present if the newest complete fetch of the list contains it. A partial fetch can add members but not remove any.
 //!
-//! Invariant: members are sorted and unique, so equal content is equal bytes.
-//! Not here: the player that a name means and the game that a date means (the name resolver, the games view).
+//! Invariant: members are sorted and unique, so equal content has equal bytes.
+//! Not here: which player a name refers to, and which game a date refers to (the name resolver, the games view).
 use crate::{
     feed::{Feed, Source},
     ids::{GameId, PlayerId, RawId, Scope},
@@ -15,7 +15,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// The provenance of an observation. Of two observations with one fetch time, the one of the newer loader version is used.
+/// The provenance of an observation. If two observations have the same fetch time, the one from the newer loader version is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Provenance {
@@ -41,7 +41,7 @@ named_enum! {
     }
 }
 
-/// The teams and the time of a game. A fact of its own, with its own history.
+/// The teams and the time of a game. It is a separate fact with its own history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Fixture {
@@ -49,13 +49,13 @@ pub struct Fixture {
     pub away: Team,
     pub date: EasternDate,
     pub tip_off: Timestamp,
-    /// True if the source has no usable tip-off and `tip_off` is 19:30 Eastern on the game's day.
+    /// True if the source has no usable tip-off; `tip_off` is then 19:30 Eastern on the game's day.
     pub tip_estimated: bool,
     /// True if the game was canceled or postponed and has no new time yet.
     pub called_off: bool,
 }
 
-/// The status and score of a game. A fact apart from the fixture, because it becomes known at another time.
+/// The status and score of a game. It is a fact separate from the fixture, because it becomes known at a different time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct GameResult {
@@ -75,11 +75,11 @@ pub struct GameObservation {
     pub provenance: Provenance,
 }
 
-/// A reference of a source to a player.
+/// A source's reference to a player.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct PlayerRef {
-    /// The name as written.
+    /// The name as the source wrote it.
     pub name: String,
     /// nba.com's id, if the source has it; such a player needs no name lookup.
     pub nba: Option<PlayerId>,
@@ -128,7 +128,7 @@ pub struct BoxScoreObservation {
     pub date: EasternDate,
     pub team: Team,
     pub opponent: Team,
-    /// True if the fetch has the complete list; a partial one removes no member.
+    /// True if the fetch contains the complete list. A partial fetch removes no member.
     pub complete: bool,
     pub members: Vec<BoxMember>,
     pub provenance: Provenance,
@@ -154,18 +154,18 @@ pub struct Quote {
     pub lines: Vec<QuoteLine>,
 }
 
-/// All `player_points` quotes of one event in one fetch.
+/// All `player_points` quotes for one game in one fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct OddsObservation {
-    /// The odds source's event id.
+    /// The odds source's id of the game, which the source calls an event.
     pub event: String,
     pub home: Team,
     pub away: Team,
     pub commences_at: Timestamp,
     pub date: EasternDate,
     pub complete: bool,
-    /// Sorted by book, name, update.
+    /// Sorted by book, name and update time.
     pub quotes: Vec<Quote>,
     pub provenance: Provenance,
 }
@@ -248,7 +248,7 @@ pub struct NamesObservation {
     pub provenance: Provenance,
 }
 impl NamesObservation {
-    /// The lookup scope; `None` for known names, and for a text that is not a scope, which no loader writes.
+    /// Returns the lookup scope; `None` for known names. A text that is not a scope also gives `None`, but no loader writes one.
     pub fn lookup_scope(&self) -> Option<Scope> {
         self.scope.as_deref().and_then(|scope| scope.parse().ok())
     }

@@ -1,8 +1,7 @@
 //! Record accounting: ledger entries, and the plans of sink batches.
 //!
-//! Invariant: over all entries of a processor, read = applied + unchanged + parked + rejected, where parked is a gauge whose
-//! changes are recorded (it decreases when a parked record is released). For a loader, rows = emitted + bad + out of scope +
-//! repeated.
+//! Invariant: over all entries of a processor, read = applied + unchanged + parked + rejected, where `parked` is the change in the number
+//! of parked records, negative when parked records are released. For a loader, rows = emitted + bad + out of scope + repeated.
 //! Not here: lag, durations and hosts, which are metrics.
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,19 +12,19 @@ use serde_avro_derive::BuildSchema;
 #[avro_schema(namespace = "fastbreak")]
 pub struct LedgerEntry {
     pub processor: String,
-    /// For a stateless processor, the version of its code and model, each of which reads all input; for the sink, the ledger version
-    /// of its current pass over the input; 0 for materialized views.
+    /// For a stateless processor, the version of its code and model (every version reads all input); for the sink, the ledger version of
+    /// its current pass over the input; 0 for a materialized view.
     pub version: i64,
     /// Records read.
     pub read: i64,
     pub applied: i64,
     pub unchanged: i64,
-    /// Change of the number of parked records.
+    /// Change in the number of parked records.
     pub parked: i64,
     pub rejected: i64,
     /// Records published.
     pub published: i64,
-    /// Loaders: rows in readable payloads; the following four counts are their outcomes.
+    /// For a loader, the number of rows in readable payloads; the following four fields count these rows by outcome.
     pub rows: i64,
     pub rows_emitted: i64,
     pub rows_bad: i64,
@@ -34,7 +33,7 @@ pub struct LedgerEntry {
     pub rows_repeated: i64,
 }
 impl LedgerEntry {
-    /// Adds the counts of another entry; processor and version stay.
+    /// Adds the counts of another entry; does not change processor and version.
     pub fn add(&mut self, other: &LedgerEntry) {
         self.read += other.read;
         self.applied += other.applied;
@@ -48,7 +47,7 @@ impl LedgerEntry {
         self.rows_out_of_scope += other.rows_out_of_scope;
         self.rows_repeated += other.rows_repeated;
     }
-    /// Records and rows unaccounted for; both are zero in a consistent log.
+    /// Returns how many records and how many rows are in no outcome; both are zero in a consistent log.
     pub const fn imbalance(&self) -> (i64, i64) {
         (
             self.read - self.applied - self.unchanged - self.parked - self.rejected,
@@ -57,7 +56,7 @@ impl LedgerEntry {
     }
 }
 
-/// The plan of one sink batch, durable before the write.
+/// The plan of one sink batch. It is durable before the batch is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SinkBatchPlanned {
@@ -65,13 +64,13 @@ pub struct SinkBatchPlanned {
     /// The input ranges, as `topic/partition:first-end`.
     pub ranges: Vec<String>,
     pub records: i64,
-    /// The reason for closing the batch.
+    /// The reason why the batch was closed.
     pub reason: String,
     /// The time at which the batch was closed.
     pub planned_at: Timestamp,
 }
 
-/// The id of a log: the record that names it.
+/// Record that stores the id of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LogId {

@@ -1,4 +1,4 @@
-//! Predictions: one event per player and game, with every prediction system, every line of the ladder, and the reason for each that is
+//! Predictions: one event per player and game. It contains every prediction system and every line of the ladder, or the reason why one is
 //! missing.
 //!
 //! Invariant: each system is present exactly once, with a prediction or a skip reason; each line offset −2…+2 is either in the ladder
@@ -46,11 +46,11 @@ pub enum SystemSkip {
     TooFewSimilar,
     /// Fewer than two systems predicted.
     TooFewSystems,
-    /// No artifact is installed.
+    /// No model artifact is installed.
     ModelAbsent,
-    /// The artifact was trained on games up to this one or later.
+    /// The training data of the model artifact ends on the day of this game or later.
     TrainedLater,
-    /// The artifact was trained on another feature schema.
+    /// The model artifact was trained on a feature schema that differs from the current one.
     OtherFeatures,
 }
 named_enum! {
@@ -91,7 +91,7 @@ named_enum! {
 pub enum LineSource {
     /// The market's main line.
     Market,
-    /// There is no market: the mean of the last five appearances, rounded to half a point.
+    /// Used without a market: the player's mean points over the last five appearances, rounded to half a point.
     Estimate,
 }
 named_enum! {
@@ -105,12 +105,12 @@ named_enum! {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LadderLine {
-    /// −2…+2, in points from the base line.
+    /// Distance from the base line in points, −2 to +2.
     pub line_offset: i32,
     pub line: Line,
-    /// Probability of more points than the line, 0–1.
+    /// Probability that the player scores more points than the line, 0–1.
     pub p_over: f64,
-    /// Probability of exactly the line, 0–1; 0 for a line that is not a whole number.
+    /// Probability that the points equal the line, 0–1; 0 if the line is not a whole number.
     pub p_push: f64,
     pub recommendation: Recommendation,
 }
@@ -125,11 +125,11 @@ pub struct Predicted {
     /// 0–1.
     pub confidence: f64,
     pub line_ladder: Vec<LadderLine>,
-    /// The names of missing features whose adjustments were therefore 0.
+    /// The names of missing features; their adjustments to the prediction are 0.
     pub missing_adjustments: Vec<String>,
 }
 
-/// A prediction, or the reason why there is none: an Avro union, whose branches serde names by their Avro types.
+/// A prediction, or the reason why there is none. It is an Avro union; the serde names of the branches are the names of their Avro types.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 pub enum SystemOutcome {
     #[serde(rename(serialize = "Predicted", deserialize = "fastbreak.Predicted"))]
@@ -146,7 +146,7 @@ pub struct SystemPrediction {
     pub outcome: SystemOutcome,
 }
 
-/// All predictions for one player in one game. A newer one of the same id replaces it.
+/// All predictions for one player in one game. A newer record with the same id replaces it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Prediction {
@@ -161,7 +161,7 @@ pub struct Prediction {
     pub basis: Basis,
     pub known_at: Timestamp,
     pub eligibility: Eligibility,
-    /// Earlier appearances of the season.
+    /// Number of the player's earlier appearances in the season.
     pub appearances: i32,
     /// Hash of the features.
     pub input_version: i64,
@@ -169,9 +169,9 @@ pub struct Prediction {
     pub model_version: i64,
     pub base_line: Option<Line>,
     pub line_source: Option<LineSource>,
-    /// Line offsets without a line, because it would be below 0.5.
+    /// Line offsets that have no line, because the line would be below 0.5.
     pub omitted_line_offsets: Vec<i32>,
     pub quality_flags: Vec<QualityFlag>,
-    /// Empty unless eligible.
+    /// Empty unless the candidate is eligible.
     pub systems: Vec<SystemPrediction>,
 }

@@ -5,7 +5,7 @@
 //! A feature vector is an object by feature name; a missing feature is `{"missing": reason}`. Bytes are text, or hexadecimal if they
 //! are not UTF-8.
 //!
-//! Invariant: a field that is missing here does not compile, because every struct is destructured completely.
+//! Invariant: a struct field without a JSON form is a compile error, because every struct is destructured completely.
 //! Not here: the stored form, which is Avro (`wire`).
 use crate::{
     features::{
@@ -41,7 +41,7 @@ pub trait PublicJson {
     fn public_json(&self) -> Value;
 }
 
-/// The public JSON form of an event or a part of one.
+/// Returns the public JSON form of an event or of a part of one.
 pub fn to_json(value: &impl PublicJson) -> Value {
     value.public_json()
 }
@@ -66,7 +66,7 @@ macro_rules! plain {
 }
 plain!(bool, i32, i64, f64, String);
 
-/// Types whose public form is the text of `Display`.
+/// Implements the JSON form of types that are shown as the text of `Display`.
 macro_rules! text {
     ($($type:ty),+ $(,)?) => { $(impl PublicJson for $type {
         fn public_json(&self) -> Value {
@@ -120,14 +120,14 @@ impl PublicJson for SystemOutcome {
     }
 }
 
-/// A hash, in 16 hexadecimal digits.
+/// A hash, shown in 16 hexadecimal digits.
 struct Hash<'a>(&'a i64);
 impl PublicJson for Hash<'_> {
     fn public_json(&self) -> Value {
         Value::String(format!("{:016x}", self.0))
     }
 }
-/// Text if the bytes are UTF-8, otherwise hexadecimal.
+/// Bytes, shown as text if they are UTF-8, otherwise in hexadecimal.
 struct Bytes<'a>(&'a [u8]);
 impl PublicJson for Bytes<'_> {
     fn public_json(&self) -> Value {
@@ -135,7 +135,7 @@ impl PublicJson for Bytes<'_> {
         Value::String(str::from_utf8(self.0).map_or_else(|_| hexadecimal(), str::to_owned))
     }
 }
-/// The features by name; empty if there is no vector.
+/// A feature vector, shown as an object by feature name; empty if there is no vector.
 struct Vector<'a>(&'a [Feature]);
 impl PublicJson for Vector<'_> {
     fn public_json(&self) -> Value {
@@ -144,7 +144,7 @@ impl PublicJson for Vector<'_> {
     }
 }
 
-/// Structs as objects. `field as Wrapper` shows a field in another form than its type's.
+/// Implements the JSON form of structs as objects. `field as Wrapper` shows the field in the form of the wrapper instead of its type's.
 macro_rules! objects {
     ($($type:ident { $($field:ident $(as $wrapper:ident)?),+ $(,)? })+) => { $(impl PublicJson for $type {
         fn public_json(&self) -> Value {

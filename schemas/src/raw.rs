@@ -1,4 +1,4 @@
-//! Raw events: one response of a source, byte for byte; and dead letters: what cannot be used.
+//! Raw events: one response of a source, byte for byte; and dead letters: records and rows that cannot be used.
 //!
 //! Invariant: the payload is stored as the bytes that arrived.
 //! Not here: the sources and feeds (`feed`), the content of the payloads (the loaders of crate `processors`).
@@ -49,13 +49,13 @@ named_enum! {
 pub struct RawEvent {
     pub id: RawId,
     pub feed: Feed,
-    /// The scraper's request key: a date, an event, a team.
+    /// The scraper's request key: for example a date, a team, or the odds source's id of a game.
     pub key: String,
     pub fetched_at: Timestamp,
     pub outcome: FetchOutcome,
     /// The response, byte for byte (JSON text).
     pub payload: String,
-    /// Number of redrives of the event. Not part of its identity.
+    /// Number of redrives of the event. Not part of the event's id.
     pub redrive_count: i32,
 }
 impl RawEvent {
@@ -93,9 +93,9 @@ pub enum RejectCode {
     NotJson,
     /// The envelope lacks a field or has one of the wrong type.
     BadEnvelope,
-    /// No loader reads this (source, feed).
+    /// No loader reads this pair of source and feed.
     UnknownFeed,
-    /// The payload is not JSON of the feed's shape.
+    /// The payload is not JSON with the structure of the feed.
     BadPayload,
     /// One row of a readable payload is unusable; the other rows are not affected.
     BadRow,
@@ -149,7 +149,7 @@ pub struct DeadLetter {
     pub batch: String,
 }
 impl DeadLetter {
-    /// A dead letter with code and reason only; the caller fills in origin, processor and original bytes.
+    /// Creates a dead letter with code and reason only; the caller fills in origin, processor and original bytes.
     pub const fn new(code: RejectCode, reason: String) -> DeadLetter {
         DeadLetter {
             code,
@@ -169,7 +169,7 @@ impl DeadLetter {
     }
 }
 
-/// Serializes bytes as Avro `bytes`; serde's default is a sequence of numbers.
+/// Serializes bytes as Avro `bytes`, because serde's default is a sequence of numbers.
 mod bytes {
     use serde::{Deserializer, Serializer, de};
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {

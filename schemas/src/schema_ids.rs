@@ -1,9 +1,9 @@
 //! The released versions of one event's schema, and the ids by which records refer to them.
 //!
-//! An id is derived from the schema's text, so every process and every log has the same id without a schema registry. Where a registry
-//! assigns ids, [`Binding`] supplies them once, before the first record is read or written; older records keep the ids they have.
+//! An id is derived from the schema's text, so all processes and logs use the same id without a schema registry. If a registry assigns ids,
+//! [`Binding`] supplies them once, before the first record is read or written; records written earlier keep their ids.
 //!
-//! Invariant: an id names at most one schema of an event; a registry id that could name two is rejected at startup.
+//! Invariant: an id refers to at most one schema of an event; a registry id that could refer to two is rejected at startup.
 //! Not here: the check that a binding covers all events (`catalog::bind`), the client of the registry (`src/registry` of the binary).
 use crate::{
     foreign_schema::ForeignSchema,
@@ -17,14 +17,14 @@ use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
-/// Looks up the text of a registered schema by its id; the reason if the registry has none.
+/// Looks up the text of a registered schema by its id; returns the reason if the registry has no such schema.
 pub type Fetch = Box<dyn Fn(u32) -> Result<String, String> + Send + Sync>;
 
 /// The ids that a schema registry assigned.
 pub struct Binding {
-    /// By event, the ids of its newest schema; records are written with the first.
+    /// For each event, the registry's ids of its newest schema; records are written with the first one.
     pub ids: BTreeMap<&'static str, Vec<u32>>,
-    /// Looks up any other id.
+    /// Looks up the schema of any other id.
     pub fetch: Fetch,
 }
 impl Binding {
@@ -34,17 +34,17 @@ impl Binding {
     }
 }
 
-/// `None` after a record was read or written without a registry.
+/// The binding of this process; `None` if a record was read or written before any was set.
 static BINDING: OnceLock<Option<Binding>> = OnceLock::new();
 
 /// The released versions of one event's schema, parsed.
 pub struct Schemas {
     event: &'static str,
     texts: &'static [&'static str],
-    /// With the ids of their texts, oldest first.
+    /// The released versions, oldest first, each with the id derived from its text.
     released: Vec<(u32, Schema)>,
     ids: OnceLock<Ids>,
-    /// Foreign schemas that records referred to so far, by id.
+    /// The foreign schemas of records read so far, by schema id.
     foreign_schemas: RwLock<BTreeMap<u32, Arc<ForeignSchema>>>,
 }
 struct Ids {
@@ -70,7 +70,7 @@ impl Schemas {
             Ids { written: bound.first().copied().unwrap_or(self.local()), index_by_id }
         })
     }
-    /// The version that records are written with, and its id.
+    /// Returns the schema version with which records are written, and its id.
     ///
     /// # Panics
     /// If the event has no released schema; a test proves that each event has one.
@@ -79,21 +79,21 @@ impl Schemas {
         let (_, schema) = self.released.last().expect("every event has a released schema");
         (self.ids().written, schema)
     }
-    /// The released version with this id.
+    /// Returns the released version with this id.
     pub fn find(&self, id: u32) -> Option<&Schema> {
         self.index_of(id).map(|index| &self.released[index].1)
     }
     fn index_of(&self, id: u32) -> Option<usize> {
         self.ids().index_by_id.iter().find(|(candidate, _)| *candidate == id).map(|(_, index)| *index)
     }
-    /// The id that the newest version has by its text, independent of any registry.
+    /// Returns the id that is derived from the text of the newest version, independent of any registry.
     pub fn local(&self) -> u32 {
         self.local_at(self.released.len().saturating_sub(1))
     }
     fn local_at(&self, index: usize) -> u32 {
         self.released.get(index).map_or(0, |(id, _)| *id)
     }
-    /// Resolves an id that is not one of the event's own; the registry is queried once per id.
+    /// Resolves an id that is not the id of a released version of the event; queries the registry once per id.
     #[cold]
     pub(crate) fn foreign_schema(&self, id: u32) -> Result<Arc<ForeignSchema>, WireError> {
         let event = self.event;
@@ -111,11 +111,11 @@ impl Schemas {
             .insert(id, foreign_schema.clone());
         Ok(foreign_schema)
     }
-    /// The released version at an index that `ForeignSchema` found among the texts.
+    /// Returns the released version at the index in a [`ForeignSchema::SameAs`].
     pub(crate) fn version_at(&self, index: usize) -> Option<&Schema> {
         self.released.get(index).map(|(_, schema)| schema)
     }
-    /// The record as it is written without a registry: the form over which content is hashed.
+    /// Returns the record as it would be written without a registry. Content hashes are computed from this form.
     ///
     /// # Errors
     /// If the bytes are not a record of this event.

@@ -1,4 +1,4 @@
-//! The thirty teams and the pairs of them, which are the partition keys of a game's facts.
+//! The thirty teams and the pairs of two teams. The pair is the partition key of a game's facts.
 //!
 //! Invariant: a team has one code, nba.com's, whichever name a source uses. A matchup is unordered, so sources that disagree about home
 //! and away still use the same key.
@@ -19,7 +19,7 @@ macro_rules! teams {
             pub const fn code(self) -> &'static str {
                 match self { $(Team::$code => stringify!($code)),+ }
             }
-            /// nba.com's team id.
+            /// Returns nba.com's team id.
             pub const fn nba_id(self) -> i64 {
                 match self { $(Team::$code => 1_610_612_700 + $id),+ }
             }
@@ -29,7 +29,7 @@ macro_rules! teams {
             pub const fn name(self) -> &'static str {
                 match self { $(Team::$code => $name),+ }
             }
-            /// The team with this code or full name, in the notations of nba.com, balldontlie, ESPN, Basketball-Reference and
+            /// Returns the team with this code or full name, in the notations of nba.com, balldontlie, ESPN, Basketball-Reference and
             /// the-odds-api. `None` if it is not an NBA team.
             pub fn from_source_name(written: &str) -> Option<Team> {
                 match written {
@@ -95,9 +95,9 @@ pub struct Matchup {
     second: Team,
 }
 impl Matchup {
-    /// The smallest matchup in the order of the type.
+    /// The smallest matchup in the order of `Ord`.
     pub const FIRST: Matchup = Matchup { first: Team::ATL, second: Team::BOS };
-    /// `None` if both teams are the same.
+    /// Returns `None` if both teams are the same.
     pub fn new(a: Team, b: Team) -> Option<Matchup> {
         match a.code().cmp(b.code()) {
             std::cmp::Ordering::Less => Some(Matchup { first: a, second: b }),

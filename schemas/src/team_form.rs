@@ -1,6 +1,6 @@
-//! The form of teams before a game, and the candidates for it.
+//! The form of teams before a game, and the candidates for that game.
 //!
-//! Rows carry `issued` (known by tip-off) and, where it differs, `retrospective`; `retrospective` is `None` if it equals `issued`.
+//! A row contains `issued`, from what was known by tip-off, and `retrospective`, which is `None` if it equals `issued`.
 //!
 //! Invariant: every number is computed from games of the same season that ended before this game's tip-off.
 //! Not here: the numbers of single players (`features`).
@@ -12,11 +12,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A team's averages before a game; `None` where there is no earlier game.
+/// A team's averages before a game; `None` if the team has no earlier game in the season.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct FormNumbers {
-    /// Games of the season before this one.
+    /// Number of the team's games in the season before this game.
     pub games: i32,
     /// Possessions per 48 minutes, mean of the last 10 games.
     pub pace_10: Option<f64>,
@@ -37,7 +37,7 @@ pub struct FormNumbers {
 #[avro_schema(namespace = "fastbreak")]
 pub struct RecentPlayer {
     pub player: PlayerId,
-    /// Tip-off of the player's last appearance in them.
+    /// Tip-off of the player's last appearance in these games.
     pub last_game: Timestamp,
 }
 
@@ -46,7 +46,7 @@ pub struct RecentPlayer {
 #[avro_schema(namespace = "fastbreak")]
 pub struct RosteredPlayer {
     pub player: PlayerId,
-    /// Time of the newest fetch before tip-off that lists the player.
+    /// Time of the newest roster fetch before tip-off that lists the player.
     pub since: Timestamp,
     pub born: Option<EasternDate>,
 }
@@ -91,10 +91,10 @@ pub struct SideEvidence {
 #[avro_schema(namespace = "fastbreak")]
 pub struct Candidacy {
     pub known_at: Timestamp,
-    /// Sorted by team; empty if the player is only quoted.
+    /// Sorted by team; empty if the only evidence is that a book quotes the player.
     pub sides: Vec<SideEvidence>,
     pub quoted: bool,
-    /// True if an injury report covers the game: a player who is not on it is available.
+    /// True if an injury report covers the game; a player whom the report does not list is then available.
     pub reported: bool,
     pub home: FormNumbers,
     pub away: FormNumbers,

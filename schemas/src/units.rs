@@ -1,7 +1,7 @@
-//! Units: one type per physical quantity, so that the compiler tells two quantities apart.
+//! Units: one type per physical quantity, so that the compiler rejects code that mixes two quantities.
 //!
 //! Every type has a public text form (`Display`): timestamps in RFC 3339, days as `YYYY-MM-DD`, seasons as `2023-24`, lines in points,
-//! playing time as `minutes:seconds`, prices as the book wrote them. On the wire each is its integer.
+//! playing time as `minutes:seconds`, prices as the book wrote them. On the wire, each is encoded as its integer.
 //!
 //! Invariant: every quantity of a *fact* is an integer in a stated unit, so facts have a total order and equal bytes mean equal
 //! content. Only derived values have fractions.
@@ -19,10 +19,10 @@ use std::{fmt, str::FromStr};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Earlier than every event: the known-at time of data that is compiled in. A quarter of the range, so that adding hours cannot
-    /// overflow.
+    /// Earlier than every time in the data; the known-at time of data that is compiled into the program. It is a quarter of `i64::MIN`, so
+    /// that adding hours cannot overflow.
     pub const DISTANT_PAST: Timestamp = Timestamp(i64::MIN / 4);
-    /// Later than every event.
+    /// Later than every time in the data.
     pub const DISTANT_FUTURE: Timestamp = Timestamp(i64::MAX / 4);
     /// Milliseconds per hour.
     pub const HOUR: i64 = 3_600_000;
@@ -30,7 +30,7 @@ impl Timestamp {
     pub const fn plus_hours(self, hours: i64) -> Timestamp {
         Timestamp(self.0 + hours * Self::HOUR)
     }
-    /// The US Eastern calendar day of this instant.
+    /// Returns the US Eastern calendar day of this instant.
     pub fn eastern_date(self) -> EasternDate {
         let timestamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         EasternDate::from_civil(eastern().to_datetime(timestamp).date())
@@ -57,7 +57,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// A US Eastern calendar day, in days since 1970-01-01: the day a game belongs to.
+/// A US Eastern calendar day, in days since 1970-01-01. Games are assigned to these days.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -75,7 +75,7 @@ impl EasternDate {
         let days = date.duration_since(civil::date(1970, 1, 1)).as_hours() / 24;
         EasternDate(days as i32)
     }
-    /// `None` if the calendar has no such day.
+    /// Returns `None` if the calendar has no such day.
     pub fn from_ymd(year: i16, month: i8, day: i8) -> Option<Self> {
         civil::Date::new(year, month, day).ok().map(Self::from_civil)
     }
@@ -86,14 +86,14 @@ impl EasternDate {
     pub const fn plus_days(self, days: i32) -> Self {
         EasternDate(self.0 + days)
     }
-    /// The instant of `hour:minute` New York time on this day.
+    /// Returns the instant of `hour:minute` New York time on this day.
     pub fn at(self, hour: i8, minute: i8) -> Timestamp {
         let zoned = eastern().to_ambiguous_zoned(self.civil().at(hour, minute, 0, 0)).compatible();
         zoned.map_or(Timestamp(i64::from(self.0) * 24 * Timestamp::HOUR), |zoned| {
             Timestamp(zoned.timestamp().as_millisecond())
         })
     }
-    /// The season of this day; a season starts on October 1.
+    /// Returns the season of this day; a season starts on October 1.
     pub fn season(self) -> Season {
         let date = self.civil();
         Season(date.year() - i16::from(date.month() < 10))
@@ -183,17 +183,17 @@ impl fmt::Display for Line {
 #[serde(transparent)]
 pub struct Price(i32);
 impl Price {
-    /// `None` for a number that is a price in neither notation.
+    /// Returns `None` if the number is a price in neither notation.
     pub fn new(written: f64) -> Option<Price> {
         let is_american = (100.0..=1_000_000.0).contains(&written.abs());
         let is_decimal = written > 1.0 && written < 100.0;
         (is_american || is_decimal).then(|| Price((written * 1000.0).round() as i32))
     }
-    /// The number as the book wrote it.
+    /// Returns the number as the book wrote it.
     pub fn written(self) -> f64 {
         f64::from(self.0) / 1000.0
     }
-    /// The probability at which this price breaks even, 0–1, including the book's margin.
+    /// Returns the probability at which a bet at this price breaks even, 0–1. It includes the book's margin.
     pub fn implied_probability(self) -> f64 {
         match self.written() {
             american if american >= 100.0 => 100.0 / (american + 100.0),

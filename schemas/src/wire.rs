@@ -1,7 +1,7 @@
 //! Events on the wire: an Avro datum in Confluent framing (`framing`).
 //!
-//! `serde_avro_fast` encodes and decodes, ten times cheaper than `apache-avro`; the latter is the oracle of the tests and judges
-//! compatibility.
+//! `serde_avro_fast` encodes and decodes, at a tenth of the cost of `apache-avro`. The tests compare its results with those of
+//! `apache-avro`, which also checks schema compatibility.
 //!
 //! Invariant: a record is decoded with the schema that it was written with, found by its id, so old records stay readable.
 //! Not here: the list of events (`catalog`), the ids of their schemas (`schema_ids`).
@@ -17,11 +17,11 @@ pub use crate::wire_error::WireError;
 
 /// A type that is published to a topic.
 pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema + Send + 'static {
-    /// The name of its schema files: `<NAME>.v<n>.avsc`.
+    /// The name of the event in its schema files: `<NAME>.v<n>.avsc`.
     const NAME: &'static str;
     /// The texts of the released schema versions, oldest first; records are written with the last.
     const RELEASED: &'static [&'static str];
-    /// Fields that the first versions lack, with the JSON value that is read instead.
+    /// Fields that earlier versions lack, each with the JSON value that is read instead.
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
     fn schemas() -> &'static Schemas;
 }
@@ -30,11 +30,11 @@ pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema +
 pub trait Row: Event {
     /// The id of the row; its text is the record key.
     type Id: std::fmt::Display + std::str::FromStr<Err = String> + Copy;
-    /// `None` for a row whose fields form no id, which no processor writes.
+    /// Returns the id; `None` if the fields do not form one, but no processor writes such a row.
     fn row_id(&self) -> Option<Self::Id>;
 }
 
-/// Encodes events of one type and reuses its tables from one event to the next.
+/// Encodes events of one type. It keeps the serializer's buffers from one event to the next.
 pub struct Encoder {
     config: SerializerConfig<'static>,
     header: [u8; 5],
@@ -99,7 +99,7 @@ fn decode_foreign<E: Event>(id: u32, body: &[u8]) -> Result<E, WireError> {
     }
 }
 
-/// The header of this event's records where no schema registry assigns ids.
+/// Returns the header that this event's records have without a schema registry.
 pub fn canonical_frame<E: Event>() -> [u8; 5] {
     frame(E::schemas().local())
 }

@@ -6,10 +6,10 @@
 /// Bytes that are not a record of the expected event.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    #[error("{event}: not in Confluent framing ({len} bytes)")]
+    #[error("{event}: the record is not in Confluent framing ({len} bytes)")]
     Framing { event: &'static str, len: usize },
     #[error(
-        "{event}: schema id {id} is not one of its versions; if a schema registry assigned it, name that registry: \
+        "{event}: schema id {id} is not the id of a released version; if a schema registry assigned it, specify that registry: \
          `--registry URL`, or `registry` in the configuration"
     )]
     UnknownSchema { event: &'static str, id: u32 },

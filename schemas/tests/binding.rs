@@ -1,6 +1,7 @@
-//! Schema ids that a registry assigned: written, read back, mixed with ids derived from the text, and absent from the canonical form.
+//! Schema ids that a registry assigned: records are written and read with them, also mixed with ids derived from the schema's text; the
+//! canonical form does not contain them.
 //!
-//! Invariant: every test binds the same ids, because a process binds once.
+//! Invariant: every test binds the same ids, because a process can bind ids only once.
 //! Not here: the client of a registry (`tests/registry.rs` of the binary).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ const REMOVED_FIELD_ID: u32 = 3;
 fn ids() -> std::collections::BTreeMap<&'static str, Vec<u32>> {
     catalog::entries().iter().zip(FIRST_ID..).map(|(entry, id)| (entry.name, vec![id, id + 1000])).collect()
 }
-/// Variants of the schema of links, as another producer might register them.
+/// Returns a variant of the schema of `LinkObservation`, as another producer might register it.
 fn fetch_foreign_schema(id: u32) -> Result<String, String> {
     let mut schema: serde_json::Value = serde_json::from_str(LinkObservation::RELEASED[0]).unwrap();
     let fields = schema["fields"].as_array_mut().unwrap();
@@ -42,7 +43,7 @@ fn link(spelling: &str, player: Option<u32>) -> LinkObservation {
     let provenance = Provenance { fetched_at: Timestamp(5), version: 1, raw: RawId(-3) };
     LinkObservation { team: Team::BOS, spelling: spelling.into(), player: player.map(PlayerId), provenance }
 }
-/// The schema id of a record that is written without a registry.
+/// Returns the schema id of a record that is written without a registry.
 fn local_id() -> u32 {
     id_of(LinkObservation::RELEASED[0])
 }

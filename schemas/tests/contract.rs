@@ -1,6 +1,6 @@
 //! The wire contract: released schemas, round trips, and `apache-avro` as the oracle of the codec.
 //!
-//! Invariant: the second version of an event is an invented one, because every released schema is at version 1.
+//! Invariant: the tests invent a second version of an event, because every released schema is at version 1.
 //! Not here: schema ids of a registry (`binding`).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use schemas::wire::Event;
@@ -124,7 +124,7 @@ fn dead_letter() -> DeadLetter {
     }
 }
 
-// The deprecated short forms of `apache-avro` read and write a datum without a header, as the test needs.
+// The deprecated functions of `apache-avro` read and write a datum without a header, which this test needs.
 #[allow(deprecated)]
 fn round_trip<E: wire::Event + PartialEq + std::fmt::Debug>(event: &E) {
     let bytes = wire::encode(event).unwrap();

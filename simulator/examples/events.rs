@@ -1,7 +1,7 @@
 //! Writes a simulated season's events to standard output as JSONL, as input for runs without a real season.
 //!
 //! Invariant: every run writes the same events.
-//! Not here: the simulation (the crate).
+//! Not here: the simulation (the library).
 use std::io::Write;
 
 fn main() -> std::io::Result<()> {

@@ -1,7 +1,7 @@
-//! The calendar: the games of a season with teams, site, day and time.
+//! The calendar: the games of a season with their teams, site, day and time.
 //!
-//! Invariant: no team plays twice on a day, or on three consecutive days except for a postponed game. A rescheduled game has the same
-//! id.
+//! Invariant: no team plays twice on a day, nor on three consecutive days unless one of the games was postponed. A rescheduled game
+//! keeps its id.
 //! Not here: the results (`play`).
 use crate::{
     parameters::Season,
@@ -24,9 +24,9 @@ pub(crate) struct Game {
     pub id: GameId,
     pub home: Team,
     pub away: Team,
-    /// The day on which it is played.
+    /// The day on which the game is played.
     pub date: EasternDate,
-    /// Hour and minute of its tip-off in New York.
+    /// Hour and minute of the tip-off in New York time.
     pub clock: (i8, i8),
     pub is_neutral: bool,
     pub postponement: Option<Postponement>,
@@ -51,7 +51,7 @@ impl Game {
     pub fn tip_off_on(&self, date: EasternDate) -> Timestamp {
         date.at(self.clock.0, self.clock.1)
     }
-    /// The day in the schedule before the season.
+    /// Returns the day of the game in the schedule that was published before the season.
     pub fn planned(&self) -> EasternDate {
         self.postponement.map_or(self.date, |postponement| postponement.planned)
     }
@@ -66,14 +66,14 @@ impl Game {
     }
 }
 
-/// The first Tuesday on or after October 21.
+/// Returns the first day of a season: the first Tuesday on or after October 21.
 pub(crate) fn first_day(start_year: i16) -> EasternDate {
     let earliest = civil::date(start_year, 10, 21);
     let to_tuesday = (1 - earliest.weekday().to_monday_zero_offset()).rem_euclid(7);
     EasternDate::from_civil(earliest).plus_days(i32::from(to_tuesday))
 }
 
-/// Six days from the Friday on or after February 13.
+/// Returns the days without games: six days from the first Friday on or after February 13.
 fn all_star_break(start_year: i16) -> std::ops::Range<EasternDate> {
     let earliest = civil::date(start_year + 1, 2, 13);
     let to_friday = (4 - earliest.weekday().to_monday_zero_offset()).rem_euclid(7);
@@ -84,7 +84,7 @@ fn all_star_break(start_year: i16) -> std::ops::Range<EasternDate> {
 /// The days on which each team plays.
 type GameDays = HashSet<(Team, EasternDate)>;
 
-/// The games in the order of their ids, which is that of their planned days.
+/// Returns the games ordered by id, which is also the order of their planned days.
 pub(crate) fn games(season: &Season, teams: &[Team]) -> Vec<Game> {
     let mut game_days = GameDays::new();
     let mut games = plan(season, pairings(season, teams), &mut game_days);
@@ -112,7 +112,8 @@ pub(crate) fn games(season: &Season, teams: &[Team]) -> Vec<Game> {
     games
 }
 
-/// Rounds of a round robin (circle method) until every team has its games; home and away alternate from one cycle to the next.
+/// Pairs the teams in rounds of a round robin (circle method) until every team has its number of games; home and away alternate from
+/// one cycle to the next.
 fn pairings(season: &Season, teams: &[Team]) -> Vec<[Team; 2]> {
     let mut random = Random::for_decision(season.seed, Decision::Rounds, &[]);
     let mut order: Vec<Option<Team>> = teams.iter().copied().map(Some).collect();
@@ -178,12 +179,12 @@ fn plan(season: &Season, mut pairings: Vec<[Team; 2]>, game_days: &mut GameDays)
     games
 }
 
-/// The id before the first of the season: `00 2 YY 00000`.
+/// Returns the number below the first game id of the season: `00 2 YY 00000`.
 fn id_base(season: &Season) -> u32 {
     20_000_000 + 100_000 * u32::from(season.start_year.rem_euclid(100).unsigned_abs())
 }
 
-/// The tip-off in New York time: evening at the home team's arena, or sometimes a Sunday afternoon.
+/// Draws a tip-off in New York time: in the evening of the home team's time zone, or sometimes on a Sunday afternoon.
 fn clock(random: &mut Random, home: Team, weekday: usize) -> (i8, i8) {
     use Team::*;
     if weekday == 6 && random.chance(0.3) {

@@ -12,16 +12,16 @@ use serde_json::json;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScraperEvent {
     pub feed: Feed,
-    /// The scraper's request key: a date, an event, a team.
+    /// The scraper's request key: a date, a season, a team, or the id of a game's odds.
     pub key: String,
     pub fetched_at: Timestamp,
-    /// `None` omits the field, which means complete.
+    /// `None` omits the field from the JSON, which means complete.
     pub outcome: Option<FetchOutcome>,
     /// JSON text.
     pub payload: String,
 }
 impl ScraperEvent {
-    /// One line of a scraper's file, without line end: `{"source","feed","key","fetched_at","outcome"?,"payload"}`.
+    /// Returns one line of a scraper's file, without line end: `{"source","feed","key","fetched_at","outcome"?,"payload"}`.
     pub fn to_jsonl(&self) -> String {
         let (source, feed) = self.feed.names();
         let outcome = self.outcome.map(|outcome| format!(r#""outcome":"{outcome}","#));

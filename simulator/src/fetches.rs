@@ -18,14 +18,14 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
-/// Hours and minutes at which odds are fetched on the day of a game, in the order in which they are added with more snapshots.
+/// Times (hour, minute) at which odds are fetched on the day of a game. A season with n snapshots per game uses the first n of them.
 const ODDS_CLOCK: [(i8, i8); 6] = [(18, 15), (10, 0), (14, 0), (12, 0), (16, 0), (17, 0)];
-/// Hours of injury reports on the day of a game, in the order in which they are added with more reports.
+/// Hours at which injury reports are fetched on a game day. A season with n reports per day uses the first n of them.
 const REPORT_HOURS: [i8; 4] = [17, 11, 13, 15];
 /// Milliseconds per minute.
 const MINUTE: i64 = 60_000;
 
-/// One fetch before the faults of its publication (duplicates, refetches, an empty response before it).
+/// One fetch, to which `publish` adds faults (a duplicate, a refetch, an earlier empty response).
 struct Fetch {
     feed: Feed,
     key: String,
@@ -36,7 +36,7 @@ struct Fetch {
 }
 
 impl Season {
-    /// All events of the season, ordered by fetch time.
+    /// Returns all events of the season, ordered by fetch time.
     pub fn events(&self) -> Vec<ScraperEvent> {
         let world = World::new(self);
         let mut fetches = Fetches { world: &world, fetches: vec![] };
@@ -66,7 +66,7 @@ impl Fetches<'_> {
         let payload = payload.to_string();
         self.fetches.push(Fetch { feed, key, fetched_at, outcome: None, payload });
     }
-    /// The planned season, two weeks before it; and the changes of single games.
+    /// Adds the schedule of the planned season, two weeks before it begins, and the schedules of postponed and rescheduled games.
     fn add_schedule(&mut self) {
         let world = self.world;
         let name = world.season.name();
@@ -90,7 +90,7 @@ impl Fetches<'_> {
             }
         }
     }
-    /// Player list and rosters, from thirteen days before the season on.
+    /// Adds player lists and rosters, from thirteen days before the season on.
     fn add_rosters(&mut self) {
         let world = self.world;
         let last = world.games.iter().map(|played| played.game.date).max().unwrap_or(world.first_day);
@@ -106,7 +106,7 @@ impl Fetches<'_> {
             date = date.plus_days(world.season.roster_days.max(1));
         }
     }
-    /// Scores and box scores, on the next morning.
+    /// Adds the scores and box scores of a day, fetched on the next morning.
     fn add_results(&mut self, date: EasternDate, games: &[Played]) {
         let world = self.world;
         let season = world.season;
@@ -132,7 +132,8 @@ impl Fetches<'_> {
             });
         }
     }
-    /// One source's box scores of a day, due at an hour of the next day: late, without a team at first, or wrong until corrected.
+    /// Adds one source's box scores of a day, fetched at an hour of the next day. Faults make them late, omit a team at first, or contain
+    /// an error that a refetch corrects.
     fn add_box_scores(
         &mut self,
         (feed, hour): (Feed, i8),
@@ -177,7 +178,7 @@ impl Fetches<'_> {
             self.add(feed, date.to_string(), fetched_at.plus_hours(24), payload(games, None));
         }
     }
-    /// Odds and injury reports, before the games of each day.
+    /// Adds odds and injury reports, fetched before the games of each day.
     fn add_evenings(&mut self) {
         let world = self.world;
         let mut evenings: Vec<(&Game, Evening)> = world
@@ -233,7 +234,7 @@ impl Fetches<'_> {
             self.add(Feed::OddsapiEventOdds, key, fetched_at, payload);
         }
     }
-    /// The operator's links for nicknames, after two days.
+    /// Adds the operator's links for nicknames, two days into the season.
     fn add_links(&mut self) {
         let links: Vec<Value> = self
             .world
@@ -249,7 +250,7 @@ impl Fetches<'_> {
     }
 }
 
-/// Adds the events of a fetch: an empty response before it, the event, its duplicate and its refetch.
+/// Adds the events of a fetch: the event, and with faults an earlier empty response, a duplicate and a refetch.
 fn publish(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent>) {
     let key =
         fetch.key.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));

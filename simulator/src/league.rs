@@ -1,7 +1,7 @@
 //! The league: its teams, their invented players, injuries and trades.
 //!
-//! Invariant: no two players have the same initial and last name. Ids are above all that nba.com has assigned, so no simulated player is
-//! mistaken for a real one. A team always has players available.
+//! Invariant: no two players have the same initial and last name. Ids are higher than all that nba.com has assigned, so no simulated
+//! player is mistaken for a real one. A team always has players available.
 //! Not here: games and statistics (`play`).
 use crate::{
     names::{COLLEGES, COUNTRIES, FIRST, LAST, NICKNAMES, Name, plain},
@@ -11,7 +11,7 @@ use crate::{
 use schemas::{EasternDate, PlayerId, Team};
 use std::collections::HashSet;
 
-/// Minutes of the players of a team without absences, by rank.
+/// Minutes per game of each player of a team without absences, by rank.
 const MINUTES: [f64; 15] =
     [35.0, 34.0, 32.0, 31.0, 29.0, 24.0, 19.0, 15.0, 11.0, 6.0, 3.0, 2.0, 1.5, 1.0, 1.0];
 
@@ -39,18 +39,18 @@ pub(crate) struct Player {
     pub college: &'static str,
     pub country: &'static str,
     pub drafted: i16,
-    /// Minutes in a game without absences.
+    /// Minutes in a game in which no teammate is absent.
     pub minutes: f64,
     /// Field goals attempted per minute.
     pub shots: f64,
-    /// Share of three-pointers among them.
+    /// Share of three-pointers in the field goals attempted.
     pub threes: f64,
-    /// Share of shots made: of twos, of threes, of free throws.
+    /// The shares of two-pointers, of three-pointers and of free throws that are made.
     pub accuracy: [f64; 3],
     pub absences: Vec<Absence>,
 }
 impl Player {
-    /// Points per minute against an average defense.
+    /// Returns the expected points per minute against an average defense.
     pub fn points_per_minute(&self) -> f64 {
         let [two, three, free] = self.accuracy;
         self.shots
@@ -82,7 +82,7 @@ pub(crate) struct League {
 
 /// The available and the absent players of a team on one day.
 pub(crate) struct Squad<'a> {
-    /// By rank.
+    /// Ordered by rank.
     pub available: Vec<&'a Player>,
     pub absent: Vec<(&'a Player, Absence)>,
 }
@@ -115,7 +115,7 @@ impl League {
         league.trade(season, size, first_day);
         league
     }
-    /// Trades in the middle of the season: pairs of teams exchange the players of one rank.
+    /// Draws trades in the middle of the season: two teams exchange their players of the same rank.
     fn trade(&mut self, season: &Season, size: usize, first_day: EasternDate) {
         let mut random = Random::for_decision(season.seed, Decision::Trades, &[]);
         let half = first_day.plus_days(season.games_per_team as i32);
@@ -127,7 +127,7 @@ impl League {
             self.trades.push(Trade { date: half.plus_days(random.between(-5, 5)), players });
         }
     }
-    /// A player's team on a day.
+    /// Returns a player's team on a day.
     pub fn team_of(&self, player: usize, on: EasternDate) -> Team {
         let traded = self.trades.iter().find(|trade| trade.date <= on && trade.players.contains(&player));
         match traded.map(|trade| trade.players) {
@@ -135,14 +135,14 @@ impl League {
             None => self.origin[player],
         }
     }
-    /// The players of a team on a day, by rank.
+    /// Returns the players of a team on a day, ordered by rank.
     pub fn roster(&self, team: Team, on: EasternDate) -> Vec<&Player> {
         let mut roster: Vec<&Player> =
             self.players.iter().filter(|player| self.team_of(player.index, on) == team).collect();
         roster.sort_by(|a, b| b.minutes.total_cmp(&a.minutes));
         roster
     }
-    /// The squad of a team on a day. If fewer than five are available, absent players are made available, the best first.
+    /// Returns the squad of a team on a day. If fewer than five players are available, absent players are made available, the best first.
     pub fn squad(&self, team: Team, on: EasternDate) -> Squad<'_> {
         let roster = self.roster(team, on);
         let healthy = roster.iter().filter(|player| player.absence(on).is_none()).count();
@@ -162,7 +162,7 @@ impl League {
     }
 }
 
-/// Assigns names, no two of which a name lookup can confuse.
+/// Assigns names that a name lookup cannot confuse with each other.
 #[derive(Default)]
 struct Namer {
     initials: HashSet<(char, &'static str)>,
@@ -219,7 +219,7 @@ fn invent(random: &mut Random, index: usize, name: Name, first_day: EasternDate)
     }
 }
 
-/// Absences over a year: available for some weeks, then absent for some days.
+/// Draws a player's absences over a year: available for some weeks, then absent for some days, repeatedly.
 fn absences(season: &Season, index: usize, first_day: EasternDate) -> Vec<Absence> {
     const REASONS: [&str; 6] = [
         "Injury/Illness - Left Ankle; Sprain",

@@ -1,8 +1,8 @@
 //! An invented season: seeded, deterministic, in the payload shapes of the sources, with configurable faults.
 //!
-//! For the demo and the tests. No data is copied from a source: players, ids, scores and lines are invented.
+//! Used by the demo and the tests. No data is copied from a source: players, ids, scores and lines are invented.
 //!
-//! Invariant: the same [`Season`] gives the same bytes on any machine at any time. No clock, no environment, no files.
+//! Invariant: the same [`Season`] gives the same bytes on any machine at any time. It reads no clock, environment or files.
 //! Not here: processing of the events.
 mod calendar;
 mod event;

@@ -1,8 +1,8 @@
 //! Names of invented people, with accents, suffixes and hyphens, and the ways in which sources spell them differently.
 //!
-//! Invariant: every spelling resolves to one player. Dropped suffixes and accents, another order and initials resolve by the rules of
-//! name lookups; a nickname is not a prefix of any first name, so it needs a link.
-//! Not here: the player of a name (`league`), the spellings of a source (`world`).
+//! Invariant: every spelling resolves to one player. The rules of name lookups resolve a dropped suffix, dropped accents, another order
+//! and an initial; a nickname is not a prefix of any first name, so it needs a link.
+//! Not here: the player who has a name (`league`), the spellings of a source (`world`).
 
 #[rustfmt::skip]
 pub(crate) const FIRST: [&str; 64] = [
@@ -28,7 +28,7 @@ pub(crate) const LAST: [&str; 80] = [
     "Tremblay", "Underhill", "Valtonen", "Vasconcelos", "Wetherby", "Whitlock", "Winterbourne", "Yıldırım",
     "Zawadzki", "Žukauskas",
 ];
-/// No first name begins like one of these, nor the other way round.
+/// No nickname is a prefix of a first name, and no first name is a prefix of a nickname.
 pub(crate) const NICKNAMES: [&str; 14] = [
     "Ace", "Buzz", "Champ", "Deuce", "Flash", "Hoops", "Juke", "Lefty", "Moose", "Pops", "Rocket", "Skeeter",
     "Tank", "Ziggy",
@@ -46,7 +46,7 @@ pub(crate) const COLLEGES: [&str; 8] = [
 pub(crate) const COUNTRIES: [&str; 8] =
     ["USA", "USA", "USA", "Canada", "France", "Serbia", "Nigeria", "Lithuania"];
 
-/// A player's name as nba.com writes it, and the nickname that some use.
+/// A player's name as nba.com writes it, and the nickname that some sources use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     pub first: &'static str,
@@ -65,7 +65,7 @@ pub(crate) enum Variant {
     Reordered,
     /// "J. Last".
     Initial,
-    /// Another first name.
+    /// The nickname instead of the first name.
     Nickname,
 }
 
@@ -82,14 +82,15 @@ impl Spelling {
 }
 
 impl Name {
-    /// The last name with its suffix: "Crabtree Jr.".
+    /// Returns the last name with its suffix: "Crabtree Jr.".
     pub fn last_with_suffix(&self) -> String {
         self.suffix.map_or_else(|| self.last.to_owned(), |suffix| format!("{} {suffix}", self.last))
     }
     pub fn full(&self) -> String {
         self.spelling(Variant::AsNba).joined()
     }
-    /// The variants of this name. Suffix and order never change at once: no rule matches a name without its suffix in another order.
+    /// Returns the variants of this name. No variant both drops the suffix and changes the order, since no rule of name lookups resolves
+    /// that.
     pub fn variants(&self) -> Vec<Variant> {
         match self.suffix {
             Some(_) => vec![Variant::SuffixDropped, Variant::SuffixDropped, Variant::Nickname],
@@ -112,14 +113,14 @@ impl Name {
             Variant::Nickname => Spelling { first: self.nickname.to_owned(), last },
         }
     }
-    /// The name in a web address: "deuce-crabtree-jr".
+    /// Returns the name as in a web address: "deuce-crabtree-jr".
     pub fn slug(&self) -> String {
         let lower = plain(&self.full()).to_lowercase().replace(' ', "-");
         lower.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
     }
 }
 
-/// The name without accents, in ASCII characters.
+/// Returns the name without accents, in ASCII characters.
 pub(crate) fn plain(name: &str) -> String {
     name.chars()
         .map(|character| match character {

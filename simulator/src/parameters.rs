@@ -3,7 +3,7 @@
 //! Invariant: every fault is off by default.
 //! Not here: the simulation (`fetches`).
 
-/// The rates of faults, 0–1, each relative to the occasions on which the fault is possible.
+/// The rates of faults, 0–1: each is the share of the occasions on which the fault occurs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
     /// Events published a second time, byte for byte.
@@ -29,11 +29,11 @@ pub struct Faults {
     pub one_sided_quotes: f64,
     /// Games whose odds are fetched again 40 minutes after tip-off.
     pub in_play_updates: f64,
-    /// Responses that were empty an hour before, with the outcome "empty-ok".
+    /// Requests that got an empty response an hour earlier, with the outcome "empty-ok".
     pub empty_responses: f64,
 }
 impl Faults {
-    /// Every fault at the same rate.
+    /// Returns the same rate for every fault.
     pub const fn all(rate: f64) -> Faults {
         Faults {
             duplicates: rate,
@@ -56,30 +56,30 @@ impl Faults {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Season {
     pub seed: u64,
-    /// 2000–2045.
+    /// Year in which the season begins, 2000–2045.
     pub start_year: i16,
-    /// 2–30; fewer than thirty are chosen at random.
+    /// Number of teams, 2–30. If it is less than 30, they are chosen at random.
     pub teams: usize,
-    /// With an odd number of teams, one team may have one game less.
+    /// Number of games per team. If the number of teams is odd, one team may have one game less.
     pub games_per_team: usize,
-    /// 1–15.
+    /// Number of players per team, 1–15.
     pub players_per_team: usize,
     /// Days from one fetch of the player list and the rosters to the next.
     pub roster_days: i32,
-    /// Fetches of a game's odds before tip-off, 0–6.
+    /// Number of fetches of a game's odds before tip-off, 0–6.
     pub odds_snapshots: usize,
-    /// Books that quote, 0–8; the third and fourth with line ladders.
+    /// Number of books that quote, 0–8. The third and fourth book quote line ladders.
     pub books: usize,
-    /// Injury reports fetched on a game day, 0–4.
+    /// Number of injury reports fetched on a game day, 0–4.
     pub injury_reports: usize,
     /// True if balldontlie is fetched too.
     pub balldontlie: bool,
-    /// Pairs of teams that trade two players in the middle of the season.
+    /// Number of trades in the middle of the season; in each, two teams exchange one player for another.
     pub trades: usize,
     pub faults: Faults,
 }
 impl Season {
-    /// Thirty teams, 82 games each, every feed, no faults.
+    /// Returns a season of thirty teams with 82 games each, with every feed and without faults.
     pub const fn new(seed: u64, start_year: i16) -> Season {
         Season {
             seed,

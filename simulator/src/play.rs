@@ -1,7 +1,7 @@
 //! Simulation of a game: playing time and box-score statistics.
 //!
 //! Invariant: no game ends in a tie. A side's minutes are whole and sum to five times the length of the game (48, and 5 for each
-//! overtime), unless fewer than five can play. Points follow from shots made; a team's points are the sum of its players'.
+//! overtime), unless fewer than five can play. Points are computed from shots made; a team's points are the sum of its players' points.
 //! Not here: the payloads of the sources (`feeds`).
 use crate::{
     calendar::Game,
@@ -42,11 +42,12 @@ pub(crate) struct Played {
     pub overtimes: i32,
 }
 impl Played {
-    /// Each side with its opponent.
+    /// Returns each side with its opponent.
     pub fn sides(&self) -> [(&Side, &Side); 2] {
         [(&self.home, &self.away), (&self.away, &self.home)]
     }
-    /// The same game with one basket credited to the wrong teammate; `None` if the chosen side has no basket or no teammate.
+    /// Returns the same game with one basket credited to the wrong teammate; `None` if the chosen side made no two-pointer, or only one
+    /// player appeared for it.
     pub fn misattributed(&self, random: &mut Random) -> Option<Played> {
         let mut wrong = self.clone();
         let side = if random.chance(0.5) { &mut wrong.home } else { &mut wrong.away };
@@ -68,7 +69,7 @@ impl Played {
     }
 }
 
-/// A team's defense: the factor on the shots made by its opponents, 0.94–1.06, constant over the season.
+/// Returns the factor by which a team's defense changes the shots that its opponents make: 0.94–1.06, constant over the season.
 pub(crate) fn defense_factor(season: &Season, team: Team) -> f64 {
     0.94 + 0.12 * Random::for_decision(season.seed, Decision::Play, &[team as u64]).share()
 }
@@ -114,7 +115,7 @@ pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
     Played { game: *game, home, away, overtimes }
 }
 
-/// The players who play, and those who are available and do not.
+/// Returns the players who play, and the players who are available but do not play.
 fn lineup<'a>(season: &Season, league: &'a League, game: &Game, team: Team) -> (Vec<&'a Player>, Vec<usize>) {
     let available = league.squad(team, game.date).available;
     let needed = available.len().saturating_sub(1).clamp(1, 5);
@@ -132,7 +133,8 @@ fn lineup<'a>(season: &Season, league: &'a League, game: &Game, team: Team) -> (
     (playing, did_not_play)
 }
 
-/// Whole minutes by the players' average and a random factor; no player gets more than the length of the game.
+/// Distributes whole minutes in proportion to the players' average times a random factor; no player gets more than the length of the
+/// game.
 fn share_minutes(random: &mut Random, playing: &[&Player], length: i32) -> Vec<i32> {
     let total = length * playing.len().min(5) as i32;
     let weights: Vec<f64> =
@@ -153,7 +155,7 @@ fn share_minutes(random: &mut Random, playing: &[&Player], length: i32) -> Vec<i
     minutes
 }
 
-/// A player's statistics for a playing time.
+/// Draws a player's statistics for a number of minutes.
 fn box_score_stats(
     random: &mut Random,
     player: &Player,

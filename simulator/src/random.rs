@@ -1,10 +1,10 @@
 //! Seeded random numbers: splitmix64 (Steele, Lea, Flood 2014), with one independent stream for each decision about each subject.
 //!
-//! Invariant: a stream depends on the seed, the decision and its subject, never on other decisions; so a fault that is switched on
+//! Invariant: a stream depends on the seed, the decision and its subject, never on other decisions; so switching on a fault
 //! changes nothing else. Floats are only added and multiplied, so the numbers are the same on any machine.
 //! Not here: the decisions.
 
-/// The kinds of decisions, each with its own streams. The order is part of the seed.
+/// The kinds of decisions, each with its own streams. The streams depend on the order of the variants, which therefore must not change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Decision {
     League,
@@ -34,7 +34,7 @@ pub(crate) enum Decision {
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The stream of one decision about one subject, which is a list of ids.
+    /// Returns the stream of one decision about one subject, which is a list of ids.
     pub fn for_decision(seed: u64, decision: Decision, subject: &[u64]) -> Self {
         let mut random = Random(seed ^ (decision as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93));
         for id in subject {
@@ -49,30 +49,30 @@ impl Random {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
-    /// Uniform in 0 ≤ x < 1.
+    /// Returns a uniform number x with 0 ≤ x < 1.
     pub fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
     pub fn chance(&mut self, probability: f64) -> bool {
         self.share() < probability
     }
-    /// Uniform in `0..end`; `end` is at least one.
+    /// Returns a uniform number in `0..end`; `end` must be at least one.
     pub fn below(&mut self, end: usize) -> usize {
         (self.share() * end as f64) as usize
     }
-    /// Uniform in `low..=high`.
+    /// Returns a uniform number in `low..=high`.
     pub fn between(&mut self, low: i32, high: i32) -> i32 {
         low + self.below((high - low + 1) as usize) as i32
     }
-    /// Approximately normal with mean 0 and standard deviation 1: the sum of twelve uniform numbers minus six.
+    /// Returns an approximately normal number with mean 0 and standard deviation 1: the sum of twelve uniform numbers minus six.
     pub fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.share()).sum::<f64>() - 6.0
     }
-    /// The number of successes in `trials` trials.
+    /// Returns the number of successes in `trials` trials.
     pub fn successes(&mut self, trials: i32, probability: f64) -> i32 {
         (0..trials).map(|_| i32::from(self.chance(probability))).sum()
     }
-    /// The floor of `mean` or one more, so that the expected value is `mean`.
+    /// Rounds `mean` down or up at random, so that the expected value is `mean`; a negative `mean` gives 0.
     pub fn round(&mut self, mean: f64) -> i32 {
         mean.max(0.0).floor() as i32 + i32::from(self.chance(mean.max(0.0).fract()))
     }

@@ -1,6 +1,6 @@
 //! Two predefined seasons: the game day of the demo, and tiny random histories for property tests.
 //!
-//! Invariant: [`GameDay::before`] contains no fact about the games of the slate that is effective after a tip-off.
+//! Invariant: [`GameDay::before`] contains no fact about the games of the slate that is effective after its tip-off.
 //! Not here: the construction of a season (`fetches`).
 use crate::{
     event::ScraperEvent,
@@ -10,22 +10,22 @@ use crate::{
 };
 use schemas::{EasternDate, GameId, Timestamp};
 
-/// A league some weeks into its season, on an evening before its games.
+/// A game day some weeks into a season, with the events before and after a time shortly before the first tip-off.
 #[derive(Clone, Debug)]
 pub struct GameDay {
     /// The day of the slate.
     pub date: EasternDate,
     /// The games of the slate.
     pub games: Vec<GameId>,
-    /// 18:30 in New York, before the first tip-off: the time at which the events are divided.
+    /// 18:30 in New York, which is before the first tip-off: the time that separates the events of `before` and `after`.
     pub now: Timestamp,
     /// The events fetched by `now`: history, rosters, injury reports and odds of the evening.
     pub before: Vec<ScraperEvent>,
-    /// The events fetched after `now` until the next noon: the last odds of the late games, scores and box scores.
+    /// The events fetched after `now` and until noon of the next day: the last odds of the late games, scores and box scores.
     pub after: Vec<ScraperEvent>,
 }
 
-/// The evening with the most games in a league of fourteen teams, after each team has played at least fifteen games.
+/// Generates a season of fourteen teams; returns its evening with the most games, after each team has played at least fifteen games.
 pub fn game_day(seed: u64) -> GameDay {
     let season = Season {
         teams: 14,
@@ -69,7 +69,7 @@ pub fn game_day(seed: u64) -> GameDay {
     GameDay { date, games, now, before, after }
 }
 
-/// A season of two to four teams, few games, and a random mixture of faults: small enough for thousands of test cases.
+/// Generates a season of two to four teams with few games and random rates of faults, small enough for thousands of test cases.
 pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
     let mut random = Random::for_decision(seed, Decision::Tiny, &[]);
     let teams = 2 + random.below(3);

@@ -24,7 +24,7 @@ pub(crate) struct World<'a> {
     pub season: &'a Season,
     pub first_day: EasternDate,
     pub league: League,
-    /// In the order of the games' ids.
+    /// Ordered by game id.
     pub games: Vec<Played>,
 }
 
@@ -50,11 +50,11 @@ impl<'a> World<'a> {
             Variant::AsNba
         }
     }
-    /// A source's spelling of a player's name.
+    /// Returns a source's spelling of a player's name.
     pub fn spelling(&self, player: &Player, speller: Speller) -> Spelling {
         player.name.spelling(self.variant(player, speller))
     }
-    /// The players that a source calls by a nickname, with the spelling.
+    /// Returns the players whom at least one source calls by a nickname, each with the spelling that has the nickname.
     pub fn nicknamed(&self) -> Vec<(&Player, String)> {
         let books = (0..self.season.books).map(Speller::Book);
         let spellers: Vec<Speller> = books.chain([Speller::Balldontlie, Speller::Espn]).collect();
@@ -64,7 +64,7 @@ impl<'a> World<'a> {
         let nicknamed = self.league.players.iter().filter(|player| has_nickname(player));
         nicknamed.map(|player| (player, player.name.spelling(Variant::Nickname).joined())).collect()
     }
-    /// The games by the day on which they were played.
+    /// Returns the games grouped by the day on which they were played.
     pub fn days(&self) -> Vec<(EasternDate, Vec<Played>)> {
         let mut games = self.games.clone();
         games.sort_by_key(|played| (played.game.date, played.game.id));

@@ -1,4 +1,4 @@
-//! The effect of each fault, and that it has no other effect.
+//! Tests the effect of each fault, and that it has no other effect.
 //!
 //! Invariant: at a rate of one the fault occurs on every occasion; at zero it never occurs.
 //! Not here: seasons without faults (`season`).

@@ -1,6 +1,6 @@
 //! Properties of every season without faults.
 //!
-//! Invariant: tested on the published payloads alone, as a loader reads them.
+//! Invariant: the tests read only the published payloads, as a loader does.
 //! Not here: faults (`faults`), the real payload shapes (`shapes`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
@@ -41,7 +41,7 @@ fn events_are_ordered_by_fetch_time_and_each_line_equals_its_raw_event() {
 fn every_feed_is_fetched() {
     let events = small(3).events();
     let feeds: BTreeSet<Feed> = events.iter().map(|event| event.feed).collect();
-    assert_eq!(feeds.len(), Feed::ALL.len() - 1, "all except an operator's links");
+    assert_eq!(feeds.len(), Feed::ALL.len() - 1, "every feed except the operator's links must occur");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! The keys of simulated payloads against those of real payloads, where these are available.
+//! Compares the keys of simulated payloads with the keys of real payloads, where these are available.
 //!
-//! Invariant: a simulated object has no key that the real one lacks, and every key that loaders read. A test without real payloads is
-//! skipped and prints that.
+//! Invariant: a simulated object has no key that the real one lacks, and it has every key that loaders read. Without real payloads, a
+//! test is skipped and prints that.
 //! Not here: the values (`season`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
@@ -15,7 +15,7 @@ use std::{
     process::Command,
 };
 
-/// The path of real payloads; prints it and returns `None` if it does not exist.
+/// Returns the path of real payloads; prints the path and returns `None` if it does not exist.
 fn shared(part: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(part);
     let exists = path.exists();
@@ -72,7 +72,7 @@ fn assert_same_keys(feed: Feed, folder: &str, omitted: &[&str]) {
     }
     let simulated_keys = simulated(feed);
     let invented: Vec<_> = simulated_keys.difference(&real_keys).collect();
-    assert!(invented.is_empty(), "{feed}: {invented:?}");
+    assert!(invented.is_empty(), "{feed} has keys that the real payloads lack: {invented:?}");
     let missing = real_keys.difference(&simulated_keys);
     let missing: Vec<_> =
         missing.filter(|key| !omitted.iter().any(|prefix| key.starts_with(prefix))).collect();

@@ -1,7 +1,7 @@
 //! Benchmark of the BigQuery sink without BigQuery: encoding, and writing batches over HTTP to the in-process fake of the tests.
 //! `cargo run --release -p sinks --example bigquery`
 //!
-//! Invariant: the fake takes time too, so the rate is a lower bound of the sink's rate.
+//! Invariant: the measured time includes that of the fake, so the rate is a lower bound of the sink's rate.
 //! Not here: the time of BigQuery; the local warehouse (`season`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 #[allow(dead_code)]
@@ -50,7 +50,7 @@ fn main() {
             best = best.min(started.elapsed().as_secs_f64());
         }
         println!(
-            "encode {records} records, {} rows: {:.1} ms, {:.0} bytes a row in the request",
+            "encode {records} records, {} rows: {:.1} ms, {:.0} bytes per row in the request",
             encoded.row_count,
             best * 1e3,
             encoded.request_bytes as f64 / encoded.row_count as f64
@@ -80,13 +80,13 @@ fn main() {
     for hours in [0, 1, 4] {
         while fake.clock.now_ms() < from + hours * 3_600_000 || tries < 10 {
             let Err(WarehouseError::Retry { after, .. }) = w.write(&batch, &plan, Timestamp(0)) else {
-                panic!("it was written")
+                panic!("the batch was written during the outage")
             };
             fake.clock.sleep(after);
             tries += 1;
         }
         println!(
-            "{hours} h down, {tries} tries of a batch of 10,000 records: {:.0} MB resident",
+            "{hours} h of outage, {tries} attempts to write 10,000 records: {:.0} MB resident",
             resident_mb()
         );
     }

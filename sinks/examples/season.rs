@@ -2,7 +2,7 @@
 //! games, in batches of 10,000 records, in the order of the games or partition by partition.
 //! `cargo run --release -p sinks --example season [-- --by-partition]`
 //!
-//! Invariant: all figures are of one file.
+//! Invariant: all figures are measured on the same file.
 //! Not here: reading and decoding records.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 #[allow(dead_code)]
@@ -28,7 +28,7 @@ fn main() {
     if std::env::args().any(|arg| arg == "--by-partition") {
         changes.sort_by_key(|change| change.id().player.0 % 6);
     }
-    for round in ["first", "replayed from a new start", "with the same content again"] {
+    for round in ["first", "read again from the start", "with the same content again"] {
         let (mut rows, mut took, mut records) = (0, 0.0, 0);
         let mut window = Window::new(BatchLimits::default());
         let shift = if round.starts_with("with") { 1_000_000 } else { 0 };
@@ -41,7 +41,7 @@ fn main() {
             let full = window.push(0, at, change.clone(), 500);
             let last = (n + 1 == changes.len()).then(|| window.close(sinks::CloseReason::Shutdown)).flatten();
             for batch in [full, last].into_iter().flatten() {
-                // Another sink name gives another batch id, so every row is compared with its guard.
+                // A different sink name gives a different batch id, so every record is compared with the stored (epoch, offset).
                 let sink = format!("warehouse-{round}");
                 let plan = BatchPlan::new(WriterId { sink, ..writer.clone() }, &batch, Timestamp(0));
                 let started = Clock::now();
@@ -65,7 +65,7 @@ fn main() {
     println!("{} MB", std::fs::metadata(&path).unwrap().len() / 1_000_000);
 }
 
-/// Per game 18 predicted and 12 other candidates, and 21 box score lines.
+/// Returns the records of a game: 18 predicted and 12 other candidates, and 21 box score lines.
 fn changes_of(game: u32) -> Vec<RecordChange> {
     let mut changes = Vec::new();
     for n in 0..30 {

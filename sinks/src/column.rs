@@ -1,21 +1,21 @@
 //! A column of a table: its name, its type, and its description.
 //!
-//! Invariant: every column has a description, which names the unit if the name does not.
-//! Not here: which columns a table has (`tables`), the types of a warehouse.
+//! Invariant: every column has a description, which states the unit if the column name does not.
+//! Not here: the columns of each table (`tables`), the column types of SQLite and BigQuery.
 
-/// Type of a column. A column outside the key may be NULL: a deleted row retains only its key and its source columns.
+/// Type of a column. Every column outside the key may be NULL, because a deleted row retains only its key and its source columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     Integer,
     Real,
     Text,
-    /// `Cell::Integer`, 0 or 1.
+    /// Stored as `Cell::Integer`, 0 or 1.
     Boolean,
-    /// `Cell::Text`, `YYYY-MM-DD`.
+    /// Stored as `Cell::Text`, `YYYY-MM-DD`.
     Date,
-    /// `Cell::Text`, RFC 3339 in UTC, with milliseconds where they are not zero.
+    /// Stored as `Cell::Text`, RFC 3339 in UTC; the fraction of a second is omitted if it is zero.
     Timestamp,
-    /// `Cell::Text`, JSON without whitespace and with the keys of objects sorted.
+    /// Stored as `Cell::Text`, JSON without whitespace and with sorted object keys.
     Json,
 }
 

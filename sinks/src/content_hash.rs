@@ -1,7 +1,7 @@
-//! Content hash of a record: a warehouse recognizes a repeated content by it without reading the stored rows.
+//! Content hash of a record: with it a warehouse recognizes unchanged content without comparing all columns of the stored rows.
 //!
-//! Invariant: the hash is equal in every warehouse; two different contents have equal hashes with a probability of 2⁻⁶⁴.
-//! Not here: the effect of a repetition; each warehouse decides it.
+//! Invariant: equal content has the same hash in every warehouse; two different contents have the same hash with a probability of 2⁻⁶⁴.
+//! Not here: the effect of a record with unchanged content; each warehouse decides it.
 use crate::{
     record::RecordChange,
     rows::{Cell, PredictionRows},
@@ -11,7 +11,7 @@ use schemas::PlayerGameId;
 /// Checks that the event belongs to the key of its record.
 ///
 /// # Errors
-/// The event has another player or game than the key.
+/// The player or game of the event differs from that of the key.
 pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
     let key = match change {
         RecordChange::Prediction(_, event) => event.as_ref().map(|event| (event.player, event.game)),
@@ -20,7 +20,7 @@ pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
     };
     match (change.id(), key) {
         (id, Some((player, game))) if id != (PlayerGameId { player, game }) => {
-            Err(format!("the record of {id} holds an event of {}", PlayerGameId { player, game }))
+            Err(format!("the record with key {id} holds an event of {}", PlayerGameId { player, game }))
         }
         _ => Ok(()),
     }
@@ -29,7 +29,7 @@ pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
 /// Hashes cells. `bytes` is a buffer that the caller reuses.
 ///
 /// # Errors
-/// A real number is infinite or NaN: a database would store NULL.
+/// A real number is infinite or NaN, which a database may store as NULL.
 pub(crate) fn hash_cells<'a>(
     bytes: &mut Vec<u8>,
     cells: impl Iterator<Item = &'a Cell<'a>>,
@@ -37,7 +37,7 @@ pub(crate) fn hash_cells<'a>(
     bytes.clear();
     for cell in cells {
         if matches!(cell, Cell::Real(value) if !value.is_finite()) {
-            return Err("it holds a number that is not finite".into());
+            return Err("the record has a number that is infinite or NaN".into());
         }
         cell.encode(bytes);
     }
@@ -47,10 +47,10 @@ pub(crate) fn hash_cells<'a>(
     Ok(i64::from_le_bytes(first))
 }
 
-/// Hashes a prediction: the row of the slate, and of the rows of the systems the columns that the slate does not have.
+/// Hashes a prediction: its slate row, and those columns of its system rows that the slate row does not have.
 ///
 /// # Errors
-/// As [`hash_cells`].
+/// The same as of [`hash_cells`].
 pub(crate) fn hash_prediction(rows: &PredictionRows<'_>, bytes: &mut Vec<u8>) -> Result<i64, String> {
     let systems = rows
         .systems

@@ -1,10 +1,10 @@
-//! Control totals per game, number of live rows and sum of their offsets: they show whether a warehouse matches its log without comparing
-//! rows.
+//! Control totals per game: the number of live rows and the sum of their offsets. They show whether a warehouse matches its log, without a
+//! comparison of rows.
 //!
 //! A row carries the offset of the newest record of its key. A warehouse that lacks a record or has a row too many therefore differs from
 //! the log in the number of live rows of a game or in the sum of their offsets.
 //!
-//! Invariant: a game with a key whose newest record is not read yet, not written or rejected is in flight, never a mismatch.
+//! Invariant: a game is in flight, never a mismatch, if the newest record of one of its keys is not yet read, not yet written, or rejected.
 //! Not here: reading the log; reacting to a mismatch.
 use crate::record::{SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct ControlTotals {
     /// Number of live keys; all predictions of a record count as one.
     pub rows: u64,
-    /// Sum of the offsets of their records.
+    /// Sum of the offsets of the newest records of these keys.
     pub offsets: i64,
 }
 
@@ -26,15 +26,15 @@ pub type ControlTotalsByGame = BTreeMap<(SinkTopic, GameId), ControlTotals>;
 /// The newest record of each key of one input topic, collected while the log is read.
 pub struct LatestByKey {
     input: SinkTopic,
-    /// By key the newest offset, and whether that record makes a live row. `None`: the key is not compared.
+    /// Per key, its newest offset and whether that record gives a live row; `None`: the warehouse may lack the record.
     records: FxHashMap<PlayerGameId, (i64, Option<bool>)>,
 }
 impl LatestByKey {
     pub fn new(input: SinkTopic) -> LatestByKey {
         LatestByKey { input, records: FxHashMap::default() }
     }
-    /// Adds the next record of a partition, in the order of the log. `is_live` is true if the record makes a live row, and `None` if the
-    /// warehouse need not have it.
+    /// Adds the next record of a partition, in the order of the log. `is_live` is true if the record gives a live row, and `None` if the
+    /// warehouse may lack the record.
     pub fn push(&mut self, key: PlayerGameId, offset: i64, is_live: Option<bool>) {
         self.records.insert(key, (offset, is_live));
     }
@@ -56,7 +56,7 @@ impl LatestByKey {
     }
 }
 
-/// A game whose control totals differ.
+/// A game whose control totals in the log and in the warehouse differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TotalsMismatch {
     pub input: SinkTopic,
@@ -68,9 +68,9 @@ pub struct TotalsMismatch {
 /// Result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Games compared, counted per input topic.
+    /// Number of games compared, counted per input topic.
     pub games: usize,
-    /// Games with records that the sink has not read yet or has rejected.
+    /// Number of games with records that the sink has not read yet or has rejected, counted per input topic.
     pub in_flight: usize,
     pub mismatches: Vec<TotalsMismatch>,
 }
@@ -100,7 +100,7 @@ impl Comparison {
     }
 }
 
-/// True if the warehouse may lack a record: its offset is not committed, or the record was rejected.
+/// True if the warehouse may lack a record: its offset is not below `next`, the committed offset, or the record was rejected.
 pub fn is_in_flight(
     coordinates: TopicPartitionOffset,
     next: i64,

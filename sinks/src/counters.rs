@@ -8,35 +8,35 @@ use std::collections::BTreeMap;
 /// Counts since the warehouse was opened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
-    /// Batches written, without those that were stored before.
+    /// Number of batches written, without batches that were already stored.
     pub batches: u64,
-    /// DML jobs sent.
+    /// Number of DML jobs sent; in SQLite, of batches written.
     pub attempts: u64,
-    /// Reused jobs.
+    /// Number of reused jobs.
     pub reused: u64,
-    /// Records read by outcome.
+    /// Number of records read, by outcome.
     pub records: BTreeMap<&'static str, u64>,
-    /// Rows inserted, replaced or deleted.
+    /// Number of rows inserted, replaced or deleted.
     pub rows: u64,
     /// Size of the rows sent, in bytes.
     pub bytes: u64,
-    /// Time spent in writes.
+    /// Milliseconds spent in writes.
     pub milliseconds: u64,
-    /// Failures by class.
+    /// Number of failures, by error class.
     pub errors: BTreeMap<&'static str, u64>,
-    /// Responses about throttling, quotas and a full DML queue.
+    /// Number of responses that report throttling, an exhausted quota or a full DML queue.
     pub rate_limit_hits: u64,
     /// Milliseconds waited for the writer lease or for a rate limiter.
     pub waited_ms: u64,
-    /// Batches written through a staging table.
+    /// Number of batches written through a staging table.
     pub staged: u64,
-    /// Expired staging tables deleted.
+    /// Number of expired staging tables deleted.
     pub staging_tables_deleted: u64,
-    /// Batches whose counts did not add up.
+    /// Number of batches whose counts did not add up.
     pub divergences: u64,
 }
 impl Counters {
-    /// Adds a written batch.
+    /// Adds the rows and records of a written batch.
     pub fn add(&mut self, written: &WriteSummary) {
         self.rows += written.rows;
         for (outcome, count) in [

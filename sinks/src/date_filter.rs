@@ -1,4 +1,4 @@
-//! Date filter of a replay's sink: it writes only the games of a range of days.
+//! Date filter for the sink of a replay, which writes only the games of a range of days.
 //!
 //! A batch is filtered just before it is written, so its ranges, plan and id are those of an unfiltered sink.
 //!
@@ -24,7 +24,7 @@ impl DateRange {
         self.from <= date && date <= self.to
     }
     /// Removes the records of games outside the range from a batch and counts them as filtered. A record whose key has a row in the
-    /// warehouse becomes a tombstone instead. Idempotent.
+    /// warehouse is not removed, but becomes a tombstone. The operation is idempotent.
     ///
     /// # Errors
     /// The warehouse cannot be queried.

@@ -1,7 +1,7 @@
-//! Comparison of two warehouses, the live one and that of a replay, row by row in the order of the keys.
+//! Comparison of the live warehouse with the warehouse of a replay, row by row in the order of the keys.
 //!
-//! Invariant: rows are compared by their content columns, as content hashes are, never by their source columns; every row of either side
-//! is counted once.
+//! Invariant: only the columns that content hashes cover are compared, never source columns; every key of either warehouse is counted
+//! once per table.
 //! Not here: reading rows (each warehouse), printing differences.
 use crate::{
     date_filter::DateRange,
@@ -13,12 +13,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{cmp::Ordering, collections::BTreeMap};
 
-/// A difference in this column alone is counted apart.
+/// Rows that differ in this column alone are counted separately.
 const VERSION: &str = "model_version";
 
 /// Reads the rows of a warehouse.
 pub trait RowSource {
-    /// Live rows of a table with a game in this range of days, in the order of the key.
+    /// Returns the live rows of a table whose game is in this date range, in the order of the key.
     fn rows<'a>(
         &'a self,
         table: &'a Table,
@@ -26,13 +26,13 @@ pub trait RowSource {
     ) -> Box<dyn Iterator<Item = Result<Row<'static>, WarehouseError>> + 'a>;
 }
 
-/// Result of comparing a row with the other side.
+/// Result of comparing the live row of a key with the row of the replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowDiff {
     Equal,
     Changed,
-    /// Equal except for the version of the model.
+    /// The rows are equal except for the model version.
     Version,
     OnlyLive,
     OnlyReplay,
@@ -61,7 +61,7 @@ impl Counts {
     pub const fn are_equal(&self) -> bool {
         self.listed() + self.version == 0
     }
-    /// Number of rows that differ in more than the version of the model.
+    /// Returns the number of rows that only one warehouse has or that differ in more than the model version.
     pub const fn listed(&self) -> u64 {
         self.changed + self.only_live + self.only_replay
     }
@@ -74,17 +74,17 @@ pub struct Field {
     pub live: Value,
     pub replay: Value,
 }
-/// Two rows that differ, or a row that only one side has.
+/// Two rows with the same key that differ, or a row that only one warehouse has.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     pub table: &'static str,
     pub kind: RowDiff,
     pub key: Map<String, Value>,
     pub player: String,
-    /// Empty for a row that only one side has.
+    /// Empty for a row that only one warehouse has.
     pub fields: Vec<Field>,
 }
-/// Counts of the rows of a player in all tables.
+/// Row counts of one player over all tables.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Player {
     pub player_id: i64,
@@ -97,15 +97,15 @@ pub struct Player {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
     pub tables: BTreeMap<&'static str, Counts>,
-    /// Rows of all tables by day of the game; where the days differ, that of the replay counts.
+    /// Row counts over all tables by game day; if the two rows of a key have different days, the day of the replay's row is used.
     pub dates: BTreeMap<String, Counts>,
-    /// Predictions by system.
+    /// Row counts of the predictions by prediction system.
     pub systems: BTreeMap<String, Counts>,
-    /// Players with a difference.
+    /// Players who have a row that is not equal.
     pub players: Vec<Player>,
-    /// First rows that differ in more than the version of the model.
+    /// The first rows that only one warehouse has or that differ in more than the model version.
     pub rows: Vec<Difference>,
-    /// Number of further such rows.
+    /// Number of such rows that `rows` does not list.
     pub more: u64,
 }
 impl Comparison {
@@ -117,7 +117,7 @@ impl Comparison {
 /// Compares all tables and lists the first `limit` rows that differ.
 ///
 /// # Errors
-/// Rows of either side cannot be read.
+/// Rows of one of the warehouses cannot be read.
 pub fn compare(
     live: &dyn RowSource,
     replay: &dyn RowSource,
@@ -160,7 +160,7 @@ pub fn compare(
     Ok(comparison)
 }
 
-/// Counts a row, or a pair of rows with one key.
+/// Counts a row that only one warehouse has, or two rows with the same key.
 fn add_row(
     comparison: &mut Comparison,
     players: &mut BTreeMap<i64, Player>,
@@ -231,7 +231,7 @@ impl<'a> ColumnIndex<'a> {
             _ => String::new(),
         }
     }
-    /// Order of the keys of two rows, as in a database.
+    /// Compares the keys of two rows as a database orders them.
     fn order(&self, a: &Row<'static>, b: &Row<'static>) -> Ordering {
         let cells = self.key.iter().map(|&position| match (&a[position], &b[position]) {
             (Cell::Integer(a), Cell::Integer(b)) => a.cmp(b),
@@ -253,7 +253,7 @@ impl<'a> ColumnIndex<'a> {
     }
 }
 
-/// True if two cells have the same content hash.
+/// True if two cells are equal in a content hash.
 fn is_same(a: &Cell<'_>, b: &Cell<'_>) -> bool {
     match (a, b) {
         (Cell::Real(a), Cell::Real(b)) => a.to_bits() == b.to_bits(),
@@ -276,7 +276,7 @@ mod tests {
     use proptest::prelude::*;
     use schemas::EasternDate;
 
-    /// Rows of the slate: game, player, status, model version.
+    /// Slate rows: (game, player) to (status, model version).
     type SlateRows = BTreeMap<(String, i64), (i32, i32)>;
     struct Side(SlateRows);
     impl RowSource for Side {

@@ -1,16 +1,16 @@
-//! The columns of the feature vector, with meaning and unit.
+//! Columns of the feature vector, with meaning and unit.
 //!
 //! Invariant: the names and their order are those of [`FEATURES`](schemas::features::FEATURES); every value is a REAL.
 //! Not here: how a feature is computed (`processors::feature_builder`); the other columns of the table (`tables`).
 use crate::column::{Column, real};
 
 pub(crate) const FEATURE_COLUMNS: [Column; 33] = [
-    real("points_avg_last_5", "Mean points of the last 5 appearances of the season"),
-    real("points_avg_last_10", "Mean points of the last 10 appearances of the season"),
-    real("points_avg_season", "Mean points of the appearances of the season"),
+    real("points_avg_last_5", "Mean points in the last 5 appearances this season"),
+    real("points_avg_last_10", "Mean points in the last 10 appearances this season"),
+    real("points_avg_season", "Mean points per appearance this season"),
     real(
         "points_std_last_10",
-        "Sample standard deviation (n - 1) of the points of the last 10 appearances of the season, in points",
+        "Sample standard deviation (n - 1) of the points in the last 10 appearances this season, in points",
     ),
     real("games_in_last_7_days", "Number of appearances in the 7 days before the game"),
     real(
@@ -19,19 +19,19 @@ pub(crate) const FEATURE_COLUMNS: [Column; 33] = [
     ),
     real(
         "shot_zone_mismatch_score",
-        "Score, -10 to 10: the opponent's defense in the player's primary shot zone. NULL until shot zones are ingested",
+        "Score, -10 to 10, of the opponent's defense in the player's primary shot zone. NULL until shot zones are ingested",
     ),
     real(
         "pace_score",
-        "Half of opponent_pace minus team_pace, in possessions per 48 minutes, limited to -3 to 3",
+        "(opponent_pace minus team_pace) / 2, in possessions per 48 minutes, limited to the range -3 to 3",
     ),
     real(
         "usage_spike_score",
-        "Score, -3 to 3: projected against recent usage. NULL until projections are ingested",
+        "Score, -3 to 3, of projected usage relative to recent usage. NULL until projections are ingested",
     ),
     real(
         "rest_advantage",
-        "Full days off of the player minus those of the opponent, in days, limited to -2 to 2",
+        "Full days off of the player minus full days off of the opponent, limited to the range -2 to 2",
     ),
     real(
         "injury_risk",
@@ -39,11 +39,11 @@ pub(crate) const FEATURE_COLUMNS: [Column; 33] = [
     ),
     real(
         "recent_trend",
-        "Step, -2 to 2, of the mean points of the newest 3 appearances minus that of the 2 before: 1 from 2 points on, 2 from 5 points on; positive is rising",
+        "Trend, -2 to 2: mean points of the newest 3 appearances compared with the mean of the 2 before them. 1 or -1 if they differ by at least 2 points, 2 or -2 if by at least 5 points, else 0; positive: the points rise",
     ),
     real(
         "minutes_change",
-        "Step, -2 to 2, of the mean minutes of the last 5 appearances relative to the season: 1 from 10 percent on, 2 from 20 percent on; positive is more minutes",
+        "Trend, -2 to 2: mean minutes of the last 5 appearances compared with the season mean. 1 or -1 if they differ by at least 10 percent, 2 or -2 if by at least 20 percent, else 0; positive: the minutes rise",
     ),
     real(
         "opponent_def_rating",
@@ -56,21 +56,30 @@ pub(crate) const FEATURE_COLUMNS: [Column; 33] = [
     real("pct_paint", "Share of shots in the paint, 0 to 1. NULL until shot zones are ingested"),
     real("pct_mid_range", "Share of shots from mid-range, 0 to 1. NULL until shot zones are ingested"),
     real("pct_three", "Three-point attempts per field goal attempt in the last 10 appearances, 0 to 1"),
-    real("pct_free_throw", "Share of points from free throws in the last 10 appearances, 0 to 0.5 (limited)"),
+    real(
+        "pct_free_throw",
+        "Share of points from free throws in the last 10 appearances, limited to at most 0.5",
+    ),
     real("team_pace", "Pace of the player's team over its last 10 games: possessions per 48 minutes"),
     real(
         "team_off_rating",
         "Offensive rating of the player's team over its last 10 games: points per 100 possessions",
     ),
-    real("team_win_pct", "Share of decided games of the season that the player's team won, 0 to 1"),
+    real("team_win_pct", "Share of decided games this season that the player's team won, 0 to 1"),
     real("vegas_points_line", "The market's main line, in points; equal to main_line"),
     real("vegas_opening_line", "First main line of the market, in points"),
     real("vegas_line_move", "vegas_points_line minus vegas_opening_line, in points"),
     real("has_vegas_line", "1 if the market has a main line, else 0"),
-    real("avg_points_vs_opponent", "Mean points against the opponent within three years, any season"),
-    real("games_vs_opponent", "Number of games against the opponent within three years, any season"),
-    real("minutes_avg_last_10", "Mean minutes of the last 10 appearances of the season"),
-    real("ppm_avg_last_10", "Points per minute in the last 10 appearances of the season"),
+    real(
+        "avg_points_vs_opponent",
+        "Mean points per appearance against the opponent in the last three years, over all seasons",
+    ),
+    real(
+        "games_vs_opponent",
+        "Number of appearances against the opponent in the last three years, over all seasons",
+    ),
+    real("minutes_avg_last_10", "Mean minutes in the last 10 appearances this season"),
+    real("ppm_avg_last_10", "Points per minute in the last 10 appearances this season"),
 ];
 
 #[cfg(test)]

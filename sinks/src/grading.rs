@@ -1,12 +1,13 @@
-//! Grading: predictions against outcomes, per system and basis.
+//! Grading: compares predictions with outcomes, per system and basis.
 //!
-//! A player-game counts once in a system's `n`, whatever its line ladder, if the player had playing time. The error is predicted minus
-//! actual points. Only a market line is bet on: a recommended side is a hit, a miss, or a push if the points equal the line. Log loss and
-//! Brier score rate P(more points than the market line | no push) = p_over / (1 − p_push) over the player-games without a push, limited to
-//! [`CERTAINTY`] from 0 and 1. A void is a prediction for a player who did not play in a game that was played; it is in no other figure.
-//! A game without box scores is not graded.
+//! A player-game counts once in a system's `n` if the player had playing time, however many lines its ladder has. The error is predicted
+//! minus actual points. Only a market line is graded as a bet: a recommended side is a hit, a miss or, if the points equal the line, a
+//! push. Log loss and Brier score rate the probability of more points than the market line, given that there is no push: p_over / (1 −
+//! p_push), clamped to at least [`CERTAINTY`] and at most 1 − [`CERTAINTY`]. They leave out player-games with a push. A void is a
+//! prediction for a player who did not play in a game that was played; it counts in no other figure. A game without box scores is not
+//! graded.
 //!
-//! Invariant: issued and retrospective predictions are never added up; the common set has the same player-games for every system in it.
+//! Invariant: no figure mixes issued and retrospective predictions; the common set has the same player-games for every system in it.
 //! Not here: reading a warehouse (`sqlite`).
 use schemas::{
     features::Basis,
@@ -15,10 +16,10 @@ use schemas::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Minimum distance of a probability from 0 and 1, so that one certain error has a finite log loss.
+/// Minimum distance of a probability from 0 and 1, so that a wrong prediction made with certainty has a finite log loss.
 pub const CERTAINTY: f64 = 1e-6;
 
-/// Candidates that are graded.
+/// Which candidates are graded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Population {
     /// Candidates with at least five earlier appearances in the season.
@@ -54,15 +55,15 @@ pub struct Bet {
     pub recommendation: Recommendation,
 }
 
-/// A player in a game, with all predictions.
+/// A candidate of one game, with the predictions of all systems.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub basis: Basis,
     pub line_source: Option<LineSource>,
-    /// Earlier appearances of the season.
+    /// Number of the player's earlier appearances this season.
     pub appearances: i64,
     pub outcome: Outcome,
-    /// One per system that predicted.
+    /// One prediction per system that made one.
     pub forecasts: Vec<Forecast>,
 }
 
@@ -140,16 +141,16 @@ impl Sums {
     }
 }
 
-/// Figures of a system. Without any prediction every figure is `None`.
+/// Figures of one system and basis. If the system made no prediction of this basis, every figure is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     pub system: &'static str,
     pub basis: &'static str,
-    /// Player-games predicted and played.
+    /// Number of predicted player-games in which the player had playing time.
     pub n: Option<u64>,
     /// Mean absolute error, in points.
     pub mae: Option<f64>,
-    /// Mean of predicted minus actual points.
+    /// Mean error: predicted minus actual points.
     pub bias: Option<f64>,
     pub hits: Option<u64>,
     pub misses: Option<u64>,
@@ -176,22 +177,23 @@ impl Figures {
     }
 }
 
-/// The figures, issued before retrospective.
+/// Figures of all systems, first for issued and then for retrospective predictions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Grades {
-    /// Each system over all of its predictions.
+    /// Figures of each system over all of its predictions.
     pub rows: Vec<Figures>,
-    /// Each system over the player-games that every system with a prediction of this basis predicted.
+    /// Figures of each system over only those player-games that every system predicted; systems without any prediction of the basis are
+    /// ignored.
     pub common_set: Vec<Figures>,
 }
 
-/// Accumulates candidates.
+/// Accumulates candidates and computes their grades.
 pub struct Grader {
     population: Population,
-    /// By basis and set of systems that predicted; then by system.
+    /// Sums per system, by basis and by the set of systems that predicted the player-game.
     sums: BTreeMap<(Basis, Systems), [Sums; System::ALL.len()]>,
 }
-/// A set of systems, one bit each.
+/// A set of systems, with one bit per system.
 type Systems = u8;
 const fn bit(system: System) -> Systems {
     1 << system as u8

@@ -1,7 +1,7 @@
-//! The sink's library: the newest records of the table topics as rows of a warehouse.
+//! Library of the sink: stores the newest record of each key of the table topics as rows of a warehouse.
 //!
 //! Reading order: `record`, `window`, `split`, `plan`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
-//! `grading`; for replays `date_filter` and `diff`; for the reconciliation of a warehouse with its log `control_totals`.
+//! `grading`. Only replays use `date_filter` and `diff`. The reconciliation of a warehouse with its log uses `control_totals`.
 //!
 //! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were batched, repeated or
 //! interrupted.

@@ -19,11 +19,11 @@ pub struct WriterId {
     pub epoch: i64,
 }
 
-/// Identity of a batch: 128 bits of a hash, in hexadecimal. Equal whenever the batch is built.
+/// Id of a batch: 128 bits of a hash, in hexadecimal. It is the same every time the batch is built.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId(String);
 impl BatchId {
-    /// Hashes writer, version of the tables and ranges.
+    /// Hashes the writer, the table version and the ranges.
     pub fn new(writer: &WriterId, ranges: &Ranges) -> BatchId {
         let WriterId { sink, log, epoch } = writer;
         let mut canonical = format!("{sink}\n{log}\n{epoch}\n{TABLES_VERSION}\n");
@@ -49,7 +49,7 @@ pub struct BatchPlan {
     pub id: BatchId,
     pub writer: WriterId,
     pub ranges: Ranges,
-    /// Records read.
+    /// Number of records read.
     pub records: i64,
     pub reason: CloseReason,
     pub planned_at: Timestamp,
@@ -65,7 +65,7 @@ impl BatchPlan {
             planned_at,
         }
     }
-    /// An empty plan: the log is about to be read again, and no earlier batch is unfinished.
+    /// Returns an empty plan, which records that the log is about to be read from its start and that no earlier batch is unfinished.
     pub fn for_restart(writer: WriterId, planned_at: Timestamp) -> BatchPlan {
         let ranges = Ranges::new();
         BatchPlan {
@@ -77,7 +77,7 @@ impl BatchPlan {
             planned_at,
         }
     }
-    /// The plan as an event.
+    /// Converts the plan to an event.
     pub fn event(&self) -> SinkBatchPlanned {
         SinkBatchPlanned {
             batch_id: self.id.0.clone(),
@@ -87,7 +87,7 @@ impl BatchPlan {
             planned_at: self.planned_at,
         }
     }
-    /// The plan of an event. Its id is that of the event, even if `writer` is in another epoch.
+    /// Converts an event to a plan. The plan keeps the id of the event, even if `writer` has a different epoch.
     ///
     /// # Errors
     /// A range or the close reason cannot be parsed.
@@ -101,7 +101,7 @@ impl BatchPlan {
             planned_at: event.planned_at,
         })
     }
-    /// The offsets to commit after the write.
+    /// Returns the offsets to commit after the write.
     pub fn next_offsets(&self) -> SinkOffsets {
         self.ranges.iter().map(|(key, range)| (*key, range.end)).collect()
     }
@@ -110,7 +110,7 @@ impl BatchPlan {
 /// Next offset to read by input topic and partition.
 pub type SinkOffsets = BTreeMap<(SinkTopic, i32), i64>;
 
-/// Ranges as sorted texts `topic/partition:first-end`.
+/// Returns the ranges as texts `topic/partition:first-end`, sorted by topic and partition.
 fn range_texts(ranges: &Ranges) -> Vec<String> {
     let text = |((input, partition), range): (&(SinkTopic, i32), &Range)| {
         format!("{input}/{partition}:{}-{}", range.first, range.end)
@@ -133,18 +133,18 @@ fn parse_range(text: &str) -> Result<((SinkTopic, i32), Range), String> {
 pub enum Recovery {
     /// No batch is unfinished: continue from the committed offsets.
     Resume,
-    /// The newest batch is stored, its offsets are not committed: commit them.
+    /// The newest batch is stored, but its offsets are not committed: commit them.
     CommitOffsets(SinkOffsets),
-    /// The newest batch is not stored: read its ranges again, write it under its id, commit.
+    /// The newest batch is not stored: read its ranges again, write it under its id, and commit its offsets.
     RewriteBatch(Ranges),
-    /// The warehouse lacks a committed batch (it is a new one, or was restored from an older copy), or the newest plan has another epoch
-    /// or version of the tables: begin a new epoch (`Warehouse::take_ownership`), read from the start, then
+    /// The warehouse lacks a committed batch (the warehouse is new, or was restored from an older copy), or the newest plan was made in a
+    /// different epoch or table version: begin a new epoch (`Warehouse::take_ownership`), read the log from its start, then call
     /// `Warehouse::delete_stale_epochs`.
     Rebuild,
 }
 impl Recovery {
-    /// Decides by the newest plan in the log (read with the current writer), the committed offsets, and whether the warehouse has the
-    /// batch of that plan.
+    /// Decides from the newest plan in the log, the committed offsets, and whether the batch of that plan is in the warehouse. The plan
+    /// must have been converted with the current writer.
     pub fn decide(newest: Option<&BatchPlan>, committed: &SinkOffsets, in_warehouse: bool) -> Recovery {
         let Some(plan) = newest else {
             return if committed.is_empty() { Recovery::Resume } else { Recovery::Rebuild };

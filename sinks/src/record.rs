@@ -1,7 +1,7 @@
 //! Input of the sink: a decoded record of one of three table topics.
 //!
 //! Invariant: all records of a key are in one partition of their topic, so the record with the higher offset is the newer one.
-//! Not here: bytes and schemas; the runtime decodes.
+//! Not here: decoding records from bytes and schemas; the runtime does it.
 use schemas::{EasternDate, PlayerGameId, features::Features, game::PlayerGame, prediction::Prediction};
 use std::{fmt, str::FromStr};
 
@@ -51,7 +51,7 @@ impl fmt::Display for TopicPartitionOffset {
     }
 }
 
-/// Key and event of a record; `None` is a tombstone.
+/// Key and event of a record; a record without an event is a tombstone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordChange {
     Prediction(PlayerGameId, Option<Prediction>),
@@ -73,7 +73,7 @@ impl RecordChange {
             | RecordChange::PlayerGame(id, _) => *id,
         }
     }
-    /// Eastern day of the game, as in the row; `None` for a tombstone.
+    /// Returns the Eastern day of the game, which is `game_date` in its row; `None` for a tombstone.
     pub fn date(&self) -> Option<EasternDate> {
         match self {
             RecordChange::Prediction(_, event) => event.as_ref().map(|event| event.date),
@@ -83,7 +83,7 @@ impl RecordChange {
             }
         }
     }
-    /// The tombstone of the same key.
+    /// Returns a tombstone with the same key.
     pub const fn tombstone(&self) -> RecordChange {
         match self {
             RecordChange::Prediction(id, _) => RecordChange::Prediction(*id, None),

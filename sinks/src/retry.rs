@@ -1,22 +1,22 @@
 //! Backoff between attempts, alert threshold, and rate limiter.
 //!
-//! Invariant: pure; time is an argument. Retries never end: after the last step the pauses stay at the cap.
+//! Invariant: no side effects; time is an argument. Retries never end: a pause that has grown to the cap stays there.
 //! Not here: which failures are retried (the errors of a warehouse); sleeping.
 use std::{collections::VecDeque, time::Duration};
 
 /// Exponential backoff with jitter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backoff {
-    /// False: every pause is the base.
+    /// If false, every pause is as long as `base`.
     pub is_enabled: bool,
     pub base: Duration,
     pub factor: u32,
     pub cap: Duration,
-    /// Failures in a row without an alert.
+    /// Number of consecutive failures that do not raise an alert.
     pub retries: u32,
     /// True if repeated failures raise an alert.
     pub is_alerting: bool,
-    /// Share of a pause that is random, so that instances that failed together do not retry together.
+    /// Share of a pause that is random, so that instances that failed at the same time do not retry at the same time.
     pub jitter: f64,
 }
 impl Default for Backoff {
@@ -36,7 +36,7 @@ impl Backoff {
     /// Reads the `SELF_HEALING_…` environment variables.
     ///
     /// # Errors
-    /// Names a variable whose value cannot be parsed.
+    /// The value of a variable cannot be parsed; the message states its name.
     pub fn from_environment(value: impl Fn(&str) -> Option<String>) -> Result<Backoff, String> {
         fn parse<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
             text.trim().to_lowercase().parse().map_err(|_| format!("{name} = '{text}' is not a valid value"))
@@ -53,20 +53,28 @@ impl Backoff {
         }
         Ok(backoff)
     }
-    /// Name, value and meaning of the environment variables.
+    /// Returns the name, value and meaning of the environment variables.
     pub fn settings(&self) -> [(&'static str, String, &'static str); 3] {
         [
             (
                 BACKOFF_ENABLED,
                 self.is_enabled.to_string(),
-                "pauses between attempts of the sink grow exponentially",
+                "if true, the pauses between attempts of the sink grow exponentially",
             ),
-            (MAX_RETRIES, self.retries.to_string(), "failed attempts of the sink in a row without an alert"),
-            (ALERT_ON_LIMIT, self.is_alerting.to_string(), "repeated failures of the sink raise an alert"),
+            (
+                MAX_RETRIES,
+                self.retries.to_string(),
+                "consecutive failed attempts of the sink that raise no alert",
+            ),
+            (
+                ALERT_ON_LIMIT,
+                self.is_alerting.to_string(),
+                "if true, repeated failures of the sink raise an alert",
+            ),
         ]
     }
-    /// Pause after the given number of failures in a row (at least 1). The jitter is derived from `seed`, which names the write, so that
-    /// the same write gets the same pause.
+    /// Returns the pause after this number of consecutive failures (at least 1). The jitter is derived from `seed`, which identifies the
+    /// operation, so that the same operation gets the same pause.
     pub fn pause(&self, failures: u32, seed: &str) -> Duration {
         let step = if self.is_enabled { failures.saturating_sub(1).min(16) } else { 0 };
         let pause = self.base.saturating_mul(self.factor.saturating_pow(step)).min(self.cap);
@@ -79,7 +87,7 @@ const BACKOFF_ENABLED: &str = "SELF_HEALING_DML_BACKOFF_ENABLED";
 const MAX_RETRIES: &str = "SELF_HEALING_DML_MAX_RETRIES";
 const ALERT_ON_LIMIT: &str = "SELF_HEALING_ALERT_ON_DML_LIMIT";
 
-/// Counts failures in a row and within a minute.
+/// Counts consecutive failures, and failures within a minute.
 #[derive(Clone, Debug, Default)]
 pub struct FailureWindow {
     consecutive: u32,
@@ -88,7 +96,7 @@ pub struct FailureWindow {
 impl FailureWindow {
     const WINDOW_MS: i64 = 60_000;
     const ALERT_THRESHOLD: usize = 5;
-    /// Adds a failure and returns the number of failures in a row.
+    /// Adds a failure and returns the number of consecutive failures.
     pub fn add(&mut self, now_ms: i64) -> u32 {
         self.recent.push_back(now_ms);
         while self.recent.front().is_some_and(|failed_ms| *failed_ms <= now_ms - Self::WINDOW_MS)
@@ -99,11 +107,11 @@ impl FailureWindow {
         self.consecutive += 1;
         self.consecutive
     }
-    /// Ends the row after a success.
+    /// Resets the number of consecutive failures, after a success.
     pub fn clear(&mut self) {
         self.consecutive = 0;
     }
-    /// True after more failures in a row than `retries`, or after five within a minute.
+    /// True after more consecutive failures than `retries`, or after five failures within a minute.
     pub fn is_alarming(&self, backoff: &Backoff) -> bool {
         backoff.is_alerting
             && (self.consecutive > backoff.retries || self.recent.len() >= Self::ALERT_THRESHOLD)
@@ -121,10 +129,10 @@ impl RateLimiter {
     pub const fn new(max_calls: usize, within_ms: i64) -> RateLimiter {
         RateLimiter { max_calls, within_ms, calls: VecDeque::new() }
     }
-    /// Takes a permit.
+    /// Takes a permit for one call.
     ///
     /// # Errors
-    /// Milliseconds until a permit is free.
+    /// No permit is free; the error is the number of milliseconds until one is.
     pub fn take(&mut self, now_ms: i64) -> Result<(), i64> {
         while self.calls.front().is_some_and(|called_ms| *called_ms <= now_ms - self.within_ms) {
             self.calls.pop_front();

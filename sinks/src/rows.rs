@@ -1,7 +1,7 @@
 //! Conversion of events to the rows of the tables.
 //!
-//! Invariant: an event of a player's game determines all of its rows: a row that the event does not produce does not exist, and a row
-//! contains only what its event contains. Cells are canonical, so equal content has equal cells in every warehouse.
+//! Invariant: the rows of a key are computed from its newest event alone: a row that this event does not give does not exist, and a row
+//! contains only what this event contains. Cells are canonical, so equal content has equal cells in every warehouse.
 //! Not here: (epoch, offset) and source columns; types and statements of a warehouse.
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, Team, Timestamp,
@@ -12,7 +12,7 @@ use schemas::{
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeMap, fmt::Display};
 
-/// Value of a column. The form of booleans, dates, timestamps and JSON is that of [`ColumnType`](crate::tables::ColumnType).
+/// Value of a column. [`ColumnType`](crate::tables::ColumnType) defines the form of booleans, dates, timestamps and JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
     Null,
@@ -21,7 +21,7 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
 }
 impl Cell<'_> {
-    /// Appends the cell in a form from which a row of cells can be read back without ambiguity, for hashing.
+    /// Appends an encoding of the cell for hashing, which is unambiguous: two different rows never have the same encoding.
     pub fn encode(&self, to: &mut Vec<u8>) {
         match self {
             Cell::Null => to.push(0),
@@ -51,7 +51,7 @@ impl Cell<'_> {
         }
     }
 }
-/// A row, or consecutive columns of one.
+/// The cells of a row, or of some consecutive columns of a row.
 pub type Row<'a> = Vec<Cell<'a>>;
 
 impl From<f64> for Cell<'_> {
@@ -91,16 +91,16 @@ fn hex(version: i64) -> Cell<'static> {
     format!("{version:016x}").into()
 }
 
-/// First and last second that every warehouse can store and that RFC 3339 can express with any offset: the years 1 to 9999.
+/// First and last second that every warehouse can store and that RFC 3339 can express with any UTC offset, in the years 1 to 9999.
 const TIMESTAMP_RANGE: (Timestamp, Timestamp) =
     (Timestamp(-62_135_596_800_000), Timestamp(253_402_207_200_000));
-/// A timestamp as RFC 3339 text. `Timestamp::DISTANT_PAST` and `DISTANT_FUTURE` become the ends of the storable range, since BigQuery's
-/// TIMESTAMP has no infinity.
+/// Converts a timestamp to RFC 3339 text. `Timestamp::DISTANT_PAST` and `DISTANT_FUTURE` become the ends of the storable range, since
+/// BigQuery's TIMESTAMP has no infinity.
 pub(crate) fn timestamp(at: Timestamp) -> Cell<'static> {
     let (first, last) = TIMESTAMP_RANGE;
     display(at.clamp(first, last))
 }
-/// JSON text in canonical form: without whitespace, keys of objects sorted. BigQuery keeps neither whitespace nor the order of keys.
+/// Converts JSON text to canonical form: without whitespace, with sorted object keys. BigQuery keeps neither whitespace nor key order.
 ///
 /// # Errors
 /// The parser's message if the text is not JSON.
@@ -111,21 +111,21 @@ pub(crate) fn canonical_json(text: &str) -> Result<Cell<'static>, String> {
 fn list<T: Clone + Into<Value>>(items: &[T]) -> Cell<'static> {
     if items.is_empty() { "[]".into() } else { json(items) }
 }
-/// A map of `serde_json` is sorted by key.
+/// Converts a value to JSON text. Its object keys are sorted, because a map of `serde_json` is sorted by key.
 fn json(value: impl Into<Value>) -> Cell<'static> {
     value.into().to_string().into()
 }
 
-/// Cells of the first columns of every table: player and game.
+/// Returns the cells of the first columns of every table: player and game.
 pub fn key(id: PlayerGameId) -> Row<'static> {
     vec![Cell::Integer(id.player.0.into()), display(id.game)]
 }
 
-/// Date, season, tip-off.
+/// Returns the cells of date, season and tip-off.
 fn fixture(date: EasternDate, game: GameId, tip_off: Timestamp) -> [Cell<'static>; 3] {
     [display(date), display(game.season()), timestamp(tip_off)]
 }
-/// Team, opponent and `is_home`; NULL for a candidate who is on neither side.
+/// Returns the cells of team, opponent and `is_home`; all are NULL for a candidate on neither team.
 fn side(team: Option<Team>, home: Team, away: Team) -> [Cell<'static>; 3] {
     let Some(team) = team else { return [Cell::Null, Cell::Null, Cell::Null] };
     let opponent = if team == home { away } else { home };
@@ -137,14 +137,14 @@ pub struct PredictionRows<'a> {
     pub slate: Row<'a>,
     /// Columns that are equal in all prediction rows of the event.
     pub shared: Row<'a>,
-    /// Per system: the columns that are equal in its rows, and the remaining columns of each ladder line.
+    /// Per system: the columns that are equal in all of its rows, and for each line of its ladder the remaining columns.
     pub systems: Vec<(Row<'a>, Vec<Row<'a>>)>,
 }
 
-/// Converts a prediction event.
+/// Converts a prediction event to rows.
 ///
 /// # Errors
-/// The candidate is eligible, and the event has neither a prediction nor a skip reason of any system.
+/// The candidate is eligible, but no system has a prediction or a skip reason.
 pub fn prediction(event: &Prediction) -> Result<PredictionRows<'_>, String> {
     let id = PlayerGameId { player: event.player, game: event.game };
     let fixture = fixture(event.date, event.game, event.tip_off);
@@ -207,7 +207,7 @@ fn system_rows(system: &'static str, predicted: &Predicted) -> (Row<'static>, Ve
     (shared, line_ladder.iter().map(ladder_line).collect())
 }
 
-/// `predicted` if a system predicted, else the first reason why not.
+/// Returns `predicted` if a system predicted, else the reason why the candidate is not eligible or the first skip reason of a system.
 fn status(event: &Prediction) -> Result<&'static str, String> {
     if event.eligibility != Eligibility::Eligible {
         return Ok(event.eligibility.name());
@@ -223,7 +223,7 @@ fn status(event: &Prediction) -> Result<&'static str, String> {
     first
 }
 
-/// JSON object: system to `predicted` or the skip reason.
+/// Returns a JSON object that maps each system to `predicted` or its skip reason.
 fn system_statuses(predictions: &[SystemPrediction]) -> Cell<'static> {
     let status = |outcome: &SystemOutcome| match outcome {
         SystemOutcome::Predicted(_) => Eligibility::Eligible.name(),
@@ -233,7 +233,7 @@ fn system_statuses(predictions: &[SystemPrediction]) -> Cell<'static> {
         predictions.iter().map(|prediction| (prediction.system.name(), status(&prediction.outcome)));
     object(entries.collect())
 }
-/// A JSON object of names, which need no escapes. The map sorts the keys.
+/// Returns a JSON object of names, which must need no escapes. The map sorts the keys.
 fn object(entries: BTreeMap<&str, &str>) -> Cell<'static> {
     let mut json = String::from("{");
     for (key, value) in entries {
@@ -254,7 +254,7 @@ fn quality_flags(quality_flags: &[QualityFlag]) -> Cell<'static> {
     list(&quality_flags.iter().map(name).collect::<Vec<_>>())
 }
 
-/// Converts a feature vector.
+/// Converts a feature vector to a row.
 pub fn features(event: &Features) -> Row<'_> {
     let mut row = key(PlayerGameId { player: event.player, game: event.game });
     row.push(event.name.as_str().into());
@@ -298,12 +298,12 @@ const fn missing_reason(reason: MissingReason) -> &'static str {
     }
 }
 
-/// Converts the newest revision of a player's game; `None` if it states that the player did not play.
+/// Converts the newest revision of a player's game to a row; `None` if it states that the player did not play.
 ///
 /// # Errors
 /// The event has no revision.
 pub fn player_game(event: &PlayerGame) -> Result<Option<Row<'_>>, String> {
-    let last = event.revisions.last().ok_or("a player's game without a revision")?;
+    let last = event.revisions.last().ok_or("the event of a player's game has no revision")?;
     let Some(line) = &last.stats else { return Ok(None) };
     let mut row = key(PlayerGameId { player: event.player, game: event.game });
     row.extend([

@@ -1,7 +1,7 @@
 //! Splitting a batch that is too large for the warehouse into two.
 //!
-//! Each half is an ordinary batch with its own plan and id. The first half has the lower offsets of every partition, so committed offsets
-//! only increase while the halves are written one after the other.
+//! Each half is an ordinary batch with its own plan and id. If a partition is in both halves, the first half has its lower offsets, so
+//! committed offsets only increase while the halves are written one after the other.
 //!
 //! Invariant: every record of the batch is in exactly one half, and no range of one half overlaps a range of the other.
 //! Not here: detecting that a batch is too large (`warehouse`), reading its records again (the sink task).
@@ -10,8 +10,8 @@ use crate::{
     window::{Batch, CloseReason},
 };
 
-/// Splits a batch with these records, including superseded ones, into halves in the order in which they must be written. One record makes
-/// one half, no record makes none.
+/// Splits the records of a batch into two halves, in the order in which they must be written. `records` must include superseded records.
+/// One record gives one half; no record gives none.
 pub fn split(mut records: Vec<Record>) -> impl DoubleEndedIterator<Item = Batch> {
     records.sort_unstable_by_key(|record| record.coordinates);
     let second = records.split_off(records.len() / 2);
@@ -27,7 +27,7 @@ mod tests {
     use schemas::{GameId, PlayerGameId, PlayerId};
     use std::collections::BTreeMap;
 
-    /// Records of three partitions of two inputs, with gaps between their offsets, in any order.
+    /// Records of two inputs with three partitions each, with offset gaps, in any order.
     fn records() -> impl Strategy<Value = Vec<Record>> {
         let read = prop::collection::vec((0..2usize, 0..3i32, 0..4u32, 1..3i64), 0..80);
         let records = read.prop_map(|read| {

@@ -1,12 +1,12 @@
-//! The tables of a warehouse: the one list of columns from which definitions, statements and content hashes are made.
+//! Tables of a warehouse: the single list of columns from which definitions, statements and content hashes are generated.
 //!
-//! A reader queries SQL views with the names and columns below. A warehouse stores the rows elsewhere, together with
+//! A reader queries SQL views with the names and columns below. A warehouse stores the rows in other tables, together with
 //! [`SOURCE_COLUMNS`], which record where a row comes from and are not content.
 //!
-//! Line vocabulary: `line` is the betting line of its row; the *base line* (`base_line`) is the line at `line_offset` 0; the *main line*
-//! (`main_line`) is the market's. The base line is the main line where there is a market, else an estimate.
+//! Terms: `line` is the betting line of its row; the *base line* (`base_line`) is the line at `line_offset` 0; the *main line*
+//! (`main_line`) is the main line of the market. The base line is the main line if there is a market, else an estimate.
 //!
-//! Invariant: a row (`rows`) has the columns of its table in this order; every column has a description that names its unit.
+//! Invariant: a row (`rows`) has the columns of its table in the order listed here; every column has a description that states its unit.
 //! Not here: the types and the SQL dialect of a warehouse; the descriptions of the features (`feature_columns`).
 use crate::{
     column::{boolean, date, integer, json, real, text, timestamp},
@@ -15,8 +15,8 @@ use crate::{
 
 pub use crate::column::{Column, ColumnType};
 
-/// Version of the table definitions and of the conversion of events to rows. Part of every batch id: after a change the warehouse is
-/// rebuilt.
+/// Version of the table definitions and of the conversion of events to rows. It is part of every batch id, so a change of it makes the
+/// sink rebuild the warehouse.
 pub const TABLES_VERSION: u32 = 1;
 
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +25,13 @@ pub struct Table {
     pub name: &'static str,
     pub doc: &'static str,
     pub key: &'static [&'static str],
-    /// Without [`SOURCE_COLUMNS`] and [`SEASON_START`].
+    /// Content columns, without [`SOURCE_COLUMNS`] and [`SEASON_START`].
     pub columns: &'static [Column],
-    /// True for a table with one row per record: the row carries the (epoch, offset) that guards its key.
+    /// True if the table has one row per record; the row then has the (epoch, offset) that guards its key.
     pub has_epoch_guard: bool,
 }
 impl Table {
-    /// Columns of the SQL view, in order: the table's own, and [`SEASON_START`] after the season.
+    /// Returns the columns of the SQL view in order: the columns of the table, with [`SEASON_START`] inserted after the season.
     pub fn view_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().flat_map(|column| {
             let season_start = (column.name == SEASON.name).then_some(&SEASON_START);
@@ -40,51 +40,51 @@ impl Table {
     }
 }
 
-/// Partition key of the BigQuery table. A column of every view, and not content, since it follows from the season.
+/// Partition key of the BigQuery table. It is a column of every view, but not content, because it is derived from the season.
 pub const SEASON_START: Column = integer(
     "season_start",
     "Year in which the season starts: 2023 for 2023-24. Partition key in BigQuery: a filter on it limits the bytes read",
 );
 
-/// Where a stored row comes from. Not content, and not in the views.
+/// Columns that record where a stored row comes from. They are not content and not in the views.
 pub const SOURCE_COLUMNS: [Column; 5] = [
     boolean(
         "deleted",
-        "The row is deleted. It is retained so that no older record restores it; the views leave it out",
+        "True if the row is deleted. A deleted row is kept so that no older record restores it; the views omit it",
     ),
     integer(
         "epoch",
-        "Warehouse epoch of the write. A row is replaced only by a record with a higher (epoch, offset)",
+        "Warehouse epoch in which the row was written. Only a record with a higher (epoch, offset) replaces the row",
     ),
-    integer("partition", "Partition of the record that wrote the row"),
-    integer("offset", "Offset of the record that wrote the row"),
-    text("batch_id", "Sink batch that wrote the row, see sink_batches"),
+    integer("partition", "Topic partition of the record from which the row was written"),
+    integer("offset", "Offset of the record from which the row was written"),
+    text("batch_id", "Id of the sink batch that wrote the row, see sink_batches"),
 ];
 
 const PLAYER: Column = integer("player_id", "Id of the player at nba.com");
 const GAME: Column = text("game_id", "Id of the game at nba.com, ten digits");
-const NAME: Column = text("player_name", "Name of the player, in the newest spelling of nba.com");
+const NAME: Column = text("player_name", "Name of the player, as nba.com most recently spelled it");
 pub(crate) const DATE: Column = date("game_date", "US Eastern calendar day of the game");
 const SEASON: Column = text("season", "Season, for example 2023-24");
 const TIP_OFF: Column = timestamp("tip_off", "Scheduled start of the game");
 const TEAM: Column =
-    text("team", "Three-letter code of the player's team. NULL: the player is on neither side of the game");
+    text("team", "Three-letter code of the player's team. NULL: the player is on neither team of the game");
 const OPPONENT: Column = text(
     "opponent",
-    "Three-letter code of the opposing team. NULL: the player is on neither side of the game",
+    "Three-letter code of the opposing team. NULL: the player is on neither team of the game",
 );
-const IS_HOME: Column = boolean("is_home", "The player's team plays at home");
+const IS_HOME: Column = boolean("is_home", "True if the player's team plays at home");
 const BASIS: Column = text(
     "basis",
-    "issued: uses only facts known before tip-off. retrospective: also uses facts that became known after tip-off",
+    "issued: the row uses only facts known before tip-off. retrospective: it also uses facts that became known after tip-off",
 );
 const KNOWN_AT: Column = timestamp(
     "known_at",
-    "Fetch time of the newest observation that the row uses: from then on the row could be known. 0001-01-01 stands for minus infinity",
+    "Fetch time of the newest observation that the row uses: the earliest time at which the row could be known. 0001-01-01 stands for minus infinity",
 );
 const LINE_SOURCE: Column = text(
     "line_source",
-    "market: the base line is the market's main line. estimate: no bookmaker quotes the player, so the base line is the mean points of the last 5 appearances, in steps of half a point. NULL: no base line",
+    "market: the base line is the market's main line. estimate: no bookmaker quotes the player, so the base line is the mean points of the last 5 appearances, rounded to half points. NULL: no base line",
 );
 const APPEARANCES: Column =
     integer("appearances", "Number of earlier games of the season in which the player had playing time");
@@ -96,7 +96,7 @@ const INPUT_VERSION: Column =
     text("input_version", "Hash of the features that the prediction uses, 16 hexadecimal digits");
 const MODEL_VERSION: Column = text(
     "model_version",
-    "Hash of the code, the constants and the model artifact of the predictor, 16 hexadecimal digits",
+    "Hash of the predictor's code, constants and model artifact, 16 hexadecimal digits",
 );
 
 pub const PREDICTIONS: Table = Table {
@@ -135,26 +135,26 @@ pub const PREDICTIONS: Table = Table {
         real("p_push", "Probability of exactly as many points as the line, 0 to 1"),
         text(
             "recommendation",
-            "OVER, UNDER, PASS, or NO_LINE where line_source is estimate, since no bookmaker offers the line",
+            "OVER, UNDER or PASS; NO_LINE if line_source is estimate, since no bookmaker offers the line",
         ),
     ],
     has_epoch_guard: false,
 };
-/// Number of columns of [`PREDICTIONS`], from the left, that are equal in all rows of an event.
+/// Number of leading columns of [`PREDICTIONS`] that are equal in all rows of one event.
 pub const PREDICTION_SHARED: usize = 14;
-/// Number of columns after these that are equal in all rows of one system.
+/// Number of columns after the shared ones that are equal in all rows of one system.
 pub const PREDICTION_SYSTEM: usize = 5;
 
 pub const SLATE: Table = Table {
     name: "player_slate",
-    doc: "Candidates of each game: one row per game and player, predicted or with the one reason why not",
+    doc: "Candidates of each game: one row per game and player, with status predicted or the reason why there is no prediction",
     key: &["game_id", "player_id"],
     columns: &[
         PLAYER,
         GAME,
         text(
             "status",
-            "predicted, or why the candidate is not predicted: no_side, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate the first reason in system_statuses",
+            "predicted, or the reason why there is no prediction: no_side, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate the reason of the first system, in the order moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1, learned_v1",
         ),
         BASIS,
         KNOWN_AT,
@@ -178,7 +178,7 @@ pub const SLATE: Table = Table {
         ),
         json(
             "system_statuses",
-            "Object: per prediction system predicted, or why not: missing_feature, missing_zones, too_few_similar, too_few_systems, model_absent, trained_later, other_features. Empty unless the candidate is eligible",
+            "Object that maps each prediction system to predicted or the reason why it has no prediction: missing_feature, missing_zones, too_few_similar, too_few_systems, model_absent, trained_later, other_features. Empty unless the candidate is eligible",
         ),
         INPUT_VERSION,
         MODEL_VERSION,
@@ -188,7 +188,7 @@ pub const SLATE: Table = Table {
 
 pub const PLAYER_GAMES: Table = Table {
     name: "player_games",
-    doc: "Box scores: one row per game and player who is in the newest box score of the game",
+    doc: "Box scores: one row per game and player in the newest box score of the game",
     key: &["game_id", "player_id"],
     columns: &[
         PLAYER,
@@ -200,9 +200,12 @@ pub const PLAYER_GAMES: Table = Table {
         OPPONENT,
         IS_HOME,
         TIP_OFF,
-        text("feed", "Source and feed that the row was taken from, source/feed"),
-        timestamp("known_at", "Fetch time of the first observation with this content"),
-        text("raw_event_id", "Raw event of the first observation with this content, 16 hexadecimal digits"),
+        text("feed", "Source and feed of the row, in the form source/feed"),
+        timestamp("known_at", "Fetch time of the first observation with the content of this row"),
+        text(
+            "raw_event_id",
+            "Id of the raw event of the first observation with the content of this row, 16 hexadecimal digits",
+        ),
         real("minutes", "Playing time, in minutes"),
         integer("points", "Points scored"),
         integer("field_goals_made", "Field goals made, two-point and three-point"),
@@ -240,7 +243,7 @@ const FEATURES_FRONT: [Column; 17] = [
     KNOWN_AT,
     text(
         "eligibility",
-        "eligible, or why the candidate is not to be predicted: no_side, ruled_out, too_few_appearances, too_few_minutes",
+        "eligible, or the reason why no prediction is made: no_side, ruled_out, too_few_appearances, too_few_minutes",
     ),
     APPEARANCES,
     integer(
@@ -252,7 +255,7 @@ const FEATURES_FRONT: [Column; 17] = [
         "The market's main line, in points: the line with both prices whose no-vig probability is nearest 0.5. NULL: no bookmaker quotes both prices",
     ),
     QUALITY_FLAGS,
-    json("missing_features", "Object: per feature without a value the reason"),
+    json("missing_features", "Object that maps each feature without a value to the reason why it has none"),
 ];
 const fn feature_columns() -> [Column; FEATURES_FRONT.len() + FEATURE_COLUMNS.len()] {
     let mut columns = [PLAYER; FEATURES_FRONT.len() + FEATURE_COLUMNS.len()];
@@ -277,32 +280,38 @@ pub const FEATURE_ROWS: Table = Table {
 
 pub const TABLES: [Table; 4] = [PREDICTIONS, SLATE, PLAYER_GAMES, FEATURE_ROWS];
 
-/// Name of the table or view of the written batches.
+/// Name of the table (SQLite) or view (BigQuery) with the batch records.
 pub const BATCHES: &str = "sink_batches";
 pub const BATCHES_DOC: &str =
-    "Written sink batches: one row per batch, committed together with the rows of the batch";
+    "Written sink batches: one row per batch, committed atomically with the rows of the batch";
 /// Columns of [`BATCHES`].
 pub const BATCH_COLUMNS: [Column; 17] = [
     text("batch_id", "Hash of sink, log, warehouse epoch, table version and input ranges"),
-    json("input_ranges", "Array of the input ranges of the batch: topic/partition:first-end"),
-    integer("records", "Records read: applied + unchanged + stale + superseded + rejected"),
-    integer("applied", "Records that changed rows"),
+    json(
+        "input_ranges",
+        "Array of the input ranges of the batch, each topic/partition:first-end; end is exclusive",
+    ),
+    integer("records", "Number of records read: applied + unchanged + stale + superseded + rejected"),
+    integer("applied", "Number of records that changed rows"),
     integer(
         "unchanged",
-        "Records with the content of the stored row, and records of games outside the days of a replay",
+        "Number of records whose content equals that of the stored row, plus records of games outside the dates of a replay",
     ),
-    integer("stale", "Records older than the stored row"),
-    integer("superseded", "Records replaced by a later record of the batch"),
-    integer("rejected", "Records sent to the dead-letter queue"),
-    integer("rows_written", "Rows of the views inserted, replaced or deleted"),
-    text("close_reason", "Why the batch was closed"),
-    text("job_id", "BigQuery job that wrote the batch. NULL in SQLite"),
-    integer("attempts", "BigQuery jobs sent for the batch, including failed ones. NULL in SQLite"),
+    integer("stale", "Number of records that are not newer than the stored row"),
+    integer("superseded", "Number of records replaced by a later record with the same key in the batch"),
+    integer("rejected", "Number of records sent to the dead-letter queue"),
+    integer("rows_written", "Number of view rows inserted, replaced or deleted"),
+    text(
+        "close_reason",
+        "records, bytes, age, caught-up, revoke, shutdown, recovered or split: why the batch was closed",
+    ),
+    text("job_id", "Id of the BigQuery job that wrote the batch. NULL in SQLite"),
+    integer("attempts", "Number of BigQuery jobs sent for the batch, including failed ones. NULL in SQLite"),
     integer("request_bytes", "Size of the rows in the request to BigQuery, in bytes. NULL in SQLite"),
-    text("log_id", "Log that the batch was read from"),
-    integer("epoch", "Warehouse epoch of the write"),
+    text("log_id", "Id of the log from which the batch was read"),
+    integer("epoch", "Warehouse epoch in which the batch was written"),
     timestamp("planned_at", "Time at which the batch was closed and planned"),
-    timestamp("committed_at", "Time of the write"),
+    timestamp("committed_at", "Time at which the batch was written"),
 ];
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
-//! The SQL view that both warehouses define with the same text.
+//! The SQL view `coverage`, which both warehouses define with the same SELECT.
 //!
 //! Invariant: the text is valid in SQLite and in BigQuery.
-//! Not here: the views over the rows of a table; where the rows are stored is the warehouse's own.
+//! Not here: the view of each table; each warehouse defines it over the table in which it stores the rows.
 use crate::{
     column::{Column, integer, text},
     tables::{DATE, SEASON_START},
 };
 
-/// Name of the view that counts candidates.
+/// Name of the view that counts candidates by day and status.
 pub const COVERAGE: &str = "coverage";
-pub const COVERAGE_DOC: &str = "Candidates of each day by status: predicted, or why not";
+pub const COVERAGE_DOC: &str =
+    "Number of players per day and status: predicted, or the reason why there is no prediction";
 /// Columns of [`COVERAGE`].
 pub const COVERAGE_COLUMNS: [Column; 4] = [
     SEASON_START,
@@ -21,7 +22,7 @@ pub const COVERAGE_COLUMNS: [Column; 4] = [
     integer("player_count", "Number of players"),
 ];
 
-/// The SELECT of [`COVERAGE`] over these names of the views `player_slate` and `player_games`.
+/// Returns the SELECT of [`COVERAGE`]. The arguments are the names of the views `player_slate` and `player_games` in the warehouse.
 pub fn coverage_select(player_slate: &str, player_games: &str) -> String {
     format!(
         "SELECT s.season_start, s.game_date, s.status, COUNT(*) AS player_count

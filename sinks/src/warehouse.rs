@@ -1,7 +1,7 @@
-//! Interface of a warehouse, and its errors by who has to act.
+//! Interface of a warehouse, and its errors, classified by who must act.
 //!
-//! Invariant: a batch and its batch record are written atomically; of two records of a key the one with the higher (epoch, offset) is
-//! stored, in whatever order they are written; a deleted row retains its (epoch, offset), so no older record restores it.
+//! Invariant: a batch and its batch record are written atomically; of two records with the same key, the one with the higher (epoch,
+//! offset) is stored, in whatever order they are written; a deleted row retains its (epoch, offset), so no older record restores it.
 //! Not here: retrying, and the thread that a write blocks; the sink task owns both.
 use crate::{
     control_totals::ControlTotalsByGame,
@@ -15,9 +15,9 @@ use std::{collections::HashSet, time::Duration};
 
 /// Stores the current row of every key.
 pub trait Warehouse: Send {
-    /// Log and epoch of the writer.
+    /// Returns the log and epoch of the writer.
     fn writer_state(&self) -> Result<WriterState, WarehouseError>;
-    /// Returns the epoch in which this log may write. A warehouse without a log becomes this log's.
+    /// Returns the epoch in which this log may write. If no log owns the warehouse, this log becomes its owner.
     ///
     /// # Errors
     /// `Config` if another log owns the warehouse.
@@ -32,35 +32,35 @@ pub trait Warehouse: Send {
     ) -> Result<WriteSummary, WarehouseError>;
     /// True if the batch is stored.
     fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError>;
-    /// The keys out of these that have a live row.
+    /// Returns those of the given keys that have a live row.
     fn existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
     ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError>;
     /// Makes this log the owner, raises the warehouse epoch and returns it. Rows stay readable while the log is read from its start.
     fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError>;
-    /// Deletes the rows of older epochs, and returns their number. To be called when this log has been read to its end: these rows have no
-    /// record in it.
+    /// Deletes the rows of older epochs, and returns their number. Must be called only after this log has been read to its end: a row that
+    /// is then still in an older epoch has no record in the log.
     fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError>;
-    /// Counts since the warehouse was opened.
+    /// Returns the counts since the warehouse was opened.
     fn counters(&self) -> Counters;
-    /// Content hash of each table: over its live rows in the order of the key, without source columns.
+    /// Returns a content hash per table, computed over its live rows in key order, without source columns.
     fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError>;
-    /// Number of live rows and sum of their offsets, by input topic and game.
+    /// Returns the number of live rows and the sum of their offsets, by input topic and game.
     fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError>;
 }
 
-/// Writer of a warehouse.
+/// The log that may write to a warehouse, and the current epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriterState {
     /// `None`: no log has acquired the warehouse yet.
     pub log: Option<String>,
     pub epoch: i64,
-    /// A rebuild is not finished: rows of older epochs remain.
+    /// True if a rebuild is not finished, so that rows of older epochs remain.
     pub rebuilding: bool,
 }
 
-/// Content of one table.
+/// Row count and content hash of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentHash {
     pub table: &'static str,
@@ -69,24 +69,24 @@ pub struct ContentHash {
     pub hash: String,
 }
 
-/// Records of a batch by outcome: records = applied + unchanged + stale + superseded + rejected.
+/// Number of records of a batch by outcome: records = applied + unchanged + stale + superseded + rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteSummary {
     /// Records read.
     pub records: u64,
     /// Records that changed rows.
     pub applied: u64,
-    /// Records with the content of the stored row, and filtered records.
+    /// Records whose content equals that of the stored row, and filtered records.
     pub unchanged: u64,
     /// Records that are not newer than the stored row.
     pub stale: u64,
-    /// Records replaced by a later record of the batch.
+    /// Records replaced by a later record with the same key in the batch.
     pub superseded: u64,
     /// Records sent to the dead-letter queue.
     pub rejected: u64,
     /// Rows inserted, replaced or deleted.
     pub rows: u64,
-    /// The batch was stored before; the counts are those of that write.
+    /// True if the batch was already stored; the counts are then those of the earlier write.
     pub already_committed: bool,
 }
 
@@ -97,38 +97,40 @@ pub struct BadRecord {
     pub reason: String,
 }
 
-/// Maximum number of unconvertible records in a batch (10, or 1 in 100). Beyond it the write is treated as a schema mismatch.
+/// Returns the maximum number of unconvertible records in a batch: 1 in 100, but at least 10. If a batch has more, the schema is assumed
+/// not to match.
 pub fn max_bad_records(records: usize) -> usize {
     (records / 100).max(10)
 }
 
-/// Failure of a call, by who has to act. Nothing of the batch is stored.
+/// Failure of a call, by who must act. After `Rows` and `Size` the batch is not stored; after another failure it may be stored, but never
+/// in part.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {
-    /// Retry: the same call, later.
+    /// The caller must repeat the same call later.
     #[error("the warehouse is not ready: {what}; {}", retry_text(after))]
     Retry {
         what: String,
-        /// Pause before the next call. Zero: nothing failed, the operation takes longer than one call.
+        /// Pause before the next call. Zero means that nothing failed: the operation takes longer than one call.
         after: Duration,
-        /// The failures last so long that the operator should be alerted.
+        /// True if the operator should be alerted, for example because the failures last long.
         alert: bool,
     },
-    /// The sink: it sends these records to the dead-letter queue and writes the rest (`Batch::reject`).
+    /// The sink task must send these records to the dead-letter queue and write the rest (`Batch::reject`).
     #[error("{} records cannot be converted to rows{}", .0.len(), first_reason(.0))]
     Rows(Vec<BadRecord>),
-    /// The sink: it writes the batch in halves (`split`). `next` is for an operation that has no halves.
+    /// The sink task must write the batch in halves (`split`). `next` is the remediation for an operation that cannot be split.
     #[error("{what}\nnext: {next}")]
     Size { what: String, next: String },
-    /// The operator: configuration or dataset is wrong.
+    /// The operator must act: the configuration or the dataset is wrong.
     #[error("{what}\nnext: {next}")]
     Config { what: String, next: String },
-    /// The operator: the warehouse is damaged, or a bug.
+    /// The operator must act: the warehouse is damaged, or the program has a bug.
     #[error("{what}\nnext: {next}")]
     Fatal { what: String, next: String },
 }
 impl WarehouseError {
-    /// Nothing failed: the next call continues the operation.
+    /// Returns the error for an operation that did not fail and that the next call continues.
     pub const fn pending(what: String) -> WarehouseError {
         WarehouseError::Retry { what, after: Duration::ZERO, alert: false }
     }
@@ -138,7 +140,7 @@ impl WarehouseError {
 }
 fn retry_text(after: &Duration) -> String {
     match after.as_secs_f64() {
-        0.0 => "in progress, the next call continues it".into(),
+        0.0 => "the next call continues the operation".into(),
         after => format!("next attempt in {after:.1} s"),
     }
 }
@@ -147,26 +149,26 @@ fn first_reason(bad: &[BadRecord]) -> String {
 }
 
 impl WriterState {
-    /// Checks that this log owns the warehouse, and that the epoch is current.
+    /// Checks that no other log owns the warehouse; if `epoch` is given, also that this log owns it and that the epoch is current.
     ///
     /// # Errors
-    /// `Config` if not.
+    /// `Config` if a check fails.
     pub fn check_writer(&self, log: &str, epoch: Option<i64>) -> Result<(), WarehouseError> {
         match &self.log {
             Some(own) if own != log => Err(WarehouseError::Config {
                 what: format!(
-                    "log {own} owns the warehouse, and this is log {log}: a rebuilt log, or another one"
+                    "log {own} owns the warehouse, but this is log {log}, which was rebuilt or is a different log"
                 ),
                 next: "check --data, --brokers and --warehouse; `fastbreak sink rebuild --take-over` previews a rebuild that makes this log the owner"
                     .into(),
             }),
             None if epoch.is_some() => Err(WarehouseError::Config {
-                what: format!("no log has acquired the warehouse, and log {log} tries to write to it"),
+                what: format!("no log has acquired the warehouse, so log {log} cannot write to it"),
                 next: "start `fastbreak run` again: it acquires the warehouse and fills it from the start of the log"
                     .into(),
             }),
             _ if epoch.is_some_and(|epoch| epoch != self.epoch) => Err(WarehouseError::Config {
-                what: format!("the batch was planned in another epoch than epoch {} of the warehouse", self.epoch),
+                what: format!("the batch was not planned in epoch {}, the current epoch of the warehouse", self.epoch),
                 next: "start `fastbreak run` again: it reads the log from the start in the new epoch".into(),
             }),
             _ => Ok(()),

@@ -1,21 +1,21 @@
 //! The window: collects records until a batch is large or old enough for a write.
 //!
-//! Invariant: records read = records of the batch + superseded + rejected + filtered, where a record is superseded by a later record of its
-//! key in the same batch; every record of a batch is in the input ranges of the batch.
+//! Invariant: records read = records of the batch + superseded + rejected + filtered, where a record is superseded by a later record with
+//! the same key in the same batch; every record of a batch is in the input ranges of the batch.
 //! Not here: the clock, which is an argument; planning and writing a batch (`plan`, `warehouse`).
 use crate::record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
 use schemas::PlayerGameId;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// Limits that close a batch.
+/// Limits at which a batch is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Records read.
+    /// Number of records read.
     pub records: usize,
-    /// Encoded bytes of the records read.
+    /// Total encoded size of the records read, in bytes.
     pub bytes: usize,
-    /// Milliseconds since the first record of the batch.
+    /// Milliseconds since the first record of the batch was added.
     pub age_ms: i64,
 }
 impl Default for BatchLimits {
@@ -39,7 +39,7 @@ macro_rules! close_reasons {
             fn from_str(name: &str) -> Result<Self, String> {
                 match name {
                     $($name => Ok(CloseReason::$reason),)+
-                    _ => Err(format!("'{name}' is not a reason to close a batch")),
+                    _ => Err(format!("'{name}' is not a known close reason of a batch")),
                 }
             }
         }
@@ -49,14 +49,14 @@ close_reasons! {
     Records = "records",
     Bytes = "bytes",
     Age = "age",
-    /// The run ends when it has caught up, so no further record is awaited.
+    /// The run was started to end when it has caught up, and there is nothing left to read.
     CaughtUp = "caught-up",
     /// A partition is revoked.
     Revoke = "revoke",
     Shutdown = "shutdown",
-    /// Built again after a restart, from the ranges of its plan.
+    /// The batch was built again after a restart, from the ranges of its plan.
     Recovered = "recovered",
-    /// Half of a batch that was too large for the warehouse.
+    /// The batch is half of a batch that was too large for the warehouse.
     Split = "split",
 }
 impl fmt::Display for CloseReason {
@@ -65,11 +65,11 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// Consecutive offsets of one partition, including offset gaps.
+/// Range of offsets of one partition; it may contain offset gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
     pub first: i64,
-    /// The next offset to read.
+    /// Exclusive end: the next offset to read.
     pub end: i64,
 }
 impl Range {
@@ -85,22 +85,22 @@ pub type Ranges = BTreeMap<(SinkTopic, i32), Range>;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     pub ranges: Ranges,
-    /// The newest record per input topic and key, in the order of the first record of each key.
+    /// The newest record per input topic and key, ordered by when the first record of the key was added.
     pub records: Vec<Record>,
-    /// Records read that a later record of the batch replaced.
+    /// Number of records read that were replaced by a later record with the same key.
     pub superseded: usize,
-    /// Records read that cannot be converted to rows.
+    /// Number of records read that cannot be converted to rows.
     pub rejected: usize,
-    /// Records read of games outside the dates of a replay.
+    /// Number of records read whose games are outside the dates of a replay.
     pub filtered: usize,
     pub reason: CloseReason,
 }
 impl Batch {
-    /// A batch without records for these ranges.
+    /// Returns a batch that has these ranges and no records.
     pub const fn empty(ranges: Ranges, reason: CloseReason) -> Batch {
         Batch { ranges, records: Vec::new(), superseded: 0, rejected: 0, filtered: 0, reason }
     }
-    /// Builds a batch from records that were read again from the ranges of its plan; `None` if there are none.
+    /// Builds a batch from records that were read again from the ranges of its plan; `None` if there are no records.
     pub fn from_records(records: impl IntoIterator<Item = Record>) -> Option<Batch> {
         let mut open = Open::default();
         for record in records {
@@ -108,11 +108,11 @@ impl Batch {
         }
         open.take(CloseReason::Recovered)
     }
-    /// Records read.
+    /// Returns the number of records read.
     pub const fn read(&self) -> usize {
         self.records.len() + self.superseded + self.rejected + self.filtered
     }
-    /// Removes the records with these coordinates, for the dead-letter queue. The ranges, and thus the id of the batch, stay.
+    /// Removes and returns the records with these coordinates, for the dead-letter queue. The ranges, and thus the batch id, do not change.
     pub fn reject(&mut self, bad: &[TopicPartitionOffset]) -> Vec<Record> {
         let (rejected, rest): (Vec<_>, _) = std::mem::take(&mut self.records)
             .into_iter()
@@ -173,11 +173,11 @@ impl Window {
     pub fn new(limits: BatchLimits) -> Self {
         Window { limits, open: Open::default() }
     }
-    /// Lowers the limit of records for all further batches, since a larger batch could not be written.
+    /// Lowers the record limit for all further batches, after a larger batch could not be written.
     pub fn limit_records(&mut self, records: usize) {
         self.limits.records = self.limits.records.min(records.max(1));
     }
-    /// Adds a record of `bytes` encoded bytes, and returns the batch if it is full or too old.
+    /// Adds a record with an encoded size of `bytes`, and returns the batch if it is now full or too old.
     pub fn push(
         &mut self,
         now_ms: i64,
@@ -204,15 +204,15 @@ impl Window {
             _ => None,
         }
     }
-    /// Time at which the open batch becomes too old.
+    /// Returns the time at which the open batch becomes too old; `None` if there is no open batch.
     pub fn due_ms(&self) -> Option<i64> {
         (!self.is_empty()).then(|| self.open.since_ms.saturating_add(self.limits.age_ms))
     }
-    /// Closes the open batch.
+    /// Closes and returns the open batch; `None` if there is none.
     pub fn close(&mut self, reason: CloseReason) -> Option<Batch> {
         self.open.take(reason)
     }
-    /// Discards the open batch: its records will be read again.
+    /// Discards the open batch. Its records must be read again.
     pub fn discard(&mut self) {
         self.open = Open::default();
     }
@@ -305,7 +305,7 @@ mod tests {
                 now += pause;
                 batches.extend(window.tick(now));
                 let offset = next[partition as usize];
-                // Gaps, as compaction and control records leave them.
+                // Leaves offset gaps, as compaction and control records do.
                 next[partition as usize] += 1 + i64::from(player % 2);
                 let id = key(player * 3 + partition as u32);
                 ends.insert(id, offset);

@@ -1,4 +1,4 @@
-//! The conformance suite over the in-process fake of BigQuery.
+//! The conformance suite against the in-process fake of BigQuery.
 //!
 //! Invariant: every test has its own service and clock.
 //! Not here: faults (`faults`, `schedules`).

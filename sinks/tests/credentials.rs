@@ -1,4 +1,5 @@
-//! Credentials: a token comes from the key file of a service account, is refreshed once when it is rejected, and is never printed.
+//! Tests of credentials: a token is requested with the key file of a service account, is refreshed once if it is rejected, and is never
+//! printed.
 //!
 //! Invariant: all errors, counters and settings are searched for every secret.
 //! Not here: the output of the binary (tests of the root).
@@ -25,14 +26,14 @@ use std::{
     time::Duration,
 };
 
-/// A new private key; `None` without openssl.
+/// Returns a new private key; `None` if openssl is not installed.
 fn private_key() -> Option<String> {
     let made = Command::new("openssl")
         .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
         .output();
     made.ok().filter(|made| made.status.success()).map(|made| String::from_utf8(made.stdout).unwrap())
 }
-/// A key file of a service account whose token endpoint is this server.
+/// Writes a key file of a service account whose token endpoint is this server, and returns its path.
 fn account(folder: &std::path::Path, key: &str, tokens: &Server) -> PathBuf {
     let path = folder.join("account.json");
     let account = serde_json::json!({
@@ -43,7 +44,7 @@ fn account(folder: &std::path::Path, key: &str, tokens: &Server) -> PathBuf {
     std::fs::write(&path, account.to_string()).unwrap();
     path
 }
-/// A token endpoint whose tokens all contain one secret word.
+/// Starts a token endpoint whose tokens all contain the same secret word.
 fn token_server() -> Server {
     let next = AtomicU32::new(1);
     Server::start(move |_| {
@@ -57,7 +58,7 @@ fn token_server() -> Server {
     })
 }
 
-/// The error of acquiring the warehouse with this token endpoint.
+/// Returns the error of acquiring a warehouse with this token endpoint.
 fn acquire_error(tokens: &Server, key: &str, timeout: Duration) -> WarehouseError {
     let folder = tempfile::tempdir().unwrap();
     let (fake, path) = (Fake::start(), account(folder.path(), key, tokens));
@@ -66,14 +67,18 @@ fn acquire_error(tokens: &Server, key: &str, timeout: Duration) -> WarehouseErro
 }
 #[test]
 fn a_token_endpoint_that_does_not_respond_times_out() {
-    let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
+    let Some(key) = private_key() else {
+        return eprintln!("skipped: openssl, which creates a key, is missing");
+    };
     let error = acquire_error(&Server::start(|_| HttpResponse::Silence), &key, Duration::from_millis(50));
     assert!(matches!(error, WarehouseError::Retry { .. }), "{error}");
     assert!(error.to_string().contains("did not respond within 0.05 s"), "{error}");
 }
 #[test]
 fn the_error_has_the_reason_for_a_missing_token() {
-    let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
+    let Some(key) = private_key() else {
+        return eprintln!("skipped: openssl, which creates a key, is missing");
+    };
     let body = r#"{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}"#;
     let tokens = Server::start(|_| HttpResponse::Json(400, body.into()));
     let error = acquire_error(&tokens, &key, Duration::from_secs(5));
@@ -84,7 +89,9 @@ fn the_error_has_the_reason_for_a_missing_token() {
 }
 #[test]
 fn an_expired_token_is_refreshed_once_and_no_message_contains_a_secret() {
-    let Some(key) = private_key() else { return eprintln!("skipped: no openssl to make a key with") };
+    let Some(key) = private_key() else {
+        return eprintln!("skipped: openssl, which creates a key, is missing");
+    };
     let folder = tempfile::tempdir().unwrap();
     let (fake, tokens) = (Fake::start(), token_server());
     let path = account(folder.path(), &key, &tokens);
@@ -104,7 +111,7 @@ fn an_expired_token_is_refreshed_once_and_no_message_contains_a_secret() {
     assert_eq!(fake.tokens().last().map(String::as_str), Some("Bearer ya29.very-secret-3"));
     assert_eq!((fake.statistics().merges, fake.rows("predictions")), (1, 20));
 
-    // All messages of all failures.
+    // Collects the messages of all failures.
     let mut texts = vec![format!("{:?}", w.counters())];
     for fault in [
         FaultResponse::Unauthorized,

@@ -1,8 +1,8 @@
-//! The conformance suite over a real engine: an emulator, or Google's BigQuery. Skipped unless `FASTBREAK_BIGQUERY_ENDPOINT` or
+//! The conformance suite against a real engine: an emulator, or Google's BigQuery. It is skipped unless `FASTBREAK_BIGQUERY_ENDPOINT` or
 //! `FASTBREAK_BIGQUERY_PROJECT` is set.
 //!
 //! Invariant: each test has its own dataset, and deletes it when it passes.
-//! Not here: faults (`faults`, `schedules`, over the in-process fake); properties of BigQuery itself (`smoke`).
+//! Not here: faults (`faults`, `schedules`, against the in-process fake); properties of BigQuery itself (`smoke`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
@@ -11,7 +11,7 @@ mod real;
 use real::skipped;
 use sinks::{BigQuery, Warehouse};
 
-/// A warehouse in a new dataset that stages batches above this size in bytes; `None` without a configured BigQuery.
+/// Returns a warehouse in a new dataset, which stages batches larger than this number of bytes; `None` if no BigQuery is configured.
 fn fresh(inline_bytes: Option<usize>) -> Option<BigQuery> {
     real::config(inline_bytes).map(|config| BigQuery::connect(config).unwrap())
 }

@@ -1,7 +1,8 @@
-//! Every crash point and every kind of failure, one at a time, over the in-process fake of BigQuery.
+//! Tests of every crash point and every kind of failure, one at a time, against the in-process fake of BigQuery.
 //!
-//! Invariant: a batch is written exactly once: one effective merge, and the rows of an undisturbed run.
-//! Not here: waiting (`waits`), failures that stop the sink (`stops`), combinations (`schedules`), failures of the log (`tests/sink_commits.rs`).
+//! Invariant: a batch is written exactly once: one merge changes rows, and the rows are those of a run without failures.
+//! Not here: waiting (`waits`), failures that stop the sink (`stops`), combinations (`schedules`), failures of the log
+//! (`tests/sink_commits.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
@@ -19,7 +20,7 @@ use sinks::{
 };
 use std::time::Duration;
 
-/// Kills the instance at a call, lets another one write the batch, and checks the result.
+/// Kills the instance at a call, lets another instance write the batch, and checks the result.
 fn killed_at(call: Call, after: usize, is_done: bool, config: impl Fn(&Fake) -> BigQueryConfig) -> Fake {
     let fake = Fake::start();
     let mut w = acquired(&fake, config(&fake));
@@ -106,11 +107,11 @@ fn c9_staged_rows_that_expired_before_the_merge_are_loaded_again() {
     assert_eq!((fake.statistics().loads, fake.statistics().effective_merges), (2, 1));
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
 }
-/// The staging table of a writer that was killed before it deleted the table.
+/// Leaves the staging table of a writer that is killed before it deletes the table.
 fn orphan_staging_table(fake: &Fake) {
     let mut w = acquired(fake, staged(fake));
     let (first, plan) = batch(slate(0..8, 1, 2450));
-    // Upload, table lookup, lease, merge, job lookup, delete: the delete is lost.
+    // The calls are upload, table lookup, lease, merge, job lookup, delete. The writer is killed at the merge, the second insert.
     fake.fail(Call::Insert, 1, Fault::Killed(true));
     assert!(w.write(&first, &plan, NOW).is_err());
     fake.revive();
@@ -157,7 +158,7 @@ fn c11_an_interrupted_search_for_a_bad_row_resumes() {
     let mut w = acquired(&fake, fake.config());
     fake.with(|service| service.records.bad_rows.insert(200_011));
     let (mut batch, plan) = batch(slate(0..16, 1, 2450));
-    // The merge is the first insert, the fourth probe the fifth.
+    // The merge is the first insert; the fourth probe is the fifth insert.
     fake.fail(Call::Insert, 4, Fault::Killed(true));
     assert!(matches!(w.write(&batch, &plan, NOW), Err(WarehouseError::Retry { .. })));
     fake.revive();
@@ -169,7 +170,7 @@ fn c11_an_interrupted_search_for_a_bad_row_resumes() {
         (bad.len(), bad[0].coordinates.offset, bad[0].reason.as_str()),
         (1, 12, "Bad double value: abc")
     );
-    assert!(fake.statistics().duplicates >= 4, "earlier probes are not run again");
+    assert!(fake.statistics().duplicates >= 4, "the earlier probes were run again");
     batch.reject(&[bad[0].coordinates]);
     let (written, _) = write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((written.records, written.applied, written.rejected), (16, 15, 1));
@@ -212,14 +213,14 @@ fn c13_a_job_of_a_former_writer_is_reused_and_its_later_writes_change_nothing() 
     let (second, second_plan) = batch(slate(0..8, 100, 2500));
     write_with_retries(&fake, &mut new, &second, &second_plan);
     let before = fake.statistics();
-    // The old instance continues: its own batch is stored, and another batch of the same records is older than the stored rows.
+    // The old instance continues: its own batch is already stored, and the records of its next batch are older than the stored rows.
     write_with_retries(&fake, &mut old, &first, &first_plan);
     let (older, older_plan) = batch(slate(0..5, 1, 2450));
     let (late, _) = write_with_retries(&fake, &mut old, &older, &older_plan);
     assert_eq!((late.applied, late.stale), (0, 5));
     let statistics = fake.statistics();
     assert_eq!((statistics.max_in_flight, statistics.mixed_ids, fake.duplicate_keys()), (1, 0, 0));
-    assert_eq!(statistics.affected - before.affected, 1, "the batch record");
+    assert_eq!(statistics.affected - before.affected, 1, "only the batch record changes");
     assert_eq!(content(&new), expected(slate(0..8, 100, 2500)));
 }
 #[test]
@@ -245,18 +246,14 @@ fn c15_reprocessing_in_other_batches_changes_no_row() {
     let (whole, plan) = batch(all.clone());
     write_with_retries(&fake, &mut w, &whole, &plan);
     let (before, affected) = (content(&w), fake.statistics().affected);
-    // From the start, and from a later log start offset.
+    // The log is read again from offset 0, and from a later log start offset.
     for part in all.chunks(7).chain(all[9..].chunks(7)) {
         let (batch, plan) = batch(part.to_vec());
         let (written, _) = write_with_retries(&fake, &mut w, &batch, &plan);
         assert_eq!((written.stale, written.rows), (part.len() as u64, 0));
     }
     assert_eq!(content(&w), before);
-    assert_eq!(
-        fake.statistics().affected - affected,
-        5 + 3,
-        "each job changed its own batch record and nothing else"
-    );
+    assert_eq!(fake.statistics().affected - affected, 5 + 3, "a job changed more than its own batch record");
 }
 #[test]
 fn c17_after_any_error_response_the_batch_is_written_once() {
@@ -308,7 +305,7 @@ fn c17_c20_a_done_job_with_an_error_is_not_a_success_and_its_id_is_not_used_agai
 #[test]
 fn a_batch_that_is_too_large_for_a_parameter_is_staged() {
     let fake = Fake::start();
-    // Without an own limit: BigQuery rejects the request.
+    // Without a size limit of the sink, BigQuery rejects the request.
     let mut w = acquired(&fake, BigQueryConfig { inline_bytes: usize::MAX, ..fake.config() });
     let (large, plan) = batch(slate(0..5_000, 1, 2450));
     write_with_retries(&fake, &mut w, &large, &plan);
@@ -334,8 +331,8 @@ fn a_job_that_exceeds_resources_is_staged_in_the_next_attempt() {
     assert_eq!(fake.rows("predictions"), 160);
 }
 
-/// 158 players, five systems, five lines; DML limits on, 57 % of the calls fail, workers are killed. A sink with one insert per player
-/// lost 57 % of its rows in such a night.
+/// Writes the predictions of 158 players, five systems and five lines, while DML limits apply, 57 % of the calls fail and workers are
+/// killed. Under such conditions a sink with one insert per player lost 57 % of its rows.
 #[test]
 fn a_night_with_dml_limits_failing_calls_and_killed_workers_loses_no_row() {
     use schemas::prediction::{System, SystemOutcome};
@@ -343,7 +340,7 @@ fn a_night_with_dml_limits_failing_calls_and_killed_workers_loses_no_row() {
         .map(|n| {
             let id = id(n, 61 + n % 11);
             let mut event = prediction(id, Line(1050 + 50 * (n as i32 % 40)));
-            // With a model artifact all five systems predict.
+            // With a model artifact, all five systems predict.
             let other = event.systems[0].outcome.clone();
             for prediction in &mut event.systems {
                 if prediction.system == System::LearnedV1
@@ -358,7 +355,7 @@ fn a_night_with_dml_limits_failing_calls_and_killed_workers_loses_no_row() {
     let fake = Fake::start();
     fake.with(|service| service.takes_ms = 300);
     let batches: Vec<(Batch, BatchPlan)> = night.chunks(16).map(|part| batch(part.to_vec())).collect();
-    // 57 % of the calls fail, in every way; some kill the worker.
+    // 57 % of the calls fail, in all these ways; some failures kill the worker.
     let failures = [
         Fault::Responds(FaultResponse::Unavailable, false),
         Fault::ResponseLost,
@@ -370,7 +367,7 @@ fn a_night_with_dml_limits_failing_calls_and_killed_workers_loses_no_row() {
         Fault::Killed(false),
     ];
     for n in 0..400usize {
-        // One in four faults hits the next call, the others the call after it: 57 % of the calls.
+        // One in four faults hits the next call, the others the call after the next, so four of seven calls (57 %) fail.
         fake.fail(Call::Any, usize::from(n % 4 != 0), failures[n % failures.len()].clone());
     }
     let (mut deaths, mut w) = (0, None);
@@ -397,7 +394,7 @@ fn a_night_with_dml_limits_failing_calls_and_killed_workers_loses_no_row() {
         (3_950, 158, 0)
     );
     assert_eq!((statistics.max_in_flight, statistics.too_many, statistics.mixed_ids), (1, 0, 0));
-    assert_eq!(statistics.effective_merges, batches.len(), "one write per batch");
+    assert_eq!(statistics.effective_merges, batches.len(), "a batch was not written exactly once");
     assert!(deaths > 5, "{deaths} workers were killed");
     assert_eq!(content(&fake.connect()), expected(night));
 }

@@ -1,9 +1,12 @@
-//! Random schedules of faults: whatever fails and whenever an instance dies, the warehouse ends with the content of an undisturbed one.
+//! Random schedules of faults: whatever fails and whenever an instance dies, the warehouse ends with the same content as without faults.
 //!
-//! A schedule is derived from a seed, which a failure prints: `FASTBREAK_SEED=<number> cargo test -p sinks --test schedules` runs only
-//! that one. `FASTBREAK_SCHEDULES` is the number of schedules.
+//! A schedule is derived from a seed, which is printed if the test fails: `FASTBREAK_SEED=<number> cargo test -p sinks --test schedules`
+//! runs
+//! only the schedule of that seed. `FASTBREAK_SCHEDULES` is the number of schedules to run.
 //!
-//! Invariant: all properties are checked from outside at the end: content, keys, record accounting, jobs in flight, ids, orphaned tables.
+//! Invariant: all properties are checked at the end, without the sink's internals: content, keys, record accounting, jobs in flight, job
+//! ids,
+//! orphaned tables.
 //! Not here: single crash points (`faults`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
@@ -40,16 +43,16 @@ struct Schedule {
     events: Vec<(u8, u32, u32)>,
     fates: Vec<(usize, Fate)>,
     faults: Vec<(Call, usize, Fault)>,
-    /// Every batch is staged.
+    /// True if every batch is staged.
     is_staged: bool,
     /// A player whose rows BigQuery rejects.
     poison: Option<u32>,
-    /// Outcomes of the next DML jobs; `None` succeeds.
+    /// Outcomes of the next DML jobs; `None`: the job succeeds.
     outcomes: Vec<Option<u8>>,
     /// DML jobs of other writers at the start.
     foreign: usize,
     takes_ms: i64,
-    /// Maximum number of rows of a merge, and whether it applies to a load too.
+    /// Maximum number of rows of a merge, and whether this maximum applies to a load, too.
     most_rows: Option<(usize, bool)>,
 }
 fn schedules() -> impl Strategy<Value = Schedule> {
@@ -113,7 +116,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         )
 }
 
-/// Generates and runs schedules; a failure prints the seed.
+/// Generates and runs schedules; if one fails, its seed is printed.
 fn each(from: u64, run: impl Fn(&Schedule) + Sync) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let count = number("FASTBREAK_SCHEDULES").unwrap_or(1_000);
@@ -132,7 +135,7 @@ fn each(from: u64, run: impl Fn(&Schedule) + Sync) {
     }
 }
 
-/// Content of a warehouse without faults.
+/// Returns the content of a warehouse after a run without faults, and without the records of the player `without`.
 fn undisturbed(schedule: &Schedule, without: Option<u32>) -> Vec<(&'static str, u64, String)> {
     let mut log = Log::new(&schedule.events);
     log.records.retain(|record| without.is_none_or(|player| record.change.id().player.0 != 200_000 + player));
@@ -188,16 +191,19 @@ fn over_the_fake(schedule: &Schedule) {
     let warehouse = fake.connect();
     assert_eq!(content(&warehouse), undisturbed(schedule, schedule.poison), "content");
     conformance::assert_reconciled(&warehouse, &log.records, &log.dead_letters);
-    assert_eq!(fake.duplicate_keys(), 0, "every key has one row");
+    assert_eq!(fake.duplicate_keys(), 0, "keys with more than one row");
     let is_poison = |coordinates: &sinks::TopicPartitionOffset| {
         let record = log.records.iter().find(|record| record.coordinates == *coordinates).unwrap();
         Some(record.change.id().player.0) == schedule.poison.map(|player| 200_000 + player)
     };
-    assert!(log.dead_letters.iter().all(is_poison), "only rejected records are dead letters");
+    assert!(
+        log.dead_letters.iter().all(is_poison),
+        "a record that BigQuery does not reject is a dead letter"
+    );
     let statistics = fake.statistics();
     assert!(statistics.max_in_flight <= 1, "{} DML jobs in flight at a time", statistics.max_in_flight);
-    assert!(statistics.too_many == 0 || schedule.foreign > 20, "too many DML statements outstanding");
-    assert_eq!(statistics.mixed_ids, 0, "every id has one request body");
+    assert!(statistics.too_many == 0 || schedule.foreign > 20, "the sink's jobs overfilled the DML queue");
+    assert_eq!(statistics.mixed_ids, 0, "job ids with two different request bodies");
     // Orphaned staging tables are deleted after six hours.
     fake.clock.sleep(Duration::from_secs(7 * 3_600));
     let mut warehouse = fake.connect();
@@ -216,7 +222,7 @@ fn on_bigquery_a_second_range_of_schedules_ends_with_the_undisturbed_content() {
     each(1_000_000, over_the_fake);
 }
 
-/// One warehouse that several instances open.
+/// A warehouse that several instances share.
 struct Shared(Arc<Mutex<Sqlite>>);
 /// A warehouse with scripted faults: a failed call, an executed call whose response is lost, or a dead instance.
 struct Flaky {

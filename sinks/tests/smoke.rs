@@ -2,7 +2,8 @@
 //!
 //! The token for Google's BigQuery comes from `FASTBREAK_BIGQUERY_TOKEN` or `gcloud auth print-access-token`.
 //!
-//! Invariant: no test uses up a quota, so the messages of quota errors are not tested here: `error` has the documented ones.
+//! Invariant: no test uses up a quota. So the messages of quota errors are not tested here; `bigquery::error` tests the documented
+//! messages.
 //! Not here: the sink's statements and their results (`emulator`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #[allow(dead_code, unused_imports)]
@@ -20,7 +21,7 @@ use sinks::{
 };
 use std::{process::Command, time::Duration};
 
-/// Calls that the sink does not make in this way.
+/// Client for calls that the sink does not make, or makes in a different way.
 struct Calls {
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
@@ -35,7 +36,7 @@ impl Calls {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Some(Calls { runtime, client: reqwest::Client::new(), config, token, is_google })
     }
-    /// Status and body; `None` after this time.
+    /// Returns status and body; `None` if no response arrives within `timeout`.
     fn call_within(
         &self,
         timeout: Duration,
@@ -57,7 +58,7 @@ impl Calls {
         })
     }
     fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
-        self.call_within(Duration::from_secs(60), method, path, body).expect("an response")
+        self.call_within(Duration::from_secs(60), method, path, body).expect("a response")
     }
     fn insert(&self, id: &str, configuration: &Value) -> (u16, Value) {
         self.call(Method::POST, "jobs", Some(&self.job(id, configuration)))
@@ -79,7 +80,7 @@ impl Calls {
                 other => panic!("{other:?}"),
             }
         }
-        panic!("{id} is not done")
+        panic!("job {id} is not done after two minutes")
     }
     fn query(&self, text: &str) -> (u16, Value) {
         let body = json!({"query": text, "useLegacySql": false, "location": self.config.location, "timeoutMs": 50_000});
@@ -88,7 +89,7 @@ impl Calls {
     fn table(&self) -> String {
         format!("`{}.{}.sink_records`", self.config.project, self.config.dataset)
     }
-    /// Id of the job that wrote the only batch.
+    /// Returns the id of the job that wrote the only batch.
     fn writing_job(&self) -> String {
         let (status, response) = self.query(&format!(
             "SELECT job_id FROM {} WHERE season_start = 0 AND input = 'batches'",
@@ -105,7 +106,7 @@ fn token() -> Option<String> {
     };
     std::env::var("FASTBREAK_BIGQUERY_TOKEN").ok().or_else(response)
 }
-/// An acquired warehouse in a new dataset, and calls to its service.
+/// Returns an acquired warehouse in a new dataset, and a client for calls to its service.
 fn fresh(inline_bytes: Option<usize>) -> Option<(BigQuery, Calls)> {
     let config = real::config(inline_bytes)?;
     let Some(calls) = Calls::new(config.clone()) else {
@@ -116,7 +117,7 @@ fn fresh(inline_bytes: Option<usize>) -> Option<(BigQuery, Calls)> {
     warehouse.acquire(LOG).unwrap();
     Some((warehouse, calls))
 }
-/// A batch with this number of predictions of a season, and its plan.
+/// Returns a batch with this number of predictions in a season, and its plan.
 fn batch(players: u32, season: u32, from: i64) -> (Batch, BatchPlan) {
     let at = |n: u32| {
         let id = PlayerGameId { game: GameId(20_000_061 + season % 100 * 100_000), ..id(n, 61) };
@@ -205,11 +206,11 @@ fn the_merge_has_the_partition_filter_that_a_table_can_require() {
     let (status, response) =
         calls.query(&format!("ALTER TABLE {} SET OPTIONS (require_partition_filter = TRUE)", calls.table()));
     if status != 200 && !calls.is_google {
-        return eprintln!("skipped: the emulator has no such option: {response}");
+        return eprintln!("skipped: the emulator does not support require_partition_filter: {response}");
     }
     assert_eq!(status, 200, "{response}");
     assert_eq!(write(&mut warehouse, &batch(4, 2023, 1)).applied, 4);
-    // With parameters, as in a statement over several seasons.
+    // The bounds may be parameters, as in a statement over several seasons.
     let text = format!(
         "SELECT COUNT(*) FROM {} T JOIN (SELECT 1) ON T.season_start BETWEEN @from AND @to",
         calls.table()
@@ -235,7 +236,8 @@ fn a_merge_reads_only_the_season_that_it_writes() {
         calls.table(),
         plan.id
     ));
-    let job = calls.await_job(response["rows"][0]["f"][0]["v"].as_str().unwrap()).expect("the job");
+    let job =
+        calls.await_job(response["rows"][0]["f"][0]["v"].as_str().unwrap()).expect("the merge job is found");
     let number = |value: &Value| value.as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let statistics = &job["statistics"]["query"];
     let (read, billed, held) = (
@@ -244,9 +246,9 @@ fn a_merge_reads_only_the_season_that_it_writes() {
         number(&table["numBytes"]),
     );
     eprintln!(
-        "a merge into one season read {read} bytes and was billed {billed}; the other season has {held}"
+        "a merge into one season read {read} bytes and was billed for {billed} bytes; the table had {held} bytes before"
     );
-    assert!(!calls.is_google || read < held, "{read} of {held}");
+    assert!(!calls.is_google || read < held, "the merge read {read} bytes, the other season has {held}");
     warehouse.discard().unwrap();
 }
 #[test]
@@ -274,7 +276,7 @@ const READER_QUERIES: [&str; 4] = [
     "SELECT season_start, game_date, status, player_count FROM @coverage WHERE season_start = 2023 ORDER BY game_date, status",
     "SELECT records, applied, unchanged, rows_written, close_reason, epoch FROM @sink_batches WHERE records > 0",
 ];
-/// Rows of a query on a SQLite file, in the format of BigQuery's API. JSON is compared as a value, since BigQuery does not keep its text.
+/// Returns the rows of a query on a SQLite file, in the format of BigQuery's API. JSON is parsed, since BigQuery does not keep its text.
 fn sqlite_rows(path: &std::path::Path, text: &str) -> Vec<Vec<Value>> {
     let db = rusqlite::Connection::open(path).unwrap();
     let mut statement = db.prepare(&text.replace('@', "")).unwrap();

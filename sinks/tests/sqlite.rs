@@ -1,4 +1,4 @@
-//! The conformance suite over the SQLite warehouse, and tests of its files, views and read queries.
+//! The conformance suite against the SQLite warehouse, and tests of its files, views and read queries.
 //!
 //! Invariant: properties that the suite cannot see through the trait are tested here with SQL.
 //! Not here: throughput (`examples/season.rs`).
@@ -22,7 +22,7 @@ fn in_folder() -> (tempfile::TempDir, PathBuf) {
     let path = folder.path().join("warehouse.db");
     (folder, path)
 }
-/// Result of a query as text, columns separated by `|`.
+/// Returns the result of a query as text, with columns separated by `|`.
 fn query(path: &Path, sql: &str) -> String {
     let db = rusqlite::Connection::open(path).unwrap();
     let mut statement = db.prepare(sql).unwrap();
@@ -40,7 +40,8 @@ fn query(path: &Path, sql: &str) -> String {
     }
     text.join("\n")
 }
-/// A game day: two predicted candidates, one of whom played; one candidate ruled out; one player who was not a candidate.
+/// Writes a game day with two predicted candidates, one of whom played, one candidate who is ruled out, and one player who was not a
+/// candidate. Returns the day.
 fn evening(w: &mut dyn Warehouse) -> EasternDate {
     let (a, b, c, d) = (id(1, 61), id(2, 61), id(3, 61), id(4, 61));
     write(

@@ -1,7 +1,7 @@
-//! Failures that stop the sink: the error and its remediation, and that the sink continues after the cause is fixed. Over the in-process
-//! fake of BigQuery.
+//! Tests of failures that stop the sink, against the in-process fake of BigQuery: the error has a remediation, and the sink continues after
+//! the cause is fixed.
 //!
-//! Invariant: an error that stops the sink names the next step, and leaves nothing of the batch behind that a later attempt would repeat.
+//! Invariant: an error that stops the sink states the next step, and a later attempt writes the batch exactly once.
 //! Not here: failures that the sink waits out (`waits`) or recovers from (`faults`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
@@ -20,7 +20,7 @@ fn a_missing_table_other_than_the_staging_table_is_not_loaded_again() {
     for dataset in [format!("{}_staging", fakebq::DATASET), fakebq::DATASET.into()] {
         let fake = Fake::start();
         let mut w = acquired(&fake, staged(&fake));
-        // The table of the writer lease still exists.
+        // Only the table of the writer lease still exists.
         fake.drop_dataset(&dataset);
         if dataset == fakebq::DATASET {
             fake.create_table(&dataset, "sink_writer", "TABLE", serde_json::json!({}));
@@ -126,7 +126,7 @@ fn a_dataset_in_another_location_is_reported_with_the_setting() {
         assert!(error.to_string().contains("predictions is in EU, but bigquery-location is US"), "{error}");
     }
     let fake = Fake::start();
-    // The location is compared without case.
+    // The comparison of locations ignores case.
     fake.place_dataset(fakebq::DATASET, "us");
     fake.place_dataset(&format!("{}_staging", fakebq::DATASET), "EU");
     let error = fake.connect().plan().unwrap_err();

@@ -1,6 +1,6 @@
-//! Waiting: number of calls, pauses between them, and alerts. Over the in-process fake of BigQuery.
+//! Tests of waiting against the in-process fake of BigQuery: number of calls, pauses between them, and alerts.
 //!
-//! Invariant: the clock is the test's, and no call waits long: an operation that takes longer is pending, and the next call continues it.
+//! Invariant: only the test's clock is used, and no call waits long: a longer operation is pending, and the next call continues it.
 //! Not here: crash points (`faults`) and failures that stop the sink (`stops`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
@@ -19,7 +19,7 @@ use sinks::{
 };
 use std::time::Duration;
 
-/// Pauses and alerts of this number of failing calls.
+/// Repeats a failing call this number of times, and returns the pause and the alert of each failure.
 fn failing_calls(
     fake: &Fake,
     mut call: impl FnMut() -> Option<WarehouseError>,
@@ -28,7 +28,7 @@ fn failing_calls(
     let next = |_| match call() {
         Some(WarehouseError::Retry { after, alert, .. }) => {
             fake.clock.sleep(after);
-            // The jitter takes off up to a tenth.
+            // The jitter shortens a pause by up to a tenth.
             ((after.as_secs_f64() / 0.9).round() as u64 / 5 * 5, alert)
         }
         other => panic!("{other:?}"),
@@ -236,7 +236,7 @@ fn the_failure_of_an_own_slow_job_is_not_taken_for_an_earlier_one() {
     for (reason, message) in [wrong, large, bad] {
         let fake = Fake::start();
         let mut w = acquired(&fake, staged(&fake));
-        // Longer than the time limit of one call.
+        // A job takes longer than the time limit of one call.
         fake.with(|service| {
             service.takes_ms = 45_000;
             service.outcomes.extend(std::iter::repeat_n(Some((reason, message.to_owned())), 100));
@@ -284,7 +284,7 @@ fn staged_rows_are_loaded_once_and_their_merge_is_retried_with_growing_pauses() 
     let fake = Fake::start();
     let mut w = acquired(&fake, staged(&fake));
     let (batch, plan) = batch(slate(0..8, 1, 2450));
-    // The upload is the first insert; the others are the merge.
+    // The upload is the first insert; all further inserts are attempts of the merge.
     for n in 0..5 {
         fake.fail(Call::Insert, usize::from(n == 0), Fault::Responds(FaultResponse::RateLimited, false));
     }

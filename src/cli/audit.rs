@@ -1,6 +1,6 @@
 //! `audit`: check record accounting, list parked records and content hashes, reconcile the warehouse with the log.
 //!
-//! Invariant: read-only; the result balances also while processors run.
+//! Invariant: read-only; the result balances even while processors run.
 //! Not here: the audit of one processor (`processor`), reconciliation (`reconciler`).
 mod names;
 mod parallel;
@@ -26,7 +26,7 @@ use sinks::{Warehouse, WarehouseError};
 use std::time::{Duration, Instant};
 use topics::Policy;
 
-/// Time limit of the reconciliation, whose queries may be pending.
+/// Time limit of the reconciliation, which repeats while a query of the warehouse is pending.
 const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
@@ -65,7 +65,7 @@ pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
     Ok(if report.balanced { CommandOutcome::Done } else { CommandOutcome::Unbalanced })
 }
 
-/// Row counts and content hashes of all compacted topics, except operational ones.
+/// Determines row counts and content hashes of all compacted topics, except operational ones.
 fn topic_contents(config: &Config) -> Result<Vec<TableContent>> {
     let tables =
         topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact && !topic.name.starts_with("ops."));
@@ -85,7 +85,7 @@ fn warehouse_contents(warehouse: &dyn Warehouse) -> Result<Vec<TableContent>> {
     Ok(hashes.into_iter().map(to_content).collect())
 }
 
-/// Compares the rows that a processor has published, by its state store, with the rows of its output topics.
+/// Compares the number of rows that a processor has published, according to its state store, with the number of rows in its output topics.
 fn compare_published(
     log: &mut dyn LogBackend,
     ledger: &Ledger,
@@ -103,7 +103,7 @@ fn compare_published(
         let published = audit.published.get(topic.name).copied().unwrap_or(0);
         if published > rows {
             audit.accounting.problems.push(format!(
-                "{}: {published} rows are published, and the topic has {rows}; if the topic was re-created, \
+                "{}: the processor has published {published} rows, but the topic has only {rows}; if the topic was re-created, \
                  docs/kafka-broker-requirements.md describes how to fill it",
                 topic.name
             ));

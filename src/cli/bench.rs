@@ -1,6 +1,6 @@
 //! `bench`: the CPU time per record of each processor, on one thread and in memory, over consecutive batches of events.
 //!
-//! Each processor reads all new records of its inputs and commits once, so the figures are those of a processor that catches up.
+//! Per batch, each processor reads all new records of its inputs and commits once; a processor that catches up does the same.
 //! Invariant: no log and no warehouse is read or written.
 //! Not here: end-to-end throughput (`benches/`).
 use super::{
@@ -22,7 +22,7 @@ use topics::{TopicPartition, partition_of, raw_topic};
 
 /// Start year of the first simulated season.
 const FIRST_SEASON: i16 = 2018;
-/// Bytes reserved for the fields of an encoded raw event beside its payload.
+/// Bytes reserved for the fields of an encoded raw event other than its payload.
 const ENVELOPE_BYTES: usize = 64;
 
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ struct ProcessorCost {
     against_first: f64,
 }
 
-/// Record batches in memory by partition, and the number of them that each processor has read.
+/// Record batches in memory by partition, and the number of record batches that each processor has read.
 #[derive(Default)]
 struct MemoryLog {
     batches: HashMap<TopicPartition, Vec<RecordBatch>>,
@@ -94,7 +94,7 @@ struct Measurement {
     seconds: f64,
 }
 
-/// The measured costs, and per processor the microseconds per record of the first batch.
+/// The measured costs and, for each processor, its microseconds per record in the first batch.
 #[derive(Default)]
 struct Costs {
     rows: Vec<ProcessorCost>,

@@ -1,6 +1,6 @@
-//! `check`: check everything that a run needs, and name the fix for each problem.
+//! `check`: check everything that a run needs, and show a fix for each problem.
 //!
-//! Invariant: read-only. Rights that only a write can prove, such as writing to a topic, are not reported.
+//! Invariant: read-only. Rights that only a write can test, such as writing to a topic, are not checked.
 //! Not here: the checks themselves; each module reports its own problems.
 use super::{
     outcome::{CommandOutcome, error_exit_code},
@@ -26,8 +26,8 @@ use topics::{
 };
 
 const NEXT_TOPICS: &str = "next: `fastbreak topics plan` shows what differs, `fastbreak topics apply` creates missing topics and alters \
-     settings; it does not change a partition count, since keys would map to other partitions: delete such a topic with its records first";
-/// Below this number of brokers, a broker that stops during a commit can leave a hanging transaction.
+     settings; it does not change a partition count, since keys would map to other partitions: for that, first delete the topic with its records";
+/// With fewer brokers than this, a broker that stops during a commit can leave a hanging transaction.
 const SAFE_BROKER_COUNT: usize = 3;
 
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ struct CheckResult {
     what: String,
     /// The problem and what to do; `None` if the check passed.
     fix: Option<String>,
-    /// Exit code of the command if this is its worst result.
+    /// Exit code of the command if no other failed check has a higher one.
     #[serde(skip)]
     exit_code: u8,
 }
@@ -44,19 +44,19 @@ impl CheckResult {
     fn new(what: impl Into<String>, result: Result<(), String>) -> CheckResult {
         CheckResult { ok: result.is_ok(), what: what.into(), fix: result.err(), exit_code: 1 }
     }
-    /// From an operation; a failure has the exit code of a command that fails with the same error.
+    /// Creates the result of an operation; a failure has the exit code of a command that fails with the same error.
     fn from_outcome(what: impl Into<String>, outcome: Result<(), impl Into<anyhow::Error>>) -> CheckResult {
         let outcome = outcome.map_err(Into::into);
         let exit_code = outcome.as_ref().err().map_or(1, error_exit_code);
         CheckResult { exit_code, ..CheckResult::new(what, outcome.map_err(|error| error_chain(&error))) }
     }
-    /// From a list of differences between actual and desired state.
+    /// Creates a result from a list of differences between actual and desired state.
     fn from_differences(what: impl Into<String>, differences: &[String], next: &str) -> CheckResult {
         let result =
             if differences.is_empty() { Ok(()) } else { Err(format!("{}\n{next}", summarize(differences))) };
         CheckResult { exit_code: 3, ..CheckResult::new(what, result) }
     }
-    /// From a list of problems.
+    /// Creates a result from a list of problems.
     fn from_problems(what: impl Into<String>, problems: &[String]) -> CheckResult {
         CheckResult::new(what, if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) })
     }
@@ -117,7 +117,10 @@ fn check_warehouse(config: &Config, log_id: Option<&str>) -> Result<(), Warehous
 /// Opens the log and returns its id, if it has one.
 fn check_log(config: &Config, results: &mut Vec<CheckResult>) -> Option<String> {
     if config.brokers.is_none() && !config.data.join("log.db").exists() {
-        let what = format!("log {}: the first ingest creates it", config.data.display());
+        let what = format!(
+            "log {}: does not exist yet, the first `fastbreak ingest` creates it",
+            config.data.display()
+        );
         results.push(CheckResult::new(what, Ok(())));
         return None;
     }

@@ -1,6 +1,6 @@
 //! `demo`: run a simulated game day through the topology.
 //!
-//! Invariant: it uses the embedded log and the SQLite warehouse, whatever is configured; shared brokers and registries are left alone.
+//! Invariant: it uses the embedded log and the SQLite warehouse whatever is configured; it never uses configured brokers or registries.
 //! Not here: the simulated events (crate `simulator`).
 use super::{
     outcome::CommandOutcome,
@@ -62,7 +62,7 @@ pub fn demo(config: &Config, has_data_flag: bool, seed: u64, output: Output) -> 
     Ok(CommandOutcome::Done)
 }
 
-/// The configuration without brokers, registry and BigQuery; its data folder is one per seed unless `--data` names one.
+/// Returns the configuration without brokers, registry and BigQuery. Unless `--data` is set, each seed has its own data folder.
 fn demo_config(config: &Config, has_data_flag: bool, seed: u64) -> Config {
     let mut config = config.clone();
     config.warehouse = WarehouseKind::Sqlite;

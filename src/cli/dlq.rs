@@ -43,7 +43,7 @@ pub enum DlqCommand {
         /// Only dead letters with this code
         #[arg(long)]
         code: Option<RejectCode>,
-        /// Count by code and reason, and change nothing
+        /// Only count the dead letters by code and reason, and change nothing
         #[arg(long)]
         dry_run: bool,
         /// Also redrive dead letters that were redriven three times
@@ -70,7 +70,7 @@ pub fn dlq(config: &Config, command: DlqCommand, output: Output) -> Result<Comma
     }
 }
 
-/// Dead letters of one processor and code.
+/// Number of dead letters of one processor and code, with their range of fetch times.
 #[derive(Serialize)]
 struct CodeCount {
     processor: String,
@@ -79,10 +79,10 @@ struct CodeCount {
     /// Earliest and latest fetch time of their raw events, in RFC 3339.
     first_fetched_at: Option<String>,
     last_fetched_at: Option<String>,
-    /// The highest redrive count among them.
+    /// The highest redrive count of these dead letters.
     max_redrive_count: i32,
 }
-/// The same while it is counted.
+/// The totals from which a [`CodeCount`] is made.
 #[derive(Default)]
 struct CodeTotals {
     dead_letters: u64,
@@ -142,7 +142,7 @@ fn list_table(counts: &[CodeCount]) -> String {
     format!("{}\nnext: `fastbreak dlq show {}`", output::table(header, rows), first.processor)
 }
 
-/// Dead letters of one code whose reasons differ only in numbers.
+/// Number of dead letters of one code whose reasons differ only in numbers.
 #[derive(Serialize)]
 struct ReasonCount {
     code: &'static str,
@@ -179,7 +179,7 @@ struct RedriveReport {
     dry_run: bool,
     reasons: Vec<ReasonCount>,
     already_redriven: usize,
-    /// Skipped because they were redriven [`MAX_REDRIVES`] times.
+    /// Number of dead letters that are skipped because they were redriven [`MAX_REDRIVES`] times.
     redrive_limit_reached: usize,
     #[serde(flatten)]
     summary: RedriveSummary,
@@ -227,11 +227,14 @@ fn redrive_text(report: &RedriveReport) -> String {
         format!("{dead_letters} dead letters redriven as {records} records")
     });
     if report.already_redriven > 0 {
-        lines.push(format!("{} were redriven before", report.already_redriven));
+        lines.push(format!(
+            "{} other dead letters were redriven before and are skipped",
+            report.already_redriven
+        ));
     }
     if report.redrive_limit_reached > 0 {
         lines.push(format!(
-            "{} were redriven {MAX_REDRIVES} times and are skipped; --force redrives them",
+            "{} other dead letters were redriven {MAX_REDRIVES} times and are skipped; --force redrives them",
             report.redrive_limit_reached
         ));
     }
@@ -249,7 +252,7 @@ struct PurgeReport {
 fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<CommandOutcome> {
     redrive::ensure_owner(processor)?;
     let mut log = storage::open(config)?;
-    // Dead letters that are appended from here on are not part of the report, and so not deleted.
+    // Dead letters that are appended after this call are neither reported nor deleted.
     let ends = dead_letter_queue::end_offsets(log.as_mut(), processor)?;
     let mut found = dead_letter_queue::read(log.as_mut(), processor)?.records;
     found.retain(|record| ends.get(&record.partition).is_some_and(|end| record.offset < *end));
@@ -263,7 +266,7 @@ fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<
         (0, _) => format!("{} has no dead letters", report.processor),
         (count, true) => format!("{}\n{count} dead letters deleted", reason_table(&report.reasons)),
         (count, false) => format!(
-            "{}\npreview: {count} dead letters would be deleted, with no way to restore them\n\
+            "{}\npreview: {count} dead letters would be deleted and could not be restored\n\
              next: `fastbreak dlq purge {} --yes`",
             reason_table(&report.reasons),
             report.processor

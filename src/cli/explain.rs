@@ -80,7 +80,7 @@ fn find_row<E: schemas::Row>(log: &mut dyn LogBackend, topic: &Topic<E>, key: &s
     Ok(inspect::table(log, topic, |row_key| row_key == key)?.pop())
 }
 
-/// The player's earlier games of the season, as known at the cutoff, oldest first.
+/// Returns the player's earlier games of the same season, as known at the cutoff, oldest first.
 fn earlier_games(log: &mut dyn LogBackend, features: &Features) -> Result<Vec<GameReport>> {
     let prefix = format!("{}/", features.player);
     let games = inspect::table(log, &topics::PLAYER_GAMES, |key| key.starts_with(&prefix))?;
@@ -93,7 +93,8 @@ fn earlier_games(log: &mut dyn LogBackend, features: &Features) -> Result<Vec<Ga
     Ok(games)
 }
 
-/// The revision of an earlier game that the features were derived from; `None` if the player did not appear or it was not known.
+/// Returns the revision of an earlier game from which the features were derived; `None` if the player did not appear in it or the game was
+/// not known at the cutoff.
 fn game_as_of_cutoff(game: &PlayerGame, features: &Features) -> Option<GameReport> {
     let cutoff = Cutoff::at_tip_off(features.tip_off, features.basis);
     let revision = cutoff.as_of(&game.revisions, |revision| revision.known_at)?;

@@ -50,7 +50,7 @@ fn ingest_file(log: &mut dyn LogBackend, path: &Path) -> Result<Ingested> {
                 number += 1;
                 ingest.line(&origin, number, line)?;
             }
-            // Events of a slow source, such as a scraper's pipe, are appended before the next ones arrive.
+            // If the source is slow, such as the pipe of a scraper, append the events so far before the next ones arrive.
             NextLine::Idle => ingest.flush()?,
             NextLine::End => break,
         }
@@ -69,7 +69,9 @@ fn show(report: &Report) -> String {
     };
     let dead_letters = match dead_letters {
         0 => String::new(),
-        count => format!("; {count} lines are dead letters in {DEAD_LETTERS}: `fastbreak dlq show ingest`"),
+        count => format!(
+            "; {count} lines are dead letters in {DEAD_LETTERS}, `fastbreak dlq show ingest` shows them"
+        ),
     };
     format!("{summary}{dead_letters}\nnext: `fastbreak run --until-caught-up`")
 }

@@ -1,7 +1,7 @@
-//! `lag`: the consumer lag of each processor, in records and in time, sampled by a separate process.
+//! `lag`: the consumer lag of each processor, in records and in time, sampled without contact to the running processors.
 //!
 //! Invariant: read-only; it joins no consumer group.
-//! Not here: assessing a lag (`runtime::lag`).
+//! Not here: assessing the lag (`runtime::lag`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
@@ -36,9 +36,9 @@ struct Report {
     processors: Vec<ProcessorRow>,
 }
 
-/// Samples of a command without `--watch`, if there is lag: trend and catch-up time need three.
+/// Number of samples without `--watch` if there are unread records: trend and catch-up time need three samples.
 const MAX_SAMPLES: usize = 3;
-/// Pause between these samples.
+/// Pause between the samples without `--watch`.
 const SHORT_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Samples the lag of all processors.
@@ -89,7 +89,7 @@ fn watch(sampler: &mut Sampler, with_partitions: bool, output: Output) -> Result
                 writeln!(stdout)?;
             }
             Output::Table if is_terminal => {
-                // Cursor home, then every line and the rest of the screen cleared: overwriting does not flicker.
+                // Move the cursor home, clear the rest of each line, then the rest of the screen: overwriting does not flicker.
                 let text = table(&report, with_partitions).replace('\n', "\x1b[K\n");
                 write!(stdout, "\x1b[H{text}\x1b[K\n\x1b[J")?;
             }

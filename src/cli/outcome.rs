@@ -1,4 +1,4 @@
-//! Exit codes: of commands that complete, and of errors.
+//! The exit codes of commands that complete and of commands that fail with an error.
 //!
 //! Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error; 3 differences found; 4 precondition failed, not
 //! authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
@@ -12,7 +12,7 @@ use runtime::RuntimeError;
 use sinks::WarehouseError;
 use std::{io::ErrorKind, process::ExitCode};
 
-/// How a command completed, if not with an error.
+/// Outcome of a command that completed without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandOutcome {
     Done,
@@ -25,7 +25,7 @@ pub enum CommandOutcome {
     Unreachable,
 }
 impl CommandOutcome {
-    /// The outcome with this exit code.
+    /// Returns the outcome with this exit code.
     pub const fn from_exit_code(exit_code: u8) -> CommandOutcome {
         match exit_code {
             0 => CommandOutcome::Done,
@@ -48,7 +48,7 @@ impl From<CommandOutcome> for ExitCode {
     }
 }
 
-/// The exit code of a command that fails with this error.
+/// Returns the exit code of a command that fails with this error.
 pub fn error_exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<RegistryError>() {
         return error.exit_code();
@@ -87,7 +87,7 @@ fn runtime_exit_code(error: &RuntimeError) -> u8 {
     }
 }
 
-/// True if standard output was closed by its reader, as `head` does; the command then ends without an error.
+/// True if the error is that a reader such as `head` closed standard output; the command then ends without an error.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io_error = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     let json_error = || error.downcast_ref::<serde_json::Error>()?.io_error_kind();

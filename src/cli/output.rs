@@ -16,7 +16,7 @@ pub enum Output {
     Json,
 }
 
-/// Prints a result: `value` as JSON, or the text that `table` makes of it.
+/// Prints a result: `value` as JSON, or the text that `table` returns.
 pub fn print<T: Serialize>(output: Output, value: &T, table: impl FnOnce(&T) -> String) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match output {
@@ -40,13 +40,13 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     }
     table.trim_fmt()
 }
-/// A progress bar over `length` bytes on standard error; hidden if that is not a terminal.
+/// Creates a progress bar for `length` bytes on standard error; it is hidden if standard error is not a terminal.
 pub fn bar(length: u64, message: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length), draw_target()).with_message(message);
     let style = ProgressStyle::with_template("{msg:>12} {bar:40} {percent:>3} %  {bytes_per_sec}  {eta}");
     style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
 }
-/// A status line on standard error that each update overwrites; hidden if that is not a terminal.
+/// Creates a status line on standard error that each update overwrites; it is hidden if standard error is not a terminal.
 pub fn spinner() -> ProgressBar {
     ProgressBar::with_draw_target(None, draw_target())
 }

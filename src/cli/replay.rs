@@ -28,12 +28,12 @@ use std::{sync::Arc, time::Instant};
 
 #[derive(Subcommand)]
 pub enum ReplayCommand {
-    /// Reprocess the raw topics from offset 0 into a namespace; the same command again resumes
+    /// Reprocess the raw topics from offset 0 into a namespace; run the same command again to resume
     Run {
         /// First date of the games that are written to the replay's warehouse
         #[arg(long, value_name = "DATE")]
         from: EasternDate,
-        /// Last date of these games
+        /// Last date of the games that are written to the replay's warehouse
         #[arg(long, value_name = "DATE")]
         to: EasternDate,
         /// Name of the replay and prefix of its topics and consumer groups: 1 to 40 characters of a-z, 0-9 and -
@@ -42,7 +42,7 @@ pub enum ReplayCommand {
     },
     /// List all replays and their progress
     List,
-    /// Show which rows of the live warehouse differ from those of the replay; 3 if any
+    /// Show which rows of the live warehouse differ from those of the replay; exit code 3 if any differ
     Diff {
         #[arg(value_name = "NAME")]
         namespace: Namespace,
@@ -77,7 +77,7 @@ struct ReplayReport {
     to: String,
     #[serde(flatten)]
     status: ReplayStatus,
-    /// Duration of this run; not part of a list.
+    /// Duration of this run; `None` in a list of replays.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
@@ -110,7 +110,7 @@ fn run(config: &Config, namespace: &Namespace, dates: DateRange, output: Output)
 
 fn run_text(report: &ReplayReport, resume: &str) -> String {
     let seconds = report.seconds.unwrap_or_default();
-    // On Kafka an upper bound: control records take offsets.
+    // On Kafka these counts are upper bounds, since control records take offsets.
     let raw @ ReadCount { read, of } = report.status.progress.raw;
     match (report.status.caught_up, read == of) {
         (false, _) => format!(
@@ -161,7 +161,7 @@ fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) ->
         let replay = Replay::load(config, namespace)?;
         return Err(RuntimeError::Precondition {
             what: format!("discarding replay {namespace} with the games of {}", replay.dates),
-            reason: "it cannot be undone".into(),
+            reason: "a discarded replay cannot be restored".into(),
             next: format!("`fastbreak replay discard {namespace} --yes`"),
         }
         .into());

@@ -34,7 +34,7 @@ use std::{
 /// Pause between two updates of the status line.
 const STATUS_LINE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Record counts that a run committed.
+/// The record counts that a run committed, by processor.
 #[derive(Serialize)]
 struct Report {
     seconds: f64,
@@ -86,7 +86,7 @@ fn show(report: &Report, until_caught_up: bool) -> String {
     format!("{table}\ncommitted in {:.1} s", report.seconds)
 }
 
-/// Runs the topology over the configured log: all processors and the sink, or those named in `only`.
+/// Runs the topology on the configured log: all processors and the sink, or only those in `only`.
 ///
 /// # Errors
 /// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.

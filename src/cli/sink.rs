@@ -28,10 +28,10 @@ struct RebuildReport {
     warehouse: String,
     /// Id of this log; `None` if the log has no id yet.
     log: Option<String>,
-    /// Id of the log that owned the warehouse before; `None` if no log has written it.
+    /// Id of the log that owned the warehouse before this command; `None` if no log owned it.
     previous_log: Option<String>,
     previous_epoch: i64,
-    /// The epoch of the rebuild: of this one, or of the one that `--yes` would begin.
+    /// The epoch of the rebuild that this command began or, in a preview, that `--yes` would begin.
     epoch: i64,
     /// False for a preview.
     started: bool,
@@ -67,7 +67,7 @@ pub fn rebuild(config: &Config, options: RebuildOptions, output: Output) -> Resu
 
 /// Opens the configured warehouse; `None` if it does not exist. Creates nothing.
 pub fn existing_warehouse(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
-    // The first run creates a missing dataset.
+    // A missing dataset is not an error: the first run creates it.
     if config.warehouse == WarehouseKind::BigQuery
         && !warehouse::bigquery(config)?.plan()?.datasets.is_empty()
     {
@@ -81,7 +81,7 @@ fn ensure_same_log(warehouse: &str, owner: Option<&str>, log_id: Option<&str>) -
         Some(owner) if Some(owner) != log_id => Err(RuntimeError::Precondition {
             what: format!("rebuilding the warehouse {warehouse}"),
             reason: format!(
-                "it belongs to log {owner}, and this is {}",
+                "the warehouse belongs to log {owner}, but this is {}",
                 log_id.map_or_else(|| "a log without an id".to_owned(), |id| format!("log {id}"))
             ),
             next: "check --data, --brokers and --warehouse; `fastbreak sink rebuild --take-over` previews a rebuild that replaces the \

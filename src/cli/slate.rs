@@ -31,7 +31,7 @@ struct GameRow {
     players: i32,
     candidates: usize,
     predicted: usize,
-    /// Missing or inconsistent data.
+    /// Descriptions of missing or inconsistent data.
     problems: Vec<String>,
 }
 /// Candidates of a game, and how many of them have a prediction.
@@ -84,7 +84,7 @@ fn game_row(game: &Game, count: CandidateCount) -> GameRow {
     }
 }
 
-/// Checks that each side of a final game has points and a box score that adds up to them.
+/// Checks that each side of a final game has points, and a box score whose points add up to them.
 fn box_score_problems(game: &Game) -> Vec<String> {
     let mut problems = Vec::new();
     if game.status != GameStatus::Final || game.called_off {
@@ -95,7 +95,7 @@ fn box_score_problems(game: &Game) -> Vec<String> {
         (game.home, game.home_players, game.home_points, game.home_box_points),
     ] {
         match points {
-            None => problems.push(format!("{team}: final without points")),
+            None => problems.push(format!("{team}: the game is final, but the points are missing")),
             Some(_) if players == 0 => problems.push(format!("{team}: no box score")),
             Some(points) if points != box_points => {
                 problems.push(format!("{team}: {points} points, {box_points} in the box score"));
@@ -108,7 +108,10 @@ fn box_score_problems(game: &Game) -> Vec<String> {
 
 fn status_text(report: &StatusReport) -> String {
     if report.games.is_empty() {
-        return format!("no games on {}\nnext: `fastbreak ingest` a schedule that has them", report.date);
+        return format!(
+            "no games on {}\nnext: `fastbreak ingest` a schedule with games on this date",
+            report.date
+        );
     }
     let rows = report.games.iter().map(|game| {
         let estimated = if game.tip_estimated { " (estimated)" } else { "" };

@@ -1,7 +1,7 @@
 //! `topics`: plan, apply, export and lint the topics of a Kafka cluster.
 //!
-//! Invariant: every result names its cluster. A plan with a refused entry is not applied, nor is a saved plan if the cluster has changed
-//! since.
+//! Invariant: every result names its cluster. A plan with a refused entry is not applied; a saved plan is not applied if the
+//! cluster has changed since the plan was saved.
 //! Not here: making and formatting a plan (crate `topics`), the Kafka client (crate `runtime-kafka`).
 mod export;
 
@@ -31,16 +31,16 @@ use topics::{
     spec::TopicSpec,
 };
 
-/// Time in which all brokers must show applied changes.
+/// Time limit within which all brokers must show the applied changes.
 const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between two reads of the cluster's metadata after an apply.
 const APPLY_POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Characters of the hash of a saved plan that are shown.
+/// Number of characters that are shown of a saved plan's hash.
 const PLAN_HASH_CHARS: usize = 16;
 
 #[derive(Subcommand)]
 pub enum TopicsCommand {
-    /// Show the changes that the cluster needs: 0 if none, 3 if any, 4 if one is refused
+    /// Show the changes that the cluster needs; exit code 0 if there are none, 3 if there are any, 4 if one is refused
     Plan {
         #[command(flatten)]
         overrides: OverrideArguments,
@@ -50,7 +50,7 @@ pub enum TopicsCommand {
     },
     /// Apply the changes, after confirmation
     Apply {
-        /// A plan saved by `topics plan --out`; refused if the cluster has changed since
+        /// A plan saved by `topics plan --out`; refused if the cluster has changed since it was saved
         #[arg(value_name = "FILE", conflicts_with_all = ["accept_key_remap", "allow_delete"])]
         file: Option<PathBuf>,
         #[command(flatten)]
@@ -115,7 +115,7 @@ fn embedded(config: &Config, output: Output) -> Result<CommandOutcome> {
         log: String,
         note: &'static str,
     }
-    let note = "the embedded log creates its topics itself, there is nothing to plan; next: name a Kafka cluster with `--brokers LIST`";
+    let note = "the embedded log creates its topics itself, there is nothing to plan; next: specify a Kafka cluster with `--brokers LIST`";
     output::print(output, &Embedded { log: config.data.display().to_string(), note }, |report| {
         format!("{}: {}", report.log, report.note)
     })?;
@@ -173,7 +173,7 @@ impl ApplyReport<'_> {
         } else if self.failed.is_empty() {
             format!("applied to cluster {}", self.plan.cluster)
         } else {
-            "some changes failed; next: `fastbreak topics plan` shows what is left".into()
+            "some changes failed; next: `fastbreak topics plan` shows the remaining changes".into()
         };
         [self.plan.to_string()].into_iter().chain(failed).chain([verdict]).collect::<Vec<String>>().join("\n")
     }
@@ -224,7 +224,7 @@ impl TopicPlanner {
             if !confirm()? {
                 let refused = RuntimeError::Precondition {
                     what: "applying this plan".into(),
-                    reason: "it needs a confirmation on a terminal, or --yes".into(),
+                    reason: "it was confirmed neither on a terminal nor with --yes".into(),
                     next:
                         "`fastbreak topics apply --yes`, or `fastbreak topics plan --out FILE` and `fastbreak topics apply FILE`"
                             .into(),
@@ -260,7 +260,7 @@ impl TopicPlanner {
         while !self.make_plan(plan.overrides.clone())?.is_empty() {
             if started.elapsed() > APPLY_TIMEOUT {
                 eprint_line(
-                    "the brokers do not show all changes yet; next: `fastbreak topics plan` shows what is left",
+                    "the brokers do not show all changes yet; next: `fastbreak topics plan` shows the remaining changes",
                 );
                 return Ok(CommandOutcome::Differs);
             }
@@ -283,10 +283,13 @@ fn save_plan(plan: &Plan, path: &Path) -> Result<String> {
     Ok(format!("{} (blake3 {})", path.display(), &hash[..PLAN_HASH_CHARS]))
 }
 
-/// The difference between a saved plan and the plan that the cluster needs now; `None` if they are equal.
+/// Describes how the plan that the cluster needs now differs from a saved plan; `None` if they are equal.
 fn plan_change(saved: &Plan, current: &Plan) -> Option<String> {
     if current.cluster != saved.cluster {
-        return Some(format!("it was made for cluster {}, this is {}", saved.cluster, current.cluster));
+        return Some(format!(
+            "it was made for cluster {}, but the brokers belong to cluster {}",
+            saved.cluster, current.cluster
+        ));
     }
     let lines = |plan: &Plan| -> BTreeSet<String> {
         plan.entries.iter().map(ToString::to_string).filter(|line| !line.starts_with('?')).collect()
@@ -298,7 +301,7 @@ fn plan_change(saved: &Plan, current: &Plan) -> Option<String> {
     let removed = saved_lines.difference(&current_lines).map(|line| format!("no longer {line}"));
     let added = current_lines.difference(&saved_lines).map(|line| format!("now {line}"));
     let differences: Vec<String> = removed.chain(added).collect();
-    Some(format!("the cluster has changed since: {}", summarize(&differences)))
+    Some(format!("the cluster has changed since the plan was saved: {}", summarize(&differences)))
 }
 
 /// Prompts for confirmation on the terminal; false if standard input is not a terminal.

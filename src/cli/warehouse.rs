@@ -66,7 +66,7 @@ pub fn plan(config: &Config, output: Output) -> Result<CommandOutcome> {
         WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => {
             SchemaDiff { missing: vec![sqlite_ddl()], ..SchemaDiff::default() }
         }
-        // Opening fails if the file has other tables.
+        // Opening fails if the file has tables with other definitions.
         WarehouseKind::Sqlite => warehouse::open(config).map(|_| SchemaDiff::default())?,
         WarehouseKind::BigQuery => warehouse::bigquery(config)?.plan()?,
     };

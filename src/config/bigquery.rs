@@ -1,12 +1,12 @@
 //! The values of the `bigquery-…` keys.
 //!
-//! Invariant: a sink batch on BigQuery itself closes no earlier than its DML limits allow.
+//! Invariant: on BigQuery itself, the age that closes a sink batch is high enough for BigQuery's DML limits.
 //! Not here: the client (crate `sinks`).
 use sinks::retry::Backoff;
 use std::time::Duration;
 
-/// The lowest age that closes a sink batch on BigQuery itself. A table accepts 25 DML statements in 10 s, and every sink instance and every
-/// retry needs some of them.
+/// Minimum of `sink-max-age-ms` on BigQuery itself. A table accepts 25 DML statements per 10 s; all sink instances and their retries share
+/// them.
 const MIN_BATCH_AGE: Duration = Duration::from_secs(5);
 
 /// Project, dataset, endpoint and credentials of BigQuery.
@@ -22,7 +22,7 @@ pub struct BigQueryOptions {
     pub backoff: Backoff,
 }
 impl BigQueryOptions {
-    /// From the values of the `bigquery-…` keys; an empty value is an unset key.
+    /// Creates the options from the values of the `bigquery-…` keys; an empty value counts as unset.
     pub fn from_values(value: impl Fn(&str) -> String) -> BigQueryOptions {
         let endpoint = Some(value("bigquery-endpoint")).filter(|text| !text.is_empty());
         let credentials = match (value("bigquery-credentials"), &endpoint) {
@@ -39,20 +39,20 @@ impl BigQueryOptions {
             backoff: Backoff::default(),
         }
     }
-    /// Checks that the age that closes a sink batch leaves room for BigQuery's DML limits; any age is valid with an emulator.
+    /// Checks that the age that closes a sink batch is high enough for BigQuery's DML limits; any age is valid for an emulator.
     ///
     /// # Errors
-    /// The reason and the remedy.
+    /// If it is too low; the error has the reason and the remedy.
     pub fn check_batch_age(&self, age: Duration) -> Result<(), String> {
         if self.endpoint.is_some() || age >= MIN_BATCH_AGE {
             return Ok(());
         }
         let min_age = MIN_BATCH_AGE.as_millis();
         Err(format!(
-            "BigQuery limits DML statements per table; next: set it to {min_age} or more, or bigquery-endpoint to an emulator"
+            "too low for BigQuery's limit of DML statements per table; next: set it to {min_age} or more, or set bigquery-endpoint to an emulator"
         ))
     }
-    /// The value of a `bigquery-…` key.
+    /// Returns the value of a `bigquery-…` key.
     pub fn entry(&self, key: &str) -> String {
         match key {
             "bigquery-project" => self.project.clone(),

@@ -1,6 +1,6 @@
-//! The configuration file, and the files that it names for secrets.
+//! The configuration file, and the files with secrets to which it refers.
 //!
-//! Invariant: an unknown key is an error with its line; no error shows a line of the file, which may contain a secret.
+//! Invariant: an unknown key is an error with its line number; no error quotes a line of the file, because it may contain a secret.
 //! Not here: precedence over other origins (`config`).
 use super::{
     keys::{KEYS, is_secret},
@@ -9,7 +9,7 @@ use super::{
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
-/// Suffix of a Kafka client setting that names a file with the value.
+/// Suffix of a Kafka client setting whose value is the path of a file; the file contains the actual value.
 const FILE_SUFFIX: &str = ".file";
 
 /// A key of the file.
@@ -24,7 +24,7 @@ pub(super) enum FileKey {
 /// # Errors
 /// If it is not TOML, a key is unknown or a value has the wrong type.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<(FileKey, String)>> {
-    // Not TOML's own message, which quotes the line: it may contain a password.
+    // The full text of a TOML error quotes the line, which may contain a password: use only its message.
     let table: toml::Table = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         anyhow::anyhow!("{}:{line}: not TOML: {}", path.display(), error.message())

@@ -7,9 +7,9 @@ use std::str::FromStr;
 /// Naming scheme of the headers of a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderStyle {
-    /// `dlq.…`.
+    /// Fastbreak's own header names, `dlq.…`.
     Native,
-    /// Those of Kafka Connect, `__connect.errors.…`.
+    /// The header names of Kafka Connect, `__connect.errors.…`.
     Connect,
 }
 impl HeaderStyle {

@@ -1,6 +1,6 @@
 //! The configuration keys: name, meaning, default.
 //!
-//! Invariant: every key is in this table once; its environment variable is `FASTBREAK_` and its name in upper case with underscores.
+//! Invariant: every key is in this table once. Its environment variable is `FASTBREAK_` and the key's name, in upper case with underscores.
 //! Not here: parsing of values (`config`), keys of the Kafka client, which have librdkafka's names.
 
 /// A key with its meaning and its default value.
@@ -11,7 +11,7 @@ pub struct Key {
     pub default: &'static str,
 }
 impl Key {
-    /// The environment variable of the key.
+    /// Returns the environment variable of the key.
     pub fn environment_variable(&self) -> String {
         format!("FASTBREAK_{}", self.name.to_uppercase().replace('-', "_"))
     }
@@ -46,7 +46,7 @@ pub const KEYS: &[Key] = &[
     key(
         "console",
         "127.0.0.1:8780",
-        "address of page, metrics and health of `run`; empty: none; used with --until-caught-up only if set",
+        "address at which `run` serves its page, metrics and health; empty: none; with --until-caught-up used only if set",
     ),
     key("learned-model", "", "path of the model artifact of learned_v1; empty: none"),
     key(
@@ -68,12 +68,12 @@ pub const KEYS: &[Key] = &[
     key(
         "dead-letter-max-consecutive",
         "100",
-        "rejected records in a row in one partition at which a processor stops; 0: no limit",
+        "maximum number of consecutive rejected records in a partition; beyond it a processor stops; 0: no limit",
     ),
     key(
         "dead-letter-max-ratio",
         "0.5",
-        "share of rejected records among the latest 1000 of a partition (at least 100), or of a sink batch, at which a processor or the sink stops; 1: no limit",
+        "maximum share of rejected records among the latest 1000 of a partition (at least 100); beyond it a processor stops; 1: no limit, also not per sink batch",
     ),
     key(
         "dlq-header-style",
@@ -85,7 +85,7 @@ pub const KEYS: &[Key] = &[
     key(
         "sink-max-age-ms",
         "15000",
-        "age that closes a sink batch, in milliseconds; at least 5000 on BigQuery without an endpoint",
+        "age that closes a sink batch, in milliseconds; at least 5000 for BigQuery unless bigquery-endpoint is set",
     ),
     key(
         "sink-reconcile-interval-s",
@@ -100,14 +100,14 @@ pub const KEYS: &[Key] = &[
     key(
         "bigquery-credentials",
         "",
-        "path of a service account's key file, `default` (application default credentials) or `none`; empty: default, with an endpoint none",
+        "path of a service account's key file, `default` (application default credentials) or `none`; empty: none if an endpoint is set, else default",
     ),
 ];
 
 /// Words in the names of Kafka client settings whose values are secrets.
 const SECRET_WORDS: [&str; 5] = ["pass", "secret", "pem", "oauthbearer.config", "jaas"];
 
-/// True for a setting of the Kafka client whose value must not be shown.
+/// True if the value of this Kafka client setting must not be shown.
 pub fn is_secret(setting: &str) -> bool {
     SECRET_WORDS.iter().any(|word| setting.contains(word))
 }

@@ -1,11 +1,11 @@
 //! The origin of a configuration value.
 //!
-//! Invariant: its text names the file, environment variable or flag.
+//! Invariant: the text of an origin names the file, environment variable or flag.
 //! Not here: precedence of origins (`config`).
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
 
-/// Source that a configuration value was read from.
+/// Source of a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub enum Origin {

@@ -10,7 +10,7 @@ fn resolve(text: &str, environment: &[(&str, &str)], flags: &[(&'static str, Str
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Config::resolve(Some(&file), &environment, flags)
 }
-/// Value and origin of a key.
+/// Returns the value and the origin of a key.
 fn shown(config: &Config, key: &str) -> (String, String) {
     let entry = config.entries().into_iter().find(|entry| entry.key == key).unwrap();
     (entry.value, entry.origin.to_string())

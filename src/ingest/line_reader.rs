@@ -14,7 +14,7 @@ use std::{
 
 /// Size of one read.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Blocks that are read ahead.
+/// Maximum number of blocks that are read ahead.
 const READ_AHEAD_BLOCKS: usize = 4;
 /// Pause of the source after which it is reported as idle.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(5);
@@ -33,9 +33,9 @@ pub enum NextLine<'a> {
 pub struct LineReader {
     blocks: Receiver<Io<Vec<u8>>>,
     buffer: Vec<u8>,
-    /// Bytes of `buffer` that were returned as lines.
+    /// Number of bytes at the start of `buffer` that were returned as lines.
     returned: usize,
-    /// Bytes of `buffer` that were searched for a line feed.
+    /// Number of bytes at the start of `buffer` that were searched for a line feed.
     searched: usize,
     has_ended: bool,
     idle_reported: bool,
@@ -59,7 +59,7 @@ impl LineReader {
         }
         LineReader::from_source(counted)
     }
-    /// All lines of a file as text.
+    /// Reads all lines of a file as text.
     ///
     /// # Errors
     /// If the file cannot be read or is not UTF-8.
@@ -146,7 +146,7 @@ impl LineReader {
             }
         }
     }
-    /// Returns the buffer up to `end` that was not returned yet.
+    /// Returns the part of the buffer before `end` that was not returned yet.
     fn take(&mut self, end: usize) -> &[u8] {
         let start = std::mem::replace(&mut self.returned, end);
         self.searched = end;

@@ -1,6 +1,7 @@
 //! Blocking client of a schema registry with Confluent's REST API, over one reused connection.
 //!
-//! Invariant: credentials are sent only in the `authorization` header to the configured URL; no error, log or redirect has them.
+//! Invariant: credentials are sent only in the `authorization` header to the configured URL; no error, log line or redirected request
+//! contains them.
 //! Not here: the desired schemas (`plan`), exit codes (`error`).
 use super::{
     config::{RegistryConfig, Secret},
@@ -12,7 +13,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
-/// Compatibility level of a subject: the versions that a new schema must be compatible with.
+/// Compatibility level of a subject: specifies with which versions, and in which direction, a new schema must be compatible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Level {
@@ -42,7 +43,7 @@ pub struct Registered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Compatible,
-    /// With the registry's reasons.
+    /// Contains the registry's reasons.
     Incompatible(String),
 }
 
@@ -113,7 +114,7 @@ impl Client {
     pub fn subjects(&self) -> Result<Vec<String>, RegistryError> {
         self.get("listing the subjects", "/subjects")
     }
-    /// The version numbers of a subject, oldest first; empty if the subject does not exist.
+    /// Reads the version numbers of a subject, oldest first; empty if the subject does not exist.
     pub fn versions(&self, subject: &str) -> Result<Vec<u32>, RegistryError> {
         let found =
             self.get(&format!("listing the versions of {subject}"), &format!("/subjects/{subject}/versions"));
@@ -123,13 +124,13 @@ impl Client {
         let path = format!("/subjects/{subject}/versions/{version}");
         self.get(&format!("reading version {version} of {subject}"), &path)
     }
-    /// The schema with this id.
+    /// Reads the schema with this id.
     pub fn schema_text(&self, id: u32) -> Result<String, RegistryError> {
         let found: SchemaTextBody =
             self.get(&format!("reading schema {id}"), &format!("/schemas/ids/{id}"))?;
         Ok(found.schema)
     }
-    /// The version of a subject with this schema.
+    /// Finds the version of a subject that has this schema; `None` if the schema is not registered.
     pub fn find(&self, subject: &str, text: &str) -> Result<Option<Registered>, RegistryError> {
         not_found_as_none(self.post(
             &format!("looking up the schema of {subject}"),
@@ -137,7 +138,7 @@ impl Client {
             &body(text),
         ))
     }
-    /// Registers a schema as the newest version of a subject, if it is not registered, and returns its id.
+    /// Registers a schema as the newest version of a subject, if it is not registered yet, and returns its id.
     pub fn register(&self, subject: &str, text: &str) -> Result<u32, RegistryError> {
         let path = format!("/subjects/{subject}/versions");
         let IdBody { id } = self.post(&format!("registering the schema of {subject}"), &path, &body(text))?;
@@ -154,7 +155,7 @@ impl Client {
         let reasons: Vec<String> = messages.into_iter().flatten().chain(reason).collect();
         Ok(if is_compatible { Verdict::Compatible } else { Verdict::Incompatible(reasons.join("; ")) })
     }
-    /// The compatibility level of a subject; `None` if only the global level applies.
+    /// Reads the compatibility level of a subject; `None` if only the global level applies.
     pub fn level(&self, subject: &str) -> Result<Option<Level>, RegistryError> {
         let found: Option<LevelBody> = not_found_as_none(
             self.get(&format!("reading the level of {subject}"), &format!("/config/{subject}")),

@@ -12,7 +12,7 @@ impl Secret {
     pub fn new(text: String) -> Secret {
         Secret(text)
     }
-    /// The text itself, to be sent.
+    /// Returns the text itself, which is needed to send it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -26,12 +26,12 @@ impl fmt::Debug for Secret {
 /// The configured schema registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryConfig {
-    /// URL below which `/subjects` is, without a trailing slash; `None` if no registry is configured.
+    /// Base URL, to which `/subjects` is appended, without a trailing slash; `None` if no registry is configured.
     pub url: Option<String>,
     pub user: Option<String>,
     pub password: Option<Secret>,
     pub password_file: String,
-    /// Time limit of one request, its response included.
+    /// Time limit of one request, including its response.
     pub timeout: Duration,
 }
 impl RegistryConfig {
@@ -55,13 +55,13 @@ impl RegistryConfig {
         let user = some("registry-user");
         if url.is_some() && user.is_some() != password.is_some() {
             bail!(
-                "registry-user needs a password (FASTBREAK_REGISTRY_PASSWORD or registry-password-file), and a password needs \
-                 registry-user: one is missing\nnext: `fastbreak config show --origin`"
+                "only one of registry-user and its password (FASTBREAK_REGISTRY_PASSWORD or registry-password-file) is set\n\
+                 next: set the other, too, or unset both"
             );
         }
         Ok(RegistryConfig { url, user, password, password_file, timeout })
     }
-    /// The value of a key as `config show` prints it.
+    /// Returns the value of a key as `config show` prints it.
     pub fn shown(&self, key: &str) -> String {
         match key {
             "registry" => self.url.clone().unwrap_or_default(),
@@ -80,7 +80,7 @@ fn parse_url(url: &str) -> Result<String> {
     let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
     else {
         bail!(
-            "registry: the URL must begin with http:// or https://\nnext: `fastbreak config show --origin`"
+            "registry: the URL does not begin with http:// or https://\nnext: set `registry` to a URL of the form https://host:port/path"
         );
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -91,7 +91,9 @@ fn parse_url(url: &str) -> Result<String> {
         );
     }
     if host.is_empty() || rest.contains(['?', '#']) || rest.contains(char::is_whitespace) {
-        bail!("registry: '{url}' is not http(s)://host:port/path\nnext: `fastbreak config show --origin`");
+        bail!(
+            "registry: '{url}' is not of the form http(s)://host:port/path\nnext: correct the value of `registry`"
+        );
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
@@ -127,8 +129,8 @@ mod tests {
     #[test]
     fn a_user_without_a_password_and_a_missing_password_file_are_errors() {
         for (user, password, file, expected) in [
-            ("someone", "", "", "one is missing"),
-            ("", "hush", "", "one is missing"),
+            ("someone", "", "", "only one of registry-user"),
+            ("", "hush", "", "only one of registry-user"),
             ("someone", "", "/nowhere", "from /nowhere"),
         ] {
             let error = format!("{:#}", parse("http://host", user, password, file).unwrap_err());

@@ -1,6 +1,6 @@
 //! Errors of the schema registry, with their exit codes.
 //!
-//! Invariant: an error names the registry, the operation, the cause and the next step; it never contains credentials.
+//! Invariant: an error states the registry, the operation, the cause and the next step; it never contains credentials.
 //! Not here: the requests (`client`).
 use std::fmt;
 
@@ -41,8 +41,10 @@ impl Cause {
             (422, Some((code, message))) => Cause::Invalid { code, message },
             (500..=599, Some((code, message))) => Cause::ServerError { code, message },
             (502..=504, None) => Cause::Unreachable(format!("a gateway responded with {status}")),
-            (300..=399, _) => Cause::NotRegistry(format!("redirect ({status}): configure its target")),
-            _ => Cause::NotRegistry(format!("response {status}")),
+            (300..=399, _) => Cause::NotRegistry(format!(
+                "the server responds with a redirect ({status}): configure its target URL"
+            )),
+            _ => Cause::NotRegistry(format!("unexpected response {status}")),
         }
     }
 }
@@ -112,7 +114,7 @@ pub struct Unregistered {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "nothing was pushed to {url}, the schemas are incompatible with registered versions: {}\n\
-     next: release a schema that reads them; `fastbreak schemas check` shows each difference",
+     next: release schemas that can read records of these versions; `fastbreak schemas check` shows each difference",
     reasons.join("; ")
 )]
 pub struct IncompatibleSchemas {

@@ -1,7 +1,7 @@
 //! The changes that a subject of the registry needs, and their execution.
 //!
-//! Invariant: a schema that cannot read every registered version of its subject is never pushed, whatever compatibility level the
-//! registry has for it. Registered versions stay, so a second push changes nothing.
+//! Invariant: a schema that cannot read every registered version of its subject is never pushed, whatever the compatibility
+//! level of the subject is. Registered versions are kept, so a second push changes nothing.
 //! Not here: the report (`cli::schemas`).
 use super::{Client, Level, Registered, RegistryError, Subject, Verdict};
 use schemas::catalog::can_read;
@@ -15,16 +15,16 @@ pub struct SubjectState {
     pub level: Option<Level>,
     /// All registered versions, oldest first.
     pub versions: Vec<Registered>,
-    /// The newest released schema that is registered: its index among the released ones, and its id.
+    /// The newest released schema that is registered: its index in the released schemas, and its id.
     pub registered: Option<(usize, u32)>,
-    /// The registry's reason against the newest released schema, if that is not registered.
+    /// The reason why the registry would reject the newest released schema; `None` if it would accept it or was not asked.
     pub objection: Option<String>,
 }
 
 /// The change that a subject needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubjectAction {
-    /// None: the newest schema is registered under this id, at the required level.
+    /// No change: the newest schema is registered under this id, and the subject has the required level.
     Nothing { id: u32 },
     Push {
         /// Index of the first released schema to register; the number of released schemas if all are registered.
@@ -57,7 +57,7 @@ pub fn read(client: &Client, subject: &Subject) -> Result<SubjectState, Registry
         }
     }
     let is_newest_registered = registered.is_some_and(|(index, _)| index + 1 == released.len());
-    // The registry checks at the level of the subject, so its verdict at another level is not the required one.
+    // The registry checks at the subject's current level; if that is not the required level, its verdict does not matter.
     let objection = if is_newest_registered || level != Some(REQUIRED_LEVEL) {
         None
     } else {
@@ -69,7 +69,7 @@ pub fn read(client: &Client, subject: &Subject) -> Result<SubjectState, Registry
     Ok(SubjectState { level, versions, registered, objection })
 }
 
-/// Decides which change a subject with these released schemas needs.
+/// Decides which change a subject needs whose schemas are `released`, oldest first.
 pub fn plan(released: &[&str], state: &SubjectState) -> SubjectAction {
     let newest = released.last().copied().unwrap_or_default();
     let mut reasons: Vec<String> = Vec::new();
@@ -78,7 +78,7 @@ pub fn plan(released: &[&str], state: &SubjectState) -> SubjectAction {
             reasons.push(format!("v{} cannot read version {}: {reason}", released.len(), version.version));
         }
     }
-    reasons.extend(state.objection.iter().map(|reason| format!("the registry rejects it: {reason}")));
+    reasons.extend(state.objection.iter().map(|reason| format!("the registry rejects the schema: {reason}")));
     if !reasons.is_empty() {
         return SubjectAction::Refused(reasons.join("; "));
     }
@@ -99,7 +99,7 @@ pub fn push(
     state: &SubjectState,
     from: usize,
 ) -> Result<Vec<u32>, RegistryError> {
-    // A level can be set only for a subject with a version, and must be set before its second one.
+    // A level can be set only after the first version of a subject is registered, and must be set before the second one is.
     let mut level = state.level;
     let mut ids = Vec::new();
     for text in subject.entry.released.iter().skip(from) {

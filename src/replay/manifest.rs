@@ -1,6 +1,6 @@
 //! The manifest of a replay: its dates, the kind of its warehouse and the consumer groups of its last run.
 //!
-//! Invariant: a manifest is replaced atomically, so a crash leaves the older one.
+//! Invariant: a manifest is replaced atomically, so a crash leaves either the older or the newer one.
 //! Not here: running a replay (`replay`), its progress (`status`).
 use crate::{
     config::{Config, WarehouseKind},
@@ -20,7 +20,7 @@ pub struct Replay {
     pub namespace: Namespace,
     pub dates: DateRange,
     pub warehouse: WarehouseKind,
-    /// Consumer group of the last run, by processor.
+    /// Consumer groups of the last run, by processor.
     groups: BTreeMap<String, String>,
 }
 
@@ -75,7 +75,7 @@ impl Replay {
             refused(format!("replay {namespace}"), "there is no replay of this name", next)
         })
     }
-    /// All replays, by name.
+    /// Reads all replays, in the order of their names.
     ///
     /// # Errors
     /// If a manifest cannot be read.
@@ -114,11 +114,11 @@ impl Replay {
         let kind = self.warehouse.name();
         Err(refused(
             format!("replay {} with --warehouse {}", self.namespace, config.warehouse.name()),
-            format!("its warehouse is {kind}"),
+            format!("the replay was started with --warehouse {kind}"),
             format!("use `--warehouse {kind}`, or start a replay with another --namespace"),
         ))
     }
-    /// The command that resumes the replay.
+    /// Returns the command that resumes the replay.
     pub fn command(&self) -> String {
         let DateRange { from, to } = self.dates;
         let warehouse = match self.warehouse {
@@ -127,7 +127,7 @@ impl Replay {
         };
         format!("fastbreak {warehouse}replay run --from {from} --to {to} --namespace {}", self.namespace)
     }
-    /// The subscriptions of the replay, with the consumer groups of its last run.
+    /// Returns the subscriptions of the replay, with the consumer groups of its last run.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         let mut subscriptions = subscriptions_of(&topology::topology(Predictor::new(None)));
         for subscription in &mut subscriptions {
@@ -152,7 +152,7 @@ pub(super) fn refused(what: String, reason: impl Into<String>, next: impl Into<S
     RuntimeError::Precondition { what, reason: reason.into(), next: next.into() }.into()
 }
 
-/// The subscriptions of all nodes and of the sink.
+/// Returns the subscriptions of all processors and of the sink.
 pub(super) fn subscriptions_of(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
     let mut subscriptions = Subscription::from_nodes(nodes);
     subscriptions.push(sink::reader(&subscriptions));

@@ -1,4 +1,4 @@
-//! Status of a replay: its progress, and its distance from the live processors.
+//! Status of a replay: its progress, and the number of raw records by which it is behind the live processors.
 //!
 //! Invariant: read-only; it joins no consumer group.
 //! Not here: comparing rows (crate `sinks`).
@@ -10,14 +10,14 @@ use schemas::{Timestamp, raw::RawEvent, wire};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Number of records read, and number of records that exist. Counted by offsets, so both may include offset gaps.
+/// Number of records that are read, and number of records that exist. Both are counted by offsets, so they may include offset gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReadCount {
     pub read: i64,
     pub of: i64,
 }
 impl ReadCount {
-    /// The share that is read; 100 if no record exists.
+    /// Returns the percentage of records that are read; 100 if no record exists.
     pub fn percent(self) -> f64 {
         if self.of == 0 { 100.0 } else { 100.0 * self.read as f64 / self.of as f64 }
     }
@@ -27,11 +27,11 @@ impl ReadCount {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReplayProgress {
     pub raw: ReadCount,
-    /// Inputs that are not raw topics. Their number grows while raw topics are read.
+    /// Records of inputs that are not raw topics. Their number grows while raw topics are read.
     pub derived: ReadCount,
 }
 
-/// Sums a lag snapshot. A partition without unread records counts as read to its end: the last offsets may be control records.
+/// Sums a lag snapshot. A partition without unread records counts as read to its end, even if its last offsets are control records.
 pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
     let mut progress = ReplayProgress::default();
     for partition in lag_snapshot.iter().flat_map(|processor| &processor.partitions) {
@@ -44,7 +44,7 @@ pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
     progress
 }
 
-/// Fetch time of the oldest unread raw event; `None` if all are read.
+/// Reads the fetch time of the oldest unread raw event; `None` if all raw events are read.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -77,9 +77,10 @@ pub struct ReplayStatus {
     pub progress: ReplayProgress,
     /// True if every record that the replay's loaders have emitted is processed and written.
     pub caught_up: bool,
-    /// By raw topic: records that the live loaders have read and those of the replay have not.
+    /// By raw topic, the number of records that the live loaders have read and the replay's loaders have not.
     pub behind: BTreeMap<String, i64>,
-    /// True if the live processors and the live sink have caught up. If not, differences may be records that they have yet to process.
+    /// True if the live processors and the live sink have caught up. If not, a difference may be due to a record that they have not
+    /// processed yet.
     pub live_caught_up: bool,
 }
 
@@ -118,8 +119,8 @@ pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
     })
 }
 
-/// The live subscriptions. A stateless processor's group has the version of its latest ledger entry, which another release may have
-/// written.
+/// Returns the live subscriptions. The group of a stateless processor contains the version of its latest ledger entry, which another
+/// release may have written.
 fn live_subscriptions(
     live_log: &mut dyn LogBackend,
     subscriptions: &[Subscription],
@@ -138,18 +139,20 @@ fn live_subscriptions(
 /// Checks that a replay can be compared with the live warehouse.
 ///
 /// # Errors
-/// A refusal with the reasons if the replay is behind the live loaders or has not caught up.
+/// `Precondition` with the reasons if the replay is behind the live loaders or has not caught up.
 pub fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
     let mut reasons: Vec<String> = status
         .behind
         .iter()
         .map(|(topic, records)| {
-            format!("{records} records of {topic} that the live loader has read are unread in the replay")
+            format!(
+                "{records} records of {topic} that the live loader has read are not read by the replay yet"
+            )
         })
         .collect();
     if !status.caught_up {
         let ReadCount { read, of } = status.progress.derived;
-        reasons.push(format!("{read} of {of} derived records are processed"));
+        reasons.push(format!("only {read} of {of} derived records are processed"));
     }
     if reasons.is_empty() {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Writing a batch that is too large for the warehouse: its records are read again and written in halves, recursively.
 //!
-//! Each half is planned, written and committed like any batch, the first half before the second is planned. The plan of the original batch
-//! needs no completion: after a crash the newest plan decides, and the committed offsets determine what remains to be read.
+//! Each half is planned, written and committed like any batch; the second half is planned after the first is committed. The plan of the
+//! original batch need not be completed: after a crash only the newest plan counts, and the sink reads on from the committed offsets.
 //!
 //! Invariant: every record of a planned batch is in a committed batch, or the sink stops; a dead letter is durable before its record is
 //! left out of a batch.
@@ -13,10 +13,10 @@ use schemas::wire;
 use sinks::{Batch, BatchPlan, CloseReason, Record, TopicPartitionOffset, WarehouseError, split};
 use topics::TopicPartition;
 
-/// Lower bound of the limit of records per batch.
+/// Minimum of the record limit per batch.
 const MIN_BATCH_RECORDS: usize = 100;
 
-/// Bytes per read.
+/// Maximum bytes per read.
 const READ_BYTES: usize = 1 << 20;
 
 /// Outcome of writing a batch.
@@ -48,7 +48,7 @@ impl SinkTask {
                 let is_counted = self.rejects.is_counted();
                 halves
                     .extend(self.split_batch(&plan, what)?.into_iter().rev().map(|half| (half, is_counted)));
-                // Later batches of this size would be split too. The lower bound limits the cost where one record was too large.
+                // Later batches of this size would be too large, too. The minimum keeps batches efficient if a single record was the cause.
                 let half = usize::try_from(plan.records / 2)?.max(MIN_BATCH_RECORDS);
                 self.max_batch_records = Some(
                     self.max_batch_records.map_or(half, |max_batch_records| max_batch_records.min(half)),
@@ -58,7 +58,7 @@ impl SinkTask {
                 None => None,
                 Some((mut half, is_counted)) => {
                     self.rejects.begin(batch_records, is_counted);
-                    // Their dead letters are durable.
+                    // The dead letters of these records are durable already.
                     half.reject(&rejected);
                     let plan = self.plan(&half)?;
                     Some((half, plan))
@@ -67,7 +67,7 @@ impl SinkTask {
         }
         Ok(())
     }
-    /// Reads a planned batch again and splits it; one empty half if compaction has removed all of its records.
+    /// Reads a planned batch again and splits it; returns one empty half if compaction has removed all of its records.
     ///
     /// # Errors
     /// `Fatal` if the batch has one record only.
@@ -77,7 +77,7 @@ impl SinkTask {
                 TopicPartitionOffset { input: *input, partition: *partition, offset: range.first };
             return Err(WarehouseError::Fatal {
                 what: format!("the record {coordinates} alone is too large for the warehouse: {what}"),
-                next: "start `fastbreak run` again, it makes another attempt. Once the log has a newer record of the key, run `fastbreak sink rebuild` first: it reads the log again, and replaced records are not written"
+                next: "start `fastbreak run` again, it makes another attempt. Once the log has a newer record of the key, run `fastbreak sink rebuild` first: it does not write records that a newer one replaces"
                     .into(),
             }
             .into());
@@ -93,11 +93,12 @@ impl SinkTask {
         );
         Ok(halves)
     }
-    /// Reads the records of the ranges of a plan, ordered by input topic, partition and offset. Compaction may have removed some since.
+    /// Reads the records in a plan's ranges, ordered by input topic, partition and offset. Compaction may have removed some of them since
+    /// they were planned.
     pub(super) fn reread(&mut self, plan: &BatchPlan) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         for ((input, partition), range) in &plan.ranges {
-            // In bounded reads: the records after the range may be many.
+            // The size of a read is limited, since many records may follow the range.
             let mut next = range.first;
             while next < range.end {
                 let record_batches = self.member.log().read(

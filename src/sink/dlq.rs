@@ -1,11 +1,11 @@
 //! Dead letters of the sink: records that cannot be converted to rows.
 //!
-//! Too many of them indicate a mismatch of program and warehouse rather than bad records: the sink stops before a whole batch ends in the
-//! dead-letter queue.
+//! If a batch has too many of them, the cause is probably not the records but a mismatch between program and warehouse. The sink then stops
+//! before it sends a whole batch to the dead-letter queue.
 //!
-//! Invariant: a dead letter is durable before the batch is written without its record: after a crash it may exist twice, and none is lost.
-//! When the sink stops for too many bad records, it writes no dead letter of that search; those of an earlier search may exist, and may
-//! be written again later.
+//! Invariant: a dead letter is durable before the batch is written without its record, so after a crash it may exist twice, but none is
+//! lost. When the sink stops because an attempt found too many bad records, it writes no dead letters for them; dead letters of earlier
+//! attempts may exist, and may be written again after a restart.
 //! Not here: finding the records (a warehouse); dead letters of the other processors (`runtime::engine`).
 use super::{SINK, SinkTask};
 use anyhow::Result;
@@ -29,33 +29,34 @@ use topics::TopicPartition;
 pub struct RejectTracker {
     limits: DlqLimits,
     windows: BTreeMap<(SinkTopic, i32), RejectWindow>,
-    /// All records of the current batch are counted, since it had bad records.
+    /// True if all records of the current batch are counted already, which happens when its first bad records are found.
     is_counted: bool,
-    /// Number of records of the current batch before it was split.
+    /// Number of records in the current batch before it was split.
     batch_records: usize,
 }
 impl RejectTracker {
     pub fn new(limits: DlqLimits) -> RejectTracker {
         RejectTracker { limits, ..RejectTracker::default() }
     }
-    /// Starts a batch of this many records, or a half of it whose records may be counted already.
+    /// Starts a batch, or a half of a batch, whose records may be counted already. `batch_records` is the size of the batch before a split.
     pub fn begin(&mut self, batch_records: usize, is_counted: bool) {
         (self.is_counted, self.batch_records) = (is_counted, batch_records);
     }
     pub const fn is_counted(&self) -> bool {
         self.is_counted
     }
-    /// Counts the records of a batch, and returns the limit that they exceed. A batch of one record is rated together with earlier ones.
+    /// Counts the records of a batch and returns the limit that they exceed, if any. A batch of one record has no limit of its own: it
+    /// counts only together with earlier records of its partition.
     fn count(&mut self, batch: &Batch, bad: &[BadRecord]) -> Option<String> {
         let (all, unusable) = (batch.records.len() + batch.rejected, bad.len() + batch.rejected);
         let is_whole_batch = all > 1 && all >= self.batch_records && unusable == all;
         if self.limits.ratio < 1.0 && (is_whole_batch || unusable > max_bad_records(all)) {
             return Some(format!(
-                "{unusable} of the {all} records of a batch cannot be converted to rows; only a dead-letter-max-ratio of 1 allows it"
+                "{unusable} of the {all} records of a batch cannot be converted to rows; the sink continues only if dead-letter-max-ratio is 1"
             ));
         }
         let rejected: BTreeSet<TopicPartitionOffset> = bad.iter().map(|bad| bad.coordinates).collect();
-        // The other records were counted with the first bad records of the batch.
+        // When more bad records of the same batch are found later, its other records are counted already.
         let is_counted = std::mem::replace(&mut self.is_counted, true);
         let mut records: Vec<TopicPartitionOffset> =
             batch.records.iter().map(|record| record.coordinates).collect();
@@ -101,7 +102,7 @@ impl SinkTask {
             bad.into_iter().map(|bad| (bad.coordinates, bad.reason)).collect();
         let rejected: Vec<TopicPartitionOffset> = reasons.keys().copied().collect();
         for record in batch.reject(&rejected) {
-            // The reasons are in another order than the records.
+            // The records are in batch order, the reasons in the order of the coordinates.
             let reason = reasons.get(&record.coordinates).cloned().unwrap_or_default();
             let dead_letter = DeadLetter { batch: plan.id.to_string(), ..dead_letter(&record, reason)? };
             commit.reject(TopicPartition::new(dlq_topic(SINK), 0), dead_letter);
@@ -110,7 +111,7 @@ impl SinkTask {
     }
 }
 
-/// The dead letter of a record. Encoding is deterministic, so the event is encoded again to the original bytes.
+/// Creates the dead letter of a record. Encoding is deterministic, so encoding the event again gives the original bytes.
 fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter> {
     let value = match &record.change {
         RecordChange::Prediction(_, event) => event.as_ref().map(wire::encode),
@@ -137,7 +138,7 @@ mod tests {
     fn coordinates(offset: usize) -> TopicPartitionOffset {
         TopicPartitionOffset { input: SinkTopic::Features, partition: 0, offset: offset as i64 }
     }
-    /// The limit that `bad` bad records of a batch of `all` records exceed.
+    /// Returns the limit that a batch of `all` records exceeds if `bad` of them are bad.
     fn limit(rejects: &mut RejectTracker, all: usize, bad: usize) -> Option<String> {
         let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
         let record =
@@ -161,7 +162,7 @@ mod tests {
         let id = |n| PlayerGameId { player: PlayerId(n as u32), game: GameId(22_300_061) };
         let record =
             |n: usize| Record { coordinates: coordinates(n), change: RecordChange::Features(id(n), None) };
-        // Newest first, as in some batches: the offsets decide, not the order.
+        // Newest first, as in some batches: records are counted in the order of their offsets, not in batch order.
         let batch = Batch::from_records((0..1000).rev().map(record)).unwrap();
         let every_second: Vec<_> =
             (0..400).map(|n| BadRecord { coordinates: coordinates(2 * n), reason: "bad".into() }).collect();

@@ -33,7 +33,7 @@ impl SinkTask {
         }
         self.export_counters();
     }
-    /// Counts a failed write or query; a pending one has not failed.
+    /// Counts a failed write or query. A pending write or query is not counted, since it has not failed.
     pub(super) fn count_failure<T>(&self, outcome: &Result<T, WarehouseError>) {
         if let Err(error) = outcome
             && !error.is_pending()
@@ -41,7 +41,7 @@ impl SinkTask {
             self.run_context.metrics.add(m::SINK_ERRORS, &[SINK, error_kind(error)], 1);
         }
     }
-    /// Exports the counters of the warehouse since the last export.
+    /// Adds the increase of the warehouse's counters since the last export to the metrics.
     pub(super) fn export_counters(&mut self) {
         let (now, metrics) = (self.warehouse.counters(), &self.run_context.metrics);
         let exported = std::mem::replace(&mut self.exported_counters, now.clone());

@@ -10,16 +10,17 @@ use runtime::{RuntimeError, metrics as m};
 use sinks::WarehouseError;
 use std::time::{Duration, Instant};
 
-/// Remediation of a mismatch.
+/// What an operator must do about a mismatch.
 const REMEDIATION: &str = "next: `fastbreak audit --output json` lists the games; `fastbreak sink rebuild`, then `fastbreak run`, write all rows again from the log";
 
 impl SinkTask {
-    /// Time of the next reconciliation. None for a replay: its warehouse has only the games of some days.
+    /// Returns the time of the next reconciliation; `None` if the interval is zero, and for a replay, whose warehouse has only the games of
+    /// some days.
     pub(super) fn next_reconciliation(&self, interval: Duration) -> Option<Instant> {
         let is_wanted = self.dates.is_none() && !interval.is_zero();
         is_wanted.then(|| Instant::now().checked_add(interval)).flatten()
     }
-    /// Periodic reconciliation: counts and logs the result.
+    /// Runs the periodic reconciliation; counts and logs its result.
     pub(super) fn reconcile(&mut self) {
         let run_context = self.run_context.clone();
         let result =
@@ -35,7 +36,7 @@ impl SinkTask {
             }
         }
     }
-    /// Final reconciliation of a run with `--until-caught-up`.
+    /// Runs the final reconciliation of a run with `--until-caught-up`.
     ///
     /// # Errors
     /// `Warehouse` on a mismatch.

@@ -1,10 +1,11 @@
 //! Recovery when the sink acquires the writer role: it completes the newest planned batch, or reads the log again.
 //!
-//! Reading again starts with one commit of offsets, an empty plan and a new version of the ledger. A restart therefore resumes it, and the
-//! ledger counts only the records of this reading.
+//! Before it reads the log again, the sink commits the start offsets, an empty plan and a new ledger version in one commit. A restart
+//! therefore continues from there, and the ledger entries of the new version count only the records that are read again.
 //!
-//! Invariant: nothing is written before the batch of the newest plan is stored; offsets that an operator reset are respected.
-//! Not here: the decision by plan and committed offsets (`sinks::Recovery`).
+//! Invariant: no other batch is written before the batch of the newest plan is stored; if an operator has reset the committed offsets, the
+//! sink reads from the reset offsets.
+//! Not here: deciding by plan and committed offsets how to recover (`sinks::Recovery`).
 use super::{SINK, SINK_BATCHES, SinkTask};
 use anyhow::Result;
 use runtime::{Commit, RecordCount, clock::now, engine::LEDGER, inspect, metrics as m};
@@ -26,7 +27,7 @@ impl SinkTask {
     }
     fn recover(&mut self) -> Result<()> {
         let committed = self.committed()?;
-        // Dead letters may be committed before anything is read: that commit must not change the offsets.
+        // Recovery may commit dead letters before it reads any record; after this seek, that commit does not change the offsets.
         self.seek(&committed);
         let plan = self.newest_plan()?;
         let is_stored = match &plan {
@@ -37,10 +38,12 @@ impl SinkTask {
             (Recovery::Resume, _) => {}
             (Recovery::CommitOffsets(_) | Recovery::RewriteBatch(_), Some(plan)) => {
                 if self.was_rewound(&plan, &committed)? {
-                    tracing::warn!("the committed offsets of the sink were reset: reading again from there");
+                    tracing::warn!(
+                        "the committed offsets of the sink were reset: reading again from the reset offsets"
+                    );
                     return self.restart_from(committed);
                 }
-                // Stored or not, the batch is built again from its ranges: a warehouse that has it returns the counts of its records.
+                // The batch is built again from its ranges even if it is stored: the warehouse then only returns the counts of its records.
                 let batch = Batch::from_records(self.reread(&plan)?);
                 // If compaction removed all of its records, an empty batch completes the plan.
                 let batch =
@@ -50,7 +53,7 @@ impl SinkTask {
                 self.seek(&committed);
             }
             _ => {
-                // After `sink rebuild` the epoch is new already, and this is expected.
+                // After `sink rebuild` this is expected, and the epoch is new already.
                 if !self.rebuilding {
                     tracing::warn!(
                         "the warehouse lacks a batch that this log has committed: rebuilding it from the start in a new epoch"
@@ -98,8 +101,8 @@ impl SinkTask {
         self.seek(&from);
         Ok(())
     }
-    /// True if there is a record between the committed offsets and the plan: then the offsets were reset, since a plan begins where the
-    /// previous one ended.
+    /// True if a record exists between the committed offsets and the start of the plan. In this case the offsets were reset, since a plan
+    /// begins where the previous one ended.
     fn was_rewound(&mut self, plan: &BatchPlan, committed: &SinkOffsets) -> Result<bool> {
         for ((input, partition), range) in &plan.ranges {
             let next = committed.get(&(*input, *partition)).copied().unwrap_or(0);
@@ -114,10 +117,10 @@ impl SinkTask {
         }
         Ok(false)
     }
-    /// The committed offsets of the sink.
+    /// Returns the committed offsets of the sink.
     pub(super) fn committed(&mut self) -> Result<SinkOffsets> {
         let committed = self.member.log().committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
-        // A group is registered at offset 0 before it has read anything.
+        // Offset 0 means that nothing was read: a group is registered with offset 0 for every partition.
         let read = committed.into_iter().filter(|(_, next)| *next > 0);
         let offsets = read.filter_map(|(partition, next)| {
             Some(((partition.topic.parse::<SinkTopic>().ok()?, partition.partition), next))
@@ -134,6 +137,6 @@ impl SinkTask {
             }
         }
         let plan = newest.map(|event| BatchPlan::from_event(self.writer.clone(), &event));
-        plan.transpose().map_err(|reason| anyhow::anyhow!("the newest batch plan: {reason}"))
+        plan.transpose().map_err(|reason| anyhow::anyhow!("cannot parse the newest batch plan: {reason}"))
     }
 }

@@ -1,7 +1,7 @@
 //! The stateless processors of the topology, adapted to the engine: the loaders and the predictor.
 //!
-//! Invariant: each calls one pure function of crate `processors` and adds no decision.
-//! Not here: these functions.
+//! Invariant: each adapter calls one pure function of crate `processors` and decides nothing itself.
+//! Not here: the pure functions.
 use processors::{
     loader::{self, Observation},
     predictor::Predictor,
@@ -14,7 +14,7 @@ use schemas::{
     raw::{DeadLetter, RawEvent, RejectCode},
 };
 
-/// Decodes raw events.
+/// The loaders: decode raw events into observations.
 pub struct Loader;
 impl StatelessProcessor for Loader {
     type In = RawEvent;
@@ -57,7 +57,7 @@ impl StatelessProcessor for Loader {
     }
 }
 
-/// Predicts from features.
+/// The predictor: computes predictions from features.
 pub struct Predict(pub Predictor);
 impl StatelessProcessor for Predict {
     type In = (PlayerGameId, Option<Features>);

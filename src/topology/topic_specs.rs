@@ -17,7 +17,7 @@ use topics::{
     spec::TopicSpec,
 };
 
-/// Topics of which stateless processors or the sink read every record, superseded ones included.
+/// Returns the topics of which stateless processors or the sink read every record, including superseded ones.
 fn stream_read_topics(nodes: &[Box<dyn ProcessorNode>]) -> Vec<&'static str> {
     let stateless_inputs = nodes.iter().filter(|node| node.kind().has_dlq()).flat_map(|node| node.inputs());
     stateless_inputs.chain(topology::sink_inputs()).map(|input| input.name).collect()
@@ -26,7 +26,7 @@ fn max_partitions(inputs: &[TopicInfo]) -> i32 {
     inputs.iter().map(|input| input.partitions).max().unwrap_or(1)
 }
 
-/// The specs of all topics, by physical name.
+/// Returns the specs of all topics, with physical names.
 pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> {
     let nodes = topology::topology(Predictor::new(None));
     let stream_read_topics = stream_read_topics(&nodes);
@@ -50,7 +50,7 @@ pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> 
     specs.into_iter().map(with_physical_name).collect()
 }
 
-/// The physical names of all consumer groups.
+/// Returns the physical names of all consumer groups.
 pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
     let nodes = topology::topology(Predictor::new(None));
     nodes
@@ -61,7 +61,7 @@ pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
         .collect()
 }
 
-/// The first parts, up to a dot, of the names of live topics and consumer groups.
+/// Returns the part before the first dot of each name of a live topic or consumer group.
 pub fn reserved_prefixes() -> BTreeSet<String> {
     let topics = topics::ALL.iter().map(|info| info.name.to_owned());
     let names = topics.chain(redrive::dlq_owners()).chain([redrive::REDRIVE_GROUP_PREFIX.to_owned()]);
@@ -89,20 +89,20 @@ pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Resul
     Ok(())
 }
 
-/// Items that a summary lists.
+/// Number of items that a summary lists if it does not list all.
 const MAX_SUMMARY_ITEMS: usize = 4;
 
-/// The first items of a list, and the number of the others.
+/// Joins the first items of a list and the number of the omitted ones.
 pub fn summarize(items: &[String]) -> String {
     let more = items.len().saturating_sub(MAX_SUMMARY_ITEMS);
-    // One more item is as short as its count.
+    // Listing one more item is as short as writing that one is omitted.
     if more <= 1 {
         return items.join("; ");
     }
     format!("{}; and {more} more", items[..MAX_SUMMARY_ITEMS].join("; "))
 }
 
-/// Problems of the topic specs and the topology, without access to a cluster.
+/// Returns the problems of the topic specs and the topology that are found without access to a cluster.
 pub fn lint(config: &Config) -> Vec<String> {
     let mut problems = topics::spec::lint(&specs(config, None));
     let nodes = topology::topology(Predictor::new(None));
@@ -112,7 +112,7 @@ pub fn lint(config: &Config) -> Vec<String> {
         for input in &inputs {
             if !topics::is_raw(input.name) && !written.contains(&input.name) {
                 problems.push(format!(
-                    "{} reads {}, which no processor upstream writes",
+                    "{} reads {}, which no upstream processor writes",
                     node.name(),
                     input.name
                 ));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Proxy that adds to an emulator of BigQuery what it lacks: job ids that are accepted once, two running and twenty queued DML jobs,
-requests of at most 10 MB, conditional updates, and injected faults.
+"""Proxy that adds to a BigQuery emulator what the emulator lacks: each job id is accepted once, at most two DML jobs run and twenty are
+queued, a request has at most 10 MB, updates can be conditional, and faults are injected.
 
 usage: proxy.py PORT EMULATOR_URL [FAULT_RATE [SEED [DOWN]]]
 
@@ -15,7 +15,7 @@ CHANCE = random.Random(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
 DOWN = sys.argv[5] if len(sys.argv) > 5 else ""
 RUNNING, QUEUED, TAKES = 2, 20, 0.3
 lock = threading.Lock()
-jobs = {}  # job id -> job id in the emulator, or the job itself if it failed here
+jobs = {}  # job id -> job id in the emulator, or the job itself if the proxy made it fail
 slots = threading.Semaphore(RUNNING)
 waiting = 0
 patching = threading.Lock()
@@ -47,7 +47,7 @@ def job_of(path, headers, body):
 
 
 def decompress(headers, body):
-    """Returns an upload with decompressed data, since the emulator does not decompress it."""
+    """Returns the body of an upload with decompressed data, since the emulator does not decompress data."""
     boundary = b"--" + headers["Content-Type"].split("boundary=")[1].encode()
     before, job, data, after = body.split(boundary)
     head, data = data.split(b"\r\n\r\n", 1)

@@ -1,4 +1,4 @@
-//! A real Kafka broker for a test; `None` with a message where it cannot be started.
+//! A real Kafka broker for a test. Where it cannot be started, a message is printed, and the test is skipped.
 //!
 //! Invariant: the broker is stopped when its value is dropped.
 //! Not here: how it is started (`tests/kafka/broker`).
@@ -27,7 +27,7 @@ impl Broker {
     pub fn start(arguments: &[&str]) -> Option<Broker> {
         for tool in ["java", "mvn", "python3"] {
             if Command::new(tool).arg("--version").output().is_err() {
-                eprintln!("skipped: there is no {tool} to start a broker with");
+                eprintln!("skipped: {tool} is not installed, which starting a broker needs");
                 return None;
             }
         }
@@ -38,7 +38,7 @@ impl Broker {
         let bootstrap = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         Some(Broker { data, bootstrap })
     }
-    /// Does `pause`, `resume`, `kill` or `restart` to the one node.
+    /// Applies an action to the only node: `pause`, `resume`, `kill` or `restart`.
     pub fn node(&self, action: &str) {
         output_of(Command::new(script()).args([action, "1", "--data"]).arg(self.data.path().join("kafka")));
     }

@@ -1,6 +1,6 @@
 //! Shared by the tests of the binary: a data folder, commands that run on it, and their output as JSON.
 //!
-//! Invariant: every [`Fastbreak`] has a folder of its own, so tests run at the same time.
+//! Invariant: every [`Fastbreak`] has a folder of its own, so that tests can run in parallel.
 //! Not here: a broker (`broker`).
 #![allow(dead_code, clippy::expect_used)]
 pub mod broker;
@@ -17,22 +17,22 @@ use std::{
 /// A data folder and the binary that works on it.
 pub struct Fastbreak {
     pub folder: tempfile::TempDir,
-    /// The address of a schema registry; `None`: records carry the ids that derive from their schemas.
+    /// Address of the schema registry. If it is `None`, records have schema ids that are computed from the schemas.
     pub registry: Option<String>,
-    /// The brokers of its log; `None`: the embedded log.
+    /// The Kafka brokers of the log; `None` for the embedded log.
     pub brokers: Option<String>,
 }
 impl Fastbreak {
     pub fn new() -> Self {
         Fastbreak { folder: tempfile::tempdir().expect("a folder"), registry: None, brokers: None }
     }
-    /// A folder whose log is on a broker, where the topics are created.
+    /// Creates a folder whose log is on a broker, and creates the topics on this broker.
     pub fn on_broker(broker: &broker::Broker) -> Self {
         let run = Fastbreak { brokers: Some(broker.bootstrap.clone()), ..Fastbreak::new() };
         run.json(&["topics", "apply", "--yes"]);
         run
     }
-    /// A run over these lines on the embedded log without interruptions.
+    /// Ingests and processes these lines with a new embedded log, without interruptions.
     pub fn straight(lines: &[String]) -> Self {
         let straight = Fastbreak::new();
         straight.ingest(lines);
@@ -44,14 +44,14 @@ impl Fastbreak {
         command.arg("--data").arg(self.folder.path()).args(["--output", "json"]).args(arguments);
         command.stdin(Stdio::null()).envs(self.registry.iter().map(|url| ("FASTBREAK_REGISTRY", url)));
         command.envs(self.brokers.iter().map(|list| ("FASTBREAK_BROKERS", list)));
-        // Tests wait until the sessions of killed members expire.
+        // Short, because tests wait until the sessions of killed members expire.
         command.env("FASTBREAK_KAFKA_SESSION_TIMEOUT_MS", "6000");
         command
     }
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary runs")
     }
-    /// The output of a command that must exit with 0.
+    /// Runs a command, which must exit with 0; returns its JSON output.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -65,7 +65,7 @@ impl Fastbreak {
             .spawn()
             .expect("the binary starts")
     }
-    /// Writes lines into a file of the folder.
+    /// Writes lines into a file of the folder; returns its path.
     pub fn file(&self, name: &str, lines: &[String]) -> PathBuf {
         let path = self.folder.path().join(name);
         let mut file = std::fs::File::create(&path).expect("a file");
@@ -93,7 +93,7 @@ impl Fastbreak {
             thread::sleep(Duration::from_millis(500));
         }
     }
-    /// The content hashes of an audit, in which record accounting must balance.
+    /// Runs an audit, in which record accounting must balance; returns its content hashes.
     pub fn content(&self) -> Value {
         let output = self.run(&["audit"]);
         let audit: Value = serde_json::from_slice(&output.stdout).expect("JSON on standard output");
@@ -102,11 +102,11 @@ impl Fastbreak {
     }
 }
 
-/// True if some process runs this processor of `fastbreak lag`.
+/// True if a process runs the processor, which is an entry in the output of `fastbreak lag`.
 pub fn has_member(processor: &Value) -> bool {
     processor["status"] != "stopped"
 }
-/// True if some process runs this processor of `fastbreak lag`, and it has read everything.
+/// True if a process runs the processor, and the processor has read everything.
 pub fn has_read_all(processor: &Value) -> bool {
     has_member(processor) && processor["lag_records"] == 0
 }
@@ -115,7 +115,7 @@ pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }
 
-/// First and last game date of the middle third of a live warehouse.
+/// Returns the first and last date of the middle third of all game dates in a live warehouse.
 pub fn middle_dates(live: &Fastbreak) -> (String, String) {
     let db = Connection::open(live.folder.path().join("warehouse.db")).expect("a warehouse");
     let days = "SELECT DISTINCT game_date FROM player_slate ORDER BY 1";
@@ -128,7 +128,8 @@ pub fn replay_arguments<'a>((from, to): &'a (String, String), name: &'a str) -> 
     ["replay", "run", "--from", from, "--to", to, "--namespace", name]
 }
 
-/// The lines of a season: of the file that `FASTBREAK_SEASON_FILE` names, else of a small simulated season with every fault.
+/// Returns the lines of a season: from the file at the path `FASTBREAK_SEASON_FILE`, or, if this is not set, of a small simulated
+/// season with every fault.
 pub fn season() -> Vec<String> {
     match std::env::var("FASTBREAK_SEASON_FILE") {
         Ok(path) => {

@@ -1,6 +1,6 @@
-//! A sink with one failing commit, over a log that it has not read yet.
+//! Runs a sink with one failing commit on a log that it has not read yet.
 //!
-//! Invariant: one commit of a kind fails, before or after it is durable; the next run starts from the durable state.
+//! Invariant: exactly one commit of the given kind fails, before or after it is durable; the next run starts from the durable state.
 //! Not here: the fake of BigQuery (`fakebq`).
 use crate::{
     common::{self, Fastbreak},
@@ -51,17 +51,17 @@ fn kind(commit: &Commit) -> CommitKind {
 pub enum Fault {
     /// The commit fails and is not durable; the process ends, as on a full disk.
     NotCommitted,
-    /// The commit is durable, and the process is killed before it is confirmed.
+    /// The commit is durable, but the process is killed before the log confirms it.
     CommittedThenCrashed,
     /// The instance lost its assignment: the commit is not durable, and the partitions are assigned again.
     Aborted,
 }
 
-/// A group member with one failing commit.
+/// A group member that makes one commit fail.
 struct FaultyMember {
     inner: Box<dyn GroupMember>,
     run_context: Arc<RunContext>,
-    /// Kind of commit, number of commits of the kind before the fault, and the fault.
+    /// Kind of the failing commit, number of successful commits of this kind before it, and the fault.
     fault: Option<(CommitKind, usize, Fault)>,
     reassign: bool,
 }
@@ -119,11 +119,11 @@ fn disk_full() -> RuntimeError {
     }
 }
 
-/// A log of half a season that the sink has not read yet.
+/// Creates a log of half a season, which all processors except the sink have read.
 pub fn log() -> Fastbreak {
     part(2)
 }
-/// A log of the first 1/`divisor` of a season.
+/// Creates a log of the first 1/`divisor` of a season, which all processors except the sink have read.
 pub fn part(divisor: usize) -> Fastbreak {
     static PREPARED: Mutex<BTreeMap<usize, Fastbreak>> = Mutex::new(BTreeMap::new());
     let mut prepared = PREPARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -159,7 +159,7 @@ pub fn deliver(
     deliver_within(fastbreak, bigquery, (records, DlqLimits::default()), fault, run_context.clone())?;
     Ok(run_context)
 }
-/// As [`deliver`], with DLQ limits.
+/// Does the same as [`deliver`], with the given DLQ limits and run context.
 pub fn deliver_within(
     fastbreak: &Fastbreak,
     bigquery: Option<&Fake>,
@@ -194,7 +194,7 @@ pub fn deliver_within(
     let sink_config = SinkConfig { limits, until_caught_up: true, reconcile_interval, dlq_limits };
     sink::run_sink(to, run_context, sink_config)(Box::new(member))
 }
-/// The sink's committed offset in each partition of its inputs.
+/// Returns the sink's committed offset in each partition of its inputs.
 pub fn sink_offsets(fastbreak: &Fastbreak) -> Offsets {
     let inputs: Vec<&str> = topology::sink_inputs().iter().map(|topic| topic.name).collect();
     EmbeddedLog::open(fastbreak.folder.path()).unwrap().committed_offsets(SINK, &inputs).unwrap()
@@ -208,13 +208,13 @@ pub fn fake() -> Fake {
     fake.with(|service| service.takes_ms = 10);
     fake
 }
-/// Number of batch records.
+/// Counts the batch records in the warehouse.
 pub fn batches(fake: &Fake) -> usize {
     fake.with(|service| {
         service.records.rows.iter().filter(|row| fakebq::text(row, "input") == "batches").count()
     })
 }
-/// Content of the tables after an undisturbed run.
+/// Returns the content of the tables after a run without faults.
 pub fn undisturbed() -> &'static Value {
     static CONTENT: OnceLock<Value> = OnceLock::new();
     CONTENT.get_or_init(|| {
@@ -224,12 +224,12 @@ pub fn undisturbed() -> &'static Value {
     })
 }
 
-/// Appends a prediction under the key of another player-game, and returns its coordinates.
+/// Appends a bad record, a prediction with the key of another player-game; returns its topic, partition and offset.
 pub fn spoil(fastbreak: &Fastbreak) -> (&'static str, i32, i64) {
     append(fastbreak, 1_000_000, |_, _| {})
 }
-/// Appends a changed copy of the first prediction under the key of another player, whose id is higher by `id_offset`; returns its
-/// coordinates.
+/// Appends a changed copy of the first prediction with the key of another player, whose id is higher by `id_offset`; returns its topic,
+/// partition and offset.
 pub fn append(
     fastbreak: &Fastbreak,
     id_offset: u32,

@@ -5,10 +5,10 @@
 
 SAMPLES has one line of JSON per record: `topic`, `event`, `value` in hex, and `expected`, the event that Fastbreak decodes. The AvroDeserializer
 of confluent-kafka decodes each value, which must equal the expected event. REWRITTEN gets one line per record with the values that the
-AvroSerializer writes, in hex: `own` with the schema of the topic's subject; `other_doc` with the same schema under another `doc`, and
-`extra_field` with an additional field, both under subjects of this script.
+AvroSerializer writes, in hex: `own` with the schema of the topic's subject, `other_doc` with the same schema but a different `doc`, and
+`extra_field` with an additional field. The last two schemas are registered under subjects of this script.
 Needs `confluent-kafka[avro,schemaregistry]`.
-Invariant: every difference is an error that names the record.
+Invariant: the script fails if a record differs, and prints which record and field.
 Not here: the records (tests/registry.rs).
 """
 
@@ -23,7 +23,7 @@ UNIONS = {"Double", "MissingReason", "Predicted", "SystemSkip"}
 
 
 def difference(expected, actual, path):
-    """A description of the first difference, or None. Fastbreak's JSON names the branch of a union of its own, Avro's values do not."""
+    """Describes the first difference; None if equal. Fastbreak's JSON has the name of the branch of a union, Avro's values do not."""
     if isinstance(actual, bytes):
         actual = list(actual)
     if isinstance(expected, dict) and len(expected) == 1:

@@ -1,7 +1,7 @@
 """Shared by `broker` and `registry`: downloads, ports, and processes that outlive the script.
 
-A server is one process with a folder of its own. The folder is part of its command line, so that a process id that the system has assigned
-to another process is never signaled.
+A server is one process with a folder of its own. Its command line contains the folder. A process whose command line
+lacks the folder is never signaled, since the system may have assigned the process id of an ended server to another process.
 Invariant: everything listens on 127.0.0.1; a download is complete or does not exist.
 Not here: the servers (`broker`, `registry`).
 """
@@ -28,7 +28,7 @@ class Failure(Exception):
 
 
 def cache(variable, name):
-    """The folder of a download: that of the environment variable, or one in the user's cache."""
+    """Returns the folder of a download: the value of the environment variable, else a folder in the user's cache."""
     return Path(os.environ.get(variable) or Path.home() / ".cache" / name)
 
 
@@ -39,7 +39,7 @@ def require(*programs):
 
 
 def fetch(home, file_name, download):
-    """Fills `home` by `download(folder)` unless the file exists in it. Concurrent callers download once."""
+    """Fills `home` with the files of `download(folder)` unless the file exists in it. Concurrent callers download once."""
     if (home / file_name).exists():
         return
     require("mvn")
@@ -76,7 +76,7 @@ def is_free(port):
 
 
 def free_ports(count):
-    """Ports below the range of outgoing connections, which could use the port of a killed server before its restart."""
+    """Returns free ports below the range of outgoing connections, which could take the port of a killed server before its restart."""
     ports = []
     while len(ports) < count:
         port = random.randrange(20_000, 32_000)

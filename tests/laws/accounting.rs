@@ -1,6 +1,6 @@
-//! Laws of any log in which everything is read: record accounting balances, and every candidate has exactly one row.
+//! Laws of any log whose records are all read: record accounting balances, and every candidate has exactly one row per table.
 //!
-//! Invariant: no record is lost without a trace (law 1), and each unit of work has one outcome (law 6).
+//! Invariant: every record is counted (law 1), and each candidate has exactly one outcome (law 6).
 //! Not here: the content of the rows.
 use crate::{
     harness::{Content, content, new_node},
@@ -16,7 +16,7 @@ use schemas::{ops::LedgerEntry, raw::RejectCode, wire};
 use std::collections::BTreeMap;
 use topics::{PARTITIONS, Policy, TopicPartition};
 
-/// Checks record accounting of all processors; returns the sums of the ledger by processor for further checks.
+/// Checks record accounting of all processors; returns the sum of each processor's ledger entries.
 pub fn check_ledger(log: &mut impl TestLog) -> BTreeMap<String, LedgerEntry> {
     let mut ledger: BTreeMap<String, LedgerEntry> = BTreeMap::new();
     for record in read_all(log, LEDGER).records().map(Result::unwrap) {
@@ -31,17 +31,17 @@ pub fn check_ledger(log: &mut impl TestLog) -> BTreeMap<String, LedgerEntry> {
         for partition in node.inputs().into_iter().flat_map(partitions) {
             let end_offset = log.end_offset(partition);
             let committed = log.committed_offset(&node.group(), partition);
-            assert_eq!(committed, end_offset, "{name} has read {partition}");
+            assert_eq!(committed, end_offset, "{name} has not read all of {partition}");
             read += end_offset;
         }
-        assert_eq!(entry.read, read, "{name} counts each record of its inputs once");
+        assert_eq!(entry.read, read, "{name} does not count each record of its inputs once");
         assert_eq!(entry.parked, parked_after_restore(log, processor), "{name}: records parked");
         assert_eq!(entry.rejected, rejected_records(log, name), "{name}: records rejected");
     }
     ledger
 }
 
-/// The number of records that a new instance has parked once it is restored.
+/// Restores a new instance of a processor from the log, and checks that it publishes nothing; returns its number of parked records.
 fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
     let mut node = new_node(processor);
     for partition in 0..PARTITIONS {
@@ -59,8 +59,12 @@ fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
         node.assign(partition, restored).unwrap();
     }
     let (parked, items) = node.parked();
-    assert_eq!(parked == 0, items.is_empty(), "parked records have a key for which they wait");
-    // The published rows are those that the restored instance derives.
+    assert_eq!(
+        parked == 0,
+        items.is_empty(),
+        "records are parked without a key, or keys are listed without a parked record"
+    );
+    // The log already has the rows that the restored instance derives, so the instance publishes none.
     let commit = node.take_commit().unwrap();
     let published = commit.records.keys().find(|partition| **partition != LEDGER);
     assert_eq!(published, None, "{} publishes again on restore", node.name());
@@ -68,7 +72,7 @@ fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
     parked
 }
 
-/// The number of dead letters that are whole records, not rows of a record.
+/// Counts a processor's dead letters that are whole records, not rows of a record.
 fn rejected_records(log: &mut impl TestLog, processor: &str) -> i64 {
     let mut rejected = 0;
     for dead_letter in log.dead_letters(processor) {
@@ -91,7 +95,7 @@ pub fn check_candidates(content: &Content) -> usize {
     candidates.len()
 }
 
-/// Checks all of these laws; returns the content.
+/// Checks all laws of this file; returns the content of the log.
 pub fn checked_content(log: &mut impl TestLog) -> Content {
     check_ledger(log);
     let content = content(log);

@@ -1,7 +1,7 @@
-//! The embedded log against the log in memory: the same history gives the same content, whatever is compacted and restarted.
+//! Compares the embedded log with the log in memory: the same history gives the same content, with any compactions and restarts.
 //!
-//! Invariant: the content of the tables does not depend on the log.
-//! Not here: the invariants of the file (crate `runtime-embedded`).
+//! Invariant: the content of the tables does not depend on the kind of log.
+//! Not here: the invariants of the log file (crate `runtime-embedded`).
 use crate::{
     accounting::checked_content,
     harness::{Schedule, batch, content, run},
@@ -28,7 +28,7 @@ fn the_embedded_log_has_the_content_of_the_log_in_memory_over_restarts_and_compa
         run(&mut log, shuffled(&raw_events, &mut Random::new(seed.0)), schedule, |_| true);
         let expected = content(&mut batch(&raw_events));
         assert_same(&checked_content(&mut log), &expected);
-        // Compacted to the end, opened again and restored: nothing is published again.
+        // The log is compacted to its end and opened again. A restored instance must then publish nothing.
         for draw in 0..400 {
             log.compact(draw, &Vec::new());
         }

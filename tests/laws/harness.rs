@@ -1,8 +1,8 @@
-//! The topology on a deterministic schedule: reads, commits, crashes and rebalances in an order that a seed decides.
+//! Runs the topology on a deterministic schedule: a seed decides the order of reads, commits, crashes and rebalances.
 //!
-//! The nodes are those of the topology; the harness replaces supervisor, group members and log.
+//! The processors are the real ones; the harness replaces the supervisor, the group members and the log.
 //! Invariant: a crash loses exactly what the instance had not committed; committed offsets change only in commits.
-//! Not here: what must hold afterwards (the laws).
+//! Not here: the laws that must hold after a run.
 use crate::{
     log::{GroupInputs, MemoryLog, TestLog, append_raw, partitions, read_all},
     random::Random,
@@ -17,20 +17,20 @@ use schemas::raw::RawEvent;
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Offsets, PARTITIONS, Policy, TopicInfo, TopicPartition};
 
-/// A new instance of the processor with this index in the topology.
+/// Creates an instance of the processor with this index in the topology.
 pub fn new_node(processor: usize) -> Box<dyn ProcessorNode> {
     topology(Predictor::new(None)).swap_remove(processor)
 }
 
-/// What may happen in a run, and how often.
+/// The size of reads in a run, and the frequency of commits and faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     pub seed: u64,
-    /// Each rebalance draws 1 to this many instances per processor.
+    /// Largest number of instances per processor; each rebalance draws a number from 1 to this.
     pub max_instances: usize,
-    /// The largest read, in records.
+    /// Largest number of records in one read.
     pub max_read_records: usize,
-    /// Percentages of the reads after which the event happens.
+    /// Percentage of the reads after which the instance commits. The fields below are percentages of the same kind.
     pub commit_percent: usize,
     pub crash_percent: usize,
     pub rebalance_percent: usize,
@@ -38,7 +38,7 @@ pub struct Schedule {
     pub restart_percent: usize,
 }
 impl Schedule {
-    /// Anything may happen.
+    /// Draws a schedule with all faults except restarts.
     pub fn random(seed: u64) -> Schedule {
         let mut random = Random::new(seed ^ 0x706c_616e);
         Schedule {
@@ -52,7 +52,7 @@ impl Schedule {
             restart_percent: 0,
         }
     }
-    /// One instance per processor reads everything, processor by processor, without faults.
+    /// No faults and one instance per processor: in the order of the topology, each processor reads and commits everything unread.
     pub const STRAIGHT: Schedule = Schedule {
         seed: 0,
         max_instances: 1,
@@ -90,7 +90,7 @@ struct Group {
     instances: Vec<Instance>,
 }
 
-/// Something to read: the index of an instance of a group, and an input partition.
+/// An input partition with unread records, and the index of the group's instance that reads it.
 type PendingRead = (usize, TopicPartition);
 
 impl Group {
@@ -104,7 +104,7 @@ impl Group {
             instances: Vec::new(),
         }
     }
-    /// The content from which a partition is restored, and the offsets at which reading begins.
+    /// Returns the content from which a partition is restored, and the offsets from which it is then read.
     fn restore(&self, log: &mut impl TestLog, partition: i32) -> (Restored, Offsets) {
         let mut restored = Restored::default();
         let mut positions = Offsets::new();
@@ -143,10 +143,10 @@ impl Group {
             self.commit(log, instance);
         }
     }
-    /// The process of an instance dies; another one replaces it and restores its partitions.
+    /// Replaces an instance whose process is killed with a new one, which restores its partitions.
     fn crash(&mut self, log: &mut impl TestLog, instance: usize, is_during_commit: bool) {
         if is_during_commit {
-            // A commit that the processor returned and that was not appended is lost.
+            // The processor returned a commit, but the process ends before it appends this commit.
             drop(self.instances[instance].node.take_commit().unwrap());
         }
         let crashed = std::mem::replace(&mut self.instances[instance], Instance::new(self.processor));
@@ -154,8 +154,8 @@ impl Group {
             self.assign(log, instance, partition);
         }
     }
-    /// Assigns the partitions to a new number of instances. An instance that loses partitions commits first, or dies; one that keeps a
-    /// partition keeps its state.
+    /// Assigns the partitions to a new number of instances. Before that, each instance commits or crashes, and then revokes the
+    /// partitions that get another owner, or all of its partitions. It keeps the state of a partition that it does not revoke.
     fn rebalance(&mut self, log: &mut impl TestLog, random: &mut Random, max_instances: usize) {
         let count = 1 + random.below(max_instances);
         let owners: Vec<usize> = (0..PARTITIONS).map(|_| random.below(count)).collect();
@@ -206,7 +206,7 @@ impl Group {
     }
 }
 
-/// Runs the processors that fulfill `is_run` until everything is read and committed.
+/// Runs the processors for which `is_run` returns true until they have read and committed everything.
 pub fn run<L: TestLog>(
     log: &mut L,
     raw_events: Vec<RawEvent>,
@@ -221,9 +221,9 @@ struct Run<'a, L> {
     schedule: Schedule,
     random: Random,
     groups: Vec<Group>,
-    /// The groups of all processors, including those that do not run: compaction keeps what they have not read.
+    /// The groups of all processors, including those that do not run: compaction must keep the records that a group has not read.
     group_inputs: GroupInputs,
-    /// Raw events that are not ingested yet, the next one last.
+    /// Raw events that are not ingested yet, in reverse order: the next one is the last element.
     raw_events: Vec<RawEvent>,
 }
 
@@ -283,7 +283,8 @@ impl<'a, L: TestLog> Run<'a, L> {
         events.reverse();
         append_raw(self.log, &events);
     }
-    /// The next group that has something to read; a straight run begins its search upstream.
+    /// Returns a group with unread records and all its pending reads: the first group of the topology in a straight run, else a random
+    /// one.
     fn next_pending(&mut self) -> Option<(usize, Vec<PendingRead>)> {
         let count = self.groups.len();
         let first = if self.schedule.is_straight() { 0 } else { self.random.below(count) };
@@ -300,7 +301,7 @@ impl<'a, L: TestLog> Run<'a, L> {
     fn is_caught_up(&mut self) -> bool {
         self.raw_events.is_empty() && self.groups.iter().all(|group| group.pending(self.log).is_empty())
     }
-    /// Reads some records in one instance of a group, which then may crash or commit.
+    /// Reads some records in one instance of a group; the instance may then crash or commit.
     fn step(&mut self, group: usize, pending: &[PendingRead]) {
         let group = &mut self.groups[group];
         let read = self.random.pick(pending);
@@ -333,10 +334,10 @@ impl<'a, L: TestLog> Run<'a, L> {
     }
 }
 
-/// The tables as a computation from scratch gives them: each processor once, in the order of the topology, over its whole input.
+/// Computes the tables from scratch: runs each processor once on its whole input, in the order of the topology.
 ///
-/// A materialized view first merges its observations; then a new instance derives every row from what the first one retained and from
-/// the input tables. So the result does not depend on which rows the view derives again after a record.
+/// An instance of a materialized view merges the observations; then a second instance derives every row from the observations that
+/// the first one retained and from the input tables. So the result does not depend on which rows the view derives again after a record.
 pub fn batch(raw_events: &[RawEvent]) -> MemoryLog {
     let mut log = MemoryLog::default();
     append_raw(&mut log, raw_events);
@@ -366,7 +367,8 @@ pub fn batch(raw_events: &[RawEvent]) -> MemoryLog {
     log
 }
 
-/// The commit of a new instance of a materialized view that restores the retained observations of a first one and the input tables.
+/// Restores a second instance of a materialized view from the first one's retained observations and from the input tables; returns
+/// its commit.
 fn derive_all_rows(log: &mut MemoryLog, processor: usize, merged: &Commit) -> Commit {
     let mut node = new_node(processor);
     let changelog = changelog_topic(node.name());
@@ -418,7 +420,7 @@ pub fn content(log: &mut impl TestLog) -> Content {
     content
 }
 
-/// The topics that only this processor writes.
+/// Returns the topics that only this processor writes: its outputs, its changelog and its dead-letter queue.
 pub fn topics_written_by(node: &dyn ProcessorNode) -> Vec<&'static str> {
     let tables = node.outputs().into_iter().map(|topic| topic.name);
     tables.chain([changelog_topic(node.name()), dlq_topic(node.name())]).collect()

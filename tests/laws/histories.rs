@@ -1,7 +1,7 @@
-//! Histories of raw events, and changes of them.
+//! Generates histories of raw events, and changes their order, fetch times and content.
 //!
 //! Invariant: the same seed gives the same events.
-//! Not here: the season behind them (crate `simulator`).
+//! Not here: the simulation of the seasons (crate `simulator`).
 use crate::random::Random;
 use schemas::{
     Timestamp,
@@ -10,13 +10,13 @@ use schemas::{
 use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
 
-/// A tiny season in the order of fetch times. In some of them, box scores of nba.com are missing, two responses to one request have the
-/// same fetch time, or a payload is truncated.
+/// Generates a tiny season. With some seeds, box scores of nba.com are missing, two responses to one request have the same fetch time,
+/// or a copy of an event has a truncated payload.
 pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     let mut events: Vec<RawEvent> = simulator::tiny(seed).iter().map(ScraperEvent::to_raw).collect();
     let mut random = Random::new(seed ^ 0x6761_7262);
     if random.percent(30) {
-        // Games of which nba.com has no box score and other sources have one.
+        // Removes half of nba.com's box scores, so that only other sources have them.
         events.retain(|event| event.feed != Feed::NbacomLeaguegamelog || random.percent(50));
     }
     if random.percent(40) {
@@ -38,14 +38,15 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     events
 }
 
-/// Long enough for players to be eligible in many games: three or four teams, ten games each, with every fault.
+/// Generates a season that is long enough for players to be eligible in many games: three or four teams with 8 to 11 games each, and
+/// every fault at the same rate, which may be zero.
 pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
     let rate = Random::new(seed).pick(&[0.0, 0.1, 0.3]);
     season(seed, Faults::all(rate), seed as usize % 2)
 }
 
-/// The same without faults and trades. A roster is valid from its fetch on, so a retrospective row has the player as a candidate of the
-/// team for which he last appeared.
+/// Generates a season of the same size without faults and trades. Trades are left out because a roster is valid only from its fetch on:
+/// in a history that was fetched late, a player is a candidate of the team for which he last appeared.
 pub fn season_without_faults(seed: u64) -> Vec<RawEvent> {
     season(seed, Faults::default(), 0)
 }
@@ -68,7 +69,7 @@ fn season(seed: u64, faults: Faults, trades: usize) -> Vec<RawEvent> {
     season.events().iter().map(ScraperEvent::to_raw).collect()
 }
 
-/// The events in random order, a third of them twice.
+/// Returns the events in random order, about a third of them twice.
 pub fn shuffled(events: &[RawEvent], random: &mut Random) -> Vec<RawEvent> {
     let mut shuffled = events.to_vec();
     let duplicates = events.iter().filter(|_| random.percent(33)).cloned().collect::<Vec<_>>();
@@ -77,7 +78,7 @@ pub fn shuffled(events: &[RawEvent], random: &mut Random) -> Vec<RawEvent> {
     shuffled
 }
 
-/// The same response, fetched at another time.
+/// Returns a copy of the event with another fetch time.
 pub fn fetched_at(event: &RawEvent, fetched_at: Timestamp) -> RawEvent {
     RawEvent::new(event.feed, event.key.clone(), fetched_at, event.outcome, event.payload.clone())
 }
@@ -86,7 +87,8 @@ pub fn is_box_score(feed: Feed) -> bool {
     matches!(feed, Feed::NbacomLeaguegamelog | Feed::BalldontlieStats | Feed::BalldontlieBoxScores)
 }
 
-/// A box score in which some players have other points and minutes; `None` for an event that is not a box score or has no such player.
+/// Returns a copy of a box score in which some players have more points or minutes; `None` if the event is not a box score, or no
+/// player was changed.
 pub fn with_other_stats(event: &RawEvent, fetched_at: Timestamp, random: &mut Random) -> Option<RawEvent> {
     if !is_box_score(event.feed) {
         return None;

@@ -1,4 +1,4 @@
-//! Law 4, as-of in both times: an issued row does not change, and uses only what was known before its cutoff.
+//! Law 4, bitemporal as-of: an issued row does not change, and uses only facts that were effective and known before its cutoff.
 //!
 //! Invariant: an issued prediction is a function of the events that were fetched before the tip-off of its game.
 //! Not here: how a prediction is computed.
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The rows of a candidate: the features, and the bytes of both features and prediction.
+/// The two rows of a candidate: the decoded features, and the bytes of the features and of the prediction.
 pub struct CandidateRows {
     pub features: Features,
     pub bytes: [Vec<u8>; 2],
@@ -56,7 +56,7 @@ pub fn rows(content: &Content) -> Candidates {
         .collect()
 }
 
-/// The number of issued predictions, and of retrospective rows.
+/// Number of issued predictions, and number of retrospective rows.
 pub struct BasisCounts {
     pub issued: usize,
     pub retrospective: usize,
@@ -73,30 +73,30 @@ pub fn check_known_times(candidates: &Candidates) -> BasisCounts {
         }
         assert!(
             known_at < tip_off,
-            "{id} was issued from later facts: known at {known_at}, tip-off {tip_off}"
+            "{id} was issued from facts not known before its tip-off: known at {known_at}, tip-off {tip_off}"
         );
         counts.issued += usize::from(rows.is_eligible());
     }
     counts
 }
 
-/// Checks that the rows issued for games that tip off by `cutoff` are the same in the content of a longer history; returns the number
-/// of predictions compared.
+/// Checks that the issued rows of games that tip off at or before `cutoff` are unchanged in the content of a longer history; returns
+/// the number of predictions compared.
 ///
-/// A candidate without a prediction may have a retrospective one in the longer history.
+/// Exception: a candidate without an issued prediction may have a retrospective prediction in the longer history.
 fn assert_issued_unchanged(before: &Candidates, after: &Candidates, cutoff: Timestamp) -> usize {
     let mut predictions = 0;
     let is_compared = |rows: &CandidateRows| rows.is_issued() && rows.features.tip_off <= cutoff;
     for (id, rows_before) in before.iter().filter(|(_, rows)| is_compared(rows)) {
-        let rows_after = after
-            .get(id)
-            .unwrap_or_else(|| panic!("{id} was issued and is gone: {:#?}", rows_before.features));
+        let rows_after = after.get(id).unwrap_or_else(|| {
+            panic!("the issued row of {id} is missing in the longer history: {:#?}", rows_before.features)
+        });
         let is_retrospective_prediction = !rows_after.is_issued() && rows_after.is_eligible();
         if !rows_before.is_eligible() && is_retrospective_prediction {
             continue;
         }
-        assert_eq!(rows_before.features, rows_after.features, "{id} was issued and has changed");
-        assert_eq!(rows_before.bytes, rows_after.bytes, "{id} was issued and has changed");
+        assert_eq!(rows_before.features, rows_after.features, "the issued row of {id} has changed");
+        assert_eq!(rows_before.bytes, rows_after.bytes, "the bytes of the issued row of {id} have changed");
         predictions += usize::from(rows_before.is_eligible());
     }
     predictions
@@ -106,7 +106,7 @@ fn batch_content(raw_events: &[RawEvent]) -> Content {
     content(&mut batch(raw_events))
 }
 
-/// A time at which something happens: a tip-off, or a fetch.
+/// Returns a random tip-off or fetch time of the history.
 fn random_cutoff(raw_events: &[RawEvent], random: &mut Random) -> Timestamp {
     let candidates = rows(&batch_content(raw_events));
     let tip_offs: Vec<Timestamp> = candidates.values().map(|rows| rows.features.tip_off).collect();
@@ -117,8 +117,8 @@ fn random_cutoff(raw_events: &[RawEvent], random: &mut Random) -> Timestamp {
     }
 }
 
-/// A history up to a cutoff, and the events that are ingested later: those fetched after the cutoff, withheld ones, and box scores with
-/// other stats.
+/// The events that are ingested before a cutoff, and the events that are ingested later: those fetched from the cutoff on, withheld
+/// ones with a later fetch time, and box scores with changed stats.
 struct SplitHistory {
     before: Vec<RawEvent>,
     later: Vec<RawEvent>,
@@ -127,7 +127,7 @@ impl SplitHistory {
     fn random(raw_events: &[RawEvent], cutoff: Timestamp, random: &mut Random) -> SplitHistory {
         let withheld_percent = random.pick(&[0, 10, 40]);
         let end = raw_events.last().unwrap().fetched_at;
-        // At the cutoff itself, or up to a month after the whole history.
+        // Returns the cutoff itself, or a time up to 30 days after both the cutoff and the last fetch.
         let late_time = |random: &mut Random| {
             if random.percent(30) {
                 cutoff
@@ -137,7 +137,7 @@ impl SplitHistory {
         };
         let (mut before, mut later) = (Vec::new(), Vec::new());
         for event in raw_events {
-            // A schedule is never withheld: fetched late, it may change the date of a game that was played, which is another matter.
+            // A schedule is never withheld: a schedule fetched late may change the date of a played game, which this law does not cover.
             let is_withheld = event.feed != Feed::NbacomSchedule && random.percent(withheld_percent);
             if event.fetched_at >= cutoff {
                 later.push(event.clone());
@@ -190,7 +190,7 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
                 if let Some(rows_at_cutoff) = at_cutoff.get(id) {
                     assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses facts fetched after its tip-off");
                 } else {
-                    // A game that no fact had created by the cutoff may still get issued rows later, from what was known in time.
+                    // A game without both team forms at the cutoff may still get issued rows later, from facts known before it.
                     let forms = team_forms(&content_at_cutoff, id.game);
                     assert!(forms < 2, "{id} was not a candidate at its tip-off");
                 }
@@ -201,7 +201,7 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
     eprintln!("{compared} predictions compared");
 }
 
-/// The number of team forms of a game.
+/// Counts the team forms of a game.
 fn team_forms(content: &Content, game: GameId) -> usize {
     let forms = content.iter().filter(|((topic, _), _)| *topic == topics::TEAM_FORMS.info.name);
     forms.filter(|(_, bytes)| wire::decode::<TeamForm>(bytes).unwrap().game == game).count()

@@ -19,29 +19,29 @@ use topics::{Offset, PARTITIONS, Policy, TopicInfo, TopicPartition, partition_of
 /// The operations of a log that the harness needs.
 pub trait TestLog {
     fn append(&mut self, commit: Commit);
-    /// One batch with the records from an offset on, at most `max_records` of them; its `next` is the offset at which reading continues.
+    /// Reads at most `max_records` records from an offset on as one batch; its `next` is the offset from which to read on.
     fn read(&mut self, partition: TopicPartition, from: Offset, max_records: usize) -> RecordBatch;
-    /// All dead letters of a processor.
+    /// Returns all dead letters of a processor.
     fn dead_letters(&mut self, processor: &str) -> Vec<DeadLetter>;
     fn end_offset(&mut self, partition: TopicPartition) -> Offset;
-    /// The committed offset of a group; 0 if it has committed nothing.
+    /// Returns the committed offset of a group; 0 if the group has not committed yet.
     fn committed_offset(&mut self, group: &str, partition: TopicPartition) -> Offset;
     /// Compacts a partition of a table, or deletes records of a partition of a stream, below the smallest committed offset of the
     /// groups that read it. `draw` chooses the partition.
     fn compact(&mut self, draw: usize, groups: &GroupInputs);
-    /// Opens the same log as another process does after this one has ended.
+    /// Opens the log again, as a new process does after this one has ended.
     fn reopen(&mut self) {}
 }
 
 /// Consumer groups with the topics that they read.
 pub type GroupInputs = Vec<(String, Vec<&'static str>)>;
 
-/// All partitions of a topic.
+/// Returns all partitions of a topic.
 pub fn partitions(topic: TopicInfo) -> impl Iterator<Item = TopicPartition> {
     (0..topic.partitions).map(move |partition| TopicPartition::new(topic.name, partition))
 }
 
-/// All records of a partition.
+/// Reads all records of a partition.
 pub fn read_all(log: &mut impl TestLog, partition: TopicPartition) -> RecordBatch {
     log.read(partition, 0, usize::MAX)
 }
@@ -68,12 +68,12 @@ struct MemoryPartition {
 impl MemoryPartition {
     fn append(&mut self, batch: RecordBatch) {
         for record in batch.rebased(self.end_offset).records().map(Result::unwrap) {
-            assert_eq!(record.offset, self.end_offset, "offsets are dense when they are written");
+            assert_eq!(record.offset, self.end_offset, "the appended batch has an offset gap");
             self.records.push((record.offset, record.key.to_owned(), record.value.map(<[u8]>::to_vec)));
             self.end_offset += 1;
         }
     }
-    /// Keeps the newest record of each key that is not a tombstone, and everything from an offset on.
+    /// Below an offset, keeps only the newest record of each key, unless it is a tombstone; keeps all records from the offset on.
     fn compact(&mut self, below: Offset) {
         let mut newest: HashMap<String, Offset> = HashMap::new();
         for (offset, key, _) in self.records.iter().filter(|(offset, ..)| *offset < below) {
@@ -85,7 +85,7 @@ impl MemoryPartition {
     }
 }
 
-/// A log in memory. It stores dead letters as the embedded log does: encoded, under the key of the rejected record.
+/// A log in memory. It stores dead letters as the embedded log does: encoded, with the key of the rejected record.
 #[derive(Clone, Default)]
 pub struct MemoryLog {
     partitions: BTreeMap<TopicPartition, MemoryPartition>,
@@ -97,7 +97,7 @@ impl MemoryLog {
         self.partitions.retain(|partition, _| !topics.contains(&partition.topic));
         self.committed_offsets.retain(|(name, _), _| name != group);
     }
-    /// Compacts every table to its end, as it happens to a consumer group that was away for longer than the retention of tombstones.
+    /// Compacts every table to its end: what a consumer group finds that was stopped for longer than the retention of tombstones.
     pub fn compact_tables(&mut self) {
         for topic in topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact) {
             for partition in partitions(*topic) {
@@ -148,7 +148,7 @@ impl TestLog for MemoryLog {
         if unread.len() > max_records {
             return batch;
         }
-        // Compaction may leave an offset gap at the end, which is read as no records.
+        // Compaction may leave an offset gap at the end. The batch includes this gap, so that its `next` is the end offset.
         RecordBatch::from_parts(from, (*end_offset).max(from), batch.len(), batch.bytes().to_vec())
     }
     fn dead_letters(&mut self, processor: &str) -> Vec<DeadLetter> {
@@ -157,7 +157,10 @@ impl TestLog for MemoryLog {
             let batch = read_all(self, TopicPartition::new(dlq_topic(processor), partition));
             for record in batch.records().map(Result::unwrap) {
                 let dead_letter: DeadLetter = wire::decode(record.value.unwrap()).unwrap();
-                assert_eq!(record.key, dead_letter.key, "the key of the rejected record");
+                assert_eq!(
+                    record.key, dead_letter.key,
+                    "a dead letter must have the key of its rejected record"
+                );
                 dead_letters.push(dead_letter);
             }
         }
@@ -188,7 +191,7 @@ fn policy(name: &str) -> Policy {
     }
 }
 
-/// The embedded log, in a folder of its own.
+/// The embedded log in a folder.
 pub struct FileLog {
     log: EmbeddedLog,
     folder: PathBuf,

@@ -1,7 +1,8 @@
 //! The laws of the whole topology, on generated histories and on a recorded season.
 //!
-//! `FASTBREAK_LAW_CASES` sets the number of cases over all laws, `FASTBREAK_LAW_SEED` runs a single one. A failure prints its seed.
-//! Invariant: every law is stated over the nodes of the topology and the payloads of the simulator, from raw events to predictions.
+//! `FASTBREAK_LAW_CASES` sets the total number of cases of all laws; `FASTBREAK_LAW_SEED` runs only the case with this seed. A failure
+//! prints its seed.
+//! Invariant: every law is tested with the real processors and simulated payloads, from raw events to predictions.
 //! Not here: the decisions of a single processor (the tests of crate `processors`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
@@ -15,7 +16,7 @@ mod random;
 mod season;
 mod streams;
 
-/// The seeds on which a law is tested: a percentage of all cases.
+/// Returns the seeds with which a law is tested: one per case; the law gets a percentage of all cases.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let cases = number("FASTBREAK_LAW_CASES").unwrap_or(1_000);

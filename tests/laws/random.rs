@@ -3,7 +3,7 @@
 //! Invariant: the same seed gives the same choices on any machine.
 //! Not here: the choices.
 
-/// SplitMix64.
+/// The generator SplitMix64.
 #[derive(Clone)]
 pub struct Random(u64);
 impl Random {
@@ -16,11 +16,11 @@ impl Random {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
-    /// A number from 0 to n−1; 0 if n is 0.
+    /// Returns a number from 0 to n−1; 0 if n is 0.
     pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n.max(1) as u64) as usize
     }
-    /// True in this percentage of the calls.
+    /// Returns true in `chance` percent of the calls.
     pub fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }

@@ -1,7 +1,8 @@
-//! The laws on a recorded season: 2023-24 with its lines, as the scrapers fetched it.
+//! The laws on a recorded season: 2023-24 with its betting lines, as the scrapers fetched them.
 //!
 //! Skipped with a message where the recorded season does not exist.
-//! Invariant: a stream that is processed day by day equals the batch, and issued rows use only what was known before their cutoff.
+//! Invariant: processing the events day by day gives the same content as processing them in one batch, and issued rows use only what
+//! was known before their cutoff.
 //! Not here: the quality of the predictions.
 use crate::{
     accounting::{check_candidates, check_ledger},
@@ -17,7 +18,7 @@ use std::{path::Path, time::Instant};
 
 /// Days that are processed unless `FASTBREAK_LAW_DAYS` is set: a whole season takes minutes without optimization.
 const DEFAULT_DAYS: i32 = 60;
-/// At least this many days are the whole season.
+/// With this many days or more, the whole season is processed.
 const SEASON_DAYS: i32 = 365;
 
 fn recorded_season(name: &str) -> Option<Vec<RawEvent>> {
@@ -59,6 +60,6 @@ fn a_recorded_season_processed_day_by_day_equals_its_batch() {
         counts.retrospective,
         started.elapsed()
     );
-    // The lines of 71 play-in and playoff games, which are in no schedule of the season.
+    // The parked records are lines of 71 play-in and playoff games, which are not in the schedule of the season.
     assert_eq!(parked, if days < SEASON_DAYS { 0 } else { 147 });
 }

@@ -1,11 +1,11 @@
-//! Crates: which may depend on which, and under which licences they may be built.
+//! Crates: which crate may depend on which, and which licenses the dependencies may have.
 //!
-//! Invariant: the crates depend in the drawn direction only; every package that is built here has an allowed licence.
+//! Invariant: a crate depends only on crates as drawn in ARCHITECTURE.md; every package that is built on this host has an allowed license.
 //! Not here: imports between the files of one crate (`structure`).
 use crate::files::{assert_none, root};
 use std::{collections::BTreeSet, process::Command};
 
-/// Which crate may depend on which; `*` stands for development only. ARCHITECTURE.md has the drawing and the reasons.
+/// Which crate may depend on which; `*` marks a dependency of tests only. ARCHITECTURE.md has the drawing and the reasons.
 const EDGES: &str = "
     topics: schemas
     processors: schemas
@@ -49,8 +49,10 @@ fn crates_depend_in_the_drawn_direction_only() {
         drawn.extend(to.split(' ').map(|to| (from.to_owned(), to.to_owned())));
     }
     let undrawn = found.difference(&drawn).map(|(from, to)| format!("{from} → {to} is not drawn"));
-    let unused = drawn.difference(&found).map(|(from, to)| format!("{from} → {to} is drawn and not there"));
-    assert_none("crate edges", undrawn.chain(unused));
+    let unused = drawn
+        .difference(&found)
+        .map(|(from, to)| format!("{from} → {to} is drawn, but {from} does not depend on {to}"));
+    assert_none("dependencies that differ from EDGES", undrawn.chain(unused));
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn every_dependency_has_a_licence_that_is_allowed() {
     };
     let allowed = names(&deny["licenses"]["allow"]);
     let exceptions = deny["licenses"]["exceptions"].as_array().unwrap();
-    // Of the packages that are built here: others need not have been fetched.
+    // Checks only packages that are built on this host: others may not have been fetched.
     let about = Command::new(env!("CARGO")).arg("-vV").output().unwrap().stdout;
     let about = String::from_utf8(about).unwrap();
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
@@ -88,5 +90,5 @@ fn every_dependency_has_a_licence_that_is_allowed() {
             refused.push(format!("{name}: {licence}"));
         }
     }
-    assert_none("licences", refused.into_iter());
+    assert_none("packages with a license that deny.toml does not allow", refused.into_iter());
 }

@@ -1,14 +1,14 @@
-//! Documents: what a page lists is what is there, and a link leads to a file.
+//! Documents: the lists in a page equal the lists in the code, and links lead to files that exist.
 //!
-//! Invariant: a table between two markers equals the list in the code; no file names the machine it was written on.
+//! Invariant: a table between two markers equals the list in the code; no file contains a path of the machine on which it was written.
 //! Not here: the words that documents use (`vocabulary`).
 use crate::files::{assert_none, files, root, shown};
 
 const LARGEST_PAGE: usize = 5120;
-/// Pages that are tables, and as long as what they list.
+/// Pages that consist of tables: their length is not limited.
 const REFERENCE: [&str; 5] = ["features.md", "glossary.md", "operations.md", "systems.md", "topics.md"];
 
-/// The lines of a table between two markers, without its head.
+/// Returns the rows of the table between two markers, without its header.
 fn table(page: &str, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
@@ -51,7 +51,7 @@ fn a_page_is_one_concept_and_short() {
     let pages = files().into_iter().filter(|path| path.starts_with(root().join("docs")));
     let pages = pages.filter(|path| !REFERENCE.iter().any(|name| path.ends_with(name)));
     let long = pages.filter(|path| path.metadata().unwrap().len() > LARGEST_PAGE as u64);
-    assert_none("over 5 kB", long.map(|path| shown(&path)));
+    assert_none("pages over 5 kB", long.map(|path| shown(&path)));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn links_between_documents_resolve() {
 
 #[test]
 fn nothing_names_the_machine_it_was_written_on() {
-    // Put together here, so that this file does not name them either.
+    // Concatenated here, so that this file does not contain them either.
     let banned = [["/wo", "rk/"], ["/ho", "me/"], ["/roo", "t/"]].map(|parts| parts.concat());
     let mut found = Vec::new();
     for path in files().iter().filter(|path| !path.ends_with("Cargo.lock")) {

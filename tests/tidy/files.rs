@@ -1,4 +1,4 @@
-//! Files: which files the rules read, and how a rule reports the places that break it.
+//! Files: the files that the rules read, and the report of violations.
 //!
 //! Invariant: names are relative to the repository's root, with `/`, in ascending order.
 //! Not here: the rules.
@@ -8,7 +8,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file of the repository, build output and hidden folders left out, `.ci` included.
+/// Returns every text file of the repository, without build output and hidden folders, but with `.ci`.
 pub fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().to_owned(), root().join(".ci")];
@@ -30,12 +30,12 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// In a linked worktree `.git` is a file, and no part of the repository.
+/// True unless the file is a database or compressed, or is `.git`, which is a file in a linked worktree.
 fn is_text(path: &Path) -> bool {
     !path.ends_with(".git") && path.extension().is_none_or(|e| e != "db" && e != "zst")
 }
 
-/// Name and text of every Rust file.
+/// Returns the name and text of every Rust file.
 pub fn rust_files() -> impl Iterator<Item = (String, String)> {
     let rust = files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs"));
     rust.map(|path| (shown(&path), std::fs::read_to_string(path).unwrap()))
@@ -49,7 +49,7 @@ pub fn is_test(name: &str) -> bool {
     name.split('/').any(|part| part == "tests") || name.ends_with("/tests.rs") || name.ends_with("/laws.rs")
 }
 
-/// Code of others that is kept in this repository: it follows its own style.
+/// True for third-party code in this repository, which follows its own style.
 pub fn is_vendored(name: &str) -> bool {
     name.starts_with("vendor/")
 }

@@ -1,8 +1,8 @@
-//! Lists of today's exceptions to a rule: a file of names with numbers beside this one.
+//! Lists of the present exceptions to a rule: text files in this folder with a name and a number per line.
 //!
-//! A rule counts what breaks it; the counts must equal the list. With `FASTBREAK_WRITE_LISTS=1` the list is written from the counts
-//! instead, unless that raises its total; a file that is missing is an empty list, and written whatever the counts are.
-//! Invariant: a list only shrinks. A count below its entry fails too, so that the entry follows.
+//! A rule counts its violations by name; the counts must equal the list. With `FASTBREAK_WRITE_LISTS=1` the list is overwritten with the
+//! counts instead, unless that raises its total. A missing file is treated as an empty list, and is then written with any total.
+//! Invariant: a list only shrinks. A count below its entry fails too, so that the entry is lowered.
 //! Not here: what is counted (`vocabulary`, `structure`).
 use crate::files::root;
 use std::collections::BTreeMap;
@@ -19,13 +19,14 @@ pub enum Format {
 
 pub struct List {
     pub file: &'static str,
-    /// The comment on the first line: what the list is, and how it shrinks.
+    /// The comment on the first line of the file: what is listed, and how to shrink the list.
     pub about: &'static str,
     pub format: Format,
 }
 
 impl List {
-    /// Holds the counts to the list. `explain` names the places of an entry that is over its number.
+    /// Compares the counts with the list, and panics if they differ. `explain` returns the violations of an entry whose count is too
+    /// high.
     pub fn check(&self, found: &Counts, explain: impl Fn(&str) -> String) {
         let path = root().join("tests/tidy").join(self.file);
         let text = std::fs::read_to_string(&path).ok();
@@ -49,9 +50,9 @@ impl List {
     }
 }
 
-const SHRINK: &str = "the list must shrink (FASTBREAK_WRITE_LISTS=1 cargo test --test tidy)";
+const SHRINK: &str = "lower the number in the list: FASTBREAK_WRITE_LISTS=1 cargo test --test tidy";
 
-/// An entry whose number differs: its name, the number found, the number listed.
+/// An entry whose count differs from the list: its name, the number found, the number listed.
 #[derive(Debug, PartialEq)]
 enum Difference {
     Grew(String, usize, usize),
@@ -73,7 +74,7 @@ fn differences(found: &Counts, listed: &Counts) -> Vec<Difference> {
     differences
 }
 
-/// Names change when files move, so the total decides.
+/// True if the counts may replace the list. Only the totals are compared, since names change when files move.
 fn may_replace(listed: Option<&Counts>, found: &Counts) -> bool {
     listed.is_none_or(|listed| total(found) <= total(listed))
 }
@@ -91,7 +92,7 @@ fn parse(text: &str, format: Format) -> Counts {
             Format::NameOnly => Some((line, "1")),
         };
         let parts = parts.and_then(|(name, count)| Some((name.to_owned(), count.parse().ok()?)));
-        parts.unwrap_or_else(|| panic!("{line:?} is not an entry"))
+        parts.unwrap_or_else(|| panic!("{line:?} is not a valid entry of a list"))
     };
     lines.map(entry).collect()
 }

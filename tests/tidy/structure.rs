@@ -1,7 +1,7 @@
-//! Structure: files and functions are short, imports run one way, one owner has the methods of a struct.
+//! Structure: files and functions are short, files do not import each other, and the methods of a type are in at most two files.
 //!
-//! The exceptions of today are listed in `circles.txt`, `long_functions.txt` and `scattered_impls.txt`.
-//! Invariant: tests are not measured, apart from the first line of their files.
+//! The present exceptions are listed in `circles.txt`, `long_functions.txt` and `scattered_impls.txt`.
+//! Invariant: these rules do not apply to tests, except that their files must have a header.
 //! Not here: dependencies between crates (`crates`).
 mod circles;
 mod functions;
@@ -18,34 +18,34 @@ use modules::Crate;
 use std::sync::LazyLock;
 
 const LONGEST_FILE: usize = 500;
-/// Lines of a function from `fn` to the closing brace.
+/// Largest number of lines of a function, from `fn` to the closing brace.
 const LONGEST_FUNCTION: usize = 60;
-/// Files with `impl` blocks of one struct.
+/// Largest number of files with `impl` blocks of one type.
 const MOST_IMPL_FILES: usize = 2;
 
 const CIRCLES: List = List {
     file: "circles.txt",
-    about: "Files that import each other in a circle. Shrink: move what ties the circle to a file below all of them, then \
+    about: "Files that import each other in a circle. To shrink: move the shared items to a file that imports none of the others, then run \
             FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::NameOnly,
 };
 const LONG_FUNCTIONS: List = List {
     file: "long_functions.txt",
-    about: "Functions of more than 60 lines with their length. Shrink: give a part of the function a name, then \
+    about: "Functions of more than 60 lines, each with its length. To shrink: move a part of the function into its own function, then run \
             FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountLast,
 };
 const SCATTERED_IMPLS: List = List {
     file: "scattered_impls.txt",
-    about: "Types with `impl` blocks in more than two files, and in how many. Shrink: give each state an owner of its own, then \
-            FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
+    about: "Types with `impl` blocks in more than two files, each with its number of files. To shrink: split the type by its states, then \
+            run FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountLast,
 };
 
 /// The crates of the workspace.
 static CRATES: LazyLock<Vec<Crate>> = LazyLock::new(read_crates);
 
-/// Reads the library and the program of every folder with a manifest.
+/// Reads the library and the program in every folder with a `Cargo.toml`.
 fn read_crates() -> Vec<Crate> {
     let manifests = files().into_iter().filter(|path| path.ends_with("Cargo.toml"));
     let roots =
@@ -58,7 +58,10 @@ fn read_crates() -> Vec<Crate> {
 #[test]
 fn no_source_file_is_longer_than_500_lines() {
     let long = rust_files().filter(|(name, text)| !is_test(name) && text.lines().count() >= LONGEST_FILE);
-    assert_none("too long", long.map(|(name, text)| format!("{name}: {} lines", text.lines().count())));
+    assert_none(
+        "files of 500 lines or more",
+        long.map(|(name, text)| format!("{name}: {} lines", text.lines().count())),
+    );
 }
 
 #[test]

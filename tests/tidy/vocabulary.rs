@@ -1,8 +1,8 @@
-//! Vocabulary: one term for one thing, in text by `docs/glossary.md`, in code by the table of renamed identifiers.
+//! Vocabulary: one term for one thing. `docs/glossary.md` has the terms of text, the table of renamed identifiers has the names in code.
 //!
-//! The occurrences of today are counted per term in `vocabulary.txt` and `identifiers.txt`.
+//! The present occurrences are counted per term in `vocabulary.txt` and `identifiers.txt`.
 //! Invariant: no term is used more often than its list allows; a term without an entry is not used at all.
-//! Not here: entries that need a reviewer's judgement; the page and CHANGELOG.md themselves, and code of others.
+//! Not here: entries that need a reviewer's judgment. The glossary, CHANGELOG.md and third-party code are not scanned.
 mod glossary;
 mod identifiers;
 mod prose;
@@ -15,25 +15,25 @@ use crate::{
 use search::Search;
 use std::collections::BTreeMap;
 
-/// The pages and the table that quote banned terms.
+/// The pages and the source file that must quote banned terms.
 const NOT_SCANNED: [&str; 3] = ["docs/glossary.md", "CHANGELOG.md", "tests/tidy/vocabulary/identifiers.rs"];
-/// Occurrences shown of a term that is used too often.
+/// Largest number of occurrences that are shown for a term.
 const SHOWN: usize = 60;
 
 const WORDS: List = List {
     file: "vocabulary.txt",
-    about: "Terms that docs/glossary.md bans and how often they are still used. Shrink: use the term of the first column, then \
+    about: "Terms that docs/glossary.md bans, each with its number of uses. To shrink: use the term of the first column, then run \
             FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountFirst,
 };
 const NAMES: List = List {
     file: "identifiers.txt",
-    about: "Identifiers that were renamed and how often they are still used. Shrink: use the name in vocabulary/identifiers.rs, then \
+    about: "Identifiers that were renamed, each with its number of uses. To shrink: use the name in vocabulary/identifiers.rs, then run \
             FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountFirst,
 };
 
-/// By term, its occurrences as `file:line`.
+/// The occurrences of each term, written `file:line`.
 type Occurrences = BTreeMap<String, Vec<String>>;
 
 fn counts(occurrences: &Occurrences) -> Counts {

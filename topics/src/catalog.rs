@@ -1,8 +1,8 @@
 //! The catalog: one typed table of all topics with name, key, event, partitions and policy; and the partitioner.
 //!
-//! Invariant: topics that one processor joins are co-partitioned: they have the same partition count and partitioner. A record's
-//! partition is that of the part of its key before the first '/'.
-//! Not here: changelogs and dead-letter queues, whose names derive from the processors' (`src/topology` of the binary).
+//! Invariant: topics that one processor joins are co-partitioned: they have the same partition count and partitioner. The part of a
+//! record's key before the first '/' determines its partition.
+//! Not here: changelogs and dead-letter queues, whose names are derived from the processors' names (`src/topology` of the binary).
 use schemas::{
     Event,
     features::Features,
@@ -26,11 +26,12 @@ pub const PARTITIONS: i32 = 6;
 /// The retention policy of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Unlimited retention: raw events, from which everything else is reprocessed, and the ledger, with which it is audited.
+    /// Unlimited retention. For raw events, from which everything else can be derived again, and for the ledger, with which the processing
+    /// is audited.
     Keep,
-    /// Retention by age: streams, whose records may be deleted after all processors have read them.
+    /// Retention by age. For streams, whose records may be deleted after all processors have read them.
     Delete,
-    /// Compaction: tables, of which the newest record of each key stays.
+    /// Compaction. For tables, of which the newest record of each key is kept.
     Compact,
 }
 impl Policy {
@@ -102,7 +103,7 @@ topics! {
     LOG_IDS: LogId = "ops.log-ids.v1", "log", 1, Keep;
 }
 
-/// The raw topic of a feed. The match is exhaustive, so a feed without a topic does not compile.
+/// Returns the raw topic of a feed. The match is exhaustive, so a feed without a topic does not compile.
 pub const fn raw_topic(feed: Feed) -> &'static Topic<RawEvent> {
     match feed {
         Feed::NbacomLeaguegamelog | Feed::BalldontlieStats | Feed::BalldontlieBoxScores => &RAW_BOX_SCORES,
@@ -115,12 +116,13 @@ pub const fn raw_topic(feed: Feed) -> &'static Topic<RawEvent> {
     }
 }
 
-/// True if a logical topic name is one of raw events: other programs may produce to it, and a replay shares it with the live topology.
+/// True if a logical topic name is that of a raw topic. Other programs may produce to raw topics, and a replay reads the same raw topics as
+/// the live topology.
 pub fn is_raw(topic: &str) -> bool {
     topic.starts_with("raw.")
 }
 
-/// The partition of a record key: FNV-1a over the part before the first '/', modulo the partition count.
+/// Returns the partition of a record key: the FNV-1a hash of the part before the first '/', modulo the partition count.
 pub fn partition_of(key: &str, partitions: i32) -> i32 {
     let partition_key = key.split('/').next().unwrap_or(key);
     let hash = partition_key

@@ -1,7 +1,8 @@
 //! The plan: the difference between the desired topics and the topics of a cluster. There is no state file.
 //!
-//! Invariant: after a plan is applied, the next one has no step. A change that would lose records or separate records of one key is refused
-//! and never a step. Values are compared as brokers interpret them, including defaults, so a cluster in sync gives an empty plan.
+//! Invariant: after a plan is applied, the next one has no step. Removing partitions, moving replicas and deleting a specified topic are
+//! refused, and separating records with the same key unless the operator allows it. A refused change is never a step. Values are compared
+//! as brokers interpret them, including defaults, so a cluster in sync gives an empty plan.
 //! Not here: a client (crate `runtime`), the desired topics (`spec`).
 use crate::spec::TopicSpec;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub struct Cluster {
 /// Unsafe changes that the operator allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanOverrides {
-    /// More partitions for a keyed topic: records of one key will be in two partitions.
+    /// True to allow more partitions for a keyed topic, after which records with the same key may be in two partitions.
     pub key_remap: bool,
     /// The names of unmanaged topics to delete.
     pub delete: BTreeSet<String>,
@@ -43,7 +44,7 @@ pub struct PlanOverrides {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     pub key: String,
-    /// `None` if the brokers do not have this setting.
+    /// `None` if the brokers report no value of this setting.
     pub from: Option<String>,
     pub to: String,
 }
@@ -69,7 +70,7 @@ pub enum Action {
     Delete {
         partitions: i32,
     },
-    /// A necessary change that is unsafe and not allowed by the operator.
+    /// A change that is needed or requested, but is unsafe and therefore not made.
     Refused {
         change: String,
         reason: String,
@@ -105,7 +106,7 @@ pub struct Totals {
 }
 
 impl Plan {
-    /// The plan that gives a cluster the specified topics.
+    /// Computes the plan whose steps give a cluster the specified topics.
     pub fn new(specs: &[TopicSpec], cluster: &Cluster, overrides: PlanOverrides) -> Plan {
         let actual_topics: BTreeMap<&str, &ActualTopic> =
             cluster.topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
@@ -149,7 +150,7 @@ impl Plan {
         let Totals { create, update, delete, refused, .. } = self.totals();
         create + update + delete + refused == 0
     }
-    /// The entries that change the cluster, in order.
+    /// Returns the entries that change the cluster, in order.
     pub fn steps(&self) -> impl Iterator<Item = &PlanEntry> {
         let is_step =
             |entry: &&PlanEntry| !matches!(entry.action, Action::Refused { .. } | Action::Unmanaged);
@@ -157,7 +158,7 @@ impl Plan {
     }
 }
 
-/// The actions on one specified topic.
+/// Returns the actions on one specified topic.
 fn actions_for(
     spec: &TopicSpec,
     actual: Option<&ActualTopic>,
@@ -177,7 +178,7 @@ fn actions_for(
     };
     let refused_deletion = overrides.delete.contains(&spec.name).then(|| Action::Refused {
         change: "delete".into(),
-        reason: "the topic is managed, and its processors would stop".into(),
+        reason: "the topic is in the specifications, and its processors would stop".into(),
     });
     actions.into_iter().chain([refused_deletion]).flatten()
 }
@@ -192,7 +193,7 @@ fn change_partitions(spec: &TopicSpec, actual: &ActualTopic, key_remap: bool) ->
             Some(Action::Refused { change, reason: reason.into() })
         }
         Ordering::Less if spec.is_keyed && !key_remap => {
-            let reason = "records of one key would be in two partitions (--accept-key-remap if the topic is empty or re-created)";
+            let reason = "records of one key would be in two partitions (pass --accept-key-remap if the topic is empty or re-created)";
             Some(Action::Refused { change, reason: reason.into() })
         }
         Ordering::Less => Some(Action::AddPartitions { from, to }),
@@ -203,7 +204,7 @@ fn change_replication(spec: &TopicSpec, actual: &ActualTopic) -> Option<Action> 
     let to = spec.replication.filter(|to| *to != actual.replication)?;
     Some(Action::Refused {
         change: format!("replication {} → {to}", actual.replication),
-        reason: "replicas are moved with Kafka's kafka-reassign-partitions, broker by broker".into(),
+        reason: "Fastbreak does not move replicas; use Kafka's kafka-reassign-partitions".into(),
     })
 }
 
@@ -245,7 +246,7 @@ fn may_delete_records(setting: &Setting) -> bool {
     }
 }
 
-/// A setting in readable units: `retention.ms`, `2592000000` is `retention 30d`.
+/// Formats a setting in readable units: `retention.ms` with value `2592000000` becomes `retention 30d`.
 fn readable_setting(key: &str, value: &str) -> String {
     match (key.strip_suffix(".ms"), key.strip_suffix(".bytes"), value.parse::<i64>()) {
         (Some(name), _, Ok(-1)) => format!("{name} unlimited"),
@@ -289,7 +290,7 @@ impl fmt::Display for PlanEntry {
     }
 }
 
-/// Number of unmanaged topics listed by name; the others are only counted.
+/// Maximum number of unmanaged topics that are listed by name; any others are only counted.
 const MAX_LISTED_UNMANAGED: usize = 10;
 
 impl fmt::Display for Plan {

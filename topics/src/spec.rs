@@ -2,19 +2,20 @@
 //!
 //! Every setting that affects retention is explicit, so it never depends on a default of the brokers.
 //!
-//! Invariant: a table that a stateless processor or the sink reads retains superseded rows and tombstones for
-//! [`STREAM_RETENTION_DAYS`]; the input of reprocessing is never deleted.
+//! Invariant: a table that a stateless processor or the sink reads retains superseded rows and tombstones for [`STREAM_RETENTION_DAYS`];
+//! raw events, the input of all reprocessing, are never deleted.
 //! Not here: the topics of a cluster (`plan`), the list of processors (the binary).
 use crate::catalog::{Policy, TopicInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Largest record: a complete response of a source, or the records derived from one.
+/// Maximum size of a record in bytes. The largest records are complete responses of a source, and the records derived from them.
 pub const MAX_RECORD_BYTES: u32 = 16 << 20;
 /// Retention of streams, and of superseded rows and tombstones in tables that are read as streams: a stateless processor or the sink can be
-/// stopped that long without missing a record.
+/// stopped for that long without missing a record.
 pub const STREAM_RETENTION_DAYS: i64 = 30;
-/// Retention of tombstones in the other tables and in changelogs: a materialized view that was stopped longer must restore from the start.
+/// Retention of tombstones in the other tables and in changelogs: a materialized view that was stopped for longer must restore from the
+/// start.
 pub const TOMBSTONE_RETENTION_DAYS: i64 = 7;
 /// Segment size of changelogs. Small, because the newest segment is never compacted.
 const CHANGELOG_SEGMENT_BYTES: u32 = 64 << 20;
@@ -26,7 +27,7 @@ pub struct TopicSpec {
     pub partitions: i32,
     /// `None` uses the brokers' default.
     pub replication: Option<i32>,
-    /// True if records are partitioned by key, so that another partition count would separate records of one key.
+    /// True if records are partitioned by key, so that a change of the partition count would separate records with the same key.
     pub is_keyed: bool,
     pub settings: BTreeMap<String, String>,
 }
@@ -44,7 +45,8 @@ impl TopicSpec {
         let settings = [("retention.ms", -1), ("retention.bytes", -1), MAX_MESSAGE_BYTES];
         TopicSpec::new(name, partitions, is_keyed, &settings).with_cleanup_policy("delete")
     }
-    /// The specification of a topic of the catalog. `is_read_as_stream` is true if a stateless processor or the sink reads the topic.
+    /// Returns the specification of a topic in the catalog. `is_read_as_stream` is true if a stateless processor or the sink reads the
+    /// topic.
     pub fn for_topic(info: &TopicInfo, is_read_as_stream: bool) -> TopicSpec {
         let spec = |settings: &[(&str, i64)]| TopicSpec::new(info.name, info.partitions, true, settings);
         match info.policy {
@@ -67,7 +69,7 @@ impl TopicSpec {
             }
         }
     }
-    /// The specification of the changelog of a materialized view.
+    /// Returns the specification of the changelog of a materialized view.
     pub fn changelog(name: &str, partitions: i32) -> TopicSpec {
         let settings = [
             ("min.compaction.lag.ms", 0),
@@ -77,12 +79,12 @@ impl TopicSpec {
         ];
         TopicSpec::new(name, partitions, true, &settings).with_cleanup_policy("compact")
     }
-    /// The specification of a dead-letter queue, which an operator purges. A dead letter has the partition number of its original record,
-    /// so records are not partitioned by key.
+    /// Returns the specification of a dead-letter queue, which only an operator purges. A dead letter has the partition number of its
+    /// original record, so records are not partitioned by key.
     pub fn dead_letters(name: &str, partitions: i32) -> TopicSpec {
         TopicSpec::with_unlimited_retention(name, partitions, false)
     }
-    /// Sets the replication factor. All replicas but one must acknowledge a write, with fewer than three replicas only one.
+    /// Sets the replication factor. With three or more replicas, all but one must acknowledge a write; with fewer, one must.
     pub fn replicated(mut self, replication: Option<i32>) -> TopicSpec {
         self.replication = replication;
         if let Some(replicas) = replication {
@@ -99,7 +101,7 @@ const fn days_to_ms(days: i64) -> i64 {
     days * 86_400_000
 }
 
-/// Checks specifications without a cluster and returns every problem, as a sentence each.
+/// Checks specifications without a cluster and returns every problem, each as one sentence.
 pub fn lint(specs: &[TopicSpec]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut metric_names: BTreeMap<String, &str> = BTreeMap::new();
@@ -109,19 +111,19 @@ pub fn lint(specs: &[TopicSpec]) -> Vec<String> {
         if name.is_empty() || name.len() > 249 || name.starts_with("__") || !name.chars().all(is_legal) {
             problems.push(format!("'{name}' is not a valid topic name"));
         }
-        // Kafka's metrics have '_' instead of '.', and brokers reject a name that differs from another one only there.
+        // Kafka's metrics have '_' instead of '.', and brokers reject a name that differs from an existing one only in these characters.
         if let Some(other) = metric_names.insert(name.replace('.', "_"), name) {
             problems.push(if other == name {
                 format!("{name} is listed twice")
             } else {
-                format!("{name} and {other} have the same name in Kafka's metrics")
+                format!("{name} and {other} have the same name in Kafka's metrics, where '.' becomes '_'")
             });
         }
         if spec.partitions < 1 {
-            problems.push(format!("{name} has {} partitions", spec.partitions));
+            problems.push(format!("{name} has {} partitions, expected 1 or more", spec.partitions));
         }
         if spec.replication.is_some_and(|replicas| replicas < 1) {
-            problems.push(format!("{name} has no replica"));
+            problems.push(format!("{name} has no replica, expected 1 or more"));
         }
         problems.extend(spec.settings.iter().filter_map(|(key, value)| {
             let reason = check_setting(key, value).err()?;
@@ -140,7 +142,7 @@ fn check_setting(key: &str, value: &str) -> Result<(), String> {
         "min.compaction.lag.ms" | "delete.retention.ms" => 0,
         "max.message.bytes" | "min.insync.replicas" => 1,
         "segment.bytes" => 1 << 20,
-        _ => return Err("not a setting of Fastbreak's topics".into()),
+        _ => return Err("Fastbreak's topics do not use this setting".into()),
     };
     let number = value.parse::<i64>().map_err(|error| error.to_string())?;
     if number < min { Err(format!("expected {min} or more")) } else { Ok(()) }

@@ -1,10 +1,10 @@
 //! A partition of a topic by its logical name, and offsets in it.
 //!
-//! The logical name is the one in the catalog (`core.games.v1`) or one derived from a processor's name (`games.changelog`). Brokers may
-//! know the topic by a physical name, with the namespace of a replay as prefix; that is another type (`PhysicalPartition` of crate
-//! `runtime-kafka`), so that a replay cannot address a live topic by mistake.
+//! The logical name is the one in the catalog (`core.games.v1`) or one derived from a processor's name (`games.changelog`). On the brokers,
+//! the topic may have a physical name, with the namespace of a replay as prefix. Partitions by physical name have a different type
+//! (`PhysicalPartition` of crate `runtime-kafka`), so that a replay cannot address a live topic by mistake.
 //!
-//! Invariant: `TopicPartition` is `Copy` and is compared by the text of its name.
+//! Invariant: `TopicPartition` is `Copy`, and is compared by the text of the topic name and the partition number.
 //! Not here: how many partitions a topic has (`TopicInfo`).
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,8 +12,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Number of a record in its partition: ascending, never reused, not dense. A *next* offset is one past the last record that it
-/// covers. Differences of offsets count records only where nothing was compacted and no control record was written.
+/// Number of a record in its partition: ascending, never reused, not dense. A *next* offset is one past the last record that was read or
+/// written. The difference of two offsets is a record count only if no record between them was compacted and none is a control record.
 pub type Offset = i64;
 
 /// One offset per partition.
@@ -30,7 +30,7 @@ impl TopicPartition {
     pub const fn new(topic: &'static str, partition: i32) -> Self {
         TopicPartition { topic, partition }
     }
-    /// The partition of a topic whose name is not known at compile time.
+    /// Creates the partition of a topic whose name is not known at compile time.
     pub fn from_name(topic: &str, partition: i32) -> Self {
         TopicPartition { topic: intern(topic), partition }
     }
@@ -42,8 +42,8 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// The same text with a static lifetime. Each distinct name is stored once and never freed: names are those of the catalog, of its
-/// processors, and what a user names on the command line.
+/// Returns the same text with a static lifetime. Each distinct name is stored once and never freed. There are few names: those in the
+/// catalog, those derived from processors, and those on the command line.
 pub fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     if let Some(topic) = crate::catalog::ALL.iter().find(|topic| topic.name == name) {

@@ -1,6 +1,6 @@
-// The chain in the usual style of Kafka Streams: serdes by data binding, the state an object, default client settings.
+// The chain in the usual style of Kafka Streams: serdes with data binding, the state as an object, default client settings.
 //
-// Invariant: the arithmetic of `chain.rs`.
+// Invariant: the arithmetic is the same as in `chain.rs`.
 // Not here: settings and the measurement (`Streams.java`), the chain tuned for speed (`Tuned.java`).
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
@@ -92,7 +92,7 @@ final class Plain implements Processor<String, Plain.Line, String, Plain.Predict
     public void process(Record<String, Line> record) {
         Line line = record.value();
         Integer id = Streams.IDS.get(line.player());
-        if (id == null) throw new IllegalStateException("nobody is called " + line.player());
+        if (id == null) throw new IllegalStateException("unknown player " + line.player());
         Form form = forms.get(id);
         if (form == null) form = new Form();
         form.add(line.stats());

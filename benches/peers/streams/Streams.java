@@ -1,7 +1,8 @@
-// The Kafka Streams peers: exactly_once_v2, an in-memory store with caching, one commit per second. `Streams PEER BROKERS RECORDS WARM FOLDER`.
+// The Kafka Streams peers: exactly_once_v2, an in-memory store with caching, one commit per second.
 //
-// There are two peers because the style has a large effect: `streams` in the usual style (`Plain`), `streams-tuned` for speed (`Tuned`).
-// Invariant: only records after the warm ones are measured, in the same JVM; closing, which commits the last ones, is measured too.
+// Usage: `Streams PEER BROKERS RECORDS WARM FOLDER`.
+// There are two peers because the style has a large effect on speed: `streams` is in the usual style (`Plain`), `streams-tuned` is tuned.
+// Invariant: only records after the warm-up records are measured, in the same JVM; closing commits the last records and is measured, too.
 // Not here: the lines, the check of the output (`peers.rs`), the table (`run`).
 
 import com.sun.management.OperatingSystemMXBean;
@@ -44,7 +45,7 @@ public final class Streams {
             IDS.put(FIRST[player % FIRST.length] + " " + LAST[player / FIRST.length], player);
     }
 
-    /** Counts all records, and starts the clocks after the warm ones. */
+    /** Counts all records, and starts the clocks after the warm-up records. */
     static final class Watch {
         static final OperatingSystemMXBean SYSTEM = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         final CountDownLatch done = new CountDownLatch(1);
@@ -92,7 +93,7 @@ public final class Streams {
         switch (arguments[0]) {
             case "streams" -> Plain.build(builder, watch);
             case "streams-tuned" -> Tuned.build(builder, watch, settings);
-            default -> throw new IllegalArgumentException("no peer is called " + arguments[0]);
+            default -> throw new IllegalArgumentException("unknown peer " + arguments[0]);
         }
         KafkaStreams streams = new KafkaStreams(builder.build(), settings);
         streams.setUncaughtExceptionHandler(error -> {
@@ -103,7 +104,7 @@ public final class Streams {
         streams.start();
         watch.done.await();
         // Closing commits the last output, so it is part of the measurement.
-        if (!streams.close(Duration.ofSeconds(60))) throw new IllegalStateException("not closed after 60 s");
+        if (!streams.close(Duration.ofSeconds(60))) throw new IllegalStateException("Kafka Streams did not close within 60 s");
         watch.report();
     }
 }

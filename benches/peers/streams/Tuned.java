@@ -1,6 +1,6 @@
-// The chain tuned for speed: a pull parser, and the state as one byte array that is changed without copies.
+// The chain tuned for speed: a pull parser, and the state as one byte array, which is copied once per line.
 //
-// Invariant: the arithmetic of `chain.rs`.
+// Invariant: the arithmetic is the same as in `chain.rs`.
 // Not here: settings and the measurement (`Streams.java`), the chain in the usual style (`Plain.java`).
 
 import com.fasterxml.jackson.core.JsonFactory;
@@ -26,7 +26,7 @@ import org.apache.kafka.streams.state.Stores;
 
 /** One task's chain. Its state per player: games played, twelve sums, ten games of twelve numbers. */
 final class Tuned implements Processor<byte[], byte[], byte[], byte[]> {
-    /** Where each summed number stands; the names of other fields are skipped. */
+    /** The index in `stats` of each summed field; other fields are skipped. */
     static final Map<String, Integer> COLUMN = new HashMap<>();
 
     static {
@@ -60,7 +60,7 @@ final class Tuned implements Processor<byte[], byte[], byte[], byte[]> {
     public void process(Record<byte[], byte[]> record) {
         parse(record.value());
         Integer id = Streams.IDS.get(player);
-        if (id == null) throw new IllegalStateException("nobody is called " + player);
+        if (id == null) throw new IllegalStateException("unknown player " + player);
         byte[] before = forms.get(id);
         byte[] after = before == null ? new byte[SIZE] : before.clone();
         ByteBuffer form = ByteBuffer.wrap(after);

@@ -1,6 +1,6 @@
-//! Tests of eligibility: appearances, minutes, injury reports, no side; and of corrections.
+//! Tests of eligibility (appearances, minutes, injury reports, no side) and of corrections.
 //!
-//! Invariant: every game is Boston at home against New York; game `n` is on day `n` at 19:30.
+//! Invariant: every slate entry is for Boston at home against New York; game `n` is on day `n` at 19:30.
 //! Not here: the other facts (`tests`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
@@ -40,7 +40,7 @@ fn revision(n: i32, team: Team, known_at: Timestamp, minutes: i32, points: i32) 
 fn player_game(n: i32, revisions: Vec<PlayerGameRevision>) -> In {
     In::PlayerGame(id(n), Some(PlayerGame { player: PLAYER, game: id(n).game, revisions }))
 }
-/// A game that became known on the next morning.
+/// A game whose box score became known on the next morning.
 fn played(n: i32, team: Team, minutes: i32) -> In {
     player_game(n, vec![revision(n, team, day(n + 1).at(9, 0), minutes, 20)])
 }

@@ -1,6 +1,6 @@
-//! A player's earlier appearances as of a cutoff. The features read earlier games only through this type.
+//! A player's earlier appearances as of a cutoff. The features must access earlier games only through this type.
 //!
-//! Invariant: every appearance ended before the cutoff and, on the issued basis, was known by then. No method gives access to a game
+//! Invariant: every appearance ended before the cutoff and, on the issued basis, was known before it. No method gives access to a game
 //! after the cutoff.
 //! Not here: the features computed from the appearances (`vector`).
 use crate::fact_history::Cutoff;
@@ -21,7 +21,7 @@ pub struct Appearance<'a> {
     pub stats: &'a BoxScoreStats,
 }
 impl<'a> Appearance<'a> {
-    /// The appearance in an earlier game as of a cutoff; `None` if the player did not play or the game had not ended.
+    /// Returns the appearance in an earlier game as of a cutoff; `None` if the player did not play, or if the game had not ended by then.
     fn as_of(row: &'a PlayerGame, cutoff: Cutoff) -> Option<Self> {
         let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
         let stats = revision.stats.as_ref()?;
@@ -41,21 +41,21 @@ impl<'a> Appearance<'a> {
 
 /// A player's appearances before a game.
 pub struct History<'a> {
-    /// Of the same season, oldest first.
+    /// Appearances in the season of the game, oldest first.
     pub season: Vec<Appearance<'a>>,
-    /// Against the game's two teams in the three years before, oldest first.
+    /// Appearances against either of the game's two teams in the three years before the game, oldest first.
     pub versus: Vec<Appearance<'a>>,
-    /// The latest of any season and team.
+    /// The latest appearance, in any season and for any team.
     pub latest: Option<Appearance<'a>>,
     /// The latest known-at time of the revisions used.
     pub known_at: Timestamp,
 }
 
-/// Appearances against an opponent count for three years.
+/// The number of days for which an appearance against an opponent is used.
 const VERSUS_DAYS: i32 = 3 * 365;
 
 impl<'a> History<'a> {
-    /// The appearances before the game of a slate entry.
+    /// Selects the player's appearances before the game of a slate entry.
     pub fn before(
         seasons: &'a BTreeMap<Season, BTreeMap<GameId, PlayerGame>>,
         entry: &SlateEntry,
@@ -89,7 +89,7 @@ impl<'a> History<'a> {
         let known_at = used.map(|appearance| appearance.revision.known_at).max();
         History { season, versus, latest, known_at: known_at.unwrap_or(Timestamp::DISTANT_PAST) }
     }
-    /// The season's last appearances, newest first.
+    /// Returns the last `count` appearances of the season, newest first.
     pub fn last(&self, count: usize) -> impl Iterator<Item = &Appearance<'a>> {
         self.season.iter().rev().take(count)
     }
@@ -99,8 +99,8 @@ impl<'a> History<'a> {
     pub fn mean_minutes(&self, count: usize) -> Option<f64> {
         mean(self.last(count).map(Appearance::minutes))
     }
-    /// The season's appearances with their circumstances. An appearance without an earlier one, or without a known rating of the
-    /// opponent, is left out.
+    /// Returns the season's appearances with their circumstances. It omits the first appearance, and those whose opponent's defensive
+    /// rating is not known.
     pub fn comparables(&self, mut def_rating: impl FnMut(&Appearance<'a>) -> Option<f64>) -> Vec<Comparable> {
         let mut sum = 0.0;
         let mut comparables = Vec::with_capacity(self.season.len());

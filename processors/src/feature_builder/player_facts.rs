@@ -1,7 +1,8 @@
-//! The facts about one player as of the cutoff of one game: history, market, availability, side; and the eligibility by them.
+//! The facts about one player as of the cutoff of one game: history, market, availability, side; and the eligibility that follows from
+//! them.
 //!
-//! Invariant: each fact was selected for the cutoff's basis, so nothing derived from this struct can use a later one.
-//! Not here: the selection (`feature_builder`), the features (`vector`).
+//! Invariant: every fact was selected as of the cutoff and on its basis, so nothing derived from this struct can use a later fact.
+//! Not here: the selection of the facts (`feature_builder`), the features (`vector`).
 use super::history::{Appearance, History, mean};
 use crate::fact_history::Cutoff;
 use schemas::{
@@ -12,11 +13,11 @@ use schemas::{
     team_form::{Candidacy, SlateEntry},
 };
 
-/// A player with fewer appearances in the season is not eligible.
+/// The number of appearances in the season that a player must have to be eligible.
 pub const MIN_APPEARANCES: usize = 3;
-/// A player with a lower mean of minutes over the last [`MINUTES_WINDOW`] appearances is not eligible.
+/// The mean minutes over the last [`MINUTES_WINDOW`] appearances that a player must have to be eligible.
 pub const MIN_MINUTES: f64 = 15.0;
-/// The number of appearances over which the minutes for the eligibility are averaged.
+/// The number of last appearances whose mean minutes are compared with [`MIN_MINUTES`].
 pub const MINUTES_WINDOW: usize = 7;
 
 /// The facts about one player as of the cutoff of one game.
@@ -54,7 +55,8 @@ pub struct Side {
     pub born: Option<EasternDate>,
 }
 impl Side {
-    /// The side by the later of the latest appearance for any team and the newest roster; `None` if that is another team.
+    /// Returns the side of the team of the player's latest appearance (for any team) or newest roster, whichever is later; `None` if there
+    /// is neither, or if that team does not play in this game.
     pub fn new(entry: &SlateEntry, candidacy: &Candidacy, latest: Option<&Appearance<'_>>) -> Option<Self> {
         let rostered = candidacy.sides.iter().filter_map(|side| Some((side.rostered?, side.team)));
         let appeared = latest.map(|latest| (latest.revision.tip_off, latest.revision.team));

@@ -84,7 +84,7 @@ fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<FeatureBu
     driver
 }
 fn features(driver: &ViewTestDriver<FeatureBuilder>) -> &Features {
-    driver.row(&output_key(GAME)).expect("a candidate has features")
+    driver.row(&output_key(GAME)).expect("the candidate has no features")
 }
 fn three_games() -> Vec<In> {
     (0..3).map(|n| on_time(22_400_010 + n, -7 + 2 * n as i32, 20)).collect()
@@ -99,7 +99,7 @@ fn a_player_with_three_appearances_is_predicted_from_facts_known_by_tip_off() {
         (Eligibility::Eligible, Basis::Issued, Some(Team::BOS))
     );
     assert_eq!(row.get(index::POINTS_AVG_LAST_5), Feature::Value(20.0));
-    assert_eq!(row.known_at, day(-1).at(6, 0), "the latest known-at time of the facts used");
+    assert_eq!(row.known_at, day(-1).at(6, 0), "known_at must be the latest known-at time of the facts used");
     assert_eq!(row.rest_days, Some(2));
     assert_eq!(row.get(index::VEGAS_POINTS_LINE), Feature::Missing(MissingReason::NoMarket));
     assert_eq!(row.quality_flags, [QualityFlag::AgeUnknown]);
@@ -135,7 +135,7 @@ fn the_later_of_latest_appearance_and_roster_decides_the_side() {
     assert_eq!(
         with(Some((Team::NYK, day(-4).at(12, 0)))).eligibility,
         Eligibility::NoSide,
-        "the appearance is later"
+        "the appearance is later than the roster"
     );
     let arrived = with(Some((Team::NYK, day(-1).at(12, 0))));
     assert_eq!((arrived.team, arrived.get(index::HOME_AWAY)), (Some(Team::NYK), Feature::Value(0.0)));
@@ -147,7 +147,11 @@ fn the_game_itself_and_later_ones_are_never_used() {
     let future =
         [(22_400_050, 0), (22_400_060, 2)].map(|(game, n)| played(game, n, Team::BOS, 50, day(-6).at(6, 0)));
     let after = driver_with(three_games().into_iter().chain([entry(None)]).chain(future));
-    assert_eq!(features(&before), features(&after), "not even with a known-at time before tip-off");
+    assert_eq!(
+        features(&before),
+        features(&after),
+        "later games must not be used, even if known before tip-off"
+    );
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The 33 features, each a value or the reason why it is missing.
 //!
-//! Windows, means and counts use appearances of the same season; with fewer appearances than the window, the mean is over all
-//! of them; a standard deviation needs two.
+//! Means, counts and standard deviations use appearances of the same season; only the two features about earlier games against the opponent
+//! cover three years. If there are fewer appearances than the window, the mean is over all of them. A standard deviation requires two
+//! appearances.
 //!
-//! Invariant: the order is that of [`FEATURES`], each of which is set exactly once.
+//! Invariant: the features are in the order of [`FEATURES`], and each is set exactly once.
 //! Not here: imputation of missing values, which is left to the models.
 use super::{
     history::{Appearance, History, mean},
@@ -31,7 +32,7 @@ pub fn compute(facts: &PlayerFacts<'_>, side: Side) -> Vec<Feature> {
 /// A feature with its index in the vector.
 type Indexed = (usize, Feature);
 
-/// Features whose source has no feed.
+/// Returns the features that are always missing, because no feed has their source data.
 const fn without_feed() -> [Indexed; 4] {
     [
         (index::SHOT_ZONE_MISMATCH_SCORE, Feature::Missing(MissingReason::NoShotZones)),
@@ -41,7 +42,7 @@ const fn without_feed() -> [Indexed; 4] {
     ]
 }
 
-/// The facts from the point of view of the player's side.
+/// The facts, with the forms of the player's own team and of the opponent.
 struct Inputs<'a> {
     facts: &'a PlayerFacts<'a>,
     history: &'a History<'a>,
@@ -151,7 +152,7 @@ impl<'a> Inputs<'a> {
             (index::GAMES_VS_OPPONENT, Feature::Value(points.len() as f64)),
         ]
     }
-    /// A quotient of sums over the season's last appearances.
+    /// Divides two sums over the season's last appearances; missing if there are no appearances or the denominator is 0.
     fn ratio(&self, numerator: f64, denominator: f64) -> Feature {
         if self.history.season.is_empty() {
             Feature::Missing(MissingReason::NoAppearances)
@@ -173,7 +174,7 @@ fn flag(is_set: bool) -> Feature {
     Feature::Value(f64::from(u8::from(is_set)))
 }
 
-/// Standard deviation of a sample (n − 1).
+/// Computes the standard deviation of a sample (with divisor n − 1).
 fn sample_deviation(values: Vec<f64>) -> Feature {
     let Some(mean) = mean(values.iter().copied()) else {
         return Feature::Missing(MissingReason::NoAppearances);
@@ -185,7 +186,8 @@ fn sample_deviation(values: Vec<f64>) -> Feature {
     }
 }
 
-/// The mean of the newest three against that of the two before: ±1 from a difference of 2 points, ±2 from 5; positive if rising.
+/// Compares the mean points of the newest three appearances with the mean of the two before them: ±1 if they differ by at least 2 points,
+/// ±2 if by at least 5, otherwise 0. It is positive if the points rise, and missing with fewer than five appearances.
 fn recent_trend(newest_first: Vec<f64>) -> Feature {
     if newest_first.is_empty() {
         return Feature::Missing(MissingReason::NoAppearances);
@@ -196,12 +198,13 @@ fn recent_trend(newest_first: Vec<f64>) -> Feature {
     Feature::Value(stepped((a + b + c) / 3.0 - (d + e) / 2.0, 2.0, 5.0))
 }
 
-/// The mean minutes of the last five against those of the season: ±1 from a change of 10 percent, ±2 from 20.
+/// Compares the mean minutes of the last five appearances with the season mean: ±1 for a change of at least 10 percent, ±2 for at least 20
+/// percent, otherwise 0.
 fn minutes_change(recent: f64, season: f64) -> f64 {
     stepped(recent / season - 1.0, 0.1, 0.2)
 }
 
-/// ±1 from the first threshold on, ±2 from the second, otherwise 0.
+/// Returns ±2 if the absolute value reaches the second threshold, ±1 if it reaches the first, otherwise 0, with the sign of the value.
 fn stepped(value: f64, first: f64, second: f64) -> f64 {
     match value.abs() {
         size if size >= second => 2.0 * value.signum(),

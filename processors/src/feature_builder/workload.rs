@@ -1,22 +1,22 @@
-//! A player's workload before a game, and the fatigue score by it.
+//! A player's workload before a game, and the fatigue score computed from it.
 //!
-//! Invariant: days are counted back from the day of the game; full days off are counted, so 0 is a back-to-back.
+//! Invariant: windows are counted back from the day before the game. Rest is counted in full days off, so 0 means a back-to-back.
 //! Not here: the other features (`vector`).
 use super::history::Appearance;
 use schemas::EasternDate;
 
-/// The workload of the days before a game.
+/// A player's workload in the days before a game.
 pub struct Workload {
-    /// Full days off since the last appearance of the season.
+    /// Full days off since the last appearance of the season; `None` before the first one.
     pub rest_days: Option<i32>,
-    /// Appearances of the last 7 days.
+    /// Number of appearances in the last 7 days.
     pub games_7: usize,
     minutes_7: f64,
     back_to_backs_14: usize,
     age: Option<i32>,
 }
 impl Workload {
-    /// The workload by the appearances of the season, oldest first, before a game on `date`.
+    /// Computes the workload before a game on `date` from the season's appearances, which must be in ascending order of time.
     pub fn new(season: &[Appearance<'_>], date: EasternDate, born: Option<EasternDate>) -> Self {
         let days_before = |appearance: &Appearance<'_>| date.0 - appearance.revision.date.0;
         let last =
@@ -30,9 +30,10 @@ impl Workload {
             age: born.map(|born| age(born, date)),
         }
     }
-    /// 0–100, higher is fresher. From 100: back-to-back −15, three days off or more +5; in the last 7 days, four games −10, more than
-    /// 240 minutes −10, more than 35 minutes per game −8; back-to-backs in the last 14 days, two −12, one −5; age from 35 −10, from
-    /// 30 −5.
+    /// Computes the fatigue score, from 0 to 100; a higher score means a fresher player. It starts at 100 and changes by −15 for a
+    /// back-to-back, or +5 after three or more days off. In the last 7 days: −10 for four or more games, −10 for more than 240 minutes, −8
+    /// for more than 35 minutes per game. In the last 14 days: −5 for one back-to-back, −12 for two or more. Age: −5 from 30 to 34, −10
+    /// from 35.
     pub fn fatigue_score(&self) -> f64 {
         let mut score = 100.0;
         score += match self.rest_days {

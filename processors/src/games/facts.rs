@@ -1,7 +1,7 @@
 //! The fact histories of one matchup, and its games as they were known at any instant.
 //!
 //! Invariant: every `…_at(instant)` uses only observations fetched at or before the instant.
-//! Not here: the output keys that an input invalidates (the view).
+//! Not here: which output keys an input invalidates (the view).
 use crate::{
     fact_history::{FactHistory, revisions, since_last_complete},
     materialized_view::ParkedItem,
@@ -21,14 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The instant at which everything received so far is known.
 const LATEST_KNOWN: Timestamp = Timestamp::DISTANT_FUTURE;
 
-/// The reference of a box score to its game.
+/// How a box score identifies its game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GameRef {
     Id(GameId),
-    /// By teams and day.
+    /// The day of a game between the two teams of the box score.
     On(EasternDate),
 }
-/// One team's box score in one feed. The newest complete fetch of the list shows which members are present.
+/// Identifies one team's box score in one feed. Its newest complete fetch and the partial fetches after it show which members are present.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListId {
     pub game: GameRef,
@@ -50,7 +50,7 @@ impl std::fmt::Display for ListId {
     }
 }
 
-/// The feeds of box scores, in the order of precedence.
+/// The feeds with box scores, in order of precedence, highest first.
 const PRECEDENCE: [Feed; 3] = [Feed::NbacomLeaguegamelog, Feed::BalldontlieStats, Feed::BalldontlieBoxScores];
 
 #[derive(Default)]
@@ -59,7 +59,8 @@ struct GameFacts {
     result: FactHistory<GameResult>,
 }
 impl GameFacts {
-    /// The fixture as known at an instant, and when it became known: the newest one fetched before its own tip-off, else the first.
+    /// Returns the fixture as known at an instant, and when it became known. It is the newest fixture that was fetched before its own
+    /// tip-off; if there is none, the first one.
     fn fixture_at(&self, instant: Timestamp) -> Option<(&Fixture, Timestamp)> {
         let entries = self.fixture.up_to(instant);
         let current = entries.iter().rposition(|entry| entry.fetched_at < entry.content.tip_off).unwrap_or(0);
@@ -79,7 +80,7 @@ impl GameFacts {
 #[derive(Default)]
 pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
-    /// Every day for which any observation scheduled a game.
+    /// Every game, by each day for which any observation scheduled it.
     by_day: BTreeSet<(EasternDate, GameId)>,
     lists: BTreeMap<ListId, FactHistory<Vec<BoxMember>>>,
     name_lookups: NameLookups,
@@ -96,7 +97,7 @@ impl Tables {
     pub fn lists(&self) -> impl Iterator<Item = &ListId> {
         self.lists.keys()
     }
-    /// The lists whose names are looked up by this source and day.
+    /// Returns the lists whose names are looked up for this source and day.
     pub fn lists_with_lookup(&self, source: Source, date: EasternDate) -> impl Iterator<Item = &ListId> {
         let has_lookup = move |list: &&ListId| list.feed.source() == source && list.game == GameRef::On(date);
         self.lists.keys().filter(has_lookup)
@@ -120,7 +121,7 @@ impl Tables {
     pub fn put_names(&mut self, id: NamesId, row: Option<Names>) {
         self.name_lookups.put(id, row);
     }
-    /// The game, and every other one whose box scores may be matched differently if its date changes.
+    /// Returns this game, and every other game whose box scores may be matched differently if the date of this game changes.
     pub fn games_near(&self, game: GameId, date: EasternDate) -> Vec<GameId> {
         let mut dates: Vec<EasternDate> = vec![date];
         dates.extend(self.games.get(&game).into_iter().flat_map(GameFacts::dates));
@@ -128,12 +129,12 @@ impl Tables {
         let near: BTreeSet<GameId> = near.collect();
         near.into_iter().collect()
     }
-    /// The games that were ever scheduled at most this many days from a day.
+    /// Returns the games that any observation scheduled at most `days` days before or after `day`.
     fn games_within(&self, day: EasternDate, days: i32) -> impl Iterator<Item = GameId> {
         let range = (day.plus_days(-days), GameId(0))..=(day.plus_days(days), GameId(u32::MAX));
         self.by_day.range(range).map(|(_, game)| *game)
     }
-    /// The games to which a list may belong, at any instant.
+    /// Returns every game to which a list may belong at some instant.
     pub fn games_of(&self, list: &ListId) -> Vec<GameId> {
         match list.game {
             GameRef::Id(game) => vec![game],
@@ -143,7 +144,8 @@ impl Tables {
             }
         }
     }
-    /// The game to which a list belongs, as known at an instant: the nearest by date, the earlier on a tie.
+    /// Returns the game to which a list belongs, as known at an instant. By date, it is the nearest game at most one day away; on a tie,
+    /// the earlier one.
     fn game_of(&self, list: &ListId, instant: Timestamp) -> Option<GameId> {
         match list.game {
             GameRef::Id(game) => self.games.get(&game)?.fixture_at(instant).map(|_| game),
@@ -155,7 +157,7 @@ impl Tables {
             }
         }
     }
-    /// The lists of one side that may belong to a game, in the order of precedence.
+    /// Returns the lists of one side that may belong to a game, in order of precedence.
     fn lists_of(
         &self,
         game: GameId,
@@ -182,7 +184,7 @@ impl Tables {
         let request = Self::lookup_request(list, &member.player.name, &teams)?;
         self.name_lookups.player(request, known_by(instant)).map(|(player, _)| player)
     }
-    /// All players in the box scores of the game, by any revision of the name matches.
+    /// Returns all players who may be in the box scores of a game. For a name, these are the players of every revision of its matches.
     pub fn players_of(&self, game: GameId) -> Vec<PlayerId> {
         let mut players = Vec::new();
         let Some(matchup) = self.matchup else { return players };
@@ -200,7 +202,7 @@ impl Tables {
         }
         players
     }
-    /// Every instant at which the content of one side of a game may have changed.
+    /// Returns every instant at which the content of one side of a game may have changed.
     fn instants(&self, game: GameId, team: Team) -> Vec<Timestamp> {
         let mut instants = Vec::new();
         if let Some(facts) = self.games.get(&game) {
@@ -211,7 +213,7 @@ impl Tables {
         for (list, history) in self.lists_of(game, team) {
             instants.extend(history.entries().iter().map(|entry| entry.fetched_at));
             let GameRef::On(_) = list.game else { continue };
-            // The game that a day means depends on every fixture of the matchup near that day.
+            // The game to which a list belongs by its day depends on every fixture of the matchup near that day.
             let games = self.games_of(list);
             let facts = games.iter().filter_map(|game| self.games.get(game));
             instants.extend(facts.flat_map(GameFacts::fixture_times));
@@ -226,7 +228,7 @@ impl Tables {
         }
         instants
     }
-    /// A player's entry in the list of the feed with the highest precedence.
+    /// Returns a player's entry in the first list, in order of precedence, that contains the player at an instant.
     fn listing_at(
         &self,
         game: GameId,
@@ -246,7 +248,7 @@ impl Tables {
             })
         })
     }
-    /// The statistics of all players of one side.
+    /// Returns the statistics of all players of one side, as known at an instant.
     fn stats_at(&self, game: GameId, team: Team, instant: Timestamp) -> BTreeMap<PlayerId, BoxScoreStats> {
         let mut stats_by_player = BTreeMap::new();
         for (list, history) in self.lists_of(game, team) {
@@ -261,7 +263,7 @@ impl Tables {
                     }
                 }
             }
-            // An earlier list has the higher precedence.
+            // The lists are in order of precedence, so statistics from an earlier list are kept.
             for (player, stats) in stats_in_list {
                 stats_by_player.entry(player).or_insert(stats);
             }
@@ -287,7 +289,7 @@ impl Tables {
             did_not_play || PlayerGameRevision { known_at: b.known_at, raw: b.raw, ..a.clone() } == *b
         };
         let mut revisions = revisions(instants, content_at, is_same_content);
-        // Before the first statistics there is nothing to correct.
+        // Omits the revisions before the first statistics: they only say that the player has not played.
         let first = revisions.iter().position(|revision| revision.stats.is_some())?;
         revisions.drain(..first);
         Some(PlayerGame { player, game, revisions })
@@ -360,7 +362,7 @@ impl Tables {
         })
     }
 
-    /// The parked items of a list (its missing fixture, or its unresolved names) and the number of observations that they park.
+    /// Returns the parked items of a list (its missing fixture, or its unresolved names), and the number of parked observations.
     pub fn parked(&self, matchup: Matchup, list: &ListId) -> (u32, Vec<ParkedItem>) {
         let Some(history) = self.lists.get(list) else { return (0, Vec::new()) };
         let records = history.entries().len() as u32;
@@ -387,7 +389,7 @@ struct Listing<'a> {
     member: &'a BoxMember,
 }
 
-/// The revision of a player's game at an instant; without a listing the player did not play.
+/// Returns the revision of a player's game at an instant. Without a listing it has no statistics, which means that the player did not play.
 fn player_revision(
     known_at: Timestamp,
     fixture: &Fixture,

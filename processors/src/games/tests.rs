@@ -43,7 +43,7 @@ fn member(id: Option<u32>, name: &str, points: Option<i32>) -> BoxMember {
     });
     BoxMember { player: PlayerRef { name: name.into(), nba: id.map(PlayerId) }, stats }
 }
-/// The home side's box score: nba.com's has a game id, others a date.
+/// A box score of the home team. One from nba.com identifies its game by id, one from another source by date.
 fn box_score(
     feed: Feed,
     date: EasternDate,
@@ -91,7 +91,7 @@ fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Games> {
     }
     driver
 }
-/// A team's matches of one name: per revision, when it became known and the players.
+/// A team's matches of one name, with the known-at time and the players of each revision.
 fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timestamp, &[u32])]) -> In {
     let scope = Scope::Matchup(matchup());
     let revision = |(known_at, players): &(Timestamp, &[u32])| NameRevision {
@@ -149,7 +149,7 @@ fn a_box_score_by_date_belongs_to_the_game_at_most_one_day_away() {
             scored(STATS, day(offset), day(3).at(9, 0), 20),
         ]);
         assert_eq!(!revisions(&driver, GAME, 1).is_empty(), matches, "{offset} days off");
-        assert_eq!(driver.parked().is_empty(), matches, "parked until its fixture arrives");
+        assert_eq!(driver.parked().is_empty(), matches, "a box score without a fixture must be parked");
     }
 }
 #[test]
@@ -165,7 +165,11 @@ fn of_two_consecutive_games_each_has_the_box_score_of_its_day_and_a_day_between_
     assert_eq!(points(&driver, GAME, 1), [(day(3).at(9, 0), Some(20))]);
     assert_eq!(points(&driver, NEXT, 1), [(day(3).at(9, 0), Some(31))]);
     let driver = driver_with(fixtures(2).into_iter().chain(scores[1..].to_vec()));
-    assert_eq!(points(&driver, GAME, 1), [(day(3).at(9, 0), Some(31))], "the day between");
+    assert_eq!(
+        points(&driver, GAME, 1),
+        [(day(3).at(9, 0), Some(31))],
+        "the day between belongs to the earlier game"
+    );
     assert_eq!(points(&driver, NEXT, 1), []);
 }
 #[test]
@@ -231,7 +235,11 @@ fn a_name_is_parked_until_all_teams_have_matches_and_its_player_changes_with_the
     assert_eq!(driver.parked(), []);
     assert_eq!(points(&driver, GAME, 1), [(hour(7), Some(20))]);
     driver.put(name_matches(HOME, day(0), "Jo Do", &[(PAST, &[]), (hour(7), &[1]), (hour(9), &[2])]));
-    assert_eq!(points(&driver, GAME, 1), [(hour(7), Some(20)), (hour(9), None)], "no longer this player");
+    assert_eq!(
+        points(&driver, GAME, 1),
+        [(hour(7), Some(20)), (hour(9), None)],
+        "the name no longer refers to player 1"
+    );
     assert_eq!(points(&driver, GAME, 2), [(hour(9), Some(20))]);
     driver.put(name_matches(AWAY, day(0), "Jo Do", &[(PAST, &[]), (hour(11), &[3])]));
     assert!(driver.parked()[0].key.contains("ambiguous: 2, 3"), "{:?}", driver.parked());
@@ -248,5 +256,5 @@ fn two_observations_with_one_fetch_time_are_retained_under_different_ids() {
     let apply = |observation| Games.apply(&mut Tables::default(), In::Game(observation), &mut |_| {});
     let first = apply(observation(1, 1, GameStatus::Scheduled));
     let second = apply(observation(2, 0, GameStatus::Live));
-    assert_ne!(first, second, "the fixture of one and the result of the other may be used");
+    assert_ne!(first, second, "both must be retained: one for its fixture, the other for its result");
 }

@@ -1,8 +1,8 @@
 //! balldontlie: the common part of its two box-score feeds.
 //!
-//! Invariant: a player listed without minutes, or with zero minutes and no other count, did not play. Only the box score of an ended
-//! game is a fact.
-//! Not here: its own player ids; its players are found by name lookup.
+//! Invariant: a player listed without minutes, or with zero minutes and all counts zero, did not play. Only the box scores of ended games
+//! are used.
+//! Not here: balldontlie's own player ids, which are not used: its players are resolved by name lookup.
 use super::{
     box_scores::{self, COLUMNS, Lists, box_score_stats},
     cell::Cell,
@@ -38,7 +38,7 @@ const COUNTS: [&str; COLUMNS] = [
     "plus_minus",
 ];
 
-/// A player's row; only one of the feeds has team and game in it.
+/// A player's row. `team` and `game` are only in the rows of the stats feed.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Row<'a> {
@@ -126,12 +126,12 @@ impl Row<'_> {
     }
 }
 
-/// True for the status "Final". Before a game the status is the time of day, during it the quarter.
+/// True if the status is "Final". Before a game the status is the start time, during a game it is the quarter.
 pub fn has_ended(status: &Cell) -> Result<bool, String> {
     Ok(status.text("status")?.eq_ignore_ascii_case("final"))
 }
 
-/// The team with balldontlie's id, 1 to 30; `None` for higher ids, which are not NBA teams.
+/// Returns the team with this balldontlie id, 1 to 30; `None` for higher ids, which are not NBA teams.
 pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
     use Team::*;
     const BY_ID: [Team; 30] = [
@@ -143,7 +143,7 @@ pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
     Ok(BY_ID.get(id - 1).copied())
 }
 
-/// Publishes the lists, and a lookup of the players' names in the teams of each game.
+/// Publishes the lists and, for each game, a lookup of the listed names among the players of both teams.
 pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded) {
     let mut lookups: BTreeMap<(Matchup, EasternDate), Vec<PlayerRef>> = BTreeMap::new();
     for (list, members) in &lists {

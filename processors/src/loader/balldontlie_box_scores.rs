@@ -1,6 +1,6 @@
 //! balldontlie/box-scores: games with the players of both teams, ended or live.
 //!
-//! Invariant: a row is a player; an unreadable game is one bad row.
+//! Invariant: each player counts as one row; a game that cannot be decoded counts as one bad row.
 //! Not here: live scores, which are out of scope.
 use super::{
     balldontlie::{Row, has_ended, publish},
@@ -44,7 +44,8 @@ struct Side<'a> {
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let payload: Payload = parse_payload(&raw.payload)?;
     let games = payload.data.or(payload.live_boxes);
-    let games = games.ok_or_else(|| Reject::bad_payload("found neither data nor liveBoxes"))?;
+    let games =
+        games.ok_or_else(|| Reject::bad_payload("the payload has neither \"data\" nor \"liveBoxes\""))?;
     let mut loaded = Loaded::default();
     let mut lists = Lists::new();
     for row in games {
@@ -53,13 +54,13 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             Err(reason) => loaded.add_bad_row(row, reason),
         }
     }
-    // Each game has its complete lists, so a game out of scope does not make the others incomplete.
+    // Each game in a payload comes with its complete lists, so a game out of scope does not make the lists of other games incomplete.
     let complete = loaded.is_complete(raw);
     publish(raw, lists, complete, &mut loaded);
     Ok(loaded)
 }
 
-/// The day and the two teams of a game; `None` if it has not ended or is not between two NBA teams.
+/// Returns the day, the home team and the visiting team of a game; `None` if it has not ended or is not between two NBA teams.
 fn teams(game: &Game) -> Result<Option<(EasternDate, Team, Team)>, String> {
     let date = dates::day(&game.date, "date")?;
     let ended = has_ended(&game.status)?;
@@ -69,7 +70,7 @@ fn teams(game: &Game) -> Result<Option<(EasternDate, Team, Team)>, String> {
         (Some(home), Some(visitor)) if home == visitor => Err(game
             .visitor_team
             .abbreviation
-            .type_error("visitor_team.abbreviation", "another team than at home")),
+            .type_error("visitor_team.abbreviation", "a team other than the home team")),
         (Some(home), Some(visitor)) if ended => Ok(Some((date, home, visitor))),
         _ => Ok(None),
     }

@@ -1,7 +1,7 @@
 //! balldontlie/stats: players' rows in pages, each row with its team and game.
 //!
-//! Invariant: a page with a previous or next page is not a complete list, nor is one with a game that has not ended.
-//! Not here: joining pages; each is a fetch of its own.
+//! Invariant: a page is not a complete list if there is a page before or after it, or if it contains a game that has not ended.
+//! Not here: joining pages; each page is a separate fetch.
 use super::{
     balldontlie::{Row, has_ended, publish, team_of_id},
     box_scores::{ListKey, Lists},
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     data: Option<Vec<&'a RawValue>>,
-    /// In the form of a scraper that joins all pages of some days.
+    /// The rows, in payloads from a scraper that joins all pages of several days.
     #[serde(borrow)]
     stats: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "rowCount")]
@@ -38,7 +38,7 @@ struct Meta<'a> {
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let payload: Payload = parse_payload(&raw.payload)?;
     let rows = payload.data.or(payload.stats);
-    let rows = rows.ok_or_else(|| Reject::bad_payload("found neither data nor stats"))?;
+    let rows = rows.ok_or_else(|| Reject::bad_payload("the payload has neither \"data\" nor \"stats\""))?;
     let meta = payload.meta.unwrap_or_default();
     let has_all_pages = meta.prev_cursor.is_blank() && meta.next_cursor.is_blank();
     let has_all_rows = match payload.row_count {

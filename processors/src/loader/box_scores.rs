@@ -1,6 +1,6 @@
 //! Box scores: the lists and statistics that the box scores of all sources have in common.
 //!
-//! Invariant: no more made than attempted, no more threes than field goals; one list per team and game.
+//! Invariant: a player has no more shots made than attempted and no more threes than field goals; each team has one list per game.
 //! Not here: the columns of a source.
 use super::{
     cell::Cell,
@@ -29,8 +29,8 @@ pub type Lists = BTreeMap<ListKey, Vec<BoxMember>>;
 /// The number of columns that [`box_score_stats`] reads.
 pub const COLUMNS: usize = 15;
 
-/// Reads the statistics in the order field goals, threes, free throws (each made, attempted), offensive and defensive rebounds,
-/// assists, steals, blocks, turnovers, fouls, points, plus-minus; `names` are the source's column names.
+/// Reads the statistics from `cells`, which must be in this order: field goals, threes, free throws (each made, then attempted), offensive
+/// rebounds, defensive rebounds, assists, steals, blocks, turnovers, fouls, points, plus-minus. `names` are the source's column names.
 pub fn box_score_stats(
     playing_time: PlayingTime,
     names: &[&str; COLUMNS],
@@ -53,7 +53,7 @@ pub fn box_score_stats(
         Cell::Absent | Cell::Null => None,
         cell => {
             let number = i32::try_from(cell.integer(name)?).ok().filter(|number| number.abs() <= 300);
-            Some(number.ok_or_else(|| cell.type_error(name, "a plus-minus within 300"))?)
+            Some(number.ok_or_else(|| cell.type_error(name, "a plus-minus from -300 to 300"))?)
         }
     };
     Ok(BoxScoreStats {

@@ -28,11 +28,11 @@ pub enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// The message that `field` has another value than expected.
+    /// Returns the message that `field` does not have the expected value.
     pub fn type_error(&self, field: &str, expected: &str) -> String {
         format!("{field}: found {self}, expected {expected}")
     }
-    /// True for an absent field, null, and a text without visible characters.
+    /// True if the field is absent or null, or if its text is empty or only white space.
     pub fn is_blank(&self) -> bool {
         match self {
             Cell::Absent | Cell::Null => true,
@@ -40,7 +40,7 @@ impl<'a> Cell<'a> {
             _ => false,
         }
     }
-    /// The text, trimmed; `None` if blank.
+    /// Returns the trimmed text; `None` if the cell is blank.
     pub fn text_or_blank(&self, field: &str) -> Result<Option<&str>, String> {
         match self {
             _ if self.is_blank() => Ok(None),
@@ -48,11 +48,11 @@ impl<'a> Cell<'a> {
             _ => Err(self.type_error(field, "a text")),
         }
     }
-    /// The text, trimmed and not empty.
+    /// Returns the trimmed text, which must not be empty.
     pub fn text(&self, field: &str) -> Result<&str, String> {
         self.text_or_blank(field)?.ok_or_else(|| self.type_error(field, "a text"))
     }
-    /// The text, trimmed and not empty; borrowed from the payload if it has no escapes there.
+    /// Converts the cell to its trimmed text, which must not be empty. The text is borrowed from the payload if it has no escapes there.
     pub fn into_text(self, field: &str) -> Result<Cow<'a, str>, String> {
         self.text(field)?;
         match self {
@@ -76,7 +76,7 @@ impl<'a> Cell<'a> {
             _ => Err(self.type_error(field, "a number")),
         }
     }
-    /// A count of events in one game.
+    /// Returns a count of a box score, such as rebounds.
     pub fn count(&self, field: &str) -> Result<i32, String> {
         let number = i32::try_from(self.integer(field)?).ok();
         let count = number.filter(|number| (0..=300).contains(number));
@@ -92,7 +92,7 @@ impl<'a> Cell<'a> {
     pub fn team(&self, field: &str) -> Result<Team, String> {
         Team::from_source_name(self.text(field)?).ok_or_else(|| self.type_error(field, "an NBA team"))
     }
-    /// The team; `None` for a blank text or one that names no NBA team.
+    /// Returns the team; `None` if the text is blank or is not the name of an NBA team.
     pub fn team_or_other(&self, field: &str) -> Result<Option<Team>, String> {
         Ok(self.text_or_blank(field)?.and_then(Team::from_source_name))
     }

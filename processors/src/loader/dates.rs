@@ -1,12 +1,12 @@
 //! Dates and times in the notations of the sources.
 //!
-//! Invariant: a day is the day as written, whatever time zone follows it: nba.com writes a false Z after Eastern time, and a birthday is
-//! a day in its own time zone.
+//! Invariant: a day is parsed as written, and a time zone after it is ignored: nba.com writes a wrong Z after Eastern times, and a birthday
+//! must not be converted to another time zone.
 //! Not here: the Eastern day of an instant (`schemas::units`).
 use super::cell::Cell;
 use schemas::units::{EasternDate, Timestamp};
 
-/// Parses `2023-10-24`, with or without a time after it, which is ignored.
+/// Parses `2023-10-24`; a time after it is ignored.
 pub fn day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
     let text = cell.text(field)?;
     let (day, rest) = text.split_at_checked(10).unwrap_or((text, ""));
@@ -38,20 +38,20 @@ pub fn compact_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
     date.filter(is_in_range).ok_or_else(|| cell.type_error(field, "a date like 20240104"))
 }
 
-/// Parses an RFC 3339 timestamp, whose offset is correct.
+/// Parses an RFC 3339 timestamp; assumes that its UTC offset is correct.
 pub fn instant(cell: &Cell, field: &str) -> Result<Timestamp, String> {
     let timestamp = cell.text(field)?.parse::<Timestamp>().ok();
     let timestamp = timestamp.filter(|timestamp| is_in_range(&utc_day(*timestamp)));
     timestamp.ok_or_else(|| cell.type_error(field, "a time like 2024-03-02T13:57:53Z"))
 }
 
-/// The UTC day: close enough to the Eastern day for the range check, and cheaper.
+/// Returns the UTC day. For the range check it is close enough to the Eastern day, and it is cheaper to compute.
 fn utc_day(timestamp: Timestamp) -> EasternDate {
     let days = timestamp.0.div_euclid(24 * Timestamp::HOUR);
     EasternDate(days.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
 }
 
-/// True for 1900 to 2199, which covers all games and birthdays.
+/// True if the year is from 1900 to 2199, which covers all games and birthdays.
 fn is_in_range(date: &EasternDate) -> bool {
     (-25_567..84_006).contains(&date.0)
 }

@@ -1,7 +1,8 @@
 //! espn/roster: one team's roster, with birth dates.
 //!
-//! Invariant: a birth date is the day as written; the names are looked up in all teams, because a player may be new to this one.
-//! Not here: injuries and contracts, which the payload also has.
+//! Invariant: a birth date is parsed as written; the names are looked up among the players of all teams, because a player may be new to
+//! this team.
+//! Not here: injuries and contracts, which the payload also contains.
 use super::{
     cell::Cell,
     dates,
@@ -20,7 +21,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     team: TeamRef<'a>,
-    /// Next to the team, in ESPN's roster resource.
+    /// The players in ESPN's roster resource, which has them next to the team.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }
@@ -28,7 +29,7 @@ struct Payload<'a> {
 struct TeamRef<'a> {
     #[serde(borrow, default)]
     abbreviation: Cell<'a>,
-    /// Inside the team, in ESPN's team resource.
+    /// The players in ESPN's team resource, which has them inside the team.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }
@@ -45,7 +46,8 @@ struct Athlete<'a> {
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let Payload { team, athletes } = parse_payload(&raw.payload)?;
-    let rows = team.athletes.or(athletes).ok_or_else(|| Reject::bad_payload("found no athletes"))?;
+    let rows =
+        team.athletes.or(athletes).ok_or_else(|| Reject::bad_payload("the payload has no \"athletes\""))?;
     let team = team.abbreviation.team("team.abbreviation").map_err(Reject::bad_payload)?;
     let mut loaded = Loaded::default();
     let mut members = Vec::with_capacity(rows.len());

@@ -1,6 +1,7 @@
 //! Parsing the JSON of payloads and rows.
 //!
-//! Invariant: a payload that is not JSON and one of another shape are rejected with different codes; a row costs only itself.
+//! Invariant: a payload that is not JSON and a payload that has an unexpected shape are rejected with different codes; a row that cannot be
+//! parsed affects no other row.
 //! Not here: single values of a row (`cell`).
 use super::loaded::Reject;
 use schemas::raw::RejectCode;

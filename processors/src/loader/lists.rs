@@ -1,6 +1,6 @@
-//! Lists of members: duplicates, and the name observations of their members.
+//! Lists of members: removes duplicates, and builds the name observations of the members.
 //!
-//! Invariant: sorted and unique, whatever the order of the rows.
+//! Invariant: the members of a list are sorted and unique, whatever the order of the rows.
 //! Not here: decoding the rows.
 use super::loaded::{Observation, provenance};
 use schemas::{
@@ -12,7 +12,7 @@ use schemas::{
 };
 use std::cmp::Ordering;
 
-/// Sorts the members; of those that `identity` finds equal, only the greatest stays. Returns the number of removed members.
+/// Sorts the members and keeps only the greatest of those that `identity` finds equal. Returns the number of removed members.
 pub fn deduplicate<T: Ord>(members: &mut Vec<T>, identity: impl Fn(&T, &T) -> Ordering) -> u64 {
     let count_before = members.len();
     members.sort_unstable_by(|a, b| identity(a, b).then_with(|| b.cmp(a)));
@@ -21,7 +21,7 @@ pub fn deduplicate<T: Ord>(members: &mut Vec<T>, identity: impl Fn(&T, &T) -> Or
     (count_before - members.len()) as u64
 }
 
-/// The identity of a player in a list: nba.com's id if there is one, otherwise the name.
+/// Compares the identities of two players in a list: nba.com's id if there is one, otherwise the name.
 pub fn by_player(a: &PlayerRef, b: &PlayerRef) -> Ordering {
     match (a.nba, b.nba) {
         (Some(a), Some(b)) => a.cmp(&b),
@@ -30,7 +30,7 @@ pub fn by_player(a: &PlayerRef, b: &PlayerRef) -> Ordering {
     }
 }
 
-/// The Eastern day and the season of names.
+/// The Eastern day and the season in which names were observed.
 #[derive(Clone, Copy)]
 pub struct NamesDay {
     pub date: EasternDate,
@@ -42,12 +42,12 @@ impl From<EasternDate> for NamesDay {
     }
 }
 
-/// The known names of a team's players, with nba.com's player ids.
+/// Builds the observation of a team's known names, with nba.com's player ids.
 pub fn known_names(raw: &RawEvent, team: Team, day: NamesDay, names: Vec<PlayerRef>) -> Observation {
     names_observation(raw, team, None, day, sorted(names))
 }
 
-/// A lookup of names among the players of both teams of a game.
+/// Builds a lookup of names among the players of both teams of a game; one observation per team.
 pub fn lookup_in_matchup(
     raw: &RawEvent,
     matchup: Matchup,
@@ -57,7 +57,7 @@ pub fn lookup_in_matchup(
     lookup(raw, Scope::Matchup(matchup), &matchup.teams(), day, names)
 }
 
-/// A lookup of the names on one team's roster among the players of all teams.
+/// Builds a lookup of the names on one team's roster among the players of all teams; one observation per team.
 pub fn lookup_in_league(
     raw: &RawEvent,
     roster: Team,

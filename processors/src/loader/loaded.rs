@@ -11,7 +11,7 @@ use schemas::{
 };
 use serde_json::value::RawValue;
 
-/// The version of the loaders. Raise it with a change that decodes a payload differently.
+/// The version of the loaders. Raise it in every change that decodes a payload differently.
 pub const VERSION: i32 = 1;
 
 /// An output of a loader.
@@ -46,29 +46,29 @@ pub struct BadRow {
     pub value: String,
 }
 
-/// The content of a readable payload.
+/// The decoded content of a payload, with the number of its rows by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     pub observations: Vec<Observation>,
     pub bad_rows: Vec<BadRow>,
-    /// Rows found in the payload: games, players of box scores, quotes (book, player and update), report records, roster members,
-    /// links. A part that is too broken to contain rows (a game without its teams, an outcome without its price) is one bad row.
+    /// Rows found in the payload: games, players of box scores, quotes (book, player and update), report records, roster members, links. A
+    /// part that is too broken to be split into rows (a game without its teams, an outcome without its price) counts as one bad row.
     pub rows: u64,
     /// Rows that are not facts of the season: preseason, all-star, non-NBA teams, players without a team, and box scores of games
     /// that have not ended.
     pub rows_out_of_scope: u64,
-    /// Rows for the same member of the same list as another row of the payload. Of several the greatest is published, so their order
-    /// does not matter.
+    /// Rows dropped because another row of the payload is for the same member of the same list. The greatest of these rows is published, so
+    /// their order does not matter.
     pub rows_repeated: u64,
 }
 impl Loaded {
-    /// Rows published as members of observations, each counted once (the names of a lookup, known names and the thirty copies of a link
-    /// are the same rows again).
+    /// Returns the number of rows published as members of observations. Each row is counted once: name lookups, known names and the thirty
+    /// copies of a link repeat rows and do not count again.
     pub fn rows_emitted(&self) -> u64 {
         self.rows - self.rows_out_of_scope - self.rows_repeated - self.bad_rows.len() as u64
     }
 
-    /// Counts a row by its outcome and returns the decoded fact; `Ok(None)` is a row out of scope.
+    /// Counts a row by its outcome and returns the decoded fact; `Ok(None)` means that the row is out of scope.
     pub(super) fn count_row<T>(&mut self, row: &RawValue, decoded: Result<Option<T>, String>) -> Option<T> {
         match decoded {
             Ok(fact) => {
@@ -88,13 +88,13 @@ impl Loaded {
         self.bad_rows.push(BadRow { reason, value: row.get().to_owned() });
     }
 
-    /// True if the lists of this payload are complete: neither the fetch nor the loader left out a member.
+    /// True if the lists of this payload are complete: the fetch was complete, and no row was bad.
     pub(super) fn is_complete(&self, raw: &RawEvent) -> bool {
         raw.outcome == FetchOutcome::Complete && self.bad_rows.is_empty()
     }
 }
 
-/// The provenance of all observations of a raw event.
+/// Returns the provenance that all observations of a raw event have.
 pub(super) fn provenance(raw: &RawEvent) -> Provenance {
     Provenance { fetched_at: raw.fetched_at, version: VERSION, raw: raw.id }
 }

@@ -5,7 +5,7 @@
 use super::cell::Cell;
 use schemas::units::PlayingTime;
 
-/// More than five overtimes.
+/// The longest accepted playing time, which is longer than a game with five overtimes.
 const MAX_SECONDS: f64 = 100.0 * 60.0;
 
 /// Parses `34:12`, `PT34M12.00S`, `"34"`, `34` and `34.2`; `None` for a blank cell.
@@ -38,7 +38,7 @@ fn parse_seconds(text: &str) -> Option<f64> {
     }
 }
 
-/// Parses digits and a decimal point; no sign, exponent or "inf".
+/// Parses a number that consists of digits and a decimal point; rejects a sign, an exponent and "inf".
 fn parse_unsigned(text: &str) -> Option<f64> {
     let is_unsigned = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     is_unsigned.then(|| text.parse().ok()).flatten()

@@ -1,8 +1,9 @@
-//! The loaders: decode a raw payload to the observations that its source reported, in the source's own ids and names.
+//! The loaders: decode a raw payload into the observations that its source reported, with the source's own ids and names.
 //!
-//! Invariant: a readable payload is applied; each bad row in it becomes a dead letter with its bytes and a reason, and affects no other
-//! row. No input panics. A list without members is not published, because no source means by it that a team has no players.
-//! Not here: the player that a name means, the game that a date means (name resolver, games view).
+//! Invariant: a payload that can be decoded is applied; each bad row in it becomes a dead letter with its bytes and a reason, and affects
+//! no other row. No input causes a panic. A list without members is not published, because in no source it means that a team has no
+//! players.
+//! Not here: the player to whom a name refers (name resolver), the game to which a date refers (games view).
 mod balldontlie;
 mod balldontlie_box_scores;
 mod balldontlie_stats;
@@ -28,10 +29,10 @@ use schemas::raw::{Feed, FetchOutcome, RawEvent};
 
 pub use loaded::{BadRow, Loaded, Observation, Reject, VERSION};
 
-/// Decodes one raw event by its feed.
+/// Decodes one raw event with the loader of its feed.
 ///
-/// A failed fetch has no content. If the scraper reported that there was nothing to fetch (empty, not yet, postponed), an unreadable
-/// payload is not an error; rows in it are facts nevertheless, of lists that are not complete.
+/// A failed fetch has no content. If the scraper reported that there was nothing to fetch (empty, not yet, postponed), a payload that
+/// cannot be decoded is not an error; if it can be decoded, its rows are used, but its lists count as incomplete.
 ///
 /// # Errors
 /// If the payload of a complete or partial fetch can never be decoded.

@@ -1,7 +1,7 @@
 //! nbacom/injury-report: the league's report as a scraper parsed it from the PDF.
 //!
-//! Invariant: a report is effective at its own Eastern clock time, and has both teams of each game.
-//! Not here: the season in its metadata, which is a guess of the scraper.
+//! Invariant: a report is effective at the Eastern time in its metadata, and covers both teams of each game.
+//! Not here: the season in the metadata, which is not used because the scraper guesses it.
 use super::{
     cell::Cell,
     dates,
@@ -88,7 +88,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     Ok(loaded)
 }
 
-/// The time of the report, from the 12-hour clock, the 24-hour clock, or both if they agree.
+/// Returns the time of the report from its 12-hour clock or its 24-hour clock; if it has both, they must agree.
 fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
     let Metadata { gamedate, hour: hour12, period, hour24 } = metadata;
     let date = dates::compact_day(gamedate, "gamedate")?;
@@ -97,10 +97,10 @@ fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
     let from_hour24 = if hour24.is_blank() { None } else { Some(hour(hour24, "hour24", 0..=23)?) };
     match (from_hour12, from_hour24) {
         (Some(a), Some(b)) if a != b => {
-            Err(hour24.type_error("hour24", &format!("{a}, which is {hour12} {period}")))
+            Err(hour24.type_error("hour24", &format!("{a}, because hour and period are {hour12} {period}")))
         }
         (Some(hour), _) | (None, Some(hour)) => Ok(date.at(hour, 0)),
-        (None, None) => Err(hour24.type_error("hour24", "an hour of the day")),
+        (None, None) => Err(hour24.type_error("hour24", "an hour, here or in hour and period")),
     }
 }
 
@@ -118,7 +118,8 @@ fn hour(cell: &Cell, field: &str, range: std::ops::RangeInclusive<i8>) -> Result
         Cell::Text(text) => text.trim().parse().ok(),
         cell => cell.integer(field).ok().and_then(|hour| i8::try_from(hour).ok()),
     };
-    hour.filter(|hour| range.contains(hour)).ok_or_else(|| cell.type_error(field, "an hour"))
+    hour.filter(|hour| range.contains(hour))
+        .ok_or_else(|| cell.type_error(field, "1 to 12 (hour) or 0 to 23 (hour24)"))
 }
 
 type Game = (Matchup, EasternDate);
@@ -129,12 +130,12 @@ fn member(record: &Record) -> Result<Option<(Game, InjuryMember)>, String> {
         .matchup
         .text("matchup")?
         .split_once('@')
-        .ok_or_else(|| type_error("two teams like MIL@SAS"))?;
+        .ok_or_else(|| type_error("two NBA teams, such as MIL@SAS"))?;
     let (Some(away), Some(home)) = (Team::from_source_name(away.trim()), Team::from_source_name(home.trim()))
     else {
         return Ok(None);
     };
-    let matchup = Matchup::new(away, home).ok_or_else(|| type_error("two teams like MIL@SAS"))?;
+    let matchup = Matchup::new(away, home).ok_or_else(|| type_error("two different teams"))?;
     let date = dates::american_day(&record.date, "date")?;
     let team = record.team.team("team")?;
     if !matchup.teams().contains(&team) {
@@ -154,7 +155,7 @@ fn member(record: &Record) -> Result<Option<(Game, InjuryMember)>, String> {
     };
     let name = first_name_first(record.player.text("player")?);
     if name.is_empty() {
-        return Err(record.player.type_error("player", "a name like Green, Draymond"));
+        return Err(record.player.type_error("player", "a name, such as Green, Draymond"));
     }
     let reason = record.reason.text_or_blank("reason")?.unwrap_or_default().to_owned();
     Ok(Some(((matchup, date), InjuryMember { team, name, status, reason })))

@@ -1,7 +1,8 @@
-//! nbacom/leaguegamelog: all players who appeared in the games of a day, with nba.com's ids. The hot path of a backfill.
+//! nbacom/leaguegamelog: all players who appeared in the games of a day, with nba.com's ids. This loader is the hot path of a backfill.
 //!
-//! Invariant: MATCHUP gives the opponent only, never home and away: at neutral sites it is "OWN @ OPP" for both teams.
-//! Not here: the home team, which the schedule has.
+//! Invariant: MATCHUP is used for the opponent only, never for home and away: at neutral sites, the rows of both teams have "OWN @
+//! OPPONENT".
+//! Not here: the home team, which comes from the schedule.
 use super::{
     box_scores::{self, COLUMNS, ListKey, Lists, box_score_stats},
     cell::Cell,
@@ -81,7 +82,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     }
     box_scores::publish(raw, lists, complete, &mut loaded);
     for ((team, date), (game, names)) in names_by_team {
-        // The season of the game id, not of the date: the finals of 2019-20 were played in October.
+        // The season comes from the game id, not from the date, because the finals of 2019-20 were played in October 2020.
         loaded.observations.push(known_names(raw, team, NamesDay { date, season: game.season() }, names));
     }
     Ok(loaded)
@@ -98,7 +99,7 @@ fn member(cells: [Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, 
     let date = dates::day(&date, "GAME_DATE")?;
     let player =
         PlayerRef { nba: Some(player.player("PLAYER_ID")?), name: name.text("PLAYER_NAME")?.to_owned() };
-    // In this feed a player who did not play has no minutes, and zero minutes are a short appearance.
+    // In this feed, a player who did not play has no minutes; zero minutes mean a short appearance.
     let stats = match playing_time(&minutes, "MIN")? {
         Some(playing_time) => Some(box_score_stats(playing_time, &COUNTS, &counts)?),
         None => None,
@@ -106,7 +107,7 @@ fn member(cells: [Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, 
     Ok(Some((ListKey { game: Some(game), date, team, opponent }, BoxMember { player, stats })))
 }
 
-/// The other team of "GSW vs. NYK" or "GSW @ NYK".
+/// Returns the team other than `team` in "GSW vs. NYK" or "GSW @ NYK".
 fn opponent(team: Team, matchup: &Cell) -> Result<Team, String> {
     let text = matchup.text("MATCHUP")?;
     let sides = text.split_once(" vs. ").or_else(|| text.split_once(" @ "));

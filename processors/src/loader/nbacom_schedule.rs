@@ -1,8 +1,9 @@
-//! nbacom/schedule: the fixtures and results of nba.com, of a season or a part of it.
+//! nbacom/schedule: nba.com's fixtures and results for a season or a part of it.
 //!
-//! Invariant: the date of a game is `gameDateEst` as written, because its Z is false. A tip-off on another Eastern day is ignored.
-//! A partial schedule does not show that a game was removed, so each game is an observation of its own and not a member of a list.
-//! Not here: a rescheduled game, which the games view follows by its id.
+//! Invariant: the date of a game is `gameDateEst` as written, in Eastern time, because the Z after it is wrong. A tip-off on any other
+//! Eastern day is ignored. A partial schedule does not show that a game was removed, so each game is an observation of its own and not the
+//! member of a list.
+//! Not here: rescheduled games; the games view recognizes them by their ids.
 use super::{
     cell::Cell,
     dates,
@@ -22,7 +23,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow, rename = "leagueSchedule")]
     league_schedule: Option<LeagueSchedule<'a>>,
-    /// In the form of a scraper that flattens the schedule.
+    /// The games, in payloads from a scraper that flattens the schedule.
     #[serde(borrow)]
     games: Option<Vec<&'a RawValue>>,
 }
@@ -68,7 +69,7 @@ struct Side<'a> {
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let payload: Payload = parse_payload(&raw.payload)?;
     if payload.league_schedule.is_none() && payload.games.is_none() {
-        return Err(Reject::bad_payload("found neither leagueSchedule nor games"));
+        return Err(Reject::bad_payload("the payload has neither \"leagueSchedule\" nor \"games\""));
     }
     let mut loaded = Loaded::default();
     let mut rows = payload.games.unwrap_or_default();
@@ -104,7 +105,7 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
         return Err(game
             .away_team
             .team_tricode
-            .type_error("awayTeam.teamTricode", "another team than at home"));
+            .type_error("awayTeam.teamTricode", "a team other than the home team"));
     }
     let date = dates::day(&game.game_date_est, "gameDateEst")?;
     let tip_off = if game.game_date_time_utc.is_blank() {
@@ -141,7 +142,7 @@ fn result(game: &Game) -> Result<GameResult, String> {
         home_points: points(&game.home_team, "homeTeam.score")?,
         away_points: points(&game.away_team, "awayTeam.score")?,
     };
-    // No game ends without points; a postponed one may be listed as final with 0.
+    // No game ends 0–0, but a postponed game may be listed as final with this score.
     if (status, result.home_points, result.away_points) == (GameStatus::Final, Some(0), Some(0)) {
         (result.home_points, result.away_points) = (None, None);
     }

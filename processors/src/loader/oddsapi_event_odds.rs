@@ -1,8 +1,8 @@
 //! oddsapi/event-odds: the bookmakers' quotes on the points of a game's players, current or as a historical snapshot.
 //!
-//! Invariant: only the market `player_points` is used; of two prices for one side, line and update the greater is used, in any order.
-//! Different lines are never merged.
-//! Not here: the main line of a ladder, and the comparison with tip-off (the markets view).
+//! Invariant: only the market `player_points` is used; of several prices for the same side, line and update, the greatest is used, whatever
+//! their order. Different lines are never merged.
+//! Not here: the main line of a ladder, and the comparison of update times with the tip-off (the markets view).
 use super::{
     cell::Cell,
     dates,
@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    /// An event or a list of them, in a historical response.
+    /// The event or the list of events, in a historical response.
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     /// The source's error message, if it returned no event.
@@ -77,7 +77,7 @@ struct Outcome<'a> {
     point: Cell<'a>,
 }
 
-/// One side of one line, in the order in which quotes are built.
+/// The price of one side of one line. The order of the fields matters: offers are sorted by it before quotes are built.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Offer<'a> {
     book: Cow<'a, str>,
@@ -103,7 +103,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     }
     let events: Vec<&RawValue> = parse_payload(content)?;
     if events.is_empty() {
-        return Err(Reject::bad_payload("found no event"));
+        return Err(Reject::bad_payload("the list of events is empty"));
     }
     for row in events {
         if let Err(reason) = parse_row(row).and_then(|event| add_event(raw, event, &mut loaded)) {
@@ -113,7 +113,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     Ok(loaded)
 }
 
-/// The event or events of a response, taken out of the historical envelope if there is one.
+/// Returns the JSON of the event or events in a response, without the envelope of a historical response.
 fn content(payload: &str) -> Result<&str, Reject> {
     if is_list(payload) {
         return Ok(payload);
@@ -121,7 +121,9 @@ fn content(payload: &str) -> Result<&str, Reject> {
     let envelope: Envelope = parse_payload(payload)?;
     match envelope.message {
         Cell::Absent => Ok(envelope.data.map_or(payload, RawValue::get)),
-        message => Err(Reject::bad_payload(format!("the source returned the message {message}"))),
+        message => {
+            Err(Reject::bad_payload(format!("the source returned the message {message} instead of an event")))
+        }
     }
 }
 
@@ -129,14 +131,14 @@ fn is_list(json: &str) -> bool {
     json.trim_ascii_start().starts_with('[')
 }
 
-/// Adds one event; on an error nothing is added.
+/// Adds one event; adds nothing if it returns an error.
 fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String> {
     let id = event.id.text("id")?.to_owned();
     let commences_at = dates::instant(&event.commence_time, "commence_time")?;
     let home = Team::from_source_name(event.home_team.text("home_team")?);
     let away = Team::from_source_name(event.away_team.text("away_team")?);
     if home.is_some() && home == away {
-        return Err(event.away_team.type_error("away_team", "another team than at home"));
+        return Err(event.away_team.type_error("away_team", "a team other than the home team"));
     }
     let mut of_event = Loaded::default();
     let mut offers = Vec::new();
@@ -154,7 +156,7 @@ fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), St
     };
     let complete = of_event.is_complete(raw);
     loaded.bad_rows.append(&mut of_event.bad_rows);
-    // A response without the market is not an empty list: the scraper may have requested other markets.
+    // A response without `player_points` quotes is not published as an empty list: the scraper may have requested other markets.
     if quotes.is_empty() {
         return Ok(());
     }
@@ -205,7 +207,7 @@ fn collect_offers<'a>(
 
 type Outcomes<'a> = (Timestamp, Vec<&'a RawValue>);
 
-/// The outcomes of a `player_points` market with its update time, or the book's if it has none; `None` for another market.
+/// Returns the outcomes of a `player_points` market and its update time (that of its book if it has none); `None` for any other market.
 fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outcomes<'a>>, String> {
     if market.key.text("key")? != "player_points" {
         return Ok(None);
@@ -232,7 +234,7 @@ fn offer<'a>(book: &Cow<'a, str>, updated_at: Timestamp, outcome: Outcome<'a>) -
     })
 }
 
-/// Groups offers by book, name and update, and in them by line.
+/// Groups offers into quotes by book, name and update time, and within a quote by line.
 fn quotes(mut offers: Vec<Offer>) -> Vec<Quote> {
     offers.sort_unstable();
     let mut quotes: Vec<Quote> = Vec::new();

@@ -1,4 +1,4 @@
-//! operator/identity-links: an operator's links of spellings to players, as `{"links": [{"spelling", "player_id"}]}`.
+//! operator/identity-links: an operator's links from spellings to players, as `{"links": [{"spelling", "player_id"}]}`.
 //!
 //! Invariant: every link is published to every team's partition; `"player_id": null` revokes a link, an absent `player_id` is an error.
 //! Not here: the links that are compiled in (`names`).

@@ -1,10 +1,10 @@
 //! Player names in one order: first name first.
 //!
 //! Invariant: only the order changes; suffixes, accents and spelling stay as the source wrote them.
-//! Not here: the player that a name means (the name resolver).
+//! Not here: the player to whom a name refers (the name resolver).
 use super::cell::Cell;
 
-/// "First Last"; a player with one name has the other part empty.
+/// Returns "First Last". If a player has only one name, the other cell is blank.
 pub fn full_name(first: &Cell, first_field: &str, last: &Cell, last_field: &str) -> Result<String, String> {
     match (first.text_or_blank(first_field)?, last.text_or_blank(last_field)?) {
         (Some(first), Some(last)) => Ok(format!("{first} {last}")),

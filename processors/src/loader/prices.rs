@@ -5,19 +5,19 @@
 use super::cell::Cell;
 use schemas::units::{Line, Price};
 
-/// Parses an American price (from |100|) or a decimal one (between 1 and 100).
+/// Parses an American price (100 or more, −100 or less) or a decimal one (between 1 and 100).
 pub fn price(cell: &Cell, field: &str) -> Result<Price, String> {
     Price::new(cell.number(field)?).ok_or_else(|| cell.type_error(field, "an American or decimal price"))
 }
 
-/// Parses a line in points, exact to the hundredth.
+/// Parses a line in points, which must have at most two decimals.
 pub fn line(cell: &Cell, field: &str) -> Result<Line, String> {
     let hundredths = cell.number(field)? * 100.0;
     let is_exact = (hundredths - hundredths.round()).abs() < 1e-6;
     if is_exact && (0.0..=30_000.0).contains(&hundredths) {
         Ok(Line(hundredths.round() as i32))
     } else {
-        Err(cell.type_error(field, "a line of points"))
+        Err(cell.type_error(field, "a line from 0 to 300 points with at most two decimals"))
     }
 }
 

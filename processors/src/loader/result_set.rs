@@ -1,6 +1,6 @@
-//! Result sets: the tables of stats.nba.com, with the headers apart from the rows.
+//! Result sets: the tables of stats.nba.com, whose headers are separate from the rows.
 //!
-//! Invariant: a column is found by its header, in any order; a row with another width than the headers is bad.
+//! Invariant: a column is found by its header, whatever the order of the columns; a row that does not have one cell per header is bad.
 //! Not here: the meaning of the columns.
 use super::{cell::Cell, json::parse_payload, loaded::Reject};
 use serde::{
@@ -29,7 +29,7 @@ struct Set<'a> {
 pub struct ResultSet<'a, const N: usize> {
     pub parameters: Option<&'a RawValue>,
     pub rows: Vec<&'a RawValue>,
-    /// Per header, its index among the selected columns.
+    /// For each header, its index among the selected columns; `None` if it is not selected.
     selected: Vec<Option<usize>>,
 }
 
@@ -37,18 +37,22 @@ impl<'a, const N: usize> ResultSet<'a, N> {
     /// Parses a response and finds the columns by their headers.
     pub fn parse(payload: &'a str, columns: &[&str; N]) -> Result<Self, Reject> {
         let response: Response = parse_payload(payload)?;
-        let first = response.result_sets.first().ok_or_else(|| Reject::bad_payload("resultSets is empty"))?;
+        let first = response
+            .result_sets
+            .first()
+            .ok_or_else(|| Reject::bad_payload("resultSets: found an empty list, expected a table"))?;
         let set: Set = parse_payload(first.get())?;
         let mut selected = vec![None; set.headers.len()];
         for (column, name) in columns.iter().enumerate() {
             let index = set.headers.iter().position(|header| header == name);
-            let index = index.ok_or_else(|| Reject::bad_payload(format!("headers: found no {name}")))?;
+            let index = index
+                .ok_or_else(|| Reject::bad_payload(format!("headers: found no {name}, which is required")))?;
             selected[index] = Some(column);
         }
         Ok(ResultSet { parameters: response.parameters, rows: set.rows, selected })
     }
 
-    /// The selected cells of a row, in the order of the selection.
+    /// Parses the selected cells of a row, in the order of the selected columns.
     pub fn parse_row(&self, row: &'a RawValue) -> Result<[Cell<'a>; N], String> {
         let mut json = serde_json::Deserializer::from_str(row.get());
         SelectedCells::<N>(&self.selected).deserialize(&mut json).map_err(|error| error.to_string())

@@ -1,8 +1,8 @@
-//! The odds and injury reports of one matchup, and the market and availability of a player by a game's tip-off.
+//! The odds and injury reports of one matchup, and the market and availability of a player as of a game's tip-off.
 //!
-//! Invariant: `…_by(cutoff)` uses only what was known before the cutoff, on the retrospective basis also the first observation of what
-//! was not; never a quote or report effective at or after tip-off.
-//! Not here: the inputs (the view), the selection of quotes (`quotes`) and of lines (`main_line`).
+//! Invariant: `…_by(cutoff)` uses only what was known before the cutoff; on the retrospective basis, if something was not known by then, it
+//! uses the first observation of it. It never uses a quote or report that was effective at or after tip-off.
+//! Not here: the handling of inputs (the view), the selection of quotes (`quotes`) and of lines (`main_line`).
 use super::{
     main_line,
     output_key::OutputKey,
@@ -69,7 +69,8 @@ impl Tables {
         self.name_lookups.put(id, row);
         StateChange::RowReplaced
     }
-    /// The days of events and reports whose names are looked up on a day: events on their own, reports on the day they appeared.
+    /// Returns the game days of the events and reports whose names are looked up for `date`. The names of an event are looked up for its
+    /// own day, those of a report for the day on which it was reported.
     pub fn days_with_lookup(&self, source: Source, date: EasternDate) -> Vec<EasternDate> {
         let reports = self
             .reports
@@ -88,14 +89,15 @@ impl Tables {
         let events = self.events.values().flat_map(Event::dates);
         games.chain(events).chain(self.reports.keys().map(|(date, _)| *date)).collect()
     }
-    /// Emits every output key that may depend on the odds and reports of some days.
+    /// Emits every output key whose row may depend on the odds and reports of the given days.
     pub fn affected(&self, matchup: Matchup, days: &[EasternDate], invalidate: &mut dyn FnMut(OutputKey)) {
         let is_near =
             |date: EasternDate, max_days: i32| days.iter().any(|day| (day.0 - date.0).abs() <= max_days);
         let quoted = self.affected_by_odds(matchup, &is_near, invalidate);
         let reported = self.affected_by_reports(matchup, &is_near, invalidate);
         for game in self.games.values() {
-            // An event belongs to a game at most one day away, so a changed game may also change the events of the next one.
+            // An event belongs to a game at most one day away, so the change of a game may also change which events belong to the next
+            // game.
             if !game.days.iter().any(|day| is_near(day.date, 2)) {
                 continue;
             }
@@ -109,7 +111,7 @@ impl Tables {
             }
         }
     }
-    /// Emits the keys of the events near some days and returns the players that they may quote.
+    /// Emits the keys of the events near the given days and returns the players whom these events may quote.
     fn affected_by_odds(
         &self,
         matchup: Matchup,
@@ -130,7 +132,7 @@ impl Tables {
         }
         quoted
     }
-    /// Emits the keys of the reports near some days and returns the players that they may list.
+    /// Emits the keys of the reports near the given days and returns the players whom these reports may list.
     fn affected_by_reports(
         &self,
         matchup: Matchup,
@@ -156,7 +158,8 @@ impl Tables {
         self.name_lookups
             .player(name.request(&teams), |revisions| cutoff.as_of(revisions, |revision| revision.known_at))
     }
-    /// The game that a day means, by the games' days at a cutoff: the nearest, the earlier on a tie.
+    /// Returns the game to which a day refers, by the games' days as of a cutoff: the nearest game at most one day away; on a tie, the
+    /// earlier one.
     fn game_on(&self, day: EasternDate, cutoff: Cutoff) -> Option<GameId> {
         let dates = self.games.values().filter_map(|game| {
             let game_day = cutoff.as_of(&game.days, |game_day| game_day.known_at)?;
@@ -165,7 +168,7 @@ impl Tables {
         let near = dates.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
         near.min_by_key(|(date, game)| ((date.0 - day.0).abs(), *date, *game)).map(|(_, game)| game)
     }
-    /// The events of a game, each with its entries that belong to the game.
+    /// Returns the events of a game, each with those of its entries that belong to the game.
     fn events_of(
         &self,
         game: GameId,
@@ -231,7 +234,7 @@ impl Tables {
         }
         known_at_by_player.into_iter().map(|(player, known_at)| QuotedPlayer { player, known_at }).collect()
     }
-    /// The reports on a game that are effective before a cutoff, newest first, each with its entry as of the cutoff.
+    /// Returns the reports on a game that are effective before a cutoff, newest first, each with its entry as of the cutoff.
     fn reports_by(&self, game: GameId, cutoff: Cutoff) -> Vec<(Timestamp, &HistoryEntry<Vec<InjuryMember>>)> {
         let on_game = self.reports.iter().filter(|((date, reported_at), _)| {
             cutoff.is_past(*reported_at) && self.game_on(*date, cutoff) == Some(game)
@@ -264,7 +267,7 @@ impl Tables {
         None
     }
 
-    /// The issued content and, if it differs, the retrospective content.
+    /// Returns the issued content and, if it differs, the retrospective content; `None` if the game is not known.
     fn on_both_bases<T: PartialEq>(
         &self,
         game: GameId,
@@ -309,7 +312,7 @@ impl Tables {
         })
     }
 
-    /// The parked items of an event, and the number of observations that they park.
+    /// Returns the parked items of an event, and the number of parked observations.
     pub fn parked_event(&self, id: &str) -> (u32, Vec<ParkedItem>) {
         let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else {
             return (0, Vec::new());
@@ -326,7 +329,7 @@ impl Tables {
         let names: BTreeSet<LookupName<'_>> = names.collect();
         self.unresolved_names(matchup, names.into_iter(), &what, entries.len())
     }
-    /// The parked items of a report, and the number of observations that they park.
+    /// Returns the parked items of a report, and the number of parked observations.
     pub fn parked_report(&self, date: EasternDate, reported_at: Timestamp) -> (u32, Vec<ParkedItem>) {
         let (Some(history), Some(matchup)) = (self.reports.get(&(date, reported_at)), self.matchup) else {
             return (0, Vec::new());
@@ -366,7 +369,7 @@ fn missing_fixture(
     (records as u32, vec![ParkedItem { key: format!("fixture {matchup} on {date}"), what }])
 }
 
-/// A name as a source wrote it, and the day of its lookup.
+/// A name as a source wrote it, and the day for which it is looked up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct LookupName<'a> {
     name: &'a str,

@@ -1,6 +1,6 @@
 //! Main lines: of one book's line ladder, and of the market over all bookmakers.
 //!
-//! Invariant: only a line with both prices can be a main line; every choice has a tie-break, so it depends on the content alone.
+//! Invariant: only a line with both prices can be a main line; every choice has a tie-break, so the result depends on the content alone.
 //! Not here: the selection of quotes (`quotes`).
 use schemas::{Line, observation::QuoteLine};
 
@@ -12,7 +12,7 @@ pub struct MainLine {
     pub no_vig_over: f64,
 }
 
-/// The line with both prices whose no-vig probability is nearest 0.5; on a tie the lower line.
+/// Returns the line with both prices whose no-vig probability is nearest 0.5; on a tie the lower line.
 pub fn for_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
     let candidates = ladder.iter().filter_map(|quote| {
         let (over, under) = (quote.over?.implied_probability(), quote.under?.implied_probability());
@@ -22,7 +22,7 @@ pub fn for_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
     candidates.min_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.line.cmp(&b.line)))
 }
 
-/// The lower median of the bookmakers' main lines, and the mean no-vig probability of the bookmakers that have it.
+/// Returns the lower median of the bookmakers' main lines, and the mean no-vig probability of the bookmakers with this main line.
 pub fn for_market(books: &[MainLine]) -> Option<MainLine> {
     let mut lines: Vec<Line> = books.iter().map(|main| main.line).collect();
     lines.sort_unstable();
@@ -34,7 +34,7 @@ pub fn for_market(books: &[MainLine]) -> Option<MainLine> {
     Some(MainLine { line, no_vig_over: sum / count })
 }
 
-/// The book to which a key of the odds source belongs.
+/// Returns the book to which a key of the odds source belongs.
 pub fn book(key: &str) -> &str {
     match key {
         "betrivers" | "unibet" | "unibet_us" => "betrivers",

@@ -1,10 +1,11 @@
 //! The keys of the markets view's output.
 //!
-//! Invariant: each key names its matchup, from whose tables it is derived.
+//! Invariant: each key contains its matchup, from whose tables its row is derived.
 //! Not here: the rows (`schemas::market`).
 use schemas::{EasternDate, Matchup, MatchupGameId, PlayerGameId, Timestamp};
 
-/// The key of an output row. An event's odds and an injury report have keys of their own, which have no row but may have parked items.
+/// The key of an output row. The exceptions are `Event`, the odds of one event, and `Report`, one injury report: they have no row, but may
+/// have parked items.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Market(PlayerGameId, Matchup),

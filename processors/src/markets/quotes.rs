@@ -1,14 +1,14 @@
 //! The quotes of one event, and the selection of each book's quotes at a cutoff.
 //!
-//! Invariant: a quote whose book updated it at or after tip-off is never selected; on the issued basis, neither is a quote that was
-//! fetched then.
-//! Not here: the game of an event and the player of a name (`facts`), the choice of a line (`main_line`).
+//! Invariant: a quote whose book updated it at or after tip-off is never selected. On the issued basis, a quote that was fetched at or
+//! after tip-off is not selected either.
+//! Not here: the game of an event, and the player to whom a name refers (`facts`); the choice of a line (`main_line`).
 use super::main_line;
 use crate::fact_history::{Cutoff, FactHistory, HistoryEntry};
 use schemas::{EasternDate, Timestamp, features::Basis, observation::Quote};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The quotes of one fetch of an event by name, and the day of the event.
+/// The quotes from one fetch of an event, grouped by name, and the day of the event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventQuotes {
     pub date: EasternDate,
@@ -22,7 +22,7 @@ impl EventQuotes {
         }
         EventQuotes { date, by_name: by_name.into_iter().collect() }
     }
-    /// The quotes of a name that its bookmakers updated before the cutoff.
+    /// Returns the quotes for a name that the bookmakers updated before the cutoff.
     fn before(&self, name: &str, cutoff: Cutoff) -> impl Iterator<Item = &Quote> {
         let index = self.by_name.binary_search_by(|(candidate, _)| candidate.as_str().cmp(name));
         let quotes: &[Quote] = index.map_or(&[], |index| &self.by_name[index].1);
@@ -30,11 +30,11 @@ impl EventQuotes {
     }
 }
 
-/// The odds of one event.
+/// The odds of one event, as the odds source calls a game.
 #[derive(Default)]
 pub struct Event {
     pub quotes: FactHistory<EventQuotes>,
-    /// Every name ever quoted, with the day of its lookup.
+    /// Every name ever quoted, with the day for which it is looked up.
     pub names: BTreeSet<(String, EasternDate)>,
 }
 impl Event {
@@ -50,18 +50,19 @@ pub struct BookQuote<'a> {
     pub known_at: Timestamp,
 }
 
-/// The selected quotes of one name.
+/// The selected quotes for one name.
 pub struct BookQuotes<'a> {
-    /// Each present book's newest quote.
+    /// The newest quote of each book that is present (see `select`).
     pub newest: Vec<BookQuote<'a>>,
-    /// Each book's first quote with a main line.
+    /// The first quote with a main line, for each book, present or not.
     pub opening: Vec<BookQuote<'a>>,
 }
 impl<'a> BookQuotes<'a> {
-    /// Selects the quotes of a name at a cutoff from the entries of one event.
+    /// Selects the quotes for a name at a cutoff from the entries of one event.
     ///
-    /// A book is present if the last complete entry before the cutoff or a later one quotes it. On the retrospective basis, entries
-    /// after the cutoff add quotes that were not known before it and replace none.
+    /// A book is present if it quotes the name in the last complete entry before the cutoff or in a later entry. On the issued basis, only
+    /// entries before the cutoff are used. On the retrospective basis, later entries add quotes that were not known before the cutoff, but
+    /// replace none.
     pub fn select(entries: &[&'a HistoryEntry<EventQuotes>], name: &str, cutoff: Cutoff) -> Self {
         let (known, late) =
             entries.split_at(entries.partition_point(|entry| cutoff.is_known(entry.fetched_at)));
@@ -99,7 +100,8 @@ impl<'a> BookQuotes<'a> {
     ) -> Self {
         let mut newest: BTreeMap<&str, BookQuote<'a>> = BTreeMap::new();
         let mut opening: BTreeMap<&str, BookQuote<'a>> = BTreeMap::new();
-        // In the order of book and update time. Of two feeds of one book with one update time, the first by name is used.
+        // `selected` is ordered by book, update time and the source's key of the book. If a book has two keys with the same update time,
+        // the first key is used.
         for ((book, ..), book_quote) in selected {
             if main_line::for_ladder(&book_quote.quote.lines).is_some() {
                 opening.entry(book).or_insert(book_quote);

@@ -1,6 +1,6 @@
 //! Tests of the rules for odds and injury reports: bookmakers, time, absence, names.
 //!
-//! Invariant: one game with a tip-off at 19:30; the matchup's first team has the player, as player 1 with the name "A".
+//! Invariant: there is one game, with tip-off at 19:30; the first of its teams has the only player: player 1, with the name "A".
 //! Not here: main lines (`main_line`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
@@ -48,7 +48,7 @@ fn game() -> In {
     };
     In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row))
 }
-/// The matches of both teams.
+/// Both teams' matches of the name "A"; only the first team has a player with it.
 fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
     TEAMS.map(|team| {
         let players = if team == TEAMS[0] { vec![PlayerId(1)] } else { vec![] };
@@ -174,7 +174,7 @@ fn a_quote_is_parked_until_its_fixture_and_then_its_name_are_known() {
         driver.put(input);
     }
     assert_eq!(driver.parked(), []);
-    assert_eq!(issued(&driver).known_at, at(12, 0), "the market is known when the name is");
+    assert_eq!(issued(&driver).known_at, at(12, 0), "the market must become known when the name does");
 }
 #[test]
 fn a_name_that_became_known_after_tip_off_gives_no_market_of_that_game() {
@@ -194,7 +194,7 @@ fn a_player_who_is_not_on_the_newest_report_is_available() {
     let Some(Out::QuotedPlayers(row)) =
         driver.row(&OutputKey::QuotedPlayers(MatchupGameId { matchup: matchup(), game: GAME }))
     else {
-        panic!("a game with a report must have a row of quoted players")
+        panic!("the game has a report but no row of quoted players")
     };
     assert!(row.issued.is_empty() && row.reported_issued == Some(at(11, 5)));
 }

@@ -1,6 +1,6 @@
 //! Tests of known names, the seasons they are used in, and links.
 //!
-//! Invariant: every lookup is of one team's roster.
+//! Invariant: every lookup is for the roster of one team.
 //! Not here: the decision over several teams (`names`), a lookup from end to end (`games`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;

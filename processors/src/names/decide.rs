@@ -1,8 +1,8 @@
-//! The decision over several teams' matches of one name.
+//! Decides to which player a name refers, from several teams' matches of the name.
 //!
-//! Invariant: a match by a rule outranks every link; a stronger rule outranks a weaker one of any team; among several players by the
-//! strongest rule none is chosen.
-//! Not here: whether all teams have a match yet, and as of when (`name_lookup`).
+//! Invariant: a match by a rule outranks every link; a stronger rule outranks a weaker one, whichever teams they matched in; if the
+//! strongest rule matches several players, none is chosen.
+//! Not here: whether all teams have a match yet, and the choice of revisions (`name_lookup`).
 use schemas::{
     identity::{NameRevision, NameRule},
     ids::PlayerId,
@@ -11,9 +11,9 @@ use schemas::{
 /// The result of a name lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// Exactly one player, and the rule that matched.
+    /// The only player whom the strongest rule matches, and that rule.
     Player(PlayerId, NameRule),
-    /// Several players by the strongest rule, sorted.
+    /// The players, sorted, if the strongest rule matches several.
     Ambiguous(Vec<PlayerId>),
     /// The name matches no player of any team and has no link.
     Unknown,

@@ -1,7 +1,8 @@
 //! The links that are compiled in: spellings that no rule matches, and their players.
 //!
-//! A link is needed for another first name ("Moe" for Moritz, "Edrice Femi" for Bam; "Herb" for Herbert is a prefix and needs none),
-//! one first name for initials ("Kenyon" for KJ), a longer surname ("Horford Reynoso"), and a changed name ("Enes Kanter").
+//! A link is needed if a source uses a different first name ("Moe" for Moritz, "Edrice Femi" for Bam; "Herb" for Herbert is a prefix and
+//! needs no link), a first name instead of initials ("Kenyon" for KJ), a longer surname ("Horford Reynoso"), or the name of a player before
+//! or after it was changed ("Enes Kanter").
 //!
 //! Invariant: each normalized spelling has one link; a link is valid for every season and team and is used only if no team matches.
 //! Not here: operators' links, which are events.
@@ -13,7 +14,7 @@ use std::sync::LazyLock;
 
 const FILE: &str = include_str!("../../links.jsonl");
 
-/// One line of the file.
+/// One line of `links.jsonl`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Link {
@@ -25,15 +26,15 @@ fn parse(file: &str) -> impl Iterator<Item = serde_json::Result<Link>> {
     file.lines().map(serde_json::from_str)
 }
 
-#[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads every line")]
+#[expect(clippy::expect_used, reason = "a test parses every line of the compiled-in file")]
 static LINKS: LazyLock<FxHashMap<String, PlayerId>> = LazyLock::new(|| {
     parse(FILE)
-        .map(|link| link.expect("each line of links.jsonl is a link"))
+        .map(|link| link.expect("a line of links.jsonl is not a valid link"))
         .map(|link| (Name::new(&link.spelling).key().to_owned(), link.player_id))
         .collect()
 });
 
-/// The player of a compiled-in link.
+/// Returns the player of the compiled-in link for a name.
 pub fn shipped_link(name: &Name) -> Option<PlayerId> {
     LINKS.get(name.key()).copied()
 }
@@ -51,7 +52,7 @@ mod tests {
             let key = Name::new(&link.spelling).key().to_owned();
             assert!(!key.is_empty() && link.player_id.0 > 0, "line {}", line + 1);
             if let Some(earlier) = spellings.insert(key, line + 1) {
-                panic!("line {} has the spelling of line {earlier}", line + 1);
+                panic!("line {} repeats the spelling of line {earlier}", line + 1);
             }
         }
         assert_eq!(spellings.len(), LINKS.len());

@@ -1,6 +1,6 @@
-//! Names: matching the spellings of sources with players.
+//! Names: matches the spellings of sources with players.
 //!
-//! Invariant: all sources share one normalization ([`Name`]), so none of them treats a spelling differently; a spelling is never an
+//! Invariant: all sources share one normalization ([`Name`]), so a spelling is treated alike whatever its source; a spelling is never an
 //! identity, only the input of a name lookup.
 //! Not here: decoding (the loaders); nba.com's player ids, which need no lookup.
 mod decide;

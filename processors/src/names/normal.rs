@@ -1,20 +1,20 @@
 //! Normalization of names: the parts of a written name that are compared, computed once.
 //!
 //! Invariant: the key ignores case, diacritics, punctuation, spaces and text in parentheses, and consists of alphanumeric characters only;
-//! the key of a key is itself. A generational suffix is a complete word after the first, never the end of one ("Mozgov" is not a fifth
-//! Mozgo).
-//! Not here: which names mean the same player (`rules`), nicknames (`links`).
+//! the key of a key is that key itself. A generational suffix must be a complete word after the first; the end of a longer word is never a
+//! suffix ("Mozgov" does not end in the suffix "V").
+//! Not here: which names refer to the same player (`rules`), nicknames (`links`).
 use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// A person's name in the forms that are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The words without the suffix, then the suffix.
+    /// The words without the suffix, then the suffix, all without separators.
     key: String,
-    /// Index of the suffix in `key`.
+    /// The index in `key` at which the suffix starts.
     suffix_start: usize,
-    /// Index of the surname in `key`; 0 for a name of one word.
+    /// The index in `key` at which the surname starts; 0 for a name of one word.
     surname_start: usize,
     suffix: Option<&'static str>,
     tokens: String,
@@ -41,38 +41,39 @@ impl Name {
         Name { suffix_start, surname_start, suffix, tokens: tokens.join(" "), key }
     }
 
-    /// The canonical form for lookup, including the suffix: `garytrentjr`. Empty if the text has no alphanumeric character.
+    /// Returns the canonical form for lookup, including the suffix: `garytrentjr`. Empty if the text has no alphanumeric character.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// `jr`, `sr`, `ii`, `iii`, `iv` or `v`.
+    /// Returns the generational suffix, if there is one: `jr`, `sr`, `ii`, `iii`, `iv` or `v`.
     pub fn suffix(&self) -> Option<&str> {
         self.suffix
     }
 
-    /// The key without the suffix: `garytrent`.
+    /// Returns the key without the suffix: `garytrent`.
     pub fn bare(&self) -> &str {
         &self.key[..self.suffix_start]
     }
 
-    /// The tokens in alphabetical order, without the suffix; a hyphen separates tokens: `caldwell kentavious pope`.
+    /// Returns the tokens in alphabetical order, without the suffix. Spaces and hyphens separate tokens: `caldwell kentavious pope`.
     pub fn tokens(&self) -> &str {
         &self.tokens
     }
 
-    /// The first word without hyphens and periods: `karlanthony`, `pj`. Empty for a name of one word.
+    /// Returns the first word without hyphens and periods: `karlanthony`, `pj`. Empty for a name of one word.
     pub fn first(&self) -> &str {
         &self.key[..self.surname_start]
     }
 
-    /// Everything between the first word and the suffix: `caldwellpope`. For a name of one word, that word.
+    /// Returns everything between the first word and the suffix: `caldwellpope`. For a name of one word, returns that word.
     pub fn surname(&self) -> &str {
         &self.key[self.surname_start..self.suffix_start]
     }
 }
 
-/// Lower-case alphanumeric characters without diacritics, words separated by spaces, their parts by '-'; text in parentheses is dropped.
+/// Reduces a name to lower-case alphanumeric characters without diacritics. Spaces separate words, '-' separates the parts of a word; text
+/// in parentheses is dropped.
 fn fold(written: &str) -> String {
     let mut folded = String::with_capacity(written.len());
     let mut depth = 0_usize;
@@ -97,7 +98,7 @@ fn fold(written: &str) -> String {
             '.' | ',' | '_' | '/' => folded.push(' '),
             _ if character.is_whitespace() => folded.push(' '),
             _ if character.is_alphanumeric() => folded.push(character),
-            // Apostrophes of every kind, quotes, control and invisible characters do not separate words.
+            // All other characters (apostrophes, quotes, control and invisible characters) are dropped and do not separate words.
             _ => {}
         }
     }
@@ -106,8 +107,8 @@ fn fold(written: &str) -> String {
 
 /// Removes the generational suffix and returns it.
 ///
-/// The suffix is the last word, or follows the surname where a source writes that first ("Hardaway Jr Tim"). The first word is never a
-/// suffix, and a "v" that is not the last word is an initial.
+/// The suffix is the last word or, if a source writes the surname first, the word after the surname ("Hardaway Jr Tim"). The first word is
+/// never a suffix, and a "v" that is not the last word is an initial.
 fn take_suffix(words: &mut Vec<&str>) -> Option<&'static str> {
     let (_, rest) = words.split_first()?;
     let last = rest.len().checked_sub(1)?;
@@ -129,7 +130,7 @@ fn take_suffix(words: &mut Vec<&str>) -> Option<&'static str> {
     Some(suffix)
 }
 
-/// Joins adjacent initials to one word: "P. J." and "P.J." become "PJ".
+/// Joins adjacent initials into one word: "P. J." and "P.J." become "PJ".
 fn join_initials<'a>(words: &[&'a str]) -> Vec<Cow<'a, str>> {
     let is_initial = |word: &str| word.chars().nth(1).is_none();
     words
@@ -138,7 +139,8 @@ fn join_initials<'a>(words: &[&'a str]) -> Vec<Cow<'a, str>> {
         .collect()
 }
 
-/// Repairs UTF-8 that was decoded as Windows-1252 ("JokiÄ‡"), if all of the name is such text and the result has European characters only.
+/// Repairs a name whose UTF-8 bytes were decoded as Windows-1252 ("JokiÄ‡"). Returns the name unchanged if its characters are not all such
+/// bytes, or if the result would contain a character that is not European.
 fn repair(written: &str) -> Cow<'_, str> {
     let repaired = || {
         let bytes: Vec<u8> = written.chars().map(windows_1252_byte).collect::<Option<_>>()?;
@@ -155,7 +157,7 @@ fn repair(written: &str) -> Cow<'_, str> {
     repaired().map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
-/// The byte that Windows-1252 decodes to this character; for bytes that Windows-1252 leaves undefined, the byte of Latin-1.
+/// Returns the byte that Windows-1252 decodes to this character. Bytes that Windows-1252 leaves undefined are treated as Latin-1.
 fn windows_1252_byte(decoded: char) -> Option<u8> {
     const FROM_0X80: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
@@ -201,7 +203,7 @@ mod tests {
             ("Kristaps Porziņģis", "kristapsporzingis"),
             ("Jonas Valančiūnas", "jonasvalanciunas"),
             ("", ""),
-            // Names that a deletion of substrings or characters would corrupt.
+            // Names that would be corrupted by deleting substrings or characters.
             ("Jrue Holiday", "jrueholiday"),
             ("Isaiah Livers", "isaiahlivers"),
             ("Ivica Zubac", "ivicazubac"),
@@ -270,7 +272,7 @@ mod tests {
         );
     }
 
-    /// Names of two or three words as sources write them, without a word that looks like a suffix.
+    /// Generates names of two or three words as sources write them, without a word that looks like a suffix.
     fn plain_name() -> impl Strategy<Value = String> {
         proptest::collection::vec("[A-Z][a-z]{2,8}(-[A-Z][a-z]{2,6})?", 2..4)
             .prop_map(|words| words.join(" "))
@@ -280,7 +282,7 @@ mod tests {
             })
     }
 
-    /// Another spelling of one character, selected by a number.
+    /// Returns another spelling of a character; `pick` selects which one.
     fn respell(character: char, pick: u8) -> String {
         match (character, pick % 8) {
             (' ', 1) => "  ".into(),

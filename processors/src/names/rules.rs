@@ -1,15 +1,15 @@
 //! The rules by which a name matches the known players of one team.
 //!
-//! Invariant: a match has at least one player; several only if no rule matches exactly one. The result depends neither on the order of
-//! the known players nor on the number of known spellings of one player.
+//! Invariant: a match has at least one player; it has several players only if no rule matches exactly one. The result depends neither on
+//! the order of the known players nor on the number of known spellings of one player.
 //! Not here: which players are known when (the name resolver), the decision over several teams (`decide`).
 use super::normal::Name;
 use schemas::{identity::NameRule, ids::PlayerId};
 
 const BY_STRENGTH: [NameRule; 4] = [NameRule::Exact, NameRule::Suffix, NameRule::Order, NameRule::Prefix];
 
-/// Matches a name with known players: by the first rule that matches exactly one player; if there is none, by the strongest rule that
-/// matches several, with all of them, sorted. `None` if no rule matches.
+/// Matches a name with known players by the strongest rule that matches exactly one player. If there is no such rule, returns the strongest
+/// rule that matches several players, with all of these, sorted; `None` if no rule matches.
 pub fn match_name<'a>(
     name: &Name,
     known_names: impl Iterator<Item = (PlayerId, &'a Name)> + Clone,
@@ -35,7 +35,7 @@ pub fn match_name<'a>(
     ambiguous
 }
 
-/// True if two names are equal by one rule. An empty name matches none.
+/// True if two names match by the given rule. An empty name matches no name.
 fn is_match(rule: NameRule, a: &Name, b: &Name) -> bool {
     if a.key().is_empty() {
         return false;
@@ -48,7 +48,7 @@ fn is_match(rule: NameRule, a: &Name, b: &Name) -> bool {
             let (short, long) = if a.first().len() <= b.first().len() { (a, b) } else { (b, a) };
             !short.first().is_empty() && a.surname() == b.surname() && long.first().starts_with(short.first())
         }
-        // A link is a fixed assignment and not a comparison.
+        // A link assigns a player to a spelling; it does not compare names.
         NameRule::Link => false,
     }
 }

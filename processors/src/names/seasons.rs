@@ -1,8 +1,8 @@
-//! The names of real seasons, looked up among the players of the teams that played them.
+//! Tests of name lookups with the names of real seasons, among the players of two teams.
 //!
-//! Invariant: a test without its fixture files is skipped and prints that.
+//! Invariant: a test whose fixture files are missing is skipped and prints that it is.
 //! Not here: single names and rules (`normal`, `rules`).
-#![expect(clippy::disallowed_methods, reason = "fixtures are files")]
+#![expect(clippy::disallowed_methods, reason = "the fixtures are read from files")]
 use super::{Name, Resolution, decide, match_name, shipped_link};
 use schemas::{
     identity::{NameRevision, NameRule},
@@ -17,7 +17,7 @@ use std::{
 
 const SEASONS: [&str; 7] = ["2018-19", "2019-20", "2020-21", "2021-22", "2022-23", "2023-24", "2024-25"];
 
-/// The uncompressed text of a fixture; prints the missing file and returns `None` without fixtures.
+/// Returns the uncompressed text of a fixture. If the file is missing, prints its path and returns `None`.
 fn fixture(name: &str) -> Option<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     let Ok(bytes) = std::fs::read(&path) else {
@@ -28,7 +28,7 @@ fn fixture(name: &str) -> Option<String> {
     Some(String::from_utf8(bytes).unwrap())
 }
 
-/// The fields of a CSV line; a quoted field may contain commas.
+/// Returns the fields of a CSV line; a quoted field may contain commas.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
@@ -49,7 +49,7 @@ struct Appearance {
     team: Team,
 }
 
-/// All appearances of a season, including playoffs.
+/// Returns all appearances of a season, including playoffs.
 fn appearances(season: &str) -> Option<Vec<Appearance>> {
     let table = fixture(&format!("tables/boxscores_{season}.csv.zst"))?;
     let appearance = |line: &str| {
@@ -64,13 +64,13 @@ fn appearances(season: &str) -> Option<Vec<Appearance>> {
     Some(table.lines().skip(1).map(appearance).collect())
 }
 
-/// The players by spellings of bookmakers that differ from nba.com's.
+/// Returns the players by those spellings of bookmakers that differ from nba.com's.
 fn spellings() -> Option<BTreeMap<String, PlayerId>> {
     let books = fixture("tables/player_spellings.csv")?;
     Some(books.lines().skip(1).map(fields).map(|row| (row[0].clone(), row[1].parse().unwrap())).collect())
 }
 
-/// The players by nba.com's spellings.
+/// Returns the players by nba.com's spellings.
 fn official_spellings() -> Option<BTreeMap<String, PlayerId>> {
     let players = fixture("tables/players.csv")?;
     Some(players.lines().skip(1).map(fields).map(|row| (row[1].clone(), row[0].parse().unwrap())).collect())
@@ -98,7 +98,7 @@ fn known_names_by_team(season: &[Appearance]) -> BTreeMap<Team, KnownNames<'_>> 
     known_names
 }
 
-/// A fixed opponent for each team.
+/// Returns an arbitrary opponent, which is always the same for a team.
 fn opponent_of(team: Team) -> Team {
     let index = Team::ALL.iter().position(|candidate| *candidate == team).unwrap();
     Team::ALL[(index + 7) % Team::ALL.len()]

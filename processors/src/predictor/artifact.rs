@@ -1,14 +1,16 @@
-//! The artifact of a learned model: its text and its verification.
+//! The artifact of a learned model: its text format and its verification.
 //!
-//! A JSON object, in which `model` is hashed in its canonical form: keys in alphabetical order, no spaces, shortest numbers.
+//! The text is a JSON object. `hash` is the hash of `model` in its canonical form: keys in alphabetical order, no spaces, each number in
+//! its shortest form.
 //! ```json
 //! {"format": 1, "trained_from": "2018-10-16", "trained_to": "2024-04-14", "feature_schema": "…", "library": "…", "hash": "…",
 //!  "model": {"impute": {"opponent_pace": 100.0}, "intercept": 0.4, "kind": "linear",
 //!            "spread": {"at_zero": 10.0, "per_point": 2.5, "prior_games": 80.0}, "weights": {"opponent_pace": 0.02}}}
 //! ```
 //!
-//! Invariant: the model of a parsed artifact has the artifact's hash; the artifact names the features and the games it was trained on.
-//! Not here: the file with the text (the binary), predictions by the model (`learned`).
+//! Invariant: the model of a parsed artifact has the hash that the artifact states; the artifact specifies the features and the days of the
+//! games on which the model was trained.
+//! Not here: reading the file (the binary), predictions by the model (`learned`).
 use super::distribution::Spread;
 use schemas::{EasternDate, features::FEATURES};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -20,7 +22,7 @@ const FORMAT: u32 = 1;
 /// The reason why a text is not a valid artifact.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
-    #[error("not an artifact: {0}")]
+    #[error("the text is not a valid artifact: {0}")]
     Text(#[from] serde_json::Error),
     #[error("format {0} is not supported, expected {FORMAT}")]
     Format(u32),
@@ -28,25 +30,25 @@ pub enum ArtifactError {
     Hash { stated: String, actual: String },
     #[error("the training range from {from} to {to} ends before it starts")]
     Range { from: EasternDate, to: EasternDate },
-    #[error("'{0}' is not a feature")]
+    #[error("the model uses '{0}', which is not a feature")]
     UnknownFeature(String),
-    #[error("the numbers of the spread must be positive")]
+    #[error("a number in spread is out of range, expected at_zero > 0, per_point >= 0 and prior_games > 0")]
     Spread,
 }
 
-/// The form of a model.
+/// The formula of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The intercept and the weighted sum of the features, in points.
+    /// The sum of the intercept and the weighted features, in points.
     Linear,
 }
 
-/// The trained parameters. The fields are in alphabetical order because their text is hashed.
+/// The trained parameters. The fields must be in alphabetical order because their text is hashed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The values used for missing features; a feature that is not listed is required.
+    /// The values that replace missing features; a feature that is not listed here is required.
     pub impute: BTreeMap<String, f64>,
     pub intercept: f64,
     pub kind: Kind,
@@ -54,7 +56,7 @@ pub struct Model {
     pub weights: BTreeMap<String, f64>,
 }
 impl Model {
-    /// The BLAKE3 hash of the canonical text, in hexadecimal.
+    /// Returns the BLAKE3 hash of the canonical text, in hexadecimal.
     ///
     /// # Errors
     /// If the model contains a number that JSON cannot represent.
@@ -68,17 +70,17 @@ impl Model {
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
     pub format: u32,
-    /// The day of the first game that it was trained on.
+    /// The day of the first game on which the model was trained.
     #[serde(deserialize_with = "date")]
     pub trained_from: EasternDate,
-    /// The day of the last game that it was trained on; it predicts later games only.
+    /// The day of the last game on which the model was trained; the model predicts only later games.
     #[serde(deserialize_with = "date")]
     pub trained_to: EasternDate,
-    /// The [`feature_schema_hash`] of the features that it was trained on.
+    /// The [`feature_schema_hash`] of the features on which the model was trained.
     pub feature_schema: String,
-    /// The library that trained it, with its version.
+    /// The library that trained the model, with the version of the library.
     pub library: String,
-    /// The [`Model::hash`].
+    /// The stated [`Model::hash`] of `model`.
     pub hash: String,
     pub model: Model,
 }
@@ -86,7 +88,7 @@ impl Artifact {
     /// Parses and verifies an artifact.
     ///
     /// # Errors
-    /// If the text is not an artifact, its hash is not that of its model, or a value is out of range.
+    /// If the text is not an artifact, if the stated hash is not that of the model, or if a value is not allowed.
     pub fn parse(text: &str) -> Result<Artifact, ArtifactError> {
         let artifact: Artifact = serde_json::from_str(text)?;
         let actual = artifact.model.hash()?;
@@ -116,7 +118,7 @@ impl Artifact {
     }
 }
 
-/// The BLAKE3 hash, in hexadecimal, of the feature names in their order, one per line.
+/// Returns the BLAKE3 hash, in hexadecimal, of the feature names in their order, one per line.
 pub fn feature_schema_hash() -> String {
     blake3::hash(FEATURES.join("\n").as_bytes()).to_hex().to_string()
 }

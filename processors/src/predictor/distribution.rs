@@ -1,10 +1,11 @@
 //! The predictive distribution of a player's points: a normal distribution, discretized to the whole numbers from 0.
 //!
-//! P(points = k) is the normal probability from k − ½ to k + ½; the probability below 0 is added to 0.
-//! The variance grows with the forecast: for a player whose own variance is unknown it is `at_zero + per_point · points`, the form of
-//! an over-dispersed count. The player's sample variance over the last ten appearances is shrunk toward it, with n − 1 games against
-//! `prior_games`: the variance of ten games is a weak estimate, so the prior outweighs it. The numbers of each rule system maximize the
-//! normal likelihood, over a grid, of its own forecasts for the regular seasons 2018-19 to 2023-24 (eligible, ≥ 5 appearances).
+//! P(points = k) is the normal probability from k − ½ to k + ½; the probability of negative points is added to that of 0 points. The
+//! variance grows with the forecast. For a player whose own variance is unknown, it is `at_zero + per_point · points`, like that of an
+//! over-dispersed count. Otherwise this value is the prior, and the player's sample variance over the last n appearances (at most ten) is
+//! shrunk toward it: the sample has the weight n − 1, the prior has the weight `prior_games`. The variance of ten games is a weak estimate,
+//! so the prior has more weight. The parameters of each rule system are the values of a grid that maximize the normal likelihood of the
+//! system's own forecasts for the regular seasons 2018-19 to 2023-24 (eligible players with at least 5 appearances).
 //!
 //! Invariant: P(over) never rises with the line; P(over) + P(push) + P(under) = 1.
 //! Not here: the forecast of the points, which differs by system.
@@ -20,13 +21,13 @@ use serde::{Deserialize, Serialize};
 pub struct Spread {
     /// The variance of a forecast of 0 points.
     pub at_zero: f64,
-    /// The increase of the variance per point.
+    /// The increase of the variance per forecast point.
     pub per_point: f64,
-    /// The number of games that the prior variance counts for.
+    /// The weight of the prior variance, as a number of games.
     pub prior_games: f64,
 }
 impl Spread {
-    /// The standard deviation of a forecast, in points.
+    /// Returns the standard deviation of a forecast, in points.
     pub(super) fn stddev_points(&self, points: f64, features: &Features) -> f64 {
         let prior = self.at_zero + self.per_point * points;
         let Some(deviation) = features.get(index::POINTS_STD_LAST_10).value() else { return prior.sqrt() };
@@ -36,7 +37,7 @@ impl Spread {
     }
 }
 
-/// The probability of each number of points.
+/// The distribution of a player's points.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Distribution {
     pub points: f64,
@@ -53,7 +54,7 @@ impl Distribution {
         let points = line.0.div_euclid(100);
         (self.above(points - 1) - self.above(points)).max(0.0)
     }
-    /// The probability of more than `points`.
+    /// Returns the probability that the player scores more than `points`.
     fn above(&self, points: i32) -> f64 {
         if points < 0 {
             1.0
@@ -63,8 +64,8 @@ impl Distribution {
     }
 }
 
-/// The standard normal distribution function, with an absolute error of 1e-14: G. West, "Better approximations to cumulative normal
-/// functions" (Wilmott, 2005), after J. F. Hart, "Computer Approximations" (1968).
+/// Computes the standard normal distribution function with an absolute error below 1e-14. Source: G. West, "Better approximations to
+/// cumulative normal functions" (Wilmott, 2005), after J. F. Hart, "Computer Approximations" (1968).
 fn normal_cdf(z: f64) -> f64 {
     const NUMERATOR: [f64; 7] = [
         3.526_249_659_989_11e-2,

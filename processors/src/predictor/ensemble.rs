@@ -1,6 +1,7 @@
 //! `ensemble_v1`: the mean of the systems that predicted, weighted by their confidence.
 //!
-//! Invariant: it lies between the lowest and the highest of its components, and recommends a side by its own points.
+//! Invariant: the ensemble's forecast lies between the lowest and the highest forecast of its components, and its recommendation follows
+//! from its own forecast.
 //! Not here: the components, which list their missing adjustments themselves.
 use super::{
     distribution::Spread,
@@ -12,7 +13,7 @@ use schemas::{features::Features, prediction::SystemSkip};
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub at_least: usize,
-    /// The number of components; if all are present, the confidence is higher.
+    /// The number of components; the confidence is higher if all of them predicted.
     pub all: usize,
     pub spread: Spread,
     pub threshold: Threshold,

@@ -8,7 +8,7 @@ use schemas::{
     prediction::SystemSkip,
 };
 
-/// The bounds of every forecast, in points (those of the predecessor's systems).
+/// The bounds of every forecast, in points (the same as in the predecessor's systems).
 pub(super) const BOUNDS: (f64, f64) = (0.0, 60.0);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub(super) struct Forecast {
     pub points: f64,
     /// Standard deviation, in points.
     pub stddev_points: f64,
-    /// In percent, so that sums of increments and their thresholds are exact.
+    /// The confidence in percent, so that sums of its increments and comparisons with thresholds are exact.
     pub confidence: f64,
     pub missing_adjustments: MissingAdjustments,
 }
@@ -43,14 +43,14 @@ impl<'a> FeatureReader<'a> {
     pub fn new(features: &'a Features) -> Self {
         FeatureReader { features, missing_adjustments: MissingAdjustments::default() }
     }
-    /// The value of a feature that the system requires.
+    /// Returns the value of a feature that the system requires.
     ///
     /// # Errors
     /// [`SystemSkip::MissingFeature`] if the feature is missing.
     pub fn require(&self, index: usize) -> Result<f64, SystemSkip> {
         self.features.get(index).value().ok_or(SystemSkip::MissingFeature)
     }
-    /// The value of a feature that the system can do without; if the feature is missing, it is recorded.
+    /// Returns the value of a feature that the system can do without; records the feature if it is missing.
     pub fn optional(&mut self, index: usize) -> Option<f64> {
         let value = self.features.get(index).value();
         if value.is_none() {
@@ -58,11 +58,11 @@ impl<'a> FeatureReader<'a> {
         }
         value
     }
-    /// The adjustment by a feature; 0 if the feature is missing.
+    /// Computes an adjustment from a feature; 0 if the feature is missing.
     pub fn adjust(&mut self, index: usize, adjustment: impl FnOnce(f64) -> f64) -> f64 {
         self.optional(index).map_or(0.0, adjustment)
     }
-    /// The sum of weighted features.
+    /// Returns the weighted sum of features; a missing feature adds 0.
     pub fn weigh(&mut self, terms: &[Term]) -> f64 {
         terms.iter().map(|term| self.adjust(term.feature, |value| term.weight * value)).sum()
     }
@@ -77,7 +77,7 @@ impl<'a> FeatureReader<'a> {
     }
 }
 
-/// A feature, and the points per unit of it.
+/// A feature, and the points that a forecast gains per unit of the feature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Term {
     pub feature: usize,
@@ -96,7 +96,7 @@ impl Venue {
     }
 }
 
-/// The adjustment for fatigue, in points, by the fatigue score: 0 exhausted, 100 fresh.
+/// The adjustment for fatigue, in points, for three ranges of the fatigue score; a score of 0 means exhausted, 100 means fresh.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FatigueSteps {
     pub up_to_50: f64,

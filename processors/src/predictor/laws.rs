@@ -1,7 +1,7 @@
-//! Properties of every prediction, for generated features.
+//! Tests properties that every prediction must have, with generated features.
 //!
-//! Invariant: the predictor in a test either has the artifact of `artifact()` or none.
-//! Not here: expected figures (`parity`).
+//! Invariant: the predictor in a test has no artifact, or that of `artifact()`, possibly with changed fields.
+//! Not here: expected numbers (`parity`).
 use super::{
     Artifact, Kind, Model, Predictor, Spread, distribution::Distribution, feature_schema_hash,
     lines::LINE_OFFSETS,
@@ -17,7 +17,7 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// An eligible player whose features are all missing.
+/// Returns an eligible player whose features are all missing.
 pub(super) fn without_features() -> Features {
     Features {
         player: PlayerId(203999),
@@ -40,7 +40,7 @@ pub(super) fn without_features() -> Features {
     }
 }
 
-/// Possible values of a feature.
+/// Generates possible values of a feature.
 fn value(index: usize) -> BoxedStrategy<f64> {
     match index {
         index::POINTS_AVG_LAST_5 | index::POINTS_AVG_LAST_10 | index::POINTS_AVG_SEASON => {
@@ -62,7 +62,7 @@ fn comparable() -> impl Strategy<Value = Comparable> {
         Comparable { game: GameId(22_300_001), points, tier, rest_days, is_home, streak }
     })
 }
-/// Features of an eligible player, each present with this probability.
+/// Generates the features of an eligible player; each feature is present with this probability.
 fn features(probability: f64) -> impl Strategy<Value = Features> {
     let vector: Vec<_> =
         (0..FEATURES.len()).map(|index| option::weighted(probability, value(index))).collect();
@@ -76,7 +76,7 @@ fn features(probability: f64) -> impl Strategy<Value = Features> {
     )
 }
 
-/// An artifact with the season mean as a required feature and the opponent's pace as one that it imputes.
+/// Returns an artifact that requires the season mean and imputes the opponent's pace.
 fn artifact() -> Artifact {
     let model = Model {
         impute: BTreeMap::from([("opponent_pace".into(), 100.0)]),
@@ -173,7 +173,8 @@ proptest! {
     fn a_weaker_defense_does_not_lower_a_forecast(features in features(0.97), one in 95.0..130.0, other in 95.0..130.0) {
         let points_at = |rating, system| points(&with(&features, index::OPPONENT_DEF_RATING, rating), system);
         let (strong, weak) = (f64::min(one, other), f64::max(one, other));
-        // Similarity compares tiers: within one tier its forecast is constant, another tier has other similar games.
+        // The similarity system compares only tiers of defenses: its forecast is constant within a tier, but in another tier other games
+        // are similar.
         let is_same_tier = DefenseTier::from_def_rating(strong) == DefenseTier::from_def_rating(weak);
         for system in System::ALL {
             let is_monotonic = matches!(system, System::MovingAverage | System::ZoneMatchupV1);
@@ -331,7 +332,7 @@ fn a_learned_model_predicts_later_games_from_its_own_features_only() {
         outcome(&Predictor::new(Some(artifact)).predict(features), System::LearnedV1).clone()
     };
     let SystemOutcome::Predicted(predicted) = learned(artifact(), &features) else {
-        panic!("the learned system must predict")
+        panic!("the learned system did not predict")
     };
     assert!((predicted.points - (-1.5 + 0.9 * 20.0 + 0.02 * 100.0)).abs() < 1e-12, "{}", predicted.points);
     assert_eq!(predicted.missing_adjustments, ["points_std_last_10", "opponent_pace"]);

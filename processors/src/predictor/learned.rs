@@ -1,6 +1,6 @@
 //! `learned_v1`: the prediction of a trained model, skipped with a reason if no model is installed.
 //!
-//! Invariant: a model predicts neither a game that it may have been trained on nor from features that it was not trained on.
+//! Invariant: a model predicts only games after those on which it was trained, and only from the features on which it was trained.
 //! Not here: training; the text of an artifact (`artifact`).
 use super::{
     artifact::Artifact,
@@ -20,7 +20,7 @@ pub(super) const THRESHOLD: Threshold = Threshold::AtLeast { edge: 1.0, confiden
 pub(super) struct Learned {
     artifact: Artifact,
     trained_to: EasternDate,
-    /// `None` if the artifact was trained on other features.
+    /// `None` if the artifact was trained on features other than the current ones.
     weights: Option<Vec<Weight>>,
 }
 
@@ -63,8 +63,8 @@ impl Learned {
     }
 }
 
-/// In percent: higher for few missing features and for a player whose points vary little (with the increments of the predecessor's
-/// model).
+/// Returns the confidence in percent. It is higher the fewer features are missing and the less the player's points vary; the increments are
+/// those of the predecessor's model.
 fn confidence(present_share: f64, reader: &mut FeatureReader<'_>) -> f64 {
     let completeness = match present_share {
         share if share >= 0.9 => 10.0,

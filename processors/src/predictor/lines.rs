@@ -1,7 +1,7 @@
 //! The line ladder of a player, and a system's recommendation for each of its lines.
 //!
-//! Invariant: every line offset is in the ladder or among the omitted ones; a recommendation is for the line stored with it, and an
-//! estimated line, which no book offers, has none.
+//! Invariant: every line offset is either in the ladder or omitted; a recommendation is for the line stored with it; an estimated line,
+//! which no book offers, has no recommendation.
 //! Not here: the choice of the market's main line.
 use super::{distribution::Distribution, forecast::Forecast};
 use schemas::{
@@ -15,7 +15,8 @@ pub(super) const LINE_OFFSETS: [i32; 5] = [-2, -1, 0, 1, 2];
 /// The lowest line of a ladder.
 pub(super) const LOWEST_LINE: Line = Line(50);
 
-/// The condition for recommending a side: the distance between forecast and line in points, and the confidence in percent.
+/// The condition for recommending a side: the edge, which is the distance between forecast and line in points, and the confidence in
+/// percent must both exceed these limits (`Above`) or reach them (`AtLeast`).
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Threshold {
     Above { edge: f64, confidence: f64 },
@@ -47,7 +48,8 @@ pub(super) struct BaseLine {
     pub source: LineSource,
 }
 impl BaseLine {
-    /// The market's main line, or an estimate; `None` for a player without market and without appearance.
+    /// Returns the market's main line or, without a market, an estimate from the last appearances; `None` if there are no appearances
+    /// either.
     pub fn for_features(features: &Features) -> Option<Self> {
         if let Some(line) = features.main_line {
             return Some(BaseLine { line, source: LineSource::Market });
@@ -78,7 +80,7 @@ impl BaseLine {
     }
 }
 
-/// Rounds half up to half points.
+/// Rounds to the nearest half point; rounds up if two are equally near.
 fn estimate(points: f64) -> Line {
     Line((points * 2.0 + 0.5).floor() as i32 * 50)
 }

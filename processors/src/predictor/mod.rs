@@ -1,10 +1,12 @@
 //! The predictor: computes every system's prediction, or the reason why there is none, from a player's features before a game.
 //!
-//! A stateless processor. Each system is a pure function of the features and of its constants (`RULES`), in a file of its own. The
-//! formulas are those of a predecessor, whose errors were in its constants only: `parity` reproduces its results with its constants.
+//! A stateless processor. Each system is a pure function of the features and of its constants (`RULES`), in a file of its own. The formulas
+//! are those of a predecessor program, which had errors only in its constants: with these constants, the tests in `parity` reproduce its
+//! results.
 //!
-//! Invariant: an eligible player has every system exactly once, and each predicted system has every line offset, in the ladder or among
-//! the omitted ones. No value is imputed silently: an adjustment whose feature is missing is 0 and is listed in `missing_adjustments`.
+//! Invariant: the prediction for an eligible player contains every system exactly once; if a system predicts, every line offset is either
+//! in its ladder or omitted. No value is imputed silently: an adjustment whose feature is missing is 0 and is listed in
+//! `missing_adjustments`.
 //! Not here: the features, the market's main line, grading.
 mod artifact;
 mod distribution;
@@ -32,7 +34,7 @@ use schemas::{
     prediction::{Predicted, Prediction, System, SystemOutcome, SystemPrediction, SystemSkip},
 };
 
-/// All systems, with the artifact of the learned one if it is installed.
+/// All prediction systems, with the artifact of the learned system if one is installed.
 #[derive(Clone, Debug)]
 pub struct Predictor {
     learned: Option<Learned>,
@@ -46,7 +48,7 @@ impl Predictor {
         Predictor { learned, version }
     }
 
-    /// The version of the code, the constants and the artifact.
+    /// Returns the version of the code, the constants and the artifact.
     pub fn version(&self) -> i64 {
         self.version
     }

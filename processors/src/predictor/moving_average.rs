@@ -1,6 +1,6 @@
 //! `moving_average`: recent and season means, adjusted for fatigue, matchup, pace, venue and usage.
 //!
-//! Invariant: a higher fatigue score never lowers a forecast. Back-to-backs count through the fatigue score alone.
+//! Invariant: a higher fatigue score never lowers a forecast. Back-to-backs affect a forecast only through the fatigue score.
 //! Not here: the computation of the features (the feature builder).
 use super::{
     distribution::Spread,
@@ -14,7 +14,7 @@ use schemas::{
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// Weights of the means over the last 5, the last 10 and the season.
+    /// The weights of the mean points over the last 5 appearances, the last 10 appearances and the season.
     pub means: [f64; 3],
     pub fatigue: FatigueSteps,
     pub terms: &'static [Term],
@@ -48,7 +48,8 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     Ok(reader.forecast(mean + adjustments, confidence, &rules.spread))
 }
 
-/// In percent: lower for a player whose points vary, higher for one who plays often.
+/// Returns the confidence in percent. It is lower the more the player's points vary, and higher the more games the player had in the last 7
+/// days.
 pub(super) fn confidence(reader: &mut FeatureReader<'_>) -> f64 {
     let steadiness = reader.adjust(index::POINTS_STD_LAST_10, |deviation| match deviation {
         deviation if deviation > 6.0 => -15.0,

@@ -1,4 +1,4 @@
-//! Parity with the predecessor: the formulas with its constants give its results, to the digits that it printed.
+//! Parity with the predecessor: with its constants, the formulas give its results, to the digits that it printed.
 //!
 //! Invariant: only constants differ from the production rules, never formulas.
 //! Not here: the corrected constants, whose properties `laws` tests.
@@ -15,7 +15,8 @@ use schemas::{
     prediction::Recommendation::{self, OVER, PASS, UNDER},
 };
 
-/// The predecessor's constants: they took a high fatigue score for a tired player, and counted back-to-backs twice.
+/// The predecessor's constants. They have two errors: a high fatigue score is treated as tired instead of fresh, and back-to-backs count
+/// twice.
 fn legacy_moving_average() -> moving_average::Rules {
     moving_average::Rules {
         fatigue: FatigueSteps { up_to_50: 0.0, up_to_70: -1.0, above: -2.5 },
@@ -28,7 +29,7 @@ fn legacy_moving_average() -> moving_average::Rules {
         ..moving_average::RULES
     }
 }
-/// The predecessor's constants: they subtracted points for a weak defense.
+/// The predecessor's constants. They have two errors: a weak defense lowers the forecast, and a high fatigue score is treated as tired.
 fn legacy_zone_matchup() -> zone_matchup::Rules {
     zone_matchup::Rules {
         neutral_def_rating: 110.0,
@@ -38,7 +39,7 @@ fn legacy_zone_matchup() -> zone_matchup::Rules {
     }
 }
 
-/// A player with these feature values and 24 comparables.
+/// Returns a player with these feature values and 24 comparables.
 fn player(values: &[(usize, f64)]) -> Features {
     let mut features = super::laws::without_features();
     for (index, value) in values {
@@ -57,7 +58,7 @@ fn player(values: &[(usize, f64)]) -> Features {
         .collect();
     features
 }
-/// Rested, at home, against a weak defense.
+/// Returns a rested player, at home against a weak defense.
 fn player_a() -> Features {
     player(&[
         (index::POINTS_AVG_LAST_5, 24.6),
@@ -78,7 +79,7 @@ fn player_a() -> Features {
         (index::PCT_FREE_THROW, 0.19),
     ])
 }
-/// Tired, away, against an elite defense.
+/// Returns a tired player, away against an elite defense.
 fn player_b() -> Features {
     player(&[
         (index::POINTS_AVG_LAST_5, 8.2),

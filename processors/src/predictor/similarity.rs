@@ -1,7 +1,7 @@
-//! `similarity_balanced_v1`: the mean points of the player in the most similar earlier games of the season.
+//! `similarity_balanced_v1`: the player's mean points in the most similar earlier games of the season, with adjustments.
 //!
-//! Invariant: the compared games are before this one, each with its circumstances as of its own tip-off; of equally similar games the
-//! newer is used.
+//! Invariant: the compared games are earlier than the predicted game, each with its circumstances as of its own tip-off; of equally similar
+//! games, the newer ones are used first.
 //! Not here: the circumstances of the games (the feature builder).
 use super::{
     distribution::Spread,
@@ -20,7 +20,7 @@ pub(super) struct Rules {
     pub similar_from: i32,
     pub at_least: usize,
     pub at_most: usize,
-    /// The fatigue score without adjustment, and the points per unit above it.
+    /// The fatigue score at which the adjustment is 0, and the adjustment in points per unit of the score above it.
     pub fatigue: (f64, f64),
     pub terms: &'static [Term],
     pub venue: Venue,
@@ -60,7 +60,8 @@ impl Circumstances {
             streak: Streak::from_averages(last_5, reader.require(index::POINTS_AVG_SEASON)?),
         })
     }
-    /// 5–100: opponent's defense tier 40, rest 30, venue 15, streak 15.
+    /// Returns the similarity to an earlier game, from 5 to 100: at most 40 for the tier of the opponent's defense, 30 for rest, 15 for
+    /// venue and 15 for streak (5 if it differs).
     fn similarity(&self, game: &Comparable) -> i32 {
         let tier = match (self.tier as i32 - game.tier as i32).abs() {
             0 => 40,
@@ -78,7 +79,7 @@ impl Circumstances {
     }
 }
 
-/// Full days off: 0, 1, 2, or 3 and more.
+/// Returns the full days off: 0, 1, 2, or 3 for three and more.
 fn rest_bucket(rest_days: i32) -> i32 {
     rest_days.clamp(0, 3)
 }
@@ -129,7 +130,8 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     Ok(reader.forecast(points, confidence(&similar), &rules.spread))
 }
 
-/// In percent: higher for many, similar and consistent games.
+/// Returns the confidence in percent. It is higher the more games are similar, the more similar they are, and the less the points in them
+/// vary.
 fn confidence(similar: &Similar) -> f64 {
     let games = match similar.games {
         games if games >= 15.0 => 20.0,

@@ -1,18 +1,18 @@
 //! The versions of a prediction: of its input, and of the model.
 //!
 //! Invariant: equal features have equal input versions on any machine; a change of any field changes the input version. A change of a
-//! constant or of the artifact changes the model version by itself; a change of code does only if `CODE_VERSION` is raised.
+//! constant or of the artifact changes the model version by itself; a change of code changes it only if `CODE_VERSION` is raised.
 //! Not here: the versions of schemas.
 use super::{
     artifact::Artifact, ensemble, forecast, learned, lines, moving_average, similarity, zone_matchup,
 };
 use schemas::features::{Comparable, Feature, Features};
 
-/// The version of the predictor's code. Raise it with a change that computes other values from the same constants.
+/// The version of the predictor's code. Raise it in every change that computes different values from the same constants.
 const CODE_VERSION: u32 = 1;
 
-/// The version of the code, every constant and the artifact: the first 64 bits of a BLAKE3 hash of their `Debug` text. A renamed field
-/// or type of the constants therefore changes the version.
+/// Returns the version of the code, the constants and the artifact: the first 64 bits of a BLAKE3 hash of their `Debug` text. A renamed
+/// field or type of the constants therefore changes the version.
 pub(super) fn model_version(artifact: Option<&Artifact>) -> i64 {
     let constants = (
         (forecast::BOUNDS, lines::LINE_OFFSETS, lines::LOWEST_LINE),
@@ -23,8 +23,8 @@ pub(super) fn model_version(artifact: Option<&Artifact>) -> i64 {
     first_64_bits(text.as_bytes())
 }
 
-/// The version of the input: the first 64 bits of the BLAKE3 hash of all fields in a fixed order, integers and bit patterns of
-/// floats in little-endian order, sequences and texts after their length.
+/// Returns the version of the input: the first 64 bits of the BLAKE3 hash of all fields in a fixed order. Integers and the bit patterns of
+/// floats are little-endian; sequences and texts are preceded by their length.
 pub(super) fn input_version(features: &Features) -> i64 {
     let Features {
         player,

@@ -1,4 +1,4 @@
-//! `zone_matchup_v1`: the season mean, adjusted for the opponent's defense by the zones of the player's shots.
+//! `zone_matchup_v1`: the season mean, adjusted for the opponent's defense according to the zones from which the player shoots.
 //!
 //! Invariant: neither a weaker opponent defense nor a higher fatigue score lowers a forecast.
 //! Not here: the shot shares, which are features.
@@ -13,7 +13,7 @@ use schemas::{
     prediction::SystemSkip,
 };
 
-/// A shot zone: the feature with the player's share of it, and the weight of the defense in it.
+/// A shot zone: the index of the feature with the player's share of the zone, and the factor for the effect of the defense in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Zone {
     pub share: usize,
@@ -22,11 +22,11 @@ pub(super) struct Zone {
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// The opponent's defensive rating without adjustment, in points per 100 possessions.
+    /// The opponent's defensive rating at which the adjustment is 0, in points per 100 possessions.
     pub neutral_def_rating: f64,
-    /// The adjustment in a zone with multiplier 1, in points per point of the rating above the neutral one.
+    /// The adjustment in a zone with multiplier 1: points per point of the rating above `neutral_def_rating`.
     pub per_rating_point: f64,
-    /// The largest adjustment by one zone, in points.
+    /// The largest adjustment for one zone, up or down, in points, before it is multiplied by the weight of the zone.
     pub limit: f64,
     pub zones: [Zone; 4],
     pub fatigue: FatigueSteps,
@@ -76,7 +76,7 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     Ok(reader.forecast(season + adjustments, confidence, &rules.spread))
 }
 
-/// The weight of a zone by the player's share of it (0–1).
+/// Returns the weight of a zone for the player's share of it (0–1).
 fn weight(share: f64) -> f64 {
     match share {
         share if share >= 0.40 => 1.0,

@@ -1,10 +1,10 @@
 //! The averages of a team over its past games.
 //!
-//! Possessions = FGA + 0.44 FTA + TOV − OREB, of the team alone; pace = possessions · 48 / (team minutes / 5), with the minutes rounded
-//! to the nearest 240 + 25 k; offensive rating = 100 · points / possessions; defensive rating = 100 · opponents' points / own
-//! possessions.
+//! Possessions = FGA + 0.44 FTA + TOV − OREB, of the team alone; pace = possessions · 48 / (team minutes / 5), where the team minutes are
+//! rounded to the nearest 240 + 25 k for k overtimes; offensive rating = 100 · points / possessions; defensive rating = 100 · opponents'
+//! points / own possessions.
 //!
-//! Invariant: with fewer games than the window, the mean is over all games.
+//! Invariant: if there are fewer games than the window, the mean is over all games.
 //! Not here: the selection of past games (`team_form`).
 use schemas::{EasternDate, game::TeamGameRevision, team_form::FormNumbers};
 
@@ -34,7 +34,7 @@ struct GameNumbers {
     def_rating: Option<f64>,
 }
 impl GameNumbers {
-    /// `None` without a box score or possessions.
+    /// Computes the numbers of a game; `None` without a box score or without possessions.
     fn from_revision(revision: &TeamGameRevision) -> Option<Self> {
         let totals = revision.totals?;
         let possessions = f64::from(totals.field_goals_attempted)

@@ -18,7 +18,7 @@ fn day(n: i32) -> EasternDate {
 fn game(n: i32) -> GameId {
     GameId(22_400_100 + n as u32)
 }
-/// A revision of the game of day `n`; the game was played if it has minutes.
+/// A revision of game `n`; the game was played if `minutes` is given.
 fn revision(n: i32, known_at: Timestamp, minutes: Option<i32>) -> TeamGameRevision {
     let totals = minutes.map(|minutes| TeamTotals {
         playing_time: PlayingTime(minutes * 60),
@@ -88,7 +88,7 @@ fn a_season_schedule_opens_the_first_two_games_and_each_box_score_the_next() {
     let mut driver = driver_with((0..8).map(planned));
     assert_eq!(open_games(&driver), [0, 1]);
     driver.put(played(0, 240));
-    assert_eq!(open_games(&driver), [0, 1, 2], "the horizon is the morning after");
+    assert_eq!(open_games(&driver), [0, 1, 2], "the box score moves the horizon to the next morning");
     driver.put(played(1, 240));
     assert_eq!(open_games(&driver), [0, 1, 2, 3]);
 }
@@ -133,7 +133,11 @@ fn a_game_on_the_evening_before_is_a_back_to_back_once_its_box_score_is_known() 
     let late = row(0, vec![revision(0, day(-30).at(12, 0), None), revision(0, day(1).at(19, 30), Some(240))]);
     let driver = driver_with([late, planned(1)]);
     let row = form(&driver, 1).unwrap();
-    assert_eq!(row.issued.as_ref().unwrap().numbers.rest_days, None, "known at tip-off is too late");
+    assert_eq!(
+        row.issued.as_ref().unwrap().numbers.rest_days,
+        None,
+        "a box score known only at tip-off must not be used"
+    );
     assert_eq!(row.retrospective.as_ref().unwrap().numbers.rest_days, Some(0));
 }
 #[test]
@@ -156,5 +160,5 @@ fn a_complete_roster_removes_the_players_that_it_lacks_and_a_partial_one_removes
     };
     assert_eq!(rostered(&fetched(true), 1), [2, 3]);
     assert_eq!(rostered(&fetched(false), 1), [1, 2, 3]);
-    assert_eq!(rostered(&fetched(true), 0), [1, 2], "as of the evening before");
+    assert_eq!(rostered(&fetched(true), 0), [1, 2], "the roster must be as of the tip-off of game 0");
 }

@@ -1,6 +1,6 @@
-//! Properties for broken payloads: no input panics, and every row is counted once.
+//! Properties for broken payloads: no input causes a panic, and every row is counted once.
 //!
-//! Invariant: valid payloads are broken at random.
+//! Invariant: the broken payloads are valid payloads with random changes, or random text.
 //! Not here: the content of valid payloads (`quirks`).
 use crate::payloads::{members, payload_for, raw};
 use processors::loader::load;
@@ -28,7 +28,7 @@ fn assert_counted(feed: Feed, outcome: FetchOutcome, payload: String) -> Result<
     Ok(())
 }
 
-/// Adds the JSON pointers of a value and of everything in it.
+/// Adds the JSON pointers of a value and of all values in it.
 fn add_pointers(value: &Value, pointer: String, pointers: &mut Vec<String>) {
     match value {
         Value::Array(list) => {

@@ -1,7 +1,7 @@
-//! The loaders with real payloads, with the sources' quirks in hand-written payloads, and with broken input.
+//! Tests of the loaders with real payloads, with hand-written payloads that have the sources' quirks, and with broken input.
 //!
-//! Invariant: no payload here is copied from a source; a test without its real payloads is skipped and prints that.
-//! Not here: the player of a name, the game of a date.
+//! Invariant: no payload here is copied from a source; a test whose real payloads are missing is skipped and prints that it is.
+//! Not here: the player to whom a name refers, the game to which a date refers.
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! A small valid payload of every feed, written by hand in the shape of its source.
 //!
-//! Invariant: each decodes without a bad row; people and numbers are invented.
+//! Invariant: each payload decodes without a bad row; people and numbers are invented.
 //! Not here: broken payloads, which the tests derive from these.
 use processors::loader::{Loaded, Observation, Reject, load};
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 use serde_json::{Value, json};
 
-/// One fetch, at noon Eastern on 18 January 2024.
+/// Returns a raw event that was fetched at noon Eastern time on January 18, 2024.
 pub fn raw(feed: Feed, outcome: FetchOutcome, payload: String) -> RawEvent {
     RawEvent::new(feed, "key".to_owned(), "2024-01-18T17:00:00Z".parse().unwrap(), outcome, payload)
 }
@@ -17,7 +17,7 @@ pub fn decode(feed: Feed, payload: &Value) -> Loaded {
     try_decode(feed, payload).unwrap()
 }
 
-/// The number of members of all published lists.
+/// Returns the number of members of all published lists; a game or a link counts as one member.
 pub fn members(loaded: &Loaded) -> u64 {
     let thirtieths = |observation: &Observation| match observation {
         Observation::Game(_) => 30,
@@ -26,7 +26,7 @@ pub fn members(loaded: &Loaded) -> u64 {
         Observation::Injury(list) => 30 * list.members.len(),
         Observation::Roster(list) => 30 * list.members.len(),
         Observation::Names(_) => 0,
-        // A link is published to thirty teams.
+        // A link is published to thirty teams, so each copy counts as a thirtieth.
         Observation::Link(_) => 1,
     };
     let thirtieths: usize = loaded.observations.iter().map(thirtieths).sum();
@@ -174,7 +174,7 @@ pub fn player_row(first: &str, last: &str, minutes: &str, points: i64) -> Value 
         "player": {"id": 9, "first_name": first, "last_name": last}
     })
 }
-/// A row of a Celtics–Knicks game for the team with balldontlie's `team` id.
+/// Returns a row of a Celtics–Knicks game for the team with the balldontlie id `team`.
 pub fn stats_row(first: &str, last: &str, minutes: &str, team: i64, points: i64) -> Value {
     let mut row = player_row(first, last, minutes, points);
     row["team"] = json!({"id": team, "abbreviation": if team == 2 { "BOS" } else { "NYK" }});
@@ -194,7 +194,7 @@ pub fn event(home: &str, away: &str, outcomes: Vec<Value>) -> Value {
         ]}]
     })
 }
-/// A historical snapshot with decimal prices.
+/// Returns a historical snapshot with decimal prices.
 fn historical_odds() -> Value {
     json!({
         "timestamp": "2024-01-18T16:35:00Z", "previous_timestamp": "2024-01-18T16:30:00Z",

@@ -53,7 +53,10 @@ fn a_missing_tip_off_or_one_on_another_eastern_day_is_estimated_at_half_past_sev
     let mut game = game("0022300576", "UTA", "GSW");
     game["gameDateTimeUTC"] = json!("2024-01-18T00:30:00Z");
     let loaded = decode(Feed::NbacomSchedule, &schedule_of(vec![game]));
-    assert!(!games(&loaded)[0].fixture.tip_estimated, "half past seven from the source is not an estimate");
+    assert!(
+        !games(&loaded)[0].fixture.tip_estimated,
+        "a tip-off at 19:30 from the source is not an estimate"
+    );
 }
 #[test]
 fn preseason_all_star_foreign_and_undecided_games_are_counted_as_out_of_scope() {
@@ -265,7 +268,7 @@ fn a_line_ladder_has_every_line_including_those_with_one_price() {
         outcome("Over", "Ann Archer", 350.0, 34.5),
     ];
     let loaded = decode(Feed::OddsapiEventOdds, &event("Los Angeles Clippers", "LA Lakers", outcomes));
-    let [quote] = odds(&loaded)[0].quotes.as_slice() else { panic!("one quote") };
+    let [quote] = odds(&loaded)[0].quotes.as_slice() else { panic!("not exactly one quote") };
     let lines: Vec<_> = quote.lines.iter().map(|line| (line.line, line.over, line.under)).collect();
     assert_eq!(
         lines,

@@ -1,7 +1,7 @@
 //! Real payloads, which are not part of the repository.
 //!
-//! Invariant: every payload of a known feed decodes without reject and bad row.
-//! Not here: the payloads.
+//! Invariant: every payload of a known feed decodes without a reject and without a bad row.
+//! Not here: the payloads themselves.
 use crate::payloads::{box_scores, members, odds};
 use processors::loader::{Loaded, load};
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
@@ -71,7 +71,7 @@ struct Envelope<'a> {
     payload: &'a RawValue,
 }
 
-/// The raw events of all available seasons.
+/// Returns the raw events of all available seasons.
 pub fn seasons() -> Vec<RawEvent> {
     let Some(folder) = shared("data/events") else { return Vec::new() };
     let mut events = Vec::new();

@@ -8,7 +8,7 @@ use schemas::raw::Feed;
 use std::time::Instant;
 
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement, not a test"]
 #[allow(clippy::disallowed_methods)]
 fn microseconds_per_row() {
     let events = seasons();

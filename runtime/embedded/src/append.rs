@@ -1,6 +1,6 @@
-//! Writing to the file: commits, raw events, purges. One SQL transaction each.
+//! Writing to the file: a commit or an ingest is one SQL transaction, a purge is one per partition.
 //!
-//! Invariant: everything of a call is durable together or nothing is; the offsets of a partition are dense when they are written.
+//! Invariant: commits and ingests are atomic; the offsets of a partition are dense when they are written.
 //! Not here: compaction, which removes records and keeps offsets (`compaction`).
 use crate::store::Store;
 use runtime::{Commit, RawEventRecord, RecordBatch, RuntimeError, clock};
@@ -61,7 +61,7 @@ pub fn purge(store: &mut Store, topic: &str, below: &BTreeMap<i32, Offset>) -> R
                 "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND base < ?",
                 params![topic, partition, below],
             )?;
-            // A batch that the boundary cuts is stored again without what is below it.
+            // If the boundary is inside a batch, the batch is stored again without the records below it.
             for batch in rest.iter().filter(|batch| batch.base() == *below && !batch.is_empty()) {
                 tx.execute(
                     "INSERT OR IGNORE INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
@@ -75,7 +75,7 @@ pub fn purge(store: &mut Store, topic: &str, below: &BTreeMap<i32, Offset>) -> R
     Ok(())
 }
 
-/// The records of a commit, with each dead letter as an encoded event under the key of the record that it was read from.
+/// Returns the records of a commit and its dead letters. A dead letter is encoded as an event, with the key of its original record.
 fn all_records(
     mut records: BTreeMap<TopicPartition, RecordBatch>,
     dead_letters: BTreeMap<TopicPartition, Vec<schemas::raw::DeadLetter>>,
@@ -123,7 +123,7 @@ fn append(db: &Connection, topic: i64, partition: i32, batch: RecordBatch) -> ru
     Ok(next)
 }
 
-/// The number of a topic in the file; a topic that is new to it is added.
+/// Returns the number of a topic in the file; adds the topic if it is new.
 pub fn topic_id(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     let known = db
         .prepare_cached("SELECT id FROM topic WHERE name = ?")?

@@ -1,6 +1,7 @@
 //! The embedded log as a backend of the runtime.
 //!
-//! Invariant: every member has a connection of its own. Offsets are dense when they are written, so an offset counts records.
+//! Invariant: every member has a connection of its own. Offsets are dense when they are written, so an offset is the number of records
+//! appended before it.
 //! Not here: the file itself (`store`), a member's reading (`member`), the log of a replay (`replay_log`).
 use crate::{
     append, compaction,
@@ -30,9 +31,9 @@ use topics::{Offset, Offsets, Policy, TopicInfo, TopicPartition};
 
 /// How often to look for a partition to compact.
 const COMPACTION_INTERVAL: Duration = Duration::from_secs(10);
-/// How often to look for records that another process appended: nothing announces them.
+/// How often to look for records that another process appended, because nothing announces them.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(10);
-/// The key in table `meta` of the id of the log whose raw topics a replay reads.
+/// The key in table `meta` under which a replay stores the id of the log whose raw topics it reads.
 pub const REPLAY_SOURCE: &str = "replay_source";
 
 /// The log in one SQLite file.
@@ -62,22 +63,22 @@ impl EmbeddedLog {
     fn from_store(store: Store) -> Self {
         EmbeddedLog { store, run_lock: None, published_version: None, last_compaction: None }
     }
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         self.store.path()
     }
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
-    /// What is stored of each partition.
+    /// Returns the number of records and bytes stored in each partition.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn partition_sizes(&self) -> Result<BTreeMap<TopicPartition, PartitionSize>, RuntimeError> {
         self.store.partition_sizes()
     }
-    /// Compacts the partition with the most records appended since its last compaction, if at least this many (or the default) were;
-    /// returns false if there is none.
+    /// Compacts the partition with the most records appended since its last compaction. Returns false if no partition has at least
+    /// `min_dirty_records` of them; `None` means the default.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -97,7 +98,7 @@ impl EmbeddedLog {
         offsets::register_group(&mut self.store, &subscription.group, &subscription.inputs)?;
         self.run_lock.as_mut().map_or(Ok(()), |lock| lock.register_processor(subscription.name))
     }
-    /// The content from which a partition is restored; `read` reads a whole partition.
+    /// Reads the content from which a partition is restored; `read` must read a whole partition.
     pub(crate) fn restore_with(
         &mut self,
         subscription: &Subscription,
@@ -226,14 +227,14 @@ impl LogAdmin for EmbeddedLog {
         }
         Ok(MAINTENANCE_INTERVAL)
     }
-    /// Deletes the file of a replay.
+    /// Deletes the files of a replay.
     fn discard(&mut self, _: &[String], _: &[String]) -> Result<Vec<String>, RuntimeError> {
         let source = self.store.ok(self.store.meta(REPLAY_SOURCE))?;
         if source.is_none() {
             return Err(RuntimeError::Precondition {
                 what: format!("discarding {}", self.path().display()),
-                reason: "it is not the log of a replay".into(),
-                next: "`fastbreak replay list` names the replays".into(),
+                reason: "it is a live log; only the log of a replay can be discarded".into(),
+                next: "`fastbreak replay list` lists the replays".into(),
             });
         }
         self.acquire_run_lock()?;
@@ -250,7 +251,7 @@ impl LogAdmin for EmbeddedLog {
     }
 }
 
-/// Raises the end offsets on the progress board and wakes the members if any is new.
+/// Raises the end offsets on the progress board, and wakes the members if any of them changed.
 pub(crate) fn publish_end_offsets(board: &ProgressBoard, end_offsets: Offsets) {
     let mut is_changed = false;
     for (partition, end_offset) in end_offsets {

@@ -1,7 +1,7 @@
-//! Compaction: of each key of a table topic only the newest record stays; offsets stay as they are.
+//! Compaction: keeps only the newest record of each key of a table topic, with its offset.
 //!
-//! Invariant: nothing at or past the smallest committed offset of any consumer group of the topic is touched. Below it, tombstones are
-//! removed, and every record that stays keeps its offset.
+//! Invariant: records at or above the smallest committed offset of any consumer group of the topic stay as they are. Below it, tombstones
+//! are removed, and every remaining record keeps its offset.
 //! Not here: when to compact (`backend`).
 use crate::store::Store;
 use runtime::{RecordBatch, RuntimeError, record_batch::CorruptBatch};
@@ -9,19 +9,20 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
 use topics::Offset;
 
-/// A partition is compacted once this many records were appended since the last compaction, and at least as many as that one left.
+/// A partition is compacted once this many records were appended since the last compaction, and at least as many as the last compaction
+/// left.
 const MIN_DIRTY_RECORDS: i64 = 20_000;
 /// Approximate size of a batch that compaction writes, in bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// A stored partition, and where compaction of it must end.
+/// A partition to compact, and the offset below which it may be compacted.
 struct Candidate {
     topic: i64,
     partition: i32,
     below: Offset,
 }
 
-/// Compacts the partition with the most records appended since its last compaction; returns false if none has enough.
+/// Compacts the partition with the most records appended since its last compaction; returns false if no partition has enough of them.
 pub fn compact_one(store: &mut Store, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
     let min_dirty_records = min_dirty_records.unwrap_or(MIN_DIRTY_RECORDS);
     let is_compacted = store.transaction(|tx| {
@@ -64,7 +65,7 @@ fn compact(tx: &Transaction<'_>, Candidate { topic, partition, below }: &Candida
             batches.push(RecordBatch::from_parts(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         }
     }
-    // A corrupt batch must stay as it is: compacted, the records behind the damage would be gone.
+    // A corrupt batch must stay as it is, because compaction would delete its records after the corrupt byte.
     let compacted = newest_records(&batches)
         .map_err(|corrupt| rusqlite::Error::ToSqlConversionFailure(Box::new(corrupt)))?;
     let end = batches.last().map_or(0, RecordBatch::next);
@@ -88,7 +89,7 @@ fn compact(tx: &Transaction<'_>, Candidate { topic, partition, below }: &Candida
     Ok(())
 }
 
-/// The newest record of each key without tombstones, in batches of about a megabyte.
+/// Returns the newest record of each key, except tombstones, in batches of about a megabyte.
 fn newest_records(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, CorruptBatch> {
     let mut newest: HashMap<&str, Offset> = HashMap::new();
     for batch in batches {

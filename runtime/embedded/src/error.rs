@@ -1,11 +1,11 @@
 //! SQLite errors as runtime errors.
 //!
-//! Invariant: the message names the file and the next command.
-//! Not here: errors of a precondition; each is made where it is checked.
+//! Invariant: the message contains the file and the next command.
+//! Not here: errors of a precondition, which are created where it is checked.
 use runtime::RuntimeError;
 use std::path::Path;
 
-/// An error of the log's file.
+/// Creates the error of a failed access to the log's file.
 pub fn storage_error(path: &Path, reason: String) -> RuntimeError {
     let is_full = reason.contains("full") || reason.contains("No space");
     let next =

@@ -1,6 +1,6 @@
-//! The progress of processors in the file: one consistent sample for the lag.
+//! The progress of processors in the file, as one consistent sample from which lag is computed.
 //!
-//! Invariant: a sample is one read transaction; the first unread record is found by the index, not by reading.
+//! Invariant: a sample is one read transaction; the first unread record is found through the index, without reading record batches.
 //! Not here: the assessment of a sample (`runtime::lag`).
 use crate::{run_lock::active_processors, store::Store};
 use runtime::{
@@ -11,8 +11,8 @@ use runtime::{
 use rusqlite::{Connection, params};
 use topics::{Offsets, TopicInfo, TopicPartition};
 
-/// Of each partition of topic ?1: end offset, log start offset, committed offset of group ?2, and the first batch that the group has
-/// not read.
+/// Selects for each partition of topic ?1: end offset, log start offset, committed offset of group ?2, and the first batch that the group
+/// has not read completely.
 const PROGRESS: &str = "
     SELECT e.partition, e.next,
            ifnull((SELECT min(base) FROM record_batch b WHERE b.topic = t.id AND b.partition = e.partition), e.next),
@@ -27,7 +27,7 @@ const PROGRESS: &str = "
         ORDER BY b.base LIMIT 1)
     WHERE t.name = ?1";
 
-/// The first offset that is still stored, for all partitions of these topics.
+/// Returns the log start offsets of all partitions of these topics.
 pub fn beginning_offsets(store: &Store, topics: &[&str]) -> Result<Offsets, RuntimeError> {
     let read = || -> rusqlite::Result<Offsets> {
         let mut offsets = Offsets::new();
@@ -43,7 +43,7 @@ pub fn beginning_offsets(store: &Store, topics: &[&str]) -> Result<Offsets, Runt
     store.ok(read())
 }
 
-/// The progress of these processors in all partitions of their inputs.
+/// Returns the progress of these processors in all partitions of their inputs.
 pub fn progress(
     store: &Store,
     subscriptions: &[Subscription],

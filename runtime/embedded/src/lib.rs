@@ -1,6 +1,6 @@
 //! The embedded log: topics, committed offsets and changelogs in one SQLite file, one SQL transaction per commit.
 //!
-//! Records are stored as record batches, not as rows. One process runs the processors (a lock file names it); others may append and
+//! Records are stored as record batches, not as rows. One process runs the processors (guaranteed by a lock file); others may append and
 //! read at the same time. WAL with `synchronous=FULL`: a commit survives `kill -9` and power loss, so offsets are never reused.
 //! Invariant: records, committed offsets and everything else of a commit are in one transaction. Compaction keeps offsets and stays
 //! below the smallest committed offset of any consumer group.

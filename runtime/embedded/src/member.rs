@@ -1,8 +1,8 @@
 //! A group member on the embedded log: one processor instance. It decides what to read next, and when.
 //!
-//! A processor waits for its upstream processors to become idle, for a limited time, so that a backlog is derived once, not once per
-//! micro-batch of the upstream processors.
-//! Invariant: committed offsets move only in commits; what was read and not committed is read again by the next start.
+//! A processor waits for its upstream processors to become idle, for a limited time, so that rows are derived once from a whole backlog,
+//! not once per micro-batch of the upstream processors.
+//! Invariant: committed offsets move only in commits; what was read and not committed is read again after the next start.
 //! Not here: the loop (`runtime::task`), the file (`store`).
 use runtime::{
     Commit, CommitError, GroupMember, LogBackend, RecordBatch, Restored, RuntimeError, TaskEvent,
@@ -14,7 +14,7 @@ use std::{
 };
 use topics::{Offset, Offsets, TopicPartition};
 
-/// How often the upstream processors are looked at while there is something to read.
+/// How often to check whether the upstream processors are idle, while there is something to read.
 const UPSTREAM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The log of a member: a backend that returns the new end offsets of a commit.
@@ -35,7 +35,7 @@ pub struct EmbeddedMember {
     /// The next offset to read, by input partition.
     positions: Offsets,
     is_assigned: bool,
-    /// Since when there has been something to read while upstream processors are busy.
+    /// The time since which there has been something to read while upstream processors are busy.
     waiting_since: Option<Instant>,
 }
 
@@ -59,7 +59,7 @@ impl EmbeddedMember {
     fn is_upstream_idle(&self) -> bool {
         self.subscription.upstream.iter().all(|name| self.run_context.board.is_idle(name))
     }
-    /// The partitions that have something to read, with the next offset.
+    /// Returns the partitions that have something to read, each with the next offset to read.
     fn pending(&self) -> Vec<(TopicPartition, Offset)> {
         let partitions = self.subscription.input_partitions().map(|(_, partition)| partition);
         let next =

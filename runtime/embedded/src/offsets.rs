@@ -11,7 +11,7 @@ use runtime::{RuntimeError, subscription::Subscription};
 use rusqlite::params;
 use topics::{Offsets, TopicInfo};
 
-/// The committed offsets of a consumer group.
+/// Returns the committed offsets of a consumer group.
 pub fn committed_offsets(store: &Store, group: &str) -> Result<Offsets, RuntimeError> {
     let read = || -> rusqlite::Result<Offsets> {
         let mut statement = store.db.prepare_cached(
@@ -23,8 +23,8 @@ pub fn committed_offsets(store: &Store, group: &str) -> Result<Offsets, RuntimeE
     store.ok(read())
 }
 
-/// Deletes the committed offsets of other versions of a stateless processor's group: no member reads with them any more, and they
-/// hold back compaction.
+/// Deletes the committed offsets of other versions of a stateless processor's group: no member uses them any more, and they would hold back
+/// compaction.
 pub fn delete_other_versions(store: &Store, group: &str) -> Result<(), RuntimeError> {
     let Some((name, _)) = group.split_once('@') else { return Ok(()) };
     let sql = "DELETE FROM committed_offset
@@ -32,7 +32,7 @@ pub fn delete_other_versions(store: &Store, group: &str) -> Result<(), RuntimeEr
     store.ok(store.db.execute(sql, [name, group])).map(|_| ())
 }
 
-/// Registers a consumer group with offset 0 where it has committed nothing.
+/// Registers a consumer group: commits offset 0 in each input partition in which the group has committed nothing.
 pub fn register_group(store: &mut Store, group: &str, inputs: &[TopicInfo]) -> Result<(), RuntimeError> {
     store.transaction(|tx| {
         for topic in inputs {
@@ -46,7 +46,7 @@ pub fn register_group(store: &mut Store, group: &str, inputs: &[TopicInfo]) -> R
     })
 }
 
-/// True if these processors have committed having read everything in their inputs, in one consistent read.
+/// True if the committed offsets of these processors have reached the end offsets of all their inputs, in one consistent read.
 pub fn is_caught_up(store: &Store, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
     let read = || -> rusqlite::Result<bool> {
         let tx = store.db.unchecked_transaction()?;

@@ -1,9 +1,9 @@
-//! The log of a replay: a log of its own, and the raw topics of a source log.
+//! The log of a replay: an embedded log of its own, and the raw topics of a source log.
 //!
-//! The source is opened for reading and no consumer group is registered in it: raw topics are kept without limit, so nothing has to be
-//! held back. The replay first reads them up to their end offsets when the log was opened. Once everything is read and derived, it
-//! reads on to their end offsets at that time, as long as fewer records were added than the last time. So a replay ends even while
-//! ingest into the source goes on.
+//! The source is opened for reading only. No consumer group is registered in it, because raw topics have unlimited retention, so no record
+//! has to be protected from deletion. The replay first reads the raw topics up to the end offsets that they had when the log was opened.
+//! When it is caught up, it reads on to their current end offsets, as long as fewer records were added than in the round before. So a
+//! replay ends even while ingest into the source goes on.
 //! Invariant: the source is never written to; the committed offsets of raw topics are the replay's own.
 //! Not here: a log without a source (`backend`).
 use crate::{
@@ -23,23 +23,23 @@ use runtime::{
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use topics::{Offset, Offsets, TopicPartition, is_raw};
 
-/// A log of its own over the raw topics of a source log.
+/// The log of a replay: its own log, and the raw topics of a source log.
 pub struct ReplayLog {
     own: EmbeddedLog,
     source: Store,
-    /// The offsets at which reading of the source's raw topics ends for now.
+    /// The offsets up to which the source's raw topics are read in the current round.
     source_ends: Offsets,
-    /// How many raw records were added to `source_ends` the last time.
+    /// By how many records `source_ends` was last raised.
     last_added: i64,
     /// True if `source_ends` are on the progress board.
     is_source_published: bool,
 }
 
 impl ReplayLog {
-    /// Opens the replay's log in `folder` over the raw topics of the log in `source`. A replay keeps the source that it began with.
+    /// Opens the replay's log in `folder` over the raw topics of the log in `source`. The source of a replay must not change.
     ///
     /// # Errors
-    /// When a file cannot be opened, or the replay began with another source.
+    /// When a file cannot be opened, or the replay began with a different source.
     pub fn open(folder: &Path, source: &Path) -> Result<Self, RuntimeError> {
         let source = Store::open_read_only(source)?;
         let source_id = source.id()?;
@@ -51,7 +51,7 @@ impl ReplayLog {
             return Err(RuntimeError::Precondition {
                 what: format!("the replay in {}", folder.display()),
                 reason: format!(
-                    "it began with the raw topics of log {began_with}, and {} is log {source_id}",
+                    "the replay reads the raw topics of log {began_with}, but {} is log {source_id}",
                     source.path().display()
                 ),
                 next: "`fastbreak replay discard NAME --yes`, then replay again".into(),
@@ -60,7 +60,7 @@ impl ReplayLog {
         let source_ends = raw_end_offsets(&source)?;
         Ok(ReplayLog { own, source, source_ends, last_added: i64::MAX, is_source_published: false })
     }
-    /// True if these processors have committed having read the raw topics up to where reading ends for now.
+    /// True if the committed offsets of these processors have reached `source_ends` in all raw topics that they read.
     fn has_read_source(&self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
         for subscription in subscriptions {
             let committed = committed_offsets(self.own.store(), &subscription.group)?;
@@ -74,8 +74,7 @@ impl ReplayLog {
         }
         Ok(true)
     }
-    /// Moves the offsets at which reading ends to the current end offsets, if fewer records were added than the last time; returns
-    /// true if any were.
+    /// Raises `source_ends` to the current end offsets of the source and returns true, if records were added, but fewer than the last time.
     fn extend_source_ends(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
         if !subscriptions.iter().flat_map(|subscription| &subscription.inputs).any(|input| is_raw(input.name))
         {
@@ -89,7 +88,8 @@ impl ReplayLog {
         (self.source_ends, self.last_added, self.is_source_published) = (ends, added, false);
         Ok(true)
     }
-    /// The progress in a partition of a raw topic. Raw records keep dense offsets, so the next offset is the first unread record.
+    /// Returns the progress in a partition of a raw topic. The offsets of raw records stay dense, so the next offset is that of the first
+    /// unread record.
     fn source_progress(&self, progress: PartitionProgress) -> PartitionProgress {
         let end_offset = self.source_ends.get(&progress.topic_partition()).copied().unwrap_or(0);
         let next = progress.committed.unwrap_or(0);
@@ -168,7 +168,7 @@ impl LogReader for ReplayLog {
         Ok(processors)
     }
     fn is_caught_up(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
-        // The raw topics first: what was derived from them is in the same commit as the committed offsets.
+        // The raw topics must be checked first: the commit that moves their committed offsets also contains the records derived from them.
         Ok(self.has_read_source(subscriptions)?
             && self.own.is_caught_up(subscriptions)?
             && !self.extend_source_ends(subscriptions)?)
@@ -182,7 +182,7 @@ impl LogWriter for ReplayLog {
     fn ingest(&mut self, _: &[RawEventRecord], _: Commit) -> Result<usize, RuntimeError> {
         Err(RuntimeError::Precondition {
             what: format!("ingesting into {}", self.name()),
-            reason: "it is the log of a replay, which reads the raw topics of its source".into(),
+            reason: "it is the log of a replay, which has no raw topics of its own".into(),
             next: "ingest into the live log".into(),
         })
     }
@@ -255,7 +255,7 @@ mod tests {
             upstream: Vec::new(),
         }
     }
-    /// Commits having read the raw records below an offset, as the loader of the replay does.
+    /// Commits this offset for the raw partition, as the loader of the replay does after reading the records below it.
     fn commit_offset(replay: &mut ReplayLog, next: Offset) {
         let offsets = Offsets::from([(RAW, next)]);
         replay.append(Commit { group: loader().group, offsets, ..Commit::default() }).unwrap();
@@ -302,13 +302,13 @@ mod tests {
         assert!(!is_caught_up(&mut replay));
         append(&mut live, RAW, 5);
         commit_offset(&mut replay, 10);
-        assert!(!is_caught_up(&mut replay), "five were added meanwhile");
+        assert!(!is_caught_up(&mut replay), "five records were added meanwhile");
         append(&mut live, RAW, 4);
         commit_offset(&mut replay, 15);
-        assert!(!is_caught_up(&mut replay), "four more");
+        assert!(!is_caught_up(&mut replay), "four more records were added, fewer than five");
         append(&mut live, RAW, 4);
         commit_offset(&mut replay, 19);
-        assert!(is_caught_up(&mut replay), "it would never end");
+        assert!(is_caught_up(&mut replay), "again four records were added, not fewer, so reading ends");
     }
     #[test]
     fn a_source_that_was_rebuilt_is_refused() {
@@ -324,7 +324,7 @@ mod tests {
         EmbeddedLog::open(&replay).unwrap().discard(&[], &[]).unwrap();
         assert!(
             EmbeddedLog::open(folder.path()).unwrap().discard(&[], &[]).is_err(),
-            "a live log is not discarded"
+            "a live log must not be discarded"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The run lock: a file that the one process holds that runs processors on a log, and that names these processors.
+//! The run lock: a lock file, held by the only process that runs processors on a log. The file lists these processors.
 //!
 //! Invariant: the lock is released when the process ends, however it ends; a lock that no process holds means that no processor runs.
 //! Not here: when it is acquired (`backend`).
@@ -13,7 +13,7 @@ use std::{
 };
 
 const FILE_NAME: &str = "run.lock";
-/// How long to wait for a lock that may be held only by a process that looks whether it is held.
+/// How long to wait for the lock. A process that only checks whether the lock is held also holds it for a moment.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The exclusive right to run processors on the log of a folder, for as long as the value exists.
@@ -53,7 +53,7 @@ impl RunLock {
             }
             Err(TryLockError::WouldBlock) => Err(RuntimeError::Locked {
                 path: path.display().to_string(),
-                next: "stop that process, or give this one another --data folder".into(),
+                next: "stop that process, or use a different --data folder for this one".into(),
             }),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -67,7 +67,7 @@ impl RunLock {
     }
 }
 
-/// The processors that some process runs now on the log of a folder.
+/// Returns the processors that a process currently runs on the log in a folder.
 ///
 /// # Errors
 /// When the lock file cannot be read.

@@ -1,7 +1,7 @@
 //! The file: its schema, and reading record batches and end offsets from it.
 //!
-//! Invariant: a read is one read transaction; what compaction removed at the end of a partition is read as an empty batch up to the end
-//! offset.
+//! Invariant: a read is one read transaction; if compaction removed the last records of a partition, a read ends with an empty batch that
+//! extends to the end offset.
 //! Not here: appending (`append`), committed offsets (`offsets`), compaction (`compaction`).
 use crate::error::storage_error;
 use runtime::{RecordBatch, RuntimeError};
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS ingested(raw INTEGER PRIMARY KEY);
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The number of records and bytes that are stored of a partition.
+/// The end offset of a partition, and the number of records and bytes stored in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionSize {
     /// One past the last offset.
@@ -78,7 +78,7 @@ impl Store {
             return Err(RuntimeError::Storage {
                 path: path.display().to_string(),
                 reason: "the file does not exist".into(),
-                next: "`fastbreak ingest` creates it; --data names the folder".into(),
+                next: "`fastbreak ingest` creates it; --data specifies the folder".into(),
             });
         }
         let open = || -> rusqlite::Result<Connection> {
@@ -103,19 +103,19 @@ impl Store {
     pub fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, RuntimeError> {
         result.map_err(|error| self.error(&error))
     }
-    /// The id of the log: another file, or a rebuilt one, has another id.
+    /// Returns the id of the log, which no other file has, and which changes if the file is rebuilt.
     pub fn id(&self) -> Result<String, RuntimeError> {
         self.ok(self.meta("log_id"))
-            .and_then(|id| id.ok_or_else(|| storage_error(&self.path, "it has no log id".into())))
+            .and_then(|id| id.ok_or_else(|| storage_error(&self.path, "the file contains no log id".into())))
     }
     pub fn meta(&self, key: &str) -> rusqlite::Result<Option<String>> {
         self.db.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()
     }
-    /// A number that changes when another connection has committed.
+    /// Returns a number that changes when a different connection has committed.
     pub fn data_version(&self) -> Result<i64, RuntimeError> {
         self.ok(self.db.query_row("PRAGMA data_version", [], |row| row.get(0)))
     }
-    /// Runs `work` in one immediate transaction, which is committed unless it fails.
+    /// Runs `work` in one immediate transaction, which is committed unless `work` fails.
     pub fn transaction<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -129,7 +129,7 @@ impl Store {
         let result: rusqlite::Result<T> = transaction();
         result.map_err(|error| self.error(&error))
     }
-    /// The batches that hold records from an offset on, up to about `max_bytes`; at least one if there is any.
+    /// Reads the batches that contain records from an offset on, up to about `max_bytes`; at least one batch if there is any.
     pub fn read(
         &self,
         partition: TopicPartition,
@@ -145,7 +145,7 @@ impl Store {
         }
         Ok(batches)
     }
-    /// Stored batches, whether they reach the end of the partition, and its end offset.
+    /// Returns stored batches, true if they reach the end of the partition, and its end offset.
     fn read_batches(
         &self,
         TopicPartition { topic, partition }: TopicPartition,
@@ -175,7 +175,7 @@ impl Store {
         }
         Ok((batches, false, end_offset))
     }
-    /// The end offsets of all partitions of all topics.
+    /// Returns the end offsets of all partitions of all topics.
     pub fn end_offsets(&self) -> Result<Offsets, RuntimeError> {
         let read = || -> rusqlite::Result<Offsets> {
             let mut statement = self.db.prepare_cached(
@@ -185,7 +185,7 @@ impl Store {
         };
         self.ok(read())
     }
-    /// What is stored of each partition.
+    /// Returns the number of records and bytes stored in each partition.
     pub fn partition_sizes(&self) -> Result<BTreeMap<TopicPartition, PartitionSize>, RuntimeError> {
         let read = || -> rusqlite::Result<BTreeMap<TopicPartition, PartitionSize>> {
             let mut statement = self.db.prepare_cached(
@@ -204,17 +204,17 @@ impl Store {
     }
 }
 
-/// A row of topic name and partition.
+/// Parses the topic name and the partition in the first two columns of a row.
 fn topic_partition(row: &rusqlite::Row<'_>) -> rusqlite::Result<TopicPartition> {
     Ok(TopicPartition::from_name(&row.get::<_, String>(0)?, row.get(1)?))
 }
 
-/// A row of topic name, partition and offset.
+/// Parses a row of topic name, partition and offset.
 pub fn offset_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(TopicPartition, Offset)> {
     Ok((topic_partition(row)?, row.get(2)?))
 }
 
-/// An id for a new file: not secret, but different from every other.
+/// Generates the id of a new file. It is not secret, but different from the id of every other file.
 fn random_id(path: &Path) -> u128 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let half = || {

@@ -1,6 +1,6 @@
 //! The embedded log: commits, committed offsets, compaction, purges, lag, and opening the file again.
 //!
-//! Invariant: after the file is opened again, the log has what was committed and nothing else.
+//! Invariant: after the file is opened again, the log contains what was committed and nothing else.
 //! Not here: the whole topology on this log (`tests/laws` of the root crate).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -39,7 +39,7 @@ fn subscription() -> Subscription {
     }
 }
 
-/// Appends records of these keys and values in one commit.
+/// Appends records with these keys and values in one commit.
 fn append(log: &mut EmbeddedLog, records: &[(u8, Option<u8>)]) {
     let mut commit = Commit::default();
     for (key, value) in records {
@@ -51,7 +51,7 @@ fn append(log: &mut EmbeddedLog, records: &[(u8, Option<u8>)]) {
 /// Offset, key, value.
 type StoredRecord = (Offset, String, Option<Vec<u8>>);
 
-/// The records from an offset on, and the offset at which reading continues.
+/// Returns the records from an offset on, and the offset at which reading continues.
 fn read(log: &mut EmbeddedLog, from: Offset) -> (Vec<StoredRecord>, Offset) {
     let (mut records, mut next) = (Vec::new(), from);
     for batch in log.read(TABLE, from, usize::MAX).unwrap() {
@@ -63,7 +63,7 @@ fn read(log: &mut EmbeddedLog, from: Offset) -> (Vec<StoredRecord>, Offset) {
     (records, next)
 }
 
-/// The newest record of each key that is not a tombstone.
+/// Returns the newest record of each key, without the keys whose newest record is a tombstone.
 fn rows(records: &[StoredRecord]) -> BTreeMap<String, (Offset, Vec<u8>)> {
     let mut rows = BTreeMap::new();
     for (offset, key, value) in records {
@@ -80,7 +80,7 @@ fn commit_offset(log: &mut EmbeddedLog, next: Offset) {
     log.append(Commit { group: PROCESSOR.into(), offsets, ..Commit::default() }).unwrap();
 }
 
-/// A connection to the file, beside the log's own.
+/// Opens a connection to the file, in addition to the log's own.
 fn database(folder: &Path) -> Connection {
     Connection::open(folder.join("log.db")).unwrap()
 }
@@ -139,7 +139,7 @@ fn registering_a_group_again_keeps_its_committed_offsets() {
     assert_eq!(log.committed_offsets(PROCESSOR, &[TABLE.topic]).unwrap()[&TABLE], 1);
 }
 
-/// Base offset, append time and bytes of the stored batches of a partition.
+/// Returns base offset, append time and bytes of each stored batch of a partition.
 fn stored_batches(folder: &Path, partition: TopicPartition) -> Vec<(Offset, i64, Vec<u8>)> {
     let db = database(folder);
     let mut statement = db
@@ -168,7 +168,7 @@ fn purging_a_dlq_keeps_the_append_time_of_the_batch_that_the_boundary_cuts() {
         }
         log.append(commit).unwrap();
     }
-    // Append times that are not those of this test run.
+    // Sets append times that differ from the time of this test run.
     database(folder.path()).execute("UPDATE record_batch SET appended = 1000 + base", []).unwrap();
 
     log.purge(dlq.topic, &BTreeMap::from([(0, 1)])).unwrap();
@@ -223,7 +223,7 @@ fn one_process_at_a_time_holds_the_run_lock() {
     RunLock::acquire(folder.path()).unwrap();
 }
 
-/// The progress in the first partition of the input.
+/// Returns the progress in the first partition of the input.
 fn progress(log: &mut EmbeddedLog) -> PartitionProgress {
     log.progress(&[subscription()]).unwrap()[0].partitions[0]
 }

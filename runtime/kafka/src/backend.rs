@@ -1,7 +1,7 @@
 //! Kafka as a [`LogBackend`].
 //!
 //! Invariant: reading ends at the end offsets at the time of the call; every write is one transaction.
-//! Not here: the parts; this file only joins them.
+//! Not here: the implementation of the methods; this file only calls it.
 use crate::{
     admin::Admin,
     client_config::KafkaConfig,
@@ -29,7 +29,7 @@ use topics::{Offset, Offsets, Policy, TopicPartition};
 /// The interval at which the supervisor checks for shutdown and for having caught up; Kafka itself needs no maintenance.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A log on Kafka, as one thread uses it.
+/// A log on Kafka, for use by one thread.
 pub struct KafkaLog {
     cluster: Arc<KafkaCluster>,
     producer: CommandProducer,
@@ -55,7 +55,7 @@ impl KafkaLog {
             cluster,
         }
     }
-    /// The offsets of a commit, as a client that is no member of the group commits them; `None` if there are none.
+    /// Returns the offsets of a commit by a client that is not a member of the group; `None` if there are no offsets.
     fn offsets_to_commit(
         &self,
         group: &str,
@@ -73,8 +73,8 @@ impl KafkaLog {
         let list = list.map_err(|error| client.to_runtime_error("committing offsets", &error))?;
         let group_metadata = client.group_metadata()?.ok_or_else(|| RuntimeError::Precondition {
             what: format!("committing the offsets of {group}"),
-            reason: "the client knows no such group".into(),
-            next: "`fastbreak check`".into(),
+            reason: "the Kafka client has no metadata of this group".into(),
+            next: "run `fastbreak check`".into(),
         })?;
         Ok(Some(OffsetsToCommit { offsets: list, group_metadata: Arc::new(group_metadata) }))
     }
@@ -177,7 +177,7 @@ impl LogAdmin for KafkaLog {
         Admin::connect(config)?.purge(&config.topic(topic), below)
     }
     fn acquire_run_lock(&mut self) -> Result<(), RuntimeError> {
-        // Several processes share the partitions; each member locks its own instance name.
+        // The log needs no lock: several processes share its partitions, and each member locks its own instance name.
         Ok(())
     }
     fn run_maintenance(&mut self, _: &ProgressBoard) -> Result<Duration, RuntimeError> {
@@ -188,8 +188,8 @@ impl LogAdmin for KafkaLog {
         if config.namespace.is_none() {
             return Err(RuntimeError::Precondition {
                 what: format!("discarding {}", self.name()),
-                reason: "it is the live log".into(),
-                next: "name a replay: `fastbreak replay list`".into(),
+                reason: "this is the live log; only the log of a replay can be discarded".into(),
+                next: "specify a replay; `fastbreak replay list` lists them".into(),
             });
         }
         let is_discarded =
@@ -197,7 +197,7 @@ impl LogAdmin for KafkaLog {
         let topics: Vec<String> =
             topics.iter().filter(is_discarded).map(|topic| config.topic(topic).into_owned()).collect();
         let mut groups = self.cluster.client().group_names(&config.group(""))?;
-        // The group of a stateless processor has the version after the name.
+        // The group name of a stateless processor is its name, `@` and its version.
         groups.retain(|group| {
             processors.iter().map(|name| config.group(name)).any(|processor_group| {
                 group

@@ -1,4 +1,4 @@
-//! Configuration of the clients: reserved settings, settings that are passed through, and names inside a namespace.
+//! Configuration of the clients: reserved settings, settings that are passed to librdkafka, and names inside a namespace.
 //!
 //! Invariant: a setting that exactly-once depends on cannot be overridden; it is rejected with the reason.
 //! Not here: the clients; partitions inside a namespace (`topic_partition`).
@@ -20,15 +20,15 @@ pub struct KafkaConfig {
     pub brokers: String,
     /// Name of this process: after a restart it resumes its transactions and its group membership under the same name.
     pub instance: String,
-    /// Settings of the client, by librdkafka's names.
+    /// Settings of the client, under librdkafka's names.
     pub client: BTreeMap<String, String>,
     /// Prefix of all topics except the raw topics, and of all groups. `None` for the live log.
     pub namespace: Option<String>,
-    /// Dead letters have the headers of Kafka Connect in addition to our own.
+    /// True if dead letters get the headers of Kafka Connect in addition to our own.
     pub connect_headers: bool,
 }
 
-/// The records that a consumer reads: all, or those of committed transactions.
+/// Whether a consumer reads only the records of committed transactions, or all records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isolation {
     ReadCommitted,
@@ -44,25 +44,28 @@ impl Isolation {
     }
 }
 
-/// Settings that an operator cannot set, with the reason.
+/// Settings that an operator cannot set, each with the reason.
 pub const RESERVED: [(&str, &str); 17] = [
-    ("acks", "a commit is on all replicas or is not durable"),
-    ("auto.offset.reset", "an offset that no longer exists must stop the processor, not move it"),
-    ("bootstrap.servers", "it is `brokers`"),
-    ("client.id", "it names the instance"),
+    ("acks", "a commit must be on all in-sync replicas before it counts as durable"),
+    (
+        "auto.offset.reset",
+        "if a committed offset no longer exists, the processor must stop instead of reading from another offset",
+    ),
+    ("bootstrap.servers", "the setting `brokers` determines it"),
+    ("client.id", "it is derived from `instance`"),
     ("enable.auto.commit", "offsets are committed in transactions only"),
     ("enable.auto.offset.store", "offsets are committed in transactions only"),
     ("enable.idempotence", "a retried send must not append a record twice"),
-    ("enable.partition.eof", "restoring a partition ends at its end of file"),
-    ("group.id", "it is the processor's name"),
-    ("group.instance.id", "it is `instance`"),
-    ("group.protocol", "partitions are assigned by the eager protocol"),
+    ("enable.partition.eof", "a restore must be notified of the end of a partition"),
+    ("group.id", "it is derived from the processor's name"),
+    ("group.instance.id", "the setting `instance` determines it"),
+    ("group.protocol", "partitions must be assigned by the eager protocol"),
     ("isolation.level", "uncommitted records must not be read"),
-    ("metadata.broker.list", "it is `brokers`"),
+    ("metadata.broker.list", "the setting `brokers` determines it"),
     ("partition.assignment.strategy", "partition i of all inputs must be assigned to one instance"),
-    ("partitioner", "a record's partition follows from its key"),
-    ("queue.buffering.backpressure.threshold", "a batch is sent as it was built"),
-    ("transactional.id", "it is the processor's name and `instance`"),
+    ("partitioner", "Fastbreak computes the partition of a record from its key"),
+    ("queue.buffering.backpressure.threshold", "batches must be sent as they were built"),
+    ("transactional.id", "it is derived from the processor's name and `instance`"),
 ];
 
 impl KafkaConfig {
@@ -79,8 +82,9 @@ impl KafkaConfig {
             return Err(RuntimeError::Precondition {
                 what: format!("the setting kafka.{key}"),
                 reason: (*reason).to_owned(),
-                next: "remove it from the configuration; `fastbreak config show --origin` shows where it is"
-                    .into(),
+                next:
+                    "remove it from the configuration; `fastbreak config show --origin` shows where it is set"
+                        .into(),
             });
         }
         if self.instance == LEDGER_RESET_INSTANCE {
@@ -100,10 +104,10 @@ impl KafkaConfig {
             RuntimeError::Precondition {
             what,
             reason: reason.into(),
-            next: "build with `cargo build --release --features tls` (needs OpenSSL's headers), or use the image".into(),
+            next: "build with `cargo build --release --features tls` (needs OpenSSL's headers), or use the container image".into(),
         }
         };
-        // Without OpenSSL librdkafka supports passwords in plain text only.
+        // Without OpenSSL, librdkafka supports only the mechanism PLAIN.
         let mechanism = self.client.get("sasl.mechanism").or_else(|| self.client.get("sasl.mechanisms"));
         if let Some(mechanism) = mechanism.filter(|name| !name.eq_ignore_ascii_case("PLAIN")) {
             let reason = "this build supports PLAIN only, other mechanisms need OpenSSL";
@@ -116,22 +120,23 @@ impl KafkaConfig {
         }
         Ok(())
     }
-    /// The physical name of a topic.
+    /// Returns the physical name of a topic.
     pub fn topic<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.namespace {
             Some(namespace) if !topics::is_raw(name) => format!("{namespace}.{name}").into(),
             _ => name.into(),
         }
     }
-    /// The physical name of a consumer group, or of the owner of a transactional producer.
+    /// Returns the physical name of a consumer group, or of the owner of a transactional producer.
     pub fn group(&self, name: &str) -> String {
         self.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}.{name}"))
     }
-    /// The name under which brokers list the clients of this process.
+    /// Returns the name under which brokers list the clients of this process.
     pub fn client_id(&self) -> String {
         format!("fastbreak-{}", self.instance)
     }
-    /// Settings of all clients. A later setting wins: the operator's settings override these, and callers set reserved settings last.
+    /// Returns the settings of all clients, which the operator's settings override. Callers must set reserved settings last, so that these
+    /// cannot be overridden.
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -146,7 +151,7 @@ impl KafkaConfig {
         }
         config
     }
-    /// The settings of all clients, and defaults that the operator's settings override.
+    /// Returns the settings of all clients and these defaults, which the operator's settings override.
     fn with_defaults(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = self.base();
         for (key, value) in defaults {
@@ -156,16 +161,17 @@ impl KafkaConfig {
         }
         config
     }
-    /// The settings of the administration client.
+    /// Returns the settings of the administration client.
     pub fn admin(&self) -> ClientConfig {
         self.base()
     }
-    /// The settings of a group member.
+    /// Returns the settings of a group member.
     pub fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.with_defaults(&[
             ("session.timeout.ms", &DEFAULT_SESSION_TIMEOUT_MS.to_string()),
             ("heartbeat.interval.ms", "3000"),
-            // New data ends the wait, so a long wait adds no latency and an idle processor costs nothing.
+            // A broker sends its response as soon as it has new data, so a long wait adds no latency, and an idle processor sends few
+            // requests.
             ("fetch.wait.max.ms", "5000"),
             ("queued.max.messages.kbytes", "16384"),
             ("fetch.queue.backoff.ms", "5"),
@@ -181,7 +187,7 @@ impl KafkaConfig {
             .set("auto.offset.reset", "error");
         config
     }
-    /// The settings of a standalone consumer, which reads partitions to their end.
+    /// Returns the settings of a standalone consumer, which reads partitions to their end.
     pub fn standalone_consumer(&self, group: &str, isolation: Isolation) -> ClientConfig {
         let mut config = self.with_defaults(&[
             ("fetch.wait.max.ms", "10"),
@@ -198,7 +204,7 @@ impl KafkaConfig {
             .set("auto.offset.reset", "error");
         config
     }
-    /// The settings of a transactional producer.
+    /// Returns the settings of a transactional producer.
     pub fn producer(&self, owner: &str) -> ClientConfig {
         let mut config = self.with_defaults(&[
             // A producer that died inside a transaction blocks readers for this long, unless the next `init_transactions` under its
@@ -218,11 +224,11 @@ impl KafkaConfig {
             .set("acks", "all");
         config
     }
-    /// The time after which brokers abort an open transaction.
+    /// Returns the time after which brokers abort an open transaction.
     pub fn transaction_timeout(&self) -> Duration {
         self.timeout("transaction.timeout.ms", DEFAULT_TRANSACTION_TIMEOUT_MS)
     }
-    /// The time after which a group removes a member without heartbeats.
+    /// Returns the time after which a group removes a member without heartbeats.
     pub fn session_timeout(&self) -> Duration {
         self.timeout("session.timeout.ms", DEFAULT_SESSION_TIMEOUT_MS)
     }

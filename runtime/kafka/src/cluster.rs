@@ -1,6 +1,6 @@
-//! A cluster as one thread is connected to it: its topics, and queries by logical names.
+//! One thread's connection to a cluster: its topics, and queries by logical names.
 //!
-//! Invariant: partitions and offsets are logical above this file and physical below it.
+//! Invariant: partitions are logical in the files that use this one, and physical in the files that this one uses.
 //! Not here: writing (`transaction`), administration (`admin`), group members (`member`).
 use crate::{
     client_config::{Isolation, KafkaConfig},
@@ -47,7 +47,7 @@ impl KafkaCluster {
         let id = metadata::fetch_cluster_id(consumer.client(), REQUEST_TIMEOUT)?;
         Ok(KafkaCluster { config, id, partition_counts, clients: Mutex::default() })
     }
-    /// The same cluster for another thread, without the clients of this one.
+    /// Returns a connection to the same cluster for another thread, without any client yet.
     pub fn clone_for_thread(&self) -> KafkaCluster {
         KafkaCluster {
             config: self.config.clone(),
@@ -59,15 +59,15 @@ impl KafkaCluster {
     pub fn config(&self) -> &KafkaConfig {
         &self.config
     }
-    /// The id of the cluster.
+    /// Returns the id of the cluster.
     pub fn id(&self) -> &str {
         &self.id
     }
-    /// The client for queries that are independent of a group.
+    /// Returns the client for queries that are independent of a group.
     pub fn client(&self) -> Arc<QueryClient> {
         self.client_of_group(READ_ONLY_GROUP)
     }
-    /// The client for the committed offsets of a group.
+    /// Returns the client for the committed offsets of a group.
     pub fn client_of_group(&self, group: &str) -> Arc<QueryClient> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let new_client = || Arc::new(QueryClient::new(&self.config, group));
@@ -77,11 +77,11 @@ impl KafkaCluster {
     pub fn release_clients(&self) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-    /// The number of partitions of a topic; `None` if the cluster has no such topic.
+    /// Returns the number of partitions of a topic; `None` if the cluster has no such topic.
     pub fn partition_count(&self, topic: &str) -> Option<i32> {
         self.partition_counts.get(self.config.topic(topic).as_ref()).copied()
     }
-    /// All partitions of a topic. A topic of a replay that was not created yet has none.
+    /// Returns all partitions of a topic; none for a topic of a replay that was not created yet.
     ///
     /// # Errors
     /// `RuntimeError::Precondition` when a topic of the live log, or a raw topic, does not exist.
@@ -90,12 +90,12 @@ impl KafkaCluster {
         let count = self.partition_count(topic).or(is_in_namespace.then_some(0));
         let count = count.ok_or_else(|| RuntimeError::Precondition {
             what: format!("reading topic {topic}"),
-            reason: format!("{} has no such topic", self.config.brokers),
+            reason: format!("the topic does not exist on {}", self.config.brokers),
             next: "`fastbreak topics apply` creates missing topics".into(),
         })?;
         Ok((0..count).map(|partition| TopicPartition::from_name(topic, partition)).collect())
     }
-    /// All partitions of these topics.
+    /// Returns all partitions of these topics.
     ///
     /// # Errors
     /// As [`KafkaCluster::partitions`].
@@ -103,7 +103,7 @@ impl KafkaCluster {
         let partitions = topics.iter().map(|topic| self.partitions(topic));
         Ok(partitions.collect::<Result<Vec<_>, _>>()?.concat())
     }
-    /// True if the cluster has the partition.
+    /// Returns true if the cluster has the partition.
     ///
     /// # Errors
     /// As [`KafkaCluster::partitions`].
@@ -122,7 +122,7 @@ impl KafkaCluster {
         let logical = partitions.iter().zip(&physical);
         Ok(logical.filter_map(|(partition, physical)| Some((*partition, *offsets.get(physical)?))).collect())
     }
-    /// The committed offsets of a group; partitions without one are absent.
+    /// Returns the committed offsets of a group; partitions without a committed offset are absent.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -134,7 +134,7 @@ impl KafkaCluster {
         let client = self.client_of_group(group);
         self.query_offsets(partitions, |physical| offsets::committed_offsets(&client, physical))
     }
-    /// The committed offsets of a processor in all its inputs.
+    /// Returns the committed offsets of a processor in all its inputs.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -143,7 +143,7 @@ impl KafkaCluster {
             subscription.input_partitions().map(|(_, partition)| partition).collect();
         self.committed_offsets(&subscription.group, &partitions)
     }
-    /// The first offsets that are still stored.
+    /// Returns the first offsets that are still stored.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -151,7 +151,7 @@ impl KafkaCluster {
         let client = self.client();
         self.query_offsets(partitions, |physical| offsets::log_start_offsets(&client, physical))
     }
-    /// The end offsets of committed records.
+    /// Returns the last stable offsets: the end offsets of committed records.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -159,7 +159,7 @@ impl KafkaCluster {
         let client = self.client();
         self.query_offsets(partitions, |physical| offsets::last_stable_offsets(&client, physical))
     }
-    /// The end offsets of all records, those of open transactions included.
+    /// Returns the high watermarks: the end offsets of all records, including those of open transactions.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -206,7 +206,7 @@ impl KafkaCluster {
         }
         dead_letters::read(&self.client(), &self.config, processor, partition, from)
     }
-    /// True if a consumer group has any member.
+    /// Returns true if a consumer group has any member.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.

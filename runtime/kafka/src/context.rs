@@ -1,6 +1,6 @@
 //! Callbacks of all clients: errors and logs of librdkafka, and rebalances of group members.
 //!
-//! Invariant: a callback only records; a rebalance is carried out later by the member.
+//! Invariant: a callback only stores what it is called with; the member carries out a rebalance later.
 //! Not here: the meaning of an error (`error`) and of a rebalance (`member`).
 use crate::error::{self, LastClientError};
 use rdkafka::{
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A change of a group member's assignment.
 pub enum Rebalance {
-    /// These partition numbers of all inputs, in this generation of the group.
+    /// These partition numbers of all inputs were assigned, in this generation of the group.
     Assigned(Vec<i32>, ConsumerGroupMetadata),
     Revoked,
     Lost,
@@ -32,11 +32,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a client that joins no group.
+    /// Creates the context of a client that joins no group.
     pub fn new(brokers: &str) -> Self {
         Context { brokers: brokers.to_owned(), ..Context::default() }
     }
-    /// The same context for a new group member: it starts without rebalances.
+    /// Returns a copy of this context for a new group member, without the rebalances received so far.
     pub fn for_group_member(&self) -> Self {
         Context { rebalances: Some(Arc::default()), ..self.clone() }
     }
@@ -49,11 +49,11 @@ impl Context {
             std::mem::take(&mut *rebalances.lock().unwrap_or_else(PoisonError::into_inner))
         })
     }
-    /// Converts the error of an operation of a client with this context.
+    /// Converts the error of an operation to a runtime error.
     pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
         error::to_runtime_error(&self.brokers, operation, error, &self.last_client_error)
     }
-    /// Converts an error code that is known to be the cause.
+    /// Converts an error code that is known to be the cause to a runtime error.
     pub fn classify(&self, operation: &str, code: Code, reason: &str) -> RuntimeError {
         error::classify(&self.brokers, operation, code, reason)
     }
@@ -65,7 +65,7 @@ impl ClientContext for Context {
             RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info => {
                 tracing::trace!(facility, message, "librdkafka")
             }
-            // librdkafka either recovers from what it warns of or reports it as an error.
+            // After a warning, librdkafka either recovers or reports an error.
             _ => tracing::debug!(facility, message, "librdkafka"),
         }
     }

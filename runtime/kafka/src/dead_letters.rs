@@ -1,7 +1,7 @@
-//! Dead letters as records of a dead-letter queue: the conversion when they are written, and the one when they are read.
+//! Converts dead letters to records of a dead-letter queue, and such records to dead letters.
 //!
-//! Invariant: a queue has dead letters only; a record with other headers is an error. The key of a record is the key of the original
-//! record, byte for byte if that can still be read.
+//! Invariant: a dead-letter queue contains only dead letters; a record without their headers is an error. A record has the key of its
+//! original record, byte for byte if the original can still be read.
 //! Not here: the headers (`dlq_headers`), reading original records (`original_record`).
 use crate::{
     client_config::KafkaConfig,
@@ -20,7 +20,7 @@ use schemas::raw::DeadLetter;
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Offset, TopicPartition};
 
-/// A dead letter as it is written.
+/// A dead letter in the form in which it is written to Kafka.
 #[derive(Clone, Debug)]
 pub struct DlqRecord {
     pub partition: TopicPartition,
@@ -55,7 +55,7 @@ pub fn to_records(
     convert(config, dead_letters, &OriginalRecords::new())
 }
 
-/// Converts dead letters, those of raw topics with key, headers and timestamp of their original records.
+/// Converts dead letters. Those of raw topics get key, headers and timestamp of their original records.
 ///
 /// # Errors
 /// `RuntimeError::Unreachable` when the original records cannot be read now.
@@ -72,7 +72,7 @@ pub fn to_records_with_originals(
     Ok(convert(config, dead_letters, &original_records))
 }
 
-/// The raw record that a dead letter comes from. A file, or a topic of ours, has no record with foreign headers.
+/// Returns the raw record that a dead letter comes from; `None` for a file or another topic, where no record has foreign headers.
 fn raw_origin(dead_letter: &DeadLetter) -> Option<(TopicPartition, Offset)> {
     topics::is_raw(&dead_letter.origin)
         .then(|| (TopicPartition::from_name(&dead_letter.origin, dead_letter.partition), dead_letter.offset))
@@ -126,8 +126,9 @@ impl Collector for DeadLetterCollector {
         let Some(value) = message.payload() else { return Ok(0) };
         let key = lossy_key(message.key().unwrap_or_default());
         let dead_letter = text_headers(message).and_then(|headers| from_headers(&headers, &key, value));
-        let dead_letter = dead_letter
-            .ok_or("its headers are not those of a dead letter: another program wrote it to this queue")?;
+        let dead_letter = dead_letter.ok_or(
+            "the record's headers are not those of a dead letter: another program wrote it to this queue",
+        )?;
         self.records.push(DeadLetterRecord {
             partition: message.partition(),
             offset: message.offset(),

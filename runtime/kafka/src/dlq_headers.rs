@@ -18,8 +18,8 @@ use schemas::raw::{DeadLetter, RejectCode};
 /// The prefix of our own headers.
 const PREFIX: &str = "dlq.";
 
-/// The headers of a dead letter: those of Kafka Connect if requested, our own, then those of the original record. Headers with our
-/// prefix are not copied from the original record: they describe an earlier failure of a record that was redriven.
+/// Returns the headers of a dead letter: first those of Kafka Connect if requested, then our own, then those of the original record.
+/// Headers with our prefix are not copied from the original record: they describe an earlier failure of a redriven record.
 pub fn to_headers(
     dead_letter: &DeadLetter,
     original_record: Option<&OriginalRecord>,
@@ -76,7 +76,7 @@ fn own_headers(dead_letter: &DeadLetter) -> impl Iterator<Item = (&'static str, 
     headers.into_iter().filter_map(|(key, value)| Some((key, value?)))
 }
 
-/// The dead letter in a record; `None` if a header that every dead letter has is absent or invalid.
+/// Returns the dead letter in a record; `None` if a header that every dead letter has is absent or invalid.
 pub fn from_headers<H: Headers>(headers: &H, key: &str, value: &[u8]) -> Option<DeadLetter> {
     let text = |key: &str| {
         let header = headers.iter().find(|header| header.key == key)?;
@@ -156,7 +156,11 @@ mod tests {
         let plain = texts(false);
         assert_eq!(plain[plain.len() - 3].0, "dlq.timestamp");
         assert_eq!(plain[plain.len() - 2].0, "trace");
-        assert_eq!(plain.last().unwrap().1, "older", "without Connect headers the record's own are kept");
+        assert_eq!(
+            plain.last().unwrap().1,
+            "older",
+            "if no Connect headers are written, those of the original record must be kept"
+        );
         assert!(!plain.iter().any(|(key, _)| key == "dlq.batch"));
         let connect = texts(true);
         let topics: Vec<_> = connect.iter().filter(|(key, _)| key == "__connect.errors.topic").collect();

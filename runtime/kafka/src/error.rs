@@ -1,13 +1,13 @@
-//! Errors of the Kafka client as errors of the runtime.
+//! Converts errors of the Kafka client to errors of the runtime.
 //!
-//! Invariant: every error names the next command. A connection error is `RuntimeError::Unreachable`, which callers may retry; an error
+//! Invariant: every error says what to do next. A connection error is `RuntimeError::Unreachable`, which callers may retry; an error
 //! that an operator has to resolve is `RuntimeError::Precondition`.
 //! Not here: the retries (`query_client`, `transaction`, `member`).
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use runtime::RuntimeError;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The last error that librdkafka reported in a callback: the cause of a call that only timed out.
+/// The last error that librdkafka reported in a callback: the cause when a call itself reports only a timeout.
 #[derive(Clone, Debug, Default)]
 pub struct LastClientError(Arc<Mutex<Option<(Code, String)>>>);
 
@@ -53,7 +53,8 @@ fn is_connection_error(code: Code) -> bool {
     )
 }
 
-/// Converts an error code of librdkafka, by the party that has to act: an operator, the next start, or the brokers.
+/// Converts an error code of librdkafka. The variant depends on what resolves the error: an operator's change (`Precondition`), a new
+/// start (`Fenced`, `Storage`), or brokers that are reachable again (`Unreachable`).
 pub fn classify(brokers: &str, operation: &str, code: Code, reason: &str) -> RuntimeError {
     if let Some(next) = access_remediation(code).or_else(|| configuration_remediation(code)) {
         return RuntimeError::Precondition {
@@ -69,7 +70,7 @@ pub fn classify(brokers: &str, operation: &str, code: Code, reason: &str) -> Run
                 reason: format!(
                     "another process took over under the same instance name, or a transaction outlived its timeout ({reason})"
                 ),
-                next: "start again; if another process runs, give this one another --instance".into(),
+                next: "start again; if the other process is to keep running, give this one a different --instance".into(),
             }
         }
         Code::OffsetOutOfRange | Code::AutoOffsetReset => RuntimeError::Storage {
@@ -77,40 +78,40 @@ pub fn classify(brokers: &str, operation: &str, code: Code, reason: &str) -> Run
             reason: format!(
                 "{operation}: records were deleted before they were read, or the topic was re-created ({reason})"
             ),
-            next: "`fastbreak lag` shows the partition; `fastbreak topics plan` shows the retention".into(),
+            next: "`fastbreak lag` shows the affected partition; `fastbreak topics plan` shows the retention of the topic".into(),
         },
         _ => RuntimeError::Unreachable {
             brokers: brokers.to_owned(),
             reason: format!("{operation}: {reason}"),
-            next: "check that the brokers run, and that `brokers` and kafka.security.protocol match them (`fastbreak config show --origin`)".into(),
+            next: "check that the brokers run, and that the settings `brokers` and kafka.security.protocol match them (`fastbreak config show --origin`)".into(),
         },
     }
 }
 
-/// The next command for an error of authentication, encryption or authorization.
+/// Returns what to do next after an error of authentication, encryption or authorization.
 fn access_remediation(code: Code) -> Option<&'static str> {
     match code {
         Code::Authentication | Code::SaslAuthenticationFailed => Some(
             "check kafka.sasl.username, kafka.sasl.password, kafka.sasl.mechanism and kafka.security.protocol (`fastbreak config show --origin`)",
         ),
-        Code::SSL => {
-            Some("check kafka.ssl.ca.location, and that the brokers' certificate names the host in `brokers`")
-        }
+        Code::SSL => Some(
+            "check kafka.ssl.ca.location, and that the brokers' certificate is valid for the host in `brokers`",
+        ),
         Code::TopicAuthorizationFailed
         | Code::GroupAuthorizationFailed
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed => Some(
-            "give this user the rights that docs/kafka-client-config.md lists; `fastbreak check` reports missing ones, except Write on topics",
+            "give this user the rights that docs/kafka-client-config.md lists; `fastbreak check` reports missing rights, except Write on topics",
         ),
         _ => None,
     }
 }
 
-/// The next command for a request that the brokers reject as it is.
+/// Returns what to do next after a request that the brokers would reject again.
 fn configuration_remediation(code: Code) -> Option<&'static str> {
     match code {
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => Some(
-            "`fastbreak topics plan` shows missing and different topics, `fastbreak topics apply` creates missing ones; then start again",
+            "`fastbreak topics plan` shows topics that are missing or differ from their definition, `fastbreak topics apply` creates missing ones; then start again",
         ),
         Code::InvalidTopic
         | Code::InvalidPartitions
@@ -126,20 +127,22 @@ fn configuration_remediation(code: Code) -> Option<&'static str> {
         | Code::InvalidSessionTimeout
         | Code::InvalidGroupId
         | Code::GroupMaxSizeReached => Some(
-            "the brokers reject this setting: change it where `fastbreak config show --origin` shows it, then `fastbreak check`",
+            "the brokers reject a setting: `fastbreak config show --origin` shows where it is set; change it there, then run `fastbreak check`",
         ),
         Code::InconsistentGroupProtocol => Some(
-            "a consumer with another assignor is in this group, which belongs to the processor: stop that consumer (`kafka-consumer-groups.sh --describe --members --group …` names it)",
+            "a consumer with a different assignor is in this processor's group: stop that consumer (`kafka-consumer-groups.sh --describe --members --group …` lists it)",
         ),
         Code::MessageSizeTooLarge => {
             Some("`fastbreak topics plan` shows whether max.message.bytes of the topics is large enough")
         }
-        Code::UnsupportedVersion | Code::UnsupportedFeature => Some("Kafka 3.7 or later is needed"),
+        Code::UnsupportedVersion | Code::UnsupportedFeature => {
+            Some("upgrade the brokers to Kafka 3.7 or later")
+        }
         _ => None,
     }
 }
 
-/// A client setting that librdkafka rejects. The value is not part of the message: it may be a password under a misspelled name.
+/// Returns the error for a client setting that librdkafka rejects, without its value: it may be a password under a misspelled name.
 pub fn invalid_client_setting(error: KafkaError) -> RuntimeError {
     let reason = match error {
         KafkaError::ClientConfig(_, reason, key, _) => format!("{key}: {reason}"),
@@ -152,21 +155,21 @@ pub fn invalid_client_setting(error: KafkaError) -> RuntimeError {
     }
 }
 
-/// The operating system refused to start a thread.
+/// Returns the error for a thread that the operating system did not start.
 pub fn thread_not_started(brokers: &str, thread: &str, error: &std::io::Error) -> RuntimeError {
     RuntimeError::Storage {
         path: brokers.to_owned(),
-        reason: format!("no thread for {thread}: {error}"),
-        next: "raise the process limit".into(),
+        reason: format!("the thread `{thread}` did not start: {error}"),
+        next: "raise the limit of processes and threads (`ulimit -u`)".into(),
     }
 }
 
-/// A thread of this crate panicked.
+/// Returns the error for a thread of this crate that panicked.
 pub fn thread_panicked(brokers: &str, thread: &str) -> RuntimeError {
     RuntimeError::Storage {
         path: brokers.to_owned(),
-        reason: format!("{thread} panicked; standard error has the message"),
-        next: "report it; a restart resumes from the last commit".into(),
+        reason: format!("{thread} panicked; the panic message is on standard error"),
+        next: "report the panic as a bug; a restart resumes from the last commit".into(),
     }
 }
 

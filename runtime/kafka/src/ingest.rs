@@ -1,8 +1,8 @@
-//! Writing without group membership: commits of commands, and raw events that are not in the log yet.
+//! Writes without group membership: commits of commands, and raw events that are not in the log yet.
 //!
-//! Invariant: an event is in the log once, whatever is repeated or aborted. A batch whose commit is unconfirmed is written again
-//! only after `init_transactions` has decided that it is not durable. A dead letter that was written without any event may then be
-//! there twice.
+//! Invariant: an event is in the log once, even if a command is repeated or a commit is aborted. A batch of events whose commit is
+//! unconfirmed is written again only after `init_transactions` has decided that it is not durable. A batch without events cannot be found
+//! in the log, so its dead letters may be written twice.
 //! Not here: the lines of an input file (the root's `ingest`).
 use crate::{
     cluster::KafkaCluster,
@@ -18,17 +18,17 @@ use std::{
 };
 use topics::TopicPartition;
 
-/// The number of times that a batch is written again.
+/// The maximum number of times that a batch is written again.
 const MAX_RETRIES: u32 = 5;
 
-/// The producer of commands, under a name that no other process has.
+/// The producer of commands. It has a name that no other process uses.
 pub struct CommandProducer {
     cluster: Arc<KafkaCluster>,
     producer: Option<TransactionalProducer>,
 }
 
 impl CommandProducer {
-    /// Creates it without a client; that is created for the first commit.
+    /// Creates the producer without a client; the first commit creates the client.
     pub fn new(cluster: Arc<KafkaCluster>) -> Self {
         CommandProducer { cluster, producer: None }
     }
@@ -54,7 +54,7 @@ impl CommandProducer {
 /// Appends raw events that are not in the log yet.
 pub struct Ingester {
     cluster: Arc<KafkaCluster>,
-    /// The ids of the events in a topic, read on first use.
+    /// The ids of the events in each topic, read on first use.
     stored_ids: HashMap<&'static str, HashSet<RawId>>,
 }
 
@@ -65,7 +65,7 @@ struct OtherRecords {
 }
 
 impl OtherRecords {
-    /// The content of a transaction with these records and events.
+    /// Returns the content of a transaction with these records and events.
     fn with_events(&self, events: &[&RawEventRecord]) -> TransactionContent {
         let mut records = self.records.clone();
         for event in events {
@@ -77,7 +77,7 @@ impl OtherRecords {
 }
 
 impl Ingester {
-    /// Creates it without any id read.
+    /// Creates an ingester that has not read any ids yet.
     pub fn new(cluster: Arc<KafkaCluster>) -> Self {
         Ingester { cluster, stored_ids: HashMap::new() }
     }
@@ -128,8 +128,8 @@ impl Ingester {
             }
         }
     }
-    /// The events that are not in the log, after reading it again. The batch is there as a whole or not at all, but another process
-    /// may have ingested some of the events meanwhile.
+    /// Reads the log again, and returns the events that are not in it. Either all events of the batch are durable or none, but another
+    /// process may have ingested some of them meanwhile.
     fn read_missing<'a>(
         &mut self,
         events: &[&'a RawEventRecord],
@@ -155,7 +155,7 @@ impl Ingester {
         for partition in self.cluster.partitions(topic)? {
             for batch in self.cluster.read_partition(partition)? {
                 for record in batch.records() {
-                    // A record of another program that cannot be decoded has no id, and its loader rejects it.
+                    // A record that cannot be decoded comes from another program and has no id; its loader rejects it.
                     let event = record?.value.map(wire::decode::<RawEvent>);
                     ids.extend(event.and_then(Result::ok).map(|event| event.id));
                 }

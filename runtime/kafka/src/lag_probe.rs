@@ -1,8 +1,8 @@
-//! Probe for consumer lag: the first unread record of each committed offset, and the groups that have members.
+//! Probe for consumer lag: finds the first unread record after each committed offset, and the groups that have members.
 //!
-//! One assignment reads the first record at or after each offset, all partitions at once. An offset that was probed before is not read
-//! again.
-//! Invariant: the probe joins no group and commits nothing. It reads committed records only, so an open transaction is no lag.
+//! All partitions are assigned and read at once, each up to the first record at or after its offset. An offset whose earlier result still
+//! holds is not read again.
+//! Invariant: the probe joins no group and commits nothing. It reads committed records only, so records of an open transaction are no lag.
 //! Not here: the offsets (`offsets`), the sample of all processors (`lag_sample`), its assessment (`runtime::lag`).
 use crate::{
     client_config::{Isolation, KafkaConfig},
@@ -29,10 +29,10 @@ const OPERATION: &str = "sampling the lag";
 /// A partition and the offset from which it is probed.
 type ProbeStart = (PhysicalPartition, Offset);
 
-/// The end offset of the partition at the time of a probe, and the first record below it.
+/// The end offset of the partition at the time of a probe, and the first unread record below it, if there was one.
 type ProbeResult = (Offset, Option<Unread>);
 
-/// Finds first unread records.
+/// Finds the first unread record of partitions.
 pub struct LagProbe {
     consumer: StandaloneConsumer,
     /// The results of the last sample.
@@ -55,8 +55,8 @@ impl LagProbe {
     fn to_runtime_error(&self, error: &KafkaError) -> RuntimeError {
         self.consumer.context().to_runtime_error(OPERATION, error)
     }
-    /// Finds the first record at or after each start, given the end offset of its partition. A start that only control records follow
-    /// is absent.
+    /// Finds the first record at or after each start, given the end offset of its partition. The result has no entry for a start that only
+    /// control records follow.
     ///
     /// # Errors
     /// When the brokers are not reachable within the time limit.
@@ -64,13 +64,13 @@ impl LagProbe {
         &mut self,
         end_offsets: &BTreeMap<ProbeStart, Offset>,
     ) -> Result<BTreeMap<ProbeStart, Unread>, RuntimeError> {
-        // A record that was found stays the first one; that there was none holds up to the end offset at that time.
+        // A record that was found stays the first one. A result without a record holds only up to the end offset at that time.
         self.results.retain(|start, (probed_end, unread)| {
             end_offsets.get(start).is_some_and(|end| unread.is_some() || *probed_end >= *end)
         });
         let mut open: BTreeSet<&ProbeStart> =
             end_offsets.keys().filter(|start| !self.results.contains_key(*start)).collect();
-        // A consumer has one position per partition; processors that read the same topic may need several.
+        // A consumer has one position per partition, so a partition with several starts (of several processors) takes several rounds.
         while !open.is_empty() {
             let mut round: BTreeMap<&PhysicalPartition, &ProbeStart> = BTreeMap::new();
             for start in &open {
@@ -112,7 +112,7 @@ impl LagProbe {
                     true
                 }
             });
-            // The client recovers from lost connections; a sample that takes too long has failed.
+            // The client recovers from lost connections by itself, so an error fails the sample only after the time limit.
             if !open.is_empty() && started.elapsed() > REQUEST_TIMEOUT {
                 let timed_out = KafkaError::MessageConsumption(Code::OperationTimedOut);
                 return Err(self.to_runtime_error(&last_error.unwrap_or(timed_out)));
@@ -121,7 +121,7 @@ impl LagProbe {
         self.consumer.unassign().map_err(|error| self.to_runtime_error(&error))?;
         Ok(found)
     }
-    /// The physical names of the groups that have members.
+    /// Returns the physical names of the groups that have members.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -133,7 +133,7 @@ impl LagProbe {
     }
 }
 
-/// The first message of a queue: `Some(None)` at the end of file, `None` while neither was delivered.
+/// Returns the first message of a queue: `Some(None)` at the end of file, `None` if neither was delivered yet.
 fn first_record(queue: &PartitionQueue<Context>) -> Result<Option<Option<Unread>>, KafkaError> {
     match queue.poll(Duration::ZERO) {
         Some(Ok(message)) => {

@@ -1,8 +1,8 @@
-//! One sample of the progress of all processors, and the test for having caught up.
+//! One sample of the progress of all processors, and the check whether processors have caught up.
 //!
 //! A sample takes one request for all end offsets, one for all log start offsets, one per group for committed offsets, one for the
 //! members of all groups, and one read of the first unread records.
-//! Invariant: nothing is committed. The end offset of a sample is the last stable offset, so an open transaction is no lag.
+//! Invariant: nothing is committed. The end offset of a sample is the last stable offset, so records of an open transaction are no lag.
 //! Not here: finding an unread record (`lag_probe`), the assessment (`runtime::lag`).
 use crate::{
     cluster::{KafkaCluster, READ_ONLY_GROUP},
@@ -17,7 +17,7 @@ use runtime::{
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// Takes samples; the probe of the last sample is used again.
+/// Takes samples, and keeps the probe for the next sample.
 #[derive(Default)]
 pub struct LagSampler {
     probe: Option<LagProbe>,
@@ -62,7 +62,7 @@ fn probe_start(cluster: &KafkaCluster, progress: &PartitionProgress) -> (Physica
     (cluster.config().physical(progress.topic_partition()), progress.next_offset())
 }
 
-/// The offsets of all processors, without unread records and members. Topics that do not exist yet are empty.
+/// Returns the offsets of all processors, without unread records and active members. A topic that does not exist yet counts as empty.
 fn sample_offsets(
     cluster: &KafkaCluster,
     subscriptions: &[Subscription],
@@ -95,14 +95,14 @@ fn sample_offsets(
     Ok(sample)
 }
 
-/// True if these processors have committed having read everything in their inputs.
+/// Returns true if the committed offsets of these processors are past every record of their inputs.
 ///
 /// # Errors
 /// When the brokers are not reachable or reject the request.
 pub fn is_caught_up(cluster: &KafkaCluster, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
-    // Committed offsets before end offsets: a commit publishes and moves the offsets at once, so records that it published are below
-    // the end offsets, whichever input offsets it moved. The end offsets are high watermarks, because commit markers may not be
-    // written yet.
+    // Committed offsets are fetched before end offsets: a commit publishes records and moves offsets atomically, so the records published
+    // with any committed offset fetched here are below the end offsets. The end offsets are high watermarks, because commit markers may
+    // not be written yet.
     let mut next_offsets = Offsets::new();
     for subscription in subscriptions {
         let committed = cluster.committed_input_offsets(subscription)?;
@@ -115,7 +115,7 @@ pub fn is_caught_up(cluster: &KafkaCluster, subscriptions: &[Subscription]) -> R
     let partitions: Vec<TopicPartition> = next_offsets.keys().copied().collect();
     let high_watermarks = cluster.high_watermarks(&partitions)?;
     next_offsets.retain(|partition, offset| high_watermarks.get(partition) > Some(offset));
-    // The rest may be control records, which are never delivered.
+    // The offsets that are left may be control records, which are never delivered.
     let batches = cluster.read(&next_offsets, usize::MAX)?;
     Ok(batches.values().flatten().all(|batch| batch.is_empty()))
 }

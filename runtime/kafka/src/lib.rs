@@ -1,9 +1,10 @@
 //! Kafka as the log: a member is a consumer and a transactional producer, a commit is one transaction.
 //!
-//! Outputs, changelog, dead letters and committed offsets of a micro-batch are one transaction, fenced by the generation of the consumer
-//! group in which the input was assigned. A poll thread turns librdkafka's callbacks into task events and never waits; a slow processor
-//! leaves its partitions' queues full, which stops fetching while callbacks go on. Rebalances are eager, with the range assignor:
-//! partition i of all inputs is on one member.
+//! The outputs, changelog records, dead letters and committed offsets of a micro-batch are written in one transaction. It carries the
+//! generation of the consumer group in which the input was assigned, and is rejected in any later one. A poll thread turns librdkafka's
+//! callbacks into task events and never waits for the processor. If the processor is slow, the partitions' queues fill up and fetching
+//! stops, but callbacks are still handled. Rebalances are eager, with the range assignor: partition i of every input is assigned to the
+//! same member.
 //! Invariant: only committed records are read, and a member that no longer has its partitions cannot commit.
 //! Not here: the topics (crate `topics`), the loop of a task (`runtime::task`).
 mod admin;

@@ -1,7 +1,7 @@
-//! Log id = cluster id + a random id stored as a record in a topic of its own.
+//! The log id: the cluster id and a random number, stored as a record in a topic of its own.
 //!
-//! A topic that is re-created is empty, so another log has another id.
-//! Invariant: the first record of the topic is the id; a second one, of a process that wrote at the same time, has no effect.
+//! A re-created topic is empty, so a log whose topics were re-created gets a new id.
+//! Invariant: the first record of the topic is the id; a second record, which another process wrote at the same time, has no effect.
 //! Not here: the transaction that writes the record (`backend`).
 use crate::cluster::KafkaCluster;
 use runtime::{Commit, RuntimeError};
@@ -12,7 +12,7 @@ use topics::TopicPartition;
 const LOG_ID_PARTITION: TopicPartition = TopicPartition::new(topics::LOG_IDS.info.name, 0);
 const KEY: &str = "log";
 
-/// The stored id; `None` if there is none, or no topic for it.
+/// Returns the stored id; `None` if no id is stored, or the topic for it does not exist.
 ///
 /// # Errors
 /// When the topic cannot be read, or its first record is not a log id.
@@ -40,12 +40,12 @@ pub fn existing_id(cluster: &KafkaCluster) -> Result<Option<String>, RuntimeErro
 /// Creates an id and the commit that stores it.
 ///
 /// # Errors
-/// `RuntimeError::Precondition` when there is no topic for it.
+/// `RuntimeError::Precondition` when the topic for the id does not exist.
 pub fn new_id(cluster: &KafkaCluster) -> Result<(String, Commit), RuntimeError> {
     if cluster.partition_count(LOG_ID_PARTITION.topic).is_none() {
         return Err(RuntimeError::Precondition {
             what: format!("storing the log id in topic {}", cluster.config().topic(LOG_ID_PARTITION.topic)),
-            reason: "there is no such topic".into(),
+            reason: "the topic does not exist".into(),
             next: "`fastbreak topics apply` creates missing topics".into(),
         });
     }
@@ -60,7 +60,7 @@ pub fn new_id(cluster: &KafkaCluster) -> Result<(String, Commit), RuntimeError> 
     Ok((log_id.id, commit))
 }
 
-/// A random number: not secret, but unlike that of any other process.
+/// Returns a random number. It is not secret, but differs between processes.
 pub fn random_suffix() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,6 +1,6 @@
 //! Metadata of a cluster: its topics, its brokers, its id.
 //!
-//! Invariant: brokers that are not reachable are an error within the time limit, with the cause that the client reported.
+//! Invariant: if the brokers are not reachable, a call fails within the time limit, with the cause that the client reported.
 //! Not here: settings of topics (`admin`), offsets (`offsets`).
 use crate::context::Context;
 use rdkafka::{

@@ -1,10 +1,10 @@
-//! Committed offsets expired (`offsets.retention.minutes`, by default a week without members): append a compensating ledger entry and
-//! reprocess from the start.
+//! Handles expired committed offsets (`offsets.retention.minutes`, by default a week without members): appends a compensating ledger
+//! entry, so that the group can reprocess from the start.
 //!
 //! Reprocessing changes no content. The compensating entry subtracts the counts of the first processing, so that each record is counted
 //! once; parked records stay counted as long as they are in the changelog.
-//! Invariant: one compensating entry is appended, however many instances start at the same time, and none while the group has a
-//! committed offset or a member.
+//! Invariant: only one compensating entry is appended, even if several instances start at the same time, and none is appended while the
+//! group has a committed offset or a member.
 //! Not here: committed offsets below the log start offset (`restore`).
 use crate::{
     client_config::LEDGER_RESET_INSTANCE,
@@ -30,7 +30,7 @@ pub fn handle_expired_offsets(
         let mut config = cluster.config().clone();
         config.instance = LEDGER_RESET_INSTANCE.into();
         let mut producer = TransactionalProducer::init_transactions(&config, &subscription.group)?;
-        // The producer that was fenced by this one may have appended the entry just now.
+        // Another instance, whose producer is now fenced, may have appended the entry in the meantime.
         let Some(entry) = compensating_entry(cluster, subscription)? else { return Ok(()) };
         tracing::warn!(
             processor = subscription.name,
@@ -41,7 +41,9 @@ pub fn handle_expired_offsets(
         append_ledger_entry(&mut commit, entry)?;
         let content = TransactionContent { records: commit.records, ..TransactionContent::default() };
         match producer.commit(content) {
-            Err(CommitError::Aborted { reason }) => tracing::debug!(reason, "checking the offsets again"),
+            Err(CommitError::Aborted { reason }) => {
+                tracing::debug!(reason, "no ledger entry committed, checking again")
+            }
             Err(CommitError::Fatal(error)) => return Err(error),
             Ok(()) => return Ok(()),
         }
@@ -49,8 +51,8 @@ pub fn handle_expired_offsets(
     Ok(())
 }
 
-/// The entry that compensates the ledger of a group without committed offsets; `None` if the group has offsets or members, or nothing
-/// was counted.
+/// Returns the entry that compensates the ledger of a group without committed offsets; `None` if the group has committed offsets or
+/// members, or its ledger entries have no counts.
 fn compensating_entry(
     cluster: &KafkaCluster,
     subscription: &Subscription,
@@ -61,7 +63,7 @@ fn compensating_entry(
         return Ok(None);
     }
     let Some(total) = ledger_total(cluster, subscription)? else { return Ok(None) };
-    // Entries and offsets are committed together, so if there is still no offset, the offset of the counted records expired.
+    // Ledger entries and offsets are committed together, so if there are entries and still no committed offset, it expired.
     let is_expired = cluster.committed_input_offsets(subscription)?.is_empty();
     let still_parked = if has_changelog_records(cluster, subscription)? { total.parked } else { 0 };
     let entry = LedgerEntry {
@@ -83,7 +85,7 @@ fn compensating_entry(
     Ok(Some(entry).filter(|entry| is_expired && entry.read != 0))
 }
 
-/// True if the changelog of a materialized view was written to since its topic was created.
+/// Returns true if the processor has a changelog, and records were written to it since its topic was created.
 fn has_changelog_records(cluster: &KafkaCluster, subscription: &Subscription) -> Result<bool, RuntimeError> {
     if !subscription.kind.has_changelog() {
         return Ok(false);
@@ -92,7 +94,7 @@ fn has_changelog_records(cluster: &KafkaCluster, subscription: &Subscription) ->
     Ok(cluster.last_stable_offsets(&partitions)?.values().any(|end_offset| *end_offset > 0))
 }
 
-/// The sum of a group's ledger entries; of the sink, those of its newest version.
+/// Returns the sum of a group's ledger entries; for the sink, only those of its newest version.
 fn ledger_total(
     cluster: &KafkaCluster,
     subscription: &Subscription,

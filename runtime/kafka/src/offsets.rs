@@ -25,7 +25,7 @@ use topics::Offset;
 /// The pause between two queries for the last stable offsets.
 const STABLE_OFFSET_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The offsets that the client's group has committed; partitions without one are absent.
+/// Returns the offsets that the client's group has committed; partitions without a committed offset are absent.
 ///
 /// # Errors
 /// When the brokers are not reachable or reject the request.
@@ -43,7 +43,7 @@ pub fn committed_offsets(
     Ok(offsets_of(&response, partitions))
 }
 
-/// The high watermarks. Open transactions are below them.
+/// Returns the high watermarks. Records of open transactions are below them.
 ///
 /// # Errors
 /// When the brokers are not reachable or reject the request.
@@ -54,7 +54,7 @@ pub fn high_watermarks(
     list_offsets(client, Isolation::ReadUncommitted, partitions, LATEST_OFFSET)
 }
 
-/// The offsets below which every transaction is committed or aborted.
+/// Returns the offsets below which every transaction is committed or aborted.
 ///
 /// # Errors
 /// When the brokers are not reachable or reject the request.
@@ -65,7 +65,7 @@ pub fn last_stable_offsets(
     list_offsets(client, Isolation::ReadCommitted, partitions, LATEST_OFFSET)
 }
 
-/// The first offsets that are still stored.
+/// Returns the first offsets that are still stored.
 ///
 /// # Errors
 /// When the brokers are not reachable or reject the request.
@@ -79,7 +79,7 @@ pub fn log_start_offsets(
 /// Waits until every transaction below these high watermarks is committed or aborted.
 ///
 /// # Errors
-/// `RuntimeError::Storage` when a transaction stays open longer than any timeout; otherwise as the queries.
+/// `RuntimeError::Storage` when a transaction stays open longer than any transaction timeout; otherwise the error of a query.
 pub fn await_last_stable(
     client: &QueryClient,
     high_watermarks: &PhysicalOffsets,
@@ -97,7 +97,7 @@ pub fn await_last_stable(
             return Err(RuntimeError::Storage {
                 path: client.brokers().to_owned(),
                 reason: format!(
-                    "a transaction in {partition} is open for {} s, longer than the timeout of any transaction",
+                    "a transaction in {partition} has been open for {} s, longer than the timeout of any transaction",
                     STABLE_OFFSET_TIMEOUT.as_secs()
                 ),
                 next: "a broker stopped during a commit and left a hanging transaction; docs/kafka-broker-requirements.md describes how to abort it".into(),
@@ -123,7 +123,7 @@ fn list_offsets(
     Ok(offsets_of(&response, partitions))
 }
 
-/// Sends one ListOffsets request. In the protocol a special offset is requested by the field for timestamps.
+/// Sends one ListOffsets request. The protocol requests the first or last offset by a special value in the field for timestamps.
 fn request_offsets(
     consumer: &BaseConsumer<Context>,
     list: &TopicPartitionList,
@@ -138,9 +138,10 @@ fn request_offsets(
     Ok(response)
 }
 
-/// The positions of a consumer: the next offset that it reads in each of these partitions. A partition without a position is absent.
+/// Returns the next offset that a consumer reads in each of these partitions. A partition without a position is absent.
 ///
-/// Values, not the client's list: the list refers to the consumer's partitions, and a consumer that is closed waits until no list does.
+/// The result has plain values instead of the client's list: the list refers to the consumer's partitions, and closing the consumer waits
+/// until no list refers to them.
 ///
 /// # Errors
 /// The error of the client.

@@ -1,9 +1,10 @@
 //! Key, headers and timestamp of raw records, read again when the records become dead letters.
 //!
 //! A program that produces to a raw topic may add headers and may use any bytes as the key, and every record has a timestamp. The
-//! engine does not need these, so they are not carried with each record; a dead letter is rare, and its record is still in the log.
-//! Invariant: read-only. A record that is no longer stored is left out, and its dead letter is written without it; a record that cannot
-//! be read now is an error.
+//! engine does not need these, so they are not kept with each record in memory. Dead letters are rare, and when there is one, its record
+//! is still in the log.
+//! Invariant: read-only. A record that is no longer stored is left out, and its dead letter is written without these fields; a record
+//! that cannot be read now is an error.
 //! Not here: the headers of a dead letter (`dlq_headers`).
 use crate::{
     client_config::KafkaConfig,
@@ -31,7 +32,7 @@ use topics::{Offset, TopicPartition};
 /// A record without its value.
 #[derive(Default)]
 pub struct OriginalRecord {
-    /// The bytes of the key; as text it may be another key.
+    /// The exact bytes of the key, which may not be valid UTF-8.
     pub key: Option<Vec<u8>>,
     pub headers: Option<OwnedHeaders>,
     /// Milliseconds since 1970.
@@ -41,8 +42,8 @@ pub struct OriginalRecord {
 /// Original records by partition and offset.
 pub type OriginalRecords = BTreeMap<(TopicPartition, Offset), OriginalRecord>;
 
-/// The time for which reading continues without a record. The processor has just read these records, so brokers that do not deliver them now are
-/// not reachable.
+/// The time without a record after which reading fails. The processor has just read these records, so brokers that do not deliver them
+/// again are not reachable.
 const READ_TIMEOUT: Duration = REQUEST_TIMEOUT;
 const OPERATION: &str = "reading the original records of dead letters";
 
@@ -94,7 +95,7 @@ pub fn read_originals(
     Ok(found)
 }
 
-/// Assigns the partitions from the first wanted offset that is still stored. Partitions without one are left out.
+/// Assigns the partitions from the first wanted offset that is still stored. Partitions without such an offset are left out.
 fn open_partitions(
     client: &QueryClient,
     config: &KafkaConfig,
@@ -125,10 +126,10 @@ fn open_partitions(
         .collect())
 }
 
-/// The reason why a partition has no further wanted record.
+/// The reason why no further wanted record can follow in a partition.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReadEnd {
-    /// The last wanted record was delivered, or a later one.
+    /// The last wanted record, or a later record, was delivered.
     LastOffset,
     EndOfFile,
 }
@@ -142,7 +143,7 @@ struct OpenPartition {
 }
 
 impl OpenPartition {
-    /// Takes the messages that the queue holds. Returns true if there was one, and why reading ended, if it did.
+    /// Takes all messages out of the queue. Returns true if there were any, and the reason if reading has ended.
     fn drain(
         &mut self,
         client: &QueryClient,
@@ -174,8 +175,8 @@ impl OpenPartition {
             }
         }
     }
-    /// Checks at the end of file that the position is past every wanted offset. Records below the position no longer exist; but a
-    /// broker that has just become leader may report the end of file too early.
+    /// Checks at the end of file that the position is past every wanted offset, because a broker that has just become leader may report
+    /// the end of file too early. Wanted records below the position that were not delivered no longer exist.
     fn ensure_passed(&self, client: &QueryClient, position: Offset) -> Result<(), RuntimeError> {
         if self.offsets.last().is_some_and(|last| *last >= position) {
             let not_available = KafkaError::MessageConsumption(Code::OffsetNotAvailable);

@@ -1,7 +1,7 @@
-//! Partitions assigned with a queue each, from their first record on.
+//! Assigns partitions and gives each its own queue, before its first record arrives.
 //!
 //! A queue that is split off after the assignment may miss records: those that were fetched in between are in the consumer's main queue.
-//! Invariant: a record of an assigned partition is in that partition's queue, or reading fails.
+//! Invariant: every record of an assigned partition is delivered through that partition's queue, or reading fails.
 //! Not here: the readers of the queues (`poll_thread`, `partition_reader`, `original_record`, `lag_probe`).
 use crate::{
     context::Context,
@@ -17,7 +17,7 @@ use runtime::RuntimeError;
 use std::sync::Arc;
 use topics::Offset;
 
-/// Assigns these partitions and no others, from these offsets on. The queues are in the order of the partitions.
+/// Assigns exactly these partitions, each from its offset, and returns their queues in the same order.
 ///
 /// # Errors
 /// When the client rejects the assignment.
@@ -29,17 +29,20 @@ pub fn assign(
         let queue = consumer.split_partition_queue(partition.topic(), partition.partition());
         queue.ok_or_else(|| KafkaError::Subscription(partition.topic().to_owned()))
     };
-    // Before the assignment: librdkafka does not move a queue that is already split.
+    // Queues must be split before the assignment: librdkafka does not redirect a queue that is already split.
     let queues = assignment.iter().map(split).collect::<Result<Vec<_>, _>>()?;
     consumer.assign(&offset_list(assignment.iter().map(|(partition, offset)| (partition, *offset)))?)?;
     Ok(queues)
 }
 
-/// Message on the main queue although all partitions are split: would be lost.
+/// Returns the error for a message on the main queue: all partitions have queues of their own, so the message would be lost.
 pub fn unexpected_main_queue_message(message: &BorrowedMessage<'_>) -> RuntimeError {
     RuntimeError::Storage {
         path: format!("{}/{}", message.topic(), message.partition()),
-        reason: format!("offset {} was delivered outside its partition's queue", message.offset()),
+        reason: format!(
+            "the record at offset {} arrived on the client's main queue instead of its partition's queue",
+            message.offset()
+        ),
         next: "start again: processing resumes from the last commit".into(),
     }
 }

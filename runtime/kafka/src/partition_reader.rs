@@ -27,7 +27,7 @@ use topics::Offset;
 
 /// The size of a batch after which the next one starts: a larger buffer would be copied as it grows.
 const MAX_BATCH_BYTES: usize = 256 << 10;
-const OPERATION: &str = "reading to the end";
+const OPERATION: &str = "reading partitions to their end";
 /// The time without a record or an end of file after which reading continues with a new consumer.
 const SILENT_CONSUMER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The name in the error of a record that cannot be used.
@@ -41,7 +41,7 @@ pub trait Collector {
     /// # Errors
     /// The reason why the message cannot be used.
     fn add(&mut self, message: &BorrowedMessage<'_>) -> Result<usize, String>;
-    /// The offset at which reading continues.
+    /// Returns the offset at which reading continues.
     fn next(&self) -> Offset;
     /// Moves on to an offset below which no record is left.
     fn skip_to(&mut self, offset: Offset);
@@ -70,7 +70,7 @@ impl Collector for BatchCollector {
     }
     fn skip_to(&mut self, offset: Offset) {
         self.start_batch();
-        // A gap is a batch without records.
+        // An offset gap is stored as a batch without records.
         self.current = RecordBatch::from_parts(self.current.base(), offset, 0, Vec::new());
     }
 }
@@ -96,7 +96,7 @@ struct Reading<C> {
 }
 
 /// Reads the records from these offsets to the current end, or to about `max_bytes` per partition. The last batch of a partition ends
-/// where reading continues; a partition without offsets to read has no batch.
+/// at the offset at which the next read continues; a partition without offsets to read has no batch.
 ///
 /// # Errors
 /// When the brokers are not reachable, a transaction stays open, or a record cannot be used.
@@ -113,7 +113,7 @@ pub fn read(
     Ok(from.keys().map(batches).collect())
 }
 
-/// Reads as [`read`] does, into other collectors. A partition without offsets to read is absent.
+/// Reads as [`read`] does, into collectors of type `C`. A partition without offsets to read is absent.
 ///
 /// # Errors
 /// As [`read`].
@@ -134,8 +134,8 @@ pub fn read_with<C: Collector>(
     }
     let (mut collected, short) = read_once(client, readings, max_bytes)?;
     if !short.is_empty() {
-        // A broker that has just become leader may have reported the end too early. It returns its last stable offset only once it
-        // knows the offset, so await that and read again. What is still absent was removed by compaction.
+        // A broker that has just become leader may have reported the end too early. It returns a last stable offset only once it
+        // knows the correct one, so wait for that and read again. Records that are still absent were removed by compaction.
         await_last_stable(client, &end_offsets_of(&short))?;
         let (complete, compacted) = read_once(client, short, max_bytes)?;
         collected.extend(complete);
@@ -153,7 +153,8 @@ fn end_offsets_of<C>(readings: &[Reading<C>]) -> PhysicalOffsets {
 
 type Collected<C> = BTreeMap<PhysicalPartition, C>;
 
-/// Reads each partition until its end of file. Returns the complete ones, and those whose end of file came before their end offset.
+/// Reads each partition until its end of file. Returns the partitions that are complete, and the readings whose end of file came before
+/// their end offset.
 fn read_once<C: Collector>(
     client: &QueryClient,
     readings: Vec<Reading<C>>,
@@ -183,8 +184,8 @@ type CompletedReading<C> = (Reading<C>, Option<Offset>);
 
 /// Reads each partition until its end of file or the size limit.
 ///
-/// A consumer that once received metadata without any broker knows no broker from then on. So one that delivers nothing for
-/// [`SILENT_CONSUMER_TIMEOUT`] is replaced, and reading continues after the last record received.
+/// A consumer that once received metadata without any broker knows no broker from then on. So a consumer that delivers nothing
+/// for [`SILENT_CONSUMER_TIMEOUT`] is replaced, and reading continues after the last record received.
 fn read_to_end_of_file<C: Collector>(
     client: &QueryClient,
     readings: Vec<Reading<C>>,
@@ -206,13 +207,13 @@ fn read_to_end_of_file<C: Collector>(
     Ok(ended)
 }
 
-/// The offsets at which reading continues, in the order of the readings.
+/// Returns the offsets at which reading continues, in the order of the readings.
 fn next_offsets<C: Collector>(readings: &[Reading<C>]) -> Vec<(PhysicalPartition, Offset)> {
     readings.iter().map(|reading| (reading.partition.clone(), reading.collector.next())).collect()
 }
 
 /// Reads with a new consumer until every partition ended or nothing is delivered for [`SILENT_CONSUMER_TIMEOUT`]. Adds the partitions
-/// that ended and returns the others.
+/// that ended to `ended`, and returns the others.
 fn read_with_one_consumer<C: Collector>(
     client: &QueryClient,
     readings: Vec<Reading<C>>,
@@ -220,7 +221,7 @@ fn read_with_one_consumer<C: Collector>(
     ended: &mut Vec<CompletedReading<C>>,
 ) -> Result<Vec<Reading<C>>, RuntimeError> {
     let to_runtime_error = |error: KafkaError| client.to_runtime_error(OPERATION, &error);
-    // The queues of a consumer that was assigned before may hold an end of file that is out of date.
+    // A new consumer, because the queues of a consumer that was assigned before may still hold an outdated end of file.
     let consumer = client.dedicated_consumer()?;
     let queues = partition_queues::assign(&consumer, &next_offsets(&readings)).map_err(to_runtime_error)?;
     let mut open: Vec<_> = readings.into_iter().zip(queues).collect();

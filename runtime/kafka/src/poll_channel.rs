@@ -14,7 +14,7 @@ use topics::{Offset, Offsets, TopicPartition};
 
 /// A command of the member to the poll thread.
 pub enum Command {
-    /// Fetch these partitions from these offsets, and no others.
+    /// Fetch exactly these partitions, each from its offset.
     Assign(Vec<(PhysicalPartition, Offset)>),
     Unassign,
     Leave,
@@ -32,38 +32,38 @@ pub struct PollChannel {
 pub struct PollState {
     pub rebalances: VecDeque<Rebalance>,
     commands: VecDeque<Command>,
-    /// Commands that are not carried out yet.
+    /// Number of commands that are not carried out yet.
     pub pending_commands: usize,
     pub records: Vec<(TopicPartition, RecordBatch)>,
     pub bytes: usize,
-    /// When the oldest of the records was added, and the newest.
+    /// When the oldest record in the inbox was added, and when the newest one was.
     pub oldest_added: Option<Instant>,
     pub newest_added: Option<Instant>,
     pub failed: Option<RuntimeError>,
-    /// The member requests the consumer's position.
+    /// True if the member has requested the consumer's position.
     pub position_requested: bool,
-    /// A record that was fetched could not be added: the consumer's position no longer tells what was delivered.
+    /// True after a fetched record could not be added: the consumer's position is then past a record that was not delivered.
     is_poisoned: bool,
-    /// Consumer position once everything delivered so far is buffered or consumed; includes control records.
+    /// The reported position of the consumer: every record below it is in the inbox or was delivered. It may be past control records.
     pub consumed_offsets: Option<Offsets>,
     poll_thread: Option<Thread>,
 }
 
 impl PollState {
-    /// Drops the records.
+    /// Drops the records and the reported position.
     pub fn clear(&mut self) {
         self.records.clear();
         (self.bytes, self.oldest_added, self.newest_added) = (0, None, None);
         (self.position_requested, self.consumed_offsets) = (false, None);
     }
-    /// True if nothing in the inbox is left to be done.
+    /// Returns true if no record, rebalance, command or error is pending.
     pub fn is_idle(&self) -> bool {
         self.records.is_empty()
             && self.rebalances.is_empty()
             && self.pending_commands == 0
             && self.failed.is_none()
     }
-    /// Wakes the poll thread: there is room in the inbox, or a command.
+    /// Wakes the poll thread, because the inbox has room or a command.
     pub fn wake_poll_thread(&self) {
         if let Some(poll_thread) = &self.poll_thread {
             poll_thread.unpark();
@@ -71,7 +71,7 @@ impl PollState {
     }
 }
 
-/// The member's side.
+/// The methods that the member calls.
 impl PollChannel {
     /// Locks the inbox.
     pub fn lock(&self) -> MutexGuard<'_, PollState> {
@@ -90,7 +90,7 @@ impl PollChannel {
     }
 }
 
-/// The poll thread's side. Every change wakes the member.
+/// The methods that the poll thread calls. Records, rebalances, finished commands and errors wake the member.
 impl PollChannel {
     /// Registers the thread that polls.
     pub fn register_poll_thread(&self, poll_thread: Thread) {
@@ -101,7 +101,7 @@ impl PollChannel {
     pub fn take_commands(&self) -> Vec<Command> {
         self.lock().commands.drain(..).collect()
     }
-    /// Reports commands as carried out, and drops the records of the assignment before.
+    /// Marks commands as carried out, and drops the records of the assignment that has ended.
     pub fn finish_commands(&self, count: usize) {
         let mut state = self.lock();
         state.clear();
@@ -129,14 +129,14 @@ impl PollChannel {
     pub fn take_position_request(&self) -> bool {
         std::mem::take(&mut self.lock().position_requested)
     }
-    /// Reports the requested position, unless the assignment has changed or a record could not be added.
+    /// Reports the requested position, unless a command is pending or a record could not be added.
     pub fn report_position(&self, consumed_offsets: Offsets) {
         let mut state = self.lock();
         if state.pending_commands == 0 && !state.is_poisoned {
             state.consumed_offsets = Some(consumed_offsets);
         }
     }
-    /// Reports an error that ends the member; the first one counts.
+    /// Reports an error that ends the member. Only the first error is kept.
     pub fn fail(&self, error: RuntimeError) {
         let mut state = self.lock();
         (state.is_poisoned, state.consumed_offsets) = (true, None);

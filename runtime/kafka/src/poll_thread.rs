@@ -1,8 +1,8 @@
-//! The poll thread of a group member: moves librdkafka's queues and callbacks into the member's inbox.
+//! The poll thread of a group member: moves records and callbacks from librdkafka's queues into the member's inbox.
 //!
-//! The consumer's main queue, which has the callbacks, is always polled. Each assigned partition has a queue of its own, which is not
-//! polled while the inbox is full: fetching stops at `queued.max.messages.kbytes`, heartbeats and rebalances go on, and no fetched
-//! record is thrown away.
+//! The consumer's main queue, which holds the callbacks, is always polled. Each assigned partition has a queue of its own, which is not
+//! polled while the inbox is full: fetching then stops at `queued.max.messages.kbytes`, heartbeats and rebalances continue, and no
+//! fetched record is dropped.
 //! Invariant: only this thread assigns partitions, and it never blocks on the processor.
 //! Not here: the effect of a rebalance (`member`), the inbox (`poll_channel`).
 use crate::{
@@ -30,9 +30,9 @@ use std::{
 };
 use topics::{Offset, Offsets, TopicPartition};
 
-/// The longest sleep without a notification: callbacks that arrive while others are handled are not notified.
+/// The longest sleep between two polls: librdkafka does not notify the thread of callbacks that arrive while it handles others.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// The size of a batch that is moved to the inbox at once.
+/// The size above which a batch is moved from a queue to the inbox, although the queue may hold more records.
 const MAX_DRAIN_BYTES: usize = 256 << 10;
 
 /// Everything that a poll thread needs.
@@ -42,7 +42,7 @@ pub struct PollThread {
     pub context: Context,
     /// The topics to subscribe to, by physical name.
     pub subscribed_topics: Vec<String>,
-    /// All partitions of the inputs, for the way back to their logical names.
+    /// All partitions of the inputs, to look up the logical partition of a physical one.
     pub input_partitions: BTreeMap<PhysicalPartition, TopicPartition>,
     /// Bytes in the inbox above which the partitions' queues are not polled.
     pub capacity_bytes: usize,
@@ -57,7 +57,7 @@ struct AssignedQueue {
 }
 
 impl PollThread {
-    /// Starts the thread, which creates the consumer. The consumer is returned for its group metadata.
+    /// Starts the thread, which creates the consumer, and returns the consumer, which the member needs for metadata requests.
     ///
     /// # Errors
     /// When the thread cannot start, or the client rejects a setting or the subscription.
@@ -121,7 +121,8 @@ impl PollThread {
             }
         }
     }
-    /// Reports the consumer's position if the member has requested it. Everything that was taken out of the queues is in the inbox at this point.
+    /// Reports the consumer's position if the member has requested it. Must be called only when every record taken out of the queues is
+    /// in the inbox.
     fn report_position(&self, consumer: &BaseConsumer<Context>, queues: &[AssignedQueue]) {
         if !self.channel.take_position_request() {
             return;
@@ -136,7 +137,7 @@ impl PollThread {
         let consumed_offsets: Offsets = queues.iter().filter_map(consumed).collect();
         self.channel.report_position(consumed_offsets);
     }
-    /// Polls the consumer's main queue: callbacks and errors. Returns true if there was any.
+    /// Polls the consumer's main queue for callbacks and errors. Returns true if there were any.
     fn poll_callbacks(&self, consumer: &BaseConsumer<Context>) -> bool {
         let mut has_progress = false;
         while let Some(polled) = consumer.poll(Duration::ZERO) {
@@ -153,7 +154,7 @@ impl PollThread {
         }
         has_progress
     }
-    /// Moves records from the partitions' queues to the inbox while it has room. Returns true if there were any.
+    /// Moves records from the partitions' queues to the inbox while the inbox has room. Returns true if it moved any, or failed.
     fn drain(&self, queues: &[AssignedQueue]) -> bool {
         let mut room_bytes = self.capacity_bytes.saturating_sub(self.channel.lock().bytes);
         let mut has_progress = false;
@@ -172,7 +173,7 @@ impl PollThread {
         }
         has_progress
     }
-    /// Takes records out of a queue, at most [`MAX_DRAIN_BYTES`] and one record, and not more than there is room for.
+    /// Takes records out of a queue up to [`MAX_DRAIN_BYTES`] or the room in the inbox. The last record may exceed either limit.
     fn drain_queue(
         &self,
         queue: &PartitionQueue<Context>,
@@ -233,9 +234,9 @@ impl PollThread {
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
         let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
         match self.context.classify(self.processor, code, &error.to_string()) {
-            // The client reconnects by itself, and a rebalance reports partitions that were lost meanwhile.
+            // The client reconnects by itself. If partitions are lost before it does, a rebalance reports them.
             RuntimeError::Unreachable { .. } if !is_fatal => {
-                tracing::debug!(processor = self.processor, %error, "reading");
+                tracing::debug!(processor = self.processor, %error, "a read failed, the client reconnects");
             }
             runtime_error => self.channel.fail(runtime_error),
         }

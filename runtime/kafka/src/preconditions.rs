@@ -1,7 +1,7 @@
 //! Checks before a group member is created: its topics exist with the right partition count, and its instance name is free on the host.
 //!
 //! Invariant: a member with topics that are not co-partitioned never starts.
-//! Not here: another process under the same name on another host; the brokers fence the older one (`member::join`).
+//! Not here: another process with the same instance name on another host; the brokers fence the older one (`member::join`).
 use crate::{client_config::KafkaConfig, cluster::KafkaCluster};
 use runtime::{
     RuntimeError,
@@ -16,22 +16,22 @@ use std::{
 /// Checks the topics of a subscription.
 ///
 /// # Errors
-/// `RuntimeError::Precondition` with the first topic that is missing or has another partition count.
+/// `RuntimeError::Precondition` with the first topic that is missing or has an unexpected partition count.
 pub fn check_topics(cluster: &KafkaCluster, subscription: &Subscription) -> Result<(), RuntimeError> {
     for (topic, expected) in expected_topics(subscription) {
         let (reason, next) = match cluster.partition_count(topic) {
             Some(count) if count == expected => continue,
             None => (
-                "there is no such topic".to_owned(),
+                "the topic does not exist".to_owned(),
                 "`fastbreak topics plan` shows missing topics, `fastbreak topics apply` creates them",
             ),
             Some(count) => (
-                format!("it has {count} partitions and must have {expected} to be co-partitioned"),
-                "stop all processes, delete the topic with Kafka's own tool, then `fastbreak topics apply`; the records of a raw topic must be produced again",
+                format!("the topic has {count} partitions, but needs {expected} to be co-partitioned"),
+                "stop all processes, delete the topic with Kafka's own tool, then run `fastbreak topics apply`; if it is a raw topic, its records must be produced again",
             ),
         };
         return Err(RuntimeError::Precondition {
-            what: format!("{} on topic {}", subscription.name, cluster.config().topic(topic)),
+            what: format!("running {} on topic {}", subscription.name, cluster.config().topic(topic)),
             reason,
             next: next.into(),
         });
@@ -39,7 +39,7 @@ pub fn check_topics(cluster: &KafkaCluster, subscription: &Subscription) -> Resu
     Ok(())
 }
 
-/// The topics of a subscription and their partition counts.
+/// Returns the topics of a subscription with their expected partition counts.
 fn expected_topics(subscription: &Subscription) -> BTreeMap<&'static str, i32> {
     let catalog = subscription.inputs.iter().chain(&subscription.outputs).chain([&topics::LEDGER.info]);
     let mut expected: BTreeMap<&'static str, i32> =
@@ -54,7 +54,7 @@ fn expected_topics(subscription: &Subscription) -> BTreeMap<&'static str, i32> {
     expected
 }
 
-/// A lock on a group's instance name on this host, so that a second process under the same name does not start. Released on drop.
+/// A lock on a group's instance name on this host, so that no second process with the same name starts. Released on drop.
 pub struct InstanceLock {
     _file: File,
 }
@@ -63,7 +63,7 @@ impl InstanceLock {
     /// Acquires the lock.
     ///
     /// # Errors
-    /// `RuntimeError::Precondition` when another process has it.
+    /// `RuntimeError::Precondition` when another process holds the lock.
     pub fn acquire(config: &KafkaConfig, group: &str) -> Result<InstanceLock, RuntimeError> {
         let KafkaConfig { brokers, instance, .. } = config;
         let name = blake3::hash(format!("{brokers}\n{}\n{instance}", config.group(group)).as_bytes());
@@ -72,7 +72,7 @@ impl InstanceLock {
             RuntimeError::Storage {
             path: path.display().to_string(),
             reason: error.to_string(),
-            next: "this file prevents a second process under the same name on this host: if it belongs to another user, choose another --instance, or delete it once no process runs under that name".into(),
+            next: "this lock file prevents a second process with the same instance name on this host: if the file belongs to another user, choose a different --instance, or delete the file when no process with this name runs".into(),
         }
         };
         let file = File::options().create(true).truncate(false).write(true).open(&path);
@@ -80,9 +80,9 @@ impl InstanceLock {
         match file.try_lock() {
             Ok(()) => Ok(InstanceLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(RuntimeError::Precondition {
-                what: format!("{group} as instance {instance}"),
-                reason: "another process on this host runs under that name".into(),
-                next: "stop it, or give this one another --instance".into(),
+                what: format!("running {group} as instance {instance}"),
+                reason: "another process on this host runs with the same instance name".into(),
+                next: "stop the other process, or give this one a different --instance".into(),
             }),
             Err(TryLockError::Error(error)) => Err(not_lockable(error)),
         }

@@ -21,7 +21,8 @@ use std::{
 
 /// The time limit of one request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// The time limit of retries, and of waiting for an open transaction: brokers abort one after its own timeout, which is shorter.
+/// The time limit of retries, and of waiting for an open transaction. Brokers abort a transaction after its own timeout, which is
+/// shorter.
 pub const STABLE_OFFSET_TIMEOUT: Duration = Duration::from_secs(90);
 /// The pause before a retry.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
@@ -62,7 +63,7 @@ impl QueryClient {
         let client_config = self.config.standalone_consumer(&self.group, isolation);
         StandaloneConsumer::new(&self.config, &client_config, self.context.clone())
     }
-    /// Creates another consumer of committed records, for one read.
+    /// Creates a separate consumer of committed records for a single read.
     ///
     /// # Errors
     /// `RuntimeError::Precondition` with the setting that the client rejects.
@@ -95,7 +96,7 @@ impl QueryClient {
             }
         }
     }
-    /// The group's metadata for committing its offsets without being a member.
+    /// Returns the metadata with which a client that is not a member commits the group's offsets.
     ///
     /// # Errors
     /// `RuntimeError::Precondition` with the setting that the client rejects.
@@ -108,20 +109,20 @@ impl QueryClient {
     pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
         self.context.to_runtime_error(operation, error)
     }
-    /// Ignores the error of a consumer that reads if the client recovers from it: brokers that are not reachable now.
+    /// Ignores an error of a reading consumer if the client recovers from it, because brokers are not reachable at the moment.
     ///
     /// # Errors
     /// Every other error.
     pub fn ignore_unreachable(&self, error: &KafkaError) -> Result<(), RuntimeError> {
-        match self.to_runtime_error("reading to the end", error) {
+        match self.to_runtime_error("reading partitions to their end", error) {
             RuntimeError::Unreachable { .. } if !matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                tracing::debug!(%error, "reading to the end");
+                tracing::debug!(%error, "a read failed, the client reconnects");
                 Ok(())
             }
             runtime_error => Err(runtime_error),
         }
     }
-    /// The consumer groups whose physical names start with a prefix.
+    /// Returns the physical names of the consumer groups that start with a prefix.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -132,7 +133,7 @@ impl QueryClient {
         let names = groups.groups().iter().map(|group| group.name().to_owned());
         Ok(names.filter(|name| name.starts_with(prefix)).collect())
     }
-    /// True if a consumer group has a member whose client id matches.
+    /// Returns true if a consumer group has a member whose client id matches.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.
@@ -150,7 +151,8 @@ impl QueryClient {
     }
 }
 
-/// True while a leader or a coordinator moves, and while the offsets of an open transaction are undecided.
+/// Returns true for an error that ends without intervention: a leader or coordinator moves, brokers are unreachable, or offsets are part
+/// of an open transaction.
 fn is_transient(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

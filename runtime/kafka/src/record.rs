@@ -1,7 +1,7 @@
-//! Messages of the client as records of a batch.
+//! Converts messages of the client to records of a batch.
 //!
-//! Invariant: a key of any topic but a raw one is text of at most 65535 bytes; other keys are an error there. Other programs may
-//! produce to raw topics with any bytes as the key.
+//! Invariant: in every topic that is not raw, a key is text of at most 65535 bytes; any other key is an error. In a raw topic, a key may
+//! have any bytes, because other programs produce to it.
 //! Not here: dead letters, whose content is partly in headers (`dead_letters`).
 use rdkafka::{
     Message,
@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Appends a message to a batch.
 ///
 /// # Errors
-/// The reason, when the key of a record of our own is not text or is too long.
+/// The reason, when the topic is not raw and the key is not text or is too long.
 pub fn append_message(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) -> Result<(), String> {
     let key_bytes = message.key().unwrap_or_default();
     match std::str::from_utf8(key_bytes) {
@@ -23,21 +23,23 @@ pub fn append_message(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) ->
         _ if topics::is_raw(message.topic()) => {
             batch.push_at(message.offset(), &lossy_key(key_bytes), message.payload());
         }
-        Ok(key) => return Err(format!("its key has {} bytes, more than {}", key.len(), u16::MAX)),
-        Err(error) => return Err(format!("its key is not text: {error}")),
+        Ok(key) => {
+            return Err(format!("the record's key has {} bytes; the maximum is {}", key.len(), u16::MAX));
+        }
+        Err(error) => return Err(format!("the record's key is not text: {error}")),
     }
     Ok(())
 }
 
-/// A key as text that fits into a batch: invalid UTF-8 is replaced, and the end is cut off. The identity of a raw event is in its
-/// value; a dead letter on Kafka has the original bytes as its key.
+/// Converts a key to text that fits into a batch: replaces invalid UTF-8, and cuts the text off at the maximum length. No record becomes
+/// ambiguous: the id of a raw event is in its value, and a dead letter on Kafka has the original bytes as its key.
 pub fn lossy_key(key: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(key).into_owned();
     text.truncate(text.floor_char_boundary(u16::MAX.into()));
     text
 }
 
-/// A copy of the headers of a message; `None` if there are none or a name is not text, at which rdkafka's iterator panics.
+/// Returns a copy of a message's headers; `None` if it has none, or if a name is not text, which makes rdkafka's iterator panic.
 pub fn text_headers(message: &BorrowedMessage<'_>) -> Option<OwnedHeaders> {
     let headers = message.headers()?.detach();
     let is_text = catch_unwind(AssertUnwindSafe(|| headers.iter().count())).is_ok();

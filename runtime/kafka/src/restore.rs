@@ -7,7 +7,7 @@ use runtime::{Restored, RuntimeError, engine::changelog_topic, subscription::Sub
 use std::collections::BTreeMap;
 use topics::{Offset, Offsets, Policy, TopicPartition};
 
-/// Reads the content of one partition, given the committed offsets of the group.
+/// Reads changelog and input tables of one partition, and adds the committed offsets of the group.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -41,10 +41,11 @@ pub fn restore_partition(
     Ok(restored)
 }
 
-/// Moves committed offsets past a control record that retention has deleted. A committed offset is the offset after a record, which is
-/// the one of its transaction's commit marker; when everything is older than the retention, both are deleted. An unread record has a
-/// commit marker as well, so where only one offset is missing, no record was lost. The exception: a segment ended between the two, and
-/// the processor did not run during the whole retention.
+/// Moves committed offsets past a commit marker that retention has deleted. A committed offset is the offset after the last processed
+/// record, and this may be the offset of the commit marker of the record's transaction. When retention deletes both, the log start offset
+/// is one above the committed offset. No record was lost then, because an unread record and its commit marker would take two offsets.
+/// The exception is not recognized: a segment ended between an unread record and its commit marker, and the processor did not run
+/// during the whole retention.
 ///
 /// # Errors
 /// When the log start offsets cannot be read.
@@ -53,7 +54,7 @@ pub fn skip_deleted_control_records(
     committed: &mut BTreeMap<&'static str, Offset>,
     partition: i32,
 ) -> Result<(), RuntimeError> {
-    // Other programs may produce to raw topics without transactions.
+    // Other programs may produce to raw topics without transactions, so there a missing offset may be a lost record.
     let is_transactional =
         |(topic, offset): &(&&'static str, &Offset)| **offset > 0 && !topics::is_raw(topic);
     let partitions: Vec<TopicPartition> = committed

@@ -1,8 +1,8 @@
-//! Consumer used with `assign()` only (no group membership), with fast close.
+//! A consumer that uses `assign()` only, joins no group and closes fast.
 //!
 //! Invariant: when it is dropped, its connections and threads are released, usually within two milliseconds.
-//! Not here: consumers that are group members; those are leaked instead of closed (`member::join`), because closing one would revoke
-//! its partitions.
+//! Not here: consumers that are group members; those are leaked instead of closed (`member::join`), because closing one may block on a
+//! rebalance.
 use crate::{client_config::KafkaConfig, context::Context};
 use rdkafka::{ClientConfig, consumer::BaseConsumer};
 use runtime::RuntimeError;
@@ -15,7 +15,7 @@ use std::{
 /// The time for which a closing client is polled; after that it closes in the background.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A consumer that is no member of any group.
+/// A consumer that is not a member of any group.
 pub struct StandaloneConsumer(Arc<BaseConsumer<Context>>);
 
 impl StandaloneConsumer {

@@ -1,19 +1,20 @@
-//! Partitions by the topic's physical name, and offsets in them as the client takes and returns them.
+//! Partitions with the physical name of their topic, and the client's lists of partitions with offsets.
 //!
 //! Invariant: a [`PhysicalPartition`] is created by [`KafkaConfig::physical`] only, so the namespace of a replay is always applied and
-//! a replay cannot address a live topic. The way back is a lookup in partitions that were converted before.
+//! a replay cannot address a live topic. A physical partition is converted back by a lookup among the partitions
+//! that were converted before.
 //! Not here: the names of topics and groups in a namespace (`client_config`).
 use crate::client_config::KafkaConfig;
 use rdkafka::{TopicPartitionList, error::KafkaError};
 use std::{collections::BTreeMap, fmt};
 use topics::{Offset, TopicPartition};
 
-/// Requests the log start offset: the number that the protocol uses for it.
+/// The number by which the protocol requests the log start offset.
 pub const EARLIEST_OFFSET: Offset = -2;
-/// Requests the end offset: the last stable offset under `read_committed`, else the high watermark.
+/// The number by which the protocol requests the end offset: the last stable offset with `read_committed`, otherwise the high watermark.
 pub const LATEST_OFFSET: Offset = -1;
 
-/// One partition of one topic, by the name that the brokers know the topic by.
+/// One partition of one topic, with the physical name of the topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhysicalPartition {
     topic: String,
@@ -39,13 +40,13 @@ impl fmt::Display for PhysicalPartition {
 }
 
 impl KafkaConfig {
-    /// The partition as the brokers know it.
+    /// Returns the physical partition.
     pub(crate) fn physical(&self, partition: TopicPartition) -> PhysicalPartition {
         PhysicalPartition { topic: self.topic(partition.topic).into_owned(), partition: partition.partition }
     }
 }
 
-/// Partitions without offsets, for a query.
+/// Returns a list of partitions without offsets, for a query.
 pub fn partition_list<'a>(partitions: impl Iterator<Item = &'a PhysicalPartition>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
@@ -54,7 +55,7 @@ pub fn partition_list<'a>(partitions: impl Iterator<Item = &'a PhysicalPartition
     list
 }
 
-/// Partitions with an offset each.
+/// Returns a list of partitions, each with an offset.
 ///
 /// # Errors
 /// When the client rejects an offset.
@@ -72,7 +73,7 @@ pub fn offset_list<'a>(
     Ok(list)
 }
 
-/// The offset of a partition in a list; `None` if the list has no offset of it.
+/// Returns the offset of a partition in a list; `None` if the list has no offset for it.
 pub fn offset_in(list: &TopicPartitionList, partition: &PhysicalPartition) -> Option<Offset> {
     match list.find_partition(partition.topic(), partition.partition())?.offset() {
         rdkafka::Offset::Offset(offset) if offset >= 0 => Some(offset),

@@ -1,4 +1,4 @@
-//! The transactional producer: everything of a micro-batch in one transaction.
+//! The transactional producer: writes everything that a micro-batch makes durable in one transaction.
 //!
 //! Invariant: a transaction is atomic. Committed offsets are part of every commit of a group member, so the group coordinator rejects
 //! a commit from a member whose generation has ended.
@@ -28,7 +28,7 @@ use topics::TopicPartition;
 
 /// The time limit of one call of the transaction API; the transaction's own timeout is shorter.
 const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// The time beyond the transaction's timeout for which a commit is awaited.
+/// A commit is awaited for the transaction's timeout plus this time.
 const COMMIT_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Offsets to commit, and the generation of the group in which they were read.
@@ -45,14 +45,14 @@ pub struct TransactionContent {
     pub offsets: Option<OffsetsToCommit>,
 }
 
-/// A transactional producer on a thread of its own, because a call of the client may never return: it awaits a coordinator that has
-/// left the cluster, whatever its timeout (librdkafka issues 5456 and 5511).
+/// A transactional producer on a thread of its own, because a call of the client may never return: it may wait for a coordinator that has
+/// left the cluster, and then ignores its timeout (librdkafka issues 5456 and 5511).
 pub struct TransactionalProducer {
     owner: String,
     config: KafkaConfig,
     requests: Sender<TransactionContent>,
     outcomes: Receiver<Result<(), CommitError>>,
-    /// The time for which an outcome is awaited: the brokers abort the transaction earlier.
+    /// The time for which an outcome is awaited. It is longer than the time after which brokers abort the transaction.
     commit_timeout: Duration,
     /// True after a timeout: the thread may still send the outcome of a commit that is no longer awaited.
     is_abandoned: bool,
@@ -100,8 +100,8 @@ impl TransactionalProducer {
     /// Writes the content in one transaction.
     ///
     /// # Errors
-    /// `CommitError::Aborted` when the transaction was aborted, or is unconfirmed after the time limit: the next
-    /// [`TransactionalProducer::reinit`] decides. Any other error is final.
+    /// `CommitError::Aborted` when the transaction was aborted, or is unconfirmed after the time limit: then the next
+    /// [`TransactionalProducer::reinit`] decides whether it is durable. Any other error is final.
     pub fn commit(&mut self, content: TransactionContent) -> Result<(), CommitError> {
         if self.is_abandoned {
             self.reinit()?;
@@ -113,7 +113,7 @@ impl TransactionalProducer {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => {
                 self.is_abandoned = true;
-                Err(CommitError::aborted("the client did not answer"))
+                Err(CommitError::aborted("the Kafka client did not answer within the time limit of a commit"))
             }
             Err(RecvTimeoutError::Disconnected) => Err(self.thread_panicked().into()),
         }
@@ -218,7 +218,7 @@ impl ProducerSession {
         }
         Ok(())
     }
-    /// Waits until the brokers have every record. A loop of our own, because the client's `flush` waits 100 ms at a time.
+    /// Waits until the brokers have acknowledged every record. Does not call the client's `flush`, which waits 100 ms at a time.
     fn flush(&self) -> Result<(), KafkaError> {
         let started = Instant::now();
         while self.producer.in_flight_count() > 0 {
@@ -244,7 +244,7 @@ impl ProducerSession {
             }
         }
     }
-    /// Aborts the transaction after an error, and returns the consequence for the owner.
+    /// Aborts the transaction after an error, and returns the error that the owner must handle.
     fn abort(&self, error: &KafkaError) -> CommitError {
         let code = match error {
             KafkaError::Transaction(error) => error.code(),
@@ -254,7 +254,7 @@ impl ProducerSession {
         let aborted = self.retry(|| self.producer.abort_transaction(TRANSACTION_CALL_TIMEOUT));
         let cause = match (aborted, cause) {
             (Ok(()), cause) => cause,
-            // The coordinator does not know the transaction: a restarted broker aborted it, or committed it without an answer.
+            // The coordinator does not know the transaction: a broker that restarted has aborted it, or committed it without answering.
             (Err(abort_error), RuntimeError::Unreachable { .. })
                 if is_fatal(error) || is_fatal(&abort_error) =>
             {
@@ -264,8 +264,9 @@ impl ProducerSession {
             (Err(abort_error), _) => return self.to_runtime_error(&abort_error).into(),
         };
         match cause {
-            // The next session of this owner decides. A fenced producer may only have been too slow for its transaction's timeout; if
-            // another process runs under its name, its consumer is fenced as well, and that ends this process.
+            // The next session of this owner decides whether the transaction is durable. A fenced producer may only have exceeded its
+            // transaction's timeout. If another process runs under its name instead, this process's consumer is fenced, too, which ends
+            // this process.
             RuntimeError::Unreachable { reason, .. } | RuntimeError::Fenced { reason, .. } => {
                 CommitError::Aborted { reason }
             }

@@ -12,7 +12,7 @@ use topics::{Topic, TopicInfo};
 /// The reason why a record cannot be decoded.
 pub struct Unreadable {
     pub reason: String,
-    /// True if the bytes are not an event with any schema; if false, a setting (such as the schema registry) may make them readable.
+    /// True if the bytes are not an event of any schema; if false, a setting (such as the schema registry) may make them readable.
     pub is_foreign: bool,
 }
 impl Unreadable {
@@ -29,7 +29,7 @@ impl From<WireError> for Unreadable {
 
 type Decode<I> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<I, Unreadable> + Send>;
 
-/// An input of a processor whose inputs are `I`.
+/// An input topic of a processor, decoded to its input type `I`.
 pub struct Input<I> {
     pub topic: TopicInfo,
     pub is_table: bool,
@@ -41,16 +41,18 @@ impl<I> Input<I> {
     }
 }
 
-/// An input in which every record counts.
+/// Creates an input from a stream topic, in which every record counts.
 pub fn stream<E: Event, I: 'static>(topic: &'static Topic<E>, wrap: fn(E) -> I) -> Input<I> {
     let decode = move |_: &str, value: Option<&[u8]>| {
-        let bytes = value.ok_or_else(|| Unreadable::foreign("a tombstone in a stream"))?;
+        let bytes = value
+            .ok_or_else(|| Unreadable::foreign("the record is a tombstone, but the topic is a stream"))?;
         Ok(wrap(wire::decode(bytes)?))
     };
     Input { topic: topic.info, is_table: false, decode: Box::new(decode) }
 }
 
-/// An input in which the newest record of a key is the row: row id, and row or tombstone.
+/// Creates an input from a table topic, in which the newest record of a key is the row. `wrap` receives the row id and the row, or `None`
+/// for a tombstone.
 pub fn table<E: Row, I: 'static>(topic: &'static Topic<E>, wrap: fn(E::Id, Option<E>) -> I) -> Input<I> {
     let decode = move |key: &str, value: Option<&[u8]>| {
         let id: E::Id = key.parse().map_err(Unreadable::foreign)?;
@@ -62,21 +64,21 @@ pub fn table<E: Row, I: 'static>(topic: &'static Topic<E>, wrap: fn(E::Id, Optio
 
 type Encode<O> = Box<dyn FnMut(&O, &mut Vec<u8>) -> Option<Result<String, String>> + Send>;
 
-/// An output of a processor whose outputs are `O`.
+/// An output topic of a processor, encoded from its output type `O`.
 pub struct Output<O> {
     pub topic: TopicInfo,
-    /// The frame that its records have without a schema registry.
+    /// The header that its records have without a schema registry.
     pub canonical_frame: fn() -> [u8; 5],
     encode: Encode<O>,
 }
 impl<O: 'static> Output<O> {
-    /// The output to a table topic: `select` picks its rows.
+    /// Creates an output to a table topic; `select` picks the rows that belong to it.
     pub fn table<E: Row>(topic: &'static Topic<E>, select: fn(&O) -> Option<&E>) -> Self {
         let mut encoder = None;
         let encode = move |out: &O, bytes: &mut Vec<u8>| {
             let event = select(out)?;
             let encoder = encoder.get_or_insert_with(Encoder::new::<E>);
-            let id = event.row_id().ok_or_else(|| format!("{} has no row id", E::NAME));
+            let id = event.row_id().ok_or_else(|| format!("the fields of event {} form no row id", E::NAME));
             Some(id.and_then(|id| {
                 encoder.encode(event, bytes).map_err(|error| error.to_string())?;
                 Ok(id.to_string())
@@ -84,7 +86,7 @@ impl<O: 'static> Output<O> {
         };
         Output { topic: topic.info, canonical_frame: wire::canonical_frame::<E>, encode: Box::new(encode) }
     }
-    /// The output to a stream topic: `select` picks its events and their partitioning keys.
+    /// Creates an output to a stream topic; `select` picks the events that belong to it, with their record keys.
     pub fn stream<E: Event>(topic: &'static Topic<E>, select: fn(&O) -> Option<(&E, String)>) -> Self {
         let mut encoder = None;
         let encode = move |out: &O, bytes: &mut Vec<u8>| {

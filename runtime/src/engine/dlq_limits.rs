@@ -1,20 +1,20 @@
 //! DLQ limits: they stop a processor that can use almost nothing of its input, before the input ends up in its dead-letter queue.
 //!
-//! Invariant: per partition, the committed records never contain more unusable ones in a row, or a greater ratio of them among the
-//! newest, than the limits allow. Counting restarts with each assignment.
+//! Invariant: per partition, the committed records never contain more unusable records in a row, or a higher ratio of unusable records
+//! among the newest ones, than the limits allow. Each assignment starts counting from zero.
 //! Not here: which record is unusable (the processor decides).
 use std::collections::VecDeque;
 
-/// The ratio is computed over at most, and at least, this many of the newest records.
+/// The ratio is computed over the newest records: at most `WINDOW_RECORDS`, and at least `MIN_WINDOW_RECORDS`.
 const WINDOW_RECORDS: usize = 1000;
 const MIN_WINDOW_RECORDS: usize = 100;
 
 /// The limits, per partition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DlqLimits {
-    /// Unusable records in a row; 0 for no limit.
+    /// Maximum number of unusable records in a row; 0 for no limit.
     pub consecutive: u32,
-    /// Ratio of unusable records among the newest thousand, once there are a hundred; 1 for no limit.
+    /// Maximum ratio of unusable records among the newest 1,000, checked once there are 100 records; 1 for no limit.
     pub ratio: f64,
 }
 impl Default for DlqLimits {
@@ -23,7 +23,7 @@ impl Default for DlqLimits {
     }
 }
 
-/// The newest records of a partition: usable or not.
+/// Counts the unusable records among the newest ones of a partition.
 #[derive(Debug, Default)]
 pub struct RejectWindow {
     in_a_row: u32,
@@ -31,7 +31,7 @@ pub struct RejectWindow {
     unusable: usize,
 }
 impl RejectWindow {
-    /// Counts a record; returns the limit that it exceeds.
+    /// Counts a record; returns a message if a limit is now exceeded.
     pub fn count(&mut self, limits: &DlqLimits, unusable: bool) -> Option<String> {
         if self.newest.len() == WINDOW_RECORDS && self.newest.pop_front() == Some(true) {
             self.unusable -= 1;
@@ -45,8 +45,9 @@ impl RejectWindow {
         }
         let exceeds_ratio =
             unusable && seen >= MIN_WINDOW_RECORDS && self.unusable as f64 > ratio * seen as f64;
-        exceeds_ratio
-            .then(|| format!("{} of the last {seen} records are unusable, more than {ratio}", self.unusable))
+        exceeds_ratio.then(|| {
+            format!("{} of the last {seen} records are unusable, a higher ratio than {ratio}", self.unusable)
+        })
     }
 }
 

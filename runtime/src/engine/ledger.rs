@@ -1,12 +1,12 @@
 //! The ledger entry of a commit.
 //!
-//! Invariant: the entry is a record of the same commit as what it counts.
+//! Invariant: the entry is a record in the same commit as the records that it counts.
 //! Not here: the counts and what they must add up to (`schemas::ops`).
 use crate::{commit::Commit, error::RuntimeError};
 use schemas::ops::LedgerEntry;
 use topics::TopicPartition;
 
-/// The one partition of the ledger.
+/// The only partition of the ledger.
 pub const LEDGER: TopicPartition = TopicPartition::new(topics::LEDGER.info.name, 0);
 
 /// Appends the ledger entry of a commit to it.

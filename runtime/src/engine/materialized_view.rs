@@ -1,10 +1,11 @@
 //! Materialized views: processors whose state is derived tables.
 //!
-//! An input invalidates the output keys that it can affect; at the commit each of them is derived once, and published if it differs
-//! from the currently published row. The changelog retains each observation that adds to the state, as it arrived, and per published
-//! row its hash. On assignment the changelog and the input tables are loaded to their ends, and every known or published output key is
-//! derived again. So rows that compaction removed, expired tombstones and changed code are corrected in the same way.
-//! Invariant: the published rows are `derive` of the tables at the last commit.
+//! An input record invalidates the output keys that it can affect. At the commit, the row of each invalidated key is derived once, and
+//! published if it differs from the currently published row. The changelog stores each observation that adds to the state, as it arrived,
+//! and the hash of each published row. On assignment, the changelog and the input tables are loaded to their ends, and the row of every
+//! known or published output key is derived again. This also corrects published rows whose input was compacted away, whose input tombstone
+//! expired, or that were derived by older code.
+//! Invariant: the published rows are the results of `derive` on the tables as of the last commit.
 //! Not here: what is derived (crate `processors`), the state of one partition (`view_state`).
 use super::{
     codec::{Input, Output, ParseOutputKey},
@@ -35,14 +36,14 @@ pub struct MaterializedViewNode<V: MaterializedView> {
     outputs: Vec<Output<V::Out>>,
     parse_output_key: ParseOutputKey<V::Key, V::OutputKey>,
     partitions: BTreeMap<i32, ViewState<V>>,
-    /// Next offsets of the micro-batch in progress.
+    /// The next offset of each input partition read in the micro-batch in progress.
     offsets: Offsets,
-    /// A partition was restored since the last commit, so its rows are to be derived even if nothing is read.
+    /// True if a partition was restored since the last commit; its rows must be derived even if nothing is read.
     is_restored: bool,
     encode_buffer: Vec<u8>,
 }
 
-/// A derived row, encoded, and where it is published.
+/// Where an encoded row is published, and its hash; the row itself is in the encode buffer.
 struct EncodedRow {
     topic: TopicInfo,
     key: String,
@@ -79,7 +80,7 @@ where
     ) -> Result<(&'static str, V::In), RuntimeError> {
         let undecodable = |reason: String| undecodable::<V>(partition, record, reason);
         let input = self.inputs.iter().find(|input| input.topic.name == partition.topic);
-        let input = input.ok_or_else(|| undecodable("not an input of this processor".into()))?;
+        let input = input.ok_or_else(|| undecodable("the topic is not an input of this processor".into()))?;
         let decoded = input.decode(record.key, record.value);
         Ok((input.topic.name, decoded.map_err(|unreadable| undecodable(unreadable.reason))?))
     }
@@ -115,28 +116,33 @@ where
             undecodable::<V>(TopicPartition::new(self.changelog, partition), record, reason.into())
         };
         let number = record.value.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
-        match ChangelogKey::parse(record.key).ok_or_else(|| undecodable("unknown key"))? {
+        match ChangelogKey::parse(record.key)
+            .ok_or_else(|| undecodable("the record key is not a changelog key"))?
+        {
             ChangelogKey::ParkedCount => {
-                state.parked_count = number.ok_or_else(|| undecodable("not a parked count"))? as i64;
+                state.parked_count =
+                    number.ok_or_else(|| undecodable("the value is not a parked count"))? as i64;
             }
             ChangelogKey::Retained { topic, .. } => {
                 let (_, input) = self.decode(TopicPartition::from_name(topic, partition), record)?;
                 state.apply(&self.view, input);
             }
             ChangelogKey::Published { topic, view_key, record_key } => {
-                let view_key: V::Key = view_key.parse().map_err(|_| undecodable("not a key of this view"))?;
-                let hash = number.ok_or_else(|| undecodable("not a hash"))?;
+                let view_key: V::Key =
+                    view_key.parse().map_err(|_| undecodable("the record key has no valid view key"))?;
+                let hash = number.ok_or_else(|| undecodable("the value is not a hash"))?;
                 let output = self.outputs.iter().find(|output| output.topic.name == topic);
-                let output = output.ok_or_else(|| undecodable("not an output of this processor"))?;
+                let output = output
+                    .ok_or_else(|| undecodable("the record key has no output topic of this processor"))?;
                 let output_key = (self.parse_output_key)(topic, record_key, &view_key)
-                    .ok_or_else(|| undecodable("not an output key of this view"))?;
+                    .ok_or_else(|| undecodable("the record key has no valid output key"))?;
                 let row = PublishedRow { hash, topic: output.topic.name, key: record_key.to_owned() };
                 state.published.insert(output_key, row);
             }
         }
         Ok(())
     }
-    /// Loads the input tables. Records below the committed offset were counted before; those from it on are read now.
+    /// Loads the input tables. Records below the committed offset were counted in earlier commits; records from it on count as read now.
     fn load_tables(
         &mut self,
         partition: i32,
@@ -226,7 +232,7 @@ where
         }
         Ok(RecomputedRow { is_published: true, is_parked: parked > 0 })
     }
-    /// Encodes a row into the buffer, for the one output that takes it.
+    /// Encodes a row into the buffer, for the output to which it belongs.
     fn encode(&mut self, row: &V::Out) -> Result<EncodedRow, RuntimeError> {
         for output in &mut self.outputs {
             self.encode_buffer.clear();
@@ -236,7 +242,7 @@ where
             let hash = content_hash(&mut self.encode_buffer, (output.canonical_frame)());
             return Ok(EncodedRow { topic, key, hash });
         }
-        Err(unencodable::<V>("any of its topics", "none of its outputs takes the row".into()))
+        Err(unencodable::<V>("any of its topics", "the row belongs to none of its outputs".into()))
     }
 }
 
@@ -258,8 +264,8 @@ fn unencodable<V: MaterializedView>(topic: &str, reason: String) -> RuntimeError
     RuntimeError::Unencodable { processor: V::NAME.into(), topic: topic.into(), reason }
 }
 
-/// The hash of an encoded row. The canonical frame stands in for the schema id, so that the hash is the same with any schema registry
-/// and without one.
+/// Returns the content hash of an encoded row. The canonical frame replaces the schema id, so that the hash is the same with any schema
+/// registry and without one.
 fn content_hash(record: &mut [u8], canonical_frame: [u8; 5]) -> u64 {
     let written = record.first_chunk_mut().map(|frame| std::mem::replace(frame, canonical_frame));
     let mut first = [0; 8];

@@ -20,7 +20,8 @@ pub enum ProcessorKind {
     Stateless,
     /// Keeps derived tables in memory and a changelog of them.
     MaterializedView,
-    /// Writes to a warehouse. Exclusive consumer: all partitions are assigned to one instance; others are idle members without state.
+    /// Writes to a warehouse. Exclusive consumer: all partitions are assigned to one instance; other instances are idle members without
+    /// state.
     Sink,
 }
 
@@ -48,15 +49,15 @@ impl ProcessorKind {
 
 /// One processor of the topology.
 pub trait ProcessorNode: Send {
-    /// The processor's unique name.
+    /// Returns the processor's unique name.
     fn name(&self) -> &'static str;
-    /// The consumer group: the processor's name, and for a stateless processor its version, because a new version reprocesses its
-    /// input from the start.
+    /// Returns the name of the consumer group: the processor's name, and for a stateless processor also its version, because a new version
+    /// reprocesses its input from the start.
     fn group(&self) -> String;
     fn inputs(&self) -> Vec<TopicInfo>;
     fn outputs(&self) -> Vec<TopicInfo>;
     fn kind(&self) -> ProcessorKind;
-    /// Sets the DLQ limits. A materialized view rejects nothing.
+    /// Sets the DLQ limits. By default this does nothing, because a materialized view rejects no records.
     fn set_dlq_limits(&mut self, _: DlqLimits) {}
     /// Restores the state of an assigned partition.
     ///
@@ -79,10 +80,11 @@ pub trait ProcessorNode: Send {
     /// # Errors
     /// When an output cannot be encoded.
     fn take_commit(&mut self) -> Result<Commit, RuntimeError>;
-    /// The number of rows currently published in each output table, over the assigned partitions. Empty for a stateless processor.
+    /// Returns the number of rows currently published in each output table, summed over the assigned partitions. Empty for a stateless
+    /// processor.
     fn published(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()
     }
-    /// The number of parked records over the assigned partitions, and the keys that they wait for.
+    /// Returns the number of parked records in the assigned partitions, and the keys that they wait for.
     fn parked(&self) -> (i64, Vec<ParkedItem>);
 }

@@ -1,4 +1,4 @@
-//! Stateless processors: one record in, its outputs and dead letters out.
+//! Stateless processors: turn each record into its outputs and dead letters.
 //!
 //! Invariant: the outputs of a record depend on the record and the processor's version alone; a new version is a new consumer group,
 //! which reprocesses the input from the start.
@@ -40,8 +40,8 @@ pub struct ProcessorOutput<O> {
     pub events: Vec<O>,
     /// Keys of output rows that no longer exist, with the index of their output: a tombstone is published for each.
     pub tombstones: Vec<(usize, String)>,
-    /// Dead letters: one for the whole record if `is_rejected`, which then keeps the record's bytes, else one per unusable row. The
-    /// engine fills in the processor and where the record was read.
+    /// If `is_rejected`, one dead letter for the whole record, into which the engine copies the record's bytes; otherwise one per unusable
+    /// row. The engine fills in the processor, and the record's topic, partition, offset and key.
     pub dead_letters: Vec<DeadLetter>,
     /// True if nothing of the record could be used.
     pub is_rejected: bool,
@@ -61,7 +61,7 @@ impl<O> Default for ProcessorOutput<O> {
 }
 
 impl<O> ProcessorOutput<O> {
-    /// The output for a record whose bytes are not an event.
+    /// Returns the output for a record whose bytes are not an event.
     fn rejected(reason: String) -> Self {
         let dead_letter = DeadLetter::new(RejectCode::BadEnvelope, reason);
         ProcessorOutput { dead_letters: vec![dead_letter], is_rejected: true, ..ProcessorOutput::default() }
@@ -75,11 +75,11 @@ impl<O> ProcessorOutput<O> {
     }
 }
 
-/// The business step of a stateless processor.
+/// The business logic of a stateless processor.
 pub trait StatelessProcessor: Send {
     type In;
     type Out;
-    /// Must be raised when the same record may give other outputs.
+    /// Returns the version of the processor. It must change whenever the same record may give different outputs.
     fn version(&self) -> i64;
     fn process(&self, input: Self::In) -> ProcessorOutput<Self::Out>;
 }
@@ -130,7 +130,7 @@ where
     ) -> Result<ProcessorOutput<P::Out>, RuntimeError> {
         match input.decode(record.key, record.value) {
             Ok(input) => Ok(self.processor.process(input)),
-            // Other programs produce to raw topics, too.
+            // Other programs also produce to raw topics, so their records may be unreadable.
             Err(Unreadable { reason, is_foreign: true }) if is_raw(partition.topic) => {
                 Ok(ProcessorOutput::rejected(reason))
             }
@@ -218,7 +218,7 @@ where
         let no_topic = || RuntimeError::Unencodable {
             processor: self.name.into(),
             topic: "any of its topics".into(),
-            reason: "none of its outputs takes the event".into(),
+            reason: "the event belongs to none of its outputs".into(),
         };
         has_topic.then_some(()).ok_or_else(no_topic)
     }

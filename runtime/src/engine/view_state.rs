@@ -1,6 +1,7 @@
 //! The state of one partition of a materialized view, and the keys under which its changelog stores it.
 //!
-//! Invariant: each output key is invalidated at most once per micro-batch; every record read has its range of affected output keys.
+//! Invariant: each output key is invalidated at most once per micro-batch; every record read has a range of affected output keys, which may
+//! be empty.
 //! Not here: decoding, deriving and publishing (`materialized_view`).
 use crate::record_batch::RecordBatch;
 use processors::materialized_view::{MaterializedView, StateChange};
@@ -23,7 +24,7 @@ const RETAINED: &str = "retained";
 const PUBLISHED: &str = "published";
 
 impl<'a> ChangelogKey<'a> {
-    /// `None` if it is not the key of a changelog record.
+    /// Parses a key; `None` if it is not the key of a changelog record.
     pub fn parse(key: &'a str) -> Option<ChangelogKey<'a>> {
         if key == PARKED_COUNT {
             return Some(ChangelogKey::ParkedCount);
@@ -59,7 +60,8 @@ pub struct RecomputedRow {
     pub is_parked: bool,
 }
 
-/// A record read since the last commit. Its affected output keys are those from the end of the record before up to `affected_end`.
+/// A record read since the last commit. Its affected output keys in [`ViewState::affected`] begin where those of the previous record end,
+/// and end at `affected_end`.
 struct ReadRecord {
     affected_end: usize,
     adds_state: bool,
@@ -76,7 +78,7 @@ pub struct ViewState<V: MaterializedView> {
     /// Index in `output_keys` of each output key that was invalidated since the last commit.
     invalidated: FxHashMap<V::OutputKey, u32>,
     pub output_keys: Vec<V::OutputKey>,
-    /// Indexes in `output_keys`, record by record.
+    /// The output keys that each record affects, as indexes in `output_keys`, record by record.
     pub affected: Vec<u32>,
     reads: Vec<ReadRecord>,
     /// Changelog records of the micro-batch in progress.
@@ -110,11 +112,11 @@ impl<V: MaterializedView> ViewState<V> {
         });
         Some((view_key, change))
     }
-    /// Ends the output keys that the last applied record affects.
+    /// Ends the list of output keys that the last applied record affects.
     pub fn end_read(&mut self, adds_state: bool) {
         self.reads.push(ReadRecord { affected_end: self.affected.len(), adds_state });
     }
-    /// Invalidates every known and every published output key, on behalf of no record.
+    /// Invalidates every known and every published output key, without assigning them to a record.
     pub fn invalidate_all(&mut self, view: &V) {
         let mut all_keys: Vec<V::OutputKey> = self.published.keys().cloned().collect();
         for tables in self.tables.values() {
@@ -131,8 +133,8 @@ impl<V: MaterializedView> ViewState<V> {
             self.parked.remove(output_key);
         }
     }
-    /// Counts the records read by outcome and ends the micro-batch. `recomputed` is indexed as the affected output keys are. A record
-    /// is unchanged if it affects no published row, and neither adds to the state under a key that has parked records.
+    /// Counts the records read by outcome and ends the micro-batch. `recomputed` has the same indexes as `output_keys`. A record is
+    /// unchanged if it caused no row to be published, and did not add state for an output key that has parked records.
     pub fn count_outcomes(&mut self, recomputed: &[RecomputedRow], entry: &mut LedgerEntry) {
         let (mut first, mut unchanged) = (0, 0);
         for read in &self.reads {
@@ -161,7 +163,7 @@ impl<V: MaterializedView> ViewState<V> {
     }
 }
 
-/// Adds an output key to those that are derived at the commit, once; returns its index.
+/// Adds an output key to the keys that are derived at the commit, unless it is already there; returns its index.
 fn invalidate<K: Clone + std::hash::Hash + Eq>(
     invalidated: &mut FxHashMap<K, u32>,
     output_keys: &mut Vec<K>,

@@ -1,21 +1,22 @@
 //! The assessment of a lag: trend, rates and status from the samples of one window.
 //!
-//! These are the rules of Burrow, adapted to a day with eighteen idle hours: the age of the oldest unread record tells a short wait
-//! from a backlog, and a status that needs the whole window is `unknown` before.
-//! Invariant: a function of the samples alone; more samples of the same kind never make a known status unknown.
+//! These are the rules of Burrow (a Kafka lag checker), adapted to topics that are idle for eighteen hours a day: the age of the oldest
+//! unread record distinguishes a short wait from a backlog, and a status that needs a full window is `unknown` until the window is full.
+//! Invariant: the assessment depends on the samples alone; more samples of the same kind never turn a known status into `unknown`.
 //! Not here: collecting the samples (`monitor`).
 use super::status::{CatchUp, Lag, Status, Trend};
 
-/// The status stalled or falling behind needs a backlog of this age, in milliseconds.
+/// Length of the window in milliseconds. A backlog that is not shrinking must last this long before the status is stalled or falling
+/// behind.
 pub const WINDOW_MS: i64 = 60_000;
-/// The oldest record may wait this many milliseconds without consequence: a micro-batch is in progress.
+/// A wait of less than this many milliseconds for the oldest unread record is normal: a micro-batch may be in progress.
 const GRACE_MS: i64 = 10_000;
 /// Trends and rates are computed over this many of the latest milliseconds.
 const RECENT_MS: i64 = 30_000;
-/// A window counts as full one sample before its end.
+/// A window counts as full after this many milliseconds: up to one sampling interval before its end.
 const FULL_WINDOW_MS: i64 = WINDOW_MS - 5_000;
 
-/// One sample of one processor, in one partition or over all of them.
+/// One sample of one processor, in one partition or summed over all its partitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Time of the sample, in milliseconds since 1970.
@@ -28,7 +29,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The sum of two partitions' samples.
+    /// Returns the sum of the samples of two partitions.
     pub fn and(self, other: Sample) -> Sample {
         Sample {
             at: other.at,
@@ -87,13 +88,13 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
     }
 }
 
-/// The latest samples, over which trends and rates are computed.
+/// Returns the latest samples, over which trends and rates are computed.
 fn recent(samples: &[Sample]) -> &[Sample] {
     let now = samples.last().map_or(0, |sample| sample.at);
     &samples[samples.partition_point(|sample| now - sample.at > RECENT_MS)..]
 }
 
-/// The number of unread records that disappear per second; `None` if it does not shrink.
+/// Returns by how many records per second the lag shrinks; `None` if it does not shrink.
 fn drain_rate(backlog: &[Sample]) -> Option<f64> {
     let recent = recent(backlog);
     let [first, .., last] = &recent[(recent.len() / 2).saturating_sub(1)..] else { return None };
@@ -101,8 +102,8 @@ fn drain_rate(backlog: &[Sample]) -> Option<f64> {
     (rate > 0.0).then_some(rate)
 }
 
-/// Compares the later half of the samples with the earlier half, relative to the records that arrive and are read, so that the sawtooth
-/// of micro-batches is not a trend.
+/// Compares the mean lag in the later half of the samples with that in the earlier half. A small difference, relative to the number of
+/// records that arrive or are read, is not a trend: lag always rises and falls between two commits.
 fn trend(samples: &[Sample]) -> Trend {
     let samples = recent(samples);
     let [first, .., last] = samples else { return Trend::Unknown };
@@ -123,7 +124,7 @@ fn trend(samples: &[Sample]) -> Trend {
     }
 }
 
-/// The samples of a window, those of the current backlog, and the newest one.
+/// The samples of a window, the samples of the current backlog, and the newest sample.
 struct Assessment<'a> {
     samples: &'a [Sample],
     backlog: &'a [Sample],
@@ -175,7 +176,9 @@ impl Assessment<'_> {
         let behind = format!("{} unread, {oldest}", format_records(now.behind));
         let too_early = |observed: &str| {
             let window = format_span(WINDOW_MS);
-            let reason = format!("{behind}; {observed} in {duration} of samples, a status needs {window}");
+            let reason = format!(
+                "{behind}; {observed} in the last {duration}, and the status is known only after {window}"
+            );
             (Status::Unknown, reason)
         };
         if now.committed == start.committed {
@@ -186,7 +189,7 @@ impl Assessment<'_> {
             };
         }
         match trend(self.backlog) {
-            Trend::Unknown => too_early("too few samples"),
+            Trend::Unknown => too_early("too few samples were taken"),
             Trend::Shrinking => (Status::CatchingUp, format!("{behind}, and the lag shrinks")),
             Trend::Growing if is_full_window => (
                 Status::FallingBehind,
@@ -216,7 +219,7 @@ fn format_records(records: i64) -> String {
     format!("{grouped} record{}", if records == 1 { "" } else { "s" })
 }
 
-/// A duration in its two greatest units.
+/// Formats a duration in its two largest units.
 fn format_span(milliseconds: i64) -> String {
     let seconds = milliseconds / 1000;
     match seconds {

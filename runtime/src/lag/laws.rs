@@ -15,7 +15,7 @@ const SAMPLE_INTERVAL: i64 = 2_000;
 fn topic(policy: Policy) -> TopicInfo {
     *topics::ALL.iter().find(|topic| topic.policy == policy).unwrap()
 }
-/// A processor that has read `read` of `written` records, the first unread one `age` milliseconds old.
+/// Returns sample `index` of a processor that has read `read` of `written` records; the first unread record is `age` milliseconds old.
 fn sample(index: i64, written: i64, read: i64, age: i64) -> Sample {
     let at = START + index * SAMPLE_INTERVAL;
     let oldest = (written > read).then_some(at - age);
@@ -43,7 +43,7 @@ fn a_shrinking_backlog_is_catching_up_with_an_estimated_end() {
     let samples: Vec<Sample> = (0..20).map(|i| sample(i, 100_000 + 100 * i, 1_100 * i, HOUR)).collect();
     let lag = assess(&samples, true);
     assert_eq!((lag.status, lag.trend), (Status::CatchingUp, Trend::Shrinking));
-    // 81,000 are unread; 550 per second are read, 50 arrive.
+    // 81,000 records are unread; 550 per second are read, and 50 per second arrive.
     let Some(CatchUp::In(seconds)) = lag.catch_up else { panic!("{lag:?}") };
     assert!((seconds - 162.0).abs() < 1e-6, "{seconds}");
 }
@@ -109,7 +109,7 @@ fn unread_records_deleted_from_a_stream_are_lost_data_and_from_a_table_are_not()
 }
 #[test]
 fn an_offset_gap_is_not_lag() {
-    // The last offset is a commit marker.
+    // The offsets 98 and 99 have no record, for example because they are commit markers.
     let processor_lag = &LagMonitor::default()
         .sample(START, &[progress(partition_progress(Policy::Delete, Some(98), 0, 100, None))])[0];
     assert_eq!((processor_lag.lag.records, processor_lag.lag.seconds), (0, Some(0.0)));

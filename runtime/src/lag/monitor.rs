@@ -1,6 +1,6 @@
 //! The lag monitor: the samples of the last window, and their assessment.
 //!
-//! Invariant: a processor or partition that is not in the newest sample is dropped: it has no lag.
+//! Invariant: a processor or partition that is not in the newest sample is dropped, because it has no lag.
 //! Not here: the assessment of samples (`assess`), when to sample (the caller).
 use super::{
     assess::{Sample, WINDOW_MS, assess},
@@ -43,7 +43,8 @@ impl LagMonitor {
         }
         let sums: Vec<Sample> = sums.into_values().collect();
         let mut lag = assess(&sums, progress.has_active_members);
-        // The trend is that of the sums; but a partition that is stalled or loses records must not be hidden by the others.
+        // The trend is computed from the sums, but the status of a partition that is stalled or worse must not be hidden by the other
+        // partitions.
         let worst = partitions.iter().filter(|partition| partition.lag.status >= Status::Stalled);
         if let Some(worst) = worst.max_by_key(|partition| partition.lag.status)
             && worst.lag.status > lag.status

@@ -1,14 +1,14 @@
 //! The progress of processors in their input partitions, as one sample of a log.
 //!
 //! Invariant: values only; a sample is consistent in itself.
-//! Not here: how a log takes a sample, what follows from it (`assess`).
+//! Not here: how a log takes a sample, and how a sample is assessed (`assess`).
 use topics::{Offset, Policy, TopicInfo, TopicPartition};
 
 /// A record that a processor has not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread {
     pub offset: Offset,
-    /// When it was appended, in milliseconds since 1970; `None` if the log has not recorded it.
+    /// Append time in milliseconds since 1970; `None` if the log has not stored it.
     pub appended: Option<i64>,
 }
 
@@ -28,7 +28,7 @@ pub struct PartitionProgress {
 }
 
 impl PartitionProgress {
-    /// The progress in a partition without records.
+    /// Returns the progress in a partition without records.
     pub const fn empty(topic: TopicInfo, partition: i32) -> Self {
         PartitionProgress {
             topic,
@@ -42,18 +42,18 @@ impl PartitionProgress {
     pub const fn topic_partition(&self) -> TopicPartition {
         TopicPartition::new(self.topic.name, self.partition)
     }
-    /// Where the processor reads next: the committed offset, but not below the log start offset.
+    /// Returns the offset that the processor reads next: the committed offset, but not below the log start offset.
     pub fn next_offset(&self) -> Offset {
         self.committed.unwrap_or(self.log_start_offset).max(self.log_start_offset)
     }
-    /// Unread records; an upper bound where offsets have gaps.
+    /// Returns the number of unread records; an upper bound where offsets have gaps.
     pub fn behind(&self) -> i64 {
         let first = |unread: Unread| unread.offset.max(self.committed.unwrap_or(self.log_start_offset));
         self.unread.map_or(0, |unread| (self.end_offset - first(unread)).max(1))
     }
-    /// Offsets between the log start offset and the committed offset: at 0 the next deletion takes unread records, below 0 it did.
-    /// `None` for a table, because compaction only removes records that were replaced. A margin of −1 counts as 0: the one offset after
-    /// a record is the commit marker of its transaction.
+    /// Returns the committed offset minus the log start offset. If it is 0, the next deletion by retention deletes unread records; if it is
+    /// negative, unread records were already deleted. `None` while nothing is committed, and for a table, because compaction removes only
+    /// superseded records. −1 is returned as 0, because the single offset between them is that of a commit marker.
     pub fn retention_margin(&self) -> Option<i64> {
         let margin = self.committed? - self.log_start_offset;
         (self.topic.policy != Policy::Compact).then_some(if margin == -1 { 0 } else { margin })

@@ -1,6 +1,7 @@
 //! The lag of a processor as it is shown: figures, trend, and a status with its reason.
 //!
-//! Invariant: statuses are ordered, mildest first; the worst one of a processor's partitions decides.
+//! Invariant: statuses are ordered, mildest first; a processor's status is at least as severe as that of its worst partition, if that one
+//! is stalled or worse.
 //! Not here: how they are assessed (`assess`).
 use serde::Serialize;
 use topics::Offset;
@@ -13,11 +14,11 @@ pub enum Status {
     Idle,
     /// The processor keeps up.
     Ok,
-    /// Not sampled for long enough to say.
+    /// The processor was not sampled for long enough to know its status.
     Unknown,
-    /// Behind, and the lag shrinks.
+    /// The processor is behind, and the lag shrinks.
     CatchingUp,
-    /// Behind, and the lag does not shrink.
+    /// The processor is behind, and the lag does not shrink.
     FallingBehind,
     /// A process runs the processor, and nothing is committed although there is something to read.
     Stalled,
@@ -56,7 +57,7 @@ impl Status {
     }
 }
 
-/// The direction in which the number of unread records moves.
+/// Whether the number of unread records grows or shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trend {
@@ -108,10 +109,10 @@ pub struct Lag {
     #[serde(rename = "lag_seconds")]
     pub seconds: Option<f64>,
     pub trend: Trend,
-    /// Records per second that arrive, and that are read; `None` with a single sample.
+    /// Records per second that arrive (`in_rate`) and that are read (`out_rate`); `None` if there is only one sample.
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
-    /// `None` while it is unknown.
+    /// `None` while the time is unknown.
     #[serde(rename = "catch_up_seconds")]
     pub catch_up: Option<CatchUp>,
 }
@@ -129,7 +130,7 @@ pub struct PartitionLag {
     pub lag: Lag,
 }
 
-/// The lag of one processor over all its partitions: records are summed, the oldest record counts, the worst status decides.
+/// The lag of one processor over all its partitions: the sum of the unread records, and the age of the oldest one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProcessorLag {
     pub processor: &'static str,

@@ -8,7 +8,7 @@
 pub enum MetricType {
     Counter,
     Gauge,
-    /// With the upper bounds of its buckets.
+    /// A histogram with the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 impl MetricType {
@@ -56,7 +56,7 @@ metrics! {
     COMMITTED_OFFSET: Gauge, "fastbreak_consumer_committed_offset", ["processor", "topic", "partition"],
         "Committed offset of the consumer group: the next offset that it reads";
     MARGIN: Gauge, "fastbreak_retention_margin_records", ["processor", "topic", "partition"],
-        "Committed offset minus log start offset; below 0 unread records were deleted; absent for tables";
+        "Committed offset minus log start offset; negative if unread records were deleted; absent for tables";
     LOG_START_OFFSET: Gauge, "fastbreak_partition_log_start_offset", ["topic", "partition"],
         "First offset still stored";
     END_OFFSET: Gauge, "fastbreak_partition_end_offset", ["topic", "partition"], "End offset; on Kafka the last stable offset";
@@ -150,7 +150,7 @@ mod tests {
             assert!(metric.labels.iter().all(|label| known.contains(label)), "{}", metric.name);
         }
     }
-    /// A name that boards and alerts somewhere use does not go away unnoticed.
+    /// This test fails if a metric is renamed or removed, because dashboards and alerts outside this repository may use it.
     #[test]
     fn the_names_are_the_published_ones() {
         let names: String = ALL

@@ -1,6 +1,6 @@
 //! The values of the metrics in the catalog, and their exposition in the OpenMetrics text format.
 //!
-//! Invariant: every metric of the catalog is exported from the start; a scrape sees one sample of the lag, complete.
+//! Invariant: every metric of the catalog is registered at the start; a scrape never sees only a part of a lag sample.
 //! Not here: names and labels (`catalog`).
 use super::catalog::*;
 use crate::lag::{CatchUp, ProcessorLag, Status};
@@ -29,7 +29,7 @@ enum Series {
 pub struct Metrics {
     registry: Registry,
     series: BTreeMap<&'static str, Series>,
-    /// Held while values that belong to one sample change, and while a scrape reads.
+    /// Held while the values of one sample change, and while a scrape reads them.
     sample_lock: Mutex<()>,
 }
 impl fmt::Debug for Metrics {
@@ -51,14 +51,14 @@ impl Default for Metrics {
     }
 }
 
-/// Seconds since 1970, the unit of timestamps in Prometheus.
+/// Returns the current time in seconds since 1970, the unit of timestamps in Prometheus.
 fn now() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl Metrics {
     fn register(&mut self, metric: &Metric) -> Series {
-        // The exposition appends the suffix of counters.
+        // The exposition format appends `_total` to the names of counters.
         let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
         match metric.metric_type {
             MetricType::Counter => {
@@ -124,8 +124,8 @@ impl Metrics {
             family.clear();
         }
     }
-    /// Replaces the exported lag, and the number of dead letters of each processor, by a new sample. After a failed sample (`None`)
-    /// no lag is exported: a value that no longer changes would look like a healthy one.
+    /// Replaces the exported lag, and the number of dead letters of each processor, by a new sample. After a failed sample (`None`) no lag
+    /// is exported, because outdated values would look like healthy ones.
     pub fn record_lag(&self, sample: Option<(&[ProcessorLag], &BTreeMap<String, i64>)>) {
         let _guard = self.sample_lock.lock().unwrap_or_else(PoisonError::into_inner);
         for metric in [
@@ -177,7 +177,7 @@ impl Metrics {
             self.set(END_OFFSET, &labels[1..], partition_lag.end_offset as f64);
         }
     }
-    /// All metrics in the OpenMetrics text format.
+    /// Returns all metrics in the OpenMetrics text format.
     ///
     /// # Errors
     /// When the text cannot be formatted.

@@ -1,6 +1,6 @@
-//! balldontlie/stats and balldontlie/box-scores: the same games in another source's ids and names.
+//! balldontlie/stats and balldontlie/box-scores: the simulated games with the ids and names of balldontlie.
 //!
-//! Invariant: a player who is listed and did not play has "00" minutes and zeros. No nba.com id appears.
+//! Invariant: a player who is listed but did not play has "00" minutes and zeros. No nba.com id appears.
 //! Not here: the spellings of names (`names`).
 use super::shooting::percentage;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use schemas::{Team, observation::BoxScoreStats};
 use serde_json::{Value, json};
 
-/// A list of players' rows, each with its team and game.
+/// Returns a list with a row per player, each with its team and game.
 pub(crate) fn stats(world: &World<'_>, day: &[Played], omitted_team: Option<Team>) -> Value {
     let mut rows = vec![];
     for played in day {
@@ -31,7 +31,7 @@ pub(crate) fn stats(world: &World<'_>, day: &[Played], omitted_team: Option<Team
     json!({"data": rows, "meta": {"per_page": 100}})
 }
 
-/// A list of games, each with its two teams and their players.
+/// Returns a list of games, each with its two teams and their players.
 pub(crate) fn box_scores(world: &World<'_>, day: &[Played], omitted_team: Option<Team>) -> Value {
     let games = day.iter().map(|played| {
         let mut game = game(played);
@@ -74,7 +74,7 @@ pub(crate) fn box_scores(world: &World<'_>, day: &[Played], omitted_team: Option
     json!({"data": games.collect::<Vec<_>>()})
 }
 
-/// The listed players: those who appeared, and those who were available and did not play.
+/// Returns the listed players: those who appeared, and those who were available but did not play.
 fn listed<'a>(world: &'a World<'_>, side: &'a Side) -> Vec<(&'a Player, Option<&'a BoxScoreStats>)> {
     let players = &world.league.players;
     let appeared =
@@ -85,7 +85,7 @@ fn listed<'a>(world: &'a World<'_>, side: &'a Side) -> Vec<(&'a Player, Option<&
 fn counts(stats: Option<&BoxScoreStats>) -> Value {
     let minutes = match stats.map(|stats| stats.playing_time.0 / 60) {
         None => "00".to_owned(),
-        // A few seconds: "00" would mean that the player did not play.
+        // The player played for less than a minute; "00" would mean that he did not play.
         Some(0) => "00:20".to_owned(),
         Some(minutes) => format!("{minutes:02}"),
     };

@@ -1,6 +1,6 @@
-//! nbacom/injury-report in the form in which a scraper parses the PDF.
+//! nbacom/injury-report: the JSON that a scraper parses from the PDF.
 //!
-//! Invariant: an absent player is out in the last report before tip-off; a player who plays is not. Names are "Last, First".
+//! Invariant: in the last report before tip-off, an absent player is out, and a player who plays is not. Names are "Last, First".
 //! Not here: the absences (`league`).
 use crate::{
     calendar::{Evening, Game},
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const STATUSES: [&str; 5] = ["Out", "Questionable", "Doubtful", "Probable", "Available"];
 
-/// The report of an hour (0–23) on the games of a day.
+/// Returns the report published at an hour (0–23) on the games of a day.
 pub(crate) fn payload(world: &World<'_>, date: EasternDate, hour: i8, games: &[(&Game, Evening)]) -> Value {
     let records: Vec<Value> = games
         .iter()

@@ -1,7 +1,7 @@
-//! The payloads of each source in its own shape.
+//! The payloads, in the shape of each source.
 //!
-//! Invariant: the keys are those of the real payloads, including the sources' quirks: a false Z, null and zero for the same fact, own team
-//! codes.
+//! Invariant: the payloads have the keys of the real ones, and the quirks of the sources: a Z on local times, null and zero for the same
+//! fact, different team codes.
 //! Not here: the fetches and their faults (`fetches`).
 pub(crate) mod balldontlie;
 pub(crate) mod gamelog;
@@ -14,7 +14,7 @@ mod shooting;
 use schemas::raw::Feed;
 use serde_json::{Value, json};
 
-/// The payload with its list emptied; `None` for a feed that has no empty responses.
+/// Returns the payload with an empty list of rows; `None` for a feed that has no empty responses.
 pub(crate) fn emptied(feed: Feed, payload: &str) -> Option<String> {
     let list = match feed {
         Feed::NbacomSchedule => "/leagueSchedule/gameDates",

@@ -1,7 +1,7 @@
 //! oddsapi/event-odds: the quotes of several bookmakers on the points of one game's players.
 //!
-//! Invariant: a book's line is the same from one snapshot to the next unless it moves. BetRivers and Unibet have one price feed. No update
-//! is later than the fetch.
+//! Invariant: a book's line changes from one snapshot to the next only by the fault `line_moves`. BetRivers and Unibet share a price
+//! feed. No `last_update` is later than the fetch.
 //! Not here: the spellings of names (`names`).
 use crate::{
     calendar::{Evening, Game},
@@ -59,13 +59,13 @@ struct Outcome {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
     pub fetched_at: Timestamp,
-    /// The number of snapshots before it.
+    /// Number of earlier snapshots of the same game.
     pub number: usize,
     /// Points subtracted from the lines because the game is in progress.
     pub points_scored: f64,
 }
 
-/// The-odds-api's id of a game on a day. A rescheduled game is another event.
+/// Returns the-odds-api's id of a game on a day. A rescheduled game gets another id.
 pub(crate) fn event_id(world: &World<'_>, game: &Game, evening: &Evening) -> String {
     let subject = [u64::from(game.id.0), evening.date.0 as u64];
     let mut random = Random::for_decision(world.season.seed, Decision::OddsEvent, &subject);
@@ -105,7 +105,7 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
         away_team: full_name(away),
         bookmakers: bookmakers.collect(),
     };
-    // An event of texts and finite numbers always serializes.
+    // Serialization cannot fail, since all fields are text and finite numbers.
     serde_json::to_string(&event).unwrap_or_default()
 }
 
@@ -115,8 +115,8 @@ struct LadderLine {
     under: Option<i32>,
 }
 
-/// One book's lines on a player: empty if it has none, several around the middle for the price feed with line ladders.
-/// `subject` is game, day, feed and snapshot.
+/// Returns one book's lines on a player: none if the book does not quote the player, several for the price feed with line ladders.
+/// `subject` is game, day, price feed and snapshot.
 fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4]) -> Vec<LadderLine> {
     let [game, day, feed, snapshot] = *subject;
     let subject = [game, day, feed, player.index as u64, 1];
@@ -138,11 +138,11 @@ fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4])
         let under = (!is_one_sided).then(|| american_price(1.0 - over));
         LadderLine { line, over: american_price(over), under }
     });
-    // A lower ladder would have several lines at the minimum of half a point.
+    // Around a lower middle, a ladder would have several lines at the minimum of half a point.
     if is_quoted && middle > 3.0 { ladder_lines.collect() } else { vec![] }
 }
 
-/// The American price of an outcome, with a margin of 4.5 percent and rounded to multiples of five.
+/// Returns the American price of an outcome, with a margin of 4.5 percent, and rounded to multiples of five.
 fn american_price(probability: f64) -> i32 {
     let break_even = probability * 1.045;
     let price = if break_even >= 0.5 {
@@ -153,7 +153,8 @@ fn american_price(probability: f64) -> i32 {
     (price / 5.0).round() as i32 * 5
 }
 
-/// The eight best available players with their expected points; the minutes of absent players are distributed among the available ones.
+/// Returns the eight best available players with their expected points. They share the minutes of the absent players with the other
+/// available players.
 fn expected_points<'a>(
     world: &'a World<'_>,
     team: Team,
@@ -168,7 +169,7 @@ fn expected_points<'a>(
     available.into_iter().take(8).map(|player| (player, points(player))).collect()
 }
 
-/// The full name in the-odds-api, which writes "Los Angeles" for both teams of the city.
+/// Returns a team's full name in the-odds-api, which writes "Los Angeles" for both teams of the city.
 fn full_name(team: Team) -> String {
     match team {
         Team::LAC => "Los Angeles Clippers".to_owned(),

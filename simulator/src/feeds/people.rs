@@ -1,6 +1,6 @@
 //! nbacom/player-list and espn/roster: the rosters of the teams.
 //!
-//! Invariant: both show a trade from its day on. ESPN has no nba.com id, its own codes for six teams, and birth dates.
+//! Invariant: both feeds show a trade from its day on. ESPN has no nba.com ids, its own codes for six teams, and birth dates.
 //! Not here: the times of the fetches (`fetches`).
 use crate::{
     league::Player,
@@ -17,7 +17,7 @@ const HEADERS: [&str; 26] = [
     "FROM_YEAR", "TO_YEAR", "PTS", "REB", "AST", "STATS_TIMEFRAME",
 ];
 
-/// nba.com's index of players, by last name.
+/// Returns nba.com's index of players, ordered by last name.
 pub(crate) fn player_list(world: &World<'_>, date: EasternDate) -> Value {
     let mut players: Vec<&Player> = world.league.players.iter().collect();
     players.sort_by_key(|player| (player.name.last, player.name.first));
@@ -66,7 +66,7 @@ pub(crate) fn player_list(world: &World<'_>, date: EasternDate) -> Value {
     })
 }
 
-/// One team's roster in ESPN's form.
+/// Returns one team's roster in the shape of ESPN.
 pub(crate) fn roster(world: &World<'_>, team: Team, date: EasternDate) -> Value {
     let code = espn_code(team);
     let id = (1 + team as u32).to_string();

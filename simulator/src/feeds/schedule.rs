@@ -1,4 +1,4 @@
-//! nbacom/schedule: `scheduleleaguev2`.
+//! nbacom/schedule: the payload of nba.com's `scheduleleaguev2`.
 //!
 //! Invariant: `gameDateEst` and `gameDateTimeEst` have a Z although they are New York time; `gameDateTimeUTC` is correct.
 //! Not here: the games of a fetch (`fetches`).
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 pub(crate) enum GamePhase {
     Ahead,
     CalledOff,
-    /// Points of home and away.
+    /// Final points of the home and the away team.
     Final(i32, i32),
 }
 
 /// A game, the day it is scheduled for, and its phase.
 pub(crate) type Entry<'a> = (&'a Game, EasternDate, GamePhase);
 
-/// The payload of `entries`, which must be in the order of their days.
+/// Returns the payload of `entries`, which must be ordered by day.
 pub(crate) fn payload(season: Season, fetched_at: Timestamp, entries: &[Entry<'_>]) -> Value {
     let days = entries.chunk_by(|a, b| a.1 == b.1).map(|day| {
         let date = day[0].1.civil();

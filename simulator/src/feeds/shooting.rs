@@ -3,7 +3,7 @@
 //! Invariant: a percentage without attempts is `None`.
 //! Not here: the counts (`play`).
 
-/// Made shots divided by attempts, rounded to a number of decimals; `None` without attempts.
+/// Returns made shots divided by attempts, rounded to a number of decimals; `None` without attempts.
 pub(super) fn percentage(made: i32, attempted: i32, decimals: i32) -> Option<f64> {
     let scale = 10f64.powi(decimals);
     (attempted > 0).then(|| (f64::from(made) / f64::from(attempted) * scale).round() / scale)

@@ -1,4 +1,4 @@
-//! Reading simulated payloads in the tests.
+//! Functions with which the tests read simulated payloads.
 //!
 //! Invariant: only the published events are used.
 //! Not here: the assertions.
@@ -23,7 +23,7 @@ pub fn of_feed(events: &[ScraperEvent], feed: Feed) -> Vec<(&ScraperEvent, Value
 pub fn list<'a>(value: &'a Value, pointer: &str) -> &'a Vec<Value> {
     value.pointer(pointer).and_then(Value::as_array).unwrap_or_else(|| panic!("no {pointer} in {value}"))
 }
-/// The rows of a game log by header.
+/// Returns the rows of a game log, each as a map from header to value.
 pub fn rows(log: &Value) -> Vec<BTreeMap<String, Value>> {
     let headers = list(log, "/resultSets/0/headers");
     let named = |row: &Value| {
@@ -38,7 +38,7 @@ pub fn games(schedule: &Value) -> Vec<&Value> {
 pub fn instant(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
-/// All quotes as (event, book, fetch time, player, line, side), in order.
+/// Returns all quotes as (event, book, fetch time, player, line, side), in the order of the events.
 pub fn quotes(events: &[ScraperEvent]) -> Vec<(String, String, Timestamp, String, f64, String)> {
     let mut quotes = vec![];
     for (event, odds) in of_feed(events, Feed::OddsapiEventOdds) {

@@ -1,5 +1,5 @@
-//! HTTP calls to the API. The client crate loses the status of a response that it cannot decode, and has neither multipart uploads nor
-//! conditional updates.
+//! HTTP calls to BigQuery's API. The crate gcp-bigquery-client is not used for them: it loses the status of a response that it cannot
+//! decode, and supports neither multipart uploads nor conditional updates.
 //!
 //! Invariant: every call has a timeout, and is repeated once with a new token if its token is rejected. An unreadable success response is
 //! `OutcomeUnknown`, never a rejection and never success.
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// The API of one project.
+/// Client for the API of one project.
 pub struct ApiClient {
     client: Client,
     token: Token,
@@ -66,7 +66,7 @@ impl ApiClient {
     pub async fn insert(&self, job: &Job) -> Result<Value, ApiError> {
         self.send(Method::POST, &self.url("jobs"), |request| request.json(job)).await
     }
-    /// Looks a job up.
+    /// Looks up a job.
     pub async fn job(&self, id: &str) -> Result<Value, ApiError> {
         let url = self.url(&format!("jobs/{id}?location={}", self.location));
         self.send(Method::GET, &url, |request| request).await
@@ -75,7 +75,7 @@ impl ApiClient {
     pub async fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
         self.send(Method::POST, &self.url("queries"), |builder| builder.json(request)).await
     }
-    /// A page of the rows of a query.
+    /// Reads a page of the rows of a query.
     pub async fn page(&self, job: &str, token: Option<&str>, rows: usize) -> Result<Value, ApiError> {
         let mut url =
             self.url(&format!("queries/{job}?location={}&maxResults={rows}&timeoutMs=10000", self.location));
@@ -84,12 +84,12 @@ impl ApiClient {
         }
         self.send(Method::GET, &url, |request| request).await
     }
-    /// A page of the table list of a dataset.
+    /// Reads a page of the table list of a dataset.
     pub async fn tables(&self, dataset: &str, token: &str) -> Result<Value, ApiError> {
         let path = format!("datasets/{dataset}/tables?maxResults=1000&pageToken={}", escaped(token));
         self.get(&path).await
     }
-    /// The resource at a path of the project.
+    /// Reads the resource at a path of the project.
     pub async fn get(&self, path: &str) -> Result<Value, ApiError> {
         self.send(Method::GET, &self.url(path), |request| request).await
     }
@@ -166,19 +166,21 @@ impl ApiClient {
                     ApiError::OutcomeUnknown(format!("{} did not respond in time", self.endpoint))
                 }
                 (false, false) => {
-                    ApiError::OutcomeUnknown(format!("the connection to {} broke", self.endpoint))
+                    ApiError::OutcomeUnknown(format!("the connection to {} was lost", self.endpoint))
                 }
             })?;
         let status = response.status();
         let body = response.bytes().await;
-        let body =
-            body.map_err(|_| ApiError::OutcomeUnknown(format!("the response {status} was truncated")))?;
+        let body = body.map_err(|_| {
+            ApiError::OutcomeUnknown(format!("the response with status {status} was truncated"))
+        })?;
         if status.is_success() {
             if body.is_empty() {
                 return Ok(Value::Null);
             }
             let value = serde_json::from_slice(&body);
-            return value.map_err(|_| ApiError::OutcomeUnknown(format!("the response {status} is not JSON")));
+            return value
+                .map_err(|_| ApiError::OutcomeUnknown(format!("the body of response {status} is not JSON")));
         }
         Err(match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(ErrorBody { error }) => {
@@ -193,7 +195,7 @@ impl ApiClient {
             Err(_) => ApiError::Response(ErrorResponse {
                 status: Some(status.as_u16()),
                 reason: String::new(),
-                message: "the response is not one of BigQuery's".into(),
+                message: "the response has no error message of BigQuery".into(),
             }),
         })
     }

@@ -24,7 +24,7 @@ pub enum Credentials {
     ServiceAccount(PathBuf),
     /// GOOGLE_APPLICATION_CREDENTIALS, the file of `gcloud auth application-default login`, or the service account of the machine.
     ApplicationDefault,
-    /// None: an emulator needs no credentials.
+    /// No credentials, for an emulator.
     None,
 }
 
@@ -39,7 +39,7 @@ impl Token {
     /// Loads the credentials.
     ///
     /// # Errors
-    /// The reason, without any content of the credentials.
+    /// The credentials cannot be loaded; the message contains no part of them.
     pub async fn new(credentials: &Credentials, timeout: Duration) -> Result<Token, String> {
         let source = match credentials {
             Credentials::None => None,
@@ -63,7 +63,7 @@ impl Token {
     pub fn force_refresh(&self) {
         self.is_refresh_forced.store(true, Ordering::Relaxed);
     }
-    /// The access token for a call.
+    /// Returns the access token for a call.
     pub async fn bearer(&self) -> Result<String, ApiError> {
         let Some(source) = &self.source else { return Ok("none".into()) };
         let request = async {
@@ -91,13 +91,15 @@ impl Token {
 }
 
 async fn application_default() -> Result<DefaultAuthenticator, String> {
-    let failed = |error: std::io::Error| format!("the application default credentials: {}", error.kind());
+    let failed = |error: std::io::Error| {
+        format!("the application default credentials cannot be loaded: {}", error.kind())
+    };
     let named = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let path = named
         .or_else(|| home.map(|home| home.join(".config/gcloud/application_default_credentials.json")))
         .filter(|path| path.exists());
-    // User credentials have another format than those of a service account.
+    // The format of user credentials differs from that of a service account's key.
     if let Some(path) = &path
         && let Ok(secret) = yup_oauth2::read_authorized_user_secret(path).await
     {
@@ -115,7 +117,8 @@ async fn application_default() -> Result<DefaultAuthenticator, String> {
     }
 }
 
-/// The error without any content of the request. A connection failure is transient, not an error of the credentials.
+/// Converts an error of a token request, without any content of the request. A connection failure is transient, not an error of the
+/// credentials.
 fn reason(error: &yup_oauth2::Error) -> ApiError {
     use yup_oauth2::Error;
     match error {

@@ -3,7 +3,7 @@
 //! Read-only queries probe halves of the rows, so no part of the batch is written, and no DML job is used. Each half has a deterministic
 //! job id, so an interrupted search resumes.
 //!
-//! Invariant: the result has exactly the rows that fail when they are probed alone.
+//! Invariant: the result has exactly the rows that fail when each row is probed alone.
 //! Not here: sending them to the dead-letter queue (the sink task).
 use super::{
     BigQuery,
@@ -20,7 +20,7 @@ use std::ops::Range;
 /// State of a search.
 pub struct Search {
     job_prefix: String,
-    /// Path and rows of the parts to probe; the next one is last.
+    /// Path and rows of the parts to probe; the last part is probed next.
     open: Vec<(String, Range<usize>)>,
     bad: Vec<BadRecord>,
 }
@@ -46,7 +46,7 @@ impl Search {
 }
 
 impl BigQuery {
-    /// Finds the rows that make the job fail; none if each row can be converted on its own.
+    /// Returns the rows that make the job fail; the result is empty if each row can be converted on its own.
     pub(super) fn find_bad_rows(
         &mut self,
         job_prefix: &str,
@@ -61,7 +61,7 @@ impl BigQuery {
         let found = self.continue_search(&mut search, encoded, max_bad, failed_job);
         match found {
             Ok(()) => Ok(search.bad),
-            // The state is kept, so that the search ends however short each call is.
+            // The state is kept for the next call, so that the search ends even if it takes many calls.
             Err(stop) => {
                 self.search = Some(search);
                 Err(stop)
@@ -106,11 +106,11 @@ impl BigQuery {
             if search.bad.len() > max_bad {
                 return Err(Stop::Error(WarehouseError::Config {
                     what: format!(
-                        "BigQuery cannot convert more than {max_bad} of {} rows, which indicates a schema mismatch; the first: {}",
+                        "BigQuery cannot convert more than {max_bad} of {} rows, which indicates a schema mismatch; first error: {}",
                         encoded.rows.len(),
                         failed_job.response.message
                     ),
-                    next: "compare the dataset with this version of the program: `fastbreak warehouse plan`; nothing was written"
+                    next: "run `fastbreak warehouse plan` to compare the dataset with this version of the program; nothing was written"
                         .into(),
                 }));
             }

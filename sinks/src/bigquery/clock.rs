@@ -1,7 +1,7 @@
-//! Clock for pauses and rates; tests replace it.
+//! Clock for pauses and rate limits; tests replace it.
 //!
 //! Invariant: `now_ms` never decreases.
-//! Not here: timestamps that are written; they come from BigQuery's clock.
+//! Not here: the commit time in a batch record, which BigQuery's clock supplies.
 use std::{
     sync::LazyLock,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -9,10 +9,10 @@ use std::{
 
 /// A monotonic clock.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since an arbitrary point in time.
+    /// Returns the milliseconds since an arbitrary point in time.
     fn now_ms(&self) -> i64;
     fn sleep(&self, pause: Duration);
-    /// Milliseconds since 1970, to compare with the creation time of a table.
+    /// Returns the milliseconds since 1970, for comparison with the creation time of a table.
     fn unix_ms(&self) -> i64;
 }
 

@@ -1,6 +1,6 @@
 //! The definitions of a dataset as statements, in the order in which they must run.
 //!
-//! Invariant: each statement can be repeated. Every column has its description.
+//! Invariant: each statement can be repeated, and contains the description of every column.
 //! Not here: comparing them with an existing dataset (`provisioning`).
 use super::schema::{
     BATCH_INPUT, Field, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER, fields, input_of, ladder_columns,
@@ -12,7 +12,7 @@ use crate::{
 };
 use std::fmt::Write;
 
-/// A table or view, and the statement that defines it.
+/// Name of a table or view, and the statement that defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     pub name: &'static str,
@@ -20,7 +20,7 @@ pub struct Definition {
     pub statement: String,
 }
 
-/// All definitions of a dataset.
+/// Returns all definitions of a dataset.
 pub fn definitions(names: &Names) -> Vec<Definition> {
     let view = |name, statement| Definition { name, is_sql_view: true, statement };
     let mut all = vec![Definition { name: RECORDS, is_sql_view: false, statement: records(names) }];
@@ -28,7 +28,7 @@ pub fn definitions(names: &Names) -> Vec<Definition> {
         "CREATE TABLE IF NOT EXISTS {} (\n  `job` STRING OPTIONS(description='Always empty')\n)\nOPTIONS(description={})",
         names.table(WRITER),
         literal(
-            "Writer lease, without rows: the label `job` has the id of the DML job sent last, so that one is in flight over all instances of the sink"
+            "Writer lease: a table without rows whose label `job` has the id of the last DML job, so that only one is in flight over all instances of the sink"
         ),
     );
     all.push(Definition { name: WRITER, is_sql_view: false, statement: writer });
@@ -38,7 +38,7 @@ pub fn definitions(names: &Names) -> Vec<Definition> {
     all
 }
 
-/// Text as a string literal.
+/// Returns the text as a string literal.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', " "))
 }
@@ -59,8 +59,8 @@ fn column(field: &Field) -> String {
     format!("`{}` {field_type}{not_null}{}", field.name, description(field.doc))
 }
 
-/// The table that is written. A partition is a season: a write and a filtered read scan the seasons of their games only, and there are
-/// few partitions.
+/// Returns the definition of the table that the sink writes. Each season is a partition, so a write or a filtered read scans only the
+/// seasons of its games, and there are few partitions.
 fn records(names: &Names) -> String {
     let columns: Vec<_> = fields().iter().map(|field| format!("  {}", column(field))).collect();
     format!(
@@ -68,16 +68,16 @@ fn records(names: &Names) -> String {
         names.table(RECORDS),
         columns.join(",\n"),
         literal(
-            "Newest record of each input and player-game, and the batches that wrote them. Only the fastbreak sink writes here; query the views"
+            "Newest record per input topic and player-game, batch records and writer state. Only the fastbreak sink writes to this table; query the views instead"
         ),
     )
 }
-/// The statement that adds a column to a table that lacks it.
+/// Returns the statement that adds a column to the table if the table lacks it.
 pub fn add_column(names: &Names, field: &Field) -> String {
     format!("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}", names.table(RECORDS), column(field))
 }
 
-/// A view. `columns` are in the order of the SELECT.
+/// Returns the definition of a view. `columns` must be in the order of the SELECT.
 fn view_definition(names: &Names, name: &str, doc: &str, columns: &[&Column], select: &str) -> String {
     let mut statement = format!("CREATE OR REPLACE VIEW {} (\n", names.table(name));
     for (n, column) in columns.iter().enumerate() {
@@ -89,7 +89,8 @@ fn view_definition(names: &Names, name: &str, doc: &str, columns: &[&Column], se
     statement
 }
 
-/// The live rows of a table. The view passes a filter on `season_start`, the partition key, on to the table.
+/// Returns the definition of the view of a table's live rows. A filter on `season_start`, the partition key, also applies to the stored
+/// table.
 fn live_rows(names: &Names, table: &Table) -> String {
     let is_predictions = table.name == PREDICTIONS.name;
     let ladder = if is_predictions { ladder_columns() } else { &[] };

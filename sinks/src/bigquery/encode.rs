@@ -1,7 +1,7 @@
 //! Conversion of a batch to the rows that are sent: one JSON object per record.
 //!
-//! Invariant: equal records make equal bytes, whatever the order in which they were read: columns in the order of the table, records in the
-//! order of the key. Values that BigQuery would reject are found here, before anything is sent.
+//! Invariant: equal records give equal bytes, in whatever order they were read: columns are in the order of the table, records in the order
+//! of the key. Values that BigQuery would reject are found here, before anything is sent.
 //! Not here: sending the rows (`jobs`, `staging`).
 use super::{
     schema::{PREDICTIONS_COLUMN, ladder_columns},
@@ -20,18 +20,18 @@ use schemas::PlayerGameId;
 /// The rows of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Encoded {
-    /// Per record its coordinates and its JSON object.
+    /// Coordinates and JSON object of each record.
     pub rows: Vec<(crate::TopicPartitionOffset, String)>,
     pub bounds: PruningBounds,
-    /// Hash of all rows and counts, in hexadecimal.
+    /// Hash of all rows and of the batch's counts, in hexadecimal.
     pub hash: String,
-    /// Number of rows of the views that the batch writes.
+    /// Number of view rows that the batch writes.
     pub row_count: usize,
-    /// Size in bytes as one JSON array inside a JSON request, where a quote takes two bytes.
+    /// Size of the rows in bytes, as one JSON array inside a JSON request, where a quote or backslash takes two bytes.
     pub request_bytes: usize,
 }
 impl Encoded {
-    /// The rows as one JSON array.
+    /// Returns the rows as one JSON array.
     pub fn json_array(&self) -> String {
         let bytes = self.rows.iter().map(|(_, row)| row.len() + 1).sum::<usize>();
         let mut array = String::with_capacity(bytes + 2);
@@ -85,7 +85,7 @@ pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
     if bad.is_empty() { Ok(encoded) } else { Err(bad) }
 }
 
-/// The JSON object of a record, and its number of predictions.
+/// Returns the JSON object of a record, and its number of predictions.
 fn row(record: &Record, bytes: &mut Vec<u8>) -> Result<(String, usize), String> {
     check_key(&record.change)?;
     match &record.change {
@@ -122,13 +122,14 @@ fn row_without_predictions(
     Ok((json, 0))
 }
 
-/// Key and source columns. The object of a deleted row has nothing else and is closed; any other is left open for the columns.
+/// Starts a JSON object with the key and source columns. The object of a deleted row has nothing else and is closed; any other object is
+/// left open for the content columns.
 fn start_object(record: &Record, content_hash: Option<i64>, row_count: usize) -> String {
     let id = record.change.id();
     let (season, input) = (id.game.season().0, input_name(record.coordinates.input));
     let (game, player) = (id.game, id.player.0);
     let (partition, offset) = (record.coordinates.partition, record.coordinates.offset);
-    // Integers beyond 2⁵³ as text, since a JSON parser may read a number as a float.
+    // Integers that may exceed 2⁵³ are sent as text, since a JSON parser may read a number as a float.
     let content_hash =
         content_hash.map_or_else(String::new, |content_hash| format!(",\"content_hash\":\"{content_hash}\""));
     let open = format!(
@@ -136,7 +137,7 @@ fn start_object(record: &Record, content_hash: Option<i64>, row_count: usize) ->
     );
     if content_hash.is_empty() { open + "}" } else { open }
 }
-/// Appends the columns with a value, except the key.
+/// Appends the columns that have a value, except the key columns.
 fn put_columns(json: &mut String, table: &Table, row: &Row<'_>) {
     for (column, value) in table.columns.iter().zip(row) {
         if matches!(value, Cell::Null) || table.key.contains(&column.name) {
@@ -146,7 +147,7 @@ fn put_columns(json: &mut String, table: &Table, row: &Row<'_>) {
         put_cell(json, value, column.column_type);
     }
 }
-/// Appends the array of predictions: each is an array of the cells of [`ladder_columns`].
+/// Appends the array of predictions. Each prediction is an array of the cells of [`ladder_columns`].
 fn put_predictions(json: &mut String, systems: &[(Row<'_>, Vec<Row<'_>>)]) {
     put_name(json, PREDICTIONS_COLUMN);
     json.push('[');
@@ -173,7 +174,7 @@ fn put_name(json: &mut String, name: &str) {
 /// Appends a cell: a JSON column as the JSON value itself, a boolean as true or false.
 fn put_cell(json: &mut String, cell: &Cell<'_>, column_type: ColumnType) {
     use std::fmt::Write;
-    // Writing to a string cannot fail. Every number is finite, and `{:?}` writes the shortest text that reads back as the number.
+    // Writing to a string cannot fail. Every number is finite, and `{:?}` writes the shortest text that is parsed to the same number.
     let _ = match cell {
         Cell::Null => write!(json, "null"),
         Cell::Integer(value) if column_type == ColumnType::Boolean => write!(json, "{}", *value != 0),

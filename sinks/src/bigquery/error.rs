@@ -1,7 +1,7 @@
 //! Errors of the API, and their classes.
 //!
-//! Invariant: a failure with an unknown effect is `OutcomeUnknown`, never a rejection. Only a class that the operator can resolve, or a bug,
-//! stops the sink; throttling and quotas are retried without end.
+//! Invariant: a failure with an unknown effect is `OutcomeUnknown`, never a rejection. Only an error that the operator can resolve, or a
+//! bug, stops the sink; throttling and exceeded quotas are retried without end.
 //! Not here: reacting to a class (`jobs`, `retry_policy`).
 
 /// Failure of a call.
@@ -9,9 +9,9 @@
 pub enum ApiError {
     /// The request was not sent.
     NotSent(String),
-    /// The request was sent, and no usable response came.
+    /// The request was sent, but no usable response arrived.
     OutcomeUnknown(String),
-    /// No access token.
+    /// There is no access token.
     Auth(String),
     /// An error response, or the error of a job.
     Response(ErrorResponse),
@@ -37,27 +37,27 @@ pub enum ErrorClass {
     Ambiguous,
     /// The id exists: the job is reused.
     JobExists,
-    /// The token is refreshed, once.
+    /// No access token, or BigQuery rejected it even after a refresh: retry with an alert.
     Auth,
-    /// Retry with the same id, slower.
+    /// Too many requests: retry with the same id after a pause.
     Throttle,
-    /// Retry with the same id, after ten minutes.
+    /// A quota is used up: retry with the same id after at least ten minutes.
     Quota,
-    /// The job failed for a transient reason: another attempt.
+    /// The job failed for a transient reason: send another attempt.
     RetryableJob,
-    /// Other writers fill the DML queue of the table: another attempt.
+    /// Other writers fill the DML queue of the table: send another attempt.
     DmlQueueFull,
-    /// A concurrent write of the same rows was first: another attempt.
+    /// A concurrent write of the same rows was first: send another attempt.
     Conflict,
-    /// The sink stages or splits the batch.
+    /// The request or the job is too large: the sink stages or splits the batch.
     Size,
     /// A row cannot be converted: the sink searches for it.
     BadRow,
-    /// The operator: a dataset, table or column is missing or has another type.
+    /// The operator must act: a dataset, table or column is missing or has a different type.
     InvalidTarget,
-    /// The operator: permission or billing is missing.
+    /// The operator must act: a permission is missing or billing is not enabled.
     AccessOrBilling,
-    /// The operator: the table has two rows for one key.
+    /// The operator must act: the table has two rows with the same key.
     DuplicateRow,
 }
 impl ErrorClass {
@@ -137,7 +137,7 @@ impl ErrorResponse {
         let class = match self.reason.as_str() {
             "duplicate" => match self.status {
                 Some(_) => ErrorClass::JobExists,
-                // The job exists, so the duplicate is something inside it.
+                // The job exists, so the reason refers to something inside the job.
                 None => ErrorClass::RetryableJob,
             },
             "rateLimitExceeded" => ErrorClass::Throttle,
@@ -156,7 +156,7 @@ impl ErrorResponse {
             "invalid" | "invalidQuery" => self.query_class(),
             _ => return self.status_class(),
         };
-        // A response to a call cannot have the class of a job.
+        // A rejected call created no job that could be retried.
         match (class, self.status) {
             (ErrorClass::RetryableJob, Some(_)) => ErrorClass::Throttle,
             (class, _) => class,
@@ -165,7 +165,7 @@ impl ErrorResponse {
     const fn unless_job_error(&self, class: ErrorClass) -> ErrorClass {
         if self.status.is_none() { ErrorClass::RetryableJob } else { class }
     }
-    /// A rejected statement names a missing column or table, or a value that cannot be converted.
+    /// Classifies the error of a rejected statement: a column or table is missing, or a value cannot be converted.
     fn query_class(&self) -> ErrorClass {
         let contains = |part: &str| self.message.contains(part);
         let is_schema = [

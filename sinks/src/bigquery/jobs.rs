@@ -17,7 +17,7 @@ use std::time::Duration;
 pub struct FinishedJob {
     /// Number of changed rows, from the statistics of the job.
     pub affected: u64,
-    /// The job existed before it was sent.
+    /// True if the job existed before it was sent.
     pub is_reused: bool,
     pub id: String,
 }
@@ -30,7 +30,7 @@ pub enum Stop {
     BadRow(FailedJob),
     /// The request or the job is too large.
     Size(FailedJob),
-    /// A table that it reads does not exist.
+    /// A table that the job reads does not exist.
     Missing(FailedJob),
 }
 /// A job that was rejected or failed.
@@ -38,7 +38,7 @@ pub struct FailedJob {
     pub response: ErrorResponse,
     /// Job id without the number of the attempt.
     pub job_prefix: String,
-    /// Another instance sent it, maybe long ago: the cause may have been fixed since.
+    /// True if another instance sent the job, possibly long ago, so that the cause of the failure may have been fixed since then.
     pub is_earlier: bool,
 }
 impl From<WarehouseError> for Stop {
@@ -50,9 +50,9 @@ impl From<WarehouseError> for Stop {
 /// Kind of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
-    /// DML on the records: needs the writer lease.
+    /// The job runs DML on the table of the records: it needs the writer lease.
     Leased,
-    /// Changes nothing that other instances read.
+    /// The job changes nothing that other instances read.
     Unleased,
 }
 
@@ -94,19 +94,19 @@ impl BigQuery {
             }
         }
     }
-    /// Number of the current attempt, from 0.
+    /// Returns the number of the current attempt, starting at 0.
     fn attempt(&self, job_prefix: &str) -> u32 {
         self.attempts.get(job_prefix).copied().unwrap_or(0)
     }
     pub(super) fn next_attempt(&mut self, job_prefix: &str) {
-        // Only current jobs matter. The attempt of any other job is found again by trying from 0.
+        // Only current jobs matter. The attempt of any other job is found again by trying all attempts from 0.
         if self.attempts.len() > 64 {
             self.attempts.clear();
         }
         *self.attempts.entry(job_prefix.to_owned()).or_default() += 1;
     }
 
-    /// The job that was sent, and whether it existed before. Its value is null if it must be looked up.
+    /// Returns the job that was sent, and whether it existed before. The job is null if it must be looked up.
     fn resolve_send(
         &mut self,
         job_prefix: &str,
@@ -152,7 +152,7 @@ impl BigQuery {
         let (job, is_reused) = self.resolve_send(job_prefix, id, sent)?;
         let job = match self.await_job(id, job) {
             Ok(job) => job,
-            // It was accepted just now, so a later lookup finds it.
+            // The job was accepted just now, so a later lookup finds it.
             Err(api_error) if api_error.is_not_found() => {
                 return Err(self.to_error(ErrorClass::Ambiguous, &api_error, id).into());
             }
@@ -162,7 +162,7 @@ impl BigQuery {
             return Err(WarehouseError::pending(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
-        // A job of this instance that takes longer than one call is reused by the next call; its failure is not an earlier one.
+        // A job of this instance that takes longer than one call is reused by the next call; its failure is not an earlier failure.
         let is_earlier = is_reused && !self.sent_jobs.contains(id);
         match failure(&job) {
             None => Ok(FinishedJob { affected: affected(&job), is_reused, id: id.to_owned() }),
@@ -179,7 +179,7 @@ impl BigQuery {
             },
         }
     }
-    /// Decides about an error response to the call or an error of the job.
+    /// Decides what follows an error response to the call or an error of the job.
     fn handle_error_response(
         &mut self,
         job_prefix: &str,
@@ -218,7 +218,7 @@ impl BigQuery {
         }))
     }
 
-    /// Looks a job up. A new job may not be visible immediately.
+    /// Looks up a job. A new job may not be visible immediately.
     pub(super) fn get_job(&mut self, id: &str) -> Result<Value, ApiError> {
         self.runtime.block_on(self.api_client.job(id))
     }
@@ -274,11 +274,11 @@ impl From<WarehouseError> for AttemptEnd {
     }
 }
 
-/// A job with the configuration that all jobs share.
+/// Returns a job with the configuration that all jobs share.
 pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
     use gcp_bigquery_client::model::{job_configuration::JobConfiguration, job_reference::JobReference};
-    // The batch in `fb_<batch>_…`, to find the batch of a job. Only one label: the client serializes several in random order, but equal
-    // ids need equal request bodies.
+    // The label has the batch in `fb_<batch>_…`, to find the batch of a job. There is only one label, because the client serializes several
+    // in random order, but equal ids need equal request bodies.
     let batch = id.split('_').nth(1).unwrap_or_default().to_owned();
     Job {
         job_reference: Some(JobReference {
@@ -298,7 +298,7 @@ pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
 pub fn is_done(job: &Value) -> bool {
     job["status"]["state"] == "DONE"
 }
-/// The error of a job. A job that is done may have failed; only `errorResult` shows it.
+/// Returns the error of a failed job. A job that is done may have failed; only `errorResult` shows it.
 pub fn failure(job: &Value) -> Option<ErrorResponse> {
     let error = &job["status"]["errorResult"];
     let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
@@ -308,7 +308,7 @@ pub fn failure(job: &Value) -> Option<ErrorResponse> {
         message: text("message"),
     })
 }
-/// Number of changed rows.
+/// Returns the number of changed rows.
 fn affected(job: &Value) -> u64 {
     job["statistics"]["query"]["numDmlAffectedRows"].as_str().and_then(|n| n.parse().ok()).unwrap_or(0)
 }

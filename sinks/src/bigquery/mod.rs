@@ -4,9 +4,10 @@
 //! `jobs` (sending and reusing jobs), `writer_lease` (one DML job at a time), `staging` (large batches), `bad_row_search` (rows that
 //! BigQuery rejects) and `retry_policy` (retry delay or remediation of a failure).
 //!
-//! Invariant: whatever is lost, repeated or killed, a batch and its batch record are atomic, an older record never overwrites a newer one,
-//! and one DML job on the records is in flight over all instances. A call waits at most half a minute for a job or query, except for the
-//! rows of whole tables; an operation that takes longer is `Retry`, and the next call continues it.
+//! Invariant: whichever requests are lost or repeated and whichever instances are killed, a batch and its batch record are written
+//! atomically, an older record never overwrites a newer one, and at most one DML job on the records is in flight over all instances. A call
+//! waits at most half a minute for a job or query, except when it reads whole tables; a longer operation returns `Retry`, and the next call
+//! continues it.
 //! Not here: planning batches, sleeping between calls; the sink task does both.
 mod api_client;
 mod auth;
@@ -62,14 +63,14 @@ pub struct BigQueryConfig {
     pub backoff: Backoff,
     /// Maximum size in bytes of rows sent as a query parameter; larger batches are staged. BigQuery limits a request to 10 MB.
     pub inline_bytes: usize,
-    /// Timeout of a call.
+    /// Timeout of one HTTP call.
     pub timeout: Duration,
     /// Time after which BigQuery cancels a job.
     pub job_timeout: Duration,
     pub clock: Arc<dyn Clock>,
 }
 impl BigQueryConfig {
-    /// Default parameters.
+    /// Returns a configuration with default parameters.
     pub fn new(project: &str, dataset: &str, location: &str) -> BigQueryConfig {
         BigQueryConfig {
             project: project.to_owned(),
@@ -96,11 +97,11 @@ pub struct BigQuery {
     names: Names,
     config: BigQueryConfig,
     clock: Arc<dyn Clock>,
-    /// DML jobs on the table: BigQuery allows 25 within 10 s.
+    /// Rate limiter of the DML jobs on the table: BigQuery allows 25 within 10 s.
     statements: RateLimiter,
-    /// Metadata updates of the table: BigQuery allows 5 within 10 s.
+    /// Rate limiter of the metadata updates of the lease's table: BigQuery allows 5 within 10 s.
     labels: RateLimiter,
-    /// Job insertions of this process.
+    /// Rate limiter of the job insertions of this process.
     inserts: RateLimiter,
     /// Failures since the last successful operation.
     failures: RefCell<FailureWindow>,
@@ -108,11 +109,11 @@ pub struct BigQuery {
     pending_query: RefCell<Option<(blake3::Hash, String, i64)>>,
     search: Option<bad_row_search::Search>,
     attempts: BTreeMap<String, u32>,
-    /// Jobs that this instance has sent for the current batch.
+    /// Ids of the jobs that this instance has sent for the current batch.
     sent_jobs: BTreeSet<String>,
-    /// The last job of this instance known to be done.
+    /// Id of the last job of this instance that is known to be done.
     last_done: Option<String>,
-    /// A job in the writer lease that does not exist, and the time in milliseconds since when.
+    /// Id of a job in the writer lease that does not exist, and the time in milliseconds at which that was first seen.
     missing_holder: Option<(String, i64)>,
     /// Job id prefix of a batch that BigQuery rejected as too large for a parameter.
     oversized_job_prefix: Option<String>,
@@ -122,14 +123,14 @@ pub struct BigQuery {
 }
 
 impl BigQuery {
-    /// Creates the client and loads the credentials; no call to BigQuery.
+    /// Creates the client and loads the credentials, without a call to BigQuery.
     ///
     /// # Errors
     /// `Config` if project, dataset, endpoint or credentials are not usable.
     pub fn connect(config: BigQueryConfig) -> Result<BigQuery, WarehouseError> {
         let config_error = |what: String| {
             WarehouseError::Config {
-            what: format!("BigQuery: {what}"),
+            what: format!("cannot connect to BigQuery: {what}"),
             next: "set bigquery-credentials to the key file of a service account, or run `gcloud auth application-default login`; for an emulator set bigquery-endpoint, and bigquery-credentials to none".into(),
         }
         };
@@ -148,7 +149,7 @@ impl BigQuery {
         let http =
             reqwest::Client::builder().timeout(config.timeout).connect_timeout(Duration::from_secs(10));
         let http = http.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
-        let http = http.map_err(|_| config_error("no HTTP client".into()))?;
+        let http = http.map_err(|_| config_error("the HTTP client cannot be created".into()))?;
         let endpoint = config.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned());
         if reqwest::Url::parse(&endpoint).is_err() {
             return Err(WarehouseError::Config {
@@ -182,7 +183,7 @@ impl BigQuery {
 }
 
 impl BigQuery {
-    /// Ends the row of failures after a successful operation.
+    /// Resets the number of consecutive failures after a successful operation.
     fn clear_failures_if_ok<T>(&self, outcome: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
         if outcome.is_ok() {
             self.failures.borrow_mut().clear();
@@ -214,7 +215,7 @@ impl Warehouse for BigQuery {
         let found = self.committed_batch(id).map(|found| found.is_some());
         self.clear_failures_if_ok(found.map_err(|api_error| self.query_error(&api_error)))
     }
-    /// Runs before each attempt of a write, so its success does not end a row of failed writes.
+    /// Runs before each attempt of a write, so its success does not reset the number of consecutive failures.
     fn existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],

@@ -1,6 +1,7 @@
 //! Comparing a dataset with its definitions, and creating what is missing.
 //!
-//! Invariant: no table or column is dropped or narrowed. A column of another type needs the operator; the error has the statement to run.
+//! Invariant: no table or column is dropped (except by `discard`) or narrowed. If a column has a different type, the operator must act; the
+//! error has the statement to run.
 //! Not here: the definitions (`ddl`).
 use super::{
     BigQuery,
@@ -34,7 +35,7 @@ impl SchemaDiff {
 }
 
 impl BigQuery {
-    /// All definitions, as `warehouse ddl` prints them.
+    /// Returns all definitions, which `warehouse ddl` prints.
     pub fn ddl(&self) -> Vec<Definition> {
         ddl::definitions(&self.names)
     }
@@ -55,7 +56,7 @@ impl BigQuery {
                 None => diff.missing.push(definition.statement),
                 Some(found) if definition.is_sql_view => {
                     let (_, select) = definition.statement.split_once("\nAS ").unwrap_or_default();
-                    // An emulator may leave the query of a view out: it is then taken as unchanged.
+                    // An emulator may not return the query of a view; the view then counts as unchanged.
                     let query = found["view"]["query"].as_str();
                     let is_same =
                         query.is_none_or(|query| without_whitespace(query) == without_whitespace(select));
@@ -69,10 +70,10 @@ impl BigQuery {
         }
         Ok(diff)
     }
-    /// A query in another location does not find the dataset.
+    /// Checks the location of a dataset, because a query in a different location does not find the dataset.
     fn check_location(&self, dataset: &str, found: &Value) -> Result<(), WarehouseError> {
         let wanted = &self.config.location;
-        // An emulator may leave the location out: it is then taken as correct.
+        // An emulator may not return the location; it then counts as correct.
         let Some(location) = found["location"].as_str().filter(|found| !found.eq_ignore_ascii_case(wanted))
         else {
             return Ok(());
@@ -110,23 +111,23 @@ impl BigQuery {
             }
         }
     }
-    /// An emulator may store JSON as text and report it as STRING.
+    /// True if the reported type is the expected one. An emulator may store JSON as text and report it as STRING.
     fn is_same_type(&self, field_type: Type, reported: &str) -> bool {
         let is_emulated_json =
             field_type == Type::Json && reported == "STRING" && self.config.endpoint.is_some();
         field_type.api().contains(&reported) || is_emulated_json
     }
-    /// Creates what is missing, and returns the number of created datasets and executed statements.
+    /// Creates what is missing, replaces changed views, and returns the number of created datasets and executed statements.
     ///
     /// # Errors
-    /// `Config` if a column has another type.
+    /// `Config` if a column has a different type than in its definition.
     pub fn apply(&mut self) -> Result<usize, WarehouseError> {
         let diff = self.plan()?;
         if let Some(first) = diff.conflicts.first() {
             return Err(WarehouseError::Config {
                 what: diff.conflicts.join("; "),
                 next: format!(
-                    "rename the table, then start `fastbreak run`: it fills a new one from the log: ALTER TABLE {} RENAME TO {RECORDS}_old ({first})",
+                    "rename the table (ALTER TABLE {} RENAME TO {RECORDS}_old), then start `fastbreak run`: it creates a new table and fills it from the log ({first})",
                     self.names.table(RECORDS)
                 ),
             });
@@ -172,7 +173,7 @@ impl BigQuery {
     /// Creates missing datasets, tables and views.
     ///
     /// # Errors
-    /// `Config` if an existing table lacks a column or has one of another type.
+    /// `Config` if an existing table lacks a column or has a column of a different type.
     pub(super) fn prepare(&self) -> Result<(), WarehouseError> {
         let diff = self.plan()?;
         self.create(&diff.datasets, diff.missing.iter())?;
@@ -185,14 +186,14 @@ impl BigQuery {
         let differences: Vec<&str> = differences.into_iter().map(String::as_str).collect();
         Err(WarehouseError::Config {
             what: format!(
-                "the dataset does not have the columns that this program writes:\n{}",
+                "the columns of the dataset differ from those that this program writes:\n{}",
                 differences.join("\n")
             ),
             next: "`fastbreak warehouse plan` shows the statements, `fastbreak warehouse apply` runs them"
                 .into(),
         })
     }
-    /// The resource at this path of the project, if it exists.
+    /// Returns the resource at this path of the project, if it exists.
     fn resource(&self, path: &str) -> Result<Option<Value>, WarehouseError> {
         match self.runtime.block_on(self.api_client.get(path)) {
             Ok(found) => Ok(Some(found)),
@@ -202,7 +203,7 @@ impl BigQuery {
     }
 }
 
-/// A query with every run of whitespace as one blank.
+/// Returns a query in which every run of whitespace is replaced by one space.
 fn without_whitespace(query: &str) -> String {
     query.split_whitespace().collect::<Vec<_>>().join(" ")
 }

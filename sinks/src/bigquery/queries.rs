@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-/// Rows of one page: BigQuery limits a page to 10 MB, and a row with predictions has about 3 kB.
+/// Maximum number of rows in a page: BigQuery limits a page to 10 MB, and a row with predictions has about 3 kB.
 const PAGE_ROWS: usize = 2_500;
 /// Time limit for reading a whole table.
 const MAX_TABLE_READ_MS: i64 = 20 * 60_000;
@@ -46,7 +46,7 @@ impl BigQuery {
     ) -> Result<(), ApiError> {
         self.query_within(MAX_JOB_WAIT_MS, query, parameters, each)
     }
-    /// As [`query`](Self::query), with a time limit.
+    /// Like [`query`](Self::query), with a time limit for the wait.
     fn query_within(
         &self,
         wait_ms: i64,
@@ -100,14 +100,15 @@ impl BigQuery {
     fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
         self.with_retries(|| self.runtime.block_on(self.api_client.page(job, from, PAGE_ROWS)))
     }
-    /// The job of a pending query with this request. An old job is not used, since its result may be outdated.
+    /// Takes the job of the pending query if it has this request. A job that was last polled long ago is not used, since its result may be
+    /// outdated.
     fn take_pending_query(&self, request_hash: blake3::Hash) -> Option<String> {
         let now = self.clock.now_ms();
         let (_, job, polled_ms) =
             self.pending_query.borrow_mut().take_if(|(hash, ..)| *hash == request_hash)?;
         (now - polled_ms < 2 * MAX_JOB_WAIT_MS).then_some(job)
     }
-    /// The errors of a response may be warnings: only the job itself shows whether it failed.
+    /// Fails if the job failed. The errors in a response may be warnings; only the job itself shows whether it failed.
     fn check_job_error(&self, response: &Value, job: &str) -> Result<(), ApiError> {
         if response["errors"].as_array().is_none_or(Vec::is_empty) {
             return Ok(());
@@ -116,7 +117,7 @@ impl BigQuery {
         failure(&job).map_or(Ok(()), |response| Err(ApiError::Response(response)))
     }
 
-    /// Repeats a read a few times, so that one failed page does not lose a long result.
+    /// Repeats a failed read a few times, so that a long result is not lost because one of its pages failed.
     fn with_retries(&self, call: impl Fn() -> Result<Value, ApiError>) -> Result<Value, ApiError> {
         let (started_ms, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         for _ in 0..MAX_RETRIES {
@@ -138,7 +139,7 @@ impl BigQuery {
         let mut found = None;
         self.query(&sql::writer_state_sql(&self.names), &[], &mut |row| {
             let [log, epoch, rebuilding] = row else {
-                return Err("unexpected columns of the writer state".into());
+                return Err("the query of the writer state returned unexpected columns".into());
             };
             found = Some(WriterState {
                 log: log.as_str().map(str::to_owned),
@@ -150,7 +151,7 @@ impl BigQuery {
         Ok(found)
     }
 
-    /// The batch record of a committed batch.
+    /// Returns the batch record of a committed batch.
     pub(super) fn committed_batch(&self, id: &BatchId) -> Result<Option<WriteSummary>, ApiError> {
         let mut found = None;
         self.query(&sql::batch_sql(&self.names), &[("batch", id.as_str())], &mut |row| {
@@ -170,7 +171,7 @@ impl BigQuery {
         Ok(found)
     }
 
-    /// The keys out of these that have a live row.
+    /// Returns those of the given keys that have a live row.
     pub(super) fn read_existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
@@ -184,24 +185,27 @@ impl BigQuery {
         let mut existing = HashSet::new();
         self.query(&sql::existing_keys_sql(&self.names), &[("keys", &list)], &mut |row| {
             let key = row.first().and_then(Value::as_str).and_then(|key| requested.get(key));
-            existing.insert(*key.ok_or("a key that was not requested")?);
+            existing.insert(*key.ok_or("the query of existing keys returned an unknown key")?);
             Ok(())
         })?;
         Ok(existing)
     }
 
-    /// Number of live rows and sum of their offsets, by input topic and game.
+    /// Returns the number of live rows and the sum of their offsets, by input topic and game.
     pub(super) fn read_control_totals(&self) -> Result<ControlTotalsByGame, ApiError> {
         let mut control_totals = ControlTotalsByGame::new();
         self.query(&sql::control_totals_sql(&self.names), &[], &mut |row| {
             let [input, game, rows, offsets] = row else {
-                return Err("unexpected columns of the control totals".into());
+                return Err("the query of the control totals returned unexpected columns".into());
             };
             let name = input.as_str().unwrap_or_default();
             let input = SinkTopic::ALL.into_iter().find(|input| sql::input_name(*input) == name);
-            let input = input.ok_or_else(|| format!("'{name}' is not an input of the sink"))?;
-            let game =
-                game.as_str().unwrap_or_default().parse().map_err(|error| format!("a game: {error}"))?;
+            let input = input.ok_or_else(|| format!("'{name}' is not a value of column input"))?;
+            let game = game
+                .as_str()
+                .unwrap_or_default()
+                .parse()
+                .map_err(|error| format!("invalid game id: {error}"))?;
             control_totals.insert(
                 (input, game),
                 ControlTotals { rows: integer(rows)? as u64, offsets: integer(offsets)? },
@@ -234,7 +238,7 @@ impl BigQuery {
                 .try_for_each(|(_, ladder_line)| each(shared.iter().cloned().chain(ladder_line).collect()))
         })
     }
-    /// Content hash of a table, over the same bytes as in SQLite.
+    /// Returns the content hash of a table, computed over the same bytes as in SQLite.
     pub(super) fn hash(&self, table: &'static Table) -> Result<ContentHash, ApiError> {
         let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
         self.live_rows(table, &mut |row| {
@@ -269,7 +273,7 @@ impl BigQuery {
     }
 }
 
-/// An element of the array of predictions: system and line offset, and all cells.
+/// Converts an element of the array of predictions to its system and line offset, and all of its cells.
 fn ladder_line(value: &Value) -> Result<((String, i64), Row<'static>), String> {
     let (mut key, mut row) = ((String::new(), 0), Row::new());
     for (value, column) in cells(&value["v"]).iter().zip(ladder_columns()) {
@@ -283,7 +287,7 @@ fn ladder_line(value: &Value) -> Result<((String, i64), Row<'static>), String> {
     Ok((key, row))
 }
 
-/// The values of a row, `{"f": [{"v": …}]}`.
+/// Returns the values of a row, which has the form `{"f": [{"v": …}]}`.
 fn cells(row: &Value) -> Vec<Value> {
     row["f"].as_array().into_iter().flatten().map(|cell| cell["v"].clone()).collect()
 }
@@ -291,7 +295,7 @@ fn integer(value: &Value) -> Result<i64, String> {
     let text = value.as_str().ok_or_else(|| format!("{value} is not an integer"))?;
     text.parse().map_err(|_| format!("'{text}' is not an integer"))
 }
-/// The canonical cell of a value in a response of the API.
+/// Converts a value in an API response to its canonical cell.
 fn cell<'a>(value: &'a Value, column: &Column) -> Result<Cell<'a>, String> {
     let Some(text) = value.as_str() else { return Ok(Cell::Null) };
     Ok(match column.column_type {
@@ -299,7 +303,7 @@ fn cell<'a>(value: &'a Value, column: &Column) -> Result<Cell<'a>, String> {
         ColumnType::Real => Cell::Real(text.parse().map_err(|_| format!("'{text}' is not a number"))?),
         ColumnType::Text | ColumnType::Date => Cell::from(text),
         ColumnType::Boolean => Cell::from(i32::from(text == "true")),
-        // In milliseconds, see `sql::content_sql`.
+        // The statement returns milliseconds, see `sql::content_sql`.
         ColumnType::Timestamp => timestamp(Timestamp(integer(value)?)),
         ColumnType::Json => canonical_json(text)?,
     })

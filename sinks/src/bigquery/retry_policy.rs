@@ -1,6 +1,6 @@
-//! Maps an error class to retry delay and alert, or to the remediation for the operator.
+//! Maps an error class to a retry delay and alert, or to the remediation for the operator.
 //!
-//! Invariant: a transient class is retried without end, in growing pauses; any other class names the next command to run.
+//! Invariant: a transient class is retried without end, with growing pauses; the error of any other class states what to do next.
 //! Not here: classifying a failure (`error`); the attempts before an error is returned (`jobs`, `write`).
 use super::{
     BigQuery,
@@ -13,23 +13,23 @@ use std::time::Duration;
 const QUOTA_PAUSE: Duration = Duration::from_secs(600);
 const DML_QUEUE_FULL_PAUSE: Duration = Duration::from_secs(10);
 const RESTART_OR_REPORT: &str =
-    "start `fastbreak run` again, it makes another attempt; report this if it fails with the same message";
+    "start `fastbreak run` again: it makes another attempt; report this error if it occurs again";
 
 impl BigQuery {
-    /// Error of a job.
+    /// Converts an error of a job.
     pub(super) fn to_error(&self, class: ErrorClass, api_error: &ApiError, id: &str) -> WarehouseError {
         match api_error {
             ApiError::Pending(what) => WarehouseError::pending(what.clone()),
             _ => self.classify_error(class, format!("{api_error} (job {id})"), id),
         }
     }
-    /// Error of a query.
+    /// Converts an error of a query.
     pub(super) fn query_error(&self, api_error: &ApiError) -> WarehouseError {
         if let ApiError::Pending(what) = api_error {
             return WarehouseError::pending(what.clone());
         }
         let class = match api_error.class() {
-            // A query has no rows of a batch.
+            // A query writes no rows, so there is no batch to split and no row to deduplicate.
             ErrorClass::Size | ErrorClass::DuplicateRow => ErrorClass::BadRow,
             class => class,
         };
@@ -48,7 +48,7 @@ impl BigQuery {
             _ => self.retry_after(class, what, seed),
         }
     }
-    /// Remediation of a class that no retry resolves.
+    /// Returns the remediation for a class that no retry resolves.
     fn remediation(&self, class: ErrorClass) -> String {
         match class {
             ErrorClass::InvalidTarget => "`fastbreak warehouse plan` shows what is missing in the dataset, `fastbreak warehouse apply` creates it".into(),
@@ -57,13 +57,13 @@ impl BigQuery {
                 self.names.dataset, self.names.project
             ),
             ErrorClass::DuplicateRow => format!(
-                "find keys with two rows: SELECT season_start, input, game_id, player_id, COUNT(*) FROM {} GROUP BY 1, 2, 3, 4 HAVING COUNT(*) > 1; delete the older ones, then start `fastbreak run` again",
+                "find keys with two rows: SELECT season_start, input, game_id, player_id, COUNT(*) FROM {} GROUP BY 1, 2, 3, 4 HAVING COUNT(*) > 1; delete the older row of each key, then start `fastbreak run` again",
                 self.names.table(RECORDS)
             ),
             _ => RESTART_OR_REPORT.into(),
         }
     }
-    /// A `Retry` with the delay of the class, and an alert after repeated failures.
+    /// Returns a `Retry` with the delay of the class, and an alert after repeated failures.
     fn retry_after(&self, class: ErrorClass, what: String, seed: &str) -> WarehouseError {
         let mut failure_window = self.failures.borrow_mut();
         let failures = failure_window.add(self.clock.now_ms());
@@ -80,7 +80,7 @@ impl BigQuery {
         let alert = failure_window.is_alarming(backoff) || (is_certain && backoff.is_alerting);
         WarehouseError::Retry { what: what + &self.alert_hint(class, alert), after, alert }
     }
-    /// Hint for the operator who is alerted.
+    /// Returns a hint for the operator, which is appended to the message.
     fn alert_hint(&self, class: ErrorClass, alert: bool) -> String {
         match class {
             ErrorClass::DmlQueueFull => format!(

@@ -1,8 +1,8 @@
-//! Table and views of a BigQuery dataset: the one list of columns from which definitions and statements are made.
+//! Table and views of a BigQuery dataset: the single list of columns from which definitions and statements are generated.
 //!
-//! One table holds everything that a batch writes, so that one statement writes it. A row is the newest record of an input topic for a
-//! player's game, with its predictions as an array, since a record replaces all of its rows. Two kinds of rows belong to no season: one
-//! row per batch, and the writer state.
+//! One table holds everything that a batch writes, so that one statement writes all of it. A row is the newest record of an input topic for
+//! a player and game, with its predictions as an array, since a new record replaces all of them. Two kinds of rows belong to no season:
+//! batch records, and the writer state.
 //!
 //! Invariant: the views have the names, columns and rows of the SQLite views.
 //! Not here: the statements that write and read them (`sql`).
@@ -16,9 +16,9 @@ use std::collections::BTreeSet;
 pub const RECORDS: &str = "sink_records";
 /// The table without rows whose label is the writer lease.
 pub const WRITER: &str = "sink_writer";
-/// `input` of the rows that record a batch.
+/// Value of `input` in a batch record.
 pub const BATCH_INPUT: &str = "batches";
-/// `input` of the row that records the writer state.
+/// Value of `input` in the row of the writer state.
 pub const WRITER_STATE_INPUT: &str = "writer-state";
 
 /// Project and dataset.
@@ -28,11 +28,11 @@ pub struct Names {
     pub dataset: String,
 }
 impl Names {
-    /// Full, quoted name of a table of the dataset.
+    /// Returns the full, quoted name of a table of the dataset.
     pub fn table(&self, name: &str) -> String {
         format!("`{}.{}.{name}`", self.project, self.dataset)
     }
-    /// The dataset of the staging tables.
+    /// Returns the name of the dataset of the staging tables.
     pub fn staging(&self) -> String {
         format!("{}_staging", self.dataset)
     }
@@ -52,7 +52,7 @@ pub enum Type {
     LineLadder,
 }
 impl Type {
-    /// Name in statements.
+    /// Returns the name of the type in statements.
     pub fn sql(self) -> String {
         match self {
             Type::Int64 => "INT64".into(),
@@ -69,7 +69,7 @@ impl Type {
             }
         }
     }
-    /// Names in responses of the API: legacy name and standard name.
+    /// Returns the names of the type in API responses: legacy name and standard name.
     pub const fn api(self) -> &'static [&'static str] {
         match self {
             Type::Int64 => &["INTEGER", "INT64"],
@@ -94,7 +94,7 @@ pub const fn sql_type(column_type: ColumnType) -> Type {
         ColumnType::Json => Type::Json,
     }
 }
-/// Columns of an element of the array of predictions.
+/// Returns the columns of an element of the array of predictions.
 pub const fn ladder_columns() -> &'static [Column] {
     PREDICTIONS.columns.split_at(PREDICTION_SHARED).1
 }
@@ -124,47 +124,55 @@ pub const KEY: [Field; 4] = [
     Field::required(
         "season_start",
         Type::Int64,
-        "Year in which the season of the game starts. 0: a row of the sink itself",
+        "Year in which the season of the game starts. 0: a batch record or the writer state",
     ),
     Field::required(
         "input",
         Type::String,
-        "predictions, features or player-games: input of the record. batches or writer-state: a row of the sink itself",
+        "Input topic of the record: predictions, features or player-games. batches: a batch record. writer-state: the writer state",
     ),
-    Field::required("game_id", Type::String, "Id of the game at nba.com, ten digits. Of a batch: its id"),
+    Field::required(
+        "game_id",
+        Type::String,
+        "Id of the game at nba.com, ten digits. In a batch record: id of the batch",
+    ),
     Field::required("player_id", Type::Int64, "Id of the player at nba.com"),
 ];
 /// Columns of a record after its source columns.
 const GUARD_COLUMNS: [Field; 2] = [
-    Field::nullable("content_hash", Type::Int64, "Hash of the content of the record. NULL: deleted"),
+    Field::nullable("content_hash", Type::Int64, "Content hash of the record. NULL: the row is deleted"),
     Field::nullable("row_count", Type::Int64, "Number of predictions of the record"),
 ];
 /// The column with the predictions of a record.
 pub const PREDICTIONS_COLUMN: &str = "predictions";
-/// Columns of the writer state besides its epoch. `log_id` is a column of a batch too.
+/// Columns of the writer state besides its epoch. A batch record has the column `log_id`, too.
 pub const WRITER_STATE_FIELDS: [Field; 2] = [
-    Field::nullable("log_id", Type::String, "Log whose sink writes"),
+    Field::nullable(
+        "log_id",
+        Type::String,
+        "Id of the log that owns the warehouse. In a batch record: id of the log from which the batch was read",
+    ),
     Field::nullable(
         "rebuilding",
         Type::Bool,
-        "Rows of older epochs remain until the log has been read to its end",
+        "True during a rebuild: rows of older epochs remain until the log has been read to its end",
     ),
 ];
 
-/// Columns of a batch that no other row has.
+/// Returns the columns that only batch records have.
 pub fn batch_fields() -> Vec<Field> {
     let shared: BTreeSet<&str> =
         SOURCE_COLUMNS.iter().map(|c| c.name).chain(WRITER_STATE_FIELDS.map(|f| f.name)).collect();
     let own = tables::BATCH_COLUMNS.iter().filter(|column| !shared.contains(column.name));
     own.map(Field::from_column).collect()
 }
-/// Columns of the content of records. Columns of several tables with one name are one column.
+/// Returns the content columns of records. Columns of several tables that have the same name are one column.
 pub fn content_fields() -> Vec<Field> {
     let mut seen: BTreeSet<&str> = KEY.iter().map(|field| field.name).collect();
     let columns = [&SLATE, &PLAYER_GAMES, &FEATURE_ROWS].into_iter().flat_map(|table| table.columns);
     columns.filter(|column| seen.insert(column.name)).map(Field::from_column).collect()
 }
-/// All columns of [`RECORDS`], in order.
+/// Returns all columns of [`RECORDS`], in order.
 pub fn fields() -> Vec<Field> {
     let line_ladder = Field::nullable(PREDICTIONS_COLUMN, Type::LineLadder, PREDICTIONS.doc);
     KEY.into_iter()
@@ -177,7 +185,7 @@ pub fn fields() -> Vec<Field> {
         .collect()
 }
 
-/// The input topic of the rows of a table.
+/// Returns the input topic of the rows of a table.
 pub const fn input_of(table: &Table) -> crate::record::SinkTopic {
     match table.name.as_bytes() {
         b"player_games" => crate::record::SinkTopic::PlayerGames,

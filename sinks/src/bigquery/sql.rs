@@ -1,9 +1,10 @@
-//! The statements.
+//! The SQL statements that the sink sends.
 //!
-//! A batch is one MERGE. Its source reads the rows from one JSON text, selects the newest of each key, compares each with the stored row
-//! (applied, unchanged, stale), and adds the row of the batch with the counts. It yields nothing unless log and epoch are those of the
-//! writer state and the batch is not stored yet. So a batch and its batch record are atomic, a repeated statement changes nothing, and
-//! an older record never overwrites a newer one. Seasons and games are literals, since only literals prune partitions reliably.
+//! One MERGE writes a batch. Its source reads the rows from one JSON text, selects the newest row of each key, compares each with the
+//! stored row (applied, unchanged, stale), and adds the batch record with the counts. The source is empty if log or epoch differ from the
+//! writer state, or if the batch is already stored. So a batch and its batch record are written atomically, a repeated statement changes
+//! nothing, and an older record never overwrites a newer one. Seasons and games are literals, since only literals prune partitions
+//! reliably.
 //!
 //! Invariant: the text of a statement depends only on its arguments; values of records are in parameters.
 //! Not here: running them.
@@ -20,7 +21,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Value of the column `input` for the records of a topic.
+/// Returns the value of the column `input` for the records of a topic.
 pub const fn input_name(input: SinkTopic) -> &'static str {
     match input {
         SinkTopic::Predictions => "predictions",
@@ -29,7 +30,7 @@ pub const fn input_name(input: SinkTopic) -> &'static str {
     }
 }
 
-/// Where a statement reads the rows of a batch.
+/// Source from which a statement reads the rows of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The parameter `rows`, a JSON array.
@@ -54,7 +55,7 @@ pub struct PruningBounds {
     pub games: Option<(String, String)>,
 }
 impl PruningBounds {
-    /// The list of seasons, including 0 for the rows of the sink itself.
+    /// Returns the list of seasons, including 0 for the rows of the sink itself.
     fn seasons(&self) -> String {
         let seasons: Vec<_> = std::iter::once(0).chain(self.seasons.iter().copied()).collect();
         seasons.iter().map(i16::to_string).collect::<Vec<_>>().join(", ")
@@ -75,7 +76,7 @@ fn ident(name: &str) -> String {
 fn list(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
-/// Reads a value of a JSON text as a column of this type.
+/// Returns the expression that reads a value in a JSON text as a column of this type.
 fn json_field(json: &str, path: &str, field_type: Type) -> String {
     match field_type {
         Type::String => format!("JSON_VALUE({json}, '{path}')"),
@@ -85,14 +86,14 @@ fn json_field(json: &str, path: &str, field_type: Type) -> String {
 }
 fn null(field_type: Type) -> String {
     match field_type {
-        // A cast to JSON does not exist.
+        // BigQuery has no cast to JSON.
         Type::Json => "PARSE_JSON(CAST(NULL AS STRING))".into(),
         Type::LineLadder => format!("{}[]", field_type.sql()),
         other => format!("CAST(NULL AS {})", other.sql()),
     }
 }
 
-/// The columns that a record sets, in order.
+/// Returns the columns that a record sets, in order.
 fn record_fields() -> Vec<Field> {
     let all = fields();
     let find = |name: &str| all.iter().find(|field| field.name == name).copied();
@@ -100,7 +101,7 @@ fn record_fields() -> Vec<Field> {
     KEY.into_iter().chain(source).chain(content_fields()).chain(find(PREDICTIONS_COLUMN)).collect()
 }
 
-/// A SELECT of the newest row of each key in the source.
+/// Returns a SELECT of the newest row of each key in the source.
 fn incoming_sql(source: &Source) -> String {
     let read = |field: Field| {
         let path = format!("$.{}", field.name);
@@ -125,11 +126,11 @@ fn incoming_sql(source: &Source) -> String {
     )
 }
 
-/// Expressions of the columns of a batch, in the order of the fields.
+/// Returns the expressions for the columns of a batch record, in the order of the fields.
 fn batch_values(batch_fields: &[Field]) -> impl Iterator<Item = String> {
     let value = |field: &Field| match field.name {
         "applied" | "stale" | "rows_written" => format!("c.`{}`", field.name),
-        // Filtered records change nothing.
+        // Filtered records change nothing, so they count as unchanged.
         "unchanged" => "c.`unchanged` + @filtered".into(),
         "committed_at" => "CURRENT_TIMESTAMP()".into(),
         name if field.field_type == Type::Json => format!("PARSE_JSON(@{name})"),
@@ -138,8 +139,8 @@ fn batch_values(batch_fields: &[Field]) -> impl Iterator<Item = String> {
     batch_fields.iter().map(value)
 }
 
-/// The statement that writes a batch. Parameters: `rows` unless staged, `batch`, `log_id`, `epoch`, `input_ranges`, `records`, `filtered`,
-/// `superseded`, `rejected`, `close_reason`, `job_id`, `attempts`, `request_bytes`, `planned_at`.
+/// Returns the statement that writes a batch. Its parameters are `rows` (unless the rows are staged), `batch`, `log_id`, `epoch`,
+/// `input_ranges`, `records`, `filtered`, `superseded`, `rejected`, `close_reason`, `job_id`, `attempts`, `request_bytes` and `planned_at`.
 pub fn merge_sql(names: &Names, source: &Source, bounds: &PruningBounds) -> String {
     let record_fields = record_fields();
     let mut batch_fields = batch_fields();
@@ -170,8 +171,8 @@ WHEN NOT MATCHED BY TARGET THEN
 fn keys_equal(a: &str, b: &str) -> String {
     KEY.iter().map(|key| format!("{a}.`{0}` = {b}.`{0}`", key.name)).collect::<Vec<_>>().join(" AND ")
 }
-/// The tables `incoming` (newest row per key), `guard` (one row if the batch may be written, else none), `compared` (outcome per row) and
-/// `counts` (rows by outcome).
+/// Returns the table expressions `incoming` (newest row per key), `guard` (one row if the batch may be written, else none), `compared`
+/// (outcome per row) and `counts` (rows by outcome).
 fn compared_sql(names: &Names, source: &Source, bounds: &PruningBounds) -> String {
     format!(
         "incoming AS (
@@ -205,7 +206,7 @@ fn compared_sql(names: &Names, source: &Source, bounds: &PruningBounds) -> Strin
         keys = keys_equal("H", "G"),
     )
 }
-/// The select lists of the rows of records, and of the row of the batch.
+/// Returns the select lists for the rows of records and for the batch record.
 fn merge_rows(record_fields: &[Field], batch_fields: &[Field]) -> (String, String) {
     let no_batch = batch_fields.iter().map(|field| format!("{} AS `{}`", null(field.field_type), field.name));
     let records = record_fields.iter().map(|field| ident(field.name)).chain(no_batch);
@@ -218,7 +219,7 @@ fn merge_rows(record_fields: &[Field], batch_fields: &[Field]) -> (String, Strin
     let batch = record_fields.iter().map(no_record).chain(batch_values(batch_fields));
     (list(records), list(batch))
 }
-/// The SET list, the column list and the VALUES list of a merge that writes these columns.
+/// Returns the SET list, the column list and the VALUES list of a MERGE that writes these columns.
 fn assignments(written: &[&str]) -> (String, String, String) {
     let source_values = [
         ("deleted", "(S.`content_hash` IS NULL AND S.`season_start` > 0)"),
@@ -234,7 +235,7 @@ fn assignments(written: &[&str]) -> (String, String, String) {
     (sets, columns, values)
 }
 
-/// Reads the rows of the source as a merge does, without writing: the statement fails if a row cannot be converted.
+/// Returns a query that reads the rows of the source as the MERGE does, without writing. It fails if a row cannot be converted.
 pub fn probe_sql(source: &Source) -> String {
     format!(
         "SELECT COUNT(*) AS n, BIT_XOR(FARM_FINGERPRINT(TO_JSON_STRING(g))) AS hash FROM (\n    {}\n) AS g",
@@ -242,7 +243,7 @@ pub fn probe_sql(source: &Source) -> String {
     )
 }
 
-/// Reads log, epoch and rebuilding of the writer state; no row before the first log acquires the warehouse.
+/// Returns the query for log, epoch and rebuilding of the writer state; it finds no row until a log has acquired the warehouse.
 pub fn writer_state_sql(names: &Names) -> String {
     format!(
         "SELECT `log_id`, `epoch`, `rebuilding` FROM {} WHERE `season_start` = 0 AND `input` = {}",
@@ -250,7 +251,7 @@ pub fn writer_state_sql(names: &Names) -> String {
         literal(WRITER_STATE_INPUT)
     )
 }
-/// Reads the batch record of `batch`.
+/// Returns the query for the batch record of the parameter `batch`.
 pub fn batch_sql(names: &Names) -> String {
     format!(
         "SELECT `records`, `applied`, `unchanged`, `stale`, `superseded`, `rejected`, `rows_written`, `job_id` FROM {} WHERE `season_start` = 0 AND `input` = {} AND `game_id` = @batch",
@@ -258,21 +259,21 @@ pub fn batch_sql(names: &Names) -> String {
         literal(BATCH_INPUT)
     )
 }
-/// Selects the keys with a live row out of the JSON array `keys` of `input/game/player`.
+/// Returns the query that selects the keys with a live row. Its parameter `keys` is a JSON array of texts `input/game/player`.
 pub fn existing_keys_sql(names: &Names) -> String {
     format!(
         "SELECT k FROM (SELECT CONCAT(`input`, '/', `game_id`, '/', CAST(`player_id` AS STRING)) AS k FROM {} WHERE `season_start` > 0 AND NOT `deleted`) WHERE k IN UNNEST(JSON_VALUE_ARRAY(@keys))",
         names.table(RECORDS)
     )
 }
-/// Reads input, game, number of live rows and sum of their offsets.
+/// Returns the query for input, game, number of live rows and sum of their offsets.
 pub fn control_totals_sql(names: &Names) -> String {
     format!(
         "SELECT `input`, `game_id`, COUNT(*) AS n, SUM(`offset`) AS offsets FROM {} WHERE `season_start` > 0 AND NOT `deleted` GROUP BY `input`, `game_id`",
         names.table(RECORDS)
     )
 }
-/// Makes `log_id` the writer if there is no writer state.
+/// Returns the statement that makes the parameter `log_id` the writer if there is no writer state.
 pub fn acquire_sql(names: &Names) -> String {
     format!(
         "MERGE {table} AS T USING (SELECT @log_id AS `log_id`) AS S
@@ -284,7 +285,7 @@ WHEN NOT MATCHED BY TARGET THEN
         writer_state = literal(WRITER_STATE_INPUT)
     )
 }
-/// Makes `log_id` the writer and raises the warehouse epoch from `epoch` by one.
+/// Returns the statement that makes the parameter `log_id` the writer and raises the warehouse epoch from the parameter `epoch` by one.
 pub fn take_ownership_sql(names: &Names) -> String {
     format!(
         "UPDATE {} SET `log_id` = @log_id, `epoch` = @epoch + 1, `rebuilding` = TRUE WHERE `season_start` = 0 AND `input` = {} AND `epoch` = @epoch",
@@ -292,7 +293,8 @@ pub fn take_ownership_sql(names: &Names) -> String {
         literal(WRITER_STATE_INPUT)
     )
 }
-/// Deletes the rows of epochs older than `epoch`, the epoch of `log_id`, and ends the rebuild: one of the changed rows is the writer state.
+/// Returns the statement that deletes the rows of epochs older than the parameter `epoch` and ends the rebuild, if the parameter `log_id`
+/// owns the warehouse in this epoch. One of the changed rows is the writer state.
 pub fn delete_stale_epochs_sql(names: &Names) -> String {
     let table = names.table(RECORDS);
     let content = content_fields().into_iter().map(|field| format!("`{}` = NULL", field.name));
@@ -311,8 +313,8 @@ WHERE ((`season_start` > 0 AND `epoch` < @epoch AND NOT `deleted`) OR (`season_s
         writer_state = literal(WRITER_STATE_INPUT),
     )
 }
-/// Reads the live rows of a table in the order of the key. For the predictions: the shared columns, and then the array of the others.
-/// A timestamp is read in milliseconds, since the API's own form is a float.
+/// Returns the query for the live rows of a table in key order. For predictions it selects the shared columns and then the array of
+/// predictions. A timestamp is selected in milliseconds, since the API returns a TIMESTAMP as a float.
 pub fn content_sql(names: &Names, table: &Table) -> String {
     let is_predictions = table.name == PREDICTIONS.name;
     let own = if is_predictions { PREDICTION_SHARED } else { table.columns.len() };

@@ -1,8 +1,8 @@
 //! Staging: a batch that is too large for a parameter is loaded into a table of the staging dataset and merged from there.
 //!
 //! Invariant: the name of a staging table is derived from the batch, so a repeated load replaces the same rows. A staging table older than
-//! six hours belongs to no batch that is being written, and is deleted; the default expiration of the dataset deletes it after a day in any
-//! case. A table without both the name pattern and the label of this file is never deleted.
+//! six hours belongs to no batch that is being written, and is deleted; at the latest, the dataset's default table expiration deletes it
+//! after a day. This module deletes only tables that have both the name pattern and the label defined here.
 //! Not here: deciding that a batch is too large (`write`).
 use super::{
     BigQuery,
@@ -21,19 +21,20 @@ use serde_json::Value;
 use std::io::Write;
 
 const PREFIX: &str = "stg_";
-/// Label of a staging table. Only one: the client serializes several in random order, but equal job ids need equal request bodies.
+/// Label of a staging table. There is only one, because the client serializes several labels in random order, but equal job ids need equal
+/// request bodies.
 const LABEL: (&str, &str) = ("fastbreak", "staging");
 const STAGING_MAX_AGE_MS: i64 = 6 * 3_600_000;
 const STAGING_CLEANUP_INTERVAL_MS: i64 = 3_600_000;
 
 impl BigQuery {
-    /// Loads the rows unless they are loaded already.
+    /// Loads the rows into the staging table unless they are loaded already.
     pub(super) fn load_staging_table(&mut self, job_prefix: &str, encoded: &Encoded) -> Result<(), Stop> {
         let table = table_of(job_prefix);
         let load = format!("{}_l", job_prefix.trim_end_matches("_m"));
         let into = table.clone();
         let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
-            // A lookup first: sending the job again would upload megabytes.
+            // The job is looked up first, because sending it again would upload megabytes.
             match sink.get_job(id) {
                 Ok(job) => return Ok(Reply::Existing(job)),
                 Err(api_error) if api_error.is_not_found() => {}
@@ -56,7 +57,7 @@ impl BigQuery {
             }
         }
     }
-    /// Deletes a staging table, and returns true on success. A table that remains is deleted when it is expired.
+    /// Deletes a staging table, and returns true on success. If the deletion fails, the table is deleted after it has expired.
     pub(super) fn unstage(&mut self, table: &str) -> bool {
         let path = format!("datasets/{}/tables/{table}", self.names.staging());
         self.runtime.block_on(self.api_client.delete(&path)).is_ok()
@@ -80,7 +81,7 @@ impl BigQuery {
         }
         job
     }
-    /// Deletes expired staging tables, at the start and once an hour.
+    /// Deletes expired staging tables in the first call, and later at most once an hour.
     pub(super) fn delete_expired_staging(&mut self) -> Result<(), WarehouseError> {
         let now = self.clock.now_ms();
         if self
@@ -99,7 +100,7 @@ impl BigQuery {
         self.last_staging_cleanup_ms = Some(now);
         Ok(())
     }
-    /// Staging tables that no batch needs any more.
+    /// Returns the names of the staging tables that no batch needs any more.
     fn expired_staging_tables(&self) -> Result<Vec<String>, ApiError> {
         let (mut expired, mut next) = (Vec::new(), String::new());
         loop {
@@ -117,7 +118,7 @@ impl BigQuery {
     }
 }
 
-/// Table name in an entry of a table list.
+/// Returns the table name in an entry of a table list.
 fn name(item: &Value) -> Option<&str> {
     item["tableReference"]["tableId"].as_str()
 }
@@ -129,7 +130,7 @@ fn is_own(item: &Value, created_before: i64) -> bool {
         && name(item).is_some_and(is_staging_name)
         && created.is_some_and(|created| created < created_before)
 }
-/// True if the name has the pattern of [`table_of`]: hash of the batch and of the request, in hexadecimal.
+/// True if the name has the pattern of [`table_of`]: a prefix, the batch id, and a hash of the request, both in hexadecimal.
 fn is_staging_name(table: &str) -> bool {
     let is_hex = |text: &str, digits: usize| {
         text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -138,13 +139,13 @@ fn is_staging_name(table: &str) -> bool {
     parts.is_some_and(|(batch, body)| is_hex(batch, 32) && is_hex(body, 12))
 }
 
-/// Name of the staging table of a batch, by the prefix of its job ids.
+/// Returns the name of a batch's staging table, which is derived from the prefix of its job ids.
 pub(super) fn table_of(job_prefix: &str) -> String {
     format!("{PREFIX}{}", job_prefix.trim_start_matches("fb_").trim_end_matches("_m"))
 }
 
-/// One JSON object with the row as text per line: the loaded rows equal those of a parameter. Compressed with gzip, which BigQuery detects
-/// by the first bytes; equal rows make equal bytes.
+/// Returns one line per row: a JSON object that contains the row as text, so that loaded rows equal the rows of a parameter. The lines are
+/// compressed with gzip, which BigQuery detects by the first bytes; equal rows give equal bytes.
 fn lines(encoded: &Encoded) -> std::io::Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Line<'a> {

@@ -1,7 +1,7 @@
 //! Writing a batch, and changing the writer state.
 //!
-//! Invariant: rows are converted and checked before anything is sent; a batch is written once its batch record has been read back and its
-//! counts add up.
+//! Invariant: rows are converted and checked before anything is sent; a batch counts as written only after its batch record has been read
+//! back and its counts add up.
 //! Not here: sending jobs (`jobs`), the statements (`sql`).
 use super::{
     BigQuery,
@@ -22,7 +22,7 @@ use gcp_bigquery_client::model::{
 
 /// A batch that is being written.
 struct PendingBatch<'a> {
-    /// Prefix of its job ids; the number of the attempt follows.
+    /// Prefix of the batch's job ids; the number of the attempt follows it.
     job_prefix: String,
     encoded: &'a Encoded,
     batch: &'a Batch,
@@ -31,9 +31,9 @@ struct PendingBatch<'a> {
 
 /// How a batch is sent.
 struct WriteMode {
-    /// The rows are loaded into a staging table first.
+    /// True if the rows are first loaded into a staging table.
     is_staged: bool,
-    /// The rows were loaded again in this call.
+    /// True if the rows were loaded again in this call.
     is_reloaded: bool,
 }
 /// True if the job failed because the staging table of this batch does not exist.
@@ -41,13 +41,13 @@ fn is_staging_table_of(failed: &FailedJob, job_prefix: &str) -> bool {
     failed.response.message.contains(&super::staging::table_of(job_prefix))
 }
 
-/// Number of the attempt in a job id, from 1.
+/// Returns the number of the attempt in a job id, starting at 1.
 fn attempts(id: &str) -> u64 {
     let number = id.rsplit("_m").next().and_then(|number| number.parse::<u64>().ok());
     number.map_or(1, |number| number + 1)
 }
 
-/// The parameters of [`sql::merge_sql`] except `rows`.
+/// Returns the parameters of [`sql::merge_sql`] except `rows`.
 fn batch_parameters(pending: &PendingBatch<'_>, job_id: &str) -> Vec<Parameter> {
     let PendingBatch { encoded, batch, plan, .. } = pending;
     let number = |n: usize| n.to_string();
@@ -101,7 +101,7 @@ impl BigQuery {
             match self.committed_batch(&plan.id) {
                 Ok(Some(written)) => return self.verify_counts(&pending, written, &done, mode.is_staged),
                 Ok(None) => {
-                    // The statement writes only for log and epoch of the writer state.
+                    // The statement writes nothing if log or epoch differ from the writer state.
                     self.load_writer_state()?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
                     if !done.is_reused {
                         return Err(WarehouseError::Fatal {
@@ -113,7 +113,7 @@ impl BigQuery {
                                 .into(),
                         });
                     }
-                    // An earlier job wrote it into a table that has been created again since.
+                    // An earlier job wrote the batch into a table that was deleted and created again since then.
                     self.next_attempt(&pending.job_prefix);
                 }
                 Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, &done.id)),
@@ -130,7 +130,7 @@ impl BigQuery {
         let failed = match stop {
             Stop::Error(error) => return Err(error),
             Stop::Size(failed) if !mode.is_staged => {
-                // A staged batch has another request body, which needs another id. A request that was rejected outright did not use its id.
+                // A staged batch has a different request body, which needs a different id. A rejected request did not use its id.
                 if failed.response.status.is_none() {
                     self.next_attempt(&failed.job_prefix);
                 }
@@ -138,7 +138,7 @@ impl BigQuery {
                 mode.is_staged = true;
                 return Ok(());
             }
-            // The staging table expired after the load. No load helps if something else is missing.
+            // The staging table expired after the load. If a different table is missing, loading again does not help.
             Stop::Missing(failed)
                 if !mode.is_reloaded && is_staging_table_of(&failed, &pending.job_prefix) =>
             {
@@ -162,7 +162,7 @@ impl BigQuery {
             }
             Stop::Size(failed) => failed,
         };
-        // An earlier run failed with it; the operator may have fixed the cause before this start.
+        // The job failed in an earlier run; the operator may have fixed the cause before this run.
         if failed.is_earlier {
             self.next_attempt(&failed.job_prefix);
             return Ok(());
@@ -191,7 +191,8 @@ impl BigQuery {
         }
         Ok(done)
     }
-    /// Name of the staging table. It is loaded unless the merge was sent before: that job has read it already.
+    /// Returns the name of the staging table. Loads the table unless the merge was already sent, since that job reads the rows of an
+    /// earlier load.
     fn staged(&mut self, job_prefix: &str, encoded: &Encoded) -> Result<String, Stop> {
         let table = super::staging::table_of(job_prefix);
         let staging_table = format!("`{}.{}.{table}`", self.names.project, self.names.staging());
@@ -219,7 +220,7 @@ impl BigQuery {
         let WriteSummary { records, applied, unchanged, stale, superseded, rejected, .. } = written;
         let sum = applied + unchanged + stale + superseded + rejected;
         let is_already_committed = done.is_reused || done.affected == 0;
-        // A batch that was written earlier may have had other records: some may have been compacted away or rejected since.
+        // A batch that was written earlier may have had more records: some may have been compacted away or rejected since then.
         let is_sent =
             is_already_committed || applied + unchanged + stale == encoded.rows.len() as u64 + filtered;
         let is_changed = is_already_committed || done.affected + filtered == applied + unchanged + 1;
@@ -272,7 +273,7 @@ impl BigQuery {
         }
         self.runtime.block_on(self.api_client.insert(&job)).map(Reply::Inserted)
     }
-    /// Runs a DML statement on the writer state. `name`, log and epoch determine its job id.
+    /// Runs a DML statement on the writer state. `name`, log, epoch and statement determine its job id.
     fn change_writer_state(
         &mut self,
         name: &str,
@@ -289,7 +290,7 @@ impl BigQuery {
         };
         loop {
             match self.run(&job_prefix, JobKind::Leased, &mut send) {
-                // An earlier job did it, but the table has been created again since.
+                // An earlier job made this change, but the table was deleted and created again since then.
                 Ok(done) if done.is_reused && self.is_undone(name, log, epoch)? => {
                     self.next_attempt(&job_prefix)
                 }
@@ -322,7 +323,7 @@ impl BigQuery {
             }
         })
     }
-    /// The writer state; without a log if there is no row yet.
+    /// Returns the writer state; it has no log if no log has acquired the warehouse yet.
     pub(super) fn load_writer_state(&self) -> Result<WriterState, WarehouseError> {
         let found = self.read_writer_state().map_err(|api_error| self.query_error(&api_error))?;
         Ok(found.unwrap_or(WriterState { log: None, epoch: 1, rebuilding: false }))

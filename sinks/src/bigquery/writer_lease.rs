@@ -3,16 +3,17 @@
 //! A label of a table without rows has the id of the last DML job. An instance that wants to send a job waits until that job is done, and
 //! replaces the id by its own with a compare-and-set on the ETag. This needs no DML job on the records.
 //!
-//! Invariant: an instance sends a DML job only while no other one runs. For a job id in the label that was never sent, an instance waits
-//! long enough that its sender has certainly stopped.
-//! Not here: the effect of two DML jobs at once: the second one changes only rows for which it has newer records.
+//! Invariant: an instance sends a DML job only while no other DML job runs. If the job in the label was never sent, an instance waits so
+//! long that the sender of that job has certainly stopped.
+//! Not here: protection from two concurrent DML jobs; the statement (`sql`) of the second job changes only rows for which it has newer
+//! records.
 use super::{BigQuery, jobs::is_done, schema::WRITER};
 use crate::warehouse::WarehouseError;
 use serde_json::json;
 use std::time::Duration;
 
 const LABEL: &str = "job";
-/// Time after which a job in the label that does not exist counts as never sent.
+/// Time after which a job in the label is assumed to have never been sent if it still does not exist.
 const ABANDONED_AFTER_MS: i64 = 60_000;
 /// Time limit of one call that waits for the lease.
 const MAX_LEASE_WAIT_MS: i64 = 30_000;
@@ -21,7 +22,7 @@ impl BigQuery {
     /// Acquires the lease for this job.
     ///
     /// # Errors
-    /// `Retry` if another job holds the lease beyond the time limit.
+    /// `Retry` if another job still holds the lease after the time limit.
     pub(super) fn acquire_lease(&mut self, id: &str) -> Result<(), WarehouseError> {
         let (started_ms, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         loop {

@@ -1,6 +1,6 @@
 //! Content hashes and control totals of the live rows.
 //!
-//! Invariant: the content hash covers the content columns in the order of the key, and neither the source columns nor the batch records.
+//! Invariant: the content hash covers the content columns of the rows in key order, and neither source columns nor batch records.
 //! Not here: which contents must be equal; the conformance suite checks it.
 use super::{ddl::rows_table, guarded_table};
 use crate::{
@@ -35,7 +35,7 @@ pub(super) fn hash(db: &Connection, table: &Table) -> Result<ContentHash, Wareho
     Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
 }
 
-/// Adds the number of live rows and the sum of their offsets, by game.
+/// Adds the number of live rows and the sum of their offsets, per game, to `control_totals`.
 pub(super) fn control_totals(
     db: &Connection,
     input: SinkTopic,
@@ -49,8 +49,8 @@ pub(super) fn control_totals(
     while let Some(row) = found.next()? {
         let game: String = row.get(0)?;
         let game = game.parse().map_err(|error| WarehouseError::Fatal {
-            what: format!("{from} has the game '{game}': {error}"),
-            next: "`fastbreak sink rebuild` writes all rows again from the log".into(),
+            what: format!("table {from} has the invalid game id '{game}': {error}"),
+            next: "run `fastbreak sink rebuild`: it writes all rows again from the log".into(),
         })?;
         control_totals.insert(
             (input, game),
@@ -60,7 +60,7 @@ pub(super) fn control_totals(
     Ok(())
 }
 
-/// The cell that was written.
+/// Converts a stored value to the cell from which it was written.
 pub(super) fn cell(value: ValueRef<'_>) -> rusqlite::Result<Cell<'_>> {
     Ok(match value {
         ValueRef::Null => Cell::Null,

@@ -1,6 +1,6 @@
 //! Definitions and settings of the SQLite file.
 //!
-//! The rows of a table are stored in `<table>_rows` together with their source columns; the view `<table>` has the rows that are not
+//! The rows of a table are stored in `<table>_rows` together with their source columns; the view `<table>` shows the rows that are not
 //! deleted, with the columns of the BigQuery view of the same name.
 //!
 //! Invariant: a committed batch survives a power cut (WAL, synchronous=FULL). The version of the definitions is the file's
@@ -17,7 +17,7 @@ use crate::{
 use rusqlite::{Connection, TransactionBehavior};
 use std::time::Duration;
 
-/// Name of the stored table behind a view.
+/// Returns the name of the table that stores the rows of a view.
 pub(super) fn rows_table(table: &Table) -> String {
     format!("{}_rows", table.name)
 }
@@ -45,7 +45,7 @@ fn version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Rejects a file of another version.
+/// Rejects a file whose table version is not that of this program.
 pub(super) fn check(db: &Connection) -> Result<(), WarehouseError> {
     match version(db)? {
         TABLES_VERSION => Ok(()),
@@ -71,7 +71,7 @@ pub(super) fn create(db: &mut Connection) -> Result<(), WarehouseError> {
     Ok(tx.commit()?)
 }
 
-/// All statements that define a new file.
+/// Returns all statements that define a new file.
 pub(super) fn statements() -> String {
     let mut sql: String = TABLES.iter().map(|table| rows_definition(table) + &view(table)).collect();
     for table in [&SLATE, &PLAYER_GAMES] {
@@ -83,21 +83,22 @@ pub(super) fn statements() -> String {
 }
 
 const WAREHOUSE_META: &str = "CREATE TABLE warehouse_meta ( -- One row: the writer of this warehouse
-  log_id TEXT, -- Log whose sink writes the warehouse. NULL: no log yet
+  log_id TEXT, -- Id of the log that owns the warehouse. NULL: no log has acquired it yet
   epoch INTEGER NOT NULL, -- Warehouse epoch, raised when a log takes ownership
-  rebuilding INTEGER NOT NULL -- 1: rows of older epochs remain until the log has been read to its end
+  rebuilding INTEGER NOT NULL -- 1 during a rebuild: rows of older epochs remain until the log has been read to its end
 );
 INSERT INTO warehouse_meta VALUES (NULL, 1, 0);
 ";
 
-/// A guarded table stores the content hash of its newest record, so that a repetition is recognized without reading its rows.
+/// Additional column of a table with an epoch guard. With it, a record with unchanged content is recognized without comparing the content
+/// columns.
 const CONTENT_HASH: Column = Column {
     name: "content_hash",
     column_type: ColumnType::Integer,
-    doc: "Hash of the content of the record. NULL: deleted",
+    doc: "Content hash of the newest record of the key. NULL: the row is deleted",
 };
 
-/// Column type in SQLite, and the format of a value where the type does not determine it.
+/// Returns the column type in SQLite, and the format of its values if the type does not determine it.
 const fn sqlite_type(column_type: ColumnType) -> (&'static str, &'static str) {
     match column_type {
         ColumnType::Integer => ("INTEGER", ""),
@@ -130,7 +131,7 @@ fn rows_definition(table: &Table) -> String {
         table.key.join(", ")
     )
 }
-/// A view with a comment per column. `columns` are pairs of expression and column.
+/// Returns the definition of a view with a comment per column. `columns` are pairs of expression and column.
 fn view_definition(name: &str, doc: &str, columns: &[(String, &Column)], from: &str) -> String {
     let mut sql = format!("CREATE VIEW {name} AS -- {doc}\nSELECT\n");
     for (n, (expression, column)) in columns.iter().enumerate() {
@@ -149,7 +150,7 @@ fn view(table: &Table) -> String {
     let columns: Vec<_> = table.view_columns().map(|column| (expression(column), column)).collect();
     view_definition(table.name, table.doc, &columns, &format!("{} WHERE deleted = 0", rows_table(table)))
 }
-/// Columns of the batches that are NULL in SQLite.
+/// Columns of `sink_batches` that are NULL in SQLite.
 const BIGQUERY_ONLY: [&str; 3] = ["job_id", "attempts", "request_bytes"];
 
 fn batches() -> String {
@@ -165,7 +166,8 @@ fn coverage() -> String {
     view_definition(views::COVERAGE, views::COVERAGE_DOC, &columns, &format!("(\n{select}\n)"))
 }
 
-/// Inserts or replaces a row: the columns of the table, the source columns, and `content_hash` where the table has an epoch guard.
+/// Returns the statement that writes a row: the columns of the table, the source columns, and `content_hash` if the table has an epoch
+/// guard.
 pub(super) fn put(table: &Table) -> String {
     let names: Vec<_> =
         table.columns.iter().chain(&SOURCE_COLUMNS).map(|column| format!("\"{}\"", column.name)).collect();
@@ -178,7 +180,7 @@ pub(super) fn put(table: &Table) -> String {
     )
 }
 
-/// Deletes the predictions of a player and game.
+/// Returns the statement that deletes the predictions of a player and game.
 pub(super) fn delete_predictions() -> String {
     format!("DELETE FROM {} WHERE game_id = ?1 AND player_id = ?2", rows_table(&PREDICTIONS))
 }

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 
 impl From<Error> for WarehouseError {
     fn from(error: Error) -> Self {
-        let what = format!("the warehouse's database: {error}");
+        let what = format!("SQLite error in the warehouse: {error}");
         let fatal = |next: &str| WarehouseError::Fatal { what: what.clone(), next: next.to_owned() };
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -29,12 +29,12 @@ impl From<Error> for WarehouseError {
                 "move warehouse.db, -wal and -shm away, then start `fastbreak run`: it fills a new file from the log",
             ),
             Some(ErrorCode::SystemIoFailure) => fatal("check the disk, then start `fastbreak run` again"),
-            _ => fatal("run `fastbreak check`, and report this with its output"),
+            _ => fatal("run `fastbreak check`, and report this error with the output of the command"),
         }
     }
 }
 
-/// Error for a file that cannot be opened.
+/// Returns the error for a file that cannot be opened.
 pub(super) fn opening(path: &Path, cause: &Error) -> WarehouseError {
     WarehouseError::Config {
         what: format!("the warehouse {} cannot be opened: {cause}", path.display()),

@@ -1,4 +1,4 @@
-//! The local warehouse: one SQLite file that any SQL tool can read while the sink writes it.
+//! The local warehouse: one SQLite file that any SQL tool can read while the sink writes to it.
 //!
 //! Invariant: one SQL transaction per batch, including the batch record in `sink_batches`; the writer is checked in the same transaction.
 //! Not here: the content of the rows (`tables`, `rows`).
@@ -42,7 +42,7 @@ impl Sqlite {
     pub fn in_memory() -> Result<Sqlite, WarehouseError> {
         Sqlite::prepare(Connection::open_in_memory()?)
     }
-    /// The statements that define a new file.
+    /// Returns the statements that define a new file.
     pub fn ddl() -> String {
         ddl::statements()
     }
@@ -64,7 +64,7 @@ fn writer_state(db: &Connection) -> Result<WriterState, WarehouseError> {
     })?)
 }
 
-/// The table with one row per key of an input topic, which carries the key's (epoch, offset).
+/// Returns the table with one row per key of an input topic; the row has the (epoch, offset) of the key.
 const fn guarded_table(input: SinkTopic) -> &'static Table {
     match input {
         SinkTopic::Predictions => &SLATE,
@@ -144,7 +144,8 @@ impl Warehouse for Sqlite {
         let tx = self.begin()?;
         let state = writer_state(&tx)?;
         state.check_writer(log, Some(state.epoch))?;
-        // A record with unchanged content raises the epoch of its row too: a row of an older epoch has no record in the log.
+        // A record with unchanged content raises the epoch of its row, too. So a row that is still in an older epoch has no record in the
+        // log.
         let mut deleted = 0;
         for table in &TABLES {
             let rows_table = ddl::rows_table(table);
@@ -179,5 +180,5 @@ impl Warehouse for Sqlite {
 
 const _: () = assert!(
     !PREDICTIONS.has_epoch_guard,
-    "the row of player_slate guards the predictions of its player and game"
+    "player_prop_predictions must have no epoch guard: the row of player_slate guards the predictions of its player and game"
 );

@@ -1,6 +1,6 @@
-//! Read queries: slate and coverage of a day, candidates for grading. They use the SQL views, as any other reader does.
+//! Read queries: slate and coverage of a day, and candidates for grading. They use the SQL views, as any other reader does.
 //!
-//! Invariant: the file is opened read-only and may be written concurrently; each query reads one point in time.
+//! Invariant: the file is opened read-only and may be written concurrently; each query reads the state of one point in time.
 //! Not here: printing results; grades (`grading`).
 use super::{ddl, error};
 use crate::{
@@ -21,7 +21,7 @@ pub struct WarehouseQueries {
     pub(super) db: Connection,
 }
 
-/// A candidate of a date.
+/// A candidate of a day.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlayerSlate {
     pub player_id: u32,
@@ -31,7 +31,7 @@ pub struct PlayerSlate {
     pub team: Option<String>,
     pub opponent: Option<String>,
     pub is_home: Option<bool>,
-    /// `predicted`, or the reason why not.
+    /// `predicted`, or the reason why there is no prediction.
     pub status: String,
     pub basis: String,
     pub base_line: Option<f64>,
@@ -39,7 +39,7 @@ pub struct PlayerSlate {
     /// The systems that predicted, in display order.
     pub systems: Vec<SystemLine>,
 }
-/// Prediction of one system for a candidate; without values for the base line where that line is omitted.
+/// Prediction of one system for a candidate. `p_over` and `recommendation` are `None` if the base line is omitted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SystemLine {
     pub system: &'static str,
@@ -48,7 +48,7 @@ pub struct SystemLine {
     pub recommendation: Option<&'static str>,
 }
 
-/// Candidates of a day by status.
+/// Number of candidates of a day by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// Number of candidates per status.
@@ -75,7 +75,8 @@ impl WarehouseQueries {
         if !path.exists() {
             return Err(WarehouseError::Config {
                 what: format!("there is no warehouse at {}", path.display()),
-                next: "`fastbreak run` creates and fills it in the folder of --data".into(),
+                next: "start `fastbreak run`: it creates the warehouse in the folder of --data and fills it"
+                    .into(),
             });
         }
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -85,7 +86,7 @@ impl WarehouseQueries {
         Ok(WarehouseQueries { db })
     }
 
-    /// The candidates of a date, by tip-off, game, team and name.
+    /// Returns the candidates of a day, ordered by tip-off, game, team and name.
     pub fn slate(&self, date: EasternDate) -> Result<Vec<PlayerSlate>, WarehouseError> {
         let tx = self.db.unchecked_transaction()?;
         let mut statement = tx.prepare(
@@ -140,7 +141,7 @@ impl WarehouseQueries {
         })
     }
 
-    /// Calls `each` with every predicted candidate of these games and the outcome, ordered by game and player.
+    /// Calls `each` with every predicted candidate of these games and its outcome, ordered by game and player.
     pub fn candidates(&self, span: Span, mut each: impl FnMut(&Candidate)) -> Result<(), WarehouseError> {
         let tx = self.db.unchecked_transaction()?;
         let (filter, bounds) = match span {
@@ -184,7 +185,7 @@ impl WarehouseQueries {
     }
 }
 
-/// The value with the name in a text column.
+/// Returns the value whose name is in a text column.
 fn named<T: Copy>(
     row: &Row<'_>,
     column: usize,

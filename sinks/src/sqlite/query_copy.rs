@@ -1,6 +1,6 @@
-//! Temporary SQLite copy of the live rows of another warehouse: [`WarehouseQueries`] run on it.
+//! Temporary SQLite copy of the live rows of another warehouse, so that [`WarehouseQueries`] can query them.
 //!
-//! Invariant: the copy is a temporary file that SQLite deletes when it is closed. It has no path and is never opened as a warehouse.
+//! Invariant: the copy is a temporary file that SQLite deletes when the copy is closed. It has no path and is never opened as a warehouse.
 //! Not here: reading the rows of the other warehouse.
 use super::{ddl, queries::WarehouseQueries};
 use crate::{
@@ -23,7 +23,7 @@ impl QueryCopy {
     }
     /// Inserts a row of a table.
     pub fn put(&self, table: &Table, row: Row<'_>) -> Result<(), WarehouseError> {
-        // Not deleted; epoch, partition, offset and batch are not needed.
+        // Source columns: the row is not deleted; epoch, partition, offset and batch are not needed.
         let source = [Value::Integer(0), Value::Integer(0), Value::Integer(0), Value::Integer(0)];
         let source = source.into_iter().chain([Value::Text(String::new())]);
         let content_hash = table.has_epoch_guard.then_some(Value::Integer(0));
@@ -37,7 +37,7 @@ impl QueryCopy {
         self.db.prepare_cached(&ddl::put(table))?.execute(bound)?;
         Ok(())
     }
-    /// Commits the copy.
+    /// Commits the copy and returns it for queries.
     pub fn finish(self) -> Result<WarehouseQueries, WarehouseError> {
         self.db.execute_batch("COMMIT")?;
         Ok(WarehouseQueries { db: self.db })

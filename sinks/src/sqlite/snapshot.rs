@@ -14,7 +14,7 @@ use rusqlite::Transaction;
 
 const PAGE_ROWS: usize = 4096;
 
-/// A warehouse as of the first read.
+/// State of a warehouse at the time of the first read.
 pub struct Snapshot<'a>(Transaction<'a>);
 
 impl WarehouseQueries {
@@ -24,7 +24,7 @@ impl WarehouseQueries {
 }
 
 impl Snapshot<'_> {
-    /// A page of rows after this row's key, or from the start.
+    /// Reads the page of rows that follows the key of the row `after`, or the first page.
     fn page(
         &self,
         table: &Table,

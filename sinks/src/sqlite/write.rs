@@ -4,8 +4,8 @@
 //! slate also guards the predictions of its player and game: one record replaces all of them, and the predictions that it does not
 //! contain are deleted without a tombstone, since the row of the slate already rejects every older record.
 //!
-//! Invariant: a record is applied only if its (epoch, offset) is higher than that of its key.
-//! Not here: checking log and epoch of the writer; the caller does it.
+//! Invariant: a record is applied only if its (epoch, offset) is higher than the stored one of its key.
+//! Not here: checking the log and the epoch of the writer; the caller does it.
 use super::ddl;
 use crate::{
     content_hash::{check_key, hash_cells, hash_prediction},
@@ -36,7 +36,7 @@ impl ToSql for Cell<'_> {
     }
 }
 
-/// The batch record of a committed batch.
+/// Returns the batch record of a committed batch.
 pub(super) fn committed_batch(db: &Connection, id: &BatchId) -> Result<Option<WriteSummary>, WarehouseError> {
     let sql = "SELECT records, applied, unchanged, stale, superseded, rejected, rows_written FROM sink_batches WHERE batch_id = ?1";
     let written = db.query_row(sql, [id.as_str()], |row| {
@@ -110,7 +110,7 @@ pub(super) fn apply_batch(
             ..WriteSummary::default()
         },
     };
-    // In the order of the keys, so that each database page is visited once.
+    // Records are applied in key order, so that each database page is visited once.
     let mut sorted: Vec<&Record> = batch.records.iter().collect();
     sorted.sort_unstable_by_key(|record| {
         let PlayerGameId { player, game } = record.change.id();
@@ -218,7 +218,7 @@ struct SourceColumns<'a> {
     partition: i32,
     offset: i64,
     batch: &'a str,
-    /// `None`: deleted.
+    /// `None`: the row is deleted.
     content_hash: Option<i64>,
 }
 impl<'a> SourceColumns<'a> {
@@ -290,7 +290,7 @@ impl<'a> GuardedTable<'a> {
                 written.stale += 1;
                 return Ok(UpsertOutcome::Stale);
             }
-            // Only within an epoch: a rebuild writes every row again, including its predictions.
+            // Content is compared only within an epoch: a rebuild writes every row again, including its predictions.
             Some(((epoch, _), content_hash))
                 if (epoch, content_hash) == (source.epoch, source.content_hash) =>
             {

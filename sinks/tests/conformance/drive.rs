@@ -1,7 +1,7 @@
-//! A model of the sink task over a log: plan, write, commit; restarts, retries, dead letters.
+//! A model of the sink task: it reads a log, plans, writes and commits batches, and handles restarts, retries and dead letters.
 //!
-//! Invariant: after a restart it has only the newest plan, the committed offsets and the dead letters.
-//! Not here: faults; they come from the caller's warehouse and fates.
+//! Invariant: after a restart the model knows only the newest plan, the committed offsets and the dead letters.
+//! Not here: faults; the caller's warehouse and fates cause them.
 use super::{LOG, NOW, histories::change};
 use sinks::{
     Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Record, Recovery, SinkTopic, TopicPartitionOffset,
@@ -24,7 +24,7 @@ pub enum Fate {
     Replays,
 }
 
-/// Opens the warehouse; sleeping, dying and restarting.
+/// Functions with which an instance opens the warehouse, waits, dies and restarts.
 pub struct Instance<'a> {
     pub open: &'a dyn Fn() -> Box<dyn Warehouse>,
     pub wait: &'a dyn Fn(Duration),
@@ -53,7 +53,7 @@ impl Log {
         self.plan = Some(plan.clone());
         plan
     }
-    /// A log of events given by kind, player and variant.
+    /// Creates a log of events, which are given by kind, player and variant.
     pub fn new(events: &[(u8, u32, u32)]) -> Log {
         let mut next = BTreeMap::<(SinkTopic, i32), i64>::new();
         let record = |&(kind, player, variant): &(u8, u32, u32)| {
@@ -79,7 +79,7 @@ impl Log {
                 .get(&(coordinates.input, coordinates.partition))
                 .is_some_and(|r| r.contains(coordinates.offset))
         };
-        // In the order of a second read: partition after partition.
+        // The records are in the order of a second read: partition after partition.
         let mut records: Vec<Record> =
             self.records.iter().filter(|r| is_inside(r.coordinates)).cloned().collect();
         records.sort_by_key(|record| record.coordinates);
@@ -106,10 +106,10 @@ fn attempt<T>(
             other => return Ok(other),
         }
     }
-    panic!("the operation never ends");
+    panic!("the operation is not done after 2,000 attempts");
 }
 
-/// Writes a batch; `None` if it is too large.
+/// Writes a batch; returns `None` if it is too large.
 fn write(
     instance: &Instance<'_>,
     w: &mut dyn Warehouse,
@@ -122,7 +122,7 @@ fn write(
             Ok(written) => {
                 let WriteSummary { records, applied, unchanged, stale, superseded, rejected, .. } = written;
                 assert_eq!(records, applied + unchanged + stale + superseded + rejected);
-                assert_eq!(records as i64, plan.records, "every record of the ranges has an outcome");
+                assert_eq!(records as i64, plan.records, "a record of the ranges has no outcome");
                 return Ok(Some(written));
             }
             Err(WarehouseError::Rows(bad)) => {
@@ -137,7 +137,7 @@ fn write(
     }
 }
 
-/// Runs the sink until the log has been read, each batch with the next fate.
+/// Runs the sink until the log has been read to its end; each batch has the next fate.
 pub fn drive(instance: &Instance<'_>, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((5, Fate::Commit)));
     while run_instance(instance, log, &mut fates).is_err() {
@@ -164,7 +164,7 @@ fn run_instance(
                 assert_eq!(batch.ranges, plan.ranges);
                 finish_batch(instance, w, log, (batch, plan), &mut std::iter::repeat(Fate::Commit))?;
             }
-            Recovery::Rebuild => panic!("nothing was lost"),
+            Recovery::Rebuild => panic!("the sink wants to rebuild a warehouse that lacks no batch"),
         }
     }
     let (mut max_records, mut fate) = fates.next().unwrap();
@@ -182,11 +182,11 @@ fn run_instance(
         (max_records, fate) = fates.next().unwrap();
         window = Window::new(BatchLimits { records: max_records, ..BatchLimits::default() });
     }
-    // Every committed batch is stored.
+    // Every committed batch must be stored.
     for id in log.summaries.keys() {
         assert!(
             attempt(instance, || w.is_committed(id))?.unwrap(),
-            "{id} is committed and not in the warehouse"
+            "batch {id} is committed, but not in the warehouse"
         );
     }
     Ok(())
@@ -209,7 +209,7 @@ fn finish_batch(
         }
         match write(instance, w, log, batch, &plan)? {
             None => {
-                assert!(plan.records > 1, "one record is never too large");
+                assert!(plan.records > 1, "a batch of one record was too large");
                 log.splits += 1;
                 halves.extend(split(log.reread(&plan)).rev());
             }
@@ -217,7 +217,7 @@ fn finish_batch(
             Some(written) => commit(log, &plan, written),
         }
         if let Fate::Replays = fate {
-            // As after an offset reset: no plan, no committed offsets.
+            // As after an offset reset, there is neither a plan nor a committed offset.
             (log.plan, log.committed) = (None, SinkOffsets::new());
             return Err(Died);
         }

@@ -1,7 +1,7 @@
-//! Complete events for tests and benchmarks, different for every variant.
+//! Complete events for tests and benchmarks, which differ for different arguments.
 //!
-//! Invariant: equal arguments make equal events.
-//! Not here: realistic statistics; the numbers are only possible ones.
+//! Invariant: equal arguments give equal events.
+//! Not here: realistic statistics; the numbers are only valid.
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, PlayerId, PlayingTime, RawId, Team,
     features::{Basis, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
@@ -21,7 +21,7 @@ fn date(id: PlayerGameId) -> EasternDate {
     EasternDate::from_ymd(2023, 10, 24).unwrap().plus_days((id.game.0 % 100_000 / 8) as i32)
 }
 
-/// A candidate with predictions of four systems at this base line.
+/// Returns a candidate with predictions of four systems for this base line.
 pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
     let ladder_line = |line_offset: i32| LadderLine {
         line_offset,
@@ -69,7 +69,7 @@ pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
     }
 }
 
-/// The same candidate, ruled out.
+/// Returns the same candidate, who is ruled out.
 pub fn ruled_out(id: PlayerGameId) -> Prediction {
     Prediction { eligibility: Eligibility::RuledOut, systems: vec![], ..prediction(id, Line(2450)) }
 }
@@ -102,7 +102,7 @@ pub fn features(id: PlayerGameId, variant: u32) -> Features {
     }
 }
 
-/// A box score line; `None`: the player did not play.
+/// Returns a player's game with these points; `None`: the player did not play.
 pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
     let line = BoxScoreStats {
         playing_time: PlayingTime(1_874),

@@ -1,6 +1,6 @@
 //! Random histories: however the log is batched, repeated and interrupted, the warehouse ends with the same content.
 //!
-//! Invariant: the modeled sink restarts as the sink task does, by its newest plan and the committed offsets.
+//! Invariant: the modeled sink restarts as the sink task does, from its newest plan and the committed offsets.
 //! Not here: faults of a warehouse; each warehouse has its own tests.
 use super::{LOG, NOW, content, events::*};
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -67,7 +67,7 @@ fn log(events: &[(u8, u32, u32)]) -> Log {
     Log { records: events.iter().map(record).collect(), ..Log::default() }
 }
 
-/// Runs the sink until the log has been read, each batch with the next fate.
+/// Runs the sink until the log has been read to its end; each batch has the next fate.
 fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((3, Fate::Commit)));
     'restart: loop {
@@ -91,7 +91,7 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
                 w.write(&batch, plan, NOW).unwrap();
                 log.committed.extend(plan.next_offsets());
             }
-            Recovery::Rebuild => panic!("nothing was lost"),
+            Recovery::Rebuild => panic!("the sink wants to rebuild a warehouse that lacks no batch"),
         }
         let (mut max_records, mut fate) = fates.next().unwrap();
         let mut window = Window::new(BatchLimits { records: max_records, ..BatchLimits::default() });
@@ -113,7 +113,7 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
             }
             log.committed.extend(plan.next_offsets());
             if let Fate::Replay = fate {
-                // As after an offset reset: no plan, no committed offsets.
+                // As after an offset reset, there is neither a plan nor a committed offset.
                 (log.plan, log.committed) = (None, SinkOffsets::new());
                 continue 'restart;
             }

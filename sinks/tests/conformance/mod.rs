@@ -1,7 +1,7 @@
-//! The conformance suite: `conformance!(fresh)` defines its tests for one warehouse.
+//! The conformance suite: `conformance!(fresh)` defines its tests for a warehouse that the expression `fresh` creates.
 //!
 //! Invariant: the suite uses a warehouse only through the trait.
-//! Not here: tables and files of a warehouse.
+//! Not here: the tables and files of a warehouse.
 pub mod drive;
 pub mod events;
 pub mod histories;
@@ -17,7 +17,7 @@ use sinks::{
 };
 use std::collections::BTreeSet;
 
-/// Calls a macro with the names of all tests, after its own argument.
+/// Calls the macro `$with` with its further argument, if any, and the names of all tests.
 #[macro_export]
 macro_rules! cases {
     ($with:ident $(, $more:expr)?) => {
@@ -75,13 +75,13 @@ pub fn write_as(
     let written = w.write(&batch, &plan, NOW)?;
     assert!(w.is_committed(&plan.id)?);
     let sum = written.applied + written.unchanged + written.stale + written.superseded + written.rejected;
-    assert_eq!(written.records, sum, "every record has an outcome");
+    assert_eq!(written.records, sum, "a record has no outcome");
     Ok(written)
 }
 pub fn write(w: &mut dyn Warehouse, records: &[Record]) -> WriteSummary {
     write_as(w, LOG, records).unwrap()
 }
-/// Content hashes of all tables.
+/// Returns the content hashes of all tables.
 pub fn content(w: &dyn Warehouse) -> Vec<(&'static str, u64, String)> {
     w.content_hashes().unwrap().into_iter().map(|c| (c.table, c.rows, c.hash)).collect()
 }
@@ -108,7 +108,7 @@ pub fn the_same_batch_twice_changes_nothing(w: &mut dyn Warehouse) {
     assert_eq!((first.applied, first.already_committed), (3, false));
     let before = content(w);
     assert_eq!(write(w, &all_three()), WriteSummary { already_committed: true, ..first });
-    // The same records in other batches.
+    // Writes the same records in different batches.
     for record in all_three() {
         assert_eq!(write(w, &[record]).stale, 1);
     }
@@ -172,7 +172,7 @@ pub fn a_record_with_unchanged_content_is_counted_as_unchanged(w: &mut dyn Wareh
     write(w, &[record(1, predicted(2450))]);
     let written = write(w, &[record(2, predicted(2600)), record(3, predicted(2450))]);
     assert_eq!((written.unchanged, written.superseded, written.applied, written.rows), (1, 1, 0, 0));
-    // It raises the offset of the row all the same: a record before it is stale now.
+    // A record with unchanged content still raises the offset of the row, so an older record is now stale.
     assert_eq!(write(w, &[record(2, predicted(2600))]).stale, 1);
 }
 
@@ -184,7 +184,7 @@ pub fn a_rebuilt_log_is_rejected_until_it_takes_ownership(w: &mut dyn Warehouse)
     assert!(refused.to_string().contains("fastbreak sink rebuild"), "{refused}");
     assert_eq!(content(w), before);
     assert_eq!(w.take_ownership("log-2").unwrap(), 2);
-    // A lower offset of the new epoch is newer than a higher offset of the old one.
+    // A lower offset in the new epoch is newer than a higher offset in the old epoch.
     assert_eq!(write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap().applied, 1);
     assert_ne!(content(w), before);
     assert!(matches!(write_as(w, LOG, &[record(51, predicted(2450))]), Err(WarehouseError::Config { .. })));
@@ -204,9 +204,13 @@ pub fn a_rebuild_deletes_rows_without_a_record_in_the_log(w: &mut dyn Warehouse)
     write(w, &event_of(3));
     w.take_ownership("log-2").unwrap();
     assert!(w.writer_state().unwrap().rebuilding);
-    // A record with unchanged content: its row stays, in the new epoch.
+    // The content of these records is unchanged: their rows stay, and are now in the new epoch.
     write_as(w, "log-2", &event_of(2)).unwrap();
-    assert_eq!(rows(w, "features"), 2, "rows stay readable until the log has been read to its end");
+    assert_eq!(
+        rows(w, "features"),
+        2,
+        "a row of an older epoch was deleted before the log was read to its end"
+    );
     assert!(w.delete_stale_epochs("log-1").is_err());
     assert!(w.delete_stale_epochs("log-2").unwrap() > 0);
     assert_eq!(content(w), want);
@@ -243,7 +247,7 @@ pub fn bad_records_are_reported_and_nothing_is_written(w: &mut dyn Warehouse) {
     assert_eq!((written.records, written.applied, written.rejected), (4, 1, 3));
 }
 
-/// The newest records of a log, as the warehouse must have them after reading it to its end.
+/// Returns the newest records of a log, which the warehouse must have after the log has been read to its end.
 pub fn newest(log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) -> Vec<LatestByKey> {
     let of = |input: SinkTopic| {
         let mut newest = LatestByKey::new(input);
@@ -283,16 +287,20 @@ pub fn control_totals_show_which_records_the_live_rows_come_from(w: &mut dyn War
     assert_eq!(
         differing(w, &log),
         [(SinkTopic::Predictions, 1, 1), (SinkTopic::Features, 2, 1), (SinkTopic::PlayerGames, 0, 1)],
-        "unwritten records are mismatches"
+        "each input with an unwritten record must be a mismatch"
     );
     write(w, &log[3..]);
     assert_eq!(differing(w, &log), []);
-    // A record with unchanged content raises the offset too.
+    // A record with unchanged content raises the offset, too.
     log.push(record(16, predicted(2600)));
     assert_eq!(differing(w, &log), [(SinkTopic::Predictions, 1, 1)]);
     write(w, &log[6..]);
     assert_eq!(differing(w, &log), []);
-    assert_eq!(differing(w, &log[..3]).len(), 3, "rows without a record in the log are mismatches");
+    assert_eq!(
+        differing(w, &log[..3]).len(),
+        3,
+        "each input with a row that has no record in the log must be a mismatch"
+    );
 }
 
 pub fn a_filtered_batch_writes_only_the_games_of_its_days(w: &mut dyn Warehouse) {
@@ -307,11 +315,11 @@ pub fn a_filtered_batch_writes_only_the_games_of_its_days(w: &mut dyn Warehouse)
         dates.filter_batch(&mut batch, w).unwrap();
         let once = batch.clone();
         dates.filter_batch(&mut batch, w).unwrap();
-        assert_eq!(batch, once, "filtering is idempotent");
+        assert_eq!(batch, once, "a second filtering changed the batch");
         assert_eq!(
             BatchPlan::new(plan.writer.clone(), &batch, NOW).id,
             plan.id,
-            "the id of the batch stays the planned one"
+            "filtering changed the id of the batch"
         );
         let written = w.write(&batch, &plan, NOW).unwrap();
         assert_eq!(written.records, records.len() as u64);
@@ -325,7 +333,11 @@ pub fn a_filtered_batch_writes_only_the_games_of_its_days(w: &mut dyn Warehouse)
     ];
     assert_eq!(put(&first), (1, 3, 1, 20));
     let moves_out = [record(5, RecordChange::Prediction(inside, Some(moved(inside))))];
-    assert_eq!(put(&moves_out), (1, 0, 0, 0), "its rows are deleted");
+    assert_eq!(
+        put(&moves_out),
+        (1, 0, 0, 0),
+        "the rows of a game that moves out of the range are not deleted"
+    );
     let stays_out = [record(6, RecordChange::Prediction(inside, Some(moved(inside))))];
     assert_eq!(put(&stays_out), (0, 1, 0, 0));
     let moves_back = [record(7, RecordChange::Prediction(inside, Some(prediction(inside, Line(2450)))))];

@@ -1,4 +1,4 @@
-//! Batches, and instances that write them to the in-process fake of BigQuery with retries, as the sink task does.
+//! Batches, and instances that write them with retries, as the sink task does, to the in-process fake of BigQuery.
 //!
 //! Invariant: a sleep advances the clock of the test.
 //! Not here: the service (`fakebq`); a whole log (`conformance::drive`).
@@ -13,7 +13,7 @@ use sinks::{
     bigquery::{BigQueryConfig, Clock},
 };
 
-/// One prediction per player, at this base line.
+/// Returns one prediction per player, with this base line.
 pub fn slate(players: std::ops::Range<u32>, from: i64, line: i32) -> Vec<Record> {
     let record_of = |n: u32| {
         let id = id(n, 61);
@@ -54,7 +54,7 @@ pub fn write_with_retries(
         }
     }
 }
-/// Content of a local warehouse after these records.
+/// Returns the content of a local warehouse to which these records were written.
 pub fn expected(records: Vec<Record>) -> Vec<(&'static str, u64, String)> {
     let mut local = Sqlite::in_memory().unwrap();
     conformance::write(&mut local, &records);

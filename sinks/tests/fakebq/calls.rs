@@ -1,6 +1,6 @@
-//! The API calls: responses to HTTP requests, and faults instead of them.
+//! API calls of the fake: responds to HTTP requests, or injects a fault.
 //!
-//! Invariant: a fault applies to the first call of its kind, and the call is executed before it or not at all.
+//! Invariant: a fault applies to one call of its kind, and the call is either executed before the fault or not at all.
 //! Not here: executing jobs (`jobs`), the interface for tests (`mod`).
 use super::{
     Call, DATASET, Fault, FaultResponse, PROJECT, State,
@@ -132,7 +132,7 @@ impl State {
                 assert_eq!(
                     request.argument("location"),
                     Some("US"),
-                    "without a location, a job outside of US is not found"
+                    "the location is missing or wrong: a job outside of US would not be found"
                 );
                 if id.starts_with("query_") {
                     let done = json!({"status": {"state": "DONE", "errors": [warning()]}});
@@ -199,7 +199,7 @@ impl State {
                 }
                 Work::Change { statement, parameters }
             }
-            other => panic!("{other:?} is not a job"),
+            other => panic!("{other:?} must not be sent as a job"),
         };
         match self.service.insert(&id, work, &request.body, now) {
             Ok(()) => HttpResponse::Json(200, self.service.jobs[&id].show(&id, PROJECT).to_string()),
@@ -212,7 +212,7 @@ impl State {
         let boundary = kind.split_once("boundary=").unwrap().1;
         let [meta, data] = parts(&request.body, boundary);
         let meta: Value = serde_json::from_slice(meta).unwrap();
-        // gzip is detected by the first bytes.
+        // Like BigQuery, detects gzip by the first bytes.
         let mut text = String::new();
         if data.starts_with(&[0x1f, 0x8b]) {
             GzDecoder::new(data).read_to_string(&mut text).unwrap();
@@ -283,7 +283,7 @@ impl State {
         self.pending_queries.insert(job.clone(), rows);
         self.page(job, None)
     }
-    /// A page of the rows of a query, small enough that tests need several pages.
+    /// Returns a page of the rows of a query. A page is so small that tests read several pages.
     fn page(&mut self, job: String, from: Option<&str>) -> HttpResponse {
         const ROWS: usize = 50;
         let Some(rows) = self.pending_queries.get(&job) else {
@@ -337,7 +337,7 @@ impl State {
                 json!({"tableReference": at, "creationTime": table["creationTime"], "type": table["type"], "labels": table["labels"]})
             })
             .collect();
-        // Small pages, so that a test needs several.
+        // Pages are small, so that a test reads several.
         let from: usize = request.argument("pageToken").map_or(0, |token| token.parse().unwrap_or(0));
         let page = &all[from..all.len().min(from + 3)];
         let mut response = json!({"tables": page, "totalItems": all.len()});
@@ -375,7 +375,7 @@ impl State {
                 table["etag"] = json!(self.etags.to_string());
                 HttpResponse::Json(200, table.to_string())
             }
-            other => panic!("{other} of a table"),
+            other => panic!("{other} is not a method that the sink uses for a table"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 server on loopback that can close a socket before or in the middle of a response.
+//! A small HTTP/1.1 server on loopback, which can close a socket before or during a response.
 //!
 //! Invariant: one thread per connection; a request is read completely before the response.
 //! Not here: the content of responses (`calls`).
@@ -13,7 +13,7 @@ use std::{
 
 pub struct Request {
     pub method: String,
-    /// Without the query string.
+    /// Path without the query string.
     pub path: String,
     pub query: String,
     pub headers: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Jobs: an id is accepted once, two DML jobs per table run and twenty wait, a job takes effect when it ends.
+//! Jobs of the fake: an id is accepted once, at most two DML jobs run on the table and twenty wait, and a job takes effect when it ends.
 //!
 //! Invariant: BigQuery's documented limits hold: 2 running and 20 queued DML jobs per table, 25 DML statements per table within 10 s, 10 MB
 //! per request, 1,500 load jobs per table name and day; of two concurrent DML jobs on the same rows the second fails.
@@ -42,7 +42,7 @@ pub struct Job {
     pub work: Work,
     pub failed: Option<Failed>,
     pub affected: u64,
-    /// Hash of the request: every id must have one body.
+    /// Hash of the request body: all requests with the same id must have the same body.
     pub body: blake3::Hash,
 }
 impl Job {
@@ -74,18 +74,18 @@ impl Job {
 pub struct Statistics {
     /// Maximum number of DML jobs of the sink that ran or waited at one time.
     pub max_in_flight: usize,
-    /// Jobs that failed with "Too many DML statements outstanding".
+    /// Number of jobs that failed with "Too many DML statements outstanding".
     pub too_many: usize,
-    /// DML jobs of the sink.
+    /// Number of DML jobs of the sink.
     pub changes: usize,
     pub merges: usize,
-    /// Merges that changed a row.
+    /// Number of merges that changed a row.
     pub effective_merges: usize,
     pub loads: usize,
     /// Sum of the changed rows of all jobs.
     pub affected: u64,
     pub requests: usize,
-    /// Requests with a known id and another body.
+    /// Number of requests whose id exists with a different body.
     pub mixed_ids: usize,
     pub duplicates: usize,
 }
@@ -100,15 +100,15 @@ pub struct Service {
     pub statements: VecDeque<i64>,
     pub loads: BTreeMap<String, Vec<i64>>,
     pub statistics: Statistics,
-    /// Duration of a DML job.
+    /// Duration of a DML job in milliseconds.
     pub takes_ms: i64,
-    /// Errors of the next DML jobs, in order; `None` succeeds.
+    /// Outcomes of the next DML jobs of the sink, in order; `None`: the job succeeds.
     pub outcomes: VecDeque<Option<Failed>>,
     /// Maximum number of rows of a merge, and of a load.
     pub max_merged_rows: usize,
     pub max_loaded_rows: usize,
     pub last_end: i64,
-    /// The next DML job succeeds without an effect.
+    /// True if the next DML job succeeds without an effect.
     pub ignores_next_change: bool,
 }
 
@@ -124,7 +124,7 @@ impl Service {
     fn in_flight(&self) -> impl Iterator<Item = (&String, &Job)> {
         self.jobs.iter().filter(|(_, job)| job.is_change() && job.state != State::Done)
     }
-    /// Advances to this time: starts and ends jobs.
+    /// Starts and ends the jobs that are due until this time.
     pub fn advance(&mut self, now: i64) {
         loop {
             let due = self.jobs.iter().filter_map(|(id, job)| match job.state {
@@ -154,7 +154,7 @@ impl Service {
     }
     fn end(&mut self, id: &str, at: i64) {
         let Some(mut job) = self.jobs.remove(id) else { return };
-        let State::Running(since, _) = job.state else { panic!("{id} does not run") };
+        let State::Running(since, _) = job.state else { panic!("job {id} is not running") };
         job.state = State::Done;
         let outcome = match job.work {
             Work::Change { .. } => self.outcomes.pop_front().flatten(),
@@ -211,7 +211,7 @@ impl Service {
         self.jobs.insert(id.to_owned(), job);
     }
 
-    /// Creates a job, or fails with status, reason and message.
+    /// Creates a job, or returns the status, reason and message of an error.
     pub fn insert(
         &mut self,
         id: &str,
@@ -294,7 +294,7 @@ impl Service {
             self.queue.push_back(id);
         }
         self.start_next(now);
-        // Queued jobs start later with the default duration.
+        // A job that is still queued has the default duration when it starts.
         self.takes_ms = own;
     }
 }

@@ -1,10 +1,11 @@
 //! An in-process fake of BigQuery: strict where BigQuery is strict, fast, with scripted faults.
 //!
-//! It serves the API calls that the sink makes, over HTTP on loopback, and knows the statements that the sink generates. The clock is the
-//! test's: a sleep advances it.
+//! It serves the API calls that the sink makes, over HTTP on loopback, and knows the statements that the sink generates. It uses the clock
+//! of
+//! the test, which a sleep advances.
 //!
-//! Invariant: status and body of a response are those that BigQuery documents for the case.
-//! Not here: SQL, which the emulator tests run on an engine; the single calls (`calls`).
+//! Invariant: a response has the status and body that BigQuery documents for the case.
+//! Not here: execution of SQL, which the tests against an emulator cover; the single calls (`calls`).
 mod calls;
 pub mod http;
 mod jobs;
@@ -48,7 +49,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Kinds of calls for a fault.
+/// Kind of call to which a fault applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Any,
@@ -64,15 +65,15 @@ pub enum Call {
 /// Fault of one call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// The call is not executed, and the socket closes.
+    /// The call is not executed, and the socket is closed.
     RequestLost,
-    /// The call is executed, and the socket closes.
+    /// The call is executed, and the socket is closed without a response.
     ResponseLost,
-    /// No response; true: the call is executed.
+    /// There is no response. If true, the call is executed.
     TimedOut(bool),
-    /// An error response; true: the call is executed before it.
+    /// The response is an error. If true, the call is executed before the response.
     Responds(FaultResponse, bool),
-    /// The instance dies: the call is executed if true, its response is lost, and no later call arrives.
+    /// The instance dies: its response is lost, and no later call is executed. If true, the call itself is executed.
     Killed(bool),
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,27 +91,27 @@ pub enum FaultResponse {
 
 struct State {
     service: Service,
-    /// Location by dataset.
+    /// Location of each dataset.
     datasets: BTreeMap<String, String>,
     /// Tables and views: the responses of tables.get.
     tables: BTreeMap<(String, String), Value>,
     etags: u64,
     /// Times of recent metadata updates by table.
     updates: BTreeMap<(String, String), Vec<i64>>,
-    /// Kind of call, number of calls before the fault, and the fault.
+    /// Kind of call, number of calls of this kind before the fault, and the fault.
     faults: VecDeque<(Call, usize, Fault)>,
     is_dead: bool,
     names: Names,
     clock: Arc<TestClock>,
-    /// Rows of queries that are not read completely, by job.
+    /// Rows of queries whose result is not yet read completely, by job.
     pending_queries: BTreeMap<String, Vec<Value>>,
-    /// Number of next responses that report a query as running.
+    /// Number of upcoming responses that report a query as running.
     running_responses: usize,
-    /// Responses contain a warning.
+    /// True if responses contain a warning.
     is_warning: bool,
-    /// Tokens of the calls, in order.
+    /// Tokens of the calls, in order; consecutive equal tokens are stored once.
     tokens: Vec<String>,
-    /// Every call as text, without headers.
+    /// The first 5,000 calls as text, without headers.
     log: Vec<String>,
 }
 
@@ -175,7 +176,8 @@ impl Fake {
     pub fn statistics(&self) -> Statistics {
         self.with(|service| service.statistics.clone())
     }
-    /// Adds a fault for a call of this kind, after `after` other calls of the kind. Faults apply in the order in which they are added.
+    /// Adds a fault for a call of this kind; `after` calls of the kind are executed first. Faults apply in the order in which they are
+    /// added.
     pub fn fail(&self, call: Call, after: usize, fault: Fault) {
         self.state().faults.push_back((call, after, fault));
     }
@@ -198,7 +200,7 @@ impl Fake {
     pub fn change_table(&self, dataset: &str, table: &str, change: impl FnOnce(&mut Value)) {
         change(self.state().tables.get_mut(&(dataset.into(), table.into())).unwrap());
     }
-    /// Creates a table or view, now.
+    /// Creates a table or view with the current time as creation time.
     pub fn create_table(&self, dataset: &str, table: &str, of: &str, labels: Value) {
         let made = self.clock.unix_ms().to_string();
         let table_of = json!({"type": of, "creationTime": made, "labels": labels});
@@ -214,7 +216,7 @@ impl Fake {
     pub fn place_dataset(&self, dataset: &str, location: &str) {
         self.state().datasets.insert(dataset.into(), location.into());
     }
-    /// Names of the tables and views of a dataset.
+    /// Returns the names of the tables and views of a dataset.
     pub fn tables(&self, dataset: &str) -> Vec<String> {
         let state = self.state();
         state.tables.keys().filter(|(of, _)| of == dataset).map(|(_, name)| name.clone()).collect()
@@ -227,7 +229,7 @@ impl Fake {
     pub fn staged(&self) -> usize {
         self.with(|service| service.staged.len())
     }
-    /// Number of live rows of an input; for predictions the number of predictions.
+    /// Returns the number of live rows of an input topic; for predictions, the number of predictions.
     pub fn rows(&self, input: &str) -> usize {
         self.with(|service| {
             let live = service.records.rows.iter().filter(|row| {
@@ -239,7 +241,7 @@ impl Fake {
             }
         })
     }
-    /// Number of keys with more than one row.
+    /// Returns the number of keys with more than one row.
     pub fn duplicate_keys(&self) -> usize {
         self.with(|service| {
             let mut keys = BTreeMap::<(Option<i64>, String, String, Option<i64>), usize>::new();

@@ -1,6 +1,6 @@
 //! Parser of the statements that the sink sends. Any other statement is a syntax error.
 //!
-//! Invariant: a statement is recognized by its complete text.
+//! Invariant: a statement is recognized only if its complete text is equal.
 //! Not here: the effect of a statement (`table`).
 use sinks::{
     SinkTopic,
@@ -96,7 +96,7 @@ fn merge(text: &str, names: &Names) -> Option<Statement> {
     (sql::merge_sql(names, &source, &bounds) == text).then_some(Statement::Merge { source, seasons, games })
 }
 
-/// Value of the column `input` for a table.
+/// Returns the value of the column `input` for the table with this index.
 pub fn input_of(table: usize) -> &'static str {
     match TABLES[table].name {
         "player_games" => sql::input_name(SinkTopic::PlayerGames),

@@ -1,7 +1,7 @@
-//! Rows of the records table, and the effect of each statement. Written from BigQuery's rules, not from the sink's code.
+//! Rows of the table `sink_records`, and the effect of each statement on them, implemented by BigQuery's rules, independently of the sink.
 //!
 //! Invariant: a statement that fails changes nothing.
-//! Not here: the time at which a statement runs (`jobs`).
+//! Not here: when a statement runs (`jobs`).
 use super::statement::{Statement, input_of};
 use schemas::{EasternDate, Timestamp};
 use serde_json::{Value, json, value::RawValue};
@@ -14,7 +14,7 @@ use sinks::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The columns that are not NULL. A timestamp is in milliseconds; JSON is its text.
+/// The columns of a row that are not NULL. A timestamp is stored in milliseconds, JSON as text.
 pub type Row = BTreeMap<String, Value>;
 pub type Parameters = BTreeMap<String, String>;
 
@@ -26,7 +26,7 @@ pub struct Records {
     pub bad_rows: BTreeSet<i64>,
 }
 
-/// Reason and message.
+/// Reason and message of an error.
 pub type Failed = (&'static str, String);
 
 pub fn int(row: &Row, column: &str) -> Option<i64> {
@@ -44,12 +44,12 @@ fn key(row: &Row) -> (i64, String, String, i64) {
     )
 }
 
-/// Converts a JSON value as the statements of the sink do. Works on raw text, so that no digit of a number is lost.
+/// Converts a JSON value as the statements of the sink do. It reads the raw text, so that no digit of a number is lost.
 fn cast(raw: &RawValue, column_type: Type) -> Result<Value, Failed> {
     if column_type == Type::Json {
         return Ok(json!(stored_json(raw.get())));
     }
-    // JSON_VALUE: the text of a scalar, NULL for an array or object.
+    // JSON_VALUE returns the text of a scalar, and NULL for an array or object.
     let text: String = if raw.get().starts_with('"') {
         serde_json::from_str(raw.get()).unwrap()
     } else if raw.get().starts_with(['[', '{']) {
@@ -67,9 +67,9 @@ fn cast(raw: &RawValue, column_type: Type) -> Result<Value, Failed> {
         _ => json!(text),
     })
 }
-/// JSON as BigQuery returns it. It does not keep the order of keys: here they come in the reverse order.
+/// Returns JSON as BigQuery does, which does not keep the order of keys: the fake reverses it.
 fn stored_json(text: &str) -> String {
-    match serde_json::from_str::<Value>(text).expect("JSON") {
+    match serde_json::from_str::<Value>(text).expect("valid JSON") {
         Value::Object(entries) => {
             let entries = entries.iter().rev().map(|(key, value)| format!("{}: {value}", json!(key)));
             format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
@@ -79,7 +79,7 @@ fn stored_json(text: &str) -> String {
 }
 
 impl Records {
-    /// The rows of the source, as typed columns.
+    /// Returns the newest row of each key in the source, with typed columns.
     fn incoming(&self, rows: &[String]) -> Result<Vec<Row>, Failed> {
         let fields = schema::fields();
         let mut incoming: Vec<Row> = Vec::new();
@@ -89,7 +89,10 @@ impl Records {
             let mut row = Row::new();
             for (name, value) in object {
                 // A statement does not read other names, so the sink must not send them.
-                let field = fields.iter().find(|field| field.name == name).expect("a column of the table");
+                let field = fields
+                    .iter()
+                    .find(|field| field.name == name)
+                    .expect("the sink sends only columns of the table");
                 if value.get() == "null" {
                     continue;
                 }
@@ -235,7 +238,7 @@ impl Records {
         let (mut changed, mut puts) = (1, Vec::new());
         let (mut applied, mut unchanged, mut stale, mut written) = (0, 0, 0, 0);
         for row in incoming {
-            // Rows outside of the pruning bounds are not found.
+            // As in BigQuery, rows outside of the pruning bounds are not found.
             let is_in_bounds = seasons.contains(&int(&row, "season_start").unwrap())
                 && games.is_some_and(|(first, last)| {
                     (first.as_str()..=last.as_str()).contains(&text(&row, "game_id"))
@@ -299,7 +302,7 @@ impl Records {
         Ok(changed)
     }
 
-    /// The rows of a query in the format of the API.
+    /// Returns the rows of a query in the format of the API.
     pub fn select(&self, statement: &Statement, parameters: &Parameters) -> Vec<Value> {
         let pick = |row: &Row, columns: &[&str]| json!({"f": columns.iter().map(|column| json!({"v": api_value(row.get(*column))})).collect::<Vec<_>>()});
         match statement {
@@ -373,7 +376,7 @@ impl Records {
             other => panic!("{other:?} has no rows"),
         }
     }
-    /// The rows of a source.
+    /// Returns the rows of a source as JSON texts.
     pub fn source(
         source: &Source,
         parameters: &Parameters,
@@ -381,7 +384,8 @@ impl Records {
     ) -> Result<Vec<String>, Failed> {
         match source {
             Source::Parameter => {
-                let list: Vec<&RawValue> = serde_json::from_str(&parameters["rows"]).expect("a JSON list");
+                let list: Vec<&RawValue> =
+                    serde_json::from_str(&parameters["rows"]).expect("the parameter rows is a JSON array");
                 Ok(list.iter().map(|row| row.get().to_owned()).collect())
             }
             Source::Staged(table) => staged.cloned().ok_or_else(|| {
@@ -401,7 +405,7 @@ fn tombstone(row: &Row) -> Row {
     source_columns.chain([("deleted".to_owned(), json!(true)), ("row_count".to_owned(), json!(0))]).collect()
 }
 
-/// A value as in a response of the API: scalars are text, arrays and structs are nested.
+/// Converts a value to its form in an API response: a scalar is text, arrays and structs are nested.
 fn api_value(value: Option<&Value>) -> Value {
     match value {
         None | Some(Value::Null) => Value::Null,

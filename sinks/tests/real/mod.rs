@@ -1,7 +1,7 @@
-//! Configuration of a real engine from the environment.
+//! Configuration of a real engine, an emulator or Google's BigQuery, from environment variables.
 //!
-//! `FASTBREAK_BIGQUERY_ENDPOINT` is an emulator; otherwise `FASTBREAK_BIGQUERY_PROJECT` is a project of Google's BigQuery, with
-//! `FASTBREAK_BIGQUERY_LOCATION` and `_CREDENTIALS`.
+//! `FASTBREAK_BIGQUERY_ENDPOINT` is the URL of an emulator. Without it, `FASTBREAK_BIGQUERY_PROJECT` is a project of Google's BigQuery, and
+//! `FASTBREAK_BIGQUERY_LOCATION` and `FASTBREAK_BIGQUERY_CREDENTIALS` are its location and key file.
 //!
 //! Invariant: each test has its own dataset.
 //! Not here: the in-process fake (`fakebq`).
@@ -9,7 +9,7 @@
 use sinks::bigquery::{BigQueryConfig, Credentials};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Configuration with a new dataset that stages batches above this size in bytes; `None` without a configured BigQuery.
+/// Returns a configuration with a new dataset, which stages batches larger than this number of bytes; `None` if no BigQuery is configured.
 pub fn config(inline_bytes: Option<usize>) -> Option<BigQueryConfig> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let endpoint = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT").ok();

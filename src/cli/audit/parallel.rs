@@ -1,14 +1,14 @@
-//! The same work for many items on parallel threads, each with its own connection to the log.
+//! Does the same work for many items on parallel threads, each of which has its own connection to the log.
 //!
 //! On Kafka nearly all of the time is spent waiting for responses of the brokers.
 //! Invariant: results are in the order of the items.
-//! Not here: the work.
+//! Not here: the work itself.
 use crate::{config::Config, storage};
 use anyhow::{Result, bail};
 use runtime::LogBackend;
 use std::thread;
 
-/// Items that are processed at a time: each may hold the state store of a processor in memory.
+/// Number of items that are processed at a time. It is low because each item may hold the state store of a processor in memory.
 const MAX_PARALLEL: usize = 4;
 
 /// Applies `work` to every item.

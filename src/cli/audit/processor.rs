@@ -1,7 +1,7 @@
 //! The record accounting of one processor or the sink, compared with the log.
 //!
-//! Invariant: every record below the committed offsets has an outcome in the ledger; parked records are counted from a state store that
-//! is restored as at a start.
+//! Invariant: every record below the committed offsets has an outcome in the ledger; parked records are counted in a state store that
+//! is restored in the same way as when the processor starts.
 //! Not here: counting by the processors themselves (crate `runtime`).
 use super::report::{Accounting, ParkedReport};
 use crate::topology;
@@ -63,7 +63,7 @@ pub fn audit_processor(
     })
 }
 
-/// Compares the ledger totals of the sink's latest reprocessing with the log. Each reprocessing has totals of its own.
+/// Compares the sink's ledger totals with the log. The sink has new totals each time it reads the log again; the latest are used.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -75,7 +75,7 @@ pub fn audit_sink(log: &mut dyn LogBackend, ledger: &Ledger) -> Result<Accountin
     Ok(Accounting::new(topology::SINK, &totals, problems))
 }
 
-/// The ledger totals of the processor's current version; of the highest version in the ledger if that version has none.
+/// Returns the ledger totals of the processor's current version or, if the ledger has none, those of the highest version in the ledger.
 fn current_totals(ledger: &Ledger, node: &dyn ProcessorNode) -> LedgerEntry {
     let versions = ledger.keys().filter(|(name, _)| name == node.name()).map(|(_, version)| *version);
     let is_current = |version: &i64| node.group() == format!("{}@{version:x}", node.name());
@@ -136,8 +136,8 @@ fn compare_read(
     Ok(())
 }
 
-/// Counts the rejected records among a loader's dead letters, each once however often it was redriven, and an upper bound of the dead
-/// letters that were purged. Dead letters of single rows do not count: their record was not rejected.
+/// Returns the number of rejected records among a loader's dead letters, and an upper bound for the number of purged dead letters. A record
+/// counts once, however often it was redriven. Dead letters of single rows do not count, since their record was not rejected.
 fn count_rejected(log: &mut dyn LogBackend, processor: &str) -> Result<(i64, i64)> {
     let dead_letters = dlq::read(log, processor)?;
     let records: BTreeSet<_> = dead_letters

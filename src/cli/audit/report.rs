@@ -1,16 +1,16 @@
 //! The report of `audit`: its JSON fields and its text.
 //!
 //! Invariant: `balanced` is false exactly if a processor has a problem or a game does not match.
-//! Not here: how the figures are found (`processor`, `names`).
+//! Not here: determining the figures (`processor`, `names`).
 use super::super::output;
 use crate::reconciler::Reconciliation;
 use schemas::ops::LedgerEntry;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Parked keys that the text lists.
+/// Maximum number of parked keys that the text lists.
 const MAX_PARKED_KEYS: usize = 20;
-/// Characters of a content hash that the text shows.
+/// Number of characters that the text shows of a content hash.
 const HASH_CHARS: usize = 16;
 
 #[derive(Serialize)]

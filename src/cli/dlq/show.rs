@@ -16,7 +16,7 @@ use schemas::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Characters of a value that a table shows.
+/// Maximum number of characters that a table shows of a value.
 const EXCERPT_CHARS: usize = 400;
 
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct DeadLetterReport {
     origin_partition: i32,
     origin_offset: i64,
     key: String,
-    /// In RFC 3339.
+    /// Fetch time of the raw event, in RFC 3339.
     fetched_at: Option<String>,
     processor_version: i64,
     redrive_count: i32,
@@ -104,18 +104,19 @@ pub fn show(
         newest.map(|record| DeadLetterReport::new(processor, record)).collect();
     output::print(output, &reports, |reports| {
         if reports.is_empty() {
-            return format!("{processor} has no such dead letters");
+            return format!("no dead letters of {processor} were found");
         }
         let mut lines: Vec<String> = reports.iter().map(DeadLetterReport::text).collect();
         if older > 0 {
-            lines.push(format!("… and {older} older ones (--limit)"));
+            lines.push(format!("… and {older} older dead letters (--limit shows more)"));
         }
         lines.join("\n")
     })?;
     Ok(CommandOutcome::Done)
 }
 
-/// The value of a dead letter as JSON: a raw event, a row or line that is JSON, other text, or bytes in hex.
+/// Converts the value of a dead letter to JSON. A raw event becomes an object; a row or line that is JSON stays as it is; other text
+/// becomes a string; other bytes become a string in hex.
 fn json_value(dead_letter: &DeadLetter) -> Value {
     let parse = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     if let Ok(raw) = wire::decode::<RawEvent>(&dead_letter.value) {

@@ -1,7 +1,7 @@
 //! The raw events that a prediction was derived from.
 //!
 //! Invariant: with basis issued, only events fetched before tip-off are listed.
-//! Not here: the rows that the events led to (`report`).
+//! Not here: the rows that were derived from the events (`report`).
 use super::report::{EventReport, GameReport};
 use anyhow::{Result, bail};
 use runtime::{LogBackend, inspect};
@@ -12,7 +12,7 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// Facts by the raw event that they come from.
+/// Facts by the raw event from which they come.
 struct FactsByEvent<'a> {
     features: &'a Features,
     facts: BTreeMap<RawId, Vec<String>>,
@@ -21,19 +21,19 @@ impl FactsByEvent<'_> {
     fn add(&mut self, raw: RawId, fact: String) {
         self.facts.entry(raw).or_default().push(fact);
     }
-    /// Adds a fact unless its event was fetched after the cutoff.
+    /// Adds a fact; with basis issued, only if its event was fetched before tip-off.
     fn add_if_known(&mut self, raw: RawId, fetched_at: Timestamp, fact: String) {
         if self.features.basis == Basis::Retrospective || fetched_at < self.features.tip_off {
             self.add(raw, fact);
         }
     }
-    /// True for a date on which a source may list this game: sources disagree by a day.
+    /// True if a source may list this game under this date: the dates of the sources differ by up to a day.
     fn is_near(&self, date: EasternDate) -> bool {
         (date.0 - self.features.date.0).abs() <= 1
     }
 }
 
-/// Finds the raw events of the earlier games, and those about the game itself, in the order of their fetch times.
+/// Finds the raw events about the earlier games and about the predicted game, ordered by fetch time.
 ///
 /// # Errors
 /// If a topic cannot be read.

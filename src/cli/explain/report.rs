@@ -47,7 +47,7 @@ pub struct PredictionReport {
     pub game_id: String,
     pub home: String,
     pub away: String,
-    /// `None` if the player has no side.
+    /// `None` if `eligibility` is `no_side`.
     pub team: Option<String>,
     pub date: String,
     pub tip_off: String,
@@ -161,7 +161,7 @@ impl FeatureReport {
     }
 }
 
-/// The fields of the feature row beside its vector.
+/// The fields of the feature row other than its vector.
 #[derive(Serialize)]
 pub struct FeatureRowReport {
     pub known_at: String,

@@ -7,7 +7,7 @@ use super::{
     report::{FeatureReport, PredictionReport, Report, SystemOutcomeReport, SystemReport},
 };
 
-/// Characters of an event's facts that a table shows.
+/// Maximum number of characters that a table shows of an event's facts.
 const FACTS_CHARS: usize = 80;
 
 pub fn text(report: &Report) -> String {

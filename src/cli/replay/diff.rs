@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sinks::diff::{Comparison, Counts, Difference, RowDiff, compare};
 
-/// Players that the text lists.
+/// Maximum number of players that the text lists.
 const MAX_PLAYERS: usize = 20;
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Report {
     from: String,
     to: String,
     equal: bool,
-    /// If false, differences may be records that the live sink has not written yet.
+    /// If false, a difference may be due to a record that the live sink has not written yet.
     live_caught_up: bool,
     #[serde(flatten)]
     comparison: Comparison,
@@ -52,7 +52,7 @@ pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output
     Ok(if report.equal { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
-/// A table of row counts, by the values of one column.
+/// Formats row counts as a table with one line per value of a column.
 fn count_table<'a>(column: &'static str, rows: impl Iterator<Item = (String, &'a Counts)>) -> String {
     let rows = rows.map(|(name, counts)| {
         let Counts { equal, changed, version, only_live, only_replay } = *counts;
@@ -87,7 +87,7 @@ fn report_text(report: &Report) -> String {
     parts.join("\n\n")
 }
 
-/// Tables of the differing dates, of the systems and of the players with most differing rows.
+/// Returns tables of the dates with differing rows, of the systems, and of the players with the most differing rows.
 fn difference_tables(comparison: &Comparison) -> Vec<String> {
     let Comparison { dates, systems, players, .. } = comparison;
     let dates = dates.iter().filter(|(_, counts)| !counts.are_equal());

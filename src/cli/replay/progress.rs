@@ -1,5 +1,5 @@
-//! Progress of a running replay on standard error: a status line on a terminal, else a line per interval; JSON lines with
-//! `--output json`.
+//! Progress of a running replay on standard error: a status line on a terminal, otherwise one line per interval; JSON lines
+//! with `--output json`.
 //!
 //! Invariant: a failed sample is skipped; it never stops the replay.
 //! Not here: the status after the run (`replay`).
@@ -24,7 +24,7 @@ pub struct Progress {
     output: Output,
     status_line: ProgressBar,
     last_printed: Option<Instant>,
-    /// Time of the first sample, and the records read until then.
+    /// Time of the first sample, and the number of records read until then.
     first_sample: Option<(Instant, i64)>,
 }
 
@@ -38,7 +38,7 @@ struct ProgressReport {
     /// Fetch time of the oldest unread raw event, in RFC 3339.
     event_time: Option<String>,
     records_per_second: Option<f64>,
-    /// Seconds until all records that exist now are read.
+    /// Estimated seconds until all records that exist now are read.
     eta_seconds: Option<f64>,
 }
 
@@ -46,7 +46,7 @@ impl Progress {
     pub fn new(output: Output) -> Self {
         Progress { output, status_line: output::spinner(), last_printed: None, first_sample: None }
     }
-    /// Samples and prints the progress, unless the interval since the last line has not passed.
+    /// Samples and prints the progress if an interval has passed since the last line.
     pub fn tick(&mut self, log: &mut dyn LogBackend, subscriptions: &[Subscription]) {
         let has_status_line = self.output == Output::Table && !self.status_line.is_hidden();
         let interval =

@@ -1,10 +1,10 @@
 //! The fields in which two Avro record schemas differ.
 //!
 //! Invariant: equal schemas have no changes.
-//! Not here: compatibility of the two (crate `schemas`).
+//! Not here: compatibility of two schemas (crate `schemas`).
 use serde_json::Value;
 
-/// Added fields as `+ name: type`, changed ones as `~ name: old → new`, removed ones as `- name`.
+/// Returns added fields as `+ name: type`, changed ones as `~ name: old → new`, removed ones as `- name`.
 pub fn field_changes(older: &str, newer: &str) -> Vec<String> {
     let (older, newer) = (fields(older), fields(newer));
     let find = |fields: &[(String, String)], name: &str| {
@@ -19,7 +19,7 @@ pub fn field_changes(older: &str, newer: &str) -> Vec<String> {
     added_or_changed.chain(removed.map(|(name, _)| format!("- {name}"))).collect()
 }
 
-/// Names and types of a record schema's fields.
+/// Returns the names and types of a record schema's fields.
 fn fields(text: &str) -> Vec<(String, String)> {
     let schema: Value = serde_json::from_str(text).unwrap_or_default();
     let fields = schema["fields"].as_array().cloned().unwrap_or_default();

@@ -1,16 +1,16 @@
-//! Circles: files of a crate that import each other, directly or over others.
+//! Circles: files of a crate that import each other, directly or through other files.
 //!
-//! A file imports another when its code names an item that the other defines. `mod` and `pub use` are no import: they say what a
-//! module consists of. To import a module by its name is to import its file, if that defines anything.
+//! A file imports another file when its code uses an item that the other file defines. `mod` and `pub use` are not imports: they declare
+//! the content of a module. A `use` of a module counts as an import of the file of this module, if the file defines any items.
 //! Invariant: a circle is a strongly connected component of more than one file.
 //! Not here: how a path is resolved (`modules`).
 use super::modules::{Crate, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// By file, the files that it imports.
+/// The files that each file imports.
 pub type Edges = BTreeMap<String, BTreeSet<String>>;
 
-/// The circles of a crate: their files, each with the files of the same circle that it imports.
+/// Returns the circles of a crate. Each circle has its files, and for each file the files of the same circle that it imports.
 pub fn circles(tree: &Crate) -> Vec<Edges> {
     let edges = edges(tree);
     let circles = components(&edges).into_iter().filter(|files| files.len() > 1);
@@ -27,7 +27,7 @@ fn edges(tree: &Crate) -> Edges {
             Target::Module(module) => Some(module).filter(|module| tree.modules[*module].defines_items()),
             Target::Item { module, .. } => Some(module),
         });
-        // Code names no module: such a path is a variable that is called like one.
+        // Outside of imports, a path never refers to a module: it is a variable that has the name of a module.
         let named = module.paths.iter().flat_map(targets).filter_map(|target| match target {
             Target::Module(_) => None,
             Target::Item { module, .. } => Some(module),
@@ -43,7 +43,7 @@ struct Tarjan<'a> {
     edges: &'a Edges,
     /// The order in which files were visited.
     order: BTreeMap<&'a str, usize>,
-    /// Visited files without a component yet.
+    /// Visited files that have no component yet.
     stack: Vec<&'a str>,
     components: Vec<BTreeSet<String>>,
 }
@@ -59,7 +59,7 @@ fn components(edges: &Edges) -> Vec<BTreeSet<String>> {
 }
 
 impl<'a> Tarjan<'a> {
-    /// Visits a file and what it reaches; returns the earliest file on the stack that it reaches.
+    /// Visits a file and all files that it reaches; returns the order of the earliest visited file on the stack that it reaches.
     fn visit(&mut self, file: &'a str) -> usize {
         let order = self.order.len();
         self.order.insert(file, order);

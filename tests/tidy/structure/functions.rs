@@ -1,8 +1,8 @@
-//! Functions: how long each of a file is.
+//! Functions: the length of every function in a file.
 //!
-//! Invariant: a length counts the lines from `fn` to the closing brace, comments and empty lines too; closures count with the function
-//! that they are in. Functions of tests are left out.
-//! Not here: what is too long (`structure`).
+//! Invariant: a length is the number of lines from `fn` to the closing brace, including comments, empty lines and closures. Functions of
+//! tests are left out.
+//! Not here: the largest length (`structure`).
 use super::paths::{self, is_test_only};
 use proc_macro2::Span;
 use syn::{
@@ -10,16 +10,16 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// Every function of a file with its lines, methods as `Type::method`.
+/// Returns every function of a file with its number of lines; the name of a method is `Type::method`.
 pub fn lengths(source: &str) -> Vec<(String, usize)> {
     let mut lengths = Lengths::default();
-    lengths.visit_file(&syn::parse_file(source).unwrap_or_else(|error| panic!("no Rust: {error}")));
+    lengths.visit_file(&syn::parse_file(source).unwrap_or_else(|error| panic!("not valid Rust: {error}")));
     lengths.found
 }
 
 #[derive(Default)]
 struct Lengths {
-    /// The type or trait around what is visited.
+    /// The type or trait whose methods are visited.
     owner: Option<String>,
     found: Vec<(String, usize)>,
 }

@@ -1,11 +1,12 @@
-//! Impl blocks: in which files a type of the crate has methods.
+//! Impl blocks: the files in which a type of the crate has methods.
 //!
-//! Invariant: a type is known by the file that defines it, so that two types of one name are two; `impl` blocks of traits do not count.
-//! Not here: how many files are too many (`structure`).
+//! Invariant: a type is identified by its name and the file that defines it, so two types may have the same name; `impl` blocks of
+//! traits do not count.
+//! Not here: the largest number of files (`structure`).
 use super::modules::{Crate, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// By type, as `file::Type`, the files with its `impl` blocks.
+/// Returns the files with `impl` blocks of each type, which is written `file::Type`.
 pub fn files_by_type(tree: &Crate) -> BTreeMap<String, BTreeSet<String>> {
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (index, module) in tree.modules.iter().enumerate() {

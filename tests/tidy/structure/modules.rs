@@ -1,17 +1,17 @@
-//! Modules: the module tree of one crate, and which file a path of its code leads to.
+//! Modules: the module tree of one crate, and the file that defines what a path in its code refers to.
 //!
-//! A path is resolved as the compiler does it, over imports and re-exports to the file that defines the item. A name that a module
-//! does not define in plain sight (a macro made it) counts as defined in the module that the path names.
-//! Invariant: code under `#[cfg(test)]` is no part of the tree.
+//! A path is resolved as in the compiler, through imports and re-exports to the file that defines the item. A name without a visible
+//! definition, because a macro defines it, counts as defined in the module that the path specifies.
+//! Invariant: code under `#[cfg(test)]` is not part of the tree.
 //! Not here: which paths count as an import of a file (`circles`).
 use super::paths::{self, Import, is_test_only};
 use std::collections::HashMap;
 use syn::{Ident, Item, Type};
 
-/// More steps than any chain of re-exports has: an import of itself ends here.
+/// Largest number of steps to resolve a path: more than any chain of re-exports has, so that an import of itself ends.
 const MOST_STEPS: usize = 16;
 
-/// The end of a path.
+/// The module or item that a path refers to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     Module(usize),
@@ -28,11 +28,11 @@ pub struct Module {
     names: HashMap<String, Vec<Name>>,
     /// Modules whose names are imported with `*`.
     globs: Vec<Vec<String>>,
-    /// Imports, in blocks too, without re-exports.
+    /// Imports, including those in blocks, without re-exports.
     pub imports: Vec<Vec<String>>,
-    /// Paths in code.
+    /// Paths in code, without imports.
     pub paths: Vec<Vec<String>>,
-    /// Types with an `impl` block here that is not one of a trait.
+    /// Types with an `impl` block in this module, without `impl` blocks of traits.
     pub impls: Vec<Vec<String>>,
 }
 
@@ -43,7 +43,7 @@ enum Name {
 }
 
 impl Crate {
-    /// Reads a crate from its root file; `read` has the text of a file by its name.
+    /// Reads a crate from its root file; `read` returns the text of a file.
     pub fn read(root: &str, read: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut tree = Self { modules: Vec::new() };
         let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -53,7 +53,7 @@ impl Crate {
         tree
     }
 
-    /// Adds a module with all modules in it, and returns its index.
+    /// Adds a module with all modules in it; returns its index.
     fn add(&mut self, location: Location, items: Vec<Item>, read: &dyn Fn(&str) -> Option<String>) -> usize {
         let index = self.modules.len();
         self.modules.push(Module::new(location.file, location.parent));
@@ -95,7 +95,7 @@ impl Crate {
         self.add(Location { file, folder: &inner, parent }, parse(file, &text), read)
     }
 
-    /// The targets of a path in a module; none for a path into another crate.
+    /// Returns the targets of a path in a module; none for a path into another crate.
     pub fn resolve(&self, from: usize, path: &[String]) -> Vec<Target> {
         self.resolve_within(from, path, MOST_STEPS)
     }
@@ -109,7 +109,7 @@ impl Crate {
         }
     }
 
-    /// Follows a path whose first name must be in the module.
+    /// Follows a path whose first name must be in the module; an unknown name counts as an item of the module.
     fn walk(&self, module: usize, path: &[String], steps: usize) -> Vec<Target> {
         match path.split_first() {
             None => vec![Target::Module(module)],
@@ -123,7 +123,7 @@ impl Crate {
         }
     }
 
-    /// Follows a path whose first name may be in the module.
+    /// Follows a path if its first name is in the module or in a module imported with `*`; else returns no target.
     fn lookup(&self, module: usize, path: &[String], steps: usize) -> Vec<Target> {
         let Some(steps) = steps.checked_sub(1) else { return Vec::new() };
         let (first, rest) = (&path[0], &path[1..]);
@@ -175,7 +175,7 @@ impl Module {
         }
     }
 
-    /// True when the module has code of its own, besides modules and imports.
+    /// True if the module defines other items than modules and imports.
     pub fn defines_items(&self) -> bool {
         self.names.values().flatten().any(|name| matches!(name, Name::Item))
     }
@@ -223,7 +223,7 @@ fn defined_name(item: &Item) -> Option<&Ident> {
     }
 }
 
-/// A crate of invented files.
+/// Reads a crate from invented files.
 #[cfg(test)]
 pub fn invented(files: &[(&str, &str)]) -> Crate {
     let read = |name: &str| files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).to_owned());

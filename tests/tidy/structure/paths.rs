@@ -1,7 +1,7 @@
 //! Paths: the names that an item uses, in imports, in code and in the arguments of macros.
 //!
-//! Invariant: paths are lists of names without `::` in front; a path that begins with `::` leads to another crate and is left out,
-//! and so is code that exists in tests only.
+//! Invariant: a path is a list of names. Paths that begin with `::` are left out, since they refer to other crates; so is code that
+//! exists only in tests.
 //! Not here: the file that a path leads to (`modules`).
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
@@ -17,12 +17,12 @@ pub struct Used {
 
 pub struct Import {
     pub path: Vec<String>,
-    /// The name that it gets; `None` for `*`.
+    /// The name under which the module uses the import; `None` for `*`.
     pub name: Option<String>,
     pub is_reexport: bool,
 }
 
-/// The imports and paths of an item, without the modules in it.
+/// Returns the imports and paths of an item, without those in its modules.
 pub fn used(item: &Item) -> Used {
     let mut used = Used::default();
     used.visit_item(item);
@@ -33,7 +33,7 @@ pub fn segments(path: &Path) -> Vec<String> {
     path.segments.iter().map(|segment| segment.ident.to_string()).collect()
 }
 
-/// True for code that exists in tests only.
+/// True for code that exists only in tests.
 pub fn is_test_only(attributes: &[Attribute]) -> bool {
     let is_test = |attribute: &Attribute| match &attribute.meta {
         Meta::Path(path) => path.is_ident("test"),
@@ -122,7 +122,7 @@ impl Used {
         self.imports.push(Import { path, name, is_reexport });
     }
 
-    /// Names joined by `::` in the arguments of a macro; a name after a dot is a field or a method.
+    /// Adds the names joined by `::` in the arguments of a macro, except names after a dot, which are fields or methods.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         // The punctuation since the last name.

@@ -1,23 +1,23 @@
-//! The glossary as a rule: the terms of its last column, read from `docs/glossary.md`.
+//! Reads the banned terms from the last column of `docs/glossary.md`.
 //!
-//! An entry is a word or phrase, `word(s)` for the plural too, with notes in parentheses: `(unless …)` lists phrases that allow the
-//! entry inside them, `(say …)` names another replacement, `(for …)`, `(as a …)` and `(in …)` leave the entry to reviewers.
-//! Invariant: a note of any other kind is an error, so that no entry is dropped by a typing mistake.
+//! An entry is a word or phrase (`word(s)` bans the plural too), with notes in parentheses: `(unless …)` lists phrases that may contain
+//! the entry, `(say …)` has another replacement, `(for …)`, `(as a …)` and `(in …)` leave the entry to reviewers.
+//! Invariant: a note of any other kind is an error, so that a typing mistake in a note does not disable its entry.
 //! Not here: the search for the terms (`search`).
 
-/// The last column's title: a table without it bans nothing.
+/// The title of the last column, if the table bans terms.
 const COLUMN: &str = "never say";
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Term {
-    /// As the glossary writes it.
+    /// The term as it is written in the glossary.
     pub banned: String,
     pub say: String,
     /// Phrases in which the term is allowed.
     pub unless: Vec<String>,
 }
 
-/// The terms that are searched for, each once, in the order of the page.
+/// Returns the terms that are searched for, each once, in the order of the page.
 pub fn terms(page: &str) -> Result<Vec<Term>, String> {
     let mut terms: Vec<Term> = Vec::new();
     let mut is_banning = false;
@@ -36,7 +36,7 @@ pub fn terms(page: &str) -> Result<Vec<Term>, String> {
     Ok(terms)
 }
 
-/// Rows may ban the same word for different things: one term, with what each of them says instead.
+/// Adds a term. If several rows ban it, the term is stored once, with the replacements of all of these rows.
 fn add(terms: &mut Vec<Term>, new: Option<Term>) {
     let Some(new) = new else { return };
     match terms.iter_mut().find(|term| term.banned == new.banned) {
@@ -62,7 +62,7 @@ fn entries(cell: &str) -> impl Iterator<Item = &str> {
     parts.map(str::trim).filter(|entry| !entry.is_empty())
 }
 
-/// `None` for an entry that only a reviewer can judge.
+/// Parses an entry; returns `None` if only a reviewer can judge it.
 fn term(entry: &str, first_cell: &str) -> Result<Option<Term>, String> {
     let (banned, notes) = entry.split_once(" (").unwrap_or((entry, ""));
     let mut term = Term { banned: banned.to_owned(), say: first_cell.to_owned(), unless: Vec::new() };

@@ -1,7 +1,7 @@
-//! Identifiers: names of types, functions and files that left the code, and the names that replaced them.
+//! Identifiers: former names of types, functions and files, and the names that replaced them.
 //!
-//! Only distinctive names: a common word that may be right elsewhere is left to reviewers.
-//! Invariant: an identifier is one token of Rust code, inside macros too; comments and strings are not looked at.
+//! Only distinctive names are listed: a common word, which may be correct elsewhere, is left to reviewers.
+//! Invariant: an identifier is one token of Rust code, inside macros too; comments and strings are ignored.
 //! Not here: the words of comments and messages (`glossary`).
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use std::collections::BTreeMap;
@@ -192,14 +192,14 @@ const RENAMED: &str = "
     write_until_it_stands: write_with_retries
 ";
 
-/// The names that may not be used, with the names to use.
+/// Returns the names that must not be used, with the names to use instead.
 pub fn renamed() -> BTreeMap<&'static str, &'static str> {
     RENAMED.lines().filter_map(|line| line.trim().split_once(": ")).collect()
 }
 
-/// Every identifier of a source file with its line.
+/// Returns every identifier of a source file with its line.
 pub fn identifiers(source: &str) -> Vec<(String, usize)> {
-    let tokens: TokenStream = source.parse().unwrap_or_else(|error| panic!("no Rust: {error}"));
+    let tokens: TokenStream = source.parse().unwrap_or_else(|error| panic!("not valid Rust: {error}"));
     let mut found = Vec::new();
     collect(tokens, &mut found);
     found

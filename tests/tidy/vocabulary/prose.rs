@@ -1,11 +1,11 @@
 //! Prose: the part of a file that is written for people.
 //!
-//! Of Rust and Java that is comments and string literals, of Python too; of scripts, settings, pages and schemas it is everything.
-//! Invariant: the prose has as many lines as the file, so that line numbers stay right. Code between two comments or strings
-//! becomes `CODE`, which no phrase matches across; the marks of a comment become spaces, so that phrases match across its lines.
+//! In Rust, Java and Python, that is comments and string literals; in scripts, settings, pages and schemas, it is the whole file.
+//! Invariant: the prose has as many lines as the file, so that line numbers are correct. Code becomes `CODE`, so that a phrase does not
+//! match across it; comment marks become spaces, so that a phrase matches across the lines of a comment.
 //! Not here: the search (`search`).
 
-/// Replaces a character of code.
+/// Stands for a character of code.
 const CODE: char = '\0';
 
 #[derive(Clone, Copy, PartialEq)]
@@ -16,7 +16,7 @@ enum Language {
     Text,
 }
 
-/// `None` for a file that is no text of this project: data, locks, the licence.
+/// Returns the prose of a file; `None` for a file without prose of this project, such as data, lock files and the license.
 pub fn prose(name: &str, text: &str) -> Option<String> {
     let whole = |text: &str| text.split_inclusive('\n').map(without_comment_mark).collect();
     match language(name, text)? {
@@ -41,7 +41,7 @@ fn language(name: &str, text: &str) -> Option<Language> {
     }
 }
 
-/// A line with spaces instead of the `#` that opens it.
+/// Replaces the `#` at the beginning of a line with spaces.
 fn without_comment_mark(line: &str) -> String {
     let code = line.trim_start();
     let indent = line.len() - code.len();
@@ -77,7 +77,7 @@ impl Scanner {
                 self.character_or_lifetime();
             } else if let Some(quote) = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|q| self.starts_with(q))
             {
-                // Three quotes in a row open one string in Python only; elsewhere they are an empty string and the next.
+                // Three quotes open one string only in Python; elsewhere they are an empty string and the beginning of the next.
                 let quote = if is_c { "\"" } else { quote };
                 self.skip(quote.len());
                 self.string(quote, true);
@@ -133,7 +133,7 @@ impl Scanner {
         }
     }
 
-    /// Skips the opening of a raw string, and returns how many `#` it has.
+    /// Skips the opening of a raw string and returns its number of `#`; returns `None` if no raw string begins here.
     fn raw_string(&mut self) -> Option<usize> {
         let is_in_name = self.at > 0 && is_name(self.source[self.at - 1]) && self.source[self.at - 1] != 'b';
         if self.language != Language::CLike || !self.starts_with("r") || is_in_name {
@@ -147,7 +147,7 @@ impl Scanner {
         })
     }
 
-    /// Writes a string to its closing quote; arguments named in a format string are code.
+    /// Writes a string up to its closing quote; the arguments in a format string are code.
     fn string(&mut self, quote: &str, has_escapes: bool) {
         while self.at < self.source.len() && !self.starts_with(quote) {
             if has_escapes && self.starts_with("\\") {
@@ -182,7 +182,7 @@ impl Scanner {
     fn character_or_lifetime(&mut self) {
         let is_escaped = self.source.get(self.at + 1) == Some(&'\\');
         let is_character = is_escaped || self.source.get(self.at + 2) == Some(&'\'');
-        // Past the escaped character itself, which may be a quote.
+        // Skips the escaped character, too, which may be a quote.
         self.skip(if is_escaped { 3 } else { 1 });
         while is_character && self.at < self.source.len() {
             let is_end = self.starts_with("'");
@@ -198,7 +198,7 @@ fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The words of the prose.
+/// Returns the words of the prose.
 #[cfg(test)]
 fn of(name: &str, text: &str) -> String {
     let prose = prose(name, text).unwrap();

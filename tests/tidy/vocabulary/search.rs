@@ -1,7 +1,8 @@
 //! The search for terms in a text.
 //!
 //! A text is cut into words, each with the characters that separate it from the previous word. A term matches whole words in any
-//! case, with any white space between them, a line break included, but no empty line. A word next to `::` is a name in code.
+//! case, with any white space between them, a line break included, but no empty line. A word next to `::` is
+//! a name in code, and never matches.
 //! Invariant: an occurrence is found whatever the layout of the text.
 //! Not here: which part of a file is text (`prose`), the terms (`glossary`).
 use super::glossary::Term;
@@ -14,10 +15,10 @@ pub struct Hit {
     pub line: usize,
 }
 
-/// The terms, in the order in which `Hit::term` counts them.
+/// The terms as patterns; `Hit::term` is an index into them.
 pub struct Search {
     patterns: Vec<Pattern>,
-    /// Indices of the patterns that begin with a word.
+    /// Indices of the patterns by the word with which they begin.
     by_first_word: HashMap<String, Vec<usize>>,
 }
 
@@ -28,9 +29,9 @@ struct Pattern {
 
 struct Phrase {
     words: Vec<Word>,
-    /// The last word may have an `s` more.
+    /// The last word may have an additional `s`.
     has_plural: bool,
-    /// A hyphen may stand for a space.
+    /// A hyphen in the text matches a space in the phrase.
     is_hyphenated: bool,
 }
 
@@ -126,7 +127,7 @@ impl Phrase {
     }
 }
 
-/// The words of a text in lower case, and an empty one at its end that holds what follows the last.
+/// Returns the words of a text in lower case, and an empty word at the end, whose `before` is the text after the last word.
 fn words(text: &str) -> Vec<Word> {
     let mut words = Vec::new();
     let mut line = 1;
@@ -145,7 +146,7 @@ fn words(text: &str) -> Vec<Word> {
     }
 }
 
-/// The words of a phrase, without the empty one at the end.
+/// Returns the words of a phrase, without the empty word at the end.
 fn phrase(text: &str) -> Vec<Word> {
     let mut words = words(text);
     words.pop();

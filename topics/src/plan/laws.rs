@@ -5,7 +5,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// The cluster after the brokers applied a plan.
+/// Returns the cluster as it is after the brokers have applied a plan.
 fn apply(plan: &Plan, mut cluster: Cluster) -> Cluster {
     for PlanEntry { topic, action } in plan.steps() {
         let index = cluster.topics.iter().position(|actual| actual.name == *topic);
@@ -25,7 +25,7 @@ fn apply(plan: &Plan, mut cluster: Cluster) -> Cluster {
     }
     cluster
 }
-/// A topic with settings of its own and the brokers' defaults.
+/// Creates a topic with these overrides; its other settings are the brokers' defaults.
 fn actual_topic(
     name: &str,
     partitions: i32,

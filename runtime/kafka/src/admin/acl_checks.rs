@@ -1,7 +1,7 @@
 //! Checks of the rights that can be tested without changing anything.
 //!
 //! Invariant: nothing is committed: each transaction of a check is empty or aborted.
-//! Not here: the right to write to topics; only writing tests it.
+//! Not here: the right to write to topics, which can only be tested by writing.
 use super::connection::{AdminConnection, CALL_TIMEOUT};
 use crate::{client_config::Isolation, context::Context, standalone_consumer::StandaloneConsumer};
 use rdkafka::{
@@ -13,9 +13,9 @@ use rdkafka::{
 use runtime::RuntimeError;
 use std::time::{Duration, Instant};
 
-/// The time for which a consumer is polled for an authorization error; without one it may read.
+/// The time for which a consumer is polled for an authorization error. If none arrives, the user may read.
 const AUTHORIZATION_ERROR_TIMEOUT: Duration = Duration::from_secs(2);
-/// The owner of the transactional producer of a check.
+/// The owner of a check's transactional producer.
 const OWNER: &str = "check";
 
 /// A right, and the error if this user does not have it.
@@ -70,7 +70,7 @@ fn can_commit(
         list.add_partition(topic, 0);
         consumer.committed_offsets(list.clone(), CALL_TIMEOUT).map_err(to_runtime_error)?;
         let Some(group_metadata) = consumer.group_metadata() else { continue };
-        // An aborted transaction moves no offset; it needs the same right as joining the group.
+        // An aborted transaction moves no offset, but sending offsets to it needs the same right as joining the group.
         let sent = list.set_all_offsets(Offset::Offset(0)).and_then(|()| {
             producer.begin_transaction()?;
             let sent = producer.send_offsets_to_transaction(&list, &group_metadata, CALL_TIMEOUT);
@@ -81,7 +81,7 @@ fn can_commit(
     Ok(())
 }
 
-/// A producer that was allowed to initialize transactions.
+/// Creates a producer and initializes its transactions, which fails without the right to do so.
 fn transactional_producer(connection: &AdminConnection) -> Result<BaseProducer<Context>, RuntimeError> {
     let config = &connection.config;
     let producer: BaseProducer<Context> =

@@ -1,6 +1,6 @@
 //! The clients of an administrator: one for administration calls, one that reports the cause of a failed call.
 //!
-//! librdkafka reports the cause of a call that only timed out (a wrong password, a name that does not resolve) on a queue that must be
+//! When a call times out, librdkafka reports the cause (a wrong password, a host name that does not resolve) on a queue that must be
 //! polled. So every call that may be the first to reach the brokers is sent through a consumer, which is polled.
 //! Invariant: a call ends within its time limit.
 //! Not here: the calls themselves.
@@ -43,14 +43,14 @@ impl AdminConnection {
         let consumer = StandaloneConsumer::new(config, &client_config, context)?;
         Ok(AdminConnection { config: config.clone(), client, consumer })
     }
-    /// The options of every call.
+    /// Returns the options of every call.
     pub fn options() -> AdminOptions {
         AdminOptions::new().request_timeout(Some(CALL_TIMEOUT)).operation_timeout(Some(CALL_TIMEOUT))
     }
     pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
         self.consumer.context().to_runtime_error(operation, error)
     }
-    /// The error of one resource in the result of a call.
+    /// Returns the error for one resource that a call reports as rejected.
     pub fn rejected(&self, operation: &str, code: Code) -> RuntimeError {
         classify(&self.config.brokers, operation, code, &KafkaError::AdminOp(code).to_string())
     }

@@ -27,9 +27,9 @@ use topics::{
 
 /// The time limit of one query for a partition's leader.
 const LEADER_QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time for which a member that has stopped is awaited: longer than its session timeout.
+/// The time for which deletion waits until stopped members have left a group. It is longer than their session timeout.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(45);
-/// The pause before groups with members are deleted again.
+/// The pause before the deletion of groups with members is tried again.
 const GROUP_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A connection for administration.
@@ -51,7 +51,7 @@ impl Admin {
     fn cluster_id(&self) -> Result<String, RuntimeError> {
         metadata::fetch_cluster_id(self.connection.consumer.client(), CALL_TIMEOUT)
     }
-    /// The cluster's id and its number of brokers.
+    /// Returns the cluster's id and its number of brokers.
     ///
     /// # Errors
     /// When the brokers are not reachable.
@@ -59,7 +59,7 @@ impl Admin {
         let brokers = self.metadata()?.brokers().len();
         Ok((self.cluster_id()?, brokers))
     }
-    /// The cluster's topics without Kafka's internal ones, with the settings of those that `is_described` selects.
+    /// Returns the cluster's topics except Kafka's internal ones, with the settings of the topics that `is_described` selects.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject a request.
@@ -108,7 +108,7 @@ impl Admin {
         }
         Ok(())
     }
-    /// A message for each topic that the cluster does not have, or has with another number of partitions.
+    /// Returns a message for each topic that does not exist or has an unexpected number of partitions.
     ///
     /// # Errors
     /// When the brokers are not reachable.
@@ -119,7 +119,7 @@ impl Admin {
         let difference = |spec: &TopicSpec| match partition_counts.get(spec.name.as_str()) {
             None => Some(format!("{} is missing", spec.name)),
             Some(count) if *count != spec.partitions => {
-                Some(format!("{} has {count} partitions, not {}", spec.name, spec.partitions))
+                Some(format!("{} has {count} partitions instead of {}", spec.name, spec.partitions))
             }
             Some(_) => None,
         };
@@ -129,8 +129,8 @@ impl Admin {
     pub fn carry_out<'a>(&self, entries: impl Iterator<Item = &'a PlanEntry>) -> Vec<TopicOutcome> {
         topic_alterations::carry_out(&self.connection, entries)
     }
-    /// Deletes consumer groups and then topics; returns the names of those that were deleted. Groups whose members have just stopped
-    /// are awaited: a static member stays in the group until its session times out.
+    /// Deletes consumer groups and then topics, and returns the names of the deleted ones. Waits for groups whose members have just
+    /// stopped: a static member stays in the group until its session times out.
     ///
     /// # Errors
     /// `RuntimeError::Precondition` when a group still has a member; no topic is deleted then.
@@ -143,7 +143,7 @@ impl Admin {
             if started.elapsed() > SESSION_END_TIMEOUT {
                 return Err(RuntimeError::Precondition {
                     what: format!("deleting the group {group}"),
-                    reason: "it has members".into(),
+                    reason: "the group has members".into(),
                     next: "stop the process that runs this replay, then try again".into(),
                 });
             }
@@ -160,7 +160,7 @@ impl Admin {
         }
         Ok(deleted)
     }
-    /// Deletes groups once; returns those that still have members.
+    /// Tries once to delete groups; returns those that still have members.
     fn delete_groups(
         &self,
         groups: &[String],
@@ -181,7 +181,7 @@ impl Admin {
         }
         Ok(active_groups)
     }
-    /// Deletes the records of a topic below these offsets, by partition.
+    /// Deletes the records below these offsets in the partitions of a topic.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the call.
@@ -205,7 +205,7 @@ impl Admin {
     pub fn acl_checks(&self, topics: &[String], groups: &[String]) -> Vec<AclCheck> {
         acl_checks::acl_checks(&self.connection, topics, groups)
     }
-    /// Waits until every partition of these topics has a leader that can be queried: a moment after they are created.
+    /// Waits until every partition of these topics has a leader that can be queried, which is not so right after their creation.
     pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {
         let started = Instant::now();
         let partitions =

@@ -1,6 +1,6 @@
 //! Administration of topics, consumer groups and rights.
 //!
-//! Invariant: nothing is created, altered or deleted that a plan entry, a purge or a discarded namespace does not name.
+//! Invariant: only what a plan entry, a purge or a discarded namespace specifies is created, altered or deleted.
 //! Not here: the plan (crate `topics`).
 mod acl_checks;
 mod connection;

@@ -1,7 +1,7 @@
 //! Carries out the entries of a topic plan.
 //!
-//! Invariant: each entry succeeds or fails on its own. Kafka's alter-config call replaces all settings of a topic, so an entry has every
-//! setting that is to remain.
+//! Invariant: each entry succeeds or fails on its own. Kafka's alter-config call replaces all settings of a topic, so an entry must
+//! contain every setting that is to remain.
 //! Not here: the plan (crate `topics`).
 use super::connection::AdminConnection;
 use rdkafka::{
@@ -47,7 +47,7 @@ fn new_topic(entry: &PlanEntry) -> Option<NewTopic<'_>> {
     Some(settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value)))
 }
 
-/// The topic of a result, and its error with the operation.
+/// Returns the topic of a result, and its outcome; an error says which operation failed.
 pub fn topic_outcome(
     connection: &AdminConnection,
     operation: &str,

@@ -1,7 +1,7 @@
 //! The assignment of a member: its partitions, its generation, and the action that follows the current task event.
 //!
-//! Invariant: without a generation nothing can be committed. An action is carried out after the task has handled the event that it
-//! belongs to, before the next record is delivered.
+//! Invariant: without a generation nothing can be committed. An action is carried out after the task has handled the event that
+//! caused the action, and before the next record is delivered.
 //! Not here: carrying actions out (`kafka_member`), offsets (`member_offsets`).
 use crate::context::Rebalance;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -9,16 +9,16 @@ use runtime::subscription::Subscription;
 use std::{collections::BTreeSet, sync::Arc};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// The action on the assignment that is due before any record is delivered.
+/// The action on the assignment that must be carried out before the next record is delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PendingAction {
     #[default]
     None,
     /// The task has restored its state: fetch from the restored offsets.
     StartFetch,
-    /// The task has committed: unassign the partitions; the state in memory may become current again.
+    /// The task has committed: unassign the partitions, and keep the state in memory in case they are assigned again.
     UnassignKeepState,
-    /// The same, but the state in memory was discarded.
+    /// The commit of revoked partitions was aborted: unassign them; the task has discarded the state in memory.
     UnassignDropState,
     /// A commit was aborted: assign the same partitions to the task again.
     Reassign,
@@ -32,7 +32,7 @@ pub struct Assignment {
     /// Partition numbers, the same for all inputs.
     partitions: BTreeSet<i32>,
     pending_action: PendingAction,
-    /// The end offsets of the changelogs of partitions that were unassigned with their state kept.
+    /// The changelog end offset of each partition that was unassigned while its state was kept.
     retained_changelog_ends: Offsets,
 }
 
@@ -46,11 +46,11 @@ impl Assignment {
     pub fn is_empty(&self) -> bool {
         self.partitions.is_empty()
     }
-    /// The assigned partition numbers.
+    /// Returns the assigned partition numbers.
     pub fn partitions(&self) -> Vec<i32> {
         self.partitions.iter().copied().collect()
     }
-    /// The assigned partitions of all inputs.
+    /// Returns the assigned partitions of all inputs.
     pub fn input_partitions(&self, subscription: &Subscription) -> Vec<TopicPartition> {
         let inputs = |partition: &i32| {
             let partition = *partition;
@@ -74,7 +74,7 @@ impl Assignment {
             Rebalance::Lost => self.drop_assignment(),
         }
     }
-    /// The assignment was lost: partitions, generation and state are gone.
+    /// Drops partitions, generation and state, because the assignment was lost.
     pub fn drop_assignment(&mut self) {
         *self = Assignment::default();
     }
@@ -83,22 +83,22 @@ impl Assignment {
         self.retained_changelog_ends = retained_changelog_ends;
         self.partitions.clear();
     }
-    /// No state in memory is current any more.
+    /// Marks all state in memory as not current.
     pub fn drop_state(&mut self) {
         self.retained_changelog_ends.clear();
     }
-    /// The end offset of a changelog when its partition was unassigned with the state kept. Returned once.
+    /// Removes and returns the end offset that a changelog had when its partition was unassigned while its state was kept.
     pub fn take_retained_changelog_end(&mut self, changelog: TopicPartition) -> Option<Offset> {
         self.retained_changelog_ends.remove(&changelog)
     }
     pub fn take_pending_action(&mut self) -> PendingAction {
         std::mem::take(&mut self.pending_action)
     }
-    /// Fetches the assigned partitions once the task has restored its state again.
+    /// Schedules the fetch of the assigned partitions for the time when the task has restored its state again.
     pub fn start_fetch_after_restore(&mut self) {
         self.pending_action = PendingAction::StartFetch;
     }
-    /// An aborted commit: the task discards its state, so the partitions are assigned again, or unassigned without state.
+    /// Handles an aborted commit: the task discards its state, so the partitions are assigned again, or unassigned if they are revoked.
     pub fn on_aborted_commit(&mut self) {
         self.pending_action = match self.pending_action {
             PendingAction::UnassignKeepState | PendingAction::UnassignDropState => {

@@ -1,34 +1,34 @@
-//! When a micro-batch is complete: enough bytes, a quiet queue, or a limit on the wait.
+//! Decides when a micro-batch is complete: it has enough bytes, no new record arrives, or the wait has reached its limit.
 //!
-//! Invariant: a full micro-batch is never held back; the wait for upstream processors is limited.
+//! Invariant: a full micro-batch is delivered without waiting; the wait for upstream processors is limited.
 //! Not here: the records (`poll_channel`).
 use crate::poll_channel::PollState;
 use runtime::subscription::ReadLimits;
 use std::time::{Duration, Instant};
 
-/// A queue without new records for this long is drained.
+/// A queue without new records for this long is idle.
 const QUEUE_IDLE_TIMEOUT: Duration = Duration::from_millis(4);
-/// The interval at which the consumer's position is requested while no records arrive: aborted records are never delivered.
+/// The interval at which the consumer's position is requested while no records arrive: it moves past aborted records, too.
 const POSITION_REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The times that decide when records are delivered.
 pub struct BatchTiming {
     limits: ReadLimits,
-    /// Since when records wait for upstream processors to become idle.
+    /// When records began to wait for upstream processors to become idle.
     waiting_since: Option<Instant>,
     position_requested_at: Instant,
 }
 
 impl BatchTiming {
-    /// Starts without records.
+    /// Creates the timing of a member that has no records yet.
     pub fn new(limits: ReadLimits) -> Self {
         BatchTiming { limits, waiting_since: None, position_requested_at: Instant::now() }
     }
-    /// There are no records, or they were delivered.
+    /// Resets the wait, because there are no records or they were delivered.
     pub fn on_empty(&mut self) {
         self.waiting_since = None;
     }
-    /// The time to wait for more records; `None` if the micro-batch is complete.
+    /// Returns the time to wait for more records; `None` if the micro-batch is complete.
     pub fn wait_for_more(&mut self, state: &PollState, is_upstream_idle: bool) -> Option<Duration> {
         let quiet = state.newest_added.map_or(Duration::ZERO, |newest| newest.elapsed());
         let age = state.oldest_added.map_or(Duration::ZERO, |oldest| oldest.elapsed());
@@ -41,7 +41,7 @@ impl BatchTiming {
             !is_upstream_idle && !is_full && waiting_since.elapsed() < self.limits.max_upstream_wait;
         is_waiting.then_some(QUEUE_IDLE_TIMEOUT)
     }
-    /// True once per interval: the consumer's position is to be requested although no records arrive.
+    /// Returns true once per interval, when the consumer's position must be requested although no records arrive.
     pub fn is_position_due(&mut self) -> bool {
         let is_due = self.position_requested_at.elapsed() >= POSITION_REQUEST_INTERVAL;
         if is_due {

@@ -1,15 +1,15 @@
-//! Moving committed offsets past control records and aborted records.
+//! Moves committed offsets past control records and aborted records.
 //!
-//! These are never delivered, so an offset that moves with delivered records only stays below them. Where they are the last of a
-//! partition, retention deletes them like records, and a committed offset below the log start offset looks like lost records.
-//! Invariant: an offset moves past delivered records only once those are committed.
-//! Not here: the single control record of a successful commit, which is no reason for another commit (`restore` handles its deletion).
+//! Neither is ever delivered, so a committed offset that moves only with delivered records stays below them. If they are the last of a
+//! partition and retention deletes them, the committed offset is below the log start offset, which looks like lost records.
+//! Invariant: an offset moves past delivered records only once these records are committed.
+//! Not here: the single control record of a successful commit, which does not cause another commit (`restore` handles its deletion).
 use topics::{Offset, Offsets, TopicPartition};
 
-/// The offset distance that is no reason to commit: the control record of the last commit.
+/// An offset that would move only by this distance is not committed: it would only pass the control record of the last commit.
 const OWN_CONTROL_RECORD: Offset = 1;
 
-/// The offsets to commit, given the consumer's position, the committed offsets, and the end of the delivered records.
+/// Returns the offsets to commit, given the consumer's position, the committed offsets, and the end of the delivered records.
 pub fn offsets_past_control_records(
     consumed_offsets: &Offsets,
     committed: &Offsets,
@@ -42,7 +42,7 @@ mod tests {
         assert_eq!(
             offsets_past_control_records(&consumed_offsets, &committed, &delivered),
             offsets(&[(0, 9), (4, 2)]),
-            "not partition 1, not past the own control record of partition 2, never back"
+            "partition 1 has an uncommitted record, partition 2 only the control record of its last commit; no offset moves back"
         );
     }
 }

@@ -1,8 +1,9 @@
-//! Joining the consumer group: at the start, and with a new consumer when the current one will never be assigned partitions again.
+//! Joins the consumer group: at the start, and with a new consumer when the current one can never be assigned partitions again.
 //!
-//! librdkafka drops all brokers that it knows when one broker returns metadata without any, as a broker does while none is in touch with the
-//! controller, and sends no request from then on. And Kafka fences a static member whose own join response arrived too late.
-//! Invariant: a member ends as fenced only if another process stays in the group under its name.
+//! The latter has two causes. librdkafka: when a broker returns metadata without any broker, as it does while no broker can reach the
+//! controller, the client drops all brokers that it knows and sends no request from then on. Kafka: a static member is fenced if its join
+//! response arrives too late.
+//! Invariant: a member fails as fenced only if another process stays in the group under the same instance name.
 //! Not here: partitions and offsets (`assignment`, `member_offsets`).
 use crate::{
     cluster::KafkaCluster,
@@ -24,18 +25,18 @@ use std::{
 
 /// The time without partitions after which a member checks whether its consumer still knows a broker.
 const UNASSIGNED_TIMEOUT: Duration = Duration::from_secs(20);
-/// The time limit of the metadata request of that check.
+/// The time limit of the metadata request that checks whether a consumer still knows a broker.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
-/// The interval at which a fenced member checks the group.
+/// The interval at which a fenced member checks whether another instance is in the group.
 const FENCED_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// The time beyond a session timeout that a fenced member allows the other instance to leave the group.
+/// The time that a fenced member waits, in addition to the session timeout, for the other instance to leave the group.
 const SESSION_GRACE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause before a producer is re-initialized.
 const REINIT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The outcome of waiting for the instance that fenced this one.
 pub enum FencingOutcome {
-    /// No other instance is in the group: joined with a new consumer.
+    /// No other instance is in the group, and the member has joined with a new consumer.
     Rejoined,
     /// The process is stopping.
     Stopping,
@@ -51,7 +52,7 @@ pub struct GroupConnection {
     context: Context,
     /// `None` until the first event is requested, so that all members of a process start in parallel.
     clients: Option<JoinedClients>,
-    /// Since when the member has no partitions, or has last checked why.
+    /// When the current wait of [`UNASSIGNED_TIMEOUT`] began; `None` while the member has partitions.
     unassigned_since: Option<Instant>,
 }
 
@@ -80,11 +81,11 @@ impl GroupConnection {
             unassigned_since: None,
         }
     }
-    /// The inbox. Another one after the member has joined with a new consumer.
+    /// Returns the inbox. When the member joins with a new consumer, a new inbox replaces it.
     pub fn channel(&self) -> Arc<PollChannel> {
         self.channel.clone()
     }
-    /// Joins the group unless that was done. Aborts the transaction that an earlier process left open first.
+    /// Joins the group unless the member has joined already. First aborts the transaction that an earlier process left open.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject a client.
@@ -114,17 +115,17 @@ impl GroupConnection {
         };
         poll_thread.start()
     }
-    /// The physical names of the topics that the consumer subscribes to.
+    /// Returns the physical names of the topics that the consumer subscribes to.
     fn subscribed_topics(&self) -> Vec<String> {
         let topics = if self.subscription.kind.is_exclusive() {
-            // The instance with the one partition of the sink's own topic has all partitions of its inputs.
+            // The sink subscribes to its own topic, which has one partition. The instance that is assigned it reads all input partitions.
             self.subscription.outputs.get(..1).unwrap_or_default()
         } else {
             &self.subscription.inputs
         };
         topics.iter().map(|topic| self.cluster.config().topic(topic.name).into_owned()).collect()
     }
-    /// The producer of the member's commits.
+    /// Returns the producer of the member's commits.
     ///
     /// # Errors
     /// `CommitError::Aborted` if the member has not joined yet.
@@ -151,13 +152,13 @@ impl GroupConnection {
             }
         }
     }
-    /// Joins with a new consumer. Everything that the old one delivered is dropped with the inbox.
+    /// Joins with a new consumer. Drops the inbox with all records that the old consumer delivered.
     fn rejoin_with_new_consumer(&mut self) -> Result<(), RuntimeError> {
         self.channel.send(Command::Leave);
         self.channel = Arc::default();
         self.context = self.context.for_group_member();
         let Some(clients) = &self.clients else { return Ok(()) };
-        // The old consumer stays alive, and would take the membership back when it finds a broker.
+        // The old consumer is never closed. Without this call it would join the group again once it finds a broker.
         clients.consumer.unsubscribe();
         let consumer = self.join_group()?;
         if let Some(clients) = &mut self.clients {
@@ -165,10 +166,11 @@ impl GroupConnection {
         }
         Ok(())
     }
-    /// Replaces a consumer without partitions that has no broker left, if another consumer finds one. Returns true if it did.
+    /// Replaces the consumer if it has no partitions and reaches no broker, but a second consumer reaches one. Returns true if it was
+    /// replaced.
     ///
     /// # Errors
-    /// When the new consumer is rejected.
+    /// When a new consumer cannot be created.
     pub fn rejoin_if_disconnected(&mut self, has_partitions: bool) -> Result<bool, RuntimeError> {
         let Some(clients) = self.clients.as_ref().filter(|_| !has_partitions) else {
             self.unassigned_since = None;
@@ -188,15 +190,15 @@ impl GroupConnection {
         }
         tracing::warn!(
             processor = self.subscription.name,
-            "the Kafka client has no broker left, joining with a new one"
+            "the Kafka client knows no broker any more, joining the group with a new client"
         );
         self.rejoin_with_new_consumer()?;
         Ok(true)
     }
-    /// Waits until no other instance is in the group under this name, then joins again.
+    /// Waits until no other instance is in the group under the same instance name, then joins again.
     ///
     /// # Errors
-    /// `fenced` if another process stays in the group, or the error of a request that is not transient.
+    /// Returns `fenced` if another process stays in the group, or any error of a request that is not transient.
     pub fn await_fencing_instance(&mut self, fenced: RuntimeError) -> Result<FencingOutcome, RuntimeError> {
         let config = self.cluster.config();
         let (group, client_id) = (config.group(&self.subscription.group), config.client_id());
@@ -212,7 +214,7 @@ impl GroupConnection {
             }
             match self.cluster.client().has_member(&group, |member| member == client_id) {
                 Ok(false) => absent_count += 1,
-                // Its session may have started late: a group that awaits another member assigns partitions only then.
+                // The other instance's session may have started late: it starts when the group has stopped waiting for further members.
                 Ok(true) if started.elapsed() < session * 3 => absent_count = 0,
                 Ok(true) => return Err(fenced),
                 Err(RuntimeError::Unreachable { reason, .. }) => {
@@ -223,7 +225,7 @@ impl GroupConnection {
         }
         tracing::warn!(
             processor = self.subscription.name,
-            "fenced while no other instance is in the group, joining again"
+            "fenced, but no other instance is in the group; joining again"
         );
         self.rejoin_with_new_consumer()?;
         Ok(FencingOutcome::Rejoined)

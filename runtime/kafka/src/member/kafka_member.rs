@@ -1,7 +1,7 @@
-//! The member as the runtime's `GroupMember`: events for the task, restoring, committing.
+//! Implements the runtime's `GroupMember`: task events, restoring, committing.
 //!
-//! Invariant: the state in memory of a partition that is assigned again is kept only if neither its committed offsets nor its changelog
-//! have moved since it was unassigned.
+//! Invariant: a partition that is assigned again keeps its state in memory only if neither its committed offsets nor its changelog have
+//! moved since it was unassigned.
 //! Not here: joining (`join`), the end of a micro-batch (`batch_timing`).
 use super::{
     assignment::{Assignment, PendingAction},
@@ -33,7 +33,7 @@ use topics::{Offsets, TopicPartition};
 /// One processor instance in its consumer group.
 pub struct KafkaMember {
     cluster: Arc<KafkaCluster>,
-    /// The log for a task that reads or writes apart from its commits.
+    /// The log, for reads and writes of the task outside its commits.
     log: Box<dyn LogBackend>,
     subscription: Arc<Subscription>,
     run_context: Arc<RunContext>,
@@ -80,12 +80,12 @@ impl KafkaMember {
     fn changelog(&self, partition: i32) -> TopicPartition {
         TopicPartition::new(changelog_topic(self.subscription.name), partition)
     }
-    /// One partition number in all inputs.
+    /// Returns the partition with this number of every input.
     fn inputs_of(&self, partition: i32) -> Vec<TopicPartition> {
         let inputs = self.subscription.inputs.iter();
         inputs.map(|topic| TopicPartition::new(topic.name, partition)).collect()
     }
-    /// The end offsets of the changelogs of all assigned partitions; 0 for a processor without changelog.
+    /// Returns the changelog end offset of every assigned partition; 0 if the processor has no changelog.
     fn changelog_ends(&self) -> Result<Offsets, RuntimeError> {
         let changelogs: Vec<TopicPartition> =
             self.assignment.partitions().into_iter().map(|partition| self.changelog(partition)).collect();
@@ -120,7 +120,7 @@ impl KafkaMember {
         }
     }
     fn start_fetch(&mut self) {
-        // Restoring is done: its clients would be idle from now on.
+        // Restoring is done, and its clients are not needed while records are fetched.
         self.cluster.release_clients();
         self.offsets.on_fetch_started();
         let start = |partition: TopicPartition| {
@@ -140,11 +140,11 @@ impl KafkaMember {
         self.assignment.drop_state();
         let channel = self.connection.channel();
         if self.run_context.is_stopping() || !channel.lock().rebalances.is_empty() {
-            // This assignment has ended: whatever is processed again in its generation would be rejected again.
+            // This assignment has ended: a commit of reprocessed records in its generation would be rejected again.
             self.assignment.unassign(Offsets::new());
             return Ok(None);
         }
-        // Not `Unassign`: librdkafka reports the loss of partitions only once the application has answered their assignment.
+        // Not `Unassign`: librdkafka reports lost partitions only once the application has called `assign` for their assignment.
         channel.send(Command::Assign(Vec::new()));
         channel.lock().clear();
         self.assignment.start_fetch_after_restore();
@@ -235,7 +235,7 @@ impl KafkaMember {
         self.offsets.on_delivered(&records);
         TaskEvent::Records(records)
     }
-    /// Commits the consumer's position where it has passed control records and nothing is left to deliver.
+    /// Commits the consumer's position in partitions where it has passed control records and no record is left to deliver.
     fn commit_past_control_records(&mut self, consumed_offsets: &Offsets) -> Result<(), RuntimeError> {
         let offsets = self.offsets.past_control_records(consumed_offsets);
         if offsets.is_empty() {
@@ -253,8 +253,8 @@ impl KafkaMember {
             Ok(()) => Ok(()),
         }
     }
-    /// The offsets of a commit. A commit that moves none has the committed offset of one partition, because the coordinator checks the
-    /// generation only with offsets.
+    /// Returns the offsets of a commit. If the commit moves no offset, they are the committed offset of one partition, because the
+    /// coordinator checks the generation only of commits with offsets.
     fn offsets_to_commit(&self, offsets: &Offsets) -> Result<TopicPartitionList, CommitError> {
         let partitions = self.assignment.input_partitions(&self.subscription);
         let unchanged = partitions.first().filter(|_| offsets.is_empty());
@@ -270,14 +270,14 @@ impl KafkaMember {
         let (client, config) = (self.cluster.client(), self.cluster.config());
         let dead_letters = to_records_with_originals(&client, config, commit.dead_letters);
         let dead_letters = dead_letters.map_err(|error| match error {
-            // While the brokers are unreachable the micro-batch is processed again.
+            // If the brokers are unreachable, the commit counts as aborted and the micro-batch is processed again.
             RuntimeError::Unreachable { reason, .. } => CommitError::Aborted { reason },
             error => error.into(),
         })?;
         let content = TransactionContent { records: commit.records, dead_letters, offsets: Some(offsets) };
         self.connection.producer()?.commit(content)
     }
-    /// True if the state in memory of a partition equals the state that restoring it would give.
+    /// Returns true if a partition's state in memory equals the state that a restore would give.
     fn is_state_current(&mut self, partition: i32) -> Result<bool, RuntimeError> {
         let changelog = self.changelog(partition);
         let Some(end_offset) = self.assignment.take_retained_changelog_end(changelog) else {
@@ -322,7 +322,7 @@ impl GroupMember for KafkaMember {
     }
     fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
         let restored = self.restore_unless_current(partition);
-        // If the member was fenced meanwhile, that is the cause.
+        // If the member has failed meanwhile, for example because it was fenced, that error is the cause.
         restored.map_err(|error| self.connection.channel().lock().failed.take().unwrap_or(error))
     }
     fn commit(&mut self, commit: Commit) -> Result<(), CommitError> {
@@ -338,7 +338,7 @@ impl GroupMember for KafkaMember {
                 self.offsets.on_committed(&committed_offsets);
                 self.run_context.board.notify();
             }
-            // The task discards its state, so the state must not be taken for current.
+            // The task discards its state, so no state may count as current later.
             Err(CommitError::Aborted { .. }) => self.assignment.on_aborted_commit(),
             Err(CommitError::Fatal(_)) => {}
         }

@@ -12,20 +12,20 @@ use topics::{Offset, Offsets, TopicPartition};
 pub struct MemberOffsets {
     next: Offsets,
     committed: Offsets,
-    /// The end of the records that were delivered since the partitions were assigned.
+    /// The offset after the last record that was delivered since fetching started.
     delivered: Offsets,
 }
 
 impl MemberOffsets {
-    /// The committed offset of a partition; 0 if there is none.
+    /// Returns the committed offset of a partition; 0 if there is none.
     pub fn committed(&self, partition: TopicPartition) -> Offset {
         self.committed.get(&partition).copied().unwrap_or(0)
     }
-    /// The offset from which a partition is fetched.
+    /// Returns the offset from which a partition is fetched.
     pub fn fetch_start(&self, partition: TopicPartition) -> Offset {
         self.next.get(&partition).copied().filter(|next| *next > 0).unwrap_or(EARLIEST_OFFSET)
     }
-    /// A partition was restored: its inputs continue after what was read of them.
+    /// Sets the offsets of a restored partition: each input continues after the records that the restore has read.
     pub fn on_restored(&mut self, partition: i32, restored: &Restored) {
         for (topic, offset) in &restored.offsets {
             let partition = TopicPartition::new(topic, partition);
@@ -37,7 +37,7 @@ impl MemberOffsets {
             *next = batches.last().map_or(0, RecordBatch::next).max(*next);
         }
     }
-    /// Fetching starts: nothing was delivered yet.
+    /// Clears the delivered offsets, because fetching starts.
     pub fn on_fetch_started(&mut self) {
         self.delivered.clear();
     }
@@ -48,18 +48,18 @@ impl MemberOffsets {
         self.committed.extend(offsets);
         self.next.extend(offsets);
     }
-    /// Continues from these offsets. Another instance may have committed them, so they count as committed: an empty commit must not
-    /// move them back.
+    /// Continues from these offsets. They also count as committed, because another instance may have committed them, and a commit without
+    /// new offsets must not move them back.
     pub fn seek(&mut self, offsets: Offsets) {
         self.committed.extend(&offsets);
         self.next = offsets;
     }
-    /// The assignment was lost.
+    /// Clears the offsets, because the assignment was lost.
     pub fn on_lost(&mut self) {
         self.next.clear();
         self.committed.clear();
     }
-    /// The offsets to commit because the consumer's position has passed control records.
+    /// Returns the offsets to commit because the consumer's position has passed control records.
     pub fn past_control_records(&self, consumed_offsets: &Offsets) -> Offsets {
         offsets_past_control_records(consumed_offsets, &self.committed, &self.delivered)
     }
