@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::{convert::Infallible, sync::Arc};
 use tokio::sync::watch::{self, Receiver, Sender};
 
-/// One sample of all processors.
+/// The statuses of all processors, sampled at the same time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ProcessorStatuses {
     /// Time of the sample, in RFC 3339.

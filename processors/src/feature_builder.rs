@@ -218,7 +218,7 @@ impl Tables {
     }
 }
 
-/// Returns the content of a row on a basis. If `retrospective` is `None`, the retrospective content equals the issued content.
+/// Returns the issued or the retrospective content of a row, depending on `basis`. If `retrospective` is `None`, both are the same.
 fn on_basis<'a, T>(issued: &'a Option<T>, retrospective: &'a Option<T>, basis: Basis) -> Option<&'a T> {
     match basis {
         Basis::Issued => issued.as_ref(),

@@ -1,8 +1,8 @@
 //! The results of name lookups, per team.
 //!
-//! Invariant: every team of a lookup scope has a match for every name, possibly without a player, so a missing match means that the lookup
-//! is incomplete, not that it has no result.
-//! Not here: how names are matched, and how the matches of several teams are combined (crate `processors`).
+//! Invariant: every team of a lookup scope has an entry ([`NameMatch`]) for every name, even if no player of the team has this name. So a
+//! missing entry means that the lookup is incomplete, not that no player was found.
+//! Not here: how names are matched, and how the results of several teams are combined (crate `processors`).
 use crate::{
     feed::Source,
     ids::{NamesId, PlayerId, Scope},
@@ -38,7 +38,7 @@ named_enum! {
     }
 }
 
-/// One revision of a name's match in one team.
+/// One revision of the result of looking up a name in one team.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameRevision {
@@ -51,7 +51,7 @@ pub struct NameRevision {
     pub link: Option<PlayerId>,
 }
 
-/// One name and the revisions of its match.
+/// One name, and the revisions of its lookup result in one team.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameMatch {
@@ -60,7 +60,7 @@ pub struct NameMatch {
     pub revisions: Vec<NameRevision>,
 }
 
-/// One team's matches for the names of one lookup scope, day and source.
+/// Lookup results of one team, for the names of one scope, source and day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Names {

@@ -175,7 +175,7 @@ impl FromStr for Scope {
     }
 }
 
-/// One team's matches for the names that one source wrote on one Eastern day.
+/// Key of one team's lookup results, for the names of one scope, source and Eastern day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamesId {
     pub scope: Scope,

@@ -1,7 +1,8 @@
-//! Seeded random numbers: splitmix64 (Steele, Lea, Flood 2014), with one independent stream for each decision about each subject.
+//! Seeded random numbers: splitmix64 (Steele, Lea, Flood 2014), with one independent stream for each pair of a decision (such as
+//! the tip-off time) and its subject (such as a game).
 //!
-//! Invariant: a stream depends on the seed, the decision and its subject, never on other decisions; so switching on a fault
-//! changes nothing else. Floats are only added and multiplied, so the numbers are the same on any machine.
+//! Invariant: a stream depends only on the seed, the decision and its subject, not on numbers drawn from other streams. So switching on a
+//! fault changes no other decision. Floats are only added and multiplied, so the numbers are the same on any machine.
 //! Not here: the decisions.
 
 /// The kinds of decisions, each with its own streams. The streams depend on the order of the variants, which therefore must not change.

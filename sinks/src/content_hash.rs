@@ -19,9 +19,10 @@ pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
         RecordChange::PlayerGame(_, event) => event.as_ref().map(|event| (event.player, event.game)),
     };
     match (change.id(), key) {
-        (id, Some((player, game))) if id != (PlayerGameId { player, game }) => {
-            Err(format!("the record with key {id} holds an event of {}", PlayerGameId { player, game }))
-        }
+        (id, Some((player, game))) if id != (PlayerGameId { player, game }) => Err(format!(
+            "the record has the key {id}, but holds an event of {}",
+            PlayerGameId { player, game }
+        )),
         _ => Ok(()),
     }
 }

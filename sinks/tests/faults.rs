@@ -86,7 +86,7 @@ fn c6_a_batch_that_is_written_and_not_committed_is_recognized_by_its_id() {
 }
 #[test]
 fn c7_killed_between_load_and_merge_the_staged_rows_are_used() {
-    // The upload is the first insert, the merge the second.
+    // The first jobs.insert call uploads the rows; the second creates the merge job, and there the instance is killed.
     let fake = killed_at(Call::Insert, 1, false, staged);
     assert_eq!((fake.statistics().loads, fake.staged()), (1, 0));
 }
@@ -111,7 +111,8 @@ fn c9_staged_rows_that_expired_before_the_merge_are_loaded_again() {
 fn orphan_staging_table(fake: &Fake) {
     let mut w = acquired(fake, staged(fake));
     let (first, plan) = batch(slate(0..8, 1, 2450));
-    // The calls are upload, table lookup, lease, merge, job lookup, delete. The writer is killed at the merge, the second insert.
+    // The calls are upload, table lookup, lease, merge, job lookup, delete. The writer is killed at the merge, the second
+    // jobs.insert call.
     fake.fail(Call::Insert, 1, Fault::Killed(true));
     assert!(w.write(&first, &plan, NOW).is_err());
     fake.revive();

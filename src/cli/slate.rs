@@ -1,4 +1,4 @@
-//! `status` and `coverage`: the games and the candidates of a date.
+//! The commands `status`, which prints the games of a date, and `coverage`, which counts the candidates of a date by eligibility.
 //!
 //! Invariant: every candidate is counted under exactly one eligibility.
 //! Not here: queries of the warehouse (crate `sinks`).

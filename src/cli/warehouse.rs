@@ -1,7 +1,7 @@
 //! `warehouse`: print the definitions of the warehouse, show what is missing, create it.
 //!
 //! Invariant: `ddl` and `plan` change nothing; `apply` only creates, and never alters or drops what exists.
-//! Not here: the definitions (crate `sinks`).
+//! Not here: the definitions of tables and views (crate `sinks`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},

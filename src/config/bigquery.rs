@@ -1,6 +1,6 @@
 //! The values of the `bigquery-…` keys.
 //!
-//! Invariant: on BigQuery itself, the age that closes a sink batch is high enough for BigQuery's DML limits.
+//! Invariant: on BigQuery itself, the age at which a sink batch is closed is high enough for BigQuery's DML limits.
 //! Not here: the client (crate `sinks`).
 use sinks::retry::Backoff;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl BigQueryOptions {
             backoff: Backoff::default(),
         }
     }
-    /// Checks that the age that closes a sink batch is high enough for BigQuery's DML limits; any age is valid for an emulator.
+    /// Checks that the age at which a sink batch is closed is high enough for BigQuery's DML limits; any age is valid for an emulator.
     ///
     /// # Errors
     /// If it is too low; the error has the reason and the remedy.

@@ -52,7 +52,7 @@ pub const KEYS: &[Key] = &[
     key(
         "batch-bytes",
         "33554432",
-        "maximum size of the records that a processor reads for one commit, in bytes",
+        "maximum total size of the records that a processor reads for one commit, in bytes",
     ),
     key(
         "commit-interval-ms",
@@ -80,12 +80,12 @@ pub const KEYS: &[Key] = &[
         "native",
         "header names of dead letters on Kafka: native (dlq.…) or connect (Kafka Connect's)",
     ),
-    key("sink-max-records", "10000", "number of records that closes a sink batch"),
-    key("sink-max-bytes", "6291456", "size that closes a sink batch, in bytes"),
+    key("sink-max-records", "10000", "number of records at which a sink batch is closed"),
+    key("sink-max-bytes", "6291456", "size at which a sink batch is closed, in bytes"),
     key(
         "sink-max-age-ms",
         "15000",
-        "age that closes a sink batch, in milliseconds; at least 5000 for BigQuery unless bigquery-endpoint is set",
+        "age at which a sink batch is closed, in milliseconds; at least 5000 for BigQuery unless bigquery-endpoint is set",
     ),
     key(
         "sink-reconcile-interval-s",

@@ -158,13 +158,13 @@ impl Client {
     /// Reads the compatibility level of a subject; `None` if only the global level applies.
     pub fn level(&self, subject: &str) -> Result<Option<Level>, RegistryError> {
         let found: Option<LevelBody> = not_found_as_none(
-            self.get(&format!("reading the level of {subject}"), &format!("/config/{subject}")),
+            self.get(&format!("reading the compatibility level of {subject}"), &format!("/config/{subject}")),
         )?;
         Ok(found.map(|found| found.compatibility))
     }
     pub fn set_level(&self, subject: &str, level: Level) -> Result<(), RegistryError> {
         let request = self.agent.put(format!("{}/config/{subject}", self.url));
-        let operation = format!("setting the level of {subject} to {level}");
+        let operation = format!("setting the compatibility level of {subject} to {level}");
         let _: LevelBody = self.send(&operation, request, &LevelBody { compatibility: level })?;
         Ok(())
     }

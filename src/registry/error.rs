@@ -20,11 +20,11 @@ pub enum Cause {
     Unreachable(String),
     /// 401 and 403.
     NotAuthorized { status: u16 },
-    /// 404 with an error code: no such subject, version, schema or level.
+    /// 404 with an error code: no such subject, version, schema or compatibility level.
     NotFound { code: u32, message: String },
-    /// 409: the schema is incompatible at the subject's level.
+    /// 409: the schema is incompatible at the subject's compatibility level.
     Incompatible(String),
-    /// 422; codes 42201 schema, 42202 version, 42203 level.
+    /// 422; codes 42201 schema, 42202 version, 42203 compatibility level.
     Invalid { code: u32, message: String },
     /// 500; codes 50001 storage, 50002 timeout, 50003 forwarding to the leader.
     ServerError { code: u32, message: String },
@@ -91,8 +91,8 @@ impl fmt::Display for RegistryError {
             }
             Cause::NotRegistry(reason) => write!(
                 f,
-                "no Confluent-compatible API: {reason}\nnext: set `registry` to the URL below which `/subjects` is (Apicurio: \
-                 …/apis/ccompat/v7); `fastbreak config show --origin` shows its origin"
+                "no Confluent-compatible API: {reason}\nnext: set `registry` to the base URL of the API, without `/subjects` \
+                 (Apicurio: …/apis/ccompat/v7); `fastbreak config show --origin` shows its origin"
             ),
         }
     }

@@ -1,8 +1,9 @@
 //! The plan: the difference between the desired topics and the topics of a cluster. There is no state file.
 //!
-//! Invariant: after a plan is applied, the next one has no step. Removing partitions, moving replicas and deleting a specified topic are
-//! refused, and separating records with the same key unless the operator allows it. A refused change is never a step. Values are compared
-//! as brokers interpret them, including defaults, so a cluster in sync gives an empty plan.
+//! Invariant: after a plan is applied, the next plan has no step. Refused are: removing partitions, moving replicas, deleting a specified
+//! topic, and adding partitions to a keyed topic unless the operator allows it (records with the same key may then be in two partitions).
+//! A plan lists refused changes, but never applies them. Values are compared as brokers interpret them, including defaults, so a cluster in
+//! sync gives an empty plan.
 //! Not here: a client (crate `runtime`), the desired topics (`spec`).
 use crate::spec::TopicSpec;
 use serde::{Deserialize, Serialize};

@@ -61,8 +61,8 @@ impl<'a> BookQuotes<'a> {
     /// Selects the quotes for a name at a cutoff from the entries of one event.
     ///
     /// A book is present if it quotes the name in the last complete entry before the cutoff or in a later entry. On the issued basis, only
-    /// entries before the cutoff are used. On the retrospective basis, later entries add quotes that were not known before the cutoff, but
-    /// replace none.
+    /// entries before the cutoff are used. On the retrospective basis, entries from the cutoff on are used, too: they add quotes, but never
+    /// replace a quote of the same book and update time that was known before the cutoff.
     pub fn select(entries: &[&'a HistoryEntry<EventQuotes>], name: &str, cutoff: Cutoff) -> Self {
         let (known, late) =
             entries.split_at(entries.partition_point(|entry| cutoff.is_known(entry.fetched_at)));

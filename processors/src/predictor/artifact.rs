@@ -22,7 +22,7 @@ const FORMAT: u32 = 1;
 /// The reason why a text is not a valid artifact.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
-    #[error("the text is not a valid artifact: {0}")]
+    #[error("the JSON text is not a valid model artifact: {0}")]
     Text(#[from] serde_json::Error),
     #[error("format {0} is not supported, expected {FORMAT}")]
     Format(u32),

@@ -36,7 +36,8 @@ pub struct ReplayLog {
 }
 
 impl ReplayLog {
-    /// Opens the replay's log in `folder` over the raw topics of the log in `source`. The source of a replay must not change.
+    /// Opens the replay's log in `folder`, and the log in `source`, whose raw topics the replay reads. A replay must always have the same
+    /// source.
     ///
     /// # Errors
     /// When a file cannot be opened, or the replay began with a different source.
@@ -51,7 +52,7 @@ impl ReplayLog {
             return Err(RuntimeError::Precondition {
                 what: format!("the replay in {}", folder.display()),
                 reason: format!(
-                    "the replay reads the raw topics of log {began_with}, but {} is log {source_id}",
+                    "it was started on the log with id {began_with}, but the log in {} has the id {source_id}",
                     source.path().display()
                 ),
                 next: "`fastbreak replay discard NAME --yes`, then replay again".into(),

@@ -20,14 +20,14 @@ pub enum Command {
     Leave,
 }
 
-/// The inbox and its lock.
+/// Connects a group member with its poll thread: the state that both share, its lock, and a condition that signals changes.
 #[derive(Default)]
 pub struct PollChannel {
     state: Mutex<PollState>,
     changed: Condvar,
 }
 
-/// The content of the inbox.
+/// The shared state: the inbox (rebalances, records, an error) and the commands to the poll thread.
 #[derive(Default)]
 pub struct PollState {
     pub rebalances: VecDeque<Rebalance>,
@@ -73,11 +73,11 @@ impl PollState {
 
 /// The methods that the member calls.
 impl PollChannel {
-    /// Locks the inbox.
+    /// Locks the shared state.
     pub fn lock(&self) -> MutexGuard<'_, PollState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Waits until the inbox changes, at most for `timeout`.
+    /// Waits until the shared state changes, at most for `timeout`.
     pub fn wait(&self, state: MutexGuard<'_, PollState>, timeout: Duration) {
         drop(self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner));
     }

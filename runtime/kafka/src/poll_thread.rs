@@ -154,7 +154,8 @@ impl PollThread {
         }
         has_progress
     }
-    /// Moves records from the partitions' queues to the inbox while the inbox has room. Returns true if it moved any, or failed.
+    /// Moves records from the partitions' queues to the inbox while the inbox has room. Returns true if records were moved,
+    /// or if a record could not be decoded.
     fn drain(&self, queues: &[AssignedQueue]) -> bool {
         let mut room_bytes = self.capacity_bytes.saturating_sub(self.channel.lock().bytes);
         let mut has_progress = false;

@@ -121,21 +121,23 @@ where
         {
             ChangelogKey::ParkedCount => {
                 state.parked_count =
-                    number.ok_or_else(|| undecodable("the value is not a parked count"))? as i64;
+                    number.ok_or_else(|| undecodable("the value is not a parked count of 8 bytes"))? as i64;
             }
             ChangelogKey::Retained { topic, .. } => {
                 let (_, input) = self.decode(TopicPartition::from_name(topic, partition), record)?;
                 state.apply(&self.view, input);
             }
             ChangelogKey::Published { topic, view_key, record_key } => {
-                let view_key: V::Key =
-                    view_key.parse().map_err(|_| undecodable("the record key has no valid view key"))?;
-                let hash = number.ok_or_else(|| undecodable("the value is not a hash"))?;
+                let view_key: V::Key = view_key
+                    .parse()
+                    .map_err(|_| undecodable("the record key contains an invalid view key"))?;
+                let hash = number.ok_or_else(|| undecodable("the value is not a content hash of 8 bytes"))?;
                 let output = self.outputs.iter().find(|output| output.topic.name == topic);
-                let output = output
-                    .ok_or_else(|| undecodable("the record key has no output topic of this processor"))?;
+                let output = output.ok_or_else(|| {
+                    undecodable("the record key contains a topic that is not an output of this processor")
+                })?;
                 let output_key = (self.parse_output_key)(topic, record_key, &view_key)
-                    .ok_or_else(|| undecodable("the record key has no valid output key"))?;
+                    .ok_or_else(|| undecodable("the record key contains an invalid output key"))?;
                 let row = PublishedRow { hash, topic: output.topic.name, key: record_key.to_owned() };
                 state.published.insert(output_key, row);
             }

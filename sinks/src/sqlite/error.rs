@@ -26,7 +26,7 @@ impl From<Error> for WarehouseError {
                 }
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => fatal(
-                "move warehouse.db, -wal and -shm away, then start `fastbreak run`: it fills a new file from the log",
+                "move warehouse.db, warehouse.db-wal and warehouse.db-shm away, then start `fastbreak run`: it fills a new file from the log",
             ),
             Some(ErrorCode::SystemIoFailure) => fatal("check the disk, then start `fastbreak run` again"),
             _ => fatal("run `fastbreak check`, and report this error with the output of the command"),

@@ -23,7 +23,7 @@ impl QueryCopy {
     }
     /// Inserts a row of a table.
     pub fn put(&self, table: &Table, row: Row<'_>) -> Result<(), WarehouseError> {
-        // Source columns: the row is not deleted; epoch, partition, offset and batch are not needed.
+        // The source columns: `deleted` is false; the queries do not use `epoch`, `partition`, `offset` and `batch_id`.
         let source = [Value::Integer(0), Value::Integer(0), Value::Integer(0), Value::Integer(0)];
         let source = source.into_iter().chain([Value::Text(String::new())]);
         let content_hash = table.has_epoch_guard.then_some(Value::Integer(0));

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// Fate of one batch, besides the faults of the warehouse.
+/// What happens to one batch. In addition, the warehouse may have faults.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     Commit,
@@ -137,7 +137,7 @@ fn write(
     }
 }
 
-/// Runs the sink until the log has been read to its end; each batch has the next fate.
+/// Runs the sink until the log has been read to its end. `fates` has, for each batch in order, its maximum number of records and its fate.
 pub fn drive(instance: &Instance<'_>, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((5, Fate::Commit)));
     while run_instance(instance, log, &mut fates).is_err() {

@@ -11,7 +11,7 @@ use sinks::{
 };
 use std::collections::BTreeSet;
 
-/// Fate of one batch.
+/// What happens to one batch.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Commit,
@@ -67,7 +67,7 @@ fn log(events: &[(u8, u32, u32)]) -> Log {
     Log { records: events.iter().map(record).collect(), ..Log::default() }
 }
 
-/// Runs the sink until the log has been read to its end; each batch has the next fate.
+/// Runs the sink until the log has been read to its end. `fates` has, for each batch in order, its maximum number of records and its fate.
 fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((3, Fate::Commit)));
     'restart: loop {

@@ -1,6 +1,6 @@
 //! The conformance suite: `conformance!(fresh)` defines its tests for a warehouse that the expression `fresh` creates.
 //!
-//! Invariant: the suite uses a warehouse only through the trait.
+//! Invariant: the suite uses a warehouse only through the trait `Warehouse`.
 //! Not here: the tables and files of a warehouse.
 pub mod drive;
 pub mod events;

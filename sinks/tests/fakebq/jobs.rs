@@ -278,7 +278,8 @@ impl Service {
         self.advance(now);
         Ok(())
     }
-    /// Creates DML jobs of another writer with this duration.
+    /// Queues `count` DML jobs of another writer, and starts those that may run now. The started jobs run for `takes_ms`, the others for
+    /// the default duration.
     pub fn occupy(&mut self, count: usize, takes_ms: i64, now: i64) {
         let own = std::mem::replace(&mut self.takes_ms, takes_ms);
         for n in 0..count {
@@ -294,7 +295,7 @@ impl Service {
             self.queue.push_back(id);
         }
         self.start_next(now);
-        // A job that is still queued has the default duration when it starts.
+        // The jobs that are still queued run for the default duration when they start.
         self.takes_ms = own;
     }
 }

@@ -1,11 +1,10 @@
 //! An in-process fake of BigQuery: strict where BigQuery is strict, fast, with scripted faults.
 //!
-//! It serves the API calls that the sink makes, over HTTP on loopback, and knows the statements that the sink generates. It uses the clock
-//! of
-//! the test, which a sleep advances.
+//! It serves the API calls that the sink makes, over HTTP on loopback, and knows the statements that the sink generates. Its clock is
+//! [`TestClock`], a simulated clock that advances only when the test or the sink sleeps.
 //!
 //! Invariant: a response has the status and body that BigQuery documents for the case.
-//! Not here: execution of SQL, which the tests against an emulator cover; the single calls (`calls`).
+//! Not here: execution of SQL, which the tests against an emulator cover; the handling of each API call (`calls`).
 mod calls;
 pub mod http;
 mod jobs;
@@ -33,7 +32,7 @@ use std::{
 pub const PROJECT: &str = "fastbreak";
 pub const DATASET: &str = "predictions";
 
-/// A clock that only a sleep advances.
+/// A simulated clock: only calls of `sleep` advance it.
 #[derive(Default)]
 pub struct TestClock(AtomicI64);
 impl Clock for TestClock {

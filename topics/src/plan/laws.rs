@@ -20,7 +20,9 @@ fn apply(plan: &Plan, mut cluster: Cluster) -> Cluster {
             }
             (Action::AddPartitions { to, .. }, Some(index)) => cluster.topics[index].partitions = *to,
             (Action::Delete { .. }, Some(index)) => _ = cluster.topics.remove(index),
-            (action, index) => panic!("{action:?} of a topic at {index:?}"),
+            (action, index) => panic!(
+                "the step {action:?} is impossible for a topic at index {index:?} (None: it does not exist)"
+            ),
         }
     }
     cluster
