@@ -104,7 +104,7 @@ enum Command {
     },
     /// Check record accounting, list parked records and content hashes, reconcile warehouse and log; exit code 1 if not balanced
     Audit,
-    /// Show the error, the betting results and the calibration of each prediction system
+    /// Show the prediction error, the betting results and the calibration of each prediction system
     Grade(grade::GradeArguments),
     /// Show the games of a date and the data that is missing for each game; exit code 1 if any is missing
     Status { date: EasternDate },
@@ -196,7 +196,7 @@ enum ConfigCommand {
 enum SchemasCommand {
     /// Check each schema against its earlier versions, and against the registry if one is configured; exit code 3 if anything differs
     Check,
-    /// Register missing schemas at level BACKWARD_TRANSITIVE; exit code 4 if a schema is incompatible with a registered version
+    /// Register missing schemas at compatibility level BACKWARD_TRANSITIVE; exit code 4 if one is incompatible with a registered version
     Push {
         /// Show what would be registered, and change nothing; exit code 3 if anything is missing
         #[arg(long)]
@@ -230,7 +230,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("FASTBREAK_LOG").unwrap_or_else(|_| "warn".into());
-    // If standard error is closed, reporting the failed write would panic.
+    // `tracing` must not report a failed log write: if standard error is closed, writing that report panics.
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     log.with_writer(std::io::stderr).with_target(false).init();
     match dispatch(cli) {

@@ -1,7 +1,7 @@
 //! Configuration: one struct of typed values. Flags override the environment, and the environment overrides the configuration file.
 //!
-//! Invariant: an unknown key of the file and a value that does not parse are errors that name their origin.
-//! Not here: the keys (`keys`), parsing of the file (`file`).
+//! Invariant: an unknown key of the file and a value that does not parse are errors that state their origin.
+//! Not here: the list of all keys (`keys`), parsing of the configuration file (`file`).
 mod bigquery;
 mod file;
 mod header_style;
@@ -47,7 +47,7 @@ pub struct Config {
     pub console: Option<SocketAddr>,
     /// Path of the model artifact of `learned_v1`.
     pub learned_model: Option<PathBuf>,
-    /// Maximum size of the records that a processor reads for one commit.
+    /// Maximum total size of the records that a processor reads for one commit.
     pub batch_bytes: usize,
     /// Interval of commits while records keep arriving; Kafka only.
     pub commit_interval: Duration,

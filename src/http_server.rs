@@ -111,7 +111,7 @@ struct LagSampler {
     run_context: Arc<RunContext>,
     publisher: Publisher,
     monitor: LagMonitor,
-    /// Sample time in milliseconds since the epoch and unread records, by processor.
+    /// The samples of each processor: Unix time in milliseconds, and number of unread records.
     history_samples: BTreeMap<&'static str, VecDeque<(i64, i64)>>,
     statuses: ProcessorStatuses,
 }

@@ -26,7 +26,7 @@ pub const INGEST: &str = "ingest";
 pub fn dlq() -> TopicPartition {
     TopicPartition::new(dlq_topic(INGEST), 0)
 }
-/// Total size of the collected lines above which they are committed.
+/// Once the total size of the collected lines exceeds this number of bytes, they are committed.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Counts of ingested lines.

@@ -18,7 +18,7 @@ pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
 /// Returns the subscriptions of all processors, upstream first, and of the sink.
 ///
 /// # Errors
-/// If the configured model artifact cannot be loaded: its version is part of the predictor's group.
+/// If the configured model artifact cannot be loaded: the artifact's version is part of the name of the predictor's consumer group.
 pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
     let mut subscriptions = Subscription::from_nodes(&topology::topology(load_predictor(config)?));
     subscriptions.push(sink::reader(&subscriptions));

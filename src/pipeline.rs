@@ -1,7 +1,7 @@
 //! A pipeline: processors that use one log, and the sink that writes one warehouse, from start to stop. `run`, `replay run` and tests
 //! use it.
 //!
-//! Invariant: log and warehouse are parameters; everything else is the same for every log and warehouse.
+//! Invariant: log and warehouse are parameters of a pipeline; its code is the same for every log and every warehouse.
 //! Not here: the processors (`topology`), the log (crate `runtime`), the sink task (`sink`).
 use crate::{config::Config, sink, sink_target::SinkTarget};
 use anyhow::Result;

@@ -1,7 +1,7 @@
 //! Reconciliation: compares the control totals of the warehouse with the newest records of the log, for `audit` and, periodically, for
 //! the sink.
 //!
-//! The warehouse is queried first and the log is read to its end afterwards, so the record of every row in the warehouse is read. A game is
+//! The warehouse is queried first and the log is read to its end afterwards, so the record of each row in the warehouse is read. A game is
 //! a mismatch only if none of its records is in flight and if it differs in two consecutive comparisons.
 //!
 //! Invariant: read-only; a game that the sink writes concurrently is in flight, never a mismatch.
@@ -19,7 +19,7 @@ use sinks::{
 use std::collections::BTreeSet;
 use topics::TopicPartition;
 
-/// Maximum bytes per read; on Kafka one read takes several calls.
+/// Maximum number of bytes per read.
 const READ_BYTES: usize = 32 << 20;
 
 /// Result of a reconciliation.
@@ -86,8 +86,8 @@ pub fn reconcile(
         mismatches: comparison.mismatches.iter().map(to_mismatch).collect(),
     })
 }
-/// Compares once; `None` if stopped. `is_thorough` also detects predictions that cannot be converted to rows: their dead letters may have
-/// been deleted.
+/// Compares once; `None` if stopped. If `is_thorough`, every prediction is converted to a row, to find those that cannot be converted:
+/// their dead letters may have been deleted.
 fn compare(
     log: &mut dyn LogBackend,
     warehouse: &dyn Warehouse,
@@ -148,7 +148,8 @@ fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> 
     Ok(rejected.collect())
 }
 
-/// `Some(true)` if a record that the sink has written has a row in the warehouse; `None` if it cannot be converted to a row.
+/// Returns `Some(true)` if the sink writes a row for this record, `Some(false)` if it writes none, and `None` if the record cannot be
+/// converted to a row.
 fn makes_row(input: SinkTopic, value: Option<&[u8]>, is_thorough: bool) -> Result<Option<bool>> {
     let Some(bytes) = value else { return Ok(Some(false)) };
     Ok(match input {
@@ -163,7 +164,7 @@ impl Reconciliation {
     fn skipped(reason: String) -> Reconciliation {
         Reconciliation { skipped: Some(reason), games: 0, in_flight: 0, mismatches: Vec::new() }
     }
-    /// One line for an operator.
+    /// Formats the result as one line for an operator.
     pub fn summary(&self) -> String {
         let in_flight = match self.in_flight {
             0 => String::new(),
@@ -186,16 +187,16 @@ impl Reconciliation {
     }
 }
 impl Mismatch {
-    /// One line for an operator.
+    /// Formats the mismatch as one line for an operator.
     pub fn summary(&self) -> String {
         let Mismatch { topic, game, rows_in_log, rows_in_warehouse } = self;
         if rows_in_log == rows_in_warehouse {
             format!(
-                "{topic}, game {game}: {rows_in_log} rows in both, but those in the warehouse are not from the newest records"
+                "{topic}, game {game}: log and warehouse both have {rows_in_log} rows, but the rows in the warehouse are not from the newest records"
             )
         } else {
             format!(
-                "{topic}, game {game}: {rows_in_log} rows in the log, {rows_in_warehouse} in the warehouse"
+                "{topic}, game {game}: {rows_in_log} rows in the log, but {rows_in_warehouse} in the warehouse"
             )
         }
     }

@@ -1,9 +1,9 @@
 //! Redrive: producing the original records of dead letters again.
 //!
 //! Redrive appends the original record of a dead letter to its topic again or, for a dead letter of `ingest`, ingests its line again. A
-//! record that is rejected again becomes a new dead letter with a higher redrive count. Per reject code, committed offsets separate the
-//! dead letters that were redriven from the others, so a redrive resumes after a crash. Dead letters that were redriven [`MAX_REDRIVES`]
-//! times have separate committed offsets: they are redriven only with `--force`.
+//! record that is rejected again becomes a new dead letter with a higher redrive count. For each reject code, committed
+//! offsets separate the dead letters that were redriven from those that were not, so after a crash another redrive can resume. Dead letters
+//! that were redriven [`MAX_REDRIVES`] times have separate committed offsets: they are redriven only with `--force`.
 //! Invariant: the redriven records and the committed offsets are in one commit. Only lines of `ingest` may be ingested again after a crash;
 //! ingest skips the events that are already in the log.
 //! Not here: why a record is rejected (the loaders, `ingest`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
@@ -21,9 +21,9 @@ use topics::{Offset, Offsets, TopicPartition};
 
 /// A dead letter that was redriven this many times is redriven again only with `--force`.
 pub const MAX_REDRIVES: i32 = 3;
-/// Number of characters by which reasons are compared: two reasons that differ only after them are counted as one.
+/// Number of leading characters in which two reasons must be equal to be counted as one.
 const NORMALIZED_REASON_CHARS: usize = 120;
-/// Number of dead letters per commit; more if the last ones come from one record.
+/// Number of dead letters per commit; a commit has more if otherwise dead letters of one record would be in two commits.
 const BATCH_RECORDS: usize = 200;
 
 /// Returns the names of ingest, of all processors and of the sink: each has a dead-letter topic.
@@ -119,7 +119,7 @@ pub fn pending(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RedriveSummary {
     pub dead_letters: usize,
-    /// Number of records appended to raw topics. Dead letters of several rows of one record lead to one record.
+    /// Number of records appended to raw topics. If several rows of a record are dead letters, the record is appended once.
     pub records: usize,
     /// Number of lines and records that still cannot be parsed as events and became dead letters again.
     pub still_rejected: usize,

@@ -31,7 +31,7 @@ use std::sync::Arc;
 /// Starts or resumes a replay and runs it until it has caught up or the run context stops; calls `each` periodically.
 ///
 /// # Errors
-/// If the namespace was started with other dates or another warehouse, another process runs it, a raw topic is missing, or a processor
+/// If the replay was started with other dates or another warehouse, another process runs it, a raw topic is missing, or a processor
 /// fails.
 pub fn run(
     config: &Config,
@@ -77,7 +77,7 @@ fn ensure_resumable(config: &Config, namespace: &Namespace, dates: DateRange) ->
     Err(refused(
         format!("replay {namespace} with the games of {dates}"),
         format!(
-            "the replay was started with the games of {}, and its warehouse contains only those",
+            "the replay was started with the games of {}, and its warehouse contains only those games",
             replay.dates
         ),
         format!(

@@ -3,7 +3,7 @@
 //!
 //! Invariant: each batch is planned, written and committed, in this order. After a restart the batch of the newest plan is built again from
 //! the plan's ranges; if the warehouse already has the batch, it recognizes the batch by its id.
-//! Not here: window, plan and warehouse (crate `sinks`).
+//! Not here: closing batches (`sinks::Window`), the content of a plan (`sinks::BatchPlan`), writing rows (`sinks::Warehouse`).
 mod batch_split;
 mod dlq;
 mod metrics;
@@ -248,7 +248,7 @@ impl SinkTask {
             }
         }
     }
-    /// Handles one event; returns false at the end of the run.
+    /// Handles the next task event; returns false at the end of the run.
     fn handle_event(&mut self, window: &mut Window, config: SinkConfig) -> Result<bool> {
         if let Some(max_batch_records) = self.max_batch_records {
             window.limit_records(max_batch_records);

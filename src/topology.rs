@@ -95,7 +95,7 @@ fn matchup_key(home: schemas::Team, away: schemas::Team) -> String {
     schemas::Matchup::new(home, away).map_or_else(String::new, |matchup| matchup.to_string())
 }
 
-/// Name observations, identity links → matches of each name, by team.
+/// Name observations, identity links → results of the lookups of each name, by team.
 fn name_resolver() -> Box<dyn ProcessorNode> {
     use name_resolver::In;
     Box::new(MaterializedViewNode::new(
@@ -106,7 +106,7 @@ fn name_resolver() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Games, box scores, name matches → games, team games, player games.
+/// Games, box scores, name lookup results → games, team games, player games.
 fn games() -> Box<dyn ProcessorNode> {
     use games::{In, Out, OutputKey};
     let inputs: Vec<Input<In>> = vec![
@@ -128,7 +128,7 @@ fn games() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Odds, injury reports, games, name matches → markets, availability, quoted players.
+/// Odds, injury reports, games, name lookup results → markets, availability, quoted players.
 fn markets() -> Box<dyn ProcessorNode> {
     use markets::{In, Out, OutputKey};
     let inputs: Vec<Input<In>> = vec![
@@ -157,7 +157,7 @@ fn markets() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Team games, rosters, name matches → the form of each team before its games.
+/// Team games, rosters, name lookup results → the form of each team before its games.
 fn team_form() -> Box<dyn ProcessorNode> {
     use team_form::{In, OutputKey};
     Box::new(MaterializedViewNode::new(

@@ -1,6 +1,6 @@
 //! `audit`: check record accounting, list parked records and content hashes, reconcile the warehouse with the log.
 //!
-//! Invariant: read-only; the result balances even while processors run.
+//! Invariant: read-only; processors that run at the same time never cause a false problem.
 //! Not here: the audit of one processor (`processor`), reconciliation (`reconciler`).
 mod names;
 mod parallel;
@@ -26,7 +26,7 @@ use sinks::{Warehouse, WarehouseError};
 use std::time::{Duration, Instant};
 use topics::Policy;
 
-/// Time limit of the reconciliation, which repeats while a query of the warehouse is pending.
+/// Time limit of the reconciliation. It is repeated while a query of the warehouse is pending.
 const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
@@ -96,7 +96,7 @@ fn compare_published(
     for topic in node.outputs().into_iter().filter(|topic| topic.policy == Policy::Compact) {
         let mut rows = contents.iter().find(|content| content.name == topic.name).map_or(0, |c| c.rows);
         if audit.published.get(topic.name).is_some_and(|published| *published > rows) {
-            // A running processor may have deleted a row between the two reads: read both again.
+            // A running processor may have deleted a row after its state store was read and before its topic was: read both again.
             audit.published = audit_processor(log, ledger, node, subscription)?.published;
             rows = inspect::content(log, topic)?.0;
         }

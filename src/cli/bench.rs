@@ -1,6 +1,6 @@
 //! `bench`: the CPU time per record of each processor, on one thread and in memory, over consecutive batches of events.
 //!
-//! Per batch, each processor reads all new records of its inputs and commits once; a processor that catches up does the same.
+//! Per batch, each processor reads all new records of its inputs and commits once, as a processor does while it catches up.
 //! Invariant: no log and no warehouse is read or written.
 //! Not here: end-to-end throughput (`benches/`).
 use super::{
@@ -34,11 +34,11 @@ struct ProcessorCost {
     seconds: f64,
     micros_per_record: f64,
     records_per_second: f64,
-    /// Microseconds per record divided by those of the same processor in the first batch.
+    /// Microseconds per record, divided by the microseconds per record of the same processor in the first batch.
     against_first: f64,
 }
 
-/// Record batches in memory by partition, and the number of record batches that each processor has read.
+/// A log in memory: the record batches of each partition, and the number of record batches that each processor has read.
 #[derive(Default)]
 struct MemoryLog {
     batches: HashMap<TopicPartition, Vec<RecordBatch>>,

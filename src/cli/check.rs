@@ -1,7 +1,7 @@
 //! `check`: check everything that a run needs, and show a fix for each problem.
 //!
 //! Invariant: read-only. Rights that only a write can test, such as writing to a topic, are not checked.
-//! Not here: the checks themselves; each module reports its own problems.
+//! Not here: finding the problems (for example `registry::bind`, `topic_specs::lint`, `schemas::catalog::check`).
 use super::{
     outcome::{CommandOutcome, error_exit_code},
     output::{self, Output},
@@ -146,7 +146,7 @@ fn check_kafka(config: &Config, kafka_config: &KafkaConfig, results: &mut Vec<Ch
     };
     let warning = if broker_count < SAFE_BROKER_COUNT {
         " (fewer than three: a broker that stops during a commit can leave a hanging transaction, \
-         docs/kafka-broker-requirements.md)"
+         see docs/kafka-broker-requirements.md)"
     } else {
         ""
     };

@@ -1,6 +1,6 @@
 //! `demo`: run a simulated game day through the topology.
 //!
-//! Invariant: it uses the embedded log and the SQLite warehouse whatever is configured; it never uses configured brokers or registries.
+//! Invariant: it uses the embedded log and the SQLite warehouse even if brokers, a schema registry or BigQuery are configured.
 //! Not here: the simulated events (crate `simulator`).
 use super::{
     outcome::CommandOutcome,
@@ -90,7 +90,7 @@ fn show(report: &Report, data: &str) -> String {
         )
     });
     format!(
-        "{}\n\n~ marks an estimated line; P(over) and call are the ensemble's for the line shown; learned has no model artifact\n\
+        "{}\n\n~ marks an estimated line; P(over) and call are those of the ensemble for the line shown; without a model artifact, learned is empty\n\
          {candidates} candidates, each with one eligibility: {}\n\
          completed in {:.1} s; the log is {}, the warehouse {}\n\n\
          next:\n\

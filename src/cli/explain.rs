@@ -1,7 +1,7 @@
 //! `explain`: every event, feature and version that a prediction was made from.
 //!
 //! Invariant: it reads only the log, never the warehouse; the games and events are those known at the as-of cutoff of the prediction.
-//! Not here: the events (`events`), the report's fields (`report`) and its text (`text`).
+//! Not here: finding the raw events (`events`), the JSON fields of the report (`report`), its text (`text`).
 mod events;
 mod report;
 mod text;

@@ -54,7 +54,8 @@ pub fn text(processors: &[ProcessorDescription]) -> String {
     text
 }
 
-/// Formats the topology as a Mermaid flowchart: processors are boxes, topics the arrows between them.
+/// Formats the topology as a Mermaid flowchart: processors are boxes, topics are the arrows between them, and a topic that no processor
+/// writes is a rounded box.
 pub fn mermaid(processors: &[ProcessorDescription]) -> String {
     let mut lines = vec!["flowchart TD".to_owned()];
     let has_writer = |topic: &str| processors.iter().any(|processor| processor.writes.contains(&topic));

@@ -1,6 +1,6 @@
 //! `ingest`: append files of scraper events to the raw topics.
 //!
-//! Invariant: ingesting a file again appends nothing; a line that is not an event becomes a dead letter.
+//! Invariant: ingesting a file again appends no event; a line that is not an event becomes a dead letter.
 //! Not here: parsing and routing of a line (`ingest`).
 use super::{
     outcome::CommandOutcome,
@@ -50,7 +50,7 @@ fn ingest_file(log: &mut dyn LogBackend, path: &Path) -> Result<Ingested> {
                 number += 1;
                 ingest.line(&origin, number, line)?;
             }
-            // If the source is slow, such as the pipe of a scraper, append the events so far before the next ones arrive.
+            // If the source pauses, such as the pipe of a scraper, append the events that were read, without waiting for the next ones.
             NextLine::Idle => ingest.flush()?,
             NextLine::End => break,
         }

@@ -36,7 +36,7 @@ struct Report {
     processors: Vec<ProcessorRow>,
 }
 
-/// Number of samples without `--watch` if there are unread records: trend and catch-up time need three samples.
+/// Number of samples that are taken without `--watch` if there are unread records: trend and catch-up time need three samples.
 const MAX_SAMPLES: usize = 3;
 /// Pause between the samples without `--watch`.
 const SHORT_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);

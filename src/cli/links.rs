@@ -1,6 +1,6 @@
 //! `links`: an operator's link from a spelling to a player, ingested as a raw event.
 //!
-//! Invariant: a link is an event like any other, so a replay applies it again.
+//! Invariant: a link is stored as a raw event, so a replay applies it, too.
 //! Not here: what a link changes (crate `processors`).
 use super::{
     outcome::CommandOutcome,
@@ -21,7 +21,7 @@ struct Link {
 
 pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output) -> Result<CommandOutcome> {
     if spelling.trim().is_empty() {
-        bail!("the spelling is empty; next: `fastbreak links \"Moe Wagner\" 1629021`");
+        bail!("the spelling is empty; next: specify it as in `fastbreak links \"Moe Wagner\" 1629021`");
     }
     let known_at = clock::now().to_string();
     let event = serde_json::json!({

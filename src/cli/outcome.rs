@@ -16,7 +16,7 @@ use std::{io::ErrorKind, process::ExitCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandOutcome {
     Done,
-    /// Records, rows or checks do not balance.
+    /// The result has a problem: counts do not balance, lines were rejected, data is missing or a check failed.
     Unbalanced,
     /// The actual state differs from the desired state.
     Differs,
@@ -87,7 +87,7 @@ fn runtime_exit_code(error: &RuntimeError) -> u8 {
     }
 }
 
-/// True if the error is that a reader such as `head` closed standard output; the command then ends without an error.
+/// True if the error was caused by a reader such as `head` that closed standard output. The command then ends without an error.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io_error = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     let json_error = || error.downcast_ref::<serde_json::Error>()?.io_error_kind();

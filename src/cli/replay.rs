@@ -1,7 +1,7 @@
 //! `replay`: run, list, compare and discard replays.
 //!
 //! Invariant: no command changes a live topic, a live consumer group or the live warehouse.
-//! Not here: the replay itself (`replay`), its progress (`progress`), the comparison (`diff`).
+//! Not here: running a replay (`replay`), printing its progress (`progress`), comparing it with the live warehouse (`diff`).
 mod diff;
 mod progress;
 
@@ -114,7 +114,7 @@ fn run_text(report: &ReplayReport, resume: &str) -> String {
     let raw @ ReadCount { read, of } = report.status.progress.raw;
     match (report.status.caught_up, read == of) {
         (false, _) => format!(
-            "stopped after {seconds:.1} s, {:.1} % of the raw topics read\nnext: `{resume}` resumes",
+            "stopped after {seconds:.1} s, {:.1} % of the raw topics read\nnext: `{resume}` resumes the replay",
             raw.percent()
         ),
         (true, false) => format!(
@@ -161,7 +161,7 @@ fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) ->
         let replay = Replay::load(config, namespace)?;
         return Err(RuntimeError::Precondition {
             what: format!("discarding replay {namespace} with the games of {}", replay.dates),
-            reason: "a discarded replay cannot be restored".into(),
+            reason: "--yes is not set, and a discarded replay cannot be restored".into(),
             next: format!("`fastbreak replay discard {namespace} --yes`"),
         }
         .into());

@@ -1,7 +1,7 @@
 //! `schemas check` and `schemas push`: compatibility of the Avro schemas with earlier versions and with a registry.
 //!
 //! Invariant: `check` and `push --dry-run` change nothing; `push` registers nothing if one schema is incompatible.
-//! Not here: the decision per subject (`registry::plan`), compatibility of two schemas (crate `schemas`).
+//! Not here: which schemas of a subject to push (`registry::plan`), compatibility of two schemas (crate `schemas`).
 mod changes;
 
 use super::{
@@ -28,7 +28,7 @@ struct Report {
     registry: Option<String>,
     subjects: Vec<SubjectReport>,
 }
-/// The released schemas of an event.
+/// Report on the released schemas of one event.
 #[derive(Serialize)]
 struct EventReport {
     event: &'static str,
@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-/// `schemas check`.
+/// Runs `schemas check`.
 pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
     let client = Client::from_config(&config.registry);
     let events: Vec<EventReport> = catalog::entries().iter().map(event_report).collect();
@@ -78,7 +78,7 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
     Ok(if is_compatible && is_registered { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
-/// `schemas push`.
+/// Runs `schemas push`.
 pub fn push(config: &Config, dry_run: bool, output: Output) -> Result<CommandOutcome> {
     let Some(client) = Client::from_config(&config.registry) else {
         bail!("no schema registry is configured; next: `fastbreak schemas push --registry URL`");

@@ -1,7 +1,7 @@
 //! `config show`: the value of every key, and its origin.
 //!
 //! Invariant: secrets are shown as `***`.
-//! Not here: the keys (`config`).
+//! Not here: the list of all keys (`config::keys`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},

@@ -1,6 +1,7 @@
 //! Signal handling of `run` and `replay run`, on a thread that also serves the console.
 //!
-//! Invariant: the first SIGINT or SIGTERM stops the processors after a commit, the second exits at once with code 130.
+//! Invariant: the first SIGINT or SIGTERM stops the processors after their next commit; the second one ends the process at once with exit
+//! code 130.
 //! Not here: the shutdown itself (`runtime::supervisor`), the HTTP service (`http_server`).
 use crate::{http_server, stderr::eprint_line};
 use anyhow::Result;

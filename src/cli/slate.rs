@@ -84,7 +84,7 @@ fn game_row(game: &Game, count: CandidateCount) -> GameRow {
     }
 }
 
-/// Checks that each side of a final game has points, and a box score whose points add up to them.
+/// Checks that each team of a final game has points, and a box score whose points add up to the same number.
 fn box_score_problems(game: &Game) -> Vec<String> {
     let mut problems = Vec::new();
     if game.status != GameStatus::Final || game.called_off {
@@ -96,9 +96,11 @@ fn box_score_problems(game: &Game) -> Vec<String> {
     ] {
         match points {
             None => problems.push(format!("{team}: the game is final, but the points are missing")),
-            Some(_) if players == 0 => problems.push(format!("{team}: no box score")),
+            Some(_) if players == 0 => {
+                problems.push(format!("{team}: the game is final, but the box score is missing"));
+            }
             Some(points) if points != box_points => {
-                problems.push(format!("{team}: {points} points, {box_points} in the box score"));
+                problems.push(format!("{team}: {points} points, but {box_points} in the box score"));
             }
             Some(_) => {}
         }

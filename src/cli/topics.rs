@@ -1,7 +1,7 @@
 //! `topics`: plan, apply, export and lint the topics of a Kafka cluster.
 //!
-//! Invariant: every result names its cluster. A plan with a refused entry is not applied; a saved plan is not applied if the
-//! cluster has changed since the plan was saved.
+//! Invariant: every result states the cluster that it is about. A plan with a refused entry is not applied; a saved plan is not applied
+//! if the cluster has changed since the plan was saved.
 //! Not here: making and formatting a plan (crate `topics`), the Kafka client (crate `runtime-kafka`).
 mod export;
 
@@ -35,7 +35,7 @@ use topics::{
 const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between two reads of the cluster's metadata after an apply.
 const APPLY_POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Number of characters that are shown of a saved plan's hash.
+/// Number of characters of a saved plan's hash that are shown.
 const PLAN_HASH_CHARS: usize = 16;
 
 #[derive(Subcommand)]
@@ -48,7 +48,7 @@ pub enum TopicsCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Apply the changes, after confirmation
+    /// Apply the changes that the cluster needs, after confirmation
     Apply {
         /// A plan saved by `topics plan --out`; refused if the cluster has changed since it was saved
         #[arg(value_name = "FILE", conflicts_with_all = ["accept_key_remap", "allow_delete"])]
@@ -61,7 +61,7 @@ pub enum TopicsCommand {
     },
     /// Print the topics of the cluster with their topic-level settings, as TOML (or JSON with --output json)
     Export {
-        /// Write to this file
+        /// Write the export to this file instead of standard output
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -234,7 +234,7 @@ impl TopicPlanner {
         }
         self.carry_out(&plan)
     }
-    /// Applies all changes of a plan; none if one of its entries is refused.
+    /// Applies all changes of a plan or, if one of its entries is refused, no change.
     fn carry_out(&self, plan: &Plan) -> Result<CommandOutcome> {
         let results = if plan.is_refused() { Vec::new() } else { self.admin.carry_out(plan.steps()) };
         let failed =

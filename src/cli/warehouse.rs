@@ -1,4 +1,4 @@
-//! `warehouse`: print the definitions of the warehouse, show what is missing, create it.
+//! `warehouse`: print the definitions of the warehouse's tables and views, show which of them are missing, create the missing ones.
 //!
 //! Invariant: `ddl` and `plan` change nothing; `apply` only creates, and never alters or drops what exists.
 //! Not here: the definitions of tables and views (crate `sinks`).
@@ -66,7 +66,7 @@ pub fn plan(config: &Config, output: Output) -> Result<CommandOutcome> {
         WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => {
             SchemaDiff { missing: vec![sqlite_ddl()], ..SchemaDiff::default() }
         }
-        // Opening fails if the file has tables with other definitions.
+        // Opening fails if a table in the file has another definition than the one that `warehouse ddl` prints.
         WarehouseKind::Sqlite => warehouse::open(config).map(|_| SchemaDiff::default())?,
         WarehouseKind::BigQuery => warehouse::bigquery(config)?.plan()?,
     };
@@ -96,7 +96,7 @@ pub fn apply(config: &Config, output: Output) -> Result<CommandOutcome> {
     let applied = Applied { warehouse: WarehouseTarget::live(config).name(), created };
     output::print(output, &applied, |applied| match applied.created {
         0 => format!("{}: nothing was missing", applied.warehouse),
-        count => format!("{}: {count} created", applied.warehouse),
+        count => format!("{}: {count} missing objects created", applied.warehouse),
     })?;
     Ok(CommandOutcome::Done)
 }

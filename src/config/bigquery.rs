@@ -6,7 +6,7 @@ use sinks::retry::Backoff;
 use std::time::Duration;
 
 /// Minimum of `sink-max-age-ms` on BigQuery itself. A table accepts 25 DML statements per 10 s; all sink instances and their retries share
-/// them.
+/// this limit.
 const MIN_BATCH_AGE: Duration = Duration::from_secs(5);
 
 /// Project, dataset, endpoint and credentials of BigQuery.
@@ -18,7 +18,7 @@ pub struct BigQueryOptions {
     pub endpoint: Option<String>,
     /// `default`, `none`, or the path of a service account's key file.
     pub credentials: String,
-    /// Retry of failed writes.
+    /// How often and after which pauses failed writes are retried.
     pub backoff: Backoff,
 }
 impl BigQueryOptions {
@@ -42,7 +42,7 @@ impl BigQueryOptions {
     /// Checks that the age at which a sink batch is closed is high enough for BigQuery's DML limits; any age is valid for an emulator.
     ///
     /// # Errors
-    /// If it is too low; the error has the reason and the remedy.
+    /// If `age` is too low; the error has the reason and the remedy.
     pub fn check_batch_age(&self, age: Duration) -> Result<(), String> {
         if self.endpoint.is_some() || age >= MIN_BATCH_AGE {
             return Ok(());

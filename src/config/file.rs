@@ -12,10 +12,10 @@ use std::path::Path;
 /// Suffix of a Kafka client setting whose value is the path of a file; the file contains the actual value.
 const FILE_SUFFIX: &str = ".file";
 
-/// A key of the file.
+/// A key of the configuration file: one of Fastbreak's own keys, or a setting of the Kafka client.
 pub(super) enum FileKey {
     Own(&'static str),
-    /// A setting of the Kafka client, by librdkafka's name.
+    /// Name of a setting, as in librdkafka.
     Kafka(String),
 }
 

@@ -46,7 +46,7 @@ pub const KEYS: &[Key] = &[
     key(
         "console",
         "127.0.0.1:8780",
-        "address at which `run` serves its page, metrics and health; empty: none; with --until-caught-up used only if set",
+        "address at which `run` serves its page, metrics and health; empty: none; a run with --until-caught-up uses it only if it is set explicitly",
     ),
     key("learned-model", "", "path of the model artifact of learned_v1; empty: none"),
     key(
@@ -73,7 +73,7 @@ pub const KEYS: &[Key] = &[
     key(
         "dead-letter-max-ratio",
         "0.5",
-        "maximum share of rejected records among the latest 1000 of a partition (at least 100); beyond it a processor stops; 1: no limit, also not per sink batch",
+        "maximum share of rejected records among the latest 1000 of a partition, checked from 100 records on; beyond it a processor stops; 1: no limit, not even for a sink batch",
     ),
     key(
         "dlq-header-style",

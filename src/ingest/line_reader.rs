@@ -1,7 +1,7 @@
 //! Lines of a file or of standard input, read ahead on a thread.
 //!
-//! Invariant: lines are complete, in order, byte for byte, with their line feed. A pause of the source is reported once, so that the
-//! caller can process the lines before it without waiting for the next.
+//! Invariant: each line is returned completely, in order, and with the original bytes, including its line feed. A pause of the source is
+//! reported once, so that the caller can process the lines that it has, without waiting for the next one.
 //! Not here: parsing of a line (`ingest`).
 use anyhow::{Context, Result};
 use std::{
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// Size of one read.
+/// Maximum size of one read.
 const BLOCK_BYTES: usize = 256 << 10;
 /// Maximum number of blocks that are read ahead.
 const READ_AHEAD_BLOCKS: usize = 4;
@@ -154,7 +154,7 @@ impl LineReader {
     }
 }
 
-/// Calls a function with the number of bytes of each read.
+/// Reader that calls a function with the number of bytes of each read.
 struct CountingReader<R, F>(R, F);
 impl<R: Read, F: Fn(u64)> Read for CountingReader<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> Io<usize> {

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, bail};
 use std::{fmt, time::Duration};
 
-/// A text that is never shown.
+/// A text that is sent in requests, but never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 impl Secret {

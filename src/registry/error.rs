@@ -4,7 +4,7 @@
 //! Not here: the requests (`client`).
 use std::fmt;
 
-/// A request that failed.
+/// A request to the schema registry that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
     pub url: String,
@@ -18,15 +18,15 @@ pub struct RegistryError {
 pub enum Cause {
     /// No response, or a gateway's error response.
     Unreachable(String),
-    /// 401 and 403.
+    /// HTTP status 401 or 403.
     NotAuthorized { status: u16 },
-    /// 404 with an error code: no such subject, version, schema or compatibility level.
+    /// HTTP status 404 with an error code: no such subject, version, schema or compatibility level.
     NotFound { code: u32, message: String },
-    /// 409: the schema is incompatible at the subject's compatibility level.
+    /// HTTP status 409: the schema is incompatible at the subject's compatibility level.
     Incompatible(String),
-    /// 422; codes 42201 schema, 42202 version, 42203 compatibility level.
+    /// HTTP status 422: the schema (code 42201), version (42202) or compatibility level (42203) is invalid.
     Invalid { code: u32, message: String },
-    /// 500; codes 50001 storage, 50002 timeout, 50003 forwarding to the leader.
+    /// HTTP status 500 to 599 with an error code, such as 50001 (storage), 50002 (timeout) or 50003 (forwarding to the leader).
     ServerError { code: u32, message: String },
     /// The server at this URL is not a schema registry.
     NotRegistry(String),

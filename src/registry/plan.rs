@@ -6,7 +6,7 @@
 use super::{Client, Level, Registered, RegistryError, Subject, Verdict};
 use schemas::catalog::can_read;
 
-/// The compatibility level of every subject: a topic that is reprocessed from its start has records of all versions.
+/// The compatibility level that every subject must have: a topic that is reprocessed from its start has records of all schema versions.
 pub const REQUIRED_LEVEL: Level = Level::BackwardTransitive;
 
 /// Actual state of a subject in the registry.
@@ -69,7 +69,7 @@ pub fn read(client: &Client, subject: &Subject) -> Result<SubjectState, Registry
     Ok(SubjectState { level, versions, registered, objection })
 }
 
-/// Decides which change a subject needs whose schemas are `released`, oldest first.
+/// Decides which change a subject needs. `released` are all released schemas of the subject, oldest first.
 pub fn plan(released: &[&str], state: &SubjectState) -> SubjectAction {
     let newest = released.last().copied().unwrap_or_default();
     let mut reasons: Vec<String> = Vec::new();
@@ -89,7 +89,7 @@ pub fn plan(released: &[&str], state: &SubjectState) -> SubjectAction {
     }
 }
 
-/// Registers the released schemas from index `from` on, sets the level, and returns the ids of the registered schemas.
+/// Registers the released schemas from index `from` on, sets the subject's compatibility level, and returns the ids of these schemas.
 ///
 /// # Errors
 /// If a request fails; schemas registered before it stay registered.

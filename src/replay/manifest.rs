@@ -106,7 +106,7 @@ impl Replay {
     /// Checks that the configured warehouse is of the kind that the replay was started with.
     ///
     /// # Errors
-    /// [`RuntimeError::Precondition`] if not.
+    /// [`RuntimeError::Precondition`] if it is of another kind.
     pub fn ensure_same_warehouse(&self, config: &Config) -> Result<()> {
         if self.warehouse == config.warehouse {
             return Ok(());

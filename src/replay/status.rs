@@ -31,7 +31,8 @@ pub struct ReplayProgress {
     pub derived: ReadCount,
 }
 
-/// Sums a lag snapshot. A partition without unread records counts as read to its end, even if its last offsets are control records.
+/// Sums the read counts of a lag snapshot. A partition without unread records counts as read to its end, even if its last offsets are
+/// control records.
 pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
     let mut progress = ReplayProgress::default();
     for partition in lag_snapshot.iter().flat_map(|processor| &processor.partitions) {
@@ -119,8 +120,8 @@ pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
     })
 }
 
-/// Returns the live subscriptions. The group of a stateless processor contains the version of its latest ledger entry, which another
-/// release may have written.
+/// Returns the subscriptions of the live processors. The group name of a stateless processor contains its version. This version is read
+/// from its latest ledger entry, since the live processor may be of another release than this program.
 fn live_subscriptions(
     live_log: &mut dyn LogBackend,
     subscriptions: &[Subscription],
@@ -145,9 +146,7 @@ pub fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
         .behind
         .iter()
         .map(|(topic, records)| {
-            format!(
-                "{records} records of {topic} that the live loader has read are not read by the replay yet"
-            )
+            format!("the replay has not read {records} records of {topic} yet that the live loader has read")
         })
         .collect();
     if !status.caught_up {

@@ -28,7 +28,7 @@ pub(super) enum WriteOutcome {
 }
 
 impl SinkTask {
-    /// Plans a batch durably.
+    /// Creates the plan of a batch and commits it to the log.
     pub(super) fn plan(&mut self, batch: &Batch) -> Result<BatchPlan> {
         let plan = BatchPlan::new(self.writer.clone(), batch, now());
         let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };

@@ -6,7 +6,7 @@
 //! Invariant: a dead letter is durable before the batch is written without its record, so after a crash it may exist twice, but none is
 //! lost. When the sink stops because an attempt found too many bad records, it writes no dead letters for them; dead letters of earlier
 //! attempts may exist, and may be written again after a restart.
-//! Not here: finding the records (a warehouse); dead letters of the other processors (`runtime::engine`).
+//! Not here: finding the records (`sinks::Warehouse::write`); dead letters of the other processors (`runtime::engine`).
 use super::{SINK, SinkTask};
 use anyhow::Result;
 use runtime::{
@@ -38,14 +38,15 @@ impl RejectTracker {
     pub fn new(limits: DlqLimits) -> RejectTracker {
         RejectTracker { limits, ..RejectTracker::default() }
     }
-    /// Starts a batch, or a half of a batch, whose records may be counted already. `batch_records` is the size of the batch before a split.
+    /// Starts a batch or, after a split, a half of it. `batch_records` is the number of records in the batch before the split; `is_counted`
+    /// is true if the records are counted already.
     pub fn begin(&mut self, batch_records: usize, is_counted: bool) {
         (self.is_counted, self.batch_records) = (is_counted, batch_records);
     }
     pub const fn is_counted(&self) -> bool {
         self.is_counted
     }
-    /// Counts the records of a batch and returns the limit that they exceed, if any. A batch of one record has no limit of its own: it
+    /// Counts the records of a batch; returns the limit that they exceed, or `None`. A batch of one record has no limit of its own: it
     /// counts only together with earlier records of its partition.
     fn count(&mut self, batch: &Batch, bad: &[BadRecord]) -> Option<String> {
         let (all, unusable) = (batch.records.len() + batch.rejected, bad.len() + batch.rejected);
@@ -82,7 +83,7 @@ impl RejectTracker {
 }
 
 impl SinkTask {
-    /// Moves these records from the batch to the dead-letter queue.
+    /// Moves the bad records from the batch to the dead-letter queue.
     ///
     /// # Errors
     /// `DlqLimitExceeded` if there are too many; no dead letter is written then.

@@ -1,7 +1,7 @@
 //! Recovery when the sink acquires the writer role: it completes the newest planned batch, or reads the log again.
 //!
-//! Before it reads the log again, the sink commits the start offsets, an empty plan and a new ledger version in one commit. A restart
-//! therefore continues from there, and the ledger entries of the new version count only the records that are read again.
+//! Before it reads the log again, the sink commits the start offsets, an empty plan and a new ledger version in one commit. A later
+//! restart therefore continues from these offsets, and the ledger entries of the new version count only the records that are read again.
 //!
 //! Invariant: no other batch is written before the batch of the newest plan is stored; if an operator has reset the committed offsets, the
 //! sink reads from the reset offsets.
@@ -53,7 +53,7 @@ impl SinkTask {
                 self.seek(&committed);
             }
             _ => {
-                // After `sink rebuild` this is expected, and the epoch is new already.
+                // After `sink rebuild`, the warehouse is expected to lack batches, and the epoch is new already.
                 if !self.rebuilding {
                     tracing::warn!(
                         "the warehouse lacks a batch that this log has committed: rebuilding it from the start in a new epoch"

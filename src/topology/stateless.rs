@@ -1,7 +1,7 @@
 //! The stateless processors of the topology, adapted to the engine: the loaders and the predictor.
 //!
 //! Invariant: each adapter calls one pure function of crate `processors` and decides nothing itself.
-//! Not here: the pure functions.
+//! Not here: decoding of payloads (`processors::loader`), computing of predictions (`processors::predictor`).
 use processors::{
     loader::{self, Observation},
     predictor::Predictor,

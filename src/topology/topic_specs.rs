@@ -92,7 +92,7 @@ pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Resul
 /// Number of items that a summary lists if it does not list all.
 const MAX_SUMMARY_ITEMS: usize = 4;
 
-/// Joins the first items of a list and the number of the omitted ones.
+/// Joins the first items of a list to one text, followed by the number of omitted items.
 pub fn summarize(items: &[String]) -> String {
     let more = items.len().saturating_sub(MAX_SUMMARY_ITEMS);
     // Listing one more item is as short as writing that one is omitted.

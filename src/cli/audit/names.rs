@@ -1,6 +1,6 @@
 //! The share of names that are resolved to a player, by source.
 //!
-//! Invariant: a name counts once per source, scope and date, and is resolved by the latest revision of its match in each team.
+//! Invariant: a name is counted once per source, scope and date; the latest revision of its lookup result in each team decides the count.
 //! Not here: the rules of a name lookup (`processors::names`).
 use super::report::NameResolution;
 use anyhow::Result;

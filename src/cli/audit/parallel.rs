@@ -2,7 +2,7 @@
 //!
 //! On Kafka nearly all of the time is spent waiting for responses of the brokers.
 //! Invariant: results are in the order of the items.
-//! Not here: the work itself.
+//! Not here: the work on one item (`audit`).
 use crate::{config::Config, storage};
 use anyhow::{Result, bail};
 use runtime::LogBackend;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every record below the committed offsets has an outcome in the ledger; parked records are counted in a state store that
 //! is restored in the same way as when the processor starts.
-//! Not here: counting by the processors themselves (crate `runtime`).
+//! Not here: how a running processor counts its records (crate `runtime`).
 use super::report::{Accounting, ParkedReport};
 use crate::topology;
 use anyhow::Result;
@@ -44,7 +44,7 @@ pub fn audit_processor(
         let entries = ledger.iter().filter(|((name, _), _)| name == node.name());
         let in_ledger: i64 = entries.map(|(_, entry)| entry.rejected).sum();
         let (in_dlq, purged) = count_rejected(log, node.name())?;
-        // Only an upper bound of the purged records is known.
+        // Only an upper bound of the purged dead letters is known: every number up to this bound balances.
         compare(&mut problems, "records rejected", in_ledger, in_ledger.clamp(in_dlq, in_dlq + purged));
     }
     let mut items_by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -63,7 +63,8 @@ pub fn audit_processor(
     })
 }
 
-/// Compares the sink's ledger totals with the log. The sink has new totals each time it reads the log again; the latest are used.
+/// Compares the sink's ledger totals with the log. When the sink reads the log again, it raises the version of its ledger entries; only the
+/// totals of the highest version are compared.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -110,7 +111,7 @@ fn imbalances(totals: &LedgerEntry) -> Vec<String> {
 
 fn compare(problems: &mut Vec<String>, what: &str, in_ledger: i64, in_log: i64) {
     if in_ledger != in_log {
-        problems.push(format!("{what}: {in_ledger} in the ledger, {in_log} in the log"));
+        problems.push(format!("{what}: {in_ledger} in the ledger, but {in_log} in the log"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The report of `audit`: its JSON fields and its text.
 //!
-//! Invariant: `balanced` is false exactly if a processor has a problem or a game does not match.
+//! Invariant: `balanced` is false exactly if a processor has a problem or the warehouse does not match the log for a game.
 //! Not here: determining the figures (`processor`, `names`).
 use super::super::output;
 use crate::reconciler::Reconciliation;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Maximum number of parked keys that the text lists.
 const MAX_PARKED_KEYS: usize = 20;
-/// Number of characters that the text shows of a content hash.
+/// Number of characters of a content hash that the text shows.
 const HASH_CHARS: usize = 16;
 
 #[derive(Serialize)]
@@ -65,7 +65,7 @@ pub struct ParkedReport {
     pub items: Vec<String>,
 }
 
-/// Outcome of the name lookups of one source.
+/// Number of names from one source, by the result of their lookup.
 #[derive(Default, Serialize)]
 pub struct NameResolution {
     pub source: String,

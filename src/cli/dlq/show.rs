@@ -16,7 +16,7 @@ use schemas::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Maximum number of characters that a table shows of a value.
+/// Maximum number of characters of a value that a table shows.
 const EXCERPT_CHARS: usize = 400;
 
 #[derive(Serialize)]

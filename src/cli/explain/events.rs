@@ -12,7 +12,7 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// Facts by the raw event from which they come.
+/// The facts from which a prediction was derived, by the raw event that contains them.
 struct FactsByEvent<'a> {
     features: &'a Features,
     facts: BTreeMap<RawId, Vec<String>>,
@@ -27,7 +27,7 @@ impl FactsByEvent<'_> {
             self.add(raw, fact);
         }
     }
-    /// True if a source may list this game under this date: the dates of the sources differ by up to a day.
+    /// True if a source may list the predicted game under this date: the dates of a game in two sources differ by at most a day.
     fn is_near(&self, date: EasternDate) -> bool {
         (date.0 - self.features.date.0).abs() <= 1
     }
@@ -70,7 +70,7 @@ pub fn find_events(
 fn add_game_facts(log: &mut dyn LogBackend, facts: &mut FactsByEvent<'_>) -> Result<()> {
     let features = facts.features;
     let Some(matchup) = Matchup::new(features.home, features.away) else {
-        bail!("game {} has {} on both sides", features.game, features.home)
+        bail!("game {} has {} as both home and away team", features.game, features.home)
     };
     inspect::events(log, &topics::GAME_OBSERVATIONS, |observation| {
         if observation.game == features.game {

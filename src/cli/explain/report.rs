@@ -1,7 +1,7 @@
 //! The JSON fields of `explain`.
 //!
 //! Invariant: dates are `YYYY-MM-DD`, timestamps RFC 3339, lines in points, playing time in minutes, reasons and flags in snake_case.
-//! Not here: the events' Avro form (crate `schemas`), which has integers in other units.
+//! Not here: the Avro schemas of these rows (crate `schemas`), which have some of the values as integers in other units.
 use schemas::{
     EasternDate, Line, RawId, Timestamp,
     features::{Comparable, Feature, Features, QualityFlag},
@@ -161,7 +161,7 @@ impl FeatureReport {
     }
 }
 
-/// The fields of the feature row other than its vector.
+/// The fields of the feature row other than the feature values.
 #[derive(Serialize)]
 pub struct FeatureRowReport {
     pub known_at: String,

@@ -7,7 +7,7 @@ use super::{
     report::{FeatureReport, PredictionReport, Report, SystemOutcomeReport, SystemReport},
 };
 
-/// Maximum number of characters that a table shows of an event's facts.
+/// Maximum number of characters of an event's facts that a table shows.
 const FACTS_CHARS: usize = 80;
 
 pub fn text(report: &Report) -> String {
@@ -43,7 +43,7 @@ fn system_table(systems: &[SystemReport]) -> String {
     )
 }
 
-/// One row per line of the ladder; one row with the reason if the system was skipped.
+/// Returns one table row per line of the line ladder or, if the system was skipped, one table row with the reason.
 fn system_rows(report: &SystemReport) -> Vec<[String; 8]> {
     match &report.outcome {
         SystemOutcomeReport::Predicted {

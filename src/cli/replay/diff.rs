@@ -26,7 +26,7 @@ struct Report {
     from: String,
     to: String,
     equal: bool,
-    /// If false, a difference may be due to a record that the live sink has not written yet.
+    /// If false, a difference may be due to a record that the live processors or the live sink have not processed yet.
     live_caught_up: bool,
     #[serde(flatten)]
     comparison: Comparison,
@@ -52,7 +52,7 @@ pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output
     Ok(if report.equal { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
-/// Formats row counts as a table with one line per value of a column.
+/// Formats row counts as a table with one row per name; `column` is the header of the names.
 fn count_table<'a>(column: &'static str, rows: impl Iterator<Item = (String, &'a Counts)>) -> String {
     let rows = rows.map(|(name, counts)| {
         let Counts { equal, changed, version, only_live, only_replay } = *counts;
@@ -74,7 +74,7 @@ fn report_text(report: &Report) -> String {
         parts.push(rows.iter().map(row_text).collect::<Vec<_>>().join("\n"));
     }
     if *more > 0 {
-        parts.push(format!("… and {more} more rows (--limit)"));
+        parts.push(format!("… and {more} more rows (--limit shows more)"));
     }
     if !report.live_caught_up {
         parts.push(
