@@ -1,7 +1,8 @@
-//! The binary with BigQuery as its warehouse: one log into both warehouses, compared row by row, despite faults; and its output.
+//! Tests the binary with BigQuery as its warehouse: one log is written to BigQuery and SQLite, despite faults, and their tables are
+//! compared. Also tests the metrics and messages, which must not contain credentials.
 //!
 //! Invariant: the tables of both warehouses have equal content.
-//! Not here: crash points and schedules (crate `sinks`).
+//! Not here: crash points and random schedules of faults (crate `sinks`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
 #[allow(dead_code)]
@@ -16,7 +17,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// Runs the binary against this BigQuery.
+/// Runs the binary with BigQuery at this endpoint as its warehouse.
 fn run(fastbreak: &Fastbreak, endpoint: &str, dataset: &str, arguments: &[&str]) -> Output {
     let mut command: Command = fastbreak.command(arguments);
     command
@@ -30,7 +31,7 @@ fn run(fastbreak: &Fastbreak, endpoint: &str, dataset: &str, arguments: &[&str])
         .env("FASTBREAK_LOG", "trace");
     command.output().unwrap()
 }
-/// Content hashes of the tables of the warehouse.
+/// Returns the content hashes of the warehouse tables in the output of `audit`.
 fn tables(output: &Output) -> Value {
     let audit: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
@@ -42,7 +43,7 @@ fn one_log_makes_equal_tables_in_both_warehouses_despite_faults() {
     let fake = Fake::start();
     fake.tick();
     fake.with(|service| service.takes_ms = 50);
-    // Faults without a pause; pauses of seconds have tests with a clock of their own.
+    // Only faults that the sink resolves without a pause; pauses are tested with a simulated clock (crate `sinks`).
     fake.fail(Call::Insert, 1, Fault::ResponseLost);
     fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::Html, true));
     let fastbreak = Fastbreak::new();
@@ -55,7 +56,7 @@ fn one_log_makes_equal_tables_in_both_warehouses_despite_faults() {
     assert!(fake.rows("predictions") > 10_000);
     let statistics = fake.statistics();
     assert_eq!((statistics.max_in_flight, fake.duplicate_keys(), statistics.mixed_ids), (1, 0, 0));
-    // Read commands print the same.
+    // Commands that only read print the same for both warehouses.
     let date = demo["date"].as_str().unwrap();
     for arguments in
         [&["status", date][..], &["coverage", date, "--players"], &["grade", "--from", date, "--to", date]]
@@ -70,12 +71,12 @@ fn one_log_makes_equal_tables_in_both_warehouses_despite_faults() {
         run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]).status.success()
     );
     assert_eq!(fake.statistics().merges, statistics.merges);
-    // The dataset matches its definitions.
+    // `warehouse plan` finds no difference between the dataset and its definitions.
     let plan = run(&fastbreak, &fake.endpoint(), fakebq::DATASET, &["warehouse", "plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
     let other = Fastbreak::new();
     let refused = run(&other, &fake.endpoint(), fakebq::DATASET, &["run", "--until-caught-up"]);
-    assert_eq!(refused.status.code(), Some(4), "another log is refused");
+    assert_eq!(refused.status.code(), Some(4), "a log that does not own the warehouse must be refused");
     let preview = run(&other, &fake.endpoint(), fakebq::DATASET, &["sink", "rebuild", "--take-over"]);
     assert_eq!(preview.status.code(), Some(4), "{}", String::from_utf8_lossy(&preview.stderr));
     let rebuild = ["sink", "rebuild", "--take-over", "--yes"];
@@ -124,7 +125,7 @@ fn the_metrics_count_what_bigquery_does() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // The demo wrote another warehouse: this one lacks committed batches, which is a divergence.
+    // The demo wrote to SQLite, so BigQuery lacks the batches that the log has committed. This counts as one divergence.
     assert_eq!(value(&text, &sink("divergences_total", "")), 1.0, "{text}");
     assert!(value(&text, &sink("statements_total", "")) >= 3.0, "{text}");
     assert!(value(&text, &sink("bytes_total", "")) > 100_000.0, "{text}");
@@ -132,7 +133,7 @@ fn the_metrics_count_what_bigquery_does() {
     assert_eq!(value(&text, &sink("failures_total", ",class=\"ambiguous\"")), 1.0, "{text}");
     assert_eq!(value(&text, &sink("jobs_reused_total", "")), 1.0, "{text}");
     for name in ["rate_limit_hits_total", "staged_batches_total", "staging_tables_deleted_total"] {
-        assert!(value(&text, &sink(name, "")) >= 0.0, "{name} is exported from the start");
+        assert!(value(&text, &sink(name, "")) >= 0.0, "{name} must be exported from the start");
     }
 }
 
@@ -161,7 +162,7 @@ fn stopping_while_bigquery_does_not_respond_is_not_a_failure() {
 fn the_real_statements_make_equal_tables_on_a_real_engine() {
     let Ok(endpoint) = std::env::var("FASTBREAK_BIGQUERY_ENDPOINT") else {
         return eprintln!(
-            "skipped: FASTBREAK_BIGQUERY_ENDPOINT names no emulator (tests/bigquery/emulator starts one)"
+            "skipped: FASTBREAK_BIGQUERY_ENDPOINT is not set; `tests/bigquery/emulator` starts an emulator"
         );
     };
     let fastbreak = Fastbreak::new();
@@ -174,7 +175,7 @@ fn the_real_statements_make_equal_tables_on_a_real_engine() {
     let plan = run(&fastbreak, &endpoint, &dataset, &["warehouse", "plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
 
-    // A replay has a dataset of its own.
+    // A replay writes to a dataset of its own.
     let days = common::middle_dates(&fastbreak);
     let replayed = run(&fastbreak, &endpoint, &dataset, &common::replay_arguments(&days, "once-more"));
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
@@ -183,7 +184,11 @@ fn the_real_statements_make_equal_tables_on_a_real_engine() {
     assert_eq!((diff.status.code(), &report["equal"]), (Some(0), &true.into()), "{report:#}");
     assert!(report["tables"]["player_slate"]["equal"].as_u64() > Some(0), "{report:#}");
     let elsewhere = fastbreak.run(&["replay", "diff", "once-more"]);
-    assert_eq!(elsewhere.status.code(), Some(4), "the replay is not in the local warehouse");
+    assert_eq!(
+        elsewhere.status.code(),
+        Some(4),
+        "without --warehouse bigquery, `replay diff` must not find the replay"
+    );
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("--warehouse bigquery"));
     let gone = run(&fastbreak, &endpoint, &dataset, &["replay", "discard", "once-more", "--yes"]);
     let gone = String::from_utf8_lossy(&gone.stdout).into_owned();
@@ -213,7 +218,7 @@ fn definitions_are_printed_without_a_dataset() {
 fn no_credential_is_printed_after_any_failure() {
     let made = Command::new("openssl").args(["genpkey", "-algorithm", "RSA"]).output();
     let Some(key) = made.ok().filter(|made| made.status.success()) else {
-        return eprintln!("skipped: no openssl to make a key with");
+        return eprintln!("skipped: openssl is not installed, but is needed to create a key");
     };
     let key = String::from_utf8(key.stdout).unwrap();
     let tokens = fakebq::http::Server::start(|_| {
@@ -259,7 +264,7 @@ fn no_credential_is_printed_after_any_failure() {
     assert_eq!(
         fake.tokens().last().map(String::as_str),
         Some("Bearer ya29.very-secret"),
-        "the token is used"
+        "the requests must have the access token"
     );
     assert!(printed.concat().len() > 10_000);
     let secret = key.lines().nth(3).unwrap();

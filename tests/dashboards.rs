@@ -64,5 +64,5 @@ fn every_alert_has_a_section_and_a_test() {
         assert!(rules.contains(&runbook), "{alert} has no link to its section in docs/operations.md");
     }
     let sections = page.matches("\n### Fastbreak").count();
-    assert_eq!(sections, alerts.len(), "docs/operations.md has a section of an alert that does not exist");
+    assert_eq!(sections, alerts.len(), "docs/operations.md has a section for an alert that does not exist");
 }

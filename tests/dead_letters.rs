@@ -25,7 +25,7 @@ fn ingest_rejected_events(run: &Fastbreak) {
     assert_eq!(run.run(&["ingest", text(&path)]).status.code(), Some(1));
     run.catch_up();
 }
-/// Returns the number of dead letters of a processor, and the largest redrive count of one.
+/// Returns the number of dead letters of a processor, and the largest redrive count among them.
 fn count(run: &Fastbreak, processor: &str) -> (u64, i64) {
     let list = run.json(&["dlq", "list"]);
     let counts = list.as_array().unwrap().iter().filter(|count| count["processor"] == processor);

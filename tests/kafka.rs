@@ -1,4 +1,4 @@
-//! Compares the whole topology on a real broker with the embedded log: the content is equal after kills, beside a replay, and after
+//! Compares the whole topology on a real broker with the embedded log: the content is equal after kills, during a replay, and after
 //! retention has deleted records.
 //!
 //! Invariant: the content does not depend on the kind of log.
@@ -128,7 +128,7 @@ fn retention_of_records_that_are_read_stops_no_processor() {
     let streams: Vec<&TopicInfo> = topics::ALL.iter().filter(is_core_stream).collect();
     append_aborted_records(&broker, &streams);
     let mut running = run.spawn(&["run"]);
-    // Waits until at most the commit marker of the group's own transaction is above its committed offset.
+    // Waits until each committed offset is at most 1 below the end offset: the commit marker of the group's transaction takes an offset.
     run.wait_for_lag(|processor| {
         let unread_offsets = |partition: &Value| {
             partition["end_offset"].as_i64().unwrap() - partition["committed"].as_i64().unwrap_or(0)

@@ -2,7 +2,7 @@
 //!
 //! If a restore skipped a record, a materialized view would derive and publish rows that differ from those that it had published. A
 //! broker that cannot reach its controller lists no brokers in its metadata, and librdkafka then drops its own metadata.
-//! Invariant: a slow broker or client never loses a record.
+//! Invariant: no record is lost if a broker or a client is slow.
 //! Skipped with a message where no broker can be started. Not here: the content of a run (`kafka`), brokers that are killed
 //! (`tests/kafka/chaos`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -105,7 +105,7 @@ fn members_rejoin_after_a_broker_pause_without_loss() {
     let mut running = run.spawn(&["run"]);
     run.wait_for_lag(has_read_all);
     for _ in 0..3 {
-        // The pause is longer than the broker's session with the controller, so for a moment after it no partition has a leader.
+        // The pause is longer than the broker's session with the controller, so for a moment after the pause no partition has a leader.
         broker.node("pause");
         thread::sleep(Duration::from_secs(6));
         broker.node("resume");

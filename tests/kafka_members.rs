@@ -172,7 +172,7 @@ fn an_empty_commit_has_the_offset_of_one_partition_and_a_rejected_commit_rejoins
         Offsets::from([(first_partition, 0)]),
         "the first empty commit must commit the offset of one partition"
     );
-    // Seeks as a sink does that finds its planned batch in the warehouse already.
+    // Seeks as the sink does when the warehouse already has the batch that the sink planned.
     member.seek(Offsets::from([(first_partition, 5)]));
     member.commit(empty_commit("predictor")).unwrap();
     assert_eq!(committed_offsets(), Offsets::from([(first_partition, 5)]));
@@ -235,7 +235,7 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     let mut processors = audit["processors"].as_array().unwrap().iter();
     let markets = processors.find(|processor| processor["processor"] == "markets").unwrap();
     let problem = markets["problems"][0].as_str().unwrap();
-    assert!(output.status.code() == Some(1) && problem.contains("the topic has 0"), "{audit:#}");
+    assert!(output.status.code() == Some(1) && problem.contains("the topic has only 0"), "{audit:#}");
     // Follows the procedure of docs/kafka-broker-requirements.md for a topic that was re-created.
     run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--all-groups"]);

@@ -33,7 +33,7 @@ fn topics_are_planned_created_and_reconciled_safely() {
     assert!(report["totals"]["create"].as_u64().unwrap() > 40, "{report:#}");
     assert_eq!(run_on(&run, &broker, &["check"]).0, 3, "`check` must report the missing topics");
     let (code, _, message) = run_on(&run, &broker, &["topics", "apply"]);
-    assert!(code == 4 && message.contains("--yes"), "apply needs a plan or --yes: {message}");
+    assert!(code == 4 && message.contains("--yes"), "`topics apply` must require a plan or --yes: {message}");
     assert_eq!(run_on(&run, &broker, &["topics", "apply", text(&file)]).0, 0);
     assert_eq!(plan(&[]).0, 0, "the topics must equal the catalog after `topics apply`");
     assert_eq!(run_on(&run, &broker, &["check"]).0, 0);
@@ -230,7 +230,7 @@ fn unreachable_brokers_are_reported_with_their_own_exit_code() {
     assert_eq!(output.status.code(), Some(5));
 }
 
-/// A broker that requires a user with the right to each operation; `tests/kafka/broker --sasl --acls` creates the users.
+/// A broker on which each operation needs a user who has the right to it; `tests/kafka/broker --sasl --acls` creates the users.
 struct SecuredBroker {
     broker: Broker,
     run: Fastbreak,

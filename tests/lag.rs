@@ -82,7 +82,7 @@ fn a_running_process_shows_its_lag_and_counts_committed_records() {
         (processors.len() == 12 && processors.iter().all(is_caught_up)).then_some(status)
     });
     assert_eq!(status["error"], Value::Null);
-    // `lag` is another process, and sees that a process runs the processors.
+    // The command `lag` runs in another process, and must see that a process runs the processors.
     let report = run.json(&["lag"]);
     assert!(processors(&report).iter().all(|processor| processor["status"] != "stopped"), "{report:#}");
     let text = get(addr, "/metrics").unwrap();
@@ -145,7 +145,7 @@ fn a_row_lost_in_the_warehouse_is_found_and_a_rebuild_restores_it() {
         text.contains("fastbreak_sink_mismatched_games{processor=\"windowed-sink\"} 1").then_some(())
     });
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(child.wait().unwrap().success(), "the process with a mismatch failed");
+    assert!(child.wait().unwrap().success(), "`run` must exit with 0 although it found a mismatch");
     let output = run.run(&["run", "--until-caught-up"]);
     assert!(!output.status.success());
     let message = String::from_utf8_lossy(&output.stderr).into_owned();

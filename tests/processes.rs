@@ -213,7 +213,7 @@ fn a_first_run_writes_the_warehouse_once_and_in_its_first_epoch() {
 /// A small file system that is unmounted when dropped.
 struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
-    /// Mounts a file system of this size; `None` without the right to mount.
+    /// Mounts a file system of this size; returns `None` if this user has no right to mount.
     fn mount(megabytes: u32) -> Option<SmallDisk> {
         let disk = SmallDisk(tempfile::tempdir().expect("a folder"));
         let size = format!("size={megabytes}m");
@@ -256,7 +256,7 @@ fn a_full_disk_is_reported_and_loses_nothing() {
         assert!(output.status.code() == Some(1) && is_reported && message.contains("free "), "{message}");
     };
     assert_disk_full(&["ingest", text(&events)]);
-    // Grow the disk until the log has room for all events, and for nothing more.
+    // Grows the disk until the log has room for all events, and for nothing more.
     let mut size = 2;
     while !on_disk(&["ingest", text(&events)]).status.success() {
         size += 1;

@@ -266,7 +266,7 @@ fn assert_same_event(rewritten: &Value, Sample { event, bytes }: &Sample) {
 fn write_samples(run: &Fastbreak, server: &Server, path: &Path) -> Vec<Sample> {
     let mut log =
         storage::open(&config(run.folder.path(), &server.url)).expect("the log, and the schema ids");
-    // Only a log on Kafka stores its id as a record; the embedded log does not, so this record is added.
+    // Only a log on Kafka stores its id as a record. The embedded log does not, so the test adds such a record.
     let mut commit = Commit::default();
     let log_id = wire::encode(&LogId { id: log.id().expect("an id") }).expect("an event");
     commit.append(TopicPartition::new(topics::LOG_IDS.info.name, 0), "log", Some(&log_id));

@@ -1,4 +1,4 @@
-//! Replays: beside live ingestion, resumed after kills, compared row by row.
+//! Tests replays: they run during live ingestion, are resumed after kills, and are compared with production row by row.
 //!
 //! The tests also find the differences by SQL over both warehouses, independently of `replay diff`.
 //! Invariant: a replay changes nothing live, and its diff lists exactly the rows that differ.
@@ -84,7 +84,7 @@ fn differences_by_command(diff: &Value) -> KeysByTable {
             other => other.to_string(),
         };
         let key = table.key.iter().map(part).collect::<Vec<_>>().join(" ");
-        assert!(differences.get_mut(name).unwrap().insert(key), "listed twice: {row}");
+        assert!(differences.get_mut(name).unwrap().insert(key), "`replay diff` lists a row twice: {row}");
     }
     differences
 }

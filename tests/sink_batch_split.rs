@@ -1,6 +1,6 @@
-//! Batches that are too large for BigQuery are split and written in halves, even if a commit in between fails.
+//! Batches that are too large for BigQuery are split and written in halves, even if a commit between the halves fails.
 //!
-//! Invariant: the fake of BigQuery ends with the content of a warehouse without faults, and no job changes a row twice.
+//! Invariant: at the end, the fake of BigQuery has the same content as a warehouse without faults, and no job has changed a row twice.
 //! Not here: the splitting itself, and random schedules of faults (crate `sinks`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
@@ -71,7 +71,8 @@ fn a_batch_that_is_too_large_is_split_until_it_fits_and_every_record_counts_once
 #[test]
 fn after_any_failed_commit_of_a_half_the_next_run_writes_the_rest() {
     use Fault::*;
-    // Plans 0, 1 and 2 are the plans of the batch, its first half and its second half. Only the halves have a commit `Done`: 0 and 1.
+    // Plans 0, 1 and 2 are the plans of the batch, its first half and its second half. Only the halves have a commit `Done`: `Done` 0 and
+    // `Done` 1.
     let faults = [
         (CommitKind::Plan, 0, CommittedThenCrashed),
         (CommitKind::Plan, 1, NotCommitted),

@@ -32,7 +32,7 @@ fn after_any_failed_commit_the_next_run_leaves_the_same_tables_and_a_balanced_le
                 let fastbreak = log();
                 let first = deliver(&fastbreak, None, 150, Some((kind, after, fault)));
                 assert_eq!(first.is_ok(), fault == Fault::Aborted, "{kind:?} {after} {fault:?}");
-                // This run has another batch limit, but builds the planned batch from its plan.
+                // This run has a different batch limit than the first, but builds the planned batch from the stored plan.
                 deliver(&fastbreak, None, 170, None).unwrap();
                 assert_eq!(fastbreak.content(), *undisturbed(), "{kind:?} {after} {fault:?}");
             }
@@ -80,11 +80,11 @@ fn c12_a_batch_is_not_committed_before_its_dead_letters() {
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
         assert_eq!(committed(), bad.2 + 1);
         let dead_letters = dead_letters(&fastbreak);
-        // A dead letter is durable before the batch is written: after a crash in between it may exist twice, but none is lost.
+        // A dead letter is durable before the batch is written: after a crash between the two, it may exist twice, but none is lost.
         assert_eq!(dead_letters.len(), if fault == Fault::NotCommitted { 1 } else { 2 });
         for dead_letter in dead_letters {
             assert_eq!((dead_letter.origin.as_str(), dead_letter.partition, dead_letter.offset), bad);
-            assert!(dead_letter.reason.contains("holds an event of"), "{}", dead_letter.reason);
+            assert!(dead_letter.reason.contains("but its event has the key"), "{}", dead_letter.reason);
             assert_eq!(dead_letter.processor_version, i64::from(sinks::tables::TABLES_VERSION));
             let shown = fastbreak.json(&["dlq", "show", SINK]);
             assert_eq!(shown[0]["batch"], dead_letter.batch.as_str());
@@ -141,7 +141,7 @@ fn a_lost_warehouse_is_rebuilt_from_the_start_and_the_ledger_balances() {
     }
     deliver(&fastbreak, None, 150, None).unwrap();
     assert_eq!(fastbreak.content(), *undisturbed());
-    // After the log takes ownership of the warehouse again, the sink reads it from its start.
+    // After the log takes ownership of the warehouse again, the sink reads the log from its start.
     sinks::Sqlite::open(&warehouse::path_in(fastbreak.folder.path()))
         .unwrap()
         .take_ownership(&log_id(&fastbreak))
@@ -202,8 +202,8 @@ fn each_dead_letter_has_the_reason_of_its_own_record() {
             dead_letter.unwrap().reason.clone()
         };
         assert_eq!(dead_letters.len(), 2);
-        assert!(reason(other).contains("holds an event of"), "{}", reason(other));
-        assert!(!reason(without_reason).contains("holds an event of"), "{}", reason(without_reason));
+        assert!(reason(other).contains("but its event has the key"), "{}", reason(other));
+        assert!(!reason(without_reason).contains("but its event has the key"), "{}", reason(without_reason));
     }
 }
 

@@ -1,4 +1,5 @@
-//! The chain that every peer runs over box lines: parse, look the name up, update sums over the last ten games, compute a linear score.
+//! The chain that every peer except `raw` runs for each box line (statistics of one player in one game): parse it, look up the name, update
+//! sums over the last ten games, compute a linear score.
 //!
 //! `streams/` has the same arithmetic in the same order, so that the sums of scores are equal to the last thousandth.
 //! Invariant: the scores of a player depend only on that player's lines and their order.
@@ -9,7 +10,7 @@ use std::io::Write;
 
 /// The number of players.
 pub const PLAYERS: usize = 600;
-/// The number of games that each sum covers, the latest ones.
+/// Each sum covers this number of the player's latest games.
 pub const GAMES: usize = 10;
 /// The number of statistics per line that are summed.
 pub const STATS: usize = 12;
@@ -81,7 +82,7 @@ impl Line<'_> {
     }
 }
 
-/// The last games of one player and their sums.
+/// The last games of one player, and the sum of each statistic over these games.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Form {
     games: [[i32; STATS]; GAMES],

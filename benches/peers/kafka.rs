@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The result of a peer.
+/// A result whose error ends the peer.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Counts records that were not delivered. Only these are reported, which saves one callback per record.
@@ -81,7 +81,8 @@ pub fn consumer(brokers: &str, group: &str, topic: &str) -> Outcome<BaseConsumer
         .set("isolation.level", "read_committed")
         .set("fetch.min.bytes", "100000")
         .set("fetch.wait.max.ms", "100")
-        // The prefetch of records before the stopwatch starts is not measured: with this limit, at most 1 in 40 records of a full run.
+        // Records that are prefetched before the stopwatch starts are not measured. With this limit, they are at most 1 in 40 records of a
+        // full run.
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.queue.backoff.ms", "5")
         .create()?;

@@ -1,4 +1,4 @@
-//! The lines that all peers read: a made-up league of 600 players who all play every round.
+//! Generates the box lines that all peers read, for a made-up league of 600 players who all play every round.
 //!
 //! Invariant: the same count gives the same lines, about 320 bytes each; all lines of a player have the same key, so their order is kept.
 //! Not here: processing them (`chain`).

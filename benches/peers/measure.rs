@@ -28,7 +28,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Prints one line that `run` parses: wall time and CPU time of the records after the warm-up.
+    /// Prints wall time and CPU time of the records after the warm-up, as one line of JSON that `run` parses.
     pub fn report(&self, records: u64) -> Outcome<()> {
         let (wall, before) = self.started.ok_or("the run ended before the warm-up records were processed")?;
         let (seconds, cpu, records) = (wall.elapsed().as_secs_f64(), cpu()? - before, records - self.warm);

@@ -3,7 +3,7 @@
 //! `produce` fills the topic, `raw` only reads it, `loop` runs the chain without a framework, `engine` runs it as a processor of
 //! Fastbreak's runtime, `sum` adds up the scores in an output topic.
 //! Invariant: each peer reads the same number of records from the same topic, and prints one line of JSON.
-//! Not here: the order of the run and its table (`run`), Kafka Streams (`streams/`).
+//! Not here: the order in which peers run and the table of results (`run`), Kafka Streams (`streams/`).
 #![allow(clippy::print_stdout)]
 mod chain;
 mod engine;

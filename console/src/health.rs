@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub struct Health {
     /// False if the process must be restarted.
     pub live: bool,
-    /// False while the process needs time before it works. This is no reason to restart it.
+    /// False while the process is not ready yet, for example while it restores state. This is no reason to restart it.
     pub ready: bool,
     pub checks: Vec<Check>,
 }

@@ -27,7 +27,7 @@ use std::{
 /// Returns the metrics in the OpenMetrics text format, or the text of an error.
 pub type Exposition = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// The data to serve.
+/// The data that the console serves.
 #[derive(Clone)]
 pub struct Console {
     pub health: Probe,
@@ -45,7 +45,7 @@ impl FromRef<Console> for Feed {
     }
 }
 
-/// Binds the address. Separate from [`serve`], so that it fails before the processors start if the address is in use.
+/// Binds the address. This is separate from [`serve`], so that an address in use is reported before the processors start.
 ///
 /// # Errors
 /// If the address is not available.

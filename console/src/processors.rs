@@ -62,11 +62,11 @@ pub struct Input {
     pub lag_seconds: Option<f64>,
 }
 
-/// Receiving end of the documents.
+/// Receiving end of the channel for status documents.
 #[derive(Clone)]
 pub struct Feed(Receiver<Arc<str>>);
 
-/// Sending end of the documents.
+/// Sending end of the channel for status documents.
 pub struct Publisher(Sender<Arc<str>>);
 impl Publisher {
     /// Publishes a sample to all subscribers.

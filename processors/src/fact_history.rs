@@ -1,8 +1,8 @@
 //! Fact histories: all observations of one fact from one feed; the as-of cutoff; and the revisions of derived content.
 //!
-//! Invariant: a history does not depend on the order in which its entries arrive. Of entries with the same fetch time, only one is stored:
-//! the one with the newest loader version; of these, a complete one before a partial one; then the one with the greatest content. Revisions
-//! are in ascending order of time, and adjacent ones differ in content.
+//! Invariant: a history does not depend on the order in which its entries arrive. Of several entries with the same fetch time, only one is
+//! stored: the one with the newest loader version; if the versions are equal, a complete entry rather than a partial one; if both are
+//! equal, the entry with the greatest content. Revisions are in ascending order of time, and adjacent ones differ in content.
 //! Not here: which of several feeds takes precedence; each view defines that.
 use schemas::{RawId, Timestamp, features::Basis, observation::Provenance};
 
@@ -18,7 +18,7 @@ pub struct HistoryEntry<C> {
     pub content: C,
 }
 
-/// The observations of one fact from one feed, in the order of their fetch times; one per fetch time.
+/// The observations of one fact from one feed, in ascending order of fetch time, at most one per fetch time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactHistory<C>(Vec<HistoryEntry<C>>);
 impl<C> Default for FactHistory<C> {
@@ -61,14 +61,14 @@ impl<C> FactHistory<C> {
         &self.0[..self.0.partition_point(|entry| entry.fetched_at <= instant)]
     }
 }
-/// Returns the last complete entry and the partial entries after it; all entries if none is complete. A member is present if one of them
-/// lists it.
+/// Returns the last complete entry and the partial entries after it; all entries if none is complete. A list member counts as present if
+/// one of the returned entries contains it.
 pub fn since_last_complete<C>(entries: &[HistoryEntry<C>]) -> &[HistoryEntry<C>] {
     let first = entries.iter().rposition(|entry| entry.complete).unwrap_or(0);
     &entries[first..]
 }
 
-/// The as-of cutoff of a game: its tip-off, and the basis on which facts are selected.
+/// The as-of cutoff of a game: its tip-off, and the basis (issued or retrospective) on which facts are selected.
 #[derive(Clone, Copy, Debug)]
 pub struct Cutoff {
     tip_off: Timestamp,
@@ -89,8 +89,8 @@ impl Cutoff {
     pub fn is_known(self, known_at: Timestamp) -> bool {
         known_at < self.tip_off
     }
-    /// Returns the revision to use: the last one known before the tip-off. If there is none, it is the first revision on the retrospective
-    /// basis, and `None` on the issued basis.
+    /// Returns the last revision known before the tip-off. If no revision was known by then, returns the first revision on the
+    /// retrospective basis, and `None` on the issued basis.
     pub fn as_of<S>(self, revisions: &[S], known_at: impl Fn(&S) -> Timestamp) -> Option<&S> {
         let known_count = revisions.partition_point(|revision| known_at(revision) < self.tip_off);
         match (known_count.checked_sub(1), self.basis) {

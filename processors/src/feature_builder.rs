@@ -1,7 +1,8 @@
 //! The feature builder view, keyed by player: computes the features of each candidate as of the tip-off.
 //!
-//! The player's team is that of the latest appearance or of the newest roster, whichever is later. From it follow the side, the eligibility
-//! and the feature vector. A row is on the issued basis; it is on the retrospective basis only if the issued basis gives no prediction.
+//! The player's team is that of the latest appearance or of the newest roster, whichever is later. The player's side in the game, the
+//! eligibility and the feature vector are derived from this team. A row uses the issued basis; it uses the retrospective basis only if the
+//! issued basis gives no prediction.
 //!
 //! Invariant: nothing that becomes known after a tip-off (a later game, a correction, a late box score) changes an issued row.
 //! Not here: predictions (`predictor`).
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
 
-/// An input of the view. Only one value exists at a time, so the size of the type does not matter.
+/// An input of the feature builder view. Only one value exists at a time, so the size of the type does not matter.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -98,8 +99,9 @@ impl MaterializedView for FeatureBuilder {
             emit(PlayerGameId { player, game: *game });
         }
     }
-    /// Derives the features on the issued basis if the player is eligible on it, else on the retrospective basis if the player is eligible
-    /// on that. If the player is eligible on neither, the issued features are returned if they exist.
+    /// Derives the features on the issued basis if the player is eligible on that basis; otherwise on the retrospective basis if the player
+    /// is eligible on that one. If the player is eligible on neither basis, returns the issued features or, if there are none, the
+    /// retrospective features.
     fn derive(&self, tables: &Tables, output_key: &PlayerGameId) -> Option<Features> {
         let entry = tables.entries.get(&output_key.game)?;
         let issued = tables.features(entry, Basis::Issued);
@@ -113,7 +115,7 @@ impl MaterializedView for FeatureBuilder {
     }
 }
 
-/// Replaces a row of a table and returns the old one.
+/// Replaces the row with this key (`None` deletes it) and returns the old row.
 fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<V> {
     match row {
         Some(row) => table.insert(key, row),
@@ -122,8 +124,8 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<
 }
 
 impl Tables {
-    /// Replaces a game's row and returns the game of every slate entry whose tip-off is at or after the end of this game. For a current
-    /// game that is at most one; for a box score that arrives late, it is every game since then.
+    /// Replaces the player's row for a game and returns every game on the slate with a tip-off at or after the end of this game. If the
+    /// game has just ended, that is at most one game; if its box score arrives late, it is every game since.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
         let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
         let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);

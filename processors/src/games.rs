@@ -6,9 +6,10 @@
 //! A player's statistics come from the first of these feeds that lists the player: nba.com's game log, balldontlie's stats, balldontlie's
 //! box scores. Each revision records which feed was used.
 //!
-//! Invariant: the content at an instant uses only observations fetched at or before it, so an observation fetched later adds revisions and
-//! changes no earlier one.
-//! Not here: name matching (its result is an input), the state of teams and players before a game.
+//! Invariant: the content of a row at an instant uses only observations fetched at or before it, so an observation fetched later adds
+//! revisions and changes no earlier one.
+//! Not here: name matching (`name_resolver`; its result is an input here), the form of a team (`team_form`) and the features of a player
+//! (`feature_builder`) before a game.
 mod facts;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use schemas::{
     observation::{BoxScoreObservation, GameObservation},
 };
 
-/// An input of the view.
+/// An input of the games view.
 #[derive(Clone, Debug)]
 pub enum In {
     Game(GameObservation),
@@ -126,8 +127,8 @@ fn apply_game(
     let GameObservation { game, fixture, provenance, .. } = observation;
     // Emits the keys both before and after the change, because box scores may move from one game to another.
     emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
-    // The id contains the raw id, because of two observations with the same fetch time, the fixture of one and the result of the other may
-    // be used.
+    // The id contains the raw id, because two observations with the same fetch time may both be needed: the fixture of one and the result
+    // of the other.
     let retained_id = format!("{game}/{}/{}", provenance.fetched_at.0, provenance.raw);
     if !tables.merge_game(observation) {
         return StateChange::Unchanged;

@@ -1,7 +1,7 @@
 //! The markets view: joins the odds and injury reports of a matchup with its games.
 //!
 //! A book's main line is the line with both prices whose no-vig probability is nearest 0.5; on a tie, the lower line. BetRivers and Unibet
-//! count as one book, because they publish one feed. The market's main line is the lower median of the bookmakers' main lines.
+//! count as one book, because both publish the same price feed. The market's main line is the lower median of the bookmakers' main lines.
 //!
 //! Invariant: a quote is used only if its book updated it before tip-off, whatever its fetch time; a book that is absent from a newer
 //! complete fetch no longer has a current quote.
@@ -24,7 +24,7 @@ use schemas::{
     observation::{InjuryObservation, OddsObservation},
 };
 
-/// An input of the view.
+/// An input of the markets view.
 #[derive(Clone, Debug)]
 pub enum In {
     Odds(OddsObservation),
@@ -79,7 +79,7 @@ impl MaterializedView for Markets {
             In::Game(_, row) => days.extend(row.iter().flat_map(|game| game.days.iter().map(|day| day.date))),
             In::Names(..) => {}
         }
-        // Emits the keys both before and after the change, because it may add players to a game or remove them.
+        // Emits the keys both before and after the change, because the change may add players to a game or remove them.
         tables.affected(matchup, &days, invalidate);
         let state_change = match input {
             In::Odds(observation) => tables.merge_odds(observation),

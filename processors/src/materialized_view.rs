@@ -19,12 +19,12 @@ pub enum StateChange {
     Unchanged,
 }
 
-/// An input that is stored but cannot be used before a named key arrives.
+/// An input that is stored but cannot be used before another key arrives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ParkedItem {
     /// The missing key, such as a fixture or a name.
     pub key: String,
-    /// The parked input, in words.
+    /// A description of the parked input, for an operator.
     pub what: String,
 }
 
@@ -46,14 +46,14 @@ pub trait MaterializedView: Send + Sync + 'static {
     fn key(&self, input: &Self::In) -> Option<Self::Key>;
     /// Returns the key from whose tables the output row is derived.
     fn key_of(&self, output_key: &Self::OutputKey) -> Self::Key;
-    /// Merges one input into the tables and passes every output key whose row it may change to `invalidate`.
+    /// Merges one input into the tables and passes to `invalidate` every output key whose row may change.
     fn apply(
         &self,
         tables: &mut Self::Tables,
         input: Self::In,
         invalidate: &mut dyn FnMut(Self::OutputKey),
     ) -> StateChange;
-    /// Passes every output key for which the tables may give a row to `emit`.
+    /// Passes to `emit` every output key for which `derive` may return a row.
     fn all_keys(&self, tables: &Self::Tables, emit: &mut dyn FnMut(Self::OutputKey));
     /// Derives an output row from the tables alone; `None` if there is no such row.
     fn derive(&self, tables: &Self::Tables, output_key: &Self::OutputKey) -> Option<Self::Out>;

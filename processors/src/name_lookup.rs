@@ -1,4 +1,5 @@
-//! Name lookups in the views that need the players: stores the matches of all teams of a scope, and decides over them.
+//! Name lookups in the views that need the players: stores each team's match for a name, and decides to which player of the scope the name
+//! refers.
 //!
 //! Invariant: a name is decided only when every team of the scope has a match for it; before that it is pending, not unknown.
 //! Not here: the rules by which a name matches a player (`names`), the view that matches names (`name_resolver`).
@@ -37,8 +38,8 @@ impl NameLookups {
         let by_name = row.matches.binary_search_by(|candidate| candidate.name.as_str().cmp(request.name));
         Some(&row.matches[by_name.ok()?].revisions)
     }
-    /// Decides over one revision per team, which `as_of` selects. Returns the decision and the time at which it became known; `None` if a
-    /// team's match is pending or `as_of` selects none of its revisions.
+    /// Resolves a name from one revision per team, which `as_of` selects. Returns the resolution and the time at which it became known;
+    /// `None` if a team's match is pending or `as_of` selects none of its revisions.
     pub fn decide(
         &self,
         request: LookupRequest<'_>,
@@ -52,7 +53,8 @@ impl NameLookups {
             selected.iter().map(|revision| revision.known_at).max().unwrap_or(Timestamp::DISTANT_PAST);
         Some((decide(selected.into_iter()), known_at))
     }
-    /// Returns the player of a name, and the time at which that became known; `None` if the name is pending, ambiguous or unknown.
+    /// Returns the player to whom a name resolves, and the time at which this resolution became known; `None` if the name is pending,
+    /// ambiguous or unknown.
     pub fn player(
         &self,
         request: LookupRequest<'_>,

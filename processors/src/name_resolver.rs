@@ -24,7 +24,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An input of the view.
+/// An input of the name resolver view.
 #[derive(Clone, Debug)]
 pub enum In {
     Names(NamesObservation),
@@ -50,7 +50,7 @@ impl KnownName {
         self.observed.insert(index, (effective, fetched_at));
         true
     }
-    /// Returns the known-at time of the spelling, by the observations effective on or before a day.
+    /// Returns the known-at time of the spelling for a day: the earliest fetch time of the observations effective on or before the day.
     fn known_at(&self, day: EasternDate) -> Option<Timestamp> {
         let effective = self.observed.iter().take_while(|(effective, _)| *effective <= day);
         effective.map(|(_, fetched_at)| *fetched_at).min()

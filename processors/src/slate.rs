@@ -15,7 +15,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An input of the view. Only one value exists at a time, so the size of the type does not matter.
+/// An input of the slate view. Only one value exists at a time, so the size of the type does not matter.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -24,7 +24,7 @@ pub enum In {
     QuotedPlayers(MatchupGameId, Option<QuotedPlayers>),
 }
 
-/// The games of two teams, their team forms and quoted players.
+/// The games between two teams, their team forms and quoted players.
 #[derive(Default)]
 pub struct Tables {
     matchup: Option<Matchup>,

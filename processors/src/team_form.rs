@@ -27,7 +27,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An input of the view.
+/// An input of the team form view.
 #[derive(Clone, Debug)]
 pub enum In {
     TeamGame(TeamGameId, Option<TeamGame>),
@@ -102,7 +102,8 @@ impl MaterializedView for TeamForms {
         if let Some(affected) = affected {
             games.extend(tables.affected_games(&affected));
         }
-        // A change of the horizon opens or closes the games between the old and the new horizon, and the two games after each of them.
+        // A change of the horizon opens or closes the games between the old and the new horizon, and the two games after each of these two
+        // horizons.
         let after = tables.horizon();
         games.extend(tables.between(before.min(after), before.max(after)));
         games.extend(tables.next_two(before));
@@ -271,8 +272,8 @@ impl Tables {
             roster,
         })
     }
-    /// Returns the players on the roster, and when the roster became known. They come from each feed's newest complete fetch before tip-off
-    /// and the partial fetches after it.
+    /// Returns the players on the roster, and when the roster became known. The players are those in each feed's newest complete fetch
+    /// before tip-off and in the partial fetches between that fetch and tip-off.
     fn roster(&self, cutoff: Cutoff) -> (Vec<RosteredPlayer>, Timestamp) {
         let mut roster: BTreeMap<PlayerId, RosteredPlayer> = BTreeMap::new();
         let mut known_at = Timestamp::DISTANT_PAST;
@@ -334,8 +335,8 @@ fn is_played(revision: &TeamGameRevision) -> bool {
 }
 
 /// Returns the revision of an earlier game to use at a cutoff. Fixture, score and box score are separate facts. If the box score was not
-/// known before the cutoff, the retrospective basis uses the first revision with a box score; if there is none, and the score was not known
-/// either, the first revision with a score.
+/// known before the cutoff, the retrospective basis uses the first revision with a box score; if no revision has one, and the score was not
+/// known before the cutoff either, it uses the first revision with a score.
 fn past_revision(row: &TeamGame, cutoff: Cutoff) -> Option<&TeamGameRevision> {
     let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
     let first = |has: fn(&TeamGameRevision) -> bool| row.revisions.iter().find(|revision| has(revision));

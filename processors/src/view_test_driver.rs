@@ -1,6 +1,7 @@
 //! Drives a materialized view in memory, for the tests of its logic.
 //!
-//! Invariant: only invalidated rows are derived again, and after each input the published rows must equal those of a batch.
+//! Invariant: only invalidated rows are derived again, and after each input the published rows must equal those that a batch over the same
+//! input derives.
 //! Not here: the log, commits, restores (crate `runtime`).
 use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
 use std::{collections::BTreeMap, fmt::Debug};
@@ -19,7 +20,7 @@ where
     pub fn new(view: V) -> Self {
         ViewTestDriver { view, tables_by_key: BTreeMap::new(), published: BTreeMap::new() }
     }
-    /// Applies one input, derives the invalidated rows, and compares all rows with a batch.
+    /// Applies one input, derives the invalidated rows, and compares all rows with those of a batch over the same input.
     pub fn put(&mut self, input: V::In) -> StateChange {
         let key = self.view.key(&input).unwrap();
         let tables = self.tables_by_key.entry(key).or_default();
@@ -41,7 +42,10 @@ where
             });
         }
         let (published, batch) = (format!("{:#?}", self.published), format!("{batch:#?}"));
-        assert_eq!(published, batch, "the incrementally derived rows differ from those of a batch");
+        assert_eq!(
+            published, batch,
+            "the incrementally derived rows differ from those of a batch over the same input"
+        );
         state_change
     }
     pub fn row(&self, output_key: &V::OutputKey) -> Option<&V::Out> {

@@ -2,8 +2,8 @@
 //!
 //! [`GroupMember`] is one processor instance in its consumer group. All other code uses [`LogReader`], [`LogWriter`] and [`LogAdmin`]; a
 //! [`LogBackend`] implements all three and creates members.
-//! Invariant: a read ends at the end offset at the time when it began; a write is atomic.
-//! Not here: any particular log (`runtime-kafka`, `runtime-embedded`), the loop over a member (`task`).
+//! Invariant: a read ends at the end offset that the partition had when the read began; a write is atomic.
+//! Not here: the implementations (`runtime-kafka`, `runtime-embedded`), the loop that calls a member (`task`).
 use crate::{
     commit::{Commit, DeadLetterRecord, RawEventRecord, RecordCount, Restored, TaskEvent},
     error::{CommitError, RuntimeError},
@@ -17,7 +17,7 @@ use topics::{Offset, Offsets, TopicPartition};
 
 /// One processor instance in its consumer group: its assignment, its input, its transactions.
 pub trait GroupMember: Send {
-    /// Blocks until there is something to react to.
+    /// Blocks until there is an event for the task, and returns it.
     fn next_event(&mut self) -> TaskEvent;
     /// Reads the content from which a partition's state is restored; `None` if the in-memory state is still current.
     ///
@@ -31,7 +31,7 @@ pub trait GroupMember: Send {
     fn commit(&mut self, commit: Commit) -> Result<(), CommitError>;
     /// Continues reading from these offsets, as after a restart.
     fn seek(&mut self, offsets: Offsets);
-    /// True if the instance has read everything, and no upstream processor of this process has anything left to read.
+    /// True if the instance has read all its input, and no upstream processor in this process has unread input.
     fn is_caught_up(&self) -> bool;
     /// Returns the log that the member belongs to.
     fn log(&mut self) -> &mut dyn LogBackend;
@@ -139,9 +139,9 @@ pub trait LogAdmin: Send {
     /// Acquires the exclusive right to run processors on this log, for as long as this value exists.
     ///
     /// # Errors
-    /// When another process holds it.
+    /// When another process holds this right.
     fn acquire_run_lock(&mut self) -> Result<(), RuntimeError>;
-    /// Runs periodic maintenance: publishes new end offsets on the board and compacts. Returns the time until the next call.
+    /// Runs periodic maintenance: publishes new end offsets on the progress board and compacts. Returns the time until the next call.
     ///
     /// # Errors
     /// When the log cannot be read or written.

@@ -1,7 +1,7 @@
-//! The clock.
+//! The system clock.
 //!
-//! Invariant: the clock is used only for waiting, lag and write times; no content depends on it.
-//! Not here: times of events; the records contain them.
+//! Invariant: the system clock is used only for waiting, lag and write times; no content depends on it.
+//! Not here: the times of events, which the records contain.
 use schemas::Timestamp;
 
 /// Returns the current time in milliseconds since 1970.

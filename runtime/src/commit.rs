@@ -61,7 +61,7 @@ pub struct Restored {
     pub changelog: Vec<RecordBatch>,
     /// The records of the processor's input tables, up to their end offsets, by topic.
     pub tables: Vec<(&'static str, Vec<RecordBatch>)>,
-    /// Committed offsets of all inputs of this partition, by topic.
+    /// Committed offsets of this partition number in all input topics, by topic.
     pub offsets: BTreeMap<&'static str, Offset>,
 }
 
@@ -77,7 +77,7 @@ pub struct DeadLetterRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordCount {
     Exactly(i64),
-    /// Number of those that are still stored; others may have been compacted or deleted.
+    /// Number of such records that are still stored; others may have been compacted or deleted.
     AtLeast(i64),
 }
 

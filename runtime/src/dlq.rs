@@ -1,14 +1,14 @@
 //! Reading the dead letters of a processor, from any log.
 //!
 //! Invariant: read-only.
-//! Not here: rejecting records (`engine`), producing them again (the root's `redrive`).
+//! Not here: rejecting records (`engine`), producing them again (`src/redrive.rs` of the binary).
 use crate::{broker::LogReader, commit::DeadLetterRecord, engine::dlq_topic, error::RuntimeError};
 use std::collections::BTreeMap;
 use topics::Offset;
 
 /// The dead letters of one processor.
 pub struct DeadLetters {
-    /// By partition and in offset order.
+    /// Ordered by partition and offset.
     pub records: Vec<DeadLetterRecord>,
     /// The number of older dead letters that were purged; an upper bound where offsets have gaps.
     pub purged: i64,

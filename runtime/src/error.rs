@@ -2,7 +2,7 @@
 //!
 //! Invariant: a [`RuntimeError`] ends the process or the command, and its message says what to do next; the program recovers only from
 //! [`CommitError::Aborted`], by reprocessing from the committed offsets.
-//! Not here: errors of a record (dead letters), of a warehouse (crate `sinks`).
+//! Not here: the defect of a single record, which becomes a dead letter; errors of a warehouse (crate `sinks`).
 use crate::record_batch::CorruptBatch;
 
 /// Why a processor must stop. A restart resumes from the last commit.
@@ -31,9 +31,9 @@ pub enum RuntimeError {
     )]
     Unconfirmed { writer: String, reason: String },
     #[error(
-        "{processor} stops at {at}: {limit}; reason of the last one: {sample}\n\
+        "{processor} stops at {at}: {limit}; defect of the last unusable record: {sample}\n\
          nothing of this micro-batch is committed, so nothing is lost\n\
-         next: if the source or the loader is wrong, start again once it is fixed; to accept these records as dead letters \
+         next: if the source or the loader has a defect, fix it and start again; to accept these records as dead letters \
          (`fastbreak dlq show {processor}`), raise `dead-letter-max-consecutive` or `dead-letter-max-ratio`"
     )]
     DlqLimitExceeded { processor: String, at: String, limit: String, sample: String },
@@ -44,8 +44,8 @@ pub enum RuntimeError {
 /// Why a commit did not return success.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The transaction was aborted, or no answer came. Without an answer, either all of it is durable or nothing is; the next
-    /// `init_transactions` decides.
+    /// The transaction was aborted, or no answer came. Without an answer, either all of the commit is durable or nothing of it; the next
+    /// `init_transactions` decides which.
     #[error("the commit was aborted: {reason}")]
     Aborted { reason: String },
     #[error(transparent)]

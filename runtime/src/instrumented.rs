@@ -1,6 +1,6 @@
 //! A group member that wraps another member and records its metrics.
 //!
-//! Invariant: a commit is counted once it is durable, from the ledger entry that it carries; nothing is recorded per record.
+//! Invariant: the records of a commit are counted once it is durable, from its ledger entry; nothing is recorded per record.
 //! Not here: the member that does the work (the backends).
 use crate::{
     broker::{GroupMember, LogBackend},
@@ -13,7 +13,7 @@ use schemas::ops::LedgerEntry;
 use std::{sync::Arc, time::Instant};
 use topics::Offsets;
 
-/// A wrapped member, with the name of its processor.
+/// A group member that records the metrics of the member that it wraps.
 pub struct InstrumentedMember {
     member: Box<dyn GroupMember>,
     processor: &'static str,

@@ -4,7 +4,7 @@
 //! them. Time lag is exact: the age of the first unread record. Nothing is configurable; the window and the thresholds are constants.
 //! Invariant: lag is 0 if there is no record at or after the committed offset, even if the end offset is higher: offsets have gaps. A
 //! status that cannot be known yet is `unknown`, never `ok`.
-//! Not here: sampling a log (`LogReader::progress`), showing the lag (the root's `lag`, crate `console`).
+//! Not here: sampling a log (`LogReader::progress`), showing the lag (`src/lag.rs` of the binary, crate `console`).
 mod assess;
 mod monitor;
 mod progress;

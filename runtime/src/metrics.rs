@@ -2,7 +2,7 @@
 //!
 //! A metric that is not in the catalog is not exported. Label values come from closed sets: never a player, a game or a message.
 //! Invariant: recording costs no allocation per record; values are recorded once per commit, per sink batch or per lag sample.
-//! Not here: what records them (`instrumented` for members, the root for the sink and the lag), the HTTP service (crate `console`).
+//! Not here: what records them (`instrumented` for members, the binary for the sink and the lag), the HTTP service (crate `console`).
 mod catalog;
 mod values;
 

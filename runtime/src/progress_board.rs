@@ -1,8 +1,8 @@
-//! The progress board: end offsets of topics and which processors are idle, shared by the members of one process.
+//! The progress board: the end offsets of partitions and the names of idle processors, shared by the members of one process.
 //!
-//! Members write it, and read it to decide when to read their input.
+//! Members update the board, and use it to decide when to read their input.
 //! Invariant: the board may be behind the log but is never ahead of it; no commit depends on it.
-//! Not here: committed offsets; the log has those.
+//! Not here: committed offsets, which the log stores.
 use dashmap::DashMap;
 use std::{
     sync::{Condvar, Mutex, PoisonError},
@@ -25,7 +25,7 @@ impl ProgressBoard {
     pub fn end_offset(&self, partition: TopicPartition) -> Offset {
         self.end_offsets.get(&partition).map_or(0, |end| *end)
     }
-    /// Raises the end offset of a partition; a lower one changes nothing.
+    /// Raises the end offset of a partition; a lower value is ignored.
     pub fn advance(&self, partition: TopicPartition, end_offset: Offset) {
         let mut known = self.end_offsets.entry(partition).or_insert(0);
         *known = (*known).max(end_offset);

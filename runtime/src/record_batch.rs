@@ -3,7 +3,7 @@
 //! A record is stored as its offset relative to the batch's base offset, its key, and its value or a tombstone. A batch needs one
 //! allocation, not one per record.
 //! Invariant: offsets ascend; after compaction they have gaps.
-//! Not here: what the values mean.
+//! Not here: the encoding of the values (`schemas::wire`).
 use topics::Offset;
 
 /// One record, borrowed from its batch.

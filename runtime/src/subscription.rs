@@ -1,4 +1,5 @@
-//! What all members of a topology have on any log: subscriptions, read limits, and the shared state by which they are stopped.
+//! What every group member has on any log: a subscription, read limits, and the [`RunContext`] that the members of a process share and that
+//! stops them.
 //!
 //! Invariant: the upstream processors of a subscription are all processors whose output reaches it, directly or indirectly. The topology
 //! must have no cycle, because a member waits for its upstream processors to become idle.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the first error stops all threads, each after committing what it has read. Caught up means that the committed offsets of
 //! every subscription are the end offsets of its inputs, in one consistent sample of the log.
-//! Not here: which processors there are, the sink's loop.
+//! Not here: which processors there are (`src/topology.rs` of the binary), the sink's loop (`src/sink.rs` of the binary).
 use crate::{
     broker::{GroupMember, LogBackend},
     engine::ProcessorNode,
@@ -42,7 +42,7 @@ impl Supervisor {
     /// Starts all processors, and a custom task for each further subscription.
     ///
     /// # Errors
-    /// When another process holds the run lock, or a member cannot be created. Threads that were started before the error run on until
+    /// When another process holds the run lock, or a member cannot be created. Threads that were started before the error continue until
     /// `run_context` is stopped or the process ends.
     pub fn start(
         mut log: Box<dyn LogBackend>,
@@ -128,7 +128,7 @@ impl Supervisor {
             let panicked = || RuntimeError::Storage {
                 path: self.log.name(),
                 reason: format!("the thread of {name} panicked; standard error has the message"),
-                next: "report it; a restart resumes from the last commit".into(),
+                next: "report this panic; a restart resumes from the last commit".into(),
             };
             let ended = thread.join().unwrap_or_else(|_| Err(panicked()));
             outcome = outcome.and(ended);

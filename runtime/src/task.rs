@@ -1,7 +1,7 @@
 //! The task: the loop of one processor in one instance.
 //!
-//! Wait for an event, process it, commit. An aborted commit discards the uncommitted state and processing continues from the committed
-//! offsets.
+//! The loop waits for a task event, processes it, and commits. After an aborted commit it discards the uncommitted state and continues from
+//! the committed offsets.
 //! Invariant: nothing is published outside a commit; the state in memory is the state at the last commit plus the micro-batch in progress.
 //! Not here: what a processor does with a record (`engine`), where task events come from (the backends).
 use crate::{

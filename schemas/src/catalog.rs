@@ -1,8 +1,8 @@
-//! The catalog of all events: their released `.avsc` files, the keys of their rows, the offline compatibility check, and the binding of
-//! the ids that a schema registry assigned.
+//! The catalog of all events: their released `.avsc` files, the keys of their rows, and the offline compatibility check. [`bind`] sets the
+//! schema ids that a schema registry assigned.
 //!
-//! Invariant: BACKWARD_TRANSITIVE: each schema version reads every record of all earlier released versions, because logs are reprocessed
-//! from offset 0.
+//! Invariant: compatibility is BACKWARD_TRANSITIVE: each schema version reads every record of all earlier released versions, because logs
+//! are reprocessed from offset 0.
 //! Not here: the ids of one event's schemas (`schema_ids`), the client of a schema registry (`src/registry` of the binary).
 use crate::{
     features::Features,
@@ -122,27 +122,29 @@ rows! {
     Prediction => PlayerGameId, row, Some(PlayerGameId { player: row.player, game: row.game });
 }
 
-/// The reason why the ids of a schema registry cannot be bound.
+/// The reason why [`bind`] rejects the ids of a schema registry.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BindError {
-    #[error("{event}: the registry has no id for its schema; next: `fastbreak schemas push`")]
+    #[error(
+        "{event}: the schema registry has no id for the schema of this event; next: `fastbreak schemas push`"
+    )]
     Missing { event: &'static str },
     #[error(
         "{event}: the registry's id {id} equals the id of an older schema of this event, so a record with it could \
-         have either schema; register the schema in another registry or context"
+         have either schema; register the schema in a different registry or context"
     )]
     Ambiguous { event: &'static str, id: u32 },
-    #[error("the registry's ids were bound after the first record was read or written")]
+    #[error("cannot bind the registry's ids: ids are already bound, or a record was already read or written")]
     Late,
 }
 
-/// Makes this process read and write records with the ids of a schema registry. Call it once, before the first record.
+/// Makes this process read and write records with the ids of a schema registry. Call it once, before the first record is read or written.
 ///
 /// # Errors
-/// If an event has no id, an id could refer to two schemas, or a record was already read or written.
+/// If an event has no id, an id could refer to two schemas, ids are already bound, or a record was already read or written.
 pub fn bind(binding: Binding) -> Result<(), BindError> {
-    // On Kafka, a dead letter is the original record with headers. Its schema therefore has no subject in the registry and keeps its local
-    // id.
+    // On Kafka, a dead letter is the original record with headers. So the schema of `DeadLetter` has no subject in the registry and keeps
+    // the id derived from its text.
     for entry in entries().into_iter().filter(|entry| entry.name != DeadLetter::NAME) {
         let event = entry.name;
         let ids = binding.ids.get(event).filter(|ids| !ids.is_empty()).ok_or(BindError::Missing { event })?;

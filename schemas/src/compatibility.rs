@@ -1,6 +1,6 @@
 //! Avro schema compatibility: whether a reader schema can read the records of a writer schema.
 //!
-//! Invariant: `apache-avro` decides; it implements the schema resolution rules of the Avro specification.
+//! Invariant: `apache-avro` decides whether schemas are compatible, by the schema resolution rules of the Avro specification.
 //! Not here: which schemas must be compatible (`catalog`).
 
 /// Checks that `reader` reads every record written with `writer`.

@@ -20,11 +20,11 @@ pub enum MissingReason {
     NoAppearances,
     /// The player has earlier appearances in the season, but fewer than the feature needs.
     TooFewAppearances,
-    /// The denominator of the quotient is zero.
+    /// The feature is a quotient whose denominator is zero.
     NothingToDivideBy,
     /// The team that the feature describes has no earlier game in the season.
     NoTeamGames,
-    /// No book quotes a line with both prices.
+    /// No book quotes a line with prices for both over and under.
     NoMarket,
     /// No injury report covers the game.
     NoReport,
@@ -49,7 +49,8 @@ named_enum! {
     }
 }
 
-/// A value, or the reason why it is missing. It is an Avro union; the serde names of the branches are the names of their Avro types.
+/// The value of a feature, or the reason why it is missing. It is an Avro union; the serde names of the branches are the names of their
+/// Avro types.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 pub enum Feature {
     #[serde(rename = "Double")]
@@ -132,7 +133,7 @@ named_enum! {
 #[avro_schema(namespace = "fastbreak")]
 pub enum Eligibility {
     Eligible,
-    /// The player's latest appearance and roster entry are with neither team of the game.
+    /// The player has no appearance and no roster entry, or the later of the two is with neither team of the game.
     NoSide,
     /// The newest injury report lists the player as out or doubtful.
     RuledOut,
@@ -156,9 +157,9 @@ named_enum! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum QualityFlag {
-    /// No birth date is known: the fatigue score has no age penalty.
+    /// The player's birth date is unknown, so the fatigue score has no age penalty.
     AgeUnknown,
-    /// No source has a tip-off: it is assumed at 19:30 Eastern.
+    /// No source has the tip-off time, so 19:30 Eastern is assumed.
     TipEstimated,
 }
 named_enum! {
@@ -219,7 +220,7 @@ impl Streak {
     }
 }
 
-/// An earlier appearance of the player, with its circumstances as known before its own tip-off.
+/// An earlier appearance of the player, with the circumstances of that game as known before its tip-off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Comparable {
@@ -243,7 +244,7 @@ pub struct Features {
     pub name: String,
     pub home: Team,
     pub away: Team,
-    /// The player's side; `None` if `eligibility` is [`Eligibility::NoSide`].
+    /// The player's team in this game; `None` if `eligibility` is [`Eligibility::NoSide`].
     pub team: Option<Team>,
     pub date: EasternDate,
     pub tip_off: Timestamp,
@@ -253,7 +254,7 @@ pub struct Features {
     pub eligibility: Eligibility,
     /// Number of the player's earlier appearances in the season.
     pub appearances: i32,
-    /// In the order of [`FEATURES`]; empty if the player has no side.
+    /// One value per feature, in the order of [`FEATURES`]; empty if the player has no side.
     pub vector: Vec<Feature>,
     /// Full days off before the game; `None` before the first appearance of the season.
     pub rest_days: Option<i32>,

@@ -62,7 +62,7 @@ impl Feed {
         Feed::OddsapiEventOdds,
         Feed::OperatorIdentityLinks,
     ];
-    /// Returns the source and the feed name under which scrapers publish.
+    /// Returns the source and the feed name under which scrapers publish this feed.
     pub const fn names(self) -> (Source, &'static str) {
         match self {
             Feed::NbacomSchedule => (Source::Nbacom, "schedule"),

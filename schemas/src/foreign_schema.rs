@@ -24,7 +24,8 @@ impl ForeignSchema {
                 return Ok(ForeignSchema::SameAs(index));
             }
         }
-        let newest = released_texts.last().ok_or("the event has no released schema to read it with")?;
+        let newest =
+            released_texts.last().ok_or("the event has no released schema that could read its records")?;
         can_read(newest, text)
             .map_err(|reason| format!("our newest schema cannot read its records: {reason}"))?;
         Ok(ForeignSchema::Readable(Box::new(Translation { writer, reader: parse(newest)? })))

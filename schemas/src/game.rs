@@ -32,7 +32,8 @@ pub struct Game {
     pub status: GameStatus,
     pub home_points: Option<i32>,
     pub away_points: Option<i32>,
-    /// For the completeness check: the number of players who appeared and the sum of their points, per side, from the newest observations.
+    /// Number of players who appeared (`*_players`) and sum of their points (`*_box_points`), per side, in the newest observations. With
+    /// these, the command `slate` checks that the box scores are complete.
     pub home_players: i32,
     pub away_players: i32,
     pub home_box_points: i32,
@@ -78,7 +79,7 @@ pub struct TeamGameRevision {
     pub score: Option<Score>,
     /// The sums over the team's players; `None` before the first box score became known.
     pub totals: Option<TeamTotals>,
-    /// The players who appeared with playing time, sorted.
+    /// The players whose playing time was more than zero, sorted.
     pub appeared: Vec<PlayerId>,
 }
 /// The final score of one team.
@@ -89,7 +90,7 @@ pub struct Score {
     pub opponent: i32,
 }
 
-/// One game of one team.
+/// The row of one team in one game: all its revisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamGame {
@@ -105,7 +106,7 @@ pub struct PlayerGameRevision {
     pub known_at: Timestamp,
     /// The raw event that reported this content first.
     pub raw: RawId,
-    /// The feed whose observation was used, by precedence.
+    /// The feed whose observation was used; if several feeds report the player, the one with the highest precedence.
     pub feed: Feed,
     pub name: String,
     pub team: Team,
@@ -133,7 +134,7 @@ pub const fn effective_at(tip_off: Timestamp) -> Timestamp {
     tip_off.plus_hours(4)
 }
 
-/// One player in one game.
+/// The row of one player in one game: all its revisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct PlayerGame {

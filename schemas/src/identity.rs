@@ -19,13 +19,13 @@ use serde_avro_derive::BuildSchema;
 pub enum NameRule {
     /// Equal after normalization.
     Exact,
-    /// Equal without the generational suffix.
+    /// Equal without the generational suffix, such as "Jr.".
     Suffix,
     /// The same tokens in another order; a hyphen counts as a space.
     Order,
     /// The same surname, and one first name is a prefix or the initial of the other.
     Prefix,
-    /// No team matches the name; an operator's link specifies the player.
+    /// The name matches no player of the teams in the scope; an operator's link specifies the player.
     Link,
 }
 named_enum! {
@@ -45,9 +45,9 @@ pub struct NameRevision {
     pub known_at: Timestamp,
     /// The strongest rule that matched; `None` if the name matches no player of the team.
     pub rule: Option<NameRule>,
-    /// The players who matched by the rule, sorted: one, or several if the name is ambiguous.
+    /// The players whom the name matches by `rule`, sorted; more than one if the name is ambiguous.
     pub players: Vec<PlayerId>,
-    /// The player to whom an operator linked the name; used if no team matches.
+    /// The player to whom an operator linked the name; used if the name matches no player of any team in the scope.
     pub link: Option<PlayerId>,
 }
 

@@ -1,8 +1,8 @@
 //! Identities: players, games, raw events, and the composite ids of table rows with their text form.
 //!
-//! Invariant: an id's text is its record key; the part before the first '/' determines the partition, so rows of co-partitioned topics with
-//! the same first part have the same partition number. `Display` and `FromStr` are inverse.
-//! Not here: names, which are attributes and not identities.
+//! Invariant: the text of an id is the record key of its row; the part before the first '/' determines the partition, so rows of
+//! co-partitioned topics with the same first part have the same partition number. `Display` and `FromStr` are inverse.
+//! Not here: the names of players, which are attributes and not identities.
 use crate::{
     feed::Source,
     team::{Matchup, Team},
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 use std::{fmt, str::FromStr};
 
-/// nba.com's person id.
+/// nba.com's person id of a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[serde(transparent)]
 pub struct PlayerId(pub u32);
@@ -60,7 +60,7 @@ impl GameId {
         let two = (self.0 / 100_000 % 100) as i16;
         Season(if two >= 46 { 1900 + two } else { 2000 + two })
     }
-    /// True if the game counts: its kind is known and is neither preseason nor all-star.
+    /// True if the game is processed: its kind is known and is neither preseason nor all-star.
     pub const fn is_in_scope(self) -> bool {
         !matches!(self.kind(), None | Some(GameKind::Preseason | GameKind::AllStar))
     }
@@ -119,19 +119,19 @@ macro_rules! composite {
     };
 }
 composite!(
-    /// One player in one game.
+    /// The id of a row about one player in one game, partitioned by the player.
     PlayerGameId { player: PlayerId, game: GameId }
 );
 composite!(
-    /// One team in one game, partitioned by the team.
+    /// The id of a row about one team in one game, partitioned by the team.
     TeamGameId { team: Team, game: GameId }
 );
 composite!(
-    /// One game, partitioned by the pair of its teams.
+    /// The id of a row about one game, partitioned by the pair of its teams.
     MatchupGameId { matchup: Matchup, game: GameId }
 );
 
-/// The form of one team before one game, partitioned by the pair of the game's teams.
+/// The id of a row about one team's form before one game, partitioned by the pair of the game's teams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TeamFormId {
     pub matchup: Matchup,
@@ -152,12 +152,12 @@ impl FromStr for TeamFormId {
     }
 }
 
-/// The scope of a name lookup: the teams whose players a name is matched with. Its text is the partition key of the matches.
+/// The scope of a name lookup: the teams whose players a name is matched with. Its text is the partition key of the lookup results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The two teams of a game.
     Matchup(Matchup),
-    /// All teams, for a name on this team's roster, because the player may be new to the team.
+    /// For a name on the roster of this team: all teams, because the player may be new to the team.
     Team(Team),
 }
 impl fmt::Display for Scope {

@@ -67,7 +67,7 @@ pub struct QuotedPlayer {
     pub known_at: Timestamp,
 }
 
-/// The players quoted in a game, and the first injury report that covers it.
+/// The players whom a book quotes for one game, and when the first injury report on the game became known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayers {

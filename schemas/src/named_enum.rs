@@ -1,4 +1,4 @@
-//! The public names of closed enums: one macro, so that every enum in the events has the same three items for its names.
+//! The public names of closed enums: one macro, so that every enum in the events has `ALL`, `name()` and `Display`.
 //!
 //! Invariant: tables, JSON and messages show the public name; the Avro symbol is the name of the Rust variant. A change of one does not
 //! change the other.

@@ -41,7 +41,7 @@ named_enum! {
     }
 }
 
-/// The teams and the time of a game. It is a separate fact with its own history.
+/// The teams and the time of a game. It is a fact separate from the result, with its own history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Fixture {

@@ -12,8 +12,8 @@ use serde_avro_derive::BuildSchema;
 #[avro_schema(namespace = "fastbreak")]
 pub struct LedgerEntry {
     pub processor: String,
-    /// For a stateless processor, the version of its code and model (every version reads all input); for the sink, the ledger version of
-    /// its current pass over the input; 0 for a materialized view.
+    /// For a stateless processor, the version of its code and model (every version reads all input); for the sink, a number that is
+    /// raised each time the sink reads its input again; 0 for a materialized view.
     pub version: i64,
     /// Records read.
     pub read: i64,
@@ -47,7 +47,7 @@ impl LedgerEntry {
         self.rows_out_of_scope += other.rows_out_of_scope;
         self.rows_repeated += other.rows_repeated;
     }
-    /// Returns how many records and how many rows are in no outcome; both are zero in a consistent log.
+    /// Returns how many records and how many rows are not counted in any outcome; both are zero in a consistent log.
     pub const fn imbalance(&self) -> (i64, i64) {
         (
             self.read - self.applied - self.unchanged - self.parked - self.rejected,

@@ -1,8 +1,8 @@
-//! Predictions: one event per player and game. It contains every prediction system and every line of the ladder, or the reason why one is
-//! missing.
+//! Predictions: one event per player and game. It contains, for every prediction system, the prediction on each line of the line ladder, or
+//! the reason why there is none.
 //!
-//! Invariant: each system is present exactly once, with a prediction or a skip reason; each line offset −2…+2 is either in the ladder
-//! of every predicted system or in `omitted_line_offsets`.
+//! Invariant: for an eligible candidate, each system is present exactly once, with a prediction or a skip reason; each line offset −2…+2
+//! is either in the line ladder of every system that has a prediction, or in `omitted_line_offsets`.
 //! Not here: the rows of the warehouse (crate `sinks`).
 use crate::{
     features::{Basis, Eligibility, QualityFlag},
@@ -42,7 +42,7 @@ pub enum SystemSkip {
     MissingFeature,
     /// The shares of all shot zones are missing.
     MissingZones,
-    /// Fewer than five earlier games are similar enough.
+    /// Fewer than five earlier games of the player are similar enough to this game.
     TooFewSimilar,
     /// Fewer than two systems predicted.
     TooFewSystems,
@@ -91,7 +91,7 @@ named_enum! {
 pub enum LineSource {
     /// The market's main line.
     Market,
-    /// Used without a market: the player's mean points over the last five appearances, rounded to half a point.
+    /// The player's mean points over the last five appearances, rounded to half a point; used if there is no market.
     Estimate,
 }
 named_enum! {

@@ -2,8 +2,8 @@
 //!
 //! Field names are those of the Rust types. Enums appear by their public name, ids as text, timestamps in RFC 3339, days as
 //! `YYYY-MM-DD`, seasons as `2023-24`, lines in points, prices as the book wrote them, playing time in minutes, hashes in hexadecimal.
-//! A feature vector is an object by feature name; a missing feature is `{"missing": reason}`. Bytes are text, or hexadecimal if they
-//! are not UTF-8.
+//! A feature vector is an object with one field per feature; a missing feature is `{"missing": reason}`. Bytes are text, or hexadecimal
+//! if they are not UTF-8.
 //!
 //! Invariant: a struct field without a JSON form is a compile error, because every struct is destructured completely.
 //! Not here: the stored form, which is Avro (`wire`).
@@ -135,7 +135,7 @@ impl PublicJson for Bytes<'_> {
         Value::String(str::from_utf8(self.0).map_or_else(|_| hexadecimal(), str::to_owned))
     }
 }
-/// A feature vector, shown as an object by feature name; empty if there is no vector.
+/// A feature vector, shown as an object with one field per feature; empty if there is no vector.
 struct Vector<'a>(&'a [Feature]);
 impl PublicJson for Vector<'_> {
     fn public_json(&self) -> Value {
@@ -144,7 +144,8 @@ impl PublicJson for Vector<'_> {
     }
 }
 
-/// Implements the JSON form of structs as objects. `field as Wrapper` shows the field in the form of the wrapper instead of its type's.
+/// Implements the JSON form of structs as objects. `field as Wrapper` shows the field in the JSON form of `Wrapper`, not in that of its own
+/// type.
 macro_rules! objects {
     ($($type:ident { $($field:ident $(as $wrapper:ident)?),+ $(,)? })+) => { $(impl PublicJson for $type {
         fn public_json(&self) -> Value {

@@ -89,9 +89,9 @@ impl RawEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum RejectCode {
-    /// The line is not JSON.
+    /// The line of the input file is not JSON.
     NotJson,
-    /// The envelope lacks a field or has one of the wrong type.
+    /// The envelope of the raw event lacks a field or has one of the wrong type, or the bytes of the record are not an event.
     BadEnvelope,
     /// No loader reads this pair of source and feed.
     UnknownFeed,
@@ -126,10 +126,10 @@ pub struct DeadLetter {
     pub code: RejectCode,
     /// The defect and its location in the value, as text for an operator.
     pub reason: String,
-    /// The raw event that contained it, if there is one.
+    /// The raw event that was rejected or contained the rejected row; `None` if its id is unknown.
     pub raw: Option<RawId>,
     pub fetched_at: Option<Timestamp>,
-    /// The topic or file from which it was read.
+    /// The topic or file from which the original record was read.
     pub origin: String,
     pub partition: i32,
     /// The record's offset, or the line number in a file.

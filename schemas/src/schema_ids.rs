@@ -20,7 +20,7 @@ use std::{
 /// Looks up the text of a registered schema by its id; returns the reason if the registry has no such schema.
 pub type Fetch = Box<dyn Fn(u32) -> Result<String, String> + Send + Sync>;
 
-/// The ids that a schema registry assigned.
+/// The schema ids that a schema registry assigned, and a function that fetches its other schemas.
 pub struct Binding {
     /// For each event, the registry's ids of its newest schema; records are written with the first one.
     pub ids: BTreeMap<&'static str, Vec<u32>>,
@@ -28,7 +28,8 @@ pub struct Binding {
     pub fetch: Fetch,
 }
 impl Binding {
-    /// Makes this process read and write with these ids; false if a binding is set or a record was read or written without one.
+    /// Makes this process read and write records with these ids. Returns false if a binding is already set, or if a record was already
+    /// read or written without one.
     pub(crate) fn activate(self) -> bool {
         BINDING.set(Some(self)).is_ok()
     }

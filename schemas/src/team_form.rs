@@ -1,6 +1,7 @@
 //! The form of teams before a game, and the candidates for that game.
 //!
-//! A row contains `issued`, from what was known by tip-off, and `retrospective`, which is `None` if it equals `issued`.
+//! A row contains `issued`, computed from what was known by tip-off, and `retrospective`, which also uses facts that became known later
+//! and is `None` if it equals `issued`.
 //!
 //! Invariant: every number is computed from games of the same season that ended before this game's tip-off.
 //! Not here: the numbers of single players (`features`).
@@ -12,7 +13,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A team's averages before a game; `None` if the team has no earlier game in the season.
+/// A team's averages before a game; an average is `None` if the team has no earlier game in the season.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct FormNumbers {
@@ -37,7 +38,7 @@ pub struct FormNumbers {
 #[avro_schema(namespace = "fastbreak")]
 pub struct RecentPlayer {
     pub player: PlayerId,
-    /// Tip-off of the player's last appearance in these games.
+    /// Tip-off of the player's last appearance in these recent games of the team.
     pub last_game: Timestamp,
 }
 

@@ -49,7 +49,7 @@ impl fmt::Display for Timestamp {
 }
 impl FromStr for Timestamp {
     type Err = String;
-    /// Parses RFC 3339; the offset is required.
+    /// Parses RFC 3339; the UTC offset is required.
     fn from_str(text: &str) -> Result<Self, String> {
         let timestamp: jiff::Timestamp =
             text.parse().map_err(|_| format!("'{text}' is not an RFC 3339 timestamp"))?;

@@ -19,9 +19,9 @@ pub use crate::wire_error::WireError;
 pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema + Send + 'static {
     /// The name of the event in its schema files: `<NAME>.v<n>.avsc`.
     const NAME: &'static str;
-    /// The texts of the released schema versions, oldest first; records are written with the last.
+    /// The texts of the released schema versions, oldest first; records are written with the last one.
     const RELEASED: &'static [&'static str];
-    /// Fields that earlier versions lack, each with the JSON value that is read instead.
+    /// Fields that earlier versions lack, each with the JSON value that is used when a record of such a version is read.
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
     fn schemas() -> &'static Schemas;
 }
@@ -30,7 +30,7 @@ pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema +
 pub trait Row: Event {
     /// The id of the row; its text is the record key.
     type Id: std::fmt::Display + std::str::FromStr<Err = String> + Copy;
-    /// Returns the id; `None` if the fields do not form one, but no processor writes such a row.
+    /// Returns the id of the row; `None` if the fields form no valid id. No processor writes such a row.
     fn row_id(&self) -> Option<Self::Id>;
 }
 

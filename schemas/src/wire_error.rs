@@ -1,6 +1,6 @@
 //! The error of reading or writing a record on the wire.
 //!
-//! Invariant: every variant names the event whose record was expected.
+//! Invariant: every variant contains the name of the event whose record was expected.
 //! Not here: encoding and decoding (`wire`), schema ids (`schema_ids`).
 
 /// Bytes that are not a record of the expected event.

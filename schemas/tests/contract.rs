@@ -1,4 +1,4 @@
-//! The wire contract: released schemas, round trips, and `apache-avro` as the oracle of the codec.
+//! The wire contract: released schemas and round trips, whose results are compared with those of `apache-avro`.
 //!
 //! Invariant: the tests invent a second version of an event, because every released schema is at version 1.
 //! Not here: schema ids of a registry (`binding`).

@@ -15,7 +15,7 @@ pub struct ScraperEvent {
     /// The scraper's request key: a date, a season, a team, or the id of a game's odds.
     pub key: String,
     pub fetched_at: Timestamp,
-    /// `None` omits the field from the JSON, which means complete.
+    /// `None` omits the field from the JSON; an event without this field is complete.
     pub outcome: Option<FetchOutcome>,
     /// JSON text.
     pub payload: String,

@@ -132,8 +132,8 @@ impl Fetches<'_> {
             });
         }
     }
-    /// Adds one source's box scores of a day, fetched at an hour of the next day. Faults make them late, omit a team at first, or contain
-    /// an error that a refetch corrects.
+    /// Adds one source's box scores of a day, fetched at an hour of the next day. If faults occur, the box scores are late, lack a team at
+    /// first, or contain an error that a refetch corrects.
     fn add_box_scores(
         &mut self,
         (feed, hour): (Feed, i8),
@@ -250,7 +250,7 @@ impl Fetches<'_> {
     }
 }
 
-/// Adds the events of a fetch: the event, and with faults an earlier empty response, a duplicate and a refetch.
+/// Adds the events of a fetch: the response and, if these faults occur, an earlier empty response, a duplicate and a refetch.
 fn publish(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent>) {
     let key =
         fetch.key.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));

@@ -11,7 +11,7 @@ use crate::{
 use schemas::{EasternDate, PlayerId, Team};
 use std::collections::HashSet;
 
-/// Minutes per game of each player of a team without absences, by rank.
+/// Minutes per game of each player by rank in the team, if no player of the team is absent.
 const MINUTES: [f64; 15] =
     [35.0, 34.0, 32.0, 31.0, 29.0, 24.0, 19.0, 15.0, 11.0, 6.0, 3.0, 2.0, 1.5, 1.0, 1.0];
 
@@ -115,7 +115,7 @@ impl League {
         league.trade(season, size, first_day);
         league
     }
-    /// Draws trades in the middle of the season: two teams exchange their players of the same rank.
+    /// Draws trades in the middle of the season: in each, two teams exchange their players of the same rank.
     fn trade(&mut self, season: &Season, size: usize, first_day: EasternDate) {
         let mut random = Random::for_decision(season.seed, Decision::Trades, &[]);
         let half = first_day.plus_days(season.games_per_team as i32);

@@ -2,8 +2,8 @@
 //!
 //! Used by the demo and the tests. No data is copied from a source: players, ids, scores and lines are invented.
 //!
-//! Invariant: the same [`Season`] gives the same bytes on any machine at any time. It reads no clock, environment or files.
-//! Not here: processing of the events.
+//! Invariant: the same [`Season`] gives the same bytes on any machine at any time. The simulation reads no clock, environment or files.
+//! Not here: processing of the events (crate `processors`).
 mod calendar;
 mod event;
 mod feeds;

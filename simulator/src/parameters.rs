@@ -6,30 +6,30 @@
 /// The rates of faults, 0–1: each is the share of the occasions on which the fault occurs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// Events published a second time, byte for byte.
+    /// Share of events that are published a second time, byte for byte.
     pub duplicates: f64,
-    /// Responses fetched again ten minutes later, unchanged.
+    /// Share of responses that are fetched again ten minutes later, unchanged.
     pub refetches: f64,
-    /// Days whose box scores one source publishes one to five days late.
+    /// Share of days whose box scores one source publishes one to five days late.
     pub late_box_scores: f64,
-    /// Games in which a basket is credited to the wrong teammate until a refetch a day later. Team totals are correct.
+    /// Share of games in which a basket is credited to the wrong teammate until a refetch a day later. Team totals are correct.
     pub corrected_box_scores: f64,
-    /// Days whose box scores lack one team at first, with the outcome "partial".
+    /// Share of days whose box scores lack one team at first, with the outcome "partial".
     pub missing_teams: f64,
-    /// Names that balldontlie, ESPN or a book spells differently: without suffix or accents, last name first, with an initial, or with a
-    /// nickname, for which an operator publishes links two days into the season.
+    /// Share of names that balldontlie, ESPN or a book spells differently: without suffix or accents, last name first, with an initial, or
+    /// with a nickname, for which an operator publishes links two days into the season.
     pub name_variants: f64,
-    /// Healthy reserves who do not play: "00" in balldontlie, no row in nba.com.
+    /// Share of healthy reserves who do not play: "00" in balldontlie, no row in nba.com.
     pub dnps: f64,
-    /// Games called off three hours before tip-off, rescheduled some days later under the same id, then played.
+    /// Share of games that are called off three hours before tip-off, then rescheduled to a later day under the same id, and played.
     pub postponements: f64,
-    /// Lines that a book moves from one snapshot to the next.
+    /// Share of lines that a book moves from one snapshot to the next.
     pub line_moves: f64,
-    /// Quotes without a price for under.
+    /// Share of quotes without a price for under.
     pub one_sided_quotes: f64,
-    /// Games whose odds are fetched again 40 minutes after tip-off.
+    /// Share of games whose odds are fetched again 40 minutes after tip-off.
     pub in_play_updates: f64,
-    /// Requests that got an empty response an hour earlier, with the outcome "empty-ok".
+    /// Share of requests that got an empty response, with the outcome "empty-ok", an hour earlier.
     pub empty_responses: f64,
 }
 impl Faults {

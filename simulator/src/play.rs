@@ -133,8 +133,8 @@ fn lineup<'a>(season: &Season, league: &'a League, game: &Game, team: Team) -> (
     (playing, did_not_play)
 }
 
-/// Distributes whole minutes in proportion to the players' average times a random factor; no player gets more than the length of the
-/// game.
+/// Distributes whole minutes in proportion to each player's average minutes multiplied by a random factor; no player gets more than the
+/// length of the game.
 fn share_minutes(random: &mut Random, playing: &[&Player], length: i32) -> Vec<i32> {
     let total = length * playing.len().min(5) as i32;
     let weights: Vec<f64> =

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a stream depends only on the seed, the decision and its subject, not on numbers drawn from other streams. So switching on a
 //! fault changes no other decision. Floats are only added and multiplied, so the numbers are the same on any machine.
-//! Not here: the decisions.
+//! Not here: the code that makes the decisions (the other files of this crate).
 
 /// The kinds of decisions, each with its own streams. The streams depend on the order of the variants, which therefore must not change.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use crate::{
 };
 use schemas::{EasternDate, GameId, Timestamp};
 
-/// A game day some weeks into a season, with the events before and after a time shortly before the first tip-off.
+/// A game day some weeks into a season, with the events before and after `now`, a time shortly before the first tip-off.
 #[derive(Clone, Debug)]
 pub struct GameDay {
     /// The day of the slate.
@@ -25,7 +25,8 @@ pub struct GameDay {
     pub after: Vec<ScraperEvent>,
 }
 
-/// Generates a season of fourteen teams; returns its evening with the most games, after each team has played at least fifteen games.
+/// Generates a season of fourteen teams; returns the evening with the most games among those before which each team has played at least
+/// fifteen games.
 pub fn game_day(seed: u64) -> GameDay {
     let season = Season {
         teams: 14,

@@ -139,7 +139,7 @@ fn all_sources_spell_names_differently_from_nba_com_and_nicknames_have_links() {
     let mut linked = HashSet::new();
     for link in links {
         let spelling = link["spelling"].as_str().unwrap();
-        assert!(linked.insert(spelling), "{spelling} has two links");
+        assert!(linked.insert(spelling), "{spelling} has two links, expected one");
         assert!(ids.contains(&link["player_id"].as_i64().unwrap()));
     }
     let linked_spellings = spellings.iter().filter(|name| linked.contains(name.as_str())).count();
@@ -151,7 +151,7 @@ fn a_player_who_does_not_play_has_00_in_balldontlie_and_no_row_in_nba_com() {
     let events = with_faults(Faults { dnps: 1.0, ..NONE });
     let players = |log: &Value| rows(log).iter().filter(|row| row["MIN"].as_i64() > Some(0)).count();
     let played: usize = of_feed(&events, Feed::NbacomLeaguegamelog).iter().map(|(_, log)| players(log)).sum();
-    assert_eq!(played, 5 * 72, "five players per team and game");
+    assert_eq!(played, 5 * 72, "expected five players per team and game");
     let mut did_not_play = 0;
     for (_, stats) in of_feed(&events, Feed::BalldontlieStats) {
         for row in list(&stats, "/data").iter().filter(|row| row["min"] == "00") {
@@ -186,7 +186,7 @@ fn postponed_games_are_called_off_rescheduled_and_played_under_one_id() {
         assert!(rescheduled.0 < instant(&rescheduled.1["gameDateTimeUTC"]).0);
         for side in ["homeTeam", "awayTeam"] {
             let team = done.1[side]["teamTricode"].to_string();
-            assert!(days.insert((date(done), team)), "a team plays twice a day");
+            assert!(days.insert((date(done), team)), "a team plays twice on the same day");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Properties of every season without faults.
+//! Tests properties that every season without faults must have.
 //!
 //! Invariant: the tests read only the published payloads, as a loader does.
 //! Not here: faults (`faults`), the real payload shapes (`shapes`).
@@ -65,7 +65,7 @@ fn a_complete_season_has_1230_games_in_the_real_months_and_no_team_plays_twice_a
     let mut back_to_backs = 0;
     for (team, days) in &days {
         assert_eq!(days.len(), 82, "{team}");
-        assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{team} plays twice a day");
+        assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{team} plays twice on the same day");
         back_to_backs += days.windows(2).filter(|pair| pair[1].0 - pair[0].0 == 1).count();
     }
     assert!((200..1200).contains(&back_to_backs), "{back_to_backs}");
@@ -188,7 +188,7 @@ fn a_player_who_is_out_in_the_last_report_has_no_box_score_that_day() {
     for (event, log) in of_feed(&events, Feed::NbacomLeaguegamelog) {
         for row in rows(&log) {
             let key = (event.key.clone(), row["PLAYER_NAME"].as_str().unwrap().to_owned());
-            assert!(!out.contains(&key), "{key:?} is out but played");
+            assert!(!out.contains(&key), "{key:?} is reported as out but played");
         }
     }
 }

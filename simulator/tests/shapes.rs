@@ -1,7 +1,7 @@
 //! Compares the keys of simulated payloads with the keys of real payloads, where these are available.
 //!
-//! Invariant: a simulated object has no key that the real one lacks, and it has every key that loaders read. Without real payloads, a
-//! test is skipped and prints that.
+//! Invariant: a simulated object has no key that the real one lacks, and it has every key that loaders read. A test whose real payloads are
+//! missing is skipped and prints the missing path.
 //! Not here: the values (`season`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
@@ -72,7 +72,10 @@ fn assert_same_keys(feed: Feed, folder: &str, omitted: &[&str]) {
     }
     let simulated_keys = simulated(feed);
     let invented: Vec<_> = simulated_keys.difference(&real_keys).collect();
-    assert!(invented.is_empty(), "{feed} has keys that the real payloads lack: {invented:?}");
+    assert!(
+        invented.is_empty(),
+        "the simulated payloads of {feed} have keys that the real payloads lack: {invented:?}"
+    );
     let missing = real_keys.difference(&simulated_keys);
     let missing: Vec<_> =
         missing.filter(|key| !omitted.iter().any(|prefix| key.starts_with(prefix))).collect();

@@ -1,8 +1,8 @@
-//! Benchmark of the BigQuery sink without BigQuery: encoding, and writing batches over HTTP to the in-process fake of the tests.
+//! Benchmark of the BigQuery sink without BigQuery: encodes batches, and writes them over HTTP to the in-process fake of the tests.
 //! `cargo run --release -p sinks --example bigquery`
 //!
-//! Invariant: the measured time includes that of the fake, so the rate is a lower bound of the sink's rate.
-//! Not here: the time of BigQuery; the local warehouse (`season`).
+//! Invariant: the measured time includes the time that the fake needs, so the rate is a lower bound of the sink's rate.
+//! Not here: the response times of BigQuery; the benchmark of the local warehouse (`examples/season.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 #[allow(dead_code)]
 #[path = "../tests/conformance/events.rs"]

@@ -1,7 +1,7 @@
 //! Content hash of a record: with it a warehouse recognizes unchanged content without comparing all columns of the stored rows.
 //!
 //! Invariant: equal content has the same hash in every warehouse; two different contents have the same hash with a probability of 2⁻⁶⁴.
-//! Not here: the effect of a record with unchanged content; each warehouse decides it.
+//! Not here: what a warehouse does with a record whose content is unchanged (`sqlite::write`, `bigquery::sql`).
 use crate::{
     record::RecordChange,
     rows::{Cell, PredictionRows},
@@ -20,7 +20,7 @@ pub(crate) fn check_key(change: &RecordChange) -> Result<(), String> {
     };
     match (change.id(), key) {
         (id, Some((player, game))) if id != (PlayerGameId { player, game }) => Err(format!(
-            "the record has the key {id}, but holds an event of {}",
+            "the record has the key {id}, but its event has the key {}",
             PlayerGameId { player, game }
         )),
         _ => Ok(()),
@@ -51,7 +51,7 @@ pub(crate) fn hash_cells<'a>(
 /// Hashes a prediction: its slate row, and those columns of its system rows that the slate row does not have.
 ///
 /// # Errors
-/// The same as of [`hash_cells`].
+/// A real number is infinite or NaN, as in [`hash_cells`].
 pub(crate) fn hash_prediction(rows: &PredictionRows<'_>, bytes: &mut Vec<u8>) -> Result<i64, String> {
     let systems = rows
         .systems

@@ -5,7 +5,7 @@
 //! the log in the number of live rows of a game or in the sum of their offsets.
 //!
 //! Invariant: a game is in flight, never a mismatch, if the newest record of one of its keys is not yet read, not yet written, or rejected.
-//! Not here: reading the log; reacting to a mismatch.
+//! Not here: reading the log, and reacting to a mismatch (the reconciler).
 use crate::record::{SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
 use schemas::{GameId, PlayerGameId};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Control totals of one input topic and game.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControlTotals {
-    /// Number of live keys; all predictions of a record count as one.
+    /// Number of keys with a live row; all predictions of a record count as one row.
     pub rows: u64,
     /// Sum of the offsets of the newest records of these keys.
     pub offsets: i64,
@@ -26,7 +26,7 @@ pub type ControlTotalsByGame = BTreeMap<(SinkTopic, GameId), ControlTotals>;
 /// The newest record of each key of one input topic, collected while the log is read.
 pub struct LatestByKey {
     input: SinkTopic,
-    /// Per key, its newest offset and whether that record gives a live row; `None`: the warehouse may lack the record.
+    /// Per key: offset of its newest record, and whether this record gives a live row. `None`: the warehouse may lack the record.
     records: FxHashMap<PlayerGameId, (i64, Option<bool>)>,
 }
 impl LatestByKey {
@@ -65,7 +65,7 @@ pub struct TotalsMismatch {
     pub warehouse: ControlTotals,
 }
 
-/// Result of a comparison.
+/// Result of comparing the control totals of a warehouse with those of its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// Number of games compared, counted per input topic.
@@ -100,7 +100,7 @@ impl Comparison {
     }
 }
 
-/// True if the warehouse may lack a record: its offset is not below `next`, the committed offset, or the record was rejected.
+/// True if the warehouse may lack the record: its offset is equal to or higher than the committed offset `next`, or it was rejected.
 pub fn is_in_flight(
     coordinates: TopicPartitionOffset,
     next: i64,

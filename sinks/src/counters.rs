@@ -1,7 +1,7 @@
 //! Counters of a warehouse.
 //!
 //! Invariant: a counter only increases.
-//! Not here: the metric names.
+//! Not here: the names of the metrics (the sink task).
 use crate::warehouse::WriteSummary;
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct Counters {
     /// Number of batches written, without batches that were already stored.
     pub batches: u64,
-    /// Number of DML jobs sent; in SQLite, of batches written.
+    /// Number of DML jobs sent; in SQLite, number of batches written.
     pub attempts: u64,
     /// Number of reused jobs.
     pub reused: u64,

@@ -1,10 +1,10 @@
 //! Date filter for the sink of a replay, which writes only the games of a range of days.
 //!
-//! A batch is filtered just before it is written, so its ranges, plan and id are those of an unfiltered sink.
+//! A batch is filtered just before it is written, so its ranges, plan and id equal those of a sink without the filter.
 //!
 //! Invariant: the content after a filtered batch depends only on the newest record per key: if a game moves to a day outside the range, its
 //! rows are deleted.
-//! Not here: the batches (`window`), the warehouse.
+//! Not here: collecting a batch (`window`), writing it (`warehouse`).
 use crate::{
     record::Record,
     warehouse::{Warehouse, WarehouseError},

@@ -2,7 +2,7 @@
 //!
 //! Invariant: only the columns that content hashes cover are compared, never source columns; every key of either warehouse is counted
 //! once per table.
-//! Not here: reading rows (each warehouse), printing differences.
+//! Not here: reading rows (`sqlite::snapshot`), printing differences.
 use crate::{
     date_filter::DateRange,
     rows::{Cell, Row},
@@ -93,7 +93,7 @@ pub struct Player {
     pub counts: Counts,
 }
 
-/// Result of a comparison.
+/// Result of comparing two warehouses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
     pub tables: BTreeMap<&'static str, Counts>,
@@ -101,11 +101,11 @@ pub struct Comparison {
     pub dates: BTreeMap<String, Counts>,
     /// Row counts of the predictions by prediction system.
     pub systems: BTreeMap<String, Counts>,
-    /// Players who have a row that is not equal.
+    /// Players for whom a row differs or is missing in one warehouse.
     pub players: Vec<Player>,
     /// The first rows that only one warehouse has or that differ in more than the model version.
     pub rows: Vec<Difference>,
-    /// Number of such rows that `rows` does not list.
+    /// Number of rows of this kind that `rows` omits because of the limit.
     pub more: u64,
 }
 impl Comparison {
@@ -212,7 +212,7 @@ fn add_row(
     comparison.rows.push(Difference { table, kind, key: key.collect(), player: player_name, fields });
 }
 
-/// Positions of the columns of a table.
+/// A table and the indexes of its key columns; returns the cells of a row by column name.
 struct ColumnIndex<'a> {
     table: &'a Table,
     key: Vec<usize>,

@@ -3,8 +3,8 @@
 //! Reading order: `record`, `window`, `split`, `plan`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
 //! `grading`. Only replays use `date_filter` and `diff`. The reconciliation of a warehouse with its log uses `control_totals`.
 //!
-//! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were batched, repeated or
-//! interrupted.
+//! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were split into
+//! batches, nor on repeated or interrupted writes.
 //! Not here: reading topics, storing plans, committing offsets; the sink task does that and calls this library.
 pub mod bigquery;
 mod column;

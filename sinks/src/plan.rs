@@ -1,7 +1,7 @@
-//! Batch plan: the input ranges of a batch, durable before the first call to the warehouse; and the recovery decision after a restart.
+//! Batch plan: the input ranges of a batch, stored durably before the batch is written. After a restart, [`Recovery`] is decided from it.
 //!
-//! Invariant: an id identifies one set of input ranges of one log in one epoch. A batch that may have been written is built again from the
-//! ranges of its plan, never from a new window, so the warehouse recognizes its id.
+//! Invariant: a batch id identifies one set of input ranges of one log in one epoch. A batch that may have been written is built again from
+//! the ranges of its plan, never from a new window, so the warehouse recognizes its id.
 //! Not here: storing plans; the sink task stores the plan in the log before the write, and commits the offsets after it.
 use crate::{
     record::SinkTopic,
@@ -11,7 +11,7 @@ use crate::{
 use schemas::{Timestamp, ops::SinkBatchPlanned};
 use std::{collections::BTreeMap, fmt};
 
-/// Writer of a batch: sink, log, and warehouse epoch.
+/// Writer of a batch: name of the sink, id of the log, and warehouse epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriterId {
     pub sink: String,
@@ -143,8 +143,8 @@ pub enum Recovery {
     Rebuild,
 }
 impl Recovery {
-    /// Decides from the newest plan in the log, the committed offsets, and whether the batch of that plan is in the warehouse. The plan
-    /// must have been converted with the current writer.
+    /// Decides the first action from the newest plan in the log, the committed offsets, and whether the batch of that plan is in the
+    /// warehouse. The plan must have been converted by [`BatchPlan::from_event`] with the current writer.
     pub fn decide(newest: Option<&BatchPlan>, committed: &SinkOffsets, in_warehouse: bool) -> Recovery {
         let Some(plan) = newest else {
             return if committed.is_empty() { Recovery::Resume } else { Recovery::Rebuild };

@@ -1,7 +1,8 @@
 //! Backoff between attempts, alert threshold, and rate limiter.
 //!
-//! Invariant: no side effects; time is an argument. Retries never end: a pause that has grown to the cap stays there.
-//! Not here: which failures are retried (the errors of a warehouse); sleeping.
+//! Invariant: no function has side effects; the caller passes the current time. The number of retries is unlimited: once a pause has grown
+//! to `cap`, all further pauses have this length.
+//! Not here: which failures are retried (`warehouse`, `bigquery::retry_policy`); sleeping.
 use std::{collections::VecDeque, time::Duration};
 
 /// Exponential backoff with jitter.
@@ -16,7 +17,8 @@ pub struct Backoff {
     pub retries: u32,
     /// True if repeated failures raise an alert.
     pub is_alerting: bool,
-    /// Share of a pause that is random, so that instances that failed at the same time do not retry at the same time.
+    /// Maximum share by which a pause is randomly shortened, so that instances that failed at the same time do not retry at the same
+    /// time.
     pub jitter: f64,
 }
 impl Default for Backoff {
@@ -36,7 +38,7 @@ impl Backoff {
     /// Reads the `SELF_HEALING_…` environment variables.
     ///
     /// # Errors
-    /// The value of a variable cannot be parsed; the message states its name.
+    /// The value of a variable cannot be parsed; the message states the name of the variable.
     pub fn from_environment(value: impl Fn(&str) -> Option<String>) -> Result<Backoff, String> {
         fn parse<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
             text.trim().to_lowercase().parse().map_err(|_| format!("{name} = '{text}' is not a valid value"))
@@ -87,7 +89,7 @@ const BACKOFF_ENABLED: &str = "SELF_HEALING_DML_BACKOFF_ENABLED";
 const MAX_RETRIES: &str = "SELF_HEALING_DML_MAX_RETRIES";
 const ALERT_ON_LIMIT: &str = "SELF_HEALING_ALERT_ON_DML_LIMIT";
 
-/// Counts consecutive failures, and failures within a minute.
+/// Counts consecutive failures, and failures within the last minute.
 #[derive(Clone, Debug, Default)]
 pub struct FailureWindow {
     consecutive: u32,
@@ -111,14 +113,14 @@ impl FailureWindow {
     pub fn clear(&mut self) {
         self.consecutive = 0;
     }
-    /// True after more consecutive failures than `retries`, or after five failures within a minute.
+    /// True after more than `retries` consecutive failures, or after five failures within the last minute.
     pub fn is_alarming(&self, backoff: &Backoff) -> bool {
         backoff.is_alerting
             && (self.consecutive > backoff.retries || self.recent.len() >= Self::ALERT_THRESHOLD)
     }
 }
 
-/// Sliding-window rate limiter.
+/// Sliding-window rate limiter: allows at most `max_calls` calls within `within_ms` milliseconds.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     max_calls: usize,
@@ -132,7 +134,7 @@ impl RateLimiter {
     /// Takes a permit for one call.
     ///
     /// # Errors
-    /// No permit is free; the error is the number of milliseconds until one is.
+    /// No permit is free; the error is the number of milliseconds until the next permit is free.
     pub fn take(&mut self, now_ms: i64) -> Result<(), i64> {
         while self.calls.front().is_some_and(|called_ms| *called_ms <= now_ms - self.within_ms) {
             self.calls.pop_front();

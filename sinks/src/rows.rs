@@ -1,8 +1,8 @@
 //! Conversion of events to the rows of the tables.
 //!
-//! Invariant: the rows of a key are computed from its newest event alone: a row that this event does not give does not exist, and a row
-//! contains only what this event contains. Cells are canonical, so equal content has equal cells in every warehouse.
-//! Not here: (epoch, offset) and source columns; types and statements of a warehouse.
+//! Invariant: the rows of a key are computed only from its newest event: no older event adds a row or a value. Cells are canonical, so
+//! equal content has equal cells in every warehouse.
+//! Not here: source columns, including (epoch, offset); column types and SQL statements of each warehouse (`sqlite`, `bigquery`).
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, Team, Timestamp,
     features::{Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
@@ -207,7 +207,8 @@ fn system_rows(system: &'static str, predicted: &Predicted) -> (Row<'static>, Ve
     (shared, line_ladder.iter().map(ladder_line).collect())
 }
 
-/// Returns `predicted` if a system predicted, else the reason why the candidate is not eligible or the first skip reason of a system.
+/// Returns `predicted` if a system predicted; else the reason why the candidate is not eligible or, if it is eligible, the first skip
+/// reason of a system.
 fn status(event: &Prediction) -> Result<&'static str, String> {
     if event.eligibility != Eligibility::Eligible {
         return Ok(event.eligibility.name());
@@ -233,7 +234,7 @@ fn system_statuses(predictions: &[SystemPrediction]) -> Cell<'static> {
         predictions.iter().map(|prediction| (prediction.system.name(), status(&prediction.outcome)));
     object(entries.collect())
 }
-/// Returns a JSON object of names, which must need no escapes. The map sorts the keys.
+/// Returns a JSON object whose keys and values are names, in which no character may need an escape. The map sorts the keys.
 fn object(entries: BTreeMap<&str, &str>) -> Cell<'static> {
     let mut json = String::from("{");
     for (key, value) in entries {

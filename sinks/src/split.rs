@@ -1,4 +1,4 @@
-//! Splitting a batch that is too large for the warehouse into two.
+//! Splits a batch that is too large for the warehouse into two halves.
 //!
 //! Each half is an ordinary batch with its own plan and id. If a partition is in both halves, the first half has its lower offsets, so
 //! committed offsets only increase while the halves are written one after the other.
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Splits the records of a batch into two halves, in the order in which they must be written. `records` must include superseded records.
-/// One record gives one half; no record gives none.
+/// If there is only one record, returns one batch; if there is no record, returns no batch.
 pub fn split(mut records: Vec<Record>) -> impl DoubleEndedIterator<Item = Batch> {
     records.sort_unstable_by_key(|record| record.coordinates);
     let second = records.split_off(records.len() / 2);

@@ -1,13 +1,15 @@
-//! Tables of a warehouse: the single list of columns from which definitions, statements and content hashes are generated.
+//! Tables of a warehouse: the single list of columns from which table definitions, SQL statements and content hashes are
+//! generated.
 //!
 //! A reader queries SQL views with the names and columns below. A warehouse stores the rows in other tables, together with
 //! [`SOURCE_COLUMNS`], which record where a row comes from and are not content.
 //!
 //! Terms: `line` is the betting line of its row; the *base line* (`base_line`) is the line at `line_offset` 0; the *main line*
-//! (`main_line`) is the main line of the market. The base line is the main line if there is a market, else an estimate.
+//! (`main_line`) is the main line of the market, defined in docs/features.md. The base line is the main line if one exists, else an
+//! estimate.
 //!
 //! Invariant: a row (`rows`) has the columns of its table in the order listed here; every column has a description that states its unit.
-//! Not here: the types and the SQL dialect of a warehouse; the descriptions of the features (`feature_columns`).
+//! Not here: the column types and SQL dialect of each warehouse (`sqlite`, `bigquery`); the feature columns (`feature_columns`).
 use crate::{
     column::{boolean, date, integer, json, real, text, timestamp},
     feature_columns::FEATURE_COLUMNS,
@@ -142,7 +144,7 @@ pub const PREDICTIONS: Table = Table {
 };
 /// Number of leading columns of [`PREDICTIONS`] that are equal in all rows of one event.
 pub const PREDICTION_SHARED: usize = 14;
-/// Number of columns after the shared ones that are equal in all rows of one system.
+/// Number of columns after the [`PREDICTION_SHARED`] ones that are equal in all rows of one event and system.
 pub const PREDICTION_SYSTEM: usize = 5;
 
 pub const SLATE: Table = Table {
@@ -154,7 +156,7 @@ pub const SLATE: Table = Table {
         GAME,
         text(
             "status",
-            "predicted, or the reason why there is no prediction: no_side, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate the reason of the first system, in the order moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1, learned_v1",
+            "predicted, or the reason why there is no prediction: no_side, ruled_out, too_few_appearances, too_few_minutes; for an eligible candidate, the reason of the first system in the order moving_average, zone_matchup_v1, similarity_balanced_v1, ensemble_v1, learned_v1",
         ),
         BASIS,
         KNOWN_AT,
@@ -303,7 +305,7 @@ pub const BATCH_COLUMNS: [Column; 17] = [
     integer("rows_written", "Number of view rows inserted, replaced or deleted"),
     text(
         "close_reason",
-        "records, bytes, age, caught-up, revoke, shutdown, recovered or split: why the batch was closed",
+        "Reason why the batch was closed: records, bytes, age, caught-up, revoke, shutdown, recovered or split",
     ),
     text("job_id", "Id of the BigQuery job that wrote the batch. NULL in SQLite"),
     integer("attempts", "Number of BigQuery jobs sent for the batch, including failed ones. NULL in SQLite"),

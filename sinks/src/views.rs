@@ -1,6 +1,6 @@
 //! The SQL view `coverage`, which both warehouses define with the same SELECT.
 //!
-//! Invariant: the text is valid in SQLite and in BigQuery.
+//! Invariant: the SELECT is valid in SQLite and in BigQuery.
 //! Not here: the view of each table; each warehouse defines it over the table in which it stores the rows.
 use crate::{
     column::{Column, integer, text},

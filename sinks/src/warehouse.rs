@@ -2,7 +2,7 @@
 //!
 //! Invariant: a batch and its batch record are written atomically; of two records with the same key, the one with the higher (epoch,
 //! offset) is stored, in whatever order they are written; a deleted row retains its (epoch, offset), so no older record restores it.
-//! Not here: retrying, and the thread that a write blocks; the sink task owns both.
+//! Not here: retries, and the thread on which a blocking write runs; the sink task provides both.
 use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
@@ -15,15 +15,15 @@ use std::{collections::HashSet, time::Duration};
 
 /// Stores the current row of every key.
 pub trait Warehouse: Send {
-    /// Returns the log and epoch of the writer.
+    /// Returns the log that may write to the warehouse, and the warehouse epoch.
     fn writer_state(&self) -> Result<WriterState, WarehouseError>;
     /// Returns the epoch in which this log may write. If no log owns the warehouse, this log becomes its owner.
     ///
     /// # Errors
     /// `Config` if another log owns the warehouse.
     fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError>;
-    /// Writes a batch under the id of its plan, unless a batch with this id is stored already. `now` is the time of the write in the batch
-    /// record; a warehouse with a clock of its own ignores it.
+    /// Writes a batch under the id of its plan, unless a batch with this id is stored already. `now` becomes
+    /// `committed_at` in the batch record; a warehouse with a clock of its own ignores `now`.
     fn write(
         &mut self,
         batch: &Batch,
@@ -37,7 +37,8 @@ pub trait Warehouse: Send {
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
     ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError>;
-    /// Makes this log the owner, raises the warehouse epoch and returns it. Rows stay readable while the log is read from its start.
+    /// Makes this log the owner of the warehouse, and raises and returns the warehouse epoch. Rows stay readable while the log is read
+    /// from its start.
     fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError>;
     /// Deletes the rows of older epochs, and returns their number. Must be called only after this log has been read to its end: a row that
     /// is then still in an older epoch has no record in the log.
@@ -50,7 +51,7 @@ pub trait Warehouse: Send {
     fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError>;
 }
 
-/// The log that may write to a warehouse, and the current epoch.
+/// The log that may write to a warehouse, and the warehouse epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriterState {
     /// `None`: no log has acquired the warehouse yet.
@@ -103,8 +104,8 @@ pub fn max_bad_records(records: usize) -> usize {
     (records / 100).max(10)
 }
 
-/// Failure of a call, by who must act. After `Rows` and `Size` the batch is not stored; after another failure it may be stored, but never
-/// in part.
+/// Failure of a call to a warehouse; the variant determines who must act. After `Rows` and `Size` the batch is not stored; after any other
+/// failure of a write the complete batch may be stored, but never a part of it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {
     /// The caller must repeat the same call later.
@@ -130,7 +131,7 @@ pub enum WarehouseError {
     Fatal { what: String, next: String },
 }
 impl WarehouseError {
-    /// Returns the error for an operation that did not fail and that the next call continues.
+    /// Returns the `Retry` of an operation that did not fail, but takes longer than one call; the next call continues the operation.
     pub const fn pending(what: String) -> WarehouseError {
         WarehouseError::Retry { what, after: Duration::ZERO, alert: false }
     }
@@ -145,7 +146,8 @@ fn retry_text(after: &Duration) -> String {
     }
 }
 fn first_reason(bad: &[BadRecord]) -> String {
-    bad.first().map_or_else(String::new, |bad| format!("; first {}: {}", bad.coordinates, bad.reason))
+    bad.first()
+        .map_or_else(String::new, |bad| format!("; the first one is {}: {}", bad.coordinates, bad.reason))
 }
 
 impl WriterState {
@@ -157,7 +159,7 @@ impl WriterState {
         match &self.log {
             Some(own) if own != log => Err(WarehouseError::Config {
                 what: format!(
-                    "log {own} owns the warehouse, but this is log {log}, which was rebuilt or is a different log"
+                    "log {own} owns the warehouse, but the log of this process is {log}: the log was rebuilt, or it is a different log"
                 ),
                 next: "check --data, --brokers and --warehouse; `fastbreak sink rebuild --take-over` previews a rebuild that makes this log the owner"
                     .into(),

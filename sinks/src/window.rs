@@ -1,8 +1,8 @@
-//! The window: collects records until a batch is large or old enough for a write.
+//! Window: collects records into a batch until the batch is large or old enough to be written.
 //!
 //! Invariant: records read = records of the batch + superseded + rejected + filtered, where a record is superseded by a later record with
 //! the same key in the same batch; every record of a batch is in the input ranges of the batch.
-//! Not here: the clock, which is an argument; planning and writing a batch (`plan`, `warehouse`).
+//! Not here: reading the clock (the caller passes the current time); planning and writing a batch (`plan`, `warehouse`).
 use crate::record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
 use rustc_hash::FxHashMap;
 use schemas::PlayerGameId;
@@ -11,11 +11,11 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 /// Limits at which a batch is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Number of records read.
+    /// Maximum number of records read.
     pub records: usize,
-    /// Total encoded size of the records read, in bytes.
+    /// Maximum total encoded size of the records read, in bytes.
     pub bytes: usize,
-    /// Milliseconds since the first record of the batch was added.
+    /// Maximum age of the batch in milliseconds, counted from the time at which its first record was added.
     pub age_ms: i64,
 }
 impl Default for BatchLimits {
@@ -49,7 +49,7 @@ close_reasons! {
     Records = "records",
     Bytes = "bytes",
     Age = "age",
-    /// The run was started to end when it has caught up, and there is nothing left to read.
+    /// The run was started with `--until-caught-up`, and there is nothing left to read.
     CaughtUp = "caught-up",
     /// A partition is revoked.
     Revoke = "revoke",
@@ -81,7 +81,7 @@ impl Range {
 /// Ranges by input topic and partition.
 pub type Ranges = BTreeMap<(SinkTopic, i32), Range>;
 
-/// The records of one write.
+/// Sink batch: the records of one write, and the input ranges from which they were read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     pub ranges: Ranges,

@@ -1,6 +1,6 @@
 //! The conformance suite against the in-process fake of BigQuery.
 //!
-//! Invariant: every test has its own service and clock.
+//! Invariant: every test has its own fake service and clock.
 //! Not here: faults (`faults`, `schedules`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code)]
@@ -16,7 +16,7 @@ use sinks::{
     warehouse::{ContentHash, WriterState},
 };
 
-/// A warehouse together with its service.
+/// A warehouse, and the fake service to which it writes.
 struct WarehouseWithService {
     warehouse: BigQuery,
     #[allow(dead_code)]

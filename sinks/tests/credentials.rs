@@ -2,7 +2,7 @@
 //! printed.
 //!
 //! Invariant: all errors, counters and settings are searched for every secret.
-//! Not here: the output of the binary (tests of the root).
+//! Not here: the output of the binary (`tests/` of the root package).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
@@ -68,7 +68,7 @@ fn acquire_error(tokens: &Server, key: &str, timeout: Duration) -> WarehouseErro
 #[test]
 fn a_token_endpoint_that_does_not_respond_times_out() {
     let Some(key) = private_key() else {
-        return eprintln!("skipped: openssl, which creates a key, is missing");
+        return eprintln!("skipped: openssl is not installed, so the test has no key");
     };
     let error = acquire_error(&Server::start(|_| HttpResponse::Silence), &key, Duration::from_millis(50));
     assert!(matches!(error, WarehouseError::Retry { .. }), "{error}");
@@ -77,7 +77,7 @@ fn a_token_endpoint_that_does_not_respond_times_out() {
 #[test]
 fn the_error_has_the_reason_for_a_missing_token() {
     let Some(key) = private_key() else {
-        return eprintln!("skipped: openssl, which creates a key, is missing");
+        return eprintln!("skipped: openssl is not installed, so the test has no key");
     };
     let body = r#"{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}"#;
     let tokens = Server::start(|_| HttpResponse::Json(400, body.into()));
@@ -90,7 +90,7 @@ fn the_error_has_the_reason_for_a_missing_token() {
 #[test]
 fn an_expired_token_is_refreshed_once_and_no_message_contains_a_secret() {
     let Some(key) = private_key() else {
-        return eprintln!("skipped: openssl, which creates a key, is missing");
+        return eprintln!("skipped: openssl is not installed, so the test has no key");
     };
     let folder = tempfile::tempdir().unwrap();
     let (fake, tokens) = (Fake::start(), token_server());

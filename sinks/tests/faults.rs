@@ -59,7 +59,7 @@ fn c4_a_job_that_is_done_and_whose_response_is_lost_is_reused() {
     let (batch, plan) = batch(slate(0..8, 1, 2450));
     fake.fail(Call::Insert, 0, Fault::ResponseLost);
     let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
-    assert!(errors.is_empty(), "the job is looked up immediately: {errors:?}");
+    assert!(errors.is_empty(), "the job was not looked up immediately: {errors:?}");
     assert_eq!((fake.statistics().merges, w.counters().reused), (1, 1));
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
 }
@@ -107,7 +107,7 @@ fn c9_staged_rows_that_expired_before_the_merge_are_loaded_again() {
     assert_eq!((fake.statistics().loads, fake.statistics().effective_merges), (2, 1));
     assert_eq!(content(&w), expected(slate(0..8, 1, 2450)));
 }
-/// Leaves the staging table of a writer that is killed before it deletes the table.
+/// Creates an orphaned staging table: kills its writer before the writer deletes the table.
 fn orphan_staging_table(fake: &Fake) {
     let mut w = acquired(fake, staged(fake));
     let (first, plan) = batch(slate(0..8, 1, 2450));
@@ -159,7 +159,7 @@ fn c11_an_interrupted_search_for_a_bad_row_resumes() {
     let mut w = acquired(&fake, fake.config());
     fake.with(|service| service.records.bad_rows.insert(200_011));
     let (mut batch, plan) = batch(slate(0..16, 1, 2450));
-    // The merge is the first insert; the fourth probe is the fifth insert.
+    // The merge is the first jobs.insert call; the fourth probe is the fifth jobs.insert call.
     fake.fail(Call::Insert, 4, Fault::Killed(true));
     assert!(matches!(w.write(&batch, &plan, NOW), Err(WarehouseError::Retry { .. })));
     fake.revive();
@@ -171,7 +171,7 @@ fn c11_an_interrupted_search_for_a_bad_row_resumes() {
         (bad.len(), bad[0].coordinates.offset, bad[0].reason.as_str()),
         (1, 12, "Bad double value: abc")
     );
-    assert!(fake.statistics().duplicates >= 4, "the earlier probes were run again");
+    assert!(fake.statistics().duplicates >= 4, "the search did not reuse the jobs of its earlier probes");
     batch.reject(&[bad[0].coordinates]);
     let (written, _) = write_with_retries(&fake, &mut w, &batch, &plan);
     assert_eq!((written.records, written.applied, written.rejected), (16, 15, 1));
@@ -206,7 +206,10 @@ fn c13_a_job_of_a_former_writer_is_reused_and_its_later_writes_change_nothing() 
     let mut old = acquired(&fake, fake.config());
     fake.with(|service| service.takes_ms = 90_000);
     let (first, first_plan) = batch(slate(0..8, 1, 2450));
-    assert!(old.write(&first, &first_plan, NOW).unwrap_err().is_pending(), "the job is in flight");
+    assert!(
+        old.write(&first, &first_plan, NOW).unwrap_err().is_pending(),
+        "the write did not report a job in flight"
+    );
     // The new owner of the partitions finds the plan and continues after it.
     let mut new = acquired(&fake, fake.config());
     let (written, _) = write_with_retries(&fake, &mut new, &first, &first_plan);
@@ -221,7 +224,7 @@ fn c13_a_job_of_a_former_writer_is_reused_and_its_later_writes_change_nothing() 
     assert_eq!((late.applied, late.stale), (0, 5));
     let statistics = fake.statistics();
     assert_eq!((statistics.max_in_flight, statistics.mixed_ids, fake.duplicate_keys()), (1, 0, 0));
-    assert_eq!(statistics.affected - before.affected, 1, "only the batch record changes");
+    assert_eq!(statistics.affected - before.affected, 1, "a row other than the batch record changed");
     assert_eq!(content(&new), expected(slate(0..8, 100, 2500)));
 }
 #[test]
@@ -396,6 +399,6 @@ fn a_night_with_dml_limits_failing_calls_and_killed_workers_loses_no_row() {
     );
     assert_eq!((statistics.max_in_flight, statistics.too_many, statistics.mixed_ids), (1, 0, 0));
     assert_eq!(statistics.effective_merges, batches.len(), "a batch was not written exactly once");
-    assert!(deaths > 5, "{deaths} workers were killed");
+    assert!(deaths > 5, "only {deaths} workers were killed, expected more than 5");
     assert_eq!(content(&fake.connect()), expected(night));
 }

@@ -1,12 +1,10 @@
 //! Random schedules of faults: whatever fails and whenever an instance dies, the warehouse ends with the same content as without faults.
 //!
 //! A schedule is derived from a seed, which is printed if the test fails: `FASTBREAK_SEED=<number> cargo test -p sinks --test schedules`
-//! runs
-//! only the schedule of that seed. `FASTBREAK_SCHEDULES` is the number of schedules to run.
+//! runs only the schedule of that seed. `FASTBREAK_SCHEDULES` is the number of schedules to run.
 //!
-//! Invariant: all properties are checked at the end, without the sink's internals: content, keys, record accounting, jobs in flight, job
-//! ids,
-//! orphaned tables.
+//! Invariant: all properties are checked at the end, without access to the sink's internals: content, keys, record accounting, jobs in
+//! flight, job ids, orphaned tables.
 //! Not here: single crash points (`faults`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
@@ -45,14 +43,14 @@ struct Schedule {
     faults: Vec<(Call, usize, Fault)>,
     /// True if every batch is staged.
     is_staged: bool,
-    /// A player whose rows BigQuery rejects.
+    /// Id of a player whose rows BigQuery rejects; `None`: no row is rejected.
     poison: Option<u32>,
     /// Outcomes of the next DML jobs; `None`: the job succeeds.
     outcomes: Vec<Option<u8>>,
-    /// DML jobs of other writers at the start.
+    /// Number of DML jobs of other writers that exist at the start.
     foreign: usize,
     takes_ms: i64,
-    /// Maximum number of rows of a merge, and whether this maximum applies to a load, too.
+    /// Maximum number of rows of a merge, and whether it is also the maximum of a load job. `None`: unlimited.
     most_rows: Option<(usize, bool)>,
 }
 fn schedules() -> impl Strategy<Value = Schedule> {
@@ -84,7 +82,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         2 => Just(Fault::RequestLost),
         3 => Just(Fault::ResponseLost),
         2 => any::<bool>().prop_map(Fault::Killed),
-        // A rate limit rejects the call; other responses may follow an executed call.
+        // A rate limit always rejects the call. Before any other error response, the call may be executed.
         4 => (response, any::<bool>()).prop_map(|(response, is_done)| {
             let is_done = is_done && matches!(response, FaultResponse::Unavailable | FaultResponse::Html | FaultResponse::Nothing | FaultResponse::Truncated);
             Fault::Responds(response, is_done)

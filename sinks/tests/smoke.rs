@@ -148,7 +148,7 @@ fn a_job_id_is_accepted_once_whether_its_job_succeeds_or_fails() {
     for (text, fails) in [("SELECT 1", false), ("SELECT CAST(SUBSTR('abc', 1) AS FLOAT64)", true)] {
         let id = unique(if fails { "failed" } else { "done" });
         let (status, response) = calls.insert(&id, &query_configuration(text));
-        assert_eq!(status, 200, "a job that fails is created: {response}");
+        assert_eq!(status, 200, "the job was not created: {response}");
         let job = calls.await_job(&id).expect("a created job is found");
         assert_eq!(!job["status"]["errorResult"].is_null(), fails, "{job}");
         let (status, response) = calls.insert(&id, &query_configuration(text));
@@ -248,7 +248,10 @@ fn a_merge_reads_only_the_season_that_it_writes() {
     eprintln!(
         "a merge into one season read {read} bytes and was billed for {billed} bytes; the table had {held} bytes before"
     );
-    assert!(!calls.is_google || read < held, "the merge read {read} bytes, the other season has {held}");
+    assert!(
+        !calls.is_google || read < held,
+        "the merge read {read} bytes, expected fewer than the {held} bytes of the other season"
+    );
     warehouse.discard().unwrap();
 }
 #[test]
@@ -259,7 +262,7 @@ fn a_parameter_of_nine_mebibytes_is_accepted() {
     let players = (wanted / (bytes(200) / 200)) as u32;
     assert!((wanted - 500_000..10 * 1024 * 1024 - 100_000).contains(&bytes(players)), "{}", bytes(players));
     assert_eq!(write(&mut warehouse, &batch(players, 2023, 1)).applied, u64::from(players));
-    assert_eq!(warehouse.counters().staged, 0, "nothing was staged");
+    assert_eq!(warehouse.counters().staged, 0, "a batch was staged");
     warehouse.discard().unwrap();
 }
 /// Queries of readers. `@` stands for the dataset, which SQLite does not have.

@@ -1,6 +1,6 @@
 //! The conformance suite against the SQLite warehouse, and tests of its files, views and read queries.
 //!
-//! Invariant: properties that the suite cannot see through the trait are tested here with SQL.
+//! Invariant: properties that the suite cannot check through the trait `Warehouse` are tested here with SQL.
 //! Not here: throughput (`examples/season.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code)]

@@ -53,7 +53,7 @@ fn a_done_job_without_a_batch_record_stops_the_sink() {
 fn c16_the_newer_of_two_rows_of_a_key_is_stored_and_counts_that_do_not_add_up_stop_the_sink() {
     let fake = Fake::start();
     let mut w = acquired(&fake, fake.config());
-    // A window never makes such a batch: it removes superseded records and counts them.
+    // A window never creates such a batch with superseded records: it removes and counts them.
     let (mut batch, plan) = batch(slate(0..4, 10, 2450));
     batch.records.extend(slate(0..1, 20, 2500));
     batch.records.extend(slate(1..2, 5, 2600));
@@ -135,9 +135,9 @@ fn a_dataset_in_another_location_is_reported_with_the_setting() {
 #[test]
 fn a_column_of_another_type_needs_the_operator() {
     for (column, reported, message) in [
-        ("base_line", "STRING", Some("is STRING, and must be FLOAT64")),
-        ("game_date", "STRING", Some("is STRING, and must be DATE")),
-        ("quality_flags", "INTEGER", Some("is INTEGER, and must be JSON")),
+        ("base_line", "STRING", Some("is STRING, but must be FLOAT64")),
+        ("game_date", "STRING", Some("is STRING, but must be DATE")),
+        ("quality_flags", "INTEGER", Some("is INTEGER, but must be JSON")),
         // An emulator may store JSON as text.
         ("quality_flags", "STRING", None),
     ] {

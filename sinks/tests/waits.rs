@@ -86,7 +86,7 @@ fn a_slow_query_is_sent_once_and_awaited_over_several_calls() {
     };
     assert_eq!((writer_state.epoch, waits, queries(&fake) - before), (1, 2, 1));
     assert_eq!(w.counters().errors.len(), 0);
-    // A later query is sent again.
+    // If the pending query was last polled an hour ago, it is not resumed: the query is sent again.
     fake.respond_slowly(200);
     assert!(w.writer_state().unwrap_err().is_pending());
     fake.clock.sleep(Duration::from_secs(3_600));

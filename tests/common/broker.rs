@@ -1,7 +1,7 @@
-//! A real Kafka broker for a test. Where it cannot be started, a message is printed, and the test is skipped.
+//! A real Kafka broker for a test. Where no broker can be started, a message is printed, and the test is skipped.
 //!
-//! Invariant: the broker is stopped when its value is dropped.
-//! Not here: how it is started (`tests/kafka/broker`).
+//! Invariant: the broker is stopped when the [`Broker`] is dropped.
+//! Not here: how a broker is started (`tests/kafka/broker`).
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 use std::{
     path::{Path, PathBuf},
@@ -27,7 +27,7 @@ impl Broker {
     pub fn start(arguments: &[&str]) -> Option<Broker> {
         for tool in ["java", "mvn", "python3"] {
             if Command::new(tool).arg("--version").output().is_err() {
-                eprintln!("skipped: {tool} is not installed, which starting a broker needs");
+                eprintln!("skipped: {tool} is not installed, but is needed to start a broker");
                 return None;
             }
         }

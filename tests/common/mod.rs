@@ -119,7 +119,7 @@ pub fn text(path: &Path) -> &str {
 pub fn middle_dates(live: &Fastbreak) -> (String, String) {
     let db = Connection::open(live.folder.path().join("warehouse.db")).expect("a warehouse");
     let days = "SELECT DISTINCT game_date FROM player_slate ORDER BY 1";
-    let mut days = db.prepare(days).expect("its slate");
+    let mut days = db.prepare(days).expect("a table player_slate");
     let days: Vec<String> =
         days.query_map([], |row| row.get(0)).expect("days").map(|day| day.expect("a day")).collect();
     (days[days.len() / 3].clone(), days[2 * days.len() / 3].clone())

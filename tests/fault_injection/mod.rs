@@ -224,12 +224,13 @@ pub fn undisturbed() -> &'static Value {
     })
 }
 
-/// Appends a bad record, a prediction with the key of another player-game; returns its topic, partition and offset.
+/// Appends a record that cannot be converted to a row, a prediction whose key refers to a different player-game; returns its topic,
+/// partition and offset.
 pub fn spoil(fastbreak: &Fastbreak) -> (&'static str, i32, i64) {
     append(fastbreak, 1_000_000, |_, _| {})
 }
-/// Appends a changed copy of the first prediction with the key of another player, whose id is higher by `id_offset`; returns its topic,
-/// partition and offset.
+/// Copies the first prediction, changes the copy with `change`, and appends it with the key of another player, whose id is higher by
+/// `id_offset`; returns its topic, partition and offset.
 pub fn append(
     fastbreak: &Fastbreak,
     id_offset: u32,

@@ -23,7 +23,10 @@ UNIONS = {"Double", "MissingReason", "Predicted", "SystemSkip"}
 
 
 def difference(expected, actual, path):
-    """Describes the first difference; None if equal. Fastbreak's JSON has the name of the branch of a union, Avro's values do not."""
+    """Describes the first difference between two values; returns None if they are equal.
+
+    In Fastbreak's JSON, the value of a union is an object whose only key is the name of the branch. The decoded Avro value lacks this name.
+    """
     if isinstance(actual, bytes):
         actual = list(actual)
     if isinstance(expected, dict) and len(expected) == 1:

@@ -39,7 +39,7 @@ def require(*programs):
 
 
 def fetch(home, file_name, download):
-    """Fills `home` with the files of `download(folder)` unless the file exists in it. Concurrent callers download once."""
+    """Fills the folder `home` by calling `download(folder)`, unless it already has the file. Of several processes, only one downloads."""
     if (home / file_name).exists():
         return
     require("mvn")
@@ -53,7 +53,7 @@ def fetch(home, file_name, download):
         part.mkdir()
         download(part)
         if not (part / file_name).exists():
-            raise Failure(f"the download into {part} has no {file_name}")
+            raise Failure(f"the download into {part} is incomplete: {file_name} is missing")
         shutil.rmtree(home, ignore_errors=True)
         part.rename(home)
 
@@ -76,7 +76,7 @@ def is_free(port):
 
 
 def free_ports(count):
-    """Returns free ports below the range of outgoing connections, which could take the port of a killed server before its restart."""
+    """Returns free ports below the range that outgoing connections use, so that none of these takes the port of a killed server."""
     ports = []
     while len(ports) < count:
         port = random.randrange(20_000, 32_000)

@@ -1,4 +1,4 @@
-//! Laws of any log whose records are all read: record accounting balances, and every candidate has exactly one row per table.
+//! Laws of any log whose records are all read: record accounting balances, and every candidate has one row of features and one prediction.
 //!
 //! Invariant: every record is counted (law 1), and each candidate has exactly one outcome (law 6).
 //! Not here: the content of the rows.
@@ -35,8 +35,16 @@ pub fn check_ledger(log: &mut impl TestLog) -> BTreeMap<String, LedgerEntry> {
             read += end_offset;
         }
         assert_eq!(entry.read, read, "{name} does not count each record of its inputs once");
-        assert_eq!(entry.parked, parked_after_restore(log, processor), "{name}: records parked");
-        assert_eq!(entry.rejected, rejected_records(log, name), "{name}: records rejected");
+        assert_eq!(
+            entry.parked,
+            parked_after_restore(log, processor),
+            "{name}: a restored instance must have as many parked records as the ledger"
+        );
+        assert_eq!(
+            entry.rejected,
+            rejected_records(log, name),
+            "{name}: the ledger must count each rejected record"
+        );
     }
     ledger
 }
@@ -67,8 +75,8 @@ fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
     // The log already has the rows that the restored instance derives, so the instance publishes none.
     let commit = node.take_commit().unwrap();
     let published = commit.records.keys().find(|partition| **partition != LEDGER);
-    assert_eq!(published, None, "{} publishes again on restore", node.name());
-    assert!(commit.dead_letters.is_empty(), "{} rejects again on restore", node.name());
+    assert_eq!(published, None, "{} publishes rows again on restore", node.name());
+    assert!(commit.dead_letters.is_empty(), "{} rejects records again on restore", node.name());
     parked
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The processors are the real ones; the harness replaces the supervisor, the group members and the log.
 //! Invariant: a crash loses exactly what the instance had not committed; committed offsets change only in commits.
-//! Not here: the laws that must hold after a run.
+//! Not here: the laws that must hold after a run (`accounting`, `streams`, `issued`).
 use crate::{
     log::{GroupInputs, MemoryLog, TestLog, append_raw, partitions, read_all},
     random::Random,
@@ -30,7 +30,7 @@ pub struct Schedule {
     pub max_instances: usize,
     /// Largest number of records in one read.
     pub max_read_records: usize,
-    /// Percentage of the reads after which the instance commits. The fields below are percentages of the same kind.
+    /// The instance commits after this percentage of its reads. Each field below is the percentage of reads after which its fault occurs.
     pub commit_percent: usize,
     pub crash_percent: usize,
     pub rebalance_percent: usize,
@@ -104,7 +104,7 @@ impl Group {
             instances: Vec::new(),
         }
     }
-    /// Returns the content from which a partition is restored, and the offsets from which it is then read.
+    /// Returns the content from which a partition is restored, and the input offsets from which the instance then reads.
     fn restore(&self, log: &mut impl TestLog, partition: i32) -> (Restored, Offsets) {
         let mut restored = Restored::default();
         let mut positions = Offsets::new();
@@ -143,7 +143,7 @@ impl Group {
             self.commit(log, instance);
         }
     }
-    /// Replaces an instance whose process is killed with a new one, which restores its partitions.
+    /// Replaces an instance whose process is killed with a new one, which restores the partitions of the killed instance.
     fn crash(&mut self, log: &mut impl TestLog, instance: usize, is_during_commit: bool) {
         if is_during_commit {
             // The processor returned a commit, but the process ends before it appends this commit.
@@ -154,8 +154,8 @@ impl Group {
             self.assign(log, instance, partition);
         }
     }
-    /// Assigns the partitions to a new number of instances. Before that, each instance commits or crashes, and then revokes the
-    /// partitions that get another owner, or all of its partitions. It keeps the state of a partition that it does not revoke.
+    /// Assigns the partitions to a new number of instances. Before that, each instance commits, or is replaced after a crash. Then it
+    /// revokes either all of its partitions or only those that are assigned to a different instance, and keeps the state of the others.
     fn rebalance(&mut self, log: &mut impl TestLog, random: &mut Random, max_instances: usize) {
         let count = 1 + random.below(max_instances);
         let owners: Vec<usize> = (0..PARTITIONS).map(|_| random.below(count)).collect();

@@ -45,8 +45,8 @@ pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
     season(seed, Faults::all(rate), seed as usize % 2)
 }
 
-/// Generates a season of the same size without faults and trades. Trades are left out because a roster is valid only from its fetch on:
-/// in a history that was fetched late, a player is a candidate of the team for which he last appeared.
+/// Generates a season of the same size as [`season_with_faults`], but without faults and trades. Trades are left out because a roster is
+/// valid only from its fetch on: in a history that was fetched late, a player is a candidate of the team for which he last appeared.
 pub fn season_without_faults(seed: u64) -> Vec<RawEvent> {
     season(seed, Faults::default(), 0)
 }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The two rows of a candidate: the decoded features, and the bytes of the features and of the prediction.
+/// The two rows of a candidate, features and prediction: the decoded features, and the bytes of both rows.
 pub struct CandidateRows {
     pub features: Features,
     pub bytes: [Vec<u8>; 2],
@@ -62,7 +62,7 @@ pub struct BasisCounts {
     pub retrospective: usize,
 }
 
-/// Checks that every issued row was known before its tip-off; returns the counts.
+/// Checks that every issued row was known before its tip-off; returns the numbers of issued predictions and of retrospective rows.
 pub fn check_known_times(candidates: &Candidates) -> BasisCounts {
     let mut counts = BasisCounts { issued: 0, retrospective: 0 };
     for (id, rows) in candidates {
@@ -117,8 +117,8 @@ fn random_cutoff(raw_events: &[RawEvent], random: &mut Random) -> Timestamp {
     }
 }
 
-/// The events that are ingested before a cutoff, and the events that are ingested later: those fetched from the cutoff on, withheld
-/// ones with a later fetch time, and box scores with changed stats.
+/// A history in two parts: the events that are ingested before a cutoff, and the events that are ingested later. The later part has the
+/// events fetched at or after the cutoff, withheld events (which get a later fetch time), and box scores with changed stats.
 struct SplitHistory {
     before: Vec<RawEvent>,
     later: Vec<RawEvent>,
@@ -190,9 +190,12 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
                 if let Some(rows_at_cutoff) = at_cutoff.get(id) {
                     assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses facts fetched after its tip-off");
                 } else {
-                    // A game without both team forms at the cutoff may still get issued rows later, from facts known before it.
+                    // A game without both team forms at the cutoff may still get issued rows later, from facts known before the cutoff.
                     let forms = team_forms(&content_at_cutoff, id.game);
-                    assert!(forms < 2, "{id} was not a candidate at its tip-off");
+                    assert!(
+                        forms < 2,
+                        "{id} was no candidate at its tip-off, although both teams had a form"
+                    );
                 }
                 compared += 1;
             }

@@ -19,7 +19,7 @@ use topics::{Offset, PARTITIONS, Policy, TopicInfo, TopicPartition, partition_of
 /// The operations of a log that the harness needs.
 pub trait TestLog {
     fn append(&mut self, commit: Commit);
-    /// Reads at most `max_records` records from an offset on as one batch; its `next` is the offset from which to read on.
+    /// Reads at most `max_records` records from an offset on as one batch; `next` of the batch is the offset at which the next read starts.
     fn read(&mut self, partition: TopicPartition, from: Offset, max_records: usize) -> RecordBatch;
     /// Returns all dead letters of a processor.
     fn dead_letters(&mut self, processor: &str) -> Vec<DeadLetter>;
@@ -27,7 +27,7 @@ pub trait TestLog {
     /// Returns the committed offset of a group; 0 if the group has not committed yet.
     fn committed_offset(&mut self, group: &str, partition: TopicPartition) -> Offset;
     /// Compacts a partition of a table, or deletes records of a partition of a stream, below the smallest committed offset of the
-    /// groups that read it. `draw` chooses the partition.
+    /// groups that read it. `draw` is a random number that chooses the partition.
     fn compact(&mut self, draw: usize, groups: &GroupInputs);
     /// Opens the log again, as a new process does after this one has ended.
     fn reopen(&mut self) {}
@@ -46,7 +46,7 @@ pub fn read_all(log: &mut impl TestLog, partition: TopicPartition) -> RecordBatc
     log.read(partition, 0, usize::MAX)
 }
 
-/// Appends raw events as ingest does.
+/// Appends raw events to the raw topics, as the command `ingest` does.
 pub fn append_raw(log: &mut impl TestLog, events: &[RawEvent]) {
     let mut commit = Commit::default();
     for event in events {
@@ -57,7 +57,7 @@ pub fn append_raw(log: &mut impl TestLog, events: &[RawEvent]) {
     log.append(commit);
 }
 
-/// Offset, key, value.
+/// Offset, key and value of a record.
 type StoredRecord = (Offset, String, Option<Vec<u8>>);
 
 #[derive(Clone, Default)]
@@ -73,7 +73,8 @@ impl MemoryPartition {
             self.end_offset += 1;
         }
     }
-    /// Below an offset, keeps only the newest record of each key, unless it is a tombstone; keeps all records from the offset on.
+    /// Compacts the records below an offset: keeps the newest record of each key, unless this record is a tombstone. Keeps all records at
+    /// or above the offset.
     fn compact(&mut self, below: Offset) {
         let mut newest: HashMap<String, Offset> = HashMap::new();
         for (offset, key, _) in self.records.iter().filter(|(offset, ..)| *offset < below) {
@@ -97,7 +98,8 @@ impl MemoryLog {
         self.partitions.retain(|partition, _| !topics.contains(&partition.topic));
         self.committed_offsets.retain(|(name, _), _| name != group);
     }
-    /// Compacts every table to its end: what a consumer group finds that was stopped for longer than the retention of tombstones.
+    /// Compacts every table to its end. This is the state in which a consumer group finds the tables if it was stopped for longer than
+    /// tombstones are retained.
     pub fn compact_tables(&mut self) {
         for topic in topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact) {
             for partition in partitions(*topic) {

@@ -16,7 +16,7 @@ mod random;
 mod season;
 mod streams;
 
-/// Returns the seeds with which a law is tested: one per case; the law gets a percentage of all cases.
+/// Returns the seeds with which a law is tested, one seed per case. `percent` is the law's share of the cases of all laws.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let cases = number("FASTBREAK_LAW_CASES").unwrap_or(1_000);
@@ -32,7 +32,7 @@ struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the law is broken with FASTBREAK_LAW_SEED={}", self.0);
+            eprintln!("a law failed; to repeat only this case, set FASTBREAK_LAW_SEED={}", self.0);
         }
     }
 }

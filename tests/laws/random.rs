@@ -1,7 +1,7 @@
 //! Random numbers of the law tests: a seed determines every choice of a schedule.
 //!
 //! Invariant: the same seed gives the same choices on any machine.
-//! Not here: the choices.
+//! Not here: what is chosen at random (`harness`, `histories`, `issued`).
 
 /// The generator SplitMix64.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! The laws on a recorded season: 2023-24 with its betting lines, as the scrapers fetched them.
+//! Tests the laws on a recorded season: 2023-24 with its betting lines, as the scrapers fetched it.
 //!
 //! Skipped with a message where the recorded season does not exist.
 //! Invariant: processing the events day by day gives the same content as processing them in one batch, and issued rows use only what
@@ -47,15 +47,15 @@ fn a_recorded_season_processed_day_by_day_equals_its_batch() {
         append_raw(&mut log, events_of_day);
         run(&mut log, Vec::new(), Schedule::STRAIGHT, |_| true);
     }
-    eprintln!("the stream took {:?}", started.elapsed());
+    eprintln!("processing day by day took {:?}", started.elapsed());
     let parked: i64 = check_ledger(&mut log).values().map(|entry| entry.parked).sum();
     let stream_content = content(&mut log);
     let candidates = check_candidates(&stream_content);
-    eprintln!("record accounting is checked after {:?}", started.elapsed());
+    eprintln!("record accounting was checked after {:?}", started.elapsed());
     assert_same(&stream_content, &content(&mut batch(&events)));
     let counts = check_known_times(&rows(&stream_content));
     eprintln!(
-        "{candidates} candidates, {} issued, {} retrospective, {parked} parked in {:?}",
+        "{candidates} candidates, {} issued predictions, {} retrospective rows, {parked} parked records, after {:?}",
         counts.issued,
         counts.retrospective,
         started.elapsed()

@@ -1,7 +1,7 @@
 //! Law 3, convergence: processing a stream under any schedule gives the same content as processing all events in one batch.
 //!
 //! Invariant: the content of every table topic depends on the set of raw events alone.
-//! Not here: the content itself.
+//! Not here: whether the content is correct (the tests of crate `processors`).
 use crate::{
     accounting::{check_ledger, checked_content},
     harness::{Content, Schedule, batch, content, new_node, run, topics_written_by},
@@ -65,7 +65,7 @@ fn events_in_any_order_and_a_third_of_them_doubled_give_the_same_content() {
 fn every_processor_alone_equals_its_batch_over_the_records_of_its_inputs() {
     for seed in seeds(3, 15) {
         let raw_events = tiny_season(seed.0);
-        // The log of a whole run without compaction: it still has rows that were superseded or deleted later.
+        // The log of a whole run without compaction: it still has records whose rows were superseded or deleted later.
         let mut recorded = MemoryLog::default();
         let schedule = Schedule { compaction_percent: 0, ..Schedule::random(seed.0) };
         run(&mut recorded, raw_events.clone(), schedule, |_| true);

@@ -1,7 +1,7 @@
 //! Files: the files that the rules read, and the report of violations.
 //!
 //! Invariant: names are relative to the repository's root, with `/`, in ascending order.
-//! Not here: the rules.
+//! Not here: the rules (the other modules).
 use std::path::{Path, PathBuf};
 
 pub fn root() -> &'static Path {

@@ -1,7 +1,7 @@
 //! Lists of the present exceptions to a rule: text files in this folder with a name and a number per line.
 //!
 //! A rule counts its violations by name; the counts must equal the list. With `FASTBREAK_WRITE_LISTS=1` the list is overwritten with the
-//! counts instead, unless that raises its total. A missing file is treated as an empty list, and is then written with any total.
+//! counts instead, unless that raises its total. A missing file is treated as an empty list; the setting writes it with any total.
 //! Invariant: a list only shrinks. A count below its entry fails too, so that the entry is lowered.
 //! Not here: what is counted (`vocabulary`, `structure`).
 use crate::files::root;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 pub type Counts = BTreeMap<String, usize>;
 
-/// Position of the number on a line.
+/// Format of a line: whether the number is before or after the name, or is left out.
 #[derive(Clone, Copy)]
 pub enum Format {
     CountFirst,
@@ -39,10 +39,10 @@ impl List {
             .into_iter()
             .map(|difference| match difference {
                 Difference::Grew(name, now, allowed) => {
-                    format!("{name}: {now}, allowed {allowed}\n{}", explain(&name))
+                    format!("{name}: found {now}, allowed {allowed}\n{}", explain(&name))
                 }
                 Difference::Shrank(name, now, allowed) => {
-                    format!("{name}: {now}, listed {allowed}: {SHRINK}")
+                    format!("{name}: found {now}, listed {allowed}: {SHRINK}")
                 }
             })
             .collect();

@@ -1,7 +1,7 @@
 //! Structure: files and functions are short, files do not import each other, and the methods of a type are in at most two files.
 //!
 //! The present exceptions are listed in `circles.txt`, `long_functions.txt` and `scattered_impls.txt`.
-//! Invariant: these rules do not apply to tests, except that their files must have a header.
+//! Invariant: these rules do not apply to tests, except that test files must have a header.
 //! Not here: dependencies between crates (`crates`).
 mod circles;
 mod functions;
@@ -67,7 +67,7 @@ fn no_source_file_is_longer_than_500_lines() {
 #[test]
 fn every_file_has_a_header() {
     let silent = rust_files().filter(|(_, text)| !text.starts_with("//! "));
-    assert_none("no `//!` on the first line", silent.map(|(name, _)| name));
+    assert_none("files without `//!` on the first line", silent.map(|(name, _)| name));
 }
 
 #[test]

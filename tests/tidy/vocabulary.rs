@@ -1,4 +1,5 @@
-//! Vocabulary: one term for one thing. `docs/glossary.md` has the terms of text, the table of renamed identifiers has the names in code.
+//! Vocabulary: one term for one thing. `docs/glossary.md` lists terms that text must not use, `identifiers` lists names that code must not
+//! use.
 //!
 //! The present occurrences are counted per term in `vocabulary.txt` and `identifiers.txt`.
 //! Invariant: no term is used more often than its list allows; a term without an entry is not used at all.

@@ -1,7 +1,7 @@
 //! The topics: one typed table of name, key, event, partitions and policy (`catalog`), their settings on a cluster (`spec`), the plan of
 //! the changes that a cluster needs (`plan`), and partitions by logical name (`topic_partition`).
 //!
-//! Invariant: a module root; it holds only `mod` and `pub use`.
+//! Invariant: this file is a module root: it contains only `mod` and `pub use`.
 //! Not here: any client, and the topics of each processor (`src/topology.rs` of the binary).
 mod catalog;
 pub mod plan;

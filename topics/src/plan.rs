@@ -1,9 +1,9 @@
 //! The plan: the difference between the desired topics and the topics of a cluster. There is no state file.
 //!
-//! Invariant: after a plan is applied, the next plan has no step. Refused are: removing partitions, moving replicas, deleting a specified
-//! topic, and adding partitions to a keyed topic unless the operator allows it (records with the same key may then be in two partitions).
-//! A plan lists refused changes, but never applies them. Values are compared as brokers interpret them, including defaults, so a cluster in
-//! sync gives an empty plan.
+//! Invariant: after a plan is applied, the next plan has no step. These changes are refused: removing partitions, moving replicas, deleting
+//! a specified topic, and adding partitions to a keyed topic unless the operator allows it (records with the same key may then be in two
+//! partitions). A plan lists refused changes, but never applies them. Values are compared as brokers interpret them, including defaults, so
+//! the plan is empty for a cluster in sync with the specifications.
 //! Not here: a client (crate `runtime`), the desired topics (`spec`).
 use crate::spec::TopicSpec;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub struct Setting {
     pub to: String,
 }
 
-/// The action on a topic.
+/// What a plan does with a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
@@ -107,7 +107,7 @@ pub struct Totals {
 }
 
 impl Plan {
-    /// Computes the plan whose steps give a cluster the specified topics.
+    /// Computes the plan whose steps bring the topics of a cluster in sync with the specifications.
     pub fn new(specs: &[TopicSpec], cluster: &Cluster, overrides: PlanOverrides) -> Plan {
         let actual_topics: BTreeMap<&str, &ActualTopic> =
             cluster.topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
@@ -179,7 +179,7 @@ fn actions_for(
     };
     let refused_deletion = overrides.delete.contains(&spec.name).then(|| Action::Refused {
         change: "delete".into(),
-        reason: "the topic is in the specifications, and its processors would stop".into(),
+        reason: "the topic is in the specifications, and the processors that use it would stop".into(),
     });
     actions.into_iter().chain([refused_deletion]).flatten()
 }
@@ -194,7 +194,8 @@ fn change_partitions(spec: &TopicSpec, actual: &ActualTopic, key_remap: bool) ->
             Some(Action::Refused { change, reason: reason.into() })
         }
         Ordering::Less if spec.is_keyed && !key_remap => {
-            let reason = "records of one key would be in two partitions (pass --accept-key-remap if the topic is empty or re-created)";
+            let reason = "records with the same key would be in two partitions (pass --accept-key-remap if the topic is empty or \
+                          re-created)";
             Some(Action::Refused { change, reason: reason.into() })
         }
         Ordering::Less => Some(Action::AddPartitions { from, to }),

@@ -84,7 +84,8 @@ impl TopicSpec {
     pub fn dead_letters(name: &str, partitions: i32) -> TopicSpec {
         TopicSpec::with_unlimited_retention(name, partitions, false)
     }
-    /// Sets the replication factor. With three or more replicas, all but one must acknowledge a write; with fewer, one must.
+    /// Sets the replication factor. With three or more replicas, all but one must acknowledge a write; with fewer replicas, one
+    /// acknowledgment is enough.
     pub fn replicated(mut self, replication: Option<i32>) -> TopicSpec {
         self.replication = replication;
         if let Some(replicas) = replication {

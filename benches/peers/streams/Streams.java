@@ -1,9 +1,11 @@
 // The Kafka Streams peers: exactly_once_v2, an in-memory store with caching, one commit per second.
 //
 // Usage: `Streams PEER BROKERS RECORDS WARM FOLDER`.
-// There are two peers because the style has a large effect on speed: `streams` is in the usual style (`Plain`), `streams-tuned` is tuned.
-// Invariant: only records after the warm-up records are measured, in the same JVM; closing commits the last records and is measured, too.
-// Not here: the lines, the check of the output (`peers.rs`), the table (`run`).
+// There are two peers because the style has a large effect on speed: `streams` is in the usual style (`Plain.java`), `streams-tuned` is
+// tuned for speed (`Tuned.java`).
+// Invariant: only records after the warm-up records are measured, in the JVM that processed the warm-up records. Closing commits the last
+// records, so it is measured, too.
+// Not here: the input lines and the check of the output (`peers.rs`), the table of results (`run`).
 
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;

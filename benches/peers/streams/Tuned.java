@@ -26,7 +26,7 @@ import org.apache.kafka.streams.state.Stores;
 
 /** One task's chain. Its state per player: games played, twelve sums, ten games of twelve numbers. */
 final class Tuned implements Processor<byte[], byte[], byte[], byte[]> {
-    /** The index in `stats` of each summed field; other fields are skipped. */
+    /** For each field that is summed, its index in `stats`. Other fields are skipped. */
     static final Map<String, Integer> COLUMN = new HashMap<>();
 
     static {

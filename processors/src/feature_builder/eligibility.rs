@@ -1,7 +1,7 @@
 //! Tests of eligibility (appearances, minutes, injury reports, no side) and of corrections.
 //!
 //! Invariant: every slate entry is for Boston at home against New York; game `n` is on day `n` at 19:30.
-//! Not here: the other facts (`tests`).
+//! Not here: tests of the other facts that the feature builder uses (`tests`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
@@ -108,7 +108,11 @@ fn three_appearances_and_fifteen_minutes_make_a_player_eligible() {
     two.push(played(-8, Team::BOS, 0));
     let driver = driver_with(two.into_iter().chain([entry(0, &boston())]));
     let eligibility = row(&driver, 0).eligibility;
-    assert_eq!(eligibility, Eligibility::TooFewAppearances, "a game without minutes is not an appearance");
+    assert_eq!(
+        eligibility,
+        Eligibility::TooFewAppearances,
+        "a game without minutes must not count as an appearance"
+    );
 }
 #[test]
 fn a_correction_changes_later_predictions_and_no_earlier_one() {

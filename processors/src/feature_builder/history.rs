@@ -21,7 +21,8 @@ pub struct Appearance<'a> {
     pub stats: &'a BoxScoreStats,
 }
 impl<'a> Appearance<'a> {
-    /// Returns the appearance in an earlier game as of a cutoff; `None` if the player did not play, or if the game had not ended by then.
+    /// Returns the player's appearance in a game as of a cutoff; `None` if the player did not play, or if the game had not ended before the
+    /// cutoff.
     fn as_of(row: &'a PlayerGame, cutoff: Cutoff) -> Option<Self> {
         let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
         let stats = revision.stats.as_ref()?;
@@ -51,7 +52,7 @@ pub struct History<'a> {
     pub known_at: Timestamp,
 }
 
-/// The number of days for which an appearance against an opponent is used.
+/// The number of days before a game from which appearances against its two teams are used.
 const VERSUS_DAYS: i32 = 3 * 365;
 
 impl<'a> History<'a> {

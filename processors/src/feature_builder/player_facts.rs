@@ -55,8 +55,8 @@ pub struct Side {
     pub born: Option<EasternDate>,
 }
 impl Side {
-    /// Returns the side of the team of the player's latest appearance (for any team) or newest roster, whichever is later; `None` if there
-    /// is neither, or if that team does not play in this game.
+    /// Returns the side of the player's team, which is that of the latest appearance (for any team) or of the newest roster, whichever is
+    /// later; `None` if the player has neither, or if this team does not play in the game.
     pub fn new(entry: &SlateEntry, candidacy: &Candidacy, latest: Option<&Appearance<'_>>) -> Option<Self> {
         let rostered = candidacy.sides.iter().filter_map(|side| Some((side.rostered?, side.team)));
         let appeared = latest.map(|latest| (latest.revision.tip_off, latest.revision.team));

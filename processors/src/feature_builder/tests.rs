@@ -1,7 +1,7 @@
 //! Tests of the facts that the feature builder uses: sides, earlier games, issued and retrospective basis.
 //!
 //! Invariant: the predicted game is Boston at home against New York on day 0 at 19:30.
-//! Not here: eligibility (`eligibility`), the formulas (`vector`, `workload`).
+//! Not here: eligibility (`eligibility`), the formulas of the features (`vector`, `workload`).
 use super::*;
 use crate::view_test_driver::ViewTestDriver;
 use schemas::{
@@ -135,7 +135,7 @@ fn the_later_of_latest_appearance_and_roster_decides_the_side() {
     assert_eq!(
         with(Some((Team::NYK, day(-4).at(12, 0)))).eligibility,
         Eligibility::NoSide,
-        "the appearance is later than the roster"
+        "the player's team must be that of the appearance, which is later than the roster"
     );
     let arrived = with(Some((Team::NYK, day(-1).at(12, 0))));
     assert_eq!((arrived.team, arrived.get(index::HOME_AWAY)), (Some(Team::NYK), Feature::Value(0.0)));

@@ -1,8 +1,8 @@
-//! The 33 features, each a value or the reason why it is missing.
+//! Computes the 33 features; each is a value or the reason why the value is missing.
 //!
 //! Means, counts and standard deviations use appearances of the same season; only the two features about earlier games against the opponent
-//! cover three years. If there are fewer appearances than the window, the mean is over all of them. A standard deviation requires two
-//! appearances.
+//! cover three years. If a player has fewer appearances than the window of a mean, the mean is over all appearances. A standard deviation
+//! requires two appearances.
 //!
 //! Invariant: the features are in the order of [`FEATURES`], and each is set exactly once.
 //! Not here: imputation of missing values, which is left to the models.
@@ -18,7 +18,7 @@ use schemas::{
     team_form::FormNumbers,
 };
 
-/// Computes all features of a player who is on a side of the game.
+/// Computes all features of a player who is on one of the game's two teams.
 pub fn compute(facts: &PlayerFacts<'_>, side: Side) -> Vec<Feature> {
     let inputs = Inputs::new(facts, side);
     let mut vector = vec![Feature::Missing(MissingReason::NoAppearances); FEATURES.len()];
@@ -187,7 +187,7 @@ fn sample_deviation(values: Vec<f64>) -> Feature {
 }
 
 /// Compares the mean points of the newest three appearances with the mean of the two before them: ±1 if they differ by at least 2 points,
-/// ±2 if by at least 5, otherwise 0. It is positive if the points rise, and missing with fewer than five appearances.
+/// ±2 if by at least 5, otherwise 0. The result is positive if the points rise, and missing if there are fewer than five appearances.
 fn recent_trend(newest_first: Vec<f64>) -> Feature {
     if newest_first.is_empty() {
         return Feature::Missing(MissingReason::NoAppearances);

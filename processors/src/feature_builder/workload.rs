@@ -30,10 +30,10 @@ impl Workload {
             age: born.map(|born| age(born, date)),
         }
     }
-    /// Computes the fatigue score, from 0 to 100; a higher score means a fresher player. It starts at 100 and changes by −15 for a
-    /// back-to-back, or +5 after three or more days off. In the last 7 days: −10 for four or more games, −10 for more than 240 minutes, −8
-    /// for more than 35 minutes per game. In the last 14 days: −5 for one back-to-back, −12 for two or more. Age: −5 from 30 to 34, −10
-    /// from 35.
+    /// Computes the fatigue score, from 0 to 100; a higher score means a fresher player. It starts at 100. A back-to-back subtracts 15;
+    /// three or more days off add 5. In the last 7 days, four or more games subtract 10, more than 240 minutes subtract 10, and more than
+    /// 35 minutes per game subtract 8. In the last 14 days, one back-to-back subtracts 5; two or more subtract 12. An age from 30 to 34
+    /// subtracts 5; an age of 35 or more subtracts 10.
     pub fn fatigue_score(&self) -> f64 {
         let mut score = 100.0;
         score += match self.rest_days {

@@ -1,7 +1,7 @@
 //! The fact histories of one matchup, and its games as they were known at any instant.
 //!
 //! Invariant: every `…_at(instant)` uses only observations fetched at or before the instant.
-//! Not here: which output keys an input invalidates (the view).
+//! Not here: which output keys an input invalidates (`games`).
 use crate::{
     fact_history::{FactHistory, revisions, since_last_complete},
     materialized_view::ParkedItem,
@@ -18,7 +18,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The instant at which everything received so far is known.
+/// An instant after all fetches, at which every fact received so far is known.
 const LATEST_KNOWN: Timestamp = Timestamp::DISTANT_FUTURE;
 
 /// How a box score identifies its game.
@@ -60,7 +60,7 @@ struct GameFacts {
 }
 impl GameFacts {
     /// Returns the fixture as known at an instant, and when it became known. It is the newest fixture that was fetched before its own
-    /// tip-off; if there is none, the first one.
+    /// tip-off or, if there is none, the first fixture.
     fn fixture_at(&self, instant: Timestamp) -> Option<(&Fixture, Timestamp)> {
         let entries = self.fixture.up_to(instant);
         let current = entries.iter().rposition(|entry| entry.fetched_at < entry.content.tip_off).unwrap_or(0);
@@ -76,11 +76,11 @@ impl GameFacts {
     }
 }
 
-/// All facts of the games of two teams.
+/// All facts about the games between two teams.
 #[derive(Default)]
 pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
-    /// Every game, by each day for which any observation scheduled it.
+    /// Every game, once for each day for which any observation scheduled it.
     by_day: BTreeSet<(EasternDate, GameId)>,
     lists: BTreeMap<ListId, FactHistory<Vec<BoxMember>>>,
     name_lookups: NameLookups,
@@ -144,8 +144,8 @@ impl Tables {
             }
         }
     }
-    /// Returns the game to which a list belongs, as known at an instant. By date, it is the nearest game at most one day away; on a tie,
-    /// the earlier one.
+    /// Returns the game to which a list belongs, as known at an instant. A list that has a date instead of a game id belongs to the nearest
+    /// game at most one day away; on a tie, to the earlier one.
     fn game_of(&self, list: &ListId, instant: Timestamp) -> Option<GameId> {
         match list.game {
             GameRef::Id(game) => self.games.get(&game)?.fixture_at(instant).map(|_| game),
@@ -184,7 +184,8 @@ impl Tables {
         let request = Self::lookup_request(list, &member.player.name, &teams)?;
         self.name_lookups.player(request, known_by(instant)).map(|(player, _)| player)
     }
-    /// Returns all players who may be in the box scores of a game. For a name, these are the players of every revision of its matches.
+    /// Returns all players who may be in the box scores of a game. If a member has no nba.com id, these are all players whom its name
+    /// matches in any revision.
     pub fn players_of(&self, game: GameId) -> Vec<PlayerId> {
         let mut players = Vec::new();
         let Some(matchup) = self.matchup else { return players };
@@ -213,7 +214,7 @@ impl Tables {
         for (list, history) in self.lists_of(game, team) {
             instants.extend(history.entries().iter().map(|entry| entry.fetched_at));
             let GameRef::On(_) = list.game else { continue };
-            // The game to which a list belongs by its day depends on every fixture of the matchup near that day.
+            // If a list has a day instead of a game id, its game depends on every fixture of the matchup near that day.
             let games = self.games_of(list);
             let facts = games.iter().filter_map(|game| self.games.get(game));
             instants.extend(facts.flat_map(GameFacts::fixture_times));
@@ -263,7 +264,7 @@ impl Tables {
                     }
                 }
             }
-            // The lists are in order of precedence, so statistics from an earlier list are kept.
+            // The lists are in order of precedence, so statistics from an earlier list are not replaced.
             for (player, stats) in stats_in_list {
                 stats_by_player.entry(player).or_insert(stats);
             }
@@ -289,7 +290,7 @@ impl Tables {
             did_not_play || PlayerGameRevision { known_at: b.known_at, raw: b.raw, ..a.clone() } == *b
         };
         let mut revisions = revisions(instants, content_at, is_same_content);
-        // Omits the revisions before the first statistics: they only say that the player has not played.
+        // Omits the revisions before the first statistics: they only show that the player has not played.
         let first = revisions.iter().position(|revision| revision.stats.is_some())?;
         revisions.drain(..first);
         Some(PlayerGame { player, game, revisions })
@@ -389,7 +390,8 @@ struct Listing<'a> {
     member: &'a BoxMember,
 }
 
-/// Returns the revision of a player's game at an instant. Without a listing it has no statistics, which means that the player did not play.
+/// Returns the revision of a player's game at an instant. If `listing` is `None`, the revision has no statistics, which means that the
+/// player did not play.
 fn player_revision(
     known_at: Timestamp,
     fixture: &Fixture,

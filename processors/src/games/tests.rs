@@ -43,7 +43,7 @@ fn member(id: Option<u32>, name: &str, points: Option<i32>) -> BoxMember {
     });
     BoxMember { player: PlayerRef { name: name.into(), nba: id.map(PlayerId) }, stats }
 }
-/// A box score of the home team. One from nba.com identifies its game by id, one from another source by date.
+/// A box score of the home team. A box score from nba.com identifies its game by id; a box score from another source, by date.
 fn box_score(
     feed: Feed,
     date: EasternDate,
@@ -91,7 +91,7 @@ fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Games> {
     }
     driver
 }
-/// A team's matches of one name, with the known-at time and the players of each revision.
+/// A team's lookup results for one name: the known-at time and the players of each revision.
 fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timestamp, &[u32])]) -> In {
     let scope = Scope::Matchup(matchup());
     let revision = |(known_at, players): &(Timestamp, &[u32])| NameRevision {
@@ -168,7 +168,7 @@ fn of_two_consecutive_games_each_has_the_box_score_of_its_day_and_a_day_between_
     assert_eq!(
         points(&driver, GAME, 1),
         [(day(3).at(9, 0), Some(31))],
-        "the day between belongs to the earlier game"
+        "a box score of the day between the games must belong to the earlier game"
     );
     assert_eq!(points(&driver, NEXT, 1), []);
 }
@@ -238,7 +238,7 @@ fn a_name_is_parked_until_all_teams_have_matches_and_its_player_changes_with_the
     assert_eq!(
         points(&driver, GAME, 1),
         [(hour(7), Some(20)), (hour(9), None)],
-        "the name no longer refers to player 1"
+        "the statistics must be removed from player 1, to whom the name no longer refers"
     );
     assert_eq!(points(&driver, GAME, 2), [(hour(9), Some(20))]);
     driver.put(name_matches(AWAY, day(0), "Jo Do", &[(PAST, &[]), (hour(11), &[3])]));

@@ -1,4 +1,4 @@
-//! balldontlie: the common part of its two box-score feeds.
+//! balldontlie: the common part of the loaders for its two box-score feeds.
 //!
 //! Invariant: a player listed without minutes, or with zero minutes and all counts zero, did not play. Only the box scores of ended games
 //! are used.

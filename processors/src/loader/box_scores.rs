@@ -1,7 +1,7 @@
 //! Box scores: the lists and statistics that the box scores of all sources have in common.
 //!
 //! Invariant: a player has no more shots made than attempted and no more threes than field goals; each team has one list per game.
-//! Not here: the columns of a source.
+//! Not here: the column names of a source (the file of each feed).
 use super::{
     cell::Cell,
     lists::{by_player, deduplicate},

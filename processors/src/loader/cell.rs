@@ -2,7 +2,7 @@
 //!
 //! Invariant: parsing a cell never fails; a value of the wrong type is reported with the field's name and the value found, and rejects
 //! only its row.
-//! Not here: minutes, dates and prices, which have files of their own.
+//! Not here: minutes (`minutes`), dates (`dates`) and prices (`prices`).
 use schemas::{
     ids::{GameId, PlayerId},
     team::Team,

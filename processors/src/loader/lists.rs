@@ -1,7 +1,7 @@
 //! Lists of members: removes duplicates, and builds the name observations of the members.
 //!
 //! Invariant: the members of a list are sorted and unique, whatever the order of the rows.
-//! Not here: decoding the rows.
+//! Not here: decoding the rows (the file of each feed).
 use super::loaded::{Observation, provenance};
 use schemas::{
     ids::Scope,
@@ -12,7 +12,8 @@ use schemas::{
 };
 use std::cmp::Ordering;
 
-/// Sorts the members and keeps only the greatest of those that `identity` finds equal. Returns the number of removed members.
+/// Sorts the members. Of several members that are equal according to `identity`, keeps only the greatest. Returns the number of removed
+/// members.
 pub fn deduplicate<T: Ord>(members: &mut Vec<T>, identity: impl Fn(&T, &T) -> Ordering) -> u64 {
     let count_before = members.len();
     members.sort_unstable_by(|a, b| identity(a, b).then_with(|| b.cmp(a)));

@@ -63,7 +63,7 @@ pub struct Loaded {
 }
 impl Loaded {
     /// Returns the number of rows published as members of observations. Each row is counted once: name lookups, known names and the thirty
-    /// copies of a link repeat rows and do not count again.
+    /// copies of a link are derived from rows that are already counted.
     pub fn rows_emitted(&self) -> u64 {
         self.rows - self.rows_out_of_scope - self.rows_repeated - self.bad_rows.len() as u64
     }

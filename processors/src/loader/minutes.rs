@@ -1,7 +1,7 @@
 //! Playing time in the notations of the sources.
 //!
 //! Invariant: missing minutes are `None` and zero minutes are zero; the meaning of zero differs by feed.
-//! Not here: whether a player without minutes appeared.
+//! Not here: whether a player without minutes played in the game (the file of each feed).
 use super::cell::Cell;
 use schemas::units::PlayingTime;
 

@@ -1,7 +1,7 @@
 //! The loaders: decode a raw payload into the observations that its source reported, with the source's own ids and names.
 //!
 //! Invariant: a payload that can be decoded is applied; each bad row in it becomes a dead letter with its bytes and a reason, and affects
-//! no other row. No input causes a panic. A list without members is not published, because in no source it means that a team has no
+//! no other row. No input causes a panic. A list without members is not published, because no source uses it to report that a team has no
 //! players.
 //! Not here: the player to whom a name refers (name resolver), the game to which a date refers (games view).
 mod balldontlie;

@@ -100,7 +100,9 @@ fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
             Err(hour24.type_error("hour24", &format!("{a}, because hour and period are {hour12} {period}")))
         }
         (Some(hour), _) | (None, Some(hour)) => Ok(date.at(hour, 0)),
-        (None, None) => Err(hour24.type_error("hour24", "an hour, here or in hour and period")),
+        (None, None) => {
+            Err(hour24.type_error("hour24", "an hour from 0 to 23, or else the fields hour and period"))
+        }
     }
 }
 

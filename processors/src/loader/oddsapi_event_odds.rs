@@ -77,7 +77,8 @@ struct Outcome<'a> {
     point: Cell<'a>,
 }
 
-/// The price of one side of one line. The order of the fields matters: offers are sorted by it before quotes are built.
+/// The price of one side of one line. The order of the fields matters: offers are sorted by the fields in this order before quotes are
+/// built.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Offer<'a> {
     book: Cow<'a, str>,
@@ -103,7 +104,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     }
     let events: Vec<&RawValue> = parse_payload(content)?;
     if events.is_empty() {
-        return Err(Reject::bad_payload("the list of events is empty"));
+        return Err(Reject::bad_payload("the payload is an empty list, expected at least one event"));
     }
     for row in events {
         if let Err(reason) = parse_row(row).and_then(|event| add_event(raw, event, &mut loaded)) {
@@ -131,7 +132,7 @@ fn is_list(json: &str) -> bool {
     json.trim_ascii_start().starts_with('[')
 }
 
-/// Adds one event; adds nothing if it returns an error.
+/// Adds the quotes and rows of one event to `loaded`; adds nothing if it returns an error.
 fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String> {
     let id = event.id.text("id")?.to_owned();
     let commences_at = dates::instant(&event.commence_time, "commence_time")?;
@@ -207,7 +208,8 @@ fn collect_offers<'a>(
 
 type Outcomes<'a> = (Timestamp, Vec<&'a RawValue>);
 
-/// Returns the outcomes of a `player_points` market and its update time (that of its book if it has none); `None` for any other market.
+/// Returns the outcomes of a `player_points` market and its update time (that of the book if the market has none); `None` for any other
+/// market.
 fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outcomes<'a>>, String> {
     if market.key.text("key")? != "player_points" {
         return Ok(None);

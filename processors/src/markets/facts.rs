@@ -1,8 +1,8 @@
 //! The odds and injury reports of one matchup, and the market and availability of a player as of a game's tip-off.
 //!
-//! Invariant: `…_by(cutoff)` uses only what was known before the cutoff; on the retrospective basis, if something was not known by then, it
-//! uses the first observation of it. It never uses a quote or report that was effective at or after tip-off.
-//! Not here: the handling of inputs (the view), the selection of quotes (`quotes`) and of lines (`main_line`).
+//! Invariant: `…_by(cutoff)` uses only what was known before the cutoff; on the retrospective basis, if a fact was not known by then, it
+//! uses the first observation of the fact. It never uses a quote or report that was effective at or after tip-off.
+//! Not here: the handling of inputs (`markets`), the selection of quotes (`quotes`) and of lines (`main_line`).
 use super::{
     main_line,
     output_key::OutputKey,
@@ -24,10 +24,10 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A cutoff after everything received so far.
+/// A cutoff before which every fact received so far is known.
 const LATEST_KNOWN: Cutoff = Cutoff::at_tip_off(Timestamp::DISTANT_FUTURE, Basis::Retrospective);
 
-/// All odds and injury reports of the games of two teams.
+/// All odds and injury reports of the games between two teams.
 #[derive(Default)]
 pub struct Tables {
     pub(super) matchup: Option<Matchup>,
@@ -96,8 +96,8 @@ impl Tables {
         let quoted = self.affected_by_odds(matchup, &is_near, invalidate);
         let reported = self.affected_by_reports(matchup, &is_near, invalidate);
         for game in self.games.values() {
-            // An event belongs to a game at most one day away, so the change of a game may also change which events belong to the next
-            // game.
+            // An event belongs to the nearest game at most one day away. If a game changes, the events of another game, at most two days
+            // away, may change, too.
             if !game.days.iter().any(|day| is_near(day.date, 2)) {
                 continue;
             }
@@ -168,7 +168,7 @@ impl Tables {
         let near = dates.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
         near.min_by_key(|(date, game)| ((date.0 - day.0).abs(), *date, *game)).map(|(_, game)| game)
     }
-    /// Returns the events of a game, each with those of its entries that belong to the game.
+    /// Returns the odds events of a game. Each event is returned with only those history entries that belong to the game.
     fn events_of(
         &self,
         game: GameId,

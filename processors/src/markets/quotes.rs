@@ -30,7 +30,7 @@ impl EventQuotes {
     }
 }
 
-/// The odds of one event, as the odds source calls a game.
+/// The odds of one event; the odds source calls a game an event.
 #[derive(Default)]
 pub struct Event {
     pub quotes: FactHistory<EventQuotes>,
@@ -54,7 +54,7 @@ pub struct BookQuote<'a> {
 pub struct BookQuotes<'a> {
     /// The newest quote of each book that is present (see `select`).
     pub newest: Vec<BookQuote<'a>>,
-    /// The first quote with a main line, for each book, present or not.
+    /// The first quote with a main line of each book, even if the book is no longer present.
     pub opening: Vec<BookQuote<'a>>,
 }
 impl<'a> BookQuotes<'a> {

@@ -48,7 +48,7 @@ fn game() -> In {
     };
     In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row))
 }
-/// Both teams' matches of the name "A"; only the first team has a player with it.
+/// Both teams' lookup results for the name "A"; only the first team has a player with this name.
 fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
     TEAMS.map(|team| {
         let players = if team == TEAMS[0] { vec![PlayerId(1)] } else { vec![] };

@@ -1,4 +1,4 @@
-//! Decides to which player a name refers, from several teams' matches of the name.
+//! Decides to which player a name refers, from the match that each team of the scope has for the name.
 //!
 //! Invariant: a match by a rule outranks every link; a stronger rule outranks a weaker one, whichever teams they matched in; if the
 //! strongest rule matches several players, none is chosen.

@@ -4,7 +4,8 @@
 //! needs no link), a first name instead of initials ("Kenyon" for KJ), a longer surname ("Horford Reynoso"), or the name of a player before
 //! or after it was changed ("Enes Kanter").
 //!
-//! Invariant: each normalized spelling has one link; a link is valid for every season and team and is used only if no team matches.
+//! Invariant: each normalized spelling has one link; a link is valid for every season and team and is used only if the name matches no
+//! player of any team.
 //! Not here: operators' links, which are events.
 use super::normal::Name;
 use rustc_hash::FxHashMap;
@@ -48,9 +49,13 @@ mod tests {
     fn every_line_is_a_link_and_no_spelling_occurs_twice() {
         let mut spellings = BTreeMap::new();
         for (line, link) in parse(FILE).enumerate() {
-            let link = link.unwrap_or_else(|error| panic!("line {}: {error}", line + 1));
+            let link = link.unwrap_or_else(|error| panic!("line {} is not a valid link: {error}", line + 1));
             let key = Name::new(&link.spelling).key().to_owned();
-            assert!(!key.is_empty() && link.player_id.0 > 0, "line {}", line + 1);
+            assert!(
+                !key.is_empty() && link.player_id.0 > 0,
+                "line {} has an empty spelling or no player id",
+                line + 1
+            );
             if let Some(earlier) = spellings.insert(key, line + 1) {
                 panic!("line {} repeats the spelling of line {earlier}", line + 1);
             }

@@ -1,6 +1,6 @@
 //! Tests of name lookups with the names of real seasons, among the players of two teams.
 //!
-//! Invariant: a test whose fixture files are missing is skipped and prints that it is.
+//! Invariant: a test whose fixture files are missing is skipped and prints the path of the missing file.
 //! Not here: single names and rules (`normal`, `rules`).
 #![expect(clippy::disallowed_methods, reason = "the fixtures are read from files")]
 use super::{Name, Resolution, decide, match_name, shipped_link};
@@ -64,13 +64,13 @@ fn appearances(season: &str) -> Option<Vec<Appearance>> {
     Some(table.lines().skip(1).map(appearance).collect())
 }
 
-/// Returns the players by those spellings of bookmakers that differ from nba.com's.
+/// Returns the player of each bookmaker spelling that differs from nba.com's.
 fn spellings() -> Option<BTreeMap<String, PlayerId>> {
     let books = fixture("tables/player_spellings.csv")?;
     Some(books.lines().skip(1).map(fields).map(|row| (row[0].clone(), row[1].parse().unwrap())).collect())
 }
 
-/// Returns the players by nba.com's spellings.
+/// Returns the player of each nba.com spelling.
 fn official_spellings() -> Option<BTreeMap<String, PlayerId>> {
     let players = fixture("tables/players.csv")?;
     Some(players.lines().skip(1).map(fields).map(|row| (row[1].clone(), row[0].parse().unwrap())).collect())
@@ -177,7 +177,7 @@ fn every_name_that_books_wrote_in_2024_resolves_from_earlier_box_scores_alone() 
                 Resolution::Player(player, rule) => {
                     *count.entry(rule.name()).or_default() += 1;
                     if expected != Some(&player) {
-                        wrong.push(format!("{date} {written}: {player} instead of {expected:?}"));
+                        wrong.push(format!("{date} {written}: found {player}, expected {expected:?}"));
                     }
                 }
                 otherwise => wrong.push(format!("{date} {written} ({expected:?}): {otherwise:?}")),

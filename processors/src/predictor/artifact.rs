@@ -65,7 +65,7 @@ impl Model {
     }
 }
 
-/// A trained model with its origin.
+/// A trained model, with the days, the features and the library of its training.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artifact {

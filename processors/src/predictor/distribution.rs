@@ -113,7 +113,11 @@ mod tests {
             (40.0, 1.0),
         ];
         for (z, p) in expected {
-            assert!((normal_cdf(z) - p).abs() < 1e-14, "{z}: {} is not {p}", normal_cdf(z));
+            assert!(
+                (normal_cdf(z) - p).abs() < 1e-14,
+                "normal_cdf({z}): found {}, expected {p}",
+                normal_cdf(z)
+            );
         }
     }
     #[test]

@@ -1,8 +1,8 @@
-//! `ensemble_v1`: the mean of the systems that predicted, weighted by their confidence.
+//! `ensemble_v1`: the mean forecast of the systems that predicted, weighted by their confidence.
 //!
 //! Invariant: the ensemble's forecast lies between the lowest and the highest forecast of its components, and its recommendation follows
 //! from its own forecast.
-//! Not here: the components, which list their missing adjustments themselves.
+//! Not here: the component systems, which list their own missing adjustments.
 use super::{
     distribution::Spread,
     forecast::{BOUNDS, Forecast, MissingAdjustments},

@@ -1,4 +1,4 @@
-//! A system's forecast of a player's points, before it is compared with a line; and the reader of the features.
+//! A system's forecast of a player's points, before it is compared with a line; and `FeatureReader`, through which a system reads features.
 //!
 //! Invariant: a forecast lies in [0, 60] points, and lists every missing feature that the system would have used.
 //! Not here: the rules of the systems.
@@ -8,7 +8,7 @@ use schemas::{
     prediction::SystemSkip,
 };
 
-/// The bounds of every forecast, in points (the same as in the predecessor's systems).
+/// The bounds of every forecast, in points (the same as in the predecessor program).
 pub(super) const BOUNDS: (f64, f64) = (0.0, 60.0);
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -64,7 +64,7 @@ impl Learned {
 }
 
 /// Returns the confidence in percent. It is higher the fewer features are missing and the less the player's points vary; the increments are
-/// those of the predecessor's model.
+/// those of the predecessor program.
 fn confidence(present_share: f64, reader: &mut FeatureReader<'_>) -> f64 {
     let completeness = match present_share {
         share if share >= 0.9 => 10.0,

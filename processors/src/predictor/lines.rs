@@ -1,8 +1,8 @@
 //! The line ladder of a player, and a system's recommendation for each of its lines.
 //!
-//! Invariant: every line offset is either in the ladder or omitted; a recommendation is for the line stored with it; an estimated line,
-//! which no book offers, has no recommendation.
-//! Not here: the choice of the market's main line.
+//! Invariant: every line offset is either in the ladder or listed as omitted; a recommendation is for the line stored with it; an estimated
+//! line, which no book offers, has no recommendation.
+//! Not here: the choice of the market's main line (`markets::main_line`).
 use super::{distribution::Distribution, forecast::Forecast};
 use schemas::{
     Line,

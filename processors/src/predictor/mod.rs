@@ -5,9 +5,9 @@
 //! results.
 //!
 //! Invariant: the prediction for an eligible player contains every system exactly once; if a system predicts, every line offset is either
-//! in its ladder or omitted. No value is imputed silently: an adjustment whose feature is missing is 0 and is listed in
+//! in its ladder or listed as omitted. No value is imputed silently: an adjustment whose feature is missing is 0 and is listed in
 //! `missing_adjustments`.
-//! Not here: the features, the market's main line, grading.
+//! Not here: the computation of the features (`feature_builder`), the market's main line (`markets`), grading (crate `sinks`).
 mod artifact;
 mod distribution;
 mod ensemble;

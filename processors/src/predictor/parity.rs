@@ -1,4 +1,4 @@
-//! Parity with the predecessor: with its constants, the formulas give its results, to the digits that it printed.
+//! Parity with the predecessor program: with its constants, the formulas give its results, to as many digits as it printed.
 //!
 //! Invariant: only constants differ from the production rules, never formulas.
 //! Not here: the corrected constants, whose properties `laws` tests.
@@ -15,8 +15,8 @@ use schemas::{
     prediction::Recommendation::{self, OVER, PASS, UNDER},
 };
 
-/// The predecessor's constants. They have two errors: a high fatigue score is treated as tired instead of fresh, and back-to-backs count
-/// twice.
+/// The constants of the predecessor program. They have two errors: a high fatigue score is treated as tired instead of fresh, and
+/// back-to-backs count twice.
 fn legacy_moving_average() -> moving_average::Rules {
     moving_average::Rules {
         fatigue: FatigueSteps { up_to_50: 0.0, up_to_70: -1.0, above: -2.5 },
@@ -29,7 +29,8 @@ fn legacy_moving_average() -> moving_average::Rules {
         ..moving_average::RULES
     }
 }
-/// The predecessor's constants. They have two errors: a weak defense lowers the forecast, and a high fatigue score is treated as tired.
+/// The constants of the predecessor program. They have two errors: a weak defense lowers the forecast, and a high fatigue score is treated
+/// as tired.
 fn legacy_zone_matchup() -> zone_matchup::Rules {
     zone_matchup::Rules {
         neutral_def_rating: 110.0,
@@ -105,7 +106,7 @@ fn is_close(actual: f64, printed: f64, digits: i32) -> bool {
     (actual - printed).abs() <= 0.5 * 10f64.powi(-digits) + 1e-12
 }
 
-/// Asserts the points of a forecast to a number of digits, its confidence, and its recommendation for each line.
+/// Asserts a forecast's points (rounded to the given digits), its confidence, and its recommendation for each line.
 fn assert_forecast(
     forecast: &Forecast,
     (points, digits): (f64, i32),
@@ -113,7 +114,11 @@ fn assert_forecast(
     threshold: Threshold,
     recommendations: &[(i32, Recommendation)],
 ) {
-    assert!(is_close(forecast.points, points, digits), "{} is not {points}", forecast.points);
+    assert!(
+        is_close(forecast.points, points, digits),
+        "points: found {}, expected {points}",
+        forecast.points
+    );
     assert_eq!(forecast.confidence, confidence);
     for (line, expected) in recommendations {
         assert_eq!(threshold.recommend(forecast, Line(*line)), *expected, "line {line}");
@@ -149,7 +154,11 @@ fn similarity_gives_the_results_of_the_predecessor() {
     {
         let similar = similarity::similar(&features, &rules).unwrap();
         assert_eq!((similar.games, similar.mean_similarity), (games, mean));
-        assert!(is_close(similar.baseline, baseline, 2), "{} is not {baseline}", similar.baseline);
+        assert!(
+            is_close(similar.baseline, baseline, 2),
+            "baseline: found {}, expected {baseline}",
+            similar.baseline
+        );
     }
     let forecast = |features| similarity::forecast(&features, &rules).unwrap();
     assert_forecast(&forecast(player_a()), (26.8, 10), 65.0, rules.threshold, &[(2250, OVER), (1850, OVER)]);

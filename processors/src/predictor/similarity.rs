@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// The lowest similarity of a game that is used, 0–100.
+    /// The minimum similarity, 0–100, at which a game is used.
     pub similar_from: i32,
     pub at_least: usize,
     pub at_most: usize,

@@ -1,4 +1,4 @@
-//! The versions of a prediction: of its input, and of the model.
+//! The two versions of a prediction: the input version and the model version.
 //!
 //! Invariant: equal features have equal input versions on any machine; a change of any field changes the input version. A change of a
 //! constant or of the artifact changes the model version by itself; a change of code changes it only if `CODE_VERSION` is raised.

@@ -13,7 +13,8 @@ use schemas::{
     prediction::SystemSkip,
 };
 
-/// A shot zone: the index of the feature with the player's share of the zone, and the factor for the effect of the defense in it.
+/// A shot zone: the index of the feature with the player's share of shots in the zone, and the factor by which the adjustment is multiplied
+/// there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Zone {
     pub share: usize,
@@ -24,7 +25,7 @@ pub(super) struct Zone {
 pub(super) struct Rules {
     /// The opponent's defensive rating at which the adjustment is 0, in points per 100 possessions.
     pub neutral_def_rating: f64,
-    /// The adjustment in a zone with multiplier 1: points per point of the rating above `neutral_def_rating`.
+    /// The adjustment in a zone with multiplier 1: points of forecast per point of the rating above `neutral_def_rating`.
     pub per_rating_point: f64,
     /// The largest adjustment for one zone, up or down, in points, before it is multiplied by the weight of the zone.
     pub limit: f64,
@@ -76,7 +77,7 @@ pub(super) fn forecast(features: &Features, rules: &Rules) -> Result<Forecast, S
     Ok(reader.forecast(season + adjustments, confidence, &rules.spread))
 }
 
-/// Returns the weight of a zone for the player's share of it (0–1).
+/// Returns the weight of a zone, given the player's share of shots in it (0–1).
 fn weight(share: f64) -> f64 {
     match share {
         share if share >= 0.40 => 1.0,

@@ -1,4 +1,4 @@
-//! Properties for broken payloads: no input causes a panic, and every row is counted once.
+//! Tests of the loaders with broken payloads: no input causes a panic, and every row is counted once.
 //!
 //! Invariant: the broken payloads are valid payloads with random changes, or random text.
 //! Not here: the content of valid payloads (`quirks`).

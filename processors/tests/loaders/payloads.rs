@@ -26,7 +26,7 @@ pub fn members(loaded: &Loaded) -> u64 {
         Observation::Injury(list) => 30 * list.members.len(),
         Observation::Roster(list) => 30 * list.members.len(),
         Observation::Names(_) => 0,
-        // A link is published to thirty teams, so each copy counts as a thirtieth.
+        // A link is published to thirty teams, so each copy counts as a thirtieth of a member.
         Observation::Link(_) => 1,
     };
     let thirtieths: usize = loaded.observations.iter().map(thirtieths).sum();

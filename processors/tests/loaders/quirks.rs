@@ -1,4 +1,4 @@
-//! The quirks of the sources, one test each.
+//! Tests of the quirks of the sources, one test for each quirk.
 //!
 //! Invariant: payloads are written by hand.
 //! Not here: real payloads (`real`).
@@ -55,7 +55,7 @@ fn a_missing_tip_off_or_one_on_another_eastern_day_is_estimated_at_half_past_sev
     let loaded = decode(Feed::NbacomSchedule, &schedule_of(vec![game]));
     assert!(
         !games(&loaded)[0].fixture.tip_estimated,
-        "a tip-off at 19:30 from the source is not an estimate"
+        "a tip-off at 19:30 from the source must not count as estimated"
     );
 }
 #[test]
@@ -207,7 +207,11 @@ fn balldontlie_has_zero_minutes_for_a_player_who_did_not_play() {
     let scored = stats_row("A", "X", "00", 2, 2);
     let loaded = decode(Feed::BalldontlieStats, &json!({"data": [scored]}));
     let stats = box_scores(&loaded)[0].members[0].stats.unwrap();
-    assert_eq!((stats.playing_time, stats.points), (PlayingTime(0), 2), "a player with points has played");
+    assert_eq!(
+        (stats.playing_time, stats.points),
+        (PlayingTime(0), 2),
+        "a player with points must count as having played"
+    );
 }
 #[test]
 fn a_page_with_a_next_page_or_a_game_in_progress_is_not_a_complete_list() {

@@ -1,4 +1,4 @@
-//! Real payloads, which are not part of the repository.
+//! Tests of the loaders with real payloads, which are not part of the repository.
 //!
 //! Invariant: every payload of a known feed decodes without a reject and without a bad row.
 //! Not here: the payloads themselves.

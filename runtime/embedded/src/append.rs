@@ -1,4 +1,4 @@
-//! Writing to the file: a commit or an ingest is one SQL transaction, a purge is one per partition.
+//! Writing to the log file: a commit or an ingest is one SQL transaction, and a purge is one transaction per partition.
 //!
 //! Invariant: commits and ingests are atomic; the offsets of a partition are dense when they are written.
 //! Not here: compaction, which removes records and keeps offsets (`compaction`).
@@ -123,7 +123,7 @@ fn append(db: &Connection, topic: i64, partition: i32, batch: RecordBatch) -> ru
     Ok(next)
 }
 
-/// Returns the number of a topic in the file; adds the topic if it is new.
+/// Returns the id of a topic in the log file; adds the topic if it is new.
 pub fn topic_id(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     let known = db
         .prepare_cached("SELECT id FROM topic WHERE name = ?")?

@@ -1,8 +1,8 @@
 //! The embedded log as a backend of the runtime.
 //!
-//! Invariant: every member has a connection of its own. Offsets are dense when they are written, so an offset is the number of records
-//! appended before it.
-//! Not here: the file itself (`store`), a member's reading (`member`), the log of a replay (`replay_log`).
+//! Invariant: every member has its own connection to the file. Offsets are dense when they are written, so an offset is the number of
+//! records appended before it.
+//! Not here: the file itself (`store`), what a member reads next (`member`), the log of a replay (`replay_log`).
 use crate::{
     append, compaction,
     error::storage_error,
@@ -31,7 +31,7 @@ use topics::{Offset, Offsets, Policy, TopicInfo, TopicPartition};
 
 /// How often to look for a partition to compact.
 const COMPACTION_INTERVAL: Duration = Duration::from_secs(10);
-/// How often to look for records that another process appended, because nothing announces them.
+/// How often to look for records that another process appended, because that process does not notify this one.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(10);
 /// The key in table `meta` under which a replay stores the id of the log whose raw topics it reads.
 pub const REPLAY_SOURCE: &str = "replay_source";
@@ -40,7 +40,7 @@ pub const REPLAY_SOURCE: &str = "replay_source";
 pub struct EmbeddedLog {
     store: Store,
     run_lock: Option<RunLock>,
-    /// The version of the file whose end offsets are on the progress board.
+    /// The data version of the file when its end offsets were last published on the progress board.
     published_version: Option<i64>,
     last_compaction: Option<Instant>,
 }
@@ -85,7 +85,7 @@ impl EmbeddedLog {
     pub fn compact_one(&mut self, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
         compaction::compact_one(&mut self.store, min_dirty_records)
     }
-    /// Registers a consumer group before it has read anything, so that compaction keeps what it has not read.
+    /// Registers a consumer group before it has read anything, so that compaction keeps what the group has not read.
     ///
     /// # Errors
     /// When the file cannot be written.

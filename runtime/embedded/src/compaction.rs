@@ -1,7 +1,7 @@
 //! Compaction: keeps only the newest record of each key of a table topic, with its offset.
 //!
-//! Invariant: records at or above the smallest committed offset of any consumer group of the topic stay as they are. Below it, tombstones
-//! are removed, and every remaining record keeps its offset.
+//! Invariant: records at or above the smallest committed offset of any consumer group of the topic stay as they are. Below that offset,
+//! tombstones are removed, and every remaining record keeps its offset.
 //! Not here: when to compact (`backend`).
 use crate::store::Store;
 use runtime::{RecordBatch, RuntimeError, record_batch::CorruptBatch};
@@ -9,8 +9,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
 use topics::Offset;
 
-/// A partition is compacted once this many records were appended since the last compaction, and at least as many as the last compaction
-/// left.
+/// A partition is compacted once this many records were appended since its last compaction, but not before as many records were appended as
+/// that compaction left.
 const MIN_DIRTY_RECORDS: i64 = 20_000;
 /// Approximate size of a batch that compaction writes, in bytes.
 const BATCH_BYTES: usize = 1 << 20;

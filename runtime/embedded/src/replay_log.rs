@@ -75,7 +75,8 @@ impl ReplayLog {
         }
         Ok(true)
     }
-    /// Raises `source_ends` to the current end offsets of the source and returns true, if records were added, but fewer than the last time.
+    /// Raises `source_ends` to the current end offsets of the source and returns true, if records were added, but fewer than in the
+    /// previous round.
     fn extend_source_ends(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
         if !subscriptions.iter().flat_map(|subscription| &subscription.inputs).any(|input| is_raw(input.name))
         {
@@ -147,7 +148,7 @@ impl LogReader for ReplayLog {
         self.own.committed_offsets(group, topics)
     }
     fn restore(&mut self, subscription: &Subscription, partition: i32) -> Result<Restored, RuntimeError> {
-        // Raw topics are streams: nothing of them is restored.
+        // Raw topics are streams, so a restore reads nothing from the source.
         self.own.restore(subscription, partition)
     }
     fn count_records_below(

@@ -1,4 +1,4 @@
-//! The file: its schema, and reading record batches and end offsets from it.
+//! The SQLite file of a log: its schema, and reading record batches and end offsets from it.
 //!
 //! Invariant: a read is one read transaction; if compaction removed the last records of a partition, a read ends with an empty batch that
 //! extends to the end offset.
@@ -78,7 +78,7 @@ impl Store {
             return Err(RuntimeError::Storage {
                 path: path.display().to_string(),
                 reason: "the file does not exist".into(),
-                next: "`fastbreak ingest` creates it; --data specifies the folder".into(),
+                next: "`fastbreak ingest` creates it; --data specifies its folder".into(),
             });
         }
         let open = || -> rusqlite::Result<Connection> {
@@ -93,7 +93,7 @@ impl Store {
     pub fn path(&self) -> &Path {
         &self.path
     }
-    /// The folder that contains the file.
+    /// Returns the folder that contains the file.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }
@@ -145,7 +145,8 @@ impl Store {
         }
         Ok(batches)
     }
-    /// Returns stored batches, true if they reach the end of the partition, and its end offset.
+    /// Returns the stored batches from an offset on, true if the last of them is the last batch of the partition, and the end offset of
+    /// the partition.
     fn read_batches(
         &self,
         TopicPartition { topic, partition }: TopicPartition,

@@ -25,7 +25,7 @@ use topics::{GAMES, Offset, Offsets, TopicPartition};
 
 /// A partition of a table topic.
 const TABLE: TopicPartition = TopicPartition::new(GAMES.info.name, 0);
-/// A processor, and its consumer group.
+/// The name of a processor and of its consumer group.
 const PROCESSOR: &str = "reader-of-games";
 
 fn subscription() -> Subscription {

@@ -1,7 +1,7 @@
 //! Kafka as a [`LogBackend`].
 //!
 //! Invariant: reading ends at the end offsets at the time of the call; every write is one transaction.
-//! Not here: the implementation of the methods; this file only calls it.
+//! Not here: the work of the methods, which the other files of this crate do.
 use crate::{
     admin::Admin,
     client_config::KafkaConfig,
@@ -26,7 +26,7 @@ use runtime::{
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use topics::{Offset, Offsets, Policy, TopicPartition};
 
-/// The interval at which the supervisor checks for shutdown and for having caught up; Kafka itself needs no maintenance.
+/// The interval at which the supervisor checks for shutdown and whether processors have caught up; Kafka itself needs no maintenance.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A log on Kafka, for use by one thread.

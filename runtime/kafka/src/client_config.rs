@@ -1,7 +1,7 @@
 //! Configuration of the clients: reserved settings, settings that are passed to librdkafka, and names inside a namespace.
 //!
 //! Invariant: a setting that exactly-once depends on cannot be overridden; it is rejected with the reason.
-//! Not here: the clients; partitions inside a namespace (`topic_partition`).
+//! Not here: the use of the clients (`transaction`, `poll_thread`, `query_client`), partitions in a namespace (`topic_partition`).
 use crate::{context::Context, error::invalid_client_setting};
 use rdkafka::{ClientConfig, config::FromClientConfigAndContext};
 use runtime::RuntimeError;
@@ -13,7 +13,7 @@ const DEFAULT_SESSION_TIMEOUT_MS: u64 = 10_000;
 /// The instance name under which one process at a time appends a compensating ledger entry (`offset_expiry`).
 pub const LEDGER_RESET_INSTANCE: &str = "ledger-reset";
 
-/// The connection to a cluster: brokers, instance name, client settings, namespace.
+/// The configuration of all clients: brokers, instance name, client settings, namespace.
 #[derive(Clone, Debug, Default)]
 pub struct KafkaConfig {
     /// Bootstrap servers.
@@ -135,8 +135,8 @@ impl KafkaConfig {
     pub fn client_id(&self) -> String {
         format!("fastbreak-{}", self.instance)
     }
-    /// Returns the settings of all clients, which the operator's settings override. Callers must set reserved settings last, so that these
-    /// cannot be overridden.
+    /// Returns the settings that all clients have in common; the operator's settings override them. Callers must set reserved settings
+    /// last, so that the operator cannot override these.
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -151,7 +151,7 @@ impl KafkaConfig {
         }
         config
     }
-    /// Returns the settings of all clients and these defaults, which the operator's settings override.
+    /// Returns the settings that all clients have in common, and these defaults; the operator's settings override both.
     fn with_defaults(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = self.base();
         for (key, value) in defaults {

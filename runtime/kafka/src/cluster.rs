@@ -1,6 +1,6 @@
 //! One thread's connection to a cluster: its topics, and queries by logical names.
 //!
-//! Invariant: partitions are logical in the files that use this one, and physical in the files that this one uses.
+//! Invariant: the files that use `KafkaCluster` have logical partitions; the files that it uses have physical partitions.
 //! Not here: writing (`transaction`), administration (`admin`), group members (`member`).
 use crate::{
     client_config::{Isolation, KafkaConfig},
@@ -63,11 +63,11 @@ impl KafkaCluster {
     pub fn id(&self) -> &str {
         &self.id
     }
-    /// Returns the client for queries that are independent of a group.
+    /// Returns the client for queries that do not depend on a consumer group.
     pub fn client(&self) -> Arc<QueryClient> {
         self.client_of_group(READ_ONLY_GROUP)
     }
-    /// Returns the client for the committed offsets of a group.
+    /// Returns the client that queries the committed offsets of a group.
     pub fn client_of_group(&self, group: &str) -> Arc<QueryClient> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let new_client = || Arc::new(QueryClient::new(&self.config, group));

@@ -53,7 +53,7 @@ impl Context {
     pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
         error::to_runtime_error(&self.brokers, operation, error, &self.last_client_error)
     }
-    /// Converts an error code that is known to be the cause to a runtime error.
+    /// Converts an error code to a runtime error. Does not consult the last client error, because the code is known to be the cause.
     pub fn classify(&self, operation: &str, code: Code, reason: &str) -> RuntimeError {
         error::classify(&self.brokers, operation, code, reason)
     }

@@ -72,7 +72,8 @@ pub fn to_records_with_originals(
     Ok(convert(config, dead_letters, &original_records))
 }
 
-/// Returns the raw record that a dead letter comes from; `None` for a file or another topic, where no record has foreign headers.
+/// Returns the raw record that a dead letter comes from; `None` if it comes from a file or from a topic that is not raw. Only records of
+/// raw topics may have headers of other programs.
 fn raw_origin(dead_letter: &DeadLetter) -> Option<(TopicPartition, Offset)> {
     topics::is_raw(&dead_letter.origin)
         .then(|| (TopicPartition::from_name(&dead_letter.origin, dead_letter.partition), dead_letter.offset))

@@ -5,9 +5,9 @@
 //! | `dlq.error.code`, `dlq.error.message` | the reason |
 //! | `dlq.topic`, `dlq.partition`, `dlq.offset`, `dlq.timestamp` | the record that was rejected |
 //! | `dlq.processor`, `dlq.processor_version`, `dlq.app_version` | the processor that rejected it |
-//! | `dlq.redrive_count` | how many times it was redriven before |
-//! | `dlq.raw`, `dlq.fetched_at` | the raw event that it comes from |
-//! | `dlq.batch` | the sink batch that it was in |
+//! | `dlq.redrive_count` | how many times the record was redriven before |
+//! | `dlq.raw`, `dlq.fetched_at` | the raw event that the record comes from |
+//! | `dlq.batch` | the sink batch that contained the record |
 //!
 //! Invariant: a dead letter that is read equals the one that was written.
 //! Not here: the records of a dead-letter queue (`dead_letters`).

@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use runtime::RuntimeError;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The last error that librdkafka reported in a callback: the cause when a call itself reports only a timeout.
+/// The last error that librdkafka reported in a callback. If a call itself reports only a timeout, this error is its cause.
 #[derive(Clone, Debug, Default)]
 pub struct LastClientError(Arc<Mutex<Option<(Code, String)>>>);
 
@@ -142,7 +142,8 @@ fn configuration_remediation(code: Code) -> Option<&'static str> {
     }
 }
 
-/// Returns the error for a client setting that librdkafka rejects, without its value: it may be a password under a misspelled name.
+/// Returns the error for a client setting that librdkafka rejects. The error does not contain the value of the setting, which may be a
+/// password under a misspelled name.
 pub fn invalid_client_setting(error: KafkaError) -> RuntimeError {
     let reason = match error {
         KafkaError::ClientConfig(_, reason, key, _) => format!("{key}: {reason}"),

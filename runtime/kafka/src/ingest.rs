@@ -3,7 +3,7 @@
 //! Invariant: an event is in the log once, even if a command is repeated or a commit is aborted. A batch of events whose commit is
 //! unconfirmed is written again only after `init_transactions` has decided that it is not durable. A batch without events cannot be found
 //! in the log, so its dead letters may be written twice.
-//! Not here: the lines of an input file (the root's `ingest`).
+//! Not here: reading events from an input file (`src/ingest.rs`).
 use crate::{
     cluster::KafkaCluster,
     dead_letters::{DlqRecord, to_records},
@@ -21,7 +21,7 @@ use topics::TopicPartition;
 /// The maximum number of times that a batch is written again.
 const MAX_RETRIES: u32 = 5;
 
-/// The producer of commands. It has a name that no other process uses.
+/// The transactional producer that commands use. Its name is random, so no other process uses it.
 pub struct CommandProducer {
     cluster: Arc<KafkaCluster>,
     producer: Option<TransactionalProducer>,

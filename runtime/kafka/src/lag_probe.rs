@@ -1,9 +1,10 @@
 //! Probe for consumer lag: finds the first unread record after each committed offset, and the groups that have members.
 //!
-//! All partitions are assigned and read at once, each up to the first record at or after its offset. An offset whose earlier result still
-//! holds is not read again.
-//! Invariant: the probe joins no group and commits nothing. It reads committed records only, so records of an open transaction are no lag.
-//! Not here: the offsets (`offsets`), the sample of all processors (`lag_sample`), its assessment (`runtime::lag`).
+//! All partitions are assigned and read at once, each up to the first record at or after its offset. If the earlier result for an offset
+//! is still valid, the offset is not read again.
+//! Invariant: the probe joins no group and commits nothing. It reads committed records only, so records of an open transaction do not count
+//! as lag.
+//! Not here: queries for offsets (`offsets`), the sample of all processors (`lag_sample`), the assessment of a sample (`runtime::lag`).
 use crate::{
     client_config::{Isolation, KafkaConfig},
     context::Context,
@@ -32,7 +33,7 @@ type ProbeStart = (PhysicalPartition, Offset);
 /// The end offset of the partition at the time of a probe, and the first unread record below it, if there was one.
 type ProbeResult = (Offset, Option<Unread>);
 
-/// Finds the first unread record of partitions.
+/// Finds the first unread record in each of several partitions.
 pub struct LagProbe {
     consumer: StandaloneConsumer,
     /// The results of the last sample.
@@ -46,7 +47,7 @@ impl LagProbe {
     /// `RuntimeError::Precondition` with the setting that the client rejects.
     pub fn new(config: &KafkaConfig, group: &str) -> Result<LagProbe, RuntimeError> {
         let mut client_config = config.standalone_consumer(group, Isolation::ReadCommitted);
-        // One record of each partition is needed, not its backlog.
+        // Prefetches little, because only one record of each partition is needed.
         client_config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");
         let context = Context::new(&config.brokers);
         let consumer = StandaloneConsumer::new(config, &client_config, context)?;
@@ -55,8 +56,8 @@ impl LagProbe {
     fn to_runtime_error(&self, error: &KafkaError) -> RuntimeError {
         self.consumer.context().to_runtime_error(OPERATION, error)
     }
-    /// Finds the first record at or after each start, given the end offset of its partition. The result has no entry for a start that only
-    /// control records follow.
+    /// Finds the first record at or after each start, given the end offset of its partition. The result has no entry for a start after
+    /// which there are only control records.
     ///
     /// # Errors
     /// When the brokers are not reachable within the time limit.
@@ -64,7 +65,7 @@ impl LagProbe {
         &mut self,
         end_offsets: &BTreeMap<ProbeStart, Offset>,
     ) -> Result<BTreeMap<ProbeStart, Unread>, RuntimeError> {
-        // A record that was found stays the first one. A result without a record holds only up to the end offset at that time.
+        // A record that was found is still the first one. A result without a record is valid only up to the end offset of its probe.
         self.results.retain(|start, (probed_end, unread)| {
             end_offsets.get(start).is_some_and(|end| unread.is_some() || *probed_end >= *end)
         });
@@ -133,7 +134,7 @@ impl LagProbe {
     }
 }
 
-/// Returns the first message of a queue: `Some(None)` at the end of file, `None` if neither was delivered yet.
+/// Returns the first record of a queue: `Some(None)` if the end of file came first, `None` if nothing was delivered yet.
 fn first_record(queue: &PartitionQueue<Context>) -> Result<Option<Option<Unread>>, KafkaError> {
     match queue.poll(Duration::ZERO) {
         Some(Ok(message)) => {

@@ -2,8 +2,9 @@
 //!
 //! A sample takes one request for all end offsets, one for all log start offsets, one per group for committed offsets, one for the
 //! members of all groups, and one read of the first unread records.
-//! Invariant: nothing is committed. The end offset of a sample is the last stable offset, so records of an open transaction are no lag.
-//! Not here: finding an unread record (`lag_probe`), the assessment (`runtime::lag`).
+//! Invariant: nothing is committed. The end offset of a sample is the last stable offset, so records of an open transaction do not
+//! count as lag.
+//! Not here: finding an unread record (`lag_probe`), the assessment of a sample (`runtime::lag`).
 use crate::{
     cluster::{KafkaCluster, READ_ONLY_GROUP},
     lag_probe::LagProbe,
@@ -17,7 +18,7 @@ use runtime::{
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// Takes samples, and keeps the probe for the next sample.
+/// Takes samples of the progress of processors, and keeps its probe for the next sample.
 #[derive(Default)]
 pub struct LagSampler {
     probe: Option<LagProbe>,
@@ -62,7 +63,8 @@ fn probe_start(cluster: &KafkaCluster, progress: &PartitionProgress) -> (Physica
     (cluster.config().physical(progress.topic_partition()), progress.next_offset())
 }
 
-/// Returns the offsets of all processors, without unread records and active members. A topic that does not exist yet counts as empty.
+/// Returns the offsets of all processors; unread records and active members are not set yet. A topic that does not exist yet counts as
+/// empty.
 fn sample_offsets(
     cluster: &KafkaCluster,
     subscriptions: &[Subscription],
@@ -115,7 +117,7 @@ pub fn is_caught_up(cluster: &KafkaCluster, subscriptions: &[Subscription]) -> R
     let partitions: Vec<TopicPartition> = next_offsets.keys().copied().collect();
     let high_watermarks = cluster.high_watermarks(&partitions)?;
     next_offsets.retain(|partition, offset| high_watermarks.get(partition) > Some(offset));
-    // The offsets that are left may be control records, which are never delivered.
+    // Above the remaining offsets there may be only control records, which are never delivered.
     let batches = cluster.read(&next_offsets, usize::MAX)?;
     Ok(batches.values().flatten().all(|batch| batch.is_empty()))
 }

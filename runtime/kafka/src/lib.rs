@@ -1,12 +1,12 @@
 //! Kafka as the log: a member is a consumer and a transactional producer, a commit is one transaction.
 //!
-//! The outputs, changelog records, dead letters and committed offsets of a micro-batch are written in one transaction. It carries the
-//! generation of the consumer group in which the input was assigned, and is rejected in any later one. A poll thread turns librdkafka's
-//! callbacks into task events and never waits for the processor. If the processor is slow, the partitions' queues fill up and fetching
-//! stops, but callbacks are still handled. Rebalances are eager, with the range assignor: partition i of every input is assigned to the
-//! same member.
+//! The outputs, changelog records, dead letters and committed offsets of a micro-batch are written in one transaction. This
+//! transaction carries the generation of the consumer group in which the input was assigned, and brokers reject it in any later
+//! generation. A poll thread converts librdkafka's callbacks to task events and never waits for the processor. If the processor is slow,
+//! the partitions' queues fill up and fetching stops, but callbacks are still handled. Rebalances are eager, with the range assignor:
+//! partition i of every input is assigned to the same member.
 //! Invariant: only committed records are read, and a member that no longer has its partitions cannot commit.
-//! Not here: the topics (crate `topics`), the loop of a task (`runtime::task`).
+//! Not here: the definitions of topics (crate `topics`), the loop of a task (`runtime::task`).
 mod admin;
 mod backend;
 mod client_config;

@@ -63,7 +63,7 @@ fn compensating_entry(
         return Ok(None);
     }
     let Some(total) = ledger_total(cluster, subscription)? else { return Ok(None) };
-    // Ledger entries and offsets are committed together, so if there are entries and still no committed offset, it expired.
+    // Ledger entries and offsets are committed together. So if there are entries but no committed offset, the offset has expired.
     let is_expired = cluster.committed_input_offsets(subscription)?.is_empty();
     let still_parked = if has_changelog_records(cluster, subscription)? { total.parked } else { 0 };
     let entry = LedgerEntry {

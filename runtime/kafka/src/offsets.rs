@@ -1,8 +1,8 @@
 //! Queries for offsets: committed offsets, log start offsets, high watermarks and last stable offsets.
 //!
-//! The high watermark is the end offset that a `read_uncommitted` consumer gets, the last stable offset the one that a
+//! The high watermark is the end offset that a `read_uncommitted` consumer gets. The last stable offset is the end offset that a
 //! `read_committed` consumer gets.
-//! Invariant: a result has an offset for every requested partition; only committed offsets may be absent.
+//! Invariant: a result has an offset for every requested partition; only committed offsets and positions may be absent.
 //! Not here: the retries (`query_client`).
 use crate::{
     client_config::Isolation,

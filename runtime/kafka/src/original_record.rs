@@ -1,8 +1,8 @@
 //! Key, headers and timestamp of raw records, read again when the records become dead letters.
 //!
 //! A program that produces to a raw topic may add headers and may use any bytes as the key, and every record has a timestamp. The
-//! engine does not need these, so they are not kept with each record in memory. Dead letters are rare, and when there is one, its record
-//! is still in the log.
+//! engine does not need these, so they are not kept with each record in memory. Dead letters are rare, and their original
+//! records are usually still in the log.
 //! Invariant: read-only. A record that is no longer stored is left out, and its dead letter is written without these fields; a record
 //! that cannot be read now is an error.
 //! Not here: the headers of a dead letter (`dlq_headers`).
@@ -29,7 +29,7 @@ use std::{
 };
 use topics::{Offset, TopicPartition};
 
-/// A record without its value.
+/// A raw record without its value.
 #[derive(Default)]
 pub struct OriginalRecord {
     /// The exact bytes of the key, which may not be valid UTF-8.

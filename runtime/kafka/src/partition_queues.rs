@@ -29,7 +29,7 @@ pub fn assign(
         let queue = consumer.split_partition_queue(partition.topic(), partition.partition());
         queue.ok_or_else(|| KafkaError::Subscription(partition.topic().to_owned()))
     };
-    // Queues must be split before the assignment: librdkafka does not redirect a queue that is already split.
+    // Queues must be split before the assignment: then librdkafka does not redirect them to the main queue.
     let queues = assignment.iter().map(split).collect::<Result<Vec<_>, _>>()?;
     consumer.assign(&offset_list(assignment.iter().map(|(partition, offset)| (partition, *offset)))?)?;
     Ok(queues)

@@ -1,8 +1,8 @@
 //! Reads partitions to their end without group membership: for restoring state, and for commands.
 //!
-//! The end is the high watermark, which a `read_uncommitted` consumer gets. Open transactions below it are awaited first, so that no
-//! record whose commit marker is not written yet is missed.
-//! Invariant: a read returns every committed record from an offset to that end.
+//! The end of a partition is its high watermark, which only a `read_uncommitted` consumer gets. A read first waits until no transaction
+//! below this end is open. Otherwise it could miss records whose commit marker is not written yet.
+//! Invariant: a read returns every committed record from the given offset to this end, or to the size limit.
 //! Not here: the input of a processor (`poll_thread`), the records of a dead-letter queue (`dead_letters`).
 use crate::{
     context::Context,
@@ -25,12 +25,12 @@ use std::{
 };
 use topics::Offset;
 
-/// The size of a batch after which the next one starts: a larger buffer would be copied as it grows.
+/// When a batch exceeds this size, the next one starts. A larger buffer would be copied as it grows.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 const OPERATION: &str = "reading partitions to their end";
-/// The time without a record or an end of file after which reading continues with a new consumer.
+/// If a consumer delivers neither a record nor an end of file for this time, reading continues with a new consumer.
 const SILENT_CONSUMER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The name in the error of a record that cannot be used.
+/// The processor name in the error for a record that cannot be used.
 const READER: &str = "fastbreak";
 
 /// Collects the messages of one partition in offset order.
@@ -43,11 +43,11 @@ pub trait Collector {
     fn add(&mut self, message: &BorrowedMessage<'_>) -> Result<usize, String>;
     /// Returns the offset at which reading continues.
     fn next(&self) -> Offset;
-    /// Moves on to an offset below which no record is left.
+    /// Continues at a later offset, because no record is left below it.
     fn skip_to(&mut self, offset: Offset);
 }
 
-/// Complete batches, and the one that is being filled.
+/// Collects records into batches: the complete ones, and the one that is being filled.
 struct BatchCollector {
     complete: Vec<RecordBatch>,
     current: RecordBatch,
@@ -90,7 +90,7 @@ impl BatchCollector {
 struct Reading<C> {
     partition: PhysicalPartition,
     collector: C,
-    /// The end of the read: the high watermark, or less once the size limit is reached.
+    /// The offset at which the read ends: the high watermark, or a lower one if the size limit is reached.
     end: Offset,
     size_bytes: usize,
 }
@@ -113,7 +113,7 @@ pub fn read(
     Ok(from.keys().map(batches).collect())
 }
 
-/// Reads as [`read`] does, into collectors of type `C`. A partition without offsets to read is absent.
+/// Reads as [`read`] does, but into collectors of type `C`. The result has no entry for a partition without offsets to read.
 ///
 /// # Errors
 /// As [`read`].
@@ -221,7 +221,7 @@ fn read_with_one_consumer<C: Collector>(
     ended: &mut Vec<CompletedReading<C>>,
 ) -> Result<Vec<Reading<C>>, RuntimeError> {
     let to_runtime_error = |error: KafkaError| client.to_runtime_error(OPERATION, &error);
-    // A new consumer, because the queues of a consumer that was assigned before may still hold an outdated end of file.
+    // A new consumer is needed, because the queues of a consumer with an earlier assignment may still hold an outdated end of file.
     let consumer = client.dedicated_consumer()?;
     let queues = partition_queues::assign(&consumer, &next_offsets(&readings)).map_err(to_runtime_error)?;
     let mut open: Vec<_> = readings.into_iter().zip(queues).collect();

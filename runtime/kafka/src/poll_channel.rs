@@ -1,4 +1,4 @@
-//! The state that a group member shares with its poll thread: an inbox of records and events, and the commands to the thread.
+//! The state that a group member shares with its poll thread: an inbox of records and rebalances, and the commands to the thread.
 //!
 //! Invariant: while a command is pending, records in the inbox belong to an assignment that has ended.
 //! Not here: the thread (`poll_thread`), the member (`member`).
@@ -63,7 +63,7 @@ impl PollState {
             && self.pending_commands == 0
             && self.failed.is_none()
     }
-    /// Wakes the poll thread, because the inbox has room or a command.
+    /// Wakes the poll thread, because the inbox has room again or a command is pending.
     pub fn wake_poll_thread(&self) {
         if let Some(poll_thread) = &self.poll_thread {
             poll_thread.unpark();
@@ -125,7 +125,7 @@ impl PollChannel {
         drop(state);
         self.changed.notify_all();
     }
-    /// Returns true once if the member has requested the position.
+    /// Returns true if the member has requested the consumer's position, and resets the request.
     pub fn take_position_request(&self) -> bool {
         std::mem::take(&mut self.lock().position_requested)
     }

@@ -1,10 +1,10 @@
 //! The poll thread of a group member: moves records and callbacks from librdkafka's queues into the member's inbox.
 //!
 //! The consumer's main queue, which holds the callbacks, is always polled. Each assigned partition has a queue of its own, which is not
-//! polled while the inbox is full: fetching then stops at `queued.max.messages.kbytes`, heartbeats and rebalances continue, and no
-//! fetched record is dropped.
+//! polled while the inbox is full. Fetching then stops when `queued.max.messages.kbytes` is reached, but heartbeats and rebalances
+//! continue, and no fetched record is dropped.
 //! Invariant: only this thread assigns partitions, and it never blocks on the processor.
-//! Not here: the effect of a rebalance (`member`), the inbox (`poll_channel`).
+//! Not here: the reaction of the member to a rebalance (`member`), the inbox (`poll_channel`).
 use crate::{
     context::Context,
     error::{invalid_client_setting, thread_not_started, thread_panicked},
@@ -30,12 +30,13 @@ use std::{
 };
 use topics::{Offset, Offsets, TopicPartition};
 
-/// The longest sleep between two polls: librdkafka does not notify the thread of callbacks that arrive while it handles others.
+/// The longest sleep between two polls. The sleep is limited because librdkafka does not notify the thread of callbacks that arrive while
+/// the thread handles other callbacks.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// The size above which a batch is moved from a queue to the inbox, although the queue may hold more records.
+/// When a batch exceeds this size, it is moved to the inbox, even if its queue holds more records.
 const MAX_DRAIN_BYTES: usize = 256 << 10;
 
-/// Everything that a poll thread needs.
+/// A poll thread before it starts: the settings of its consumer, and the channel to its member.
 pub struct PollThread {
     pub processor: &'static str,
     pub client_config: ClientConfig,
@@ -44,7 +45,7 @@ pub struct PollThread {
     pub subscribed_topics: Vec<String>,
     /// All partitions of the inputs, to look up the logical partition of a physical one.
     pub input_partitions: BTreeMap<PhysicalPartition, TopicPartition>,
-    /// Bytes in the inbox above which the partitions' queues are not polled.
+    /// Number of bytes in the inbox at which the partitions' queues are no longer polled.
     pub capacity_bytes: usize,
     pub channel: Arc<PollChannel>,
 }
@@ -57,7 +58,7 @@ struct AssignedQueue {
 }
 
 impl PollThread {
-    /// Starts the thread, which creates the consumer, and returns the consumer, which the member needs for metadata requests.
+    /// Starts the thread, and returns the consumer that the thread creates. The member needs the consumer for metadata requests.
     ///
     /// # Errors
     /// When the thread cannot start, or the client rejects a setting or the subscription.
@@ -174,7 +175,8 @@ impl PollThread {
         }
         has_progress
     }
-    /// Takes records out of a queue up to [`MAX_DRAIN_BYTES`] or the room in the inbox. The last record may exceed either limit.
+    /// Takes records out of a queue until their size exceeds [`MAX_DRAIN_BYTES`] or the inbox is full. The last record may exceed either
+    /// limit.
     fn drain_queue(
         &self,
         queue: &PartitionQueue<Context>,
@@ -235,7 +237,7 @@ impl PollThread {
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
         let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
         match self.context.classify(self.processor, code, &error.to_string()) {
-            // The client reconnects by itself. If partitions are lost before it does, a rebalance reports them.
+            // The client reconnects by itself. If it loses its partitions before that, a rebalance reports the loss.
             RuntimeError::Unreachable { .. } if !is_fatal => {
                 tracing::debug!(processor = self.processor, %error, "a read failed, the client reconnects");
             }

@@ -1,7 +1,7 @@
 //! Checks before a group member is created: its topics exist with the right partition count, and its instance name is free on the host.
 //!
 //! Invariant: a member with topics that are not co-partitioned never starts.
-//! Not here: another process with the same instance name on another host; the brokers fence the older one (`member::join`).
+//! Not here: a process with the same instance name on a different host; the brokers fence the older process (`member::join`).
 use crate::{client_config::KafkaConfig, cluster::KafkaCluster};
 use runtime::{
     RuntimeError,

@@ -34,7 +34,7 @@ pub struct QueryClient {
     config: KafkaConfig,
     /// The logical name of the group whose committed offsets are queried.
     group: String,
-    /// Created on first use: each consumer has threads of its own.
+    /// Consumers are created on first use, because each has threads of its own.
     consumers: Mutex<BTreeMap<Isolation, Arc<StandaloneConsumer>>>,
     context: Context,
 }
@@ -109,7 +109,7 @@ impl QueryClient {
     pub fn to_runtime_error(&self, operation: &str, error: &KafkaError) -> RuntimeError {
         self.context.to_runtime_error(operation, error)
     }
-    /// Ignores an error of a reading consumer if the client recovers from it, because brokers are not reachable at the moment.
+    /// Ignores an error of a reading consumer if it only means that brokers are not reachable now: the client reconnects by itself.
     ///
     /// # Errors
     /// Every other error.
@@ -133,7 +133,7 @@ impl QueryClient {
         let names = groups.groups().iter().map(|group| group.name().to_owned());
         Ok(names.filter(|name| name.starts_with(prefix)).collect())
     }
-    /// Returns true if a consumer group has a member whose client id matches.
+    /// Returns true if a consumer group has a member for whose client id `is_match` returns true.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject the request.

@@ -24,7 +24,7 @@ pub fn append_message(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) ->
             batch.push_at(message.offset(), &lossy_key(key_bytes), message.payload());
         }
         Ok(key) => {
-            return Err(format!("the record's key has {} bytes; the maximum is {}", key.len(), u16::MAX));
+            return Err(format!("the record's key has {} bytes, but the maximum is {}", key.len(), u16::MAX));
         }
         Err(error) => return Err(format!("the record's key is not text: {error}")),
     }

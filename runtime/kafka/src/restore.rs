@@ -1,7 +1,7 @@
-//! The content from which a partition's state is restored: changelog, input tables, committed offsets.
+//! Reads the content from which a partition's state is restored: changelog, input tables, committed offsets.
 //!
 //! Invariant: changelog and tables are read to their current end; offsets are the committed ones.
-//! Not here: state that is still in memory (`member`), reading (`partition_reader`).
+//! Not here: the check whether state in memory is still current (`member`), the reading of partitions (`partition_reader`).
 use crate::cluster::KafkaCluster;
 use runtime::{Restored, RuntimeError, engine::changelog_topic, subscription::Subscription};
 use std::collections::BTreeMap;
@@ -44,8 +44,8 @@ pub fn restore_partition(
 /// Moves committed offsets past a commit marker that retention has deleted. A committed offset is the offset after the last processed
 /// record, and this may be the offset of the commit marker of the record's transaction. When retention deletes both, the log start offset
 /// is one above the committed offset. No record was lost then, because an unread record and its commit marker would take two offsets.
-/// The exception is not recognized: a segment ended between an unread record and its commit marker, and the processor did not run
-/// during the whole retention.
+/// In one case a record is lost and this function does not recognize it: a segment ended between an unread record and its commit marker,
+/// so that only the record was deleted, and the processor did not run during the whole retention time.
 ///
 /// # Errors
 /// When the log start offsets cannot be read.

@@ -40,7 +40,7 @@ impl fmt::Display for PhysicalPartition {
 }
 
 impl KafkaConfig {
-    /// Returns the physical partition.
+    /// Returns the physical partition of a logical partition.
     pub(crate) fn physical(&self, partition: TopicPartition) -> PhysicalPartition {
         PhysicalPartition { topic: self.topic(partition.topic).into_owned(), partition: partition.partition }
     }

@@ -1,4 +1,4 @@
-//! The transactional producer: writes everything that a micro-batch makes durable in one transaction.
+//! The transactional producer: writes all results of a micro-batch in one transaction.
 //!
 //! Invariant: a transaction is atomic. Committed offsets are part of every commit of a group member, so the group coordinator rejects
 //! a commit from a member whose generation has ended.
@@ -28,7 +28,7 @@ use topics::TopicPartition;
 
 /// The time limit of one call of the transaction API; the transaction's own timeout is shorter.
 const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// A commit is awaited for the transaction's timeout plus this time.
+/// The time for which the outcome of a commit is awaited, in addition to the transaction's timeout.
 const COMMIT_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Offsets to commit, and the generation of the group in which they were read.
@@ -132,7 +132,7 @@ impl TransactionalProducer {
     }
 }
 
-/// One producer session, from `init_transactions` to the next one.
+/// One producer session. It ends when `init_transactions` is called again for the same owner.
 struct ProducerSession {
     owner: String,
     config: KafkaConfig,
@@ -264,9 +264,9 @@ impl ProducerSession {
             (Err(abort_error), _) => return self.to_runtime_error(&abort_error).into(),
         };
         match cause {
-            // The next session of this owner decides whether the transaction is durable. A fenced producer may only have exceeded its
-            // transaction's timeout. If another process runs under its name instead, this process's consumer is fenced, too, which ends
-            // this process.
+            // The next session of this owner decides whether the transaction is durable. A producer is fenced even if it only exceeded
+            // its transaction's timeout. If instead another process runs under its name, the consumer of this process is fenced, too,
+            // which ends this process.
             RuntimeError::Unreachable { reason, .. } | RuntimeError::Fenced { reason, .. } => {
                 CommitError::Aborted { reason }
             }

@@ -1,8 +1,8 @@
-//! The codec of a processor's typed inputs and outputs: records to inputs, outputs to records.
+//! The codec of a processor: decodes records to its typed inputs, and encodes its typed outputs to records.
 //!
 //! Invariant: the topic and the event type of an input or output come from one `Topic<E>`, so a topic cannot be connected to a
 //! processor that does not read its events.
-//! Not here: which inputs and outputs a processor has (`src/topology.rs` of the root).
+//! Not here: which inputs and outputs a processor has (`src/topology.rs` of the binary).
 use schemas::{
     Event, Row,
     wire::{self, Encoder, WireError},
@@ -96,7 +96,7 @@ impl<O: 'static> Output<O> {
         };
         Output { topic: topic.info, canonical_frame: wire::canonical_frame::<E>, encode: Box::new(encode) }
     }
-    /// Appends the encoded value to `bytes` and returns the key; `None` if the output belongs to another topic.
+    /// Appends the encoded value to `bytes` and returns the key; `None` if `out` belongs to a different output topic.
     pub fn encode(&mut self, out: &O, bytes: &mut Vec<u8>) -> Option<Result<String, String>> {
         (self.encode)(out, bytes)
     }

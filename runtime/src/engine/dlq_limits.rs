@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 const WINDOW_RECORDS: usize = 1000;
 const MIN_WINDOW_RECORDS: usize = 100;
 
-/// The limits, per partition.
+/// The DLQ limits, which apply to each partition separately.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DlqLimits {
     /// Maximum number of unusable records in a row; 0 for no limit.
@@ -46,7 +46,7 @@ impl RejectWindow {
         let exceeds_ratio =
             unusable && seen >= MIN_WINDOW_RECORDS && self.unusable as f64 > ratio * seen as f64;
         exceeds_ratio.then(|| {
-            format!("{} of the last {seen} records are unusable, a higher ratio than {ratio}", self.unusable)
+            format!("{} of the last {seen} records are unusable; the maximum ratio is {ratio}", self.unusable)
         })
     }
 }
@@ -210,7 +210,7 @@ mod tests {
             };
             let committed = dead_letters.len();
             prop_assert!(committed <= records.iter().filter(is_bad).count());
-            // It stops at the first prefix that ends in a bad record and exceeds a limit, before that batch is committed.
+            // The processor stops at the first prefix that ends in a bad record and exceeds a limit, before that batch is committed.
             let first = (1..=records.len()).find(|n| records[n - 1] != "good" && exceeds(&records[..*n]));
             prop_assert_eq!(first.is_some(), error.is_some());
             let whole = first.map_or(records.len(), |n| (n - 1) / cut * cut);

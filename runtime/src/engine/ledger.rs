@@ -9,7 +9,7 @@ use topics::TopicPartition;
 /// The only partition of the ledger.
 pub const LEDGER: TopicPartition = TopicPartition::new(topics::LEDGER.info.name, 0);
 
-/// Appends the ledger entry of a commit to it.
+/// Appends a ledger entry to the commit whose records it counts.
 ///
 /// # Errors
 /// When the entry cannot be encoded.

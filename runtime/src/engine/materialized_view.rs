@@ -36,14 +36,14 @@ pub struct MaterializedViewNode<V: MaterializedView> {
     outputs: Vec<Output<V::Out>>,
     parse_output_key: ParseOutputKey<V::Key, V::OutputKey>,
     partitions: BTreeMap<i32, ViewState<V>>,
-    /// The next offset of each input partition read in the micro-batch in progress.
+    /// For each input partition read in the micro-batch in progress, the next offset to read.
     offsets: Offsets,
     /// True if a partition was restored since the last commit; its rows must be derived even if nothing is read.
     is_restored: bool,
     encode_buffer: Vec<u8>,
 }
 
-/// Where an encoded row is published, and its hash; the row itself is in the encode buffer.
+/// The output topic, record key and content hash of an encoded row; its bytes are in `encode_buffer`.
 struct EncodedRow {
     topic: TopicInfo,
     key: String,
@@ -144,7 +144,8 @@ where
         }
         Ok(())
     }
-    /// Loads the input tables. Records below the committed offset were counted in earlier commits; records from it on count as read now.
+    /// Loads the input tables. Records below the committed offset were counted in earlier commits; records at or above it are counted as
+    /// read now.
     fn load_tables(
         &mut self,
         partition: i32,
@@ -173,7 +174,7 @@ where
         }
         Ok(())
     }
-    /// Recomputes affected output rows, emits changes, counts outcomes.
+    /// Recomputes the affected output rows, appends the changed ones to the commit, and counts the outcomes.
     fn recompute(
         &mut self,
         state: &mut ViewState<V>,
@@ -234,7 +235,7 @@ where
         }
         Ok(RecomputedRow { is_published: true, is_parked: parked > 0 })
     }
-    /// Encodes a row into the buffer, for the output to which it belongs.
+    /// Encodes a row into `encode_buffer`, for the output to which it belongs.
     fn encode(&mut self, row: &V::Out) -> Result<EncodedRow, RuntimeError> {
         for output in &mut self.outputs {
             self.encode_buffer.clear();
@@ -244,7 +245,10 @@ where
             let hash = content_hash(&mut self.encode_buffer, (output.canonical_frame)());
             return Ok(EncodedRow { topic, key, hash });
         }
-        Err(unencodable::<V>("any of its topics", "the row belongs to none of its outputs".into()))
+        Err(unencodable::<V>(
+            "any of its topics",
+            "the row belongs to none of the processor's outputs".into(),
+        ))
     }
 }
 

@@ -18,7 +18,7 @@ use topics::{TopicInfo, TopicPartition};
 pub enum ProcessorKind {
     /// Keeps nothing between records; has a dead-letter queue.
     Stateless,
-    /// Keeps derived tables in memory and a changelog of them.
+    /// Keeps tables in memory, and a changelog from which they are restored.
     MaterializedView,
     /// Writes to a warehouse. Exclusive consumer: all partitions are assigned to one instance; other instances are idle members without
     /// state.
@@ -41,7 +41,7 @@ impl ProcessorKind {
     pub const fn has_dlq(self) -> bool {
         !matches!(self, ProcessorKind::MaterializedView)
     }
-    /// True if one instance gets all partitions.
+    /// True if all partitions are assigned to one instance.
     pub const fn is_exclusive(self) -> bool {
         matches!(self, ProcessorKind::Sink)
     }
@@ -85,6 +85,6 @@ pub trait ProcessorNode: Send {
     fn published(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()
     }
-    /// Returns the number of parked records in the assigned partitions, and the keys that they wait for.
+    /// Returns the number of parked records in the assigned partitions, and the keys that they need.
     fn parked(&self) -> (i64, Vec<ParkedItem>);
 }

@@ -1,8 +1,8 @@
-//! Stateless processors: turn each record into its outputs and dead letters.
+//! Stateless processors, which turn each record into outputs and dead letters.
 //!
-//! Invariant: the outputs of a record depend on the record and the processor's version alone; a new version is a new consumer group,
+//! Invariant: the outputs of a record depend on the record and the processor's version alone; a new version has a new consumer group,
 //! which reprocesses the input from the start.
-//! Not here: processors with state (`materialized_view`), when a processor stops rejecting (`dlq_limits`).
+//! Not here: processors with state (`materialized_view`), when too many unusable records stop a processor (`dlq_limits`).
 use super::{
     codec::{Input, Output, Unreadable},
     derived_topics::dlq_topic,
@@ -91,7 +91,7 @@ pub struct StatelessNode<P: StatelessProcessor> {
     processor: P,
     inputs: Vec<Input<P::In>>,
     outputs: Vec<Output<P::Out>>,
-    /// The micro-batch in progress.
+    /// The commit of the micro-batch in progress.
     commit: Commit,
     entry: LedgerEntry,
     encode_buffer: Vec<u8>,
@@ -218,7 +218,7 @@ where
         let no_topic = || RuntimeError::Unencodable {
             processor: self.name.into(),
             topic: "any of its topics".into(),
-            reason: "the event belongs to none of its outputs".into(),
+            reason: "the event belongs to none of the processor's outputs".into(),
         };
         has_topic.then_some(()).ok_or_else(no_topic)
     }

@@ -71,7 +71,7 @@ struct ReadRecord {
 pub struct ViewState<V: MaterializedView> {
     pub tables: FxHashMap<V::Key, V::Tables>,
     pub published: FxHashMap<V::OutputKey, PublishedRow>,
-    /// Parked records, by the output key that they wait for.
+    /// Number of parked records, by the output key that they affect.
     parked: FxHashMap<V::OutputKey, u32>,
     /// The number of parked records according to the ledger.
     pub parked_count: i64,
@@ -133,8 +133,8 @@ impl<V: MaterializedView> ViewState<V> {
             self.parked.remove(output_key);
         }
     }
-    /// Counts the records read by outcome and ends the micro-batch. `recomputed` has the same indexes as `output_keys`. A record is
-    /// unchanged if it caused no row to be published, and did not add state for an output key that has parked records.
+    /// Counts the outcomes of the records that were read, and ends the micro-batch. `recomputed` has the same indexes as `output_keys`. A
+    /// record is unchanged if it caused no row to be published, and did not add state for an output key that has parked records.
     pub fn count_outcomes(&mut self, recomputed: &[RecomputedRow], entry: &mut LedgerEntry) {
         let (mut first, mut unchanged) = (0, 0);
         for read in &self.reads {

@@ -1,6 +1,6 @@
 //! The progress of processors in their input partitions, as one sample of a log.
 //!
-//! Invariant: values only; a sample is consistent in itself.
+//! Invariant: these types contain only values; the values of one sample are consistent with each other.
 //! Not here: how a log takes a sample, and how a sample is assessed (`assess`).
 use topics::{Offset, Policy, TopicInfo, TopicPartition};
 
@@ -53,7 +53,7 @@ impl PartitionProgress {
     }
     /// Returns the committed offset minus the log start offset. If it is 0, the next deletion by retention deletes unread records; if it is
     /// negative, unread records were already deleted. `None` while nothing is committed, and for a table, because compaction removes only
-    /// superseded records. −1 is returned as 0, because the single offset between them is that of a commit marker.
+    /// superseded records. A margin of −1 is returned as 0, because the single deleted offset is that of a commit marker.
     pub fn retention_margin(&self) -> Option<i64> {
         let margin = self.committed? - self.log_start_offset;
         (self.topic.policy != Policy::Compact).then_some(if margin == -1 { 0 } else { margin })

@@ -2,7 +2,7 @@
 //!
 //! Invariant: statuses are ordered, mildest first; a processor's status is at least as severe as that of its worst partition, if that one
 //! is stalled or worse.
-//! Not here: how they are assessed (`assess`).
+//! Not here: how trend and status are assessed (`assess`).
 use serde::Serialize;
 use topics::Offset;
 
@@ -112,7 +112,7 @@ pub struct Lag {
     /// Records per second that arrive (`in_rate`) and that are read (`out_rate`); `None` if there is only one sample.
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
-    /// `None` while the time is unknown.
+    /// When the lag will be zero; `None` while this is unknown.
     #[serde(rename = "catch_up_seconds")]
     pub catch_up: Option<CatchUp>,
 }
@@ -130,7 +130,7 @@ pub struct PartitionLag {
     pub lag: Lag,
 }
 
-/// The lag of one processor over all its partitions: the sum of the unread records, and the age of the oldest one.
+/// The lag of one processor over all its partitions: the number of unread records, and the age of the oldest one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProcessorLag {
     pub processor: &'static str,

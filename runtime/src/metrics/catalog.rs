@@ -66,7 +66,7 @@ metrics! {
         "Seconds until the lag is zero at the current drain rate; infinite if never, absent while unknown";
     DEAD_LETTERS: Gauge, "fastbreak_dead_letters", ["processor"],
         "Records in the dead-letter topic; an upper bound where offsets have gaps";
-    LAG_SAMPLES: Counter, "fastbreak_lag_samples_total", ["outcome"], "Samples of the lag: ok or failed";
+    LAG_SAMPLES: Counter, "fastbreak_lag_samples_total", ["outcome"], "Lag samples by outcome: ok or failed";
     LAG_LAST_SAMPLE: Gauge, "fastbreak_lag_last_sample_timestamp_seconds", [], "Time of the last successful sample of the lag";
 
     READ: Counter, "fastbreak_records_read_total", ["processor"], "Records read, counted when committed";
@@ -85,18 +85,18 @@ metrics! {
     COMMIT_BYTES: BYTES, "fastbreak_commit_bytes", ["processor"], "Bytes written by a commit";
     COMMITTED: Gauge, "fastbreak_last_commit_timestamp_seconds", ["processor"], "Time of the last commit";
     REBALANCES: Counter, "fastbreak_rebalances_total", ["processor", "reason"],
-        "Rebalances: assigned, revoked, lost";
+        "Rebalances by reason: assigned, revoked, lost";
     RESTORING: Gauge, "fastbreak_restore_remaining_partitions", ["processor"],
         "Assigned partitions whose state is not restored yet";
 
     SINK_ROWS: Counter, "fastbreak_sink_rows_total", ["processor"], "Warehouse rows written or deleted";
     SINK_RECORDS: Counter, "fastbreak_sink_records_total", ["processor", "outcome"],
-        "Records of written batches: applied, unchanged, stale, superseded, rejected";
+        "Records of written batches by outcome: applied, unchanged, stale, superseded, rejected";
     SINK_BATCHES: Counter, "fastbreak_sink_batches_total", ["processor", "outcome"],
         "Batches in the warehouse: written, or already_committed by an attempt before a restart";
     SINK_ATTEMPTS: Counter, "fastbreak_sink_attempts_total", ["processor"], "Write attempts, retries included";
     SINK_ERRORS: Counter, "fastbreak_sink_errors_total", ["processor", "reason"],
-        "Failed writes and queries: retry, rows, size, config, fatal";
+        "Failed writes and queries by reason: retry, rows, size, config, fatal";
     SINK_IN_FLIGHT: Gauge, "fastbreak_sink_batches_in_flight", ["processor"],
         "Planned batches whose write is not complete";
     SINK_SECONDS: SECONDS, "fastbreak_sink_write_seconds", ["processor"], "Duration of a write to the warehouse";

@@ -11,7 +11,7 @@ use crate::{
 use schemas::{Team, observation::BoxScoreStats};
 use serde_json::{Value, json};
 
-/// Returns a list with a row per player, each with its team and game.
+/// Returns a list with one row per player; each row contains its team and its game.
 pub(crate) fn stats(world: &World<'_>, day: &[Played], omitted_team: Option<Team>) -> Value {
     let mut rows = vec![];
     for played in day {

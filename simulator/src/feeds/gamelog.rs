@@ -1,7 +1,7 @@
 //! nbacom/leaguegamelog: all players who appeared on one day.
 //!
-//! Invariant: a player who did not play has no row; one who played less than half a minute has a row with 0. The matchup of
-//! a game at a neutral site is "OWN @ OPP" for both teams.
+//! Invariant: a player who did not play has no row; one who played less than half a minute has a row with 0 minutes. The matchup of a game
+//! at a neutral site is "OWN @ OPP" for both teams.
 //! Not here: the times of the fetches (`fetches`).
 use super::shooting::percentage;
 use crate::{

@@ -1,6 +1,6 @@
 //! nbacom/injury-report: the JSON that a scraper parses from the PDF.
 //!
-//! Invariant: in the last report before tip-off, an absent player is out, and a player who plays is not. Names are "Last, First".
+//! Invariant: in the last report before tip-off, an absent player is listed as out, and a player who plays is not. Names are "Last, First".
 //! Not here: the absences (`league`).
 use crate::{
     calendar::{Evening, Game},

@@ -1,7 +1,7 @@
 //! The payloads, in the shape of each source.
 //!
-//! Invariant: the payloads have the keys of the real ones, and the quirks of the sources: a Z on local times, null and zero for the same
-//! fact, different team codes.
+//! Invariant: the payloads have the keys of the real payloads, and the quirks of the sources: a Z on local times, null and zero for the
+//! same fact, different team codes.
 //! Not here: the fetches and their faults (`fetches`).
 pub(crate) mod balldontlie;
 pub(crate) mod gamelog;

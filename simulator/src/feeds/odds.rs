@@ -1,6 +1,6 @@
 //! oddsapi/event-odds: the quotes of several bookmakers on the points of one game's players.
 //!
-//! Invariant: a book's line changes from one snapshot to the next only by the fault `line_moves`. BetRivers and Unibet share a price
+//! Invariant: a book's line changes from one snapshot to the next only if the fault `line_moves` occurs. BetRivers and Unibet share a price
 //! feed. No `last_update` is later than the fetch.
 //! Not here: the spellings of names (`names`).
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 use schemas::{EasternDate, Team, Timestamp};
 use serde::Serialize;
 
-/// Key, title, and the number of the price feed.
+/// Key, title and price feed number of each book; books with the same number have the same prices.
 const BOOKS: [(&str, &str, u64); 8] = [
     ("draftkings", "DraftKings", 0),
     ("bovada", "Bovada", 1),
@@ -115,8 +115,8 @@ struct LadderLine {
     under: Option<i32>,
 }
 
-/// Returns one book's lines on a player: none if the book does not quote the player, several for the price feed with line ladders.
-/// `subject` is game, day, price feed and snapshot.
+/// Returns one book's lines on a player: no line if the book does not quote the player, several lines if its price feed has line ladders.
+/// `subject` is the numbers of game, day, price feed and snapshot.
 fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4]) -> Vec<LadderLine> {
     let [game, day, feed, snapshot] = *subject;
     let subject = [game, day, feed, player.index as u64, 1];
@@ -138,7 +138,7 @@ fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4])
         let under = (!is_one_sided).then(|| american_price(1.0 - over));
         LadderLine { line, over: american_price(over), under }
     });
-    // Around a lower middle, a ladder would have several lines at the minimum of half a point.
+    // If `middle` were lower, a ladder would have several lines at the minimum of half a point.
     if is_quoted && middle > 3.0 { ladder_lines.collect() } else { vec![] }
 }
 

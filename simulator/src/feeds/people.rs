@@ -66,7 +66,7 @@ pub(crate) fn player_list(world: &World<'_>, date: EasternDate) -> Value {
     })
 }
 
-/// Returns one team's roster in the shape of ESPN.
+/// Returns one team's roster in the shape of ESPN's payload.
 pub(crate) fn roster(world: &World<'_>, team: Team, date: EasternDate) -> Value {
     let code = espn_code(team);
     let id = (1 + team as u32).to_string();

@@ -1,7 +1,7 @@
 //! nbacom/schedule: the payload of nba.com's `scheduleleaguev2`.
 //!
 //! Invariant: `gameDateEst` and `gameDateTimeEst` have a Z although they are New York time; `gameDateTimeUTC` is correct.
-//! Not here: the games of a fetch (`fetches`).
+//! Not here: which games a fetch returns (`fetches`).
 use crate::calendar::Game;
 use schemas::{EasternDate, Season, Team, Timestamp};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub(crate) enum GamePhase {
 /// A game, the day it is scheduled for, and its phase.
 pub(crate) type Entry<'a> = (&'a Game, EasternDate, GamePhase);
 
-/// Returns the payload of `entries`, which must be ordered by day.
+/// Returns the payload with `entries`, which must be ordered by day.
 pub(crate) fn payload(season: Season, fetched_at: Timestamp, entries: &[Entry<'_>]) -> Value {
     let days = entries.chunk_by(|a, b| a.1 == b.1).map(|day| {
         let date = day[0].1.civil();

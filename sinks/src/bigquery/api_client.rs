@@ -21,7 +21,7 @@ use std::time::Duration;
 pub struct ApiClient {
     client: Client,
     token: Token,
-    /// Without a trailing slash.
+    /// Base URL of the API, without a trailing slash.
     endpoint: String,
     project: String,
     location: String,
@@ -71,7 +71,7 @@ impl ApiClient {
         let url = self.url(&format!("jobs/{id}?location={}", self.location));
         self.send(Method::GET, &url, |request| request).await
     }
-    /// Runs a query; the response has the first page of its rows if the query is done in time.
+    /// Runs a query; the response has the first page of its rows if the query is done within its `timeoutMs`.
     pub async fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
         self.send(Method::POST, &self.url("queries"), |builder| builder.json(request)).await
     }
@@ -179,8 +179,11 @@ impl ApiClient {
                 return Ok(Value::Null);
             }
             let value = serde_json::from_slice(&body);
-            return value
-                .map_err(|_| ApiError::OutcomeUnknown(format!("the body of response {status} is not JSON")));
+            return value.map_err(|_| {
+                ApiError::OutcomeUnknown(format!(
+                    "the response with status {status} has a body that is not JSON"
+                ))
+            });
         }
         Err(match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(ErrorBody { error }) => {
@@ -195,7 +198,7 @@ impl ApiClient {
             Err(_) => ApiError::Response(ErrorResponse {
                 status: Some(status.as_u16()),
                 reason: String::new(),
-                message: "the response has no error message of BigQuery".into(),
+                message: "the response body contains no error message of BigQuery".into(),
             }),
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: all calls use one authenticator, and a token request has a timeout. No message contains a part of a key or token, and none of
 //! these types implements `Debug`.
-//! Not here: sending (`api_client`).
+//! Not here: sending API calls (`api_client`).
 use super::error::ApiError;
 use gcp_bigquery_client::yup_oauth2::{
     self, ApplicationDefaultCredentialsAuthenticator, ApplicationDefaultCredentialsFlowOpts,
@@ -22,7 +22,8 @@ const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 pub enum Credentials {
     /// The key file of a service account.
     ServiceAccount(PathBuf),
-    /// GOOGLE_APPLICATION_CREDENTIALS, the file of `gcloud auth application-default login`, or the service account of the machine.
+    /// The file that GOOGLE_APPLICATION_CREDENTIALS specifies, else the file that `gcloud auth application-default login` writes, else the
+    /// service account of the machine.
     ApplicationDefault,
     /// No credentials, for an emulator.
     None,
@@ -82,7 +83,9 @@ impl Token {
         let token = tokio::time::timeout(self.timeout, request).await.map_err(timed_out)?;
         let token = token.map_err(|error| reason(&error))?;
         let token = token.token().map(str::to_owned);
-        token.ok_or_else(|| ApiError::Auth("no access token: the response has none".into()))
+        token.ok_or_else(|| {
+            ApiError::Auth("no access token: the response of the token endpoint contains none".into())
+        })
     }
     /// True if calls need a token.
     pub const fn is_needed(&self) -> bool {
@@ -99,7 +102,7 @@ async fn application_default() -> Result<DefaultAuthenticator, String> {
     let path = named
         .or_else(|| home.map(|home| home.join(".config/gcloud/application_default_credentials.json")))
         .filter(|path| path.exists());
-    // The format of user credentials differs from that of a service account's key.
+    // The file may have user credentials or the key of a service account; the two formats differ.
     if let Some(path) = &path
         && let Ok(secret) = yup_oauth2::read_authorized_user_secret(path).await
     {
@@ -117,7 +120,7 @@ async fn application_default() -> Result<DefaultAuthenticator, String> {
     }
 }
 
-/// Converts an error of a token request, without any content of the request. A connection failure is transient, not an error of the
+/// Converts an error of a token request; the result contains nothing of the request. A connection failure is transient, not an error of the
 /// credentials.
 fn reason(error: &yup_oauth2::Error) -> ApiError {
     use yup_oauth2::Error;
@@ -127,7 +130,9 @@ fn reason(error: &yup_oauth2::Error) -> ApiError {
         }
         Error::JSONError(_) => ApiError::NotSent("no access token: the response has no valid token".into()),
         Error::AuthError(message) => ApiError::Auth(format!("no access token: {message}")),
-        Error::MissingAccessToken => ApiError::Auth("no access token: the response has none".into()),
+        Error::MissingAccessToken => {
+            ApiError::Auth("no access token: the response of the token endpoint contains none".into())
+        }
         _ => ApiError::Auth("no access token: the credentials are not usable".into()),
     }
 }

@@ -4,7 +4,7 @@
 //! job id, so an interrupted search resumes.
 //!
 //! Invariant: the result has exactly the rows that fail when each row is probed alone.
-//! Not here: sending them to the dead-letter queue (the sink task).
+//! Not here: sending the rows to the dead-letter queue (the sink task).
 use super::{
     BigQuery,
     encode::Encoded,
@@ -17,15 +17,16 @@ use crate::{
 };
 use std::ops::Range;
 
-/// State of a search.
+/// State of a search, kept between calls.
 pub struct Search {
     job_prefix: String,
-    /// Path and rows of the parts to probe; the last part is probed next.
+    /// Parts to probe: the suffix of the part's job id (for example `0c`, its halves `0c0` and `0c1`) and its rows. The last part is
+    /// probed next.
     open: Vec<(String, Range<usize>)>,
     bad: Vec<BadRecord>,
 }
 impl Search {
-    /// Cuts the rows into parts that fit into a parameter.
+    /// Cuts the rows into parts that fit into a query parameter.
     fn new(job_prefix: String, encoded: &Encoded, inline_bytes: usize) -> Search {
         let mut search = Search { job_prefix, open: Vec::new(), bad: Vec::new() };
         let mut from = 0;

@@ -1,7 +1,7 @@
-//! The definitions of a dataset as statements, in the order in which they must run.
+//! Statements that define the tables and views of a dataset, in the order in which they must run.
 //!
 //! Invariant: each statement can be repeated, and contains the description of every column.
-//! Not here: comparing them with an existing dataset (`provisioning`).
+//! Not here: comparing the definitions with an existing dataset (`provisioning`).
 use super::schema::{
     BATCH_INPUT, Field, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER, fields, input_of, ladder_columns,
     sql_type,
@@ -28,7 +28,7 @@ pub fn definitions(names: &Names) -> Vec<Definition> {
         "CREATE TABLE IF NOT EXISTS {} (\n  `job` STRING OPTIONS(description='Always empty')\n)\nOPTIONS(description={})",
         names.table(WRITER),
         literal(
-            "Writer lease: a table without rows whose label `job` has the id of the last DML job, so that only one is in flight over all instances of the sink"
+            "Writer lease: a table without rows whose label `job` has the id of the last DML job, so that only one DML job is in flight over all instances of the sink"
         ),
     );
     all.push(Definition { name: WRITER, is_sql_view: false, statement: writer });
@@ -89,8 +89,8 @@ fn view_definition(names: &Names, name: &str, doc: &str, columns: &[&Column], se
     statement
 }
 
-/// Returns the definition of the view of a table's live rows. A filter on `season_start`, the partition key, also applies to the stored
-/// table.
+/// Returns the definition of the view that shows the live rows of a table. If a reader filters on `season_start`, the filter also prunes
+/// the partitions of the stored table.
 fn live_rows(names: &Names, table: &Table) -> String {
     let is_predictions = table.name == PREDICTIONS.name;
     let ladder = if is_predictions { ladder_columns() } else { &[] };

@@ -1,4 +1,4 @@
-//! Conversion of a batch to the rows that are sent: one JSON object per record.
+//! Conversion of a batch to the rows that are sent to BigQuery: one JSON object per record.
 //!
 //! Invariant: equal records give equal bytes, in whatever order they were read: columns are in the order of the table, records in the order
 //! of the key. Values that BigQuery would reject are found here, before anything is sent.

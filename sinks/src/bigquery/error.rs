@@ -1,10 +1,10 @@
-//! Errors of the API, and their classes.
+//! Errors of BigQuery's API, and their classes.
 //!
 //! Invariant: a failure with an unknown effect is `OutcomeUnknown`, never a rejection. Only an error that the operator can resolve, or a
 //! bug, stops the sink; throttling and exceeded quotas are retried without end.
 //! Not here: reacting to a class (`jobs`, `retry_policy`).
 
-/// Failure of a call.
+/// Failure of a call to BigQuery's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiError {
     /// The request was not sent.
@@ -28,7 +28,7 @@ pub struct ErrorResponse {
     pub message: String,
 }
 
-/// Class of an error, by the reaction that it needs.
+/// Class of an error, which determines how the sink reacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorClass {
     /// Retry with the same id: nothing was sent.
@@ -47,7 +47,7 @@ pub enum ErrorClass {
     RetryableJob,
     /// Other writers fill the DML queue of the table: send another attempt.
     DmlQueueFull,
-    /// A concurrent write of the same rows was first: send another attempt.
+    /// A concurrent DML job changed the same rows first: send another attempt.
     Conflict,
     /// The request or the job is too large: the sink stages or splits the batch.
     Size,
@@ -119,7 +119,7 @@ impl std::fmt::Display for ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// Classifies by status, reason and message: BigQuery uses one reason for several causes.
+    /// Classifies the error by status, reason and message, since BigQuery uses one reason for several causes.
     pub fn class(&self) -> ErrorClass {
         let contains = |part: &str| self.message.to_lowercase().contains(part);
         if contains("too many dml statements outstanding") {
@@ -137,7 +137,7 @@ impl ErrorResponse {
         let class = match self.reason.as_str() {
             "duplicate" => match self.status {
                 Some(_) => ErrorClass::JobExists,
-                // The job exists, so the reason refers to something inside the job.
+                // The job was created, so `duplicate` refers to an object inside the job, not to the job id.
                 None => ErrorClass::RetryableJob,
             },
             "rateLimitExceeded" => ErrorClass::Throttle,
@@ -156,7 +156,7 @@ impl ErrorResponse {
             "invalid" | "invalidQuery" => self.query_class(),
             _ => return self.status_class(),
         };
-        // A rejected call created no job that could be retried.
+        // An HTTP status means that the call was rejected and created no job, so the same id is sent again.
         match (class, self.status) {
             (ErrorClass::RetryableJob, Some(_)) => ErrorClass::Throttle,
             (class, _) => class,

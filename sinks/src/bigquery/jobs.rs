@@ -2,7 +2,8 @@
 //!
 //! Invariant: at most one job exists per (id, attempt), however often and by whichever instance it is sent: a job that exists is reused. A
 //! new attempt follows only a failed one. Every function returns in bounded time, so the caller can stop between calls.
-//! Not here: the content of a job (`sql`, `staging`); the writer lease (`writer_lease`); retry delay and remediation (`retry_policy`).
+//! Not here: the statement or data of a job (`sql`, `staging`); the writer lease (`writer_lease`); retry delay and
+//! remediation (`retry_policy`).
 use super::{
     BigQuery,
     error::{ApiError, ErrorClass, ErrorResponse},
@@ -82,7 +83,7 @@ impl BigQuery {
             match self.resolve_attempt(job_prefix, &id, sent) {
                 Ok(done) => {
                     if !done.is_reused {
-                        // The result of a pending query predates this write.
+                        // A pending query started before this write, so its result is outdated.
                         self.pending_query.take();
                     }
                     self.counters.get_mut().reused += u64::from(done.is_reused);
@@ -99,7 +100,7 @@ impl BigQuery {
         self.attempts.get(job_prefix).copied().unwrap_or(0)
     }
     pub(super) fn next_attempt(&mut self, job_prefix: &str) {
-        // Only current jobs matter. The attempt of any other job is found again by trying all attempts from 0.
+        // Entries of earlier jobs are not needed. The attempt of a job without an entry is found again by trying all attempts from 0.
         if self.attempts.len() > 64 {
             self.attempts.clear();
         }
@@ -167,8 +168,8 @@ impl BigQuery {
         match failure(&job) {
             None => Ok(FinishedJob { affected: affected(&job), is_reused, id: id.to_owned() }),
             Some(response) => match response.class() {
-                // The cause of an earlier failure may be gone. Equal rows, however, fail again for the same reason: no new attempt for bad
-                // rows and sizes.
+                // The cause of an earlier failure may be gone, so send another attempt. But after `BadRow` and `Size` do not, since
+                // equal rows fail again for the same reason.
                 class if is_earlier && !matches!(class, ErrorClass::BadRow | ErrorClass::Size) => {
                     self.next_attempt(job_prefix);
                     Err(AttemptEnd::NextAttempt)
@@ -277,8 +278,8 @@ impl From<WarehouseError> for AttemptEnd {
 /// Returns a job with the configuration that all jobs share.
 pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
     use gcp_bigquery_client::model::{job_configuration::JobConfiguration, job_reference::JobReference};
-    // The label has the batch in `fb_<batch>_…`, to find the batch of a job. There is only one label, because the client serializes several
-    // in random order, but equal ids need equal request bodies.
+    // The value of the label is the batch id in `fb_<batch>_…`, so that the jobs of a batch can be found. There is only one label, because
+    // the client serializes several labels in random order, but equal ids need equal request bodies.
     let batch = id.split('_').nth(1).unwrap_or_default().to_owned();
     Job {
         job_reference: Some(JobReference {

@@ -51,7 +51,7 @@ use std::{
     time::Duration,
 };
 
-/// Location of the dataset, and parameters of writing.
+/// How to connect to BigQuery, which dataset to use, and parameters of writing.
 #[derive(Clone)]
 pub struct BigQueryConfig {
     pub project: String,
@@ -90,7 +90,7 @@ const GOOGLE: &str = "https://bigquery.googleapis.com";
 /// Timeout of a token request, which the timeout of the HTTP client does not cover.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A dataset of BigQuery.
+/// A warehouse in a BigQuery dataset.
 pub struct BigQuery {
     runtime: tokio::runtime::Runtime,
     api_client: api_client::ApiClient,
@@ -103,7 +103,7 @@ pub struct BigQuery {
     labels: RateLimiter,
     /// Rate limiter of the job insertions of this process.
     inserts: RateLimiter,
-    /// Failures since the last successful operation.
+    /// Recent failures; a successful operation resets the number of consecutive failures.
     failures: RefCell<FailureWindow>,
     /// A query that is still running: hash of its request, job id, and time of the last poll in milliseconds.
     pending_query: RefCell<Option<(blake3::Hash, String, i64)>>,
@@ -113,7 +113,7 @@ pub struct BigQuery {
     sent_jobs: BTreeSet<String>,
     /// Id of the last job of this instance that is known to be done.
     last_done: Option<String>,
-    /// Id of a job in the writer lease that does not exist, and the time in milliseconds at which that was first seen.
+    /// Id of a job that is in the writer lease but does not exist, and time in milliseconds of the first lookup that did not find it.
     missing_holder: Option<(String, i64)>,
     /// Job id prefix of a batch that BigQuery rejected as too large for a parameter.
     oversized_job_prefix: Option<String>,
@@ -131,7 +131,7 @@ impl BigQuery {
         let config_error = |what: String| {
             WarehouseError::Config {
             what: format!("cannot connect to BigQuery: {what}"),
-            next: "set bigquery-credentials to the key file of a service account, or run `gcloud auth application-default login`; for an emulator set bigquery-endpoint, and bigquery-credentials to none".into(),
+            next: "set bigquery-credentials to the key file of a service account, or run `gcloud auth application-default login`; for an emulator, set bigquery-endpoint to its URL and bigquery-credentials to none".into(),
         }
         };
         if config.project.is_empty() || config.dataset.is_empty() {
@@ -154,7 +154,7 @@ impl BigQuery {
         if reqwest::Url::parse(&endpoint).is_err() {
             return Err(WarehouseError::Config {
                 what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
-                next: "write it like http://127.0.0.1:9050, without a path; leave it empty for Google's endpoint"
+                next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
                     .into(),
             });
         }

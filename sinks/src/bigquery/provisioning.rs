@@ -1,4 +1,4 @@
-//! Comparing a dataset with its definitions, and creating what is missing.
+//! Comparing a dataset with its definitions, and creating missing tables, columns and views.
 //!
 //! Invariant: no table or column is dropped (except by `discard`) or narrowed. If a column has a different type, the operator must act; the
 //! error has the statement to run.
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub struct SchemaDiff {
     /// Datasets to create.
     pub datasets: Vec<String>,
-    /// Definitions of missing tables and views, in this order.
+    /// Statements that create missing tables and views, in the order in which they must run.
     pub missing: Vec<String>,
     /// Statements for missing columns and changed views, to run after `missing`.
     pub changes: Vec<String>,
@@ -28,7 +28,7 @@ impl SchemaDiff {
     pub fn is_empty(&self) -> bool {
         self.datasets.is_empty() && self.conflicts.is_empty() && self.statements().next().is_none()
     }
-    /// All statements to run, in this order.
+    /// Returns all statements, in the order in which they must run.
     pub fn statements(&self) -> impl Iterator<Item = &String> {
         self.missing.iter().chain(&self.changes)
     }
@@ -102,7 +102,7 @@ impl BigQuery {
                 || is_repeated != (field.field_type == Type::LineLadder)
             {
                 diff.conflicts.push(format!(
-                    "column {} of {} is {column_type}{}, and must be {}",
+                    "column {} of {} is {column_type}{}, but must be {}",
                     field.name,
                     self.names.table(RECORDS),
                     if is_repeated { ", repeated" } else { "" },
@@ -117,7 +117,8 @@ impl BigQuery {
             field_type == Type::Json && reported == "STRING" && self.config.endpoint.is_some();
         field_type.api().contains(&reported) || is_emulated_json
     }
-    /// Creates what is missing, replaces changed views, and returns the number of created datasets and executed statements.
+    /// Creates missing datasets, tables, columns and views, replaces changed views, and returns the number of created datasets and
+    /// executed statements.
     ///
     /// # Errors
     /// `Config` if a column has a different type than in its definition.
@@ -127,7 +128,7 @@ impl BigQuery {
             return Err(WarehouseError::Config {
                 what: diff.conflicts.join("; "),
                 next: format!(
-                    "rename the table (ALTER TABLE {} RENAME TO {RECORDS}_old), then start `fastbreak run`: it creates a new table and fills it from the log ({first})",
+                    "rename the table (ALTER TABLE {} RENAME TO {RECORDS}_old), then start `fastbreak run`: it creates a new table and fills it from the log. First conflict: {first}",
                     self.names.table(RECORDS)
                 ),
             });

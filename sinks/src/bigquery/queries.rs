@@ -1,7 +1,7 @@
 //! Queries: writer state, batch records, existing keys, content of the tables.
 //!
 //! Invariant: a query only reads, so it can be repeated at any time.
-//! Not here: the statements (`sql`).
+//! Not here: the SQL statements (`sql`).
 use super::{
     BigQuery,
     error::{ApiError, ErrorClass, ErrorResponse},
@@ -46,7 +46,7 @@ impl BigQuery {
     ) -> Result<(), ApiError> {
         self.query_within(MAX_JOB_WAIT_MS, query, parameters, each)
     }
-    /// Like [`query`](Self::query), with a time limit for the wait.
+    /// Like [`query`](Self::query), but waits at most `wait_ms` for the result.
     fn query_within(
         &self,
         wait_ms: i64,
@@ -100,8 +100,8 @@ impl BigQuery {
     fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
         self.with_retries(|| self.runtime.block_on(self.api_client.page(job, from, PAGE_ROWS)))
     }
-    /// Takes the job of the pending query if it has this request. A job that was last polled long ago is not used, since its result may be
-    /// outdated.
+    /// Takes the job id of the pending query if its request has this hash. A job that was last polled long ago is not used, since its
+    /// result may be outdated.
     fn take_pending_query(&self, request_hash: blake3::Hash) -> Option<String> {
         let now = self.clock.now_ms();
         let (_, job, polled_ms) =
@@ -200,7 +200,7 @@ impl BigQuery {
             };
             let name = input.as_str().unwrap_or_default();
             let input = SinkTopic::ALL.into_iter().find(|input| sql::input_name(*input) == name);
-            let input = input.ok_or_else(|| format!("'{name}' is not a value of column input"))?;
+            let input = input.ok_or_else(|| format!("'{name}' is not a valid value of column input"))?;
             let game = game
                 .as_str()
                 .unwrap_or_default()
@@ -303,7 +303,7 @@ fn cell<'a>(value: &'a Value, column: &Column) -> Result<Cell<'a>, String> {
         ColumnType::Real => Cell::Real(text.parse().map_err(|_| format!("'{text}' is not a number"))?),
         ColumnType::Text | ColumnType::Date => Cell::from(text),
         ColumnType::Boolean => Cell::from(i32::from(text == "true")),
-        // The statement returns milliseconds, see `sql::content_sql`.
+        // `sql::content_sql` selects a timestamp in milliseconds.
         ColumnType::Timestamp => timestamp(Timestamp(integer(value)?)),
         ColumnType::Json => canonical_json(text)?,
     })

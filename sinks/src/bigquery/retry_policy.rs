@@ -16,14 +16,14 @@ const RESTART_OR_REPORT: &str =
     "start `fastbreak run` again: it makes another attempt; report this error if it occurs again";
 
 impl BigQuery {
-    /// Converts an error of a job.
+    /// Converts an error of a job to the error that the warehouse returns.
     pub(super) fn to_error(&self, class: ErrorClass, api_error: &ApiError, id: &str) -> WarehouseError {
         match api_error {
             ApiError::Pending(what) => WarehouseError::pending(what.clone()),
             _ => self.classify_error(class, format!("{api_error} (job {id})"), id),
         }
     }
-    /// Converts an error of a query.
+    /// Converts an error of a query to the error that the warehouse returns.
     pub(super) fn query_error(&self, api_error: &ApiError) -> WarehouseError {
         if let ApiError::Pending(what) = api_error {
             return WarehouseError::pending(what.clone());

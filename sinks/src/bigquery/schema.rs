@@ -1,27 +1,27 @@
-//! Table and views of a BigQuery dataset: the single list of columns from which definitions and statements are generated.
+//! Table and views of a BigQuery dataset: the single list of columns from which table definitions and SQL statements are generated.
 //!
-//! One table holds everything that a batch writes, so that one statement writes all of it. A row is the newest record of an input topic for
-//! a player and game, with its predictions as an array, since a new record replaces all of them. Two kinds of rows belong to no season:
-//! batch records, and the writer state.
+//! One table holds everything that a batch writes, so that one statement writes all of it. A row has the newest record of an input topic
+//! for a player and game; the predictions of the record are an array in this row, since a new record replaces all of them. Two
+//! kinds of rows belong to no season: batch records, and the writer state.
 //!
 //! Invariant: the views have the names, columns and rows of the SQLite views.
-//! Not here: the statements that write and read them (`sql`).
+//! Not here: the statements that write and read the table (`sql`).
 use crate::tables::{
     self, Column, ColumnType, FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTIONS, SLATE,
     SOURCE_COLUMNS, Table,
 };
 use std::collections::BTreeSet;
 
-/// The table that the sink writes.
+/// Name of the table that the sink writes.
 pub const RECORDS: &str = "sink_records";
-/// The table without rows whose label is the writer lease.
+/// Name of the table without rows whose label is the writer lease.
 pub const WRITER: &str = "sink_writer";
 /// Value of `input` in a batch record.
 pub const BATCH_INPUT: &str = "batches";
 /// Value of `input` in the row of the writer state.
 pub const WRITER_STATE_INPUT: &str = "writer-state";
 
-/// Project and dataset.
+/// Names of the project and the dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     pub project: String,
@@ -143,7 +143,7 @@ const GUARD_COLUMNS: [Field; 2] = [
     Field::nullable("content_hash", Type::Int64, "Content hash of the record. NULL: the row is deleted"),
     Field::nullable("row_count", Type::Int64, "Number of predictions of the record"),
 ];
-/// The column with the predictions of a record.
+/// Name of the column with the predictions of a record.
 pub const PREDICTIONS_COLUMN: &str = "predictions";
 /// Columns of the writer state besides its epoch. A batch record has the column `log_id`, too.
 pub const WRITER_STATE_FIELDS: [Field; 2] = [
@@ -212,7 +212,7 @@ mod tests {
     }
     #[test]
     fn the_array_of_predictions_has_no_timestamp() {
-        // Timestamps are read as milliseconds by the statement, which cannot reach into the array.
+        // `sql::content_sql` converts timestamps to milliseconds, but not those inside the array.
         assert!(ladder_columns().iter().all(|column| column.column_type != ColumnType::Timestamp));
     }
 }

@@ -1,13 +1,13 @@
 //! The SQL statements that the sink sends.
 //!
 //! One MERGE writes a batch. Its source reads the rows from one JSON text, selects the newest row of each key, compares each with the
-//! stored row (applied, unchanged, stale), and adds the batch record with the counts. The source is empty if log or epoch differ from the
-//! writer state, or if the batch is already stored. So a batch and its batch record are written atomically, a repeated statement changes
-//! nothing, and an older record never overwrites a newer one. Seasons and games are literals, since only literals prune partitions
-//! reliably.
+//! stored row (applied, unchanged, stale), and adds the batch record with the counts. The source is empty if the batch's log or epoch
+//! differs from the writer state, or if the batch is already stored. So a batch and its batch record are written atomically, a repeated
+//! statement changes nothing, and an older record never overwrites a newer one. Seasons and games are literals, since only literals prune
+//! partitions reliably.
 //!
 //! Invariant: the text of a statement depends only on its arguments; values of records are in parameters.
-//! Not here: running them.
+//! Not here: running the statements (`jobs`, `queries`).
 use super::{
     ddl::literal,
     schema::{
@@ -55,7 +55,7 @@ pub struct PruningBounds {
     pub games: Option<(String, String)>,
 }
 impl PruningBounds {
-    /// Returns the list of seasons, including 0 for the rows of the sink itself.
+    /// Returns the list of seasons, including 0, which is the season of batch records and of the writer state.
     fn seasons(&self) -> String {
         let seasons: Vec<_> = std::iter::once(0).chain(self.seasons.iter().copied()).collect();
         seasons.iter().map(i16::to_string).collect::<Vec<_>>().join(", ")
@@ -251,7 +251,7 @@ pub fn writer_state_sql(names: &Names) -> String {
         literal(WRITER_STATE_INPUT)
     )
 }
-/// Returns the query for the batch record of the parameter `batch`.
+/// Returns the query for the batch record whose batch id is the parameter `batch`.
 pub fn batch_sql(names: &Names) -> String {
     format!(
         "SELECT `records`, `applied`, `unchanged`, `stale`, `superseded`, `rejected`, `rows_written`, `job_id` FROM {} WHERE `season_start` = 0 AND `input` = {} AND `game_id` = @batch",
@@ -266,7 +266,7 @@ pub fn existing_keys_sql(names: &Names) -> String {
         names.table(RECORDS)
     )
 }
-/// Returns the query for input, game, number of live rows and sum of their offsets.
+/// Returns the query for the control totals: number of live rows and sum of their offsets, per input topic and game.
 pub fn control_totals_sql(names: &Names) -> String {
     format!(
         "SELECT `input`, `game_id`, COUNT(*) AS n, SUM(`offset`) AS offsets FROM {} WHERE `season_start` > 0 AND NOT `deleted` GROUP BY `input`, `game_id`",
@@ -285,7 +285,8 @@ WHEN NOT MATCHED BY TARGET THEN
         writer_state = literal(WRITER_STATE_INPUT)
     )
 }
-/// Returns the statement that makes the parameter `log_id` the writer and raises the warehouse epoch from the parameter `epoch` by one.
+/// Returns the statement that makes the parameter `log_id` the writer and raises the warehouse epoch by one, if the epoch still equals the
+/// parameter `epoch`.
 pub fn take_ownership_sql(names: &Names) -> String {
     format!(
         "UPDATE {} SET `log_id` = @log_id, `epoch` = @epoch + 1, `rebuilding` = TRUE WHERE `season_start` = 0 AND `input` = {} AND `epoch` = @epoch",
@@ -294,7 +295,7 @@ pub fn take_ownership_sql(names: &Names) -> String {
     )
 }
 /// Returns the statement that deletes the rows of epochs older than the parameter `epoch` and ends the rebuild, if the parameter `log_id`
-/// owns the warehouse in this epoch. One of the changed rows is the writer state.
+/// owns the warehouse in this epoch. The writer state is one of the rows that the statement changes.
 pub fn delete_stale_epochs_sql(names: &Names) -> String {
     let table = names.table(RECORDS);
     let content = content_fields().into_iter().map(|field| format!("`{}` = NULL", field.name));

@@ -2,7 +2,7 @@
 //!
 //! Invariant: rows are converted and checked before anything is sent; a batch counts as written only after its batch record has been read
 //! back and its counts add up.
-//! Not here: sending jobs (`jobs`), the statements (`sql`).
+//! Not here: sending jobs (`jobs`), the SQL statements (`sql`).
 use super::{
     BigQuery,
     encode::{Encoded, encode},
@@ -101,7 +101,7 @@ impl BigQuery {
             match self.committed_batch(&plan.id) {
                 Ok(Some(written)) => return self.verify_counts(&pending, written, &done, mode.is_staged),
                 Ok(None) => {
-                    // The statement writes nothing if log or epoch differ from the writer state.
+                    // The MERGE writes nothing if log or epoch of the plan differ from the writer state.
                     self.load_writer_state()?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
                     if !done.is_reused {
                         return Err(WarehouseError::Fatal {
@@ -120,7 +120,7 @@ impl BigQuery {
             }
         }
     }
-    /// Prepares another attempt after a stop, or returns the error if no other attempt can succeed.
+    /// Prepares another attempt after a failed one, or returns the error if no other attempt can succeed.
     fn resolve_stop(
         &mut self,
         pending: &PendingBatch<'_>,
@@ -373,7 +373,7 @@ impl BigQuery {
             log,
             found.epoch,
         )?;
-        // One of the changed rows is the writer state.
+        // The writer state is one of the changed rows, but not one of the deleted rows.
         Ok(done.affected.saturating_sub(1))
     }
 }

@@ -3,8 +3,8 @@
 //! A label of a table without rows has the id of the last DML job. An instance that wants to send a job waits until that job is done, and
 //! replaces the id by its own with a compare-and-set on the ETag. This needs no DML job on the records.
 //!
-//! Invariant: an instance sends a DML job only while no other DML job runs. If the job in the label was never sent, an instance waits so
-//! long that the sender of that job has certainly stopped.
+//! Invariant: an instance sends a DML job only while no other DML job runs. If the job in the label was never sent, an instance waits
+//! until the sender of that job has certainly stopped.
 //! Not here: protection from two concurrent DML jobs; the statement (`sql`) of the second job changes only rows for which it has newer
 //! records.
 use super::{BigQuery, jobs::is_done, schema::WRITER};
@@ -38,7 +38,7 @@ impl BigQuery {
             let is_holder_done = self.is_holder_done(&holder, id)?;
             match is_holder_done.then(|| self.labels.take(self.clock.now_ms())) {
                 None => {}
-                // The rate of label updates is limited. The holder may change during the pause.
+                // The rate limiter allows no label update now. The holder may change during the pause, so it is read again.
                 Some(Err(wait_ms)) => pause = Duration::from_millis(wait_ms as u64),
                 Some(Ok(())) => {
                     let etag = table["etag"].as_str().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Content hashes and control totals of the live rows.
 //!
-//! Invariant: the content hash covers the content columns of the rows in key order, and neither source columns nor batch records.
-//! Not here: which contents must be equal; the conformance suite checks it.
+//! Invariant: the content hash covers the content columns of the rows in key order, but neither source columns nor batch records.
+//! Not here: checking that two content hashes are equal; the conformance suite (`tests/conformance`) does it.
 use super::{ddl::rows_table, guarded_table};
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},

@@ -1,11 +1,11 @@
-//! Definitions and settings of the SQLite file.
+//! Definitions of the tables and views of the SQLite file, and settings of the file.
 //!
 //! The rows of a table are stored in `<table>_rows` together with their source columns; the view `<table>` shows the rows that are not
 //! deleted, with the columns of the BigQuery view of the same name.
 //!
-//! Invariant: a committed batch survives a power cut (WAL, synchronous=FULL). The version of the definitions is the file's
-//! `user_version`; a file of another version is rejected.
-//! Not here: the list of columns (`tables`).
+//! Invariant: a committed batch survives a power cut (WAL, synchronous=FULL). The file stores the version of its
+//! tables as `user_version`; a file whose version is not [`TABLES_VERSION`] is rejected.
+//! Not here: the columns of each table (`tables`).
 use crate::{
     tables::{
         BATCH_COLUMNS, BATCHES, BATCHES_DOC, Column, ColumnType, PLAYER_GAMES, PREDICTIONS, SEASON_START,
@@ -51,10 +51,10 @@ pub(super) fn check(db: &Connection) -> Result<(), WarehouseError> {
         TABLES_VERSION => Ok(()),
         other => Err(WarehouseError::Config {
             what: format!(
-                "the warehouse has tables of version {other}, and this program supports version {TABLES_VERSION}"
+                "the warehouse has tables of version {other}, but this program supports version {TABLES_VERSION}"
             ),
             next:
-                "run the version of fastbreak that wrote it, or move warehouse.db away: `fastbreak run` creates and fills a new one"
+                "run the version of fastbreak that wrote warehouse.db, or move warehouse.db away: `fastbreak run` creates and fills a new one"
                     .into(),
         }),
     }
@@ -82,7 +82,7 @@ pub(super) fn statements() -> String {
     sql + WAREHOUSE_META
 }
 
-const WAREHOUSE_META: &str = "CREATE TABLE warehouse_meta ( -- One row: the writer of this warehouse
+const WAREHOUSE_META: &str = "CREATE TABLE warehouse_meta ( -- One row: the log that may write to this warehouse, and the epoch
   log_id TEXT, -- Id of the log that owns the warehouse. NULL: no log has acquired it yet
   epoch INTEGER NOT NULL, -- Warehouse epoch, raised when a log takes ownership
   rebuilding INTEGER NOT NULL -- 1 during a rebuild: rows of older epochs remain until the log has been read to its end
@@ -166,8 +166,8 @@ fn coverage() -> String {
     view_definition(views::COVERAGE, views::COVERAGE_DOC, &columns, &format!("(\n{select}\n)"))
 }
 
-/// Returns the statement that writes a row: the columns of the table, the source columns, and `content_hash` if the table has an epoch
-/// guard.
+/// Returns the statement that writes a row. Its parameters are the columns of the table, the source columns, and `content_hash` if the
+/// table has an epoch guard.
 pub(super) fn put(table: &Table) -> String {
     let names: Vec<_> =
         table.columns.iter().chain(&SOURCE_COLUMNS).map(|column| format!("\"{}\"", column.name)).collect();

@@ -1,6 +1,6 @@
 //! The local warehouse: one SQLite file that any SQL tool can read while the sink writes to it.
 //!
-//! Invariant: one SQL transaction per batch, including the batch record in `sink_batches`; the writer is checked in the same transaction.
+//! Invariant: one SQL transaction checks log and epoch of the writer, and writes a batch and its batch record in `sink_batches`.
 //! Not here: the content of the rows (`tables`, `rows`).
 mod content;
 mod ddl;

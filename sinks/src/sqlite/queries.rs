@@ -1,6 +1,6 @@
 //! Read queries: slate and coverage of a day, and candidates for grading. They use the SQL views, as any other reader does.
 //!
-//! Invariant: the file is opened read-only and may be written concurrently; each query reads the state of one point in time.
+//! Invariant: the file is opened read-only and may be written concurrently; each query reads the state at one point in time.
 //! Not here: printing results; grades (`grading`).
 use super::{ddl, error};
 use crate::{
@@ -21,7 +21,7 @@ pub struct WarehouseQueries {
     pub(super) db: Connection,
 }
 
-/// A candidate of a day.
+/// A candidate of the queried day.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlayerSlate {
     pub player_id: u32,
@@ -36,7 +36,7 @@ pub struct PlayerSlate {
     pub basis: String,
     pub base_line: Option<f64>,
     pub line_source: Option<String>,
-    /// The systems that predicted, in display order.
+    /// Predictions of the systems that predicted, in display order.
     pub systems: Vec<SystemLine>,
 }
 /// Prediction of one system for a candidate. `p_over` and `recommendation` are `None` if the base line is omitted.
@@ -185,7 +185,7 @@ impl WarehouseQueries {
     }
 }
 
-/// Returns the value whose name is in a text column.
+/// Converts the text of a column to the value with this name.
 fn named<T: Copy>(
     row: &Row<'_>,
     column: usize,
@@ -194,7 +194,7 @@ fn named<T: Copy>(
 ) -> rusqlite::Result<T> {
     let found = row.get_ref(column)?.as_str().unwrap_or_default();
     all.iter().copied().find(|value| name(*value) == found).ok_or_else(|| {
-        let reason = format!("'{found}' is not a name that this program knows");
+        let reason = format!("'{found}' is not a known value of the column");
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, reason.into())
     })
 }

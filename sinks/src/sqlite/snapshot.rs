@@ -24,7 +24,7 @@ impl WarehouseQueries {
 }
 
 impl Snapshot<'_> {
-    /// Reads the page of rows that follows the key of the row `after`, or the first page.
+    /// Reads the page of rows that follows the row `after`; the first page if `after` is `None`.
     fn page(
         &self,
         table: &Table,

@@ -2,7 +2,7 @@
 //!
 //! The row of `player_slate`, `player_games` or `features` carries the (epoch, offset) of the newest record of its key. The row of the
 //! slate also guards the predictions of its player and game: one record replaces all of them, and the predictions that it does not
-//! contain are deleted without a tombstone, since the row of the slate already rejects every older record.
+//! contain are removed, not kept as deleted rows, since the row of the slate already rejects every older record.
 //!
 //! Invariant: a record is applied only if its (epoch, offset) is higher than the stored one of its key.
 //! Not here: checking the log and the epoch of the writer; the caller does it.
@@ -250,7 +250,7 @@ enum UpsertOutcome {
     Changed { was_live: bool },
 }
 
-/// Statements of a table with an epoch guard.
+/// Prepared statements for a table with an epoch guard.
 struct GuardedTable<'a> {
     columns: usize,
     find: CachedStatement<'a>,

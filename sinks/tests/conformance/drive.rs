@@ -1,7 +1,7 @@
 //! A model of the sink task: it reads a log, plans, writes and commits batches, and handles restarts, retries and dead letters.
 //!
 //! Invariant: after a restart the model knows only the newest plan, the committed offsets and the dead letters.
-//! Not here: faults; the caller's warehouse and fates cause them.
+//! Not here: faults; they come from the caller's warehouse and from the fates that the caller passes.
 use super::{LOG, NOW, histories::change};
 use sinks::{
     Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Record, Recovery, SinkTopic, TopicPartitionOffset,
@@ -122,7 +122,7 @@ fn write(
             Ok(written) => {
                 let WriteSummary { records, applied, unchanged, stale, superseded, rejected, .. } = written;
                 assert_eq!(records, applied + unchanged + stale + superseded + rejected);
-                assert_eq!(records as i64, plan.records, "a record of the ranges has no outcome");
+                assert_eq!(records as i64, plan.records, "a record in the ranges of the plan has no outcome");
                 return Ok(Some(written));
             }
             Err(WarehouseError::Rows(bad)) => {

@@ -1,7 +1,7 @@
-//! Complete events for tests and benchmarks, which differ for different arguments.
+//! Functions that return complete events for tests and benchmarks; different arguments give different events.
 //!
 //! Invariant: equal arguments give equal events.
-//! Not here: realistic statistics; the numbers are only valid.
+//! Not here: realistic statistics; the numbers are valid, but not plausible.
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, PlayerId, PlayingTime, RawId, Team,
     features::{Basis, Eligibility, FEATURES, Feature, Features, MissingReason, QualityFlag},
@@ -69,7 +69,7 @@ pub fn prediction(id: PlayerGameId, base: Line) -> Prediction {
     }
 }
 
-/// Returns the same candidate, who is ruled out.
+/// Returns the candidate of [`prediction`], but ruled out and without predictions.
 pub fn ruled_out(id: PlayerGameId) -> Prediction {
     Prediction { eligibility: Eligibility::RuledOut, systems: vec![], ..prediction(id, Line(2450)) }
 }

@@ -1,7 +1,7 @@
-//! Batches, and instances that write them with retries, as the sink task does, to the in-process fake of BigQuery.
+//! Helpers of tests: build batches, and write them with retries to the in-process fake of BigQuery, as the sink task does.
 //!
 //! Invariant: a sleep advances the clock of the test.
-//! Not here: the service (`fakebq`); a whole log (`conformance::drive`).
+//! Not here: the fake of BigQuery (`fakebq`); writing a whole log (`conformance::drive`).
 use crate::{
     conformance::{self, LOG, NOW, content, events::*, record},
     fakebq::Fake,

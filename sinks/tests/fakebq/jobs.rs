@@ -20,7 +20,7 @@ pub enum State {
     Running(i64, i64),
     Done,
 }
-/// Work of a job.
+/// What a job does.
 pub enum Work {
     Change {
         statement: Statement,
@@ -85,7 +85,7 @@ pub struct Statistics {
     /// Sum of the changed rows of all jobs.
     pub affected: u64,
     pub requests: usize,
-    /// Number of requests whose id exists with a different body.
+    /// Number of requests whose job id already exists with a different request body.
     pub mixed_ids: usize,
     pub duplicates: usize,
 }

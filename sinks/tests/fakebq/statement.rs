@@ -1,6 +1,6 @@
 //! Parser of the statements that the sink sends. Any other statement is a syntax error.
 //!
-//! Invariant: a statement is recognized only if its complete text is equal.
+//! Invariant: a statement is recognized only if its complete text equals that which the sink generates.
 //! Not here: the effect of a statement (`table`).
 use sinks::{
     SinkTopic,
@@ -27,7 +27,7 @@ pub enum Statement {
     Acquire,
     TakeOwnership,
     DeleteStaleEpochs,
-    /// Content of the table with this index.
+    /// Query for the content of the table with this index in `TABLES`.
     Content(usize),
     /// Definition of this table or view.
     Define {

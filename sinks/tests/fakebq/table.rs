@@ -88,7 +88,7 @@ impl Records {
                 serde_json::from_str(text).map_err(|_| ("invalidQuery", "Invalid JSON".to_owned()))?;
             let mut row = Row::new();
             for (name, value) in object {
-                // A statement does not read other names, so the sink must not send them.
+                // The statements of the sink ignore any name that is not a column, so the sink must not send such a name.
                 let field = fields
                     .iter()
                     .find(|field| field.name == name)

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The files that each file imports.
 pub type Edges = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns the circles of a crate. Each circle has its files, and for each file the files of the same circle that it imports.
+/// Returns the circles of a crate. A circle maps each of its files to the files of the same circle that this file imports.
 pub fn circles(tree: &Crate) -> Vec<Edges> {
     let edges = edges(tree);
     let circles = components(&edges).into_iter().filter(|files| files.len() > 1);
@@ -27,7 +27,7 @@ fn edges(tree: &Crate) -> Edges {
             Target::Module(module) => Some(module).filter(|module| tree.modules[*module].defines_items()),
             Target::Item { module, .. } => Some(module),
         });
-        // Outside of imports, a path never refers to a module: it is a variable that has the name of a module.
+        // Outside of imports, a path that resolves to a module does not refer to it: it is a variable with the same name.
         let named = module.paths.iter().flat_map(targets).filter_map(|target| match target {
             Target::Module(_) => None,
             Target::Item { module, .. } => Some(module),
@@ -38,7 +38,7 @@ fn edges(tree: &Crate) -> Edges {
     edges
 }
 
-/// Tarjan, "Depth-first search and linear graph algorithms", 1972.
+/// State of Tarjan's search for strongly connected components ("Depth-first search and linear graph algorithms", 1972).
 struct Tarjan<'a> {
     edges: &'a Edges,
     /// The order in which files were visited.

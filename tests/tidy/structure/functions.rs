@@ -2,7 +2,7 @@
 //!
 //! Invariant: a length is the number of lines from `fn` to the closing brace, including comments, empty lines and closures. Functions of
 //! tests are left out.
-//! Not here: the largest length (`structure`).
+//! Not here: the largest allowed length (`structure`).
 use super::paths::{self, is_test_only};
 use proc_macro2::Span;
 use syn::{

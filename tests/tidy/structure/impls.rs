@@ -2,7 +2,7 @@
 //!
 //! Invariant: a type is identified by its name and the file that defines it, so two types may have the same name; `impl` blocks of
 //! traits do not count.
-//! Not here: the largest number of files (`structure`).
+//! Not here: the largest allowed number of files (`structure`).
 use super::modules::{Crate, Target};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,7 +8,7 @@ use super::paths::{self, Import, is_test_only};
 use std::collections::HashMap;
 use syn::{Ident, Item, Type};
 
-/// Largest number of steps to resolve a path: more than any chain of re-exports has, so that an import of itself ends.
+/// Largest number of steps to resolve a path: more than any chain of re-exports needs. It ends the resolution of an import of itself.
 const MOST_STEPS: usize = 16;
 
 /// The module or item that a path refers to.
@@ -155,7 +155,7 @@ impl Crate {
     }
 }
 
-/// Location of a module: its file, the folder of its children's files, its parent.
+/// Location of a module: its file, the folder with the files of its child modules, and the index of its parent.
 struct Location<'a> {
     file: &'a str,
     folder: &'a str,

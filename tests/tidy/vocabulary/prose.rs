@@ -5,7 +5,7 @@
 //! match across it; comment marks become spaces, so that a phrase matches across the lines of a comment.
 //! Not here: the search (`search`).
 
-/// Stands for a character of code.
+/// Replaces each character of code in the prose.
 const CODE: char = '\0';
 
 #[derive(Clone, Copy, PartialEq)]
@@ -49,7 +49,7 @@ fn without_comment_mark(line: &str) -> String {
     format!("{}{}{}", &line[..indent], " ".repeat(marks), &code[marks..])
 }
 
-/// Reads a source file once, character by character.
+/// State of the scan of a source file, which is read once, character by character.
 struct Scanner {
     language: Language,
     source: Vec<char>,
@@ -202,7 +202,7 @@ fn is_name(c: char) -> bool {
 #[cfg(test)]
 fn of(name: &str, text: &str) -> String {
     let prose = prose(name, text).unwrap();
-    assert_eq!(prose.lines().count(), text.lines().count(), "lines stay");
+    assert_eq!(prose.lines().count(), text.lines().count(), "the prose must have as many lines as the file");
     prose.replace(CODE, " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -13,9 +13,9 @@ use rdkafka::{
 use runtime::RuntimeError;
 use std::time::{Duration, Instant};
 
-/// The time for which a consumer is polled for an authorization error. If none arrives, the user may read.
+/// The time for which a consumer is polled for an authorization error. If none arrives, the user has the right to read.
 const AUTHORIZATION_ERROR_TIMEOUT: Duration = Duration::from_secs(2);
-/// The owner of a check's transactional producer.
+/// Owner name of the transactional producer that a check creates.
 const OWNER: &str = "check";
 
 /// A right, and the error if this user does not have it.
@@ -81,7 +81,7 @@ fn can_commit(
     Ok(())
 }
 
-/// Creates a producer and initializes its transactions, which fails without the right to do so.
+/// Creates a producer and initializes its transactions, which fails if the user has no right to use transactions.
 fn transactional_producer(connection: &AdminConnection) -> Result<BaseProducer<Context>, RuntimeError> {
     let config = &connection.config;
     let producer: BaseProducer<Context> =

@@ -3,7 +3,7 @@
 //! When a call times out, librdkafka reports the cause (a wrong password, a host name that does not resolve) on a queue that must be
 //! polled. So every call that may be the first to reach the brokers is sent through a consumer, which is polled.
 //! Invariant: a call ends within its time limit.
-//! Not here: the calls themselves.
+//! Not here: the administration calls (`facade`, `topic_alterations`, `acl_checks`).
 use crate::{
     client_config::{Isolation, KafkaConfig},
     context::Context,
@@ -23,7 +23,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The consumer group of an administrator; it commits nothing.
 const GROUP: &str = "fastbreak-admin";
 
-/// The clients, and the configuration that they were created from.
+/// The clients of an administrator, and the configuration that they were created from.
 pub struct AdminConnection {
     pub config: KafkaConfig,
     pub client: AdminClient<Context>,
@@ -43,7 +43,7 @@ impl AdminConnection {
         let consumer = StandaloneConsumer::new(config, &client_config, context)?;
         Ok(AdminConnection { config: config.clone(), client, consumer })
     }
-    /// Returns the options of every call.
+    /// Returns the options for administration calls; they are the same for every call.
     pub fn options() -> AdminOptions {
         AdminOptions::new().request_timeout(Some(CALL_TIMEOUT)).operation_timeout(Some(CALL_TIMEOUT))
     }
@@ -67,7 +67,7 @@ impl AdminConnection {
     }
 }
 
-/// Wakes the waiting thread.
+/// A waker that unparks the thread which waits in [`block_on`].
 struct Unpark(std::thread::Thread);
 
 impl task::Wake for Unpark {

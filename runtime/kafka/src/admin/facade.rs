@@ -1,7 +1,8 @@
-//! The administrator of a cluster: topics with their settings, plan entries, purges, discarded namespaces, checks of rights.
+//! The administrator of a cluster: lists topics with their settings, carries out plan entries, purges records, deletes the topics and
+//! groups of a namespace, and checks rights.
 //!
-//! Invariant: no topic is deleted while a group that is to be deleted has a member.
-//! Not here: the clients (`connection`), the alterations (`topic_alterations`), the rights (`acl_checks`).
+//! Invariant: no topic of a namespace is deleted while a group of this namespace that is to be deleted has a member.
+//! Not here: the clients (`connection`), the calls that alter topics (`topic_alterations`), the checks of rights (`acl_checks`).
 use super::{
     acl_checks::{self, AclCheck},
     connection::{AdminConnection, CALL_TIMEOUT},
@@ -27,7 +28,7 @@ use topics::{
 
 /// The time limit of one query for a partition's leader.
 const LEADER_QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time for which deletion waits until stopped members have left a group. It is longer than their session timeout.
+/// The time limit for stopped members to leave a group that is to be deleted. It is longer than their session timeout.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(45);
 /// The pause before the deletion of groups with members is tried again.
 const GROUP_RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -129,7 +130,7 @@ impl Admin {
     pub fn carry_out<'a>(&self, entries: impl Iterator<Item = &'a PlanEntry>) -> Vec<TopicOutcome> {
         topic_alterations::carry_out(&self.connection, entries)
     }
-    /// Deletes consumer groups and then topics, and returns the names of the deleted ones. Waits for groups whose members have just
+    /// Deletes consumer groups and then topics, and returns the names of all that were deleted. Waits for groups whose members have just
     /// stopped: a static member stays in the group until its session times out.
     ///
     /// # Errors
@@ -205,7 +206,7 @@ impl Admin {
     pub fn acl_checks(&self, topics: &[String], groups: &[String]) -> Vec<AclCheck> {
         acl_checks::acl_checks(&self.connection, topics, groups)
     }
-    /// Waits until every partition of these topics has a leader that can be queried, which is not so right after their creation.
+    /// Waits until every partition of these topics has a leader that responds to queries. Right after its creation, a topic may have none.
     pub fn await_leaders<'a>(&self, topics: impl Iterator<Item = (&'a str, i32)>) {
         let started = Instant::now();
         let partitions =

@@ -2,7 +2,7 @@
 //!
 //! Invariant: each entry succeeds or fails on its own. Kafka's alter-config call replaces all settings of a topic, so an entry must
 //! contain every setting that is to remain.
-//! Not here: the plan (crate `topics`).
+//! Not here: the computation of the topic plan (crate `topics`).
 use super::connection::AdminConnection;
 use rdkafka::{
     admin::{AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},

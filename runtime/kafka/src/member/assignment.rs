@@ -1,8 +1,8 @@
-//! The assignment of a member: its partitions, its generation, and the action that follows the current task event.
+//! The assignment of a group member: its partitions, its generation, and the action to carry out after the current task event.
 //!
 //! Invariant: without a generation nothing can be committed. An action is carried out after the task has handled the event that
 //! caused the action, and before the next record is delivered.
-//! Not here: carrying actions out (`kafka_member`), offsets (`member_offsets`).
+//! Not here: the code that carries out the actions (`kafka_member`), the offsets of the member (`member_offsets`).
 use crate::context::Rebalance;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use runtime::subscription::Subscription;
@@ -24,7 +24,7 @@ pub enum PendingAction {
     Reassign,
 }
 
-/// Partitions, generation and pending action.
+/// The current assignment of a group member.
 #[derive(Default)]
 pub struct Assignment {
     /// `None` until partitions are assigned for the first time, and after they were lost.
@@ -32,7 +32,7 @@ pub struct Assignment {
     /// Partition numbers, the same for all inputs.
     partitions: BTreeSet<i32>,
     pending_action: PendingAction,
-    /// The changelog end offset of each partition that was unassigned while its state was kept.
+    /// Changelog end offsets at the time when partitions were unassigned. Only partitions whose state was kept have an entry.
     retained_changelog_ends: Offsets,
 }
 
@@ -78,23 +78,23 @@ impl Assignment {
     pub fn drop_assignment(&mut self) {
         *self = Assignment::default();
     }
-    /// Unassigns the partitions. State is kept for those whose changelog end offsets are given.
+    /// Unassigns all partitions. Keeps the state of those whose changelog end offset is in `retained_changelog_ends`.
     pub fn unassign(&mut self, retained_changelog_ends: Offsets) {
         self.retained_changelog_ends = retained_changelog_ends;
         self.partitions.clear();
     }
-    /// Marks all state in memory as not current.
+    /// Marks all state in memory as outdated, so that it is restored before it is used again.
     pub fn drop_state(&mut self) {
         self.retained_changelog_ends.clear();
     }
-    /// Removes and returns the end offset that a changelog had when its partition was unassigned while its state was kept.
+    /// Removes and returns the end offset that the changelog had when its partition was unassigned; `None` if the state was not kept.
     pub fn take_retained_changelog_end(&mut self, changelog: TopicPartition) -> Option<Offset> {
         self.retained_changelog_ends.remove(&changelog)
     }
     pub fn take_pending_action(&mut self) -> PendingAction {
         std::mem::take(&mut self.pending_action)
     }
-    /// Schedules the fetch of the assigned partitions for the time when the task has restored its state again.
+    /// Schedules fetching of the assigned partitions. It starts after the task has restored its state.
     pub fn start_fetch_after_restore(&mut self) {
         self.pending_action = PendingAction::StartFetch;
     }

@@ -1,20 +1,21 @@
-//! Decides when a micro-batch is complete: it has enough bytes, no new record arrives, or the wait has reached its limit.
+//! Decides when a micro-batch is complete: it has enough bytes, no new record arrives, or a time limit is reached.
 //!
 //! Invariant: a full micro-batch is delivered without waiting; the wait for upstream processors is limited.
-//! Not here: the records (`poll_channel`).
+//! Not here: the inbox that holds the records (`poll_channel`).
 use crate::poll_channel::PollState;
 use runtime::subscription::ReadLimits;
 use std::time::{Duration, Instant};
 
 /// A queue without new records for this long is idle.
 const QUEUE_IDLE_TIMEOUT: Duration = Duration::from_millis(4);
-/// The interval at which the consumer's position is requested while no records arrive: it moves past aborted records, too.
+/// The interval at which the consumer's position is requested while no records arrive. The position may advance even then, because it
+/// moves past aborted records, too.
 const POSITION_REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The times that decide when records are delivered.
+/// Decides when the records in the inbox of a member are delivered as a micro-batch.
 pub struct BatchTiming {
     limits: ReadLimits,
-    /// When records began to wait for upstream processors to become idle.
+    /// When the member began to wait for upstream processors to become idle.
     waiting_since: Option<Instant>,
     position_requested_at: Instant,
 }
@@ -24,7 +25,7 @@ impl BatchTiming {
     pub fn new(limits: ReadLimits) -> Self {
         BatchTiming { limits, waiting_since: None, position_requested_at: Instant::now() }
     }
-    /// Resets the wait, because there are no records or they were delivered.
+    /// Ends the wait for upstream processors, because the inbox is empty or its records were delivered.
     pub fn on_empty(&mut self) {
         self.waiting_since = None;
     }
@@ -41,7 +42,8 @@ impl BatchTiming {
             !is_upstream_idle && !is_full && waiting_since.elapsed() < self.limits.max_upstream_wait;
         is_waiting.then_some(QUEUE_IDLE_TIMEOUT)
     }
-    /// Returns true once per interval, when the consumer's position must be requested although no records arrive.
+    /// Returns true if the consumer's position must be requested although no records arrive; at most once per
+    /// [`POSITION_REQUEST_INTERVAL`].
     pub fn is_position_due(&mut self) -> bool {
         let is_due = self.position_requested_at.elapsed() >= POSITION_REQUEST_INTERVAL;
         if is_due {

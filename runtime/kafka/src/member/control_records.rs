@@ -1,15 +1,15 @@
 //! Moves committed offsets past control records and aborted records.
 //!
-//! Neither is ever delivered, so a committed offset that moves only with delivered records stays below them. If they are the last of a
-//! partition and retention deletes them, the committed offset is below the log start offset, which looks like lost records.
+//! Neither is ever delivered, so a committed offset that advances only with delivered records would stay below them. If they are the last
+//! of a partition and retention deletes them, the committed offset is below the log start offset, as if unread records had been lost.
 //! Invariant: an offset moves past delivered records only once these records are committed.
-//! Not here: the single control record of a successful commit, which does not cause another commit (`restore` handles its deletion).
+//! Not here: the one control record that every commit appends. Committed offsets are not moved past it (`restore` handles its deletion).
 use topics::{Offset, Offsets, TopicPartition};
 
-/// An offset that would move only by this distance is not committed: it would only pass the control record of the last commit.
+/// An offset that would advance by only 1 is not committed: it would pass nothing but the control record of the last commit.
 const OWN_CONTROL_RECORD: Offset = 1;
 
-/// Returns the offsets to commit, given the consumer's position, the committed offsets, and the end of the delivered records.
+/// Returns the offsets to commit, given the consumer's position, the committed offsets, and the offsets after the delivered records.
 pub fn offsets_past_control_records(
     consumed_offsets: &Offsets,
     committed: &Offsets,

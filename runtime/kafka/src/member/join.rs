@@ -1,8 +1,8 @@
 //! Joins the consumer group: at the start, and with a new consumer when the current one can never be assigned partitions again.
 //!
-//! The latter has two causes. librdkafka: when a broker returns metadata without any broker, as it does while no broker can reach the
-//! controller, the client drops all brokers that it knows and sends no request from then on. Kafka: a static member is fenced if its join
-//! response arrives too late.
+//! A consumer can become unusable in this way for two reasons. First, a broker returns metadata without any broker while no broker can
+//! reach the controller; librdkafka then drops all brokers that it knows, and sends no request from then on. Second, Kafka fences a static
+//! member whose join response arrives too late.
 //! Invariant: a member fails as fenced only if another process stays in the group under the same instance name.
 //! Not here: partitions and offsets (`assignment`, `member_offsets`).
 use crate::{
@@ -34,7 +34,7 @@ const SESSION_GRACE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause before a producer is re-initialized.
 const REINIT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The outcome of waiting for the instance that fenced this one.
+/// The outcome of waiting until the instance that fenced this one has left the group.
 pub enum FencingOutcome {
     /// No other instance is in the group, and the member has joined with a new consumer.
     Rejoined,
@@ -85,7 +85,8 @@ impl GroupConnection {
     pub fn channel(&self) -> Arc<PollChannel> {
         self.channel.clone()
     }
-    /// Joins the group unless the member has joined already. First aborts the transaction that an earlier process left open.
+    /// Joins the group unless the member has joined already. First aborts the transaction that an earlier process with
+    /// the same instance name left open.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject a client.
@@ -131,7 +132,9 @@ impl GroupConnection {
     /// `CommitError::Aborted` if the member has not joined yet.
     pub fn producer(&mut self) -> Result<&mut TransactionalProducer, CommitError> {
         let clients = self.clients.as_mut();
-        Ok(&mut clients.ok_or_else(|| CommitError::aborted("the member has not joined yet"))?.producer)
+        Ok(&mut clients
+            .ok_or_else(|| CommitError::aborted("the member has not joined its consumer group yet"))?
+            .producer)
     }
     /// Re-initializes the transactional producer; in-flight requests of the old epoch are fenced. Retries while brokers are unreachable.
     ///
@@ -198,7 +201,7 @@ impl GroupConnection {
     /// Waits until no other instance is in the group under the same instance name, then joins again.
     ///
     /// # Errors
-    /// Returns `fenced` if another process stays in the group, or any error of a request that is not transient.
+    /// Returns `fenced` if another process stays in the group. Returns the error of a request if it is not transient.
     pub fn await_fencing_instance(&mut self, fenced: RuntimeError) -> Result<FencingOutcome, RuntimeError> {
         let config = self.cluster.config();
         let (group, client_id) = (config.group(&self.subscription.group), config.client_id());
@@ -214,7 +217,7 @@ impl GroupConnection {
             }
             match self.cluster.client().has_member(&group, |member| member == client_id) {
                 Ok(false) => absent_count += 1,
-                // The other instance's session may have started late: it starts when the group has stopped waiting for further members.
+                // Wait longer: the other instance's session starts only when the group has stopped waiting for further members.
                 Ok(true) if started.elapsed() < session * 3 => absent_count = 0,
                 Ok(true) => return Err(fenced),
                 Err(RuntimeError::Unreachable { reason, .. }) => {

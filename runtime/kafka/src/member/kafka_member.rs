@@ -2,7 +2,7 @@
 //!
 //! Invariant: a partition that is assigned again keeps its state in memory only if neither its committed offsets nor its changelog have
 //! moved since it was unassigned.
-//! Not here: joining (`join`), the end of a micro-batch (`batch_timing`).
+//! Not here: joining the group (`join`), the decision when a micro-batch is complete (`batch_timing`).
 use super::{
     assignment::{Assignment, PendingAction},
     batch_timing::BatchTiming,
@@ -80,7 +80,7 @@ impl KafkaMember {
     fn changelog(&self, partition: i32) -> TopicPartition {
         TopicPartition::new(changelog_topic(self.subscription.name), partition)
     }
-    /// Returns the partition with this number of every input.
+    /// Returns the partitions that have this number, one per input topic.
     fn inputs_of(&self, partition: i32) -> Vec<TopicPartition> {
         let inputs = self.subscription.inputs.iter();
         inputs.map(|topic| TopicPartition::new(topic.name, partition)).collect()
@@ -120,7 +120,7 @@ impl KafkaMember {
         }
     }
     fn start_fetch(&mut self) {
-        // Restoring is done, and its clients are not needed while records are fetched.
+        // The clients that restored the state are not needed while records are fetched.
         self.cluster.release_clients();
         self.offsets.on_fetch_started();
         let start = |partition: TopicPartition| {
@@ -140,11 +140,12 @@ impl KafkaMember {
         self.assignment.drop_state();
         let channel = self.connection.channel();
         if self.run_context.is_stopping() || !channel.lock().rebalances.is_empty() {
-            // This assignment has ended: a commit of reprocessed records in its generation would be rejected again.
+            // This assignment has ended. If its records were processed again, their commit would be rejected again.
             self.assignment.unassign(Offsets::new());
             return Ok(None);
         }
-        // Not `Unassign`: librdkafka reports lost partitions only once the application has called `assign` for their assignment.
+        // `Assign` without partitions instead of `Unassign`: librdkafka reports lost partitions only after the application has answered
+        // their assignment with `assign`.
         channel.send(Command::Assign(Vec::new()));
         channel.lock().clear();
         self.assignment.start_fetch_after_restore();
@@ -225,7 +226,7 @@ impl KafkaMember {
         self.commit_past_control_records(&consumed_offsets.unwrap_or_default())?;
         Ok(TaskEvent::Idle)
     }
-    /// Takes the records out of the inbox, and requests the consumer's position after them.
+    /// Takes the records out of the inbox for the task, and requests the consumer's position.
     fn deliver(&mut self, state: &mut PollState) -> TaskEvent {
         self.timing.on_empty();
         let records = std::mem::take(&mut state.records);
@@ -253,8 +254,8 @@ impl KafkaMember {
             Ok(()) => Ok(()),
         }
     }
-    /// Returns the offsets of a commit. If the commit moves no offset, they are the committed offset of one partition, because the
-    /// coordinator checks the generation only of commits with offsets.
+    /// Returns the offsets that are sent with a commit. If the commit moves no offset, sends the committed offset of one partition again,
+    /// because the coordinator checks the generation only of commits with offsets.
     fn offsets_to_commit(&self, offsets: &Offsets) -> Result<TopicPartitionList, CommitError> {
         let partitions = self.assignment.input_partitions(&self.subscription);
         let unchanged = partitions.first().filter(|_| offsets.is_empty());
@@ -265,7 +266,7 @@ impl KafkaMember {
         offset_list(physical.iter().map(|(partition, offset)| (partition, *offset)))
             .map_err(|error| CommitError::aborted(error.to_string()))
     }
-    /// Converts the dead letters and writes everything in one transaction.
+    /// Converts the dead letters, and writes the whole commit in one transaction.
     fn write(&mut self, commit: Commit, offsets: OffsetsToCommit) -> Result<(), CommitError> {
         let (client, config) = (self.cluster.client(), self.cluster.config());
         let dead_letters = to_records_with_originals(&client, config, commit.dead_letters);

@@ -1,13 +1,13 @@
 //! The offsets of a member in its input partitions.
 //!
 //! Invariant: `committed` is what this member knows to be committed; `next` is where fetching starts after a restore.
-//! Not here: offsets that are queried (`cluster`).
+//! Not here: queries to the brokers for offsets (`cluster`).
 use super::control_records::offsets_past_control_records;
 use crate::topic_partition::EARLIEST_OFFSET;
 use runtime::{RecordBatch, Restored};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// Next, committed and delivered offsets.
+/// The next, the committed and the delivered offset of each input partition.
 #[derive(Default)]
 pub struct MemberOffsets {
     next: Offsets,
