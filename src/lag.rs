@@ -2,7 +2,7 @@
 //!
 //! Invariant: `fastbreak lag`, the console and the metrics all take their samples with this module.
 //! Not here: assessing the lag (`runtime::lag`).
-use crate::{artifact::load_predictor, config::Config, sink, topology};
+use crate::{artifact::load_predictor, config::Config, topology};
 use anyhow::Result;
 use runtime::{
     LogBackend, clock,
@@ -21,7 +21,7 @@ pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
 /// If the configured model artifact cannot be loaded: the artifact's version is part of the name of the predictor's consumer group.
 pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
     let mut subscriptions = Subscription::from_nodes(&topology::topology(load_predictor(config)?));
-    subscriptions.push(sink::reader(&subscriptions));
+    subscriptions.push(sinks::subscription::subscription(&subscriptions));
     Ok(subscriptions)
 }
 

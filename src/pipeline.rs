@@ -2,14 +2,15 @@
 //! use it.
 //!
 //! Invariant: log and warehouse are parameters of a pipeline; its code is the same for every log and every warehouse.
-//! Not here: the processors (`topology`), the log (crate `runtime`), the sink task (`sink`).
-use crate::{config::Config, sink, sink_target::SinkTarget};
+//! Not here: the processors (`topology`), the log (crate `runtime`), the sink task (`sinks::task`).
+use crate::{config::Config, sink_target::SinkTarget};
 use anyhow::Result;
 use runtime::{
     LogBackend, ProcessorNode,
     subscription::{ReadLimits, RunContext, Subscription},
     supervisor::Supervisor,
 };
+use sinks::task::{SinkConfig, sink_task};
 use std::sync::Arc;
 
 /// Log, processors and sink of a run.
@@ -33,19 +34,21 @@ impl Pipeline {
             commit_interval: config.commit_interval,
             ..ReadLimits::default()
         };
-        let sink_config = sink::SinkConfig {
+        let sink_config = |dates| SinkConfig {
             limits: sinks::BatchLimits {
                 records: config.sink_max_records,
                 bytes: config.sink_max_bytes,
                 age_ms: config.sink_max_age.as_millis() as i64,
             },
+            dates,
             until_caught_up: self.until_caught_up,
             reconcile_interval: config.sink_reconcile_interval,
             dlq_limits: config.dlq_limits,
         };
         let subscriptions = Subscription::from_nodes(&self.nodes);
         let sink_task = self.sink.map(|target| {
-            (sink::reader(&subscriptions), sink::run_sink(target, run_context.clone(), sink_config))
+            let task = sink_task(target.warehouse.factory(), run_context.clone(), sink_config(target.dates));
+            (sinks::subscription::subscription(&subscriptions), task)
         });
         let custom_tasks = sink_task.into_iter().collect();
         let supervisor = Supervisor::start(self.storage, self.nodes, custom_tasks, limits, run_context)?;

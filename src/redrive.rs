@@ -30,7 +30,7 @@ const BATCH_RECORDS: usize = 200;
 pub fn dlq_owners() -> Vec<String> {
     let nodes = topology::topology(Predictor::new(None));
     let names = nodes.iter().map(|node| node.name());
-    [ingest::INGEST].into_iter().chain(names).chain([topology::SINK]).map(str::to_owned).collect()
+    [ingest::INGEST].into_iter().chain(names).chain([sinks::SINK]).map(str::to_owned).collect()
 }
 
 /// Checks that a processor of this name exists.

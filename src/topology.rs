@@ -21,10 +21,7 @@ use processors::{
 };
 use runtime::engine::{Input, MaterializedViewNode, Output, ProcessorNode, StatelessNode, stream, table};
 use schemas::{MatchupGameId, PlayerGameId, TeamFormId, TeamGameId, raw::RawEvent};
-use topics::{self as t, Topic, TopicInfo};
-
-/// Name and consumer group of the windowed sink, which reads [`sink_inputs`].
-pub const SINK: &str = "windowed-sink";
+use topics::{self as t, Topic};
 
 /// Returns all processors, upstream first.
 pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
@@ -41,11 +38,6 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
         feature_builder(),
         predictor_node(predictor),
     ]
-}
-
-/// Returns the tables that the windowed sink writes to the warehouse.
-pub fn sink_inputs() -> Vec<TopicInfo> {
-    vec![t::PLAYER_GAMES.info, t::FEATURES.info, t::PREDICTIONS.info]
 }
 
 /// A loader: raw events of a topic → observations.

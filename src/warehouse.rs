@@ -10,6 +10,7 @@ use sinks::{
     BigQuery, Sqlite, Warehouse, WarehouseError,
     bigquery::{BigQueryConfig, Credentials},
     sqlite::WarehouseQueries,
+    task::WarehouseFactory,
 };
 use std::path::{Path, PathBuf};
 
@@ -55,6 +56,18 @@ impl WarehouseTarget {
         Ok(match self {
             WarehouseTarget::Folder(folder) => Box::new(Sqlite::open(&path_in(folder))?),
             WarehouseTarget::Dataset(keys) => Box::new(connect(keys)?),
+        })
+    }
+    /// Returns a function that opens the warehouse for the sink task. It creates the folder of a local warehouse if it does not exist.
+    pub fn factory(self) -> WarehouseFactory {
+        Box::new(move || {
+            if let WarehouseTarget::Folder(folder) = &self {
+                std::fs::create_dir_all(folder).map_err(|error| WarehouseError::Config {
+                    what: format!("the folder {} cannot be created: {error}", folder.display()),
+                    next: "choose another folder with --data, or change the permissions".into(),
+                })?;
+            }
+            self.open()
         })
     }
     /// Opens the warehouse for read queries: the SQLite file itself, or a local copy of all live rows of BigQuery.

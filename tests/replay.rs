@@ -149,8 +149,8 @@ fn assert_balanced(run: &Fastbreak, name: &str) {
     for ((processor, _), entry) in &totals {
         assert_eq!(entry.imbalance(), (0, 0), "{processor}");
     }
-    let sink_total = &totals[&(topology::SINK.to_owned(), 0)];
-    let committed = log.committed_offsets(topology::SINK, &SinkTopic::ALL.map(SinkTopic::topic)).unwrap();
+    let sink_total = &totals[&(sinks::SINK.to_owned(), 0)];
+    let committed = log.committed_offsets(sinks::SINK, &SinkTopic::ALL.map(SinkTopic::topic)).unwrap();
     assert_eq!(sink_total.read, committed.values().sum::<i64>());
     assert!(sink_total.unchanged > sink_total.applied, "games of other dates must be read and not written");
 }

@@ -12,7 +12,7 @@ mod fakebq;
 mod fault_injection;
 
 use common::Fastbreak;
-use fastbreak::{topology::SINK, warehouse};
+use fastbreak::warehouse;
 use fault_injection::{
     CommitKind, Fault, append, batches, committed_offsets, dead_letters, deliver, deliver_within, fake, log,
     sink_offsets, spoil, undisturbed,
@@ -20,7 +20,7 @@ use fault_injection::{
 use runtime::{Commit, LogReader, LogWriter, RecordBatch, engine::DlqLimits, subscription::RunContext};
 use runtime_embedded::EmbeddedLog;
 use schemas::{features::Eligibility, ops::SinkBatchPlanned, wire};
-use sinks::Warehouse;
+use sinks::{SINK, Warehouse};
 use std::sync::Arc;
 use topics::TopicPartition;
 

@@ -3,7 +3,7 @@
 //! Invariant: the drawing in ARCHITECTURE.md equals the topology that runs, and every topic has a writer and a reader.
 //! Not here: the decisions of the processors (crate `processors`).
 #![allow(clippy::panic)]
-use fastbreak::{cli::graph, topology};
+use fastbreak::cli::graph;
 use sinks::SinkTopic;
 use std::path::Path;
 
@@ -51,7 +51,7 @@ fn every_input_is_raw_or_written_upstream_and_every_output_is_read() {
 
 #[test]
 fn the_topics_of_the_sink_are_among_its_inputs() {
-    let inputs: Vec<&str> = topology::sink_inputs().iter().map(|topic| topic.name).collect();
+    let inputs: Vec<&str> = sinks::subscription::inputs().iter().map(|topic| topic.name).collect();
     for topic in SinkTopic::ALL.map(SinkTopic::topic) {
         assert!(inputs.contains(&topic), "{topic} is not an input of the sink");
     }

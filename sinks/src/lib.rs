@@ -1,11 +1,12 @@
 //! Library of the sink: stores the newest record of each key of the table topics as rows of a warehouse.
 //!
 //! Reading order: `record`, `window`, `split`, `plan`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
-//! `grading`. Only replays use `date_filter` and `diff`. The reconciliation of a warehouse with its log uses `control_totals`.
+//! `grading`. Only replays use `date_filter` and `diff`. `reconciler` compares a warehouse with its log by `control_totals`. `task` is the
+//! sink task: it reads the topics, stores plans, writes batches with this library, and commits offsets.
 //!
 //! Invariant: the content of a warehouse depends only on the newest record per key, never on how the records were split into
 //! batches, nor on repeated or interrupted writes.
-//! Not here: reading topics, storing plans, committing offsets; the sink task does that and calls this library.
+//! Not here: the log and its group members (crate `runtime`).
 pub mod bigquery;
 mod column;
 mod content_hash;
@@ -16,12 +17,16 @@ pub mod diff;
 mod feature_columns;
 pub mod grading;
 pub mod plan;
+pub mod reconciler;
 pub mod record;
 pub mod retry;
 pub mod rows;
+mod sink_error;
 pub mod split;
 pub mod sqlite;
+pub mod subscription;
 pub mod tables;
+pub mod task;
 pub mod views;
 pub mod warehouse;
 pub mod window;
@@ -31,7 +36,9 @@ pub use counters::Counters;
 pub use date_filter::DateRange;
 pub use plan::{BatchId, BatchPlan, Recovery, WriterId};
 pub use record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
+pub use sink_error::SinkError;
 pub use split::split;
 pub use sqlite::Sqlite;
+pub use subscription::SINK;
 pub use warehouse::{BadRecord, ContentHash, Warehouse, WarehouseError, WriteSummary, WriterState};
 pub use window::{Batch, BatchLimits, CloseReason, Range, Ranges, Window};

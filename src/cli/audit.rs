@@ -1,7 +1,7 @@
 //! `audit`: check record accounting, list parked records and content hashes, reconcile the warehouse with the log.
 //!
 //! Invariant: read-only; processors that run at the same time never cause a false problem.
-//! Not here: the audit of one processor (`processor`), reconciliation (`reconciler`).
+//! Not here: the audit of one processor (`processor`), reconciliation (`sinks::reconciler`).
 mod names;
 mod parallel;
 mod processor;
@@ -11,18 +11,16 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{
-    artifact::load_predictor,
-    config::Config,
-    reconciler::{self, Reconciliation},
-    storage, topology, warehouse,
-};
+use crate::{artifact::load_predictor, config::Config, storage, topology, warehouse};
 use anyhow::Result;
 use parallel::in_parallel;
 use processor::{Ledger, ProcessorAudit, audit_processor, audit_sink};
 use report::{Report, TableContent};
 use runtime::{LogBackend, ProcessorNode, inspect, subscription::Subscription};
-use sinks::{Warehouse, WarehouseError};
+use sinks::{
+    SinkError, Warehouse,
+    reconciler::{self, Reconciliation},
+};
 use std::time::{Duration, Instant};
 use topics::Policy;
 
@@ -117,10 +115,9 @@ fn reconcile(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Reco
     let started = Instant::now();
     loop {
         let result = reconciler::reconcile(log, warehouse, &|| false);
-        let error = result.as_ref().err().and_then(|error| error.downcast_ref::<WarehouseError>());
-        let is_pending = error.is_some_and(WarehouseError::is_pending);
+        let is_pending = matches!(&result, Err(SinkError::Warehouse(error)) if error.is_pending());
         if !is_pending || started.elapsed() > WAREHOUSE_TIMEOUT {
-            return result;
+            return Ok(result?);
         }
     }
 }

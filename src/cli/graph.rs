@@ -31,9 +31,9 @@ pub fn processors() -> Vec<ProcessorDescription> {
         writes: names(node.outputs()),
     };
     let sink = ProcessorDescription {
-        processor: topology::SINK.to_owned(),
+        processor: sinks::SINK.to_owned(),
         kind: "sink",
-        reads: names(topology::sink_inputs()),
+        reads: names(sinks::subscription::inputs()),
         writes: vec!["warehouse"],
     };
     nodes.iter().map(|node| processor(node.as_ref())).chain([sink]).collect()

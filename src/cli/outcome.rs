@@ -9,7 +9,7 @@ use crate::{
     topology::UnknownProcessor,
 };
 use runtime::RuntimeError;
-use sinks::WarehouseError;
+use sinks::{SinkError, WarehouseError};
 use std::{io::ErrorKind, process::ExitCode};
 
 /// Outcome of a command that completed without an error.
@@ -55,6 +55,11 @@ pub fn error_exit_code(error: &anyhow::Error) -> u8 {
     }
     if let Some(error) = error.downcast_ref::<WarehouseError>() {
         return warehouse_exit_code(error);
+    }
+    match error.downcast_ref::<SinkError>() {
+        Some(SinkError::Warehouse(error)) => return warehouse_exit_code(error),
+        Some(SinkError::Runtime(error)) => return runtime_exit_code(error),
+        _ => {}
     }
     if error.is::<UnknownProcessor>() {
         return 2;

@@ -92,7 +92,7 @@ fn show(report: &Report, until_caught_up: bool) -> String {
 /// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
 pub fn run_pipeline(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()> {
     let mut nodes = topology::topology(load_predictor(config)?);
-    let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([topology::SINK]).collect();
+    let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([sinks::SINK]).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(topology::UnknownProcessor::new(unknown, &names).into());
     }
@@ -105,7 +105,7 @@ pub fn run_pipeline(config: &Config, until_caught_up: bool, only: &[String]) -> 
     let subscriptions = Subscription::from_nodes(&nodes);
     let processors = subscriptions.iter().map(|subscription| subscription.name).collect();
     let listener = bind_console(config, until_caught_up)?;
-    let sink = is_selected(topology::SINK)
+    let sink = is_selected(sinks::SINK)
         .then(|| SinkTarget { warehouse: WarehouseTarget::live(config), dates: None });
     let pipeline = Pipeline { storage: storage::open(config)?, nodes, sink, until_caught_up };
     let running = pipeline.start(config, run_context.clone())?;

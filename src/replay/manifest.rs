@@ -5,7 +5,7 @@
 use crate::{
     config::{Config, WarehouseKind},
     namespace::{Namespace, replays_folder},
-    sink, topology,
+    topology,
 };
 use anyhow::{Context, Result};
 use processors::predictor::Predictor;
@@ -155,6 +155,6 @@ pub(super) fn refused(what: String, reason: impl Into<String>, next: impl Into<S
 /// Returns the subscriptions of all processors and of the sink.
 pub(super) fn subscriptions_of(nodes: &[Box<dyn ProcessorNode>]) -> Vec<Subscription> {
     let mut subscriptions = Subscription::from_nodes(nodes);
-    subscriptions.push(sink::reader(&subscriptions));
+    subscriptions.push(sinks::subscription::subscription(&subscriptions));
     subscriptions
 }

@@ -20,7 +20,7 @@ use topics::{
 /// Returns the topics of which stateless processors or the sink read every record, including superseded ones.
 fn stream_read_topics(nodes: &[Box<dyn ProcessorNode>]) -> Vec<&'static str> {
     let stateless_inputs = nodes.iter().filter(|node| node.kind().has_dlq()).flat_map(|node| node.inputs());
-    stateless_inputs.chain(topology::sink_inputs()).map(|input| input.name).collect()
+    stateless_inputs.chain(sinks::subscription::inputs()).map(|input| input.name).collect()
 }
 fn max_partitions(inputs: &[TopicInfo]) -> i32 {
     inputs.iter().map(|input| input.partitions).max().unwrap_or(1)
@@ -40,7 +40,7 @@ pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> 
     for node in &nodes {
         specs.push(TopicSpec::dead_letters(dlq_topic(node.name()), max_partitions(&node.inputs())));
     }
-    specs.push(TopicSpec::dead_letters(dlq_topic(topology::SINK), 1));
+    specs.push(TopicSpec::dead_letters(dlq_topic(sinks::SINK), 1));
     specs.push(TopicSpec::dead_letters(ingest::DEAD_LETTERS, 1));
     let replication = config.replication.map(i32::from);
     let with_physical_name = |mut spec: TopicSpec| {
@@ -56,7 +56,7 @@ pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
     nodes
         .iter()
         .map(|node| node.group())
-        .chain([topology::SINK.to_owned()])
+        .chain([sinks::SINK.to_owned()])
         .map(|g| settings.group(&g))
         .collect()
 }

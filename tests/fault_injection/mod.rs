@@ -6,13 +6,7 @@ use crate::{
     common::{self, Fastbreak},
     fakebq::{self, Fake},
 };
-use fastbreak::{
-    config::BigQueryOptions,
-    sink::{self, SinkConfig},
-    sink_target::SinkTarget,
-    topology::{self, SINK},
-    warehouse::WarehouseTarget,
-};
+use fastbreak::{config::BigQueryOptions, topology, warehouse::WarehouseTarget};
 use processors::predictor::Predictor;
 use runtime::{
     Commit, CommitError, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter, RecordBatch, Restored,
@@ -23,6 +17,10 @@ use runtime::{
 use runtime_embedded::EmbeddedLog;
 use schemas::{PlayerGameId, PlayerId, prediction::Prediction, raw::DeadLetter, wire};
 use serde_json::Value;
+use sinks::{
+    SINK, subscription,
+    task::{SinkConfig, sink_task},
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, OnceLock},
@@ -176,7 +174,7 @@ pub fn deliver_within(
         batch_bytes: 1 << 18,
         ..ReadLimits::default()
     };
-    let inner = storage.subscribe(sink::reader(&[]), limits, run_context.clone())?;
+    let inner = storage.subscribe(subscription::subscription(&[]), limits, run_context.clone())?;
     let member = FaultyMember { inner, run_context: run_context.clone(), fault, reassign: false };
     let local = WarehouseTarget::Folder(fastbreak.folder.path().to_owned());
     let warehouse = bigquery.map_or(local, |fake| {
@@ -188,15 +186,15 @@ pub fn deliver_within(
             _ => String::new(),
         }))
     });
-    let to = SinkTarget { warehouse, dates: None };
     let limits = sinks::BatchLimits { records, ..sinks::BatchLimits::default() };
     let reconcile_interval = Duration::from_secs(3600);
-    let sink_config = SinkConfig { limits, until_caught_up: true, reconcile_interval, dlq_limits };
-    sink::run_sink(to, run_context, sink_config)(Box::new(member))
+    let sink_config =
+        SinkConfig { limits, dates: None, until_caught_up: true, reconcile_interval, dlq_limits };
+    sink_task(warehouse.factory(), run_context, sink_config)(Box::new(member))
 }
 /// Returns the sink's committed offset in each partition of its inputs.
 pub fn sink_offsets(fastbreak: &Fastbreak) -> Offsets {
-    let inputs: Vec<&str> = topology::sink_inputs().iter().map(|topic| topic.name).collect();
+    let inputs: Vec<&str> = subscription::inputs().iter().map(|topic| topic.name).collect();
     EmbeddedLog::open(fastbreak.folder.path()).unwrap().committed_offsets(SINK, &inputs).unwrap()
 }
 pub fn committed_offsets(fastbreak: &Fastbreak) -> i64 {

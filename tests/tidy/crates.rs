@@ -12,7 +12,7 @@ const EDGES: &str = "
     runtime: schemas topics processors
     runtime-embedded: schemas topics runtime processors*
     runtime-kafka: schemas topics runtime processors*
-    sinks: schemas
+    sinks: schemas topics runtime
     simulator: schemas
     fastbreak: schemas topics processors runtime runtime-embedded runtime-kafka sinks console simulator
 ";

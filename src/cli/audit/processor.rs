@@ -4,7 +4,6 @@
 //! is restored in the same way as when the processor starts.
 //! Not here: how a running processor counts its records (crate `runtime`).
 use super::report::{Accounting, ParkedReport};
-use crate::topology;
 use anyhow::Result;
 use runtime::{LogBackend, RecordCount, dlq, engine::ProcessorNode, subscription::Subscription};
 use schemas::{
@@ -69,11 +68,11 @@ pub fn audit_processor(
 /// # Errors
 /// If the log cannot be read.
 pub fn audit_sink(log: &mut dyn LogBackend, ledger: &Ledger) -> Result<Accounting> {
-    let latest = ledger.iter().rfind(|((name, _), _)| name == topology::SINK);
+    let latest = ledger.iter().rfind(|((name, _), _)| name == sinks::SINK);
     let totals = latest.map(|(_, entry)| entry.clone()).unwrap_or_default();
     let mut problems = imbalances(&totals);
-    compare_read(&mut problems, totals.read, log, topology::SINK, &topology::sink_inputs())?;
-    Ok(Accounting::new(topology::SINK, &totals, problems))
+    compare_read(&mut problems, totals.read, log, sinks::SINK, &sinks::subscription::inputs())?;
+    Ok(Accounting::new(sinks::SINK, &totals, problems))
 }
 
 /// Returns the ledger totals of the processor's current version or, if the ledger has none, those of the highest version in the ledger.

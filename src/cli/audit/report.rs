@@ -3,9 +3,9 @@
 //! Invariant: `balanced` is false exactly if a processor has a problem or the warehouse does not match the log for a game.
 //! Not here: determining the figures (`processor`, `names`).
 use super::super::output;
-use crate::reconciler::Reconciliation;
 use schemas::ops::LedgerEntry;
 use serde::Serialize;
+use sinks::reconciler::Reconciliation;
 use std::collections::BTreeMap;
 
 /// Maximum number of parked keys that the text lists.

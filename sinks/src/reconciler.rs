@@ -5,17 +5,18 @@
 //! a mismatch only if none of its records is in flight and if it differs in two consecutive comparisons.
 //!
 //! Invariant: read-only; a game that the sink writes concurrently is in flight, never a mismatch.
-//! Not here: the comparison (`sinks::control_totals`).
-use crate::topology::SINK;
-use anyhow::{Context, Result};
+//! Not here: the comparison (`control_totals`).
+use crate::{
+    control_totals::{Comparison, LatestByKey, TotalsMismatch, is_in_flight},
+    record::{SinkTopic, TopicPartitionOffset},
+    rows,
+    sink_error::SinkError,
+    subscription::SINK,
+    warehouse::Warehouse,
+};
 use runtime::{LogBackend, dlq};
 use schemas::wire;
 use serde::Serialize;
-use sinks::{
-    SinkTopic, TopicPartitionOffset, Warehouse,
-    control_totals::{Comparison, LatestByKey, TotalsMismatch, is_in_flight},
-    rows,
-};
 use std::collections::BTreeSet;
 use topics::TopicPartition;
 
@@ -50,7 +51,7 @@ pub fn reconcile(
     log: &mut dyn LogBackend,
     warehouse: &dyn Warehouse,
     stop: &dyn Fn() -> bool,
-) -> Result<Reconciliation> {
+) -> Result<Reconciliation, SinkError> {
     let (writer_state, id) = (warehouse.writer_state()?, log.id()?);
     let reason = match writer_state.log {
         Some(owner) if owner != id => Some(format!("log {owner} owns the warehouse, but this is log {id}")),
@@ -93,7 +94,7 @@ fn compare(
     warehouse: &dyn Warehouse,
     stop: &dyn Fn() -> bool,
     is_thorough: bool,
-) -> Result<Option<Comparison>> {
+) -> Result<Option<Comparison>, SinkError> {
     let next = log.committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
     let control_totals = warehouse.control_totals()?;
     let rejected = rejected(log)?;
@@ -113,13 +114,15 @@ fn compare(
                 for record in record_batches.iter().flat_map(runtime::RecordBatch::records) {
                     let record = record?;
                     let coordinates = TopicPartitionOffset { input, partition, offset: record.offset };
-                    let key = record.key.parse().map_err(anyhow::Error::msg);
-                    let key = key.with_context(|| format!("parsing the key of {coordinates}"))?;
+                    let key = record.key.parse();
+                    let key = key.map_err(|reason: String| {
+                        SinkError::of_record(coordinates, format!("the key: {reason}"))
+                    })?;
                     let is_live = if is_in_flight(coordinates, next, &rejected) {
                         None
                     } else {
                         makes_row(input, record.value, is_thorough)
-                            .with_context(|| format!("decoding the record {coordinates}"))?
+                            .map_err(|error| SinkError::of_record(coordinates, error))?
                     };
                     latest.push(key, record.offset, is_live);
                 }
@@ -135,7 +138,7 @@ fn compare(
 }
 
 /// Reads the coordinates of the rejected records from the dead letters of the sink.
-fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> {
+fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>, SinkError> {
     let dead_letters = dlq::read(log, SINK)?.records;
     let rejected = dead_letters.into_iter().filter_map(|found| {
         let input = found.dead_letter.origin.parse().ok()?;
@@ -150,7 +153,11 @@ fn rejected(log: &mut dyn LogBackend) -> Result<BTreeSet<TopicPartitionOffset>> 
 
 /// Returns `Some(true)` if the sink writes a row for this record, `Some(false)` if it writes none, and `None` if the record cannot be
 /// converted to a row.
-fn makes_row(input: SinkTopic, value: Option<&[u8]>, is_thorough: bool) -> Result<Option<bool>> {
+fn makes_row(
+    input: SinkTopic,
+    value: Option<&[u8]>,
+    is_thorough: bool,
+) -> Result<Option<bool>, wire::WireError> {
     let Some(bytes) = value else { return Ok(Some(false)) };
     Ok(match input {
         // A player who did not play has a record, but no row.

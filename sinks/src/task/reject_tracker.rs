@@ -7,8 +7,15 @@
 //! lost. When the sink stops because an attempt found too many bad records, it writes no dead letters for them; dead letters of earlier
 //! attempts may exist, and may be written again after a restart.
 //! Not here: finding the records (`sinks::Warehouse::write`); dead letters of the other processors (`runtime::engine`).
-use super::{SINK, SinkTask};
-use anyhow::Result;
+use crate::{
+    plan::BatchPlan,
+    record::{Record, RecordChange, SinkTopic, TopicPartitionOffset},
+    sink_error::SinkError,
+    subscription::SINK,
+    tables::TABLES_VERSION,
+    warehouse::{BadRecord, max_bad_records},
+    window::Batch,
+};
 use runtime::{
     Commit, RuntimeError,
     engine::{DlqLimits, RejectWindow, dlq_topic},
@@ -16,10 +23,6 @@ use runtime::{
 use schemas::{
     raw::{DeadLetter, RejectCode},
     wire,
-};
-use sinks::{
-    BadRecord, Batch, BatchPlan, Record, RecordChange, SinkTopic, TopicPartitionOffset,
-    tables::TABLES_VERSION, warehouse::max_bad_records,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use topics::TopicPartition;
@@ -68,6 +71,33 @@ impl RejectTracker {
             window.count(&self.limits, rejected.contains(&coordinates))
         })
     }
+    /// Removes the bad records from the batch, and returns a commit with their dead letters.
+    ///
+    /// # Errors
+    /// `DlqLimitExceeded` if there are too many; the batch is unchanged then.
+    pub fn reject(
+        &mut self,
+        batch: &mut Batch,
+        plan: &BatchPlan,
+        bad: Vec<BadRecord>,
+    ) -> Result<Commit, SinkError> {
+        if let (Some(limit), Some(last)) = (self.count(batch, &bad), bad.last()) {
+            let (processor, at, sample) =
+                (SINK.to_owned(), last.coordinates.to_string(), last.reason.clone());
+            return Err(RuntimeError::DlqLimitExceeded { processor, at, limit, sample }.into());
+        }
+        let mut commit = Commit::default();
+        let reasons: BTreeMap<TopicPartitionOffset, String> =
+            bad.into_iter().map(|bad| (bad.coordinates, bad.reason)).collect();
+        let rejected: Vec<TopicPartitionOffset> = reasons.keys().copied().collect();
+        for record in batch.reject(&rejected) {
+            // The records are in batch order, the reasons in the order of the coordinates.
+            let reason = reasons.get(&record.coordinates).cloned().unwrap_or_default();
+            let dead_letter = DeadLetter { batch: plan.id.to_string(), ..dead_letter(&record, reason)? };
+            commit.reject(TopicPartition::new(dlq_topic(SINK), 0), dead_letter);
+        }
+        Ok(commit)
+    }
     /// Counts the records of a written batch.
     pub fn count_written(&mut self, batch: &Batch) {
         if self.is_counted {
@@ -82,38 +112,8 @@ impl RejectTracker {
     }
 }
 
-impl SinkTask {
-    /// Moves the bad records from the batch to the dead-letter queue.
-    ///
-    /// # Errors
-    /// `DlqLimitExceeded` if there are too many; no dead letter is written then.
-    pub(super) fn send_to_dlq(
-        &mut self,
-        batch: &mut Batch,
-        plan: &BatchPlan,
-        bad: Vec<BadRecord>,
-    ) -> Result<()> {
-        if let (Some(limit), Some(last)) = (self.rejects.count(batch, &bad), bad.last()) {
-            let (processor, at, sample) =
-                (SINK.to_owned(), last.coordinates.to_string(), last.reason.clone());
-            return Err(RuntimeError::DlqLimitExceeded { processor, at, limit, sample }.into());
-        }
-        let mut commit = Commit { group: SINK.to_owned(), ..Commit::default() };
-        let reasons: BTreeMap<TopicPartitionOffset, String> =
-            bad.into_iter().map(|bad| (bad.coordinates, bad.reason)).collect();
-        let rejected: Vec<TopicPartitionOffset> = reasons.keys().copied().collect();
-        for record in batch.reject(&rejected) {
-            // The records are in batch order, the reasons in the order of the coordinates.
-            let reason = reasons.get(&record.coordinates).cloned().unwrap_or_default();
-            let dead_letter = DeadLetter { batch: plan.id.to_string(), ..dead_letter(&record, reason)? };
-            commit.reject(TopicPartition::new(dlq_topic(SINK), 0), dead_letter);
-        }
-        self.commit_to_log(commit)
-    }
-}
-
 /// Creates the dead letter of a record. Encoding is deterministic, so encoding the event again gives the original bytes.
-fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter> {
+fn dead_letter(record: &Record, reason: String) -> Result<DeadLetter, SinkError> {
     let value = match &record.change {
         RecordChange::Prediction(_, event) => event.as_ref().map(wire::encode),
         RecordChange::Features(_, event) => event.as_ref().map(wire::encode),

@@ -1,15 +1,33 @@
 //! Metrics of the sink.
 //!
 //! Invariant: label values come from closed sets (outcomes, error classes); every count is added once.
-//! Not here: the metric names (`runtime::metrics`), the counters of a warehouse (crate `sinks`).
-use super::{SINK, SinkTask};
-use runtime::metrics as m;
-use sinks::{WarehouseError, WriteSummary};
-use std::time::Duration;
+//! Not here: the metric names (`runtime::metrics`), the counters of a warehouse (`counters`).
+use crate::subscription::SINK;
+use crate::{
+    counters::Counters,
+    reconciler::Reconciliation,
+    warehouse::{WarehouseError, WriteSummary},
+};
+use runtime::{metrics as m, subscription::RunContext};
+use std::{sync::Arc, time::Duration};
 
-impl SinkTask {
+/// Adds what the sink does to the metrics of the process.
+pub struct SinkMetrics {
+    run_context: Arc<RunContext>,
+    /// Values of the warehouse's counters that are already added.
+    exported_counters: Counters,
+}
+
+impl SinkMetrics {
+    pub fn new(run_context: Arc<RunContext>) -> SinkMetrics {
+        SinkMetrics { run_context, exported_counters: Counters::default() }
+    }
+    /// Sets whether a batch is being written.
+    pub fn set_in_flight(&self, is_in_flight: bool) {
+        self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], f64::from(u8::from(is_in_flight)));
+    }
     /// Counts one call that writes a batch.
-    pub(super) fn count_attempt(&mut self, attempt: &Result<WriteSummary, WarehouseError>, took: Duration) {
+    pub fn count_attempt(&self, attempt: &Result<WriteSummary, WarehouseError>, took: Duration) {
         let metrics = &self.run_context.metrics;
         metrics.add(m::SINK_ATTEMPTS, &[SINK], 1);
         metrics.observe(m::SINK_SECONDS, &[SINK], took.as_secs_f64());
@@ -31,19 +49,40 @@ impl SinkTask {
             }
             Err(_) => self.count_failure(attempt),
         }
-        self.export_counters();
     }
     /// Counts a failed write or query. A pending write or query is not counted, since it has not failed.
-    pub(super) fn count_failure<T>(&self, outcome: &Result<T, WarehouseError>) {
+    pub fn count_failure<T>(&self, outcome: &Result<T, WarehouseError>) {
         if let Err(error) = outcome
             && !error.is_pending()
         {
             self.run_context.metrics.add(m::SINK_ERRORS, &[SINK, error_kind(error)], 1);
         }
     }
+    /// Counts a rebuild that started because the warehouse lacked a committed batch.
+    pub fn count_divergence(&self) {
+        self.run_context.metrics.add(m::SINK_DIVERGENCES, &[SINK], 1);
+    }
+    /// Counts a reconciliation that failed.
+    pub fn count_failed_reconciliation(&self) {
+        self.run_context.metrics.add(m::SINK_RECONCILIATIONS, &[SINK, "error"], 1);
+    }
+    /// Counts the result of a reconciliation.
+    pub fn count_reconciliation(&self, reconciliation: &Reconciliation) {
+        let metrics = &self.run_context.metrics;
+        let mismatched = reconciliation.mismatches.len();
+        let outcome = match (&reconciliation.skipped, mismatched) {
+            (Some(_), _) => "skipped",
+            (None, 0) => "match",
+            _ => "mismatch",
+        };
+        metrics.add(m::SINK_RECONCILIATIONS, &[SINK, outcome], 1);
+        if reconciliation.skipped.is_none() {
+            metrics.set(m::SINK_MISMATCHED_GAMES, &[SINK], mismatched as f64);
+        }
+    }
     /// Adds the increase of the warehouse's counters since the last export to the metrics.
-    pub(super) fn export_counters(&mut self) {
-        let (now, metrics) = (self.warehouse.counters(), &self.run_context.metrics);
+    pub fn export_counters(&mut self, now: Counters) {
+        let metrics = &self.run_context.metrics;
         let exported = std::mem::replace(&mut self.exported_counters, now.clone());
         let add =
             |metric, now: u64, exported: u64| metrics.add(metric, &[SINK], now.saturating_sub(exported));

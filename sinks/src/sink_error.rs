@@ -1,0 +1,61 @@
+//! Errors of the sink task, by what follows from them.
+//!
+//! Invariant: an aborted commit and a stop are variants of their own, so the task decides by the variant, never by the text.
+//! Not here: errors of a warehouse by who has to act (`warehouse`).
+use crate::{record::TopicPartitionOffset, warehouse::WarehouseError};
+use runtime::{CommitError, RuntimeError, record_batch::CorruptBatch};
+use schemas::wire::WireError;
+
+/// Why the sink task did not complete an operation.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// A commit was aborted: the log delivers the records again from the committed offsets.
+    #[error("the commit was aborted: {reason}")]
+    CommitAborted { reason: String },
+    /// The process stopped while the sink waited for the warehouse. Contains the reason for the wait. A batch that was to be written is
+    /// planned in the log, so the next start writes it.
+    #[error("{0}")]
+    Stopped(String),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    /// A record or a batch plan in the log cannot be used.
+    #[error("{what}: {reason}")]
+    Undecodable { what: String, reason: String },
+}
+
+impl SinkError {
+    /// Creates the error for a record that cannot be used.
+    pub fn of_record(coordinates: TopicPartitionOffset, reason: impl ToString) -> SinkError {
+        SinkError::Undecodable { what: format!("the record {coordinates}"), reason: reason.to_string() }
+    }
+    /// Converts the error for the supervisor. Errors that an operator must resolve stay apart from the others.
+    pub fn into_runtime_error(self) -> RuntimeError {
+        match self {
+            SinkError::Runtime(error) => error,
+            SinkError::Warehouse(WarehouseError::Config { what, next }) => {
+                RuntimeError::Precondition { what: "the sink".into(), reason: what, next }
+            }
+            error => RuntimeError::Warehouse(error.to_string()),
+        }
+    }
+}
+impl From<CommitError> for SinkError {
+    fn from(error: CommitError) -> SinkError {
+        match error {
+            CommitError::Aborted { reason } => SinkError::CommitAborted { reason },
+            CommitError::Fatal(error) => SinkError::Runtime(error),
+        }
+    }
+}
+impl From<CorruptBatch> for SinkError {
+    fn from(error: CorruptBatch) -> SinkError {
+        SinkError::Runtime(error.into())
+    }
+}
+impl From<WireError> for SinkError {
+    fn from(error: WireError) -> SinkError {
+        SinkError::Undecodable { what: "an event of the sink".into(), reason: error.to_string() }
+    }
+}

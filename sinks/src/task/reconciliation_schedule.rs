@@ -1,0 +1,93 @@
+//! Reconciliation of the warehouse with the log by the sink itself: periodically, and at the end of a run with `--until-caught-up`.
+//!
+//! Invariant: it runs between batches, so no batch is unfinished, and only in the instance that writes. The periodic reconciliation never
+//! stops the sink.
+//! Not here: the comparison (`reconciler`).
+use super::{batch_writer::BatchWriter, sink_log::SinkLog};
+use crate::{
+    reconciler::{self, Reconciliation},
+    sink_error::SinkError,
+    warehouse::WarehouseError,
+};
+use runtime::{RuntimeError, subscription::RunContext};
+use std::time::{Duration, Instant};
+
+/// What an operator must do about a mismatch.
+const REMEDIATION: &str = "next: `fastbreak audit --output json` lists the games; `fastbreak sink rebuild`, then `fastbreak run`, write all rows again from the log";
+
+/// When the sink reconciles the warehouse.
+pub struct ReconciliationSchedule {
+    interval: Duration,
+    /// Time of the next reconciliation; `None`: never.
+    due: Option<Instant>,
+}
+
+impl ReconciliationSchedule {
+    /// Creates a schedule with this interval. Zero, and a replay, whose warehouse has only the games of some days: never.
+    pub fn new(interval: Duration, is_replay: bool) -> ReconciliationSchedule {
+        let is_wanted = !is_replay && !interval.is_zero();
+        let due = is_wanted.then(|| Instant::now().checked_add(interval)).flatten();
+        ReconciliationSchedule { interval, due }
+    }
+    pub fn is_enabled(&self) -> bool {
+        self.due.is_some()
+    }
+    pub fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+    /// Runs the periodic reconciliation; counts and logs its result.
+    pub fn reconcile(&mut self, batch_writer: &mut BatchWriter, run_context: &RunContext) {
+        let BatchWriter { log, warehouse, .. } = batch_writer;
+        match compare(log, warehouse.warehouse(), &|| run_context.is_stopping()) {
+            Ok(reconciliation) => {
+                record(batch_writer, &reconciliation);
+            }
+            Err(error) => {
+                warehouse.metrics().count_failed_reconciliation();
+                tracing::warn!(%error, "the warehouse could not be reconciled with the log");
+            }
+        }
+        self.due = Instant::now().checked_add(self.interval);
+    }
+}
+
+/// Runs the final reconciliation of a run with `--until-caught-up`.
+///
+/// # Errors
+/// `RuntimeError::Warehouse` on a mismatch.
+pub fn reconcile_at_end(batch_writer: &mut BatchWriter) -> Result<(), SinkError> {
+    let reconciliation = loop {
+        let BatchWriter { log, warehouse, .. } = batch_writer;
+        match compare(log, warehouse.warehouse(), &|| false) {
+            Err(SinkError::Warehouse(WarehouseError::Retry { what, after, alert })) => {
+                warehouse.wait(what, after, alert)?;
+            }
+            other => break other?,
+        }
+    };
+    if record(batch_writer, &reconciliation) {
+        return Ok(());
+    }
+    Err(RuntimeError::Warehouse(format!("{}\n{REMEDIATION}", reconciliation.summary())).into())
+}
+
+fn compare(
+    log: &mut SinkLog,
+    warehouse: &dyn crate::Warehouse,
+    stop: &dyn Fn() -> bool,
+) -> Result<Reconciliation, SinkError> {
+    reconciler::reconcile(log.backend(), warehouse, stop)
+}
+
+/// Counts and logs a result; returns true if there is no mismatch.
+fn record(batch_writer: &BatchWriter, reconciliation: &Reconciliation) -> bool {
+    batch_writer.warehouse.metrics().count_reconciliation(reconciliation);
+    let summary = reconciliation.summary();
+    let is_match = reconciliation.mismatches.is_empty();
+    if is_match {
+        tracing::info!(summary, "reconciliation");
+    } else {
+        tracing::error!(summary, REMEDIATION, "reconciliation");
+    }
+    is_match
+}
