@@ -25,6 +25,7 @@ pub mod tables;
 pub mod views;
 pub mod warehouse;
 pub mod window;
+mod write_summary;
 
 pub use bigquery::BigQuery;
 pub use counters::Counters;
@@ -33,5 +34,6 @@ pub use plan::{BatchId, BatchPlan, Recovery, WriterId};
 pub use record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
 pub use split::split;
 pub use sqlite::Sqlite;
-pub use warehouse::{BadRecord, ContentHash, Warehouse, WarehouseError, WriteSummary, WriterState};
+pub use warehouse::{BadRecord, ContentHash, Warehouse, WarehouseError, WriterState};
 pub use window::{Batch, BatchLimits, CloseReason, Range, Ranges, Window};
+pub use write_summary::WriteSummary;

@@ -22,6 +22,7 @@ mod queries;
 mod retry_policy;
 pub mod schema;
 pub mod sql;
+mod sql_text;
 mod staging;
 mod write;
 mod writer_lease;
@@ -40,8 +41,9 @@ use crate::{
     record::SinkTopic,
     retry::{Backoff, FailureWindow, RateLimiter},
     tables::TABLES,
-    warehouse::{ContentHash, Warehouse, WarehouseError, WriteSummary, WriterState},
+    warehouse::{ContentHash, Warehouse, WarehouseError, WriterState},
     window::Batch,
+    write_summary::WriteSummary,
 };
 use schemas::{PlayerGameId, Timestamp};
 use std::{

@@ -6,7 +6,7 @@ use super::{
     BigQuery,
     error::{ApiError, ErrorClass, ErrorResponse},
     jobs::{MAX_JOB_WAIT_MS, failure},
-    schema::ladder_columns,
+    schema::{input_name, ladder_columns},
     sql,
 };
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
     rows::{Cell, Row, canonical_json, timestamp},
     sqlite::{QueryCopy, WarehouseQueries},
     tables::{Column, ColumnType, PREDICTIONS, TABLES, Table},
-    warehouse::{ContentHash, WarehouseError, WriteSummary, WriterState},
+    warehouse::{ContentHash, WarehouseError, WriterState},
+    write_summary::WriteSummary,
 };
 use schemas::{PlayerGameId, Timestamp};
 use serde_json::{Value, json};
@@ -177,7 +178,7 @@ impl BigQuery {
         keys: &[(SinkTopic, PlayerGameId)],
     ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, ApiError> {
         let text = |(input, id): &(SinkTopic, PlayerGameId)| {
-            format!("{}/{}/{}", sql::input_name(*input), id.game, id.player.0)
+            format!("{}/{}/{}", input_name(*input), id.game, id.player.0)
         };
         let requested: HashMap<String, (SinkTopic, PlayerGameId)> =
             keys.iter().map(|key| (text(key), *key)).collect();
@@ -199,7 +200,7 @@ impl BigQuery {
                 return Err("the query of the control totals returned unexpected columns".into());
             };
             let name = input.as_str().unwrap_or_default();
-            let input = SinkTopic::ALL.into_iter().find(|input| sql::input_name(*input) == name);
+            let input = SinkTopic::ALL.into_iter().find(|input| input_name(*input) == name);
             let input = input.ok_or_else(|| format!("'{name}' is not a valid value of column input"))?;
             let game = game
                 .as_str()

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     plan::BatchPlan,
-    warehouse::{WarehouseError, WriteSummary, WriterState},
+    warehouse::{WarehouseError, WriterState},
     window::Batch,
+    write_summary::WriteSummary,
 };
 use gcp_bigquery_client::model::{
     job_configuration_query::JobConfigurationQuery, query_parameter::QueryParameter,
