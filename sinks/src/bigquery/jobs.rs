@@ -221,7 +221,7 @@ impl BigQuery {
 
     /// Looks up a job. A new job may not be visible immediately.
     pub(super) fn get_job(&mut self, id: &str) -> Result<Value, ApiError> {
-        self.runtime.block_on(self.api_client.job(id))
+        self.api_client.job(id)
     }
     /// Waits until the job is done; `None` after the time limit.
     fn await_job(&mut self, id: &str, mut job: Value) -> Result<Option<Value>, ApiError> {

@@ -13,6 +13,7 @@ mod api_client;
 mod auth;
 mod bad_row_search;
 mod clock;
+mod config;
 mod ddl;
 mod encode;
 mod error;
@@ -29,6 +30,7 @@ mod writer_lease;
 
 pub use auth::Credentials;
 pub use clock::{Clock, Monotonic};
+pub use config::BigQueryConfig;
 pub use ddl::{Definition, definitions};
 pub use encode::{Encoded, encode};
 pub use provisioning::SchemaDiff;
@@ -39,7 +41,7 @@ use crate::{
     counters::Counters,
     plan::{BatchId, BatchPlan},
     record::SinkTopic,
-    retry::{Backoff, FailureWindow, RateLimiter},
+    retry::{FailureWindow, RateLimiter},
     tables::TABLES,
     warehouse::{ContentHash, Warehouse, WarehouseError, WriterState},
     window::Batch,
@@ -50,51 +52,10 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
-    time::Duration,
 };
-
-/// How to connect to BigQuery, which dataset to use, and parameters of writing.
-#[derive(Clone)]
-pub struct BigQueryConfig {
-    pub project: String,
-    pub dataset: String,
-    pub location: String,
-    /// URL without a path, for example `http://127.0.0.1:9050`. `None`: Google's endpoint.
-    pub endpoint: Option<String>,
-    pub credentials: Credentials,
-    pub backoff: Backoff,
-    /// Maximum size in bytes of rows sent as a query parameter; larger batches are staged. BigQuery limits a request to 10 MB.
-    pub inline_bytes: usize,
-    /// Timeout of one HTTP call.
-    pub timeout: Duration,
-    /// Time after which BigQuery cancels a job.
-    pub job_timeout: Duration,
-    pub clock: Arc<dyn Clock>,
-}
-impl BigQueryConfig {
-    /// Returns a configuration with default parameters.
-    pub fn new(project: &str, dataset: &str, location: &str) -> BigQueryConfig {
-        BigQueryConfig {
-            project: project.to_owned(),
-            dataset: dataset.to_owned(),
-            location: location.to_owned(),
-            endpoint: None,
-            credentials: Credentials::ApplicationDefault,
-            backoff: Backoff::default(),
-            inline_bytes: 6 * 1024 * 1024,
-            timeout: Duration::from_secs(60),
-            job_timeout: Duration::from_secs(600),
-            clock: Arc::new(Monotonic),
-        }
-    }
-}
-const GOOGLE: &str = "https://bigquery.googleapis.com";
-/// Timeout of a token request, which the timeout of the HTTP client does not cover.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A warehouse in a BigQuery dataset.
 pub struct BigQuery {
-    runtime: tokio::runtime::Runtime,
     api_client: api_client::ApiClient,
     names: Names,
     config: BigQueryConfig,
@@ -130,12 +91,6 @@ impl BigQuery {
     /// # Errors
     /// `Config` if project, dataset, endpoint or credentials are not usable.
     pub fn connect(config: BigQueryConfig) -> Result<BigQuery, WarehouseError> {
-        let config_error = |what: String| {
-            WarehouseError::Config {
-            what: format!("cannot connect to BigQuery: {what}"),
-            next: "set bigquery-credentials to the key file of a service account, or run `gcloud auth application-default login`; for an emulator, set bigquery-endpoint to its URL and bigquery-credentials to none".into(),
-        }
-        };
         if config.project.is_empty() || config.dataset.is_empty() {
             return Err(WarehouseError::Config {
                 what: "the BigQuery project or dataset is not configured".into(),
@@ -143,27 +98,9 @@ impl BigQuery {
                     .into(),
             });
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| config_error(error.to_string()))?;
-        let token = runtime
-            .block_on(auth::Token::new(&config.credentials, config.timeout.min(TOKEN_TIMEOUT)))
-            .map_err(&config_error)?;
-        let http =
-            reqwest::Client::builder().timeout(config.timeout).connect_timeout(Duration::from_secs(10));
-        let http = http.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
-        let http = http.map_err(|_| config_error("the HTTP client cannot be created".into()))?;
-        let endpoint = config.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned());
-        if reqwest::Url::parse(&endpoint).is_err() {
-            return Err(WarehouseError::Config {
-                what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
-                next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
-                    .into(),
-            });
-        }
         Ok(BigQuery {
-            api_client: api_client::ApiClient::new(http, token, &endpoint, &config.project, &config.location),
-            runtime,
-            names: Names { project: config.project.clone(), dataset: config.dataset.clone() },
+            api_client: api_client::ApiClient::connect(&config)?,
+            names: config.names(),
             clock: config.clock.clone(),
             config,
             statements: RateLimiter::new(20, 10_000),

@@ -146,7 +146,7 @@ impl BigQuery {
             if *dataset == self.names.staging() {
                 body["defaultTableExpirationMs"] = "86400000".into();
             }
-            let created = self.runtime.block_on(self.api_client.post("datasets", &body));
+            let created = self.api_client.post("datasets", &body);
             if let Err(api_error) = created
                 && api_error.class() != ErrorClass::JobExists
             {
@@ -162,7 +162,7 @@ impl BigQuery {
     pub fn discard(self) -> Result<(), WarehouseError> {
         for dataset in [self.names.dataset.clone(), self.names.staging()] {
             let path = format!("datasets/{dataset}?deleteContents=true");
-            let deleted = self.runtime.block_on(self.api_client.delete(&path));
+            let deleted = self.api_client.delete(&path);
             if let Err(api_error) = deleted
                 && !api_error.is_not_found()
             {
@@ -196,7 +196,7 @@ impl BigQuery {
     }
     /// Returns the resource at this path of the project, if it exists.
     fn resource(&self, path: &str) -> Result<Option<Value>, WarehouseError> {
-        match self.runtime.block_on(self.api_client.get(path)) {
+        match self.api_client.get(path) {
             Ok(found) => Ok(Some(found)),
             Err(api_error) if api_error.is_not_found() => Ok(None),
             Err(api_error) => Err(self.query_error(&api_error)),

@@ -64,7 +64,7 @@ impl BigQuery {
         let request_hash = blake3::hash(request.to_string().as_bytes());
         let mut response = match self.take_pending_query(request_hash) {
             Some(job) => self.page(&job, None)?,
-            None => self.with_retries(|| self.runtime.block_on(self.api_client.query(&request)))?,
+            None => self.with_retries(|| self.api_client.query(&request))?,
         };
         let job = response["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
         let started_ms = self.clock.now_ms();
@@ -99,7 +99,7 @@ impl BigQuery {
         }
     }
     fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
-        self.with_retries(|| self.runtime.block_on(self.api_client.page(job, from, PAGE_ROWS)))
+        self.with_retries(|| self.api_client.page(job, from, PAGE_ROWS))
     }
     /// Takes the job id of the pending query if its request has this hash. A job that was last polled long ago is not used, since its
     /// result may be outdated.
@@ -114,7 +114,7 @@ impl BigQuery {
         if response["errors"].as_array().is_none_or(Vec::is_empty) {
             return Ok(());
         }
-        let job = self.with_retries(|| self.runtime.block_on(self.api_client.job(job)))?;
+        let job = self.with_retries(|| self.api_client.job(job))?;
         failure(&job).map_or(Ok(()), |response| Err(ApiError::Response(response)))
     }
 

@@ -42,12 +42,12 @@ impl BigQuery {
             }
             let job = sink.load(id, &into);
             let data = lines(encoded).map_err(|error| ApiError::NotSent(error.to_string()))?;
-            sink.runtime.block_on(sink.api_client.upload(&job, &data)).map(Reply::Inserted)
+            sink.api_client.upload(&job, &data).map(Reply::Inserted)
         };
         loop {
             let done = self.run(&load, JobKind::Unleased, &mut send)?;
             // The table of an earlier load may have expired or been deleted.
-            match self.runtime.block_on(self.api_client.table(&self.names.staging(), &table)) {
+            match self.api_client.table(&self.names.staging(), &table) {
                 Ok(_) => return Ok(()),
                 Err(api_error) if api_error.is_not_found() && done.is_reused => self.next_attempt(&load),
                 Err(api_error) if api_error.is_not_found() => {
@@ -60,7 +60,7 @@ impl BigQuery {
     /// Deletes a staging table, and returns true on success. If the deletion fails, the table is deleted after it has expired.
     pub(super) fn unstage(&mut self, table: &str) -> bool {
         let path = format!("datasets/{}/tables/{table}", self.names.staging());
-        self.runtime.block_on(self.api_client.delete(&path)).is_ok()
+        self.api_client.delete(&path).is_ok()
     }
     fn load(&self, id: &str, table: &str) -> gcp_bigquery_client::model::job::Job {
         let mut job = job(id, &self.names.project, &self.config.location, self.config.job_timeout);
@@ -104,7 +104,7 @@ impl BigQuery {
     fn expired_staging_tables(&self) -> Result<Vec<String>, ApiError> {
         let (mut expired, mut next) = (Vec::new(), String::new());
         loop {
-            let page = self.runtime.block_on(self.api_client.tables(&self.names.staging(), &next))?;
+            let page = self.api_client.tables(&self.names.staging(), &next)?;
             let created_before = self.clock.unix_ms() - STAGING_MAX_AGE_MS;
             let listed = page["tables"].as_array().into_iter().flatten();
             expired.extend(

@@ -272,7 +272,7 @@ impl BigQuery {
                 ..JobConfigurationQuery::default()
             });
         }
-        self.runtime.block_on(self.api_client.insert(&job)).map(Reply::Inserted)
+        self.api_client.insert(&job).map(Reply::Inserted)
     }
     /// Runs a DML statement on the writer state. `name`, log, epoch and statement determine its job id.
     fn change_writer_state(

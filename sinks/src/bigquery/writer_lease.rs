@@ -27,7 +27,7 @@ impl BigQuery {
         let (started_ms, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         loop {
             let dataset = self.names.dataset.clone();
-            let table = match self.runtime.block_on(self.api_client.table(&dataset, WRITER)) {
+            let table = match self.api_client.table(&dataset, WRITER) {
                 Ok(table) => table,
                 Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, id)),
             };
@@ -43,7 +43,7 @@ impl BigQuery {
                 Some(Ok(())) => {
                     let etag = table["etag"].as_str().unwrap_or_default();
                     let body = json!({"labels": {LABEL: id}});
-                    match self.runtime.block_on(self.api_client.patch(&dataset, WRITER, etag, &body)) {
+                    match self.api_client.patch(&dataset, WRITER, etag, &body) {
                         Ok(_) => return Ok(()),
                         // Another instance was first: the label shows the new holder.
                         Err(api_error) if api_error.is_status(412) => {}
