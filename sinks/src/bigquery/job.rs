@@ -74,7 +74,7 @@ pub enum Reply {
     Existing(Value),
 }
 
-/// What the requests of all jobs have in common.
+/// Fields that the requests of all jobs have in common.
 pub struct JobTemplate {
     project: String,
     location: String,

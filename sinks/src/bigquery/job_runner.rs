@@ -93,7 +93,7 @@ impl JobRunner {
                 Ok(done) => {
                     if !done.is_reused {
                         // A pending query started before this write, so its result is outdated.
-                        self.queries.forget_pending_query();
+                        self.queries.discard_pending_query();
                     }
                     self.counters.update(|counters| counters.reused += u64::from(done.is_reused));
                     return Ok(done);
@@ -277,8 +277,8 @@ impl JobRunner {
     pub fn new_job(&self, id: &str) -> Job {
         self.template.job(id)
     }
-    /// Ends the batch for which the last jobs were sent.
-    pub fn forget_sent_jobs(&mut self) {
+    /// Ends the current batch: no job sent so far belongs to the next batch.
+    pub fn clear_sent_jobs(&mut self) {
         self.sent_jobs.clear();
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Reading order: `schema`, `ddl` and `sql` define tables and statements; `encode` converts records to rows; `writer` writes a batch, with
 //! `job_runner` (sending and reusing jobs), `writer_lease` (one DML job at a time), `staging` (large batches), `bad_row_search` (rows that
-//! BigQuery rejects) and `retry_policy` (retry delay or remediation of a failure); `big_query` connects these parts. A file uses only
-//! files below it, as in the table in README.md.
+//! BigQuery rejects) and `retry_policy` (retry delay or remediation of a failure); `big_query` connects these parts. README.md has
+//! a table of all files, in which a file uses only files above it.
 //!
 //! Invariant: whichever requests are lost or repeated and whichever instances are killed, a batch and its batch record are written
 //! atomically, an older record never overwrites a newer one, and at most one DML job on the records is in flight over all instances. A call
@@ -22,6 +22,7 @@ mod error;
 mod job;
 mod job_runner;
 mod ownership;
+mod pending_batch;
 mod provisioning;
 mod queries;
 mod response_rows;

@@ -16,8 +16,8 @@ use crate::warehouse::{WarehouseError, WriterState};
 use std::sync::Arc;
 
 /// Name and DML statement of a change of the writer state.
-struct WriterStateChange<'a> {
-    name: &'a str,
+struct WriterStateChange {
+    name: &'static str,
     query: String,
 }
 
@@ -35,7 +35,7 @@ impl Ownership {
     fn change_writer_state(
         &self,
         runner: &mut JobRunner,
-        change: &WriterStateChange<'_>,
+        change: &WriterStateChange,
         log: &str,
         epoch: i64,
     ) -> Result<FinishedJob, WarehouseError> {

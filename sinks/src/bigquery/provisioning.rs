@@ -47,7 +47,7 @@ pub struct Provisioning {
     location: String,
     /// True if an endpoint is configured, which is usually an emulator.
     has_endpoint: bool,
-    /// True if the tables and views existed or were created since the warehouse was opened.
+    /// True after [`prepare_once`](Self::prepare_once) was successful.
     is_prepared: bool,
 }
 impl Provisioning {

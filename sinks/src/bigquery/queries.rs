@@ -136,8 +136,8 @@ impl Queries {
         let pending = self.pending_query().take_if(|pending| pending.request_hash == request_hash)?;
         (now - pending.polled_ms < 2 * MAX_JOB_WAIT_MS).then_some(pending.job)
     }
-    /// Makes the next query start anew, because the result of the pending one is outdated.
-    pub fn forget_pending_query(&self) {
+    /// Discards the pending query, because its result is outdated.
+    pub fn discard_pending_query(&self) {
         self.pending_query().take();
     }
     fn pending_query(&self) -> MutexGuard<'_, Option<PendingQuery>> {

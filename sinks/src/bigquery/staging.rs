@@ -41,6 +41,7 @@ pub struct Staging {
     names: Names,
     counters: SharedCounters,
     retry_policy: Arc<RetryPolicy>,
+    /// Time in milliseconds at which expired staging tables were last deleted.
     last_staging_cleanup_ms: Option<i64>,
 }
 impl Staging {
@@ -61,7 +62,7 @@ impl Staging {
     }
     /// Returns the name of the staging table. Loads the table unless the merge was already sent, since that job reads the rows of an
     /// earlier load.
-    pub fn staged(
+    pub fn prepare_table(
         &self,
         runner: &mut JobRunner,
         job_prefix: &str,

@@ -7,11 +7,12 @@ use super::{
     api_client::ApiClient,
     bad_row_search::BadRowSearch,
     config::BigQueryConfig,
-    encode::{Encoded, encode},
+    encode::encode,
     error::ApiError,
-    job::{FailedJob, FinishedJob, JobKind, Parameter, SendResult, Stop},
+    job::{FailedJob, FinishedJob, JobKind, SendResult, Stop},
     job_runner::JobRunner,
     ownership::Ownership,
+    pending_batch::PendingBatch,
     queries::Queries,
     retry_policy::RetryPolicy,
     schema::Names,
@@ -27,15 +28,6 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// A batch that is being written.
-struct PendingBatch<'a> {
-    /// Prefix of the batch's job ids; the number of the attempt follows it.
-    job_prefix: String,
-    encoded: &'a Encoded,
-    batch: &'a Batch,
-    plan: &'a BatchPlan,
-}
-
 /// How a batch is sent.
 struct WriteMode {
     /// True if the rows are first loaded into a staging table.
@@ -46,33 +38,6 @@ struct WriteMode {
 /// True if the job failed because the staging table of this batch does not exist.
 fn is_staging_table_of(failed: &FailedJob, job_prefix: &str) -> bool {
     failed.response.message.contains(&table_of(job_prefix))
-}
-
-/// Returns the number of the attempt in a job id, starting at 1.
-fn attempts(id: &str) -> u64 {
-    let number = id.rsplit("_m").next().and_then(|number| number.parse::<u64>().ok());
-    number.map_or(1, |number| number + 1)
-}
-
-/// Returns the parameters of [`sql::merge_sql`] except `rows`.
-fn batch_parameters(pending: &PendingBatch<'_>, job_id: &str) -> Vec<Parameter> {
-    let PendingBatch { encoded, batch, plan, .. } = pending;
-    let number = |n: usize| n.to_string();
-    vec![
-        ("batch", "STRING", plan.id.to_string()),
-        ("log_id", "STRING", plan.writer.log.clone()),
-        ("epoch", "INT64", plan.writer.epoch.to_string()),
-        ("input_ranges", "STRING", serde_json::Value::from(plan.event().ranges).to_string()),
-        ("records", "INT64", number(batch.read())),
-        ("filtered", "INT64", number(batch.filtered)),
-        ("superseded", "INT64", number(batch.superseded)),
-        ("rejected", "INT64", number(batch.rejected)),
-        ("close_reason", "STRING", plan.reason.name().to_owned()),
-        ("job_id", "STRING", job_id.to_owned()),
-        ("attempts", "INT64", attempts(job_id).to_string()),
-        ("request_bytes", "INT64", number(encoded.request_bytes)),
-        ("planned_at", "TIMESTAMP", plan.planned_at.to_string()),
-    ]
 }
 
 /// Writes batches to a warehouse.
@@ -239,14 +204,14 @@ impl Writer {
     fn run_merge(&mut self, pending: &PendingBatch<'_>, is_staged: bool) -> Result<FinishedJob, Stop> {
         let PendingBatch { job_prefix, encoded, .. } = pending;
         let source = if is_staged {
-            Source::Staged(self.staging.staged(&mut self.runner, job_prefix, encoded)?)
+            Source::Staged(self.staging.prepare_table(&mut self.runner, job_prefix, encoded)?)
         } else {
             Source::Parameter
         };
         let query = sql::merge_sql(&self.names, &source, &encoded.bounds);
         let rows = (!is_staged).then(|| encoded.json_array());
         let mut send = |runner: &mut JobRunner, id: &str| -> SendResult {
-            let mut parameters = batch_parameters(pending, id);
+            let mut parameters = pending.parameters(id);
             if let Some(rows) = &rows {
                 parameters.push(("rows", "STRING", rows.clone()));
             }
@@ -290,7 +255,7 @@ impl Writer {
                     .into(),
             });
         }
-        self.runner.forget_sent_jobs();
+        self.runner.clear_sent_jobs();
         self.counters.update(|counters| {
             counters.bytes += encoded.request_bytes as u64;
             counters.staged += u64::from(is_staged);
