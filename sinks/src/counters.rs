@@ -2,7 +2,7 @@
 //!
 //! Invariant: a counter only increases.
 //! Not here: the names of the metrics (the sink task).
-use crate::warehouse::WriteSummary;
+use crate::write_summary::WriteSummary;
 use std::collections::BTreeMap;
 
 /// Counts since the warehouse was opened.

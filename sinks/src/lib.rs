@@ -30,6 +30,7 @@ pub mod task;
 pub mod views;
 pub mod warehouse;
 pub mod window;
+mod write_summary;
 
 pub use bigquery::BigQuery;
 pub use counters::Counters;
@@ -40,5 +41,6 @@ pub use sink_error::SinkError;
 pub use split::split;
 pub use sqlite::Sqlite;
 pub use subscription::SINK;
-pub use warehouse::{BadRecord, ContentHash, Warehouse, WarehouseError, WriteSummary, WriterState};
+pub use warehouse::{BadRecord, ContentHash, Warehouse, WarehouseError, WriterState};
 pub use window::{Batch, BatchLimits, CloseReason, Range, Ranges, Window};
+pub use write_summary::WriteSummary;

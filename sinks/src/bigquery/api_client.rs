@@ -6,8 +6,10 @@
 //! Not here: the meaning of an error response (`error`).
 use super::{
     auth::Token,
+    config::BigQueryConfig,
     error::{ApiError, ErrorResponse},
 };
+use crate::warehouse::WarehouseError;
 use gcp_bigquery_client::model::job::Job;
 use reqwest::{
     Client, Method, RequestBuilder,
@@ -17,8 +19,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
+const GOOGLE: &str = "https://bigquery.googleapis.com";
+/// Timeout of a token request, which the timeout of the HTTP client does not cover.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Client for the API of one project.
 pub struct ApiClient {
+    /// Runs the asynchronous HTTP client: a call blocks until its response has arrived.
+    runtime: tokio::runtime::Runtime,
     client: Client,
     token: Token,
     /// Base URL of the API, without a trailing slash.
@@ -48,73 +56,88 @@ struct ErrorItem {
 }
 
 impl ApiClient {
-    pub fn new(client: Client, token: Token, endpoint: &str, project: &str, location: &str) -> ApiClient {
-        let own = |text: &str| text.trim_end_matches('/').to_owned();
-        ApiClient {
+    /// Creates the client and loads the credentials, without a call to BigQuery.
+    ///
+    /// # Errors
+    /// `Config` if the endpoint or the credentials are not usable.
+    pub fn connect(config: &BigQueryConfig) -> Result<ApiClient, WarehouseError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| connection_error(error.to_string()))?;
+        let token = runtime
+            .block_on(Token::new(&config.credentials, config.timeout.min(TOKEN_TIMEOUT)))
+            .map_err(connection_error)?;
+        let client =
+            reqwest::Client::builder().timeout(config.timeout).connect_timeout(Duration::from_secs(10));
+        let client = client.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
+        let client = client.map_err(|_| connection_error("the HTTP client cannot be created".into()))?;
+        let endpoint = config.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned());
+        if reqwest::Url::parse(&endpoint).is_err() {
+            return Err(WarehouseError::Config {
+                what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
+                next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
+                    .into(),
+            });
+        }
+        Ok(ApiClient {
+            runtime,
             client,
             token,
-            endpoint: own(endpoint),
-            project: project.to_owned(),
-            location: location.to_owned(),
-        }
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            project: config.project.clone(),
+            location: config.location.clone(),
+        })
     }
     fn url(&self, path: &str) -> String {
         format!("{}/bigquery/v2/projects/{}/{path}", self.endpoint, self.project)
     }
 
     /// Creates a job.
-    pub async fn insert(&self, job: &Job) -> Result<Value, ApiError> {
-        self.send(Method::POST, &self.url("jobs"), |request| request.json(job)).await
+    pub fn insert(&self, job: &Job) -> Result<Value, ApiError> {
+        self.send(Method::POST, &self.url("jobs"), |request| request.json(job))
     }
     /// Looks up a job.
-    pub async fn job(&self, id: &str) -> Result<Value, ApiError> {
+    pub fn job(&self, id: &str) -> Result<Value, ApiError> {
         let url = self.url(&format!("jobs/{id}?location={}", self.location));
-        self.send(Method::GET, &url, |request| request).await
+        self.send(Method::GET, &url, |request| request)
     }
     /// Runs a query; the response has the first page of its rows if the query is done within its `timeoutMs`.
-    pub async fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
-        self.send(Method::POST, &self.url("queries"), |builder| builder.json(request)).await
+    pub fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
+        self.send(Method::POST, &self.url("queries"), |builder| builder.json(request))
     }
     /// Reads a page of the rows of a query.
-    pub async fn page(&self, job: &str, token: Option<&str>, rows: usize) -> Result<Value, ApiError> {
+    pub fn page(&self, job: &str, token: Option<&str>, rows: usize) -> Result<Value, ApiError> {
         let mut url =
             self.url(&format!("queries/{job}?location={}&maxResults={rows}&timeoutMs=10000", self.location));
         if let Some(token) = token {
             url += &format!("&pageToken={}", escaped(token));
         }
-        self.send(Method::GET, &url, |request| request).await
+        self.send(Method::GET, &url, |request| request)
     }
     /// Reads a page of the table list of a dataset.
-    pub async fn tables(&self, dataset: &str, token: &str) -> Result<Value, ApiError> {
+    pub fn tables(&self, dataset: &str, token: &str) -> Result<Value, ApiError> {
         let path = format!("datasets/{dataset}/tables?maxResults=1000&pageToken={}", escaped(token));
-        self.get(&path).await
+        self.get(&path)
     }
     /// Reads the resource at a path of the project.
-    pub async fn get(&self, path: &str) -> Result<Value, ApiError> {
-        self.send(Method::GET, &self.url(path), |request| request).await
+    pub fn get(&self, path: &str) -> Result<Value, ApiError> {
+        self.send(Method::GET, &self.url(path), |request| request)
     }
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
-        self.send(Method::POST, &self.url(path), |request| request.json(body)).await
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
+        self.send(Method::POST, &self.url(path), |request| request.json(body))
     }
-    pub async fn delete(&self, path: &str) -> Result<Value, ApiError> {
-        self.send(Method::DELETE, &self.url(path), |request| request).await
+    pub fn delete(&self, path: &str) -> Result<Value, ApiError> {
+        self.send(Method::DELETE, &self.url(path), |request| request)
     }
-    pub async fn table(&self, dataset: &str, table: &str) -> Result<Value, ApiError> {
-        self.get(&format!("datasets/{dataset}/tables/{table}")).await
+    pub fn table(&self, dataset: &str, table: &str) -> Result<Value, ApiError> {
+        self.get(&format!("datasets/{dataset}/tables/{table}"))
     }
     /// Updates the metadata of a table if its ETag is still `etag`.
-    pub async fn patch(
-        &self,
-        dataset: &str,
-        table: &str,
-        etag: &str,
-        body: &Value,
-    ) -> Result<Value, ApiError> {
+    pub fn patch(&self, dataset: &str, table: &str, etag: &str, body: &Value) -> Result<Value, ApiError> {
         let url = self.url(&format!("datasets/{dataset}/tables/{table}"));
-        self.send(Method::PATCH, &url, |request| request.header(IF_MATCH, etag).json(body)).await
+        self.send(Method::PATCH, &url, |request| request.header(IF_MATCH, etag).json(body))
     }
     /// Creates a load job with its data in one request.
-    pub async fn upload(&self, job: &Job, data: &[u8]) -> Result<Value, ApiError> {
+    pub fn upload(&self, job: &Job, data: &[u8]) -> Result<Value, ApiError> {
         const BOUNDARY: &str = "fastbreak-8f1d2c7a94";
         let meta = serde_json::to_vec(job).map_err(|error| ApiError::NotSent(error.to_string()))?;
         let part = |kind: &str| format!("--{BOUNDARY}\r\nContent-Type: {kind}\r\n\r\n");
@@ -132,10 +155,18 @@ impl ApiClient {
         self.send(Method::POST, &url, move |request| {
             request.header(CONTENT_TYPE, &kind).timeout(Duration::from_secs(300)).body(body.clone())
         })
-        .await
     }
 
-    async fn send(
+    /// Sends a request, and waits for its response.
+    fn send(
+        &self,
+        method: Method,
+        url: &str,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Value, ApiError> {
+        self.runtime.block_on(self.send_with_token(method, url, with))
+    }
+    async fn send_with_token(
         &self,
         method: Method,
         url: &str,
@@ -201,6 +232,14 @@ impl ApiClient {
                 message: "the response body contains no error message of BigQuery".into(),
             }),
         })
+    }
+}
+
+/// Returns the error of a connection that the operator must configure.
+fn connection_error(what: String) -> WarehouseError {
+    WarehouseError::Config {
+        what: format!("cannot connect to BigQuery: {what}"),
+        next: "set bigquery-credentials to the key file of a service account, or run `gcloud auth application-default login`; for an emulator, set bigquery-endpoint to its URL and bigquery-credentials to none".into(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Search for the rows of a batch that BigQuery cannot convert.
+//! `BadRowSearch`: search for the rows of a batch that BigQuery cannot convert.
 //!
 //! Read-only queries probe halves of the rows, so no part of the batch is written, and no DML job is used. Each half has a deterministic
 //! job id, so an interrupted search resumes.
@@ -6,19 +6,21 @@
 //! Invariant: the result has exactly the rows that fail when each row is probed alone.
 //! Not here: sending the rows to the dead-letter queue (the sink task).
 use super::{
-    BigQuery,
+    clock::Clock,
+    config::BigQueryConfig,
     encode::Encoded,
-    jobs::{FailedJob, JobKind, MAX_JOB_WAIT_MS, SendResult, Stop},
+    job::{FailedJob, JobKind, MAX_JOB_WAIT_MS, SendResult, Stop},
+    job_runner::JobRunner,
     sql::{self, Source},
 };
 use crate::{
     TopicPartitionOffset,
     warehouse::{BadRecord, WarehouseError, max_bad_records},
 };
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 /// State of a search, kept between calls.
-pub struct Search {
+struct Search {
     job_prefix: String,
     /// Parts to probe: the suffix of the part's job id (for example `0c`, its halves `0c0` and `0c1`) and its rows. The last part is
     /// probed next.
@@ -46,36 +48,47 @@ impl Search {
     }
 }
 
-impl BigQuery {
+/// Searches for the rows that BigQuery cannot convert.
+pub struct BadRowSearch {
+    clock: Arc<dyn Clock>,
+    /// Maximum size in bytes of the rows of one query.
+    inline_bytes: usize,
+    /// The search that the last call did not finish.
+    interrupted: Option<Search>,
+}
+impl BadRowSearch {
+    pub fn new(config: &BigQueryConfig) -> BadRowSearch {
+        BadRowSearch { clock: config.clock.clone(), inline_bytes: config.inline_bytes, interrupted: None }
+    }
     /// Returns the rows that make the job fail; the result is empty if each row can be converted on its own.
-    pub(super) fn find_bad_rows(
+    pub fn find_bad_rows(
         &mut self,
+        runner: &mut JobRunner,
         job_prefix: &str,
         encoded: &Encoded,
         failed_job: &FailedJob,
     ) -> Result<Vec<BadRecord>, Stop> {
-        let max_bad = max_bad_records(encoded.rows.len());
         let job_prefix = format!("{}_x", job_prefix.trim_end_matches("_m"));
-        let interrupted = self.search.take_if(|search| search.job_prefix == job_prefix);
-        let mut search =
-            interrupted.unwrap_or_else(|| Search::new(job_prefix, encoded, self.config.inline_bytes));
-        let found = self.continue_search(&mut search, encoded, max_bad, failed_job);
+        let interrupted = self.interrupted.take_if(|search| search.job_prefix == job_prefix);
+        let mut search = interrupted.unwrap_or_else(|| Search::new(job_prefix, encoded, self.inline_bytes));
+        let found = self.continue_search(runner, &mut search, encoded, failed_job);
         match found {
             Ok(()) => Ok(search.bad),
             // The state is kept for the next call, so that the search ends even if it takes many calls.
             Err(stop) => {
-                self.search = Some(search);
+                self.interrupted = Some(search);
                 Err(stop)
             }
         }
     }
     fn continue_search(
-        &mut self,
+        &self,
+        runner: &mut JobRunner,
         search: &mut Search,
         encoded: &Encoded,
-        max_bad: usize,
         failed_job: &FailedJob,
     ) -> Result<(), Stop> {
+        let max_bad = max_bad_records(encoded.rows.len());
         let started_ms = self.clock.now_ms();
         while let Some((path, part)) = search.open.last().cloned() {
             if self.clock.now_ms() - started_ms > MAX_JOB_WAIT_MS {
@@ -86,7 +99,7 @@ impl BigQuery {
                 return Err(WarehouseError::pending(what).into());
             }
             let rows = &encoded.rows[part.clone()];
-            let probed = self.probe(&format!("{}{path}_m", search.job_prefix), rows);
+            let probed = probe(runner, &format!("{}{path}_m", search.job_prefix), rows);
             let failed = match probed {
                 Ok(()) => None,
                 Err(Stop::BadRow(failed)) => Some(failed),
@@ -118,11 +131,17 @@ impl BigQuery {
         }
         Ok(())
     }
-    fn probe(&mut self, job_prefix: &str, rows: &[(TopicPartitionOffset, String)]) -> Result<(), Stop> {
-        let rows = Encoded { rows: rows.to_vec(), ..Encoded::default() }.json_array();
-        let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
-            sink.insert(id, sql::probe_sql(&Source::Parameter), &[("rows", "STRING", rows.clone())])
-        };
-        self.run(job_prefix, JobKind::Unleased, &mut send).map(drop)
-    }
+}
+
+/// Runs the query that fails if one of the rows cannot be converted.
+fn probe(
+    runner: &mut JobRunner,
+    job_prefix: &str,
+    rows: &[(TopicPartitionOffset, String)],
+) -> Result<(), Stop> {
+    let rows = Encoded { rows: rows.to_vec(), ..Encoded::default() }.json_array();
+    let mut send = |runner: &mut JobRunner, id: &str| -> SendResult {
+        runner.insert(id, sql::probe_sql(&Source::Parameter), &[("rows", "STRING", rows.clone())])
+    };
+    runner.run(job_prefix, JobKind::Unleased, &mut send).map(drop)
 }

@@ -2,9 +2,12 @@
 //!
 //! Invariant: each statement can be repeated, and contains the description of every column.
 //! Not here: comparing the definitions with an existing dataset (`provisioning`).
-use super::schema::{
-    BATCH_INPUT, Field, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER, fields, input_of, ladder_columns,
-    sql_type,
+use super::{
+    schema::{
+        BATCH_INPUT, Field, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER, fields, input_name, input_of,
+        ladder_columns, sql_type,
+    },
+    sql_text::literal,
 };
 use crate::{
     tables::{BATCH_COLUMNS, BATCHES, BATCHES_DOC, Column, PLAYER_GAMES, PREDICTIONS, SLATE, TABLES, Table},
@@ -38,10 +41,6 @@ pub fn definitions(names: &Names) -> Vec<Definition> {
     all
 }
 
-/// Returns the text as a string literal.
-pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', " "))
-}
 fn description(doc: &str) -> String {
     format!(" OPTIONS(description={})", literal(doc))
 }
@@ -106,7 +105,7 @@ fn live_rows(names: &Names, table: &Table) -> String {
         "SELECT {}\nFROM {} AS t{unnested}\nWHERE t.`input` = {} AND t.`season_start` > 0 AND NOT t.`deleted`",
         expressions.join(", "),
         names.table(RECORDS),
-        literal(super::sql::input_name(input_of(table))),
+        literal(input_name(input_of(table))),
     );
     view_definition(names, table.name, table.doc, &columns, &select)
 }

@@ -4,8 +4,8 @@
 //! of the key. Values that BigQuery would reject are found here, before anything is sent.
 //! Not here: sending the rows (`jobs`, `staging`).
 use super::{
-    schema::{PREDICTIONS_COLUMN, ladder_columns},
-    sql::{PruningBounds, input_name},
+    schema::{PREDICTIONS_COLUMN, input_name, ladder_columns},
+    sql::PruningBounds,
 };
 use crate::{
     content_hash::{check_key, hash_cells, hash_prediction},

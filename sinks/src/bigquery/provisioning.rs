@@ -1,16 +1,20 @@
-//! Comparing a dataset with its definitions, and creating missing tables, columns and views.
+//! `Provisioning`: comparing a dataset with its definitions, and creating missing tables, columns and views.
 //!
 //! Invariant: no table or column is dropped (except by `discard`) or narrowed. If a column has a different type, the operator must act; the
 //! error has the statement to run.
 //! Not here: the definitions (`ddl`).
 use super::{
-    BigQuery,
+    api_client::ApiClient,
+    config::BigQueryConfig,
     ddl::{self, Definition},
     error::ErrorClass,
-    schema::{RECORDS, Type, fields},
+    queries::Queries,
+    retry_policy::RetryPolicy,
+    schema::{Names, RECORDS, Type, fields},
 };
 use crate::warehouse::WarehouseError;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Difference between a dataset and its definitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +38,35 @@ impl SchemaDiff {
     }
 }
 
-impl BigQuery {
+/// The datasets, tables and views of a warehouse.
+pub struct Provisioning {
+    api: Arc<ApiClient>,
+    queries: Arc<Queries>,
+    retry_policy: Arc<RetryPolicy>,
+    names: Names,
+    location: String,
+    /// True if an endpoint is configured, which is usually an emulator.
+    has_endpoint: bool,
+    /// True after [`prepare_once`](Self::prepare_once) was successful.
+    is_prepared: bool,
+}
+impl Provisioning {
+    pub fn new(
+        config: &BigQueryConfig,
+        api: Arc<ApiClient>,
+        queries: Arc<Queries>,
+        retry_policy: Arc<RetryPolicy>,
+    ) -> Provisioning {
+        Provisioning {
+            api,
+            queries,
+            retry_policy,
+            names: config.names(),
+            location: config.location.clone(),
+            has_endpoint: config.endpoint.is_some(),
+            is_prepared: false,
+        }
+    }
     /// Returns all definitions, which `warehouse ddl` prints.
     pub fn ddl(&self) -> Vec<Definition> {
         ddl::definitions(&self.names)
@@ -72,7 +104,7 @@ impl BigQuery {
     }
     /// Checks the location of a dataset, because a query in a different location does not find the dataset.
     fn check_location(&self, dataset: &str, found: &Value) -> Result<(), WarehouseError> {
-        let wanted = &self.config.location;
+        let wanted = &self.location;
         // An emulator may not return the location; it then counts as correct.
         let Some(location) = found["location"].as_str().filter(|found| !found.eq_ignore_ascii_case(wanted))
         else {
@@ -113,8 +145,7 @@ impl BigQuery {
     }
     /// True if the reported type is the expected one. An emulator may store JSON as text and report it as STRING.
     fn is_same_type(&self, field_type: Type, reported: &str) -> bool {
-        let is_emulated_json =
-            field_type == Type::Json && reported == "STRING" && self.config.endpoint.is_some();
+        let is_emulated_json = field_type == Type::Json && reported == "STRING" && self.has_endpoint;
         field_type.api().contains(&reported) || is_emulated_json
     }
     /// Creates missing datasets, tables, columns and views, replaces changed views, and returns the number of created datasets and
@@ -122,7 +153,7 @@ impl BigQuery {
     ///
     /// # Errors
     /// `Config` if a column has a different type than in its definition.
-    pub fn apply(&mut self) -> Result<usize, WarehouseError> {
+    pub fn apply(&self) -> Result<usize, WarehouseError> {
         let diff = self.plan()?;
         if let Some(first) = diff.conflicts.first() {
             return Err(WarehouseError::Config {
@@ -142,40 +173,54 @@ impl BigQuery {
         statements: impl Iterator<Item = &'a String>,
     ) -> Result<(), WarehouseError> {
         for dataset in datasets {
-            let mut body = json!({"datasetReference": {"projectId": self.names.project, "datasetId": dataset}, "location": self.config.location});
+            let mut body = json!({"datasetReference": {"projectId": self.names.project, "datasetId": dataset}, "location": self.location});
             if *dataset == self.names.staging() {
                 body["defaultTableExpirationMs"] = "86400000".into();
             }
-            let created = self.runtime.block_on(self.api_client.post("datasets", &body));
+            let created = self.api.post("datasets", &body);
             if let Err(api_error) = created
                 && api_error.class() != ErrorClass::JobExists
             {
-                return Err(self.query_error(&api_error));
+                return Err(self.retry_policy.query_error(&api_error));
             }
         }
         for statement in statements {
-            self.query(statement, &[], &mut |_| Ok(())).map_err(|api_error| self.query_error(&api_error))?;
+            self.queries
+                .query(statement, &[], &mut |_| Ok(()))
+                .map_err(|api_error| self.retry_policy.query_error(&api_error))?;
         }
         Ok(())
     }
     /// Deletes both datasets with their content.
-    pub fn discard(self) -> Result<(), WarehouseError> {
+    pub fn discard(&self) -> Result<(), WarehouseError> {
         for dataset in [self.names.dataset.clone(), self.names.staging()] {
             let path = format!("datasets/{dataset}?deleteContents=true");
-            let deleted = self.runtime.block_on(self.api_client.delete(&path));
+            let deleted = self.api.delete(&path);
             if let Err(api_error) = deleted
                 && !api_error.is_not_found()
             {
-                return Err(self.query_error(&api_error));
+                return Err(self.retry_policy.query_error(&api_error));
             }
         }
         Ok(())
     }
-    /// Creates missing datasets, tables and views.
+    /// Creates missing datasets, tables and views and then calls `also`, unless both were successful before.
     ///
     /// # Errors
-    /// `Config` if an existing table lacks a column or has a column of a different type.
-    pub(super) fn prepare(&self) -> Result<(), WarehouseError> {
+    /// `Config` if an existing table lacks a column or has a column of a different type; the errors of `also`.
+    pub fn prepare_once(
+        &mut self,
+        also: impl FnOnce() -> Result<(), WarehouseError>,
+    ) -> Result<(), WarehouseError> {
+        if !self.is_prepared {
+            self.prepare()?;
+            also()?;
+            self.is_prepared = true;
+        }
+        Ok(())
+    }
+    /// Creates missing datasets, tables and views.
+    fn prepare(&self) -> Result<(), WarehouseError> {
         let diff = self.plan()?;
         self.create(&diff.datasets, diff.missing.iter())?;
         // A changed view does not affect writing.
@@ -196,10 +241,10 @@ impl BigQuery {
     }
     /// Returns the resource at this path of the project, if it exists.
     fn resource(&self, path: &str) -> Result<Option<Value>, WarehouseError> {
-        match self.runtime.block_on(self.api_client.get(path)) {
+        match self.api.get(path) {
             Ok(found) => Ok(Some(found)),
             Err(api_error) if api_error.is_not_found() => Ok(None),
-            Err(api_error) => Err(self.query_error(&api_error)),
+            Err(api_error) => Err(self.retry_policy.query_error(&api_error)),
         }
     }
 }

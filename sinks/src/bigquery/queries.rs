@@ -1,27 +1,31 @@
-//! Queries: writer state, batch records, existing keys, content of the tables.
+//! `Queries`: writer state, batch records, existing keys, content of the tables.
 //!
 //! Invariant: a query only reads, so it can be repeated at any time.
-//! Not here: the SQL statements (`sql`).
+//! Not here: the SQL statements (`sql`); the conversion of rows (`response_rows`).
 use super::{
-    BigQuery,
+    api_client::ApiClient,
+    clock::Clock,
+    config::BigQueryConfig,
     error::{ApiError, ErrorClass, ErrorResponse},
-    jobs::{MAX_JOB_WAIT_MS, failure},
-    schema::ladder_columns,
+    job::{MAX_JOB_WAIT_MS, failure},
+    response_rows::{cell, cells, integer, ladder_line},
+    schema::{Names, input_name, ladder_columns},
     sql,
 };
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},
     plan::BatchId,
     record::SinkTopic,
-    rows::{Cell, Row, canonical_json, timestamp},
-    sqlite::{QueryCopy, WarehouseQueries},
-    tables::{Column, ColumnType, PREDICTIONS, TABLES, Table},
-    warehouse::{ContentHash, WarehouseError, WriteSummary, WriterState},
+    rows::Row,
+    tables::{PREDICTIONS, Table},
+    warehouse::{ContentHash, WriterState},
+    write_summary::WriteSummary,
 };
-use schemas::{PlayerGameId, Timestamp};
+use schemas::PlayerGameId;
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -36,9 +40,34 @@ const fn is_retryable(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Transient | ErrorClass::Ambiguous | ErrorClass::Throttle)
 }
 
-impl BigQuery {
+/// A query that is still running after the time limit of one call.
+struct PendingQuery {
+    request_hash: blake3::Hash,
+    job: String,
+    /// Time of the last poll, in milliseconds.
+    polled_ms: i64,
+}
+
+/// Runs the queries of one warehouse.
+pub struct Queries {
+    api: Arc<ApiClient>,
+    clock: Arc<dyn Clock>,
+    location: String,
+    names: Names,
+    pending_query: Mutex<Option<PendingQuery>>,
+}
+impl Queries {
+    pub fn new(config: &BigQueryConfig, api: Arc<ApiClient>) -> Queries {
+        Queries {
+            api,
+            clock: config.clock.clone(),
+            location: config.location.clone(),
+            names: config.names(),
+            pending_query: Mutex::default(),
+        }
+    }
     /// Runs a query and calls `each` with the cells of every row.
-    pub(super) fn query(
+    pub fn query(
         &self,
         query: &str,
         parameters: &[(&str, &str)],
@@ -56,14 +85,14 @@ impl BigQuery {
     ) -> Result<(), ApiError> {
         let parameter = |(name, value): &(&str, &str)| json!({"name": name, "parameterType": {"type": "STRING"}, "parameterValue": {"value": value}});
         let request = json!({
-            "query": query, "useLegacySql": false, "location": self.config.location, "timeoutMs": 10_000, "maxResults": PAGE_ROWS,
+            "query": query, "useLegacySql": false, "location": self.location, "timeoutMs": 10_000, "maxResults": PAGE_ROWS,
             "useQueryCache": false, "parameterMode": "NAMED", "queryParameters": parameters.iter().map(parameter).collect::<Vec<_>>(),
             "labels": {"sink": "fastbreak"},
         });
         let request_hash = blake3::hash(request.to_string().as_bytes());
         let mut response = match self.take_pending_query(request_hash) {
             Some(job) => self.page(&job, None)?,
-            None => self.with_retries(|| self.runtime.block_on(self.api_client.query(&request)))?,
+            None => self.with_retries(|| self.api.query(&request))?,
         };
         let job = response["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
         let started_ms = self.clock.now_ms();
@@ -89,7 +118,7 @@ impl BigQuery {
                 let now = self.clock.now_ms();
                 if now - started_ms > wait_ms {
                     let what = format!("query {job} is still running");
-                    self.pending_query.replace(Some((request_hash, job, now)));
+                    *self.pending_query() = Some(PendingQuery { request_hash, job, polled_ms: now });
                     return Err(ApiError::Pending(what));
                 }
                 self.clock.sleep(Duration::from_millis(250));
@@ -98,22 +127,28 @@ impl BigQuery {
         }
     }
     fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
-        self.with_retries(|| self.runtime.block_on(self.api_client.page(job, from, PAGE_ROWS)))
+        self.with_retries(|| self.api.page(job, from, PAGE_ROWS))
     }
     /// Takes the job id of the pending query if its request has this hash. A job that was last polled long ago is not used, since its
     /// result may be outdated.
     fn take_pending_query(&self, request_hash: blake3::Hash) -> Option<String> {
         let now = self.clock.now_ms();
-        let (_, job, polled_ms) =
-            self.pending_query.borrow_mut().take_if(|(hash, ..)| *hash == request_hash)?;
-        (now - polled_ms < 2 * MAX_JOB_WAIT_MS).then_some(job)
+        let pending = self.pending_query().take_if(|pending| pending.request_hash == request_hash)?;
+        (now - pending.polled_ms < 2 * MAX_JOB_WAIT_MS).then_some(pending.job)
+    }
+    /// Discards the pending query, because its result is outdated.
+    pub fn discard_pending_query(&self) {
+        self.pending_query().take();
+    }
+    fn pending_query(&self) -> MutexGuard<'_, Option<PendingQuery>> {
+        self.pending_query.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// Fails if the job failed. The errors in a response may be warnings; only the job itself shows whether it failed.
     fn check_job_error(&self, response: &Value, job: &str) -> Result<(), ApiError> {
         if response["errors"].as_array().is_none_or(Vec::is_empty) {
             return Ok(());
         }
-        let job = self.with_retries(|| self.runtime.block_on(self.api_client.job(job)))?;
+        let job = self.with_retries(|| self.api.job(job))?;
         failure(&job).map_or(Ok(()), |response| Err(ApiError::Response(response)))
     }
 
@@ -135,7 +170,8 @@ impl BigQuery {
         call()
     }
 
-    pub(super) fn read_writer_state(&self) -> Result<Option<WriterState>, ApiError> {
+    /// Returns the writer state, if a log has acquired the warehouse.
+    pub fn read_writer_state(&self) -> Result<Option<WriterState>, ApiError> {
         let mut found = None;
         self.query(&sql::writer_state_sql(&self.names), &[], &mut |row| {
             let [log, epoch, rebuilding] = row else {
@@ -152,7 +188,7 @@ impl BigQuery {
     }
 
     /// Returns the batch record of a committed batch.
-    pub(super) fn committed_batch(&self, id: &BatchId) -> Result<Option<WriteSummary>, ApiError> {
+    pub fn committed_batch(&self, id: &BatchId) -> Result<Option<WriteSummary>, ApiError> {
         let mut found = None;
         self.query(&sql::batch_sql(&self.names), &[("batch", id.as_str())], &mut |row| {
             let count = |n: usize| integer(row.get(n).unwrap_or(&Value::Null)).map(|count| count as u64);
@@ -172,12 +208,12 @@ impl BigQuery {
     }
 
     /// Returns those of the given keys that have a live row.
-    pub(super) fn read_existing_keys(
+    pub fn read_existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
     ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, ApiError> {
         let text = |(input, id): &(SinkTopic, PlayerGameId)| {
-            format!("{}/{}/{}", sql::input_name(*input), id.game, id.player.0)
+            format!("{}/{}/{}", input_name(*input), id.game, id.player.0)
         };
         let requested: HashMap<String, (SinkTopic, PlayerGameId)> =
             keys.iter().map(|key| (text(key), *key)).collect();
@@ -192,14 +228,14 @@ impl BigQuery {
     }
 
     /// Returns the number of live rows and the sum of their offsets, by input topic and game.
-    pub(super) fn read_control_totals(&self) -> Result<ControlTotalsByGame, ApiError> {
+    pub fn read_control_totals(&self) -> Result<ControlTotalsByGame, ApiError> {
         let mut control_totals = ControlTotalsByGame::new();
         self.query(&sql::control_totals_sql(&self.names), &[], &mut |row| {
             let [input, game, rows, offsets] = row else {
                 return Err("the query of the control totals returned unexpected columns".into());
             };
             let name = input.as_str().unwrap_or_default();
-            let input = SinkTopic::ALL.into_iter().find(|input| sql::input_name(*input) == name);
+            let input = SinkTopic::ALL.into_iter().find(|input| input_name(*input) == name);
             let input = input.ok_or_else(|| format!("'{name}' is not a valid value of column input"))?;
             let game = game
                 .as_str()
@@ -216,7 +252,7 @@ impl BigQuery {
     }
 
     /// Calls `each` with the live rows of a table, in the order of its key.
-    pub(super) fn live_rows(
+    pub fn live_rows(
         &self,
         table: &'static Table,
         each: &mut dyn FnMut(Row<'_>) -> Result<(), String>,
@@ -239,7 +275,7 @@ impl BigQuery {
         })
     }
     /// Returns the content hash of a table, computed over the same bytes as in SQLite.
-    pub(super) fn hash(&self, table: &'static Table) -> Result<ContentHash, ApiError> {
+    pub fn hash(&self, table: &'static Table) -> Result<ContentHash, ApiError> {
         let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
         self.live_rows(table, &mut |row| {
             rows += 1;
@@ -252,59 +288,4 @@ impl BigQuery {
         })?;
         Ok(ContentHash { table: table.name, rows, hash: hasher.finalize().to_hex().to_string() })
     }
-    /// Copies all live rows into a temporary SQLite file, so that the read queries of SQLite run on them.
-    pub fn copy_live_rows(&self) -> Result<WarehouseQueries, WarehouseError> {
-        let copy = QueryCopy::new()?;
-        let mut failed = None;
-        for table in &TABLES {
-            let read = self.live_rows(table, &mut |row| {
-                copy.put(table, row).map_err(|error| {
-                    let what = error.to_string();
-                    failed = Some(error);
-                    what
-                })
-            });
-            match failed.take() {
-                Some(error) => return Err(error),
-                None => read.map_err(|api_error| self.query_error(&api_error))?,
-            }
-        }
-        copy.finish()
-    }
-}
-
-/// Converts an element of the array of predictions to its system and line offset, and all of its cells.
-fn ladder_line(value: &Value) -> Result<((String, i64), Row<'static>), String> {
-    let (mut key, mut row) = ((String::new(), 0), Row::new());
-    for (value, column) in cells(&value["v"]).iter().zip(ladder_columns()) {
-        match column.name {
-            "system" => key.0 = value.as_str().unwrap_or_default().to_owned(),
-            "line_offset" => key.1 = integer(value)?,
-            _ => {}
-        }
-        row.push(cell(value, column)?.into_owned());
-    }
-    Ok((key, row))
-}
-
-/// Returns the values of a row, which has the form `{"f": [{"v": …}]}`.
-fn cells(row: &Value) -> Vec<Value> {
-    row["f"].as_array().into_iter().flatten().map(|cell| cell["v"].clone()).collect()
-}
-fn integer(value: &Value) -> Result<i64, String> {
-    let text = value.as_str().ok_or_else(|| format!("{value} is not an integer"))?;
-    text.parse().map_err(|_| format!("'{text}' is not an integer"))
-}
-/// Converts a value in an API response to its canonical cell.
-fn cell<'a>(value: &'a Value, column: &Column) -> Result<Cell<'a>, String> {
-    let Some(text) = value.as_str() else { return Ok(Cell::Null) };
-    Ok(match column.column_type {
-        ColumnType::Integer => Cell::Integer(integer(value)?),
-        ColumnType::Real => Cell::Real(text.parse().map_err(|_| format!("'{text}' is not a number"))?),
-        ColumnType::Text | ColumnType::Date => Cell::from(text),
-        ColumnType::Boolean => Cell::from(i32::from(text == "true")),
-        // `sql::content_sql` selects a timestamp in milliseconds.
-        ColumnType::Timestamp => timestamp(Timestamp(integer(value)?)),
-        ColumnType::Json => canonical_json(text)?,
-    })
 }

@@ -1,30 +1,65 @@
-//! Maps an error class to a retry delay and alert, or to the remediation for the operator.
+//! `RetryPolicy`: maps an error class to a retry delay and alert, or to the remediation for the operator.
 //!
 //! Invariant: a transient class is retried without end, with growing pauses; the error of any other class states what to do next.
-//! Not here: classifying a failure (`error`); the attempts before an error is returned (`jobs`, `write`).
+//! Not here: classifying a failure (`error`); the attempts before an error is returned (`job_runner`, `writer`).
 use super::{
-    BigQuery,
+    clock::Clock,
+    config::BigQueryConfig,
     error::{ApiError, ErrorClass},
-    schema::RECORDS,
+    schema::{Names, RECORDS},
+    shared_counters::SharedCounters,
 };
-use crate::warehouse::WarehouseError;
-use std::time::Duration;
+use crate::{
+    retry::{Backoff, FailureWindow},
+    warehouse::WarehouseError,
+};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 const QUOTA_PAUSE: Duration = Duration::from_secs(600);
 const DML_QUEUE_FULL_PAUSE: Duration = Duration::from_secs(10);
 const RESTART_OR_REPORT: &str =
     "start `fastbreak run` again: it makes another attempt; report this error if it occurs again";
 
-impl BigQuery {
+/// Decides how the warehouse and its caller react to an error.
+pub struct RetryPolicy {
+    backoff: Backoff,
+    names: Names,
+    location: String,
+    clock: Arc<dyn Clock>,
+    counters: SharedCounters,
+    /// Recent failures; a successful operation resets the number of consecutive failures.
+    failures: Mutex<FailureWindow>,
+}
+impl RetryPolicy {
+    pub fn new(config: &BigQueryConfig, counters: SharedCounters) -> RetryPolicy {
+        RetryPolicy {
+            backoff: config.backoff.clone(),
+            names: config.names(),
+            location: config.location.clone(),
+            clock: config.clock.clone(),
+            counters,
+            failures: Mutex::default(),
+        }
+    }
+    /// Resets the number of consecutive failures after a successful operation.
+    pub fn clear_failures_if_ok<T>(&self, outcome: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
+        if outcome.is_ok() {
+            self.failures().clear();
+        }
+        outcome
+    }
     /// Converts an error of a job to the error that the warehouse returns.
-    pub(super) fn to_error(&self, class: ErrorClass, api_error: &ApiError, id: &str) -> WarehouseError {
+    pub fn to_error(&self, class: ErrorClass, api_error: &ApiError, id: &str) -> WarehouseError {
         match api_error {
             ApiError::Pending(what) => WarehouseError::pending(what.clone()),
             _ => self.classify_error(class, format!("{api_error} (job {id})"), id),
         }
     }
     /// Converts an error of a query to the error that the warehouse returns.
-    pub(super) fn query_error(&self, api_error: &ApiError) -> WarehouseError {
+    pub fn query_error(&self, api_error: &ApiError) -> WarehouseError {
         if let ApiError::Pending(what) = api_error {
             return WarehouseError::pending(what.clone());
         }
@@ -36,7 +71,7 @@ impl BigQuery {
         self.classify_error(class, api_error.to_string(), "query")
     }
     fn classify_error(&self, class: ErrorClass, what: String, seed: &str) -> WarehouseError {
-        self.count(class);
+        self.counters.count_error(class);
         match class {
             ErrorClass::InvalidTarget | ErrorClass::AccessOrBilling => {
                 WarehouseError::Config { what, next: self.remediation(class) }
@@ -65,11 +100,12 @@ impl BigQuery {
     }
     /// Returns a `Retry` with the delay of the class, and an alert after repeated failures.
     fn retry_after(&self, class: ErrorClass, what: String, seed: &str) -> WarehouseError {
-        let mut failure_window = self.failures.borrow_mut();
+        let is_rate_limit =
+            matches!(class, ErrorClass::Throttle | ErrorClass::Quota | ErrorClass::DmlQueueFull);
+        self.counters.update(|counters| counters.rate_limit_hits += u64::from(is_rate_limit));
+        let backoff = &self.backoff;
+        let mut failure_window = self.failures();
         let failures = failure_window.add(self.clock.now_ms());
-        self.counters.borrow_mut().rate_limit_hits +=
-            u64::from(matches!(class, ErrorClass::Throttle | ErrorClass::Quota | ErrorClass::DmlQueueFull));
-        let backoff = &self.config.backoff;
         let pause = backoff.pause(failures, seed);
         let after = match class {
             ErrorClass::Quota => pause.max(QUOTA_PAUSE),
@@ -78,7 +114,11 @@ impl BigQuery {
         };
         let is_certain = matches!(class, ErrorClass::Quota | ErrorClass::DmlQueueFull | ErrorClass::Auth);
         let alert = failure_window.is_alarming(backoff) || (is_certain && backoff.is_alerting);
+        drop(failure_window);
         WarehouseError::Retry { what: what + &self.alert_hint(class, alert), after, alert }
+    }
+    fn failures(&self) -> MutexGuard<'_, FailureWindow> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// Returns a hint for the operator, which is appended to the message.
     fn alert_hint(&self, class: ErrorClass, alert: bool) -> String {
@@ -86,7 +126,7 @@ impl BigQuery {
             ErrorClass::DmlQueueFull => format!(
                 "; other DML jobs run on {}; find them: SELECT user_email, job_id FROM `region-{}`.INFORMATION_SCHEMA.JOBS WHERE state <> 'DONE' AND statement_type IN ('MERGE', 'UPDATE', 'DELETE')",
                 self.names.table(RECORDS),
-                self.config.location.to_lowercase()
+                self.location.to_lowercase()
             ),
             ErrorClass::Quota => "; no data is lost: the sink resumes when the quota allows it".into(),
             ErrorClass::Auth => "; `fastbreak check` shows the credentials in use".into(),

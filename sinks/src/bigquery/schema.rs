@@ -6,9 +6,12 @@
 //!
 //! Invariant: the views have the names, columns and rows of the SQLite views.
 //! Not here: the statements that write and read the table (`sql`).
-use crate::tables::{
-    self, Column, ColumnType, FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTIONS, SLATE,
-    SOURCE_COLUMNS, Table,
+use crate::{
+    record::SinkTopic,
+    tables::{
+        self, Column, ColumnType, FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTIONS, SLATE,
+        SOURCE_COLUMNS, Table,
+    },
 };
 use std::collections::BTreeSet;
 
@@ -185,12 +188,20 @@ pub fn fields() -> Vec<Field> {
         .collect()
 }
 
+/// Returns the value of the column `input` for the records of a topic.
+pub const fn input_name(input: SinkTopic) -> &'static str {
+    match input {
+        SinkTopic::Predictions => "predictions",
+        SinkTopic::Features => "features",
+        SinkTopic::PlayerGames => "player-games",
+    }
+}
 /// Returns the input topic of the rows of a table.
-pub const fn input_of(table: &Table) -> crate::record::SinkTopic {
+pub const fn input_of(table: &Table) -> SinkTopic {
     match table.name.as_bytes() {
-        b"player_games" => crate::record::SinkTopic::PlayerGames,
-        b"features" => crate::record::SinkTopic::Features,
-        _ => crate::record::SinkTopic::Predictions,
+        b"player_games" => SinkTopic::PlayerGames,
+        b"features" => SinkTopic::Features,
+        _ => SinkTopic::Predictions,
     }
 }
 

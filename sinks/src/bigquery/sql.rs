@@ -9,26 +9,15 @@
 //! Invariant: the text of a statement depends only on its arguments; values of records are in parameters.
 //! Not here: running the statements (`jobs`, `queries`).
 use super::{
-    ddl::literal,
     schema::{
         BATCH_INPUT, Field, KEY, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER_STATE_FIELDS,
-        WRITER_STATE_INPUT, batch_fields, content_fields, fields, input_of, ladder_columns, sql_type,
+        WRITER_STATE_INPUT, batch_fields, content_fields, fields, input_name, input_of, ladder_columns,
+        sql_type,
     },
+    sql_text::{ident, list, literal},
 };
-use crate::{
-    record::SinkTopic,
-    tables::{Column, PREDICTION_SHARED, PREDICTIONS, Table},
-};
+use crate::tables::{Column, PREDICTION_SHARED, PREDICTIONS, Table};
 use std::collections::BTreeSet;
-
-/// Returns the value of the column `input` for the records of a topic.
-pub const fn input_name(input: SinkTopic) -> &'static str {
-    match input {
-        SinkTopic::Predictions => "predictions",
-        SinkTopic::Features => "features",
-        SinkTopic::PlayerGames => "player-games",
-    }
-}
 
 /// Source from which a statement reads the rows of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +59,6 @@ impl PruningBounds {
     }
 }
 
-fn ident(name: &str) -> String {
-    format!("`{name}`")
-}
-fn list(names: impl Iterator<Item = String>) -> String {
-    names.collect::<Vec<_>>().join(", ")
-}
 /// Returns the expression that reads a value in a JSON text as a column of this type.
 fn json_field(json: &str, path: &str, field_type: Type) -> String {
     match field_type {

@@ -1,24 +1,31 @@
-//! Staging: a batch that is too large for a parameter is loaded into a table of the staging dataset and merged from there.
+//! `Staging`: a batch that is too large for a parameter is loaded into a table of the staging dataset and merged from there.
 //!
 //! Invariant: the name of a staging table is derived from the batch, so a repeated load replaces the same rows. A staging table older than
 //! six hours belongs to no batch that is being written, and is deleted; at the latest, the dataset's default table expiration deletes it
 //! after a day. This module deletes only tables that have both the name pattern and the label defined here.
-//! Not here: deciding that a batch is too large (`write`).
+//! Not here: deciding that a batch is too large (`writer`).
 use super::{
-    BigQuery,
+    api_client::ApiClient,
+    clock::Clock,
+    config::BigQueryConfig,
     encode::Encoded,
     error::{ApiError, ErrorClass},
-    jobs::{JobKind, Reply, SendResult, Stop, job},
+    job::{JobKind, Reply, SendResult, Stop, failure},
+    job_runner::JobRunner,
+    retry_policy::RetryPolicy,
+    schema::Names,
+    shared_counters::SharedCounters,
 };
 use crate::warehouse::WarehouseError;
 use flate2::{Compression, write::GzEncoder};
 use gcp_bigquery_client::model::{
-    destination_table_properties::DestinationTableProperties, job_configuration_load::JobConfigurationLoad,
-    table_field_schema::TableFieldSchema, table_reference::TableReference, table_schema::TableSchema,
+    destination_table_properties::DestinationTableProperties, job::Job,
+    job_configuration_load::JobConfigurationLoad, table_field_schema::TableFieldSchema,
+    table_reference::TableReference, table_schema::TableSchema,
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 const PREFIX: &str = "stg_";
 /// Label of a staging table. There is only one, because the client serializes several labels in random order, but equal job ids need equal
@@ -27,43 +34,100 @@ const LABEL: (&str, &str) = ("fastbreak", "staging");
 const STAGING_MAX_AGE_MS: i64 = 6 * 3_600_000;
 const STAGING_CLEANUP_INTERVAL_MS: i64 = 3_600_000;
 
-impl BigQuery {
+/// The staging tables of a warehouse.
+pub struct Staging {
+    api: Arc<ApiClient>,
+    clock: Arc<dyn Clock>,
+    names: Names,
+    counters: SharedCounters,
+    retry_policy: Arc<RetryPolicy>,
+    /// Time in milliseconds at which expired staging tables were last deleted.
+    last_staging_cleanup_ms: Option<i64>,
+}
+impl Staging {
+    pub fn new(
+        config: &BigQueryConfig,
+        api: Arc<ApiClient>,
+        retry_policy: Arc<RetryPolicy>,
+        counters: SharedCounters,
+    ) -> Staging {
+        Staging {
+            api,
+            clock: config.clock.clone(),
+            names: config.names(),
+            counters,
+            retry_policy,
+            last_staging_cleanup_ms: None,
+        }
+    }
+    /// Returns the name of the staging table. Loads the table unless the merge was already sent, since that job reads the rows of an
+    /// earlier load.
+    pub fn prepare_table(
+        &self,
+        runner: &mut JobRunner,
+        job_prefix: &str,
+        encoded: &Encoded,
+    ) -> Result<String, Stop> {
+        let table = table_of(job_prefix);
+        let staging_table = format!("`{}.{}.{table}`", self.names.project, self.names.staging());
+        let id = runner.current_id(job_prefix);
+        match runner.get_job(&id) {
+            Ok(job) if failure(&job).is_none() => return Ok(staging_table),
+            Ok(_) => {}
+            Err(api_error) if api_error.is_not_found() => {}
+            Err(api_error) => {
+                return Err(self.retry_policy.to_error(api_error.class(), &api_error, &id).into());
+            }
+        }
+        self.load_staging_table(runner, job_prefix, encoded)?;
+        Ok(staging_table)
+    }
     /// Loads the rows into the staging table unless they are loaded already.
-    pub(super) fn load_staging_table(&mut self, job_prefix: &str, encoded: &Encoded) -> Result<(), Stop> {
+    fn load_staging_table(
+        &self,
+        runner: &mut JobRunner,
+        job_prefix: &str,
+        encoded: &Encoded,
+    ) -> Result<(), Stop> {
         let table = table_of(job_prefix);
         let load = format!("{}_l", job_prefix.trim_end_matches("_m"));
         let into = table.clone();
-        let mut send = |sink: &mut BigQuery, id: &str| -> SendResult {
+        let mut send = |runner: &mut JobRunner, id: &str| -> SendResult {
             // The job is looked up first, because sending it again would upload megabytes.
-            match sink.get_job(id) {
+            match runner.get_job(id) {
                 Ok(job) => return Ok(Reply::Existing(job)),
                 Err(api_error) if api_error.is_not_found() => {}
                 Err(api_error) => return Err(api_error),
             }
-            let job = sink.load(id, &into);
+            let job = self.load(runner.new_job(id), &into);
             let data = lines(encoded).map_err(|error| ApiError::NotSent(error.to_string()))?;
-            sink.runtime.block_on(sink.api_client.upload(&job, &data)).map(Reply::Inserted)
+            self.api.upload(&job, &data).map(Reply::Inserted)
         };
         loop {
-            let done = self.run(&load, JobKind::Unleased, &mut send)?;
+            let done = runner.run(&load, JobKind::Unleased, &mut send)?;
             // The table of an earlier load may have expired or been deleted.
-            match self.runtime.block_on(self.api_client.table(&self.names.staging(), &table)) {
+            match self.api.table(&self.names.staging(), &table) {
                 Ok(_) => return Ok(()),
-                Err(api_error) if api_error.is_not_found() && done.is_reused => self.next_attempt(&load),
+                Err(api_error) if api_error.is_not_found() && done.is_reused => runner.next_attempt(&load),
                 Err(api_error) if api_error.is_not_found() => {
-                    return Err(self.to_error(ErrorClass::Ambiguous, &api_error, &done.id).into());
+                    return Err(self
+                        .retry_policy
+                        .to_error(ErrorClass::Ambiguous, &api_error, &done.id)
+                        .into());
                 }
-                Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, &done.id).into()),
+                Err(api_error) => {
+                    return Err(self.retry_policy.to_error(api_error.class(), &api_error, &done.id).into());
+                }
             }
         }
     }
     /// Deletes a staging table, and returns true on success. If the deletion fails, the table is deleted after it has expired.
-    pub(super) fn unstage(&mut self, table: &str) -> bool {
+    pub fn unstage(&self, table: &str) -> bool {
         let path = format!("datasets/{}/tables/{table}", self.names.staging());
-        self.runtime.block_on(self.api_client.delete(&path)).is_ok()
+        self.api.delete(&path).is_ok()
     }
-    fn load(&self, id: &str, table: &str) -> gcp_bigquery_client::model::job::Job {
-        let mut job = job(id, &self.names.project, &self.config.location, self.config.job_timeout);
+    /// Makes a job load its data into a staging table.
+    fn load(&self, mut job: Job, table: &str) -> Job {
         let load = JobConfigurationLoad {
             destination_table: Some(TableReference::new(&self.names.project, &self.names.staging(), table)),
             source_format: Some("NEWLINE_DELIMITED_JSON".into()),
@@ -82,7 +146,7 @@ impl BigQuery {
         job
     }
     /// Deletes expired staging tables in the first call, and later at most once an hour.
-    pub(super) fn delete_expired_staging(&mut self) -> Result<(), WarehouseError> {
+    pub fn delete_expired_staging(&mut self) -> Result<(), WarehouseError> {
         let now = self.clock.now_ms();
         if self
             .last_staging_cleanup_ms
@@ -92,10 +156,13 @@ impl BigQuery {
         }
         let expired = match self.expired_staging_tables() {
             Ok(expired) => expired,
-            Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, "tables.list")),
+            Err(api_error) => {
+                return Err(self.retry_policy.to_error(api_error.class(), &api_error, "tables.list"));
+            }
         };
         for table in expired {
-            self.counters.get_mut().staging_tables_deleted += u64::from(self.unstage(&table));
+            let is_deleted = self.unstage(&table);
+            self.counters.update(|counters| counters.staging_tables_deleted += u64::from(is_deleted));
         }
         self.last_staging_cleanup_ms = Some(now);
         Ok(())
@@ -104,7 +171,7 @@ impl BigQuery {
     fn expired_staging_tables(&self) -> Result<Vec<String>, ApiError> {
         let (mut expired, mut next) = (Vec::new(), String::new());
         loop {
-            let page = self.runtime.block_on(self.api_client.tables(&self.names.staging(), &next))?;
+            let page = self.api.tables(&self.names.staging(), &next)?;
             let created_before = self.clock.unix_ms() - STAGING_MAX_AGE_MS;
             let listed = page["tables"].as_array().into_iter().flatten();
             expired.extend(
@@ -140,7 +207,7 @@ fn is_staging_name(table: &str) -> bool {
 }
 
 /// Returns the name of a batch's staging table, which is derived from the prefix of its job ids.
-pub(super) fn table_of(job_prefix: &str) -> String {
+pub fn table_of(job_prefix: &str) -> String {
     format!("{PREFIX}{}", job_prefix.trim_start_matches("fb_").trim_end_matches("_m"))
 }
 

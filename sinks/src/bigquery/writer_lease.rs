@@ -1,4 +1,4 @@
-//! Writer lease: one DML job on the records at a time, over all instances.
+//! `WriterLease`: one DML job on the records at a time, over all instances.
 //!
 //! A label of a table without rows has the id of the last DML job. An instance that wants to send a job waits until that job is done, and
 //! replaces the id by its own with a compare-and-set on the ETag. This needs no DML job on the records.
@@ -7,10 +7,18 @@
 //! until the sender of that job has certainly stopped.
 //! Not here: protection from two concurrent DML jobs; the statement (`sql`) of the second job changes only rows for which it has newer
 //! records.
-use super::{BigQuery, jobs::is_done, schema::WRITER};
-use crate::warehouse::WarehouseError;
+use super::{
+    api_client::ApiClient,
+    clock::Clock,
+    config::BigQueryConfig,
+    job::is_done,
+    retry_policy::RetryPolicy,
+    schema::{Names, WRITER},
+    shared_counters::SharedCounters,
+};
+use crate::{retry::RateLimiter, warehouse::WarehouseError};
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const LABEL: &str = "job";
 /// Time after which a job in the label is assumed to have never been sent if it still does not exist.
@@ -18,24 +26,52 @@ const ABANDONED_AFTER_MS: i64 = 60_000;
 /// Time limit of one call that waits for the lease.
 const MAX_LEASE_WAIT_MS: i64 = 30_000;
 
-impl BigQuery {
-    /// Acquires the lease for this job.
+/// The lease, as one instance sees it.
+pub struct WriterLease {
+    api: Arc<ApiClient>,
+    clock: Arc<dyn Clock>,
+    names: Names,
+    counters: SharedCounters,
+    retry_policy: Arc<RetryPolicy>,
+    /// Rate limiter of the metadata updates of the lease's table: BigQuery allows 5 within 10 s.
+    labels: RateLimiter,
+    /// Id of a job that is in the writer lease but does not exist, and time in milliseconds of the first lookup that did not find it.
+    missing_holder: Option<(String, i64)>,
+}
+impl WriterLease {
+    pub fn new(
+        config: &BigQueryConfig,
+        api: Arc<ApiClient>,
+        retry_policy: Arc<RetryPolicy>,
+        counters: SharedCounters,
+    ) -> WriterLease {
+        WriterLease {
+            api,
+            clock: config.clock.clone(),
+            names: config.names(),
+            counters,
+            retry_policy,
+            labels: RateLimiter::new(4, 10_000),
+            missing_holder: None,
+        }
+    }
+    /// Acquires the lease for this job. `last_done` is the id of the last job of this instance that is known to be done.
     ///
     /// # Errors
     /// `Retry` if another job still holds the lease after the time limit.
-    pub(super) fn acquire_lease(&mut self, id: &str) -> Result<(), WarehouseError> {
+    pub fn acquire(&mut self, id: &str, last_done: Option<&str>) -> Result<(), WarehouseError> {
         let (started_ms, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         loop {
             let dataset = self.names.dataset.clone();
-            let table = match self.runtime.block_on(self.api_client.table(&dataset, WRITER)) {
+            let table = match self.api.table(&dataset, WRITER) {
                 Ok(table) => table,
-                Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, id)),
+                Err(api_error) => return Err(self.retry_policy.to_error(api_error.class(), &api_error, id)),
             };
             let holder = table["labels"][LABEL].as_str().unwrap_or_default().to_owned();
             if holder == id {
                 return Ok(());
             }
-            let is_holder_done = self.is_holder_done(&holder, id)?;
+            let is_holder_done = last_done == Some(holder.as_str()) || self.is_holder_done(&holder, id)?;
             match is_holder_done.then(|| self.labels.take(self.clock.now_ms())) {
                 None => {}
                 // The rate limiter allows no label update now. The holder may change during the pause, so it is read again.
@@ -43,11 +79,13 @@ impl BigQuery {
                 Some(Ok(())) => {
                     let etag = table["etag"].as_str().unwrap_or_default();
                     let body = json!({"labels": {LABEL: id}});
-                    match self.runtime.block_on(self.api_client.patch(&dataset, WRITER, etag, &body)) {
+                    match self.api.patch(&dataset, WRITER, etag, &body) {
                         Ok(_) => return Ok(()),
                         // Another instance was first: the label shows the new holder.
                         Err(api_error) if api_error.is_status(412) => {}
-                        Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, id)),
+                        Err(api_error) => {
+                            return Err(self.retry_policy.to_error(api_error.class(), &api_error, id));
+                        }
                     }
                 }
             }
@@ -58,16 +96,16 @@ impl BigQuery {
                 )));
             }
             self.clock.sleep(pause);
-            self.counters.get_mut().waited_ms += pause.as_millis() as u64;
+            self.counters.update(|counters| counters.waited_ms += pause.as_millis() as u64);
             pause = (pause * 2).min(Duration::from_secs(4));
         }
     }
     /// True if the job in the label is done or was never sent.
     fn is_holder_done(&mut self, holder: &str, id: &str) -> Result<bool, WarehouseError> {
-        if holder.is_empty() || self.last_done.as_deref() == Some(holder) {
+        if holder.is_empty() {
             return Ok(true);
         }
-        match self.get_job(holder) {
+        match self.api.job(holder) {
             Ok(job) => {
                 self.missing_holder = None;
                 Ok(is_done(&job))
@@ -82,7 +120,7 @@ impl BigQuery {
                     }
                 }
             }
-            Err(api_error) => Err(self.to_error(api_error.class(), &api_error, id)),
+            Err(api_error) => Err(self.retry_policy.to_error(api_error.class(), &api_error, id)),
         }
     }
 }

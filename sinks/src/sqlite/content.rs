@@ -2,7 +2,7 @@
 //!
 //! Invariant: the content hash covers the content columns of the rows in key order, but neither source columns nor batch records.
 //! Not here: checking that two content hashes are equal; the conformance suite (`tests/conformance`) does it.
-use super::{ddl::rows_table, guarded_table};
+use super::ddl::{guarded_table, rows_table};
 use crate::{
     control_totals::{ControlTotals, ControlTotalsByGame},
     record::SinkTopic,

@@ -7,9 +7,10 @@
 //! tables as `user_version`; a file whose version is not [`TABLES_VERSION`] is rejected.
 //! Not here: the columns of each table (`tables`).
 use crate::{
+    record::SinkTopic,
     tables::{
-        BATCH_COLUMNS, BATCHES, BATCHES_DOC, Column, ColumnType, PLAYER_GAMES, PREDICTIONS, SEASON_START,
-        SLATE, SOURCE_COLUMNS, TABLES, TABLES_VERSION, Table,
+        BATCH_COLUMNS, BATCHES, BATCHES_DOC, Column, ColumnType, FEATURE_ROWS, PLAYER_GAMES, PREDICTIONS,
+        SEASON_START, SLATE, SOURCE_COLUMNS, TABLES, TABLES_VERSION, Table,
     },
     views,
     warehouse::WarehouseError,
@@ -20,6 +21,15 @@ use std::time::Duration;
 /// Returns the name of the table that stores the rows of a view.
 pub(super) fn rows_table(table: &Table) -> String {
     format!("{}_rows", table.name)
+}
+
+/// Returns the table with one row per key of an input topic; the row has the (epoch, offset) of the key.
+pub(super) const fn guarded_table(input: SinkTopic) -> &'static Table {
+    match input {
+        SinkTopic::Predictions => &SLATE,
+        SinkTopic::Features => &FEATURE_ROWS,
+        SinkTopic::PlayerGames => &PLAYER_GAMES,
+    }
 }
 
 pub(super) fn configure(db: &Connection) -> Result<(), WarehouseError> {

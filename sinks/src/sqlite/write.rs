@@ -16,8 +16,9 @@ use crate::{
         FEATURE_ROWS, PLAYER_GAMES, PREDICTION_SHARED, PREDICTION_SYSTEM, PREDICTIONS, SLATE, SOURCE_COLUMNS,
         Table,
     },
-    warehouse::{BadRecord, WarehouseError, WriteSummary},
+    warehouse::{BadRecord, WarehouseError},
     window::Batch,
+    write_summary::WriteSummary,
 };
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, ToSql,

@@ -14,7 +14,8 @@ use crate::{
     sink_error::SinkError,
     split::split,
     subscription::SINK,
-    warehouse::{WarehouseError, WriteSummary},
+    warehouse::WarehouseError,
+    write_summary::WriteSummary,
     window::{Batch, CloseReason},
 };
 use runtime::{

@@ -6,7 +6,8 @@ use crate::subscription::SINK;
 use crate::{
     counters::Counters,
     reconciler::Reconciliation,
-    warehouse::{WarehouseError, WriteSummary},
+    warehouse::WarehouseError,
+    write_summary::WriteSummary,
 };
 use runtime::{metrics as m, subscription::RunContext};
 use std::{sync::Arc, time::Duration};

@@ -7,7 +7,8 @@ use crate::{
     date_filter::DateRange,
     plan::BatchPlan,
     sink_error::SinkError,
-    warehouse::{Warehouse, WarehouseError, WriteSummary},
+    warehouse::{Warehouse, WarehouseError},
+    write_summary::WriteSummary,
     window::Batch,
 };
 use runtime::{clock::now, subscription::RunContext};

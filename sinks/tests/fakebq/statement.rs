@@ -6,7 +6,7 @@ use sinks::{
     SinkTopic,
     bigquery::{
         Names, definitions,
-        schema::RECORDS,
+        schema::{self, RECORDS},
         sql::{self, PruningBounds, Source},
     },
     tables::TABLES,
@@ -99,8 +99,8 @@ fn merge(text: &str, names: &Names) -> Option<Statement> {
 /// Returns the value of the column `input` for the table with this index.
 pub fn input_of(table: usize) -> &'static str {
     match TABLES[table].name {
-        "player_games" => sql::input_name(SinkTopic::PlayerGames),
-        "features" => sql::input_name(SinkTopic::Features),
-        _ => sql::input_name(SinkTopic::Predictions),
+        "player_games" => schema::input_name(SinkTopic::PlayerGames),
+        "features" => schema::input_name(SinkTopic::Features),
+        _ => schema::input_name(SinkTopic::Predictions),
     }
 }

@@ -1,82 +1,91 @@
-//! Sending a job under a deterministic id, and resolving its outcome.
+//! `JobRunner`: sends a job under a deterministic id, and resolves its outcome.
 //!
 //! Invariant: at most one job exists per (id, attempt), however often and by whichever instance it is sent: a job that exists is reused. A
 //! new attempt follows only a failed one. Every function returns in bounded time, so the caller can stop between calls.
 //! Not here: the statement or data of a job (`sql`, `staging`); the writer lease (`writer_lease`); retry delay and
 //! remediation (`retry_policy`).
 use super::{
-    BigQuery,
-    error::{ApiError, ErrorClass, ErrorResponse},
+    api_client::ApiClient,
+    clock::Clock,
+    config::BigQueryConfig,
+    error::{ApiError, ErrorClass},
+    job::{
+        FailedJob, FinishedJob, JobKind, JobTemplate, MAX_JOB_WAIT_MS, Parameter, Reply, SendResult, Stop,
+        affected, failure, is_done,
+    },
+    queries::Queries,
+    retry_policy::RetryPolicy,
+    shared_counters::SharedCounters,
+    writer_lease::WriterLease,
 };
-use crate::warehouse::WarehouseError;
+use crate::{retry::RateLimiter, warehouse::WarehouseError};
 use gcp_bigquery_client::model::job::Job;
 use serde_json::Value;
-use std::time::Duration;
-
-/// A job that is done and did not fail.
-#[derive(Clone, Debug)]
-pub struct FinishedJob {
-    /// Number of changed rows, from the statistics of the job.
-    pub affected: u64,
-    /// True if the job existed before it was sent.
-    pub is_reused: bool,
-    pub id: String,
-}
-
-/// Reason why a job did not succeed.
-pub enum Stop {
-    /// Retry later, or the operator must act.
-    Error(WarehouseError),
-    /// A row cannot be converted.
-    BadRow(FailedJob),
-    /// The request or the job is too large.
-    Size(FailedJob),
-    /// A table that the job reads does not exist.
-    Missing(FailedJob),
-}
-/// A job that was rejected or failed.
-pub struct FailedJob {
-    pub response: ErrorResponse,
-    /// Job id without the number of the attempt.
-    pub job_prefix: String,
-    /// True if another instance sent the job, possibly long ago, so that the cause of the failure may have been fixed since then.
-    pub is_earlier: bool,
-}
-impl From<WarehouseError> for Stop {
-    fn from(error: WarehouseError) -> Stop {
-        Stop::Error(error)
-    }
-}
-
-/// Kind of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobKind {
-    /// The job runs DML on the table of the records: it needs the writer lease.
-    Leased,
-    /// The job changes nothing that other instances read.
-    Unleased,
-}
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(4);
-/// Time limit of one call that waits for a job.
-pub(super) const MAX_JOB_WAIT_MS: i64 = 30_000;
 
-impl BigQuery {
+/// Sends the jobs of this instance.
+pub struct JobRunner {
+    api: Arc<ApiClient>,
+    clock: Arc<dyn Clock>,
+    counters: SharedCounters,
+    retry_policy: Arc<RetryPolicy>,
+    queries: Arc<Queries>,
+    lease: WriterLease,
+    template: JobTemplate,
+    /// Rate limiter of the DML jobs on the table: BigQuery allows 25 within 10 s.
+    statements: RateLimiter,
+    /// Rate limiter of the job insertions of this process.
+    inserts: RateLimiter,
+    /// Number of the current attempt, by job id without this number. A job without an entry is at its first attempt.
+    attempts: BTreeMap<String, u32>,
+    /// Ids of the jobs that this instance has sent for the current batch.
+    sent_jobs: BTreeSet<String>,
+    /// Id of the last job of this instance that is known to be done.
+    last_done: Option<String>,
+}
+impl JobRunner {
+    pub fn new(
+        config: &BigQueryConfig,
+        api: Arc<ApiClient>,
+        queries: Arc<Queries>,
+        retry_policy: Arc<RetryPolicy>,
+        counters: SharedCounters,
+    ) -> JobRunner {
+        JobRunner {
+            lease: WriterLease::new(config, api.clone(), retry_policy.clone(), counters.clone()),
+            api,
+            clock: config.clock.clone(),
+            counters,
+            retry_policy,
+            queries,
+            template: JobTemplate::new(config),
+            statements: RateLimiter::new(20, 10_000),
+            inserts: RateLimiter::new(8, 1_000),
+            attempts: BTreeMap::new(),
+            sent_jobs: BTreeSet::new(),
+            last_done: None,
+        }
+    }
     /// Sends a job with `send` under the id of the current attempt, and waits for it.
-    pub(super) fn run(
+    pub fn run(
         &mut self,
         job_prefix: &str,
         kind: JobKind,
-        send: &mut dyn FnMut(&mut BigQuery, &str) -> SendResult,
+        send: &mut dyn FnMut(&mut JobRunner, &str) -> SendResult,
     ) -> Result<FinishedJob, Stop> {
         loop {
-            let attempt = self.attempt(job_prefix);
-            let id = format!("{job_prefix}{attempt}");
+            let id = self.current_id(job_prefix);
             self.throttle(kind);
             if kind == JobKind::Leased {
-                self.acquire_lease(&id)?;
-                self.counters.get_mut().attempts += 1;
+                self.lease.acquire(&id, self.last_done.as_deref())?;
+                self.counters.update(|counters| counters.attempts += 1);
             }
             self.last_done.take_if(|done| *done == id);
             let sent = send(self, &id);
@@ -84,9 +93,9 @@ impl BigQuery {
                 Ok(done) => {
                     if !done.is_reused {
                         // A pending query started before this write, so its result is outdated.
-                        self.pending_query.take();
+                        self.queries.discard_pending_query();
                     }
-                    self.counters.get_mut().reused += u64::from(done.is_reused);
+                    self.counters.update(|counters| counters.reused += u64::from(done.is_reused));
                     return Ok(done);
                 }
                 // A reused job that failed earlier: continue with the next attempt.
@@ -95,11 +104,16 @@ impl BigQuery {
             }
         }
     }
+    /// Returns the job id of the current attempt.
+    pub fn current_id(&self, job_prefix: &str) -> String {
+        format!("{job_prefix}{}", self.attempt(job_prefix))
+    }
     /// Returns the number of the current attempt, starting at 0.
     fn attempt(&self, job_prefix: &str) -> u32 {
         self.attempts.get(job_prefix).copied().unwrap_or(0)
     }
-    pub(super) fn next_attempt(&mut self, job_prefix: &str) {
+    /// Makes the next job with this prefix a new attempt.
+    pub fn next_attempt(&mut self, job_prefix: &str) {
         // Entries of earlier jobs are not needed. The attempt of a job without an entry is found again by trying all attempts from 0.
         if self.attempts.len() > 64 {
             self.attempts.clear();
@@ -125,13 +139,15 @@ impl BigQuery {
         match api_error.class() {
             ErrorClass::JobExists => Ok((Value::Null, true)),
             ErrorClass::Ambiguous => {
-                self.count(ErrorClass::Ambiguous);
+                self.counters.count_error(ErrorClass::Ambiguous);
                 match self.get_job(id) {
                     Ok(job) => Ok((job, true)),
                     Err(lookup_error) if lookup_error.is_not_found() => {
-                        Err(self.to_error(ErrorClass::Ambiguous, &api_error, id).into())
+                        Err(self.retry_policy.to_error(ErrorClass::Ambiguous, &api_error, id).into())
                     }
-                    Err(lookup_error) => Err(self.to_error(lookup_error.class(), &lookup_error, id).into()),
+                    Err(lookup_error) => {
+                        Err(self.retry_policy.to_error(lookup_error.class(), &lookup_error, id).into())
+                    }
                 }
             }
             _ => {
@@ -155,9 +171,11 @@ impl BigQuery {
             Ok(job) => job,
             // The job was accepted just now, so a later lookup finds it.
             Err(api_error) if api_error.is_not_found() => {
-                return Err(self.to_error(ErrorClass::Ambiguous, &api_error, id).into());
+                return Err(self.retry_policy.to_error(ErrorClass::Ambiguous, &api_error, id).into());
             }
-            Err(api_error) => return Err(self.to_error(api_error.class(), &api_error, id).into()),
+            Err(api_error) => {
+                return Err(self.retry_policy.to_error(api_error.class(), &api_error, id).into());
+            }
         };
         let Some(job) = job else {
             return Err(WarehouseError::pending(format!("job {id} is still running")).into());
@@ -190,7 +208,7 @@ impl BigQuery {
     ) -> AttemptEnd {
         let class = api_error.class();
         let ApiError::Response(response) = &api_error else {
-            return self.to_error(class, &api_error, id).into();
+            return self.retry_policy.to_error(class, &api_error, id).into();
         };
         if response.status.is_none() || class == ErrorClass::DmlQueueFull {
             match class {
@@ -209,9 +227,9 @@ impl BigQuery {
             ErrorClass::BadRow => Stop::BadRow,
             ErrorClass::Size => Stop::Size,
             ErrorClass::InvalidTarget if is_missing => Stop::Missing,
-            _ => return self.to_error(class, &api_error, id).into(),
+            _ => return self.retry_policy.to_error(class, &api_error, id).into(),
         };
-        self.count(class);
+        self.counters.count_error(class);
         AttemptEnd::Stop(stop(FailedJob {
             response: response.clone(),
             job_prefix: job_prefix.to_owned(),
@@ -220,11 +238,11 @@ impl BigQuery {
     }
 
     /// Looks up a job. A new job may not be visible immediately.
-    pub(super) fn get_job(&mut self, id: &str) -> Result<Value, ApiError> {
-        self.runtime.block_on(self.api_client.job(id))
+    pub fn get_job(&self, id: &str) -> Result<Value, ApiError> {
+        self.api.job(id)
     }
     /// Waits until the job is done; `None` after the time limit.
-    fn await_job(&mut self, id: &str, mut job: Value) -> Result<Option<Value>, ApiError> {
+    fn await_job(&self, id: &str, mut job: Value) -> Result<Option<Value>, ApiError> {
         let (started_ms, mut pause) = (self.clock.now_ms(), MIN_POLL_INTERVAL);
         loop {
             if is_done(&job) {
@@ -245,26 +263,27 @@ impl BigQuery {
         let dml = (kind == JobKind::Leased).then_some(&mut self.statements);
         for limiter in dml.into_iter().chain([&mut self.inserts]) {
             while let Err(wait) = limiter.take(self.clock.now_ms()) {
-                self.counters.get_mut().waited_ms += wait as u64;
+                self.counters.update(|counters| counters.waited_ms += wait as u64);
                 self.clock.sleep(Duration::from_millis(wait as u64));
             }
         }
     }
 
-    pub(super) fn count(&self, class: ErrorClass) {
-        *self.counters.borrow_mut().errors.entry(class.name()).or_default() += 1;
+    /// Sends a statement as a job.
+    pub fn insert(&self, id: &str, query: String, parameters: &[Parameter]) -> SendResult {
+        self.api.insert(&self.template.query_job(id, query, parameters)).map(Reply::Inserted)
+    }
+    /// Returns a job with the configuration that all jobs share.
+    pub fn new_job(&self, id: &str) -> Job {
+        self.template.job(id)
+    }
+    /// Ends the current batch: no job sent so far belongs to the next batch.
+    pub fn clear_sent_jobs(&mut self) {
+        self.sent_jobs.clear();
     }
 }
 
-/// Result of sending a job.
-pub type SendResult = Result<Reply, ApiError>;
-pub enum Reply {
-    /// The job was created.
-    Inserted(Value),
-    /// The job existed and was not sent again.
-    Existing(Value),
-}
-
+/// End of an attempt that did not succeed.
 enum AttemptEnd {
     NextAttempt,
     Stop(Stop),
@@ -273,43 +292,4 @@ impl From<WarehouseError> for AttemptEnd {
     fn from(error: WarehouseError) -> AttemptEnd {
         AttemptEnd::Stop(Stop::Error(error))
     }
-}
-
-/// Returns a job with the configuration that all jobs share.
-pub fn job(id: &str, project: &str, location: &str, timeout: Duration) -> Job {
-    use gcp_bigquery_client::model::{job_configuration::JobConfiguration, job_reference::JobReference};
-    // The value of the label is the batch id in `fb_<batch>_…`, so that the jobs of a batch can be found. There is only one label, because
-    // the client serializes several labels in random order, but equal ids need equal request bodies.
-    let batch = id.split('_').nth(1).unwrap_or_default().to_owned();
-    Job {
-        job_reference: Some(JobReference {
-            job_id: Some(id.to_owned()),
-            location: Some(location.to_owned()),
-            project_id: Some(project.to_owned()),
-        }),
-        configuration: Some(JobConfiguration {
-            job_timeout_ms: Some(timeout.as_millis().to_string()),
-            labels: Some([("fastbreak".to_owned(), batch)].into()),
-            ..JobConfiguration::default()
-        }),
-        ..Job::default()
-    }
-}
-
-pub fn is_done(job: &Value) -> bool {
-    job["status"]["state"] == "DONE"
-}
-/// Returns the error of a failed job. A job that is done may have failed; only `errorResult` shows it.
-pub fn failure(job: &Value) -> Option<ErrorResponse> {
-    let error = &job["status"]["errorResult"];
-    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
-    (!error.is_null()).then(|| ErrorResponse {
-        status: None,
-        reason: text("reason"),
-        message: text("message"),
-    })
-}
-/// Returns the number of changed rows.
-fn affected(job: &Value) -> u64 {
-    job["statistics"]["query"]["numDmlAffectedRows"].as_str().and_then(|n| n.parse().ok()).unwrap_or(0)
 }

@@ -1,0 +1,169 @@
+//! `Sqlite`, the warehouse in one SQLite file.
+//!
+//! Invariant: one SQL transaction checks log and epoch of the writer, and writes a batch and its batch record.
+//! Not here: the statements that write a batch (`write`), the definitions of the tables (`ddl`).
+use super::{
+    content,
+    ddl::{self, guarded_table},
+    error, write,
+};
+use crate::{
+    control_totals::ControlTotalsByGame,
+    counters::Counters,
+    plan::{BatchId, BatchPlan},
+    record::SinkTopic,
+    tables::{PREDICTIONS, TABLES},
+    warehouse::{ContentHash, Warehouse, WarehouseError, WriterState},
+    window::Batch,
+    write_summary::WriteSummary,
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use schemas::{PlayerGameId, Timestamp};
+use std::{collections::HashSet, path::Path};
+
+/// A warehouse in one SQLite file.
+pub struct Sqlite {
+    db: Connection,
+    counters: Counters,
+}
+impl Sqlite {
+    /// Opens the warehouse at this path; creates the file if it does not exist.
+    pub fn open(path: &Path) -> Result<Sqlite, WarehouseError> {
+        let db = Connection::open(path).map_err(|cause| error::opening(path, &cause))?;
+        Sqlite::prepare(db)
+    }
+    /// Creates a warehouse in memory, for tests.
+    pub fn in_memory() -> Result<Sqlite, WarehouseError> {
+        Sqlite::prepare(Connection::open_in_memory()?)
+    }
+    /// Returns the statements that define a new file.
+    pub fn ddl() -> String {
+        ddl::statements()
+    }
+    fn prepare(mut db: Connection) -> Result<Sqlite, WarehouseError> {
+        ddl::configure(&db)?;
+        ddl::create(&mut db)?;
+        db.set_prepared_statement_cache_capacity(32);
+        Ok(Sqlite { db, counters: Counters::default() })
+    }
+    fn begin(&mut self) -> Result<Transaction<'_>, WarehouseError> {
+        Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+}
+
+fn writer_state(db: &Connection) -> Result<WriterState, WarehouseError> {
+    let sql = "SELECT log_id, epoch, rebuilding FROM warehouse_meta";
+    Ok(db.query_row(sql, [], |row| {
+        Ok(WriterState { log: row.get(0)?, epoch: row.get(1)?, rebuilding: row.get(2)? })
+    })?)
+}
+
+impl Warehouse for Sqlite {
+    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+        writer_state(&self.db)
+    }
+
+    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+        let tx = self.begin()?;
+        let state = writer_state(&tx)?;
+        state.check_writer(log, None)?;
+        if state.log.is_none() {
+            tx.execute("UPDATE warehouse_meta SET log_id = ?1", [log])?;
+        }
+        tx.commit()?;
+        Ok(state.epoch)
+    }
+
+    fn write(
+        &mut self,
+        batch: &Batch,
+        plan: &BatchPlan,
+        now: Timestamp,
+    ) -> Result<WriteSummary, WarehouseError> {
+        let started = std::time::Instant::now();
+        let tx = self.begin()?;
+        writer_state(&tx)?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
+        if let Some(written) = write::committed_batch(&tx, &plan.id)? {
+            return Ok(written);
+        }
+        let written = write::apply_batch(&tx, batch, plan)?;
+        write::insert_batch(&tx, plan, &written, now)?;
+        tx.commit()?;
+        self.counters.batches += 1;
+        self.counters.attempts += 1;
+        self.counters.milliseconds += started.elapsed().as_millis() as u64;
+        self.counters.add(&written);
+        Ok(written)
+    }
+
+    fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
+        let sql = "SELECT 1 FROM sink_batches WHERE batch_id = ?1";
+        Ok(self.db.query_row(sql, [id.as_str()], |_| Ok(())).optional()?.is_some())
+    }
+
+    fn existing_keys(
+        &self,
+        keys: &[(SinkTopic, PlayerGameId)],
+    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError> {
+        let mut existing = HashSet::new();
+        for (input, id) in keys {
+            let from = ddl::rows_table(guarded_table(*input));
+            let sql = format!("SELECT 1 FROM {from} WHERE game_id = ?1 AND player_id = ?2 AND deleted = 0");
+            let mut statement = self.db.prepare_cached(&sql)?;
+            if statement.exists((id.game.to_string(), id.player.0))? {
+                existing.insert((*input, *id));
+            }
+        }
+        Ok(existing)
+    }
+
+    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+        let tx = self.begin()?;
+        let epoch = writer_state(&tx)?.epoch + 1;
+        tx.execute("UPDATE warehouse_meta SET log_id = ?1, epoch = ?2, rebuilding = 1", (log, epoch))?;
+        tx.commit()?;
+        Ok(epoch)
+    }
+
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+        let tx = self.begin()?;
+        let state = writer_state(&tx)?;
+        state.check_writer(log, Some(state.epoch))?;
+        // A record with unchanged content raises the epoch of its row, too. So a row that is still in an older epoch has no record in the
+        // log.
+        let mut deleted = 0;
+        for table in &TABLES {
+            let rows_table = ddl::rows_table(table);
+            let sql = if table.has_epoch_guard {
+                format!(
+                    "UPDATE {rows_table} SET deleted = 1, content_hash = NULL WHERE epoch < ?1 AND deleted = 0"
+                )
+            } else {
+                format!("DELETE FROM {rows_table} WHERE epoch < ?1")
+            };
+            deleted += tx.execute(&sql, [state.epoch])? as u64;
+        }
+        tx.execute("UPDATE warehouse_meta SET rebuilding = 0", [])?;
+        tx.commit()?;
+        Ok(deleted)
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters.clone()
+    }
+    fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
+        TABLES.iter().map(|table| content::hash(&self.db, table)).collect()
+    }
+    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+        let mut control_totals = ControlTotalsByGame::new();
+        for input in SinkTopic::ALL {
+            content::control_totals(&self.db, input, &mut control_totals)?;
+        }
+        Ok(control_totals)
+    }
+}
+
+const _: () = assert!(
+    !PREDICTIONS.has_epoch_guard,
+    "player_prop_predictions must have no epoch guard: the row of player_slate guards the predictions of its player and game"
+);
