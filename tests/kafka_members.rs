@@ -235,7 +235,7 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     let mut processors = audit["processors"].as_array().unwrap().iter();
     let markets = processors.find(|processor| processor["processor"] == "markets").unwrap();
     let problem = markets["problems"][0].as_str().unwrap();
-    assert!(output.status.code() == Some(1) && problem.contains("the topic has 0"), "{audit:#}");
+    assert!(output.status.code() == Some(1) && problem.contains("the topic has only 0"), "{audit:#}");
     // Follows the procedure of docs/kafka-broker-requirements.md for a topic that was re-created.
     run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--all-groups"]);
