@@ -15,8 +15,8 @@ use crate::{
     split::split,
     subscription::SINK,
     warehouse::WarehouseError,
-    write_summary::WriteSummary,
     window::{Batch, CloseReason},
+    write_summary::WriteSummary,
 };
 use runtime::{
     Commit,

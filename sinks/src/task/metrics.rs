@@ -4,10 +4,7 @@
 //! Not here: the metric names (`runtime::metrics`), the counters of a warehouse (`counters`).
 use crate::subscription::SINK;
 use crate::{
-    counters::Counters,
-    reconciler::Reconciliation,
-    warehouse::WarehouseError,
-    write_summary::WriteSummary,
+    counters::Counters, reconciler::Reconciliation, warehouse::WarehouseError, write_summary::WriteSummary,
 };
 use runtime::{metrics as m, subscription::RunContext};
 use std::{sync::Arc, time::Duration};

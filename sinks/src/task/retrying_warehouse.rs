@@ -8,8 +8,8 @@ use crate::{
     plan::BatchPlan,
     sink_error::SinkError,
     warehouse::{Warehouse, WarehouseError},
-    write_summary::WriteSummary,
     window::Batch,
+    write_summary::WriteSummary,
 };
 use runtime::{clock::now, subscription::RunContext};
 use std::{
