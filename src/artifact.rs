@@ -1,6 +1,6 @@
 //! The model artifact of `learned_v1`, read from the configured path.
 //!
-//! Invariant: a configured artifact that cannot be read or parsed is an error; the predictor never runs without it.
+//! Invariant: a configured artifact that cannot be read or parsed is an error; the predictor never runs without a configured artifact.
 //! Not here: the format of a model artifact and the checks of its content (`processors::predictor`).
 use crate::config::Config;
 use anyhow::{Context, Result};

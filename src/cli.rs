@@ -95,7 +95,7 @@ enum Command {
     },
     /// Show the consumer lag of every processor, in records and in time
     Lag {
-        /// Refresh until stopped
+        /// Sample and print the lag repeatedly until the process is stopped
         #[arg(long)]
         watch: bool,
         /// Also show each partition with unread records
@@ -121,7 +121,7 @@ enum Command {
         player: String,
         date: EasternDate,
     },
-    /// Show the topology
+    /// Show the topology: each processor with its input and output topics
     Graph {
         /// Print a Mermaid flowchart
         #[arg(long)]
@@ -138,7 +138,7 @@ enum Command {
     Links {
         /// The name as a source spells it
         spelling: String,
-        /// nba.com player id; without it, an earlier link of the spelling is withdrawn
+        /// nba.com player id; without it, the existing link of the spelling is withdrawn
         player: Option<u32>,
     },
     /// Check and register the Avro schemas
@@ -180,7 +180,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Print the completion script of a shell
+    /// Print the script that makes a shell complete `fastbreak` commands
     Completions { shell: clap_complete::Shell },
 }
 #[derive(Subcommand)]
@@ -194,7 +194,7 @@ enum ConfigCommand {
 }
 #[derive(Subcommand)]
 enum SchemasCommand {
-    /// Check each schema against its earlier versions, and against the registry if one is configured; exit code 3 if anything differs
+    /// Check that each schema can read its earlier versions and, if a registry is configured, is registered there; exit code 3 if not
     Check,
     /// Register missing schemas at compatibility level BACKWARD_TRANSITIVE; exit code 4 if one is incompatible with a registered version
     Push {

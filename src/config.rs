@@ -37,13 +37,13 @@ pub struct Config {
     pub data: PathBuf,
     /// Bootstrap servers of Kafka; `None` for the embedded log.
     pub brokers: Option<String>,
-    /// Name of this process, unique among all processes on the same brokers. A process that starts under the name of an earlier one takes
-    /// over its group membership and fences its transactions.
+    /// Name of this process, unique among all processes on the same brokers. If a process starts under the name of another one,
+    /// it takes over the other's group memberships and fences the other's transactions.
     pub instance: String,
     /// Settings of the Kafka client, by librdkafka's names.
     pub kafka: BTreeMap<String, String>,
     pub registry: RegistryConfig,
-    /// Address at which `run` serves its page, metrics and health.
+    /// Address at which `run` serves status page, metrics and health.
     pub console: Option<SocketAddr>,
     /// Path of the model artifact of `learned_v1`.
     pub learned_model: Option<PathBuf>,

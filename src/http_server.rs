@@ -3,7 +3,7 @@
 //! A process is live as long as it is not stopping. It is ready when every processor has restored its state store and has looked for new
 //! records at least once. The sampling thread has its own connection to the log; it samples all processors, including those that run in
 //! other processes.
-//! Invariant: it listens only on the configured address. A failed sample removes the lag metrics instead of leaving old values.
+//! Invariant: the server listens only on the configured address. A failed sample removes the lag metrics instead of leaving old values.
 //! Not here: the HTTP routes and the page (crate `console`), assessing the lag (`runtime::lag`).
 use crate::{
     config::Config,
@@ -25,8 +25,9 @@ use std::{
     sync::Arc,
 };
 
-/// Length of the lag history on the page, and the number of intervals in it.
+/// Length of the lag history on the status page.
 const HISTORY_MS: i64 = 600_000;
+/// Number of intervals into which the lag history is divided.
 const HISTORY_INTERVALS: i64 = 60;
 
 /// Binds the configured address. If the default address is not available, the run has no console and prints a message.

@@ -12,7 +12,7 @@ use runtime::{
 };
 use std::{collections::BTreeMap, time::Duration};
 
-/// Pause between two samples while lag is watched.
+/// Pause between two lag samples of `fastbreak lag --watch` and of the console.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Returns the subscriptions of all processors, upstream first, and of the sink.

@@ -1,5 +1,5 @@
-//! A pipeline: processors that use one log, and the sink that writes one warehouse, from start to stop. `run`, `replay run` and tests
-//! use it.
+//! Starts and watches a pipeline: the processors that share one log, and the sink that writes one warehouse. `run`, `replay run` and
+//! tests use it.
 //!
 //! Invariant: log and warehouse are parameters of a pipeline; its code is the same for every log and every warehouse.
 //! Not here: the processors (`topology`), the log (crate `runtime`), the sink task (`sinks::task`).
@@ -62,7 +62,7 @@ pub struct Running {
     until_caught_up: bool,
 }
 impl Running {
-    /// Waits until the run context stops or, with `until_caught_up`, everything has caught up; calls `each` periodically.
+    /// Waits until the run context stops or, with `until_caught_up`, all processors and the sink have caught up; calls `each` periodically.
     ///
     /// # Errors
     /// The error of the first processor that fails.

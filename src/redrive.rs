@@ -1,11 +1,11 @@
 //! Redrive: producing the original records of dead letters again.
 //!
 //! Redrive appends the original record of a dead letter to its topic again or, for a dead letter of `ingest`, ingests its line again. A
-//! record that is rejected again becomes a new dead letter with a higher redrive count. For each reject code, committed
-//! offsets separate the dead letters that were redriven from those that were not, so after a crash another redrive can resume. Dead letters
+//! record that is rejected again becomes a new dead letter with a higher redrive count. A consumer group per reject code stores committed
+//! offsets: dead letters below them were redriven, so a redrive after a crash continues where the last one stopped. Dead letters
 //! that were redriven [`MAX_REDRIVES`] times have separate committed offsets: they are redriven only with `--force`.
-//! Invariant: the redriven records and the committed offsets are in one commit. Only lines of `ingest` may be ingested again after a crash;
-//! ingest skips the events that are already in the log.
+//! Invariant: one commit appends the redriven records and commits the offsets. Only lines of `ingest` may be ingested again after a crash;
+//! ingest then skips the events that are already in the log.
 //! Not here: why a record is rejected (the loaders, `ingest`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
 use crate::{ingest, topology};
 use anyhow::{Result, bail};
@@ -21,9 +21,9 @@ use topics::{Offset, Offsets, TopicPartition};
 
 /// A dead letter that was redriven this many times is redriven again only with `--force`.
 pub const MAX_REDRIVES: i32 = 3;
-/// Number of leading characters in which two reasons must be equal to be counted as one.
+/// Number of leading characters of a reason that are compared. Reasons that differ only after them are counted as one reason.
 const NORMALIZED_REASON_CHARS: usize = 120;
-/// Number of dead letters per commit; a commit has more if otherwise dead letters of one record would be in two commits.
+/// Number of dead letters per commit. A commit contains more if that keeps all dead letters of one record in the same commit.
 const BATCH_RECORDS: usize = 200;
 
 /// Returns the names of ingest, of all processors and of the sink: each has a dead-letter topic.
@@ -49,7 +49,8 @@ pub fn ensure_owner(processor: &str) -> Result<()> {
 /// Prefix of the consumer groups that store the committed offsets of redrives.
 pub const REDRIVE_GROUP_PREFIX: &str = "dlq-redrive";
 
-/// Dead letters that share committed offsets: they have the same reject code, and either none or all have reached the redrive limit.
+/// A set of dead letters that share committed offsets: all have the same reject code, and either all or none were redriven
+/// [`MAX_REDRIVES`] times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct RedriveGroup {
     code: RejectCode,
@@ -69,7 +70,7 @@ impl RedriveGroup {
 #[derive(Default)]
 pub struct PendingRedrive {
     groups: BTreeMap<RedriveGroup, Vec<DeadLetterRecord>>,
-    /// Number of dead letters that were redriven before.
+    /// Number of dead letters that an earlier redrive has processed; they are skipped.
     pub already_redriven: usize,
     /// Number of dead letters at the redrive limit, which are skipped without `--force`.
     pub at_redrive_limit: usize,
@@ -125,7 +126,7 @@ pub struct RedriveSummary {
     pub still_rejected: usize,
 }
 
-/// Redrives dead letters.
+/// Redrives the pending dead letters of a processor.
 ///
 /// # Errors
 /// If the dead letters come from a table topic, an original record is no longer stored, or the log cannot be written.

@@ -41,8 +41,8 @@ pub fn subjects() -> Vec<Subject> {
     topics::ALL.iter().filter_map(|topic| Subject::for_topic(topic.name, topic.event)).collect()
 }
 
-/// Reads the ids of the newest schema of every event. An event that several topics contain may have several ids; the id of the first topic
-/// comes first.
+/// Reads the registry's ids of the newest schema of every event type. An event type in several topics has a subject for each topic, so its
+/// schema may have several ids; the id for the topic that is first in the catalog comes first.
 fn schema_ids(client: &Client) -> Result<BTreeMap<&'static str, Vec<u32>>> {
     let (mut ids, mut missing) = (BTreeMap::<&'static str, Vec<u32>>::new(), Vec::new());
     for subject in subjects() {
@@ -63,7 +63,7 @@ fn schema_ids(client: &Client) -> Result<BTreeMap<&'static str, Vec<u32>>> {
     }
 }
 
-/// Binds the schema ids of this process to those of the configured registry, if there is one. Repeated calls with the same registry
+/// Makes this process use the schema ids of the configured registry, if there is one. Repeated calls with the same registry
 /// have no effect.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Replays: reprocess the raw topics from offset 0 into an isolated namespace (topics, consumer groups, warehouse).
 //!
-//! The folder of a namespace contains a manifest with the dates of the games that are written, the kind of warehouse, and the consumer
-//! groups of the last run.
+//! The folder of a namespace contains a manifest with the dates of the games that the replay writes to its warehouse, the kind of
+//! warehouse, and the consumer groups of the last run.
 //! Invariant: no live topic, live consumer group or live warehouse is changed; dates and warehouse of a namespace never change.
 //! Not here: the log of a namespace (crate `runtime`), comparing rows (crate `sinks`), status of a replay (`status`), output (`cli`).
 mod manifest;

@@ -1,6 +1,7 @@
 //! The warehouse that one sink task writes, and the games that it writes there.
 //!
-//! Invariant: `run` writes all games to the configured warehouse; a replay writes only its dates, to its own warehouse.
+//! Invariant: `run` writes all games to the configured warehouse; a replay writes only the games of its dates, and only to its own
+//! warehouse.
 //! Not here: opening a warehouse (`warehouse`), filtering by date (crate `sinks`).
 use crate::warehouse::WarehouseTarget;
 use sinks::DateRange;

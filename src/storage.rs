@@ -13,7 +13,7 @@ use runtime::{LogAdmin, LogBackend};
 use runtime_embedded::{EmbeddedLog, ReplayLog};
 use runtime_kafka::{KafkaConfig, KafkaLog};
 
-/// Opens the configured log, after binding the schema ids of the configured registry.
+/// Reads the schema ids from the configured registry, if there is one, then opens the configured log.
 ///
 /// # Errors
 /// If the registry is unreachable or lacks a schema, or the log cannot be opened.

@@ -4,7 +4,7 @@
 //! connects processors and topics.
 //! Invariant: every input topic is a raw topic or the output of an upstream processor, and a processor is listed after all its upstream
 //! processors.
-//! Not here: the decisions of a processor (crate `processors`), delivery of records (crate `runtime`), the sink's writes (`sink`).
+//! Not here: the decisions of a processor (crate `processors`), delivery of records (crate `runtime`), the sink's writes (crate `sinks`).
 mod stateless;
 pub mod topic_specs;
 
@@ -198,7 +198,7 @@ fn feature_builder() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Features → predictions of every system.
+/// Features → predictions of every prediction system.
 fn predictor_node(predictor: Predictor) -> Box<dyn ProcessorNode> {
     Box::new(StatelessNode::new(
         "predictor",

@@ -30,8 +30,8 @@ impl WarehouseTarget {
             WarehouseKind::BigQuery => WarehouseTarget::Dataset(config.bigquery.clone()),
         }
     }
-    /// Returns the location of a replay's warehouse. In a dataset name, a dash of the namespace becomes two underscores: with only one,
-    /// the dataset of replay `x-staging` would be the staging dataset of replay `x`.
+    /// Returns the location of a replay's warehouse. BigQuery allows no dash in a dataset name, so each dash of the namespace is replaced
+    /// by two underscores. With one underscore, the dataset of replay `x-staging` would have the name of replay `x`'s staging dataset.
     pub fn for_replay(config: &Config, namespace: &Namespace) -> WarehouseTarget {
         match WarehouseTarget::live(config) {
             WarehouseTarget::Folder(_) => WarehouseTarget::Folder(namespace.folder(config)),

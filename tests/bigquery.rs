@@ -43,7 +43,7 @@ fn one_log_makes_equal_tables_in_both_warehouses_despite_faults() {
     let fake = Fake::start();
     fake.tick();
     fake.with(|service| service.takes_ms = 50);
-    // Only faults that the sink resolves without a pause; pauses are tested with a simulated clock (crate `sinks`).
+    // Injects only faults after which the sink retries without a pause. Pauses are tested with a simulated clock (crate `sinks`).
     fake.fail(Call::Insert, 1, Fault::ResponseLost);
     fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::Html, true));
     let fastbreak = Fastbreak::new();

@@ -1,7 +1,7 @@
 //! A real broker on a busy machine: a restore reads every record, and members rejoin after the broker was paused.
 //!
-//! If a restore skipped a record, a materialized view would derive and publish rows that differ from those that it had published. A
-//! broker that cannot reach its controller lists no brokers in its metadata, and librdkafka then drops its own metadata.
+//! If a restore skipped a record, a materialized view would publish rows that differ from the rows that it published earlier. While a
+//! broker cannot reach its controller, its metadata response lists no brokers, and librdkafka then drops the metadata in its cache.
 //! Invariant: no record is lost if a broker or a client is slow.
 //! Skipped with a message where no broker can be started. Not here: the content of a run (`kafka`), brokers that are killed
 //! (`tests/kafka/chaos`).

@@ -190,7 +190,7 @@ fn an_empty_commit_has_the_offset_of_one_partition_and_a_rejected_commit_rejoins
     }
 }
 
-/// Records read (loaders only), parked and rejected of one processor.
+/// Record counts of one processor: read (`None` unless it is a loader), parked, rejected.
 type Accounting = (Option<Value>, Value, Value);
 
 /// Returns the content hashes and the record accounting of an audit. The number of records read is included for loaders only: a loader

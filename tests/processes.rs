@@ -44,7 +44,7 @@ fn fifty_random_kills_give_the_content_of_a_run_without_interruption() {
     let mut slices = lines.chunks(lines.len().div_ceil(KILLS as usize / 2));
     let (mut kills, mut completed) = (0, 0);
     while kills < KILLS {
-        // Ingests new events before every second run, so that most runs are killed while they process; some kills hit an ingest.
+        // Ingests new events before every second run, so that most runs are killed while they process. Some ingests are killed, too.
         if let Some(slice) = (kills % 2 == 0).then(|| slices.next()).flatten() {
             let path = killed.file("slice.jsonl", slice);
             let mut child = killed.spawn(&["ingest", text(&path)]);
@@ -256,7 +256,7 @@ fn a_full_disk_is_reported_and_loses_nothing() {
         assert!(output.status.code() == Some(1) && is_reported && message.contains("free "), "{message}");
     };
     assert_disk_full(&["ingest", text(&events)]);
-    // Grows the disk until the log has room for all events, and for nothing more.
+    // Grows the disk until all events fit into the log. After that, the disk has no room for the output of `run`.
     let mut size = 2;
     while !on_disk(&["ingest", text(&events)]).status.success() {
         size += 1;

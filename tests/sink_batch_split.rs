@@ -18,7 +18,7 @@ use fault_injection::{
 use sinks::{Sqlite, Warehouse, warehouse::ContentHash};
 use std::sync::OnceLock;
 
-/// Row limit of the fake: more than half of the rows of the largest batch, so that one split is sufficient.
+/// Row limit of the fake of BigQuery. It is more than half of the rows of the largest batch, so that one split is sufficient.
 const MAX_ROWS: usize = 400;
 
 /// Returns the content of a SQLite warehouse that was written without faults and size limits.
@@ -71,8 +71,8 @@ fn a_batch_that_is_too_large_is_split_until_it_fits_and_every_record_counts_once
 #[test]
 fn after_any_failed_commit_of_a_half_the_next_run_writes_the_rest() {
     use Fault::*;
-    // Plans 0, 1 and 2 are the plans of the batch, its first half and its second half. Only the halves have a commit `Done`: `Done` 0 and
-    // `Done` 1.
+    // `Plan` 0, 1 and 2 are the commits of the plans of the batch, its first half and its second half. The batch itself is never written,
+    // so `Done` 0 and 1 are the commits after the first and the second half.
     let faults = [
         (CommitKind::Plan, 0, CommittedThenCrashed),
         (CommitKind::Plan, 1, NotCommitted),
@@ -92,7 +92,7 @@ fn after_any_failed_commit_of_a_half_the_next_run_writes_the_rest() {
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
         assert_complete(&fake, &format!("{kind:?} {after} {fault:?}"));
     };
-    // Runs in parallel, since each run mostly waits.
+    // All runs are started at the same time, since each run mostly waits.
     std::thread::scope(|scope| {
         for fault in faults {
             scope.spawn(move || run(fault));

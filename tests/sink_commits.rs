@@ -235,7 +235,7 @@ fn a_batch_with_too_many_bad_records_stops_the_sink_without_dead_letters() {
         assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (1, committed));
         run(DlqLimits { ratio: 1.0, ..DlqLimits::default() }).unwrap();
         assert_eq!((dead_letters(&fastbreak).len(), committed_offsets(&fastbreak)), (3, committed + 2));
-        // Appends one bad record more than the limit of bad records in a row.
+        // Appends so many bad records in a row that the DLQ limits are exceeded by one record.
         for n in 0..3 {
             append(&fastbreak, 3_000_000 + n, |_, _| {});
         }

@@ -40,7 +40,8 @@ fn records_of_a_season_round_trip_through_the_reference_codec() {
     }
     let missing: Vec<&str> =
         entries.iter().map(|entry| entry.name).filter(|name| !compared.contains(name)).collect();
-    // No topic of the catalog contains dead letters, and only a log on Kafka stores its id as a record.
+    // Two events are in no record of this log: no topic of the catalog contains dead letters, and only a log on Kafka stores its id as a
+    // record.
     assert_eq!(
         missing,
         ["dead-letter", "log-id"],

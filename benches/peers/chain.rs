@@ -1,7 +1,7 @@
 //! The chain that every peer except `raw` runs for each box line (statistics of one player in one game): parse it, look up the name, update
 //! sums over the last ten games, compute a linear score.
 //!
-//! `streams/` has the same arithmetic in the same order, so that the sums of scores are equal to the last thousandth.
+//! `streams/` has the same arithmetic in the same order, so that the sums of scores are exactly equal.
 //! Invariant: the scores of a player depend only on that player's lines and their order.
 //! Not here: Kafka.
 use rustc_hash::FxHashMap;

@@ -195,7 +195,7 @@ function showAge() {
   const state = isStale || (isDisconnected && receivedAt > 0) ? "lost" : receivedAt > 0 ? "live" : "waiting";
   at("link").dataset.state = state;
   const since = formatDuration(Math.floor(age / 1000) || 0.0).replace("0 ms", "0 s");
-  write(at("link"), receivedAt === 0 ? "connecting" : state === "live" ? "live, updated every " + formatDuration(sampleIntervalMs / 1000) : "no connection, data is " + since + " old");
+  write(at("link"), receivedAt === 0 ? "connecting" : state === "live" ? "live, updated every " + formatDuration(sampleIntervalMs / 1000) : "no new samples, the figures are " + since + " old");
 }
 
 const source = new EventSource("/events");

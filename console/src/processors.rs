@@ -21,7 +21,7 @@ use tokio::sync::watch::{self, Receiver, Sender};
 pub struct ProcessorStatuses {
     /// Time of the sample, in RFC 3339.
     pub sampled_at: String,
-    /// Milliseconds until the next sample.
+    /// Interval between two samples, in milliseconds.
     pub sample_interval_ms: i64,
     /// Path of the embedded log, or the brokers.
     pub log: String,
@@ -49,7 +49,7 @@ pub struct ProcessorStatus {
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
     pub dead_letters: i64,
-    /// Number of unread records at equal intervals over the last minutes, newest last.
+    /// Maximum number of unread records in each interval of the lag history; newest interval last.
     pub history: Vec<i64>,
     pub inputs: Vec<Input>,
 }
@@ -79,7 +79,7 @@ impl Publisher {
     }
 }
 
-/// Creates a feed; its document is `null` until the first sample is published.
+/// Creates the channel for status documents. Until the first sample is published, the document is `null`.
 pub fn feed() -> (Publisher, Feed) {
     let (sender, receiver) = watch::channel(Arc::from("null"));
     (Publisher(sender), Feed(receiver))

@@ -124,8 +124,8 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<
 }
 
 impl Tables {
-    /// Replaces the player's row for a game and returns every game on the slate with a tip-off at or after the end of this game. If the
-    /// game has just ended, that is at most one game; if its box score arrives late, it is every game since.
+    /// Replaces the player's row for a game and returns the player's slate games whose tip-off is at or after the end of this game: usually
+    /// at most one game, but every later game if the box score arrives late.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
         let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
         let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);

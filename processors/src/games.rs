@@ -30,7 +30,7 @@ pub enum In {
     BoxScore(BoxScoreObservation),
     Names(NamesId, Option<Names>),
 }
-/// The key of an output row. The exception is `List`, one team's box score in one feed: it has no row, but may have parked items.
+/// The key of an output row. The variant `List` (one team's box score in one feed) has no row, but may have parked items.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Game(MatchupGameId),
@@ -127,8 +127,8 @@ fn apply_game(
     let GameObservation { game, fixture, provenance, .. } = observation;
     // Emits the keys both before and after the change, because box scores may move from one game to another.
     emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
-    // The id contains the raw id, because two observations with the same fetch time may both be needed: the fixture of one and the result
-    // of the other.
+    // The raw id distinguishes two observations with the same fetch time. Both may be needed: the fixture of one and the result of the
+    // other.
     let retained_id = format!("{game}/{}/{}", provenance.fetched_at.0, provenance.raw);
     if !tables.merge_game(observation) {
         return StateChange::Unchanged;

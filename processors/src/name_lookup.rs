@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct NameLookups(BTreeMap<(Source, EasternDate, Team), Names>);
 
-/// A name to resolve: as a source wrote it on an Eastern day, and the teams of its scope.
+/// A name to resolve, as a source wrote it on an Eastern day, with the teams among whose players it is looked up.
 #[derive(Clone, Copy)]
 pub struct LookupRequest<'a> {
     pub teams: &'a [Team],

@@ -34,9 +34,9 @@ pub enum In {
 /// One spelling of one player in one season.
 struct KnownName {
     name: Name,
-    /// Effective days, ascending, and fetch times, descending, of the observations with this spelling. An observation is dropped if another
-    /// one is at least as early in both. The known-at time for a day is the earliest fetch time of the observations effective on or before
-    /// that day.
+    /// The effective day and fetch time of each observation with this spelling; days ascend and fetch times descend. An observation is
+    /// dropped if another one is at least as early in both. The known-at time for a day is the earliest fetch time of the
+    /// observations effective on or before that day.
     observed: Vec<(EasternDate, Timestamp)>,
 }
 impl KnownName {

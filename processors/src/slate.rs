@@ -117,7 +117,7 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
 }
 
 impl Tables {
-    /// Returns the candidates for a game on either basis.
+    /// Returns the players who are candidates for a game on at least one basis.
     fn candidates(&self, game: GameId) -> BTreeSet<PlayerId> {
         let mut players = BTreeSet::new();
         let forms = self.forms.range((game, Team::ALL[0])..=(game, Team::ALL[29]));

@@ -34,7 +34,7 @@ pub enum In {
     Roster(RosterObservation),
     Names(NamesId, Option<Names>),
 }
-/// The key of an output row. The exception is `Roster`, the team's roster in one feed: it has no row, but may have parked items.
+/// The key of an output row. The variant `Roster` (the team's roster in one feed) has no row, but may have parked items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Form { team: Team, game: GameId },

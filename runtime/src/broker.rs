@@ -1,4 +1,4 @@
-//! The traits of a log: what a processor instance needs from it, and what tools, ingest and the supervisor need.
+//! The traits of a log: the operations that processor instances, commands and the supervisor need.
 //!
 //! [`GroupMember`] is one processor instance in its consumer group. All other code uses [`LogReader`], [`LogWriter`] and [`LogAdmin`]; a
 //! [`LogBackend`] implements all three and creates members.
@@ -146,8 +146,8 @@ pub trait LogAdmin: Send {
     /// # Errors
     /// When the log cannot be read or written.
     fn run_maintenance(&mut self, board: &ProgressBoard) -> Result<Duration, RuntimeError>;
-    /// Deletes the topics and groups of a replay, and nothing else: these topics in its namespace, except raw topics, and the groups of
-    /// these processors. No process may run the replay at that time. Returns what was deleted.
+    /// Deletes a replay's topics and consumer groups: the given topics in the replay's namespace, except raw topics, and the groups of the
+    /// given processors. No process may run the replay at that time. Returns the names of everything that was deleted.
     ///
     /// # Errors
     /// When the log is a live log.
@@ -159,7 +159,7 @@ pub trait LogBackend: LogReader + LogWriter + LogAdmin {
     /// Creates a member of a processor's consumer group. [`LogAdmin::acquire_run_lock`] must have been called before.
     ///
     /// # Errors
-    /// When the topics do not fit the subscription, or another process runs under the same name.
+    /// When a topic of the subscription is missing or has the wrong partition count, or another process runs under the same instance name.
     fn subscribe(
         &mut self,
         subscription: Subscription,

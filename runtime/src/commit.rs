@@ -1,4 +1,4 @@
-//! The input of one micro-batch and what it makes durable, as plain values.
+//! Plain values for one micro-batch: the events that a task receives, and the commit with everything that becomes durable.
 //!
 //! A task receives [`TaskEvent`]s, restores a partition from [`Restored`], and hands a [`Commit`] to its group member. The backend decides
 //! where records come from and where a commit is stored.
@@ -10,7 +10,7 @@ use schemas::{RawId, ops::LedgerEntry, raw::DeadLetter};
 use std::collections::BTreeMap;
 use topics::{Offset, Offsets, TopicInfo, TopicPartition};
 
-/// Everything that a task reacts to.
+/// An event that a task must handle: a change of its assignment, input records, idleness, shutdown or a fatal error.
 #[derive(Debug)]
 pub enum TaskEvent {
     /// From now on, exactly these partitions are assigned to this instance: restore them, then continue.
@@ -73,11 +73,11 @@ pub struct DeadLetterRecord {
     pub dead_letter: DeadLetter,
 }
 
-/// Number of records that were ever appended below an offset.
+/// Number of records that were ever appended to a partition below an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordCount {
     Exactly(i64),
-    /// Number of such records that are still stored; others may have been compacted or deleted.
+    /// The exact number is unknown, because records may have been compacted or deleted. This many are still stored.
     AtLeast(i64),
 }
 

@@ -1,4 +1,4 @@
-//! The engine: turns records into a commit, without access to any log.
+//! The engine: processes input records and returns the results as a commit. It has no access to a log.
 //!
 //! Invariant: a commit depends on the records and the restored state alone; the engine uses no clock, no randomness and no I/O.
 //! Not here: where records come from and where commits go (`broker`), the loop (`task`).

@@ -44,8 +44,8 @@ pub enum RuntimeError {
 /// Why a commit did not return success.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The transaction was aborted, or no answer came. Without an answer, either all of the commit is durable or nothing of it; the next
-    /// `init_transactions` decides which.
+    /// The transaction was aborted, or the brokers did not answer. Without an answer, the commit is either completely durable or not at
+    /// all; this is known only after the next `init_transactions`.
     #[error("the commit was aborted: {reason}")]
     Aborted { reason: String },
     #[error(transparent)]

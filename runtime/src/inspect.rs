@@ -1,4 +1,4 @@
-//! Reading a log as tables: the rows of its table topics, the events of its streams, the totals of its ledger.
+//! Reads a log for commands: the rows of its table topics, the events of its streams, the totals of its ledger.
 //!
 //! Invariant: read-only; a row is the newest record of its key.
 //! Not here: the queries of a warehouse (crate `sinks`), dead letters (`dlq`).

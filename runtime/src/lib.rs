@@ -1,4 +1,4 @@
-//! The stream runtime: the code between processors and a log. This crate contains no client of any log.
+//! The stream runtime: runs processors on a log. This crate has only the traits of a log, not a client of Kafka or SQLite.
 //!
 //! `engine` turns records into a `Commit`, a value with everything that one micro-batch makes durable; `commit` has that value and the
 //! events of a task; `broker` has the traits that a log implements; `task` is the loop of one processor; `supervisor` runs all of them.

@@ -1,6 +1,6 @@
 //! The progress board: the end offsets of partitions and the names of idle processors, shared by the members of one process.
 //!
-//! Members update the board, and use it to decide when to read their input.
+//! Each member writes its own progress to the board, and reads the board to decide when to read its input.
 //! Invariant: the board may be behind the log but is never ahead of it; no commit depends on it.
 //! Not here: committed offsets, which the log stores.
 use dashmap::DashMap;

@@ -67,7 +67,7 @@ impl RecordBatch {
         self.base = base;
         self
     }
-    /// Returns the batch without the records below an offset.
+    /// Removes the records below an offset, and returns the remaining batch.
     ///
     /// # Errors
     /// When the bytes are corrupt.

@@ -1,5 +1,5 @@
-//! What every group member has on any log: a subscription, read limits, and the [`RunContext`] that the members of a process share and that
-//! stops them.
+//! What every group member needs, on Kafka and on the embedded log: a subscription, read limits, and the [`RunContext`]. All members of a
+//! process share one `RunContext`, which also tells them to stop.
 //!
 //! Invariant: the upstream processors of a subscription are all processors whose output reaches it, directly or indirectly. The topology
 //! must have no cycle, because a member waits for its upstream processors to become idle.
@@ -24,7 +24,7 @@ pub struct ReadLimits {
     pub max_upstream_wait: Duration,
     /// On Kafka, the longest time for which a micro-batch stays open while records keep arriving.
     pub commit_interval: Duration,
-    /// How often a member reports that it is idle.
+    /// How often a member sends its task the event `Idle` while there is nothing to read.
     pub idle_interval: Duration,
 }
 

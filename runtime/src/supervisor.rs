@@ -1,4 +1,4 @@
-//! The supervisor: runs every processor on its own thread over one log, until it is stopped or everything is caught up.
+//! The supervisor: runs every processor of a process on its own thread, all on one log, until it is stopped or everything is caught up.
 //!
 //! Invariant: the first error stops all threads, each after committing what it has read. Caught up means that the committed offsets of
 //! every subscription are the end offsets of its inputs, in one consistent sample of the log.

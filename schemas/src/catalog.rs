@@ -134,7 +134,10 @@ pub enum BindError {
          have either schema; register the schema in a different registry or context"
     )]
     Ambiguous { event: &'static str, id: u32 },
-    #[error("cannot bind the registry's ids: ids are already bound, or a record was already read or written")]
+    #[error(
+        "cannot use the registry's schema ids: this process already uses the ids of a registry, or has already read or written \
+         a record"
+    )]
     Late,
 }
 
@@ -182,7 +185,7 @@ pub fn problems(entry: &Entry) -> Vec<String> {
     match (entry.derived)() {
         Ok(text) if entry.released.last().is_some_and(|released| released.trim() == text.trim()) => {}
         Ok(_) => problems.push(format!(
-            "{}: the Rust type differs from its newest released schema; release a new one as avro/{}.v{}.avsc",
+            "{}: the Rust type differs from its newest released schema; release a new schema version as avro/{}.v{}.avsc",
             entry.name,
             entry.name,
             entry.released.len() + 1

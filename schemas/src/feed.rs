@@ -1,6 +1,6 @@
 //! The sources and their feeds: a closed set of (source, feed) pairs.
 //!
-//! Invariant: an unknown pair is rejected at ingestion, so no raw event lands in a topic that no loader reads.
+//! Invariant: an unknown pair is rejected at ingestion, so no raw event is written to a topic that no loader reads.
 //! Not here: the raw events of a feed (`raw`), the loaders of the feeds (crate `processors`).
 use crate::named_enum::named_enum;
 use serde::{Deserialize, Serialize};

@@ -24,7 +24,9 @@ impl fmt::Display for PlayerId {
 impl FromStr for PlayerId {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(PlayerId).map_err(|_| format!("'{text}' is not an nba.com player id"))
+        text.parse()
+            .map(PlayerId)
+            .map_err(|_| format!("'{text}' is not an nba.com player id, expected a whole number"))
     }
 }
 
@@ -75,7 +77,8 @@ impl FromStr for GameId {
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.len() == 10 && text.starts_with("00") && text.bytes().all(|b| b.is_ascii_digit());
         let id = digits.then(|| text.parse().ok().map(GameId)).flatten();
-        id.filter(|id| id.kind().is_some()).ok_or_else(|| format!("'{text}' is not an nba.com game id"))
+        id.filter(|id| id.kind().is_some())
+            .ok_or_else(|| format!("'{text}' is not an nba.com game id, expected e.g. 0022300061"))
     }
 }
 
@@ -95,7 +98,7 @@ impl FromStr for RawId {
     fn from_str(text: &str) -> Result<Self, String> {
         u64::from_str_radix(text, 16)
             .map(|id| RawId(id as i64))
-            .map_err(|_| format!("'{text}' is not a raw event id"))
+            .map_err(|_| format!("'{text}' is not a raw event id, expected up to 16 hexadecimal digits"))
     }
 }
 
@@ -112,7 +115,9 @@ macro_rules! composite {
         impl FromStr for $name {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
-                let (a, b) = text.split_once('/').ok_or_else(|| format!("'{text}' is not a row id"))?;
+                let (a, b) = text
+                    .split_once('/')
+                    .ok_or_else(|| format!("'{text}' is not a row id, expected two ids separated by '/'"))?;
                 Ok($name { $first: a.parse()?, $second: b.parse()? })
             }
         }
@@ -146,7 +151,9 @@ impl fmt::Display for TeamFormId {
 impl FromStr for TeamFormId {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (prefix, team) = text.rsplit_once('/').ok_or_else(|| format!("'{text}' is not a row id"))?;
+        let (prefix, team) = text
+            .rsplit_once('/')
+            .ok_or_else(|| format!("'{text}' is not a row id, expected matchup/game/team"))?;
         let MatchupGameId { matchup, game } = prefix.parse()?;
         Ok(TeamFormId { matchup, game, team: team.parse()? })
     }
@@ -192,7 +199,9 @@ impl FromStr for NamesId {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split('/');
-        let mut next = || parts.next().ok_or_else(|| format!("'{text}' is not a row id"));
+        let mut next = || {
+            parts.next().ok_or_else(|| format!("'{text}' is not a row id, expected scope/team/source/date"))
+        };
         Ok(NamesId {
             scope: next()?.parse()?,
             team: next()?.parse()?,

@@ -137,15 +137,15 @@ pub struct DeadLetter {
     /// The original bytes: the complete record, or the JSON of the bad row.
     #[serde(with = "bytes")]
     pub value: Vec<u8>,
-    /// The name of the processor that rejected it, or `ingest`.
+    /// The name of the processor that rejected the record, or `ingest`.
     pub processor: String,
-    /// The key of the record from which it was read.
+    /// The key of the original record.
     pub key: String,
-    /// The version of the stateless processor that rejected it; for the sink, the version of its tables.
+    /// The version of the stateless processor that rejected the record; for the sink, the version of its tables.
     pub processor_version: i64,
     /// Number of redrives of the original record before it was rejected.
     pub redrive_count: i32,
-    /// The id of the sink batch that contained it; empty if there was none.
+    /// The id of the sink batch that contained the record; empty if no sink batch did.
     pub batch: String,
 }
 impl DeadLetter {

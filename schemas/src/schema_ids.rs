@@ -20,11 +20,11 @@ use std::{
 /// Looks up the text of a registered schema by its id; returns the reason if the registry has no such schema.
 pub type Fetch = Box<dyn Fn(u32) -> Result<String, String> + Send + Sync>;
 
-/// The schema ids that a schema registry assigned, and a function that fetches its other schemas.
+/// The schema ids that a schema registry assigned, and a function that fetches the registry's other schemas.
 pub struct Binding {
     /// For each event, the registry's ids of its newest schema; records are written with the first one.
     pub ids: BTreeMap<&'static str, Vec<u32>>,
-    /// Looks up the schema of any other id.
+    /// Looks up the schema text of an id that is neither in `ids` nor derived from the text of a released version.
     pub fetch: Fetch,
 }
 impl Binding {
@@ -35,7 +35,7 @@ impl Binding {
     }
 }
 
-/// The binding of this process; `None` if a record was read or written before any was set.
+/// The binding of this process; `None` if a record was read or written before a binding was set.
 static BINDING: OnceLock<Option<Binding>> = OnceLock::new();
 
 /// The released versions of one event's schema, parsed.

@@ -83,7 +83,7 @@ impl FromStr for Team {
         Team::ALL
             .into_iter()
             .find(|team| team.code() == code)
-            .ok_or_else(|| format!("'{code}' is not an NBA team code"))
+            .ok_or_else(|| format!("'{code}' is not an NBA team code, expected e.g. BOS"))
     }
 }
 

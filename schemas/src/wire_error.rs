@@ -3,7 +3,7 @@
 //! Invariant: every variant contains the name of the event whose record was expected.
 //! Not here: encoding and decoding (`wire`), schema ids (`schema_ids`).
 
-/// Bytes that are not a record of the expected event.
+/// The reason why a record of the expected event cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     #[error("{event}: the record is not in Confluent framing ({len} bytes)")]

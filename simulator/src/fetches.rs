@@ -1,7 +1,7 @@
 //! The fetches of a season, with their faults.
 //!
-//! Invariant: no fact is fetched before it can be known. A fault changes its own fetches and no others; at a rate of zero it changes
-//! nothing.
+//! Invariant: no fact is fetched before it can be known. A fault changes only the fetches in which it occurs; at a rate of zero it
+//! changes nothing.
 //! Not here: the payloads (`feeds`), the games (`play`).
 use crate::{
     calendar::{Evening, Game},

@@ -25,8 +25,8 @@ pub struct GameDay {
     pub after: Vec<ScraperEvent>,
 }
 
-/// Generates a season of fourteen teams; returns the evening with the most games among those before which each team has played at least
-/// fifteen games.
+/// Generates a season of fourteen teams and returns the day with the most games. Considers only days before which every team has played at
+/// least fifteen games, and on which no game starts before 19:00.
 pub fn game_day(seed: u64) -> GameDay {
     let season = Season {
         teams: 14,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{cmp::Ordering, collections::BTreeMap};
 
-/// Rows that differ in this column alone are counted separately.
+/// Column with the model version. Rows that differ in this column alone are counted separately.
 const VERSION: &str = "model_version";
 
 /// Reads the rows of a warehouse.

@@ -1,9 +1,9 @@
 //! Grading: compares predictions with outcomes, per system and basis.
 //!
-//! A player-game counts once in a system's `n` if the player had playing time, however many lines its ladder has. The error is predicted
+//! A player-game counts once in a system's `n` if the player had playing time, however many lines the ladder has. The error is predicted
 //! minus actual points. Only a market line is graded as a bet: a recommended side is a hit, a miss or, if the points equal the line, a
 //! push. Log loss and Brier score rate the probability of more points than the market line, given that there is no push: p_over / (1 −
-//! p_push), clamped to at least [`CERTAINTY`] and at most 1 − [`CERTAINTY`]. They leave out player-games with a push. A void is a
+//! p_push), clamped to at least [`CERTAINTY`] and at most 1 − [`CERTAINTY`]. Both leave out player-games with a push. A void is a
 //! prediction for a player who did not play in a game that was played; it counts in no other figure. A game without box scores is not
 //! graded.
 //!

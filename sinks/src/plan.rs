@@ -128,7 +128,7 @@ fn parse_range(text: &str) -> Result<((SinkTopic, i32), Range), String> {
     parts().ok_or_else(|| format!("'{text}' is not an input range of the sink"))
 }
 
-/// First action after a restart.
+/// What the sink does first after a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recovery {
     /// No batch is unfinished: continue from the committed offsets.

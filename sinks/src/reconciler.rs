@@ -1,8 +1,8 @@
 //! Reconciliation: compares the control totals of the warehouse with the newest records of the log, for `audit` and, periodically, for
 //! the sink.
 //!
-//! The warehouse is queried first and the log is read to its end afterwards, so the record of each row in the warehouse is read. A game is
-//! a mismatch only if none of its records is in flight and if it differs in two consecutive comparisons.
+//! The warehouse is queried first and the log is read to its end afterwards, so the record of each row in the warehouse is among the
+//! records read. A game is a mismatch only if none of its records is in flight and if it differs in two consecutive comparisons.
 //!
 //! Invariant: read-only; a game that the sink writes concurrently is in flight, never a mismatch.
 //! Not here: the comparison (`control_totals`).
@@ -87,8 +87,8 @@ pub fn reconcile(
         mismatches: comparison.mismatches.iter().map(to_mismatch).collect(),
     })
 }
-/// Compares once; `None` if stopped. If `is_thorough`, every prediction is converted to a row, to find those that cannot be converted:
-/// their dead letters may have been deleted.
+/// Compares the control totals once; returns `None` if `stop` returned true. If `is_thorough`, converts every prediction to a row, to find
+/// predictions that cannot be converted: the dead letters that list them may have been deleted.
 fn compare(
     log: &mut dyn LogBackend,
     warehouse: &dyn Warehouse,

@@ -1,7 +1,7 @@
 //! Backoff between attempts, alert threshold, and rate limiter.
 //!
-//! Invariant: no function has side effects; the caller passes the current time. The number of retries is unlimited: once a pause has grown
-//! to `cap`, all further pauses have this length.
+//! Invariant: no function reads a clock or sleeps; the caller passes the current time. The number of retries is unlimited: once a pause has
+//! grown to `cap`, all further pauses have this length.
 //! Not here: which failures are retried (`warehouse`, `bigquery::retry_policy`); sleeping.
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,7 +1,7 @@
-//! Errors of the sink task, by what follows from them.
+//! Errors of the sink task. The variant of an error determines how the task reacts.
 //!
 //! Invariant: an aborted commit and a stop are variants of their own, so the task decides by the variant, never by the text.
-//! Not here: errors of a warehouse by who has to act (`warehouse`).
+//! Not here: the errors of a warehouse, which are classified by who must act (`warehouse`).
 use crate::{record::TopicPartitionOffset, warehouse::WarehouseError};
 use runtime::{CommitError, RuntimeError, record_batch::CorruptBatch};
 use schemas::wire::WireError;
@@ -30,7 +30,7 @@ impl SinkError {
     pub fn of_record(coordinates: TopicPartitionOffset, reason: impl ToString) -> SinkError {
         SinkError::Undecodable { what: format!("the record {coordinates}"), reason: reason.to_string() }
     }
-    /// Converts the error for the supervisor. Errors that an operator must resolve stay apart from the others.
+    /// Converts the error for the supervisor. A wrong configuration, which an operator must resolve, becomes `Precondition`.
     pub fn into_runtime_error(self) -> RuntimeError {
         match self {
             SinkError::Runtime(error) => error,
@@ -56,6 +56,9 @@ impl From<CorruptBatch> for SinkError {
 }
 impl From<WireError> for SinkError {
     fn from(error: WireError) -> SinkError {
-        SinkError::Undecodable { what: "an event of the sink".into(), reason: error.to_string() }
+        SinkError::Undecodable {
+            what: "an event that the sink reads or writes".into(),
+            reason: error.to_string(),
+        }
     }
 }

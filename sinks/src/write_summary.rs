@@ -1,4 +1,4 @@
-//! Result of the write of a batch: its records by outcome.
+//! Result of writing a batch: the number of its records by outcome.
 //!
 //! Invariant: records = applied + unchanged + stale + superseded + rejected.
 //! Not here: checking the numbers (`bigquery`, `sqlite`); sums over all batches (`counters`).

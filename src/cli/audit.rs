@@ -94,7 +94,7 @@ fn compare_published(
     for topic in node.outputs().into_iter().filter(|topic| topic.policy == Policy::Compact) {
         let mut rows = contents.iter().find(|content| content.name == topic.name).map_or(0, |c| c.rows);
         if audit.published.get(topic.name).is_some_and(|published| *published > rows) {
-            // A running processor may have deleted a row after its state store was read and before its topic was: read both again.
+            // A running processor may have deleted a row after its state store was read, but before its topic was read: read both again.
             audit.published = audit_processor(log, ledger, node, subscription)?.published;
             rows = inspect::content(log, topic)?.0;
         }

@@ -26,7 +26,7 @@ use topics::{
 };
 
 const NEXT_TOPICS: &str = "next: `fastbreak topics plan` shows what differs, `fastbreak topics apply` creates missing topics and alters \
-     settings; it does not change a partition count, since keys would map to other partitions: for that, first delete the topic with its records";
+     settings; it does not change a partition count, since keys would map to other partitions: to change it, first delete the topic with its records";
 /// With fewer brokers than this, a broker that stops during a commit can leave a hanging transaction.
 const SAFE_BROKER_COUNT: usize = 3;
 

@@ -50,7 +50,7 @@ fn ingest_file(log: &mut dyn LogBackend, path: &Path) -> Result<Ingested> {
                 number += 1;
                 ingest.line(&origin, number, line)?;
             }
-            // If the source pauses, such as the pipe of a scraper, append the events that were read, without waiting for the next ones.
+            // When the source pauses (such as the pipe of a scraper), append the events read so far, without waiting for the next ones.
             NextLine::Idle => ingest.flush()?,
             NextLine::End => break,
         }

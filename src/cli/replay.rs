@@ -124,7 +124,7 @@ fn run_text(report: &ReplayReport, resume: &str) -> String {
             report.namespace
         ),
         (true, true) => format!(
-            "caught up in {seconds:.1} s with all raw topics\nnext: `fastbreak replay diff {}`",
+            "caught up in {seconds:.1} s, every raw record is read\nnext: `fastbreak replay diff {}`",
             report.namespace
         ),
     }

@@ -74,7 +74,7 @@ pub fn run(
 
 fn show(report: &Report, until_caught_up: bool) -> String {
     if report.processors.is_empty() {
-        let reason = if until_caught_up { ": everything was caught up" } else { "" };
+        let reason = if until_caught_up { ": all records were already processed" } else { "" };
         return format!("nothing new was committed in {:.1} s{reason}", report.seconds);
     }
     let rows = report.processors.iter().map(|counts| {

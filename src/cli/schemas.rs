@@ -37,7 +37,7 @@ struct EventReport {
     changes: Vec<String>,
     problems: Vec<String>,
 }
-/// State of a subject, or the result of a push.
+/// State of a subject in the registry or, after a push, the result of the push.
 #[derive(Serialize)]
 struct SubjectReport {
     subject: String,

@@ -111,7 +111,7 @@ fn box_score_problems(game: &Game) -> Vec<String> {
 fn status_text(report: &StatusReport) -> String {
     if report.games.is_empty() {
         return format!(
-            "no games on {}\nnext: `fastbreak ingest` a schedule with games on this date",
+            "no games on {}\nnext: append a schedule with games on this date: `fastbreak ingest FILE`",
             report.date
         );
     }

@@ -224,7 +224,7 @@ impl TopicPlanner {
             if !confirm()? {
                 let refused = RuntimeError::Precondition {
                     what: "applying this plan".into(),
-                    reason: "it was confirmed neither on a terminal nor with --yes".into(),
+                    reason: "the plan was confirmed neither on a terminal nor with --yes".into(),
                     next:
                         "`fastbreak topics apply --yes`, or `fastbreak topics plan --out FILE` and `fastbreak topics apply FILE`"
                             .into(),

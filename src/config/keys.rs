@@ -46,7 +46,7 @@ pub const KEYS: &[Key] = &[
     key(
         "console",
         "127.0.0.1:8780",
-        "address at which `run` serves its page, metrics and health; empty: none; a run with --until-caught-up uses it only if it is set explicitly",
+        "address at which `run` serves status page, metrics and health; empty: none; a run with --until-caught-up uses it only if it is set explicitly",
     ),
     key("learned-model", "", "path of the model artifact of learned_v1; empty: none"),
     key(

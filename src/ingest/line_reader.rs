@@ -1,7 +1,7 @@
-//! Lines of a file or of standard input, read ahead on a thread.
+//! Reads the lines of a file or of standard input; a thread reads ahead.
 //!
-//! Invariant: each line is returned completely, in order, and with the original bytes, including its line feed. A pause of the source is
-//! reported once, so that the caller can process the lines that it has, without waiting for the next one.
+//! Invariant: each line is returned completely, in order, and with the original bytes, including its line feed. If the source has no data
+//! for a while, `Idle` is returned once, so that the caller can process the lines that it has, without waiting for the next one.
 //! Not here: parsing of a line (`ingest`).
 use anyhow::{Context, Result};
 use std::{
@@ -16,7 +16,7 @@ use std::{
 const BLOCK_BYTES: usize = 256 << 10;
 /// Maximum number of blocks that are read ahead.
 const READ_AHEAD_BLOCKS: usize = 4;
-/// Pause of the source after which it is reported as idle.
+/// Time without new data after which the source is reported as idle.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// The next line, or the state of the source.

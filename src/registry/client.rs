@@ -155,7 +155,7 @@ impl Client {
         let reasons: Vec<String> = messages.into_iter().flatten().chain(reason).collect();
         Ok(if is_compatible { Verdict::Compatible } else { Verdict::Incompatible(reasons.join("; ")) })
     }
-    /// Reads the compatibility level of a subject; `None` if only the global level applies.
+    /// Reads the compatibility level of a subject; `None` if none is set for it, so that the registry's global level applies.
     pub fn level(&self, subject: &str) -> Result<Option<Level>, RegistryError> {
         let found: Option<LevelBody> = not_found_as_none(
             self.get(&format!("reading the compatibility level of {subject}"), &format!("/config/{subject}")),

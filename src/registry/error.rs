@@ -50,7 +50,7 @@ impl Cause {
 }
 
 impl RegistryError {
-    /// The exit code of a command that fails with this error.
+    /// Returns the exit code of a command that fails with this error.
     pub fn exit_code(&self) -> u8 {
         match self.cause {
             Cause::Unreachable(_) | Cause::ServerError { .. } => 5,
@@ -99,7 +99,7 @@ impl fmt::Display for RegistryError {
 }
 impl std::error::Error for RegistryError {}
 
-/// Schemas that are not registered.
+/// The error for newest schemas that are not registered; `subjects` are the names of their subjects.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the newest schema of {} is not registered in the schema registry {url}\nnext: `fastbreak schemas push`, then the same command again",
@@ -110,7 +110,7 @@ pub struct Unregistered {
     pub subjects: Vec<String>,
 }
 
-/// A push of schemas that cannot read records of a registered version.
+/// The error of a push that was refused because a new schema cannot read records of an earlier version.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "nothing was pushed to {url}, the schemas are incompatible with registered versions: {}\n\

@@ -1,4 +1,4 @@
-//! The changes that a subject of the registry needs, and their execution.
+//! Determines which changes a subject of the registry needs, and makes them.
 //!
 //! Invariant: a schema that cannot read every registered version of its subject is never pushed, whatever the compatibility
 //! level of the subject is. Registered versions are kept, so a second push changes nothing.
@@ -89,7 +89,7 @@ pub fn plan(released: &[&str], state: &SubjectState) -> SubjectAction {
     }
 }
 
-/// Registers the released schemas from index `from` on, sets the subject's compatibility level, and returns the ids of these schemas.
+/// Registers the released schemas from index `from` on, sets the subject's compatibility level, and returns their schema ids.
 ///
 /// # Errors
 /// If a request fails; schemas registered before it stay registered.

@@ -10,7 +10,8 @@ use schemas::{Timestamp, raw::RawEvent, wire};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Number of records that are read, and number of records that exist. Both are counted by offsets, so they may include offset gaps.
+/// Number of records that a replay has read, and number of records that exist (`of`). Both are computed from offsets, so they may include
+/// offset gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReadCount {
     pub read: i64,
@@ -80,8 +81,8 @@ pub struct ReplayStatus {
     pub caught_up: bool,
     /// By raw topic, the number of records that the live loaders have read and the replay's loaders have not.
     pub behind: BTreeMap<String, i64>,
-    /// True if the live processors and the live sink have caught up. If not, a difference may be due to a record that they have not
-    /// processed yet.
+    /// True if the live processors and the live sink have caught up. If not, a difference that `replay diff` finds may be due to a record
+    /// that they have not processed yet.
     pub live_caught_up: bool,
 }
 
@@ -120,8 +121,8 @@ pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
     })
 }
 
-/// Returns the subscriptions of the live processors. The group name of a stateless processor contains its version. This version is read
-/// from its latest ledger entry, since the live processor may be of another release than this program.
+/// Returns the subscriptions of the live processors. The group name of a stateless processor contains its version. The version of
+/// a live processor is read from its latest ledger entry, since it may run another release than this program.
 fn live_subscriptions(
     live_log: &mut dyn LogBackend,
     subscriptions: &[Subscription],
@@ -151,7 +152,7 @@ pub fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
         .collect();
     if !status.caught_up {
         let ReadCount { read, of } = status.progress.derived;
-        reasons.push(format!("only {read} of {of} derived records are processed"));
+        reasons.push(format!("the replay has processed only {read} of {of} derived records"));
     }
     if reasons.is_empty() {
         return Ok(());

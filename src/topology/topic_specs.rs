@@ -1,4 +1,4 @@
-//! Desired topic specs, derived from the topology and the topic catalog.
+//! Specs of the topics that must exist, derived from the topology and the topic catalog.
 //!
 //! Invariant: every topic that a processor, the sink or ingest reads or writes is listed once. Only topics of a replay are created without
 //! `topics apply`.
@@ -17,7 +17,8 @@ use topics::{
     spec::TopicSpec,
 };
 
-/// Returns the topics of which stateless processors or the sink read every record, including superseded ones.
+/// Returns the topics that stateless processors or the sink read as streams: they read every record, also if a later one has
+/// the same key.
 fn stream_read_topics(nodes: &[Box<dyn ProcessorNode>]) -> Vec<&'static str> {
     let stateless_inputs = nodes.iter().filter(|node| node.kind().has_dlq()).flat_map(|node| node.inputs());
     stateless_inputs.chain(sinks::subscription::inputs()).map(|input| input.name).collect()
@@ -89,13 +90,13 @@ pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Resul
     Ok(())
 }
 
-/// Number of items that a summary lists if it does not list all.
+/// Number of items that a summary lists if it omits the others.
 const MAX_SUMMARY_ITEMS: usize = 4;
 
 /// Joins the first items of a list to one text, followed by the number of omitted items.
 pub fn summarize(items: &[String]) -> String {
     let more = items.len().saturating_sub(MAX_SUMMARY_ITEMS);
-    // Listing one more item is as short as writing that one is omitted.
+    // If only one item would be omitted, listing it is as short as writing "and 1 more".
     if more <= 1 {
         return items.join("; ");
     }
@@ -119,7 +120,7 @@ pub fn lint(config: &Config) -> Vec<String> {
             }
             if input.partitions != max_partitions(&inputs) {
                 problems.push(format!(
-                    "{} reads {} with {} partitions and other inputs with {}: they are not co-partitioned",
+                    "{} reads {}, which has {} partitions, but another input has {}: its inputs are not co-partitioned",
                     node.name(),
                     input.name,
                     input.partitions,

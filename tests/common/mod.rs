@@ -102,7 +102,7 @@ impl Fastbreak {
     }
 }
 
-/// True if a process runs the processor, which is an entry in the output of `fastbreak lag`.
+/// True if a process runs the processor. `processor` is an entry in the output of `fastbreak lag`.
 pub fn has_member(processor: &Value) -> bool {
     processor["status"] != "stopped"
 }
@@ -128,8 +128,8 @@ pub fn replay_arguments<'a>((from, to): &'a (String, String), name: &'a str) -> 
     ["replay", "run", "--from", from, "--to", to, "--namespace", name]
 }
 
-/// Returns the lines of a season: from the file at the path `FASTBREAK_SEASON_FILE`, or, if this is not set, of a small simulated
-/// season with every fault.
+/// Returns the events of a season, one line of JSON each. `FASTBREAK_SEASON_FILE` is the path of a file with these lines. If it is not
+/// set, the season is a small simulated one with every fault.
 pub fn season() -> Vec<String> {
     match std::env::var("FASTBREAK_SEASON_FILE") {
         Ok(path) => {

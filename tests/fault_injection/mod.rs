@@ -1,4 +1,4 @@
-//! Runs a sink with one failing commit on a log that it has not read yet.
+//! Runs a sink on a log that it has not read yet, and makes one of its commits fail.
 //!
 //! Invariant: exactly one commit of the given kind fails, before or after it is durable; the next run starts from the durable state.
 //! Not here: the fake of BigQuery (`fakebq`).
@@ -28,7 +28,7 @@ use std::{
 };
 use topics::{Offsets, TopicPartition};
 
-/// Purpose of a commit of the sink.
+/// What a commit of the sink is for. The function `kind` derives it from the topics to which the commit appends records.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CommitKind {
     Plan,

@@ -6,7 +6,7 @@
 SAMPLES has one line of JSON per record: `topic`, `event`, `value` in hex, and `expected`, the event that Fastbreak decodes. The AvroDeserializer
 of confluent-kafka decodes each value, which must equal the expected event. REWRITTEN gets one line per record with the values that the
 AvroSerializer writes, in hex: `own` with the schema of the topic's subject, `other_doc` with the same schema but a different `doc`, and
-`extra_field` with an additional field. The last two schemas are registered under subjects of this script.
+`extra_field` with an additional field. The last two schemas are registered under subjects that only this script uses.
 Needs `confluent-kafka[avro,schemaregistry]`.
 Invariant: the script fails if a record differs, and prints which record and field.
 Not here: the records (tests/registry.rs).

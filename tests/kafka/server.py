@@ -24,7 +24,7 @@ STATE = "state.json"
 
 
 class Failure(Exception):
-    """An error: what failed, where, and what to run next."""
+    """An error whose message says what failed, where, and what to run next."""
 
 
 def cache(variable, name):

@@ -1,4 +1,5 @@
-//! Laws of any log whose records are all read: record accounting balances, and every candidate has one row of features and one prediction.
+//! Laws that hold once all records of a log are read: record accounting balances, and every candidate has one feature row and one
+//! prediction.
 //!
 //! Invariant: every record is counted (law 1), and each candidate has exactly one outcome (law 6).
 //! Not here: the content of the rows.

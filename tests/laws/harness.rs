@@ -30,7 +30,7 @@ pub struct Schedule {
     pub max_instances: usize,
     /// Largest number of records in one read.
     pub max_read_records: usize,
-    /// The instance commits after this percentage of its reads. Each field below is the percentage of reads after which its fault occurs.
+    /// Percentage of reads after which the instance commits. Each field below is the percentage of reads after which that fault occurs.
     pub commit_percent: usize,
     pub crash_percent: usize,
     pub rebalance_percent: usize,

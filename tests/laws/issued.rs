@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The two rows of a candidate, features and prediction: the decoded features, and the bytes of both rows.
+/// The feature row and the prediction row of a candidate: the decoded features, and the bytes of both rows.
 pub struct CandidateRows {
     pub features: Features,
     pub bytes: [Vec<u8>; 2],
@@ -127,7 +127,7 @@ impl SplitHistory {
     fn random(raw_events: &[RawEvent], cutoff: Timestamp, random: &mut Random) -> SplitHistory {
         let withheld_percent = random.pick(&[0, 10, 40]);
         let end = raw_events.last().unwrap().fetched_at;
-        // Returns the cutoff itself, or a time up to 30 days after both the cutoff and the last fetch.
+        // Returns the cutoff itself, or a random time within 30 days after the later of the cutoff and the last fetch.
         let late_time = |random: &mut Random| {
             if random.percent(30) {
                 cutoff
@@ -190,7 +190,8 @@ fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
                 if let Some(rows_at_cutoff) = at_cutoff.get(id) {
                     assert_eq!(rows_at_cutoff.bytes, rows.bytes, "{id} uses facts fetched after its tip-off");
                 } else {
-                    // A game without both team forms at the cutoff may still get issued rows later, from facts known before the cutoff.
+                    // If a team form of the game is missing at the cutoff, the issued rows of the game may be derived only later. They
+                    // still use only facts known before the cutoff.
                     let forms = team_forms(&content_at_cutoff, id.game);
                     assert!(
                         forms < 2,

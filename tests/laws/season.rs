@@ -16,7 +16,7 @@ use fastbreak::ingest::{self, line_reader::LineReader};
 use schemas::raw::RawEvent;
 use std::{path::Path, time::Instant};
 
-/// Days that are processed unless `FASTBREAK_LAW_DAYS` is set: a whole season takes minutes without optimization.
+/// Number of days that are processed unless `FASTBREAK_LAW_DAYS` is set. A whole season takes minutes in a build without optimization.
 const DEFAULT_DAYS: i32 = 60;
 /// With this many days or more, the whole season is processed.
 const SEASON_DAYS: i32 = 365;

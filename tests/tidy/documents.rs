@@ -72,7 +72,7 @@ fn links_between_documents_resolve() {
 
 #[test]
 fn nothing_names_the_machine_it_was_written_on() {
-    // Concatenated here, so that this file does not contain them either.
+    // The paths are concatenated from parts, so that this file does not contain them itself.
     let banned = [["/wo", "rk/"], ["/ho", "me/"], ["/roo", "t/"]].map(|parts| parts.concat());
     let mut found = Vec::new();
     for path in files().iter().filter(|path| !path.ends_with("Cargo.lock")) {

@@ -1,7 +1,7 @@
 //! Lists of the present exceptions to a rule: text files in this folder with a name and a number per line.
 //!
-//! A rule counts its violations by name; the counts must equal the list. With `FASTBREAK_WRITE_LISTS=1` the list is overwritten with the
-//! counts instead, unless that raises its total. A missing file is treated as an empty list; the setting writes it with any total.
+//! A rule counts its violations by name; the counts must equal the list. With `FASTBREAK_WRITE_LISTS=1` the counts replace the list
+//! instead, unless the total would rise. A missing file is treated as an empty list; with the setting it is created with any total.
 //! Invariant: a list only shrinks. A count below its entry fails too, so that the entry is lowered.
 //! Not here: what is counted (`vocabulary`, `structure`).
 use crate::files::root;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 pub type Counts = BTreeMap<String, usize>;
 
-/// Format of a line: whether the number is before or after the name, or is left out.
+/// Format of a line in a list: the number before the name, the number after the name, or only the name.
 #[derive(Clone, Copy)]
 pub enum Format {
     CountFirst,

@@ -1,4 +1,5 @@
-//! The catalog: one typed table of all topics with name, key, event, partitions and policy; and the partitioner.
+//! The catalog: one typed table of all topics, with the name, record key, event type, partition count and policy of each; and the function
+//! that computes a record's partition.
 //!
 //! Invariant: topics that one processor joins are co-partitioned: they have the same partition count and partitioner. The part of a
 //! record's key before the first '/' determines its partition.

@@ -1,9 +1,10 @@
-//! The plan: the difference between the desired topics and the topics of a cluster. There is no state file.
+//! The plan: the changes that make the topics of a cluster equal to the specified topics. It is computed from the cluster itself; there is
+//! no state file.
 //!
-//! Invariant: after a plan is applied, the next plan has no step. These changes are refused: removing partitions, moving replicas, deleting
-//! a specified topic, and adding partitions to a keyed topic unless the operator allows it (records with the same key may then be in two
-//! partitions). A plan lists refused changes, but never applies them. Values are compared as brokers interpret them, including defaults, so
-//! the plan is empty for a cluster in sync with the specifications.
+//! Invariant: after a plan is applied, the next plan has no changes to make. These changes are refused: removing partitions, moving
+//! replicas, deleting a specified topic, and adding partitions to a keyed topic unless the operator allows it (records with the same key
+//! may then be in two partitions). A plan lists refused changes, but never applies them. Values are compared as brokers interpret them,
+//! including defaults, so the plan is empty for a cluster in sync with the specifications.
 //! Not here: a client (crate `runtime`), the desired topics (`spec`).
 use crate::spec::TopicSpec;
 use serde::{Deserialize, Serialize};
@@ -80,7 +81,7 @@ pub enum Action {
     Unmanaged,
 }
 
-/// One topic and one action on it.
+/// One entry of a plan: a topic and one action on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanEntry {
     pub topic: String,

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 
 /// Maximum size of a record in bytes. The largest records are complete responses of a source, and the records derived from them.
 pub const MAX_RECORD_BYTES: u32 = 16 << 20;
-/// Retention of streams, and of superseded rows and tombstones in tables that are read as streams: a stateless processor or the sink can be
-/// stopped for that long without missing a record.
+/// Retention of streams, in days. Superseded rows and tombstones are also retained for this long in tables that a stateless processor or
+/// the sink reads, so that these processors can be stopped for that long without missing a record.
 pub const STREAM_RETENTION_DAYS: i64 = 30;
-/// Retention of tombstones in the other tables and in changelogs: a materialized view that was stopped for longer must restore from the
-/// start.
+/// Retention of tombstones in all other tables and in changelogs, in days. A materialized view that was stopped for longer must restore
+/// from the start.
 pub const TOMBSTONE_RETENTION_DAYS: i64 = 7;
 /// Segment size of changelogs. Small, because the newest segment is never compacted.
 const CHANGELOG_SEGMENT_BYTES: u32 = 64 << 20;

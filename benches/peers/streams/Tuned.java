@@ -24,7 +24,7 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
-/** One task's chain. Its state per player: games played, twelve sums, ten games of twelve numbers. */
+/** The chain of one task. The state of a player is the number of games played, twelve sums, and twelve numbers for each of ten games. */
 final class Tuned implements Processor<byte[], byte[], byte[], byte[]> {
     /** For each field that is summed, its index in `stats`. Other fields are skipped. */
     static final Map<String, Integer> COLUMN = new HashMap<>();

@@ -1,7 +1,7 @@
 //! A player's earlier appearances as of a cutoff. The features must access earlier games only through this type.
 //!
-//! Invariant: every appearance ended before the cutoff and, on the issued basis, was known before it. No method gives access to a game
-//! after the cutoff.
+//! Invariant: the game of every appearance ended before the cutoff and, on the issued basis, its box score was known before the cutoff.
+//! No method gives access to a game after the cutoff.
 //! Not here: the features computed from the appearances (`vector`).
 use crate::fact_history::Cutoff;
 use schemas::{
@@ -48,11 +48,11 @@ pub struct History<'a> {
     pub versus: Vec<Appearance<'a>>,
     /// The latest appearance, in any season and for any team.
     pub latest: Option<Appearance<'a>>,
-    /// The latest known-at time of the revisions used.
+    /// The latest known-at time of the revisions of these appearances.
     pub known_at: Timestamp,
 }
 
-/// The number of days before a game from which appearances against its two teams are used.
+/// Appearances against either of the two teams of a game are used if they are at most this many days older than the game.
 const VERSUS_DAYS: i32 = 3 * 365;
 
 impl<'a> History<'a> {
@@ -100,8 +100,8 @@ impl<'a> History<'a> {
     pub fn mean_minutes(&self, count: usize) -> Option<f64> {
         mean(self.last(count).map(Appearance::minutes))
     }
-    /// Returns the season's appearances with their circumstances. It omits the first appearance, and those whose opponent's defensive
-    /// rating is not known.
+    /// Returns the season's appearances as [`Comparable`]s. Omits the first appearance, and every appearance for which the defensive rating
+    /// of the opponent is not known.
     pub fn comparables(&self, mut def_rating: impl FnMut(&Appearance<'a>) -> Option<f64>) -> Vec<Comparable> {
         let mut sum = 0.0;
         let mut comparables = Vec::with_capacity(self.season.len());

@@ -1,6 +1,6 @@
 //! A player's workload before a game, and the fatigue score computed from it.
 //!
-//! Invariant: windows are counted back from the day before the game. Rest is counted in full days off, so 0 means a back-to-back.
+//! Invariant: a window of n days ends on the day before the game. Rest is counted in full days off, so 0 means a back-to-back.
 //! Not here: the other features (`vector`).
 use super::history::Appearance;
 use schemas::EasternDate;

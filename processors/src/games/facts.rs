@@ -1,6 +1,6 @@
 //! The fact histories of one matchup, and its games as they were known at any instant.
 //!
-//! Invariant: every `…_at(instant)` uses only observations fetched at or before the instant.
+//! Invariant: every function `…_at(instant)` uses only observations fetched at or before the instant.
 //! Not here: which output keys an input invalidates (`games`).
 use crate::{
     fact_history::{FactHistory, revisions, since_last_complete},
@@ -184,8 +184,8 @@ impl Tables {
         let request = Self::lookup_request(list, &member.player.name, &teams)?;
         self.name_lookups.player(request, known_by(instant)).map(|(player, _)| player)
     }
-    /// Returns all players who may be in the box scores of a game. If a member has no nba.com id, these are all players whom its name
-    /// matches in any revision.
+    /// Returns all players who may be in the box scores of a game. For a list member without an nba.com id, returns every player whom the
+    /// name matches in any revision.
     pub fn players_of(&self, game: GameId) -> Vec<PlayerId> {
         let mut players = Vec::new();
         let Some(matchup) = self.matchup else { return players };
@@ -290,7 +290,7 @@ impl Tables {
             did_not_play || PlayerGameRevision { known_at: b.known_at, raw: b.raw, ..a.clone() } == *b
         };
         let mut revisions = revisions(instants, content_at, is_same_content);
-        // Omits the revisions before the first statistics: they only show that the player has not played.
+        // Omits the revisions before the first one with statistics, because they contain only that the player has not played.
         let first = revisions.iter().position(|revision| revision.stats.is_some())?;
         revisions.drain(..first);
         Some(PlayerGame { player, game, revisions })

@@ -1,4 +1,4 @@
-//! balldontlie/box-scores: games with the players of both teams, ended or live.
+//! balldontlie/box-scores: ended and live games, each with the players of both teams.
 //!
 //! Invariant: each player counts as one row; a game that cannot be decoded counts as one bad row.
 //! Not here: live scores, which are out of scope.
@@ -44,8 +44,11 @@ struct Side<'a> {
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let payload: Payload = parse_payload(&raw.payload)?;
     let games = payload.data.or(payload.live_boxes);
-    let games =
-        games.ok_or_else(|| Reject::bad_payload("the payload has neither \"data\" nor \"liveBoxes\""))?;
+    let games = games.ok_or_else(|| {
+        Reject::bad_payload(
+            "the payload has neither \"data\" nor \"liveBoxes\", expected a list of games in one of them",
+        )
+    })?;
     let mut loaded = Loaded::default();
     let mut lists = Lists::new();
     for row in games {

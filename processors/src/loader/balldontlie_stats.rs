@@ -1,4 +1,4 @@
-//! balldontlie/stats: players' rows in pages, each row with its team and game.
+//! balldontlie/stats: box-score rows in pages; each row has one player's statistics, team and game.
 //!
 //! Invariant: a page is not a complete list if there is a page before or after it, or if it contains a game that has not ended.
 //! Not here: joining pages; each page is a separate fetch.
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     data: Option<Vec<&'a RawValue>>,
-    /// The rows, in payloads from a scraper that joins all pages of several days.
+    /// The rows, if the scraper joined all pages of several days; otherwise they are in `data`.
     #[serde(borrow)]
     stats: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "rowCount")]
@@ -38,7 +38,11 @@ struct Meta<'a> {
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let payload: Payload = parse_payload(&raw.payload)?;
     let rows = payload.data.or(payload.stats);
-    let rows = rows.ok_or_else(|| Reject::bad_payload("the payload has neither \"data\" nor \"stats\""))?;
+    let rows = rows.ok_or_else(|| {
+        Reject::bad_payload(
+            "the payload has neither \"data\" nor \"stats\", expected a list of rows in one of them",
+        )
+    })?;
     let meta = payload.meta.unwrap_or_default();
     let has_all_pages = meta.prev_cursor.is_blank() && meta.next_cursor.is_blank();
     let has_all_rows = match payload.row_count {

@@ -52,7 +52,7 @@ impl<'a> Cell<'a> {
     pub fn text(&self, field: &str) -> Result<&str, String> {
         self.text_or_blank(field)?.ok_or_else(|| self.type_error(field, "a text"))
     }
-    /// Converts the cell to its trimmed text, which must not be empty. The text is borrowed from the payload if it has no escapes there.
+    /// Converts the cell to its trimmed text, which must not be empty. The text is borrowed from the payload if it has no JSON escapes.
     pub fn into_text(self, field: &str) -> Result<Cow<'a, str>, String> {
         self.text(field)?;
         match self {

@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     team: TeamRef<'a>,
-    /// The players in ESPN's roster resource, which has them next to the team.
+    /// The players, if the payload is ESPN's roster resource.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }
@@ -29,7 +29,7 @@ struct Payload<'a> {
 struct TeamRef<'a> {
     #[serde(borrow, default)]
     abbreviation: Cell<'a>,
-    /// The players in ESPN's team resource, which has them inside the team.
+    /// The players, if the payload is ESPN's team resource.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }
@@ -46,8 +46,10 @@ struct Athlete<'a> {
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let Payload { team, athletes } = parse_payload(&raw.payload)?;
-    let rows =
-        team.athletes.or(athletes).ok_or_else(|| Reject::bad_payload("the payload has no \"athletes\""))?;
+    let rows = team
+        .athletes
+        .or(athletes)
+        .ok_or_else(|| Reject::bad_payload("athletes: found nothing, expected a list of players"))?;
     let team = team.abbreviation.team("team.abbreviation").map_err(Reject::bad_payload)?;
     let mut loaded = Loaded::default();
     let mut members = Vec::with_capacity(rows.len());

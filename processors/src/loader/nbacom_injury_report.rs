@@ -96,12 +96,11 @@ fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
         if hour12.is_blank() || period.is_blank() { None } else { Some(twelve_hour_clock(hour12, period)?) };
     let from_hour24 = if hour24.is_blank() { None } else { Some(hour(hour24, "hour24", 0..=23)?) };
     match (from_hour12, from_hour24) {
-        (Some(a), Some(b)) if a != b => {
-            Err(hour24.type_error("hour24", &format!("{a}, because hour and period are {hour12} {period}")))
-        }
+        (Some(a), Some(b)) if a != b => Err(hour24
+            .type_error("hour24", &format!("{a}; hour24 contradicts hour {hour12} and period {period}"))),
         (Some(hour), _) | (None, Some(hour)) => Ok(date.at(hour, 0)),
         (None, None) => {
-            Err(hour24.type_error("hour24", "an hour from 0 to 23, or else the fields hour and period"))
+            Err(hour24.type_error("hour24", "an hour from 0 to 23, because hour or period is blank"))
         }
     }
 }
@@ -121,7 +120,7 @@ fn hour(cell: &Cell, field: &str, range: std::ops::RangeInclusive<i8>) -> Result
         cell => cell.integer(field).ok().and_then(|hour| i8::try_from(hour).ok()),
     };
     hour.filter(|hour| range.contains(hour))
-        .ok_or_else(|| cell.type_error(field, "1 to 12 (hour) or 0 to 23 (hour24)"))
+        .ok_or_else(|| cell.type_error(field, &format!("an hour from {} to {}", range.start(), range.end())))
 }
 
 type Game = (Matchup, EasternDate);

@@ -59,7 +59,8 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
 }
 
 fn season(parameters: Option<&RawValue>) -> Result<Season, String> {
-    let parameters = parameters.ok_or("parameters: found nothing, expected an object with the Season")?;
+    let parameters =
+        parameters.ok_or("parameters: found nothing, expected an object with the field Season")?;
     let Parameters { season } = parse_row(parameters)?;
     season.text("Season")?.parse().map_err(|error| format!("Season: {error}"))
 }

@@ -1,8 +1,8 @@
 //! nbacom/schedule: nba.com's fixtures and results for a season or a part of it.
 //!
-//! Invariant: the date of a game is `gameDateEst` as written, in Eastern time, because the Z after it is wrong. A tip-off on any other
-//! Eastern day is ignored. A partial schedule does not show that a game was removed, so each game is an observation of its own and not the
-//! member of a list.
+//! Invariant: the date of a game is `gameDateEst` as written, in Eastern time, because the Z after it is wrong. A tip-off that is
+//! not on this day is ignored. A partial schedule does not show that a game was removed, so each game is an observation of its own and
+//! not the member of a list.
 //! Not here: rescheduled games; the games view recognizes them by their ids.
 use super::{
     cell::Cell,
@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow, rename = "leagueSchedule")]
     league_schedule: Option<LeagueSchedule<'a>>,
-    /// The games, in payloads from a scraper that flattens the schedule.
+    /// The games, if the scraper flattened the schedule; otherwise they are in `league_schedule`.
     #[serde(borrow)]
     games: Option<Vec<&'a RawValue>>,
 }
@@ -69,7 +69,9 @@ struct Side<'a> {
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let payload: Payload = parse_payload(&raw.payload)?;
     if payload.league_schedule.is_none() && payload.games.is_none() {
-        return Err(Reject::bad_payload("the payload has neither \"leagueSchedule\" nor \"games\""));
+        return Err(Reject::bad_payload(
+            "the payload has neither \"leagueSchedule\" nor \"games\", expected one of them",
+        ));
     }
     let mut loaded = Loaded::default();
     let mut rows = payload.games.unwrap_or_default();

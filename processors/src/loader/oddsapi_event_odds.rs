@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    /// The event or the list of events, in a historical response.
+    /// In a historical response, the event or the list of events.
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     /// The source's error message, if it returned no event.
@@ -181,7 +181,7 @@ fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), St
     Ok(())
 }
 
-/// Collects a book's offers; bad markets and outcomes count as rows of their own.
+/// Collects a book's offers. Each market or outcome that cannot be decoded counts as one bad row.
 fn collect_offers<'a>(
     book: Bookmaker<'a>,
     offers: &mut Vec<Offer<'a>>,
@@ -252,7 +252,7 @@ fn quotes(mut offers: Vec<Offer>) -> Vec<Quote> {
             lines.push(QuoteLine { line, over: None, under: None });
         }
         let Some(last) = lines.last_mut() else { continue };
-        // The offers are sorted, so the greater price of a repeated side comes last.
+        // If a side has several prices, the greatest comes last, because the offers are sorted, and replaces the others.
         match side {
             Side::Over => last.over = Some(price),
             Side::Under => last.under = Some(price),

@@ -45,8 +45,9 @@ impl<'a, const N: usize> ResultSet<'a, N> {
         let mut selected = vec![None; set.headers.len()];
         for (column, name) in columns.iter().enumerate() {
             let index = set.headers.iter().position(|header| header == name);
-            let index = index
-                .ok_or_else(|| Reject::bad_payload(format!("headers: found no {name}, which is required")))?;
+            let index = index.ok_or_else(|| {
+                Reject::bad_payload(format!("headers: found no {name}, expected a column with this header"))
+            })?;
             selected[index] = Some(column);
         }
         Ok(ResultSet { parameters: response.parameters, rows: set.rows, selected })

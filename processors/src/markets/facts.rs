@@ -1,7 +1,8 @@
 //! The odds and injury reports of one matchup, and the market and availability of a player as of a game's tip-off.
 //!
-//! Invariant: `…_by(cutoff)` uses only what was known before the cutoff; on the retrospective basis, if a fact was not known by then, it
-//! uses the first observation of the fact. It never uses a quote or report that was effective at or after tip-off.
+//! Invariant: every function `…_by(cutoff)` uses only facts that were known before the cutoff; on the retrospective basis, if a fact was
+//! not known by then, the function uses the first observation of the fact. No function uses a quote or report that was effective at or
+//! after tip-off.
 //! Not here: the handling of inputs (`markets`), the selection of quotes (`quotes`) and of lines (`main_line`).
 use super::{
     main_line,
@@ -96,8 +97,8 @@ impl Tables {
         let quoted = self.affected_by_odds(matchup, &is_near, invalidate);
         let reported = self.affected_by_reports(matchup, &is_near, invalidate);
         for game in self.games.values() {
-            // An event belongs to the nearest game at most one day away. If a game changes, the events of another game, at most two days
-            // away, may change, too.
+            // An event belongs to the nearest game at most one day away. So if the day of one game changes, events up
+            // to one day away may now belong to another game, which may be up to two days away.
             if !game.days.iter().any(|day| is_near(day.date, 2)) {
                 continue;
             }
@@ -158,8 +159,8 @@ impl Tables {
         self.name_lookups
             .player(name.request(&teams), |revisions| cutoff.as_of(revisions, |revision| revision.known_at))
     }
-    /// Returns the game to which a day refers, by the games' days as of a cutoff: the nearest game at most one day away; on a tie, the
-    /// earlier one.
+    /// Returns the game to which a day refers: the nearest game at most one day away, or the earlier of two equally near games. The day of
+    /// each game is selected as of the cutoff.
     fn game_on(&self, day: EasternDate, cutoff: Cutoff) -> Option<GameId> {
         let dates = self.games.values().filter_map(|game| {
             let game_day = cutoff.as_of(&game.days, |game_day| game_day.known_at)?;

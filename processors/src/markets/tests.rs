@@ -174,7 +174,7 @@ fn a_quote_is_parked_until_its_fixture_and_then_its_name_are_known() {
         driver.put(input);
     }
     assert_eq!(driver.parked(), []);
-    assert_eq!(issued(&driver).known_at, at(12, 0), "the market must become known when the name does");
+    assert_eq!(issued(&driver).known_at, at(12, 0), "the market must become known when the name match does");
 }
 #[test]
 fn a_name_that_became_known_after_tip_off_gives_no_market_of_that_game() {

@@ -1,7 +1,7 @@
 //! Normalization of names: the parts of a written name that are compared, computed once.
 //!
 //! Invariant: the key ignores case, diacritics, punctuation, spaces and text in parentheses, and consists of alphanumeric characters only;
-//! the key of a key is that key itself. A generational suffix must be a complete word after the first; the end of a longer word is never a
+//! normalizing a key does not change it. A generational suffix must be a complete word after the first; the end of a longer word is never a
 //! suffix ("Mozgov" does not end in the suffix "V").
 //! Not here: which names refer to the same player (`rules`), nicknames (`links`).
 use std::borrow::Cow;
@@ -85,7 +85,7 @@ fn fold(written: &str) -> String {
                 folded.push(' ');
             }
             _ if depth > 0 => {}
-            // Letters that Unicode does not decompose.
+            // Unicode does not decompose these letters, so each is replaced explicitly.
             'ł' => folded.push('l'),
             'ø' => folded.push('o'),
             'đ' | 'ð' => folded.push('d'),

@@ -4,8 +4,9 @@
 //! variance grows with the forecast. For a player whose own variance is unknown, it is `at_zero + per_point · points`, like that of an
 //! over-dispersed count. Otherwise this value is the prior, and the player's sample variance over the last n appearances (at most ten) is
 //! shrunk toward it: the sample has the weight n − 1, the prior has the weight `prior_games`. The variance of ten games is a weak estimate,
-//! so the prior has more weight. The parameters of each rule system are the values of a grid that maximize the normal likelihood of the
-//! system's own forecasts for the regular seasons 2018-19 to 2023-24 (eligible players with at least 5 appearances).
+//! so the prior has more weight. The parameters of each rule system were selected by grid search: they maximize the normal likelihood of
+//! the actual points, given the system's own forecasts for the regular seasons 2018-19 to 2023-24 (eligible players with at least 5
+//! appearances).
 //!
 //! Invariant: P(over) never rises with the line; P(over) + P(push) + P(under) = 1.
 //! Not here: the forecast of the points, which differs by system.

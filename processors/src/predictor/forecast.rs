@@ -16,7 +16,7 @@ pub(super) struct Forecast {
     pub points: f64,
     /// Standard deviation, in points.
     pub stddev_points: f64,
-    /// The confidence in percent, so that sums of its increments and comparisons with thresholds are exact.
+    /// The confidence in percent rather than as a share, so that sums of its increments and comparisons with thresholds are exact.
     pub confidence: f64,
     pub missing_adjustments: MissingAdjustments,
 }

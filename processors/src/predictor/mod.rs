@@ -1,8 +1,8 @@
 //! The predictor: computes every system's prediction, or the reason why there is none, from a player's features before a game.
 //!
 //! A stateless processor. Each system is a pure function of the features and of its constants (`RULES`), in a file of its own. The formulas
-//! are those of a predecessor program, which had errors only in its constants: with these constants, the tests in `parity` reproduce its
-//! results.
+//! are those of a predecessor program; only its constants had errors. With the predecessor's constants, the tests in `parity` reproduce
+//! its results.
 //!
 //! Invariant: the prediction for an eligible player contains every system exactly once; if a system predicts, every line offset is either
 //! in its ladder or listed as omitted. No value is imputed silently: an adjustment whose feature is missing is 0 and is listed in

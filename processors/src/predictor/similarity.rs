@@ -61,7 +61,7 @@ impl Circumstances {
         })
     }
     /// Returns the similarity to an earlier game, from 5 to 100: at most 40 for the tier of the opponent's defense, 30 for rest, 15 for
-    /// venue and 15 for streak (5 if it differs).
+    /// venue and 15 for streak (5 if the streaks differ).
     fn similarity(&self, game: &Comparable) -> i32 {
         let tier = match (self.tier as i32 - game.tier as i32).abs() {
             0 => 40,

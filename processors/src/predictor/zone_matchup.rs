@@ -25,7 +25,7 @@ pub(super) struct Zone {
 pub(super) struct Rules {
     /// The opponent's defensive rating at which the adjustment is 0, in points per 100 possessions.
     pub neutral_def_rating: f64,
-    /// The adjustment in a zone with multiplier 1: points of forecast per point of the rating above `neutral_def_rating`.
+    /// The forecast points added, in a zone with multiplier 1, for each point by which the defensive rating exceeds `neutral_def_rating`.
     pub per_rating_point: f64,
     /// The largest adjustment for one zone, up or down, in points, before it is multiplied by the weight of the zone.
     pub limit: f64,

@@ -61,7 +61,7 @@ pub fn purge(store: &mut Store, topic: &str, below: &BTreeMap<i32, Offset>) -> R
                 "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND base < ?",
                 params![topic, partition, below],
             )?;
-            // If the boundary is inside a batch, the batch is stored again without the records below it.
+            // If `below` is inside a batch, the batch is stored again without the records below this offset.
             for batch in rest.iter().filter(|batch| batch.base() == *below && !batch.is_empty()) {
                 tx.execute(
                     "INSERT OR IGNORE INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",

@@ -77,8 +77,8 @@ impl EmbeddedLog {
     pub fn partition_sizes(&self) -> Result<BTreeMap<TopicPartition, PartitionSize>, RuntimeError> {
         self.store.partition_sizes()
     }
-    /// Compacts the partition with the most records appended since its last compaction. Returns false if no partition has at least
-    /// `min_dirty_records` of them; `None` means the default.
+    /// Compacts the partition to which the most records were appended since its last compaction. Returns false if there were fewer than
+    /// `min_dirty_records` such records in every partition; `None` means the default.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -9,8 +9,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
 use topics::Offset;
 
-/// A partition is compacted once this many records were appended since its last compaction, but not before as many records were appended as
-/// that compaction left.
+/// A partition is compacted when two conditions hold: at least this many records were appended since its last compaction, and at least as
+/// many as that compaction kept.
 const MIN_DIRTY_RECORDS: i64 = 20_000;
 /// Approximate size of a batch that compaction writes, in bytes.
 const BATCH_BYTES: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! The progress of processors in the file, as one consistent sample from which lag is computed.
+//! Reads the progress of all processors from the embedded log's SQLite file, as one consistent sample. Lag is computed from this sample.
 //!
 //! Invariant: a sample is one read transaction; the first unread record is found through the index, without reading record batches.
 //! Not here: the assessment of a sample (`runtime::lag`).
@@ -11,8 +11,8 @@ use runtime::{
 use rusqlite::{Connection, params};
 use topics::{Offsets, TopicInfo, TopicPartition};
 
-/// Selects for each partition of topic ?1: end offset, log start offset, committed offset of group ?2, and the first batch that the group
-/// has not read completely.
+/// Selects, for each partition of topic ?1: the end offset, the log start offset, the committed offset of group ?2, and base offset and
+/// append time of the first batch that the group has not read completely.
 const PROGRESS: &str = "
     SELECT e.partition, e.next,
            ifnull((SELECT min(base) FROM record_batch b WHERE b.topic = t.id AND b.partition = e.partition), e.next),

@@ -1,7 +1,7 @@
 //! A group member on the embedded log: one processor instance. It decides what to read next, and when.
 //!
-//! A processor waits for its upstream processors to become idle, for a limited time, so that rows are derived once from a whole backlog,
-//! not once per micro-batch of the upstream processors.
+//! Before it reads, a processor waits for a limited time until its upstream processors are idle. So its rows are derived once from the
+//! complete output of the upstream processors, not once per micro-batch of them.
 //! Invariant: committed offsets move only in commits; what was read and not committed is read again after the next start.
 //! Not here: the loop (`runtime::task`), the file (`store`).
 use runtime::{

@@ -23,8 +23,8 @@ pub fn committed_offsets(store: &Store, group: &str) -> Result<Offsets, RuntimeE
     store.ok(read())
 }
 
-/// Deletes the committed offsets of other versions of a stateless processor's group: no member uses them any more, and they would hold back
-/// compaction.
+/// Deletes the committed offsets of the groups that belong to other versions of a stateless processor. No member uses them any more, and
+/// compaction would not pass them.
 pub fn delete_other_versions(store: &Store, group: &str) -> Result<(), RuntimeError> {
     let Some((name, _)) = group.split_once('@') else { return Ok(()) };
     let sql = "DELETE FROM committed_offset

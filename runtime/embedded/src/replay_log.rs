@@ -1,9 +1,9 @@
 //! The log of a replay: an embedded log of its own, and the raw topics of a source log.
 //!
 //! The source is opened for reading only. No consumer group is registered in it, because raw topics have unlimited retention, so no record
-//! has to be protected from deletion. The replay first reads the raw topics up to the end offsets that they had when the log was opened.
-//! When it is caught up, it reads on to their current end offsets, as long as fewer records were added than in the round before. So a
-//! replay ends even while ingest into the source goes on.
+//! has to be protected from deletion. The replay reads in rounds. The first round ends at the end offsets that the raw topics had when
+//! the log was opened. Another round, up to the then current end offsets, follows only if fewer records were added than in the round
+//! before. So a replay ends even while ingest into the source goes on.
 //! Invariant: the source is never written to; the committed offsets of raw topics are the replay's own.
 //! Not here: a log without a source (`backend`).
 use crate::{

@@ -13,7 +13,7 @@ use std::{
 };
 
 const FILE_NAME: &str = "run.lock";
-/// How long to wait for the lock. A process that only checks whether the lock is held also holds it for a moment.
+/// How long to wait for the lock, because a process that only checks whether the lock is free must hold it for a moment.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The exclusive right to run processors on the log of a folder, for as long as the value exists.

@@ -103,7 +103,7 @@ impl Store {
     pub fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, RuntimeError> {
         result.map_err(|error| self.error(&error))
     }
-    /// Returns the id of the log, which no other file has, and which changes if the file is rebuilt.
+    /// Returns the id of the log. It differs from the id of every other log file, and changes if the file is created again.
     pub fn id(&self) -> Result<String, RuntimeError> {
         self.ok(self.meta("log_id"))
             .and_then(|id| id.ok_or_else(|| storage_error(&self.path, "the file contains no log id".into())))
@@ -129,7 +129,7 @@ impl Store {
         let result: rusqlite::Result<T> = transaction();
         result.map_err(|error| self.error(&error))
     }
-    /// Reads the batches that contain records from an offset on, up to about `max_bytes`; at least one batch if there is any.
+    /// Reads the records from an offset on, in batches of about `max_bytes` in total; returns at least one batch if any record is left.
     pub fn read(
         &self,
         partition: TopicPartition,

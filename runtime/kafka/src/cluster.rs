@@ -81,7 +81,7 @@ impl KafkaCluster {
     pub fn partition_count(&self, topic: &str) -> Option<i32> {
         self.partition_counts.get(self.config.topic(topic).as_ref()).copied()
     }
-    /// Returns all partitions of a topic; none for a topic of a replay that was not created yet.
+    /// Returns all partitions of a topic. If the topic belongs to a replay and does not exist yet, returns none.
     ///
     /// # Errors
     /// `RuntimeError::Precondition` when a topic of the live log, or a raw topic, does not exist.

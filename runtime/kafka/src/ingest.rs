@@ -1,8 +1,8 @@
 //! Writes without group membership: commits of commands, and raw events that are not in the log yet.
 //!
-//! Invariant: an event is in the log once, even if a command is repeated or a commit is aborted. A batch of events whose commit is
-//! unconfirmed is written again only after `init_transactions` has decided that it is not durable. A batch without events cannot be found
-//! in the log, so its dead letters may be written twice.
+//! Invariant: an event is in the log once, even if a command is repeated or a commit is aborted. If a commit with events is unconfirmed,
+//! the log is searched for the events after the next `init_transactions`, and only missing ones are written again. A commit that has only
+//! dead letters cannot be searched for, so its dead letters may be written twice.
 //! Not here: reading events from an input file (`src/ingest.rs`).
 use crate::{
     cluster::KafkaCluster,

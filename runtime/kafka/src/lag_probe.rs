@@ -1,7 +1,7 @@
 //! Probe for consumer lag: finds the first unread record after each committed offset, and the groups that have members.
 //!
-//! All partitions are assigned and read at once, each up to the first record at or after its offset. If the earlier result for an offset
-//! is still valid, the offset is not read again.
+//! All partitions are assigned and read at once, each up to the first record at or after its committed offset. A committed offset is not
+//! read again while the result of an earlier sample is still valid for it.
 //! Invariant: the probe joins no group and commits nothing. It reads committed records only, so records of an open transaction do not count
 //! as lag.
 //! Not here: queries for offsets (`offsets`), the sample of all processors (`lag_sample`), the assessment of a sample (`runtime::lag`).
@@ -56,8 +56,8 @@ impl LagProbe {
     fn to_runtime_error(&self, error: &KafkaError) -> RuntimeError {
         self.consumer.context().to_runtime_error(OPERATION, error)
     }
-    /// Finds the first record at or after each start, given the end offset of its partition. The result has no entry for a start after
-    /// which there are only control records.
+    /// Finds the first record at or after each of the given offsets; each offset comes with the end offset of its partition. The result has
+    /// no entry for an offset that is followed by control records only.
     ///
     /// # Errors
     /// When the brokers are not reachable within the time limit.

@@ -117,7 +117,7 @@ pub fn is_caught_up(cluster: &KafkaCluster, subscriptions: &[Subscription]) -> R
     let partitions: Vec<TopicPartition> = next_offsets.keys().copied().collect();
     let high_watermarks = cluster.high_watermarks(&partitions)?;
     next_offsets.retain(|partition, offset| high_watermarks.get(partition) > Some(offset));
-    // Above the remaining offsets there may be only control records, which are never delivered.
+    // For each remaining partition, check by reading whether records follow the committed offset, or only control records.
     let batches = cluster.read(&next_offsets, usize::MAX)?;
     Ok(batches.values().flatten().all(|batch| batch.is_empty()))
 }

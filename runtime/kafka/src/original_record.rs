@@ -1,4 +1,4 @@
-//! Key, headers and timestamp of raw records, read again when the records become dead letters.
+//! Reads key, headers and timestamp of a raw record again from the log when the record becomes a dead letter.
 //!
 //! A program that produces to a raw topic may add headers and may use any bytes as the key, and every record has a timestamp. The
 //! engine does not need these, so they are not kept with each record in memory. Dead letters are rare, and their original
@@ -42,8 +42,8 @@ pub struct OriginalRecord {
 /// Original records by partition and offset.
 pub type OriginalRecords = BTreeMap<(TopicPartition, Offset), OriginalRecord>;
 
-/// The time without a record after which reading fails. The processor has just read these records, so brokers that do not deliver them
-/// again are not reachable.
+/// If no record arrives for this long, reading fails. The processor has just read these records, so brokers that do not deliver them again
+/// must be unreachable.
 const READ_TIMEOUT: Duration = REQUEST_TIMEOUT;
 const OPERATION: &str = "reading the original records of dead letters";
 

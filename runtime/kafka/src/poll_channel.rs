@@ -50,7 +50,7 @@ pub struct PollState {
 }
 
 impl PollState {
-    /// Drops the records and the reported position.
+    /// Drops the records in the inbox and the reported position of the consumer.
     pub fn clear(&mut self) {
         self.records.clear();
         (self.bytes, self.oldest_added, self.newest_added) = (0, None, None);

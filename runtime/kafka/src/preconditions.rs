@@ -1,4 +1,5 @@
-//! Checks before a group member is created: its topics exist with the right partition count, and its instance name is free on the host.
+//! Checks before a group member is created: that its topics exist with the right partition count, and that no other process on the host has
+//! its instance name.
 //!
 //! Invariant: a member with topics that are not co-partitioned never starts.
 //! Not here: a process with the same instance name on a different host; the brokers fence the older process (`member::join`).

@@ -31,8 +31,8 @@ pub fn append_message(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) ->
     Ok(())
 }
 
-/// Converts a key to text that fits into a batch: replaces invalid UTF-8, and cuts the text off at the maximum length. No record becomes
-/// ambiguous: the id of a raw event is in its value, and a dead letter on Kafka has the original bytes as its key.
+/// Converts a key to text that fits into a batch: replaces invalid UTF-8, and cuts the text off at the maximum length. The converted key
+/// does not identify a record: the id of a raw event is in its value, and a dead letter on Kafka has the original bytes as its key.
 pub fn lossy_key(key: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(key).into_owned();
     text.truncate(text.floor_char_boundary(u16::MAX.into()));

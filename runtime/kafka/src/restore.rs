@@ -1,6 +1,6 @@
 //! Reads the content from which a partition's state is restored: changelog, input tables, committed offsets.
 //!
-//! Invariant: changelog and tables are read to their current end; offsets are the committed ones.
+//! Invariant: changelog and input tables are read to their current end; the offsets of the restored state are the committed offsets.
 //! Not here: the check whether state in memory is still current (`member`), the reading of partitions (`partition_reader`).
 use crate::cluster::KafkaCluster;
 use runtime::{Restored, RuntimeError, engine::changelog_topic, subscription::Subscription};

@@ -28,7 +28,7 @@ use topics::TopicPartition;
 
 /// The time limit of one call of the transaction API; the transaction's own timeout is shorter.
 const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// The time for which the outcome of a commit is awaited, in addition to the transaction's timeout.
+/// How long to wait for the outcome of a commit after the transaction's timeout has passed.
 const COMMIT_GRACE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Offsets to commit, and the generation of the group in which they were read.

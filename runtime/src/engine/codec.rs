@@ -12,7 +12,8 @@ use topics::{Topic, TopicInfo};
 /// The reason why a record cannot be decoded.
 pub struct Unreadable {
     pub reason: String,
-    /// True if the bytes are not an event of any schema; if false, a setting (such as the schema registry) may make them readable.
+    /// True if the bytes can never be decoded, because they are not an event of any schema. False if a different setting (such as another
+    /// schema registry) may make them readable.
     pub is_foreign: bool,
 }
 impl Unreadable {
@@ -67,7 +68,7 @@ type Encode<O> = Box<dyn FnMut(&O, &mut Vec<u8>) -> Option<Result<String, String
 /// An output topic of a processor, encoded from its output type `O`.
 pub struct Output<O> {
     pub topic: TopicInfo,
-    /// The header that its records have without a schema registry.
+    /// Returns the 5-byte header that the records of this topic have without a schema registry.
     pub canonical_frame: fn() -> [u8; 5],
     encode: Encode<O>,
 }

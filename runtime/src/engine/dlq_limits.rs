@@ -1,12 +1,13 @@
-//! DLQ limits: they stop a processor that can use almost nothing of its input, before the input ends up in its dead-letter queue.
+//! DLQ limits: stop a processor if too many records of its input are unusable, before it commits all of them to its dead-letter queue.
 //!
 //! Invariant: per partition, the committed records never contain more unusable records in a row, or a higher ratio of unusable records
 //! among the newest ones, than the limits allow. Each assignment starts counting from zero.
 //! Not here: which record is unusable (the processor decides).
 use std::collections::VecDeque;
 
-/// The ratio is computed over the newest records: at most `WINDOW_RECORDS`, and at least `MIN_WINDOW_RECORDS`.
+/// The ratio of unusable records is computed over at most this many of the newest records of a partition.
 const WINDOW_RECORDS: usize = 1000;
+/// The ratio is not checked before this many records were read.
 const MIN_WINDOW_RECORDS: usize = 100;
 
 /// The DLQ limits, which apply to each partition separately.
@@ -14,7 +15,7 @@ const MIN_WINDOW_RECORDS: usize = 100;
 pub struct DlqLimits {
     /// Maximum number of unusable records in a row; 0 for no limit.
     pub consecutive: u32,
-    /// Maximum ratio of unusable records among the newest 1,000, checked once there are 100 records; 1 for no limit.
+    /// Maximum ratio of unusable records among the newest 1,000, checked only after 100 records were read; 1 for no limit.
     pub ratio: f64,
 }
 impl Default for DlqLimits {

@@ -1,10 +1,10 @@
 //! Materialized views: processors whose state is derived tables.
 //!
-//! An input record invalidates the output keys that it can affect. At the commit, the row of each invalidated key is derived once, and
-//! published if it differs from the currently published row. The changelog stores each observation that adds to the state, as it arrived,
-//! and the hash of each published row. On assignment, the changelog and the input tables are loaded to their ends, and the row of every
-//! known or published output key is derived again. This also corrects published rows whose input was compacted away, whose input tombstone
-//! expired, or that were derived by older code.
+//! An input record invalidates the output keys whose rows it can change. At the commit, the row of each invalidated key is derived once,
+//! and published if it differs from the currently published row. The changelog stores a copy of each input record that adds an observation
+//! to the state, and the content hash of each published row. On assignment, the changelog and the input tables
+//! are loaded to their ends, and the row of every known or published output key is derived again. This also corrects published rows whose
+//! input was compacted away, whose input tombstone expired, or that were derived by older code.
 //! Invariant: the published rows are the results of `derive` on the tables as of the last commit.
 //! Not here: what is derived (crate `processors`), the state of one partition (`view_state`).
 use super::{
@@ -144,8 +144,8 @@ where
         }
         Ok(())
     }
-    /// Loads the input tables. Records below the committed offset were counted in earlier commits; records at or above it are counted as
-    /// read now.
+    /// Loads the input tables. Records below the committed offset are not counted again, because earlier commits have counted them. Records
+    /// at or above it are counted as read in this micro-batch.
     fn load_tables(
         &mut self,
         partition: i32,

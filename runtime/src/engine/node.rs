@@ -20,7 +20,7 @@ pub enum ProcessorKind {
     Stateless,
     /// Keeps tables in memory, and a changelog from which they are restored.
     MaterializedView,
-    /// Writes to a warehouse. Exclusive consumer: all partitions are assigned to one instance; other instances are idle members without
+    /// Writes to a warehouse. All partitions are assigned to one instance (exclusive consumer); other instances are idle members without
     /// state.
     Sink,
 }
@@ -75,7 +75,7 @@ pub trait ProcessorNode: Send {
     fn process(&mut self, partition: TopicPartition, batch: &RecordBatch) -> Result<(), RuntimeError>;
     /// True if there is anything to commit.
     fn has_pending(&self) -> bool;
-    /// Ends the micro-batch and returns everything that it makes durable.
+    /// Ends the micro-batch and returns its results as a commit, which the caller must make durable.
     ///
     /// # Errors
     /// When an output cannot be encoded.

@@ -23,7 +23,7 @@ use schemas::{
 use std::collections::BTreeMap;
 use topics::{TopicInfo, TopicPartition, is_raw, partition_of};
 
-/// The rows found in a payload, by outcome.
+/// How many rows a payload has, and how many of them had each outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowCounts {
     pub found: i64,
@@ -40,8 +40,8 @@ pub struct ProcessorOutput<O> {
     pub events: Vec<O>,
     /// Keys of output rows that no longer exist, with the index of their output: a tombstone is published for each.
     pub tombstones: Vec<(usize, String)>,
-    /// If `is_rejected`, one dead letter for the whole record, into which the engine copies the record's bytes; otherwise one per unusable
-    /// row. The engine fills in the processor, and the record's topic, partition, offset and key.
+    /// If `is_rejected`, one dead letter for the whole record; the engine copies the record's bytes into it. Otherwise one dead letter per
+    /// unusable row. The engine fills in the processor, and the record's topic, partition, offset and key.
     pub dead_letters: Vec<DeadLetter>,
     /// True if nothing of the record could be used.
     pub is_rejected: bool,

@@ -1,7 +1,7 @@
 //! The state of one partition of a materialized view, and the keys under which its changelog stores it.
 //!
-//! Invariant: each output key is invalidated at most once per micro-batch; every record read has a range of affected output keys, which may
-//! be empty.
+//! Invariant: each output key is invalidated at most once per micro-batch. For every record read, the range of output keys that it affects
+//! is stored; the range may be empty.
 //! Not here: decoding, deriving and publishing (`materialized_view`).
 use crate::record_batch::RecordBatch;
 use processors::materialized_view::{MaterializedView, StateChange};
@@ -13,7 +13,7 @@ use std::fmt::Display;
 pub enum ChangelogKey<'a> {
     /// The number of parked records; one record per partition.
     ParkedCount,
-    /// An observation that adds to the state, as it arrived.
+    /// A copy of an input record that added an observation to the state.
     Retained { topic: &'a str },
     /// The hash of a published row.
     Published { topic: &'a str, view_key: &'a str, record_key: &'a str },
@@ -60,8 +60,8 @@ pub struct RecomputedRow {
     pub is_parked: bool,
 }
 
-/// A record read since the last commit. Its affected output keys in [`ViewState::affected`] begin where those of the previous record end,
-/// and end at `affected_end`.
+/// A record read since the last commit. The output keys that it affects are a range of [`ViewState::affected`]: from the end of the
+/// previous record's range to `affected_end`.
 struct ReadRecord {
     affected_end: usize,
     adds_state: bool,
@@ -71,14 +71,14 @@ struct ReadRecord {
 pub struct ViewState<V: MaterializedView> {
     pub tables: FxHashMap<V::Key, V::Tables>,
     pub published: FxHashMap<V::OutputKey, PublishedRow>,
-    /// Number of parked records, by the output key that they affect.
+    /// Current number of parked records, by the output key that they affect.
     parked: FxHashMap<V::OutputKey, u32>,
-    /// The number of parked records according to the ledger.
+    /// The number of parked records that the committed ledger entries add up to.
     pub parked_count: i64,
     /// Index in `output_keys` of each output key that was invalidated since the last commit.
     invalidated: FxHashMap<V::OutputKey, u32>,
     pub output_keys: Vec<V::OutputKey>,
-    /// The output keys that each record affects, as indexes in `output_keys`, record by record.
+    /// For each record read, one after the other: the indexes in `output_keys` of the output keys that the record affects.
     pub affected: Vec<u32>,
     reads: Vec<ReadRecord>,
     /// Changelog records of the micro-batch in progress.
@@ -112,11 +112,11 @@ impl<V: MaterializedView> ViewState<V> {
         });
         Some((view_key, change))
     }
-    /// Ends the list of output keys that the last applied record affects.
+    /// Ends the reading of one record: the output keys added to `affected` since the previous call are those that the record affects.
     pub fn end_read(&mut self, adds_state: bool) {
         self.reads.push(ReadRecord { affected_end: self.affected.len(), adds_state });
     }
-    /// Invalidates every known and every published output key, without assigning them to a record.
+    /// Invalidates every output key that follows from the tables and every published one. No record counts as the cause.
     pub fn invalidate_all(&mut self, view: &V) {
         let mut all_keys: Vec<V::OutputKey> = self.published.keys().cloned().collect();
         for tables in self.tables.values() {

@@ -9,12 +9,12 @@ use super::status::{CatchUp, Lag, Status, Trend};
 /// Length of the window in milliseconds. A backlog that is not shrinking must last this long before the status is stalled or falling
 /// behind.
 pub const WINDOW_MS: i64 = 60_000;
-/// It is normal that the oldest unread record waits for less than this many milliseconds: a micro-batch may be in progress.
+/// While the oldest unread record is younger than this many milliseconds, the processor keeps up: a micro-batch may be in progress.
 const GRACE_MS: i64 = 10_000;
 /// Trends and rates are computed from the samples of this many milliseconds at the end of the window.
 const RECENT_MS: i64 = 30_000;
-/// A backlog that lasts this many milliseconds counts as lasting a whole window. This is a little less than the window, because samples are
-/// taken at intervals.
+/// A backlog that has lasted this many milliseconds counts as one that has lasted a whole window. The value is a little less than
+/// `WINDOW_MS`, because samples are taken at intervals.
 const FULL_WINDOW_MS: i64 = WINDOW_MS - 5_000;
 
 /// One sample of one processor, in one partition or summed over all its partitions.
@@ -81,7 +81,7 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
         catch_up: match trend {
             _ if now.behind == 0 => Some(CatchUp::In(0.0)),
             Trend::Unknown => None,
-            // The processor keeps up, or its status is not known yet.
+            // The processor has lag, but it keeps up, or its status is not known yet: no time is computed.
             _ if matches!(status, Status::Ok | Status::Unknown) => None,
             Trend::Shrinking => drain_rate(backlog).map(|rate| CatchUp::In(now.behind as f64 / rate)),
             Trend::Growing | Trend::Steady => Some(CatchUp::Never),

@@ -1,4 +1,4 @@
-//! Laws of the lag, and each status for an invented series of samples.
+//! Tests of the lag: properties that always hold, and one invented series of samples for each status.
 //!
 //! Invariant: no log is needed; samples are values.
 //! Not here: how a log takes a sample (the backends).

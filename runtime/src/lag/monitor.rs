@@ -1,4 +1,4 @@
-//! The lag monitor: the samples of the last window, and their assessment.
+//! The lag monitor: keeps the samples of the last minute (the window) and assesses them.
 //!
 //! Invariant: a processor or partition that is not in the newest sample is dropped, because it has no lag.
 //! Not here: the assessment of samples (`assess`), when to sample (the caller).
@@ -13,7 +13,7 @@ use topics::TopicPartition;
 /// The samples of one processor, by partition, oldest first.
 type Samples = BTreeMap<TopicPartition, Vec<Sample>>;
 
-/// The samples of the last window, by processor.
+/// Keeps the samples of the last window by processor, and assesses the lag of each processor.
 #[derive(Debug, Default)]
 pub struct LagMonitor {
     samples: BTreeMap<&'static str, Samples>,

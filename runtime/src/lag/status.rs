@@ -1,7 +1,7 @@
 //! The lag of a processor as it is shown: figures, trend, and a status with its reason.
 //!
-//! Invariant: statuses are ordered, mildest first; a processor's status is at least as severe as that of its worst partition, if that one
-//! is stalled or worse.
+//! Invariant: statuses are ordered, mildest first. If a partition is stalled or worse, the status of the whole processor is at least as
+//! severe.
 //! Not here: how trend and status are assessed (`assess`).
 use serde::Serialize;
 use topics::Offset;
@@ -14,13 +14,13 @@ pub enum Status {
     Idle,
     /// The processor keeps up.
     Ok,
-    /// The processor was not sampled for long enough to know its status.
+    /// There are not enough lag samples of the processor yet to know its status.
     Unknown,
     /// The processor is behind, and the lag shrinks.
     CatchingUp,
     /// The processor is behind, and the lag does not shrink.
     FallingBehind,
-    /// A process runs the processor, and nothing is committed although there is something to read.
+    /// A process runs the processor, but commits nothing although there are unread records.
     Stalled,
     /// No process runs the processor.
     Stopped,
@@ -64,7 +64,7 @@ pub enum Trend {
     Growing,
     Shrinking,
     Steady,
-    /// Too few samples.
+    /// There are too few samples to compute a trend.
     Unknown,
 }
 
@@ -112,7 +112,7 @@ pub struct Lag {
     /// Records per second that arrive (`in_rate`) and that are read (`out_rate`); `None` if there is only one sample.
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
-    /// When the lag will be zero; `None` while this is unknown.
+    /// When the lag will be zero; `None` if this is unknown, or if the processor has lag but keeps up.
     #[serde(rename = "catch_up_seconds")]
     pub catch_up: Option<CatchUp>,
 }

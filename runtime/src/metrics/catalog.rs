@@ -46,13 +46,13 @@ macro_rules! metrics {
 }
 use MetricType::{Counter, Gauge};
 metrics! {
-    BUILD_INFO: Gauge, "fastbreak_build_info", ["version"], "Always 1; the label is the running version";
+    BUILD_INFO: Gauge, "fastbreak_build_info", ["version"], "Always 1; the label `version` has the version of the running program";
     START: Gauge, "fastbreak_start_timestamp_seconds", [], "Start time of this process";
 
     LAG_RECORDS: Gauge, "fastbreak_consumer_lag_records", ["processor", "topic", "partition"],
-        "Unread records";
+        "Number of unread records; an upper bound where offsets have gaps";
     LAG_SECONDS: Gauge, "fastbreak_consumer_lag_seconds", ["processor", "topic", "partition"],
-        "Age of the oldest unread record; 0 if there is none, absent if its append time is unknown";
+        "Age of the oldest unread record; 0 if all records are read, absent if the record's append time is unknown";
     COMMITTED_OFFSET: Gauge, "fastbreak_consumer_committed_offset", ["processor", "topic", "partition"],
         "Committed offset of the consumer group: the next offset that it reads";
     MARGIN: Gauge, "fastbreak_retention_margin_records", ["processor", "topic", "partition"],
@@ -61,31 +61,31 @@ metrics! {
         "First offset still stored";
     END_OFFSET: Gauge, "fastbreak_partition_end_offset", ["topic", "partition"], "End offset; on Kafka the last stable offset";
     STATUS: Gauge, "fastbreak_processor_status", ["processor", "code"],
-        "1 for the status that the processor has, 0 for the others";
+        "1 if the label `code` is the current status of the processor, otherwise 0";
     CATCH_UP: Gauge, "fastbreak_catch_up_seconds", ["processor"],
-        "Seconds until the lag is zero at the current drain rate; infinite if never, absent while unknown";
+        "Seconds until the lag is zero at the current drain rate; infinite if the lag does not shrink; absent if this is unknown, or if the processor has lag but keeps up";
     DEAD_LETTERS: Gauge, "fastbreak_dead_letters", ["processor"],
-        "Records in the dead-letter topic; an upper bound where offsets have gaps";
+        "Number of records in the processor's dead-letter queue; an upper bound where offsets have gaps";
     LAG_SAMPLES: Counter, "fastbreak_lag_samples_total", ["outcome"], "Lag samples by outcome: ok or failed";
     LAG_LAST_SAMPLE: Gauge, "fastbreak_lag_last_sample_timestamp_seconds", [], "Time of the last successful sample of the lag";
 
-    READ: Counter, "fastbreak_records_read_total", ["processor"], "Records read, counted when committed";
+    READ: Counter, "fastbreak_records_read_total", ["processor"], "Records read, counted when their processing is committed";
     PUBLISHED: Counter, "fastbreak_records_published_total", ["processor"],
-        "Records published, counted when committed; for the sink, warehouse rows";
+        "Records published, counted when they are committed; for the sink, warehouse rows written or deleted";
     REJECTED: Counter, "fastbreak_records_rejected_total", ["processor"],
-        "Records produced to the dead-letter topic, counted when committed";
+        "Records that were rejected as a whole, counted when the dead letter is committed";
     RECORDS_BY_OUTCOME: Gauge, "fastbreak_records_by_outcome", ["processor", "outcome"],
-        "Records read since the start by outcome: applied, unchanged, parked, rejected; the four sum to the records read";
+        "Records read since this process started, by outcome: applied, unchanged (no effect), parked (saved until a missing key arrives), rejected (dead letter); the four values add up to the records read";
 
     COMMITS: Counter, "fastbreak_commits_total", ["processor", "outcome"],
-        "Commits: committed, aborted (retried) or failed";
+        "Commit attempts by outcome: committed, aborted (its records are processed again) or failed (the processor stops)";
     COMMIT_SECONDS: SECONDS, "fastbreak_commit_seconds", ["processor"], "Duration of a commit until it is durable";
     COMMIT_RECORDS: RECORDS, "fastbreak_commit_records", ["processor"],
-        "Records written by a commit, changelog and ledger entry included";
-    COMMIT_BYTES: BYTES, "fastbreak_commit_bytes", ["processor"], "Bytes written by a commit";
+        "Number of records that one commit writes, including changelog records and the ledger entry";
+    COMMIT_BYTES: BYTES, "fastbreak_commit_bytes", ["processor"], "Number of bytes that one commit writes";
     COMMITTED: Gauge, "fastbreak_last_commit_timestamp_seconds", ["processor"], "Time of the last commit";
     REBALANCES: Counter, "fastbreak_rebalances_total", ["processor", "reason"],
-        "Rebalances by reason: assigned, revoked, lost";
+        "Changes of the partition assignment by reason: assigned, revoked, lost";
     RESTORING: Gauge, "fastbreak_restore_remaining_partitions", ["processor"],
         "Assigned partitions whose state is not restored yet";
 
@@ -93,34 +93,34 @@ metrics! {
     SINK_RECORDS: Counter, "fastbreak_sink_records_total", ["processor", "outcome"],
         "Records of written batches by outcome: applied, unchanged, stale, superseded, rejected";
     SINK_BATCHES: Counter, "fastbreak_sink_batches_total", ["processor", "outcome"],
-        "Batches in the warehouse: written, or already_committed by an attempt before a restart";
-    SINK_ATTEMPTS: Counter, "fastbreak_sink_attempts_total", ["processor"], "Write attempts, retries included";
+        "Batches completed, by outcome: written, or already_committed (an earlier attempt had written the batch)";
+    SINK_ATTEMPTS: Counter, "fastbreak_sink_attempts_total", ["processor"], "Attempts to write a batch, including retries";
     SINK_ERRORS: Counter, "fastbreak_sink_errors_total", ["processor", "reason"],
-        "Failed writes and queries by reason: retry, rows, size, config, fatal";
+        "Failed writes and queries by reason: retry (the warehouse is not ready), rows (records cannot be converted), size (the batch is too large), config (the settings or the dataset are wrong), fatal (the operator must act)";
     SINK_IN_FLIGHT: Gauge, "fastbreak_sink_batches_in_flight", ["processor"],
         "Planned batches whose write is not complete";
     SINK_SECONDS: SECONDS, "fastbreak_sink_write_seconds", ["processor"], "Duration of a write to the warehouse";
     SINK_STATEMENTS: Counter, "fastbreak_sink_statements_total", ["processor"],
-        "DML statements sent, retries included";
+        "DML statements sent, including retries";
     SINK_JOBS_REUSED: Counter, "fastbreak_sink_jobs_reused_total", ["processor"],
-        "BigQuery jobs found under their id and reused instead of sent again";
+        "BigQuery jobs that already existed under their id, so that the sink reused them instead of sending them again";
     SINK_BYTES: Counter, "fastbreak_sink_bytes_total", ["processor"], "Bytes of rows sent to BigQuery";
     SINK_FAILURES: Counter, "fastbreak_sink_failures_total", ["processor", "class"],
         "Failed calls and jobs of BigQuery by class: transient, ambiguous, auth, throttle, quota, retryable_job, dml_queue_full, conflict, size, bad_row, invalid_target, access_or_billing, duplicate_row";
     SINK_RATE_LIMITED: Counter, "fastbreak_sink_rate_limit_hits_total", ["processor"],
         "BigQuery responses that limit the request rate: throttle, quota, dml_queue_full";
     SINK_WAITED: Counter, "fastbreak_sink_waited_seconds_total", ["processor"],
-        "Seconds waited for the writer lease or the table's rate limit";
+        "Seconds for which the sink waited for the writer lease or for the rate limit of the table";
     SINK_STAGED: Counter, "fastbreak_sink_staged_batches_total", ["processor"],
         "Batches loaded through a staging table";
     SINK_STAGING_TABLES_DELETED: Counter, "fastbreak_sink_staging_tables_deleted_total", ["processor"],
         "Expired staging tables deleted";
     SINK_DIVERGENCES: Counter, "fastbreak_sink_divergences_total", ["processor"],
-        "Batches whose counts do not balance, and rebuilds that started because the warehouse lacked a committed batch";
+        "Batches whose record counts do not add up, plus rebuilds that started because the warehouse lacked a committed batch";
     SINK_RECONCILIATIONS: Counter, "fastbreak_sink_reconciliations_total", ["processor", "outcome"],
         "Reconciliations of warehouse and log: match, mismatch, skipped, error";
     SINK_MISMATCHED_GAMES: Gauge, "fastbreak_sink_mismatched_games", ["processor"],
-        "Games whose control totals did not match in the last reconciliation, counted once per input";
+        "Games whose control totals (row count and offset sum) did not match in the last reconciliation; a game counts once for each mismatched input topic";
 }
 
 #[cfg(test)]

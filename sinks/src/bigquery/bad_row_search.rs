@@ -22,8 +22,8 @@ use std::{ops::Range, sync::Arc};
 /// State of a search, kept between calls.
 struct Search {
     job_prefix: String,
-    /// Parts to probe: the suffix of the part's job id (for example `0c`, its halves `0c0` and `0c1`) and its rows. The last part is
-    /// probed next.
+    /// Parts that are still to be probed: suffix of the job id, and range of rows. The halves of part `0c` have the suffixes `0c0` and
+    /// `0c1`. The last part in this list is probed next.
     open: Vec<(String, Range<usize>)>,
     bad: Vec<BadRecord>,
 }

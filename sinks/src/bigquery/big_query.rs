@@ -63,11 +63,11 @@ impl BigQuery {
             clock: config.clock,
         })
     }
-    /// Returns all definitions, which `warehouse ddl` prints.
+    /// Returns the definitions of all tables and views, which `warehouse ddl` prints.
     pub fn ddl(&self) -> Vec<Definition> {
         self.provisioning.ddl()
     }
-    /// Compares the dataset with the definitions.
+    /// Compares the dataset with the definitions of its tables and views.
     pub fn plan(&self) -> Result<SchemaDiff, WarehouseError> {
         self.provisioning.plan()
     }

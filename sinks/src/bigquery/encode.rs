@@ -2,7 +2,7 @@
 //!
 //! Invariant: equal records give equal bytes, in whatever order they were read: columns are in the order of the table, records in the order
 //! of the key. Values that BigQuery would reject are found here, before anything is sent.
-//! Not here: sending the rows (`jobs`, `staging`).
+//! Not here: sending the rows (`job_runner`, `staging`).
 use super::{
     schema::{PREDICTIONS_COLUMN, input_name, ladder_columns},
     sql::PruningBounds,
@@ -27,7 +27,7 @@ pub struct Encoded {
     pub hash: String,
     /// Number of view rows that the batch writes.
     pub row_count: usize,
-    /// Size of the rows in bytes, as one JSON array inside a JSON request, where a quote or backslash takes two bytes.
+    /// Size in bytes of all rows as one JSON array inside a JSON request, in which each quote and backslash is escaped and takes two bytes.
     pub request_bytes: usize,
 }
 impl Encoded {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a failure with an unknown effect is `OutcomeUnknown`, never a rejection. Only an error that the operator can resolve, or a
 //! bug, stops the sink; throttling and exceeded quotas are retried without end.
-//! Not here: reacting to a class (`jobs`, `retry_policy`).
+//! Not here: reacting to a class (`job_runner`, `retry_policy`).
 
 /// Failure of a call to BigQuery's API.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,12 +56,12 @@ impl From<WarehouseError> for Stop {
     }
 }
 
-/// Kind of a job.
+/// Kind of a job: whether it needs the writer lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
-    /// The job runs DML on the table of the records: it needs the writer lease.
+    /// The job runs DML on the table `sink_records`, so it needs the lease.
     Leased,
-    /// The job changes nothing that other instances read.
+    /// The job changes nothing that other instances read, so it needs no lease.
     Unleased,
 }
 

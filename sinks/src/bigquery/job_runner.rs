@@ -181,13 +181,13 @@ impl JobRunner {
             return Err(WarehouseError::pending(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
-        // A job of this instance that takes longer than one call is reused by the next call; its failure is not an earlier failure.
+        // If a job of this instance takes longer than one call, the next call reuses the job. Its failure is then a new failure.
         let is_earlier = is_reused && !self.sent_jobs.contains(id);
         match failure(&job) {
             None => Ok(FinishedJob { affected: affected(&job), is_reused, id: id.to_owned() }),
             Some(response) => match response.class() {
-                // The cause of an earlier failure may be gone, so send another attempt. But after `BadRow` and `Size` do not, since
-                // equal rows fail again for the same reason.
+                // The cause of an earlier failure may have been fixed since then, so send another attempt. After `BadRow` and `Size`, send
+                // none: equal rows fail again for the same reason.
                 class if is_earlier && !matches!(class, ErrorClass::BadRow | ErrorClass::Size) => {
                     self.next_attempt(job_prefix);
                     Err(AttemptEnd::NextAttempt)
@@ -198,7 +198,7 @@ impl JobRunner {
             },
         }
     }
-    /// Decides what follows an error response to the call or an error of the job.
+    /// Decides what to do after an error response to the call or a failure of the job.
     fn handle_error_response(
         &mut self,
         job_prefix: &str,

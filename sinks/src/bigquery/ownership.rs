@@ -1,4 +1,4 @@
-//! `Ownership`: reads and changes the writer state, which has the log that owns the warehouse and the warehouse epoch.
+//! `Ownership`: reads and changes the writer state: the log that owns the warehouse, and the warehouse epoch.
 //!
 //! Invariant: a change is repeated until the writer state shows its effect, even if the table was deleted and created again.
 //! Not here: sending jobs (`job_runner`), the SQL statements (`sql`).
@@ -31,7 +31,7 @@ impl Ownership {
     pub fn new(config: &BigQueryConfig, queries: Arc<Queries>, retry_policy: Arc<RetryPolicy>) -> Ownership {
         Ownership { queries, retry_policy, names: config.names() }
     }
-    /// Runs a DML statement on the writer state. Its name, log, epoch and statement determine its job id.
+    /// Runs a change of the writer state as a DML job. The job id is derived from the change's name, its statement, the log and the epoch.
     fn change_writer_state(
         &self,
         runner: &mut JobRunner,

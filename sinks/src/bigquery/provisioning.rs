@@ -1,7 +1,7 @@
 //! `Provisioning`: comparing a dataset with its definitions, and creating missing tables, columns and views.
 //!
 //! Invariant: no table or column is dropped (except by `discard`) or narrowed. If a column has a different type, the operator must act; the
-//! error has the statement to run.
+//! error states which statement to run.
 //! Not here: the definitions (`ddl`).
 use super::{
     api_client::ApiClient,
@@ -67,11 +67,11 @@ impl Provisioning {
             is_prepared: false,
         }
     }
-    /// Returns all definitions, which `warehouse ddl` prints.
+    /// Returns the definitions of all tables and views, which `warehouse ddl` prints.
     pub fn ddl(&self) -> Vec<Definition> {
         ddl::definitions(&self.names)
     }
-    /// Compares the dataset with the definitions.
+    /// Compares the dataset with the definitions of its tables and views.
     pub fn plan(&self) -> Result<SchemaDiff, WarehouseError> {
         let mut diff = SchemaDiff::default();
         for dataset in [self.names.dataset.clone(), self.names.staging()] {
@@ -223,7 +223,7 @@ impl Provisioning {
     fn prepare(&self) -> Result<(), WarehouseError> {
         let diff = self.plan()?;
         self.create(&diff.datasets, diff.missing.iter())?;
-        // A changed view does not affect writing.
+        // Only missing columns are an error: a changed view does not affect writing.
         let columns = diff.changes.iter().filter(|statement| statement.starts_with("ALTER "));
         let differences: Vec<&String> = diff.conflicts.iter().chain(columns).collect();
         if differences.is_empty() {

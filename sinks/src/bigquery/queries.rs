@@ -1,4 +1,4 @@
-//! `Queries`: writer state, batch records, existing keys, content of the tables.
+//! `Queries`: reads the writer state, batch records, existing keys, control totals and the content of the tables.
 //!
 //! Invariant: a query only reads, so it can be repeated at any time.
 //! Not here: the SQL statements (`sql`); the conversion of rows (`response_rows`).
@@ -129,8 +129,8 @@ impl Queries {
     fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
         self.with_retries(|| self.api.page(job, from, PAGE_ROWS))
     }
-    /// Takes the job id of the pending query if its request has this hash. A job that was last polled long ago is not used, since its
-    /// result may be outdated.
+    /// Removes and returns the job id of the pending query if its request has this hash. A job that was last polled long ago is not used,
+    /// since its result may be outdated.
     fn take_pending_query(&self, request_hash: blake3::Hash) -> Option<String> {
         let now = self.clock.now_ms();
         let pending = self.pending_query().take_if(|pending| pending.request_hash == request_hash)?;

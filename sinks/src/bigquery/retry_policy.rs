@@ -64,7 +64,7 @@ impl RetryPolicy {
             return WarehouseError::pending(what.clone());
         }
         let class = match api_error.class() {
-            // A query writes no rows, so there is no batch to split and no row to deduplicate.
+            // A query writes no rows, so there is no batch to split and no duplicate row to delete. Both errors become `Fatal`.
             ErrorClass::Size | ErrorClass::DuplicateRow => ErrorClass::BadRow,
             class => class,
         };

@@ -1,7 +1,7 @@
 //! Table and views of a BigQuery dataset: the single list of columns from which table definitions and SQL statements are generated.
 //!
-//! One table holds everything that a batch writes, so that one statement writes all of it. A row has the newest record of an input topic
-//! for a player and game; the predictions of the record are an array in this row, since a new record replaces all of them. Two
+//! One table holds everything that a batch writes, so that one statement can write the batch atomically. A row has the newest record of an
+//! input topic for a player and game; the predictions of the record are an array in this row, since a new record replaces all of them. Two
 //! kinds of rows belong to no season: batch records, and the writer state.
 //!
 //! Invariant: the views have the names, columns and rows of the SQLite views.
@@ -51,7 +51,7 @@ pub enum Type {
     Date,
     Timestamp,
     Json,
-    /// The array of predictions.
+    /// Array of structs: the predictions of one record.
     LineLadder,
 }
 impl Type {
@@ -97,7 +97,7 @@ pub const fn sql_type(column_type: ColumnType) -> Type {
         ColumnType::Json => Type::Json,
     }
 }
-/// Returns the columns of an element of the array of predictions.
+/// Returns the columns of one prediction in the array of predictions.
 pub const fn ladder_columns() -> &'static [Column] {
     PREDICTIONS.columns.split_at(PREDICTION_SHARED).1
 }
@@ -127,17 +127,17 @@ pub const KEY: [Field; 4] = [
     Field::required(
         "season_start",
         Type::Int64,
-        "Year in which the season of the game starts. 0: a batch record or the writer state",
+        "Year in which the season of the game starts. 0: the row describes a batch or the writer state, not a game",
     ),
     Field::required(
         "input",
         Type::String,
-        "Input topic of the record: predictions, features or player-games. batches: a batch record. writer-state: the writer state",
+        "Input topic of the record: predictions, features or player-games. batches: the row describes a batch. writer-state: the row has the writer state",
     ),
     Field::required(
         "game_id",
         Type::String,
-        "Id of the game at nba.com, ten digits. In a batch record: id of the batch",
+        "Id of the game at nba.com, ten digits. In a row that describes a batch (input = batches), the id of that batch",
     ),
     Field::required("player_id", Type::Int64, "Id of the player at nba.com"),
 ];
@@ -153,7 +153,7 @@ pub const WRITER_STATE_FIELDS: [Field; 2] = [
     Field::nullable(
         "log_id",
         Type::String,
-        "Id of the log that owns the warehouse. In a batch record: id of the log from which the batch was read",
+        "Id of the log that owns the warehouse. In a row that describes a batch (input = batches), the id of the log from which the batch was read",
     ),
     Field::nullable(
         "rebuilding",

@@ -7,7 +7,7 @@
 //! partitions reliably.
 //!
 //! Invariant: the text of a statement depends only on its arguments; values of records are in parameters.
-//! Not here: running the statements (`jobs`, `queries`).
+//! Not here: running the statements (`job_runner`, `queries`).
 use super::{
     schema::{
         BATCH_INPUT, Field, KEY, Names, PREDICTIONS_COLUMN, RECORDS, Type, WRITER_STATE_FIELDS,

@@ -1,6 +1,6 @@
 //! Parts of SQL statements: literals, identifiers and lists.
 //!
-//! Invariant: no text in a literal ends the literal.
+//! Invariant: no character of a text, such as a quote, ends the literal that contains the text.
 //! Not here: the statements (`ddl`, `sql`).
 
 /// Returns the text as a string literal.

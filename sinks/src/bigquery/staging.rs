@@ -60,8 +60,8 @@ impl Staging {
             last_staging_cleanup_ms: None,
         }
     }
-    /// Returns the name of the staging table. Loads the table unless the merge was already sent, since that job reads the rows of an
-    /// earlier load.
+    /// Returns the name of the batch's staging table. Loads the rows into it first, unless the merge job exists already and has not failed:
+    /// such a job reads the rows of an earlier load.
     pub fn prepare_table(
         &self,
         runner: &mut JobRunner,

@@ -26,7 +26,7 @@ const ABANDONED_AFTER_MS: i64 = 60_000;
 /// Time limit of one call that waits for the lease.
 const MAX_LEASE_WAIT_MS: i64 = 30_000;
 
-/// The lease, as one instance sees it.
+/// Acquires the writer lease for the jobs of one instance.
 pub struct WriterLease {
     api: Arc<ApiClient>,
     clock: Arc<dyn Clock>,
@@ -35,7 +35,7 @@ pub struct WriterLease {
     retry_policy: Arc<RetryPolicy>,
     /// Rate limiter of the metadata updates of the lease's table: BigQuery allows 5 within 10 s.
     labels: RateLimiter,
-    /// Id of a job that is in the writer lease but does not exist, and time in milliseconds of the first lookup that did not find it.
+    /// Id of a job that holds the lease but does not exist, and time in milliseconds of the first lookup that did not find the job.
     missing_holder: Option<(String, i64)>,
 }
 impl WriterLease {

@@ -5,7 +5,7 @@
 //!
 //! Invariant: every record of a planned batch is in a committed batch, or the sink stops; a dead letter is durable before its record is
 //! left out of a batch.
-//! Not here: splitting a batch (`split`); the attempts of a warehouse before it reports that a batch is too large.
+//! Not here: splitting a batch (`split`); what a warehouse tries before it reports that a batch is too large (`bigquery::writer`).
 use super::{reject_tracker::RejectTracker, retrying_warehouse::RetryingWarehouse, sink_log::SinkLog};
 use crate::{
     date_filter::DateRange,
@@ -25,7 +25,7 @@ use runtime::{
 };
 use schemas::ops::LedgerEntry;
 
-/// Minimum of the record limit per batch.
+/// Lower bound of `max_batch_records`: smaller batches would be inefficient.
 const MIN_BATCH_RECORDS: i64 = 100;
 
 /// Outcome of writing a batch.
@@ -40,14 +40,14 @@ enum WriteOutcome {
 pub struct BatchWriter {
     pub log: SinkLog,
     pub warehouse: RetryingWarehouse,
-    /// The log and the epoch under which batches are written.
+    /// Name of the sink, id of the log, and warehouse epoch under which batches are written.
     pub writer: WriterId,
     /// Version of the sink's ledger entries: raised whenever the sink goes back in the log and reads records again.
     pub ledger_version: i64,
     /// Days whose games are written; `None` for all days.
     dates: Option<DateRange>,
     rejects: RejectTracker,
-    /// Maximum number of records per batch, set once a batch was too large; kept until the process ends.
+    /// Maximum number of records per batch, set when a batch is too large; kept until the process ends.
     max_batch_records: Option<i64>,
 }
 
@@ -69,7 +69,7 @@ impl BatchWriter {
             max_batch_records: None,
         }
     }
-    /// Starts counting rejected records from zero.
+    /// Starts counting rejected records from zero, with these DLQ limits.
     pub fn reset_rejects(&mut self, limits: DlqLimits) {
         self.rejects = RejectTracker::new(limits);
     }
@@ -103,11 +103,12 @@ impl BatchWriter {
         let mut current = Some((batch, plan));
         while let Some((batch, plan)) = current {
             if let WriteOutcome::TooLarge(what) = self.write_whole(batch, &plan, &mut rejected)? {
-                // Records counted for the batch are not counted again for its halves.
+                // Records that are already counted for the DLQ limits are not counted again in the halves.
                 let is_counted = self.rejects.is_counted();
                 halves
                     .extend(self.split_batch(&plan, what)?.into_iter().rev().map(|half| (half, is_counted)));
-                // Later batches of this size would be too large, too. The minimum keeps batches efficient if a single record was the cause.
+                // Later batches of this size would be too large, too. If a single record was the cause, the minimum keeps later batches
+                // from becoming inefficiently small.
                 let half = (plan.records / 2).max(MIN_BATCH_RECORDS);
                 self.max_batch_records = Some(self.max_batch_records.map_or(half, |max| max.min(half)));
             }
@@ -115,7 +116,7 @@ impl BatchWriter {
                 None => None,
                 Some((mut half, is_counted)) => {
                     self.rejects.begin(batch_records, is_counted);
-                    // The dead letters of these records are durable already.
+                    // These records have durable dead letters already, so they are removed from the half.
                     half.reject(&rejected);
                     let plan = self.plan(&half)?;
                     Some((half, plan))
@@ -165,7 +166,7 @@ impl BatchWriter {
                 TopicPartitionOffset { input: *input, partition: *partition, offset: range.first };
             return Err(WarehouseError::Fatal {
                 what: format!("the record {coordinates} alone is too large for the warehouse: {what}"),
-                next: "start `fastbreak run` again, it makes another attempt. Once the log has a newer record of the key, run `fastbreak sink rebuild` first: it does not write records that a newer one replaces"
+                next: "start `fastbreak run` again: it makes another attempt. If the log has a newer record with the same key by then, run `fastbreak sink rebuild` first: it does not write a record that a newer record replaces"
                     .into(),
             }
             .into());

@@ -6,7 +6,7 @@ use crate::record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
 use crate::sink_error::SinkError;
 use schemas::wire;
 
-/// Decodes the record at these coordinates; without a value it is a tombstone.
+/// Decodes the record at these coordinates; if `value` is `None`, the record is a tombstone.
 pub fn decode_record(
     coordinates: TopicPartitionOffset,
     key: &str,

@@ -9,10 +9,10 @@ use crate::{
 use runtime::{metrics as m, subscription::RunContext};
 use std::{sync::Arc, time::Duration};
 
-/// Adds what the sink does to the metrics of the process.
+/// Counts the batches, rows, failures and reconciliations of the sink in the metrics of the process.
 pub struct SinkMetrics {
     run_context: Arc<RunContext>,
-    /// Values of the warehouse's counters that are already added.
+    /// Values of the warehouse's counters at the last export; only their increase since then is added to the metrics.
     exported_counters: Counters,
 }
 
@@ -24,7 +24,7 @@ impl SinkMetrics {
     pub fn set_in_flight(&self, is_in_flight: bool) {
         self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], f64::from(u8::from(is_in_flight)));
     }
-    /// Counts one call that writes a batch.
+    /// Counts one attempt to write a batch, with its outcome and duration.
     pub fn count_attempt(&self, attempt: &Result<WriteSummary, WarehouseError>, took: Duration) {
         let metrics = &self.run_context.metrics;
         metrics.add(m::SINK_ATTEMPTS, &[SINK], 1);

@@ -1,7 +1,7 @@
-//! Reconciliation of the warehouse with the log by the sink itself: periodically, and at the end of a run with `--until-caught-up`.
+//! When the sink itself reconciles the warehouse with the log: periodically, and at the end of a run with `--until-caught-up`.
 //!
-//! Invariant: it runs between batches, so no batch is unfinished, and only in the instance that writes. The periodic reconciliation never
-//! stops the sink.
+//! Invariant: a reconciliation runs between batches, so no batch is unfinished, and only in the instance that writes. The periodic
+//! reconciliation never stops the sink.
 //! Not here: the comparison (`reconciler`).
 use super::{batch_writer::BatchWriter, sink_log::SinkLog};
 use crate::{
@@ -23,7 +23,8 @@ pub struct ReconciliationSchedule {
 }
 
 impl ReconciliationSchedule {
-    /// Creates a schedule with this interval. Zero, and a replay, whose warehouse has only the games of some days: never.
+    /// Creates a schedule with this interval. Nothing is scheduled if the interval is zero, or in a replay, whose warehouse has only the
+    /// games of some days.
     pub fn new(interval: Duration, is_replay: bool) -> ReconciliationSchedule {
         let is_wanted = !is_replay && !interval.is_zero();
         let due = is_wanted.then(|| Instant::now().checked_add(interval)).flatten();
@@ -79,7 +80,7 @@ fn compare(
     reconciler::reconcile(log.backend(), warehouse, stop)
 }
 
-/// Counts and logs a result; returns true if there is no mismatch.
+/// Counts and logs the result of a reconciliation; returns true if there is no mismatch.
 fn record(batch_writer: &BatchWriter, reconciliation: &Reconciliation) -> bool {
     batch_writer.warehouse.metrics().count_reconciliation(reconciliation);
     let summary = reconciliation.summary();

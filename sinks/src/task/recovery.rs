@@ -29,7 +29,8 @@ pub fn acquire_writer(batch_writer: &mut BatchWriter) -> Result<bool, SinkError>
 
 fn recover(batch_writer: &mut BatchWriter, is_rebuilding: bool) -> Result<bool, SinkError> {
     let committed = batch_writer.log.committed()?;
-    // Recovery may commit dead letters before it reads any record; after this seek, that commit does not change the offsets.
+    // Recovery may commit dead letters before it reads any record. This seek ensures that such a commit does not change the committed
+    // offsets.
     batch_writer.log.seek(&committed);
     let plan = batch_writer.log.newest_plan(&batch_writer.writer)?;
     let is_stored = match &plan {

@@ -6,7 +6,8 @@
 //! Invariant: a dead letter is durable before the batch is written without its record, so after a crash it may exist twice, but none is
 //! lost. When the sink stops because an attempt found too many bad records, it writes no dead letters for them; dead letters of earlier
 //! attempts may exist, and may be written again after a restart.
-//! Not here: finding the records (`sinks::Warehouse::write`); dead letters of the other processors (`runtime::engine`).
+//! Not here: finding records that cannot be converted (`sinks::Warehouse::write`); dead letters of the other processors
+//! (`runtime::engine`).
 use crate::{
     plan::BatchPlan,
     record::{Record, RecordChange, SinkTopic, TopicPartitionOffset},
@@ -27,7 +28,7 @@ use schemas::{
 use std::collections::{BTreeMap, BTreeSet};
 use topics::TopicPartition;
 
-/// Applies the DLQ limits of the processors to the records of the sink.
+/// Counts the rejected records of the sink, and checks the same DLQ limits that the processors have.
 #[derive(Default)]
 pub struct RejectTracker {
     limits: DlqLimits,
@@ -74,7 +75,7 @@ impl RejectTracker {
     /// Removes the bad records from the batch, and returns a commit with their dead letters.
     ///
     /// # Errors
-    /// `DlqLimitExceeded` if there are too many; the batch is unchanged then.
+    /// `DlqLimitExceeded` if the bad records exceed a DLQ limit; the batch is unchanged then.
     pub fn reject(
         &mut self,
         batch: &mut Batch,
@@ -91,14 +92,14 @@ impl RejectTracker {
             bad.into_iter().map(|bad| (bad.coordinates, bad.reason)).collect();
         let rejected: Vec<TopicPartitionOffset> = reasons.keys().copied().collect();
         for record in batch.reject(&rejected) {
-            // The records are in batch order, the reasons in the order of the coordinates.
+            // The records are in batch order, but the reasons are sorted by coordinates, so each reason is looked up.
             let reason = reasons.get(&record.coordinates).cloned().unwrap_or_default();
             let dead_letter = DeadLetter { batch: plan.id.to_string(), ..dead_letter(&record, reason)? };
             commit.reject(TopicPartition::new(dlq_topic(SINK), 0), dead_letter);
         }
         Ok(commit)
     }
-    /// Counts the records of a written batch.
+    /// Counts the records of a written batch, unless they are counted already.
     pub fn count_written(&mut self, batch: &Batch) {
         if self.is_counted {
             return;
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(limit(&mut rejects, 1, 1), None);
         rejects.begin(0, false);
         assert!(limit(&mut rejects, 1, 1).unwrap().contains("more than 3 records in a row"));
-        // A written batch ends the series.
+        // A written batch ends a series of consecutive bad records.
         let mut rejects = RejectTracker::new(limits);
         for _ in 0..5 {
             assert_eq!(limit(&mut rejects, 2, 2), None);

@@ -40,7 +40,7 @@ impl RetryingWarehouse {
     pub fn metrics(&self) -> &SinkMetrics {
         &self.metrics
     }
-    /// From now on, calls are retried for this long although the process stops.
+    /// Allows calls to be retried for this long from now on, even while the process stops.
     pub fn allow_shutdown_wait(&mut self, limit: Duration) {
         self.shutdown_deadline = Instant::now().checked_add(limit);
     }

@@ -1,6 +1,6 @@
 //! The log as the sink uses it: offsets by input topic, batch plans, and records that are read again.
 //!
-//! Invariant: a commit with offsets moves all of them; a plan is durable once [`SinkLog::append_plan`] has returned.
+//! Invariant: a commit that contains offsets commits all of them; a plan is durable once [`SinkLog::append_plan`] has returned.
 //! Not here: what is committed together with a written batch (`batch_writer`), when records are read again (`recovery`).
 use super::decode::decode_record;
 use crate::{
@@ -46,7 +46,7 @@ impl SinkLog {
     pub fn seek(&mut self, offsets: &SinkOffsets) {
         self.member.seek(to_offsets(offsets));
     }
-    /// Commits without moving the offsets.
+    /// Commits without changing the committed offsets.
     pub fn commit(&mut self, mut commit: Commit) -> Result<(), SinkError> {
         SINK.clone_into(&mut commit.group);
         Ok(self.member.commit(commit)?)
@@ -75,7 +75,7 @@ impl SinkLog {
         commit.append(SINK_BATCHES, SINK, Some(&wire::encode(&plan.event())?));
         self.commit(commit)
     }
-    /// Returns the newest batch plan; `None` before the first one.
+    /// Returns the newest batch plan; `None` if the log has no batch plan.
     pub fn newest_plan(&mut self, writer: &WriterId) -> Result<Option<BatchPlan>, SinkError> {
         let mut newest = None;
         for record_batch in self.member.log().read(SINK_BATCHES, 0, usize::MAX)? {
@@ -130,7 +130,7 @@ impl SinkLog {
         }
         Ok(false)
     }
-    /// Counts the records below an offset; at least that many if compaction removed some.
+    /// Returns the number of records below an offset; if compaction removed some of them, a lower bound of this number.
     pub fn count_below(&mut self, partition: TopicPartition, offset: Offset) -> Result<i64, RuntimeError> {
         let (RecordCount::Exactly(count) | RecordCount::AtLeast(count)) =
             self.member.log().count_records_below(partition, offset)?;

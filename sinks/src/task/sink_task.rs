@@ -1,7 +1,7 @@
-//! The events of the sink task: records, assignments, pauses and the end of the run.
+//! Handles the task events of the sink: records, assignments, idle periods and the end of the run.
 //!
-//! Invariant: only the instance to which partitions are assigned writes. After an aborted commit, nothing that was collected is written: the
-//! log delivers it again.
+//! Invariant: only the instance to which partitions are assigned writes. After an aborted commit, the collected records are discarded,
+//! because the log delivers them again.
 //! Not here: writing a batch (`batch_writer`), recovery (`recovery`).
 use super::{
     batch_writer::BatchWriter,
@@ -33,11 +33,11 @@ pub struct SinkConfig {
     pub limits: BatchLimits,
     /// Days whose games are written; `None` for all days. A replay writes only some days.
     pub dates: Option<DateRange>,
-    /// True if the run ends when everything has caught up. The records of each read are then written at once, as one or more batches.
+    /// True if the run ends when it has caught up. In such a run, the records of each read are written at once, as one or more batches.
     pub until_caught_up: bool,
     /// Interval of the reconciliation with the log; zero: never.
     pub reconcile_interval: Duration,
-    /// Limits for records that cannot be converted to rows.
+    /// How many records that cannot be converted to rows may go to the DLQ before the sink stops.
     pub dlq_limits: DlqLimits,
 }
 
@@ -55,7 +55,7 @@ struct SinkTask {
     config: SinkConfig,
     window: Window,
     schedule: ReconciliationSchedule,
-    /// Rows of older epochs remain in the warehouse until the log is read to its end.
+    /// True during a rebuild: rows of older epochs remain in the warehouse until the log is read to its end.
     is_rebuilding: bool,
     /// True while partitions are assigned to this instance; no other instance writes then.
     is_writer: bool,

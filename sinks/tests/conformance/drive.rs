@@ -1,7 +1,7 @@
 //! A model of the sink task: it reads a log, plans, writes and commits batches, and handles restarts, retries and dead letters.
 //!
 //! Invariant: after a restart the model knows only the newest plan, the committed offsets and the dead letters.
-//! Not here: faults; they come from the caller's warehouse and from the fates that the caller passes.
+//! Not here: deciding which faults occur; the caller decides it by the warehouse and the fates that it passes.
 use super::{LOG, NOW, histories::change};
 use sinks::{
     Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Record, Recovery, SinkTopic, TopicPartitionOffset,
@@ -87,7 +87,7 @@ impl Log {
     }
 }
 
-/// The instance died.
+/// Error: the instance died before the operation was done.
 struct Died;
 
 /// Repeats an operation until it is done or the instance dies.
@@ -217,7 +217,7 @@ fn finish_batch(
             Some(written) => commit(log, &plan, written),
         }
         if let Fate::Replays = fate {
-            // As after an offset reset, there is neither a plan nor a committed offset.
+            // Removes the plan and the committed offsets, as an offset reset does.
             (log.plan, log.committed) = (None, SinkOffsets::new());
             return Err(Died);
         }

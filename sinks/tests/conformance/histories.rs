@@ -113,7 +113,7 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
             }
             log.committed.extend(plan.next_offsets());
             if let Fate::Replay = fate {
-                // As after an offset reset, there is neither a plan nor a committed offset.
+                // Removes the plan and the committed offsets, as an offset reset does.
                 (log.plan, log.committed) = (None, SinkOffsets::new());
                 continue 'restart;
             }

@@ -17,7 +17,7 @@ use sinks::{
 };
 use std::collections::BTreeSet;
 
-/// Calls the macro `$with` with its further argument, if any, and the names of all tests.
+/// Calls the macro `$with` with the expression `$more`, if it is given, and the names of all tests.
 #[macro_export]
 macro_rules! cases {
     ($with:ident $(, $more:expr)?) => {

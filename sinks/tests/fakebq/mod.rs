@@ -97,7 +97,7 @@ struct State {
     etags: u64,
     /// Times of recent metadata updates by table.
     updates: BTreeMap<(String, String), Vec<i64>>,
-    /// Kind of call, number of calls of this kind before the fault, and the fault.
+    /// Faults that have not occurred yet: kind of call, number of calls of this kind before the fault, and the fault.
     faults: VecDeque<(Call, usize, Fault)>,
     is_dead: bool,
     names: Names,
@@ -256,7 +256,7 @@ impl Fake {
             keys.values().filter(|count| **count > 1).count()
         })
     }
-    /// Reports queries as running in this number of responses.
+    /// Makes this number of upcoming responses report their query as running.
     pub fn respond_slowly(&self, responses: usize) {
         self.state().running_responses = responses;
     }

@@ -1,6 +1,7 @@
 //! The share of names that are resolved to a player, by source.
 //!
-//! Invariant: a name is counted once per source, scope and date; the latest revision of its lookup result in each team decides the count.
+//! Invariant: a name is counted once per source, scope and date; the latest revision of its lookup result in each team
+//! determines whether it counts as resolved, ambiguous or unknown.
 //! Not here: the rules of a name lookup (`processors::names`).
 use super::report::NameResolution;
 use anyhow::Result;

@@ -43,7 +43,7 @@ pub fn audit_processor(
         let entries = ledger.iter().filter(|((name, _), _)| name == node.name());
         let in_ledger: i64 = entries.map(|(_, entry)| entry.rejected).sum();
         let (in_dlq, purged) = count_rejected(log, node.name())?;
-        // Only an upper bound of the purged dead letters is known: every number up to this bound balances.
+        // Only an upper bound of the number of purged dead letters is known, so a ledger count of `in_dlq` to `in_dlq + purged` balances.
         compare(&mut problems, "records rejected", in_ledger, in_ledger.clamp(in_dlq, in_dlq + purged));
     }
     let mut items_by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();

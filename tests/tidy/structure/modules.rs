@@ -8,7 +8,8 @@ use super::paths::{self, Import, is_test_only};
 use std::collections::HashMap;
 use syn::{Ident, Item, Type};
 
-/// Largest number of steps to resolve a path: more than any chain of re-exports needs. It ends the resolution of an import of itself.
+/// Largest number of steps to resolve a path. No chain of re-exports needs as many; without the limit, an import of itself would be
+/// followed forever.
 const MOST_STEPS: usize = 16;
 
 /// The module or item that a path refers to.

@@ -22,7 +22,7 @@ pub struct Import {
     pub is_reexport: bool,
 }
 
-/// Returns the imports and paths of an item, without those in its modules.
+/// Returns the imports and paths in an item, except those in modules inside the item.
 pub fn used(item: &Item) -> Used {
     let mut used = Used::default();
     used.visit_item(item);

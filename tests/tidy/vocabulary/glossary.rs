@@ -5,7 +5,7 @@
 //! Invariant: a note of any other kind is an error, so that a typing mistake in a note does not disable its entry.
 //! Not here: the search for the terms (`search`).
 
-/// The title of the last column, if the table bans terms.
+/// Title of the last column in a table that bans terms.
 const COLUMN: &str = "never say";
 
 #[derive(Debug, Clone, PartialEq)]

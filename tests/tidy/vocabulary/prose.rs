@@ -3,16 +3,16 @@
 //! In Rust, Java and Python, that is comments and string literals; in scripts, settings, pages and schemas, it is the whole file.
 //! Invariant: the prose has as many lines as the file, so that line numbers are correct. Code becomes `CODE`, so that a phrase does not
 //! match across it; comment marks become spaces, so that a phrase matches across the lines of a comment.
-//! Not here: the search (`search`).
+//! Not here: the search for banned terms (`search`).
 
-/// Replaces each character of code in the prose.
+/// The placeholder that replaces each character of code.
 const CODE: char = '\0';
 
 #[derive(Clone, Copy, PartialEq)]
 enum Language {
     CLike,
     Python,
-    /// Scanned as a whole.
+    /// A script, settings file, page or schema: the whole file is prose.
     Text,
 }
 
@@ -93,7 +93,7 @@ impl Scanner {
         mark.chars().all(|c| rest.next() == Some(&c))
     }
 
-    /// Writes the next characters, or `other` for each of them that is not white space.
+    /// Copies the next `count` characters to the output. If `other` is given, it replaces each character that is not white space.
     fn put(&mut self, count: usize, other: Option<char>) {
         let end = (self.at + count).min(self.source.len());
         for &c in &self.source[self.at..end] {

@@ -29,9 +29,9 @@ struct Pattern {
 
 struct Phrase {
     words: Vec<Word>,
-    /// The last word may have an additional `s`.
+    /// True if the last word may have an additional `s`.
     has_plural: bool,
-    /// A hyphen in the text matches a space in the phrase.
+    /// True if a hyphen in the text matches a space in the phrase.
     is_hyphenated: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Properties of plans, for generated clusters.
 //!
-//! Invariant: the generated clusters have managed and unmanaged topics with any settings.
+//! Invariant: the generated clusters have topics that are in the specifications and others that are not, both with arbitrary settings.
 //! Not here: the specifications themselves (`spec`).
 use super::*;
 use proptest::prelude::*;

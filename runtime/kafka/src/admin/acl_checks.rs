@@ -1,4 +1,4 @@
-//! Checks of the rights that can be tested without changing anything.
+//! Checks whether the user has the rights (Kafka ACLs) that can be tested without changing anything.
 //!
 //! Invariant: nothing is committed: each transaction of a check is empty or aborted.
 //! Not here: the right to write to topics, which can only be tested by writing.

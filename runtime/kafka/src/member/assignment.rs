@@ -9,7 +9,7 @@ use runtime::subscription::Subscription;
 use std::{collections::BTreeSet, sync::Arc};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// The action on the assignment that must be carried out before the next record is delivered.
+/// A change of the assignment that must be carried out before the next record is delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PendingAction {
     #[default]
@@ -78,7 +78,7 @@ impl Assignment {
     pub fn drop_assignment(&mut self) {
         *self = Assignment::default();
     }
-    /// Unassigns all partitions. Keeps the state of those whose changelog end offset is in `retained_changelog_ends`.
+    /// Unassigns all partitions. A partition's state in memory is kept if its changelog end offset is in `retained_changelog_ends`.
     pub fn unassign(&mut self, retained_changelog_ends: Offsets) {
         self.retained_changelog_ends = retained_changelog_ends;
         self.partitions.clear();

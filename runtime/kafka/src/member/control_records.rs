@@ -6,7 +6,7 @@
 //! Not here: the one control record that every commit appends. Committed offsets are not moved past it (`restore` handles its deletion).
 use topics::{Offset, Offsets, TopicPartition};
 
-/// An offset that would advance by only 1 is not committed: it would pass nothing but the control record of the last commit.
+/// An offset that would advance by only this much is not committed, because it would pass only the control record of the last commit.
 const OWN_CONTROL_RECORD: Offset = 1;
 
 /// Returns the offsets to commit, given the consumer's position, the committed offsets, and the offsets after the delivered records.

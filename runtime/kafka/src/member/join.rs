@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time without partitions after which a member checks whether its consumer still knows a broker.
+/// If a member has no partitions for this long, it checks whether its consumer still knows a broker.
 const UNASSIGNED_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time limit of the metadata request that checks whether a consumer still knows a broker.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
