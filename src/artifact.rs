@@ -6,7 +6,7 @@ use crate::config::Config;
 use anyhow::{Context, Result};
 use processors::predictor::{Artifact, Predictor};
 
-/// Creates the predictor, with the model artifact if `learned-model` is set.
+/// Creates the predictor, with the model artifact if the configuration key `learned-model` is set.
 ///
 /// # Errors
 /// If the artifact cannot be read or parsed.

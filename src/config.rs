@@ -40,7 +40,7 @@ pub struct Config {
     /// Name of this process, unique among all processes on the same brokers. If a process starts under the name of another one,
     /// it takes over the other's group memberships and fences the other's transactions.
     pub instance: String,
-    /// Settings of the Kafka client, by librdkafka's names.
+    /// Settings of the Kafka client. The keys are librdkafka's names, such as `security.protocol`.
     pub kafka: BTreeMap<String, String>,
     pub registry: RegistryConfig,
     /// Address at which `run` serves status page, metrics and health.
@@ -49,7 +49,7 @@ pub struct Config {
     pub learned_model: Option<PathBuf>,
     /// Maximum total size of the records that a processor reads for one commit.
     pub batch_bytes: usize,
-    /// Interval of commits while records keep arriving; Kafka only.
+    /// Interval between two commits of a processor while records keep arriving. Used only with Kafka.
     pub commit_interval: Duration,
     /// Maximum time that a processor waits until its upstream processors are idle.
     pub max_upstream_wait: Duration,
@@ -78,7 +78,7 @@ pub struct Entry {
     pub origin: Origin,
 }
 
-/// Prefix of the environment variables of Kafka client settings; underscores stand for dots.
+/// Prefix of the environment variables of Kafka client settings. In the rest of the variable's name, each underscore stands for a dot.
 const KAFKA_PREFIX: &str = "FASTBREAK_KAFKA_";
 /// The configuration file that is read if `--config` is not set and this file exists.
 pub const DEFAULT_FILE: &str = "fastbreak.toml";
@@ -115,7 +115,7 @@ impl Values {
         for (variable, value) in environment {
             if let Some(setting) = variable.strip_prefix(KAFKA_PREFIX) {
                 let setting = match setting.to_lowercase().replace('_', ".") {
-                    // The only setting of librdkafka with an underscore in its name.
+                    // `log_level` is the only setting of librdkafka with an underscore in its name.
                     setting if setting == "log.level" => "log_level".to_owned(),
                     setting => setting,
                 };

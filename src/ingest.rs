@@ -26,7 +26,7 @@ pub const INGEST: &str = "ingest";
 pub fn dlq() -> TopicPartition {
     TopicPartition::new(dlq_topic(INGEST), 0)
 }
-/// Once the total size of the collected lines exceeds this number of bytes, they are committed.
+/// The collected lines are committed when their total size exceeds this number of bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Counts of ingested lines.

@@ -1,10 +1,10 @@
 //! The `fastbreak` binary.
 //!
-//! Invariant: one allocator serves Rust and the C libraries.
+//! Invariant: Rust code and the C libraries allocate memory with the same allocator.
 //! Not here: the command line (`cli`).
 
 /// glibc's allocator creates an arena for each of the many threads of the Kafka clients, and an arena does not return freed memory to the
-/// system. mimalloc does. It also replaces `malloc` for librdkafka and SQLite (feature `override`).
+/// system. mimalloc returns freed memory. It also replaces `malloc` for librdkafka and SQLite (feature `override`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -21,9 +21,10 @@ use topics::{Offset, Offsets, TopicPartition};
 
 /// A dead letter that was redriven this many times is redriven again only with `--force`.
 pub const MAX_REDRIVES: i32 = 3;
-/// Number of leading characters of a reason that are compared. Reasons that differ only after them are counted as one reason.
+/// Number of leading characters of a reason that are compared. Dead letters whose reasons differ only after these characters are counted
+/// together.
 const NORMALIZED_REASON_CHARS: usize = 120;
-/// Number of dead letters per commit. A commit contains more if that keeps all dead letters of one record in the same commit.
+/// Number of dead letters per commit. A commit contains more if this is necessary to keep all dead letters of one record in one commit.
 const BATCH_RECORDS: usize = 200;
 
 /// Returns the names of ingest, of all processors and of the sink: each has a dead-letter topic.
@@ -49,7 +50,7 @@ pub fn ensure_owner(processor: &str) -> Result<()> {
 /// Prefix of the consumer groups that store the committed offsets of redrives.
 pub const REDRIVE_GROUP_PREFIX: &str = "dlq-redrive";
 
-/// A set of dead letters that share committed offsets: all have the same reject code, and either all or none were redriven
+/// Identifies the dead letters that share committed offsets: all have the same reject code, and either all or none were redriven
 /// [`MAX_REDRIVES`] times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct RedriveGroup {

@@ -9,6 +9,6 @@ use sinks::DateRange;
 /// Destination of a sink task.
 pub struct SinkTarget {
     pub warehouse: WarehouseTarget,
-    /// Dates of the games to write; `None` for all games.
+    /// The sink writes only the games of these dates; `None` if it writes all games.
     pub dates: Option<DateRange>,
 }

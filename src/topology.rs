@@ -40,7 +40,7 @@ pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
     ]
 }
 
-/// A loader: raw events of a topic → observations.
+/// Creates a loader: raw events of a topic → observations (what one fetch of one source reported about a game or a list).
 fn loader(
     name: &'static str,
     input: &'static Topic<RawEvent>,
@@ -87,7 +87,7 @@ fn matchup_key(home: schemas::Team, away: schemas::Team) -> String {
     schemas::Matchup::new(home, away).map_or_else(String::new, |matchup| matchup.to_string())
 }
 
-/// Name observations, identity links → results of the lookups of each name, by team.
+/// Creates the name resolver: name observations, identity links → lookup results of each name, by team.
 fn name_resolver() -> Box<dyn ProcessorNode> {
     use name_resolver::In;
     Box::new(MaterializedViewNode::new(
@@ -98,7 +98,7 @@ fn name_resolver() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Games, box scores, name lookup results → games, team games, player games.
+/// Creates the processor `games`: game and box score observations, name lookup results → games, team games, player games.
 fn games() -> Box<dyn ProcessorNode> {
     use games::{In, Out, OutputKey};
     let inputs: Vec<Input<In>> = vec![
@@ -120,7 +120,7 @@ fn games() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Odds, injury reports, games, name lookup results → markets, availability, quoted players.
+/// Creates the processor `markets`: odds, injury reports, games, name lookup results → markets, availability, quoted players.
 fn markets() -> Box<dyn ProcessorNode> {
     use markets::{In, Out, OutputKey};
     let inputs: Vec<Input<In>> = vec![
@@ -149,7 +149,7 @@ fn markets() -> Box<dyn ProcessorNode> {
     }))
 }
 
-/// Team games, rosters, name lookup results → the form of each team before its games.
+/// Creates the processor of team forms: team games, rosters, name lookup results → the form of each team before each of its games.
 fn team_form() -> Box<dyn ProcessorNode> {
     use team_form::{In, OutputKey};
     Box::new(MaterializedViewNode::new(
@@ -166,7 +166,7 @@ fn team_form() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Games, team forms, quoted players → candidates of each game.
+/// Creates the processor `slate`: games, team forms, quoted players → candidates (players who may appear) of each game.
 fn slate() -> Box<dyn ProcessorNode> {
     use slate::{In, OutputKey};
     Box::new(MaterializedViewNode::new(
@@ -181,7 +181,7 @@ fn slate() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Player games, markets, availability, candidates → features as of tip-off.
+/// Creates the feature builder: player games, markets, availability, candidates → features of each candidate as of tip-off.
 fn feature_builder() -> Box<dyn ProcessorNode> {
     use feature_builder::In;
     let inputs: Vec<Input<In>> = vec![
@@ -198,7 +198,7 @@ fn feature_builder() -> Box<dyn ProcessorNode> {
     ))
 }
 
-/// Features → predictions of every prediction system.
+/// Creates the predictor: features → predictions of every prediction system.
 fn predictor_node(predictor: Predictor) -> Box<dyn ProcessorNode> {
     Box::new(StatelessNode::new(
         "predictor",
@@ -216,7 +216,7 @@ pub struct UnknownProcessor {
     names: Vec<String>,
 }
 impl UnknownProcessor {
-    /// Creates the error for `name`; `names` are the names of all processors.
+    /// Creates the error for the unknown `name`; `names` are the names of all processors.
     pub fn new(name: &str, names: &[impl ToString]) -> UnknownProcessor {
         UnknownProcessor { name: name.to_owned(), names: names.iter().map(ToString::to_string).collect() }
     }

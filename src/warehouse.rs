@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 /// Location of a warehouse.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WarehouseTarget {
-    /// SQLite file in this folder.
+    /// The warehouse is a SQLite file in this folder.
     Folder(PathBuf),
-    /// BigQuery dataset.
+    /// The warehouse is a BigQuery dataset with these connection options.
     Dataset(BigQueryOptions),
 }
 impl WarehouseTarget {

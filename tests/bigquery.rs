@@ -125,7 +125,7 @@ fn the_metrics_count_what_bigquery_does() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // The demo wrote to SQLite, so BigQuery lacks the batches that the log has committed. This counts as one divergence.
+    // The demo wrote to SQLite. So the log has committed batches that BigQuery lacks, which counts as one divergence.
     assert_eq!(value(&text, &sink("divergences_total", "")), 1.0, "{text}");
     assert!(value(&text, &sink("statements_total", "")) >= 3.0, "{text}");
     assert!(value(&text, &sink("bytes_total", "")) > 100_000.0, "{text}");

@@ -24,7 +24,7 @@ use std::{
 };
 use topics::TopicPartition;
 
-/// Locked by each test, so that one test runs at a time: each needs the whole machine.
+/// Each test locks this mutex, so that only one test runs at a time: each test needs the whole machine.
 static ONE_TEST: Mutex<()> = Mutex::new(());
 
 /// Number of partitions with records, and number of records in each of them.

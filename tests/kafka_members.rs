@@ -29,7 +29,7 @@ use topics::{GAMES, Offsets, TopicPartition};
 /// Longest time that the tests wait for a change of a member's state.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Kills the running process, catches up, and compares the content with the content of a run without interruption.
+/// Kills the running process, runs the processors until they have caught up, and compares the content with that of an uninterrupted run.
 fn assert_straight_after(run: &Fastbreak, mut running: Child, lines: &[String]) {
     running.kill().unwrap();
     running.wait().unwrap();
@@ -177,7 +177,7 @@ fn an_empty_commit_has_the_offset_of_one_partition_and_a_rejected_commit_rejoins
     member.commit(empty_commit("predictor")).unwrap();
     assert_eq!(committed_offsets(), Offsets::from([(first_partition, 5)]));
 
-    // The group removes the member before it has restored its partitions, as after a long pause of its process.
+    // The member is removed from its group before it has restored its partitions, as happens if its process is paused for long.
     let (_log, mut member, partitions) = join(&broker, "schedule-loader");
     broker.tool(&["StreamsResetter", "--application-id", "schedule-loader", "--force"]);
     let mut committed = restore_and_commit(member.as_mut(), "schedule-loader", &partitions);
@@ -236,7 +236,7 @@ fn expired_offsets_are_reprocessed_and_counted_once() {
     let markets = processors.find(|processor| processor["processor"] == "markets").unwrap();
     let problem = markets["problems"][0].as_str().unwrap();
     assert!(output.status.code() == Some(1) && problem.contains("the topic has only 0"), "{audit:#}");
-    // Follows the procedure of docs/kafka-broker-requirements.md for a topic that was re-created.
+    // Fills the re-created topic by the procedure in docs/kafka-broker-requirements.md.
     run.wait_for_lag(|processor| !has_member(processor));
     broker.tool(&["consumer.group.ConsumerGroupCommand", "--delete", "--all-groups"]);
     delete("markets.changelog");

@@ -128,8 +128,8 @@ fn assert_scores_are_sums_of_points(run: &Fastbreak) {
     assert_eq!((scores, wrong), (2 * GAMES, vec![]));
 }
 
-/// Checks that the prediction errors are plausible. An error of a rule or of the ensemble must not be so small that it is possible only if
-/// the outcome of the game was used. The error of the moving average must not exceed its limit.
+/// Checks that the prediction errors are plausible. If the error of a rule or of the ensemble is very small, the system must have used the
+/// outcome of the game, so the test fails. It also fails if the error of the moving average exceeds its limit.
 fn assert_grades_are_plausible(run: &Fastbreak, warehouse: &Warehouse) {
     let grades = run.json(&["grade", "--season", "2024-25"]);
     let rows = grades["rows"].as_array().expect("rows");

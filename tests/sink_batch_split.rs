@@ -71,8 +71,8 @@ fn a_batch_that_is_too_large_is_split_until_it_fits_and_every_record_counts_once
 #[test]
 fn after_any_failed_commit_of_a_half_the_next_run_writes_the_rest() {
     use Fault::*;
-    // `Plan` 0, 1 and 2 are the commits of the plans of the batch, its first half and its second half. The batch itself is never written,
-    // so `Done` 0 and 1 are the commits after the first and the second half.
+    // Each number is the number of commits of the same kind before the failing one. `Plan` 0, 1 and 2 store the plans of the batch, of its
+    // first half and of its second half. The batch is never written as a whole, so `Done` 0 and 1 follow the first and the second half.
     let faults = [
         (CommitKind::Plan, 0, CommittedThenCrashed),
         (CommitKind::Plan, 1, NotCommitted),

@@ -75,12 +75,13 @@ fn c12_a_batch_is_not_committed_before_its_dead_letters() {
         let committed =
             || sink_offsets(&fastbreak).get(&TopicPartition::new(bad.0, bad.1)).copied().unwrap_or(0);
         assert!(committed() <= bad.2, "the record is committed without its dead letter");
-        // Only batches before the one with the bad record were sent.
+        // Only the batches that precede the batch with the bad record were sent.
         assert_eq!(fake.statistics().merges, batches(&fake));
         deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
         assert_eq!(committed(), bad.2 + 1);
         let dead_letters = dead_letters(&fastbreak);
-        // A dead letter is durable before the batch is written: after a crash between the two, it may exist twice, but none is lost.
+        // A dead letter is made durable before its batch is written. So if the sink crashes between the two, the dead letter may exist
+        // twice, but it is not lost.
         assert_eq!(dead_letters.len(), if fault == Fault::NotCommitted { 1 } else { 2 });
         for dead_letter in dead_letters {
             assert_eq!((dead_letter.origin.as_str(), dead_letter.partition, dead_letter.offset), bad);

@@ -1,7 +1,7 @@
-//! The chain that every peer except `raw` runs for each box line (statistics of one player in one game): parse it, look up the name, update
-//! sums over the last ten games, compute a linear score.
+//! The chain of steps that every peer (program in the comparison) except `raw` runs for each box line (statistics of one player in one
+//! game): parse it, look up the name, update sums over the last ten games, compute a linear score.
 //!
-//! `streams/` has the same arithmetic in the same order, so that the sums of scores are exactly equal.
+//! The Java peers in `streams/` do the same arithmetic in the same order, so that the sums of scores are exactly equal.
 //! Invariant: the scores of a player depend only on that player's lines and their order.
 //! Not here: Kafka.
 use rustc_hash::FxHashMap;
@@ -112,14 +112,14 @@ impl Form {
     }
 }
 
-/// The state of the chain.
+/// The state of the chain: the index of each player by name, and the form of each player.
 pub struct Chain {
     ids: FxHashMap<String, usize>,
     forms: Vec<Form>,
 }
 
 impl Chain {
-    /// Creates the state without any game.
+    /// Creates the state before the first game.
     pub fn new() -> Self {
         Self {
             ids: (0..PLAYERS).map(|player| (name(player), player)).collect(),
@@ -144,7 +144,7 @@ impl Chain {
     }
 }
 
-/// Replaces the content of `out` with the output record.
+/// Replaces the content of `out` with the output record: the player, the game and the score of the form.
 pub fn write_prediction(out: &mut Vec<u8>, player: usize, game: &str, form: &Form) -> std::io::Result<()> {
     out.clear();
     let (games, score) = (form.played.min(GAMES), form.score());

@@ -25,7 +25,7 @@ const OUTPUT: &str = "peers.engine";
 
 struct Peer {
     chain: Chain,
-    /// For each player whose form has changed since the last commit, the partition of the player's lines; otherwise `None`.
+    /// One entry per player: the partition of the player's lines if the form has changed since the last commit; otherwise `None`.
     changed: Vec<Option<i32>>,
     commit: Commit,
     scratch: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The clients that the Rust peers share: one consumer, one producer, tuned for throughput.
+//! The Kafka clients of the Rust peers: a consumer and a producer, both tuned for throughput.
 //!
 //! Invariant: a record that was not delivered makes the next [`drain`] fail; it is never ignored.
 //! Not here: transactions, which only `engine` uses.
@@ -17,7 +17,7 @@ use std::{
 /// A result whose error ends the peer.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Counts records that were not delivered. Only these are reported, which saves one callback per record.
+/// Counts records that were not delivered. The client library reports only such records, which saves a callback for every delivered one.
 #[derive(Default)]
 pub struct Undelivered(AtomicU64);
 
@@ -31,7 +31,7 @@ impl ProducerContext for Undelivered {
     }
 }
 
-/// Creates a producer that batches by itself and assigns keys to partitions as the Java client does.
+/// Creates a producer that collects records into batches, and assigns keys to partitions as the Java client does.
 pub fn producer(brokers: &str) -> Outcome<BaseProducer<Undelivered>> {
     let mut config = ClientConfig::new();
     config
@@ -59,7 +59,7 @@ pub fn send(producer: &BaseProducer<Undelivered>, topic: &str, key: &[u8], value
     Ok(())
 }
 
-/// Waits until every record sent is acknowledged. `flush` would block for a whole poll interval each time.
+/// Waits until every record sent is acknowledged. The producer's own `flush` is not used, because it waits for at least a poll interval.
 pub fn drain(producer: &BaseProducer<Undelivered>) -> Outcome<()> {
     while producer.in_flight_count() > 0 {
         producer.poll(Duration::ZERO);
@@ -104,7 +104,7 @@ fn next(consumer: &BaseConsumer) -> Outcome<Option<BorrowedMessage<'_>>> {
     Ok(None)
 }
 
-/// Passes key and value of `count` records to `each`, and calls `pause` every `batch` records and at the end.
+/// Passes the key and the value of each of the next `count` records to `each`. Calls `pause` after every `batch` records and at the end.
 pub fn consume(
     consumer: &BaseConsumer,
     count: u64,

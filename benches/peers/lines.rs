@@ -11,7 +11,7 @@ use std::fmt::Write;
 const TEAMS: [&str; 12] =
     ["ARB", "BEX", "COR", "DUN", "ELM", "FAL", "GRV", "HOL", "IRO", "JUN", "KIR", "LOM"];
 
-/// A linear congruential generator: repeatable, and good enough for box scores.
+/// A random number generator (linear congruential). Its numbers are the same in every run, and random enough for box scores.
 struct Dice(u64);
 
 impl Dice {

@@ -5,7 +5,7 @@
 use crate::kafka::Outcome;
 use std::time::Instant;
 
-/// Ticks of `/proc/self/stat` per second: the unit that Linux reports to all programs, independent of the kernel's own clock.
+/// Number of ticks per second, the unit of CPU time in `/proc/self/stat`. Linux reports 100 to all programs, whatever its kernel uses.
 const TICKS: f64 = 100.0;
 
 /// A stopwatch that starts after the first `warm` records.
@@ -28,7 +28,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Prints wall time and CPU time of the records after the warm-up, as one line of JSON that `run` parses.
+    /// Prints the wall time and the CPU time since the warm-up records, as one line of JSON that the script `run` parses.
     pub fn report(&self, records: u64) -> Outcome<()> {
         let (wall, before) = self.started.ok_or("the run ended before the warm-up records were processed")?;
         let (seconds, cpu, records) = (wall.elapsed().as_secs_f64(), cpu()? - before, records - self.warm);

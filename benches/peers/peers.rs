@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const LINES: &str = "peers.lines";
 
-/// Reads records and drops them: no peer can read at a lower cost.
+/// Reads records and drops them. This is the lowest cost at which a peer can read.
 fn read(brokers: &str, records: u64, warm: u64) -> Outcome<()> {
     let (mut watch, mut bytes) = (Watch::after(warm), 0);
     let consumer = kafka::consumer(brokers, "peers-raw", LINES)?;

@@ -128,12 +128,12 @@ function show(processor) {
   figure("records", formatCount(processor.lag_records), processor.lag_records === 0);
   figure("time", processor.lag_seconds === null ? "not recorded" : processor.lag_records === 0 ? "0 s" : formatDuration(processor.lag_seconds), processor.lag_records === 0);
   const hasLag = processor.lag_records > 0;
-  // A processor with a small steady lag is not marked as never catching up.
+  // A processor whose lag is small and constant never reaches lag 0, but this is no problem, so it is not shown as "never".
   const isNever = hasLag && processor.is_never && processor.is_bad;
   figure("end", isNever ? "never" : hasLag && processor.catch_up_seconds !== null ? formatDuration(processor.catch_up_seconds) : "–", !isNever && (!hasLag || processor.catch_up_seconds === null));
   cells.end.firstChild.classList.toggle("never", isNever);
   figure("reads", formatRate(processor.out_rate), !processor.out_rate);
-  // An upper bound: the count is a difference of offsets, which have gaps.
+  // The number is an upper bound, because it is the difference of two offsets, and offsets have gaps.
   figure("dead", (processor.dead_letters > 0 ? "≤ " : "") + formatCount(processor.dead_letters), processor.dead_letters === 0);
   cells.dead.firstChild.classList.toggle("has-dead-letters", processor.dead_letters > 0);
   draw(chart, processor.history);
@@ -187,7 +187,7 @@ function update(report) {
   document.title = (report.processors.some((processor) => processor.is_bad) ? "⚠ " : "") + "Fastbreak";
 }
 
-// Shows whether samples arrive, and otherwise how old the figures are.
+// Shows that samples arrive or, if none arrive, how old the displayed numbers are.
 function showAge() {
   const age = Date.now() - receivedAt;
   const isStale = receivedAt > 0 && (isDisconnected || age > 3 * sampleIntervalMs);

@@ -31,7 +31,7 @@ pub struct Check {
     pub detail: String,
 }
 
-/// Determines the health of the process. Called for each request; must not block.
+/// A function that determines the health of the process. It is called for each request and must not block.
 pub type Probe = Arc<dyn Fn() -> Health + Send + Sync>;
 
 #[derive(Serialize)]

@@ -24,10 +24,10 @@ use std::{
     sync::Arc,
 };
 
-/// Returns the metrics in the OpenMetrics text format, or the text of an error.
+/// A function that returns the metrics in the OpenMetrics text format, or an error message.
 pub type Exposition = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// The data that the console serves.
+/// The sources of the data that the console serves: functions that it calls on request, and a channel.
 #[derive(Clone)]
 pub struct Console {
     pub health: Probe,
@@ -45,7 +45,8 @@ impl FromRef<Console> for Feed {
     }
 }
 
-/// Binds the address. This is separate from [`serve`], so that an address in use is reported before the processors start.
+/// Binds the address. The caller can do this before it starts the processors and calls [`serve`], so that an address in use is reported
+/// early.
 ///
 /// # Errors
 /// If the address is not available.

@@ -23,10 +23,10 @@ pub struct ProcessorStatuses {
     pub sampled_at: String,
     /// Interval between two samples, in milliseconds.
     pub sample_interval_ms: i64,
-    /// Path of the embedded log, or the brokers.
+    /// The path of the embedded log, or the addresses of the Kafka brokers.
     pub log: String,
     pub version: &'static str,
-    /// Reason why the sample failed; `processors` then has the last successful sample.
+    /// The reason why this sample failed; `None` if it succeeded. If it failed, `processors` is that of the last successful sample.
     pub error: Option<String>,
     pub processors: Vec<ProcessorStatus>,
 }
@@ -37,19 +37,19 @@ pub struct ProcessorStatus {
     pub name: &'static str,
     pub status: &'static str,
     pub reason: String,
-    /// True if the status needs attention.
+    /// True if the status needs the attention of an operator.
     pub is_bad: bool,
     pub lag_records: i64,
     pub lag_seconds: Option<f64>,
     pub trend: &'static str,
-    /// Seconds until the lag is zero; `None` if unknown or never.
+    /// Estimated seconds until the lag is zero; `None` if there is no estimate or the lag will not reach zero.
     pub catch_up_seconds: Option<f64>,
     /// True if the lag will not reach zero at the current rates.
     pub is_never: bool,
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
     pub dead_letters: i64,
-    /// Maximum number of unread records in each interval of the lag history; newest interval last.
+    /// For each interval of the lag history, the maximum number of unread records; the newest interval is last.
     pub history: Vec<i64>,
     pub inputs: Vec<Input>,
 }

@@ -1,6 +1,6 @@
 //! Health requests over TCP, as a supervisor sends them.
 //!
-//! Invariant: the status is sufficient for a supervisor; the body has the details.
+//! Invariant: a supervisor needs only the HTTP status; the body has the details for a person.
 //! Not here: the checks of a running process.
 #![allow(clippy::unwrap_used)]
 mod common;

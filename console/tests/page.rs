@@ -1,7 +1,7 @@
 //! The status page as a browser receives it: its files, its content security policy, and its stream of samples.
 //!
 //! Invariant: nothing is loaded from another server, the page has no inline script, and every subscriber gets the latest sample.
-//! Not here: visual design, the meaning of the figures (crate `runtime`).
+//! Not here: the visual design, how the displayed numbers are computed (crate `runtime`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::Server;
@@ -28,7 +28,7 @@ fn processors(lag: i64) -> ProcessorStatuses {
         ..ProcessorStatuses::default()
     }
 }
-/// Returns the next document of an event stream.
+/// Returns the next JSON document that the server sends on `/events`.
 fn next_report(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> serde_json::Value {
     let data = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
     serde_json::from_str(&data.expect("the stream ended without a sample")).unwrap()

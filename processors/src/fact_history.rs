@@ -1,5 +1,8 @@
 //! Fact histories: all observations of one fact from one feed; the as-of cutoff; and the revisions of derived content.
 //!
+//! A revision is one version of a derived row's content, with the time at which it became known. A prediction for a game may use only what
+//! was known at the as-of cutoff, which is the tip-off.
+//!
 //! Invariant: a history does not depend on the order in which its entries arrive. Of several entries with the same fetch time, only one is
 //! stored: the one with the newest loader version; if the versions are equal, a complete entry rather than a partial one; if both are
 //! equal, the entry with the greatest content. Revisions are in ascending order of time, and adjacent ones differ in content.
@@ -13,7 +16,7 @@ pub struct HistoryEntry<C> {
     /// The version of the loader that decoded this observation.
     pub version: i32,
     pub raw: RawId,
-    /// True if the fetch returned the complete list; always true for a fact that is not a list.
+    /// True if the fetch returned the complete list. Always true for a fact that is not a list, such as the schedule entry of a game.
     pub complete: bool,
     pub content: C,
 }
@@ -89,8 +92,8 @@ impl Cutoff {
     pub fn is_known(self, known_at: Timestamp) -> bool {
         known_at < self.tip_off
     }
-    /// Returns the last revision known before the tip-off. If no revision was known by then, returns the first revision on the
-    /// retrospective basis, and `None` on the issued basis.
+    /// Returns the last revision known before the tip-off. If no revision was known by then, the result depends on the basis: the first
+    /// revision if the basis is retrospective, `None` if it is issued.
     pub fn as_of<S>(self, revisions: &[S], known_at: impl Fn(&S) -> Timestamp) -> Option<&S> {
         let known_count = revisions.partition_point(|revision| known_at(revision) < self.tip_off);
         match (known_count.checked_sub(1), self.basis) {

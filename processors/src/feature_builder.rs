@@ -1,8 +1,9 @@
 //! The feature builder view, keyed by player: computes the features of each candidate as of the tip-off.
 //!
 //! The player's team is that of the latest appearance or of the newest roster, whichever is later. The player's side in the game, the
-//! eligibility and the feature vector are derived from this team. A row uses the issued basis; it uses the retrospective basis only if the
-//! issued basis gives no prediction.
+//! eligibility and the feature vector are derived from this team. Candidates are the players who may appear in a game; each has a slate
+//! entry for the game. A row uses the issued basis (only what was known before tip-off). It uses the retrospective basis (also what became
+//! known later, if it was true before tip-off) only if the issued basis gives no prediction.
 //!
 //! Invariant: nothing that becomes known after a tip-off (a later game, a correction, a late box score) changes an issued row.
 //! Not here: predictions (`predictor`).
@@ -32,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use player_facts::{MIN_APPEARANCES, MIN_MINUTES, MINUTES_WINDOW};
 
-/// An input of the feature builder view. Only one value exists at a time, so the size of the type does not matter.
+/// An input of the feature builder view. The variants differ much in size, but only one input is in memory at a time.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -124,16 +125,16 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<
 }
 
 impl Tables {
-    /// Replaces the player's row for a game and returns the player's slate games whose tip-off is at or after the end of this game: usually
-    /// at most one game, but every later game if the box score arrives late.
+    /// Replaces the player's row for a game. Returns the player's slate games whose tip-off is at or after the end of this game,
+    /// because their features change: usually at most one game, but every later game if the box score arrives late.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
         let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
         let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);
         let effective_at = revisions.map(|revision| revision.effective_at()).min();
         self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }
-    /// Replaces a slate entry and returns its game. If the forms of the teams changed, it also returns the later games of the season,
-    /// because the comparables of those games use the opponent's form before this game.
+    /// Replaces a slate entry and returns its game. If the forms of the teams changed, also returns the later games of the season: their
+    /// features compare them with this game, and the comparison uses the opponent's form before this game.
     fn put_entry(&mut self, game: GameId, row: Option<SlateEntry>) -> Vec<GameId> {
         let old = put(&mut self.entries, game, row.clone());
         if let Some(entry) = &old {
@@ -199,8 +200,8 @@ impl Tables {
         let side = Side::new(entry, candidacy, history.latest.as_ref());
         Some(PlayerFacts { entry, candidacy, cutoff, history, market, availability, side })
     }
-    /// Returns the season's earlier appearances, each with its circumstances as of its own tip-off, and the time at which all these
-    /// circumstances were known.
+    /// Returns the season's earlier appearances, each with its circumstances (such as rest, venue and the opponent's defense) as of its own
+    /// tip-off, and the time at which the opponents' ratings were all known.
     fn comparables(&self, facts: &PlayerFacts<'_>) -> (Vec<Comparable>, Timestamp) {
         let mut known_at = Timestamp::DISTANT_PAST;
         let basis = facts.cutoff.basis();
@@ -231,7 +232,7 @@ fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
     on_basis(&entry.issued, &entry.retrospective, basis)
 }
 
-/// Returns, for each basis, the known-at time of the candidacy and the forms of both teams.
+/// Returns the known-at time of the candidacy and the forms of both teams: first on the issued, then on the retrospective basis.
 fn forms(entry: &SlateEntry) -> [Option<(Timestamp, FormNumbers, FormNumbers)>; 2] {
     [&entry.issued, &entry.retrospective].map(|candidacy| {
         candidacy.as_ref().map(|candidacy| (candidacy.known_at, candidacy.home, candidacy.away))

@@ -1,7 +1,8 @@
 //! The games view: joins all observations of a game, even if sources give it different ids, dates or home teams.
 //!
 //! A game is identified by nba.com's game id; box scores of other sources are matched by teams and Eastern date. The view derives games,
-//! team games and player games from fixtures, results, box scores and name matches.
+//! team games and player games from fixtures (schedule entries), results, box scores and name matches. A box score counts as
+//! parked until its fixture and the players of all its names are known; parked records are saved, not rejected.
 //!
 //! A player's statistics come from the first of these feeds that lists the player: nba.com's game log, balldontlie's stats, balldontlie's
 //! box scores. Each revision records which feed was used.
@@ -30,7 +31,7 @@ pub enum In {
     BoxScore(BoxScoreObservation),
     Names(NamesId, Option<Names>),
 }
-/// The key of an output row. The variant `List` (one team's box score in one feed) has no row, but may have parked items.
+/// The key of an output row. The variant `List` (one team's box score in one feed) has no row; it only reports parked items.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Game(MatchupGameId),
@@ -127,8 +128,8 @@ fn apply_game(
     let GameObservation { game, fixture, provenance, .. } = observation;
     // Emits the keys both before and after the change, because box scores may move from one game to another.
     emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
-    // The raw id distinguishes two observations with the same fetch time. Both may be needed: the fixture of one and the result of the
-    // other.
+    // Two observations may have the same fetch time, and both may be needed: one for its fixture, the other for its result. So the retained
+    // id contains the raw id.
     let retained_id = format!("{game}/{}/{}", provenance.fetched_at.0, provenance.raw);
     if !tables.merge_game(observation) {
         return StateChange::Unchanged;

@@ -11,7 +11,7 @@
 /// The effect of an input on the state store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateChange {
-    /// A row of an input table was replaced. The changelog does not retain it, because the topic of the table stores it.
+    /// A row of an input table was replaced. The changelog does not retain the row, because it can be restored from the topic of the table.
     RowReplaced,
     /// An observation was added. The changelog retains it under this id until another observation with the same id replaces it.
     Retained(String),
@@ -19,7 +19,7 @@ pub enum StateChange {
     Unchanged,
 }
 
-/// An input that is stored but cannot be used before another key arrives.
+/// A parked input: it is stored, but cannot be used before the missing key arrives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ParkedItem {
     /// The missing key, such as a fixture or a name.
@@ -28,11 +28,12 @@ pub struct ParkedItem {
     pub what: String,
 }
 
-/// One stateful processor.
+/// The logic of one stateful processor.
 pub trait MaterializedView: Send + Sync + 'static {
     /// The name of the processor; its consumer group, changelog, dead-letter queue and metric label are named after it.
     const NAME: &'static str;
-    /// The key by which inputs are joined. It must be a function of the partition key of their records.
+    /// The key by which inputs are joined. It must be a function of the partition key of their records, so that all inputs with the same
+    /// key are read by the same instance.
     type Key: Ord + Clone + std::hash::Hash + Send;
     /// The state of one key.
     type Tables: Default + Send;
@@ -57,7 +58,7 @@ pub trait MaterializedView: Send + Sync + 'static {
     fn all_keys(&self, tables: &Self::Tables, emit: &mut dyn FnMut(Self::OutputKey));
     /// Derives an output row from the tables alone; `None` if there is no such row.
     fn derive(&self, tables: &Self::Tables, output_key: &Self::OutputKey) -> Option<Self::Out>;
-    /// Returns the parked items of this output key, and the number of records that are parked.
+    /// Returns the number of records of this output key that are parked, and a description of each parked item.
     fn parked(&self, _tables: &Self::Tables, _output_key: &Self::OutputKey) -> (u32, Vec<ParkedItem>) {
         (0, Vec::new())
     }

@@ -1,5 +1,5 @@
-//! Name lookups in the views that need the players: stores each team's match for a name, and decides to which player of the scope the name
-//! refers.
+//! Name lookups in the views that need the players: stores each team's match for a name, and decides to which player the name refers. The
+//! scope of a lookup is the set of teams among whose players the name is looked up.
 //!
 //! Invariant: a name is decided only when every team of the scope has a match for it; before that it is pending, not unknown.
 //! Not here: the rules by which a name matches a player (`names`), the view that matches names (`name_resolver`).
@@ -11,7 +11,7 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// The rows of name matches that one view received.
+/// The name matches that one view received from the name resolver, by source, day and team.
 #[derive(Default)]
 pub struct NameLookups(BTreeMap<(Source, EasternDate, Team), Names>);
 
@@ -25,7 +25,7 @@ pub struct LookupRequest<'a> {
 }
 
 impl NameLookups {
-    /// Replaces a row; `None` deletes it.
+    /// Replaces the name matches of one source, day and team; `None` deletes them.
     pub fn put(&mut self, id: NamesId, row: Option<Names>) {
         let key = (id.source, id.date, id.team);
         match row {
@@ -65,7 +65,7 @@ impl NameLookups {
             _ => None,
         }
     }
-    /// Emits every player that the name matches in any revision.
+    /// Emits every player whom the name matches, or to whom it is linked, in any revision.
     pub fn all_candidates(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(PlayerId)) {
         for team in request.teams {
             for revision in self.revisions(request, *team).unwrap_or_default() {

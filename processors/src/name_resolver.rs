@@ -1,7 +1,8 @@
 //! The name resolver: a view keyed by team that matches looked-up names with the team's known players.
 //!
-//! The known players are those in nba.com's box scores and player lists that were effective on or before the day of the lookup: of the same
-//! season or, if none of these matches the name, of the season before. Every looked-up name gets a match, possibly without a player, so the
+//! The known players are those in nba.com's box scores and player lists that were effective on or before the day of the lookup. Lists of
+//! the same season are used first; if they contain no player who matches the name, lists of the season before are used. Every name that is
+//! looked up gets a match, possibly without a player, so the
 //! decision can tell a pending lookup from a lookup without a result. Each team's match also contains the link of the name, if it has one
 //! (compiled in, or from an operator). Links are used for names that match no player of any team.
 //!
@@ -34,9 +35,8 @@ pub enum In {
 /// One spelling of one player in one season.
 struct KnownName {
     name: Name,
-    /// The effective day and fetch time of each observation with this spelling; days ascend and fetch times descend. An observation is
-    /// dropped if another one is at least as early in both. The known-at time for a day is the earliest fetch time of the
-    /// observations effective on or before that day.
+    /// The effective day and fetch time of each observation with this spelling. An observation is dropped if another one is at least as
+    /// early in both. The remaining ones are in ascending order of day and therefore in descending order of fetch time.
     observed: Vec<(EasternDate, Timestamp)>,
 }
 impl KnownName {
@@ -68,7 +68,7 @@ impl LookupKey {
     fn new(scope: Scope, source: Source, date: EasternDate) -> Self {
         LookupKey { season: date.season(), date, scope, source }
     }
-    /// Returns a key that sorts before all other keys of a season.
+    /// Returns a key that sorts before all other keys of a season. It is used as the bound of a range, never for a lookup.
     fn first_of(season: Season) -> Self {
         let scope = Scope::Matchup(Matchup::FIRST);
         LookupKey { season, date: EasternDate(i32::MIN), scope, source: Source::Nbacom }
@@ -208,8 +208,8 @@ impl Tables {
         }
         is_changed
     }
-    /// Returns the known spellings of a season that match a name by some rule, each with its known-at time for a day. No other spellings
-    /// can affect the match at any instant.
+    /// Returns the known spellings of a season that match a name by some rule, each with its known-at time for a day. Omits all other
+    /// spellings, because they cannot affect a revision.
     fn matching_names(
         &self,
         name: &Name,

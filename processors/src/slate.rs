@@ -1,9 +1,9 @@
-//! The slate view: the candidates for each game of a matchup, with their evidence.
+//! The slate view: the candidates for each game of a matchup (the players who may appear in it), with their evidence.
 //!
 //! The candidates are the players who appeared in either team's last 10 games of the season, the players on either roster, and all quoted
 //! players. An entry is published once the forms of both teams exist; it contains both forms, because the feature builder needs them.
 //!
-//! Invariant: an entry's `issued` part uses only what was known before tip-off.
+//! Invariant: an entry's `issued` part uses only what was known before tip-off; its `retrospective` part may also use later facts.
 //! Not here: the side of a player, which the feature builder decides from all games of the player.
 use crate::materialized_view::{MaterializedView, StateChange};
 use schemas::{
@@ -15,7 +15,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An input of the slate view. Only one value exists at a time, so the size of the type does not matter.
+/// An input of the slate view. The variants differ much in size, but only one input is in memory at a time.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum In {
@@ -33,7 +33,7 @@ pub struct Tables {
     quoted: BTreeMap<GameId, QuotedPlayers>,
 }
 
-/// The key of one candidate's row.
+/// The key of one candidate's row for one game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputKey {
     pub id: PlayerGameId,
@@ -117,7 +117,7 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {
 }
 
 impl Tables {
-    /// Returns the players who are candidates for a game on at least one basis.
+    /// Returns the players who are candidates for a game on the issued or the retrospective basis.
     fn candidates(&self, game: GameId) -> BTreeSet<PlayerId> {
         let mut players = BTreeSet::new();
         let forms = self.forms.range((game, Team::ALL[0])..=(game, Team::ALL[29]));

@@ -1,8 +1,8 @@
 //! The team form view, keyed by team: the form of a team before each of its open games.
 //!
 //! A game is open if it was played, if its tip-off is at or before the horizon, or if it is one of the next two after the horizon. The
-//! horizon is the latest instant at which any fact about the team became known. So games are opened by facts and not by a clock. A season's
-//! schedule does not produce forms for the entire season, and a missing result does not block later games.
+//! horizon is the latest instant at which any fact about the team became known. So new facts open games, not a clock. A schedule for the
+//! entire season does not produce forms for all its games at once, and a game whose result is missing does not block later games.
 //!
 //! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
 //! the same season.
@@ -34,7 +34,8 @@ pub enum In {
     Roster(RosterObservation),
     Names(NamesId, Option<Names>),
 }
-/// The key of an output row. The variant `Roster` (the team's roster in one feed) has no row, but may have parked items.
+/// The key of an output row. The variant `Roster` (the team's roster in one feed) has no row; it only reports parked items, which are names
+/// that resolve to no player yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Form { team: Team, game: GameId },
@@ -49,19 +50,20 @@ type Roster = (EasternDate, Vec<RosterMember>);
 pub struct Tables {
     team: Option<Team>,
     seasons: BTreeMap<Season, BTreeMap<GameId, TeamGame>>,
-    /// Games that are not called off, by tip-off.
+    /// Games in order of tip-off, without called-off games.
     by_tip_off: BTreeSet<(Timestamp, GameId)>,
     rosters: BTreeMap<Feed, FactHistory<Roster>>,
     name_lookups: NameLookups,
-    /// The known-at times of the games' last revisions, each with the number of games that have it.
+    /// The known-at time of the last revision of each game, with the number of games that have this time. The greatest is used for the
+    /// horizon.
     last_known: BTreeMap<Timestamp, u32>,
 }
 
-/// The games whose form an input may change.
+/// A condition that selects the games whose form an input may change.
 struct AffectedGames {
-    /// Only games with a tip-off at or after this instant.
+    /// Selects only games with a tip-off at or after this instant.
     since: Timestamp,
-    /// Only games of this season; `None` for any season.
+    /// Selects only games of this season; `None` selects games of all seasons.
     season: Option<Season>,
 }
 
@@ -209,7 +211,7 @@ impl Tables {
         let later = self.by_tip_off.range((since, GameId(0))..).map(|(_, game)| *game);
         let mut games: Vec<GameId> =
             later.filter(|game| season.is_none_or(|season| game.season() == season)).collect();
-        // Called-off games are not in `by_tip_off`, and their forms must be deleted.
+        // The form of a called-off game must be deleted. Called-off games are not in `by_tip_off`, so they are added here.
         let of_season = season.and_then(|season| self.seasons.get(&season)).into_iter();
         let called_off = of_season
             .flat_map(|games| games.values())
@@ -232,7 +234,7 @@ impl Tables {
     fn next_two(&self, horizon: Timestamp) -> impl Iterator<Item = GameId> {
         self.by_tip_off.range((Timestamp(horizon.0 + 1), GameId(0))..).take(2).map(|(_, game)| *game)
     }
-    /// Returns the games with a tip-off in a closed interval.
+    /// Returns the games with a tip-off from `first` to `last`, including both.
     fn between(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = GameId> {
         self.by_tip_off.range((first, GameId(0))..=(last, GameId(u32::MAX))).map(|(_, game)| *game)
     }
@@ -334,9 +336,9 @@ fn is_played(revision: &TeamGameRevision) -> bool {
     revision.totals.is_some() || revision.score.is_some()
 }
 
-/// Returns the revision of an earlier game to use at a cutoff. Fixture, score and box score are separate facts. If the box score was not
-/// known before the cutoff, the retrospective basis uses the first revision with a box score; if no revision has one, and the score was not
-/// known before the cutoff either, it uses the first revision with a score.
+/// Returns the revision of an earlier game to use at a cutoff: normally the last one known before it. Fixture (schedule entry), score and
+/// box score are separate facts, so this revision may lack the box score. In this case, the retrospective basis uses the first revision
+/// with a box score. If there is none, and the score was not known before the cutoff either, it uses the first revision with a score.
 fn past_revision(row: &TeamGame, cutoff: Cutoff) -> Option<&TeamGameRevision> {
     let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
     let first = |has: fn(&TeamGameRevision) -> bool| row.revisions.iter().find(|revision| has(revision));

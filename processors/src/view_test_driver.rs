@@ -6,7 +6,7 @@
 use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
 use std::{collections::BTreeMap, fmt::Debug};
 
-/// The tables of a view by key, and its published rows.
+/// Runs one view in a test: holds the tables of each key and the published rows.
 pub struct ViewTestDriver<V: MaterializedView> {
     view: V,
     tables_by_key: BTreeMap<V::Key, V::Tables>,

@@ -68,7 +68,7 @@ pub trait LogReader: Send {
         partition: i32,
         from: Offset,
     ) -> Result<Vec<DeadLetterRecord>, RuntimeError>;
-    /// Returns the log start offsets of all partitions of these topics; the end offset for a partition that stores no record.
+    /// Returns the log start offsets of all partitions of these topics. For a partition that stores no record, this is the end offset.
     ///
     /// # Errors
     /// When the log cannot be read.

@@ -1,7 +1,7 @@
 //! The system clock.
 //!
 //! Invariant: the system clock is used only for waiting, lag and write times; no content depends on it.
-//! Not here: the times of events, which the records contain.
+//! Not here: the timestamps of events; these are read from the records.
 use schemas::Timestamp;
 
 /// Returns the current time in milliseconds since 1970.

@@ -19,13 +19,13 @@ pub enum TaskEvent {
     Revoked(Vec<i32>),
     /// The assignment was lost (session expired). Uncommitted work is discarded; the new owner reprocesses it.
     Lost,
-    /// Records, in offset order per partition.
+    /// Input records to process, in offset order per partition.
     Records(Vec<(TopicPartition, RecordBatch)>),
-    /// Nothing to read now.
+    /// There is nothing to read now.
     Idle,
     /// Stop after committing what was read.
     Shutdown,
-    /// Fatal backend error.
+    /// The backend failed with this error, and the task must end.
     Failed(RuntimeError),
 }
 
@@ -34,7 +34,7 @@ pub enum TaskEvent {
 pub struct Commit {
     /// The consumer group whose offsets are committed.
     pub group: String,
-    /// Records to append, changelog included.
+    /// Records to append, including changelog records and the ledger entry.
     pub records: BTreeMap<TopicPartition, RecordBatch>,
     /// Dead letters to append, by partition of a dead-letter queue. Each backend stores them in its own form.
     pub dead_letters: BTreeMap<TopicPartition, Vec<DeadLetter>>,
@@ -73,7 +73,7 @@ pub struct DeadLetterRecord {
     pub dead_letter: DeadLetter,
 }
 
-/// Number of records that were ever appended to a partition below an offset.
+/// How many records were ever appended to a partition below a given offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordCount {
     Exactly(i64),
@@ -81,7 +81,7 @@ pub enum RecordCount {
     AtLeast(i64),
 }
 
-/// A raw event to be ingested.
+/// A raw event (one response of a source, byte for byte) that is to be appended to the log.
 #[derive(Clone, Debug)]
 pub struct RawEventRecord {
     pub topic: TopicInfo,

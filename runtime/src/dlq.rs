@@ -8,7 +8,7 @@ use topics::Offset;
 
 /// The dead letters of one processor.
 pub struct DeadLetters {
-    /// Ordered by partition and offset.
+    /// The dead letters that are still stored, ordered by partition and offset.
     pub records: Vec<DeadLetterRecord>,
     /// The number of older dead letters that were purged; an upper bound where offsets have gaps.
     pub purged: i64,

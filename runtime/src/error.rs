@@ -45,7 +45,7 @@ pub enum RuntimeError {
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// The transaction was aborted, or the brokers did not answer. Without an answer, the commit is either completely durable or not at
-    /// all; this is known only after the next `init_transactions`.
+    /// all. Which of the two is known only after the next `init_transactions`.
     #[error("the commit was aborted: {reason}")]
     Aborted { reason: String },
     #[error(transparent)]

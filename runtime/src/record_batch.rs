@@ -19,7 +19,7 @@ pub struct Record<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordBatch {
     base: Offset,
-    /// One past the last offset, relative to the base.
+    /// The offset that follows the batch, minus `base`.
     span: u32,
     records: u32,
     bytes: Vec<u8>,
@@ -48,7 +48,7 @@ impl RecordBatch {
     pub fn base(&self) -> Offset {
         self.base
     }
-    /// Returns one past the last offset of the batch.
+    /// Returns the offset that follows the batch, at which reading continues.
     pub fn next(&self) -> Offset {
         self.base + i64::from(self.span)
     }

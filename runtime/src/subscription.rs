@@ -63,12 +63,12 @@ impl RunContext {
 pub struct Subscription {
     /// The processor's name.
     pub name: &'static str,
-    /// The consumer group.
+    /// Name of the consumer group, without the prefix that the group has in a replay.
     pub group: String,
     pub kind: ProcessorKind,
     pub inputs: Vec<TopicInfo>,
     pub outputs: Vec<TopicInfo>,
-    /// The processors from which its inputs come, directly or indirectly.
+    /// Names of all processors whose output reaches the inputs of this processor, directly or indirectly.
     pub upstream: Vec<&'static str>,
 }
 

@@ -1,7 +1,7 @@
 //! The supervisor: runs every processor of a process on its own thread, all on one log, until it is stopped or everything is caught up.
 //!
 //! Invariant: the first error stops all threads, each after committing what it has read. Caught up means that the committed offsets of
-//! every subscription are the end offsets of its inputs, in one consistent sample of the log.
+//! every subscription equal the end offsets of its inputs, in one consistent sample of the log.
 //! Not here: which processors there are (`src/topology.rs` of the binary), the sink's loop (crate `sinks`).
 use crate::{
     broker::{GroupMember, LogBackend},
@@ -13,10 +13,10 @@ use crate::{
 };
 use std::{sync::Arc, thread::JoinHandle};
 
-/// The loop of a processor that is not a [`ProcessorNode`]: the sink.
+/// The loop of the sink, which is a processor but not a [`ProcessorNode`].
 pub type CustomTask = Box<dyn FnOnce(Box<dyn GroupMember>) -> Result<(), RuntimeError> + Send>;
 
-/// A running topology.
+/// The running processors of one process, each on its own thread.
 pub struct Supervisor {
     log: Box<dyn LogBackend>,
     run_context: Arc<RunContext>,
@@ -24,7 +24,8 @@ pub struct Supervisor {
     threads: Vec<(&'static str, JoinHandle<Result<(), RuntimeError>>)>,
 }
 
-/// Stops all threads when one ends with an error or a panic.
+/// A guard on the thread of each processor. If the thread ends with an error or a panic, dropping the guard tells all other threads to
+/// stop.
 struct StopOnDrop {
     run_context: Arc<RunContext>,
     is_successful: bool,

@@ -34,7 +34,7 @@ pub struct Entry {
     pub name: &'static str,
     /// The texts of the released schema versions, oldest first.
     pub released: &'static [&'static str],
-    /// Derives the schema text from the Rust type as it is now.
+    /// Derives a schema text from the Rust type. The tests compare it with the newest released text.
     pub derived: fn() -> Result<String, String>,
     pub schemas: fn() -> &'static Schemas,
 }
@@ -58,7 +58,7 @@ macro_rules! events {
                 &SCHEMAS
             }
         })+
-        /// All events.
+        /// Returns one entry for each event of the catalog.
         pub fn entries() -> Vec<Entry> {
             vec![$(Entry {
                 name: <$event as Event>::NAME,
@@ -146,8 +146,8 @@ pub enum BindError {
 /// # Errors
 /// If an event has no id, an id could refer to two schemas, ids are already bound, or a record was already read or written.
 pub fn bind(binding: Binding) -> Result<(), BindError> {
-    // On Kafka, a dead letter is the original record with headers. So the schema of `DeadLetter` has no subject in the registry and keeps
-    // the id derived from its text.
+    // `DeadLetter` is excluded: on Kafka, a dead letter is the original record with headers and not an Avro record. So its schema has no
+    // subject in the registry and keeps the id derived from its text.
     for entry in entries().into_iter().filter(|entry| entry.name != DeadLetter::NAME) {
         let event = entry.name;
         let ids = binding.ids.get(event).filter(|ids| !ids.is_empty()).ok_or(BindError::Missing { event })?;

@@ -112,13 +112,13 @@ features! {
     PPM_AVG_LAST_10 = 32, "ppm_avg_last_10";
 }
 
-/// The basis of a row: the revisions that it may use.
+/// The basis of a row: the revisions (versions of other rows' content) that it may be derived from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum Basis {
-    /// Only revisions known before tip-off.
+    /// The row is derived only from revisions that were known before tip-off.
     Issued,
-    /// Also revisions that became known after tip-off, if they were effective before it.
+    /// The row is also derived from revisions that became known after tip-off, if they were effective before it.
     Retrospective,
 }
 named_enum! {
@@ -128,18 +128,20 @@ named_enum! {
     }
 }
 
-/// The eligibility of a candidate: eligible, or the one reason why not. There is no "unknown".
+/// The eligibility of a candidate (a player who may appear in a game) for a prediction: eligible, or the one reason why not. There is no
+/// "unknown".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum Eligibility {
     Eligible,
-    /// The player has no appearance and no roster entry, or the later of the two is with neither team of the game.
+    /// It is unknown for which team the player would appear: he has no appearance and no roster entry, or the later of the two is with
+    /// neither team of the game.
     NoSide,
     /// The newest injury report lists the player as out or doubtful.
     RuledOut,
-    /// Fewer than 3 appearances in the season.
+    /// The player has fewer than 3 appearances in the season.
     TooFewAppearances,
-    /// Under 15 minutes on average over the last 7 appearances.
+    /// The player played less than 15 minutes on average in the last 7 appearances.
     TooFewMinutes,
 }
 named_enum! {
@@ -226,9 +228,9 @@ impl Streak {
 pub struct Comparable {
     pub game: GameId,
     pub points: i32,
-    /// The opponent's defense.
+    /// The quality of the opponent's defense.
     pub tier: DefenseTier,
-    /// Full days off before the game.
+    /// Number of full days without a game before that game.
     pub rest_days: i32,
     pub is_home: bool,
     pub streak: Streak,
@@ -249,14 +251,14 @@ pub struct Features {
     pub date: EasternDate,
     pub tip_off: Timestamp,
     pub basis: Basis,
-    /// The latest known-at time of the revisions used.
+    /// When the last of the revisions that this row is derived from became known.
     pub known_at: Timestamp,
     pub eligibility: Eligibility,
     /// Number of the player's earlier appearances in the season.
     pub appearances: i32,
-    /// One value per feature, in the order of [`FEATURES`]; empty if the player has no side.
+    /// One value per feature, in the order of [`FEATURES`]; empty if `team` is `None`.
     pub vector: Vec<Feature>,
-    /// Full days off before the game; `None` before the first appearance of the season.
+    /// Number of full days since the player's last appearance; `None` before the first appearance of the season.
     pub rest_days: Option<i32>,
     pub main_line: Option<Line>,
     pub quality_flags: Vec<QualityFlag>,

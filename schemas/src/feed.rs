@@ -36,7 +36,7 @@ impl FromStr for Source {
     }
 }
 
-/// One kind of response of one source.
+/// A feed: one kind of response of one source, for example nba.com's schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum Feed {
@@ -87,7 +87,7 @@ impl Feed {
         self.names().0
     }
 }
-/// `source/feed`, as in `nbacom/schedule`.
+/// Formats a feed as `source/feed`, for example `nbacom/schedule`.
 impl fmt::Display for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.names().0, self.names().1)

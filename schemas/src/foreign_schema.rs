@@ -9,8 +9,9 @@ use apache_avro::{Schema, reader::datum::GenericDatumReader, writer::datum::Gene
 
 /// The relation of a registered schema to the released versions of an event.
 pub(crate) enum ForeignSchema {
-    /// Equal to the released version at this index, apart from the text.
+    /// The registered schema has the same meaning as the released version at this index, but a different text.
     SameAs(usize),
+    /// The registered schema differs from all released versions, but our newest version can read its records.
     Readable(Box<Translation>),
 }
 impl ForeignSchema {

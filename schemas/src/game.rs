@@ -15,7 +15,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// A game according to its newest fixture and result. Processors use this row to assign quotes, injury reports and team forms to the game.
+/// A game according to its newest fixture (its schedule entry: teams and time) and result. Processors use this row to assign quotes, injury
+/// reports and team forms to the game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Game {
@@ -27,22 +28,23 @@ pub struct Game {
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub called_off: bool,
-    /// Known-at time of the current fixture.
+    /// When the fixture in this row became known.
     pub known_at: Timestamp,
     pub status: GameStatus,
     pub home_points: Option<i32>,
     pub away_points: Option<i32>,
-    /// Number of players who appeared (`*_players`) and sum of their points (`*_box_points`), per side, in the newest observations. With
-    /// these, the command `slate` checks that the box scores are complete.
+    /// Number of players who appeared (`*_players`) and sum of their points (`*_box_points`) for each team, from the newest box scores. The
+    /// command `slate` uses these numbers to check that the box scores are complete.
     pub home_players: i32,
     pub away_players: i32,
     pub home_box_points: i32,
     pub away_box_points: i32,
-    /// All days for which the game has been scheduled, ordered by `known_at`. Dates from other sources are matched with these days.
+    /// All days for which the game has been scheduled, ordered by `known_at`. A game in another source is found by its teams and one of
+    /// these days.
     pub days: Vec<GameDay>,
 }
 
-/// The Eastern day of a game, and when it became known.
+/// A US Eastern calendar day for which a game was scheduled, and when this became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct GameDay {
@@ -64,7 +66,7 @@ pub struct TeamTotals {
     pub offensive_rebounds: i32,
 }
 
-/// One revision of a team's game.
+/// One revision of the row of a team in a game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamGameRevision {
@@ -75,7 +77,7 @@ pub struct TeamGameRevision {
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub called_off: bool,
-    /// The final score.
+    /// The final score; `None` while it is not known.
     pub score: Option<Score>,
     /// The sums over the team's players; `None` before the first box score became known.
     pub totals: Option<TeamTotals>,
@@ -99,14 +101,14 @@ pub struct TeamGame {
     pub revisions: Vec<TeamGameRevision>,
 }
 
-/// One revision of a player's game.
+/// One revision of the row of a player in a game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct PlayerGameRevision {
     pub known_at: Timestamp,
     /// The raw event that reported this content first.
     pub raw: RawId,
-    /// The feed whose observation was used; if several feeds report the player, the one with the highest precedence.
+    /// The feed that reported the statistics. If several feeds report the player, the feed with the highest precedence is used.
     pub feed: Feed,
     pub name: String,
     pub team: Team,
@@ -129,7 +131,7 @@ impl TeamGameRevision {
         effective_at(self.tip_off)
     }
 }
-/// Returns the effective time of a box score: four hours after the tip-off in its fixture.
+/// Returns the effective time of a box score: four hours after the scheduled tip-off of the game.
 pub const fn effective_at(tip_off: Timestamp) -> Timestamp {
     tip_off.plus_hours(4)
 }

@@ -17,15 +17,15 @@ use serde_avro_derive::BuildSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum NameRule {
-    /// Equal after normalization.
+    /// The two names are equal after normalization.
     Exact,
-    /// Equal without the generational suffix, such as "Jr.".
+    /// The two names are equal without the generational suffix, such as "Jr.".
     Suffix,
-    /// The same tokens in another order; a hyphen counts as a space.
+    /// The two names consist of the same words in a different order; a hyphen counts as a space.
     Order,
-    /// The same surname, and one first name is a prefix or the initial of the other.
+    /// The surnames are equal, and one first name is a prefix or the initial of the other.
     Prefix,
-    /// The name matches no player of the teams in the scope; an operator's link specifies the player.
+    /// The name matches no player of the teams in the scope, but an operator has linked it to a player.
     Link,
 }
 named_enum! {
@@ -38,7 +38,7 @@ named_enum! {
     }
 }
 
-/// One revision of the result of looking up a name in one team.
+/// One revision of a lookup result: the players of one team whom a name matches, as known from `known_at` on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameRevision {
@@ -56,7 +56,7 @@ pub struct NameRevision {
 #[avro_schema(namespace = "fastbreak")]
 pub struct NameMatch {
     pub name: String,
-    /// Ordered by `known_at`; that of the first revision is `Timestamp::DISTANT_PAST`.
+    /// The revisions, ordered by `known_at`. The `known_at` of the first revision is `Timestamp::DISTANT_PAST`.
     pub revisions: Vec<NameRevision>,
 }
 

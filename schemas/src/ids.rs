@@ -2,7 +2,7 @@
 //!
 //! Invariant: the text of an id is the record key of its row; the part before the first '/' determines the partition, so rows of
 //! co-partitioned topics with the same first part have the same partition number. `Display` and `FromStr` are inverse.
-//! Not here: the names of players, which are attributes and not identities.
+//! Not here: the names of players, which are attributes and not identities (`observation`).
 use crate::{
     feed::Source,
     team::{Matchup, Team},
@@ -164,7 +164,8 @@ impl FromStr for TeamFormId {
 pub enum Scope {
     /// The two teams of a game.
     Matchup(Matchup),
-    /// For a name on the roster of this team: all teams, because the player may be new to the team.
+    /// The name is on the roster of this team. It is matched with the players of all teams, because the player may have joined this team
+    /// recently.
     Team(Team),
 }
 impl fmt::Display for Scope {
@@ -182,7 +183,7 @@ impl FromStr for Scope {
     }
 }
 
-/// Key of one team's lookup results, for the names of one scope, source and Eastern day.
+/// The id of a row with one team's lookup results, for the names of one scope, source and US Eastern day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamesId {
     pub scope: Scope,

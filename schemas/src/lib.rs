@@ -1,8 +1,8 @@
 //! The events that the topics contain, as serde types and Avro schemas. Every crate of the workspace may depend on this one; it depends on
 //! none of them.
 //!
-//! Invariant: the `.avsc` files in `avro/` are the released contract. A type that differs from its newest file fails the tests, and so
-//! does a schema that cannot read one of its predecessors.
+//! Invariant: the `.avsc` files in `avro/` are the released contract. The tests fail if a type differs from its newest file, or if a schema
+//! cannot read the records of an earlier version.
 //! Not here: topic names (crate `topics`), behavior (crate `processors`).
 pub mod catalog;
 mod compatibility;

@@ -21,7 +21,7 @@ pub struct MarketView {
     pub known_at: Timestamp,
     /// The lower median of the bookmakers' main lines.
     pub main: Line,
-    /// The lower median of the bookmakers' main lines in their first known quotes.
+    /// The opening line: the lower median of the main lines in each bookmaker's first known quote.
     pub opening: Line,
     /// Mean no-vig probability of over, 0–1, among the bookmakers whose main line equals `main`.
     pub no_vig_over: f64,
@@ -39,7 +39,7 @@ pub struct Market {
     pub retrospective: Option<MarketView>,
 }
 
-/// A player's entry in the newest injury report.
+/// A player's entry in the newest injury report on a game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct AvailabilityView {
@@ -49,7 +49,7 @@ pub struct AvailabilityView {
     pub reason: String,
 }
 
-/// A player's availability for a game.
+/// One row of availability: the newest injury report's entry on one player for one game.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Availability {
@@ -59,7 +59,8 @@ pub struct Availability {
     pub retrospective: Option<AvailabilityView>,
 }
 
-/// A player quoted by at least one book, and when the first quote became known.
+/// A player quoted by at least one book. `known_at` is when the first of the books' newest quotes of this player became known, or when the
+/// name in the quote was resolved to the player, whichever is later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayer {
@@ -67,7 +68,7 @@ pub struct QuotedPlayer {
     pub known_at: Timestamp,
 }
 
-/// The players whom a book quotes for one game, and when the first injury report on the game became known.
+/// The players whom at least one book quotes for one game, and when the first injury report on the game became known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayers {
@@ -75,10 +76,10 @@ pub struct QuotedPlayers {
     pub game: GameId,
     /// The players whose first quote was known by tip-off, sorted by player.
     pub issued: Vec<QuotedPlayer>,
-    /// The players whose first quote was known at any time, sorted by player.
+    /// The players whose first quote is known now, even if it became known after tip-off; sorted by player.
     pub retrospective: Vec<QuotedPlayer>,
-    /// Known-at time of the first injury report on this game; `None` if none was known by tip-off.
+    /// When the first injury report on this game became known; `None` if no report was known by tip-off.
     pub reported_issued: Option<Timestamp>,
-    /// Known-at time of the first injury report on this game, even if it became known after tip-off.
+    /// When the first injury report on this game became known, even if that was after tip-off; `None` if there is no report.
     pub reported_retrospective: Option<Timestamp>,
 }

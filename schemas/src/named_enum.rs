@@ -1,7 +1,7 @@
 //! The public names of closed enums: one macro, so that every enum in the events has `ALL`, `name()` and `Display`.
 //!
-//! Invariant: tables, JSON and messages show the public name; the Avro symbol is the name of the Rust variant. A change of one does not
-//! change the other.
+//! Invariant: tables, JSON and messages show the public name; the Avro symbol is the name of the Rust variant. A public name can be changed
+//! without changing the Avro symbol, and the reverse.
 //! Not here: enums whose public names are the codes of a source (`Team`, `Feed`).
 
 /// Implements `ALL` (in declaration order), `name()` and `Display` for an enum whose variants have no fields, from one public name per

@@ -1,7 +1,8 @@
 //! Observations: one game or one list as one fetch of one source reported it, with the source's own ids and names.
 //!
-//! A list is a team's box score, the odds of a game, a roster or an injury report. One record shows which members are present and which are
-//! absent: a member is present if the newest complete fetch of the list contains it. A partial fetch can add members but not remove any.
+//! A list is a team's box score, the odds of a game, a roster or an injury report; its members are players or quotes. One record contains
+//! all members that a fetch returned: a member that is not in a complete fetch is absent. A partial fetch can add members but not remove
+//! any.
 //!
 //! Invariant: members are sorted and unique, so equal content has equal bytes.
 //! Not here: which player a name refers to, and which game a date refers to (the name resolver, the games view).
@@ -15,7 +16,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// The provenance of an observation. If two observations have the same fetch time, the one from the newer loader version is used.
+/// The provenance of an observation: its fetch time, the raw event that contains it, and the version of the loader that read it. If two
+/// observations have the same fetch time, the one from the newer loader version is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Provenance {
@@ -41,7 +43,7 @@ named_enum! {
     }
 }
 
-/// The teams and the time of a game. It is a fact separate from the result, with its own history.
+/// A fixture: the teams and the time of a game in the schedule. It is a fact separate from the result, with its own history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Fixture {
@@ -60,7 +62,7 @@ pub struct Fixture {
 #[avro_schema(namespace = "fastbreak")]
 pub struct GameResult {
     pub status: GameStatus,
-    /// Current or final points; `None` before the game starts.
+    /// Points scored so far, or the final points; `None` before the game starts.
     pub home_points: Option<i32>,
     pub away_points: Option<i32>,
 }
@@ -81,7 +83,7 @@ pub struct GameObservation {
 pub struct PlayerRef {
     /// The name as the source wrote it.
     pub name: String,
-    /// nba.com's id, if the source has it; such a player needs no name lookup.
+    /// nba.com's id of the player; `None` if the source does not have it. Only then is the name looked up.
     pub nba: Option<PlayerId>,
 }
 
@@ -123,12 +125,12 @@ pub struct BoxMember {
 #[avro_schema(namespace = "fastbreak")]
 pub struct BoxScoreObservation {
     pub feed: Feed,
-    /// nba.com's id, if the source has it; otherwise the game is found by teams and date.
+    /// nba.com's id of the game; `None` if the source does not have it. The game is then found by teams and date.
     pub game: Option<GameId>,
     pub date: EasternDate,
     pub team: Team,
     pub opponent: Team,
-    /// True if the fetch contains the complete list. A partial fetch removes no member.
+    /// True if the fetch contains the complete box score. Otherwise a player who is not in `members` may still have appeared.
     pub complete: bool,
     pub members: Vec<BoxMember>,
     pub provenance: Provenance,
@@ -143,7 +145,7 @@ pub struct QuoteLine {
     pub under: Option<Price>,
 }
 
-/// One book's line ladder for one player, effective at the time of the book's own update.
+/// One book's line ladder (one or more lines with their prices) for one player, effective at the time of the book's own update.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Quote {
@@ -158,7 +160,7 @@ pub struct Quote {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct OddsObservation {
-    /// The odds source's id of the game, which the source calls an event.
+    /// The odds source's own id of the game. The source calls a game an event.
     pub event: String,
     pub home: Team,
     pub away: Team,
@@ -232,13 +234,13 @@ pub struct RosterObservation {
     pub provenance: Provenance,
 }
 
-/// Names for one team's name lookup: known names of players (with nba.com's id), or names to look up.
+/// Names for one team's name lookup. They are either the known names of the team's players (with nba.com's ids), or names to look up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NamesObservation {
     pub team: Team,
     pub source: Source,
-    /// The lookup scope in the text form of [`Scope`]; `None` if these are known names, which nba.com reported with its player ids.
+    /// The text form of the lookup scope, a [`Scope`]; `None` if `names` are known names, which nba.com reported with its player ids.
     pub scope: Option<String>,
     /// The Eastern day of the observation.
     pub date: EasternDate,
@@ -248,13 +250,14 @@ pub struct NamesObservation {
     pub provenance: Provenance,
 }
 impl NamesObservation {
-    /// Returns the lookup scope; `None` for known names. A text that is not a scope also gives `None`, but no loader writes one.
+    /// Returns the lookup scope; `None` for known names. An invalid scope text also gives `None`, but no loader writes such a text.
     pub fn lookup_scope(&self) -> Option<Scope> {
         self.scope.as_deref().and_then(|scope| scope.parse().ok())
     }
 }
 
-/// An operator's link of a spelling to a player, written to every team's partition.
+/// An operator's link: states which player a spelling refers to. Each link is published once per team, so that every team's name lookup has
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LinkObservation {

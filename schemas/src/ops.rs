@@ -1,7 +1,9 @@
 //! Record accounting: ledger entries, and the plans of sink batches.
 //!
-//! Invariant: over all entries of a processor, read = applied + unchanged + parked + rejected, where `parked` is the change in the number
-//! of parked records, negative when parked records are released. For a loader, rows = emitted + bad + out of scope + repeated.
+//! A parked record is one that was read and saved, but needs a key (a fixture or a name) that does not exist yet.
+//!
+//! Invariant: over all entries of a processor, read = applied + unchanged + parked + rejected. Here `parked` is the change in the number of
+//! parked records; it is negative when missing keys arrive. For a loader, rows = emitted + bad + out of scope + repeated.
 //! Not here: lag, durations and hosts, which are metrics.
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,24 +14,24 @@ use serde_avro_derive::BuildSchema;
 #[avro_schema(namespace = "fastbreak")]
 pub struct LedgerEntry {
     pub processor: String,
-    /// For a stateless processor, the version of its code and model (every version reads all input); for the sink, a number that is
-    /// raised each time the sink reads its input again; 0 for a materialized view.
+    /// For a stateless processor, the version of its code and model; every version reads all input from the start. For the sink, a number
+    /// that is raised each time the sink reads its input again. 0 for a materialized view.
     pub version: i64,
-    /// Records read.
+    /// Number of input records read; the following four fields count them by outcome.
     pub read: i64,
     pub applied: i64,
     pub unchanged: i64,
-    /// Change in the number of parked records.
+    /// Change in the number of parked records; negative if more parked records got their missing key than new ones were parked.
     pub parked: i64,
     pub rejected: i64,
-    /// Records published.
+    /// Number of output records published.
     pub published: i64,
     /// For a loader, the number of rows in readable payloads; the following four fields count these rows by outcome.
     pub rows: i64,
     pub rows_emitted: i64,
     pub rows_bad: i64,
     pub rows_out_of_scope: i64,
-    /// Rows that repeat an earlier row of the same payload.
+    /// Number of rows that repeat an earlier row of the same payload.
     pub rows_repeated: i64,
 }
 impl LedgerEntry {
@@ -56,21 +58,21 @@ impl LedgerEntry {
     }
 }
 
-/// The plan of one sink batch. It is durable before the batch is written.
+/// The plan of one sink batch (the records that the sink writes to the warehouse with one write). It is stored durably before the write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SinkBatchPlanned {
     pub batch_id: String,
-    /// The input ranges, as `topic/partition:first-end`.
+    /// The offset ranges of the input records, each as `topic/partition:first-end`.
     pub ranges: Vec<String>,
     pub records: i64,
-    /// The reason why the batch was closed.
+    /// The reason why no more records were added to the batch.
     pub reason: String,
     /// The time at which the batch was closed.
     pub planned_at: Timestamp,
 }
 
-/// Record that stores the id of a log.
+/// A record that stores the id of the log in which it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LogId {

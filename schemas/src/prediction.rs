@@ -44,7 +44,7 @@ pub enum SystemSkip {
     MissingZones,
     /// Fewer than five earlier games of the player are similar enough to this game.
     TooFewSimilar,
-    /// Fewer than two systems predicted.
+    /// The system combines the predictions of other systems, and fewer than two of them have one.
     TooFewSystems,
     /// No model artifact is installed.
     ModelAbsent,
@@ -85,13 +85,13 @@ named_enum! {
     }
 }
 
-/// The origin of a base line.
+/// The origin of a base line, which is the middle line of a line ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum LineSource {
-    /// The market's main line.
+    /// The base line is the market's main line.
     Market,
-    /// The player's mean points over the last five appearances, rounded to half a point; used if there is no market.
+    /// There is no market. The base line is the player's mean points over the last five appearances, rounded to half a point.
     Estimate,
 }
 named_enum! {
@@ -122,10 +122,10 @@ pub struct Predicted {
     pub points: f64,
     /// The standard deviation of the predictive distribution, in points.
     pub stddev_points: f64,
-    /// 0–1.
+    /// The system's confidence in its prediction, 0–1.
     pub confidence: f64,
     pub line_ladder: Vec<LadderLine>,
-    /// The names of missing features; their adjustments to the prediction are 0.
+    /// The names of the features that are missing, so that the prediction was made without the adjustments computed from them.
     pub missing_adjustments: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ pub enum SystemOutcome {
     Skipped(SystemSkip),
 }
 
-/// The outcome of one system.
+/// One system, with its prediction or the reason why it has none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SystemPrediction {
@@ -163,13 +163,13 @@ pub struct Prediction {
     pub eligibility: Eligibility,
     /// Number of the player's earlier appearances in the season.
     pub appearances: i32,
-    /// Hash of the features.
+    /// Hash of the [`crate::features::Features`] row from which the prediction was computed.
     pub input_version: i64,
-    /// The version of the predictor's code, constants and artifact.
+    /// Hash of the predictor's code version, constants and model artifact.
     pub model_version: i64,
     pub base_line: Option<Line>,
     pub line_source: Option<LineSource>,
-    /// Line offsets that have no line, because the line would be below 0.5.
+    /// The line offsets that the line ladder lacks, because the base line plus the offset is below 0.5.
     pub omitted_line_offsets: Vec<i32>,
     pub quality_flags: Vec<QualityFlag>,
     /// Empty unless the candidate is eligible.

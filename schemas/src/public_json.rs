@@ -66,7 +66,7 @@ macro_rules! plain {
 }
 plain!(bool, i32, i64, f64, String);
 
-/// Implements the JSON form of types that are shown as the text of `Display`.
+/// Implements the JSON form of types that are shown as a string: the text that `Display` formats.
 macro_rules! text {
     ($($type:ty),+ $(,)?) => { $(impl PublicJson for $type {
         fn public_json(&self) -> Value {
@@ -135,7 +135,7 @@ impl PublicJson for Bytes<'_> {
         Value::String(str::from_utf8(self.0).map_or_else(|_| hexadecimal(), str::to_owned))
     }
 }
-/// A feature vector, shown as an object with one field per feature; empty if there is no vector.
+/// A feature vector, shown as an object with one field per feature. If the vector is empty, the object is, too.
 struct Vector<'a>(&'a [Feature]);
 impl PublicJson for Vector<'_> {
     fn public_json(&self) -> Value {
@@ -144,8 +144,8 @@ impl PublicJson for Vector<'_> {
     }
 }
 
-/// Implements the JSON form of structs as objects. `field as Wrapper` shows the field in the JSON form of `Wrapper`, not in that of its own
-/// type.
+/// Implements the JSON form of structs: an object with one member per field. For `field as Wrapper`, the member has the JSON form of
+/// `Wrapper`, not of the field's own type.
 macro_rules! objects {
     ($($type:ident { $($field:ident $(as $wrapper:ident)?),+ $(,)? })+) => { $(impl PublicJson for $type {
         fn public_json(&self) -> Value {

@@ -11,7 +11,7 @@ pub use crate::feed::{Feed, Source};
 
 /// The outcome of a fetch as the scraper reported it; `Complete` if the scraper reported none.
 ///
-/// The public names and the aliases are those of the scrapers' envelope (kebab case).
+/// The public names and the serde aliases are the kebab-case names that scrapers write.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -43,7 +43,7 @@ named_enum! {
     }
 }
 
-/// One fetch of one feed.
+/// A raw event: the response to one fetch of one feed, with its envelope (feed, key, fetch time and outcome).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct RawEvent {
@@ -85,7 +85,7 @@ impl RawEvent {
     }
 }
 
-/// The reason code of a dead letter. A closed set, used as a metric label.
+/// The reason code of a dead letter. The set of codes is fixed, so they can be values of a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub enum RejectCode {
@@ -124,9 +124,9 @@ impl FromStr for RejectCode {
 #[avro_schema(namespace = "fastbreak")]
 pub struct DeadLetter {
     pub code: RejectCode,
-    /// The defect and its location in the value, as text for an operator.
+    /// What is wrong with the original record or row, and in which part of it, as text for an operator.
     pub reason: String,
-    /// The raw event that was rejected or contained the rejected row; `None` if its id is unknown.
+    /// The id of the raw event that was rejected or contained the rejected row; `None` if it is unknown.
     pub raw: Option<RawId>,
     pub fetched_at: Option<Timestamp>,
     /// The topic or file from which the original record was read.

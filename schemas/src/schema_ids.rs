@@ -22,7 +22,7 @@ pub type Fetch = Box<dyn Fn(u32) -> Result<String, String> + Send + Sync>;
 
 /// The schema ids that a schema registry assigned, and a function that fetches the registry's other schemas.
 pub struct Binding {
-    /// For each event, the registry's ids of its newest schema; records are written with the first one.
+    /// For each event, the ids that the registry has for its newest schema; records are written with the first of these ids.
     pub ids: BTreeMap<&'static str, Vec<u32>>,
     /// Looks up the schema text of an id that is neither in `ids` nor derived from the text of a released version.
     pub fetch: Fetch,
@@ -38,19 +38,19 @@ impl Binding {
 /// The binding of this process; `None` if a record was read or written before a binding was set.
 static BINDING: OnceLock<Option<Binding>> = OnceLock::new();
 
-/// The released versions of one event's schema, parsed.
+/// The parsed released versions of one event's schema, and the schema ids that records of the event may have.
 pub struct Schemas {
     event: &'static str,
     texts: &'static [&'static str],
     /// The released versions, oldest first, each with the id derived from its text.
     released: Vec<(u32, Schema)>,
     ids: OnceLock<Ids>,
-    /// The foreign schemas of records read so far, by schema id.
+    /// The foreign schemas (registered by other producers) of records read so far, by schema id.
     foreign_schemas: RwLock<BTreeMap<u32, Arc<ForeignSchema>>>,
 }
 struct Ids {
     written: u32,
-    /// Each id of a released version, with the version's index.
+    /// The ids of the released versions, each with the index of its version in `Schemas::released`.
     index_by_id: Vec<(u32, usize)>,
 }
 
@@ -116,7 +116,8 @@ impl Schemas {
     pub(crate) fn version_at(&self, index: usize) -> Option<&Schema> {
         self.released.get(index).map(|(_, schema)| schema)
     }
-    /// Returns the record as it would be written without a registry. Content hashes are computed from this form.
+    /// Returns the record in the form that it has without a registry, so that equal content has equal bytes. Content hashes are computed
+    /// from this form.
     ///
     /// # Errors
     /// If the bytes are not a record of this event.

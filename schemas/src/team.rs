@@ -1,7 +1,7 @@
 //! The thirty teams and the pairs of two teams. The pair is the partition key of a game's facts.
 //!
-//! Invariant: a team has one code, nba.com's, whichever name a source uses. A matchup is unordered, so sources that disagree about home
-//! and away still use the same key.
+//! Invariant: a team has one code, that of nba.com, whichever name a source uses. A matchup (pair of teams) is unordered, so the facts of a
+//! game have the same key even if sources disagree about which team is at home.
 //! Not here: rosters (`observation`).
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
@@ -95,7 +95,7 @@ pub struct Matchup {
     second: Team,
 }
 impl Matchup {
-    /// The smallest matchup in the order of `Ord`.
+    /// The first matchup in ascending order.
     pub const FIRST: Matchup = Matchup { first: Team::ATL, second: Team::BOS };
     /// Returns `None` if both teams are the same.
     pub fn new(a: Team, b: Team) -> Option<Matchup> {

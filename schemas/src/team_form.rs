@@ -1,7 +1,7 @@
-//! The form of teams before a game, and the candidates for that game.
+//! The form of teams before a game, and the candidates for that game: the players who may appear in it.
 //!
-//! A row contains `issued`, computed from what was known by tip-off, and `retrospective`, which also uses facts that became known later
-//! and is `None` if it equals `issued`.
+//! A row contains `issued`, computed from what was known by tip-off, and `retrospective`, which also uses facts that became known later.
+//! If `issued` is present and `retrospective` is `None`, the two are equal.
 //!
 //! Invariant: every number is computed from games of the same season that ended before this game's tip-off.
 //! Not here: the numbers of single players (`features`).
@@ -27,9 +27,9 @@ pub struct FormNumbers {
     pub off_rating_10: Option<f64>,
     /// Opponents' points per 100 own possessions, mean of the last 15 games.
     pub def_rating_15: Option<f64>,
-    /// Share of games won, 0–1.
+    /// Share of the team's earlier games in the season that it won, 0–1.
     pub win_share: Option<f64>,
-    /// Full days off since the last game: 0 is a back-to-back.
+    /// Number of full days since the team's last game; 0 if that game was on the day before.
     pub rest_days: Option<i32>,
 }
 
@@ -47,7 +47,7 @@ pub struct RecentPlayer {
 #[avro_schema(namespace = "fastbreak")]
 pub struct RosteredPlayer {
     pub player: PlayerId,
-    /// Time of the newest roster fetch before tip-off that lists the player.
+    /// When the newest roster that lists the player was fetched; always before tip-off.
     pub since: Timestamp,
     pub born: Option<EasternDate>,
 }
@@ -60,7 +60,7 @@ pub struct Form {
     pub numbers: FormNumbers,
     /// The players who appeared in the team's last 10 games of the season, sorted by player.
     pub recent: Vec<RecentPlayer>,
-    /// Sorted by player.
+    /// The players on the team's roster, sorted by player.
     pub roster: Vec<RosteredPlayer>,
 }
 
@@ -75,14 +75,14 @@ pub struct TeamForm {
     pub retrospective: Option<Form>,
 }
 
-/// The evidence that a player may appear for one side of a game.
+/// The evidence that a player may appear for one of the two teams of a game: recent appearances for this team, or a roster entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SideEvidence {
     pub team: Team,
-    /// Tip-off of the player's last appearance in the team's last 10 games.
+    /// Tip-off of the player's last appearance in the team's last 10 games; `None` if the player appeared in none of them.
     pub last_game: Option<Timestamp>,
-    /// Time of the newest roster fetch before tip-off that lists the player.
+    /// When the newest roster that lists the player was fetched, before tip-off; `None` if no such roster lists the player.
     pub rostered: Option<Timestamp>,
     pub born: Option<EasternDate>,
 }
@@ -92,16 +92,17 @@ pub struct SideEvidence {
 #[avro_schema(namespace = "fastbreak")]
 pub struct Candidacy {
     pub known_at: Timestamp,
-    /// Sorted by team; empty if the only evidence is that a book quotes the player.
+    /// The evidence for each team, sorted by team; empty if the only evidence is that a book quotes the player.
     pub sides: Vec<SideEvidence>,
+    /// True if at least one book quotes the player for this game.
     pub quoted: bool,
-    /// True if an injury report covers the game; a player whom the report does not list is then available.
+    /// True if an injury report covers the game. A player whom this report does not list is available.
     pub reported: bool,
     pub home: FormNumbers,
     pub away: FormNumbers,
 }
 
-/// A candidate for a game.
+/// One row of the slate: one candidate (a player who may appear) for one game.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct SlateEntry {

@@ -19,10 +19,10 @@ use std::{fmt, str::FromStr};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Earlier than every time in the data; the known-at time of data that is compiled into the program. It is a quarter of `i64::MIN`, so
-    /// that adding hours cannot overflow.
+    /// A time earlier than every time in the data. It is the known-at time of data that is compiled into the program. Its value is only a
+    /// quarter of `i64::MIN`, so that adding or subtracting hours cannot overflow.
     pub const DISTANT_PAST: Timestamp = Timestamp(i64::MIN / 4);
-    /// Later than every time in the data.
+    /// A time later than every time in the data.
     pub const DISTANT_FUTURE: Timestamp = Timestamp(i64::MAX / 4);
     /// Milliseconds per hour.
     pub const HOUR: i64 = 3_600_000;
@@ -36,7 +36,7 @@ impl Timestamp {
         EasternDate::from_civil(eastern().to_datetime(timestamp).date())
     }
 }
-/// RFC 3339 in UTC; `-infinity` and `infinity` for the distant past and future.
+/// Formats a timestamp as RFC 3339 in UTC, or as `-infinity` or `infinity` if it is the distant past or future.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (*self, jiff::Timestamp::from_millisecond(self.0)) {
@@ -99,7 +99,7 @@ impl EasternDate {
         Season(date.year() - i16::from(date.month() < 10))
     }
 }
-/// `YYYY-MM-DD`.
+/// Formats a day as `YYYY-MM-DD`.
 impl fmt::Display for EasternDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.civil())
@@ -123,7 +123,7 @@ impl FromStr for EasternDate {
 )]
 #[serde(transparent)]
 pub struct Season(pub i16);
-/// Both years, as in `2023-24`.
+/// Formats a season with both years, for example `2023-24`.
 impl fmt::Display for Season {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{:02}", self.0, (self.0 + 1).rem_euclid(100))
@@ -151,7 +151,7 @@ impl PlayingTime {
         self.0 as f64 / 60.0
     }
 }
-/// Minutes and seconds, as in `31:14`.
+/// Formats a playing time in minutes and seconds, for example `31:14`.
 impl fmt::Display for PlayingTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{:02}", self.0 / 60, self.0 % 60)
@@ -169,21 +169,21 @@ impl Line {
         self.0 as f64 / 100.0
     }
 }
-/// Points, as in `24.5`.
+/// Formats a line in points, for example `24.5`.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.points())
     }
 }
 
-/// A price as the book wrote it, stored in thousandths. |price| ≥ 100 is American, 1 < price < 100 is decimal.
+/// A price as the book wrote it, stored in thousandths. If |price| ≥ 100, it is an American price; if 1 < price < 100, a decimal price.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
 #[serde(transparent)]
 pub struct Price(i32);
 impl Price {
-    /// Returns `None` if the number is a price in neither notation.
+    /// Returns `None` if the number is neither an American nor a decimal price.
     pub fn new(written: f64) -> Option<Price> {
         let is_american = (100.0..=1_000_000.0).contains(&written.abs());
         let is_decimal = written > 1.0 && written < 100.0;
@@ -202,7 +202,7 @@ impl Price {
         }
     }
 }
-/// As the book wrote it: American prices with their sign (`+105`, `-110`), decimal prices without (`1.91`).
+/// Formats a price as the book wrote it: American prices with a sign (`+105`, `-110`), decimal prices without a sign (`1.91`).
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let written = self.written();

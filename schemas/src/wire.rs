@@ -1,7 +1,7 @@
 //! Events on the wire: an Avro datum in Confluent framing (`framing`).
 //!
-//! `serde_avro_fast` encodes and decodes, at a tenth of the cost of `apache-avro`. The tests compare its results with those of
-//! `apache-avro`, which also checks schema compatibility.
+//! The crate `serde_avro_fast` encodes and decodes records, at a tenth of the cost of the crate `apache-avro`. The tests compare the
+//! results of the two crates. `apache-avro` is also used to check schema compatibility.
 //!
 //! Invariant: a record is decoded with the schema that it was written with, found by its id, so old records stay readable.
 //! Not here: the list of events (`catalog`), the ids of their schemas (`schema_ids`).
@@ -21,7 +21,7 @@ pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema +
     const NAME: &'static str;
     /// The texts of the released schema versions, oldest first; records are written with the last one.
     const RELEASED: &'static [&'static str];
-    /// Fields that earlier versions lack, each with the JSON value that is used when a record of such a version is read.
+    /// The fields that earlier schema versions lack. Each has a default as JSON, which is used when a record of such a version is read.
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
     fn schemas() -> &'static Schemas;
 }
@@ -99,7 +99,7 @@ fn decode_foreign<E: Event>(id: u32, body: &[u8]) -> Result<E, WireError> {
     }
 }
 
-/// Returns the header that this event's records have without a schema registry.
+/// Returns the header (with the schema id) that records of this event have if no schema registry is used.
 pub fn canonical_frame<E: Event>() -> [u8; 5] {
     frame(E::schemas().local())
 }

@@ -1,4 +1,4 @@
-//! Writes a simulated season's events to standard output as JSONL, as input for runs without a real season.
+//! Writes the events of a simulated season to standard output as JSONL, for runs without the data of a real season.
 //!
 //! Invariant: every run writes the same events.
 //! Not here: the simulation (the library).

@@ -11,7 +11,7 @@ use jiff::civil;
 use schemas::{EasternDate, GameId, Team, Timestamp};
 use std::collections::HashSet;
 
-/// The postponement of a game that was called off on its planned day.
+/// The postponement of a game: it was called off on its planned day and rescheduled to a later day.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Postponement {
     pub planned: EasternDate,
@@ -32,12 +32,12 @@ pub(crate) struct Game {
     pub postponement: Option<Postponement>,
 }
 
-/// A day for which a game was scheduled.
+/// A day for which a game was scheduled. A postponed game has two: the planned day, and the day on which it is played.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evening {
     pub date: EasternDate,
     pub tip_off: Timestamp,
-    /// The tip-off, or the time at which the game was called off.
+    /// The end of fetches for the game on this day: its tip-off, or the time at which it was called off.
     pub until: Timestamp,
 }
 
@@ -84,7 +84,7 @@ fn all_star_break(start_year: i16) -> std::ops::Range<EasternDate> {
 /// The days on which each team plays.
 type GameDays = HashSet<(Team, EasternDate)>;
 
-/// Returns the games ordered by id, which is also the order of their planned days.
+/// Returns the games of the season, ordered by id. Ids ascend with the planned days.
 pub(crate) fn games(season: &Season, teams: &[Team]) -> Vec<Game> {
     let mut game_days = GameDays::new();
     let mut games = plan(season, pairings(season, teams), &mut game_days);
@@ -112,8 +112,8 @@ pub(crate) fn games(season: &Season, teams: &[Team]) -> Vec<Game> {
     games
 }
 
-/// Pairs the teams in rounds of a round robin (circle method) until every team has its number of games; home and away alternate from
-/// one cycle to the next.
+/// Pairs the teams by the circle method of round-robin tournaments, until every team has its number of games. After all teams have met
+/// once, the next cycle begins with the same pairings, including which team is at home.
 fn pairings(season: &Season, teams: &[Team]) -> Vec<[Team; 2]> {
     let mut random = Random::for_decision(season.seed, Decision::Rounds, &[]);
     let mut order: Vec<Option<Team>> = teams.iter().copied().map(Some).collect();
@@ -179,12 +179,12 @@ fn plan(season: &Season, mut pairings: Vec<[Team; 2]>, game_days: &mut GameDays)
     games
 }
 
-/// Returns the number below the first game id of the season: `00 2 YY 00000`.
+/// Returns the number to which a game's sequence number (from 1) is added to get its id. Written as a game id, it is `00 2 YY 00000`.
 fn id_base(season: &Season) -> u32 {
     20_000_000 + 100_000 * u32::from(season.start_year.rem_euclid(100).unsigned_abs())
 }
 
-/// Draws a tip-off in New York time: in the evening of the home team's time zone, or sometimes on a Sunday afternoon.
+/// Draws a tip-off in New York time. It is in the evening in the home team's time zone; on Sundays, it is sometimes in the afternoon.
 fn clock(random: &mut Random, home: Team, weekday: usize) -> (i8, i8) {
     use Team::*;
     if weekday == 6 && random.chance(0.3) {

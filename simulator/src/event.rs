@@ -15,9 +15,9 @@ pub struct ScraperEvent {
     /// The scraper's request key: a date, a season, a team, or the id of a game's odds.
     pub key: String,
     pub fetched_at: Timestamp,
-    /// `None` omits the field from the JSON; an event without this field is complete.
+    /// The outcome of the fetch. If it is `None`, the JSON has no field `outcome`, which means "complete".
     pub outcome: Option<FetchOutcome>,
-    /// JSON text.
+    /// The response of the source, as JSON text.
     pub payload: String,
 }
 impl ScraperEvent {

@@ -1,7 +1,7 @@
 //! The fetches of a season, with their faults.
 //!
-//! Invariant: no fact is fetched before it can be known. A fault changes only the fetches in which it occurs; at a rate of zero it
-//! changes nothing.
+//! Invariant: no fact is fetched before it can be known. A fault (simulated defect of a source, see `Faults`) changes only the fetches in
+//! which it occurs; at a rate of zero it changes nothing.
 //! Not here: the payloads (`feeds`), the games (`play`).
 use crate::{
     calendar::{Evening, Game},
@@ -31,7 +31,7 @@ struct Fetch {
     key: String,
     fetched_at: Timestamp,
     outcome: Option<FetchOutcome>,
-    /// JSON text.
+    /// The response of the source, as JSON text.
     payload: String,
 }
 
@@ -66,7 +66,8 @@ impl Fetches<'_> {
         let payload = payload.to_string();
         self.fetches.push(Fetch { feed, key, fetched_at, outcome: None, payload });
     }
-    /// Adds the schedule of the planned season, two weeks before it begins, and the schedules of postponed and rescheduled games.
+    /// Adds a fetch of the planned schedule, two weeks before the season begins. For each postponement, adds two more: one that shows the
+    /// game as postponed, and one with its new day.
     fn add_schedule(&mut self) {
         let world = self.world;
         let name = world.season.name();
@@ -90,7 +91,7 @@ impl Fetches<'_> {
             }
         }
     }
-    /// Adds player lists and rosters, from thirteen days before the season on.
+    /// Adds repeated fetches of player lists and rosters, the first of them thirteen days before the season begins.
     fn add_rosters(&mut self) {
         let world = self.world;
         let last = world.games.iter().map(|played| played.game.date).max().unwrap_or(world.first_day);
@@ -132,8 +133,8 @@ impl Fetches<'_> {
             });
         }
     }
-    /// Adds one source's box scores of a day, fetched at an hour of the next day. If faults occur, the box scores are late, lack a team at
-    /// first, or contain an error that a refetch corrects.
+    /// Adds one source's box scores of a day, fetched on the next day at the hour (0–23) given with the feed. Depending on the faults that
+    /// occur, the box scores are late, lack a team at first, or contain an error that a later fetch corrects.
     fn add_box_scores(
         &mut self,
         (feed, hour): (Feed, i8),

@@ -11,7 +11,7 @@ use crate::{
 use schemas::{EasternDate, PlayerId, Team};
 use std::collections::HashSet;
 
-/// Minutes per game of each player by rank in the team, if no player of the team is absent.
+/// Minutes per game if no player of the team is absent, by the player's rank in the team (the best player first).
 const MINUTES: [f64; 15] =
     [35.0, 34.0, 32.0, 31.0, 29.0, 24.0, 19.0, 15.0, 11.0, 6.0, 3.0, 2.0, 1.5, 1.0, 1.0];
 
@@ -39,13 +39,13 @@ pub(crate) struct Player {
     pub college: &'static str,
     pub country: &'static str,
     pub drafted: i16,
-    /// Minutes in a game in which no teammate is absent.
+    /// Average minutes per game if no teammate is absent.
     pub minutes: f64,
     /// Field goals attempted per minute.
     pub shots: f64,
-    /// Share of three-pointers in the field goals attempted.
+    /// Share of the field goals attempted that are three-pointers, 0–1.
     pub threes: f64,
-    /// The shares of two-pointers, of three-pointers and of free throws that are made.
+    /// Shares of the attempts that are made, 0–1: of two-pointers, of three-pointers and of free throws.
     pub accuracy: [f64; 3],
     pub absences: Vec<Absence>,
 }
@@ -64,7 +64,7 @@ impl Player {
 /// Free throws attempted for each shot from the field.
 pub(crate) const FREE_THROWS_PER_SHOT: f64 = 0.25;
 
-/// Two players who are exchanged between their teams.
+/// A trade: from this day on, each of the two players belongs to the other player's team.
 #[derive(Clone, Copy, Debug)]
 struct Trade {
     date: EasternDate,
@@ -82,7 +82,7 @@ pub(crate) struct League {
 
 /// The available and the absent players of a team on one day.
 pub(crate) struct Squad<'a> {
-    /// Ordered by rank.
+    /// The players who can play, ordered by rank.
     pub available: Vec<&'a Player>,
     pub absent: Vec<(&'a Player, Absence)>,
 }
@@ -115,7 +115,7 @@ impl League {
         league.trade(season, size, first_day);
         league
     }
-    /// Draws trades in the middle of the season: in each, two teams exchange their players of the same rank.
+    /// Draws trades in the middle of the season. In each trade, two teams exchange the players who have the same rank in both.
     fn trade(&mut self, season: &Season, size: usize, first_day: EasternDate) {
         let mut random = Random::for_decision(season.seed, Decision::Trades, &[]);
         let half = first_day.plus_days(season.games_per_team as i32);
@@ -162,7 +162,7 @@ impl League {
     }
 }
 
-/// Assigns names that a name lookup cannot confuse with each other.
+/// Assigns each player a name that a name lookup cannot confuse with that of another player.
 #[derive(Default)]
 struct Namer {
     initials: HashSet<(char, &'static str)>,

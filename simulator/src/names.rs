@@ -1,7 +1,7 @@
 //! Names of invented people, with accents, suffixes and hyphens, and the ways in which sources spell them differently.
 //!
-//! Invariant: every spelling resolves to one player. The rules of name lookups resolve a dropped suffix, dropped accents, another order
-//! and an initial; a nickname is not a prefix of any first name, so it needs a link.
+//! Invariant: every spelling resolves to one player. The rules of name lookups resolve a spelling without suffix or accents, in reverse
+//! order, or with an initial. They do not resolve a nickname, because it is not a prefix of any first name; it needs an operator's link.
 //! Not here: the player who has a name (`league`), the spellings of a source (`world`).
 
 #[rustfmt::skip]
@@ -55,15 +55,15 @@ pub(crate) struct Name {
     pub nickname: &'static str,
 }
 
-/// The way in which a source spells a name.
+/// The way in which a source spells a player's name, compared with nba.com's spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     AsNba,
     SuffixDropped,
     Unaccented,
-    /// "Last First".
+    /// The last name comes first: "Last First".
     Reordered,
-    /// "J. Last".
+    /// The first name is only an initial: "J. Last".
     Initial,
     /// The nickname instead of the first name.
     Nickname,
@@ -89,8 +89,8 @@ impl Name {
     pub fn full(&self) -> String {
         self.spelling(Variant::AsNba).joined()
     }
-    /// Returns the variants of this name. No variant both drops the suffix and changes the order, since no rule of name lookups resolves
-    /// that.
+    /// Returns the variants from which a source's spelling of this name is drawn; a variant that is listed twice is twice as likely. No
+    /// variant both drops the suffix and changes the order, because no rule of name lookups resolves such a spelling.
     pub fn variants(&self) -> Vec<Variant> {
         match self.suffix {
             Some(_) => vec![Variant::SuffixDropped, Variant::SuffixDropped, Variant::Nickname],
@@ -113,7 +113,7 @@ impl Name {
             Variant::Nickname => Spelling { first: self.nickname.to_owned(), last },
         }
     }
-    /// Returns the name as in a web address: "deuce-crabtree-jr".
+    /// Returns the name in the form that web addresses use: "deuce-crabtree-jr".
     pub fn slug(&self) -> String {
         let lower = plain(&self.full()).to_lowercase().replace(' ', "-");
         lower.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()

@@ -3,37 +3,38 @@
 //! Invariant: every fault is off by default.
 //! Not here: the simulation (`fetches`).
 
-/// The rates of faults, 0–1: each is the share of the occasions on which the fault occurs.
+/// The rates of the simulated faults, 0–1. A rate is the share of the events, days, games or names, as stated below, that have the fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// Share of events that are published a second time, byte for byte.
+    /// Share of events that are published twice, with equal bytes.
     pub duplicates: f64,
     /// Share of responses that are fetched again ten minutes later, unchanged.
     pub refetches: f64,
     /// Share of days whose box scores one source publishes one to five days late.
     pub late_box_scores: f64,
-    /// Share of games in which a basket is credited to the wrong teammate until a refetch a day later. Team totals are correct.
+    /// Share of games whose first box score credits one basket to the wrong teammate. It is fetched again a day later, without the error.
+    /// Team totals are correct in both.
     pub corrected_box_scores: f64,
     /// Share of days whose box scores lack one team at first, with the outcome "partial".
     pub missing_teams: f64,
-    /// Share of names that balldontlie, ESPN or a book spells differently: without suffix or accents, last name first, with an initial, or
-    /// with a nickname, for which an operator publishes links two days into the season.
+    /// Share of names that balldontlie, ESPN or a book spells differently than nba.com: without suffix or accents, last name first, with an
+    /// initial, or with a nickname. An operator publishes links for the nicknames two days into the season.
     pub name_variants: f64,
-    /// Share of healthy reserves who do not play: "00" in balldontlie, no row in nba.com.
+    /// Share of healthy reserves who do not play. balldontlie lists them with "00" minutes; nba.com has no row for them.
     pub dnps: f64,
     /// Share of games that are called off three hours before tip-off, then rescheduled to a later day under the same id, and played.
     pub postponements: f64,
-    /// Share of lines that a book moves from one snapshot to the next.
+    /// Share of lines that a book changes from one fetch of the odds to the next.
     pub line_moves: f64,
-    /// Share of quotes without a price for under.
+    /// Share of quotes that have a price for over, but none for under.
     pub one_sided_quotes: f64,
     /// Share of games whose odds are fetched again 40 minutes after tip-off.
     pub in_play_updates: f64,
-    /// Share of requests that got an empty response, with the outcome "empty-ok", an hour earlier.
+    /// Share of responses before which, an hour earlier, the same request got an empty response with the outcome "empty-ok".
     pub empty_responses: f64,
 }
 impl Faults {
-    /// Returns the same rate for every fault.
+    /// Returns faults that all have this rate.
     pub const fn all(rate: f64) -> Faults {
         Faults {
             duplicates: rate,

@@ -1,7 +1,8 @@
 //! Simulation of a game: playing time and box-score statistics.
 //!
-//! Invariant: no game ends in a tie. A side's minutes are whole and sum to five times the length of the game (48, and 5 for each
-//! overtime), unless fewer than five can play. Points are computed from shots made; a team's points are the sum of its players' points.
+//! Invariant: no game ends in a tie. Each player's minutes are a whole number. A team's minutes add up to five times the length of the game
+//! (48, and 5 for each overtime), unless fewer than five can play. Points are computed from shots made; a team's points are the sum of its
+//! players' points.
 //! Not here: the payloads of the sources (`feeds`).
 use crate::{
     calendar::Game,
@@ -19,7 +20,7 @@ pub(crate) struct Appearance {
     pub stats: BoxScoreStats,
 }
 
-/// One team's part of a played game.
+/// One team in a played game: the players who appeared, and those who did not play.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Side {
     pub team: Team,
@@ -46,8 +47,8 @@ impl Played {
     pub fn sides(&self) -> [(&Side, &Side); 2] {
         [(&self.home, &self.away), (&self.away, &self.home)]
     }
-    /// Returns the same game with one basket credited to the wrong teammate; `None` if the chosen side made no two-pointer, or only one
-    /// player appeared for it.
+    /// Returns the game with an error in the box score of one randomly chosen team: one basket is credited to the wrong teammate. `None` if
+    /// this team made no two-pointer, or only one player appeared for it.
     pub fn misattributed(&self, random: &mut Random) -> Option<Played> {
         let mut wrong = self.clone();
         let side = if random.chance(0.5) { &mut wrong.home } else { &mut wrong.away };
@@ -69,7 +70,7 @@ impl Played {
     }
 }
 
-/// Returns the factor by which a team's defense changes the shots that its opponents make: 0.94–1.06, constant over the season.
+/// Returns the factor by which a team's defense changes its opponents' shooting accuracy: 0.94–1.06, the same all season.
 pub(crate) fn defense_factor(season: &Season, team: Team) -> f64 {
     0.94 + 0.12 * Random::for_decision(season.seed, Decision::Play, &[team as u64]).share()
 }

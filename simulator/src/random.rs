@@ -1,8 +1,8 @@
 //! Seeded random numbers: splitmix64 (Steele, Lea, Flood 2014), with one independent stream for each pair of a decision (such as
 //! the tip-off time) and its subject (such as a game).
 //!
-//! Invariant: a stream depends only on the seed, the decision and its subject, not on numbers drawn from other streams. So switching on a
-//! fault changes no other decision. Floats are only added and multiplied, so the numbers are the same on any machine.
+//! Invariant: a stream depends only on the seed, the decision and its subject, not on numbers drawn from other streams. So turning on a
+//! fault changes no other decision. Floats are only added and multiplied, because these operations have the same results on any machine.
 //! Not here: the code that makes the decisions (the other files of this crate).
 
 /// The kinds of decisions, each with its own streams. The streams depend on the order of the variants, which therefore must not change.
@@ -35,7 +35,7 @@ pub(crate) enum Decision {
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Returns the stream of one decision about one subject, which is a list of ids.
+    /// Returns the stream of random numbers for one decision about one subject. The subject is given as a list of ids.
     pub fn for_decision(seed: u64, decision: Decision, subject: &[u64]) -> Self {
         let mut random = Random(seed ^ (decision as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93));
         for id in subject {

@@ -1,6 +1,7 @@
 //! Two predefined seasons: the game day of the demo, and tiny random histories for property tests.
 //!
-//! Invariant: [`GameDay::before`] contains no fact about the games of the slate that is effective after its tip-off.
+//! Invariant: [`GameDay::before`] contains no fact about the games of the slate (the games of the demo's day) that is effective after the
+//! tip-off of its game.
 //! Not here: the construction of a season (`fetches`).
 use crate::{
     event::ScraperEvent,
@@ -10,16 +11,17 @@ use crate::{
 };
 use schemas::{EasternDate, GameId, Timestamp};
 
-/// A game day some weeks into a season, with the events before and after `now`, a time shortly before the first tip-off.
+/// A game day some weeks into a season. Its events are divided into those before and those after `now`, a time shortly before the first
+/// tip-off.
 #[derive(Clone, Debug)]
 pub struct GameDay {
     /// The day of the slate.
     pub date: EasternDate,
     /// The games of the slate.
     pub games: Vec<GameId>,
-    /// 18:30 in New York, which is before the first tip-off: the time that separates the events of `before` and `after`.
+    /// The time that separates the events of `before` and `after`: 18:30 in New York, which is before the first tip-off.
     pub now: Timestamp,
-    /// The events fetched by `now`: history, rosters, injury reports and odds of the evening.
+    /// The events fetched by `now`: all earlier days of the season, and the rosters, injury reports and odds for this day's games.
     pub before: Vec<ScraperEvent>,
     /// The events fetched after `now` and until noon of the next day: the last odds of the late games, scores and box scores.
     pub after: Vec<ScraperEvent>,

@@ -1,4 +1,5 @@
-//! The facts of a simulated season, which all sources report: the league, the games as they were played, the spellings.
+//! The facts of a simulated season, which all sources report: the league and the games as they were played; and how each source spells the
+//! players' names.
 //!
 //! Invariant: a source spells a player's name in one way all season.
 //! Not here: the fetches (`fetches`).
@@ -24,7 +25,7 @@ pub(crate) struct World<'a> {
     pub season: &'a Season,
     pub first_day: EasternDate,
     pub league: League,
-    /// Ordered by game id.
+    /// All games of the season as they were played, ordered by game id.
     pub games: Vec<Played>,
 }
 
@@ -54,7 +55,7 @@ impl<'a> World<'a> {
     pub fn spelling(&self, player: &Player, speller: Speller) -> Spelling {
         player.name.spelling(self.variant(player, speller))
     }
-    /// Returns the players whom at least one source calls by a nickname, each with the spelling that has the nickname.
+    /// Returns the players for whom at least one source uses a nickname, each with the full name in this spelling.
     pub fn nicknamed(&self) -> Vec<(&Player, String)> {
         let books = (0..self.season.books).map(Speller::Book);
         let spellers: Vec<Speller> = books.chain([Speller::Balldontlie, Speller::Espn]).collect();

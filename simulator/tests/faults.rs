@@ -1,6 +1,6 @@
-//! Tests the effect of each fault, and that it has no other effect.
+//! Tests that each simulated fault has its documented effect and no other effect.
 //!
-//! Invariant: at a rate of one the fault occurs on every occasion; at zero it never occurs.
+//! Invariant: a fault with a rate of one always occurs where it can occur; with a rate of zero it never occurs.
 //! Not here: seasons without faults (`season`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;

@@ -25,7 +25,7 @@ fn shared(part: &str) -> Option<PathBuf> {
     exists.then_some(path)
 }
 
-/// Adds the path of every key, without the indexes of lists.
+/// Adds the path of every key in a JSON value to `paths`. Elements of a list have the path of the list, without an index.
 fn add_paths(value: &Value, prefix: &str, paths: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {

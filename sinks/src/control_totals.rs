@@ -1,5 +1,5 @@
-//! Control totals per game: the number of live rows and the sum of their offsets. They show whether a warehouse matches its log, without a
-//! comparison of rows.
+//! Control totals per game: the number of live (not deleted) rows and the sum of their offsets. They show whether a warehouse matches its
+//! log, without a comparison of rows.
 //!
 //! A row carries the offset of the newest record of its key. A warehouse that lacks a record or has a row too many therefore differs from
 //! the log in the number of live rows of a game or in the sum of their offsets.
@@ -26,7 +26,8 @@ pub type ControlTotalsByGame = BTreeMap<(SinkTopic, GameId), ControlTotals>;
 /// The newest record of each key of one input topic, collected while the log is read.
 pub struct LatestByKey {
     input: SinkTopic,
-    /// Per key: offset of its newest record, and whether this record gives a live row. `None`: the warehouse may lack the record.
+    /// For each key, the offset of its newest record, and true if this record gives a live row. `None` if the warehouse may lack the
+    /// record.
     records: FxHashMap<PlayerGameId, (i64, Option<bool>)>,
 }
 impl LatestByKey {

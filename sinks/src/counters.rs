@@ -12,9 +12,9 @@ pub struct Counters {
     pub batches: u64,
     /// Number of DML jobs sent; in SQLite, number of batches written.
     pub attempts: u64,
-    /// Number of reused jobs.
+    /// Number of jobs that were reused because a job with the same id existed already.
     pub reused: u64,
-    /// Number of records read, by outcome.
+    /// Number of records read, by outcome (for example `applied` or `stale`).
     pub records: BTreeMap<&'static str, u64>,
     /// Number of rows inserted, replaced or deleted.
     pub rows: u64,

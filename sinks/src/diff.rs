@@ -276,7 +276,7 @@ mod tests {
     use proptest::prelude::*;
     use schemas::EasternDate;
 
-    /// Slate rows: (game, player) to (status, model version).
+    /// Status and model version of each slate row, by game and player.
     type SlateRows = BTreeMap<(String, i64), (i32, i32)>;
     struct Side(SlateRows);
     impl RowSource for Side {

@@ -1,13 +1,14 @@
 //! Grading: compares predictions with outcomes, per system and basis.
 //!
-//! A player-game counts once in a system's `n` if the player had playing time, however many lines the ladder has. The error is predicted
-//! minus actual points. Only a market line is graded as a bet: a recommended side is a hit, a miss or, if the points equal the line, a
-//! push. Log loss and Brier score rate the probability of more points than the market line, given that there is no push: p_over / (1 −
-//! p_push), clamped to at least [`CERTAINTY`] and at most 1 − [`CERTAINTY`]. Both leave out player-games with a push. A void is a
-//! prediction for a player who did not play in a game that was played; it counts in no other figure. A game without box scores is not
-//! graded.
+//! A player-game is one player in one game. It counts once in a system's `n` if the player had playing time, even if the system predicted
+//! several lines. The error is predicted minus actual points. A prediction is graded as a bet only if its line comes from a market and is
+//! not an estimate: a recommended side is a hit, a miss or, if the points equal the line, a push. Log loss and Brier score rate the
+//! predicted probability that the player scores more points than the market line, given that there is no push: p_over / (1 − p_push),
+//! clamped to at least [`CERTAINTY`] and at most 1 − [`CERTAINTY`]. Both scores ignore player-games with a push. A void is a prediction for
+//! a player who did not play in a game that was played; it counts in no other figure. A game without box scores is not graded.
 //!
-//! Invariant: no figure mixes issued and retrospective predictions; the common set has the same player-games for every system in it.
+//! Invariant: no figure mixes issued predictions (made only from facts known before tip-off) and retrospective ones (made also from facts
+//! that became known later); the common set has the same player-games for every system in it.
 //! Not here: reading a warehouse (`sqlite`).
 use schemas::{
     features::Basis,
@@ -44,7 +45,7 @@ pub enum Outcome {
 pub struct Forecast {
     pub system: System,
     pub points: f64,
-    /// Bet at the base line; `None` if that line is omitted.
+    /// Bet at the base line; `None` if the prediction omits the base line.
     pub bet: Option<Bet>,
 }
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +56,7 @@ pub struct Bet {
     pub recommendation: Recommendation,
 }
 
-/// A candidate of one game, with the predictions of all systems.
+/// A player who may appear in one game (a candidate), with the predictions of all systems.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub basis: Basis,
@@ -67,7 +68,7 @@ pub struct Candidate {
     pub forecasts: Vec<Forecast>,
 }
 
-/// Sums over player-games.
+/// Sums over the player-games of one system, from which its figures are computed.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     n: u64,

@@ -91,7 +91,8 @@ fn hex(version: i64) -> Cell<'static> {
     format!("{version:016x}").into()
 }
 
-/// First and last second that every warehouse can store and that RFC 3339 can express with any UTC offset, in the years 1 to 9999.
+/// First and last timestamp that a row can have. Every warehouse can store both, and RFC 3339 can express both with any UTC offset in the
+/// years 1 to 9999.
 const TIMESTAMP_RANGE: (Timestamp, Timestamp) =
     (Timestamp(-62_135_596_800_000), Timestamp(253_402_207_200_000));
 /// Converts a timestamp to RFC 3339 text. `Timestamp::DISTANT_PAST` and `DISTANT_FUTURE` become the ends of the storable range, since
@@ -137,7 +138,8 @@ pub struct PredictionRows<'a> {
     pub slate: Row<'a>,
     /// Columns that are equal in all prediction rows of the event.
     pub shared: Row<'a>,
-    /// Per system: the columns that are equal in all of its rows, and for each line of its ladder the remaining columns.
+    /// For each system, the columns that are equal in all of its rows, and the remaining columns of each row. A system has one row per
+    /// predicted line.
     pub systems: Vec<(Row<'a>, Vec<Row<'a>>)>,
 }
 
@@ -299,7 +301,7 @@ const fn missing_reason(reason: MissingReason) -> &'static str {
     }
 }
 
-/// Converts the newest revision of a player's game to a row; `None` if it states that the player did not play.
+/// Converts the newest revision (version of the content) of a player's game to a row; `None` if it states that the player did not play.
 ///
 /// # Errors
 /// The event has no revision.

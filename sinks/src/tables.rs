@@ -29,7 +29,8 @@ pub struct Table {
     pub key: &'static [&'static str],
     /// Content columns, without [`SOURCE_COLUMNS`] and [`SEASON_START`].
     pub columns: &'static [Column],
-    /// True if the table has one row per record; the row then has the (epoch, offset) that guards its key.
+    /// True if the table has one row per record. The row then has the (epoch, offset) of that record, and only a record with a higher pair
+    /// may replace it.
     pub has_epoch_guard: bool,
 }
 impl Table {

@@ -177,7 +177,7 @@ impl Window {
     pub fn limit_records(&mut self, records: usize) {
         self.limits.records = self.limits.records.min(records.max(1));
     }
-    /// Adds a record with an encoded size of `bytes`, and returns the batch if it is now full or too old.
+    /// Adds a record with an encoded size of `bytes`. If the batch is now full or too old, closes and returns it.
     pub fn push(
         &mut self,
         now_ms: i64,
@@ -197,7 +197,7 @@ impl Window {
         };
         self.open.take(reason)
     }
-    /// Returns the batch if it is too old.
+    /// Closes and returns the open batch if it is too old.
     pub fn tick(&mut self, now_ms: i64) -> Option<Batch> {
         match self.due_ms() {
             Some(due) if due <= now_ms => self.open.take(CloseReason::Age),

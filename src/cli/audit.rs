@@ -1,5 +1,6 @@
 //! `audit`: check record accounting, list parked records and content hashes, reconcile the warehouse with the log.
 //!
+//! A parked record was read and saved by a processor, but needs a key (a fixture or a name) that does not exist yet.
 //! Invariant: read-only; processors that run at the same time never cause a false problem.
 //! Not here: the audit of one processor (`processor`), reconciliation (`sinks::reconciler`).
 mod names;
@@ -24,7 +25,7 @@ use sinks::{
 use std::time::{Duration, Instant};
 use topics::Policy;
 
-/// Time limit of the reconciliation. It is repeated while a query of the warehouse is pending.
+/// Time limit of the reconciliation, which is repeated while a query of the warehouse is pending.
 const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
@@ -94,7 +95,8 @@ fn compare_published(
     for topic in node.outputs().into_iter().filter(|topic| topic.policy == Policy::Compact) {
         let mut rows = contents.iter().find(|content| content.name == topic.name).map_or(0, |c| c.rows);
         if audit.published.get(topic.name).is_some_and(|published| *published > rows) {
-            // A running processor may have deleted a row after its state store was read, but before its topic was read: read both again.
+            // The difference may be due to timing: a running processor may have deleted a row after its state store was read, but before
+            // its topic was read. So both are read again.
             audit.published = audit_processor(log, ledger, node, subscription)?.published;
             rows = inspect::content(log, topic)?.0;
         }
@@ -110,7 +112,7 @@ fn compare_published(
     Ok(())
 }
 
-/// Reconciles warehouse and log; repeats while a query of the warehouse is pending, up to [`WAREHOUSE_TIMEOUT`].
+/// Reconciles warehouse and log. Repeats this while a query of the warehouse is pending, for at most [`WAREHOUSE_TIMEOUT`].
 fn reconcile(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Reconciliation> {
     let started = Instant::now();
     loop {

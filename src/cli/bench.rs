@@ -20,7 +20,7 @@ use std::{
 };
 use topics::{TopicPartition, partition_of, raw_topic};
 
-/// Start year of the first simulated season.
+/// Year in which the first simulated season starts.
 const FIRST_SEASON: i16 = 2018;
 /// Bytes reserved for the fields of an encoded raw event other than its payload.
 const ENVELOPE_BYTES: usize = 64;
@@ -86,7 +86,7 @@ impl MemoryLog {
     }
 }
 
-/// Records read, rows found and CPU time of one processor in one batch.
+/// What one processor did in one batch: number of records read, number of rows found in them, and CPU time.
 #[derive(Clone, Copy)]
 struct Measurement {
     records: i64,

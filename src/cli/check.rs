@@ -27,7 +27,8 @@ use topics::{
 
 const NEXT_TOPICS: &str = "next: `fastbreak topics plan` shows what differs, `fastbreak topics apply` creates missing topics and alters \
      settings; it does not change a partition count, since keys would map to other partitions: to change it, first delete the topic with its records";
-/// With fewer brokers than this, a broker that stops during a commit can leave a hanging transaction.
+/// With fewer brokers than this, a broker that stops during a commit can leave a hanging transaction (one that stays open because no
+/// producer will end it).
 const SAFE_BROKER_COUNT: usize = 3;
 
 #[derive(Serialize)]
@@ -36,7 +37,7 @@ struct CheckResult {
     what: String,
     /// The problem and what to do; `None` if the check passed.
     fix: Option<String>,
-    /// Exit code of the command if no other failed check has a higher one.
+    /// Exit code for the failure of this check. The command exits with the highest exit code of all failed checks.
     #[serde(skip)]
     exit_code: u8,
 }
@@ -44,7 +45,8 @@ impl CheckResult {
     fn new(what: impl Into<String>, result: Result<(), String>) -> CheckResult {
         CheckResult { ok: result.is_ok(), what: what.into(), fix: result.err(), exit_code: 1 }
     }
-    /// Creates the result of an operation; a failure has the exit code of a command that fails with the same error.
+    /// Creates the result of a check that runs an operation. If the operation fails, the exit code is that of a command that fails with
+    /// the same error.
     fn from_outcome(what: impl Into<String>, outcome: Result<(), impl Into<anyhow::Error>>) -> CheckResult {
         let outcome = outcome.map_err(Into::into);
         let exit_code = outcome.as_ref().err().map_or(1, error_exit_code);

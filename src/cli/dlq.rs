@@ -70,13 +70,13 @@ pub fn dlq(config: &Config, command: DlqCommand, output: Output) -> Result<Comma
     }
 }
 
-/// Number of dead letters of one processor and code, with their range of fetch times.
+/// Number of dead letters that have the same processor and code, with the range of their fetch times.
 #[derive(Serialize)]
 struct CodeCount {
     processor: String,
     code: &'static str,
     dead_letters: u64,
-    /// Earliest and latest fetch time of their raw events, in RFC 3339.
+    /// Earliest and latest fetch time (RFC 3339) of the raw events of these dead letters; `None` if no fetch time is known.
     first_fetched_at: Option<String>,
     last_fetched_at: Option<String>,
     /// The highest redrive count of these dead letters.

@@ -1,5 +1,6 @@
 //! `explain`: every event, feature and version that a prediction was made from.
 //!
+//! The as-of cutoff of a prediction is the tip-off of the predicted game.
 //! Invariant: it reads only the log, never the warehouse; the games and events are those known at the as-of cutoff of the prediction.
 //! Not here: finding the raw events (`events`), the JSON fields of the report (`report`), its text (`text`).
 mod events;

@@ -64,7 +64,9 @@ pub fn grade(config: &Config, arguments: GradeArguments, output: Output) -> Resu
     Ok(CommandOutcome::Done)
 }
 
-/// Removes retrospective rows without predictions. Issued rows stay, so that every system is shown.
+/// Removes the retrospective figures of systems that have no retrospective predictions (which also use facts that became known after
+/// tip-off). Keeps all issued figures (predictions from facts known before tip-off), even without predictions, so that every system is
+/// listed.
 fn without_empty(figures: Vec<Figures>) -> Vec<Figures> {
     figures.into_iter().filter(|row| row.basis == "issued" || row.n.is_some()).collect()
 }

@@ -89,7 +89,7 @@ fn watch(sampler: &mut Sampler, with_partitions: bool, output: Output) -> Result
                 writeln!(stdout)?;
             }
             Output::Table if is_terminal => {
-                // Move the cursor home, clear the rest of each line, then the rest of the screen: overwriting does not flicker.
+                // Moves the cursor home, then clears only the rest of each line and of the screen. Clearing the whole screen would flicker.
                 let text = table(&report, with_partitions).replace('\n', "\x1b[K\n");
                 write!(stdout, "\x1b[H{text}\x1b[K\n\x1b[J")?;
             }
@@ -104,7 +104,7 @@ fn watch(sampler: &mut Sampler, with_partitions: bool, output: Output) -> Result
 fn table(report: &Report, with_partitions: bool) -> String {
     let mut rows = Vec::new();
     for processor in &report.processors {
-        // An upper bound: the count is a difference of offsets, which have gaps.
+        // The count is only an upper bound, because it is a difference of offsets, which have gaps. So it is shown with `≤`.
         let dead_letters = match processor.dead_letters {
             0 => "–".into(),
             count => format!("≤ {count}"),

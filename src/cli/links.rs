@@ -14,7 +14,7 @@ use serde::Serialize;
 #[derive(Serialize)]
 struct Link {
     spelling: String,
-    /// `None` if an earlier link was withdrawn.
+    /// The player to whom the spelling is linked; `None` if the command withdrew an earlier link.
     player_id: Option<u32>,
     known_at: String,
 }

@@ -16,9 +16,9 @@ use std::{io::ErrorKind, process::ExitCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandOutcome {
     Done,
-    /// The result has a problem: counts do not balance, lines were rejected, data is missing or a check failed.
+    /// The command completed, but its result has a problem: counts do not balance, lines were rejected, data is missing or a check failed.
     Unbalanced,
-    /// The actual state differs from the desired state.
+    /// The command found differences, for example between the actual and the desired topics.
     Differs,
     /// A precondition is not met; nothing was changed.
     Refused,

@@ -1,5 +1,6 @@
 //! The commands `status`, which prints the games of a date, and `coverage`, which counts the candidates of a date by eligibility.
 //!
+//! A candidate is a player who may appear for one of the teams of a game.
 //! Invariant: every candidate is counted under exactly one eligibility.
 //! Not here: queries of the warehouse (crate `sinks`).
 use super::{
@@ -31,10 +32,10 @@ struct GameRow {
     players: i32,
     candidates: usize,
     predicted: usize,
-    /// Descriptions of missing or inconsistent data.
+    /// Descriptions of the data of this game that is missing or inconsistent.
     problems: Vec<String>,
 }
-/// Candidates of a game, and how many of them have a prediction.
+/// Number of candidates of a game, and number of them who have a prediction.
 #[derive(Clone, Copy, Default)]
 struct CandidateCount {
     candidates: usize,

@@ -234,7 +234,7 @@ impl TopicPlanner {
         }
         self.carry_out(&plan)
     }
-    /// Applies all changes of a plan or, if one of its entries is refused, no change.
+    /// Applies all changes of a plan. If one entry of the plan is refused, applies no change at all.
     fn carry_out(&self, plan: &Plan) -> Result<CommandOutcome> {
         let results = if plan.is_refused() { Vec::new() } else { self.admin.carry_out(plan.steps()) };
         let failed =

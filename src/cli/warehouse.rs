@@ -22,7 +22,7 @@ struct Statements {
     warehouse: String,
     datasets: Vec<String>,
     statements: Vec<String>,
-    /// Differences between the actual and the desired definitions that none of the statements resolves.
+    /// Differences between the actual and the desired definitions that remain after all `statements` are executed.
     conflicts: Vec<String>,
 }
 fn show(report: &Statements) -> String {

@@ -1,6 +1,6 @@
 //! The values of the `bigquery-…` keys.
 //!
-//! Invariant: on BigQuery itself, the age at which a sink batch is closed is high enough for BigQuery's DML limits.
+//! Invariant: on BigQuery itself (not an emulator), the age at which a sink batch is closed is high enough for BigQuery's DML limits.
 //! Not here: the client (crate `sinks`).
 use sinks::retry::Backoff;
 use std::time::Duration;

@@ -15,7 +15,7 @@ const FILE_SUFFIX: &str = ".file";
 /// A key of the configuration file: one of Fastbreak's own keys, or a setting of the Kafka client.
 pub(super) enum FileKey {
     Own(&'static str),
-    /// Name of a setting, as in librdkafka.
+    /// A setting of the Kafka client, by its name in librdkafka.
     Kafka(String),
 }
 

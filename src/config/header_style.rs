@@ -1,6 +1,6 @@
 //! The names of the headers of dead letters on Kafka.
 //!
-//! Invariant: `name` and `FromStr` are inverse.
+//! Invariant: parsing the `name` of a value returns the same value.
 //! Not here: the headers themselves (crate `runtime-kafka`).
 use std::str::FromStr;
 

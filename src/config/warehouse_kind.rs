@@ -1,6 +1,6 @@
 //! The kinds of warehouses.
 //!
-//! Invariant: `name` and `FromStr` are inverse.
+//! Invariant: parsing the `name` of a value returns the same value.
 //! Not here: opening a warehouse (`warehouse`).
 use std::str::FromStr;
 

@@ -16,7 +16,7 @@ use std::{
 const BLOCK_BYTES: usize = 256 << 10;
 /// Maximum number of blocks that are read ahead.
 const READ_AHEAD_BLOCKS: usize = 4;
-/// Time without new data after which the source is reported as idle.
+/// If the source has no new data for this time, it is reported as idle.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// The next line, or the state of the source.

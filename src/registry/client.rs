@@ -43,7 +43,7 @@ pub struct Registered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Compatible,
-    /// Contains the registry's reasons.
+    /// The schema is incompatible; the text contains the registry's reasons.
     Incompatible(String),
 }
 
@@ -72,7 +72,7 @@ struct SchemaTextBody {
 struct CompatibilityBody {
     is_compatible: bool,
     messages: Option<Vec<String>>,
-    /// Apicurio's field for the messages.
+    /// Apicurio sends the reasons in this field instead of `messages`.
     reason: Option<String>,
 }
 #[derive(Serialize, Deserialize)]

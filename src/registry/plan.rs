@@ -15,9 +15,9 @@ pub struct SubjectState {
     pub level: Option<Level>,
     /// All registered versions, oldest first.
     pub versions: Vec<Registered>,
-    /// The newest released schema that is registered: its index in the released schemas, and its id.
+    /// Index (in the list of released schemas) and id of the newest released schema that is registered; `None` if none is registered.
     pub registered: Option<(usize, u32)>,
-    /// The reason why the registry would reject the newest released schema; `None` if it would accept it or was not asked.
+    /// The reason why the registry would reject the newest released schema; `None` if it would accept the schema or was not queried.
     pub objection: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sinks::DateRange;
 use std::{collections::BTreeMap, path::Path};
 
-/// A replay that was started.
+/// A replay that was started, as its manifest describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
     pub namespace: Namespace,

@@ -28,7 +28,7 @@ impl ReadCount {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReplayProgress {
     pub raw: ReadCount,
-    /// Records of inputs that are not raw topics. Their number grows while raw topics are read.
+    /// Counts of records in inputs that are not raw topics. The number of these records grows while raw topics are read.
     pub derived: ReadCount,
 }
 
@@ -77,7 +77,8 @@ pub fn event_time(
 pub struct ReplayStatus {
     #[serde(flatten)]
     pub progress: ReplayProgress,
-    /// True if every record that the replay's loaders have emitted is processed and written.
+    /// True if the replay's processors have processed every record that the replay's loaders have emitted, and its sink has written all
+    /// resulting rows.
     pub caught_up: bool,
     /// By raw topic, the number of records that the live loaders have read and the replay's loaders have not.
     pub behind: BTreeMap<String, i64>,
@@ -121,8 +122,8 @@ pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
     })
 }
 
-/// Returns the subscriptions of the live processors. The group name of a stateless processor contains its version. The version of
-/// a live processor is read from its latest ledger entry, since it may run another release than this program.
+/// Returns the subscriptions of the live processors. The group name of a stateless processor contains its version. This version is read
+/// from the processor's latest ledger entry, since the live processors may run another release than this program.
 fn live_subscriptions(
     live_log: &mut dyn LogBackend,
     subscriptions: &[Subscription],

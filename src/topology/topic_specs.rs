@@ -90,7 +90,7 @@ pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Resul
     Ok(())
 }
 
-/// Number of items that a summary lists if it omits the others.
+/// Number of items that [`summarize`] lists before it replaces the others by their number.
 const MAX_SUMMARY_ITEMS: usize = 4;
 
 /// Joins the first items of a list to one text, followed by the number of omitted items.

@@ -1,4 +1,4 @@
-//! Shared by the tests of the binary: a data folder, commands that run on it, and their output as JSON.
+//! Code that the tests of the binary share: creates a data folder, runs commands on it, and returns their output as JSON.
 //!
 //! Invariant: every [`Fastbreak`] has a folder of its own, so that tests can run in parallel.
 //! Not here: a broker (`broker`).
@@ -44,7 +44,7 @@ impl Fastbreak {
         command.arg("--data").arg(self.folder.path()).args(["--output", "json"]).args(arguments);
         command.stdin(Stdio::null()).envs(self.registry.iter().map(|url| ("FASTBREAK_REGISTRY", url)));
         command.envs(self.brokers.iter().map(|list| ("FASTBREAK_BROKERS", list)));
-        // Short, because tests wait until the sessions of killed members expire.
+        // The session timeout is short, because tests wait until the sessions of killed members expire.
         command.env("FASTBREAK_KAFKA_SESSION_TIMEOUT_MS", "6000");
         command
     }
@@ -93,7 +93,7 @@ impl Fastbreak {
             thread::sleep(Duration::from_millis(500));
         }
     }
-    /// Runs an audit, in which record accounting must balance; returns its content hashes.
+    /// Runs `audit`, which fails the test if record accounting does not balance; returns the content hashes in its output.
     pub fn content(&self) -> Value {
         let output = self.run(&["audit"]);
         let audit: Value = serde_json::from_slice(&output.stdout).expect("JSON on standard output");
@@ -106,7 +106,7 @@ impl Fastbreak {
 pub fn has_member(processor: &Value) -> bool {
     processor["status"] != "stopped"
 }
-/// True if a process runs the processor, and the processor has read everything.
+/// True if a process runs the processor, and the processor has read all records of its inputs.
 pub fn has_read_all(processor: &Value) -> bool {
     has_member(processor) && processor["lag_records"] == 0
 }

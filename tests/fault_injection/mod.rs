@@ -28,7 +28,8 @@ use std::{
 };
 use topics::{Offsets, TopicPartition};
 
-/// What a commit of the sink is for. The function `kind` derives it from the topics to which the commit appends records.
+/// What a commit of the sink stores: the plan of a batch, dead letters, the result of a written batch (`Done`), or the offsets from
+/// which the log is read again (`Begin`). The function `kind` derives it from the topics to which the commit appends records.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CommitKind {
     Plan,
@@ -59,7 +60,8 @@ pub enum Fault {
 struct FaultyMember {
     inner: Box<dyn GroupMember>,
     run_context: Arc<RunContext>,
-    /// Kind of the failing commit, number of successful commits of this kind before it, and the fault.
+    /// The kind of the commit that fails, the number of commits of this kind that succeed before it, and the fault; `None` after the fault
+    /// has occurred.
     fault: Option<(CommitKind, usize, Fault)>,
     reassign: bool,
 }

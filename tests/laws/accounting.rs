@@ -1,5 +1,5 @@
-//! Laws that hold once all records of a log are read: record accounting balances, and every candidate has one feature row and one
-//! prediction.
+//! Laws that hold once all records of a log are read: record accounting balances, and every candidate (a player who may appear in a game)
+//! has one feature row and one prediction.
 //!
 //! Invariant: every record is counted (law 1), and each candidate has exactly one outcome (law 6).
 //! Not here: the content of the rows.
@@ -81,7 +81,7 @@ fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
     parked
 }
 
-/// Counts a processor's dead letters that are whole records, not rows of a record.
+/// Counts the dead letters of a processor that contain a whole rejected record. Dead letters of single rows are not counted.
 fn rejected_records(log: &mut impl TestLog, processor: &str) -> i64 {
     let mut rejected = 0;
     for dead_letter in log.dead_letters(processor) {

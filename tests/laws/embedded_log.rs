@@ -28,7 +28,7 @@ fn the_embedded_log_has_the_content_of_the_log_in_memory_over_restarts_and_compa
         run(&mut log, shuffled(&raw_events, &mut Random::new(seed.0)), schedule, |_| true);
         let expected = content(&mut batch(&raw_events));
         assert_same(&checked_content(&mut log), &expected);
-        // The log is compacted to its end and opened again. A restored instance must then publish nothing.
+        // Compacts the log to its end and opens it again. `checked_content` then also checks that a restored instance publishes nothing.
         for draw in 0..400 {
             log.compact(draw, &Vec::new());
         }

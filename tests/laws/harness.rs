@@ -30,7 +30,8 @@ pub struct Schedule {
     pub max_instances: usize,
     /// Largest number of records in one read.
     pub max_read_records: usize,
-    /// Percentage of reads after which the instance commits. Each field below is the percentage of reads after which that fault occurs.
+    /// Percentage of reads after which the instance commits. The fields below are percentages of reads, too: those after which the instance
+    /// crashes, a group is rebalanced, a partition is compacted, or all processes are restarted.
     pub commit_percent: usize,
     pub crash_percent: usize,
     pub rebalance_percent: usize,
@@ -38,7 +39,7 @@ pub struct Schedule {
     pub restart_percent: usize,
 }
 impl Schedule {
-    /// Draws a schedule with all faults except restarts.
+    /// Draws a random schedule, in which every fault except a restart may occur.
     pub fn random(seed: u64) -> Schedule {
         let mut random = Random::new(seed ^ 0x706c_616e);
         Schedule {
@@ -52,7 +53,7 @@ impl Schedule {
             restart_percent: 0,
         }
     }
-    /// No faults and one instance per processor: in the order of the topology, each processor reads and commits everything unread.
+    /// A schedule without faults: in the order of the topology, the only instance of each processor reads and commits all unread records.
     pub const STRAIGHT: Schedule = Schedule {
         seed: 0,
         max_instances: 1,

@@ -1,5 +1,7 @@
 //! Law 4, bitemporal as-of: an issued row does not change, and uses only facts that were effective and known before its cutoff.
 //!
+//! The cutoff of a row is the tip-off of its game. If the facts known before the cutoff give no prediction, a retrospective row may
+//! also use facts that became known after it.
 //! Invariant: an issued prediction is a function of the events that were fetched before the tip-off of its game.
 //! Not here: how a prediction is computed.
 use crate::{

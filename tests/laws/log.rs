@@ -26,8 +26,8 @@ pub trait TestLog {
     fn end_offset(&mut self, partition: TopicPartition) -> Offset;
     /// Returns the committed offset of a group; 0 if the group has not committed yet.
     fn committed_offset(&mut self, group: &str, partition: TopicPartition) -> Offset;
-    /// Compacts a partition of a table, or deletes records of a partition of a stream, below the smallest committed offset of the
-    /// groups that read it. `draw` is a random number that chooses the partition.
+    /// Chooses a partition by the random number `draw`. Compacts it if its topic is a table; deletes its records if its topic is a stream.
+    /// Changes only records below the smallest committed offset of the groups that read the partition.
     fn compact(&mut self, draw: usize, groups: &GroupInputs);
     /// Opens the log again, as a new process does after this one has ended.
     fn reopen(&mut self) {}

@@ -60,6 +60,6 @@ fn a_recorded_season_processed_day_by_day_equals_its_batch() {
         counts.retrospective,
         started.elapsed()
     );
-    // The parked records are lines of 71 play-in and playoff games, which are not in the schedule of the season.
+    // The parked records contain betting lines of 71 play-in and playoff games, which are not in the schedule of the season.
     assert_eq!(parked, if days < SEASON_DAYS { 0 } else { 147 });
 }

@@ -65,7 +65,8 @@ fn events_in_any_order_and_a_third_of_them_doubled_give_the_same_content() {
 fn every_processor_alone_equals_its_batch_over_the_records_of_its_inputs() {
     for seed in seeds(3, 15) {
         let raw_events = tiny_season(seed.0);
-        // The log of a whole run without compaction: it still has records whose rows were superseded or deleted later.
+        // Records the log of a complete run without compaction, which still contains the older versions of rows that were later replaced
+        // or deleted.
         let mut recorded = MemoryLog::default();
         let schedule = Schedule { compaction_percent: 0, ..Schedule::random(seed.0) };
         run(&mut recorded, raw_events.clone(), schedule, |_| true);

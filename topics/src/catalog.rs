@@ -27,12 +27,12 @@ pub const PARTITIONS: i32 = 6;
 /// The retention policy of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Unlimited retention. For raw events, from which everything else can be derived again, and for the ledger, with which the processing
-    /// is audited.
+    /// Records are never deleted. Used for raw events, because everything else can be derived from them again, and for the ledger, because
+    /// it shows what became of every record.
     Keep,
-    /// Retention by age. For streams, whose records may be deleted after all processors have read them.
+    /// Records are deleted by age. Used for streams, whose records are not needed after all processors have read them.
     Delete,
-    /// Compaction. For tables, of which the newest record of each key is kept.
+    /// The topic is compacted: only the newest record of each key is kept. Used for tables.
     Compact,
 }
 impl Policy {
@@ -49,7 +49,7 @@ impl Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicInfo {
     pub name: &'static str,
-    /// The format of the record key.
+    /// The format of the record key, for example `player/game`.
     pub key: &'static str,
     /// The name of the event's schema.
     pub event: &'static str,
@@ -117,8 +117,8 @@ pub const fn raw_topic(feed: Feed) -> &'static Topic<RawEvent> {
     }
 }
 
-/// True if a logical topic name is that of a raw topic. Other programs may produce to raw topics, and a replay reads the same raw topics as
-/// the live topology.
+/// True if the topic with this logical name contains raw events. Other programs may produce to raw topics, and a replay reads the same raw
+/// topics as the live topology.
 pub fn is_raw(topic: &str) -> bool {
     topic.starts_with("raw.")
 }

@@ -4,7 +4,7 @@
 //! Invariant: after a plan is applied, the next plan has no changes to make. These changes are refused: removing partitions, moving
 //! replicas, deleting a specified topic, and adding partitions to a keyed topic unless the operator allows it (records with the same key
 //! may then be in two partitions). A plan lists refused changes, but never applies them. Values are compared as brokers interpret them,
-//! including defaults, so the plan is empty for a cluster in sync with the specifications.
+//! including defaults. So the plan for a cluster is empty if its topics already equal the specified topics.
 //! Not here: a client (crate `runtime`), the desired topics (`spec`).
 use crate::spec::TopicSpec;
 use serde::{Deserialize, Serialize};
@@ -14,15 +14,15 @@ use std::{
     fmt,
 };
 
-/// A topic on a cluster.
+/// A topic as it exists on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActualTopic {
     pub name: String,
     pub partitions: i32,
     pub replication: i32,
-    /// All effective settings, including defaults.
+    /// All settings that are in effect for the topic, including the brokers' defaults.
     pub settings: BTreeMap<String, String>,
-    /// The settings that are set on the topic itself.
+    /// Only the settings that are set for this topic and replace the brokers' defaults.
     pub topic_overrides: BTreeMap<String, String>,
 }
 
@@ -33,7 +33,7 @@ pub struct Cluster {
     pub topics: Vec<ActualTopic>,
 }
 
-/// Unsafe changes that the operator allows.
+/// The unsafe changes that the operator allows a plan to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanOverrides {
     /// True to allow more partitions for a keyed topic, after which records with the same key may be in two partitions.
@@ -62,7 +62,7 @@ pub enum Action {
     },
     AlterConfig {
         settings: Vec<Setting>,
-        /// All settings on the topic after the change, because Kafka's request replaces all of them.
+        /// All settings that are set for this topic after the change, also the unchanged ones: Kafka's request replaces the complete set.
         topic_overrides: BTreeMap<String, String>,
     },
     AddPartitions {
@@ -97,7 +97,7 @@ pub struct Plan {
     pub entries: Vec<PlanEntry>,
 }
 
-/// Number of topics per action.
+/// Number of topics by action. A topic with two different actions, for example an update and a refused change, is counted for both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     pub create: usize,
@@ -152,7 +152,7 @@ impl Plan {
         let Totals { create, update, delete, refused, .. } = self.totals();
         create + update + delete + refused == 0
     }
-    /// Returns the entries that change the cluster, in order.
+    /// Returns the entries that change the cluster, in the order in which they are applied.
     pub fn steps(&self) -> impl Iterator<Item = &PlanEntry> {
         let is_step =
             |entry: &&PlanEntry| !matches!(entry.action, Action::Refused { .. } | Action::Unmanaged);

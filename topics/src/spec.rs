@@ -9,15 +9,16 @@ use crate::catalog::{Policy, TopicInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Maximum size of a record in bytes. The largest records are complete responses of a source, and the records derived from them.
+/// Maximum size of a record in bytes. It must be enough for the largest records: complete responses of a source, and the records derived
+/// from them.
 pub const MAX_RECORD_BYTES: u32 = 16 << 20;
 /// Retention of streams, in days. Superseded rows and tombstones are also retained for this long in tables that a stateless processor or
 /// the sink reads, so that these processors can be stopped for that long without missing a record.
 pub const STREAM_RETENTION_DAYS: i64 = 30;
-/// Retention of tombstones in all other tables and in changelogs, in days. A materialized view that was stopped for longer must restore
-/// from the start.
+/// Retention of tombstones in all other tables and in changelogs, in days. A materialized view that was stopped for longer may have missed
+/// tombstones, so it must restore its state from the start of these topics.
 pub const TOMBSTONE_RETENTION_DAYS: i64 = 7;
-/// Segment size of changelogs. Small, because the newest segment is never compacted.
+/// Segment size of changelogs, in bytes. It is small because brokers never compact the newest segment.
 const CHANGELOG_SEGMENT_BYTES: u32 = 64 << 20;
 
 /// The desired state of a topic.
@@ -25,9 +26,10 @@ const CHANGELOG_SEGMENT_BYTES: u32 = 64 << 20;
 pub struct TopicSpec {
     pub name: String,
     pub partitions: i32,
-    /// `None` uses the brokers' default.
+    /// The replication factor; `None` for the brokers' default.
     pub replication: Option<i32>,
-    /// True if records are partitioned by key, so that a change of the partition count would separate records with the same key.
+    /// True if the key of a record determines its partition. After a change of the partition count, records with the same key may then be
+    /// in two partitions.
     pub is_keyed: bool,
     pub settings: BTreeMap<String, String>,
 }
@@ -79,8 +81,8 @@ impl TopicSpec {
         ];
         TopicSpec::new(name, partitions, true, &settings).with_cleanup_policy("compact")
     }
-    /// Returns the specification of a dead-letter queue, which only an operator purges. A dead letter has the partition number of its
-    /// original record, so records are not partitioned by key.
+    /// Returns the specification of a dead-letter queue. Retention is unlimited; only an operator deletes dead letters. A dead letter has
+    /// the partition number of its original record, so its key does not determine its partition.
     pub fn dead_letters(name: &str, partitions: i32) -> TopicSpec {
         TopicSpec::with_unlimited_retention(name, partitions, false)
     }
@@ -134,7 +136,7 @@ pub fn lint(specs: &[TopicSpec]) -> Vec<String> {
     problems
 }
 
-/// Checks that a setting is one that the specifications use, with a value that brokers accept.
+/// Checks that the key is that of a setting which specifications may have, and that brokers accept the value.
 fn check_setting(key: &str, value: &str) -> Result<(), String> {
     let min = match key {
         "cleanup.policy" if ["delete", "compact"].contains(&value) => return Ok(()),

@@ -4,7 +4,7 @@
 //! the topic may have a physical name, with the namespace of a replay as prefix. Partitions by physical name have a different type
 //! (`PhysicalPartition` of crate `runtime-kafka`), so that a replay cannot address a live topic by mistake.
 //!
-//! Invariant: `TopicPartition` is `Copy`, and is compared by the text of the topic name and the partition number.
+//! Invariant: `TopicPartition` is `Copy`. Values are compared by the text of the topic name and then by the partition number.
 //! Not here: how many partitions a topic has (`TopicInfo`).
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,8 +42,8 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// Returns the same text with a static lifetime. Each distinct name is stored once and never freed. There are few names: those in the
-/// catalog, those derived from processors, and those on the command line.
+/// Returns the same text with a static lifetime. Each distinct name is stored once and never freed. This uses little memory, because there
+/// are few names: those in the catalog, those derived from processors' names, and those on the command line.
 pub fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     if let Some(topic) = crate::catalog::ALL.iter().find(|topic| topic.name == name) {

@@ -1,4 +1,4 @@
-// The chain in the usual style of Kafka Streams: serdes with data binding, the state as an object, default client settings.
+// The chain in the usual style of Kafka Streams: serdes that convert JSON to objects, the state as an object, default client settings.
 //
 // Invariant: the arithmetic is the same as in `chain.rs`.
 // Not here: settings and the measurement (`Streams.java`), the chain tuned for speed (`Tuned.java`).
@@ -31,7 +31,7 @@ final class Plain implements Processor<String, Plain.Line, String, Plain.Predict
 
     record Prediction(int player, @JsonProperty("game_id") String gameId, int games, long score) {}
 
-    /** The last games of one player and their sums. */
+    /** The statistics of one player's last games, and the sum of each statistic over these games. */
     public static final class Form {
         public int played;
         public int[] sums = new int[Streams.STATS];

@@ -1,4 +1,5 @@
-// The chain tuned for speed: a pull parser, and the state as one byte array, which is copied once per line.
+// The chain tuned for speed: a pull parser (reads the JSON token by token and creates no objects for lines), and the state as one byte
+// array, which is copied once per line.
 //
 // Invariant: the arithmetic is the same as in `chain.rs`.
 // Not here: settings and the measurement (`Streams.java`), the chain in the usual style (`Plain.java`).

@@ -46,9 +46,9 @@ pub struct History<'a> {
     pub season: Vec<Appearance<'a>>,
     /// Appearances against either of the game's two teams in the three years before the game, oldest first.
     pub versus: Vec<Appearance<'a>>,
-    /// The latest appearance, in any season and for any team.
+    /// The latest appearance before the cutoff, in any season and for any team.
     pub latest: Option<Appearance<'a>>,
-    /// The latest known-at time of the revisions of these appearances.
+    /// The first instant at which all of these appearances were known; `DISTANT_PAST` if there are none.
     pub known_at: Timestamp,
 }
 
@@ -100,8 +100,8 @@ impl<'a> History<'a> {
     pub fn mean_minutes(&self, count: usize) -> Option<f64> {
         mean(self.last(count).map(Appearance::minutes))
     }
-    /// Returns the season's appearances as [`Comparable`]s. Omits the first appearance, and every appearance for which the defensive rating
-    /// of the opponent is not known.
+    /// Returns the season's appearances as [`Comparable`]s. Omits the first appearance, which has no rest days and no streak, and every
+    /// appearance for which the defensive rating of the opponent is not known.
     pub fn comparables(&self, mut def_rating: impl FnMut(&Appearance<'a>) -> Option<f64>) -> Vec<Comparable> {
         let mut sum = 0.0;
         let mut comparables = Vec::with_capacity(self.season.len());

@@ -13,9 +13,9 @@ use schemas::{
     team_form::{Candidacy, SlateEntry},
 };
 
-/// The number of appearances in the season that a player must have to be eligible.
+/// To be eligible, a player must have at least this number of appearances in the season.
 pub const MIN_APPEARANCES: usize = 3;
-/// The mean minutes over the last [`MINUTES_WINDOW`] appearances that a player must have to be eligible.
+/// To be eligible, a player must have at least this mean of minutes over the last [`MINUTES_WINDOW`] appearances.
 pub const MIN_MINUTES: f64 = 15.0;
 /// The number of last appearances whose mean minutes are compared with [`MIN_MINUTES`].
 pub const MINUTES_WINDOW: usize = 7;
@@ -28,7 +28,7 @@ pub struct PlayerFacts<'a> {
     pub history: History<'a>,
     pub market: Option<&'a MarketView>,
     pub availability: Option<&'a AvailabilityView>,
-    /// `None` if the player is on neither side of the game.
+    /// `None` if the player's team is unknown or is neither of the game's two teams.
     pub side: Option<Side>,
 }
 impl PlayerFacts<'_> {
@@ -47,7 +47,7 @@ impl PlayerFacts<'_> {
     }
 }
 
-/// The player's team and opponent in a game.
+/// The player's team and opponent in a game, and the player's birth date if the roster has it.
 #[derive(Clone, Copy)]
 pub struct Side {
     pub team: Team,

@@ -42,7 +42,7 @@ const fn without_feed() -> [Indexed; 4] {
     ]
 }
 
-/// The facts, with the forms of the player's own team and of the opponent.
+/// The inputs of the features: the facts about the player, and the forms of the player's team and of the opponent.
 struct Inputs<'a> {
     facts: &'a PlayerFacts<'a>,
     history: &'a History<'a>,
@@ -152,7 +152,7 @@ impl<'a> Inputs<'a> {
             (index::GAMES_VS_OPPONENT, Feature::Value(points.len() as f64)),
         ]
     }
-    /// Divides two sums over the season's last appearances; missing if there are no appearances or the denominator is 0.
+    /// Divides two sums over the season's last appearances. The feature is missing if there are no appearances or the denominator is 0.
     fn ratio(&self, numerator: f64, denominator: f64) -> Feature {
         if self.history.season.is_empty() {
             Feature::Missing(MissingReason::NoAppearances)
@@ -174,7 +174,7 @@ fn flag(is_set: bool) -> Feature {
     Feature::Value(f64::from(u8::from(is_set)))
 }
 
-/// Computes the standard deviation of a sample (with divisor n − 1).
+/// Computes the standard deviation of a sample (with divisor n − 1); missing if there are fewer than two values.
 fn sample_deviation(values: Vec<f64>) -> Feature {
     let Some(mean) = mean(values.iter().copied()) else {
         return Feature::Missing(MissingReason::NoAppearances);

@@ -1,4 +1,4 @@
-//! The fact histories of one matchup, and its games as they were known at any instant.
+//! The fact histories of the games between two teams, and these games as they were known at any instant.
 //!
 //! Invariant: every function `…_at(instant)` uses only observations fetched at or before the instant.
 //! Not here: which output keys an input invalidates (`games`).
@@ -25,10 +25,11 @@ const LATEST_KNOWN: Timestamp = Timestamp::DISTANT_FUTURE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GameRef {
     Id(GameId),
-    /// The day of a game between the two teams of the box score.
+    /// By the day on which the two teams of the box score played, as the source states it; the feed has no nba.com game id.
     On(EasternDate),
 }
-/// Identifies one team's box score in one feed. Its newest complete fetch and the partial fetches after it show which members are present.
+/// Identifies one team's box score in one feed. A player counts as present if the newest complete fetch or a later partial fetch
+/// contains the player.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListId {
     pub game: GameRef,
@@ -59,8 +60,8 @@ struct GameFacts {
     result: FactHistory<GameResult>,
 }
 impl GameFacts {
-    /// Returns the fixture as known at an instant, and when it became known. It is the newest fixture that was fetched before its own
-    /// tip-off or, if there is none, the first fixture.
+    /// Returns the fixture (schedule entry) as known at an instant, and when it became known. It is the newest version that was fetched
+    /// before the tip-off that it states or, if there is none, the first version.
     fn fixture_at(&self, instant: Timestamp) -> Option<(&Fixture, Timestamp)> {
         let entries = self.fixture.up_to(instant);
         let current = entries.iter().rposition(|entry| entry.fetched_at < entry.content.tip_off).unwrap_or(0);
@@ -80,7 +81,7 @@ impl GameFacts {
 #[derive(Default)]
 pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
-    /// Every game, once for each day for which any observation scheduled it.
+    /// Every pair of a game and a day for which any observation ever scheduled the game.
     by_day: BTreeSet<(EasternDate, GameId)>,
     lists: BTreeMap<ListId, FactHistory<Vec<BoxMember>>>,
     name_lookups: NameLookups,
@@ -129,7 +130,7 @@ impl Tables {
         let near: BTreeSet<GameId> = near.collect();
         near.into_iter().collect()
     }
-    /// Returns the games that any observation scheduled at most `days` days before or after `day`.
+    /// Returns the games that any observation ever scheduled for a day at most `days` before or after `day`.
     fn games_within(&self, day: EasternDate, days: i32) -> impl Iterator<Item = GameId> {
         let range = (day.plus_days(-days), GameId(0))..=(day.plus_days(days), GameId(u32::MAX));
         self.by_day.range(range).map(|(_, game)| *game)
@@ -229,7 +230,7 @@ impl Tables {
         }
         instants
     }
-    /// Returns a player's entry in the first list, in order of precedence, that contains the player at an instant.
+    /// Returns a player's entry, as known at an instant, in the list with the highest precedence among those that contain the player.
     fn listing_at(
         &self,
         game: GameId,
@@ -363,7 +364,7 @@ impl Tables {
         })
     }
 
-    /// Returns the parked items of a list (its missing fixture, or its unresolved names), and the number of parked observations.
+    /// Returns the number of parked observations of a list, and the parked items: its missing fixture, or its unresolved names.
     pub fn parked(&self, matchup: Matchup, list: &ListId) -> (u32, Vec<ParkedItem>) {
         let Some(history) = self.lists.get(list) else { return (0, Vec::new()) };
         let records = history.entries().len() as u32;

@@ -38,7 +38,7 @@ const COUNTS: [&str; COLUMNS] = [
     "plus_minus",
 ];
 
-/// A player's row. `team` and `game` are only in the rows of the stats feed.
+/// A player's row in a box score. Only the rows of the stats feed have `team` and `game`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Row<'a> {
@@ -126,7 +126,7 @@ impl Row<'_> {
     }
 }
 
-/// True if the status is "Final". Before a game the status is the start time, during a game it is the quarter.
+/// True if the status is "Final". Before a game, the status is its start time; during a game, it is the quarter.
 pub fn has_ended(status: &Cell) -> Result<bool, String> {
     Ok(status.text("status")?.eq_ignore_ascii_case("final"))
 }

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     data: Option<Vec<&'a RawValue>>,
-    /// The rows, if the scraper joined all pages of several days; otherwise they are in `data`.
+    /// The rows, if the scraper joined all pages of several days into one payload; otherwise `None`, and the rows are in `data`.
     #[serde(borrow)]
     stats: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "rowCount")]

@@ -16,7 +16,7 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
-/// The box score to which a row belongs.
+/// Identifies one team's list of players in the box score of one game. `game` is `None` if the source does not use nba.com's game ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListKey {
     pub game: Option<GameId>,
@@ -26,7 +26,7 @@ pub struct ListKey {
 }
 pub type Lists = BTreeMap<ListKey, Vec<BoxMember>>;
 
-/// The number of columns that [`box_score_stats`] reads.
+/// The number of statistics that [`box_score_stats`] reads; the minutes are not one of them.
 pub const COLUMNS: usize = 15;
 
 /// Reads the statistics from `cells`, which must be in this order: field goals, threes, free throws (each made, then attempted), offensive
@@ -76,7 +76,7 @@ pub fn box_score_stats(
     })
 }
 
-/// Publishes each list as an observation.
+/// Adds one box-score observation per list to `loaded`.
 pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded) {
     for (ListKey { game, date, team, opponent }, mut members) in lists {
         loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));

@@ -76,7 +76,7 @@ impl<'a> Cell<'a> {
             _ => Err(self.type_error(field, "a number")),
         }
     }
-    /// Returns a count of a box score, such as rebounds.
+    /// Returns a count from a box score, such as the number of rebounds.
     pub fn count(&self, field: &str) -> Result<i32, String> {
         let number = i32::try_from(self.integer(field)?).ok();
         let count = number.filter(|number| (0..=300).contains(number));

@@ -45,7 +45,8 @@ pub fn instant(cell: &Cell, field: &str) -> Result<Timestamp, String> {
     timestamp.ok_or_else(|| cell.type_error(field, "a time like 2024-03-02T13:57:53Z"))
 }
 
-/// Returns the UTC day. For the range check it is close enough to the Eastern day, and it is cheaper to compute.
+/// Returns the UTC day of an instant. The range check uses it instead of the Eastern day, because it is cheaper to compute; the two
+/// differ by at most one day.
 fn utc_day(timestamp: Timestamp) -> EasternDate {
     let days = timestamp.0.div_euclid(24 * Timestamp::HOUR);
     EasternDate(days.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)

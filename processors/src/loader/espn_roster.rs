@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow)]
     team: TeamRef<'a>,
-    /// The players, if the payload is ESPN's roster resource.
+    /// The players, if the payload is ESPN's roster resource; otherwise `None`.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }
@@ -29,7 +29,7 @@ struct Payload<'a> {
 struct TeamRef<'a> {
     #[serde(borrow, default)]
     abbreviation: Cell<'a>,
-    /// The players, if the payload is ESPN's team resource.
+    /// The players, if the payload is ESPN's team resource; otherwise `None`.
     #[serde(borrow)]
     athletes: Option<Vec<&'a RawValue>>,
 }

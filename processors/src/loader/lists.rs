@@ -43,12 +43,12 @@ impl From<EasternDate> for NamesDay {
     }
 }
 
-/// Builds the observation of a team's known names, with nba.com's player ids.
+/// Builds the observation that players with these names and nba.com ids belong to a team. Names from other sources are matched with them.
 pub fn known_names(raw: &RawEvent, team: Team, day: NamesDay, names: Vec<PlayerRef>) -> Observation {
     names_observation(raw, team, None, day, sorted(names))
 }
 
-/// Builds a lookup of names among the players of both teams of a game; one observation per team.
+/// Builds the observations that request a lookup of names among the players of both teams of a game: one per team.
 pub fn lookup_in_matchup(
     raw: &RawEvent,
     matchup: Matchup,
@@ -58,7 +58,7 @@ pub fn lookup_in_matchup(
     lookup(raw, Scope::Matchup(matchup), &matchup.teams(), day, names)
 }
 
-/// Builds a lookup of the names on one team's roster among the players of all teams; one observation per team.
+/// Builds the observations that request a lookup of the names on one team's roster among the players of all teams: one per team.
 pub fn lookup_in_league(
     raw: &RawEvent,
     roster: Team,

@@ -1,4 +1,4 @@
-//! nbacom/schedule: nba.com's fixtures and results for a season or a part of it.
+//! nbacom/schedule: nba.com's fixtures (schedule entries) and results of games, for a season or a part of it.
 //!
 //! Invariant: the date of a game is `gameDateEst` as written, in Eastern time, because the Z after it is wrong. A tip-off that is
 //! not on this day is ignored. A partial schedule does not show that a game was removed, so each game is an observation of its own and
@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 struct Payload<'a> {
     #[serde(borrow, rename = "leagueSchedule")]
     league_schedule: Option<LeagueSchedule<'a>>,
-    /// The games, if the scraper flattened the schedule; otherwise they are in `league_schedule`.
+    /// The games, if the scraper converted the schedule to a flat list; otherwise `None`, and the games are in `league_schedule`.
     #[serde(borrow)]
     games: Option<Vec<&'a RawValue>>,
 }

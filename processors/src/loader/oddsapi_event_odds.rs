@@ -77,8 +77,8 @@ struct Outcome<'a> {
     point: Cell<'a>,
 }
 
-/// The price of one side of one line. The order of the fields matters: offers are sorted by the fields in this order before quotes are
-/// built.
+/// A book's price of one side (over or under) of one line. The order of the fields matters: before quotes are built, offers are sorted by
+/// these fields in this order.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Offer<'a> {
     book: Cow<'a, str>,

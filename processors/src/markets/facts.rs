@@ -1,7 +1,7 @@
 //! The odds and injury reports of one matchup, and the market and availability of a player as of a game's tip-off.
 //!
-//! Invariant: every function `…_by(cutoff)` uses only facts that were known before the cutoff; on the retrospective basis, if a fact was
-//! not known by then, the function uses the first observation of the fact. No function uses a quote or report that was effective at or
+//! Invariant: every function `…_by(cutoff)` uses only facts that were known before the cutoff. Exception: on the retrospective basis, if a
+//! fact was not known by then, its first observation is used. No function uses a quote or report that was effective at or
 //! after tip-off.
 //! Not here: the handling of inputs (`markets`), the selection of quotes (`quotes`) and of lines (`main_line`).
 use super::{
@@ -25,7 +25,7 @@ use schemas::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A cutoff before which every fact received so far is known.
+/// A cutoff after all fetches: every fact received so far was known before it.
 const LATEST_KNOWN: Cutoff = Cutoff::at_tip_off(Timestamp::DISTANT_FUTURE, Basis::Retrospective);
 
 /// All odds and injury reports of the games between two teams.
@@ -71,7 +71,7 @@ impl Tables {
         StateChange::RowReplaced
     }
     /// Returns the game days of the events and reports whose names are looked up for `date`. The names of an event are looked up for its
-    /// own day, those of a report for the day on which it was reported.
+    /// day; the names of a report are looked up for the day on which it was reported, which may be earlier than its game day.
     pub fn days_with_lookup(&self, source: Source, date: EasternDate) -> Vec<EasternDate> {
         let reports = self
             .reports
@@ -97,8 +97,8 @@ impl Tables {
         let quoted = self.affected_by_odds(matchup, &is_near, invalidate);
         let reported = self.affected_by_reports(matchup, &is_near, invalidate);
         for game in self.games.values() {
-            // An event belongs to the nearest game at most one day away. So if the day of one game changes, events up
-            // to one day away may now belong to another game, which may be up to two days away.
+            // An event belongs to the nearest game at most one day away. If the day of one game changes, an event one day away from it may
+            // now belong to another game, which is up to one day away from the event and so up to two days away from the changed day.
             if !game.days.iter().any(|day| is_near(day.date, 2)) {
                 continue;
             }
@@ -313,7 +313,8 @@ impl Tables {
         })
     }
 
-    /// Returns the parked items of an event, and the number of parked observations.
+    /// Returns the number of parked observations of an event, and the parked items: its missing fixture (the schedule entry of its game)
+    /// or its unresolved names.
     pub fn parked_event(&self, id: &str) -> (u32, Vec<ParkedItem>) {
         let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else {
             return (0, Vec::new());
@@ -330,7 +331,7 @@ impl Tables {
         let names: BTreeSet<LookupName<'_>> = names.collect();
         self.unresolved_names(matchup, names.into_iter(), &what, entries.len())
     }
-    /// Returns the parked items of a report, and the number of parked observations.
+    /// Returns the number of parked observations of a report, and the parked items: its missing fixture, or its unresolved names.
     pub fn parked_report(&self, date: EasternDate, reported_at: Timestamp) -> (u32, Vec<ParkedItem>) {
         let (Some(history), Some(matchup)) = (self.reports.get(&(date, reported_at)), self.matchup) else {
             return (0, Vec::new());

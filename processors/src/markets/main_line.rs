@@ -1,4 +1,4 @@
-//! Main lines: of one book's line ladder, and of the market over all bookmakers.
+//! Selects the main line of one book, from all lines that it offers for a player, and the main line of the market, from those of all books.
 //!
 //! Invariant: only a line with both prices can be a main line; every choice has a tie-break, so the result depends on the content alone.
 //! Not here: the selection of quotes (`quotes`).
@@ -8,11 +8,11 @@ use schemas::{Line, observation::QuoteLine};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MainLine {
     pub line: Line,
-    /// Probability of over with the book's margin removed proportionally, 0–1.
+    /// Probability of over, 0–1. The probabilities implied by the two prices are divided by their sum, which removes the book's margin.
     pub no_vig_over: f64,
 }
 
-/// Returns the line with both prices whose no-vig probability is nearest 0.5; on a tie the lower line.
+/// Of the lines with prices for both over and under, returns the one whose no-vig probability is nearest 0.5; on a tie, the lower line.
 pub fn for_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
     let candidates = ladder.iter().filter_map(|quote| {
         let (over, under) = (quote.over?.implied_probability(), quote.under?.implied_probability());
@@ -22,7 +22,7 @@ pub fn for_ladder(ladder: &[QuoteLine]) -> Option<MainLine> {
     candidates.min_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.line.cmp(&b.line)))
 }
 
-/// Returns the lower median of the bookmakers' main lines, and the mean no-vig probability of the bookmakers with this main line.
+/// Returns the lower median of the books' main lines, with the mean no-vig probability of those books whose main line it is.
 pub fn for_market(books: &[MainLine]) -> Option<MainLine> {
     let mut lines: Vec<Line> = books.iter().map(|main| main.line).collect();
     lines.sort_unstable();
@@ -34,7 +34,7 @@ pub fn for_market(books: &[MainLine]) -> Option<MainLine> {
     Some(MainLine { line, no_vig_over: sum / count })
 }
 
-/// Returns the book to which a key of the odds source belongs.
+/// Returns the book to which a bookmaker key of the odds source belongs; two keys may belong to the same book.
 pub fn book(key: &str) -> &str {
     match key {
         "betrivers" | "unibet" | "unibet_us" => "betrivers",

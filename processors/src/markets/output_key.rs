@@ -4,8 +4,8 @@
 //! Not here: the rows (`schemas::market`).
 use schemas::{EasternDate, Matchup, MatchupGameId, PlayerGameId, Timestamp};
 
-/// The key of an output row. Two variants have no row, but may have parked items: `Event` (the odds that a source lists for one event) and
-/// `Report` (one injury report).
+/// The key of an output row. Two variants have no row and only report parked items (inputs that need a game or a player that is not known
+/// yet): `Event` (the odds that a source lists for one event, its word for a game) and `Report` (one injury report).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKey {
     Market(PlayerGameId, Matchup),

@@ -22,7 +22,7 @@ impl EventQuotes {
         }
         EventQuotes { date, by_name: by_name.into_iter().collect() }
     }
-    /// Returns the quotes for a name whose update time is before the cutoff.
+    /// Returns the quotes for a name that the book updated before the cutoff.
     fn before(&self, name: &str, cutoff: Cutoff) -> impl Iterator<Item = &Quote> {
         let index = self.by_name.binary_search_by(|(candidate, _)| candidate.as_str().cmp(name));
         let quotes: &[Quote] = index.map_or(&[], |index| &self.by_name[index].1);
@@ -54,7 +54,7 @@ pub struct BookQuote<'a> {
 pub struct BookQuotes<'a> {
     /// The newest quote of each book that is present (see `select`).
     pub newest: Vec<BookQuote<'a>>,
-    /// Each book's first quote that has a main line, even if the book is no longer present.
+    /// Each book's oldest quote that has a main line, even if the book is no longer present.
     pub opening: Vec<BookQuote<'a>>,
 }
 impl<'a> BookQuotes<'a> {

@@ -1,4 +1,5 @@
-//! Decides to which player a name refers, from the match that each team of the scope has for the name.
+//! Decides to which player a name refers, from the match that each team of the scope has for the name. The scope is the set of teams among
+//! whose players the name is looked up.
 //!
 //! Invariant: a match by a rule outranks every link; a stronger rule outranks a weaker one, whichever teams they matched in; if the
 //! strongest rule matches several players, none is chosen.
@@ -11,9 +12,9 @@ use schemas::{
 /// The result of a name lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// The only player whom the strongest rule matches, and that rule.
+    /// The strongest rule that matches any player matches only this one.
     Player(PlayerId, NameRule),
-    /// The players, sorted, if the strongest rule matches several.
+    /// The strongest rule that matches any player matches these players, sorted.
     Ambiguous(Vec<PlayerId>),
     /// The name matches no player of any team and has no link.
     Unknown,

@@ -10,11 +10,11 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 /// A person's name in the forms that are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The words without the suffix, then the suffix, all without separators.
+    /// The words of the name, followed by the suffix, all without separators: `garytrentjr`.
     key: String,
-    /// The index in `key` at which the suffix starts.
+    /// The byte index in `key` at which the suffix starts; the length of `key` if there is no suffix.
     suffix_start: usize,
-    /// The index in `key` at which the surname starts; 0 for a name of one word.
+    /// The byte index in `key` at which the surname starts; 0 for a name of one word.
     surname_start: usize,
     suffix: Option<&'static str>,
     tokens: String,

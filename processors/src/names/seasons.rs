@@ -76,7 +76,7 @@ fn official_spellings() -> Option<BTreeMap<String, PlayerId>> {
     Some(players.lines().skip(1).map(fields).map(|row| (row[1].clone(), row[0].parse().unwrap())).collect())
 }
 
-/// The known names of one team, by player and key.
+/// The known names of one team, by player and normalized name.
 type KnownNames<'a> = BTreeMap<(PlayerId, &'a str), &'a Name>;
 
 fn team_match(name: &Name, known_names: &KnownNames) -> NameRevision {

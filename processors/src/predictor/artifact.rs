@@ -16,7 +16,7 @@ use schemas::{EasternDate, features::FEATURES};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
-/// The only supported format.
+/// The only supported value of the field `format`.
 const FORMAT: u32 = 1;
 
 /// The reason why a text is not a valid artifact.
@@ -40,7 +40,7 @@ pub enum ArtifactError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The sum of the intercept and the weighted features, in points.
+    /// The forecast, in points, is the sum of the intercept and the weighted features.
     Linear,
 }
 
@@ -80,7 +80,7 @@ pub struct Artifact {
     pub feature_schema: String,
     /// The library that trained the model, with the version of the library.
     pub library: String,
-    /// The stated [`Model::hash`] of `model`.
+    /// The hash that the artifact states; `parse` checks that it equals the [`Model::hash`] of `model`.
     pub hash: String,
     pub model: Model,
 }
@@ -118,7 +118,7 @@ impl Artifact {
     }
 }
 
-/// Returns the BLAKE3 hash, in hexadecimal, of the feature names in their order, one per line.
+/// Returns the BLAKE3 hash, in hexadecimal, of the feature names, one per line, in the order of the feature vector.
 pub fn feature_schema_hash() -> String {
     blake3::hash(FEATURES.join("\n").as_bytes()).to_hex().to_string()
 }

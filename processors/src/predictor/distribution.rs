@@ -16,15 +16,15 @@ use schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The parameters of the variance of a system's forecasts.
+/// The parameters from which the variance of a system's forecast is computed (see the file header).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spread {
-    /// The variance of a forecast of 0 points.
+    /// The prior variance of a forecast of 0 points.
     pub at_zero: f64,
-    /// The increase of the variance per forecast point.
+    /// The prior variance increases by this value for each forecast point.
     pub per_point: f64,
-    /// The weight of the prior variance, as a number of games.
+    /// The weight of the prior variance; the player's sample variance over n appearances has the weight n − 1.
     pub prior_games: f64,
 }
 impl Spread {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the ensemble's forecast lies between the lowest and the highest forecast of its components, and its recommendation follows
 //! from its own forecast.
-//! Not here: the component systems, which list their own missing adjustments.
+//! Not here: the component systems (each in its own file) and their missing adjustments, which the ensemble does not list again.
 use super::{
     distribution::Spread,
     forecast::{BOUNDS, Forecast, MissingAdjustments},
@@ -13,7 +13,7 @@ use schemas::{features::Features, prediction::SystemSkip};
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub at_least: usize,
-    /// The number of components; the confidence is higher if all of them predicted.
+    /// The number of component systems; the confidence is higher if all of them predicted.
     pub all: usize,
     pub spread: Spread,
     pub threshold: Threshold,

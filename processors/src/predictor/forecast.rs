@@ -14,14 +14,14 @@ pub(super) const BOUNDS: (f64, f64) = (0.0, 60.0);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Forecast {
     pub points: f64,
-    /// Standard deviation, in points.
+    /// Standard deviation of the forecast, in points.
     pub stddev_points: f64,
-    /// The confidence in percent rather than as a share, so that sums of its increments and comparisons with thresholds are exact.
+    /// In percent, not as a share: its increments are then whole numbers, which floating-point arithmetic adds and compares exactly.
     pub confidence: f64,
     pub missing_adjustments: MissingAdjustments,
 }
 
-/// A set of features, by their index in the vector.
+/// The features that a system would have used but that are missing; bit i stands for the feature with index i in the vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MissingAdjustments(u64);
 impl MissingAdjustments {
@@ -77,14 +77,14 @@ impl<'a> FeatureReader<'a> {
     }
 }
 
-/// A feature, and the points that a forecast gains per unit of the feature.
+/// The index of a feature in the vector, and the points added to a forecast per unit of the feature (`weight`).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Term {
     pub feature: usize,
     pub weight: f64,
 }
 
-/// The adjustment for the venue, in points.
+/// The points added to a forecast for a home game and for an away game.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Venue {
     pub home: f64,
@@ -96,7 +96,7 @@ impl Venue {
     }
 }
 
-/// The adjustment for fatigue, in points, for three ranges of the fatigue score; a score of 0 means exhausted, 100 means fresh.
+/// The points added to a forecast for each of three ranges of the fatigue score; a score of 0 means exhausted, 100 means fresh.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FatigueSteps {
     pub up_to_50: f64,

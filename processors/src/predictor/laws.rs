@@ -173,8 +173,8 @@ proptest! {
     fn a_weaker_defense_does_not_lower_a_forecast(features in features(0.97), one in 95.0..130.0, other in 95.0..130.0) {
         let points_at = |rating, system| points(&with(&features, index::OPPONENT_DEF_RATING, rating), system);
         let (strong, weak) = (f64::min(one, other), f64::max(one, other));
-        // The similarity system uses only the tier of the defense. Its forecast is constant within a tier. In another tier, other games are
-        // similar, so the forecast may rise or fall.
+        // Of the opponent's rating, the similarity system uses only the defense tier, so its forecast is constant within a tier. In another
+        // tier, it selects other earlier games as similar, so the forecast may rise or fall.
         let is_same_tier = DefenseTier::from_def_rating(strong) == DefenseTier::from_def_rating(weak);
         for system in System::ALL {
             let is_monotonic = matches!(system, System::MovingAverage | System::ZoneMatchupV1);

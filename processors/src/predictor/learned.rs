@@ -20,7 +20,7 @@ pub(super) const THRESHOLD: Threshold = Threshold::AtLeast { edge: 1.0, confiden
 pub(super) struct Learned {
     artifact: Artifact,
     trained_to: EasternDate,
-    /// `None` if the artifact was trained on features other than the current ones.
+    /// `None` if the artifact was trained on another list of features than that of this program; it then predicts nothing.
     weights: Option<Vec<Weight>>,
 }
 

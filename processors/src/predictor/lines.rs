@@ -1,4 +1,5 @@
-//! The line ladder of a player, and a system's recommendation for each of its lines.
+//! The line ladder of a player, and a system's recommendation for each of its lines. The ladder consists of the base line and the lines 1
+//! and 2 points below and above it.
 //!
 //! Invariant: every line offset is either in the ladder or listed as omitted; a recommendation is for the line stored with it; an estimated
 //! line, which no book offers, has no recommendation.
@@ -12,7 +13,7 @@ use schemas::{
 
 /// The offsets of the line ladder, in points from the base line.
 pub(super) const LINE_OFFSETS: [i32; 5] = [-2, -1, 0, 1, 2];
-/// The lowest line of a ladder.
+/// The lowest line of a ladder: 0.5 points. Lower lines are omitted.
 pub(super) const LOWEST_LINE: Line = Line(50);
 
 /// The condition for recommending a side: the edge, which is the distance between forecast and line in points, and the confidence in
@@ -41,7 +42,7 @@ impl Threshold {
     }
 }
 
-/// The line with offset 0.
+/// The line in the middle of the ladder, with offset 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BaseLine {
     pub line: Line,

@@ -15,8 +15,8 @@ use schemas::{
     prediction::Recommendation::{self, OVER, PASS, UNDER},
 };
 
-/// The constants of the predecessor program. They have two errors: a high fatigue score is treated as tired instead of fresh, and
-/// back-to-backs count twice.
+/// Returns the constants of the predecessor program. They have two errors: a high fatigue score lowers the forecast as if it meant tired,
+/// and back-to-backs count twice.
 fn legacy_moving_average() -> moving_average::Rules {
     moving_average::Rules {
         fatigue: FatigueSteps { up_to_50: 0.0, up_to_70: -1.0, above: -2.5 },
@@ -29,8 +29,8 @@ fn legacy_moving_average() -> moving_average::Rules {
         ..moving_average::RULES
     }
 }
-/// The constants of the predecessor program. They have two errors: a weak defense lowers the forecast, and a high fatigue score is treated
-/// as tired.
+/// Returns the constants of the predecessor program. They have two errors: a weak defense lowers the forecast, and a high fatigue score
+/// lowers it as if it meant tired.
 fn legacy_zone_matchup() -> zone_matchup::Rules {
     zone_matchup::Rules {
         neutral_def_rating: 110.0,

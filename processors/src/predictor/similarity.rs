@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// The minimum similarity, 0–100, at which a game is used.
+    /// Earlier games are used only if their similarity to the predicted game, 0–100, is at least this.
     pub similar_from: i32,
     pub at_least: usize,
     pub at_most: usize,
@@ -43,7 +43,7 @@ pub(super) const RULES: Rules = Rules {
     threshold: Threshold::AtLeast { edge: 2.0, confidence: 65.0 },
 };
 
-/// The circumstances by which games are compared.
+/// The circumstances of the predicted game, which are compared with those of earlier games.
 struct Circumstances {
     tier: DefenseTier,
     rest_bucket: i32,
@@ -79,7 +79,7 @@ impl Circumstances {
     }
 }
 
-/// Returns the full days off: 0, 1, 2, or 3 for three and more.
+/// Returns the number of full days off, limited to 3.
 fn rest_bucket(rest_days: i32) -> i32 {
     rest_days.clamp(0, 3)
 }
@@ -88,9 +88,9 @@ fn rest_bucket(rest_days: i32) -> i32 {
 pub(super) struct Similar {
     pub games: f64,
     pub mean_similarity: f64,
-    /// The mean of the points, weighted by the similarity.
+    /// The mean of the player's points in the similar games, weighted by their similarity.
     pub baseline: f64,
-    /// The population standard deviation of the points.
+    /// The population standard deviation (divisor n) of the player's points in the similar games.
     pub deviation: f64,
 }
 

@@ -4,7 +4,7 @@
 //! rounded to the nearest 240 + 25 k for k overtimes; offensive rating = 100 · points / possessions; defensive rating = 100 · opponents'
 //! points / own possessions.
 //!
-//! Invariant: if there are fewer games than the window, the mean is over all games.
+//! Invariant: the mean of the last n games is the mean of all games if there are fewer than n.
 //! Not here: the selection of past games (`team_form`).
 use schemas::{EasternDate, game::TeamGameRevision, team_form::FormNumbers};
 

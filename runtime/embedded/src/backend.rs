@@ -40,7 +40,7 @@ pub const REPLAY_SOURCE: &str = "replay_source";
 pub struct EmbeddedLog {
     store: Store,
     run_lock: Option<RunLock>,
-    /// The data version of the file when its end offsets were last published on the progress board.
+    /// The data version of the file when its end offsets were last published on the progress board; `None` before the first time.
     published_version: Option<i64>,
     last_compaction: Option<Instant>,
 }

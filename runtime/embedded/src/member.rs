@@ -17,7 +17,7 @@ use topics::{Offset, Offsets, TopicPartition};
 /// How often to check whether the upstream processors are idle, while there is something to read.
 const UPSTREAM_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The log of a member: a backend that returns the new end offsets of a commit.
+/// The log of a member: a backend whose method `commit` returns the new end offsets.
 pub trait MemberLog: LogBackend {
     /// Makes a commit durable; returns the new end offsets of the partitions that it wrote to.
     ///
@@ -35,7 +35,8 @@ pub struct EmbeddedMember {
     /// The next offset to read, by input partition.
     positions: Offsets,
     is_assigned: bool,
-    /// The time since which there has been something to read while upstream processors are busy.
+    /// When the member began to wait for upstream processors to become idle, although there is something to read; `None` while it does not
+    /// wait.
     waiting_since: Option<Instant>,
 }
 

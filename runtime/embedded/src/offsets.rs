@@ -1,4 +1,4 @@
-//! Committed offsets in the file.
+//! The committed offsets of consumer groups, in the log's SQLite file.
 //!
 //! Invariant: a registered consumer group has a committed offset in every partition of its inputs, so that compaction keeps what the
 //! group has not read.
@@ -23,8 +23,8 @@ pub fn committed_offsets(store: &Store, group: &str) -> Result<Offsets, RuntimeE
     store.ok(read())
 }
 
-/// Deletes the committed offsets of the groups that belong to other versions of a stateless processor. No member uses them any more, and
-/// compaction would not pass them.
+/// Deletes the committed offsets of the groups that belong to other versions of a stateless processor. No member uses these offsets any
+/// more, but compaction would stop at them.
 pub fn delete_other_versions(store: &Store, group: &str) -> Result<(), RuntimeError> {
     let Some((name, _)) = group.split_once('@') else { return Ok(()) };
     let sql = "DELETE FROM committed_offset

@@ -1,9 +1,10 @@
 //! The log of a replay: an embedded log of its own, and the raw topics of a source log.
 //!
-//! The source is opened for reading only. No consumer group is registered in it, because raw topics have unlimited retention, so no record
-//! has to be protected from deletion. The replay reads in rounds. The first round ends at the end offsets that the raw topics had when
-//! the log was opened. Another round, up to the then current end offsets, follows only if fewer records were added than in the round
-//! before. So a replay ends even while ingest into the source goes on.
+//! A replay reprocesses the raw topics of the source and writes all results to its own log. The source is opened for reading only. No
+//! consumer group is registered in it, because raw topics have unlimited retention, so no record has to be protected from deletion. The
+//! replay reads in rounds. The first round ends at the end offsets that the raw topics had when the log was opened. Another round, up to
+//! the then current end offsets, follows only if fewer records were added than in the round before. So a replay ends even while ingest into
+//! the source goes on.
 //! Invariant: the source is never written to; the committed offsets of raw topics are the replay's own.
 //! Not here: a log without a source (`backend`).
 use crate::{
@@ -29,9 +30,9 @@ pub struct ReplayLog {
     source: Store,
     /// The offsets up to which the source's raw topics are read in the current round.
     source_ends: Offsets,
-    /// By how many records `source_ends` was last raised.
+    /// By how many records `source_ends` was last raised; `i64::MAX` in the first round.
     last_added: i64,
-    /// True if `source_ends` are on the progress board.
+    /// True if the current `source_ends` are on the progress board, where members see them.
     is_source_published: bool,
 }
 
@@ -75,8 +76,8 @@ impl ReplayLog {
         }
         Ok(true)
     }
-    /// Raises `source_ends` to the current end offsets of the source and returns true, if records were added, but fewer than in the
-    /// previous round.
+    /// Begins another round if records were added to the source, but fewer than in the previous round: raises `source_ends` to the current
+    /// end offsets of the source, and returns true.
     fn extend_source_ends(&mut self, subscriptions: &[Subscription]) -> Result<bool, RuntimeError> {
         if !subscriptions.iter().flat_map(|subscription| &subscription.inputs).any(|input| is_raw(input.name))
         {

@@ -13,7 +13,8 @@ use std::{
 };
 
 const FILE_NAME: &str = "run.lock";
-/// How long to wait for the lock, because a process that only checks whether the lock is free must hold it for a moment.
+/// How long to wait for the lock. A process that only checks whether the lock is free holds it for a moment, and this must not prevent a
+/// start.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The exclusive right to run processors on the log of a folder, for as long as the value exists.
@@ -58,7 +59,7 @@ impl RunLock {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
-    /// Records that this process runs a processor.
+    /// Adds a processor to the list of processors that this process runs.
     ///
     /// # Errors
     /// When the file cannot be written.

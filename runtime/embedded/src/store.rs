@@ -37,7 +37,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The end offset of a partition, and the number of records and bytes stored in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionSize {
-    /// One past the last offset.
+    /// The offset that the next record will get.
     pub end_offset: Offset,
     pub records: i64,
     pub bytes: i64,

@@ -48,7 +48,7 @@ fn append(log: &mut EmbeddedLog, records: &[(u8, Option<u8>)]) {
     log.append(commit).unwrap();
 }
 
-/// Offset, key, value.
+/// Offset, key and value of a stored record. The value is `None` for a tombstone.
 type StoredRecord = (Offset, String, Option<Vec<u8>>);
 
 /// Returns the records from an offset on, and the offset at which reading continues.

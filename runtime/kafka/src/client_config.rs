@@ -22,7 +22,7 @@ pub struct KafkaConfig {
     pub instance: String,
     /// Settings of the client, under librdkafka's names.
     pub client: BTreeMap<String, String>,
-    /// Prefix of all topics except the raw topics, and of all groups. `None` for the live log.
+    /// Name of the replay. It is the prefix of all groups, and of all topics except the raw topics. `None` for the live log.
     pub namespace: Option<String>,
     /// True if dead letters get the headers of Kafka Connect in addition to our own.
     pub connect_headers: bool,

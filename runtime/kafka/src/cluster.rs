@@ -1,6 +1,7 @@
 //! One thread's connection to a cluster: its topics, and queries by logical names.
 //!
-//! Invariant: the files that use `KafkaCluster` have logical partitions; the files that it uses have physical partitions.
+//! Invariant: the files that call `KafkaCluster` use logical partitions (topic names of the catalog). The files that it calls use physical
+//! partitions (topic names on the brokers).
 //! Not here: writing (`transaction`), administration (`admin`), group members (`member`).
 use crate::{
     client_config::{Isolation, KafkaConfig},
@@ -21,7 +22,7 @@ use topics::{Offset, Offsets, TopicPartition};
 /// Consumer group id used for read-only offset queries.
 pub const READ_ONLY_GROUP: &str = "fastbreak-read-only";
 
-/// A connection to a cluster.
+/// The connection of one thread to a cluster. Its clients are created when they are needed.
 pub struct KafkaCluster {
     config: KafkaConfig,
     id: String,

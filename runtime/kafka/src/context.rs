@@ -1,6 +1,6 @@
 //! Callbacks of all clients: errors and logs of librdkafka, and rebalances of group members.
 //!
-//! Invariant: a callback only stores what it is called with; the member carries out a rebalance later.
+//! Invariant: a callback only stores its arguments; the member carries out a rebalance later.
 //! Not here: the meaning of an error (`error`) and of a rebalance (`member`).
 use crate::error::{self, LastClientError};
 use rdkafka::{
@@ -27,7 +27,7 @@ pub enum Rebalance {
 pub struct Context {
     brokers: String,
     last_client_error: LastClientError,
-    /// `None` for clients that join no group.
+    /// The rebalances that the member has not taken yet; `None` for clients that join no group.
     rebalances: Option<Arc<Mutex<Vec<Rebalance>>>>,
 }
 
@@ -100,6 +100,6 @@ impl ConsumerContext for Context {
 
 impl ProducerContext for Context {
     type DeliveryOpaque = ();
-    /// Does nothing: a record that cannot be delivered fails its transaction.
+    /// Does nothing, because a record that cannot be delivered makes its transaction fail.
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }

@@ -47,7 +47,7 @@ impl DlqRecord {
     }
 }
 
-/// Converts dead letters without their original records.
+/// Converts dead letters without reading their original records.
 pub fn to_records(
     config: &KafkaConfig,
     dead_letters: BTreeMap<TopicPartition, Vec<DeadLetter>>,

@@ -5,7 +5,7 @@
 //! | `dlq.error.code`, `dlq.error.message` | the reason |
 //! | `dlq.topic`, `dlq.partition`, `dlq.offset`, `dlq.timestamp` | the record that was rejected |
 //! | `dlq.processor`, `dlq.processor_version`, `dlq.app_version` | the processor that rejected it |
-//! | `dlq.redrive_count` | how many times the record was redriven before |
+//! | `dlq.redrive_count` | how many times the record was redriven (produced again) before |
 //! | `dlq.raw`, `dlq.fetched_at` | the raw event that the record comes from |
 //! | `dlq.batch` | the sink batch that contained the record |
 //!

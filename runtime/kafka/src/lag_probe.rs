@@ -1,7 +1,7 @@
 //! Probe for consumer lag: finds the first unread record after each committed offset, and the groups that have members.
 //!
-//! All partitions are assigned and read at once, each up to the first record at or after its committed offset. A committed offset is not
-//! read again while the result of an earlier sample is still valid for it.
+//! All partitions are assigned and read at once, each up to the first record at or after its committed offset. Nothing is read for a
+//! committed offset while the result of an earlier sample is still valid for it.
 //! Invariant: the probe joins no group and commits nothing. It reads committed records only, so records of an open transaction do not count
 //! as lag.
 //! Not here: queries for offsets (`offsets`), the sample of all processors (`lag_sample`), the assessment of a sample (`runtime::lag`).
@@ -36,7 +36,7 @@ type ProbeResult = (Offset, Option<Unread>);
 /// Finds the first unread record in each of several partitions.
 pub struct LagProbe {
     consumer: StandaloneConsumer,
-    /// The results of the last sample.
+    /// The results of the last sample. Those that are still valid are used again in the next sample.
     results: BTreeMap<ProbeStart, ProbeResult>,
 }
 
@@ -65,7 +65,8 @@ impl LagProbe {
         &mut self,
         end_offsets: &BTreeMap<ProbeStart, Offset>,
     ) -> Result<BTreeMap<ProbeStart, Unread>, RuntimeError> {
-        // A record that was found is still the first one. A result without a record is valid only up to the end offset of its probe.
+        // A result with a record stays valid: that record is still the first unread one. A result without a record is valid only while the
+        // end offset is not higher than at its probe.
         self.results.retain(|start, (probed_end, unread)| {
             end_offsets.get(start).is_some_and(|end| unread.is_some() || *probed_end >= *end)
         });

@@ -18,7 +18,7 @@ use runtime::{
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Offset, Offsets, TopicPartition};
 
-/// Takes samples of the progress of processors, and keeps its probe for the next sample.
+/// Takes samples of the progress of processors. Keeps the probe, which finds unread records, for the next sample.
 #[derive(Default)]
 pub struct LagSampler {
     probe: Option<LagProbe>,

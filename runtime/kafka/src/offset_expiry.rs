@@ -106,7 +106,7 @@ fn ledger_total(
     for batch in cluster.read_partition(LEDGER)? {
         for record in batch.records() {
             let record = record?;
-            // The key is the processor's name.
+            // The key of a ledger record is the name of its processor.
             let Some(value) = record.value.filter(|_| record.key == subscription.name) else { continue };
             let entry = wire::decode::<LedgerEntry>(value).map_err(|error| RuntimeError::Undecodable {
                 processor: subscription.name.into(),

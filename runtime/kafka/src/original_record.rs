@@ -126,7 +126,7 @@ fn open_partitions(
         .collect())
 }
 
-/// The reason why no further wanted record can follow in a partition.
+/// Why reading of a partition has ended: no further wanted record can follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReadEnd {
     /// The last wanted record, or a later record, was delivered.

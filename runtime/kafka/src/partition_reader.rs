@@ -47,7 +47,7 @@ pub trait Collector {
     fn skip_to(&mut self, offset: Offset);
 }
 
-/// Collects records into batches: the complete ones, and the one that is being filled.
+/// Collects the records of one partition into batches. `complete` has the full batches, and `current` is the batch that is being filled.
 struct BatchCollector {
     complete: Vec<RecordBatch>,
     current: RecordBatch,
@@ -167,7 +167,7 @@ fn read_once<C: Collector>(
     for (mut reading, position) in read_to_end_of_file(client, readings, max_bytes)? {
         let is_passed = position.is_some_and(|position| position >= reading.end);
         if reading.collector.next() < reading.end && is_passed {
-            // The last offsets are control records.
+            // Only control records (or aborted or compacted records) are left below the end, so no record is missing.
             reading.collector.skip_to(reading.end);
         }
         if reading.collector.next() < reading.end {

@@ -92,7 +92,7 @@ impl PollChannel {
 
 /// The methods that the poll thread calls. Records, rebalances, finished commands and errors wake the member.
 impl PollChannel {
-    /// Registers the thread that polls.
+    /// Registers the poll thread, so that the member can wake it.
     pub fn register_poll_thread(&self, poll_thread: Thread) {
         let mut state = self.lock();
         (state.poll_thread, state.is_poisoned) = (Some(poll_thread), false);

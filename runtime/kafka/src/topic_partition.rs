@@ -9,9 +9,10 @@ use rdkafka::{TopicPartitionList, error::KafkaError};
 use std::{collections::BTreeMap, fmt};
 use topics::{Offset, TopicPartition};
 
-/// The number by which the protocol requests the log start offset.
+/// The special offset by which the protocol requests the log start offset.
 pub const EARLIEST_OFFSET: Offset = -2;
-/// The number by which the protocol requests the end offset: the last stable offset with `read_committed`, otherwise the high watermark.
+/// The special offset by which the protocol requests the end offset: the last stable offset with `read_committed`, otherwise the high
+/// watermark.
 pub const LATEST_OFFSET: Offset = -1;
 
 /// One partition of one topic, with the physical name of the topic.

@@ -30,7 +30,7 @@ impl From<WireError> for Unreadable {
 
 type Decode<I> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<I, Unreadable> + Send>;
 
-/// An input topic of a processor, decoded to its input type `I`.
+/// An input topic of a processor, and the function that decodes its records to the processor's input type `I`.
 pub struct Input<I> {
     pub topic: TopicInfo,
     pub is_table: bool,
@@ -65,7 +65,7 @@ pub fn table<E: Row, I: 'static>(topic: &'static Topic<E>, wrap: fn(E::Id, Optio
 
 type Encode<O> = Box<dyn FnMut(&O, &mut Vec<u8>) -> Option<Result<String, String>> + Send>;
 
-/// An output topic of a processor, encoded from its output type `O`.
+/// An output topic of a processor, and the function that encodes its records from the processor's output type `O`.
 pub struct Output<O> {
     pub topic: TopicInfo,
     /// Returns the 5-byte header that the records of this topic have without a schema registry.
@@ -103,5 +103,5 @@ impl<O: 'static> Output<O> {
     }
 }
 
-/// Parses the output key of a published row from its output topic, record key and view key.
+/// A function that parses the output key of a published row from its output topic, record key and view key.
 pub type ParseOutputKey<K, S> = fn(topic: &str, record_key: &str, view_key: &K) -> Option<S>;

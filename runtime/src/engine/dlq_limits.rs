@@ -24,7 +24,7 @@ impl Default for DlqLimits {
     }
 }
 
-/// Counts the unusable records among the newest ones of a partition.
+/// Counts the unusable records among the newest records of one partition.
 #[derive(Debug, Default)]
 pub struct RejectWindow {
     in_a_row: u32,
@@ -68,7 +68,7 @@ mod tests {
 
     const RAW: TopicPartition = TopicPartition::new(topics::RAW_SCHEDULES.info.name, 0);
 
-    /// Rejects the payload `bad`; the payload `rows` has one row, which is bad.
+    /// A processor that rejects the payload `bad`. To this processor, the payload `rows` has one row, which is bad.
     struct Picky;
     impl StatelessProcessor for Picky {
         type In = RawEvent;
@@ -117,7 +117,7 @@ mod tests {
         node.set_dlq_limits(dlq_limits);
         node
     }
-    /// Processes and commits batch by batch; returns the committed dead letters and the error that stopped it.
+    /// Processes the batches, with one commit per batch. Returns the committed dead letters, and the error that stopped the processor.
     fn run(
         node: &mut StatelessNode<Picky>,
         batches: &[Vec<&str>],

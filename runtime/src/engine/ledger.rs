@@ -1,4 +1,4 @@
-//! The ledger entry of a commit.
+//! The ledger entry of a commit: a record that states how many records the commit has read, by outcome, and how many it publishes.
 //!
 //! Invariant: the entry is a record in the same commit as the records that it counts.
 //! Not here: the counts and what they must add up to (`schemas::ops`).
@@ -6,7 +6,7 @@ use crate::{commit::Commit, error::RuntimeError};
 use schemas::ops::LedgerEntry;
 use topics::TopicPartition;
 
-/// The only partition of the ledger.
+/// The only partition of the ledger topic.
 pub const LEDGER: TopicPartition = TopicPartition::new(topics::LEDGER.info.name, 0);
 
 /// Appends a ledger entry to the commit whose records it counts.

@@ -2,9 +2,9 @@
 //!
 //! An input record invalidates the output keys whose rows it can change. At the commit, the row of each invalidated key is derived once,
 //! and published if it differs from the currently published row. The changelog stores a copy of each input record that adds an observation
-//! to the state, and the content hash of each published row. On assignment, the changelog and the input tables
-//! are loaded to their ends, and the row of every known or published output key is derived again. This also corrects published rows whose
-//! input was compacted away, whose input tombstone expired, or that were derived by older code.
+//! (one game or one list as one fetch reported it) to the state, and the content hash of each published row. On assignment, the changelog
+//! and the input tables are loaded to their ends, and the row of every known or published output key is derived again. This also corrects
+//! published rows whose input was compacted away, whose input tombstone expired, or that were derived by older code.
 //! Invariant: the published rows are the results of `derive` on the tables as of the last commit.
 //! Not here: what is derived (crate `processors`), the state of one partition (`view_state`).
 use super::{
@@ -28,7 +28,7 @@ use std::{
 };
 use topics::{Offsets, TopicInfo, TopicPartition, partition_of};
 
-/// A materialized view with its topics.
+/// Connects a materialized view to its topics, and holds its state for each assigned partition.
 pub struct MaterializedViewNode<V: MaterializedView> {
     view: V,
     changelog: &'static str,
@@ -84,7 +84,7 @@ where
         let decoded = input.decode(record.key, record.value);
         Ok((input.topic.name, decoded.map_err(|unreadable| undecodable(unreadable.reason))?))
     }
-    /// Loads the changelog: retained observations, and hashes of published rows.
+    /// Loads the changelog: copies of input records with observations, hashes of published rows, and the number of parked records.
     fn load_changelog(
         &self,
         partition: i32,

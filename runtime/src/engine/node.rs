@@ -1,5 +1,6 @@
 //! A processor as the runtime sees it: its name, its topics, and the methods that a task calls.
 //!
+//! A parked record was read and saved, but needs a key (for example of a game) that does not exist yet.
 //! Invariant: every record processed is counted exactly once in the ledger entry of the next commit, as applied, unchanged, parked or
 //! rejected.
 //! Not here: the two implementations (`stateless`, `materialized_view`), the loop that calls them (`task`).

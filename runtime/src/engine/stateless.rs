@@ -23,7 +23,7 @@ use schemas::{
 use std::collections::BTreeMap;
 use topics::{TopicInfo, TopicPartition, is_raw, partition_of};
 
-/// How many rows a payload has, and how many of them had each outcome.
+/// How many rows a payload has (`found`), and how many of them had each outcome (the other fields).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowCounts {
     pub found: i64,
@@ -84,7 +84,7 @@ pub trait StatelessProcessor: Send {
     fn process(&self, input: Self::In) -> ProcessorOutput<Self::Out>;
 }
 
-/// A stateless processor with its topics.
+/// Connects a stateless processor to its topics, and collects the commit of the micro-batch in progress.
 pub struct StatelessNode<P: StatelessProcessor> {
     name: &'static str,
     dlq: &'static str,

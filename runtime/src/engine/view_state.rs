@@ -1,5 +1,6 @@
 //! The state of one partition of a materialized view, and the keys under which its changelog stores it.
 //!
+//! To invalidate an output key is to mark it, so that its row is derived again at the next commit.
 //! Invariant: each output key is invalidated at most once per micro-batch. For every record read, the range of output keys that it affects
 //! is stored; the range may be empty.
 //! Not here: decoding, deriving and publishing (`materialized_view`).
@@ -46,14 +47,14 @@ impl<'a> ChangelogKey<'a> {
     }
 }
 
-/// The row that is currently published for an output key.
+/// Identifies the row that is currently published for an output key, by content hash, topic and record key.
 pub struct PublishedRow {
     pub hash: u64,
     pub topic: &'static str,
     pub key: String,
 }
 
-/// The result of deriving one output row.
+/// What happened when the row of one output key was derived: whether a change was published, and whether the key has parked records.
 #[derive(Clone, Copy, Default)]
 pub struct RecomputedRow {
     pub is_published: bool,
@@ -67,13 +68,13 @@ struct ReadRecord {
     adds_state: bool,
 }
 
-/// The state of one partition.
+/// The state of a materialized view in one partition.
 pub struct ViewState<V: MaterializedView> {
     pub tables: FxHashMap<V::Key, V::Tables>,
     pub published: FxHashMap<V::OutputKey, PublishedRow>,
     /// Current number of parked records, by the output key that they affect.
     parked: FxHashMap<V::OutputKey, u32>,
-    /// The number of parked records that the committed ledger entries add up to.
+    /// The number of parked records at the last commit. The next ledger entry counts only the change since then.
     pub parked_count: i64,
     /// Index in `output_keys` of each output key that was invalidated since the last commit.
     invalidated: FxHashMap<V::OutputKey, u32>,
@@ -116,7 +117,8 @@ impl<V: MaterializedView> ViewState<V> {
     pub fn end_read(&mut self, adds_state: bool) {
         self.reads.push(ReadRecord { affected_end: self.affected.len(), adds_state });
     }
-    /// Invalidates every output key that follows from the tables and every published one. No record counts as the cause.
+    /// Invalidates all output keys: those that can be derived from the tables, and those with a published row. No record counts as the
+    /// cause.
     pub fn invalidate_all(&mut self, view: &V) {
         let mut all_keys: Vec<V::OutputKey> = self.published.keys().cloned().collect();
         for tables in self.tables.values() {

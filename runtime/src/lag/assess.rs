@@ -9,7 +9,8 @@ use super::status::{CatchUp, Lag, Status, Trend};
 /// Length of the window in milliseconds. A backlog that is not shrinking must last this long before the status is stalled or falling
 /// behind.
 pub const WINDOW_MS: i64 = 60_000;
-/// While the oldest unread record is younger than this many milliseconds, the processor keeps up: a micro-batch may be in progress.
+/// While the oldest unread record is younger than this many milliseconds, the processor counts as keeping up, because a micro-batch may be
+/// in progress.
 const GRACE_MS: i64 = 10_000;
 /// Trends and rates are computed from the samples of this many milliseconds at the end of the window.
 const RECENT_MS: i64 = 30_000;
@@ -65,7 +66,7 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
         let span = now.at - first.at;
         (span > 0).then(|| (value(now) - value(first)).max(0) as f64 * 1000.0 / span as f64)
     };
-    // The samples since the lag was last zero.
+    // The backlog consists of the samples since the lag was last zero.
     let start = samples.iter().rposition(|sample| sample.behind == 0).map_or(0, |index| index + 1);
     let backlog = &samples[start..];
     let trend = if now.behind == 0 { Trend::Steady } else { trend(backlog) };
@@ -81,7 +82,7 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
         catch_up: match trend {
             _ if now.behind == 0 => Some(CatchUp::In(0.0)),
             Trend::Unknown => None,
-            // The processor has lag, but it keeps up, or its status is not known yet: no time is computed.
+            // No time is computed while the processor keeps up although it has lag, or while its status is not known yet.
             _ if matches!(status, Status::Ok | Status::Unknown) => None,
             Trend::Shrinking => drain_rate(backlog).map(|rate| CatchUp::In(now.behind as f64 / rate)),
             Trend::Growing | Trend::Steady => Some(CatchUp::Never),
@@ -89,7 +90,7 @@ pub fn assess(samples: &[Sample], has_active_members: bool) -> Lag {
     }
 }
 
-/// Returns the latest samples, over which trends and rates are computed.
+/// Returns the samples of the last `RECENT_MS` milliseconds. Trends and rates are computed from them.
 fn recent(samples: &[Sample]) -> &[Sample] {
     let now = samples.last().map_or(0, |sample| sample.at);
     &samples[samples.partition_point(|sample| now - sample.at > RECENT_MS)..]
@@ -125,7 +126,8 @@ fn trend(samples: &[Sample]) -> Trend {
     }
 }
 
-/// The samples of a window, the samples of the current backlog, and the newest sample.
+/// The input of the status: all samples of the window, the samples of the current backlog (since the lag was last zero), and the newest
+/// sample.
 struct Assessment<'a> {
     samples: &'a [Sample],
     backlog: &'a [Sample],

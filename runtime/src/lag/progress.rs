@@ -21,9 +21,9 @@ pub struct PartitionProgress {
     pub committed: Option<Offset>,
     /// The first offset that is still stored.
     pub log_start_offset: Offset,
-    /// The end offset; on Kafka the last stable offset.
+    /// The offset at which a reader of committed records stops: on Kafka, the last stable offset.
     pub end_offset: Offset,
-    /// The first record at or after the committed offset; `None` if there is none.
+    /// The first record at or after the committed offset; `None` if there is no such record, so everything is read.
     pub unread: Option<Unread>,
 }
 
@@ -46,14 +46,15 @@ impl PartitionProgress {
     pub fn next_offset(&self) -> Offset {
         self.committed.unwrap_or(self.log_start_offset).max(self.log_start_offset)
     }
-    /// Returns the number of unread records; an upper bound where offsets have gaps.
+    /// Returns the number of unread records. If offsets have gaps, the real number may be lower.
     pub fn behind(&self) -> i64 {
         let first = |unread: Unread| unread.offset.max(self.committed.unwrap_or(self.log_start_offset));
         self.unread.map_or(0, |unread| (self.end_offset - first(unread)).max(1))
     }
     /// Returns the committed offset minus the log start offset. If it is 0, the next deletion by retention deletes unread records; if it is
-    /// negative, unread records were already deleted. `None` while nothing is committed, and for a table, because compaction removes only
-    /// superseded records. A margin of −1 is returned as 0, because the single deleted offset is that of a commit marker.
+    /// negative, unread records were already deleted. Returns `None` while nothing is committed. Returns `None` for a table, too:
+    /// compaction removes only superseded records, so no row is lost. A margin of −1 is returned as 0, because the single deleted offset is
+    /// that of a commit marker.
     pub fn retention_margin(&self) -> Option<i64> {
         let margin = self.committed? - self.log_start_offset;
         (self.topic.policy != Policy::Compact).then_some(if margin == -1 { 0 } else { margin })

@@ -82,9 +82,9 @@ impl Trend {
 /// When the lag will be zero at the current drain rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CatchUp {
-    /// In this many seconds.
+    /// The lag will be zero in this many seconds.
     In(f64),
-    /// Records arrive at least as fast as they are read.
+    /// The lag will not become zero, because records arrive at least as fast as they are read.
     Never,
 }
 
@@ -97,7 +97,7 @@ impl Serialize for CatchUp {
     }
 }
 
-/// Lag figures and their assessment.
+/// The lag of a processor or of one of its partitions, with its assessment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lag {
     pub status: Status,
@@ -109,7 +109,8 @@ pub struct Lag {
     #[serde(rename = "lag_seconds")]
     pub seconds: Option<f64>,
     pub trend: Trend,
-    /// Records per second that arrive (`in_rate`) and that are read (`out_rate`); `None` if there is only one sample.
+    /// Records that arrive per second (`in_rate`) and records that are read per second (`out_rate`). Both are `None` if there is only one
+    /// sample.
     pub in_rate: Option<f64>,
     pub out_rate: Option<f64>,
     /// When the lag will be zero; `None` if this is unknown, or if the processor has lag but keeps up.

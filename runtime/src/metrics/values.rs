@@ -29,7 +29,7 @@ enum Series {
 pub struct Metrics {
     registry: Registry,
     series: BTreeMap<&'static str, Series>,
-    /// Held while the values of one sample change, and while a scrape reads them.
+    /// Locked while the values of one lag sample are set, and while a scrape reads all values. So a scrape never sees a part of a sample.
     sample_lock: Mutex<()>,
 }
 impl fmt::Debug for Metrics {

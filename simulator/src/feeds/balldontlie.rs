@@ -1,6 +1,6 @@
 //! balldontlie/stats and balldontlie/box-scores: the simulated games with the ids and names of balldontlie.
 //!
-//! Invariant: a player who is listed but did not play has "00" minutes and zeros. No nba.com id appears.
+//! Invariant: a player who is listed but did not play has "00" minutes and zeros as statistics. The payloads have no nba.com ids.
 //! Not here: the spellings of names (`names`).
 use super::shooting::percentage;
 use crate::{
@@ -74,7 +74,7 @@ pub(crate) fn box_scores(world: &World<'_>, day: &[Played], omitted_team: Option
     json!({"data": games.collect::<Vec<_>>()})
 }
 
-/// Returns the listed players: those who appeared, and those who were available but did not play.
+/// Returns the players in a team's box score: those who appeared, with their statistics, and those who were available but did not play.
 fn listed<'a>(world: &'a World<'_>, side: &'a Side) -> Vec<(&'a Player, Option<&'a BoxScoreStats>)> {
     let players = &world.league.players;
     let appeared =

@@ -1,6 +1,7 @@
 //! nbacom/injury-report: the JSON that a scraper parses from the PDF.
 //!
-//! Invariant: in the last report before tip-off, an absent player is listed as out, and a player who plays is not. Names are "Last, First".
+//! Invariant: in the last report before tip-off, a player who is absent is listed as out, and a player who plays is not listed as out.
+//! Names are written "Last, First".
 //! Not here: the absences (`league`).
 use crate::{
     calendar::{Evening, Game},

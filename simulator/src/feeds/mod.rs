@@ -1,7 +1,7 @@
 //! The payloads, in the shape of each source.
 //!
-//! Invariant: the payloads have the keys of the real payloads, and the quirks of the sources: a Z on local times, null and zero for the
-//! same fact, different team codes.
+//! Invariant: the payloads have the keys of the real payloads, and the same irregularities: local times that end with a Z as if they were
+//! UTC, null and zero for the same fact, and team codes that differ from source to source.
 //! Not here: the fetches and their faults (`fetches`).
 pub(crate) mod balldontlie;
 pub(crate) mod gamelog;
@@ -14,7 +14,7 @@ mod shooting;
 use schemas::raw::Feed;
 use serde_json::{Value, json};
 
-/// Returns the payload with an empty list of rows; `None` for a feed that has no empty responses.
+/// Returns an empty response: the payload with its list of rows emptied. `None` for a feed that has no empty responses.
 pub(crate) fn emptied(feed: Feed, payload: &str) -> Option<String> {
     let list = match feed {
         Feed::NbacomSchedule => "/leagueSchedule/gameDates",

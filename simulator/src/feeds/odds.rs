@@ -13,7 +13,7 @@ use crate::{
 use schemas::{EasternDate, Team, Timestamp};
 use serde::Serialize;
 
-/// Key, title and price feed number of each book; books with the same number have the same prices.
+/// The key, the title and the number of the price feed of each book. Books with the same number quote the same lines and prices.
 const BOOKS: [(&str, &str, u64); 8] = [
     ("draftkings", "DraftKings", 0),
     ("bovada", "Bovada", 1),
@@ -55,13 +55,13 @@ struct Outcome {
     point: f64,
 }
 
-/// One fetch of an event's odds.
+/// One fetch of the odds for a game.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
     pub fetched_at: Timestamp,
     /// Number of earlier snapshots of the same game.
     pub number: usize,
-    /// Points subtracted from the lines because the game is in progress.
+    /// Number of points that is subtracted from every line; more than 0 only if the game is already in progress.
     pub points_scored: f64,
 }
 
@@ -116,7 +116,7 @@ struct LadderLine {
 }
 
 /// Returns one book's lines on a player: no line if the book does not quote the player, several lines if its price feed has line ladders.
-/// `subject` is the numbers of game, day, price feed and snapshot.
+/// `subject` consists of the game id, the day, the number of the price feed, and the number of the snapshot.
 fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4]) -> Vec<LadderLine> {
     let [game, day, feed, snapshot] = *subject;
     let subject = [game, day, feed, player.index as u64, 1];
@@ -138,11 +138,11 @@ fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4])
         let under = (!is_one_sided).then(|| american_price(1.0 - over));
         LadderLine { line, over: american_price(over), under }
     });
-    // If `middle` were lower, a ladder would have several lines at the minimum of half a point.
+    // If `middle` were 3 or lower, several lines of a ladder could be equal, because no line is below half a point.
     if is_quoted && middle > 3.0 { ladder_lines.collect() } else { vec![] }
 }
 
-/// Returns the American price of an outcome, with a margin of 4.5 percent, and rounded to multiples of five.
+/// Returns the American price of an outcome with this probability. The book's margin is 4.5 percent; prices are multiples of five.
 fn american_price(probability: f64) -> i32 {
     let break_even = probability * 1.045;
     let price = if break_even >= 0.5 {
@@ -153,7 +153,7 @@ fn american_price(probability: f64) -> i32 {
     (price / 5.0).round() as i32 * 5
 }
 
-/// Returns the eight best available players with their expected points. They share the minutes of the absent players with the other
+/// Returns the eight best available players of a team, with their expected points. The minutes of absent players are distributed over all
 /// available players.
 fn expected_points<'a>(
     world: &'a World<'_>,

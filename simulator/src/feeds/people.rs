@@ -1,6 +1,7 @@
 //! nbacom/player-list and espn/roster: the rosters of the teams.
 //!
-//! Invariant: both feeds show a trade from its day on. ESPN has no nba.com ids, its own codes for six teams, and birth dates.
+//! Invariant: both feeds show a trade from its day on. Only ESPN has birth dates. ESPN has no nba.com ids, and uses its own codes for six
+//! teams.
 //! Not here: the times of the fetches (`fetches`).
 use crate::{
     league::Player,

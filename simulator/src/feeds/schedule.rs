@@ -6,12 +6,12 @@ use crate::calendar::Game;
 use schemas::{EasternDate, Season, Team, Timestamp};
 use serde_json::{Value, json};
 
-/// The phase of a game in the schedule.
+/// The phase of a game in the schedule, for example not started or final.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum GamePhase {
     Ahead,
     CalledOff,
-    /// Final points of the home and the away team.
+    /// The game has ended with these points of the home team and of the away team.
     Final(i32, i32),
 }
 

@@ -1,6 +1,6 @@
 //! Shooting percentages in the payloads.
 //!
-//! Invariant: a percentage without attempts is `None`.
+//! Invariant: the percentage is `None` if there were no attempts.
 //! Not here: the counts (`play`).
 
 /// Returns made shots divided by attempts, rounded to a number of decimals; `None` without attempts.

@@ -137,7 +137,8 @@ impl Warehouse for BigQuery {
         self.retry_policy
             .clear_failures_if_ok(found.map_err(|api_error| self.retry_policy.query_error(&api_error)))
     }
-    /// Runs before each attempt of a write, so its success does not reset the number of consecutive failures.
+    /// Does not reset the number of consecutive failures on success: it is called before each attempt of a write, so otherwise the number
+    /// would be reset before each attempt and failing writes would never raise an alert.
     fn existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],

@@ -50,7 +50,7 @@ impl Encoded {
 /// Converts a batch.
 ///
 /// # Errors
-/// All records that cannot be converted.
+/// Returns all records that cannot be converted.
 pub fn encode(batch: &Batch) -> Result<Encoded, Vec<BadRecord>> {
     let mut sorted: Vec<&Record> = batch.records.iter().collect();
     sorted.sort_unstable_by_key(|record| {

@@ -11,7 +11,7 @@ pub enum ApiError {
     NotSent(String),
     /// The request was sent, but no usable response arrived.
     OutcomeUnknown(String),
-    /// There is no access token.
+    /// No access token could be obtained, so the request was not sent.
     Auth(String),
     /// An error response, or the error of a job.
     Response(ErrorResponse),
@@ -31,23 +31,23 @@ pub struct ErrorResponse {
 /// Class of an error, which determines how the sink reacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorClass {
-    /// Retry with the same id: nothing was sent.
+    /// Nothing was sent, so the sink retries with the same job id.
     Transient,
-    /// Look the job up: the effect is unknown.
+    /// It is unknown whether the request took effect, so the sink looks the job up.
     Ambiguous,
-    /// The id exists: the job is reused.
+    /// A job with this id exists already, and the sink reuses it.
     JobExists,
-    /// No access token, or BigQuery rejected it even after a refresh: retry with an alert.
+    /// There is no access token, or BigQuery rejects the token even after a refresh. The sink retries and alerts the operator.
     Auth,
-    /// Too many requests: retry with the same id after a pause.
+    /// Too many requests were sent. The sink retries with the same job id after a pause.
     Throttle,
-    /// A quota is used up: retry with the same id after at least ten minutes.
+    /// A quota is used up. The sink retries with the same job id after at least ten minutes.
     Quota,
-    /// The job failed for a transient reason: send another attempt.
+    /// The job failed for a transient reason. The sink sends another attempt, which has a new job id.
     RetryableJob,
-    /// Other writers fill the DML queue of the table: send another attempt.
+    /// Other writers fill the DML queue of the table. The sink sends another attempt.
     DmlQueueFull,
-    /// A concurrent DML job changed the same rows first: send another attempt.
+    /// A concurrent DML job changed the same rows first. The sink sends another attempt.
     Conflict,
     /// The request or the job is too large: the sink stages or splits the batch.
     Size,

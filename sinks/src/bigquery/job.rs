@@ -26,14 +26,14 @@ pub type Parameter = (&'static str, &'static str, String);
 pub struct FinishedJob {
     /// Number of changed rows, from the statistics of the job.
     pub affected: u64,
-    /// True if the job existed before it was sent.
+    /// True if a job with this id existed already and was reused.
     pub is_reused: bool,
     pub id: String,
 }
 
 /// Reason why a job did not succeed.
 pub enum Stop {
-    /// Retry later, or the operator must act.
+    /// An error for the caller, which must repeat the call later or stop so that the operator can act.
     Error(WarehouseError),
     /// A row cannot be converted.
     BadRow(FailedJob),
@@ -56,7 +56,7 @@ impl From<WarehouseError> for Stop {
     }
 }
 
-/// Kind of a job: whether it needs the writer lease.
+/// Whether a job needs the writer lease, which allows only one DML job at a time (`writer_lease`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
     /// The job runs DML on the table `sink_records`, so it needs the lease.

@@ -39,9 +39,9 @@ pub struct JobRunner {
     queries: Arc<Queries>,
     lease: WriterLease,
     template: JobTemplate,
-    /// Rate limiter of the DML jobs on the table: BigQuery allows 25 within 10 s.
+    /// Limits the DML jobs of this process to 20 within 10 s, because BigQuery allows 25 per table in this time.
     statements: RateLimiter,
-    /// Rate limiter of the job insertions of this process.
+    /// Limits the jobs that this process creates to 8 per second.
     inserts: RateLimiter,
     /// Number of the current attempt, by job id without this number. A job without an entry is at its first attempt.
     attempts: BTreeMap<String, u32>,
@@ -98,7 +98,7 @@ impl JobRunner {
                     self.counters.update(|counters| counters.reused += u64::from(done.is_reused));
                     return Ok(done);
                 }
-                // A reused job that failed earlier: continue with the next attempt.
+                // The reused job failed earlier, so the next attempt is sent.
                 Err(AttemptEnd::NextAttempt) => continue,
                 Err(AttemptEnd::Stop(stop)) => return Err(stop),
             }
@@ -181,7 +181,8 @@ impl JobRunner {
             return Err(WarehouseError::pending(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
-        // If a job of this instance takes longer than one call, the next call reuses the job. Its failure is then a new failure.
+        // If a job of this instance takes longer than one call, the next call reuses the job. If that job fails, its failure is new and
+        // does not count as an earlier one.
         let is_earlier = is_reused && !self.sent_jobs.contains(id);
         match failure(&job) {
             None => Ok(FinishedJob { affected: affected(&job), is_reused, id: id.to_owned() }),
@@ -258,7 +259,7 @@ impl JobRunner {
             job = self.get_job(id)?;
         }
     }
-    /// Waits for the rate limiters of DML on the table and of job insertions.
+    /// Waits until the rate limiters for DML jobs and for new jobs allow this job.
     fn throttle(&mut self, kind: JobKind) {
         let dml = (kind == JobKind::Leased).then_some(&mut self.statements);
         for limiter in dml.into_iter().chain([&mut self.inserts]) {
@@ -277,7 +278,7 @@ impl JobRunner {
     pub fn new_job(&self, id: &str) -> Job {
         self.template.job(id)
     }
-    /// Ends the current batch: no job sent so far belongs to the next batch.
+    /// Clears the list of sent jobs at the end of a batch, because none of these jobs belongs to the next batch.
     pub fn clear_sent_jobs(&mut self) {
         self.sent_jobs.clear();
     }

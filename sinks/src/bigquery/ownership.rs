@@ -68,7 +68,7 @@ impl Ownership {
             }
         }
     }
-    /// True if the writer state does not show the effect of the statement.
+    /// True if the writer state does not show the effect of the change `name`.
     fn is_undone(&self, name: &str, log: &str, epoch: i64) -> Result<bool, WarehouseError> {
         let found = self
             .queries

@@ -1,4 +1,4 @@
-//! `Provisioning`: comparing a dataset with its definitions, and creating missing tables, columns and views.
+//! `Provisioning`: compares a dataset with the definitions of its tables and views, and creates missing tables, columns and views.
 //!
 //! Invariant: no table or column is dropped (except by `discard`) or narrowed. If a column has a different type, the operator must act; the
 //! error states which statement to run.
@@ -45,7 +45,7 @@ pub struct Provisioning {
     retry_policy: Arc<RetryPolicy>,
     names: Names,
     location: String,
-    /// True if an endpoint is configured, which is usually an emulator.
+    /// True if the configuration has an endpoint, which is usually that of an emulator.
     has_endpoint: bool,
     /// True after [`prepare_once`](Self::prepare_once) was successful.
     is_prepared: bool,

@@ -40,7 +40,7 @@ const fn is_retryable(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Transient | ErrorClass::Ambiguous | ErrorClass::Throttle)
 }
 
-/// A query that is still running after the time limit of one call.
+/// A query that is still running after the time limit of one call. The next call with an equal request waits for its job.
 struct PendingQuery {
     request_hash: blake3::Hash,
     job: String,
@@ -136,7 +136,7 @@ impl Queries {
         let pending = self.pending_query().take_if(|pending| pending.request_hash == request_hash)?;
         (now - pending.polled_ms < 2 * MAX_JOB_WAIT_MS).then_some(pending.job)
     }
-    /// Discards the pending query, because its result is outdated.
+    /// Discards the pending query. It must be called after a write, which makes the result of an earlier query outdated.
     pub fn discard_pending_query(&self) {
         self.pending_query().take();
     }

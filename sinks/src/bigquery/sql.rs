@@ -36,7 +36,8 @@ impl Source {
     }
 }
 
-/// Bounds of a batch for partition and cluster pruning.
+/// Seasons and range of game ids of a batch. A statement with these bounds scans only the partitions and blocks that can have the batch's
+/// rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruningBounds {
     pub seasons: BTreeSet<i16>,
@@ -226,7 +227,8 @@ pub fn probe_sql(source: &Source) -> String {
     )
 }
 
-/// Returns the query for log, epoch and rebuilding of the writer state; it finds no row until a log has acquired the warehouse.
+/// Returns the query that reads the writer state: log, epoch, and whether a rebuild is unfinished. It finds no row until a log has acquired
+/// the warehouse.
 pub fn writer_state_sql(names: &Names) -> String {
     format!(
         "SELECT `log_id`, `epoch`, `rebuilding` FROM {} WHERE `season_start` = 0 AND `input` = {}",

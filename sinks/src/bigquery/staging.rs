@@ -1,4 +1,4 @@
-//! `Staging`: a batch that is too large for a parameter is loaded into a table of the staging dataset and merged from there.
+//! `Staging`: loads a batch that is too large for a query parameter into a table of the staging dataset, from which the MERGE reads it.
 //!
 //! Invariant: the name of a staging table is derived from the batch, so a repeated load replaces the same rows. A staging table older than
 //! six hours belongs to no batch that is being written, and is deleted; at the latest, the dataset's default table expiration deletes it
@@ -34,7 +34,7 @@ const LABEL: (&str, &str) = ("fastbreak", "staging");
 const STAGING_MAX_AGE_MS: i64 = 6 * 3_600_000;
 const STAGING_CLEANUP_INTERVAL_MS: i64 = 3_600_000;
 
-/// The staging tables of a warehouse.
+/// Loads and deletes the staging tables of a warehouse.
 pub struct Staging {
     api: Arc<ApiClient>,
     clock: Arc<dyn Clock>,
@@ -126,7 +126,7 @@ impl Staging {
         let path = format!("datasets/{}/tables/{table}", self.names.staging());
         self.api.delete(&path).is_ok()
     }
-    /// Makes a job load its data into a staging table.
+    /// Configures a job so that it loads its data into a staging table.
     fn load(&self, mut job: Job, table: &str) -> Job {
         let load = JobConfigurationLoad {
             destination_table: Some(TableReference::new(&self.names.project, &self.names.staging(), table)),

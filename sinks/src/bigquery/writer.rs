@@ -32,7 +32,7 @@ use std::sync::Arc;
 struct WriteMode {
     /// True if the rows are first loaded into a staging table.
     is_staged: bool,
-    /// True if the rows were loaded again in this call.
+    /// True if the rows were loaded again in this call because the staging table was missing. This is done at most once per call.
     is_reloaded: bool,
 }
 /// True if the job failed because the staging table of this batch does not exist.
@@ -52,7 +52,7 @@ pub struct Writer {
     names: Names,
     /// Maximum size in bytes of rows sent as a query parameter.
     inline_bytes: usize,
-    /// Job id prefix of a batch that BigQuery rejected as too large for a parameter.
+    /// Job id prefix of the last batch that BigQuery rejected as too large for a parameter. This batch is staged in all later calls.
     oversized_job_prefix: Option<String>,
 }
 impl Writer {
@@ -155,7 +155,8 @@ impl Writer {
         let failed = match stop {
             Stop::Error(error) => return Err(error),
             Stop::Size(failed) if !mode.is_staged => {
-                // A staged batch has a different request body, which needs a different id. A rejected request did not use its id.
+                // A staged batch has a different request body, which needs a job id that is not in use. A job that failed uses its id, so
+                // the next attempt follows; a rejected request created no job, so its id is still free.
                 if failed.response.status.is_none() {
                     self.runner.next_attempt(&failed.job_prefix);
                 }

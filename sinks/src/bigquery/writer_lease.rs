@@ -1,4 +1,4 @@
-//! `WriterLease`: one DML job on the records at a time, over all instances.
+//! `WriterLease`: lets only one instance at a time send a DML job on the table `sink_records`.
 //!
 //! A label of a table without rows has the id of the last DML job. An instance that wants to send a job waits until that job is done, and
 //! replaces the id by its own with a compare-and-set on the ETag. This needs no DML job on the records.
@@ -21,7 +21,7 @@ use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 const LABEL: &str = "job";
-/// Time after which a job in the label is assumed to have never been sent if it still does not exist.
+/// If the job in the label still does not exist this long after the first lookup, it is assumed to have never been sent.
 const ABANDONED_AFTER_MS: i64 = 60_000;
 /// Time limit of one call that waits for the lease.
 const MAX_LEASE_WAIT_MS: i64 = 30_000;
@@ -33,7 +33,7 @@ pub struct WriterLease {
     names: Names,
     counters: SharedCounters,
     retry_policy: Arc<RetryPolicy>,
-    /// Rate limiter of the metadata updates of the lease's table: BigQuery allows 5 within 10 s.
+    /// Limits the label updates of this process to 4 within 10 s, because BigQuery allows 5 metadata updates per table in this time.
     labels: RateLimiter,
     /// Id of a job that holds the lease but does not exist, and time in milliseconds of the first lookup that did not find the job.
     missing_holder: Option<(String, i64)>,
@@ -100,7 +100,7 @@ impl WriterLease {
             pause = (pause * 2).min(Duration::from_secs(4));
         }
     }
-    /// True if the job in the label is done or was never sent.
+    /// True if the job in the label is done, or is assumed to have never been sent.
     fn is_holder_done(&mut self, holder: &str, id: &str) -> Result<bool, WarehouseError> {
         if holder.is_empty() {
             return Ok(true);

@@ -23,7 +23,7 @@ pub(super) fn rows_table(table: &Table) -> String {
     format!("{}_rows", table.name)
 }
 
-/// Returns the table with one row per key of an input topic; the row has the (epoch, offset) of the key.
+/// Returns the table with one row per key of an input topic; the row has the (epoch, offset) of the newest record of the key.
 pub(super) const fn guarded_table(input: SinkTopic) -> &'static Table {
     match input {
         SinkTopic::Predictions => &SLATE,

@@ -57,7 +57,7 @@ pub struct Coverage {
     pub not_a_candidate: u64,
 }
 
-/// Selection of games.
+/// The games to read: all games, those of one season, or those of a range of days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
     All,
@@ -210,7 +210,7 @@ impl From<Forecast> for SystemLine {
     }
 }
 
-/// Reads the predictions of a player's game, one per system in display order.
+/// A prepared statement that reads the predictions of a player's game, one per system in display order.
 struct Predicted<'a>(rusqlite::Statement<'a>);
 impl<'a> Predicted<'a> {
     fn new(db: &'a Connection) -> rusqlite::Result<Self> {

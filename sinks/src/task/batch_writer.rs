@@ -47,7 +47,7 @@ pub struct BatchWriter {
     /// Days whose games are written; `None` for all days.
     dates: Option<DateRange>,
     rejects: RejectTracker,
-    /// Maximum number of records per batch, set when a batch is too large; kept until the process ends.
+    /// Maximum number of records per batch. `None` until a batch is too large for the warehouse; from then on set until the process ends.
     max_batch_records: Option<i64>,
 }
 
@@ -116,7 +116,7 @@ impl BatchWriter {
                 None => None,
                 Some((mut half, is_counted)) => {
                     self.rejects.begin(batch_records, is_counted);
-                    // These records have durable dead letters already, so they are removed from the half.
+                    // The records in `rejected` have durable dead letters already, so they are removed from the half.
                     half.reject(&rejected);
                     let plan = self.plan(&half)?;
                     Some((half, plan))

@@ -1,4 +1,4 @@
-//! When the sink itself reconciles the warehouse with the log: periodically, and at the end of a run with `--until-caught-up`.
+//! Decides when the sink itself reconciles the warehouse with the log: periodically, and at the end of a run with `--until-caught-up`.
 //!
 //! Invariant: a reconciliation runs between batches, so no batch is unfinished, and only in the instance that writes. The periodic
 //! reconciliation never stops the sink.
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 /// What an operator must do about a mismatch.
 const REMEDIATION: &str = "next: `fastbreak audit --output json` lists the games; `fastbreak sink rebuild`, then `fastbreak run`, write all rows again from the log";
 
-/// When the sink reconciles the warehouse.
+/// Decides when the next periodic reconciliation is due, and runs it.
 pub struct ReconciliationSchedule {
     interval: Duration,
-    /// Time of the next reconciliation; `None`: never.
+    /// Time of the next reconciliation; `None` if the sink never reconciles periodically.
     due: Option<Instant>,
 }
 

@@ -61,7 +61,8 @@ impl RejectTracker {
             ));
         }
         let rejected: BTreeSet<TopicPartitionOffset> = bad.iter().map(|bad| bad.coordinates).collect();
-        // When more bad records of the same batch are found later, its other records are counted already.
+        // If a later attempt finds more bad records in the same batch, its other records are counted already, so only the newly found ones
+        // are counted.
         let is_counted = std::mem::replace(&mut self.is_counted, true);
         let mut records: Vec<TopicPartitionOffset> =
             batch.records.iter().map(|record| record.coordinates).collect();

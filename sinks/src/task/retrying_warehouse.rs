@@ -25,7 +25,7 @@ pub struct RetryingWarehouse {
     warehouse: Box<dyn Warehouse>,
     metrics: SinkMetrics,
     run_context: Arc<RunContext>,
-    /// Time until which calls are still retried while the process stops.
+    /// Time until which calls are still retried while the process stops; `None` if they are not retried then.
     shutdown_deadline: Option<Instant>,
 }
 

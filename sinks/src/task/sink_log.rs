@@ -16,7 +16,7 @@ use topics::{Offset, Offsets, TopicPartition};
 /// Maximum bytes per read.
 const READ_BYTES: usize = 1 << 20;
 
-/// Owns the group member of the sink.
+/// Reads and commits with the group member of the sink (this instance in the sink's consumer group).
 pub struct SinkLog {
     member: Box<dyn GroupMember>,
 }
@@ -51,7 +51,7 @@ impl SinkLog {
         SINK.clone_into(&mut commit.group);
         Ok(self.member.commit(commit)?)
     }
-    /// Commits together with these offsets.
+    /// Makes a commit that also contains these offsets.
     pub fn commit_offsets(&mut self, next: &SinkOffsets, mut commit: Commit) -> Result<(), SinkError> {
         commit.offsets = to_offsets(next);
         self.commit(commit)

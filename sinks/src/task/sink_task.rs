@@ -170,8 +170,8 @@ impl SinkTask {
         }
         self.delete_stale_epochs()?;
         if self.is_writer && self.schedule.is_due() {
-            // The sink subscribes only to its own topic, so Kafka expires old committed offsets of its input topics even while it runs:
-            // commit them again.
+            // Kafka lets the committed offsets of a topic expire if no member of the group subscribes to that topic. The sink subscribes
+            // only to its own topic, not to its input topics, so it must commit their offsets again from time to time.
             let committed = self.batch_writer.log.committed()?;
             self.batch_writer.log.commit_offsets(&committed, Commit::default())?;
             self.schedule.reconcile(&mut self.batch_writer, &self.run_context);
@@ -180,7 +180,8 @@ impl SinkTask {
     }
     fn handle_shutdown(&mut self) -> Result<(), SinkError> {
         if self.config.until_caught_up {
-            // Such a run usually ends because it has caught up, so it waits for the warehouse, up to a time limit.
+            // Such a run usually ends because it has caught up, and its last batch must still be written. So it waits for the warehouse, up
+            // to a time limit.
             self.batch_writer.warehouse.allow_shutdown_wait(SHUTDOWN_WAIT);
         }
         self.close_batch(CloseReason::Shutdown)?;
@@ -192,7 +193,8 @@ impl SinkTask {
         }
         Ok(())
     }
-    /// Ends a rebuild: once the log has been read to its end, a row that still has an older epoch has no record in the log, and is deleted.
+    /// Ends a rebuild once the log has been read to its end: deletes all rows that still have an older epoch, because they have no record
+    /// in the log.
     fn delete_stale_epochs(&mut self) -> Result<(), SinkError> {
         if self.is_rebuilding && self.batch_writer.log.is_read_to_end()? {
             self.is_rebuilding = false;

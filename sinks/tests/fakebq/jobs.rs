@@ -16,7 +16,7 @@ pub const QUEUED: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum State {
     Pending,
-    /// Start and end in milliseconds.
+    /// Time of the start and of the end of the job, in milliseconds of the test clock.
     Running(i64, i64),
     Done,
 }

@@ -1,4 +1,4 @@
-//! An in-process fake of BigQuery: strict where BigQuery is strict, fast, with scripted faults.
+//! An in-process fake of BigQuery: it enforces BigQuery's rules and limits, runs fast, and injects scripted faults.
 //!
 //! It serves the API calls that the sink makes, over HTTP on loopback, and knows the statements that the sink generates. Its clock is
 //! [`TestClock`], a simulated clock that advances only when the test or the sink sleeps.

@@ -1,7 +1,9 @@
 //! The share of names that are resolved to a player, by source.
 //!
-//! Invariant: a name is counted once per source, scope and date; the latest revision of its lookup result in each team
-//! determines whether it counts as resolved, ambiguous or unknown.
+//! The scope of a name is the teams among whose players it is looked up. Each of these teams has a lookup result for the name, with one
+//! revision (version) for each change.
+//! Invariant: a name is counted once per source, scope and date. Whether it counts as resolved, ambiguous or unknown is determined from
+//! the latest revisions of all teams.
 //! Not here: the rules of a name lookup (`processors::names`).
 use super::report::NameResolution;
 use anyhow::Result;

@@ -20,7 +20,7 @@ pub type Ledger = BTreeMap<(String, i64), LedgerEntry>;
 pub struct ProcessorAudit {
     pub accounting: Accounting,
     pub parked: Vec<ParkedReport>,
-    /// Published rows by output topic, from the restored state store.
+    /// Number of rows that the processor has published, by output topic. Determined from the restored state store.
     pub published: BTreeMap<&'static str, u64>,
 }
 
@@ -43,7 +43,8 @@ pub fn audit_processor(
         let entries = ledger.iter().filter(|((name, _), _)| name == node.name());
         let in_ledger: i64 = entries.map(|(_, entry)| entry.rejected).sum();
         let (in_dlq, purged) = count_rejected(log, node.name())?;
-        // Only an upper bound of the number of purged dead letters is known, so a ledger count of `in_dlq` to `in_dlq + purged` balances.
+        // For the number of purged dead letters, only an upper bound is known. So the ledger balances if its count is from `in_dlq` to
+        // `in_dlq + purged`.
         compare(&mut problems, "records rejected", in_ledger, in_ledger.clamp(in_dlq, in_dlq + purged));
     }
     let mut items_by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -21,7 +21,7 @@ pub struct Report {
     pub names: Vec<NameResolution>,
     pub topics: Vec<TableContent>,
     pub warehouse: Vec<TableContent>,
-    /// `None` if there is no warehouse yet.
+    /// The comparison of warehouse and log; `None` if no warehouse exists yet.
     pub reconciliation: Option<Reconciliation>,
 }
 
@@ -57,7 +57,7 @@ impl Accounting {
     }
 }
 
-/// Items of one processor that are parked until a key arrives.
+/// The items that one processor has parked because they need the same key (a fixture or a name), which does not exist yet.
 #[derive(Serialize)]
 pub struct ParkedReport {
     pub processor: &'static str,

@@ -26,7 +26,8 @@ struct DeadLetterReport {
     offset: i64,
     code: &'static str,
     reason: String,
-    /// Topic, partition and offset of the original record, or file and line number.
+    /// Topic of the original record or, for a dead letter of `ingest`, the file with the original line. Then
+    /// `origin_offset` is the number of that line.
     origin: String,
     origin_partition: i32,
     origin_offset: i64,

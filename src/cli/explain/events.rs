@@ -1,6 +1,8 @@
 //! The raw events that a prediction was derived from.
 //!
-//! Invariant: with basis issued, only events fetched before tip-off are listed.
+//! The basis of a prediction is issued (derived only from facts known before tip-off) or retrospective (also derived from facts that
+//! became known later).
+//! Invariant: for an issued prediction, only events fetched before tip-off are listed.
 //! Not here: the rows that were derived from the events (`report`).
 use super::report::{EventReport, GameReport};
 use anyhow::{Result, bail};
@@ -21,7 +23,7 @@ impl FactsByEvent<'_> {
     fn add(&mut self, raw: RawId, fact: String) {
         self.facts.entry(raw).or_default().push(fact);
     }
-    /// Adds a fact; with basis issued, only if its event was fetched before tip-off.
+    /// Adds a fact. If the prediction is issued, adds it only if its event was fetched before tip-off.
     fn add_if_known(&mut self, raw: RawId, fetched_at: Timestamp, fact: String) {
         if self.features.basis == Basis::Retrospective || fetched_at < self.features.tip_off {
             self.add(raw, fact);

@@ -47,7 +47,7 @@ pub struct PredictionReport {
     pub game_id: String,
     pub home: String,
     pub away: String,
-    /// `None` if `eligibility` is `no_side`.
+    /// The player's team in this game; `None` if `eligibility` is `no_side` (the player belongs to neither team).
     pub team: Option<String>,
     pub date: String,
     pub tip_off: String,

@@ -24,7 +24,7 @@ pub struct Progress {
     output: Output,
     status_line: ProgressBar,
     last_printed: Option<Instant>,
-    /// Time of the first sample, and the number of records read until then.
+    /// Time of the first sample, and the number of records that were read before it. The read rate is computed from them.
     first_sample: Option<(Instant, i64)>,
 }
 

@@ -27,7 +27,7 @@ fn edges(tree: &Crate) -> Edges {
             Target::Module(module) => Some(module).filter(|module| tree.modules[*module].defines_items()),
             Target::Item { module, .. } => Some(module),
         });
-        // Outside of imports, a path that resolves to a module does not refer to it: it is a variable with the same name.
+        // In code other than imports, a path that resolves to a module is ignored: it is a variable that has the same name as the module.
         let named = module.paths.iter().flat_map(targets).filter_map(|target| match target {
             Target::Module(_) => None,
             Target::Item { module, .. } => Some(module),
@@ -41,7 +41,7 @@ fn edges(tree: &Crate) -> Edges {
 /// State of Tarjan's search for strongly connected components ("Depth-first search and linear graph algorithms", 1972).
 struct Tarjan<'a> {
     edges: &'a Edges,
-    /// The order in which files were visited.
+    /// Number of files that were visited before this one, by file.
     order: BTreeMap<&'a str, usize>,
     /// Visited files that have no component yet.
     stack: Vec<&'a str>,
@@ -59,7 +59,8 @@ fn components(edges: &Edges) -> Vec<BTreeSet<String>> {
 }
 
 impl<'a> Tarjan<'a> {
-    /// Visits a file and all files that it reaches; returns the order of the earliest visited file on the stack that it reaches.
+    /// Visits a file and all files that it reaches through imports. Of the files on the stack that it reaches, returns the `order` of
+    /// the one that was visited first.
     fn visit(&mut self, file: &'a str) -> usize {
         let order = self.order.len();
         self.order.insert(file, order);

@@ -8,8 +8,8 @@ use super::paths::{self, Import, is_test_only};
 use std::collections::HashMap;
 use syn::{Ident, Item, Type};
 
-/// Largest number of steps to resolve a path. No chain of re-exports needs as many; without the limit, an import of itself would be
-/// followed forever.
+/// Largest number of lookups to resolve a path. No chain of re-exports needs as many. Without this limit, an import that refers to itself
+/// would be followed forever.
 const MOST_STEPS: usize = 16;
 
 /// The module or item that a path refers to.
@@ -29,9 +29,9 @@ pub struct Module {
     names: HashMap<String, Vec<Name>>,
     /// Modules whose names are imported with `*`.
     globs: Vec<Vec<String>>,
-    /// Imports, including those in blocks, without re-exports.
+    /// Imports, including those inside blocks, but not re-exports (`pub use`).
     pub imports: Vec<Vec<String>>,
-    /// Paths in code, without imports.
+    /// Paths in code other than imports.
     pub paths: Vec<Vec<String>>,
     /// Types with an `impl` block in this module, without `impl` blocks of traits.
     pub impls: Vec<Vec<String>>,

@@ -125,7 +125,7 @@ impl Used {
     /// Adds the names joined by `::` in the arguments of a macro, except names after a dot, which are fields or methods.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
-        // The punctuation since the last name.
+        // The punctuation between the previous name and the current token.
         let mut marks = String::new();
         for token in tokens {
             match token {

@@ -77,7 +77,8 @@ impl Scanner {
                 self.character_or_lifetime();
             } else if let Some(quote) = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|q| self.starts_with(q))
             {
-                // Three quotes open one string only in Python; elsewhere they are an empty string and the beginning of the next.
+                // Three quotes open one string only in Python. In other languages they are an empty string and the beginning of a
+                // second string.
                 let quote = if is_c { "\"" } else { quote };
                 self.skip(quote.len());
                 self.string(quote, true);
@@ -93,7 +94,7 @@ impl Scanner {
         mark.chars().all(|c| rest.next() == Some(&c))
     }
 
-    /// Copies the next `count` characters to the output. If `other` is given, it replaces each character that is not white space.
+    /// Copies the next `count` characters to the output. If `other` is given, writes it instead of each character that is not white space.
     fn put(&mut self, count: usize, other: Option<char>) {
         let end = (self.at + count).min(self.source.len());
         for &c in &self.source[self.at..end] {

@@ -1,14 +1,14 @@
 //! The search for terms in a text.
 //!
-//! A text is cut into words, each with the characters that separate it from the previous word. A term matches whole words in any
-//! case, with any white space between them, a line break included, but no empty line. A word next to `::` is
-//! a name in code, and never matches.
+//! A text is split into words, each with the characters that separate it from the previous word. A term matches whole words in any case.
+//! Any white space may be between the words, even a line break, but not an empty line. A word next to `::` is a name in code, and never
+//! matches.
 //! Invariant: an occurrence is found whatever the layout of the text.
 //! Not here: which part of a file is text (`prose`), the terms (`glossary`).
 use super::glossary::Term;
 use std::collections::HashMap;
 
-/// An occurrence of a term: index of the term, number of the line.
+/// An occurrence of a term: index of the term in the list of terms, and number of the line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
     pub term: usize,

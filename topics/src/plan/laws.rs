@@ -1,6 +1,6 @@
-//! Properties of plans, for generated clusters.
+//! Tests properties that every plan must have, on generated clusters.
 //!
-//! Invariant: the generated clusters have topics that are in the specifications and others that are not, both with arbitrary settings.
+//! Invariant: the generated clusters have topics that are in the specifications and topics that are not, both with arbitrary settings.
 //! Not here: the specifications themselves (`spec`).
 use super::*;
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ fn apply(plan: &Plan, mut cluster: Cluster) -> Cluster {
     }
     cluster
 }
-/// Creates a topic with these overrides; its other settings are the brokers' defaults.
+/// Creates a topic for which only these settings are set; its other settings are the brokers' defaults.
 fn actual_topic(
     name: &str,
     partitions: i32,

@@ -33,7 +33,7 @@ const SESSION_END_TIMEOUT: Duration = Duration::from_secs(45);
 /// The pause before the deletion of groups with members is tried again.
 const GROUP_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A connection for administration.
+/// The administrator of one cluster.
 pub struct Admin {
     connection: AdminConnection,
 }
@@ -82,7 +82,7 @@ impl Admin {
         self.describe(&names, &mut topics)?;
         Ok(Cluster { id, topics: topics.into_values().collect() })
     }
-    /// Adds the settings of these topics.
+    /// Fetches the settings of the topics in `names`, and adds them to `topics`.
     fn describe(
         &self,
         names: &[String],

@@ -1,4 +1,4 @@
-//! Carries out the entries of a topic plan.
+//! Carries out the entries of a topic plan. Each entry has a topic and one action on it, for example creating it.
 //!
 //! Invariant: each entry succeeds or fails on its own. Kafka's alter-config call replaces all settings of a topic, so an entry must
 //! contain every setting that is to remain.

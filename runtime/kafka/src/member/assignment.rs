@@ -27,9 +27,10 @@ pub enum PendingAction {
 /// The current assignment of a group member.
 #[derive(Default)]
 pub struct Assignment {
-    /// `None` until partitions are assigned for the first time, and after they were lost.
+    /// The group generation in which the partitions were assigned. `None` until partitions are assigned for the first time, and after they
+    /// were lost.
     generation: Option<Arc<ConsumerGroupMetadata>>,
-    /// Partition numbers, the same for all inputs.
+    /// The assigned partition numbers. Each number stands for the partition with this number in every input topic.
     partitions: BTreeSet<i32>,
     pending_action: PendingAction,
     /// Changelog end offsets at the time when partitions were unassigned. Only partitions whose state was kept have an entry.
@@ -58,7 +59,7 @@ impl Assignment {
         };
         self.partitions.iter().flat_map(inputs).collect()
     }
-    /// Applies a rebalance.
+    /// Applies a rebalance: updates the partitions, or sets the action that must follow.
     pub fn rebalance(&mut self, rebalance: Rebalance, subscription: &Subscription) {
         match rebalance {
             Rebalance::Assigned(partitions, generation) => {

@@ -1,12 +1,14 @@
 //! Moves committed offsets past control records and aborted records.
 //!
-//! Neither is ever delivered, so a committed offset that advances only with delivered records would stay below them. If they are the last
-//! of a partition and retention deletes them, the committed offset is below the log start offset, as if unread records had been lost.
+//! Control records and aborted records are never delivered, so a committed offset that advances only with delivered records would stay
+//! below them. If they are at the end of a partition and retention deletes them, the committed offset is below the log start offset. This
+//! looks as if unread records had been lost.
 //! Invariant: an offset moves past delivered records only once these records are committed.
 //! Not here: the one control record that every commit appends. Committed offsets are not moved past it (`restore` handles its deletion).
 use topics::{Offset, Offsets, TopicPartition};
 
-/// An offset that would advance by only this much is not committed, because it would pass only the control record of the last commit.
+/// If the consumer's position is only this far past the committed offset, it is not committed: the consumer has passed only the control
+/// record of the last commit.
 const OWN_CONTROL_RECORD: Offset = 1;
 
 /// Returns the offsets to commit, given the consumer's position, the committed offsets, and the offsets after the delivered records.

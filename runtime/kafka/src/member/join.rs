@@ -31,7 +31,7 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 const FENCED_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// The time that a fenced member waits, in addition to the session timeout, for the other instance to leave the group.
 const SESSION_GRACE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The pause before a producer is re-initialized.
+/// The pause before each attempt to re-initialize a producer.
 const REINIT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The outcome of waiting until the instance that fenced this one has left the group.
@@ -50,7 +50,8 @@ pub struct GroupConnection {
     capacity_bytes: usize,
     channel: Arc<PollChannel>,
     context: Context,
-    /// `None` until the first event is requested, so that all members of a process start in parallel.
+    /// `None` until the thread of the member requests the first event. The supervisor creates members one after the other, but joining is
+    /// slow. So each member joins on its own thread, and all members of a process join at the same time.
     clients: Option<JoinedClients>,
     /// When the current wait of [`UNASSIGNED_TIMEOUT`] began; `None` while the member has partitions.
     unassigned_since: Option<Instant>,
@@ -62,7 +63,7 @@ struct JoinedClients {
 }
 
 impl GroupConnection {
-    /// Creates the connection without clients.
+    /// Creates the connection, but does not join the group yet.
     pub fn new(
         cluster: Arc<KafkaCluster>,
         subscription: Arc<Subscription>,
@@ -136,10 +137,11 @@ impl GroupConnection {
             .ok_or_else(|| CommitError::aborted("the member has not joined its consumer group yet"))?
             .producer)
     }
-    /// Re-initializes the transactional producer; in-flight requests of the old epoch are fenced. Retries while brokers are unreachable.
+    /// Re-initializes the transactional producer: brokers then reject requests that are still in flight from its older epoch. Retries while
+    /// brokers are unreachable.
     ///
     /// # Errors
-    /// When the member has failed meanwhile, the producer is rejected, or brokers are unreachable while the process stops.
+    /// When the member has failed in the meantime, the producer is rejected, or brokers are unreachable while the process stops.
     pub fn reinit_producer(&mut self) -> Result<(), RuntimeError> {
         let Some(clients) = &mut self.clients else { return Ok(()) };
         loop {
@@ -217,7 +219,8 @@ impl GroupConnection {
             }
             match self.cluster.client().has_member(&group, |member| member == client_id) {
                 Ok(false) => absent_count += 1,
-                // Wait longer: the other instance's session starts only when the group has stopped waiting for further members.
+                // Wait longer than one session timeout: the other instance's session starts only when the group has stopped waiting for
+                // further members.
                 Ok(true) if started.elapsed() < session * 3 => absent_count = 0,
                 Ok(true) => return Err(fenced),
                 Err(RuntimeError::Unreachable { reason, .. }) => {
@@ -244,7 +247,8 @@ impl Drop for GroupConnection {
     }
 }
 
-/// Leaks the consumer: closing a static member does not leave the group and may block on a rebalance.
+/// Leaks the consumer instead of closing it. Closing would not end the group membership, because the member is static, and it may block on
+/// a rebalance.
 fn leak_consumer(consumer: Arc<BaseConsumer<Context>>) {
     std::mem::forget(consumer);
 }

@@ -323,7 +323,7 @@ impl GroupMember for KafkaMember {
     }
     fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
         let restored = self.restore_unless_current(partition);
-        // If the member has failed meanwhile, for example because it was fenced, that error is the cause.
+        // If the member has failed in the meantime (for example because it was fenced), its error is the cause and is returned instead.
         restored.map_err(|error| self.connection.channel().lock().failed.take().unwrap_or(error))
     }
     fn commit(&mut self, commit: Commit) -> Result<(), CommitError> {
