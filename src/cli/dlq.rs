@@ -222,9 +222,9 @@ fn redrive_text(report: &RedriveReport) -> String {
     lines.push(if report.dry_run {
         format!("preview: {dead_letters} dead letters would be redriven")
     } else if still_rejected > 0 {
-        format!("{dead_letters} dead letters redriven as {records} records, {still_rejected} rejected again")
+        format!("{dead_letters} dead letters redriven: {records} records appended, {still_rejected} dead letters rejected again")
     } else {
-        format!("{dead_letters} dead letters redriven as {records} records")
+        format!("{dead_letters} dead letters redriven: {records} records appended")
     });
     if report.already_redriven > 0 {
         lines.push(format!(
