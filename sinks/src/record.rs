@@ -1,9 +1,10 @@
 //! Input of the sink: a decoded record of one of three table topics.
 //!
 //! Invariant: all records of a key are in one partition of their topic, so the record with the higher offset is the newer one.
-//! Not here: decoding records from bytes and schemas; the runtime does it.
+//! Not here: decoding records from bytes (`task::decode`).
 use schemas::{EasternDate, PlayerGameId, features::Features, game::PlayerGame, prediction::Prediction};
 use std::{fmt, str::FromStr};
+use topics::TopicInfo;
 
 /// The table topics that the sink reads, all keyed by player and game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,13 +15,17 @@ pub enum SinkTopic {
 }
 impl SinkTopic {
     pub const ALL: [SinkTopic; 3] = [SinkTopic::Predictions, SinkTopic::Features, SinkTopic::PlayerGames];
-    /// Logical name of the topic.
-    pub const fn topic(self) -> &'static str {
+    /// Returns the topic as the catalog describes it.
+    pub const fn info(self) -> TopicInfo {
         match self {
-            SinkTopic::Predictions => "ml.predictions.v1",
-            SinkTopic::Features => "ml.features.v1",
-            SinkTopic::PlayerGames => "core.player-games.v1",
+            SinkTopic::Predictions => topics::PREDICTIONS.info,
+            SinkTopic::Features => topics::FEATURES.info,
+            SinkTopic::PlayerGames => topics::PLAYER_GAMES.info,
         }
+    }
+    /// Returns the logical name of the topic.
+    pub const fn topic(self) -> &'static str {
+        self.info().name
     }
 }
 impl fmt::Display for SinkTopic {

@@ -13,7 +13,7 @@ pub(crate) const SINK_BATCHES: TopicPartition = TopicPartition::new(topics::SINK
 
 /// Returns the table topics that the sink reads.
 pub fn inputs() -> Vec<TopicInfo> {
-    vec![topics::PLAYER_GAMES.info, topics::FEATURES.info, topics::PREDICTIONS.info]
+    [SinkTopic::PlayerGames, SinkTopic::Features, SinkTopic::Predictions].map(SinkTopic::info).to_vec()
 }
 
 /// Returns the subscription of the sink, which reads the tables of these processors.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a crate depends only on crates as drawn in ARCHITECTURE.md; every package that is built on this host has an allowed license.
 //! Not here: imports between the files of one crate (`structure`).
-use crate::files::{assert_none, root};
+use crate::files::{assert_none, root, rust_files};
 use std::{collections::BTreeSet, process::Command};
 
 /// Which crate may depend on which; `*` marks a dependency of tests only. ARCHITECTURE.md has the drawing and the reasons.
@@ -53,6 +53,23 @@ fn crates_depend_in_the_drawn_direction_only() {
         .difference(&found)
         .map(|(from, to)| format!("{from} → {to} is drawn, but {from} does not depend on {to}"));
     assert_none("dependencies that differ from EDGES", undrawn.chain(unused));
+}
+
+#[test]
+fn in_the_sinks_only_the_sink_task_uses_the_runtime() {
+    let may_use = [
+        "sinks/src/task/",
+        "sinks/src/subscription.rs",
+        "sinks/src/sink_error.rs",
+        "sinks/src/reconciler.rs",
+    ];
+    let uses_runtime = |text: &str| text.lines().any(|line| line.starts_with("use runtime::"));
+    let wrong = rust_files().filter(|(name, text)| {
+        name.starts_with("sinks/src/")
+            && !may_use.iter().any(|path| name.starts_with(path))
+            && uses_runtime(text)
+    });
+    assert_none("files of the crate `sinks` that must not use the runtime", wrong.map(|(name, _)| name));
 }
 
 #[test]

@@ -9,8 +9,9 @@
 use super::batch_writer::BatchWriter;
 use crate::{
     plan::{BatchPlan, Recovery, SinkOffsets},
+    record::SinkTopic,
     sink_error::SinkError,
-    subscription::{SINK, SINK_BATCHES, input_of, inputs},
+    subscription::{SINK, SINK_BATCHES},
     window::{Batch, CloseReason},
 };
 use runtime::{Commit, clock::now, engine::LEDGER};
@@ -89,12 +90,11 @@ fn restart_from(batch_writer: &mut BatchWriter, from: SinkOffsets) -> Result<(),
         ..LedgerEntry::default()
     };
     let mut next = SinkOffsets::new();
-    let partitions = inputs().into_iter().flat_map(|topic| {
-        (0..topic.partitions).map(move |partition| TopicPartition::new(topic.name, partition))
-    });
-    for topic_partition in partitions {
-        let Some(input) = input_of(topic_partition) else { continue };
-        let key = (input, topic_partition.partition);
+    for (input, partition) in
+        SinkTopic::ALL.into_iter().flat_map(|input| (0..input.info().partitions).map(move |n| (input, n)))
+    {
+        let topic_partition = TopicPartition::new(input.topic(), partition);
+        let key = (input, partition);
         let offset = from.get(&key).copied().unwrap_or(0);
         next.insert(key, offset);
         // Records below the offset count as read and unchanged: they were stored when the offset was committed.
