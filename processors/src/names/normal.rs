@@ -75,9 +75,21 @@ impl Name {
 /// Reduces a name to lower-case alphanumeric characters without diacritics. Spaces separate words, '-' separates the parts of a word; text
 /// in parentheses is dropped.
 fn fold(written: &str) -> String {
-    let mut folded = String::with_capacity(written.len());
+    if written.is_ascii() {
+        // Most names are ASCII, which has nothing to decompose.
+        return fold_decomposed(written.chars().map(|character| character.to_ascii_lowercase()));
+    }
+    fold_decomposed(decompose(written))
+}
+
+/// Returns the lower-case characters of a name, decomposed and without combining marks.
+fn decompose(written: &str) -> impl Iterator<Item = char> {
+    written.nfkd().flat_map(char::to_lowercase).nfkd().filter(|c| !is_combining_mark(*c))
+}
+
+fn fold_decomposed(characters: impl Iterator<Item = char>) -> String {
+    let mut folded = String::with_capacity(characters.size_hint().0);
     let mut depth = 0_usize;
-    let characters = written.nfkd().flat_map(char::to_lowercase).nfkd().filter(|c| !is_combining_mark(*c));
     for character in characters {
         match character {
             '(' | ')' => {
@@ -306,6 +318,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_ascii_name_is_folded_in_the_same_way_with_and_without_decomposing_it(written in "[ -~\\t]{0,40}") {
+            prop_assert_eq!(fold(&written), fold_decomposed(decompose(&written)));
+        }
+
         #[test]
         fn the_key_of_a_key_is_itself(written in "\\PC{0,30}") {
             let once = key(&written);
