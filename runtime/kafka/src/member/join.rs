@@ -3,8 +3,12 @@
 //! A consumer can become unusable in this way for two reasons. First, a broker returns metadata without any broker while no broker can
 //! reach the controller; librdkafka then drops all brokers that it knows, and sends no request from then on. Second, Kafka fences a static
 //! member whose join response arrives too late.
-//! Invariant: a member fails as fenced only if another process stays in the group under the same instance name.
-//! Not here: partitions and offsets (`assignment`, `member_offsets`).
+//! Invariant: a consumer that was replaced never joins the group again.
+//! Not here: when the member joins, checks and replaces its consumer (`membership`), offsets (`member_offsets`).
+use super::{
+    member_action::RejoinCause,
+    member_event::{ConnectedConsumer, InstancePresence},
+};
 use crate::{
     cluster::KafkaCluster,
     context::Context,
@@ -18,29 +22,12 @@ use runtime::{
     CommitError, RuntimeError,
     subscription::{RunContext, Subscription},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-/// If a member has no partitions for this long, it checks whether its consumer still knows a broker.
-const UNASSIGNED_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time limit of the metadata request that checks whether a consumer still knows a broker.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
-/// The interval at which a fenced member checks whether another instance is in the group.
-const FENCED_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// The time that a fenced member waits, in addition to the session timeout, for the other instance to leave the group.
-const SESSION_GRACE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause before each attempt to re-initialize a producer.
 const REINIT_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The outcome of waiting until the instance that fenced this one has left the group.
-pub enum FencingOutcome {
-    /// No other instance is in the group, and the member has joined with a new consumer.
-    Rejoined,
-    /// The process is stopping.
-    Stopping,
-}
 
 /// A member's connection to its group: consumer, poll thread and producer.
 pub struct GroupConnection {
@@ -53,8 +40,6 @@ pub struct GroupConnection {
     /// `None` until the thread of the member requests the first event. The supervisor creates members one after the other, but joining is
     /// slow. So each member joins on its own thread, and all members of a process join at the same time.
     clients: Option<JoinedClients>,
-    /// When the current wait of [`UNASSIGNED_TIMEOUT`] began; `None` while the member has partitions.
-    unassigned_since: Option<Instant>,
 }
 
 struct JoinedClients {
@@ -79,22 +64,17 @@ impl GroupConnection {
             channel: Arc::default(),
             context,
             clients: None,
-            unassigned_since: None,
         }
     }
     /// Returns the inbox. When the member joins with a new consumer, a new inbox replaces it.
     pub fn channel(&self) -> Arc<PollChannel> {
         self.channel.clone()
     }
-    /// Joins the group unless the member has joined already. First aborts the transaction that an earlier process with
-    /// the same instance name left open.
+    /// Joins the group. First aborts the transaction that an earlier process with the same instance name left open.
     ///
     /// # Errors
     /// When the brokers are not reachable or reject a client.
-    pub fn ensure_joined(&mut self) -> Result<(), RuntimeError> {
-        if self.clients.is_some() {
-            return Ok(());
-        }
+    pub fn join(&mut self) -> Result<(), RuntimeError> {
         offset_expiry::handle_expired_offsets(&self.cluster, &self.subscription)?;
         let config = self.cluster.config();
         let producer = TransactionalProducer::init_transactions(config, &self.subscription.group)?;
@@ -157,8 +137,21 @@ impl GroupConnection {
             }
         }
     }
-    /// Joins with a new consumer. Drops the inbox with all records that the old consumer delivered.
-    fn rejoin_with_new_consumer(&mut self) -> Result<(), RuntimeError> {
+    /// Joins with a new consumer. Drops the inbox with all records that the old consumer delivered. If the member has not joined yet, only
+    /// replaces the inbox.
+    ///
+    /// # Errors
+    /// When a new consumer cannot be created.
+    pub fn rejoin_with_new_consumer(&mut self, cause: RejoinCause) -> Result<(), RuntimeError> {
+        let message = match cause {
+            RejoinCause::Disconnected => {
+                "the Kafka client knows no broker any more, joining the group with a new client"
+            }
+            RejoinCause::FencingInstanceLeft => {
+                "fenced, but no other instance is in the group; joining again"
+            }
+        };
+        tracing::warn!(processor = self.subscription.name, "{message}");
         self.channel.send(Command::Leave);
         self.channel = Arc::default();
         self.context = self.context.for_group_member();
@@ -171,70 +164,41 @@ impl GroupConnection {
         }
         Ok(())
     }
-    /// Replaces the consumer if it has no partitions and reaches no broker, but a second consumer reaches one. Returns true if it was
-    /// replaced.
+    /// Checks whether the member's consumer reaches a broker, and if not, whether a second one does.
     ///
     /// # Errors
-    /// When a new consumer cannot be created.
-    pub fn rejoin_if_disconnected(&mut self, has_partitions: bool) -> Result<bool, RuntimeError> {
-        let Some(clients) = self.clients.as_ref().filter(|_| !has_partitions) else {
-            self.unassigned_since = None;
-            return Ok(false);
-        };
-        if self.unassigned_since.get_or_insert_with(Instant::now).elapsed() < UNASSIGNED_TIMEOUT {
-            return Ok(false);
-        }
-        self.unassigned_since = None;
+    /// When the second consumer cannot be created.
+    pub fn check_connections(&self) -> Result<ConnectedConsumer, RuntimeError> {
+        let Some(clients) = &self.clients else { return Ok(ConnectedConsumer::Neither) };
         let topics = self.subscribed_topics();
         let is_connected = |consumer: &Arc<BaseConsumer<Context>>| {
             consumer.fetch_metadata(topics.first().map(String::as_str), METADATA_TIMEOUT).is_ok()
         };
-        let another = self.cluster.client().dedicated_consumer()?;
-        if is_connected(&clients.consumer) || !is_connected(&another) {
-            return Ok(false);
-        }
-        tracing::warn!(
-            processor = self.subscription.name,
-            "the Kafka client knows no broker any more, joining the group with a new client"
-        );
-        self.rejoin_with_new_consumer()?;
-        Ok(true)
+        let second = self.cluster.client().dedicated_consumer()?;
+        Ok(if is_connected(&clients.consumer) {
+            ConnectedConsumer::Own
+        } else if is_connected(&second) {
+            ConnectedConsumer::OnlySecond
+        } else {
+            ConnectedConsumer::Neither
+        })
     }
-    /// Waits until no other instance is in the group under the same instance name, then joins again.
+    /// Checks whether an instance with the same name is in the group.
     ///
     /// # Errors
-    /// Returns `fenced` if another process stays in the group. Returns the error of a request if it is not transient.
-    pub fn await_fencing_instance(&mut self, fenced: RuntimeError) -> Result<FencingOutcome, RuntimeError> {
+    /// The error of the request, if it is not transient.
+    pub fn check_fencing_instance(&self) -> Result<InstancePresence, RuntimeError> {
         let config = self.cluster.config();
         let (group, client_id) = (config.group(&self.subscription.group), config.client_id());
-        let session = config.session_timeout() + SESSION_GRACE_TIMEOUT;
-        let (started, mut absent_count) = (Instant::now(), 0);
-        while absent_count < 2 {
-            if self.run_context.is_stopping() {
-                return Ok(FencingOutcome::Stopping);
+        match self.cluster.client().has_member(&group, |member| member == client_id) {
+            Ok(true) => Ok(InstancePresence::Present),
+            Ok(false) => Ok(InstancePresence::Absent),
+            Err(RuntimeError::Unreachable { reason, .. }) => {
+                tracing::warn!(processor = self.subscription.name, reason, "waiting for the brokers");
+                Ok(InstancePresence::Unknown)
             }
-            std::thread::sleep(FENCED_RETRY_INTERVAL);
-            if started.elapsed() < session {
-                continue;
-            }
-            match self.cluster.client().has_member(&group, |member| member == client_id) {
-                Ok(false) => absent_count += 1,
-                // Wait longer than one session timeout: the other instance's session starts only when the group has stopped waiting for
-                // further members.
-                Ok(true) if started.elapsed() < session * 3 => absent_count = 0,
-                Ok(true) => return Err(fenced),
-                Err(RuntimeError::Unreachable { reason, .. }) => {
-                    tracing::warn!(processor = self.subscription.name, reason, "waiting for the brokers");
-                }
-                Err(error) => return Err(error),
-            }
+            Err(error) => Err(error),
         }
-        tracing::warn!(
-            processor = self.subscription.name,
-            "fenced, but no other instance is in the group; joining again"
-        );
-        self.rejoin_with_new_consumer()?;
-        Ok(FencingOutcome::Rejoined)
     }
 }
 

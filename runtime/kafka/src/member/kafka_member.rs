@@ -1,19 +1,21 @@
-//! Implements the runtime's `GroupMember`: task events, restoring, committing.
+//! Implements the runtime's `GroupMember`: reports events to the membership, carries out its actions, restores and commits.
 //!
 //! Invariant: a partition that is assigned again keeps its state in memory only if neither its committed offsets nor its changelog have
 //! moved since it was unassigned.
-//! Not here: joining the group (`join`), the decision when a micro-batch is complete (`batch_timing`).
+//! Not here: the decision which action follows an event (`membership`), joining the group (`join`), the decision when a micro-batch is
+//! complete (`batch_timing`).
 use super::{
-    assignment::{Assignment, PendingAction},
-    batch_timing::BatchTiming,
-    join::{FencingOutcome, GroupConnection},
+    input::{Generation, MemberInput},
+    join::GroupConnection,
+    member_action::MemberAction,
+    member_event::MemberEvent,
     member_offsets::MemberOffsets,
+    membership::Membership,
 };
 use crate::{
     cluster::KafkaCluster,
-    context::Rebalance,
     dead_letters::to_records_with_originals,
-    poll_channel::{Command, PollState},
+    poll_channel::Command,
     restore::{restore_partition, skip_deleted_control_records},
     topic_partition::offset_list,
     transaction::{OffsetsToCommit, TransactionContent},
@@ -25,10 +27,21 @@ use runtime::{
     subscription::{ReadLimits, RunContext, Subscription},
 };
 use std::{
-    sync::{Arc, MutexGuard},
+    collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
-use topics::{Offsets, TopicPartition};
+use topics::{Offset, Offsets, TopicPartition};
+
+/// What follows after an action was carried out.
+enum Outcome {
+    /// The next action of the list.
+    NextAction,
+    /// An event for the membership.
+    Event(MemberEvent<Generation>),
+    /// An event for the task.
+    Deliver(TaskEvent),
+}
 
 /// One processor instance in its consumer group.
 pub struct KafkaMember {
@@ -37,11 +50,10 @@ pub struct KafkaMember {
     log: Box<dyn LogBackend>,
     subscription: Arc<Subscription>,
     run_context: Arc<RunContext>,
-    idle_interval: Duration,
     connection: GroupConnection,
-    assignment: Assignment,
+    membership: Membership<Generation>,
     offsets: MemberOffsets,
-    timing: BatchTiming,
+    input: MemberInput,
 }
 
 impl KafkaMember {
@@ -60,22 +72,18 @@ impl KafkaMember {
             run_context.clone(),
             limits.batch_bytes,
         );
+        let input = MemberInput::new(subscription.clone(), run_context.clone(), limits);
+        let membership = Membership::new(&subscription, cluster.config().session_timeout());
         KafkaMember {
             cluster,
             log,
             subscription,
             run_context,
-            idle_interval: limits.idle_interval,
             connection,
-            assignment: Assignment::default(),
+            membership,
             offsets: MemberOffsets::default(),
-            timing: BatchTiming::new(limits),
+            input,
         }
-    }
-    fn is_upstream_idle(&self) -> bool {
-        let board = &self.run_context.board;
-        let is_idle = |name: &&'static str| board.is_idle(name) || board.idle_state(name).is_none();
-        self.subscription.upstream.iter().all(is_idle)
     }
     fn changelog(&self, partition: i32) -> TopicPartition {
         TopicPartition::new(changelog_topic(self.subscription.name), partition)
@@ -85,156 +93,118 @@ impl KafkaMember {
         let inputs = self.subscription.inputs.iter();
         inputs.map(|topic| TopicPartition::new(topic.name, partition)).collect()
     }
-    /// Returns the changelog end offset of every assigned partition; 0 if the processor has no changelog.
-    fn changelog_ends(&self) -> Result<Offsets, RuntimeError> {
+    /// Returns these partition numbers of all inputs.
+    fn input_partitions(&self, partitions: &[i32]) -> Vec<TopicPartition> {
+        partitions.iter().flat_map(|partition| self.inputs_of(*partition)).collect()
+    }
+    /// Returns the changelog end offset of every partition, by partition number; 0 if the processor has no changelog.
+    fn changelog_ends(&self, partitions: &[i32]) -> Result<BTreeMap<i32, Offset>, RuntimeError> {
+        if !self.subscription.kind.has_changelog() {
+            return Ok(partitions.iter().map(|partition| (*partition, 0)).collect());
+        }
         let changelogs: Vec<TopicPartition> =
-            self.assignment.partitions().into_iter().map(|partition| self.changelog(partition)).collect();
-        if self.subscription.kind.has_changelog() {
-            self.cluster.high_watermarks(&changelogs)
-        } else {
-            Ok(changelogs.into_iter().map(|changelog| (changelog, 0)).collect())
+            partitions.iter().map(|partition| self.changelog(*partition)).collect();
+        let ends = self.cluster.high_watermarks(&changelogs)?;
+        Ok(ends.into_iter().map(|(changelog, end_offset)| (changelog.partition, end_offset)).collect())
+    }
+    /// Reports an event that needs no action before the task requests its next event.
+    fn report(&mut self, event: MemberEvent<Generation>) {
+        let actions = self.membership.handle(event, Instant::now());
+        debug_assert!(actions.is_empty(), "actions outside a request of the task: {actions:?}");
+    }
+    /// Carries out actions in order, up to the first that has an outcome.
+    fn carry_out(&mut self, actions: Vec<MemberAction>) -> Result<Outcome, RuntimeError> {
+        for action in actions {
+            match self.carry_out_action(action)? {
+                Outcome::NextAction => {}
+                outcome => return Ok(outcome),
+            }
         }
+        Ok(Outcome::NextAction)
     }
-    fn drop_assignment(&mut self) {
-        self.assignment.drop_assignment();
-        self.offsets.on_lost();
+    fn carry_out_action(&mut self, action: MemberAction) -> Result<Outcome, RuntimeError> {
+        let outcome = match action {
+            MemberAction::Join => {
+                self.connection.join()?;
+                Outcome::Event(MemberEvent::Joined)
+            }
+            MemberAction::CheckConnections => {
+                Outcome::Event(MemberEvent::ConnectionsChecked(self.connection.check_connections()?))
+            }
+            MemberAction::JoinWithNewConsumer(cause) => {
+                self.connection.rejoin_with_new_consumer(cause)?;
+                Outcome::Event(MemberEvent::Rejoined)
+            }
+            MemberAction::Pause(duration) => Outcome::Event(self.pause(duration)),
+            MemberAction::CheckFencingInstance => {
+                let presence = self.connection.check_fencing_instance()?;
+                Outcome::Event(MemberEvent::FencingInstanceChecked(presence))
+            }
+            MemberAction::ReadChangelogEnds(partitions) => {
+                Outcome::Event(MemberEvent::ChangelogEndsRead(self.changelog_ends(&partitions)?))
+            }
+            MemberAction::ReinitProducer => Outcome::Event(self.reinit_producer()?),
+            MemberAction::AwaitInput => Outcome::Event(self.await_input()),
+            MemberAction::Deliver(event) => Outcome::Deliver(event),
+            MemberAction::StartFetch(partitions) => {
+                self.start_fetch(&partitions);
+                Outcome::NextAction
+            }
+            MemberAction::StopFetch => {
+                self.stop_fetch();
+                Outcome::NextAction
+            }
+            MemberAction::Unassign => {
+                self.connection.channel().send(Command::Unassign);
+                Outcome::NextAction
+            }
+            MemberAction::DropOffsets => {
+                self.offsets.on_lost();
+                Outcome::NextAction
+            }
+            MemberAction::CommitPastControlRecords(consumed_offsets) => {
+                self.commit_past_control_records(&consumed_offsets)?;
+                Outcome::NextAction
+            }
+        };
+        Ok(outcome)
     }
-    /// Carries out the action that the last event requires, now that the task has handled the event.
-    fn finish_pending_action(&mut self) -> Result<Option<TaskEvent>, RuntimeError> {
-        match self.assignment.take_pending_action() {
-            PendingAction::None => Ok(None),
-            PendingAction::StartFetch => {
-                self.start_fetch();
-                Ok(None)
-            }
-            PendingAction::UnassignKeepState => {
-                let retained_changelog_ends = self.changelog_ends()?;
-                self.unassign(retained_changelog_ends);
-                Ok(None)
-            }
-            PendingAction::UnassignDropState => {
-                self.unassign(Offsets::new());
-                Ok(None)
-            }
-            PendingAction::Reassign => self.reassign(),
+    fn pause(&self, duration: Duration) -> MemberEvent<Generation> {
+        if self.run_context.is_stopping() {
+            return MemberEvent::Stopping { consumed_offsets: Offsets::new() };
         }
+        std::thread::sleep(duration);
+        MemberEvent::PauseEnded
     }
-    fn start_fetch(&mut self) {
+    fn reinit_producer(&mut self) -> Result<MemberEvent<Generation>, RuntimeError> {
+        self.connection.reinit_producer()?;
+        Ok(MemberEvent::ProducerReinitialized {
+            is_stopping: self.run_context.is_stopping(),
+            is_rebalance_pending: !self.connection.channel().lock().rebalances.is_empty(),
+        })
+    }
+    fn await_input(&mut self) -> MemberEvent<Generation> {
+        let has_generation = self.membership.generation().is_some();
+        let event = self.input.await_event(&self.connection.channel(), has_generation);
+        if let MemberEvent::Records(records) = &event {
+            self.offsets.on_delivered(records);
+        }
+        event
+    }
+    fn start_fetch(&mut self, partitions: &[i32]) {
         // The clients that restored the state are not needed while records are fetched.
         self.cluster.release_clients();
         self.offsets.on_fetch_started();
         let start = |partition: TopicPartition| {
             (self.cluster.config().physical(partition), self.offsets.fetch_start(partition))
         };
-        let partitions = self.assignment.input_partitions(&self.subscription);
-        let assignment = partitions.into_iter().map(start).collect();
+        let assignment = self.input_partitions(partitions).into_iter().map(start).collect();
         self.connection.channel().send(Command::Assign(assignment));
     }
-    fn unassign(&mut self, retained_changelog_ends: Offsets) {
-        self.assignment.unassign(retained_changelog_ends);
-        self.connection.channel().send(Command::Unassign);
-    }
-    /// Assigns the same partitions to the task again after an aborted commit.
-    fn reassign(&mut self) -> Result<Option<TaskEvent>, RuntimeError> {
-        self.connection.reinit_producer()?;
-        self.assignment.drop_state();
+    fn stop_fetch(&self) {
         let channel = self.connection.channel();
-        if self.run_context.is_stopping() || !channel.lock().rebalances.is_empty() {
-            // This assignment has ended. If its records were processed again, their commit would be rejected again.
-            self.assignment.unassign(Offsets::new());
-            return Ok(None);
-        }
-        // `Assign` without partitions instead of `Unassign`: librdkafka reports lost partitions only after the application has answered
-        // their assignment with `assign`.
         channel.send(Command::Assign(Vec::new()));
         channel.lock().clear();
-        self.assignment.start_fetch_after_restore();
-        Ok(Some(TaskEvent::Assigned(self.assignment.partitions())))
-    }
-    fn on_rebalance(&mut self, rebalance: Rebalance) -> TaskEvent {
-        let is_lost = matches!(rebalance, Rebalance::Lost);
-        let is_revoked = matches!(rebalance, Rebalance::Revoked);
-        self.assignment.rebalance(rebalance, &self.subscription);
-        if is_lost {
-            self.offsets.on_lost();
-            self.connection.channel().send(Command::Unassign);
-            TaskEvent::Lost
-        } else if is_revoked {
-            TaskEvent::Revoked(self.assignment.partitions())
-        } else {
-            TaskEvent::Assigned(self.assignment.partitions())
-        }
-    }
-    fn await_event(&mut self) -> Result<TaskEvent, RuntimeError> {
-        self.connection.ensure_joined()?;
-        if self.connection.rejoin_if_disconnected(!self.assignment.is_empty())? {
-            self.drop_assignment();
-        }
-        if let Some(event) = self.finish_pending_action()? {
-            return Ok(event);
-        }
-        let started = Instant::now();
-        let channel = self.connection.channel();
-        loop {
-            let mut state = channel.lock();
-            if self.run_context.is_stopping() {
-                let consumed_offsets = state.consumed_offsets.take().filter(|_| state.is_idle());
-                drop(state);
-                self.commit_past_control_records(&consumed_offsets.unwrap_or_default())?;
-                return Ok(TaskEvent::Shutdown);
-            }
-            if let Some(error) = state.failed.take() {
-                return Err(error);
-            }
-            if let Some(rebalance) = state.rebalances.pop_front() {
-                // Records that were fetched and not delivered are fetched again by the next owner of their partition.
-                state.clear();
-                drop(state);
-                return Ok(self.on_rebalance(rebalance));
-            }
-            if state.pending_commands > 0 {
-                channel.wait(state, self.idle_interval);
-                continue;
-            }
-            if state.records.is_empty() {
-                self.on_empty_inbox();
-                if started.elapsed() >= self.idle_interval {
-                    return self.idle_event(state);
-                }
-                channel.wait(state, self.idle_interval.saturating_sub(started.elapsed()));
-                continue;
-            }
-            self.run_context.board.set_idle(self.subscription.name, false);
-            match self.timing.wait_for_more(&state, self.is_upstream_idle()) {
-                Some(timeout) => channel.wait(state, timeout),
-                None => return Ok(self.deliver(&mut state)),
-            }
-        }
-    }
-    fn on_empty_inbox(&mut self) {
-        self.timing.on_empty();
-        if self.assignment.has_generation() {
-            self.run_context.board.set_idle(self.subscription.name, true);
-        }
-    }
-    fn idle_event(&mut self, mut state: MutexGuard<'_, PollState>) -> Result<TaskEvent, RuntimeError> {
-        let consumed_offsets = state.consumed_offsets.take();
-        if self.timing.is_position_due() {
-            state.position_requested = true;
-        }
-        drop(state);
-        self.commit_past_control_records(&consumed_offsets.unwrap_or_default())?;
-        Ok(TaskEvent::Idle)
-    }
-    /// Takes the records out of the inbox for the task, and requests the consumer's position.
-    fn deliver(&mut self, state: &mut PollState) -> TaskEvent {
-        self.timing.on_empty();
-        let records = std::mem::take(&mut state.records);
-        state.clear();
-        state.position_requested = true;
-        state.wake_poll_thread();
-        self.offsets.on_delivered(&records);
-        TaskEvent::Records(records)
     }
     /// Commits the consumer's position in partitions where it has passed control records and no record is left to deliver.
     fn commit_past_control_records(&mut self, consumed_offsets: &Offsets) -> Result<(), RuntimeError> {
@@ -257,7 +227,7 @@ impl KafkaMember {
     /// Returns the offsets that are sent with a commit. If the commit moves no offset, sends the committed offset of one partition again,
     /// because the coordinator checks the generation only of commits with offsets.
     fn offsets_to_commit(&self, offsets: &Offsets) -> Result<TopicPartitionList, CommitError> {
-        let partitions = self.assignment.input_partitions(&self.subscription);
+        let partitions = self.input_partitions(&self.membership.partitions());
         let unchanged = partitions.first().filter(|_| offsets.is_empty());
         let unchanged = unchanged.map(|partition| (*partition, self.offsets.committed(*partition)));
         let offsets = offsets.iter().map(|(partition, offset)| (*partition, *offset)).chain(unchanged);
@@ -281,9 +251,9 @@ impl KafkaMember {
     /// Returns true if a partition's state in memory equals the state that a restore would give.
     fn is_state_current(&mut self, partition: i32) -> Result<bool, RuntimeError> {
         let changelog = self.changelog(partition);
-        let Some(end_offset) = self.assignment.take_retained_changelog_end(changelog) else {
-            return Ok(false);
-        };
+        let retained_changelog_end = self.membership.retained_changelog_end(partition);
+        self.report(MemberEvent::RestoreStarted { partition });
+        let Some(end_offset) = retained_changelog_end else { return Ok(false) };
         let inputs = self.inputs_of(partition);
         let committed = self.cluster.committed_offsets(&self.subscription.group, &inputs)?;
         let is_unmoved = inputs
@@ -309,17 +279,17 @@ impl KafkaMember {
 
 impl GroupMember for KafkaMember {
     fn next_event(&mut self) -> TaskEvent {
-        let event = match self.await_event() {
-            Err(fenced @ RuntimeError::Fenced { .. }) => {
-                self.drop_assignment();
-                self.connection.await_fencing_instance(fenced).map(|outcome| match outcome {
-                    FencingOutcome::Rejoined => TaskEvent::Lost,
-                    FencingOutcome::Stopping => TaskEvent::Shutdown,
-                })
-            }
-            event => event,
-        };
-        event.unwrap_or_else(TaskEvent::Failed)
+        let mut event = MemberEvent::EventRequested;
+        loop {
+            let actions = self.membership.handle(event, Instant::now());
+            event = match self.carry_out(actions) {
+                Ok(Outcome::Deliver(task_event)) => return task_event,
+                Ok(Outcome::Event(event)) => event,
+                // No list ends this way; if one did, the request would be repeated.
+                Ok(Outcome::NextAction) => MemberEvent::EventRequested,
+                Err(error) => MemberEvent::Failed(error),
+            };
+        }
     }
     fn restore(&mut self, partition: i32) -> Result<Option<Restored>, RuntimeError> {
         let restored = self.restore_unless_current(partition);
@@ -327,7 +297,7 @@ impl GroupMember for KafkaMember {
         restored.map_err(|error| self.connection.channel().lock().failed.take().unwrap_or(error))
     }
     fn commit(&mut self, commit: Commit) -> Result<(), CommitError> {
-        let Some(group_metadata) = self.assignment.generation() else {
+        let Some(group_metadata) = self.membership.generation().cloned() else {
             return Err(CommitError::aborted("the assignment was lost"));
         };
         self.connection.producer()?;
@@ -340,7 +310,7 @@ impl GroupMember for KafkaMember {
                 self.run_context.board.notify();
             }
             // The task discards its state, so no state may count as current later.
-            Err(CommitError::Aborted { .. }) => self.assignment.on_aborted_commit(),
+            Err(CommitError::Aborted { .. }) => self.report(MemberEvent::CommitAborted),
             Err(CommitError::Fatal(_)) => {}
         }
         outcome
@@ -349,9 +319,9 @@ impl GroupMember for KafkaMember {
         self.offsets.seek(offsets);
     }
     fn is_caught_up(&self) -> bool {
-        self.is_upstream_idle()
+        self.input.is_upstream_idle()
             && self.connection.channel().lock().records.is_empty()
-            && self.assignment.has_generation()
+            && self.membership.generation().is_some()
     }
     fn log(&mut self) -> &mut dyn LogBackend {
         self.log.as_mut()
