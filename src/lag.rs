@@ -20,9 +20,7 @@ pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
 /// # Errors
 /// If the configured model artifact cannot be loaded: the artifact's version is part of the name of the predictor's consumer group.
 pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
-    let mut subscriptions = Subscription::from_nodes(&topology::topology(load_predictor(config)?));
-    subscriptions.push(sinks::subscription::subscription(&subscriptions));
-    Ok(subscriptions)
+    Ok(topology::subscriptions(Some(load_predictor(config)?.version())))
 }
 
 /// Samples the lag of each processor, and an upper bound for the number of records in its dead-letter topic.

@@ -7,9 +7,11 @@
 //! Invariant: one commit appends the redriven records and commits the offsets. Only lines of `ingest` may be ingested again after a crash;
 //! ingest then skips the events that are already in the log.
 //! Not here: why a record is rejected (the loaders, `ingest`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
-use crate::{ingest, topology};
+use crate::{
+    ingest,
+    topology::{UnknownProcessor, dlq_owners},
+};
 use anyhow::{Result, bail};
-use processors::predictor::Predictor;
 use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, dlq, engine::dlq_topic};
 use schemas::{
     raw::{DeadLetter, RawEvent, RejectCode},
@@ -27,24 +29,13 @@ const NORMALIZED_REASON_CHARS: usize = 120;
 /// Number of dead letters per commit. A commit contains more if this is necessary to keep all dead letters of one record in one commit.
 const BATCH_RECORDS: usize = 200;
 
-/// Returns the names of ingest, of all processors and of the sink: each has a dead-letter topic.
-pub fn dlq_owners() -> Vec<String> {
-    let nodes = topology::topology(Predictor::new(None));
-    let names = nodes.iter().map(|node| node.name());
-    [ingest::INGEST].into_iter().chain(names).chain([sinks::SINK]).map(str::to_owned).collect()
-}
-
 /// Checks that a processor of this name exists.
 ///
 /// # Errors
-/// [`topology::UnknownProcessor`] with the names that exist.
+/// [`UnknownProcessor`] with the names that exist.
 pub fn ensure_owner(processor: &str) -> Result<()> {
     let owners = dlq_owners();
-    if owners.iter().any(|owner| owner == processor) {
-        Ok(())
-    } else {
-        Err(topology::UnknownProcessor::new(processor, &owners).into())
-    }
+    if owners.contains(&processor) { Ok(()) } else { Err(UnknownProcessor::new(processor, &owners).into()) }
 }
 
 /// Prefix of the consumer groups that store the committed offsets of redrives.

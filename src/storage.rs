@@ -5,8 +5,7 @@
 use crate::{
     config::{Config, HeaderStyle},
     namespace::Namespace,
-    redrive,
-    topology::topic_specs,
+    topology::{dlq_owners, topic_specs},
 };
 use anyhow::Result;
 use runtime::{LogAdmin, LogBackend};
@@ -55,7 +54,7 @@ pub fn open_replay(config: &Config, namespace: &Namespace) -> Result<Box<dyn Log
 /// If the log cannot be opened or a deletion fails.
 pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
     let topics: Vec<String> = topic_specs::specs(config, None).into_iter().map(|spec| spec.name).collect();
-    let processors = redrive::dlq_owners();
+    let processors: Vec<String> = dlq_owners().into_iter().map(str::to_owned).collect();
     if let Some(settings) = settings(config, Some(namespace)) {
         return Ok(KafkaLog::open(settings)?.discard(&topics, &processors)?);
     }

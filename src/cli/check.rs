@@ -16,6 +16,7 @@ use crate::{
     warehouse::WarehouseTarget,
 };
 use anyhow::Result;
+use processors::predictor::Predictor;
 use runtime::RuntimeError;
 use runtime_kafka::{Admin, KafkaConfig};
 use serde::Serialize;
@@ -70,8 +71,10 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
         let bound = crate::registry::bind(&config.registry);
         results.push(CheckResult::from_outcome(format!("schema registry {url} has every schema"), bound));
     }
+    let predictor = load_predictor(config);
+    let predictor_version = predictor.as_ref().ok().map(Predictor::version);
     let can_open_log = match storage::settings(config, None) {
-        Some(kafka_config) => check_kafka(config, &kafka_config, &mut results),
+        Some(kafka_config) => check_kafka(config, &kafka_config, predictor_version, &mut results),
         None => true,
     };
     let log_id = if can_open_log { check_log(config, &mut results) } else { None };
@@ -89,10 +92,7 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
         }
         Some(path) => format!("learned_v1: {}", path.display()),
     };
-    results.push(CheckResult::new(
-        model,
-        load_predictor(config).map(|_| ()).map_err(|error| error_chain(&error)),
-    ));
+    results.push(CheckResult::new(model, predictor.map(|_| ()).map_err(|error| error_chain(&error))));
     results.push(CheckResult::from_outcome(
         format!("warehouse {}", WarehouseTarget::live(config).name()),
         check_warehouse(config, log_id.as_deref()),
@@ -135,8 +135,14 @@ fn check_log(config: &Config, results: &mut Vec<CheckResult>) -> Option<String> 
     id
 }
 
-/// Checks brokers, topics and ACLs. Returns true if the log can be opened.
-fn check_kafka(config: &Config, kafka_config: &KafkaConfig, results: &mut Vec<CheckResult>) -> bool {
+/// Checks brokers, topics and ACLs. Returns true if the log can be opened. If the model artifact is invalid, `predictor_version` is `None`:
+/// the name of the predictor's group is not known then, and the rights to it are not checked.
+fn check_kafka(
+    config: &Config,
+    kafka_config: &KafkaConfig,
+    predictor_version: Option<i64>,
+    results: &mut Vec<CheckResult>,
+) -> bool {
     let brokers = format!("brokers {}", kafka_config.brokers);
     let connected = Admin::connect(kafka_config).and_then(|admin| Ok((admin.brokers()?, admin)));
     let (cluster, broker_count, admin) = match connected {
@@ -166,7 +172,8 @@ fn check_kafka(config: &Config, kafka_config: &KafkaConfig, results: &mut Vec<Ch
         }
     }
     let names: Vec<String> = specs.into_iter().map(|spec| spec.name).collect();
-    for (right, outcome) in admin.acl_checks(&names, &topic_specs::consumer_groups(kafka_config)) {
+    let groups = topic_specs::consumer_groups(kafka_config, predictor_version);
+    for (right, outcome) in admin.acl_checks(&names, &groups) {
         results.push(CheckResult::from_outcome(format!("the right to {right}"), outcome));
     }
     true

@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     redrive::{self, MAX_REDRIVES, RedriveSummary, normalize_reason},
     storage,
+    topology::dlq_owners,
 };
 use anyhow::Result;
 use clap::Subcommand;
@@ -102,14 +103,14 @@ impl CodeTotals {
 fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
     let mut log = storage::open(config)?;
     let mut counts = Vec::new();
-    for processor in redrive::dlq_owners() {
+    for processor in dlq_owners() {
         let mut totals_by_code: BTreeMap<RejectCode, CodeTotals> = BTreeMap::new();
-        for DeadLetterRecord { dead_letter, .. } in dead_letter_queue::read(log.as_mut(), &processor)?.records
+        for DeadLetterRecord { dead_letter, .. } in dead_letter_queue::read(log.as_mut(), processor)?.records
         {
             totals_by_code.entry(dead_letter.code).or_default().add(&dead_letter);
         }
         counts.extend(totals_by_code.into_iter().map(|(code, totals)| CodeCount {
-            processor: processor.clone(),
+            processor: processor.to_owned(),
             code: code.name(),
             dead_letters: totals.dead_letters,
             first_fetched_at: totals.first_fetched_at.map(|timestamp| timestamp.to_string()),

@@ -6,15 +6,15 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::topology;
+use crate::topology::{ProcessorDescriptor, SINK, descriptors};
 use anyhow::Result;
-use processors::predictor::Predictor;
 use serde::Serialize;
+use topics::TopicInfo;
 
 /// A processor with its input and output topics.
 #[derive(Serialize)]
 pub struct ProcessorDescription {
-    pub processor: String,
+    pub processor: &'static str,
     pub kind: &'static str,
     pub reads: Vec<&'static str>,
     pub writes: Vec<&'static str>,
@@ -22,21 +22,14 @@ pub struct ProcessorDescription {
 
 /// Describes all processors, upstream first, and the sink last.
 pub fn processors() -> Vec<ProcessorDescription> {
-    let nodes = topology::topology(Predictor::new(None));
-    let names = |topics: Vec<topics::TopicInfo>| topics.into_iter().map(|topic| topic.name).collect();
-    let processor = |node: &dyn runtime::ProcessorNode| ProcessorDescription {
-        processor: node.name().to_owned(),
-        kind: node.kind().name(),
-        reads: names(node.inputs()),
-        writes: names(node.outputs()),
+    let names = |topics: &[TopicInfo]| topics.iter().map(|topic| topic.name).collect();
+    let description = |descriptor: &ProcessorDescriptor| ProcessorDescription {
+        processor: descriptor.name,
+        kind: descriptor.kind.name(),
+        reads: names(descriptor.inputs),
+        writes: if *descriptor == SINK { vec!["warehouse"] } else { names(descriptor.outputs) },
     };
-    let sink = ProcessorDescription {
-        processor: sinks::SINK.to_owned(),
-        kind: "sink",
-        reads: names(sinks::subscription::inputs()),
-        writes: vec!["warehouse"],
-    };
-    nodes.iter().map(|node| processor(node.as_ref())).chain([sink]).collect()
+    descriptors().map(description).collect()
 }
 
 /// Formats the topology as text: each processor, its inputs, its outputs.

@@ -5,10 +5,9 @@
 use crate::{
     config::{Config, WarehouseKind},
     namespace::{Namespace, replays_folder},
-    topology,
+    topology::descriptors,
 };
 use anyhow::{Context, Result};
-use processors::predictor::Predictor;
 use runtime::{ProcessorNode, RuntimeError, subscription::Subscription};
 use serde::{Deserialize, Serialize};
 use sinks::DateRange;
@@ -129,13 +128,9 @@ impl Replay {
     }
     /// Returns the subscriptions of the replay, with the consumer groups of its last run.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
-        let mut subscriptions = subscriptions_of(&topology::topology(Predictor::new(None)));
-        for subscription in &mut subscriptions {
-            if let Some(group) = self.groups.get(subscription.name) {
-                subscription.group.clone_from(group);
-            }
-        }
-        subscriptions
+        // A processor that is not in the manifest has committed no offsets, whatever the name of its group.
+        let group = |name: &str| self.groups.get(name).cloned().unwrap_or_else(|| name.to_owned());
+        descriptors().map(|descriptor| descriptor.subscription(group(descriptor.name))).collect()
     }
 }
 

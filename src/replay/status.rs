@@ -3,9 +3,9 @@
 //! Invariant: read-only; it joins no consumer group.
 //! Not here: comparing rows (crate `sinks`).
 use super::manifest::{Replay, refused};
-use crate::{config::Config, storage};
+use crate::{config::Config, storage, topology::versioned_group};
 use anyhow::Result;
-use runtime::{LogBackend, inspect, lag, subscription::Subscription};
+use runtime::{LogBackend, engine::ProcessorKind, inspect, lag, subscription::Subscription};
 use schemas::{Timestamp, raw::RawEvent, wire};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -130,10 +130,10 @@ fn live_subscriptions(
 ) -> Result<Vec<Subscription>> {
     let versions = inspect::newest_versions(live_log)?;
     let mut live_subscriptions = subscriptions.to_vec();
-    for subscription in live_subscriptions.iter_mut().filter(|subscription| subscription.group.contains('@'))
-    {
+    let is_versioned = |subscription: &&mut Subscription| subscription.kind == ProcessorKind::Stateless;
+    for subscription in live_subscriptions.iter_mut().filter(is_versioned) {
         if let Some(version) = versions.get(subscription.name) {
-            subscription.group = format!("{}@{version:x}", subscription.name);
+            subscription.group = versioned_group(subscription.name, *version);
         }
     }
     Ok(live_subscriptions)
