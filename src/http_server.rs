@@ -6,11 +6,10 @@
 //! Invariant: the server listens only on the configured address. A failed sample removes the lag metrics instead of leaving old values.
 //! Not here: the HTTP routes and the page (crate `console`), assessing the lag (`runtime::lag`).
 use crate::{
-    config::Config,
+    app::{App, ConsoleAddress},
     error_chain::error_chain,
     lag::{self, SAMPLE_INTERVAL},
     stderr::eprint_line,
-    storage,
 };
 use anyhow::{Context, Result};
 use console::{Check, Console, Health, Probe, ProcessorStatus, ProcessorStatuses, Publisher};
@@ -34,11 +33,11 @@ const HISTORY_INTERVALS: i64 = 60;
 ///
 /// # Errors
 /// If an address that was set explicitly is not available.
-pub fn bind(config: &Config) -> Result<Option<TcpListener>> {
-    let Some(address) = config.console else { return Ok(None) };
+pub fn bind(configured: ConsoleAddress) -> Result<Option<TcpListener>> {
+    let Some(address) = configured.address else { return Ok(None) };
     match console::bind(address) {
         Ok(listener) => Ok(Some(listener)),
-        Err(_) if !config.is_console_set() => {
+        Err(_) if !configured.is_explicit => {
             eprint_line(&format!(
                 "running without a console: {address} is not available; set FASTBREAK_CONSOLE=127.0.0.1:PORT to use another address"
             ));
@@ -50,17 +49,12 @@ pub fn bind(config: &Config) -> Result<Option<TcpListener>> {
     }
 }
 
-/// Starts the sampling thread and returns the console to serve. `run` are the names of the processors in this process, `all` are the
-/// subscriptions to sample.
+/// Starts the thread that samples the lag of all processors, and returns the console to serve. `run` are the names of the processors in
+/// this process.
 ///
 /// # Errors
-/// If the log cannot be opened or the thread cannot be started.
-pub fn start(
-    config: &Config,
-    run: Vec<&'static str>,
-    all: Vec<Subscription>,
-    run_context: &Arc<RunContext>,
-) -> Result<Console> {
+/// If the model artifact cannot be loaded, the log cannot be opened or the thread cannot be started.
+pub fn start(app: &App, run: Vec<&'static str>, run_context: &Arc<RunContext>) -> Result<Console> {
     let (publisher, processors) = console::feed();
     let metrics = run_context.clone();
     let console = Console {
@@ -69,8 +63,8 @@ pub fn start(
         processors,
     };
     let lag_sampler = LagSampler {
-        log: storage::open(config)?,
-        subscriptions: all,
+        log: app.open_log()?,
+        subscriptions: app.subscriptions()?.to_vec(),
         run_context: run_context.clone(),
         publisher,
         monitor: LagMonitor::default(),

@@ -2,7 +2,6 @@
 //!
 //! Invariant: `fastbreak lag`, the console and the metrics all take their samples with this module.
 //! Not here: assessing the lag (`runtime::lag`).
-use crate::{artifact::load_predictor, config::Config, topology};
 use anyhow::Result;
 use runtime::{
     LogBackend, clock,
@@ -14,14 +13,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Pause between two lag samples of `fastbreak lag --watch` and of the console.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Returns the subscriptions of all processors, upstream first, and of the sink.
-///
-/// # Errors
-/// If the configured model artifact cannot be loaded: the artifact's version is part of the name of the predictor's consumer group.
-pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
-    Ok(topology::subscriptions(Some(load_predictor(config)?.version())))
-}
 
 /// Samples the lag of each processor, and an upper bound for the number of records in its dead-letter topic.
 ///

@@ -2,7 +2,7 @@
 //!
 //! Read `topology` first. Invariant: live runs, replays and tests use the same topology.
 //! Not here: the decisions of the processors (crate `processors`), the stream runtime (crate `runtime`), warehouses (crate `sinks`).
-mod artifact;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod error_chain;
@@ -16,6 +16,5 @@ pub mod registry;
 pub mod replay;
 pub mod sink_target;
 mod stderr;
-pub mod storage;
 pub mod topology;
 pub mod warehouse;

@@ -3,7 +3,7 @@
 //! Invariant: every command opens the warehouse here, so every command works with both kinds.
 //! Not here: the warehouses themselves (crate `sinks`).
 use crate::{
-    config::{BigQueryOptions, Config, WarehouseKind},
+    config::{BigQueryOptions, WarehouseKind},
     namespace::Namespace,
 };
 use sinks::{
@@ -23,23 +23,22 @@ pub enum WarehouseTarget {
     Dataset(BigQueryOptions),
 }
 impl WarehouseTarget {
-    /// Returns the location of the configured warehouse.
-    pub fn live(config: &Config) -> WarehouseTarget {
-        match config.warehouse {
-            WarehouseKind::Sqlite => WarehouseTarget::Folder(config.data.clone()),
-            WarehouseKind::BigQuery => WarehouseTarget::Dataset(config.bigquery.clone()),
+    pub fn kind(&self) -> WarehouseKind {
+        match self {
+            WarehouseTarget::Folder(_) => WarehouseKind::Sqlite,
+            WarehouseTarget::Dataset(_) => WarehouseKind::BigQuery,
         }
     }
-    /// Returns the location of a replay's warehouse. BigQuery allows no dash in a dataset name, so each dash of the namespace is replaced
+    /// Returns the location of the warehouse of a replay whose folder is `folder`. BigQuery allows no dash in a dataset name, so each dash of the namespace is replaced
     /// by two underscores. With one underscore, the dataset of replay `x-staging` would have the name of replay `x`'s staging dataset.
-    pub fn for_replay(config: &Config, namespace: &Namespace) -> WarehouseTarget {
-        match WarehouseTarget::live(config) {
-            WarehouseTarget::Folder(_) => WarehouseTarget::Folder(namespace.folder(config)),
+    pub fn for_replay(&self, namespace: &Namespace, folder: PathBuf) -> WarehouseTarget {
+        match self {
+            WarehouseTarget::Folder(_) => WarehouseTarget::Folder(folder),
             WarehouseTarget::Dataset(keys) => {
                 let name = namespace.as_str().replace('-', "__");
                 WarehouseTarget::Dataset(BigQueryOptions {
                     dataset: format!("{}_replay_{name}", keys.dataset),
-                    ..keys
+                    ..keys.clone()
                 })
             }
         }
@@ -51,12 +50,19 @@ impl WarehouseTarget {
             WarehouseTarget::Dataset(keys) => format!("{}.{}", keys.project, keys.dataset),
         }
     }
-    /// Opens the warehouse for writing.
+    /// Opens the warehouse for writing, and creates it if it is a SQLite file that does not exist.
     pub fn open(&self) -> Result<Box<dyn Warehouse>, WarehouseError> {
         Ok(match self {
             WarehouseTarget::Folder(folder) => Box::new(Sqlite::open(&path_in(folder))?),
             WarehouseTarget::Dataset(keys) => Box::new(connect(keys)?),
         })
+    }
+    /// Opens the warehouse; `None` if it is a SQLite file that does not exist.
+    pub fn open_existing(&self) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
+        match self {
+            WarehouseTarget::Folder(folder) if !path_in(folder).exists() => Ok(None),
+            target => target.open().map(Some),
+        }
     }
     /// Returns a function that opens the warehouse for the sink task. It creates the folder of a local warehouse if it does not exist.
     pub fn factory(self) -> WarehouseFactory {
@@ -84,23 +90,6 @@ pub fn path_in(folder: &Path) -> PathBuf {
     folder.join("warehouse.db")
 }
 
-/// Opens the configured warehouse.
-pub fn open(config: &Config) -> Result<Box<dyn Warehouse>, WarehouseError> {
-    WarehouseTarget::live(config).open()
-}
-
-/// Opens the configured warehouse; `None` if it is a SQLite file that does not exist.
-pub fn look(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
-    match WarehouseTarget::live(config) {
-        WarehouseTarget::Folder(folder) if !path_in(&folder).exists() => Ok(None),
-        target => target.open().map(Some),
-    }
-}
-
-/// Connects to BigQuery as configured.
-pub fn bigquery(config: &Config) -> Result<BigQuery, WarehouseError> {
-    connect(&config.bigquery)
-}
 /// Connects to BigQuery with these options.
 pub fn connect(keys: &BigQueryOptions) -> Result<BigQuery, WarehouseError> {
     let BigQueryOptions { project, dataset, location, endpoint, credentials, backoff } = keys.clone();

@@ -12,7 +12,7 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{artifact::load_predictor, config::Config, storage, topology, warehouse};
+use crate::app::App;
 use anyhow::Result;
 use parallel::in_parallel;
 use processor::{Ledger, ProcessorAudit, audit_processor, audit_sink};
@@ -28,22 +28,21 @@ use topics::Policy;
 /// Time limit of the reconciliation, which is repeated while a query of the warehouse is pending.
 const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
 
-pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
+pub fn audit(app: &App, output: Output) -> Result<CommandOutcome> {
+    let mut log = app.open_log()?;
     let ledger = inspect::ledger_totals(log.as_mut(), 0)?;
-    let mut nodes = topology::topology(load_predictor(config)?);
+    let mut nodes = app.build_processors()?;
     let subscriptions = Subscription::from_nodes(&nodes);
-    let mut audits =
-        in_parallel(config, nodes.iter_mut().zip(&subscriptions), |log, (node, subscription)| {
-            audit_processor(log, &ledger, node.as_mut(), subscription)
-        })?;
-    let topics = topic_contents(config)?;
+    let mut audits = in_parallel(app, nodes.iter_mut().zip(&subscriptions), |log, (node, subscription)| {
+        audit_processor(log, &ledger, node.as_mut(), subscription)
+    })?;
+    let topics = topic_contents(app)?;
     for ((node, subscription), audit) in nodes.iter_mut().zip(&subscriptions).zip(&mut audits) {
         compare_published(log.as_mut(), &ledger, (node.as_mut(), subscription), audit, &topics)?;
     }
     let mut processors: Vec<_> = audits.iter().map(|audit| audit.accounting.clone()).collect();
     processors.push(audit_sink(log.as_mut(), &ledger)?);
-    let (warehouse, reconciliation) = match warehouse::look(config)? {
+    let (warehouse, reconciliation) = match app.warehouse().open_existing()? {
         Some(warehouse) => {
             (warehouse_contents(warehouse.as_ref())?, Some(reconcile(log.as_mut(), warehouse.as_ref())?))
         }
@@ -65,10 +64,10 @@ pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
 }
 
 /// Determines row counts and content hashes of all compacted topics, except operational ones.
-fn topic_contents(config: &Config) -> Result<Vec<TableContent>> {
+fn topic_contents(app: &App) -> Result<Vec<TableContent>> {
     let tables =
         topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact && !topic.name.starts_with("ops."));
-    in_parallel(config, tables, |log, topic| {
+    in_parallel(app, tables, |log, topic| {
         let (rows, hash) = inspect::content(log, *topic)?;
         Ok(TableContent { name: topic.name.to_owned(), rows, hash })
     })

@@ -8,15 +8,11 @@ use super::{
     sink,
 };
 use crate::{
-    artifact::load_predictor,
-    config::Config,
+    app::{App, LogTarget},
     error_chain::error_chain,
-    storage,
     topology::topic_specs::{self, summarize},
-    warehouse::WarehouseTarget,
 };
 use anyhow::Result;
-use processors::predictor::Predictor;
 use runtime::RuntimeError;
 use runtime_kafka::{Admin, KafkaConfig};
 use serde::Serialize;
@@ -65,28 +61,28 @@ impl CheckResult {
     }
 }
 
-pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
+pub fn check(app: &App, output: Output) -> Result<CommandOutcome> {
     let mut results = vec![CheckResult::new("configuration", Ok(()))];
-    if let Some(url) = &config.registry.url {
-        let bound = crate::registry::bind(&config.registry);
+    if let Some(url) = app.registry_url() {
+        let bound = app.bind_registry();
         results.push(CheckResult::from_outcome(format!("schema registry {url} has every schema"), bound));
     }
-    let predictor = load_predictor(config);
-    let predictor_version = predictor.as_ref().ok().map(Predictor::version);
-    let can_open_log = match storage::settings(config, None) {
-        Some(kafka_config) => check_kafka(config, &kafka_config, predictor_version, &mut results),
+    let predictor = app.predictor();
+    let predictor_version = predictor.as_ref().ok().map(|predictor| predictor.version());
+    let can_open_log = match app.log_target().kafka() {
+        Some(kafka_config) => check_kafka(app, kafka_config, predictor_version, &mut results),
         None => true,
     };
-    let log_id = if can_open_log { check_log(config, &mut results) } else { None };
+    let log_id = if can_open_log { check_log(app, &mut results) } else { None };
     results.push(CheckResult::from_problems(
         "schemas can read records of all earlier versions",
         &schemas::catalog::check(),
     ));
     results.push(CheckResult::from_problems(
         "every topic has a writer, inputs are co-partitioned",
-        &topic_specs::lint(config),
+        &topic_specs::lint(app.topic_specs()),
     ));
-    let model = match &config.learned_model {
+    let model = match app.learned_model() {
         None => {
             "learned_v1: no model artifact is configured; its predictions are skipped as model_absent".into()
         }
@@ -94,8 +90,8 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
     };
     results.push(CheckResult::new(model, predictor.map(|_| ()).map_err(|error| error_chain(&error))));
     results.push(CheckResult::from_outcome(
-        format!("warehouse {}", WarehouseTarget::live(config).name()),
-        check_warehouse(config, log_id.as_deref()),
+        format!("warehouse {}", app.warehouse().name()),
+        check_warehouse(app, log_id.as_deref()),
     ));
     output::print(output, &results, |results| {
         let line = |result: &CheckResult| match &result.fix {
@@ -109,24 +105,24 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
 }
 
 /// Checks that the warehouse, if it exists, belongs to this log.
-fn check_warehouse(config: &Config, log_id: Option<&str>) -> Result<(), WarehouseError> {
-    match (sink::existing_warehouse(config)?, log_id) {
+fn check_warehouse(app: &App, log_id: Option<&str>) -> Result<(), WarehouseError> {
+    match (sink::existing_warehouse(app)?, log_id) {
         (Some(warehouse), Some(log_id)) => warehouse.writer_state()?.check_writer(log_id, None),
         _ => Ok(()),
     }
 }
 
 /// Opens the log and returns its id, if it has one.
-fn check_log(config: &Config, results: &mut Vec<CheckResult>) -> Option<String> {
-    if config.brokers.is_none() && !config.data.join("log.db").exists() {
-        let what = format!(
-            "log {}: does not exist yet, the first `fastbreak ingest` creates it",
-            config.data.display()
-        );
+fn check_log(app: &App, results: &mut Vec<CheckResult>) -> Option<String> {
+    if let LogTarget::Folder(folder) = app.log_target()
+        && app.log_target().is_missing()
+    {
+        let what =
+            format!("log {}: does not exist yet, the first `fastbreak ingest` creates it", folder.display());
         results.push(CheckResult::new(what, Ok(())));
         return None;
     }
-    let log = storage::open_to_read(config).and_then(|mut log| Ok((log.name(), log.existing_id()?)));
+    let log = app.open_log_read_only().and_then(|mut log| Ok((log.name(), log.existing_id()?)));
     let (what, id) = match &log {
         Ok((name, id)) => (format!("log {name}"), id.clone()),
         Err(_) => ("log".to_owned(), None),
@@ -138,7 +134,7 @@ fn check_log(config: &Config, results: &mut Vec<CheckResult>) -> Option<String> 
 /// Checks brokers, topics and ACLs. Returns true if the log can be opened. If the model artifact is invalid, `predictor_version` is `None`:
 /// the name of the predictor's group is not known then, and the rights to it are not checked.
 fn check_kafka(
-    config: &Config,
+    app: &App,
     kafka_config: &KafkaConfig,
     predictor_version: Option<i64>,
     results: &mut Vec<CheckResult>,
@@ -162,8 +158,8 @@ fn check_kafka(
         format!("{brokers}: cluster {cluster}, {broker_count} brokers{warning}"),
         Ok(()),
     ));
-    let specs = topic_specs::specs(config, Some(kafka_config));
-    match check_topics(&admin, &specs, results) {
+    let specs = app.topic_specs();
+    match check_topics(&admin, specs, results) {
         Ok(true) => {}
         Ok(false) => return false,
         Err(runtime_error) => {
@@ -171,7 +167,7 @@ fn check_kafka(
             return false;
         }
     }
-    let names: Vec<String> = specs.into_iter().map(|spec| spec.name).collect();
+    let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
     let groups = topic_specs::consumer_groups(kafka_config, predictor_version);
     for (right, outcome) in admin.acl_checks(&names, &groups) {
         results.push(CheckResult::from_outcome(format!("the right to {right}"), outcome));

@@ -8,11 +8,9 @@ use super::{
     run, slate,
 };
 use crate::{
-    config::{Config, WarehouseKind},
+    app::{App, LogTarget},
     ingest::{Ingest, Ingested},
     stderr::eprint_line,
-    storage,
-    warehouse::{self, WarehouseTarget},
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -29,9 +27,8 @@ struct Report {
     coverage: Coverage,
 }
 
-pub fn demo(config: &Config, has_data_flag: bool, seed: u64, output: Output) -> Result<CommandOutcome> {
+pub fn demo(app: &App, seed: u64, output: Output) -> Result<CommandOutcome> {
     let started = Instant::now();
-    let config = demo_config(config, has_data_flag, seed);
     let day = simulator::game_day(seed);
     eprint_line(&format!(
         "simulated {} games on {}: {} events, fetched until {}",
@@ -40,38 +37,29 @@ pub fn demo(config: &Config, has_data_flag: bool, seed: u64, output: Output) -> 
         day.before.len(),
         day.now
     ));
-    let mut log = storage::open(&config)?;
+    let mut log = app.open_log()?;
     let mut ingest = Ingest::new(log.as_mut());
     for (number, event) in day.before.iter().enumerate() {
         ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
     }
     let Ingested { new, known, .. } = ingest.finish()?;
     eprint_line(&format!("{new} events ingested, {known} were already in the log"));
-    run::run_pipeline(&config, true, &[])?;
-    let queries = WarehouseTarget::live(&config).reader()?;
+    run::run_pipeline(app, true, &[])?;
+    let queries = app.warehouse().reader()?;
     let report = Report {
         date: day.date.to_string(),
         log: log.name(),
-        warehouse: warehouse::path_in(&config.data).display().to_string(),
+        warehouse: app.warehouse().name(),
         seconds: started.elapsed().as_secs_f64(),
         slate: queries.slate(day.date)?,
         coverage: queries.coverage(day.date)?,
     };
-    let data = config.data.display().to_string();
+    let data = match app.log_target() {
+        LogTarget::Folder(folder) => folder.display().to_string(),
+        LogTarget::Kafka(_) => String::new(),
+    };
     output::print(output, &report, |report| show(report, &data))?;
     Ok(CommandOutcome::Done)
-}
-
-/// Returns the configuration without brokers, registry and BigQuery. Unless `--data` is set, each seed has its own data folder.
-fn demo_config(config: &Config, has_data_flag: bool, seed: u64) -> Config {
-    let mut config = config.clone();
-    config.warehouse = WarehouseKind::Sqlite;
-    config.brokers = None;
-    config.registry.url = None;
-    if !has_data_flag {
-        config.data = config.data.join(format!("demo-{seed}"));
-    }
-    config
 }
 
 fn show(report: &Report, data: &str) -> String {

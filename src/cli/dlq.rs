@@ -9,9 +9,8 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    config::Config,
+    app::App,
     redrive::{self, MAX_REDRIVES, RedriveSummary, normalize_reason},
-    storage,
     topology::dlq_owners,
 };
 use anyhow::Result;
@@ -60,14 +59,14 @@ pub enum DlqCommand {
     },
 }
 
-pub fn dlq(config: &Config, command: DlqCommand, output: Output) -> Result<CommandOutcome> {
+pub fn dlq(app: &App, command: DlqCommand, output: Output) -> Result<CommandOutcome> {
     match command {
-        DlqCommand::List => list(config, output),
-        DlqCommand::Show { processor, code, limit } => show::show(config, &processor, code, limit, output),
+        DlqCommand::List => list(app, output),
+        DlqCommand::Show { processor, code, limit } => show::show(app, &processor, code, limit, output),
         DlqCommand::Redrive { processor, code, dry_run, force } => {
-            redrive(config, &processor, RedriveOptions { code, dry_run, force }, output)
+            redrive(app, &processor, RedriveOptions { code, dry_run, force }, output)
         }
-        DlqCommand::Purge { processor, yes } => purge(config, &processor, yes, output),
+        DlqCommand::Purge { processor, yes } => purge(app, &processor, yes, output),
     }
 }
 
@@ -100,8 +99,8 @@ impl CodeTotals {
     }
 }
 
-fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
+fn list(app: &App, output: Output) -> Result<CommandOutcome> {
+    let mut log = app.open_log()?;
     let mut counts = Vec::new();
     for processor in dlq_owners() {
         let mut totals_by_code: BTreeMap<RejectCode, CodeTotals> = BTreeMap::new();
@@ -185,14 +184,9 @@ struct RedriveReport {
     #[serde(flatten)]
     summary: RedriveSummary,
 }
-fn redrive(
-    config: &Config,
-    processor: &str,
-    options: RedriveOptions,
-    output: Output,
-) -> Result<CommandOutcome> {
+fn redrive(app: &App, processor: &str, options: RedriveOptions, output: Output) -> Result<CommandOutcome> {
     redrive::ensure_owner(processor)?;
-    let mut log = storage::open(config)?;
+    let mut log = app.open_log()?;
     let pending = redrive::pending(log.as_mut(), processor, options.code, options.force)?;
     let reasons = count_reasons(pending.dead_letters());
     let (already_redriven, redrive_limit_reached) = (pending.already_redriven, pending.at_redrive_limit);
@@ -250,9 +244,9 @@ struct PurgeReport {
     dead_letters: usize,
     reasons: Vec<ReasonCount>,
 }
-fn purge(config: &Config, processor: &str, yes: bool, output: Output) -> Result<CommandOutcome> {
+fn purge(app: &App, processor: &str, yes: bool, output: Output) -> Result<CommandOutcome> {
     redrive::ensure_owner(processor)?;
-    let mut log = storage::open(config)?;
+    let mut log = app.open_log()?;
     // Dead letters that are appended after this call are neither reported nor deleted.
     let ends = dead_letter_queue::end_offsets(log.as_mut(), processor)?;
     let mut found = dead_letter_queue::read(log.as_mut(), processor)?.records;

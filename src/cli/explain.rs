@@ -11,7 +11,7 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, storage};
+use crate::app::App;
 use anyhow::{Result, bail};
 use processors::{fact_history::Cutoff, names::Name};
 use report::{
@@ -27,8 +27,8 @@ use schemas::{
 };
 use topics::Topic;
 
-pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
+pub fn explain(app: &App, player: &str, date: EasternDate, output: Output) -> Result<CommandOutcome> {
+    let mut log = app.open_log()?;
     let features = find_features(log.as_mut(), player, date)?;
     let key = format!("{}/{}", features.player, features.game);
     let Some(prediction) = find_row::<Prediction>(log.as_mut(), &topics::PREDICTIONS, &key)? else {

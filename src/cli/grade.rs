@@ -6,7 +6,7 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, warehouse::WarehouseTarget};
+use crate::app::App;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use schemas::{EasternDate, Season};
@@ -40,8 +40,8 @@ enum Population {
     All,
 }
 
-pub fn grade(config: &Config, arguments: GradeArguments, output: Output) -> Result<CommandOutcome> {
-    let queries = WarehouseTarget::live(config).reader()?;
+pub fn grade(app: &App, arguments: GradeArguments, output: Output) -> Result<CommandOutcome> {
+    let queries = app.warehouse().reader()?;
     let span = match (arguments.season, arguments.from.zip(arguments.to)) {
         (Some(season), _) => Span::Season(season),
         (None, Some((from, to))) => Span::Dates(from, to),

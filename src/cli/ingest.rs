@@ -7,10 +7,9 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    config::Config,
+    app::App,
     ingest::line_reader::{LineReader, NextLine},
     ingest::{DEAD_LETTERS, Ingest, Ingested},
-    storage,
 };
 use anyhow::{Context, Result};
 use runtime::LogBackend;
@@ -25,8 +24,8 @@ struct Report {
     dead_letters: u64,
 }
 
-pub fn ingest(config: &Config, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
+pub fn ingest(app: &App, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
+    let mut log = app.open_log()?;
     let mut total = Ingested::default();
     for path in files {
         total.add(ingest_file(log.as_mut(), path)?);

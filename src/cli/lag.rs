@@ -7,9 +7,8 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    config::Config,
+    app::App,
     lag::{self, SAMPLE_INTERVAL},
-    storage,
 };
 use anyhow::Result;
 use runtime::{
@@ -59,9 +58,9 @@ impl Sampler {
     }
 }
 
-pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
-    let subscriptions = lag::subscriptions(config)?;
-    let mut sampler = Sampler { log: storage::open(config)?, subscriptions, monitor: LagMonitor::default() };
+pub fn lag(app: &App, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
+    let subscriptions = app.subscriptions()?.to_vec();
+    let mut sampler = Sampler { log: app.open_log()?, subscriptions, monitor: LagMonitor::default() };
     if is_watch {
         return watch(&mut sampler, with_partitions, output);
     }

@@ -6,7 +6,7 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, ingest::Ingest, storage};
+use crate::{app::App, ingest::Ingest};
 use anyhow::{Result, bail};
 use runtime::clock;
 use serde::Serialize;
@@ -19,7 +19,7 @@ struct Link {
     known_at: String,
 }
 
-pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output) -> Result<CommandOutcome> {
+pub fn link(app: &App, spelling: &str, player: Option<u32>, output: Output) -> Result<CommandOutcome> {
     if spelling.trim().is_empty() {
         bail!("the spelling is empty; next: specify it as in `fastbreak links \"Moe Wagner\" 1629021`");
     }
@@ -28,7 +28,7 @@ pub fn link(config: &Config, spelling: &str, player: Option<u32>, output: Output
         "source": "operator", "feed": "identity-links", "key": spelling, "fetched_at": known_at,
         "payload": {"links": [{"spelling": spelling, "player_id": player}]},
     });
-    let mut log = storage::open(config)?;
+    let mut log = app.open_log()?;
     let mut ingest = Ingest::new(log.as_mut());
     ingest.line("links", 1, event.to_string().as_bytes())?;
     ingest.finish()?;

@@ -11,11 +11,9 @@ use super::{
     signals,
 };
 use crate::{
-    artifact::load_predictor,
-    config::Config,
+    app::App,
     namespace::Namespace,
     replay::{self, ReadCount, Replay, ReplayStatus},
-    topology,
 };
 use anyhow::Result;
 use clap::Subcommand;
@@ -60,12 +58,12 @@ pub enum ReplayCommand {
     },
 }
 
-pub fn replay(config: &Config, command: ReplayCommand, output: Output) -> Result<CommandOutcome> {
+pub fn replay(app: &App, command: ReplayCommand, output: Output) -> Result<CommandOutcome> {
     match command {
-        ReplayCommand::Run { from, to, namespace } => run(config, &namespace, DateRange { from, to }, output),
-        ReplayCommand::List => list(config, output),
-        ReplayCommand::Diff { namespace, limit } => diff::diff(config, &namespace, limit, output),
-        ReplayCommand::Discard { namespace, yes } => discard(config, &namespace, yes, output),
+        ReplayCommand::Run { from, to, namespace } => run(app, &namespace, DateRange { from, to }, output),
+        ReplayCommand::List => list(app, output),
+        ReplayCommand::Diff { namespace, limit } => diff::diff(app, &namespace, limit, output),
+        ReplayCommand::Discard { namespace, yes } => discard(app, &namespace, yes, output),
     }
 }
 
@@ -82,28 +80,28 @@ struct ReplayReport {
     seconds: Option<f64>,
 }
 impl ReplayReport {
-    fn new(config: &Config, replay: &Replay, seconds: Option<f64>) -> Result<ReplayReport> {
+    fn new(app: &App, replay: &Replay, seconds: Option<f64>) -> Result<ReplayReport> {
         Ok(ReplayReport {
             namespace: replay.namespace.to_string(),
             from: replay.dates.from.to_string(),
             to: replay.dates.to.to_string(),
-            status: replay::status(config, replay)?,
+            status: replay::status(app, replay)?,
             seconds,
         })
     }
 }
 
-fn run(config: &Config, namespace: &Namespace, dates: DateRange, output: Output) -> Result<CommandOutcome> {
+fn run(app: &App, namespace: &Namespace, dates: DateRange, output: Output) -> Result<CommandOutcome> {
     let started = Instant::now();
     let run_context = Arc::new(RunContext::default());
     signals::listen(None, run_context.clone())?;
-    let nodes = topology::topology(load_predictor(config)?);
+    let nodes = app.build_processors()?;
     let mut progress = Progress::new(output);
-    let replay = replay::run(config, (namespace, dates), nodes, run_context, |log, subscriptions| {
+    let replay = replay::run(app, (namespace, dates), nodes, run_context, |log, subscriptions| {
         progress.tick(log, subscriptions)
     })?;
     progress.end();
-    let report = ReplayReport::new(config, &replay, Some(started.elapsed().as_secs_f64()))?;
+    let report = ReplayReport::new(app, &replay, Some(started.elapsed().as_secs_f64()))?;
     output::print(output, &report, |report| run_text(report, &replay.command()))?;
     Ok(CommandOutcome::Done)
 }
@@ -130,10 +128,10 @@ fn run_text(report: &ReplayReport, resume: &str) -> String {
     }
 }
 
-fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let replays = Replay::all(config)?;
+fn list(app: &App, output: Output) -> Result<CommandOutcome> {
+    let replays = Replay::all(app)?;
     let reports =
-        replays.iter().map(|replay| ReplayReport::new(config, replay, None)).collect::<Result<Vec<_>>>()?;
+        replays.iter().map(|replay| ReplayReport::new(app, replay, None)).collect::<Result<Vec<_>>>()?;
     output::print(output, &reports, |reports| list_text(reports))?;
     Ok(CommandOutcome::Done)
 }
@@ -156,9 +154,9 @@ fn list_text(reports: &[ReplayReport]) -> String {
     output::table(["replay", "from", "to", "raw read", "derived read", "state"], rows)
 }
 
-fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) -> Result<CommandOutcome> {
+fn discard(app: &App, namespace: &Namespace, yes: bool, output: Output) -> Result<CommandOutcome> {
     if !yes {
-        let replay = Replay::load(config, namespace)?;
+        let replay = Replay::load(app, namespace)?;
         return Err(RuntimeError::Precondition {
             what: format!("discarding replay {namespace} with the games of {}", replay.dates),
             reason: "--yes is not set, and a discarded replay cannot be restored".into(),
@@ -171,7 +169,7 @@ fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) ->
         namespace: String,
         removed: Vec<String>,
     }
-    let removed = replay::discard(config, namespace)?;
+    let removed = replay::discard(app, namespace)?;
     output::print(output, &Discarded { namespace: namespace.to_string(), removed }, |discarded| {
         format!("replay {} was discarded: {}", discarded.namespace, discarded.removed.join(", "))
     })?;

@@ -8,14 +8,12 @@ use super::{
     signals,
 };
 use crate::{
-    artifact::load_predictor,
-    config::Config,
-    http_server, lag,
+    app::App,
+    http_server,
     pipeline::{Pipeline, Running},
     sink_target::SinkTarget,
     stderr::eprint_line,
-    storage, topology,
-    warehouse::WarehouseTarget,
+    topology,
 };
 use anyhow::Result;
 use console::Console;
@@ -49,16 +47,11 @@ struct CommittedCounts {
     rejected: i64,
 }
 
-pub fn run(
-    config: &Config,
-    until_caught_up: bool,
-    only: &[String],
-    output: Output,
-) -> Result<CommandOutcome> {
+pub fn run(app: &App, until_caught_up: bool, only: &[String], output: Output) -> Result<CommandOutcome> {
     let started = Instant::now();
-    let mut log = storage::open(config)?;
+    let mut log = app.open_log()?;
     let ledger_end = inspect::ledger_end(log.as_mut())?;
-    run_pipeline(config, until_caught_up, only)?;
+    run_pipeline(app, until_caught_up, only)?;
     let ledger = inspect::ledger_totals(log.as_mut(), ledger_end)?;
     let processors = ledger.into_iter().map(|((processor, _), entry)| CommittedCounts {
         processor,
@@ -90,8 +83,8 @@ fn show(report: &Report, until_caught_up: bool) -> String {
 ///
 /// # Errors
 /// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
-pub fn run_pipeline(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()> {
-    let mut nodes = topology::topology(load_predictor(config)?);
+pub fn run_pipeline(app: &App, until_caught_up: bool, only: &[String]) -> Result<()> {
+    let mut nodes = app.build_processors()?;
     let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([sinks::SINK]).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(topology::UnknownProcessor::new(unknown, &names).into());
@@ -99,19 +92,19 @@ pub fn run_pipeline(config: &Config, until_caught_up: bool, only: &[String]) -> 
     let is_selected = |name: &str| only.is_empty() || only.iter().any(|selected| selected == name);
     nodes.retain(|node| is_selected(node.name()));
     for node in &mut nodes {
-        node.set_dlq_limits(config.dlq_limits);
+        node.set_dlq_limits(app.pipeline_limits().dlq);
     }
     let run_context = Arc::new(RunContext::default());
     let subscriptions = Subscription::from_nodes(&nodes);
     let processors = subscriptions.iter().map(|subscription| subscription.name).collect();
-    let listener = bind_console(config, until_caught_up)?;
-    let sink = is_selected(sinks::SINK)
-        .then(|| SinkTarget { warehouse: WarehouseTarget::live(config), dates: None });
-    let pipeline = Pipeline { storage: storage::open(config)?, nodes, sink, until_caught_up };
-    let running = pipeline.start(config, run_context.clone())?;
+    let listener = bind_console(app, until_caught_up)?;
+    let sink =
+        is_selected(sinks::SINK).then(|| SinkTarget { warehouse: app.warehouse().clone(), dates: None });
+    let pipeline = Pipeline { storage: app.open_log()?, nodes, sink, until_caught_up };
+    let running = pipeline.start(app.pipeline_limits(), run_context.clone())?;
     let console = listener.map(|listener| -> Result<(TcpListener, Console)> {
         let address = listener.local_addr()?;
-        let console = http_server::start(config, processors, lag::subscriptions(config)?, &run_context)?;
+        let console = http_server::start(app, processors, &run_context)?;
         eprint_line(&format!("console: http://{address}"));
         Ok((listener, console))
     });
@@ -120,8 +113,8 @@ pub fn run_pipeline(config: &Config, until_caught_up: bool, only: &[String]) -> 
 }
 
 /// Binds the console's address. A run with `--until-caught-up` has a console only if `console` is set.
-fn bind_console(config: &Config, until_caught_up: bool) -> Result<Option<TcpListener>> {
-    if until_caught_up && !config.is_console_set() { Ok(None) } else { http_server::bind(config) }
+fn bind_console(app: &App, until_caught_up: bool) -> Result<Option<TcpListener>> {
+    if until_caught_up && !app.console().is_explicit { Ok(None) } else { http_server::bind(app.console()) }
 }
 
 /// Blocks until the run ends and updates the status line.

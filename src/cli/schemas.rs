@@ -9,7 +9,7 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    config::Config,
+    app::App,
     registry::{
         Client, IncompatibleSchemas, Subject,
         plan::{self, REQUIRED_LEVEL, SubjectAction, SubjectState},
@@ -66,8 +66,8 @@ impl State {
 }
 
 /// Runs `schemas check`.
-pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let client = Client::from_config(&config.registry);
+pub fn check(app: &App, output: Output) -> Result<CommandOutcome> {
+    let client = app.registry_client();
     let events: Vec<EventReport> = catalog::entries().iter().map(event_report).collect();
     let states = client.as_ref().map(read_subjects).transpose()?.unwrap_or_default();
     let subjects = states.iter().map(|(subject, state)| subject_report(subject, state)).collect();
@@ -79,8 +79,8 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
 }
 
 /// Runs `schemas push`.
-pub fn push(config: &Config, dry_run: bool, output: Output) -> Result<CommandOutcome> {
-    let Some(client) = Client::from_config(&config.registry) else {
+pub fn push(app: &App, dry_run: bool, output: Output) -> Result<CommandOutcome> {
+    let Some(client) = app.registry_client() else {
         bail!("no schema registry is configured; next: `fastbreak schemas push --registry URL`");
     };
     let problems = catalog::check();

@@ -7,8 +7,7 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    config::{Config, WarehouseKind},
-    storage,
+    app::App,
     warehouse::{self, WarehouseTarget},
 };
 use anyhow::Result;
@@ -37,11 +36,11 @@ struct RebuildReport {
     started: bool,
 }
 
-pub fn rebuild(config: &Config, options: RebuildOptions, output: Output) -> Result<CommandOutcome> {
-    let mut log = if options.yes { storage::open(config)? } else { storage::open_to_read(config)? };
+pub fn rebuild(app: &App, options: RebuildOptions, output: Output) -> Result<CommandOutcome> {
+    let mut log = if options.yes { app.open_log()? } else { app.open_log_read_only()? };
     let log_id = log.existing_id()?;
-    let warehouse = WarehouseTarget::live(config).name();
-    let previous = match existing_warehouse(config)? {
+    let warehouse = app.warehouse().name();
+    let previous = match existing_warehouse(app)? {
         Some(warehouse) => warehouse.writer_state()?,
         None => WriterState { log: None, epoch: 0, rebuilding: false },
     };
@@ -58,7 +57,7 @@ pub fn rebuild(config: &Config, options: RebuildOptions, output: Output) -> Resu
     };
     if options.yes {
         let log_id = log.id()?;
-        report.epoch = warehouse::open(config)?.take_ownership(&log_id)?;
+        report.epoch = app.warehouse().open()?.take_ownership(&log_id)?;
         report.log = Some(log_id);
     }
     output::print(output, &report, show)?;
@@ -66,14 +65,14 @@ pub fn rebuild(config: &Config, options: RebuildOptions, output: Output) -> Resu
 }
 
 /// Opens the configured warehouse; `None` if it does not exist. Creates nothing.
-pub fn existing_warehouse(config: &Config) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
+pub fn existing_warehouse(app: &App) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
     // A missing dataset is not an error: the first run creates it.
-    if config.warehouse == WarehouseKind::BigQuery
-        && !warehouse::bigquery(config)?.plan()?.datasets.is_empty()
+    if let WarehouseTarget::Dataset(options) = app.warehouse()
+        && !warehouse::connect(options)?.plan()?.datasets.is_empty()
     {
         return Ok(None);
     }
-    warehouse::look(config)
+    app.warehouse().open_existing()
 }
 
 fn ensure_same_log(warehouse: &str, owner: Option<&str>, log_id: Option<&str>) -> Result<(), RuntimeError> {

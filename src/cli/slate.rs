@@ -7,7 +7,7 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, storage, warehouse::WarehouseTarget};
+use crate::app::App;
 use anyhow::Result;
 use runtime::inspect;
 use schemas::{EasternDate, game::Game, observation::GameStatus};
@@ -42,11 +42,11 @@ struct CandidateCount {
     predicted: usize,
 }
 
-pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
+pub fn status(app: &App, date: EasternDate, output: Output) -> Result<CommandOutcome> {
+    let mut log = app.open_log()?;
     let games = inspect::table(log.as_mut(), &topics::GAMES, |_| true)?;
     let mut counts: BTreeMap<String, CandidateCount> = BTreeMap::new();
-    for player in WarehouseTarget::live(config).reader()?.slate(date)? {
+    for player in app.warehouse().reader()?.slate(date)? {
         let count = counts.entry(player.game_id).or_default();
         count.candidates += 1;
         count.predicted += usize::from(player.status == "predicted");
@@ -143,13 +143,8 @@ struct CoverageReport {
     players: Vec<PlayerSlate>,
 }
 
-pub fn coverage(
-    config: &Config,
-    date: EasternDate,
-    with_players: bool,
-    output: Output,
-) -> Result<CommandOutcome> {
-    let queries = WarehouseTarget::live(config).reader()?;
+pub fn coverage(app: &App, date: EasternDate, with_players: bool, output: Output) -> Result<CommandOutcome> {
+    let queries = app.warehouse().reader()?;
     let coverage = queries.coverage(date)?;
     let report = CoverageReport {
         date: date.to_string(),

@@ -10,9 +10,8 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    config::Config,
+    app::{App, LogTarget},
     stderr::eprint_line,
-    storage,
     topology::topic_specs::{self, summarize},
 };
 use anyhow::{Context, Result};
@@ -86,14 +85,17 @@ impl From<OverrideArguments> for PlanOverrides {
     }
 }
 
-pub fn topics(config: &Config, command: TopicsCommand, output: Output) -> Result<CommandOutcome> {
+pub fn topics(app: &App, command: TopicsCommand, output: Output) -> Result<CommandOutcome> {
     if let TopicsCommand::Lint = command {
-        return lint(config, output);
+        return lint(app, output);
     }
-    let Some(kafka_config) = storage::settings(config, None) else { return embedded(config, output) };
+    let kafka_config = match app.log_target() {
+        LogTarget::Kafka(kafka_config) => kafka_config,
+        LogTarget::Folder(folder) => return embedded(folder, output),
+    };
     let planner = TopicPlanner {
-        wanted: topic_specs::specs(config, Some(&kafka_config)),
-        admin: Admin::connect(&kafka_config)?,
+        wanted: app.topic_specs(),
+        admin: Admin::connect(kafka_config)?,
         kafka_config,
         output,
     };
@@ -102,34 +104,34 @@ pub fn topics(config: &Config, command: TopicsCommand, output: Output) -> Result
         TopicsCommand::Apply { file: Some(file), .. } => planner.apply_file(&file),
         TopicsCommand::Apply { file: None, overrides, yes } => planner.apply(overrides.into(), yes),
         TopicsCommand::Export { out } => {
-            export::export(&planner.admin, &planner.wanted, out.as_deref(), output)
+            export::export(&planner.admin, planner.wanted, out.as_deref(), output)
         }
         TopicsCommand::Lint => Ok(CommandOutcome::Done),
     }
 }
 
 /// Reports that the embedded log has no topics to manage.
-fn embedded(config: &Config, output: Output) -> Result<CommandOutcome> {
+fn embedded(folder: &Path, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
     struct Embedded {
         log: String,
         note: &'static str,
     }
     let note = "the embedded log creates its topics itself, there is nothing to plan; next: specify a Kafka cluster with `--brokers LIST`";
-    output::print(output, &Embedded { log: config.data.display().to_string(), note }, |report| {
+    output::print(output, &Embedded { log: folder.display().to_string(), note }, |report| {
         format!("{}: {}", report.log, report.note)
     })?;
     Ok(CommandOutcome::Done)
 }
 
-fn lint(config: &Config, output: Output) -> Result<CommandOutcome> {
+fn lint(app: &App, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
     struct LintReport {
         topics: usize,
         problems: Vec<String>,
     }
     let report =
-        LintReport { topics: topic_specs::specs(config, None).len(), problems: topic_specs::lint(config) };
+        LintReport { topics: app.topic_specs().len(), problems: topic_specs::lint(app.topic_specs()) };
     output::print(output, &report, |report| {
         if report.problems.is_empty() {
             return format!("✔ {} topics, no problems", report.topics);
@@ -140,10 +142,10 @@ fn lint(config: &Config, output: Output) -> Result<CommandOutcome> {
 }
 
 /// Plans and applies the desired topics of one cluster.
-struct TopicPlanner {
-    wanted: Vec<TopicSpec>,
+struct TopicPlanner<'a> {
+    wanted: &'a [TopicSpec],
     admin: Admin,
-    kafka_config: KafkaConfig,
+    kafka_config: &'a KafkaConfig,
     output: Output,
 }
 #[derive(Serialize)]
@@ -179,12 +181,12 @@ impl ApplyReport<'_> {
     }
 }
 
-impl TopicPlanner {
+impl TopicPlanner<'_> {
     fn cluster(&self) -> Result<Cluster> {
         Ok(self.admin.cluster(|name| self.wanted.iter().any(|spec| spec.name == name))?)
     }
     fn make_plan(&self, overrides: PlanOverrides) -> Result<Plan> {
-        Ok(Plan::new(&self.wanted, &self.cluster()?, overrides))
+        Ok(Plan::new(self.wanted, &self.cluster()?, overrides))
     }
     fn plan(&self, overrides: PlanOverrides, out: Option<&Path>) -> Result<CommandOutcome> {
         let plan = self.make_plan(overrides)?;

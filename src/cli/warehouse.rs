@@ -7,7 +7,7 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    config::{Config, WarehouseKind},
+    app::App,
     warehouse::{self, WarehouseTarget},
 };
 use anyhow::Result;
@@ -38,20 +38,20 @@ fn sqlite_ddl() -> String {
 }
 
 /// Prints every definition; does not connect to the warehouse.
-pub fn ddl(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let statements = match config.warehouse {
-        WarehouseKind::Sqlite => vec![sqlite_ddl()],
-        WarehouseKind::BigQuery => {
-            let project = match config.bigquery.project.as_str() {
+pub fn ddl(app: &App, output: Output) -> Result<CommandOutcome> {
+    let statements = match app.warehouse() {
+        WarehouseTarget::Folder(_) => vec![sqlite_ddl()],
+        WarehouseTarget::Dataset(options) => {
+            let project = match options.project.as_str() {
                 "" => "PROJECT".to_owned(),
                 project => project.to_owned(),
             };
-            let names = Names { project, dataset: config.bigquery.dataset.clone() };
+            let names = Names { project, dataset: options.dataset.clone() };
             definitions(&names).into_iter().map(|definition| definition.statement).collect()
         }
     };
     let report = Statements {
-        warehouse: WarehouseTarget::live(config).name(),
+        warehouse: app.warehouse().name(),
         datasets: Vec::new(),
         statements,
         conflicts: Vec::new(),
@@ -61,39 +61,39 @@ pub fn ddl(config: &Config, output: Output) -> Result<CommandOutcome> {
 }
 
 /// Shows what is missing in the warehouse.
-pub fn plan(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let diff = match config.warehouse {
-        WarehouseKind::Sqlite if !warehouse::path_in(&config.data).exists() => {
+pub fn plan(app: &App, output: Output) -> Result<CommandOutcome> {
+    let diff = match app.warehouse() {
+        WarehouseTarget::Folder(folder) if !warehouse::path_in(folder).exists() => {
             SchemaDiff { missing: vec![sqlite_ddl()], ..SchemaDiff::default() }
         }
         // Opening fails if a table in the file has another definition than the one that `warehouse ddl` prints.
-        WarehouseKind::Sqlite => warehouse::open(config).map(|_| SchemaDiff::default())?,
-        WarehouseKind::BigQuery => warehouse::bigquery(config)?.plan()?,
+        WarehouseTarget::Folder(_) => app.warehouse().open().map(|_| SchemaDiff::default())?,
+        WarehouseTarget::Dataset(options) => warehouse::connect(options)?.plan()?,
     };
     let is_empty = diff.is_empty();
     let statements = diff.statements().cloned().collect();
     let SchemaDiff { datasets, conflicts, .. } = diff;
-    let warehouse = WarehouseTarget::live(config).name();
+    let warehouse = app.warehouse().name();
     output::print(output, &Statements { warehouse, datasets, statements, conflicts }, show)?;
     Ok(if is_empty { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
 /// Creates what is missing in the warehouse.
-pub fn apply(config: &Config, output: Output) -> Result<CommandOutcome> {
+pub fn apply(app: &App, output: Output) -> Result<CommandOutcome> {
     #[derive(Serialize)]
     struct Applied {
         warehouse: String,
         created: usize,
     }
-    let created = match config.warehouse {
-        WarehouseKind::Sqlite => {
-            let is_new = warehouse::look(config)?.is_none();
-            warehouse::open(config)?;
+    let created = match app.warehouse() {
+        WarehouseTarget::Folder(_) => {
+            let is_new = app.warehouse().open_existing()?.is_none();
+            app.warehouse().open()?;
             usize::from(is_new)
         }
-        WarehouseKind::BigQuery => warehouse::bigquery(config)?.apply()?,
+        WarehouseTarget::Dataset(options) => warehouse::connect(options)?.apply()?,
     };
-    let applied = Applied { warehouse: WarehouseTarget::live(config).name(), created };
+    let applied = Applied { warehouse: app.warehouse().name(), created };
     output::print(output, &applied, |applied| match applied.created {
         0 => format!("{}: nothing was missing", applied.warehouse),
         count => format!("{}: {count} missing objects created", applied.warehouse),

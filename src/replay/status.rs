@@ -3,7 +3,7 @@
 //! Invariant: read-only; it joins no consumer group.
 //! Not here: comparing rows (crate `sinks`).
 use super::manifest::{Replay, refused};
-use crate::{config::Config, storage, topology::versioned_group};
+use crate::{app::App, topology::versioned_group};
 use anyhow::Result;
 use runtime::{LogBackend, engine::ProcessorKind, inspect, lag, subscription::Subscription};
 use schemas::{Timestamp, raw::RawEvent, wire};
@@ -91,9 +91,8 @@ pub struct ReplayStatus {
 ///
 /// # Errors
 /// If a log cannot be read.
-pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
-    let (mut live_log, mut replay_log) =
-        (storage::open_to_read(config)?, storage::open_replay(config, &replay.namespace)?);
+pub fn status(app: &App, replay: &Replay) -> Result<ReplayStatus> {
+    let (mut live_log, mut replay_log) = (app.open_log_read_only()?, app.open_replay_log(&replay.namespace)?);
     let subscriptions = replay.subscriptions();
     let live_subscriptions = live_subscriptions(live_log.as_mut(), &subscriptions)?;
     let mut behind = BTreeMap::new();

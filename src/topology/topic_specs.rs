@@ -1,20 +1,14 @@
 //! Specs of the topics that must exist, derived from the topology and the topic catalog.
 //!
-//! Invariant: every topic that a processor, the sink or ingest reads or writes is listed once. Only topics of a replay are created without
-//! `topics apply`.
-//! Not here: settings and plans (crate `topics`), the Kafka client (crate `runtime-kafka`).
+//! Invariant: every topic that a processor, the sink or ingest reads or writes is listed once.
+//! Not here: settings and plans (crate `topics`), the Kafka client (crate `runtime-kafka`), the topics of a replay
+//! (`replay::namespace_topics`).
 use super::descriptors::{PROCESSORS, descriptors, dlq_owners, subscriptions};
-use crate::{config::Config, ingest, redrive};
-use runtime::{
-    RuntimeError,
-    engine::{changelog_topic, dlq_topic},
-};
-use runtime_kafka::{Admin, KafkaConfig};
+use crate::{ingest, redrive};
+use runtime::engine::{changelog_topic, dlq_topic};
+use runtime_kafka::KafkaConfig;
 use std::collections::BTreeSet;
-use topics::{
-    plan::{Plan, PlanOverrides},
-    spec::TopicSpec,
-};
+use topics::spec::TopicSpec;
 
 /// Returns the topics that stateless processors or the sink read as streams: they read every record, also if a later one has
 /// the same key.
@@ -23,8 +17,8 @@ fn stream_read_topics() -> Vec<&'static str> {
     readers.flat_map(|descriptor| descriptor.inputs).map(|input| input.name).collect()
 }
 
-/// Returns the specs of all topics, with physical names.
-pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> {
+/// Returns the specs of all live topics, with this replication factor (`None`: the brokers' default).
+pub fn specs(replication: Option<i32>) -> Vec<TopicSpec> {
     let stream_read_topics = stream_read_topics();
     let mut specs: Vec<TopicSpec> = topics::ALL
         .iter()
@@ -38,12 +32,7 @@ pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> 
     }
     specs.push(TopicSpec::dead_letters(dlq_topic(sinks::SINK), 1));
     specs.push(TopicSpec::dead_letters(ingest::DEAD_LETTERS, 1));
-    let replication = config.replication.map(i32::from);
-    let with_physical_name = |mut spec: TopicSpec| {
-        spec.name = settings.map_or(spec.name.clone(), |settings| settings.topic(&spec.name).into_owned());
-        spec.replicated(replication)
-    };
-    specs.into_iter().map(with_physical_name).collect()
+    specs.into_iter().map(|spec| spec.replicated(replication)).collect()
 }
 
 /// Returns the physical names of all consumer groups. If `predictor_version` is `None`, the group of the predictor is left out, because its
@@ -61,27 +50,6 @@ pub fn reserved_prefixes() -> BTreeSet<String> {
     names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
 }
 
-/// Creates the missing topics of a replay's namespace. No other process reads them, so no confirmation is needed.
-///
-/// # Errors
-/// If the brokers are unreachable or a topic cannot be created.
-pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Result<(), RuntimeError> {
-    let prefix = settings.topic("");
-    let mut wanted = specs(config, Some(settings));
-    wanted.retain(|spec| spec.name.starts_with(prefix.as_ref()));
-    let admin = Admin::connect(settings)?;
-    if admin.missing(&wanted)?.is_empty() {
-        return Ok(());
-    }
-    let is_in_namespace = |name: &str| name.starts_with(prefix.as_ref());
-    let plan = Plan::new(&wanted, &admin.cluster(is_in_namespace)?, PlanOverrides::default());
-    for (_, result) in admin.carry_out(plan.steps()) {
-        result?;
-    }
-    admin.await_leaders(wanted.iter().map(|spec| (spec.name.as_str(), spec.partitions)));
-    Ok(())
-}
-
 /// Number of items that [`summarize`] lists before it replaces the others by their number.
 const MAX_SUMMARY_ITEMS: usize = 4;
 
@@ -96,8 +64,8 @@ pub fn summarize(items: &[String]) -> String {
 }
 
 /// Returns the problems of the topic specs and the topology that are found without access to a cluster.
-pub fn lint(config: &Config) -> Vec<String> {
-    let mut problems = topics::spec::lint(&specs(config, None));
+pub fn lint(specs: &[TopicSpec]) -> Vec<String> {
+    let mut problems = topics::spec::lint(specs);
     let mut written: Vec<&str> = Vec::new();
     for processor in &PROCESSORS {
         for input in processor.inputs {
@@ -128,9 +96,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn listed() -> BTreeMap<String, TopicSpec> {
-        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
-        assert_eq!(lint(&config), Vec::<String>::new());
-        specs(&config, None).into_iter().map(|spec| (spec.name.clone(), spec)).collect()
+        let specs = specs(None);
+        assert_eq!(lint(&specs), Vec::<String>::new());
+        specs.into_iter().map(|spec| (spec.name.clone(), spec)).collect()
     }
     #[test]
     fn every_topic_that_is_read_or_written_is_listed() {
@@ -163,9 +131,8 @@ mod tests {
     }
     #[test]
     fn a_namespace_cannot_be_a_prefix_of_a_live_topic_or_group() {
-        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
         let live = KafkaConfig::default();
-        let topics = specs(&config, Some(&live)).into_iter().map(|spec| spec.name);
+        let topics = specs(None).into_iter().map(|spec| spec.name);
         for name in topics.chain(consumer_groups(&live, Some(1))) {
             let first = name.split(['.', '@']).next().unwrap();
             assert!(first.parse::<crate::namespace::Namespace>().is_err(), "{first}");
@@ -179,12 +146,5 @@ mod tests {
         assert!(groups(Some(0xab)).contains(&"predictor@ab".to_owned()));
         assert!(groups(None).iter().all(|group| !group.starts_with("predictor")));
         assert_eq!(groups(None).len() + 1, groups(Some(0)).len());
-    }
-    #[test]
-    fn all_topics_but_raw_ones_have_the_prefix_of_the_namespace() {
-        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
-        let settings = KafkaConfig { namespace: Some("january".into()), ..KafkaConfig::default() };
-        let names: Vec<String> = specs(&config, Some(&settings)).into_iter().map(|spec| spec.name).collect();
-        assert!(names.iter().all(|name| name.starts_with("january.") || topics::is_raw(name)));
     }
 }

@@ -6,7 +6,7 @@ use super::super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, redrive, storage};
+use crate::{app::App, redrive};
 use anyhow::Result;
 use runtime::{DeadLetterRecord, dlq, engine::dlq_topic};
 use schemas::{
@@ -89,14 +89,14 @@ impl DeadLetterReport {
 }
 
 pub fn show(
-    config: &Config,
+    app: &App,
     processor: &str,
     code: Option<RejectCode>,
     limit: usize,
     output: Output,
 ) -> Result<CommandOutcome> {
     redrive::ensure_owner(processor)?;
-    let mut log = storage::open(config)?;
+    let mut log = app.open_log()?;
     let mut found = dlq::read(log.as_mut(), processor)?.records;
     found.retain(|record| code.is_none_or(|code| code == record.dead_letter.code));
     let older = found.len().saturating_sub(limit);

@@ -7,10 +7,9 @@ use super::super::{
     output::{self, Output},
 };
 use crate::{
-    config::Config,
+    app::App,
     namespace::Namespace,
     replay::{self, Replay},
-    warehouse::WarehouseTarget,
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -32,13 +31,13 @@ struct Report {
     comparison: Comparison,
 }
 
-pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output) -> Result<CommandOutcome> {
-    let replay = Replay::load(config, namespace)?;
-    let status = replay::status(config, &replay)?;
+pub fn diff(app: &App, namespace: &Namespace, limit: usize, output: Output) -> Result<CommandOutcome> {
+    let replay = Replay::load(app, namespace)?;
+    let status = replay::status(app, &replay)?;
     replay::ensure_comparable(&replay, &status)?;
-    replay.ensure_same_warehouse(config)?;
-    let live_queries = WarehouseTarget::live(config).reader()?;
-    let replay_queries = WarehouseTarget::for_replay(config, namespace).reader()?;
+    replay.ensure_same_warehouse(app)?;
+    let live_queries = app.warehouse().reader()?;
+    let replay_queries = app.replay_warehouse(namespace).reader()?;
     let comparison = compare(&live_queries.snapshot()?, &replay_queries.snapshot()?, replay.dates, limit)?;
     let report = Report {
         namespace: namespace.to_string(),
