@@ -23,16 +23,20 @@ mod show;
 mod signals;
 mod sink;
 mod slate;
+mod stderr;
 mod topics;
 mod warehouse;
 
-use crate::{app::App, config::Config, error_chain::error_chain, stderr::eprint_line};
+use crate::{
+    app::App, config::Config, error_chain::error_chain, run::RunOptions, sink_rebuild::RebuildOptions,
+};
 use ::schemas::EasternDate;
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use outcome::CommandOutcome;
 use output::Output;
 use std::{path::PathBuf, process::ExitCode};
+use stderr::eprint_line;
 
 /// An event-sourced stream processor: raw NBA scraper events in, player-points predictions out
 #[derive(Parser)]
@@ -268,7 +272,9 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             demo::demo(&App::for_demo(&config, cli.global.data.is_some(), seed), seed, output)
         }
         Command::Ingest { files } => ingest::ingest(&app, &files, output),
-        Command::Run { until_caught_up, only } => run::run(&app, until_caught_up, &only, output),
+        Command::Run { until_caught_up, only } => {
+            run::run(&app, RunOptions { until_caught_up, only: &only }, output)
+        }
         Command::Lag { watch, partitions } => lag::lag(&app, watch, partitions, output),
         Command::Audit => audit::audit(&app, output),
         Command::Grade(arguments) => grade::grade(&app, arguments, output),
@@ -287,7 +293,7 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Dlq { command } => dlq::dlq(&app, command, output),
         Command::Replay { command } => replay::replay(&app, command, output),
         Command::Sink { command: SinkCommand::Rebuild { take_over, yes } } => {
-            sink::rebuild(&app, sink::RebuildOptions { take_over, yes }, output)
+            sink::rebuild(&app, RebuildOptions { take_over, is_confirmed: yes }, output)
         }
         Command::Warehouse { command } => match command {
             WarehouseCommand::Ddl => warehouse::ddl(&app, output),

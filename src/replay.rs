@@ -4,41 +4,50 @@
 //! warehouse, and the consumer groups of the last run.
 //! Invariant: no live topic, live consumer group or live warehouse is changed; dates and warehouse of a namespace never change.
 //! Not here: the log of a namespace (crate `runtime`), comparing rows (crate `sinks`), status of a replay (`status`), output (`cli`).
+mod diff;
+mod discard;
 mod manifest;
 mod namespace_topics;
+mod progress;
+mod report;
 mod status;
 
-pub use manifest::Replay;
-pub use status::{ReadCount, ReplayProgress, ReplayStatus, ensure_comparable, event_time, progress, status};
+pub use diff::{DiffReport, diff};
+pub use discard::{Discarded, discard};
+pub use progress::{ProgressListener, ProgressReport};
+pub use report::{ReplayReport, list};
+pub use status::{ReadCount, ReplayProgress, ReplayStatus};
 
-use crate::{
-    app::App,
-    namespace::Namespace,
-    pipeline::Pipeline,
-    sink_target::SinkTarget,
-    warehouse::{self, WarehouseTarget},
-};
-use anyhow::{Context, Result};
-use manifest::{refused, subscriptions_of};
-use runtime::{
-    LogBackend, ProcessorNode,
-    subscription::{RunContext, Subscription},
-};
+use crate::{app::App, namespace::Namespace, pipeline::Pipeline, sink_target::SinkTarget};
+use anyhow::Result;
+use manifest::{Replay, refused, subscriptions_of};
+use progress::ProgressSampler;
+use runtime::{ProcessorNode, subscription::RunContext};
 use sinks::DateRange;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-/// Starts or resumes a replay and runs it until it has caught up or the run context stops; calls `each` periodically.
+/// The replay to start or resume.
+pub struct ReplayRequest<'a> {
+    pub namespace: &'a Namespace,
+    /// The games of these dates are written to the replay's warehouse.
+    pub dates: DateRange,
+    /// The processors to run.
+    pub nodes: Vec<Box<dyn ProcessorNode>>,
+}
+
+/// Starts or resumes a replay, and runs it until it has caught up or the run context stops.
 ///
 /// # Errors
 /// If the replay was started with other dates or another warehouse, another process runs it, a raw topic is missing, or a processor
 /// fails.
 pub fn run(
     app: &App,
-    (namespace, dates): (&Namespace, DateRange),
-    nodes: Vec<Box<dyn ProcessorNode>>,
+    request: ReplayRequest<'_>,
     run_context: Arc<RunContext>,
-    mut each: impl FnMut(&mut dyn LogBackend, &[Subscription]),
-) -> Result<Replay> {
+    listener: ProgressListener<'_>,
+) -> Result<ReplayReport> {
+    let started = Instant::now();
+    let ReplayRequest { namespace, dates, nodes } = request;
     ensure_resumable(app, namespace, dates)?;
     if let Some(kafka_config) = app.log_target().replay_kafka(namespace) {
         // The raw topics must exist before a topic of the namespace is created.
@@ -53,8 +62,10 @@ pub fn run(
     replay.save(app)?;
     let sink = Some(SinkTarget { warehouse: app.replay_warehouse(namespace), dates: Some(dates) });
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up: true };
-    pipeline.start(app.pipeline_limits(), run_context)?.watch(|storage| each(storage, &subscriptions))?;
-    Ok(replay)
+    let mut sampler = ProgressSampler::new(listener);
+    let running = pipeline.start(app.pipeline_limits(), run_context)?;
+    running.watch(|storage| sampler.sample_if_due(storage, &subscriptions))?;
+    ReplayReport::new(app, &replay, Some(started))
 }
 
 /// Checks that the last date is not before the first, and that the dates equal those of the namespace's earlier runs.
@@ -83,30 +94,4 @@ fn ensure_resumable(app: &App, namespace: &Namespace, dates: DateRange) -> Resul
             replay.command()
         ),
     ))
-}
-
-/// Deletes topics, consumer groups, warehouse and folder of a namespace and returns what was deleted.
-///
-/// # Errors
-/// If there is no such replay, it was started with another warehouse, or a deletion fails; another call then deletes the rest.
-pub fn discard(app: &App, namespace: &Namespace) -> Result<Vec<String>> {
-    let folder = app.replay_folder(namespace);
-    let replay = Replay::find(app, namespace)?;
-    if let Some(replay) = &replay {
-        replay.ensure_same_warehouse(app)?;
-    }
-    let mut removed = app.discard_replay_log(namespace)?;
-    let target = app.replay_warehouse(namespace);
-    if let (Some(_), WarehouseTarget::Dataset(options)) = (replay, &target) {
-        warehouse::connect(options)?.discard()?;
-        removed.push(target.name());
-    }
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-        removed.push(folder.display().to_string());
-    }
-    if removed.is_empty() {
-        Replay::load(app, namespace)?;
-    }
-    Ok(removed)
 }

@@ -6,7 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Chance, Fastbreak, middle_dates, replay_arguments, season, text};
-use fastbreak::{app::App, config::Config, replay, topology};
+use fastbreak::{
+    app::App,
+    config::Config,
+    replay::{self, ProgressListener, ReplayRequest},
+    topology,
+};
 use processors::{
     loader::{self, Observation},
     predictor::{Predictor, feature_schema_hash},
@@ -293,7 +298,9 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
     let nodes = changed_topology(from);
     let run_context = Arc::new(RunContext::default());
     let namespace = "loader".parse().unwrap();
-    replay::run(&app(&live), (&namespace, DateRange { from, to }), nodes, run_context, |_, _| {}).unwrap();
+    let request = ReplayRequest { namespace: &namespace, dates: DateRange { from, to }, nodes };
+    let listener = ProgressListener { interval: Duration::MAX, on_progress: &mut |_| {} };
+    replay::run(&app(&live), request, run_context, listener).unwrap();
 
     let diff = checked_diff(&live, "loader", &dates);
     let changed = count(&diff, "player_games", "changed");

@@ -5,7 +5,7 @@
 #![allow(clippy::panic)]
 mod common;
 use common::Fastbreak;
-use fastbreak::cli::graph;
+use fastbreak::{cli::graph, topology};
 use sinks::SinkTopic;
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn the_documented_topology_is_the_one_that_runs() {
     let page = std::fs::read_to_string(path).expect("ARCHITECTURE.md");
     let documented =
         section(&page, "topology").trim_start_matches("```mermaid").trim_end_matches("```").trim();
-    let actual = graph::mermaid(&graph::processors());
+    let actual = graph::mermaid(&topology::descriptions());
     assert_eq!(
         documented,
         actual.trim(),
@@ -33,7 +33,7 @@ fn the_documented_topology_is_the_one_that_runs() {
 
 #[test]
 fn every_input_is_raw_or_written_upstream_and_every_output_is_read() {
-    let processors = graph::processors();
+    let processors = topology::descriptions();
     for (index, processor) in processors.iter().enumerate() {
         for topic in &processor.reads {
             let is_written = processors[..index].iter().any(|upstream| upstream.writes.contains(topic));
@@ -100,7 +100,7 @@ fn the_topics_of_the_sink_are_among_its_inputs() {
 
 #[test]
 fn every_raw_topic_has_its_loader() {
-    let processors = graph::processors();
+    let processors = topology::descriptions();
     for feed in schemas::raw::Feed::ALL {
         let topic = topics::raw_topic(feed).info.name;
         let is_read = processors.iter().any(|processor| processor.reads.contains(&topic));

@@ -1,68 +1,44 @@
-//! `demo`: run a simulated game day through the topology.
+//! `demo`: the slate of a simulated game day, and the commands to run next.
 //!
-//! Invariant: it uses the embedded log and the SQLite warehouse even if brokers, a schema registry or BigQuery are configured.
-//! Not here: the simulated events (crate `simulator`).
+//! Invariant: each command that is shown names the data folder of the demo.
+//! Not here: the demo itself (`demo`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
-    run, slate,
-};
-use crate::{
-    app::{App, LogTarget},
-    ingest::{Ingest, Ingested},
+    run::RunTerminal,
+    slate,
     stderr::eprint_line,
 };
+use crate::{
+    app::App,
+    demo::{self, DemoObserver, DemoReport, SimulatedDay},
+    ingest::Ingested,
+};
 use anyhow::Result;
-use serde::Serialize;
-use sinks::sqlite::{Coverage, PlayerSlate};
-use std::time::Instant;
 
-#[derive(Serialize)]
-struct Report {
-    date: String,
-    log: String,
-    warehouse: String,
-    seconds: f64,
-    slate: Vec<PlayerSlate>,
-    coverage: Coverage,
-}
-
+/// Runs `demo`.
 pub fn demo(app: &App, seed: u64, output: Output) -> Result<CommandOutcome> {
-    let started = Instant::now();
-    let day = simulator::game_day(seed);
-    eprint_line(&format!(
-        "simulated {} games on {}: {} events, fetched until {}",
-        day.games.len(),
-        day.date,
-        day.before.len(),
-        day.now
-    ));
-    let mut log = app.open_log()?;
-    let mut ingest = Ingest::new(log.as_mut());
-    for (number, event) in day.before.iter().enumerate() {
-        ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
-    }
-    let Ingested { new, known, .. } = ingest.finish()?;
-    eprint_line(&format!("{new} events ingested, {known} were already in the log"));
-    run::run_pipeline(app, true, &[])?;
-    let queries = app.warehouse().reader()?;
-    let report = Report {
-        date: day.date.to_string(),
-        log: log.name(),
-        warehouse: app.warehouse().name(),
-        seconds: started.elapsed().as_secs_f64(),
-        slate: queries.slate(day.date)?,
-        coverage: queries.coverage(day.date)?,
-    };
-    let data = match app.log_target() {
-        LogTarget::Folder(folder) => folder.display().to_string(),
-        LogTarget::Kafka(_) => String::new(),
-    };
-    output::print(output, &report, |report| show(report, &data))?;
+    let mut terminal = RunTerminal::new();
+    let report = demo::demo(app, seed, &mut terminal)?;
+    terminal.clear();
+    output::print(output, &report, show)?;
     Ok(CommandOutcome::Done)
 }
 
-fn show(report: &Report, data: &str) -> String {
+impl DemoObserver for RunTerminal {
+    fn simulated(&mut self, day: SimulatedDay) {
+        let SimulatedDay { date, games, events, fetched_until } = day;
+        eprint_line(&format!(
+            "simulated {games} games on {date}: {events} events, fetched until {fetched_until}"
+        ));
+    }
+    fn ingested(&mut self, Ingested { new, known, .. }: Ingested) {
+        eprint_line(&format!("{new} events ingested, {known} were already in the log"));
+    }
+}
+
+fn show(report: &DemoReport) -> String {
+    let data = report.data.display();
     let candidates: u64 = report.coverage.statuses.values().sum();
     let statuses: Vec<String> = report
         .coverage

@@ -6,31 +6,8 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::topology::{ProcessorDescriptor, SINK, descriptors};
+use crate::topology::{self, ProcessorDescription};
 use anyhow::Result;
-use serde::Serialize;
-use topics::TopicInfo;
-
-/// A processor with its input and output topics.
-#[derive(Serialize)]
-pub struct ProcessorDescription {
-    pub processor: &'static str,
-    pub kind: &'static str,
-    pub reads: Vec<&'static str>,
-    pub writes: Vec<&'static str>,
-}
-
-/// Describes all processors, upstream first, and the sink last.
-pub fn processors() -> Vec<ProcessorDescription> {
-    let names = |topics: &[TopicInfo]| topics.iter().map(|topic| topic.name).collect();
-    let description = |descriptor: &ProcessorDescriptor| ProcessorDescription {
-        processor: descriptor.name,
-        kind: descriptor.kind.name(),
-        reads: names(descriptor.inputs),
-        writes: if *descriptor == SINK { vec!["warehouse"] } else { names(descriptor.outputs) },
-    };
-    descriptors().map(description).collect()
-}
 
 /// Formats the topology as text: each processor, its inputs, its outputs.
 pub fn text(processors: &[ProcessorDescription]) -> String {
@@ -69,12 +46,10 @@ pub fn mermaid(processors: &[ProcessorDescription]) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Runs `graph`.
 pub fn graph(as_mermaid: bool, output: Output) -> Result<CommandOutcome> {
-    let processors = processors();
-    output::print(
-        output,
-        &processors,
-        |processors| if as_mermaid { mermaid(processors) } else { text(processors) },
-    )?;
+    output::print(output, &topology::descriptions(), |processors| {
+        if as_mermaid { mermaid(processors) } else { text(processors) }
+    })?;
     Ok(CommandOutcome::Done)
 }

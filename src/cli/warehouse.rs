@@ -1,30 +1,17 @@
-//! `warehouse`: print the definitions of the warehouse's tables and views, show which of them are missing, create the missing ones.
+//! `warehouse`: the definitions of the warehouse's tables and views as statements.
 //!
-//! Invariant: `ddl` and `plan` change nothing; `apply` only creates, and never alters or drops what exists.
-//! Not here: the definitions of tables and views (crate `sinks`).
+//! Invariant: the text of `ddl` and `plan` can be executed; everything else is a comment.
+//! Not here: which definitions are missing (`warehouse::definitions`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
 use crate::{
     app::App,
-    warehouse::{self, WarehouseTarget},
+    warehouse::definitions::{self, Statements},
 };
 use anyhow::Result;
-use serde::Serialize;
-use sinks::{
-    Sqlite,
-    bigquery::{Names, SchemaDiff, definitions},
-};
 
-#[derive(Serialize)]
-struct Statements {
-    warehouse: String,
-    datasets: Vec<String>,
-    statements: Vec<String>,
-    /// Differences between the actual and the desired definitions that remain after all `statements` are executed.
-    conflicts: Vec<String>,
-}
 fn show(report: &Statements) -> String {
     let datasets = report.datasets.iter().map(|dataset| format!("-- dataset {dataset}"));
     let conflicts = report.conflicts.iter().map(|conflict| format!("-- {conflict}"));
@@ -33,68 +20,22 @@ fn show(report: &Statements) -> String {
     if lines.is_empty() { format!("{}: nothing is missing", report.warehouse) } else { lines.join("\n\n") }
 }
 
-fn sqlite_ddl() -> String {
-    Sqlite::ddl().trim().trim_end_matches(';').to_owned()
-}
-
-/// Prints every definition; does not connect to the warehouse.
+/// Runs `warehouse ddl`.
 pub fn ddl(app: &App, output: Output) -> Result<CommandOutcome> {
-    let statements = match app.warehouse() {
-        WarehouseTarget::Folder(_) => vec![sqlite_ddl()],
-        WarehouseTarget::Dataset(options) => {
-            let project = match options.project.as_str() {
-                "" => "PROJECT".to_owned(),
-                project => project.to_owned(),
-            };
-            let names = Names { project, dataset: options.dataset.clone() };
-            definitions(&names).into_iter().map(|definition| definition.statement).collect()
-        }
-    };
-    let report = Statements {
-        warehouse: app.warehouse().name(),
-        datasets: Vec::new(),
-        statements,
-        conflicts: Vec::new(),
-    };
-    output::print(output, &report, show)?;
+    output::print(output, &definitions::ddl(app), show)?;
     Ok(CommandOutcome::Done)
 }
 
-/// Shows what is missing in the warehouse.
+/// Runs `warehouse plan`.
 pub fn plan(app: &App, output: Output) -> Result<CommandOutcome> {
-    let diff = match app.warehouse() {
-        WarehouseTarget::Folder(folder) if !warehouse::path_in(folder).exists() => {
-            SchemaDiff { missing: vec![sqlite_ddl()], ..SchemaDiff::default() }
-        }
-        // Opening fails if a table in the file has another definition than the one that `warehouse ddl` prints.
-        WarehouseTarget::Folder(_) => app.warehouse().open().map(|_| SchemaDiff::default())?,
-        WarehouseTarget::Dataset(options) => warehouse::connect(options)?.plan()?,
-    };
-    let is_empty = diff.is_empty();
-    let statements = diff.statements().cloned().collect();
-    let SchemaDiff { datasets, conflicts, .. } = diff;
-    let warehouse = app.warehouse().name();
-    output::print(output, &Statements { warehouse, datasets, statements, conflicts }, show)?;
-    Ok(if is_empty { CommandOutcome::Done } else { CommandOutcome::Differs })
+    let missing = definitions::plan(app)?;
+    output::print(output, &missing, show)?;
+    Ok(if missing.is_empty() { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
 
-/// Creates what is missing in the warehouse.
+/// Runs `warehouse apply`.
 pub fn apply(app: &App, output: Output) -> Result<CommandOutcome> {
-    #[derive(Serialize)]
-    struct Applied {
-        warehouse: String,
-        created: usize,
-    }
-    let created = match app.warehouse() {
-        WarehouseTarget::Folder(_) => {
-            let is_new = app.warehouse().open_existing()?.is_none();
-            app.warehouse().open()?;
-            usize::from(is_new)
-        }
-        WarehouseTarget::Dataset(options) => warehouse::connect(options)?.apply()?,
-    };
-    let applied = Applied { warehouse: app.warehouse().name(), created };
-    output::print(output, &applied, |applied| match applied.created {
+    output::print(output, &definitions::apply(app)?, |applied| match applied.created {
         0 => format!("{}: nothing was missing", applied.warehouse),
         count => format!("{}: {count} missing objects created", applied.warehouse),
     })?;

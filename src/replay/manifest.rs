@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 
 /// A replay that was started, as its manifest describes it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Replay {
+pub(super) struct Replay {
     pub namespace: Namespace,
     pub dates: DateRange,
     pub warehouse: WarehouseKind,

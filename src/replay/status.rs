@@ -34,7 +34,7 @@ pub struct ReplayProgress {
 
 /// Sums the read counts of a lag snapshot. A partition without unread records counts as read to its end, even if its last offsets are
 /// control records.
-pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
+pub(super) fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
     let mut progress = ReplayProgress::default();
     for partition in lag_snapshot.iter().flat_map(|processor| &processor.partitions) {
         let read_count =
@@ -50,7 +50,7 @@ pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
 ///
 /// # Errors
 /// If the log cannot be read.
-pub fn event_time(
+pub(super) fn event_time(
     log: &mut dyn LogBackend,
     lag_snapshot: &[lag::ProcessorProgress],
 ) -> Result<Option<Timestamp>> {
@@ -91,7 +91,7 @@ pub struct ReplayStatus {
 ///
 /// # Errors
 /// If a log cannot be read.
-pub fn status(app: &App, replay: &Replay) -> Result<ReplayStatus> {
+pub(super) fn status(app: &App, replay: &Replay) -> Result<ReplayStatus> {
     let (mut live_log, mut replay_log) = (app.open_log_read_only()?, app.open_replay_log(&replay.namespace)?);
     let subscriptions = replay.subscriptions();
     let live_subscriptions = live_subscriptions(live_log.as_mut(), &subscriptions)?;
@@ -142,7 +142,7 @@ fn live_subscriptions(
 ///
 /// # Errors
 /// `Precondition` with the reasons if the replay is behind the live loaders or has not caught up.
-pub fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
+pub(super) fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
     let mut reasons: Vec<String> = status
         .behind
         .iter()

@@ -4,7 +4,7 @@
 //! Not here: settings and plans (crate `topics`), the Kafka client (crate `runtime-kafka`), the topics of a replay
 //! (`replay::namespace_topics`).
 use super::descriptors::{PROCESSORS, descriptors, dlq_owners, subscriptions};
-use crate::{ingest, redrive};
+use crate::{ingest, redrive::REDRIVE_GROUP_PREFIX};
 use runtime::engine::{changelog_topic, dlq_topic};
 use runtime_kafka::KafkaConfig;
 use std::collections::BTreeSet;
@@ -45,22 +45,9 @@ pub fn consumer_groups(settings: &KafkaConfig, predictor_version: Option<i64>) -
 /// Returns the part before the first dot of each name of a live topic or consumer group.
 pub fn reserved_prefixes() -> BTreeSet<String> {
     let topics = topics::ALL.iter().map(|info| info.name.to_owned());
-    let owners = dlq_owners().into_iter().chain([redrive::REDRIVE_GROUP_PREFIX]);
+    let owners = dlq_owners().into_iter().chain([REDRIVE_GROUP_PREFIX]);
     let names = topics.chain(owners.map(str::to_owned));
     names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
-}
-
-/// Number of items that [`summarize`] lists before it replaces the others by their number.
-const MAX_SUMMARY_ITEMS: usize = 4;
-
-/// Joins the first items of a list to one text, followed by the number of omitted items.
-pub fn summarize(items: &[String]) -> String {
-    let more = items.len().saturating_sub(MAX_SUMMARY_ITEMS);
-    // If only one item would be omitted, listing it is as short as writing "and 1 more".
-    if more <= 1 {
-        return items.join("; ");
-    }
-    format!("{}; and {more} more", items[..MAX_SUMMARY_ITEMS].join("; "))
 }
 
 /// Returns the problems of the topic specs and the topology that are found without access to a cluster.
