@@ -23,16 +23,20 @@ mod show;
 mod signals;
 mod sink;
 mod slate;
+mod stderr;
 mod topics;
 mod warehouse;
 
-use crate::{config::Config, error_chain::error_chain, stderr::eprint_line};
+use crate::{
+    app::App, config::Config, error_chain::error_chain, run::RunOptions, sink_rebuild::RebuildOptions,
+};
 use ::schemas::EasternDate;
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use outcome::CommandOutcome;
 use output::Output;
 use std::{path::PathBuf, process::ExitCode};
+use stderr::eprint_line;
 
 /// An event-sourced stream processor: raw NBA scraper events in, player-points predictions out
 #[derive(Parser)]
@@ -262,34 +266,39 @@ fn resolve_config(global: &Global) -> Result<Config> {
 
 fn dispatch(cli: Cli) -> Result<CommandOutcome> {
     let (config, output) = (resolve_config(&cli.global)?, cli.global.output);
+    let app = App::new(&config);
     match cli.command {
-        Command::Demo { seed } => demo::demo(&config, cli.global.data.is_some(), seed, output),
-        Command::Ingest { files } => ingest::ingest(&config, &files, output),
-        Command::Run { until_caught_up, only } => run::run(&config, until_caught_up, &only, output),
-        Command::Lag { watch, partitions } => lag::lag(&config, watch, partitions, output),
-        Command::Audit => audit::audit(&config, output),
-        Command::Grade(arguments) => grade::grade(&config, arguments, output),
-        Command::Status { date } => slate::status(&config, date, output),
-        Command::Coverage { date, players } => slate::coverage(&config, date, players, output),
-        Command::Explain { player, date } => explain::explain(&config, &player, date, output),
+        Command::Demo { seed } => {
+            demo::demo(&App::for_demo(&config, cli.global.data.is_some(), seed), seed, output)
+        }
+        Command::Ingest { files } => ingest::ingest(&app, &files, output),
+        Command::Run { until_caught_up, only } => {
+            run::run(&app, RunOptions { until_caught_up, only: &only }, output)
+        }
+        Command::Lag { watch, partitions } => lag::lag(&app, watch, partitions, output),
+        Command::Audit => audit::audit(&app, output),
+        Command::Grade(arguments) => grade::grade(&app, arguments, output),
+        Command::Status { date } => slate::status(&app, date, output),
+        Command::Coverage { date, players } => slate::coverage(&app, date, players, output),
+        Command::Explain { player, date } => explain::explain(&app, &player, date, output),
         Command::Graph { mermaid } => graph::graph(mermaid, output),
-        Command::Check => check::check(&config, output),
+        Command::Check => check::check(&app, output),
         Command::Config { command: ConfigCommand::Show { origin } } => show::config(&config, origin, output),
-        Command::Links { spelling, player } => links::link(&config, &spelling, player, output),
+        Command::Links { spelling, player } => links::link(&app, &spelling, player, output),
         Command::Schemas { command } => match command {
-            SchemasCommand::Check => schemas::check(&config, output),
-            SchemasCommand::Push { dry_run } => schemas::push(&config, dry_run, output),
+            SchemasCommand::Check => schemas::check(&app, output),
+            SchemasCommand::Push { dry_run } => schemas::push(&app, dry_run, output),
         },
-        Command::Topics { command } => topics::topics(&config, command, output),
-        Command::Dlq { command } => dlq::dlq(&config, command, output),
-        Command::Replay { command } => replay::replay(&config, command, output),
+        Command::Topics { command } => topics::topics(&app, command, output),
+        Command::Dlq { command } => dlq::dlq(&app, command, output),
+        Command::Replay { command } => replay::replay(&app, command, output),
         Command::Sink { command: SinkCommand::Rebuild { take_over, yes } } => {
-            sink::rebuild(&config, sink::RebuildOptions { take_over, yes }, output)
+            sink::rebuild(&app, RebuildOptions { take_over, is_confirmed: yes }, output)
         }
         Command::Warehouse { command } => match command {
-            WarehouseCommand::Ddl => warehouse::ddl(&config, output),
-            WarehouseCommand::Plan => warehouse::plan(&config, output),
-            WarehouseCommand::Apply => warehouse::apply(&config, output),
+            WarehouseCommand::Ddl => warehouse::ddl(&app, output),
+            WarehouseCommand::Plan => warehouse::plan(&app, output),
+            WarehouseCommand::Apply => warehouse::apply(&app, output),
         },
         Command::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Command::Completions { shell } => {

@@ -6,22 +6,20 @@
 //! Invariant: the server listens only on the configured address. A failed sample removes the lag metrics instead of leaving old values.
 //! Not here: the HTTP routes and the page (crate `console`), assessing the lag (`runtime::lag`).
 use crate::{
-    config::Config,
+    app::App,
     error_chain::error_chain,
-    lag::{self, SAMPLE_INTERVAL},
-    stderr::eprint_line,
-    storage,
+    lag::{LagSample, LagSampler, SAMPLE_INTERVAL},
 };
 use anyhow::{Context, Result};
 use console::{Check, Console, Health, Probe, ProcessorStatus, ProcessorStatuses, Publisher};
 use runtime::{
-    LogBackend, clock,
-    lag::{CatchUp, LagMonitor, ProcessorLag, Status},
-    subscription::{RunContext, Subscription},
+    clock,
+    lag::{CatchUp, ProcessorLag, Status},
+    subscription::RunContext,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     sync::Arc,
 };
 
@@ -30,37 +28,35 @@ const HISTORY_MS: i64 = 600_000;
 /// Number of intervals into which the lag history is divided.
 const HISTORY_INTERVALS: i64 = 60;
 
-/// Binds the configured address. If the default address is not available, the run has no console and prints a message.
-///
-/// # Errors
-/// If an address that was set explicitly is not available.
-pub fn bind(config: &Config) -> Result<Option<TcpListener>> {
-    let Some(address) = config.console else { return Ok(None) };
-    match console::bind(address) {
-        Ok(listener) => Ok(Some(listener)),
-        Err(_) if !config.is_console_set() => {
-            eprint_line(&format!(
-                "running without a console: {address} is not available; set FASTBREAK_CONSOLE=127.0.0.1:PORT to use another address"
-            ));
-            Ok(None)
-        }
-        Err(error) => Err(error).with_context(|| {
-            format!("binding the console to {address} (set `console` to another address, or to an empty text for no console)")
-        }),
-    }
+/// A console that is ready to be served, and its address.
+pub struct ConsoleServer {
+    pub address: SocketAddr,
+    listener: TcpListener,
+    console: Console,
 }
 
-/// Starts the sampling thread and returns the console to serve. `run` are the names of the processors in this process, `all` are the
-/// subscriptions to sample.
+/// Binds the address of the console.
 ///
 /// # Errors
-/// If the log cannot be opened or the thread cannot be started.
+/// If the address is not available.
+pub fn bind(address: SocketAddr) -> Result<TcpListener> {
+    console::bind(address).with_context(|| {
+        format!("binding the console to {address} (set `console` to another address, or to an empty text for no console)")
+    })
+}
+
+/// Starts the thread that samples the lag of all processors, and returns the console to serve. `run` are the names of the processors in
+/// this process.
+///
+/// # Errors
+/// If the model artifact cannot be loaded, the log cannot be opened or the thread cannot be started.
 pub fn start(
-    config: &Config,
+    app: &App,
+    listener: TcpListener,
     run: Vec<&'static str>,
-    all: Vec<Subscription>,
     run_context: &Arc<RunContext>,
-) -> Result<Console> {
+) -> Result<ConsoleServer> {
+    let address = listener.local_addr()?;
     let (publisher, processors) = console::feed();
     let metrics = run_context.clone();
     let console = Console {
@@ -68,21 +64,19 @@ pub fn start(
         metrics: Arc::new(move || metrics.metrics.text().map_err(|error| error.to_string())),
         processors,
     };
-    let lag_sampler = LagSampler {
-        log: storage::open(config)?,
-        subscriptions: all,
+    let status_sampler = StatusSampler {
+        lag_sampler: LagSampler::new(app)?,
         run_context: run_context.clone(),
         publisher,
-        monitor: LagMonitor::default(),
         history_samples: BTreeMap::new(),
         statuses: ProcessorStatuses::default(),
     };
-    std::thread::Builder::new().name("lag".into()).spawn(move || lag_sampler.run())?;
-    Ok(console)
+    std::thread::Builder::new().name("lag".into()).spawn(move || status_sampler.run())?;
+    Ok(ConsoleServer { address, listener, console })
 }
 
 /// Serves the console until the process ends.
-pub async fn serve(listener: TcpListener, console: Console) {
+pub async fn serve(ConsoleServer { listener, console, .. }: ConsoleServer) {
     if let Err(error) = console::serve(listener, console, std::future::pending()).await {
         tracing::error!(%error, "the HTTP server failed; the processors continue");
     }
@@ -106,17 +100,15 @@ fn probe(run_context: Arc<RunContext>, processors: Vec<&'static str>) -> Probe {
 }
 
 /// Samples the lag periodically, for the metrics and the page.
-struct LagSampler {
-    log: Box<dyn LogBackend>,
-    subscriptions: Vec<Subscription>,
+struct StatusSampler {
+    lag_sampler: LagSampler,
     run_context: Arc<RunContext>,
     publisher: Publisher,
-    monitor: LagMonitor,
     /// The samples of each processor: Unix time in milliseconds, and number of unread records.
     history_samples: BTreeMap<&'static str, VecDeque<(i64, i64)>>,
     statuses: ProcessorStatuses,
 }
-impl LagSampler {
+impl StatusSampler {
     fn run(mut self) {
         while !self.run_context.is_stopping() {
             self.sample();
@@ -127,10 +119,10 @@ impl LagSampler {
         let now = clock::now();
         self.statuses.sampled_at = now.to_string();
         self.statuses.sample_interval_ms = SAMPLE_INTERVAL.as_millis() as i64;
-        self.statuses.log = self.log.name();
+        self.statuses.log = self.lag_sampler.log_name();
         self.statuses.version = env!("CARGO_PKG_VERSION");
-        match lag::sample(self.log.as_mut(), &self.subscriptions, &mut self.monitor) {
-            Ok((lags, dead_letters)) => {
+        match self.lag_sampler.sample() {
+            Ok(LagSample { lags, dead_letters }) => {
                 self.run_context.metrics.record_lag(Some((&lags, &dead_letters)));
                 let statuses = lags.iter().map(|lag| {
                     let history_samples = self.history_samples.entry(lag.processor).or_default();

@@ -4,7 +4,8 @@
 //! in another format or with an unknown (source, feed) becomes a dead letter.
 //! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again appends nothing. Every line is
 //! counted as new, known or dead letter.
-//! Not here: decoding of payloads (the loaders), reading of files (`line_reader`).
+//! Not here: decoding of payloads (the loaders), ingesting files (`files`), reading their lines (`line_reader`).
+pub mod files;
 pub mod line_reader;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use schemas::{
     raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
     wire::Encoder,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use topics::{TopicPartition, partition_of, raw_topic};
 
@@ -30,7 +31,7 @@ pub fn dlq() -> TopicPartition {
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Counts of ingested lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ingested {
     pub lines: u64,
     /// Events that were appended to the log.

@@ -1,8 +1,8 @@
-//! One sample of the consumer lag and the dead letters of every processor of the topology.
+//! Samples of the consumer lag and the dead letters of every processor of the topology, taken without contact to the running processors.
 //!
-//! Invariant: `fastbreak lag`, the console and the metrics all take their samples with this module.
+//! Invariant: read-only; it joins no consumer group. `fastbreak lag`, the console and the metrics all take their samples with this module.
 //! Not here: assessing the lag (`runtime::lag`).
-use crate::{artifact::load_predictor, config::Config, topology};
+use crate::app::App;
 use anyhow::Result;
 use runtime::{
     LogBackend, clock,
@@ -10,39 +10,103 @@ use runtime::{
     lag::{LagMonitor, ProcessorLag},
     subscription::Subscription,
 };
+use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
+use topics::Offsets;
 
 /// Pause between two lag samples of `fastbreak lag --watch` and of the console.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
+/// Number of samples that [`lag`] takes if there are unread records: trend and catch-up time need three samples.
+const MAX_SAMPLES: usize = 3;
+/// Pause between the samples of [`lag`].
+const SHORT_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Returns the subscriptions of all processors, upstream first, and of the sink.
-///
-/// # Errors
-/// If the configured model artifact cannot be loaded: the artifact's version is part of the name of the predictor's consumer group.
-pub fn subscriptions(config: &Config) -> Result<Vec<Subscription>> {
-    let mut subscriptions = Subscription::from_nodes(&topology::topology(load_predictor(config)?));
-    subscriptions.push(sinks::subscription::subscription(&subscriptions));
-    Ok(subscriptions)
+/// The lag of each processor, and an upper bound for the number of records in its dead-letter topic.
+#[derive(Serialize)]
+pub struct LagReport {
+    pub log: String,
+    pub processors: Vec<ProcessorReport>,
+}
+#[derive(Serialize)]
+pub struct ProcessorReport {
+    #[serde(flatten)]
+    pub lag: ProcessorLag,
+    pub dead_letters: i64,
 }
 
-/// Samples the lag of each processor, and an upper bound for the number of records in its dead-letter topic.
+/// One sample of all processors, upstream first, and of the sink.
+pub struct LagSample {
+    pub lags: Vec<ProcessorLag>,
+    /// Upper bound for the number of dead letters, by processor.
+    pub dead_letters: BTreeMap<String, i64>,
+}
+
+/// Samples the lag of all processors, with a connection of its own to the log.
+pub struct LagSampler {
+    log: Box<dyn LogBackend>,
+    subscriptions: Vec<Subscription>,
+    monitor: LagMonitor,
+}
+impl LagSampler {
+    /// Connects to the log.
+    ///
+    /// # Errors
+    /// If the configured model artifact cannot be loaded or the log cannot be opened.
+    pub fn new(app: &App) -> Result<LagSampler> {
+        let subscriptions = app.subscriptions()?.to_vec();
+        Ok(LagSampler { log: app.open_log()?, subscriptions, monitor: LagMonitor::default() })
+    }
+    /// Returns the name of the log, to be shown to an operator.
+    pub fn log_name(&self) -> String {
+        self.log.name()
+    }
+    /// Takes one sample.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn sample(&mut self) -> Result<LagSample> {
+        let lag_snapshot = self.log.progress(&self.subscriptions)?;
+        let lags = self.monitor.sample(clock::now().0, &lag_snapshot);
+        let topics: Vec<&str> =
+            self.subscriptions.iter().map(|subscription| dlq_topic(subscription.name)).collect();
+        let (starts, ends) = (self.log.beginning_offsets(&topics)?, self.log.end_offsets(&topics)?);
+        let names = self.subscriptions.iter().map(|subscription| subscription.name.to_owned());
+        let counts = topics.iter().map(|topic| offset_count(topic, &starts, &ends));
+        Ok(LagSample { lags, dead_letters: names.zip(counts).collect() })
+    }
+    /// Takes one sample and returns it as a report.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn report(&mut self) -> Result<LagReport> {
+        let LagSample { lags, dead_letters } = self.sample()?;
+        let processors = lags.into_iter().map(|lag| {
+            let dead_letters = dead_letters.get(lag.processor).copied().unwrap_or(0);
+            ProcessorReport { lag, dead_letters }
+        });
+        Ok(LagReport { log: self.log_name(), processors: processors.collect() })
+    }
+}
+
+/// Returns the number of offsets of a topic that are still stored.
+fn offset_count(topic: &str, starts: &Offsets, ends: &Offsets) -> i64 {
+    let ends = ends.iter().filter(|(partition, _)| partition.topic == topic);
+    ends.map(|(partition, end)| end - starts.get(partition).copied().unwrap_or(0)).sum()
+}
+
+/// Samples the lag until trend and catch-up time are known; once if there are no unread records.
 ///
 /// # Errors
-/// If the log cannot be read.
-pub fn sample(
-    log: &mut dyn LogBackend,
-    subscriptions: &[Subscription],
-    monitor: &mut LagMonitor,
-) -> Result<(Vec<ProcessorLag>, BTreeMap<String, i64>)> {
-    let lag_snapshot = log.progress(subscriptions)?;
-    let lags = monitor.sample(clock::now().0, &lag_snapshot);
-    let topics: Vec<&str> = subscriptions.iter().map(|subscription| dlq_topic(subscription.name)).collect();
-    let (starts, ends) = (log.beginning_offsets(&topics)?, log.end_offsets(&topics)?);
-    let dead_letters = subscriptions.iter().zip(&topics).map(|(subscription, topic)| {
-        let ends = ends.iter().filter(|(partition, _)| partition.topic == *topic);
-        let dead_letters =
-            ends.map(|(partition, end)| end - starts.get(partition).copied().unwrap_or(0)).sum();
-        (subscription.name.to_owned(), dead_letters)
-    });
-    Ok((lags, dead_letters.collect()))
+/// If the configured model artifact cannot be loaded or the log cannot be read.
+pub fn lag(app: &App) -> Result<LagReport> {
+    let mut sampler = LagSampler::new(app)?;
+    let mut report = sampler.report()?;
+    for _ in 1..MAX_SAMPLES {
+        if report.processors.iter().all(|processor| processor.lag.lag.records == 0) {
+            break;
+        }
+        std::thread::sleep(SHORT_SAMPLE_INTERVAL);
+        report = sampler.report()?;
+    }
+    Ok(report)
 }

@@ -2,20 +2,32 @@
 //!
 //! Read `topology` first. Invariant: live runs, replays and tests use the same topology.
 //! Not here: the decisions of the processors (crate `processors`), the stream runtime (crate `runtime`), warehouses (crate `sinks`).
-mod artifact;
+pub mod app;
+pub mod audit;
+pub mod bench;
 pub mod cli;
 pub mod config;
+pub mod dead_letters;
+pub mod demo;
 pub mod error_chain;
+pub mod grade;
 pub mod http_server;
 pub mod ingest;
 pub mod lag;
+pub mod lineage;
+pub mod links;
 pub mod namespace;
 pub mod pipeline;
+pub mod preflight;
 pub mod redrive;
 pub mod registry;
 pub mod replay;
+pub mod run;
+pub mod schema_registration;
+pub mod sink_rebuild;
 pub mod sink_target;
-mod stderr;
-pub mod storage;
+pub mod slate;
+mod summarize;
+pub mod topic_admin;
 pub mod topology;
 pub mod warehouse;

@@ -2,8 +2,8 @@
 //!
 //! Invariant: no name of a live topic or consumer group begins with a namespace and a dot.
 //! Not here: the replay itself (`replay`), physical names on Kafka (crate `runtime`).
-use crate::{config::Config, topology::topic_specs::reserved_prefixes};
-use std::{fmt, path::PathBuf, str::FromStr};
+use crate::topology::topic_specs::reserved_prefixes;
+use std::{fmt, str::FromStr};
 
 /// Name of a replay: 1 to 40 characters of `a-z`, `0-9` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,10 +11,6 @@ pub struct Namespace(String);
 impl Namespace {
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-    /// Returns the folder of the replay's manifest, its SQLite warehouse and its embedded log.
-    pub fn folder(&self, config: &Config) -> PathBuf {
-        replays_folder(config).join(&self.0)
     }
 }
 impl FromStr for Namespace {
@@ -40,9 +36,4 @@ impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Returns the folder that contains the folders of all replays.
-pub fn replays_folder(config: &Config) -> PathBuf {
-    config.data.join("replays")
 }

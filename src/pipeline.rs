@@ -3,15 +3,30 @@
 //!
 //! Invariant: log and warehouse are parameters of a pipeline; its code is the same for every log and every warehouse.
 //! Not here: the processors (`topology`), the log (crate `runtime`), the sink task (`sinks::task`).
-use crate::{config::Config, sink_target::SinkTarget};
+use crate::sink_target::SinkTarget;
 use anyhow::Result;
 use runtime::{
     LogBackend, ProcessorNode,
+    engine::DlqLimits,
     subscription::{ReadLimits, RunContext, Subscription},
     supervisor::Supervisor,
 };
-use sinks::task::{SinkConfig, sink_task};
-use std::sync::Arc;
+use sinks::{
+    BatchLimits,
+    task::{SinkConfig, sink_task},
+};
+use std::{sync::Arc, time::Duration};
+
+/// The configured limits of processors and sink.
+#[derive(Clone, Copy, Debug)]
+pub struct PipelineLimits {
+    pub read: ReadLimits,
+    /// Limits at which a sink batch is closed.
+    pub sink_batch: BatchLimits,
+    /// Interval at which the warehouse is reconciled with the log; zero: never.
+    pub reconcile_interval: Duration,
+    pub dlq: DlqLimits,
+}
 
 /// Log, processors and sink of a run.
 pub struct Pipeline {
@@ -27,23 +42,13 @@ impl Pipeline {
     ///
     /// # Errors
     /// If the supervisor cannot start.
-    pub fn start(self, config: &Config, run_context: Arc<RunContext>) -> Result<Running> {
-        let limits = ReadLimits {
-            batch_bytes: config.batch_bytes,
-            max_upstream_wait: config.max_upstream_wait,
-            commit_interval: config.commit_interval,
-            ..ReadLimits::default()
-        };
+    pub fn start(self, limits: PipelineLimits, run_context: Arc<RunContext>) -> Result<Running> {
         let sink_config = |dates| SinkConfig {
-            limits: sinks::BatchLimits {
-                records: config.sink_max_records,
-                bytes: config.sink_max_bytes,
-                age_ms: config.sink_max_age.as_millis() as i64,
-            },
+            limits: limits.sink_batch,
             dates,
             until_caught_up: self.until_caught_up,
-            reconcile_interval: config.sink_reconcile_interval,
-            dlq_limits: config.dlq_limits,
+            reconcile_interval: limits.reconcile_interval,
+            dlq_limits: limits.dlq,
         };
         let subscriptions = Subscription::from_nodes(&self.nodes);
         let sink_task = self.sink.map(|target| {
@@ -51,7 +56,7 @@ impl Pipeline {
             (sinks::subscription::subscription(&subscriptions), task)
         });
         let custom_tasks = sink_task.into_iter().collect();
-        let supervisor = Supervisor::start(self.storage, self.nodes, custom_tasks, limits, run_context)?;
+        let supervisor = Supervisor::start(self.storage, self.nodes, custom_tasks, limits.read, run_context)?;
         Ok(Running { supervisor, until_caught_up: self.until_caught_up })
     }
 }

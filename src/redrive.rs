@@ -4,311 +4,75 @@
 //! record that is rejected again becomes a new dead letter with a higher redrive count. A consumer group per reject code stores committed
 //! offsets: dead letters below them were redriven, so a redrive after a crash continues where the last one stopped. Dead letters
 //! that were redriven [`MAX_REDRIVES`] times have separate committed offsets: they are redriven only with `--force`.
-//! Invariant: one commit appends the redriven records and commits the offsets. Only lines of `ingest` may be ingested again after a crash;
-//! ingest then skips the events that are already in the log.
-//! Not here: why a record is rejected (the loaders, `ingest`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
-use crate::{ingest, topology};
-use anyhow::{Result, bail};
-use processors::predictor::Predictor;
-use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, dlq, engine::dlq_topic};
-use schemas::{
-    raw::{DeadLetter, RawEvent, RejectCode},
-    wire::{self, Encoder},
+//! Invariant: a dry run changes nothing.
+//! Not here: why a record is rejected (the loaders, `ingest`), counting and deleting dead letters (`dead_letters`).
+mod append;
+mod group;
+mod pending;
+
+pub use append::RedriveSummary;
+pub use group::{MAX_REDRIVES, REDRIVE_GROUP_PREFIX};
+
+use crate::{
+    app::App,
+    dead_letters::{ReasonCount, count_reasons},
+    topology::ensure_dlq_owner,
 };
+use anyhow::Result;
+use schemas::raw::RejectCode;
 use serde::Serialize;
-use std::collections::{BTreeMap, btree_map::Entry};
-use topics::{Offset, Offsets, TopicPartition};
 
-/// A dead letter that was redriven this many times is redriven again only with `--force`.
-pub const MAX_REDRIVES: i32 = 3;
-/// Number of leading characters of a reason that are compared. Dead letters whose reasons differ only after these characters are counted
-/// together.
-const NORMALIZED_REASON_CHARS: usize = 120;
-/// Number of dead letters per commit. A commit contains more if this is necessary to keep all dead letters of one record in one commit.
-const BATCH_RECORDS: usize = 200;
-
-/// Returns the names of ingest, of all processors and of the sink: each has a dead-letter topic.
-pub fn dlq_owners() -> Vec<String> {
-    let nodes = topology::topology(Predictor::new(None));
-    let names = nodes.iter().map(|node| node.name());
-    [ingest::INGEST].into_iter().chain(names).chain([sinks::SINK]).map(str::to_owned).collect()
+/// Which dead letters of a processor are redriven.
+#[derive(Clone, Copy, Debug)]
+pub struct RedriveOptions {
+    /// Only dead letters with this code; `None` for all codes.
+    pub code: Option<RejectCode>,
+    /// True to count the dead letters, and change nothing.
+    pub dry_run: bool,
+    /// True to redrive also dead letters that were redriven [`MAX_REDRIVES`] times.
+    pub force: bool,
 }
 
-/// Checks that a processor of this name exists.
-///
-/// # Errors
-/// [`topology::UnknownProcessor`] with the names that exist.
-pub fn ensure_owner(processor: &str) -> Result<()> {
-    let owners = dlq_owners();
-    if owners.iter().any(|owner| owner == processor) {
-        Ok(())
-    } else {
-        Err(topology::UnknownProcessor::new(processor, &owners).into())
-    }
-}
-
-/// Prefix of the consumer groups that store the committed offsets of redrives.
-pub const REDRIVE_GROUP_PREFIX: &str = "dlq-redrive";
-
-/// Identifies the dead letters that share committed offsets: all have the same reject code, and either all or none were redriven
-/// [`MAX_REDRIVES`] times.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct RedriveGroup {
-    code: RejectCode,
-    is_forced: bool,
-}
-
-impl RedriveGroup {
-    fn for_dead_letter(dead_letter: &DeadLetter) -> RedriveGroup {
-        RedriveGroup { code: dead_letter.code, is_forced: dead_letter.redrive_count >= MAX_REDRIVES }
-    }
-    fn group_id(self) -> String {
-        format!("{REDRIVE_GROUP_PREFIX}.{}{}", self.code, if self.is_forced { ".forced" } else { "" })
-    }
-}
-
-/// The dead letters that a redrive would process.
-#[derive(Default)]
-pub struct PendingRedrive {
-    groups: BTreeMap<RedriveGroup, Vec<DeadLetterRecord>>,
-    /// Number of dead letters that an earlier redrive has processed; they are skipped.
+/// What was redriven or, in a dry run, what would be.
+#[derive(Serialize)]
+pub struct RedriveReport {
+    pub processor: String,
+    pub dry_run: bool,
+    pub reasons: Vec<ReasonCount>,
     pub already_redriven: usize,
-    /// Number of dead letters at the redrive limit, which are skipped without `--force`.
-    pub at_redrive_limit: usize,
+    /// Number of dead letters that are skipped because they were redriven [`MAX_REDRIVES`] times.
+    pub redrive_limit_reached: usize,
+    #[serde(flatten)]
+    pub summary: RedriveSummary,
 }
-
-impl PendingRedrive {
-    pub fn dead_letters(&self) -> impl Iterator<Item = &DeadLetter> {
-        self.groups.values().flatten().map(|record| &record.dead_letter)
+impl RedriveReport {
+    /// True if no dead letter was redriven, and the only ones left are at the redrive limit.
+    pub fn is_refused(&self) -> bool {
+        self.redrive_limit_reached > 0 && self.summary.dead_letters == 0
     }
 }
 
-/// Returns the dead letters of a processor that are to be redriven: those of `code`, or of all codes if it is `None`.
+/// Redrives the dead letters of a processor.
 ///
 /// # Errors
-/// If the log cannot be read.
-pub fn pending(
-    log: &mut dyn LogBackend,
-    processor: &str,
-    code: Option<RejectCode>,
-    force: bool,
-) -> Result<PendingRedrive> {
-    let topic = dlq_topic(processor);
-    let mut committed: BTreeMap<RedriveGroup, Offsets> = BTreeMap::new();
-    let mut pending = PendingRedrive::default();
-    for record in dlq::read(log, processor)?.records {
-        let group = RedriveGroup::for_dead_letter(&record.dead_letter);
-        if code.is_some_and(|code| code != group.code) {
-            continue;
-        }
-        if let Entry::Vacant(vacant) = committed.entry(group) {
-            vacant.insert(log.committed_offsets(&group.group_id(), &[topic])?);
-        }
-        let partition = TopicPartition::new(topic, record.partition);
-        let next = committed.get(&group).and_then(|offsets| offsets.get(&partition)).copied();
-        if record.offset < next.unwrap_or(0) {
-            pending.already_redriven += 1;
-        } else if group.is_forced && !force {
-            pending.at_redrive_limit += 1;
-        } else {
-            pending.groups.entry(group).or_default().push(record);
-        }
-    }
-    Ok(pending)
-}
-
-/// The result of a redrive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RedriveSummary {
-    pub dead_letters: usize,
-    /// Number of records appended to raw topics. If several rows of a record are dead letters, the record is appended once.
-    pub records: usize,
-    /// Number of lines and records that still cannot be parsed as events and became dead letters again.
-    pub still_rejected: usize,
-}
-
-/// Redrives the pending dead letters of a processor.
-///
-/// # Errors
-/// If the dead letters come from a table topic, an original record is no longer stored, or the log cannot be written.
-pub fn redrive(log: &mut dyn LogBackend, processor: &str, pending: PendingRedrive) -> Result<RedriveSummary> {
-    let from_table = pending
-        .dead_letters()
-        .find(|dead_letter| processor != ingest::INGEST && !topics::is_raw(&dead_letter.origin));
-    if let Some(dead_letter) = from_table {
-        let refused = RuntimeError::Precondition {
-            what: format!("redriving dead letters of {processor}"),
-            reason: format!(
-                "they come from the table topic {}, where appending an older row again could replace a newer one",
-                dead_letter.origin
-            ),
-            next: "`fastbreak sink rebuild` writes all rows again".into(),
-        };
-        return Err(refused.into());
-    }
-    let topic = dlq_topic(processor);
-    let mut summary = RedriveSummary::default();
-    for (group, records) in pending.groups {
-        for batch in batches(&records) {
-            let mut commit = if processor == ingest::INGEST {
-                reingest(log, batch, &mut summary)?
-            } else {
-                reappend(log, topic, batch, &mut summary)?
-            };
-            commit.group = group.group_id();
-            let next = batch.iter().map(|r| (TopicPartition::new(topic, r.partition), r.offset + 1));
-            commit.offsets = next.collect();
-            log.append(commit).map_err(|error| error.without_retry("the redrive"))?;
-            summary.dead_letters += batch.len();
-        }
-    }
-    Ok(summary)
-}
-
-/// Splits dead letters into batches; consecutive dead letters of one record are in the same batch.
-fn batches(records: &[DeadLetterRecord]) -> impl Iterator<Item = &[DeadLetterRecord]> {
-    let mut rest = records;
-    std::iter::from_fn(move || {
-        let mut size = BATCH_RECORDS.min(rest.len());
-        while size > 0
-            && size < rest.len()
-            && origin(&rest[size - 1].dead_letter) == origin(&rest[size].dead_letter)
-        {
-            size += 1;
-        }
-        let (batch, others) = rest.split_at(size);
-        rest = others;
-        (!batch.is_empty()).then_some(batch)
+/// If there is no such processor, the dead letters come from a table topic, an original record is no longer stored, or the log fails.
+pub fn redrive(app: &App, processor: &str, options: RedriveOptions) -> Result<RedriveReport> {
+    ensure_dlq_owner(processor)?;
+    let mut log = app.open_log()?;
+    let pending = pending::pending(log.as_mut(), processor, options.code, options.force)?;
+    let reasons = count_reasons(pending.dead_letters());
+    let (already_redriven, redrive_limit_reached) = (pending.already_redriven, pending.at_redrive_limit);
+    let summary = if options.dry_run {
+        RedriveSummary { dead_letters: pending.dead_letters().count(), ..RedriveSummary::default() }
+    } else {
+        append::append(log.as_mut(), processor, pending)?
+    };
+    Ok(RedriveReport {
+        processor: processor.to_owned(),
+        dry_run: options.dry_run,
+        reasons,
+        already_redriven,
+        redrive_limit_reached,
+        summary,
     })
-}
-
-/// Returns topic, partition and offset of a dead letter's original record.
-fn origin(dead_letter: &DeadLetter) -> (&str, i32, Offset) {
-    (&dead_letter.origin, dead_letter.partition, dead_letter.offset)
-}
-
-/// Returns a commit that appends the original records of dead letters to their topics. A record that cannot be decoded as an event becomes
-/// a dead letter again.
-fn reappend(
-    log: &mut dyn LogBackend,
-    topic: &'static str,
-    batch: &[DeadLetterRecord],
-    summary: &mut RedriveSummary,
-) -> Result<Commit> {
-    let mut by_origin: BTreeMap<(&str, i32, Offset), &DeadLetterRecord> = BTreeMap::new();
-    for record in batch {
-        let newest = by_origin.entry(origin(&record.dead_letter)).or_insert(record);
-        if record.dead_letter.redrive_count > newest.dead_letter.redrive_count {
-            *newest = record;
-        }
-    }
-    let mut encoder = Encoder::new::<RawEvent>();
-    let mut commit = Commit::default();
-    for ((origin, partition, offset), record) in by_origin {
-        let partition = TopicPartition::from_name(origin, partition);
-        let Some((key, value)) = record_at(log, partition, offset)? else {
-            bail!(
-                "the original record {partition} offset {offset} of a dead letter was deleted; nothing of this batch was redriven\n\
-                 next: `fastbreak topics plan` shows whether the topic's retention is as desired"
-            );
-        };
-        let redrive_count = record.dead_letter.redrive_count + 1;
-        let Ok(mut event) = wire::decode::<RawEvent>(&value) else {
-            let dead_letter = DeadLetter { redrive_count, key, ..record.dead_letter.clone() };
-            commit.reject(TopicPartition::new(topic, record.partition), dead_letter);
-            summary.still_rejected += 1;
-            continue;
-        };
-        event.redrive_count = redrive_count;
-        let mut value = Vec::new();
-        encoder.encode(&event, &mut value)?;
-        commit.append(partition, &key, Some(&value));
-        summary.records += 1;
-    }
-    Ok(commit)
-}
-
-/// Reads the key and value of one record; `None` if it is no longer stored.
-fn record_at(
-    log: &mut dyn LogReader,
-    partition: TopicPartition,
-    offset: Offset,
-) -> Result<Option<(String, Vec<u8>)>> {
-    for batch in log.read(partition, offset, 1)? {
-        for record in batch.records() {
-            let record = record?;
-            if record.offset == offset {
-                return Ok(Some((record.key.to_owned(), record.value.unwrap_or_default().to_vec())));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Ingests lines again, and returns a commit with new dead letters for the lines that still cannot be parsed as events.
-fn reingest(
-    log: &mut dyn LogBackend,
-    batch: &[DeadLetterRecord],
-    summary: &mut RedriveSummary,
-) -> Result<Commit> {
-    let mut encoder = Encoder::new::<RawEvent>();
-    let (mut events, mut commit) = (Vec::new(), Commit::default());
-    for DeadLetterRecord { dead_letter, .. } in batch {
-        let text = std::str::from_utf8(&dead_letter.value);
-        let parsed = text.map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
-        match parsed.and_then(ingest::parse) {
-            Ok(event) => events.push(ingest::record(event, &mut encoder)?),
-            Err((code, reason)) => {
-                let redrive_count = dead_letter.redrive_count + 1;
-                let dead_letter = DeadLetter { code, reason, redrive_count, ..dead_letter.clone() };
-                commit.reject(ingest::dlq(), dead_letter);
-                summary.still_rejected += 1;
-            }
-        }
-    }
-    // Ingest appends no event twice, so the events may be appended before the offsets are committed.
-    summary.records += log.ingest(&events, Commit::default())?;
-    Ok(commit)
-}
-
-/// Replaces the numbers in a reason by `#`, so that reasons that differ only in numbers are counted as one.
-pub fn normalize_reason(reason: &str) -> String {
-    let mut normalized = String::new();
-    for character in reason.chars().take(NORMALIZED_REASON_CHARS) {
-        if !character.is_ascii_digit() {
-            normalized.push(character);
-        } else if !normalized.ends_with('#') {
-            normalized.push('#');
-        }
-    }
-    normalized
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dead_letter(offset: Offset) -> DeadLetterRecord {
-        let dead_letter = DeadLetter {
-            origin: "raw.odds.v1".into(),
-            offset,
-            ..DeadLetter::new(RejectCode::BadRow, String::new())
-        };
-        DeadLetterRecord { partition: 0, offset, dead_letter }
-    }
-    #[test]
-    fn batches_contain_everything_and_never_separate_the_rows_of_one_record() {
-        let dead_letters: Vec<DeadLetterRecord> = (0..1000).map(|n| dead_letter(n / 7 * 7)).collect();
-        let cut: Vec<&[DeadLetterRecord]> = batches(&dead_letters).collect();
-        assert_eq!(cut.iter().map(|batch| batch.len()).sum::<usize>(), 1000);
-        for pair in cut.windows(2) {
-            let offset = |record: Option<&DeadLetterRecord>| record.map(|r| r.dead_letter.offset);
-            assert_ne!(offset(pair[0].last()), offset(pair[1].first()));
-        }
-        assert!(cut.len() > 3);
-    }
-    #[test]
-    fn reasons_are_counted_without_their_numbers() {
-        assert_eq!(normalize_reason("row 17: PTS is -3"), "row #: PTS is -#");
-    }
 }

@@ -4,63 +4,72 @@
 //! warehouse, and the consumer groups of the last run.
 //! Invariant: no live topic, live consumer group or live warehouse is changed; dates and warehouse of a namespace never change.
 //! Not here: the log of a namespace (crate `runtime`), comparing rows (crate `sinks`), status of a replay (`status`), output (`cli`).
+mod diff;
+mod discard;
 mod manifest;
+mod namespace_topics;
+mod progress;
+mod report;
 mod status;
 
-pub use manifest::Replay;
-pub use status::{ReadCount, ReplayProgress, ReplayStatus, ensure_comparable, event_time, progress, status};
+pub use diff::{DiffReport, diff};
+pub use discard::{Discarded, discard};
+pub use progress::{ProgressListener, ProgressReport};
+pub use report::{ReplayReport, list};
+pub use status::{ReadCount, ReplayProgress, ReplayStatus};
 
-use crate::{
-    config::Config,
-    namespace::Namespace,
-    pipeline::Pipeline,
-    sink_target::SinkTarget,
-    storage,
-    topology::topic_specs::create_namespace_topics,
-    warehouse::{self, WarehouseTarget},
-};
-use anyhow::{Context, Result};
-use manifest::{refused, subscriptions_of};
-use runtime::{
-    LogBackend, ProcessorNode,
-    subscription::{RunContext, Subscription},
-};
+use crate::{app::App, namespace::Namespace, pipeline::Pipeline, sink_target::SinkTarget};
+use anyhow::Result;
+use manifest::{Replay, refused, subscriptions_of};
+use progress::ProgressSampler;
+use runtime::{ProcessorNode, subscription::RunContext};
 use sinks::DateRange;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-/// Starts or resumes a replay and runs it until it has caught up or the run context stops; calls `each` periodically.
+/// The replay to start or resume.
+pub struct ReplayRequest<'a> {
+    pub namespace: &'a Namespace,
+    /// The games of these dates are written to the replay's warehouse.
+    pub dates: DateRange,
+    /// The processors to run.
+    pub nodes: Vec<Box<dyn ProcessorNode>>,
+}
+
+/// Starts or resumes a replay, and runs it until it has caught up or the run context stops.
 ///
 /// # Errors
 /// If the replay was started with other dates or another warehouse, another process runs it, a raw topic is missing, or a processor
 /// fails.
 pub fn run(
-    config: &Config,
-    (namespace, dates): (&Namespace, DateRange),
-    nodes: Vec<Box<dyn ProcessorNode>>,
+    app: &App,
+    request: ReplayRequest<'_>,
     run_context: Arc<RunContext>,
-    mut each: impl FnMut(&mut dyn LogBackend, &[Subscription]),
-) -> Result<Replay> {
-    ensure_resumable(config, namespace, dates)?;
-    if let Some(kafka_config) = storage::settings(config, Some(namespace)) {
+    listener: ProgressListener<'_>,
+) -> Result<ReplayReport> {
+    let started = Instant::now();
+    let ReplayRequest { namespace, dates, nodes } = request;
+    ensure_resumable(app, namespace, dates)?;
+    if let Some(kafka_config) = app.log_target().replay_kafka(namespace) {
         // The raw topics must exist before a topic of the namespace is created.
         let raw = topics::ALL.iter().map(|topic| topic.name).filter(|name| topics::is_raw(name));
-        storage::open_to_read(config)?.beginning_offsets(&raw.collect::<Vec<_>>())?;
-        create_namespace_topics(config, &kafka_config)?;
+        app.open_log_read_only()?.beginning_offsets(&raw.collect::<Vec<_>>())?;
+        namespace_topics::create_missing(app.topic_specs(), &kafka_config)?;
     }
-    let mut storage = storage::open_replay(config, namespace)?;
+    let mut storage = app.open_replay_log(namespace)?;
     storage.acquire_run_lock()?;
     let subscriptions = subscriptions_of(&nodes);
-    let replay = Replay::new(namespace, dates, config.warehouse, &subscriptions);
-    replay.save(config)?;
-    let sink =
-        Some(SinkTarget { warehouse: WarehouseTarget::for_replay(config, namespace), dates: Some(dates) });
+    let replay = Replay::new(namespace, dates, app.warehouse().kind(), &subscriptions);
+    replay.save(app)?;
+    let sink = Some(SinkTarget { warehouse: app.replay_warehouse(namespace), dates: Some(dates) });
     let pipeline = Pipeline { storage, nodes, sink, until_caught_up: true };
-    pipeline.start(config, run_context)?.watch(|storage| each(storage, &subscriptions))?;
-    Ok(replay)
+    let mut sampler = ProgressSampler::new(listener);
+    let running = pipeline.start(app.pipeline_limits(), run_context)?;
+    running.watch(|storage| sampler.sample_if_due(storage, &subscriptions))?;
+    ReplayReport::new(app, &replay, Some(started))
 }
 
 /// Checks that the last date is not before the first, and that the dates equal those of the namespace's earlier runs.
-fn ensure_resumable(config: &Config, namespace: &Namespace, dates: DateRange) -> Result<()> {
+fn ensure_resumable(app: &App, namespace: &Namespace, dates: DateRange) -> Result<()> {
     if dates.from > dates.to {
         let (from, to) = (dates.from, dates.to);
         return Err(refused(
@@ -69,8 +78,8 @@ fn ensure_resumable(config: &Config, namespace: &Namespace, dates: DateRange) ->
             format!("swap the dates: `--from {to} --to {from}`"),
         ));
     }
-    let Some(replay) = Replay::find(config, namespace)? else { return Ok(()) };
-    replay.ensure_same_warehouse(config)?;
+    let Some(replay) = Replay::find(app, namespace)? else { return Ok(()) };
+    replay.ensure_same_warehouse(app)?;
     if replay.dates == dates {
         return Ok(());
     }
@@ -85,30 +94,4 @@ fn ensure_resumable(config: &Config, namespace: &Namespace, dates: DateRange) ->
             replay.command()
         ),
     ))
-}
-
-/// Deletes topics, consumer groups, warehouse and folder of a namespace and returns what was deleted.
-///
-/// # Errors
-/// If there is no such replay, it was started with another warehouse, or a deletion fails; another call then deletes the rest.
-pub fn discard(config: &Config, namespace: &Namespace) -> Result<Vec<String>> {
-    let folder = namespace.folder(config);
-    let replay = Replay::find(config, namespace)?;
-    if let Some(replay) = &replay {
-        replay.ensure_same_warehouse(config)?;
-    }
-    let mut removed = storage::discard(config, namespace)?;
-    let target = WarehouseTarget::for_replay(config, namespace);
-    if let (Some(_), WarehouseTarget::Dataset(options)) = (replay, &target) {
-        warehouse::connect(options)?.discard()?;
-        removed.push(target.name());
-    }
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-        removed.push(folder.display().to_string());
-    }
-    if removed.is_empty() {
-        Replay::load(config, namespace)?;
-    }
-    Ok(removed)
 }

@@ -7,9 +7,9 @@
 mod common;
 use common::{Fastbreak, season, text};
 use fastbreak::{
+    app::App,
     config::Config,
     registry::{Cause, Client, Level, RegistryError, Verdict, subjects},
-    storage,
 };
 use runtime::{Commit, LogBackend, LogReader, RecordBatch};
 use runtime_embedded::EmbeddedLog;
@@ -265,7 +265,7 @@ fn assert_same_event(rewritten: &Value, Sample { event, bytes }: &Sample) {
 /// Writes records of every topic to a file, each with the event that Fastbreak decodes from it.
 fn write_samples(run: &Fastbreak, server: &Server, path: &Path) -> Vec<Sample> {
     let mut log =
-        storage::open(&config(run.folder.path(), &server.url)).expect("the log, and the schema ids");
+        App::new(&config(run.folder.path(), &server.url)).open_log().expect("the log, and the schema ids");
     // Only a log on Kafka stores its id as a record. The embedded log does not, so the test adds such a record.
     let mut commit = Commit::default();
     let log_id = wire::encode(&LogId { id: log.id().expect("an id") }).expect("an event");

@@ -6,7 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Chance, Fastbreak, middle_dates, replay_arguments, season, text};
-use fastbreak::{config::Config, replay, storage, topology};
+use fastbreak::{
+    app::App,
+    config::Config,
+    replay::{self, ProgressListener, ReplayRequest},
+    topology,
+};
 use processors::{
     loader::{self, Observation},
     predictor::{Predictor, feature_schema_hash},
@@ -143,8 +148,7 @@ fn a_replay_beside_live_ingestion_changes_nothing_live_and_has_no_differences() 
 
 /// Checks record accounting of a replay's processors and of its sink.
 fn assert_balanced(run: &Fastbreak, name: &str) {
-    let config = config(run);
-    let mut log = storage::open_replay(&config, &name.parse().unwrap()).unwrap();
+    let mut log = app(run).open_replay_log(&name.parse().unwrap()).unwrap();
     let totals = inspect::ledger_totals(log.as_mut(), 0).unwrap();
     for ((processor, _), entry) in &totals {
         assert_eq!(entry.imbalance(), (0, 0), "{processor}");
@@ -154,9 +158,9 @@ fn assert_balanced(run: &Fastbreak, name: &str) {
     assert_eq!(sink_total.read, committed.values().sum::<i64>());
     assert!(sink_total.unchanged > sink_total.applied, "games of other dates must be read and not written");
 }
-fn config(run: &Fastbreak) -> Config {
+fn app(run: &Fastbreak) -> App {
     let data = run.folder.path().display().to_string();
-    Config::resolve(None, &BTreeMap::new(), &[("data", data)]).unwrap()
+    App::new(&Config::resolve(None, &BTreeMap::new(), &[("data", data)]).unwrap())
 }
 
 #[test]
@@ -294,7 +298,9 @@ fn a_changed_loader_lists_exactly_the_rows_that_differ() {
     let nodes = changed_topology(from);
     let run_context = Arc::new(RunContext::default());
     let namespace = "loader".parse().unwrap();
-    replay::run(&config(&live), (&namespace, DateRange { from, to }), nodes, run_context, |_, _| {}).unwrap();
+    let request = ReplayRequest { namespace: &namespace, dates: DateRange { from, to }, nodes };
+    let listener = ProgressListener { interval: Duration::MAX, on_progress: &mut |_| {} };
+    replay::run(&app(&live), request, run_context, listener).unwrap();
 
     let diff = checked_diff(&live, "loader", &dates);
     let changed = count(&diff, "player_games", "changed");

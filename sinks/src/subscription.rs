@@ -11,18 +11,19 @@ pub const SINK: &str = "windowed-sink";
 /// The only partition of the topic that contains the batch plans.
 pub(crate) const SINK_BATCHES: TopicPartition = TopicPartition::new(topics::SINK_BATCHES.info.name, 0);
 
-/// Returns the table topics that the sink reads.
-pub fn inputs() -> Vec<TopicInfo> {
-    [SinkTopic::PlayerGames, SinkTopic::Features, SinkTopic::Predictions].map(SinkTopic::info).to_vec()
-}
+/// The table topics that the sink reads.
+pub const INPUTS: [TopicInfo; 3] =
+    [SinkTopic::PlayerGames.info(), SinkTopic::Features.info(), SinkTopic::Predictions.info()];
+/// The topic that the sink writes.
+pub const OUTPUTS: [TopicInfo; 1] = [topics::SINK_BATCHES.info];
 
 /// Returns the subscription of the sink, which reads the tables of these processors.
 pub fn subscription(upstream: &[Subscription]) -> Subscription {
     Subscription {
         name: SINK,
         group: SINK.to_owned(),
-        inputs: inputs(),
-        outputs: vec![topics::SINK_BATCHES.info],
+        inputs: INPUTS.to_vec(),
+        outputs: OUTPUTS.to_vec(),
         kind: ProcessorKind::Sink,
         upstream: upstream.iter().map(|processor| processor.name).collect(),
     }

@@ -1,125 +1,118 @@
-//! `audit`: check record accounting, list parked records and content hashes, reconcile the warehouse with the log.
+//! `audit`: record accounting, parked records, content hashes and reconciliation as tables.
 //!
-//! A parked record was read and saved by a processor, but needs a key (a fixture or a name) that does not exist yet.
-//! Invariant: read-only; processors that run at the same time never cause a false problem.
-//! Not here: the audit of one processor (`processor`), reconciliation (`sinks::reconciler`).
-mod names;
-mod parallel;
-mod processor;
-mod report;
-
+//! Invariant: every problem of a processor is in the row of this processor.
+//! Not here: the audit itself (`audit`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{artifact::load_predictor, config::Config, storage, topology, warehouse};
-use anyhow::Result;
-use parallel::in_parallel;
-use processor::{Ledger, ProcessorAudit, audit_processor, audit_sink};
-use report::{Report, TableContent};
-use runtime::{LogBackend, ProcessorNode, inspect, subscription::Subscription};
-use sinks::{
-    SinkError, Warehouse,
-    reconciler::{self, Reconciliation},
+use crate::{
+    app::App,
+    audit::{self, Accounting, AuditReport, NameResolution, ParkedReport, TableContent},
 };
-use std::time::{Duration, Instant};
-use topics::Policy;
+use anyhow::Result;
 
-/// Time limit of the reconciliation, which is repeated while a query of the warehouse is pending.
-const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Maximum number of parked keys that the text lists.
+const MAX_PARKED_KEYS: usize = 20;
+/// Number of characters of a content hash that the text shows.
+const HASH_CHARS: usize = 16;
 
-pub fn audit(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
-    let ledger = inspect::ledger_totals(log.as_mut(), 0)?;
-    let mut nodes = topology::topology(load_predictor(config)?);
-    let subscriptions = Subscription::from_nodes(&nodes);
-    let mut audits =
-        in_parallel(config, nodes.iter_mut().zip(&subscriptions), |log, (node, subscription)| {
-            audit_processor(log, &ledger, node.as_mut(), subscription)
-        })?;
-    let topics = topic_contents(config)?;
-    for ((node, subscription), audit) in nodes.iter_mut().zip(&subscriptions).zip(&mut audits) {
-        compare_published(log.as_mut(), &ledger, (node.as_mut(), subscription), audit, &topics)?;
-    }
-    let mut processors: Vec<_> = audits.iter().map(|audit| audit.accounting.clone()).collect();
-    processors.push(audit_sink(log.as_mut(), &ledger)?);
-    let (warehouse, reconciliation) = match warehouse::look(config)? {
-        Some(warehouse) => {
-            (warehouse_contents(warehouse.as_ref())?, Some(reconcile(log.as_mut(), warehouse.as_ref())?))
-        }
-        None => (Vec::new(), None),
-    };
-    let has_mismatches =
-        reconciliation.as_ref().is_some_and(|reconciliation| !reconciliation.mismatches.is_empty());
-    let report = Report {
-        balanced: !has_mismatches && processors.iter().all(|accounting| accounting.problems.is_empty()),
-        processors,
-        parked: audits.into_iter().flat_map(|audit| audit.parked).collect(),
-        names: names::resolution_by_source(log.as_mut())?,
-        topics,
-        warehouse,
-        reconciliation,
-    };
-    output::print(output, &report, Report::text)?;
+/// Runs `audit`.
+pub fn audit(app: &App, output: Output) -> Result<CommandOutcome> {
+    let report = audit::audit(app)?;
+    output::print(output, &report, text)?;
     Ok(if report.balanced { CommandOutcome::Done } else { CommandOutcome::Unbalanced })
 }
 
-/// Determines row counts and content hashes of all compacted topics, except operational ones.
-fn topic_contents(config: &Config) -> Result<Vec<TableContent>> {
-    let tables =
-        topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact && !topic.name.starts_with("ops."));
-    in_parallel(config, tables, |log, topic| {
-        let (rows, hash) = inspect::content(log, *topic)?;
-        Ok(TableContent { name: topic.name.to_owned(), rows, hash })
-    })
-}
-
-fn warehouse_contents(warehouse: &dyn Warehouse) -> Result<Vec<TableContent>> {
-    let hashes = warehouse.content_hashes()?;
-    let to_content = |hash: sinks::ContentHash| TableContent {
-        name: hash.table.to_owned(),
-        rows: hash.rows,
-        hash: hash.hash,
+fn text(report: &AuditReport) -> String {
+    let reconciliation = match &report.reconciliation {
+        Some(reconciliation) => reconciliation.summary(),
+        None => "there is no warehouse yet".to_owned(),
     };
-    Ok(hashes.into_iter().map(to_content).collect())
+    let verdict = if report.balanced { "everything balances" } else { "something does not balance" };
+    format!(
+        "{}\n\n{}\n\n{}\n\n{}\n\n{reconciliation}\n{verdict}",
+        accounting_table(&report.processors),
+        content_table(report.topics.iter().chain(&report.warehouse)),
+        name_table(&report.names),
+        parked_table(&report.parked)
+    )
 }
 
-/// Compares the number of rows that a processor has published, according to its state store, with the number of rows in its output topics.
-fn compare_published(
-    log: &mut dyn LogBackend,
-    ledger: &Ledger,
-    (node, subscription): (&mut dyn ProcessorNode, &Subscription),
-    audit: &mut ProcessorAudit,
-    contents: &[TableContent],
-) -> Result<()> {
-    for topic in node.outputs().into_iter().filter(|topic| topic.policy == Policy::Compact) {
-        let mut rows = contents.iter().find(|content| content.name == topic.name).map_or(0, |c| c.rows);
-        if audit.published.get(topic.name).is_some_and(|published| *published > rows) {
-            // The difference may be due to timing: a running processor may have deleted a row after its state store was read, but before
-            // its topic was read. So both are read again.
-            audit.published = audit_processor(log, ledger, node, subscription)?.published;
-            rows = inspect::content(log, topic)?.0;
-        }
-        let published = audit.published.get(topic.name).copied().unwrap_or(0);
-        if published > rows {
-            audit.accounting.problems.push(format!(
-                "{}: the processor has published {published} rows, but the topic has only {rows}; if the topic was re-created, \
-                 docs/kafka-broker-requirements.md describes how to fill it",
-                topic.name
-            ));
-        }
+fn accounting_table(processors: &[Accounting]) -> String {
+    let rows = processors.iter().map(|accounting| {
+        let verdict = match accounting.problems.as_slice() {
+            [] => "balanced".to_owned(),
+            problems => problems.join("; "),
+        };
+        let counts = [
+            accounting.read,
+            accounting.applied,
+            accounting.unchanged,
+            accounting.parked,
+            accounting.rejected,
+            accounting.rows,
+            accounting.rows_bad,
+            accounting.rows_out_of_scope,
+        ];
+        let [read, applied, unchanged, parked, rejected, rows, bad, out_of_scope] =
+            counts.map(|count| count.to_string());
+        let processor = accounting.processor.clone();
+        [processor, read, applied, unchanged, parked, rejected, rows, bad, out_of_scope, verdict]
+    });
+    let header = [
+        "processor",
+        "read",
+        "applied",
+        "unchanged",
+        "parked",
+        "rejected",
+        "rows",
+        "bad",
+        "out of scope",
+        "verdict",
+    ];
+    output::table(header, rows)
+}
+
+fn content_table<'a>(contents: impl Iterator<Item = &'a TableContent>) -> String {
+    let rows = contents.map(|content| {
+        [content.name.clone(), content.rows.to_string(), content.hash[..HASH_CHARS].to_owned()]
+    });
+    output::table(["table", "rows", "content hash"], rows)
+}
+
+fn name_table(names: &[NameResolution]) -> String {
+    if names.is_empty() {
+        return "no names were looked up".to_owned();
     }
-    Ok(())
+    let rows = names.iter().map(|counts| {
+        let rules: Vec<String> =
+            counts.by_rule.iter().map(|(rule, count)| format!("{count} {rule}")).collect();
+        let resolved = format!("{:.2} %", 100.0 * counts.resolved as f64 / counts.names.max(1) as f64);
+        [
+            counts.source.clone(),
+            counts.names.to_string(),
+            resolved,
+            rules.join(", "),
+            counts.ambiguous.to_string(),
+            counts.unknown.to_string(),
+        ]
+    });
+    output::table(["source", "names", "resolved", "by rule", "ambiguous", "unknown"], rows)
 }
 
-/// Reconciles warehouse and log. Repeats this while a query of the warehouse is pending, for at most [`WAREHOUSE_TIMEOUT`].
-fn reconcile(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Reconciliation> {
-    let started = Instant::now();
-    loop {
-        let result = reconciler::reconcile(log, warehouse, &|| false);
-        let is_pending = matches!(&result, Err(SinkError::Warehouse(error)) if error.is_pending());
-        if !is_pending || started.elapsed() > WAREHOUSE_TIMEOUT {
-            return Ok(result?);
-        }
+fn parked_table(parked: &[ParkedReport]) -> String {
+    if parked.is_empty() {
+        return "nothing is parked".to_owned();
+    }
+    let rows = parked
+        .iter()
+        .take(MAX_PARKED_KEYS)
+        .map(|parked| [parked.processor.to_owned(), parked.key.clone(), parked.items.len().to_string()]);
+    let table = output::table(["processor", "parked until", "items"], rows);
+    match parked.len().saturating_sub(MAX_PARKED_KEYS) {
+        0 => table,
+        more => format!("{table}\n… and {more} more keys (--output json lists all)"),
     }
 }

@@ -1,80 +1,44 @@
-//! `demo`: run a simulated game day through the topology.
+//! `demo`: the slate of a simulated game day, and the commands to run next.
 //!
-//! Invariant: it uses the embedded log and the SQLite warehouse even if brokers, a schema registry or BigQuery are configured.
-//! Not here: the simulated events (crate `simulator`).
+//! Invariant: each command that is shown names the data folder of the demo.
+//! Not here: the demo itself (`demo`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
-    run, slate,
+    run::RunTerminal,
+    slate,
+    stderr::eprint_line,
 };
 use crate::{
-    config::{Config, WarehouseKind},
-    ingest::{Ingest, Ingested},
-    stderr::eprint_line,
-    storage,
-    warehouse::{self, WarehouseTarget},
+    app::App,
+    demo::{self, DemoObserver, DemoReport, SimulatedDay},
+    ingest::Ingested,
 };
 use anyhow::Result;
-use serde::Serialize;
-use sinks::sqlite::{Coverage, PlayerSlate};
-use std::time::Instant;
 
-#[derive(Serialize)]
-struct Report {
-    date: String,
-    log: String,
-    warehouse: String,
-    seconds: f64,
-    slate: Vec<PlayerSlate>,
-    coverage: Coverage,
-}
-
-pub fn demo(config: &Config, has_data_flag: bool, seed: u64, output: Output) -> Result<CommandOutcome> {
-    let started = Instant::now();
-    let config = demo_config(config, has_data_flag, seed);
-    let day = simulator::game_day(seed);
-    eprint_line(&format!(
-        "simulated {} games on {}: {} events, fetched until {}",
-        day.games.len(),
-        day.date,
-        day.before.len(),
-        day.now
-    ));
-    let mut log = storage::open(&config)?;
-    let mut ingest = Ingest::new(log.as_mut());
-    for (number, event) in day.before.iter().enumerate() {
-        ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;
-    }
-    let Ingested { new, known, .. } = ingest.finish()?;
-    eprint_line(&format!("{new} events ingested, {known} were already in the log"));
-    run::run_pipeline(&config, true, &[])?;
-    let queries = WarehouseTarget::live(&config).reader()?;
-    let report = Report {
-        date: day.date.to_string(),
-        log: log.name(),
-        warehouse: warehouse::path_in(&config.data).display().to_string(),
-        seconds: started.elapsed().as_secs_f64(),
-        slate: queries.slate(day.date)?,
-        coverage: queries.coverage(day.date)?,
-    };
-    let data = config.data.display().to_string();
-    output::print(output, &report, |report| show(report, &data))?;
+/// Runs `demo`.
+pub fn demo(app: &App, seed: u64, output: Output) -> Result<CommandOutcome> {
+    let mut terminal = RunTerminal::new();
+    let report = demo::demo(app, seed, &mut terminal)?;
+    terminal.clear();
+    output::print(output, &report, show)?;
     Ok(CommandOutcome::Done)
 }
 
-/// Returns the configuration without brokers, registry and BigQuery. Unless `--data` is set, each seed has its own data folder.
-fn demo_config(config: &Config, has_data_flag: bool, seed: u64) -> Config {
-    let mut config = config.clone();
-    config.warehouse = WarehouseKind::Sqlite;
-    config.brokers = None;
-    config.registry.url = None;
-    if !has_data_flag {
-        config.data = config.data.join(format!("demo-{seed}"));
+impl DemoObserver for RunTerminal {
+    fn simulated(&mut self, day: SimulatedDay) {
+        let SimulatedDay { date, games, events, fetched_until } = day;
+        eprint_line(&format!(
+            "simulated {games} games on {date}: {events} events, fetched until {fetched_until}"
+        ));
     }
-    config
+    fn ingested(&mut self, Ingested { new, known, .. }: Ingested) {
+        eprint_line(&format!("{new} events ingested, {known} were already in the log"));
+    }
 }
 
-fn show(report: &Report, data: &str) -> String {
+fn show(report: &DemoReport) -> String {
+    let data = report.data.display();
     let candidates: u64 = report.coverage.statuses.values().sum();
     let statuses: Vec<String> = report
         .coverage

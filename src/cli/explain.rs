@@ -1,113 +1,125 @@
-//! `explain`: every event, feature and version that a prediction was made from.
+//! `explain`: a prediction, and tables of its features, games and events.
 //!
-//! The as-of cutoff of a prediction is the tip-off of the predicted game.
-//! Invariant: it reads only the log, never the warehouse; the games and events are those known at the as-of cutoff of the prediction.
-//! Not here: finding the raw events (`events`), the JSON fields of the report (`report`), its text (`text`).
-mod events;
-mod report;
-mod text;
-
+//! Invariant: it shows only fields of the report.
+//! Not here: finding what the prediction was made from (`lineage`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, storage};
-use anyhow::{Result, bail};
-use processors::{fact_history::Cutoff, names::Name};
-use report::{
-    AvailabilityReport, CandidateReport, FeatureReport, FeatureRowReport, GameReport, MarketReport,
-    PredictionReport, Report,
+use crate::{
+    app::App,
+    lineage::{
+        self,
+        report::{FeatureReport, LineageReport, PredictionReport, SystemOutcomeReport, SystemReport},
+    },
 };
-use runtime::{LogBackend, inspect};
-use schemas::{
-    EasternDate, PlayerId,
-    features::{FEATURES, Features},
-    game::PlayerGame,
-    prediction::Prediction,
-};
-use topics::Topic;
+use anyhow::Result;
+use schemas::EasternDate;
 
-pub fn explain(config: &Config, player: &str, date: EasternDate, output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
-    let features = find_features(log.as_mut(), player, date)?;
-    let key = format!("{}/{}", features.player, features.game);
-    let Some(prediction) = find_row::<Prediction>(log.as_mut(), &topics::PREDICTIONS, &key)? else {
-        bail!(
-            "the predictor has not read the features of {key} yet\nnext: `fastbreak run --until-caught-up`"
-        );
-    };
-    let games = earlier_games(log.as_mut(), &features)?;
-    let events = events::find_events(log.as_mut(), &features, &games)?;
-    let candidate = find_row(log.as_mut(), &topics::SLATE_ENTRIES, &key)?;
-    let market = find_row(log.as_mut(), &topics::MARKETS, &key)?;
-    let availability = find_row(log.as_mut(), &topics::AVAILABILITY, &key)?;
-    let report = Report {
-        prediction: PredictionReport::new(&prediction),
-        features: FEATURES.into_iter().zip(features.vector.iter().map(FeatureReport::new)).collect(),
-        feature_row: FeatureRowReport::new(&features),
-        candidate: candidate.as_ref().map(CandidateReport::new),
-        market: market.as_ref().map(MarketReport::new),
-        availability: availability.as_ref().map(AvailabilityReport::new),
-        games,
-        events,
-    };
-    output::print(output, &report, text::text)?;
+/// Maximum number of characters of an event's facts that a table shows.
+const FACTS_CHARS: usize = 80;
+
+/// Runs `explain`.
+pub fn explain(app: &App, player: &str, date: EasternDate, output: Output) -> Result<CommandOutcome> {
+    output::print(output, &lineage::lineage(app, player, date)?, text)?;
     Ok(CommandOutcome::Done)
 }
 
-/// Finds the features of a player, by id or name, for a game on a date.
-fn find_features(log: &mut dyn LogBackend, player: &str, date: EasternDate) -> Result<Features> {
-    let name = Name::new(player);
-    let id: Option<PlayerId> = player.parse().ok();
-    let prefix = id.map(|id| format!("{id}/")).unwrap_or_default();
-    let rows = inspect::table(log, &topics::FEATURES, |key| key.starts_with(&prefix))?;
-    let mut found: Vec<Features> = rows
-        .into_iter()
-        .filter(|row| row.date == date && (id.is_some() || Name::new(&row.name).key() == name.key()))
-        .collect();
-    if found.len() > 1 {
-        let ids: Vec<String> = found.iter().map(|row| row.player.to_string()).collect();
-        bail!("'{player}' is the name of several players\nnext: use one of the ids {}", ids.join(", "));
+fn text(report: &LineageReport) -> String {
+    let parts = [
+        heading(&report.prediction),
+        system_table(&report.prediction.systems),
+        feature_table(report),
+        game_table(report),
+        event_table(report),
+    ];
+    parts.join("\n\n")
+}
+
+fn heading(prediction: &PredictionReport) -> String {
+    let PredictionReport { player_id, player_name, home, away, date, tip_off, .. } = prediction;
+    let team = prediction.team.as_deref().unwrap_or("no side");
+    format!(
+        "{player_name} ({player_id}), {team} in {away} @ {home} on {date}, tip-off {tip_off}\n\
+         {}: {}, known at {}; input version {}, model version {}",
+        prediction.basis,
+        prediction.eligibility,
+        prediction.known_at,
+        prediction.input_version,
+        prediction.model_version,
+    )
+}
+
+fn system_table(systems: &[SystemReport]) -> String {
+    let rows = systems.iter().flat_map(system_rows);
+    output::table(
+        ["system", "points", "line offset", "line", "P(over)", "P(push)", "call", "missing adjustments"],
+        rows,
+    )
+}
+
+/// Returns one table row per line of the line ladder or, if the system was skipped, one table row with the reason.
+fn system_rows(report: &SystemReport) -> Vec<[String; 8]> {
+    match &report.outcome {
+        SystemOutcomeReport::Predicted {
+            predicted_points,
+            stddev_points,
+            line_ladder,
+            missing_adjustments,
+            ..
+        } => line_ladder
+            .iter()
+            .map(|line| {
+                [
+                    report.system.to_owned(),
+                    format!("{predicted_points:.2} ± {stddev_points:.1}"),
+                    format!("{:+}", line.line_offset),
+                    line.line.to_string(),
+                    format!("{:.3}", line.p_over),
+                    format!("{:.3}", line.p_push),
+                    line.recommendation.to_owned(),
+                    missing_adjustments.join(", "),
+                ]
+            })
+            .collect(),
+        SystemOutcomeReport::Skipped { skipped } => {
+            let mut row: [String; 8] = Default::default();
+            (row[0], row[1]) = (report.system.to_owned(), (*skipped).to_owned());
+            vec![row]
+        }
     }
-    match found.pop() {
-        Some(features) => Ok(features),
-        None => bail!(
-            "'{player}' was not a candidate on {date}\nnext: `fastbreak coverage {date} --players` lists the candidates"
-        ),
-    }
 }
 
-fn find_row<E: schemas::Row>(log: &mut dyn LogBackend, topic: &Topic<E>, key: &str) -> Result<Option<E>> {
-    Ok(inspect::table(log, topic, |row_key| row_key == key)?.pop())
+fn feature_table(report: &LineageReport) -> String {
+    let rows = schemas::features::FEATURES.iter().filter_map(|name| {
+        let value = match report.features.get(name)? {
+            FeatureReport::Value(value) => format!("{value:.4}"),
+            FeatureReport::Missing(reason) => format!("missing: {reason}"),
+        };
+        Some([(*name).to_owned(), value])
+    });
+    output::table(["feature", "value"], rows)
 }
 
-/// Returns the player's earlier games of the same season, as known at the cutoff, oldest first.
-fn earlier_games(log: &mut dyn LogBackend, features: &Features) -> Result<Vec<GameReport>> {
-    let prefix = format!("{}/", features.player);
-    let games = inspect::table(log, &topics::PLAYER_GAMES, |key| key.starts_with(&prefix))?;
-    let mut games: Vec<GameReport> = games
-        .iter()
-        .filter(|game| game.game.season() == features.game.season())
-        .filter_map(|game| game_as_of_cutoff(game, features))
-        .collect();
-    games.sort_by(|a, b| (&a.date, &a.game_id).cmp(&(&b.date, &b.game_id)));
-    Ok(games)
+fn game_table(report: &LineageReport) -> String {
+    let rows = report.games.iter().map(|game| {
+        [
+            game.date.clone(),
+            game.game_id.clone(),
+            format!("{} – {}", game.team, game.opponent),
+            format!("{:.0}", game.minutes),
+            game.points.to_string(),
+            game.known_at.clone(),
+            game.raw.to_string(),
+        ]
+    });
+    output::table(["date", "game", "teams", "min", "pts", "known at", "raw event"], rows)
 }
 
-/// Returns the revision of an earlier game from which the features were derived; `None` if the player did not appear in it or the game was
-/// not known at the cutoff.
-fn game_as_of_cutoff(game: &PlayerGame, features: &Features) -> Option<GameReport> {
-    let cutoff = Cutoff::at_tip_off(features.tip_off, features.basis);
-    let revision = cutoff.as_of(&game.revisions, |revision| revision.known_at)?;
-    let stats = revision.stats.filter(|_| cutoff.is_past(revision.effective_at()))?;
-    Some(GameReport {
-        game_id: game.game.to_string(),
-        date: revision.date.to_string(),
-        team: revision.team.to_string(),
-        opponent: revision.opponent.to_string(),
-        minutes: stats.playing_time.minutes(),
-        points: stats.points,
-        known_at: revision.known_at.to_string(),
-        raw: revision.raw,
-    })
+fn event_table(report: &LineageReport) -> String {
+    let rows = report.events.iter().map(|event| {
+        let facts = event.facts.chars().take(FACTS_CHARS).collect();
+        [event.raw.to_string(), event.feed.clone(), event.key.clone(), event.fetched_at.clone(), facts]
+    });
+    output::table(["raw event", "feed", "key", "fetched at", "facts"], rows)
 }

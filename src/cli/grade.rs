@@ -1,17 +1,17 @@
-//! `grade`: the results of each prediction system.
+//! `grade`: the results of each prediction system as tables.
 //!
-//! Invariant: systems are also compared over the player-games that every one of them predicted.
-//! Not here: the formulas (`sinks::grading`).
+//! Invariant: a figure that cannot be computed is shown as a dash.
+//! Not here: grading (`grade`), the formulas (`sinks::grading`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, warehouse::WarehouseTarget};
+use crate::{app::App, grade};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use schemas::{EasternDate, Season};
 use sinks::{
-    grading::{self, Figures, Grader, Grades},
+    grading::{self, Figures},
     sqlite::Span,
 };
 
@@ -40,21 +40,18 @@ enum Population {
     All,
 }
 
-pub fn grade(config: &Config, arguments: GradeArguments, output: Output) -> Result<CommandOutcome> {
-    let queries = WarehouseTarget::live(config).reader()?;
+/// Runs `grade`.
+pub fn grade(app: &App, arguments: GradeArguments, output: Output) -> Result<CommandOutcome> {
     let span = match (arguments.season, arguments.from.zip(arguments.to)) {
         (Some(season), _) => Span::Season(season),
         (None, Some((from, to))) => Span::Dates(from, to),
         (None, None) => Span::All,
     };
-    let mut grader = Grader::new(match arguments.population {
+    let population = match arguments.population {
         Population::Eligible => grading::Population::Eligible,
         Population::All => grading::Population::All,
-    });
-    queries.candidates(span, |candidate| grader.add(candidate))?;
-    let Grades { rows, common_set } = grader.grades();
-    let grades = Grades { rows: without_empty(rows), common_set: without_empty(common_set) };
-    output::print(output, &grades, |grades| {
+    };
+    output::print(output, &grade::grade(app, span, population)?, |grades| {
         format!(
             "{}\n\nover the player-games that every system predicted\n{}",
             table(&grades.rows),
@@ -62,13 +59,6 @@ pub fn grade(config: &Config, arguments: GradeArguments, output: Output) -> Resu
         )
     })?;
     Ok(CommandOutcome::Done)
-}
-
-/// Removes the retrospective figures of systems that have no retrospective predictions (which also use facts that became known after
-/// tip-off). Keeps all issued figures (predictions from facts known before tip-off), even without predictions, so that every system is
-/// listed.
-fn without_empty(figures: Vec<Figures>) -> Vec<Figures> {
-    figures.into_iter().filter(|row| row.basis == "issued" || row.n.is_some()).collect()
 }
 
 fn table(figures: &[Figures]) -> String {

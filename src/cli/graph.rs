@@ -6,38 +6,8 @@ use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::topology;
+use crate::topology::{self, ProcessorDescription};
 use anyhow::Result;
-use processors::predictor::Predictor;
-use serde::Serialize;
-
-/// A processor with its input and output topics.
-#[derive(Serialize)]
-pub struct ProcessorDescription {
-    pub processor: String,
-    pub kind: &'static str,
-    pub reads: Vec<&'static str>,
-    pub writes: Vec<&'static str>,
-}
-
-/// Describes all processors, upstream first, and the sink last.
-pub fn processors() -> Vec<ProcessorDescription> {
-    let nodes = topology::topology(Predictor::new(None));
-    let names = |topics: Vec<topics::TopicInfo>| topics.into_iter().map(|topic| topic.name).collect();
-    let processor = |node: &dyn runtime::ProcessorNode| ProcessorDescription {
-        processor: node.name().to_owned(),
-        kind: node.kind().name(),
-        reads: names(node.inputs()),
-        writes: names(node.outputs()),
-    };
-    let sink = ProcessorDescription {
-        processor: sinks::SINK.to_owned(),
-        kind: "sink",
-        reads: names(sinks::subscription::inputs()),
-        writes: vec!["warehouse"],
-    };
-    nodes.iter().map(|node| processor(node.as_ref())).chain([sink]).collect()
-}
 
 /// Formats the topology as text: each processor, its inputs, its outputs.
 pub fn text(processors: &[ProcessorDescription]) -> String {
@@ -76,12 +46,10 @@ pub fn mermaid(processors: &[ProcessorDescription]) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Runs `graph`.
 pub fn graph(as_mermaid: bool, output: Output) -> Result<CommandOutcome> {
-    let processors = processors();
-    output::print(
-        output,
-        &processors,
-        |processors| if as_mermaid { mermaid(processors) } else { text(processors) },
-    )?;
+    output::print(output, &topology::descriptions(), |processors| {
+        if as_mermaid { mermaid(processors) } else { text(processors) }
+    })?;
     Ok(CommandOutcome::Done)
 }

@@ -1,67 +1,36 @@
-//! `ingest`: append files of scraper events to the raw topics.
+//! `ingest`: the counts of ingested lines as text, and a progress bar for each file.
 //!
-//! Invariant: ingesting a file again appends no event; a line that is not an event becomes a dead letter.
-//! Not here: parsing and routing of a line (`ingest`).
+//! Invariant: the command exits with 1 if any line became a dead letter.
+//! Not here: ingesting files (`ingest::files`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
 use crate::{
-    config::Config,
-    ingest::line_reader::{LineReader, NextLine},
-    ingest::{DEAD_LETTERS, Ingest, Ingested},
-    storage,
+    app::App,
+    ingest::{
+        DEAD_LETTERS, Ingested,
+        files::{IngestProgress, ingest_files},
+    },
 };
-use anyhow::{Context, Result};
-use runtime::LogBackend;
-use serde::Serialize;
-use std::path::{Path, PathBuf};
+use anyhow::Result;
+use indicatif::ProgressBar;
+use std::path::PathBuf;
 
-#[derive(Serialize)]
-struct Report {
-    lines: u64,
-    new: u64,
-    known: u64,
-    dead_letters: u64,
+/// Runs `ingest`.
+pub fn ingest(app: &App, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
+    let mut bar = ProgressBar::hidden();
+    let ingested = ingest_files(app, files, &mut |progress| match progress {
+        IngestProgress::Opened { size } => bar = output::bar(size, "ingest"),
+        IngestProgress::Read { bytes } => bar.set_position(bytes),
+        IngestProgress::Finished => bar.finish_and_clear(),
+    })?;
+    output::print(output, &ingested, show)?;
+    Ok(if ingested.dead_letters > 0 { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
 }
 
-pub fn ingest(config: &Config, files: &[PathBuf], output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
-    let mut total = Ingested::default();
-    for path in files {
-        total.add(ingest_file(log.as_mut(), path)?);
-    }
-    let Ingested { lines, new, known, dead_letters } = total;
-    output::print(output, &Report { lines, new, known, dead_letters }, show)?;
-    Ok(if dead_letters > 0 { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
-}
-
-fn ingest_file(log: &mut dyn LogBackend, path: &Path) -> Result<Ingested> {
-    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let bar = output::bar(size, "ingest");
-    let reader_bar = bar.clone();
-    let mut lines = LineReader::open(path, move |bytes| reader_bar.inc(bytes))?;
-    let origin = path.display().to_string();
-    let mut ingest = Ingest::new(log);
-    let mut number = 0;
-    loop {
-        match lines.advance().with_context(|| format!("reading {origin} after line {number}"))? {
-            NextLine::Line(line) => {
-                number += 1;
-                ingest.line(&origin, number, line)?;
-            }
-            // When the source pauses (such as the pipe of a scraper), append the events read so far, without waiting for the next ones.
-            NextLine::Idle => ingest.flush()?,
-            NextLine::End => break,
-        }
-    }
-    let ingested = ingest.finish()?;
-    bar.finish_and_clear();
-    Ok(ingested)
-}
-
-fn show(report: &Report) -> String {
-    let Report { lines, new, known, dead_letters } = report;
+fn show(ingested: &Ingested) -> String {
+    let Ingested { lines, new, known, dead_letters } = ingested;
     let summary = match (new, known) {
         (0, _) if *lines > 0 => format!("nothing new: {known} events were already in the log"),
         (new, 0) => format!("{new} events ingested"),

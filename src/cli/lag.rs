@@ -1,87 +1,33 @@
-//! `lag`: the consumer lag of each processor, in records and in time, sampled without contact to the running processors.
+//! `lag`: the consumer lag of each processor, in records and in time, as a table.
 //!
-//! Invariant: read-only; it joins no consumer group.
-//! Not here: assessing the lag (`runtime::lag`).
+//! Invariant: with `--watch`, a closed standard output ends the command.
+//! Not here: sampling the lag (`lag`), assessing it (`runtime::lag`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
 use crate::{
-    config::Config,
-    lag::{self, SAMPLE_INTERVAL},
-    storage,
+    app::App,
+    lag::{self, LagReport, LagSampler, SAMPLE_INTERVAL},
 };
 use anyhow::Result;
-use runtime::{
-    LogBackend,
-    lag::{CatchUp, Lag, LagMonitor, ProcessorLag, Status},
-    subscription::Subscription,
-};
-use serde::Serialize;
-use std::{
-    collections::BTreeMap,
-    io::{IsTerminal, Write},
-    time::Duration,
-};
+use runtime::lag::{CatchUp, Lag, Status};
+use std::io::{IsTerminal, Write};
 
-#[derive(Serialize)]
-struct ProcessorRow {
-    #[serde(flatten)]
-    lag: ProcessorLag,
-    dead_letters: i64,
-}
-#[derive(Serialize)]
-struct Report {
-    log: String,
-    processors: Vec<ProcessorRow>,
-}
-
-/// Number of samples that are taken without `--watch` if there are unread records: trend and catch-up time need three samples.
-const MAX_SAMPLES: usize = 3;
-/// Pause between the samples without `--watch`.
-const SHORT_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Samples the lag of all processors.
-struct Sampler {
-    log: Box<dyn LogBackend>,
-    subscriptions: Vec<Subscription>,
-    monitor: LagMonitor,
-}
-impl Sampler {
-    fn sample(&mut self) -> Result<Report> {
-        let (processors, dead_letters): (Vec<ProcessorLag>, BTreeMap<String, i64>) =
-            lag::sample(self.log.as_mut(), &self.subscriptions, &mut self.monitor)?;
-        let processors = processors.into_iter().map(|lag| {
-            let dead_letters = dead_letters.get(lag.processor).copied().unwrap_or(0);
-            ProcessorRow { lag, dead_letters }
-        });
-        Ok(Report { log: self.log.name(), processors: processors.collect() })
-    }
-}
-
-pub fn lag(config: &Config, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
-    let subscriptions = lag::subscriptions(config)?;
-    let mut sampler = Sampler { log: storage::open(config)?, subscriptions, monitor: LagMonitor::default() };
+/// Runs `lag`.
+pub fn lag(app: &App, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
     if is_watch {
-        return watch(&mut sampler, with_partitions, output);
+        return watch(&mut LagSampler::new(app)?, with_partitions, output);
     }
-    let mut report = sampler.sample()?;
-    for _ in 1..MAX_SAMPLES {
-        if report.processors.iter().all(|processor| processor.lag.lag.records == 0) {
-            break;
-        }
-        std::thread::sleep(SHORT_SAMPLE_INTERVAL);
-        report = sampler.sample()?;
-    }
-    output::print(output, &report, |report| table(report, with_partitions))?;
+    output::print(output, &lag::lag(app)?, |report| table(report, with_partitions))?;
     Ok(CommandOutcome::Done)
 }
 
 /// Prints samples until the process is stopped. On a terminal each table overwrites the one before; JSON is one sample per line.
-fn watch(sampler: &mut Sampler, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
+fn watch(sampler: &mut LagSampler, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
     let is_terminal = std::io::stdout().is_terminal();
     loop {
-        let report = sampler.sample()?;
+        let report = sampler.report()?;
         let mut stdout = std::io::stdout().lock();
         match output {
             Output::Json => {
@@ -101,7 +47,7 @@ fn watch(sampler: &mut Sampler, with_partitions: bool, output: Output) -> Result
     }
 }
 
-fn table(report: &Report, with_partitions: bool) -> String {
+fn table(report: &LagReport, with_partitions: bool) -> String {
     let mut rows = Vec::new();
     for processor in &report.processors {
         // The count is only an upper bound, because it is a difference of offsets, which have gaps. So it is shown with `≤`.

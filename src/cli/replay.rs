@@ -1,7 +1,7 @@
 //! `replay`: run, list, compare and discard replays.
 //!
 //! Invariant: no command changes a live topic, a live consumer group or the live warehouse.
-//! Not here: running a replay (`replay`), printing its progress (`progress`), comparing it with the live warehouse (`diff`).
+//! Not here: the replays (`replay`), printing the progress (`progress`) and the differences (`diff`).
 mod diff;
 mod progress;
 
@@ -11,20 +11,17 @@ use super::{
     signals,
 };
 use crate::{
-    artifact::load_predictor,
-    config::Config,
+    app::App,
     namespace::Namespace,
-    replay::{self, ReadCount, Replay, ReplayStatus},
-    topology,
+    replay::{self, ProgressListener, ReadCount, ReplayReport, ReplayRequest, ReplayStatus},
 };
 use anyhow::Result;
 use clap::Subcommand;
 use progress::Progress;
-use runtime::{RuntimeError, subscription::RunContext};
+use runtime::subscription::RunContext;
 use schemas::EasternDate;
-use serde::Serialize;
 use sinks::DateRange;
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 #[derive(Subcommand)]
 pub enum ReplayCommand {
@@ -60,55 +57,39 @@ pub enum ReplayCommand {
     },
 }
 
-pub fn replay(config: &Config, command: ReplayCommand, output: Output) -> Result<CommandOutcome> {
+/// Runs `replay`.
+pub fn replay(app: &App, command: ReplayCommand, output: Output) -> Result<CommandOutcome> {
     match command {
-        ReplayCommand::Run { from, to, namespace } => run(config, &namespace, DateRange { from, to }, output),
-        ReplayCommand::List => list(config, output),
-        ReplayCommand::Diff { namespace, limit } => diff::diff(config, &namespace, limit, output),
-        ReplayCommand::Discard { namespace, yes } => discard(config, &namespace, yes, output),
+        ReplayCommand::Run { from, to, namespace } => run(app, &namespace, DateRange { from, to }, output),
+        ReplayCommand::List => {
+            output::print(output, &replay::list(app)?, |reports| list_text(reports))?;
+            Ok(CommandOutcome::Done)
+        }
+        ReplayCommand::Diff { namespace, limit } => diff::diff(app, &namespace, limit, output),
+        ReplayCommand::Discard { namespace, yes } => {
+            output::print(output, &replay::discard(app, &namespace, yes)?, |discarded| {
+                format!("replay {} was discarded: {}", discarded.namespace, discarded.removed.join(", "))
+            })?;
+            Ok(CommandOutcome::Done)
+        }
     }
 }
 
-/// A replay and its status.
-#[derive(Serialize)]
-struct ReplayReport {
-    namespace: String,
-    from: String,
-    to: String,
-    #[serde(flatten)]
-    status: ReplayStatus,
-    /// Duration of this run; `None` in a list of replays.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<f64>,
-}
-impl ReplayReport {
-    fn new(config: &Config, replay: &Replay, seconds: Option<f64>) -> Result<ReplayReport> {
-        Ok(ReplayReport {
-            namespace: replay.namespace.to_string(),
-            from: replay.dates.from.to_string(),
-            to: replay.dates.to.to_string(),
-            status: replay::status(config, replay)?,
-            seconds,
-        })
-    }
-}
-
-fn run(config: &Config, namespace: &Namespace, dates: DateRange, output: Output) -> Result<CommandOutcome> {
-    let started = Instant::now();
+fn run(app: &App, namespace: &Namespace, dates: DateRange, output: Output) -> Result<CommandOutcome> {
     let run_context = Arc::new(RunContext::default());
     signals::listen(None, run_context.clone())?;
-    let nodes = topology::topology(load_predictor(config)?);
-    let mut progress = Progress::new(output);
-    let replay = replay::run(config, (namespace, dates), nodes, run_context, |log, subscriptions| {
-        progress.tick(log, subscriptions)
-    })?;
+    let request = ReplayRequest { namespace, dates, nodes: app.build_processors()? };
+    let progress = Progress::new(output);
+    let listener =
+        ProgressListener { interval: progress.interval(), on_progress: &mut |report| progress.show(report) };
+    let report = replay::run(app, request, run_context, listener)?;
     progress.end();
-    let report = ReplayReport::new(config, &replay, Some(started.elapsed().as_secs_f64()))?;
-    output::print(output, &report, |report| run_text(report, &replay.command()))?;
+    output::print(output, &report, run_text)?;
     Ok(CommandOutcome::Done)
 }
 
-fn run_text(report: &ReplayReport, resume: &str) -> String {
+fn run_text(report: &ReplayReport) -> String {
+    let resume = &report.command;
     let seconds = report.seconds.unwrap_or_default();
     // On Kafka these counts are upper bounds, since control records take offsets.
     let raw @ ReadCount { read, of } = report.status.progress.raw;
@@ -130,14 +111,6 @@ fn run_text(report: &ReplayReport, resume: &str) -> String {
     }
 }
 
-fn list(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let replays = Replay::all(config)?;
-    let reports =
-        replays.iter().map(|replay| ReplayReport::new(config, replay, None)).collect::<Result<Vec<_>>>()?;
-    output::print(output, &reports, |reports| list_text(reports))?;
-    Ok(CommandOutcome::Done)
-}
-
 fn list_text(reports: &[ReplayReport]) -> String {
     if reports.is_empty() {
         return "no replays".to_owned();
@@ -154,26 +127,4 @@ fn list_text(reports: &[ReplayReport]) -> String {
         [report.namespace.clone(), report.from.clone(), report.to.clone(), raw, derived, state]
     });
     output::table(["replay", "from", "to", "raw read", "derived read", "state"], rows)
-}
-
-fn discard(config: &Config, namespace: &Namespace, yes: bool, output: Output) -> Result<CommandOutcome> {
-    if !yes {
-        let replay = Replay::load(config, namespace)?;
-        return Err(RuntimeError::Precondition {
-            what: format!("discarding replay {namespace} with the games of {}", replay.dates),
-            reason: "--yes is not set, and a discarded replay cannot be restored".into(),
-            next: format!("`fastbreak replay discard {namespace} --yes`"),
-        }
-        .into());
-    }
-    #[derive(Serialize)]
-    struct Discarded {
-        namespace: String,
-        removed: Vec<String>,
-    }
-    let removed = replay::discard(config, namespace)?;
-    output::print(output, &Discarded { namespace: namespace.to_string(), removed }, |discarded| {
-        format!("replay {} was discarded: {}", discarded.namespace, discarded.removed.join(", "))
-    })?;
-    Ok(CommandOutcome::Done)
 }

@@ -1,78 +1,36 @@
-//! `run`: run the processors and the sink until stopped or caught up.
+//! `run`: the record counts of a run as a table, and its progress as a status line.
 //!
-//! Invariant: an unknown name in `--only` is a usage error before anything starts.
-//! Not here: the pipeline (`pipeline`), signals (`signals`).
+//! Invariant: the status line is shown only on a terminal.
+//! Not here: the run itself (`run`), signals (`signals`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
     signals,
+    stderr::eprint_line,
 };
 use crate::{
-    artifact::load_predictor,
-    config::Config,
-    http_server, lag,
-    pipeline::{Pipeline, Running},
-    sink_target::SinkTarget,
-    stderr::eprint_line,
-    storage, topology,
-    warehouse::WarehouseTarget,
+    app::App,
+    http_server::ConsoleServer,
+    run::{self, RunObserver, RunOptions, RunProgress, RunReport},
 };
 use anyhow::Result;
-use console::Console;
 use indicatif::ProgressBar;
-use runtime::{
-    LogBackend, inspect,
-    subscription::{RunContext, Subscription},
-};
-use serde::Serialize;
-use std::{
-    net::TcpListener,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use runtime::subscription::RunContext;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Pause between two updates of the status line.
 const STATUS_LINE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The record counts that a run committed, by processor.
-#[derive(Serialize)]
-struct Report {
-    seconds: f64,
-    processors: Vec<CommittedCounts>,
-}
-#[derive(Serialize)]
-struct CommittedCounts {
-    processor: String,
-    read: i64,
-    published: i64,
-    parked: i64,
-    rejected: i64,
-}
-
-pub fn run(
-    config: &Config,
-    until_caught_up: bool,
-    only: &[String],
-    output: Output,
-) -> Result<CommandOutcome> {
-    let started = Instant::now();
-    let mut log = storage::open(config)?;
-    let ledger_end = inspect::ledger_end(log.as_mut())?;
-    run_pipeline(config, until_caught_up, only)?;
-    let ledger = inspect::ledger_totals(log.as_mut(), ledger_end)?;
-    let processors = ledger.into_iter().map(|((processor, _), entry)| CommittedCounts {
-        processor,
-        read: entry.read,
-        published: entry.published,
-        parked: entry.parked,
-        rejected: entry.rejected,
-    });
-    let report = Report { seconds: started.elapsed().as_secs_f64(), processors: processors.collect() };
-    output::print(output, &report, |report| show(report, until_caught_up))?;
+/// Runs `run`.
+pub fn run(app: &App, options: RunOptions<'_>, output: Output) -> Result<CommandOutcome> {
+    let mut terminal = RunTerminal::new();
+    let report = run::run(app, options, &mut terminal)?;
+    terminal.clear();
+    output::print(output, &report, |report| show(report, options.until_caught_up))?;
     Ok(CommandOutcome::Done)
 }
 
-fn show(report: &Report, until_caught_up: bool) -> String {
+fn show(report: &RunReport, until_caught_up: bool) -> String {
     if report.processors.is_empty() {
         let reason = if until_caught_up { ": all records were already processed" } else { "" };
         return format!("nothing new was committed in {:.1} s{reason}", report.seconds);
@@ -86,71 +44,39 @@ fn show(report: &Report, until_caught_up: bool) -> String {
     format!("{table}\ncommitted in {:.1} s", report.seconds)
 }
 
-/// Runs the topology on the configured log: all processors and the sink, or only those in `only`.
-///
-/// # Errors
-/// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
-pub fn run_pipeline(config: &Config, until_caught_up: bool, only: &[String]) -> Result<()> {
-    let mut nodes = topology::topology(load_predictor(config)?);
-    let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([sinks::SINK]).collect();
-    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(topology::UnknownProcessor::new(unknown, &names).into());
+/// Shows the events of a run on standard error.
+pub struct RunTerminal {
+    status_line: ProgressBar,
+}
+impl RunTerminal {
+    pub fn new() -> RunTerminal {
+        RunTerminal { status_line: output::spinner() }
     }
-    let is_selected = |name: &str| only.is_empty() || only.iter().any(|selected| selected == name);
-    nodes.retain(|node| is_selected(node.name()));
-    for node in &mut nodes {
-        node.set_dlq_limits(config.dlq_limits);
+    /// Removes the status line.
+    pub fn clear(&self) {
+        self.status_line.finish_and_clear();
     }
-    let run_context = Arc::new(RunContext::default());
-    let subscriptions = Subscription::from_nodes(&nodes);
-    let processors = subscriptions.iter().map(|subscription| subscription.name).collect();
-    let listener = bind_console(config, until_caught_up)?;
-    let sink = is_selected(sinks::SINK)
-        .then(|| SinkTarget { warehouse: WarehouseTarget::live(config), dates: None });
-    let pipeline = Pipeline { storage: storage::open(config)?, nodes, sink, until_caught_up };
-    let running = pipeline.start(config, run_context.clone())?;
-    let console = listener.map(|listener| -> Result<(TcpListener, Console)> {
-        let address = listener.local_addr()?;
-        let console = http_server::start(config, processors, lag::subscriptions(config)?, &run_context)?;
-        eprint_line(&format!("console: http://{address}"));
-        Ok((listener, console))
-    });
-    signals::listen(console.transpose()?, run_context)?;
-    watch(running)
 }
-
-/// Binds the console's address. A run with `--until-caught-up` has a console only if `console` is set.
-fn bind_console(config: &Config, until_caught_up: bool) -> Result<Option<TcpListener>> {
-    if until_caught_up && !config.is_console_set() { Ok(None) } else { http_server::bind(config) }
-}
-
-/// Blocks until the run ends and updates the status line.
-fn watch(running: Running) -> Result<()> {
-    let progress = output::spinner();
-    let mut updated = Instant::now();
-    running.watch(|log| {
-        if updated.elapsed() > STATUS_LINE_INTERVAL && !progress.is_hidden() {
-            updated = Instant::now();
-            update_status_line(&progress, log);
-        }
-    })?;
-    progress.finish_and_clear();
-    Ok(())
-}
-
-fn update_status_line(progress: &ProgressBar, log: &mut dyn LogBackend) {
-    let topics @ [games, candidates, predictions] =
-        [topics::PLAYER_GAMES.info, topics::SLATE_ENTRIES.info, topics::PREDICTIONS.info].map(|t| t.name);
-    if let Ok(ends) = log.end_offsets(&topics) {
-        let end_offsets = |topic: &str| -> i64 {
-            ends.iter().filter(|(partition, _)| partition.topic == topic).map(|(_, end)| end).sum()
-        };
-        progress.set_message(format!(
-            "{} player games · {} candidates · {} predictions",
-            end_offsets(games),
-            end_offsets(candidates),
-            end_offsets(predictions)
+impl RunObserver for RunTerminal {
+    fn console_unavailable(&mut self, address: SocketAddr) {
+        eprint_line(&format!(
+            "running without a console: {address} is not available; set FASTBREAK_CONSOLE=127.0.0.1:PORT to use another address"
         ));
-        progress.tick();
+    }
+    fn started(&mut self, console: Option<ConsoleServer>, run_context: Arc<RunContext>) -> Result<()> {
+        if let Some(console) = &console {
+            eprint_line(&format!("console: http://{}", console.address));
+        }
+        signals::listen(console, run_context)
+    }
+    fn progress_interval(&self) -> Option<Duration> {
+        (!self.status_line.is_hidden()).then_some(STATUS_LINE_INTERVAL)
+    }
+    fn progress(&mut self, progress: RunProgress) {
+        let RunProgress { player_games, candidates, predictions } = progress;
+        self.status_line.set_message(format!(
+            "{player_games} player games · {candidates} candidates · {predictions} predictions"
+        ));
+        self.status_line.tick();
     }
 }

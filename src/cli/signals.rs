@@ -3,11 +3,11 @@
 //! Invariant: the first SIGINT or SIGTERM stops the processors after their next commit; the second one ends the process at once with exit
 //! code 130.
 //! Not here: the shutdown itself (`runtime::supervisor`), the HTTP service (`http_server`).
-use crate::{http_server, stderr::eprint_line};
+use super::stderr::eprint_line;
+use crate::http_server::{self, ConsoleServer};
 use anyhow::Result;
-use console::Console;
 use runtime::subscription::RunContext;
-use std::{net::TcpListener, sync::Arc};
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code of a process that SIGINT ends.
@@ -17,14 +17,14 @@ const INTERRUPTED_EXIT_CODE: i32 = 130;
 ///
 /// # Errors
 /// If the thread cannot be started.
-pub fn listen(console: Option<(TcpListener, Console)>, run_context: Arc<RunContext>) -> Result<()> {
+pub fn listen(console: Option<ConsoleServer>, run_context: Arc<RunContext>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || runtime.block_on(handle_signals(console, run_context));
     std::thread::Builder::new().name("signals".into()).spawn(work)?;
     Ok(())
 }
 
-async fn handle_signals(console: Option<(TcpListener, Console)>, run_context: Arc<RunContext>) {
+async fn handle_signals(console: Option<ConsoleServer>, run_context: Arc<RunContext>) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -32,8 +32,8 @@ async fn handle_signals(console: Option<(TcpListener, Console)>, run_context: Ar
             "signal handlers cannot be installed: a signal ends the process at once; the next start resumes from the last commit"
         );
     };
-    if let Some((listener, console)) = console {
-        tokio::spawn(http_server::serve(listener, console));
+    if let Some(console) = console {
+        tokio::spawn(http_server::serve(console));
     }
     next_signal(&mut interrupt, &mut terminate).await;
     eprint_line("stopping after the next commit; a second signal exits at once");

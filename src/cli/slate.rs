@@ -1,112 +1,24 @@
 //! The commands `status`, which prints the games of a date, and `coverage`, which counts the candidates of a date by eligibility.
 //!
-//! A candidate is a player who may appear for one of the teams of a game.
-//! Invariant: every candidate is counted under exactly one eligibility.
-//! Not here: queries of the warehouse (crate `sinks`).
+//! Invariant: a table shows every game or eligibility of the report.
+//! Not here: the reports (`slate`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{config::Config, storage, warehouse::WarehouseTarget};
+use crate::{
+    app::App,
+    slate::{self, CoverageReport, StatusReport},
+};
 use anyhow::Result;
-use runtime::inspect;
-use schemas::{EasternDate, game::Game, observation::GameStatus};
-use serde::Serialize;
-use sinks::sqlite::{Coverage, PlayerSlate, SystemLine};
-use std::collections::BTreeMap;
+use schemas::EasternDate;
+use sinks::sqlite::{PlayerSlate, SystemLine};
 
-#[derive(Serialize)]
-struct StatusReport {
-    date: String,
-    games: Vec<GameRow>,
-}
-#[derive(Serialize)]
-struct GameRow {
-    game_id: String,
-    away: String,
-    home: String,
-    tip_off: String,
-    tip_estimated: bool,
-    state: &'static str,
-    score: Option<String>,
-    players: i32,
-    candidates: usize,
-    predicted: usize,
-    /// Descriptions of the data of this game that is missing or inconsistent.
-    problems: Vec<String>,
-}
-/// Number of candidates of a game, and number of them who have a prediction.
-#[derive(Clone, Copy, Default)]
-struct CandidateCount {
-    candidates: usize,
-    predicted: usize,
-}
-
-pub fn status(config: &Config, date: EasternDate, output: Output) -> Result<CommandOutcome> {
-    let mut log = storage::open(config)?;
-    let games = inspect::table(log.as_mut(), &topics::GAMES, |_| true)?;
-    let mut counts: BTreeMap<String, CandidateCount> = BTreeMap::new();
-    for player in WarehouseTarget::live(config).reader()?.slate(date)? {
-        let count = counts.entry(player.game_id).or_default();
-        count.candidates += 1;
-        count.predicted += usize::from(player.status == "predicted");
-    }
-    let mut games: Vec<GameRow> = games
-        .iter()
-        .filter(|game| game.date == date)
-        .map(|game| game_row(game, counts.get(&game.game.to_string()).copied().unwrap_or_default()))
-        .collect();
-    games.sort_by_key(|game| (game.problems.is_empty(), game.tip_off.clone(), game.game_id.clone()));
-    let has_problems = games.iter().any(|game| !game.problems.is_empty());
-    output::print(output, &StatusReport { date: date.to_string(), games }, status_text)?;
-    Ok(if has_problems { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
-}
-
-fn game_row(game: &Game, count: CandidateCount) -> GameRow {
-    let score = game.away_points.zip(game.home_points);
-    let state = match (game.called_off, game.status) {
-        (true, _) => "called_off",
-        (_, GameStatus::Scheduled) => "scheduled",
-        (_, GameStatus::Live) => "live",
-        (_, GameStatus::Final) => "final",
-    };
-    GameRow {
-        game_id: game.game.to_string(),
-        away: game.away.to_string(),
-        home: game.home.to_string(),
-        tip_off: game.tip_off.to_string(),
-        tip_estimated: game.tip_estimated,
-        state,
-        score: score.map(|(away, home)| format!("{away}–{home}")),
-        players: game.home_players + game.away_players,
-        candidates: count.candidates,
-        predicted: count.predicted,
-        problems: box_score_problems(game),
-    }
-}
-
-/// Checks that each team of a final game has points, and a box score whose points add up to the same number.
-fn box_score_problems(game: &Game) -> Vec<String> {
-    let mut problems = Vec::new();
-    if game.status != GameStatus::Final || game.called_off {
-        return problems;
-    }
-    for (team, players, points, box_points) in [
-        (game.away, game.away_players, game.away_points, game.away_box_points),
-        (game.home, game.home_players, game.home_points, game.home_box_points),
-    ] {
-        match points {
-            None => problems.push(format!("{team}: the game is final, but the points are missing")),
-            Some(_) if players == 0 => {
-                problems.push(format!("{team}: the game is final, but the box score is missing"));
-            }
-            Some(points) if points != box_points => {
-                problems.push(format!("{team}: {points} points, but {box_points} in the box score"));
-            }
-            Some(_) => {}
-        }
-    }
-    problems
+/// Runs `status`.
+pub fn status(app: &App, date: EasternDate, output: Output) -> Result<CommandOutcome> {
+    let report = slate::status(app, date)?;
+    output::print(output, &report, status_text)?;
+    Ok(if report.has_problems() { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
 }
 
 fn status_text(report: &StatusReport) -> String {
@@ -133,31 +45,9 @@ fn status_text(report: &StatusReport) -> String {
     output::table(header, rows)
 }
 
-#[derive(Serialize)]
-struct CoverageReport {
-    date: String,
-    candidates: u64,
-    #[serde(flatten)]
-    coverage: Coverage,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    players: Vec<PlayerSlate>,
-}
-
-pub fn coverage(
-    config: &Config,
-    date: EasternDate,
-    with_players: bool,
-    output: Output,
-) -> Result<CommandOutcome> {
-    let queries = WarehouseTarget::live(config).reader()?;
-    let coverage = queries.coverage(date)?;
-    let report = CoverageReport {
-        date: date.to_string(),
-        candidates: coverage.statuses.values().sum(),
-        coverage,
-        players: if with_players { queries.slate(date)? } else { Vec::new() },
-    };
-    output::print(output, &report, coverage_text)?;
+/// Runs `coverage`.
+pub fn coverage(app: &App, date: EasternDate, with_players: bool, output: Output) -> Result<CommandOutcome> {
+    output::print(output, &slate::coverage(app, date, with_players)?, coverage_text)?;
     Ok(CommandOutcome::Done)
 }
 

@@ -1,42 +1,23 @@
 //! `topics`: plan, apply, export and lint the topics of a Kafka cluster.
 //!
-//! Invariant: every result states the cluster that it is about. A plan with a refused entry is not applied; a saved plan is not applied
-//! if the cluster has changed since the plan was saved.
-//! Not here: making and formatting a plan (crate `topics`), the Kafka client (crate `runtime-kafka`).
-mod export;
-
+//! Invariant: a plan is applied only with `--yes`, from a file, or after confirmation on a terminal.
+//! Not here: making and applying a plan (`topic_admin`), its text (crate `topics`).
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
+    stderr::eprint_line,
 };
 use crate::{
-    config::Config,
-    stderr::eprint_line,
-    storage,
-    topology::topic_specs::{self, summarize},
+    app::App,
+    topic_admin::{self, ApplyReport, Export, TopicAdmin, TopicPlanner},
 };
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use runtime::RuntimeError;
-use runtime_kafka::{Admin, KafkaConfig};
-use serde::Serialize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
-use topics::{
-    plan::{Action, Cluster, Plan, PlanOverrides, Totals},
-    spec::TopicSpec,
-};
-
-/// Time limit within which all brokers must show the applied changes.
-const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause between two reads of the cluster's metadata after an apply.
-const APPLY_POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Number of characters of a saved plan's hash that are shown.
-const PLAN_HASH_CHARS: usize = 16;
+use topics::plan::{Plan, PlanOverrides};
 
 #[derive(Subcommand)]
 pub enum TopicsCommand {
@@ -86,50 +67,35 @@ impl From<OverrideArguments> for PlanOverrides {
     }
 }
 
-pub fn topics(config: &Config, command: TopicsCommand, output: Output) -> Result<CommandOutcome> {
+/// Runs `topics`.
+pub fn topics(app: &App, command: TopicsCommand, output: Output) -> Result<CommandOutcome> {
     if let TopicsCommand::Lint = command {
-        return lint(config, output);
+        return lint(app, output);
     }
-    let Some(kafka_config) = storage::settings(config, None) else { return embedded(config, output) };
-    let planner = TopicPlanner {
-        wanted: topic_specs::specs(config, Some(&kafka_config)),
-        admin: Admin::connect(&kafka_config)?,
-        kafka_config,
-        output,
+    let planner = match topic_admin::connect(app)? {
+        TopicAdmin::Cluster(planner) => planner,
+        TopicAdmin::Embedded(report) => {
+            output::print(output, &report, |report| format!("{}: {}", report.log, report.note))?;
+            return Ok(CommandOutcome::Done);
+        }
     };
     match command {
-        TopicsCommand::Plan { overrides, out } => planner.plan(overrides.into(), out.as_deref()),
-        TopicsCommand::Apply { file: Some(file), .. } => planner.apply_file(&file),
-        TopicsCommand::Apply { file: None, overrides, yes } => planner.apply(overrides.into(), yes),
-        TopicsCommand::Export { out } => {
-            export::export(&planner.admin, &planner.wanted, out.as_deref(), output)
+        TopicsCommand::Plan { overrides, out } => plan(&planner, overrides.into(), out.as_deref(), output),
+        TopicsCommand::Apply { file: Some(file), .. } => {
+            show_applied(&planner, planner.apply_file(&file)?, output)
         }
+        TopicsCommand::Apply { file: None, overrides, yes } => {
+            let report =
+                planner.apply(overrides.into(), |plan| if yes { Ok(true) } else { confirm(plan) })?;
+            show_applied(&planner, report, output)
+        }
+        TopicsCommand::Export { out } => export(&planner.export()?, out.as_deref(), output),
         TopicsCommand::Lint => Ok(CommandOutcome::Done),
     }
 }
 
-/// Reports that the embedded log has no topics to manage.
-fn embedded(config: &Config, output: Output) -> Result<CommandOutcome> {
-    #[derive(Serialize)]
-    struct Embedded {
-        log: String,
-        note: &'static str,
-    }
-    let note = "the embedded log creates its topics itself, there is nothing to plan; next: specify a Kafka cluster with `--brokers LIST`";
-    output::print(output, &Embedded { log: config.data.display().to_string(), note }, |report| {
-        format!("{}: {}", report.log, report.note)
-    })?;
-    Ok(CommandOutcome::Done)
-}
-
-fn lint(config: &Config, output: Output) -> Result<CommandOutcome> {
-    #[derive(Serialize)]
-    struct LintReport {
-        topics: usize,
-        problems: Vec<String>,
-    }
-    let report =
-        LintReport { topics: topic_specs::specs(config, None).len(), problems: topic_specs::lint(config) };
+fn lint(app: &App, output: Output) -> Result<CommandOutcome> {
+    let report = topic_admin::lint(app);
     output::print(output, &report, |report| {
         if report.problems.is_empty() {
             return format!("✔ {} topics, no problems", report.topics);
@@ -139,173 +105,59 @@ fn lint(config: &Config, output: Output) -> Result<CommandOutcome> {
     Ok(if report.problems.is_empty() { CommandOutcome::Done } else { CommandOutcome::Unbalanced })
 }
 
-/// Plans and applies the desired topics of one cluster.
-struct TopicPlanner {
-    wanted: Vec<TopicSpec>,
-    admin: Admin,
-    kafka_config: KafkaConfig,
+fn plan(
+    planner: &TopicPlanner<'_>,
+    overrides: PlanOverrides,
+    out: Option<&Path>,
     output: Output,
-}
-#[derive(Serialize)]
-struct PlanReport<'a> {
-    brokers: &'a str,
-    #[serde(flatten)]
-    plan: &'a Plan,
-    totals: Totals,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    saved: Option<String>,
-}
-#[derive(Serialize)]
-struct ApplyReport<'a> {
-    brokers: &'a str,
-    #[serde(flatten)]
-    plan: &'a Plan,
-    totals: Totals,
-    failed: BTreeMap<String, String>,
-}
-impl ApplyReport<'_> {
-    fn text(&self) -> String {
-        let failed = self.failed.iter().map(|(topic, reason)| format!("✘ {topic}: {reason}"));
-        let verdict = if self.plan.is_refused() {
-            "nothing was changed: a plan with a refused entry is not applied".into()
-        } else if self.plan.is_empty() {
-            "nothing to change".into()
-        } else if self.failed.is_empty() {
-            format!("applied to cluster {}", self.plan.cluster)
-        } else {
-            "some changes failed; next: `fastbreak topics plan` shows the remaining changes".into()
-        };
-        [self.plan.to_string()].into_iter().chain(failed).chain([verdict]).collect::<Vec<String>>().join("\n")
-    }
+) -> Result<CommandOutcome> {
+    let report = planner.plan(overrides, out)?;
+    output::print(output, &report, |report| match &report.saved {
+        Some(saved) => format!("{}      saved: {saved}", report.plan),
+        None => report.plan.to_string(),
+    })?;
+    Ok(match (report.plan.is_refused(), report.plan.is_empty()) {
+        (true, _) => CommandOutcome::Refused,
+        (_, true) => CommandOutcome::Done,
+        _ => CommandOutcome::Differs,
+    })
 }
 
-impl TopicPlanner {
-    fn cluster(&self) -> Result<Cluster> {
-        Ok(self.admin.cluster(|name| self.wanted.iter().any(|spec| spec.name == name))?)
+/// Prints what was applied, then waits until the brokers show it.
+fn show_applied(planner: &TopicPlanner<'_>, report: ApplyReport, output: Output) -> Result<CommandOutcome> {
+    output::print(output, &report, apply_text)?;
+    if report.plan.is_refused() {
+        return Ok(CommandOutcome::Refused);
     }
-    fn make_plan(&self, overrides: PlanOverrides) -> Result<Plan> {
-        Ok(Plan::new(&self.wanted, &self.cluster()?, overrides))
+    if let Some(error) = report.error {
+        return Err(error.into());
     }
-    fn plan(&self, overrides: PlanOverrides, out: Option<&Path>) -> Result<CommandOutcome> {
-        let plan = self.make_plan(overrides)?;
-        let saved = out.map(|path| save_plan(&plan, path)).transpose()?;
-        let report =
-            PlanReport { brokers: &self.kafka_config.brokers, plan: &plan, totals: plan.totals(), saved };
-        output::print(self.output, &report, |report| match &report.saved {
-            Some(saved) => format!("{plan}      saved: {saved}"),
-            None => plan.to_string(),
-        })?;
-        Ok(match (plan.is_refused(), plan.is_empty()) {
-            (true, _) => CommandOutcome::Refused,
-            (_, true) => CommandOutcome::Done,
-            _ => CommandOutcome::Differs,
-        })
+    if !planner.await_applied(&report.plan)? {
+        eprint_line(
+            "the brokers do not show all changes yet; next: `fastbreak topics plan` shows the remaining changes",
+        );
+        return Ok(CommandOutcome::Differs);
     }
-    fn apply_file(&self, path: &Path) -> Result<CommandOutcome> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("reading the plan {}", path.display()))?;
-        let saved: Plan =
-            serde_json::from_str(&text).with_context(|| format!("parsing {} as a plan", path.display()))?;
-        let current = self.make_plan(saved.overrides.clone())?;
-        if let Some(reason) = plan_change(&saved, &current) {
-            let refused = RuntimeError::Precondition {
-                what: format!("the plan {}", path.display()),
-                reason,
-                next: format!("`fastbreak topics plan --out {}` makes a new plan", path.display()),
-            };
-            return Err(refused.into());
-        }
-        self.carry_out(&current)
-    }
-    fn apply(&self, overrides: PlanOverrides, yes: bool) -> Result<CommandOutcome> {
-        let plan = self.make_plan(overrides)?;
-        if !yes && !plan.is_empty() && !plan.is_refused() {
-            eprint_line(&plan.to_string());
-            if !confirm()? {
-                let refused = RuntimeError::Precondition {
-                    what: "applying this plan".into(),
-                    reason: "the plan was confirmed neither on a terminal nor with --yes".into(),
-                    next:
-                        "`fastbreak topics apply --yes`, or `fastbreak topics plan --out FILE` and `fastbreak topics apply FILE`"
-                            .into(),
-                };
-                return Err(refused.into());
-            }
-        }
-        self.carry_out(&plan)
-    }
-    /// Applies all changes of a plan. If one entry of the plan is refused, applies no change at all.
-    fn carry_out(&self, plan: &Plan) -> Result<CommandOutcome> {
-        let results = if plan.is_refused() { Vec::new() } else { self.admin.carry_out(plan.steps()) };
-        let failed =
-            results.iter().filter_map(|(topic, result)| Some((topic.clone(), result.as_ref().err()?)));
-        let report = ApplyReport {
-            brokers: &self.kafka_config.brokers,
-            plan,
-            totals: plan.totals(),
-            failed: failed.map(|(topic, runtime_error)| (topic, runtime_error.to_string())).collect(),
-        };
-        output::print(self.output, &report, ApplyReport::text)?;
-        if plan.is_refused() {
-            return Ok(CommandOutcome::Refused);
-        }
-        if let Some((_, Err(runtime_error))) = results.into_iter().find(|(_, result)| result.is_err()) {
-            return Err(runtime_error.into());
-        }
-        self.await_applied(plan)
-    }
-    /// Waits until the cluster's metadata shows the changes and every new partition has a leader.
-    fn await_applied(&self, plan: &Plan) -> Result<CommandOutcome> {
-        let started = Instant::now();
-        while !self.make_plan(plan.overrides.clone())?.is_empty() {
-            if started.elapsed() > APPLY_TIMEOUT {
-                eprint_line(
-                    "the brokers do not show all changes yet; next: `fastbreak topics plan` shows the remaining changes",
-                );
-                return Ok(CommandOutcome::Differs);
-            }
-            std::thread::sleep(APPLY_POLL_INTERVAL);
-        }
-        self.admin.await_leaders(plan.steps().filter_map(|entry| match entry.action {
-            Action::Create { partitions, .. } => Some((entry.topic.as_str(), partitions)),
-            Action::AddPartitions { to, .. } => Some((entry.topic.as_str(), to)),
-            _ => None,
-        }));
-        Ok(CommandOutcome::Done)
-    }
+    Ok(CommandOutcome::Done)
 }
 
-/// Writes a plan to a file and returns the file's path and hash.
-fn save_plan(plan: &Plan, path: &Path) -> Result<String> {
-    let text = serde_json::to_string_pretty(plan)? + "\n";
-    std::fs::write(path, &text).with_context(|| format!("writing the plan to {}", path.display()))?;
-    let hash = blake3::hash(text.as_bytes()).to_hex();
-    Ok(format!("{} (blake3 {})", path.display(), &hash[..PLAN_HASH_CHARS]))
-}
-
-/// Describes how the plan that the cluster needs now differs from a saved plan; `None` if they are equal.
-fn plan_change(saved: &Plan, current: &Plan) -> Option<String> {
-    if current.cluster != saved.cluster {
-        return Some(format!(
-            "it was made for cluster {}, but the brokers belong to cluster {}",
-            saved.cluster, current.cluster
-        ));
-    }
-    let lines = |plan: &Plan| -> BTreeSet<String> {
-        plan.entries.iter().map(ToString::to_string).filter(|line| !line.starts_with('?')).collect()
+fn apply_text(report: &ApplyReport) -> String {
+    let failed = report.failed.iter().map(|(topic, reason)| format!("✘ {topic}: {reason}"));
+    let verdict = if report.plan.is_refused() {
+        "nothing was changed: a plan with a refused entry is not applied".into()
+    } else if report.plan.is_empty() {
+        "nothing to change".into()
+    } else if report.failed.is_empty() {
+        format!("applied to cluster {}", report.plan.cluster)
+    } else {
+        "some changes failed; next: `fastbreak topics plan` shows the remaining changes".into()
     };
-    let (current_lines, saved_lines) = (lines(current), lines(saved));
-    if current_lines == saved_lines && current.steps().eq(saved.steps()) {
-        return None;
-    }
-    let removed = saved_lines.difference(&current_lines).map(|line| format!("no longer {line}"));
-    let added = current_lines.difference(&saved_lines).map(|line| format!("now {line}"));
-    let differences: Vec<String> = removed.chain(added).collect();
-    Some(format!("the cluster has changed since the plan was saved: {}", summarize(&differences)))
+    [report.plan.to_string()].into_iter().chain(failed).chain([verdict]).collect::<Vec<String>>().join("\n")
 }
 
-/// Prompts for confirmation on the terminal; false if standard input is not a terminal.
-fn confirm() -> Result<bool> {
+/// Shows a plan and prompts for confirmation on the terminal; false if standard input is not a terminal.
+fn confirm(plan: &Plan) -> Result<bool> {
+    eprint_line(&plan.to_string());
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
@@ -313,4 +165,25 @@ fn confirm() -> Result<bool> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// Prints the topics of the cluster, or writes them to `out`.
+fn export(export: &Export, out: Option<&Path>, output: Output) -> Result<CommandOutcome> {
+    let toml = toml::to_string_pretty(export)?;
+    let Some(path) = out else {
+        output::print(output, export, |_| toml)?;
+        return Ok(CommandOutcome::Done);
+    };
+    let text = match output {
+        Output::Json => serde_json::to_string_pretty(export)? + "\n",
+        Output::Table => toml,
+    };
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    eprint_line(&format!(
+        "{} topics of cluster {} exported to {}",
+        export.topics.len(),
+        export.cluster,
+        path.display()
+    ));
+    Ok(CommandOutcome::Done)
 }

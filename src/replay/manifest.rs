@@ -2,13 +2,8 @@
 //!
 //! Invariant: a manifest is replaced atomically, so a crash leaves either the older or the newer one.
 //! Not here: running a replay (`replay`), its progress (`status`).
-use crate::{
-    config::{Config, WarehouseKind},
-    namespace::{Namespace, replays_folder},
-    topology,
-};
+use crate::{app::App, config::WarehouseKind, namespace::Namespace, topology::descriptors};
 use anyhow::{Context, Result};
-use processors::predictor::Predictor;
 use runtime::{ProcessorNode, RuntimeError, subscription::Subscription};
 use serde::{Deserialize, Serialize};
 use sinks::DateRange;
@@ -16,7 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 
 /// A replay that was started, as its manifest describes it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Replay {
+pub(super) struct Replay {
     pub namespace: Namespace,
     pub dates: DateRange,
     pub warehouse: WarehouseKind,
@@ -52,8 +47,8 @@ impl Replay {
     ///
     /// # Errors
     /// If the manifest cannot be read or parsed.
-    pub fn find(config: &Config, namespace: &Namespace) -> Result<Option<Replay>> {
-        let path = namespace.folder(config).join(MANIFEST_FILE);
+    pub fn find(app: &App, namespace: &Namespace) -> Result<Option<Replay>> {
+        let path = app.replay_folder(namespace).join(MANIFEST_FILE);
         if !path.exists() {
             return Ok(None);
         }
@@ -69,8 +64,8 @@ impl Replay {
     ///
     /// # Errors
     /// [`RuntimeError::Precondition`] if there is no such replay.
-    pub fn load(config: &Config, namespace: &Namespace) -> Result<Replay> {
-        Replay::find(config, namespace)?.ok_or_else(|| {
+    pub fn load(app: &App, namespace: &Namespace) -> Result<Replay> {
+        Replay::find(app, namespace)?.ok_or_else(|| {
             let next = "`fastbreak replay list` lists the replays";
             refused(format!("replay {namespace}"), "there is no replay of this name", next)
         })
@@ -79,21 +74,21 @@ impl Replay {
     ///
     /// # Errors
     /// If a manifest cannot be read.
-    pub fn all(config: &Config) -> Result<Vec<Replay>> {
-        let folder = replays_folder(config);
+    pub fn all(app: &App) -> Result<Vec<Replay>> {
+        let folder = app.replays_folder();
         if !folder.exists() {
             return Ok(Vec::new());
         }
         let mut namespaces = Vec::new();
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
+        for entry in std::fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))? {
             namespaces.extend(entry?.file_name().to_string_lossy().parse::<Namespace>());
         }
         namespaces.sort();
-        let replays = namespaces.iter().map(|namespace| Replay::find(config, namespace));
+        let replays = namespaces.iter().map(|namespace| Replay::find(app, namespace));
         Ok(replays.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
-    pub(super) fn save(&self, config: &Config) -> Result<()> {
-        let folder = self.namespace.folder(config);
+    pub(super) fn save(&self, app: &App) -> Result<()> {
+        let folder = app.replay_folder(&self.namespace);
         let manifest = Manifest {
             from: self.dates.from.to_string(),
             to: self.dates.to.to_string(),
@@ -107,13 +102,13 @@ impl Replay {
     ///
     /// # Errors
     /// [`RuntimeError::Precondition`] if it is of another kind.
-    pub fn ensure_same_warehouse(&self, config: &Config) -> Result<()> {
-        if self.warehouse == config.warehouse {
+    pub fn ensure_same_warehouse(&self, app: &App) -> Result<()> {
+        if self.warehouse == app.warehouse().kind() {
             return Ok(());
         }
         let kind = self.warehouse.name();
         Err(refused(
-            format!("replay {} with --warehouse {}", self.namespace, config.warehouse.name()),
+            format!("replay {} with --warehouse {}", self.namespace, app.warehouse().kind().name()),
             format!("the replay was started with --warehouse {kind}"),
             format!("use `--warehouse {kind}`, or start a replay with another --namespace"),
         ))
@@ -129,13 +124,9 @@ impl Replay {
     }
     /// Returns the subscriptions of the replay, with the consumer groups of its last run.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
-        let mut subscriptions = subscriptions_of(&topology::topology(Predictor::new(None)));
-        for subscription in &mut subscriptions {
-            if let Some(group) = self.groups.get(subscription.name) {
-                subscription.group.clone_from(group);
-            }
-        }
-        subscriptions
+        // A processor that is not in the manifest has committed no offsets, whatever the name of its group.
+        let group = |name: &str| self.groups.get(name).cloned().unwrap_or_else(|| name.to_owned());
+        descriptors().map(|descriptor| descriptor.subscription(group(descriptor.name))).collect()
     }
 }
 

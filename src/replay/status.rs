@@ -3,9 +3,9 @@
 //! Invariant: read-only; it joins no consumer group.
 //! Not here: comparing rows (crate `sinks`).
 use super::manifest::{Replay, refused};
-use crate::{config::Config, storage};
+use crate::{app::App, topology::versioned_group};
 use anyhow::Result;
-use runtime::{LogBackend, inspect, lag, subscription::Subscription};
+use runtime::{LogBackend, engine::ProcessorKind, inspect, lag, subscription::Subscription};
 use schemas::{Timestamp, raw::RawEvent, wire};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub struct ReplayProgress {
 
 /// Sums the read counts of a lag snapshot. A partition without unread records counts as read to its end, even if its last offsets are
 /// control records.
-pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
+pub(super) fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
     let mut progress = ReplayProgress::default();
     for partition in lag_snapshot.iter().flat_map(|processor| &processor.partitions) {
         let read_count =
@@ -50,7 +50,7 @@ pub fn progress(lag_snapshot: &[lag::ProcessorProgress]) -> ReplayProgress {
 ///
 /// # Errors
 /// If the log cannot be read.
-pub fn event_time(
+pub(super) fn event_time(
     log: &mut dyn LogBackend,
     lag_snapshot: &[lag::ProcessorProgress],
 ) -> Result<Option<Timestamp>> {
@@ -91,9 +91,8 @@ pub struct ReplayStatus {
 ///
 /// # Errors
 /// If a log cannot be read.
-pub fn status(config: &Config, replay: &Replay) -> Result<ReplayStatus> {
-    let (mut live_log, mut replay_log) =
-        (storage::open_to_read(config)?, storage::open_replay(config, &replay.namespace)?);
+pub(super) fn status(app: &App, replay: &Replay) -> Result<ReplayStatus> {
+    let (mut live_log, mut replay_log) = (app.open_log_read_only()?, app.open_replay_log(&replay.namespace)?);
     let subscriptions = replay.subscriptions();
     let live_subscriptions = live_subscriptions(live_log.as_mut(), &subscriptions)?;
     let mut behind = BTreeMap::new();
@@ -130,10 +129,10 @@ fn live_subscriptions(
 ) -> Result<Vec<Subscription>> {
     let versions = inspect::newest_versions(live_log)?;
     let mut live_subscriptions = subscriptions.to_vec();
-    for subscription in live_subscriptions.iter_mut().filter(|subscription| subscription.group.contains('@'))
-    {
+    let is_versioned = |subscription: &&mut Subscription| subscription.kind == ProcessorKind::Stateless;
+    for subscription in live_subscriptions.iter_mut().filter(is_versioned) {
         if let Some(version) = versions.get(subscription.name) {
-            subscription.group = format!("{}@{version:x}", subscription.name);
+            subscription.group = versioned_group(subscription.name, *version);
         }
     }
     Ok(live_subscriptions)
@@ -143,7 +142,7 @@ fn live_subscriptions(
 ///
 /// # Errors
 /// `Precondition` with the reasons if the replay is behind the live loaders or has not caught up.
-pub fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
+pub(super) fn ensure_comparable(replay: &Replay, status: &ReplayStatus) -> Result<()> {
     let mut reasons: Vec<String> = status
         .behind
         .iter()

@@ -1,134 +1,78 @@
 //! Specs of the topics that must exist, derived from the topology and the topic catalog.
 //!
-//! Invariant: every topic that a processor, the sink or ingest reads or writes is listed once. Only topics of a replay are created without
-//! `topics apply`.
-//! Not here: settings and plans (crate `topics`), the Kafka client (crate `runtime-kafka`).
-use crate::{config::Config, ingest, redrive, topology};
-use processors::predictor::Predictor;
-use runtime::{
-    ProcessorNode, RuntimeError,
-    engine::{changelog_topic, dlq_topic},
-};
-use runtime_kafka::{Admin, KafkaConfig};
+//! Invariant: every topic that a processor, the sink or ingest reads or writes is listed once.
+//! Not here: settings and plans (crate `topics`), the Kafka client (crate `runtime-kafka`), the topics of a replay
+//! (`replay::namespace_topics`).
+use super::descriptors::{PROCESSORS, descriptors, dlq_owners, subscriptions};
+use crate::{ingest, redrive::REDRIVE_GROUP_PREFIX};
+use runtime::engine::{changelog_topic, dlq_topic};
+use runtime_kafka::KafkaConfig;
 use std::collections::BTreeSet;
-use topics::{
-    TopicInfo,
-    plan::{Plan, PlanOverrides},
-    spec::TopicSpec,
-};
+use topics::spec::TopicSpec;
 
 /// Returns the topics that stateless processors or the sink read as streams: they read every record, also if a later one has
 /// the same key.
-fn stream_read_topics(nodes: &[Box<dyn ProcessorNode>]) -> Vec<&'static str> {
-    let stateless_inputs = nodes.iter().filter(|node| node.kind().has_dlq()).flat_map(|node| node.inputs());
-    stateless_inputs.chain(sinks::subscription::inputs()).map(|input| input.name).collect()
-}
-fn max_partitions(inputs: &[TopicInfo]) -> i32 {
-    inputs.iter().map(|input| input.partitions).max().unwrap_or(1)
+fn stream_read_topics() -> Vec<&'static str> {
+    let readers = descriptors().filter(|descriptor| !descriptor.kind.has_changelog());
+    readers.flat_map(|descriptor| descriptor.inputs).map(|input| input.name).collect()
 }
 
-/// Returns the specs of all topics, with physical names.
-pub fn specs(config: &Config, settings: Option<&KafkaConfig>) -> Vec<TopicSpec> {
-    let nodes = topology::topology(Predictor::new(None));
-    let stream_read_topics = stream_read_topics(&nodes);
+/// Returns the specs of all live topics, with this replication factor (`None`: the brokers' default).
+pub fn specs(replication: Option<i32>) -> Vec<TopicSpec> {
+    let stream_read_topics = stream_read_topics();
     let mut specs: Vec<TopicSpec> = topics::ALL
         .iter()
         .map(|info| TopicSpec::for_topic(info, stream_read_topics.contains(&info.name)))
         .collect();
-    for node in nodes.iter().filter(|node| node.kind().has_changelog()) {
-        specs.push(TopicSpec::changelog(changelog_topic(node.name()), max_partitions(&node.inputs())));
+    for processor in PROCESSORS.iter().filter(|processor| processor.kind.has_changelog()) {
+        specs.push(TopicSpec::changelog(changelog_topic(processor.name), processor.max_partitions()));
     }
-    for node in &nodes {
-        specs.push(TopicSpec::dead_letters(dlq_topic(node.name()), max_partitions(&node.inputs())));
+    for processor in &PROCESSORS {
+        specs.push(TopicSpec::dead_letters(dlq_topic(processor.name), processor.max_partitions()));
     }
     specs.push(TopicSpec::dead_letters(dlq_topic(sinks::SINK), 1));
     specs.push(TopicSpec::dead_letters(ingest::DEAD_LETTERS, 1));
-    let replication = config.replication.map(i32::from);
-    let with_physical_name = |mut spec: TopicSpec| {
-        spec.name = settings.map_or(spec.name.clone(), |settings| settings.topic(&spec.name).into_owned());
-        spec.replicated(replication)
-    };
-    specs.into_iter().map(with_physical_name).collect()
+    specs.into_iter().map(|spec| spec.replicated(replication)).collect()
 }
 
-/// Returns the physical names of all consumer groups.
-pub fn consumer_groups(settings: &KafkaConfig) -> Vec<String> {
-    let nodes = topology::topology(Predictor::new(None));
-    nodes
-        .iter()
-        .map(|node| node.group())
-        .chain([sinks::SINK.to_owned()])
-        .map(|g| settings.group(&g))
-        .collect()
+/// Returns the physical names of all consumer groups. If `predictor_version` is `None`, the group of the predictor is left out, because its
+/// name is not known.
+pub fn consumer_groups(settings: &KafkaConfig, predictor_version: Option<i64>) -> Vec<String> {
+    let subscriptions = subscriptions(predictor_version);
+    subscriptions.iter().map(|subscription| settings.group(&subscription.group)).collect()
 }
 
 /// Returns the part before the first dot of each name of a live topic or consumer group.
 pub fn reserved_prefixes() -> BTreeSet<String> {
     let topics = topics::ALL.iter().map(|info| info.name.to_owned());
-    let names = topics.chain(redrive::dlq_owners()).chain([redrive::REDRIVE_GROUP_PREFIX.to_owned()]);
+    let owners = dlq_owners().into_iter().chain([REDRIVE_GROUP_PREFIX]);
+    let names = topics.chain(owners.map(str::to_owned));
     names.map(|name| name.split('.').next().unwrap_or(&name).to_owned()).collect()
 }
 
-/// Creates the missing topics of a replay's namespace. No other process reads them, so no confirmation is needed.
-///
-/// # Errors
-/// If the brokers are unreachable or a topic cannot be created.
-pub fn create_namespace_topics(config: &Config, settings: &KafkaConfig) -> Result<(), RuntimeError> {
-    let prefix = settings.topic("");
-    let mut wanted = specs(config, Some(settings));
-    wanted.retain(|spec| spec.name.starts_with(prefix.as_ref()));
-    let admin = Admin::connect(settings)?;
-    if admin.missing(&wanted)?.is_empty() {
-        return Ok(());
-    }
-    let is_in_namespace = |name: &str| name.starts_with(prefix.as_ref());
-    let plan = Plan::new(&wanted, &admin.cluster(is_in_namespace)?, PlanOverrides::default());
-    for (_, result) in admin.carry_out(plan.steps()) {
-        result?;
-    }
-    admin.await_leaders(wanted.iter().map(|spec| (spec.name.as_str(), spec.partitions)));
-    Ok(())
-}
-
-/// Number of items that [`summarize`] lists before it replaces the others by their number.
-const MAX_SUMMARY_ITEMS: usize = 4;
-
-/// Joins the first items of a list to one text, followed by the number of omitted items.
-pub fn summarize(items: &[String]) -> String {
-    let more = items.len().saturating_sub(MAX_SUMMARY_ITEMS);
-    // If only one item would be omitted, listing it is as short as writing "and 1 more".
-    if more <= 1 {
-        return items.join("; ");
-    }
-    format!("{}; and {more} more", items[..MAX_SUMMARY_ITEMS].join("; "))
-}
-
 /// Returns the problems of the topic specs and the topology that are found without access to a cluster.
-pub fn lint(config: &Config) -> Vec<String> {
-    let mut problems = topics::spec::lint(&specs(config, None));
-    let nodes = topology::topology(Predictor::new(None));
+pub fn lint(specs: &[TopicSpec]) -> Vec<String> {
+    let mut problems = topics::spec::lint(specs);
     let mut written: Vec<&str> = Vec::new();
-    for node in &nodes {
-        let inputs = node.inputs();
-        for input in &inputs {
+    for processor in &PROCESSORS {
+        for input in processor.inputs {
             if !topics::is_raw(input.name) && !written.contains(&input.name) {
                 problems.push(format!(
                     "{} reads {}, which no upstream processor writes",
-                    node.name(),
-                    input.name
+                    processor.name, input.name
                 ));
             }
-            if input.partitions != max_partitions(&inputs) {
+            if input.partitions != processor.max_partitions() {
                 problems.push(format!(
                     "{} reads {}, which has {} partitions, but another input has {}: its inputs are not co-partitioned",
-                    node.name(),
+                    processor.name,
                     input.name,
                     input.partitions,
-                    max_partitions(&inputs)
+                    processor.max_partitions()
                 ));
             }
         }
-        written.extend(node.outputs().iter().map(|output| output.name));
+        written.extend(processor.outputs.iter().map(|output| output.name));
     }
     problems
 }
@@ -139,20 +83,18 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn listed() -> BTreeMap<String, TopicSpec> {
-        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
-        assert_eq!(lint(&config), Vec::<String>::new());
-        specs(&config, None).into_iter().map(|spec| (spec.name.clone(), spec)).collect()
+        let specs = specs(None);
+        assert_eq!(lint(&specs), Vec::<String>::new());
+        specs.into_iter().map(|spec| (spec.name.clone(), spec)).collect()
     }
     #[test]
     fn every_topic_that_is_read_or_written_is_listed() {
         let listed = listed();
-        let nodes = topology::topology(Predictor::new(None));
-        let used: BTreeSet<String> = nodes
-            .iter()
-            .flat_map(|node| {
-                let own = [dlq_topic(node.name()), changelog_topic(node.name())];
-                let own = own.into_iter().take(if node.kind().has_changelog() { 2 } else { 1 });
-                let inputs_and_outputs = node.inputs().into_iter().chain(node.outputs());
+        let used: BTreeSet<String> = descriptors()
+            .flat_map(|descriptor| {
+                let own = [dlq_topic(descriptor.name), changelog_topic(descriptor.name)];
+                let own = own.into_iter().take(if descriptor.kind.has_changelog() { 2 } else { 1 });
+                let inputs_and_outputs = descriptor.inputs.iter().chain(descriptor.outputs);
                 inputs_and_outputs.map(|topic| topic.name).chain(own).map(str::to_owned).collect::<Vec<_>>()
             })
             .collect();
@@ -176,10 +118,9 @@ mod tests {
     }
     #[test]
     fn a_namespace_cannot_be_a_prefix_of_a_live_topic_or_group() {
-        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
         let live = KafkaConfig::default();
-        let topics = specs(&config, Some(&live)).into_iter().map(|spec| spec.name);
-        for name in topics.chain(consumer_groups(&live)) {
+        let topics = specs(None).into_iter().map(|spec| spec.name);
+        for name in topics.chain(consumer_groups(&live, Some(1))) {
             let first = name.split(['.', '@']).next().unwrap();
             assert!(first.parse::<crate::namespace::Namespace>().is_err(), "{first}");
         }
@@ -187,10 +128,10 @@ mod tests {
         assert!("january".parse::<crate::namespace::Namespace>().is_ok());
     }
     #[test]
-    fn all_topics_but_raw_ones_have_the_prefix_of_the_namespace() {
-        let config = Config::resolve(None, &BTreeMap::new(), &[]).unwrap();
-        let settings = KafkaConfig { namespace: Some("january".into()), ..KafkaConfig::default() };
-        let names: Vec<String> = specs(&config, Some(&settings)).into_iter().map(|spec| spec.name).collect();
-        assert!(names.iter().all(|name| name.starts_with("january.") || topics::is_raw(name)));
+    fn the_group_of_the_predictor_has_the_version_of_the_artifact_and_is_left_out_if_that_is_not_known() {
+        let groups = |version| consumer_groups(&KafkaConfig::default(), version);
+        assert!(groups(Some(0xab)).contains(&"predictor@ab".to_owned()));
+        assert!(groups(None).iter().all(|group| !group.starts_with("predictor")));
+        assert_eq!(groups(None).len() + 1, groups(Some(0)).len());
     }
 }

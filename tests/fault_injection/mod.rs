@@ -196,7 +196,7 @@ pub fn deliver_within(
 }
 /// Returns the sink's committed offset in each partition of its inputs.
 pub fn sink_offsets(fastbreak: &Fastbreak) -> Offsets {
-    let inputs: Vec<&str> = subscription::inputs().iter().map(|topic| topic.name).collect();
+    let inputs: Vec<&str> = subscription::INPUTS.iter().map(|topic| topic.name).collect();
     EmbeddedLog::open(fastbreak.folder.path()).unwrap().committed_offsets(SINK, &inputs).unwrap()
 }
 pub fn committed_offsets(fastbreak: &Fastbreak) -> i64 {

@@ -1,53 +1,26 @@
-//! `replay diff`: the rows of the live warehouse that a replay would change.
+//! `replay diff`: the rows of the live warehouse that a replay would change, as tables.
 //!
-//! Invariant: warehouses are compared only if the replay has caught up with the live loaders.
-//! Not here: comparing rows (`sinks::diff`).
+//! Invariant: the text states how many rows and players it omits.
+//! Not here: the comparison (`replay::diff`).
 use super::super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
 use crate::{
-    config::Config,
+    app::App,
     namespace::Namespace,
-    replay::{self, Replay},
-    warehouse::WarehouseTarget,
+    replay::{self, DiffReport},
 };
 use anyhow::Result;
-use serde::Serialize;
 use serde_json::Value;
-use sinks::diff::{Comparison, Counts, Difference, RowDiff, compare};
+use sinks::diff::{Comparison, Counts, Difference, RowDiff};
 
 /// Maximum number of players that the text lists.
 const MAX_PLAYERS: usize = 20;
 
-#[derive(Serialize)]
-struct Report {
-    namespace: String,
-    from: String,
-    to: String,
-    equal: bool,
-    /// If false, a difference may be due to a record that the live processors or the live sink have not processed yet.
-    live_caught_up: bool,
-    #[serde(flatten)]
-    comparison: Comparison,
-}
-
-pub fn diff(config: &Config, namespace: &Namespace, limit: usize, output: Output) -> Result<CommandOutcome> {
-    let replay = Replay::load(config, namespace)?;
-    let status = replay::status(config, &replay)?;
-    replay::ensure_comparable(&replay, &status)?;
-    replay.ensure_same_warehouse(config)?;
-    let live_queries = WarehouseTarget::live(config).reader()?;
-    let replay_queries = WarehouseTarget::for_replay(config, namespace).reader()?;
-    let comparison = compare(&live_queries.snapshot()?, &replay_queries.snapshot()?, replay.dates, limit)?;
-    let report = Report {
-        namespace: namespace.to_string(),
-        from: replay.dates.from.to_string(),
-        to: replay.dates.to.to_string(),
-        equal: comparison.is_equal(),
-        live_caught_up: status.live_caught_up,
-        comparison,
-    };
+/// Runs `replay diff`.
+pub fn diff(app: &App, namespace: &Namespace, limit: usize, output: Output) -> Result<CommandOutcome> {
+    let report = replay::diff(app, namespace, limit)?;
     output::print(output, &report, report_text)?;
     Ok(if report.equal { CommandOutcome::Done } else { CommandOutcome::Differs })
 }
@@ -63,7 +36,7 @@ fn count_table<'a>(column: &'static str, rows: impl Iterator<Item = (String, &'a
     output::table([column, "equal", "changed", "by another version", "only live", "only replay"], rows)
 }
 
-fn report_text(report: &Report) -> String {
+fn report_text(report: &DiffReport) -> String {
     let Comparison { tables, rows, more, .. } = &report.comparison;
     let mut parts =
         vec![count_table("table", tables.iter().map(|(name, counts)| ((*name).to_owned(), counts)))];

@@ -2,16 +2,16 @@
 //!
 //! Invariant: a configured artifact that cannot be read or parsed is an error; the predictor never runs without a configured artifact.
 //! Not here: the format of a model artifact and the checks of its content (`processors::predictor`).
-use crate::config::Config;
 use anyhow::{Context, Result};
 use processors::predictor::{Artifact, Predictor};
+use std::path::Path;
 
-/// Creates the predictor, with the model artifact if the configuration key `learned-model` is set.
+/// Creates the predictor, with the model artifact if the configuration key `learned-model` is set to its path.
 ///
 /// # Errors
 /// If the artifact cannot be read or parsed.
-pub fn load_predictor(config: &Config) -> Result<Predictor> {
-    let Some(path) = &config.learned_model else { return Ok(Predictor::new(None)) };
+pub fn load_predictor(path: Option<&Path>) -> Result<Predictor> {
+    let Some(path) = path else { return Ok(Predictor::new(None)) };
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("reading the model artifact {}", path.display()))?;
     let artifact =

@@ -4,6 +4,7 @@
 //! is restored in the same way as when the processor starts.
 //! Not here: how a running processor counts its records (crate `runtime`).
 use super::report::{Accounting, ParkedReport};
+use crate::topology::versioned_group;
 use anyhow::Result;
 use runtime::{LogBackend, RecordCount, dlq, engine::ProcessorNode, subscription::Subscription};
 use schemas::{
@@ -72,14 +73,14 @@ pub fn audit_sink(log: &mut dyn LogBackend, ledger: &Ledger) -> Result<Accountin
     let latest = ledger.iter().rfind(|((name, _), _)| name == sinks::SINK);
     let totals = latest.map(|(_, entry)| entry.clone()).unwrap_or_default();
     let mut problems = imbalances(&totals);
-    compare_read(&mut problems, totals.read, log, sinks::SINK, &sinks::subscription::inputs())?;
+    compare_read(&mut problems, totals.read, log, sinks::SINK, &sinks::subscription::INPUTS)?;
     Ok(Accounting::new(sinks::SINK, &totals, problems))
 }
 
 /// Returns the ledger totals of the processor's current version or, if the ledger has none, those of the highest version in the ledger.
 fn current_totals(ledger: &Ledger, node: &dyn ProcessorNode) -> LedgerEntry {
     let versions = ledger.keys().filter(|(name, _)| name == node.name()).map(|(_, version)| *version);
-    let is_current = |version: &i64| node.group() == format!("{}@{version:x}", node.name());
+    let is_current = |version: &i64| node.group() == versioned_group(node.name(), *version);
     let version = versions.clone().find(is_current).or(versions.max()).unwrap_or(0);
     ledger.get(&(node.name().to_owned(), version)).cloned().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 //! On Kafka nearly all of the time is spent waiting for responses of the brokers.
 //! Invariant: results are in the order of the items.
 //! Not here: the work on one item (`audit`).
-use crate::{config::Config, storage};
+use crate::app::App;
 use anyhow::{Result, bail};
 use runtime::LogBackend;
 use std::thread;
@@ -16,7 +16,7 @@ const MAX_PARALLEL: usize = 4;
 /// # Errors
 /// The first error of any item.
 pub fn in_parallel<T: Send, R: Send>(
-    config: &Config,
+    app: &App,
     items: impl Iterator<Item = T>,
     work: impl Fn(&mut dyn LogBackend, T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
@@ -27,7 +27,7 @@ pub fn in_parallel<T: Send, R: Send>(
             return Ok(results);
         }
         let joined = thread::scope(|scope| {
-            let start = |item| scope.spawn(move || work(storage::open(config)?.as_mut(), item));
+            let start = |item| scope.spawn(move || work(app.open_log()?.as_mut(), item));
             let threads: Vec<_> = group.into_iter().map(start).collect();
             threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
         });

@@ -1,7 +1,7 @@
 //! Lines of text on standard error.
 //!
 //! Invariant: writing to a closed standard error does not fail the command.
-//! Not here: results, which go to standard output (`cli::output`).
+//! Not here: results, which go to standard output (`output`).
 use std::io::Write;
 
 /// Writes one line to standard error.

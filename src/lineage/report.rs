@@ -1,4 +1,4 @@
-//! The JSON fields of `explain`.
+//! The report of a prediction's lineage.
 //!
 //! Invariant: dates are `YYYY-MM-DD`, timestamps RFC 3339, lines in points, playing time in minutes, reasons and flags in snake_case.
 //! Not here: the Avro schemas of these rows (crate `schemas`), which have some of the values as integers in other units.
@@ -12,8 +12,9 @@ use schemas::{
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
+/// Everything that a prediction was made from.
 #[derive(Serialize)]
-pub struct Report {
+pub struct LineageReport {
     pub prediction: PredictionReport,
     pub features: BTreeMap<&'static str, FeatureReport>,
     pub feature_row: FeatureRowReport,

@@ -1,0 +1,123 @@
+//! Audit: check record accounting, list parked records and content hashes, reconcile the warehouse with the log.
+//!
+//! A parked record was read and saved by a processor, but needs a key (a fixture or a name) that does not exist yet.
+//! Invariant: read-only; processors that run at the same time never cause a false problem.
+//! Not here: the audit of one processor (`processor`), reconciliation (`sinks::reconciler`).
+mod names;
+mod parallel;
+mod processor;
+mod report;
+
+pub use report::{Accounting, AuditReport, NameResolution, ParkedReport, TableContent};
+
+use crate::app::App;
+use anyhow::Result;
+use parallel::in_parallel;
+use processor::{Ledger, ProcessorAudit, audit_processor, audit_sink};
+use runtime::{LogBackend, ProcessorNode, inspect, subscription::Subscription};
+use sinks::{
+    SinkError, Warehouse,
+    reconciler::{self, Reconciliation},
+};
+use std::time::{Duration, Instant};
+use topics::Policy;
+
+/// Time limit of the reconciliation, which is repeated while a query of the warehouse is pending.
+const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Compares ledger, log and warehouse.
+///
+/// # Errors
+/// If the log or the warehouse cannot be read, or the configured model artifact cannot be loaded.
+pub fn audit(app: &App) -> Result<AuditReport> {
+    let mut log = app.open_log()?;
+    let ledger = inspect::ledger_totals(log.as_mut(), 0)?;
+    let mut nodes = app.build_processors()?;
+    let subscriptions = app.subscriptions()?;
+    let mut audits = in_parallel(app, nodes.iter_mut().zip(subscriptions), |log, (node, subscription)| {
+        audit_processor(log, &ledger, node.as_mut(), subscription)
+    })?;
+    let topics = topic_contents(app)?;
+    for ((node, subscription), audit) in nodes.iter_mut().zip(subscriptions).zip(&mut audits) {
+        compare_published(log.as_mut(), &ledger, (node.as_mut(), subscription), audit, &topics)?;
+    }
+    let mut processors: Vec<_> = audits.iter().map(|audit| audit.accounting.clone()).collect();
+    processors.push(audit_sink(log.as_mut(), &ledger)?);
+    let (warehouse, reconciliation) = match app.warehouse().open_existing()? {
+        Some(warehouse) => {
+            (warehouse_contents(warehouse.as_ref())?, Some(reconcile(log.as_mut(), warehouse.as_ref())?))
+        }
+        None => (Vec::new(), None),
+    };
+    let has_mismatches =
+        reconciliation.as_ref().is_some_and(|reconciliation| !reconciliation.mismatches.is_empty());
+    Ok(AuditReport {
+        balanced: !has_mismatches && processors.iter().all(|accounting| accounting.problems.is_empty()),
+        processors,
+        parked: audits.into_iter().flat_map(|audit| audit.parked).collect(),
+        names: names::resolution_by_source(log.as_mut())?,
+        topics,
+        warehouse,
+        reconciliation,
+    })
+}
+
+/// Determines row counts and content hashes of all compacted topics, except operational ones.
+fn topic_contents(app: &App) -> Result<Vec<TableContent>> {
+    let tables =
+        topics::ALL.iter().filter(|topic| topic.policy == Policy::Compact && !topic.name.starts_with("ops."));
+    in_parallel(app, tables, |log, topic| {
+        let (rows, hash) = inspect::content(log, *topic)?;
+        Ok(TableContent { name: topic.name.to_owned(), rows, hash })
+    })
+}
+
+fn warehouse_contents(warehouse: &dyn Warehouse) -> Result<Vec<TableContent>> {
+    let hashes = warehouse.content_hashes()?;
+    let to_content = |hash: sinks::ContentHash| TableContent {
+        name: hash.table.to_owned(),
+        rows: hash.rows,
+        hash: hash.hash,
+    };
+    Ok(hashes.into_iter().map(to_content).collect())
+}
+
+/// Compares the number of rows that a processor has published, according to its state store, with the number of rows in its output topics.
+fn compare_published(
+    log: &mut dyn LogBackend,
+    ledger: &Ledger,
+    (node, subscription): (&mut dyn ProcessorNode, &Subscription),
+    audit: &mut ProcessorAudit,
+    contents: &[TableContent],
+) -> Result<()> {
+    for topic in node.outputs().into_iter().filter(|topic| topic.policy == Policy::Compact) {
+        let mut rows = contents.iter().find(|content| content.name == topic.name).map_or(0, |c| c.rows);
+        if audit.published.get(topic.name).is_some_and(|published| *published > rows) {
+            // The difference may be due to timing: a running processor may have deleted a row after its state store was read, but before
+            // its topic was read. So both are read again.
+            audit.published = audit_processor(log, ledger, node, subscription)?.published;
+            rows = inspect::content(log, topic)?.0;
+        }
+        let published = audit.published.get(topic.name).copied().unwrap_or(0);
+        if published > rows {
+            audit.accounting.problems.push(format!(
+                "{}: the processor has published {published} rows, but the topic has only {rows}; if the topic was re-created, \
+                 docs/kafka-broker-requirements.md describes how to fill it",
+                topic.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Reconciles warehouse and log. Repeats this while a query of the warehouse is pending, for at most [`WAREHOUSE_TIMEOUT`].
+fn reconcile(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Reconciliation> {
+    let started = Instant::now();
+    loop {
+        let result = reconciler::reconcile(log, warehouse, &|| false);
+        let is_pending = matches!(&result, Err(SinkError::Warehouse(error)) if error.is_pending());
+        if !is_pending || started.elapsed() > WAREHOUSE_TIMEOUT {
+            return Ok(result?);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Deletes a replay.
+//!
+//! Invariant: without confirmation nothing is deleted; nothing outside the namespace is deleted.
+//! Not here: which topics and groups a log deletes (crate `runtime`).
+use super::manifest::{Replay, refused};
+use crate::{
+    app::App,
+    namespace::Namespace,
+    warehouse::{self, WarehouseTarget},
+};
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// What was deleted.
+#[derive(Serialize)]
+pub struct Discarded {
+    pub namespace: String,
+    /// Names of topics, consumer groups, warehouse and folder.
+    pub removed: Vec<String>,
+}
+
+/// Deletes topics, consumer groups, warehouse and folder of a namespace and returns what was deleted.
+///
+/// # Errors
+/// [`RuntimeError::Precondition`] if `is_confirmed` is false; if there is no such replay, it was started with another warehouse, or a
+/// deletion fails; another call then deletes the rest.
+pub fn discard(app: &App, namespace: &Namespace, is_confirmed: bool) -> Result<Discarded> {
+    if !is_confirmed {
+        let replay = Replay::load(app, namespace)?;
+        return Err(refused(
+            format!("discarding replay {namespace} with the games of {}", replay.dates),
+            "--yes is not set, and a discarded replay cannot be restored",
+            format!("`fastbreak replay discard {namespace} --yes`"),
+        ));
+    }
+    let folder = app.replay_folder(namespace);
+    let replay = Replay::find(app, namespace)?;
+    if let Some(replay) = &replay {
+        replay.ensure_same_warehouse(app)?;
+    }
+    let mut removed = app.discard_replay_log(namespace)?;
+    let target = app.replay_warehouse(namespace);
+    if let (Some(_), WarehouseTarget::Dataset(options)) = (replay, &target) {
+        warehouse::connect(options)?.discard()?;
+        removed.push(target.name());
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        removed.push(folder.display().to_string());
+    }
+    if removed.is_empty() {
+        Replay::load(app, namespace)?;
+    }
+    Ok(Discarded { namespace: namespace.to_string(), removed })
+}

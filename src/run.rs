@@ -1,0 +1,162 @@
+//! Run: all processors and the sink on the live log, until stopped or caught up.
+//!
+//! Invariant: an unknown name in `only` is an error before anything starts.
+//! Not here: the pipeline (`pipeline`), signals and the status line (`cli`).
+use crate::{
+    app::{App, ConsoleAddress},
+    http_server::{self, ConsoleServer},
+    pipeline::{Pipeline, Running},
+    sink_target::SinkTarget,
+    topology::UnknownProcessor,
+};
+use anyhow::Result;
+use runtime::{
+    LogBackend, inspect,
+    subscription::{RunContext, Subscription},
+};
+use serde::Serialize;
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What to run, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions<'a> {
+    /// True if the run ends when every processor and the sink have caught up.
+    pub until_caught_up: bool,
+    /// Names of the processors to run; empty for all processors and the sink.
+    pub only: &'a [String],
+}
+
+/// The record counts that a run committed, by processor.
+#[derive(Serialize)]
+pub struct RunReport {
+    pub seconds: f64,
+    pub processors: Vec<CommittedCounts>,
+}
+#[derive(Serialize)]
+pub struct CommittedCounts {
+    pub processor: String,
+    pub read: i64,
+    pub published: i64,
+    pub parked: i64,
+    pub rejected: i64,
+}
+
+/// End offsets of three tables during a run, summed over the partitions.
+#[derive(Clone, Copy, Debug)]
+pub struct RunProgress {
+    pub player_games: i64,
+    pub candidates: i64,
+    pub predictions: i64,
+}
+
+/// Receives the events of a run.
+pub trait RunObserver {
+    /// The default address of the console is not available; the run has no console.
+    fn console_unavailable(&mut self, address: SocketAddr);
+    /// The processors have started. The observer serves the console, if there is one, and may stop the run context.
+    ///
+    /// # Errors
+    /// If the console cannot be served; the run then ends with this error.
+    fn started(&mut self, console: Option<ConsoleServer>, run_context: Arc<RunContext>) -> Result<()>;
+    /// Returns the interval of calls of [`progress`](Self::progress); `None` for no calls.
+    fn progress_interval(&self) -> Option<Duration>;
+    fn progress(&mut self, progress: RunProgress);
+}
+
+/// Runs the topology and returns the record counts that were committed.
+///
+/// # Errors
+/// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
+pub fn run(app: &App, options: RunOptions<'_>, observer: &mut dyn RunObserver) -> Result<RunReport> {
+    let started = Instant::now();
+    let mut log = app.open_log()?;
+    let ledger_end = inspect::ledger_end(log.as_mut())?;
+    run_pipeline(app, options, observer)?;
+    let ledger = inspect::ledger_totals(log.as_mut(), ledger_end)?;
+    let processors = ledger.into_iter().map(|((processor, _), entry)| CommittedCounts {
+        processor,
+        read: entry.read,
+        published: entry.published,
+        parked: entry.parked,
+        rejected: entry.rejected,
+    });
+    Ok(RunReport { processors: processors.collect(), seconds: started.elapsed().as_secs_f64() })
+}
+
+/// Runs the topology on the live log and the live warehouse.
+///
+/// # Errors
+/// If a name in `only` is unknown, the log or the console's address is not available, or a processor or the sink fails.
+pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunObserver) -> Result<()> {
+    let RunOptions { until_caught_up, only } = options;
+    let mut nodes = app.build_processors()?;
+    let names: Vec<&str> = nodes.iter().map(|node| node.name()).chain([sinks::SINK]).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(UnknownProcessor::new(unknown, &names).into());
+    }
+    let is_selected = |name: &str| only.is_empty() || only.iter().any(|selected| selected == name);
+    nodes.retain(|node| is_selected(node.name()));
+    for node in &mut nodes {
+        node.set_dlq_limits(app.pipeline_limits().dlq);
+    }
+    let run_context = Arc::new(RunContext::default());
+    let subscriptions = Subscription::from_nodes(&nodes);
+    let processors = subscriptions.iter().map(|subscription| subscription.name).collect();
+    let listener = bind_console(app.console(), until_caught_up, observer)?;
+    let sink =
+        is_selected(sinks::SINK).then(|| SinkTarget { warehouse: app.warehouse().clone(), dates: None });
+    let pipeline = Pipeline { storage: app.open_log()?, nodes, sink, until_caught_up };
+    let running = pipeline.start(app.pipeline_limits(), run_context.clone())?;
+    let server = listener.map(|listener| http_server::start(app, listener, processors, &run_context));
+    observer.started(server.transpose()?, run_context)?;
+    watch(running, observer)
+}
+
+/// Binds the console's address. A run that ends when it has caught up has a console only if the address is set explicitly.
+fn bind_console(
+    ConsoleAddress { address, is_explicit }: ConsoleAddress,
+    until_caught_up: bool,
+    observer: &mut dyn RunObserver,
+) -> Result<Option<TcpListener>> {
+    let Some(address) = address.filter(|_| is_explicit || !until_caught_up) else { return Ok(None) };
+    match http_server::bind(address) {
+        Err(_) if !is_explicit => {
+            observer.console_unavailable(address);
+            Ok(None)
+        }
+        bound => bound.map(Some),
+    }
+}
+
+/// Blocks until the run ends.
+fn watch(running: Running, observer: &mut dyn RunObserver) -> Result<()> {
+    let interval = observer.progress_interval();
+    let mut sampled_at = Instant::now();
+    running.watch(|log| {
+        if interval.is_some_and(|interval| sampled_at.elapsed() > interval) {
+            sampled_at = Instant::now();
+            if let Some(progress) = sample_progress(log) {
+                observer.progress(progress);
+            }
+        }
+    })
+}
+
+/// Reads the end offsets of the tables; `None` if the log cannot be read at the moment.
+fn sample_progress(log: &mut dyn LogBackend) -> Option<RunProgress> {
+    let topics @ [player_games, candidates, predictions] =
+        [topics::PLAYER_GAMES.info, topics::SLATE_ENTRIES.info, topics::PREDICTIONS.info].map(|t| t.name);
+    let ends = log.end_offsets(&topics).ok()?;
+    let end_offsets = |topic: &str| -> i64 {
+        ends.iter().filter(|(partition, _)| partition.topic == topic).map(|(_, end)| end).sum()
+    };
+    Some(RunProgress {
+        player_games: end_offsets(player_games),
+        candidates: end_offsets(candidates),
+        predictions: end_offsets(predictions),
+    })
+}

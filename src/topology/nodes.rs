@@ -1,0 +1,211 @@
+//! The nodes of the topology: every processor, connected to its topics.
+//!
+//! Each processor is an independent consumer group over named topics and shares only event types with the others. Only this file
+//! connects processors and topics.
+//! Invariant: the nodes are in the order of the descriptors, and each node equals its descriptor.
+//! Not here: what is known about a processor without building it (`descriptors`), the decisions of a processor (crate `processors`),
+//! delivery of records (crate `runtime`), the sink's writes (crate `sinks`).
+use super::{
+    descriptors::{
+        BOX_SCORE_LOADER, ODDS_LOADER, PREDICTOR, ProcessorDescriptor, ROSTER_LOADER, SCHEDULE_LOADER,
+    },
+    stateless::{Loader, Predict},
+};
+use processors::{
+    feature_builder::{self, FeatureBuilder},
+    games::{self, Games},
+    loader::Observation,
+    markets::{self, Markets},
+    name_resolver::{self, NameResolver},
+    predictor::Predictor,
+    slate::{self, Slate},
+    team_form::{self, TeamForms},
+};
+use runtime::engine::{Input, MaterializedViewNode, Output, ProcessorNode, StatelessNode, stream, table};
+use schemas::{MatchupGameId, PlayerGameId, TeamFormId, TeamGameId, raw::RawEvent};
+use topics::{self as t, Topic};
+
+/// Builds all processors, upstream first.
+pub fn topology(predictor: Predictor) -> Vec<Box<dyn ProcessorNode>> {
+    vec![
+        schedule_loader(),
+        box_score_loader(),
+        roster_loader(),
+        odds_loader(),
+        name_resolver(),
+        games(),
+        markets(),
+        team_form(),
+        slate(),
+        feature_builder(),
+        predictor_node(predictor),
+    ]
+}
+
+/// Creates a loader: raw events of a topic → observations (what one fetch of one source reported about a game or a list).
+fn loader(
+    descriptor: &ProcessorDescriptor,
+    input: &'static Topic<RawEvent>,
+    outputs: Vec<Output<Observation>>,
+) -> Box<dyn ProcessorNode> {
+    Box::new(StatelessNode::new(descriptor.name, Loader, vec![stream(input, |raw| raw)], outputs))
+}
+macro_rules! observations {
+    ($topic:ident, $variant:ident, |$observation:ident| $key:expr) => {
+        Output::stream(&t::$topic, |out| match out {
+            Observation::$variant($observation) => Some(($observation, $key)),
+            _ => None,
+        })
+    };
+}
+fn schedule_loader() -> Box<dyn ProcessorNode> {
+    let games =
+        observations!(GAME_OBSERVATIONS, Game, |game| matchup_key(game.fixture.home, game.fixture.away));
+    loader(&SCHEDULE_LOADER, &t::RAW_SCHEDULES, vec![games])
+}
+fn box_score_loader() -> Box<dyn ProcessorNode> {
+    let box_scores =
+        observations!(BOX_SCORE_OBSERVATIONS, BoxScore, |score| matchup_key(score.team, score.opponent));
+    loader(&BOX_SCORE_LOADER, &t::RAW_BOX_SCORES, vec![box_scores, names()])
+}
+fn odds_loader() -> Box<dyn ProcessorNode> {
+    let odds = observations!(ODDS_OBSERVATIONS, Odds, |odds| matchup_key(odds.home, odds.away));
+    loader(&ODDS_LOADER, &t::RAW_ODDS, vec![odds, names()])
+}
+fn roster_loader() -> Box<dyn ProcessorNode> {
+    let outputs = vec![
+        observations!(ROSTER_OBSERVATIONS, Roster, |roster| roster.team.to_string()),
+        observations!(INJURY_OBSERVATIONS, Injury, |report| report.matchup.to_string()),
+        observations!(IDENTITY_LINKS, Link, |link| link.team.to_string()),
+        names(),
+    ];
+    loader(&ROSTER_LOADER, &t::RAW_ROSTERS, outputs)
+}
+fn names() -> Output<Observation> {
+    observations!(NAME_OBSERVATIONS, Names, |names| names.team.to_string())
+}
+/// Returns the record key of a game's matchup; empty if both sides are the same team.
+fn matchup_key(home: schemas::Team, away: schemas::Team) -> String {
+    schemas::Matchup::new(home, away).map_or_else(String::new, |matchup| matchup.to_string())
+}
+
+/// Creates the name resolver: name observations, identity links → lookup results of each name, by team.
+fn name_resolver() -> Box<dyn ProcessorNode> {
+    use name_resolver::In;
+    Box::new(MaterializedViewNode::new(
+        NameResolver,
+        vec![stream(&t::NAME_OBSERVATIONS, In::Names), stream(&t::IDENTITY_LINKS, In::Link)],
+        vec![Output::table(&t::NAMES, |row| Some(row))],
+        |_, key, _| key.parse().ok(),
+    ))
+}
+
+/// Creates the processor `games`: game and box score observations, name lookup results → games, team games, player games.
+fn games() -> Box<dyn ProcessorNode> {
+    use games::{In, Out, OutputKey};
+    let inputs: Vec<Input<In>> = vec![
+        stream(&t::GAME_OBSERVATIONS, In::Game),
+        stream(&t::BOX_SCORE_OBSERVATIONS, In::BoxScore),
+        table(&t::NAMES, In::Names),
+    ];
+    let outputs = vec![
+        Output::table(&t::GAMES, |out| if let Out::Game(row) = out { Some(row) } else { None }),
+        Output::table(&t::TEAM_GAMES, |out| if let Out::TeamGame(row) = out { Some(row) } else { None }),
+        Output::table(&t::PLAYER_GAMES, |out| if let Out::PlayerGame(row) = out { Some(row) } else { None }),
+    ];
+    Box::new(MaterializedViewNode::new(Games, inputs, outputs, |topic, key, matchup| match topic {
+        name if name == t::GAMES.info.name => key.parse::<MatchupGameId>().ok().map(OutputKey::Game),
+        name if name == t::TEAM_GAMES.info.name => {
+            key.parse::<TeamGameId>().ok().map(|id| OutputKey::TeamGame(id, *matchup))
+        }
+        _ => key.parse::<PlayerGameId>().ok().map(|id| OutputKey::PlayerGame(id, *matchup)),
+    }))
+}
+
+/// Creates the processor `markets`: odds, injury reports, games, name lookup results → markets, availability, quoted players.
+fn markets() -> Box<dyn ProcessorNode> {
+    use markets::{In, Out, OutputKey};
+    let inputs: Vec<Input<In>> = vec![
+        stream(&t::ODDS_OBSERVATIONS, In::Odds),
+        stream(&t::INJURY_OBSERVATIONS, In::Injury),
+        table(&t::GAMES, In::Game),
+        table(&t::NAMES, In::Names),
+    ];
+    let outputs = vec![
+        Output::table(&t::MARKETS, |out| if let Out::Market(row) = out { Some(row) } else { None }),
+        Output::table(
+            &t::AVAILABILITY,
+            |out| if let Out::Availability(row) = out { Some(row) } else { None },
+        ),
+        Output::table(
+            &t::QUOTED_PLAYERS,
+            |out| if let Out::QuotedPlayers(row) = out { Some(row) } else { None },
+        ),
+    ];
+    Box::new(MaterializedViewNode::new(Markets, inputs, outputs, |topic, key, matchup| match topic {
+        name if name == t::MARKETS.info.name => key.parse().ok().map(|id| OutputKey::Market(id, *matchup)),
+        name if name == t::AVAILABILITY.info.name => {
+            key.parse().ok().map(|id| OutputKey::Availability(id, *matchup))
+        }
+        _ => key.parse().ok().map(OutputKey::QuotedPlayers),
+    }))
+}
+
+/// Creates the processor of team forms: team games, rosters, name lookup results → the form of each team before each of its games.
+fn team_form() -> Box<dyn ProcessorNode> {
+    use team_form::{In, OutputKey};
+    Box::new(MaterializedViewNode::new(
+        TeamForms,
+        vec![
+            table(&t::TEAM_GAMES, In::TeamGame),
+            stream(&t::ROSTER_OBSERVATIONS, In::Roster),
+            table(&t::NAMES, In::Names),
+        ],
+        vec![Output::table(&t::TEAM_FORMS, |row| Some(row))],
+        |_, key, team| {
+            key.parse::<TeamFormId>().ok().map(|id| OutputKey::Form { team: *team, game: id.game })
+        },
+    ))
+}
+
+/// Creates the processor `slate`: games, team forms, quoted players → candidates (players who may appear) of each game.
+fn slate() -> Box<dyn ProcessorNode> {
+    use slate::{In, OutputKey};
+    Box::new(MaterializedViewNode::new(
+        Slate,
+        vec![
+            table(&t::GAMES, In::Game),
+            table(&t::TEAM_FORMS, In::Form),
+            table(&t::QUOTED_PLAYERS, In::QuotedPlayers),
+        ],
+        vec![Output::table(&t::SLATE_ENTRIES, |row| Some(row))],
+        |_, key, matchup| key.parse().ok().map(|id| OutputKey { id, matchup: *matchup }),
+    ))
+}
+
+/// Creates the feature builder: player games, markets, availability, candidates → features of each candidate as of tip-off.
+fn feature_builder() -> Box<dyn ProcessorNode> {
+    use feature_builder::In;
+    let inputs: Vec<Input<In>> = vec![
+        table(&t::PLAYER_GAMES, In::PlayerGame),
+        table(&t::MARKETS, In::Market),
+        table(&t::AVAILABILITY, In::Availability),
+        table(&t::SLATE_ENTRIES, In::Entry),
+    ];
+    Box::new(MaterializedViewNode::new(
+        FeatureBuilder,
+        inputs,
+        vec![Output::table(&t::FEATURES, |row| Some(row))],
+        |_, key, _| key.parse().ok(),
+    ))
+}
+
+/// Creates the predictor: features → predictions of every prediction system.
+fn predictor_node(predictor: Predictor) -> Box<dyn ProcessorNode> {
+    Box::new(StatelessNode::new(
+        PREDICTOR.name,
+        Predict(predictor),
+        vec![table(&t::FEATURES, |id, row| (id, row))],
+        vec![Output::table(&t::PREDICTIONS, |row| Some(row))],
+    ))
+}
