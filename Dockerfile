@@ -15,7 +15,7 @@ COPY LICENSE /usr/share/doc/fastbreak/LICENSE
 USER fastbreak
 VOLUME /data
 WORKDIR /data
-# Every key of `fastbreak config show` can be set as FASTBREAK_<KEY>. The console is reachable only inside the container.
+# Every key of `fastbreak config show` can be set in the environment (docs/configuration.md). The console is reachable only inside the container.
 ENV FASTBREAK_DATA=/data FASTBREAK_CONSOLE=127.0.0.1:8780
 # The image has no curl: bash opens the connection.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \

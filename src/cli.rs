@@ -12,6 +12,8 @@ mod explain;
 mod grade;
 pub mod graph;
 mod ingest;
+mod init;
+mod key_flags;
 mod lag;
 mod links;
 mod outcome;
@@ -28,14 +30,19 @@ mod topics;
 mod warehouse;
 
 use crate::{
-    app::App, config::Config, error_chain::error_chain, run::RunOptions, sink_rebuild::RebuildOptions,
+    app::App,
+    config::{self, Config, ConfigError, LOG_VARIABLE, Origin, keys::DATA},
+    error_chain::error_chain,
+    run::RunOptions,
+    sink_rebuild::RebuildOptions,
 };
 use ::schemas::EasternDate;
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use key_flags::KeyFlags;
 use outcome::CommandOutcome;
 use output::Output;
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 use stderr::eprint_line;
 
 /// An event-sourced stream processor: raw NBA scraper events in, player-points predictions out
@@ -47,26 +54,13 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
-const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error; 3 differences found; \
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error or wrong configuration; 3 differences found; \
      4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.";
 
 #[derive(Args)]
 struct Global {
-    /// Folder of log.db and warehouse.db [default: .fastbreak]
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Bootstrap servers of a Kafka cluster to use instead of the embedded log
-    #[arg(long, global = true, value_name = "LIST")]
-    brokers: Option<String>,
-    /// URL of a Confluent-compatible schema registry; without one, schema ids are derived from the schemas
-    #[arg(long, global = true, value_name = "URL")]
-    registry: Option<String>,
-    /// Name of this process, unique among all processes on the same Kafka cluster [default: the host name]
-    #[arg(long, global = true, value_name = "NAME")]
-    instance: Option<String>,
-    /// Warehouse that the sink writes: sqlite or bigquery [default: sqlite]
-    #[arg(long, global = true, value_name = "KIND")]
-    warehouse: Option<String>,
+    #[command(flatten)]
+    keys: KeyFlags,
     /// Configuration file [default: fastbreak.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -133,7 +127,7 @@ enum Command {
     },
     /// Check configuration, log, schemas and warehouse before a run
     Check,
-    /// Inspect the configuration
+    /// Inspect the configuration, or write an example of a configuration file
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -195,6 +189,12 @@ enum ConfigCommand {
         #[arg(long)]
         origin: bool,
     },
+    /// Write a configuration file in which every key is explained and commented out; exit code 4 if the file exists
+    Init {
+        /// File to write, or - for standard output [default: the file of --config, else fastbreak.toml]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
 }
 #[derive(Subcommand)]
 enum SchemasCommand {
@@ -232,12 +232,7 @@ enum WarehouseCommand {
 /// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("FASTBREAK_LOG").unwrap_or_else(|_| "warn".into());
-    // `tracing` must not report a failed log write: if standard error is closed, writing that report panics.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    log.with_writer(std::io::stderr).with_target(false).init();
-    match dispatch(cli) {
+    match start_logging().map_err(Into::into).and_then(|()| dispatch(cli)) {
         Ok(outcome) => outcome.into(),
         Err(error) if outcome::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -247,29 +242,39 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Resolves the configuration from file, environment and global flags.
-fn resolve_config(global: &Global) -> Result<Config> {
-    let flags = [
-        ("data", global.data.as_ref().map(|data| data.display().to_string())),
-        ("brokers", global.brokers.clone()),
-        ("instance", global.instance.clone()),
-        ("registry", global.registry.clone()),
-        ("warehouse", global.warehouse.clone()),
-    ];
-    let flags: Vec<(&'static str, String)> =
-        flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    Config::resolve(global.config.as_deref(), &environment, &flags)
+/// Writes log messages to standard error from now on.
+///
+/// # Errors
+/// If the variable with the filter is not valid.
+fn start_logging() -> Result<(), ConfigError> {
+    let filter = config::log_filter(std::env::var_os(LOG_VARIABLE).as_deref())?;
+    // `tracing` must not report a failed log write: if standard error is closed, writing that report panics.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    log.with_writer(std::io::stderr).with_target(false).init();
+    Ok(())
+}
+
+/// Resolves the configuration from file, environment and global flags. A command that uses no configuration gets the default values, so
+/// that it works even if the configuration is wrong.
+fn resolve_config(cli: &Cli) -> Result<Config, ConfigError> {
+    match &cli.command {
+        Command::Config { command: ConfigCommand::Init { .. } } | Command::Completions { .. } => {
+            Config::defaults()
+        }
+        _ => {
+            let environment = std::env::vars_os().collect();
+            Config::resolve(cli.global.config.as_deref(), &environment, cli.global.keys.values())
+        }
+    }
 }
 
 fn dispatch(cli: Cli) -> Result<CommandOutcome> {
-    let (config, output) = (resolve_config(&cli.global)?, cli.global.output);
+    let (config, output) = (resolve_config(&cli)?, cli.global.output);
     let app = App::new(&config);
     match cli.command {
         Command::Demo { seed } => {
-            demo::demo(&App::for_demo(&config, cli.global.data.is_some(), seed), seed, output)
+            let has_data_flag = matches!(config.origin(&DATA), Origin::Flag(_));
+            demo::demo(&App::for_demo(&config, has_data_flag, seed), seed, output)
         }
         Command::Ingest { files } => ingest::ingest(&app, &files, output),
         Command::Run { until_caught_up, only } => {
@@ -283,7 +288,10 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Explain { player, date } => explain::explain(&app, &player, date, output),
         Command::Graph { mermaid } => graph::graph(mermaid, output),
         Command::Check => check::check(&app, output),
-        Command::Config { command: ConfigCommand::Show { origin } } => show::config(&config, origin, output),
+        Command::Config { command } => match command {
+            ConfigCommand::Show { origin } => show::config(&config, origin, output),
+            ConfigCommand::Init { file } => init::init(file.or(cli.global.config), output),
+        },
         Command::Links { spelling, player } => links::link(&app, &spelling, player, output),
         Command::Schemas { command } => match command {
             SchemasCommand::Check => schemas::check(&app, output),
@@ -302,7 +310,10 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         },
         Command::Bench { seasons, files } => bench::bench(seasons, &files, output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "fastbreak", &mut std::io::stdout());
+            // `generate` panics if it cannot write, so it writes to memory.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "fastbreak", &mut script);
+            std::io::stdout().lock().write_all(&script)?;
             Ok(CommandOutcome::Done)
         }
     }

@@ -1,6 +1,6 @@
 //! The binary on the embedded log: `kill -9`, repeated and shuffled input, messages and exit codes.
 //!
-//! If `FASTBREAK_SEASON_FILE` is the path of a file with a season of events (.jsonl.zst), the tests use it instead of a simulated season.
+//! If `TEST_SEASON_FILE` is the path of a file with a season of events (.jsonl.zst), the tests use it instead of a simulated season.
 //! Invariant: content does not depend on interruptions, nor on the order and repetition of the input.
 //! Not here: dead letters (`dead_letters`), lag (`lag`), replays (`replay`), Kafka (`kafka`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
@@ -37,7 +37,7 @@ fn fifty_random_kills_give_the_content_of_a_run_without_interruption() {
     straight.catch_up();
     let run_time = started.elapsed();
 
-    let seed = std::env::var("FASTBREAK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_260_101);
+    let seed = std::env::var("TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_260_101);
     println!("seed {seed}");
     let mut chance = Chance(seed);
     let killed = Fastbreak::new();

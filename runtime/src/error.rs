@@ -25,6 +25,9 @@ pub enum RuntimeError {
     Unreachable { brokers: String, reason: String, next: String },
     #[error("{what} is refused: {reason}\nnext: {next}")]
     Precondition { what: String, reason: String, next: String },
+    /// A setting of the Kafka client that does not exist or has a wrong value.
+    #[error("{setting} is not valid: {reason}\nnext: {next}")]
+    InvalidSetting { setting: String, reason: String, next: String },
     /// The commit of a command was aborted or unconfirmed, and is not retried any more.
     #[error(
         "the commit of {writer} is unconfirmed: {reason}\nnext: run the same command again; it repeats nothing that is durable"

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no function reads a clock or sleeps; the caller passes the current time. The number of retries is unlimited: once a pause has
 //! grown to `cap`, all further pauses have this length.
-//! Not here: which failures are retried (`warehouse`, `bigquery::retry_policy`); sleeping.
+//! Not here: which failures are retried (`warehouse`, `bigquery::retry_policy`); sleeping; the configuration keys of the backoff (the program).
 use std::{collections::VecDeque, time::Duration};
 
 /// Exponential backoff with jitter.
@@ -35,46 +35,6 @@ impl Default for Backoff {
     }
 }
 impl Backoff {
-    /// Reads the `SELF_HEALING_…` environment variables.
-    ///
-    /// # Errors
-    /// The value of a variable cannot be parsed; the message states the name of the variable.
-    pub fn from_environment(value: impl Fn(&str) -> Option<String>) -> Result<Backoff, String> {
-        fn parse<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
-            text.trim().to_lowercase().parse().map_err(|_| format!("{name} = '{text}' is not a valid value"))
-        }
-        let mut backoff = Backoff::default();
-        if let Some(text) = value(BACKOFF_ENABLED) {
-            backoff.is_enabled = parse(BACKOFF_ENABLED, &text)?;
-        }
-        if let Some(text) = value(MAX_RETRIES) {
-            backoff.retries = parse(MAX_RETRIES, &text)?;
-        }
-        if let Some(text) = value(ALERT_ON_LIMIT) {
-            backoff.is_alerting = parse(ALERT_ON_LIMIT, &text)?;
-        }
-        Ok(backoff)
-    }
-    /// Returns the name, value and meaning of the environment variables.
-    pub fn settings(&self) -> [(&'static str, String, &'static str); 3] {
-        [
-            (
-                BACKOFF_ENABLED,
-                self.is_enabled.to_string(),
-                "if true, the pauses between attempts of the sink grow exponentially",
-            ),
-            (
-                MAX_RETRIES,
-                self.retries.to_string(),
-                "consecutive failed attempts of the sink that raise no alert",
-            ),
-            (
-                ALERT_ON_LIMIT,
-                self.is_alerting.to_string(),
-                "if true, repeated failures of the sink raise an alert",
-            ),
-        ]
-    }
     /// Returns the pause after this number of consecutive failures (at least 1). The jitter is derived from `seed`, which identifies the
     /// operation, so that the same operation gets the same pause.
     pub fn pause(&self, failures: u32, seed: &str) -> Duration {
@@ -85,9 +45,6 @@ impl Backoff {
         pause.mul_f64(1.0 - self.jitter * random)
     }
 }
-const BACKOFF_ENABLED: &str = "SELF_HEALING_DML_BACKOFF_ENABLED";
-const MAX_RETRIES: &str = "SELF_HEALING_DML_MAX_RETRIES";
-const ALERT_ON_LIMIT: &str = "SELF_HEALING_ALERT_ON_DML_LIMIT";
 
 /// Counts consecutive failures, and failures within the last minute.
 #[derive(Clone, Debug, Default)]
@@ -191,22 +148,6 @@ mod tests {
             .collect();
         assert_eq!(alarms, [false, false, false, false, true]);
         assert!(!failures.is_alarming(&Backoff { is_alerting: false, ..backoff }));
-    }
-    #[test]
-    fn environment_variables_override_the_defaults() {
-        let environment = |name: &str| match name {
-            "SELF_HEALING_DML_BACKOFF_ENABLED" => Some("False".to_owned()),
-            "SELF_HEALING_DML_MAX_RETRIES" => Some("7".to_owned()),
-            "SELF_HEALING_ALERT_ON_DML_LIMIT" => Some("true".to_owned()),
-            _ => None,
-        };
-        let backoff = Backoff::from_environment(environment).unwrap();
-        assert_eq!((backoff.is_enabled, backoff.retries, backoff.is_alerting), (false, 7, true));
-        assert!(
-            Backoff::from_environment(|_| Some("soon".into()))
-                .unwrap_err()
-                .contains("SELF_HEALING_DML_BACKOFF_ENABLED")
-        );
     }
     #[test]
     fn a_rate_limiter_never_exceeds_its_rate() {

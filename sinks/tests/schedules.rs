@@ -1,7 +1,7 @@
 //! Random schedules of faults: whatever fails and whenever an instance dies, the warehouse ends with the same content as without faults.
 //!
-//! A schedule is derived from a seed, which is printed if the test fails: `FASTBREAK_SEED=<number> cargo test -p sinks --test schedules`
-//! runs only the schedule of that seed. `FASTBREAK_SCHEDULES` is the number of schedules to run.
+//! A schedule is derived from a seed, which is printed if the test fails: `TEST_SEED=<number> cargo test -p sinks --test schedules`
+//! runs only the schedule of that seed. `TEST_SCHEDULES` is the number of schedules to run.
 //!
 //! Invariant: all properties are checked at the end, without access to the sink's internals: content, keys, record accounting, jobs in
 //! flight, job ids, orphaned tables.
@@ -117,8 +117,8 @@ fn schedules() -> impl Strategy<Value = Schedule> {
 /// Generates and runs schedules; if one fails, its seed is printed.
 fn each(from: u64, run: impl Fn(&Schedule) + Sync) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let count = number("FASTBREAK_SCHEDULES").unwrap_or(1_000);
-    let seeds = number("FASTBREAK_SEED").map_or(from..from + count, |seed| seed..seed + 1);
+    let count = number("TEST_SCHEDULES").unwrap_or(1_000);
+    let seeds = number("TEST_SEED").map_or(from..from + count, |seed| seed..seed + 1);
     for seed in seeds {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());

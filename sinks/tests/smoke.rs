@@ -1,6 +1,6 @@
 //! Properties of BigQuery that the sink relies on, tested on a real engine: Google's BigQuery, or an emulator where it has the property.
 //!
-//! The token for Google's BigQuery comes from `FASTBREAK_BIGQUERY_TOKEN` or `gcloud auth print-access-token`.
+//! The token for Google's BigQuery comes from `TEST_BIGQUERY_TOKEN` or `gcloud auth print-access-token`.
 //!
 //! Invariant: no test uses up a quota. So the messages of quota errors are not tested here; `bigquery::error` tests the documented
 //! messages.
@@ -104,13 +104,13 @@ fn token() -> Option<String> {
         let made = Command::new("gcloud").args(["auth", "print-access-token"]).output().ok()?;
         made.status.success().then(|| String::from_utf8(made.stdout).unwrap().trim().to_owned())
     };
-    std::env::var("FASTBREAK_BIGQUERY_TOKEN").ok().or_else(response)
+    std::env::var("TEST_BIGQUERY_TOKEN").ok().or_else(response)
 }
 /// Returns an acquired warehouse in a new dataset, and a client for calls to its service.
 fn fresh(inline_bytes: Option<usize>) -> Option<(BigQuery, Calls)> {
     let config = real::config(inline_bytes)?;
     let Some(calls) = Calls::new(config.clone()) else {
-        eprintln!("skipped: neither FASTBREAK_BIGQUERY_TOKEN nor gcloud has a token");
+        eprintln!("skipped: neither TEST_BIGQUERY_TOKEN nor gcloud has a token");
         return None;
     };
     let mut warehouse = BigQuery::connect(config).unwrap();

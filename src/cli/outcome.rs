@@ -1,10 +1,11 @@
 //! The exit codes of commands that complete and of commands that fail with an error.
 //!
-//! Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error; 3 differences found; 4 precondition failed, not
-//! authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
+//! Exit codes: 0 success; 1 error, or the result is not balanced; 2 usage error or wrong configuration; 3 differences found;
+//! 4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
 //! Invariant: the same error has the same exit code in every command.
 //! Not here: the texts of errors (`error_chain`).
 use crate::{
+    config::ConfigError,
     registry::{IncompatibleSchemas, RegistryError, Unregistered},
     topology::UnknownProcessor,
 };
@@ -18,6 +19,8 @@ pub enum CommandOutcome {
     Done,
     /// The command completed, but its result has a problem: counts do not balance, lines were rejected, data is missing or a check failed.
     Unbalanced,
+    /// A configuration value is not valid.
+    Misconfigured,
     /// The command found differences, for example between the actual and the desired topics.
     Differs,
     /// A precondition is not met; nothing was changed.
@@ -29,6 +32,7 @@ impl CommandOutcome {
     pub const fn from_exit_code(exit_code: u8) -> CommandOutcome {
         match exit_code {
             0 => CommandOutcome::Done,
+            2 => CommandOutcome::Misconfigured,
             3 => CommandOutcome::Differs,
             4 => CommandOutcome::Refused,
             5 => CommandOutcome::Unreachable,
@@ -41,6 +45,7 @@ impl From<CommandOutcome> for ExitCode {
         ExitCode::from(match outcome {
             CommandOutcome::Done => 0,
             CommandOutcome::Unbalanced => 1,
+            CommandOutcome::Misconfigured => 2,
             CommandOutcome::Differs => 3,
             CommandOutcome::Refused => 4,
             CommandOutcome::Unreachable => 5,
@@ -61,7 +66,7 @@ pub fn error_exit_code(error: &anyhow::Error) -> u8 {
         Some(SinkError::Runtime(error)) => return runtime_exit_code(error),
         _ => {}
     }
-    if error.is::<UnknownProcessor>() {
+    if error.is::<ConfigError>() || error.is::<UnknownProcessor>() {
         return 2;
     }
     if error.is::<Unregistered>() {
@@ -83,6 +88,7 @@ fn warehouse_exit_code(error: &WarehouseError) -> u8 {
 
 fn runtime_exit_code(error: &RuntimeError) -> u8 {
     match error {
+        RuntimeError::InvalidSetting { .. } => 2,
         RuntimeError::Locked { .. }
         | RuntimeError::Fenced { .. }
         | RuntimeError::Precondition { .. }

@@ -1,4 +1,4 @@
-//! The values of the `bigquery-…` keys.
+//! The values of the `bigquery-…` keys, and the backoff of writes to BigQuery.
 //!
 //! Invariant: on BigQuery itself (not an emulator), the age at which a sink batch is closed is high enough for BigQuery's DML limits.
 //! Not here: the client (crate `sinks`).
@@ -9,58 +9,44 @@ use std::time::Duration;
 /// this limit.
 const MIN_BATCH_AGE: Duration = Duration::from_secs(5);
 
-/// Project, dataset, endpoint and credentials of BigQuery.
+/// Project, dataset, endpoint and credentials of BigQuery, and how failed writes are retried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BigQueryOptions {
+    /// Empty if no project is configured.
     pub project: String,
     pub dataset: String,
     pub location: String,
     pub endpoint: Option<String>,
     /// `default`, `none`, or the path of a service account's key file.
     pub credentials: String,
-    /// How often and after which pauses failed writes are retried.
-    pub backoff: Backoff,
+    /// If true, the pauses between attempts grow exponentially.
+    pub is_backoff_enabled: bool,
+    /// Number of consecutive failed attempts that raise no alert.
+    pub max_retries: u32,
+    /// If true, repeated failures raise an alert.
+    pub is_alerting: bool,
 }
 impl BigQueryOptions {
-    /// Creates the options from the values of the `bigquery-…` keys; an empty value counts as unset.
-    pub fn from_values(value: impl Fn(&str) -> String) -> BigQueryOptions {
-        let endpoint = Some(value("bigquery-endpoint")).filter(|text| !text.is_empty());
-        let credentials = match (value("bigquery-credentials"), &endpoint) {
-            (text, _) if !text.is_empty() => text,
-            (_, Some(_)) => "none".into(),
-            (_, None) => "default".into(),
-        };
-        BigQueryOptions {
-            project: value("bigquery-project"),
-            dataset: value("bigquery-dataset"),
-            location: value("bigquery-location"),
-            endpoint,
-            credentials,
-            backoff: Backoff::default(),
+    /// Returns after which pauses failed writes are retried.
+    pub fn backoff(&self) -> Backoff {
+        Backoff {
+            is_enabled: self.is_backoff_enabled,
+            retries: self.max_retries,
+            is_alerting: self.is_alerting,
+            ..Backoff::default()
+        }
+    }
+    /// Replaces empty credentials by those that apply: `none` for an emulator, else `default`.
+    pub(super) fn set_default_credentials(&mut self) {
+        if self.credentials.is_empty() {
+            self.credentials = if self.endpoint.is_some() { "none".into() } else { "default".into() };
         }
     }
     /// Checks that the age at which a sink batch is closed is high enough for BigQuery's DML limits; any age is valid for an emulator.
     ///
     /// # Errors
-    /// If `age` is too low; the error has the reason and the remedy.
-    pub fn check_batch_age(&self, age: Duration) -> Result<(), String> {
-        if self.endpoint.is_some() || age >= MIN_BATCH_AGE {
-            return Ok(());
-        }
-        let min_age = MIN_BATCH_AGE.as_millis();
-        Err(format!(
-            "too low for BigQuery's limit of DML statements per table; next: set it to {min_age} or more, or set bigquery-endpoint to an emulator"
-        ))
-    }
-    /// Returns the value of a `bigquery-…` key.
-    pub fn entry(&self, key: &str) -> String {
-        match key {
-            "bigquery-project" => self.project.clone(),
-            "bigquery-dataset" => self.dataset.clone(),
-            "bigquery-location" => self.location.clone(),
-            "bigquery-endpoint" => self.endpoint.clone().unwrap_or_default(),
-            "bigquery-credentials" => self.credentials.clone(),
-            _ => String::new(),
-        }
+    /// If `age` is too low; the error is the minimum in milliseconds.
+    pub(super) fn check_batch_age(&self, age: Duration) -> Result<(), u128> {
+        if self.endpoint.is_some() || age >= MIN_BATCH_AGE { Ok(()) } else { Err(MIN_BATCH_AGE.as_millis()) }
     }
 }

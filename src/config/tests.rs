@@ -1,14 +1,23 @@
 //! Tests of resolving, showing and rejecting configuration values.
 #![allow(clippy::unwrap_used)]
-use super::*;
+use super::{keys::KEYS, *};
+use sinks::retry::Backoff;
+use std::{collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, path::Path};
 
-fn resolve(text: &str, environment: &[(&str, &str)], flags: &[(&'static str, String)]) -> Result<Config> {
+fn resolve(
+    text: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&'static str, String)],
+) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("f.toml");
     std::fs::write(&file, text).unwrap();
     let environment =
-        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
     Config::resolve(Some(&file), &environment, flags)
+}
+fn refused(text: &str, environment: &[(&str, &str)]) -> String {
+    resolve(text, environment, &[]).unwrap_err().to_string()
 }
 /// Returns the value and the origin of a key.
 fn shown(config: &Config, key: &str) -> (String, String) {
@@ -37,10 +46,24 @@ fn every_default_is_shown_under_its_key() {
 fn retry_settings_of_the_sink_are_shown_with_their_origin() {
     let config = resolve("", &[("SELF_HEALING_DML_MAX_RETRIES", "7")], &[]).unwrap();
     let environment = "environment SELF_HEALING_DML_MAX_RETRIES".to_owned();
-    assert_eq!(shown(&config, "SELF_HEALING_DML_MAX_RETRIES"), ("7".to_owned(), environment));
+    assert_eq!(shown(&config, "dml-max-retries"), ("7".to_owned(), environment));
     let default = ("true".to_owned(), "default".to_owned());
-    assert_eq!(shown(&config, "SELF_HEALING_DML_BACKOFF_ENABLED"), default);
-    assert_eq!(shown(&config, "SELF_HEALING_ALERT_ON_DML_LIMIT"), default);
+    assert_eq!(shown(&config, "dml-backoff-enabled"), default);
+    assert_eq!(shown(&config, "alert-on-dml-limit"), default);
+}
+#[test]
+fn retry_settings_of_the_sink_are_read_from_environment_and_file() {
+    let environment =
+        [("SELF_HEALING_DML_BACKOFF_ENABLED", "False"), ("SELF_HEALING_ALERT_ON_DML_LIMIT", "true")];
+    let config = resolve("alert-on-dml-limit = false\ndml-max-retries = 7", &environment, &[]).unwrap();
+    let expected = Backoff { is_enabled: false, retries: 7, is_alerting: true, ..Backoff::default() };
+    assert_eq!(config.bigquery.backoff(), expected);
+    assert_eq!(resolve("", &[], &[]).unwrap().bigquery.backoff(), Backoff::default());
+    let error = refused("", &[("SELF_HEALING_DML_BACKOFF_ENABLED", "soon")]);
+    assert!(
+        error.contains("(environment SELF_HEALING_DML_BACKOFF_ENABLED): must be true or false"),
+        "{error}"
+    );
 }
 #[test]
 fn the_console_listens_on_the_configured_address() {
@@ -67,8 +90,8 @@ fn a_secret_is_read_from_a_named_file() {
     let path = secret.display().to_string();
     let config = resolve("", &[("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", &path)], &[]).unwrap();
     assert_eq!(config.kafka["sasl.password"], "hush");
-    let error = resolve("", &[("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", "/nowhere")], &[]).unwrap_err();
-    assert!(format!("{error:#}").contains("reading the secret sasl.password from /nowhere"), "{error:#}");
+    let error = refused("", &[("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", "/nowhere")]);
+    assert!(error.contains("reading the secret kafka.sasl.password from /nowhere"), "{error}");
 }
 #[test]
 fn the_password_of_the_registry_is_in_no_shown_value_and_no_error() {
@@ -78,7 +101,7 @@ fn the_password_of_the_registry_is_in_no_shown_value_and_no_error() {
     let environment = "environment FASTBREAK_REGISTRY_PASSWORD".to_owned();
     assert_eq!(shown(&config, "registry-password"), ("***".to_owned(), environment));
     assert!(!format!("{config:?}").contains("hush"));
-    let error = format!("{:#}", resolve("a = 1\nregistry-password = 'hush\n", &[], &[]).unwrap_err());
+    let error = refused("a = 1\nregistry-password = 'hush\n", &[]);
     assert!(error.contains("f.toml:2: not TOML") && !error.contains("hush"), "{error}");
 }
 #[test]
@@ -98,15 +121,278 @@ fn a_sink_batch_on_bigquery_itself_closes_after_five_seconds_at_the_earliest() {
     }
 }
 #[test]
-fn an_unknown_key_is_an_error_with_file_and_line() {
-    let error = resolve("data = 'a'\nbrokerz = 'x'\n", &[], &[]).unwrap_err().to_string();
-    assert!(error.contains("f.toml:2: unknown key 'brokerz'"), "{error}");
+fn an_unknown_key_is_an_error_with_file_and_line_and_names_the_nearest_key_or_all_keys() {
+    let error = refused("data = 'a'\nbrokerz = 'x'\n", &[]);
+    assert!(error.contains("f.toml:2: unknown key 'brokerz'\nnext: write brokers, or"), "{error}");
+    let error = refused("registry-user = 'a'\n\nsomething = 'x'\na = 1\n", &[]);
+    assert!(
+        error.contains("f.toml:3: unknown key 'something'\nnext: remove this line; the keys are"),
+        "{error}"
+    );
+    for key in KEYS {
+        assert!(error.contains(key.name), "{error}");
+    }
+}
+#[test]
+fn an_unknown_variable_is_an_error_that_names_the_nearest_variable_or_all_variables() {
+    for (variable, expected) in [
+        ("FASTBREAK_BROKERZ", "set FASTBREAK_BROKERS instead, or unset FASTBREAK_BROKERZ"),
+        ("FASTBREAK_DML_MAX_RETRIES", "set SELF_HEALING_DML_MAX_RETRIES instead"),
+        ("FASTBREAK_SOMETHING", "unset FASTBREAK_SOMETHING; the variables are FASTBREAK_DATA, "),
+        ("FASTBREAK_KAFKA_", "the variables are"),
+        ("FASTBREAK_", "the variables are"),
+        ("FASTBREAK_brokers", "set FASTBREAK_BROKERS instead"),
+    ] {
+        let error = refused("", &[(variable, "x")]);
+        let expected = format!("environment: unknown variable '{variable}'\nnext: {expected}");
+        assert!(
+            error.contains(&expected) || error.contains(expected.rsplit("next: ").next().unwrap()),
+            "{error}"
+        );
+    }
+    resolve("", &[("FASTBREAKER", "x"), ("fastbreak_data", "x"), ("SELF_HEALING_OTHER", "x")], &[]).unwrap();
+}
+#[test]
+fn the_log_filter_and_variables_that_kubernetes_sets_for_a_service_are_no_keys() {
+    let ends = [
+        "SERVICE_HOST",
+        "SERVICE_PORT",
+        "SERVICE_PORT_HTTP_METRICS",
+        "PORT",
+        "PORT_8780_TCP",
+        "PORT_8780_UDP_PROTO",
+        "PORT_8780_SCTP_PORT",
+        "PORT_8780_TCP_ADDR",
+    ];
+    for service in ["FASTBREAK", "FASTBREAK_CONSOLE", "FASTBREAK_KAFKA", "FASTBREAK_KAFKA_BOOTSTRAP"] {
+        for end in ends {
+            let variable = format!("{service}_{end}");
+            let config = resolve("", &[(&variable, "tcp://10.0.0.1:8780")], &[]).unwrap();
+            assert_eq!((config.kafka.len(), config.is_console_set()), (0, false), "{variable}");
+        }
+    }
+    resolve("", &[("FASTBREAK_LOG", "debug")], &[]).unwrap();
+    for variable in
+        ["FASTBREAK_PORT_8780_HTTP", "FASTBREAK_PORT_X_TCP", "FASTBREAK_PORT_1_TCP_X", "FASTBREAK_HOST"]
+    {
+        refused("", &[(variable, "x")]);
+    }
+    let kerberos = [("FASTBREAK_KAFKA_SASL_KERBEROS_SERVICE_NAME", "kafka")];
+    assert_eq!(resolve("", &kerberos, &[]).unwrap().kafka["sasl.kerberos.service.name"], "kafka");
+}
+#[test]
+fn a_variable_that_is_not_utf8_is_an_error_only_if_it_is_one_of_ours() {
+    let bad = || OsString::from_vec(b"x\xff".to_vec());
+    let resolve = |name: OsString, value: OsString| {
+        Config::resolve(Some(Path::new("/dev/null")), &BTreeMap::from([(name, value)]), &[])
+    };
+    for name in ["FASTBREAK_DATA", "FASTBREAK_KAFKA_SASL_PASSWORD", "SELF_HEALING_DML_MAX_RETRIES"] {
+        let error = resolve(name.into(), bad()).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("the environment variable {name} is not UTF-8\nnext: ")),
+            "{error}"
+        );
+    }
+    let error = resolve(OsString::from_vec(b"FASTBREAK_DAT\xff".to_vec()), "x".into()).unwrap_err();
+    assert!(matches!(error, ConfigError::NotUtf8 { .. }), "{error}");
+    resolve("PATH".into(), bad()).unwrap();
+    resolve(bad(), bad()).unwrap();
+}
+#[test]
+fn a_log_filter_that_is_not_valid_is_an_error() {
+    log_filter(None).unwrap();
+    log_filter(Some("info,rdkafka=warn".as_ref())).unwrap();
+    let error = log_filter(Some("a=b=c".as_ref())).unwrap_err().to_string();
+    assert!(error.contains("FASTBREAK_LOG = 'a=b=c'") && error.contains("\nnext: "), "{error}");
 }
 #[test]
 fn a_value_that_does_not_parse_is_an_error_with_its_origin() {
-    let error = resolve("", &[("FASTBREAK_MAX_UPSTREAM_WAIT_MS", "soon")], &[]).unwrap_err().to_string();
+    let error = refused("", &[("FASTBREAK_MAX_UPSTREAM_WAIT_MS", "soon")]);
     assert!(
         error.contains("max-upstream-wait-ms = 'soon' (environment FASTBREAK_MAX_UPSTREAM_WAIT_MS)"),
         "{error}"
     );
+    let error = refused("# a comment\n\nbatch-bytes = 'big'\n", &[]);
+    assert!(error.contains("f.toml:3): must be an integer from 1 to "), "{error}");
+    assert!(
+        error.ends_with("(bytes)\nnext: correct the value, or remove it; the default is 33554432"),
+        "{error}"
+    );
+}
+#[test]
+fn the_line_of_a_key_is_not_that_of_a_key_whose_name_begins_like_it() {
+    let error = refused("registry-user = 'u'\nregistry = 'ftp://x'\n", &[]);
+    assert!(error.contains("f.toml:2): must be a URL"), "{error}");
+}
+#[test]
+fn a_value_outside_its_range_is_an_error_with_the_range() {
+    for (key, value, expected) in [
+        ("batch-bytes", "0", "from 1 to 1099511627776 (bytes)"),
+        ("batch-bytes", "-1", "from 1 to"),
+        ("sink-max-bytes", "0", "from 1 to"),
+        ("sink-max-records", "0", "from 1 to"),
+        ("sink-max-age-ms", "86400001", "from 0 to 86400000 (milliseconds)"),
+        ("sink-reconcile-interval-s", "18446744073709551615", "from 0 to 31536000 (seconds)"),
+        ("commit-interval-ms", "0", "from 1 to"),
+        ("max-upstream-wait-ms", "18446744073709551615", "from 0 to"),
+        ("registry-timeout-ms", "0", "from 1 to"),
+        ("replication", "0", "from 1 to 32767"),
+        ("replication", "40000", "from 1 to 32767"),
+        ("dead-letter-max-consecutive", "4294967296", "from 0 to 4294967295"),
+        ("dead-letter-max-ratio", "1.5", "a number from 0 to 1"),
+        ("dead-letter-max-ratio", "-0.1", "a number from 0 to 1"),
+        ("dead-letter-max-ratio", "NaN", "a number from 0 to 1"),
+        ("dml-max-retries", "-1", "from 0 to 4294967295"),
+        ("data", "", "a path"),
+        ("brokers", " ", "a text in one line"),
+        ("instance", "a/b", "letters, digits and . _ -"),
+        ("instance", "Jokić", "letters, digits and . _ -"),
+        ("bigquery-dataset", "my-dataset", "letters, digits and _"),
+        ("bigquery-dataset", "", "letters, digits and _"),
+        ("bigquery-project", "a`b", "letters, digits and - . :"),
+        ("bigquery-location", "us east", "letters, digits and -"),
+        ("bigquery-endpoint", "127.0.0.1:9050", "a URL of the form http(s)://"),
+        ("registry", "ftp://host", "a URL of the form http(s)://"),
+        ("console", "localhost", "an IP address with a port, such as 127.0.0.1:8780"),
+        ("warehouse", "oracle", "sqlite or bigquery"),
+        ("dlq-header-style", "Native", "native or connect"),
+    ] {
+        let error = refused(&format!("{key} = '{value}'"), &[]);
+        let expected_start = format!("{key} = '{value}' (file ");
+        assert!(error.starts_with(&expected_start) && error.contains(expected), "{error}");
+        assert!(error.contains("\nnext: "), "{error}");
+    }
+}
+#[test]
+fn numbers_and_switches_need_no_quotes_in_the_file() {
+    let config = resolve("dead-letter-max-ratio = 0.25\nreplication = 3\n", &[], &[]).unwrap();
+    assert_eq!((config.dlq_limits.ratio, config.replication), (0.25, Some(3)));
+    let error = refused("data = 'x'\nconsole = ['a']\n", &[]);
+    assert!(
+        error.contains("f.toml:2: console must be a text, a number or true or false, not array"),
+        "{error}"
+    );
+    let error = refused("security.protocol = 'SSL'\n", &[]);
+    assert!(error.contains("f.toml:1: unknown key 'security'"), "{error}");
+    let error = refused("[kafka]\nsasl.username = 'x'\n", &[]);
+    assert!(error.contains("f.toml:2: sasl must be") && error.contains("in quotes"), "{error}");
+    let error = refused("kafka = 'x'\n", &[]);
+    assert!(error.contains("f.toml:1: kafka must be a table, not string"), "{error}");
+}
+#[test]
+fn a_file_that_cannot_be_read_is_an_error() {
+    let error = Config::resolve(Some(Path::new("/nowhere.toml")), &BTreeMap::new(), &[]).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.starts_with("reading the configuration /nowhere.toml: ") && error.contains("\nnext: "),
+        "{error}"
+    );
+}
+#[test]
+fn an_empty_variable_sets_an_empty_value() {
+    let config = resolve("console = '127.0.0.1:1'", &[("FASTBREAK_CONSOLE", "")], &[]).unwrap();
+    assert_eq!(config.console, None);
+    assert_eq!(shown(&config, "console"), (String::new(), "environment FASTBREAK_CONSOLE".to_owned()));
+    assert!(config.is_console_set());
+}
+/// Creates a file with a secret; returns its folder and path.
+fn secret_file(secret: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, secret).unwrap();
+    let path = path.display().to_string();
+    (folder, path)
+}
+#[test]
+fn of_a_secret_and_its_file_the_one_from_the_overriding_source_counts() {
+    let (_folder, path) = secret_file("from its file\n");
+    let in_file = "registry = 'http://host'\nregistry-user = 'someone'\n";
+    let registry_password = |file: &str, environment: &[(&str, &str)]| {
+        let config = resolve(&format!("{in_file}{file}"), environment, &[]).unwrap();
+        config.registry.password.map(|password| password.reveal().to_owned()).unwrap()
+    };
+    let value_in_environment = [("FASTBREAK_REGISTRY_PASSWORD", "hush")];
+    let file_in_environment = [("FASTBREAK_REGISTRY_PASSWORD_FILE", path.as_str())];
+    let file = format!("registry-password-file = '{path}'");
+    assert_eq!(registry_password(&file, &value_in_environment), "hush");
+    assert_eq!(registry_password("registry-password = 'hush'", &file_in_environment), "from its file");
+    assert_eq!(registry_password(&file, &[("FASTBREAK_REGISTRY_PASSWORD", "")]), "from its file");
+    let kafka_password = |file: &str, environment: &[(&str, &str)]| {
+        resolve(&format!("[kafka]\n{file}"), environment, &[]).unwrap().kafka["sasl.password"].clone()
+    };
+    let value_in_environment = [("FASTBREAK_KAFKA_SASL_PASSWORD", "hush")];
+    let file_in_environment = [("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", path.as_str())];
+    assert_eq!(kafka_password(&format!("'sasl.password.file' = '{path}'"), &value_in_environment), "hush");
+    assert_eq!(kafka_password("'sasl.password' = 'hush'", &file_in_environment), "from its file");
+}
+#[test]
+fn a_secret_and_its_file_in_the_same_source_are_an_error() {
+    let registry = "registry = 'http://host'\nregistry-user = 'someone'\n";
+    let error =
+        refused(&format!("{registry}registry-password = 'hush'\nregistry-password-file = '/x'\n"), &[]);
+    assert!(error.starts_with("registry-password (file ") && error.contains("f.toml:3) and "), "{error}");
+    assert!(!error.contains("hush") && error.contains("only one of them"), "{error}");
+    let both = [("FASTBREAK_KAFKA_SASL_PASSWORD", "hush"), ("FASTBREAK_KAFKA_SASL_PASSWORD_FILE", "/x")];
+    let error = refused("", &both);
+    assert!(
+        error.contains("kafka.sasl.password.file (environment FASTBREAK_KAFKA_SASL_PASSWORD_FILE)"),
+        "{error}"
+    );
+    let error = refused("", &[("FASTBREAK_KAFKA_LINGER_MS", "1"), ("FASTBREAK_KAFKA_linger.ms", "2")]);
+    assert!(error.contains("only one of them"), "{error}");
+}
+#[test]
+fn a_registry_user_without_a_password_and_a_missing_password_file_are_errors() {
+    for (keys, expected) in [
+        ("registry-user = 'someone'", "registry-user is set (file "),
+        ("registry-password = 'hush'", "registry-password is set (file "),
+        ("registry-user = 'someone'\nregistry-password-file = '/nowhere'", "from /nowhere"),
+    ] {
+        let error = refused(&format!("registry = 'http://host'\n{keys}"), &[]);
+        assert!(error.contains(expected) && error.contains("\nnext: "), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+        resolve(keys, &[], &[]).unwrap();
+    }
+}
+#[test]
+fn the_url_of_the_registry_loses_its_trailing_slash_and_has_no_credentials() {
+    assert_eq!(resolve("registry = ''", &[], &[]).unwrap().registry.url, None);
+    let config = resolve("registry = 'https://host:8081/apis/ccompat/v7/'", &[], &[]).unwrap();
+    assert_eq!(config.registry.url.as_deref(), Some("https://host:8081/apis/ccompat/v7"));
+    for url in ["http://someone:hush@host", "ftp://someone:hush@host", "someone:hush@host"] {
+        let error = refused(&format!("registry = '{url}'"), &[]);
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+/// Returns the configuration without the origins of its values.
+fn without_origins(config: Config) -> Config {
+    Config { origins: BTreeMap::new(), kafka_origins: BTreeMap::new(), ..config }
+}
+#[test]
+fn the_example_file_without_its_comment_signs_sets_every_key_to_its_default() {
+    let example = example_file();
+    let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
+    let uncommented = |line: &str| if is_key(line) { line[1..].to_owned() } else { line.to_owned() };
+    let text = example.lines().map(uncommented).collect::<Vec<_>>().join("\n");
+    let config = resolve(&text, &[], &[]).unwrap();
+    for key in KEYS {
+        assert!(matches!(config.origin(key), Origin::File { .. }), "{} is not in the file", key.name);
+    }
+    assert!(text.ends_with("\n[kafka]"));
+    let default = Config::defaults().unwrap();
+    assert_eq!(without_origins(config), without_origins(default.clone()));
+    assert_eq!(resolve(&example, &[], &[]).unwrap(), default);
+}
+#[test]
+fn the_table_of_the_page_lists_every_key() {
+    let tables = key_tables();
+    for key in KEYS {
+        assert!(tables.contains(&format!("| `{}`", key.name)), "{}", key.name);
+    }
+}
+#[test]
+fn no_two_keys_have_the_same_name_or_variable() {
+    let names: std::collections::BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
+    let variables: std::collections::BTreeSet<String> = KEYS.iter().map(|key| key.variable()).collect();
+    assert_eq!((names.len(), variables.len()), (KEYS.len(), KEYS.len()));
 }

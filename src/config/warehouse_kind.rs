@@ -12,6 +12,7 @@ pub enum WarehouseKind {
     BigQuery,
 }
 impl WarehouseKind {
+    pub const ALL: [WarehouseKind; 2] = [WarehouseKind::Sqlite, WarehouseKind::BigQuery];
     pub const fn name(self) -> &'static str {
         match self {
             WarehouseKind::Sqlite => "sqlite",
@@ -22,7 +23,6 @@ impl WarehouseKind {
 impl FromStr for WarehouseKind {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kinds = [WarehouseKind::Sqlite, WarehouseKind::BigQuery];
-        kinds.into_iter().find(|kind| kind.name() == text).ok_or("must be sqlite or bigquery")
+        WarehouseKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or("must be sqlite or bigquery")
     }
 }

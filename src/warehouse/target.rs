@@ -102,16 +102,15 @@ pub fn path_in(folder: &Path) -> PathBuf {
 
 /// Connects to BigQuery with these options.
 pub fn connect(keys: &BigQueryOptions) -> Result<BigQuery, WarehouseError> {
-    let BigQueryOptions { project, dataset, location, endpoint, credentials, backoff } = keys.clone();
-    let credentials = match credentials.as_str() {
+    let credentials = match keys.credentials.as_str() {
         "none" => Credentials::None,
         "default" => Credentials::ApplicationDefault,
         path => Credentials::ServiceAccount(path.into()),
     };
     BigQuery::connect(BigQueryConfig {
-        endpoint,
+        endpoint: keys.endpoint.clone(),
         credentials,
-        backoff,
-        ..BigQueryConfig::new(&project, &dataset, &location)
+        backoff: keys.backoff(),
+        ..BigQueryConfig::new(&keys.project, &keys.dataset, &keys.location)
     })
 }

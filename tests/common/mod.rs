@@ -128,10 +128,10 @@ pub fn replay_arguments<'a>((from, to): &'a (String, String), name: &'a str) -> 
     ["replay", "run", "--from", from, "--to", to, "--namespace", name]
 }
 
-/// Returns the events of a season, one line of JSON each. `FASTBREAK_SEASON_FILE` is the path of a file with these lines. If it is not
+/// Returns the events of a season, one line of JSON each. `TEST_SEASON_FILE` is the path of a file with these lines. If it is not
 /// set, the season is a small simulated one with every fault.
 pub fn season() -> Vec<String> {
-    match std::env::var("FASTBREAK_SEASON_FILE") {
+    match std::env::var("TEST_SEASON_FILE") {
         Ok(path) => {
             let file = std::fs::File::open(&path).expect("the season's file");
             let bytes = zstd::decode_all(file).expect("zstd");

@@ -6,7 +6,11 @@ use crate::{
     common::{self, Fastbreak},
     fakebq::{self, Fake},
 };
-use fastbreak::{config::BigQueryOptions, topology, warehouse::WarehouseTarget};
+use fastbreak::{
+    config::{BigQueryOptions, Config},
+    topology,
+    warehouse::WarehouseTarget,
+};
 use processors::predictor::Predictor;
 use runtime::{
     Commit, CommitError, GroupMember, LogAdmin, LogBackend, LogReader, LogWriter, RecordBatch, Restored,
@@ -180,13 +184,13 @@ pub fn deliver_within(
     let member = FaultyMember { inner, run_context: run_context.clone(), fault, reassign: false };
     let local = WarehouseTarget::Folder(fastbreak.folder.path().to_owned());
     let warehouse = bigquery.map_or(local, |fake| {
-        WarehouseTarget::Dataset(BigQueryOptions::from_values(|key| match key {
-            "bigquery-project" => fakebq::PROJECT.into(),
-            "bigquery-dataset" => fakebq::DATASET.into(),
-            "bigquery-location" => "US".into(),
-            "bigquery-endpoint" => fake.endpoint(),
-            _ => String::new(),
-        }))
+        WarehouseTarget::Dataset(BigQueryOptions {
+            project: fakebq::PROJECT.into(),
+            dataset: fakebq::DATASET.into(),
+            endpoint: Some(fake.endpoint()),
+            credentials: "none".into(),
+            ..Config::defaults().unwrap().bigquery
+        })
     });
     let limits = sinks::BatchLimits { records, ..sinks::BatchLimits::default() };
     let reconcile_interval = Duration::from_secs(3600);

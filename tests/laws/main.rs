@@ -1,6 +1,6 @@
 //! The laws of the whole topology, on generated histories and on a recorded season.
 //!
-//! `FASTBREAK_LAW_CASES` sets the total number of cases of all laws; `FASTBREAK_LAW_SEED` runs only the case with this seed. A failure
+//! `TEST_LAW_CASES` sets the total number of cases of all laws; `TEST_LAW_SEED` runs only the case with this seed. A failure
 //! prints its seed.
 //! Invariant: every law is tested with the real processors and simulated payloads, from raw events to predictions.
 //! Not here: the decisions of a single processor (the tests of crate `processors`).
@@ -19,8 +19,8 @@ mod streams;
 /// Returns the seeds with which a law is tested, one seed per case. `percent` is the law's share of the cases of all laws.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let cases = number("FASTBREAK_LAW_CASES").unwrap_or(1_000);
-    let range = match number("FASTBREAK_LAW_SEED") {
+    let cases = number("TEST_LAW_CASES").unwrap_or(1_000);
+    let range = match number("TEST_LAW_SEED") {
         Some(seed) => seed..seed + 1,
         None => law * 1_000_000..law * 1_000_000 + (cases * percent).div_ceil(100),
     };
@@ -32,7 +32,7 @@ struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("a law failed; to repeat only this case, set FASTBREAK_LAW_SEED={}", self.0);
+            eprintln!("a law failed; to repeat only this case, set TEST_LAW_SEED={}", self.0);
         }
     }
 }

@@ -16,7 +16,7 @@ use fastbreak::ingest::{self, line_reader::LineReader};
 use schemas::raw::RawEvent;
 use std::{path::Path, time::Instant};
 
-/// Number of days that are processed unless `FASTBREAK_LAW_DAYS` is set. A whole season takes minutes in a build without optimization.
+/// Number of days that are processed unless `TEST_LAW_DAYS` is set. A whole season takes minutes in a build without optimization.
 const DEFAULT_DAYS: i32 = 60;
 /// With this many days or more, the whole season is processed.
 const SEASON_DAYS: i32 = 365;
@@ -37,7 +37,7 @@ fn recorded_season(name: &str) -> Option<Vec<RawEvent>> {
 #[test]
 fn a_recorded_season_processed_day_by_day_equals_its_batch() {
     let Some(mut events) = recorded_season("2023-24") else { return };
-    let days = std::env::var("FASTBREAK_LAW_DAYS").ok().map_or(DEFAULT_DAYS, |text| text.parse().unwrap());
+    let days = std::env::var("TEST_LAW_DAYS").ok().map_or(DEFAULT_DAYS, |text| text.parse().unwrap());
     let day = |event: &RawEvent| event.fetched_at.eastern_date().0;
     let first_day = events.iter().filter(|event| is_box_score(event.feed)).map(day).min().unwrap();
     events.retain(|event| day(event) < first_day + days);

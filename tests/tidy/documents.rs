@@ -6,15 +6,34 @@ use crate::files::{assert_none, files, root, shown};
 
 const LARGEST_PAGE: usize = 5120;
 /// Pages that consist of tables: their length is not limited.
-const REFERENCE: [&str; 5] = ["features.md", "glossary.md", "operations.md", "systems.md", "topics.md"];
+const REFERENCE: [&str; 6] =
+    ["configuration.md", "features.md", "glossary.md", "operations.md", "systems.md", "topics.md"];
+
+/// Returns the text of a page in three parts: up to the comment at which a table begins, the table, and from the comment at which it ends.
+fn parts(page: &str, name: &str) -> [String; 3] {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
+    let parts = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?)));
+    let (before, (inside, after)) = parts.unwrap_or_else(|| panic!("{page} lacks the markers of {name}"));
+    [format!("{before}{begin}"), inside.to_owned(), format!("{end}{after}")]
+}
 
 /// Returns the rows of the table between two markers, without its header.
 fn table(page: &str, name: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(root().join(page)).unwrap();
-    let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
-    let inside = text.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
-    let (inside, _) = inside.unwrap_or_else(|| panic!("{page} lacks the markers of {name}"));
+    let [_, inside, _] = parts(page, name);
     inside.lines().filter(|line| line.starts_with('|')).skip(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_on_configuration_has_exactly_the_tables_of_all_keys() {
+    let page = "docs/configuration.md";
+    let [before, listed, after] = parts(page, "keys");
+    let there = format!("{}\n", fastbreak::config::key_tables());
+    if std::env::var_os("TEST_WRITE_LISTS").is_some() {
+        return std::fs::write(root().join(page), format!("{before}{there}{after}")).unwrap();
+    }
+    let write = "TEST_WRITE_LISTS=1 cargo test --test tidy";
+    assert_eq!(listed, there, "the tables in {page} are not those of the keys: {write}");
 }
 
 #[test]

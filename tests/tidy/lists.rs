@@ -1,6 +1,6 @@
 //! Lists of the present exceptions to a rule: text files in this folder with a name and a number per line.
 //!
-//! A rule counts its violations by name; the counts must equal the list. With `FASTBREAK_WRITE_LISTS=1` the counts replace the list
+//! A rule counts its violations by name; the counts must equal the list. With `TEST_WRITE_LISTS=1` the counts replace the list
 //! instead, unless the total would rise. A missing file is treated as an empty list; with the setting it is created with any total.
 //! Invariant: a list only shrinks. A count below its entry fails too, so that the entry is lowered.
 //! Not here: what is counted (`vocabulary`, `structure`).
@@ -31,7 +31,7 @@ impl List {
         let path = root().join("tests/tidy").join(self.file);
         let text = std::fs::read_to_string(&path).ok();
         let listed = text.map(|text| parse(&text, self.format));
-        if std::env::var_os("FASTBREAK_WRITE_LISTS").is_some() && may_replace(listed.as_ref(), found) {
+        if std::env::var_os("TEST_WRITE_LISTS").is_some() && may_replace(listed.as_ref(), found) {
             std::fs::write(&path, format!("# {}\n{}", self.about, write(found, self.format))).unwrap();
             return;
         }
@@ -50,7 +50,7 @@ impl List {
     }
 }
 
-const SHRINK: &str = "lower the number in the list: FASTBREAK_WRITE_LISTS=1 cargo test --test tidy";
+const SHRINK: &str = "lower the number in the list: TEST_WRITE_LISTS=1 cargo test --test tidy";
 
 /// An entry whose count differs from the list: its name, the number found, the number listed.
 #[derive(Debug, PartialEq)]

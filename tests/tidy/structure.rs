@@ -26,19 +26,19 @@ const MOST_IMPL_FILES: usize = 2;
 const CIRCLES: List = List {
     file: "circles.txt",
     about: "Files that import each other in a circle. To shrink: move the shared items to a file that imports none of the others, then run \
-            FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
+            TEST_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::NameOnly,
 };
 const LONG_FUNCTIONS: List = List {
     file: "long_functions.txt",
     about: "Functions of more than 60 lines, each with its length. To shrink: move a part of the function into its own function, then run \
-            FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
+            TEST_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountLast,
 };
 const SCATTERED_IMPLS: List = List {
     file: "scattered_impls.txt",
     about: "Types with `impl` blocks in more than two files, each with its number of files. To shrink: split the type by its states, then \
-            run FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
+            run TEST_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountLast,
 };
 

@@ -24,13 +24,13 @@ const SHOWN: usize = 60;
 const WORDS: List = List {
     file: "vocabulary.txt",
     about: "Terms that docs/glossary.md bans, each with its number of uses. To shrink: use the term of the first column, then run \
-            FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
+            TEST_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountFirst,
 };
 const NAMES: List = List {
     file: "identifiers.txt",
     about: "Identifiers that were renamed, each with its number of uses. To shrink: use the name in vocabulary/identifiers.rs, then run \
-            FASTBREAK_WRITE_LISTS=1 cargo test --test tidy",
+            TEST_WRITE_LISTS=1 cargo test --test tidy",
     format: Format::CountFirst,
 };
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a setting that exactly-once depends on cannot be overridden; it is rejected with the reason.
 //! Not here: the use of the clients (`transaction`, `poll_thread`, `query_client`), partitions in a namespace (`topic_partition`).
-use crate::{context::Context, error::invalid_client_setting};
+use crate::{context::Context, error::client_not_created};
 use rdkafka::{ClientConfig, config::FromClientConfigAndContext};
 use runtime::RuntimeError;
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
@@ -239,13 +239,14 @@ impl KafkaConfig {
     /// Creates a client.
     ///
     /// # Errors
-    /// `RuntimeError::Precondition` with the setting that the client rejects.
+    /// `RuntimeError::InvalidSetting` for a setting that the client rejects, `RuntimeError::Precondition` if it does not start with the
+    /// settings, for example because a certificate cannot be read.
     pub fn create_client<C: FromClientConfigAndContext<Context>>(
         &self,
         client_config: &ClientConfig,
         context: Context,
     ) -> Result<C, RuntimeError> {
-        client_config.create_with_context(context).map_err(invalid_client_setting)
+        client_config.create_with_context(context).map_err(client_not_created)
     }
 }
 
@@ -276,7 +277,9 @@ mod tests {
         let client = BTreeMap::from([("sasl.passwrd".to_owned(), "hushhush".to_owned())]);
         let config = KafkaConfig { brokers: "127.0.0.1:1".into(), client, ..KafkaConfig::default() };
         let created = config.create_client::<BaseConsumer<Context>>(&config.admin(), Context::default());
-        let message = created.map(|_| ()).unwrap_err().to_string();
+        let error = created.map(|_| ()).unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, RuntimeError::InvalidSetting { .. }), "{message}");
         assert!(message.contains("sasl.passwrd") && !message.contains("hushhush"), "{message}");
     }
     #[test]

@@ -142,17 +142,20 @@ fn configuration_remediation(code: Code) -> Option<&'static str> {
     }
 }
 
-/// Returns the error for a client setting that librdkafka rejects. The error does not contain the value of the setting, which may be a
+/// Returns the error for a client that librdkafka does not create. The error does not contain the value of a setting, which may be a
 /// password under a misspelled name.
-pub fn invalid_client_setting(error: KafkaError) -> RuntimeError {
-    let reason = match error {
-        KafkaError::ClientConfig(_, reason, key, _) => format!("{key}: {reason}"),
-        error => error.to_string(),
-    };
-    RuntimeError::Precondition {
-        what: "a setting of the Kafka client".into(),
-        reason,
-        next: "`fastbreak config show --origin` shows where each setting comes from".into(),
+pub fn client_not_created(error: KafkaError) -> RuntimeError {
+    match error {
+        KafkaError::ClientConfig(_, reason, setting, _) => RuntimeError::InvalidSetting {
+            setting: format!("kafka.{setting}"),
+            reason,
+            next: "correct or remove it; `fastbreak config show --origin` shows where it is set".into(),
+        },
+        error => RuntimeError::Precondition {
+            what: "a setting of the Kafka client".into(),
+            reason: error.to_string(),
+            next: "`fastbreak config show --origin` shows where each setting comes from".into(),
+        },
     }
 }
 

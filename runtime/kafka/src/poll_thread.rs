@@ -7,7 +7,7 @@
 //! Not here: the reaction of the member to a rebalance (`member`), the inbox (`poll_channel`).
 use crate::{
     context::Context,
-    error::{invalid_client_setting, thread_not_started, thread_panicked},
+    error::{client_not_created, thread_not_started, thread_panicked},
     offsets::positions,
     partition_queues,
     poll_channel::{Command, PollChannel},
@@ -84,7 +84,7 @@ impl PollThread {
     }
     fn create_consumer(&self) -> Result<BaseConsumer<Context>, RuntimeError> {
         let mut consumer = BaseConsumer::from_config_and_context(&self.client_config, self.context.clone())
-            .map_err(invalid_client_setting)?;
+            .map_err(client_not_created)?;
         let poll_thread = std::thread::current();
         self.channel.register_poll_thread(poll_thread.clone());
         consumer.set_nonempty_callback(move || poll_thread.unpark());
