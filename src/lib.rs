@@ -3,6 +3,7 @@
 //! Read `topology` first. Invariant: live runs, replays and tests use the same topology.
 //! Not here: the decisions of the processors (crate `processors`), the stream runtime (crate `runtime`), warehouses (crate `sinks`).
 mod artifact;
+mod await_done;
 pub mod cli;
 pub mod config;
 pub mod error_chain;

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     artifact::load_predictor,
+    await_done::await_done,
     config::Config,
     error_chain::error_chain,
     storage,
@@ -19,7 +20,6 @@ use anyhow::Result;
 use runtime::RuntimeError;
 use runtime_kafka::{Admin, KafkaConfig};
 use serde::Serialize;
-use sinks::WarehouseError;
 use topics::{
     plan::{Action, Plan, PlanOverrides},
     spec::TopicSpec,
@@ -109,9 +109,11 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
 }
 
 /// Checks that the warehouse, if it exists, belongs to this log.
-fn check_warehouse(config: &Config, log_id: Option<&str>) -> Result<(), WarehouseError> {
+fn check_warehouse(config: &Config, log_id: Option<&str>) -> Result<()> {
     match (sink::existing_warehouse(config)?, log_id) {
-        (Some(warehouse), Some(log_id)) => warehouse.writer_state()?.check_writer(log_id, None),
+        (Some(warehouse), Some(log_id)) => {
+            Ok(await_done(|| warehouse.writer_state())?.check_writer(log_id, None)?)
+        }
         _ => Ok(()),
     }
 }

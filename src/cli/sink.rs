@@ -7,6 +7,7 @@ use super::{
     output::{self, Output},
 };
 use crate::{
+    await_done::await_done,
     config::{Config, WarehouseKind},
     storage,
     warehouse::{self, WarehouseTarget},
@@ -42,7 +43,7 @@ pub fn rebuild(config: &Config, options: RebuildOptions, output: Output) -> Resu
     let log_id = log.existing_id()?;
     let warehouse = WarehouseTarget::live(config).name();
     let previous = match existing_warehouse(config)? {
-        Some(warehouse) => warehouse.writer_state()?,
+        Some(warehouse) => await_done(|| warehouse.writer_state())?,
         None => WriterState { log: None, epoch: 0, rebuilding: false },
     };
     if !options.take_over {
@@ -58,7 +59,8 @@ pub fn rebuild(config: &Config, options: RebuildOptions, output: Output) -> Resu
     };
     if options.yes {
         let log_id = log.id()?;
-        report.epoch = warehouse::open(config)?.take_ownership(&log_id)?;
+        let mut warehouse = warehouse::open(config)?;
+        report.epoch = await_done(|| warehouse.take_ownership(&log_id))?;
         report.log = Some(log_id);
     }
     output::print(output, &report, show)?;

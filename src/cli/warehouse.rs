@@ -7,6 +7,7 @@ use super::{
     output::{self, Output},
 };
 use crate::{
+    await_done::await_done,
     config::{Config, WarehouseKind},
     warehouse::{self, WarehouseTarget},
 };
@@ -91,7 +92,10 @@ pub fn apply(config: &Config, output: Output) -> Result<CommandOutcome> {
             warehouse::open(config)?;
             usize::from(is_new)
         }
-        WarehouseKind::BigQuery => warehouse::bigquery(config)?.apply()?,
+        WarehouseKind::BigQuery => {
+            let mut bigquery = warehouse::bigquery(config)?;
+            await_done(|| bigquery.apply())?
+        }
     };
     let applied = Applied { warehouse: WarehouseTarget::live(config).name(), created };
     output::print(output, &applied, |applied| match applied.created {
