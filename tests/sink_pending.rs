@@ -10,20 +10,27 @@ mod fakebq;
 #[allow(dead_code)]
 mod fault_injection;
 
+use fakebq::Fake;
 use fastbreak::warehouse::path_in;
-use fault_injection::{batches, deliver, fake, part};
+use fault_injection::{batches, deliver, deliver_to, fake, part};
+use runtime::{engine::DlqLimits, subscription::RunContext};
 use runtime_embedded::EmbeddedLog;
-use sinks::{Progress, Sqlite, Warehouse, reconciler::Reconciler};
+use sinks::{BigQuery, Progress, Sqlite, Warehouse, reconciler::Reconciler};
+use std::sync::Arc;
 
 /// Number of responses that report a query as running. A call polls a query 120 times, so each query needs two calls.
 const RUNNING_RESPONSES: usize = 150;
 
 #[test]
 fn a_run_with_slow_jobs_and_queries_writes_everything_once_and_counts_no_failure() {
-    let (fastbreak, fake) = (part(12), fake());
+    let (fastbreak, fake, run_context) = (part(12), Fake::start(), Arc::new(RunContext::default()));
     fake.with(|service| service.takes_ms = 100_000);
     fake.respond_slowly(RUNNING_RESPONSES);
-    let run_context = deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
+    let config = fake.config();
+    let open_warehouse =
+        move || -> Result<Box<dyn Warehouse>, _> { Ok(Box::new(BigQuery::connect(config)?)) };
+    let limits = (1_000_000, DlqLimits::default());
+    deliver_to(&fastbreak, Box::new(open_warehouse), limits, None, run_context.clone()).unwrap();
     let statistics = fake.statistics();
     assert_eq!((statistics.effective_merges, statistics.merges), (batches(&fake), batches(&fake)));
     let text = run_context.metrics.text().unwrap();
