@@ -225,7 +225,7 @@ mod tests {
 
     fn app(folder: &Path, artifact: &Path) -> App {
         let flags = [("data", folder.display().to_string())];
-        let environment = [("FASTBREAK_LEARNED_MODEL".to_owned(), artifact.display().to_string())];
+        let environment = [("FASTBREAK_LEARNED_MODEL".into(), artifact.as_os_str().to_owned())];
         App::new(&Config::resolve(None, &BTreeMap::from(environment), &flags).unwrap())
     }
     #[test]

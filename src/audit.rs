@@ -10,20 +10,16 @@ mod report;
 
 pub use report::{Accounting, AuditReport, NameResolution, ParkedReport, TableContent};
 
-use crate::app::App;
+use crate::{app::App, await_done::await_done};
 use anyhow::Result;
 use parallel::in_parallel;
 use processor::{Ledger, ProcessorAudit, audit_processor, audit_sink};
 use runtime::{LogBackend, ProcessorNode, inspect, subscription::Subscription};
 use sinks::{
-    SinkError, Warehouse,
-    reconciler::{self, Reconciliation},
+    Warehouse,
+    reconciler::{Reconciler, Reconciliation},
 };
-use std::time::{Duration, Instant};
 use topics::Policy;
-
-/// Time limit of the reconciliation, which is repeated while a query of the warehouse is pending.
-const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Compares ledger, log and warehouse.
 ///
@@ -73,7 +69,7 @@ fn topic_contents(app: &App) -> Result<Vec<TableContent>> {
 }
 
 fn warehouse_contents(warehouse: &dyn Warehouse) -> Result<Vec<TableContent>> {
-    let hashes = warehouse.content_hashes()?;
+    let hashes = await_done(|| warehouse.content_hashes())?;
     let to_content = |hash: sinks::ContentHash| TableContent {
         name: hash.table.to_owned(),
         rows: hash.rows,
@@ -110,14 +106,8 @@ fn compare_published(
     Ok(())
 }
 
-/// Reconciles warehouse and log. Repeats this while a query of the warehouse is pending, for at most [`WAREHOUSE_TIMEOUT`].
+/// Reconciles warehouse and log.
 fn reconcile(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Reconciliation> {
-    let started = Instant::now();
-    loop {
-        let result = reconciler::reconcile(log, warehouse, &|| false);
-        let is_pending = matches!(&result, Err(SinkError::Warehouse(error)) if error.is_pending());
-        if !is_pending || started.elapsed() > WAREHOUSE_TIMEOUT {
-            return Ok(result?);
-        }
-    }
+    let mut reconciler = Reconciler::default();
+    await_done(|| reconciler.reconcile(log, warehouse, &|| false))
 }

@@ -4,6 +4,7 @@
 //! Not here: the decisions of the processors (crate `processors`), the stream runtime (crate `runtime`), warehouses (crate `sinks`).
 pub mod app;
 pub mod audit;
+mod await_done;
 pub mod bench;
 pub mod cli;
 pub mod config;

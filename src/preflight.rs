@@ -9,10 +9,11 @@ pub use check_result::{CheckResult, Failure};
 
 use crate::{
     app::{App, LogTarget},
+    await_done::await_done,
     topology::topic_specs,
 };
+use anyhow::Result;
 use kafka::check_kafka;
-use sinks::WarehouseError;
 
 /// Checks everything that a run needs. An error of an operation is the result of its check.
 pub fn preflight(app: &App) -> Vec<CheckResult> {
@@ -51,9 +52,11 @@ pub fn preflight(app: &App) -> Vec<CheckResult> {
 }
 
 /// Checks that the warehouse, if it exists, belongs to this log.
-fn check_warehouse(app: &App, log_id: Option<&str>) -> Result<(), WarehouseError> {
+fn check_warehouse(app: &App, log_id: Option<&str>) -> Result<()> {
     match (app.warehouse().open_if_provisioned()?, log_id) {
-        (Some(warehouse), Some(log_id)) => warehouse.writer_state()?.check_writer(log_id, None),
+        (Some(warehouse), Some(log_id)) => {
+            Ok(await_done(|| warehouse.writer_state())?.check_writer(log_id, None)?)
+        }
         _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: without confirmation nothing is changed; the warehouse of another log is changed only with `take_over`.
 //! Not here: the rebuild itself, which the sink does at the next `run`.
-use crate::app::App;
+use crate::{app::App, await_done::await_done};
 use anyhow::Result;
 use runtime::RuntimeError;
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub fn rebuild(app: &App, options: RebuildOptions) -> Result<RebuildReport> {
     let log_id = log.existing_id()?;
     let warehouse = app.warehouse().name();
     let previous = match app.warehouse().open_if_provisioned()? {
-        Some(warehouse) => warehouse.writer_state()?,
+        Some(warehouse) => await_done(|| warehouse.writer_state())?,
         None => WriterState { log: None, epoch: 0, rebuilding: false },
     };
     if !options.take_over {
@@ -57,7 +57,8 @@ pub fn rebuild(app: &App, options: RebuildOptions) -> Result<RebuildReport> {
     };
     if options.is_confirmed {
         let log_id = log.id()?;
-        report.epoch = app.warehouse().open()?.take_ownership(&log_id)?;
+        let mut warehouse = app.warehouse().open()?;
+        report.epoch = await_done(|| warehouse.take_ownership(&log_id))?;
         report.log = Some(log_id);
     }
     Ok(report)

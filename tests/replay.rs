@@ -45,7 +45,7 @@ fn stderr(output: &process::Output) -> String {
 /// Returns the name, row count and content hash of each table of a replay.
 fn content_hashes(run: &Fastbreak, name: &str) -> Vec<(&'static str, u64, String)> {
     let path = run.folder.path().join("replays").join(name).join("warehouse.db");
-    let hashes = Sqlite::open(&path).unwrap().content_hashes().unwrap();
+    let hashes = Sqlite::open(&path).unwrap().content_hashes().unwrap().done().unwrap();
     hashes.into_iter().map(|hash| (hash.table, hash.rows, hash.hash)).collect()
 }
 

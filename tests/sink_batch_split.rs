@@ -27,7 +27,8 @@ fn undisturbed() -> &'static [ContentHash] {
     CONTENT.get_or_init(|| {
         let fastbreak = part(12);
         deliver(&fastbreak, None, 10_000, None).unwrap();
-        Sqlite::open(&path_in(fastbreak.folder.path())).unwrap().content_hashes().unwrap()
+        let warehouse = Sqlite::open(&path_in(fastbreak.folder.path())).unwrap();
+        warehouse.content_hashes().unwrap().done().unwrap()
     })
 }
 /// Starts a fake of BigQuery that accepts at most this number of rows per merge and per load.
@@ -48,7 +49,7 @@ fn assert_complete(fake: &Fake, what: &str) {
     let statistics = fake.statistics();
     assert_eq!(statistics.effective_merges, batches(fake), "{what}");
     assert_eq!((statistics.max_in_flight, statistics.mixed_ids, fake.duplicate_keys()), (1, 0, 0), "{what}");
-    assert_eq!(fake.connect().content_hashes().unwrap(), undisturbed(), "{what}");
+    assert_eq!(fake.connect().content_hashes().unwrap().done().unwrap(), undisturbed(), "{what}");
 }
 
 #[test]

@@ -146,6 +146,8 @@ fn a_lost_warehouse_is_rebuilt_from_the_start_and_the_ledger_balances() {
     sinks::Sqlite::open(&warehouse::path_in(fastbreak.folder.path()))
         .unwrap()
         .take_ownership(&log_id(&fastbreak))
+        .unwrap()
+        .done()
         .unwrap();
     deliver(&fastbreak, None, 90, None).unwrap();
     assert_eq!(fastbreak.content(), *undisturbed());

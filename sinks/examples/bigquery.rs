@@ -59,11 +59,13 @@ fn main() {
     let fake = Fake::start();
     fake.with(|service| service.takes_ms = 0);
     let mut w = fake.connect();
-    w.acquire("log").unwrap();
+    w.acquire("log").unwrap().done().unwrap();
     let batches: Vec<_> = (0..10).map(|n| batch(n * 2_000, 2_000)).collect();
     let started = Watch::now();
-    let rows: u64 =
-        batches.iter().map(|(batch, plan)| w.write(batch, plan, Timestamp(0)).unwrap().rows).sum();
+    let mut rows = 0;
+    for (batch, plan) in &batches {
+        rows += w.write(batch, plan, Timestamp(0)).unwrap().done().unwrap().rows;
+    }
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "10 batches of 2,000 records, {rows} rows in {seconds:.2} s: {:.0} rows/s",

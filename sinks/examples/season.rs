@@ -22,7 +22,7 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("warehouse.db");
     let mut w = Sqlite::open(&path).unwrap();
-    let epoch = w.acquire("log").unwrap();
+    let epoch = w.acquire("log").unwrap().done().unwrap();
     let writer = WriterId { sink: "warehouse".into(), log: "log".into(), epoch };
     let mut changes: Vec<RecordChange> = (0..1230u32).flat_map(changes_of).collect();
     if std::env::args().any(|arg| arg == "--by-partition") {
@@ -45,7 +45,7 @@ fn main() {
                 let sink = format!("warehouse-{round}");
                 let plan = BatchPlan::new(WriterId { sink, ..writer.clone() }, &batch, Timestamp(0));
                 let started = Clock::now();
-                let written = w.write(&batch, &plan, Timestamp(0)).unwrap();
+                let written = w.write(&batch, &plan, Timestamp(0)).unwrap().done().unwrap();
                 took += started.elapsed().as_secs_f64();
                 rows += written.rows;
                 records += written.records;
@@ -54,7 +54,7 @@ fn main() {
         println!("{round}: {records} records, {rows} rows in {took:.2} s: {:.0} rows/s", rows as f64 / took);
     }
     let started = Clock::now();
-    for hash in w.content_hashes().unwrap() {
+    for hash in w.content_hashes().unwrap().done().unwrap() {
         println!("{} {} rows {}", hash.table, hash.rows, hash.hash);
     }
     println!("content hashes in {:.2} s", started.elapsed().as_secs_f64());

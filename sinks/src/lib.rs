@@ -1,6 +1,6 @@
 //! Library of the sink: stores the newest record of each key of the table topics as rows of a warehouse.
 //!
-//! Reading order: `record`, `window`, `split`, `plan`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
+//! Reading order: `record`, `window`, `split`, `plan`, `progress`, `warehouse`, `tables` and `rows`, then the warehouses (`sqlite`, `bigquery`), then
 //! `grading`. Only replays use `date_filter` and `diff`. `reconciler` compares a warehouse with its log by `control_totals`. `task` is the
 //! sink task: it reads the topics, stores plans, writes batches with this library, and commits offsets.
 //!
@@ -17,6 +17,7 @@ pub mod diff;
 mod feature_columns;
 pub mod grading;
 pub mod plan;
+mod progress;
 pub mod reconciler;
 pub mod record;
 pub mod retry;
@@ -36,6 +37,7 @@ pub use bigquery::BigQuery;
 pub use counters::Counters;
 pub use date_filter::DateRange;
 pub use plan::{BatchId, BatchPlan, Recovery, WriterId};
+pub use progress::Progress;
 pub use record::{Record, RecordChange, SinkTopic, TopicPartitionOffset};
 pub use sink_error::SinkError;
 pub use split::split;

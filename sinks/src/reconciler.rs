@@ -1,24 +1,25 @@
 //! Reconciliation: compares the control totals of the warehouse with the newest records of the log, for `audit` and, periodically, for
 //! the sink.
 //!
-//! The warehouse is queried first and the log is read to its end afterwards, so the record of each row in the warehouse is among the
-//! records read. A game is a mismatch only if none of its records is in flight and if it differs in two consecutive comparisons.
+//! The committed offsets are read first, then the warehouse is queried, and the log is read to its end afterwards, so the record of each row
+//! in the warehouse is among the records read. A game is a mismatch only if none of its records is in flight and if it differs in two consecutive comparisons.
 //!
 //! Invariant: read-only; a game that the sink writes concurrently is in flight, never a mismatch.
 //! Not here: the comparison (`control_totals`).
 use crate::{
     control_totals::{Comparison, LatestByKey, TotalsMismatch, is_in_flight},
+    progress::Progress,
     record::{SinkTopic, TopicPartitionOffset},
     rows,
     sink_error::SinkError,
     subscription::SINK,
-    warehouse::Warehouse,
+    warehouse::{Warehouse, WriterState},
 };
 use runtime::{LogBackend, dlq};
 use schemas::wire;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use topics::TopicPartition;
+use topics::{Offsets, TopicPartition};
 
 /// Maximum number of bytes per read.
 const READ_BYTES: usize = 32 << 20;
@@ -43,60 +44,101 @@ pub struct Mismatch {
     pub rows_in_warehouse: u64,
 }
 
-/// Compares the warehouse with the log. `stop` is polled; once it returns true, the reconciliation is skipped.
-///
-/// # Errors
-/// If the log or the warehouse cannot be read.
-pub fn reconcile(
-    log: &mut dyn LogBackend,
-    warehouse: &dyn Warehouse,
-    stop: &dyn Fn() -> bool,
-) -> Result<Reconciliation, SinkError> {
-    let (writer_state, id) = (warehouse.writer_state()?, log.id()?);
-    let reason = match writer_state.log {
-        Some(owner) if owner != id => Some(format!("log {owner} owns the warehouse, but this is log {id}")),
+/// Reconciles a warehouse with a log. A call that returns `Pending` keeps its state, so the next call continues it.
+#[derive(Default)]
+pub struct Reconciler {
+    /// True after it was checked that this log owns the warehouse.
+    is_owner: bool,
+    /// Committed offsets of the sink, read before the query of the control totals was sent; `None` if no such query is still running.
+    next: Option<Offsets>,
+    /// The first comparison, if it found a mismatch and the second is not done yet.
+    first: Option<Comparison>,
+}
+impl Reconciler {
+    /// Compares the warehouse with the log. `stop` is polled; once it returns true, the reconciliation is skipped.
+    ///
+    /// # Errors
+    /// If the log or the warehouse cannot be read.
+    pub fn reconcile(
+        &mut self,
+        log: &mut dyn LogBackend,
+        warehouse: &dyn Warehouse,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Progress<Reconciliation>, SinkError> {
+        if !self.is_owner {
+            let writer_state = match warehouse.writer_state()? {
+                Progress::Done(writer_state) => writer_state,
+                Progress::Pending(what) => return Ok(Progress::Pending(what)),
+            };
+            if let Some(reason) = skip_reason(&writer_state, &log.id()?) {
+                return Ok(Progress::Done(Reconciliation::skipped(reason)));
+            }
+            self.is_owner = true;
+        }
+        loop {
+            let comparison = match self.compare(log, warehouse, stop)? {
+                Progress::Done(Some(comparison)) => comparison,
+                Progress::Done(None) => {
+                    return Ok(Progress::Done(Reconciliation::skipped("the process is stopping".into())));
+                }
+                Progress::Pending(what) => return Ok(Progress::Pending(what)),
+            };
+            match self.first.take() {
+                // Compaction during the read may cause a false mismatch in the first comparison, but not the same one in the second.
+                None if !comparison.mismatches.is_empty() => self.first = Some(comparison),
+                None => return Ok(Progress::Done(Reconciliation::new(&comparison))),
+                Some(mut first) => {
+                    first.mismatches.retain(|mismatch| comparison.mismatches.contains(mismatch));
+                    return Ok(Progress::Done(Reconciliation::new(&first)));
+                }
+            }
+        }
+    }
+    /// Compares the control totals once; returns `None` if `stop` returned true. The second comparison converts every prediction to a row,
+    /// to find predictions that cannot be converted: the dead letters that list them may have been deleted.
+    fn compare(
+        &mut self,
+        log: &mut dyn LogBackend,
+        warehouse: &dyn Warehouse,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Progress<Option<Comparison>>, SinkError> {
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => log.committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?,
+        };
+        let control_totals = match warehouse.control_totals()? {
+            Progress::Done(control_totals) => control_totals,
+            Progress::Pending(what) => {
+                self.next = Some(next);
+                return Ok(Progress::Pending(what));
+            }
+        };
+        let newest = latest_records(log, &next, stop, self.first.is_some())?;
+        Ok(Progress::Done(newest.map(|newest| Comparison::new(&newest, &control_totals))))
+    }
+}
+
+/// Returns the reason why the warehouse cannot be compared with the log of this id, if there is one.
+fn skip_reason(writer_state: &WriterState, log_id: &str) -> Option<String> {
+    match &writer_state.log {
+        Some(owner) if owner != log_id => {
+            Some(format!("log {owner} owns the warehouse, but this is log {log_id}"))
+        }
         None => Some("no log owns the warehouse yet".into()),
         Some(_) if writer_state.rebuilding => {
             Some("the warehouse is being rebuilt from the start of the log".into())
         }
         Some(_) => None,
-    };
-    if let Some(reason) = reason {
-        return Ok(Reconciliation::skipped(reason));
     }
-    let Some(mut comparison) = compare(log, warehouse, stop, false)? else {
-        return Ok(Reconciliation::skipped("the process is stopping".into()));
-    };
-    // Compaction during the read may cause a false mismatch in the first comparison, but not the same one in the second.
-    if !comparison.mismatches.is_empty() {
-        let Some(again) = compare(log, warehouse, stop, true)? else {
-            return Ok(Reconciliation::skipped("the process is stopping".into()));
-        };
-        comparison.mismatches.retain(|mismatch| again.mismatches.contains(mismatch));
-    }
-    let to_mismatch = |mismatch: &TotalsMismatch| Mismatch {
-        topic: mismatch.input.topic(),
-        game: mismatch.game.to_string(),
-        rows_in_log: mismatch.log.rows,
-        rows_in_warehouse: mismatch.warehouse.rows,
-    };
-    Ok(Reconciliation {
-        skipped: None,
-        games: comparison.games,
-        in_flight: comparison.in_flight,
-        mismatches: comparison.mismatches.iter().map(to_mismatch).collect(),
-    })
 }
-/// Compares the control totals once; returns `None` if `stop` returned true. If `is_thorough`, converts every prediction to a row, to find
-/// predictions that cannot be converted: the dead letters that list them may have been deleted.
-fn compare(
+/// Reads the newest record of each key, by input topic, from the log; returns `None` if `stop` returned true. `next` has the committed
+/// offsets of the sink. If `is_thorough`, converts every prediction to a row.
+fn latest_records(
     log: &mut dyn LogBackend,
-    warehouse: &dyn Warehouse,
+    next: &Offsets,
     stop: &dyn Fn() -> bool,
     is_thorough: bool,
-) -> Result<Option<Comparison>, SinkError> {
-    let next = log.committed_offsets(SINK, &SinkTopic::ALL.map(SinkTopic::topic))?;
-    let control_totals = warehouse.control_totals()?;
+) -> Result<Option<Vec<LatestByKey>>, SinkError> {
     let rejected = rejected(log)?;
     let mut newest = Vec::new();
     for input in SinkTopic::ALL {
@@ -134,7 +176,7 @@ fn compare(
         }
         newest.push(latest);
     }
-    Ok(Some(Comparison::new(&newest, &control_totals)))
+    Ok(Some(newest))
 }
 
 /// Reads the coordinates of the rejected records from the dead letters of the sink.
@@ -168,7 +210,22 @@ fn makes_row(
 }
 
 impl Reconciliation {
-    fn skipped(reason: String) -> Reconciliation {
+    fn new(comparison: &Comparison) -> Reconciliation {
+        let to_mismatch = |mismatch: &TotalsMismatch| Mismatch {
+            topic: mismatch.input.topic(),
+            game: mismatch.game.to_string(),
+            rows_in_log: mismatch.log.rows,
+            rows_in_warehouse: mismatch.warehouse.rows,
+        };
+        Reconciliation {
+            skipped: None,
+            games: comparison.games,
+            in_flight: comparison.in_flight,
+            mismatches: comparison.mismatches.iter().map(to_mismatch).collect(),
+        }
+    }
+    /// Returns the result of a reconciliation that compared nothing, for this reason.
+    pub(crate) fn skipped(reason: String) -> Reconciliation {
         Reconciliation { skipped: Some(reason), games: 0, in_flight: 0, mismatches: Vec::new() }
     }
     /// Formats the result as one line for an operator.

@@ -2,11 +2,13 @@
 //!
 //! Invariant: a batch and its batch record are written atomically; of two records with the same key, the one with the higher (epoch,
 //! offset) is stored, in whatever order they are written; a deleted row retains its (epoch, offset), so no older record restores it.
-//! Not here: retries, and the thread on which a blocking write runs; the sink task provides both.
+//! Not here: operations that are still running, which are no errors (`progress`); retries, and the thread on which a blocking write runs;
+//! the sink task provides both.
 use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
     plan::{BatchId, BatchPlan},
+    progress::Progress,
     record::{SinkTopic, TopicPartitionOffset},
     window::Batch,
     write_summary::WriteSummary,
@@ -14,15 +16,16 @@ use crate::{
 use schemas::{PlayerGameId, Timestamp};
 use std::{collections::HashSet, time::Duration};
 
-/// Stores the current row of every key.
+/// Stores the current row of every key. A method that returns `Progress` may need more than one call: after `Pending`, the next call with
+/// equal arguments continues the operation.
 pub trait Warehouse: Send {
     /// Returns the log that may write to the warehouse, and the warehouse epoch.
-    fn writer_state(&self) -> Result<WriterState, WarehouseError>;
+    fn writer_state(&self) -> Result<Progress<WriterState>, WarehouseError>;
     /// Returns the epoch in which this log may write. If no log owns the warehouse, this log becomes its owner.
     ///
     /// # Errors
     /// `Config` if another log owns the warehouse.
-    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError>;
+    fn acquire(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError>;
     /// Writes a batch under the id of its plan, unless a batch with this id is stored already. `now` becomes
     /// `committed_at` in the batch record; a warehouse with a clock of its own ignores `now`.
     fn write(
@@ -30,26 +33,26 @@ pub trait Warehouse: Send {
         batch: &Batch,
         plan: &BatchPlan,
         now: Timestamp,
-    ) -> Result<WriteSummary, WarehouseError>;
+    ) -> Result<Progress<WriteSummary>, WarehouseError>;
     /// True if the batch is stored.
-    fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError>;
+    fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError>;
     /// Returns those of the given keys that have a live row.
     fn existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError>;
+    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError>;
     /// Makes this log the owner of the warehouse, and raises and returns the warehouse epoch. Rows stay readable while the log is read
     /// from its start.
-    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError>;
+    fn take_ownership(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError>;
     /// Deletes the rows of older epochs, and returns their number. Must be called only after this log has been read to its end: a row that
     /// is then still in an older epoch has no record in the log.
-    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError>;
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<Progress<u64>, WarehouseError>;
     /// Returns the counts since the warehouse was opened.
     fn counters(&self) -> Counters;
     /// Returns a content hash per table, computed over its live rows in key order, without source columns.
-    fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError>;
+    fn content_hashes(&self) -> Result<Progress<Vec<ContentHash>>, WarehouseError>;
     /// Returns the number of live rows and the sum of their offsets, by input topic and game.
-    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError>;
+    fn control_totals(&self) -> Result<Progress<ControlTotalsByGame>, WarehouseError>;
 }
 
 /// The log that may write to a warehouse, and the warehouse epoch.
@@ -88,11 +91,11 @@ pub fn max_bad_records(records: usize) -> usize {
 /// failure of a write the complete batch may be stored, but never a part of it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {
-    /// The caller must repeat the same call later.
-    #[error("the warehouse is not ready: {what}; {}", retry_text(after))]
+    /// The caller must repeat the same call after a pause.
+    #[error("the warehouse is not ready: {what}; next attempt in {:.1} s", after.as_secs_f64())]
     Retry {
         what: String,
-        /// Pause before the next call. Zero means that nothing failed: the operation takes longer than one call.
+        /// Pause before the next call; longer than zero.
         after: Duration,
         /// True if the operator should be alerted, for example because the failures last long.
         alert: bool,
@@ -109,21 +112,6 @@ pub enum WarehouseError {
     /// The operator must act: the warehouse is damaged, or the program has a bug.
     #[error("{what}\nnext: {next}")]
     Fatal { what: String, next: String },
-}
-impl WarehouseError {
-    /// Returns the `Retry` of an operation that did not fail, but takes longer than one call; the next call continues the operation.
-    pub const fn pending(what: String) -> WarehouseError {
-        WarehouseError::Retry { what, after: Duration::ZERO, alert: false }
-    }
-    pub const fn is_pending(&self) -> bool {
-        matches!(self, WarehouseError::Retry { after, .. } if after.is_zero())
-    }
-}
-fn retry_text(after: &Duration) -> String {
-    match after.as_secs_f64() {
-        0.0 => "the next call continues the operation".into(),
-        after => format!("next attempt in {after:.1} s"),
-    }
 }
 fn first_reason(bad: &[BadRecord]) -> String {
     bad.first()

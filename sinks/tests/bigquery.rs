@@ -8,13 +8,15 @@ mod conformance;
 #[allow(dead_code)]
 mod fakebq;
 
+use conformance::done;
 use fakebq::Fake;
-use schemas::Timestamp;
+use schemas::{PlayerGameId, Timestamp};
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Warehouse, WarehouseError, WriteSummary,
+    Batch, BatchId, BatchPlan, BigQuery, Progress, SinkTopic, Warehouse, WarehouseError, WriteSummary,
     control_totals::ControlTotalsByGame,
     warehouse::{ContentHash, WriterState},
 };
+use std::collections::HashSet;
 
 /// A warehouse, and the fake service to which it writes.
 struct WarehouseWithService {
@@ -23,10 +25,10 @@ struct WarehouseWithService {
     fake: Fake,
 }
 impl Warehouse for WarehouseWithService {
-    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+    fn writer_state(&self) -> Result<Progress<WriterState>, WarehouseError> {
         self.warehouse.writer_state()
     }
-    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn acquire(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         self.warehouse.acquire(log)
     }
     fn write(
@@ -34,31 +36,31 @@ impl Warehouse for WarehouseWithService {
         batch: &Batch,
         plan: &BatchPlan,
         now: Timestamp,
-    ) -> Result<WriteSummary, WarehouseError> {
+    ) -> Result<Progress<WriteSummary>, WarehouseError> {
         self.warehouse.write(batch, plan, now)
     }
-    fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
+    fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         self.warehouse.is_committed(id)
     }
-    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn take_ownership(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         self.warehouse.take_ownership(log)
     }
-    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<Progress<u64>, WarehouseError> {
         self.warehouse.delete_stale_epochs(log)
     }
     fn existing_keys(
         &self,
-        keys: &[(sinks::SinkTopic, schemas::PlayerGameId)],
-    ) -> Result<std::collections::HashSet<(sinks::SinkTopic, schemas::PlayerGameId)>, WarehouseError> {
+        keys: &[(SinkTopic, PlayerGameId)],
+    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
         self.warehouse.existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {
         self.warehouse.counters()
     }
-    fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
+    fn content_hashes(&self) -> Result<Progress<Vec<ContentHash>>, WarehouseError> {
         self.warehouse.content_hashes()
     }
-    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+    fn control_totals(&self) -> Result<Progress<ControlTotalsByGame>, WarehouseError> {
         self.warehouse.control_totals()
     }
 }
@@ -66,6 +68,6 @@ impl Warehouse for WarehouseWithService {
 conformance!(|| {
     let fake = Fake::start();
     let mut warehouse = fake.connect();
-    warehouse.acquire(conformance::LOG).unwrap();
+    done(warehouse.acquire(conformance::LOG)).unwrap();
     WarehouseWithService { warehouse, fake }
 });

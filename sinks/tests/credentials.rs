@@ -9,7 +9,7 @@ mod conformance;
 #[allow(dead_code)]
 mod fakebq;
 
-use conformance::{LOG, NOW, events::*, record};
+use conformance::{LOG, NOW, done, events::*, record};
 use fakebq::{
     Call, Fake, Fault, FaultResponse,
     http::{HttpResponse, Server},
@@ -98,7 +98,7 @@ fn an_expired_token_is_refreshed_once_and_no_message_contains_a_secret() {
     let config = BigQueryConfig { credentials: Credentials::ServiceAccount(path), ..fake.config() };
     let mut w = BigQuery::connect(config.clone()).unwrap();
     fake.fail(Call::List, 0, Fault::Responds(FaultResponse::Unauthorized, false));
-    w.acquire(LOG).unwrap();
+    done(w.acquire(LOG)).unwrap();
     assert_eq!(fake.tokens(), ["Bearer ya29.very-secret-1", "Bearer ya29.very-secret-2"]);
 
     let id = id(1, 61);
@@ -107,7 +107,7 @@ fn an_expired_token_is_refreshed_once_and_no_message_contains_a_secret() {
             .unwrap();
     let plan = BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
     fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::Unauthorized, false));
-    w.write(&batch, &plan, NOW).unwrap();
+    done(w.write(&batch, &plan, NOW)).unwrap();
     assert_eq!(fake.tokens().last().map(String::as_str), Some("Bearer ya29.very-secret-3"));
     assert_eq!((fake.statistics().merges, fake.rows("predictions")), (1, 20));
 

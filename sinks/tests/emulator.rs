@@ -19,7 +19,7 @@ fn fresh(inline_bytes: Option<usize>) -> Option<BigQuery> {
 #[test]
 fn staged_rows_are_merged_like_rows_of_a_parameter() {
     let Some(mut warehouse) = fresh(Some(0)) else { return skipped() };
-    warehouse.acquire(conformance::LOG).unwrap();
+    conformance::done(warehouse.acquire(conformance::LOG)).unwrap();
     conformance::a_moved_main_line_leaves_no_row_of_the_old_ladder(&mut warehouse);
     assert_eq!(warehouse.counters().staged, 3);
     warehouse.discard().unwrap();
@@ -30,7 +30,7 @@ macro_rules! suite {
         $(#[test] fn $law() {
             match fresh(None) {
                 Some(mut warehouse) => {
-                    warehouse.acquire(conformance::LOG).unwrap();
+                    conformance::done(warehouse.acquire(conformance::LOG)).unwrap();
                     conformance::$law(&mut warehouse);
                     warehouse.discard().unwrap();
                 }

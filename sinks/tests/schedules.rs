@@ -19,15 +19,16 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
-use schemas::Timestamp;
+use schemas::{PlayerGameId, Timestamp};
 use sinks::{
-    Batch, BatchId, BatchPlan, BigQuery, Sqlite, Warehouse, WarehouseError, WriteSummary,
+    Batch, BatchId, BatchPlan, BigQuery, Progress, SinkTopic, Sqlite, Warehouse, WarehouseError,
+    WriteSummary,
     bigquery::{BigQueryConfig, Clock},
     control_totals::ControlTotalsByGame,
     warehouse::{ContentHash, WriterState},
 };
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
@@ -205,8 +206,13 @@ fn over_the_fake(schedule: &Schedule) {
     // Orphaned staging tables are deleted after six hours.
     fake.clock.sleep(Duration::from_secs(7 * 3_600));
     let mut warehouse = fake.connect();
-    while let Err(WarehouseError::Retry { after, .. }) = warehouse.acquire(LOG) {
-        fake.clock.sleep(after);
+    loop {
+        match warehouse.acquire(LOG) {
+            Ok(Progress::Done(_)) => break,
+            Ok(Progress::Pending(_)) => {}
+            Err(WarehouseError::Retry { after, .. }) => fake.clock.sleep(after),
+            Err(error) => panic!("{error}"),
+        }
     }
     assert_eq!(fake.staged(), 0, "an expired staging table remains");
 }
@@ -229,8 +235,12 @@ struct Flaky {
     is_dead: Arc<AtomicBool>,
 }
 impl Flaky {
-    fn call<T>(&self, operation: impl FnOnce() -> Result<T, WarehouseError>) -> Result<T, WarehouseError> {
-        let retry = || WarehouseError::Retry { what: "scripted".into(), after: Duration::ZERO, alert: false };
+    fn call<T>(
+        &self,
+        operation: impl FnOnce() -> Result<Progress<T>, WarehouseError>,
+    ) -> Result<Progress<T>, WarehouseError> {
+        let after = Duration::from_millis(50);
+        let retry = || WarehouseError::Retry { what: "scripted".into(), after, alert: false };
         if self.is_dead.load(Ordering::Relaxed) {
             return Err(retry());
         }
@@ -251,7 +261,7 @@ impl Flaky {
             Some(Fault::RequestLost | Fault::TimedOut(false) | Fault::Responds(_, false)) => Err(retry()),
             Some(Fault::Killed(is_done)) => {
                 if is_done {
-                    operation()?;
+                    _ = operation()?;
                 }
                 self.is_dead.store(true, Ordering::Relaxed);
                 Err(retry())
@@ -260,10 +270,10 @@ impl Flaky {
     }
 }
 impl Warehouse for Flaky {
-    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+    fn writer_state(&self) -> Result<Progress<WriterState>, WarehouseError> {
         self.call(|| self.inner.writer_state())
     }
-    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn acquire(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         let mut inner = Shared(self.inner.0.clone());
         self.call(|| inner.acquire(log))
     }
@@ -272,40 +282,40 @@ impl Warehouse for Flaky {
         batch: &Batch,
         plan: &BatchPlan,
         now: Timestamp,
-    ) -> Result<WriteSummary, WarehouseError> {
+    ) -> Result<Progress<WriteSummary>, WarehouseError> {
         let mut inner = Shared(self.inner.0.clone());
         self.call(|| inner.write(batch, plan, now))
     }
-    fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
+    fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         self.call(|| self.inner.is_committed(id))
     }
-    fn take_ownership(&mut self, _: &str) -> Result<i64, WarehouseError> {
+    fn take_ownership(&mut self, _: &str) -> Result<Progress<i64>, WarehouseError> {
         unreachable!()
     }
-    fn delete_stale_epochs(&mut self, _: &str) -> Result<u64, WarehouseError> {
+    fn delete_stale_epochs(&mut self, _: &str) -> Result<Progress<u64>, WarehouseError> {
         unreachable!()
     }
     fn existing_keys(
         &self,
-        keys: &[(sinks::SinkTopic, schemas::PlayerGameId)],
-    ) -> Result<std::collections::HashSet<(sinks::SinkTopic, schemas::PlayerGameId)>, WarehouseError> {
+        keys: &[(SinkTopic, PlayerGameId)],
+    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
         self.inner.existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {
         self.inner.counters()
     }
-    fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
+    fn content_hashes(&self) -> Result<Progress<Vec<ContentHash>>, WarehouseError> {
         self.inner.content_hashes()
     }
-    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+    fn control_totals(&self) -> Result<Progress<ControlTotalsByGame>, WarehouseError> {
         self.inner.control_totals()
     }
 }
 impl Warehouse for Shared {
-    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+    fn writer_state(&self) -> Result<Progress<WriterState>, WarehouseError> {
         self.0.lock().unwrap().writer_state()
     }
-    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn acquire(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         self.0.lock().unwrap().acquire(log)
     }
     fn write(
@@ -313,31 +323,31 @@ impl Warehouse for Shared {
         batch: &Batch,
         plan: &BatchPlan,
         now: Timestamp,
-    ) -> Result<WriteSummary, WarehouseError> {
+    ) -> Result<Progress<WriteSummary>, WarehouseError> {
         self.0.lock().unwrap().write(batch, plan, now)
     }
-    fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
+    fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         self.0.lock().unwrap().is_committed(id)
     }
-    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn take_ownership(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         self.0.lock().unwrap().take_ownership(log)
     }
-    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<Progress<u64>, WarehouseError> {
         self.0.lock().unwrap().delete_stale_epochs(log)
     }
     fn existing_keys(
         &self,
-        keys: &[(sinks::SinkTopic, schemas::PlayerGameId)],
-    ) -> Result<std::collections::HashSet<(sinks::SinkTopic, schemas::PlayerGameId)>, WarehouseError> {
+        keys: &[(SinkTopic, PlayerGameId)],
+    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
         self.0.lock().unwrap().existing_keys(keys)
     }
     fn counters(&self) -> sinks::Counters {
         self.0.lock().unwrap().counters()
     }
-    fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
+    fn content_hashes(&self) -> Result<Progress<Vec<ContentHash>>, WarehouseError> {
         self.0.lock().unwrap().content_hashes()
     }
-    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+    fn control_totals(&self) -> Result<Progress<ControlTotalsByGame>, WarehouseError> {
         self.0.lock().unwrap().control_totals()
     }
 }

@@ -10,13 +10,13 @@
 mod conformance;
 mod real;
 
-use conformance::{LOG, NOW, events::*, record};
+use conformance::{LOG, NOW, done, events::*, record};
 use real::skipped;
 use reqwest::Method;
 use schemas::{GameId, Line, PlayerGameId};
 use serde_json::{Value, json};
 use sinks::{
-    Batch, BatchPlan, BigQuery, RecordChange, Warehouse, WriteSummary, WriterId,
+    Batch, BatchPlan, BigQuery, Progress, RecordChange, Warehouse, WriteSummary, WriterId,
     bigquery::{BigQueryConfig, encode},
 };
 use std::{process::Command, time::Duration};
@@ -114,7 +114,7 @@ fn fresh(inline_bytes: Option<usize>) -> Option<(BigQuery, Calls)> {
         return None;
     };
     let mut warehouse = BigQuery::connect(config).unwrap();
-    warehouse.acquire(LOG).unwrap();
+    done(warehouse.acquire(LOG)).unwrap();
     Some((warehouse, calls))
 }
 /// Returns a batch with this number of predictions in a season, and its plan.
@@ -129,9 +129,8 @@ fn batch(players: u32, season: u32, from: i64) -> (Batch, BatchPlan) {
 }
 fn write(warehouse: &mut BigQuery, (batch, plan): &(Batch, BatchPlan)) -> WriteSummary {
     loop {
-        match warehouse.write(batch, plan, NOW) {
-            Err(error) if error.is_pending() => {}
-            other => return other.unwrap(),
+        if let Progress::Done(written) = warehouse.write(batch, plan, NOW).unwrap() {
+            return written;
         }
     }
 }
@@ -315,8 +314,8 @@ fn one_query_text_gives_the_same_rows_on_sqlite_and_bigquery() {
     let records: Vec<_> = records.into_iter().map(|(n, change)| record(i64::from(n) + 1, change)).collect();
     let batch = Batch::from_records(records.clone()).unwrap();
     let plan = BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: 1 }, &batch, NOW);
-    local.acquire(LOG).unwrap();
-    local.write(&batch, &plan, NOW).unwrap();
+    done(local.acquire(LOG)).unwrap();
+    done(local.write(&batch, &plan, NOW)).unwrap();
     write(&mut warehouse, &(batch, plan));
     for text in READER_QUERIES {
         let (status, response) = calls.query(&text.replace('@', &format!("{}.", calls.config.dataset)));

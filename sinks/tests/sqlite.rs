@@ -6,7 +6,7 @@
 #[allow(dead_code)]
 mod conformance;
 
-use conformance::{LOG, events::*, record, write};
+use conformance::{LOG, done, events::*, record, write};
 use schemas::{EasternDate, Line, Season, Timestamp, prediction::Prediction};
 use sinks::{
     RecordChange, Sqlite, Warehouse, WarehouseError,
@@ -132,10 +132,10 @@ fn a_reopened_file_has_the_same_content() {
     let before = {
         let mut w = Sqlite::open(&path).unwrap();
         evening(&mut w);
-        (w.writer_state().unwrap(), w.content_hashes().unwrap())
+        (done(w.writer_state()).unwrap(), done(w.content_hashes()).unwrap())
     };
     let w = Sqlite::open(&path).unwrap();
-    assert_eq!((w.writer_state().unwrap(), w.content_hashes().unwrap()), before);
+    assert_eq!((done(w.writer_state()).unwrap(), done(w.content_hashes()).unwrap()), before);
     assert_eq!(before.0.log.as_deref(), Some(LOG));
 }
 
@@ -167,11 +167,11 @@ fn a_file_of_another_version_or_kind_is_rejected_with_the_remediation() {
 fn a_batch_planned_before_a_change_of_ownership_is_rejected() {
     use sinks::{Batch, BatchPlan, WriterId};
     let mut w = Sqlite::in_memory().unwrap();
-    let epoch = w.acquire(LOG).unwrap();
+    let epoch = done(w.acquire(LOG)).unwrap();
     let batch = Batch::from_records([record(1, RecordChange::Features(id(1, 61), None))]).unwrap();
     let plan =
         BatchPlan::new(WriterId { sink: "warehouse".into(), log: LOG.into(), epoch }, &batch, Timestamp(0));
-    w.take_ownership(LOG).unwrap();
+    done(w.take_ownership(LOG)).unwrap();
     assert!(matches!(w.write(&batch, &plan, Timestamp(0)), Err(WarehouseError::Config { .. })));
 }
 

@@ -6,11 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[allow(dead_code, unused_imports)]
 mod conformance;
+#[allow(dead_code)]
 mod driven;
 #[allow(dead_code)]
 mod fakebq;
 
-use conformance::{LOG, NOW, content};
+use conformance::{LOG, NOW, content, done};
 use driven::{acquired, batch, expected, slate, staged, write_with_retries};
 use fakebq::{Call, Fake, Fault, FaultResponse};
 use sinks::{Warehouse, WarehouseError, bigquery::BigQueryConfig};
@@ -80,6 +81,23 @@ fn c24_a_table_with_two_rows_of_a_key_stops_the_sink_with_the_query_to_find_them
     );
 }
 #[test]
+fn an_unexpected_query_result_is_reported_with_its_reason_and_not_as_a_missing_object() {
+    let fake = Fake::start();
+    let mut w = acquired(&fake, fake.config());
+    let (batch, plan) = batch(slate(0..4, 1, 2450));
+    write_with_retries(&fake, &mut w, &batch, &plan);
+    fake.with(|service| {
+        let row = service.records.rows.iter_mut().find(|row| fakebq::text(row, "input") == "predictions");
+        row.unwrap().insert("game_id".into(), "no-game".into());
+    });
+    let error = w.control_totals().unwrap_err();
+    let WarehouseError::Fatal { what, next } = &error else { panic!("{error}") };
+    assert!(what.contains("does not have the expected form: invalid game id"), "{what}");
+    assert!(!what.contains("the job failed") && !what.contains("notFound"), "{what}");
+    assert!(next.contains("fastbreak sink rebuild"), "{next}");
+    assert_eq!(w.counters().errors, [("unexpected_result", 1)].into());
+}
+#[test]
 fn too_many_bad_rows_are_a_schema_mismatch_and_stop_the_sink() {
     let fake = Fake::start();
     let mut w = acquired(&fake, fake.config());
@@ -109,9 +127,9 @@ fn a_dataset_without_a_column_stops_the_sink_with_the_statement_to_run() {
         "{error}"
     );
     assert_eq!(w.plan().unwrap().statements().count(), 1);
-    assert_eq!(w.apply().unwrap(), 1);
+    assert_eq!(done(w.apply()).unwrap(), 1);
     assert!(w.plan().unwrap().is_empty());
-    w.acquire(LOG).unwrap();
+    done(w.acquire(LOG)).unwrap();
 }
 #[test]
 fn a_dataset_in_another_location_is_reported_with_the_setting() {

@@ -10,11 +10,11 @@ mod driven;
 #[allow(dead_code)]
 mod fakebq;
 
-use conformance::{LOG, NOW};
-use driven::{acquired, batch, slate, staged, write_with_retries};
+use conformance::{LOG, NOW, done};
+use driven::{Retried, acquired, batch, retried, slate, staged, write_with_retries};
 use fakebq::{Call, Fake, Fault, FaultResponse};
 use sinks::{
-    Warehouse, WarehouseError,
+    DateRange, Progress, Warehouse, WarehouseError,
     bigquery::{BigQueryConfig, Clock},
 };
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn while_bigquery_is_down_queries_are_retried_with_growing_pauses_and_an_alert()
         }
     };
     assert_steps(failing_calls(&fake, || w.acquire(LOG).err(), 6));
-    w.acquire(LOG).unwrap();
+    done(w.acquire(LOG)).unwrap();
     fake.clock.sleep(Duration::from_secs(600));
     // A query is repeated four times before its error is returned.
     let (batch, plan) = batch(slate(0..4, 1, 2450));
@@ -74,24 +74,17 @@ fn a_slow_query_is_sent_once_and_awaited_over_several_calls() {
     };
     let before = queries(&fake);
     fake.respond_slowly(300);
-    let mut waits = 0;
-    let writer_state = loop {
-        match w.writer_state() {
-            Ok(writer_state) => break writer_state,
-            Err(error) => {
-                assert!(error.is_pending(), "{error}");
-                waits += 1;
-            }
-        }
-    };
-    assert_eq!((writer_state.epoch, waits, queries(&fake) - before), (1, 2, 1));
-    assert_eq!(w.counters().errors.len(), 0);
+    let Retried { result: writer_state, errors, pending } = retried(&fake, || w.writer_state());
+    assert_eq!((writer_state.epoch, pending.len(), queries(&fake) - before), (1, 2, 1));
+    // Both calls waited for the same query.
+    assert!(pending[0].starts_with("query ") && pending[0] == pending[1], "{pending:?}");
+    assert!(errors.is_empty() && w.counters().errors.is_empty(), "{errors:?}");
     // If the pending query was last polled an hour ago, it is not resumed: the query is sent again.
     fake.respond_slowly(200);
-    assert!(w.writer_state().unwrap_err().is_pending());
+    assert!(matches!(w.writer_state(), Ok(Progress::Pending(_))));
     fake.clock.sleep(Duration::from_secs(3_600));
     fake.respond_slowly(0);
-    w.writer_state().unwrap();
+    done(w.writer_state()).unwrap();
     assert_eq!(queries(&fake) - before, 3);
 }
 #[test]
@@ -99,7 +92,7 @@ fn a_warning_in_a_response_is_not_a_failure() {
     let fake = Fake::start();
     let w = acquired(&fake, fake.config());
     fake.warn();
-    assert_eq!(w.writer_state().unwrap().log.as_deref(), Some(LOG));
+    assert_eq!(done(w.writer_state()).unwrap().log.as_deref(), Some(LOG));
 }
 #[test]
 fn a_slow_search_runs_over_several_calls_and_ends() {
@@ -113,15 +106,67 @@ fn a_slow_search_runs_over_several_calls_and_ends() {
     let mut waits = 0;
     let bad = loop {
         let started_ms = fake.clock.now_ms();
-        match w.write(&batch, &plan, NOW).unwrap_err() {
-            WarehouseError::Rows(bad) => break bad,
-            error => assert!(error.is_pending(), "{error}"),
+        match w.write(&batch, &plan, NOW) {
+            Err(WarehouseError::Rows(bad)) => break bad,
+            progress => assert!(matches!(progress, Ok(Progress::Pending(_))), "{progress:?}"),
         }
         assert!(fake.clock.now_ms() - started_ms < 75_000);
         waits += 1;
     };
     assert_eq!((bad.len(), bad[0].coordinates.offset), (1, 12));
     assert!((2..10).contains(&waits), "{waits}");
+    assert_eq!(w.counters().errors.keys().collect::<Vec<_>>(), [&"bad_row"]);
+}
+#[test]
+fn a_lease_that_another_job_holds_is_awaited_over_several_calls_and_is_no_failure() {
+    let fake = Fake::start();
+    let (mut other, mut w) = (acquired(&fake, fake.config()), acquired(&fake, fake.config()));
+    fake.with(|service| service.takes_ms = 100_000);
+    let (first, first_plan) = batch(slate(0..4, 1, 2450));
+    let (second, second_plan) = batch(slate(4..8, 1, 2450));
+    assert!(matches!(other.write(&first, &first_plan, NOW), Ok(Progress::Pending(_))));
+    let holder = fake
+        .with(|service| service.jobs.keys().find(|id| id.contains(first_plan.id.as_str())).cloned().unwrap());
+    let Retried { errors, pending, .. } = write_with_retries(&fake, &mut w, &second, &second_plan);
+    let in_flight = format!("DML job {holder} of another writer is in flight");
+    assert!(pending.iter().filter(|what| **what == in_flight).count() >= 2, "{pending:?}");
+    assert!(errors.is_empty() && w.counters().errors.is_empty(), "{errors:?} {:?}", w.counters());
+    assert_eq!((fake.statistics().merges, fake.statistics().max_in_flight), (2, 1));
+}
+#[test]
+fn a_batch_is_not_filtered_while_the_query_of_its_existing_keys_is_still_running() {
+    let fake = Fake::start();
+    let w = acquired(&fake, fake.config());
+    let (mut batch, _) = batch(slate(0..4, 1, 2450));
+    let unfiltered = batch.clone();
+    let later = batch.records[0].change.date().unwrap().plus_days(1);
+    let dates = DateRange { from: later, to: later };
+    fake.respond_slowly(150);
+    assert!(matches!(dates.filter_batch(&mut batch, &w), Ok(Progress::Pending(_))));
+    assert_eq!(batch, unfiltered);
+    done(dates.filter_batch(&mut batch, &w)).unwrap();
+    assert_eq!((batch.records.len(), batch.filtered), (0, 4));
+}
+#[test]
+fn two_queries_that_are_both_slow_are_each_continued() {
+    let fake = Fake::start();
+    let w = acquired(&fake, fake.config());
+    fake.respond_slowly(150);
+    assert!(matches!(w.writer_state(), Ok(Progress::Pending(_))));
+    assert!(matches!(w.control_totals(), Ok(Progress::Pending(_))));
+    assert_eq!(done(w.writer_state()).unwrap().epoch, 1);
+    assert!(done(w.control_totals()).unwrap().is_empty());
+}
+#[test]
+fn a_slow_statement_of_apply_is_continued_and_every_created_object_is_counted_once() {
+    let fake = Fake::start();
+    let mut w = fake.connect();
+    let diff = w.plan().unwrap();
+    fake.respond_slowly(150);
+    let Retried { result: created, errors, pending } = retried(&fake, || w.apply());
+    assert_eq!(created, diff.datasets.len() + diff.statements().count());
+    assert_eq!((pending.len(), errors.len()), (diff.statements().count(), 0));
+    assert!(w.plan().unwrap().is_empty());
 }
 #[test]
 fn c17_after_a_call_without_a_response_the_batch_is_written_once() {
@@ -153,7 +198,7 @@ fn c18_a_quota_exhausted_for_two_hours_is_waited_for() {
     }
     let (batch, plan) = batch(slate(0..4, 1, 2450));
     let started_ms = fake.clock.now_ms();
-    let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
+    let errors = write_with_retries(&fake, &mut w, &batch, &plan).errors;
     assert_eq!(errors.len(), 12);
     let is_alerted = |e: &WarehouseError| matches!(e, WarehouseError::Retry { after, alert: true, what } if after.as_secs() >= 600 && what.contains("no data is lost"));
     assert!(errors.iter().all(is_alerted), "{errors:?}");
@@ -167,7 +212,7 @@ fn c19_while_other_writers_fill_the_dml_queue_the_batch_waits() {
     let now = fake.clock.now_ms();
     fake.with(|service| service.occupy(22, 25_000, now));
     let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
+    let errors = write_with_retries(&fake, &mut w, &batch, &plan).errors;
     let first = errors[0].to_string();
     assert!(
         first.contains("Too many DML statements outstanding") && first.contains("INFORMATION_SCHEMA.JOBS"),
@@ -185,7 +230,7 @@ fn c21_a_rejected_token_is_retried_with_an_alert() {
     let mut w = acquired(&fake, fake.config());
     fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::Unauthorized, false));
     let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
+    let errors = write_with_retries(&fake, &mut w, &batch, &plan).errors;
     assert!(matches!(&errors[..], [WarehouseError::Retry { alert: true, .. }]), "{errors:?}");
     assert_eq!(fake.statistics().merges, 1);
 }
@@ -195,16 +240,13 @@ fn c22_a_slow_job_is_awaited_over_several_calls_and_writes_once() {
     let mut w = acquired(&fake, fake.config());
     fake.with(|service| service.takes_ms = 150_000);
     let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
-    assert!(
-        (4..=6).contains(&errors.len()) && errors.iter().all(|e| e.to_string().contains("still running")),
-        "{errors:?}"
-    );
-    assert!(
-        errors.iter().all(WarehouseError::is_pending) && w.counters().errors.is_empty(),
-        "{:?}",
-        w.counters()
-    );
+    let Retried { errors, pending, .. } = write_with_retries(&fake, &mut w, &batch, &plan);
+    assert!((4..=6).contains(&pending.len()), "{pending:?}");
+    // Every call waited for the same job.
+    let job = fake.with(|service| service.jobs.keys().find(|id| id.contains(plan.id.as_str())).cloned());
+    let message = format!("job {} is still running", job.unwrap());
+    assert!(pending.iter().all(|what| *what == message), "{pending:?}");
+    assert!(errors.is_empty() && w.counters().errors.is_empty(), "{errors:?} {:?}", w.counters());
     assert_eq!((fake.statistics().merges, fake.rows("predictions")), (1, 80));
 }
 #[test]
@@ -217,9 +259,9 @@ fn c22_a_clock_jump_and_a_cancelled_job_leave_one_write() {
         service.outcomes.push_back(Some(given_up));
     });
     let (batch, plan) = batch(slate(0..4, 1, 2450));
-    assert!(w.write(&batch, &plan, NOW).unwrap_err().is_pending());
+    assert!(matches!(w.write(&batch, &plan, NOW), Ok(Progress::Pending(_))));
     fake.clock.sleep(Duration::from_secs(3 * 3_600));
-    let (written, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
+    let Retried { result: written, errors, .. } = write_with_retries(&fake, &mut w, &batch, &plan);
     assert!(errors[0].to_string().contains("timed out after 10m"), "{errors:?}");
     let statistics = fake.statistics();
     assert_eq!(
@@ -243,6 +285,7 @@ fn the_failure_of_an_own_slow_job_is_not_taken_for_an_earlier_one() {
         });
         let (batch, plan) = batch(slate(0..4, 1, 2450));
         let stopped = (0..100).find_map(|_| match w.write(&batch, &plan, NOW) {
+            Ok(Progress::Pending(_)) => None,
             Err(WarehouseError::Retry { after, .. }) => {
                 fake.clock.sleep(after);
                 None
@@ -261,7 +304,7 @@ fn failures_are_retried_with_growing_pauses_and_an_alert_after_three() {
         fake.fail(Call::Insert, 0, Fault::Responds(FaultResponse::RateLimited, false));
     }
     let (batch, plan) = batch(slate(0..4, 1, 2450));
-    let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
+    let errors = write_with_retries(&fake, &mut w, &batch, &plan).errors;
     let pauses: Vec<u64> = errors
         .iter()
         .map(|e| match e {
@@ -288,7 +331,7 @@ fn staged_rows_are_loaded_once_and_their_merge_is_retried_with_growing_pauses() 
     for n in 0..5 {
         fake.fail(Call::Insert, usize::from(n == 0), Fault::Responds(FaultResponse::RateLimited, false));
     }
-    let (_, errors) = write_with_retries(&fake, &mut w, &batch, &plan);
+    let errors = write_with_retries(&fake, &mut w, &batch, &plan).errors;
     let alerts = errors.iter().map(|e| matches!(e, WarehouseError::Retry { alert: true, .. }));
     assert_eq!(alerts.collect::<Vec<_>>(), [false, false, false, true, true]);
     let uploads = fake.calls().iter().filter(|call| call.contains("/upload/")).count();
@@ -301,7 +344,7 @@ fn a_hundred_batches_at_once_respect_the_rate_limit_of_the_table() {
     let mut w = acquired(&fake, fake.config());
     for n in 0..100 {
         let (batch, plan) = batch(slate(n..n + 1, 1, 2450));
-        w.write(&batch, &plan, NOW).unwrap();
+        done(w.write(&batch, &plan, NOW)).unwrap();
     }
     assert_eq!(
         (w.counters().rate_limit_hits, fake.statistics().effective_merges, fake.rows("predictions")),

@@ -5,6 +5,7 @@
 //! Invariant: the same error has the same exit code in every command.
 //! Not here: the texts of errors (`error_chain`).
 use crate::{
+    await_done::StillRunning,
     config::ConfigError,
     registry::{IncompatibleSchemas, RegistryError, Unregistered},
     topology::UnknownProcessor,
@@ -75,6 +76,9 @@ pub fn error_exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<IncompatibleSchemas>() {
         return 4;
     }
+    if error.is::<StillRunning>() {
+        return 5;
+    }
     error.downcast_ref::<RuntimeError>().map_or(1, runtime_exit_code)
 }
 
@@ -103,4 +107,23 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io_error = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     let json_error = || error.downcast_ref::<serde_json::Error>()?.io_error_kind();
     io_error.or_else(json_error) == Some(ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::await_done::await_done_within;
+    use sinks::Progress;
+    use std::time::Duration;
+
+    #[test]
+    fn an_operation_that_is_still_running_at_the_time_limit_has_the_exit_code_of_a_warehouse_that_is_not_ready()
+     {
+        let after = Duration::from_secs(5);
+        let not_ready = WarehouseError::Retry { what: "throttled".into(), after, alert: false };
+        let still_running = await_done_within(Duration::ZERO, || {
+            Ok::<Progress<()>, WarehouseError>(Progress::Pending("query q1 is still running".into()))
+        });
+        assert_eq!(error_exit_code(&still_running.unwrap_err()), error_exit_code(&not_ready.into()));
+    }
 }

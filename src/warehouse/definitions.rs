@@ -3,7 +3,7 @@
 //! Invariant: `ddl` and `plan` change nothing; `apply` only creates, and never alters or drops what exists.
 //! Not here: the definitions themselves (crate `sinks`).
 use super::target::{WarehouseTarget, connect, path_in};
-use crate::app::App;
+use crate::{app::App, await_done::await_done};
 use anyhow::Result;
 use serde::Serialize;
 use sinks::{
@@ -84,7 +84,10 @@ pub fn apply(app: &App) -> Result<Applied> {
             app.warehouse().open()?;
             usize::from(is_new)
         }
-        WarehouseTarget::Dataset(options) => connect(options)?.apply()?,
+        WarehouseTarget::Dataset(options) => {
+            let mut bigquery = connect(options)?;
+            await_done(|| bigquery.apply())?
+        }
     };
     Ok(Applied { warehouse: app.warehouse().name(), created })
 }

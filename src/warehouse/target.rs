@@ -3,6 +3,7 @@
 //! Invariant: every command opens the warehouse here, so every command works with both kinds.
 //! Not here: the warehouses themselves (crate `sinks`).
 use crate::{
+    await_done::await_done,
     config::{BigQueryOptions, WarehouseKind},
     namespace::Namespace,
 };
@@ -87,10 +88,13 @@ impl WarehouseTarget {
         })
     }
     /// Opens the warehouse for read queries: the SQLite file itself, or a local copy of all live rows of BigQuery.
-    pub fn reader(&self) -> Result<WarehouseQueries, WarehouseError> {
+    pub fn reader(&self) -> anyhow::Result<WarehouseQueries> {
         match self {
-            WarehouseTarget::Folder(folder) => WarehouseQueries::open(&path_in(folder)),
-            WarehouseTarget::Dataset(keys) => connect(keys)?.copy_live_rows(),
+            WarehouseTarget::Folder(folder) => Ok(WarehouseQueries::open(&path_in(folder))?),
+            WarehouseTarget::Dataset(keys) => {
+                let bigquery = connect(keys)?;
+                await_done(|| bigquery.copy_live_rows())
+            }
         }
     }
 }

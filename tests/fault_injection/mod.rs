@@ -23,7 +23,7 @@ use schemas::{PlayerGameId, PlayerId, prediction::Prediction, raw::DeadLetter, w
 use serde_json::Value;
 use sinks::{
     SINK, subscription,
-    task::{SinkConfig, sink_task},
+    task::{SinkConfig, WarehouseFactory, sink_task},
 };
 use std::{
     collections::BTreeMap,
@@ -171,6 +171,26 @@ pub fn deliver_within(
     fault: Option<(CommitKind, usize, Fault)>,
     run_context: Arc<RunContext>,
 ) -> Result<(), RuntimeError> {
+    let local = WarehouseTarget::Folder(fastbreak.folder.path().to_owned());
+    let warehouse = bigquery.map_or(local, |fake| {
+        WarehouseTarget::Dataset(BigQueryOptions {
+            project: fakebq::PROJECT.into(),
+            dataset: fakebq::DATASET.into(),
+            endpoint: Some(fake.endpoint()),
+            credentials: "none".into(),
+            ..Config::defaults().unwrap().bigquery
+        })
+    });
+    deliver_to(fastbreak, warehouse.factory(), (records, dlq_limits), fault, run_context)
+}
+/// Does the same as [`deliver_within`], with the warehouse that `open_warehouse` opens.
+pub fn deliver_to(
+    fastbreak: &Fastbreak,
+    open_warehouse: WarehouseFactory,
+    (records, dlq_limits): (usize, DlqLimits),
+    fault: Option<(CommitKind, usize, Fault)>,
+    run_context: Arc<RunContext>,
+) -> Result<(), RuntimeError> {
     let mut storage = EmbeddedLog::open(fastbreak.folder.path())?;
     storage.acquire_run_lock()?;
     storage.run_maintenance(&run_context.board)?;
@@ -182,21 +202,11 @@ pub fn deliver_within(
     };
     let inner = storage.subscribe(subscription::subscription(&[]), limits, run_context.clone())?;
     let member = FaultyMember { inner, run_context: run_context.clone(), fault, reassign: false };
-    let local = WarehouseTarget::Folder(fastbreak.folder.path().to_owned());
-    let warehouse = bigquery.map_or(local, |fake| {
-        WarehouseTarget::Dataset(BigQueryOptions {
-            project: fakebq::PROJECT.into(),
-            dataset: fakebq::DATASET.into(),
-            endpoint: Some(fake.endpoint()),
-            credentials: "none".into(),
-            ..Config::defaults().unwrap().bigquery
-        })
-    });
     let limits = sinks::BatchLimits { records, ..sinks::BatchLimits::default() };
     let reconcile_interval = Duration::from_secs(3600);
     let sink_config =
         SinkConfig { limits, dates: None, until_caught_up: true, reconcile_interval, dlq_limits };
-    sink_task(warehouse.factory(), run_context, sink_config)(Box::new(member))
+    sink_task(open_warehouse, run_context, sink_config)(Box::new(member))
 }
 /// Returns the sink's committed offset in each partition of its inputs.
 pub fn sink_offsets(fastbreak: &Fastbreak) -> Offsets {

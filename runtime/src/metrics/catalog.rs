@@ -106,7 +106,7 @@ metrics! {
         "BigQuery jobs that already existed under their id, so that the sink reused them instead of sending them again";
     SINK_BYTES: Counter, "fastbreak_sink_bytes_total", ["processor"], "Bytes of rows sent to BigQuery";
     SINK_FAILURES: Counter, "fastbreak_sink_failures_total", ["processor", "class"],
-        "Failed calls and jobs of BigQuery by class: transient, ambiguous, auth, throttle, quota, retryable_job, dml_queue_full, conflict, size, bad_row, invalid_target, access_or_billing, duplicate_row";
+        "Failed calls and jobs of BigQuery by class: transient, ambiguous, auth, throttle, quota, retryable_job, dml_queue_full, conflict, size, bad_row, invalid_target, access_or_billing, duplicate_row, unexpected_result";
     SINK_RATE_LIMITED: Counter, "fastbreak_sink_rate_limit_hits_total", ["processor"],
         "BigQuery responses that limit the request rate: throttle, quota, dml_queue_full";
     SINK_WAITED: Counter, "fastbreak_sink_waited_seconds_total", ["processor"],

@@ -6,6 +6,7 @@
 //! Invariant: the result has exactly the rows that fail when each row is probed alone.
 //! Not here: sending the rows to the dead-letter queue (the sink task).
 use super::{
+    call_end::CallEnd,
     clock::Clock,
     config::BigQueryConfig,
     encode::Encoded,
@@ -96,7 +97,7 @@ impl BadRowSearch {
                     "the search for rows that BigQuery cannot convert is in progress ({})",
                     search.job_prefix
                 );
-                return Err(WarehouseError::pending(what).into());
+                return Err(CallEnd::Pending(what).into());
             }
             let rows = &encoded.rows[part.clone()];
             let probed = probe(runner, &format!("{}{path}_m", search.job_prefix), rows);
@@ -118,7 +119,7 @@ impl BadRowSearch {
                 }
             }
             if search.bad.len() > max_bad {
-                return Err(Stop::Error(WarehouseError::Config {
+                return Err(Stop::from(WarehouseError::Config {
                     what: format!(
                         "BigQuery cannot convert more than {max_bad} of {} rows, which indicates a schema mismatch; first error: {}",
                         encoded.rows.len(),

@@ -1,12 +1,15 @@
 //! `BigQuery`, the warehouse in a BigQuery dataset: connects its parts and implements the interface of a warehouse with them.
 //!
-//! Invariant: a successful operation resets the number of consecutive failures.
+//! Invariant: an operation that is done resets the number of consecutive failures. An operation that is still running is converted here, and
+//! only here, to `Progress::Pending`.
 //! Not here: the operations themselves (`writer`, `queries`, `provisioning`).
 use super::{
     api_client::ApiClient,
+    call_end::{CallEnd, into_progress},
     clock::Clock,
     config::BigQueryConfig,
     ddl::Definition,
+    error::ApiError,
     provisioning::{Provisioning, SchemaDiff},
     queries::Queries,
     retry_policy::RetryPolicy,
@@ -17,6 +20,7 @@ use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
     plan::{BatchId, BatchPlan},
+    progress::Progress,
     record::SinkTopic,
     sqlite::{QueryCopy, WarehouseQueries},
     tables::TABLES,
@@ -76,15 +80,18 @@ impl BigQuery {
     ///
     /// # Errors
     /// `Config` if a column has a different type than in its definition.
-    pub fn apply(&mut self) -> Result<usize, WarehouseError> {
-        self.provisioning.apply()
+    pub fn apply(&mut self) -> Result<Progress<usize>, WarehouseError> {
+        into_progress(self.provisioning.apply())
     }
     /// Deletes both datasets with their content.
     pub fn discard(self) -> Result<(), WarehouseError> {
         self.provisioning.discard()
     }
     /// Copies all live rows into a temporary SQLite file, so that the read queries of SQLite run on them.
-    pub fn copy_live_rows(&self) -> Result<WarehouseQueries, WarehouseError> {
+    pub fn copy_live_rows(&self) -> Result<Progress<WarehouseQueries>, WarehouseError> {
+        into_progress(self.read_live_rows())
+    }
+    fn read_live_rows(&self) -> Result<WarehouseQueries, CallEnd> {
         let copy = QueryCopy::new()?;
         let mut failed = None;
         for table in &TABLES {
@@ -96,74 +103,81 @@ impl BigQuery {
                 })
             });
             match failed.take() {
-                Some(error) => return Err(error),
-                None => read.map_err(|api_error| self.retry_policy.query_error(&api_error))?,
+                Some(error) => return Err(error.into()),
+                None => read.map_err(|end| self.retry_policy.query_end(end))?,
             }
         }
-        copy.finish()
+        Ok(copy.finish()?)
     }
-    fn prepare_and_acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn prepare_and_acquire(&mut self, log: &str) -> Result<i64, CallEnd> {
         self.provisioning.prepare_once(|| self.writer.delete_expired_staging())?;
         self.writer.acquire(log)
     }
-    fn prepare_and_take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn prepare_and_take_ownership(&mut self, log: &str) -> Result<i64, CallEnd> {
         self.provisioning.prepare_once(|| Ok(()))?;
         self.writer.take_ownership(log)
+    }
+    /// Converts the result of an operation, and resets the number of consecutive failures if the operation is done.
+    fn finish<T>(&self, outcome: Result<T, CallEnd>) -> Result<Progress<T>, WarehouseError> {
+        if outcome.is_ok() {
+            self.retry_policy.clear_failures();
+        }
+        into_progress(outcome)
+    }
+    /// Like [`finish`](Self::finish), for a query.
+    fn finish_query<T>(&self, outcome: Result<T, CallEnd<ApiError>>) -> Result<Progress<T>, WarehouseError> {
+        self.finish(outcome.map_err(|end| self.retry_policy.query_end(end)))
     }
 }
 
 impl Warehouse for BigQuery {
-    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
-        self.retry_policy.clear_failures_if_ok(self.writer.writer_state())
+    fn writer_state(&self) -> Result<Progress<WriterState>, WarehouseError> {
+        self.finish(self.writer.writer_state())
     }
-    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn acquire(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         let epoch = self.prepare_and_acquire(log);
-        self.retry_policy.clear_failures_if_ok(epoch)
+        self.finish(epoch)
     }
     fn write(
         &mut self,
         batch: &Batch,
         plan: &BatchPlan,
         _now: Timestamp,
-    ) -> Result<WriteSummary, WarehouseError> {
+    ) -> Result<Progress<WriteSummary>, WarehouseError> {
         let started_ms = self.clock.now_ms();
         let written = self.writer.write_batch(batch, plan);
         let elapsed_ms = (self.clock.now_ms() - started_ms) as u64;
         self.counters.update(|counters| counters.milliseconds += elapsed_ms);
-        self.retry_policy.clear_failures_if_ok(written)
+        self.finish(written)
     }
-    fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
-        let found = self.queries.committed_batch(id).map(|found| found.is_some());
-        self.retry_policy
-            .clear_failures_if_ok(found.map_err(|api_error| self.retry_policy.query_error(&api_error)))
+    fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
+        self.finish_query(self.queries.committed_batch(id).map(|found| found.is_some()))
     }
     /// Does not reset the number of consecutive failures on success: it is called before each attempt of a write, so otherwise the number
     /// would be reset before each attempt and failing writes would never raise an alert.
     fn existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError> {
-        self.queries.read_existing_keys(keys).map_err(|api_error| self.retry_policy.query_error(&api_error))
+    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
+        let existing = self.queries.read_existing_keys(keys);
+        into_progress(existing.map_err(|end| self.retry_policy.query_end(end)))
     }
-    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn take_ownership(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         let epoch = self.prepare_and_take_ownership(log);
-        self.retry_policy.clear_failures_if_ok(epoch)
+        self.finish(epoch)
     }
-    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<Progress<u64>, WarehouseError> {
         let deleted = self.writer.delete_stale_epochs(log);
-        self.retry_policy.clear_failures_if_ok(deleted)
+        self.finish(deleted)
     }
     fn counters(&self) -> Counters {
         self.counters.snapshot()
     }
-    fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
-        let hash =
-            |table| self.queries.hash(table).map_err(|api_error| self.retry_policy.query_error(&api_error));
-        TABLES.iter().map(hash).collect()
+    fn content_hashes(&self) -> Result<Progress<Vec<ContentHash>>, WarehouseError> {
+        let hash = |table| self.queries.hash(table).map_err(|end| self.retry_policy.query_end(end));
+        into_progress(TABLES.iter().map(hash).collect())
     }
-    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
-        self.retry_policy.clear_failures_if_ok(
-            self.queries.read_control_totals().map_err(|api_error| self.retry_policy.query_error(&api_error)),
-        )
+    fn control_totals(&self) -> Result<Progress<ControlTotalsByGame>, WarehouseError> {
+        self.finish_query(self.queries.read_control_totals())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a failure with an unknown effect is `OutcomeUnknown`, never a rejection. Only an error that the operator can resolve, or a
 //! bug, stops the sink; throttling and exceeded quotas are retried without end.
-//! Not here: reacting to a class (`job_runner`, `retry_policy`).
+//! Not here: reacting to a class (`job_runner`, `retry_policy`); a query or job that is still running, which is no error (`call_end`).
 
 /// Failure of a call to BigQuery's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub enum ApiError {
     Auth(String),
     /// An error response, or the error of a job.
     Response(ErrorResponse),
-    /// Not a failure: the query still runs after the time limit of one call.
-    Pending(String),
+    /// A query is done, but its result does not have the expected form. Contains the id of the query's job and the reason.
+    UnexpectedResult { job: String, reason: String },
 }
 
 /// Error response to a call, or error of a job.
@@ -59,6 +59,8 @@ pub enum ErrorClass {
     AccessOrBilling,
     /// The operator must act: the table has two rows with the same key.
     DuplicateRow,
+    /// The operator must act: the result of a query does not have the expected form, since the table is damaged or the program has a bug.
+    UnexpectedResult,
 }
 impl ErrorClass {
     pub const fn name(self) -> &'static str {
@@ -77,6 +79,7 @@ impl ErrorClass {
             ErrorClass::InvalidTarget => "invalid_target",
             ErrorClass::AccessOrBilling => "access_or_billing",
             ErrorClass::DuplicateRow => "duplicate_row",
+            ErrorClass::UnexpectedResult => "unexpected_result",
         }
     }
 }
@@ -88,7 +91,7 @@ impl ApiError {
             ApiError::OutcomeUnknown(_) => ErrorClass::Ambiguous,
             ApiError::Auth(_) => ErrorClass::Auth,
             ApiError::Response(response) => response.class(),
-            ApiError::Pending(_) => ErrorClass::Ambiguous,
+            ApiError::UnexpectedResult { .. } => ErrorClass::UnexpectedResult,
         }
     }
     pub fn is_not_found(&self) -> bool {
@@ -101,11 +104,13 @@ impl ApiError {
 impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ApiError::NotSent(what)
-            | ApiError::OutcomeUnknown(what)
-            | ApiError::Auth(what)
-            | ApiError::Pending(what) => f.write_str(what),
+            ApiError::NotSent(what) | ApiError::OutcomeUnknown(what) | ApiError::Auth(what) => {
+                f.write_str(what)
+            }
             ApiError::Response(response) => response.fmt(f),
+            ApiError::UnexpectedResult { job, reason } => {
+                write!(f, "the result of query {job} does not have the expected form: {reason}")
+            }
         }
     }
 }

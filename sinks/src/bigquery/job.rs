@@ -3,6 +3,7 @@
 //! Invariant: equal arguments give equal requests, byte by byte, so that a request can be repeated under its id.
 //! Not here: sending a job (`job_runner`); the statement or data of a job (`sql`, `staging`).
 use super::{
+    call_end::CallEnd,
     config::BigQueryConfig,
     error::{ApiError, ErrorResponse},
 };
@@ -33,8 +34,8 @@ pub struct FinishedJob {
 
 /// Reason why a job did not succeed.
 pub enum Stop {
-    /// An error for the caller, which must repeat the call later or stop so that the operator can act.
-    Error(WarehouseError),
+    /// The call ends: the job is still running, or an error requires the caller to repeat the call later or to stop.
+    End(CallEnd),
     /// A row cannot be converted.
     BadRow(FailedJob),
     /// The request or the job is too large.
@@ -50,9 +51,14 @@ pub struct FailedJob {
     /// True if another instance sent the job, possibly long ago, so that the cause of the failure may have been fixed since then.
     pub is_earlier: bool,
 }
+impl From<CallEnd> for Stop {
+    fn from(end: CallEnd) -> Stop {
+        Stop::End(end)
+    }
+}
 impl From<WarehouseError> for Stop {
     fn from(error: WarehouseError) -> Stop {
-        Stop::Error(error)
+        Stop::End(CallEnd::Error(error))
     }
 }
 

@@ -6,6 +6,7 @@
 //! remediation (`retry_policy`).
 use super::{
     api_client::ApiClient,
+    call_end::CallEnd,
     clock::Clock,
     config::BigQueryConfig,
     error::{ApiError, ErrorClass},
@@ -73,7 +74,8 @@ impl JobRunner {
             last_done: None,
         }
     }
-    /// Sends a job with `send` under the id of the current attempt, and waits for it.
+    /// Sends a job with `send` under the id of the current attempt, and waits for it. After `CallEnd::Pending`, the next call finds the job
+    /// under the same id.
     pub fn run(
         &mut self,
         job_prefix: &str,
@@ -92,8 +94,8 @@ impl JobRunner {
             match self.resolve_attempt(job_prefix, &id, sent) {
                 Ok(done) => {
                     if !done.is_reused {
-                        // A pending query started before this write, so its result is outdated.
-                        self.queries.discard_pending_query();
+                        // The pending queries started before this write, so their results are outdated.
+                        self.queries.discard_pending_queries();
                     }
                     self.counters.update(|counters| counters.reused += u64::from(done.is_reused));
                     return Ok(done);
@@ -178,7 +180,7 @@ impl JobRunner {
             }
         };
         let Some(job) = job else {
-            return Err(WarehouseError::pending(format!("job {id} is still running")).into());
+            return Err(CallEnd::Pending(format!("job {id} is still running")).into());
         };
         self.last_done = Some(id.to_owned());
         // If a job of this instance takes longer than one call, the next call reuses the job. If that job fails, its failure is new and
@@ -289,8 +291,13 @@ enum AttemptEnd {
     NextAttempt,
     Stop(Stop),
 }
+impl From<CallEnd> for AttemptEnd {
+    fn from(end: CallEnd) -> AttemptEnd {
+        AttemptEnd::Stop(end.into())
+    }
+}
 impl From<WarehouseError> for AttemptEnd {
     fn from(error: WarehouseError) -> AttemptEnd {
-        AttemptEnd::Stop(Stop::Error(error))
+        AttemptEnd::Stop(error.into())
     }
 }

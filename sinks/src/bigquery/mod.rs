@@ -7,13 +7,14 @@
 //!
 //! Invariant: whichever requests are lost or repeated and whichever instances are killed, a batch and its batch record are written
 //! atomically, an older record never overwrites a newer one, and at most one DML job on the records is in flight over all instances. A call
-//! waits at most half a minute for a job or query, except when it reads whole tables; a longer operation returns `Retry`, and the next call
-//! continues it.
+//! waits at most half a minute for a job or query, except when it reads whole tables; a longer operation returns `Progress::Pending`, and
+//! the next call continues it.
 //! Not here: planning batches, sleeping between calls; the sink task does both.
 mod api_client;
 mod auth;
 mod bad_row_search;
 mod big_query;
+mod call_end;
 mod clock;
 mod config;
 mod ddl;

@@ -3,6 +3,7 @@
 //! Invariant: a change is repeated until the writer state shows its effect, even if the table was deleted and created again.
 //! Not here: sending jobs (`job_runner`), the SQL statements (`sql`).
 use super::{
+    call_end::CallEnd,
     config::BigQueryConfig,
     error::ApiError,
     job::{FinishedJob, JobKind, SendResult, Stop},
@@ -12,7 +13,7 @@ use super::{
     schema::Names,
     sql,
 };
-use crate::warehouse::{WarehouseError, WriterState};
+use crate::warehouse::WriterState;
 use std::sync::Arc;
 
 /// Name and DML statement of a change of the writer state.
@@ -38,7 +39,7 @@ impl Ownership {
         change: &WriterStateChange,
         log: &str,
         epoch: i64,
-    ) -> Result<FinishedJob, WarehouseError> {
+    ) -> Result<FinishedJob, CallEnd> {
         let WriterStateChange { name, query } = change;
         let hash = blake3::hash(format!("{log}\n{epoch}\n{query}").as_bytes()).to_hex();
         let job_prefix = format!("fb_{name}_{}_m", &hash[..24]);
@@ -54,26 +55,21 @@ impl Ownership {
                     runner.next_attempt(&job_prefix)
                 }
                 Ok(done) => return Ok(done),
-                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::End(end)) => return Err(end),
                 Err(Stop::BadRow(failed) | Stop::Size(failed)) if failed.is_earlier => {
                     runner.next_attempt(&job_prefix)
                 }
                 Err(Stop::BadRow(failed) | Stop::Size(failed) | Stop::Missing(failed)) => {
-                    return Err(self.retry_policy.to_error(
-                        failed.response.class(),
-                        &ApiError::Response(failed.response),
-                        &job_prefix,
-                    ));
+                    let class = failed.response.class();
+                    let api_error = ApiError::Response(failed.response);
+                    return Err(self.retry_policy.to_error(class, &api_error, &job_prefix).into());
                 }
             }
         }
     }
     /// True if the writer state does not show the effect of the change `name`.
-    fn is_undone(&self, name: &str, log: &str, epoch: i64) -> Result<bool, WarehouseError> {
-        let found = self
-            .queries
-            .read_writer_state()
-            .map_err(|api_error| self.retry_policy.query_error(&api_error))?;
+    fn is_undone(&self, name: &str, log: &str, epoch: i64) -> Result<bool, CallEnd> {
+        let found = self.read_writer_state()?;
         Ok(match (name, found) {
             (_, None) => true,
             ("acquire", Some(_)) => false,
@@ -85,19 +81,19 @@ impl Ownership {
             }
         })
     }
+    fn read_writer_state(&self) -> Result<Option<WriterState>, CallEnd> {
+        self.queries.read_writer_state().map_err(|end| self.retry_policy.query_end(end))
+    }
     /// Returns the writer state; it has no log if no log has acquired the warehouse yet.
-    pub fn load_writer_state(&self) -> Result<WriterState, WarehouseError> {
-        let found = self
-            .queries
-            .read_writer_state()
-            .map_err(|api_error| self.retry_policy.query_error(&api_error))?;
+    pub fn load_writer_state(&self) -> Result<WriterState, CallEnd> {
+        let found = self.read_writer_state()?;
         Ok(found.unwrap_or(WriterState { log: None, epoch: 1, rebuilding: false }))
     }
     /// Makes the log the owner if no log owns the warehouse, and returns the epoch.
     ///
     /// # Errors
     /// `Config` if another log owns the warehouse.
-    pub fn acquire(&self, runner: &mut JobRunner, log: &str) -> Result<i64, WarehouseError> {
+    pub fn acquire(&self, runner: &mut JobRunner, log: &str) -> Result<i64, CallEnd> {
         let found = self.load_writer_state()?;
         found.check_writer(log, None)?;
         if found.log.is_some() {
@@ -108,12 +104,12 @@ impl Ownership {
         found.check_writer(log, None)?;
         Ok(found.epoch)
     }
-    fn become_writer(&self, runner: &mut JobRunner, log: &str) -> Result<(), WarehouseError> {
+    fn become_writer(&self, runner: &mut JobRunner, log: &str) -> Result<(), CallEnd> {
         let change = WriterStateChange { name: "acquire", query: sql::acquire_sql(&self.names) };
         self.change_writer_state(runner, &change, log, 0).map(drop)
     }
     /// Makes the log the owner, and raises and returns the epoch.
-    pub fn take_ownership(&self, runner: &mut JobRunner, log: &str) -> Result<i64, WarehouseError> {
+    pub fn take_ownership(&self, runner: &mut JobRunner, log: &str) -> Result<i64, CallEnd> {
         if self.load_writer_state()?.log.is_none() {
             self.become_writer(runner, log)?;
         }
@@ -126,7 +122,7 @@ impl Ownership {
         Ok(after.epoch)
     }
     /// Deletes the rows of older epochs, ends the rebuild, and returns the number of deleted rows.
-    pub fn delete_stale_epochs(&self, runner: &mut JobRunner, log: &str) -> Result<u64, WarehouseError> {
+    pub fn delete_stale_epochs(&self, runner: &mut JobRunner, log: &str) -> Result<u64, CallEnd> {
         let found = self.load_writer_state()?;
         found.check_writer(log, Some(found.epoch))?;
         if !found.rebuilding {

@@ -5,6 +5,7 @@
 //! Not here: the definitions (`ddl`).
 use super::{
     api_client::ApiClient,
+    call_end::CallEnd,
     config::BigQueryConfig,
     ddl::{self, Definition},
     error::ErrorClass,
@@ -23,8 +24,10 @@ pub struct SchemaDiff {
     pub datasets: Vec<String>,
     /// Statements that create missing tables and views, in the order in which they must run.
     pub missing: Vec<String>,
-    /// Statements for missing columns and changed views, to run after `missing`.
-    pub changes: Vec<String>,
+    /// Statements that add missing columns, to run after `missing`.
+    pub missing_columns: Vec<String>,
+    /// Statements that replace changed views, to run after `missing_columns`.
+    pub changed_views: Vec<String>,
     /// Differences that no statement of this program resolves.
     pub conflicts: Vec<String>,
 }
@@ -34,7 +37,7 @@ impl SchemaDiff {
     }
     /// Returns all statements, in the order in which they must run.
     pub fn statements(&self) -> impl Iterator<Item = &String> {
-        self.missing.iter().chain(&self.changes)
+        self.missing.iter().chain(&self.missing_columns).chain(&self.changed_views)
     }
 }
 
@@ -49,6 +52,8 @@ pub struct Provisioning {
     has_endpoint: bool,
     /// True after [`prepare_once`](Self::prepare_once) was successful.
     is_prepared: bool,
+    /// Number of datasets and statements at the first call of an `apply` that is still running.
+    apply_count: Option<usize>,
 }
 impl Provisioning {
     pub fn new(
@@ -65,6 +70,7 @@ impl Provisioning {
             location: config.location.clone(),
             has_endpoint: config.endpoint.is_some(),
             is_prepared: false,
+            apply_count: None,
         }
     }
     /// Returns the definitions of all tables and views, which `warehouse ddl` prints.
@@ -93,7 +99,7 @@ impl Provisioning {
                     let is_same =
                         query.is_none_or(|query| without_whitespace(query) == without_whitespace(select));
                     if !is_same {
-                        diff.changes.push(definition.statement);
+                        diff.changed_views.push(definition.statement);
                     }
                 }
                 Some(found) if definition.name == RECORDS => self.diff_columns(&found, &mut diff),
@@ -125,7 +131,7 @@ impl Provisioning {
         let columns = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
         for field in fields() {
             let Some(column) = columns.iter().find(|column| column["name"] == field.name) else {
-                diff.changes.push(ddl::add_column(&self.names, &field));
+                diff.missing_columns.push(ddl::add_column(&self.names, &field));
                 continue;
             };
             let column_type = column["type"].as_str().unwrap_or_default();
@@ -153,7 +159,7 @@ impl Provisioning {
     ///
     /// # Errors
     /// `Config` if a column has a different type than in its definition.
-    pub fn apply(&self) -> Result<usize, WarehouseError> {
+    pub fn apply(&mut self) -> Result<usize, CallEnd> {
         let diff = self.plan()?;
         if let Some(first) = diff.conflicts.first() {
             return Err(WarehouseError::Config {
@@ -162,16 +168,20 @@ impl Provisioning {
                     "rename the table (ALTER TABLE {} RENAME TO {RECORDS}_old), then start `fastbreak run`: it creates a new table and fills it from the log. First conflict: {first}",
                     self.names.table(RECORDS)
                 ),
-            });
+            }
+            .into());
         }
+        // After a pending call, the difference has only the rest.
+        let count = *self.apply_count.get_or_insert(diff.datasets.len() + diff.statements().count());
         self.create(&diff.datasets, diff.statements())?;
-        Ok(diff.datasets.len() + diff.statements().count())
+        self.apply_count = None;
+        Ok(count)
     }
     fn create<'a>(
         &self,
         datasets: &[String],
         statements: impl Iterator<Item = &'a String>,
-    ) -> Result<(), WarehouseError> {
+    ) -> Result<(), CallEnd> {
         for dataset in datasets {
             let mut body = json!({"datasetReference": {"projectId": self.names.project, "datasetId": dataset}, "location": self.location});
             if *dataset == self.names.staging() {
@@ -181,13 +191,13 @@ impl Provisioning {
             if let Err(api_error) = created
                 && api_error.class() != ErrorClass::JobExists
             {
-                return Err(self.retry_policy.query_error(&api_error));
+                return Err(self.retry_policy.query_error(&api_error).into());
             }
         }
         for statement in statements {
             self.queries
                 .query(statement, &[], &mut |_| Ok(()))
-                .map_err(|api_error| self.retry_policy.query_error(&api_error))?;
+                .map_err(|end| self.retry_policy.query_end(end))?;
         }
         Ok(())
     }
@@ -208,10 +218,7 @@ impl Provisioning {
     ///
     /// # Errors
     /// `Config` if an existing table lacks a column or has a column of a different type; the errors of `also`.
-    pub fn prepare_once(
-        &mut self,
-        also: impl FnOnce() -> Result<(), WarehouseError>,
-    ) -> Result<(), WarehouseError> {
+    pub fn prepare_once(&mut self, also: impl FnOnce() -> Result<(), WarehouseError>) -> Result<(), CallEnd> {
         if !self.is_prepared {
             self.prepare()?;
             also()?;
@@ -220,12 +227,11 @@ impl Provisioning {
         Ok(())
     }
     /// Creates missing datasets, tables and views.
-    fn prepare(&self) -> Result<(), WarehouseError> {
+    fn prepare(&self) -> Result<(), CallEnd> {
         let diff = self.plan()?;
         self.create(&diff.datasets, diff.missing.iter())?;
-        // Only missing columns are an error: a changed view does not affect writing.
-        let columns = diff.changes.iter().filter(|statement| statement.starts_with("ALTER "));
-        let differences: Vec<&String> = diff.conflicts.iter().chain(columns).collect();
+        // A changed view is no error, since it does not affect writing.
+        let differences: Vec<&String> = diff.conflicts.iter().chain(&diff.missing_columns).collect();
         if differences.is_empty() {
             return Ok(());
         }
@@ -237,7 +243,8 @@ impl Provisioning {
             ),
             next: "`fastbreak warehouse plan` shows the statements, `fastbreak warehouse apply` runs them"
                 .into(),
-        })
+        }
+        .into())
     }
     /// Returns the resource at this path of the project, if it exists.
     fn resource(&self, path: &str) -> Result<Option<Value>, WarehouseError> {

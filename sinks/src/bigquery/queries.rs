@@ -1,12 +1,14 @@
 //! `Queries`: reads the writer state, batch records, existing keys, control totals and the content of the tables.
 //!
-//! Invariant: a query only reads, so it can be repeated at any time.
+//! Invariant: a query only reads, so it can be repeated at any time. A query that is still running after the time limit of one call is
+//! `CallEnd::Pending`, and the next call with an equal query continues it.
 //! Not here: the SQL statements (`sql`); the conversion of rows (`response_rows`).
 use super::{
     api_client::ApiClient,
+    call_end::CallEnd,
     clock::Clock,
     config::BigQueryConfig,
-    error::{ApiError, ErrorClass, ErrorResponse},
+    error::{ApiError, ErrorClass},
     job::{MAX_JOB_WAIT_MS, failure},
     response_rows::{cell, cells, integer, ladder_line},
     schema::{Names, input_name, ladder_columns},
@@ -24,7 +26,7 @@ use crate::{
 use schemas::PlayerGameId;
 use serde_json::{Value, json};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -40,7 +42,7 @@ const fn is_retryable(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Transient | ErrorClass::Ambiguous | ErrorClass::Throttle)
 }
 
-/// A query that is still running after the time limit of one call. The next call with an equal request waits for its job.
+/// A query that was still running after the time limit of one call. The next call with an equal request waits for its job.
 struct PendingQuery {
     request_hash: blake3::Hash,
     job: String,
@@ -54,7 +56,8 @@ pub struct Queries {
     clock: Arc<dyn Clock>,
     location: String,
     names: Names,
-    pending_query: Mutex<Option<PendingQuery>>,
+    /// At most one query per request.
+    pending_queries: Mutex<Vec<PendingQuery>>,
 }
 impl Queries {
     pub fn new(config: &BigQueryConfig, api: Arc<ApiClient>) -> Queries {
@@ -63,16 +66,16 @@ impl Queries {
             clock: config.clock.clone(),
             location: config.location.clone(),
             names: config.names(),
-            pending_query: Mutex::default(),
+            pending_queries: Mutex::default(),
         }
     }
-    /// Runs a query and calls `each` with the cells of every row.
+    /// Runs a query and calls `each` with the cells of every row. If `each` returns a reason, the result of the query is unexpected.
     pub fn query(
         &self,
         query: &str,
         parameters: &[(&str, &str)],
         each: &mut dyn FnMut(&[Value]) -> Result<(), String>,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), CallEnd<ApiError>> {
         self.query_within(MAX_JOB_WAIT_MS, query, parameters, each)
     }
     /// Like [`query`](Self::query), but waits at most `wait_ms` for the result.
@@ -82,7 +85,7 @@ impl Queries {
         query: &str,
         parameters: &[(&str, &str)],
         each: &mut dyn FnMut(&[Value]) -> Result<(), String>,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), CallEnd<ApiError>> {
         let parameter = |(name, value): &(&str, &str)| json!({"name": name, "parameterType": {"type": "STRING"}, "parameterValue": {"value": value}});
         let request = json!({
             "query": query, "useLegacySql": false, "location": self.location, "timeoutMs": 10_000, "maxResults": PAGE_ROWS,
@@ -102,13 +105,7 @@ impl Queries {
             if response["jobComplete"] == true {
                 for row in response["rows"].as_array().into_iter().flatten() {
                     let cells: Vec<Value> = cells(row);
-                    each(&cells).map_err(|reason| {
-                        ApiError::Response(ErrorResponse {
-                            status: None,
-                            reason: "notFound".into(),
-                            message: reason,
-                        })
-                    })?;
+                    each(&cells).map_err(|reason| ApiError::UnexpectedResult { job: job.clone(), reason })?;
                 }
                 next = response["pageToken"].as_str().map(str::to_owned);
                 if next.is_none() {
@@ -118,8 +115,8 @@ impl Queries {
                 let now = self.clock.now_ms();
                 if now - started_ms > wait_ms {
                     let what = format!("query {job} is still running");
-                    *self.pending_query() = Some(PendingQuery { request_hash, job, polled_ms: now });
-                    return Err(ApiError::Pending(what));
+                    self.pending_queries().push(PendingQuery { request_hash, job, polled_ms: now });
+                    return Err(CallEnd::Pending(what));
                 }
                 self.clock.sleep(Duration::from_millis(250));
             }
@@ -129,19 +126,21 @@ impl Queries {
     fn page(&self, job: &str, from: Option<&str>) -> Result<Value, ApiError> {
         self.with_retries(|| self.api.page(job, from, PAGE_ROWS))
     }
-    /// Removes and returns the job id of the pending query if its request has this hash. A job that was last polled long ago is not used,
+    /// Removes and returns the job id of the pending query whose request has this hash. A job that was last polled long ago is discarded,
     /// since its result may be outdated.
     fn take_pending_query(&self, request_hash: blake3::Hash) -> Option<String> {
         let now = self.clock.now_ms();
-        let pending = self.pending_query().take_if(|pending| pending.request_hash == request_hash)?;
-        (now - pending.polled_ms < 2 * MAX_JOB_WAIT_MS).then_some(pending.job)
+        let mut pending_queries = self.pending_queries();
+        pending_queries.retain(|pending| now - pending.polled_ms < 2 * MAX_JOB_WAIT_MS);
+        let index = pending_queries.iter().position(|pending| pending.request_hash == request_hash)?;
+        Some(pending_queries.swap_remove(index).job)
     }
-    /// Discards the pending query. It must be called after a write, which makes the result of an earlier query outdated.
-    pub fn discard_pending_query(&self) {
-        self.pending_query().take();
+    /// Discards all pending queries. It must be called after a write, which makes the results of earlier queries outdated.
+    pub fn discard_pending_queries(&self) {
+        self.pending_queries().clear();
     }
-    fn pending_query(&self) -> MutexGuard<'_, Option<PendingQuery>> {
-        self.pending_query.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending_queries(&self) -> MutexGuard<'_, Vec<PendingQuery>> {
+        self.pending_queries.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// Fails if the job failed. The errors in a response may be warnings; only the job itself shows whether it failed.
     fn check_job_error(&self, response: &Value, job: &str) -> Result<(), ApiError> {
@@ -171,7 +170,7 @@ impl Queries {
     }
 
     /// Returns the writer state, if a log has acquired the warehouse.
-    pub fn read_writer_state(&self) -> Result<Option<WriterState>, ApiError> {
+    pub fn read_writer_state(&self) -> Result<Option<WriterState>, CallEnd<ApiError>> {
         let mut found = None;
         self.query(&sql::writer_state_sql(&self.names), &[], &mut |row| {
             let [log, epoch, rebuilding] = row else {
@@ -188,7 +187,7 @@ impl Queries {
     }
 
     /// Returns the batch record of a committed batch.
-    pub fn committed_batch(&self, id: &BatchId) -> Result<Option<WriteSummary>, ApiError> {
+    pub fn committed_batch(&self, id: &BatchId) -> Result<Option<WriteSummary>, CallEnd<ApiError>> {
         let mut found = None;
         self.query(&sql::batch_sql(&self.names), &[("batch", id.as_str())], &mut |row| {
             let count = |n: usize| integer(row.get(n).unwrap_or(&Value::Null)).map(|count| count as u64);
@@ -211,11 +210,12 @@ impl Queries {
     pub fn read_existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, ApiError> {
+    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, CallEnd<ApiError>> {
         let text = |(input, id): &(SinkTopic, PlayerGameId)| {
             format!("{}/{}/{}", input_name(*input), id.game, id.player.0)
         };
-        let requested: HashMap<String, (SinkTopic, PlayerGameId)> =
+        // Sorted, so that equal keys give an equal request, whose pending query the next call continues.
+        let requested: BTreeMap<String, (SinkTopic, PlayerGameId)> =
             keys.iter().map(|key| (text(key), *key)).collect();
         let list = Value::from(requested.keys().cloned().collect::<Vec<_>>()).to_string();
         let mut existing = HashSet::new();
@@ -228,7 +228,7 @@ impl Queries {
     }
 
     /// Returns the number of live rows and the sum of their offsets, by input topic and game.
-    pub fn read_control_totals(&self) -> Result<ControlTotalsByGame, ApiError> {
+    pub fn read_control_totals(&self) -> Result<ControlTotalsByGame, CallEnd<ApiError>> {
         let mut control_totals = ControlTotalsByGame::new();
         self.query(&sql::control_totals_sql(&self.names), &[], &mut |row| {
             let [input, game, rows, offsets] = row else {
@@ -256,7 +256,7 @@ impl Queries {
         &self,
         table: &'static Table,
         each: &mut dyn FnMut(Row<'_>) -> Result<(), String>,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), CallEnd<ApiError>> {
         let is_predictions = table.name == PREDICTIONS.name;
         let own =
             if is_predictions { table.columns.len() - ladder_columns().len() } else { table.columns.len() };
@@ -275,7 +275,7 @@ impl Queries {
         })
     }
     /// Returns the content hash of a table, computed over the same bytes as in SQLite.
-    pub fn hash(&self, table: &'static Table) -> Result<ContentHash, ApiError> {
+    pub fn hash(&self, table: &'static Table) -> Result<ContentHash, CallEnd<ApiError>> {
         let (mut hasher, mut bytes, mut rows) = (blake3::Hasher::new(), Vec::new(), 0);
         self.live_rows(table, &mut |row| {
             rows += 1;

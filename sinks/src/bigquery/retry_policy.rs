@@ -3,6 +3,7 @@
 //! Invariant: a transient class is retried without end, with growing pauses; the error of any other class states what to do next.
 //! Not here: classifying a failure (`error`); the attempts before an error is returned (`job_runner`, `writer`).
 use super::{
+    call_end::CallEnd,
     clock::Clock,
     config::BigQueryConfig,
     error::{ApiError, ErrorClass},
@@ -45,24 +46,19 @@ impl RetryPolicy {
         }
     }
     /// Resets the number of consecutive failures after a successful operation.
-    pub fn clear_failures_if_ok<T>(&self, outcome: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
-        if outcome.is_ok() {
-            self.failures().clear();
-        }
-        outcome
+    pub fn clear_failures(&self) {
+        self.failures().clear();
     }
     /// Converts an error of a job to the error that the warehouse returns.
     pub fn to_error(&self, class: ErrorClass, api_error: &ApiError, id: &str) -> WarehouseError {
-        match api_error {
-            ApiError::Pending(what) => WarehouseError::pending(what.clone()),
-            _ => self.classify_error(class, format!("{api_error} (job {id})"), id),
-        }
+        self.classify_error(class, format!("{api_error} (job {id})"), id)
+    }
+    /// Converts the early end of a query to that of the call that ran it.
+    pub fn query_end(&self, end: CallEnd<ApiError>) -> CallEnd {
+        end.map_error(|api_error| self.query_error(&api_error))
     }
     /// Converts an error of a query to the error that the warehouse returns.
     pub fn query_error(&self, api_error: &ApiError) -> WarehouseError {
-        if let ApiError::Pending(what) = api_error {
-            return WarehouseError::pending(what.clone());
-        }
         let class = match api_error.class() {
             // A query writes no rows, so there is no batch to split and no duplicate row to delete. Both errors become `Fatal`.
             ErrorClass::Size | ErrorClass::DuplicateRow => ErrorClass::BadRow,
@@ -76,7 +72,7 @@ impl RetryPolicy {
             ErrorClass::InvalidTarget | ErrorClass::AccessOrBilling => {
                 WarehouseError::Config { what, next: self.remediation(class) }
             }
-            ErrorClass::BadRow | ErrorClass::DuplicateRow => {
+            ErrorClass::BadRow | ErrorClass::DuplicateRow | ErrorClass::UnexpectedResult => {
                 WarehouseError::Fatal { what, next: self.remediation(class) }
             }
             ErrorClass::Size => WarehouseError::Size { what, next: self.remediation(class) },
@@ -95,6 +91,7 @@ impl RetryPolicy {
                 "find keys with two rows: SELECT season_start, input, game_id, player_id, COUNT(*) FROM {} GROUP BY 1, 2, 3, 4 HAVING COUNT(*) > 1; delete the older row of each key, then start `fastbreak run` again",
                 self.names.table(RECORDS)
             ),
+            ErrorClass::UnexpectedResult => "run `fastbreak sink rebuild`: it writes all rows again from the log; report this error if it occurs again".into(),
             _ => RESTART_OR_REPORT.into(),
         }
     }

@@ -6,6 +6,7 @@
 use super::{
     api_client::ApiClient,
     bad_row_search::BadRowSearch,
+    call_end::CallEnd,
     config::BigQueryConfig,
     encode::encode,
     error::ApiError,
@@ -77,19 +78,19 @@ impl Writer {
         }
     }
     /// Returns the writer state; it has no log if no log has acquired the warehouse yet.
-    pub fn writer_state(&self) -> Result<WriterState, WarehouseError> {
+    pub fn writer_state(&self) -> Result<WriterState, CallEnd> {
         self.ownership.load_writer_state()
     }
     /// Makes the log the owner if no log owns the warehouse, and returns the epoch.
-    pub fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    pub fn acquire(&mut self, log: &str) -> Result<i64, CallEnd> {
         self.ownership.acquire(&mut self.runner, log)
     }
     /// Makes the log the owner, and raises and returns the epoch.
-    pub fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    pub fn take_ownership(&mut self, log: &str) -> Result<i64, CallEnd> {
         self.ownership.take_ownership(&mut self.runner, log)
     }
     /// Deletes the rows of older epochs, and returns their number.
-    pub fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+    pub fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, CallEnd> {
         self.ownership.delete_stale_epochs(&mut self.runner, log)
     }
     /// Deletes expired staging tables in the first call, and later at most once an hour.
@@ -97,7 +98,7 @@ impl Writer {
         self.staging.delete_expired_staging()
     }
     /// Writes a batch, unless a batch with the id of the plan is stored already.
-    pub fn write_batch(&mut self, batch: &Batch, plan: &BatchPlan) -> Result<WriteSummary, WarehouseError> {
+    pub fn write_batch(&mut self, batch: &Batch, plan: &BatchPlan) -> Result<WriteSummary, CallEnd> {
         let encoded = encode(batch).map_err(WarehouseError::Rows)?;
         self.delete_expired_staging()?;
         // A job id identifies everything that is sent, including the fields of the batch record.
@@ -120,7 +121,9 @@ impl Writer {
                 }
             };
             match self.queries.committed_batch(&plan.id) {
-                Ok(Some(written)) => return self.verify_counts(&pending, written, &done, mode.is_staged),
+                Ok(Some(written)) => {
+                    return Ok(self.verify_counts(&pending, written, &done, mode.is_staged)?);
+                }
                 Ok(None) => {
                     // The MERGE writes nothing if log or epoch of the plan differ from the writer state.
                     self.ownership
@@ -134,26 +137,29 @@ impl Writer {
                             ),
                             next: "report this with the job id; `fastbreak run` writes the batch again"
                                 .into(),
-                        });
+                        }
+                        .into());
                     }
                     // An earlier job wrote the batch into a table that was deleted and created again since then.
                     self.runner.next_attempt(&pending.job_prefix);
                 }
-                Err(api_error) => {
-                    return Err(self.retry_policy.to_error(api_error.class(), &api_error, &done.id));
+                Err(end) => {
+                    return Err(end.map_error(|api_error| {
+                        self.retry_policy.to_error(api_error.class(), &api_error, &done.id)
+                    }));
                 }
             }
         }
     }
-    /// Prepares another attempt after a failed one, or returns the error if no other attempt can succeed.
+    /// Prepares another attempt after a failed one, or ends the call if none can be made now.
     fn resolve_stop(
         &mut self,
         pending: &PendingBatch<'_>,
         stop: Stop,
         mode: &mut WriteMode,
-    ) -> Result<(), WarehouseError> {
+    ) -> Result<(), CallEnd> {
         let failed = match stop {
-            Stop::Error(error) => return Err(error),
+            Stop::End(end) => return Err(end),
             Stop::Size(failed) if !mode.is_staged => {
                 // A staged batch has a different request body, which needs a job id that is not in use. A job that failed uses its id, so
                 // the next attempt follows; a rejected request created no job, so its id is still free.
@@ -186,8 +192,8 @@ impl Writer {
                         failed.response.message += "; but each row can be read on its own";
                         failed
                     }
-                    Ok(bad) => return Err(WarehouseError::Rows(bad)),
-                    Err(Stop::Error(error)) => return Err(error),
+                    Ok(bad) => return Err(WarehouseError::Rows(bad).into()),
+                    Err(Stop::End(end)) => return Err(end),
                     Err(Stop::BadRow(failed) | Stop::Size(failed) | Stop::Missing(failed)) => failed,
                 }
             }
@@ -199,7 +205,8 @@ impl Writer {
             return Ok(());
         }
         let class = failed.response.class();
-        Err(self.retry_policy.to_error(class, &ApiError::Response(failed.response), &failed.job_prefix))
+        let api_error = ApiError::Response(failed.response);
+        Err(self.retry_policy.to_error(class, &api_error, &failed.job_prefix).into())
     }
 
     fn run_merge(&mut self, pending: &PendingBatch<'_>, is_staged: bool) -> Result<FinishedJob, Stop> {

@@ -9,6 +9,7 @@
 //! records.
 use super::{
     api_client::ApiClient,
+    call_end::CallEnd,
     clock::Clock,
     config::BigQueryConfig,
     job::is_done,
@@ -58,14 +59,16 @@ impl WriterLease {
     /// Acquires the lease for this job. `last_done` is the id of the last job of this instance that is known to be done.
     ///
     /// # Errors
-    /// `Retry` if another job still holds the lease after the time limit.
-    pub fn acquire(&mut self, id: &str, last_done: Option<&str>) -> Result<(), WarehouseError> {
+    /// `Pending` if another job still holds the lease after the time limit.
+    pub fn acquire(&mut self, id: &str, last_done: Option<&str>) -> Result<(), CallEnd> {
         let (started_ms, mut pause) = (self.clock.now_ms(), Duration::from_millis(250));
         loop {
             let dataset = self.names.dataset.clone();
             let table = match self.api.table(&dataset, WRITER) {
                 Ok(table) => table,
-                Err(api_error) => return Err(self.retry_policy.to_error(api_error.class(), &api_error, id)),
+                Err(api_error) => {
+                    return Err(self.retry_policy.to_error(api_error.class(), &api_error, id).into());
+                }
             };
             let holder = table["labels"][LABEL].as_str().unwrap_or_default().to_owned();
             if holder == id {
@@ -84,16 +87,14 @@ impl WriterLease {
                         // Another instance was first: the label shows the new holder.
                         Err(api_error) if api_error.is_status(412) => {}
                         Err(api_error) => {
-                            return Err(self.retry_policy.to_error(api_error.class(), &api_error, id));
+                            return Err(self.retry_policy.to_error(api_error.class(), &api_error, id).into());
                         }
                     }
                 }
             }
             let waited = self.clock.now_ms() - started_ms;
             if waited > MAX_LEASE_WAIT_MS {
-                return Err(WarehouseError::pending(format!(
-                    "DML job {holder} of another writer is in flight"
-                )));
+                return Err(CallEnd::Pending(format!("DML job {holder} of another writer is in flight")));
             }
             self.clock.sleep(pause);
             self.counters.update(|counters| counters.waited_ms += pause.as_millis() as u64);

@@ -1,6 +1,7 @@
 //! `Sqlite`, the warehouse in one SQLite file.
 //!
-//! Invariant: one SQL transaction checks log and epoch of the writer, and writes a batch and its batch record.
+//! Invariant: one SQL transaction checks log and epoch of the writer, and writes a batch and its batch record. Every operation is done in
+//! one call.
 //! Not here: the statements that write a batch (`write`), the definitions of the tables (`ddl`).
 use super::{
     content,
@@ -11,6 +12,7 @@ use crate::{
     control_totals::ControlTotalsByGame,
     counters::Counters,
     plan::{BatchId, BatchPlan},
+    progress::Progress,
     record::SinkTopic,
     tables::{PREDICTIONS, TABLES},
     warehouse::{ContentHash, Warehouse, WarehouseError, WriterState},
@@ -59,11 +61,11 @@ fn writer_state(db: &Connection) -> Result<WriterState, WarehouseError> {
 }
 
 impl Warehouse for Sqlite {
-    fn writer_state(&self) -> Result<WriterState, WarehouseError> {
-        writer_state(&self.db)
+    fn writer_state(&self) -> Result<Progress<WriterState>, WarehouseError> {
+        writer_state(&self.db).map(Progress::Done)
     }
 
-    fn acquire(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn acquire(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         let tx = self.begin()?;
         let state = writer_state(&tx)?;
         state.check_writer(log, None)?;
@@ -71,7 +73,7 @@ impl Warehouse for Sqlite {
             tx.execute("UPDATE warehouse_meta SET log_id = ?1", [log])?;
         }
         tx.commit()?;
-        Ok(state.epoch)
+        Ok(Progress::Done(state.epoch))
     }
 
     fn write(
@@ -79,12 +81,12 @@ impl Warehouse for Sqlite {
         batch: &Batch,
         plan: &BatchPlan,
         now: Timestamp,
-    ) -> Result<WriteSummary, WarehouseError> {
+    ) -> Result<Progress<WriteSummary>, WarehouseError> {
         let started = std::time::Instant::now();
         let tx = self.begin()?;
         writer_state(&tx)?.check_writer(&plan.writer.log, Some(plan.writer.epoch))?;
         if let Some(written) = write::committed_batch(&tx, &plan.id)? {
-            return Ok(written);
+            return Ok(Progress::Done(written));
         }
         let written = write::apply_batch(&tx, batch, plan)?;
         write::insert_batch(&tx, plan, &written, now)?;
@@ -93,18 +95,19 @@ impl Warehouse for Sqlite {
         self.counters.attempts += 1;
         self.counters.milliseconds += started.elapsed().as_millis() as u64;
         self.counters.add(&written);
-        Ok(written)
+        Ok(Progress::Done(written))
     }
 
-    fn is_committed(&self, id: &BatchId) -> Result<bool, WarehouseError> {
+    fn is_committed(&self, id: &BatchId) -> Result<Progress<bool>, WarehouseError> {
         let sql = "SELECT 1 FROM sink_batches WHERE batch_id = ?1";
-        Ok(self.db.query_row(sql, [id.as_str()], |_| Ok(())).optional()?.is_some())
+        let found = self.db.query_row(sql, [id.as_str()], |_| Ok(())).optional()?;
+        Ok(Progress::Done(found.is_some()))
     }
 
     fn existing_keys(
         &self,
         keys: &[(SinkTopic, PlayerGameId)],
-    ) -> Result<HashSet<(SinkTopic, PlayerGameId)>, WarehouseError> {
+    ) -> Result<Progress<HashSet<(SinkTopic, PlayerGameId)>>, WarehouseError> {
         let mut existing = HashSet::new();
         for (input, id) in keys {
             let from = ddl::rows_table(guarded_table(*input));
@@ -114,18 +117,18 @@ impl Warehouse for Sqlite {
                 existing.insert((*input, *id));
             }
         }
-        Ok(existing)
+        Ok(Progress::Done(existing))
     }
 
-    fn take_ownership(&mut self, log: &str) -> Result<i64, WarehouseError> {
+    fn take_ownership(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
         let tx = self.begin()?;
         let epoch = writer_state(&tx)?.epoch + 1;
         tx.execute("UPDATE warehouse_meta SET log_id = ?1, epoch = ?2, rebuilding = 1", (log, epoch))?;
         tx.commit()?;
-        Ok(epoch)
+        Ok(Progress::Done(epoch))
     }
 
-    fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, WarehouseError> {
+    fn delete_stale_epochs(&mut self, log: &str) -> Result<Progress<u64>, WarehouseError> {
         let tx = self.begin()?;
         let state = writer_state(&tx)?;
         state.check_writer(log, Some(state.epoch))?;
@@ -145,21 +148,22 @@ impl Warehouse for Sqlite {
         }
         tx.execute("UPDATE warehouse_meta SET rebuilding = 0", [])?;
         tx.commit()?;
-        Ok(deleted)
+        Ok(Progress::Done(deleted))
     }
 
     fn counters(&self) -> Counters {
         self.counters.clone()
     }
-    fn content_hashes(&self) -> Result<Vec<ContentHash>, WarehouseError> {
-        TABLES.iter().map(|table| content::hash(&self.db, table)).collect()
+    fn content_hashes(&self) -> Result<Progress<Vec<ContentHash>>, WarehouseError> {
+        let hashes: Result<_, _> = TABLES.iter().map(|table| content::hash(&self.db, table)).collect();
+        hashes.map(Progress::Done)
     }
-    fn control_totals(&self) -> Result<ControlTotalsByGame, WarehouseError> {
+    fn control_totals(&self) -> Result<Progress<ControlTotalsByGame>, WarehouseError> {
         let mut control_totals = ControlTotalsByGame::new();
         for input in SinkTopic::ALL {
             content::control_totals(&self.db, input, &mut control_totals)?;
         }
-        Ok(control_totals)
+        Ok(Progress::Done(control_totals))
     }
 }
 

@@ -10,6 +10,7 @@ use super::{reject_tracker::RejectTracker, retrying_warehouse::RetryingWarehouse
 use crate::{
     date_filter::DateRange,
     plan::{BatchPlan, WriterId},
+    progress::Progress,
     record::TopicPartitionOffset,
     sink_error::SinkError,
     split::split,
@@ -134,7 +135,8 @@ impl BatchWriter {
     ) -> Result<WriteOutcome, SinkError> {
         let written = loop {
             match self.warehouse.attempt_write(&mut batch, plan, self.dates) {
-                Ok(written) => break written,
+                Ok(Progress::Done(written)) => break written,
+                Ok(Progress::Pending(what)) => self.warehouse.continue_pending(what)?,
                 Err(WarehouseError::Rows(bad)) => {
                     let coordinates: Vec<TopicPartitionOffset> =
                         bad.iter().map(|bad| bad.coordinates).collect();

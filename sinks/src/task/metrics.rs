@@ -4,7 +4,8 @@
 //! Not here: the metric names (`runtime::metrics`), the counters of a warehouse (`counters`).
 use crate::subscription::SINK;
 use crate::{
-    counters::Counters, reconciler::Reconciliation, warehouse::WarehouseError, write_summary::WriteSummary,
+    counters::Counters, progress::Progress, reconciler::Reconciliation, warehouse::WarehouseError,
+    write_summary::WriteSummary,
 };
 use runtime::{metrics as m, subscription::RunContext};
 use std::{sync::Arc, time::Duration};
@@ -24,13 +25,13 @@ impl SinkMetrics {
     pub fn set_in_flight(&self, is_in_flight: bool) {
         self.run_context.metrics.set(m::SINK_IN_FLIGHT, &[SINK], f64::from(u8::from(is_in_flight)));
     }
-    /// Counts one attempt to write a batch, with its outcome and duration.
-    pub fn count_attempt(&self, attempt: &Result<WriteSummary, WarehouseError>, took: Duration) {
+    /// Counts one attempt to write a batch, with its duration and, unless the write is still running, its outcome.
+    pub fn count_attempt(&self, attempt: &Result<Progress<WriteSummary>, WarehouseError>, took: Duration) {
         let metrics = &self.run_context.metrics;
         metrics.add(m::SINK_ATTEMPTS, &[SINK], 1);
         metrics.observe(m::SINK_SECONDS, &[SINK], took.as_secs_f64());
         match attempt {
-            Ok(written) => {
+            Ok(Progress::Done(written)) => {
                 let outcome = if written.already_committed { "already_committed" } else { "written" };
                 metrics.add(m::SINK_BATCHES, &[SINK, outcome], 1);
                 metrics.add(m::SINK_ROWS, &[SINK], written.rows);
@@ -45,16 +46,13 @@ impl SinkMetrics {
                     metrics.add(m::SINK_RECORDS, &[SINK, outcome], count);
                 }
             }
-            Err(_) => self.count_failure(attempt),
+            Ok(Progress::Pending(_)) => {}
+            Err(error) => self.count_failure(error),
         }
     }
-    /// Counts a failed write or query. A pending write or query is not counted, since it has not failed.
-    pub fn count_failure<T>(&self, outcome: &Result<T, WarehouseError>) {
-        if let Err(error) = outcome
-            && !error.is_pending()
-        {
-            self.run_context.metrics.add(m::SINK_ERRORS, &[SINK, error_kind(error)], 1);
-        }
+    /// Counts a failed write or query.
+    pub fn count_failure(&self, error: &WarehouseError) {
+        self.run_context.metrics.add(m::SINK_ERRORS, &[SINK, error_kind(error)], 1);
     }
     /// Counts a rebuild that started because the warehouse lacked a committed batch.
     pub fn count_divergence(&self) {

@@ -3,9 +3,10 @@
 //! Invariant: a reconciliation runs between batches, so no batch is unfinished, and only in the instance that writes. The periodic
 //! reconciliation never stops the sink.
 //! Not here: the comparison (`reconciler`).
-use super::{batch_writer::BatchWriter, sink_log::SinkLog};
+use super::batch_writer::BatchWriter;
 use crate::{
-    reconciler::{self, Reconciliation},
+    progress::Progress,
+    reconciler::{Reconciler, Reconciliation},
     sink_error::SinkError,
     warehouse::WarehouseError,
 };
@@ -38,13 +39,16 @@ impl ReconciliationSchedule {
     }
     /// Runs the periodic reconciliation; counts and logs its result.
     pub fn reconcile(&mut self, batch_writer: &mut BatchWriter, run_context: &RunContext) {
-        let BatchWriter { log, warehouse, .. } = batch_writer;
-        match compare(log, warehouse.warehouse(), &|| run_context.is_stopping()) {
+        let stopping = || Reconciliation::skipped("the process is stopping".into());
+        match compare(batch_writer, &|| run_context.is_stopping()) {
             Ok(reconciliation) => {
                 record(batch_writer, &reconciliation);
             }
+            Err(SinkError::Stopped(_)) => {
+                record(batch_writer, &stopping());
+            }
             Err(error) => {
-                warehouse.metrics().count_failed_reconciliation();
+                batch_writer.warehouse.metrics().count_failed_reconciliation();
                 tracing::warn!(%error, "the warehouse could not be reconciled with the log");
             }
         }
@@ -58,10 +62,9 @@ impl ReconciliationSchedule {
 /// `RuntimeError::Warehouse` on a mismatch.
 pub fn reconcile_at_end(batch_writer: &mut BatchWriter) -> Result<(), SinkError> {
     let reconciliation = loop {
-        let BatchWriter { log, warehouse, .. } = batch_writer;
-        match compare(log, warehouse.warehouse(), &|| false) {
+        match compare(batch_writer, &|| false) {
             Err(SinkError::Warehouse(WarehouseError::Retry { what, after, alert })) => {
-                warehouse.wait(what, after, alert)?;
+                batch_writer.warehouse.wait(what, after, alert)?;
             }
             other => break other?,
         }
@@ -72,12 +75,19 @@ pub fn reconcile_at_end(batch_writer: &mut BatchWriter) -> Result<(), SinkError>
     Err(RuntimeError::Warehouse(format!("{}\n{REMEDIATION}", reconciliation.summary())).into())
 }
 
-fn compare(
-    log: &mut SinkLog,
-    warehouse: &dyn crate::Warehouse,
-    stop: &dyn Fn() -> bool,
-) -> Result<Reconciliation, SinkError> {
-    reconciler::reconcile(log.backend(), warehouse, stop)
+/// Reconciles the warehouse with the log. Repeats this while a query of the warehouse is still running.
+///
+/// # Errors
+/// The failure, or `SinkError::Stopped`.
+fn compare(batch_writer: &mut BatchWriter, stop: &dyn Fn() -> bool) -> Result<Reconciliation, SinkError> {
+    let BatchWriter { log, warehouse, .. } = batch_writer;
+    let mut reconciler = Reconciler::default();
+    loop {
+        match reconciler.reconcile(log.backend(), warehouse.warehouse(), stop)? {
+            Progress::Done(reconciliation) => return Ok(reconciliation),
+            Progress::Pending(what) => warehouse.continue_pending(what)?,
+        }
+    }
 }
 
 /// Counts and logs the result of a reconciliation; returns true if there is no mismatch.

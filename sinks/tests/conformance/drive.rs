@@ -4,8 +4,9 @@
 //! Not here: deciding which faults occur; the caller decides it by the warehouse and the fates that it passes.
 use super::{LOG, NOW, histories::change};
 use sinks::{
-    Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Record, Recovery, SinkTopic, TopicPartitionOffset,
-    Warehouse, WarehouseError, Window, WriteSummary, WriterId, plan::SinkOffsets, split,
+    Batch, BatchId, BatchLimits, BatchPlan, CloseReason, Progress, Record, Recovery, SinkTopic,
+    TopicPartitionOffset, Warehouse, WarehouseError, Window, WriteSummary, WriterId, plan::SinkOffsets,
+    split,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -93,18 +94,22 @@ struct Died;
 /// Repeats an operation until it is done or the instance dies.
 fn attempt<T>(
     instance: &Instance<'_>,
-    mut operation: impl FnMut() -> Result<T, WarehouseError>,
+    mut operation: impl FnMut() -> Result<Progress<T>, WarehouseError>,
 ) -> Result<Result<T, WarehouseError>, Died> {
     for _ in 0..2_000 {
-        match operation() {
+        let pause = match operation() {
+            Ok(Progress::Done(result)) => return Ok(Ok(result)),
+            Ok(Progress::Pending(_)) => Duration::ZERO,
             Err(WarehouseError::Retry { after, .. }) => {
-                if (instance.is_dead)() {
-                    return Err(Died);
-                }
-                (instance.wait)(after);
+                assert!(!after.is_zero(), "a failed call has no pause");
+                after
             }
-            other => return Ok(other),
+            Err(error) => return Ok(Err(error)),
+        };
+        if (instance.is_dead)() {
+            return Err(Died);
         }
+        (instance.wait)(pause);
     }
     panic!("the operation is not done after 2,000 attempts");
 }

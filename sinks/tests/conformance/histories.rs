@@ -2,7 +2,7 @@
 //!
 //! Invariant: the modeled sink restarts as the sink task does, from its newest plan and the committed offsets.
 //! Not here: faults of a warehouse; each warehouse has its own tests.
-use super::{LOG, NOW, content, events::*};
+use super::{LOG, NOW, content, done, events::*};
 use proptest::{prelude::*, test_runner::TestRunner};
 use schemas::Line;
 use sinks::{
@@ -71,8 +71,9 @@ fn log(events: &[(u8, u32, u32)]) -> Log {
 fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
     let mut fates = fates.iter().copied().chain(std::iter::repeat((3, Fate::Commit)));
     'restart: loop {
-        let writer = WriterId { sink: "warehouse".into(), log: LOG.into(), epoch: w.acquire(LOG).unwrap() };
-        let in_warehouse = log.plan.as_ref().is_some_and(|plan| w.is_committed(&plan.id).unwrap());
+        let epoch = done(w.acquire(LOG)).unwrap();
+        let writer = WriterId { sink: "warehouse".into(), log: LOG.into(), epoch };
+        let in_warehouse = log.plan.as_ref().is_some_and(|plan| done(w.is_committed(&plan.id)).unwrap());
         match Recovery::decide(log.plan.as_ref(), &log.committed, in_warehouse) {
             Recovery::Resume => {}
             Recovery::CommitOffsets(next) => log.committed.extend(next),
@@ -88,7 +89,7 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
                 .unwrap();
                 let plan = log.plan.as_ref().unwrap();
                 assert_eq!(batch.ranges, ranges);
-                w.write(&batch, plan, NOW).unwrap();
+                done(w.write(&batch, plan, NOW)).unwrap();
                 log.committed.extend(plan.next_offsets());
             }
             Recovery::Rebuild => panic!("the sink wants to rebuild a warehouse that lacks no batch"),
@@ -107,7 +108,7 @@ fn run(w: &mut dyn Warehouse, log: &mut Log, fates: &[(usize, Fate)]) {
             if let Fate::CrashBeforeWrite = fate {
                 continue 'restart;
             }
-            w.write(&batch, &plan, NOW).unwrap();
+            done(w.write(&batch, &plan, NOW)).unwrap();
             if let Fate::CrashAfterWrite = fate {
                 continue 'restart;
             }

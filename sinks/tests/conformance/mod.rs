@@ -11,7 +11,7 @@ pub use histories::random_histories_converge;
 use events::{features, id, player_game, prediction, ruled_out};
 use schemas::{Line, PlayerGameId, Timestamp, prediction::Prediction};
 use sinks::{
-    Batch, BatchPlan, DateRange, Record, RecordChange, SinkTopic, TopicPartitionOffset, Warehouse,
+    Batch, BatchPlan, DateRange, Progress, Record, RecordChange, SinkTopic, TopicPartitionOffset, Warehouse,
     WarehouseError, WriteSummary, WriterId,
     control_totals::{Comparison, LatestByKey, is_in_flight},
 };
@@ -59,8 +59,15 @@ pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
 pub fn record(offset: i64, change: RecordChange) -> Record {
     Record { coordinates: TopicPartitionOffset { input: change.input(), partition: 0, offset }, change }
 }
+/// Returns the result of a call whose operation must be done, because the warehouse is fast.
+pub fn done<T>(result: Result<Progress<T>, WarehouseError>) -> Result<T, WarehouseError> {
+    match result? {
+        Progress::Done(result) => Ok(result),
+        Progress::Pending(what) => panic!("{what}"),
+    }
+}
 fn plan(w: &dyn Warehouse, log: &str, batch: &Batch) -> BatchPlan {
-    let epoch = w.writer_state().unwrap().epoch;
+    let epoch = done(w.writer_state()).unwrap().epoch;
     BatchPlan::new(WriterId { sink: "warehouse".into(), log: log.into(), epoch }, batch, NOW)
 }
 /// Writes records as one batch of this log.
@@ -69,11 +76,11 @@ pub fn write_as(
     log: &str,
     records: &[Record],
 ) -> Result<WriteSummary, WarehouseError> {
-    w.acquire(log)?;
+    done(w.acquire(log))?;
     let batch = Batch::from_records(records.iter().cloned()).unwrap();
     let plan = plan(w, log, &batch);
-    let written = w.write(&batch, &plan, NOW)?;
-    assert!(w.is_committed(&plan.id)?);
+    let written = done(w.write(&batch, &plan, NOW))?;
+    assert!(done(w.is_committed(&plan.id))?);
     let sum = written.applied + written.unchanged + written.stale + written.superseded + written.rejected;
     assert_eq!(written.records, sum, "a record has no outcome");
     Ok(written)
@@ -83,7 +90,7 @@ pub fn write(w: &mut dyn Warehouse, records: &[Record]) -> WriteSummary {
 }
 /// Returns the content hashes of all tables.
 pub fn content(w: &dyn Warehouse) -> Vec<(&'static str, u64, String)> {
-    w.content_hashes().unwrap().into_iter().map(|c| (c.table, c.rows, c.hash)).collect()
+    done(w.content_hashes()).unwrap().into_iter().map(|c| (c.table, c.rows, c.hash)).collect()
 }
 fn rows(w: &dyn Warehouse, table: &str) -> u64 {
     content(w).iter().find(|c| c.0 == table).unwrap().1
@@ -183,7 +190,7 @@ pub fn a_rebuilt_log_is_rejected_until_it_takes_ownership(w: &mut dyn Warehouse)
     assert!(matches!(refused, WarehouseError::Config { .. }));
     assert!(refused.to_string().contains("fastbreak sink rebuild"), "{refused}");
     assert_eq!(content(w), before);
-    assert_eq!(w.take_ownership("log-2").unwrap(), 2);
+    assert_eq!(done(w.take_ownership("log-2")).unwrap(), 2);
     // A lower offset in the new epoch is newer than a higher offset in the old epoch.
     assert_eq!(write_as(w, "log-2", &[record(1, predicted(2700))]).unwrap().applied, 1);
     assert_ne!(content(w), before);
@@ -202,8 +209,8 @@ pub fn a_rebuild_deletes_rows_without_a_record_in_the_log(w: &mut dyn Warehouse)
     write(w, &event_of(2));
     let want = content(w);
     write(w, &event_of(3));
-    w.take_ownership("log-2").unwrap();
-    assert!(w.writer_state().unwrap().rebuilding);
+    done(w.take_ownership("log-2")).unwrap();
+    assert!(done(w.writer_state()).unwrap().rebuilding);
     // The content of these records is unchanged: their rows stay, and are now in the new epoch.
     write_as(w, "log-2", &event_of(2)).unwrap();
     assert_eq!(
@@ -212,14 +219,14 @@ pub fn a_rebuild_deletes_rows_without_a_record_in_the_log(w: &mut dyn Warehouse)
         "a row of an older epoch was deleted before the log was read to its end"
     );
     assert!(w.delete_stale_epochs("log-1").is_err());
-    assert!(w.delete_stale_epochs("log-2").unwrap() > 0);
+    assert!(done(w.delete_stale_epochs("log-2")).unwrap() > 0);
     assert_eq!(content(w), want);
-    assert!(!w.writer_state().unwrap().rebuilding);
-    assert_eq!(w.delete_stale_epochs("log-2").unwrap(), 0);
+    assert!(!done(w.writer_state()).unwrap().rebuilding);
+    assert_eq!(done(w.delete_stale_epochs("log-2")).unwrap(), 0);
 }
 
 pub fn bad_records_are_reported_and_nothing_is_written(w: &mut dyn Warehouse) {
-    w.acquire(LOG).unwrap();
+    done(w.acquire(LOG)).unwrap();
     let before = content(w);
     let mut not_a_number = prediction(id(2, 61), Line(2450));
     not_a_number.base_line = None;
@@ -243,7 +250,7 @@ pub fn bad_records_are_reported_and_nothing_is_written(w: &mut dyn Warehouse) {
     let rejected = batch.reject(&bad.iter().map(|bad| bad.coordinates).collect::<Vec<_>>());
     assert_eq!((rejected.len(), batch.records.len()), (3, 1));
     let plan = plan(w, LOG, &batch);
-    let written = w.write(&batch, &plan, NOW).unwrap();
+    let written = done(w.write(&batch, &plan, NOW)).unwrap();
     assert_eq!((written.records, written.applied, written.rejected), (4, 1, 3));
 }
 
@@ -269,7 +276,7 @@ pub fn newest(log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) -> Vec<
 
 /// Checks that the control totals of the warehouse match the log.
 pub fn assert_reconciled(w: &dyn Warehouse, log: &[Record], rejected: &BTreeSet<TopicPartitionOffset>) {
-    let comparison = Comparison::new(&newest(log, rejected), &w.control_totals().unwrap());
+    let comparison = Comparison::new(&newest(log, rejected), &done(w.control_totals()).unwrap());
     assert_eq!(comparison.mismatches, []);
 }
 
@@ -278,7 +285,7 @@ pub fn control_totals_show_which_records_the_live_rows_come_from(w: &mut dyn War
     let did_not_play = record(15, RecordChange::PlayerGame(one(), Some(player_game(one(), None))));
     let mut log = all_three();
     let differing = |w: &dyn Warehouse, log: &[Record]| {
-        let comparison = Comparison::new(&newest(log, &BTreeSet::new()), &w.control_totals().unwrap());
+        let comparison = Comparison::new(&newest(log, &BTreeSet::new()), &done(w.control_totals()).unwrap());
         comparison.mismatches.iter().map(|d| (d.input, d.log.rows, d.warehouse.rows)).collect::<Vec<_>>()
     };
     write(w, &log);
@@ -304,7 +311,7 @@ pub fn control_totals_show_which_records_the_live_rows_come_from(w: &mut dyn War
 }
 
 pub fn a_filtered_batch_writes_only_the_games_of_its_days(w: &mut dyn Warehouse) {
-    w.acquire(LOG).unwrap();
+    done(w.acquire(LOG)).unwrap();
     let (inside, outside) = (id(1, 61), id(2, 161));
     let day = prediction(inside, Line(2450)).date;
     let dates = DateRange { from: day, to: day };
@@ -312,16 +319,16 @@ pub fn a_filtered_batch_writes_only_the_games_of_its_days(w: &mut dyn Warehouse)
     let mut put = |records: &[Record]| {
         let mut batch = Batch::from_records(records.iter().cloned()).unwrap();
         let plan = plan(w, LOG, &batch);
-        dates.filter_batch(&mut batch, w).unwrap();
+        done(dates.filter_batch(&mut batch, w)).unwrap();
         let once = batch.clone();
-        dates.filter_batch(&mut batch, w).unwrap();
+        done(dates.filter_batch(&mut batch, w)).unwrap();
         assert_eq!(batch, once, "a second filtering changed the batch");
         assert_eq!(
             BatchPlan::new(plan.writer.clone(), &batch, NOW).id,
             plan.id,
             "filtering changed the id of the batch"
         );
-        let written = w.write(&batch, &plan, NOW).unwrap();
+        let written = done(w.write(&batch, &plan, NOW)).unwrap();
         assert_eq!(written.records, records.len() as u64);
         (written.applied, written.unchanged, rows(w, "player_slate"), rows(w, "player_prop_predictions"))
     };

@@ -8,8 +8,8 @@ use crate::{
 };
 use schemas::Line;
 use sinks::{
-    Batch, BatchPlan, BigQuery, Record, RecordChange, Sqlite, Warehouse, WarehouseError, WriteSummary,
-    WriterId,
+    Batch, BatchPlan, BigQuery, Progress, Record, RecordChange, Sqlite, Warehouse, WarehouseError,
+    WriteSummary, WriterId,
     bigquery::{BigQueryConfig, Clock},
 };
 
@@ -28,31 +28,42 @@ pub fn batch(records: Vec<Record>) -> (Batch, BatchPlan) {
 }
 pub fn acquired(fake: &Fake, config: BigQueryConfig) -> BigQuery {
     let mut w = BigQuery::connect(config).unwrap();
-    while let Err(error) = w.acquire(LOG) {
-        let WarehouseError::Retry { after, .. } = error else { panic!("{error}") };
-        fake.clock.sleep(after);
-    }
+    retried(fake, || w.acquire(LOG));
     w
 }
-/// Writes a batch with retries; returns the errors of the failed attempts.
-pub fn write_with_retries(
-    fake: &Fake,
-    w: &mut BigQuery,
-    batch: &Batch,
-    plan: &BatchPlan,
-) -> (WriteSummary, Vec<WarehouseError>) {
-    let mut errors = Vec::new();
+/// Result of a call that was repeated until its operation was done.
+pub struct Retried<T> {
+    pub result: T,
+    /// Errors of the failed calls.
+    pub errors: Vec<WarehouseError>,
+    /// What was still running after each call that returned `Pending`.
+    pub pending: Vec<String>,
+}
+/// Repeats a call until its operation is done.
+pub fn retried<T>(fake: &Fake, mut call: impl FnMut() -> Result<Progress<T>, WarehouseError>) -> Retried<T> {
+    let (mut errors, mut pending) = (Vec::new(), Vec::new());
     loop {
-        match w.write(batch, plan, NOW) {
-            Ok(written) => return (written, errors),
+        assert!(errors.len() + pending.len() < 500);
+        match call() {
+            Ok(Progress::Done(result)) => return Retried { result, errors, pending },
+            Ok(Progress::Pending(what)) => pending.push(what),
             Err(error) => {
                 let WarehouseError::Retry { after, .. } = &error else { panic!("{error}") };
-                assert!(errors.len() < 500);
+                assert!(!after.is_zero(), "a failed call has no pause: {error}");
                 fake.clock.sleep(*after);
                 errors.push(error);
             }
         }
     }
+}
+/// Writes a batch with retries.
+pub fn write_with_retries(
+    fake: &Fake,
+    w: &mut BigQuery,
+    batch: &Batch,
+    plan: &BatchPlan,
+) -> Retried<WriteSummary> {
+    retried(fake, || w.write(batch, plan, NOW))
 }
 /// Returns the content of a local warehouse to which these records were written.
 pub fn expected(records: Vec<Record>) -> Vec<(&'static str, u64, String)> {

@@ -280,21 +280,21 @@ impl State {
             statement => self.service.records.select(&statement, &parameters(&body["queryParameters"])),
         };
         let job = format!("query_{}", self.service.statistics.requests);
-        self.pending_queries.insert(job.clone(), rows);
+        self.pending_queries.insert(job.clone(), (rows, self.running_responses));
         self.page(job, None)
     }
     /// Returns a page of the rows of a query. A page is so small that tests read several pages.
     fn page(&mut self, job: String, from: Option<&str>) -> HttpResponse {
         const ROWS: usize = 50;
-        let Some(rows) = self.pending_queries.get(&job) else {
+        let Some((rows, running_responses)) = self.pending_queries.get_mut(&job) else {
             return error(404, "notFound", &format!("Not found: Job {PROJECT}:{job}"));
         };
         let mut response = json!({"jobComplete": true, "jobReference": {"jobId": job, "projectId": PROJECT}});
         if self.is_warning {
             response["errors"] = json!([warning()]);
         }
-        if self.running_responses > 0 {
-            self.running_responses -= 1;
+        if *running_responses > 0 {
+            *running_responses -= 1;
             response["jobComplete"] = json!(false);
             return HttpResponse::Json(200, response.to_string());
         }

@@ -102,9 +102,9 @@ struct State {
     is_dead: bool,
     names: Names,
     clock: Arc<TestClock>,
-    /// Rows of queries whose result is not yet read completely, by job.
-    pending_queries: BTreeMap<String, Vec<Value>>,
-    /// Number of upcoming responses that report a query as running.
+    /// Queries whose result is not yet read completely, by job: rows, and number of upcoming responses that report the query as running.
+    pending_queries: BTreeMap<String, (Vec<Value>, usize)>,
+    /// Number of responses that report a new query as running.
     running_responses: usize,
     /// True if responses contain a warning.
     is_warning: bool,
@@ -256,7 +256,7 @@ impl Fake {
             keys.values().filter(|count| **count > 1).count()
         })
     }
-    /// Makes this number of upcoming responses report their query as running.
+    /// Makes this number of responses to each new query report the query as running.
     pub fn respond_slowly(&self, responses: usize) {
         self.state().running_responses = responses;
     }

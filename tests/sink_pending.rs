@@ -1,0 +1,79 @@
+//! Operations of the warehouse that take longer than one call: the sink task and the reconciliation continue them, and count no failure.
+//!
+//! Invariant: the clock of the fake of BigQuery is simulated, so a slow operation takes no real time.
+//! Not here: how BigQuery's jobs and queries are continued (`sinks/tests/waits.rs`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod common;
+#[allow(dead_code)]
+#[path = "../sinks/tests/fakebq/mod.rs"]
+mod fakebq;
+#[allow(dead_code)]
+mod fault_injection;
+
+use fakebq::Fake;
+use fastbreak::warehouse::path_in;
+use fault_injection::{batches, deliver, deliver_to, fake, part};
+use runtime::{engine::DlqLimits, subscription::RunContext};
+use runtime_embedded::EmbeddedLog;
+use sinks::{BigQuery, Progress, Sqlite, Warehouse, reconciler::Reconciler};
+use std::sync::Arc;
+
+/// Number of responses that report a query as running. A call polls a query 120 times, so each query needs two calls.
+const RUNNING_RESPONSES: usize = 150;
+
+#[test]
+fn a_run_with_slow_jobs_and_queries_writes_everything_once_and_counts_no_failure() {
+    let (fastbreak, fake, run_context) = (part(12), Fake::start(), Arc::new(RunContext::default()));
+    fake.with(|service| service.takes_ms = 100_000);
+    fake.respond_slowly(RUNNING_RESPONSES);
+    let config = fake.config();
+    let open_warehouse =
+        move || -> Result<Box<dyn Warehouse>, _> { Ok(Box::new(BigQuery::connect(config)?)) };
+    let limits = (1_000_000, DlqLimits::default());
+    deliver_to(&fastbreak, Box::new(open_warehouse), limits, None, run_context.clone()).unwrap();
+    let statistics = fake.statistics();
+    assert_eq!((statistics.effective_merges, statistics.merges), (batches(&fake), batches(&fake)));
+    let text = run_context.metrics.text().unwrap();
+    let value = |series: &str| {
+        let prefix = format!("fastbreak_sink_{series} ");
+        text.lines().find_map(|line| line.strip_prefix(prefix.as_str())?.parse::<usize>().ok())
+    };
+    assert!(value("attempts_total{processor=\"windowed-sink\"}").unwrap() > batches(&fake), "{text}");
+    assert!(!text.contains("fastbreak_sink_errors_total{"), "{text}");
+    assert!(!text.contains("fastbreak_sink_failures_total{"), "{text}");
+    let reconciliations = "reconciliations_total{processor=\"windowed-sink\",outcome=\"match\"}";
+    assert_eq!(value(reconciliations), Some(1), "{text}");
+    fake.respond_slowly(0);
+    let local = part(12);
+    deliver(&local, None, 1_000_000, None).unwrap();
+    let expected = Sqlite::open(&path_in(local.folder.path())).unwrap().content_hashes().unwrap();
+    assert_eq!(fake.connect().content_hashes().unwrap(), expected);
+}
+
+#[test]
+fn a_reconciliation_with_slow_queries_compares_twice_and_reports_a_lost_row() {
+    let (fastbreak, fake) = (part(12), fake());
+    deliver(&fastbreak, Some(&fake), 1_000_000, None).unwrap();
+    fake.with(|service| {
+        let lost = service.records.rows.iter().position(|row| fakebq::text(row, "input") == "predictions");
+        service.records.rows[lost.unwrap()].insert("deleted".into(), true.into());
+    });
+    fake.respond_slowly(RUNNING_RESPONSES);
+    let queries =
+        || fake.calls().iter().filter(|call| call.starts_with("POST") && call.contains("/queries")).count();
+    let mut log = EmbeddedLog::open(fastbreak.folder.path()).unwrap();
+    let (warehouse, mut reconciler, before) = (fake.connect(), Reconciler::default(), queries());
+    let mut pending = Vec::new();
+    let reconciliation = loop {
+        assert!(pending.len() < 10, "{pending:?}");
+        match reconciler.reconcile(&mut log, &warehouse, &|| false).unwrap() {
+            Progress::Done(reconciliation) => break reconciliation,
+            Progress::Pending(what) => pending.push(what),
+        }
+    };
+    // The queries are the writer state and the control totals of two comparisons.
+    assert_eq!((queries() - before, pending.len()), (3, 3), "{pending:?}");
+    let rows: Vec<_> =
+        reconciliation.mismatches.iter().map(|m| (m.rows_in_log, m.rows_in_warehouse)).collect();
+    assert!(matches!(rows[..], [(log, warehouse)] if log == warehouse + 1), "{rows:?}");
+}
