@@ -16,11 +16,11 @@ pub use header_style::HeaderStyle;
 pub use origin::Origin;
 pub use warehouse_kind::WarehouseKind;
 
-use crate::registry::RegistryConfig;
 use anyhow::{Context, Result, bail};
 use file::FileKey;
 use keys::{KEYS, is_secret};
 use runtime::engine::DlqLimits;
+use schema_registry::RegistryConfig;
 use std::{
     collections::BTreeMap,
     fmt::Display,

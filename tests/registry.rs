@@ -6,13 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{Fastbreak, season, text};
-use fastbreak::{
-    config::Config,
-    registry::{Cause, Client, Level, RegistryError, Verdict, subjects},
-    storage,
-};
+use fastbreak::{config::Config, registry::subjects, storage};
 use runtime::{Commit, LogBackend, LogReader, RecordBatch};
 use runtime_embedded::EmbeddedLog;
+use schema_registry::{Cause, Client, Level, RegistryError, Verdict};
 use schemas::{Event, catalog::unframe, features::Features, ops::LogId, wire};
 use serde_json::{Value, json};
 use std::{

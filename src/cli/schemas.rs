@@ -1,24 +1,21 @@
 //! `schemas check` and `schemas push`: compatibility of the Avro schemas with earlier versions and with a registry.
 //!
 //! Invariant: `check` and `push --dry-run` change nothing; `push` registers nothing if one schema is incompatible.
-//! Not here: which schemas of a subject to push (`registry::plan`), compatibility of two schemas (crate `schemas`).
+//! Not here: which schemas of a subject to push (`schema_registry::plan`), compatibility of two schemas (crate `schemas`).
 mod changes;
 
 use super::{
     outcome::CommandOutcome,
     output::{self, Output},
 };
-use crate::{
-    config::Config,
-    registry::{
-        Client, IncompatibleSchemas, Subject,
-        plan::{self, REQUIRED_LEVEL, SubjectAction, SubjectState},
-        subjects,
-    },
-};
+use crate::{config::Config, registry::subjects};
 use ::schemas::catalog::{self, Entry};
 use anyhow::{Result, bail};
 use changes::field_changes;
+use schema_registry::{
+    Client, IncompatibleSchemas, Subject,
+    plan::{self, REQUIRED_LEVEL, SubjectAction, SubjectState},
+};
 use serde::Serialize;
 
 #[derive(Serialize)]

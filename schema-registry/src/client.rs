@@ -3,7 +3,7 @@
 //! Invariant: credentials are sent only in the `authorization` header to the configured URL; no error, log line or redirected request
 //! contains them.
 //! Not here: the desired schemas (`plan`), exit codes (`error`).
-use super::{
+use crate::{
     config::{RegistryConfig, Secret},
     error::{Cause, RegistryError},
 };
@@ -218,7 +218,7 @@ impl Client {
         Err(error(Cause::from_response(status, error_body.ok())))
     }
     fn error(&self, operation: &str, cause: Cause) -> RegistryError {
-        RegistryError { url: self.url.clone(), operation: operation.to_owned(), cause }
+        RegistryError::new(&self.url, operation, cause)
     }
 }
 

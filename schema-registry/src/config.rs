@@ -1,9 +1,8 @@
 //! Configuration of the schema registry: URL, credentials, request timeout.
 //!
 //! Invariant: a password comes from the environment or a file, is shown as `***`, and is never part of the URL.
-//! Not here: precedence of configuration sources (`config`), requests (`client`).
-use anyhow::{Context, Result, bail};
-use std::{fmt, time::Duration};
+//! Not here: precedence of configuration sources (`config` of the binary), requests (`client`).
+use std::{fmt, io, time::Duration};
 
 /// A text that is sent in requests, but never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,6 +22,30 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The reason why the values of the `registry…` keys are rejected; it contains no credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(
+        "registry: the URL does not begin with http:// or https://\nnext: set `registry` to a URL of the form https://host:port/path"
+    )]
+    Scheme,
+    #[error(
+        "registry: the URL contains credentials\nnext: set registry-user and FASTBREAK_REGISTRY_PASSWORD or registry-password-file instead"
+    )]
+    CredentialsInUrl,
+    #[error(
+        "registry: '{0}' is not of the form http(s)://host:port/path\nnext: correct the value of `registry`"
+    )]
+    Url(String),
+    #[error("reading the registry's password from {path} (registry-password-file)")]
+    PasswordFile { path: String, source: io::Error },
+    #[error(
+        "only one of registry-user and its password (FASTBREAK_REGISTRY_PASSWORD or registry-password-file) is set\n\
+         next: set the other, too, or unset both"
+    )]
+    OnlyUserOrPassword,
+}
+
 /// The configured schema registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryConfig {
@@ -39,25 +62,21 @@ impl RegistryConfig {
     ///
     /// # Errors
     /// If the URL is invalid or contains credentials, only one of user and password is set, or the password file cannot be read.
-    pub fn parse(value: impl Fn(&str) -> String, timeout: Duration) -> Result<RegistryConfig> {
+    pub fn parse(value: impl Fn(&str) -> String, timeout: Duration) -> Result<RegistryConfig, ConfigError> {
         let some = |key: &str| Some(value(key)).filter(|text| !text.is_empty());
         let url = some("registry").map(|url| parse_url(&url)).transpose()?;
         let password_file = value("registry-password-file");
         let password = match some("registry-password") {
             None if !password_file.is_empty() && url.is_some() => {
-                let text = std::fs::read_to_string(&password_file).with_context(|| {
-                    format!("reading the registry's password from {password_file} (registry-password-file)")
-                })?;
+                let text = std::fs::read_to_string(&password_file)
+                    .map_err(|source| ConfigError::PasswordFile { path: password_file.clone(), source })?;
                 Some(Secret(text.trim_end().to_owned()))
             }
             password => password.map(Secret),
         };
         let user = some("registry-user");
         if url.is_some() && user.is_some() != password.is_some() {
-            bail!(
-                "only one of registry-user and its password (FASTBREAK_REGISTRY_PASSWORD or registry-password-file) is set\n\
-                 next: set the other, too, or unset both"
-            );
+            return Err(ConfigError::OnlyUserOrPassword);
         }
         Ok(RegistryConfig { url, user, password, password_file, timeout })
     }
@@ -76,24 +95,17 @@ impl RegistryConfig {
     }
 }
 
-fn parse_url(url: &str) -> Result<String> {
+fn parse_url(url: &str) -> Result<String, ConfigError> {
     let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
     else {
-        bail!(
-            "registry: the URL does not begin with http:// or https://\nnext: set `registry` to a URL of the form https://host:port/path"
-        );
+        return Err(ConfigError::Scheme);
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains('@') {
-        bail!(
-            "registry: the URL contains credentials\nnext: set registry-user and FASTBREAK_REGISTRY_PASSWORD or \
-             registry-password-file instead"
-        );
+        return Err(ConfigError::CredentialsInUrl);
     }
     if host.is_empty() || rest.contains(['?', '#']) || rest.contains(char::is_whitespace) {
-        bail!(
-            "registry: '{url}' is not of the form http(s)://host:port/path\nnext: correct the value of `registry`"
-        );
+        return Err(ConfigError::Url(url.to_owned()));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
@@ -102,7 +114,7 @@ fn parse_url(url: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn parse(url: &str, user: &str, password: &str, file: &str) -> Result<RegistryConfig> {
+    fn parse(url: &str, user: &str, password: &str, file: &str) -> Result<RegistryConfig, ConfigError> {
         let value = |key: &str| match key {
             "registry" => url.to_owned(),
             "registry-user" => user.to_owned(),
@@ -122,7 +134,7 @@ mod tests {
     #[test]
     fn credentials_in_the_url_are_rejected_and_not_shown() {
         for url in ["http://someone:hush@host", "ftp://someone:hush@host", "someone:hush@host"] {
-            let error = format!("{:#}", parse(url, "", "", "").unwrap_err());
+            let error = parse(url, "", "", "").unwrap_err().to_string();
             assert!(!error.contains("hush"), "{error}");
         }
     }
@@ -133,7 +145,7 @@ mod tests {
             ("", "hush", "", "only one of registry-user"),
             ("someone", "", "/nowhere", "from /nowhere"),
         ] {
-            let error = format!("{:#}", parse("http://host", user, password, file).unwrap_err());
+            let error = parse("http://host", user, password, file).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains("hush"), "{error}");
         }
