@@ -6,7 +6,6 @@
 //! Not here: the configuration keys (`config`), the use of the parts (one module per command).
 mod artifact;
 mod log_target;
-mod registry_binding;
 
 pub use log_target::LogTarget;
 
@@ -14,17 +13,17 @@ use crate::{
     config::{Config, WarehouseKind},
     namespace::Namespace,
     pipeline::PipelineLimits,
-    registry::Client,
+    registry,
     topology::{self, dlq_owners, topic_specs},
     warehouse::WarehouseTarget,
 };
 use anyhow::Result;
 use processors::predictor::Predictor;
-use registry_binding::RegistryBinding;
 use runtime::{
     LogBackend, ProcessorNode,
     subscription::{ReadLimits, Subscription},
 };
+use schema_registry::{Client, RegistryConfig, RegistryError};
 use sinks::BatchLimits;
 use std::{
     net::SocketAddr,
@@ -38,7 +37,7 @@ pub struct App {
     log: LogTarget,
     warehouse: WarehouseTarget,
     replays_folder: PathBuf,
-    registry: RegistryBinding,
+    registry: RegistryConfig,
     topic_specs: Vec<TopicSpec>,
     pipeline_limits: PipelineLimits,
     console: ConsoleAddress,
@@ -66,7 +65,7 @@ impl App {
                 WarehouseKind::BigQuery => WarehouseTarget::Dataset(config.bigquery.clone()),
             },
             replays_folder: config.data.join("replays"),
-            registry: RegistryBinding::new(config.registry.clone()),
+            registry: config.registry.clone(),
             topic_specs: topic_specs::specs(config.replication.map(i32::from)),
             pipeline_limits: pipeline_limits(config),
             console: ConsoleAddress { address: config.console, is_explicit: config.is_console_set() },
@@ -142,18 +141,21 @@ impl App {
 
     /// Returns the URL of the schema registry; `None` if none is configured.
     pub fn registry_url(&self) -> Option<&str> {
-        self.registry.url()
+        self.registry.url.as_deref()
     }
     /// Returns a client of the schema registry; `None` if none is configured.
-    pub fn registry_client(&self) -> Option<Client> {
-        self.registry.client()
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be created.
+    pub fn registry_client(&self) -> Result<Option<Client>, RegistryError> {
+        Client::from_config(&self.registry)
     }
     /// Makes this process use the schema ids of the registry, if there is one. Repeated calls have no effect.
     ///
     /// # Errors
     /// If the registry is unreachable or a schema is missing in it.
-    pub fn bind_registry(&self) -> Result<()> {
-        self.registry.bind()
+    pub fn bind_registry(&self) -> Result<(), RegistryError> {
+        registry::bind(&self.registry)
     }
 
     /// Returns the specs of all live topics. The names of live topics are equal in the catalog and on brokers.

@@ -1,22 +1,19 @@
 //! Schema registration: compatibility of the Avro schemas with earlier versions and with a registry, and pushing them to it.
 //!
 //! Invariant: a check and a dry run change nothing; a push registers nothing if one schema is incompatible.
-//! Not here: which schemas of a subject to push (`registry::plan`), compatibility of two schemas (crate `schemas`).
+//! Not here: which schemas of a subject to push (`schema_registry::plan`), compatibility of two schemas (crate `schemas`).
 mod changes;
 mod report;
 
 pub use report::{EventReport, PushReport, SchemaReport, SubjectReport, SubjectStatus};
 
-use crate::{
-    app::App,
-    registry::{
-        Client, IncompatibleSchemas, Subject,
-        plan::{self, REQUIRED_LEVEL, SubjectAction, SubjectState},
-        subjects,
-    },
-};
+use crate::{app::App, registry::subjects};
 use anyhow::{Result, bail};
 use changes::field_changes;
+use schema_registry::{
+    Client, IncompatibleSchemas, Subject,
+    plan::{self, REQUIRED_LEVEL, SubjectAction, SubjectState},
+};
 use schemas::catalog::{self, Entry};
 
 /// Checks that each schema can read its earlier versions and, if a registry is configured, is registered there.
@@ -24,7 +21,7 @@ use schemas::catalog::{self, Entry};
 /// # Errors
 /// If a request to the registry fails.
 pub fn check(app: &App) -> Result<SchemaReport> {
-    let client = app.registry_client();
+    let client = app.registry_client()?;
     let events: Vec<EventReport> = catalog::entries().iter().map(event_report).collect();
     let states = client.as_ref().map(read_subjects).transpose()?.unwrap_or_default();
     let subjects = states.iter().map(|(subject, state)| subject_report(subject, state)).collect();
@@ -36,7 +33,7 @@ pub fn check(app: &App) -> Result<SchemaReport> {
 /// # Errors
 /// [`IncompatibleSchemas`] if a schema cannot read an earlier version; if no registry is configured or a request fails.
 pub fn push(app: &App, dry_run: bool) -> Result<PushReport> {
-    let Some(client) = app.registry_client() else {
+    let Some(client) = app.registry_client()? else {
         bail!("no schema registry is configured; next: `fastbreak schemas push --registry URL`");
     };
     let problems = catalog::check();

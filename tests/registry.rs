@@ -6,13 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod common;
 use common::{Fastbreak, season, text};
-use fastbreak::{
-    app::App,
-    config::Config,
-    registry::{Cause, Client, Level, RegistryError, Verdict, subjects},
-};
+use fastbreak::{app::App, config::Config, registry::subjects};
 use runtime::{Commit, LogBackend, LogReader, RecordBatch};
 use runtime_embedded::EmbeddedLog;
+use schema_registry::{Cause, Client, Level, RegistryError, Verdict};
 use schemas::{Event, catalog::unframe, features::Features, ops::LogId, wire};
 use serde_json::{Value, json};
 use std::{
@@ -49,7 +46,7 @@ impl Server {
         Some(Server { folder, url })
     }
     fn client(&self) -> Client {
-        Client::from_config(&config(&self.folder, &self.url).registry).expect("a registry")
+        Client::from_config(&config(&self.folder, &self.url).registry).expect("a client").expect("a registry")
     }
 }
 impl Drop for Server {

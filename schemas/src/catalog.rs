@@ -3,7 +3,7 @@
 //!
 //! Invariant: compatibility is BACKWARD_TRANSITIVE: each schema version reads every record of all earlier released versions, because logs
 //! are reprocessed from offset 0.
-//! Not here: the ids of one event's schemas (`schema_ids`), the client of a schema registry (`src/registry` of the binary).
+//! Not here: the ids of one event's schemas (`schema_ids`), the client of a schema registry (crate `schema-registry`).
 use crate::{
     features::Features,
     game::{Game, PlayerGame, TeamGame},
@@ -123,7 +123,7 @@ rows! {
 }
 
 /// The reason why [`bind`] rejects the ids of a schema registry.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum BindError {
     #[error(
         "{event}: the schema registry has no id for the schema of this event; next: `fastbreak schemas push`"

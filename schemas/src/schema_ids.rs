@@ -4,7 +4,7 @@
 //! [`Binding`] supplies them once, before the first record is read or written; records written earlier keep their ids.
 //!
 //! Invariant: an id refers to at most one schema of an event; a registry id that could refer to two is rejected at startup.
-//! Not here: the check that a binding covers all events (`catalog::bind`), the client of the registry (`src/registry` of the binary).
+//! Not here: the check that a binding covers all events (`catalog::bind`), the client of the registry (crate `schema-registry`).
 use crate::{
     foreign_schema::ForeignSchema,
     framing::{frame, id_of, unframe},

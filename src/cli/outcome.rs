@@ -4,13 +4,9 @@
 //! 4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
 //! Invariant: the same error has the same exit code in every command.
 //! Not here: the texts of errors (`error_chain`).
-use crate::{
-    await_done::StillRunning,
-    config::ConfigError,
-    registry::{IncompatibleSchemas, RegistryError, Unregistered},
-    topology::UnknownProcessor,
-};
+use crate::{await_done::StillRunning, config::ConfigError, topology::UnknownProcessor};
 use runtime::RuntimeError;
+use schema_registry::{IncompatibleSchemas, RegistryError};
 use sinks::{SinkError, WarehouseError};
 use std::{io::ErrorKind, process::ExitCode};
 
@@ -69,9 +65,6 @@ pub fn error_exit_code(error: &anyhow::Error) -> u8 {
     }
     if error.is::<ConfigError>() || error.is::<UnknownProcessor>() {
         return 2;
-    }
-    if error.is::<Unregistered>() {
-        return 3;
     }
     if error.is::<IncompatibleSchemas>() {
         return 4;

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     app::App,
-    registry::plan::REQUIRED_LEVEL,
     schema_registration::{self, SchemaReport, SubjectReport, SubjectStatus},
 };
 use anyhow::Result;
+use schema_registry::plan::REQUIRED_LEVEL;
 
 /// Runs `schemas check`.
 pub fn check(app: &App, output: Output) -> Result<CommandOutcome> {

@@ -18,8 +18,8 @@ use super::{
     values::Values,
     warehouse_kind::WarehouseKind,
 };
-use crate::registry::{RegistryConfig, Secret};
 use runtime::engine::DlqLimits;
+use schema_registry::{RegistryConfig, Secret};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The longest configurable duration, one day.

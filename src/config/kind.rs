@@ -2,7 +2,7 @@
 //!
 //! Invariant: parsing the shown text of a value returns the same value, unless the value is a secret.
 //! Not here: which key has which type (`keys`), rules that concern several keys (`resolve`).
-use crate::registry::Secret;
+use schema_registry::Secret;
 use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 /// Type of a configuration value, with its range and unit. `T` is the type of the parsed value.

@@ -17,7 +17,6 @@ use super::{
     values::{Setting, SettingName, SourcedText, Values},
     warehouse_kind::WarehouseKind,
 };
-use crate::registry;
 use std::path::Path;
 
 /// One line of `config show`.
@@ -81,7 +80,7 @@ impl Config {
             file: values.non_empty(&REGISTRY_PASSWORD_FILE).cloned(),
         };
         if let Some(SourcedText { text, origin }) = secret.read()? {
-            self.registry.password = Some(registry::Secret::new(text));
+            self.registry.password = Some(schema_registry::Secret::new(text));
             self.origins.insert(REGISTRY_PASSWORD.name, origin);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The reports on schemas and subjects.
 //!
 //! Invariant: an event or subject without a problem has an empty list or text of problems.
-//! Not here: determining the state of a subject (`registry::plan`), tables (`cli::schemas`).
+//! Not here: determining the state of a subject (`schema_registry::plan`), tables (`cli::schemas`).
 use serde::Serialize;
 
 /// The released schemas of all events and, if a registry is configured, the subjects in it.

@@ -13,8 +13,9 @@ const EDGES: &str = "
     runtime-embedded: schemas topics runtime processors*
     runtime-kafka: schemas topics runtime processors*
     sinks: schemas topics runtime
+    schema-registry: schemas
     simulator: schemas
-    fastbreak: schemas topics processors runtime runtime-embedded runtime-kafka sinks console simulator
+    fastbreak: schemas schema-registry topics processors runtime runtime-embedded runtime-kafka sinks console simulator
 ";
 
 fn metadata(arguments: &[&str]) -> serde_json::Value {

@@ -1,10 +1,11 @@
 //! Errors of the schema registry, with their exit codes.
 //!
 //! Invariant: an error states the registry, the operation, the cause and the next step; it never contains credentials.
-//! Not here: the requests (`client`).
+//! Not here: the requests (`http_client`).
+use schemas::catalog::BindError;
 use std::fmt;
 
-/// A request to the schema registry that failed.
+/// An operation on the schema registry that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
     pub url: String,
@@ -13,7 +14,7 @@ pub struct RegistryError {
     pub cause: Cause,
 }
 
-/// Cause of a failed request.
+/// Cause of a failed operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// No response, or a gateway's error response.
@@ -30,6 +31,12 @@ pub enum Cause {
     ServerError { code: u32, message: String },
     /// The server at this URL is not a schema registry.
     NotRegistry(String),
+    /// The HTTP client cannot be created, for example because the system has no trusted certificates.
+    NoClient(String),
+    /// The registry lacks the newest schemas of these subjects.
+    Unregistered { subjects: Vec<String> },
+    /// This process cannot use the registry's schema ids.
+    NotBound(BindError),
 }
 impl Cause {
     /// Classifies an error response by status, and by the code and message of its body if it has them.
@@ -50,13 +57,16 @@ impl Cause {
 }
 
 impl RegistryError {
+    pub(crate) fn new(url: &str, operation: &str, cause: Cause) -> RegistryError {
+        RegistryError { url: url.to_owned(), operation: operation.to_owned(), cause }
+    }
     /// Returns the exit code of a command that fails with this error.
     pub fn exit_code(&self) -> u8 {
         match self.cause {
             Cause::Unreachable(_) | Cause::ServerError { .. } => 5,
             Cause::NotAuthorized { .. } | Cause::Incompatible(_) => 4,
-            Cause::NotFound { .. } => 3,
-            Cause::Invalid { .. } | Cause::NotRegistry(_) => 1,
+            Cause::NotFound { .. } | Cause::Unregistered { .. } => 3,
+            Cause::Invalid { .. } | Cause::NotRegistry(_) | Cause::NoClient(_) | Cause::NotBound(_) => 1,
         }
     }
 }
@@ -94,21 +104,21 @@ impl fmt::Display for RegistryError {
                 "no Confluent-compatible API: {reason}\nnext: set `registry` to the base URL of the API, without `/subjects` \
                  (Apicurio: …/apis/ccompat/v7); `fastbreak config show --origin` shows its origin"
             ),
+            Cause::NoClient(reason) => write!(
+                f,
+                "{reason}\nnext: check the trusted certificates of the system (package ca-certificates, SSL_CERT_FILE) and the limit of \
+                 open files (`ulimit -n`)"
+            ),
+            Cause::Unregistered { subjects } => write!(
+                f,
+                "the newest schema of {} is not registered\nnext: `fastbreak schemas push`, then the same command again",
+                subjects.join(", ")
+            ),
+            Cause::NotBound(reason) => reason.fmt(f),
         }
     }
 }
 impl std::error::Error for RegistryError {}
-
-/// The error for newest schemas that are not registered; `subjects` are the names of their subjects.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the newest schema of {} is not registered in the schema registry {url}\nnext: `fastbreak schemas push`, then the same command again",
-    subjects.join(", ")
-)]
-pub struct Unregistered {
-    pub url: String,
-    pub subjects: Vec<String>,
-}
 
 /// The error of a push that was refused because a new schema cannot read records of an earlier version.
 #[derive(Debug, thiserror::Error)]
@@ -141,8 +151,7 @@ mod tests {
             (503, None, 5, "curl http://registry/subjects"),
             (302, None, 1, "redirect"),
         ] {
-            let cause = Cause::from_response(status, body);
-            let error = RegistryError { url: "http://registry".into(), operation: "listing".into(), cause };
+            let error = RegistryError::new("http://registry", "listing", Cause::from_response(status, body));
             let text = error.to_string();
             assert_eq!(error.exit_code(), exit_code, "{text}");
             assert!(text.contains(expected) && text.contains("\nnext: "), "{text}");

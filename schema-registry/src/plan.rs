@@ -2,8 +2,12 @@
 //!
 //! Invariant: a schema that cannot read every registered version of its subject is never pushed, whatever the compatibility
 //! level of the subject is. Registered versions are kept, so a second push changes nothing.
-//! Not here: the report (`cli::schemas`).
-use super::{Client, Level, Registered, RegistryError, Subject, Verdict};
+//! Not here: the report (`cli::schemas` of the binary).
+use crate::{
+    client::{Client, Level, Registered, Verdict},
+    error::RegistryError,
+    subject::Subject,
+};
 use schemas::catalog::can_read;
 
 /// The compatibility level that every subject must have: a topic that is reprocessed from its start has records of all schema versions.

@@ -1,7 +1,7 @@
 //! Configuration of the schema registry: URL, credentials, request timeout.
 //!
 //! Invariant: a password is shown as `***`.
-//! Not here: parsing of the values (`config`), requests (`client`).
+//! Not here: parsing of the values (`config` of the binary), requests (`http_client`).
 use std::{fmt, path::PathBuf, time::Duration};
 
 /// A text that is sent in requests, but never shown.
