@@ -181,13 +181,24 @@ pub fn deliver_within(
             ..Config::defaults().unwrap().bigquery
         })
     });
-    deliver_to(fastbreak, warehouse.factory(), (records, dlq_limits), fault, run_context)
+    let sink_config = SinkConfig { dlq_limits, ..sink_config(records) };
+    deliver_to(fastbreak, warehouse.factory(), sink_config, fault, run_context)
+}
+/// Returns the configuration of a sink task that runs until it has caught up.
+pub fn sink_config(records: usize) -> SinkConfig {
+    SinkConfig {
+        limits: sinks::BatchLimits { records, ..sinks::BatchLimits::default() },
+        dates: None,
+        until_caught_up: true,
+        reconcile_interval: Duration::from_secs(3600),
+        dlq_limits: DlqLimits::default(),
+    }
 }
 /// Does the same as [`deliver_within`], with the warehouse that `open_warehouse` opens.
 pub fn deliver_to(
     fastbreak: &Fastbreak,
     open_warehouse: WarehouseFactory,
-    (records, dlq_limits): (usize, DlqLimits),
+    sink_config: SinkConfig,
     fault: Option<(CommitKind, usize, Fault)>,
     run_context: Arc<RunContext>,
 ) -> Result<(), RuntimeError> {
@@ -202,10 +213,6 @@ pub fn deliver_to(
     };
     let inner = storage.subscribe(subscription::subscription(&[]), limits, run_context.clone())?;
     let member = FaultyMember { inner, run_context: run_context.clone(), fault, reassign: false };
-    let limits = sinks::BatchLimits { records, ..sinks::BatchLimits::default() };
-    let reconcile_interval = Duration::from_secs(3600);
-    let sink_config =
-        SinkConfig { limits, dates: None, until_caught_up: true, reconcile_interval, dlq_limits };
     sink_task(open_warehouse, run_context, sink_config)(Box::new(member))
 }
 /// Returns the sink's committed offset in each partition of its inputs.

@@ -173,6 +173,7 @@ mod tests {
         let mut calls = 0;
         let result = retrying(&run_context).retry(|_| {
             calls += 1;
+            assert!(calls <= 3, "the operation was continued after the stop");
             if calls == 3 {
                 run_context.stop();
             }
@@ -193,8 +194,15 @@ mod tests {
             if calls < 5 { running() } else { Ok(Progress::Done(7)) }
         });
         assert_eq!((result.unwrap(), calls), (7, 5));
-        // An operation that never ends is continued until the deadline only; without a deadline, this call would not return.
+        // An operation that never ends is continued until the deadline only.
         warehouse.allow_shutdown_wait(Duration::from_millis(20));
-        assert!(matches!(warehouse.retry(|_| running()), Err(SinkError::Stopped(_))));
+        let mut calls = 0;
+        let result = warehouse.retry(|_| {
+            calls += 1;
+            assert!(calls < 10_000, "the operation was continued after the deadline");
+            std::thread::sleep(Duration::from_millis(1));
+            running()
+        });
+        assert!(matches!(result, Err(SinkError::Stopped(_))));
     }
 }
