@@ -86,6 +86,7 @@ impl App {
         App::new(&config)
     }
 
+    /// Returns the location of the live log.
     pub fn log_target(&self) -> &LogTarget {
         &self.log
     }
@@ -123,6 +124,7 @@ impl App {
         self.log.discard_replay(namespace, &self.replay_folder(namespace), (&topics, &processors))
     }
 
+    /// Returns the location of the live warehouse.
     pub fn warehouse(&self) -> &WarehouseTarget {
         &self.warehouse
     }
@@ -162,9 +164,11 @@ impl App {
     pub fn topic_specs(&self) -> &[TopicSpec] {
         &self.topic_specs
     }
+    /// Returns the limits of processors and sink.
     pub fn pipeline_limits(&self) -> PipelineLimits {
         self.pipeline_limits
     }
+    /// Returns the address at which `run` serves status page, metrics and health.
     pub fn console(&self) -> ConsoleAddress {
         self.console
     }

@@ -41,6 +41,10 @@ pub struct Ingested {
     pub dead_letters: u64,
 }
 impl Ingested {
+    /// True if any line is not an event of a known feed.
+    pub fn has_dead_letters(&self) -> bool {
+        self.dead_letters > 0
+    }
     pub fn add(&mut self, other: Ingested) {
         self.lines += other.lines;
         self.new += other.new;

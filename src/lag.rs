@@ -27,6 +27,7 @@ pub struct LagReport {
     pub log: String,
     pub processors: Vec<ProcessorReport>,
 }
+/// The lag of one processor.
 #[derive(Serialize)]
 pub struct ProcessorReport {
     #[serde(flatten)]

@@ -10,10 +10,7 @@ use crate::{
     topology::UnknownProcessor,
 };
 use anyhow::Result;
-use runtime::{
-    LogBackend, inspect,
-    subscription::{RunContext, Subscription},
-};
+use runtime::{LogBackend, inspect, subscription::RunContext};
 use serde::Serialize;
 use std::{
     net::{SocketAddr, TcpListener},
@@ -36,6 +33,7 @@ pub struct RunReport {
     pub seconds: f64,
     pub processors: Vec<CommittedCounts>,
 }
+/// The record counts of one processor.
 #[derive(Serialize)]
 pub struct CommittedCounts {
     pub processor: String,
@@ -104,8 +102,7 @@ pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunOb
         node.set_dlq_limits(app.pipeline_limits().dlq);
     }
     let run_context = Arc::new(RunContext::default());
-    let subscriptions = Subscription::from_nodes(&nodes);
-    let processors = subscriptions.iter().map(|subscription| subscription.name).collect();
+    let processors = nodes.iter().map(|node| node.name()).collect();
     let listener = bind_console(app.console(), until_caught_up, observer)?;
     let sink =
         is_selected(sinks::SINK).then(|| SinkTarget { warehouse: app.warehouse().clone(), dates: None });

@@ -23,6 +23,7 @@ impl StatusReport {
         self.games.iter().any(|game| !game.problems.is_empty())
     }
 }
+/// A game, the counts of its players, and its problems.
 #[derive(Serialize)]
 pub struct GameRow {
     pub game_id: String,

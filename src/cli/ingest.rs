@@ -26,7 +26,7 @@ pub fn ingest(app: &App, files: &[PathBuf], output: Output) -> Result<CommandOut
         IngestProgress::Finished => bar.finish_and_clear(),
     })?;
     output::print(output, &ingested, show)?;
-    Ok(if ingested.dead_letters > 0 { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
+    Ok(if ingested.has_dead_letters() { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
 }
 
 fn show(ingested: &Ingested) -> String {

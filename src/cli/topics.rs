@@ -97,12 +97,12 @@ pub fn topics(app: &App, command: TopicsCommand, output: Output) -> Result<Comma
 fn lint(app: &App, output: Output) -> Result<CommandOutcome> {
     let report = topic_admin::lint(app);
     output::print(output, &report, |report| {
-        if report.problems.is_empty() {
+        if !report.has_problems() {
             return format!("✔ {} topics, no problems", report.topics);
         }
         report.problems.iter().map(|problem| format!("✘ {problem}")).collect::<Vec<_>>().join("\n")
     })?;
-    Ok(if report.problems.is_empty() { CommandOutcome::Done } else { CommandOutcome::Unbalanced })
+    Ok(if report.has_problems() { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
 }
 
 fn plan(

@@ -18,7 +18,7 @@ pub struct PurgeReport {
     pub reasons: Vec<ReasonCount>,
 }
 impl PurgeReport {
-    /// True if there are dead letters that were not deleted, because the deletion is not confirmed.
+    /// True if there are dead letters that were not deleted, because this is a preview.
     pub fn is_refused(&self) -> bool {
         !self.purged && self.dead_letters > 0
     }

@@ -12,6 +12,7 @@ pub struct Export {
     pub cluster: String,
     pub topics: BTreeMap<String, ExportedTopic>,
 }
+/// A topic of a cluster.
 #[derive(Serialize)]
 pub struct ExportedTopic {
     pub partitions: i32,

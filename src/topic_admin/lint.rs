@@ -12,6 +12,12 @@ pub struct LintReport {
     pub problems: Vec<String>,
 }
 
+impl LintReport {
+    pub fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+}
+
 /// Checks the topic catalog and the topology.
 pub fn lint(app: &App) -> LintReport {
     let specs = app.topic_specs();

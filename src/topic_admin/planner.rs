@@ -64,7 +64,7 @@ impl<'a> TopicPlanner<'a> {
     /// Applies the changes that the cluster needs, if `confirm` returns true for the plan. It is not called if there is nothing to apply.
     ///
     /// # Errors
-    /// [`RuntimeError::Precondition`] if the plan is not confirmed; if the cluster cannot be read.
+    /// [`RuntimeError::Precondition`] if `confirm` returns false; if the cluster cannot be read.
     pub fn apply(
         &self,
         overrides: PlanOverrides,

@@ -93,14 +93,14 @@ const fn view<V: MaterializedView>(
     ProcessorDescriptor { name: V::NAME, kind, version, inputs, outputs }
 }
 
-pub const SCHEDULE_LOADER: ProcessorDescriptor =
+pub(super) const SCHEDULE_LOADER: ProcessorDescriptor =
     loader("schedule-loader", &[t::RAW_SCHEDULES.info], &[t::GAME_OBSERVATIONS.info]);
-pub const BOX_SCORE_LOADER: ProcessorDescriptor = loader(
+pub(super) const BOX_SCORE_LOADER: ProcessorDescriptor = loader(
     "box-score-loader",
     &[t::RAW_BOX_SCORES.info],
     &[t::BOX_SCORE_OBSERVATIONS.info, t::NAME_OBSERVATIONS.info],
 );
-pub const ROSTER_LOADER: ProcessorDescriptor = loader(
+pub(super) const ROSTER_LOADER: ProcessorDescriptor = loader(
     "roster-loader",
     &[t::RAW_ROSTERS.info],
     &[
@@ -110,9 +110,9 @@ pub const ROSTER_LOADER: ProcessorDescriptor = loader(
         t::NAME_OBSERVATIONS.info,
     ],
 );
-pub const ODDS_LOADER: ProcessorDescriptor =
+pub(super) const ODDS_LOADER: ProcessorDescriptor =
     loader("odds-loader", &[t::RAW_ODDS.info], &[t::ODDS_OBSERVATIONS.info, t::NAME_OBSERVATIONS.info]);
-pub const PREDICTOR: ProcessorDescriptor = ProcessorDescriptor {
+pub(super) const PREDICTOR: ProcessorDescriptor = ProcessorDescriptor {
     name: "predictor",
     kind: ProcessorKind::Stateless,
     version: ProcessorVersion::Predictor,

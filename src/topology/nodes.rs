@@ -1,8 +1,8 @@
-//! The nodes of the topology: every processor, connected to its topics.
+//! Builds the processors of the topology, each connected to its topics.
 //!
 //! Each processor is an independent consumer group over named topics and shares only event types with the others. Only this file
 //! connects processors and topics.
-//! Invariant: the nodes are in the order of the descriptors, and each node equals its descriptor.
+//! Invariant: the processors are in the order of their descriptors, and each equals its descriptor.
 //! Not here: what is known about a processor without building it (`descriptors`), the decisions of a processor (crate `processors`),
 //! delivery of records (crate `runtime`), the sink's writes (crate `sinks`).
 use super::{

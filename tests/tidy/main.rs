@@ -3,6 +3,7 @@
 //! Invariant: existing exceptions to a rule are listed in a file in this folder, and no list grows.
 //! Not here: formatting and lints (rustfmt, clippy), the drawing of the topology (`tests/topology.rs`).
 #![allow(clippy::unwrap_used, clippy::panic)]
+mod binary;
 mod crates;
 mod documents;
 mod files;
