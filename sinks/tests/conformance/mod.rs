@@ -42,7 +42,7 @@ macro_rules! cases {
 #[macro_export]
 macro_rules! conformance {
     ($fresh:expr) => {
-        cases!(conformance, $fresh);
+        $crate::cases!(conformance, $fresh);
         #[test]
         fn random_histories_converge() {
             conformance::random_histories_converge(&$fresh);

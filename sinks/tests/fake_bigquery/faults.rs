@@ -2,17 +2,12 @@
 //!
 //! Invariant: a batch is written exactly once: one merge changes rows, and the rows are those of a run without failures.
 //! Not here: waiting (`waits`), failures that stop the sink (`stops`), combinations (`schedules`), failures of the log
-//! (`tests/sink_commits.rs`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#[allow(dead_code, unused_imports)]
-mod conformance;
-mod driven;
-#[allow(dead_code)]
-mod fakebq;
+//! (`tests/sink/commits.rs`).
 
-use conformance::{LOG, NOW, content, done, events::*, record};
-use driven::{Retried, acquired, batch, expected, slate, staged, write_with_retries};
-use fakebq::{Call, Fake, Fault, FaultResponse};
+use crate::conformance::{LOG, NOW, content, done, events::*, record};
+use crate::driven::{Retried, acquired, batch, expected, slate, staged, write_with_retries};
+use crate::fakebq;
+use crate::fakebq::{Call, Fake, Fault, FaultResponse};
 use schemas::Line;
 use sinks::{
     Batch, BatchPlan, Progress, Record, RecordChange, Warehouse, WarehouseError, WriteSummary,

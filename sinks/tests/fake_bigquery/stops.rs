@@ -3,17 +3,11 @@
 //!
 //! Invariant: an error that stops the sink states the next step, and a later attempt writes the batch exactly once.
 //! Not here: failures that the sink waits out (`waits`) or recovers from (`faults`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#[allow(dead_code, unused_imports)]
-mod conformance;
-#[allow(dead_code)]
-mod driven;
-#[allow(dead_code)]
-mod fakebq;
 
-use conformance::{LOG, NOW, content, done};
-use driven::{acquired, batch, expected, slate, staged, write_with_retries};
-use fakebq::{Call, Fake, Fault, FaultResponse};
+use crate::conformance::{LOG, NOW, content, done};
+use crate::driven::{acquired, batch, expected, slate, staged, write_with_retries};
+use crate::fakebq;
+use crate::fakebq::{Call, Fake, Fault, FaultResponse};
 use sinks::{Warehouse, WarehouseError, bigquery::BigQueryConfig};
 
 #[test]

@@ -3,14 +3,9 @@
 //!
 //! Invariant: all errors, counters and settings are searched for every secret.
 //! Not here: the output of the binary (`tests/` of the root package).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-#[allow(dead_code, unused_imports)]
-mod conformance;
-#[allow(dead_code)]
-mod fakebq;
 
-use conformance::{LOG, NOW, done, events::*, record};
-use fakebq::{
+use crate::conformance::{LOG, NOW, done, events::*, record};
+use crate::fakebq::{
     Call, Fake, Fault, FaultResponse,
     http::{HttpResponse, Server},
 };

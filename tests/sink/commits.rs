@@ -3,20 +3,15 @@
 //!
 //! Invariant: whichever commit of the sink fails, before or after it is durable, the next run leaves the same tables as a run without
 //! faults, and the ledger counts every record below the committed offsets once.
-//! Not here: failures between the sink and BigQuery (`sinks/tests/faults.rs`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod common;
-#[allow(dead_code)]
-#[path = "../sinks/tests/fakebq/mod.rs"]
-mod fakebq;
-mod fault_injection;
+//! Not here: failures between the sink and BigQuery (`sinks/tests/fake_bigquery/faults.rs`).
 
-use common::Fastbreak;
-use fastbreak::warehouse;
-use fault_injection::{
+use crate::common::Fastbreak;
+use crate::fakebq;
+use crate::fault_injection::{
     CommitKind, Fault, append, batches, committed_offsets, dead_letters, deliver, deliver_within, fake, log,
     sink_offsets, spoil, undisturbed,
 };
+use fastbreak::warehouse;
 use runtime::{Commit, LogReader, LogWriter, RecordBatch, engine::DlqLimits, subscription::RunContext};
 use runtime_embedded::EmbeddedLog;
 use schemas::{features::Eligibility, ops::SinkBatchPlanned, wire};

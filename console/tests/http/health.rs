@@ -2,9 +2,7 @@
 //!
 //! Invariant: a supervisor needs only the HTTP status; the body has the details for a person.
 //! Not here: the checks of a running process.
-#![allow(clippy::unwrap_used)]
-mod common;
-use common::Server;
+use crate::common::Server;
 use std::{
     net::TcpStream,
     sync::{

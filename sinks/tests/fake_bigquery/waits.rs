@@ -2,17 +2,10 @@
 //!
 //! Invariant: only the test's clock is used, and no call waits long: a longer operation is pending, and the next call continues it.
 //! Not here: crash points (`faults`) and failures that stop the sink (`stops`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#[allow(dead_code, unused_imports)]
-mod conformance;
-#[allow(dead_code)]
-mod driven;
-#[allow(dead_code)]
-mod fakebq;
 
-use conformance::{LOG, NOW, done};
-use driven::{Retried, acquired, batch, retried, slate, staged, write_with_retries};
-use fakebq::{Call, Fake, Fault, FaultResponse};
+use crate::conformance::{LOG, NOW, done};
+use crate::driven::{Retried, acquired, batch, retried, slate, staged, write_with_retries};
+use crate::fakebq::{Call, Fake, Fault, FaultResponse};
 use sinks::{
     DateRange, Progress, Warehouse, WarehouseError,
     bigquery::{BigQueryConfig, Clock},

@@ -1,19 +1,15 @@
 //! Random schedules of faults: whatever fails and whenever an instance dies, the warehouse ends with the same content as without faults.
 //!
-//! A schedule is derived from a seed, which is printed if the test fails: `TEST_SEED=<number> cargo test -p sinks --test schedules`
+//! A schedule is derived from a seed, which is printed if the test fails: `TEST_SEED=<number> cargo test -p sinks --test fake_bigquery schedules`
 //! runs only the schedule of that seed. `TEST_SCHEDULES` is the number of schedules to run.
 //!
 //! Invariant: all properties are checked at the end, without access to the sink's internals: content, keys, record accounting, jobs in
 //! flight, job ids, orphaned tables.
 //! Not here: single crash points (`faults`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#[allow(dead_code, unused_imports)]
-mod conformance;
-#[allow(dead_code)]
-mod fakebq;
 
-use conformance::{LOG, content, drive::*};
-use fakebq::{Call, Fake, Fault, FaultResponse};
+use crate::conformance;
+use crate::conformance::{LOG, content, drive::*};
+use crate::fakebq::{Call, Fake, Fault, FaultResponse};
 use proptest::{
     prelude::*,
     strategy::ValueTree,

@@ -1,19 +1,13 @@
 //! Operations of the warehouse that take longer than one call: the sink task and the reconciliation continue them, and count no failure.
 //!
 //! Invariant: the clock of the fake of BigQuery is simulated, so a slow operation takes no real time.
-//! Not here: how BigQuery's jobs and queries are continued (`sinks/tests/waits.rs`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod common;
-#[allow(dead_code)]
-#[path = "../sinks/tests/fakebq/mod.rs"]
-mod fakebq;
-#[allow(dead_code)]
-mod fault_injection;
+//! Not here: how BigQuery's jobs and queries are continued (`sinks/tests/fake_bigquery/waits.rs`).
 
-use common::Fastbreak;
-use fakebq::Fake;
+use crate::common::Fastbreak;
+use crate::fakebq;
+use crate::fakebq::Fake;
+use crate::fault_injection::{batches, deliver, deliver_to, fake, part, sink_config};
 use fastbreak::warehouse::path_in;
-use fault_injection::{batches, deliver, deliver_to, fake, part, sink_config};
 use runtime::subscription::RunContext;
 use runtime_embedded::EmbeddedLog;
 use sinks::{BigQuery, Progress, Sqlite, Warehouse, reconciler::Reconciler, task::SinkConfig};

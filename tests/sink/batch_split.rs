@@ -2,19 +2,13 @@
 //!
 //! Invariant: at the end, the fake of BigQuery has the same content as a warehouse without faults, and no job has changed a row twice.
 //! Not here: the splitting itself, and random schedules of faults (crate `sinks`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod common;
-#[allow(dead_code)]
-#[path = "../sinks/tests/fakebq/mod.rs"]
-mod fakebq;
-#[allow(dead_code)]
-mod fault_injection;
 
-use fakebq::Fake;
-use fastbreak::warehouse::path_in;
-use fault_injection::{
+use crate::fakebq;
+use crate::fakebq::Fake;
+use crate::fault_injection::{
     CommitKind, Fault, batches, committed_offsets, dead_letters, deliver, fake, part, spoil,
 };
+use fastbreak::warehouse::path_in;
 use sinks::{Sqlite, Warehouse, warehouse::ContentHash};
 use std::sync::OnceLock;
 

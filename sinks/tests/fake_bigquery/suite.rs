@@ -2,14 +2,10 @@
 //!
 //! Invariant: every test has its own fake service and clock.
 //! Not here: faults (`faults`, `schedules`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#[allow(dead_code)]
-mod conformance;
-#[allow(dead_code)]
-mod fakebq;
 
-use conformance::done;
-use fakebq::Fake;
+use crate::conformance;
+use crate::conformance::done;
+use crate::fakebq::Fake;
 use schemas::{PlayerGameId, Timestamp};
 use sinks::{
     Batch, BatchId, BatchPlan, BigQuery, Progress, SinkTopic, Warehouse, WarehouseError, WriteSummary,

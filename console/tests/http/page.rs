@@ -2,9 +2,7 @@
 //!
 //! Invariant: nothing is loaded from another server, the page has no inline script, and every subscriber gets the latest sample.
 //! Not here: the visual design, how the displayed numbers are computed (crate `runtime`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod common;
-use common::Server;
+use crate::common::Server;
 use console::{Input, ProcessorStatus, ProcessorStatuses};
 use std::{
     collections::BTreeSet,

@@ -3,14 +3,11 @@
 //!
 //! Invariant: the tables of both warehouses have equal content.
 //! Not here: crash points and random schedules of faults (crate `sinks`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-mod common;
-#[allow(dead_code)]
-#[path = "../sinks/tests/fakebq/mod.rs"]
-mod fakebq;
 
-use common::Fastbreak;
-use fakebq::{Call, Fake, Fault, FaultResponse};
+use crate::common;
+use crate::common::Fastbreak;
+use crate::fakebq;
+use crate::fakebq::{Call, Fake, Fault, FaultResponse};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
