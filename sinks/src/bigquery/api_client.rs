@@ -8,11 +8,12 @@ use super::{
     auth::Token,
     config::BigQueryConfig,
     error::{ApiError, ErrorResponse},
+    tls,
 };
 use crate::warehouse::WarehouseError;
 use gcp_bigquery_client::model::job::Job;
 use reqwest::{
-    Client, Method, RequestBuilder,
+    Client, Method, RequestBuilder, Url,
     header::{CONTENT_TYPE, IF_MATCH},
 };
 use serde::{Deserialize, Serialize};
@@ -66,18 +67,8 @@ impl ApiClient {
         let token = runtime
             .block_on(Token::new(&config.credentials, config.timeout.min(TOKEN_TIMEOUT)))
             .map_err(connection_error)?;
-        let client =
-            reqwest::Client::builder().timeout(config.timeout).connect_timeout(Duration::from_secs(10));
-        let client = client.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
-        let client = client.map_err(|_| connection_error("the HTTP client cannot be created".into()))?;
         let endpoint = config.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned());
-        if reqwest::Url::parse(&endpoint).is_err() {
-            return Err(WarehouseError::Config {
-                what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
-                next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
-                    .into(),
-            });
-        }
+        let client = client(&endpoint, config.timeout)?;
         Ok(ApiClient {
             runtime,
             client,
@@ -97,8 +88,8 @@ impl ApiClient {
     }
     /// Looks up a job.
     pub fn job(&self, id: &str) -> Result<Value, ApiError> {
-        let url = self.url(&format!("jobs/{id}?location={}", self.location));
-        self.send(Method::GET, &url, |request| request)
+        let url = self.url(&format!("jobs/{id}"));
+        self.send(Method::GET, &url, |request| request.query(&[("location", &self.location)]))
     }
     /// Runs a query; the response has the first page of its rows if the query is done within its `timeoutMs`.
     pub fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
@@ -106,17 +97,17 @@ impl ApiClient {
     }
     /// Reads a page of the rows of a query.
     pub fn page(&self, job: &str, token: Option<&str>, rows: usize) -> Result<Value, ApiError> {
-        let mut url =
-            self.url(&format!("queries/{job}?location={}&maxResults={rows}&timeoutMs=10000", self.location));
-        if let Some(token) = token {
-            url += &format!("&pageToken={}", escaped(token));
-        }
-        self.send(Method::GET, &url, |request| request)
+        let rows = rows.to_string();
+        let mut query =
+            vec![("location", self.location.as_str()), ("maxResults", &rows), ("timeoutMs", "10000")];
+        query.extend(token.map(|token| ("pageToken", token)));
+        self.send(Method::GET, &self.url(&format!("queries/{job}")), |request| request.query(&query))
     }
     /// Reads a page of the table list of a dataset.
     pub fn tables(&self, dataset: &str, token: &str) -> Result<Value, ApiError> {
-        let path = format!("datasets/{dataset}/tables?maxResults=1000&pageToken={}", escaped(token));
-        self.get(&path)
+        let url = self.url(&format!("datasets/{dataset}/tables"));
+        let query = [("maxResults", "1000"), ("pageToken", token)];
+        self.send(Method::GET, &url, |request| request.query(&query))
     }
     /// Reads the resource at a path of the project.
     pub fn get(&self, path: &str) -> Result<Value, ApiError> {
@@ -188,11 +179,16 @@ impl ApiClient {
         url: &str,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, ApiError> {
+        // Events of unused connections are read only while the runtime runs, and it does not run between two calls. It reads them now, so that
+        // the request is not sent on a connection that the server has closed.
+        tokio::task::yield_now().await;
         let token = self.token.bearer().await?;
         let sent = with(self.client.request(method, url).bearer_auth(token)).send().await;
         let response =
             sent.map_err(|error| match (error.is_connect() || error.is_builder(), error.is_timeout()) {
-                (true, _) => ApiError::NotSent(format!("{} cannot be reached", self.endpoint)),
+                (true, _) => {
+                    ApiError::NotSent(format!("{} cannot be reached: {}", self.endpoint, root_cause(error)))
+                }
                 (false, true) => {
                     ApiError::OutcomeUnknown(format!("{} did not respond in time", self.endpoint))
                 }
@@ -235,6 +231,43 @@ impl ApiClient {
     }
 }
 
+/// Creates the HTTP client for an endpoint. `timeout` limits each call.
+fn client(endpoint: &str, timeout: Duration) -> Result<Client, WarehouseError> {
+    let url = Url::parse(endpoint).map_err(|_| WarehouseError::Config {
+        what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
+        next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
+            .into(),
+    })?;
+    let builder = Client::builder()
+        .timeout(timeout)
+        .connect_timeout(Duration::from_secs(10))
+        .user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION")));
+    let builder = match tls::client_config() {
+        Ok(tls) => builder.use_preconfigured_tls(tls),
+        Err(_) if url.scheme() == "http" => builder.tls_built_in_root_certs(false),
+        Err(reason) => {
+            return Err(WarehouseError::Config {
+                what: format!("cannot connect to BigQuery: {reason}"),
+                next: "install the trusted certificates of the system (package ca-certificates), or set SSL_CERT_FILE to a file with them"
+                    .into(),
+            });
+        }
+    };
+    builder.build().map_err(|error| {
+        connection_error(format!("the HTTP client cannot be created: {}", root_cause(error)))
+    })
+}
+
+/// Returns the text of the innermost cause, such as "Connection refused (os error 111)"; the outer ones say only that a request failed.
+fn root_cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 /// Returns the error of a connection that the operator must configure.
 fn connection_error(what: String) -> WarehouseError {
     WarehouseError::Config {
@@ -243,19 +276,63 @@ fn connection_error(what: String) -> WarehouseError {
     }
 }
 
-/// Percent-encodes text for a URL parameter.
-fn escaped(text: &str) -> String {
-    let escaped = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(escaped).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::bigquery::auth::Credentials;
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        sync::mpsc,
+    };
+
+    fn api_client(endpoint: String) -> ApiClient {
+        let config = BigQueryConfig::new("project", "dataset", "US");
+        let endpoint = Some(endpoint);
+        ApiClient::connect(&BigQueryConfig { endpoint, credentials: Credentials::None, ..config }).unwrap()
+    }
+
     #[test]
-    fn a_page_token_is_percent_encoded() {
-        assert_eq!(super::escaped("Bk+/9=-_.~"), "Bk%2B%2F9%3D-_.~");
+    fn a_page_token_is_percent_encoded_and_a_closed_connection_is_replaced() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let api_client = api_client(format!("http://{}", listener.local_addr().unwrap()));
+        let (closed, is_closed) = mpsc::channel();
+        let server = std::thread::spawn(move || {
+            [(); 2].map(|()| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+                drop(stream);
+                closed.send(()).unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                request.lines().next().unwrap().to_owned()
+            })
+        });
+        api_client.page("job", Some("Bk+/9=-_.&"), 7).unwrap();
+        is_closed.recv().unwrap();
+        api_client.tables("dataset", "Bk+/9=-_.&").unwrap();
+        let [page, tables] = server.join().unwrap();
+        let query = "location=US&maxResults=7&timeoutMs=10000&pageToken=Bk%2B%2F9%3D-_.%26";
+        assert_eq!(page, format!("GET /bigquery/v2/projects/project/queries/job?{query} HTTP/1.1"));
+        let query = "maxResults=1000&pageToken=Bk%2B%2F9%3D-_.%26";
+        assert_eq!(
+            tables,
+            format!("GET /bigquery/v2/projects/project/datasets/dataset/tables?{query} HTTP/1.1")
+        );
+    }
+    #[test]
+    fn an_endpoint_that_cannot_be_reached_is_named_with_the_reason() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || _ = listener.accept().unwrap());
+        for (endpoint, reason) in
+            [("http://127.0.0.1:1".to_owned(), "refused"), (format!("https://{address}"), "tls handshake")]
+        {
+            let error = api_client(endpoint.clone()).table("dataset", "table").unwrap_err();
+            let ApiError::NotSent(text) = error else { panic!("{error:?}") };
+            assert!(text.contains(&endpoint) && text.contains(reason), "{text}");
+        }
+        server.join().unwrap();
     }
 }
