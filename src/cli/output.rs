@@ -48,7 +48,8 @@ pub fn bar(length: u64, message: &'static str) -> ProgressBar {
 }
 /// Creates a status line on standard error that each update overwrites; it is hidden if standard error is not a terminal.
 pub fn spinner() -> ProgressBar {
-    ProgressBar::with_draw_target(None, draw_target())
+    // The default style is that of a bar, which does not show the message.
+    ProgressBar::with_draw_target(None, draw_target()).with_style(ProgressStyle::default_spinner())
 }
 fn draw_target() -> ProgressDrawTarget {
     if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
