@@ -46,7 +46,7 @@ impl Server {
         Some(Server { folder, url })
     }
     fn client(&self) -> Client {
-        Client::from_config(&config(&self.folder, &self.url).registry).expect("a registry")
+        Client::from_config(&config(&self.folder, &self.url).registry).expect("a client").expect("a registry")
     }
 }
 impl Drop for Server {

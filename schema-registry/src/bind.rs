@@ -23,11 +23,11 @@ const READ_IDS: &str = "reading the schema ids";
 /// If the registry is unreachable, a schema is missing in it, or this process is bound to another registry.
 pub fn bind(config: &RegistryConfig, subjects: &[Subject]) -> Result<(), RegistryError> {
     static BOUND_URL: Mutex<Option<String>> = Mutex::new(None);
-    let Some(client) = Client::from_config(config) else { return Ok(()) };
     let mut bound_url = BOUND_URL.lock().unwrap_or_else(PoisonError::into_inner);
-    if bound_url.as_deref() == Some(client.url()) {
+    if *bound_url == config.url {
         return Ok(());
     }
+    let Some(client) = Client::from_config(config)? else { return Ok(()) };
     let (url, ids) = (client.url().to_owned(), schema_ids(&client, subjects)?);
     let fetch = Box::new(move |id| client.schema_text(id).map_err(|error| error.to_string()));
     schemas::catalog::bind(Binding { ids, fetch })

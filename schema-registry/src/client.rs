@@ -1,17 +1,15 @@
-//! Blocking client of a schema registry with Confluent's REST API, over one reused connection.
+//! The REST API of a schema registry that is compatible with Confluent's.
 //!
-//! Invariant: credentials are sent only in the `authorization` header to the configured URL; no error, log line or redirected request
-//! contains them.
-//! Not here: the desired schemas (`plan`), exit codes (`error`).
+//! Invariant: a subject, version, schema or level that does not exist is no error where the caller can continue without it.
+//! Not here: sending requests (`http_client`), the desired schemas (`plan`), exit codes (`error`).
 use crate::{
-    config::{RegistryConfig, Secret},
+    config::RegistryConfig,
     error::{Cause, RegistryError},
+    http_client::HttpClient,
 };
+use reqwest::Method;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{fmt, sync::Arc};
-use ureq::tls::{RootCerts, TlsConfig};
-
-const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+use std::fmt;
 
 /// Compatibility level of a subject: specifies with which versions, and in which direction, a new schema must be compatible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,11 +45,9 @@ pub enum Verdict {
     Incompatible(String),
 }
 
-/// Connection to a registry.
+/// Client of one registry. Its methods block until the response has arrived.
 pub struct Client {
-    agent: ureq::Agent,
-    url: String,
-    authorization: Option<Secret>,
+    http: HttpClient,
 }
 
 #[derive(Serialize)]
@@ -80,36 +76,18 @@ struct LevelBody {
     #[serde(alias = "compatibilityLevel")]
     compatibility: Level,
 }
-#[derive(Deserialize)]
-struct ErrorBody {
-    error_code: u32,
-    message: Option<String>,
-}
 
 impl Client {
-    /// Creates a client; `None` if no registry is configured.
-    pub fn from_config(registry: &RegistryConfig) -> Option<Client> {
-        let url = registry.url.clone()?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(provider)
-            .build();
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .timeout_global(Some(registry.timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let authorization = registry.user.as_ref().map(|user| {
-            let password = registry.password.as_ref().map_or("", Secret::reveal);
-            Secret::new(format!("Basic {}", base64(format!("{user}:{password}").as_bytes())))
-        });
-        Some(Client { agent: config.into(), url, authorization })
+    /// Creates a client, without a request; `None` if no registry is configured.
+    ///
+    /// # Errors
+    /// If no trusted certificate of the system is usable.
+    pub fn from_config(registry: &RegistryConfig) -> Result<Option<Client>, RegistryError> {
+        let Some(url) = &registry.url else { return Ok(None) };
+        Ok(Some(Client { http: HttpClient::new(url, registry)? }))
     }
     pub fn url(&self) -> &str {
-        &self.url
+        self.http.url()
     }
     pub fn subjects(&self) -> Result<Vec<String>, RegistryError> {
         self.get("listing the subjects", "/subjects")
@@ -163,15 +141,14 @@ impl Client {
         Ok(found.map(|found| found.compatibility))
     }
     pub fn set_level(&self, subject: &str, level: Level) -> Result<(), RegistryError> {
-        let request = self.agent.put(format!("{}/config/{subject}", self.url));
         let operation = format!("setting the compatibility level of {subject} to {level}");
-        let _: LevelBody = self.send(&operation, request, &LevelBody { compatibility: level })?;
+        let body = LevelBody { compatibility: level };
+        let _: LevelBody = self.send(&operation, Method::PUT, &format!("/config/{subject}"), &body)?;
         Ok(())
     }
 
     fn get<T: DeserializeOwned>(&self, operation: &str, path: &str) -> Result<T, RegistryError> {
-        let request = self.with_headers(self.agent.get(format!("{}{path}", self.url)));
-        self.receive(operation, request.call())
+        self.http.send(operation, Method::GET, path, None)
     }
     fn post<T: DeserializeOwned>(
         &self,
@@ -179,46 +156,19 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, RegistryError> {
-        self.send(operation, self.agent.post(format!("{}{path}", self.url)), body)
+        self.send(operation, Method::POST, path, body)
     }
     fn send<T: DeserializeOwned>(
         &self,
         operation: &str,
-        request: ureq::RequestBuilder<ureq::typestate::WithBody>,
+        method: Method,
+        path: &str,
         body: &impl Serialize,
     ) -> Result<T, RegistryError> {
-        let body = serde_json::to_string(body)
-            .map_err(|error| self.error(operation, Cause::NotRegistry(error.to_string())))?;
-        let request = self.with_headers(request).header("content-type", MEDIA_TYPE);
-        self.receive(operation, request.send(body))
-    }
-    fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        let request = request.header("accept", MEDIA_TYPE);
-        match &self.authorization {
-            Some(authorization) => request.header("authorization", authorization.reveal()),
-            None => request,
-        }
-    }
-    fn receive<T: DeserializeOwned>(
-        &self,
-        operation: &str,
-        response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<T, RegistryError> {
-        let error = |cause| self.error(operation, cause);
-        let unreachable = |reason: ureq::Error| error(Cause::Unreachable(reason.to_string()));
-        let mut response = response.map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().map_err(unreachable)?;
-        if (200..300).contains(&status) {
-            return serde_json::from_str(&text)
-                .map_err(|reason| error(Cause::NotRegistry(reason.to_string())));
-        }
-        let error_body = serde_json::from_str(&text)
-            .map(|ErrorBody { error_code, message }| (error_code, message.unwrap_or_default()));
-        Err(error(Cause::from_response(status, error_body.ok())))
-    }
-    fn error(&self, operation: &str, cause: Cause) -> RegistryError {
-        RegistryError::new(&self.url, operation, cause)
+        let body = serde_json::to_string(body).map_err(|error| {
+            RegistryError::new(self.url(), operation, Cause::NotRegistry(error.to_string()))
+        })?;
+        self.http.send(operation, method, path, Some(body))
     }
 }
 
@@ -235,32 +185,10 @@ fn not_found_as_none<T>(found: Result<T, RegistryError>) -> Result<Option<T>, Re
     }
 }
 
-/// Encodes bytes in base64 (RFC 4648), with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) as usize & 63;
-            text.push(if digit <= three.len() { DIGITS[index].into() } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn base64_matches_the_test_vectors_of_rfc_4648() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
     #[test]
     fn levels_are_written_in_screaming_snake_case() {
         assert_eq!(Level::BackwardTransitive.to_string(), "BACKWARD_TRANSITIVE");

@@ -1,7 +1,7 @@
 //! Configuration of the schema registry: URL, credentials, request timeout.
 //!
 //! Invariant: a password comes from the environment or a file, is shown as `***`, and is never part of the URL.
-//! Not here: precedence of configuration sources (`config` of the binary), requests (`client`).
+//! Not here: precedence of configuration sources (`config` of the binary), requests (`http_client`).
 use std::{fmt, io, time::Duration};
 
 /// A text that is sent in requests, but never shown.

@@ -1,7 +1,7 @@
 //! Errors of the schema registry, with their exit codes.
 //!
 //! Invariant: an error states the registry, the operation, the cause and the next step; it never contains credentials.
-//! Not here: the requests (`client`).
+//! Not here: the requests (`http_client`).
 use schemas::catalog::BindError;
 use std::fmt;
 
@@ -31,6 +31,8 @@ pub enum Cause {
     ServerError { code: u32, message: String },
     /// The server at this URL is not a schema registry.
     NotRegistry(String),
+    /// The HTTP client cannot be created, for example because the system has no trusted certificates.
+    NoClient(String),
     /// The registry lacks the newest schemas of these subjects.
     Unregistered { subjects: Vec<String> },
     /// This process cannot use the registry's schema ids.
@@ -64,7 +66,7 @@ impl RegistryError {
             Cause::Unreachable(_) | Cause::ServerError { .. } => 5,
             Cause::NotAuthorized { .. } | Cause::Incompatible(_) => 4,
             Cause::NotFound { .. } | Cause::Unregistered { .. } => 3,
-            Cause::Invalid { .. } | Cause::NotRegistry(_) | Cause::NotBound(_) => 1,
+            Cause::Invalid { .. } | Cause::NotRegistry(_) | Cause::NoClient(_) | Cause::NotBound(_) => 1,
         }
     }
 }
@@ -101,6 +103,11 @@ impl fmt::Display for RegistryError {
                 f,
                 "no Confluent-compatible API: {reason}\nnext: set `registry` to the base URL of the API, without `/subjects` \
                  (Apicurio: …/apis/ccompat/v7); `fastbreak config show --origin` shows its origin"
+            ),
+            Cause::NoClient(reason) => write!(
+                f,
+                "{reason}\nnext: check the trusted certificates of the system (package ca-certificates, SSL_CERT_FILE) and the limit of \
+                 open files (`ulimit -n`)"
             ),
             Cause::Unregistered { subjects } => write!(
                 f,

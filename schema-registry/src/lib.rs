@@ -8,6 +8,7 @@ mod bind;
 mod client;
 mod config;
 mod error;
+mod http_client;
 pub mod plan;
 mod subject;
 

@@ -64,7 +64,7 @@ impl State {
 
 /// Runs `schemas check`.
 pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
-    let client = Client::from_config(&config.registry);
+    let client = Client::from_config(&config.registry)?;
     let events: Vec<EventReport> = catalog::entries().iter().map(event_report).collect();
     let states = client.as_ref().map(read_subjects).transpose()?.unwrap_or_default();
     let subjects = states.iter().map(|(subject, state)| subject_report(subject, state)).collect();
@@ -77,7 +77,7 @@ pub fn check(config: &Config, output: Output) -> Result<CommandOutcome> {
 
 /// Runs `schemas push`.
 pub fn push(config: &Config, dry_run: bool, output: Output) -> Result<CommandOutcome> {
-    let Some(client) = Client::from_config(&config.registry) else {
+    let Some(client) = Client::from_config(&config.registry)? else {
         bail!("no schema registry is configured; next: `fastbreak schemas push --registry URL`");
     };
     let problems = catalog::check();
