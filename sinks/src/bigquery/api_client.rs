@@ -8,11 +8,12 @@ use super::{
     auth::Token,
     config::BigQueryConfig,
     error::{ApiError, ErrorResponse},
+    tls,
 };
 use crate::warehouse::WarehouseError;
 use gcp_bigquery_client::model::job::Job;
 use reqwest::{
-    Client, Method, RequestBuilder,
+    Client, Method, RequestBuilder, Url,
     header::{CONTENT_TYPE, IF_MATCH},
 };
 use serde::{Deserialize, Serialize};
@@ -66,18 +67,8 @@ impl ApiClient {
         let token = runtime
             .block_on(Token::new(&config.credentials, config.timeout.min(TOKEN_TIMEOUT)))
             .map_err(connection_error)?;
-        let client =
-            reqwest::Client::builder().timeout(config.timeout).connect_timeout(Duration::from_secs(10));
-        let client = client.user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION"))).build();
-        let client = client.map_err(|_| connection_error("the HTTP client cannot be created".into()))?;
         let endpoint = config.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned());
-        if reqwest::Url::parse(&endpoint).is_err() {
-            return Err(WarehouseError::Config {
-                what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
-                next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
-                    .into(),
-            });
-        }
+        let client = client(&endpoint, config.timeout)?;
         Ok(ApiClient {
             runtime,
             client,
@@ -192,7 +183,9 @@ impl ApiClient {
         let sent = with(self.client.request(method, url).bearer_auth(token)).send().await;
         let response =
             sent.map_err(|error| match (error.is_connect() || error.is_builder(), error.is_timeout()) {
-                (true, _) => ApiError::NotSent(format!("{} cannot be reached", self.endpoint)),
+                (true, _) => {
+                    ApiError::NotSent(format!("{} cannot be reached: {}", self.endpoint, root_cause(error)))
+                }
                 (false, true) => {
                     ApiError::OutcomeUnknown(format!("{} did not respond in time", self.endpoint))
                 }
@@ -235,6 +228,43 @@ impl ApiClient {
     }
 }
 
+/// Creates the HTTP client for an endpoint. `timeout` limits each call.
+fn client(endpoint: &str, timeout: Duration) -> Result<Client, WarehouseError> {
+    let url = Url::parse(endpoint).map_err(|_| WarehouseError::Config {
+        what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
+        next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
+            .into(),
+    })?;
+    let builder = Client::builder()
+        .timeout(timeout)
+        .connect_timeout(Duration::from_secs(10))
+        .user_agent(concat!("fastbreak/", env!("CARGO_PKG_VERSION")));
+    let builder = match tls::client_config() {
+        Ok(tls) => builder.use_preconfigured_tls(tls),
+        Err(_) if url.scheme() == "http" => builder.tls_built_in_root_certs(false),
+        Err(reason) => {
+            return Err(WarehouseError::Config {
+                what: format!("cannot connect to BigQuery: {reason}"),
+                next: "install the trusted certificates of the system (package ca-certificates), or set SSL_CERT_FILE to a file with them"
+                    .into(),
+            });
+        }
+    };
+    builder.build().map_err(|error| {
+        connection_error(format!("the HTTP client cannot be created: {}", root_cause(error)))
+    })
+}
+
+/// Returns the text of the innermost cause, such as "Connection refused (os error 111)"; the outer ones say only that a request failed.
+fn root_cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 /// Returns the error of a connection that the operator must configure.
 fn connection_error(what: String) -> WarehouseError {
     WarehouseError::Config {
@@ -254,8 +284,40 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::bigquery::auth::Credentials;
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+    };
+
+    fn api_client(endpoint: String) -> ApiClient {
+        let config = BigQueryConfig::new("project", "dataset", "US");
+        let endpoint = Some(endpoint);
+        ApiClient::connect(&BigQueryConfig { endpoint, credentials: Credentials::None, ..config }).unwrap()
+    }
+
     #[test]
     fn a_page_token_is_percent_encoded() {
-        assert_eq!(super::escaped("Bk+/9=-_.~"), "Bk%2B%2F9%3D-_.~");
+        assert_eq!(escaped("Bk+/9=-_.~"), "Bk%2B%2F9%3D-_.~");
+    }
+    #[test]
+    fn an_endpoint_that_cannot_be_reached_is_named_with_the_reason() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        });
+        for (endpoint, reason) in [
+            ("http://127.0.0.1:1".to_owned(), "refused"),
+            (format!("https://{address}"), "InvalidContentType"),
+        ] {
+            let error = api_client(endpoint.clone()).table("dataset", "table").unwrap_err();
+            let ApiError::NotSent(text) = error else { panic!("{error:?}") };
+            assert!(text.contains(&endpoint) && text.contains(reason), "{text}");
+        }
+        server.join().unwrap();
     }
 }

@@ -32,6 +32,7 @@ mod shared_counters;
 pub mod sql;
 mod sql_text;
 mod staging;
+mod tls;
 mod writer;
 mod writer_lease;
 
