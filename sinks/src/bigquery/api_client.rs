@@ -88,8 +88,8 @@ impl ApiClient {
     }
     /// Looks up a job.
     pub fn job(&self, id: &str) -> Result<Value, ApiError> {
-        let url = self.url(&format!("jobs/{id}?location={}", self.location));
-        self.send(Method::GET, &url, |request| request)
+        let url = self.url(&format!("jobs/{id}"));
+        self.send(Method::GET, &url, |request| request.query(&[("location", &self.location)]))
     }
     /// Runs a query; the response has the first page of its rows if the query is done within its `timeoutMs`.
     pub fn query(&self, request: &impl Serialize) -> Result<Value, ApiError> {
@@ -97,17 +97,17 @@ impl ApiClient {
     }
     /// Reads a page of the rows of a query.
     pub fn page(&self, job: &str, token: Option<&str>, rows: usize) -> Result<Value, ApiError> {
-        let mut url =
-            self.url(&format!("queries/{job}?location={}&maxResults={rows}&timeoutMs=10000", self.location));
-        if let Some(token) = token {
-            url += &format!("&pageToken={}", escaped(token));
-        }
-        self.send(Method::GET, &url, |request| request)
+        let rows = rows.to_string();
+        let mut query =
+            vec![("location", self.location.as_str()), ("maxResults", &rows), ("timeoutMs", "10000")];
+        query.extend(token.map(|token| ("pageToken", token)));
+        self.send(Method::GET, &self.url(&format!("queries/{job}")), |request| request.query(&query))
     }
     /// Reads a page of the table list of a dataset.
     pub fn tables(&self, dataset: &str, token: &str) -> Result<Value, ApiError> {
-        let path = format!("datasets/{dataset}/tables?maxResults=1000&pageToken={}", escaped(token));
-        self.get(&path)
+        let url = self.url(&format!("datasets/{dataset}/tables"));
+        let query = [("maxResults", "1000"), ("pageToken", token)];
+        self.send(Method::GET, &url, |request| request.query(&query))
     }
     /// Reads the resource at a path of the project.
     pub fn get(&self, path: &str) -> Result<Value, ApiError> {
@@ -179,6 +179,9 @@ impl ApiClient {
         url: &str,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, ApiError> {
+        // Events of unused connections are read only while the runtime runs, and it does not run between two calls. It reads them now, so that
+        // the request is not sent on a connection that the server has closed.
+        tokio::task::yield_now().await;
         let token = self.token.bearer().await?;
         let sent = with(self.client.request(method, url).bearer_auth(token)).send().await;
         let response =
@@ -273,15 +276,6 @@ fn connection_error(what: String) -> WarehouseError {
     }
 }
 
-/// Percent-encodes text for a URL parameter.
-fn escaped(text: &str) -> String {
-    let escaped = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(escaped).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,6 +283,7 @@ mod tests {
     use std::{
         io::{Read, Write},
         net::TcpListener,
+        sync::mpsc,
     };
 
     fn api_client(endpoint: String) -> ApiClient {
@@ -298,8 +293,38 @@ mod tests {
     }
 
     #[test]
-    fn a_page_token_is_percent_encoded() {
-        assert_eq!(escaped("Bk+/9=-_.~"), "Bk%2B%2F9%3D-_.~");
+    fn a_page_token_is_percent_encoded_and_a_closed_connection_is_replaced() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let api_client = api_client(format!("http://{}", listener.local_addr().unwrap()));
+        let (close, is_close_requested) = mpsc::channel();
+        let (closed, is_closed) = mpsc::channel();
+        let server = std::thread::spawn(move || {
+            [(); 2].map(|()| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+                is_close_requested.recv().unwrap();
+                drop(stream);
+                closed.send(()).unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                request.lines().next().unwrap().to_owned()
+            })
+        });
+        api_client.page("job", Some("Bk+/9=-_.&"), 7).unwrap();
+        // The connection is closed while the runtime does not run.
+        close.send(()).unwrap();
+        is_closed.recv().unwrap();
+        api_client.tables("dataset", "Bk+/9=-_.&").unwrap();
+        close.send(()).unwrap();
+        let [page, tables] = server.join().unwrap();
+        let query = "location=US&maxResults=7&timeoutMs=10000&pageToken=Bk%2B%2F9%3D-_.%26";
+        assert_eq!(page, format!("GET /bigquery/v2/projects/project/queries/job?{query} HTTP/1.1"));
+        let query = "maxResults=1000&pageToken=Bk%2B%2F9%3D-_.%26";
+        assert_eq!(
+            tables,
+            format!("GET /bigquery/v2/projects/project/datasets/dataset/tables?{query} HTTP/1.1")
+        );
     }
     #[test]
     fn an_endpoint_that_cannot_be_reached_is_named_with_the_reason() {
