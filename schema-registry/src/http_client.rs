@@ -7,6 +7,7 @@ use crate::{
     config::{RegistryConfig, Secret},
     error::{Cause, RegistryError},
 };
+use http_body_util::{BodyExt, Limited};
 use reqwest::{
     Method, RequestBuilder,
     header::{ACCEPT, CONTENT_TYPE},
@@ -90,28 +91,24 @@ impl HttpClient {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, MEDIA_TYPE).body(body);
         }
-        let response = self.runtime.block_on(self.receive(request));
-        let parsed = response.and_then(|(status, body)| parse(status, &body));
-        parsed.map_err(|cause| RegistryError::new(&self.url, operation, cause))
+        let received = self.runtime.block_on(self.receive(request));
+        received.map_err(|cause| RegistryError::new(&self.url, operation, cause))
     }
-    /// Sends a request; returns status and body of the response.
-    async fn receive(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>), Cause> {
-        let failed = |error| self.cause_of(error);
+    async fn receive<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Cause> {
         // Events of unused connections are read only while the runtime runs, and it does not run between two requests. It reads them now, so
         // that the request is not sent on a connection that the server has closed.
         tokio::task::yield_now().await;
-        let mut response = request.send().await.map_err(failed)?;
-        let (status, mut body) = (response.status().as_u16(), Vec::new());
-        while let Some(bytes) = response.chunk().await.map_err(failed)? {
-            body.extend_from_slice(&bytes);
-            if body.len() > MAX_BODY_BYTES {
-                return Err(Cause::NotRegistry(format!(
-                    "the response is larger than {} MiB",
-                    MAX_BODY_BYTES / 1024 / 1024
-                )));
+        let response = request.send().await.map_err(|error| self.cause_of(error))?;
+        let status = response.status().as_u16();
+        let body = Limited::new(reqwest::Body::from(response), MAX_BODY_BYTES).collect().await;
+        match body.map_err(|error| error.downcast::<reqwest::Error>()) {
+            Ok(body) => parse(status, &body.to_bytes()),
+            Err(Ok(error)) => Err(self.cause_of(*error)),
+            Err(Err(_)) => {
+                let mebibytes = MAX_BODY_BYTES / 1024 / 1024;
+                Err(Cause::NotRegistry(format!("the response is larger than {mebibytes} MiB")))
             }
         }
-        Ok((status, body))
     }
     fn cause_of(&self, error: reqwest::Error) -> Cause {
         if error.is_timeout() {
@@ -158,6 +155,7 @@ mod tests {
     fn a_connection_is_reused_until_the_server_closes_it() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let (close, is_close_requested) = mpsc::channel();
         let (closed, is_closed) = mpsc::channel();
         let server = std::thread::spawn(move || {
             for requests in [3, 1] {
@@ -166,6 +164,7 @@ mod tests {
                     assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
                     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n7").unwrap();
                 }
+                is_close_requested.recv().unwrap();
                 drop(stream);
                 closed.send(()).unwrap();
             }
@@ -175,8 +174,11 @@ mod tests {
         let client = HttpClient::new(&url, &config).unwrap();
         let request = || client.send::<u32>("reading", Method::GET, "/subjects", None);
         assert_eq!([request(), request(), request()], [Ok(7), Ok(7), Ok(7)]);
+        // The connection is closed while the runtime does not run.
+        close.send(()).unwrap();
         is_closed.recv().unwrap();
         assert_eq!(request(), Ok(7));
+        close.send(()).unwrap();
         server.join().unwrap();
     }
 }

@@ -6,7 +6,7 @@
 mod server;
 
 use schema_registry::{Cause, Client, Level, RegistryConfig, RegistryError, Secret, Verdict};
-use server::{Answer, Server, json};
+use server::{Server, ServerResponse, json};
 use std::{fmt::Debug, time::Duration};
 
 /// Time limit of a request that is expected to reach it.
@@ -39,9 +39,9 @@ fn cause<T: Debug>(result: Result<T, RegistryError>) -> Cause {
     error.cause
 }
 
-/// Lists the subjects of a server that gives this answer, and returns the cause of the failure.
-fn cause_of_answer(answer: Answer, timeout: Duration) -> Cause {
-    let server = Server::start(move |_| answer.clone());
+/// Lists the subjects of a server that gives this response, and returns the cause of the failure.
+fn cause_of_response(response: ServerResponse, timeout: Duration) -> Cause {
+    let server = Server::start(move |_| response.clone());
     cause(client(&server.url, Some(PASSWORD), timeout).subjects())
 }
 
@@ -104,7 +104,7 @@ fn a_redirect_is_refused_and_its_target_gets_no_request() {
         for location in [&target.url, &other_host, "/subjects", "https://127.0.0.1:1/subjects"] {
             let redirect =
                 format!("HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-            let server = Server::start(move |_| Answer::Response(redirect.clone().into_bytes()));
+            let server = Server::start(move |_| ServerResponse::Complete(redirect.clone().into_bytes()));
             let client = client(&server.url, Some(PASSWORD), LONG);
             for cause in [cause(client.subjects()), cause(client.register("a", "1"))] {
                 assert!(
@@ -122,18 +122,18 @@ fn a_redirect_is_refused_and_its_target_gets_no_request() {
 fn a_request_ends_at_its_time_limit() {
     let limit = Cause::Unreachable("no complete response within 300 ms".into());
     let slow = [
-        Answer::Silence,
+        ServerResponse::Silence,
         // The head of a response that has no end, then nothing.
-        Answer::Endless { head: "HTTP/1.1 200 OK\r\n", repeated: "", pause: SHORT },
+        ServerResponse::Endless { head: "HTTP/1.1 200 OK\r\n", repeated: "", pause: SHORT },
         // A body that arrives byte by byte, each long before the time limit.
-        Answer::Endless {
+        ServerResponse::Endless {
             head: "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n",
             repeated: " ",
             pause: Duration::from_millis(20),
         },
     ];
-    for answer in slow {
-        assert_eq!(cause_of_answer(answer, SHORT), limit);
+    for response in slow {
+        assert_eq!(cause_of_response(response, SHORT), limit);
     }
     assert_eq!(RegistryError { url: String::new(), operation: String::new(), cause: limit }.exit_code(), 5);
 }
@@ -158,7 +158,7 @@ fn each_status_has_its_cause() {
         ),
         (503, "upstream", Cause::Unreachable(text("a gateway responded with 503"))),
     ] {
-        assert_eq!(cause_of_answer(json(status, body), LONG), expected);
+        assert_eq!(cause_of_response(json(status, body), LONG), expected);
     }
 }
 
@@ -176,11 +176,11 @@ fn what_does_not_exist_is_none() {
 #[test]
 fn a_success_with_a_body_of_something_else_is_no_registry() {
     for body in ["", "<html></html>", "{}", "[1]", r#"["a""#] {
-        let cause = cause_of_answer(json(200, body), LONG);
+        let cause = cause_of_response(json(200, body), LONG);
         assert!(matches!(cause, Cause::NotRegistry(_)), "{body}: {cause:?}");
     }
     let not_utf8 = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n[\"\xff\"";
-    let cause = cause_of_answer(Answer::Bytes(not_utf8.to_vec()), LONG);
+    let cause = cause_of_response(ServerResponse::Bytes(not_utf8.to_vec()), LONG);
     assert!(matches!(cause, Cause::NotRegistry(_)), "{cause:?}");
 }
 
@@ -189,19 +189,19 @@ fn a_response_without_end_is_read_up_to_a_limit() {
     let head = "HTTP/1.1 200 OK\r\n\r\n[";
     // 64 kB of white space at a time.
     let repeated: &'static str = " ".repeat(1 << 16).leak();
-    let cause = cause_of_answer(Answer::Endless { head, repeated, pause: Duration::ZERO }, LONG);
+    let cause = cause_of_response(ServerResponse::Endless { head, repeated, pause: Duration::ZERO }, LONG);
     assert_eq!(cause, Cause::NotRegistry("the response is larger than 10 MiB".into()));
 }
 
 #[test]
 fn a_failed_connection_is_unreachable_and_the_reason_is_named() {
     let truncated = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[]";
-    for (answer, expected) in [
-        (Answer::Bytes(Vec::new()), "connection closed before message completed"),
-        (Answer::Bytes(truncated.to_vec()), "end of file before message length reached"),
-        (Answer::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec()), "invalid HTTP version parsed"),
+    for (response, expected) in [
+        (ServerResponse::Bytes(Vec::new()), "connection closed before message completed"),
+        (ServerResponse::Bytes(truncated.to_vec()), "end of file before message length reached"),
+        (ServerResponse::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec()), "invalid HTTP version parsed"),
     ] {
-        let cause = cause_of_answer(answer, LONG);
+        let cause = cause_of_response(response, LONG);
         assert!(matches!(&cause, Cause::Unreachable(reason) if reason.contains(expected)), "{cause:?}");
     }
     let plain = Server::start(|_| json(200, "[]"));

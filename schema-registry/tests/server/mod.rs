@@ -1,6 +1,6 @@
-//! An HTTP server on a loopback port, which records its requests and answers them as a test tells it to.
+//! An HTTP server on a loopback port, which records its requests and sends the responses that a test specifies.
 //!
-//! Invariant: a connection stays open until the client or an answer closes it.
+//! Invariant: a connection stays open until the client or a response closes it.
 //! Not here: a real registry (`tests/registry.rs` of the binary).
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -27,9 +27,9 @@ impl Request {
 
 /// What the server sends in response to a request.
 #[derive(Clone)]
-pub enum Answer {
+pub enum ServerResponse {
     /// A complete response, after which the connection can be used again.
-    Response(Vec<u8>),
+    Complete(Vec<u8>),
     /// These bytes, then the end of the connection.
     Bytes(Vec<u8>),
     /// Nothing; the connection stays open.
@@ -39,9 +39,11 @@ pub enum Answer {
 }
 
 /// Returns a complete response.
-pub fn json(status: u16, body: &str) -> Answer {
+pub fn json(status: u16, body: &str) -> ServerResponse {
     let length = body.len();
-    Answer::Response(format!("HTTP/1.1 {status} Status\r\ncontent-length: {length}\r\n\r\n{body}").into())
+    ServerResponse::Complete(
+        format!("HTTP/1.1 {status} Status\r\ncontent-length: {length}\r\n\r\n{body}").into(),
+    )
 }
 
 /// A running server. Its threads end with the process of the test.
@@ -50,19 +52,19 @@ pub struct Server {
     received: Arc<Mutex<Vec<Request>>>,
 }
 impl Server {
-    pub fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
+    pub fn start(response: impl Fn(&Request) -> ServerResponse + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let received: Arc<Mutex<Vec<Request>>> = Arc::default();
-        let (all, answer) = (received.clone(), Arc::new(answer));
+        let (all, response) = (received.clone(), Arc::new(response));
         std::thread::spawn(move || {
             for stream in listener.incoming().map(Result::unwrap) {
-                let (all, answer) = (all.clone(), answer.clone());
+                let (all, response) = (all.clone(), response.clone());
                 std::thread::spawn(move || {
                     let mut reader = BufReader::new(stream.try_clone().unwrap());
                     while let Some(request) = read_request(&mut reader) {
                         all.lock().unwrap().push(request.clone());
-                        if respond(&stream, answer(&request)).is_err() {
+                        if respond(&stream, response(&request)).is_err() {
                             break;
                         }
                     }
@@ -98,18 +100,18 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     Some(request)
 }
 
-/// Sends an answer; an error ends the connection.
-fn respond(mut stream: &TcpStream, answer: Answer) -> std::io::Result<()> {
-    match answer {
-        Answer::Response(bytes) => stream.write_all(&bytes),
-        Answer::Bytes(bytes) => {
+/// Sends a response; an error ends the connection.
+fn respond(mut stream: &TcpStream, response: ServerResponse) -> std::io::Result<()> {
+    match response {
+        ServerResponse::Complete(bytes) => stream.write_all(&bytes),
+        ServerResponse::Bytes(bytes) => {
             stream.write_all(&bytes)?;
             Err(std::io::ErrorKind::ConnectionAborted.into())
         }
-        Answer::Silence => loop {
+        ServerResponse::Silence => loop {
             std::thread::park();
         },
-        Answer::Endless { head, repeated, pause } => {
+        ServerResponse::Endless { head, repeated, pause } => {
             stream.write_all(head.as_bytes())?;
             loop {
                 stream.write_all(repeated.as_bytes())?;

@@ -296,6 +296,7 @@ mod tests {
     fn a_page_token_is_percent_encoded_and_a_closed_connection_is_replaced() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let api_client = api_client(format!("http://{}", listener.local_addr().unwrap()));
+        let (close, is_close_requested) = mpsc::channel();
         let (closed, is_closed) = mpsc::channel();
         let server = std::thread::spawn(move || {
             [(); 2].map(|()| {
@@ -303,6 +304,7 @@ mod tests {
                 let mut request = [0; 4096];
                 let length = stream.read(&mut request).unwrap();
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+                is_close_requested.recv().unwrap();
                 drop(stream);
                 closed.send(()).unwrap();
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
@@ -310,8 +312,11 @@ mod tests {
             })
         });
         api_client.page("job", Some("Bk+/9=-_.&"), 7).unwrap();
+        // The connection is closed while the runtime does not run.
+        close.send(()).unwrap();
         is_closed.recv().unwrap();
         api_client.tables("dataset", "Bk+/9=-_.&").unwrap();
+        close.send(()).unwrap();
         let [page, tables] = server.join().unwrap();
         let query = "location=US&maxResults=7&timeoutMs=10000&pageToken=Bk%2B%2F9%3D-_.%26";
         assert_eq!(page, format!("GET /bigquery/v2/projects/project/queries/job?{query} HTTP/1.1"));
@@ -325,10 +330,15 @@ mod tests {
     fn an_endpoint_that_cannot_be_reached_is_named_with_the_reason() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let server = std::thread::spawn(move || _ = listener.accept().unwrap());
-        for (endpoint, reason) in
-            [("http://127.0.0.1:1".to_owned(), "refused"), (format!("https://{address}"), "tls handshake")]
-        {
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        });
+        for (endpoint, reason) in [
+            ("http://127.0.0.1:1".to_owned(), "refused"),
+            (format!("https://{address}"), "InvalidContentType"),
+        ] {
             let error = api_client(endpoint.clone()).table("dataset", "table").unwrap_err();
             let ApiError::NotSent(text) = error else { panic!("{error:?}") };
             assert!(text.contains(&endpoint) && text.contains(reason), "{text}");
