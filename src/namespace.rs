@@ -1,7 +1,7 @@
 //! The namespace of a replay: prefix of its topics and consumer groups, and name of its folder.
 //!
 //! Invariant: no name of a live topic or consumer group begins with a namespace and a dot.
-//! Not here: the replay itself (`replay`), physical names on Kafka (crate `runtime`).
+//! Not here: the replay itself (`replay`), physical names on Kafka (crate `runtime-kafka`).
 use crate::topology::topic_specs::reserved_prefixes;
 use std::{fmt, str::FromStr};
 

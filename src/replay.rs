@@ -3,7 +3,8 @@
 //! The folder of a namespace contains a manifest with the dates of the games that the replay writes to its warehouse, the kind of
 //! warehouse, and the consumer groups of the last run.
 //! Invariant: no live topic, live consumer group or live warehouse is changed; dates and warehouse of a namespace never change.
-//! Not here: the log of a namespace (crate `runtime`), comparing rows (crate `sinks`), status of a replay (`status`), output (`cli`).
+//! Not here: the log of a namespace (crates `runtime-kafka` and `runtime-embedded`), comparing rows (crate `sinks`), status of a replay
+//! (`status`), output (`cli`).
 mod diff;
 mod discard;
 mod manifest;

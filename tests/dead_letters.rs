@@ -1,7 +1,7 @@
 //! Lists, shows, redrives and purges dead letters on the embedded log with the binary.
 //!
 //! Invariant: record accounting balances after each step.
-//! Not here: dead letters on Kafka (`kafka_topics`), dead letters of the sink (`sink_commits`).
+//! Not here: dead letters on Kafka (`kafka_topics`), dead letters of the sink (`sink/commits`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, text};

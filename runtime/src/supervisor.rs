@@ -2,7 +2,7 @@
 //!
 //! Invariant: the first error stops all threads, each after committing what it has read. Caught up means that the committed offsets of
 //! every subscription equal the end offsets of its inputs, in one consistent sample of the log.
-//! Not here: which processors there are (`src/topology.rs` of the binary), the sink's loop (crate `sinks`).
+//! Not here: which processors there are (`src/topology/nodes.rs` of the binary), the sink's loop (crate `sinks`).
 use crate::{
     broker::{GroupMember, LogBackend},
     engine::ProcessorNode,

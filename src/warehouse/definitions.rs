@@ -1,6 +1,6 @@
 //! The definitions of the warehouse's tables and views: all of them, those that are missing, and creating the missing ones.
 //!
-//! Invariant: `ddl` and `plan` change nothing; `apply` only creates, and never alters or drops what exists.
+//! Invariant: `ddl` and `plan` change nothing; `apply` drops no table and no column.
 //! Not here: the definitions themselves (crate `sinks`).
 use super::target::{WarehouseTarget, connect, path_in};
 use crate::{app::App, await_done::await_done};

@@ -3,7 +3,7 @@
 //! Invariant: an event is in the log once, even if a command is repeated or a commit is aborted. If a commit with events is unconfirmed,
 //! the log is searched for the events after the next `init_transactions`, and only missing ones are written again. A commit that has only
 //! dead letters cannot be searched for, so its dead letters may be written twice.
-//! Not here: reading events from an input file (`src/ingest.rs`).
+//! Not here: reading events from an input file (`src/ingest/`).
 use crate::{
     cluster::KafkaCluster,
     dead_letters::{DlqRecord, to_records},

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the topic and the event type of an input or output come from one `Topic<E>`, so a topic cannot be connected to a
 //! processor that does not read its events.
-//! Not here: which inputs and outputs a processor has (`src/topology.rs` of the binary).
+//! Not here: which inputs and outputs a processor has (`src/topology/nodes.rs` of the binary).
 use schemas::{
     Event, Row,
     wire::{self, Encoder, WireError},
