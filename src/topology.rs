@@ -4,8 +4,9 @@
 //! Not here: the decisions of a processor (crate `processors`), delivery of records (crate `runtime`), the sink's writes (crate `sinks`).
 mod description;
 mod descriptors;
+mod loader;
 mod nodes;
-mod stateless;
+mod predict;
 pub mod topic_specs;
 mod unknown_processor;
 

@@ -9,7 +9,8 @@ use super::{
     descriptors::{
         BOX_SCORE_LOADER, ODDS_LOADER, PREDICTOR, ProcessorDescriptor, ROSTER_LOADER, SCHEDULE_LOADER,
     },
-    stateless::{Loader, Predict},
+    loader::Loader,
+    predict::Predict,
 };
 use processors::{
     feature_builder::{self, FeatureBuilder},

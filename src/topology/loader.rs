@@ -1,18 +1,10 @@
-//! The stateless processors of the topology, adapted to the engine: the loaders and the predictor.
+//! The loaders of the topology, adapted to the engine: they decode raw events into observations.
 //!
-//! Invariant: each adapter calls one pure function of crate `processors` and decides nothing itself.
-//! Not here: decoding of payloads (`processors::loader`), computing of predictions (`processors::predictor`).
-use processors::{
-    loader::{self, Observation},
-    predictor::Predictor,
-};
+//! Invariant: the adapter calls one pure function of crate `processors` and decides nothing itself.
+//! Not here: decoding of payloads (`processors::loader`).
+use processors::loader::{self, Observation};
 use runtime::engine::{ProcessorOutput, RowCounts, StatelessProcessor};
-use schemas::{
-    PlayerGameId,
-    features::Features,
-    prediction::Prediction,
-    raw::{DeadLetter, RawEvent, RejectCode},
-};
+use schemas::raw::{DeadLetter, RawEvent, RejectCode};
 
 /// The loaders: decode raw events into observations.
 pub struct Loader;
@@ -53,24 +45,6 @@ impl StatelessProcessor for Loader {
                 is_rejected: true,
                 ..ProcessorOutput::default()
             },
-        }
-    }
-}
-
-/// The predictor: computes predictions from features.
-pub struct Predict(pub Predictor);
-impl StatelessProcessor for Predict {
-    type In = (PlayerGameId, Option<Features>);
-    type Out = Prediction;
-    fn version(&self) -> i64 {
-        self.0.version()
-    }
-    fn process(&self, (id, features): Self::In) -> ProcessorOutput<Prediction> {
-        match features {
-            Some(features) => {
-                ProcessorOutput { events: vec![self.0.predict(&features)], ..ProcessorOutput::default() }
-            }
-            None => ProcessorOutput { tombstones: vec![(0, id.to_string())], ..ProcessorOutput::default() },
         }
     }
 }
