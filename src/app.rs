@@ -7,6 +7,7 @@
 mod artifact;
 mod log_target;
 
+pub use artifact::LearnedModelError;
 pub use log_target::LogTarget;
 
 use crate::{

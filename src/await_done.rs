@@ -12,13 +12,13 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 /// An operation of the warehouse was still running at the time limit of a command.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the warehouse is not ready: {what}, and this command waits at most {} s\nnext: run the command again; if the operation is still running then, look it up in the job history of the BigQuery project",
-    limit.as_secs()
+    "the warehouse is not ready: after {} s, {what}\nnext: run the command again; if the operation is still running then, look it up in the job history of the BigQuery project",
+    waited.as_secs()
 )]
 pub struct StillRunning {
     /// What is still running.
     what: String,
-    limit: Duration,
+    waited: Duration,
 }
 
 /// Repeats a call until its operation is done.
@@ -38,7 +38,7 @@ pub fn await_done_within<T, E: Into<anyhow::Error>>(
         match call().map_err(Into::into)? {
             Progress::Done(result) => return Ok(result),
             Progress::Pending(what) if started.elapsed() >= limit => {
-                return Err(StillRunning { what, limit }.into());
+                return Err(StillRunning { what, waited: started.elapsed() }.into());
             }
             Progress::Pending(what) => tracing::info!(reason = what, "waiting for the warehouse"),
         }

@@ -2,19 +2,29 @@
 //!
 //! Invariant: a configured artifact that cannot be read or parsed is an error; the predictor never runs without a configured artifact.
 //! Not here: the format of a model artifact and the checks of its content (`processors::predictor`).
-use anyhow::{Context, Result};
 use processors::predictor::{Artifact, Predictor};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The configured model artifact cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{operation} the model artifact {}: {reason}\nnext: correct the value of `learned-model`, or unset it; `fastbreak config show --origin` shows where it is set",
+    path.display()
+)]
+pub struct LearnedModelError {
+    operation: &'static str,
+    path: PathBuf,
+    reason: String,
+}
 
 /// Creates the predictor, with the model artifact if the configuration key `learned-model` is set to its path.
 ///
 /// # Errors
 /// If the artifact cannot be read or parsed.
-pub fn load_predictor(path: Option<&Path>) -> Result<Predictor> {
+pub fn load_predictor(path: Option<&Path>) -> Result<Predictor, LearnedModelError> {
     let Some(path) = path else { return Ok(Predictor::new(None)) };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("reading the model artifact {}", path.display()))?;
-    let artifact =
-        Artifact::parse(&text).with_context(|| format!("parsing the model artifact {}", path.display()))?;
+    let error = |operation, reason| LearnedModelError { operation, path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|cause| error("reading", cause.to_string()))?;
+    let artifact = Artifact::parse(&text).map_err(|cause| error("parsing", cause.to_string()))?;
     Ok(Predictor::new(Some(artifact)))
 }

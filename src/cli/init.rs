@@ -7,7 +7,7 @@ use super::{
     output::{self, Output},
 };
 use crate::config::{DEFAULT_FILE, example_file};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use runtime::RuntimeError;
 use serde::Serialize;
 use std::{
@@ -29,22 +29,31 @@ pub fn init(path: Option<PathBuf>, output: Output) -> Result<CommandOutcome> {
         return Ok(CommandOutcome::Done);
     }
     let file = path.display().to_string();
-    let writing = || format!("writing {file}");
     let mut created = match File::create_new(&path) {
         Ok(created) => created,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(RuntimeError::Precondition {
-                what: writing(),
+                what: format!("writing {file}"),
                 reason: "the file exists already".into(),
                 next: "choose another file (`fastbreak config init FILE`), or print the keys with `fastbreak config init -`".into(),
             }
             .into());
         }
-        Err(error) => return Err(error).with_context(writing),
+        Err(error) => return Err(not_written(&file, &error)),
     };
-    created.write_all(example_file().as_bytes()).with_context(writing)?;
+    if let Err(error) = created.write_all(example_file().as_bytes()) {
+        // Without its rest, the file would only be in the way of the next attempt.
+        let _ = std::fs::remove_file(&path);
+        return Err(not_written(&file, &error));
+    }
     output::print(output, &Report { file }, |report| {
         format!("wrote {}; remove the `#` in front of a key to set it", report.file)
     })?;
     Ok(CommandOutcome::Done)
+}
+
+fn not_written(file: &str, error: &std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "writing {file}: {error}\nnext: choose another file (`fastbreak config init FILE`), or print the keys with `fastbreak config init -`"
+    )
 }

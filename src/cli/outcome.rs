@@ -4,7 +4,9 @@
 //! 4 precondition failed, not authorized, fenced or DLQ limit exceeded; 5 a server is unreachable.
 //! Invariant: the same error has the same exit code in every command.
 //! Not here: the texts of errors (`error_chain`).
-use crate::{await_done::StillRunning, config::ConfigError, topology::UnknownProcessor};
+use crate::{
+    app::LearnedModelError, await_done::StillRunning, config::ConfigError, topology::UnknownProcessor,
+};
 use runtime::RuntimeError;
 use schema_registry::{IncompatibleSchemas, RegistryError};
 use sinks::{SinkError, WarehouseError};
@@ -63,7 +65,7 @@ pub fn error_exit_code(error: &anyhow::Error) -> u8 {
         Some(SinkError::Runtime(error)) => return runtime_exit_code(error),
         _ => {}
     }
-    if error.is::<ConfigError>() || error.is::<UnknownProcessor>() {
+    if error.is::<ConfigError>() || error.is::<LearnedModelError>() || error.is::<UnknownProcessor>() {
         return 2;
     }
     if error.is::<IncompatibleSchemas>() {

@@ -13,7 +13,7 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// Environment variables with their values.
 pub type Environment = BTreeMap<OsString, OsString>;
@@ -50,12 +50,18 @@ pub(super) fn read(environment: &Environment) -> Result<Vec<Setting>, ConfigErro
 pub fn log_filter(value: Option<&OsStr>) -> Result<EnvFilter, ConfigError> {
     let Some(value) = value else { return Ok(EnvFilter::new(DEFAULT_LOG_FILTER)) };
     let text = value.to_str().ok_or_else(|| ConfigError::NotUtf8 { variable: LOG_VARIABLE.to_owned() })?;
-    EnvFilter::try_new(text).map_err(|error| ConfigError::InvalidValue {
+    let invalid = |reason| ConfigError::InvalidValue {
         setting: format!("{LOG_VARIABLE} = '{text}'"),
         origin: Origin::Environment(LOG_VARIABLE.to_owned()),
-        reason: error.to_string(),
+        reason,
         next: "set it to error, warn, info, debug or trace, or unset it".into(),
-    })
+    };
+    // The filter would accept a misspelled level as the name of a crate, and show no message at all.
+    let is_level = |part: &str| part.is_empty() || part.parse::<LevelFilter>().is_ok();
+    if let Some(part) = text.split(',').map(str::trim).find(|part| !part.contains('=') && !is_level(part)) {
+        return Err(invalid(format!("'{part}' is no level")));
+    }
+    EnvFilter::try_new(text).map_err(|error| invalid(error.to_string()))
 }
 
 /// Returns what a variable sets; `None` if it is no variable of Fastbreak.

@@ -40,9 +40,10 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Creates the error for a value that is not valid. The text of a secret is left out, and so is a URL with credentials before its `@`.
+    /// Creates the error for a value that is not valid. The text of a secret is left out, and so is a text that may contain one: a URL with
+    /// credentials before its `@`, or the JSON of a key file.
     pub(super) fn invalid_value(key: &Key, text: &str, origin: Origin, reason: String) -> ConfigError {
-        let is_shown = !key.is_secret && !text.contains('@');
+        let is_shown = !key.is_secret && !text.contains(['@', '{']);
         let setting = format!("{} = '{}'", key.name, if is_shown { text } else { "***" });
         let next = match (&origin, key.default) {
             (Origin::Default, _) => format!("set {} (environment variable {})", key.name, key.variable()),
@@ -74,6 +75,15 @@ impl ConfigError {
         };
         let location = format!("{}:{line}", path.display());
         ConfigError::Unknown { location, what: "key", name: name.to_owned(), next }
+    }
+    /// Creates the error for a key of Fastbreak in the table of Kafka client settings.
+    pub(super) fn key_in_kafka_table(path: &Path, line: usize, name: &str) -> ConfigError {
+        ConfigError::Unknown {
+            location: format!("{}:{line}", path.display()),
+            what: "setting of the Kafka client",
+            name: name.to_owned(),
+            next: format!("{name} is a key of Fastbreak: move this line above [kafka]"),
+        }
     }
     /// Creates the error for an environment variable that belongs to no key. `name` is its name without the prefix, `keys` are all keys.
     pub(super) fn unknown_variable(variable: &str, name: &str, keys: &[&Key]) -> ConfigError {

@@ -76,6 +76,9 @@ impl File<'_> {
         let setting = |(name, value): (Spanned<_>, _)| {
             let line = self.line(name.span().start);
             let name: String = std::borrow::Cow::into_owned(name.into_inner());
+            if KEYS.iter().any(|key| key.name == name) {
+                return Err(ConfigError::key_in_kafka_table(self.path, line, &name));
+            }
             let value = self.text(line, &name, value)?;
             Ok(Setting { name: SettingName::Kafka(name), value })
         };

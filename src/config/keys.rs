@@ -10,8 +10,8 @@ use super::{
     header_style::HeaderStyle,
     key::{Group, Key},
     kind::{
-        Address, Choice, Kind, Name, NameOrHostName, Optional, OrEmpty, Path, Ratio, SecretText, Switch,
-        Text, Url, bytes, count, milliseconds, seconds,
+        Address, Choice, HostList, KeyFile, Kind, Name, NameOrHostName, Optional, OrEmpty, Path, Ratio,
+        SecretText, Switch, Text, Url, bytes, count, milliseconds, seconds,
     },
     origin::Origin,
     table::config_keys,
@@ -45,7 +45,7 @@ config_keys! {
         data: PathBuf => Path,
         /// Bootstrap servers of Kafka, as `host:port` separated by commas; empty: the embedded log.
         #[key(BROKERS = "brokers", default = "", flag = "LIST")]
-        brokers: Option<String> => Optional(Text),
+        brokers: Option<String> => Optional(HostList),
         /// Name of this process, unique among all processes on the same brokers; empty: the host name. If a process starts under the
         /// name of another one, it takes over the other's partitions and fences its transactions.
         #[key(INSTANCE = "instance", default = "", flag = "NAME")]
@@ -145,7 +145,7 @@ config_keys! {
         /// Path of a service account's key file, `default` (application default credentials) or `none`; empty: `none` if an endpoint is
         /// set, else `default`.
         #[key(BIGQUERY_CREDENTIALS = "bigquery-credentials", default = "")]
-        credentials: String => OrEmpty(Text),
+        credentials: String => OrEmpty(KeyFile),
         /// If true, the pauses between attempts of a write grow exponentially.
         #[key(DML_BACKOFF_ENABLED = "dml-backoff-enabled", default = "true", variable = "SELF_HEALING_DML_BACKOFF_ENABLED")]
         is_backoff_enabled: bool => Switch,

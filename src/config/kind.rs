@@ -100,14 +100,19 @@ pub struct Name {
     pub other: &'static str,
     pub max_length: usize,
 }
+impl Name {
+    fn is_allowed(&self, c: char) -> bool {
+        c.is_ascii_alphanumeric() || self.other.contains(c)
+    }
+}
 impl Kind<String> for Name {
     fn describe(&self) -> String {
         let other: Vec<String> = self.other.chars().map(String::from).collect();
         format!("a name of up to {} ASCII letters, digits and {}", self.max_length, other.join(" "))
     }
     fn parse(&self, text: &str) -> Result<String, String> {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || self.other.contains(c);
-        let is_valid = (1..=self.max_length).contains(&text.len()) && text.chars().all(is_allowed);
+        let is_valid =
+            (1..=self.max_length).contains(&text.len()) && text.chars().all(|c| self.is_allowed(c));
         if is_valid { Ok(text.to_owned()) } else { Err(must_be(self)) }
     }
     fn show(&self, value: &String) -> String {
@@ -115,7 +120,7 @@ impl Kind<String> for Name {
     }
 }
 
-/// A name that defaults to the host name if the text is empty.
+/// A name that defaults to the host name if the text is empty. In a host name, a dash replaces each character that a name must not have.
 pub struct NameOrHostName(pub Name);
 impl Kind<String> for NameOrHostName {
     fn describe(&self) -> String {
@@ -127,7 +132,8 @@ impl Kind<String> for NameOrHostName {
         }
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let name = if name.trim().is_empty() { "host" } else { name.trim() };
-        self.0.parse(name).map_err(|reason| format!("the host name '{name}' cannot be used: {reason}"))
+        let allowed = name.chars().map(|c| if self.0.is_allowed(c) { c } else { '-' });
+        self.0.parse(&allowed.take(self.0.max_length).collect::<String>())
     }
     fn show(&self, value: &String) -> String {
         value.clone()
@@ -157,14 +163,60 @@ impl Kind<String> for Url {
     fn parse(&self, text: &str) -> Result<String, String> {
         let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
         let rest = rest.ok_or_else(|| must_be(self))?;
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if host.contains('@') {
+        // A password may contain a slash, so an `@` is refused wherever it is.
+        if rest.contains('@') {
             return Err("must be a URL without credentials, which have keys of their own".into());
         }
-        if host.is_empty() || rest.contains(['?', '#']) || rest.contains(char::is_whitespace) {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let has_valid_port = host.ends_with(']') || !host.contains(':') || has_host_and_port(host);
+        let has_other_parts = rest.contains(['?', '#']) || rest.contains(char::is_whitespace);
+        if host.is_empty() || !has_valid_port || has_other_parts {
             return Err(must_be(self));
         }
         Ok(text.trim_end_matches('/').to_owned())
+    }
+    fn show(&self, value: &String) -> String {
+        value.clone()
+    }
+}
+
+/// True if the text is a host name or an address, a colon and a port.
+fn has_host_and_port(text: &str) -> bool {
+    let is_host =
+        |host: &str| !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/@".contains(c));
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// Hosts with ports, separated by commas.
+pub struct HostList;
+impl Kind<String> for HostList {
+    fn describe(&self) -> String {
+        "host:port, separated by commas".into()
+    }
+    fn parse(&self, text: &str) -> Result<String, String> {
+        if text.split(',').map(str::trim).all(has_host_and_port) {
+            Ok(text.to_owned())
+        } else {
+            Err(must_be(self))
+        }
+    }
+    fn show(&self, value: &String) -> String {
+        value.clone()
+    }
+}
+
+/// The path of a key file, or a word. The content of a key file is refused, because the value is shown.
+pub struct KeyFile;
+impl Kind<String> for KeyFile {
+    fn describe(&self) -> String {
+        "the path of a key file, `default` or `none`".into()
+    }
+    fn parse(&self, text: &str) -> Result<String, String> {
+        if text.contains('{') {
+            return Err(format!("{}, not the content of a key file", must_be(self)));
+        }
+        Ok(text.to_owned())
     }
     fn show(&self, value: &String) -> String {
         value.clone()

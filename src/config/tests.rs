@@ -244,7 +244,8 @@ fn a_value_outside_its_range_is_an_error_with_the_range() {
         ("dead-letter-max-ratio", "NaN", "a number from 0 to 1"),
         ("dml-max-retries", "-1", "from 0 to 4294967295"),
         ("data", "", "a path"),
-        ("brokers", " ", "a text in one line"),
+        ("brokers", " ", "host:port, separated by commas"),
+        ("registry-user", " ", "a text in one line"),
         ("instance", "a/b", "letters, digits and . _ -"),
         ("instance", "Jokić", "letters, digits and . _ -"),
         ("bigquery-dataset", "my-dataset", "letters, digits and _"),
@@ -395,4 +396,55 @@ fn no_two_keys_have_the_same_name_or_variable() {
     let names: std::collections::BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
     let variables: std::collections::BTreeSet<String> = KEYS.iter().map(|key| key.variable()).collect();
     assert_eq!((names.len(), variables.len()), (KEYS.len(), KEYS.len()));
+}
+#[test]
+fn a_value_that_may_contain_a_password_is_refused_and_not_shown() {
+    for (variable, value) in [
+        ("FASTBREAK_REGISTRY", "http://someone:hu/sh@host"),
+        ("FASTBREAK_BROKERS", "someone:hush@host:9092"),
+        ("FASTBREAK_BIGQUERY_CREDENTIALS", r#"{"private_key": "hush"}"#),
+    ] {
+        let error = refused("", &[(variable, value)]);
+        assert!(error.contains(variable) && !error.contains("hush") && !error.contains("hu/sh"), "{error}");
+    }
+}
+#[test]
+fn every_broker_is_a_host_with_a_port() {
+    for brokers in ["host:9092", "one:1, two:2", "[::1]:9092"] {
+        assert_eq!(
+            resolve("", &[("FASTBREAK_BROKERS", brokers)], &[]).unwrap().brokers.as_deref(),
+            Some(brokers)
+        );
+    }
+    for brokers in [",", "host", "host:port", "host:0", "host:9092,", "SASL_SSL://host:9092", "host:99999"] {
+        let error = refused("", &[("FASTBREAK_BROKERS", brokers)]);
+        assert!(error.contains("must be host:port, separated by commas"), "{error}");
+    }
+}
+#[test]
+fn the_port_of_a_url_is_a_number() {
+    for url in ["http://host", "http://host:8081/path", "http://[::1]:8081", "http://[::1]"] {
+        resolve("", &[("FASTBREAK_REGISTRY", url)], &[]).unwrap();
+    }
+    for url in ["http://host:99999", "http://host:", "http://:8081"] {
+        assert!(refused("", &[("FASTBREAK_REGISTRY", url)]).contains("must be a URL of the form"), "{url}");
+    }
+}
+#[test]
+fn a_key_in_the_table_of_the_kafka_client_is_an_error() {
+    let error = refused("[kafka]\nacks = 'all'\ndata = 'x'\n", &[]);
+    assert!(error.contains("f.toml:3:") && error.contains("move this line above [kafka]"), "{error}");
+}
+#[test]
+fn a_misspelled_log_level_is_an_error() {
+    use super::environment::log_filter;
+    for filter in ["info", "WARN", "", "warn,runtime=debug", "off"] {
+        log_filter(Some(filter.as_ref())).unwrap();
+    }
+    for filter in ["inof", "info;x", "warn,loud"] {
+        assert!(
+            log_filter(Some(filter.as_ref())).unwrap_err().to_string().contains("is no level"),
+            "{filter}"
+        );
+    }
 }

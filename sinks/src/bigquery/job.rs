@@ -29,6 +29,8 @@ pub struct FinishedJob {
     pub affected: u64,
     /// True if a job with this id existed already and was reused.
     pub is_reused: bool,
+    /// True if the reused job was sent by another instance, or before the current operation of this one.
+    pub is_earlier: bool,
     pub id: String,
 }
 

@@ -46,7 +46,7 @@ pub struct JobRunner {
     inserts: RateLimiter,
     /// Number of the current attempt, by job id without this number. A job without an entry is at its first attempt.
     attempts: BTreeMap<String, u32>,
-    /// Ids of the jobs that this instance has sent for the current batch.
+    /// Ids of the jobs that this instance has sent for the current operation, for example to write a batch.
     sent_jobs: BTreeSet<String>,
     /// Id of the last job of this instance that is known to be done.
     last_done: Option<String>,
@@ -187,7 +187,7 @@ impl JobRunner {
         // does not count as an earlier one.
         let is_earlier = is_reused && !self.sent_jobs.contains(id);
         match failure(&job) {
-            None => Ok(FinishedJob { affected: affected(&job), is_reused, id: id.to_owned() }),
+            None => Ok(FinishedJob { affected: affected(&job), is_reused, is_earlier, id: id.to_owned() }),
             Some(response) => match response.class() {
                 // The cause of an earlier failure may have been fixed since then, so send another attempt. After `BadRow` and `Size`, send
                 // none: equal rows fail again for the same reason.
@@ -280,7 +280,7 @@ impl JobRunner {
     pub fn new_job(&self, id: &str) -> Job {
         self.template.job(id)
     }
-    /// Clears the list of sent jobs at the end of a batch, because none of these jobs belongs to the next batch.
+    /// Clears the list of sent jobs at the end of an operation, because none of these jobs belongs to the next one.
     pub fn clear_sent_jobs(&mut self) {
         self.sent_jobs.clear();
     }

@@ -13,7 +13,7 @@ use super::{
     schema::Names,
     sql,
 };
-use crate::warehouse::WriterState;
+use crate::warehouse::{WarehouseError, WriterState};
 use std::sync::Arc;
 
 /// Name and DML statement of a change of the writer state.
@@ -27,10 +27,12 @@ pub struct Ownership {
     queries: Arc<Queries>,
     retry_policy: Arc<RetryPolicy>,
     names: Names,
+    /// Epoch before the change of owner that the last call did not finish. Without it, the next call would raise the epoch again.
+    unfinished_take_over: Option<i64>,
 }
 impl Ownership {
     pub fn new(config: &BigQueryConfig, queries: Arc<Queries>, retry_policy: Arc<RetryPolicy>) -> Ownership {
-        Ownership { queries, retry_policy, names: config.names() }
+        Ownership { queries, retry_policy, names: config.names(), unfinished_take_over: None }
     }
     /// Runs a change of the writer state as a DML job. The job id is derived from the change's name, its statement, the log and the epoch.
     fn change_writer_state(
@@ -51,7 +53,7 @@ impl Ownership {
         loop {
             match runner.run(&job_prefix, JobKind::Leased, &mut send) {
                 // An earlier job made this change, but the table was deleted and created again since then.
-                Ok(done) if done.is_reused && self.is_undone(name, log, epoch)? => {
+                Ok(done) if done.is_earlier && self.is_undone(name, log, epoch)? => {
                     runner.next_attempt(&job_prefix)
                 }
                 Ok(done) => return Ok(done),
@@ -109,16 +111,30 @@ impl Ownership {
         self.change_writer_state(runner, &change, log, 0).map(drop)
     }
     /// Makes the log the owner, and raises and returns the epoch.
-    pub fn take_ownership(&self, runner: &mut JobRunner, log: &str) -> Result<i64, CallEnd> {
-        if self.load_writer_state()?.log.is_none() {
-            self.become_writer(runner, log)?;
+    pub fn take_ownership(&mut self, runner: &mut JobRunner, log: &str) -> Result<i64, CallEnd> {
+        let taken = self.start_or_continue_take_over(runner, log);
+        if !is_continued(&taken) {
+            self.unfinished_take_over = None;
         }
-        let before = self.load_writer_state()?;
+        taken
+    }
+    fn start_or_continue_take_over(&mut self, runner: &mut JobRunner, log: &str) -> Result<i64, CallEnd> {
+        let before = match self.unfinished_take_over {
+            Some(epoch) => epoch,
+            None => {
+                let mut found = self.load_writer_state()?;
+                if found.log.is_none() {
+                    self.become_writer(runner, log)?;
+                    found = self.load_writer_state()?;
+                }
+                *self.unfinished_take_over.insert(found.epoch)
+            }
+        };
         let change =
             WriterStateChange { name: "take_ownership", query: sql::take_ownership_sql(&self.names) };
-        self.change_writer_state(runner, &change, log, before.epoch)?;
+        self.change_writer_state(runner, &change, log, before)?;
         let after = self.load_writer_state()?;
-        after.check_writer(log, Some(before.epoch + 1))?;
+        after.check_writer(log, Some(before + 1))?;
         Ok(after.epoch)
     }
     /// Deletes the rows of older epochs, ends the rebuild, and returns the number of deleted rows.
@@ -136,4 +152,9 @@ impl Ownership {
         // The writer state is one of the changed rows, but not one of the deleted rows.
         Ok(done.affected.saturating_sub(1))
     }
+}
+
+/// True if the next call continues the operation: it is still running, or the caller must retry it.
+pub fn is_continued<T>(result: &Result<T, CallEnd>) -> bool {
+    matches!(result, Err(CallEnd::Pending(_) | CallEnd::Error(WarehouseError::Retry { .. })))
 }

@@ -12,7 +12,7 @@ use super::{
     error::ApiError,
     job::{FailedJob, FinishedJob, JobKind, SendResult, Stop},
     job_runner::JobRunner,
-    ownership::Ownership,
+    ownership::{Ownership, is_continued},
     pending_batch::PendingBatch,
     queries::Queries,
     retry_policy::RetryPolicy,
@@ -83,15 +83,26 @@ impl Writer {
     }
     /// Makes the log the owner if no log owns the warehouse, and returns the epoch.
     pub fn acquire(&mut self, log: &str) -> Result<i64, CallEnd> {
-        self.ownership.acquire(&mut self.runner, log)
+        let acquired = self.ownership.acquire(&mut self.runner, log);
+        self.forget_sent_jobs_at_end(acquired)
     }
     /// Makes the log the owner, and raises and returns the epoch.
     pub fn take_ownership(&mut self, log: &str) -> Result<i64, CallEnd> {
-        self.ownership.take_ownership(&mut self.runner, log)
+        let taken = self.ownership.take_ownership(&mut self.runner, log);
+        self.forget_sent_jobs_at_end(taken)
     }
     /// Deletes the rows of older epochs, and returns their number.
     pub fn delete_stale_epochs(&mut self, log: &str) -> Result<u64, CallEnd> {
-        self.ownership.delete_stale_epochs(&mut self.runner, log)
+        let deleted = self.ownership.delete_stale_epochs(&mut self.runner, log);
+        self.forget_sent_jobs_at_end(deleted)
+    }
+    /// Clears the list of sent jobs if the operation has ended: a later operation may find their effect undone, because the table was deleted
+    /// and created again.
+    fn forget_sent_jobs_at_end<T>(&mut self, result: Result<T, CallEnd>) -> Result<T, CallEnd> {
+        if !is_continued(&result) {
+            self.runner.clear_sent_jobs();
+        }
+        result
     }
     /// Deletes expired staging tables in the first call, and later at most once an hour.
     pub fn delete_expired_staging(&mut self) -> Result<(), WarehouseError> {

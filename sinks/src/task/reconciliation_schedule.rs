@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// What an operator must do about a mismatch.
 const REMEDIATION: &str = "next: `fastbreak audit --output json` lists the games; `fastbreak sink rebuild`, then `fastbreak run`, write all rows again from the log";
 
+/// Time limit of a periodic reconciliation whose queries are slow. No batch is written during a reconciliation.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+
 /// Decides when the next periodic reconciliation is due, and runs it.
 pub struct ReconciliationSchedule {
     interval: Duration,
@@ -40,7 +43,8 @@ impl ReconciliationSchedule {
     /// Runs the periodic reconciliation; counts and logs its result.
     pub fn reconcile(&mut self, batch_writer: &mut BatchWriter, run_context: &RunContext) {
         let stopping = || Reconciliation::skipped("the process is stopping".into());
-        match compare(batch_writer, &|| run_context.is_stopping()) {
+        let deadline = Instant::now() + TIME_LIMIT;
+        match compare(batch_writer, Some(deadline), &|| run_context.is_stopping()) {
             Ok(reconciliation) => {
                 record(batch_writer, &reconciliation);
             }
@@ -62,7 +66,7 @@ impl ReconciliationSchedule {
 /// `RuntimeError::Warehouse` on a mismatch.
 pub fn reconcile_at_end(batch_writer: &mut BatchWriter) -> Result<(), SinkError> {
     let reconciliation = loop {
-        match compare(batch_writer, &|| false) {
+        match compare(batch_writer, None, &|| false) {
             Err(SinkError::Warehouse(WarehouseError::Retry { what, after, alert })) => {
                 batch_writer.warehouse.wait(what, after, alert)?;
             }
@@ -75,16 +79,24 @@ pub fn reconcile_at_end(batch_writer: &mut BatchWriter) -> Result<(), SinkError>
     Err(RuntimeError::Warehouse(format!("{}\n{REMEDIATION}", reconciliation.summary())).into())
 }
 
-/// Reconciles the warehouse with the log. Repeats this while a query of the warehouse is still running.
+/// Reconciles the warehouse with the log. Repeats this while a query of the warehouse is still running, but not after the deadline: then
+/// the reconciliation is skipped.
 ///
 /// # Errors
 /// The failure, or `SinkError::Stopped`.
-fn compare(batch_writer: &mut BatchWriter, stop: &dyn Fn() -> bool) -> Result<Reconciliation, SinkError> {
+fn compare(
+    batch_writer: &mut BatchWriter,
+    deadline: Option<Instant>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Reconciliation, SinkError> {
     let BatchWriter { log, warehouse, .. } = batch_writer;
     let mut reconciler = Reconciler::default();
     loop {
         match reconciler.reconcile(log.backend(), warehouse.warehouse(), stop)? {
             Progress::Done(reconciliation) => return Ok(reconciliation),
+            Progress::Pending(what) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                return Ok(Reconciliation::skipped(what));
+            }
             Progress::Pending(what) => warehouse.continue_pending(what)?,
         }
     }

@@ -151,6 +151,22 @@ fn two_queries_that_are_both_slow_are_each_continued() {
     assert!(done(w.control_totals()).unwrap().is_empty());
 }
 #[test]
+fn a_slow_change_of_owner_is_continued_and_raises_the_epoch_once() {
+    let fake = Fake::start();
+    let mut w = acquired(&fake, fake.config());
+    let before = done(w.writer_state()).unwrap().epoch;
+    fake.with(|service| service.takes_ms = 40_000);
+    fake.respond_slowly(150);
+    let Retried { result: epoch, errors, pending } = retried(&fake, || w.take_ownership("log-2"));
+    assert_eq!((epoch, errors.len()), (before + 1, 0));
+    // The query before the change, the job, and the query after it.
+    assert_eq!(pending.len(), 3, "{pending:?}");
+    // If the table is created again, a later change is not mistaken for this one.
+    fake.with(|service| service.takes_ms = 0);
+    fake.respond_slowly(0);
+    assert_eq!(done(w.take_ownership("log-3")).unwrap(), before + 2);
+}
+#[test]
 fn a_slow_statement_of_apply_is_continued_and_every_created_object_is_counted_once() {
     let fake = Fake::start();
     let mut w = fake.connect();
