@@ -75,7 +75,7 @@ fn commands_that_build_no_processor_work_with_a_broken_model_artifact() {
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {message}");
     }
-    assert_eq!(run_command(&["lag"]).status.code(), Some(1), "the artifact must be broken");
+    assert_eq!(run_command(&["lag"]).status.code(), Some(2), "the artifact must be broken");
     let check = run_command(&["check"]);
     let results: serde_json::Value = serde_json::from_slice(&check.stdout).expect("JSON");
     let failed: Vec<&str> = results
@@ -85,7 +85,7 @@ fn commands_that_build_no_processor_work_with_a_broken_model_artifact() {
         .filter(|result| result["ok"] == false)
         .map(|result| result["what"].as_str().expect("text"))
         .collect();
-    assert_eq!((check.status.code(), failed.len()), (Some(1), 1), "{failed:?}");
+    assert_eq!((check.status.code(), failed.len()), (Some(2), 1), "{failed:?}");
     assert!(failed[0].starts_with("learned_v1: "), "{failed:?}");
 }
 
