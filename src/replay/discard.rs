@@ -22,7 +22,7 @@ pub struct Discarded {
 /// Deletes topics, consumer groups, warehouse and folder of a namespace and returns what was deleted.
 ///
 /// # Errors
-/// [`RuntimeError::Precondition`] if `is_confirmed` is false; if there is no such replay, it was started with another warehouse, or a
+/// `RuntimeError::Precondition` if `is_confirmed` is false; if there is no such replay, it was started with another warehouse, or a
 /// deletion fails; another call then deletes the rest.
 pub fn discard(app: &App, namespace: &Namespace, is_confirmed: bool) -> Result<Discarded> {
     if !is_confirmed {

@@ -97,7 +97,7 @@ impl<'a> TopicPlanner<'a> {
         }
     }
     /// Waits until the cluster's metadata shows the changes and every new partition has a leader. Returns false if the brokers do not show
-    /// all changes within [`APPLY_TIMEOUT`].
+    /// all changes within `APPLY_TIMEOUT`.
     ///
     /// # Errors
     /// If the cluster cannot be read.
