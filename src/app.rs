@@ -14,7 +14,7 @@ use crate::{
     config::{Config, WarehouseKind},
     namespace::Namespace,
     pipeline::PipelineLimits,
-    registry,
+    registry::subjects,
     topology::{self, dlq_owners, topic_specs},
     warehouse::WarehouseTarget,
 };
@@ -158,7 +158,7 @@ impl App {
     /// # Errors
     /// If the registry is unreachable or a schema is missing in it.
     pub fn bind_registry(&self) -> Result<(), RegistryError> {
-        registry::bind(&self.registry)
+        schema_registry::bind(&self.registry, &subjects())
     }
 
     /// Returns the specs of all live topics. The names of live topics are equal in the catalog and on brokers.

@@ -2,21 +2,12 @@
 //!
 //! Invariant: every event but the dead letter has a subject.
 //! Not here: requests to the registry, and the changes that a push makes (crate `schema-registry`).
-use schema_registry::{RegistryConfig, RegistryError, Subject};
+use schema_registry::Subject;
 
 /// Returns the subjects of the topics in the catalog. Dead-letter queues have no subject: on Kafka the value of a dead letter
 /// consists of the original bytes, and everything else is in headers.
 pub fn subjects() -> Vec<Subject> {
     topics::ALL.iter().filter_map(|topic| Subject::for_topic(topic.name, topic.event)).collect()
-}
-
-/// Makes this process use the schema ids of the configured registry, if there is one. Repeated calls with the same registry
-/// have no effect.
-///
-/// # Errors
-/// If the registry is unreachable, a schema is missing in it, or this process is bound to another registry.
-pub fn bind(config: &RegistryConfig) -> Result<(), RegistryError> {
-    schema_registry::bind(config, &subjects())
 }
 
 #[cfg(test)]

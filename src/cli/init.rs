@@ -7,7 +7,7 @@ use super::{
     output::{self, Output},
 };
 use crate::config::{DEFAULT_FILE, example_file};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use runtime::RuntimeError;
 use serde::Serialize;
 use std::{
@@ -43,7 +43,7 @@ pub fn init(path: Option<PathBuf>, output: Output) -> Result<CommandOutcome> {
     };
     if let Err(error) = created.write_all(example_file().as_bytes()) {
         // Without its rest, the file would only be in the way of the next attempt.
-        let _ = std::fs::remove_file(&path);
+        std::fs::remove_file(&path).with_context(|| format!("removing the incomplete file {file}"))?;
         return Err(not_written(&file, &error));
     }
     output::print(output, &Report { file }, |report| {

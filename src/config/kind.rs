@@ -122,6 +122,14 @@ impl Kind<String> for Name {
 
 /// A name that defaults to the host name if the text is empty. In a host name, a dash replaces each character that a name must not have.
 pub struct NameOrHostName(pub Name);
+impl NameOrHostName {
+    /// Returns a valid name for this host name.
+    fn name_of_host(&self, host: &str) -> Result<String, String> {
+        let host = if host.trim().is_empty() { "host" } else { host.trim() };
+        let allowed = host.chars().map(|c| if self.0.is_allowed(c) { c } else { '-' });
+        self.0.parse(&allowed.take(self.0.max_length).collect::<String>())
+    }
+}
 impl Kind<String> for NameOrHostName {
     fn describe(&self) -> String {
         format!("{}, or empty", self.0.describe())
@@ -130,10 +138,7 @@ impl Kind<String> for NameOrHostName {
         if !text.is_empty() {
             return self.0.parse(text);
         }
-        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let name = if name.trim().is_empty() { "host" } else { name.trim() };
-        let allowed = name.chars().map(|c| if self.0.is_allowed(c) { c } else { '-' });
-        self.0.parse(&allowed.take(self.0.max_length).collect::<String>())
+        self.name_of_host(&std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default())
     }
     fn show(&self, value: &String) -> String {
         value.clone()
@@ -329,5 +334,20 @@ impl Kind<Duration> for Time {
     }
     fn show(&self, value: &Duration) -> String {
         (value.as_millis() / u128::from(self.unit_ms)).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_name_gives_a_valid_name() {
+        let kind = NameOrHostName(Name { other: "._-", max_length: 10 });
+        for (host, expected) in
+            [("node-1.local\n", "node-1.loc"), ("büro pc", "b-ro-pc"), ("", "host"), ("ü", "-")]
+        {
+            assert_eq!(kind.name_of_host(host).as_deref(), Ok(expected));
+        }
     }
 }

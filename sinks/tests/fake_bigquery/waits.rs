@@ -161,10 +161,18 @@ fn a_slow_change_of_owner_is_continued_and_raises_the_epoch_once() {
     assert_eq!((epoch, errors.len()), (before + 1, 0));
     // The query before the change, the job, and the query after it.
     assert_eq!(pending.len(), 3, "{pending:?}");
-    // If the table is created again, a later change is not mistaken for this one.
+    // A later change of owner starts from the new epoch.
     fake.with(|service| service.takes_ms = 0);
     fake.respond_slowly(0);
     assert_eq!(done(w.take_ownership("log-3")).unwrap(), before + 2);
+}
+#[test]
+fn after_the_table_was_created_again_the_same_instance_acquires_the_warehouse_again() {
+    let fake = Fake::start();
+    let mut w = acquired(&fake, fake.config());
+    fake.with(|service| service.records = Default::default());
+    assert_eq!(done(w.acquire(LOG)).unwrap(), 1);
+    assert_eq!(done(w.writer_state()).unwrap().log.as_deref(), Some(LOG));
 }
 #[test]
 fn a_slow_statement_of_apply_is_continued_and_every_created_object_is_counted_once() {

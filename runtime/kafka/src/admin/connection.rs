@@ -10,13 +10,14 @@ use crate::{
     error::classify,
     standalone_consumer::StandaloneConsumer,
 };
+use futures_executor::block_on;
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
     consumer::Consumer,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
 use runtime::RuntimeError;
-use std::{future::Future, pin::pin, sync::Arc, task, time::Duration};
+use std::{future::Future, time::Duration};
 
 /// The time limit of one call.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,28 +64,7 @@ impl AdminConnection {
         operation: &str,
         call: impl Future<Output = KafkaResult<T>>,
     ) -> Result<T, RuntimeError> {
+        // A thread of the client completes the call.
         block_on(call).map_err(|error| self.to_runtime_error(operation, &error))
-    }
-}
-
-/// A waker that unparks the thread which waits in [`block_on`].
-struct Unpark(std::thread::Thread);
-
-impl task::Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Awaits a future on this thread; a thread of the client completes it.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = task::Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = task::Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            task::Poll::Ready(output) => return output,
-            task::Poll::Pending => std::thread::park(),
-        }
     }
 }
