@@ -31,7 +31,7 @@ impl<C> Default for FactHistory<C> {
 }
 impl<C: Ord> FactHistory<C> {
     /// Merges an observation; returns true if the history changed.
-    pub fn merge(&mut self, provenance: Provenance, complete: bool, content: C) -> bool {
+    pub fn merge(&mut self, provenance: &Provenance, complete: bool, content: C) -> bool {
         let entry = HistoryEntry {
             fetched_at: provenance.fetched_at,
             version: provenance.version,
@@ -130,7 +130,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn provenance(fetched_at: i64, version: i32, raw: i64) -> Provenance {
-        Provenance { fetched_at: Timestamp(fetched_at), version, raw: RawId(raw) }
+        Provenance {
+            fetched_at: Timestamp(fetched_at),
+            version,
+            raw: RawId(raw),
+            request: String::new(),
+            outcome: schemas::raw::FetchOutcome::Complete,
+            retraction: None,
+        }
     }
     proptest! {
         #[test]
@@ -141,7 +148,7 @@ mod tests {
             let build = |observations: &[(i64, i32, i64, bool, u8)]| {
                 let mut history = FactHistory::default();
                 for (fetched_at, version, raw, complete, content) in observations {
-                    history.merge(provenance(*fetched_at, *version, *raw), *complete, *content);
+                    history.merge(&provenance(*fetched_at, *version, *raw), *complete, *content);
                 }
                 history
             };
@@ -166,14 +173,14 @@ mod tests {
     #[test]
     fn a_partial_fetch_removes_no_member_and_a_complete_one_does() {
         let mut history = FactHistory::default();
-        history.merge(provenance(1, 1, 1), true, vec!["a", "b"]);
-        history.merge(provenance(2, 1, 2), false, vec!["c"]);
+        history.merge(&provenance(1, 1, 1), true, vec!["a", "b"]);
+        history.merge(&provenance(2, 1, 2), false, vec!["c"]);
         let members = |instant: i64, history: &FactHistory<Vec<&'static str>>| -> Vec<&'static str> {
             let entries = since_last_complete(history.up_to(Timestamp(instant)));
             entries.iter().flat_map(|entry| entry.content.clone()).collect()
         };
         assert_eq!(members(2, &history), ["a", "b", "c"]);
-        history.merge(provenance(3, 1, 3), true, vec!["b"]);
+        history.merge(&provenance(3, 1, 3), true, vec!["b"]);
         assert_eq!(members(3, &history), ["b"]);
     }
 }

@@ -18,7 +18,7 @@ mod workload;
 
 use crate::{
     fact_history::Cutoff,
-    materialized_view::{MaterializedView, StateChange},
+    materialized_view::{Effects, MaterializedView, StateChange},
 };
 use history::{Appearance, History};
 use player_facts::{PlayerFacts, Side};
@@ -60,6 +60,7 @@ impl MaterializedView for FeatureBuilder {
     const NAME: &'static str = "feature-builder";
     type Key = PlayerId;
     type Tables = Tables;
+    type Retained = ();
     type In = In;
     type OutputKey = PlayerGameId;
     type Out = Features;
@@ -74,7 +75,13 @@ impl MaterializedView for FeatureBuilder {
     fn key_of(&self, output_key: &PlayerGameId) -> PlayerId {
         output_key.player
     }
-    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(PlayerGameId)) -> StateChange {
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, PlayerGameId, ()>,
+    ) -> StateChange {
+        let invalidate = &mut *effects.invalidate;
         let Some(player) = self.key(&input) else { return StateChange::Unchanged };
         tables.player = Some(player);
         let games = match input {
@@ -94,6 +101,7 @@ impl MaterializedView for FeatureBuilder {
         }
         StateChange::RowReplaced
     }
+    fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(PlayerGameId)) {
         let Some(player) = tables.player else { return };
         for game in tables.entries.keys() {

@@ -15,7 +15,7 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
-use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
+use crate::materialized_view::{Effects, MaterializedView, ParkedItem, StateChange};
 pub use facts::Tables;
 use schemas::{
     GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Scope, TeamGameId,
@@ -53,6 +53,7 @@ impl MaterializedView for Games {
     const NAME: &'static str = "games";
     type Key = Matchup;
     type Tables = Tables;
+    type Retained = ();
     type In = In;
     type OutputKey = OutputKey;
     type Out = Out;
@@ -75,7 +76,13 @@ impl MaterializedView for Games {
             | OutputKey::List(matchup, _) => *matchup,
         }
     }
-    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, OutputKey, ()>,
+    ) -> StateChange {
+        let invalidate = &mut *effects.invalidate;
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         match input {
             In::Game(observation) => apply_game(tables, matchup, &observation, invalidate),
@@ -94,6 +101,7 @@ impl MaterializedView for Games {
             }
         }
     }
+    fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup() else { return };
         for game in tables.game_ids() {

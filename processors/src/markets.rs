@@ -13,7 +13,7 @@ mod quotes;
 #[cfg(test)]
 mod tests;
 
-use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
+use crate::materialized_view::{Effects, MaterializedView, ParkedItem, StateChange};
 pub use facts::Tables;
 pub use output_key::OutputKey;
 use schemas::{
@@ -46,6 +46,7 @@ impl MaterializedView for Markets {
     const NAME: &'static str = "markets";
     type Key = Matchup;
     type Tables = Tables;
+    type Retained = ();
     type In = In;
     type OutputKey = OutputKey;
     type Out = Out;
@@ -64,7 +65,13 @@ impl MaterializedView for Markets {
     fn key_of(&self, output_key: &OutputKey) -> Matchup {
         output_key.matchup()
     }
-    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, OutputKey, ()>,
+    ) -> StateChange {
+        let invalidate = &mut *effects.invalidate;
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
         let mut days: Vec<EasternDate> = match &input {
@@ -92,6 +99,7 @@ impl MaterializedView for Markets {
         }
         state_change
     }
+    fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup else { return };
         tables.affected(matchup, &tables.all_days(), emit);

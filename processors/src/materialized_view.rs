@@ -8,6 +8,9 @@
 //! repetition or compaction of the input, or on crashes. `derive` cannot fail.
 //! Not here: when rows are derived and what a commit contains (`runtime::engine`).
 
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+
 /// The effect of an input on the state store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateChange {
@@ -15,8 +18,19 @@ pub enum StateChange {
     RowReplaced,
     /// An observation was added. The changelog retains it under this id until another observation with the same id replaces it.
     Retained(String),
+    /// The histories of observations changed; the records that the view passed to [`Effects::retain`] state how.
+    Stored,
     /// The input changed nothing.
     Unchanged,
+}
+
+/// Receives the effects of an input, other than those on the tables.
+pub struct Effects<'a, K, R> {
+    /// Invalidates an output key: its row may change, so it is derived again at the commit.
+    pub invalidate: &'a mut dyn FnMut(K),
+    /// Retains a record in the changelog, in place of an earlier one with the same id. The id must be unique among the records of the same
+    /// view key.
+    pub retain: &'a mut dyn FnMut(String, R),
 }
 
 /// A parked input: it is stored, but cannot be used before the missing key arrives.
@@ -35,8 +49,10 @@ pub trait MaterializedView: Send + Sync + 'static {
     /// The key by which inputs are joined. It must be a function of the partition key of their records, so that all inputs with the same
     /// key are read by the same instance.
     type Key: Ord + Clone + std::hash::Hash + Send;
-    /// The state of one key.
-    type Tables: Default + Send;
+    /// The state of one key. Its debug text contains the whole state, so tests compare it.
+    type Tables: Default + Send + Debug;
+    /// A record of the changelog. The newest records of all ids, in any order, restore the histories of observations.
+    type Retained: Serialize + DeserializeOwned;
     /// One input: a row of a table, or an observation.
     type In;
     /// The key of an output row.
@@ -47,13 +63,15 @@ pub trait MaterializedView: Send + Sync + 'static {
     fn key(&self, input: &Self::In) -> Option<Self::Key>;
     /// Returns the key from whose tables the output row is derived.
     fn key_of(&self, output_key: &Self::OutputKey) -> Self::Key;
-    /// Merges one input into the tables and passes to `invalidate` every output key whose row may change.
+    /// Merges one input into the tables and invalidates every output key whose row may change.
     fn apply(
         &self,
         tables: &mut Self::Tables,
         input: Self::In,
-        invalidate: &mut dyn FnMut(Self::OutputKey),
+        effects: &mut Effects<'_, Self::OutputKey, Self::Retained>,
     ) -> StateChange;
+    /// Adds a retained record to the tables. Afterwards, they equal those of the instance that retained it.
+    fn restore(&self, tables: &mut Self::Tables, retained: Self::Retained);
     /// Passes to `emit` every output key for which `derive` may return a row.
     fn all_keys(&self, tables: &Self::Tables, emit: &mut dyn FnMut(Self::OutputKey));
     /// Derives an output row from the tables alone; `None` if there is no such row.

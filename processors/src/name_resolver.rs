@@ -14,7 +14,7 @@ mod tests;
 
 use crate::{
     fact_history::{FactHistory, revisions},
-    materialized_view::{MaterializedView, StateChange},
+    materialized_view::{Effects, MaterializedView, StateChange},
     names::{Name, match_name, shipped_link},
 };
 use schemas::{
@@ -93,6 +93,7 @@ impl MaterializedView for NameResolver {
     const NAME: &'static str = "name-resolver";
     type Key = Team;
     type Tables = Tables;
+    type Retained = ();
     type In = In;
     type OutputKey = NamesId;
     type Out = Names;
@@ -106,12 +107,19 @@ impl MaterializedView for NameResolver {
     fn key_of(&self, output_key: &NamesId) -> Team {
         output_key.team
     }
-    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(NamesId)) -> StateChange {
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, NamesId, ()>,
+    ) -> StateChange {
+        let invalidate = &mut *effects.invalidate;
         match input {
             In::Names(observation) => tables.apply_names(&observation, invalidate),
             In::Link(observation) => tables.apply_link(&observation, invalidate),
         }
     }
+    fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(NamesId)) {
         let Some(team) = tables.team else { return };
         for lookup in tables.lookups.keys() {
@@ -154,7 +162,7 @@ impl Tables {
         self.team = Some(*team);
         let spelling = Name::new(spelling);
         let history = self.links.entry(spelling.key().to_owned()).or_default();
-        if !history.merge(*provenance, true, *player) {
+        if !history.merge(provenance, true, *player) {
             return StateChange::Unchanged;
         }
         for (lookup, names) in &self.lookups {

@@ -5,7 +5,7 @@
 //!
 //! Invariant: an entry's `issued` part uses only what was known before tip-off; its `retrospective` part may also use later facts.
 //! Not here: the side of a player, which the feature builder decides from all games of the player.
-use crate::materialized_view::{MaterializedView, StateChange};
+use crate::materialized_view::{Effects, MaterializedView, StateChange};
 use schemas::{
     GameId, Matchup, MatchupGameId, PlayerGameId, PlayerId, Team, TeamFormId, Timestamp,
     features::Basis,
@@ -46,6 +46,7 @@ impl MaterializedView for Slate {
     const NAME: &'static str = "slate";
     type Key = Matchup;
     type Tables = Tables;
+    type Retained = ();
     type In = In;
     type OutputKey = OutputKey;
     type Out = SlateEntry;
@@ -59,7 +60,13 @@ impl MaterializedView for Slate {
     fn key_of(&self, output_key: &OutputKey) -> Matchup {
         output_key.matchup
     }
-    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, OutputKey, ()>,
+    ) -> StateChange {
+        let invalidate = &mut *effects.invalidate;
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
         let game = match &input {
@@ -78,6 +85,7 @@ impl MaterializedView for Slate {
         }
         StateChange::RowReplaced
     }
+    fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup else { return };
         for game in tables.games.keys().copied() {

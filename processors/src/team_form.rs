@@ -13,7 +13,7 @@ mod tests;
 
 use crate::{
     fact_history::{Cutoff, FactHistory, since_last_complete},
-    materialized_view::{MaterializedView, ParkedItem, StateChange},
+    materialized_view::{Effects, MaterializedView, ParkedItem, StateChange},
     name_lookup::{LookupRequest, NameLookups},
 };
 use schemas::{
@@ -73,6 +73,7 @@ impl MaterializedView for TeamForms {
     const NAME: &'static str = "team-form";
     type Key = Team;
     type Tables = Tables;
+    type Retained = ();
     type In = In;
     type OutputKey = OutputKey;
     type Out = TeamForm;
@@ -92,7 +93,13 @@ impl MaterializedView for TeamForms {
             OutputKey::Form { team, .. } | OutputKey::Roster(team, _) => *team,
         }
     }
-    fn apply(&self, tables: &mut Tables, input: In, invalidate: &mut dyn FnMut(OutputKey)) -> StateChange {
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, OutputKey, ()>,
+    ) -> StateChange {
+        let invalidate = &mut *effects.invalidate;
         let Some(team) = self.key(&input) else { return StateChange::Unchanged };
         tables.team = Some(team);
         let before = tables.horizon();
@@ -115,6 +122,7 @@ impl MaterializedView for TeamForms {
         }
         state_change
     }
+    fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(team) = tables.team else { return };
         for game in tables.seasons.values().flat_map(|games| games.keys()) {
@@ -162,7 +170,7 @@ impl Tables {
             In::TeamGame(id, row) => (StateChange::RowReplaced, self.put_game(id.game, row)),
             In::Roster(observation) => {
                 let RosterObservation { feed, date, complete, members, provenance, .. } = observation;
-                if !self.rosters.entry(feed).or_default().merge(provenance, complete, (date, members)) {
+                if !self.rosters.entry(feed).or_default().merge(&provenance, complete, (date, members)) {
                     return (StateChange::Unchanged, None);
                 }
                 invalidate(OutputKey::Roster(team, feed));

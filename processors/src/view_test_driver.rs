@@ -3,7 +3,7 @@
 //! Invariant: only invalidated rows are derived again, and after each input the published rows must equal those that a batch over the same
 //! input derives.
 //! Not here: the log, commits, restores (crate `runtime`).
-use crate::materialized_view::{MaterializedView, ParkedItem, StateChange};
+use crate::materialized_view::{Effects, MaterializedView, ParkedItem, StateChange};
 use std::{collections::BTreeMap, fmt::Debug};
 
 /// Runs one view in a test: holds the tables of each key and the published rows.
@@ -11,21 +11,35 @@ pub struct ViewTestDriver<V: MaterializedView> {
     view: V,
     tables_by_key: BTreeMap<V::Key, V::Tables>,
     published: BTreeMap<V::OutputKey, V::Out>,
+    /// The newest retained record of each view key and id, as JSON.
+    changelog: BTreeMap<(V::Key, String), String>,
+    /// The inputs that replaced rows of input tables.
+    rows: Vec<V::In>,
 }
 impl<V: MaterializedView> ViewTestDriver<V>
 where
     V::Out: Debug,
     V::OutputKey: Debug,
+    V::In: Clone,
 {
     pub fn new(view: V) -> Self {
-        ViewTestDriver { view, tables_by_key: BTreeMap::new(), published: BTreeMap::new() }
+        ViewTestDriver { view, tables_by_key: BTreeMap::new(), published: BTreeMap::new(), changelog: BTreeMap::new(), rows: Vec::new() }
     }
     /// Applies one input, derives the invalidated rows, and compares all rows with those of a batch over the same input.
     pub fn put(&mut self, input: V::In) -> StateChange {
         let key = self.view.key(&input).unwrap();
-        let tables = self.tables_by_key.entry(key).or_default();
-        let mut invalidated = Vec::new();
-        let state_change = self.view.apply(tables, input, &mut |output_key| invalidated.push(output_key));
+        let tables = self.tables_by_key.entry(key.clone()).or_default();
+        let (mut invalidated, mut retained) = (Vec::new(), Vec::new());
+        let mut effects = Effects {
+            invalidate: &mut |output_key| invalidated.push(output_key),
+            retain: &mut |id, record| retained.push((id, serde_json::to_string(&record).unwrap())),
+        };
+        let state_change = self.view.apply(tables, input.clone(), &mut effects);
+        self.changelog.extend(retained.into_iter().map(|(id, record)| ((key.clone(), id), record)));
+        if state_change == StateChange::RowReplaced {
+            self.rows.push(input);
+        }
+        self.check_restored();
         for output_key in invalidated {
             let tables = &self.tables_by_key[&self.view.key_of(&output_key)];
             match self.view.derive(tables, &output_key) {
@@ -47,6 +61,23 @@ where
             "the incrementally derived rows differ from those of a batch over the same input"
         );
         state_change
+    }
+    /// Checks that the tables restored from the changelog and the rows of the input tables equal the running ones.
+    fn check_restored(&self) {
+        let mut restored: BTreeMap<V::Key, V::Tables> = BTreeMap::new();
+        for ((key, _), record) in self.changelog.iter().rev() {
+            let record = serde_json::from_str(record).unwrap();
+            self.view.restore(restored.entry(key.clone()).or_default(), record);
+        }
+        for row in &self.rows {
+            let tables = restored.entry(self.view.key(row).unwrap()).or_default();
+            let mut effects = Effects { invalidate: &mut |_| {}, retain: &mut |_, _| {} };
+            self.view.apply(tables, row.clone(), &mut effects);
+        }
+        for (key, running) in &self.tables_by_key {
+            let restored = restored.remove(key).unwrap_or_default();
+            assert_eq!(format!("{restored:#?}"), format!("{running:#?}"), "the restored tables differ");
+        }
     }
     pub fn row(&self, output_key: &V::OutputKey) -> Option<&V::Out> {
         self.published.get(output_key)

@@ -70,22 +70,22 @@ macro_rules! events {
     };
 }
 events! {
-    RawEvent = "raw-event" [1];
+    RawEvent = "raw-event" [1, 2] with [("RawEvent.retraction", "null")];
     DeadLetter = "dead-letter" [1];
-    GameObservation = "game-observation" [1];
-    BoxScoreObservation = "box-score-observation" [1];
-    OddsObservation = "odds-observation" [1];
-    InjuryObservation = "injury-observation" [1];
-    RosterObservation = "roster-observation" [1];
-    NamesObservation = "names-observation" [1];
-    LinkObservation = "link-observation" [1];
-    Names = "names" [1];
-    Game = "game" [1];
-    TeamGame = "team-game" [1];
-    PlayerGame = "player-game" [1];
+    GameObservation = "game-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
+    BoxScoreObservation = "box-score-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("BoxScoreObservation.is_final", "true")];
+    OddsObservation = "odds-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("OddsObservation.incomplete_books", "[]"), ("Quote.complete", "true")];
+    InjuryObservation = "injury-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("InjuryObservation.incomplete_teams", "[]"), ("InjuryObservation.not_submitted", "[]")];
+    RosterObservation = "roster-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
+    NamesObservation = "names-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null")];
+    LinkObservation = "link-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
+    Names = "names" [1, 2] with [("NameMatch.revisions_in_retrospect", "null")];
+    Game = "game" [1, 2] with [("Game.days_in_retrospect", "null"), ("Game.retracted_at", "null")];
+    TeamGame = "team-game" [1, 2] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.retracted_at", "null")];
+    PlayerGame = "player-game" [1, 2] with [("PlayerGame.revisions_in_retrospect", "null")];
     Market = "market" [1];
     Availability = "availability" [1];
-    QuotedPlayers = "quoted-players" [1];
+    QuotedPlayers = "quoted-players" [1, 2] with [("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
     TeamForm = "team-form" [1];
     SlateEntry = "slate-entry" [1];
     Features = "features" [1];
@@ -166,12 +166,27 @@ pub fn bind(binding: Binding) -> Result<(), BindError> {
 pub fn derived<E: Event>() -> Result<String, String> {
     let text = serde_json::to_string(&E::schema_mut()).map_err(|error| error.to_string())?;
     let mut schema: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    for field in schema["fields"].as_array_mut().into_iter().flatten() {
-        if let Some((_, default)) = E::DEFAULTS.iter().find(|(name, _)| field["name"] == *name) {
-            field["default"] = serde_json::from_str(default).map_err(|error| error.to_string())?;
+    set_defaults(&mut schema, E::DEFAULTS).map_err(|error| error.to_string())?;
+    serde_json::to_string_pretty(&schema).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
+/// Sets the defaults of the fields of a schema, each of which is named as `Record.field`, in all records that the schema contains.
+fn set_defaults(schema: &mut serde_json::Value, defaults: &[(&str, &str)]) -> serde_json::Result<()> {
+    let record = schema["name"].as_str().unwrap_or_default().to_owned();
+    let is_field = |name: &str, field: &serde_json::Value| {
+        name.split_once('.').is_some_and(|(owner, name)| owner == record && field["name"] == name)
+    };
+    for field in schema.get_mut("fields").and_then(|fields| fields.as_array_mut()).into_iter().flatten() {
+        if let Some((_, default)) = defaults.iter().find(|(name, _)| is_field(name, field)) {
+            field["default"] = serde_json::from_str(default)?;
         }
     }
-    serde_json::to_string_pretty(&schema).map(|text| text + "\n").map_err(|error| error.to_string())
+    let children = match schema {
+        serde_json::Value::Object(members) => members.values_mut().collect::<Vec<_>>(),
+        serde_json::Value::Array(items) => items.iter_mut().collect(),
+        _ => Vec::new(),
+    };
+    children.into_iter().try_for_each(|child| set_defaults(child, defaults))
 }
 
 /// Checks the schemas of all events and returns every problem, each as one sentence.

@@ -42,6 +42,13 @@ pub struct Game {
     /// All days for which the game has been scheduled, ordered by `known_at`. A game in another source is found by its teams and one of
     /// these days.
     pub days: Vec<GameDay>,
+    /// The days without retracted observations; `None` if nothing was retracted.
+    #[serde(default)]
+    pub days_in_retrospect: Option<Vec<GameDay>>,
+    /// When all observations of the fixture had been retracted, so that the game no longer stands; `None` while it stands. The other fields
+    /// are then those of the last fixture that was known.
+    #[serde(default)]
+    pub retracted_at: Option<Timestamp>,
 }
 
 /// A US Eastern calendar day for which a game was scheduled, and when this became known.
@@ -99,6 +106,12 @@ pub struct TeamGame {
     pub game: GameId,
     pub team: Team,
     pub revisions: Vec<TeamGameRevision>,
+    /// The revisions without retracted observations; `None` if nothing was retracted.
+    #[serde(default)]
+    pub revisions_in_retrospect: Option<Vec<TeamGameRevision>>,
+    /// As in [`Game`].
+    #[serde(default)]
+    pub retracted_at: Option<Timestamp>,
 }
 
 /// One revision of the row of a player in a game.
@@ -143,4 +156,7 @@ pub struct PlayerGame {
     pub player: PlayerId,
     pub game: GameId,
     pub revisions: Vec<PlayerGameRevision>,
+    /// The revisions without retracted observations; `None` if nothing was retracted.
+    #[serde(default)]
+    pub revisions_in_retrospect: Option<Vec<PlayerGameRevision>>,
 }

@@ -58,6 +58,9 @@ pub struct NameMatch {
     pub name: String,
     /// The revisions, ordered by `known_at`. The `known_at` of the first revision is `Timestamp::DISTANT_PAST`.
     pub revisions: Vec<NameRevision>,
+    /// The revisions without retracted observations; `None` if nothing was retracted.
+    #[serde(default)]
+    pub revisions_in_retrospect: Option<Vec<NameRevision>>,
 }
 
 /// Lookup results of one team, for the names of one scope, source and day.

@@ -8,7 +8,7 @@
 use crate::{
     ids::{GameId, PlayerId},
     observation::InjuryStatus,
-    team::Matchup,
+    team::{Matchup, Team},
     units::{Line, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,16 @@ pub struct QuotedPlayer {
     pub known_at: Timestamp,
 }
 
-/// The players whom at least one book quotes for one game, and when the first injury report on the game became known.
+/// A team that an injury report has listed a player of, and when the first such report became known. Before that, nothing is known about
+/// the availability of its players for the game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct TeamReported {
+    pub team: Team,
+    pub known_at: Timestamp,
+}
+
+/// The players whom at least one book quotes for one game, and the teams that have reported on the availability of their players.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayers {
@@ -78,8 +87,10 @@ pub struct QuotedPlayers {
     pub issued: Vec<QuotedPlayer>,
     /// The players whose first quote is known now, even if it became known after tip-off; sorted by player.
     pub retrospective: Vec<QuotedPlayer>,
-    /// When the first injury report on this game became known; `None` if no report was known by tip-off.
-    pub reported_issued: Option<Timestamp>,
-    /// When the first injury report on this game became known, even if that was after tip-off; `None` if there is no report.
-    pub reported_retrospective: Option<Timestamp>,
+    /// The teams that had reported by tip-off, sorted by team.
+    #[serde(default)]
+    pub teams_reported_issued: Vec<TeamReported>,
+    /// The teams that have reported, even if that became known after tip-off; sorted by team.
+    #[serde(default)]
+    pub teams_reported_retrospective: Vec<TeamReported>,
 }

@@ -10,21 +10,45 @@ use crate::{
     feed::{Feed, Source},
     ids::{GameId, PlayerId, RawId, Scope},
     named_enum::named_enum,
+    raw::FetchOutcome,
     team::{Matchup, Team},
     units::{EasternDate, Line, PlayingTime, Price, Season, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 
-/// The provenance of an observation: its fetch time, the raw event that contains it, and the version of the loader that read it. If two
-/// observations have the same fetch time, the one from the newer loader version is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+/// The provenance of an observation: the raw event that contains it, what was requested and when, and the version of the loader that read
+/// it. Of two observations of the same raw event, the one from the newer loader version is used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct Provenance {
+    /// The fetch time of the raw event; for the observation of a retraction, that of the retracted event.
     pub fetched_at: Timestamp,
     /// The version of the loader's code.
     pub version: i32,
+    /// The id of the raw event; for the observation of a retraction, that of the retracted event.
     pub raw: RawId,
+    /// The request key of the fetch. Observations of different requests are parts of the same list. Empty in records of the first schema
+    /// version.
+    #[serde(default)]
+    pub request: String,
+    /// The outcome of the fetch. Of two raw events with the same id, the one with the better outcome is used.
+    #[serde(default)]
+    pub outcome: FetchOutcome,
+    /// Present if a raw event retracts this observation, or undoes an earlier retraction. All other fields are then those of the retracted
+    /// observation, so it reaches the same keys.
+    #[serde(default)]
+    pub retraction: Option<Retraction>,
+}
+
+/// States that an observation counts as never made, or that an earlier retraction of it is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct Retraction {
+    /// When the retraction was made. What was derived as of an earlier instant does not change.
+    pub at: Timestamp,
+    /// True if an earlier retraction is undone. Of several retractions of one raw event, the newest one counts.
+    pub is_undone: bool,
 }
 
 /// The progress of a game as its source reports it.
@@ -134,6 +158,9 @@ pub struct BoxScoreObservation {
     pub complete: bool,
     pub members: Vec<BoxMember>,
     pub provenance: Provenance,
+    /// False if the game was not over when its source reported this box score, so the statistics are not final.
+    #[serde(default = "yes")]
+    pub is_final: bool,
 }
 
 /// One line of a book's line ladder for a player's points.
@@ -151,12 +178,16 @@ pub struct QuoteLine {
 pub struct Quote {
     pub book: String,
     pub name: String,
+    /// Never later than the fetch.
     pub updated_at: Timestamp,
-    /// Sorted by line.
+    /// Sorted by line. Empty if all outcomes of this player that the book lists are bad rows.
     pub lines: Vec<QuoteLine>,
+    /// False if an outcome of this player is a bad row: a line that is not in `lines` may still be offered.
+    #[serde(default = "yes")]
+    pub complete: bool,
 }
 
-/// All `player_points` quotes for one game in one fetch.
+/// All `player_points` quotes for one game in one fetch: a list of books, each of which is a list of players.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct OddsObservation {
@@ -166,10 +197,14 @@ pub struct OddsObservation {
     pub away: Team,
     pub commences_at: Timestamp,
     pub date: EasternDate,
+    /// True if the list of books is complete, and the list of players of each book that is not in `incomplete_books`.
     pub complete: bool,
     /// Sorted by book, name and update time.
     pub quotes: Vec<Quote>,
     pub provenance: Provenance,
+    /// The books whose list of players is incomplete because of a bad row; sorted.
+    #[serde(default)]
+    pub incomplete_books: Vec<String>,
 }
 
 /// The status of a player on an injury report, from most to least likely to play.
@@ -202,16 +237,24 @@ pub struct InjuryMember {
     pub reason: String,
 }
 
-/// The entries of one injury report for one game, effective at the report's own time.
+/// The entries of one injury report for one game, effective at the report's own time. Each team of the game has its own list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct InjuryObservation {
     pub matchup: Matchup,
     pub date: EasternDate,
+    /// Never later than the fetch.
     pub reported_at: Timestamp,
+    /// True if the list of each team that is not in `incomplete_teams` is complete.
     pub complete: bool,
     pub members: Vec<InjuryMember>,
     pub provenance: Provenance,
+    /// The teams whose list is incomplete because of a bad row; sorted.
+    #[serde(default)]
+    pub incomplete_teams: Vec<Team>,
+    /// The teams that have not submitted their list yet, as the report states; sorted. The report shows nothing about their players.
+    #[serde(default)]
+    pub not_submitted: Vec<Team>,
 }
 
 /// A player on a roster.
@@ -248,6 +291,9 @@ pub struct NamesObservation {
     /// Sorted.
     pub names: Vec<PlayerRef>,
     pub provenance: Provenance,
+    /// The feed; `None` in records of the first schema version.
+    #[serde(default)]
+    pub feed: Option<Feed>,
 }
 impl NamesObservation {
     /// Returns the lookup scope; `None` for known names. An invalid scope text also gives `None`, but no loader writes such a text.
@@ -266,4 +312,9 @@ pub struct LinkObservation {
     /// `None` revokes an earlier link.
     pub player: Option<PlayerId>,
     pub provenance: Provenance,
+}
+
+/// The default of a flag that records of the first schema version lack.
+const fn yes() -> bool {
+    true
 }

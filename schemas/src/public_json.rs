@@ -157,12 +157,14 @@ macro_rules! objects {
     })+ };
 }
 objects! {
-    RawEvent { id, feed, key, fetched_at, outcome, payload, redrive_count }
+    RawEvent { id, feed, key, fetched_at, outcome, payload, redrive_count, retraction }
+    RetractionOrder { target, target_fetched_at, undo, reason }
     DeadLetter {
         code, reason, raw, fetched_at, origin, partition, offset, value as Bytes, processor, key, processor_version,
         redrive_count, batch,
     }
-    Provenance { fetched_at, version, raw }
+    Provenance { fetched_at, version, raw, request, outcome, retraction }
+    Retraction { at, is_undone }
     Fixture { home, away, date, tip_off, tip_estimated, called_off }
     GameResult { status, home_points, away_points }
     GameObservation { game, fixture, result, provenance }
@@ -172,23 +174,25 @@ objects! {
         free_throws_attempted, offensive_rebounds, defensive_rebounds, assists, steals, blocks, turnovers, fouls, plus_minus,
     }
     BoxMember { player, stats }
-    BoxScoreObservation { feed, game, date, team, opponent, complete, members, provenance }
+    BoxScoreObservation { feed, game, date, team, opponent, complete, members, provenance, is_final }
     QuoteLine { line, over, under }
-    Quote { book, name, updated_at, lines }
-    OddsObservation { event, home, away, commences_at, date, complete, quotes, provenance }
+    Quote { book, name, updated_at, lines, complete }
+    OddsObservation { event, home, away, commences_at, date, complete, quotes, provenance, incomplete_books }
     InjuryMember { team, name, status, reason }
-    InjuryObservation { matchup, date, reported_at, complete, members, provenance }
+    InjuryObservation {
+        matchup, date, reported_at, complete, members, provenance, incomplete_teams, not_submitted,
+    }
     RosterMember { player, born }
     RosterObservation { feed, team, date, complete, members, provenance }
-    NamesObservation { team, source, scope, date, season, names, provenance }
+    NamesObservation { team, source, scope, date, season, names, provenance, feed }
     LinkObservation { team, spelling, player, provenance }
     NameRevision { known_at, rule, players, link }
-    NameMatch { name, revisions }
+    NameMatch { name, revisions, revisions_in_retrospect }
     Names { scope, team, source, date, matches }
     GameDay { known_at, date }
     Game {
         game, home, away, date, tip_off, tip_estimated, called_off, known_at, status, home_points, away_points, home_players,
-        away_players, home_box_points, away_box_points, days,
+        away_players, home_box_points, away_box_points, days, days_in_retrospect, retracted_at,
     }
     TeamTotals {
         playing_time, points, field_goals_attempted, free_throws_attempted, turnovers, offensive_rebounds,
@@ -197,15 +201,16 @@ objects! {
     TeamGameRevision {
         known_at, opponent, is_home, date, tip_off, tip_estimated, called_off, score, totals, appeared,
     }
-    TeamGame { game, team, revisions }
+    TeamGame { game, team, revisions, revisions_in_retrospect, retracted_at }
     PlayerGameRevision { known_at, raw, feed, name, team, opponent, is_home, date, tip_off, stats }
-    PlayerGame { player, game, revisions }
+    PlayerGame { player, game, revisions, revisions_in_retrospect }
     MarketView { known_at, main, opening, no_vig_over, books }
     Market { player, game, issued, retrospective }
     AvailabilityView { known_at, reported_at, status, reason }
     Availability { player, game, issued, retrospective }
     QuotedPlayer { player, known_at }
-    QuotedPlayers { matchup, game, issued, retrospective, reported_issued, reported_retrospective }
+    TeamReported { team, known_at }
+    QuotedPlayers { matchup, game, issued, retrospective, teams_reported_issued, teams_reported_retrospective }
     FormNumbers { games, pace_10, pace_15, off_rating_10, def_rating_15, win_share, rest_days }
     RecentPlayer { player, last_game }
     RosteredPlayer { player, since, born }
@@ -242,9 +247,18 @@ mod tests {
     fn units_enums_and_ids_appear_by_their_public_form() {
         let quote_line = QuoteLine { line: Line(2550), over: Price::new(-110.0), under: None };
         assert_eq!(to_json(&quote_line), json!({ "line": 25.5, "over": -110.0, "under": null }));
-        let provenance = Provenance { fetched_at: Timestamp(0), version: 2, raw: RawId(-1) };
-        let expected =
-            json!({ "fetched_at": "1970-01-01T00:00:00Z", "version": 2, "raw": "ffffffffffffffff" });
+        let provenance = Provenance {
+            fetched_at: Timestamp(0),
+            version: 2,
+            raw: RawId(-1),
+            request: "BOS".into(),
+            outcome: FetchOutcome::EmptyOk,
+            retraction: Some(Retraction { at: Timestamp(1), is_undone: false }),
+        };
+        let expected = json!({
+            "fetched_at": "1970-01-01T00:00:00Z", "version": 2, "raw": "ffffffffffffffff", "request": "BOS",
+            "outcome": "empty-ok", "retraction": { "at": "1970-01-01T00:00:00.001Z", "is_undone": false },
+        });
         assert_eq!(to_json(&provenance), expected);
         let stats = BoxScoreStats { playing_time: PlayingTime(1_830), ..BoxScoreStats::default() };
         assert_eq!(to_json(&stats)["playing_time"], json!(30.5));

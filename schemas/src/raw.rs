@@ -57,7 +57,25 @@ pub struct RawEvent {
     pub payload: String,
     /// Number of redrives of the event. Not part of the event's id.
     pub redrive_count: i32,
+    /// Present if this event retracts an earlier raw event, of which it has feed, key, outcome and payload.
+    #[serde(default)]
+    pub retraction: Option<RetractionOrder>,
 }
+
+/// The content of a raw event that retracts another one, or undoes its retraction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct RetractionOrder {
+    /// The id of the raw event that is retracted.
+    pub target: RawId,
+    /// The fetch time of the retracted event. The event with this order has the time of the retraction as its fetch time.
+    pub target_fetched_at: Timestamp,
+    /// True if an earlier retraction of the same event is undone.
+    pub undo: bool,
+    /// The operator's reason.
+    pub reason: String,
+}
+
 impl RawEvent {
     pub fn new(
         feed: Feed,
@@ -66,23 +84,37 @@ impl RawEvent {
         outcome: FetchOutcome,
         payload: String,
     ) -> Self {
-        let mut hash = blake3::Hasher::new();
         let (source, name) = feed.names();
-        for part in [source.name(), name, &key, &fetched_at.0.to_string(), &payload] {
-            hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
-        }
-        let mut first = [0; 8];
-        first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
-        RawEvent {
-            id: RawId(i64::from_be_bytes(first)),
-            feed,
-            key,
-            fetched_at,
-            outcome,
-            payload,
-            redrive_count: 0,
-        }
+        let id = hash_of(&[source.name(), name, &key, &fetched_at.0.to_string(), &payload]);
+        RawEvent { id, feed, key, fetched_at, outcome, payload, redrive_count: 0, retraction: None }
     }
+    /// Returns the event that retracts this one at an instant, or undoes its retraction.
+    pub fn retracted(&self, at: Timestamp, undo: bool, reason: String) -> RawEvent {
+        let (source, name) = self.feed.names();
+        let target = self.id.to_string();
+        let parts = [
+            source.name(),
+            name,
+            &self.key,
+            &at.0.to_string(),
+            &self.payload,
+            &target,
+            if undo { "undo" } else { "retract" },
+        ];
+        let order = RetractionOrder { target: self.id, target_fetched_at: self.fetched_at, undo, reason };
+        RawEvent { id: hash_of(&parts), fetched_at: at, retraction: Some(order), ..self.clone() }
+    }
+}
+
+/// Returns the id of a raw event whose identity consists of these parts.
+fn hash_of(parts: &[&str]) -> RawId {
+    let mut hash = blake3::Hasher::new();
+    for part in parts {
+        hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
+    RawId(i64::from_be_bytes(first))
 }
 
 /// The reason code of a dead letter. The set of codes is fixed, so they can be values of a metric label.
@@ -107,6 +139,20 @@ named_enum! {
         UnknownFeed = "unknown_feed",
         BadPayload = "bad_payload",
         BadRow = "bad_row",
+    }
+}
+impl FetchOutcome {
+    /// Returns how much the outcome says, the greatest first in this order: complete, partial, empty, no data yet, postponed, failed. Of two
+    /// fetches with the same bytes, the one with the greater rank is used.
+    pub const fn rank(self) -> u8 {
+        match self {
+            FetchOutcome::Complete => 5,
+            FetchOutcome::Partial => 4,
+            FetchOutcome::EmptyOk => 3,
+            FetchOutcome::NoDataYet => 2,
+            FetchOutcome::Postponed => 1,
+            FetchOutcome::Failed => 0,
+        }
     }
 }
 impl FromStr for RejectCode {

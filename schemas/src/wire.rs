@@ -21,7 +21,8 @@ pub trait Event: Serialize + DeserializeOwned + serde_avro_derive::BuildSchema +
     const NAME: &'static str;
     /// The texts of the released schema versions, oldest first; records are written with the last one.
     const RELEASED: &'static [&'static str];
-    /// The fields that earlier schema versions lack. Each has a default as JSON, which is used when a record of such a version is read.
+    /// The fields that earlier schema versions lack, as `Record.field`. Each has a default as JSON, which is used when a record of such a
+    /// version is read.
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
     fn schemas() -> &'static Schemas;
 }

@@ -108,16 +108,16 @@ impl Tables {
         let GameObservation { game, fixture, result, provenance } = observation;
         self.matchup = Matchup::new(fixture.home, fixture.away);
         let facts = self.games.entry(*game).or_default();
-        let fixture_changed = facts.fixture.merge(*provenance, true, *fixture);
+        let fixture_changed = facts.fixture.merge(provenance, true, *fixture);
         self.by_day.insert((fixture.date, *game));
-        let result_changed = facts.result.merge(*provenance, true, *result);
+        let result_changed = facts.result.merge(provenance, true, *result);
         fixture_changed || result_changed
     }
     /// Merges a box score; returns true if its history changed.
     pub fn merge_box_score(&mut self, list: ListId, observation: BoxScoreObservation) -> bool {
         let BoxScoreObservation { provenance, complete, members, .. } = observation;
         self.matchup = Matchup::new(observation.team, observation.opponent);
-        self.lists.entry(list).or_default().merge(provenance, complete, members)
+        self.lists.entry(list).or_default().merge(&provenance, complete, members)
     }
     pub fn put_names(&mut self, id: NamesId, row: Option<Names>) {
         self.name_lookups.put(id, row);

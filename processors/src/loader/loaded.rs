@@ -5,7 +5,7 @@
 use schemas::{
     observation::{
         BoxScoreObservation, GameObservation, InjuryObservation, LinkObservation, NamesObservation,
-        OddsObservation, Provenance, RosterObservation,
+        OddsObservation, Provenance, Retraction, RosterObservation,
     },
     raw::{FetchOutcome, RawEvent, RejectCode},
 };
@@ -96,5 +96,13 @@ impl Loaded {
 
 /// Returns the provenance that all observations of a raw event have.
 pub(super) fn provenance(raw: &RawEvent) -> Provenance {
-    Provenance { fetched_at: raw.fetched_at, version: VERSION, raw: raw.id }
+    let retraction = raw.retraction.as_ref();
+    Provenance {
+        fetched_at: retraction.map_or(raw.fetched_at, |order| order.target_fetched_at),
+        version: VERSION,
+        raw: retraction.map_or(raw.id, |order| order.target),
+        request: raw.key.clone(),
+        outcome: raw.outcome,
+        retraction: retraction.map(|order| Retraction { at: raw.fetched_at, is_undone: order.undo }),
+    }
 }

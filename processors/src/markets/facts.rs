@@ -43,7 +43,7 @@ impl Tables {
         let OddsObservation { event: id, date, complete, quotes, provenance, .. } = observation;
         let event = self.events.entry(id.clone()).or_default();
         event.names.extend(quotes.iter().map(|quote| (quote.name.clone(), date)));
-        if event.quotes.merge(provenance, complete, EventQuotes::new(date, quotes)) {
+        if event.quotes.merge(&provenance, complete, EventQuotes::new(date, quotes)) {
             StateChange::Retained(format!("odds/{id}/{}", provenance.fetched_at.0))
         } else {
             StateChange::Unchanged
@@ -52,7 +52,7 @@ impl Tables {
     pub fn merge_report(&mut self, observation: InjuryObservation) -> StateChange {
         let InjuryObservation { date, reported_at, complete, members, provenance, .. } = observation;
         let report = self.reports.entry((date, reported_at)).or_default();
-        if report.merge(provenance, complete, members) {
+        if report.merge(&provenance, complete, members) {
             let fetched_at = provenance.fetched_at.0;
             StateChange::Retained(format!("report/{date}/{}/{fetched_at}", reported_at.0))
         } else {

@@ -123,9 +123,17 @@ where
                 state.parked_count =
                     number.ok_or_else(|| undecodable("the value is not a parked count of 8 bytes"))? as i64;
             }
+            ChangelogKey::State { view_key } => {
+                let view_key: V::Key = view_key
+                    .parse()
+                    .map_err(|_| undecodable("the record key contains an invalid view key"))?;
+                let retained = serde_json::from_slice(record.value.unwrap_or_default());
+                let retained = retained.map_err(|error| undecodable(&error.to_string()))?;
+                self.view.restore(state.tables.entry(view_key).or_default(), retained);
+            }
             ChangelogKey::Retained { topic, .. } => {
                 let (_, input) = self.decode(TopicPartition::from_name(topic, partition), record)?;
-                state.apply(&self.view, input);
+                state.apply(&self.view, input, &mut |_, _, _| {});
             }
             ChangelogKey::Published { topic, view_key, record_key } => {
                 let view_key: V::Key = view_key
@@ -160,7 +168,7 @@ where
                     let record = record?;
                     let (_, input) = self.decode(partition, &record)?;
                     let first = state.affected.len();
-                    state.apply(&self.view, input);
+                    state.apply(&self.view, input, &mut |_, _, _| {});
                     if record.offset >= committed {
                         state.end_read(true);
                     } else {
@@ -326,9 +334,23 @@ where
             let record = record?;
             let (topic, input) = self.decode(partition, &record)?;
             let mut adds_state = true;
-            if let Some((view_key, change)) = state.apply(&self.view, input) {
+            let mut retained: Vec<(String, Vec<u8>)> = Vec::new();
+            let mut failure = None;
+            let applied = state.apply(&self.view, input, &mut |view_key, id, record| {
+                match serde_json::to_vec(&record) {
+                    Ok(json) => retained.push((ChangelogKey::state(view_key, id), json)),
+                    Err(error) => failure = Some(error.to_string()),
+                }
+            });
+            if let Some(reason) = failure {
+                return Err(unencodable::<V>(self.changelog, reason));
+            }
+            for (key, json) in retained {
+                state.changelog.push(&key, Some(&json));
+            }
+            if let Some((view_key, change)) = applied {
                 match change {
-                    StateChange::RowReplaced => {}
+                    StateChange::RowReplaced | StateChange::Stored => {}
                     StateChange::Unchanged => adds_state = false,
                     StateChange::Retained(id) => {
                         state.changelog.push(&ChangelogKey::retained(topic, &view_key, &id), record.value);

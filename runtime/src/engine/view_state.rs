@@ -5,7 +5,7 @@
 //! is stored; the range may be empty.
 //! Not here: decoding, deriving and publishing (`materialized_view`).
 use crate::record_batch::RecordBatch;
-use processors::materialized_view::{MaterializedView, StateChange};
+use processors::materialized_view::{Effects, MaterializedView, StateChange};
 use rustc_hash::FxHashMap;
 use schemas::ops::LedgerEntry;
 use std::fmt::Display;
@@ -14,13 +14,16 @@ use std::fmt::Display;
 pub enum ChangelogKey<'a> {
     /// The number of parked records; one record per partition.
     ParkedCount,
-    /// A copy of an input record that added an observation to the state.
+    /// A record that restores observations (see [`MaterializedView::Retained`]), as JSON.
+    State { view_key: &'a str },
+    /// A copy of an input record that added an observation to the state. Only earlier versions of Fastbreak wrote such records.
     Retained { topic: &'a str },
     /// The hash of a published row.
     Published { topic: &'a str, view_key: &'a str, record_key: &'a str },
 }
 
 const PARKED_COUNT: &str = "parked-count";
+const STATE: &str = "state";
 const RETAINED: &str = "retained";
 const PUBLISHED: &str = "published";
 
@@ -31,6 +34,9 @@ impl<'a> ChangelogKey<'a> {
             return Some(ChangelogKey::ParkedCount);
         }
         let (kind, rest) = key.split_once('|')?;
+        if kind == STATE {
+            return rest.split_once('|').map(|(view_key, _)| ChangelogKey::State { view_key });
+        }
         let (topic, rest) = rest.split_once('|')?;
         let (view_key, record_key) = rest.split_once('|')?;
         match kind {
@@ -38,6 +44,9 @@ impl<'a> ChangelogKey<'a> {
             PUBLISHED => Some(ChangelogKey::Published { topic, view_key, record_key }),
             _ => None,
         }
+    }
+    pub fn state(view_key: &impl Display, id: &str) -> String {
+        format!("{STATE}|{view_key}|{id}")
     }
     pub fn retained(topic: &str, view_key: &impl Display, id: &str) -> String {
         format!("{RETAINED}|{topic}|{view_key}|{id}")
@@ -103,14 +112,22 @@ impl<V: MaterializedView> Default for ViewState<V> {
 }
 
 impl<V: MaterializedView> ViewState<V> {
-    /// Applies an input and invalidates the output keys that it affects. `None` if the input has no key in this view.
-    pub fn apply(&mut self, view: &V, input: V::In) -> Option<(V::Key, StateChange)> {
+    /// Applies an input, invalidates the output keys that it affects, and passes to `retain` the records for the changelog. `None` if the
+    /// input has no key in this view.
+    pub fn apply(
+        &mut self,
+        view: &V,
+        input: V::In,
+        retain: &mut dyn FnMut(&V::Key, &str, V::Retained),
+    ) -> Option<(V::Key, StateChange)> {
         let view_key = view.key(&input)?;
         let ViewState { tables, invalidated, output_keys, affected, .. } = self;
         let tables = tables.entry(view_key.clone()).or_default();
-        let change = view.apply(tables, input, &mut |output_key| {
-            affected.push(invalidate(invalidated, output_keys, output_key));
-        });
+        let mut effects = Effects {
+            invalidate: &mut |output_key| affected.push(invalidate(invalidated, output_keys, output_key)),
+            retain: &mut |id, retained| retain(&view_key, &id, retained),
+        };
+        let change = view.apply(tables, input, &mut effects);
         Some((view_key, change))
     }
     /// Ends the reading of one record: the output keys added to `affected` since the previous call are those that the record affects.

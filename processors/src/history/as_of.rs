@@ -1,0 +1,67 @@
+//! Which observations are known as of an instant, and the retractions of observations.
+//!
+//! Invariant: of several retractions of one raw event, the newest counts; at one instant, a retraction counts rather than its undoing.
+//! Not here: what the known observations show (`list`, `fact`).
+use schemas::{RawId, Timestamp, observation::Retraction};
+use std::collections::BTreeMap;
+
+/// Selects observations: those that were fetched by an instant and, by another instant, not retracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf {
+    /// Selects observations fetched at or before this instant.
+    pub until: Timestamp,
+    /// Retractions made at or before this instant count.
+    retractions_until: Timestamp,
+}
+impl AsOf {
+    /// Everything received so far.
+    pub const LATEST: AsOf = AsOf::known_at(Timestamp::DISTANT_FUTURE);
+
+    /// Selects what was known at an instant: a retraction made later does not count.
+    pub const fn known_at(instant: Timestamp) -> AsOf {
+        AsOf { until: instant, retractions_until: instant }
+    }
+    /// Selects what was fetched by an instant, except all that is retracted now.
+    pub const fn in_retrospect(instant: Timestamp) -> AsOf {
+        AsOf { until: instant, retractions_until: Timestamp::DISTANT_FUTURE }
+    }
+}
+
+/// The retractions of the observations of one list or fact, by raw event and time; true: retracted, false: undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retractions(BTreeMap<RawId, BTreeMap<Timestamp, bool>>);
+impl Retractions {
+    /// Adds a retraction; returns true if it was not known.
+    pub fn add(&mut self, raw: RawId, retraction: Retraction) -> bool {
+        let is_retracted = !retraction.is_undone;
+        let by_time = self.0.entry(raw).or_default();
+        match by_time.get_mut(&retraction.at) {
+            Some(stored) if *stored || *stored == is_retracted => false,
+            Some(stored) => {
+                *stored = true;
+                true
+            }
+            None => {
+                by_time.insert(retraction.at, is_retracted);
+                true
+            }
+        }
+    }
+    pub fn of(&self, raw: RawId) -> Vec<Retraction> {
+        let by_time = self.0.get(&raw).into_iter().flatten();
+        by_time.map(|(at, is_retracted)| Retraction { at: *at, is_undone: !is_retracted }).collect()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// True if the raw event is retracted as of an instant.
+    pub fn is_retracted(&self, raw: RawId, as_of: AsOf) -> bool {
+        let by_time = self.0.get(&raw);
+        let newest = by_time.and_then(|by_time| by_time.range(..=as_of.retractions_until).next_back());
+        newest.is_some_and(|(_, is_retracted)| *is_retracted)
+    }
+    /// Returns the times of all retractions.
+    pub fn instants(&self) -> impl Iterator<Item = Timestamp> {
+        self.0.values().flat_map(|by_time| by_time.keys().copied())
+    }
+}

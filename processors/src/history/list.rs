@@ -1,0 +1,366 @@
+//! The history of one list: which members are present as of an instant.
+//!
+//! Observations of one request at one instant are parts: they are united, and complete only if all are. In each request, a member is
+//! present if the newest complete observation lists it, or an incomplete one since then; if no observation was complete, any. Only live
+//! requests count: a request is live unless the newest complete observation of the list is more than one hour newer than the newest
+//! observation of the request.
+//!
+//! Invariant: see the module `history`.
+//! Not here: how the observations are stored (`sequence`).
+use super::{
+    as_of::{AsOf, Retractions},
+    sequence::{Coverage, Member, ObservationId, ObservationRecord, Sequence, StoredObservation},
+};
+use schemas::{RawId, Timestamp, observation::Provenance};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A request with no observation for this long is not live, if another request has returned the complete list meanwhile.
+const LIVE_HOURS: i64 = 1;
+
+/// All observations of a list, by request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListHistory<K: Member, V> {
+    requests: BTreeMap<String, Sequence<K, V>>,
+    retractions: Retractions,
+}
+impl<K: Member, V> Default for ListHistory<K, V> {
+    fn default() -> Self {
+        ListHistory { requests: BTreeMap::new(), retractions: Retractions::default() }
+    }
+}
+
+/// A member that is present in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed<'a, V> {
+    pub value: &'a V,
+    /// The newest observation that lists the member.
+    pub fetched_at: Timestamp,
+    pub raw: RawId,
+    /// The fetch time of the first observation since which the member has had this value without interruption.
+    pub since: Timestamp,
+}
+
+/// The members whose presence or value may differ, at some instant, from before a merge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Affected<K> {
+    Members(Vec<K>),
+    All,
+}
+
+/// The effect of a merge that changed the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged<K> {
+    /// The observations whose records ([`ListHistory::record`]) may have changed.
+    pub touched: Vec<ObservationId>,
+    pub affected: Affected<K>,
+}
+
+impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
+    /// Merges an observation, or its retraction; `None` if the history does not change.
+    pub fn merge(
+        &mut self,
+        provenance: &Provenance,
+        coverage: Coverage<K::Sublist>,
+        members: Vec<(K, V)>,
+    ) -> Option<Merged<K>> {
+        let id = ObservationId { fetched_at: provenance.fetched_at, raw: provenance.raw };
+        let is_retracted = provenance.retraction.is_some_and(|order| self.retractions.add(id.raw, order));
+        let mut touched = Vec::new();
+        // An older schema version does not state the request of an observation.
+        let mut is_moved = false;
+        for (request, sequence) in &mut self.requests {
+            if *request != provenance.request
+                && let Ok(index) = sequence.position(id)
+            {
+                if sequence.observations[index].version >= provenance.version {
+                    return is_retracted.then(|| Merged { touched: vec![id], affected: Affected::All });
+                }
+                touched.extend(sequence.remove(id));
+                is_moved = true;
+            }
+        }
+        self.requests.retain(|_, sequence| !sequence.observations.is_empty());
+        let is_first_of_request = !self.requests.contains_key(&provenance.request);
+        let sequence = self.requests.entry(provenance.request.clone()).or_default();
+        let stored = StoredObservation {
+            id,
+            version: provenance.version,
+            outcome: provenance.outcome,
+            coverage,
+        };
+        let merged = sequence.merge(stored, members);
+        let Some(merged) = merged else {
+            return is_retracted.then(|| Merged { touched: vec![id], affected: Affected::All });
+        };
+        touched.extend(merged.touched);
+        let is_simple = !is_moved && !(is_first_of_request && self.requests.len() > 1);
+        let affected = if is_simple && self.retractions.is_empty() && self.continues_request(id, provenance) {
+            Affected::Members(merged.changed)
+        } else {
+            Affected::All
+        };
+        Some(Merged { touched, affected })
+    }
+    /// True if an observation is the newest of the list, differs from the one before in its members only, and no request gains or loses
+    /// its liveness by it. Then only the members whose value changed are affected.
+    fn continues_request(&self, id: ObservationId, provenance: &Provenance) -> bool {
+        let Some(sequence) = self.requests.get(&provenance.request) else { return false };
+        let [.., before, last] = sequence.observations.as_slice() else {
+            return self.requests.len() == 1;
+        };
+        let is_newest = self.requests.values().filter_map(|other| other.observations.last());
+        let is_newest = is_newest.map(|other| other.id.fetched_at).max() == Some(id.fetched_at);
+        let is_single = before.id.fetched_at < id.fetched_at;
+        if last.id != id || !is_newest || !is_single || before.coverage != last.coverage {
+            return false;
+        }
+        let live_from = id.fetched_at.plus_hours(-LIVE_HOURS);
+        let are_live = self.requests.values().filter_map(|other| other.observations.last());
+        before.id.fetched_at >= live_from
+            && are_live.map(|other| other.id.fetched_at).all(|newest| newest >= live_from)
+            || self.requests.len() == 1
+    }
+    /// Returns what the changelog stores of an observation; `None` if there is no such observation.
+    pub fn record(&self, id: ObservationId) -> Option<ObservationRecord<K, V, K::Sublist>> {
+        let of_request = |(request, sequence): (&String, &Sequence<K, V>)| {
+            let stored = sequence.observations[sequence.position(id).ok()?].clone();
+            Some(ObservationRecord {
+                id,
+                request: request.clone(),
+                version: stored.version,
+                outcome: stored.outcome,
+                coverage: stored.coverage,
+                changes: sequence.changes_at(id),
+                retractions: self.retractions.of(id.raw),
+            })
+        };
+        self.requests.iter().find_map(of_request)
+    }
+    /// Adds an observation as `record` returned it. The history is restored when the newest record of each observation has been added, in
+    /// any order.
+    pub fn restore(&mut self, record: ObservationRecord<K, V, K::Sublist>) {
+        let ObservationRecord { id, request, version, outcome, coverage, changes, retractions } = record;
+        for retraction in retractions {
+            self.retractions.add(id.raw, retraction);
+        }
+        let stored = StoredObservation { id, version, outcome, coverage };
+        self.requests.entry(request).or_default().restore(stored, changes);
+    }
+
+    pub fn has_retractions(&self) -> bool {
+        !self.retractions.is_empty()
+    }
+    /// Returns every member that any observation lists.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        let keys = self.requests.values().flat_map(|sequence| sequence.changes.keys());
+        let is_single = self.requests.len() < 2;
+        let mut seen = BTreeSet::new();
+        keys.filter(move |key| is_single || seen.insert(*key))
+    }
+    /// Returns the number of observations.
+    pub fn len(&self) -> usize {
+        self.requests.values().map(|sequence| sequence.observations.len()).sum()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+    /// Returns the newest known observation as of an instant.
+    pub fn newest(&self, as_of: AsOf) -> Option<ObservationId> {
+        self.requests.values().filter_map(|sequence| self.newest_in(sequence, as_of)).max()
+    }
+    /// Returns the members that are present as of an instant.
+    pub fn members(&self, as_of: AsOf) -> impl Iterator<Item = (&K, Listed<'_, V>)> {
+        self.keys().filter_map(move |key| Some((key, self.member(key, as_of)?)))
+    }
+    /// Returns a member if it is present as of an instant. If several live requests list it, the newest value is used; at one instant, the
+    /// greatest.
+    pub fn member(&self, key: &K, as_of: AsOf) -> Option<Listed<'_, V>> {
+        let mut requests = self.requests.values();
+        if self.requests.len() == 1 {
+            return self.member_in(requests.next()?, key, as_of);
+        }
+        let sublist = key.sublist();
+        let newest_complete =
+            self.requests.values().filter_map(|request| self.newest_complete_in(request, &sublist, as_of));
+        let newest_complete = newest_complete.max();
+        let mut newest: Option<Listed<'_, V>> = None;
+        for request in requests {
+            let Some(listed) = self.member_in(request, key, as_of) else { continue };
+            let last = self.newest_in(request, as_of).map(|id| id.fetched_at);
+            if newest_complete > last.map(|last| last.plus_hours(LIVE_HOURS)) {
+                continue;
+            }
+            newest = Some(match newest {
+                None => listed,
+                Some(stored) => {
+                    let is_newer = (listed.fetched_at, listed.value, std::cmp::Reverse(listed.raw))
+                        > (stored.fetched_at, stored.value, std::cmp::Reverse(stored.raw));
+                    let (newer, other) = if is_newer { (listed, stored) } else { (stored, listed) };
+                    let since =
+                        if newer.value == other.value { newer.since.min(other.since) } else { newer.since };
+                    Listed { since, ..newer }
+                }
+            });
+        }
+        newest
+    }
+    fn is_known(&self, stored: &StoredObservation<K::Sublist>, as_of: AsOf) -> bool {
+        self.retractions.is_empty() || !self.retractions.is_retracted(stored.id.raw, as_of)
+    }
+    fn newest_in(&self, sequence: &Sequence<K, V>, as_of: AsOf) -> Option<ObservationId> {
+        let fetched = &sequence.observations[..sequence.count_until(as_of.until)];
+        fetched.iter().rev().find(|stored| self.is_known(stored, as_of)).map(|stored| stored.id)
+    }
+    /// Returns the observations known as of an instant, newest first; those of one instant together.
+    fn known_groups<'a>(
+        &'a self,
+        sequence: &'a Sequence<K, V>,
+        as_of: AsOf,
+    ) -> impl Iterator<Item = Vec<&'a StoredObservation<K::Sublist>>> {
+        let fetched = &sequence.observations[..sequence.count_until(as_of.until)];
+        let groups = fetched.chunk_by(|a, b| a.id.fetched_at == b.id.fetched_at).rev();
+        let known = groups.map(move |group| {
+            group.iter().filter(|stored| self.is_known(stored, as_of)).collect::<Vec<_>>()
+        });
+        known.filter(|group| !group.is_empty())
+    }
+    fn newest_complete_in(
+        &self,
+        sequence: &Sequence<K, V>,
+        sublist: &K::Sublist,
+        as_of: AsOf,
+    ) -> Option<Timestamp> {
+        let is_complete = |group: &Vec<&StoredObservation<K::Sublist>>| {
+            group.iter().all(|stored| stored.coverage.is_complete(sublist))
+        };
+        let group = self.known_groups(sequence, as_of).find(is_complete)?;
+        group.first().map(|stored| stored.id.fetched_at)
+    }
+    /// Returns a member if one request shows that it is present.
+    fn member_in<'a>(
+        &'a self,
+        sequence: &'a Sequence<K, V>,
+        key: &K,
+        as_of: AsOf,
+    ) -> Option<Listed<'a, V>> {
+        let sublist = key.sublist();
+        let changes = sequence.changes.get(key)?.as_slice();
+        let mut count = changes.len();
+        for group in self.known_groups(sequence, as_of) {
+            let mut greatest: Option<Listed<'a, V>> = None;
+            for stored in group.iter().rev() {
+                while count > 0 && changes[count - 1].from > stored.id {
+                    count -= 1;
+                }
+                let Some(change) = changes[..count].last() else { continue };
+                if let Some(value) = &change.value
+                    && greatest.is_none_or(|listed| *listed.value <= *value)
+                {
+                    let ObservationId { fetched_at, raw } = stored.id;
+                    let since = self.first_known(sequence, change.from, stored.id, as_of);
+                    greatest = Some(Listed { value, fetched_at, raw, since });
+                }
+            }
+            if greatest.is_some() {
+                return greatest;
+            }
+            if count == 0 || group.iter().all(|stored| stored.coverage.is_complete(&sublist)) {
+                return None;
+            }
+        }
+        None
+    }
+    /// Returns the fetch time of the first known observation from `first` to `last`.
+    fn first_known(
+        &self,
+        sequence: &Sequence<K, V>,
+        first: ObservationId,
+        last: ObservationId,
+        as_of: AsOf,
+    ) -> Timestamp {
+        if self.retractions.is_empty() {
+            return first.fetched_at;
+        }
+        let from = sequence.observations.partition_point(|stored| stored.id < first);
+        let known = sequence.observations[from..].iter().find(|stored| self.is_known(stored, as_of));
+        known.map_or(last, |stored| stored.id).fetched_at.min(last.fetched_at)
+    }
+
+    /// Emits every instant at which the presence or the value of a member may change.
+    pub fn instants(&self, key: &K, emit: &mut dyn FnMut(Timestamp)) {
+        if self.has_retractions() {
+            self.retractions.instants().for_each(&mut *emit);
+            self.all_instants().for_each(&mut *emit);
+            return;
+        }
+        let sublist = key.sublist();
+        for sequence in self.requests.values() {
+            for change in sequence.changes.get(key).into_iter().flatten() {
+                emit(change.from.fetched_at);
+                if change.value.is_none() {
+                    next_complete(sequence, &sublist, change.from).for_each(&mut *emit);
+                }
+            }
+        }
+        if self.requests.len() > 1 {
+            self.liveness_instants(emit);
+        }
+    }
+    /// Emits every instant at which any member may change.
+    pub fn all_member_instants(&self, emit: &mut dyn FnMut(Timestamp)) {
+        for key in self.keys() {
+            self.instants(key, emit);
+        }
+    }
+    /// Returns the fetch times of all observations.
+    pub fn all_instants(&self) -> impl Iterator<Item = Timestamp> {
+        let observations = self.requests.values().flat_map(|sequence| &sequence.observations);
+        observations.map(|stored| stored.id.fetched_at)
+    }
+    /// Emits the instants at which a request may lose or regain its liveness: after each of its gaps of more than one hour, the first
+    /// observations of other requests that may be complete, and its own next observation.
+    fn liveness_instants(&self, emit: &mut dyn FnMut(Timestamp)) {
+        for (name, sequence) in &self.requests {
+            let times = sequence.observations.iter().map(|stored| stored.id.fetched_at);
+            let next = times.clone().skip(1).chain([Timestamp::DISTANT_FUTURE]);
+            for (from, to) in times.zip(next) {
+                let end_of_life = from.plus_hours(LIVE_HOURS);
+                if to <= end_of_life {
+                    continue;
+                }
+                emit(to.min(self.last_instant()));
+                for (other, observations) in &self.requests {
+                    if other != name {
+                        let first = observations.count_until(end_of_life);
+                        let later = observations.observations[first..].iter();
+                        let in_gap = later.take_while(|stored| stored.id.fetched_at < to);
+                        let until_complete = in_gap.scan(false, |is_done, stored| {
+                            let emitted = (!*is_done).then_some(stored.id.fetched_at);
+                            *is_done = stored.coverage == Coverage::Complete;
+                            emitted
+                        });
+                        until_complete.for_each(&mut *emit);
+                    }
+                }
+            }
+        }
+    }
+    fn last_instant(&self) -> Timestamp {
+        self.all_instants().max().unwrap_or(Timestamp::DISTANT_PAST)
+    }
+}
+
+/// Returns the fetch times of the first complete observations at and after an observation: those that may show that a member, which is not
+/// listed from this observation on, is absent.
+fn next_complete<K: Member, V>(
+    sequence: &Sequence<K, V>,
+    sublist: &K::Sublist,
+    from: ObservationId,
+) -> impl Iterator<Item = Timestamp> {
+    let first = sequence.observations.partition_point(|stored| stored.id < from);
+    let later = sequence.observations[first..].iter();
+    let complete = later.filter(|stored| stored.coverage.is_complete(sublist));
+    let at = complete.clone().map(|stored| stored.id.fetched_at).next();
+    let after = complete.map(|stored| stored.id.fetched_at).find(|time| *time > from.fetched_at);
+    at.into_iter().chain(after)
+}
