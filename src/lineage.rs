@@ -95,7 +95,8 @@ fn earlier_games(log: &mut dyn LogBackend, features: &Features) -> Result<Vec<Ga
 /// not known at the cutoff.
 fn game_as_of_cutoff(game: &PlayerGame, features: &Features) -> Option<GameReport> {
     let cutoff = Cutoff::at_tip_off(features.tip_off, features.basis);
-    let revision = cutoff.as_of(&game.revisions, |revision| revision.known_at)?;
+    let revision = cutoff
+        .as_of(&game.revisions, game.revisions_in_retrospect.as_deref(), |revision| revision.known_at)?;
     let stats = revision.stats.filter(|_| cutoff.is_past(revision.effective_at()))?;
     Some(GameReport {
         game_id: game.game.to_string(),

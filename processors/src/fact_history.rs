@@ -7,7 +7,7 @@
 //! stored: the one with the newest loader version; if the versions are equal, a complete entry rather than a partial one; if both are
 //! equal, the entry with the greatest content. Revisions are in ascending order of time, and adjacent ones differ in content.
 //! Not here: which of several feeds takes precedence; each view defines that.
-use schemas::{RawId, Timestamp, features::Basis, observation::Provenance};
+use schemas::{RawId, Timestamp, observation::Provenance};
 
 /// One observation of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,38 +71,7 @@ pub fn since_last_complete<C>(entries: &[HistoryEntry<C>]) -> &[HistoryEntry<C>]
     &entries[first..]
 }
 
-/// The as-of cutoff of a game: its tip-off, and the basis (issued or retrospective) on which facts are selected.
-#[derive(Clone, Copy, Debug)]
-pub struct Cutoff {
-    tip_off: Timestamp,
-    basis: Basis,
-}
-impl Cutoff {
-    pub const fn at_tip_off(tip_off: Timestamp, basis: Basis) -> Self {
-        Cutoff { tip_off, basis }
-    }
-    pub const fn basis(self) -> Basis {
-        self.basis
-    }
-    /// True if a fact was effective strictly before the tip-off.
-    pub fn is_past(self, effective_at: Timestamp) -> bool {
-        effective_at < self.tip_off
-    }
-    /// True if a fact was known strictly before the tip-off.
-    pub fn is_known(self, known_at: Timestamp) -> bool {
-        known_at < self.tip_off
-    }
-    /// Returns the last revision known before the tip-off. If no revision was known by then, the result depends on the basis: the first
-    /// revision if the basis is retrospective, `None` if it is issued.
-    pub fn as_of<S>(self, revisions: &[S], known_at: impl Fn(&S) -> Timestamp) -> Option<&S> {
-        let known_count = revisions.partition_point(|revision| known_at(revision) < self.tip_off);
-        match (known_count.checked_sub(1), self.basis) {
-            (Some(last), _) => revisions.get(last),
-            (None, Basis::Retrospective) => revisions.first(),
-            (None, Basis::Issued) => None,
-        }
-    }
-}
+pub use crate::history::Cutoff;
 
 /// Returns the revisions of derived content: evaluates `content_at` at each instant, oldest first, and keeps each result whose content
 /// differs from the one before it.
@@ -160,15 +129,6 @@ mod tests {
             }
             prop_assert_eq!(build(&observations), build(&shuffled));
         }
-    }
-    #[test]
-    fn the_retrospective_basis_uses_the_first_revision_only_if_none_was_known_before_tip_off() {
-        let cutoff = |basis| Cutoff::at_tip_off(Timestamp(10), basis);
-        let known_at = |revision: &i64| Timestamp(*revision);
-        assert_eq!(cutoff(Basis::Issued).as_of(&[3, 9, 10, 12], known_at), Some(&9));
-        assert_eq!(cutoff(Basis::Retrospective).as_of(&[3, 9, 10, 12], known_at), Some(&9));
-        assert_eq!(cutoff(Basis::Issued).as_of(&[10, 12], known_at), None);
-        assert_eq!(cutoff(Basis::Retrospective).as_of(&[10, 12], known_at), Some(&10));
     }
     #[test]
     fn a_partial_fetch_removes_no_member_and_a_complete_one_does() {

@@ -44,7 +44,7 @@ pub enum In {
 }
 
 /// The games, slate entries, markets and availabilities of one player.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tables {
     player: Option<PlayerId>,
     seasons: BTreeMap<Season, BTreeMap<GameId, PlayerGame>>,

@@ -76,12 +76,7 @@ impl MaterializedView for Games {
             | OutputKey::List(matchup, _) => *matchup,
         }
     }
-    fn apply(
-        &self,
-        tables: &mut Tables,
-        input: In,
-        effects: &mut Effects<'_, OutputKey, ()>,
-    ) -> StateChange {
+    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
         let invalidate = &mut *effects.invalidate;
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         match input {

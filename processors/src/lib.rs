@@ -7,9 +7,9 @@
 //! environment, file or network (`clippy.toml` forbids clock, environment and files).
 //! Not here: topics, offsets and commits (crate `runtime`), the wiring of processors and topics (`src/topology.rs` of the binary).
 pub mod fact_history;
-pub mod history;
 pub mod feature_builder;
 pub mod games;
+pub mod history;
 pub mod loader;
 pub mod markets;
 pub mod materialized_view;

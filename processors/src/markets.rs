@@ -65,12 +65,7 @@ impl MaterializedView for Markets {
     fn key_of(&self, output_key: &OutputKey) -> Matchup {
         output_key.matchup()
     }
-    fn apply(
-        &self,
-        tables: &mut Tables,
-        input: In,
-        effects: &mut Effects<'_, OutputKey, ()>,
-    ) -> StateChange {
+    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
         let invalidate = &mut *effects.invalidate;
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);

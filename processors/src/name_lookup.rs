@@ -3,16 +3,19 @@
 //!
 //! Invariant: a name is decided only when every team of the scope has a match for it; before that it is pending, not unknown.
 //! Not here: the rules by which a name matches a player (`names`), the view that matches names (`name_resolver`).
-use crate::names::{Resolution, decide};
+use crate::{
+    history::{AsOf, Cutoff},
+    names::{Resolution, decide},
+};
 use schemas::{
     EasternDate, NamesId, PlayerId, Team, Timestamp,
-    identity::{NameRevision, Names},
+    identity::{NameMatch, NameRevision, Names},
     raw::Source,
 };
 use std::collections::BTreeMap;
 
 /// The name matches that one view received from the name resolver, by source, day and team.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct NameLookups(BTreeMap<(Source, EasternDate, Team), Names>);
 
 /// A name to resolve, as a source wrote it on an Eastern day, with the teams among whose players it is looked up.
@@ -33,21 +36,21 @@ impl NameLookups {
             None => _ = self.0.remove(&key),
         }
     }
-    fn revisions(&self, request: LookupRequest<'_>, team: Team) -> Option<&[NameRevision]> {
+    fn name_match(&self, request: LookupRequest<'_>, team: Team) -> Option<&NameMatch> {
         let row = self.0.get(&(request.source, request.date, team))?;
         let by_name = row.matches.binary_search_by(|candidate| candidate.name.as_str().cmp(request.name));
-        Some(&row.matches[by_name.ok()?].revisions)
+        Some(&row.matches[by_name.ok()?])
     }
     /// Resolves a name from one revision per team, which `as_of` selects. Returns the resolution and the time at which it became known;
     /// `None` if a team's match is pending or `as_of` selects none of its revisions.
     pub fn decide(
         &self,
         request: LookupRequest<'_>,
-        as_of: impl Fn(&[NameRevision]) -> Option<&NameRevision>,
+        as_of: impl Fn(&NameMatch) -> Option<&NameRevision>,
     ) -> Option<(Resolution, Timestamp)> {
         let mut selected = Vec::with_capacity(request.teams.len());
         for team in request.teams {
-            selected.push(as_of(self.revisions(request, *team)?)?);
+            selected.push(as_of(self.name_match(request, *team)?)?);
         }
         let known_at =
             selected.iter().map(|revision| revision.known_at).max().unwrap_or(Timestamp::DISTANT_PAST);
@@ -58,7 +61,7 @@ impl NameLookups {
     pub fn player(
         &self,
         request: LookupRequest<'_>,
-        as_of: impl Fn(&[NameRevision]) -> Option<&NameRevision>,
+        as_of: impl Fn(&NameMatch) -> Option<&NameRevision>,
     ) -> Option<(PlayerId, Timestamp)> {
         match self.decide(request, as_of)? {
             (Resolution::Player(player, _), known_at) => Some((player, known_at)),
@@ -68,7 +71,7 @@ impl NameLookups {
     /// Emits every player whom the name matches, or to whom it is linked, in any revision.
     pub fn all_candidates(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(PlayerId)) {
         for team in request.teams {
-            for revision in self.revisions(request, *team).unwrap_or_default() {
+            for revision in self.name_match(request, *team).into_iter().flat_map(all_revisions) {
                 for player in revision.players.iter().chain(&revision.link) {
                     emit(*player);
                 }
@@ -78,14 +81,14 @@ impl NameLookups {
     /// Emits the known-at time of every revision of the name.
     pub fn instants(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(Timestamp)) {
         for team in request.teams {
-            for revision in self.revisions(request, *team).unwrap_or_default() {
+            for revision in self.name_match(request, *team).into_iter().flat_map(all_revisions) {
                 emit(revision.known_at);
             }
         }
     }
     /// Returns the reason why the newest revisions do not resolve a name, as text for an operator; `None` if they resolve it.
     pub fn unresolved(&self, request: LookupRequest<'_>) -> Option<String> {
-        match self.decide(request, |revisions| revisions.last()) {
+        match self.decide(request, |name_match| name_match.revisions.last()) {
             None => Some("lookup pending".into()),
             Some((Resolution::Player(..), _)) => None,
             Some((Resolution::Ambiguous(players), _)) => {
@@ -97,10 +100,22 @@ impl NameLookups {
     }
 }
 
-/// Returns a function that selects the last revision known at or before an instant.
-pub fn known_by(instant: Timestamp) -> impl Fn(&[NameRevision]) -> Option<&NameRevision> + Copy {
-    move |revisions| {
-        let known_count = revisions.partition_point(|revision| revision.known_at <= instant);
-        known_count.checked_sub(1).and_then(|last| revisions.get(last))
+fn all_revisions(name_match: &NameMatch) -> impl Iterator<Item = &NameRevision> {
+    name_match.revisions.iter().chain(name_match.revisions_in_retrospect.iter().flatten())
+}
+
+/// Returns a function that selects the last revision known as of an instant.
+pub fn known_as_of(as_of: AsOf) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
+    move |name_match| {
+        let in_retrospect = name_match.revisions_in_retrospect.as_deref();
+        as_of.last_of(&name_match.revisions, in_retrospect, |revision| revision.known_at)
+    }
+}
+
+/// Returns a function that selects the revision of a name as of the cutoff of a game.
+pub fn known_by_cutoff(cutoff: Cutoff) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
+    move |name_match| {
+        let in_retrospect = name_match.revisions_in_retrospect.as_deref();
+        cutoff.as_of(&name_match.revisions, in_retrospect, |revision| revision.known_at)
     }
 }

@@ -33,6 +33,7 @@ pub enum In {
 }
 
 /// One spelling of one player in one season.
+#[derive(Debug)]
 struct KnownName {
     name: Name,
     /// The effective day and fetch time of each observation with this spelling. An observation is dropped if another one is at least as
@@ -57,7 +58,7 @@ impl KnownName {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct LookupKey {
     season: Season,
     date: EasternDate,
@@ -79,7 +80,7 @@ impl LookupKey {
 }
 
 /// The known names, lookups and links of one team.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tables {
     team: Option<Team>,
     known_names: BTreeMap<Season, BTreeMap<(PlayerId, String), KnownName>>,
@@ -107,12 +108,7 @@ impl MaterializedView for NameResolver {
     fn key_of(&self, output_key: &NamesId) -> Team {
         output_key.team
     }
-    fn apply(
-        &self,
-        tables: &mut Tables,
-        input: In,
-        effects: &mut Effects<'_, NamesId, ()>,
-    ) -> StateChange {
+    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, NamesId, ()>) -> StateChange {
         let invalidate = &mut *effects.invalidate;
         match input {
             In::Names(observation) => tables.apply_names(&observation, invalidate),
@@ -254,6 +250,10 @@ impl Tables {
         };
         let is_same_content =
             |a: &NameRevision, b: &NameRevision| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
-        NameMatch { name: written.to_owned(), revisions: revisions(instants, content_at, is_same_content) }
+        NameMatch {
+            name: written.to_owned(),
+            revisions: revisions(instants, content_at, is_same_content),
+            revisions_in_retrospect: None,
+        }
     }
 }

@@ -25,7 +25,7 @@ pub enum In {
 }
 
 /// The games between two teams, their team forms and quoted players.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tables {
     matchup: Option<Matchup>,
     games: BTreeMap<GameId, Game>,
@@ -60,12 +60,7 @@ impl MaterializedView for Slate {
     fn key_of(&self, output_key: &OutputKey) -> Matchup {
         output_key.matchup
     }
-    fn apply(
-        &self,
-        tables: &mut Tables,
-        input: In,
-        effects: &mut Effects<'_, OutputKey, ()>,
-    ) -> StateChange {
+    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
         let invalidate = &mut *effects.invalidate;
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
@@ -151,10 +146,12 @@ impl Tables {
         }
         let (home, away) = (form(game.home)?, form(game.away)?);
         let quoted = self.quoted.get(&game.game);
-        let (players, reported_at) = match (quoted, basis) {
-            (Some(row), Basis::Issued) => (row.issued.as_slice(), row.reported_issued),
-            (Some(row), Basis::Retrospective) => (row.retrospective.as_slice(), row.reported_retrospective),
-            (None, _) => (&[][..], None),
+        let (players, reported) = match (quoted, basis) {
+            (Some(row), Basis::Issued) => (row.issued.as_slice(), row.teams_reported_issued.as_slice()),
+            (Some(row), Basis::Retrospective) => {
+                (row.retrospective.as_slice(), row.teams_reported_retrospective.as_slice())
+            }
+            (None, _) => (&[][..], &[][..]),
         };
         let quoted_at = players
             .binary_search_by_key(&player, |quoted| quoted.player)
@@ -170,12 +167,15 @@ impl Tables {
         }
         let known_at = home.known_at.max(away.known_at).max(game.known_at);
         Some(Candidacy {
-            known_at: quoted_at.into_iter().chain(reported_at).fold(known_at, Timestamp::max),
+            known_at: quoted_at
+                .into_iter()
+                .chain(reported.iter().map(|team| team.known_at))
+                .fold(known_at, Timestamp::max),
             sides,
             quoted: quoted_at.is_some(),
-            reported: reported_at.is_some(),
             home: home.numbers,
             away: away.numbers,
+            teams_reported: reported.iter().map(|reported| reported.team).collect(),
         })
     }
 }

@@ -14,7 +14,7 @@ mod tests;
 use crate::{
     fact_history::{Cutoff, FactHistory, since_last_complete},
     materialized_view::{Effects, MaterializedView, ParkedItem, StateChange},
-    name_lookup::{LookupRequest, NameLookups},
+    name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
 };
 use schemas::{
     EasternDate, GameId, NamesId, PlayerId, Scope, Season, Team, TeamGameId, Timestamp,
@@ -46,7 +46,7 @@ pub enum OutputKey {
 type Roster = (EasternDate, Vec<RosterMember>);
 
 /// The games and rosters of one team.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tables {
     team: Option<Team>,
     seasons: BTreeMap<Season, BTreeMap<GameId, TeamGame>>,
@@ -93,12 +93,7 @@ impl MaterializedView for TeamForms {
             OutputKey::Form { team, .. } | OutputKey::Roster(team, _) => *team,
         }
     }
-    fn apply(
-        &self,
-        tables: &mut Tables,
-        input: In,
-        effects: &mut Effects<'_, OutputKey, ()>,
-    ) -> StateChange {
+    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
         let invalidate = &mut *effects.invalidate;
         let Some(team) = self.key(&input) else { return StateChange::Unchanged };
         tables.team = Some(team);
@@ -256,7 +251,11 @@ impl Tables {
     /// Computes the form before a game on `date`; `None` on the issued basis if the game itself was not known before the cutoff.
     fn form(&self, game: GameId, date: EasternDate, cutoff: Cutoff) -> Option<Form> {
         let games = self.seasons.get(&game.season())?;
-        let own = cutoff.as_of(&games.get(&game)?.revisions, |revision| revision.known_at)?;
+        let own = {
+            let row = games.get(&game)?;
+            let in_retrospect = row.revisions_in_retrospect.as_deref();
+            cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?
+        };
         let mut known_at = own.known_at;
         let mut past: Vec<&TeamGameRevision> = Vec::with_capacity(games.len());
         for row in games.values().filter(|row| row.game != game) {
@@ -319,7 +318,7 @@ impl Tables {
             return Some((player, Timestamp::DISTANT_PAST));
         }
         let request = Self::lookup_request(feed, date, &member.player.name);
-        self.name_lookups.player(request, |revisions| cutoff.as_of(revisions, |revision| revision.known_at))
+        self.name_lookups.player(request, known_by_cutoff(cutoff))
     }
     fn lookup_request(feed: Feed, date: EasternDate, name: &str) -> LookupRequest<'_> {
         LookupRequest { teams: &Team::ALL, source: feed.source(), date, name }
@@ -348,7 +347,8 @@ fn is_played(revision: &TeamGameRevision) -> bool {
 /// box score are separate facts, so this revision may lack the box score. In this case, the retrospective basis uses the first revision
 /// with a box score. If there is none, and the score was not known before the cutoff either, it uses the first revision with a score.
 fn past_revision(row: &TeamGame, cutoff: Cutoff) -> Option<&TeamGameRevision> {
-    let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
+    let in_retrospect = row.revisions_in_retrospect.as_deref();
+    let revision = cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?;
     let first = |has: fn(&TeamGameRevision) -> bool| row.revisions.iter().find(|revision| has(revision));
     match (cutoff.basis(), revision.totals) {
         (Basis::Issued, _) | (_, Some(_)) => Some(revision),

@@ -16,18 +16,18 @@ use crate::{
     game::{Game, GameDay, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
     identity::{NameMatch, NameRevision, NameRule, Names},
     ids::{GameId, PlayerId, RawId},
-    market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers},
+    market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
     observation::{
         BoxMember, BoxScoreObservation, BoxScoreStats, Fixture, GameObservation, GameResult, GameStatus,
         InjuryMember, InjuryObservation, InjuryStatus, LinkObservation, NamesObservation, OddsObservation,
-        PlayerRef, Provenance, Quote, QuoteLine, RosterMember, RosterObservation,
+        PlayerRef, Provenance, Quote, QuoteLine, Retraction, RosterMember, RosterObservation,
     },
     ops::{LedgerEntry, LogId, SinkBatchPlanned},
     prediction::{
         LadderLine, LineSource, Predicted, Prediction, Recommendation, System, SystemOutcome,
         SystemPrediction, SystemSkip,
     },
-    raw::{DeadLetter, FetchOutcome, RawEvent, RejectCode},
+    raw::{DeadLetter, FetchOutcome, RawEvent, RejectCode, RetractionOrder},
     team::{Matchup, Team},
     team_form::{
         Candidacy, Form, FormNumbers, RecentPlayer, RosteredPlayer, SideEvidence, SlateEntry, TeamForm,
@@ -217,7 +217,7 @@ objects! {
     Form { known_at, numbers, recent, roster }
     TeamForm { game, team, opponent, issued, retrospective }
     SideEvidence { team, last_game, rostered, born }
-    Candidacy { known_at, sides, quoted, reported, home, away }
+    Candidacy { known_at, sides, quoted, home, away, teams_reported }
     SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective }
     Comparable { game, points, tier, rest_days, is_home, streak }
     Features {

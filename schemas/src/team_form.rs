@@ -96,10 +96,12 @@ pub struct Candidacy {
     pub sides: Vec<SideEvidence>,
     /// True if at least one book quotes the player for this game.
     pub quoted: bool,
-    /// True if an injury report covers the game. A player whom this report does not list is available.
-    pub reported: bool,
     pub home: FormNumbers,
     pub away: FormNumbers,
+    /// The teams of the game that have reported on the availability of their players, sorted. A player of such a team who is in no
+    /// injury report is available; about the players of another team, nothing is known.
+    #[serde(default)]
+    pub teams_reported: Vec<Team>,
 }
 
 /// One row of the slate: one candidate (a player who may appear) for one game.

@@ -10,6 +10,7 @@ use schemas::{
     catalog::{self, BindError, Binding, Entry, bind, frame, id_of, unframe},
     observation::{LinkObservation, Provenance},
     ops::LedgerEntry,
+    raw::FetchOutcome,
     wire,
 };
 use std::sync::Once;
@@ -40,7 +41,14 @@ fn bind_once() {
     BOUND.call_once(|| bind(Binding { ids: ids(), fetch: Box::new(fetch_foreign_schema) }).unwrap());
 }
 fn link(spelling: &str, player: Option<u32>) -> LinkObservation {
-    let provenance = Provenance { fetched_at: Timestamp(5), version: 1, raw: RawId(-3) };
+    let provenance = Provenance {
+        fetched_at: Timestamp(5),
+        version: 1,
+        raw: RawId(-3),
+        request: String::new(),
+        outcome: FetchOutcome::Complete,
+        retraction: None,
+    };
     LinkObservation { team: Team::BOS, spelling: spelling.into(), player: player.map(PlayerId), provenance }
 }
 /// Returns the schema id of a record that is written without a registry.

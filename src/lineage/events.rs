@@ -12,7 +12,7 @@ use schemas::{
     features::{Basis, Features},
     raw::RawEvent,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The facts from which a prediction was derived, by the raw event that contains them.
 struct FactsByEvent<'a> {
@@ -104,8 +104,13 @@ fn add_roster_facts(log: &mut dyn LogBackend, facts: &mut FactsByEvent<'_>) -> R
         let is_side = [features.home, features.away].contains(&observation.team);
         if is_side && observation.provenance.fetched_at < features.tip_off {
             let key = (observation.team, observation.feed);
-            let newest = newest_rosters.entry(key).or_insert(observation.provenance);
-            *newest = (*newest).max(observation.provenance);
+            match newest_rosters.entry(key) {
+                Entry::Vacant(entry) => _ = entry.insert(observation.provenance),
+                Entry::Occupied(mut entry) if *entry.get() < observation.provenance => {
+                    entry.insert(observation.provenance);
+                }
+                Entry::Occupied(_) => {}
+            }
         }
     })?;
     for ((team, _), provenance) in newest_rosters {

@@ -221,7 +221,7 @@ pub struct CandidacyReport {
     pub known_at: String,
     pub sides: Vec<SideReport>,
     pub quoted: bool,
-    pub reported: bool,
+    pub teams_reported: Vec<String>,
     pub home: FormNumbers,
     pub away: FormNumbers,
 }
@@ -247,7 +247,7 @@ impl CandidacyReport {
             known_at: candidacy.known_at.to_string(),
             sides: candidacy.sides.iter().map(SideReport::new).collect(),
             quoted: candidacy.quoted,
-            reported: candidacy.reported,
+            teams_reported: candidacy.teams_reported.iter().map(ToString::to_string).collect(),
             home: candidacy.home,
             away: candidacy.away,
         }

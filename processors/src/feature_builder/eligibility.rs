@@ -38,7 +38,10 @@ fn revision(n: i32, team: Team, known_at: Timestamp, minutes: i32, points: i32) 
     }
 }
 fn player_game(n: i32, revisions: Vec<PlayerGameRevision>) -> In {
-    In::PlayerGame(id(n), Some(PlayerGame { player: PLAYER, game: id(n).game, revisions }))
+    In::PlayerGame(
+        id(n),
+        Some(PlayerGame { player: PLAYER, game: id(n).game, revisions, revisions_in_retrospect: None }),
+    )
 }
 /// A game whose box score became known on the next morning.
 fn played(n: i32, team: Team, minutes: i32) -> In {
@@ -53,7 +56,7 @@ fn entry(n: i32, sides: &[SideEvidence]) -> In {
         known_at: Timestamp::DISTANT_PAST,
         sides: sides.to_vec(),
         quoted: sides.is_empty(),
-        reported: false,
+        teams_reported: Vec::new(),
         home: FormNumbers::default(),
         away: FormNumbers::default(),
     };

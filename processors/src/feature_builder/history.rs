@@ -24,7 +24,10 @@ impl<'a> Appearance<'a> {
     /// Returns the player's appearance in a game as of a cutoff; `None` if the player did not play, or if the game had not ended before the
     /// cutoff.
     fn as_of(row: &'a PlayerGame, cutoff: Cutoff) -> Option<Self> {
-        let revision = cutoff.as_of(&row.revisions, |revision| revision.known_at)?;
+        let revision = {
+            let in_retrospect = row.revisions_in_retrospect.as_deref();
+            cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?
+        };
         let stats = revision.stats.as_ref()?;
         let is_past = cutoff.is_past(revision.effective_at()) && stats.playing_time.0 > 0;
         is_past.then_some(Appearance { game: row.game, revision, stats })

@@ -39,7 +39,10 @@ fn played(game: u32, n: i32, team: Team, points: i32, known_at: Timestamp) -> In
         stats: Some(stats),
     };
     let game = GameId(game);
-    In::PlayerGame(output_key(game), Some(PlayerGame { player: PLAYER, game, revisions: vec![revision] }))
+    In::PlayerGame(
+        output_key(game),
+        Some(PlayerGame { player: PLAYER, game, revisions: vec![revision], revisions_in_retrospect: None }),
+    )
 }
 /// An appearance that became known on the next morning.
 fn on_time(game: u32, n: i32, points: i32) -> In {
@@ -56,7 +59,7 @@ fn candidacy(rostered: Option<(Team, Timestamp)>) -> Candidacy {
         known_at: day(-1).at(6, 0),
         sides: sides.into_iter().collect(),
         quoted: true,
-        reported: false,
+        teams_reported: Vec::new(),
         home: FormNumbers::default(),
         away: FormNumbers::default(),
     }

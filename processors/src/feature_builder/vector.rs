@@ -125,8 +125,9 @@ impl<'a> Inputs<'a> {
         let line = facts.market.map(|market| market.main.points());
         let opening = facts.market.map(|market| market.opening.points());
         let or_no_market = |value: Option<f64>| or_missing(value, MissingReason::NoMarket);
+        let is_reported = facts.side.is_some_and(|side| facts.candidacy.teams_reported.contains(&side.team));
         let injury_risk = match facts.availability.map(|availability| availability.status) {
-            None if !facts.candidacy.reported => Feature::Missing(MissingReason::NoReport),
+            None if !is_reported => Feature::Missing(MissingReason::NoReport),
             None | Some(InjuryStatus::Available) => Feature::Value(0.0),
             Some(InjuryStatus::Probable) => Feature::Value(1.0),
             Some(InjuryStatus::Questionable) => Feature::Value(2.0),

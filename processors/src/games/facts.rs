@@ -4,8 +4,9 @@
 //! Not here: which output keys an input invalidates (`games`).
 use crate::{
     fact_history::{FactHistory, revisions, since_last_complete},
+    history::AsOf,
     materialized_view::ParkedItem,
-    name_lookup::{LookupRequest, NameLookups, known_by},
+    name_lookup::{LookupRequest, NameLookups, known_as_of},
 };
 use schemas::{
     EasternDate, GameId, Matchup, NamesId, PlayerId, PlayingTime, RawId, Team, Timestamp,
@@ -54,7 +55,7 @@ impl std::fmt::Display for ListId {
 /// The feeds with box scores, in order of precedence, highest first.
 const PRECEDENCE: [Feed; 3] = [Feed::NbacomLeaguegamelog, Feed::BalldontlieStats, Feed::BalldontlieBoxScores];
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct GameFacts {
     fixture: FactHistory<Fixture>,
     result: FactHistory<GameResult>,
@@ -78,7 +79,7 @@ impl GameFacts {
 }
 
 /// All facts about the games between two teams.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tables {
     games: BTreeMap<GameId, GameFacts>,
     /// Every pair of a game and a day for which any observation ever scheduled the game.
@@ -183,7 +184,7 @@ impl Tables {
         }
         let teams = self.matchup?.teams();
         let request = Self::lookup_request(list, &member.player.name, &teams)?;
-        self.name_lookups.player(request, known_by(instant)).map(|(player, _)| player)
+        self.name_lookups.player(request, known_as_of(AsOf::known_at(instant))).map(|(player, _)| player)
     }
     /// Returns all players who may be in the box scores of a game. For a list member without an nba.com id, returns every player whom the
     /// name matches in any revision.
@@ -294,7 +295,7 @@ impl Tables {
         // Omits the revisions before the first one with statistics, because they contain only that the player has not played.
         let first = revisions.iter().position(|revision| revision.stats.is_some())?;
         revisions.drain(..first);
-        Some(PlayerGame { player, game, revisions })
+        Some(PlayerGame { player, game, revisions, revisions_in_retrospect: None })
     }
 
     pub fn team_game(&self, game: GameId, team: Team) -> Option<TeamGame> {
@@ -322,7 +323,13 @@ impl Tables {
             TeamGameRevision { known_at: b.known_at, ..a.clone() } == *b
         };
         let revisions = revisions(self.instants(game, team), content_at, is_same_content);
-        (!revisions.is_empty()).then_some(TeamGame { game, team, revisions })
+        (!revisions.is_empty()).then_some(TeamGame {
+            game,
+            team,
+            revisions,
+            revisions_in_retrospect: None,
+            retracted_at: None,
+        })
     }
 
     pub fn game(&self, game: GameId) -> Option<Game> {
@@ -361,6 +368,8 @@ impl Tables {
                 .into_iter()
                 .map(|(known_at, fixture)| GameDay { known_at, date: fixture.date })
                 .collect(),
+            days_in_retrospect: None,
+            retracted_at: None,
         })
     }
 

@@ -3,12 +3,12 @@
 //! Invariant: all games are of one matchup.
 //! Not here: how the engine runs the view (crate `runtime`).
 use super::*;
-use crate::view_test_driver::ViewTestDriver;
+use crate::view_test_driver::{ViewTestDriver, provenance};
 use schemas::{
-    EasternDate, PlayingTime, RawId, Team, Timestamp,
+    EasternDate, PlayingTime, Team, Timestamp,
     game::PlayerGameRevision,
     identity::{NameMatch, NameRevision, NameRule},
-    observation::{BoxMember, BoxScoreStats, Fixture, GameResult, GameStatus, PlayerRef, Provenance},
+    observation::{BoxMember, BoxScoreStats, Fixture, GameResult, GameStatus, PlayerRef},
     raw::{Feed, Source},
 };
 
@@ -24,9 +24,6 @@ fn matchup() -> Matchup {
 }
 fn day(offset: i32) -> EasternDate {
     "2025-01-10".parse::<EasternDate>().unwrap().plus_days(offset)
-}
-fn provenance(fetched_at: Timestamp) -> Provenance {
-    Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) }
 }
 /// An observation of a fixture at 19:30 on a day.
 fn fixture(game: GameId, date: EasternDate, called_off: bool, fetched_at: Timestamp) -> In {
@@ -54,6 +51,7 @@ fn box_score(
     let game = (feed == GAMELOG).then_some(GAME);
     let (team, opponent, members) = (HOME, AWAY, members.to_vec());
     In::BoxScore(BoxScoreObservation {
+        is_final: true,
         feed,
         game,
         date,
@@ -100,7 +98,11 @@ fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timesta
         players: players.iter().map(|id| PlayerId(*id)).collect(),
         link: None,
     };
-    let matches = vec![NameMatch { name: name.into(), revisions: revisions.iter().map(revision).collect() }];
+    let matches = vec![NameMatch {
+        name: name.into(),
+        revisions: revisions.iter().map(revision).collect(),
+        revisions_in_retrospect: None,
+    }];
     let row = Names { scope: scope.to_string(), team, source: Source::Balldontlie, date, matches };
     In::Names(Names::id(scope, team, Source::Balldontlie, date), Some(row))
 }
@@ -244,17 +246,4 @@ fn a_name_is_parked_until_all_teams_have_matches_and_its_player_changes_with_the
     driver.put(name_matches(AWAY, day(0), "Jo Do", &[(PAST, &[]), (hour(11), &[3])]));
     assert!(driver.parked()[0].key.contains("ambiguous: 2, 3"), "{:?}", driver.parked());
     assert_eq!(points(&driver, GAME, 2), [(hour(9), Some(20)), (hour(11), None)]);
-}
-#[test]
-fn two_observations_with_one_fetch_time_are_retained_under_different_ids() {
-    let fetched_at = day(-1).at(12, 0);
-    let observation = |raw, offset: i32, status| {
-        let In::Game(mut observation) = fixture(GAME, day(offset), false, fetched_at) else { unreachable!() };
-        (observation.provenance.raw, observation.result.status) = (RawId(raw), status);
-        observation
-    };
-    let apply = |observation| Games.apply(&mut Tables::default(), In::Game(observation), &mut |_| {});
-    let first = apply(observation(1, 1, GameStatus::Scheduled));
-    let second = apply(observation(2, 0, GameStatus::Live));
-    assert_ne!(first, second, "both must be retained: one for its fixture, the other for its result");
 }

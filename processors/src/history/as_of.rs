@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 pub struct AsOf {
     /// Selects observations fetched at or before this instant.
     pub until: Timestamp,
-    /// Retractions made at or before this instant count.
-    retractions_until: Timestamp,
+    /// True if every retraction counts; false if only those made at or before `until` count.
+    is_in_retrospect: bool,
 }
 impl AsOf {
     /// Everything received so far.
@@ -19,11 +19,26 @@ impl AsOf {
 
     /// Selects what was known at an instant: a retraction made later does not count.
     pub const fn known_at(instant: Timestamp) -> AsOf {
-        AsOf { until: instant, retractions_until: instant }
+        AsOf { until: instant, is_in_retrospect: false }
     }
     /// Selects what was fetched by an instant, except all that is retracted now.
     pub const fn in_retrospect(instant: Timestamp) -> AsOf {
-        AsOf { until: instant, retractions_until: Timestamp::DISTANT_FUTURE }
+        AsOf { until: instant, is_in_retrospect: true }
+    }
+    /// Returns the last revision known as of this instant, of a row with these revisions and, if any observation of it was retracted, with
+    /// these revisions in retrospect.
+    pub fn last_of<'a, S>(
+        self,
+        revisions: &'a [S],
+        in_retrospect: Option<&'a [S]>,
+        known_at: impl Fn(&S) -> Timestamp,
+    ) -> Option<&'a S> {
+        let revisions = in_retrospect.filter(|_| self.is_in_retrospect).unwrap_or(revisions);
+        let known_count = revisions.partition_point(|revision| known_at(revision) <= self.until);
+        known_count.checked_sub(1).and_then(|last| revisions.get(last))
+    }
+    const fn retractions_until(self) -> Timestamp {
+        if self.is_in_retrospect { Timestamp::DISTANT_FUTURE } else { self.until }
     }
 }
 
@@ -57,7 +72,7 @@ impl Retractions {
     /// True if the raw event is retracted as of an instant.
     pub fn is_retracted(&self, raw: RawId, as_of: AsOf) -> bool {
         let by_time = self.0.get(&raw);
-        let newest = by_time.and_then(|by_time| by_time.range(..=as_of.retractions_until).next_back());
+        let newest = by_time.and_then(|by_time| by_time.range(..=as_of.retractions_until()).next_back());
         newest.is_some_and(|(_, is_retracted)| *is_retracted)
     }
     /// Returns the times of all retractions.

@@ -29,7 +29,7 @@ impl<C> Default for FactHistory<C> {
 }
 
 /// Consecutive observations with equal values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactRun<'a, C> {
     pub value: &'a C,
     /// The fetch time of the first of these observations.

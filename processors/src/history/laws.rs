@@ -52,10 +52,8 @@ fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
                     _ => Coverage::Incomplete,
                 };
                 let members = members.iter().map(|(key, value)| (*key, value + version as u8)).collect();
-                let retraction = retraction.map(|(at, is_undone)| Retraction {
-                    at: Timestamp(MINUTES[at] * MINUTE + 1),
-                    is_undone,
-                });
+                let retraction = retraction
+                    .map(|(at, is_undone)| Retraction { at: Timestamp(MINUTES[at] * MINUTE + 1), is_undone });
                 let provenance = Provenance {
                     fetched_at: Timestamp(MINUTES[time] * MINUTE),
                     version,
@@ -90,7 +88,8 @@ fn known(arrivals: &[Arrival], until: Timestamp, retractions_until: Timestamp) -
         let version = copies.iter().map(|copy| copy.provenance.version).max().unwrap();
         let newest: Vec<_> = copies.iter().filter(|copy| copy.provenance.version == version).collect();
         let best = newest.iter().max_by_key(|copy| copy.provenance.outcome.rank()).unwrap();
-        let mut words: Vec<Retraction> = copies.iter().filter_map(|copy| copy.provenance.retraction).collect();
+        let mut words: Vec<Retraction> =
+            copies.iter().filter_map(|copy| copy.provenance.retraction).collect();
         words.retain(|word| word.at <= retractions_until);
         words.sort_by_key(|word| (word.at, !word.is_undone));
         let mut members: BTreeMap<Key, u8> = BTreeMap::new();
@@ -115,7 +114,8 @@ fn known(arrivals: &[Arrival], until: Timestamp, retractions_until: Timestamp) -
 fn present(wholes: &[Whole], key: Key) -> Option<(u8, Timestamp, i64)> {
     let requests: BTreeSet<&str> = wholes.iter().map(|whole| whole.request.as_str()).collect();
     let is_complete = |request: &str, at: Timestamp| {
-        let parts: Vec<_> = wholes.iter().filter(|whole| whole.request == request && whole.at == at).collect();
+        let parts: Vec<_> =
+            wholes.iter().filter(|whole| whole.request == request && whole.at == at).collect();
         !parts.is_empty() && parts.iter().all(|part| part.coverage.is_complete(&key.0))
     };
     let newest_complete_of = |request: &str| {
@@ -132,15 +132,16 @@ fn present(wholes: &[Whole], key: Key) -> Option<(u8, Timestamp, i64)> {
         }
         let since = newest_complete_of(request).unwrap_or(Timestamp::DISTANT_PAST);
         let listings = of_request().filter(|whole| whole.at >= since);
-        let values = listings.filter_map(|whole| {
-            Some((whole.at, *whole.members.get(&key)?, std::cmp::Reverse(whole.raw)))
-        });
+        let values = listings
+            .filter_map(|whole| Some((whole.at, *whole.members.get(&key)?, std::cmp::Reverse(whole.raw))));
         listed.extend(values.max());
     }
     listed.into_iter().max().map(|(at, value, raw)| (value, at, raw.0))
 }
 
-fn history(arrivals: &[Arrival]) -> (ListHistory<Key, u8>, BTreeMap<ObservationId, ObservationRecord<Key, u8, u8>>) {
+fn history(
+    arrivals: &[Arrival],
+) -> (ListHistory<Key, u8>, BTreeMap<ObservationId, ObservationRecord<Key, u8, u8>>) {
     let (mut history, mut records) = (ListHistory::default(), BTreeMap::new());
     for Arrival { provenance, coverage, members } in arrivals {
         if let Some(merged) = history.merge(provenance, coverage.clone(), members.clone()) {

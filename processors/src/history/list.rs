@@ -30,7 +30,7 @@ impl<K: Member, V> Default for ListHistory<K, V> {
 }
 
 /// A member that is present in a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Listed<'a, V> {
     pub value: &'a V,
     /// The newest observation that lists the member.
@@ -39,6 +39,13 @@ pub struct Listed<'a, V> {
     /// The fetch time of the first observation since which the member has had this value without interruption.
     pub since: Timestamp,
 }
+
+impl<V> Clone for Listed<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<V> Copy for Listed<'_, V> {}
 
 /// The members whose presence or value may differ, at some instant, from before a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +71,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         members: Vec<(K, V)>,
     ) -> Option<Merged<K>> {
         let id = ObservationId { fetched_at: provenance.fetched_at, raw: provenance.raw };
-        let is_retracted = provenance.retraction.is_some_and(|order| self.retractions.add(id.raw, order));
+        let is_retraction_new =
+            provenance.retraction.is_some_and(|retraction| self.retractions.add(id.raw, retraction));
         let mut touched = Vec::new();
         // An older schema version does not state the request of an observation.
         let mut is_moved = false;
@@ -73,7 +81,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                 && let Ok(index) = sequence.position(id)
             {
                 if sequence.observations[index].version >= provenance.version {
-                    return is_retracted.then(|| Merged { touched: vec![id], affected: Affected::All });
+                    return is_retraction_new.then(|| Merged { touched: vec![id], affected: Affected::All });
                 }
                 touched.extend(sequence.remove(id));
                 is_moved = true;
@@ -82,15 +90,11 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         self.requests.retain(|_, sequence| !sequence.observations.is_empty());
         let is_first_of_request = !self.requests.contains_key(&provenance.request);
         let sequence = self.requests.entry(provenance.request.clone()).or_default();
-        let stored = StoredObservation {
-            id,
-            version: provenance.version,
-            outcome: provenance.outcome,
-            coverage,
-        };
+        let stored =
+            StoredObservation { id, version: provenance.version, outcome: provenance.outcome, coverage };
         let merged = sequence.merge(stored, members);
         let Some(merged) = merged else {
-            return is_retracted.then(|| Merged { touched: vec![id], affected: Affected::All });
+            return is_retraction_new.then(|| Merged { touched: vec![id], affected: Affected::All });
         };
         touched.extend(merged.touched);
         let is_simple = !is_moved && !(is_first_of_request && self.requests.len() > 1);
@@ -219,9 +223,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     ) -> impl Iterator<Item = Vec<&'a StoredObservation<K::Sublist>>> {
         let fetched = &sequence.observations[..sequence.count_until(as_of.until)];
         let groups = fetched.chunk_by(|a, b| a.id.fetched_at == b.id.fetched_at).rev();
-        let known = groups.map(move |group| {
-            group.iter().filter(|stored| self.is_known(stored, as_of)).collect::<Vec<_>>()
-        });
+        let known = groups
+            .map(move |group| group.iter().filter(|stored| self.is_known(stored, as_of)).collect::<Vec<_>>());
         known.filter(|group| !group.is_empty())
     }
     fn newest_complete_in(
@@ -237,12 +240,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         group.first().map(|stored| stored.id.fetched_at)
     }
     /// Returns a member if one request shows that it is present.
-    fn member_in<'a>(
-        &'a self,
-        sequence: &'a Sequence<K, V>,
-        key: &K,
-        as_of: AsOf,
-    ) -> Option<Listed<'a, V>> {
+    fn member_in<'a>(&'a self, sequence: &'a Sequence<K, V>, key: &K, as_of: AsOf) -> Option<Listed<'a, V>> {
         let sublist = key.sublist();
         let changes = sequence.changes.get(key)?.as_slice();
         let mut count = changes.len();

@@ -8,12 +8,12 @@
 //! Not here: which members are present (`list`).
 use schemas::{RawId, Timestamp, observation::Retraction, raw::FetchOutcome};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 /// A member of a list, such as a player on a roster.
-pub trait Member: Clone + Ord {
+pub trait Member: Clone + Ord + Debug {
     /// Identifies the innermost list that contains the member. It is `()` if the list contains no other lists.
-    type Sublist: Clone + Ord;
+    type Sublist: Clone + Ord + Debug;
     fn sublist(&self) -> Self::Sublist;
 }
 

@@ -89,6 +89,7 @@ pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded
             complete,
             members,
             provenance: provenance(raw),
+            is_final: true,
         }));
     }
 }

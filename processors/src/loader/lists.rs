@@ -105,5 +105,6 @@ fn names_observation(
         season,
         names,
         provenance: provenance(raw),
+        feed: Some(raw.feed),
     })
 }

@@ -80,6 +80,8 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             complete,
             members,
             provenance: provenance(raw),
+            incomplete_teams: Vec::new(),
+            not_submitted: Vec::new(),
         }));
     }
     for (matchup, names) in lookups {

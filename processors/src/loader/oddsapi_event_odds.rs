@@ -174,6 +174,7 @@ fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), St
         complete,
         quotes,
         provenance: provenance(raw),
+        incomplete_books: Vec::new(),
     }));
     if let Some(matchup) = Matchup::new(home, away) {
         loaded.observations.extend(lookup_in_matchup(raw, matchup, date.into(), names));
@@ -245,7 +246,7 @@ fn quotes(mut offers: Vec<Offer>) -> Vec<Quote> {
             |quote: &Quote| (&*quote.book, &*quote.name, quote.updated_at) == (&*book, &*name, updated_at);
         if !quotes.last().is_some_and(is_same_quote) {
             let (book, name) = (book.into_owned(), name.into_owned());
-            quotes.push(Quote { book, name, updated_at, lines: Vec::new() });
+            quotes.push(Quote { book, name, updated_at, lines: Vec::new(), complete: true });
         }
         let Some(Quote { lines, .. }) = quotes.last_mut() else { continue };
         if lines.last().is_none_or(|last| last.line != line) {

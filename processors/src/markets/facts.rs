@@ -12,14 +12,14 @@ use super::{
 use crate::{
     fact_history::{Cutoff, FactHistory, HistoryEntry, since_last_complete},
     materialized_view::{ParkedItem, StateChange},
-    name_lookup::{LookupRequest, NameLookups},
+    name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
 };
 use schemas::{
     EasternDate, GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Team, Timestamp,
     features::Basis,
     game::Game,
     identity::Names,
-    market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers},
+    market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
     observation::{InjuryMember, InjuryObservation, OddsObservation},
     raw::Source,
 };
@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const LATEST_KNOWN: Cutoff = Cutoff::at_tip_off(Timestamp::DISTANT_FUTURE, Basis::Retrospective);
 
 /// All odds and injury reports of the games between two teams.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tables {
     pub(super) matchup: Option<Matchup>,
     games: BTreeMap<GameId, Game>,
@@ -156,14 +156,14 @@ impl Tables {
     }
     fn player(&self, name: LookupName<'_>, cutoff: Cutoff) -> Option<(PlayerId, Timestamp)> {
         let teams = self.matchup?.teams();
-        self.name_lookups
-            .player(name.request(&teams), |revisions| cutoff.as_of(revisions, |revision| revision.known_at))
+        self.name_lookups.player(name.request(&teams), known_by_cutoff(cutoff))
     }
     /// Returns the game to which a day refers: the nearest game at most one day away, or the earlier of two equally near games. The day of
     /// each game is selected as of the cutoff.
     fn game_on(&self, day: EasternDate, cutoff: Cutoff) -> Option<GameId> {
         let dates = self.games.values().filter_map(|game| {
-            let game_day = cutoff.as_of(&game.days, |game_day| game_day.known_at)?;
+            let game_day =
+                cutoff.as_of(&game.days, game.days_in_retrospect.as_deref(), |game_day| game_day.known_at)?;
             Some((game_day.date, game.game))
         });
         let near = dates.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
@@ -242,7 +242,7 @@ impl Tables {
         });
         let mut reports: Vec<_> = on_game
             .filter_map(|((_, reported_at), history)| {
-                Some((*reported_at, cutoff.as_of(history.entries(), |entry| entry.fetched_at)?))
+                Some((*reported_at, cutoff.as_of(history.entries(), None, |entry| entry.fetched_at)?))
             })
             .collect();
         reports.sort_by_key(|(reported_at, _)| std::cmp::Reverse(*reported_at));
@@ -297,19 +297,22 @@ impl Tables {
         let content_by = |basis| {
             let cutoff = Cutoff::at_tip_off(row.tip_off, basis);
             let reported = self.reports_by(game, cutoff).iter().map(|(_, entry)| entry.fetched_at).min();
+            let teams = self.matchup.map(Matchup::teams).into_iter().flatten();
+            let reported: Vec<TeamReported> =
+                teams.filter_map(|team| Some(TeamReported { team, known_at: reported? })).collect();
             (self.quoted_by(game, cutoff), reported)
         };
         let (issued, reported_issued) = content_by(Basis::Issued);
         let (retrospective, reported_retrospective) = content_by(Basis::Retrospective);
-        let has_content = !retrospective.is_empty() || reported_retrospective.is_some();
+        let has_content = !retrospective.is_empty() || !reported_retrospective.is_empty();
         let matchup = self.matchup?;
         has_content.then_some(QuotedPlayers {
             matchup,
             game,
             issued,
             retrospective,
-            reported_issued,
-            reported_retrospective,
+            teams_reported_issued: reported_issued,
+            teams_reported_retrospective: reported_retrospective,
         })
     }
 

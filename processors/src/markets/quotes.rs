@@ -31,7 +31,7 @@ impl EventQuotes {
 }
 
 /// The odds of one event; the odds source calls a game an event.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Event {
     pub quotes: FactHistory<EventQuotes>,
     /// Every name ever quoted, with the day for which it is looked up.

@@ -3,13 +3,13 @@
 //! Invariant: there is one game, with tip-off at 19:30; the first of its teams has the only player: player 1, with the name "A".
 //! Not here: main lines (`main_line`).
 use super::*;
-use crate::view_test_driver::ViewTestDriver;
+use crate::view_test_driver::{ViewTestDriver, provenance};
 use schemas::{
-    GameId, Line, PlayerGameId, PlayerId, Price, RawId, Team, Timestamp,
+    GameId, Line, PlayerGameId, PlayerId, Price, Team, Timestamp,
     game::GameDay,
     identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},
-    observation::{GameStatus, InjuryMember, InjuryStatus, Provenance, Quote, QuoteLine},
+    observation::{GameStatus, InjuryMember, InjuryStatus, Quote, QuoteLine},
     raw::Source,
 };
 
@@ -29,6 +29,8 @@ fn at(hour: i8, minute: i8) -> Timestamp {
 }
 fn game() -> In {
     let row = Game {
+        days_in_retrospect: None,
+        retracted_at: None,
         game: GAME,
         home: TEAMS[0],
         away: TEAMS[1],
@@ -61,7 +63,7 @@ fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
         } else {
             vec![no_match, matched]
         };
-        let matches = vec![NameMatch { name: "A".into(), revisions }];
+        let matches = vec![NameMatch { name: "A".into(), revisions, revisions_in_retrospect: None }];
         let scope = Scope::Matchup(matchup());
         let row = Names { scope: scope.to_string(), team, source, date: date(), matches };
         In::Names(Names::id(scope, team, source, date()), Some(row))
@@ -70,10 +72,11 @@ fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
 fn quote(book: &str, line: i32, updated_at: Timestamp) -> Quote {
     let price = Price::new(-110.0);
     let lines = vec![QuoteLine { line: Line(line), over: price, under: price }];
-    Quote { book: book.into(), name: "A".into(), updated_at, lines }
+    Quote { book: book.into(), name: "A".into(), updated_at, lines, complete: true }
 }
 fn odds(fetched_at: Timestamp, complete: bool, quotes: Vec<Quote>) -> In {
     In::Odds(OddsObservation {
+        incomplete_books: Vec::new(),
         event: "e".into(),
         home: TEAMS[0],
         away: TEAMS[1],
@@ -81,7 +84,7 @@ fn odds(fetched_at: Timestamp, complete: bool, quotes: Vec<Quote>) -> In {
         date: date(),
         complete,
         quotes,
-        provenance: Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) },
+        provenance: provenance(fetched_at),
     })
 }
 fn report(reported_at: Timestamp, fetched_at: Timestamp, members: &[(&str, InjuryStatus)]) -> In {
@@ -92,12 +95,14 @@ fn report(reported_at: Timestamp, fetched_at: Timestamp, members: &[(&str, Injur
         reason: String::new(),
     };
     In::Injury(InjuryObservation {
+        incomplete_teams: Vec::new(),
+        not_submitted: Vec::new(),
         matchup: matchup(),
         date: date(),
         reported_at,
         complete: true,
         members: members.iter().map(member).collect(),
-        provenance: Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) },
+        provenance: provenance(fetched_at),
     })
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<Markets> {
@@ -196,7 +201,7 @@ fn a_player_who_is_not_on_the_newest_report_is_available() {
     else {
         panic!("the game has a report but no row of quoted players")
     };
-    assert!(row.issued.is_empty() && row.reported_issued == Some(at(11, 5)));
+    assert!(row.issued.is_empty() && row.teams_reported_issued[0].known_at == at(11, 5));
 }
 #[test]
 fn a_report_after_tip_off_is_never_used_and_one_fetched_after_it_on_the_retrospective_basis_only() {

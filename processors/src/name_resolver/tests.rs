@@ -3,12 +3,8 @@
 //! Invariant: every lookup is for the roster of one team.
 //! Not here: the decision over several teams (`names`), a lookup from end to end (`games`).
 use super::*;
-use crate::view_test_driver::ViewTestDriver;
-use schemas::{
-    RawId,
-    identity::NameRule,
-    observation::{PlayerRef, Provenance},
-};
+use crate::view_test_driver::{ViewTestDriver, provenance};
+use schemas::{identity::NameRule, observation::PlayerRef};
 
 const TEAM: Team = Team::BOS;
 const SCOPE: Scope = Scope::Team(Team::BOS);
@@ -25,13 +21,14 @@ fn names(
 ) -> In {
     let player = |(name, id): &(&str, Option<u32>)| PlayerRef { name: (*name).into(), nba: id.map(PlayerId) };
     In::Names(NamesObservation {
+        feed: None,
         team: TEAM,
         source,
         scope: scope.map(|scope| scope.to_string()),
         date,
         season: date.season(),
         names: names.iter().map(player).collect(),
-        provenance: Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) },
+        provenance: provenance(fetched_at),
     })
 }
 fn known_name(date: EasternDate, fetched_at: Timestamp, name: &str, id: u32) -> In {
@@ -41,7 +38,7 @@ fn lookup(date: EasternDate, name: &str) -> In {
     names(Source::Espn, Some(SCOPE), date, date.at(12, 0), &[(name, None)])
 }
 fn link(fetched_at: Timestamp, spelling: &str, player: Option<u32>) -> In {
-    let provenance = Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) };
+    let provenance = provenance(fetched_at);
     In::Link(LinkObservation {
         team: TEAM,
         spelling: spelling.into(),

@@ -3,11 +3,11 @@
 //! Invariant: game `n` is on day `n` at 19:30.
 //! Not here: the evidence for candidates (`slate`).
 use super::*;
-use crate::view_test_driver::ViewTestDriver;
+use crate::view_test_driver::{ViewTestDriver, provenance};
 use schemas::{
-    PlayingTime, RawId,
+    PlayingTime,
     game::{Score, TeamTotals},
-    observation::{PlayerRef, Provenance},
+    observation::PlayerRef,
 };
 
 const TEAM: Team = Team::BOS;
@@ -43,7 +43,16 @@ fn revision(n: i32, known_at: Timestamp, minutes: Option<i32>) -> TeamGameRevisi
 }
 fn row(n: i32, revisions: Vec<TeamGameRevision>) -> In {
     let id = TeamGameId { team: TEAM, game: game(n) };
-    In::TeamGame(id, Some(TeamGame { game: game(n), team: TEAM, revisions }))
+    In::TeamGame(
+        id,
+        Some(TeamGame {
+            revisions_in_retrospect: None,
+            retracted_at: None,
+            game: game(n),
+            team: TEAM,
+            revisions,
+        }),
+    )
 }
 fn planned(n: i32) -> In {
     row(n, vec![revision(n, day(-30).at(12, 0), None)])
@@ -62,7 +71,7 @@ fn roster(fetched_at: Timestamp, complete: bool, players: &[u32]) -> In {
         date: fetched_at.eastern_date(),
         complete,
         members: players.iter().map(member).collect(),
-        provenance: Provenance { fetched_at, version: 1, raw: RawId(fetched_at.0) },
+        provenance: provenance(fetched_at),
     })
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<TeamForms> {

@@ -336,12 +336,14 @@ where
             let mut adds_state = true;
             let mut retained: Vec<(String, Vec<u8>)> = Vec::new();
             let mut failure = None;
-            let applied = state.apply(&self.view, input, &mut |view_key, id, record| {
-                match serde_json::to_vec(&record) {
+            let applied = state.apply(
+                &self.view,
+                input,
+                &mut |view_key, id, record| match serde_json::to_vec(&record) {
                     Ok(json) => retained.push((ChangelogKey::state(view_key, id), json)),
                     Err(error) => failure = Some(error.to_string()),
-                }
-            });
+                },
+            );
             if let Some(reason) = failure {
                 return Err(unencodable::<V>(self.changelog, reason));
             }

@@ -121,5 +121,5 @@ pub fn player_game(id: PlayerGameId, points: Option<i32>) -> PlayerGame {
         tip_off: date(id).at(19, 30),
         stats: points.map(|_| line),
     };
-    PlayerGame { player: id.player, game: id.game, revisions: vec![revision] }
+    PlayerGame { player: id.player, game: id.game, revisions: vec![revision], revisions_in_retrospect: None }
 }
