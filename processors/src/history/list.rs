@@ -243,6 +243,23 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     fn member_in<'a>(&'a self, sequence: &'a Sequence<K, V>, key: &K, as_of: AsOf) -> Option<Listed<'a, V>> {
         let sublist = key.sublist();
         let changes = sequence.changes.get(key)?.as_slice();
+        let observations = &sequence.observations[..sequence.count_until(as_of.until)];
+        // The usual way: nothing was retracted, and the newest observation alone decides.
+        if let ([.., last], true) = (observations, self.retractions.is_empty())
+            && observations
+                .len()
+                .checked_sub(2)
+                .is_none_or(|before| observations[before].id.fetched_at < last.id.fetched_at)
+        {
+            let ObservationId { fetched_at, raw } = last.id;
+            let known = changes.partition_point(|change| change.from <= last.id);
+            match changes[..known].last().map(|change| (change.from.fetched_at, change.value.as_ref())) {
+                Some((since, Some(value))) => return Some(Listed { value, fetched_at, raw, since }),
+                None => return None,
+                Some((_, None)) if last.coverage.is_complete(&sublist) => return None,
+                Some((_, None)) => {}
+            }
+        }
         let mut count = changes.len();
         for group in self.known_groups(sequence, as_of) {
             let mut greatest: Option<Listed<'a, V>> = None;
