@@ -114,6 +114,8 @@ pub struct MergedObservation<K> {
     pub touched: Vec<ObservationId>,
     /// The members whose value in the observation differs from the one before.
     pub changed: Vec<K>,
+    /// False if the observation was stored before, and is changed now.
+    pub is_new: bool,
 }
 
 impl<K: Member, V: Clone + Ord> Sequence<K, V> {
@@ -139,7 +141,9 @@ impl<K: Member, V: Clone + Ord> Sequence<K, V> {
         members.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
         members.dedup_by(|a, b| a.0 == b.0);
         let id = new.id;
-        let (index, is_replaced, mut is_changed) = match self.position(id) {
+        let position = self.position(id);
+        let is_new = position.is_err();
+        let (index, is_replaced, mut is_changed) = match position {
             Err(index) => {
                 self.observations.insert(index, new);
                 (index, true, true)
@@ -180,7 +184,8 @@ impl<K: Member, V: Clone + Ord> Sequence<K, V> {
         }
         self.changes.retain(|_, changes| !changes.is_empty());
         is_changed |= !changed.is_empty();
-        is_changed.then(|| MergedObservation { touched: next.into_iter().chain([id]).collect(), changed })
+        let touched = next.into_iter().chain([id]).collect();
+        is_changed.then_some(MergedObservation { touched, changed, is_new })
     }
     /// Removes an observation; returns the one after it, at which changes may begin now.
     pub fn remove(&mut self, id: ObservationId) -> Option<ObservationId> {
