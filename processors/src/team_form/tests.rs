@@ -93,7 +93,7 @@ fn retracted(roster: &In, at: Timestamp, is_undone: bool) -> In {
 /// Returns the row of a game that no longer stands.
 fn retracted_game(row: In, at: Timestamp) -> In {
     let In::TeamGame(id, Some(mut row)) = row else { unreachable!() };
-    (row.retracted_at, row.revisions_in_retrospect) = (Some(at), Some(Vec::new()));
+    row.retracted_at = Some(at);
     In::TeamGame(id, Some(row))
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<TeamForms> {
@@ -312,6 +312,17 @@ fn the_retrospective_form_uses_a_score_that_became_known_after_the_box_score() {
     let form = form(&driver, 1).unwrap();
     let win_share = |form: Option<&Form>| form.unwrap().numbers.win_share;
     assert_eq!((win_share(form.issued.as_ref()), win_share(form.retrospective.as_ref())), (None, Some(1.0)));
+}
+#[test]
+fn the_retrospective_form_uses_the_last_box_score_known_before_the_cutoff_although_it_is_corrected_later() {
+    let mut corrected = revision(0, day(2).at(9, 0), Some(240));
+    corrected.totals.as_mut().unwrap().points = 90;
+    let planned_first = revision(0, day(-30).at(12, 0), None);
+    let first = revision(0, day(1).at(9, 0), Some(240));
+    let driver = driver_with([row(0, vec![planned_first, first, corrected]), planned(1), planned(3)]);
+    let rating = |n| form(&driver, n).unwrap().issued.as_ref().unwrap().numbers.off_rating_10.unwrap();
+    assert!((rating(3) / rating(1) - 90.0 / 110.0).abs() < 1e-9);
+    assert_eq!(form(&driver, 1).unwrap().retrospective, None, "it equals the issued form");
 }
 #[test]
 fn the_retrospective_form_uses_no_retracted_box_score() {
