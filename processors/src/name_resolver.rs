@@ -6,23 +6,29 @@
 //! decision can tell a pending lookup from a lookup without a result. Each team's match also contains the link of the name, if it has one
 //! (compiled in, or from an operator). Links are used for names that match no player of any team.
 //!
+//! The names to look up are those that any observation contains, even if it was retracted: what was issued before the retraction still
+//! needs them, and a lookup that no view uses changes no row of a player.
+//!
 //! Invariant: a revision uses only names fetched at or before its known-at time; a name fetched later adds revisions and changes no earlier
 //! one.
-//! Not here: the rules (`names`), the decision over the teams of a scope (`name_lookup`).
+//! Not here: which names are known when (`known_names`), the rules (`names`), the decision over the teams of a scope (`name_lookup`).
+mod known_names;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    fact_history::{FactHistory, revisions},
+    history::{AsOf, FactHistory, ObservationRecord, revise},
     materialized_view::{Effects, MaterializedView, StateChange},
     names::{Name, match_name, shipped_link},
 };
+use known_names::{Candidate, ChangedName, KnownList, KnownNames, KnownNamesRecord, is_match};
 use schemas::{
     EasternDate, Matchup, NamesId, PlayerId, Scope, Season, Team, Timestamp,
     identity::{NameMatch, NameRevision, Names},
     observation::{LinkObservation, NamesObservation},
     raw::Source,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An input of the name resolver view.
@@ -30,32 +36,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum In {
     Names(NamesObservation),
     Link(LinkObservation),
-}
-
-/// One spelling of one player in one season.
-#[derive(Debug)]
-struct KnownName {
-    name: Name,
-    /// The effective day and fetch time of each observation with this spelling. An observation is dropped if another one is at least as
-    /// early in both. The remaining ones are in ascending order of day and therefore in descending order of fetch time.
-    observed: Vec<(EasternDate, Timestamp)>,
-}
-impl KnownName {
-    /// Adds an observation; returns false if another one is at least as early in both day and fetch time.
-    fn add(&mut self, effective: EasternDate, fetched_at: Timestamp) -> bool {
-        if self.observed.iter().any(|(day, time)| *day <= effective && *time <= fetched_at) {
-            return false;
-        }
-        self.observed.retain(|(day, time)| *day < effective || *time < fetched_at);
-        let index = self.observed.partition_point(|pair| *pair < (effective, fetched_at));
-        self.observed.insert(index, (effective, fetched_at));
-        true
-    }
-    /// Returns the known-at time of the spelling for a day: the earliest fetch time of the observations effective on or before the day.
-    fn known_at(&self, day: EasternDate) -> Option<Timestamp> {
-        let effective = self.observed.iter().take_while(|(effective, _)| *effective <= day);
-        effective.map(|(_, fetched_at)| *fetched_at).min()
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,23 +49,58 @@ impl LookupKey {
     fn new(scope: Scope, source: Source, date: EasternDate) -> Self {
         LookupKey { season: date.season(), date, scope, source }
     }
-    /// Returns a key that sorts before all other keys of a season. It is used as the bound of a range, never for a lookup.
-    fn first_of(season: Season) -> Self {
+    /// Returns a key that sorts before all other keys of a season from a day on. It is used as the bound of a range, never for a lookup.
+    fn first_of(season: Season, date: EasternDate) -> Self {
         let scope = Scope::Matchup(Matchup::FIRST);
-        LookupKey { season, date: EasternDate(i32::MIN), scope, source: Source::Nbacom }
+        LookupKey { season, date, scope, source: Source::Nbacom }
     }
     fn output_key(&self, team: Team) -> NamesId {
         NamesId { scope: self.scope, team, source: self.source, date: self.date }
     }
 }
 
+/// The player of a link; `None` if the link is revoked. It is a type of its own, because the JSON of a bare `None` equals that of an absent
+/// value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkedPlayer {
+    player: Option<PlayerId>,
+}
+
 /// The known names, lookups and links of one team.
 #[derive(Debug, Default)]
 pub struct Tables {
     team: Option<Team>,
-    known_names: BTreeMap<Season, BTreeMap<(PlayerId, String), KnownName>>,
+    known_names: BTreeMap<Season, KnownNames>,
     lookups: BTreeMap<LookupKey, BTreeSet<String>>,
-    links: BTreeMap<String, FactHistory<Option<PlayerId>>>,
+    /// By the normalized spelling.
+    links: BTreeMap<String, FactHistory<LinkedPlayer>>,
+}
+
+/// A record of the changelog.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Retained {
+    team: Team,
+    state: RetainedState,
+}
+#[derive(Debug, Serialize, Deserialize)]
+enum RetainedState {
+    /// All names of one lookup. The id of the record is the key of the lookup, so no record can lack what another one contains.
+    Lookup {
+        #[serde(with = "scope_text")]
+        scope: Scope,
+        source: Source,
+        date: EasternDate,
+        names: BTreeSet<String>,
+    },
+    KnownNames {
+        season: Season,
+        list: KnownList,
+        observation: KnownNamesRecord,
+    },
+    Link {
+        spelling: String,
+        observation: ObservationRecord<(), LinkedPlayer, ()>,
+    },
 }
 
 /// The name resolver view.
@@ -94,7 +109,7 @@ impl MaterializedView for NameResolver {
     const NAME: &'static str = "name-resolver";
     type Key = Team;
     type Tables = Tables;
-    type Retained = ();
+    type Retained = Retained;
     type In = In;
     type OutputKey = NamesId;
     type Out = Names;
@@ -108,14 +123,42 @@ impl MaterializedView for NameResolver {
     fn key_of(&self, output_key: &NamesId) -> Team {
         output_key.team
     }
-    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, NamesId, ()>) -> StateChange {
-        let invalidate = &mut *effects.invalidate;
-        match input {
-            In::Names(observation) => tables.apply_names(&observation, invalidate),
-            In::Link(observation) => tables.apply_link(&observation, invalidate),
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, NamesId, Retained>,
+    ) -> StateChange {
+        let (team, is_changed) = match input {
+            In::Names(observation) => {
+                let is_changed = match observation.lookup_scope() {
+                    Some(scope) => tables.add_lookup(scope, &observation, effects),
+                    None => tables.add_known_names(&observation, effects),
+                };
+                (observation.team, is_changed)
+            }
+            In::Link(observation) => (observation.team, tables.add_link(&observation, effects)),
+        };
+        if !is_changed {
+            return StateChange::Unchanged;
+        }
+        tables.team = Some(team);
+        StateChange::Stored
+    }
+    fn restore(&self, tables: &mut Tables, Retained { team, state }: Retained) {
+        tables.team = Some(team);
+        match state {
+            RetainedState::Lookup { scope, source, date, names } => {
+                tables.lookups.insert(LookupKey::new(scope, source, date), names);
+            }
+            RetainedState::KnownNames { season, list, observation } => {
+                tables.known_names.entry(season).or_default().restore(list, observation);
+            }
+            RetainedState::Link { spelling, observation } => {
+                tables.links.entry(spelling).or_default().restore(observation);
+            }
         }
     }
-    fn restore(&self, _tables: &mut Tables, (): ()) {}
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(NamesId)) {
         let Some(team) = tables.team else { return };
         for lookup in tables.lookups.keys() {
@@ -131,129 +174,162 @@ impl MaterializedView for NameResolver {
 }
 
 impl Tables {
-    fn apply_names(
-        &mut self,
-        observation: &NamesObservation,
-        invalidate: &mut dyn FnMut(NamesId),
-    ) -> StateChange {
-        let NamesObservation { source, scope, date, provenance, .. } = observation;
-        self.team = Some(observation.team);
-        let fetched_at = provenance.fetched_at.0;
-        let retained_id = match scope {
-            Some(scope) => format!("lookup/{scope}/{source}/{date}/{fetched_at}/{}", provenance.raw),
-            None => format!("known/{source}/{date}/{fetched_at}/{}", provenance.raw),
-        };
-        let is_changed = match observation.lookup_scope() {
-            Some(scope) => self.add_lookup(scope, observation, invalidate),
-            None => self.add_known_names(observation, invalidate),
-        };
-        if is_changed { StateChange::Retained(retained_id) } else { StateChange::Unchanged }
-    }
-    fn apply_link(
-        &mut self,
-        observation: &LinkObservation,
-        invalidate: &mut dyn FnMut(NamesId),
-    ) -> StateChange {
-        let LinkObservation { team, spelling, player, provenance } = observation;
-        self.team = Some(*team);
-        let spelling = Name::new(spelling);
-        let history = self.links.entry(spelling.key().to_owned()).or_default();
-        if !history.merge(provenance, true, *player) {
-            return StateChange::Unchanged;
-        }
-        for (lookup, names) in &self.lookups {
-            if names.iter().any(|name| Name::new(name).key() == spelling.key()) {
-                invalidate(lookup.output_key(*team));
-            }
-        }
-        StateChange::Retained(format!("link/{}/{}", spelling.key(), provenance.fetched_at.0))
-    }
     /// Adds names to look up; returns true if one of them is new.
     fn add_lookup(
         &mut self,
         scope: Scope,
         observation: &NamesObservation,
-        invalidate: &mut dyn FnMut(NamesId),
+        effects: &mut Effects<'_, NamesId, Retained>,
     ) -> bool {
-        let lookup = LookupKey::new(scope, observation.source, observation.date);
-        let names = self.lookups.entry(lookup).or_default();
-        let count_before = names.len();
-        names.extend(observation.names.iter().map(|player| player.name.clone()));
-        let is_changed = names.len() > count_before;
-        if is_changed {
-            invalidate(lookup.output_key(observation.team));
+        let NamesObservation { team, source, date, names, .. } = observation;
+        let lookup = LookupKey::new(scope, *source, *date);
+        let stored = self.lookups.get(&lookup);
+        let is_new = |name: &str| stored.is_none_or(|stored| !stored.contains(name));
+        if !names.iter().any(|player| is_new(&player.name)) {
+            return false;
         }
-        is_changed
+        let stored = self.lookups.entry(lookup).or_default();
+        stored.extend(names.iter().map(|player| player.name.clone()));
+        let state = RetainedState::Lookup { scope, source: *source, date: *date, names: stored.clone() };
+        (effects.retain)(format!("lookup/{scope}/{source}/{date}"), Retained { team: *team, state });
+        (effects.invalidate)(lookup.output_key(*team));
+        true
     }
-    /// Adds known names; returns true if one of them is new, or is now effective or known earlier than before.
+    /// Merges known names; returns true if their histories changed.
     fn add_known_names(
         &mut self,
         observation: &NamesObservation,
-        invalidate: &mut dyn FnMut(NamesId),
+        effects: &mut Effects<'_, NamesId, Retained>,
     ) -> bool {
-        let NamesObservation { team, date, season, provenance, .. } = observation;
+        let NamesObservation { team, season, .. } = observation;
         let known_names = self.known_names.entry(*season).or_default();
-        let mut is_changed = false;
-        for player in &observation.names {
-            let Some(id) = player.nba else { continue };
-            let known_name = known_names
-                .entry((id, player.name.clone()))
-                .or_insert_with(|| KnownName { name: Name::new(&player.name), observed: Vec::new() });
-            is_changed |= known_name.add(*date, provenance.fetched_at);
-        }
-        if is_changed {
-            // Names of a season are used in lookups of the same and of the next season.
-            let end = LookupKey::first_of(Season(season.0 + 2));
-            for (lookup, _) in self.lookups.range(LookupKey::first_of(*season)..end) {
-                if lookup.date >= *date {
-                    invalidate(lookup.output_key(*team));
-                }
+        let Some(merged) = known_names.merge(observation) else { return false };
+        let list = KnownList::of(observation);
+        for id in merged.touched {
+            if let Some(observation) = known_names.record(list, id) {
+                let state = RetainedState::KnownNames { season: *season, list, observation };
+                let retained_id = format!("known/{season}/{list}/{}/{}", id.fetched_at.0, id.raw);
+                (effects.retain)(retained_id, Retained { team: *team, state });
             }
         }
-        is_changed
+        self.invalidate_matching(*team, *season, &merged.changed, effects.invalidate);
+        true
     }
-    /// Returns the known spellings of a season that match a name by some rule, each with its known-at time for a day. Omits all other
-    /// spellings, because they cannot affect a revision.
-    fn matching_names(
+    /// Invalidates the lookups whose match depends on one of the changed names of a season.
+    fn invalidate_matching(
         &self,
-        name: &Name,
+        team: Team,
         season: Season,
-        day: EasternDate,
-    ) -> Vec<(PlayerId, &Name, Timestamp)> {
-        let known_names = self.known_names.get(&season).into_iter().flatten();
-        let known_by_day =
-            known_names.filter_map(|((id, _), known)| Some((*id, &known.name, known.known_at(day)?)));
-        known_by_day
-            .filter(|(id, known, _)| match_name(name, [(*id, *known)].into_iter()).is_some())
-            .collect()
+        changed: &[ChangedName],
+        invalidate: &mut dyn FnMut(NamesId),
+    ) {
+        let Some(first) = changed.iter().map(|changed| changed.since).min() else { return };
+        // The names of a season are used in lookups of the same and of the next season.
+        let start = LookupKey::first_of(season, first);
+        let end = LookupKey::first_of(Season(season.0.saturating_add(2)), EasternDate(i32::MIN));
+        // By looked-up name: the first day for which its match may have changed.
+        let mut since_by_name: BTreeMap<&str, Option<EasternDate>> = BTreeMap::new();
+        let mut since_of = |written| {
+            *since_by_name.entry(written).or_insert_with(|| {
+                let name = Name::new(written);
+                let matching = changed.iter().filter(|known| is_match(&name, known.player, &known.name));
+                matching.map(|known| known.since).min()
+            })
+        };
+        for (lookup, names) in self.lookups.range(start..end) {
+            if names.iter().any(|name| since_of(name).is_some_and(|since| since <= lookup.date)) {
+                invalidate(lookup.output_key(team));
+            }
+        }
+    }
+    fn invalidate_linked(&self, team: Team, key: &str, invalidate: &mut dyn FnMut(NamesId)) {
+        let mut is_linked_by_name: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut is_linked =
+            |name| *is_linked_by_name.entry(name).or_insert_with(|| Name::new(name).key() == key);
+        for (lookup, names) in &self.lookups {
+            if names.iter().any(|name| is_linked(name)) {
+                invalidate(lookup.output_key(team));
+            }
+        }
+    }
+    /// Merges a link; returns true if its history changed.
+    fn add_link(
+        &mut self,
+        observation: &LinkObservation,
+        effects: &mut Effects<'_, NamesId, Retained>,
+    ) -> bool {
+        let LinkObservation { team, spelling, player, provenance } = observation;
+        let spelling = Name::new(spelling);
+        let history = self.links.entry(spelling.key().to_owned()).or_default();
+        let players = |history: &FactHistory<LinkedPlayer>| -> Vec<(LinkedPlayer, Timestamp)> {
+            history.runs(AsOf::LATEST).into_iter().map(|run| (*run.value, run.since)).collect()
+        };
+        let before = players(history);
+        let Some(touched) = history.merge(provenance, LinkedPlayer { player: *player }) else { return false };
+        let is_affected = history.has_retractions() || players(history) != before;
+        for id in touched {
+            if let Some(observation) = history.record(id) {
+                let state = RetainedState::Link { spelling: spelling.key().to_owned(), observation };
+                let retained_id = format!("link/{}/{}/{}", spelling.key(), id.fetched_at.0, id.raw);
+                (effects.retain)(retained_id, Retained { team: *team, state });
+            }
+        }
+        if is_affected {
+            self.invalidate_linked(*team, spelling.key(), effects.invalidate);
+        }
+        true
+    }
+    fn candidates(&self, name: &Name, season: Season, day: EasternDate) -> Vec<Candidate<'_>> {
+        let known_names = self.known_names.get(&season).into_iter();
+        known_names.flat_map(|known_names| known_names.candidates(name, day)).collect()
     }
     fn name_match(&self, written: &str, date: EasternDate) -> NameMatch {
         let name = Name::new(written);
         let season = date.season();
-        let this_season = self.matching_names(&name, season, date);
-        let season_before = self.matching_names(&name, Season(season.0 - 1), date);
+        let this_season = self.candidates(&name, season, date);
+        let season_before = self.candidates(&name, Season(season.0.saturating_sub(1)), date);
         let links = self.links.get(name.key());
         let mut instants = vec![Timestamp::DISTANT_PAST];
-        instants.extend(this_season.iter().chain(&season_before).map(|(.., known_at)| *known_at));
-        instants.extend(links.iter().flat_map(|history| history.entries()).map(|entry| entry.fetched_at));
-        let content_at = |instant: Timestamp| {
-            let matched = |candidates: &[(PlayerId, &Name, Timestamp)]| {
-                let known = candidates.iter().filter(|(.., known_at)| *known_at <= instant);
-                match_name(&name, known.map(|(id, known_name, _)| (*id, *known_name)))
+        let mut has_retractions = links.is_some_and(FactHistory::has_retractions);
+        for candidate in this_season.iter().chain(&season_before) {
+            instants.extend(candidate.instants());
+            has_retractions |= candidate.has_retractions();
+        }
+        if let Some(links) = links {
+            links.instants(&mut |instant| instants.push(instant));
+        }
+        let content_at = |as_of: AsOf| {
+            let matched = |candidates: &[Candidate<'_>]| {
+                let known = candidates.iter().filter(|candidate| candidate.is_known(as_of));
+                match_name(&name, known.map(|candidate| (candidate.player, candidate.name)))
             };
             let (rule, players) = matched(&this_season)
                 .or_else(|| matched(&season_before))
                 .map_or((None, vec![]), |(rule, players)| (Some(rule), players));
-            let link = links.and_then(|history| history.up_to(instant).last()).map(|entry| entry.content);
+            let link = links.and_then(|history| history.newest(as_of)).map(|run| run.value.player);
             let link = link.unwrap_or_else(|| shipped_link(&name));
-            Some(NameRevision { known_at: instant, rule, players, link })
+            Some(NameRevision { known_at: as_of.until, rule, players, link })
         };
         let is_same_content =
             |a: &NameRevision, b: &NameRevision| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
+        let revised = revise(instants, has_retractions, content_at, is_same_content);
         NameMatch {
             name: written.to_owned(),
-            revisions: revisions(instants, content_at, is_same_content),
-            revisions_in_retrospect: None,
+            revisions: revised.revisions,
+            revisions_in_retrospect: revised.in_retrospect,
         }
+    }
+}
+
+/// The text form of a scope, in a record of the changelog.
+mod scope_text {
+    use schemas::Scope;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(scope: &Scope, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(scope)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Scope, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

@@ -4,26 +4,31 @@
 //! horizon is the latest instant at which any fact about the team became known. So new facts open games, not a clock. A schedule for the
 //! entire season does not produce forms for all its games at once, and a game whose result is missing does not block later games.
 //!
+//! A game that no longer stands, because all observations of it were retracted, is like a called-off game from its retraction on. If it
+//! was retracted only after its tip-off, its issued form stays.
+//!
 //! Invariant: a form uses only games that had ended, and rosters that had been fetched, before the tip-off of its game, and only games of
 //! the same season.
-//! Not here: the formulas of the averages (`numbers`), the numbers of single players (`feature_builder`).
+//! Not here: the formulas of the averages (`numbers`), who is on a roster (`rosters`), the numbers of single players (`feature_builder`).
 mod numbers;
+mod rosters;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    fact_history::{Cutoff, FactHistory, since_last_complete},
+    history::Cutoff,
     materialized_view::{Effects, MaterializedView, ParkedItem, StateChange},
-    name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
+    name_lookup::NameLookups,
 };
+use rosters::{RetainedRoster, Rosters};
 use schemas::{
     EasternDate, GameId, NamesId, PlayerId, Scope, Season, Team, TeamGameId, Timestamp,
     features::Basis,
     game::{TeamGame, TeamGameRevision},
     identity::Names,
-    observation::{RosterMember, RosterObservation},
+    observation::RosterObservation,
     raw::Feed,
-    team_form::{Form, RecentPlayer, RosteredPlayer, TeamForm},
+    team_form::{Form, RecentPlayer, TeamForm},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,19 +47,18 @@ pub enum OutputKey {
     Roster(Team, Feed),
 }
 
-/// The members of a roster in one fetch, and the Eastern day of their name lookup.
-type Roster = (EasternDate, Vec<RosterMember>);
-
 /// The games and rosters of one team.
 #[derive(Debug, Default)]
 pub struct Tables {
     team: Option<Team>,
     seasons: BTreeMap<Season, BTreeMap<GameId, TeamGame>>,
-    /// Games in order of tip-off, without called-off games.
+    /// Games in order of tip-off, without called-off games and games that no longer stand.
     by_tip_off: BTreeSet<(Timestamp, GameId)>,
-    rosters: BTreeMap<Feed, FactHistory<Roster>>,
+    /// The games that no longer stand.
+    retracted: BTreeSet<GameId>,
+    rosters: Rosters,
     name_lookups: NameLookups,
-    /// The known-at time of the last revision of each game, with the number of games that have this time. The greatest is used for the
+    /// When the newest fact about each game became known, with the number of games that have this time. The greatest is used for the
     /// horizon.
     last_known: BTreeMap<Timestamp, u32>,
 }
@@ -73,7 +77,7 @@ impl MaterializedView for TeamForms {
     const NAME: &'static str = "team-form";
     type Key = Team;
     type Tables = Tables;
-    type Retained = ();
+    type Retained = RetainedRoster;
     type In = In;
     type OutputKey = OutputKey;
     type Out = TeamForm;
@@ -93,8 +97,12 @@ impl MaterializedView for TeamForms {
             OutputKey::Form { team, .. } | OutputKey::Roster(team, _) => *team,
         }
     }
-    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
-        let invalidate = &mut *effects.invalidate;
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, OutputKey, RetainedRoster>,
+    ) -> StateChange {
         let Some(team) = self.key(&input) else { return StateChange::Unchanged };
         tables.team = Some(team);
         let before = tables.horizon();
@@ -102,7 +110,7 @@ impl MaterializedView for TeamForms {
         if let In::TeamGame(id, _) = &input {
             games.push(id.game);
         }
-        let (state_change, affected) = tables.merge(team, input, invalidate);
+        let (state_change, affected) = tables.merge(team, input, effects);
         if let Some(affected) = affected {
             games.extend(tables.affected_games(&affected));
         }
@@ -113,30 +121,36 @@ impl MaterializedView for TeamForms {
         games.extend(tables.next_two(before));
         games.extend(tables.next_two(after));
         for game in games {
-            invalidate(OutputKey::Form { team, game });
+            (effects.invalidate)(OutputKey::Form { team, game });
         }
         state_change
     }
-    fn restore(&self, _tables: &mut Tables, (): ()) {}
+    fn restore(&self, tables: &mut Tables, retained: RetainedRoster) {
+        tables.team = Some(retained.team);
+        tables.rosters.restore(retained);
+    }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(team) = tables.team else { return };
         for game in tables.seasons.values().flat_map(|games| games.keys()) {
             emit(OutputKey::Form { team, game: *game });
         }
-        for feed in tables.rosters.keys() {
-            emit(OutputKey::Roster(team, *feed));
+        for feed in tables.rosters.feeds() {
+            emit(OutputKey::Roster(team, feed));
         }
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<TeamForm> {
         let OutputKey::Form { team, game } = output_key else { return None };
         let row = tables.seasons.get(&game.season())?.get(game)?;
         let latest = row.revisions.last()?;
-        if !tables.is_open(*game, latest) {
+        if !tables.is_open(row, latest) {
             return None;
         }
-        let form_on = |basis| tables.form(*game, latest.date, Cutoff::at_tip_off(latest.tip_off, basis));
+        let form_on = |basis| tables.form(row, latest.date, Cutoff::at_tip_off(latest.tip_off, basis));
         let issued = form_on(Basis::Issued);
         let retrospective = form_on(Basis::Retrospective);
+        if issued.is_none() && retrospective.is_none() {
+            return None;
+        }
         let differs = retrospective != issued;
         Some(TeamForm {
             game: *game,
@@ -148,7 +162,10 @@ impl MaterializedView for TeamForms {
     }
     fn parked(&self, tables: &Tables, output_key: &OutputKey) -> (u32, Vec<ParkedItem>) {
         match output_key {
-            OutputKey::Roster(team, feed) => tables.parked(*team, *feed),
+            OutputKey::Roster(team, feed) => {
+                let items = tables.rosters.unresolved(*team, *feed, &tables.name_lookups);
+                (u32::from(!items.is_empty()), items)
+            }
             OutputKey::Form { .. } => (0, Vec::new()),
         }
     }
@@ -159,24 +176,22 @@ impl Tables {
         &mut self,
         team: Team,
         input: In,
-        invalidate: &mut dyn FnMut(OutputKey),
+        effects: &mut Effects<'_, OutputKey, RetainedRoster>,
     ) -> (StateChange, Option<AffectedGames>) {
         match input {
             In::TeamGame(id, row) => (StateChange::RowReplaced, self.put_game(id.game, row)),
             In::Roster(observation) => {
-                let RosterObservation { feed, date, complete, members, provenance, .. } = observation;
-                if !self.rosters.entry(feed).or_default().merge(&provenance, complete, (date, members)) {
+                let (feed, since) = (observation.feed, observation.provenance.fetched_at);
+                if !self.rosters.merge(observation, effects.retain) {
                     return (StateChange::Unchanged, None);
                 }
-                invalidate(OutputKey::Roster(team, feed));
-                let since = provenance.fetched_at;
-                let retained = StateChange::Retained(format!("roster/{feed}/{}", since.0));
-                (retained, Some(AffectedGames { since, season: None }))
+                (effects.invalidate)(OutputKey::Roster(team, feed));
+                (StateChange::Stored, Some(AffectedGames { since, season: None }))
             }
             In::Names(id, row) => {
                 self.name_lookups.put(id, row);
-                for feed in self.rosters.keys() {
-                    invalidate(OutputKey::Roster(team, *feed));
+                for feed in self.rosters.feeds() {
+                    (effects.invalidate)(OutputKey::Roster(team, feed));
                 }
                 let affected = AffectedGames { since: id.date.at(0, 0), season: None };
                 (StateChange::RowReplaced, Some(affected))
@@ -191,21 +206,27 @@ impl Tables {
             Some(row) => games.insert(game, row),
             None => games.remove(&game),
         };
-        if let Some(revision) = old.as_ref().and_then(|row| row.revisions.last()) {
+        self.retracted.remove(&game);
+        if let Some((row, revision)) = old.as_ref().and_then(|row| Some((row, row.revisions.last()?))) {
             self.by_tip_off.remove(&(revision.tip_off, game));
-            let count = self.last_known.entry(revision.known_at).or_insert(1);
+            let last_known = last_known(row, revision);
+            let count = self.last_known.entry(last_known).or_insert(1);
             *count -= 1;
             if *count == 0 {
-                self.last_known.remove(&revision.known_at);
+                self.last_known.remove(&last_known);
             }
         }
-        if let Some(revision) = row.as_ref().and_then(|row| row.revisions.last()) {
-            *self.last_known.entry(revision.known_at).or_insert(0) += 1;
-            if !revision.called_off {
+        if let Some((row, revision)) = row.as_ref().and_then(|row| Some((row, row.revisions.last()?))) {
+            *self.last_known.entry(last_known(row, revision)).or_insert(0) += 1;
+            if row.retracted_at.is_some() {
+                self.retracted.insert(game);
+            } else if !revision.called_off {
                 self.by_tip_off.insert((revision.tip_off, game));
             }
         }
-        let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);
+        let rows = old.iter().chain(&row);
+        let revisions =
+            rows.flat_map(|row| row.revisions.iter().chain(row.revisions_in_retrospect.iter().flatten()));
         let since = revisions.map(|revision| revision.tip_off).min()?;
         Some(AffectedGames { since, season: Some(season) })
     }
@@ -214,6 +235,8 @@ impl Tables {
         let later = self.by_tip_off.range((since, GameId(0))..).map(|(_, game)| *game);
         let mut games: Vec<GameId> =
             later.filter(|game| season.is_none_or(|season| game.season() == season)).collect();
+        games
+            .extend(self.retracted.iter().filter(|game| season.is_none_or(|season| game.season() == season)));
         // The form of a called-off game must be deleted. Called-off games are not in `by_tip_off`, so they are added here.
         let of_season = season.and_then(|season| self.seasons.get(&season)).into_iter();
         let called_off = of_season
@@ -225,14 +248,7 @@ impl Tables {
     /// Returns the latest instant at which a fact about the team became known.
     fn horizon(&self) -> Timestamp {
         let last_game = self.last_known.keys().next_back().copied();
-        let last_roster_change = |history: &FactHistory<Roster>| {
-            let entries = history.entries();
-            let members = &entries.last()?.content.1;
-            let unchanged = entries.iter().rev().take_while(|entry| entry.content.1 == *members);
-            unchanged.last().map(|entry| entry.fetched_at)
-        };
-        let rosters = self.rosters.values().filter_map(last_roster_change);
-        rosters.chain(last_game).max().unwrap_or(Timestamp::DISTANT_PAST)
+        last_game.max(self.rosters.last_change()).unwrap_or(Timestamp::DISTANT_PAST)
     }
     fn next_two(&self, horizon: Timestamp) -> impl Iterator<Item = GameId> {
         self.by_tip_off.range((Timestamp(horizon.0 + 1), GameId(0))..).take(2).map(|(_, game)| *game)
@@ -241,24 +257,27 @@ impl Tables {
     fn between(&self, first: Timestamp, last: Timestamp) -> impl Iterator<Item = GameId> {
         self.by_tip_off.range((first, GameId(0))..=(last, GameId(u32::MAX))).map(|(_, game)| *game)
     }
-    fn is_open(&self, game: GameId, latest: &TeamGameRevision) -> bool {
+    fn is_open(&self, row: &TeamGame, latest: &TeamGameRevision) -> bool {
         if latest.called_off {
             return false;
         }
+        if row.retracted_at.is_some() {
+            return stands(row, Cutoff::at_tip_off(latest.tip_off, Basis::Issued));
+        }
         let horizon = self.horizon();
-        is_played(latest) || latest.tip_off <= horizon || self.next_two(horizon).any(|next| next == game)
+        is_played(latest) || latest.tip_off <= horizon || self.next_two(horizon).any(|next| next == row.game)
     }
-    /// Computes the form before a game on `date`; `None` on the issued basis if the game itself was not known before the cutoff.
-    fn form(&self, game: GameId, date: EasternDate, cutoff: Cutoff) -> Option<Form> {
-        let games = self.seasons.get(&game.season())?;
-        let own = {
-            let row = games.get(&game)?;
-            let in_retrospect = row.revisions_in_retrospect.as_deref();
-            cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?
-        };
+    /// Computes the form before a game on `date`; `None` on a basis on which the game did not stand before the cutoff.
+    fn form(&self, row: &TeamGame, date: EasternDate, cutoff: Cutoff) -> Option<Form> {
+        let games = self.seasons.get(&row.game.season())?;
+        if !stands(row, cutoff) {
+            return None;
+        }
+        let in_retrospect = row.revisions_in_retrospect.as_deref();
+        let own = cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?;
         let mut known_at = own.known_at;
         let mut past: Vec<&TeamGameRevision> = Vec::with_capacity(games.len());
-        for row in games.values().filter(|row| row.game != game) {
+        for row in games.values().filter(|past| past.game != row.game && stands(past, cutoff)) {
             let Some(revision) = past_revision(row, cutoff) else { continue };
             if is_played(revision) && !revision.called_off && cutoff.is_past(revision.effective_at()) {
                 known_at = known_at.max(revision.known_at);
@@ -273,7 +292,7 @@ impl Tables {
             }
         }
         let recent = last_games.into_iter().map(|(player, last_game)| RecentPlayer { player, last_game });
-        let (roster, roster_known_at) = self.roster(cutoff);
+        let (roster, roster_known_at) = self.rosters.as_of(cutoff, &self.name_lookups);
         Some(Form {
             known_at: known_at.max(roster_known_at),
             numbers: numbers::form_numbers(&past, date),
@@ -281,79 +300,30 @@ impl Tables {
             roster,
         })
     }
-    /// Returns the players on the roster, and when the roster became known. The players are those in each feed's newest complete fetch
-    /// before tip-off and in the partial fetches between that fetch and tip-off.
-    fn roster(&self, cutoff: Cutoff) -> (Vec<RosteredPlayer>, Timestamp) {
-        let mut roster: BTreeMap<PlayerId, RosteredPlayer> = BTreeMap::new();
-        let mut known_at = Timestamp::DISTANT_PAST;
-        for (feed, history) in &self.rosters {
-            let entries = history.entries();
-            let known = &entries[..entries.partition_point(|entry| cutoff.is_known(entry.fetched_at))];
-            for entry in since_last_complete(known) {
-                let (date, members) = &entry.content;
-                for member in members {
-                    let Some((player, name_known_at)) = self.player(*feed, *date, member, cutoff) else {
-                        continue;
-                    };
-                    known_at = known_at.max(entry.fetched_at).max(name_known_at);
-                    let since = entry.fetched_at;
-                    let rostered =
-                        roster.entry(player).or_insert(RosteredPlayer { player, since, born: None });
-                    rostered.since = rostered.since.max(since);
-                    rostered.born = rostered.born.or(member.born);
-                }
-            }
-        }
-        (roster.into_values().collect(), known_at)
-    }
-    /// Returns the player of a roster entry, and when the name of the entry resolved to this player.
-    fn player(
-        &self,
-        feed: Feed,
-        date: EasternDate,
-        member: &RosterMember,
-        cutoff: Cutoff,
-    ) -> Option<(PlayerId, Timestamp)> {
-        if let Some(player) = member.player.nba {
-            return Some((player, Timestamp::DISTANT_PAST));
-        }
-        let request = Self::lookup_request(feed, date, &member.player.name);
-        self.name_lookups.player(request, known_by_cutoff(cutoff))
-    }
-    fn lookup_request(feed: Feed, date: EasternDate, name: &str) -> LookupRequest<'_> {
-        LookupRequest { teams: &Team::ALL, source: feed.source(), date, name }
-    }
-    /// Returns the unresolved names of the newest roster, and the number of parked observations (0 or 1).
-    fn parked(&self, team: Team, feed: Feed) -> (u32, Vec<ParkedItem>) {
-        let newest = self.rosters.get(&feed).and_then(|history| history.entries().last());
-        let Some(newest) = newest else { return (0, Vec::new()) };
-        let (date, members) = &newest.content;
-        let names = members.iter().filter(|member| member.player.nba.is_none());
-        let unresolved = names.filter_map(|member| {
-            let name = &member.player.name;
-            let reason = self.name_lookups.unresolved(Self::lookup_request(feed, *date, name))?;
-            Some(ParkedItem { key: format!("name '{name}' ({reason})"), what: format!("{feed} of {team}") })
-        });
-        let items: Vec<ParkedItem> = unresolved.collect();
-        (u32::from(!items.is_empty()), items)
-    }
 }
 
+/// True unless a game had been retracted: by the cutoff on the issued basis, ever on the retrospective basis.
+fn stands(row: &TeamGame, cutoff: Cutoff) -> bool {
+    row.retracted_at.is_none_or(|at| cutoff.basis() == Basis::Issued && !cutoff.is_known(at))
+}
+/// Returns when the newest fact about a game became known.
+fn last_known(row: &TeamGame, last: &TeamGameRevision) -> Timestamp {
+    row.retracted_at.map_or(last.known_at, |at| at.max(last.known_at))
+}
 fn is_played(revision: &TeamGameRevision) -> bool {
     revision.totals.is_some() || revision.score.is_some()
 }
 
 /// Returns the revision of an earlier game to use at a cutoff: normally the last one known before it. Fixture (schedule entry), score and
-/// box score are separate facts, so this revision may lack the box score. In this case, the retrospective basis uses the first revision
-/// with a box score. If there is none, and the score was not known before the cutoff either, it uses the first revision with a score.
+/// box score are separate facts, so this revision may lack the box score or the score. In this case, the retrospective basis uses the first
+/// later revision that has both; if there is none, the first with a box score; if there is none either, the first with a score.
 fn past_revision(row: &TeamGame, cutoff: Cutoff) -> Option<&TeamGameRevision> {
     let in_retrospect = row.revisions_in_retrospect.as_deref();
     let revision = cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?;
-    let first = |has: fn(&TeamGameRevision) -> bool| row.revisions.iter().find(|revision| has(revision));
-    match (cutoff.basis(), revision.totals) {
-        (Basis::Issued, _) | (_, Some(_)) => Some(revision),
-        (Basis::Retrospective, None) => first(|revision| revision.totals.is_some())
-            .or_else(|| first(|revision| revision.score.is_some()).filter(|_| revision.score.is_none()))
-            .or(Some(revision)),
+    if cutoff.basis() == Basis::Issued {
+        return Some(revision);
     }
+    let revisions = cutoff.revisions(&row.revisions, in_retrospect);
+    let later = revisions.iter().filter(|later| later.known_at >= revision.known_at);
+    later.rev().max_by_key(|revision| (revision.totals.is_some(), revision.score.is_some()))
 }

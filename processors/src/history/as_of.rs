@@ -37,6 +37,12 @@ impl AsOf {
         let known_count = revisions.partition_point(|revision| known_at(revision) <= self.until);
         known_count.checked_sub(1).and_then(|last| revisions.get(last))
     }
+    /// True if an observation with these retractions, oldest first, is retracted.
+    pub fn is_retracted(self, retractions: &[Retraction]) -> bool {
+        let until = self.retractions_until();
+        let newest = retractions.iter().rev().find(|retraction| retraction.at <= until);
+        newest.is_some_and(|retraction| !retraction.is_undone)
+    }
     const fn retractions_until(self) -> Timestamp {
         if self.is_in_retrospect { Timestamp::DISTANT_FUTURE } else { self.until }
     }
@@ -62,6 +68,7 @@ impl Retractions {
             }
         }
     }
+    /// Returns the retractions of a raw event, oldest first.
     pub fn of(&self, raw: RawId) -> Vec<Retraction> {
         let by_time = self.0.get(&raw).into_iter().flatten();
         by_time.map(|(at, is_retracted)| Retraction { at: *at, is_undone: !is_retracted }).collect()

@@ -190,6 +190,22 @@ proptest! {
         }
     }
     #[test]
+    fn the_first_listings_state_when_any_known_observation_lists_a_member(arrivals in arrivals()) {
+        let (history, _) = history(&arrivals);
+        for (instant, key) in instants().flat_map(|instant| KEYS.map(|key| (instant, key))) {
+            for (as_of, retractions_until) in
+                [(AsOf::known_at(instant), instant), (AsOf::in_retrospect(instant), Timestamp::DISTANT_FUTURE)]
+            {
+                let is_listed = history.first_listings(&key).iter().any(|(id, retractions)| {
+                    id.fetched_at <= instant && !as_of.is_retracted(retractions)
+                });
+                let wholes = known(&arrivals, instant, retractions_until);
+                let expected = wholes.iter().any(|whole| whole.members.contains_key(&key));
+                prop_assert_eq!(is_listed, expected, "{:?} at {:?}", key, as_of);
+            }
+        }
+    }
+    #[test]
     fn a_list_does_not_depend_on_the_order_or_repetition_of_its_observations(arrivals in arrivals(), seed in any::<u64>()) {
         let (in_order, _) = history(&arrivals);
         prop_assert_eq!(in_order, history(&shuffled(&arrivals, seed)).0);

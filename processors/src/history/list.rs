@@ -11,7 +11,10 @@ use super::{
     as_of::{AsOf, Retractions},
     sequence::{Coverage, Member, ObservationId, ObservationRecord, Sequence, StoredObservation},
 };
-use schemas::{RawId, Timestamp, observation::Provenance};
+use schemas::{
+    RawId, Timestamp,
+    observation::{Provenance, Retraction},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A request with no observation for this long is not live, if another request has returned the complete list meanwhile.
@@ -167,6 +170,29 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     }
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+    /// Returns, of each request, the observations that list a member up to and including the first that was never retracted, each with its
+    /// retractions. Any later observation that lists the member only repeats it.
+    pub fn first_listings(&self, key: &K) -> Vec<(ObservationId, Vec<Retraction>)> {
+        let mut listings = Vec::new();
+        for sequence in self.requests.values() {
+            for id in sequence.listing(key) {
+                let retractions = self.retractions.of(id.raw);
+                let is_lasting = retractions.is_empty();
+                listings.push((id, retractions));
+                if is_lasting {
+                    break;
+                }
+            }
+        }
+        listings
+    }
+    /// Returns the newest instant at which an observation differed from the one before it of the same request, or at which an observation
+    /// was retracted; `None` if no observation ever listed a member.
+    pub fn last_change(&self) -> Option<Timestamp> {
+        let changes = self.requests.values().flat_map(|sequence| sequence.changes.values());
+        let last = changes.filter_map(|changes| changes.last()).map(|change| change.from.fetched_at);
+        last.chain(self.retractions.instants()).max()
     }
     /// Returns the newest known observation as of an instant.
     pub fn newest(&self, as_of: AsOf) -> Option<ObservationId> {

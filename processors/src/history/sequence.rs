@@ -187,6 +187,17 @@ impl<K: Member, V: Clone + Ord> Sequence<K, V> {
         let touched = next.into_iter().chain([id]).collect();
         is_changed.then_some(MergedObservation { touched, changed, is_new })
     }
+    /// Returns the observations that list a member, oldest first.
+    pub fn listing(&self, key: &K) -> impl Iterator<Item = ObservationId> {
+        let changes = self.changes.get(key).map_or(&[][..], Vec::as_slice);
+        let runs = changes.iter().enumerate().filter(|(_, change)| change.value.is_some());
+        runs.flat_map(move |(index, change)| {
+            let first = self.observations.partition_point(|stored| stored.id < change.from);
+            let end = changes.get(index + 1).map(|next| next.from);
+            let ids = self.observations[first..].iter().map(|stored| stored.id);
+            ids.take_while(move |id| end.is_none_or(|end| *id < end))
+        })
+    }
     /// Removes an observation; returns the one after it, at which changes may begin now.
     pub fn remove(&mut self, id: ObservationId) -> Option<ObservationId> {
         let index = self.position(id).ok()?;
@@ -249,6 +260,10 @@ fn set<V: Clone + PartialEq>(
     next: Option<ObservationId>,
     value: Option<V>,
 ) -> bool {
+    if changes.is_empty() {
+        // Most members have a single change.
+        changes.reserve_exact(1);
+    }
     let after = changes.partition_point(|change| change.from <= id);
     let stored = after.checked_sub(1).and_then(|index| changes[index].value.as_ref());
     if stored == value.as_ref() {

@@ -1,13 +1,15 @@
-//! Tests of open games, of the averages, and of rosters.
+//! Tests of open games, of the averages, of rosters, and of retractions.
 //!
 //! Invariant: game `n` is on day `n` at 19:30.
 //! Not here: the evidence for candidates (`slate`).
 use super::*;
 use crate::view_test_driver::{ViewTestDriver, provenance};
+use proptest::prelude::*;
 use schemas::{
-    PlayingTime,
+    PlayingTime, RawId,
     game::{Score, TeamTotals},
-    observation::PlayerRef,
+    identity::{NameMatch, NameRevision, NameRule},
+    observation::{PlayerRef, Retraction, RosterMember},
 };
 
 const TEAM: Team = Team::BOS;
@@ -74,6 +76,26 @@ fn roster(fetched_at: Timestamp, complete: bool, players: &[u32]) -> In {
         provenance: provenance(fetched_at),
     })
 }
+/// Returns a roster as another request returned it, in a raw event of its own.
+fn of_request(roster: In, request: &str) -> In {
+    let In::Roster(mut observation) = roster else { unreachable!() };
+    let provenance = &mut observation.provenance;
+    provenance.raw = RawId(provenance.raw.0 + i64::from(request.as_bytes()[0]));
+    provenance.request = request.to_owned();
+    In::Roster(observation)
+}
+/// Returns the observation by which a retraction of a roster, or its undoing, reaches the view.
+fn retracted(roster: &In, at: Timestamp, is_undone: bool) -> In {
+    let In::Roster(mut observation) = roster.clone() else { unreachable!() };
+    observation.provenance.retraction = Some(Retraction { at, is_undone });
+    In::Roster(observation)
+}
+/// Returns the row of a game that no longer stands.
+fn retracted_game(row: In, at: Timestamp) -> In {
+    let In::TeamGame(id, Some(mut row)) = row else { unreachable!() };
+    row.retracted_at = Some(at);
+    In::TeamGame(id, Some(row))
+}
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<TeamForms> {
     let mut driver = ViewTestDriver::new(TeamForms);
     for input in inputs {
@@ -88,8 +110,15 @@ fn open_games(driver: &ViewTestDriver<TeamForms>) -> Vec<i32> {
     (0..20).filter(|n| form(driver, *n).is_some()).collect()
 }
 fn rostered(driver: &ViewTestDriver<TeamForms>, n: i32) -> Vec<u32> {
-    let form = form(driver, n).unwrap().issued.as_ref().unwrap();
-    form.roster.iter().map(|member| member.player.0).collect()
+    players(form(driver, n).unwrap().issued.as_ref())
+}
+/// Returns the roster on the retrospective basis.
+fn rostered_in_retrospect(driver: &ViewTestDriver<TeamForms>, n: i32) -> Vec<u32> {
+    let form = form(driver, n).unwrap();
+    players(form.retrospective.as_ref().or(form.issued.as_ref()))
+}
+fn players(form: Option<&Form>) -> Vec<u32> {
+    form.unwrap().roster.iter().map(|member| member.player.0).collect()
 }
 
 #[test]
@@ -170,4 +199,186 @@ fn a_complete_roster_removes_the_players_that_it_lacks_and_a_partial_one_removes
     assert_eq!(rostered(&fetched(true), 1), [2, 3]);
     assert_eq!(rostered(&fetched(false), 1), [1, 2, 3]);
     assert_eq!(rostered(&fetched(true), 0), [1, 2], "the roster must be as of the tip-off of game 0");
+}
+#[test]
+fn a_retracted_roster_counts_for_games_before_its_retraction_and_never_in_retrospect() {
+    let wrong = roster(day(0).at(8, 0), true, &[8, 9]);
+    let mut driver = driver_with((0..4).map(planned).chain([roster(day(0).at(6, 0), true, &[1, 2])]));
+    driver.put(wrong.clone());
+    driver.put(retracted(&wrong, day(1).at(6, 0), false));
+    assert_eq!((rostered(&driver, 0), rostered_in_retrospect(&driver, 0)), (vec![8, 9], vec![1, 2]));
+    assert_eq!((rostered(&driver, 1), rostered_in_retrospect(&driver, 1)), (vec![1, 2], vec![1, 2]));
+    driver.put(retracted(&wrong, day(2).at(6, 0), true));
+    assert_eq!((rostered(&driver, 1), rostered_in_retrospect(&driver, 1)), (vec![1, 2], vec![8, 9]));
+    assert_eq!((rostered(&driver, 2), rostered_in_retrospect(&driver, 2)), (vec![8, 9], vec![8, 9]));
+}
+#[test]
+fn the_parts_of_one_instant_are_united_and_complete_only_if_all_are() {
+    let part = |n, complete, players: &[u32]| {
+        let In::Roster(mut observation) = roster(day(n).at(6, 0), complete, players) else { unreachable!() };
+        observation.provenance.raw = RawId(observation.provenance.raw.0 + i64::from(players[0]));
+        In::Roster(observation)
+    };
+    let games = || (0..4).map(planned);
+    let both = [part(0, true, &[1, 2]), part(0, true, &[3])];
+    assert_eq!(rostered(&driver_with(games().chain(both.clone())), 0), [1, 2, 3]);
+    let later = |complete| games().chain(both.clone()).chain([part(1, true, &[4]), part(1, complete, &[5])]);
+    assert_eq!(rostered(&driver_with(later(true)), 1), [4, 5]);
+    assert_eq!(rostered(&driver_with(later(false)), 1), [1, 2, 3, 4, 5]);
+}
+#[test]
+fn a_request_that_stops_coming_counts_until_another_is_one_hour_newer() {
+    let (old, new) = (of_request(roster(day(0).at(18, 0), true, &[1, 2]), "a"), |minute| {
+        of_request(roster(day(0).at(19, minute), true, &[2, 3]), "b")
+    });
+    let inputs = |minute| (0..2).map(planned).chain([old.clone(), new(minute)]);
+    assert_eq!(rostered(&driver_with(inputs(0)), 0), [1, 2, 3]);
+    assert_eq!(rostered(&driver_with(inputs(1)), 0), [2, 3]);
+}
+#[test]
+fn a_player_is_rostered_since_the_newest_fetch_that_lists_the_player() {
+    let fetches = [roster(day(0).at(6, 0), true, &[1, 2]), roster(day(0).at(7, 0), false, &[2])];
+    let driver = driver_with([planned(0), planned(1)].into_iter().chain(fetches));
+    let form = form(&driver, 0).unwrap().issued.as_ref().unwrap();
+    let since: Vec<_> = form.roster.iter().map(|member| (member.player.0, member.since)).collect();
+    assert_eq!(since, [(1, day(0).at(6, 0)), (2, day(0).at(7, 0))]);
+    assert_eq!(form.known_at, day(0).at(7, 0));
+}
+#[test]
+fn a_name_is_looked_up_on_the_day_of_the_newest_fetch_that_lists_it() {
+    let name = |fetched_at: Timestamp| {
+        let In::Roster(mut observation) = roster(fetched_at, true, &[]) else { unreachable!() };
+        observation.feed = Feed::EspnRoster;
+        let player = PlayerRef { name: "Jo Do".into(), nba: None };
+        observation.members = vec![RosterMember { player, born: None }];
+        In::Roster(observation)
+    };
+    let lookup = |n, player: u32| {
+        Team::ALL.map(move |team| {
+            let id =
+                NamesId { scope: Scope::Team(TEAM), team, source: Feed::EspnRoster.source(), date: day(n) };
+            let players: Vec<PlayerId> = (team == TEAM).then_some(PlayerId(player)).into_iter().collect();
+            let rule = (team == TEAM).then_some(NameRule::Exact);
+            let revisions =
+                vec![NameRevision { known_at: Timestamp::DISTANT_PAST, rule, players, link: None }];
+            let matches = vec![NameMatch { name: "Jo Do".into(), revisions, revisions_in_retrospect: None }];
+            let row = Names { scope: TEAM.to_string(), team, source: id.source, date: id.date, matches };
+            In::Names(id, Some(row))
+        })
+    };
+    let mut driver = driver_with((0..4).map(planned).chain([name(day(0).at(6, 0)), name(day(1).at(6, 0))]));
+    assert_eq!(driver.parked().len(), 1);
+    for row in lookup(0, 1).into_iter().chain(lookup(1, 2)) {
+        driver.put(row);
+    }
+    assert_eq!((rostered(&driver, 0), rostered(&driver, 1)), (vec![1], vec![2]));
+    assert_eq!(driver.parked(), []);
+}
+#[test]
+fn a_game_retracted_before_its_tip_off_has_no_form_and_the_next_one_is_opened_instead() {
+    let mut driver = driver_with((0..8).map(planned));
+    driver.put(retracted_game(planned(1), day(-2).at(12, 0)));
+    assert_eq!(open_games(&driver), [0, 2]);
+    driver.put(planned(1));
+    assert_eq!(open_games(&driver), [0, 1], "a retraction that is undone opens the game again");
+}
+#[test]
+fn a_game_retracted_after_its_tip_off_retains_its_issued_form_and_ends_as_a_past_game() {
+    let mut driver = driver_with([played(0, 240), planned(1), planned(3), planned(5)]);
+    driver.put(roster(day(0).at(6, 0), true, &[1]));
+    driver.put(retracted_game(played(0, 240), day(2).at(12, 0)));
+    let own = form(&driver, 0).unwrap();
+    assert!(own.issued.is_some() && own.retrospective.is_none());
+    assert_eq!(rostered(&driver, 0), [1]);
+    let games = |form: Option<&Form>| form.unwrap().numbers.games;
+    let before = form(&driver, 1).unwrap();
+    assert_eq!((games(before.issued.as_ref()), games(before.retrospective.as_ref())), (1, 0));
+    let after = form(&driver, 3).unwrap();
+    assert_eq!((games(after.issued.as_ref()), after.retrospective.is_none()), (0, true));
+    driver.put(roster(day(0).at(7, 0), true, &[2]));
+    assert_eq!(
+        rostered(&driver, 0),
+        [2],
+        "the issued form of a retracted game is derived from what was known"
+    );
+}
+#[test]
+fn the_retrospective_form_uses_a_score_that_became_known_after_the_box_score() {
+    let mut without_score = revision(0, day(1).at(9, 0), Some(240));
+    without_score.score = None;
+    let planned_first = revision(0, day(-30).at(12, 0), None);
+    let later = row(0, vec![planned_first, without_score, revision(0, day(2).at(9, 0), Some(240))]);
+    let driver = driver_with([later, planned(1), planned(3)]);
+    let form = form(&driver, 1).unwrap();
+    let win_share = |form: Option<&Form>| form.unwrap().numbers.win_share;
+    assert_eq!((win_share(form.issued.as_ref()), win_share(form.retrospective.as_ref())), (None, Some(1.0)));
+}
+#[test]
+fn the_retrospective_form_uses_the_last_box_score_known_before_the_cutoff_although_it_is_corrected_later() {
+    let mut corrected = revision(0, day(2).at(9, 0), Some(240));
+    corrected.totals.as_mut().unwrap().points = 90;
+    let planned_first = revision(0, day(-30).at(12, 0), None);
+    let first = revision(0, day(1).at(9, 0), Some(240));
+    let driver = driver_with([row(0, vec![planned_first, first, corrected]), planned(1), planned(3)]);
+    let rating = |n| form(&driver, n).unwrap().issued.as_ref().unwrap().numbers.off_rating_10.unwrap();
+    assert!((rating(3) / rating(1) - 90.0 / 110.0).abs() < 1e-9);
+    assert_eq!(form(&driver, 1).unwrap().retrospective, None, "it equals the issued form");
+}
+#[test]
+fn the_retrospective_form_uses_no_retracted_box_score() {
+    let planned_first = || revision(0, day(-30).at(12, 0), None);
+    let wrong = revision(0, day(1).at(9, 0), Some(240));
+    let mut right = revision(0, day(2).at(9, 0), Some(240));
+    right.totals.as_mut().unwrap().points = 90;
+    let In::TeamGame(id, Some(mut game)) = row(0, vec![planned_first(), wrong, right.clone()]) else {
+        unreachable!()
+    };
+    game.revisions_in_retrospect = Some(vec![planned_first(), right]);
+    let driver = driver_with([In::TeamGame(id, Some(game)), planned(1), planned(3)]);
+    let form = form(&driver, 1).unwrap();
+    let rating = |form: Option<&Form>| form.unwrap().numbers.off_rating_10.unwrap();
+    let (issued, retrospective) = (rating(form.issued.as_ref()), rating(form.retrospective.as_ref()));
+    assert!((retrospective / issued - 90.0 / 110.0).abs() < 1e-9, "{issued} {retrospective}");
+}
+
+/// An input of any kind, among few games, instants, requests and players.
+fn input() -> impl Strategy<Value = In> {
+    let game = (0i32..5, 0u8..5, -1i32..6).prop_map(|(n, kind, at)| match kind {
+        0 | 1 => planned(n),
+        2 => played(n, 240),
+        3 => retracted_game(played(n, 240), day(at).at(12, 0)),
+        _ => In::TeamGame(TeamGameId { team: TEAM, game: game(n) }, None),
+    });
+    let retraction = prop::option::of((0i32..5, any::<bool>()));
+    let fetch = (0i32..5, 0i8..3, any::<bool>(), prop::collection::vec(1u32..4, 0..3), "[ab]", retraction);
+    let fetched = fetch.prop_map(|(n, hour, complete, players, request, retraction)| {
+        let roster = of_request(roster(day(n).at(17 + hour, 0), complete, &players), &request);
+        match retraction {
+            Some((at, is_undone)) => retracted(&roster, day(at).at(18, 0), is_undone),
+            None => roster,
+        }
+    });
+    prop_oneof![game, fetched]
+}
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn the_forms_do_not_depend_on_the_order_of_rosters_or_on_a_restart(
+        games in prop::collection::vec(input(), 0..10),
+        seed in any::<u64>(),
+    ) {
+        // The driver compares the rows with a batch, and the tables with restored ones.
+        let in_order = driver_with(games.iter().cloned());
+        let (rows, mut rosters): (Vec<In>, Vec<In>) =
+            games.into_iter().partition(|input| matches!(input, In::TeamGame(..)));
+        rosters.sort_by_key(|input| {
+            let In::Roster(observation) = input else { return 0 };
+            let at = observation.provenance.retraction.map_or(0, |retraction| retraction.at.0);
+            (observation.provenance.raw.0 ^ at).wrapping_mul(seed as i64 | 1)
+        });
+        let shuffled = driver_with(rows.into_iter().chain(rosters));
+        for n in 0..5 {
+            prop_assert_eq!(form(&in_order, n), form(&shuffled, n));
+        }
+    }
 }
