@@ -9,6 +9,8 @@
 mod affected;
 mod facts;
 mod ladder;
+#[cfg(test)]
+mod laws;
 mod main_line;
 mod odds;
 mod output_key;

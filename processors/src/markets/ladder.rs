@@ -11,7 +11,7 @@ use super::{
 };
 use crate::history::{AsOf, Change, Cutoff, Member, ObservationId, RequestHistory};
 use schemas::{RawId, Timestamp, features::Basis, observation::QuoteLine};
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// A ladder of one update, and when its lines became known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +22,26 @@ pub struct LadderQuote<'a> {
     /// The observation of this update that lists the ladder. If several do, the last one that was known before the cutoff, or else the first
     /// one.
     pub listed_in: ObservationId,
+    /// The ladder that this observation states.
+    pub stated: &'a Ladder,
+    /// The lines of the ladder; if it is incomplete, with those of the ladders before it.
     pub lines: Cow<'a, [QuoteLine]>,
     /// The fetch time of the first observation since which the ladder has had these lines without interruption.
     pub known_at: Timestamp,
+}
+
+impl LadderQuote<'_> {
+    /// Orders ladders of the same update: first those that were known before the cutoff, the one listed last first; then the others, the one
+    /// listed first first. At one instant, the greater ladder comes first.
+    pub fn by_preference(a: &Self, b: &Self) -> Ordering {
+        let order = |quote: &Self| {
+            let fetched_at = quote.listed_in.fetched_at.0;
+            (!quote.is_known, if quote.is_known { -fetched_at } else { fetched_at })
+        };
+        let by_lines = || b.stated.cmp(a.stated).then_with(|| b.lines.cmp(&a.lines));
+        let by_content = || by_lines().then_with(|| a.known_at.cmp(&b.known_at));
+        order(a).cmp(&order(b)).then_with(by_content).then_with(|| a.listed_in.cmp(&b.listed_in))
+    }
 }
 
 /// Selects observations relative to the cutoff.
@@ -66,36 +83,32 @@ impl<'a> LadderHistory<'a> {
     ///
     /// The first observation with a main line has the oldest update, except for those that show an older update than one before them.
     pub fn opening(&self) -> Option<LadderQuote<'a>> {
-        let until = self.as_of(self.usable()).until;
-        let mut opening: Option<LadderQuote<'a>> = None;
-        for (index, change) in self.ladders.iter().enumerate() {
-            if change.from.fetched_at > until {
-                break;
-            }
-            let next = self.ladders.get(index + 1).map(|next| next.from);
-            let first = self.request.known_from(Some(change.from), next, self.as_of(self.usable()));
-            let (Some(first), true) = (first.map(|known| known.first), change.value.is_some()) else {
-                continue;
-            };
-            let Some(run) = self.updates.run_of(first) else { continue };
-            if !self.cutoff.is_past(run.updated_at) {
-                break;
-            }
-            opening = self.with_main_line(run);
-            if opening.is_some() {
-                break;
-            }
-        }
-        for run in &self.updates.older {
-            let is_older = opening.as_ref().is_none_or(|opening| run.updated_at < opening.updated_at);
-            if is_older && run.from.fetched_at <= until && self.cutoff.is_past(run.updated_at) {
-                opening = self.with_main_line(run).or(opening);
+        let mut opening = (0..self.ladders.len()).find_map(|index| self.opening_from(index));
+        for run in self.updates.older.iter().filter(|run| self.is_selected(run, self.usable())) {
+            if opening.as_ref().is_none_or(|opening| run.updated_at < opening.updated_at) {
+                opening = self.with_main_line(run.updated_at).or(opening);
             }
         }
         opening
     }
-    fn with_main_line(&self, run: &UpdateRun) -> Option<LadderQuote<'a>> {
-        self.quote(run, self.usable()).filter(|quote| main_line::for_ladder(&quote.lines).is_some())
+    /// Returns the oldest ladder that has a main line among the observations of one change.
+    fn opening_from(&self, index: usize) -> Option<LadderQuote<'a>> {
+        self.ladders[index].value.as_ref()?;
+        let as_of = self.as_of(self.usable());
+        let (from, until) = (self.ladders[index].from, self.until(index));
+        let first = self.request.known_from(Some(from), until, as_of)?.first;
+        main_line::for_ladder(&self.lines(index, as_of))?;
+        let ascending = &self.updates.ascending;
+        let later = &ascending[ascending.partition_point(|run| run.from <= first)..];
+        let later = later.iter().take_while(|run| until.is_none_or(|until| run.from < until));
+        let mut runs = self.updates.run_of(first).into_iter().chain(later);
+        let mut runs = runs.by_ref().take_while(|run| self.is_selected(run, self.usable()));
+        // Mostly, the first one has a main line. It has none if a later observation of the same update replaced the ladder.
+        runs.find_map(|run| self.with_main_line(run.updated_at))
+    }
+    fn with_main_line(&self, updated_at: Timestamp) -> Option<LadderQuote<'a>> {
+        let quote = self.quote_of(updated_at, self.usable())?;
+        main_line::for_ladder(&quote.lines).map(|_| quote)
     }
     fn usable(&self) -> Fetched {
         match self.cutoff.basis() {
@@ -114,18 +127,19 @@ impl<'a> LadderHistory<'a> {
         let fetched_at = self.cutoff.known().until;
         ObservationId { fetched_at: Timestamp(fetched_at.0 + 1), raw: RawId(i64::MIN) }
     }
+    /// True if a run begins before the observations end that may be used, and its update is before the cutoff.
+    fn is_selected(&self, run: &UpdateRun, fetched: Fetched) -> bool {
+        run.from.fetched_at <= self.as_of(fetched).until && self.cutoff.is_past(run.updated_at)
+    }
     fn newest_of(&self, fetched: Fetched) -> Option<LadderQuote<'a>> {
-        let until = self.as_of(fetched).until;
-        let is_selected =
-            |run: &UpdateRun| run.from.fetched_at <= until && self.cutoff.is_past(run.updated_at);
         let ascending = &self.updates.ascending;
-        let mut count = ascending.partition_point(is_selected);
+        let mut count = ascending.partition_point(|run| self.is_selected(run, fetched));
         let mut newest = None;
         while let Some(run) = ascending[..count].last() {
             if fetched == Fetched::After && run.until.is_some_and(|until| until <= self.first_after()) {
                 break;
             }
-            newest = self.quote(run, fetched);
+            newest = self.quote_of(run.updated_at, fetched);
             if newest.is_some() {
                 break;
             }
@@ -137,14 +151,24 @@ impl<'a> LadderHistory<'a> {
                 Some(absent) => (count - 1).min(ascending.partition_point(|run| run.from < absent.from)),
             };
         }
-        for run in self.updates.older.iter().filter(|run| is_selected(run)) {
+        for run in self.updates.older.iter().filter(|run| self.is_selected(run, fetched)) {
             if newest.as_ref().is_none_or(|newest| newest.updated_at < run.updated_at) {
-                newest = self.quote(run, fetched).or(newest);
+                newest = self.quote_of(run.updated_at, fetched).or(newest);
             }
         }
         newest
     }
-    /// Returns the ladder of one update.
+    /// Returns the ladder of one update. Mostly, one run has this update time.
+    fn quote_of(&self, updated_at: Timestamp, fetched: Fetched) -> Option<LadderQuote<'a>> {
+        let ascending = &self.updates.ascending;
+        let begin = ascending.partition_point(|run| run.updated_at < updated_at);
+        let runs = ascending[begin..].iter().take_while(|run| run.updated_at == updated_at);
+        let older = self.updates.older.iter().filter(|run| run.updated_at == updated_at);
+        let runs = runs.chain(older).filter(|run| self.is_selected(run, fetched));
+        let quotes = runs.filter_map(|run| self.quote(run, fetched));
+        quotes.min_by(LadderQuote::by_preference)
+    }
+    /// Returns the ladder of one run.
     fn quote(&self, run: &UpdateRun, fetched: Fetched) -> Option<LadderQuote<'a>> {
         let before = || self.last_listed(run);
         let after = || self.first_listed_after(run);
@@ -160,6 +184,7 @@ impl<'a> LadderHistory<'a> {
             updated_at: run.updated_at,
             is_known,
             listed_in,
+            stated: self.ladders[index].value.as_ref()?.ladder()?,
             lines: self.lines(index, as_of),
             known_at: since.map_or(listed_in, |known| known.first).fetched_at,
         })

@@ -10,10 +10,7 @@ use super::{
 };
 use crate::history::Cutoff;
 use schemas::EasternDate;
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, btree_map::Entry},
-};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The quotes of one player: the ladders of all keys of all books.
 #[derive(Default)]
@@ -70,13 +67,11 @@ impl<'a> PlayerQuotes<'a> {
     }
 }
 
-/// Sorts quotes by key. Of the quotes of one key and update, a ladder that was known before the cutoff comes first, then the one that was
-/// listed last, then the greatest one.
+/// Sorts quotes by key and update time.
 fn sorted<'a>(mut quotes: Vec<(&'a str, LadderQuote<'a>)>) -> Vec<(&'a str, LadderQuote<'a>)> {
-    let order = |quote: &LadderQuote<'a>| {
-        let content = Reverse((quote.listed_in.fetched_at, quote.lines.to_vec()));
-        (quote.updated_at, !quote.is_known, content, quote.known_at, quote.listed_in.raw)
-    };
-    quotes.sort_by(|(a_key, a), (b_key, b)| a_key.cmp(b_key).then_with(|| order(a).cmp(&order(b))));
+    quotes.sort_by(|(a_key, a), (b_key, b)| {
+        let by_update = || a.updated_at.cmp(&b.updated_at);
+        a_key.cmp(b_key).then_with(by_update).then_with(|| LadderQuote::by_preference(a, b))
+    });
     quotes
 }
