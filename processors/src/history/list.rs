@@ -115,7 +115,10 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         };
         let is_newest = self.requests.values().filter_map(|other| other.observations.last());
         let is_newest = is_newest.map(|other| other.id.fetched_at).max() == Some(id.fetched_at);
-        let is_single = before.id.fetched_at < id.fetched_at;
+        // Neither this observation nor the one before may be one of several parts.
+        let earlier = sequence.observations.iter().rev().nth(2);
+        let is_single = before.id.fetched_at < id.fetched_at
+            && earlier.is_none_or(|earlier| earlier.id.fetched_at < before.id.fetched_at);
         if last.id != id || !is_newest || !is_single || before.coverage != last.coverage {
             return false;
         }

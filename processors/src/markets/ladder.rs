@@ -212,30 +212,31 @@ impl<'a> LadderHistory<'a> {
         let known = self.request.known_from(Some(from), until, self.as_of(fetched))?;
         Some([known.first, known.last])
     }
-    /// Returns the last known observation of a run before the cutoff that lists the ladder, with the index of its change. Of several
-    /// observations at one instant, the one with the greatest ladder is returned.
+    /// Returns the last known observation of a run before the cutoff that lists the ladder, with the index of its change.
     fn last_listed(&self, run: &UpdateRun) -> Option<(usize, ObservationId, bool)> {
-        let mut last: Option<(usize, ObservationId)> = None;
-        for index in self.changes_in(run).rev() {
-            let Some([_, listed]) = self.listed_in(run, index, Fetched::Before) else { continue };
-            match last {
-                None => last = Some((index, listed)),
-                Some((_, newer)) if listed.fetched_at < newer.fetched_at => break,
-                Some((greatest, _)) if self.ladders[index].value > self.ladders[greatest].value => {
-                    last = Some((index, listed));
-                }
-                Some(_) => {}
-            }
-        }
-        last.map(|(index, listed)| (index, listed, true))
-    }
-    /// Returns the first observation of a run from the cutoff on that lists the ladder.
-    fn first_listed_after(&self, run: &UpdateRun) -> Option<(usize, ObservationId, bool)> {
-        let mut listed = self.changes_in(run).filter_map(|index| {
-            let [first, _] = self.listed_in(run, index, Fetched::After)?;
-            Some((index, first, false))
+        let listed = self.changes_in(run).rev().filter_map(|index| {
+            let [_, last] = self.listed_in(run, index, Fetched::Before)?;
+            Some((index, last))
         });
-        listed.next()
+        self.greatest_of_instant(listed).map(|(index, id)| (index, id, true))
+    }
+    /// Returns the first observation of a run from the cutoff on that lists the ladder, with the index of its change.
+    fn first_listed_after(&self, run: &UpdateRun) -> Option<(usize, ObservationId, bool)> {
+        let listed = self.changes_in(run).filter_map(|index| {
+            let [first, _] = self.listed_in(run, index, Fetched::After)?;
+            Some((index, first))
+        });
+        self.greatest_of_instant(listed).map(|(index, id)| (index, id, false))
+    }
+    /// Returns the observation with the greatest ladder among those at the instant of the first one.
+    fn greatest_of_instant(
+        &self,
+        listed: impl Iterator<Item = (usize, ObservationId)>,
+    ) -> Option<(usize, ObservationId)> {
+        let mut listed = listed.peekable();
+        let instant = listed.peek()?.1.fetched_at;
+        let of_instant = listed.take_while(|(_, id)| id.fetched_at == instant);
+        of_instant.max_by(|a, b| self.ladders[a.0].value.cmp(&self.ladders[b.0].value))
     }
     /// Returns the lines of a ladder. If it is incomplete, the lines of the ladders before it are added, back to the last complete one: a
     /// line that an incomplete ladder lacks may still be offered. An observation that shows that the book withdrew the player ends this.

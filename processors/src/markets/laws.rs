@@ -261,13 +261,14 @@ impl<'a> Model<'a> {
         }
         (lines.into_values().collect(), since)
     }
-    /// Returns the ladder of each update, by update time: of several ones, the greatest by preference.
-    fn by_update(&self, place: Place) -> BTreeMap<Timestamp, Preferred> {
+    /// Returns the ladder of each update in some requests, by update time: of several ones, the greatest by preference.
+    fn by_update(&self, place: Place, requests: &[u8]) -> BTreeMap<Timestamp, Preferred> {
         let mut by_update: BTreeMap<Timestamp, Preferred> = BTreeMap::new();
         let may_use = |poll: &&Poll| {
             let updated_at = poll.updated[place.key];
             let is_fetched = poll.at < self.tip_off || self.basis == Basis::Retrospective;
-            is_fetched && updated_at < self.tip_off && Self::listed(poll, place).is_some()
+            let is_usable = is_fetched && requests.contains(&poll.request);
+            is_usable && updated_at < self.tip_off && Self::listed(poll, place).is_some()
         };
         for poll in self.of_event(place.event).filter(may_use) {
             let is_known = poll.at < self.tip_off;
@@ -284,26 +285,27 @@ impl<'a> Model<'a> {
         for event in 0..2 {
             for (key, name) in (0..3).flat_map(|key| (0..2).map(move |name| (key, name))) {
                 let place = Place { event, date, key, name };
-                let by_update = self.by_update(place);
+                let by_update = self.by_update(place, &[0, 1]);
                 let is_listed_later = self.of_event(event).any(|poll| {
                     let is_late = poll.at >= self.tip_off && self.basis == Basis::Retrospective;
                     is_late && poll.updated[key] < self.tip_off && Self::listed(poll, place).is_some()
                 });
                 let book = main_line::book(KEYS[key]);
                 if self.is_present(place) || is_listed_later {
-                    for (at, ladder) in by_update.clone().into_iter().next_back() {
+                    if let Some((at, ladder)) = by_update.into_iter().next_back() {
                         let new = (at, Reverse(key), ladder);
                         let stored = newest.entry(book).or_insert_with(|| new.clone());
                         *stored = new.max(stored.clone());
                     }
                 }
-                let mut with_line = by_update
-                    .into_iter()
-                    .filter(|(_, (.., lines, _))| main_line::for_ladder(lines).is_some());
-                for (at, ladder) in with_line.next() {
-                    let new = (at, key, Reverse(ladder));
-                    let stored = opening.entry(book).or_insert_with(|| new.clone());
-                    *stored = new.min(stored.clone());
+                for request in 0..2 {
+                    let by_update = self.by_update(place, &[request]);
+                    let has_line = |(_, ladder): &(_, Preferred)| main_line::for_ladder(&ladder.3).is_some();
+                    if let Some((at, ladder)) = by_update.into_iter().find(has_line) {
+                        let new = (at, key, Reverse(ladder));
+                        let stored = opening.entry(book).or_insert_with(|| new.clone());
+                        *stored = new.min(stored.clone());
+                    }
                 }
             }
         }
