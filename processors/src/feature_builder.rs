@@ -17,7 +17,7 @@ mod vector;
 mod workload;
 
 use crate::{
-    fact_history::Cutoff,
+    history::Cutoff,
     materialized_view::{Effects, MaterializedView, StateChange},
 };
 use history::{Appearance, History};
@@ -137,7 +137,9 @@ impl Tables {
     /// because their features change: usually at most one game, but every later game if the box score arrives late.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
         let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
-        let revisions = old.iter().chain(&row).flat_map(|row| &row.revisions);
+        let rows = || old.iter().chain(&row);
+        let in_retrospect = rows().flat_map(|row| row.revisions_in_retrospect.iter().flatten());
+        let revisions = rows().flat_map(|row| &row.revisions).chain(in_retrospect);
         let effective_at = revisions.map(|revision| revision.effective_at()).min();
         self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }

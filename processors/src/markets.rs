@@ -4,20 +4,28 @@
 //! count as one book, because both publish the same price feed. The market's main line is the lower median of the bookmakers' main lines.
 //!
 //! Invariant: a quote is used only if its book updated it before tip-off, whatever its fetch time; a book that is absent from a newer
-//! complete fetch no longer has a current quote.
+//! complete fetch no longer has a current quote. The cost of an input does not grow with the number of earlier fetches.
 //! Not here: candidates (`slate`), features (`feature_builder`).
+mod affected;
 mod facts;
+mod ladder;
+#[cfg(test)]
+mod laws;
 mod main_line;
+mod odds;
 mod output_key;
 mod quotes;
+mod reports;
 #[cfg(test)]
 mod tests;
+mod update_index;
 
 use crate::materialized_view::{Effects, MaterializedView, ParkedItem, StateChange};
+pub use affected::Retained;
 pub use facts::Tables;
 pub use output_key::OutputKey;
 use schemas::{
-    EasternDate, Matchup, MatchupGameId, NamesId, Scope,
+    Matchup, MatchupGameId, NamesId, Scope,
     game::Game,
     identity::Names,
     market::{Availability, Market, QuotedPlayers},
@@ -46,7 +54,7 @@ impl MaterializedView for Markets {
     const NAME: &'static str = "markets";
     type Key = Matchup;
     type Tables = Tables;
-    type Retained = ();
+    type Retained = Retained;
     type In = In;
     type OutputKey = OutputKey;
     type Out = Out;
@@ -65,39 +73,27 @@ impl MaterializedView for Markets {
     fn key_of(&self, output_key: &OutputKey) -> Matchup {
         output_key.matchup()
     }
-    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
-        let invalidate = &mut *effects.invalidate;
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, OutputKey, Retained>,
+    ) -> StateChange {
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         tables.matchup = Some(matchup);
-        let mut days: Vec<EasternDate> = match &input {
-            In::Odds(observation) => tables.days_of_event(&observation.event),
-            In::Injury(_) => Vec::new(),
-            In::Game(id, _) => tables.days_of(id.game),
-            In::Names(id, _) => tables.days_with_lookup(id.source, id.date),
-        };
-        match &input {
-            In::Odds(observation) => days.push(observation.date),
-            In::Injury(observation) => days.push(observation.date),
-            In::Game(_, row) => days.extend(row.iter().flat_map(|game| game.days.iter().map(|day| day.date))),
-            In::Names(..) => {}
+        match input {
+            In::Odds(observation) => tables.merge_odds(matchup, observation, effects),
+            In::Injury(observation) => tables.merge_report(matchup, observation, effects),
+            In::Game(id, row) => tables.put_game(matchup, id.game, row, effects.invalidate),
+            In::Names(id, row) => tables.put_names(matchup, id, row, effects.invalidate),
         }
-        // Emits the keys both before and after the change, because the change may add players to a game or remove them.
-        tables.affected(matchup, &days, invalidate);
-        let state_change = match input {
-            In::Odds(observation) => tables.merge_odds(observation),
-            In::Injury(observation) => tables.merge_report(observation),
-            In::Game(id, row) => tables.put_game(id.game, row),
-            In::Names(id, row) => tables.put_names(id, row),
-        };
-        if state_change != StateChange::Unchanged {
-            tables.affected(matchup, &days, invalidate);
-        }
-        state_change
     }
-    fn restore(&self, _tables: &mut Tables, (): ()) {}
+    fn restore(&self, tables: &mut Tables, retained: Retained) {
+        tables.restore(retained);
+    }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup else { return };
-        tables.affected(matchup, &tables.all_days(), emit);
+        tables.all_keys(matchup, emit);
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<Out> {
         match output_key {

@@ -36,6 +36,18 @@ impl NameLookups {
             None => _ = self.0.remove(&key),
         }
     }
+    /// Returns the names whose matches differ between a stored row and a new one.
+    pub fn differing(&self, id: NamesId, row: Option<&Names>) -> Vec<String> {
+        let old = self.0.get(&(id.source, id.date, id.team)).map_or(&[][..], |row| &row.matches);
+        let new = row.map_or(&[][..], |row| &row.matches);
+        let lacks = |matches: &[NameMatch], name_match: &NameMatch| {
+            let by_name = matches.binary_search_by(|stored| stored.name.cmp(&name_match.name));
+            by_name.ok().and_then(|index| matches.get(index)) != Some(name_match)
+        };
+        let only_old = old.iter().filter(|name_match| lacks(new, name_match));
+        let only_new = new.iter().filter(|name_match| lacks(old, name_match));
+        only_old.chain(only_new).map(|name_match| name_match.name.clone()).collect()
+    }
     fn name_match(&self, request: LookupRequest<'_>, team: Team) -> Option<&NameMatch> {
         let row = self.0.get(&(request.source, request.date, team))?;
         let by_name = row.matches.binary_search_by(|candidate| candidate.name.as_str().cmp(request.name));

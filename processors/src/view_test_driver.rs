@@ -108,6 +108,9 @@ where
     pub fn row(&self, output_key: &V::OutputKey) -> Option<&V::Out> {
         self.published.get(output_key)
     }
+    pub fn tables(&self, key: &V::Key) -> &V::Tables {
+        &self.tables_by_key[key]
+    }
     pub fn parked(&self) -> Vec<ParkedItem> {
         let mut items = Vec::new();
         for tables in self.tables_by_key.values() {

@@ -3,7 +3,7 @@
 //! Invariant: the game of every appearance ended before the cutoff and, on the issued basis, its box score was known before the cutoff.
 //! No method gives access to a game after the cutoff.
 //! Not here: the features computed from the appearances (`vector`).
-use crate::fact_history::Cutoff;
+use crate::history::Cutoff;
 use schemas::{
     GameId, Season, Timestamp,
     features::{Comparable, DefenseTier, Streak},
@@ -79,7 +79,10 @@ impl<'a> History<'a> {
         };
         let earlier_games = (1..=3).flat_map(|years| games_of(Season(season_of_game.0 - years)));
         let earlier_versus = earlier_games
-            .filter(|row| row.revisions.iter().any(|revision| opponents.contains(&revision.opponent)))
+            .filter(|row| {
+                let revisions = cutoff.revisions(&row.revisions, row.revisions_in_retrospect.as_deref());
+                revisions.iter().any(|revision| opponents.contains(&revision.opponent))
+            })
             .filter_map(as_of);
         let mut versus: Vec<Appearance<'a>> =
             earlier_versus.chain(season.iter().copied()).filter(is_versus).collect();

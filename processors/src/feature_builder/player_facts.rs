@@ -4,7 +4,7 @@
 //! Invariant: every fact was selected as of the cutoff and on its basis, so nothing derived from this struct can use a later fact.
 //! Not here: the selection of the facts (`feature_builder`), the features (`vector`).
 use super::history::{Appearance, History, mean};
-use crate::fact_history::Cutoff;
+use crate::history::Cutoff;
 use schemas::{
     EasternDate, Team,
     features::Eligibility,

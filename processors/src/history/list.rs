@@ -9,6 +9,7 @@
 //! Not here: how the observations are stored (`sequence`).
 use super::{
     as_of::{AsOf, Retractions},
+    request::RequestHistory,
     sequence::{Coverage, Member, ObservationId, ObservationRecord, Sequence, StoredObservation},
 };
 use schemas::{
@@ -117,7 +118,10 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         };
         let is_newest = self.requests.values().filter_map(|other| other.observations.last());
         let is_newest = is_newest.map(|other| other.id.fetched_at).max() == Some(id.fetched_at);
-        let is_single = before.id.fetched_at < id.fetched_at;
+        // Neither this observation nor the one before may be one of several parts.
+        let earlier = sequence.observations.iter().rev().nth(2);
+        let is_single = before.id.fetched_at < id.fetched_at
+            && earlier.is_none_or(|earlier| earlier.id.fetched_at < before.id.fetched_at);
         if last.id != id || !is_newest || !is_single || before.coverage != last.coverage {
             return false;
         }
@@ -193,6 +197,25 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         let changes = self.requests.values().flat_map(|sequence| sequence.changes.values());
         let last = changes.filter_map(|changes| changes.last()).map(|change| change.from.fetched_at);
         last.chain(self.retractions.instants()).max()
+    }
+    pub fn contains(&self, id: ObservationId) -> bool {
+        self.requests.values().any(|sequence| sequence.position(id).is_ok())
+    }
+    /// Returns the observations of each request.
+    pub fn requests(&self) -> impl Iterator<Item = RequestHistory<'_, K, V>> {
+        let retractions = &self.retractions;
+        self.requests.iter().map(|(name, sequence)| RequestHistory::new(name, sequence, retractions))
+    }
+    /// Returns the oldest known observation as of an instant.
+    pub fn oldest(&self, as_of: AsOf) -> Option<ObservationId> {
+        self.requests()
+            .filter_map(|request| request.known_from(None, None, as_of))
+            .map(|known| known.first)
+            .min()
+    }
+    /// True if an observation known as of an instant is complete in one of the innermost lists: a member of it that is not present is absent.
+    pub fn is_complete(&self, sublist: &K::Sublist, as_of: AsOf) -> bool {
+        self.requests.values().any(|request| self.newest_complete_in(request, sublist, as_of).is_some())
     }
     /// Returns the newest known observation as of an instant.
     pub fn newest(&self, as_of: AsOf) -> Option<ObservationId> {
@@ -290,8 +313,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         for group in self.known_groups(sequence, as_of) {
             let mut greatest: Option<Listed<'a, V>> = None;
             for stored in group.iter().rev() {
-                while count > 0 && changes[count - 1].from > stored.id {
-                    count -= 1;
+                if changes[..count].last().is_some_and(|change| change.from > stored.id) {
+                    count = changes[..count].partition_point(|change| change.from <= stored.id);
                 }
                 let Some(change) = changes[..count].last() else { continue };
                 if let Some(value) = &change.value

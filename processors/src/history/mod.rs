@@ -2,6 +2,7 @@
 //!
 //! - `sequence`: the observations of one request, each stored as what changed since the one before it.
 //! - `list`: a list with members, such as a roster; several requests may return parts of it.
+//! - `request`: the observations of one request of a list, for views that need earlier values of a member, too.
 //! - `fact`: a single value, such as the schedule entry of a game.
 //! - `as_of`: which observations are known; retractions.
 //! - `cutoff`: the as-of cutoff of a game, and the revisions of derived content.
@@ -15,10 +16,12 @@ mod fact;
 #[cfg(test)]
 mod laws;
 mod list;
+mod request;
 mod sequence;
 
 pub use as_of::AsOf;
 pub use cutoff::{Cutoff, Revised, revise};
 pub use fact::{FactHistory, FactRun};
 pub use list::{Affected, ListHistory, Listed, Merged};
-pub use sequence::{Coverage, Member, ObservationId, ObservationRecord};
+pub use request::{KnownObservations, RequestHistory};
+pub use sequence::{Change, Coverage, Member, ObservationId, ObservationRecord};

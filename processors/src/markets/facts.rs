@@ -1,26 +1,24 @@
 //! The odds and injury reports of one matchup, and the market and availability of a player as of a game's tip-off.
 //!
-//! Invariant: every function `…_by(cutoff)` uses only facts that were known before the cutoff. Exception: on the retrospective basis, if a
-//! fact was not known by then, its first observation is used. No function uses a quote or report that was effective at or
-//! after tip-off.
-//! Not here: the handling of inputs (`markets`), the selection of quotes (`quotes`) and of lines (`main_line`).
-use super::{
-    main_line,
-    output_key::OutputKey,
-    quotes::{BookQuotes, Event, EventQuotes},
-};
+//! An event or a report belongs to the game of its own day. No difference is tolerated: the odds source states an instant, whose Eastern
+//! day is certain, and a report states the Eastern day of the game.
+//!
+//! Invariant: every function `…_by(cutoff)` uses only facts that were known before the cutoff. Exception: on the retrospective basis,
+//! quotes that became known later are added; if a report or a name was not known by then, its first observation is used. No function uses a
+//! quote or report that was effective at or after tip-off.
+//! Not here: the handling of inputs (`markets`), which rows an input affects (`affected`), the selection of quotes (`quotes`) and of lines
+//! (`main_line`).
+use super::{main_line, odds::Event, quotes::PlayerQuotes, reports::Reports};
 use crate::{
-    fact_history::{Cutoff, FactHistory, HistoryEntry, since_last_complete},
-    materialized_view::{ParkedItem, StateChange},
+    history::{AsOf, Cutoff},
+    materialized_view::ParkedItem,
     name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
 };
 use schemas::{
-    EasternDate, GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Team, Timestamp,
+    EasternDate, GameId, Matchup, PlayerId, Team, Timestamp,
     features::Basis,
-    game::Game,
-    identity::Names,
+    game::{Game, GameDay},
     market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
-    observation::{InjuryMember, InjuryObservation, OddsObservation},
     raw::Source,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,192 +26,102 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A cutoff after all fetches: every fact received so far was known before it.
 const LATEST_KNOWN: Cutoff = Cutoff::at_tip_off(Timestamp::DISTANT_FUTURE, Basis::Retrospective);
 
+/// The fields of a game that this view uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GameTimes {
+    pub tip_off: Timestamp,
+    days: Vec<GameDay>,
+    days_in_retrospect: Option<Vec<GameDay>>,
+    retracted_at: Option<Timestamp>,
+}
+impl GameTimes {
+    pub fn new(game: Game) -> Self {
+        let Game { tip_off, days, days_in_retrospect, retracted_at, .. } = game;
+        GameTimes { tip_off, days, days_in_retrospect, retracted_at }
+    }
+    /// Returns every day for which the game has been scheduled.
+    pub fn all_days(&self) -> BTreeSet<EasternDate> {
+        self.days.iter().chain(self.days_in_retrospect.iter().flatten()).map(|day| day.date).collect()
+    }
+    /// Returns the day of the game as of a cutoff; `None` if the game did not stand then.
+    fn day(&self, cutoff: Cutoff) -> Option<EasternDate> {
+        let is_retracted = self.retracted_at.is_some_and(|retracted_at| match cutoff.basis() {
+            Basis::Issued => cutoff.is_known(retracted_at),
+            Basis::Retrospective => true,
+        });
+        if is_retracted {
+            return None;
+        }
+        let day = cutoff.as_of(&self.days, self.days_in_retrospect.as_deref(), |day| day.known_at);
+        day.map(|day| day.date)
+    }
+}
+
 /// All odds and injury reports of the games between two teams.
 #[derive(Debug, Default)]
 pub struct Tables {
     pub(super) matchup: Option<Matchup>,
-    games: BTreeMap<GameId, Game>,
-    events: BTreeMap<String, Event>,
-    reports: BTreeMap<(EasternDate, Timestamp), FactHistory<Vec<InjuryMember>>>,
-    name_lookups: NameLookups,
+    pub(super) games: BTreeMap<GameId, GameTimes>,
+    pub(super) events: BTreeMap<String, Event>,
+    pub(super) reports: Reports,
+    pub(super) name_lookups: NameLookups,
 }
 
 impl Tables {
-    pub fn merge_odds(&mut self, observation: OddsObservation) -> StateChange {
-        let OddsObservation { event: id, date, complete, quotes, provenance, .. } = observation;
-        let event = self.events.entry(id.clone()).or_default();
-        event.names.extend(quotes.iter().map(|quote| (quote.name.clone(), date)));
-        if event.quotes.merge(&provenance, complete, EventQuotes::new(date, quotes)) {
-            StateChange::Retained(format!("odds/{id}/{}", provenance.fetched_at.0))
-        } else {
-            StateChange::Unchanged
-        }
-    }
-    pub fn merge_report(&mut self, observation: InjuryObservation) -> StateChange {
-        let InjuryObservation { date, reported_at, complete, members, provenance, .. } = observation;
-        let report = self.reports.entry((date, reported_at)).or_default();
-        if report.merge(&provenance, complete, members) {
-            let fetched_at = provenance.fetched_at.0;
-            StateChange::Retained(format!("report/{date}/{}/{fetched_at}", reported_at.0))
-        } else {
-            StateChange::Unchanged
-        }
-    }
-    pub fn put_game(&mut self, game: GameId, row: Option<Game>) -> StateChange {
-        match row {
-            Some(row) => _ = self.games.insert(game, row),
-            None => _ = self.games.remove(&game),
-        }
-        StateChange::RowReplaced
-    }
-    pub fn put_names(&mut self, id: NamesId, row: Option<Names>) -> StateChange {
-        self.name_lookups.put(id, row);
-        StateChange::RowReplaced
-    }
-    /// Returns the game days of the events and reports whose names are looked up for `date`. The names of an event are looked up for its
-    /// day; the names of a report are looked up for the day on which it was reported, which may be earlier than its game day.
-    pub fn days_with_lookup(&self, source: Source, date: EasternDate) -> Vec<EasternDate> {
-        let reports = self
-            .reports
-            .keys()
-            .filter(|(_, reported_at)| source == Source::Nbacom && reported_at.eastern_date() == date);
-        reports.map(|(day, _)| *day).chain((source == Source::Oddsapi).then_some(date)).collect()
-    }
-    pub fn days_of(&self, game: GameId) -> Vec<EasternDate> {
-        self.games.get(&game).into_iter().flat_map(|game| game.days.iter().map(|day| day.date)).collect()
-    }
-    pub fn days_of_event(&self, event: &str) -> Vec<EasternDate> {
-        self.events.get(event).into_iter().flat_map(Event::dates).collect()
-    }
-    pub fn all_days(&self) -> Vec<EasternDate> {
-        let games = self.games.values().flat_map(|game| game.days.iter().map(|day| day.date));
-        let events = self.events.values().flat_map(Event::dates);
-        games.chain(events).chain(self.reports.keys().map(|(date, _)| *date)).collect()
-    }
-    /// Emits every output key whose row may depend on the odds and reports of the given days.
-    pub fn affected(&self, matchup: Matchup, days: &[EasternDate], invalidate: &mut dyn FnMut(OutputKey)) {
-        let is_near =
-            |date: EasternDate, max_days: i32| days.iter().any(|day| (day.0 - date.0).abs() <= max_days);
-        let quoted = self.affected_by_odds(matchup, &is_near, invalidate);
-        let reported = self.affected_by_reports(matchup, &is_near, invalidate);
-        for game in self.games.values() {
-            // An event belongs to the nearest game at most one day away. If the day of one game changes, an event one day away from it may
-            // now belong to another game, which is up to one day away from the event and so up to two days away from the changed day.
-            if !game.days.iter().any(|day| is_near(day.date, 2)) {
-                continue;
-            }
-            let game = game.game;
-            invalidate(OutputKey::QuotedPlayers(MatchupGameId { matchup, game }));
-            for player in &quoted {
-                invalidate(OutputKey::Market(PlayerGameId { player: *player, game }, matchup));
-            }
-            for player in &reported {
-                invalidate(OutputKey::Availability(PlayerGameId { player: *player, game }, matchup));
-            }
-        }
-    }
-    /// Emits the keys of the events near the given days and returns the players whom these events may quote.
-    fn affected_by_odds(
-        &self,
-        matchup: Matchup,
-        is_near: &dyn Fn(EasternDate, i32) -> bool,
-        invalidate: &mut dyn FnMut(OutputKey),
-    ) -> BTreeSet<PlayerId> {
-        let teams = matchup.teams();
-        let mut quoted = BTreeSet::new();
-        for (id, event) in &self.events {
-            if !event.dates().any(|date| is_near(date, 3)) {
-                continue;
-            }
-            invalidate(OutputKey::Event(matchup, id.clone()));
-            for (name, date) in &event.names {
-                let request = LookupName::in_odds(*date, name).request(&teams);
-                self.name_lookups.all_candidates(request, &mut |player| _ = quoted.insert(player));
-            }
-        }
-        quoted
-    }
-    /// Emits the keys of the reports near the given days and returns the players whom these reports may list.
-    fn affected_by_reports(
-        &self,
-        matchup: Matchup,
-        is_near: &dyn Fn(EasternDate, i32) -> bool,
-        invalidate: &mut dyn FnMut(OutputKey),
-    ) -> BTreeSet<PlayerId> {
-        let teams = matchup.teams();
-        let mut reported = BTreeSet::new();
-        for ((date, reported_at), history) in &self.reports {
-            if !is_near(*date, 3) {
-                continue;
-            }
-            invalidate(OutputKey::Report(matchup, *date, *reported_at));
-            for member in history.entries().iter().flat_map(|entry| &entry.content) {
-                let request = LookupName::in_report(*reported_at, &member.name).request(&teams);
-                self.name_lookups.all_candidates(request, &mut |player| _ = reported.insert(player));
-            }
-        }
-        reported
-    }
     fn player(&self, name: LookupName<'_>, cutoff: Cutoff) -> Option<(PlayerId, Timestamp)> {
         let teams = self.matchup?.teams();
         self.name_lookups.player(name.request(&teams), known_by_cutoff(cutoff))
     }
-    /// Returns the game to which a day refers: the nearest game at most one day away, or the earlier of two equally near games. The day of
-    /// each game is selected as of the cutoff.
+    /// Returns the game on a day as of a cutoff; of several games, the one with the smallest id.
     fn game_on(&self, day: EasternDate, cutoff: Cutoff) -> Option<GameId> {
-        let dates = self.games.values().filter_map(|game| {
-            let game_day =
-                cutoff.as_of(&game.days, game.days_in_retrospect.as_deref(), |game_day| game_day.known_at)?;
-            Some((game_day.date, game.game))
-        });
-        let near = dates.filter(|(date, _)| (date.0 - day.0).abs() <= 1);
-        near.min_by_key(|(date, game)| ((date.0 - day.0).abs(), *date, *game)).map(|(_, game)| game)
+        let mut games = self.games.iter().filter(|(_, game)| game.day(cutoff) == Some(day));
+        games.next().map(|(game, _)| *game)
     }
-    /// Returns the odds events of a game. Each event is returned with only those history entries that belong to the game.
-    fn events_of(
-        &self,
-        game: GameId,
+    /// Returns the day of a game as of its cutoff; `None` if another game of the matchup is on this day.
+    fn day_of(&self, game: GameId, cutoff: Cutoff) -> Option<EasternDate> {
+        let day = self.games.get(&game)?.day(cutoff)?;
+        (self.game_on(day, cutoff) == Some(game)).then_some(day)
+    }
+    /// Returns the names on one day of an event, each with the player to whom it resolves and the time at which this became known.
+    fn resolved_names<'a>(
+        &'a self,
+        event: &'a Event,
+        day: EasternDate,
         cutoff: Cutoff,
-    ) -> impl Iterator<Item = (&Event, Vec<&HistoryEntry<EventQuotes>>)> {
-        let days = self.days_of(game);
-        let is_near = move |date: EasternDate| days.iter().any(|day| (day.0 - date.0).abs() <= 1);
-        self.events.values().filter_map(move |event| {
-            let entries = event.quotes.entries().iter().filter(|entry| {
-                is_near(entry.content.date) && self.game_on(entry.content.date, cutoff) == Some(game)
-            });
-            let entries: Vec<_> = entries.collect();
-            (!entries.is_empty()).then_some((event, entries))
+    ) -> impl Iterator<Item = (&'a str, PlayerId, Timestamp)> {
+        event.names_on(day).into_iter().filter_map(move |name| {
+            let (player, known_at) = self.player(LookupName::in_odds(day, name), cutoff)?;
+            Some((name, player, known_at))
         })
     }
 
     fn market_by(&self, game: GameId, player: PlayerId, cutoff: Cutoff) -> Option<MarketView> {
-        let (mut newest, mut opening, mut known_at) = (Vec::new(), Vec::new(), Timestamp::DISTANT_PAST);
-        for (event, entries) in self.events_of(game, cutoff) {
-            for (name, date) in &event.names {
-                let resolved = self.player(LookupName::in_odds(*date, name), cutoff);
-                let Some((_, name_known_at)) = resolved.filter(|(resolved, _)| *resolved == player) else {
-                    continue;
-                };
-                let quotes = BookQuotes::select(&entries, name, cutoff);
-                if !quotes.newest.is_empty() {
+        let day = self.day_of(game, cutoff)?;
+        let (mut quotes, mut known_at) = (PlayerQuotes::default(), Timestamp::DISTANT_PAST);
+        for event in self.events.values() {
+            for (name, resolved, name_known_at) in self.resolved_names(event, day, cutoff) {
+                if resolved == player && quotes.add(event, day, name, cutoff) > 0 {
                     known_at = known_at.max(name_known_at);
                 }
-                newest.extend(quotes.newest);
-                opening.extend(quotes.opening);
+            }
+        }
+        let mut opening_lines = Vec::new();
+        for quote in quotes.opening() {
+            if let Some(main) = main_line::for_ladder(&quote.lines) {
+                known_at = known_at.max(quote.known_at);
+                opening_lines.push(main);
             }
         }
         let mut main_lines = Vec::new();
-        for book_quote in &newest {
-            if let Some(main) = main_line::for_ladder(&book_quote.quote.lines) {
-                known_at = known_at.max(book_quote.known_at);
+        for quote in quotes.newest() {
+            if let Some(main) = main_line::for_ladder(&quote.lines) {
+                known_at = known_at.max(quote.known_at);
                 main_lines.push(main);
             }
         }
         let main = main_line::for_market(&main_lines)?;
-        let opening_lines: Vec<_> =
-            opening.iter().filter_map(|book_quote| main_line::for_ladder(&book_quote.quote.lines)).collect();
         Some(MarketView {
-            known_at: opening.iter().map(|book_quote| book_quote.known_at).fold(known_at, Timestamp::max),
+            known_at,
             main: main.line,
             opening: main_line::for_market(&opening_lines).map_or(main.line, |opening| opening.line),
             no_vig_over: main.no_vig_over,
@@ -222,98 +130,98 @@ impl Tables {
     }
     fn quoted_by(&self, game: GameId, cutoff: Cutoff) -> Vec<QuotedPlayer> {
         let mut known_at_by_player: BTreeMap<PlayerId, Timestamp> = BTreeMap::new();
-        for (event, entries) in self.events_of(game, cutoff) {
-            for (name, date) in &event.names {
-                let resolved = self.player(LookupName::in_odds(*date, name), cutoff);
-                let Some((player, name_known_at)) = resolved else { continue };
-                let newest = BookQuotes::select(&entries, name, cutoff).newest;
-                let first = newest.iter().map(|book_quote| book_quote.known_at).min();
-                let Some(quote_known_at) = first else { continue };
+        let Some(day) = self.day_of(game, cutoff) else { return Vec::new() };
+        for event in self.events.values() {
+            for (name, player, name_known_at) in self.resolved_names(event, day, cutoff) {
+                let mut quotes = PlayerQuotes::default();
+                quotes.add(event, day, name, cutoff);
+                let Some(quote_known_at) = quotes.newest().iter().map(|quote| quote.known_at).min() else {
+                    continue;
+                };
                 let known_at = known_at_by_player.entry(player).or_insert(Timestamp::DISTANT_FUTURE);
                 *known_at = (*known_at).min(quote_known_at.max(name_known_at));
             }
         }
         known_at_by_player.into_iter().map(|(player, known_at)| QuotedPlayer { player, known_at }).collect()
     }
-    /// Returns the reports on a game that are effective before a cutoff, newest first, each with its entry as of the cutoff.
-    fn reports_by(&self, game: GameId, cutoff: Cutoff) -> Vec<(Timestamp, &HistoryEntry<Vec<InjuryMember>>)> {
-        let on_game = self.reports.iter().filter(|((date, reported_at), _)| {
-            cutoff.is_past(*reported_at) && self.game_on(*date, cutoff) == Some(game)
+    fn teams_reported_by(&self, game: GameId, cutoff: Cutoff) -> Vec<TeamReported> {
+        let Some(day) = self.day_of(game, cutoff) else { return Vec::new() };
+        let teams = self.matchup.map(Matchup::teams).into_iter().flatten();
+        let reported = teams.filter_map(|team| {
+            Some(TeamReported { team, known_at: self.reports.first_listed(day, team, cutoff)? })
         });
-        let mut reports: Vec<_> = on_game
-            .filter_map(|((_, reported_at), history)| {
-                Some((*reported_at, cutoff.as_of(history.entries(), None, |entry| entry.fetched_at)?))
-            })
-            .collect();
-        reports.sort_by_key(|(reported_at, _)| std::cmp::Reverse(*reported_at));
-        reports
+        let mut reported: Vec<TeamReported> = reported.collect();
+        reported.sort_unstable();
+        reported
     }
+    /// Returns the entry of the newest report that lists the player, unless a newer report is complete for the team and omits the player.
     fn availability_by(&self, game: GameId, player: PlayerId, cutoff: Cutoff) -> Option<AvailabilityView> {
-        for (reported_at, entry) in self.reports_by(game, cutoff) {
-            for member in &entry.content {
-                let resolved = self.player(LookupName::in_report(reported_at, &member.name), cutoff);
-                if let Some((_, name_known_at)) = resolved.filter(|(resolved, _)| *resolved == player) {
-                    return Some(AvailabilityView {
-                        known_at: entry.fetched_at.max(name_known_at),
-                        reported_at,
-                        status: member.status,
-                        reason: member.reason.clone(),
-                    });
+        let day = self.day_of(game, cutoff)?;
+        let teams = self.matchup?.teams();
+        let mut complete = teams.map(|team| (team, false));
+        for (reported_at, report, as_of) in self.reports.newest_first(day, cutoff) {
+            for (member, listed) in report.members(as_of) {
+                let resolved =
+                    self.player(LookupName::in_report(reported_at.eastern_date(), &member.name), cutoff);
+                let Some((_, name_known_at)) = resolved.filter(|(resolved, _)| *resolved == player) else {
+                    continue;
+                };
+                if complete.contains(&(member.team, true)) {
+                    return None;
                 }
+                return Some(AvailabilityView {
+                    known_at: listed.since.max(name_known_at),
+                    reported_at,
+                    status: listed.value.status,
+                    reason: listed.value.reason.clone(),
+                });
             }
-            if entry.complete {
+            for (team, is_complete) in &mut complete {
+                *is_complete |= report.is_complete(team, as_of);
+            }
+            if complete.iter().all(|(_, is_complete)| *is_complete) {
                 return None;
             }
         }
         None
     }
 
-    /// Returns the issued content and, if it differs, the retrospective content; `None` if the game is not known.
-    fn on_both_bases<T: PartialEq>(
-        &self,
-        game: GameId,
-        content_by: impl Fn(Cutoff) -> Option<T>,
-    ) -> Option<(Option<T>, Option<T>)> {
+    /// Returns the content on the issued and on the retrospective basis; `None` if the game is not known.
+    fn on_both_bases<T>(&self, game: GameId, content_by: impl Fn(Cutoff) -> T) -> Option<(T, T)> {
         let tip_off = self.games.get(&game)?.tip_off;
-        let issued = content_by(Cutoff::at_tip_off(tip_off, Basis::Issued));
-        let retrospective = content_by(Cutoff::at_tip_off(tip_off, Basis::Retrospective));
-        let differs = retrospective != issued;
-        Some((issued, retrospective.filter(|_| differs)))
+        let on_basis = |basis| content_by(Cutoff::at_tip_off(tip_off, basis));
+        Some((on_basis(Basis::Issued), on_basis(Basis::Retrospective)))
     }
     pub fn market(&self, game: GameId, player: PlayerId) -> Option<Market> {
         let (issued, retrospective) =
             self.on_both_bases(game, |cutoff| self.market_by(game, player, cutoff))?;
+        let retrospective = retrospective.filter(|content| issued.as_ref() != Some(content));
         let has_content = issued.is_some() || retrospective.is_some();
         has_content.then_some(Market { player, game, issued, retrospective })
     }
     pub fn availability(&self, game: GameId, player: PlayerId) -> Option<Availability> {
         let (issued, retrospective) =
             self.on_both_bases(game, |cutoff| self.availability_by(game, player, cutoff))?;
+        let retrospective = retrospective.filter(|content| issued.as_ref() != Some(content));
         let has_content = issued.is_some() || retrospective.is_some();
         has_content.then_some(Availability { player, game, issued, retrospective })
     }
     pub fn quoted_players(&self, game: GameId) -> Option<QuotedPlayers> {
-        let row = self.games.get(&game)?;
-        let content_by = |basis| {
-            let cutoff = Cutoff::at_tip_off(row.tip_off, basis);
-            let reported = self.reports_by(game, cutoff).iter().map(|(_, entry)| entry.fetched_at).min();
-            let teams = self.matchup.map(Matchup::teams).into_iter().flatten();
-            let reported: Vec<TeamReported> =
-                teams.filter_map(|team| Some(TeamReported { team, known_at: reported? })).collect();
-            (self.quoted_by(game, cutoff), reported)
-        };
-        let (issued, reported_issued) = content_by(Basis::Issued);
-        let (retrospective, reported_retrospective) = content_by(Basis::Retrospective);
-        let has_content = !retrospective.is_empty() || !reported_retrospective.is_empty();
-        let matchup = self.matchup?;
-        has_content.then_some(QuotedPlayers {
-            matchup,
+        let content_by = |cutoff| (self.quoted_by(game, cutoff), self.teams_reported_by(game, cutoff));
+        let (issued, retrospective) = self.on_both_bases(game, content_by)?;
+        let row = QuotedPlayers {
+            matchup: self.matchup?,
             game,
-            issued,
-            retrospective,
-            teams_reported_issued: reported_issued,
-            teams_reported_retrospective: reported_retrospective,
-        })
+            issued: issued.0,
+            retrospective: retrospective.0,
+            teams_reported_issued: issued.1,
+            teams_reported_retrospective: retrospective.1,
+        };
+        let is_empty = row.issued.is_empty()
+            && row.retrospective.is_empty()
+            && row.teams_reported_issued.is_empty()
+            && row.teams_reported_retrospective.is_empty();
+        (!is_empty).then_some(row)
     }
 
     /// Returns the number of parked observations of an event, and the parked items: its missing fixture (the schedule entry of its game)
@@ -322,31 +230,31 @@ impl Tables {
         let (Some(event), Some(matchup)) = (self.events.get(id), self.matchup) else {
             return (0, Vec::new());
         };
-        let entries = event.quotes.entries();
         let what = format!("odds of event {id}");
-        let Some(last) = entries.last() else { return (0, Vec::new()) };
-        if self.game_on(last.content.date, LATEST_KNOWN).is_none() {
-            return missing_fixture(matchup, last.content.date, what, entries.len());
+        let count = event.history.len();
+        let present: BTreeSet<(EasternDate, &str)> = {
+            let members = event.history.members(AsOf::LATEST);
+            members.filter_map(|(member, _)| Some((member.date, member.name.as_deref()?))).collect()
+        };
+        let without_game = present.iter().find(|(day, _)| self.game_on(*day, LATEST_KNOWN).is_none());
+        if let Some((day, _)) = without_game {
+            return missing_fixture(matchup, *day, what, count);
         }
-        let names = since_last_complete(entries).iter().flat_map(|entry| {
-            entry.content.by_name.iter().map(|(name, _)| LookupName::in_odds(entry.content.date, name))
-        });
-        let names: BTreeSet<LookupName<'_>> = names.collect();
-        self.unresolved_names(matchup, names.into_iter(), &what, entries.len())
+        let names = present.into_iter().map(|(day, name)| LookupName::in_odds(day, name));
+        self.unresolved_names(matchup, names, &what, count)
     }
     /// Returns the number of parked observations of a report, and the parked items: its missing fixture, or its unresolved names.
     pub fn parked_report(&self, date: EasternDate, reported_at: Timestamp) -> (u32, Vec<ParkedItem>) {
-        let (Some(history), Some(matchup)) = (self.reports.get(&(date, reported_at)), self.matchup) else {
+        let (Some(report), Some(matchup)) = (self.reports.get(date, reported_at), self.matchup) else {
             return (0, Vec::new());
         };
-        let entries = history.entries();
         let what = format!("injury report of {reported_at}");
-        if self.game_on(date, LATEST_KNOWN).is_none() {
-            return missing_fixture(matchup, date, what, entries.len());
+        if report.newest(AsOf::LATEST).is_some() && self.game_on(date, LATEST_KNOWN).is_none() {
+            return missing_fixture(matchup, date, what, report.len());
         }
-        let members = entries.last().into_iter().flat_map(|entry| &entry.content);
-        let names = members.map(|member| LookupName::in_report(reported_at, &member.name));
-        self.unresolved_names(matchup, names, &what, entries.len())
+        let names = report.members(AsOf::LATEST);
+        let names = names.map(|(member, _)| LookupName::in_report(reported_at.eastern_date(), &member.name));
+        self.unresolved_names(matchup, names, &what, report.len())
     }
     fn unresolved_names<'a>(
         &self,
@@ -376,19 +284,24 @@ fn missing_fixture(
 
 /// A name as a source wrote it, and the day for which it is looked up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct LookupName<'a> {
+pub(super) struct LookupName<'a> {
     name: &'a str,
     date: EasternDate,
     source: Source,
 }
 impl<'a> LookupName<'a> {
-    const fn in_odds(date: EasternDate, name: &'a str) -> Self {
+    /// The names of an event are looked up for the day that the observation with the name stated.
+    pub const fn in_odds(date: EasternDate, name: &'a str) -> Self {
         LookupName { name, date, source: Source::Oddsapi }
     }
-    fn in_report(reported_at: Timestamp, name: &'a str) -> Self {
-        LookupName { name, date: reported_at.eastern_date(), source: Source::Nbacom }
+    /// The names of a report are looked up for the day of the report, which may be earlier than its game day.
+    pub const fn in_report(date: EasternDate, name: &'a str) -> Self {
+        LookupName { name, date, source: Source::Nbacom }
     }
-    const fn request(self, teams: &'a [Team]) -> LookupRequest<'a> {
+    pub const fn date(self) -> EasternDate {
+        self.date
+    }
+    pub const fn request(self, teams: &'a [Team]) -> LookupRequest<'a> {
         LookupRequest { teams, source: self.source, date: self.date, name: self.name }
     }
 }

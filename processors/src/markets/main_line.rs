@@ -42,6 +42,11 @@ pub fn book(key: &str) -> &str {
     }
 }
 
+/// True if the book of a bookmaker key has other keys, too.
+pub fn has_several_keys(key: &str) -> bool {
+    book(key) == "betrivers"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,118 +1,77 @@
-//! The quotes of one event, and the selection of each book's quotes at a cutoff.
+//! The selection of each book's quotes of a player at a cutoff, from all events, requests and names under which the book quotes the player.
 //!
-//! Invariant: a quote whose book updated it at or after tip-off is never selected. On the issued basis, a quote that was fetched at or
-//! after tip-off is not selected either.
-//! Not here: the game of an event, and the player to whom a name refers (`facts`); the choice of a line (`main_line`).
-use super::main_line;
-use crate::fact_history::{Cutoff, FactHistory, HistoryEntry};
-use schemas::{EasternDate, Timestamp, features::Basis, observation::Quote};
-use std::collections::{BTreeMap, BTreeSet};
+//! Invariant: each book is selected at most once, whatever quotes it; the selection depends on the content alone.
+//! Not here: the history of one ladder (`ladder`), the game of an event and the player of a name (`facts`), the choice of a line
+//! (`main_line`).
+use super::{
+    ladder::{LadderHistory, LadderQuote},
+    main_line,
+    odds::Event,
+};
+use crate::history::Cutoff;
+use schemas::EasternDate;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-/// The quotes from one fetch of an event, grouped by name, and the day of the event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EventQuotes {
-    pub date: EasternDate,
-    pub by_name: Vec<(String, Vec<Quote>)>,
+/// The quotes of one player: the ladders of all keys of all books.
+#[derive(Default)]
+pub struct PlayerQuotes<'a> {
+    /// The newest ladder of each key that is present, with the source's key of the book.
+    newest: Vec<(&'a str, LadderQuote<'a>)>,
+    /// The oldest ladder of each key that has a main line, even if the key is no longer present.
+    opening: Vec<(&'a str, LadderQuote<'a>)>,
 }
-impl EventQuotes {
-    pub fn new(date: EasternDate, quotes: Vec<Quote>) -> Self {
-        let mut by_name: BTreeMap<String, Vec<Quote>> = BTreeMap::new();
-        for quote in quotes {
-            by_name.entry(quote.name.clone()).or_default().push(quote);
+impl<'a> PlayerQuotes<'a> {
+    /// Adds the quotes of a name on one day of an event. A ladder is present if its list shows it at the cutoff. On the retrospective basis
+    /// it is also present if a later fetch lists it with an update before the cutoff. Returns the number of present ladders.
+    pub fn add(&mut self, event: &'a Event, date: EasternDate, name: &str, cutoff: Cutoff) -> usize {
+        let count = self.newest.len();
+        for member in event.ladders(date, name) {
+            let is_known = event.history.member(member, cutoff.known()).is_some();
+            let histories: Vec<_> = LadderHistory::of(event, member, cutoff).collect();
+            if is_known || histories.iter().any(LadderHistory::is_listed_later) {
+                let newest = histories.iter().filter_map(LadderHistory::newest);
+                self.newest.extend(newest.map(|quote| (member.book.as_str(), quote)));
+            }
+            let opening = histories.iter().filter_map(LadderHistory::opening);
+            self.opening.extend(opening.map(|quote| (member.book.as_str(), quote)));
         }
-        EventQuotes { date, by_name: by_name.into_iter().collect() }
+        self.newest.len() - count
     }
-    /// Returns the quotes for a name that the book updated before the cutoff.
-    fn before(&self, name: &str, cutoff: Cutoff) -> impl Iterator<Item = &Quote> {
-        let index = self.by_name.binary_search_by(|(candidate, _)| candidate.as_str().cmp(name));
-        let quotes: &[Quote] = index.map_or(&[], |index| &self.by_name[index].1);
-        quotes.iter().filter(move |quote| cutoff.is_past(quote.updated_at))
-    }
-}
-
-/// The odds of one event; the odds source calls a game an event.
-#[derive(Debug, Default)]
-pub struct Event {
-    pub quotes: FactHistory<EventQuotes>,
-    /// Every name ever quoted, with the day for which it is looked up.
-    pub names: BTreeSet<(String, EasternDate)>,
-}
-impl Event {
-    pub fn dates(&self) -> impl Iterator<Item = EasternDate> {
-        self.quotes.entries().iter().map(|entry| entry.content.date)
-    }
-}
-
-/// One book's selected quote, and when it became known.
-#[derive(Clone, Copy)]
-pub struct BookQuote<'a> {
-    pub quote: &'a Quote,
-    pub known_at: Timestamp,
-}
-
-/// The selected quotes for one name.
-pub struct BookQuotes<'a> {
-    /// The newest quote of each book that is present (see `select`).
-    pub newest: Vec<BookQuote<'a>>,
-    /// Each book's oldest quote that has a main line, even if the book is no longer present.
-    pub opening: Vec<BookQuote<'a>>,
-}
-impl<'a> BookQuotes<'a> {
-    /// Selects the quotes for a name at a cutoff from the entries of one event.
-    ///
-    /// A book is present if it quotes the name in the last complete entry before the cutoff or in a later entry. On the issued basis, only
-    /// entries before the cutoff are used. On the retrospective basis, entries from the cutoff on are used, too: they add quotes, but never
-    /// replace a quote of the same book and update time that was known before the cutoff.
-    pub fn select(entries: &[&'a HistoryEntry<EventQuotes>], name: &str, cutoff: Cutoff) -> Self {
-        let (known, late) =
-            entries.split_at(entries.partition_point(|entry| cutoff.is_known(entry.fetched_at)));
-        let last_complete = known.iter().rposition(|entry| entry.complete).unwrap_or(0);
-        let mut selected: BTreeMap<(&str, Timestamp, &str), BookQuote<'a>> = BTreeMap::new();
-        let mut present: BTreeSet<&str> = BTreeSet::new();
-        for (index, entry) in known.iter().enumerate() {
-            for quote in entry.content.before(name, cutoff) {
-                let book = main_line::book(&quote.book);
-                if index >= last_complete {
-                    present.insert(book);
+    /// Returns the newest ladder of each book. If several keys of a book have the same update time, the first key is used.
+    pub fn newest(self) -> Vec<LadderQuote<'a>> {
+        let mut by_book: BTreeMap<&str, LadderQuote<'a>> = BTreeMap::new();
+        for (key, quote) in sorted(self.newest) {
+            match by_book.entry(main_line::book(key)) {
+                Entry::Vacant(entry) => _ = entry.insert(quote),
+                Entry::Occupied(mut stored) if stored.get().updated_at < quote.updated_at => {
+                    stored.insert(quote);
                 }
-                let book_quote = BookQuote { quote, known_at: entry.fetched_at };
-                let stored = selected.entry((book, quote.updated_at, &quote.book)).or_insert(book_quote);
-                if stored.quote != quote {
-                    *stored = book_quote;
-                }
+                Entry::Occupied(_) => {}
             }
         }
-        if cutoff.basis() == Basis::Retrospective {
-            for entry in late {
-                for quote in entry.content.before(name, cutoff) {
-                    let book = main_line::book(&quote.book);
-                    present.insert(book);
-                    let book_quote = BookQuote { quote, known_at: entry.fetched_at };
-                    selected.entry((book, quote.updated_at, &quote.book)).or_insert(book_quote);
-                }
-            }
-        }
-        Self::by_book(selected, &present)
+        by_book.into_values().collect()
     }
-    fn by_book(
-        selected: BTreeMap<(&'a str, Timestamp, &'a str), BookQuote<'a>>,
-        present: &BTreeSet<&str>,
-    ) -> Self {
-        let mut newest: BTreeMap<&str, BookQuote<'a>> = BTreeMap::new();
-        let mut opening: BTreeMap<&str, BookQuote<'a>> = BTreeMap::new();
-        // `selected` is ordered by book, update time and the source's key of the book. If a book has two keys with the same update time,
-        // the first key is used.
-        for ((book, ..), book_quote) in selected {
-            if main_line::for_ladder(&book_quote.quote.lines).is_some() {
-                opening.entry(book).or_insert(book_quote);
-            }
-            let updated_at = book_quote.quote.updated_at;
-            if present.contains(book)
-                && newest.get(book).is_none_or(|stored| stored.quote.updated_at < updated_at)
-            {
-                newest.insert(book, book_quote);
+    /// Returns the oldest ladder of each book that has a main line; of several keys with the same update time, that of the first key.
+    pub fn opening(&self) -> Vec<LadderQuote<'a>> {
+        let mut by_book: BTreeMap<&str, LadderQuote<'a>> = BTreeMap::new();
+        for (key, quote) in sorted(self.opening.clone()) {
+            match by_book.entry(main_line::book(key)) {
+                Entry::Vacant(entry) => _ = entry.insert(quote),
+                Entry::Occupied(mut stored) if quote.updated_at < stored.get().updated_at => {
+                    stored.insert(quote);
+                }
+                Entry::Occupied(_) => {}
             }
         }
-        BookQuotes { newest: newest.into_values().collect(), opening: opening.into_values().collect() }
+        by_book.into_values().collect()
     }
+}
+
+/// Sorts quotes by key and update time.
+fn sorted<'a>(mut quotes: Vec<(&'a str, LadderQuote<'a>)>) -> Vec<(&'a str, LadderQuote<'a>)> {
+    quotes.sort_by(|(a_key, a), (b_key, b)| {
+        let by_update = || a.updated_at.cmp(&b.updated_at);
+        a_key.cmp(b_key).then_with(by_update).then_with(|| LadderQuote::by_preference(a, b))
+    });
+    quotes
 }

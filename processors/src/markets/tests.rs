@@ -5,7 +5,7 @@
 use super::*;
 use crate::view_test_driver::{ViewTestDriver, provenance};
 use schemas::{
-    GameId, Line, PlayerGameId, PlayerId, Price, Team, Timestamp,
+    EasternDate, GameId, Line, PlayerGameId, PlayerId, Price, Team, Timestamp,
     game::GameDay,
     identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},

@@ -1,0 +1,371 @@
+//! Laws of the market: it equals a naive model that stores every observation whole and compares all quotes, whatever the order of arrival,
+//! the requests, days, incomplete lists and retractions. The driver also checks after each input that the rows derived incrementally equal
+//! those of a batch, and that restored tables equal the running ones.
+//!
+//! Invariant: the model shares no code with the view, except for the choice of the main line.
+//! Not here: the rules one by one (`tests`).
+use super::{main_line, update_index::UpdateIndex, *};
+use crate::view_test_driver::{ViewTestDriver, provenance};
+use proptest::prelude::*;
+use schemas::{
+    EasternDate, GameId, Line, PlayerGameId, PlayerId, Price, RawId, Team, Timestamp,
+    features::Basis,
+    game::GameDay,
+    identity::{NameMatch, NameRevision, NameRule},
+    market::MarketView,
+    observation::{GameStatus, Quote, QuoteLine, Retraction},
+    raw::Source,
+};
+use std::{cmp::Reverse, collections::BTreeMap};
+
+const TEAMS: [Team; 2] = [Team::BOS, Team::NYK];
+const KEYS: [&str; 3] = ["betrivers", "fanduel", "unibet"];
+/// Both names are those of player 1.
+const NAMES: [&str; 2] = ["A", "B"];
+const PLAYER: PlayerId = PlayerId(1);
+const GAMES: [GameId; 2] = [GameId(22_400_100), GameId(22_400_200)];
+
+fn matchup() -> Matchup {
+    Matchup::new(TEAMS[0], TEAMS[1]).unwrap()
+}
+fn day(n: i32) -> EasternDate {
+    "2025-01-10".parse::<EasternDate>().unwrap().plus_days(n)
+}
+/// The tip-off of game `n`, which is on day `n`.
+fn tip_off(n: usize) -> Timestamp {
+    day(n as i32).at(19, 30)
+}
+/// Ten instants, of which some are more than one hour apart and some are after a tip-off.
+fn instant(n: usize) -> Timestamp {
+    let (day_number, hour, minute) = [
+        (0, 10, 0),
+        (0, 10, 30),
+        (0, 12, 0),
+        (0, 19, 29),
+        (0, 19, 30),
+        (0, 21, 0),
+        (1, 18, 0),
+        (1, 19, 0),
+        (1, 20, 0),
+        (1, 20, 30),
+    ][n];
+    day(day_number).at(hour, minute)
+}
+
+/// One poll of an event.
+#[derive(Clone, Debug)]
+struct Poll {
+    at: Timestamp,
+    raw: i64,
+    request: u8,
+    event: u8,
+    date: EasternDate,
+    complete: bool,
+    incomplete_book: Option<usize>,
+    /// Key, name, line ladder, and whether the ladder is complete.
+    quotes: BTreeMap<(usize, usize), (Vec<QuoteLine>, bool)>,
+    /// The update time of each key.
+    updated: [Timestamp; 3],
+    retracted_at: Option<Timestamp>,
+}
+
+fn polls() -> impl Strategy<Value = Vec<Poll>> {
+    let quote = ((0usize..3, 0usize..2), prop::collection::vec((0i32..3, 0u8..4), 0..3), 0u8..4);
+    let poll = (
+        (0usize..10, 0u8..2, 0u8..2, 0i32..2),
+        (0u8..4, prop::option::weighted(0.2, 0usize..3)),
+        prop::collection::vec(quote, 0..4),
+        prop::array::uniform3(0usize..10),
+        prop::option::weighted(0.15, 0usize..10),
+    );
+    prop::collection::vec(poll, 0..9)
+        .prop_map(|polls| polls.into_iter().enumerate().map(|(raw, parts)| new_poll(raw, parts)).collect())
+}
+type RandomQuote = ((usize, usize), Vec<(i32, u8)>, u8);
+type RandomPoll = ((usize, u8, u8, i32), (u8, Option<usize>), Vec<RandomQuote>, [usize; 3], Option<usize>);
+fn new_poll(raw: usize, (place, coverage, quotes, updated, retracted): RandomPoll) -> Poll {
+    let (at, request, event, date) = place;
+    let at = instant(at);
+    let ladder = |lines: Vec<(i32, u8)>| -> Vec<QuoteLine> {
+        let mut by_line = BTreeMap::new();
+        for (line, sides) in lines {
+            let quote = QuoteLine {
+                line: Line(2050 + 100 * line),
+                over: Price::new(if line == 1 { -110.0 } else { -130.0 }).filter(|_| sides != 1),
+                under: Price::new(-110.0).filter(|_| sides != 2),
+            };
+            by_line.insert(line, quote);
+        }
+        by_line.into_values().collect()
+    };
+    let quotes = quotes.into_iter().map(|(key, lines, complete)| (key, (ladder(lines), complete != 0)));
+    Poll {
+        at,
+        raw: raw as i64,
+        request,
+        event,
+        date: day(date),
+        complete: coverage.0 != 0,
+        incomplete_book: coverage.1,
+        quotes: quotes.collect(),
+        updated: updated.map(|updated| instant(updated).min(at)),
+        retracted_at: retracted.map(|n| instant(n).max(at)),
+    }
+}
+fn observation(poll: &Poll, is_retraction: bool) -> In {
+    let quotes = poll.quotes.iter().map(|((key, name), (lines, complete))| Quote {
+        book: KEYS[*key].into(),
+        name: NAMES[*name].into(),
+        updated_at: poll.updated[*key],
+        lines: lines.clone(),
+        complete: *complete,
+    });
+    let mut provenance = provenance(poll.at);
+    provenance.raw = RawId(poll.raw);
+    provenance.request = poll.request.to_string();
+    provenance.retraction =
+        poll.retracted_at.filter(|_| is_retraction).map(|at| Retraction { at, is_undone: false });
+    In::Odds(OddsObservation {
+        event: poll.event.to_string(),
+        home: TEAMS[0],
+        away: TEAMS[1],
+        commences_at: poll.date.at(19, 30),
+        date: poll.date,
+        complete: poll.complete,
+        quotes: quotes.collect(),
+        provenance,
+        incomplete_books: poll.incomplete_book.iter().map(|key| KEYS[*key].to_owned()).collect(),
+    })
+}
+fn game(n: usize) -> In {
+    let row = Game {
+        days_in_retrospect: None,
+        retracted_at: None,
+        game: GAMES[n],
+        home: TEAMS[0],
+        away: TEAMS[1],
+        date: day(n as i32),
+        tip_off: tip_off(n),
+        tip_estimated: false,
+        called_off: false,
+        known_at: Timestamp::DISTANT_PAST,
+        status: GameStatus::Scheduled,
+        home_points: None,
+        away_points: None,
+        home_players: 0,
+        away_players: 0,
+        home_box_points: 0,
+        away_box_points: 0,
+        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: day(n as i32) }],
+    };
+    In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, Some(row))
+}
+fn names(date: EasternDate, team: Team) -> In {
+    let players = if team == TEAMS[0] { vec![PLAYER] } else { vec![] };
+    let rule = (!players.is_empty()).then_some(NameRule::Exact);
+    let revision = NameRevision { known_at: Timestamp::DISTANT_PAST, rule, players, link: None };
+    let name_match = |name: &str| NameMatch {
+        name: name.into(),
+        revisions: vec![revision.clone()],
+        revisions_in_retrospect: None,
+    };
+    let scope = Scope::Matchup(matchup());
+    let matches = NAMES.map(name_match).to_vec();
+    let row = Names { scope: scope.to_string(), team, source: Source::Oddsapi, date, matches };
+    In::Names(Names::id(scope, team, Source::Oddsapi, date), Some(row))
+}
+
+/// The ladder of one name in one book on one day of an event, in one request.
+#[derive(Clone, Copy)]
+struct Place {
+    event: u8,
+    date: EasternDate,
+    key: usize,
+    name: usize,
+}
+/// A ladder, ordered by preference: known before the tip-off; listed last if known, otherwise first; stated lines; united lines; known-at
+/// time.
+type Preferred = (bool, i64, Option<(Vec<QuoteLine>, bool)>, Vec<QuoteLine>, Reverse<Timestamp>);
+
+/// The naive model, on one basis.
+struct Model<'a> {
+    /// All polls, ordered by fetch time and raw id.
+    polls: &'a [Poll],
+    tip_off: Timestamp,
+    basis: Basis,
+}
+impl<'a> Model<'a> {
+    fn is_standing(&self, poll: &Poll) -> bool {
+        let until = match self.basis {
+            Basis::Issued => Timestamp(self.tip_off.0 - 1),
+            Basis::Retrospective => Timestamp::DISTANT_FUTURE,
+        };
+        poll.retracted_at.is_none_or(|at| at > until)
+    }
+    fn of_event(&self, event: u8) -> impl Iterator<Item = &'a Poll> {
+        self.polls.iter().filter(move |poll| poll.event == event && self.is_standing(poll))
+    }
+    fn is_complete(poll: &Poll, place: Place) -> bool {
+        poll.complete && !(poll.incomplete_book == Some(place.key) && poll.date == place.date)
+    }
+    fn listed(poll: &Poll, place: Place) -> Option<&(Vec<QuoteLine>, bool)> {
+        poll.quotes.get(&(place.key, place.name)).filter(|_| poll.date == place.date)
+    }
+    /// True if a live request shows before the tip-off that the ladder is present.
+    fn is_present(&self, place: Place) -> bool {
+        let known: Vec<&Poll> = self.of_event(place.event).filter(|poll| poll.at < self.tip_off).collect();
+        let newest_complete = |request: u8| {
+            let of_request = known.iter().filter(|poll| poll.request == request);
+            let times = of_request.clone().map(|poll| poll.at);
+            let is_complete = |at: Timestamp| {
+                of_request.clone().filter(|poll| poll.at == at).all(|poll| Self::is_complete(poll, place))
+            };
+            times.filter(|at| is_complete(*at)).max()
+        };
+        let newest_of_list = (0..2).filter_map(newest_complete).max();
+        (0..2).any(|request| {
+            let of_request = || known.iter().filter(move |poll| poll.request == request);
+            let Some(newest) = of_request().map(|poll| poll.at).max() else { return false };
+            let is_live = newest_of_list.is_none_or(|complete| complete <= newest.plus_hours(1));
+            let since = newest_complete(request).unwrap_or(Timestamp::DISTANT_PAST);
+            let mut listing = of_request().filter(|poll| poll.at >= since);
+            is_live && listing.any(|poll| Self::listed(poll, place).is_some())
+        })
+    }
+    /// Returns the lines of an incomplete ladder with those of the ladders before it, and the time since which the ladder has been equal.
+    fn ladder(&self, poll: &Poll, place: Place) -> (Vec<QuoteLine>, Timestamp) {
+        let of_request: Vec<&Poll> = self
+            .polls
+            .iter()
+            .filter(|other| (other.event, other.request) == (poll.event, poll.request))
+            .filter(|other| (other.at, other.raw) <= (poll.at, poll.raw))
+            .collect();
+        let ladder = Self::listed(poll, place).unwrap();
+        let equal = of_request.iter().rev().take_while(|other| Self::listed(other, place) == Some(ladder));
+        let since = equal.filter(|other| self.is_standing(other)).last().unwrap().at;
+        let mut lines: BTreeMap<Line, QuoteLine> = BTreeMap::new();
+        let standing = of_request.into_iter().rev().filter(|other| self.is_standing(other));
+        for other in standing {
+            match Self::listed(other, place) {
+                Some((ladder, complete)) => {
+                    for line in ladder {
+                        lines.entry(line.line).or_insert(*line);
+                    }
+                    if *complete {
+                        break;
+                    }
+                }
+                None if Self::is_complete(other, place) => break,
+                None => {}
+            }
+        }
+        (lines.into_values().collect(), since)
+    }
+    /// Returns the ladder of each update in some requests, by update time: of several ones, the greatest by preference.
+    fn by_update(&self, place: Place, requests: &[u8]) -> BTreeMap<Timestamp, Preferred> {
+        let mut by_update: BTreeMap<Timestamp, Preferred> = BTreeMap::new();
+        let may_use = |poll: &&Poll| {
+            let updated_at = poll.updated[place.key];
+            let is_fetched = poll.at < self.tip_off || self.basis == Basis::Retrospective;
+            let is_usable = is_fetched && requests.contains(&poll.request);
+            is_usable && updated_at < self.tip_off && Self::listed(poll, place).is_some()
+        };
+        for poll in self.of_event(place.event).filter(may_use) {
+            let is_known = poll.at < self.tip_off;
+            let (lines, since) = self.ladder(poll, place);
+            let order = if is_known { poll.at.0 } else { -poll.at.0 };
+            let new = (is_known, order, Self::listed(poll, place).cloned(), lines, Reverse(since));
+            let stored = by_update.entry(poll.updated[place.key]).or_insert_with(|| new.clone());
+            *stored = new.max(stored.clone());
+        }
+        by_update
+    }
+    fn market(&self, date: EasternDate) -> Option<MarketView> {
+        let (mut newest, mut opening) = (BTreeMap::new(), BTreeMap::new());
+        for event in 0..2 {
+            for (key, name) in (0..3).flat_map(|key| (0..2).map(move |name| (key, name))) {
+                let place = Place { event, date, key, name };
+                let by_update = self.by_update(place, &[0, 1]);
+                let is_listed_later = self.of_event(event).any(|poll| {
+                    let is_late = poll.at >= self.tip_off && self.basis == Basis::Retrospective;
+                    is_late && poll.updated[key] < self.tip_off && Self::listed(poll, place).is_some()
+                });
+                let book = main_line::book(KEYS[key]);
+                if self.is_present(place) || is_listed_later {
+                    if let Some((at, ladder)) = by_update.into_iter().next_back() {
+                        let new = (at, Reverse(key), ladder);
+                        let stored = newest.entry(book).or_insert_with(|| new.clone());
+                        *stored = new.max(stored.clone());
+                    }
+                }
+                for request in 0..2 {
+                    let by_update = self.by_update(place, &[request]);
+                    let has_line = |(_, ladder): &(_, Preferred)| main_line::for_ladder(&ladder.3).is_some();
+                    if let Some((at, ladder)) = by_update.into_iter().find(has_line) {
+                        let new = (at, key, Reverse(ladder));
+                        let stored = opening.entry(book).or_insert_with(|| new.clone());
+                        *stored = new.min(stored.clone());
+                    }
+                }
+            }
+        }
+        let main_line_of =
+            |(.., lines, Reverse(since)): Preferred| Some((main_line::for_ladder(&lines)?, since));
+        let newest: Vec<_> = newest.into_values().filter_map(|(_, _, ladder)| main_line_of(ladder)).collect();
+        let opening: Vec<_> =
+            opening.into_values().filter_map(|(_, _, Reverse(ladder))| main_line_of(ladder)).collect();
+        let of = |lines: &[(main_line::MainLine, Timestamp)]| {
+            main_line::for_market(&lines.iter().map(|(main, _)| *main).collect::<Vec<_>>())
+        };
+        let main = of(&newest)?;
+        let known_at = newest.iter().chain(&opening).map(|(_, since)| *since).max();
+        Some(MarketView {
+            known_at: known_at.unwrap_or(Timestamp::DISTANT_PAST),
+            main: main.line,
+            opening: of(&opening).unwrap_or(main).line,
+            no_vig_over: main.no_vig_over,
+            books: newest.len() as i32,
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_market_equals_that_of_a_model_that_compares_all_quotes(
+        polls in polls(),
+        order in any::<u64>(),
+    ) {
+        let mut inputs: Vec<In> = vec![game(0), game(1)];
+        inputs.extend([0, 1].iter().flat_map(|n| TEAMS.map(|team| names(day(*n), team))));
+        inputs.extend(polls.iter().map(|poll| observation(poll, false)));
+        inputs.extend(polls.iter().filter(|poll| poll.retracted_at.is_some()).map(|poll| observation(poll, true)));
+        let hash = |index: usize| (order ^ index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let is_shuffled = order % 2 == 0;
+        let mut inputs: Vec<(u64, In)> = inputs.into_iter().enumerate()
+            .map(|(index, input)| (if is_shuffled { hash(index) } else { index as u64 }, input)).collect();
+        inputs.sort_by_key(|(position, _)| *position);
+        let mut driver = ViewTestDriver::new(Markets);
+        for (_, input) in inputs {
+            driver.put(input);
+            for event in driver.tables(&matchup()).events.values() {
+                prop_assert_eq!(event.index(), &UpdateIndex::new(&event.history));
+            }
+        }
+        let mut polls = polls;
+        polls.sort_by_key(|poll| (poll.at, poll.raw));
+        for (n, game) in GAMES.into_iter().enumerate() {
+            let model = |basis| Model { polls: &polls, tip_off: tip_off(n), basis }.market(day(n as i32));
+            let expected = [model(Basis::Issued), model(Basis::Retrospective)];
+            let row = driver.row(&OutputKey::Market(PlayerGameId { player: PLAYER, game }, matchup()));
+            let found = match row {
+                Some(Out::Market(row)) => [row.issued.clone(), row.retrospective.clone().or(row.issued.clone())],
+                _ => [None, None],
+            };
+            // If no content was known on the retrospective basis, the row does not state that.
+            let expected = if expected[1].is_none() { [expected[0].clone(), expected[0].clone()] } else { expected };
+            prop_assert_eq!(found, expected, "game {}", n);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The odds of one event of the odds source, over all its fetches, as a list of ladders.
+//!
+//! A book's update time is a member of its own: a poll in which only update times move changes one member per book and no ladder. The
+//! update time of a ladder is that of its book in the same observation.
+//!
+//! Invariant: no update time is later than the fetch of its observation. Members belong to the day that their own observation stated, so
+//! the ladders of a moved event are absent on its former day from the first complete observation on that states another day.
+//! Not here: the choice between the quotes of a player (`ladder`, `quotes`).
+use super::{main_line, update_index::UpdateIndex};
+use crate::history::{Affected, Coverage, ListHistory, Member, ObservationId, ObservationRecord};
+use schemas::{
+    EasternDate, Timestamp,
+    observation::{OddsObservation, Provenance, Quote, QuoteLine},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::OnceLock,
+};
+
+/// A member of an event's odds: a book, or the ladder of one name in it. The order of the fields matters: the ladders of a name are adjacent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OddsMember {
+    /// The day of the event, as the observation stated it.
+    pub date: EasternDate,
+    /// `None` if the member is the book itself.
+    pub name: Option<String>,
+    /// The source's key of the book.
+    pub book: String,
+}
+impl OddsMember {
+    pub fn of_book(date: EasternDate, book: &str) -> Self {
+        OddsMember { date, name: None, book: book.into() }
+    }
+    /// Returns the smallest member of a name.
+    pub fn first_of(date: EasternDate, name: Option<&str>) -> Self {
+        OddsMember { date, name: name.map(Into::into), book: String::new() }
+    }
+}
+impl Member for OddsMember {
+    type Sublist = (EasternDate, String);
+    fn sublist(&self) -> Self::Sublist {
+        (self.date, self.book.clone())
+    }
+}
+
+/// The lines of a ladder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ladder {
+    pub lines: Vec<QuoteLine>,
+    /// False if the ladder may have more lines than these.
+    pub complete: bool,
+}
+
+/// The value of an [`OddsMember`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum OddsValue {
+    /// The update time of a book: the newest one of its quotes.
+    UpdatedAt(Timestamp),
+    Ladder(Ladder),
+}
+impl OddsValue {
+    pub const fn updated_at(&self) -> Option<Timestamp> {
+        match self {
+            OddsValue::UpdatedAt(updated_at) => Some(*updated_at),
+            OddsValue::Ladder(_) => None,
+        }
+    }
+    pub const fn ladder(&self) -> Option<&Ladder> {
+        match self {
+            OddsValue::Ladder(ladder) => Some(ladder),
+            OddsValue::UpdatedAt(_) => None,
+        }
+    }
+}
+
+/// What the changelog retains of one observation of an event.
+pub type OddsRecord = ObservationRecord<OddsMember, OddsValue, (EasternDate, String)>;
+
+/// The odds of one event; the odds source calls a game an event.
+#[derive(Default)]
+pub struct Event {
+    pub history: ListHistory<OddsMember, OddsValue>,
+    /// Built from `history` at first use; extended by each observation that is newer than all others of its request.
+    index: OnceLock<UpdateIndex>,
+}
+/// The index is left out, because it follows from the history.
+impl fmt::Debug for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.history.fmt(formatter)
+    }
+}
+
+/// The names whose quotes may differ from before a merge, by day.
+pub type Names = BTreeSet<(EasternDate, String)>;
+
+/// The effect of a merge.
+pub struct MergedOdds {
+    pub touched: Vec<ObservationId>,
+    pub names: Names,
+    /// If the observation only adds to the history: its earliest update time. No earlier quote is affected.
+    pub updated_since: Option<Timestamp>,
+}
+
+impl Event {
+    /// Merges an observation, or its retraction; `None` if the history does not change.
+    pub fn merge(&mut self, observation: OddsObservation) -> Option<MergedOdds> {
+        let OddsObservation { date, complete, quotes, provenance, incomplete_books, .. } = observation;
+        let id = ObservationId { fetched_at: provenance.fetched_at, raw: provenance.raw };
+        let incomplete = incomplete_books.into_iter().map(|book| (date, book)).collect();
+        let members = members(date, quotes, &provenance);
+        let updated_since = members.iter().filter_map(|(_, value)| value.updated_at()).min();
+        // A repeated observation may replace names that no other observation lists.
+        let mut names = if self.history.contains(id) { self.names() } else { Names::new() };
+        let count = self.history.len();
+        let merged = self.history.merge(&provenance, Coverage::except(complete, incomplete), members)?;
+        let is_appended = merged.touched == [id] && self.history.len() == count + 1;
+        if !is_appended {
+            self.index = OnceLock::new();
+        }
+        let record = self.history.record(id);
+        if let (Some(index), Some(record), true) = (self.index.get_mut(), &record, is_appended) {
+            index.append(record);
+        }
+        let updated_since = match merged.affected {
+            Affected::Members(changed) if is_appended => {
+                for member in changed {
+                    match member.name {
+                        Some(name) => _ = names.insert((member.date, name)),
+                        None if self.is_only_newer(&member) => {}
+                        None => names.extend(self.names_in(&member)),
+                    }
+                }
+                Some(updated_since.unwrap_or(Timestamp::DISTANT_PAST))
+            }
+            _ => {
+                names.extend(self.names());
+                None
+            }
+        };
+        Some(MergedOdds { touched: merged.touched, names, updated_since })
+    }
+    pub fn restore(&mut self, record: OddsRecord) {
+        self.history.restore(record);
+        self.index = OnceLock::new();
+    }
+    pub fn index(&self) -> &UpdateIndex {
+        self.index.get_or_init(|| UpdateIndex::new(&self.history))
+    }
+    /// True if a newest update time of a book changes no selected quote by itself. That is so if the update is newer than all updates of
+    /// the book before it, and the book has neither another key nor another request. A ladder that did not change is then selected as
+    /// before: its lines and the time since which it is known are the same in both observations.
+    fn is_only_newer(&self, book: &OddsMember) -> bool {
+        let mut requests = self.history.requests().filter(|request| !request.changes(book).is_empty());
+        let (Some(request), None) = (requests.next(), requests.next()) else { return false };
+        let [.., last] = request.changes(book) else { return false };
+        let updates = self.index().updates(request.name(), book);
+        last.value.is_some()
+            && !main_line::has_several_keys(&book.book)
+            && updates
+                .is_some_and(|updates| updates.ascending.last().is_some_and(|run| run.from == last.from))
+    }
+    /// Returns the names of which any observation lists a ladder.
+    pub fn names(&self) -> Names {
+        let names = self.history.keys().filter_map(|member| Some((member.date, member.name.clone()?)));
+        names.collect()
+    }
+    /// Returns the names that a book ever quoted for one day of the event.
+    fn names_in(&self, book: &OddsMember) -> impl Iterator<Item = (EasternDate, String)> {
+        let members =
+            self.history.keys().filter(|member| member.date == book.date && member.book == book.book);
+        members.filter_map(|member| Some((member.date, member.name.clone()?)))
+    }
+    /// Returns the ladders of a name on one day of the event.
+    pub fn ladders(&self, date: EasternDate, name: &str) -> BTreeSet<&OddsMember> {
+        let first = OddsMember::first_of(date, Some(name));
+        let is_in = |member: &&OddsMember| member.date == date && member.name.as_deref() == Some(name);
+        self.history.requests().flat_map(|request| request.keys_from(&first).take_while(is_in)).collect()
+    }
+    /// Returns the names of which any observation lists a ladder on one day of the event.
+    pub fn names_on(&self, date: EasternDate) -> BTreeSet<&str> {
+        let first = OddsMember::first_of(date, Some(""));
+        let mut names = BTreeSet::new();
+        for request in self.history.requests() {
+            let members = request.keys_from(&first).take_while(|member| member.date == date);
+            let mut last = None;
+            for name in members.filter_map(|member| member.name.as_deref()) {
+                if last != Some(name) {
+                    names.insert(name);
+                    last = Some(name);
+                }
+            }
+        }
+        names
+    }
+    /// Returns the days that any observation states.
+    pub fn dates(&self) -> BTreeSet<EasternDate> {
+        self.history.keys().map(|member| member.date).collect()
+    }
+    /// True if any observation states this day.
+    pub fn has_date(&self, date: EasternDate) -> bool {
+        let first = OddsMember::first_of(date, None);
+        let mut requests = self.history.requests();
+        requests.any(|request| request.keys_from(&first).next().is_some_and(|member| member.date == date))
+    }
+}
+
+/// Returns the members of an observation. If a book quotes a name several times, the newest quote is used.
+fn members(date: EasternDate, quotes: Vec<Quote>, provenance: &Provenance) -> Vec<(OddsMember, OddsValue)> {
+    let mut books: BTreeMap<String, Timestamp> = BTreeMap::new();
+    let mut ladders: BTreeMap<OddsMember, (Timestamp, Ladder)> = BTreeMap::new();
+    for Quote { book, name, updated_at, lines, complete } in quotes {
+        let updated_at = updated_at.min(provenance.fetched_at);
+        let of_book = books.entry(book.clone()).or_insert(updated_at);
+        *of_book = updated_at.max(*of_book);
+        let ladder = (updated_at, Ladder { lines, complete });
+        let stored = ladders.entry(OddsMember { date, name: Some(name), book });
+        let stored = stored.or_insert_with(|| ladder.clone());
+        if *stored < ladder {
+            *stored = ladder;
+        }
+    }
+    let books = books
+        .into_iter()
+        .map(|(book, updated_at)| (OddsMember { date, name: None, book }, OddsValue::UpdatedAt(updated_at)));
+    books
+        .chain(ladders.into_iter().map(|(member, (_, ladder))| (member, OddsValue::Ladder(ladder))))
+        .collect()
+}
