@@ -108,6 +108,14 @@ where
     pub fn row(&self, output_key: &V::OutputKey) -> Option<&V::Out> {
         self.published.get(output_key)
     }
+    /// Returns all published rows.
+    pub fn rows(&self) -> &BTreeMap<V::OutputKey, V::Out> {
+        &self.published
+    }
+    /// Returns the number of records in the changelog.
+    pub fn changelog_len(&self) -> usize {
+        self.changelog.len()
+    }
     pub fn parked(&self) -> Vec<ParkedItem> {
         let mut items = Vec::new();
         for tables in self.tables_by_key.values() {
