@@ -1,28 +1,41 @@
-//! The games view: joins all observations of a game, even if sources give it different ids, dates or home teams.
+//! The games view: joins all observations of a game, even if sources give it different ids or home teams.
 //!
 //! A game is identified by nba.com's game id; box scores of other sources are matched by teams and Eastern date. The view derives games,
 //! team games and player games from fixtures (schedule entries), results, box scores and name matches. A box score counts as
-//! parked until its fixture and the players of all its names are known; parked records are saved, not rejected.
+//! parked until its fixture and the players of all its names are known, and the game is over; parked records are saved, not rejected.
 //!
 //! A player's statistics come from the first of these feeds that lists the player: nba.com's game log, balldontlie's stats, balldontlie's
 //! box scores. Each revision records which feed was used.
 //!
-//! Invariant: the content of a row at an instant uses only observations fetched at or before it, so an observation fetched later adds
-//! revisions and changes no earlier one.
+//! Invariant: the content of a row at an instant uses only observations fetched at or before it and retractions made at or before it, so a
+//! later observation adds revisions and changes no earlier one, except in retrospect, where a retracted observation was never made. The
+//! work of a repeated fetch does not depend on the number of fetches before it.
 //! Not here: name matching (`name_resolver`; its result is an input here), the form of a team (`team_form`) and the features of a player
 //! (`feature_builder`) before a game.
+#[cfg(test)]
+mod bench;
+mod box_list;
 mod facts;
+mod game_facts;
+mod parked;
+mod rows;
 #[cfg(test)]
 mod tests;
 
-use crate::materialized_view::{Effects, MaterializedView, ParkedItem, StateChange};
-pub use facts::Tables;
+use crate::{
+    history::{Affected, Coverage, Merged},
+    materialized_view::{Effects, MaterializedView, ParkedItem, StateChange},
+};
+pub use box_list::ListId;
+use box_list::{BoxKey, id_of, lines};
+pub use facts::{Retained, Tables};
 use schemas::{
     GameId, Matchup, MatchupGameId, NamesId, PlayerGameId, PlayerId, Scope, TeamGameId,
     game::{Game, PlayerGame, TeamGame},
     identity::Names,
     observation::{BoxScoreObservation, GameObservation},
 };
+use std::collections::BTreeSet;
 
 /// An input of the games view.
 #[derive(Clone, Debug)]
@@ -37,7 +50,7 @@ pub enum OutputKey {
     Game(MatchupGameId),
     TeamGame(TeamGameId, Matchup),
     PlayerGame(PlayerGameId, Matchup),
-    List(Matchup, facts::ListId),
+    List(Matchup, ListId),
 }
 /// An output row.
 #[derive(Clone, Debug)]
@@ -53,7 +66,7 @@ impl MaterializedView for Games {
     const NAME: &'static str = "games";
     type Key = Matchup;
     type Tables = Tables;
-    type Retained = ();
+    type Retained = Retained;
     type In = In;
     type OutputKey = OutputKey;
     type Out = Out;
@@ -76,47 +89,58 @@ impl MaterializedView for Games {
             | OutputKey::List(matchup, _) => *matchup,
         }
     }
-    fn apply(&self, tables: &mut Tables, input: In, effects: &mut Effects<'_, OutputKey, ()>) -> StateChange {
-        let invalidate = &mut *effects.invalidate;
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        input: In,
+        effects: &mut Effects<'_, OutputKey, Retained>,
+    ) -> StateChange {
         let Some(matchup) = self.key(&input) else { return StateChange::Unchanged };
         match input {
-            In::Game(observation) => apply_game(tables, matchup, &observation, invalidate),
-            In::BoxScore(observation) => apply_box_score(tables, matchup, observation, invalidate),
+            In::Game(observation) => apply_game(tables, matchup, &observation, effects),
+            In::BoxScore(observation) if observation.is_final => {
+                apply_box_score(tables, matchup, observation, effects)
+            }
+            In::BoxScore(observation) => apply_live_box_score(tables, matchup, observation, effects),
             In::Names(id, row) => {
-                let lists: Vec<_> = tables.lists_with_lookup(id.source, id.date).cloned().collect();
-                let games: Vec<GameId> = lists.iter().flat_map(|list| tables.games_of(list)).collect();
+                let lists = tables.lists_with_lookup(id.source, id.date);
+                let games: BTreeSet<GameId> = lists.iter().flat_map(|list| tables.games_of(list)).collect();
                 // Emits the keys both before and after the change, because the row may add players to a game or remove them.
-                emit_games(tables, matchup, &games, invalidate);
+                emit_games(tables, matchup, &games, effects.invalidate);
                 tables.put_names(id, row);
-                emit_games(tables, matchup, &games, invalidate);
+                emit_games(tables, matchup, &games, effects.invalidate);
                 for list in lists {
-                    invalidate(OutputKey::List(matchup, list));
+                    (effects.invalidate)(OutputKey::List(matchup, list));
                 }
                 StateChange::RowReplaced
             }
         }
     }
-    fn restore(&self, _tables: &mut Tables, (): ()) {}
+    fn restore(&self, tables: &mut Tables, retained: Retained) {
+        tables.restore(retained);
+    }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(OutputKey)) {
         let Some(matchup) = tables.matchup() else { return };
         for game in tables.game_ids() {
             emit_game(tables, matchup, game, emit);
         }
         for list in tables.lists() {
-            emit(OutputKey::List(matchup, list.clone()));
+            emit(OutputKey::List(matchup, list));
         }
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<Out> {
         match output_key {
-            OutputKey::Game(id) => tables.game(id.game).map(Out::Game),
-            OutputKey::TeamGame(id, _) => tables.team_game(id.game, id.team).map(Out::TeamGame),
-            OutputKey::PlayerGame(id, _) => tables.player_game(id.game, id.player).map(Out::PlayerGame),
+            OutputKey::Game(id) => rows::game(tables, id.game).map(Out::Game),
+            OutputKey::TeamGame(id, _) => rows::team_game(tables, id.game, id.team).map(Out::TeamGame),
+            OutputKey::PlayerGame(id, _) => {
+                rows::player_game(tables, id.game, id.player).map(Out::PlayerGame)
+            }
             OutputKey::List(..) => None,
         }
     }
     fn parked(&self, tables: &Tables, output_key: &OutputKey) -> (u32, Vec<ParkedItem>) {
         match output_key {
-            OutputKey::List(matchup, list) => tables.parked(*matchup, list),
+            OutputKey::List(matchup, list) => parked::parked(tables, *matchup, list),
             _ => (0, Vec::new()),
         }
     }
@@ -126,43 +150,153 @@ fn apply_game(
     tables: &mut Tables,
     matchup: Matchup,
     observation: &GameObservation,
-    invalidate: &mut dyn FnMut(OutputKey),
+    effects: &mut Effects<'_, OutputKey, Retained>,
 ) -> StateChange {
-    let GameObservation { game, fixture, provenance, .. } = observation;
-    // Emits the keys both before and after the change, because box scores may move from one game to another.
-    emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
-    // Two observations may have the same fetch time, and both may be needed: one for its fixture, the other for its result. So the retained
-    // id contains the raw id.
-    let retained_id = format!("{game}/{}/{}", provenance.fetched_at.0, provenance.raw);
-    if !tables.merge_game(observation) {
+    let game = observation.game;
+    if tables.facts(game).is_some_and(|facts| facts.contains(&observation.provenance)) {
+        // A newer loader version may read another date, so that the game loses players.
+        emit_games(tables, matchup, &tables.games_near(game), effects.invalidate);
+        emit_lists(tables, matchup, game, effects.invalidate);
+    }
+    let dates_before = tables.dates_of(game).collect();
+    let Some((touched, changed)) = tables.facts_mut(matchup, game).merge(observation) else {
         return StateChange::Unchanged;
+    };
+    tables.index_dates(game, dates_before);
+    for id in touched {
+        if let Some(record) = tables.facts(game).and_then(|facts| facts.record(id)) {
+            let retained_id = format!("game/{game}/{}/{}", id.fetched_at.0, id.raw);
+            (effects.retain)(retained_id, Retained::Game { matchup, game, record });
+        }
     }
-    emit_games(tables, matchup, &tables.games_near(*game, fixture.date), invalidate);
-    for list in tables.lists() {
-        invalidate(OutputKey::List(matchup, list.clone()));
+    if changed.fixture {
+        // Box lists may move from one game to another.
+        emit_games(tables, matchup, &tables.games_near(game), effects.invalidate);
+        emit_lists(tables, matchup, game, effects.invalidate);
+        return StateChange::Stored;
     }
-    StateChange::Retained(retained_id)
+    if changed.newest_result {
+        (effects.invalidate)(OutputKey::Game(MatchupGameId { matchup, game }));
+    }
+    if changed.score {
+        for team in matchup.teams() {
+            (effects.invalidate)(OutputKey::TeamGame(TeamGameId { team, game }, matchup));
+        }
+    }
+    StateChange::Stored
 }
 
 fn apply_box_score(
     tables: &mut Tables,
     matchup: Matchup,
     observation: BoxScoreObservation,
-    invalidate: &mut dyn FnMut(OutputKey),
+    effects: &mut Effects<'_, OutputKey, Retained>,
 ) -> StateChange {
-    let list = facts::ListId::for_box_score(&observation);
-    let games = tables.games_of(&list);
-    emit_games(tables, matchup, &games, invalidate);
-    let retained_id = format!("{list}/{}", observation.provenance.fetched_at.0);
-    if !tables.merge_box_score(list.clone(), observation) {
-        return StateChange::Unchanged;
+    let id = ListId::of(&observation);
+    let was_live = tables.list_mut(&observation).end_live(&observation.provenance);
+    if was_live && let Some(live) = tables.list(&id).and_then(|list| list.live.clone()) {
+        (effects.retain)(live_id(&id), Retained::Live { matchup, list: id, live });
     }
-    emit_games(tables, matchup, &games, invalidate);
-    invalidate(OutputKey::List(matchup, list));
-    StateChange::Retained(retained_id)
+    let is_merged = merge_final(tables, matchup, observation, effects);
+    (effects.invalidate)(OutputKey::List(matchup, id));
+    if is_merged || was_live { StateChange::Stored } else { StateChange::Unchanged }
 }
 
-fn emit_games(tables: &Tables, matchup: Matchup, games: &[GameId], emit: &mut dyn FnMut(OutputKey)) {
+/// Merges a box score of a game that is not over.
+fn apply_live_box_score(
+    tables: &mut Tables,
+    matchup: Matchup,
+    observation: BoxScoreObservation,
+    effects: &mut Effects<'_, OutputKey, Retained>,
+) -> StateChange {
+    let (id, provenance) = (ListId::of(&observation), observation.provenance.clone());
+    let final_version = tables.list(&id).and_then(|list| list.final_version(&provenance));
+    if final_version.is_some_and(|version| version >= provenance.version) {
+        return StateChange::Unchanged;
+    }
+    let is_live_changed = tables.list_mut(&observation).merge_live(&provenance);
+    if is_live_changed && let Some(live) = tables.list(&id).and_then(|list| list.live.clone()) {
+        (effects.retain)(live_id(&id), Retained::Live { matchup, list: id, live });
+    }
+    // An older loader version read this observation as final. It no longer shows anything about the final box score.
+    let is_final_changed = final_version.is_some() && {
+        let silent = BoxScoreObservation { complete: false, members: Vec::new(), ..observation };
+        merge_final(tables, matchup, silent, effects)
+    };
+    (effects.invalidate)(OutputKey::List(matchup, id));
+    if is_live_changed || is_final_changed { StateChange::Stored } else { StateChange::Unchanged }
+}
+
+/// The id of the only record that the changelog retains of a live list.
+fn live_id(list: &ListId) -> String {
+    format!("live/{list}")
+}
+
+/// Merges an observation into the final box score of its list, and invalidates the rows of the affected players; returns true if the
+/// history changed.
+fn merge_final(
+    tables: &mut Tables,
+    matchup: Matchup,
+    observation: BoxScoreObservation,
+    effects: &mut Effects<'_, OutputKey, Retained>,
+) -> bool {
+    let id = ListId::of(&observation);
+    let games: BTreeSet<GameId> = tables.games_of(&id).into_iter().collect();
+    let list = tables.list_mut(&observation);
+    let BoxScoreObservation { provenance, complete, members, .. } = observation;
+    if list.history.record(id_of(&provenance)).is_some() {
+        // A newer loader version may read other players.
+        emit_games(tables, matchup, &games, effects.invalidate);
+    }
+    let Some(list) = tables.list_of_mut(&id) else { return false };
+    let merged = list.history.merge(&provenance, Coverage::of(complete), lines(members));
+    let Some(Merged { touched, affected }) = merged else { return false };
+    for observation in touched {
+        if let Some(record) = list.history.record(observation) {
+            let retained_id = format!("list/{id}/{}/{}", observation.fetched_at.0, observation.raw);
+            (effects.retain)(retained_id, Retained::List { matchup, list: id, record });
+        }
+    }
+    for game in games {
+        match &affected {
+            Affected::Members(keys) if !Tables::has_several_dates(&tables.lists_of(game, id.team)) => {
+                emit_members(tables, matchup, game, &id, keys, effects.invalidate);
+            }
+            _ => emit_game(tables, matchup, game, effects.invalidate),
+        }
+    }
+    true
+}
+
+/// Emits the keys of the output rows of a game that members of one of its lists can change.
+fn emit_members(
+    tables: &Tables,
+    matchup: Matchup,
+    game: GameId,
+    list: &ListId,
+    keys: &[BoxKey],
+    emit: &mut dyn FnMut(OutputKey),
+) {
+    if keys.is_empty() {
+        return;
+    }
+    emit(OutputKey::Game(MatchupGameId { matchup, game }));
+    emit(OutputKey::TeamGame(TeamGameId { team: list.team, game }, matchup));
+    for key in keys {
+        tables.candidates(list, key, &mut |player| {
+            emit(OutputKey::PlayerGame(PlayerGameId { player, game }, matchup));
+        });
+    }
+}
+
+/// Emits the lists that may belong to a game.
+fn emit_lists(tables: &Tables, matchup: Matchup, game: GameId, emit: &mut dyn FnMut(OutputKey)) {
+    for list in tables.lists_near(game) {
+        emit(OutputKey::List(matchup, list));
+    }
+}
+
+fn emit_games(tables: &Tables, matchup: Matchup, games: &BTreeSet<GameId>, emit: &mut dyn FnMut(OutputKey)) {
     for game in games {
         emit_game(tables, matchup, *game, emit);
     }
@@ -174,9 +308,7 @@ fn emit_game(tables: &Tables, matchup: Matchup, game: GameId, emit: &mut dyn FnM
     for team in matchup.teams() {
         emit(OutputKey::TeamGame(TeamGameId { team, game }, matchup));
     }
-    let mut players: Vec<PlayerId> = tables.players_of(game);
-    players.sort_unstable();
-    players.dedup();
+    let players: BTreeSet<PlayerId> = tables.players_of(game);
     for player in players {
         emit(OutputKey::PlayerGame(PlayerGameId { player, game }, matchup));
     }

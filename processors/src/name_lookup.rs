@@ -98,6 +98,11 @@ impl NameLookups {
             }
         }
     }
+    /// True if a match of the name depends on an observation that was retracted.
+    pub fn has_retractions(&self, request: LookupRequest<'_>) -> bool {
+        let mut matches = request.teams.iter().filter_map(|team| self.name_match(request, *team));
+        matches.any(|name_match| name_match.revisions_in_retrospect.is_some())
+    }
     /// Returns the reason why the newest revisions do not resolve a name, as text for an operator; `None` if they resolve it.
     pub fn unresolved(&self, request: LookupRequest<'_>) -> Option<String> {
         match self.decide(request, |name_match| name_match.revisions.last()) {

@@ -111,6 +111,14 @@ where
     pub fn tables(&self, key: &V::Key) -> &V::Tables {
         &self.tables_by_key[key]
     }
+    /// Returns all published rows.
+    pub fn rows(&self) -> &BTreeMap<V::OutputKey, V::Out> {
+        &self.published
+    }
+    /// Returns the number of records in the changelog.
+    pub fn changelog_len(&self) -> usize {
+        self.changelog.len()
+    }
     pub fn parked(&self) -> Vec<ParkedItem> {
         let mut items = Vec::new();
         for tables in self.tables_by_key.values() {

@@ -25,6 +25,10 @@ impl AsOf {
     pub const fn in_retrospect(instant: Timestamp) -> AsOf {
         AsOf { until: instant, is_in_retrospect: true }
     }
+    /// True if every retraction counts, whenever it was made.
+    pub const fn is_in_retrospect(self) -> bool {
+        self.is_in_retrospect
+    }
     /// Returns the last revision known as of this instant, of a row with these revisions and, if any observation of it was retracted, with
     /// these revisions in retrospect.
     pub fn last_of<'a, S>(

@@ -217,6 +217,17 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     pub fn is_complete(&self, sublist: &K::Sublist, as_of: AsOf) -> bool {
         self.requests.values().any(|request| self.newest_complete_in(request, sublist, as_of).is_some())
     }
+    /// Returns the number of observations that are known as of an instant.
+    pub fn known_len(&self, as_of: AsOf) -> usize {
+        let known = self.requests.values().map(|sequence| {
+            let fetched = &sequence.observations[..sequence.count_until(as_of.until)];
+            match self.has_retractions() {
+                true => fetched.iter().filter(|stored| self.is_known(stored, as_of)).count(),
+                false => fetched.len(),
+            }
+        });
+        known.sum()
+    }
     /// Returns the newest known observation as of an instant.
     pub fn newest(&self, as_of: AsOf) -> Option<ObservationId> {
         self.requests.values().filter_map(|sequence| self.newest_in(sequence, as_of)).max()
@@ -357,6 +368,11 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             self.all_instants().for_each(&mut *emit);
             return;
         }
+        self.change_instants(key, emit);
+        self.liveness_instants(emit);
+    }
+    /// Emits every instant at which a member may change in one of the requests.
+    fn change_instants(&self, key: &K, emit: &mut dyn FnMut(Timestamp)) {
         let sublist = key.sublist();
         for sequence in self.requests.values() {
             for change in sequence.changes.get(key).into_iter().flatten() {
@@ -366,15 +382,16 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                 }
             }
         }
-        if self.requests.len() > 1 {
-            self.liveness_instants(emit);
-        }
     }
     /// Emits every instant at which any member may change.
     pub fn all_member_instants(&self, emit: &mut dyn FnMut(Timestamp)) {
-        for key in self.keys() {
-            self.instants(key, emit);
+        if self.has_retractions() {
+            self.retractions.instants().for_each(&mut *emit);
+            self.all_instants().for_each(&mut *emit);
+            return;
         }
+        self.keys().for_each(|key| self.change_instants(key, emit));
+        self.liveness_instants(emit);
     }
     /// Returns the fetch times of all observations.
     pub fn all_instants(&self) -> impl Iterator<Item = Timestamp> {
@@ -384,6 +401,9 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     /// Emits the instants at which a request may lose or regain its liveness: after each of its gaps of more than one hour, the first
     /// observations of other requests that may be complete, and its own next observation.
     fn liveness_instants(&self, emit: &mut dyn FnMut(Timestamp)) {
+        if self.requests.len() < 2 {
+            return;
+        }
         for (name, sequence) in &self.requests {
             let times = sequence.observations.iter().map(|stored| stored.id.fetched_at);
             let next = times.clone().skip(1).chain([Timestamp::DISTANT_FUTURE]);
@@ -392,25 +412,23 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                 if to <= end_of_life {
                     continue;
                 }
-                emit(to.min(self.last_instant()));
-                for (other, observations) in &self.requests {
-                    if other != name {
-                        let first = observations.count_until(end_of_life);
-                        let later = observations.observations[first..].iter();
-                        let in_gap = later.take_while(|stored| stored.id.fetched_at < to);
-                        let until_complete = in_gap.scan(false, |is_done, stored| {
-                            let emitted = (!*is_done).then_some(stored.id.fetched_at);
-                            *is_done = stored.coverage == Coverage::Complete;
-                            emitted
-                        });
-                        until_complete.for_each(&mut *emit);
+                let mut may_lose = false;
+                for (_, observations) in self.requests.iter().filter(|(other, _)| *other != name) {
+                    let first = observations.count_until(end_of_life);
+                    let later = observations.observations[first..].iter();
+                    for stored in later.take_while(|stored| stored.id.fetched_at < to) {
+                        may_lose = true;
+                        emit(stored.id.fetched_at);
+                        if stored.coverage == Coverage::Complete {
+                            break;
+                        }
                     }
+                }
+                if may_lose && to < Timestamp::DISTANT_FUTURE {
+                    emit(to);
                 }
             }
         }
-    }
-    fn last_instant(&self) -> Timestamp {
-        self.all_instants().max().unwrap_or(Timestamp::DISTANT_PAST)
     }
 }
 
