@@ -1,12 +1,14 @@
 //! balldontlie: the common part of the loaders for its two box-score feeds.
 //!
-//! Invariant: a player listed without minutes, or with zero minutes and all counts zero, did not play. Only the box scores of ended games
-//! are used.
+//! Invariant: a player listed without minutes, or with zero minutes and all counts zero, did not play. Only the status of a game states
+//! whether it is over. The date of a game is its local day, which is the Eastern day of every game, because no game starts within three
+//! hours before midnight; so it is not ambiguous.
 //! Not here: balldontlie's own player ids, which are not used: its players are resolved by name lookup.
 use super::{
-    box_scores::{self, COLUMNS, Lists, box_score_stats},
+    box_scores::{BoxScores, COLUMNS, box_score_stats},
     cell::Cell,
-    lists::lookup_in_matchup,
+    dates,
+    lists::MatchupLookups,
     loaded::Loaded,
     minutes::playing_time,
     player_name::full_name,
@@ -15,10 +17,9 @@ use schemas::{
     observation::{BoxMember, PlayerRef},
     raw::RawEvent,
     team::{Matchup, Team},
-    units::{EasternDate, PlayingTime},
+    units::PlayingTime,
 };
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 const COUNTS: [&str; COLUMNS] = [
     "fgm",
@@ -126,9 +127,27 @@ impl Row<'_> {
     }
 }
 
-/// True if the status is "Final". Before a game, the status is its start time; during a game, it is the quarter.
-pub fn has_ended(status: &Cell) -> Result<bool, String> {
-    Ok(status.text("status")?.eq_ignore_ascii_case("final"))
+/// The progress of a game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    NotStarted,
+    Live,
+    Over,
+}
+
+/// Returns the progress of a game by its status: "Final", a start time before the game, anything else (for example a quarter) during it.
+pub fn progress(status: &Cell) -> Result<Progress, String> {
+    let text = status.text("status")?.to_ascii_lowercase();
+    let is_start_time = || {
+        let clock = text.strip_suffix(" et").unwrap_or(&text);
+        clock.ends_with(" am") || clock.ends_with(" pm") || dates::day(status, "status").is_ok()
+    };
+    Ok(match text.as_str() {
+        final_status if final_status.starts_with("final") => Progress::Over,
+        "scheduled" | "postponed" | "canceled" | "cancelled" => Progress::NotStarted,
+        _ if is_start_time() => Progress::NotStarted,
+        _ => Progress::Live,
+    })
 }
 
 /// Returns the team with this balldontlie id, 1 to 30; `None` for higher ids, which are not NBA teams.
@@ -143,17 +162,39 @@ pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
     Ok(BY_ID.get(id - 1).copied())
 }
 
-/// Publishes the lists and, for each game, a lookup of the listed names among the players of both teams.
-pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded) {
-    let mut lookups: BTreeMap<(Matchup, EasternDate), Vec<PlayerRef>> = BTreeMap::new();
-    for (list, members) in &lists {
+/// Publishes the box scores and, for each pair of teams and day, a lookup of the listed names among the players of both teams.
+pub fn publish(raw: &RawEvent, box_scores: BoxScores, has_all_rows: bool, loaded: &mut Loaded) {
+    let mut lookups = MatchupLookups::default();
+    for (list, names) in box_scores.publish(raw, has_all_rows, loaded) {
         if let Some(matchup) = Matchup::new(list.team, list.opponent) {
-            let names = members.iter().map(|member| member.player.clone());
-            lookups.entry((matchup, list.date)).or_default().extend(names);
+            lookups.add(matchup, list.date, names.into_iter());
         }
     }
-    box_scores::publish(raw, lists, complete, loaded);
-    for ((matchup, date), names) in lookups {
-        loaded.observations.extend(lookup_in_matchup(raw, matchup, date.into(), names));
+    loaded.observations.extend(lookups.observations(raw));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    #[test]
+    fn only_a_final_status_is_over_and_a_start_time_is_not_a_quarter() {
+        for (status, expected) in [
+            ("Final", Progress::Over),
+            ("FINAL", Progress::Over),
+            ("final", Progress::Over),
+            ("Final/OT", Progress::Over),
+            ("1st Qtr", Progress::Live),
+            ("Halftime", Progress::Live),
+            ("Q3 5:22", Progress::Live),
+            ("in_progress", Progress::Live),
+            ("2024-01-18T00:30:00Z", Progress::NotStarted),
+            ("7:30 pm ET", Progress::NotStarted),
+            ("scheduled", Progress::NotStarted),
+        ] {
+            assert_eq!(progress(&Cell::Text(Cow::Borrowed(status))), Ok(expected), "{status}");
+        }
+        assert!(progress(&Cell::Null).is_err());
     }
 }

@@ -1,16 +1,21 @@
 //! balldontlie/box-scores: ended and live games, each with the players of both teams.
 //!
-//! Invariant: each player counts as one row; a game that cannot be decoded counts as one bad row.
-//! Not here: live scores, which are out of scope.
+//! Invariant: each player counts as one row; a game that cannot be decoded counts as one bad row. Each team of a game has a list of its own.
+//! Not here: games that have not started, which are out of scope; scores and periods of live games.
 use super::{
-    balldontlie::{Row, has_ended, publish},
-    box_scores::{ListKey, Lists},
+    balldontlie::{Progress, Row, progress, publish},
+    box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
+    incomplete::{BadObject, ListName},
     json::{parse_payload, parse_row},
     loaded::{Loaded, Reject},
 };
-use schemas::{raw::RawEvent, team::Team, units::EasternDate};
+use schemas::{
+    raw::RawEvent,
+    team::{Matchup, Team},
+    units::EasternDate,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -41,6 +46,14 @@ struct Side<'a> {
     players: Vec<&'a RawValue>,
 }
 
+/// The day and the teams of a game.
+struct Fixture {
+    date: EasternDate,
+    home: Team,
+    visitor: Team,
+    is_final: bool,
+}
+
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let payload: Payload = parse_payload(&raw.payload)?;
     let games = payload.data.or(payload.live_boxes);
@@ -50,47 +63,80 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         )
     })?;
     let mut loaded = Loaded::default();
-    let mut lists = Lists::new();
+    let mut box_scores = BoxScores::default();
     for row in games {
-        match parse_row::<Game>(row).and_then(|game| Ok((teams(&game)?, game))) {
-            Ok((teams, game)) => add_game(&game, teams, &mut lists, &mut loaded),
-            Err(reason) => loaded.add_bad_row(row, reason),
+        match parse_row::<Game>(row).and_then(|game| Ok((fixture(&game)?, game))) {
+            Ok((Some(fixture), game)) => add_game(&game, fixture, &mut box_scores, &mut loaded),
+            Ok((None, game)) => {
+                let rows = game.home_team.players.len() + game.visitor_team.players.len();
+                loaded.rows += rows as u64;
+                loaded.rows_out_of_scope += rows as u64;
+            }
+            Err(reason) => {
+                let game = BadObject::new(row);
+                if is_out_of_scope(&game) {
+                    loaded.rows += 1;
+                    loaded.rows_out_of_scope += 1;
+                } else {
+                    box_scores.add_bad_row(stated(&game));
+                    loaded.add_bad_row(row, reason);
+                }
+            }
         }
     }
-    // Each game in a payload comes with its complete lists, so a game out of scope does not make the lists of other games incomplete.
-    let complete = loaded.is_complete(raw);
-    publish(raw, lists, complete, &mut loaded);
+    publish(raw, box_scores, true, &mut loaded);
     Ok(loaded)
 }
 
-/// Returns the day, the home team and the visiting team of a game; `None` if it has not ended or is not between two NBA teams.
-fn teams(game: &Game) -> Result<Option<(EasternDate, Team, Team)>, String> {
-    let date = dates::day(&game.date, "date")?;
-    let ended = has_ended(&game.status)?;
+/// Decodes the day and the teams of a game; `None` if it has not started or is not between two NBA teams.
+fn fixture(game: &Game) -> Result<Option<Fixture>, String> {
+    let progress = progress(&game.status)?;
     let home = game.home_team.abbreviation.team_or_other("home_team.abbreviation")?;
     let visitor = game.visitor_team.abbreviation.team_or_other("visitor_team.abbreviation")?;
-    match (home, visitor) {
-        (Some(home), Some(visitor)) if home == visitor => Err(game
-            .visitor_team
-            .abbreviation
-            .type_error("visitor_team.abbreviation", "a team other than the home team")),
-        (Some(home), Some(visitor)) if ended => Ok(Some((date, home, visitor))),
-        _ => Ok(None),
+    let (Some(home), Some(visitor)) = (home, visitor) else { return Ok(None) };
+    if progress == Progress::NotStarted {
+        return Ok(None);
+    }
+    if home == visitor {
+        let cell = &game.visitor_team.abbreviation;
+        return Err(cell.type_error("visitor_team.abbreviation", "a team other than the home team"));
+    }
+    let date = dates::day(&game.date, "date")?;
+    Ok(Some(Fixture { date, home, visitor, is_final: progress == Progress::Over }))
+}
+
+const TEAMS: [&str; 2] = ["/home_team/abbreviation", "/visitor_team/abbreviation"];
+
+/// True if a bad game states legibly that it is out of scope.
+fn is_out_of_scope(game: &BadObject) -> bool {
+    progress(&game.cell("/status")) == Ok(Progress::NotStarted)
+        || TEAMS.iter().any(|pointer| {
+            let name = game.cell(pointer);
+            name.text("").is_ok_and(|name| Team::from_source_name(name).is_none())
+        })
+}
+
+/// Returns what a bad game states about its two lists.
+fn stated(game: &BadObject) -> ListName {
+    let [home, visitor] = TEAMS.map(|pointer| game.cell(pointer).team("").ok());
+    ListName {
+        matchup: home.zip(visitor).and_then(|(home, visitor)| Matchup::new(home, visitor)),
+        date: dates::day(&game.cell("/date"), "").ok(),
+        ..ListName::default()
     }
 }
 
-fn add_game(game: &Game, teams: Option<(EasternDate, Team, Team)>, lists: &mut Lists, loaded: &mut Loaded) {
-    let Some((date, home, visitor)) = teams else {
-        let rows = game.home_team.players.len() + game.visitor_team.players.len();
-        loaded.rows += rows as u64;
-        loaded.rows_out_of_scope += rows as u64;
-        return;
-    };
+fn add_game(game: &Game, fixture: Fixture, box_scores: &mut BoxScores, loaded: &mut Loaded) {
+    let Fixture { date, home, visitor, is_final } = fixture;
     for (side, team, opponent) in [(&game.home_team, home, visitor), (&game.visitor_team, visitor, home)] {
         for row in &side.players {
-            let member = parse_row::<Row>(row).and_then(Row::member);
-            if let Some(member) = loaded.count_row(row, member.map(Some)) {
-                lists.entry(ListKey { game: None, date, team, opponent }).or_default().push(member);
+            let decoded = parse_row::<Row>(row).and_then(Row::member);
+            if decoded.is_err() {
+                let (matchup, date, team) = (Matchup::new(team, opponent), Some(date), Some(team));
+                box_scores.add_bad_row(ListName { matchup, date, team, ..ListName::default() });
+            }
+            if let Some(member) = loaded.count_row(row, decoded.map(Some)) {
+                box_scores.add(ListKey { game: None, date, team, opponent, is_final }, member);
             }
         }
     }

@@ -1,16 +1,17 @@
 //! balldontlie/stats: box-score rows in pages; each row has one player's statistics, team and game.
 //!
-//! Invariant: a page is not a complete list if there is a page before or after it, or if it contains a game that has not ended.
+//! Invariant: the lists of a page are incomplete if there is a page before or after it, whether pages have cursors or numbers.
 //! Not here: joining pages; each page is a separate fetch.
 use super::{
-    balldontlie::{Row, has_ended, publish, team_of_id},
-    box_scores::{ListKey, Lists},
+    balldontlie::{Progress, Row, progress, publish, team_of_id},
+    box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
+    incomplete::{BadObject, ListName},
     json::{parse_payload, parse_row},
     loaded::{Loaded, Reject},
 };
-use schemas::{observation::BoxMember, raw::RawEvent};
+use schemas::{observation::BoxMember, raw::RawEvent, team::Matchup};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -26,6 +27,7 @@ struct Payload<'a> {
     #[serde(borrow, default)]
     meta: Option<Meta<'a>>,
 }
+/// The place of a page: newer responses have cursors, older ones have page numbers.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Meta<'a> {
@@ -33,6 +35,25 @@ struct Meta<'a> {
     prev_cursor: Cell<'a>,
     #[serde(borrow)]
     next_cursor: Cell<'a>,
+    #[serde(borrow)]
+    current_page: Cell<'a>,
+    #[serde(borrow)]
+    next_page: Cell<'a>,
+    #[serde(borrow)]
+    total_pages: Cell<'a>,
+    #[serde(borrow)]
+    total_count: Cell<'a>,
+}
+impl Meta<'_> {
+    /// True if the response consists of this page only. A number that is not legible shows nothing, so it does not make a page complete.
+    fn is_only_page(&self, rows: usize) -> bool {
+        let is_at_most =
+            |cell: &Cell, limit| cell.is_blank() || cell.integer("").is_ok_and(|number| number <= limit);
+        [&self.prev_cursor, &self.next_cursor, &self.next_page].into_iter().all(Cell::is_blank)
+            && is_at_most(&self.current_page, 1)
+            && is_at_most(&self.total_pages, 1)
+            && is_at_most(&self.total_count, rows as i64)
+    }
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
@@ -43,32 +64,39 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             "the payload has neither \"data\" nor \"stats\", expected a list of rows in one of them",
         )
     })?;
-    let meta = payload.meta.unwrap_or_default();
-    let has_all_pages = meta.prev_cursor.is_blank() && meta.next_cursor.is_blank();
+    let is_only_page = payload.meta.unwrap_or_default().is_only_page(rows.len());
     let has_all_rows = match payload.row_count {
-        Cell::Absent | Cell::Null => true,
-        count => count.integer("rowCount").map_err(Reject::bad_payload)? == rows.len() as i64,
+        Cell::Absent | Cell::Null => is_only_page,
+        count => count.integer("rowCount").map_err(Reject::bad_payload)? == rows.len() as i64 && is_only_page,
     };
     let mut loaded = Loaded::default();
-    let mut lists = Lists::new();
+    let mut box_scores = BoxScores::default();
     for row in rows {
-        if let Some((list, member)) = loaded.count_row(row, parse_row(row).and_then(member)) {
-            lists.entry(list).or_default().push(member);
+        let decoded = parse_row(row).and_then(member).or_else(|reason| {
+            let row = BadObject::new(row);
+            if is_out_of_scope(&row) {
+                return Ok(None);
+            }
+            box_scores.add_bad_row(stated(&row));
+            Err(reason)
+        });
+        if let Some((list, member)) = loaded.count_row(row, decoded) {
+            box_scores.add(list, member);
         }
     }
-    let is_complete =
-        has_all_pages && has_all_rows && loaded.rows_out_of_scope == 0 && loaded.is_complete(raw);
-    publish(raw, lists, is_complete, &mut loaded);
+    publish(raw, box_scores, has_all_rows, &mut loaded);
     Ok(loaded)
 }
 
+/// Decodes a row; `None` if its game has not started or is not between two NBA teams.
 fn member(row: Row) -> Result<Option<(ListKey, BoxMember)>, String> {
-    if !has_ended(&row.game.status)? {
-        return Ok(None);
-    }
+    let progress = progress(&row.game.status)?;
     let home = team_of_id(&row.game.home_team_id, "game.home_team_id")?;
     let visitor = team_of_id(&row.game.visitor_team_id, "game.visitor_team_id")?;
     let (Some(home), Some(visitor)) = (home, visitor) else { return Ok(None) };
+    if progress == Progress::NotStarted {
+        return Ok(None);
+    }
     let team = row.team.abbreviation.team("team.abbreviation")?;
     let opponent = match (team == home, team == visitor) {
         (true, false) => visitor,
@@ -78,5 +106,25 @@ fn member(row: Row) -> Result<Option<(ListKey, BoxMember)>, String> {
         }
     };
     let date = dates::day(&row.game.date, "game.date")?;
-    Ok(Some((ListKey { game: None, date, team, opponent }, row.member()?)))
+    let is_final = progress == Progress::Over;
+    Ok(Some((ListKey { game: None, date, team, opponent, is_final }, row.member()?)))
+}
+
+const TEAM_IDS: [&str; 2] = ["/game/home_team_id", "/game/visitor_team_id"];
+
+/// True if a bad row states legibly that its game is out of scope.
+fn is_out_of_scope(row: &BadObject) -> bool {
+    progress(&row.cell("/game/status")) == Ok(Progress::NotStarted)
+        || TEAM_IDS.iter().any(|pointer| team_of_id(&row.cell(pointer), "") == Ok(None))
+}
+
+/// Returns what a bad row states about its list.
+fn stated(row: &BadObject) -> ListName {
+    let [home, visitor] = TEAM_IDS.map(|pointer| team_of_id(&row.cell(pointer), "").ok().flatten());
+    ListName {
+        matchup: home.zip(visitor).and_then(|(home, visitor)| Matchup::new(home, visitor)),
+        date: dates::day(&row.cell("/game/date"), "").ok(),
+        team: row.cell("/team/abbreviation").team("").ok(),
+        ..ListName::default()
+    }
 }

@@ -1,17 +1,20 @@
 //! Box scores: the lists and statistics that the box scores of all sources have in common.
 //!
-//! Invariant: a player has no more shots made than attempted and no more threes than field goals; each team has one list per game.
-//! Not here: the column names of a source (the file of each feed).
+//! Invariant: a player has no more shots made than attempted and no more threes than field goals. Each team has one list per game and day,
+//! and never both final and other statistics in one observation: whether a game is over, only the row itself states. The lists of a game
+//! that has not started are out of scope.
+//! Not here: the column names of a source, and how it states that a game is over (the file of each feed).
 use super::{
     cell::Cell,
+    incomplete::{IncompleteLists, ListName},
     lists::{by_player, deduplicate},
-    loaded::{Loaded, Observation, provenance},
+    loaded::{Loaded, Observation, is_complete, provenance},
 };
 use schemas::{
     ids::GameId,
-    observation::{BoxMember, BoxScoreObservation, BoxScoreStats},
+    observation::{BoxMember, BoxScoreObservation, BoxScoreStats, PlayerRef},
     raw::RawEvent,
-    team::Team,
+    team::{Matchup, Team},
     units::{EasternDate, PlayingTime},
 };
 use std::collections::BTreeMap;
@@ -23,8 +26,16 @@ pub struct ListKey {
     pub date: EasternDate,
     pub team: Team,
     pub opponent: Team,
+    /// False if the game was not over.
+    pub is_final: bool,
 }
-pub type Lists = BTreeMap<ListKey, Vec<BoxMember>>;
+impl ListKey {
+    /// Returns the identity of the list, which does not depend on whether the game is over.
+    fn name(&self) -> ListName {
+        let matchup = Matchup::new(self.team, self.opponent);
+        ListName { game: self.game, matchup, date: Some(self.date), team: Some(self.team), event: None }
+    }
+}
 
 /// The number of statistics that [`box_score_stats`] reads; the minutes are not one of them.
 pub const COLUMNS: usize = 15;
@@ -76,20 +87,54 @@ pub fn box_score_stats(
     })
 }
 
-/// Adds one box-score observation per list to `loaded`.
-pub fn publish(raw: &RawEvent, lists: Lists, complete: bool, loaded: &mut Loaded) {
-    for (ListKey { game, date, team, opponent }, mut members) in lists {
-        loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
-        loaded.observations.push(Observation::BoxScore(BoxScoreObservation {
-            feed: raw.feed,
-            game,
-            date,
-            team,
-            opponent,
-            complete,
-            members,
-            provenance: provenance(raw),
-            is_final: true,
-        }));
+/// The box scores of a payload.
+#[derive(Default)]
+pub struct BoxScores {
+    lists: BTreeMap<ListKey, Vec<BoxMember>>,
+    incomplete: IncompleteLists,
+}
+impl BoxScores {
+    pub fn add(&mut self, list: ListKey, member: BoxMember) {
+        self.lists.entry(list).or_default().push(member);
+    }
+    /// Adds what a bad row states about its list, which is then incomplete.
+    pub fn add_bad_row(&mut self, stated: ListName) {
+        self.incomplete.add(stated);
+    }
+    /// Publishes one observation per list. `has_all_rows` is false if the payload is only a part of a longer response. Returns the names in
+    /// each published list.
+    pub fn publish(
+        self,
+        raw: &RawEvent,
+        has_all_rows: bool,
+        loaded: &mut Loaded,
+    ) -> Vec<(ListKey, Vec<PlayerRef>)> {
+        let BoxScores { lists, incomplete } = self;
+        // If the rows of a list disagree whether its game is over, both of its observations have only a part of its rows.
+        let has_both = |list: &ListKey| lists.contains_key(&ListKey { is_final: !list.is_final, ..*list });
+        let incomplete: Vec<bool> =
+            lists.keys().map(|list| incomplete.contains(&list.name()) || has_both(list)).collect();
+        let mut published = Vec::with_capacity(lists.len());
+        for ((list, mut members), is_incomplete) in lists.into_iter().zip(incomplete) {
+            if !list.is_final && members.iter().all(|member| member.stats.is_none()) {
+                loaded.rows_out_of_scope += members.len() as u64;
+                continue;
+            }
+            loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
+            published.push((list, members.iter().map(|member| member.player.clone()).collect()));
+            let ListKey { game, date, team, opponent, is_final } = list;
+            loaded.observations.push(Observation::BoxScore(BoxScoreObservation {
+                feed: raw.feed,
+                game,
+                date,
+                team,
+                opponent,
+                complete: is_complete(raw) && has_all_rows && !is_incomplete,
+                members,
+                provenance: provenance(raw),
+                is_final,
+            }));
+        }
+        published
     }
 }

@@ -1,10 +1,11 @@
 //! Dates and times in the notations of the sources.
 //!
 //! Invariant: a day is parsed as written, and a time zone after it is ignored: nba.com writes a wrong Z after Eastern times, and a birthday
-//! must not be converted to another time zone.
+//! must not be converted to another time zone. Every day, instant and season is in the years 1900 to 2199; all others are rejected, because
+//! no game or birthday is outside them and because only years of four digits can be read in every text form.
 //! Not here: the Eastern day of an instant (`schemas::units`).
 use super::cell::Cell;
-use schemas::units::{EasternDate, Timestamp};
+use schemas::units::{EasternDate, Season, Timestamp};
 
 /// Parses `2023-10-24`; a time after it is ignored.
 pub fn day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
@@ -43,6 +44,13 @@ pub fn instant(cell: &Cell, field: &str) -> Result<Timestamp, String> {
     let timestamp = cell.text(field)?.parse::<Timestamp>().ok();
     let timestamp = timestamp.filter(|timestamp| is_in_range(&utc_day(*timestamp)));
     timestamp.ok_or_else(|| cell.type_error(field, "a time like 2024-03-02T13:57:53Z"))
+}
+
+/// Parses a season like `2023-24`.
+pub fn season(cell: &Cell, field: &str) -> Result<Season, String> {
+    let season = cell.text(field)?.parse::<Season>().map_err(|error| format!("{field}: {error}"))?;
+    let is_in_range = (1900..=2199).contains(&season.0);
+    is_in_range.then_some(season).ok_or_else(|| cell.type_error(field, "a season from 1900-01 to 2199-00"))
 }
 
 /// Returns the UTC day of an instant. The range check uses it instead of the Eastern day, because it is cheaper to compute; the two
@@ -94,5 +102,18 @@ mod tests {
         assert!(american_day(&text("13/04/2024"), "date").is_err());
         assert!(compact_day(&text("2024010é"), "date").is_err());
         assert!(instant(&text("2024-03-02T13:57:53"), "time").is_err());
+    }
+    #[test]
+    fn a_date_outside_the_years_1900_to_2199_is_rejected_in_every_notation() {
+        for bad in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "-009999-01-02T00:00:00Z"] {
+            assert!(day(&text(bad), "date").is_err() && instant(&text(bad), "time").is_err(), "{bad}");
+        }
+        assert!(american_day(&text("01/01/0000"), "date").is_err());
+        assert!(american_day(&text("12/31/9999"), "date").is_err());
+        assert!(compact_day(&text("99991231"), "date").is_err());
+        for bad in ["9999-00", "0000-01", "-999-02"] {
+            assert!(season(&text(bad), "Season").is_err(), "{bad}");
+        }
+        assert_eq!(season(&text("1999-00"), "Season"), Ok(Season(1999)));
     }
 }

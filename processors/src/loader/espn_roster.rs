@@ -1,18 +1,20 @@
 //! espn/roster: one team's roster, with birth dates.
 //!
-//! Invariant: a birth date is parsed as written; the names are looked up among the players of all teams, because a player may be new to
-//! this team.
+//! Invariant: a birth date is parsed as written and is never later than the roster; the names are looked up among the players of all teams,
+//! because a player may be new to this team. The payload is one list, so each bad row makes it incomplete. Its date is the Eastern day of
+//! the fetch, so it is not ambiguous.
 //! Not here: injuries and contracts, which the payload also contains.
 use super::{
     cell::Cell,
     dates,
     json::{parse_payload, parse_row},
     lists::{by_player, deduplicate, lookup_in_league},
-    loaded::{Loaded, Observation, Reject, provenance},
+    loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
 };
 use schemas::{
     observation::{PlayerRef, RosterMember, RosterObservation},
     raw::RawEvent,
+    units::EasternDate,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -51,19 +53,19 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         .or(athletes)
         .ok_or_else(|| Reject::bad_payload("athletes: found nothing, expected a list of players"))?;
     let team = team.abbreviation.team("team.abbreviation").map_err(Reject::bad_payload)?;
+    let date = fetched_at(raw).eastern_date();
     let mut loaded = Loaded::default();
     let mut members = Vec::with_capacity(rows.len());
     for row in rows {
-        let member = parse_row(row).and_then(|athlete| member(&athlete));
+        let member = parse_row(row).and_then(|athlete| member(&athlete, date));
         members.extend(loaded.count_row(row, member.map(Some)));
     }
     if members.is_empty() {
         return Ok(loaded);
     }
     loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
-    let date = raw.fetched_at.eastern_date();
     let names = members.iter().map(|member| member.player.clone()).collect();
-    let complete = loaded.is_complete(raw);
+    let complete = is_complete(raw) && loaded.bad_rows.is_empty();
     let roster =
         RosterObservation { feed: raw.feed, team, date, complete, members, provenance: provenance(raw) };
     loaded.observations.push(Observation::Roster(roster));
@@ -71,7 +73,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     Ok(loaded)
 }
 
-fn member(athlete: &Athlete) -> Result<RosterMember, String> {
+fn member(athlete: &Athlete, roster_date: EasternDate) -> Result<RosterMember, String> {
     let name = match athlete.full_name.text_or_blank("fullName")? {
         Some(name) => name,
         None => athlete.display_name.text("displayName")?,
@@ -79,7 +81,11 @@ fn member(athlete: &Athlete) -> Result<RosterMember, String> {
     let born = if athlete.date_of_birth.is_blank() {
         None
     } else {
-        Some(dates::day(&athlete.date_of_birth, "dateOfBirth")?)
+        let born = dates::day(&athlete.date_of_birth, "dateOfBirth")?;
+        let is_past = born <= roster_date;
+        Some(is_past.then_some(born).ok_or_else(|| {
+            athlete.date_of_birth.type_error("dateOfBirth", "a date that is not later than the fetch")
+        })?)
     };
     Ok(RosterMember { player: PlayerRef { name: name.to_owned(), nba: None }, born })
 }

@@ -10,7 +10,7 @@ use schemas::{
     team::{Matchup, Team},
     units::{EasternDate, Season},
 };
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 /// Sorts the members. Of several members that are equal according to `identity`, keeps only the greatest. Returns the number of removed
 /// members.
@@ -48,14 +48,20 @@ pub fn known_names(raw: &RawEvent, team: Team, day: NamesDay, names: Vec<PlayerR
     names_observation(raw, team, None, day, sorted(names))
 }
 
-/// Builds the observations that request a lookup of names among the players of both teams of a game: one per team.
-pub fn lookup_in_matchup(
-    raw: &RawEvent,
-    matchup: Matchup,
-    day: NamesDay,
-    names: Vec<PlayerRef>,
-) -> Vec<Observation> {
-    lookup(raw, Scope::Matchup(matchup), &matchup.teams(), day, names)
+/// The names of a payload that are looked up among the players of both teams of a game, by matchup and day: all names of one pair of teams
+/// and one day form one lookup, even if the payload contains several lists for them.
+#[derive(Default)]
+pub struct MatchupLookups(BTreeMap<(Matchup, EasternDate), Vec<PlayerRef>>);
+impl MatchupLookups {
+    pub fn add(&mut self, matchup: Matchup, date: EasternDate, names: impl Iterator<Item = PlayerRef>) {
+        self.0.entry((matchup, date)).or_default().extend(names);
+    }
+    /// Builds the observations that request the lookups: one per matchup, day and team.
+    pub fn observations(self, raw: &RawEvent) -> impl Iterator<Item = Observation> {
+        self.0.into_iter().flat_map(|((matchup, date), names)| {
+            lookup(raw, Scope::Matchup(matchup), &matchup.teams(), date.into(), names)
+        })
+    }
 }
 
 /// Builds the observations that request a lookup of the names on one team's roster among the players of all teams: one per team.

@@ -1,8 +1,10 @@
 //! The loaders: decode a raw payload into the observations that its source reported, with the source's own ids and names.
 //!
-//! Invariant: a payload that can be decoded is applied; each bad row in it becomes a dead letter with its bytes and a reason, and affects
-//! no other row. No input causes a panic. A list without members is not published, because no source uses it to report that a team has no
-//! players.
+//! Invariant: a payload that can be decoded is applied; each bad row in it becomes a dead letter with its bytes and a reason. It affects no
+//! other row, and makes only the list incomplete to which it belongs. No input causes a panic. A list without members is not published,
+//! because no source uses it to report that a team has no players; the only exception is an injury report that a team has not submitted.
+//! Every date is an Eastern date from 1900 to 2199, and no feed's date is ambiguous (the header of each loader states why), so a fact
+//! belongs to the game of its own date.
 //! Not here: the player to whom a name refers (name resolver), the game to which a date refers (games view).
 mod balldontlie;
 mod balldontlie_box_scores;
@@ -11,6 +13,7 @@ mod box_scores;
 mod cell;
 mod dates;
 mod espn_roster;
+mod incomplete;
 mod json;
 mod lists;
 mod loaded;
@@ -23,6 +26,8 @@ mod oddsapi_event_odds;
 mod operator_identity_links;
 mod player_name;
 mod prices;
+mod quotes;
+mod report_time;
 mod result_set;
 
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
@@ -33,6 +38,9 @@ pub use loaded::{BadRow, Loaded, Observation, Reject, VERSION};
 ///
 /// A failed fetch has no content. If the scraper reported that there was nothing to fetch (empty, not yet, postponed), a payload that
 /// cannot be decoded is not an error; if it can be decoded, its rows are used, but its lists count as incomplete.
+///
+/// A retraction has the same observations as the event that it retracts, with the retraction in their provenance. It has no bad rows and is
+/// never rejected, because the dead letters were published when the retracted event was loaded.
 ///
 /// # Errors
 /// If the payload of a complete or partial fetch can never be decoded.
@@ -48,11 +56,12 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         Feed::OddsapiEventOdds => oddsapi_event_odds::load,
         Feed::OperatorIdentityLinks => operator_identity_links::load,
     };
-    match raw.outcome {
+    let loaded = match raw.outcome {
         FetchOutcome::Complete | FetchOutcome::Partial => decode(raw),
         FetchOutcome::EmptyOk | FetchOutcome::NoDataYet | FetchOutcome::Postponed => {
             Ok(decode(raw).unwrap_or_default())
         }
         FetchOutcome::Failed => Ok(Loaded::default()),
-    }
+    };
+    if raw.retraction.is_some() { Ok(loaded.unwrap_or_default().without_dead_letters()) } else { loaded }
 }

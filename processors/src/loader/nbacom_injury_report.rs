@@ -1,14 +1,18 @@
 //! nbacom/injury-report: the league's report as a scraper parsed it from the PDF.
 //!
-//! Invariant: a report is effective at the Eastern time in its metadata, and covers both teams of each game.
-//! Not here: the season in the metadata, which is not used because the scraper guesses it.
+//! Invariant: a report is effective at the Eastern time in its metadata (hour and minute), but not later than its fetch. Each team of a game
+//! has a list of its own, and either the list or the statement that it is not yet submitted, never both. The dates of games are Eastern
+//! dates, so they are not ambiguous.
+//! Not here: the notation of the time (`report_time`); the season in the metadata, which is not used because the scraper guesses it.
 use super::{
     cell::Cell,
     dates,
+    incomplete::{BadObject, IncompleteLists, ListName},
     json::{parse_payload, parse_row},
-    lists::{deduplicate, lookup_in_matchup},
-    loaded::{Loaded, Observation, Reject, provenance},
+    lists::{MatchupLookups, deduplicate},
+    loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
     player_name::first_name_first,
+    report_time::ReportTime,
 };
 use schemas::{
     observation::{InjuryMember, InjuryObservation, InjuryStatus, PlayerRef},
@@ -23,21 +27,9 @@ use std::collections::BTreeMap;
 #[derive(Deserialize)]
 struct Report<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: ReportTime<'a>,
     #[serde(borrow)]
     records: Vec<&'a RawValue>,
-}
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    gamedate: Cell<'a>,
-    #[serde(borrow)]
-    hour: Cell<'a>,
-    #[serde(borrow)]
-    period: Cell<'a>,
-    #[serde(borrow)]
-    hour24: Cell<'a>,
 }
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -56,94 +48,130 @@ struct Record<'a> {
     reason: Cell<'a>,
 }
 
+/// The rows of a report for one game.
+#[derive(Default)]
+struct GameRows {
+    members: Vec<InjuryMember>,
+    not_submitted: Vec<Team>,
+    /// The teams of which the report lists players, although it also states that their list is not yet submitted.
+    contradicted: Vec<Team>,
+}
+impl GameRows {
+    /// Removes repeated rows and contradictions, and returns the number of the removed rows.
+    fn settle(&mut self) -> u64 {
+        let GameRows { members, not_submitted, contradicted } = self;
+        let mut removed = deduplicate(members, |a, b| (a.team, &a.name).cmp(&(b.team, &b.name)));
+        removed += deduplicate(not_submitted, Team::cmp);
+        let is_listed = |team: &Team| members.iter().any(|member| member.team == *team);
+        *contradicted = not_submitted.extract_if(.., |team| is_listed(team)).collect();
+        removed + contradicted.len() as u64
+    }
+}
+
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let report: Report = parse_payload(&raw.payload)?;
-    let reported_at = reported_at(&report.metadata).map_err(Reject::bad_payload)?;
+    let reported_at = report.metadata.instant().map_err(Reject::bad_payload)?.min(fetched_at(raw));
     let mut loaded = Loaded::default();
-    let mut games: BTreeMap<(Matchup, EasternDate), Vec<InjuryMember>> = BTreeMap::new();
+    let mut games: BTreeMap<Game, GameRows> = BTreeMap::new();
+    let mut incomplete = IncompleteLists::default();
     for row in report.records {
-        let member = parse_row(row).and_then(|record| member(&record));
-        if let Some((game, member)) = loaded.count_row(row, member) {
-            games.entry(game).or_default().push(member);
+        let decoded = parse_row(row).and_then(|record| decode(&record));
+        if decoded.is_err() {
+            incomplete.add(stated(&BadObject::new(row)));
+        }
+        match loaded.count_row(row, decoded) {
+            Some((game, Entry::Listed(member))) => games.entry(game).or_default().members.push(member),
+            Some((game, Entry::NotSubmitted(team))) => {
+                games.entry(game).or_default().not_submitted.push(team);
+            }
+            None => {}
         }
     }
-    let complete = loaded.is_complete(raw);
-    let mut lookups: BTreeMap<Matchup, Vec<PlayerRef>> = BTreeMap::new();
-    for ((matchup, date), mut members) in games {
-        loaded.rows_repeated += deduplicate(&mut members, |a, b| (a.team, &a.name).cmp(&(b.team, &b.name)));
-        let names = members.iter().map(|member| PlayerRef { name: member.name.clone(), nba: None });
-        lookups.entry(matchup).or_default().extend(names);
-        loaded.observations.push(Observation::Injury(InjuryObservation {
-            matchup,
-            date,
-            reported_at,
-            complete,
-            members,
-            provenance: provenance(raw),
-            incomplete_teams: Vec::new(),
-            not_submitted: Vec::new(),
-        }));
+    let mut lookups = MatchupLookups::default();
+    for (game, mut rows) in games {
+        loaded.rows_repeated += rows.settle();
+        let report = observation(raw, game, reported_at, rows, &incomplete);
+        let names = report.members.iter().map(|member| PlayerRef { name: member.name.clone(), nba: None });
+        lookups.add(report.matchup, reported_at.eastern_date(), names);
+        loaded.observations.push(Observation::Injury(report));
     }
-    for (matchup, names) in lookups {
-        loaded.observations.extend(lookup_in_matchup(raw, matchup, reported_at.eastern_date().into(), names));
-    }
+    loaded.observations.extend(lookups.observations(raw));
     Ok(loaded)
 }
 
-/// Returns the time of the report from its 12-hour clock or its 24-hour clock; if it has both, they must agree.
-fn reported_at(metadata: &Metadata) -> Result<Timestamp, String> {
-    let Metadata { gamedate, hour: hour12, period, hour24 } = metadata;
-    let date = dates::compact_day(gamedate, "gamedate")?;
-    let from_hour12 =
-        if hour12.is_blank() || period.is_blank() { None } else { Some(twelve_hour_clock(hour12, period)?) };
-    let from_hour24 = if hour24.is_blank() { None } else { Some(hour(hour24, "hour24", 0..=23)?) };
-    match (from_hour12, from_hour24) {
-        (Some(a), Some(b)) if a != b => Err(hour24
-            .type_error("hour24", &format!("{a}; hour24 contradicts hour {hour12} and period {period}"))),
-        (Some(hour), _) | (None, Some(hour)) => Ok(date.at(hour, 0)),
-        (None, None) => {
-            Err(hour24.type_error("hour24", "an hour from 0 to 23, because hour or period is blank"))
-        }
-    }
-}
-
-fn twelve_hour_clock(hour12: &Cell, period: &Cell) -> Result<i8, String> {
-    let hour = hour(hour12, "hour", 1..=12)? % 12;
-    match period.text("period")? {
-        "AM" => Ok(hour),
-        "PM" => Ok(hour + 12),
-        _ => Err(period.type_error("period", "AM or PM")),
-    }
-}
-
-fn hour(cell: &Cell, field: &str, range: std::ops::RangeInclusive<i8>) -> Result<i8, String> {
-    let hour = match cell {
-        Cell::Text(text) => text.trim().parse().ok(),
-        cell => cell.integer(field).ok().and_then(|hour| i8::try_from(hour).ok()),
+fn observation(
+    raw: &RawEvent,
+    (matchup, date): Game,
+    reported_at: Timestamp,
+    rows: GameRows,
+    incomplete: &IncompleteLists,
+) -> InjuryObservation {
+    let is_incomplete = |team: &Team| {
+        let (matchup, date, team) = (Some(matchup), Some(date), Some(*team));
+        incomplete.contains(&ListName { matchup, date, team, ..ListName::default() })
     };
-    hour.filter(|hour| range.contains(hour))
-        .ok_or_else(|| cell.type_error(field, &format!("an hour from {} to {}", range.start(), range.end())))
+    let mut incomplete_teams = rows.contradicted;
+    if !incomplete.contains_all() {
+        incomplete_teams.extend(matchup.teams().iter().filter(|team| is_incomplete(team)));
+    }
+    incomplete_teams.sort_unstable();
+    incomplete_teams.dedup();
+    InjuryObservation {
+        matchup,
+        date,
+        reported_at,
+        complete: is_complete(raw) && !incomplete.contains_all(),
+        members: rows.members,
+        provenance: provenance(raw),
+        incomplete_teams,
+        not_submitted: rows.not_submitted,
+    }
 }
 
 type Game = (Matchup, EasternDate);
 
-fn member(record: &Record) -> Result<Option<(Game, InjuryMember)>, String> {
-    let type_error = |expected| record.matchup.type_error("matchup", expected);
-    let (away, home) = record
-        .matchup
-        .text("matchup")?
-        .split_once('@')
-        .ok_or_else(|| type_error("two NBA teams, such as MIL@SAS"))?;
-    let (Some(away), Some(home)) = (Team::from_source_name(away.trim()), Team::from_source_name(home.trim()))
-    else {
-        return Ok(None);
-    };
-    let matchup = Matchup::new(away, home).ok_or_else(|| type_error("two different teams"))?;
+/// A row of a report.
+enum Entry {
+    Listed(InjuryMember),
+    NotSubmitted(Team),
+}
+
+/// Decodes a row; `None` if its game is not between two NBA teams.
+fn decode(record: &Record) -> Result<Option<(Game, Entry)>, String> {
+    let Some(matchup) = matchup(&record.matchup)? else { return Ok(None) };
     let date = dates::american_day(&record.date, "date")?;
     let team = record.team.team("team")?;
     if !matchup.teams().contains(&team) {
         return Err(record.team.type_error("team", &format!("a team of {matchup}")));
     }
+    let entry = if is_not_submitted(record) {
+        Entry::NotSubmitted(team)
+    } else {
+        Entry::Listed(member(team, record)?)
+    };
+    Ok(Some(((matchup, date), entry)))
+}
+
+/// Parses `MIL@SAS`; `None` if these are not two NBA teams.
+fn matchup(cell: &Cell) -> Result<Option<Matchup>, String> {
+    let type_error = |expected| cell.type_error("matchup", expected);
+    let (away, home) =
+        cell.text("matchup")?.split_once('@').ok_or_else(|| type_error("two NBA teams, such as MIL@SAS"))?;
+    let teams = Team::from_source_name(away.trim()).zip(Team::from_source_name(home.trim()));
+    let Some((away, home)) = teams else { return Ok(None) };
+    Matchup::new(away, home).map(Some).ok_or_else(|| type_error("two different teams"))
+}
+
+/// True if the row states that the team has not submitted its list: it has no player, and the statement is in one of the other columns.
+fn is_not_submitted(record: &Record) -> bool {
+    let has_statement =
+        |cell: &Cell| matches!(cell, Cell::Text(text) if text.to_ascii_uppercase().contains(NOT_SUBMITTED));
+    let is_without_player = record.player.is_blank() || has_statement(&record.player);
+    is_without_player && [&record.player, &record.status, &record.reason].into_iter().any(has_statement)
+}
+const NOT_SUBMITTED: &str = "NOT YET SUBMITTED";
+
+fn member(team: Team, record: &Record) -> Result<InjuryMember, String> {
     let status = match record.status.text("status")? {
         "Available" => InjuryStatus::Available,
         "Probable" => InjuryStatus::Probable,
@@ -161,30 +189,15 @@ fn member(record: &Record) -> Result<Option<(Game, InjuryMember)>, String> {
         return Err(record.player.type_error("player", "a name, such as Green, Draymond"));
     }
     let reason = record.reason.text_or_blank("reason")?.unwrap_or_default().to_owned();
-    Ok(Some(((matchup, date), InjuryMember { team, name, status, reason })))
+    Ok(InjuryMember { team, name, status, reason })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::borrow::Cow;
-
-    #[test]
-    fn twelve_pm_is_noon_and_twelve_am_is_midnight() {
-        let text = |written| Cell::Text(Cow::Borrowed(written));
-        let time = |hour, period, hour24| {
-            let metadata = Metadata {
-                gamedate: text("20240104"),
-                hour: text(hour),
-                period: text(period),
-                hour24: text(hour24),
-            };
-            reported_at(&metadata).map(|reported_at| reported_at.to_string())
-        };
-        assert_eq!(time("12", "PM", "12").unwrap(), "2024-01-04T17:00:00Z");
-        assert_eq!(time("12", "AM", "0").unwrap(), "2024-01-04T05:00:00Z");
-        assert_eq!(time("05", "PM", "").unwrap(), "2024-01-04T22:00:00Z");
-        assert_eq!(time("", "", "17").unwrap(), "2024-01-04T22:00:00Z");
-        assert!(time("05", "PM", "5").is_err() && time("", "", "").is_err() && time("13", "PM", "").is_err());
+/// Returns what a bad row states about its list.
+fn stated(row: &BadObject) -> ListName {
+    ListName {
+        matchup: matchup(&row.cell("/matchup")).ok().flatten(),
+        date: dates::american_day(&row.cell("/date"), "").ok(),
+        team: row.cell("/team").team("").ok(),
+        ..ListName::default()
     }
 }

@@ -1,12 +1,14 @@
 //! nbacom/leaguegamelog: all players who appeared in the games of a day, with nba.com's ids. This loader is the hot path of a backfill.
 //!
 //! Invariant: MATCHUP is used for the opponent only, never for home and away: at neutral sites, the rows of both teams have "OWN @
-//! OPPONENT".
+//! OPPONENT". A game whose rows have no WL (won or lost) is not over; in a response without this column, all games are over.
+//! `GAME_DATE` is the Eastern date of the game, so it is not ambiguous.
 //! Not here: the home team, which comes from the schedule.
 use super::{
-    box_scores::{self, COLUMNS, ListKey, Lists, box_score_stats},
+    box_scores::{BoxScores, COLUMNS, ListKey, box_score_stats},
     cell::Cell,
     dates,
+    incomplete::ListName,
     lists::{NamesDay, known_names},
     loaded::{Loaded, Reject},
     minutes::playing_time,
@@ -16,7 +18,7 @@ use schemas::{
     ids::GameId,
     observation::{BoxMember, PlayerRef},
     raw::RawEvent,
-    team::Team,
+    team::{Matchup, Team},
     units::EasternDate,
 };
 use std::collections::BTreeMap;
@@ -38,11 +40,14 @@ const COUNTS: [&str; COLUMNS] = [
     "PTS",
     "PLUS_MINUS",
 ];
-const HEADERS: [&str; 22] = [
+/// The column that is null for a game that is not over. Responses of older scrapers lack it.
+const WON_OR_LOST: &str = "WL";
+const HEADERS: [&str; 23] = [
     "GAME_ID",
     "GAME_DATE",
     "TEAM_ABBREVIATION",
     "MATCHUP",
+    WON_OR_LOST,
     "PLAYER_ID",
     "PLAYER_NAME",
     "MIN",
@@ -64,23 +69,24 @@ const HEADERS: [&str; 22] = [
 ];
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let table = ResultSet::parse(&raw.payload, &HEADERS)?;
+    let table = ResultSet::parse(&raw.payload, &HEADERS, &[WON_OR_LOST])?;
     let mut loaded = Loaded::default();
-    let mut lists = Lists::new();
+    let mut box_scores = BoxScores::default();
     for row in &table.rows {
-        let member = table.parse_row(row).and_then(member);
-        if let Some((list, member)) = loaded.count_row(row, member) {
-            lists.entry(list).or_default().push(member);
+        let cells = table.parse_row(row);
+        let decoded = cells.as_ref().map_err(Clone::clone).and_then(member);
+        if decoded.is_err() {
+            box_scores.add_bad_row(cells.as_ref().map(stated).unwrap_or_default());
+        }
+        if let Some((list, member)) = loaded.count_row(row, decoded) {
+            box_scores.add(list, member);
         }
     }
-    let complete = loaded.is_complete(raw);
     let mut names_by_team: BTreeMap<(Team, EasternDate), (GameId, Vec<PlayerRef>)> = BTreeMap::new();
-    for (list, members) in &lists {
+    for (list, names) in box_scores.publish(raw, true, &mut loaded) {
         let Some(game) = list.game else { continue };
-        let (_, names) = names_by_team.entry((list.team, list.date)).or_insert((game, Vec::new()));
-        names.extend(members.iter().map(|member| member.player.clone()));
+        names_by_team.entry((list.team, list.date)).or_insert((game, Vec::new())).1.extend(names);
     }
-    box_scores::publish(raw, lists, complete, &mut loaded);
     for ((team, date), (game, names)) in names_by_team {
         // The season comes from the game id, not from the date, because the finals of 2019-20 were played in October 2020.
         loaded.observations.push(known_names(raw, team, NamesDay { date, season: game.season() }, names));
@@ -88,33 +94,53 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     Ok(loaded)
 }
 
-fn member(cells: [Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, String> {
-    let [game, date, team, matchup, player, name, minutes, counts @ ..] = cells;
+fn member(cells: &[Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, String> {
+    let [game, date, team, matchup, won_or_lost, player, name, minutes, counts @ ..] = cells;
     let game = game.game("GAME_ID")?;
     if !game.is_in_scope() {
         return Ok(None);
     }
     let team = team.team("TEAM_ABBREVIATION")?;
-    let opponent = opponent(team, &matchup)?;
-    let date = dates::day(&date, "GAME_DATE")?;
+    let opponent = opponent(team, matchup)?;
+    let date = dates::day(date, "GAME_DATE")?;
+    let is_final = match won_or_lost {
+        Cell::Absent => true,
+        cell => cell.text_or_blank(WON_OR_LOST)?.is_some(),
+    };
     let player =
         PlayerRef { nba: Some(player.player("PLAYER_ID")?), name: name.text("PLAYER_NAME")?.to_owned() };
     // In this feed, a player who did not play has no minutes; zero minutes mean a short appearance.
-    let stats = match playing_time(&minutes, "MIN")? {
-        Some(playing_time) => Some(box_score_stats(playing_time, &COUNTS, &counts)?),
+    let stats = match playing_time(minutes, "MIN")? {
+        Some(playing_time) => Some(box_score_stats(playing_time, &COUNTS, counts)?),
         None => None,
     };
-    Ok(Some((ListKey { game: Some(game), date, team, opponent }, BoxMember { player, stats })))
+    Ok(Some((ListKey { game: Some(game), date, team, opponent, is_final }, BoxMember { player, stats })))
 }
 
-/// Returns the team other than `team` in "GSW vs. NYK" or "GSW @ NYK".
+/// Returns what a bad row states about its list.
+fn stated([game, date, team, matchup, ..]: &[Cell; HEADERS.len()]) -> ListName {
+    let teams = teams(matchup);
+    ListName {
+        game: game.game("GAME_ID").ok(),
+        matchup: teams.and_then(|[a, b]| Matchup::new(a, b)),
+        date: dates::day(date, "GAME_DATE").ok(),
+        team: team.team("TEAM_ABBREVIATION").ok(),
+        event: None,
+    }
+}
+
+/// Returns the teams of "GSW vs. NYK" or "GSW @ NYK".
+fn teams(matchup: &Cell) -> Option<[Team; 2]> {
+    let text = matchup.text("MATCHUP").ok()?;
+    let (a, b) = text.split_once(" vs. ").or_else(|| text.split_once(" @ "))?;
+    Some([Team::from_source_name(a.trim())?, Team::from_source_name(b.trim())?])
+}
+
+/// Returns the other of the two teams of a game.
 fn opponent(team: Team, matchup: &Cell) -> Result<Team, String> {
-    let text = matchup.text("MATCHUP")?;
-    let sides = text.split_once(" vs. ").or_else(|| text.split_once(" @ "));
-    let sides = sides.map(|(a, b)| (Team::from_source_name(a.trim()), Team::from_source_name(b.trim())));
-    match sides {
-        Some((Some(a), Some(b))) if a == team && b != team => Ok(b),
-        Some((Some(a), Some(b))) if b == team && a != team => Ok(a),
+    match teams(matchup) {
+        Some([a, b]) if a == team && b != team => Ok(b),
+        Some([a, b]) if b == team && a != team => Ok(a),
         _ => Err(matchup.type_error("MATCHUP", &format!("{team} and another team"))),
     }
 }

@@ -1,12 +1,15 @@
 //! nbacom/player-list: the rosters of all teams, with nba.com's ids.
 //!
-//! Invariant: a player who is on no NBA team's roster is out of scope, not an error: the list also contains former players.
+//! Invariant: a player who is on no NBA team's roster is out of scope, not an error: the list also contains former players. Each team has
+//! its own list; its date is the Eastern day of the fetch, so it is not ambiguous.
 //! Not here: birth dates, which this list lacks.
 use super::{
     cell::Cell,
+    dates,
+    incomplete::{IncompleteLists, ListName},
     json::parse_row,
     lists::{NamesDay, by_player, deduplicate, known_names},
-    loaded::{Loaded, Observation, Reject, provenance},
+    loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
     player_name::full_name,
     result_set::ResultSet,
 };
@@ -30,18 +33,23 @@ struct Parameters<'a> {
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
-    let table = ResultSet::parse(&raw.payload, &HEADERS)?;
+    let table = ResultSet::parse(&raw.payload, &HEADERS, &[])?;
     let season = season(table.parameters).map_err(Reject::bad_payload)?;
-    let day = NamesDay { season, date: raw.fetched_at.eastern_date() };
+    let day = NamesDay { season, date: fetched_at(raw).eastern_date() };
     let mut loaded = Loaded::default();
     let mut rosters: BTreeMap<Team, Vec<RosterMember>> = BTreeMap::new();
+    let mut incomplete = IncompleteLists::default();
     for row in &table.rows {
-        let member = table.parse_row(row).and_then(member);
-        if let Some((team, member)) = loaded.count_row(row, member) {
+        let cells = table.parse_row(row);
+        let decoded = cells.as_ref().map_err(Clone::clone).and_then(member);
+        if decoded.is_err() {
+            let team = cells.as_ref().ok().and_then(|[_, _, _, team, _]| team.team("TEAM_ABBREVIATION").ok());
+            incomplete.add(ListName { team, ..ListName::default() });
+        }
+        if let Some((team, member)) = loaded.count_row(row, decoded) {
             rosters.entry(team).or_default().push(member);
         }
     }
-    let complete = loaded.is_complete(raw);
     for (team, mut members) in rosters {
         loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
         let names = members.iter().map(|member| member.player.clone()).collect();
@@ -49,7 +57,8 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             feed: raw.feed,
             team,
             date: day.date,
-            complete,
+            complete: is_complete(raw)
+                && !incomplete.contains(&ListName { team: Some(team), ..ListName::default() }),
             members,
             provenance: provenance(raw),
         }));
@@ -62,15 +71,12 @@ fn season(parameters: Option<&RawValue>) -> Result<Season, String> {
     let parameters =
         parameters.ok_or("parameters: found nothing, expected an object with the field Season")?;
     let Parameters { season } = parse_row(parameters)?;
-    season.text("Season")?.parse().map_err(|error| format!("Season: {error}"))
+    dates::season(&season, "Season")
 }
 
-fn member([id, last, first, team, status]: [Cell; 5]) -> Result<Option<(Team, RosterMember)>, String> {
-    let player = PlayerRef {
-        nba: Some(id.player("PERSON_ID")?),
-        name: full_name(&first, "PLAYER_FIRST_NAME", &last, "PLAYER_LAST_NAME")?,
-    };
-    let is_on_roster = match &status {
+/// Decodes a row; `None` if the player is on no NBA team's roster, whatever else the row contains.
+fn member([id, last, first, team, status]: &[Cell; 5]) -> Result<Option<(Team, RosterMember)>, String> {
+    let is_on_roster = match status {
         Cell::Null => false,
         status => match status.integer("ROSTER_STATUS")? {
             0 => false,
@@ -78,6 +84,13 @@ fn member([id, last, first, team, status]: [Cell; 5]) -> Result<Option<(Team, Ro
             _ => return Err(status.type_error("ROSTER_STATUS", "0 or 1")),
         },
     };
-    let team = team.team_or_other("TEAM_ABBREVIATION")?.filter(|_| is_on_roster);
-    Ok(team.map(|team| (team, RosterMember { player, born: None })))
+    if !is_on_roster {
+        return Ok(None);
+    }
+    let Some(team) = team.team_or_other("TEAM_ABBREVIATION")? else { return Ok(None) };
+    let player = PlayerRef {
+        nba: Some(id.player("PERSON_ID")?),
+        name: full_name(first, "PLAYER_FIRST_NAME", last, "PLAYER_LAST_NAME")?,
+    };
+    Ok(Some((team, RosterMember { player, born: None })))
 }

@@ -1,8 +1,8 @@
 //! nbacom/schedule: nba.com's fixtures (schedule entries) and results of games, for a season or a part of it.
 //!
 //! Invariant: the date of a game is `gameDateEst` as written, in Eastern time, because the Z after it is wrong. A tip-off that is
-//! not on this day is ignored. A partial schedule does not show that a game was removed, so each game is an observation of its own and
-//! not the member of a list.
+//! not on this day is ignored. So the date is not ambiguous. A partial schedule does not show that a game was removed, so each game is an
+//! observation of its own and not the member of a list, and a bad row affects no other game.
 //! Not here: rescheduled games; the games view recognizes them by their ids.
 use super::{
     cell::Cell,

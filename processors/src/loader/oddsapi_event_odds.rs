@@ -1,25 +1,31 @@
 //! oddsapi/event-odds: the bookmakers' quotes on the points of a game's players, current or as a historical snapshot.
 //!
-//! Invariant: only the market `player_points` is used; of several prices for the same side, line and update, the greatest is used, whatever
-//! their order. Different lines are never merged.
-//! Not here: the main line of a ladder, and the comparison of update times with the tip-off (the markets view).
+//! Invariant: only the market `player_points` is used. An event is a list of books, each a list of players, each a ladder of lines; a bad part
+//! makes the innermost of these lists incomplete to which it belongs. If a payload contains an event several times, all parts are united,
+//! unless its time differs. The date of a game is the Eastern day of an instant, so it is not ambiguous.
+//! Not here: quotes (`quotes`); the main line of a ladder, and the comparison of update times with the tip-off (the markets view).
 use super::{
     cell::Cell,
     dates,
+    incomplete::{BadObject, IncompleteLists, ListName},
     json::{parse_payload, parse_row},
-    lists::lookup_in_matchup,
-    loaded::{Loaded, Observation, Reject, provenance},
+    lists::MatchupLookups,
+    loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
     prices::{line, price},
+    quotes::{Offer, Offers, Side, Terms},
 };
 use schemas::{
-    observation::{OddsObservation, PlayerRef, Quote, QuoteLine},
+    observation::{OddsObservation, PlayerRef},
     raw::RawEvent,
     team::{Matchup, Team},
-    units::{Line, Price, Timestamp},
+    units::Timestamp,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -77,40 +83,57 @@ struct Outcome<'a> {
     point: Cell<'a>,
 }
 
-/// A book's price of one side (over or under) of one line. The order of the fields matters: before quotes are built, offers are sorted by
-/// these fields in this order.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Offer<'a> {
-    book: Cow<'a, str>,
-    name: Cow<'a, str>,
-    updated_at: Timestamp,
-    line: Line,
-    side: Side,
-    price: Price,
+/// Identifies an event: the same game at the same time.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct EventKey {
+    id: String,
+    matchup: Matchup,
+    home: Team,
+    commences_at: Timestamp,
 }
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    Over,
-    Under,
+/// What the books offer for an event, and which of these lists are incomplete.
+#[derive(Default)]
+struct EventOdds<'a> {
+    offers: Offers<'a>,
+    incomplete_books: BTreeSet<String>,
+    /// True if a book is missing, because it cannot be decoded.
+    lacks_book: bool,
+    bad_rows: Loaded,
+}
+/// The events of a payload.
+#[derive(Default)]
+struct Events<'a> {
+    odds: BTreeMap<EventKey, EventOdds<'a>>,
+    incomplete: IncompleteLists,
 }
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let mut loaded = Loaded::default();
+    let mut events = Events::default();
     let content = content(&raw.payload)?;
     if !is_list(content) {
         let event: Event = parse_payload(content)?;
-        add_event(raw, event, &mut loaded).map_err(Reject::bad_payload)?;
+        events.add(event, &mut loaded).map_err(Reject::bad_payload)?;
+        events.publish(raw, &mut loaded);
         return Ok(loaded);
     }
-    let events: Vec<&RawValue> = parse_payload(content)?;
-    if events.is_empty() {
+    let rows: Vec<&RawValue> = parse_payload(content)?;
+    if rows.is_empty() {
         return Err(Reject::bad_payload("the payload is an empty list, expected at least one event"));
     }
-    for row in events {
-        if let Err(reason) = parse_row(row).and_then(|event| add_event(raw, event, &mut loaded)) {
-            loaded.add_bad_row(row, reason);
+    for row in rows {
+        let Err(reason) = parse_row(row).and_then(|event| events.add(event, &mut loaded)) else { continue };
+        let event = BadObject::new(row);
+        if is_foreign(&event.cell("/home_team"), &event.cell("/away_team")) {
+            loaded.rows += 1;
+            loaded.rows_out_of_scope += 1;
+            continue;
         }
+        let event = event.cell("/id").text("id").ok().map(str::to_owned);
+        events.incomplete.add(ListName { event, ..ListName::default() });
+        loaded.add_bad_row(row, reason);
     }
+    events.publish(raw, &mut loaded);
     Ok(loaded)
 }
 
@@ -132,79 +155,120 @@ fn is_list(json: &str) -> bool {
     json.trim_ascii_start().starts_with('[')
 }
 
-/// Adds the quotes and rows of one event to `loaded`; adds nothing if it returns an error.
-fn add_event(raw: &RawEvent, event: Event, loaded: &mut Loaded) -> Result<(), String> {
-    let id = event.id.text("id")?.to_owned();
-    let commences_at = dates::instant(&event.commence_time, "commence_time")?;
-    let home = Team::from_source_name(event.home_team.text("home_team")?);
-    let away = Team::from_source_name(event.away_team.text("away_team")?);
-    if home.is_some() && home == away {
-        return Err(event.away_team.type_error("away_team", "a team other than the home team"));
-    }
-    let mut of_event = Loaded::default();
-    let mut offers = Vec::new();
-    for row in event.bookmakers.unwrap_or_default() {
-        if let Err(reason) = parse_row(row).and_then(|book| collect_offers(book, &mut offers, &mut of_event))
-        {
-            of_event.add_bad_row(row, reason);
-        }
-    }
-    let quotes = quotes(offers);
-    loaded.rows += of_event.rows + quotes.len() as u64;
-    let (Some(home), Some(away)) = (home, away) else {
-        loaded.rows_out_of_scope += of_event.rows + quotes.len() as u64;
-        return Ok(());
-    };
-    let complete = of_event.is_complete(raw);
-    loaded.bad_rows.append(&mut of_event.bad_rows);
-    // A response without `player_points` quotes is not published as an empty list: the scraper may have requested other markets.
-    if quotes.is_empty() {
-        return Ok(());
-    }
-    let date = commences_at.eastern_date();
-    let names = quotes.iter().map(|quote| PlayerRef { name: quote.name.clone(), nba: None });
-    let mut names: Vec<_> = names.collect();
-    names.dedup();
-    loaded.observations.push(Observation::Odds(OddsObservation {
-        event: id,
-        home,
-        away,
-        commences_at,
-        date,
-        complete,
-        quotes,
-        provenance: provenance(raw),
-        incomplete_books: Vec::new(),
-    }));
-    if let Some(matchup) = Matchup::new(home, away) {
-        loaded.observations.extend(lookup_in_matchup(raw, matchup, date.into(), names));
-    }
-    Ok(())
+/// True if one of the teams is legibly not an NBA team.
+fn is_foreign(home: &Cell, away: &Cell) -> bool {
+    let is_foreign = |cell: &Cell| cell.text("").is_ok_and(|name| Team::from_source_name(name).is_none());
+    is_foreign(home) || is_foreign(away)
 }
 
-/// Collects a book's offers. Each market or outcome that cannot be decoded counts as one bad row.
-fn collect_offers<'a>(
-    book: Bookmaker<'a>,
-    offers: &mut Vec<Offer<'a>>,
-    of_event: &mut Loaded,
-) -> Result<(), String> {
-    let key = book.key.into_text("key")?;
-    for row in book.markets.unwrap_or_default() {
-        let outcomes = parse_row::<Market>(row).and_then(|market| outcomes_of(&book.last_update, market));
-        match outcomes {
-            Ok(None) => {}
-            Ok(Some((updated_at, outcomes))) => {
-                for row in outcomes {
-                    match parse_row::<Outcome>(row).and_then(|outcome| offer(&key, updated_at, outcome)) {
-                        Ok(offer) => offers.push(offer),
-                        Err(reason) => of_event.add_bad_row(row, reason),
+impl<'a> Events<'a> {
+    /// Adds an event. If one of its teams is not an NBA team, its rows are only counted, whatever else it contains. Adds nothing if it returns
+    /// an error.
+    fn add(&mut self, event: Event<'a>, loaded: &mut Loaded) -> Result<(), String> {
+        if is_foreign(&event.home_team, &event.away_team) {
+            let mut odds = EventOdds::default();
+            odds.add_books(event.bookmakers.unwrap_or_default());
+            let rows = odds.bad_rows.rows + odds.offers.into_quotes(Timestamp::DISTANT_FUTURE).rows;
+            loaded.rows += rows;
+            loaded.rows_out_of_scope += rows;
+            return Ok(());
+        }
+        let id = event.id.text("id")?.to_owned();
+        let commences_at = dates::instant(&event.commence_time, "commence_time")?;
+        let (home, away) = (event.home_team.team("home_team")?, event.away_team.team("away_team")?);
+        let matchup = Matchup::new(home, away)
+            .ok_or_else(|| event.away_team.type_error("away_team", "a team other than the home team"))?;
+        let odds = self.odds.entry(EventKey { id, matchup, home, commences_at }).or_default();
+        odds.add_books(event.bookmakers.unwrap_or_default());
+        Ok(())
+    }
+
+    fn publish(self, raw: &RawEvent, loaded: &mut Loaded) {
+        let mut lookups = MatchupLookups::default();
+        for (EventKey { id, matchup, home, commences_at }, odds) in self.odds {
+            let quotes = odds.offers.into_quotes(fetched_at(raw));
+            loaded.rows += odds.bad_rows.rows + quotes.rows;
+            loaded.rows_repeated += quotes.rows_repeated;
+            loaded.bad_rows.extend(odds.bad_rows.bad_rows);
+            // A response without `player_points` quotes is not published as an empty list: the scraper may have requested other markets.
+            if quotes.quotes.is_empty() {
+                continue;
+            }
+            let date = commences_at.eastern_date();
+            let names = quotes.quotes.iter().map(|quote| PlayerRef { name: quote.name.clone(), nba: None });
+            lookups.add(matchup, date, names);
+            let [a, b] = matchup.teams();
+            let name = ListName { event: Some(id.clone()), ..ListName::default() };
+            let complete = is_complete(raw) && !odds.lacks_book && !self.incomplete.contains(&name);
+            loaded.observations.push(Observation::Odds(OddsObservation {
+                event: id,
+                home,
+                away: if a == home { b } else { a },
+                commences_at,
+                date,
+                complete,
+                quotes: quotes.quotes,
+                provenance: provenance(raw),
+                incomplete_books: odds.incomplete_books.into_iter().collect(),
+            }));
+        }
+        loaded.observations.extend(lookups.observations(raw));
+    }
+}
+
+impl<'a> EventOdds<'a> {
+    /// Adds the books of an event. A book that cannot be decoded counts as one bad row.
+    fn add_books(&mut self, rows: Vec<&'a RawValue>) {
+        for row in rows {
+            if let Err(reason) = parse_row(row).and_then(|book| self.add_book(book)) {
+                match BadObject::new(row).cell("/key").text("key") {
+                    Ok(key) => drop(self.incomplete_books.insert(key.to_owned())),
+                    Err(_) => self.lacks_book = true,
+                }
+                self.bad_rows.add_bad_row(row, reason);
+            }
+        }
+    }
+
+    /// Adds the offers of a book. Each market or outcome that cannot be decoded counts as one bad row.
+    fn add_book(&mut self, book: Bookmaker<'a>) -> Result<(), String> {
+        let key = book.key.into_text("key")?;
+        for row in book.markets.unwrap_or_default() {
+            let outcomes = parse_row::<Market>(row).and_then(|market| outcomes_of(&book.last_update, market));
+            match outcomes {
+                Ok(None) => {}
+                Ok(Some((updated_at, outcomes))) => {
+                    for row in outcomes {
+                        self.add_outcome(key.clone(), updated_at, row);
+                    }
+                }
+                Err(_) if is_other_market(&BadObject::new(row).cell("/key")) => {}
+                Err(reason) => {
+                    self.incomplete_books.insert(key.clone().into_owned());
+                    self.bad_rows.add_bad_row(row, reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an outcome. A bad outcome makes the ladder of its player incomplete, or the book if it names no player.
+    fn add_outcome(&mut self, book: Cow<'a, str>, updated_at: Timestamp, row: &'a RawValue) {
+        let (name, terms) = match parse_row::<Outcome>(row).and_then(|outcome| terms(outcome)) {
+            Ok((name, terms)) => (name, Some(terms)),
+            Err(reason) => {
+                self.bad_rows.add_bad_row(row, reason);
+                match BadObject::new(row).cell("/description").text("description") {
+                    Ok(name) => (Cow::Owned(name.to_owned()), None),
+                    Err(_) => {
+                        self.incomplete_books.insert(book.into_owned());
+                        return;
                     }
                 }
             }
-            Err(reason) => of_event.add_bad_row(row, reason),
-        }
+        };
+        self.offers.add(Offer { book, name, terms, updated_at });
     }
-    Ok(())
 }
 
 type Outcomes<'a> = (Timestamp, Vec<&'a RawValue>);
@@ -212,52 +276,28 @@ type Outcomes<'a> = (Timestamp, Vec<&'a RawValue>);
 /// Returns the outcomes of a `player_points` market and its update time (that of the book if the market has none); `None` for any other
 /// market.
 fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outcomes<'a>>, String> {
-    if market.key.text("key")? != "player_points" {
+    if is_other_market(&market.key) {
         return Ok(None);
     }
+    market.key.text("key")?;
     let last_update = if market.last_update.is_blank() { book_update } else { &market.last_update };
     let updated_at = dates::instant(last_update, "last_update")?;
     let outcomes = market.outcomes.ok_or("outcomes: found nothing, expected a list")?;
     Ok(Some((updated_at, outcomes)))
 }
 
-fn offer<'a>(book: &Cow<'a, str>, updated_at: Timestamp, outcome: Outcome<'a>) -> Result<Offer<'a>, String> {
+/// True if the key is legible and is not that of the market which is used.
+fn is_other_market(key: &Cell) -> bool {
+    key.text("key").is_ok_and(|key| key != "player_points")
+}
+
+/// Decodes an outcome: a player's name and the terms that are offered.
+fn terms(outcome: Outcome<'_>) -> Result<(Cow<'_, str>, Terms), String> {
     let side = match outcome.name.text("name")? {
         "Over" => Side::Over,
         "Under" => Side::Under,
         _ => return Err(outcome.name.type_error("name", "Over or Under")),
     };
-    Ok(Offer {
-        book: book.clone(),
-        name: outcome.description.into_text("description")?,
-        updated_at,
-        line: line(&outcome.point, "point")?,
-        side,
-        price: price(&outcome.price, "price")?,
-    })
-}
-
-/// Groups offers into quotes by book, name and update time, and within a quote by line.
-fn quotes(mut offers: Vec<Offer>) -> Vec<Quote> {
-    offers.sort_unstable();
-    let mut quotes: Vec<Quote> = Vec::new();
-    for Offer { book, name, updated_at, line, side, price } in offers {
-        let is_same_quote =
-            |quote: &Quote| (&*quote.book, &*quote.name, quote.updated_at) == (&*book, &*name, updated_at);
-        if !quotes.last().is_some_and(is_same_quote) {
-            let (book, name) = (book.into_owned(), name.into_owned());
-            quotes.push(Quote { book, name, updated_at, lines: Vec::new(), complete: true });
-        }
-        let Some(Quote { lines, .. }) = quotes.last_mut() else { continue };
-        if lines.last().is_none_or(|last| last.line != line) {
-            lines.push(QuoteLine { line, over: None, under: None });
-        }
-        let Some(last) = lines.last_mut() else { continue };
-        // If a side has several prices, the greatest comes last, because the offers are sorted, and replaces the others.
-        match side {
-            Side::Over => last.over = Some(price),
-            Side::Under => last.under = Some(price),
-        }
-    }
-    quotes
+    let (line, price) = (line(&outcome.point, "point")?, price(&outcome.price, "price")?);
+    Ok((outcome.description.into_text("description")?, Terms { line, side, price }))
 }

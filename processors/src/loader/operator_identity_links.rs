@@ -1,6 +1,7 @@
 //! operator/identity-links: an operator's links from spellings to players, as `{"links": [{"spelling", "player_id"}]}`.
 //!
 //! Invariant: every link is published to every team's partition; `"player_id": null` revokes a link, an absent `player_id` is an error.
+//! Links are no list, so a bad row affects no other link; they have no date of their own.
 //! Not here: the links that are compiled in (`names`).
 use super::{
     cell::Cell,

@@ -34,8 +34,8 @@ pub struct ResultSet<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> ResultSet<'a, N> {
-    /// Parses a response and finds the columns by their headers.
-    pub fn parse(payload: &'a str, columns: &[&str; N]) -> Result<Self, Reject> {
+    /// Parses a response and finds the columns by their headers. The cells of an optional column that the table lacks are absent.
+    pub fn parse(payload: &'a str, columns: &[&str; N], optional: &[&str]) -> Result<Self, Reject> {
         let response: Response = parse_payload(payload)?;
         let first = response
             .result_sets
@@ -44,11 +44,14 @@ impl<'a, const N: usize> ResultSet<'a, N> {
         let set: Set = parse_payload(first.get())?;
         let mut selected = vec![None; set.headers.len()];
         for (column, name) in columns.iter().enumerate() {
-            let index = set.headers.iter().position(|header| header == name);
-            let index = index.ok_or_else(|| {
-                Reject::bad_payload(format!("headers: found no {name}, expected a column with this header"))
-            })?;
-            selected[index] = Some(column);
+            match set.headers.iter().position(|header| header == name) {
+                Some(index) => selected[index] = Some(column),
+                None if optional.contains(name) => {}
+                None => {
+                    let reason = format!("headers: found no {name}, expected a column with this header");
+                    return Err(Reject::bad_payload(reason));
+                }
+            }
         }
         Ok(ResultSet { parameters: response.parameters, rows: set.rows, selected })
     }

@@ -1,13 +1,19 @@
-//! Tests of the loaders with broken payloads: no input causes a panic, and every row is counted once.
+//! Tests of the loaders with broken payloads: no input causes a panic, every row is counted once, and every observation can be stored.
 //!
 //! Invariant: the broken payloads are valid payloads with random changes, or random text.
-//! Not here: the content of valid payloads (`quirks`).
+//! Not here: the content of valid payloads (`quirks`), the completeness of lists (`lists`).
 use crate::payloads::{members, payload_for, raw};
-use processors::loader::load;
+use processors::loader::{Loaded, Observation, load};
 use proptest::{prelude::*, sample::Index};
-use schemas::ids::RawId;
-use schemas::raw::{Feed, FetchOutcome, RejectCode};
+use schemas::{
+    ids::RawId,
+    observation::{Provenance, Retraction},
+    raw::{Feed, FetchOutcome, RejectCode},
+    units::{EasternDate, Season, Timestamp},
+    wire::{self, Event},
+};
 use serde_json::{Value, json};
+use std::{fmt::Debug, fmt::Display, str::FromStr};
 
 fn assert_counted(feed: Feed, outcome: FetchOutcome, payload: String) -> Result<(), TestCaseError> {
     match load(&raw(feed, outcome, payload)) {
@@ -106,6 +112,117 @@ fn apply(payload: &mut Value, index: Index, breakage: Breakage) {
     }
 }
 
+fn assert_text_is_inverse<T: Copy + Debug + Display + FromStr<Err = String> + PartialEq>(
+    value: T,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(value.to_string().parse::<T>(), Ok(value));
+    Ok(())
+}
+fn assert_stored<E: Event + Debug + PartialEq>(event: &E) -> Result<(), TestCaseError> {
+    let bytes = wire::encode(event).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let decoded = wire::decode::<E>(&bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(&decoded, event);
+    Ok(())
+}
+
+/// Checks that an observation can be stored and read, and that each of its dates has a text form that can be read.
+fn assert_readable(observation: &Observation) -> Result<(), TestCaseError> {
+    let (dates, times, season): (Vec<EasternDate>, Vec<Timestamp>, Option<Season>) = match observation {
+        Observation::Game(game) => {
+            assert_stored(game)?;
+            (vec![game.fixture.date], vec![game.fixture.tip_off], Some(game.game.season()))
+        }
+        Observation::BoxScore(list) => {
+            assert_stored(list)?;
+            (vec![list.date], vec![], None)
+        }
+        Observation::Odds(event) => {
+            assert_stored(event)?;
+            let updates = event.quotes.iter().map(|quote| quote.updated_at);
+            (vec![event.date], updates.chain([event.commences_at]).collect(), None)
+        }
+        Observation::Injury(report) => {
+            assert_stored(report)?;
+            (vec![report.date], vec![report.reported_at], None)
+        }
+        Observation::Roster(roster) => {
+            assert_stored(roster)?;
+            let born = roster.members.iter().filter_map(|member| member.born);
+            (born.chain([roster.date]).collect(), vec![], None)
+        }
+        Observation::Names(names) => {
+            assert_stored(names)?;
+            (vec![names.date], vec![], Some(names.season))
+        }
+        Observation::Link(link) => {
+            assert_stored(link)?;
+            (vec![], vec![], None)
+        }
+    };
+    for date in dates {
+        assert_text_is_inverse(date)?;
+        assert_text_is_inverse(date.season())?;
+        assert_text_is_inverse(date.at(19, 30))?;
+        prop_assert_eq!(date.at(19, 30).eastern_date(), date);
+    }
+    season.into_iter().try_for_each(assert_text_is_inverse)?;
+    times.into_iter().try_for_each(assert_text_is_inverse)
+}
+
+fn provenance_mut(observation: &mut Observation) -> &mut Provenance {
+    match observation {
+        Observation::Game(game) => &mut game.provenance,
+        Observation::BoxScore(list) => &mut list.provenance,
+        Observation::Odds(event) => &mut event.provenance,
+        Observation::Injury(report) => &mut report.provenance,
+        Observation::Roster(roster) => &mut roster.provenance,
+        Observation::Names(names) => &mut names.provenance,
+        Observation::Link(link) => &mut link.provenance,
+    }
+}
+
+/// Texts that are dates in one of the notations of the sources, at and beyond the limits of the calendar.
+fn extreme_date() -> impl Strategy<Value = Value> {
+    let texts = [
+        "0000-01-01",
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "-009999-01-02T00:00:00Z",
+        "1899-12-31T23:59:59Z",
+        "1900-01-01",
+        "1900-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "2199-12-31",
+        "2199-12-31T23:59:59Z",
+        "2200-01-01T00:00:00Z",
+        "9999-12-30T22:00:00.999Z",
+        "9999-12-31T23:59:59Z",
+        "01/01/0000",
+        "01/01/1900",
+        "12/31/2199",
+        "12/31/9999",
+        "00000101",
+        "19000101",
+        "21991231",
+        "99991231",
+        "9999-00",
+        "2199-00",
+        "0099600577",
+        "0024600577",
+    ];
+    prop::sample::select(texts.to_vec()).prop_map(|text| json!(text))
+}
+/// Returns the JSON pointers of all texts that contain a year.
+fn date_pointers(payload: &Value) -> Vec<String> {
+    let mut pointers = Vec::new();
+    add_pointers(payload, String::new(), &mut pointers);
+    let is_date = |pointer: &String| {
+        let text = payload.pointer(pointer).and_then(Value::as_str);
+        text.is_some_and(|text| ["2024", "2023", "1996", "00223"].iter().any(|year| text.contains(year)))
+    };
+    pointers.into_iter().filter(is_date).collect()
+}
+
 /// Reorders the rows of every list, but neither the cells of a row nor the tables of a response.
 fn shuffle(value: &mut Value, seed: u64) {
     let key = |row: &Value| blake3::hash(format!("{seed}{row}").as_bytes()).as_bytes()[0];
@@ -156,6 +273,59 @@ proptest! {
             apply(&mut payload, index, breakage);
         }
         assert_counted(feed, outcome, payload.to_string())?;
+    }
+
+    #[test]
+    fn extreme_dates_are_rejected_or_can_be_stored_and_read(
+        feed in feeds(),
+        changes in prop::collection::vec((any::<Index>(), extreme_date()), 1..4),
+        at_limit in prop::sample::select(vec!["2000-01-01T00:00:00Z", "2024-01-18T17:00:00Z", "2199-12-31T23:59:59Z"]),
+    ) {
+        let mut payload = payload_for(feed);
+        let pointers = date_pointers(&payload);
+        for (index, date) in changes.into_iter().filter(|_| !pointers.is_empty()) {
+            *payload.pointer_mut(index.get(&pointers).as_str()).unwrap() = date;
+        }
+        let mut raw = raw(feed, FetchOutcome::Complete, payload.to_string());
+        raw.fetched_at = at_limit.parse().unwrap();
+        if let Ok(loaded) = load(&raw) {
+            loaded.observations.iter().try_for_each(assert_readable)?;
+        }
+        assert_counted(feed, FetchOutcome::Complete, payload.to_string())?;
+    }
+
+    #[test]
+    fn no_fetch_time_causes_a_panic(feed in feeds(), fetched_at in any::<i64>(), target in any::<i64>()) {
+        let mut raw = raw(feed, FetchOutcome::Complete, payload_for(feed).to_string());
+        raw.fetched_at = Timestamp(fetched_at);
+        prop_assert!(load(&raw).is_ok());
+        raw.fetched_at = Timestamp(target);
+        prop_assert!(load(&raw.retracted(Timestamp(fetched_at), false, String::new())).is_ok());
+    }
+
+    #[test]
+    fn a_retraction_has_the_observations_of_its_target_and_neither_bad_rows_nor_a_reject(
+        feed in feeds(),
+        outcome in outcomes(),
+        breakages in prop::collection::vec((any::<Index>(), breakage()), 0..4),
+        undo in any::<bool>(),
+    ) {
+        let mut payload = payload_for(feed);
+        for (index, breakage) in breakages {
+            apply(&mut payload, index, breakage);
+        }
+        let target = raw(feed, outcome, payload.to_string());
+        let at: Timestamp = "2024-02-01T00:00:00Z".parse().unwrap();
+        let retraction = load(&target.retracted(at, undo, "wrong".to_owned())).unwrap();
+        let expected = load(&target);
+        prop_assert!(retraction.bad_rows.is_empty());
+        let Loaded { mut observations, bad_rows, .. } = expected.unwrap_or_default();
+        for observation in &mut observations {
+            provenance_mut(observation).retraction = Some(Retraction { at, is_undone: undo });
+        }
+        prop_assert_eq!(&retraction.observations, &observations);
+        prop_assert!(retraction.rows_out_of_scope >= bad_rows.len() as u64);
+        prop_assert_eq!(retraction.rows_emitted(), members(&retraction));
     }
 
     #[test]

@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod odds;
+#[cfg(test)]
 mod payloads;
 #[cfg(test)]
 mod quirks;

@@ -17,13 +17,14 @@ pub fn decode(feed: Feed, payload: &Value) -> Loaded {
     try_decode(feed, payload).unwrap()
 }
 
-/// Returns the number of members of all published lists; a game or a link counts as one member.
+/// Returns the number of rows in all published lists; a game, a link or the statement that a list is not yet submitted counts as one row, a
+/// quote without a line as none.
 pub fn members(loaded: &Loaded) -> u64 {
     let thirtieths = |observation: &Observation| match observation {
         Observation::Game(_) => 30,
         Observation::BoxScore(list) => 30 * list.members.len(),
-        Observation::Odds(list) => 30 * list.quotes.len(),
-        Observation::Injury(list) => 30 * list.members.len(),
+        Observation::Odds(list) => 30 * list.quotes.iter().filter(|quote| !quote.lines.is_empty()).count(),
+        Observation::Injury(list) => 30 * (list.members.len() + list.not_submitted.len()),
         Observation::Roster(list) => 30 * list.members.len(),
         Observation::Names(_) => 0,
         // A link is published to thirty teams, so each copy counts as a thirtieth of a member.

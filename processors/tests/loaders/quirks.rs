@@ -7,17 +7,14 @@ use processors::loader::load;
 use schemas::{
     ids::{PlayerId, Scope},
     observation::{BoxMember, GameStatus, InjuryStatus},
-    raw::{Feed, FetchOutcome, RejectCode},
+    raw::{Feed, FetchOutcome},
     team::{Matchup, Team},
-    units::{EasternDate, Line, PlayingTime, Price, Season},
+    units::{EasternDate, PlayingTime, Season},
 };
 use serde_json::{Value, json};
 
 fn day(text: &str) -> EasternDate {
     text.parse().unwrap()
-}
-fn price(written: f64) -> Option<Price> {
-    Some(Price::new(written).unwrap())
 }
 
 #[test]
@@ -131,13 +128,16 @@ fn the_game_log_is_read_by_its_headers_and_gives_both_teams_known_names() {
     assert_eq!(known[0].names[0].nba, Some(PlayerId(101)));
 }
 #[test]
-fn a_bad_row_is_rejected_with_its_bytes_and_its_list_is_not_complete() {
+fn a_bad_row_is_rejected_with_its_bytes_and_only_its_list_is_not_complete() {
     let mut log = payload_for(Feed::NbacomLeaguegamelog);
-    log["resultSets"][0]["rowSet"][0][28] = json!("many");
+    let mut bad = log_row(103, "Cy Cook", "NYK", "NYK @ BOS", json!(30));
+    bad[28] = json!("many");
+    log["resultSets"][0]["rowSet"].as_array_mut().unwrap().push(bad.clone());
     let loaded = decode(Feed::NbacomLeaguegamelog, &log);
     assert_eq!(loaded.bad_rows[0].reason, "PTS: found \"many\", expected a whole number");
-    assert_eq!(loaded.bad_rows[0].value, log["resultSets"][0]["rowSet"][0].to_string());
-    assert_eq!((members(&loaded), box_scores(&loaded)[0].complete), (1, false));
+    assert_eq!(loaded.bad_rows[0].value, bad.to_string());
+    let lists: Vec<_> = box_scores(&loaded).iter().map(|list| (list.team, list.complete)).collect();
+    assert_eq!(lists, [(Team::BOS, true), (Team::NYK, false)]);
 }
 #[test]
 fn a_row_with_an_impossible_value_is_bad_with_the_field_and_the_value() {
@@ -214,28 +214,94 @@ fn balldontlie_has_zero_minutes_for_a_player_who_did_not_play() {
     );
 }
 #[test]
-fn a_page_with_a_next_page_or_a_game_in_progress_is_not_a_complete_list() {
+fn a_page_with_a_page_before_or_after_it_is_not_a_complete_list() {
     let row = || stats_row("Ann", "Archer", "34", 2, 10);
     let complete = |payload: &Value| box_scores(&decode(Feed::BalldontlieStats, payload))[0].complete;
     assert!(complete(&json!({"data": [row()], "meta": {"per_page": 1}})));
     assert!(complete(&json!({"startDate": "2024-01-17", "rowCount": 1, "stats": [row()]})));
     assert!(!complete(&json!({"stats": [row()], "rowCount": 2})));
-    assert!(!complete(&json!({"data": [row()], "meta": {"next_cursor": 77}})));
-    let mut live = row();
-    live["game"]["status"] = json!("3rd Qtr");
-    let payload = json!({"data": [row(), live]});
-    assert!(!complete(&payload));
-    let loaded = decode(Feed::BalldontlieStats, &payload);
-    assert_eq!((loaded.rows, loaded.rows_out_of_scope, members(&loaded)), (2, 1, 1));
+    for (meta, is_only_page) in [
+        (json!({"next_cursor": 77}), false),
+        (json!({"prev_cursor": 77}), false),
+        (json!({"next_cursor": null}), true),
+        (json!({"total_pages": 1, "current_page": 1, "next_page": null, "total_count": 1}), true),
+        (json!({"total_pages": 2, "current_page": 1, "next_page": 2}), false),
+        (json!({"total_pages": 2, "current_page": 2, "next_page": null}), false),
+        (json!({"current_page": 2, "next_page": null}), false),
+        (json!({"next_page": 2}), false),
+        (json!({"total_count": 2}), false),
+        (json!({"total_pages": "many"}), false),
+    ] {
+        assert_eq!(complete(&json!({"data": [row()], "meta": meta})), is_only_page, "{meta}");
+    }
 }
 #[test]
-fn a_live_box_score_is_out_of_scope_and_an_empty_response_is_not_an_error() {
+fn the_rows_of_a_live_game_and_of_a_game_that_has_not_started_affect_no_other_game() {
+    let mut payload = json!({"data": [stats_row("Ann", "Archer", "34", 2, 10)]});
+    for (status, minutes) in [("3rd Qtr", "24"), ("2024-01-18T00:30:00Z", "00"), ("7:30 pm ET", "00")] {
+        let mut other = stats_row("Dan", "Drew", minutes, 20, 0);
+        other["game"] =
+            json!({"date": "2024-01-18", "status": status, "home_team_id": 20, "visitor_team_id": 14});
+        payload["data"].as_array_mut().unwrap().push(other);
+    }
+    let loaded = decode(Feed::BalldontlieStats, &payload);
+    let lists = box_scores(&loaded);
+    let lists: Vec<_> = lists.iter().map(|list| (list.team, list.is_final, list.complete)).collect();
+    assert_eq!(lists, [(Team::BOS, true, true), (Team::NYK, false, true)]);
+    assert_eq!((loaded.rows, loaded.rows_out_of_scope, members(&loaded)), (4, 2, 2));
+}
+#[test]
+fn rows_that_disagree_whether_the_game_is_over_are_two_incomplete_observations() {
+    let mut live = stats_row("Cy", "Cook", "30", 2, 8);
+    live["game"]["status"] = json!("4th Qtr");
+    let payload = json!({"data": [stats_row("Ann", "Archer", "34", 2, 10), live]});
+    let loaded = decode(Feed::BalldontlieStats, &payload);
+    let lists: Vec<_> =
+        box_scores(&loaded).iter().map(|list| (list.is_final, list.complete, list.members.len())).collect();
+    assert_eq!(lists, [(false, false, 1), (true, false, 1)]);
+}
+#[test]
+fn a_live_box_score_is_not_final_and_its_names_are_looked_up() {
     let mut payload = payload_for(Feed::BalldontlieBoxScores);
-    payload["data"][0]["status"] = json!("2024-01-18T00:30:00Z");
+    payload["data"][0]["status"] = json!("Halftime");
     let live = json!({"liveBoxes": payload["data"], "pollId": "1", "timestamp": "2024-01-18T00:40:00Z"});
     let loaded = decode(Feed::BalldontlieBoxScores, &live);
-    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
+    let [list] = box_scores(&loaded)[..] else { panic!("not exactly one list") };
+    assert_eq!((list.team, list.is_final, list.complete, names(&loaded).len()), (Team::BOS, false, true, 2));
+    assert_eq!(
+        (loaded.rows, loaded.rows_out_of_scope),
+        (2, 1),
+        "the list of a team of which nobody has played must be out of scope"
+    );
+}
+#[test]
+fn a_game_that_has_not_started_is_out_of_scope_and_an_empty_response_is_not_an_error() {
+    for status in ["2024-01-18T00:30:00Z", "7:30 pm ET", "scheduled"] {
+        let mut payload = payload_for(Feed::BalldontlieBoxScores);
+        payload["data"][0]["status"] = json!(status);
+        let live = json!({"liveBoxes": payload["data"], "pollId": "1", "timestamp": "2024-01-18T00:40:00Z"});
+        let loaded = decode(Feed::BalldontlieBoxScores, &live);
+        assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
+    }
     assert_eq!(decode(Feed::BalldontlieBoxScores, &json!({"data": []})).rows, 0);
+}
+#[test]
+fn a_game_log_without_winner_is_not_final_and_one_without_this_column_is() {
+    let finals = |log: &Value| -> Vec<bool> {
+        let loaded = decode(Feed::NbacomLeaguegamelog, log);
+        assert_eq!((loaded.rows, members(&loaded), names(&loaded).len()), (2, 2, 2));
+        box_scores(&loaded).iter().map(|list| list.is_final && list.complete).collect()
+    };
+    let mut log = payload_for(Feed::NbacomLeaguegamelog);
+    assert_eq!(finals(&log), [true, true]);
+    log["resultSets"][0]["rowSet"][0][9] = json!(null);
+    assert_eq!(finals(&log), [false, true]);
+    let set = &mut log["resultSets"][0];
+    set["headers"].as_array_mut().unwrap().remove(9);
+    for row in set["rowSet"].as_array_mut().unwrap() {
+        row.as_array_mut().unwrap().remove(9);
+    }
+    assert_eq!(finals(&log), [true, true]);
 }
 
 #[test]
@@ -248,91 +314,6 @@ fn a_birthday_is_the_day_as_written_and_the_names_of_a_roster_are_looked_up_in_a
     let lookups = names(&loaded);
     assert!(lookups.iter().map(|lookup| lookup.team).eq(Team::ALL));
     assert!(lookups.iter().all(|lookup| lookup.lookup_scope() == Some(Scope::Team(Team::GSW))));
-}
-
-#[test]
-fn a_historical_snapshot_with_decimal_prices_is_read_like_a_current_one() {
-    let loaded = decode(Feed::OddsapiEventOdds, &payload_for(Feed::OddsapiEventOdds));
-    let event = odds(&loaded)[0];
-    assert_eq!((event.home, event.away, event.date), (Team::BOS, Team::NYK, day("2024-01-18")));
-    let quote = &event.quotes[0];
-    assert_eq!((quote.book.as_str(), quote.name.as_str()), ("draftkings", "Ann Archer"));
-    assert_eq!(quote.updated_at.to_string(), "2024-01-18T16:30:00Z");
-    assert_eq!((quote.lines[0].over, quote.lines[0].under), (price(1.91), price(1.87)));
-    let current = decode(Feed::OddsapiEventOdds, &payload_for(Feed::OddsapiEventOdds)["data"]);
-    assert_eq!(odds(&current)[0].quotes, event.quotes);
-    assert!(names(&loaded).iter().map(|lookup| lookup.team).eq([Team::BOS, Team::NYK]));
-}
-#[test]
-fn a_line_ladder_has_every_line_including_those_with_one_price() {
-    let outcomes = vec![
-        outcome("Over", "Ann Archer", -110.0, 25.0),
-        outcome("Under", "Ann Archer", -120.0, 24.5),
-        outcome("Over", "Ann Archer", -105.0, 24.5),
-        outcome("Over", "Ann Archer", 350.0, 34.5),
-    ];
-    let loaded = decode(Feed::OddsapiEventOdds, &event("Los Angeles Clippers", "LA Lakers", outcomes));
-    let [quote] = odds(&loaded)[0].quotes.as_slice() else { panic!("not exactly one quote") };
-    let lines: Vec<_> = quote.lines.iter().map(|line| (line.line, line.over, line.under)).collect();
-    assert_eq!(
-        lines,
-        [
-            (Line(2450), price(-105.0), price(-120.0)),
-            (Line(2500), price(-110.0), None),
-            (Line(3450), price(350.0), None)
-        ]
-    );
-}
-#[test]
-fn of_two_prices_for_one_side_the_greater_is_used_in_any_order() {
-    let quoted = |prices: [f64; 2]| {
-        let outcomes = prices.map(|price| outcome("Over", "Ann Archer", price, 24.5)).to_vec();
-        odds(&decode(Feed::OddsapiEventOdds, &event("Boston Celtics", "New York Knicks", outcomes)))[0]
-            .quotes
-            .clone()
-    };
-    assert_eq!(quoted([-110.0, -105.0]), quoted([-105.0, -110.0]));
-    assert_eq!(quoted([-110.0, -105.0])[0].lines[0].over, price(-105.0));
-}
-#[test]
-fn a_market_without_an_update_time_has_that_of_its_book() {
-    let mut payload =
-        event("Boston Celtics", "New York Knicks", vec![outcome("Over", "Ann Archer", 105.0, 24.5)]);
-    payload["bookmakers"][0]["markets"][0].as_object_mut().unwrap().remove("last_update");
-    let loaded = decode(Feed::OddsapiEventOdds, &payload);
-    assert_eq!(odds(&loaded)[0].quotes[0].updated_at.to_string(), "2024-01-18T16:00:00Z");
-}
-#[test]
-fn other_markets_are_ignored_and_foreign_events_are_out_of_scope() {
-    let mut payload = event("Boston Celtics", "New York Knicks", vec![]);
-    payload["bookmakers"][0]["markets"][0]["key"] = json!("player_rebounds");
-    assert_eq!(decode(Feed::OddsapiEventOdds, &payload), Default::default());
-    let outcomes = vec![outcome("Over", "Ann Archer", 105.0, 24.5), outcome("Over", "Bea Baker", 0.0, 24.5)];
-    let loaded = decode(Feed::OddsapiEventOdds, &event("Real Madrid", "New York Knicks", outcomes));
-    assert_eq!((loaded.rows, loaded.rows_out_of_scope, loaded.observations.len()), (2, 2, 0));
-}
-#[test]
-fn a_bad_outcome_affects_no_other_outcome() {
-    let outcomes =
-        vec![outcome("Over", "Ann Archer", 0.5, 24.5), outcome("Under", "Ann Archer", -110.0, 24.5)];
-    let loaded = decode(Feed::OddsapiEventOdds, &event("Boston Celtics", "New York Knicks", outcomes));
-    assert_eq!(loaded.bad_rows[0].reason, "price: found 0.5, expected an American or decimal price");
-    assert_eq!((loaded.rows, members(&loaded), odds(&loaded)[0].complete), (2, 1, false));
-}
-#[test]
-fn a_response_without_an_event_is_rejected_unless_the_outcome_expects_none() {
-    let message = json!({"message": "Event not found", "error_code": "EVENT_NOT_FOUND"});
-    let snapshot = json!({"timestamp": "2024-01-18T16:35:00Z", "data": []});
-    for response in [json!({}), json!([]), snapshot, message] {
-        let reject = try_decode(Feed::OddsapiEventOdds, &response).unwrap_err();
-        assert_eq!(reject.code, RejectCode::BadPayload);
-        for outcome in
-            [FetchOutcome::EmptyOk, FetchOutcome::NoDataYet, FetchOutcome::Postponed, FetchOutcome::Failed]
-        {
-            let loaded = load(&raw(Feed::OddsapiEventOdds, outcome, response.to_string()));
-            assert_eq!(loaded, Ok(Default::default()));
-        }
-    }
 }
 
 #[test]
