@@ -11,6 +11,7 @@ mod box_scores;
 mod cell;
 mod dates;
 mod espn_roster;
+mod fetch_time;
 mod json;
 mod lists;
 mod loaded;
@@ -27,6 +28,7 @@ mod result_set;
 
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 
+pub use fetch_time::check_fetch_time;
 pub use loaded::{BadRow, Loaded, Observation, Reject, VERSION};
 
 /// Decodes one raw event with the loader of its feed.
