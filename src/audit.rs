@@ -1,4 +1,4 @@
-//! Audit: check record accounting, list parked records and content hashes, reconcile the warehouse with the log.
+//! Audit: check record accounting, list parked records, retracted events and content hashes, reconcile the warehouse with the log.
 //!
 //! A parked record was read and saved by a processor, but needs a key (a fixture or a name) that does not exist yet.
 //! Invariant: read-only; processors that run at the same time never cause a false problem.
@@ -10,7 +10,11 @@ mod report;
 
 pub use report::{Accounting, AuditReport, NameResolution, ParkedReport, TableContent};
 
-use crate::{app::App, await_done::await_done};
+use crate::{
+    app::App,
+    await_done::await_done,
+    retract::{self, RetractedEvent, Retractions},
+};
 use anyhow::Result;
 use parallel::in_parallel;
 use processor::{Ledger, ProcessorAudit, audit_processor, audit_sink};
@@ -51,11 +55,19 @@ pub fn audit(app: &App) -> Result<AuditReport> {
         balanced: !has_mismatches && processors.iter().all(|accounting| accounting.problems.is_empty()),
         processors,
         parked: audits.into_iter().flat_map(|audit| audit.parked).collect(),
+        retracted: retracted_events(app)?,
         names: names::resolution_by_source(log.as_mut())?,
         topics,
         warehouse,
         reconciliation,
     })
+}
+
+/// Returns the retracted events of all raw topics.
+fn retracted_events(app: &App) -> Result<Vec<RetractedEvent>> {
+    let topics = retract::RAW_TOPICS.into_iter().map(|topic| topic.info);
+    let by_topic = in_parallel(app, topics, |log, topic| retract::retractions(log, std::iter::once(topic)))?;
+    Ok(by_topic.iter().flat_map(Retractions::events).collect())
 }
 
 /// Determines row counts and content hashes of all compacted topics, except operational ones.

@@ -19,6 +19,7 @@ mod links;
 mod outcome;
 mod output;
 mod replay;
+mod retract;
 mod run;
 mod schemas;
 mod show;
@@ -77,7 +78,7 @@ enum Command {
         #[arg(long, default_value_t = 7)]
         seed: u64,
     },
-    /// Append scraper events to the raw topics, from JSONL files, .zst files or standard input (-)
+    /// Append scraper events to the raw topics, from JSONL files, also compressed with gzip or zstd, or standard input (-)
     Ingest {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -139,6 +140,8 @@ enum Command {
         /// nba.com player id; without it, the existing link of the spelling is withdrawn
         player: Option<u32>,
     },
+    /// Retract raw events: from now on they count as never fetched; what was issued before stands. Without --yes, preview only
+    Retract(retract::RetractArguments),
     /// Check and register the Avro schemas
     Schemas {
         #[command(subcommand)]
@@ -293,6 +296,7 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             ConfigCommand::Init { file } => init::init(file.or(cli.global.config), output),
         },
         Command::Links { spelling, player } => links::link(&app, &spelling, player, output),
+        Command::Retract(arguments) => retract::retract(&app, &arguments, output),
         Command::Schemas { command } => match command {
             SchemasCommand::Check => schemas::check(&app, output),
             SchemasCommand::Push { dry_run } => schemas::push(&app, dry_run, output),

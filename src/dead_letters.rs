@@ -2,6 +2,7 @@
 //!
 //! Invariant: this file is a module root: it contains only `mod` and `pub use`.
 //! Not here: redriving (`redrive`), how a log stores dead letters (`runtime-kafka`, `runtime-embedded`).
+mod dismissal;
 mod list;
 mod purge;
 mod reasons;

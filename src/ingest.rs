@@ -1,15 +1,17 @@
 //! Ingest: append scraper events to the raw topics.
 //!
 //! A line is `{"source","feed","key","fetched_at","outcome"?,"payload"}`; the payload is stored byte for byte. A line
-//! in another format or with an unknown (source, feed) becomes a dead letter.
-//! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again appends nothing. Every line is
-//! counted as new, known or dead letter.
+//! in another format, with an unknown (source, feed) or with an impossible fetch time becomes a dead letter.
+//! Invariant: an event is identified by source, feed, key, fetch time and content, so ingesting it again appends nothing, unless its outcome
+//! says more than before. Every line is counted as new, known or dead letter. No line becomes a retraction.
 //! Not here: decoding of payloads (the loaders), ingesting files (`files`), reading their lines (`line_reader`).
+mod file_form;
 pub mod files;
 pub mod line_reader;
 
 use anyhow::Result;
-use runtime::{Commit, LogBackend, RawEventRecord, engine::dlq_topic};
+use processors::loader::check_fetch_time;
+use runtime::{Commit, LogBackend, RawEventRecord, clock, engine::dlq_topic};
 use schemas::{
     Timestamp,
     raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
@@ -31,7 +33,7 @@ pub fn dlq() -> TopicPartition {
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Counts of ingested lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ingested {
     pub lines: u64,
     /// Events that were appended to the log.
@@ -39,6 +41,9 @@ pub struct Ingested {
     /// Events that were already in the log.
     pub known: u64,
     pub dead_letters: u64,
+    /// The first line that became a dead letter: its file, its number, the code and the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_dead_letter: Option<String>,
 }
 impl Ingested {
     /// True if any line is not an event of a known feed.
@@ -50,6 +55,7 @@ impl Ingested {
         self.new += other.new;
         self.known += other.known;
         self.dead_letters += other.dead_letters;
+        self.first_dead_letter = self.first_dead_letter.take().or(other.first_dead_letter);
     }
 }
 
@@ -65,11 +71,25 @@ struct Line<'a> {
     payload: &'a RawValue,
 }
 
-/// Parses a line as a raw event.
+/// Parses a line as a raw event and compares its fetch time with the clock.
+///
+/// # Errors
+/// The reject code and the reason if the line is not an event of a known feed, or its fetch time is impossible.
+pub fn accept(line: &[u8], clock: Timestamp) -> Result<RawEvent, (RejectCode, String)> {
+    let text =
+        std::str::from_utf8(line).map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")))?;
+    let event = parse(text)?;
+    check_fetch_time(&event, clock, "the clock of this machine")
+        .map_err(|reject| (reject.code, reject.reason))?;
+    Ok(event)
+}
+
+/// Parses a line, which may begin with a byte order mark, as a raw event.
 ///
 /// # Errors
 /// The reject code and the reason if the line is not an event of a known feed.
 pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
     let line: Line<'_> = serde_json::from_str(line).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => (RejectCode::BadEnvelope, error.to_string()),
         _ => (RejectCode::NotJson, error.to_string()),
@@ -96,7 +116,8 @@ pub fn record(event: RawEvent, encoder: &mut Encoder) -> Result<RawEventRecord> 
     encoder.encode(&event, &mut value)?;
     let topic = raw_topic(event.feed).info;
     let partition = partition_of(&event.key, topic.partitions);
-    Ok(RawEventRecord { topic, partition, key: event.key, id: event.id, value })
+    let rank = event.outcome.rank();
+    Ok(RawEventRecord { topic, partition, key: event.key, id: event.id, rank, value })
 }
 
 fn dead_letter(code: RejectCode, reason: String, origin: &str, number: u64, line: &[u8]) -> DeadLetter {
@@ -141,14 +162,14 @@ impl<'a> Ingest<'a> {
         }
         self.total.lines += 1;
         self.bytes += line.len();
-        let text =
-            std::str::from_utf8(line).map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
-        match text.and_then(parse) {
+        match accept(line, clock::now()) {
             Ok(event) => {
                 self.events.push(record(event, &mut self.encoder)?);
             }
             Err((code, reason)) => {
                 self.total.dead_letters += 1;
+                let first = &mut self.total.first_dead_letter;
+                first.get_or_insert_with(|| format!("{origin}:{number}: {code}: {reason}"));
                 self.dead_letters.push(dead_letter(code, reason, origin, number, line));
             }
         }

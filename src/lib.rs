@@ -23,6 +23,7 @@ pub mod preflight;
 pub mod redrive;
 pub mod registry;
 pub mod replay;
+pub mod retract;
 pub mod run;
 pub mod schema_registration;
 pub mod sink_rebuild;

@@ -24,7 +24,7 @@ use runtime::{
 };
 use runtime_embedded::RunLock;
 use rusqlite::Connection;
-use schemas::{EasternDate, Matchup, raw::RawEvent};
+use schemas::{EasternDate, Matchup, Timestamp, raw::RawEvent};
 use serde_json::Value;
 use sinks::{DateRange, SinkTopic, Sqlite, Warehouse, tables::TABLES};
 use std::{
@@ -244,7 +244,7 @@ impl StatelessProcessor for ChangedLoader {
     fn version(&self) -> i64 {
         i64::from(loader::VERSION) + 1
     }
-    fn process(&self, raw: RawEvent) -> ProcessorOutput<Observation> {
+    fn process(&self, raw: RawEvent, _: Option<Timestamp>) -> ProcessorOutput<Observation> {
         let loaded = loader::load(&raw).expect("a valid payload");
         let rows = RowCounts {
             found: loaded.rows as i64,

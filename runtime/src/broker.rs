@@ -117,7 +117,8 @@ pub trait LogWriter: Send {
     /// # Errors
     /// When the log cannot be read or written.
     fn id(&mut self) -> Result<String, RuntimeError>;
-    /// Appends the raw events that are not in the log yet, and everything in `commit`, atomically. Returns how many events were new.
+    /// Appends the raw events that are not in the log yet, or only with a lower rank, and everything in `commit`, atomically. Returns how
+    /// many events were appended.
     ///
     /// # Errors
     /// When the log cannot be written.

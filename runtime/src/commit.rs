@@ -87,8 +87,11 @@ pub struct RawEventRecord {
     pub topic: TopicInfo,
     pub partition: i32,
     pub key: String,
-    /// The id of the event; an event whose id is already in the log is not appended again.
+    /// The id of the event. An event whose id is already in the log is appended again only if its rank is higher than that of every event
+    /// with this id in the log.
     pub id: RawId,
+    /// The rank of the event's fetch outcome, which is not part of its id.
+    pub rank: u8,
     /// The encoded event.
     pub value: Vec<u8>,
 }

@@ -1,9 +1,12 @@
 //! Record batches: consecutive records of one partition in one buffer. Records are stored and passed on in this form.
 //!
 //! A record is stored as its offset relative to the batch's base offset, its key, and its value or a tombstone. A batch needs one
-//! allocation, not one per record.
+//! allocation, not one per record. Only records that other programs may have produced (those of raw topics on Kafka) also have a timestamp;
+//! timestamps are not part of the stored bytes.
 //! Invariant: offsets ascend; after compaction they have gaps.
 //! Not here: the encoding of the values (`schemas::wire`).
+use schemas::Timestamp;
+use std::collections::BTreeMap;
 use topics::Offset;
 
 /// One record, borrowed from its batch.
@@ -13,6 +16,8 @@ pub struct Record<'a> {
     pub key: &'a str,
     /// `None` is a tombstone.
     pub value: Option<&'a [u8]>,
+    /// The record's own timestamp, if the log passes it on.
+    pub timestamp: Option<Timestamp>,
 }
 
 /// Consecutive records of one topic partition.
@@ -23,6 +28,8 @@ pub struct RecordBatch {
     span: u32,
     records: u32,
     bytes: Vec<u8>,
+    /// The timestamps of the records that have one, by offset minus `base`.
+    timestamps: BTreeMap<u32, Timestamp>,
 }
 
 /// Error: the bytes of a batch cannot be parsed.
@@ -42,7 +49,7 @@ impl RecordBatch {
     }
     /// Creates a batch from its stored parts; the bytes are checked only when the records are read.
     pub fn from_parts(base: Offset, next: Offset, records: u32, bytes: Vec<u8>) -> Self {
-        RecordBatch { base, span: (next - base).max(0) as u32, records, bytes }
+        RecordBatch { base, span: (next - base).max(0) as u32, records, bytes, timestamps: BTreeMap::new() }
     }
     /// Returns the base offset, to which the offsets of the records are relative.
     pub fn base(&self) -> Offset {
@@ -80,6 +87,7 @@ impl RecordBatch {
             let record = record?;
             if record.offset >= from {
                 rest.push_at(record.offset, record.key, record.value);
+                rest.set_last_timestamp(record.timestamp);
             }
         }
         rest.span = (self.next() - from).max(0) as u32;
@@ -100,6 +108,12 @@ impl RecordBatch {
         self.bytes.extend_from_slice(value.unwrap_or_default());
         self.span = relative + 1;
         self.records += 1;
+    }
+    /// Sets the timestamp of the record that was appended last.
+    pub fn set_last_timestamp(&mut self, timestamp: Option<Timestamp>) {
+        if let (Some(timestamp), Some(relative)) = (timestamp, self.span.checked_sub(1)) {
+            self.timestamps.insert(relative, timestamp);
+        }
     }
     /// Returns the records in offset order.
     pub fn records(&self) -> impl Iterator<Item = Result<Record<'_>, CorruptBatch>> {
@@ -129,7 +143,8 @@ impl RecordBatch {
             TOMBSTONE => None,
             len => Some(take(len as usize)?),
         };
-        Some(Record { offset: self.base + i64::from(relative), key, value })
+        let timestamp = self.timestamps.get(&relative).copied();
+        Some(Record { offset: self.base + i64::from(relative), key, value, timestamp })
     }
 }
 
@@ -149,10 +164,27 @@ mod tests {
             for (key, value, gap) in &records {
                 let offset = batch.next() + gap;
                 batch.push_at(offset, key, value.as_deref());
-                expected.push(Record { offset, key, value: value.as_deref() });
+                expected.push(Record { offset, key, value: value.as_deref(), timestamp: None });
             }
             let stored = RecordBatch::from_parts(base, batch.next(), batch.len(), batch.bytes().to_vec());
             let read: Vec<_> = stored.records().map(Result::unwrap).collect();
+            prop_assert_eq!(read, expected);
+        }
+        #[test]
+        fn a_record_has_its_own_timestamp_in_every_rest_of_its_batch(
+            timestamps in prop::collection::vec((prop::option::of(any::<i64>()), 0_i64..3), 1..20),
+            from in 0_i64..60,
+        ) {
+            let mut batch = RecordBatch::at(5);
+            let mut expected = Vec::new();
+            for (timestamp, gap) in timestamps {
+                let (offset, timestamp) = (batch.next() + gap, timestamp.map(Timestamp));
+                batch.push_at(offset, "k", None);
+                batch.set_last_timestamp(timestamp);
+                expected.extend((offset >= from).then_some((offset, timestamp)));
+            }
+            let rest = batch.from_offset(from).unwrap();
+            let read: Vec<_> = rest.records().map(Result::unwrap).map(|r| (r.offset, r.timestamp)).collect();
             prop_assert_eq!(read, expected);
         }
         #[test]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: `balanced` is false exactly if a processor has a problem or the warehouse does not match the log for a game.
 //! Not here: determining the figures (`processor`, `names`), the text of the report (`cli::audit`).
+use crate::retract::RetractedEvent;
 use schemas::ops::LedgerEntry;
 use serde::Serialize;
 use sinks::reconciler::Reconciliation;
@@ -13,6 +14,8 @@ pub struct AuditReport {
     pub balanced: bool,
     pub processors: Vec<Accounting>,
     pub parked: Vec<ParkedReport>,
+    /// The raw events that are retracted. Their records stay in the record accounting.
+    pub retracted: Vec<RetractedEvent>,
     pub names: Vec<NameResolution>,
     pub topics: Vec<TableContent>,
     pub warehouse: Vec<TableContent>,

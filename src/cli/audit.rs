@@ -1,4 +1,4 @@
-//! `audit`: record accounting, parked records, content hashes and reconciliation as tables.
+//! `audit`: record accounting, parked records, retracted events, content hashes and reconciliation as tables.
 //!
 //! Invariant: every problem of a processor is in the row of this processor.
 //! Not here: the audit itself (`audit`).
@@ -9,11 +9,14 @@ use super::{
 use crate::{
     app::App,
     audit::{self, Accounting, AuditReport, NameResolution, ParkedReport, TableContent},
+    retract::RetractedEvent,
 };
 use anyhow::Result;
 
 /// Maximum number of parked keys that the text lists.
 const MAX_PARKED_KEYS: usize = 20;
+/// Maximum number of retracted events that the text lists.
+const MAX_RETRACTED_EVENTS: usize = 20;
 /// Number of characters of a content hash that the text shows.
 const HASH_CHARS: usize = 16;
 
@@ -31,11 +34,12 @@ fn text(report: &AuditReport) -> String {
     };
     let verdict = if report.balanced { "everything balances" } else { "something does not balance" };
     format!(
-        "{}\n\n{}\n\n{}\n\n{}\n\n{reconciliation}\n{verdict}",
+        "{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{reconciliation}\n{verdict}",
         accounting_table(&report.processors),
         content_table(report.topics.iter().chain(&report.warehouse)),
         name_table(&report.names),
-        parked_table(&report.parked)
+        parked_table(&report.parked),
+        retracted_table(&report.retracted)
     )
 }
 
@@ -114,5 +118,20 @@ fn parked_table(parked: &[ParkedReport]) -> String {
     match parked.len().saturating_sub(MAX_PARKED_KEYS) {
         0 => table,
         more => format!("{table}\n… and {more} more keys (--output json lists all)"),
+    }
+}
+
+fn retracted_table(events: &[RetractedEvent]) -> String {
+    if events.is_empty() {
+        return "no event is retracted".to_owned();
+    }
+    let rows = events.iter().take(MAX_RETRACTED_EVENTS).map(|event| {
+        let RetractedEvent { raw, feed, key, fetched_at, retracted_at, reason } = event.clone();
+        [raw, feed, key, fetched_at, retracted_at, reason]
+    });
+    let table = output::table(["raw event", "feed", "key", "fetched at", "retracted at", "reason"], rows);
+    match events.len().saturating_sub(MAX_RETRACTED_EVENTS) {
+        0 => table,
+        more => format!("{table}\n… and {more} more retracted events (--output json lists all)"),
     }
 }

@@ -86,12 +86,21 @@ fn list_table(counts: &[CodeCount]) -> String {
             count.processor.clone(),
             count.code.to_owned(),
             count.dead_letters.to_string(),
+            count.dismissed.to_string(),
             or_dash(&count.first_fetched_at),
             or_dash(&count.last_fetched_at),
             redrive_count,
         ]
     });
-    let header = ["processor", "code", "dead letters", "first fetched at", "last fetched at", "max redrives"];
+    let header = [
+        "processor",
+        "code",
+        "dead letters",
+        "dismissed",
+        "first fetched at",
+        "last fetched at",
+        "max redrives",
+    ];
     format!("{}\nnext: `fastbreak dlq show {}`", output::table(header, rows), first.processor)
 }
 

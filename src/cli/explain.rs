@@ -119,7 +119,12 @@ fn game_table(report: &LineageReport) -> String {
 fn event_table(report: &LineageReport) -> String {
     let rows = report.events.iter().map(|event| {
         let facts = event.facts.chars().take(FACTS_CHARS).collect();
-        [event.raw.to_string(), event.feed.clone(), event.key.clone(), event.fetched_at.clone(), facts]
+        let retracted = match (&event.retracted_at, &event.retraction_reason) {
+            (Some(at), Some(reason)) => format!("retracted at {at}: {reason}"),
+            _ => String::new(),
+        };
+        let event = event.clone();
+        [event.raw.to_string(), event.feed, event.key, event.fetched_at, facts, retracted]
     });
-    output::table(["raw event", "feed", "key", "fetched at", "facts"], rows)
+    output::table(["raw event", "feed", "key", "fetched at", "facts", "retraction"], rows)
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: the value is complete.
 //! Not here: counts by reason (`reasons`), the text of a dead letter (`cli::dlq`).
-use crate::{app::App, topology::ensure_dlq_owner};
+use super::dismissal::OriginRetractions;
+use crate::{app::App, retract::RetractedEvent, topology::ensure_dlq_owner};
 use anyhow::Result;
 use runtime::{DeadLetterRecord, dlq, engine::dlq_topic};
 use schemas::{
@@ -26,16 +27,24 @@ pub struct DeadLetterReport {
     pub origin_partition: i32,
     pub origin_offset: i64,
     pub key: String,
+    /// Id of the raw event.
+    pub raw: Option<String>,
     /// Fetch time of the raw event, in RFC 3339.
     pub fetched_at: Option<String>,
     pub processor_version: i64,
     pub redrive_count: i32,
     /// Id of the sink batch; empty if the record was not rejected by the sink.
     pub batch: String,
+    /// The retraction of the raw event; `None` if it is not retracted.
+    pub retraction: Option<RetractedEvent>,
     pub value: Value,
 }
 impl DeadLetterReport {
-    fn new(processor: &str, record: DeadLetterRecord) -> DeadLetterReport {
+    fn new(
+        processor: &str,
+        record: DeadLetterRecord,
+        retraction: Option<RetractedEvent>,
+    ) -> DeadLetterReport {
         let DeadLetterRecord { partition, offset, dead_letter } = record;
         DeadLetterReport {
             topic: dlq_topic(processor).to_owned(),
@@ -48,10 +57,12 @@ impl DeadLetterReport {
             origin_partition: dead_letter.partition,
             origin_offset: dead_letter.offset,
             key: dead_letter.key,
+            raw: dead_letter.raw.map(|raw| raw.to_string()),
             fetched_at: dead_letter.fetched_at.map(|timestamp| timestamp.to_string()),
             processor_version: dead_letter.processor_version,
             redrive_count: dead_letter.redrive_count,
             batch: dead_letter.batch,
+            retraction,
         }
     }
 }
@@ -73,8 +84,11 @@ pub fn show(app: &App, processor: &str, code: Option<RejectCode>, limit: usize) 
     let mut found = dlq::read(log.as_mut(), processor)?.records;
     found.retain(|record| code.is_none_or(|code| code == record.dead_letter.code));
     let older = found.len().saturating_sub(limit);
-    let newest = found.into_iter().skip(older);
-    let dead_letters = newest.map(|record| DeadLetterReport::new(processor, record)).collect();
+    let (mut dead_letters, mut retractions) = (Vec::new(), OriginRetractions::default());
+    for record in found.into_iter().skip(older) {
+        let retraction = retractions.of_event(log.as_mut(), &record.dead_letter)?;
+        dead_letters.push(DeadLetterReport::new(processor, record, retraction));
+    }
     Ok(NewestDeadLetters { dead_letters, older })
 }
 

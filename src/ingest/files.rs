@@ -1,13 +1,14 @@
 //! Ingests files of scraper events.
 //!
-//! Invariant: ingesting a file again appends no event; a line that is not an event becomes a dead letter.
+//! Invariant: ingesting a file again appends no event; a line that is not an event becomes a dead letter. Of a file in a form that is refused,
+//! nothing is stored. If reading fails later, the events of the lines before are stored.
 //! Not here: parsing and routing of a line (`ingest`), reading of lines (`line_reader`).
 use super::{
     Ingest, Ingested,
-    line_reader::{LineReader, NextLine},
+    line_reader::{LineReader, NextLine, RefusedForm},
 };
 use crate::app::App;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use runtime::LogBackend;
 use std::{
     path::{Path, PathBuf},
@@ -67,17 +68,40 @@ fn ingest_file(
             reported = bytes;
             on_progress(IngestProgress::Read { bytes });
         }
-        match lines.advance().with_context(|| format!("reading {origin} after line {number}"))? {
-            NextLine::Line(line) => {
+        match lines.advance() {
+            Ok(NextLine::Line(line)) => {
                 number += 1;
                 ingest.line(&origin, number, line)?;
             }
             // When the source pauses (such as the pipe of a scraper), append the events read so far, without waiting for the next ones.
-            NextLine::Idle => ingest.flush()?,
-            NextLine::End => break,
+            Ok(NextLine::Idle) => ingest.flush()?,
+            Ok(NextLine::End) => break,
+            Err(error) => {
+                ingest.flush().with_context(|| format!("after reading {origin} failed: {error}"))?;
+                return Err(read_error(error, &origin, number));
+            }
         }
     }
     let ingested = ingest.finish()?;
     on_progress(IngestProgress::Finished);
     Ok(ingested)
+}
+
+/// Returns the error of a file that is refused, or of which only the lines up to a number could be read.
+fn read_error(error: std::io::Error, origin: &str, lines: u64) -> anyhow::Error {
+    if let Some(RefusedForm { what, command }) = error.get_ref().and_then(|error| error.downcast_ref()) {
+        let (name, input) =
+            if origin == "-" { ("standard input", String::new()) } else { (origin, format!(" {origin}")) };
+        return anyhow!(
+            "{name} is {what}; nothing of it was stored\nnext: `{command}{input} | fastbreak ingest -`"
+        );
+    }
+    let stored = match lines {
+        0 => "nothing of it was stored".to_owned(),
+        lines => format!("the events of its {lines} lines before that are in the log"),
+    };
+    let context = format!(
+        "{origin} cannot be read after line {lines}; {stored}; ingesting the complete file later adds the others"
+    );
+    anyhow::Error::from(error).context(context)
 }

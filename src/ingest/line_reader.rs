@@ -1,12 +1,15 @@
 //! Reads the lines of a file or of standard input; a thread reads ahead.
 //!
 //! Invariant: each line is returned completely, in order, and with the original bytes, including its line feed. If the source has no data
-//! for a while, `Idle` is returned once, so that the caller can process the lines that it has, without waiting for the next one.
-//! Not here: parsing of a line (`ingest`).
+//! for a while, `Idle` is returned once, so that the caller can process the lines that it has, without waiting for the next one. A file
+//! in a form that is refused has no lines: the first call of `advance` returns the error.
+//! Not here: the forms of a file (`file_form`), parsing of a line (`ingest`).
+use super::file_form::{self, FileForm};
 use anyhow::{Context, Result};
+use flate2::read::MultiGzDecoder;
 use std::{
     fs::File,
-    io::{ErrorKind, Read, Result as Io},
+    io::{Cursor, Error, ErrorKind, Read, Result as Io},
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
     time::Duration,
@@ -18,6 +21,15 @@ const BLOCK_BYTES: usize = 256 << 10;
 const READ_AHEAD_BLOCKS: usize = 4;
 /// If the source has no new data for this time, it is reported as idle.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(5);
+
+/// Error: the file is in a form that is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the input is {what}")]
+pub struct RefusedForm {
+    pub what: &'static str,
+    /// The command that writes the lines of the file, whose name follows, to standard output.
+    pub command: &'static str,
+}
 
 /// The next line, or the state of the source.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,23 +53,16 @@ pub struct LineReader {
     idle_reported: bool,
 }
 impl LineReader {
-    /// Opens a file, plain or `.zst`, or standard input (`-`); `tick` is called with the number of bytes of each read.
+    /// Opens a file or standard input (`-`), plain or compressed with gzip or zstd; `tick` is called with the number of bytes of each read.
     ///
     /// # Errors
-    /// If the file cannot be opened or is not zstd data.
+    /// If the file cannot be opened.
     pub fn open(path: &Path, tick: impl Fn(u64) + Send + 'static) -> Result<LineReader> {
         if path == Path::new("-") {
             return LineReader::from_source(CountingReader(std::io::stdin(), tick));
         }
         let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-        let counted = CountingReader(file, tick);
-        if path.extension().is_some_and(|extension| extension == "zst") {
-            let decoder = zstd::Decoder::new(counted);
-            return LineReader::from_source(
-                decoder.with_context(|| format!("reading {} as zstd", path.display()))?,
-            );
-        }
-        LineReader::from_source(counted)
+        LineReader::from_source(CountingReader(file, tick))
     }
     /// Reads all lines of a file as text.
     ///
@@ -74,9 +79,14 @@ impl LineReader {
             }
         }
     }
-    fn from_source(mut source: impl Read + Send + 'static) -> Result<LineReader> {
+    fn from_source(source: impl Read + Send + 'static) -> Result<LineReader> {
         let (sender, blocks) = sync_channel(READ_AHEAD_BLOCKS);
         let read_blocks = move || {
+            let mut source = match lines_of(source) {
+                Ok(lines) => lines,
+                // If the reader of the lines no longer exists, nobody needs the error.
+                Err(error) => return drop(sender.send(Err(error))),
+            };
             loop {
                 let mut block = vec![0; BLOCK_BYTES];
                 let read = match source.read(&mut block) {
@@ -151,6 +161,42 @@ impl LineReader {
         let start = std::mem::replace(&mut self.returned, end);
         self.searched = end;
         &self.buffer[start..end]
+    }
+}
+
+/// Recognizes the form of a source, and returns its text.
+fn lines_of(source: impl Read + Send + 'static) -> Io<Box<dyn Read + Send>> {
+    let (form, source) = recognize(source)?;
+    let text: Box<dyn Read + Send> = match form {
+        FileForm::Lines => return Ok(Box::new(source)),
+        FileForm::Gzip => Box::new(MultiGzDecoder::new(source)),
+        FileForm::Zstd => Box::new(zstd::Decoder::new(source)?),
+        FileForm::Refused { what, command } => return Err(Error::other(RefusedForm { what, command })),
+    };
+    match recognize(text)? {
+        (FileForm::Lines, text) => Ok(Box::new(text)),
+        (FileForm::Refused { what, command }, _) => Err(Error::other(RefusedForm { what, command })),
+        (FileForm::Gzip, _) => Err(Error::other(RefusedForm { what: "compressed twice", command: "zcat" })),
+        (FileForm::Zstd, _) => {
+            Err(Error::other(RefusedForm { what: "compressed twice", command: "zstd -dc" }))
+        }
+    }
+}
+
+/// Reads the first bytes of a source until its form is recognized; returns the form, and the complete source.
+fn recognize<R: Read>(mut source: R) -> Io<(FileForm, impl Read)> {
+    let (mut first, mut block) = (Vec::new(), vec![0; BLOCK_BYTES]);
+    loop {
+        let read = match source.read(&mut block) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        first.extend_from_slice(&block[..read]);
+        if let Some(form) = file_form::recognize(&first, read == 0) {
+            // A terminal must not be read again after its end.
+            let rest = source.take(if read == 0 { 0 } else { u64::MAX });
+            return Ok((form, Cursor::new(first).chain(rest)));
+        }
     }
 }
 

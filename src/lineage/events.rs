@@ -2,17 +2,19 @@
 //!
 //! The basis of a prediction is issued (derived only from facts known before tip-off) or retrospective (also derived from facts that
 //! became known later).
-//! Invariant: for an issued prediction, only events fetched before tip-off are listed.
+//! Invariant: for an issued prediction, only events fetched before tip-off are listed. An event is listed once, and marked if it is retracted.
 //! Not here: the rows that were derived from the events (`report`).
 use super::report::{EventReport, GameReport};
+use crate::retract::{RAW_TOPICS, Retractions, each_event};
 use anyhow::{Result, bail};
 use runtime::{LogBackend, inspect};
 use schemas::{
-    EasternDate, Matchup, RawId, Timestamp,
+    EasternDate, Matchup, RawId, Team, Timestamp,
     features::{Basis, Features},
-    raw::RawEvent,
+    observation::{Provenance, Retraction},
+    raw::{Feed, RawEvent},
 };
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 /// The facts from which a prediction was derived, by the raw event that contains them.
 struct FactsByEvent<'a> {
@@ -21,7 +23,10 @@ struct FactsByEvent<'a> {
 }
 impl FactsByEvent<'_> {
     fn add(&mut self, raw: RawId, fact: String) {
-        self.facts.entry(raw).or_default().push(fact);
+        let facts = self.facts.entry(raw).or_default();
+        if !facts.contains(&fact) {
+            facts.push(fact);
+        }
     }
     /// Adds a fact. If the prediction is issued, adds it only if its event was fetched before tip-off.
     fn add_if_known(&mut self, raw: RawId, fetched_at: Timestamp, fact: String) {
@@ -50,45 +55,58 @@ pub fn find_events(
     }
     add_game_facts(log, &mut facts)?;
     add_roster_facts(log, &mut facts)?;
-    let mut events = Vec::new();
-    for topic in [&topics::RAW_SCHEDULES, &topics::RAW_BOX_SCORES, &topics::RAW_ROSTERS, &topics::RAW_ODDS] {
-        inspect::events(log, topic, |raw: RawEvent| {
-            if let Some(facts) = facts.facts.get(&raw.id) {
-                events.push(EventReport {
-                    raw: raw.id,
-                    feed: raw.feed.to_string(),
-                    key: raw.key,
-                    fetched_at: raw.fetched_at.to_string(),
-                    facts: facts.join("; "),
-                });
+    let mut retractions = Retractions::default();
+    // An event that was redriven, or appended again with a better outcome, is several records.
+    let mut found: BTreeMap<RawId, RawEvent> = BTreeMap::new();
+    for topic in RAW_TOPICS {
+        each_event(log, topic.info, |stored| {
+            retractions.add(&stored.event);
+            if facts.facts.contains_key(&stored.event.id) {
+                found.insert(stored.event.id, stored.event);
             }
         })?;
     }
+    let mut events: Vec<EventReport> =
+        found.into_values().map(|event| event_report(event, &facts, &retractions)).collect();
     events.sort_by(|a, b| (&a.fetched_at, a.raw).cmp(&(&b.fetched_at, b.raw)));
     Ok(events)
 }
 
-/// Adds fixture, quotes and injury reports of the game.
+fn event_report(event: RawEvent, facts: &FactsByEvent<'_>, retractions: &Retractions) -> EventReport {
+    let retraction = retractions.get(event.id);
+    EventReport {
+        raw: event.id,
+        feed: event.feed.to_string(),
+        key: event.key,
+        fetched_at: event.fetched_at.to_string(),
+        facts: facts.facts.get(&event.id).map(|facts| facts.join("; ")).unwrap_or_default(),
+        retracted_at: retraction.as_ref().map(|retraction| retraction.retracted_at.clone()),
+        retraction_reason: retraction.map(|retraction| retraction.reason),
+    }
+}
+
+/// Adds fixture, quotes and injury reports of the game. The observations of a retraction repeat those of the event that it retracts.
 fn add_game_facts(log: &mut dyn LogBackend, facts: &mut FactsByEvent<'_>) -> Result<()> {
     let features = facts.features;
     let Some(matchup) = Matchup::new(features.home, features.away) else {
         bail!("game {} has {} as both home and away team", features.game, features.home)
     };
     inspect::events(log, &topics::GAME_OBSERVATIONS, |observation| {
-        if observation.game == features.game {
+        if observation.game == features.game && observation.provenance.retraction.is_none() {
             let fact = format!("the game's fixture, {}", observation.fixture.date);
             facts.add_if_known(observation.provenance.raw, observation.provenance.fetched_at, fact);
         }
     })?;
     inspect::events(log, &topics::ODDS_OBSERVATIONS, |observation| {
         let is_game = Matchup::new(observation.home, observation.away) == Some(matchup);
-        if is_game && facts.is_near(observation.date) {
+        if is_game && facts.is_near(observation.date) && observation.provenance.retraction.is_none() {
             let fact = format!("{} quotes on the game", observation.quotes.len());
             facts.add_if_known(observation.provenance.raw, observation.provenance.fetched_at, fact);
         }
     })?;
     inspect::events(log, &topics::INJURY_OBSERVATIONS, |observation| {
-        if observation.matchup == matchup && facts.is_near(observation.date) {
+        let is_game = observation.matchup == matchup && facts.is_near(observation.date);
+        if is_game && observation.provenance.retraction.is_none() {
             let fact = format!("the injury report of {}", observation.reported_at);
             facts.add_if_known(observation.provenance.raw, observation.provenance.fetched_at, fact);
         }
@@ -96,25 +114,43 @@ fn add_game_facts(log: &mut dyn LogBackend, facts: &mut FactsByEvent<'_>) -> Res
     Ok(())
 }
 
-/// Adds the newest roster of each team and feed that was fetched before tip-off.
+/// Adds the newest roster of each team and feed that was fetched before tip-off and not retracted by then. For a retrospective prediction,
+/// a roster that was retracted later is not used either.
 fn add_roster_facts(log: &mut dyn LogBackend, facts: &mut FactsByEvent<'_>) -> Result<()> {
     let features = facts.features;
-    let mut newest_rosters: BTreeMap<_, _> = BTreeMap::new();
+    let mut rosters: Vec<((Team, Feed), Provenance)> = Vec::new();
+    let mut newest_retractions: BTreeMap<RawId, Retraction> = BTreeMap::new();
     inspect::events(log, &topics::ROSTER_OBSERVATIONS, |observation| {
-        let is_side = [features.home, features.away].contains(&observation.team);
-        if is_side && observation.provenance.fetched_at < features.tip_off {
-            let key = (observation.team, observation.feed);
-            match newest_rosters.entry(key) {
-                Entry::Vacant(entry) => _ = entry.insert(observation.provenance),
-                Entry::Occupied(mut entry) if *entry.get() < observation.provenance => {
-                    entry.insert(observation.provenance);
+        let provenance = observation.provenance;
+        if ![features.home, features.away].contains(&observation.team) {
+            return;
+        }
+        match provenance.retraction {
+            Some(retraction) => {
+                let counts = features.basis == Basis::Retrospective || retraction.at < features.tip_off;
+                let newest = newest_retractions.get(&provenance.raw);
+                if counts && newest.is_none_or(|newest| precedence(newest) < precedence(&retraction)) {
+                    newest_retractions.insert(provenance.raw, retraction);
                 }
-                Entry::Occupied(_) => {}
             }
+            None if provenance.fetched_at < features.tip_off => {
+                rosters.push(((observation.team, observation.feed), provenance));
+            }
+            None => {}
         }
     })?;
+    rosters.retain(|(_, provenance)| {
+        newest_retractions.get(&provenance.raw).is_none_or(|retraction| retraction.is_undone)
+    });
+    rosters.sort_by(|(_, a), (_, b)| (a.fetched_at, a.raw).cmp(&(b.fetched_at, b.raw)));
+    let newest_rosters: BTreeMap<(Team, Feed), Provenance> = rosters.into_iter().collect();
     for ((team, _), provenance) in newest_rosters {
         facts.add_if_known(provenance.raw, provenance.fetched_at, format!("the roster of {team}"));
     }
     Ok(())
+}
+
+/// Orders the retractions of one event and their undoings: the greatest counts.
+fn precedence(retraction: &Retraction) -> (Timestamp, bool) {
+    (retraction.at, !retraction.is_undone)
 }

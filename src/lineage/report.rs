@@ -343,7 +343,7 @@ pub struct GameReport {
 }
 
 /// A raw event and the facts that come from it.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct EventReport {
     #[serde(serialize_with = "raw_id_text")]
     pub raw: RawId,
@@ -351,6 +351,9 @@ pub struct EventReport {
     pub key: String,
     pub fetched_at: String,
     pub facts: String,
+    /// Time of the retraction (RFC 3339) and its reason; `None` if the event is not retracted.
+    pub retracted_at: Option<String>,
+    pub retraction_reason: Option<String>,
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 use super::pending::PendingRedrive;
 use crate::ingest;
 use anyhow::{Result, bail};
-use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, engine::dlq_topic};
+use runtime::{Commit, DeadLetterRecord, LogBackend, LogReader, RuntimeError, clock, engine::dlq_topic};
 use schemas::{
-    raw::{DeadLetter, RawEvent, RejectCode},
+    raw::{DeadLetter, RawEvent},
     wire::{self, Encoder},
 };
 use serde::Serialize;
@@ -159,9 +159,7 @@ fn reingest(
     let mut encoder = Encoder::new::<RawEvent>();
     let (mut events, mut commit) = (Vec::new(), Commit::default());
     for DeadLetterRecord { dead_letter, .. } in batch {
-        let text = std::str::from_utf8(&dead_letter.value);
-        let parsed = text.map_err(|error| (RejectCode::NotJson, format!("not UTF-8: {error}")));
-        match parsed.and_then(ingest::parse) {
+        match ingest::accept(&dead_letter.value, clock::now()) {
             Ok(event) => events.push(ingest::record(event, &mut encoder)?),
             Err((code, reason)) => {
                 let redrive_count = dead_letter.redrive_count + 1;
@@ -179,6 +177,7 @@ fn reingest(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemas::raw::RejectCode;
 
     fn dead_letter(offset: Offset) -> DeadLetterRecord {
         let dead_letter = DeadLetter {

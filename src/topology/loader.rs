@@ -1,10 +1,15 @@
 //! The loaders of the topology, adapted to the engine: they decode raw events into observations.
 //!
-//! Invariant: the adapter calls one pure function of crate `processors` and decides nothing itself.
+//! A retraction has the payload of the event that it retracts, whose dead letters exist already. So it has none of its own, and if its
+//! payload cannot be decoded, it has nothing to retract.
+//! Invariant: the adapter calls pure functions of crate `processors`. Whether an event is rejected depends on its record alone.
 //! Not here: decoding of payloads (`processors::loader`).
 use processors::loader::{self, Observation};
 use runtime::engine::{ProcessorOutput, RowCounts, StatelessProcessor};
-use schemas::raw::{DeadLetter, RawEvent, RejectCode};
+use schemas::{
+    Timestamp,
+    raw::{DeadLetter, RawEvent, RejectCode},
+};
 
 /// The loaders: decode raw events into observations.
 pub struct Loader;
@@ -14,7 +19,7 @@ impl StatelessProcessor for Loader {
     fn version(&self) -> i64 {
         i64::from(loader::VERSION)
     }
-    fn process(&self, raw: RawEvent) -> ProcessorOutput<Observation> {
+    fn process(&self, raw: RawEvent, timestamp: Option<Timestamp>) -> ProcessorOutput<Observation> {
         let dead_letter = |code, reason, value: Vec<u8>| DeadLetter {
             raw: Some(raw.id),
             fetched_at: Some(raw.fetched_at),
@@ -23,8 +28,12 @@ impl StatelessProcessor for Loader {
             // The engine sets origin and processor.
             ..DeadLetter::new(code, reason)
         };
-        match loader::load(&raw) {
-            Ok(loaded) => ProcessorOutput {
+        // Only a log to which other programs produce passes timestamps on; in other logs, `ingest` has checked the fetch time.
+        let checked = timestamp.map_or(Ok(()), |timestamp| {
+            loader::check_fetch_time(&raw, timestamp, "the timestamp of the record")
+        });
+        match checked.map(|()| loader::load(&raw)) {
+            Ok(Ok(loaded)) => ProcessorOutput {
                 rows: RowCounts {
                     found: loaded.rows as i64,
                     emitted: loaded.rows_emitted() as i64,
@@ -35,12 +44,14 @@ impl StatelessProcessor for Loader {
                 dead_letters: loaded
                     .bad_rows
                     .into_iter()
+                    .filter(|_| raw.retraction.is_none())
                     .map(|row| dead_letter(RejectCode::BadRow, row.reason, row.value.into_bytes()))
                     .collect(),
                 events: loaded.observations,
                 ..ProcessorOutput::default()
             },
-            Err(reject) => ProcessorOutput {
+            Ok(Err(_)) if raw.retraction.is_some() => ProcessorOutput::default(),
+            Ok(Err(reject)) | Err(reject) => ProcessorOutput {
                 dead_letters: vec![dead_letter(reject.code, reject.reason, Vec::new())],
                 is_rejected: true,
                 ..ProcessorOutput::default()

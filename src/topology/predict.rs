@@ -4,7 +4,7 @@
 //! Not here: computing of predictions (`processors::predictor`).
 use processors::predictor::Predictor;
 use runtime::engine::{ProcessorOutput, StatelessProcessor};
-use schemas::{PlayerGameId, features::Features, prediction::Prediction};
+use schemas::{PlayerGameId, Timestamp, features::Features, prediction::Prediction};
 
 /// The predictor: computes predictions from features.
 pub struct Predict(pub Predictor);
@@ -14,7 +14,7 @@ impl StatelessProcessor for Predict {
     fn version(&self) -> i64 {
         self.0.version()
     }
-    fn process(&self, (id, features): Self::In) -> ProcessorOutput<Prediction> {
+    fn process(&self, (id, features): Self::In, _: Option<Timestamp>) -> ProcessorOutput<Prediction> {
         match features {
             Some(features) => {
                 ProcessorOutput { events: vec![self.0.predict(&features)], ..ProcessorOutput::default() }

@@ -13,6 +13,7 @@ mod box_scores;
 mod cell;
 mod dates;
 mod espn_roster;
+mod fetch_time;
 mod incomplete;
 mod json;
 mod lists;
@@ -32,6 +33,7 @@ mod result_set;
 
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 
+pub use fetch_time::check_fetch_time;
 pub use loaded::{BadRow, Loaded, Observation, Reject, VERSION};
 
 /// Decodes one raw event with the loader of its feed.

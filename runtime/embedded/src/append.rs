@@ -23,16 +23,20 @@ pub fn commit(store: &mut Store, commit: Commit) -> Result<Offsets, RuntimeError
     })
 }
 
-/// Appends the raw events that are not in the log yet, and a commit; returns how many events were new.
+/// Appends the raw events that are not in the log yet, or only with a lower rank, and a commit; returns how many events were appended.
 pub fn ingest(store: &mut Store, events: &[RawEventRecord], commit: Commit) -> Result<usize, RuntimeError> {
     let others = all_records(commit.records, commit.dead_letters)?;
     store.transaction(|tx| {
         let mut records: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
         let mut new_events = 0;
         for event in events {
-            let inserted =
-                tx.prepare_cached("INSERT OR IGNORE INTO ingested VALUES(?)")?.execute([event.id.0])?;
-            if inserted == 1 {
+            let changed = tx
+                .prepare_cached(
+                    "INSERT INTO ingested(raw, rank) VALUES(?1, ?2)
+                     ON CONFLICT DO UPDATE SET rank = ?2 WHERE rank < ?2",
+                )?
+                .execute([event.id.0, i64::from(event.rank)])?;
+            if changed == 1 {
                 let partition = TopicPartition::new(event.topic.name, event.partition);
                 records.entry(partition).or_default().push(&event.key, Some(&event.value));
                 new_events += 1;

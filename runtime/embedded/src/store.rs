@@ -6,6 +6,7 @@
 use crate::error::storage_error;
 use runtime::{RecordBatch, RuntimeError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use schemas::raw::FetchOutcome;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -28,8 +29,9 @@ CREATE TABLE IF NOT EXISTS end_offset(
 CREATE TABLE IF NOT EXISTS committed_offset(
     consumer_group TEXT NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
     PRIMARY KEY(consumer_group, topic, partition)) WITHOUT ROWID;
--- Raw events that are in the log, so that ingesting a file again adds nothing.
-CREATE TABLE IF NOT EXISTS ingested(raw INTEGER PRIMARY KEY);
+-- Raw events that are in the log, so that ingesting a file again adds nothing. rank: the highest rank of a fetch outcome among the events
+-- with this id.
+CREATE TABLE IF NOT EXISTS ingested(raw INTEGER PRIMARY KEY, rank INTEGER NOT NULL);
 ";
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -56,7 +58,7 @@ impl Store {
         let failed = |reason: String| storage_error(&path, reason);
         std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
         let open = || -> rusqlite::Result<Connection> {
-            let db = Connection::open(&path)?;
+            let mut db = Connection::open(&path)?;
             db.busy_timeout(BUSY_TIMEOUT)?;
             db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
             db.pragma_update(None, "journal_mode", "WAL")?;
@@ -64,6 +66,7 @@ impl Store {
             db.pragma_update(None, "cache_size", -16_000)?;
             db.set_prepared_statement_cache_capacity(64);
             db.execute_batch(SCHEMA)?;
+            add_rank_column(&mut db)?;
             let id = format!("{:032x}", random_id(&path));
             db.execute("INSERT OR IGNORE INTO meta VALUES('log_id', ?)", [id])?;
             Ok(db)
@@ -203,6 +206,26 @@ impl Store {
         };
         self.ok(read())
     }
+}
+
+/// Adds the rank to the ingested events of a file that was written without it. Its events then have the highest rank: with which outcome they
+/// were ingested is not known, and no event is appended twice.
+fn add_rank_column(db: &mut Connection) -> rusqlite::Result<()> {
+    let has_rank = |db: &Connection| -> rusqlite::Result<bool> {
+        db.query_row("SELECT count(*) FROM pragma_table_info('ingested') WHERE name = 'rank'", [], |row| {
+            row.get(0)
+        })
+    };
+    if has_rank(db)? {
+        return Ok(());
+    }
+    // Another process may add the column at the same time.
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if !has_rank(&tx)? {
+        let rank = FetchOutcome::Complete.rank();
+        tx.execute_batch(&format!("ALTER TABLE ingested ADD COLUMN rank INTEGER NOT NULL DEFAULT {rank}"))?;
+    }
+    tx.commit()
 }
 
 /// Parses the topic name and the partition in the first two columns of a row.

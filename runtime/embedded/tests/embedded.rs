@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 use runtime::{
-    Commit, LogAdmin, LogBackend, LogReader, LogWriter, RuntimeError,
+    Commit, LogAdmin, LogBackend, LogReader, LogWriter, RawEventRecord, RuntimeError,
     engine::{ProcessorKind, dlq_topic},
     lag::PartitionProgress,
     subscription::{ReadLimits, RunContext, Subscription},
@@ -14,7 +14,10 @@ use runtime::{
 };
 use runtime_embedded::{EmbeddedLog, RunLock};
 use rusqlite::{Connection, params};
-use schemas::raw::{DeadLetter, RejectCode};
+use schemas::{
+    RawId,
+    raw::{DeadLetter, RejectCode},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -291,4 +294,45 @@ fn a_processor_that_panics_ends_the_run() {
         Supervisor::start(log, Vec::new(), custom_tasks, ReadLimits::default(), run_context).unwrap();
     let message = supervisor.watch(false, |_| {}).unwrap_err().to_string();
     assert!(message.contains(&format!("the thread of {PROCESSOR} panicked")), "{message}");
+}
+
+/// Returns a raw event of a schedule with this id and rank.
+fn raw_event(id: i64, rank: u8) -> RawEventRecord {
+    let topic = topics::RAW_SCHEDULES.info;
+    RawEventRecord { topic, partition: 0, key: "k".into(), id: RawId(id), rank, value: vec![rank] }
+}
+
+proptest! {
+    #[test]
+    fn an_event_is_appended_exactly_when_its_rank_is_higher_than_all_before(
+        batches in prop::collection::vec(prop::collection::vec((0_i64..3, 0_u8..6), 0..6), 0..5),
+    ) {
+        let folder = tempdir().unwrap();
+        let mut log = EmbeddedLog::open(folder.path()).unwrap();
+        let mut highest: BTreeMap<i64, u8> = BTreeMap::new();
+        for batch in &batches {
+            let mut expected = 0;
+            for (id, rank) in batch {
+                let is_new = highest.get(id).is_none_or(|highest| rank > highest);
+                expected += usize::from(is_new);
+                if is_new {
+                    highest.insert(*id, *rank);
+                }
+            }
+            let events: Vec<RawEventRecord> = batch.iter().map(|(id, rank)| raw_event(*id, *rank)).collect();
+            prop_assert_eq!(log.ingest(&events, Commit::default()).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn the_events_of_a_file_without_ranks_are_known_with_every_rank() {
+    let folder = tempdir().unwrap();
+    EmbeddedLog::open(folder.path()).unwrap().ingest(&[raw_event(1, 0)], Commit::default()).unwrap();
+    let db = Connection::open(folder.path().join("log.db")).unwrap();
+    db.execute_batch("ALTER TABLE ingested DROP COLUMN rank").unwrap();
+    drop(db);
+    let mut log = EmbeddedLog::open(folder.path()).unwrap();
+    let events = [raw_event(1, 5), raw_event(2, 0), raw_event(2, 5)];
+    assert_eq!(log.ingest(&events, Commit::default()).unwrap(), 2);
 }

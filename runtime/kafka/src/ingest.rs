@@ -1,6 +1,7 @@
 //! Writes without group membership: commits of commands, and raw events that are not in the log yet.
 //!
-//! Invariant: an event is in the log once, even if a command is repeated or a commit is aborted. If a commit with events is unconfirmed,
+//! Invariant: an event is in the log once, even if a command is repeated or a commit is aborted; it is appended again only with a higher
+//! rank. If a commit with events is unconfirmed,
 //! the log is searched for the events after the next `init_transactions`, and only missing ones are written again. A commit that has only
 //! dead letters cannot be searched for, so its dead letters may be written twice.
 //! Not here: reading events from an input file (`src/ingest/`).
@@ -13,7 +14,7 @@ use crate::{
 use runtime::{Commit, CommitError, RawEventRecord, RecordBatch, RuntimeError};
 use schemas::{RawId, raw::RawEvent, wire};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 use topics::TopicPartition;
@@ -54,8 +55,27 @@ impl CommandProducer {
 /// Appends raw events that are not in the log yet.
 pub struct Ingester {
     cluster: Arc<KafkaCluster>,
-    /// The ids of the events in each topic, read on first use.
-    stored_ids: HashMap<&'static str, HashSet<RawId>>,
+    /// The events in each topic, read on first use.
+    stored: HashMap<&'static str, StoredEvents>,
+}
+
+/// The events of a topic, each with the highest rank with which it is stored.
+#[derive(Debug, Default)]
+struct StoredEvents(HashMap<RawId, u8>);
+
+impl StoredEvents {
+    /// True if the event is stored with this rank or a higher one.
+    fn contains(&self, id: RawId, rank: u8) -> bool {
+        self.0.get(&id).is_some_and(|stored| *stored >= rank)
+    }
+    /// Adds an event. Returns true if it was not stored, or only with a lower rank.
+    fn insert(&mut self, id: RawId, rank: u8) -> bool {
+        let is_new = !self.contains(id, rank);
+        if is_new {
+            self.0.insert(id, rank);
+        }
+        is_new
+    }
 }
 
 /// Records and dead letters that are appended together with events.
@@ -79,9 +99,10 @@ impl OtherRecords {
 impl Ingester {
     /// Creates an ingester that has not read any ids yet.
     pub fn new(cluster: Arc<KafkaCluster>) -> Self {
-        Ingester { cluster, stored_ids: HashMap::new() }
+        Ingester { cluster, stored: HashMap::new() }
     }
-    /// Appends the events that are not in the log, and the records and dead letters of a commit. Returns how many events were new.
+    /// Appends the events that are not in the log, or only with a lower rank, and the records and dead letters of a commit. Returns how many
+    /// events were appended.
     ///
     /// # Errors
     /// When the log cannot be read or written, or the commit is still unconfirmed after [`MAX_RETRIES`].
@@ -93,7 +114,7 @@ impl Ingester {
     ) -> Result<usize, RuntimeError> {
         let mut new_events: Vec<&RawEventRecord> = Vec::new();
         for event in events {
-            if self.stored_ids(event.topic.name)?.insert(event.id) {
+            if self.stored(event.topic.name)?.insert(event.id, event.rank) {
                 new_events.push(event);
             }
         }
@@ -107,7 +128,7 @@ impl Ingester {
             match producer.commit(others.with_events(&new_events)) {
                 Ok(()) => {
                     for event in &new_events {
-                        self.stored_ids(event.topic.name)?.insert(event.id);
+                        self.stored(event.topic.name)?.insert(event.id, event.rank);
                     }
                     return Ok(new_count);
                 }
@@ -134,33 +155,56 @@ impl Ingester {
         &mut self,
         events: &[&'a RawEventRecord],
     ) -> Result<Vec<&'a RawEventRecord>, RuntimeError> {
-        self.stored_ids.clear();
+        self.stored.clear();
         let mut missing = Vec::new();
         for event in events {
-            if !self.stored_ids(event.topic.name)?.contains(&event.id) {
+            if !self.stored(event.topic.name)?.contains(event.id, event.rank) {
                 missing.push(*event);
             }
         }
         Ok(missing)
     }
-    fn stored_ids(&mut self, topic: &'static str) -> Result<&mut HashSet<RawId>, RuntimeError> {
-        if !self.stored_ids.contains_key(topic) {
-            let ids = self.read_ids(topic)?;
-            self.stored_ids.insert(topic, ids);
+    fn stored(&mut self, topic: &'static str) -> Result<&mut StoredEvents, RuntimeError> {
+        if !self.stored.contains_key(topic) {
+            let events = self.read_events(topic)?;
+            self.stored.insert(topic, events);
         }
-        Ok(self.stored_ids.entry(topic).or_default())
+        Ok(self.stored.entry(topic).or_default())
     }
-    fn read_ids(&self, topic: &str) -> Result<HashSet<RawId>, RuntimeError> {
-        let mut ids = HashSet::new();
+    fn read_events(&self, topic: &str) -> Result<StoredEvents, RuntimeError> {
+        let mut events = StoredEvents::default();
         for partition in self.cluster.partitions(topic)? {
             for batch in self.cluster.read_partition(partition)? {
                 for record in batch.records() {
                     // A record that cannot be decoded comes from another program and has no id; its loader rejects it.
                     let event = record?.value.map(wire::decode::<RawEvent>);
-                    ids.extend(event.and_then(Result::ok).map(|event| event.id));
+                    if let Some(Ok(event)) = event {
+                        events.insert(event.id, event.outcome.rank());
+                    }
                 }
             }
         }
-        Ok(ids)
+        Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_event_is_appended_exactly_when_its_rank_is_higher_than_all_before(
+            events in prop::collection::vec((0_i64..3, 0_u8..6), 0..30),
+        ) {
+            let mut stored = StoredEvents::default();
+            for (n, (id, rank)) in events.iter().enumerate() {
+                let highest = events[..n].iter().filter(|(other, _)| other == id).map(|(_, rank)| rank).max();
+                let is_new = highest.is_none_or(|highest| rank > highest);
+                prop_assert_eq!(stored.insert(RawId(*id), *rank), is_new);
+                prop_assert!(stored.contains(RawId(*id), *rank));
+            }
+        }
     }
 }

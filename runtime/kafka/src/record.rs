@@ -1,16 +1,17 @@
 //! Converts messages of the client to records of a batch.
 //!
 //! Invariant: in every topic that is not raw, a key is text of at most 65535 bytes; any other key is an error. In a raw topic, a key may
-//! have any bytes, because other programs produce to it.
+//! have any bytes, because other programs produce to it; for the same reason, its records have their timestamps.
 //! Not here: dead letters, whose content is partly in headers (`dead_letters`).
 use rdkafka::{
     Message,
     message::{BorrowedMessage, Headers, OwnedHeaders},
 };
 use runtime::RecordBatch;
+use schemas::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Appends a message to a batch.
+/// Appends a message to a batch; in a raw topic, with its timestamp.
 ///
 /// # Errors
 /// The reason, when the topic is not raw and the key is not text or is too long.
@@ -27,6 +28,9 @@ pub fn append_message(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) ->
             return Err(format!("the record's key has {} bytes, but the maximum is {}", key.len(), u16::MAX));
         }
         Err(error) => return Err(format!("the record's key is not text: {error}")),
+    }
+    if topics::is_raw(message.topic()) {
+        batch.set_last_timestamp(message.timestamp().to_millis().map(Timestamp));
     }
     Ok(())
 }

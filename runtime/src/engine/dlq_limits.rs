@@ -76,7 +76,7 @@ mod tests {
         fn version(&self) -> i64 {
             3
         }
-        fn process(&self, raw: RawEvent) -> ProcessorOutput<()> {
+        fn process(&self, raw: RawEvent, _: Option<Timestamp>) -> ProcessorOutput<()> {
             let dead_letter = |code| DeadLetter {
                 raw: Some(raw.id),
                 fetched_at: Some(raw.fetched_at),

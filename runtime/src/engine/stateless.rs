@@ -17,6 +17,7 @@ use crate::{
 };
 use processors::materialized_view::ParkedItem;
 use schemas::{
+    Timestamp,
     ops::LedgerEntry,
     raw::{DeadLetter, RejectCode},
 };
@@ -81,7 +82,8 @@ pub trait StatelessProcessor: Send {
     type Out;
     /// Returns the version of the processor. It must change whenever the same record may give different outputs.
     fn version(&self) -> i64;
-    fn process(&self, input: Self::In) -> ProcessorOutput<Self::Out>;
+    /// Processes one record. `timestamp` is the record's own timestamp, if the log passes it on.
+    fn process(&self, input: Self::In, timestamp: Option<Timestamp>) -> ProcessorOutput<Self::Out>;
 }
 
 /// Connects a stateless processor to its topics, and collects the commit of the micro-batch in progress.
@@ -129,7 +131,7 @@ where
         record: &Record<'_>,
     ) -> Result<ProcessorOutput<P::Out>, RuntimeError> {
         match input.decode(record.key, record.value) {
-            Ok(input) => Ok(self.processor.process(input)),
+            Ok(input) => Ok(self.processor.process(input, record.timestamp)),
             // Other programs also produce to raw topics, so their records may be unreadable.
             Err(Unreadable { reason, is_foreign: true }) if is_raw(partition.topic) => {
                 Ok(ProcessorOutput::rejected(reason))

@@ -53,8 +53,18 @@ fn text(report: &DeadLetterReport) -> String {
         "" => String::new(),
         batch => format!(", sink batch {batch} (table version {})", report.processor_version),
     };
+    let dismissed = match &report.retraction {
+        Some(retraction) => {
+            format!(
+                "\n  dismissed: the event was retracted at {}: {}",
+                retraction.retracted_at, retraction.reason
+            )
+        }
+        None => String::new(),
+    };
+    let raw = report.raw.as_ref().map(|raw| format!(", raw event {raw}")).unwrap_or_default();
     format!(
-        "{} {}/{} offset {}{redriven}\n  origin: {}/{} offset {}{batch}\n  reason: {}\n  {value}",
+        "{} {}/{} offset {}{redriven}\n  origin: {}/{} offset {}{raw}{batch}\n  reason: {}{dismissed}\n  {value}",
         report.code,
         report.topic,
         report.partition,

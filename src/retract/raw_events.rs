@@ -1,0 +1,53 @@
+//! Reads the raw events of a log in parts of limited size.
+//!
+//! Invariant: read-only; a record that is not an event is skipped, because it comes from another program and its loader has rejected it.
+//! Not here: which of the events are retracted (`retractions`).
+use anyhow::Result;
+use runtime::LogReader;
+use schemas::{raw::RawEvent, wire};
+use topics::{Topic, TopicInfo, TopicPartition};
+
+/// The raw topics.
+pub const RAW_TOPICS: [&Topic<RawEvent>; 4] =
+    [&topics::RAW_SCHEDULES, &topics::RAW_BOX_SCORES, &topics::RAW_ROSTERS, &topics::RAW_ODDS];
+/// The number of bytes of a partition that are read at a time.
+const READ_BYTES: usize = 32 << 20;
+
+/// A raw event, with the place and the key of its record.
+#[derive(Clone, Debug)]
+pub struct StoredEvent {
+    pub topic: TopicInfo,
+    pub partition: i32,
+    pub record_key: String,
+    pub event: RawEvent,
+}
+
+/// Calls `each` with every event of a raw topic, partition by partition.
+///
+/// # Errors
+/// If the log cannot be read.
+pub fn each_event(
+    log: &mut dyn LogReader,
+    topic: TopicInfo,
+    mut each: impl FnMut(StoredEvent),
+) -> Result<()> {
+    for partition in 0..topic.partitions {
+        let mut from = 0;
+        loop {
+            let batches = log.read(TopicPartition::new(topic.name, partition), from, READ_BYTES)?;
+            let Some(next) = batches.last().map(runtime::RecordBatch::next).filter(|next| *next > from)
+            else {
+                break;
+            };
+            for batch in &batches {
+                for record in batch.records() {
+                    let record = record?;
+                    let Some(Ok(event)) = record.value.map(wire::decode::<RawEvent>) else { continue };
+                    each(StoredEvent { topic, partition, record_key: record.key.to_owned(), event });
+                }
+            }
+            from = next;
+        }
+    }
+    Ok(())
+}
