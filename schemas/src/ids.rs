@@ -215,6 +215,8 @@ impl FromStr for NamesId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Timestamp;
+    use proptest::prelude::*;
 
     #[test]
     fn a_game_id_contains_its_kind_and_season() {
@@ -226,9 +228,42 @@ mod tests {
             assert!(bad.parse::<GameId>().is_err(), "{bad}");
         }
     }
+    fn team() -> impl Strategy<Value = Team> {
+        prop::sample::select(Team::ALL.to_vec())
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+        #[test]
+        fn the_key_of_a_lookup_on_any_day_parses_to_the_same_key(
+            (first, second) in (team(), team()),
+            source in prop::sample::select(Source::ALL.to_vec()),
+            millis in any::<i64>(),
+            days in any::<i32>(),
+        ) {
+            let scope = Matchup::new(first, second).map_or(Scope::Team(first), Scope::Matchup);
+            prop_assert_eq!(scope.to_string().parse(), Ok(scope));
+            for date in [Timestamp(millis).eastern_date(), EasternDate::default().plus_days(days)] {
+                let id = NamesId { scope, team: second, source, date };
+                prop_assert_eq!(id.to_string().parse(), Ok(id));
+            }
+        }
+        #[test]
+        fn a_game_id_that_parses_has_the_same_text_and_a_season_with_days(number in any::<u32>(), raw in any::<i64>()) {
+            for text in [format!("{number:010}"), format!("{:010}", number % 100_000_000)] {
+                if let Ok(game) = text.parse::<GameId>() {
+                    prop_assert_eq!(game.to_string(), text);
+                }
+            }
+            let season = GameId(number).season();
+            prop_assert_eq!(season.to_string().parse(), Ok(season));
+            prop_assert_eq!(RawId(raw).to_string().parse(), Ok(RawId(raw)));
+        }
+    }
     #[test]
     fn the_text_of_a_row_id_parses_to_the_same_id() {
-        for text in ["BOS-NYK/BOS/oddsapi/2024-03-02", "UTA/BOS/espn/2024-03-02"] {
+        for text in
+            ["BOS-NYK/BOS/oddsapi/2024-03-02", "UTA/BOS/espn/2024-03-02", "UTA/BOS/espn/-000044-03-15"]
+        {
             assert_eq!(text.parse::<NamesId>().unwrap().to_string(), text);
         }
         let form = "BOS-NYK/0022300576/NYK";

@@ -3,6 +3,9 @@
 //! Every type has a public text form (`Display`): timestamps in RFC 3339, days as `YYYY-MM-DD`, seasons as `2023-24`, lines in points,
 //! playing time as `minutes:seconds`, prices as the book wrote them. On the wire, each is encoded as its integer.
 //!
+//! Every integer is a valid value of its type: no function panics, and timestamps, days and seasons parse from the text that they are
+//! formatted as. Days and seasons beyond the years -9999 to 9999 count as the nearest one in that range.
+//!
 //! Invariant: every quantity of a *fact* is an integer in a stated unit, so facts have a total order and equal bytes mean equal
 //! content. Only derived values have fractions.
 //! Not here: the conversion from the sources' own notations (the loaders of crate `processors`).
@@ -27,16 +30,21 @@ impl Timestamp {
     /// Milliseconds per hour.
     pub const HOUR: i64 = 3_600_000;
 
+    /// Returns the instant that many hours later, or the earliest or latest `Timestamp` if it would be outside the range of `i64`.
     pub const fn plus_hours(self, hours: i64) -> Timestamp {
-        Timestamp(self.0 + hours * Self::HOUR)
+        Timestamp(self.0.saturating_add(hours.saturating_mul(Self::HOUR)))
     }
-    /// Returns the US Eastern calendar day of this instant.
+    /// Returns the US Eastern calendar day of this instant; [`EasternDate::MIN`] or [`EasternDate::MAX`] if it is outside their range.
     pub fn eastern_date(self) -> EasternDate {
-        let timestamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        EasternDate::from_civil(eastern().to_datetime(timestamp).date())
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(timestamp) => EasternDate::from_civil(eastern().to_datetime(timestamp).date()),
+            Err(_) if self.0 < 0 => EasternDate::MIN,
+            Err(_) => EasternDate::MAX,
+        }
     }
 }
-/// Formats a timestamp as RFC 3339 in UTC, or as `-infinity` or `infinity` if it is the distant past or future.
+/// Formats a timestamp as RFC 3339 in UTC; as `-infinity` or `infinity` if it is the distant past or future; and as a number of
+/// milliseconds such as `253402318800000ms` if its year is not one of -9999 to 9999.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (*self, jiff::Timestamp::from_millisecond(self.0)) {
@@ -49,15 +57,23 @@ impl fmt::Display for Timestamp {
 }
 impl FromStr for Timestamp {
     type Err = String;
-    /// Parses RFC 3339; the UTC offset is required.
+    /// Parses RFC 3339, for which the UTC offset is required, and the other forms that `Display` writes.
     fn from_str(text: &str) -> Result<Self, String> {
-        let timestamp: jiff::Timestamp =
-            text.parse().map_err(|_| format!("'{text}' is not an RFC 3339 timestamp"))?;
-        Ok(Timestamp(timestamp.as_millisecond()))
+        let other_form = || match text {
+            "-infinity" => Some(Timestamp::DISTANT_PAST),
+            "infinity" => Some(Timestamp::DISTANT_FUTURE),
+            _ => text.strip_suffix("ms")?.parse().ok().map(Timestamp).filter(|time| time.to_string() == text),
+        };
+        let rfc3339 = text.parse::<jiff::Timestamp>().ok();
+        let timestamp = rfc3339.map(|timestamp| Timestamp(timestamp.as_millisecond())).or_else(other_form);
+        timestamp.ok_or_else(|| format!("'{text}' is not an RFC 3339 timestamp"))
     }
 }
 
 /// A US Eastern calendar day, in days since 1970-01-01. Games are assigned to these days.
+///
+/// The calendar is closed: it has the days from [`EasternDate::MIN`] to [`EasternDate::MAX`], and every function returns one of them. A
+/// number of days outside this range, which no function here returns, counts as the nearest of the two.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema,
 )]
@@ -71,6 +87,11 @@ fn eastern() -> tz::TimeZone {
 }
 
 impl EasternDate {
+    /// The first day, January 1 of the year -9999.
+    pub const MIN: EasternDate = EasternDate(-4_371_587);
+    /// The last day, December 31 of the year 9999.
+    pub const MAX: EasternDate = EasternDate(2_932_896);
+
     pub fn from_civil(date: civil::Date) -> Self {
         let days = date.duration_since(civil::date(1970, 1, 1)).as_hours() / 24;
         EasternDate(days as i32)
@@ -80,18 +101,34 @@ impl EasternDate {
         civil::Date::new(year, month, day).ok().map(Self::from_civil)
     }
     pub fn civil(self) -> civil::Date {
-        let span = jiff::Span::new().try_days(self.0).unwrap_or_default();
+        let span = jiff::Span::new().days(self.clamped().0);
         civil::date(1970, 1, 1).saturating_add(span)
     }
+    /// Returns the day that many days later, or [`EasternDate::MIN`] or [`EasternDate::MAX`] if it would be outside their range.
     pub const fn plus_days(self, days: i32) -> Self {
-        EasternDate(self.0 + days)
+        EasternDate(self.0.saturating_add(days)).clamped()
     }
-    /// Returns the instant of `hour:minute` New York time on this day.
+    const fn clamped(self) -> Self {
+        if self.0 < Self::MIN.0 {
+            Self::MIN
+        } else if self.0 > Self::MAX.0 {
+            Self::MAX
+        } else {
+            self
+        }
+    }
+    /// Returns the instant of `hour:minute` New York time on this day. An hour that is not 0 to 23 and a minute that is not 0 to 59 count
+    /// as the nearest of these.
     pub fn at(self, hour: i8, minute: i8) -> Timestamp {
+        let (hour, minute) = (hour.clamp(0, 23), minute.clamp(0, 59));
         let zoned = eastern().to_ambiguous_zoned(self.civil().at(hour, minute, 0, 0)).compatible();
-        zoned.map_or(Timestamp(i64::from(self.0) * 24 * Timestamp::HOUR), |zoned| {
-            Timestamp(zoned.timestamp().as_millisecond())
-        })
+        // The time zone database has no offset within two days of the ends of the calendar; there, it is that of standard time.
+        let standard_time = || {
+            let since_midnight = i64::from(hour) * Timestamp::HOUR + i64::from(minute) * Timestamp::HOUR / 60;
+            let hours = i64::from(self.clamped().0) * 24 + STANDARD_TIME_HOURS;
+            Timestamp(since_midnight).plus_hours(hours)
+        };
+        zoned.map_or_else(|_| standard_time(), |zoned| Timestamp(zoned.timestamp().as_millisecond()))
     }
     /// Returns the season of this day; a season starts on October 1.
     pub fn season(self) -> Season {
@@ -99,7 +136,9 @@ impl EasternDate {
         Season(date.year() - i16::from(date.month() < 10))
     }
 }
-/// Formats a day as `YYYY-MM-DD`.
+/// How many hours New York's standard time is behind UTC.
+const STANDARD_TIME_HOURS: i64 = 5;
+/// Formats a day as `YYYY-MM-DD`; a year before the year 0 has a sign and six digits, as in `-000044-03-15`.
 impl fmt::Display for EasternDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.civil())
@@ -107,13 +146,11 @@ impl fmt::Display for EasternDate {
 }
 impl FromStr for EasternDate {
     type Err = String;
-    /// Parses `YYYY-MM-DD`.
+    /// Parses a day in the form that `Display` writes, and in no other.
     fn from_str(text: &str) -> Result<Self, String> {
-        let error = || format!("'{text}' is not a date, expected YYYY-MM-DD");
-        if text.len() != 10 {
-            return Err(error());
-        }
-        text.parse::<civil::Date>().map(Self::from_civil).map_err(|_| error())
+        let is_year_before_0 = text.starts_with('-') && text.len() == 13;
+        let date = if text.len() == 10 || is_year_before_0 { text.parse::<civil::Date>().ok() } else { None };
+        date.map(Self::from_civil).ok_or_else(|| format!("'{text}' is not a date, expected YYYY-MM-DD"))
     }
 }
 
@@ -123,19 +160,27 @@ impl FromStr for EasternDate {
 )]
 #[serde(transparent)]
 pub struct Season(pub i16);
-/// Formats a season with both years, for example `2023-24`.
+impl Season {
+    /// The season of [`EasternDate::MIN`].
+    pub const MIN: Season = Season(-10_000);
+    /// The season of [`EasternDate::MAX`].
+    pub const MAX: Season = Season(9_999);
+}
+/// Formats a season with both years, for example `2023-24`; a year before the year 0 has a sign and six digits, as in `-000044-57`.
 impl fmt::Display for Season {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:02}", self.0, (self.0 + 1).rem_euclid(100))
+        let next = (i32::from(self.0) + 1).rem_euclid(100);
+        if self.0 < 0 { write!(f, "{:07}-{next:02}", self.0) } else { write!(f, "{:04}-{next:02}", self.0) }
     }
 }
 impl FromStr for Season {
     type Err = String;
-    /// Parses `2023-24`; the second part must be the year after the first.
+    /// Parses `2023-24`; the second part must be the year after the first. Seasons before [`Season::MIN`] and after [`Season::MAX`] are
+    /// refused, because they have no days.
     fn from_str(text: &str) -> Result<Self, String> {
-        let season = text.get(..4).and_then(|year| year.parse().ok()).map(Season);
+        let season = text.rsplit_once('-').and_then(|(year, _)| year.parse().ok()).map(Season);
         season
-            .filter(|season| season.to_string() == text)
+            .filter(|season| (Season::MIN..=Season::MAX).contains(season) && season.to_string() == text)
             .ok_or_else(|| format!("'{text}' is not a season, expected e.g. 2023-24"))
     }
 }
@@ -213,6 +258,79 @@ impl fmt::Display for Price {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn the_text_of_a_timestamp_parses_to_the_same_timestamp(millis in any_i64()) {
+            let timestamp = Timestamp(millis);
+            prop_assert_eq!(timestamp.to_string().parse(), Ok(timestamp));
+        }
+        #[test]
+        fn every_timestamp_has_a_day_whose_text_parses_to_the_same_day(millis in any_i64(), hours in any_i64()) {
+            for timestamp in [Timestamp(millis), Timestamp(millis).plus_hours(hours)] {
+                let date = timestamp.eastern_date();
+                prop_assert!((EasternDate::MIN..=EasternDate::MAX).contains(&date));
+                prop_assert_eq!(date.to_string().parse(), Ok(date));
+            }
+        }
+        #[test]
+        fn later_timestamps_have_no_earlier_day(a in any_i64(), b in any_i64()) {
+            prop_assert!(Timestamp(a.min(b)).eastern_date() <= Timestamp(a.max(b)).eastern_date());
+        }
+        #[test]
+        fn every_day_counts_as_the_nearest_day_of_the_calendar(days in any_i32(), more in any_i32()) {
+            let nearest = EasternDate(days.clamp(EasternDate::MIN.0, EasternDate::MAX.0));
+            let date = EasternDate(days);
+            prop_assert_eq!(date.to_string().parse(), Ok(nearest));
+            prop_assert_eq!((date.civil(), date.season()), (nearest.civil(), nearest.season()));
+            prop_assert_eq!(EasternDate::from_civil(date.civil()), nearest);
+            let sum = (i64::from(days) + i64::from(more)).clamp(i64::from(EasternDate::MIN.0), i64::from(EasternDate::MAX.0));
+            prop_assert_eq!(i64::from(date.plus_days(more).0), sum);
+        }
+        #[test]
+        fn every_time_of_a_day_is_on_that_day(days in any_i32(), hour in any::<i8>(), minute in any::<i8>()) {
+            let nearest = EasternDate(days.clamp(EasternDate::MIN.0, EasternDate::MAX.0));
+            let instant = EasternDate(days).at(hour, minute);
+            prop_assert_eq!(instant.eastern_date(), nearest, "{}", instant);
+            prop_assert_eq!(instant.to_string().parse(), Ok(instant));
+        }
+        #[test]
+        fn the_text_of_a_season_parses_to_the_same_season(year in any::<i16>(), days in any_i32()) {
+            let season = EasternDate(days).season();
+            prop_assert_eq!(season.to_string().parse(), Ok(season));
+            let season = Season(year);
+            let has_days = (Season::MIN..=Season::MAX).contains(&season);
+            prop_assert_eq!(season.to_string().parse().ok(), has_days.then_some(season));
+        }
+        #[test]
+        fn a_text_that_parses_is_the_text_of_its_day_or_season(text in "[-+]?[0-9]{4,6}-[0-9]{2}(-[0-9]{2})?") {
+            if let Ok(date) = text.parse::<EasternDate>() {
+                prop_assert_eq!(date.to_string(), text);
+            } else if let Ok(season) = text.parse::<Season>() {
+                prop_assert_eq!(season.to_string(), text);
+            }
+        }
+    }
+    /// All numbers, and more often those near the ends of `i64`, of the calendar, and of the data.
+    fn any_i64() -> impl Strategy<Value = i64> {
+        let day = 24 * Timestamp::HOUR;
+        let [first, last] = [EasternDate::MIN, EasternDate::MAX].map(|date| i64::from(date.0) * day);
+        let ends = [i64::MIN, i64::MAX, 0, first, last, 1_700_000_000_000];
+        let near = (prop::sample::select(ends.to_vec()), -3 * day..3 * day);
+        prop_oneof![
+            any::<i64>(),
+            near.prop_map(|(end, distance)| end.saturating_add(distance)),
+            Just(Timestamp::DISTANT_PAST.0),
+            Just(Timestamp::DISTANT_FUTURE.0),
+        ]
+    }
+    fn any_i32() -> impl Strategy<Value = i32> {
+        let ends = [i32::MIN, i32::MAX, 0, EasternDate::MIN.0, EasternDate::MAX.0, -719_528, 19_700];
+        let near = (prop::sample::select(ends.to_vec()), -400..400);
+        prop_oneof![any::<i32>(), near.prop_map(|(end, distance): (i32, i32)| end.saturating_add(distance))]
+    }
 
     #[test]
     fn an_eastern_day_ends_at_midnight_in_new_york_in_summer_and_winter() {
@@ -233,6 +351,12 @@ mod tests {
         assert_eq!("2023-10-01".parse::<EasternDate>().unwrap().season().to_string(), "2023-24");
         assert_eq!("2000-06-01".parse::<EasternDate>().unwrap().season().to_string(), "1999-00");
         assert!("2023-25".parse::<Season>().is_err());
+        assert_eq!([Season(-44), Season(7)].map(|season| season.to_string()), ["-000044-57", "0007-08"]);
+        assert_eq!(
+            [EasternDate::MIN, EasternDate::MAX].map(EasternDate::season),
+            [Season::MIN, Season::MAX],
+            "the first and the last season"
+        );
     }
     #[test]
     fn every_unit_has_a_public_text() {

@@ -2,7 +2,11 @@
 //!
 //! Invariant: commits and ingests are atomic; the offsets of a partition are dense when they are written.
 //! Not here: compaction, which removes records and keeps offsets (`compaction`).
-use crate::store::Store;
+use crate::{
+    store::Store,
+    stored_batch::{COLUMNS, CorruptStoredBatch, SMALL_BATCH_BYTES, StoredBatch},
+    vacuum::release_free_pages,
+};
 use runtime::{Commit, RawEventRecord, RecordBatch, RuntimeError, clock};
 use rusqlite::{Connection, OptionalExtension, params};
 use schemas::wire;
@@ -11,9 +15,9 @@ use topics::{Offset, Offsets, Policy, TopicPartition};
 
 /// Makes a commit durable; returns the new end offsets of the partitions that it wrote to.
 pub fn commit(store: &mut Store, commit: Commit) -> Result<Offsets, RuntimeError> {
-    let records = all_records(commit.records, commit.dead_letters)?;
+    let batches = pack_all(all_records(commit.records, commit.dead_letters)?);
     store.transaction(|tx| {
-        let end_offsets = append_all(tx, records)?;
+        let end_offsets = append_all(tx, batches)?;
         for (TopicPartition { topic, partition }, next) in &commit.offsets {
             let topic = topic_id(tx, topic)?;
             tx.prepare_cached("INSERT OR REPLACE INTO committed_offset VALUES(?, ?, ?, ?)")?
@@ -25,7 +29,7 @@ pub fn commit(store: &mut Store, commit: Commit) -> Result<Offsets, RuntimeError
 
 /// Appends the raw events that are not in the log yet, or only with a lower rank, and a commit; returns how many events were appended.
 pub fn ingest(store: &mut Store, events: &[RawEventRecord], commit: Commit) -> Result<usize, RuntimeError> {
-    let others = all_records(commit.records, commit.dead_letters)?;
+    let others = pack_all(all_records(commit.records, commit.dead_letters)?);
     store.transaction(|tx| {
         let mut records: BTreeMap<TopicPartition, RecordBatch> = BTreeMap::new();
         let mut new_events = 0;
@@ -42,7 +46,7 @@ pub fn ingest(store: &mut Store, events: &[RawEventRecord], commit: Commit) -> R
                 new_events += 1;
             }
         }
-        append_all(tx, records)?;
+        append_all(tx, pack_all(records))?;
         append_all(tx, others)?;
         Ok(new_events)
     })
@@ -51,32 +55,32 @@ pub fn ingest(store: &mut Store, events: &[RawEventRecord], commit: Commit) -> R
 /// Deletes the records of a topic below these offsets; the other records keep their offsets.
 pub fn purge(store: &mut Store, topic: &str, below: &BTreeMap<i32, Offset>) -> Result<(), RuntimeError> {
     for (partition, below) in below {
-        let rest = store.read(TopicPartition::from_name(topic, *partition), *below, usize::MAX)?;
         store.transaction(|tx| {
-            let topic = topic_id(tx, topic)?;
-            let appended: Option<i64> = tx
+            let topic_id = topic_id(tx, topic)?;
+            let divided: Option<StoredBatch> = tx
                 .query_row(
-                    "SELECT appended FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base < ?3 AND next > ?3",
-                    params![topic, partition, below],
-                    |row| row.get(0),
+                    &format!("SELECT {COLUMNS} FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base < ?3 AND next > ?3"),
+                    params![topic_id, partition, below],
+                    StoredBatch::from_row,
                 )
                 .optional()?;
             tx.execute(
                 "DELETE FROM record_batch WHERE topic = ? AND partition = ? AND base < ?",
-                params![topic, partition, below],
+                params![topic_id, partition, below],
             )?;
             // If `below` is inside a batch, the batch is stored again without the records below this offset.
-            for batch in rest.iter().filter(|batch| batch.base() == *below && !batch.is_empty()) {
-                tx.execute(
-                    "INSERT OR IGNORE INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
-                    params![topic, partition, batch.base(), batch.next(), batch.len(), batch.bytes(), appended],
-                )?;
+            if let Some(divided) = divided {
+                let (base, appended) = (divided.base, divided.appended);
+                let rest = divided.open(topic, *partition)?.from_offset(*below);
+                let rest = rest.map_err(|corrupt| CorruptStoredBatch::new(topic, *partition, base, &corrupt))?;
+                if !rest.is_empty() {
+                    StoredBatch::pack(&rest, appended).insert(tx, topic_id, *partition)?;
+                }
             }
             Ok(())
         })?;
-        store.ok(store.db.execute_batch("PRAGMA incremental_vacuum"))?;
     }
-    Ok(())
+    store.ok(release_free_pages(&store.db, 0))
 }
 
 /// Returns the records of a commit and its dead letters. A dead letter is encoded as an event, with the key of its original record.
@@ -98,33 +102,39 @@ fn all_records(
     Ok(records)
 }
 
+/// Packs batches for the file. Done before the transaction begins, because other members cannot commit during a transaction.
+fn pack_all(records: BTreeMap<TopicPartition, RecordBatch>) -> Vec<(TopicPartition, StoredBatch)> {
+    let appended = clock::now().0;
+    let pack = |(partition, batch)| (partition, StoredBatch::pack(&batch, appended));
+    records.into_iter().map(pack).collect()
+}
+
 /// Appends batches; returns the new end offsets.
-fn append_all(db: &Connection, records: BTreeMap<TopicPartition, RecordBatch>) -> rusqlite::Result<Offsets> {
+fn append_all(db: &Connection, batches: Vec<(TopicPartition, StoredBatch)>) -> rusqlite::Result<Offsets> {
     let mut end_offsets = Offsets::new();
-    for (partition, batch) in records {
+    for (partition, batch) in batches {
         let topic = topic_id(db, partition.topic)?;
         end_offsets.insert(partition, append(db, topic, partition.partition, batch)?);
     }
     Ok(end_offsets)
 }
 
-fn append(db: &Connection, topic: i64, partition: i32, batch: RecordBatch) -> rusqlite::Result<Offset> {
+fn append(db: &Connection, topic: i64, partition: i32, batch: StoredBatch) -> rusqlite::Result<Offset> {
     let end_offset: Option<Offset> = db
         .prepare_cached("SELECT next FROM end_offset WHERE topic = ? AND partition = ?")?
         .query_row(params![topic, partition], |row| row.get(0))
         .optional()?;
     let batch = batch.rebased(end_offset.unwrap_or(0));
-    let (base, next, records, bytes) = (batch.base(), batch.next(), batch.len(), batch.bytes());
+    batch.insert(db, topic, partition)?;
+    let is_small = batch.size() < SMALL_BATCH_BYTES;
+    let small_bytes = if is_small { batch.size() } else { 0 };
     db.prepare_cached(
-        "INSERT INTO record_batch(topic, partition, base, next, records, bytes, appended) VALUES(?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO end_offset(topic, partition, next, dirty, dirty_bytes, unmerged_batches, unmerged_bytes)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4, dirty_bytes = dirty_bytes + ?5,
+         unmerged_batches = unmerged_batches + ?6, unmerged_bytes = unmerged_bytes + ?7",
     )?
-    .execute(params![topic, partition, base, next, records, bytes, clock::now().0])?;
-    db.prepare_cached(
-        "INSERT INTO end_offset(topic, partition, next, dirty) VALUES(?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET next = ?3, dirty = dirty + ?4",
-    )?
-    .execute(params![topic, partition, next, records])?;
-    Ok(next)
+    .execute(params![topic, partition, batch.next, batch.records, batch.size(), is_small, small_bytes])?;
+    Ok(batch.next)
 }
 
 /// Returns the id of a topic in the log file; adds the topic if it is new.

@@ -7,8 +7,9 @@ use crate::{
     append, compaction,
     error::storage_error,
     lag_snapshot,
+    maintenance::Maintenance,
     member::{EmbeddedMember, MemberLog},
-    offsets,
+    merging, offsets, retention,
     run_lock::RunLock,
     store::{PartitionSize, Store},
 };
@@ -20,17 +21,10 @@ use runtime::{
     progress_board::ProgressBoard,
     subscription::{ReadLimits, RunContext, Subscription},
 };
-use schemas::wire;
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use schemas::{units::Timestamp, wire};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use topics::{Offset, Offsets, Policy, TopicInfo, TopicPartition};
 
-/// How often to look for a partition to compact.
-const COMPACTION_INTERVAL: Duration = Duration::from_secs(10);
 /// How often to look for records that another process appended, because that process does not notify this one.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(10);
 /// The key in table `meta` under which a replay stores the id of the log whose raw topics it reads.
@@ -42,7 +36,7 @@ pub struct EmbeddedLog {
     run_lock: Option<RunLock>,
     /// The data version of the file when its end offsets were last published on the progress board; `None` before the first time.
     published_version: Option<i64>,
-    last_compaction: Option<Instant>,
+    maintenance: Maintenance,
 }
 
 impl EmbeddedLog {
@@ -61,7 +55,7 @@ impl EmbeddedLog {
         Store::open_read_only(folder).map(EmbeddedLog::from_store)
     }
     fn from_store(store: Store) -> Self {
-        EmbeddedLog { store, run_lock: None, published_version: None, last_compaction: None }
+        EmbeddedLog { store, run_lock: None, published_version: None, maintenance: Maintenance::default() }
     }
     /// Returns the path of the file.
     pub fn path(&self) -> &Path {
@@ -84,6 +78,22 @@ impl EmbeddedLog {
     /// When the file cannot be written.
     pub fn compact_one(&mut self, min_dirty_records: Option<i64>) -> Result<bool, RuntimeError> {
         compaction::compact_one(&mut self.store, min_dirty_records)
+    }
+    /// Merges consecutive small batches of one partition; returns false if no partition has at least `min_batches` of them, below the
+    /// smallest committed offset of its consumer groups, or enough bytes. `None` means the default.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn merge_one(&mut self, min_batches: Option<i64>) -> Result<bool, RuntimeError> {
+        merging::merge_one(&mut self.store, min_batches)
+    }
+    /// Deletes the records of streams whose retention has ended at this instant and which all consumer groups have read; returns the
+    /// number of deleted batches.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn delete_expired(&mut self, now: Timestamp) -> Result<usize, RuntimeError> {
+        retention::delete_expired(&mut self.store, now.0)
     }
     /// Registers a consumer group before it has read anything, so that compaction keeps what the group has not read.
     ///
@@ -221,10 +231,7 @@ impl LogAdmin for EmbeddedLog {
             self.published_version = Some(version);
             publish_end_offsets(board, self.store.end_offsets()?);
         }
-        if self.last_compaction.get_or_insert_with(Instant::now).elapsed() > COMPACTION_INTERVAL {
-            self.compact_one(None)?;
-            self.last_compaction = Some(Instant::now());
-        }
+        self.maintenance.run(&mut self.store)?;
         Ok(MAINTENANCE_INTERVAL)
     }
     /// Deletes the files of a replay.

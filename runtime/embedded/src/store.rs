@@ -1,12 +1,15 @@
-//! The SQLite file of a log: its schema, and reading record batches and end offsets from it.
+//! The SQLite file of a log: opening it, and reading record batches and end offsets from it.
 //!
 //! Invariant: a read is one read transaction; if compaction removed the last records of a partition, a read ends with an empty batch that
 //! extends to the end offset.
-//! Not here: appending (`append`), committed offsets (`offsets`), compaction (`compaction`).
-use crate::error::storage_error;
+//! Not here: its tables (`schema`), the stored form of a batch (`stored_batch`), appending (`append`), committed offsets (`offsets`), compaction (`compaction`).
+use crate::{
+    error::storage_error,
+    schema,
+    stored_batch::{COLUMNS, CorruptStoredBatch, FORMER_COLUMNS, StoredBatch},
+};
 use runtime::{RecordBatch, RuntimeError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use schemas::raw::FetchOutcome;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -14,27 +17,9 @@ use std::{
 };
 use topics::{Offset, Offsets, TopicPartition};
 
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS topic(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, policy TEXT NOT NULL);
--- Consecutive records. base and next are offsets: of the first record, and one past the last. appended: milliseconds since 1970.
-CREATE TABLE IF NOT EXISTS record_batch(
-    id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, partition INTEGER NOT NULL, base INTEGER NOT NULL, next INTEGER NOT NULL,
-    records INTEGER NOT NULL, bytes BLOB NOT NULL, appended INTEGER NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS record_batch_base ON record_batch(topic, partition, base);
--- dirty: records appended since the last compaction; clean: records that it left.
-CREATE TABLE IF NOT EXISTS end_offset(
-    topic INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, dirty INTEGER NOT NULL DEFAULT 0,
-    clean INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(topic, partition)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS committed_offset(
-    consumer_group TEXT NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
-    PRIMARY KEY(consumer_group, topic, partition)) WITHOUT ROWID;
--- Raw events that are in the log, so that ingesting a file again adds nothing. rank: the highest rank of a fetch outcome among the events
--- with this id.
-CREATE TABLE IF NOT EXISTS ingested(raw INTEGER PRIMARY KEY, rank INTEGER NOT NULL);
-";
-
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+/// The write-ahead log is truncated to this many bytes when its content is in the file.
+const MAX_IDLE_WAL_BYTES: i64 = 4 << 20;
 
 /// The end offset of a partition, and the number of records and bytes stored in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +27,7 @@ pub struct PartitionSize {
     /// The offset that the next record will get.
     pub end_offset: Offset,
     pub records: i64,
+    /// The size in the file, where most batches are compressed.
     pub bytes: i64,
 }
 
@@ -64,9 +50,9 @@ impl Store {
             db.pragma_update(None, "journal_mode", "WAL")?;
             db.pragma_update(None, "synchronous", "FULL")?;
             db.pragma_update(None, "cache_size", -16_000)?;
+            db.pragma_update(None, "journal_size_limit", MAX_IDLE_WAL_BYTES)?;
             db.set_prepared_statement_cache_capacity(64);
-            db.execute_batch(SCHEMA)?;
-            add_rank_column(&mut db)?;
+            schema::create_or_migrate(&mut db)?;
             let id = format!("{:032x}", random_id(&path));
             db.execute("INSERT OR IGNORE INTO meta VALUES('log_id', ?)", [id])?;
             Ok(db)
@@ -139,9 +125,17 @@ impl Store {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Vec<RecordBatch>, RuntimeError> {
-        let (batches, is_complete, end_offset) = self.ok(self.read_batches(partition, from, max_bytes))?;
-        let mut batches =
-            batches.into_iter().map(|batch| batch.from_offset(from)).collect::<Result<Vec<_>, _>>()?;
+        let (stored, is_complete, end_offset) = self.ok(self.read_batches(partition, from, max_bytes))?;
+        let TopicPartition { topic, partition } = partition;
+        let open = |stored: StoredBatch| -> Result<RecordBatch, CorruptStoredBatch> {
+            let batch = stored.open(topic, partition)?;
+            let base = batch.base();
+            batch
+                .from_offset(from)
+                .map_err(|corrupt| CorruptStoredBatch::new(topic, partition, base, &corrupt))
+        };
+        let batches: Result<Vec<RecordBatch>, CorruptStoredBatch> = stored.into_iter().map(open).collect();
+        let mut batches = batches.map_err(|corrupt| storage_error(&self.path, corrupt.to_string()))?;
         let next = batches.last().map_or(from, RecordBatch::next);
         if is_complete && next < end_offset {
             batches.push(RecordBatch::from_parts(next, end_offset, 0, Vec::new()));
@@ -155,7 +149,7 @@ impl Store {
         TopicPartition { topic, partition }: TopicPartition,
         from: Offset,
         max_bytes: usize,
-    ) -> rusqlite::Result<(Vec<RecordBatch>, bool, Offset)> {
+    ) -> rusqlite::Result<(Vec<StoredBatch>, bool, Offset)> {
         let tx = self.db.unchecked_transaction()?;
         let found: Option<(i64, Offset)> = tx
             .prepare_cached(
@@ -164,17 +158,19 @@ impl Store {
             .query_row(params![topic, partition], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((topic, end_offset)) = found else { return Ok((Vec::new(), true, 0)) };
-        let mut statement = tx.prepare_cached(
-            "SELECT base, next, records, bytes FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base >=
+        // A file that is open for reading only may have the former version, until another process migrates it.
+        let columns = if schema::has_compression(&tx)? { COLUMNS } else { FORMER_COLUMNS };
+        let mut statement = tx.prepare_cached(&format!(
+            "SELECT {columns} FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base >=
                  ifnull((SELECT max(base) FROM record_batch WHERE topic = ?1 AND partition = ?2 AND base <= ?3), 0)
              AND next > ?3 ORDER BY base",
-        )?;
+        ))?;
         let mut rows = statement.query(params![topic, partition, from])?;
         let (mut batches, mut size) = (Vec::new(), 0);
         while size < max_bytes {
             let Some(row) = rows.next()? else { return Ok((batches, true, end_offset)) };
-            let batch = RecordBatch::from_parts(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            size += batch.bytes().len();
+            let batch = StoredBatch::from_row(row)?;
+            size = size.saturating_add(usize::try_from(batch.size()).unwrap_or(usize::MAX));
             batches.push(batch);
         }
         Ok((batches, false, end_offset))
@@ -206,26 +202,6 @@ impl Store {
         };
         self.ok(read())
     }
-}
-
-/// Adds the rank to the ingested events of a file that was written without it. Its events then have the highest rank: with which outcome they
-/// were ingested is not known, and no event is appended twice.
-fn add_rank_column(db: &mut Connection) -> rusqlite::Result<()> {
-    let has_rank = |db: &Connection| -> rusqlite::Result<bool> {
-        db.query_row("SELECT count(*) FROM pragma_table_info('ingested') WHERE name = 'rank'", [], |row| {
-            row.get(0)
-        })
-    };
-    if has_rank(db)? {
-        return Ok(());
-    }
-    // Another process may add the column at the same time.
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if !has_rank(&tx)? {
-        let rank = FetchOutcome::Complete.rank();
-        tx.execute_batch(&format!("ALTER TABLE ingested ADD COLUMN rank INTEGER NOT NULL DEFAULT {rank}"))?;
-    }
-    tx.commit()
 }
 
 /// Parses the topic name and the partition in the first two columns of a row.
