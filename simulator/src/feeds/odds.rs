@@ -14,7 +14,7 @@ use schemas::{EasternDate, Team, Timestamp};
 use serde::Serialize;
 
 /// The key, the title and the number of the price feed of each book. Books with the same number quote the same lines and prices.
-const BOOKS: [(&str, &str, u64); 8] = [
+pub(crate) const BOOKS: [(&str, &str, u64); 10] = [
     ("draftkings", "DraftKings", 0),
     ("bovada", "Bovada", 1),
     ("betrivers", "BetRivers", 2),
@@ -23,6 +23,8 @@ const BOOKS: [(&str, &str, u64); 8] = [
     ("betmgm", "BetMGM", 4),
     ("williamhill_us", "Caesars", 5),
     ("betonlineag", "BetOnline.ag", 6),
+    ("mybookieag", "MyBookie.ag", 7),
+    ("pointsbetus", "PointsBet (US)", 8),
 ];
 
 #[derive(Serialize)]
@@ -63,6 +65,8 @@ pub(crate) struct Snapshot {
     pub number: usize,
     /// Number of points that is subtracted from every line; more than 0 only if the game is already in progress.
     pub points_scored: f64,
+    /// Number of days by which the event is listed later than its game; negative if earlier.
+    pub days_moved: i32,
 }
 
 /// Returns the-odds-api's id of a game on a day. A rescheduled game gets another id.
@@ -100,7 +104,7 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
         id: event_id(world, game, evening),
         sport_key: "basketball_nba",
         sport_title: "NBA",
-        commence_time: evening.tip_off.to_string(),
+        commence_time: game.tip_off_on(evening.date.plus_days(snapshot.days_moved)).to_string(),
         home_team: full_name(home),
         away_team: full_name(away),
         bookmakers: bookmakers.collect(),
