@@ -19,6 +19,8 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
+/// Milliseconds from tip-off to the end of a game.
+const GAME_LENGTH: i64 = 150 * MINUTE;
 /// Hours at which injury reports are fetched on a game day. A season with n reports per day uses the first n of them.
 const REPORT_HOURS: [i8; 4] = [17, 11, 13, 15];
 
@@ -193,7 +195,8 @@ impl Fetches<'_> {
         let Some(first) = games.iter().map(|played| played.game.tip_off()).min() else { return };
         if random.chance(faults.live_box_scores) {
             let fetched_at = Timestamp(first.0 + MINUTE * i64::from(random.between(20, 140)));
-            let live: Vec<Played> = games.iter().filter_map(|played| played.at(fetched_at)).collect();
+            let live: Vec<Played> =
+                games.iter().filter_map(|played| played.at(fetched_at, GAME_LENGTH)).collect();
             let is_live_feed = feed == Feed::BalldontlieBoxScores;
             let key = if is_live_feed { "live".to_owned() } else { date.to_string() };
             self.add(feed, key, fetched_at, payload(fetched_at, &live));

@@ -10,6 +10,7 @@ mod feeds;
 mod fetches;
 mod league;
 mod names;
+mod night;
 mod odds_fetches;
 mod parameters;
 mod play;
@@ -20,6 +21,7 @@ mod scenario;
 mod world;
 
 pub use event::ScraperEvent;
+pub use night::Night;
 pub use parameters::{Faults, Season};
 pub use retractions::retractions;
 pub use scenario::{GameDay, game_day, tiny};

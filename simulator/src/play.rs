@@ -12,9 +12,6 @@ use crate::{
 };
 use schemas::{PlayingTime, Team, Timestamp, observation::BoxScoreStats};
 
-/// Milliseconds from tip-off to the end of a game.
-pub(crate) const GAME_LENGTH: i64 = 150 * 60_000;
-
 /// One player's appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Appearance {
@@ -70,9 +67,10 @@ impl Played {
         let (home, away) = (side(&self.home), side(&self.away));
         Played { game: self.game, home, away, overtimes: 0, in_progress: Some(share) }
     }
-    /// Returns the game as it is at a time: in progress, or as it ended; `None` before tip-off.
-    pub fn at(&self, time: Timestamp) -> Option<Played> {
-        let share = (time.0 - self.game.tip_off().0) as f64 / GAME_LENGTH as f64;
+    /// Returns the game as it is at a time: in progress, or as it ended; `None` before tip-off. `length` is the number of milliseconds from
+    /// tip-off to the end of the game.
+    pub fn at(&self, time: Timestamp, length: i64) -> Option<Played> {
+        let share = (time.0 - self.game.tip_off().0) as f64 / length as f64;
         match share {
             ..=0.0 => None,
             1.0.. => Some(self.clone()),

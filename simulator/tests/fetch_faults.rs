@@ -40,6 +40,9 @@ fn other_outcomes_are_a_second_event_that_differs_in_the_outcome_only() {
     assert_eq!(outcomes.len(), FetchOutcome::ALL.len());
 }
 
+/// The rows of all requests of one instant, and their keys.
+type Parts<'a> = (Vec<Value>, Vec<&'a str>);
+
 #[test]
 fn requests_that_share_an_instant_have_together_the_rows_of_one() {
     let events = with_faults(Faults { shared_instants: 1.0, ..NONE });
@@ -56,7 +59,7 @@ fn requests_that_share_an_instant_have_together_the_rows_of_one() {
             let key = key.trim_end_matches("/us").trim_end_matches("/us2");
             key.trim_end_matches("/page-1").trim_end_matches("/page-2").to_owned()
         };
-        let mut parts: BTreeMap<(String, Timestamp), (Vec<Value>, Vec<&str>)> = BTreeMap::new();
+        let mut parts: BTreeMap<(String, Timestamp), Parts<'_>> = BTreeMap::new();
         for (event, payload) in of_feed(&events, feed) {
             let (rows, keys) = parts.entry((base(&event.key), event.fetched_at)).or_default();
             rows.extend(row_list(&payload));

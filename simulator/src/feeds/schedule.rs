@@ -12,7 +12,6 @@ pub(crate) enum GamePhase {
     Ahead,
     CalledOff,
     /// The game is in progress, in this quarter, with these points of the home team and of the away team.
-    #[allow(dead_code)]
     Live(i32, i32, i32),
     /// The game has ended with these points of the home team and of the away team.
     Final(i32, i32),
