@@ -30,7 +30,12 @@ fn the_same_parameters_give_the_same_night_and_another_seed_another() {
 fn a_night_is_ordered_and_later_than_the_season_before_it() {
     let night = Night::small(3, 2024);
     let mut polled = vec![];
-    night.try_for_each(|event| Ok::<(), ()>(polled.push(event))).unwrap();
+    night
+        .try_for_each(|event| {
+            polled.push(event);
+            Ok::<(), ()>(())
+        })
+        .unwrap();
     assert!(polled.is_sorted_by_key(|event| event.fetched_at));
     assert_eq!(polled, night.events());
     assert!(night.season_events().last().unwrap().fetched_at < polled[0].fetched_at);
