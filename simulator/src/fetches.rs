@@ -2,13 +2,14 @@
 //!
 //! Invariant: no fact is fetched before it can be known. A fault (simulated defect of a source, see `Faults`) changes only the fetches in
 //! which it occurs; at a rate of zero it changes nothing.
-//! Not here: the payloads (`feeds`), the games (`play`).
+//! Not here: the fetches of odds (`odds_fetches`), the faults of single events (`publish`), the payloads (`feeds`).
 use crate::{
     calendar::{Evening, Game},
     event::ScraperEvent,
-    feeds::{self, balldontlie, gamelog, injuries, odds, people, schedule},
+    feeds::{balldontlie, gamelog, injuries, people, schedule},
     parameters::Season,
     play::Played,
+    publish::{Fetch, MINUTE, publish},
     random::{Decision, Random},
     world::World,
 };
@@ -18,28 +19,19 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
-/// Times (hour, minute) at which odds are fetched on the day of a game. A season with n snapshots per game uses the first n of them.
-const ODDS_CLOCK: [(i8, i8); 6] = [(18, 15), (10, 0), (14, 0), (12, 0), (16, 0), (17, 0)];
+/// Milliseconds from tip-off to the end of a game.
+const GAME_LENGTH: i64 = 150 * MINUTE;
 /// Hours at which injury reports are fetched on a game day. A season with n reports per day uses the first n of them.
 const REPORT_HOURS: [i8; 4] = [17, 11, 13, 15];
-/// Milliseconds per minute.
-const MINUTE: i64 = 60_000;
-
-/// One fetch, to which `publish` adds faults (a duplicate, a refetch, an earlier empty response).
-struct Fetch {
-    feed: Feed,
-    key: String,
-    fetched_at: Timestamp,
-    outcome: Option<FetchOutcome>,
-    /// The response of the source, as JSON text.
-    payload: String,
-}
 
 impl Season {
     /// Returns all events of the season, ordered by fetch time.
     pub fn events(&self) -> Vec<ScraperEvent> {
-        let world = World::new(self);
-        let mut fetches = Fetches { world: &world, fetches: vec![] };
+        self.events_of(&World::new(self))
+    }
+    /// Returns the events of the season whose facts have been generated.
+    pub(crate) fn events_of(&self, world: &World<'_>) -> Vec<ScraperEvent> {
+        let mut fetches = Fetches { world, fetches: vec![] };
         fetches.add_schedule();
         fetches.add_rosters();
         for (date, games) in &world.days() {
@@ -56,13 +48,14 @@ impl Season {
     }
 }
 
-struct Fetches<'a> {
-    world: &'a World<'a>,
+/// The fetches of one season, in the order in which they were added.
+pub(crate) struct Fetches<'a> {
+    pub world: &'a World<'a>,
     fetches: Vec<Fetch>,
 }
 
 impl Fetches<'_> {
-    fn add(&mut self, feed: Feed, key: String, fetched_at: Timestamp, payload: impl ToString) {
+    pub fn add(&mut self, feed: Feed, key: String, fetched_at: Timestamp, payload: impl ToString) {
         let payload = payload.to_string();
         self.fetches.push(Fetch { feed, key, fetched_at, outcome: None, payload });
     }
@@ -124,7 +117,16 @@ impl Fetches<'_> {
         self.add_box_scores((Feed::NbacomLeaguegamelog, 6), date, games, |games, omitted_team| {
             gamelog::payload(season.year(), date, &world.league, games, omitted_team)
         });
+        self.add_live_box_scores(Feed::NbacomLeaguegamelog, date, games, |_, games| {
+            gamelog::payload(season.year(), date, &world.league, games, None)
+        });
         if season.balldontlie {
+            self.add_live_box_scores(Feed::BalldontlieBoxScores, date, games, |fetched_at, games| {
+                balldontlie::live_boxes(world, fetched_at, 0, games)
+            });
+            self.add_live_box_scores(Feed::BalldontlieStats, date, games, |_, games| {
+                balldontlie::stats(world, games, None)
+            });
             self.add_box_scores((Feed::BalldontlieStats, 7), date, games, |games, omitted_team| {
                 balldontlie::stats(world, games, omitted_team)
             });
@@ -179,6 +181,27 @@ impl Fetches<'_> {
             self.add(feed, date.to_string(), fetched_at.plus_hours(24), payload(games, None));
         }
     }
+    /// Adds one source's box scores of the games in progress some time after the first tip-off of a day, if this fault occurs.
+    fn add_live_box_scores(
+        &mut self,
+        feed: Feed,
+        date: EasternDate,
+        games: &[Played],
+        payload: impl Fn(Timestamp, &[Played]) -> Value,
+    ) {
+        let Season { seed, ref faults, .. } = *self.world.season;
+        let subject = [feed as u64, date.0 as u64];
+        let mut random = Random::for_decision(seed, Decision::LiveBoxScore, &subject);
+        let Some(first) = games.iter().map(|played| played.game.tip_off()).min() else { return };
+        if random.chance(faults.live_box_scores) {
+            let fetched_at = Timestamp(first.0 + MINUTE * i64::from(random.between(20, 140)));
+            let live: Vec<Played> =
+                games.iter().filter_map(|played| played.at(fetched_at, GAME_LENGTH)).collect();
+            let is_live_feed = feed == Feed::BalldontlieBoxScores;
+            let key = if is_live_feed { "live".to_owned() } else { date.to_string() };
+            self.add(feed, key, fetched_at, payload(fetched_at, &live));
+        }
+    }
     /// Adds odds and injury reports, fetched before the games of each day.
     fn add_evenings(&mut self) {
         let world = self.world;
@@ -197,42 +220,15 @@ impl Fetches<'_> {
                 let upcoming: Vec<(&Game, Evening)> =
                     day.iter().copied().filter(|(_, evening)| fetched_at < evening.until).collect();
                 if !upcoming.is_empty() {
-                    let report = injuries::payload(world, date, hour, &upcoming);
+                    let not_submitted = world.season.faults.unsubmitted_reports;
+                    let report = injuries::Report { date, hour, minute: None, not_submitted };
+                    let report = injuries::payload(world, report, &upcoming);
                     self.add(Feed::NbacomInjuryReport, format!("{date}/{hour:02}"), fetched_at, report);
                 }
             }
             for (game, evening) in day {
                 self.add_odds(game, evening);
             }
-        }
-    }
-    fn add_odds(&mut self, game: &Game, evening: &Evening) {
-        let Season { seed, odds_snapshots, ref faults, .. } = *self.world.season;
-        if odds_snapshots == 0 {
-            return;
-        }
-        let key = odds::event_id(self.world, game, evening);
-        let clock = &ODDS_CLOCK[..odds_snapshots.min(ODDS_CLOCK.len())];
-        let mut times: Vec<Timestamp> =
-            clock.iter().map(|&(hour, minute)| evening.date.at(hour, minute)).collect();
-        times.retain(|&time| time < evening.until);
-        if times.is_empty() {
-            times.push(evening.until.plus_hours(-1));
-        }
-        times.sort_unstable();
-        for (number, &fetched_at) in times.iter().enumerate() {
-            let snapshot = odds::Snapshot { fetched_at, number, points_scored: 0.0 };
-            let payload = odds::payload(self.world, game, evening, snapshot);
-            self.add(Feed::OddsapiEventOdds, key.clone(), fetched_at, payload);
-        }
-        let subject = [u64::from(game.id.0), evening.date.0 as u64];
-        let is_in_play =
-            Random::for_decision(seed, Decision::InPlay, &subject).chance(faults.in_play_updates);
-        if is_in_play && evening.until == evening.tip_off {
-            let fetched_at = Timestamp(evening.tip_off.0 + 40 * MINUTE);
-            let snapshot = odds::Snapshot { fetched_at, number: times.len(), points_scored: 3.0 };
-            let payload = odds::payload(self.world, game, evening, snapshot);
-            self.add(Feed::OddsapiEventOdds, key, fetched_at, payload);
         }
     }
     /// Adds the operator's links for nicknames, two days into the season.
@@ -249,30 +245,4 @@ impl Fetches<'_> {
             self.add(Feed::OperatorIdentityLinks, key, fetched_at, json!({"links": links}));
         }
     }
-}
-
-/// Adds the events of a fetch: the response and, if these faults occur, an earlier empty response, a duplicate and a refetch.
-fn publish(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent>) {
-    let key =
-        fetch.key.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    let subject = [fetch.feed as u64, fetch.fetched_at.0 as u64, key];
-    let happens = |question, rate| Random::for_decision(season.seed, question, &subject).chance(rate);
-    let Fetch { feed, key, fetched_at, outcome, payload } = fetch;
-    if happens(Decision::EmptyResponse, season.faults.empty_responses) {
-        events.extend(feeds::emptied(feed, &payload).map(|empty| ScraperEvent {
-            feed,
-            key: key.clone(),
-            fetched_at: fetched_at.plus_hours(-1),
-            outcome: Some(FetchOutcome::EmptyOk),
-            payload: empty,
-        }));
-    }
-    let event = ScraperEvent { feed, key, fetched_at, outcome, payload };
-    if happens(Decision::Duplicate, season.faults.duplicates) {
-        events.push(event.clone());
-    }
-    if happens(Decision::Refetch, season.faults.refetches) {
-        events.push(ScraperEvent { fetched_at: Timestamp(fetched_at.0 + 10 * MINUTE), ..event.clone() });
-    }
-    events.push(event);
 }

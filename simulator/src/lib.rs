@@ -10,12 +10,18 @@ mod feeds;
 mod fetches;
 mod league;
 mod names;
+mod night;
+mod odds_fetches;
 mod parameters;
 mod play;
+mod publish;
 mod random;
+mod retractions;
 mod scenario;
 mod world;
 
 pub use event::ScraperEvent;
+pub use night::Night;
 pub use parameters::{Faults, Season};
+pub use retractions::retractions;
 pub use scenario::{GameDay, game_day, tiny};

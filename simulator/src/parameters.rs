@@ -32,6 +32,27 @@ pub struct Faults {
     pub in_play_updates: f64,
     /// Share of responses before which, an hour earlier, the same request got an empty response with the outcome "empty-ok".
     pub empty_responses: f64,
+    /// Share of events that are published twice, with equal bytes, key and fetch time, but another outcome the second time.
+    pub other_outcomes: f64,
+    /// Share of requests (odds, game logs, balldontlie's stats, player lists) that are replaced by two, for two regions or two pages. Each
+    /// gets a part of the rows; the two have the same fetch time.
+    pub shared_instants: f64,
+    /// Share of games for which some books are quoted only in a second region, which is requested together with the first snapshots of the
+    /// odds, but not with the last.
+    pub dropped_regions: f64,
+    /// Share of games whose odds event is first listed for the day before or after the game, and later moved to its day.
+    pub moved_events: f64,
+    /// Share of odds payloads that list the event twice, the second time with other lines, or for another day.
+    pub repeated_events: f64,
+    /// Share of games whose odds event is used again after tip-off, for another game of one of the teams on another day.
+    pub reused_events: f64,
+    /// Share of payloads in which one row of one list loses a field. The other rows are intact.
+    pub broken_rows: f64,
+    /// Share of days whose box scores one source also publishes during the games: without a result (nba.com), or with a status other than
+    /// "Final" (balldontlie).
+    pub live_box_scores: f64,
+    /// Share of the teams of an injury report that have not submitted their part of it. The last report before a game is always submitted.
+    pub unsubmitted_reports: f64,
 }
 impl Faults {
     /// Returns faults that all have this rate.
@@ -49,6 +70,15 @@ impl Faults {
             one_sided_quotes: rate,
             in_play_updates: rate,
             empty_responses: rate,
+            other_outcomes: rate,
+            shared_instants: rate,
+            dropped_regions: rate,
+            moved_events: rate,
+            repeated_events: rate,
+            reused_events: rate,
+            broken_rows: rate,
+            live_box_scores: rate,
+            unsubmitted_reports: rate,
         }
     }
 }
@@ -69,7 +99,7 @@ pub struct Season {
     pub roster_days: i32,
     /// Number of fetches of a game's odds before tip-off, 0–6.
     pub odds_snapshots: usize,
-    /// Number of books that quote, 0–8. The third and fourth book quote line ladders.
+    /// Number of books that quote, 0–10. The third and fourth book quote line ladders.
     pub books: usize,
     /// Number of injury reports fetched on a game day, 0–4.
     pub injury_reports: usize,

@@ -10,7 +10,7 @@ use crate::{
     parameters::Season,
     random::{Decision, Random},
 };
-use schemas::{PlayingTime, Team, observation::BoxScoreStats};
+use schemas::{PlayingTime, Team, Timestamp, observation::BoxScoreStats};
 
 /// One player's appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +41,45 @@ pub(crate) struct Played {
     pub home: Side,
     pub away: Side,
     pub overtimes: i32,
+    /// The share of the game that has been played, more than 0 and less than 1; `None` if the game has ended.
+    pub in_progress: Option<f64>,
 }
 impl Played {
     /// Returns each side with its opponent.
     pub fn sides(&self) -> [(&Side, &Side); 2] {
         [(&self.home, &self.away), (&self.away, &self.home)]
+    }
+    /// Returns the game as it was after a share of it, more than 0 and less than 1, had been played. No count is greater than that of the
+    /// ended game. A player who has played for less than a minute is listed without statistics.
+    pub fn after(&self, share: f64) -> Played {
+        let side = |side: &Side| {
+            let mut live = Side { appearances: vec![], ..side.clone() };
+            for appearance in &side.appearances {
+                let stats = stats_after(&appearance.stats, share);
+                if stats.playing_time.0 < 60 {
+                    live.did_not_play.push(appearance.player);
+                } else {
+                    live.appearances.push(Appearance { player: appearance.player, stats });
+                }
+            }
+            live
+        };
+        let (home, away) = (side(&self.home), side(&self.away));
+        Played { game: self.game, home, away, overtimes: 0, in_progress: Some(share) }
+    }
+    /// Returns the game as it is at a time: in progress, or as it ended; `None` before tip-off. `length` is the number of milliseconds from
+    /// tip-off to the end of the game.
+    pub fn at(&self, time: Timestamp, length: i64) -> Option<Played> {
+        let share = (time.0 - self.game.tip_off().0) as f64 / length as f64;
+        match share {
+            ..=0.0 => None,
+            1.0.. => Some(self.clone()),
+            _ => Some(self.after(share)),
+        }
+    }
+    /// Returns the quarter, 1 to 4, of a game in progress; `None` if the game has ended.
+    pub fn quarter(&self) -> Option<i32> {
+        self.in_progress.map(|share| ((share * 4.0) as i32 + 1).clamp(1, 4))
     }
     /// Returns the game with an error in the box score of one randomly chosen team: one basket is credited to the wrong teammate. `None` if
     /// this team made no two-pointer, or only one player appeared for it.
@@ -113,7 +147,7 @@ pub(crate) fn play(season: &Season, league: &League, game: &Game) -> Played {
             appearance.stats.plus_minus = Some((f64::from(margin) * share + noise).round() as i32);
         }
     }
-    Played { game: *game, home, away, overtimes }
+    Played { game: *game, home, away, overtimes, in_progress: None }
 }
 
 /// Returns the players who play, and the players who are available but do not play.
@@ -197,6 +231,31 @@ fn box_score_stats(
         turnovers,
         fouls,
         plus_minus: None,
+    }
+}
+
+/// Returns the statistics of a player after a share of the game.
+fn stats_after(stats: &BoxScoreStats, share: f64) -> BoxScoreStats {
+    let count = |count: i32| (f64::from(count) * share) as i32;
+    let (made, threes, free_throws) =
+        (count(stats.field_goals_made), count(stats.threes_made), count(stats.free_throws_made));
+    BoxScoreStats {
+        playing_time: PlayingTime(count(stats.playing_time.0)),
+        points: 2 * made + threes + free_throws,
+        field_goals_made: made,
+        field_goals_attempted: count(stats.field_goals_attempted),
+        threes_made: threes,
+        threes_attempted: count(stats.threes_attempted),
+        free_throws_made: free_throws,
+        free_throws_attempted: count(stats.free_throws_attempted),
+        offensive_rebounds: count(stats.offensive_rebounds),
+        defensive_rebounds: count(stats.defensive_rebounds),
+        assists: count(stats.assists),
+        steals: count(stats.steals),
+        blocks: count(stats.blocks),
+        turnovers: count(stats.turnovers),
+        fouls: count(stats.fouls),
+        plus_minus: stats.plus_minus.map(count),
     }
 }
 

@@ -28,6 +28,17 @@ pub(crate) enum Decision {
     Refetch,
     InPlay,
     Tiny,
+    OtherOutcome,
+    SharedInstant,
+    DroppedRegion,
+    MovedEvent,
+    RepeatedEvent,
+    ReusedEvent,
+    BrokenRow,
+    LiveBoxScore,
+    NotSubmitted,
+    Retraction,
+    Night,
 }
 
 /// One stream of random numbers.

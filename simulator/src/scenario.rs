@@ -91,7 +91,9 @@ pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
         one_sided_quotes: rate(),
         in_play_updates: rate(),
         empty_responses: rate() * 0.3,
+        ..Faults::default()
     };
+    let faults = with_faults_of_fetches(seed, faults);
     Season {
         teams,
         games_per_team: (2 * games / teams).max(1),
@@ -106,4 +108,22 @@ pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
         ..Season::new(seed, 2020 + random.below(6) as i16)
     }
     .events()
+}
+
+/// Adds random rates of the faults that concern what a fetch is: its outcome, request, parts and rows.
+fn with_faults_of_fetches(seed: u64, faults: Faults) -> Faults {
+    let mut random = Random::for_decision(seed, Decision::Tiny, &[1]);
+    let mut rate = |greatest: f64| if random.chance(0.6) { 0.0 } else { greatest * random.share() };
+    Faults {
+        other_outcomes: rate(0.2),
+        shared_instants: rate(0.6),
+        dropped_regions: rate(0.6),
+        moved_events: rate(0.5),
+        repeated_events: rate(0.5),
+        reused_events: rate(0.5),
+        broken_rows: rate(0.3),
+        live_box_scores: rate(0.6),
+        unsubmitted_reports: rate(0.5),
+        ..faults
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     play::{Played, Side},
     world::{Speller, World},
 };
-use schemas::{Team, observation::BoxScoreStats};
+use schemas::{Team, Timestamp, observation::BoxScoreStats};
 use serde_json::{Value, json};
 
 /// Returns a list with one row per player; each row contains its team and its game.
@@ -33,6 +33,17 @@ pub(crate) fn stats(world: &World<'_>, day: &[Played], omitted_team: Option<Team
 
 /// Returns a list of games, each with its two teams and their players.
 pub(crate) fn box_scores(world: &World<'_>, day: &[Played], omitted_team: Option<Team>) -> Value {
+    json!({"data": games(world, day, omitted_team)})
+}
+
+/// Returns the games in progress, and those that ended a short time ago, in the form of the live endpoint. `poll` is the number of earlier
+/// polls.
+pub(crate) fn live_boxes(world: &World<'_>, fetched_at: Timestamp, poll: usize, games: &[Played]) -> Value {
+    let poll_id = format!("{:x}-{poll}", fetched_at.0 / 1000);
+    json!({"liveBoxes": self::games(world, games, None), "pollId": poll_id, "timestamp": fetched_at.to_string()})
+}
+
+fn games(world: &World<'_>, day: &[Played], omitted_team: Option<Team>) -> Vec<Value> {
     let games = day.iter().map(|played| {
         let mut game = game(played);
         if let Some(fields) = game.as_object_mut() {
@@ -54,8 +65,11 @@ pub(crate) fn box_scores(world: &World<'_>, day: &[Played], omitted_team: Option
             game[format!("{prefix}_team")] = nested;
             let at_48 = if played.overtimes > 0 { regulation } else { side.points() };
             for quarter in 1..=4 {
-                let points = if quarter == 4 { at_48 - 3 * (at_48 / 4) } else { at_48 / 4 };
-                game[format!("{prefix}_q{quarter}")] = json!(points);
+                // The quarters of a game that has not reached the quarter have no points.
+                let quarters = played.quarter().unwrap_or(4);
+                let each = at_48 / quarters;
+                let points = if quarter == quarters { at_48 - (quarters - 1) * each } else { each };
+                game[format!("{prefix}_q{quarter}")] = json!((quarter <= quarters).then_some(points));
             }
             for overtime in 1..=3 {
                 let last = side.points() - regulation - 6 * (played.overtimes - 1);
@@ -71,7 +85,7 @@ pub(crate) fn box_scores(world: &World<'_>, day: &[Played], omitted_team: Option
         }
         game
     });
-    json!({"data": games.collect::<Vec<_>>()})
+    games.collect()
 }
 
 /// Returns the players in a team's box score: those who appeared, with their statistics, and those who were available but did not play.
@@ -122,13 +136,14 @@ fn person(world: &World<'_>, player: &Player) -> Value {
 
 fn game(played: &Played) -> Value {
     let game = &played.game;
+    let (status, time) = progress(played);
     json!({
         "id": 19_000_000 + game.id.0 % 100_000,
         "date": game.date.to_string(),
         "season": game.id.season().0,
-        "status": "Final",
-        "period": 4 + played.overtimes,
-        "time": "Final",
+        "status": status,
+        "period": played.quarter().unwrap_or(4 + played.overtimes),
+        "time": time,
         "postseason": false,
         "home_team_score": played.home.points(),
         "visitor_team_score": played.away.points(),
@@ -136,6 +151,16 @@ fn game(played: &Played) -> Value {
         "home_team_id": team_id(game.home),
         "visitor_team_id": team_id(game.away),
     })
+}
+
+/// Returns the status of a game, and the time left in the quarter.
+fn progress(played: &Played) -> (&'static str, String) {
+    let (Some(share), Some(quarter)) = (played.in_progress, played.quarter()) else {
+        return ("Final", "Final".to_owned());
+    };
+    let left = (12.0 * 60.0 * (f64::from(quarter) - 4.0 * share)) as i32;
+    let status = ["1st Qtr", "2nd Qtr", "3rd Qtr", "4th Qtr"][quarter as usize - 1];
+    (status, format!("Q{quarter} {}:{:02}", left / 60, left % 60))
 }
 
 /// balldontlie numbers the teams in the alphabetical order of their cities, from 1.

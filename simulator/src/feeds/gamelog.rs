@@ -46,7 +46,9 @@ fn rows(season: Season, league: &League, played: &Played, side: &Side, other: &S
     let game = &played.game;
     let is_home = side.team == game.home && !game.is_neutral;
     let matchup = format!("{} {} {}", side.team, if is_home { "vs." } else { "@" }, other.team);
-    let result = if side.points() > other.points() { "W" } else { "L" };
+    // While the game is in progress, it has no result.
+    let result =
+        played.in_progress.is_none().then_some(if side.points() > other.points() { "W" } else { "L" });
     let row = |player: usize, stats: &BoxScoreStats| {
         let player = &league.players[player];
         let rebounds = stats.offensive_rebounds + stats.defensive_rebounds;

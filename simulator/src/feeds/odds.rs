@@ -14,7 +14,7 @@ use schemas::{EasternDate, Team, Timestamp};
 use serde::Serialize;
 
 /// The key, the title and the number of the price feed of each book. Books with the same number quote the same lines and prices.
-const BOOKS: [(&str, &str, u64); 8] = [
+pub(crate) const BOOKS: [(&str, &str, u64); 10] = [
     ("draftkings", "DraftKings", 0),
     ("bovada", "Bovada", 1),
     ("betrivers", "BetRivers", 2),
@@ -23,6 +23,8 @@ const BOOKS: [(&str, &str, u64); 8] = [
     ("betmgm", "BetMGM", 4),
     ("williamhill_us", "Caesars", 5),
     ("betonlineag", "BetOnline.ag", 6),
+    ("mybookieag", "MyBookie.ag", 7),
+    ("pointsbetus", "PointsBet (US)", 8),
 ];
 
 #[derive(Serialize)]
@@ -35,8 +37,9 @@ struct Event {
     away_team: String,
     bookmakers: Vec<Bookmaker>,
 }
+/// A book with its market on the points of the players.
 #[derive(Serialize)]
-struct Bookmaker {
+pub(crate) struct Bookmaker {
     key: &'static str,
     title: &'static str,
     markets: [Market; 1],
@@ -47,12 +50,21 @@ struct Market {
     last_update: String,
     outcomes: Vec<Outcome>,
 }
-#[derive(Serialize)]
-struct Outcome {
-    name: &'static str,
-    description: String,
-    price: i32,
-    point: f64,
+/// The price of one side of one line on a player.
+#[derive(Clone, Serialize)]
+pub(crate) struct Outcome {
+    pub name: &'static str,
+    pub description: String,
+    pub price: i32,
+    pub point: f64,
+}
+impl Bookmaker {
+    /// `book` is an index of `BOOKS`.
+    pub fn new(book: usize, last_update: Timestamp, outcomes: Vec<Outcome>) -> Bookmaker {
+        let (key, title, _) = BOOKS[book];
+        let last_update = last_update.to_string();
+        Bookmaker { key, title, markets: [Market { key: "player_points", last_update, outcomes }] }
+    }
 }
 
 /// One fetch of the odds for a game.
@@ -63,6 +75,8 @@ pub(crate) struct Snapshot {
     pub number: usize,
     /// Number of points that is subtracted from every line; more than 0 only if the game is already in progress.
     pub points_scored: f64,
+    /// Number of days by which the event is listed later than its game; negative if earlier.
+    pub days_moved: i32,
 }
 
 /// Returns the-odds-api's id of a game on a day. A rescheduled game gets another id.
@@ -76,10 +90,10 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
     let [home, away] = game.teams();
     let quoted: Vec<(&Player, f64)> = [(home, away), (away, home)]
         .into_iter()
-        .flat_map(|(team, opponent)| expected_points(world, team, opponent, evening.date))
+        .flat_map(|(team, opponent)| expected_points(world, team, opponent, evening.date, 8))
         .collect();
     let books = BOOKS.iter().enumerate().take(world.season.books);
-    let bookmakers = books.map(|(book, &(key, title, feed))| {
+    let bookmakers = books.map(|(book, &(_, _, feed))| {
         let subject = [u64::from(game.id.0), evening.date.0 as u64, feed, snapshot.number as u64];
         let age = Random::for_decision(world.season.seed, Decision::Quote, &subject).between(20, 150);
         let mut outcomes = vec![];
@@ -93,17 +107,22 @@ pub(crate) fn payload(world: &World<'_>, game: &Game, evening: &Evening, snapsho
                 }
             }
         }
-        let last_update = Timestamp(snapshot.fetched_at.0 - 1000 * i64::from(age)).to_string();
-        Bookmaker { key, title, markets: [Market { key: "player_points", last_update, outcomes }] }
+        Bookmaker::new(book, Timestamp(snapshot.fetched_at.0 - 1000 * i64::from(age)), outcomes)
     });
+    let commences_at = game.tip_off_on(evening.date.plus_days(snapshot.days_moved));
+    event(event_id(world, game, evening), game, commences_at, bookmakers.collect())
+}
+
+/// Returns the payload with an event.
+pub(crate) fn event(id: String, game: &Game, commences_at: Timestamp, bookmakers: Vec<Bookmaker>) -> String {
     let event = Event {
-        id: event_id(world, game, evening),
+        id,
         sport_key: "basketball_nba",
         sport_title: "NBA",
-        commence_time: evening.tip_off.to_string(),
-        home_team: full_name(home),
-        away_team: full_name(away),
-        bookmakers: bookmakers.collect(),
+        commence_time: commences_at.to_string(),
+        home_team: full_name(game.home),
+        away_team: full_name(game.away),
+        bookmakers,
     };
     // Serialization cannot fail, since all fields are text and finite numbers.
     serde_json::to_string(&event).unwrap_or_default()
@@ -143,7 +162,7 @@ fn ladder(world: &World<'_>, player: &Player, expected: f64, subject: &[u64; 4])
 }
 
 /// Returns the American price of an outcome with this probability. The book's margin is 4.5 percent; prices are multiples of five.
-fn american_price(probability: f64) -> i32 {
+pub(crate) fn american_price(probability: f64) -> i32 {
     let break_even = probability * 1.045;
     let price = if break_even >= 0.5 {
         -100.0 * break_even / (1.0 - break_even)
@@ -153,20 +172,21 @@ fn american_price(probability: f64) -> i32 {
     (price / 5.0).round() as i32 * 5
 }
 
-/// Returns the eight best available players of a team, with their expected points. The minutes of absent players are distributed over all
+/// Returns the best available players of a team, with their expected points. The minutes of absent players are distributed over all
 /// available players.
-fn expected_points<'a>(
+pub(crate) fn expected_points<'a>(
     world: &'a World<'_>,
     team: Team,
     opponent: Team,
     date: EasternDate,
+    count: usize,
 ) -> Vec<(&'a Player, f64)> {
     let available = world.league.squad(team, date).available;
     let total = 48.0 * available.len().min(5) as f64;
     let scale = total / available.iter().map(|player| player.minutes).sum::<f64>();
     let scoring = defense_factor(world.season, opponent);
     let points = |player: &Player| (player.minutes * scale).min(48.0) * player.points_per_minute() * scoring;
-    available.into_iter().take(8).map(|player| (player, points(player))).collect()
+    available.into_iter().take(count).map(|player| (player, points(player))).collect()
 }
 
 /// Returns a team's full name in the-odds-api, which writes "Los Angeles" for both teams of the city.

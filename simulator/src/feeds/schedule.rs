@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub(crate) enum GamePhase {
     Ahead,
     CalledOff,
+    /// The game is in progress, in this quarter, with these points of the home team and of the away team.
+    Live(i32, i32, i32),
     /// The game has ended with these points of the home team and of the away team.
     Final(i32, i32),
 }
@@ -43,6 +45,7 @@ fn game(&(game, date, phase): &Entry<'_>) -> Value {
     let (status, text, [home, away]) = match phase {
         GamePhase::Ahead => (1, time, [0, 0]),
         GamePhase::CalledOff => (1, "PPD".to_owned(), [0, 0]),
+        GamePhase::Live(quarter, home, away) => (2, format!("Q{quarter}"), [home, away]),
         GamePhase::Final(home, away) => (3, "Final".to_owned(), [home, away]),
     };
     json!({
