@@ -15,7 +15,7 @@ use runtime::{
 };
 use schemas::raw::RawEvent;
 use std::collections::{BTreeMap, BTreeSet};
-use topics::{Offsets, PARTITIONS, Policy, TopicInfo, TopicPartition};
+use topics::{Offset, Offsets, PARTITIONS, Policy, TopicInfo, TopicPartition};
 
 /// Creates an instance of the processor with this index in the topology.
 pub fn new_node(processor: usize) -> Box<dyn ProcessorNode> {
@@ -37,20 +37,30 @@ pub struct Schedule {
     pub rebalance_percent: usize,
     pub compaction_percent: usize,
     pub restart_percent: usize,
+    /// True if an instance is replaced with a restored one after each of its commits.
+    pub restarts_after_commit: bool,
+    /// Percentage of commits after which the state of a random partition is compared with that of a restored instance.
+    pub restore_check_percent: usize,
 }
 impl Schedule {
     /// Draws a random schedule, in which every fault except a restart may occur.
     pub fn random(seed: u64) -> Schedule {
         let mut random = Random::new(seed ^ 0x706c_616e);
+        let restarts_after_commit = random.percent(15);
+        // With restarts after commits, reads are large, because each restart restores all state.
+        let read_sizes: &[usize] = if restarts_after_commit { &[400, 100_000] } else { &[3, 12, 60, 60, 400, 100_000] };
+        let max_read_records = random.pick(read_sizes);
         Schedule {
             seed,
             max_instances: 1 + random.below(5),
-            max_read_records: random.pick(&[3, 12, 60, 60, 400, 100_000]),
+            max_read_records,
             commit_percent: random.pick(&[5, 30, 100]),
             crash_percent: random.pick(&[0, 1, 3]),
             rebalance_percent: random.pick(&[0, 1, 3]),
             compaction_percent: random.pick(&[0, 5, 20]),
             restart_percent: 0,
+            restarts_after_commit,
+            restore_check_percent: if max_read_records < 60 { 2 } else { 20 },
         }
     }
     /// A schedule without faults: in the order of the topology, the only instance of each processor reads and commits all unread records.
@@ -63,6 +73,8 @@ impl Schedule {
         rebalance_percent: 0,
         compaction_percent: 0,
         restart_percent: 0,
+        restarts_after_commit: false,
+        restore_check_percent: 100,
     };
     fn is_straight(&self) -> bool {
         self.max_read_records == usize::MAX
@@ -105,8 +117,14 @@ impl Group {
             instances: Vec::new(),
         }
     }
-    /// Returns the content from which a partition is restored, and the input offsets from which the instance then reads.
-    fn restore(&self, log: &mut impl TestLog, partition: i32) -> (Restored, Offsets) {
+    /// Returns the content from which a partition is restored, and the input offsets from which the instance then reads. Of an input table,
+    /// only the records below the offset `end_of(partition)` are read.
+    fn restore(
+        &self,
+        log: &mut impl TestLog,
+        partition: i32,
+        end_of: impl Fn(TopicPartition) -> Offset,
+    ) -> (Restored, Offsets) {
         let mut restored = Restored::default();
         let mut positions = Offsets::new();
         for input in &self.inputs {
@@ -115,7 +133,7 @@ impl Group {
             restored.offsets.insert(input.name, committed);
             positions.insert(input_partition, committed);
             if self.kind.has_changelog() && input.policy == Policy::Compact {
-                let table = read_all(log, input_partition);
+                let table = records_below(read_all(log, input_partition), end_of(input_partition));
                 positions.insert(input_partition, table.next().max(committed));
                 restored.tables.push((input.name, vec![table]));
             }
@@ -127,21 +145,41 @@ impl Group {
         (restored, positions)
     }
     fn assign(&mut self, log: &mut impl TestLog, instance: usize, partition: i32) {
-        let (restored, positions) = self.restore(log, partition);
+        let (restored, positions) = self.restore(log, partition, |_| Offset::MAX);
         let instance = &mut self.instances[instance];
         instance.node.assign(partition, restored).unwrap();
         instance.assigned.insert(partition);
         instance.positions.extend(positions);
     }
+    /// Checks that an instance which has just committed, and a new instance that restores one of its partitions and has read as far, have the
+    /// same state.
+    fn check_restored(&self, log: &mut impl TestLog, instance: usize, random: &mut Random) {
+        let running = &self.instances[instance];
+        let assigned: Vec<i32> = running.assigned.iter().copied().collect();
+        if !self.kind.has_changelog() || assigned.is_empty() {
+            return;
+        }
+        let partition = random.pick(&assigned);
+        let (restored, _) = self.restore(log, partition, |input| running.positions[&input]);
+        let mut node = new_node(self.processor);
+        node.assign(partition, restored).unwrap();
+        let (running, restored) = (running.node.state_text(partition), node.state_text(partition));
+        if running != restored {
+            let only = |of: &[String], other: &[String]| {
+                of.iter().filter(|text| !other.contains(text)).take(3).cloned().collect::<Vec<_>>()
+            };
+            panic!(
+                "the restored state of {} partition {partition} differs; only running: {:#?}; only restored: {:#?}",
+                self.name,
+                only(&running, &restored),
+                only(&restored, &running)
+            );
+        }
+    }
     fn commit(&mut self, log: &mut impl TestLog, instance: usize) {
         let node = &mut self.instances[instance].node;
         if node.has_pending() {
             log.append(node.take_commit().unwrap());
-        }
-    }
-    fn commit_all(&mut self, log: &mut impl TestLog) {
-        for instance in 0..self.instances.len() {
-            self.commit(log, instance);
         }
     }
     /// Replaces an instance whose process is killed with a new one, which restores the partitions of the killed instance.
@@ -207,6 +245,18 @@ impl Group {
     }
 }
 
+/// Returns the records below an offset.
+fn records_below(batch: RecordBatch, end: Offset) -> RecordBatch {
+    if batch.next() <= end {
+        return batch;
+    }
+    let mut below = RecordBatch::default();
+    for record in batch.records().map(Result::unwrap).take_while(|record| record.offset < end) {
+        below.push_at(record.offset, record.key, record.value);
+    }
+    below
+}
+
 /// Runs the processors for which `is_run` returns true until they have read and committed everything.
 pub fn run<L: TestLog>(
     log: &mut L,
@@ -259,11 +309,10 @@ impl<'a, L: TestLog> Run<'a, L> {
                 continue;
             };
             if self.schedule.is_straight() {
-                let group = &mut self.groups[group];
                 for read in pending {
-                    group.read(self.log, read, usize::MAX);
+                    self.groups[group].read(self.log, read, usize::MAX);
                 }
-                group.commit(self.log, 0);
+                self.commit(group, 0);
             } else {
                 self.step(group, &pending);
                 self.disturb();
@@ -295,8 +344,22 @@ impl<'a, L: TestLog> Run<'a, L> {
         })
     }
     fn commit_all(&mut self) {
-        for group in &mut self.groups {
-            group.commit_all(self.log);
+        for group in 0..self.groups.len() {
+            for instance in 0..self.groups[group].instances.len() {
+                self.commit(group, instance);
+            }
+        }
+    }
+    /// Commits in one instance of a group; may then compare its state with that of a restored one, and restart it.
+    fn commit(&mut self, group: usize, instance: usize) {
+        let group = &mut self.groups[group];
+        group.commit(self.log, instance);
+        if self.random.percent(self.schedule.restore_check_percent) {
+            group.check_restored(self.log, instance, &mut self.random);
+        }
+        if self.schedule.restarts_after_commit {
+            group.crash(self.log, instance, false);
+            group.commit(self.log, instance);
         }
     }
     fn is_caught_up(&mut self) -> bool {
@@ -304,14 +367,13 @@ impl<'a, L: TestLog> Run<'a, L> {
     }
     /// Reads some records in one instance of a group; the instance may then crash or commit.
     fn step(&mut self, group: usize, pending: &[PendingRead]) {
-        let group = &mut self.groups[group];
         let read = self.random.pick(pending);
-        group.read(self.log, read, 1 + self.random.below(self.schedule.max_read_records));
+        self.groups[group].read(self.log, read, 1 + self.random.below(self.schedule.max_read_records));
         if self.random.percent(self.schedule.crash_percent) {
             let is_during_commit = self.random.percent(50);
-            group.crash(self.log, read.0, is_during_commit);
+            self.groups[group].crash(self.log, read.0, is_during_commit);
         } else if self.random.percent(self.schedule.commit_percent) {
-            group.commit(self.log, read.0);
+            self.commit(group, read.0);
         }
     }
     /// May rebalance a group, compact a partition, and restart all processes.

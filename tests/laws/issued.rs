@@ -6,7 +6,7 @@
 //! Not here: how a prediction is computed.
 use crate::{
     harness::{Content, Schedule, batch, content, run},
-    histories::{fetched_at, season_with_faults, season_without_faults, with_other_stats},
+    histories::{fetched_at, season_with_faults, season_without_faults, states_game_dates, with_other_stats},
     log::{MemoryLog, append_raw},
     random::Random,
     seeds,
@@ -15,7 +15,7 @@ use schemas::{
     GameId, PlayerGameId, Timestamp,
     features::{Basis, Eligibility, Features},
     prediction::Prediction,
-    raw::{Feed, RawEvent},
+    raw::RawEvent,
     team_form::TeamForm,
     wire,
 };
@@ -120,7 +120,7 @@ fn random_cutoff(raw_events: &[RawEvent], random: &mut Random) -> Timestamp {
 }
 
 /// A history in two parts: the events that are ingested before a cutoff, and the events that are ingested later. The later part has the
-/// events fetched at or after the cutoff, withheld events (which get a later fetch time), and box scores with changed stats.
+/// events fetched at or after the cutoff, withheld events (which get a later fetch time), box scores with changed stats, and retractions.
 struct SplitHistory {
     before: Vec<RawEvent>,
     later: Vec<RawEvent>,
@@ -128,6 +128,7 @@ struct SplitHistory {
 impl SplitHistory {
     fn random(raw_events: &[RawEvent], cutoff: Timestamp, random: &mut Random) -> SplitHistory {
         let withheld_percent = random.pick(&[0, 10, 40]);
+        let retracted_percent = random.pick(&[0, 5, 30]);
         let end = raw_events.last().unwrap().fetched_at;
         // Returns the cutoff itself, or a random time within 30 days after the later of the cutoff and the last fetch.
         let late_time = |random: &mut Random| {
@@ -139,8 +140,8 @@ impl SplitHistory {
         };
         let (mut before, mut later) = (Vec::new(), Vec::new());
         for event in raw_events {
-            // A schedule is never withheld: a schedule fetched late may change the date of a played game, which this law does not cover.
-            let is_withheld = event.feed != Feed::NbacomSchedule && random.percent(withheld_percent);
+            let is_covered = !states_game_dates(event);
+            let is_withheld = is_covered && random.percent(withheld_percent);
             if event.fetched_at >= cutoff {
                 later.push(event.clone());
             } else if is_withheld {
@@ -152,13 +153,16 @@ impl SplitHistory {
             if random.percent(30) {
                 later.extend(with_other_stats(event, time, random));
             }
+            if is_covered && event.retraction.is_none() && random.percent(retracted_percent) {
+                later.push(event.retracted(late_time(random), false, "wrong".into()));
+            }
         }
         SplitHistory { before, later }
     }
 }
 
 #[test]
-fn issued_rows_do_not_change_when_more_is_ingested() {
+fn issued_rows_do_not_change_when_more_is_ingested_or_retracted() {
     let (mut predictions, mut retrospective) = (0, 0);
     for seed in seeds(5, 15) {
         let mut random = Random::new(seed.0);

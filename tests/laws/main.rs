@@ -1,4 +1,4 @@
-//! The laws of the whole topology, on generated histories and on a recorded season.
+//! The laws of the whole topology, on generated histories and on a recorded season; and the trouble cases.
 //!
 //! `TEST_LAW_CASES` sets the total number of cases of all laws; `TEST_LAW_SEED` runs only the case with this seed. A failure
 //! prints its seed.
@@ -7,12 +7,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod accounting;
+mod cases;
+#[path = "../common/mod.rs"]
+mod common;
 mod embedded_log;
+mod faults;
 mod harness;
 mod histories;
 mod issued;
 mod log;
 mod random;
+mod retracted;
 mod season;
 mod streams;
 
