@@ -13,8 +13,8 @@ mod faults;
 mod random;
 
 use common::{Fastbreak, broker::Broker, has_read_all};
-use faults::with_faults;
 use fastbreak::ingest;
+use faults::with_faults;
 use random::Random;
 use runtime::{Commit, LogWriter};
 use runtime_embedded::EmbeddedLog;
@@ -33,8 +33,7 @@ const RESTARTS: usize = 20;
 
 /// Returns a season with every fault of the simulator and every fault of the law tests.
 fn history() -> Vec<RawEvent> {
-    let season =
-        Season { teams: 6, games_per_team: 10, faults: Faults::all(0.2), ..Season::new(SEED, 2023) };
+    let season = Season { teams: 6, games_per_team: 10, faults: Faults::all(0.2), ..Season::new(SEED, 2023) };
     let events: Vec<RawEvent> = season.events().iter().map(ScraperEvent::to_raw).collect();
     let events = with_faults(events, 120, |_| true, &mut Random::new(SEED));
     let orders: Vec<_> = events.iter().filter_map(|event| event.retraction.as_ref()).collect();
@@ -50,11 +49,10 @@ fn ingest(run: &Fastbreak, events: &[RawEvent]) {
     let records: Vec<_> =
         events.iter().map(|event| ingest::record(event.clone(), &mut encoder).unwrap()).collect();
     match &run.brokers {
-        None => {
-            EmbeddedLog::open(run.folder.path()).unwrap().ingest(&records, Commit::default()).unwrap()
-        }
+        None => EmbeddedLog::open(run.folder.path()).unwrap().ingest(&records, Commit::default()).unwrap(),
         Some(brokers) => {
-            let config = KafkaConfig { brokers: brokers.clone(), instance: "ingest".into(), ..KafkaConfig::default() };
+            let config =
+                KafkaConfig { brokers: brokers.clone(), instance: "ingest".into(), ..KafkaConfig::default() };
             KafkaLog::open(config).unwrap().ingest(&records, Commit::default()).unwrap()
         }
     };
@@ -103,7 +101,8 @@ fn kafka_with_one_two_and_three_instances_gives_the_content_of_one_straight_run(
         let (before, after) = events.split_at(events.len() / 2);
         ingest(&run, before);
         let names: Vec<String> = (0..instances).map(|instance| format!("instance-{instance}")).collect();
-        let mut running: Vec<Child> = names.iter().map(|name| run.spawn(&["run", "--instance", name])).collect();
+        let mut running: Vec<Child> =
+            names.iter().map(|name| run.spawn(&["run", "--instance", name])).collect();
         ingest(&run, after);
         run.wait_for_lag(has_read_all);
         for instance in &mut running {

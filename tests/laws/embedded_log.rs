@@ -14,7 +14,7 @@ use crate::{
 
 #[test]
 fn the_embedded_log_has_the_content_of_the_log_in_memory_over_restarts_and_compaction() {
-    for seed in seeds(8, 2) {
+    for seed in seeds(8, 1) {
         let raw_events = tiny_season(seed.0);
         let folder = tempfile::tempdir().unwrap();
         let mut log = FileLog::open(folder.path().into());

@@ -16,8 +16,15 @@ const HOUR: i64 = 3_600 * SECOND;
 type Fault = fn(&RawEvent, &mut Random) -> Vec<RawEvent>;
 
 /// The faults, without retractions.
-const FAULTS: [Fault; 7] =
-    [same_bytes_with_other_outcome, at_one_instant, pages, bad_row, moved_event, reused_event, live_box_score];
+const FAULTS: [Fault; 7] = [
+    same_bytes_with_other_outcome,
+    at_one_instant,
+    pages,
+    bad_row,
+    moved_event,
+    reused_event,
+    live_box_score,
+];
 
 /// Adds faults to a history, for example retractions, and sorts it by fetch time. `count` is the number of events that have a fault, and the
 /// number of events that are retracted; only events of which `may_have_fault` is true do.
@@ -138,16 +145,18 @@ fn live_box_score(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
     let at = event.fetched_at.0 - random.pick(&[HOUR / 2, 2 * HOUR, 10 * HOUR, 0, -HOUR]);
     let polls = 1 + random.below(2) as i64;
     let outcome = FetchOutcome::Complete;
-    (0..polls).map(|poll| copy(event, event.key.clone(), at + poll * 30 * SECOND, outcome, &payload)).collect()
+    (0..polls)
+        .map(|poll| copy(event, event.key.clone(), at + poll * 30 * SECOND, outcome, &payload))
+        .collect()
 }
 
 /// Changes box scores to those of games in progress; returns true if there are any.
 fn mark_live(value: &mut Value) -> bool {
+    let mut is_changed = false;
     match value {
         Value::Object(fields) => {
             let headers = fields.get("headers").and_then(Value::as_array).cloned().unwrap_or_default();
             let column = |name: &str| headers.iter().position(|header| header == name);
-            let mut is_changed = false;
             if let (Some(result), Some(points)) = (column("WL"), column("PTS")) {
                 for row in fields.get_mut("rowSet").and_then(Value::as_array_mut).into_iter().flatten() {
                     row[result] = Value::Null;
@@ -159,11 +168,18 @@ fn mark_live(value: &mut Value) -> bool {
                 fields.insert("status".into(), json!("3rd Qtr"));
                 is_changed = true;
             }
-            fields.values_mut().fold(is_changed, |is_changed, field| mark_live(field) || is_changed)
+            for field in fields.values_mut() {
+                is_changed |= mark_live(field);
+            }
         }
-        Value::Array(items) => items.iter_mut().fold(false, |is_changed, item| mark_live(item) || is_changed),
-        _ => false,
+        Value::Array(items) => {
+            for item in items {
+                is_changed |= mark_live(item);
+            }
+        }
+        _ => {}
     }
+    is_changed
 }
 
 /// An operator retracts an event, and may undo the retraction: at the same instant or later.
@@ -210,19 +226,21 @@ fn find_rows(value: &Value, pointer: String, pointers: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                find_rows(field, format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), pointers);
+                find_rows(
+                    field,
+                    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")),
+                    pointers,
+                );
             }
         }
-        Value::Array(items) => {
-            if items.first().is_some_and(|item| item.is_object() || item.is_array()) {
-                for (index, item) in items.iter().enumerate() {
-                    // The cells of a row are no rows.
-                    if item.is_object() {
-                        find_rows(item, format!("{pointer}/{index}"), pointers);
-                    }
+        Value::Array(items) if items.first().is_some_and(|item| item.is_object() || item.is_array()) => {
+            for (index, item) in items.iter().enumerate() {
+                // The cells of a row are no rows.
+                if item.is_object() {
+                    find_rows(item, format!("{pointer}/{index}"), pointers);
                 }
-                pointers.push(pointer);
             }
+            pointers.push(pointer);
         }
         _ => {}
     }

@@ -48,7 +48,8 @@ impl Schedule {
         let mut random = Random::new(seed ^ 0x706c_616e);
         let restarts_after_commit = random.percent(15);
         // With restarts after commits, reads are large, because each restart restores all state.
-        let read_sizes: &[usize] = if restarts_after_commit { &[400, 100_000] } else { &[3, 12, 60, 60, 400, 100_000] };
+        let read_sizes: &[usize] =
+            if restarts_after_commit { &[400, 100_000] } else { &[3, 12, 60, 60, 400, 100_000] };
         let max_read_records = random.pick(read_sizes);
         Schedule {
             seed,
@@ -60,7 +61,7 @@ impl Schedule {
             compaction_percent: random.pick(&[0, 5, 20]),
             restart_percent: 0,
             restarts_after_commit,
-            restore_check_percent: if max_read_records < 60 { 2 } else { 20 },
+            restore_check_percent: if max_read_records < 60 { 10 } else { 100 },
         }
     }
     /// A schedule without faults: in the order of the topology, the only instance of each processor reads and commits all unread records.

@@ -95,9 +95,12 @@ pub fn shuffled(events: &[RawEvent], random: &mut Random) -> Vec<RawEvent> {
 
 /// Returns a copy of the event with another fetch time; if it is a retraction, one of the same event that is made at this time.
 pub fn fetched_at(event: &RawEvent, fetched_at: Timestamp) -> RawEvent {
-    let fetched = |time| RawEvent::new(event.feed, event.key.clone(), time, event.outcome, event.payload.clone());
+    let fetched =
+        |time| RawEvent::new(event.feed, event.key.clone(), time, event.outcome, event.payload.clone());
     match &event.retraction {
-        Some(order) => fetched(order.target_fetched_at).retracted(fetched_at, order.undo, order.reason.clone()),
+        Some(order) => {
+            fetched(order.target_fetched_at).retracted(fetched_at, order.undo, order.reason.clone())
+        }
         None => fetched(fetched_at),
     }
 }

@@ -164,7 +164,7 @@ impl SplitHistory {
 #[test]
 fn issued_rows_do_not_change_when_more_is_ingested_or_retracted() {
     let (mut predictions, mut retrospective) = (0, 0);
-    for seed in seeds(5, 15) {
+    for seed in seeds(5, 12) {
         let mut random = Random::new(seed.0);
         let raw_events = season_with_faults(seed.0);
         let cutoff = random_cutoff(&raw_events, &mut random);
@@ -181,7 +181,7 @@ fn issued_rows_do_not_change_when_more_is_ingested_or_retracted() {
 #[test]
 fn nothing_fetched_after_the_cutoff_changes_an_issued_row() {
     let mut compared = 0;
-    for seed in seeds(6, 5) {
+    for seed in seeds(6, 3) {
         let raw_events = season_with_faults(seed.0);
         let all = rows(&batch_content(&raw_events));
         let tip_offs: BTreeSet<Timestamp> = all.values().map(|rows| rows.features.tip_off).collect();
@@ -237,7 +237,7 @@ fn a_stream_that_continues_after_the_cutoff_keeps_its_issued_rows() {
 #[test]
 fn a_history_fetched_long_after_its_games_has_a_retrospective_prediction_for_every_issued_one() {
     let mut predictions = 0;
-    for seed in seeds(10, 3) {
+    for seed in seeds(10, 2) {
         let raw_events = season_without_faults(seed.0);
         let live = rows(&batch_content(&raw_events));
         let first_fetch = raw_events.last().unwrap().fetched_at.0 + DAY_MS;

@@ -24,7 +24,7 @@ mod streams;
 /// Returns the seeds with which a law is tested, one seed per case. `percent` is the law's share of the cases of all laws.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let cases = number("TEST_LAW_CASES").unwrap_or(1_000);
+    let cases = number("TEST_LAW_CASES").unwrap_or(2_000);
     let range = match number("TEST_LAW_SEED") {
         Some(seed) => seed..seed + 1,
         None => law * 1_000_000..law * 1_000_000 + (cases * percent).div_ceil(100),

@@ -156,7 +156,8 @@ impl<V: MaterializedView> ViewState<V> {
         let tables = tables.filter(|(_, text)| *text != empty);
         let tables = tables.map(|(view_key, text)| format!("tables of {view_key}: {text}"));
         let published = self.published.values();
-        let published = published.map(|row| format!("published {}/{}: {:016x}", row.topic, row.key, row.hash));
+        let published =
+            published.map(|row| format!("published {}/{}: {:016x}", row.topic, row.key, row.hash));
         let mut text: Vec<String> = tables.chain(published).collect();
         text.sort_unstable();
         text.push(format!("{} parked records", self.parked_count));

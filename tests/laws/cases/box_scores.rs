@@ -15,15 +15,15 @@ const THURSDAY: &str = "0022400201";
 fn case_07_codes_of_former_team_names_are_read_alike_in_schedule_and_box_scores() {
     let Some(mut case) = Case::run("07") else { return };
     assert_eq!(case.dead_letters(), []);
-    let mut games: Vec<_> = case.games().iter().map(|game| (game.game.to_string(), game.away, game.home)).collect();
+    let mut games: Vec<_> =
+        case.games().iter().map(|game| (game.game.to_string(), game.away, game.home)).collect();
     games.sort_unstable();
     assert_eq!(
         games,
         [("0021100012".into(), Team::BKN, Team::WAS), ("0021100013".into(), Team::NOP, Team::PHX)]
     );
     let rows = case.player_games().into_iter();
-    let rows: Vec<_> =
-        rows.map(|((player, _), row)| (player, row.team, row.stats.unwrap().points)).collect();
+    let rows: Vec<_> = rows.map(|((player, _), row)| (player, row.team, row.stats.unwrap().points)).collect();
     assert_eq!(rows, [(3001, Team::BKN, 18), (3002, Team::WAS, 11), (3003, Team::NOP, 12)]);
 }
 

@@ -16,7 +16,6 @@ use fastbreak::{ingest, topology::topology};
 use processors::{materialized_view::ParkedItem, predictor::Predictor};
 use schemas::{
     GameId, PlayerGameId, PlayerId,
-
     features::Features,
     game::{Game, PlayerGame, PlayerGameRevision},
     prediction::Prediction,
@@ -117,8 +116,7 @@ impl Case {
     /// Returns code and reason of all dead letters of the processors.
     fn dead_letters(&mut self) -> Vec<(RejectCode, String)> {
         let names: Vec<_> = topology(Predictor::new(None)).iter().map(|node| node.name()).collect();
-        let letters: Vec<DeadLetter> =
-            names.iter().flat_map(|name| self.log.dead_letters(name)).collect();
+        let letters: Vec<DeadLetter> = names.iter().flat_map(|name| self.log.dead_letters(name)).collect();
         letters.into_iter().map(|letter| (letter.code, letter.reason)).collect()
     }
     /// Returns the parked items of a processor.
