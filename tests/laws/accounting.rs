@@ -4,7 +4,8 @@
 //! Invariant: every record is counted (law 1), and each candidate has exactly one outcome (law 6).
 //! Not here: the content of the rows.
 use crate::{
-    harness::{Content, content, new_node},
+    group::new_node,
+    harness::{Content, content},
     log::{TestLog, partitions, read_all},
 };
 use fastbreak::topology::topology;

@@ -4,7 +4,8 @@
 //! Not here: the invariants of the log file (crate `runtime-embedded`).
 use crate::{
     accounting::checked_content,
-    harness::{Schedule, batch, content, run},
+    batch::batch,
+    harness::{Schedule, content, run},
     histories::{shuffled, tiny_season},
     log::{FileLog, TestLog},
     random::Random,

@@ -5,7 +5,8 @@
 //! Invariant: an issued prediction is a function of the events that were fetched before the tip-off of its game.
 //! Not here: how a prediction is computed.
 use crate::{
-    harness::{Content, Schedule, batch, content, run},
+    batch::batch,
+    harness::{Content, Schedule, content, run},
     histories::{fetched_at, season_with_faults, season_without_faults, states_game_dates, with_other_stats},
     log::{MemoryLog, append_raw},
     random::Random,

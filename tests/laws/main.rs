@@ -7,11 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod accounting;
+mod batch;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod embedded_log;
 mod faults;
+mod group;
 mod harness;
 mod histories;
 mod issued;

@@ -3,7 +3,8 @@
 //! Invariant: a retraction changes only what is derived as of an instant at which it was already made, and retrospective rows.
 //! Not here: that a retraction after a tip-off changes no issued row (`issued`), retractions in histories of other laws (`faults`).
 use crate::{
-    harness::{Content, batch, content},
+    batch::batch,
+    harness::{Content, content},
     histories::{season_with_faults, states_game_dates, tiny_season},
     issued::{Candidates, rows},
     random::Random,

@@ -4,7 +4,9 @@
 //! Not here: whether the content is correct (the tests of crate `processors`).
 use crate::{
     accounting::{check_ledger, checked_content},
-    harness::{Content, Schedule, batch, content, new_node, run, topics_written_by},
+    batch::batch,
+    group::new_node,
+    harness::{Content, Schedule, content, run, topics_written_by},
     histories::{shuffled, tiny_season},
     log::MemoryLog,
     random::Random,

@@ -97,8 +97,8 @@ fn case_16_columns_are_read_by_name_and_a_missing_one_is_named() {
     assert_eq!(case.points(MONDAY), BTreeMap::from([(1001, 22)]));
     let dead_letters = case.dead_letters();
     let of_name = |name: &str| {
-        let letters = dead_letters.iter().filter(|(code, _)| *code == RejectCode::BadPayload);
-        letters.filter(|(_, reason)| reason.contains(name)).count()
+        let dead_letters = dead_letters.iter().filter(|(code, _)| *code == RejectCode::BadPayload);
+        dead_letters.filter(|(_, reason)| reason.contains(name)).count()
     };
     assert_eq!((of_name("MIN"), of_name("resultSets")), (1, 2), "{dead_letters:#?}");
     assert_eq!(dead_letters.len(), 3, "{dead_letters:#?}");
@@ -121,8 +121,8 @@ fn case_17_minutes_are_read_in_every_notation() {
     assert_eq!(case.seconds(MONDAY), expected);
     let dead_letters = case.dead_letters();
     for text in ["34:60", "DNP"] {
-        let letters = dead_letters.iter().filter(|(_, reason)| reason.contains(text));
-        assert_eq!(letters.map(|(code, _)| *code).collect::<Vec<_>>(), [RejectCode::BadRow], "{text}");
+        let dead_letters = dead_letters.iter().filter(|(_, reason)| reason.contains(text));
+        assert_eq!(dead_letters.map(|(code, _)| *code).collect::<Vec<_>>(), [RejectCode::BadRow], "{text}");
     }
     assert_eq!(dead_letters.len(), 2, "{dead_letters:#?}");
 }

@@ -116,8 +116,9 @@ impl Case {
     /// Returns code and reason of all dead letters of the processors.
     fn dead_letters(&mut self) -> Vec<(RejectCode, String)> {
         let names: Vec<_> = topology(Predictor::new(None)).iter().map(|node| node.name()).collect();
-        let letters: Vec<DeadLetter> = names.iter().flat_map(|name| self.log.dead_letters(name)).collect();
-        letters.into_iter().map(|letter| (letter.code, letter.reason)).collect()
+        let dead_letters: Vec<DeadLetter> =
+            names.iter().flat_map(|name| self.log.dead_letters(name)).collect();
+        dead_letters.into_iter().map(|dead_letter| (dead_letter.code, dead_letter.reason)).collect()
     }
     /// Returns the parked items of a processor.
     fn parked(&mut self, processor: &str) -> Vec<ParkedItem> {

@@ -53,8 +53,8 @@ fn case_35_even_money_is_one_price_and_text_is_a_bad_row() {
     assert_eq!(lines, [Some(20.5), Some(18.5)]);
     let dead_letters = case.dead_letters();
     for price in ["EVEN", "+105"] {
-        let letters = dead_letters.iter().filter(|(_, reason)| reason.contains(price));
-        assert_eq!(letters.map(|(code, _)| *code).collect::<Vec<_>>(), [RejectCode::BadRow], "{price}");
+        let dead_letters = dead_letters.iter().filter(|(_, reason)| reason.contains(price));
+        assert_eq!(dead_letters.map(|(code, _)| *code).collect::<Vec<_>>(), [RejectCode::BadRow], "{price}");
     }
     assert_eq!(dead_letters.len(), 2, "{dead_letters:#?}");
     assert_eq!(case.main_line(1003, GAME), None);
