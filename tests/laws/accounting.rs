@@ -4,13 +4,14 @@
 //! Invariant: every record is counted (law 1), and each candidate has exactly one outcome (law 6).
 //! Not here: the content of the rows.
 use crate::{
-    harness::{Content, content, new_node},
+    group::new_node,
+    harness::{Content, content},
     log::{TestLog, partitions, read_all},
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
 use runtime::{
-    Restored,
+    ProcessorNode, Restored,
     engine::{LEDGER, changelog_topic},
 };
 use schemas::{ops::LedgerEntry, raw::RejectCode, wire};
@@ -50,8 +51,8 @@ pub fn check_ledger(log: &mut impl TestLog) -> BTreeMap<String, LedgerEntry> {
     ledger
 }
 
-/// Restores a new instance of a processor from the log, and checks that it publishes nothing; returns its number of parked records.
-fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
+/// Restores a new instance of a processor from the log: all partitions, to the committed offsets and the ends of the input tables.
+pub fn restored_node(log: &mut impl TestLog, processor: usize) -> Box<dyn ProcessorNode> {
     let mut node = new_node(processor);
     for partition in 0..PARTITIONS {
         let mut restored = Restored::default();
@@ -67,6 +68,12 @@ fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
         restored.changelog = vec![read_all(log, changelog)];
         node.assign(partition, restored).unwrap();
     }
+    node
+}
+
+/// Restores a new instance of a processor from the log, and checks that it publishes nothing; returns its number of parked records.
+fn parked_after_restore(log: &mut impl TestLog, processor: usize) -> i64 {
+    let mut node = restored_node(log, processor);
     let (parked, items) = node.parked();
     assert_eq!(
         parked == 0,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same seed gives the same events.
 //! Not here: the simulation of the seasons (crate `simulator`).
-use crate::random::Random;
+use crate::{faults::with_faults, random::Random};
 use schemas::{
     Timestamp,
     raw::{Feed, FetchOutcome, RawEvent},
@@ -11,7 +11,7 @@ use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
 
 /// Generates a tiny season. With some seeds, box scores of nba.com are missing, two responses to one request have the same fetch time,
-/// or a copy of an event has a truncated payload.
+/// a copy of an event has a truncated payload, or the history has the faults of [`with_faults`].
 pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     let mut events: Vec<RawEvent> = simulator::tiny(seed).iter().map(ScraperEvent::to_raw).collect();
     let mut random = Random::new(seed ^ 0x6761_7262);
@@ -35,14 +35,29 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
         events.push(RawEvent::new(event.feed, event.key, fetched_at, event.outcome, payload));
         events.sort_by_key(|event| event.fetched_at);
     }
+    if random.percent(70) {
+        let count = 1 + random.below(6);
+        events = with_faults(events, count, |_| true, &mut random);
+    }
     events
 }
 
 /// Generates a season that is long enough for players to be eligible in many games: three or four teams with 8 to 11 games each, and
-/// every fault at the same rate, which may be zero.
+/// every fault of the simulator at the same rate, which may be zero. Half of the seasons also have the faults of [`with_faults`].
 pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
-    let rate = Random::new(seed).pick(&[0.0, 0.1, 0.3]);
-    season(seed, Faults::all(rate), seed as usize % 2)
+    let mut random = Random::new(seed);
+    let rate = random.pick(&[0.0, 0.1, 0.3]);
+    let events = season(seed, Faults::all(rate), seed as usize % 2);
+    if random.percent(50) {
+        return events;
+    }
+    let count = 1 + random.below(20);
+    with_faults(events, count, |event| !states_game_dates(event), &mut random)
+}
+
+/// True if the event may change the date and the tip-off of a game that was played. The laws on issued rows do not cover such a change.
+pub fn states_game_dates(event: &RawEvent) -> bool {
+    event.feed == Feed::NbacomSchedule
 }
 
 /// Generates a season of the same size as [`season_with_faults`], but without faults and trades. Trades are left out because a roster is
@@ -78,9 +93,16 @@ pub fn shuffled(events: &[RawEvent], random: &mut Random) -> Vec<RawEvent> {
     shuffled
 }
 
-/// Returns a copy of the event with another fetch time.
+/// Returns a copy of the event with another fetch time; if it is a retraction, one of the same event that is made at this time.
 pub fn fetched_at(event: &RawEvent, fetched_at: Timestamp) -> RawEvent {
-    RawEvent::new(event.feed, event.key.clone(), fetched_at, event.outcome, event.payload.clone())
+    let fetched =
+        |time| RawEvent::new(event.feed, event.key.clone(), time, event.outcome, event.payload.clone());
+    match &event.retraction {
+        Some(order) => {
+            fetched(order.target_fetched_at).retracted(fetched_at, order.undo, order.reason.clone())
+        }
+        None => fetched(fetched_at),
+    }
 }
 
 pub fn is_box_score(feed: Feed) -> bool {
@@ -90,7 +112,7 @@ pub fn is_box_score(feed: Feed) -> bool {
 /// Returns a copy of a box score in which some players have more points or minutes; `None` if the event is not a box score, or no
 /// player was changed.
 pub fn with_other_stats(event: &RawEvent, fetched_at: Timestamp, random: &mut Random) -> Option<RawEvent> {
-    if !is_box_score(event.feed) {
+    if !is_box_score(event.feed) || event.retraction.is_some() {
         return None;
     }
     let mut payload: Value = serde_json::from_str(&event.payload).ok()?;

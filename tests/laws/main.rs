@@ -1,4 +1,4 @@
-//! The laws of the whole topology, on generated histories and on a recorded season.
+//! The laws of the whole topology, on generated histories and on a recorded season; and the trouble cases.
 //!
 //! `TEST_LAW_CASES` sets the total number of cases of all laws; `TEST_LAW_SEED` runs only the case with this seed. A failure
 //! prints its seed.
@@ -7,19 +7,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod accounting;
+mod batch;
+mod cases;
+#[path = "../common/mod.rs"]
+mod common;
 mod embedded_log;
+mod faults;
+mod group;
 mod harness;
 mod histories;
 mod issued;
 mod log;
 mod random;
+mod retracted;
 mod season;
 mod streams;
 
 /// Returns the seeds with which a law is tested, one seed per case. `percent` is the law's share of the cases of all laws.
 fn seeds(law: u64, percent: u64) -> impl Iterator<Item = Seed> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let cases = number("TEST_LAW_CASES").unwrap_or(1_000);
+    let cases = number("TEST_LAW_CASES").unwrap_or(2_000);
     let range = match number("TEST_LAW_SEED") {
         Some(seed) => seed..seed + 1,
         None => law * 1_000_000..law * 1_000_000 + (cases * percent).div_ceil(100),

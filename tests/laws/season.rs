@@ -6,7 +6,8 @@
 //! Not here: the quality of the predictions.
 use crate::{
     accounting::{check_candidates, check_ledger},
-    harness::{Schedule, batch, content, run},
+    batch::batch,
+    harness::{Schedule, content, run},
     histories::is_box_score,
     issued::{check_known_times, rows},
     log::{MemoryLog, append_raw},

@@ -397,6 +397,9 @@ where
         }
         published.into_iter().map(|(topic, keys)| (topic, keys.len() as u64)).collect()
     }
+    fn state_text(&self, partition: i32) -> Vec<String> {
+        self.partitions.get(&partition).map(ViewState::text).unwrap_or_default()
+    }
     fn parked(&self) -> (i64, Vec<ParkedItem>) {
         let (mut records, mut items) = (0, Vec::new());
         for state in self.partitions.values() {

@@ -86,6 +86,11 @@ pub trait ProcessorNode: Send {
     fn published(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()
     }
+    /// Returns the state of an assigned partition as text, one entry per key and per published row, sorted. Tests compare a restored instance
+    /// with a running one by it. Empty for a processor without state.
+    fn state_text(&self, _partition: i32) -> Vec<String> {
+        Vec::new()
+    }
     /// Returns the number of parked records in the assigned partitions, and the keys that they need.
     fn parked(&self) -> (i64, Vec<ParkedItem>);
 }

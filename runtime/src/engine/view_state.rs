@@ -145,6 +145,24 @@ impl<V: MaterializedView> ViewState<V> {
             invalidate(&mut self.invalidated, &mut self.output_keys, output_key);
         }
     }
+    /// Returns the state as of the last commit as text: the tables of each key unless they are empty, the published rows, and the number of
+    /// parked records; sorted.
+    pub fn text(&self) -> Vec<String>
+    where
+        V::Key: Display,
+    {
+        let empty = format!("{:?}", V::Tables::default());
+        let tables = self.tables.iter().map(|(view_key, tables)| (view_key, format!("{tables:?}")));
+        let tables = tables.filter(|(_, text)| *text != empty);
+        let tables = tables.map(|(view_key, text)| format!("tables of {view_key}: {text}"));
+        let published = self.published.values();
+        let published =
+            published.map(|row| format!("published {}/{}: {:016x}", row.topic, row.key, row.hash));
+        let mut text: Vec<String> = tables.chain(published).collect();
+        text.sort_unstable();
+        text.push(format!("{} parked records", self.parked_count));
+        text
+    }
     pub fn set_parked(&mut self, output_key: &V::OutputKey, records: u32) {
         if records > 0 {
             self.parked.insert(output_key.clone(), records);
