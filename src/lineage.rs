@@ -8,7 +8,7 @@ pub mod report;
 
 use crate::app::App;
 use anyhow::{Result, bail};
-use processors::{fact_history::Cutoff, names::Name};
+use processors::{history::Cutoff, names::Name};
 use report::{
     AvailabilityReport, CandidateReport, FeatureReport, FeatureRowReport, GameReport, LineageReport,
     MarketReport, PredictionReport,

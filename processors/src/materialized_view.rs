@@ -16,8 +16,6 @@ use std::fmt::Debug;
 pub enum StateChange {
     /// A row of an input table was replaced. The changelog does not retain the row, because it can be restored from the topic of the table.
     RowReplaced,
-    /// An observation was added. The changelog retains it under this id until another observation with the same id replaces it.
-    Retained(String),
     /// The histories of observations changed; the records that the view passed to [`Effects::retain`] state how.
     Stored,
     /// The input changed nothing.

@@ -28,7 +28,6 @@ pub struct ViewTestDriver<V: MaterializedView> {
     changelog: BTreeMap<(V::Key, String), String>,
     /// The inputs that replaced rows of input tables.
     rows: Vec<V::In>,
-    is_restorable: bool,
 }
 impl<V: MaterializedView> ViewTestDriver<V>
 where
@@ -43,7 +42,6 @@ where
             published: BTreeMap::new(),
             changelog: BTreeMap::new(),
             rows: Vec::new(),
-            is_restorable: true,
         }
     }
     /// Applies one input, derives the invalidated rows, and compares all rows with those of a batch over the same input.
@@ -60,12 +58,7 @@ where
         if state_change == StateChange::RowReplaced {
             self.rows.push(input);
         }
-        // Legacy views retain copies of their inputs, which only the engine restores.
-        if !matches!(state_change, StateChange::Retained(_)) && self.is_restorable {
-            self.check_restored();
-        } else {
-            self.is_restorable = false;
-        }
+        self.check_restored();
         for output_key in invalidated {
             let tables = &self.tables_by_key[&self.view.key_of(&output_key)];
             match self.view.derive(tables, &output_key) {

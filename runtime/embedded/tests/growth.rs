@@ -113,6 +113,7 @@ impl Night {
         let id = RawId(self.random.next() as i64);
         let event = RawEventRecord {
             id,
+            rank: schemas::raw::FetchOutcome::Complete.rank(),
             topic,
             partition,
             key: format!("event-{game}"),

@@ -332,8 +332,7 @@ where
         let mut state = self.partitions.remove(&partition.partition).unwrap_or_default();
         for record in batch.records() {
             let record = record?;
-            let (topic, input) = self.decode(partition, &record)?;
-            let mut adds_state = true;
+            let (_, input) = self.decode(partition, &record)?;
             let mut retained: Vec<(String, Vec<u8>)> = Vec::new();
             let mut failure = None;
             let applied = state.apply(
@@ -350,16 +349,7 @@ where
             for (key, json) in retained {
                 state.changelog.push(&key, Some(&json));
             }
-            if let Some((view_key, change)) = applied {
-                match change {
-                    StateChange::RowReplaced | StateChange::Stored => {}
-                    StateChange::Unchanged => adds_state = false,
-                    StateChange::Retained(id) => {
-                        state.changelog.push(&ChangelogKey::retained(topic, &view_key, &id), record.value);
-                    }
-                }
-            }
-            state.end_read(adds_state);
+            state.end_read(applied != Some(StateChange::Unchanged));
         }
         if self.inputs.iter().any(|input| input.topic.name == partition.topic) {
             self.offsets.insert(partition, batch.next());

@@ -48,9 +48,6 @@ impl<'a> ChangelogKey<'a> {
     pub fn state(view_key: &impl Display, id: &str) -> String {
         format!("{STATE}|{view_key}|{id}")
     }
-    pub fn retained(topic: &str, view_key: &impl Display, id: &str) -> String {
-        format!("{RETAINED}|{topic}|{view_key}|{id}")
-    }
     pub fn published(topic: &str, view_key: &impl Display, record_key: &str) -> String {
         format!("{PUBLISHED}|{topic}|{view_key}|{record_key}")
     }
@@ -119,7 +116,7 @@ impl<V: MaterializedView> ViewState<V> {
         view: &V,
         input: V::In,
         retain: &mut dyn FnMut(&V::Key, &str, V::Retained),
-    ) -> Option<(V::Key, StateChange)> {
+    ) -> Option<StateChange> {
         let view_key = view.key(&input)?;
         let ViewState { tables, invalidated, output_keys, affected, .. } = self;
         let tables = tables.entry(view_key.clone()).or_default();
@@ -127,8 +124,7 @@ impl<V: MaterializedView> ViewState<V> {
             invalidate: &mut |output_key| affected.push(invalidate(invalidated, output_keys, output_key)),
             retain: &mut |id, retained| retain(&view_key, &id, retained),
         };
-        let change = view.apply(tables, input, &mut effects);
-        Some((view_key, change))
+        Some(view.apply(tables, input, &mut effects))
     }
     /// Ends the reading of one record: the output keys added to `affected` since the previous call are those that the record affects.
     pub fn end_read(&mut self, adds_state: bool) {
