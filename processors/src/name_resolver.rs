@@ -2,9 +2,9 @@
 //!
 //! The known players are those in nba.com's box scores and player lists that were effective on or before the day of the lookup. Lists of
 //! the same season are used first; if they contain no player who matches the name, lists of the season before are used. Every name that is
-//! looked up gets a match, possibly without a player, so the
-//! decision can tell a pending lookup from a lookup without a result. Each team's match also contains the link of the name, if it has one
-//! (compiled in, or from an operator). Links are used for names that match no player of any team.
+//! looked up gets a match, possibly without a player, so the decision can tell a pending lookup from a lookup without a result. Each team's
+//! match also contains the link of the name, if it has one (compiled in, or from an operator). Links are used for names that match no
+//! player of any team.
 //!
 //! The names to look up are those that any observation contains, even if it was retracted: what was issued before the retraction still
 //! needs them, and a lookup that no view uses changes no row of a player.
@@ -21,7 +21,7 @@ use crate::{
     materialized_view::{Effects, MaterializedView, StateChange},
     names::{Name, match_name, shipped_link},
 };
-use known_names::{Candidate, ChangedName, KnownList, KnownNames, KnownNamesRecord, is_match};
+use known_names::{ChangedName, KnownList, KnownNames, KnownNamesRecord, MatchingName, is_match};
 use schemas::{
     EasternDate, Matchup, NamesId, PlayerId, Scope, Season, Team, Timestamp,
     identity::{NameMatch, NameRevision, Names},
@@ -279,29 +279,29 @@ impl Tables {
         }
         true
     }
-    fn candidates(&self, name: &Name, season: Season, day: EasternDate) -> Vec<Candidate<'_>> {
+    fn matching_names(&self, name: &Name, season: Season, day: EasternDate) -> Vec<MatchingName<'_>> {
         let known_names = self.known_names.get(&season).into_iter();
-        known_names.flat_map(|known_names| known_names.candidates(name, day)).collect()
+        known_names.flat_map(|known_names| known_names.matching_names(name, day)).collect()
     }
     fn name_match(&self, written: &str, date: EasternDate) -> NameMatch {
         let name = Name::new(written);
         let season = date.season();
-        let this_season = self.candidates(&name, season, date);
-        let season_before = self.candidates(&name, Season(season.0.saturating_sub(1)), date);
+        let this_season = self.matching_names(&name, season, date);
+        let season_before = self.matching_names(&name, Season(season.0.saturating_sub(1)), date);
         let links = self.links.get(name.key());
         let mut instants = vec![Timestamp::DISTANT_PAST];
         let mut has_retractions = links.is_some_and(FactHistory::has_retractions);
-        for candidate in this_season.iter().chain(&season_before) {
-            instants.extend(candidate.instants());
-            has_retractions |= candidate.has_retractions();
+        for known in this_season.iter().chain(&season_before) {
+            instants.extend(known.instants());
+            has_retractions |= known.has_retractions();
         }
         if let Some(links) = links {
             links.instants(&mut |instant| instants.push(instant));
         }
         let content_at = |as_of: AsOf| {
-            let matched = |candidates: &[Candidate<'_>]| {
-                let known = candidates.iter().filter(|candidate| candidate.is_known(as_of));
-                match_name(&name, known.map(|candidate| (candidate.player, candidate.name)))
+            let matched = |matching: &[MatchingName<'_>]| {
+                let known = matching.iter().filter(|known| known.is_known(as_of));
+                match_name(&name, known.map(|known| (known.player, known.name)))
             };
             let (rule, players) = matched(&this_season)
                 .or_else(|| matched(&season_before))

@@ -83,12 +83,12 @@ struct KnownName {
 
 /// A known name that matches a looked-up name, with the listings that are effective by the day of the lookup; there is at least one.
 #[derive(Clone, Copy)]
-pub struct Candidate<'a> {
+pub struct MatchingName<'a> {
     pub player: PlayerId,
     pub name: &'a Name,
     listings: &'a [Listing],
 }
-impl Candidate<'_> {
+impl MatchingName<'_> {
     pub fn is_known(&self, as_of: AsOf) -> bool {
         let is_known = |listing: &Listing| {
             listing.fetched_at <= as_of.until && !as_of.is_retracted(&listing.retractions)
@@ -154,12 +154,15 @@ impl KnownNames {
         self.update(list, |history| history.restore(record));
     }
     /// Returns the known spellings that match a name by some rule and are effective by a day. All other spellings cannot affect a revision.
-    pub fn candidates(&self, name: &Name, day: EasternDate) -> impl Iterator<Item = Candidate<'_>> {
+    pub fn matching_names(&self, name: &Name, day: EasternDate) -> impl Iterator<Item = MatchingName<'_>> {
         self.index.iter().filter_map(move |(spelling, known)| {
             let count = known.listings.partition_point(|listing| listing.effective <= day);
-            let candidate =
-                Candidate { player: spelling.player, name: &known.name, listings: &known.listings[..count] };
-            (count > 0 && is_match(name, spelling.player, &known.name)).then_some(candidate)
+            let matching = MatchingName {
+                player: spelling.player,
+                name: &known.name,
+                listings: &known.listings[..count],
+            };
+            (count > 0 && is_match(name, spelling.player, &known.name)).then_some(matching)
         })
     }
 
