@@ -412,6 +412,7 @@ fn a_report_that_is_retracted_after_tip_off_still_counts_for_the_issued_row() {
 /// Prints the time of polls; the last ones should take about as long as the first.
 #[test]
 #[ignore = "measures time"]
+#[allow(clippy::disallowed_methods)]
 fn the_time_of_a_poll_does_not_grow_with_the_number_of_polls() {
     let mut tables = Tables::default();
     let inputs = name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).into_iter().chain([game()]);
