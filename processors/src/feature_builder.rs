@@ -238,7 +238,11 @@ fn on_basis<'a, T>(issued: &'a Option<T>, retrospective: &'a Option<T>, basis: B
         Basis::Retrospective => retrospective.as_ref().or(issued.as_ref()),
     }
 }
+/// Returns the candidacy on a basis; a game that no longer stands has none on the retrospective basis.
 fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
+    if basis == Basis::Retrospective && entry.retracted_at.is_some() {
+        return None;
+    }
     on_basis(&entry.issued, &entry.retrospective, basis)
 }
 

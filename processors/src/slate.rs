@@ -3,9 +3,13 @@
 //! The candidates are the players who appeared in either team's last 10 games of the season, the players on either roster, and all quoted
 //! players. An entry is published once the forms of both teams exist; it contains both forms, because the feature builder needs them.
 //!
-//! Invariant: an entry's `issued` part uses only what was known before tip-off; its `retrospective` part may also use later facts.
+//! Invariant: an entry's `issued` part uses only what was known before tip-off; its `retrospective` part may also use later facts. A game
+//! that no longer stands has only entries that were issued before its retraction, without a `retrospective` part.
 //! Not here: the side of a player, which the feature builder decides from all games of the player.
-use crate::materialized_view::{Effects, MaterializedView, StateChange};
+use crate::{
+    history::Cutoff,
+    materialized_view::{Effects, MaterializedView, StateChange},
+};
 use schemas::{
     GameId, Matchup, MatchupGameId, PlayerGameId, PlayerId, Team, TeamFormId, Timestamp,
     features::Basis,
@@ -14,6 +18,9 @@ use schemas::{
     team_form::{Candidacy, Form, SideEvidence, SlateEntry, TeamForm},
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+#[cfg(test)]
+mod tests;
 
 /// An input of the slate view. The variants differ much in size, but only one input is in memory at a time.
 #[derive(Clone, Debug)]
@@ -68,6 +75,10 @@ impl MaterializedView for Slate {
             In::Game(id, _) | In::QuotedPlayers(id, _) => id.game,
             In::Form(id, _) => id.game,
         };
+        let is_game_unchanged = match &input {
+            In::Game(_, row) => row.as_ref().map(used_fields) == tables.games.get(&game).map(used_fields),
+            In::Form(..) | In::QuotedPlayers(..) => false,
+        };
         let mut players = tables.candidates(game);
         match input {
             In::Game(_, row) => put(&mut tables.games, game, row),
@@ -75,7 +86,7 @@ impl MaterializedView for Slate {
             In::QuotedPlayers(_, row) => put(&mut tables.quoted, game, row),
         }
         players.extend(tables.candidates(game));
-        for player in players {
+        for player in players.into_iter().filter(|_| !is_game_unchanged) {
             invalidate(OutputKey { id: PlayerGameId { player, game }, matchup });
         }
         StateChange::RowReplaced
@@ -92,8 +103,15 @@ impl MaterializedView for Slate {
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<SlateEntry> {
         let PlayerGameId { player, game } = output_key.id;
         let row = tables.games.get(&game).filter(|game| !game.called_off)?;
+        let cutoff = Cutoff::at_tip_off(row.tip_off, Basis::Issued);
+        if row.retracted_at.is_some_and(|retracted_at| cutoff.is_known(retracted_at)) {
+            return None;
+        }
         let issued = tables.candidacy(row, player, Basis::Issued);
-        let retrospective = tables.candidacy(row, player, Basis::Retrospective);
+        let retrospective = match row.retracted_at {
+            Some(_) => None,
+            None => tables.candidacy(row, player, Basis::Retrospective),
+        };
         if issued.is_none() && retrospective.is_none() {
             return None;
         }
@@ -108,8 +126,15 @@ impl MaterializedView for Slate {
             tip_estimated: row.tip_estimated,
             issued,
             retrospective: retrospective.filter(|_| differs),
+            retracted_at: row.retracted_at,
         })
     }
+}
+
+/// The fields of a game that its slate entries depend on. The score and the status of a live game change often, but are not among them.
+fn used_fields(game: &Game) -> impl PartialEq + use<> {
+    let Game { home, away, date, tip_off, tip_estimated, called_off, known_at, retracted_at, .. } = *game;
+    (home, away, date, tip_off, tip_estimated, called_off, known_at, retracted_at)
 }
 
 fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) {

@@ -87,7 +87,7 @@ events! {
     Availability = "availability" [1];
     QuotedPlayers = "quoted-players" [1, 2] with [("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
     TeamForm = "team-form" [1];
-    SlateEntry = "slate-entry" [1, 2] with [("Candidacy.teams_reported", "[]")];
+    SlateEntry = "slate-entry" [1, 2] with [("Candidacy.teams_reported", "[]"), ("SlateEntry.retracted_at", "null")];
     Features = "features" [1];
     Prediction = "prediction" [1];
     LedgerEntry = "ledger-entry" [1];

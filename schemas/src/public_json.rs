@@ -218,7 +218,7 @@ objects! {
     TeamForm { game, team, opponent, issued, retrospective }
     SideEvidence { team, last_game, rostered, born }
     Candidacy { known_at, sides, quoted, home, away, teams_reported }
-    SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective }
+    SlateEntry { player, game, home, away, date, tip_off, tip_estimated, issued, retrospective, retracted_at }
     Comparable { game, points, tier, rest_days, is_home, streak }
     Features {
         player, game, name, home, away, team, date, tip_off, basis, known_at, eligibility, appearances, vector as Vector,

@@ -116,5 +116,9 @@ pub struct SlateEntry {
     pub tip_off: Timestamp,
     pub tip_estimated: bool,
     pub issued: Option<Candidacy>,
+    /// `None` if it equals `issued`, or if the game no longer stands.
     pub retrospective: Option<Candidacy>,
+    /// As in [`Game`](crate::game::Game). Only what was issued before stands then.
+    #[serde(default)]
+    pub retracted_at: Option<Timestamp>,
 }

@@ -72,6 +72,7 @@ fn entry(n: i32, sides: &[SideEvidence]) -> In {
             tip_estimated: false,
             issued: Some(candidacy),
             retrospective: None,
+            retracted_at: None,
         }),
     )
 }

@@ -76,6 +76,7 @@ fn entry(rostered: Option<(Team, Timestamp)>) -> In {
         tip_estimated: false,
         issued: Some(candidacy(rostered)),
         retrospective: None,
+        retracted_at: None,
     };
     In::Entry(output_key(GAME), Some(row))
 }

@@ -139,9 +139,9 @@ fn present(wholes: &[Whole], key: Key) -> Option<(u8, Timestamp, i64)> {
     listed.into_iter().max().map(|(at, value, raw)| (value, at, raw.0))
 }
 
-fn history(
-    arrivals: &[Arrival],
-) -> (ListHistory<Key, u8>, BTreeMap<ObservationId, ObservationRecord<Key, u8, u8>>) {
+type Records = BTreeMap<ObservationId, ObservationRecord<Key, u8, u8>>;
+
+fn history(arrivals: &[Arrival]) -> (ListHistory<Key, u8>, Records) {
     let (mut history, mut records) = (ListHistory::default(), BTreeMap::new());
     for Arrival { provenance, coverage, members } in arrivals {
         if let Some(merged) = history.merge(provenance, coverage.clone(), members.clone()) {

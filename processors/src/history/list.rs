@@ -101,7 +101,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             return is_retraction_new.then(|| Merged { touched: vec![id], affected: Affected::All });
         };
         touched.extend(merged.touched);
-        let is_simple = merged.is_new && !is_moved && !(is_first_of_request && self.requests.len() > 1);
+        let is_simple = merged.is_new && !(is_moved || is_first_of_request && self.requests.len() > 1);
         let affected = if is_simple && self.retractions.is_empty() && self.continues_request(id, provenance) {
             Affected::Members(merged.changed)
         } else {

@@ -64,7 +64,7 @@ impl Tables {
             !merged.updated_since.is_some_and(is_late)
         };
         if !merged.names.is_empty() {
-            self.invalidate_quoted(matchup, &days.collect(), &players, &is_usable, effects.invalidate);
+            self.invalidate_quoted(&days.collect(), &players, &is_usable, effects.invalidate);
         }
         StateChange::Stored
     }
@@ -160,7 +160,7 @@ impl Tables {
         }
         match source {
             Source::Oddsapi => {
-                self.invalidate_quoted(matchup, &BTreeSet::from([day]), &candidates, &|_| true, invalidate);
+                self.invalidate_quoted(&BTreeSet::from([day]), &candidates, &|_| true, invalidate);
                 let on_day = self.events.iter().filter(|(_, event)| event.has_date(day));
                 on_day.for_each(|(id, _)| invalidate(OutputKey::Event(matchup, id.clone())));
             }
@@ -193,12 +193,12 @@ impl Tables {
     /// Emits the rows that depend on the odds of the given players on the given days.
     fn invalidate_quoted(
         &self,
-        matchup: Matchup,
         days: &BTreeSet<EasternDate>,
         players: &PlayersByDay,
         is_usable: &dyn Fn(&GameTimes) -> bool,
         invalidate: &mut dyn FnMut(OutputKey),
     ) {
+        let Some(matchup) = self.matchup else { return };
         for day in days {
             for (game, _) in self.games_on(*day).filter(|(_, game)| is_usable(game)) {
                 invalidate(OutputKey::QuotedPlayers(MatchupGameId { matchup, game }));
@@ -248,7 +248,7 @@ impl Tables {
                 invalidate(OutputKey::Event(matchup, id.clone()));
             }
         }
-        self.invalidate_quoted(matchup, days, &quoted, &|_| true, invalidate);
+        self.invalidate_quoted(days, &quoted, &|_| true, invalidate);
         for day in days {
             let mut reported = PlayersByDay::new();
             for (report_day, name) in self.reports.names_on(*day) {

@@ -291,12 +291,11 @@ impl<'a> Model<'a> {
                     is_late && poll.updated[key] < self.tip_off && Self::listed(poll, place).is_some()
                 });
                 let book = main_line::book(KEYS[key]);
-                if self.is_present(place) || is_listed_later {
-                    if let Some((at, ladder)) = by_update.into_iter().next_back() {
-                        let new = (at, Reverse(key), ladder);
-                        let stored = newest.entry(book).or_insert_with(|| new.clone());
-                        *stored = new.max(stored.clone());
-                    }
+                let is_present = self.is_present(place) || is_listed_later;
+                if let Some((at, ladder)) = by_update.into_iter().next_back().filter(|_| is_present) {
+                    let new = (at, Reverse(key), ladder);
+                    let stored = newest.entry(book).or_insert_with(|| new.clone());
+                    *stored = new.max(stored.clone());
                 }
                 for request in 0..2 {
                     let by_update = self.by_update(place, &[request]);

@@ -9,7 +9,7 @@ use schemas::{
     game::GameDay,
     identity::{NameMatch, NameRevision, NameRule},
     market::{AvailabilityView, MarketView},
-    observation::{GameStatus, InjuryMember, InjuryStatus, Quote, QuoteLine},
+    observation::{GameStatus, InjuryMember, InjuryStatus, Quote, QuoteLine, Retraction},
     raw::Source,
 };
 
@@ -28,7 +28,10 @@ fn at(hour: i8, minute: i8) -> Timestamp {
     date().at(hour, minute)
 }
 fn game() -> In {
-    let row = Game {
+    In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(game_row()))
+}
+fn game_row() -> Game {
+    Game {
         days_in_retrospect: None,
         retracted_at: None,
         game: GAME,
@@ -47,8 +50,7 @@ fn game() -> In {
         home_box_points: 0,
         away_box_points: 0,
         days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: date() }],
-    };
-    In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row))
+    }
 }
 /// Both teams' lookup results for the name "A"; only the first team has a player with this name.
 fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
@@ -74,18 +76,27 @@ fn quote(book: &str, line: i32, updated_at: Timestamp) -> Quote {
     let lines = vec![QuoteLine { line: Line(line), over: price, under: price }];
     Quote { book: book.into(), name: "A".into(), updated_at, lines, complete: true }
 }
-fn odds(fetched_at: Timestamp, complete: bool, quotes: Vec<Quote>) -> In {
-    In::Odds(OddsObservation {
+fn observation(fetched_at: Timestamp, quotes: Vec<Quote>) -> OddsObservation {
+    OddsObservation {
         incomplete_books: Vec::new(),
         event: "e".into(),
         home: TEAMS[0],
         away: TEAMS[1],
         commences_at: at(19, 30),
         date: date(),
-        complete,
+        complete: true,
         quotes,
         provenance: provenance(fetched_at),
-    })
+    }
+}
+fn odds(fetched_at: Timestamp, complete: bool, quotes: Vec<Quote>) -> In {
+    In::Odds(OddsObservation { complete, ..observation(fetched_at, quotes) })
+}
+/// A retraction of an observation, or its undoing.
+fn retraction(of: &OddsObservation, at: Timestamp, is_undone: bool) -> In {
+    let mut retraction = of.clone();
+    retraction.provenance.retraction = Some(Retraction { at, is_undone });
+    In::Odds(retraction)
 }
 fn report(reported_at: Timestamp, fetched_at: Timestamp, members: &[(&str, InjuryStatus)]) -> In {
     let member = |(name, status): &(&str, InjuryStatus)| InjuryMember {
@@ -124,6 +135,14 @@ fn views(driver: &ViewTestDriver<Markets>) -> [Option<MarketView>; 2] {
 }
 fn issued(driver: &ViewTestDriver<Markets>) -> MarketView {
     views(driver)[0].clone().unwrap()
+}
+fn reported(driver: &ViewTestDriver<Markets>) -> Vec<(Team, Timestamp)> {
+    match driver.row(&OutputKey::QuotedPlayers(MatchupGameId { matchup: matchup(), game: GAME })) {
+        Some(Out::QuotedPlayers(row)) => {
+            row.teams_reported_issued.iter().map(|reported| (reported.team, reported.known_at)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 fn status(driver: &ViewTestDriver<Markets>) -> [Option<AvailabilityView>; 2] {
     match driver.row(&OutputKey::Availability(ID, matchup())) {
@@ -189,6 +208,131 @@ fn a_name_that_became_known_after_tip_off_gives_no_market_of_that_game() {
     assert_eq!(driver.parked(), []);
 }
 #[test]
+fn of_two_keys_of_a_book_with_the_same_update_the_first_is_used_and_otherwise_the_newer() {
+    let main = |betrivers_at, unibet_at| {
+        let quotes = vec![quote("betrivers", 2050, betrivers_at), quote("unibet", 2250, unibet_at)];
+        let view = issued(&quoted([odds(at(10, 1), true, quotes)]));
+        (view.main, view.opening, view.books)
+    };
+    assert_eq!(main(at(10, 0), at(10, 0)), (Line(2050), Line(2050), 1));
+    assert_eq!(main(at(9, 0), at(10, 0)), (Line(2250), Line(2050), 1));
+    assert_eq!(main(at(10, 0), at(9, 0)), (Line(2050), Line(2250), 1));
+}
+#[test]
+fn a_bad_outcome_of_one_player_keeps_no_withdrawn_quote_of_another_book_or_player() {
+    let both = observation(at(10, 1), vec![quote("a", 2050, at(10, 0)), quote("b", 2250, at(10, 0))]);
+    let mut other = quote("b", 2250, at(11, 0));
+    other.name = "B".into();
+    other.complete = false;
+    let later = observation(at(11, 1), vec![other.clone()]);
+    let driver = quoted([In::Odds(both.clone()), In::Odds(later.clone())]);
+    assert_eq!(views(&driver), [None, None], "the player is in no list any more");
+    let later = OddsObservation { incomplete_books: vec!["b".into()], ..later };
+    let view = issued(&quoted([In::Odds(both), In::Odds(later)]));
+    assert_eq!((view.books, view.main), (1, Line(2250)), "only the list of book b is incomplete");
+}
+#[test]
+fn an_incomplete_ladder_is_united_with_those_before_it_back_to_the_last_complete_one() {
+    let ladder = |minute: i8, lines: &[i32], complete| {
+        let mut quote = quote("a", 2050, at(10, minute));
+        let line = |line: &i32| QuoteLine { line: Line(*line), ..quote.lines[0] };
+        quote.lines = lines.iter().map(line).collect();
+        quote.complete = complete;
+        odds(at(10, minute), true, vec![quote])
+    };
+    let main = |inputs: Vec<In>| issued(&quoted(inputs)).main;
+    let (first, second) = (ladder(1, &[1050], true), ladder(2, &[2050], true));
+    assert_eq!(main(vec![first.clone(), second.clone(), ladder(3, &[2250], true)]), Line(2250));
+    assert_eq!(main(vec![first, second, ladder(3, &[2250], false), ladder(4, &[], false)]), Line(2050));
+}
+#[test]
+fn the_odds_of_two_requests_in_one_second_are_parts_of_one_list() {
+    let part = |request: &str, book| {
+        let mut part = observation(at(10, 1), vec![quote(book, 2050, at(10, 0))]);
+        part.provenance.request = request.into();
+        part.provenance.raw = schemas::RawId(part.provenance.raw.0 + book.len() as i64);
+        In::Odds(part)
+    };
+    assert_eq!(issued(&quoted([part("us", "a"), part("us2", "bb")])).books, 2);
+    assert_eq!(issued(&quoted([part("us", "a"), part("us", "bb")])).books, 2);
+}
+#[test]
+fn an_event_that_is_moved_or_used_again_after_tip_off_changes_no_issued_market() {
+    let first = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
+    let before = issued(&quoted([first.clone()]));
+    let moved = |fetched_at| {
+        let other_day = observation(fetched_at, vec![quote("a", 2450, fetched_at)]);
+        In::Odds(OddsObservation { date: date().plus_days(1), ..other_day })
+    };
+    assert_eq!(views(&quoted([first.clone(), moved(at(21, 0))])), [Some(before), None]);
+    let moved_before = quoted([first, moved(at(11, 0))]);
+    assert_eq!(views(&moved_before), [None, None], "the event is no longer on the day of the game");
+    assert!(moved_before.parked()[0].key.ends_with("on 2025-01-11"), "{:?}", moved_before.parked());
+}
+#[test]
+fn an_event_on_the_next_day_belongs_to_no_game_of_this_day() {
+    let next_day = observation(at(10, 1), vec![quote("a", 2050, at(10, 0))]);
+    let next_day = In::Odds(OddsObservation { date: date().plus_days(1), ..next_day });
+    assert_eq!(views(&quoted([next_day])), [None, None]);
+}
+#[test]
+fn a_book_that_quotes_a_player_in_two_events_is_counted_once() {
+    let first = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
+    let twice = observation(at(10, 1), vec![quote("a", 2250, at(10, 1))]);
+    let twice = In::Odds(OddsObservation { event: "f".into(), ..twice });
+    let view = issued(&quoted([first, twice]));
+    assert_eq!((view.books, view.main, view.opening), (1, Line(2250), Line(2050)));
+}
+#[test]
+fn a_poll_in_which_only_update_times_move_retains_no_ladder_and_affects_no_row() {
+    let mut tables = Tables::default();
+    let names = name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST);
+    let poll = |minute: i8, line| odds(at(10, minute), true, vec![quote("a", line, at(10, minute))]);
+    let last = |tables: &mut Tables, input: In| {
+        let (mut keys, mut records) = (Vec::new(), Vec::new());
+        let mut effects = Effects {
+            invalidate: &mut |key| keys.push(key),
+            retain: &mut |_, record| records.push(format!("{record:?}")),
+        };
+        Markets.apply(tables, input, &mut effects);
+        (keys, records)
+    };
+    names.into_iter().chain([game(), poll(1, 2050)]).for_each(|input| _ = last(&mut tables, input));
+    let (keys, records) = last(&mut tables, poll(2, 2050));
+    assert_eq!(keys, [OutputKey::Event(matchup(), "e".into())]);
+    assert!(records.len() == 1 && !records[0].contains("Ladder"), "{records:?}");
+    assert_eq!(last(&mut tables, poll(3, 2150)).0.len(), 3, "the event, the market and the quoted players");
+    let live = Game { status: GameStatus::Live, home_points: Some(10), ..game_row() };
+    let live = In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(live));
+    assert_eq!(last(&mut tables, live).0, [], "no row depends on the score");
+}
+#[test]
+fn a_retraction_before_tip_off_counts_and_a_later_one_changes_the_retrospective_market_only() {
+    let first = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
+    let second = observation(at(11, 1), vec![quote("a", 2450, at(11, 0))]);
+    let mains = |inputs: Vec<In>| {
+        let inputs = [first.clone(), In::Odds(second.clone())].into_iter().chain(inputs);
+        views(&quoted(inputs)).map(|view| view.map(|view| view.main.0))
+    };
+    assert_eq!(mains(vec![]), [Some(2450), None]);
+    assert_eq!(mains(vec![retraction(&second, at(19, 29), false)]), [Some(2050), None]);
+    assert_eq!(mains(vec![retraction(&second, at(19, 30), false)]), [Some(2450), Some(2050)]);
+    let undone = vec![retraction(&second, at(12, 0), false), retraction(&second, at(13, 0), true)];
+    assert_eq!(mains(undone), [Some(2450), None]);
+}
+#[test]
+fn a_retracted_game_has_no_retrospective_market_and_the_issued_one_only_if_it_was_retracted_later() {
+    let quotes = vec![quote("a", 2050, at(10, 0))];
+    let mut driver = quoted([odds(at(10, 1), true, quotes)]);
+    let mut retract = |retracted_at| {
+        let row = Game { retracted_at: Some(retracted_at), days_in_retrospect: Some(vec![]), ..game_row() };
+        driver.put(In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row)));
+        views(&driver).map(|view| view.is_some())
+    };
+    assert_eq!(retract(at(19, 30)), [true, false]);
+    assert_eq!(retract(at(19, 29)), [false, false]);
+}
+#[test]
 fn a_player_who_is_not_on_the_newest_report_is_available() {
     let names = name_matches(Source::Nbacom, Timestamp::DISTANT_PAST);
     let out = report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)]);
@@ -210,4 +354,95 @@ fn a_report_after_tip_off_is_never_used_and_one_fetched_after_it_on_the_retrospe
     assert_eq!(status(&driver), [None, None]);
     let driver = driver_with(names().chain([report(at(17, 0), at(19, 35), &[("A", InjuryStatus::Out)])]));
     assert!(matches!(status(&driver), [None, Some(_)]));
+}
+#[test]
+fn a_report_that_omits_a_player_clears_him_only_if_it_is_complete_for_his_team() {
+    let names = || name_matches(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
+    let out = report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)]);
+    let with = |change: &dyn Fn(&mut InjuryObservation)| {
+        let mut newer = report(at(17, 0), at(17, 5), &[("B", InjuryStatus::Questionable)]);
+        if let In::Injury(newer) = &mut newer {
+            change(newer);
+        }
+        let driver = driver_with(names().chain([out.clone(), newer]));
+        (status(&driver)[0].is_some(), reported(&driver))
+    };
+    let boston = vec![(TEAMS[0], at(11, 5))];
+    assert_eq!(with(&|_| {}), (false, boston.clone()));
+    assert_eq!(with(&|newer| newer.incomplete_teams = vec![TEAMS[0]]), (true, boston.clone()));
+    assert_eq!(with(&|newer| newer.incomplete_teams = vec![TEAMS[1]]), (false, boston.clone()));
+    assert_eq!(with(&|newer| newer.not_submitted = vec![TEAMS[0]]), (true, boston.clone()));
+    assert_eq!(with(&|newer| newer.not_submitted = vec![TEAMS[1]]), (false, boston.clone()));
+    assert_eq!(with(&|newer| newer.complete = false), (true, boston.clone()));
+    let of_other_team = |newer: &mut InjuryObservation| newer.members[0].team = TEAMS[1];
+    assert_eq!(with(&of_other_team), (false, vec![boston[0], (TEAMS[1], at(17, 5))]));
+}
+#[test]
+fn a_team_that_has_not_submitted_its_list_has_not_reported() {
+    let mut none = report(at(11, 0), at(11, 5), &[]);
+    if let In::Injury(none) = &mut none {
+        none.not_submitted = TEAMS.to_vec();
+    }
+    assert_eq!(reported(&driver_with([none])), []);
+}
+#[test]
+fn the_report_that_is_newest_by_its_own_time_is_effective_whatever_was_fetched_last() {
+    let names = name_matches(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
+    let newer = report(at(17, 45), at(17, 50), &[("A", InjuryStatus::Out)]);
+    let older = report(at(17, 15), at(18, 10), &[("A", InjuryStatus::Questionable)]);
+    let view = status(&driver_with(names.chain([newer, older])))[0].clone().unwrap();
+    assert_eq!((view.status, view.reported_at), (InjuryStatus::Out, at(17, 45)));
+}
+#[test]
+fn a_report_that_is_retracted_after_tip_off_still_counts_for_the_issued_row() {
+    let names = || name_matches(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
+    let out = report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)]);
+    let newer = report(at(17, 0), at(17, 5), &[("A", InjuryStatus::Probable)]);
+    let retracted = |at| {
+        let mut retraction = newer.clone();
+        if let In::Injury(retraction) = &mut retraction {
+            retraction.provenance.retraction = Some(Retraction { at, is_undone: false });
+        }
+        let driver = driver_with(names().chain([out.clone(), newer.clone(), retraction]));
+        status(&driver).map(|view| view.map(|view| view.status))
+    };
+    assert_eq!(retracted(at(19, 0)), [Some(InjuryStatus::Out), None]);
+    assert_eq!(retracted(at(20, 0)), [Some(InjuryStatus::Probable), Some(InjuryStatus::Out)]);
+}
+/// Prints the time of polls; the last ones should take about as long as the first.
+#[test]
+#[ignore = "measures time"]
+#[allow(clippy::disallowed_methods)]
+fn the_time_of_a_poll_does_not_grow_with_the_number_of_polls() {
+    let mut tables = Tables::default();
+    let inputs = name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).into_iter().chain([game()]);
+    let mut keys = Vec::new();
+    let mut put = |tables: &mut Tables, input: In| {
+        keys.clear();
+        let mut effects = Effects { invalidate: &mut |key| keys.push(key), retain: &mut |_, _| {} };
+        Markets.apply(tables, input, &mut effects);
+        for key in &keys {
+            std::hint::black_box((Markets.derive(tables, key), Markets.parked(tables, key)));
+        }
+    };
+    inputs.for_each(|input| put(&mut tables, input));
+    let books: Vec<String> = (0..10).map(|book| format!("book{book}")).collect();
+    let mut start = std::time::Instant::now();
+    for poll in 0..3000i64 {
+        let fetched_at = Timestamp(at(8, 0).0 + poll * 30_000);
+        // Every poll moves all update times, and every 10th poll moves the line of a player in a book.
+        let quotes = books.iter().enumerate().flat_map(|(book, key)| {
+            (0..20).map(move |name| {
+                let line = 2050 + 100 * i32::from(name == 0 && (poll / 10) as usize % 10 == book);
+                let name = if name == 0 { "A".to_owned() } else { format!("name {name}") };
+                Quote { name, ..quote(key, line, fetched_at) }
+            })
+        });
+        let poll_odds = odds(fetched_at, true, quotes.collect());
+        put(&mut tables, poll_odds);
+        if poll % 500 == 499 {
+            println!("polls {}..{}: {:?} each", poll - 499, poll, start.elapsed() / 500);
+            start = std::time::Instant::now();
+        }
+    }
 }

@@ -1,0 +1,100 @@
+//! Tests of games that no longer stand, and of changes of a game that no entry depends on.
+//!
+//! Invariant: there is one game, with tip-off at 19:30, and one candidate, on the roster of the home team.
+//! Not here: the forms (`team_form`).
+use super::*;
+use crate::view_test_driver::ViewTestDriver;
+use schemas::{
+    EasternDate,
+    game::GameDay,
+    observation::GameStatus,
+    team_form::{FormNumbers, RosteredPlayer},
+};
+
+const GAME: GameId = GameId(22_400_100);
+const PLAYER: PlayerId = PlayerId(1);
+
+fn date() -> EasternDate {
+    "2025-01-10".parse().unwrap()
+}
+fn id() -> MatchupGameId {
+    MatchupGameId { matchup: Matchup::new(Team::BOS, Team::NYK).unwrap(), game: GAME }
+}
+fn key() -> OutputKey {
+    OutputKey { id: PlayerGameId { player: PLAYER, game: GAME }, matchup: id().matchup }
+}
+fn game(retracted_at: Option<Timestamp>) -> Game {
+    Game {
+        days_in_retrospect: retracted_at.map(|_| Vec::new()),
+        retracted_at,
+        game: GAME,
+        home: Team::BOS,
+        away: Team::NYK,
+        date: date(),
+        tip_off: date().at(19, 30),
+        tip_estimated: false,
+        called_off: false,
+        known_at: Timestamp::DISTANT_PAST,
+        status: GameStatus::Scheduled,
+        home_points: None,
+        away_points: None,
+        home_players: 0,
+        away_players: 0,
+        home_box_points: 0,
+        away_box_points: 0,
+        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: date() }],
+    }
+}
+/// The form of a team; its retrospective content was known later than the issued one.
+fn form(team: Team) -> In {
+    let content = |known_at| Form {
+        known_at,
+        numbers: FormNumbers::default(),
+        recent: Vec::new(),
+        roster: vec![RosteredPlayer { player: PLAYER, since: Timestamp::DISTANT_PAST, born: None }],
+    };
+    let row = TeamForm {
+        team,
+        game: GAME,
+        opponent: if team == Team::BOS { Team::NYK } else { Team::BOS },
+        issued: Some(content(date().at(9, 0))),
+        retrospective: Some(content(date().at(22, 0))),
+    };
+    In::Form(TeamFormId { team, game: GAME, matchup: id().matchup }, Some(row))
+}
+fn driver() -> ViewTestDriver<Slate> {
+    let mut driver = ViewTestDriver::new(Slate);
+    driver.put(In::Game(id(), Some(game(None))));
+    driver.put(form(Team::BOS));
+    driver.put(form(Team::NYK));
+    driver
+}
+
+#[test]
+fn a_game_retracted_after_tip_off_has_only_what_was_issued_and_one_retracted_before_has_no_entry() {
+    let mut driver = driver();
+    let before = driver.row(&key()).cloned().unwrap();
+    assert!(before.issued.is_some() && before.retrospective.is_some());
+    driver.put(In::Game(id(), Some(game(Some(date().at(19, 30))))));
+    let row = driver.row(&key()).unwrap();
+    assert_eq!((&row.issued, &row.retrospective), (&before.issued, &None));
+    driver.put(In::Game(id(), Some(game(Some(date().at(19, 29))))));
+    assert!(driver.row(&key()).is_none());
+    driver.put(In::Game(id(), Some(game(None))));
+    assert_eq!(driver.row(&key()), Some(&before));
+}
+#[test]
+fn a_game_that_differs_only_in_its_score_affects_no_entry() {
+    let affected = |row: Game| {
+        let mut tables = Tables::default();
+        let mut count = 0;
+        for input in [In::Game(id(), Some(game(None))), form(Team::BOS), In::Game(id(), Some(row))] {
+            count = 0;
+            let mut effects = Effects { invalidate: &mut |_| count += 1, retain: &mut |_, ()| {} };
+            Slate.apply(&mut tables, input, &mut effects);
+        }
+        count
+    };
+    assert_eq!(affected(Game { status: GameStatus::Live, home_points: Some(3), ..game(None) }), 0);
+    assert_eq!(affected(Game { tip_off: date().at(20, 0), ..game(None) }), 1);
+}
