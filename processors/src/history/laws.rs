@@ -139,9 +139,9 @@ fn present(wholes: &[Whole], key: Key) -> Option<(u8, Timestamp, i64)> {
     listed.into_iter().max().map(|(at, value, raw)| (value, at, raw.0))
 }
 
-fn history(
-    arrivals: &[Arrival],
-) -> (ListHistory<Key, u8>, BTreeMap<ObservationId, ObservationRecord<Key, u8, u8>>) {
+type Records = BTreeMap<ObservationId, ObservationRecord<Key, u8, u8>>;
+
+fn history(arrivals: &[Arrival]) -> (ListHistory<Key, u8>, Records) {
     let (mut history, mut records) = (ListHistory::default(), BTreeMap::new());
     for Arrival { provenance, coverage, members } in arrivals {
         if let Some(merged) = history.merge(provenance, coverage.clone(), members.clone()) {
@@ -283,4 +283,25 @@ proptest! {
             newest_before = newest;
         }
     }
+}
+
+#[test]
+fn an_observation_that_becomes_complete_affects_the_members_that_it_lacks() {
+    let provenance = |minute: i64, raw, outcome| Provenance {
+        fetched_at: Timestamp(minute * MINUTE),
+        version: 1,
+        raw: RawId(raw),
+        request: String::new(),
+        outcome,
+        retraction: None,
+    };
+    let mut history: ListHistory<Key, u8> = ListHistory::default();
+    let complete = FetchOutcome::Complete;
+    history.merge(&provenance(0, 0, complete), Coverage::IncompleteIn(Box::new(vec![1])), vec![((0, 0), 1)]);
+    history.merge(&provenance(10, 1, FetchOutcome::Partial), Coverage::Incomplete, Vec::new());
+    assert!(history.member(&(0, 0), AsOf::LATEST).is_some());
+    let coverage = Coverage::IncompleteIn(Box::new(vec![1]));
+    let merged = history.merge(&provenance(10, 1, complete), coverage, Vec::new());
+    assert!(history.member(&(0, 0), AsOf::LATEST).is_none());
+    assert_eq!(merged.map(|merged| merged.affected), Some(Affected::All));
 }

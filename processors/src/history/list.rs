@@ -89,6 +89,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         }
         self.requests.retain(|_, sequence| !sequence.observations.is_empty());
         let is_first_of_request = !self.requests.contains_key(&provenance.request);
+        // If the outcome of a stored observation improves, its coverage changes, which may concern every member.
+        let is_stored = self.requests.values().any(|sequence| sequence.position(id).is_ok());
         let sequence = self.requests.entry(provenance.request.clone()).or_default();
         let stored =
             StoredObservation { id, version: provenance.version, outcome: provenance.outcome, coverage };
@@ -97,8 +99,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             return is_retraction_new.then(|| Merged { touched: vec![id], affected: Affected::All });
         };
         touched.extend(merged.touched);
-        let is_simple = !is_moved && !(is_first_of_request && self.requests.len() > 1);
-        let affected = if is_simple && self.retractions.is_empty() && self.continues_request(id, provenance) {
+        let is_other = is_moved || is_stored || is_first_of_request && self.requests.len() > 1;
+        let affected = if !is_other && self.retractions.is_empty() && self.continues_request(id, provenance) {
             Affected::Members(merged.changed)
         } else {
             Affected::All
