@@ -260,7 +260,7 @@ fn merge_final(
     for game in games {
         match &affected {
             Affected::Members(keys) if !Tables::has_several_dates(&tables.lists_of(game, id.team)) => {
-                emit_members(tables, matchup, game, &id, keys, effects.invalidate);
+                emit_members(tables, game, &id, keys, effects.invalidate);
             }
             _ => emit_game(tables, matchup, game, effects.invalidate),
         }
@@ -271,15 +271,12 @@ fn merge_final(
 /// Emits the keys of the output rows of a game that members of one of its lists can change.
 fn emit_members(
     tables: &Tables,
-    matchup: Matchup,
     game: GameId,
     list: &ListId,
     keys: &[BoxKey],
     emit: &mut dyn FnMut(OutputKey),
 ) {
-    if keys.is_empty() {
-        return;
-    }
+    let Some(matchup) = tables.matchup().filter(|_| !keys.is_empty()) else { return };
     emit(OutputKey::Game(MatchupGameId { matchup, game }));
     emit(OutputKey::TeamGame(TeamGameId { team: list.team, game }, matchup));
     for key in keys {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: contains no assertion about time.
 //! Not here: the rules of the view (`tests`).
+#![expect(clippy::disallowed_methods, reason = "prints how long the view takes")]
+
 use super::*;
 use schemas::{
     EasternDate, Team, Timestamp,

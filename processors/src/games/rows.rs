@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 
 /// One side of a game, with its final lists in order of precedence.
 struct Side<'a> {
+    tables: &'a Tables,
+    game: GameId,
     team: Team,
     lists: Vec<FinalList<'a>>,
     /// For each list, the members that the row depends on.
@@ -41,7 +43,8 @@ impl Changes {
         facts.score_instants(&mut |instant| self.instants.push(instant));
     }
     /// Adds the changes of the members that a row depends on, and of the game to which each list belongs.
-    fn add_side(&mut self, tables: &Tables, side: &Side<'_>) {
+    fn add_side(&mut self, side: &Side<'_>) {
+        let tables = side.tables;
         let has_several_dates = Tables::has_several_dates(&side.lists);
         let teams = tables.matchup().map(Matchup::teams);
         for ((id, list), keys) in side.lists.iter().zip(&side.keys) {
@@ -68,7 +71,7 @@ impl Changes {
 fn side(tables: &Tables, game: GameId, team: Team) -> Side<'_> {
     let lists = tables.lists_of(game, team);
     let keys = lists.iter().map(|(_, list)| list.keys().collect()).collect();
-    Side { team, lists, keys }
+    Side { tables, game, team, lists, keys }
 }
 
 /// Returns one side of a game, with the members that may refer to a player.
@@ -86,18 +89,12 @@ fn side_of_player(tables: &Tables, game: GameId, team: Team, player: PlayerId) -
 
 impl Side<'_> {
     /// Returns the statistics of all players, as of an instant.
-    fn stats_at(
-        &self,
-        tables: &Tables,
-        game: GameId,
-        fixture: &Fixture,
-        as_of: AsOf,
-    ) -> BTreeMap<PlayerId, BoxScoreStats> {
+    fn stats_at(&self, fixture: &Fixture, as_of: AsOf) -> BTreeMap<PlayerId, BoxScoreStats> {
         let mut stats_by_player = BTreeMap::new();
-        for (id, list) in tables.lists_at(game, fixture, &self.lists, as_of) {
+        for (id, list) in self.tables.lists_at(self.game, fixture, &self.lists, as_of) {
             let mut in_list: BTreeMap<PlayerId, Listed<'_, BoxLine>> = BTreeMap::new();
             for (key, listed) in list.members(as_of) {
-                let Some(player) = tables.player_at(&id, key, as_of) else { continue };
+                let Some(player) = self.tables.player_at(&id, key, as_of) else { continue };
                 let newest = in_list.entry(player).or_insert(listed);
                 if order_of(&listed) > order_of(newest) {
                     *newest = listed;
@@ -111,18 +108,11 @@ impl Side<'_> {
         stats_by_player.into_iter().filter_map(|(player, stats)| Some((player, stats?))).collect()
     }
     /// Returns a player's line as of an instant, in the list with the highest precedence among those that contain the player.
-    fn listing_at(
-        &self,
-        tables: &Tables,
-        game: GameId,
-        fixture: &Fixture,
-        player: PlayerId,
-        as_of: AsOf,
-    ) -> Option<Listing<'_>> {
-        let lists = tables.lists_at(game, fixture, &self.lists, as_of);
+    fn listing_at(&self, fixture: &Fixture, player: PlayerId, as_of: AsOf) -> Option<Listing<'_>> {
+        let lists = self.tables.lists_at(self.game, fixture, &self.lists, as_of);
         lists.into_iter().find_map(|(id, list)| {
             let index = self.lists.iter().position(|(stored, _)| *stored == id)?;
-            let listed = tables.line_at((id, list), &self.keys[index], player, as_of)?;
+            let listed = self.tables.line_at((id, list), &self.keys[index], player, as_of)?;
             Some(Listing { feed: id.feed, raw: listed.raw, line: listed.value })
         })
     }
@@ -141,14 +131,14 @@ pub fn player_game(tables: &Tables, game: GameId, player: PlayerId) -> Option<Pl
     let sides = tables.matchup()?.teams().map(|team| side_of_player(tables, game, team, player));
     let mut changes = Changes::default();
     changes.add_fixture(facts);
-    sides.iter().for_each(|side| changes.add_side(tables, side));
+    sides.iter().for_each(|side| changes.add_side(side));
     let content_at = |as_of: AsOf| -> Option<PlayerGameRevision> {
         let Some(fixture) = facts.fixture_at(as_of) else {
             let last = facts.last_fixture_at(as_of)?;
             return Some(player_revision(as_of.until, last, last.home, None));
         };
         let of_side = |side: &Side<'_>| {
-            side.listing_at(tables, game, fixture, player, as_of)
+            side.listing_at(fixture, player, as_of)
                 .map(|listing| player_revision(as_of.until, fixture, side.team, Some(&listing)))
         };
         let listed = sides.iter().find_map(of_side);
@@ -179,11 +169,11 @@ pub fn team_game(tables: &Tables, game: GameId, team: Team) -> Option<TeamGame> 
     let mut changes = Changes::default();
     changes.add_fixture(facts);
     changes.add_score(facts);
-    changes.add_side(tables, &side);
+    changes.add_side(&side);
     let retracted_at = facts.retracted_at();
     let content_at = |as_of: AsOf| -> Option<TeamGameRevision> {
         if let Some(fixture) = facts.fixture_at(as_of) {
-            let stats_by_player = side.stats_at(tables, game, fixture, as_of);
+            let stats_by_player = side.stats_at(fixture, as_of);
             return Some(team_revision(as_of.until, fixture, team, facts.score_at(as_of), &stats_by_player));
         }
         if retracted_at.is_some_and(|at| as_of.until >= at) {
@@ -212,7 +202,7 @@ pub fn game(tables: &Tables, game: GameId) -> Option<Game> {
     let fixture = facts.fixture_at(as_of)?;
     let result = facts.newest_result(as_of);
     let players_and_points = |team: Team| {
-        let stats_by_player = side(tables, game, team).stats_at(tables, game, fixture, as_of);
+        let stats_by_player = side(tables, game, team).stats_at(fixture, as_of);
         let points = stats_by_player.values().map(|stats| stats.points).sum::<i32>();
         (stats_by_player.len() as i32, points)
     };

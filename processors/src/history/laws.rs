@@ -300,3 +300,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_observation_that_becomes_complete_affects_the_members_that_it_lacks() {
+    let provenance = |minute: i64, raw, outcome| Provenance {
+        fetched_at: Timestamp(minute * MINUTE),
+        version: 1,
+        raw: RawId(raw),
+        request: String::new(),
+        outcome,
+        retraction: None,
+    };
+    let mut history: ListHistory<Key, u8> = ListHistory::default();
+    let complete = FetchOutcome::Complete;
+    history.merge(&provenance(0, 0, complete), Coverage::IncompleteIn(Box::new(vec![1])), vec![((0, 0), 1)]);
+    history.merge(&provenance(10, 1, FetchOutcome::Partial), Coverage::Incomplete, Vec::new());
+    assert!(history.member(&(0, 0), AsOf::LATEST).is_some());
+    let coverage = Coverage::IncompleteIn(Box::new(vec![1]));
+    let merged = history.merge(&provenance(10, 1, complete), coverage, Vec::new());
+    assert!(history.member(&(0, 0), AsOf::LATEST).is_none());
+    assert_eq!(merged.map(|merged| merged.affected), Some(Affected::All));
+}
