@@ -8,6 +8,7 @@ use super::{
     box_scores::{BoxScores, COLUMNS, box_score_stats},
     cell::Cell,
     dates,
+    incomplete::BadObject,
     lists::MatchupLookups,
     loaded::Loaded,
     minutes::playing_time,
@@ -125,6 +126,15 @@ impl Row<'_> {
         let stats = if did_not_play { None } else { Some(box_score_stats(playing_time, &COUNTS, &counts)?) };
         Ok(BoxMember { player, stats })
     }
+}
+
+/// Returns why a row cannot be decoded: the field that should be an object but is none, otherwise the reason of the parser.
+pub fn reason(row: &BadObject, parser_reason: String) -> String {
+    let is_wrong = |field: &&&str| !matches!(row.cell(&format!("/{field}")), Cell::Absent | Cell::Nested);
+    ["player", "team", "game"]
+        .iter()
+        .find(is_wrong)
+        .map_or(parser_reason, |field| row.cell(&format!("/{field}")).type_error(field, "an object"))
 }
 
 /// The progress of a game.

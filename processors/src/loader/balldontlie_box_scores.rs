@@ -3,7 +3,7 @@
 //! Invariant: each player counts as one row; a game that cannot be decoded counts as one bad row. Each team of a game has a list of its own.
 //! Not here: games that have not started, which are out of scope; scores and periods of live games.
 use super::{
-    balldontlie::{Progress, Row, progress, publish},
+    balldontlie::{self, Progress, Row, progress, publish},
     box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
@@ -130,11 +130,11 @@ fn add_game(game: &Game, fixture: Fixture, box_scores: &mut BoxScores, loaded: &
     let Fixture { date, home, visitor, is_final } = fixture;
     for (side, team, opponent) in [(&game.home_team, home, visitor), (&game.visitor_team, visitor, home)] {
         for row in &side.players {
-            let decoded = parse_row::<Row>(row).and_then(Row::member);
-            if decoded.is_err() {
+            let decoded = parse_row::<Row>(row).and_then(Row::member).map_err(|reason| {
                 let (matchup, date, team) = (Matchup::new(team, opponent), Some(date), Some(team));
                 box_scores.add_bad_row(ListName { matchup, date, team, ..ListName::default() });
-            }
+                balldontlie::reason(&BadObject::new(row), reason)
+            });
             if let Some(member) = loaded.count_row(row, decoded.map(Some)) {
                 box_scores.add(ListKey { game: None, date, team, opponent, is_final }, member);
             }

@@ -3,7 +3,7 @@
 //! Invariant: the lists of a page are incomplete if there is a page before or after it, whether pages have cursors or numbers.
 //! Not here: joining pages; each page is a separate fetch.
 use super::{
-    balldontlie::{Progress, Row, progress, publish, team_of_id},
+    balldontlie::{self, Progress, Row, progress, publish, team_of_id},
     box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
@@ -78,7 +78,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
                 return Ok(None);
             }
             box_scores.add_bad_row(stated(&row));
-            Err(reason)
+            Err(balldontlie::reason(&row, reason))
         });
         if let Some((list, member)) = loaded.count_row(row, decoded) {
             box_scores.add(list, member);

@@ -60,76 +60,100 @@ fn items(item: impl Fn(usize, &str) -> Value) -> Vec<(String, Value)> {
     teams.flat_map(of_team).collect()
 }
 
+/// The shape of a payload with several lists.
+struct Shape {
+    /// The rows, each with the name of its list.
+    items: Vec<(String, Value)>,
+    path: &'static str,
+    wrap: fn(Vec<Value>) -> Value,
+    identity: &'static [&'static str],
+    other: &'static [&'static str],
+}
+
+fn game_log() -> Shape {
+    let items = items(|index, player| {
+        let (team, matchup, game) = TEAMS[index];
+        let id = 100 + i64::from(player.as_bytes()[0]);
+        let mut row = log_row(id, player, team, matchup, json!(30));
+        row[6] = json!(game);
+        row
+    });
+    let (identity, other) =
+        (&["/4", "/6", "/7", "/8"][..], &["/1", "/2", "/9", "/10", "/11", "/28", "/29"][..]);
+    Shape { items, path: "/resultSets/0/rowSet", wrap: log_of, identity, other }
+}
+fn player_list() -> Shape {
+    Shape {
+        items: items(|index, player| json!([index * 10 + player.len(), player, "Ann", TEAMS[index].0, 1])),
+        path: "/resultSets/0/rowSet",
+        wrap: |rows| {
+            let mut list = payload_for(Feed::NbacomPlayerList);
+            list["resultSets"][0]["rowSet"] = Value::Array(rows);
+            list
+        },
+        identity: &["/3"],
+        other: &["/0", "/1", "/2", "/4"],
+    }
+}
+fn injury_report() -> Shape {
+    let items = items(|index, player| {
+        let matchup = if index < 2 { "NYK@BOS" } else { "GSW@UTA" };
+        let mut row = record(TEAMS[index].0, &format!("{player}, Ann"), "Out", "Rest");
+        row["matchup"] = json!(matchup);
+        row
+    });
+    Shape {
+        items,
+        path: "/records",
+        wrap: |rows| json!({"metadata": {"gamedate": "20240118", "hour24": 11}, "records": rows}),
+        identity: &["/date", "/matchup", "/team"],
+        other: &["/player", "/status", "/reason"],
+    }
+}
+fn stats() -> Shape {
+    let items = items(|index, player| {
+        let mut row = stats_row("Ann", player, "30", 2, 10);
+        row["team"]["abbreviation"] = json!(TEAMS[index].0);
+        let home = index / 2 * 2;
+        row["game"]["home_team_id"] = json!(BALLDONTLIE_IDS[home]);
+        row["game"]["visitor_team_id"] = json!(BALLDONTLIE_IDS[home + 1]);
+        row
+    });
+    Shape {
+        items,
+        path: "/data",
+        wrap: |rows| json!({ "data": rows }),
+        identity: &["/game", "/game/date", "/game/home_team_id", "/team", "/team/abbreviation"],
+        other: &["/min", "/pts", "/player", "/player/last_name", "/player/first_name"],
+    }
+}
+fn event_odds() -> Shape {
+    let lines = |player| [24.5, 25.5, 26.5].map(|line| (player, line));
+    let item =
+        |(player, line): (&str, f64)| (format!("draftkings {player}"), outcome("Over", player, -110.0, line));
+    Shape {
+        items: PLAYERS.into_iter().flat_map(lines).map(item).collect(),
+        path: "/bookmakers/0/markets/0/outcomes",
+        wrap: |rows| {
+            let mut event = event("Boston Celtics", "New York Knicks", rows);
+            let mut other = event["bookmakers"][0].clone();
+            other["key"] = json!("fanduel");
+            event["bookmakers"].as_array_mut().unwrap().push(other);
+            event
+        },
+        identity: &["/description"],
+        other: &["/name", "/price", "/point"],
+    }
+}
+
 /// Returns a payload with several lists, and its rows.
 fn crowded(feed: Feed) -> Option<(Value, Vec<Row>)> {
-    let (items, path, wrap, identity, other): (_, _, fn(Vec<Value>) -> Value, &[&str], &[&str]) = match feed {
-        Feed::NbacomLeaguegamelog => (
-            items(|index, player| {
-                let (team, matchup, game) = TEAMS[index];
-                let id = 100 + i64::from(player.as_bytes()[0]);
-                let mut row = log_row(id, player, team, matchup, json!(30));
-                row[6] = json!(game);
-                row
-            }),
-            "/resultSets/0/rowSet",
-            log_of,
-            &["/4", "/6", "/7", "/8"],
-            &["/1", "/2", "/9", "/10", "/11", "/28", "/29"],
-        ),
-        Feed::NbacomPlayerList => (
-            items(|index, player| json!([index * 10 + player.len(), player, "Ann", TEAMS[index].0, 1])),
-            "/resultSets/0/rowSet",
-            |rows| {
-                let mut list = payload_for(Feed::NbacomPlayerList);
-                list["resultSets"][0]["rowSet"] = Value::Array(rows);
-                list
-            },
-            &["/3"],
-            &["/0", "/1", "/2", "/4"],
-        ),
-        Feed::NbacomInjuryReport => (
-            items(|index, player| {
-                json!({
-                    "date": "01/18/2024", "matchup": if index < 2 { "NYK@BOS" } else { "GSW@UTA" }, "team": TEAMS[index].0,
-                    "player": format!("{player}, Ann"), "status": "Out", "reason": "Rest"
-                })
-            }),
-            "/records",
-            |rows| json!({"metadata": {"gamedate": "20240118", "hour24": 11}, "records": rows}),
-            &["/date", "/matchup", "/team"],
-            &["/player", "/status", "/reason"],
-        ),
-        Feed::BalldontlieStats => (
-            items(|index, player| {
-                let mut row = stats_row("Ann", player, "30", 2, 10);
-                row["team"]["abbreviation"] = json!(TEAMS[index].0);
-                let home = index / 2 * 2;
-                row["game"]["home_team_id"] = json!(BALLDONTLIE_IDS[home]);
-                row["game"]["visitor_team_id"] = json!(BALLDONTLIE_IDS[home + 1]);
-                row
-            }),
-            "/data",
-            |rows| json!({ "data": rows }),
-            &["/game", "/game/date", "/game/home_team_id", "/team", "/team/abbreviation"],
-            &["/min", "/pts", "/player", "/player/last_name", "/player/first_name"],
-        ),
-        Feed::OddsapiEventOdds => (
-            PLAYERS
-                .iter()
-                .flat_map(|player| [24.5, 25.5, 26.5].map(|line| (player, line)))
-                .map(|(player, line)| (format!("draftkings {player}"), outcome("Over", player, -110.0, line)))
-                .collect(),
-            "/bookmakers/0/markets/0/outcomes",
-            |rows| {
-                let mut event = event("Boston Celtics", "New York Knicks", rows);
-                let mut other = event["bookmakers"][0].clone();
-                other["key"] = json!("fanduel");
-                event["bookmakers"].as_array_mut().unwrap().push(other);
-                event
-            },
-            &["/description"],
-            &["/name", "/price", "/point"],
-        ),
+    let Shape { items, path, wrap, identity, other } = match feed {
+        Feed::NbacomLeaguegamelog => game_log(),
+        Feed::NbacomPlayerList => player_list(),
+        Feed::NbacomInjuryReport => injury_report(),
+        Feed::BalldontlieStats => stats(),
+        Feed::OddsapiEventOdds => event_odds(),
         _ => return None,
     };
     let (lists, rows): (Vec<_>, Vec<_>) = items.into_iter().unzip();
@@ -236,7 +260,7 @@ fn a_bad_player_of_a_box_score_makes_only_the_list_of_its_team_incomplete() {
     let mut payload = payload_for(Feed::BalldontlieBoxScores);
     payload["data"][0]["home_team"]["players"].as_array_mut().unwrap().push(json!({"player": null}));
     let loaded = decode(Feed::BalldontlieBoxScores, &payload);
-    assert!(loaded.bad_rows[0].reason.contains("Player"), "{}", loaded.bad_rows[0].reason);
+    assert_eq!(loaded.bad_rows[0].reason, "player: found null, expected an object");
     let lists = completeness(&loaded);
     assert_eq!((lists["BOS"], lists["NYK"]), (false, true));
 }

@@ -108,6 +108,7 @@ fn seven_seasons_decode_without_reject_and_bad_row() {
             estimated += u32::from(game.fixture.tip_estimated);
         }
         lists += box_scores(&loaded).len();
+        assert!(box_scores(&loaded).iter().all(|list| list.complete && list.is_final), "{}", raw.key);
         for line in odds(&loaded).iter().flat_map(|event| &event.quotes).flat_map(|quote| &quote.lines) {
             prices += u32::from(line.over.is_some()) + u32::from(line.under.is_some());
         }
