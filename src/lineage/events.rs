@@ -142,7 +142,7 @@ fn add_roster_facts(log: &mut dyn LogBackend, facts: &mut FactsByEvent<'_>) -> R
     rosters.retain(|(_, provenance)| {
         newest_retractions.get(&provenance.raw).is_none_or(|retraction| retraction.is_undone)
     });
-    rosters.sort_by(|(_, a), (_, b)| (a.fetched_at, a.raw).cmp(&(b.fetched_at, b.raw)));
+    rosters.sort_by_key(|(_, provenance)| (provenance.fetched_at, provenance.raw));
     let newest_rosters: BTreeMap<(Team, Feed), Provenance> = rosters.into_iter().collect();
     for ((team, _), provenance) in newest_rosters {
         facts.add_if_known(provenance.raw, provenance.fetched_at, format!("the roster of {team}"));

@@ -3,9 +3,9 @@
 //! Invariant: read-only; a record that is not an event is skipped, because it comes from another program and its loader has rejected it.
 //! Not here: which of the events are retracted (`retractions`).
 use anyhow::Result;
-use runtime::LogReader;
+use runtime::{LogReader, RecordBatch};
 use schemas::{raw::RawEvent, wire};
-use topics::{Topic, TopicInfo, TopicPartition};
+use topics::{Topic, TopicInfo};
 
 /// The raw topics.
 pub const RAW_TOPICS: [&Topic<RawEvent>; 4] =
@@ -22,7 +22,7 @@ pub struct StoredEvent {
     pub event: RawEvent,
 }
 
-/// Calls `each` with every event of a raw topic, partition by partition.
+/// Calls `each` with every event that a raw topic has at the time of the call, partition by partition.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -31,20 +31,19 @@ pub fn each_event(
     topic: TopicInfo,
     mut each: impl FnMut(StoredEvent),
 ) -> Result<()> {
-    for partition in 0..topic.partitions {
+    for (partition, end) in log.end_offsets(&[topic.name])? {
         let mut from = 0;
-        loop {
-            let batches = log.read(TopicPartition::new(topic.name, partition), from, READ_BYTES)?;
-            let Some(next) = batches.last().map(runtime::RecordBatch::next).filter(|next| *next > from)
-            else {
+        while from < end {
+            let batches = log.read(partition, from, READ_BYTES)?;
+            for record in batches.iter().flat_map(RecordBatch::records) {
+                let record = record?;
+                let Some(Ok(event)) = record.value.map(wire::decode::<RawEvent>) else { continue };
+                let record_key = record.key.to_owned();
+                each(StoredEvent { topic, partition: partition.partition, record_key, event });
+            }
+            let next = batches.last().map_or(from, RecordBatch::next);
+            if next <= from {
                 break;
-            };
-            for batch in &batches {
-                for record in batch.records() {
-                    let record = record?;
-                    let Some(Ok(event)) = record.value.map(wire::decode::<RawEvent>) else { continue };
-                    each(StoredEvent { topic, partition, record_key: record.key.to_owned(), event });
-                }
             }
             from = next;
         }

@@ -59,3 +59,63 @@ impl StatelessProcessor for Loader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::{
+        RecordBatch,
+        engine::{ProcessorNode, StatelessNode, stream},
+    };
+    use schemas::raw::{Feed, FetchOutcome};
+    use schemas::wire;
+    use topics::TopicPartition;
+
+    const RAW: TopicPartition = TopicPartition::new(topics::RAW_ROSTERS.info.name, 0);
+    const FETCHED: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn links(payload: &str) -> RawEvent {
+        RawEvent::new(
+            Feed::OperatorIdentityLinks,
+            "k".into(),
+            FETCHED,
+            FetchOutcome::Complete,
+            payload.into(),
+        )
+    }
+
+    #[test]
+    fn the_timestamp_of_a_record_decides_whether_its_fetch_time_is_possible() {
+        let timestamps = [None, Some(FETCHED), Some(Timestamp(FETCHED.0 - 300_001)), Some(Timestamp(0))];
+        let mut batch = RecordBatch::at(0);
+        for timestamp in timestamps {
+            batch.push("k", Some(&wire::encode(&links(r#"{"links":[]}"#)).unwrap()));
+            batch.set_last_timestamp(timestamp);
+        }
+        let mut node =
+            StatelessNode::new("loader", Loader, vec![stream(&topics::RAW_ROSTERS, |raw| raw)], Vec::new());
+        node.process(RAW, &batch).unwrap();
+        let commit = node.take_commit().unwrap();
+        let dead_letters: Vec<_> = commit.dead_letters.into_values().flatten().collect();
+        let found: Vec<_> = dead_letters.iter().map(|letter| (letter.code, letter.offset)).collect();
+        assert_eq!(found, [(RejectCode::BadEnvelope, 2), (RejectCode::BadEnvelope, 3)]);
+        assert_eq!(commit.ledger_entry.map(|entry| (entry.read, entry.rejected)), Some((4, 2)));
+    }
+
+    #[test]
+    fn a_retraction_has_no_dead_letters_and_the_row_counts_of_its_event() {
+        let bad_row = links(r#"{"links":[{"spelling":7},{"spelling":"Moe Wagner","player_id":1629021}]}"#);
+        let unreadable = links(r#"{"links":7}"#);
+        for event in [bad_row, unreadable] {
+            let original = Loader.process(event.clone(), None);
+            assert_eq!(original.dead_letters.len(), 1);
+            let retraction = Loader.process(event.retracted(FETCHED, false, "wrong".into()), None);
+            assert!(retraction.dead_letters.is_empty() && !retraction.is_rejected);
+            assert_eq!(retraction.events.len(), original.events.len());
+            assert_eq!(
+                (retraction.rows.found, retraction.rows.bad),
+                (original.rows.found, original.rows.bad)
+            );
+        }
+    }
+}
