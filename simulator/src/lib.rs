@@ -1,8 +1,9 @@
-//! An invented season: seeded, deterministic, in the payload shapes of the sources, with configurable faults.
+//! An invented season, or a night of polling after one: seeded, deterministic, in the payload shapes of the sources, with faults.
 //!
-//! Used by the demo and the tests. No data is copied from a source: players, ids, scores and lines are invented.
+//! Used by the demo, the tests and the benches. No data is copied from a source: players, ids, scores and lines are invented.
 //!
-//! Invariant: the same [`Season`] gives the same bytes on any machine at any time. The simulation reads no clock, environment or files.
+//! Invariant: the same [`Season`] or [`Night`] gives the same bytes on any machine at any time. The simulation reads no clock,
+//! environment or files.
 //! Not here: processing of the events (crate `processors`).
 mod calendar;
 mod event;

@@ -111,8 +111,8 @@ impl Night {
         }
         events
     }
-    /// Calls a function with each event of the night, one after the other, until it returns an error. The events are ordered by fetch time if
-    /// the season has no faults.
+    /// Calls a function with each event of the night, one after the other, until it returns an error. The events are ordered by fetch time
+    /// if the season has no faults.
     pub fn try_for_each<E>(&self, publish: impl FnMut(ScraperEvent) -> Result<(), E>) -> Result<(), E> {
         let world = World::new(&self.season);
         polls::Polls::new(self, &world).publish(publish)

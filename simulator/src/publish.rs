@@ -1,5 +1,5 @@
-//! From a fetch to the events that a scraper publishes, with the faults that can occur in any feed: the same response again, another outcome,
-//! an earlier empty response, a response in two parts, a broken row.
+//! From a fetch to the events that a scraper publishes, with the faults that can occur in any feed: the same response again, another
+//! outcome, an earlier empty response, a response in two parts, a broken row.
 //!
 //! Invariant: a fault changes only the events in which it occurs; at a rate of zero, a fetch is one event with the payload byte for byte.
 //! Not here: the fetches (`fetches`).
@@ -29,8 +29,8 @@ pub(crate) struct Fetch {
     pub payload: String,
 }
 
-/// Adds the events of a fetch: the response and, if these faults occur, an earlier empty response, a duplicate, the same with another outcome,
-/// and a refetch. If the request is split, adds these for each of its two parts.
+/// Adds the events of a fetch: the response and, if these faults occur, an earlier empty response, a duplicate, the same with another
+/// outcome, and a refetch. If the request is split, adds these for each of its two parts.
 pub(crate) fn publish(season: &Season, fetch: Fetch, events: &mut Vec<ScraperEvent>) {
     let subject = [fetch.feed as u64, hash(&fetch.key)];
     let mut shared = Random::for_decision(season.seed, Decision::SharedInstant, &subject);
@@ -98,8 +98,8 @@ fn other_outcome(outcome: FetchOutcome, random: &mut Random) -> FetchOutcome {
     random.pick(&others)
 }
 
-/// Divides the rows of a payload into two payloads. Returns `None` if the payload has fewer than two rows, or the feed has no regions and no
-/// pages.
+/// Divides the rows of a payload into two payloads. Returns `None` if the payload has fewer than two rows, or the feed has no regions and
+/// no pages.
 pub(crate) fn split(feed: Feed, payload: &str) -> Option<[String; 2]> {
     let list = match feed {
         Feed::NbacomLeaguegamelog | Feed::NbacomPlayerList => "/resultSets/0/rowSet",
@@ -122,8 +122,8 @@ pub(crate) fn split(feed: Feed, payload: &str) -> Option<[String; 2]> {
     Some([first.to_string(), second.to_string()])
 }
 
-/// Returns the payload with one row that has lost a field: a random row of a random list. In a row of cells, the cell is null. `None` if the
-/// payload has no rows with fields.
+/// Returns the payload with one row that has lost a field: a random row of a random list. In a row of cells, the cell is null. `None` if
+/// the payload has no rows with fields.
 fn with_broken_row(payload: &str, random: &mut Random) -> Option<String> {
     let mut payload: Value = serde_json::from_str(payload).ok()?;
     let mut rows_by_list = BTreeMap::new();
