@@ -142,21 +142,16 @@ impl SplitHistory {
         let (mut before, mut later) = (Vec::new(), Vec::new());
         for event in raw_events {
             let is_covered = !states_game_dates(event);
-            let is_withheld = is_covered && random.percent(withheld_percent);
-            if event.fetched_at >= cutoff {
-                later.push(event.clone());
-            } else if is_withheld {
-                later.push(fetched_at(event, late_time(random)));
-            } else {
-                before.push(event.clone());
-            }
+            let is_withheld = event.fetched_at < cutoff && is_covered && random.percent(withheld_percent);
+            let event = if is_withheld { fetched_at(event, late_time(random)) } else { event.clone() };
             let time = late_time(random);
             if random.percent(30) {
-                later.extend(with_other_stats(event, time, random));
+                later.extend(with_other_stats(&event, time, random));
             }
             if is_covered && event.retraction.is_none() && random.percent(retracted_percent) {
-                later.push(event.retracted(late_time(random), false, "wrong".into()));
+                later.push(event.retracted(time.max(event.fetched_at), false, "wrong".into()));
             }
+            if event.fetched_at < cutoff { before.push(event) } else { later.push(event) }
         }
         SplitHistory { before, later }
     }

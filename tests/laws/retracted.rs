@@ -137,6 +137,7 @@ fn an_event_that_is_retracted_before_the_next_tip_off_changes_no_features() {
     eprintln!("{compared} feature rows compared");
 }
 
+/// The circumstances of earlier games are left out: they are as of the tip-offs of these games, at which the event may have been known.
 #[test]
 fn retrospective_rows_never_use_a_retracted_event() {
     let mut compared = 0;
@@ -153,6 +154,8 @@ fn retrospective_rows_never_use_a_retracted_event() {
         let is_retrospective = |features: &Features| features.basis == Basis::Retrospective;
         for (id, [with, without]) in common_features(&history.contents()) {
             if is_retrospective(&with) && is_retrospective(&without) {
+                let [with, without] =
+                    [with, without].map(|features| Features { comparables: Vec::new(), ..features });
                 assert_eq!(with, without, "the retrospective features of {id} use a retracted event");
                 compared += 1;
             }
