@@ -238,6 +238,7 @@ fn on_basis<'a, T>(issued: &'a Option<T>, retrospective: &'a Option<T>, basis: B
         Basis::Retrospective => retrospective.as_ref().or(issued.as_ref()),
     }
 }
+
 /// Returns the candidacy on a basis; a game that no longer stands has none on the retrospective basis.
 fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
     if basis == Basis::Retrospective && entry.retracted_at.is_some() {
@@ -248,8 +249,9 @@ fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
 
 /// Returns the known-at time of the candidacy and the forms of both teams: first on the issued, then on the retrospective basis.
 fn forms(entry: &SlateEntry) -> [Option<(Timestamp, FormNumbers, FormNumbers)>; 2] {
-    [&entry.issued, &entry.retrospective].map(|candidacy| {
-        candidacy.as_ref().map(|candidacy| (candidacy.known_at, candidacy.home, candidacy.away))
+    [Basis::Issued, Basis::Retrospective].map(|basis| {
+        let candidacy = candidacy(entry, basis)?;
+        Some((candidacy.known_at, candidacy.home, candidacy.away))
     })
 }
 
