@@ -172,7 +172,8 @@ pub fn derived<E: Event>() -> Result<String, String> {
 
 /// Sets the defaults of the fields of a schema, each of which is named as `Record.field`, in all records that the schema contains.
 fn set_defaults(schema: &mut serde_json::Value, defaults: &[(&str, &str)]) -> serde_json::Result<()> {
-    let record = schema["name"].as_str().unwrap_or_default().to_owned();
+    let name = schema["name"].as_str().unwrap_or_default();
+    let record = name.rsplit('.').next().unwrap_or(name).to_owned();
     let is_field = |name: &str, field: &serde_json::Value| {
         name.split_once('.').is_some_and(|(owner, name)| owner == record && field["name"] == name)
     };

@@ -197,7 +197,7 @@ const SECOND_VERSION: &str = r#"{
 impl wire::Event for SecondVersion {
     const NAME: &'static str = "sink-batch-planned";
     const RELEASED: &'static [&'static str] = &[SinkBatchPlanned::RELEASED[0], SECOND_VERSION];
-    const DEFAULTS: &'static [(&'static str, &'static str)] = &[("attempt", "0")];
+    const DEFAULTS: &'static [(&'static str, &'static str)] = &[("SinkBatchPlanned.attempt", "0")];
     fn schemas() -> &'static catalog::Schemas {
         static SCHEMAS: LazyLock<catalog::Schemas> =
             LazyLock::new(|| catalog::Schemas::parse(SecondVersion::NAME, SecondVersion::RELEASED));

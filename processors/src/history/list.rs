@@ -93,7 +93,6 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         }
         self.requests.retain(|_, sequence| !sequence.observations.is_empty());
         let is_first_of_request = !self.requests.contains_key(&provenance.request);
-        // If the outcome of a stored observation improves, its coverage changes, which may concern every member.
         let sequence = self.requests.entry(provenance.request.clone()).or_default();
         let stored =
             StoredObservation { id, version: provenance.version, outcome: provenance.outcome, coverage };
