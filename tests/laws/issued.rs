@@ -13,7 +13,7 @@ use crate::{
     seeds,
 };
 use schemas::{
-    GameId, PlayerGameId, Timestamp,
+    GameId, PlayerGameId, RawId, Timestamp,
     features::{Basis, Eligibility, Features},
     prediction::Prediction,
     raw::RawEvent,
@@ -140,11 +140,20 @@ impl SplitHistory {
             }
         };
         let (mut before, mut later) = (Vec::new(), Vec::new());
+        let mut times: BTreeMap<RawId, Timestamp> = BTreeMap::new();
         for event in raw_events {
+            // A withheld event is another one, so a retraction of the original one would have no target.
+            if let Some(order) = &event.retraction
+                && times.get(&order.target).is_some_and(|time| *time != order.target_fetched_at)
+            {
+                continue;
+            }
             let is_covered = !states_game_dates(event);
+            // Copies of an event, which differ in their outcomes only, are withheld together.
             let is_withheld = event.fetched_at < cutoff && is_covered && random.percent(withheld_percent);
-            let event = if is_withheld { fetched_at(event, late_time(random)) } else { event.clone() };
             let time = late_time(random);
+            let fetched = *times.entry(event.id).or_insert(if is_withheld { time } else { event.fetched_at });
+            let event = if fetched == event.fetched_at { event.clone() } else { fetched_at(event, fetched) };
             if random.percent(30) {
                 later.extend(with_other_stats(&event, time, random));
             }

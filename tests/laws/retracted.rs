@@ -33,8 +33,15 @@ impl RetractedHistory {
         random: &mut Random,
         mut at: impl FnMut(&RawEvent, &mut Random) -> Timestamp,
     ) -> RetractedHistory {
-        let candidates: Vec<&RawEvent> =
-            events.iter().filter(|event| event.retraction.is_none() && !states_game_dates(event)).collect();
+        // Of the copies of an event, which differ in their outcomes only, the one with the best outcome is retracted.
+        let mut best: BTreeMap<RawId, &RawEvent> = BTreeMap::new();
+        for event in events.iter().filter(|event| event.retraction.is_none() && !states_game_dates(event)) {
+            let stored = best.entry(event.id).or_insert(event);
+            if stored.outcome.rank() < event.outcome.rank() {
+                *stored = event;
+            }
+        }
+        let candidates: Vec<&RawEvent> = best.into_values().collect();
         let targets: Vec<&RawEvent> = (0..count).map(|_| random.pick(&candidates)).collect();
         let ids: BTreeSet<RawId> = targets.iter().map(|event| event.id).collect();
         let is_other = |event: &&RawEvent| {

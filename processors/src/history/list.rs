@@ -377,6 +377,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         for sequence in self.requests.values() {
             for change in sequence.changes.get(key).into_iter().flatten() {
                 emit(change.from.fetched_at);
+                // The parts of one instant are united, so the next observation may differ although it equals the last part.
+                after_parts(sequence, change.from).into_iter().for_each(&mut *emit);
                 if change.value.is_none() {
                     next_complete(sequence, &sublist, change.from).for_each(&mut *emit);
                 }
@@ -430,6 +432,15 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             }
         }
     }
+}
+
+/// Returns the instant of the first observation after an observation that is one of several parts of one instant.
+fn after_parts<K: Member, V>(sequence: &Sequence<K, V>, id: ObservationId) -> Option<Timestamp> {
+    let from = sequence.observations.partition_point(|stored| stored.id.fetched_at < id.fetched_at);
+    let (parts, later) = sequence.observations[from..].split_at(
+        sequence.observations[from..].partition_point(|stored| stored.id.fetched_at == id.fetched_at),
+    );
+    later.first().filter(|_| parts.len() > 1).map(|stored| stored.id.fetched_at)
 }
 
 /// Returns the fetch times of the first complete observations at and after an observation: those that may show that a member, which is not
