@@ -137,10 +137,7 @@ impl Tables {
     /// because their features change: usually at most one game, but every later game if the box score arrives late.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
         let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
-        let rows = || old.iter().chain(&row);
-        let in_retrospect = rows().flat_map(|row| row.revisions_in_retrospect.iter().flatten());
-        let revisions = rows().flat_map(|row| &row.revisions).chain(in_retrospect);
-        let effective_at = revisions.map(|revision| revision.effective_at()).min();
+        let effective_at = old.iter().chain(&row).filter_map(first_effective_at).min();
         self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }
     /// Replaces a slate entry and returns its game. If the forms of the teams changed, also returns the later games of the season: their
@@ -155,8 +152,12 @@ impl Tables {
         }
         let mut games = vec![game];
         if old.as_ref().map(forms) != row.as_ref().map(forms) {
-            let tip_off = old.iter().chain(&row).map(|entry| entry.tip_off).min();
-            let later = self.games_since(tip_off.unwrap_or(Timestamp::DISTANT_FUTURE));
+            let tip_offs = old.iter().chain(&row).map(|entry| entry.tip_off);
+            // The player's row of this game may have an earlier tip-off than the entry, in a revision of its own or in retrospect.
+            let of_season = self.seasons.get(&game.season());
+            let effective_at = of_season.and_then(|games| games.get(&game)).and_then(first_effective_at);
+            let since = tip_offs.chain(effective_at).min();
+            let later = self.games_since(since.unwrap_or(Timestamp::DISTANT_FUTURE));
             games.extend(later.take_while(|later_game| later_game.season() == game.season()));
         }
         games
@@ -245,6 +246,12 @@ fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
         return None;
     }
     on_basis(&entry.issued, &entry.retrospective, basis)
+}
+
+/// Returns the earliest effective time of a game in any revision of a player's row.
+fn first_effective_at(row: &PlayerGame) -> Option<Timestamp> {
+    let in_retrospect = row.revisions_in_retrospect.iter().flatten();
+    row.revisions.iter().chain(in_retrospect).map(|revision| revision.effective_at()).min()
 }
 
 /// Returns the known-at time of the candidacy and the forms of both teams: first on the issued, then on the retrospective basis.
