@@ -108,15 +108,14 @@ impl<V: MaterializedView> Default for ViewState<V> {
     }
 }
 
+/// Receives a record for the changelog, with its view key and id.
+pub type RetainRecord<'a, V> =
+    dyn FnMut(&<V as MaterializedView>::Key, &str, <V as MaterializedView>::Retained) + 'a;
+
 impl<V: MaterializedView> ViewState<V> {
     /// Applies an input, invalidates the output keys that it affects, and passes to `retain` the records for the changelog. `None` if the
     /// input has no key in this view.
-    pub fn apply(
-        &mut self,
-        view: &V,
-        input: V::In,
-        retain: &mut dyn FnMut(&V::Key, &str, V::Retained),
-    ) -> Option<StateChange> {
+    pub fn apply(&mut self, view: &V, input: V::In, retain: &mut RetainRecord<'_, V>) -> Option<StateChange> {
         let view_key = view.key(&input)?;
         let ViewState { tables, invalidated, output_keys, affected, .. } = self;
         let tables = tables.entry(view_key.clone()).or_default();
