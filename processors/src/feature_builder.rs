@@ -132,15 +132,18 @@ fn put<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, row: Option<V>) -> Option<
     }
 }
 
+/// Returns the first of the times at which the revisions of a player's game, also those in retrospect, are effective.
+fn first_effective_at(row: &PlayerGame) -> Option<Timestamp> {
+    let revisions = row.revisions.iter().chain(row.revisions_in_retrospect.iter().flatten());
+    revisions.map(|revision| revision.effective_at()).min()
+}
+
 impl Tables {
     /// Replaces the player's row for a game. Returns the player's slate games whose tip-off is at or after the end of this game,
     /// because their features change: usually at most one game, but every later game if the box score arrives late.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
         let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
-        let rows = || old.iter().chain(&row);
-        let in_retrospect = rows().flat_map(|row| row.revisions_in_retrospect.iter().flatten());
-        let revisions = rows().flat_map(|row| &row.revisions).chain(in_retrospect);
-        let effective_at = revisions.map(|revision| revision.effective_at()).min();
+        let effective_at = old.iter().chain(&row).filter_map(first_effective_at).min();
         self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }
     /// Replaces a slate entry and returns its game. If the forms of the teams changed, also returns the later games of the season: their
@@ -155,8 +158,11 @@ impl Tables {
         }
         let mut games = vec![game];
         if old.as_ref().map(forms) != row.as_ref().map(forms) {
-            let tip_off = old.iter().chain(&row).map(|entry| entry.tip_off).min();
-            let later = self.games_since(tip_off.unwrap_or(Timestamp::DISTANT_FUTURE));
+            // If the game was moved, the box score may have an earlier tip-off than the entry, on one basis at least.
+            let player_game = self.seasons.get(&game.season()).and_then(|games| games.get(&game));
+            let tip_offs = old.iter().chain(&row).map(|entry| entry.tip_off);
+            let first = tip_offs.chain(player_game.and_then(first_effective_at)).min();
+            let later = self.games_since(first.unwrap_or(Timestamp::DISTANT_FUTURE));
             games.extend(later.take_while(|later_game| later_game.season() == game.season()));
         }
         games
