@@ -2,7 +2,7 @@
 //!
 //! Invariant: the exit code is not 0 if anything of a file is not in the log.
 //! Not here: redriving the lines (`dead_letters`), appending to Kafka (`kafka`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod common;
 use common::{Fastbreak, text};
 use flate2::{Compression, write::GzEncoder};
