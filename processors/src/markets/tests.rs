@@ -276,6 +276,33 @@ fn an_event_on_the_next_day_belongs_to_no_game_of_this_day() {
     assert_eq!(views(&quoted([next_day])), [None, None]);
 }
 #[test]
+fn a_game_with_another_day_has_the_odds_and_reports_of_that_day() {
+    let other = date().plus_days(-1);
+    let on_other_day = observation(at(9, 1), vec![quote("a", 2450, at(9, 0))]);
+    let on_other_day = In::Odds(OddsObservation { date: other, event: "other".into(), ..on_other_day });
+    let names_of_other_day =
+        name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).map(|input| match input {
+            In::Names(id, row) => {
+                In::Names(schemas::NamesId { date: other, ..id }, row.map(|row| Names { date: other, ..row }))
+            }
+            input => input,
+        });
+    let reports = name_matches(Source::Nbacom, Timestamp::DISTANT_PAST).into_iter();
+    let reports = reports.chain([report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)])]);
+    let mut driver = quoted([odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]), on_other_day]);
+    names_of_other_day.into_iter().chain(reports).for_each(|input| _ = driver.put(input));
+    let mut move_to = |days: &[(i8, EasternDate)]| {
+        let days = days.iter().map(|(hour, date)| GameDay { known_at: at(*hour, 0), date: *date });
+        let row = Game { days: days.collect(), ..game_row() };
+        driver.put(In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(row)));
+        (views(&driver)[0].as_ref().map(|view| view.main.0), status(&driver)[0].is_some())
+    };
+    assert_eq!(move_to(&[(1, date())]), (Some(2050), true));
+    assert_eq!(move_to(&[(1, other)]), (Some(2450), false));
+    assert_eq!(move_to(&[(1, other), (12, date())]), (Some(2050), true));
+    assert_eq!(move_to(&[(1, date()), (12, date().plus_days(5))]), (None, false));
+}
+#[test]
 fn a_book_that_quotes_a_player_in_two_events_is_counted_once() {
     let first = odds(at(10, 1), true, vec![quote("a", 2050, at(10, 0))]);
     let twice = observation(at(10, 1), vec![quote("a", 2250, at(10, 1))]);
