@@ -16,16 +16,32 @@ struct RawEvent {
     /// Versions and retractions: hour and whether it is an undoing.
     copies: Vec<(i32, Option<(i8, bool)>)>,
 }
+/// The numbers and points of players.
+type Members = Vec<(u32, Option<i32>)>;
+
 #[derive(Clone, Debug)]
 enum Content {
-    Fixture { game: GameId, day: i32, is_called_off: bool, points: Option<i32> },
-    BoxScore { feed: Feed, day: i32, is_complete: bool, is_final: bool, members: Vec<(u32, Option<i32>)> },
+    Fixture {
+        game: GameId,
+        day: i32,
+        is_called_off: bool,
+        points: Option<i32>,
+    },
+    /// A box score with the lists of one day, or of one day and the next.
+    BoxScore {
+        feed: Feed,
+        days: std::ops::Range<i32>,
+        is_complete: bool,
+        is_final: bool,
+        members: Members,
+    },
 }
 
 fn content() -> impl Strategy<Value = Content> {
     let fixture = (any::<bool>(), 0i32..3, prop::bool::weighted(0.2), prop::option::of(90i32..92));
     let members = prop::collection::vec((1u32..4, prop::option::of(1i32..3)), 0..4);
-    let box_score = (0usize..3, 0i32..3, any::<bool>(), prop::bool::weighted(0.7), members);
+    let days = (0i32..3, 1i32..3).prop_map(|(first, count)| first..first + count);
+    let box_score = (0usize..3, days, any::<bool>(), prop::bool::weighted(0.7), members);
     prop_oneof![
         fixture.prop_map(|(is_next, day, is_called_off, points)| Content::Fixture {
             game: if is_next { NEXT } else { GAME },
@@ -33,9 +49,9 @@ fn content() -> impl Strategy<Value = Content> {
             is_called_off,
             points,
         }),
-        box_score.prop_map(|(feed, day, is_complete, is_final, members)| Content::BoxScore {
+        box_score.prop_map(|(feed, days, is_complete, is_final, members)| Content::BoxScore {
             feed: [GAMELOG, STATS, Feed::BalldontlieBoxScores][feed],
-            day,
+            days,
             is_complete,
             is_final,
             members,
@@ -55,7 +71,7 @@ fn observations(raw_events: &[RawEvent]) -> Vec<In> {
     let mut inputs = Vec::new();
     for (index, raw_event) in raw_events.iter().enumerate() {
         let fetched_at = day(1).at(raw_event.hour, 0);
-        let input = match &raw_event.content {
+        let contents = match &raw_event.content {
             Content::Fixture { game, day: offset, is_called_off, points } => {
                 let mut input = fixture(*game, day(*offset), *is_called_off, fetched_at);
                 if let In::Game(GameObservation { result, .. }) = &mut input
@@ -64,20 +80,25 @@ fn observations(raw_events: &[RawEvent]) -> Vec<In> {
                     *result =
                         GameResult { status: GameStatus::Final, home_points: *points, away_points: *points };
                 }
-                input
+                vec![input]
             }
-            Content::BoxScore { feed, day: offset, is_complete, is_final, members } => {
+            Content::BoxScore { feed, days, is_complete, is_final, members } => {
                 let by_id = |number: &u32| (number % 2 == 1).then_some(*number);
                 let name = |number: &u32| if number % 2 == 1 { "A" } else { "Jo Do" };
                 let members: Vec<BoxMember> = members
                     .iter()
                     .map(|(number, points)| member(by_id(number), name(number), *points))
                     .collect();
-                let input = box_score(*feed, day(*offset), fetched_at, *is_complete, &members);
-                if *is_final { input } else { live(input) }
+                let of_day = |offset| {
+                    let input = box_score(*feed, day(offset), fetched_at, *is_complete, &members);
+                    if *is_final { input } else { live(input) }
+                };
+                days.clone().map(of_day).collect()
             }
         };
-        for (version, retraction) in &raw_event.copies {
+        for ((version, retraction), input) in
+            raw_event.copies.iter().flat_map(|copy| contents.iter().map(move |input| (copy, input)))
+        {
             inputs.push(with(input.clone(), |provenance| {
                 provenance.raw = RawId(index as i64);
                 provenance.request = raw_event.request.to_string();
