@@ -120,7 +120,8 @@ fn decide(
     let report =
         |status, at: Option<Timestamp>, reason: &str| report(&target.event.event, status, at, reason);
     let status = match newest {
-        Some(newest) if newest.undo == options.undo => {
+        // If the event was appended again with a better outcome, the retraction has not reached all of its observations.
+        Some(newest) if newest.undo == options.undo && newest.rank >= target.event.event.outcome.rank() => {
             let status = if newest.undo {
                 RetractionStatus::AlreadyRestored
             } else {
@@ -141,7 +142,7 @@ fn decide(
         },
     };
     // At one instant, a retraction has precedence over its undoing, and the clock may have been set back. So the new event is later.
-    let at = newest.map_or(now, |newest| now.max(Timestamp(newest.at.0 + 1)));
+    let at = newest.map_or(now, |newest| now.max(Timestamp(newest.at.0.saturating_add(1))));
     let original = RawEvent { redrive_count: 0, ..target.event.event.clone() };
     let retraction = original.retracted(at, options.undo, options.reason.to_owned());
     Ok((report(status, options.is_confirmed.then_some(at), options.reason), Some(retraction)))

@@ -179,8 +179,10 @@ fn a_fetch_of_the_future_or_before_2000_is_refused_with_file_line_and_reason() {
     assert_eq!((output.status.code(), counts(&output)), (Some(1), [2, 0, 2]));
     assert!(stderr(&output).contains("input.jsonl:2: bad_envelope: fetched_at: 9998"), "{}", stderr(&output));
     let found = dead_letters(&run);
-    let lines: Vec<_> =
-        found.iter().map(|letter| (&letter["code"], letter["origin_offset"].as_i64())).collect();
+    let lines: Vec<_> = found
+        .iter()
+        .map(|dead_letter| (&dead_letter["code"], dead_letter["origin_offset"].as_i64()))
+        .collect();
     assert_eq!(lines, [(&json!("bad_envelope"), Some(2)), (&json!("bad_envelope"), Some(3))]);
     assert!(found[1]["reason"].as_str().unwrap().contains("before 2000-01-01"));
     // A redrive checks the time as well.

@@ -46,8 +46,12 @@ fn a_record_that_was_fetched_over_five_minutes_after_its_timestamp_is_a_dead_let
     produce(&broker, &schedule("long ago", 946_684_800_000), PRODUCED);
     run.catch_up();
     let shown = run.json(&["dlq", "show", "schedule-loader"]);
-    let shown: Vec<_> =
-        shown.as_array().unwrap().iter().map(|letter| (&letter["code"], &letter["key"])).collect();
+    let shown: Vec<_> = shown
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|dead_letter| (&dead_letter["code"], &dead_letter["key"]))
+        .collect();
     let code = json!("bad_envelope");
     assert_eq!(shown, [(&code, &json!("late")), (&code, &json!("early"))]);
     run.content();

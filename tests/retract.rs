@@ -145,6 +145,18 @@ fn an_event_with_several_outcomes_is_retracted_with_the_best_one() {
 }
 
 #[test]
+fn an_event_that_was_appended_with_a_better_outcome_after_its_retraction_can_be_retracted_again() {
+    let run = Fastbreak::new();
+    let id = event(&links("a")).id;
+    run.ingest(&[links("a").replace(r#""payload""#, r#""outcome":"failed","payload""#)]);
+    assert_eq!(status(&retract(&run, id, &["--yes"]).1), "retracted");
+    run.ingest(&[links("a")]);
+    for expected in ["retracted", "already_retracted"] {
+        assert_eq!(status(&retract(&run, id, &["--yes"]).1), expected);
+    }
+}
+
+#[test]
 fn explain_marks_the_events_that_are_retracted() {
     let run = Fastbreak::straight(&season());
     let db = rusqlite::Connection::open(run.folder.path().join("warehouse.db")).unwrap();

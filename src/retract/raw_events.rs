@@ -13,7 +13,7 @@ pub const RAW_TOPICS: [&Topic<RawEvent>; 4] =
 /// The number of bytes of a partition that are read at a time.
 const READ_BYTES: usize = 32 << 20;
 
-/// A raw event, with the place and the key of its record.
+/// A raw event, with topic partition and key of its record.
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
     pub topic: TopicInfo,

@@ -16,6 +16,8 @@ pub(super) struct Order {
     pub at: Timestamp,
     pub undo: bool,
     pub reason: String,
+    /// The rank of the outcome that the retracted event had when it was retracted.
+    pub rank: u8,
     feed: String,
     key: String,
     fetched_at: Timestamp,
@@ -51,6 +53,7 @@ impl Retractions {
             at: event.fetched_at,
             undo: order.undo,
             reason: order.reason.clone(),
+            rank: event.outcome.rank(),
             feed: event.feed.to_string(),
             key: event.key.clone(),
             fetched_at: order.target_fetched_at,

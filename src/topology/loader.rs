@@ -97,7 +97,8 @@ mod tests {
         node.process(RAW, &batch).unwrap();
         let commit = node.take_commit().unwrap();
         let dead_letters: Vec<_> = commit.dead_letters.into_values().flatten().collect();
-        let found: Vec<_> = dead_letters.iter().map(|letter| (letter.code, letter.offset)).collect();
+        let found: Vec<_> =
+            dead_letters.iter().map(|dead_letter| (dead_letter.code, dead_letter.offset)).collect();
         assert_eq!(found, [(RejectCode::BadEnvelope, 2), (RejectCode::BadEnvelope, 3)]);
         assert_eq!(commit.ledger_entry.map(|entry| (entry.read, entry.rejected)), Some((4, 2)));
     }
