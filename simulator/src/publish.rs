@@ -160,7 +160,8 @@ fn collect_rows(value: &Value, pointer: &str, path: &str, rows_by_list: &mut BTr
                 let pointer = format!("{pointer}/{index}");
                 let has_fields = item.as_object().is_some_and(|fields| !fields.is_empty())
                     || item.as_array().is_some_and(|cells| !cells.is_empty());
-                if has_fields {
+                // A result set is a list, not a row: without its rows or headers, nothing of the payload is intact.
+                if has_fields && path != "/resultSets" {
                     rows_by_list.entry(path.to_owned()).or_default().push(pointer.clone());
                 }
                 collect_rows(item, &pointer, path, rows_by_list);

@@ -84,9 +84,9 @@ fn each_feed_is_polled_at_its_interval_under_one_key() {
 }
 
 /// The offers of one payload: for each book its `last_update`, and its lines and prices by player and side.
-type Board = BTreeMap<String, (Timestamp, BTreeMap<String, Vec<String>>)>;
+type OffersByBook = BTreeMap<String, (Timestamp, BTreeMap<String, Vec<String>>)>;
 
-fn board(odds: &Value) -> Board {
+fn offers_by_book(odds: &Value) -> OffersByBook {
     let book = |book: &Value| {
         let mut offers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for outcome in list(book, "/markets/0/outcomes") {
@@ -101,10 +101,10 @@ fn board(odds: &Value) -> Board {
 #[test]
 fn quotes_change_every_few_minutes_and_move_the_update_time_of_their_book() {
     let events = night();
-    let mut last: HashMap<String, (Timestamp, Board)> = HashMap::new();
+    let mut last: HashMap<String, (Timestamp, OffersByBook)> = HashMap::new();
     let (mut pairs, mut changes, mut unchanged_updates, mut withdrawn, mut same_update) = (0, 0, 0, 0, 0);
     for (event, odds) in of_feed(&events, Feed::OddsapiEventOdds) {
-        let now = board(&odds);
+        let now = offers_by_book(&odds);
         // Only before tip-off: afterwards quotes change more often.
         let is_before = event.fetched_at < instant(&odds["commence_time"]);
         if let Some((_, before)) = last.get(&event.key).filter(|_| is_before) {
@@ -166,11 +166,11 @@ fn quotes_are_in_play_after_tip_off_until_the_game_is_suspended() {
 #[test]
 fn two_regions_are_two_requests_at_one_instant_with_different_books() {
     let events = Night { regions: 2, ..Night::small(3, 2024) }.events();
-    let mut by_instant: BTreeMap<(String, Timestamp), Vec<(String, Board)>> = BTreeMap::new();
+    let mut by_instant: BTreeMap<(String, Timestamp), Vec<(String, OffersByBook)>> = BTreeMap::new();
     for (event, odds) in of_feed(&events, Feed::OddsapiEventOdds) {
         let (id, region) = event.key.split_once('/').unwrap();
         let requests = by_instant.entry((id.to_owned(), event.fetched_at)).or_default();
-        requests.push((region.to_owned(), board(&odds)));
+        requests.push((region.to_owned(), offers_by_book(&odds)));
     }
     assert_eq!(by_instant.len(), 160);
     for requests in by_instant.values() {
@@ -266,7 +266,7 @@ fn a_full_night_has_eleven_games_with_about_200_quotes_each() {
     let tip_offs: BTreeSet<&str> = odds.iter().map(|odds| odds["commence_time"].as_str().unwrap()).collect();
     assert!(pairs.len() == 11 && tip_offs.len() > 3);
     let quotes: usize =
-        odds.iter().flat_map(|odds| board(odds).into_values()).map(|(_, offers)| offers.len()).sum();
+        odds.iter().flat_map(|odds| offers_by_book(odds).into_values()).map(|(_, offers)| offers.len()).sum();
     let bytes: usize = payloads.iter().map(String::len).sum();
     let (quotes, bytes) = (quotes / odds.len(), bytes / odds.len());
     assert!(

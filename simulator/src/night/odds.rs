@@ -3,7 +3,7 @@
 //! Invariant: a book's `last_update` never moves backward, and it moves in each poll in which one of its quotes has changed. BetRivers and
 //! Unibet share a price feed, but not their `last_update`.
 //! Not here: the times of the polls (`night::polls`), the shape of the payload (`feeds::odds`).
-use super::Night;
+use super::parameters::Night;
 use crate::{
     calendar::{Evening, Game},
     feeds::odds::{self, BOOKS, Bookmaker, Outcome, american_price, expected_points},
@@ -144,7 +144,7 @@ impl GameOdds {
                 let age = self.random.between(1, (night.odds_seconds - 1).max(1));
                 update.last_update = Timestamp(now.0 - 1000 * i64::from(age)).max(update.last_update);
                 let next = night.update_seconds * self.random.between(75, 125) / 100;
-                update.next_update = super::plus_seconds(now, next);
+                update.next_update = Timestamp(now.0 + 1000 * i64::from(next));
             }
         }
     }

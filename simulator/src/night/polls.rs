@@ -2,17 +2,18 @@
 //!
 //! Invariant: each feed is polled at a constant interval. The key of a request is the same all night.
 //! Not here: the quotes (`night::odds`), the payloads of the other feeds (`feeds`).
-use super::{Night, odds::GameOdds, plus_seconds};
+use super::{odds::GameOdds, parameters::Night};
 use crate::{
     calendar::{Evening, Game},
     event::ScraperEvent,
     feeds::{balldontlie, injuries, people, schedule},
-    play::Played,
+    play::{self, Played},
     publish::{Fetch, MINUTE, publish},
+    random::{Decision, Random},
     world::World,
 };
 use schemas::{
-    Team, Timestamp,
+    GameId, Team, Timestamp,
     raw::{Feed, FetchOutcome},
 };
 use serde_json::Value;
@@ -45,7 +46,7 @@ pub(super) struct Polls<'a> {
 
 impl<'a> Polls<'a> {
     pub fn new(night: &'a Night, world: &'a World<'a>) -> Polls<'a> {
-        let played = night.played(world);
+        let played = played(night, world);
         let date = played.first().map_or(world.first_day, |played| played.game.date);
         let starts_at = date.at(night.starts_at.0, night.starts_at.1);
         let odds = played.iter().map(|played| GameOdds::new(night, world, &played.game, starts_at)).collect();
@@ -170,4 +171,28 @@ impl<'a> Polls<'a> {
         entries.sort_by_key(|(game, date, _)| (*date, game.id));
         schedule::payload(self.night.season.year(), fetched_at, &entries)
     }
+}
+
+/// Returns the games of the night as they are played, ordered by tip-off.
+fn played(night: &Night, world: &World<'_>) -> Vec<Played> {
+    let season_games = || world.games.iter().map(|played| played.game);
+    let date = season_games().map(|game| game.date).max().unwrap_or(world.first_day).plus_days(2);
+    let last_id = season_games().map(|game| game.id.0).max().unwrap_or_default();
+    let mut teams = world.league.teams.clone();
+    Random::for_decision(night.season.seed, Decision::Night, &[]).shuffle(&mut teams);
+    let pairs = teams.chunks_exact(2).take(night.games).enumerate();
+    let games = pairs.map(|(index, pair)| {
+        let minutes = 60 * i32::from(night.starts_at.0) + i32::from(night.starts_at.1) + night.tip_off(index);
+        let clock = ((minutes / 60) as i8, (minutes % 60) as i8);
+        let id = GameId(last_id + 1 + index as u32);
+        let [home, away] = [pair[0], pair[1]];
+        let game = Game { id, home, away, date, clock, is_neutral: false, postponement: None };
+        play::play(&night.season, &world.league, &game)
+    });
+    games.collect()
+}
+
+/// Returns the time a number of seconds later.
+fn plus_seconds(time: Timestamp, seconds: i32) -> Timestamp {
+    Timestamp(time.0 + 1000 * i64::from(seconds))
 }
