@@ -27,7 +27,7 @@ struct Payload<'a> {
     #[serde(borrow, default)]
     meta: Option<Meta<'a>>,
 }
-/// The place of a page: newer responses have cursors, older ones have page numbers.
+/// Which page of a response this is: newer responses have cursors, older ones have page numbers.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Meta<'a> {

@@ -58,7 +58,7 @@ struct GameRows {
 }
 impl GameRows {
     /// Removes repeated rows and contradictions, and returns the number of the removed rows.
-    fn settle(&mut self) -> u64 {
+    fn remove_repetitions(&mut self) -> u64 {
         let GameRows { members, not_submitted, contradicted } = self;
         let mut removed = deduplicate(members, |a, b| (a.team, &a.name).cmp(&(b.team, &b.name)));
         removed += deduplicate(not_submitted, Team::cmp);
@@ -89,7 +89,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     }
     let mut lookups = MatchupLookups::default();
     for (game, mut rows) in games {
-        loaded.rows_repeated += rows.settle();
+        loaded.rows_repeated += rows.remove_repetitions();
         let report = observation(raw, game, reported_at, rows, &incomplete);
         let names = report.members.iter().map(|member| PlayerRef { name: member.name.clone(), nba: None });
         lookups.add(report.matchup, reported_at.eastern_date(), names);

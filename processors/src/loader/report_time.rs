@@ -1,7 +1,7 @@
 //! The time of an injury report: an Eastern day with an hour and a minute, as a scraper read them from the name of the report.
 //!
-//! Invariant: a time that is not legible rejects the report, by the name of the field: a report without its time has no place among the
-//! other reports for the same game.
+//! Invariant: a time that is not legible rejects the report, by the name of the field: without its time, a report cannot be ordered
+//! among the other reports for the same game.
 //! Not here: the rows of a report (`nbacom_injury_report`).
 use super::{cell::Cell, dates};
 use schemas::units::Timestamp;
