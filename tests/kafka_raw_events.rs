@@ -56,7 +56,7 @@ fn a_record_that_was_fetched_over_five_minutes_after_its_timestamp_is_a_dead_let
     assert_eq!(shown, [(&code, &json!("late")), (&code, &json!("early"))]);
     run.content();
 
-    // Retracting the event dismisses its dead letter.
+    // Retracting the event dismisses its dead dead_letter.
     let retract = run.json(&["retract", &late.id.to_string(), "--reason", "clock", "--yes"]);
     assert_eq!(
         (&retract["events"][0]["status"], &retract["events"][0]["key"]),

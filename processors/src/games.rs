@@ -23,7 +23,7 @@ mod rows;
 mod tests;
 
 use crate::{
-    history::{Affected, Coverage, Merged},
+    history::{Affected, Coverage, ListChange},
     materialized_view::{Effects, MaterializedView, ParkedItem, StateChange},
 };
 pub use box_list::ListId;
@@ -250,7 +250,7 @@ fn merge_final(
     }
     let Some(list) = tables.list_of_mut(&id) else { return false };
     let merged = list.history.merge(&provenance, Coverage::of(complete), lines(members));
-    let Some(Merged { touched, affected }) = merged else { return false };
+    let Some(ListChange { touched, affected }) = merged else { return false };
     for observation in touched {
         if let Some(record) = list.history.record(observation) {
             let retained_id = format!("list/{id}/{}/{}", observation.fetched_at.0, observation.raw);

@@ -13,6 +13,7 @@ mod ladder;
 mod laws;
 mod main_line;
 mod odds;
+mod odds_member;
 mod output_key;
 mod quotes;
 mod reports;

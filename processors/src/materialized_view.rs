@@ -26,7 +26,7 @@ pub enum StateChange {
 pub struct Effects<'a, K, R> {
     /// Invalidates an output key: its row may change, so it is derived again at the commit.
     pub invalidate: &'a mut dyn FnMut(K),
-    /// Retains a record in the changelog, in place of an earlier one with the same id. The id must be unique among the records of the same
+    /// Retains a record in the changelog, instead of an earlier one with the same id. The id must be unique among the records of the same
     /// view key.
     pub retain: &'a mut dyn FnMut(String, R),
 }

@@ -121,7 +121,7 @@ fn all_revisions(name_match: &NameMatch) -> impl Iterator<Item = &NameRevision> 
     name_match.revisions.iter().chain(name_match.revisions_in_retrospect.iter().flatten())
 }
 
-/// Returns a function that selects the last revision known as of an instant.
+/// Returns a function that selects the last revision known at an instant.
 pub fn known_as_of(as_of: AsOf) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
     move |name_match| {
         let in_retrospect = name_match.revisions_in_retrospect.as_deref();

@@ -262,7 +262,7 @@ impl Tables {
             return false;
         }
         if row.retracted_at.is_some() {
-            return stands(row, Cutoff::at_tip_off(latest.tip_off, Basis::Issued));
+            return is_not_retracted(row, Cutoff::at_tip_off(latest.tip_off, Basis::Issued));
         }
         let horizon = self.horizon();
         is_played(latest) || latest.tip_off <= horizon || self.next_two(horizon).any(|next| next == row.game)
@@ -270,14 +270,14 @@ impl Tables {
     /// Computes the form before a game on `date`; `None` on a basis on which the game did not stand before the cutoff.
     fn form(&self, row: &TeamGame, date: EasternDate, cutoff: Cutoff) -> Option<Form> {
         let games = self.seasons.get(&row.game.season())?;
-        if !stands(row, cutoff) {
+        if !is_not_retracted(row, cutoff) {
             return None;
         }
         let in_retrospect = row.revisions_in_retrospect.as_deref();
         let own = cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?;
         let mut known_at = own.known_at;
         let mut past: Vec<&TeamGameRevision> = Vec::with_capacity(games.len());
-        for row in games.values().filter(|past| past.game != row.game && stands(past, cutoff)) {
+        for row in games.values().filter(|past| past.game != row.game && is_not_retracted(past, cutoff)) {
             let Some(revision) = past_revision(row, cutoff) else { continue };
             if is_played(revision) && !revision.called_off && cutoff.is_past(revision.effective_at()) {
                 known_at = known_at.max(revision.known_at);
@@ -303,7 +303,7 @@ impl Tables {
 }
 
 /// True unless a game had been retracted: by the cutoff on the issued basis, ever on the retrospective basis.
-fn stands(row: &TeamGame, cutoff: Cutoff) -> bool {
+fn is_not_retracted(row: &TeamGame, cutoff: Cutoff) -> bool {
     row.retracted_at.is_none_or(|at| cutoff.basis() == Basis::Issued && !cutoff.is_known(at))
 }
 /// Returns when the newest fact about a game became known.

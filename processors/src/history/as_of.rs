@@ -1,4 +1,4 @@
-//! Which observations are known as of an instant, and the retractions of observations.
+//! Which observations are known at an instant, and the retractions of observations.
 //!
 //! Invariant: of several retractions of one raw event, the newest counts; at one instant, a retraction counts rather than its undoing.
 //! Not here: what the known observations show (`list`, `fact`).
@@ -21,7 +21,7 @@ impl AsOf {
     pub const fn known_at(instant: Timestamp) -> AsOf {
         AsOf { until: instant, is_in_retrospect: false }
     }
-    /// Selects what was fetched by an instant, except all that is retracted now.
+    /// Selects what a fetch returned by an instant, except all that is retracted now.
     pub const fn in_retrospect(instant: Timestamp) -> AsOf {
         AsOf { until: instant, is_in_retrospect: true }
     }
@@ -29,7 +29,7 @@ impl AsOf {
     pub const fn is_in_retrospect(self) -> bool {
         self.is_in_retrospect
     }
-    /// Returns the last revision known as of this instant, of a row with these revisions and, if any observation of it was retracted, with
+    /// Returns the last revision known at this instant, of a row with these revisions and, if any observation of it was retracted, with
     /// these revisions in retrospect.
     pub fn last_of<'a, S>(
         self,

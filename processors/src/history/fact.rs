@@ -78,7 +78,7 @@ impl<C: Clone + Ord> FactHistory<C> {
     pub fn has_retractions(&self) -> bool {
         !self.retractions.is_empty()
     }
-    /// Returns the runs of equal values known as of an instant, oldest first.
+    /// Returns the runs of equal values known at an instant, oldest first.
     pub fn runs(&self, as_of: AsOf) -> Vec<FactRun<'_, C>> {
         let observations = &self.sequence.observations[..self.sequence.count_until(as_of.until)];
         let changes = self.sequence.changes.get(&()).map_or(&[][..], Vec::as_slice);
@@ -115,7 +115,7 @@ impl<C: Clone + Ord> FactHistory<C> {
         }
         runs
     }
-    /// Returns the newest value known as of an instant.
+    /// Returns the newest value known at an instant.
     pub fn newest(&self, as_of: AsOf) -> Option<FactRun<'_, C>> {
         self.runs(as_of).pop()
     }

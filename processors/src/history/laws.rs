@@ -79,7 +79,7 @@ struct Whole {
     is_retracted: bool,
 }
 
-/// Returns the raw events known as of an instant; `retractions_until` selects the retractions.
+/// Returns the raw events known at an instant; `retractions_until` selects the retractions.
 fn known(arrivals: &[Arrival], until: Timestamp, retractions_until: Timestamp) -> Vec<Whole> {
     let raws: BTreeSet<i64> = arrivals.iter().map(|arrival| arrival.provenance.raw.0).collect();
     let mut wholes = Vec::new();

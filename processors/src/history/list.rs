@@ -60,7 +60,7 @@ pub enum Affected<K> {
 
 /// The effect of a merge that changed the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merged<K> {
+pub struct ListChange<K> {
     /// The observations whose records ([`ListHistory::record`]) may have changed.
     pub touched: Vec<ObservationId>,
     pub affected: Affected<K>,
@@ -73,7 +73,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         provenance: &Provenance,
         coverage: Coverage<K::Sublist>,
         members: Vec<(K, V)>,
-    ) -> Option<Merged<K>> {
+    ) -> Option<ListChange<K>> {
         let id = ObservationId { fetched_at: provenance.fetched_at, raw: provenance.raw };
         let is_retraction_new =
             provenance.retraction.is_some_and(|retraction| self.retractions.add(id.raw, retraction));
@@ -85,7 +85,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                 && let Ok(index) = sequence.position(id)
             {
                 if sequence.observations[index].version >= provenance.version {
-                    return is_retraction_new.then(|| Merged { touched: vec![id], affected: Affected::All });
+                    return is_retraction_new
+                        .then(|| ListChange { touched: vec![id], affected: Affected::All });
                 }
                 touched.extend(sequence.remove(id));
                 is_moved = true;
@@ -98,7 +99,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             StoredObservation { id, version: provenance.version, outcome: provenance.outcome, coverage };
         let merged = sequence.merge(stored, members);
         let Some(merged) = merged else {
-            return is_retraction_new.then(|| Merged { touched: vec![id], affected: Affected::All });
+            return is_retraction_new.then(|| ListChange { touched: vec![id], affected: Affected::All });
         };
         touched.extend(merged.touched);
         let is_simple = merged.is_new && !(is_moved || is_first_of_request && self.requests.len() > 1);
@@ -107,7 +108,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         } else {
             Affected::All
         };
-        Some(Merged { touched, affected })
+        Some(ListChange { touched, affected })
     }
     /// True if an observation is the newest of the list, differs from the one before in its members only, and no request gains or loses
     /// its liveness by it. Then only the members whose value changed are affected.
@@ -213,11 +214,11 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             .map(|known| known.first)
             .min()
     }
-    /// True if an observation known as of an instant is complete in one of the innermost lists: a member of it that is not present is absent.
+    /// True if an observation known at an instant is complete in one of the innermost lists: a member of it that is not present is absent.
     pub fn is_complete(&self, sublist: &K::Sublist, as_of: AsOf) -> bool {
         self.requests.values().any(|request| self.newest_complete_in(request, sublist, as_of).is_some())
     }
-    /// Returns the number of observations that are known as of an instant.
+    /// Returns the number of observations that are known at an instant.
     pub fn known_len(&self, as_of: AsOf) -> usize {
         let known = self.requests.values().map(|sequence| {
             let fetched = &sequence.observations[..sequence.count_until(as_of.until)];
@@ -275,7 +276,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         let fetched = &sequence.observations[..sequence.count_until(as_of.until)];
         fetched.iter().rev().find(|stored| self.is_known(stored, as_of)).map(|stored| stored.id)
     }
-    /// Returns the observations known as of an instant, newest first; those of one instant together.
+    /// Returns the observations known at an instant, newest first; those of one instant together.
     fn known_groups<'a>(
         &'a self,
         sequence: &'a Sequence<K, V>,

@@ -22,6 +22,6 @@ mod sequence;
 pub use as_of::AsOf;
 pub use cutoff::{Cutoff, Revised, revise};
 pub use fact::{FactHistory, FactRun};
-pub use list::{Affected, ListHistory, Listed, Merged};
+pub use list::{Affected, ListChange, ListHistory, Listed};
 pub use request::{KnownObservations, RequestHistory};
 pub use sequence::{Change, Coverage, Member, ObservationId, ObservationRecord};

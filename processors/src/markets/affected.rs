@@ -9,7 +9,8 @@
 //! Not here: the rows (`facts`).
 use super::{
     facts::{GameTimes, LookupName, Tables},
-    odds::{Event, OddsRecord},
+    odds::Event,
+    odds_member::OddsRecord,
     output_key::OutputKey,
     reports::ReportRecord,
 };

@@ -6,7 +6,8 @@
 //! Not here: the combination of several books, requests and events (`quotes`).
 use super::{
     main_line,
-    odds::{Event, Ladder, OddsMember, OddsValue},
+    odds::Event,
+    odds_member::{Ladder, OddsMember, OddsValue},
     update_index::{BookUpdates, UpdateRun},
 };
 use crate::history::{AsOf, Change, Cutoff, Member, ObservationId, RequestHistory};

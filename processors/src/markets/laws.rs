@@ -83,8 +83,8 @@ fn polls() -> impl Strategy<Value = Vec<Poll>> {
 }
 type RandomQuote = ((usize, usize), Vec<(i32, u8)>, u8);
 type RandomPoll = ((usize, u8, u8, i32), (u8, Option<usize>), Vec<RandomQuote>, [usize; 3], Option<usize>);
-fn new_poll(raw: usize, (place, coverage, quotes, updated, retracted): RandomPoll) -> Poll {
-    let (at, request, event, date) = place;
+fn new_poll(raw: usize, (ladder_key, coverage, quotes, updated, retracted): RandomPoll) -> Poll {
+    let (at, request, event, date) = ladder_key;
     let at = instant(at);
     let ladder = |lines: Vec<(i32, u8)>| -> Vec<QuoteLine> {
         let mut by_line = BTreeMap::new();
@@ -177,7 +177,7 @@ fn names(date: EasternDate, team: Team) -> In {
 
 /// The ladder of one name in one book on one day of an event, in one request.
 #[derive(Clone, Copy)]
-struct Place {
+struct LadderKey {
     event: u8,
     date: EasternDate,
     key: usize,
@@ -195,7 +195,7 @@ struct Model<'a> {
     basis: Basis,
 }
 impl<'a> Model<'a> {
-    fn is_standing(&self, poll: &Poll) -> bool {
+    fn is_unretracted(&self, poll: &Poll) -> bool {
         let until = match self.basis {
             Basis::Issued => Timestamp(self.tip_off.0 - 1),
             Basis::Retrospective => Timestamp::DISTANT_FUTURE,
@@ -203,22 +203,26 @@ impl<'a> Model<'a> {
         poll.retracted_at.is_none_or(|at| at > until)
     }
     fn of_event(&self, event: u8) -> impl Iterator<Item = &'a Poll> {
-        self.polls.iter().filter(move |poll| poll.event == event && self.is_standing(poll))
+        self.polls.iter().filter(move |poll| poll.event == event && self.is_unretracted(poll))
     }
-    fn is_complete(poll: &Poll, place: Place) -> bool {
-        poll.complete && !(poll.incomplete_book == Some(place.key) && poll.date == place.date)
+    fn is_complete(poll: &Poll, ladder_key: LadderKey) -> bool {
+        poll.complete && !(poll.incomplete_book == Some(ladder_key.key) && poll.date == ladder_key.date)
     }
-    fn listed(poll: &Poll, place: Place) -> Option<&(Vec<QuoteLine>, bool)> {
-        poll.quotes.get(&(place.key, place.name)).filter(|_| poll.date == place.date)
+    fn listed(poll: &Poll, ladder_key: LadderKey) -> Option<&(Vec<QuoteLine>, bool)> {
+        poll.quotes.get(&(ladder_key.key, ladder_key.name)).filter(|_| poll.date == ladder_key.date)
     }
     /// True if a live request shows before the tip-off that the ladder is present.
-    fn is_present(&self, place: Place) -> bool {
-        let known: Vec<&Poll> = self.of_event(place.event).filter(|poll| poll.at < self.tip_off).collect();
+    fn is_present(&self, ladder_key: LadderKey) -> bool {
+        let known: Vec<&Poll> =
+            self.of_event(ladder_key.event).filter(|poll| poll.at < self.tip_off).collect();
         let newest_complete = |request: u8| {
             let of_request = known.iter().filter(|poll| poll.request == request);
             let times = of_request.clone().map(|poll| poll.at);
             let is_complete = |at: Timestamp| {
-                of_request.clone().filter(|poll| poll.at == at).all(|poll| Self::is_complete(poll, place))
+                of_request
+                    .clone()
+                    .filter(|poll| poll.at == at)
+                    .all(|poll| Self::is_complete(poll, ladder_key))
             };
             times.filter(|at| is_complete(*at)).max()
         };
@@ -229,24 +233,25 @@ impl<'a> Model<'a> {
             let is_live = newest_of_list.is_none_or(|complete| complete <= newest.plus_hours(1));
             let since = newest_complete(request).unwrap_or(Timestamp::DISTANT_PAST);
             let mut listing = of_request().filter(|poll| poll.at >= since);
-            is_live && listing.any(|poll| Self::listed(poll, place).is_some())
+            is_live && listing.any(|poll| Self::listed(poll, ladder_key).is_some())
         })
     }
     /// Returns the lines of an incomplete ladder with those of the ladders before it, and the time since which the ladder has been equal.
-    fn ladder(&self, poll: &Poll, place: Place) -> (Vec<QuoteLine>, Timestamp) {
+    fn ladder(&self, poll: &Poll, ladder_key: LadderKey) -> (Vec<QuoteLine>, Timestamp) {
         let of_request: Vec<&Poll> = self
             .polls
             .iter()
             .filter(|other| (other.event, other.request) == (poll.event, poll.request))
             .filter(|other| (other.at, other.raw) <= (poll.at, poll.raw))
             .collect();
-        let ladder = Self::listed(poll, place).unwrap();
-        let equal = of_request.iter().rev().take_while(|other| Self::listed(other, place) == Some(ladder));
-        let since = equal.filter(|other| self.is_standing(other)).last().unwrap().at;
+        let ladder = Self::listed(poll, ladder_key).unwrap();
+        let equal =
+            of_request.iter().rev().take_while(|other| Self::listed(other, ladder_key) == Some(ladder));
+        let since = equal.filter(|other| self.is_unretracted(other)).last().unwrap().at;
         let mut lines: BTreeMap<Line, QuoteLine> = BTreeMap::new();
-        let standing = of_request.into_iter().rev().filter(|other| self.is_standing(other));
-        for other in standing {
-            match Self::listed(other, place) {
+        let unretracted = of_request.into_iter().rev().filter(|other| self.is_unretracted(other));
+        for other in unretracted {
+            match Self::listed(other, ladder_key) {
                 Some((ladder, complete)) => {
                     for line in ladder {
                         lines.entry(line.line).or_insert(*line);
@@ -255,27 +260,27 @@ impl<'a> Model<'a> {
                         break;
                     }
                 }
-                None if Self::is_complete(other, place) => break,
+                None if Self::is_complete(other, ladder_key) => break,
                 None => {}
             }
         }
         (lines.into_values().collect(), since)
     }
     /// Returns the ladder of each update in some requests, by update time: of several ones, the greatest by preference.
-    fn by_update(&self, place: Place, requests: &[u8]) -> BTreeMap<Timestamp, Preferred> {
+    fn by_update(&self, ladder_key: LadderKey, requests: &[u8]) -> BTreeMap<Timestamp, Preferred> {
         let mut by_update: BTreeMap<Timestamp, Preferred> = BTreeMap::new();
         let may_use = |poll: &&Poll| {
-            let updated_at = poll.updated[place.key];
+            let updated_at = poll.updated[ladder_key.key];
             let is_fetched = poll.at < self.tip_off || self.basis == Basis::Retrospective;
             let is_usable = is_fetched && requests.contains(&poll.request);
-            is_usable && updated_at < self.tip_off && Self::listed(poll, place).is_some()
+            is_usable && updated_at < self.tip_off && Self::listed(poll, ladder_key).is_some()
         };
-        for poll in self.of_event(place.event).filter(may_use) {
+        for poll in self.of_event(ladder_key.event).filter(may_use) {
             let is_known = poll.at < self.tip_off;
-            let (lines, since) = self.ladder(poll, place);
+            let (lines, since) = self.ladder(poll, ladder_key);
             let order = if is_known { poll.at.0 } else { -poll.at.0 };
-            let new = (is_known, order, Self::listed(poll, place).cloned(), lines, Reverse(since));
-            let stored = by_update.entry(poll.updated[place.key]).or_insert_with(|| new.clone());
+            let new = (is_known, order, Self::listed(poll, ladder_key).cloned(), lines, Reverse(since));
+            let stored = by_update.entry(poll.updated[ladder_key.key]).or_insert_with(|| new.clone());
             *stored = new.max(stored.clone());
         }
         by_update
@@ -284,21 +289,21 @@ impl<'a> Model<'a> {
         let (mut newest, mut opening) = (BTreeMap::new(), BTreeMap::new());
         for event in 0..2 {
             for (key, name) in (0..3).flat_map(|key| (0..2).map(move |name| (key, name))) {
-                let place = Place { event, date, key, name };
-                let by_update = self.by_update(place, &[0, 1]);
+                let ladder_key = LadderKey { event, date, key, name };
+                let by_update = self.by_update(ladder_key, &[0, 1]);
                 let is_listed_later = self.of_event(event).any(|poll| {
                     let is_late = poll.at >= self.tip_off && self.basis == Basis::Retrospective;
-                    is_late && poll.updated[key] < self.tip_off && Self::listed(poll, place).is_some()
+                    is_late && poll.updated[key] < self.tip_off && Self::listed(poll, ladder_key).is_some()
                 });
                 let book = main_line::book(KEYS[key]);
-                let is_present = self.is_present(place) || is_listed_later;
+                let is_present = self.is_present(ladder_key) || is_listed_later;
                 if let Some((at, ladder)) = by_update.into_iter().next_back().filter(|_| is_present) {
                     let new = (at, Reverse(key), ladder);
                     let stored = newest.entry(book).or_insert_with(|| new.clone());
                     *stored = new.max(stored.clone());
                 }
                 for request in 0..2 {
-                    let by_update = self.by_update(place, &[request]);
+                    let by_update = self.by_update(ladder_key, &[request]);
                     let has_line = |(_, ladder): &(_, Preferred)| main_line::for_ladder(&ladder.3).is_some();
                     if let Some((at, ladder)) = by_update.into_iter().find(has_line) {
                         let new = (at, key, Reverse(ladder));

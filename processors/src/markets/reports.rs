@@ -8,7 +8,7 @@
 //! before any other was known.
 //! Not here: the player of a name, and the game of a day (`facts`).
 use crate::history::{
-    Affected, AsOf, Coverage, Cutoff, ListHistory, Member, Merged, ObservationId, ObservationRecord,
+    Affected, AsOf, Coverage, Cutoff, ListChange, ListHistory, Member, ObservationId, ObservationRecord,
 };
 use schemas::{
     EasternDate, Team, Timestamp,
@@ -87,7 +87,7 @@ impl Reports {
         members.iter().for_each(|(member, _)| self.index(date, reported_at, member));
         let report = self.by_time.entry((date, reported_at)).or_default();
         let is_new = report.is_empty();
-        let Merged { touched, affected } = report.merge(&provenance, coverage, members)?;
+        let ListChange { touched, affected } = report.merge(&provenance, coverage, members)?;
         let names = match affected {
             Affected::Members(changed) if !is_new => {
                 let day = reported_at.eastern_date();

@@ -6,7 +6,7 @@
 //!
 //! Invariant: the index follows from the history alone; an index that was extended by an observation equals one that was built with it.
 //! Not here: the ladders (`ladder`).
-use super::odds::{OddsMember, OddsRecord, OddsValue};
+use super::odds_member::{OddsMember, OddsRecord, OddsValue};
 use crate::history::{Change, ListHistory, ObservationId};
 use schemas::Timestamp;
 use std::collections::BTreeMap;

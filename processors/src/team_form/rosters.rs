@@ -2,7 +2,7 @@
 //!
 //! A name is looked up on the Eastern day of the newest observation that lists it.
 //!
-//! Invariant: a roster as of a cutoff depends only on what was fetched before it.
+//! Invariant: a roster as of a cutoff depends only on fetches before it.
 //! Not here: the games of the team (`team_form`), the rule by which a member is present (`history`).
 use crate::{
     history::{AsOf, Coverage, Cutoff, ListHistory, Listed, Member, ObservationRecord},
