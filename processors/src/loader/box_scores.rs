@@ -1,8 +1,7 @@
 //! Box scores: the lists and statistics that the box scores of all sources have in common.
 //!
 //! Invariant: a player has no more shots made than attempted and no more threes than field goals. Each team has one list per game and day,
-//! and never both final and other statistics in one observation: whether a game is over, only the row itself states. The lists of a game
-//! that has not started are out of scope.
+//! and a game is over only if all its rows in the payload state it. The lists of a game that has not started are out of scope.
 //! Not here: the column names of a source, and how it states that a game is over (the file of each feed).
 use super::{
     cell::Cell,
@@ -17,7 +16,7 @@ use schemas::{
     team::{Matchup, Team},
     units::{EasternDate, PlayingTime},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Identifies one team's list of players in the box score of one game. `game` is `None` if the source does not use nba.com's game ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,10 +109,8 @@ impl BoxScores {
         loaded: &mut Loaded,
     ) -> Vec<(ListKey, Vec<PlayerRef>)> {
         let BoxScores { lists, incomplete } = self;
-        // If the rows of a list disagree whether its game is over, both of its observations have only a part of its rows.
-        let has_both = |list: &ListKey| lists.contains_key(&ListKey { is_final: !list.is_final, ..*list });
-        let incomplete: Vec<bool> =
-            lists.keys().map(|list| incomplete.contains(&list.name()) || has_both(list)).collect();
+        let lists = with_one_state_per_game(lists);
+        let incomplete: Vec<bool> = lists.keys().map(|list| incomplete.contains(&list.name())).collect();
         let mut published = Vec::with_capacity(lists.len());
         for ((list, mut members), is_incomplete) in lists.into_iter().zip(incomplete) {
             if !list.is_final && members.iter().all(|member| member.stats.is_none()) {
@@ -137,4 +134,17 @@ impl BoxScores {
         }
         published
     }
+}
+
+/// Unites the lists of a game whose rows disagree whether the game is over: a row which states that it is not over decides, so that no row
+/// counts as final too early and none is lost.
+fn with_one_state_per_game(lists: BTreeMap<ListKey, Vec<BoxMember>>) -> BTreeMap<ListKey, Vec<BoxMember>> {
+    let game = |list: &ListKey| (list.game, list.date, Matchup::new(list.team, list.opponent));
+    let not_over: BTreeSet<_> = lists.keys().filter(|list| !list.is_final).map(game).collect();
+    let mut united: BTreeMap<ListKey, Vec<BoxMember>> = BTreeMap::new();
+    for (list, members) in lists {
+        let is_final = !not_over.contains(&game(&list));
+        united.entry(ListKey { is_final, ..list }).or_default().extend(members);
+    }
+    united
 }

@@ -96,8 +96,10 @@ struct EventKey {
 struct EventOdds<'a> {
     offers: Offers<'a>,
     incomplete_books: BTreeSet<String>,
-    /// True if a book is missing, because it cannot be decoded.
+    /// True if a book is missing, because it cannot be decoded or the event has no list of books.
     lacks_book: bool,
+    /// True if a book has a market other than the points of players: the request may have been for other markets.
+    has_other_markets: bool,
     bad_rows: Loaded,
 }
 /// The events of a payload.
@@ -179,7 +181,10 @@ impl<'a> Events<'a> {
         let matchup = Matchup::new(home, away)
             .ok_or_else(|| event.away_team.type_error("away_team", "a team other than the home team"))?;
         let odds = self.odds.entry(EventKey { id, matchup, home, commences_at }).or_default();
-        odds.add_books(event.bookmakers.unwrap_or_default());
+        match event.bookmakers {
+            Some(books) => odds.add_books(books),
+            None => odds.lacks_book = true,
+        }
         Ok(())
     }
 
@@ -190,16 +195,16 @@ impl<'a> Events<'a> {
             loaded.rows += odds.bad_rows.rows + quotes.rows;
             loaded.rows_repeated += quotes.rows_repeated;
             loaded.bad_rows.extend(odds.bad_rows.bad_rows);
-            // A response without `player_points` quotes is not published as an empty list: the scraper may have requested other markets.
-            if quotes.quotes.is_empty() {
+            let name = ListName { event: Some(id.clone()), ..ListName::default() };
+            let complete = is_complete(raw) && !odds.lacks_book && !self.incomplete.contains(&name);
+            // A response without quotes shows that all quotes were withdrawn, unless it is about other markets.
+            if quotes.quotes.is_empty() && (odds.has_other_markets || !complete) {
                 continue;
             }
             let date = commences_at.eastern_date();
             let names = quotes.quotes.iter().map(|quote| PlayerRef { name: quote.name.clone(), nba: None });
             lookups.add(matchup, date, names);
             let [a, b] = matchup.teams();
-            let name = ListName { event: Some(id.clone()), ..ListName::default() };
-            let complete = is_complete(raw) && !odds.lacks_book && !self.incomplete.contains(&name);
             loaded.observations.push(Observation::Odds(OddsObservation {
                 event: id,
                 home,
@@ -236,13 +241,13 @@ impl<'a> EventOdds<'a> {
         for row in book.markets.unwrap_or_default() {
             let outcomes = parse_row::<Market>(row).and_then(|market| outcomes_of(&book.last_update, market));
             match outcomes {
-                Ok(None) => {}
+                Ok(None) => self.has_other_markets = true,
                 Ok(Some((updated_at, outcomes))) => {
                     for row in outcomes {
                         self.add_outcome(key.clone(), updated_at, row);
                     }
                 }
-                Err(_) if is_other_market(&BadObject::new(row).cell("/key")) => {}
+                Err(_) if is_other_market(&BadObject::new(row).cell("/key")) => self.has_other_markets = true,
                 Err(reason) => {
                     self.incomplete_books.insert(key.clone().into_owned());
                     self.bad_rows.add_bad_row(row, reason);

@@ -21,7 +21,7 @@ pub struct ReportTime<'a> {
     #[serde(borrow)]
     hour24: Cell<'a>,
     /// The minute of the hour. Reports of earlier seasons, which came every hour, lack it.
-    #[serde(borrow)]
+    #[serde(borrow, alias = "minutes")]
     minute: Cell<'a>,
 }
 impl ReportTime<'_> {

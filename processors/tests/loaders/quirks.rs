@@ -3,7 +3,7 @@
 //! Invariant: payloads are written by hand.
 //! Not here: real payloads (`real`).
 use crate::payloads::*;
-use processors::loader::load;
+use processors::loader::{Observation, load};
 use schemas::{
     ids::{PlayerId, Scope},
     observation::{BoxMember, GameStatus, InjuryStatus},
@@ -251,14 +251,33 @@ fn the_rows_of_a_live_game_and_of_a_game_that_has_not_started_affect_no_other_ga
     assert_eq!((loaded.rows, loaded.rows_out_of_scope, members(&loaded)), (4, 2, 2));
 }
 #[test]
-fn rows_that_disagree_whether_the_game_is_over_are_two_incomplete_observations() {
+fn if_one_row_states_that_the_game_is_not_over_no_row_of_the_game_is_final() {
     let mut live = stats_row("Cy", "Cook", "30", 2, 8);
     live["game"]["status"] = json!("4th Qtr");
     let payload = json!({"data": [stats_row("Ann", "Archer", "34", 2, 10), live]});
     let loaded = decode(Feed::BalldontlieStats, &payload);
     let lists: Vec<_> =
         box_scores(&loaded).iter().map(|list| (list.is_final, list.complete, list.members.len())).collect();
-    assert_eq!(lists, [(false, false, 1), (true, false, 1)]);
+    assert_eq!(lists, [(false, true, 2)], "no row may be lost");
+}
+#[test]
+fn a_response_without_any_quote_withdraws_all_unless_it_is_about_other_markets() {
+    let lists = |bookmakers: Value| {
+        let mut payload = payload_for(Feed::OddsapiEventOdds);
+        payload["bookmakers"] = bookmakers;
+        let loaded = decode(Feed::OddsapiEventOdds, &payload);
+        let odds = loaded.observations.iter().filter_map(|observation| match observation {
+            Observation::Odds(odds) => Some((odds.complete, odds.quotes.len())),
+            _ => None,
+        });
+        odds.collect::<Vec<_>>()
+    };
+    let book = |markets: Value| json!([{"key": "draftkings", "last_update": "2024-01-18T20:00:00Z", "markets": markets}]);
+    assert_eq!(lists(json!([])), [(true, 0)]);
+    assert_eq!(lists(book(json!([]))), [(true, 0)]);
+    assert_eq!(lists(book(json!([{"key": "player_points", "outcomes": []}]))), [(true, 0)]);
+    assert_eq!(lists(book(json!([{"key": "player_assists", "outcomes": []}]))), []);
+    assert_eq!(lists(json!(null)), []);
 }
 #[test]
 fn a_live_box_score_is_not_final_and_its_names_are_looked_up() {
@@ -295,7 +314,7 @@ fn a_game_log_without_winner_is_not_final_and_one_without_this_column_is() {
     let mut log = payload_for(Feed::NbacomLeaguegamelog);
     assert_eq!(finals(&log), [true, true]);
     log["resultSets"][0]["rowSet"][0][9] = json!(null);
-    assert_eq!(finals(&log), [false, true]);
+    assert_eq!(finals(&log), [false, false]);
     let set = &mut log["resultSets"][0];
     set["headers"].as_array_mut().unwrap().remove(9);
     for row in set["rowSet"].as_array_mut().unwrap() {
