@@ -198,3 +198,21 @@ fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
     assert_eq!(with(true).get(index::VEGAS_LINE_MOVE), Feature::Value(1.0));
     assert_eq!((with(false).main_line, with(false).basis), (None, Basis::Issued));
 }
+
+#[test]
+fn a_form_in_an_entry_that_moved_to_a_later_day_changes_the_comparison_with_the_game_as_it_was_known() {
+    let moved_entry = |def_rating| {
+        let form = FormNumbers { def_rating_15: Some(def_rating), ..FormNumbers::default() };
+        let mut input = entry(None);
+        if let In::Entry(id, Some(row)) = &mut input {
+            id.game = GameId(22_400_011);
+            (row.game, row.date, row.tip_off) = (id.game, day(1), day(1).at(19, 30));
+            row.issued = Some(Candidacy { home: form, away: form, ..candidacy(None) });
+        }
+        input
+    };
+    let mut driver = driver_with(three_games().into_iter().chain([entry(None), moved_entry(100.0)]));
+    let before = features(&driver).comparables.clone();
+    driver.put(moved_entry(120.0));
+    assert_ne!(features(&driver).comparables, before);
+}

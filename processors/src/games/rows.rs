@@ -113,12 +113,12 @@ impl Side<'_> {
         lists.into_iter().find_map(|(id, list)| {
             let index = self.lists.iter().position(|(stored, _)| *stored == id)?;
             let listed = self.tables.line_at((id, list), &self.keys[index], player, as_of)?;
-            Some(Listing { feed: id.feed, raw: listed.raw, line: listed.value })
+            Some(Listing { feed: id.feed, raw: listed.first_raw, line: listed.value })
         })
     }
 }
 
-/// A player's line in a box list, with the feed and the raw event that it came from.
+/// A player's line in a box list, with the feed and the raw event that first reported it.
 struct Listing<'a> {
     feed: Feed,
     raw: RawId,

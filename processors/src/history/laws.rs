@@ -31,21 +31,33 @@ struct Arrival {
 /// The instants of the histories, in minutes; some are more than one hour apart.
 const MINUTES: [i64; 6] = [0, 10, 20, 90, 100, 200];
 const MINUTE: i64 = 60_000;
+/// The outcomes, best first.
+const OUTCOMES: [FetchOutcome; 6] = [
+    FetchOutcome::Complete,
+    FetchOutcome::Partial,
+    FetchOutcome::EmptyOk,
+    FetchOutcome::NoDataYet,
+    FetchOutcome::Postponed,
+    FetchOutcome::Failed,
+];
 
 /// One raw event has one time, request and content; it may arrive with several versions and outcomes, and be retracted.
 fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
+    // Most are of one request, so that there are parts of one instant.
+    let request = (0u8..6).prop_map(|request| request.saturating_sub(3));
     let raw_event = (
         0usize..6,
-        0u8..3,
+        request,
         0u8..4,
         prop::collection::vec(((0u8..2, 0u8..3), 0u8..3), 0..4),
-        prop::collection::vec((0i32..2, 0u8..2, prop::option::of((0usize..6, any::<bool>()))), 1..4),
+        prop::collection::vec((0i32..2, 0usize..6, prop::option::of((0usize..6, any::<bool>()))), 1..4),
     );
-    prop::collection::vec(raw_event, 0..8).prop_map(|raw_events| {
+    (any::<bool>(), prop::collection::vec(raw_event, 0..8)).prop_map(|(has_retractions, raw_events)| {
         let mut arrivals = Vec::new();
         for (raw, (time, request, coverage, members, copies)) in raw_events.into_iter().enumerate() {
             for (version, outcome, retraction) in copies {
-                let is_complete = outcome == 0;
+                // Adjacent outcomes differ in their coverage, so that the law shows which of two was used.
+                let is_complete = outcome % 2 == 0;
                 let coverage = match coverage {
                     0 | 1 => Coverage::of(is_complete),
                     2 => Coverage::except(is_complete, vec![1]),
@@ -53,13 +65,14 @@ fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
                 };
                 let members = members.iter().map(|(key, value)| (*key, value + version as u8)).collect();
                 let retraction = retraction
+                    .filter(|_| has_retractions)
                     .map(|(at, is_undone)| Retraction { at: Timestamp(MINUTES[at] * MINUTE + 1), is_undone });
                 let provenance = Provenance {
                     fetched_at: Timestamp(MINUTES[time] * MINUTE),
                     version,
                     raw: RawId(raw as i64),
                     request: request.to_string(),
-                    outcome: if is_complete { FetchOutcome::Complete } else { FetchOutcome::Partial },
+                    outcome: OUTCOMES[outcome],
                     retraction,
                 };
                 arrivals.push(Arrival { provenance, coverage, members });
@@ -87,7 +100,8 @@ fn known(arrivals: &[Arrival], until: Timestamp, retractions_until: Timestamp) -
         let copies: Vec<_> = arrivals.iter().filter(|arrival| arrival.provenance.raw.0 == raw).collect();
         let version = copies.iter().map(|copy| copy.provenance.version).max().unwrap();
         let newest: Vec<_> = copies.iter().filter(|copy| copy.provenance.version == version).collect();
-        let best = newest.iter().max_by_key(|copy| copy.provenance.outcome.rank()).unwrap();
+        let rank = |outcome: FetchOutcome| OUTCOMES.iter().position(|other| *other == outcome);
+        let best = newest.iter().min_by_key(|copy| rank(copy.provenance.outcome)).unwrap();
         let mut words: Vec<Retraction> =
             copies.iter().filter_map(|copy| copy.provenance.retraction).collect();
         words.retain(|word| word.at <= retractions_until);
@@ -247,7 +261,7 @@ proptest! {
             for key in KEYS.into_iter().filter(|key| !affected.contains(key)) {
                 for as_of in instants().flat_map(|at| [AsOf::known_at(at), AsOf::in_retrospect(at)]) {
                     let content = |history: &ListHistory<Key, u8>| {
-                        history.member(&key, as_of).map(|listed| *listed.value)
+                        history.member(&key, as_of).map(|listed| (*listed.value, listed.since, listed.first_raw))
                     };
                     prop_assert_eq!(content(&before), content(&after), "{:?} at {:?}", key, as_of);
                 }

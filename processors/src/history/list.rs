@@ -42,6 +42,8 @@ pub struct Listed<'a, V> {
     pub raw: RawId,
     /// The fetch time of the first observation since which the member has had this value without interruption.
     pub since: Timestamp,
+    /// The raw event of that observation. Unlike `raw`, it does not change when the value is only repeated.
+    pub first_raw: RawId,
 }
 
 impl<V> Clone for Listed<'_, V> {
@@ -104,7 +106,9 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         touched.extend(merged.touched);
         let is_simple = merged.is_new && !(is_moved || is_first_of_request && self.requests.len() > 1);
         let affected = if is_simple && self.retractions.is_empty() && self.continues_request(id, provenance) {
-            Affected::Members(merged.changed)
+            let mut changed = merged.changed;
+            changed.extend(self.keys_with_several_values(&provenance.request));
+            Affected::Members(changed)
         } else {
             Affected::All
         };
@@ -131,6 +135,21 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         before.id.fetched_at >= live_from
             && are_live.map(|other| other.id.fetched_at).all(|newest| newest >= live_from)
             || self.requests.len() == 1
+    }
+    /// Returns the members of a request for which another request lists another value: a repeated value may become the newest again.
+    fn keys_with_several_values(&self, request: &str) -> Vec<K> {
+        let sequence = self.requests.get(request).filter(|_| self.requests.len() > 1);
+        let keys = sequence.into_iter().flat_map(|sequence| sequence.changes.keys());
+        keys.filter(|key| self.has_several_values(key)).cloned().collect()
+    }
+    /// True if several requests list a member, and not always with the same value.
+    fn has_several_values(&self, key: &K) -> bool {
+        let mut requests = self.requests.values().filter_map(|sequence| sequence.changes.get(key));
+        let (Some(first), Some(second)) = (requests.next(), requests.next()) else { return false };
+        let changes = first.iter().chain(second).chain(requests.flatten());
+        let mut values = changes.filter_map(|change| change.value.as_ref());
+        let any = values.next();
+        values.any(|value| Some(value) != any)
     }
     /// Returns what the changelog stores of an observation; `None` if there is no such observation.
     pub fn record(&self, id: ObservationId) -> Option<ObservationRecord<K, V, K::Sublist>> {
@@ -261,9 +280,11 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                     let is_newer = (listed.fetched_at, listed.value, std::cmp::Reverse(listed.raw))
                         > (stored.fetched_at, stored.value, std::cmp::Reverse(stored.raw));
                     let (newer, other) = if is_newer { (listed, stored) } else { (stored, listed) };
-                    let since =
-                        if newer.value == other.value { newer.since.min(other.since) } else { newer.since };
-                    Listed { since, ..newer }
+                    let first = (newer.since, newer.first_raw);
+                    let other_first = Some((other.since, other.first_raw));
+                    let other_first = other_first.filter(|_| newer.value == other.value);
+                    let (since, first_raw) = other_first.map_or(first, |other_first| first.min(other_first));
+                    Listed { since, first_raw, ..newer }
                 }
             });
         }
@@ -314,8 +335,10 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         {
             let ObservationId { fetched_at, raw } = last.id;
             let known = changes.partition_point(|change| change.from <= last.id);
-            match changes[..known].last().map(|change| (change.from.fetched_at, change.value.as_ref())) {
-                Some((since, Some(value))) => return Some(Listed { value, fetched_at, raw, since }),
+            match changes[..known].last().map(|change| (change.from, change.value.as_ref())) {
+                Some((ObservationId { fetched_at: since, raw: first_raw }, Some(value))) => {
+                    return Some(Listed { value, fetched_at, raw, since, first_raw });
+                }
                 None => return None,
                 Some((_, None)) if last.coverage.is_complete(&sublist) => return None,
                 Some((_, None)) => {}
@@ -333,8 +356,9 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                     && greatest.is_none_or(|listed| *listed.value <= *value)
                 {
                     let ObservationId { fetched_at, raw } = stored.id;
-                    let since = self.first_known(sequence, change.from, stored.id, as_of);
-                    greatest = Some(Listed { value, fetched_at, raw, since });
+                    let first = self.first_known(sequence, change.from, stored.id, as_of);
+                    let (since, first_raw) = (first.fetched_at, first.raw);
+                    greatest = Some(Listed { value, fetched_at, raw, since, first_raw });
                 }
             }
             if greatest.is_some() {
@@ -346,20 +370,20 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         }
         None
     }
-    /// Returns the fetch time of the first known observation from `first` to `last`.
+    /// Returns the first known observation from `first` to `last`.
     fn first_known(
         &self,
         sequence: &Sequence<K, V>,
         first: ObservationId,
         last: ObservationId,
         as_of: AsOf,
-    ) -> Timestamp {
+    ) -> ObservationId {
         if self.retractions.is_empty() {
-            return first.fetched_at;
+            return first;
         }
         let from = sequence.observations.partition_point(|stored| stored.id < first);
         let known = sequence.observations[from..].iter().find(|stored| self.is_known(stored, as_of));
-        known.map_or(last, |stored| stored.id).fetched_at.min(last.fetched_at)
+        known.map_or(last, |stored| stored.id).min(last)
     }
 
     /// Emits every instant at which the presence or the value of a member may change.
@@ -374,6 +398,10 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
     }
     /// Emits every instant at which a member may change in one of the requests.
     fn change_instants(&self, key: &K, emit: &mut dyn FnMut(Timestamp)) {
+        if self.has_several_values(key) {
+            self.all_instants().for_each(emit);
+            return;
+        }
         let sublist = key.sublist();
         for sequence in self.requests.values() {
             for change in sequence.changes.get(key).into_iter().flatten() {
@@ -418,11 +446,11 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
                 let mut may_lose = false;
                 for (_, observations) in self.requests.iter().filter(|(other, _)| *other != name) {
                     let first = observations.count_until(end_of_life);
-                    let later = observations.observations[first..].iter();
-                    for stored in later.take_while(|stored| stored.id.fetched_at < to) {
+                    for (time, parts) in instants_from(observations, first).take_while(|(time, _)| *time < to)
+                    {
                         may_lose = true;
-                        emit(stored.id.fetched_at);
-                        if stored.coverage == Coverage::Complete {
+                        emit(time);
+                        if parts.iter().all(|part| part.coverage == Coverage::Complete) {
                             break;
                         }
                     }
@@ -444,17 +472,28 @@ fn after_parts<K: Member, V>(sequence: &Sequence<K, V>, id: ObservationId) -> Op
     later.first().filter(|_| parts.len() > 1).map(|stored| stored.id.fetched_at)
 }
 
-/// Returns the fetch times of the first complete observations at and after an observation: those that may show that a member, which is not
+/// Returns the fetch times of the observations from an index on, each with its parts.
+fn instants_from<K: Member, V>(
+    sequence: &Sequence<K, V>,
+    index: usize,
+) -> impl Iterator<Item = (Timestamp, &[StoredObservation<K::Sublist>])> {
+    let instants = sequence.observations[index..].chunk_by(|a, b| a.id.fetched_at == b.id.fetched_at);
+    instants.filter_map(|parts| Some((parts.first()?.id.fetched_at, parts)))
+}
+
+/// Returns the first instants at and after an observation of which all parts are complete: those that may show that a member, which is not
 /// listed from this observation on, is absent.
 fn next_complete<K: Member, V>(
     sequence: &Sequence<K, V>,
     sublist: &K::Sublist,
     from: ObservationId,
 ) -> impl Iterator<Item = Timestamp> {
-    let first = sequence.observations.partition_point(|stored| stored.id < from);
-    let later = sequence.observations[first..].iter();
-    let complete = later.filter(|stored| stored.coverage.is_complete(sublist));
-    let at = complete.clone().map(|stored| stored.id.fetched_at).next();
-    let after = complete.map(|stored| stored.id.fetched_at).find(|time| *time > from.fetched_at);
+    let first = sequence.observations.partition_point(|stored| stored.id.fetched_at < from.fetched_at);
+    let is_complete =
+        |parts: &[StoredObservation<K::Sublist>]| parts.iter().all(|part| part.coverage.is_complete(sublist));
+    let mut complete =
+        instants_from(sequence, first).filter(|(_, parts)| is_complete(parts)).map(|(time, _)| time);
+    let at = complete.next();
+    let after = if at == Some(from.fetched_at) { complete.next() } else { None };
     at.into_iter().chain(after)
 }

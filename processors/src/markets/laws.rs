@@ -78,8 +78,26 @@ fn polls() -> impl Strategy<Value = Vec<Poll>> {
         prop::array::uniform3(0usize..10),
         prop::option::weighted(0.15, 0usize..10),
     );
-    prop::collection::vec(poll, 0..9)
-        .prop_map(|polls| polls.into_iter().enumerate().map(|(raw, parts)| new_poll(raw, parts)).collect())
+    let moved_key = prop::option::weighted(0.3, 0usize..3);
+    prop::collection::vec((poll, moved_key), 0..9).prop_map(|parts| {
+        let mut polls: Vec<Poll> = Vec::new();
+        for (raw, (parts, moved_key)) in parts.into_iter().enumerate() {
+            let poll = new_poll(raw, parts);
+            polls.push(match (polls.last(), moved_key) {
+                (Some(before), Some(key)) => with_moved_update(before, key, poll),
+                _ => poll,
+            });
+        }
+        polls
+    })
+}
+/// Returns the poll after another one that differs from it only in the update time of one key.
+fn with_moved_update(before: &Poll, key: usize, Poll { raw, retracted_at, .. }: Poll) -> Poll {
+    let at = (0..10).map(instant).find(|at| *at > before.at).unwrap_or(before.at);
+    let mut updated = before.updated;
+    updated[key] = at;
+    let retracted_at = retracted_at.map(|retracted_at| retracted_at.max(at));
+    Poll { at, raw, updated, retracted_at, ..before.clone() }
 }
 type RandomQuote = ((usize, usize), Vec<(i32, u8)>, u8);
 type RandomPoll = ((usize, u8, u8, i32), (u8, Option<usize>), Vec<RandomQuote>, [usize; 3], Option<usize>);
@@ -138,14 +156,24 @@ fn observation(poll: &Poll, is_retraction: bool) -> In {
     })
 }
 fn game(n: usize) -> In {
-    let row = Game {
+    In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, Some(game_row(n, n as i32)))
+}
+/// A row of game `n` that a later one replaces: it states one day after the other, or is deleted.
+fn earlier_row(n: usize, days: &[i32]) -> In {
+    let instants = [Timestamp::DISTANT_PAST, instant(0), instant(2)];
+    let known = days.iter().zip(instants).map(|(n, known_at)| GameDay { known_at, date: day(*n) });
+    let row = days.last().map(|last| Game { days: known.collect(), ..game_row(n, *last) });
+    In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, row)
+}
+fn game_row(n: usize, on: i32) -> Game {
+    Game {
         days_in_retrospect: None,
         retracted_at: None,
         game: GAMES[n],
         home: TEAMS[0],
         away: TEAMS[1],
-        date: day(n as i32),
-        tip_off: tip_off(n),
+        date: day(on),
+        tip_off: tip_off(on as usize),
         tip_estimated: false,
         called_off: false,
         known_at: Timestamp::DISTANT_PAST,
@@ -156,9 +184,8 @@ fn game(n: usize) -> In {
         away_players: 0,
         home_box_points: 0,
         away_box_points: 0,
-        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: day(n as i32) }],
-    };
-    In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, Some(row))
+        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: day(on) }],
+    }
 }
 fn names(date: EasternDate, team: Team) -> In {
     let players = if team == TEAMS[0] { vec![PLAYER] } else { vec![] };
@@ -340,18 +367,22 @@ proptest! {
     fn the_market_equals_that_of_a_model_that_compares_all_quotes(
         polls in polls(),
         order in any::<u64>(),
+        earlier_rows in prop::collection::vec((0usize..2, prop::collection::vec(0i32..2, 0..3)), 0..4),
     ) {
-        let mut inputs: Vec<In> = vec![game(0), game(1)];
+        let mut inputs: Vec<In> = if earlier_rows.is_empty() { vec![game(0), game(1)] } else { Vec::new() };
         inputs.extend([0, 1].iter().flat_map(|n| TEAMS.map(|team| names(day(*n), team))));
         inputs.extend(polls.iter().map(|poll| observation(poll, false)));
         inputs.extend(polls.iter().filter(|poll| poll.retracted_at.is_some()).map(|poll| observation(poll, true)));
         let hash = |index: usize| (order ^ index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        inputs.extend(earlier_rows.iter().map(|(n, days)| earlier_row(*n, days)));
         let is_shuffled = order % 2 == 0;
         let mut inputs: Vec<(u64, In)> = inputs.into_iter().enumerate()
             .map(|(index, input)| (if is_shuffled { hash(index) } else { index as u64 }, input)).collect();
         inputs.sort_by_key(|(position, _)| *position);
+        // The newest rows of the games come after the rows that they replace.
+        let newest_rows = [game(0), game(1)].into_iter().filter(|_| !earlier_rows.is_empty());
         let mut driver = ViewTestDriver::new(Markets);
-        for (_, input) in inputs {
+        for input in inputs.into_iter().map(|(_, input)| input).chain(newest_rows) {
             driver.put(input);
             for event in driver.tables(&matchup()).events.values() {
                 prop_assert_eq!(event.index(), &UpdateIndex::new(&event.history));

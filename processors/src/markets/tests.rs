@@ -219,6 +219,17 @@ fn of_two_keys_of_a_book_with_the_same_update_the_first_is_used_and_otherwise_th
     assert_eq!(main(at(10, 0), at(9, 0)), (Line(2050), Line(2250), 1));
 }
 #[test]
+fn a_poll_that_moves_only_the_update_of_one_key_changes_which_ladder_of_its_book_is_used() {
+    let poll = |minute, unibet_at| {
+        let quotes = vec![quote("betrivers", 2050, at(10, 0)), quote("unibet", 2250, unibet_at)];
+        odds(at(10, minute), true, quotes)
+    };
+    let mut driver = quoted([poll(1, at(10, 0))]);
+    assert_eq!(issued(&driver).main, Line(2050));
+    driver.put(poll(2, at(10, 2)));
+    assert_eq!(issued(&driver).main, Line(2250));
+}
+#[test]
 fn a_bad_outcome_of_one_player_keeps_no_withdrawn_quote_of_another_book_or_player() {
     let both = observation(at(10, 1), vec![quote("a", 2050, at(10, 0)), quote("b", 2250, at(10, 0))]);
     let mut other = quote("b", 2250, at(11, 0));
@@ -411,6 +422,21 @@ fn a_team_that_has_not_submitted_its_list_has_not_reported() {
         none.not_submitted = TEAMS.to_vec();
     }
     assert_eq!(reported(&driver_with([none])), []);
+}
+#[test]
+fn reports_of_one_payload_on_two_days_and_two_parts_of_one_report_have_separate_records() {
+    let of = |raw, days, name| {
+        let mut input = report(at(11, 0), at(11, 5), &[(name, InjuryStatus::Out)]);
+        if let In::Injury(report) = &mut input {
+            report.date = date().plus_days(days);
+            report.provenance.raw.0 = raw;
+        }
+        input
+    };
+    // The driver compares the restored tables with the running ones.
+    let driver = driver_with([of(1, 0, "A"), of(1, 1, "B"), of(2, 0, "C")]);
+    let reports = &driver.tables(&matchup()).reports;
+    assert_eq!((reports.names_on(date()).len(), reports.names_on(date().plus_days(1)).len()), (2, 1));
 }
 #[test]
 fn the_report_that_is_newest_by_its_own_time_is_effective_whatever_was_fetched_last() {

@@ -186,6 +186,13 @@ fn two_lookups_of_one_payload_are_both_retained() {
     assert_eq!(driver.put(of_event("Jo Do")), StateChange::Unchanged);
 }
 #[test]
+fn the_box_scores_of_two_days_in_one_payload_have_separate_records() {
+    let of_day = |offset, name, id| known_name(day(offset), day(-1).at(9, 0), name, id);
+    // The driver compares the restored tables with the running ones.
+    let driver = driver_with([of_day(-3, "Jo Do", 1), of_day(-2, "Al Bo", 2), lookup(day(0), "Jo Do")]);
+    assert_eq!(match_of(&driver, day(0)), [NO_MATCH, exact(day(-1).at(9, 0), 1)]);
+}
+#[test]
 fn a_player_list_that_is_polled_is_effective_on_the_day_of_its_first_fetch() {
     let polls = (0..40).map(|hour| player_list(day(0).at(0, 0).plus_hours(hour), &[("Jo Do", Some(1))]));
     let driver = driver_with([lookup(day(-1), "Jo Do"), lookup(day(0), "Jo Do")].into_iter().chain(polls));

@@ -52,6 +52,17 @@ fn lists_of_one_payload_have_separate_records() {
     assert_eq!(driver.changelog_len(), before + 2);
 }
 #[test]
+fn a_row_states_the_raw_event_that_reported_its_content_first_whatever_repeats_it() {
+    let late_fixture = fixture(GAME, day(0), false, hour(15));
+    let [first, repeated] = [hour(1), hour(3)].map(|fetched_at| scored(GAMELOG, day(0), fetched_at, 20));
+    for inputs in [[first.clone(), late_fixture.clone(), repeated.clone()], [repeated, late_fixture, first]] {
+        let driver = driver_with(inputs);
+        let revisions: Vec<_> = revisions(&driver, GAME, 1);
+        let stated: Vec<_> = revisions.iter().map(|revision| (revision.known_at, revision.raw.0)).collect();
+        assert_eq!(stated, [(hour(15), hour(1).0)]);
+    }
+}
+#[test]
 fn a_repeated_fetch_invalidates_no_row() {
     let mut tables = Tables::default();
     let mut keys = Vec::new();
