@@ -136,7 +136,11 @@ impl Tables {
     /// Replaces the player's row for a game. Returns the player's slate games whose tip-off is at or after the end of this game,
     /// because their features change: usually at most one game, but every later game if the box score arrives late.
     fn put_player_game(&mut self, game: GameId, row: Option<PlayerGame>) -> Vec<GameId> {
-        let old = put(self.seasons.entry(game.season()).or_default(), game, row.clone());
+        let games = self.seasons.entry(game.season()).or_default();
+        let old = put(games, game, row.clone());
+        if games.is_empty() {
+            self.seasons.remove(&game.season());
+        }
         let effective_at = old.iter().chain(&row).filter_map(first_effective_at).min();
         self.games_since(effective_at.unwrap_or(Timestamp::DISTANT_FUTURE)).collect()
     }

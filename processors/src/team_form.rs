@@ -206,6 +206,9 @@ impl Tables {
             Some(row) => games.insert(game, row),
             None => games.remove(&game),
         };
+        if games.is_empty() {
+            self.seasons.remove(&season);
+        }
         self.retracted.remove(&game);
         if let Some((row, revision)) = old.as_ref().and_then(|row| Some((row, row.revisions.last()?))) {
             self.by_tip_off.remove(&(revision.tip_off, game));

@@ -264,7 +264,7 @@ fn if_one_row_states_that_the_game_is_not_over_no_row_of_the_game_is_final() {
 fn a_response_without_any_quote_withdraws_all_unless_it_is_about_other_markets() {
     let lists = |bookmakers: Value| {
         let mut payload = payload_for(Feed::OddsapiEventOdds);
-        payload["bookmakers"] = bookmakers;
+        payload["data"]["bookmakers"] = bookmakers;
         let loaded = decode(Feed::OddsapiEventOdds, &payload);
         let odds = loaded.observations.iter().filter_map(|observation| match observation {
             Observation::Odds(odds) => Some((odds.complete, odds.quotes.len())),

@@ -141,14 +141,13 @@ impl<V: MaterializedView> ViewState<V> {
         }
     }
     /// Returns the state as of the last commit as text: the tables of each key unless they are empty, the published rows, and the number of
-    /// parked records; sorted.
+    /// parked records; sorted. Empty tables are left out, because a restored instance does not know a key whose rows were deleted.
     pub fn text(&self) -> Vec<String>
     where
         V::Key: Display,
     {
-        let empty = format!("{:?}", V::Tables::default());
         let tables = self.tables.iter().map(|(view_key, tables)| (view_key, format!("{tables:?}")));
-        let tables = tables.filter(|(_, text)| *text != empty);
+        let tables = tables.filter(|(_, text)| has_content(text));
         let tables = tables.map(|(view_key, text)| format!("tables of {view_key}: {text}"));
         let published = self.published.values();
         let published =
@@ -193,6 +192,13 @@ impl<V: MaterializedView> ViewState<V> {
         self.affected.clear();
         self.reads.clear();
     }
+}
+
+/// True if the debug text of a struct of collections shows that one of them has an element.
+fn has_content(text: &str) -> bool {
+    let collections = text.split_once('{').map_or(text, |(_, fields)| fields);
+    let is_filled = |pair: &[u8]| matches!(pair[0], b'{' | b'[') && !matches!(pair[1], b'}' | b']');
+    collections.as_bytes().windows(2).any(is_filled)
 }
 
 /// Adds an output key to the keys that are derived at the commit, unless it is already there; returns its index.
