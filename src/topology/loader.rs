@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retraction_has_no_dead_letters_and_the_row_counts_of_its_event() {
+    fn a_retraction_has_no_dead_letters_and_the_bad_rows_of_its_event_are_out_of_scope() {
         let bad_row = links(r#"{"links":[{"spelling":7},{"spelling":"Moe Wagner","player_id":1629021}]}"#);
         let unreadable = links(r#"{"links":7}"#);
         for event in [bad_row, unreadable] {
@@ -113,10 +113,8 @@ mod tests {
             let retraction = Loader.process(event.retracted(FETCHED, false, "wrong".into()), None);
             assert!(retraction.dead_letters.is_empty() && !retraction.is_rejected);
             assert_eq!(retraction.events.len(), original.events.len());
-            assert_eq!(
-                (retraction.rows.found, retraction.rows.bad),
-                (original.rows.found, original.rows.bad)
-            );
+            assert_eq!((retraction.rows.found, retraction.rows.bad), (original.rows.found, 0));
+            assert_eq!(retraction.rows.out_of_scope, original.rows.out_of_scope + original.rows.bad);
         }
     }
 }

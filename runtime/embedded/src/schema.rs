@@ -29,34 +29,41 @@ CREATE TABLE IF NOT EXISTS committed_offset(
 CREATE TABLE IF NOT EXISTS ingested(raw INTEGER PRIMARY KEY, rank INTEGER NOT NULL);
 ";
 
-/// The columns that the former version of the file does not have. Its ingested events get the highest rank (that of `Complete`): with which
-/// outcome they were ingested is not known, and no event may be appended twice.
-const NEW_COLUMNS: &str = "
-ALTER TABLE record_batch ADD COLUMN uncompressed INTEGER;
-ALTER TABLE end_offset ADD COLUMN dirty_bytes INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE end_offset ADD COLUMN clean_bytes INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE end_offset ADD COLUMN merged INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE end_offset ADD COLUMN unmerged_batches INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE end_offset ADD COLUMN unmerged_bytes INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE ingested ADD COLUMN rank INTEGER NOT NULL DEFAULT 5;
-";
+/// The columns that files of former versions lack: table, column and definition. Their ingested events get the highest rank (that of
+/// `Complete`): with which outcome they were ingested is not known, and no event may be appended twice.
+const NEW_COLUMNS: [(&str, &str, &str); 7] = [
+    ("record_batch", "uncompressed", "INTEGER"),
+    ("end_offset", "dirty_bytes", "INTEGER NOT NULL DEFAULT 0"),
+    ("end_offset", "clean_bytes", "INTEGER NOT NULL DEFAULT 0"),
+    ("end_offset", "merged", "INTEGER NOT NULL DEFAULT 0"),
+    ("end_offset", "unmerged_batches", "INTEGER NOT NULL DEFAULT 0"),
+    ("end_offset", "unmerged_bytes", "INTEGER NOT NULL DEFAULT 0"),
+    ("ingested", "rank", "INTEGER NOT NULL DEFAULT 5"),
+];
 
-/// Creates the tables, or migrates those of the former version.
+/// Creates the tables, or adds the columns that those of a former version lack.
 pub fn create_or_migrate(db: &mut Connection) -> rusqlite::Result<()> {
     db.execute_batch(TABLES)?;
-    if has_compression(db)? {
+    if NEW_COLUMNS.into_iter().try_fold(true, |all, (table, column, _)| {
+        Ok::<bool, rusqlite::Error>(all && has_column(db, table, column)?)
+    })? {
         return Ok(());
     }
     let tx = Transaction::new(db, TransactionBehavior::Immediate)?;
-    // Another process may have migrated the file meanwhile.
-    if !has_compression(&tx)? {
-        tx.execute_batch(NEW_COLUMNS)?;
+    for (table, column, definition) in NEW_COLUMNS {
+        // Another process may have migrated the file meanwhile.
+        if !has_column(&tx, table, column)? {
+            tx.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {definition}"))?;
+        }
     }
     tx.commit()
 }
 
+fn has_column(db: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM pragma_table_info(?) WHERE name = ?")?.exists([table, column])
+}
+
 /// False if the file has the former version, in which no batch is compressed.
 pub fn has_compression(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT 1 FROM pragma_table_info('record_batch') WHERE name = 'uncompressed'")?
-        .exists([])
+    has_column(db, "record_batch", "uncompressed")
 }
