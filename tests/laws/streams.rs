@@ -8,15 +8,16 @@ use crate::{
     group::new_node,
     harness::{Content, Schedule, content, run, topics_written_by},
     histories::{shuffled, tiny_season},
-    log::MemoryLog,
+    log::{MemoryLog, TestLog, read_all},
     random::Random,
     seeds,
 };
 use fastbreak::topology::topology;
 use processors::predictor::Predictor;
+use runtime::{Commit, engine::changelog_topic};
 use schemas::raw::RawEvent;
 use std::collections::BTreeSet;
-use topics::Policy;
+use topics::{Policy, TopicPartition};
 
 fn batch_content(raw_events: &[RawEvent]) -> Content {
     content(&mut batch(raw_events))
@@ -117,4 +118,20 @@ fn a_materialized_view_that_missed_compacted_tombstones_is_correct_after_restore
         run(&mut log, Vec::new(), Schedule::random(seed.0), |_| true);
         assert_same(&content(&mut log), &batch_content(&raw_events));
     }
+}
+
+#[test]
+fn copies_in_the_changelog_of_a_former_version_are_deleted_and_change_nothing() {
+    let raw_events = tiny_season(14_000_000);
+    let key = "retained|core.odds-observations.v1|BOS-NYK|odds/e1/1731013200000";
+    let changelog = TopicPartition::new(changelog_topic("markets"), 0);
+    let mut commit = Commit::default();
+    commit.append(changelog, key, Some(b"an observation in the schema of a former version"));
+    let mut log = MemoryLog::default();
+    log.append(commit);
+    run(&mut log, raw_events.clone(), Schedule::STRAIGHT, |_| true);
+    assert_same(&content(&mut log), &batch_content(&raw_events));
+    let records = read_all(&mut log, changelog);
+    let values = records.records().map(Result::unwrap).filter(|record| record.key == key);
+    assert_eq!(values.map(|record| record.value.is_some()).collect::<Vec<_>>(), [true, false]);
 }

@@ -16,15 +16,15 @@ pub enum ChangelogKey<'a> {
     ParkedCount,
     /// A record that restores observations (see [`MaterializedView::Retained`]), as JSON.
     State { view_key: &'a str },
-    /// A copy of an input record that added an observation to the state. Only earlier versions of Fastbreak wrote such records.
-    Retained { topic: &'a str },
+    /// A copy of an input record with an observation, as former versions of Fastbreak stored it instead of `State`.
+    FormerCopy,
     /// The hash of a published row.
     Published { topic: &'a str, view_key: &'a str, record_key: &'a str },
 }
 
 const PARKED_COUNT: &str = "parked-count";
 const STATE: &str = "state";
-const RETAINED: &str = "retained";
+const FORMER_COPY: &str = "retained";
 const PUBLISHED: &str = "published";
 
 impl<'a> ChangelogKey<'a> {
@@ -40,7 +40,7 @@ impl<'a> ChangelogKey<'a> {
         let (topic, rest) = rest.split_once('|')?;
         let (view_key, record_key) = rest.split_once('|')?;
         match kind {
-            RETAINED => Some(ChangelogKey::Retained { topic }),
+            FORMER_COPY => Some(ChangelogKey::FormerCopy),
             PUBLISHED => Some(ChangelogKey::Published { topic, view_key, record_key }),
             _ => None,
         }
