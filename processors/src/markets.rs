@@ -7,6 +7,8 @@
 //! complete fetch no longer has a current quote. The cost of an input does not grow with the number of earlier fetches.
 //! Not here: candidates (`slate`), features (`feature_builder`).
 mod affected;
+#[cfg(test)]
+mod bench;
 mod facts;
 mod ladder;
 #[cfg(test)]

@@ -4,7 +4,12 @@
 //! input derives.
 //! Not here: the log, commits, restores (crate `runtime`).
 use crate::materialized_view::{Effects, MaterializedView, ParkedItem, StateChange};
-use schemas::{RawId, Timestamp, observation::Provenance, raw::FetchOutcome};
+use schemas::{
+    GameId, RawId, Team, Timestamp,
+    game::{Game, GameDay},
+    observation::{GameStatus, Provenance},
+    raw::FetchOutcome,
+};
 use std::{collections::BTreeMap, fmt::Debug};
 
 /// Returns the provenance of an observation of the request "r", whose raw id is its fetch time.
@@ -16,6 +21,31 @@ pub fn provenance(fetched_at: Timestamp) -> Provenance {
         request: "r".into(),
         outcome: FetchOutcome::Complete,
         retraction: None,
+    }
+}
+
+/// Returns the row of a game that has always been known, and has not started.
+pub fn scheduled_game(game: GameId, home: Team, away: Team, tip_off: Timestamp) -> Game {
+    let date = tip_off.eastern_date();
+    Game {
+        game,
+        home,
+        away,
+        date,
+        tip_off,
+        tip_estimated: false,
+        called_off: false,
+        known_at: Timestamp::DISTANT_PAST,
+        status: GameStatus::Scheduled,
+        home_points: None,
+        away_points: None,
+        home_players: 0,
+        away_players: 0,
+        home_box_points: 0,
+        away_box_points: 0,
+        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date }],
+        days_in_retrospect: None,
+        retracted_at: None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Histories: the observations of one list or one fact over all its fetches, and what is known from them as of an instant.
 //!
 //! - `sequence`: the observations of one request, each stored as what changed since the one before it.
-//! - `list`: a list with members, such as a roster; several requests may return parts of it.
+//! - `list`: a list with members, such as a roster; several requests may return parts of it; `request`: one of these requests; `instants`:
+//!   when members may change.
 //! - `request`: the observations of one request of a list, for views that need earlier values of a member, too.
 //! - `fact`: a single value, such as the schedule entry of a game.
 //! - `as_of`: which observations are known; retractions.
@@ -13,6 +14,7 @@
 mod as_of;
 mod cutoff;
 mod fact;
+mod instants;
 #[cfg(test)]
 mod laws;
 mod list;

@@ -4,7 +4,7 @@
 //! Not here: which members are present (`list`), how the observations are stored (`sequence`).
 use super::{
     as_of::{AsOf, Retractions},
-    sequence::{Change, Member, ObservationId, Sequence},
+    sequence::{Change, Member, ObservationId, Sequence, value_at},
 };
 
 /// The observations of one request.
@@ -49,9 +49,7 @@ impl<'a, K: Member, V: Clone + Ord> RequestHistory<'a, K, V> {
     }
     /// Returns the value of a member in one observation.
     pub fn value_at(&self, key: &K, id: ObservationId) -> Option<&'a V> {
-        let changes = self.changes(key);
-        let count = changes.partition_point(|change| change.from <= id);
-        changes[..count].last()?.value.as_ref()
+        value_at(self.changes(key), id)
     }
     /// Returns the known observations from `from` on (included) and before `until` (excluded); `None` if none of them is known.
     pub fn known_from(
@@ -67,12 +65,8 @@ impl<'a, K: Member, V: Clone + Ord> RequestHistory<'a, K, V> {
             None => fetched,
         };
         let begin = from.map_or(0, |from| observations.partition_point(|stored| stored.id < from));
-        let mut known = observations.get(begin..end)?.iter().map(|stored| stored.id);
-        if self.retractions.is_empty() {
-            let first = known.next()?;
-            return Some(KnownObservations { first, last: known.next_back().unwrap_or(first) });
-        }
-        let mut known = known.filter(|id| !self.retractions.is_retracted(id.raw, as_of));
+        let fetched = observations.get(begin..end)?.iter().map(|stored| stored.id);
+        let mut known = fetched.filter(|id| !self.retractions.is_retracted(id.raw, as_of));
         let first = known.next()?;
         Some(KnownObservations { first, last: known.next_back().unwrap_or(first) })
     }

@@ -247,7 +247,8 @@ impl<K: Member, V: Clone + Ord> Sequence<K, V> {
     }
 }
 
-fn value_at<V>(changes: &[Change<V>], id: ObservationId) -> Option<&V> {
+/// Returns the value of a member in one observation.
+pub fn value_at<V>(changes: &[Change<V>], id: ObservationId) -> Option<&V> {
     let count = changes.partition_point(|change| change.from <= id);
     changes[..count].last()?.value.as_ref()
 }

@@ -5,7 +5,7 @@
 //! Invariant: the model shares no code with the view, except for the choice of the main line.
 //! Not here: the rules one by one (`tests`).
 use super::{main_line, update_index::UpdateIndex, *};
-use crate::view_test_driver::{ViewTestDriver, provenance};
+use crate::view_test_driver::{ViewTestDriver, provenance, scheduled_game};
 use proptest::prelude::*;
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, PlayerId, Price, RawId, Team, Timestamp,
@@ -13,7 +13,7 @@ use schemas::{
     game::GameDay,
     identity::{NameMatch, NameRevision, NameRule},
     market::MarketView,
-    observation::{GameStatus, Quote, QuoteLine, Retraction},
+    observation::{Quote, QuoteLine, Retraction},
     raw::Source,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -167,24 +167,9 @@ fn earlier_row(n: usize, days: &[i32]) -> In {
 }
 fn game_row(n: usize, on: i32) -> Game {
     Game {
-        days_in_retrospect: None,
-        retracted_at: None,
-        game: GAMES[n],
-        home: TEAMS[0],
-        away: TEAMS[1],
         date: day(on),
-        tip_off: tip_off(on as usize),
-        tip_estimated: false,
-        called_off: false,
-        known_at: Timestamp::DISTANT_PAST,
-        status: GameStatus::Scheduled,
-        home_points: None,
-        away_points: None,
-        home_players: 0,
-        away_players: 0,
-        home_box_points: 0,
-        away_box_points: 0,
         days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: day(on) }],
+        ..scheduled_game(GAMES[n], TEAMS[0], TEAMS[1], tip_off(on as usize))
     }
 }
 fn names(date: EasternDate, team: Team) -> In {

@@ -3,7 +3,7 @@
 //! Invariant: there is one game, with tip-off at 19:30; the first of its teams has the only player: player 1, with the name "A".
 //! Not here: main lines (`main_line`).
 use super::*;
-use crate::view_test_driver::{ViewTestDriver, provenance};
+use crate::view_test_driver::{ViewTestDriver, provenance, scheduled_game};
 use schemas::{
     EasternDate, GameId, Line, PlayerGameId, PlayerId, Price, Team, Timestamp,
     game::GameDay,
@@ -24,36 +24,17 @@ fn date() -> EasternDate {
     "2025-01-10".parse().unwrap()
 }
 /// A time on the day of the game.
-fn at(hour: i8, minute: i8) -> Timestamp {
+pub(super) fn at(hour: i8, minute: i8) -> Timestamp {
     date().at(hour, minute)
 }
-fn game() -> In {
+pub(super) fn game() -> In {
     In::Game(MatchupGameId { matchup: matchup(), game: GAME }, Some(game_row()))
 }
 fn game_row() -> Game {
-    Game {
-        days_in_retrospect: None,
-        retracted_at: None,
-        game: GAME,
-        home: TEAMS[0],
-        away: TEAMS[1],
-        date: date(),
-        tip_off: at(19, 30),
-        tip_estimated: false,
-        called_off: false,
-        known_at: Timestamp::DISTANT_PAST,
-        status: GameStatus::Scheduled,
-        home_points: None,
-        away_points: None,
-        home_players: 0,
-        away_players: 0,
-        home_box_points: 0,
-        away_box_points: 0,
-        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: date() }],
-    }
+    scheduled_game(GAME, TEAMS[0], TEAMS[1], at(19, 30))
 }
 /// Both teams' lookup results for the name "A"; only the first team has a player with this name.
-fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
+pub(super) fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
     TEAMS.map(|team| {
         let players = if team == TEAMS[0] { vec![PlayerId(1)] } else { vec![] };
         let rule = (!players.is_empty()).then_some(NameRule::Exact);
@@ -71,7 +52,7 @@ fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
         In::Names(Names::id(scope, team, source, date()), Some(row))
     })
 }
-fn quote(book: &str, line: i32, updated_at: Timestamp) -> Quote {
+pub(super) fn quote(book: &str, line: i32, updated_at: Timestamp) -> Quote {
     let price = Price::new(-110.0);
     let lines = vec![QuoteLine { line: Line(line), over: price, under: price }];
     Quote { book: book.into(), name: "A".into(), updated_at, lines, complete: true }
@@ -89,7 +70,7 @@ fn observation(fetched_at: Timestamp, quotes: Vec<Quote>) -> OddsObservation {
         provenance: provenance(fetched_at),
     }
 }
-fn odds(fetched_at: Timestamp, complete: bool, quotes: Vec<Quote>) -> In {
+pub(super) fn odds(fetched_at: Timestamp, complete: bool, quotes: Vec<Quote>) -> In {
     In::Odds(OddsObservation { complete, ..observation(fetched_at, quotes) })
 }
 /// A retraction of an observation, or its undoing.
@@ -461,41 +442,4 @@ fn a_report_that_is_retracted_after_tip_off_still_counts_for_the_issued_row() {
     };
     assert_eq!(retracted(at(19, 0)), [Some(InjuryStatus::Out), None]);
     assert_eq!(retracted(at(20, 0)), [Some(InjuryStatus::Probable), Some(InjuryStatus::Out)]);
-}
-/// Prints the time of polls; the last ones should take about as long as the first.
-#[test]
-#[ignore = "measures time"]
-#[allow(clippy::disallowed_methods)]
-fn the_time_of_a_poll_does_not_grow_with_the_number_of_polls() {
-    let mut tables = Tables::default();
-    let inputs = name_matches(Source::Oddsapi, Timestamp::DISTANT_PAST).into_iter().chain([game()]);
-    let mut keys = Vec::new();
-    let mut put = |tables: &mut Tables, input: In| {
-        keys.clear();
-        let mut effects = Effects { invalidate: &mut |key| keys.push(key), retain: &mut |_, _| {} };
-        Markets.apply(tables, input, &mut effects);
-        for key in &keys {
-            std::hint::black_box((Markets.derive(tables, key), Markets.parked(tables, key)));
-        }
-    };
-    inputs.for_each(|input| put(&mut tables, input));
-    let books: Vec<String> = (0..10).map(|book| format!("book{book}")).collect();
-    let mut start = std::time::Instant::now();
-    for poll in 0..3000i64 {
-        let fetched_at = Timestamp(at(8, 0).0 + poll * 30_000);
-        // Every poll moves all update times, and every 10th poll moves the line of a player in a book.
-        let quotes = books.iter().enumerate().flat_map(|(book, key)| {
-            (0..20).map(move |name| {
-                let line = 2050 + 100 * i32::from(name == 0 && (poll / 10) as usize % 10 == book);
-                let name = if name == 0 { "A".to_owned() } else { format!("name {name}") };
-                Quote { name, ..quote(key, line, fetched_at) }
-            })
-        });
-        let poll_odds = odds(fetched_at, true, quotes.collect());
-        put(&mut tables, poll_odds);
-        if poll % 500 == 499 {
-            println!("polls {}..{}: {:?} each", poll - 499, poll, start.elapsed() / 500);
-            start = std::time::Instant::now();
-        }
-    }
 }

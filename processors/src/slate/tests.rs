@@ -3,10 +3,9 @@
 //! Invariant: there is one game, with tip-off at 19:30, and one candidate, on the roster of the home team.
 //! Not here: the forms (`team_form`).
 use super::*;
-use crate::view_test_driver::ViewTestDriver;
+use crate::view_test_driver::{ViewTestDriver, scheduled_game};
 use schemas::{
     EasternDate,
-    game::GameDay,
     observation::GameStatus,
     team_form::{FormNumbers, RosteredPlayer},
 };
@@ -24,26 +23,9 @@ fn key() -> OutputKey {
     OutputKey { id: PlayerGameId { player: PLAYER, game: GAME }, matchup: id().matchup }
 }
 fn game(retracted_at: Option<Timestamp>) -> Game {
-    Game {
-        days_in_retrospect: retracted_at.map(|_| Vec::new()),
-        retracted_at,
-        game: GAME,
-        home: Team::BOS,
-        away: Team::NYK,
-        date: date(),
-        tip_off: date().at(19, 30),
-        tip_estimated: false,
-        called_off: false,
-        known_at: Timestamp::DISTANT_PAST,
-        status: GameStatus::Scheduled,
-        home_points: None,
-        away_points: None,
-        home_players: 0,
-        away_players: 0,
-        home_box_points: 0,
-        away_box_points: 0,
-        days: vec![GameDay { known_at: Timestamp::DISTANT_PAST, date: date() }],
-    }
+    let days_in_retrospect = retracted_at.map(|_| Vec::new());
+    let row = scheduled_game(GAME, Team::BOS, Team::NYK, date().at(19, 30));
+    Game { days_in_retrospect, retracted_at, ..row }
 }
 /// The form of a team; its retrospective content was known later than the issued one.
 fn form(team: Team) -> In {
