@@ -136,8 +136,10 @@ enum Command {
     /// Append an event that links a spelling to a player; names in past games are then looked up again
     Links {
         /// The name as a source spells it
+        #[arg(value_parser = links::spelling)]
         spelling: String,
         /// nba.com player id; without it, the existing link of the spelling is withdrawn
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=links::MAX_PLAYER_ID))]
         player: Option<u32>,
     },
     /// Retract raw events: from now on they count as never fetched; what was issued before stands. Without --yes, preview only

@@ -3,7 +3,7 @@
 //! Invariant: a link is stored as a raw event, so a replay applies it, too.
 //! Not here: what a link changes (crate `processors`).
 use crate::{app::App, ingest::Ingest};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use runtime::clock;
 use serde::Serialize;
 
@@ -17,14 +17,11 @@ pub struct Link {
     pub known_at: String,
 }
 
-/// Appends a link from a spelling to a player or, if `player` is `None`, withdraws the existing link of the spelling.
+/// Appends a link from a spelling, which is not blank, to a player or, if `player` is `None`, withdraws the existing link of the spelling.
 ///
 /// # Errors
-/// If the spelling is empty or the log fails.
+/// If the log fails.
 pub fn link(app: &App, spelling: &str, player: Option<u32>) -> Result<Link> {
-    if spelling.trim().is_empty() {
-        bail!("the spelling is empty; next: specify it as in `fastbreak links \"Moe Wagner\" 1629021`");
-    }
     let known_at = clock::now().to_string();
     let event = serde_json::json!({
         "source": "operator", "feed": "identity-links", "key": spelling, "fetched_at": known_at,

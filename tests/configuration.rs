@@ -63,6 +63,33 @@ fn a_setting_that_the_kafka_client_rejects_exits_with_2_and_is_named() {
     }
 }
 #[test]
+fn a_warehouse_without_its_project_exits_with_2_and_names_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["check"][..], &["run", "--until-caught-up"], &["warehouse", "plan"], &["audit"]] {
+        let output = run(folder.path(), &[("FASTBREAK_WAREHOUSE", "bigquery")], arguments);
+        let (code, message) = code_and_message(&output);
+        let message = message + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(code, Some(2), "{arguments:?}: {message}");
+        assert!(message.contains("bigquery-project is not valid: it is empty"), "{arguments:?}: {message}");
+    }
+}
+#[test]
+fn a_link_that_its_loader_would_reject_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, reason) in [
+        (&["links", ""][..], "the spelling is blank"),
+        (&["links", " \t", "1629021"], "the spelling is blank"),
+        (&["links", "Moe Wagner", "0"], "0 is not in 1..="),
+        (&["links", "Moe Wagner", "4294967295"], "is not in 1..="),
+        (&["links"], "<SPELLING>"),
+    ] {
+        let (code, message) = code_and_message(&run(folder.path(), &[], arguments));
+        assert_eq!(code, Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(reason), "{arguments:?}: {message}");
+    }
+    assert!(!folder.path().join(".fastbreak").exists());
+}
+#[test]
 fn config_init_writes_the_example_file_and_does_not_overwrite_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fastbreak.toml");

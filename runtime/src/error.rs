@@ -25,7 +25,7 @@ pub enum RuntimeError {
     Unreachable { brokers: String, reason: String, next: String },
     #[error("{what} is refused: {reason}\nnext: {next}")]
     Precondition { what: String, reason: String, next: String },
-    /// A setting of the Kafka client that does not exist or has a wrong value.
+    /// A setting of the Kafka client or of the warehouse that does not exist or has a wrong value.
     #[error("{setting} is not valid: {reason}\nnext: {next}")]
     InvalidSetting { setting: String, reason: String, next: String },
     /// The commit of a command was aborted or unconfirmed, and is not retried any more.

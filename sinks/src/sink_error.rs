@@ -30,10 +30,13 @@ impl SinkError {
     pub fn of_record(coordinates: TopicPartitionOffset, reason: impl ToString) -> SinkError {
         SinkError::Undecodable { what: format!("the record {coordinates}"), reason: reason.to_string() }
     }
-    /// Converts the error for the supervisor. A wrong configuration, which an operator must resolve, becomes `Precondition`.
+    /// Converts the error for the supervisor. What an operator must resolve becomes `InvalidSetting` or `Precondition`.
     pub fn into_runtime_error(self) -> RuntimeError {
         match self {
             SinkError::Runtime(error) => error,
+            SinkError::Warehouse(WarehouseError::Setting { setting, reason, next }) => {
+                RuntimeError::InvalidSetting { setting, reason, next }
+            }
             SinkError::Warehouse(WarehouseError::Config { what, next }) => {
                 RuntimeError::Precondition { what: "the sink".into(), reason: what, next }
             }

@@ -106,7 +106,10 @@ pub enum WarehouseError {
     /// The sink task must write the batch in halves (`split`). `next` is the remediation for an operation that cannot be split.
     #[error("{what}\nnext: {next}")]
     Size { what: String, next: String },
-    /// The operator must act: the configuration or the dataset is wrong.
+    /// The operator must act: a configuration key is missing or not valid, so the warehouse was not called.
+    #[error("{setting} is not valid: {reason}\nnext: {next}")]
+    Setting { setting: String, reason: String, next: String },
+    /// The operator must act: the warehouse is not as the configuration requires it.
     #[error("{what}\nnext: {next}")]
     Config { what: String, next: String },
     /// The operator must act: the warehouse is damaged, or the program has a bug.

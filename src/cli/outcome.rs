@@ -79,6 +79,7 @@ pub fn error_exit_code(error: &anyhow::Error) -> u8 {
 
 fn warehouse_exit_code(error: &WarehouseError) -> u8 {
     match error {
+        WarehouseError::Setting { .. } => 2,
         WarehouseError::Config { .. } => 4,
         WarehouseError::Retry { .. } => 5,
         _ => 1,

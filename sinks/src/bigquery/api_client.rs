@@ -233,8 +233,9 @@ impl ApiClient {
 
 /// Creates the HTTP client for an endpoint. `timeout` limits each call.
 fn client(endpoint: &str, timeout: Duration) -> Result<Client, WarehouseError> {
-    let url = Url::parse(endpoint).map_err(|_| WarehouseError::Config {
-        what: format!("bigquery-endpoint = '{endpoint}' is not a URL"),
+    let url = Url::parse(endpoint).map_err(|_| WarehouseError::Setting {
+        setting: "bigquery-endpoint".into(),
+        reason: format!("'{endpoint}' is not a URL"),
         next: "set bigquery-endpoint to a URL without a path, for example http://127.0.0.1:9050, or leave it empty for Google's endpoint"
             .into(),
     })?;

@@ -45,14 +45,17 @@ impl BigQuery {
     /// Creates the client and loads the credentials, without a call to BigQuery.
     ///
     /// # Errors
-    /// `Config` if project, dataset, endpoint or credentials are not usable.
+    /// `Setting` if project, dataset or endpoint is not usable; `Config` if the credentials or certificates are not.
     pub fn connect(config: BigQueryConfig) -> Result<BigQuery, WarehouseError> {
-        if config.project.is_empty() || config.dataset.is_empty() {
-            return Err(WarehouseError::Config {
-                what: "the BigQuery project or dataset is not configured".into(),
-                next: "set bigquery-project and bigquery-dataset; `fastbreak config show` lists the keys"
-                    .into(),
-            });
+        for (setting, value) in [("bigquery-project", &config.project), ("bigquery-dataset", &config.dataset)]
+        {
+            if value.is_empty() {
+                return Err(WarehouseError::Setting {
+                    setting: setting.into(),
+                    reason: "it is empty, but the warehouse is BigQuery".into(),
+                    next: format!("set {setting}; `fastbreak config show` lists the keys"),
+                });
+            }
         }
         let api = Arc::new(ApiClient::connect(&config)?);
         let counters = SharedCounters::default();

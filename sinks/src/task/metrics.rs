@@ -102,7 +102,7 @@ const fn error_kind(error: &WarehouseError) -> &'static str {
         WarehouseError::Retry { .. } => "retry",
         WarehouseError::Rows(_) => "rows",
         WarehouseError::Size { .. } => "size",
-        WarehouseError::Config { .. } => "config",
+        WarehouseError::Setting { .. } | WarehouseError::Config { .. } => "config",
         WarehouseError::Fatal { .. } => "fatal",
     }
 }
