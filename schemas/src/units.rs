@@ -9,7 +9,7 @@
 //! Invariant: every quantity of a *fact* is an integer in a stated unit, so facts have a total order and equal bytes mean equal
 //! content. Only derived values have fractions.
 //! Not here: the conversion from the sources' own notations (the loaders of crate `processors`).
-use jiff::{civil, tz};
+use jiff::{civil, fmt::temporal::Pieces, tz};
 use serde::{Deserialize, Serialize};
 use serde_avro_derive::BuildSchema;
 use std::{fmt, str::FromStr};
@@ -42,6 +42,12 @@ impl Timestamp {
             Err(_) => EasternDate::MAX,
         }
     }
+    /// True if the text is a date and time with a UTC offset, but its instant is beyond the years -9999 to 9999 (or in their first or last
+    /// hours), so that it cannot be parsed.
+    pub fn is_too_distant(text: &str) -> bool {
+        let is_instant = |pieces: Pieces<'_>| pieces.time().is_some() && pieces.offset().is_some();
+        Pieces::parse(text).is_ok_and(is_instant) && text.parse::<jiff::Timestamp>().is_err()
+    }
 }
 /// Formats a timestamp as RFC 3339 in UTC; as `-infinity` or `infinity` if it is the distant past or future; and as a number of
 /// milliseconds such as `253402318800000ms` if its year is not one of -9999 to 9999.
@@ -66,7 +72,13 @@ impl FromStr for Timestamp {
         };
         let rfc3339 = text.parse::<jiff::Timestamp>().ok();
         let timestamp = rfc3339.map(|timestamp| Timestamp(timestamp.as_millisecond())).or_else(other_form);
-        timestamp.ok_or_else(|| format!("'{text}' is not an RFC 3339 timestamp"))
+        timestamp.ok_or_else(|| {
+            if Timestamp::is_too_distant(text) {
+                format!("'{text}' is not from {} to {}", jiff::Timestamp::MIN, jiff::Timestamp::MAX)
+            } else {
+                format!("'{text}' is not an RFC 3339 timestamp")
+            }
+        })
     }
 }
 
@@ -378,6 +390,24 @@ mod tests {
         assert!((probability(2.05) - 0.487804).abs() < 1e-5);
         for not_a_price in [0.0, 1.0, -1.5, -99.0, f64::NAN, f64::INFINITY] {
             assert_eq!(Price::new(not_a_price), None, "{not_a_price}");
+        }
+    }
+    #[test]
+    fn the_reason_why_a_text_is_no_timestamp_is_its_notation_or_its_range() {
+        for text in [
+            "9999-12-31T23:30:00Z",
+            "9999-12-31T23:30:00-05:00",
+            "9999-12-31T23:30-05:00",
+            "-009999-01-01T00:00:00Z",
+        ] {
+            let reason = text.parse::<Timestamp>().unwrap_err();
+            assert!(reason.starts_with(&format!("'{text}' is not from -009999-01-02")), "{reason}");
+        }
+        for text in
+            ["soon", "2024-01-01", "2024-01-01T00:00:00", "9999-12-31T23:30:00", "2024-02-30T00:00:00Z"]
+        {
+            let reason = text.parse::<Timestamp>().unwrap_err();
+            assert_eq!(reason, format!("'{text}' is not an RFC 3339 timestamp"));
         }
     }
 }

@@ -8,7 +8,6 @@ use super::{
     box_scores::{BoxScores, COLUMNS, box_score_stats},
     cell::Cell,
     dates,
-    incomplete::BadObject,
     lists::MatchupLookups,
     loaded::Loaded,
     minutes::playing_time,
@@ -21,6 +20,7 @@ use schemas::{
     units::PlayingTime,
 };
 use serde::Deserialize;
+use std::ops::RangeInclusive;
 
 const COUNTS: [&str; COLUMNS] = [
     "fgm",
@@ -128,15 +128,6 @@ impl Row<'_> {
     }
 }
 
-/// Returns why a row cannot be decoded: the field that should be an object but is none, otherwise the reason of the parser.
-pub fn reason(row: &BadObject, parser_reason: String) -> String {
-    let is_wrong = |field: &&&str| !matches!(row.cell(&format!("/{field}")), Cell::Absent | Cell::Nested);
-    ["player", "team", "game"]
-        .iter()
-        .find(is_wrong)
-        .map_or(parser_reason, |field| row.cell(&format!("/{field}")).type_error(field, "an object"))
-}
-
 /// The progress of a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -160,16 +151,23 @@ pub fn progress(status: &Cell) -> Result<Progress, String> {
     })
 }
 
-/// Returns the team with this balldontlie id, 1 to 30; `None` for higher ids, which are not NBA teams.
+/// The balldontlie ids of franchises that left the league by 1955.
+const FORMER_FRANCHISES: RangeInclusive<i64> = 37..=51;
+
+/// Returns the NBA team with this balldontlie id, 1 to 30; `None` if it is a former franchise, whose games are out of scope.
 pub fn team_of_id(cell: &Cell, field: &str) -> Result<Option<Team>, String> {
     use Team::*;
     const BY_ID: [Team; 30] = [
         ATL, BOS, BKN, CHA, CHI, CLE, DAL, DEN, DET, GSW, HOU, IND, LAC, LAL, MEM, MIA, MIL, MIN, NOP, NYK,
         OKC, ORL, PHI, PHX, POR, SAC, SAS, TOR, UTA, WAS,
     ];
-    let id = usize::try_from(cell.integer(field)?).ok().filter(|id| *id > 0);
-    let id = id.ok_or_else(|| cell.type_error(field, "a team id"))?;
-    Ok(BY_ID.get(id - 1).copied())
+    let id = cell.integer(field)?;
+    if FORMER_FRANCHISES.contains(&id) {
+        return Ok(None);
+    }
+    let index = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
+    let team = index.and_then(|index| BY_ID.get(index)).copied();
+    team.map(Some).ok_or_else(|| cell.type_error(field, "the id of an NBA team, from 1 to 30"))
 }
 
 /// Publishes the box scores and, for each pair of teams and day, a lookup of the listed names among the players of both teams.

@@ -3,7 +3,7 @@
 //! Invariant: each player counts as one row; a game that cannot be decoded counts as one bad row. Each team of a game has a list of its own.
 //! Not here: games that have not started, which are out of scope; scores and periods of live games.
 use super::{
-    balldontlie::{self, Progress, Row, progress, publish},
+    balldontlie::{Progress, Row, progress, publish},
     box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
@@ -11,11 +11,7 @@ use super::{
     json::{parse_payload, parse_row},
     loaded::{Loaded, Reject},
 };
-use schemas::{
-    raw::RawEvent,
-    team::{Matchup, Team},
-    units::EasternDate,
-};
+use schemas::{raw::RawEvent, team::Team, units::EasternDate};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -88,7 +84,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     Ok(loaded)
 }
 
-/// Decodes the day and the teams of a game; `None` if it has not started or is not between two NBA teams.
+/// Decodes the day and the teams of a game; `None` if it has not started, or if a team is a known team that is not an NBA team.
 fn fixture(game: &Game) -> Result<Option<Fixture>, String> {
     let progress = progress(&game.status)?;
     let home = game.home_team.abbreviation.team_or_other("home_team.abbreviation")?;
@@ -110,17 +106,13 @@ const TEAMS: [&str; 2] = ["/home_team/abbreviation", "/visitor_team/abbreviation
 /// True if a bad game states legibly that it is out of scope.
 fn is_out_of_scope(game: &BadObject) -> bool {
     progress(&game.cell("/status")) == Ok(Progress::NotStarted)
-        || TEAMS.iter().any(|pointer| {
-            let name = game.cell(pointer);
-            name.text("").is_ok_and(|name| Team::from_source_name(name).is_none())
-        })
+        || TEAMS.iter().any(|pointer| game.cell(pointer).team_or_other("") == Ok(None))
 }
 
 /// Returns what a bad game states about its two lists.
 fn stated(game: &BadObject) -> ListName {
-    let [home, visitor] = TEAMS.map(|pointer| game.cell(pointer).team("").ok());
     ListName {
-        matchup: home.zip(visitor).and_then(|(home, visitor)| Matchup::new(home, visitor)),
+        game_teams: TEAMS.iter().filter_map(|pointer| game.cell(pointer).team("").ok()).collect(),
         date: dates::day(&game.cell("/date"), "").ok(),
         ..ListName::default()
     }
@@ -130,11 +122,12 @@ fn add_game(game: &Game, fixture: Fixture, box_scores: &mut BoxScores, loaded: &
     let Fixture { date, home, visitor, is_final } = fixture;
     for (side, team, opponent) in [(&game.home_team, home, visitor), (&game.visitor_team, visitor, home)] {
         for row in &side.players {
-            let decoded = parse_row::<Row>(row).and_then(Row::member).map_err(|reason| {
-                let (matchup, date, team) = (Matchup::new(team, opponent), Some(date), Some(team));
-                box_scores.add_bad_row(ListName { matchup, date, team, ..ListName::default() });
-                balldontlie::reason(&BadObject::new(row), reason)
-            });
+            let decoded = parse_row::<Row>(row).and_then(Row::member);
+            if decoded.is_err() {
+                let (date, team) = (Some(date), Some(team));
+                let game_teams = [home, visitor].into();
+                box_scores.add_bad_row(ListName { game_teams, date, team, ..ListName::default() });
+            }
             if let Some(member) = loaded.count_row(row, decoded.map(Some)) {
                 box_scores.add(ListKey { game: None, date, team, opponent, is_final }, member);
             }

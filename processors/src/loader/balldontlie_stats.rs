@@ -3,7 +3,7 @@
 //! Invariant: the lists of a page are incomplete if there is a page before or after it, whether pages have cursors or numbers.
 //! Not here: joining pages; each page is a separate fetch.
 use super::{
-    balldontlie::{self, Progress, Row, progress, publish, team_of_id},
+    balldontlie::{Progress, Row, progress, publish, team_of_id},
     box_scores::{BoxScores, ListKey},
     cell::Cell,
     dates,
@@ -11,7 +11,7 @@ use super::{
     json::{parse_payload, parse_row},
     loaded::{Loaded, Reject},
 };
-use schemas::{observation::BoxMember, raw::RawEvent, team::Matchup};
+use schemas::{observation::BoxMember, raw::RawEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -78,7 +78,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
                 return Ok(None);
             }
             box_scores.add_bad_row(stated(&row));
-            Err(balldontlie::reason(&row, reason))
+            Err(reason)
         });
         if let Some((list, member)) = loaded.count_row(row, decoded) {
             box_scores.add(list, member);
@@ -88,7 +88,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     Ok(loaded)
 }
 
-/// Decodes a row; `None` if its game has not started or is not between two NBA teams.
+/// Decodes a row; `None` if its game has not started, or if a team is a known team that is not an NBA team.
 fn member(row: Row) -> Result<Option<(ListKey, BoxMember)>, String> {
     let progress = progress(&row.game.status)?;
     let home = team_of_id(&row.game.home_team_id, "game.home_team_id")?;
@@ -120,9 +120,9 @@ fn is_out_of_scope(row: &BadObject) -> bool {
 
 /// Returns what a bad row states about its list.
 fn stated(row: &BadObject) -> ListName {
-    let [home, visitor] = TEAM_IDS.map(|pointer| team_of_id(&row.cell(pointer), "").ok().flatten());
+    let team = |pointer: &&str| team_of_id(&row.cell(pointer), "").ok().flatten();
     ListName {
-        matchup: home.zip(visitor).and_then(|(home, visitor)| Matchup::new(home, visitor)),
+        game_teams: TEAM_IDS.iter().filter_map(team).collect(),
         date: dates::day(&row.cell("/game/date"), "").ok(),
         team: row.cell("/team/abbreviation").team("").ok(),
         ..ListName::default()

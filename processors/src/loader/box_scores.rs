@@ -31,8 +31,8 @@ pub struct ListKey {
 impl ListKey {
     /// Returns the identity of the list, which does not depend on whether the game is over.
     fn name(&self) -> ListName {
-        let matchup = Matchup::new(self.team, self.opponent);
-        ListName { game: self.game, matchup, date: Some(self.date), team: Some(self.team), event: None }
+        let game_teams = [self.team, self.opponent].into();
+        ListName { game: self.game, game_teams, date: Some(self.date), team: Some(self.team), event: None }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: parsing a cell never fails; a value of the wrong type is reported with the field's name and the value found, and rejects
 //! only its row.
 //! Not here: minutes (`minutes`), dates (`dates`) and prices (`prices`).
+use super::other_teams::is_other_team;
 use schemas::{
     ids::{GameId, PlayerId},
     team::Team,
@@ -92,9 +93,9 @@ impl<'a> Cell<'a> {
     pub fn team(&self, field: &str) -> Result<Team, String> {
         Team::from_source_name(self.text(field)?).ok_or_else(|| self.type_error(field, "an NBA team"))
     }
-    /// Returns the team; `None` if the text is blank or is not the name of an NBA team.
+    /// Returns the NBA team; `None` if it is a known team that is not an NBA team, so that its row is out of scope.
     pub fn team_or_other(&self, field: &str) -> Result<Option<Team>, String> {
-        Ok(self.text_or_blank(field)?.and_then(Team::from_source_name))
+        if is_other_team(self.text(field)?) { Ok(None) } else { self.team(field).map(Some) }
     }
 }
 

@@ -2,17 +2,20 @@
 //!
 //! Invariant: a day is parsed as written, and a time zone after it is ignored: nba.com writes a wrong Z after Eastern times, and a birthday
 //! must not be converted to another time zone. Every day, instant and season is in the years 1900 to 2199; all others are rejected, because
-//! no game or birthday is outside them and because only years of four digits can be read in every text form.
+//! no game or birthday is outside them and because only years of four digits can be read in every text form. The own time of a report or
+//! of a quote is not before 2000, like that of a fetch.
 //! Not here: the Eastern day of an instant (`schemas::units`).
-use super::cell::Cell;
+use super::{cell::Cell, fetch_time::EARLIEST};
 use schemas::units::{EasternDate, Season, Timestamp};
+
+const FIRST_DAY_OF_2000: EasternDate = EasternDate(10_957);
 
 /// Parses `2023-10-24`; a time after it is ignored.
 pub fn day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
     let text = cell.text(field)?;
     let (day, rest) = text.split_at_checked(10).unwrap_or((text, ""));
     let date = day.parse::<EasternDate>().ok().filter(|_| rest.is_empty() || rest.starts_with('T'));
-    date.filter(is_in_range).ok_or_else(|| cell.type_error(field, "a date like 2023-10-24"))
+    day_in_range(date, cell, field, "a date like 2023-10-24")
 }
 
 /// Parses `01/04/2024`: month, day, year.
@@ -22,7 +25,7 @@ pub fn american_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
         let (day, year) = rest.split_once('/')?;
         EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
     });
-    date.filter(is_in_range).ok_or_else(|| cell.type_error(field, "a date like 01/04/2024"))
+    day_in_range(date, cell, field, "a date like 01/04/2024")
 }
 
 /// Parses `20240104`: year, month, day.
@@ -36,14 +39,43 @@ pub fn compact_day(cell: &Cell, field: &str) -> Result<EasternDate, String> {
             let (month, day) = month_day.split_at_checked(2)?;
             EasternDate::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
         });
-    date.filter(is_in_range).ok_or_else(|| cell.type_error(field, "a date like 20240104"))
+    day_in_range(date, cell, field, "a date like 20240104")
+}
+
+/// Returns the date if it is in range; `notation` is what the cell should contain if it is no date.
+fn day_in_range(
+    date: Option<EasternDate>,
+    cell: &Cell,
+    field: &str,
+    notation: &str,
+) -> Result<EasternDate, String> {
+    let date = date.ok_or_else(|| cell.type_error(field, notation))?;
+    let in_range = Some(date).filter(is_in_range);
+    in_range.ok_or_else(|| cell.type_error(field, "a date from 1900-01-01 to 2199-12-31"))
+}
+
+/// Returns the date of a report if it is not before 2000.
+pub fn since_2000(date: EasternDate, cell: &Cell, field: &str) -> Result<EasternDate, String> {
+    let is_later = date >= FIRST_DAY_OF_2000;
+    is_later.then_some(date).ok_or_else(|| cell.type_error(field, "a date from 2000-01-01 on"))
 }
 
 /// Parses an RFC 3339 timestamp; assumes that its UTC offset is correct.
 pub fn instant(cell: &Cell, field: &str) -> Result<Timestamp, String> {
-    let timestamp = cell.text(field)?.parse::<Timestamp>().ok();
-    let timestamp = timestamp.filter(|timestamp| is_in_range(&utc_day(*timestamp)));
-    timestamp.ok_or_else(|| cell.type_error(field, "a time like 2024-03-02T13:57:53Z"))
+    let text = cell.text(field)?;
+    let timestamp = text.parse::<Timestamp>().ok();
+    if timestamp.is_none() && !Timestamp::is_too_distant(text) {
+        return Err(cell.type_error(field, "a time like 2024-03-02T13:57:53Z"));
+    }
+    let in_range = timestamp.filter(|timestamp| is_in_range(&utc_day(*timestamp)));
+    in_range.ok_or_else(|| cell.type_error(field, "a time from 1900-01-01 to 2199-12-31"))
+}
+
+/// Parses the own time of a quote, which is not before 2000.
+pub fn instant_since_2000(cell: &Cell, field: &str) -> Result<Timestamp, String> {
+    let timestamp = instant(cell, field)?;
+    let is_later = timestamp >= EARLIEST;
+    is_later.then_some(timestamp).ok_or_else(|| cell.type_error(field, "a time from 2000-01-01 on"))
 }
 
 /// Parses a season like `2023-24`.
@@ -114,6 +146,22 @@ mod tests {
         for bad in ["9999-00", "0000-01", "-999-02"] {
             assert!(season(&text(bad), "Season").is_err(), "{bad}");
         }
+        let expected = |kind: &str, written: &str| {
+            format!("date: found {written:?}, expected a {kind} from 1900-01-01 to 2199-12-31")
+        };
+        for far in ["0000-01-01", "1899-12-31T12:00:00Z", "2200-01-01", "9999-12-31"] {
+            assert_eq!(day(&text(far), "date").unwrap_err(), expected("date", far));
+        }
+        assert_eq!(american_day(&text("12/31/9999"), "date").unwrap_err(), expected("date", "12/31/9999"));
+        assert_eq!(compact_day(&text("00000101"), "date").unwrap_err(), expected("date", "00000101"));
+        for far in ["1899-12-31T23:59:59Z", "9999-12-31T23:59:59Z", "9999-12-31T23:30:00-05:00"] {
+            assert_eq!(instant(&text(far), "date").unwrap_err(), expected("time", far));
+        }
+        for early in ["1969-12-31T23:59:59Z", "1999-12-31T23:59:59Z"] {
+            let reason = instant_since_2000(&text(early), "last_update").unwrap_err();
+            assert!(reason.ends_with("expected a time from 2000-01-01 on"), "{reason}");
+        }
+        assert!(instant_since_2000(&text("2000-01-01T00:00:00Z"), "last_update").is_ok());
         assert_eq!(season(&text("1999-00"), "Season"), Ok(Season(1999)));
     }
 }

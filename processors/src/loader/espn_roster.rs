@@ -52,9 +52,14 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         .athletes
         .or(athletes)
         .ok_or_else(|| Reject::bad_payload("athletes: found nothing, expected a list of players"))?;
-    let team = team.abbreviation.team("team.abbreviation").map_err(Reject::bad_payload)?;
-    let date = fetched_at(raw).eastern_date();
     let mut loaded = Loaded::default();
+    let team = team.abbreviation.team_or_other("team.abbreviation").map_err(Reject::bad_payload)?;
+    let Some(team) = team else {
+        loaded.rows = rows.len() as u64;
+        loaded.rows_out_of_scope = loaded.rows;
+        return Ok(loaded);
+    };
+    let date = fetched_at(raw).eastern_date();
     let mut members = Vec::with_capacity(rows.len());
     for row in rows {
         let member = parse_row(row).and_then(|athlete| member(&athlete, date));

@@ -11,8 +11,8 @@ use schemas::{
 
 /// The clocks of a scraper and of Fastbreak may differ by this number of minutes.
 const TOLERANCE_MINUTES: i64 = 5;
-/// 2000-01-01T00:00:00Z. No response of a source was fetched before.
-const EARLIEST: Timestamp = Timestamp(946_684_800_000);
+/// 2000-01-01T00:00:00Z. No response of a source was fetched before, and no report or quote that is used is older.
+pub const EARLIEST: Timestamp = Timestamp(946_684_800_000);
 
 /// Checks the fetch time of an event against a clock; `clock_name` is the name of this clock in the reason.
 ///

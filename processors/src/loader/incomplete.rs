@@ -4,11 +4,7 @@
 //! others. A row that states no part can belong to every list of its payload.
 //! Not here: lists within the odds of a game, whose rows are nested in them (`oddsapi_event_odds`).
 use super::cell::Cell;
-use schemas::{
-    ids::GameId,
-    team::{Matchup, Team},
-    units::EasternDate,
-};
+use schemas::{ids::GameId, team::Team, units::EasternDate};
 use serde_json::{Value, value::RawValue};
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -19,14 +15,16 @@ pub struct ListName {
     /// The odds source's own id of the game.
     pub event: Option<String>,
     pub game: Option<GameId>,
-    pub matchup: Option<Matchup>,
+    /// The teams that play in the game. A bad row may state only one of them.
+    pub game_teams: BTreeSet<Team>,
     pub date: Option<EasternDate>,
+    /// The team whose list it is.
     pub team: Option<Team>,
 }
 impl ListName {
-    /// Returns the name without a team that does not belong to its matchup: either of the two is wrong, and it is unknown which one.
+    /// Returns the name without a team that does not belong to its game: either of the two is wrong, and it is unknown which one.
     pub fn without_contradiction(mut self) -> ListName {
-        let is_foreign = |team: &Team| self.matchup.is_some_and(|matchup| !matchup.teams().contains(team));
+        let is_foreign = |team: &Team| self.game_teams.len() > 1 && !self.game_teams.contains(team);
         if self.team.as_ref().is_some_and(is_foreign) {
             self.team = None;
         }
@@ -35,16 +33,16 @@ impl ListName {
     pub fn is_empty(&self) -> bool {
         *self == ListName::default()
     }
-    /// True if no part that both state differs.
-    fn is_compatible_with(&self, other: &ListName) -> bool {
+    /// True if no part of this name differs from what a bad row states.
+    fn may_be_that_of(&self, stated: &ListName) -> bool {
         fn is_compatible<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
             one.is_none() || other.is_none() || one == other
         }
-        is_compatible(&self.event, &other.event)
-            && is_compatible(&self.game, &other.game)
-            && is_compatible(&self.matchup, &other.matchup)
-            && is_compatible(&self.date, &other.date)
-            && is_compatible(&self.team, &other.team)
+        is_compatible(&self.event, &stated.event)
+            && is_compatible(&self.game, &stated.game)
+            && (self.game_teams.is_empty() || self.game_teams.is_superset(&stated.game_teams))
+            && is_compatible(&self.date, &stated.date)
+            && is_compatible(&self.team, &stated.team)
     }
 }
 
@@ -61,7 +59,7 @@ impl IncompleteLists {
     }
     /// True if a bad row can belong to this list.
     pub fn contains(&self, list: &ListName) -> bool {
-        self.stated.iter().any(|stated| stated.is_compatible_with(list))
+        self.stated.iter().any(|stated| list.may_be_that_of(stated))
     }
     /// True if a bad row can belong to every list.
     pub fn contains_all(&self) -> bool {
@@ -99,7 +97,7 @@ mod tests {
     fn list(matchup: &str, date: &str, team: &str) -> ListName {
         let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         ListName {
-            matchup: part(matchup).map(|text| text.parse().unwrap()),
+            game_teams: matchup.split_terminator('-').map(|team| team.parse().unwrap()).collect(),
             date: part(date).map(|text| text.parse().unwrap()),
             team: part(team).map(|text| text.parse().unwrap()),
             ..ListName::default()
@@ -123,6 +121,9 @@ mod tests {
             (list("", "2024-01-18", "BOS"), [false; 4]),
             (list("", "", ""), [true; 4]),
             (list("BOS-NYK", "", "LAL"), [true, true, false, false]),
+            (list("LAL", "", ""), [false, false, true, true]),
+            (list("LAL", "", "BOS"), [false, false, true, false]),
+            (list("NYK", "2024-01-17", ""), [true, true, false, false]),
         ] {
             assert_eq!(incomplete(stated.clone()), expected, "{stated:?}");
         }

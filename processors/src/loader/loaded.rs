@@ -14,7 +14,7 @@ use schemas::{
 use serde_json::value::RawValue;
 
 /// The version of the loaders. Raise it in every change that decodes a payload differently.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 
 /// An output of a loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Loaded {
     /// has not submitted its list), roster members, links. A part that is too broken to be split into rows (a game without its teams, an
     /// outcome without its price) counts as one bad row.
     pub rows: u64,
-    /// Rows that are not facts of the season: preseason, all-star, non-NBA teams, players without a team, and box scores of games
+    /// Rows that are not facts of the season: preseason, all-star, known non-NBA teams, players without a team, and box scores of games
     /// that have not started. In a retraction also the bad rows.
     pub rows_out_of_scope: u64,
     /// Rows dropped because another row of the payload is for the same member of the same list. Which one is published depends on their

@@ -3,6 +3,7 @@
 //! Invariant: a payload that can be decoded is applied; each bad row in it becomes a dead letter with its bytes and a reason. It affects no
 //! other row, and makes only the list incomplete to which it belongs. No input causes a panic. A list without members is not published,
 //! because no source uses it to report that a team has no players; the only exception is an injury report that a team has not submitted.
+//! A team is one of the thirty, a known other team (its rows are counted as out of scope) or unknown (its row is bad), alike in every feed.
 //! Every date is an Eastern date from 1900 to 2199, and no feed's date is ambiguous (the header of each loader states why), so a fact
 //! belongs to the game of its own date.
 //! Not here: the player to whom a name refers (name resolver), the game to which a date refers (games view).
@@ -25,15 +26,18 @@ mod nbacom_player_list;
 mod nbacom_schedule;
 mod oddsapi_event_odds;
 mod operator_identity_links;
+mod other_teams;
 mod player_name;
 mod prices;
 mod quotes;
 mod report_time;
+mod request_time;
 mod result_set;
 
 use schemas::raw::{Feed, FetchOutcome, RawEvent};
 
 pub use fetch_time::check_fetch_time;
+pub use json::{JsonError, parse_json};
 pub use loaded::{BadRow, Loaded, Observation, Reject, VERSION};
 
 /// Decodes one raw event with the loader of its feed.

@@ -1,6 +1,6 @@
 //! nbacom/injury-report: the league's report as a scraper parsed it from the PDF.
 //!
-//! Invariant: a report is effective at the Eastern time in its metadata (hour and minute), but not later than its fetch. Each team of a game
+//! Invariant: a report is effective at its own Eastern time (hour and minute), but not later than its fetch. Each team of a game
 //! has a list of its own, and either the list or the statement that it is not yet submitted, never both. The dates of games are Eastern
 //! dates, so they are not ambiguous.
 //! Not here: the notation of the time (`report_time`); the season in the metadata, which is not used because the scraper guesses it.
@@ -11,6 +11,7 @@ use super::{
     json::{parse_payload, parse_row},
     lists::{MatchupLookups, deduplicate},
     loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
+    other_teams::is_other_team,
     player_name::first_name_first,
     report_time::ReportTime,
 };
@@ -70,7 +71,7 @@ impl GameRows {
 
 pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     let report: Report = parse_payload(&raw.payload)?;
-    let reported_at = report.metadata.instant().map_err(Reject::bad_payload)?.min(fetched_at(raw));
+    let reported_at = report.metadata.instant(&raw.key).map_err(Reject::bad_payload)?.min(fetched_at(raw));
     let mut loaded = Loaded::default();
     let mut games: BTreeMap<Game, GameRows> = BTreeMap::new();
     let mut incomplete = IncompleteLists::default();
@@ -107,8 +108,8 @@ fn observation(
     incomplete: &IncompleteLists,
 ) -> InjuryObservation {
     let is_incomplete = |team: &Team| {
-        let (matchup, date, team) = (Some(matchup), Some(date), Some(*team));
-        incomplete.contains(&ListName { matchup, date, team, ..ListName::default() })
+        let (game_teams, date, team) = (matchup.teams().into(), Some(date), Some(*team));
+        incomplete.contains(&ListName { game_teams, date, team, ..ListName::default() })
     };
     let mut incomplete_teams = rows.contradicted;
     if !incomplete.contains_all() {
@@ -136,7 +137,7 @@ enum Entry {
     NotSubmitted(Team),
 }
 
-/// Decodes a row; `None` if its game is not between two NBA teams.
+/// Decodes a row; `None` if a team of its game is a known team that is not an NBA team.
 fn decode(record: &Record) -> Result<Option<(Game, Entry)>, String> {
     let Some(matchup) = matchup(&record.matchup)? else { return Ok(None) };
     let date = dates::american_day(&record.date, "date")?;
@@ -152,14 +153,24 @@ fn decode(record: &Record) -> Result<Option<(Game, Entry)>, String> {
     Ok(Some(((matchup, date), entry)))
 }
 
-/// Parses `MIL@SAS`; `None` if these are not two NBA teams.
+/// Parses `MIL@SAS`; `None` if one of these is a known team that is not an NBA team.
 fn matchup(cell: &Cell) -> Result<Option<Matchup>, String> {
     let type_error = |expected| cell.type_error("matchup", expected);
-    let (away, home) =
-        cell.text("matchup")?.split_once('@').ok_or_else(|| type_error("two NBA teams, such as MIL@SAS"))?;
-    let teams = Team::from_source_name(away.trim()).zip(Team::from_source_name(home.trim()));
-    let Some((away, home)) = teams else { return Ok(None) };
+    cell.text("matchup")?;
+    let sides = sides(cell).ok_or_else(|| type_error("two NBA teams, such as MIL@SAS"))?;
+    if sides.into_iter().any(is_other_team) {
+        return Ok(None);
+    }
+    let [Some(away), Some(home)] = sides.map(Team::from_source_name) else {
+        return Err(type_error("two NBA teams, such as MIL@SAS"));
+    };
     Matchup::new(away, home).map(Some).ok_or_else(|| type_error("two different teams"))
+}
+
+/// Returns the two names of `MIL@SAS`.
+fn sides<'a>(matchup: &'a Cell) -> Option<[&'a str; 2]> {
+    let (away, home) = matchup.text("matchup").ok()?.split_once('@')?;
+    Some([away.trim(), home.trim()])
 }
 
 /// True if the row states that the team has not submitted its list: it has no player, and the statement is in one of the other columns.
@@ -194,8 +205,10 @@ fn member(team: Team, record: &Record) -> Result<InjuryMember, String> {
 
 /// Returns what a bad row states about its list.
 fn stated(row: &BadObject) -> ListName {
+    let matchup = row.cell("/matchup");
+    let sides = sides(&matchup).into_iter().flatten();
     ListName {
-        matchup: matchup(&row.cell("/matchup")).ok().flatten(),
+        game_teams: sides.filter_map(Team::from_source_name).collect(),
         date: dates::american_day(&row.cell("/date"), "").ok(),
         team: row.cell("/team").team("").ok(),
         ..ListName::default()

@@ -12,13 +12,14 @@ use super::{
     lists::{NamesDay, known_names},
     loaded::{Loaded, Reject},
     minutes::playing_time,
+    other_teams::is_other_team,
     result_set::ResultSet,
 };
 use schemas::{
     ids::GameId,
     observation::{BoxMember, PlayerRef},
     raw::RawEvent,
-    team::{Matchup, Team},
+    team::Team,
     units::EasternDate,
 };
 use std::collections::BTreeMap;
@@ -94,13 +95,17 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     Ok(loaded)
 }
 
+/// Decodes a row; `None` if its game is out of scope: by its id, or because a team is a known team that is not an NBA team.
 fn member(cells: &[Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>, String> {
     let [game, date, team, matchup, won_or_lost, player, name, minutes, counts @ ..] = cells;
     let game = game.game("GAME_ID")?;
     if !game.is_in_scope() {
         return Ok(None);
     }
-    let team = team.team("TEAM_ABBREVIATION")?;
+    if sides(matchup).is_some_and(|sides| sides.into_iter().any(is_other_team)) {
+        return Ok(None);
+    }
+    let Some(team) = team.team_or_other("TEAM_ABBREVIATION")? else { return Ok(None) };
     let opponent = opponent(team, matchup)?;
     let date = dates::day(date, "GAME_DATE")?;
     let is_final = match won_or_lost {
@@ -119,28 +124,28 @@ fn member(cells: &[Cell; HEADERS.len()]) -> Result<Option<(ListKey, BoxMember)>,
 
 /// Returns what a bad row states about its list.
 fn stated([game, date, team, matchup, ..]: &[Cell; HEADERS.len()]) -> ListName {
-    let teams = teams(matchup);
+    let sides = sides(matchup).into_iter().flatten();
     ListName {
         game: game.game("GAME_ID").ok(),
-        matchup: teams.and_then(|[a, b]| Matchup::new(a, b)),
+        game_teams: sides.filter_map(Team::from_source_name).collect(),
         date: dates::day(date, "GAME_DATE").ok(),
         team: team.team("TEAM_ABBREVIATION").ok(),
         event: None,
     }
 }
 
-/// Returns the teams of "GSW vs. NYK" or "GSW @ NYK".
-fn teams(matchup: &Cell) -> Option<[Team; 2]> {
+/// Returns the two codes of "GSW vs. NYK" or "GSW @ NYK".
+fn sides<'a>(matchup: &'a Cell) -> Option<[&'a str; 2]> {
     let text = matchup.text("MATCHUP").ok()?;
     let (a, b) = text.split_once(" vs. ").or_else(|| text.split_once(" @ "))?;
-    Some([Team::from_source_name(a.trim())?, Team::from_source_name(b.trim())?])
+    Some([a.trim(), b.trim()])
 }
 
 /// Returns the other of the two teams of a game.
 fn opponent(team: Team, matchup: &Cell) -> Result<Team, String> {
-    match teams(matchup) {
-        Some([a, b]) if a == team && b != team => Ok(b),
-        Some([a, b]) if b == team && a != team => Ok(a),
+    match sides(matchup).map(|sides| sides.map(Team::from_source_name)) {
+        Some([Some(a), Some(b)]) if a == team && b != team => Ok(b),
+        Some([Some(a), Some(b)]) if b == team && a != team => Ok(a),
         _ => Err(matchup.type_error("MATCHUP", &format!("{team} and another team"))),
     }
 }

@@ -87,6 +87,9 @@ fn member([id, last, first, team, status]: &[Cell; 5]) -> Result<Option<(Team, R
     if !is_on_roster {
         return Ok(None);
     }
+    if team.is_blank() {
+        return Ok(None);
+    }
     let Some(team) = team.team_or_other("TEAM_ABBREVIATION")? else { return Ok(None) };
     let player = PlayerRef {
         nba: Some(id.player("PERSON_ID")?),

@@ -15,6 +15,7 @@ use schemas::{
     ids::GameId,
     observation::{Fixture, GameObservation, GameResult, GameStatus},
     raw::RawEvent,
+    team::Team,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -100,8 +101,8 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
     if !id.is_in_scope() {
         return Ok(None);
     }
-    let home = game.home_team.team_tricode.team_or_other("homeTeam.teamTricode")?;
-    let away = game.away_team.team_tricode.team_or_other("awayTeam.teamTricode")?;
+    let home = decided_team(&game.home_team, "homeTeam.teamTricode")?;
+    let away = decided_team(&game.away_team, "awayTeam.teamTricode")?;
     let (Some(home), Some(away)) = (home, away) else { return Ok(None) };
     if home == away {
         return Err(game
@@ -126,6 +127,11 @@ fn decode(game: &Game) -> Result<Option<Decoded>, String> {
         called_off: is_postponed || game.game_status_text.text_or_blank("gameStatusText")? == Some("PPD"),
     };
     Ok(Some((id, fixture, result(game)?)))
+}
+
+/// Returns the NBA team of a side; `None` if it is not decided yet, or if it is a known team that is not an NBA team.
+fn decided_team(side: &Side, field: &str) -> Result<Option<Team>, String> {
+    if side.team_tricode.is_blank() { Ok(None) } else { side.team_tricode.team_or_other(field) }
 }
 
 fn result(game: &Game) -> Result<GameResult, String> {

@@ -157,14 +157,13 @@ fn is_list(json: &str) -> bool {
     json.trim_ascii_start().starts_with('[')
 }
 
-/// True if one of the teams is legibly not an NBA team.
+/// True if one of the teams is a known team that is not an NBA team.
 fn is_foreign(home: &Cell, away: &Cell) -> bool {
-    let is_foreign = |cell: &Cell| cell.text("").is_ok_and(|name| Team::from_source_name(name).is_none());
-    is_foreign(home) || is_foreign(away)
+    [home, away].into_iter().any(|cell| cell.team_or_other("") == Ok(None))
 }
 
 impl<'a> Events<'a> {
-    /// Adds an event. If one of its teams is not an NBA team, its rows are only counted, whatever else it contains. Adds nothing if it returns
+    /// Adds an event. If one of its teams is a known team that is not an NBA team, its rows are only counted, whatever else it contains. Adds nothing if it returns
     /// an error.
     fn add(&mut self, event: Event<'a>, loaded: &mut Loaded) -> Result<(), String> {
         if is_foreign(&event.home_team, &event.away_team) {
@@ -286,7 +285,7 @@ fn outcomes_of<'a>(book_update: &Cell, market: Market<'a>) -> Result<Option<Outc
     }
     market.key.text("key")?;
     let last_update = if market.last_update.is_blank() { book_update } else { &market.last_update };
-    let updated_at = dates::instant(last_update, "last_update")?;
+    let updated_at = dates::instant_since_2000(last_update, "last_update")?;
     let outcomes = market.outcomes.ok_or("outcomes: found nothing, expected a list")?;
     Ok(Some((updated_at, outcomes)))
 }

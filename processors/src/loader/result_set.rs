@@ -2,7 +2,11 @@
 //!
 //! Invariant: a column is found by its header, whatever the order of the columns; a row that does not have one cell per header is bad.
 //! Not here: the meaning of the columns.
-use super::{cell::Cell, json::parse_payload, loaded::Reject};
+use super::{
+    cell::Cell,
+    json::{parse_payload, reason},
+    loaded::Reject,
+};
 use serde::{
     Deserialize,
     de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor},
@@ -59,7 +63,9 @@ impl<'a, const N: usize> ResultSet<'a, N> {
     /// Parses the selected cells of a row, in the order of the selected columns.
     pub fn parse_row(&self, row: &'a RawValue) -> Result<[Cell<'a>; N], String> {
         let mut json = serde_json::Deserializer::from_str(row.get());
-        SelectedCells::<N>(&self.selected).deserialize(&mut json).map_err(|error| error.to_string())
+        SelectedCells::<N>(&self.selected)
+            .deserialize(&mut json)
+            .map_err(|error| reason(".", &error.to_string()))
     }
 }
 

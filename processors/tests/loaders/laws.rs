@@ -76,6 +76,8 @@ fn breakage() -> impl Strategy<Value = Breakage> {
             json!(" "),
             json!("é"),
             json!("BOS"),
+            json!("XXX"),
+            json!("MEL"),
             json!("NYK@BOS"),
             json!("00"),
             json!("12"),
@@ -295,6 +297,13 @@ proptest! {
     }
 
     #[test]
+    fn no_request_key_causes_a_panic(feed in feeds(), key in prop_oneof![any::<String>(), "2024-?01-?18[-_T ]?[0-9:_]{0,6}( ?[AP]M)?"]) {
+        let mut raw = raw(feed, FetchOutcome::Complete, payload_for(feed).to_string());
+        raw.key = key;
+        prop_assert!(load(&raw).is_ok());
+    }
+
+    #[test]
     fn no_fetch_time_causes_a_panic(feed in feeds(), fetched_at in any::<i64>(), target in any::<i64>()) {
         let mut raw = raw(feed, FetchOutcome::Complete, payload_for(feed).to_string());
         raw.fetched_at = Timestamp(fetched_at);
@@ -370,6 +379,27 @@ proptest! {
     #[test]
     fn any_text_is_loaded_or_rejected_without_a_panic(feed in feeds(), text in any::<String>()) {
         assert_counted(feed, FetchOutcome::Complete, text)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn broken_real_payloads_never_cause_a_panic(
+        breakages in prop::collection::vec((any::<Index>(), breakage()), 1..8),
+        key in "2024-?01-?04[-_T ]?[0-9:_]{0,6}( ?[AP]M)?",
+    ) {
+        for (feed, payload) in crate::real::samples() {
+            let mut payload: Value = serde_json::from_str(&payload).unwrap();
+            for (index, breakage) in breakages.clone() {
+                apply(&mut payload, index, breakage);
+            }
+            let mut raw = raw(feed, FetchOutcome::Complete, payload.to_string());
+            raw.key.clone_from(&key);
+            drop(load(&raw));
+            assert_counted(feed, FetchOutcome::Complete, raw.payload)?;
+        }
     }
 }
 

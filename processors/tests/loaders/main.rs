@@ -16,3 +16,5 @@ mod quirks;
 mod real;
 #[cfg(test)]
 mod speed;
+#[cfg(test)]
+mod teams;

@@ -185,6 +185,44 @@ fn the_own_time_of_a_quote_or_a_report_is_never_later_than_the_fetch() {
     report["metadata"] = json!({"gamedate": "20240118", "hour24": 11, "minute": "45"});
     let loaded = decode(Feed::NbacomInjuryReport, &report);
     assert_eq!(injuries(&loaded)[0].reported_at.to_string(), "2024-01-18T16:45:00Z");
+    for later in ["20240119", "20250118", "21900118"] {
+        report["metadata"]["gamedate"] = json!(later);
+        let loaded = decode(Feed::NbacomInjuryReport, &report);
+        assert_eq!(injuries(&loaded)[0].reported_at.to_string(), fetched_at);
+    }
+}
+#[test]
+fn the_own_time_of_a_quote_or_a_report_before_2000_is_rejected() {
+    let mut payload =
+        event("Boston Celtics", "New York Knicks", vec![outcome("Over", "Ann Archer", -110.0, 24.5)]);
+    payload["bookmakers"][0]["markets"][0]["last_update"] = json!("1969-12-31T23:59:59Z");
+    let loaded = decode(Feed::OddsapiEventOdds, &payload);
+    let reason = r#"last_update: found "1969-12-31T23:59:59Z", expected a time from 2000-01-01 on"#;
+    assert_eq!(loaded.bad_rows[0].reason, reason);
+    let mut report = payload_for(Feed::NbacomInjuryReport);
+    report["metadata"]["gamedate"] = json!("19691231");
+    let reject = try_decode(Feed::NbacomInjuryReport, &report).unwrap_err();
+    assert_eq!(reject.reason, r#"gamedate: found "19691231", expected a date from 2000-01-01 on"#);
+}
+#[test]
+fn the_minutes_of_a_report_are_read_from_its_request_key_if_only_the_key_states_them() {
+    let mut report = payload_for(Feed::NbacomInjuryReport);
+    report["metadata"] = json!({"gamedate": "20240118", "hour": "11", "period": "AM", "hour24": "11"});
+    for (key, expected) in [
+        ("Injury-Report_2024-01-18_11_45AM", "16:45"),
+        ("20240118-1115", "16:15"),
+        ("20240118", "16:00"),
+        ("20240118-1215", "16:00"),
+    ] {
+        let mut raw = raw(Feed::NbacomInjuryReport, FetchOutcome::Complete, report.to_string());
+        raw.key = key.to_owned();
+        let loaded = load(&raw).unwrap();
+        assert_eq!(
+            injuries(&loaded)[0].reported_at.to_string(),
+            format!("2024-01-18T{expected}:00Z"),
+            "{key}"
+        );
+    }
 }
 #[test]
 fn a_response_without_an_event_is_rejected_unless_the_outcome_expects_none() {

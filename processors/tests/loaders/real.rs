@@ -27,32 +27,50 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The folders of samples: feed, rows found, out of scope, members published.
+const SAMPLES: [(&str, Feed, u64, u64, u64); 12] = [
+    ("nbac_schedule_cdn", Feed::NbacomSchedule, 13, 13, 0),
+    ("nbac_player_boxscore", Feed::NbacomLeaguegamelog, 157, 0, 157),
+    ("nbac_player_list", Feed::NbacomPlayerList, 594, 0, 594),
+    ("nbac_injury_report", Feed::NbacomInjuryReport, 14, 0, 14),
+    ("bdl_player_box_scores", Feed::BalldontlieStats, 30, 0, 30),
+    ("bdl_box_scores", Feed::BalldontlieBoxScores, 731, 0, 731),
+    ("bdl_live_box_scores", Feed::BalldontlieBoxScores, 0, 0, 0),
+    ("espn_roster_api", Feed::EspnRoster, 17, 0, 17),
+    ("odds_api_event_odds", Feed::OddsapiEventOdds, 273, 0, 273),
+    ("odds_api_historical_game_lines", Feed::OddsapiEventOdds, 0, 0, 0),
+    ("oddsa_player_props_his", Feed::OddsapiEventOdds, 0, 0, 0),
+    ("oddsa_game_lines_his", Feed::OddsapiEventOdds, 0, 0, 0),
+];
+
+/// Returns the payloads of a folder of samples.
+fn payloads(folder: &Path) -> Vec<String> {
+    let payload = |file: PathBuf| {
+        let mut payload = String::new();
+        flate2::read::GzDecoder::new(File::open(&file).unwrap()).read_to_string(&mut payload).unwrap();
+        payload
+    };
+    files(folder).into_iter().map(payload).collect()
+}
+/// Returns all samples; empty if they are not available.
+pub fn samples() -> Vec<(Feed, String)> {
+    let Some(samples) = shared("samples") else { return Vec::new() };
+    let of_folder = |(folder, feed, ..): &(&str, Feed, u64, u64, u64)| {
+        payloads(&samples.join(folder)).into_iter().map(|payload| (*feed, payload)).collect::<Vec<_>>()
+    };
+    SAMPLES.iter().flat_map(of_folder).collect()
+}
+
 #[test]
 fn every_sample_decodes_without_reject_and_bad_row() {
     let Some(samples) = shared("samples") else { return };
-    // (folder, feed, rows found, out of scope, members published)
-    for (folder, feed, rows, out_of_scope, emitted) in [
-        ("nbac_schedule_cdn", Feed::NbacomSchedule, 13, 13, 0),
-        ("nbac_player_boxscore", Feed::NbacomLeaguegamelog, 157, 0, 157),
-        ("nbac_player_list", Feed::NbacomPlayerList, 594, 0, 594),
-        ("nbac_injury_report", Feed::NbacomInjuryReport, 14, 0, 14),
-        ("bdl_player_box_scores", Feed::BalldontlieStats, 30, 0, 30),
-        ("bdl_box_scores", Feed::BalldontlieBoxScores, 731, 0, 731),
-        ("bdl_live_box_scores", Feed::BalldontlieBoxScores, 0, 0, 0),
-        ("espn_roster_api", Feed::EspnRoster, 17, 0, 17),
-        ("odds_api_event_odds", Feed::OddsapiEventOdds, 273, 0, 273),
-        ("odds_api_historical_game_lines", Feed::OddsapiEventOdds, 0, 0, 0),
-        ("oddsa_player_props_his", Feed::OddsapiEventOdds, 0, 0, 0),
-        ("oddsa_game_lines_his", Feed::OddsapiEventOdds, 0, 0, 0),
-    ] {
+    for (folder, feed, rows, out_of_scope, emitted) in SAMPLES {
         let mut sum = (0, 0, 0);
-        for file in files(&samples.join(folder)) {
-            let mut payload = String::new();
-            flate2::read::GzDecoder::new(File::open(&file).unwrap()).read_to_string(&mut payload).unwrap();
+        for payload in payloads(&samples.join(folder)) {
             let fetched_at = "2025-07-01T12:00:00Z".parse().unwrap();
             let raw = RawEvent::new(feed, String::new(), fetched_at, FetchOutcome::Complete, payload);
-            let loaded = load(&raw).unwrap_or_else(|reject| panic!("{}: {reject:?}", file.display()));
-            assert_eq!(loaded.bad_rows, [], "{}", file.display());
+            let loaded = load(&raw).unwrap_or_else(|reject| panic!("{folder}: {reject:?}"));
+            assert_eq!(loaded.bad_rows, [], "{folder}");
             sum.0 += loaded.rows;
             sum.1 += loaded.rows_out_of_scope;
             sum.2 += members(&loaded);
