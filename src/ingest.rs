@@ -10,14 +10,14 @@ pub mod files;
 pub mod line_reader;
 
 use anyhow::Result;
-use processors::loader::check_fetch_time;
+use processors::loader::{JsonError, check_fetch_time, parse_json};
 use runtime::{Commit, LogBackend, RawEventRecord, clock, engine::dlq_topic};
 use schemas::{
     Timestamp,
     raw::{DeadLetter, Feed, FetchOutcome, RawEvent, RejectCode},
     wire::Encoder,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use topics::{TopicPartition, partition_of, raw_topic};
 
@@ -65,11 +65,18 @@ struct Line<'a> {
     feed: String,
     key: String,
     fetched_at: String,
-    #[serde(default)]
-    outcome: FetchOutcome,
+    /// `None` if the line has no outcome. An outcome that is null is not absent.
+    #[serde(borrow, default, deserialize_with = "present")]
+    outcome: Option<&'a RawValue>,
     #[serde(borrow)]
     payload: &'a RawValue,
 }
+fn present<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// A byte order mark in UTF-8, with which a line may begin.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Parses a line as a raw event and compares its fetch time with the clock.
 ///
@@ -89,11 +96,15 @@ pub fn accept(line: &[u8], clock: Timestamp) -> Result<RawEvent, (RejectCode, St
 /// # Errors
 /// The reject code and the reason if the line is not an event of a known feed.
 pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
-    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
-    let line: Line<'_> = serde_json::from_str(line).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => (RejectCode::BadEnvelope, error.to_string()),
-        _ => (RejectCode::NotJson, error.to_string()),
+    let text = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+    let line: Line<'_> = parse_json(text).map_err(|error| match error {
+        JsonError::Shape(reason) => (RejectCode::BadEnvelope, reason),
+        JsonError::NotJson(reason) => (RejectCode::NotJson, reason),
     })?;
+    // serde also reads an object's fields from a list.
+    if text.trim_start().starts_with('[') {
+        return Err((RejectCode::BadEnvelope, "found a list, expected an object".to_owned()));
+    }
     let feed = Feed::find(&line.source, &line.feed).ok_or_else(|| {
         let feeds: Vec<String> = Feed::ALL.iter().map(ToString::to_string).collect();
         let reason =
@@ -104,7 +115,18 @@ pub fn parse(line: &str) -> Result<RawEvent, (RejectCode, String)> {
         .fetched_at
         .parse()
         .map_err(|reason| (RejectCode::BadEnvelope, format!("fetched_at: {reason}")))?;
-    Ok(RawEvent::new(feed, line.key, fetched_at, line.outcome, line.payload.get().to_owned()))
+    let outcome = line.outcome.map_or(Ok(FetchOutcome::Complete), outcome)?;
+    Ok(RawEvent::new(feed, line.key, fetched_at, outcome, line.payload.get().to_owned()))
+}
+
+fn outcome(written: &RawValue) -> Result<FetchOutcome, (RejectCode, String)> {
+    let name: Option<String> = serde_json::from_str(written.get()).ok();
+    let outcome = FetchOutcome::ALL.into_iter().find(|outcome| name.as_deref() == Some(outcome.name()));
+    outcome.ok_or_else(|| {
+        let found: String = written.get().chars().take(60).collect();
+        let expected = FetchOutcome::ALL.map(|outcome| format!("\"{outcome}\"")).join(", ");
+        (RejectCode::BadEnvelope, format!("outcome: found {found}, expected one of {expected}"))
+    })
 }
 
 /// Encodes a raw event as a record of its raw topic.
@@ -152,12 +174,13 @@ impl<'a> Ingest<'a> {
             total: Ingested::default(),
         }
     }
-    /// Adds a line of a file; a blank line is skipped.
+    /// Adds a line of a file; a blank line is skipped, also one that consists of a byte order mark.
     ///
     /// # Errors
     /// If the log fails.
     pub fn line(&mut self, origin: &str, number: u64, line: &[u8]) -> Result<()> {
-        if line.iter().all(u8::is_ascii_whitespace) {
+        let content = line.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(line);
+        if content.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
         self.total.lines += 1;

@@ -6,6 +6,7 @@
 mod common;
 use common::{Fastbreak, text};
 use flate2::{Compression, write::GzEncoder};
+use schemas::raw::{FetchOutcome, RejectCode};
 use serde_json::{Value, json};
 use std::{
     io::Write,
@@ -33,6 +34,10 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 fn utf_16(text: &str) -> Vec<u8> {
     "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+fn utf_16_without_mark(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
 }
 
 fn write(run: &Fastbreak, name: &str, bytes: &[u8]) -> PathBuf {
@@ -109,26 +114,117 @@ fn plain_gzip_and_zstd_lines_are_read_from_files_of_any_name_and_from_standard_i
 fn other_forms_are_refused_as_a_whole_in_one_sentence_with_the_command_to_run() {
     let pretty = "{\n  \"source\": \"operator\",\n  \"feed\": \"identity-links\"\n}\n".repeat(20);
     let array = format!("[\n{},\n{}\n]\n", event(1), event(2));
-    for (bytes, command) in [
-        (utf_16(&event(1)), "iconv -f UTF-16 -t UTF-8"),
-        (pretty.clone().into_bytes(), "jq -c ."),
-        (gzip(pretty.as_bytes()), "jq -c ."),
-        (array.into_bytes(), "jq -c '.[]'"),
-        (gzip(&gzip(event(1).as_bytes())), "zcat"),
-        (b"PK\x03\x04rest".to_vec(), "unzip -p"),
+    for (bytes, of_file, of_input) in [
+        (utf_16(&event(1)), "iconv -f UTF-16 -t UTF-8 FILE", "iconv -f UTF-16 -t UTF-8"),
+        (utf_16_without_mark(&event(1)), "iconv -f UTF-16BE -t UTF-8 FILE", "iconv -f UTF-16BE -t UTF-8"),
+        (gzip(&utf_16(&event(1))), "zcat FILE | iconv -f UTF-16 -t UTF-8", "zcat | iconv -f UTF-16 -t UTF-8"),
+        (pretty.clone().into_bytes(), "jq -c . FILE", "jq -c ."),
+        (gzip(pretty.as_bytes()), "zcat FILE | jq -c .", "zcat | jq -c ."),
+        (array.clone().into_bytes(), "jq -c '.[]' FILE", "jq -c '.[]'"),
+        (zstd(array.as_bytes()), "zstd -dc FILE | jq -c '.[]'", "zstd -dc | jq -c '.[]'"),
+        (gzip(&gzip(event(1).as_bytes())), "zcat FILE", "zcat"),
+        (gzip(&zstd(event(1).as_bytes())), "zcat FILE", "zcat"),
+        (zstd(&gzip(event(1).as_bytes())), "zstd -dc FILE", "zstd -dc"),
+        (b"PK\x03\x04rest".to_vec(), "unzip -p FILE", "funzip"),
     ] {
         let run = Fastbreak::new();
         let path = write(&run, "events.json", &bytes);
-        for output in [ingest(&run, &path), ingest_standard_input(&run, &bytes)] {
+        let of_file = of_file.replace("FILE", text(&path));
+        for (output, command) in
+            [(ingest(&run, &path), of_file.as_str()), (ingest_standard_input(&run, &bytes), of_input)]
+        {
             let message = stderr(&output);
             assert_eq!(output.status.code(), Some(1), "{message}");
-            assert!(message.contains(command) && message.contains("| fastbreak ingest -`"), "{message}");
+            assert!(message.contains(&format!("next: `{command} | fastbreak ingest -`")), "{message}");
             assert_eq!(message.lines().count(), 2, "{message}");
             assert!(output.stdout.is_empty());
         }
         assert_eq!(dead_letters(&run), Vec::<Value>::new());
         assert_eq!(counts(&ingest_standard_input(&run, event(1).as_bytes())), [1, 0, 0]);
     }
+}
+
+#[test]
+fn the_path_in_the_command_to_run_is_one_word_of_a_shell() {
+    let run = Fastbreak::new();
+    let path = write(&run, "Ann's events.json", format!("[{}]", event(1)).as_bytes());
+    let message = stderr(&ingest(&run, &path));
+    let quoted = format!("'{}'", text(&path).replace('\'', r"'\''"));
+    assert!(message.contains(&format!("next: `jq -c '.[]' {quoted} | fastbreak ingest -`")), "{message}");
+}
+
+#[test]
+fn an_error_in_one_of_several_files_says_which_of_them_are_in_the_log() {
+    let run = Fastbreak::new();
+    let paths = [
+        write(&run, "first", event(1).as_bytes()),
+        write(&run, "second", format!("[{}]", event(2)).as_bytes()),
+        write(&run, "third", event(3).as_bytes()),
+    ];
+    let [first, second, third] = paths.each_ref().map(|path| text(path));
+    let output = run.run(&["ingest", first, second, third]);
+    let message = stderr(&output);
+    assert_eq!((output.status.code(), message.lines().count()), (Some(1), 2), "{message}");
+    let stored = format!("files in the log: {first}; files not read: {third}: {second} is a JSON array");
+    assert!(message.contains(&stored), "{message}");
+    let missing = run.folder.path().join("missing");
+    let message = stderr(&run.run(&["ingest", text(&missing), third]));
+    assert!(message.contains(&format!("files in the log: none; files not read: {third}")), "{message}");
+    assert_eq!(counts(&run.run(&["ingest", first, third])), [1, 1, 0]);
+}
+
+#[test]
+fn a_file_that_holds_only_a_byte_order_mark_is_empty() {
+    let run = Fastbreak::new();
+    for bytes in ["\u{feff}", "\u{feff}\n", "\u{feff}\r\n\r\n", ""] {
+        for form in [bytes.as_bytes().to_vec(), gzip(bytes.as_bytes())] {
+            let output = ingest(&run, &write(&run, "events", &form));
+            assert_eq!((output.status.code(), counts(&output)), (Some(0), [0, 0, 0]), "{bytes:?}");
+        }
+    }
+}
+
+#[test]
+fn the_reason_of_a_dead_letter_names_the_field_and_what_is_expected() {
+    let with = |field: &str, value: &str| {
+        let mut line: Value = serde_json::from_str(&event(1)).unwrap();
+        line[field] = serde_json::from_str(value).unwrap();
+        line.to_string()
+    };
+    let without = |field: &str| {
+        let mut line: Value = serde_json::from_str(&event(1)).unwrap();
+        line.as_object_mut().unwrap().remove(field);
+        line.to_string()
+    };
+    let names = r#""complete", "empty-ok", "partial", "no-data-yet", "postponed", "failed""#;
+    let outcome = |found: &str| format!("outcome: found {found}, expected one of {names}");
+    for (line, reason) in [
+        (with("outcome", "null"), outcome("null")),
+        (with("outcome", "\"done\""), outcome("\"done\"")),
+        (with("outcome", "{\"complete\":null}"), outcome("{\"complete\":null}")),
+        (with("key", "null"), "key: found null, expected a text".to_owned()),
+        (with("source", "[]"), "source: found a list, expected a text".to_owned()),
+        (without("key"), "key: found nothing, expected a value".to_owned()),
+        (without("payload"), "payload: found nothing, expected a value".to_owned()),
+        ("17".to_owned(), "found 17, expected an object".to_owned()),
+        ("null".to_owned(), "found null, expected an object".to_owned()),
+        (r#"["operator"]"#.to_owned(), "found a list, expected an object".to_owned()),
+        (
+            r#"["operator","identity-links","k","2024-01-01T00:00:00Z",null,{}]"#.to_owned(),
+            "found a list, expected an object".to_owned(),
+        ),
+        (
+            with("fetched_at", "\"9999-12-31T23:30:00-05:00\""),
+            "fetched_at: '9999-12-31T23:30:00-05:00' is not from -009999-01-02T01:59:59Z to 9999-12-30T22:00:00.999999999Z"
+                .to_owned(),
+        ),
+        (with("fetched_at", "\"soon\""), "fetched_at: 'soon' is not an RFC 3339 timestamp".to_owned()),
+    ] {
+        let found = fastbreak::ingest::parse(&line).unwrap_err();
+        assert_eq!(found, (RejectCode::BadEnvelope, reason), "{line}");
+    }
+    let without_outcome = fastbreak::ingest::parse(&without("outcome")).unwrap();
+    assert_eq!(without_outcome.outcome, FetchOutcome::Complete);
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub enum IngestProgress {
 /// Appends the events of files to the raw topics and returns the counts over all files.
 ///
 /// # Errors
-/// If a file cannot be read or the log fails; the events that were appended before stay in the log.
+/// If a file cannot be read or the log fails; the events that were appended before stay in the log. If there are several files, the error
+/// states which of them are in the log.
 pub fn ingest_files(
     app: &App,
     files: &[PathBuf],
@@ -40,8 +41,13 @@ pub fn ingest_files(
 ) -> Result<Ingested> {
     let mut log = app.open_log()?;
     let mut total = Ingested::default();
-    for path in files {
-        total.add(ingest_file(log.as_mut(), path, on_progress)?);
+    for (index, path) in files.iter().enumerate() {
+        let ingested = ingest_file(log.as_mut(), path, on_progress);
+        total.add(if files.len() > 1 {
+            ingested.with_context(|| files_before_and_after(files, index))?
+        } else {
+            ingested?
+        });
     }
     Ok(total)
 }
@@ -89,11 +95,13 @@ fn ingest_file(
 
 /// Returns the error of a file that is refused, or of which only the lines up to a number could be read.
 fn read_error(error: std::io::Error, origin: &str, lines: u64) -> anyhow::Error {
-    if let Some(RefusedForm { what, command }) = error.get_ref().and_then(|error| error.downcast_ref()) {
-        let (name, input) =
-            if origin == "-" { ("standard input", String::new()) } else { (origin, format!(" {origin}")) };
+    let refused: Option<&RefusedForm> = error.get_ref().and_then(|error| error.downcast_ref());
+    if let Some(refused) = refused {
+        let what = refused.form.what;
+        let command = refused.command((origin != "-").then(|| shell_word(origin)).as_deref());
         return anyhow!(
-            "{name} is {what}; nothing of it was stored\nnext: `{command}{input} | fastbreak ingest -`"
+            "{} is {what}; nothing of it was stored\nnext: `{command} | fastbreak ingest -`",
+            name_of(origin)
         );
     }
     let stored = match lines {
@@ -101,7 +109,34 @@ fn read_error(error: std::io::Error, origin: &str, lines: u64) -> anyhow::Error 
         lines => format!("the events of its {lines} lines before that are in the log"),
     };
     let context = format!(
-        "{origin} cannot be read after line {lines}; {stored}; ingesting the complete file later adds the others"
+        "{} cannot be read after line {lines}; {stored}; ingesting the complete file later adds the others",
+        name_of(origin)
     );
     anyhow::Error::from(error).context(context)
+}
+
+fn name_of(origin: &str) -> &str {
+    if origin == "-" { "standard input" } else { origin }
+}
+
+/// Returns the path of a file as one word of a shell's command line.
+fn shell_word(path: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "/._-+=:,@%".contains(character);
+    match path {
+        _ if path.starts_with('-') => shell_word(&format!("./{path}")),
+        _ if path.chars().all(is_plain) && !path.is_empty() => path.to_owned(),
+        _ => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+/// Returns the context of an error with the file at this index: which files were ingested before it, and which were not read after it.
+fn files_before_and_after(files: &[PathBuf], index: usize) -> String {
+    let names = |files: &[PathBuf]| {
+        let names: Vec<String> =
+            files.iter().map(|path| name_of(&path.display().to_string()).to_owned()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    let before = files.get(..index).unwrap_or_default();
+    let after = files.get(index + 1..).unwrap_or_default();
+    format!("files in the log: {}; files not read: {}", names(before), names(after))
 }

@@ -4,7 +4,7 @@
 //! for a while, `Idle` is returned once, so that the caller can process the lines that it has, without waiting for the next one. A file
 //! in a form that is refused has no lines: the first call of `advance` returns the error.
 //! Not here: the forms of a file (`file_form`), parsing of a line (`ingest`).
-use super::file_form::{self, FileForm};
+use super::file_form::{self, FileForm, UnsupportedForm};
 use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
 use std::{
@@ -24,11 +24,28 @@ const IDLE_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// Error: the file is in a form that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the input is {what}")]
+#[error("the input is {}", form.what)]
 pub struct RefusedForm {
-    pub what: &'static str,
-    /// The command that writes the lines of the file, whose name follows, to standard output.
-    pub command: &'static str,
+    pub form: UnsupportedForm,
+    /// The command that uncompresses the file, if what is refused is its uncompressed content.
+    uncompress: Option<&'static str>,
+}
+impl RefusedForm {
+    /// Returns the command that writes the lines of the file to standard output; of standard input if `file` is `None`.
+    pub fn command(&self, file: Option<&str>) -> String {
+        let UnsupportedForm { of_file, of_input, .. } = self.form;
+        match (self.uncompress, file) {
+            (None, Some(file)) => format!("{of_file} {file}"),
+            (None, None) => of_input.to_owned(),
+            (Some(uncompress), Some(file)) => format!("{uncompress} {file} | {of_input}"),
+            (Some(uncompress), None) => format!("{uncompress} | {of_input}"),
+        }
+    }
+}
+impl From<RefusedForm> for Error {
+    fn from(refused: RefusedForm) -> Error {
+        Error::other(refused)
+    }
 }
 
 /// The next line, or the state of the source.
@@ -167,18 +184,20 @@ impl LineReader {
 /// Recognizes the form of a source, and returns its text.
 fn lines_of(source: impl Read + Send + 'static) -> Io<Box<dyn Read + Send>> {
     let (form, source) = recognize(source)?;
-    let text: Box<dyn Read + Send> = match form {
+    let (uncompress, text): (_, Box<dyn Read + Send>) = match form {
         FileForm::Lines => return Ok(Box::new(source)),
-        FileForm::Gzip => Box::new(MultiGzDecoder::new(source)),
-        FileForm::Zstd => Box::new(zstd::Decoder::new(source)?),
-        FileForm::Refused { what, command } => return Err(Error::other(RefusedForm { what, command })),
+        FileForm::Gzip => ("zcat", Box::new(MultiGzDecoder::new(source))),
+        FileForm::Zstd => ("zstd -dc", Box::new(zstd::Decoder::new(source)?)),
+        FileForm::Refused(form) => return Err(RefusedForm { form, uncompress: None }.into()),
     };
     match recognize(text)? {
         (FileForm::Lines, text) => Ok(Box::new(text)),
-        (FileForm::Refused { what, command }, _) => Err(Error::other(RefusedForm { what, command })),
-        (FileForm::Gzip, _) => Err(Error::other(RefusedForm { what: "compressed twice", command: "zcat" })),
-        (FileForm::Zstd, _) => {
-            Err(Error::other(RefusedForm { what: "compressed twice", command: "zstd -dc" }))
+        (FileForm::Refused(form), _) => Err(RefusedForm { form, uncompress: Some(uncompress) }.into()),
+        // Without its outer compression, `ingest -` can read it.
+        (FileForm::Gzip | FileForm::Zstd, _) => {
+            let form =
+                UnsupportedForm { what: "compressed twice", of_file: uncompress, of_input: uncompress };
+            Err(RefusedForm { form, uncompress: None }.into())
         }
     }
 }
