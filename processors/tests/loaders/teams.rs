@@ -12,30 +12,38 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Where a payload of `payload_for` names a team: the JSON pointer, and the text around the name.
-struct Place {
+struct TeamField {
     feed: Feed,
     pointer: &'static str,
     around: (&'static str, &'static str),
 }
-const fn place(feed: Feed, pointer: &'static str) -> Place {
-    Place { feed, pointer, around: ("", "") }
+const fn team_field(feed: Feed, pointer: &'static str) -> TeamField {
+    TeamField { feed, pointer, around: ("", "") }
 }
-const PLACES: [Place; 13] = [
-    place(Feed::NbacomSchedule, "/leagueSchedule/gameDates/0/games/1/homeTeam/teamTricode"),
-    place(Feed::NbacomSchedule, "/leagueSchedule/gameDates/0/games/1/awayTeam/teamTricode"),
-    place(Feed::NbacomLeaguegamelog, "/resultSets/0/rowSet/0/4"),
-    Place { feed: Feed::NbacomLeaguegamelog, pointer: "/resultSets/0/rowSet/0/8", around: ("BOS vs. ", "") },
-    Place { feed: Feed::NbacomLeaguegamelog, pointer: "/resultSets/0/rowSet/0/8", around: ("", " @ BOS") },
-    place(Feed::NbacomPlayerList, "/resultSets/0/rowSet/0/3"),
-    Place { feed: Feed::NbacomInjuryReport, pointer: "/records/0/matchup", around: ("BOS@", "") },
-    Place { feed: Feed::NbacomInjuryReport, pointer: "/records/0/matchup", around: ("", "@BOS") },
-    place(Feed::BalldontlieBoxScores, "/data/0/home_team/abbreviation"),
-    place(Feed::BalldontlieBoxScores, "/data/0/visitor_team/abbreviation"),
-    place(Feed::EspnRoster, "/team/abbreviation"),
-    place(Feed::OddsapiEventOdds, "/data/home_team"),
-    place(Feed::OddsapiEventOdds, "/data/away_team"),
+const TEAM_FIELDS: [TeamField; 13] = [
+    team_field(Feed::NbacomSchedule, "/leagueSchedule/gameDates/0/games/1/homeTeam/teamTricode"),
+    team_field(Feed::NbacomSchedule, "/leagueSchedule/gameDates/0/games/1/awayTeam/teamTricode"),
+    team_field(Feed::NbacomLeaguegamelog, "/resultSets/0/rowSet/0/4"),
+    TeamField {
+        feed: Feed::NbacomLeaguegamelog,
+        pointer: "/resultSets/0/rowSet/0/8",
+        around: ("BOS vs. ", ""),
+    },
+    TeamField {
+        feed: Feed::NbacomLeaguegamelog,
+        pointer: "/resultSets/0/rowSet/0/8",
+        around: ("", " @ BOS"),
+    },
+    team_field(Feed::NbacomPlayerList, "/resultSets/0/rowSet/0/3"),
+    TeamField { feed: Feed::NbacomInjuryReport, pointer: "/records/0/matchup", around: ("BOS@", "") },
+    TeamField { feed: Feed::NbacomInjuryReport, pointer: "/records/0/matchup", around: ("", "@BOS") },
+    team_field(Feed::BalldontlieBoxScores, "/data/0/home_team/abbreviation"),
+    team_field(Feed::BalldontlieBoxScores, "/data/0/visitor_team/abbreviation"),
+    team_field(Feed::EspnRoster, "/team/abbreviation"),
+    team_field(Feed::OddsapiEventOdds, "/data/home_team"),
+    team_field(Feed::OddsapiEventOdds, "/data/away_team"),
 ];
-impl Place {
+impl TeamField {
     fn payload(&self, name: &str) -> Value {
         let mut payload = payload_for(self.feed);
         let (before, after) = self.around;
@@ -59,22 +67,29 @@ const UNKNOWN: [&str; 6] = ["XXX", "BOSS", "bos", "Bostn Celtics", "Los Angeles"
 
 #[test]
 fn an_unknown_team_is_a_bad_row_with_its_name_in_every_feed() {
-    for place in PLACES {
+    for team_field in TEAM_FIELDS {
         for name in UNKNOWN {
-            let reason = place.refusal(name).unwrap_or_else(|| panic!("{} {}", place.feed, place.pointer));
-            assert!(reason.contains(name) && reason.contains("expected"), "{}: {reason}", place.feed);
+            let reason = team_field
+                .refusal(name)
+                .unwrap_or_else(|| panic!("{} {}", team_field.feed, team_field.pointer));
+            assert!(reason.contains(name) && reason.contains("expected"), "{}: {reason}", team_field.feed);
         }
     }
 }
 #[test]
 fn a_known_team_that_is_not_an_nba_team_is_out_of_scope_in_every_feed() {
-    for place in PLACES {
-        let valid = decode(place.feed, &payload_for(place.feed));
+    for team_field in TEAM_FIELDS {
+        let valid = decode(team_field.feed, &payload_for(team_field.feed));
         for name in OTHER_TEAMS {
-            let loaded = decode(place.feed, &place.payload(name));
-            assert_eq!(loaded.bad_rows, [], "{} {}", place.feed, place.pointer);
+            let loaded = decode(team_field.feed, &team_field.payload(name));
+            assert_eq!(loaded.bad_rows, [], "{} {}", team_field.feed, team_field.pointer);
             assert_eq!(loaded.rows, valid.rows);
-            assert!(loaded.rows_out_of_scope > valid.rows_out_of_scope, "{} {}", place.feed, place.pointer);
+            assert!(
+                loaded.rows_out_of_scope > valid.rows_out_of_scope,
+                "{} {}",
+                team_field.feed,
+                team_field.pointer
+            );
             assert_eq!(loaded.rows_emitted(), members(&loaded));
         }
     }
@@ -139,7 +154,7 @@ proptest! {
         // An NBA team that does not fit the rest of its row is a bad row, too, but a known name.
         let is_nba = Team::from_source_name(&name).is_some();
         let known: BTreeSet<bool> =
-            PLACES.iter().map(|place| is_nba || place.refusal(&name).is_none()).collect();
+            TEAM_FIELDS.iter().map(|team_field| is_nba || team_field.refusal(&name).is_none()).collect();
         prop_assert_eq!(known.len(), 1, "{} is not read alike", name);
     }
 }
