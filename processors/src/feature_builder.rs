@@ -181,8 +181,7 @@ impl Tables {
         };
         let market = facts.market.filter(|_| facts.side.is_some());
         let known_at = facts.candidacy.known_at.max(history.known_at).max(comparables_known_at);
-        let market_known_at = market.map(|market| market.known_at);
-        let availability_known_at = facts.availability.map(|availability| availability.known_at);
+        let market_known_at = facts.market_known_at.filter(|_| facts.side.is_some());
         let rest_days = history.season.last().map(|last| (entry.date.0 - last.revision.date.0 - 1).max(0));
         Some(Features {
             player: entry.player,
@@ -194,7 +193,7 @@ impl Tables {
             date: entry.date,
             tip_off: entry.tip_off,
             basis,
-            known_at: market_known_at.into_iter().chain(availability_known_at).fold(known_at, Timestamp::max),
+            known_at: market_known_at.into_iter().chain(facts.availability_known_at).fold(known_at, Timestamp::max),
             eligibility,
             appearances: history.season.len() as i32,
             vector: facts.side.map_or_else(Vec::new, |side| vector::compute(&facts, side)),
@@ -208,12 +207,22 @@ impl Tables {
         let cutoff = Cutoff::at_tip_off(entry.tip_off, basis);
         let candidacy = candidacy(entry, basis)?;
         let history = History::before(&self.seasons, entry, cutoff);
-        let market = self.markets.get(&entry.game);
-        let market = market.and_then(|row| on_basis(&row.issued, &row.retrospective, basis));
-        let availability = self.availability.get(&entry.game);
-        let availability = availability.and_then(|row| on_basis(&row.issued, &row.retrospective, basis));
+        let market = self.markets.get(&entry.game).map(|row| row.on(basis));
+        let (market, market_known_at) = market.unwrap_or_default();
+        let availability = self.availability.get(&entry.game).map(|row| row.on(basis));
+        let (availability, availability_known_at) = availability.unwrap_or_default();
         let side = Side::new(entry, candidacy, history.latest.as_ref());
-        Some(PlayerFacts { entry, candidacy, cutoff, history, market, availability, side })
+        Some(PlayerFacts {
+            entry,
+            candidacy,
+            cutoff,
+            history,
+            market,
+            market_known_at,
+            availability,
+            availability_known_at,
+            side,
+        })
     }
     /// Returns the season's earlier appearances, each with its circumstances (such as rest, venue and the opponent's defense) as of its own
     /// tip-off, and the time at which the opponents' ratings were all known.
@@ -236,20 +245,13 @@ impl Tables {
     }
 }
 
-/// Returns the issued or the retrospective content of a row, depending on `basis`. If `retrospective` is `None`, both are the same.
-fn on_basis<'a, T>(issued: &'a Option<T>, retrospective: &'a Option<T>, basis: Basis) -> Option<&'a T> {
-    match basis {
-        Basis::Issued => issued.as_ref(),
-        Basis::Retrospective => retrospective.as_ref().or(issued.as_ref()),
-    }
-}
-
 /// Returns the candidacy on a basis; a game that no longer stands has none on the retrospective basis.
 fn candidacy(entry: &SlateEntry, basis: Basis) -> Option<&Candidacy> {
-    if basis == Basis::Retrospective && entry.retracted_at.is_some() {
-        return None;
+    match basis {
+        Basis::Issued => entry.issued.as_ref(),
+        Basis::Retrospective if entry.retracted_at.is_some() => None,
+        Basis::Retrospective => entry.retrospective.as_ref().or(entry.issued.as_ref()),
     }
-    on_basis(&entry.issued, &entry.retrospective, basis)
 }
 
 /// Returns the earliest effective time of a game in any revision of a player's row.

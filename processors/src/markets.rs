@@ -7,13 +7,18 @@
 //! complete fetch no longer has a current quote. The cost of an input does not grow with the number of earlier fetches.
 //! Not here: candidates (`slate`), features (`feature_builder`).
 mod affected;
+mod availability_rows;
+mod bases;
 #[cfg(test)]
 mod bench;
 mod facts;
+#[cfg(test)]
+mod known_at_laws;
 mod ladder;
 #[cfg(test)]
 mod laws;
 mod main_line;
+mod market_rows;
 mod odds;
 mod odds_member;
 mod output_key;
@@ -29,6 +34,7 @@ pub use facts::Tables;
 pub use output_key::OutputKey;
 use schemas::{
     Matchup, MatchupGameId, NamesId, Scope,
+    features::Basis,
     game::Game,
     identity::Names,
     market::{Availability, Market, QuotedPlayers},
@@ -100,9 +106,11 @@ impl MaterializedView for Markets {
     }
     fn derive(&self, tables: &Tables, output_key: &OutputKey) -> Option<Out> {
         match output_key {
-            OutputKey::Market(id, _) => tables.market(id.game, id.player).map(Out::Market),
-            OutputKey::Availability(id, _) => tables.availability(id.game, id.player).map(Out::Availability),
-            OutputKey::QuotedPlayers(id) => tables.quoted_players(id.game).map(Out::QuotedPlayers),
+            OutputKey::Market(id, _) => market_rows::market(tables, id.game, id.player).map(Out::Market),
+            OutputKey::Availability(id, _) => {
+                availability_rows::availability(tables, id.game, id.player).map(Out::Availability)
+            }
+            OutputKey::QuotedPlayers(id) => quoted_players(tables, *id).map(Out::QuotedPlayers),
             OutputKey::Event(..) | OutputKey::Report(..) => None,
         }
     }
@@ -113,4 +121,21 @@ impl MaterializedView for Markets {
             _ => (0, Vec::new()),
         }
     }
+}
+
+/// Derives the row of a game; `None` if no book quotes a player for it, and no team has reported.
+fn quoted_players(tables: &Tables, id: MatchupGameId) -> Option<QuotedPlayers> {
+    let quoted = |basis| market_rows::quoted_players(tables, id.game, basis);
+    let reported = |basis| availability_rows::teams_reported(tables, id.game, basis);
+    let row = QuotedPlayers {
+        matchup: id.matchup,
+        game: id.game,
+        issued: quoted(Basis::Issued),
+        retrospective: quoted(Basis::Retrospective),
+        teams_reported_issued: reported(Basis::Issued),
+        teams_reported_retrospective: reported(Basis::Retrospective),
+    };
+    let has_quotes = !row.issued.is_empty() || !row.retrospective.is_empty();
+    let has_reports = !row.teams_reported_issued.is_empty() || !row.teams_reported_retrospective.is_empty();
+    (has_quotes || has_reports).then_some(row)
 }

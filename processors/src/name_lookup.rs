@@ -90,6 +90,14 @@ impl NameLookups {
             }
         }
     }
+    /// True if the name matches a player, or is linked to the player, in any revision.
+    pub fn may_refer(&self, request: LookupRequest<'_>, player: PlayerId) -> bool {
+        let mut matches = request.teams.iter().filter_map(|team| self.name_match(request, *team));
+        matches.any(|name_match| {
+            let mut revisions = all_revisions(name_match);
+            revisions.any(|revision| revision.players.contains(&player) || revision.link == Some(player))
+        })
+    }
     /// Emits the known-at time of every revision of the name.
     pub fn instants(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(Timestamp)) {
         for team in request.teams {

@@ -178,29 +178,29 @@ impl Tables {
             }
             (None, _) => (&[][..], &[][..]),
         };
-        let quoted_at = players
-            .binary_search_by_key(&player, |quoted| quoted.player)
-            .ok()
-            .map(|index| players[index].known_at);
+        let quoted = players.binary_search_by_key(&player, |quoted| quoted.player).ok();
+        let quoted = quoted.map(|index| players[index]);
+        let is_quoted = quoted.is_some_and(|quoted| quoted.is_quoted);
         let mut sides: Vec<SideEvidence> = [(game.home, home), (game.away, away)]
             .iter()
             .filter_map(|(team, form)| evidence(*team, form, player))
             .collect();
         sides.sort_unstable();
-        if sides.is_empty() && quoted_at.is_none() {
+        if sides.is_empty() && !is_quoted {
             return None;
         }
         let known_at = home.known_at.max(away.known_at).max(game.known_at);
         Some(Candidacy {
-            known_at: quoted_at
+            known_at: quoted
+                .map(|quoted| quoted.known_at)
                 .into_iter()
                 .chain(reported.iter().map(|team| team.known_at))
                 .fold(known_at, Timestamp::max),
             sides,
-            quoted: quoted_at.is_some(),
+            quoted: is_quoted,
             home: home.numbers,
             away: away.numbers,
-            teams_reported: reported.iter().map(|reported| reported.team).collect(),
+            teams_reported: reported.iter().filter(|team| team.has_reported).map(|team| team.team).collect(),
         })
     }
 }

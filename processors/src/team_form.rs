@@ -16,7 +16,7 @@ mod rosters;
 mod tests;
 
 use crate::{
-    history::Cutoff,
+    history::{Cutoff, Known, known_content},
     materialized_view::{Effects, MaterializedView, ParkedItem, StateChange},
     name_lookup::NameLookups,
 };
@@ -270,22 +270,26 @@ impl Tables {
         let horizon = self.horizon();
         is_played(latest) || latest.tip_off <= horizon || self.next_two(horizon).any(|next| next == row.game)
     }
-    /// Computes the form before a game on `date`; `None` on a basis on which the game did not stand before the cutoff.
+    /// Derives the form before a game on `date`; `None` on a basis on which the game did not stand before the cutoff.
     fn form(&self, row: &TeamGame, date: EasternDate, cutoff: Cutoff) -> Option<Form> {
-        let games = self.seasons.get(&row.game.season())?;
-        if !is_not_retracted(row, cutoff) {
-            return None;
-        }
+        let content_by = |cutoff| self.form_content(row, date, cutoff);
+        let form = known_content(cutoff, self.rosters.retraction_instants(), content_by);
+        form.content.map(|content| Form { known_at: form.known_at, ..content })
+    }
+    /// Computes the form before a game. The time of the content is not set.
+    fn form_content(&self, row: &TeamGame, date: EasternDate, cutoff: Cutoff) -> Known<Option<Form>> {
         let in_retrospect = row.revisions_in_retrospect.as_deref();
-        let own = cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?;
+        let own = cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at);
+        let games = self.seasons.get(&row.game.season());
+        let (Some(own), Some(games), true) = (own, games, is_not_retracted(row, cutoff)) else {
+            return Known::default();
+        };
         let mut known_at = own.known_at;
         let mut past: Vec<&TeamGameRevision> = Vec::with_capacity(games.len());
-        for row in games.values().filter(|past| past.game != row.game && is_not_retracted(past, cutoff)) {
-            let Some(revision) = past_revision(row, cutoff) else { continue };
-            if is_played(revision) && !revision.called_off && cutoff.is_past(revision.effective_at()) {
-                known_at = known_at.max(revision.known_at);
-                past.push(revision);
-            }
+        for row in games.values().filter(|past| past.game != row.game) {
+            let Known { content, known_at: past_known_at } = past_game(row, cutoff);
+            known_at = known_at.max(past_known_at);
+            past.extend(content);
         }
         past.sort_by_key(|revision| std::cmp::Reverse((revision.tip_off, revision.opponent)));
         let mut last_games: BTreeMap<PlayerId, Timestamp> = BTreeMap::new();
@@ -296,12 +300,32 @@ impl Tables {
         }
         let recent = last_games.into_iter().map(|(player, last_game)| RecentPlayer { player, last_game });
         let (roster, roster_known_at) = self.rosters.as_of(cutoff, &self.name_lookups);
-        Some(Form {
-            known_at: known_at.max(roster_known_at),
+        let content = Form {
+            known_at: Timestamp::DISTANT_PAST,
             numbers: numbers::form_numbers(&past, date),
             recent: recent.collect(),
             roster,
-        })
+        };
+        Known { content: Some(content), known_at: known_at.max(roster_known_at) }
+    }
+}
+
+/// Returns the revision of an earlier game as of a cutoff; `None` if the game had not been played by then. If it is not a past game any
+/// more, the content is known since this is.
+fn past_game(row: &TeamGame, cutoff: Cutoff) -> Known<Option<&TeamGameRevision>> {
+    let is_past = |revision: &TeamGameRevision| {
+        is_played(revision) && !revision.called_off && cutoff.is_past(revision.effective_at())
+    };
+    let revision = past_revision(row, cutoff).filter(|_| is_not_retracted(row, cutoff));
+    if let Some(revision) = revision.filter(|revision| is_past(revision)) {
+        return Known { content: Some(revision), known_at: revision.known_at };
+    }
+    let revisions = cutoff.revisions(&row.revisions, row.revisions_in_retrospect.as_deref());
+    let was_past =
+        revisions.iter().any(|revision| cutoff.is_known(revision.known_at) && is_past(revision));
+    match revision.map(|revision| revision.known_at).or(row.retracted_at) {
+        Some(known_at) if was_past => Known { content: None, known_at },
+        _ => Known::default(),
     }
 }
 

@@ -83,9 +83,9 @@ events! {
     Game = "game" [1, 2] with [("Game.days_in_retrospect", "null"), ("Game.retracted_at", "null")];
     TeamGame = "team-game" [1, 2] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.retracted_at", "null")];
     PlayerGame = "player-game" [1, 2] with [("PlayerGame.revisions_in_retrospect", "null")];
-    Market = "market" [1];
-    Availability = "availability" [1];
-    QuotedPlayers = "quoted-players" [1, 2] with [("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
+    Market = "market" [1, 2] with [("Market.issued_absent_since", "null"), ("Market.retrospective_absent_since", "null")];
+    Availability = "availability" [1, 2] with [("Availability.issued_absent_since", "null"), ("Availability.retrospective_absent_since", "null")];
+    QuotedPlayers = "quoted-players" [1, 2, 3] with [("QuotedPlayer.is_quoted", "true"), ("TeamReported.has_reported", "true"), ("QuotedPlayers.teams_reported_issued", "[]"), ("QuotedPlayers.teams_reported_retrospective", "[]")];
     TeamForm = "team-form" [1];
     SlateEntry = "slate-entry" [1, 2] with [("Candidacy.teams_reported", "[]"), ("SlateEntry.retracted_at", "null")];
     Features = "features" [1];

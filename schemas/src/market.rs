@@ -1,11 +1,13 @@
 //! The betting market of a player before a game, and the player's availability by injury reports.
 //!
 //! A row contains what was known by tip-off (`issued`) and, if it differs, the content that includes facts known only later
-//! (`retrospective`). If `issued` is present and `retrospective` is `None`, the two are equal.
+//! (`retrospective`). A row also states that its content ended: no book quotes the player any more, or a player who was on an injury report
+//! is available again.
 //!
 //! Invariant: neither `issued` nor `retrospective` contains a fact that was effective at or after tip-off.
 //! Not here: the quotes of each book (`observation`).
 use crate::{
+    features::Basis,
     ids::{GameId, PlayerId},
     observation::InjuryStatus,
     team::{Matchup, Team},
@@ -37,6 +39,25 @@ pub struct Market {
     pub game: GameId,
     pub issued: Option<MarketView>,
     pub retrospective: Option<MarketView>,
+    /// If there is no market, when the last change of the player's quotes became known; `None` if no book ever quoted the player.
+    #[serde(default)]
+    pub issued_absent_since: Option<Timestamp>,
+    /// The same in retrospect. If it and `retrospective` are `None`, the issued content is also that in retrospect.
+    #[serde(default)]
+    pub retrospective_absent_since: Option<Timestamp>,
+}
+impl Market {
+    /// Returns the content on a basis, and when it, or its absence, became known.
+    pub fn on(&self, basis: Basis) -> (Option<&MarketView>, Option<Timestamp>) {
+        let (view, absent_since) = match basis {
+            Basis::Retrospective if self.retrospective.is_some() => (self.retrospective.as_ref(), None),
+            Basis::Retrospective if self.retrospective_absent_since.is_some() => {
+                (None, self.retrospective_absent_since)
+            }
+            _ => (self.issued.as_ref(), self.issued_absent_since),
+        };
+        (view, view.map(|view| view.known_at).or(absent_since))
+    }
 }
 
 /// A player's entry in the newest injury report on a game.
@@ -57,27 +78,57 @@ pub struct Availability {
     pub game: GameId,
     pub issued: Option<AvailabilityView>,
     pub retrospective: Option<AvailabilityView>,
+    /// If the player is available again, when this became known; `None` if no injury report ever listed the player.
+    #[serde(default)]
+    pub issued_absent_since: Option<Timestamp>,
+    /// The same in retrospect. If it and `retrospective` are `None`, the issued content is also that in retrospect.
+    #[serde(default)]
+    pub retrospective_absent_since: Option<Timestamp>,
+}
+impl Availability {
+    /// Returns the content on a basis, and when it, or its absence, became known.
+    pub fn on(&self, basis: Basis) -> (Option<&AvailabilityView>, Option<Timestamp>) {
+        let (view, absent_since) = match basis {
+            Basis::Retrospective if self.retrospective.is_some() => (self.retrospective.as_ref(), None),
+            Basis::Retrospective if self.retrospective_absent_since.is_some() => {
+                (None, self.retrospective_absent_since)
+            }
+            _ => (self.issued.as_ref(), self.issued_absent_since),
+        };
+        (view, view.map(|view| view.known_at).or(absent_since))
+    }
 }
 
-/// A player quoted by at least one book. `known_at` is when the first of the books' newest quotes of this player became known, or when the
-/// name in the quote was resolved to the player, whichever is later.
+/// A player whom at least one book quotes or has quoted. `known_at` is when the first of the books' newest quotes of this player became
+/// known, or when the name in the quote was resolved to the player, whichever is later; if no book quotes the player any more, it is when
+/// this became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayer {
     pub player: PlayerId,
     pub known_at: Timestamp,
+    #[serde(default = "yes")]
+    pub is_quoted: bool,
 }
 
 /// A team that an injury report has listed a player of, and when the first such report became known. Before that, nothing is known about
-/// the availability of its players for the game.
+/// the availability of its players for the game. If all such reports were retracted, `known_at` is when this became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct TeamReported {
     pub team: Team,
     pub known_at: Timestamp,
+    #[serde(default = "yes")]
+    pub has_reported: bool,
 }
 
-/// The players whom at least one book quotes for one game, and the teams that have reported on the availability of their players.
+/// The default of a field that earlier schema versions lack.
+const fn yes() -> bool {
+    true
+}
+
+/// The players whom at least one book quotes or has quoted for one game, and the teams that have reported on the availability of their
+/// players.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct QuotedPlayers {

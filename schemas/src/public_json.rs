@@ -205,11 +205,11 @@ objects! {
     PlayerGameRevision { known_at, raw, feed, name, team, opponent, is_home, date, tip_off, stats }
     PlayerGame { player, game, revisions, revisions_in_retrospect }
     MarketView { known_at, main, opening, no_vig_over, books }
-    Market { player, game, issued, retrospective }
+    Market { player, game, issued, retrospective, issued_absent_since, retrospective_absent_since }
     AvailabilityView { known_at, reported_at, status, reason }
-    Availability { player, game, issued, retrospective }
-    QuotedPlayer { player, known_at }
-    TeamReported { team, known_at }
+    Availability { player, game, issued, retrospective, issued_absent_since, retrospective_absent_since }
+    QuotedPlayer { player, known_at, is_quoted }
+    TeamReported { team, known_at, has_reported }
     QuotedPlayers { matchup, game, issued, retrospective, teams_reported_issued, teams_reported_retrospective }
     FormNumbers { games, pace_10, pace_15, off_rating_10, def_rating_15, win_share, rest_days }
     RecentPlayer { player, last_game }

@@ -268,6 +268,8 @@ impl SideReport {
 pub struct MarketReport {
     pub issued: Option<MarketViewReport>,
     pub retrospective: Option<MarketViewReport>,
+    pub issued_absent_since: Option<String>,
+    pub retrospective_absent_since: Option<String>,
 }
 #[derive(Serialize)]
 pub struct MarketViewReport {
@@ -282,6 +284,8 @@ impl MarketReport {
         MarketReport {
             issued: market.issued.as_ref().map(MarketViewReport::new),
             retrospective: market.retrospective.as_ref().map(MarketViewReport::new),
+            issued_absent_since: timestamp_text(market.issued_absent_since),
+            retrospective_absent_since: timestamp_text(market.retrospective_absent_since),
         }
     }
 }
@@ -301,6 +305,8 @@ impl MarketViewReport {
 pub struct AvailabilityReport {
     pub issued: Option<AvailabilityViewReport>,
     pub retrospective: Option<AvailabilityViewReport>,
+    pub issued_absent_since: Option<String>,
+    pub retrospective_absent_since: Option<String>,
 }
 #[derive(Serialize)]
 pub struct AvailabilityViewReport {
@@ -314,6 +320,8 @@ impl AvailabilityReport {
         AvailabilityReport {
             issued: availability.issued.as_ref().map(AvailabilityViewReport::new),
             retrospective: availability.retrospective.as_ref().map(AvailabilityViewReport::new),
+            issued_absent_since: timestamp_text(availability.issued_absent_since),
+            retrospective_absent_since: timestamp_text(availability.retrospective_absent_since),
         }
     }
 }

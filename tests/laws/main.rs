@@ -17,6 +17,7 @@ mod group;
 mod harness;
 mod histories;
 mod issued;
+mod known_at;
 mod log;
 mod random;
 mod retracted;

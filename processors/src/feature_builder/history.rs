@@ -13,6 +13,9 @@ use schemas::{
 };
 use std::collections::BTreeMap;
 
+/// The row of a game, and the revision of it as of a cutoff.
+type RevisionAsOf<'a> = (&'a PlayerGame, &'a PlayerGameRevision);
+
 /// A game in which the player had playing time.
 #[derive(Clone, Copy)]
 pub struct Appearance<'a> {
@@ -21,13 +24,8 @@ pub struct Appearance<'a> {
     pub stats: &'a BoxScoreStats,
 }
 impl<'a> Appearance<'a> {
-    /// Returns the player's appearance in a game as of a cutoff; `None` if the player did not play, or if the game had not ended before the
-    /// cutoff.
-    fn as_of(row: &'a PlayerGame, cutoff: Cutoff) -> Option<Self> {
-        let revision = {
-            let in_retrospect = row.revisions_in_retrospect.as_deref();
-            cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at)?
-        };
+    /// Returns the appearance that a revision states; `None` if the player did not play, or if the game had not ended before the cutoff.
+    fn of((row, revision): RevisionAsOf<'a>, cutoff: Cutoff) -> Option<Self> {
         let stats = revision.stats.as_ref()?;
         let is_past = cutoff.is_past(revision.effective_at()) && stats.playing_time.0 > 0;
         is_past.then_some(Appearance { game: row.game, revision, stats })
@@ -51,7 +49,8 @@ pub struct History<'a> {
     pub versus: Vec<Appearance<'a>>,
     /// The latest appearance before the cutoff, in any season and for any team.
     pub latest: Option<Appearance<'a>>,
-    /// The first instant at which all of these appearances were known; `DISTANT_PAST` if there are none.
+    /// The first instant at which all of these appearances were known, and that the player did not appear in the other games with a box
+    /// score of the player; `DISTANT_PAST` if there are none.
     pub known_at: Timestamp,
 }
 
@@ -66,12 +65,17 @@ impl<'a> History<'a> {
         cutoff: Cutoff,
     ) -> Self {
         let opponents = [entry.home, entry.away];
-        let as_of = |row: &'a PlayerGame| {
-            if row.game == entry.game { None } else { Appearance::as_of(row, cutoff) }
+        let mut known_at = Timestamp::DISTANT_PAST;
+        let mut as_of = |row: &'a PlayerGame| -> Option<Appearance<'a>> {
+            let in_retrospect = row.revisions_in_retrospect.as_deref();
+            let revision = (row.game != entry.game)
+                .then(|| cutoff.as_of(&row.revisions, in_retrospect, |revision| revision.known_at))??;
+            known_at = known_at.max(revision.known_at);
+            Appearance::of((row, revision), cutoff)
         };
         let games_of = |season: Season| seasons.get(&season).into_iter().flat_map(|games| games.values());
         let season_of_game = entry.game.season();
-        let mut season: Vec<Appearance<'a>> = games_of(season_of_game).filter_map(as_of).collect();
+        let mut season: Vec<Appearance<'a>> = games_of(season_of_game).filter_map(&mut as_of).collect();
         season.sort_unstable_by_key(Appearance::order);
         let is_versus = |appearance: &Appearance<'a>| {
             opponents.contains(&appearance.revision.opponent)
@@ -83,18 +87,17 @@ impl<'a> History<'a> {
                 let revisions = cutoff.revisions(&row.revisions, row.revisions_in_retrospect.as_deref());
                 revisions.iter().any(|revision| opponents.contains(&revision.opponent))
             })
-            .filter_map(as_of);
+            .filter_map(&mut as_of);
+        let earlier_versus: Vec<Appearance<'a>> = earlier_versus.collect();
         let mut versus: Vec<Appearance<'a>> =
-            earlier_versus.chain(season.iter().copied()).filter(is_versus).collect();
+            earlier_versus.into_iter().chain(season.iter().copied()).filter(is_versus).collect();
         versus.sort_unstable_by_key(Appearance::order);
         let latest = season.last().copied().or_else(|| {
             let mut earlier_seasons = seasons.range(..season_of_game).rev();
             earlier_seasons
-                .find_map(|(_, games)| games.values().filter_map(as_of).max_by_key(Appearance::order))
+                .find_map(|(_, games)| games.values().filter_map(&mut as_of).max_by_key(Appearance::order))
         });
-        let used = season.iter().chain(&versus).chain(&latest);
-        let known_at = used.map(|appearance| appearance.revision.known_at).max();
-        History { season, versus, latest, known_at: known_at.unwrap_or(Timestamp::DISTANT_PAST) }
+        History { season, versus, latest, known_at }
     }
     /// Returns the last `count` appearances of the season, newest first.
     pub fn last(&self, count: usize) -> impl Iterator<Item = &Appearance<'a>> {

@@ -6,7 +6,7 @@
 use super::history::{Appearance, History, mean};
 use crate::history::Cutoff;
 use schemas::{
-    EasternDate, Team,
+    EasternDate, Team, Timestamp,
     features::Eligibility,
     market::{AvailabilityView, MarketView},
     observation::InjuryStatus,
@@ -27,7 +27,11 @@ pub struct PlayerFacts<'a> {
     pub cutoff: Cutoff,
     pub history: History<'a>,
     pub market: Option<&'a MarketView>,
+    /// When the market, or its absence, became known; `None` if there never was one.
+    pub market_known_at: Option<Timestamp>,
     pub availability: Option<&'a AvailabilityView>,
+    /// When the availability, or its absence, became known; `None` if the player never was on an injury report.
+    pub availability_known_at: Option<Timestamp>,
     /// `None` if the player's team is unknown or is neither of the game's two teams.
     pub side: Option<Side>,
 }

@@ -190,7 +190,10 @@ fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
     let market = |issued: bool| {
         let view = Some(view.clone());
         let (issued, retrospective) = if issued { (view, None) } else { (None, view) };
-        In::Market(output_key(GAME), Some(Market { player: PLAYER, game: GAME, issued, retrospective }))
+        let (issued_absent_since, retrospective_absent_since) = (None, None);
+        let row =
+            Market { player: PLAYER, game: GAME, issued, retrospective, issued_absent_since, retrospective_absent_since };
+        In::Market(output_key(GAME), Some(row))
     };
     let with = |issued| {
         features(&driver_with(three_games().into_iter().chain([entry(None), market(issued)]))).clone()

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 pub struct AsOf {
     /// Selects observations fetched at or before this instant.
     pub until: Timestamp,
-    /// True if every retraction counts; false if only those made at or before `until` count.
+    /// Only retractions made at or before this instant count.
+    retractions_until: Timestamp,
+    /// True if every retraction counts.
     is_in_retrospect: bool,
 }
 impl AsOf {
@@ -19,11 +21,15 @@ impl AsOf {
 
     /// Selects what was known at an instant: a retraction made later does not count.
     pub const fn known_at(instant: Timestamp) -> AsOf {
-        AsOf { until: instant, is_in_retrospect: false }
+        AsOf { until: instant, retractions_until: instant, is_in_retrospect: false }
     }
     /// Selects what a fetch returned by an instant, except all that is retracted now.
     pub const fn in_retrospect(instant: Timestamp) -> AsOf {
-        AsOf { until: instant, is_in_retrospect: true }
+        AsOf { until: instant, retractions_until: Timestamp::DISTANT_FUTURE, is_in_retrospect: true }
+    }
+    /// Selects those of these observations that were fetched before an instant. The same retractions count.
+    pub fn before(self, instant: Timestamp) -> AsOf {
+        AsOf { until: self.until.min(Timestamp(instant.0 - 1)), ..self }
     }
     /// True if every retraction counts, whenever it was made.
     pub const fn is_in_retrospect(self) -> bool {
@@ -43,12 +49,8 @@ impl AsOf {
     }
     /// True if an observation with these retractions, oldest first, is retracted.
     pub fn is_retracted(self, retractions: &[Retraction]) -> bool {
-        let until = self.retractions_until();
-        let newest = retractions.iter().rev().find(|retraction| retraction.at <= until);
+        let newest = retractions.iter().rev().find(|retraction| retraction.at <= self.retractions_until);
         newest.is_some_and(|retraction| !retraction.is_undone)
-    }
-    const fn retractions_until(self) -> Timestamp {
-        if self.is_in_retrospect { Timestamp::DISTANT_FUTURE } else { self.until }
     }
 }
 
@@ -83,7 +85,7 @@ impl Retractions {
     /// True if the raw event is retracted as of an instant.
     pub fn is_retracted(&self, raw: RawId, as_of: AsOf) -> bool {
         let by_time = self.0.get(&raw);
-        let newest = by_time.and_then(|by_time| by_time.range(..=as_of.retractions_until()).next_back());
+        let newest = by_time.and_then(|by_time| by_time.range(..=as_of.retractions_until).next_back());
         newest.is_some_and(|(_, is_retracted)| *is_retracted)
     }
     /// Returns the times of all retractions.

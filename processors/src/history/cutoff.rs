@@ -14,10 +14,17 @@ use schemas::{Timestamp, features::Basis};
 pub struct Cutoff {
     tip_off: Timestamp,
     basis: Basis,
+    /// Facts that became known later are not known at the cutoff.
+    known_until: Timestamp,
 }
 impl Cutoff {
     pub const fn at_tip_off(tip_off: Timestamp, basis: Basis) -> Self {
-        Cutoff { tip_off, basis }
+        Cutoff { tip_off, basis, known_until: Timestamp(tip_off.0 - 1) }
+    }
+    /// Returns the issued cutoff of the same game as it was before an earlier instant: nothing that became known from then on is known.
+    fn before(self, instant: Timestamp) -> Self {
+        let known_until = self.known_until.min(Timestamp(instant.0 - 1));
+        Cutoff { basis: Basis::Issued, known_until, ..self }
     }
     pub const fn basis(self) -> Basis {
         self.basis
@@ -28,15 +35,14 @@ impl Cutoff {
     }
     /// True if a fact was known strictly before the tip-off.
     pub fn is_known(self, known_at: Timestamp) -> bool {
-        known_at < self.tip_off
+        known_at <= self.known_until
     }
     /// Selects the observations fetched strictly before the tip-off. On the issued basis, a retraction made later does not count; on the
     /// retrospective basis, a retracted observation is never selected.
     pub const fn known(self) -> AsOf {
-        let last = Timestamp(self.tip_off.0 - 1);
         match self.basis {
-            Basis::Issued => AsOf::known_at(last),
-            Basis::Retrospective => AsOf::in_retrospect(last),
+            Basis::Issued => AsOf::known_at(self.known_until),
+            Basis::Retrospective => AsOf::in_retrospect(self.known_until),
         }
     }
     /// Selects all observations that may be used on this basis: on the issued basis those of `known`, on the retrospective basis also
@@ -58,7 +64,7 @@ impl Cutoff {
         known_at: impl Fn(&S) -> Timestamp,
     ) -> Option<&'a S> {
         let revisions = self.revisions(revisions, in_retrospect);
-        let known_count = revisions.partition_point(|revision| known_at(revision) < self.tip_off);
+        let known_count = revisions.partition_point(|revision| self.is_known(known_at(revision)));
         match (known_count.checked_sub(1), self.basis) {
             (Some(last), _) => revisions.get(last),
             (None, Basis::Retrospective) => revisions.first(),
@@ -72,6 +78,52 @@ impl Cutoff {
             Basis::Retrospective => in_retrospect.unwrap_or(revisions),
         }
     }
+}
+
+/// Content, and the time since which it has been known as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known<T> {
+    pub content: T,
+    /// The latest instant at which anything became known that the content depends on: a fact, the end of a fact, or the retraction of one.
+    pub known_at: Timestamp,
+}
+/// No content, which has always been known.
+impl<T> Default for Known<Option<T>> {
+    fn default() -> Self {
+        Known { content: None, known_at: Timestamp::DISTANT_PAST }
+    }
+}
+
+/// Derives content as of a cutoff. `content_by` returns the content with the latest instant at which a fact became known that the content is
+/// derived from. `ends` are instants at which the facts may be replaced by others that became known earlier, or by none: retractions, and
+/// changes of what is looked up.
+///
+/// On the issued basis, such an instant counts if the content was another one before it. On the retrospective basis, a retracted fact was
+/// never known.
+pub fn known_content<T: PartialEq>(
+    cutoff: Cutoff,
+    ends: impl IntoIterator<Item = Timestamp>,
+    content_by: impl Fn(Cutoff) -> Known<T>,
+) -> Known<T> {
+    let Known { content, mut known_at } = content_by(cutoff);
+    if cutoff.basis() == Basis::Retrospective {
+        return Known { content, known_at };
+    }
+    let mut instants: Vec<Timestamp> = ends.into_iter().filter(|at| cutoff.is_known(*at)).collect();
+    instants.sort_unstable();
+    instants.dedup();
+    for instant in instants.into_iter().rev() {
+        if instant <= known_at {
+            break;
+        }
+        let before = content_by(cutoff.before(instant));
+        if before.content != content {
+            known_at = instant;
+            break;
+        }
+        known_at = known_at.max(before.known_at);
+    }
+    Known { content, known_at }
 }
 
 /// The revisions of derived content.

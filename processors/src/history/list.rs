@@ -53,6 +53,9 @@ impl<V> Clone for Listed<'_, V> {
 }
 impl<V> Copy for Listed<'_, V> {}
 
+/// The value of a member, and when and by which raw event it was first listed.
+type MemberState<V> = (V, Timestamp, RawId);
+
 /// The members whose presence or value may differ, at some instant, from before a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Affected<K> {
@@ -96,6 +99,7 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         }
         self.requests.retain(|_, sequence| !sequence.observations.is_empty());
         let is_first_of_request = !self.requests.contains_key(&provenance.request);
+        let with_several_values = self.members_with_several_values(&provenance.request);
         let sequence = self.requests.entry(provenance.request.clone()).or_default();
         let stored =
             StoredObservation { id, version: provenance.version, outcome: provenance.outcome, coverage };
@@ -107,7 +111,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         let is_simple = merged.is_new && !(is_moved || is_first_of_request && self.requests.len() > 1);
         let affected = if is_simple && self.retractions.is_empty() && self.continues_request(id, provenance) {
             let mut changed = merged.changed;
-            changed.extend(self.keys_with_several_values(&provenance.request));
+            let differing = with_several_values.into_iter().filter(|(key, before)| self.state(key) != *before);
+            changed.extend(differing.map(|(key, _)| key));
             Affected::Members(changed)
         } else {
             Affected::All
@@ -136,11 +141,17 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             && are_live.map(|other| other.id.fetched_at).all(|newest| newest >= live_from)
             || self.requests.len() == 1
     }
-    /// Returns the members of a request for which another request lists another value: a repeated value may become the newest again.
-    fn keys_with_several_values(&self, request: &str) -> Vec<K> {
+    /// Returns the members of a request for which another request lists another value, each with its newest state: a repeated value may
+    /// become the newest again.
+    fn members_with_several_values(&self, request: &str) -> Vec<(K, Option<MemberState<V>>)> {
         let sequence = self.requests.get(request).filter(|_| self.requests.len() > 1);
         let keys = sequence.into_iter().flat_map(|sequence| sequence.changes.keys());
-        keys.filter(|key| self.has_several_values(key)).cloned().collect()
+        keys.filter(|key| self.has_several_values(key)).map(|key| (key.clone(), self.state(key))).collect()
+    }
+    /// Returns the value of a member, and since when it has had it; `None` if it is absent.
+    fn state(&self, key: &K) -> Option<MemberState<V>> {
+        let listed = self.member(key, AsOf::LATEST)?;
+        Some((listed.value.clone(), listed.since, listed.first_raw))
     }
     /// True if several requests list a member, and not always with the same value.
     pub(super) fn has_several_values(&self, key: &K) -> bool {
@@ -233,10 +244,6 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             .map(|known| known.first)
             .min()
     }
-    /// True if an observation known at an instant is complete in one of the innermost lists: a member of it that is not present is absent.
-    pub fn is_complete(&self, sublist: &K::Sublist, as_of: AsOf) -> bool {
-        self.requests.values().any(|request| self.newest_complete_in(request, sublist, as_of).is_some())
-    }
     /// Returns the number of observations that are known at an instant.
     pub fn known_len(&self, as_of: AsOf) -> usize {
         let known = self.requests.values().map(|sequence| {
@@ -289,6 +296,44 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
             });
         }
         newest
+    }
+    /// Returns the instant since which a member has been as it is as of an instant: present with its value, or absent; `None` if no known
+    /// observation ever listed it. A retracted observation counts as never made.
+    pub fn known_since(&self, key: &K, as_of: AsOf) -> Option<Timestamp> {
+        let member = self.member(key, as_of);
+        if let Some(listed) = &member
+            && self.requests.len() == 1
+        {
+            return Some(listed.since);
+        }
+        let value = member.map(|listed| listed.value);
+        let mut instants = Vec::new();
+        self.instants(key, &mut |instant| instants.push(instant));
+        instants.retain(|instant| *instant <= as_of.until);
+        instants.sort_unstable();
+        instants.dedup();
+        let is_changed = |instant: &Timestamp| {
+            let before = self.member(key, as_of.before(*instant));
+            before.map(|listed| listed.value) != value
+        };
+        instants.into_iter().rev().find(is_changed)
+    }
+    /// Returns the first instant as of which an observation is complete in one of the innermost lists.
+    pub fn first_complete(&self, sublist: &K::Sublist, as_of: AsOf) -> Option<Timestamp> {
+        let of_request = |sequence: &Sequence<K, V>| {
+            let fetched = &sequence.observations[..sequence.count_until(as_of.until)];
+            let mut groups = fetched.chunk_by(|a, b| a.id.fetched_at == b.id.fetched_at);
+            let is_complete = |group: &&[StoredObservation<K::Sublist>]| {
+                let mut known = group.iter().filter(|stored| self.is_known(stored, as_of)).peekable();
+                known.peek().is_some() && known.all(|stored| stored.coverage.is_complete(sublist))
+            };
+            groups.find(is_complete)?.first().map(|stored| stored.id.fetched_at)
+        };
+        self.requests.values().filter_map(of_request).min()
+    }
+    /// Returns the times of all retractions of observations.
+    pub fn retraction_instants(&self) -> impl Iterator<Item = Timestamp> {
+        self.retractions.instants()
     }
     fn is_known(&self, stored: &StoredObservation<K::Sublist>, as_of: AsOf) -> bool {
         self.retractions.is_empty() || !self.retractions.is_retracted(stored.id.raw, as_of)

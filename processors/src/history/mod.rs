@@ -22,7 +22,7 @@ mod request;
 mod sequence;
 
 pub use as_of::AsOf;
-pub use cutoff::{Cutoff, Revised, revise};
+pub use cutoff::{Cutoff, Known, Revised, known_content, revise};
 pub use fact::{FactHistory, FactRun};
 pub use list::{Affected, ListChange, ListHistory, Listed};
 pub use request::{KnownObservations, RequestHistory};

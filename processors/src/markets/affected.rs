@@ -44,8 +44,9 @@ impl Tables {
     ) -> StateChange {
         let (id, date, fetched_at) =
             (observation.event.clone(), observation.date, observation.provenance.fetched_at);
+        let is_only = !self.events.iter().any(|(other, event)| *other != id && event.has_date(date));
         let event = self.events.entry(id.clone()).or_default();
-        let Some(merged) = event.merge(observation) else { return StateChange::Unchanged };
+        let Some(merged) = event.merge(observation, is_only) else { return StateChange::Unchanged };
         for touched in merged.touched {
             if let Some(record) = event.history.record(touched) {
                 let (fetched_at, raw) = (touched.fetched_at.0, touched.raw.0);
@@ -129,12 +130,12 @@ impl Tables {
         }
         let days: BTreeSet<EasternDate> = old.into_iter().chain(&new).flat_map(GameTimes::all_days).collect();
         // The rows of the old days are invalidated before, too, because the game may have no row for them afterwards.
-        self.invalidate_days(matchup, &days, invalidate);
+        self.invalidate_days(matchup, &self.days_of_games_on(&days), invalidate);
         match new {
             Some(new) => _ = self.games.insert(game, new),
             None => _ = self.games.remove(&game),
         }
-        self.invalidate_days(matchup, &days, invalidate);
+        self.invalidate_days(matchup, &self.days_of_games_on(&days), invalidate);
         StateChange::RowReplaced
     }
     /// Replaces the name matches of one source, day and team. Only the rows of those names are affected whose matches differ.
@@ -180,16 +181,14 @@ impl Tables {
         self.invalidate_days(matchup, &days, emit);
     }
 
-    fn games_on(&self, day: EasternDate) -> impl Iterator<Item = (GameId, &GameTimes)> {
-        let games = self.games.iter().map(|(game, times)| (*game, times));
-        games.filter(move |(_, times)| times.all_days().contains(&day))
+    /// Returns the days of all games that were ever scheduled for one of the given days, because at most one of them is on a day.
+    fn days_of_games_on(&self, days: &BTreeSet<EasternDate>) -> BTreeSet<EasternDate> {
+        let games = days.iter().flat_map(|day| self.games_on(*day));
+        games.flat_map(|(_, game)| game.all_days()).chain(days.iter().copied()).collect()
     }
     fn add_candidates(&self, name: LookupName<'_>, day: EasternDate, players: &mut PlayersByDay) {
-        let Some(matchup) = self.matchup else { return };
         let of_day = players.entry(day).or_default();
-        self.name_lookups.all_candidates(name.request(&matchup.teams()), &mut |player| {
-            of_day.insert(player);
-        });
+        self.candidates(name, &mut |player| _ = of_day.insert(player));
     }
     /// Emits the rows that depend on the odds of the given players on the given days.
     fn invalidate_quoted(

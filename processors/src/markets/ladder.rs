@@ -27,8 +27,10 @@ pub struct LadderQuote<'a> {
     pub stated: &'a Ladder,
     /// The lines of the ladder; if it is incomplete, with those of the ladders before it.
     pub lines: Cow<'a, [QuoteLine]>,
-    /// The fetch time of the first observation since which the ladder has had these lines without interruption.
+    /// The fetch time of the first observation since which the ladder has been selected with these lines.
     pub known_at: Timestamp,
+    /// The fetch time of the first observation with this update.
+    pub update_known_at: Timestamp,
 }
 
 impl LadderQuote<'_> {
@@ -42,6 +44,12 @@ impl LadderQuote<'_> {
         let by_lines = || b.stated.cmp(a.stated).then_with(|| b.lines.cmp(&a.lines));
         let by_content = || by_lines().then_with(|| a.known_at.cmp(&b.known_at));
         order(a).cmp(&order(b)).then_with(by_content).then_with(|| a.listed_in.cmp(&b.listed_in))
+    }
+    /// Orders opening ladders: the older update first; of one update, the one listed first; at one instant, the greater ladder.
+    pub fn by_opening(a: &Self, b: &Self) -> Ordering {
+        let order = |quote: &Self| (quote.updated_at, quote.listed_in.fetched_at);
+        let by_lines = || b.stated.cmp(a.stated).then_with(|| b.lines.cmp(&a.lines));
+        order(a).cmp(&order(b)).then_with(by_lines).then_with(|| a.listed_in.cmp(&b.listed_in))
     }
 }
 
@@ -80,19 +88,19 @@ impl<'a> LadderHistory<'a> {
     pub fn is_listed_later(&self) -> bool {
         self.usable() == Fetched::Any && self.newest_of(Fetched::After).is_some()
     }
-    /// Returns the ladder with the oldest update that has a main line.
+    /// Returns the first ladder with a main line that any observation lists of the oldest update which has one.
     ///
     /// The first observation with a main line has the oldest update, except for those that show an older update than one before them.
     pub fn opening(&self) -> Option<LadderQuote<'a>> {
         let mut opening = (0..self.ladders.len()).find_map(|index| self.opening_from(index));
         for run in self.updates.older.iter().filter(|run| self.is_selected(run, self.usable())) {
-            if opening.as_ref().is_none_or(|opening| run.updated_at < opening.updated_at) {
-                opening = self.with_main_line(run.updated_at).or(opening);
+            if opening.as_ref().is_none_or(|opening| run.updated_at <= opening.updated_at) {
+                opening = opening.into_iter().chain(self.opening_in(run)).min_by(LadderQuote::by_opening);
             }
         }
         opening
     }
-    /// Returns the oldest ladder that has a main line among the observations of one change.
+    /// Returns the opening ladder among the observations of one change of the ladder.
     fn opening_from(&self, index: usize) -> Option<LadderQuote<'a>> {
         self.ladders[index].value.as_ref()?;
         let as_of = self.as_of(self.usable());
@@ -104,12 +112,28 @@ impl<'a> LadderHistory<'a> {
         let later = later.iter().take_while(|run| until.is_none_or(|until| run.from < until));
         let mut runs = self.updates.run_of(first).into_iter().chain(later);
         let mut runs = runs.by_ref().take_while(|run| self.is_selected(run, self.usable()));
-        // Mostly, the first one has a main line. It has none if a later observation of the same update replaced the ladder.
-        runs.find_map(|run| self.with_main_line(run.updated_at))
+        runs.find_map(|run| self.opening_in(run))
     }
-    fn with_main_line(&self, updated_at: Timestamp) -> Option<LadderQuote<'a>> {
-        let quote = self.quote_of(updated_at, self.usable())?;
-        main_line::for_ladder(&quote.lines).map(|_| quote)
+    /// Returns the ladder of the first observation of a run that lists one with a main line.
+    fn opening_in(&self, run: &UpdateRun) -> Option<LadderQuote<'a>> {
+        let as_of = self.as_of(self.usable());
+        let listed = self.changes_in(run).filter_map(|index| {
+            let [first, _] = self.listed_in(run, index, self.usable())?;
+            let lines = self.lines(index, as_of);
+            main_line::for_ladder(&lines)?;
+            Some(LadderQuote {
+                updated_at: run.updated_at,
+                is_known: first.fetched_at <= self.cutoff.known().until,
+                listed_in: first,
+                stated: self.ladders[index].value.as_ref()?.ladder()?,
+                lines,
+                known_at: first.fetched_at,
+                update_known_at: run.from.fetched_at,
+            })
+        });
+        let mut listed = listed.peekable();
+        let instant = listed.peek()?.listed_in.fetched_at;
+        listed.take_while(|quote| quote.listed_in.fetched_at == instant).min_by(LadderQuote::by_opening)
     }
     fn usable(&self) -> Fetched {
         match self.cutoff.basis() {
@@ -181,14 +205,28 @@ impl<'a> LadderHistory<'a> {
         let as_of = self.as_of(if is_known { Fetched::Before } else { fetched });
         let from = self.ladders[index].from;
         let since = self.request.known_from(Some(from), self.until(index), as_of);
+        let since = since.map_or(listed_in, |known| known.first);
         Some(LadderQuote {
             updated_at: run.updated_at,
             is_known,
             listed_in,
             stated: self.ladders[index].value.as_ref()?.ladder()?,
             lines: self.lines(index, as_of),
-            known_at: since.map_or(listed_in, |known| known.first).fetched_at,
+            known_at: self.selected_since(run, since),
+            update_known_at: run.from.fetched_at,
         })
+    }
+    /// Returns the fetch time of the first observation from `since` on with a newest update of the book. Before it, the observations show an
+    /// older update than one before them, so another ladder was selected.
+    fn selected_since(&self, run: &UpdateRun, since: ObservationId) -> Timestamp {
+        let ascending = &self.updates.ascending;
+        let begun = ascending.partition_point(|run| run.from <= since);
+        let last_begun = begun.checked_sub(1).map(|last| &ascending[last]);
+        if last_begun.is_some_and(|run| run.until.is_none_or(|until| since < until)) {
+            return since.fetched_at;
+        }
+        let first = ascending.get(begun).map_or(run.from, |first| first.from.min(run.from));
+        first.max(since).fetched_at
     }
     fn until(&self, index: usize) -> Option<ObservationId> {
         self.ladders.get(index + 1).map(|next| next.from)

@@ -48,8 +48,8 @@ pub struct MergedOdds {
 }
 
 impl Event {
-    /// Merges an observation, or its retraction; `None` if the history does not change.
-    pub fn merge(&mut self, observation: OddsObservation) -> Option<MergedOdds> {
+    /// Merges an observation, or its retraction; `None` if the history does not change. `is_only` states whether no other event has its day.
+    pub fn merge(&mut self, observation: OddsObservation, is_only: bool) -> Option<MergedOdds> {
         let OddsObservation { date, complete, quotes, provenance, incomplete_books, .. } = observation;
         let id = ObservationId { fetched_at: provenance.fetched_at, raw: provenance.raw };
         let incomplete = incomplete_books.into_iter().map(|book| (date, book)).collect();
@@ -72,7 +72,7 @@ impl Event {
                 for member in changed {
                     match member.name {
                         Some(name) => _ = names.insert((member.date, name)),
-                        None if self.is_only_newer(&member) => {}
+                        None if is_only && self.is_only_newer(&member) => {}
                         None => names.extend(self.names_in(&member)),
                     }
                 }
@@ -93,17 +93,19 @@ impl Event {
         self.index.get_or_init(|| UpdateIndex::new(&self.history))
     }
     /// True if a newest update time of a book changes no selected quote by itself. That is so if the update is newer than all updates of
-    /// the book before it, and the book has neither another key nor another request. A ladder that did not change is then selected as
-    /// before: its lines and the time since which it is known are the same in both observations.
+    /// the book before it, the observation before had the newest of those, and the book has neither another key nor another request. A
+    /// ladder that did not change is then selected as before: its lines and the time since which it is known are the same in both
+    /// observations.
     fn is_only_newer(&self, book: &OddsMember) -> bool {
         let mut requests = self.history.requests().filter(|request| !request.changes(book).is_empty());
         let (Some(request), None) = (requests.next(), requests.next()) else { return false };
         let [.., last] = request.changes(book) else { return false };
         let updates = self.index().updates(request.name(), book);
-        last.value.is_some()
-            && !main_line::has_several_keys(&book.book)
-            && updates
-                .is_some_and(|updates| updates.ascending.last().is_some_and(|run| run.from == last.from))
+        let follows_newest = updates.is_some_and(|updates| match updates.ascending.as_slice() {
+            [.., before, newest] => newest.from == last.from && before.until == Some(last.from),
+            _ => false,
+        });
+        last.value.is_some() && !main_line::has_several_keys(&book.book) && follows_newest
     }
     /// Returns the names of which any observation lists a ladder.
     pub fn names(&self) -> Names {

@@ -9,12 +9,14 @@ use super::{
     odds::Event,
 };
 use crate::history::Cutoff;
-use schemas::EasternDate;
+use schemas::{EasternDate, Timestamp};
 use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The quotes of one player: the ladders of all keys of all books.
 #[derive(Default)]
 pub struct PlayerQuotes<'a> {
+    /// When the newest ladder was added, changed or withdrawn; `None` if no book has quoted the player.
+    changed_at: Option<Timestamp>,
     /// The newest ladder of each key that is present, with the source's key of the book.
     newest: Vec<(&'a str, LadderQuote<'a>)>,
     /// The oldest ladder of each key that has a main line, even if the key is no longer present.
@@ -22,31 +24,57 @@ pub struct PlayerQuotes<'a> {
 }
 impl<'a> PlayerQuotes<'a> {
     /// Adds the quotes of a name on one day of an event. A ladder is present if its list shows it at the cutoff. On the retrospective basis
-    /// it is also present if a later fetch lists it with an update before the cutoff. Returns the number of present ladders.
-    pub fn add(&mut self, event: &'a Event, date: EasternDate, name: &str, cutoff: Cutoff) -> usize {
-        let count = self.newest.len();
+    /// it is also present if a later fetch lists it with an update before the cutoff. `name_known_at` is when the name became known to be the
+    /// player's.
+    pub fn add(
+        &mut self,
+        event: &'a Event,
+        date: EasternDate,
+        name: &str,
+        name_known_at: Timestamp,
+        cutoff: Cutoff,
+    ) {
         for member in event.ladders(date, name) {
+            let changed_at = event.history.known_since(member, cutoff.known());
             let is_known = event.history.member(member, cutoff.known()).is_some();
+            let changed_at = changed_at.map(|changed_at| changed_at.max(name_known_at));
             let histories: Vec<_> = LadderHistory::of(event, member, cutoff).collect();
             if is_known || histories.iter().any(LadderHistory::is_listed_later) {
-                let newest = histories.iter().filter_map(LadderHistory::newest);
-                self.newest.extend(newest.map(|quote| (member.book.as_str(), quote)));
+                for mut quote in histories.iter().filter_map(LadderHistory::newest) {
+                    quote.known_at = quote.known_at.max(changed_at.unwrap_or(name_known_at));
+                    self.changed_at = self.changed_at.max(Some(quote.known_at));
+                    self.newest.push((&member.book, quote));
+                }
             }
-            let opening = histories.iter().filter_map(LadderHistory::opening);
-            self.opening.extend(opening.map(|quote| (member.book.as_str(), quote)));
+            self.changed_at = self.changed_at.max(changed_at);
+            for mut quote in histories.iter().filter_map(LadderHistory::opening) {
+                quote.known_at = quote.known_at.max(name_known_at);
+                self.opening.push((&member.book, quote));
+            }
         }
-        self.newest.len() - count
+    }
+    /// Returns when the newest ladder was added, changed or withdrawn; `None` if no book has quoted the player.
+    pub const fn changed_at(&self) -> Option<Timestamp> {
+        self.changed_at
     }
     /// Returns the newest ladder of each book. If several keys of a book have the same update time, the first key is used.
-    pub fn newest(self) -> Vec<LadderQuote<'a>> {
+    ///
+    /// If several ladders of a book have different main lines, the update time decides, so the ladder is known since its update is.
+    pub fn newest(&self) -> Vec<LadderQuote<'a>> {
         let mut by_book: BTreeMap<&str, LadderQuote<'a>> = BTreeMap::new();
-        for (key, quote) in sorted(self.newest) {
+        for (key, quote) in sorted(self.newest.clone()) {
             match by_book.entry(main_line::book(key)) {
                 Entry::Vacant(entry) => _ = entry.insert(quote),
-                Entry::Occupied(mut stored) if stored.get().updated_at < quote.updated_at => {
-                    stored.insert(quote);
+                Entry::Occupied(mut stored) => {
+                    let mut selected = stored.get().clone();
+                    let is_equal = main_line::for_ladder(&selected.lines) == main_line::for_ladder(&quote.lines);
+                    let known_at = selected.known_at.max(quote.known_at);
+                    if selected.updated_at < quote.updated_at {
+                        selected = quote;
+                    }
+                    selected.known_at = if is_equal { known_at } else { known_at.max(selected.update_known_at) };
+                    stored.insert(selected);
                 }
-                Entry::Occupied(_) => {}
             }
         }
         by_book.into_values().collect()
@@ -54,7 +82,11 @@ impl<'a> PlayerQuotes<'a> {
     /// Returns the oldest ladder of each book that has a main line; of several keys with the same update time, that of the first key.
     pub fn opening(&self) -> Vec<LadderQuote<'a>> {
         let mut by_book: BTreeMap<&str, LadderQuote<'a>> = BTreeMap::new();
-        for (key, quote) in sorted(self.opening.clone()) {
+        let mut opening = self.opening.clone();
+        opening.sort_by(|(a_key, a), (b_key, b)| {
+            a_key.cmp(b_key).then_with(|| LadderQuote::by_opening(a, b))
+        });
+        for (key, quote) in opening {
             match by_book.entry(main_line::book(key)) {
                 Entry::Vacant(entry) => _ = entry.insert(quote),
                 Entry::Occupied(mut stored) if quote.updated_at < stored.get().updated_at => {

@@ -122,7 +122,8 @@ impl Reports {
     pub fn times(&self, date: EasternDate) -> impl Iterator<Item = Timestamp> {
         self.on(date).map(|(reported_at, _)| reported_at)
     }
-    fn on(&self, date: EasternDate) -> impl DoubleEndedIterator<Item = (Timestamp, &Report)> {
+    /// Returns the reports on a game day, oldest first.
+    pub fn on(&self, date: EasternDate) -> impl DoubleEndedIterator<Item = (Timestamp, &Report)> {
         let on_date = self.by_time.range((date, Timestamp(i64::MIN))..=(date, Timestamp(i64::MAX)));
         on_date.map(|((_, reported_at), report)| (*reported_at, report))
     }

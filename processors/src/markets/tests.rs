@@ -166,7 +166,11 @@ fn a_newer_complete_fetch_removes_the_books_that_it_lacks_and_a_partial_one_remo
     let view = issued(&quoted([both(), one(true)]));
     assert_eq!((view.books, view.main, view.opening), (1, Line(2350), Line(2050)));
     assert_eq!(issued(&quoted([both(), one(false)])).books, 2);
-    assert_eq!(views(&quoted([both(), odds(at(11, 1), true, vec![])]))[0], None);
+    let withdrawn = quoted([both(), odds(at(11, 1), true, vec![]), odds(at(12, 1), true, vec![])]);
+    let Some(Out::Market(row)) = withdrawn.row(&OutputKey::Market(ID, matchup())) else {
+        panic!("the row must state since when there are no quotes")
+    };
+    assert_eq!((&row.issued, row.issued_absent_since), (&None, Some(at(11, 1))));
 }
 #[test]
 fn a_quote_is_parked_until_its_fixture_and_then_its_name_are_known() {
@@ -334,10 +338,13 @@ fn a_retraction_before_tip_off_counts_and_a_later_one_changes_the_retrospective_
         views(&quoted(inputs)).map(|view| view.map(|view| view.main.0))
     };
     assert_eq!(mains(vec![]), [Some(2450), None]);
-    assert_eq!(mains(vec![retraction(&second, at(19, 29), false)]), [Some(2050), None]);
+    let early = retraction(&second, at(19, 29), false);
+    assert_eq!(mains(vec![early.clone()]), [Some(2050), Some(2050)], "in retrospect, it was known earlier");
+    let known = views(&quoted([first.clone(), In::Odds(second.clone()), early])).map(|view| view.unwrap().known_at);
+    assert_eq!(known, [at(19, 29), at(10, 1)]);
     assert_eq!(mains(vec![retraction(&second, at(19, 30), false)]), [Some(2450), Some(2050)]);
     let undone = vec![retraction(&second, at(12, 0), false), retraction(&second, at(13, 0), true)];
-    assert_eq!(mains(undone), [Some(2450), None]);
+    assert_eq!(mains(undone), [Some(2450), Some(2450)]);
 }
 #[test]
 fn a_retracted_game_has_no_retrospective_market_and_the_issued_one_only_if_it_was_retracted_later() {
@@ -358,7 +365,12 @@ fn a_player_who_is_not_on_the_newest_report_is_available() {
     let mut driver = driver_with(names.into_iter().chain([out]));
     assert_eq!(status(&driver)[0].as_ref().map(|view| view.status), Some(InjuryStatus::Out));
     driver.put(report(at(17, 0), at(17, 5), &[]));
+    driver.put(report(at(18, 0), at(18, 5), &[]));
     assert_eq!(status(&driver), [None, None]);
+    let Some(Out::Availability(row)) = driver.row(&OutputKey::Availability(ID, matchup())) else {
+        panic!("the row must state since when the player is available")
+    };
+    assert_eq!((row.issued_absent_since, row.retrospective_absent_since), (Some(at(17, 5)), None));
     let Some(Out::QuotedPlayers(row)) =
         driver.row(&OutputKey::QuotedPlayers(MatchupGameId { matchup: matchup(), game: GAME }))
     else {
@@ -440,6 +452,23 @@ fn a_report_that_is_retracted_after_tip_off_still_counts_for_the_issued_row() {
         let driver = driver_with(names().chain([out.clone(), newer.clone(), retraction]));
         status(&driver).map(|view| view.map(|view| view.status))
     };
-    assert_eq!(retracted(at(19, 0)), [Some(InjuryStatus::Out), None]);
+    assert_eq!(retracted(at(19, 0)), [Some(InjuryStatus::Out), Some(InjuryStatus::Out)]);
     assert_eq!(retracted(at(20, 0)), [Some(InjuryStatus::Probable), Some(InjuryStatus::Out)]);
+}
+#[test]
+fn the_opening_line_is_the_first_that_was_fetched_of_the_first_update() {
+    let poll = |minute, line| odds(at(10, minute), true, vec![quote("a", line, at(10, 0))]);
+    let view = issued(&quoted([poll(1, 2050), poll(2, 2150), poll(3, 2250)]));
+    assert_eq!((view.opening, view.main, view.known_at), (Line(2050), Line(2250), at(10, 3)));
+}
+#[test]
+fn of_two_events_on_one_day_the_update_decides_also_if_a_poll_moves_nothing_else() {
+    let of = |event: &str, minute, line, updated| {
+        let observation = observation(at(10, minute), vec![quote("a", line, at(10, updated))]);
+        In::Odds(OddsObservation { event: event.into(), ..observation })
+    };
+    let mut driver = quoted([of("e", 1, 2050, 0), of("f", 2, 2250, 1)]);
+    assert_eq!(issued(&driver).main, Line(2250));
+    driver.put(of("e", 3, 2050, 3));
+    assert_eq!((issued(&driver).main, issued(&driver).known_at), (Line(2050), at(10, 3)));
 }

@@ -8,9 +8,11 @@ use crate::{
     history::{AsOf, Coverage, Cutoff, ListHistory, Listed, Member, ObservationRecord},
     materialized_view::ParkedItem,
     name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
+    names::Resolution,
 };
 use schemas::{
     EasternDate, PlayerId, Team, Timestamp,
+    identity::NameRule,
     observation::{PlayerRef, RosterObservation},
     raw::Feed,
     team_form::RosteredPlayer,
@@ -81,14 +83,18 @@ impl Rosters {
         let mut roster: BTreeMap<PlayerId, RosteredPlayer> = BTreeMap::new();
         let mut known_at = Timestamp::DISTANT_PAST;
         for (feed, history) in &self.0 {
+            // A newer observation shows since when the players are on the roster, and which ones no longer are.
+            let newest = history.newest(cutoff.known()).map(|newest| newest.fetched_at);
+            known_at = newest.into_iter().fold(known_at, Timestamp::max);
             for (RosterKey(member), listed) in history.members(cutoff.known()) {
-                let resolved = match member.nba {
-                    Some(player) => Some((player, Timestamp::DISTANT_PAST)),
-                    None => name_lookups
-                        .player(lookup_request(*feed, &listed, &member.name), known_by_cutoff(cutoff)),
+                let request = lookup_request(*feed, &listed, &member.name);
+                let decided = match member.nba {
+                    Some(player) => Some((Resolution::Player(player, NameRule::Exact), Timestamp::DISTANT_PAST)),
+                    None => name_lookups.decide(request, known_by_cutoff(cutoff)),
                 };
-                let Some((player, name_known_at)) = resolved else { continue };
-                known_at = known_at.max(listed.fetched_at).max(name_known_at);
+                let Some((resolution, name_known_at)) = decided else { continue };
+                known_at = known_at.max(name_known_at);
+                let Resolution::Player(player, _) = resolution else { continue };
                 let since = listed.fetched_at;
                 let rostered = roster.entry(player).or_insert(RosteredPlayer { player, since, born: None });
                 rostered.since = rostered.since.max(since);
@@ -96,6 +102,10 @@ impl Rosters {
             }
         }
         (roster.into_values().collect(), known_at)
+    }
+    /// Returns the times of the retractions of observations.
+    pub fn retraction_instants(&self) -> impl Iterator<Item = Timestamp> {
+        self.0.values().flat_map(ListHistory::retraction_instants)
     }
     /// Returns the names of the newest roster that resolve to no player.
     pub fn unresolved(&self, team: Team, feed: Feed, name_lookups: &NameLookups) -> Vec<ParkedItem> {

@@ -1,0 +1,261 @@
+//! Laws of the time at which issued content became known: whatever ends or replaces it is dated, and what changes nothing is not.
+//!
+//! Invariant: the inputs of a history arrive in the order in which they became known, so each change of a row is due to the input before it.
+//! Not here: the content (`laws`).
+use super::{laws::*, *};
+use crate::view_test_driver::{ViewTestDriver, provenance};
+use proptest::prelude::*;
+use schemas::{
+    GameId, PlayerId, RawId, Team, Timestamp,
+    features::Basis,
+    game::GameDay,
+    identity::{NameMatch, NameRevision, NameRule},
+    market::{AvailabilityView, MarketView},
+    observation::{InjuryMember, InjuryStatus, Retraction},
+    raw::Source,
+};
+use std::collections::BTreeMap;
+
+const PLAYERS: [PlayerId; 2] = [PlayerId(1), PlayerId(2)];
+
+/// A fetch of an injury report that lists at most one player.
+#[derive(Clone, Debug)]
+struct Fetch {
+    at: usize,
+    raw: i64,
+    reported: usize,
+    day: i32,
+    team: usize,
+    listed: Option<(usize, bool)>,
+    complete: bool,
+    request: u8,
+    retracted: Option<usize>,
+}
+impl Fetch {
+    fn observation(&self, is_retraction: bool) -> In {
+        let members = self.listed.map(|(name, is_out)| InjuryMember {
+            team: TEAMS[self.team],
+            name: NAMES[name].into(),
+            status: if is_out { InjuryStatus::Out } else { InjuryStatus::Questionable },
+            reason: String::new(),
+        });
+        let mut provenance = provenance(instant(self.at));
+        provenance.raw = RawId(1_000 + self.raw);
+        provenance.request = self.request.to_string();
+        let retraction = |n: usize| Retraction { at: instant(n.max(self.at)), is_undone: false };
+        provenance.retraction = self.retracted.filter(|_| is_retraction).map(retraction);
+        In::Injury(InjuryObservation {
+            incomplete_teams: Vec::new(),
+            not_submitted: Vec::new(),
+            matchup: matchup(),
+            date: day(self.day),
+            reported_at: instant(self.reported),
+            complete: self.complete,
+            members: members.into_iter().collect(),
+            provenance,
+        })
+    }
+}
+fn fetches() -> impl Strategy<Value = Vec<Fetch>> {
+    let listed = prop::option::weighted(0.6, (0usize..2, any::<bool>()));
+    let fetch = (0usize..10, 0usize..10, 0i32..2, 0usize..2, listed, 0u8..4, 0u8..2, prop::option::weighted(0.2, 0usize..10));
+    prop::collection::vec(fetch, 0..6).prop_map(|fetches| {
+        let fetches = fetches.into_iter().enumerate();
+        let fetch = |(raw, (at, reported, day, team, listed, complete, request, retracted))| Fetch {
+            at, raw: raw as i64, reported, day, team, listed, complete: complete != 0, request, retracted,
+        };
+        fetches.map(fetch).collect()
+    })
+}
+
+/// A new day of a game, or a new match of a name.
+#[derive(Clone, Debug)]
+enum Revision {
+    Day { game: usize, day: i32 },
+    Retracted { game: usize },
+    Name { is_odds: bool, day: i32, name: usize, player: usize },
+}
+fn revisions() -> impl Strategy<Value = Vec<(usize, Revision)>> {
+    let revision = prop_oneof![
+        3 => (0usize..2, 0i32..2).prop_map(|(game, day)| Revision::Day { game, day }),
+        1 => (0usize..2).prop_map(|game| Revision::Retracted { game }),
+        3 => (any::<bool>(), 0i32..2, 0usize..2, 0usize..3)
+            .prop_map(|(is_odds, day, name, player)| Revision::Name { is_odds, day, name, player }),
+    ];
+    prop::collection::vec((0usize..10, revision), 0..4)
+}
+
+/// The rows of games and names, with all revisions so far.
+struct Rows {
+    games: [Game; 2],
+    names: BTreeMap<(bool, i32, usize), Vec<NameRevision>>,
+}
+impl Rows {
+    fn new() -> Rows {
+        let game = |n: usize| game_row(n, n as i32);
+        Rows { games: [game(0), game(1)], names: BTreeMap::new() }
+    }
+    fn first_revision(player: Option<PlayerId>, known_at: Timestamp) -> NameRevision {
+        let rule = player.map(|_| NameRule::Exact);
+        NameRevision { known_at, rule, players: player.into_iter().collect(), link: None }
+    }
+    fn names(&self, is_odds: bool, on: i32) -> Vec<In> {
+        let source = if is_odds { Source::Oddsapi } else { Source::Nbacom };
+        let row = |team: Team| {
+            let name_match = |name: usize| {
+                let player = Some(PLAYERS[0]).filter(|_| team == TEAMS[0]);
+                let later = self.names.get(&(is_odds, on, name)).filter(|_| team == TEAMS[0]);
+                let first = Self::first_revision(player, Timestamp::DISTANT_PAST);
+                let revisions = [first].into_iter().chain(later.into_iter().flatten().cloned()).collect();
+                NameMatch { name: NAMES[name].into(), revisions, revisions_in_retrospect: None }
+            };
+            let scope = Scope::Matchup(matchup());
+            let matches = vec![name_match(0), name_match(1)];
+            let row = Names { scope: scope.to_string(), team, source, date: day(on), matches };
+            In::Names(Names::id(scope, team, source, day(on)), Some(row))
+        };
+        TEAMS.map(row).to_vec()
+    }
+    fn game(&self, n: usize) -> In {
+        In::Game(MatchupGameId { matchup: matchup(), game: GAMES[n] }, Some(self.games[n].clone()))
+    }
+    fn first(&self) -> Vec<In> {
+        let names = [true, false].into_iter().flat_map(|is_odds| [0, 1].map(|on| (is_odds, on)));
+        let names = names.flat_map(|(is_odds, on)| self.names(is_odds, on));
+        names.chain([self.game(0), self.game(1)]).collect()
+    }
+    fn revise(&mut self, known_at: Timestamp, revision: &Revision) -> Vec<In> {
+        match *revision {
+            Revision::Day { game, day: on } => {
+                let days = &mut self.games[game].days;
+                days.retain(|day| day.known_at < known_at);
+                if days.last().is_some_and(|last| last.date != day(on)) {
+                    days.push(GameDay { known_at, date: day(on) });
+                }
+                vec![self.game(game)]
+            }
+            Revision::Retracted { game } => {
+                self.games[game].retracted_at.get_or_insert(known_at);
+                self.games[game].days_in_retrospect = Some(Vec::new());
+                vec![self.game(game)]
+            }
+            Revision::Name { is_odds, day, name, player } => {
+                let revision = Self::first_revision(PLAYERS.get(player).copied(), known_at);
+                let revisions = self.names.entry((is_odds, day, name)).or_default();
+                revisions.retain(|revision| revision.known_at < known_at);
+                revisions.push(revision);
+                self.names(is_odds, day)
+            }
+        }
+    }
+}
+
+/// What an issued row states of one thing, with the time since which it is known.
+type Issued = BTreeMap<(GameId, String), (String, Option<Timestamp>)>;
+
+fn issued(driver: &ViewTestDriver<Markets>) -> Issued {
+    let mut issued = Issued::new();
+    for row in driver.rows().values() {
+        match row {
+            Out::Market(row) => {
+                let (view, known_at) = row.on(Basis::Issued);
+                let view = view.map(|view| MarketView { known_at: Timestamp::DISTANT_PAST, ..view.clone() });
+                let content = known_at.map(|known_at| (format!("{view:?}"), Some(known_at)));
+                issued.extend(content.map(|content| ((row.game, format!("market {}", row.player)), content)));
+            }
+            Out::Availability(row) => {
+                let (view, known_at) = row.on(Basis::Issued);
+                let view =
+                    view.map(|view| AvailabilityView { known_at: Timestamp::DISTANT_PAST, ..view.clone() });
+                let content = known_at.map(|known_at| (format!("{view:?}"), Some(known_at)));
+                issued.extend(content.map(|content| ((row.game, format!("availability {}", row.player)), content)));
+            }
+            Out::QuotedPlayers(row) => {
+                for quoted in &row.issued {
+                    let content = (quoted.is_quoted.to_string(), Some(quoted.known_at));
+                    issued.insert((row.game, format!("quoted {}", quoted.player)), content);
+                }
+                for team in &row.teams_reported_issued {
+                    let content = (team.has_reported.to_string(), Some(team.known_at));
+                    issued.insert((row.game, format!("reported {}", team.team)), content);
+                }
+            }
+        }
+    }
+    issued
+}
+
+/// Checks what one input changed, which became known at an instant.
+fn check(before: &Issued, after: &Issued, at: Timestamp, input: &str) -> Result<(), TestCaseError> {
+    for key in before.keys().chain(after.keys()) {
+        let of = |issued: &Issued| issued.get(key).cloned();
+        let content = |issued: &Issued| {
+            let nothing = if key.1.starts_with("market") || key.1.starts_with("avail") { "None" } else { "false" };
+            of(issued).map_or(nothing.to_owned(), |(content, _)| content)
+        };
+        let tip_off = tip_off(GAMES.iter().position(|game| *game == key.0).unwrap());
+        if at >= tip_off {
+            prop_assert_eq!(of(before), of(after), "{:?} changed after tip-off by {}", key, input);
+        } else if content(before) != content(after) {
+            let known_at = of(after).and_then(|(_, known_at)| known_at);
+            let is_dated = known_at.is_some_and(|known_at| at <= known_at && known_at < tip_off);
+            prop_assert!(is_dated, "{:?} changed at {} by {}: {:?} -> {:?}", key, at, input, of(before), of(after));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn issued_content_that_changes_is_known_since_the_change_at_the_earliest(
+        polls in polls(),
+        fetches in fetches(),
+        revisions in revisions(),
+    ) {
+        let mut rows = Rows::new();
+        let mut driver = ViewTestDriver::new(Markets);
+        rows.first().into_iter().for_each(|input| _ = driver.put(input));
+        let mut inputs: Vec<(Timestamp, Vec<In>)> = Vec::new();
+        for poll in &polls {
+            inputs.push((poll.at, vec![observation(poll, false)]));
+            inputs.extend(poll.retracted_at.map(|at| (at, vec![observation(poll, true)])));
+        }
+        for fetch in &fetches {
+            inputs.push((instant(fetch.at), vec![fetch.observation(false)]));
+            let at = fetch.retracted.map(|at| instant(at.max(fetch.at)));
+            inputs.extend(at.map(|at| (at, vec![fetch.observation(true)])));
+        }
+        let mut revisions = revisions;
+        revisions.sort_by_key(|(at, _)| *at);
+        for (at, revision) in &revisions {
+            inputs.push((instant(*at), rows.revise(instant(*at), revision)));
+        }
+        inputs.sort_by_key(|(at, _)| *at);
+        let mut before = issued(&driver);
+        for (at, inputs) in inputs {
+            let text = format!("{inputs:?}");
+            inputs.into_iter().for_each(|input| _ = driver.put(input));
+            let after = issued(&driver);
+            check(&before, &after, at, &text)?;
+            before = after;
+        }
+    }
+    #[test]
+    fn a_poll_that_repeats_the_one_before_changes_no_row(polls in polls()) {
+        let mut polls: Vec<Poll> = polls.into_iter().map(|poll| Poll { request: 0, event: 0, ..poll }).collect();
+        polls.sort_by_key(|poll| (poll.at, poll.raw));
+        let Some(last) = polls.last().filter(|last| last.retracted_at.is_none()) else { return Ok(()) };
+        let repeated = Poll { at: Timestamp(last.at.0 + 30_000), raw: 99, ..last.clone() };
+        prop_assume!(polls.iter().filter(|poll| poll.at == last.at).count() == 1);
+        let mut driver = ViewTestDriver::new(Markets);
+        Rows::new().first().into_iter().for_each(|input| _ = driver.put(input));
+        polls.iter().for_each(|poll| _ = driver.put(observation(poll, false)));
+        let retracted = polls.iter().filter(|poll| poll.retracted_at.is_some());
+        retracted.for_each(|poll| _ = driver.put(observation(poll, true)));
+        let before = format!("{:?}", driver.rows());
+        driver.put(observation(&repeated, false));
+        prop_assert_eq!(before, format!("{:?}", driver.rows()));
+    }
+}
