@@ -193,7 +193,10 @@ impl Tables {
             date: entry.date,
             tip_off: entry.tip_off,
             basis,
-            known_at: market_known_at.into_iter().chain(facts.availability_known_at).fold(known_at, Timestamp::max),
+            known_at: market_known_at
+                .into_iter()
+                .chain(facts.availability_known_at)
+                .fold(known_at, Timestamp::max),
             eligibility,
             appearances: history.season.len() as i32,
             vector: facts.side.map_or_else(Vec::new, |side| vector::compute(&facts, side)),

@@ -321,8 +321,7 @@ fn past_game(row: &TeamGame, cutoff: Cutoff) -> Known<Option<&TeamGameRevision>>
         return Known { content: Some(revision), known_at: revision.known_at };
     }
     let revisions = cutoff.revisions(&row.revisions, row.revisions_in_retrospect.as_deref());
-    let was_past =
-        revisions.iter().any(|revision| cutoff.is_known(revision.known_at) && is_past(revision));
+    let was_past = revisions.iter().any(|revision| cutoff.is_known(revision.known_at) && is_past(revision));
     match revision.map(|revision| revision.known_at).or(row.retracted_at) {
         Some(known_at) if was_past => Known { content: None, known_at },
         _ => Known::default(),

@@ -5,7 +5,7 @@
 use crate::random::Random;
 use schemas::{
     Timestamp,
-    raw::{FetchOutcome, RawEvent},
+    raw::{Feed, FetchOutcome, RawEvent},
 };
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const HOUR: i64 = 3_600 * SECOND;
 type Fault = fn(&RawEvent, &mut Random) -> Vec<RawEvent>;
 
 /// The faults, without retractions.
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 10] = [
     same_bytes_with_other_outcome,
     at_one_instant,
     pages,
@@ -24,6 +24,9 @@ const FAULTS: [Fault; 7] = [
     moved_event,
     reused_event,
     live_box_score,
+    later_content,
+    newer_report,
+    event_of_other_pair,
 ];
 
 /// Adds faults to a history, for example retractions, and sorts it by fetch time. `count` is the number of events that have a fault, and the
@@ -35,8 +38,15 @@ pub fn with_faults(
     random: &mut Random,
 ) -> Vec<RawEvent> {
     let mut added: Vec<RawEvent> = Vec::new();
+    // Odds and reports are few, but they are what is fetched again and again before a game.
+    let is_polled =
+        |event: &&RawEvent| matches!(event.feed, Feed::OddsapiEventOdds | Feed::NbacomInjuryReport);
+    let polled: Vec<&RawEvent> = events.iter().filter(is_polled).collect();
     for _ in 0..count {
-        let event = &events[random.below(events.len())];
+        let event = match random.percent(40) && !polled.is_empty() {
+            true => random.pick(&polled),
+            false => &events[random.below(events.len())],
+        };
         if may_have_fault(event) {
             added.extend(random.pick(&FAULTS)(event, random));
         }
@@ -134,6 +144,49 @@ fn odds_of_event_at(event: &RawEvent, fetched_at: i64, days: i64, is_second: boo
         payload["id"] = json!(format!("{}-second", payload["id"].as_str()?));
     }
     Some(copy(event, key, fetched_at, FetchOutcome::Complete, &payload))
+}
+
+/// The request is made again: some rows are withdrawn and some lines are moved, without a new update time.
+fn later_content(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
+    let Some((mut payload, _)) = halves(event, random) else { return Vec::new() };
+    move_lines(&mut payload, random);
+    let at = event.fetched_at.0 + random.pick(&[SECOND, 30 * SECOND, HOUR, 6 * HOUR]);
+    vec![copy(event, event.key.clone(), at, FetchOutcome::Complete, &payload)]
+}
+
+/// Moves some of the lines of quotes.
+fn move_lines(value: &mut Value, random: &mut Random) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(point) = fields.get_mut("point").filter(|_| random.percent(40)) {
+                *point = json!(point.as_f64().unwrap_or(20.5) + 1.0);
+            }
+            fields.values_mut().for_each(|field| move_lines(field, random));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_lines(item, random)),
+        _ => {}
+    }
+}
+
+/// A newer injury report lacks some of the rows: these players are available again.
+fn newer_report(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
+    let Ok(mut payload) = serde_json::from_str::<Value>(&event.payload) else { return Vec::new() };
+    let Some(records) = payload.get_mut("records").and_then(Value::as_array_mut) else { return Vec::new() };
+    records.retain(|_| random.percent(60));
+    payload["metadata"]["minute"] = json!(random.pick(&["20", "59"]));
+    let at = event.fetched_at.0 + random.pick(&[1_800 * SECOND, HOUR, 4 * HOUR]);
+    vec![copy(event, format!("{}/newer", event.key), at, FetchOutcome::Complete, &payload)]
+}
+
+/// The odds source uses the id of an event for a game of another pair of teams.
+fn event_of_other_pair(event: &RawEvent, random: &mut Random) -> Vec<RawEvent> {
+    let Ok(mut payload) = serde_json::from_str::<Value>(&event.payload) else { return Vec::new() };
+    if payload.get("commence_time").is_none() {
+        return Vec::new();
+    }
+    payload["home_team"] = json!(random.pick(&["Los Angeles Lakers", "Utah Jazz"]));
+    let at = event.fetched_at.0 + random.pick(&[0, SECOND, HOUR]);
+    vec![copy(event, event.key.clone(), at, FetchOutcome::Complete, &payload)]
 }
 
 /// A box score is fetched while its game is in progress, with the statistics of that time.

@@ -65,7 +65,8 @@ fn issued_rows(raw_events: &[RawEvent]) -> BTreeMap<(&'static str, String), Issu
     });
     add(&content, topics::FEATURES.info, &mut rows, |row: Features| {
         let known_at = row.known_at;
-        (row.basis == Basis::Issued).then(|| (format!("{:#?}", Features { known_at: UNDATED, ..row }), known_at))
+        (row.basis == Basis::Issued)
+            .then(|| (format!("{:#?}", Features { known_at: UNDATED, ..row }), known_at))
     });
     rows
 }
@@ -93,7 +94,9 @@ fn an_issued_row_that_changes_is_known_since_the_change_at_the_earliest() {
                 );
             }
         }
-        let is_dated = |id: &&(&str, String)| id.0 == topics::MARKETS.info.name || id.0 == topics::AVAILABILITY.info.name;
+        let is_dated = |id: &&(&str, String)| {
+            id.0 == topics::MARKETS.info.name || id.0 == topics::AVAILABILITY.info.name
+        };
         let ended: Vec<_> = rows_before.keys().filter(is_dated).filter(|id| !rows.contains_key(id)).collect();
         assert!(ended.is_empty(), "rows do not state that their content ended: {ended:?}");
     }

@@ -137,15 +137,14 @@ fn a_player_who_is_out_or_doubtful_is_ruled_out() {
     for (status, is_ruled_out) in [(InjuryStatus::Questionable, false), (InjuryStatus::Doubtful, true)] {
         let (known_at, reported_at) = (day(0).at(17, 5), day(0).at(17, 0));
         let view = AvailabilityView { known_at, reported_at, status, reason: String::new() };
-        let report =
-            Availability {
-                player: PLAYER,
-                game: id(0).game,
-                issued: Some(view),
-                retrospective: None,
-                issued_absent_since: None,
-                retrospective_absent_since: None,
-            };
+        let report = Availability {
+            player: PLAYER,
+            game: id(0).game,
+            issued: Some(view),
+            retrospective: None,
+            issued_absent_since: None,
+            retrospective_absent_since: None,
+        };
         let report = In::Availability(id(0), Some(report));
         let driver = driver_with(three_games(Team::BOS, 30).chain([report, entry(0, &boston())]));
         assert_eq!(row(&driver, 0).eligibility == Eligibility::RuledOut, is_ruled_out);

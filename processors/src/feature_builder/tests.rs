@@ -191,8 +191,14 @@ fn a_market_known_after_tip_off_is_not_in_an_issued_row() {
         let view = Some(view.clone());
         let (issued, retrospective) = if issued { (view, None) } else { (None, view) };
         let (issued_absent_since, retrospective_absent_since) = (None, None);
-        let row =
-            Market { player: PLAYER, game: GAME, issued, retrospective, issued_absent_since, retrospective_absent_since };
+        let row = Market {
+            player: PLAYER,
+            game: GAME,
+            issued,
+            retrospective,
+            issued_absent_since,
+            retrospective_absent_since,
+        };
         In::Market(output_key(GAME), Some(row))
     };
     let with = |issued| {

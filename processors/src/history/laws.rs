@@ -335,3 +335,33 @@ fn an_observation_that_becomes_complete_affects_the_members_that_it_lacks() {
     assert!(history.member(&(0, 0), AsOf::LATEST).is_none());
     assert_eq!(merged.map(|merged| merged.affected), Some(Affected::All));
 }
+
+#[test]
+fn a_repeated_poll_of_two_requests_affects_no_member_unless_the_newest_value_is_another_one() {
+    let mut history: ListHistory<Key, u8> = ListHistory::default();
+    let mut poll = |seconds: i64, raw, request: &str, values: [u8; 2]| {
+        let provenance = Provenance {
+            fetched_at: Timestamp(seconds * 1_000),
+            version: 1,
+            raw: RawId(raw),
+            request: request.into(),
+            outcome: FetchOutcome::Complete,
+            retraction: None,
+        };
+        let members = vec![((0, 0), values[0]), ((0, 1), values[1])];
+        history.merge(&provenance, Coverage::Complete, members).unwrap().affected
+    };
+    poll(0, 0, "a", [1, 5]);
+    poll(0, 1, "b", [2, 5]);
+    let none = Affected::Members(Vec::new());
+    // The two requests are fetched at one instant: the greater value counts.
+    for n in 1..5 {
+        poll(n * 30, n * 2, "b", [2, 5]);
+        assert_eq!(poll(n * 30, n * 2 + 1, "a", [1, 5]), none, "poll {n}");
+    }
+    poll(200, 20, "a", [2, 5]);
+    assert_eq!(poll(230, 21, "b", [2, 5]), none, "both list the same value again");
+    assert_eq!(poll(260, 22, "a", [2, 5]), none);
+    poll(290, 23, "a", [1, 5]);
+    assert_eq!(poll(320, 24, "b", [2, 5]), Affected::Members(vec![(0, 0)]), "another value is the newest");
+}

@@ -111,7 +111,8 @@ impl<K: Member, V: Clone + Ord> ListHistory<K, V> {
         let is_simple = merged.is_new && !(is_moved || is_first_of_request && self.requests.len() > 1);
         let affected = if is_simple && self.retractions.is_empty() && self.continues_request(id, provenance) {
             let mut changed = merged.changed;
-            let differing = with_several_values.into_iter().filter(|(key, before)| self.state(key) != *before);
+            let differing =
+                with_several_values.into_iter().filter(|(key, before)| self.state(key) != *before);
             changed.extend(differing.map(|(key, _)| key));
             Affected::Members(changed)
         } else {

@@ -33,13 +33,23 @@ pub fn availability(tables: &Tables, game: GameId, player: PlayerId) -> Option<A
         let day = tables.day_of(game, cutoff);
         let listed = day.content.map_or_else(Known::default, |day| listed(tables, player, day, cutoff));
         let is_dated = listed.known_at > Timestamp::DISTANT_PAST;
-        Known { known_at: if is_dated { listed.known_at.max(day.known_at) } else { listed.known_at }, ..listed }
+        Known {
+            known_at: if is_dated { listed.known_at.max(day.known_at) } else { listed.known_at },
+            ..listed
+        }
     };
     let content_on = |cutoff: Cutoff| known_content(cutoff, ends.iter().copied(), content_by);
     let with_time = |known_at, view| AvailabilityView { known_at, ..view };
     let Bases { issued, retrospective, issued_absent_since, retrospective_absent_since } =
         on_both_bases(tables, game, content_on)?.into_rows(with_time)?;
-    Some(Availability { player, game, issued, retrospective, issued_absent_since, retrospective_absent_since })
+    Some(Availability {
+        player,
+        game,
+        issued,
+        retrospective,
+        issued_absent_since,
+        retrospective_absent_since,
+    })
 }
 
 /// Returns the reports on all days of a game.

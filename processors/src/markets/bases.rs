@@ -47,6 +47,11 @@ impl<T: PartialEq> KnownOnBases<T> {
         let retrospective = retrospective.filter(|content| issued.as_ref() != Some(content));
         let is_empty = issued.is_none() && retrospective.is_none();
         let is_empty = is_empty && issued_absent_since.is_none() && retrospective_absent_since.is_none();
-        (!is_empty).then_some(Bases { issued, retrospective, issued_absent_since, retrospective_absent_since })
+        (!is_empty).then_some(Bases {
+            issued,
+            retrospective,
+            issued_absent_since,
+            retrospective_absent_since,
+        })
     }
 }

@@ -58,11 +58,28 @@ impl Fetch {
 }
 fn fetches() -> impl Strategy<Value = Vec<Fetch>> {
     let listed = prop::option::weighted(0.6, (0usize..2, any::<bool>()));
-    let fetch = (0usize..10, 0usize..10, 0i32..2, 0usize..2, listed, 0u8..4, 0u8..2, prop::option::weighted(0.2, 0usize..10));
+    let fetch = (
+        0usize..10,
+        0usize..10,
+        0i32..2,
+        0usize..2,
+        listed,
+        0u8..4,
+        0u8..2,
+        prop::option::weighted(0.2, 0usize..10),
+    );
     prop::collection::vec(fetch, 0..6).prop_map(|fetches| {
         let fetches = fetches.into_iter().enumerate();
         let fetch = |(raw, (at, reported, day, team, listed, complete, request, retracted))| Fetch {
-            at, raw: raw as i64, reported, day, team, listed, complete: complete != 0, request, retracted,
+            at,
+            raw: raw as i64,
+            reported,
+            day,
+            team,
+            listed,
+            complete: complete != 0,
+            request,
+            retracted,
         };
         fetches.map(fetch).collect()
     })
@@ -168,7 +185,9 @@ fn issued(driver: &ViewTestDriver<Markets>) -> Issued {
                 let view =
                     view.map(|view| AvailabilityView { known_at: Timestamp::DISTANT_PAST, ..view.clone() });
                 let content = known_at.map(|known_at| (format!("{view:?}"), Some(known_at)));
-                issued.extend(content.map(|content| ((row.game, format!("availability {}", row.player)), content)));
+                issued.extend(
+                    content.map(|content| ((row.game, format!("availability {}", row.player)), content)),
+                );
             }
             Out::QuotedPlayers(row) => {
                 for quoted in &row.issued {
@@ -190,7 +209,8 @@ fn check(before: &Issued, after: &Issued, at: Timestamp, input: &str) -> Result<
     for key in before.keys().chain(after.keys()) {
         let of = |issued: &Issued| issued.get(key).cloned();
         let content = |issued: &Issued| {
-            let nothing = if key.1.starts_with("market") || key.1.starts_with("avail") { "None" } else { "false" };
+            let nothing =
+                if key.1.starts_with("market") || key.1.starts_with("avail") { "None" } else { "false" };
             of(issued).map_or(nothing.to_owned(), |(content, _)| content)
         };
         let tip_off = tip_off(GAMES.iter().position(|game| *game == key.0).unwrap());
@@ -199,7 +219,15 @@ fn check(before: &Issued, after: &Issued, at: Timestamp, input: &str) -> Result<
         } else if content(before) != content(after) {
             let known_at = of(after).and_then(|(_, known_at)| known_at);
             let is_dated = known_at.is_some_and(|known_at| at <= known_at && known_at < tip_off);
-            prop_assert!(is_dated, "{:?} changed at {} by {}: {:?} -> {:?}", key, at, input, of(before), of(after));
+            prop_assert!(
+                is_dated,
+                "{:?} changed at {} by {}: {:?} -> {:?}",
+                key,
+                at,
+                input,
+                of(before),
+                of(after)
+            );
         }
     }
     Ok(())
@@ -234,9 +262,9 @@ proptest! {
         }
         inputs.sort_by_key(|(at, _)| *at);
         let mut before = issued(&driver);
-        for (at, inputs) in inputs {
-            let text = format!("{inputs:?}");
-            inputs.into_iter().for_each(|input| _ = driver.put(input));
+        for of_instant in inputs.chunk_by(|a, b| a.0 == b.0) {
+            let (at, text) = (of_instant[0].0, format!("{of_instant:?}"));
+            of_instant.iter().flat_map(|(_, inputs)| inputs).for_each(|input| _ = driver.put(input.clone()));
             let after = issued(&driver);
             check(&before, &after, at, &text)?;
             before = after;

@@ -29,8 +29,7 @@ pub struct LadderQuote<'a> {
     pub lines: Cow<'a, [QuoteLine]>,
     /// The fetch time of the first observation since which the ladder has been selected with these lines.
     pub known_at: Timestamp,
-    /// The fetch time of the first observation with this update.
-    pub update_known_at: Timestamp,
+    updates: &'a BookUpdates,
 }
 
 impl LadderQuote<'_> {
@@ -44,6 +43,14 @@ impl LadderQuote<'_> {
         let by_lines = || b.stated.cmp(a.stated).then_with(|| b.lines.cmp(&a.lines));
         let by_content = || by_lines().then_with(|| a.known_at.cmp(&b.known_at));
         order(a).cmp(&order(b)).then_with(by_content).then_with(|| a.listed_in.cmp(&b.listed_in))
+    }
+    /// Returns the fetch time of the first observation with an update of the book that is newer than an instant, or equal to it if
+    /// `or_equal`.
+    pub fn updated_after(&self, instant: Timestamp, or_equal: bool) -> Timestamp {
+        let is_before = |run: &UpdateRun| run.updated_at < instant || run.updated_at == instant && !or_equal;
+        let ascending = &self.updates.ascending;
+        let first = ascending.get(ascending.partition_point(is_before)).map(|run| run.from);
+        first.map_or(self.listed_in, |first| first.min(self.listed_in)).fetched_at
     }
     /// Orders opening ladders: the older update first; of one update, the one listed first; at one instant, the greater ladder.
     pub fn by_opening(a: &Self, b: &Self) -> Ordering {
@@ -128,7 +135,7 @@ impl<'a> LadderHistory<'a> {
                 stated: self.ladders[index].value.as_ref()?.ladder()?,
                 lines,
                 known_at: first.fetched_at,
-                update_known_at: run.from.fetched_at,
+                updates: self.updates,
             })
         });
         let mut listed = listed.peekable();
@@ -213,7 +220,7 @@ impl<'a> LadderHistory<'a> {
             stated: self.ladders[index].value.as_ref()?.ladder()?,
             lines: self.lines(index, as_of),
             known_at: self.selected_since(run, since),
-            update_known_at: run.from.fetched_at,
+            updates: self.updates,
         })
     }
     /// Returns the fetch time of the first observation from `since` on with a newest update of the book. Before it, the observations show an

@@ -198,7 +198,8 @@ struct LadderKey {
 /// A ladder, ordered by preference: known before the tip-off; listed last if known, otherwise first; stated lines; united lines.
 type Preferred = (bool, i64, Option<(Vec<QuoteLine>, bool)>, Vec<QuoteLine>);
 /// An opening ladder, ordered by preference: oldest update; first key; listed first; stated lines; united lines.
-type Opening = (Timestamp, usize, Timestamp, Reverse<Option<(Vec<QuoteLine>, bool)>>, Reverse<Vec<QuoteLine>>);
+type Opening =
+    (Timestamp, usize, Timestamp, Reverse<Option<(Vec<QuoteLine>, bool)>>, Reverse<Vec<QuoteLine>>);
 
 /// The naive model, on one basis.
 struct Model<'a> {
@@ -317,8 +318,7 @@ impl<'a> Model<'a> {
                 for poll in self.usable(ladder_key) {
                     let (listed, lines) = (Self::listed(poll, ladder_key), self.lines(poll, ladder_key));
                     if main_line::for_ladder(&lines).is_some() {
-                        let new =
-                            (poll.updated[key], key, poll.at, Reverse(listed.cloned()), Reverse(lines));
+                        let new = (poll.updated[key], key, poll.at, Reverse(listed.cloned()), Reverse(lines));
                         let stored = opening.entry(book).or_insert_with(|| new.clone());
                         *stored = new.min(stored.clone());
                     }

@@ -121,7 +121,8 @@ pub fn quoted_players(tables: &Tables, game: GameId, basis: Basis) -> Vec<Quoted
             let first = quotes.newest().iter().map(|quote| quote.known_at.max(day.known_at)).min();
             Known { content: first.is_some(), known_at: first.unwrap_or(changed_at) }
         };
-        let quoted = known_content(Cutoff::at_tip_off(tip_off, basis), ends(tables, game, &names), content_by);
+        let quoted =
+            known_content(Cutoff::at_tip_off(tip_off, basis), ends(tables, game, &names), content_by);
         let was_quoted = quoted.content || quoted.known_at > Timestamp::DISTANT_PAST;
         was_quoted.then_some(QuotedPlayer { player, known_at: quoted.known_at, is_quoted: quoted.content })
     });

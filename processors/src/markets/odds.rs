@@ -69,10 +69,14 @@ impl Event {
         }
         let updated_since = match merged.affected {
             Affected::Members(changed) if is_appended => {
+                if !is_only {
+                    // Which of several events lists a book last may decide.
+                    names.extend(self.names());
+                }
                 for member in changed {
                     match member.name {
                         Some(name) => _ = names.insert((member.date, name)),
-                        None if is_only && self.is_only_newer(&member) => {}
+                        None if self.is_only_newer(&member) => {}
                         None => names.extend(self.names_in(&member)),
                     }
                 }

@@ -12,13 +12,39 @@ use crate::history::Cutoff;
 use schemas::{EasternDate, Timestamp};
 use std::collections::{BTreeMap, btree_map::Entry};
 
+/// The newest ladder of one name in one event, with the source's key of the book.
+#[derive(Clone)]
+struct NewestLadder<'a> {
+    event: &'a Event,
+    key: &'a str,
+    quote: LadderQuote<'a>,
+}
+impl NewestLadder<'_> {
+    /// Returns since when this ladder is preferred to another one of its book, as far as update times decide.
+    fn preferred_since(&self, other: &Self) -> Timestamp {
+        let updated_at = other.quote.updated_at;
+        if main_line::for_ladder(&self.quote.lines) == main_line::for_ladder(&other.quote.lines) {
+            Timestamp::DISTANT_PAST
+        } else if self.quote.updated_at > updated_at {
+            self.quote.updated_after(updated_at, false)
+        } else if self.key != other.key {
+            self.quote.updated_after(updated_at, true)
+        } else if !std::ptr::eq(self.event, other.event) {
+            self.quote.listed_in.fetched_at
+        } else {
+            // The history of the event decides which of its ladders is listed last.
+            Timestamp::DISTANT_PAST
+        }
+    }
+}
+
 /// The quotes of one player: the ladders of all keys of all books.
 #[derive(Default)]
 pub struct PlayerQuotes<'a> {
     /// When the newest ladder was added, changed or withdrawn; `None` if no book has quoted the player.
     changed_at: Option<Timestamp>,
-    /// The newest ladder of each key that is present, with the source's key of the book.
-    newest: Vec<(&'a str, LadderQuote<'a>)>,
+    /// The newest ladder of each key that is present.
+    newest: Vec<NewestLadder<'a>>,
     /// The oldest ladder of each key that has a main line, even if the key is no longer present.
     opening: Vec<(&'a str, LadderQuote<'a>)>,
 }
@@ -43,7 +69,7 @@ impl<'a> PlayerQuotes<'a> {
                 for mut quote in histories.iter().filter_map(LadderHistory::newest) {
                     quote.known_at = quote.known_at.max(changed_at.unwrap_or(name_known_at));
                     self.changed_at = self.changed_at.max(Some(quote.known_at));
-                    self.newest.push((&member.book, quote));
+                    self.newest.push(NewestLadder { event, key: &member.book, quote });
                 }
             }
             self.changed_at = self.changed_at.max(changed_at);
@@ -58,34 +84,25 @@ impl<'a> PlayerQuotes<'a> {
         self.changed_at
     }
     /// Returns the newest ladder of each book. If several keys of a book have the same update time, the first key is used.
-    ///
-    /// If several ladders of a book have different main lines, the update time decides, so the ladder is known since its update is.
     pub fn newest(&self) -> Vec<LadderQuote<'a>> {
-        let mut by_book: BTreeMap<&str, LadderQuote<'a>> = BTreeMap::new();
-        for (key, quote) in sorted(self.newest.clone()) {
-            match by_book.entry(main_line::book(key)) {
-                Entry::Vacant(entry) => _ = entry.insert(quote),
-                Entry::Occupied(mut stored) => {
-                    let mut selected = stored.get().clone();
-                    let is_equal = main_line::for_ladder(&selected.lines) == main_line::for_ladder(&quote.lines);
-                    let known_at = selected.known_at.max(quote.known_at);
-                    if selected.updated_at < quote.updated_at {
-                        selected = quote;
-                    }
-                    selected.known_at = if is_equal { known_at } else { known_at.max(selected.update_known_at) };
-                    stored.insert(selected);
-                }
-            }
+        let mut sorted = self.newest.clone();
+        sorted.sort_by(|a, b| {
+            let by_update = || a.quote.updated_at.cmp(&b.quote.updated_at);
+            let by_preference = || LadderQuote::by_preference(&a.quote, &b.quote);
+            a.key.cmp(b.key).then_with(by_update).then_with(by_preference)
+        });
+        let mut by_book: BTreeMap<&str, Vec<NewestLadder<'a>>> = BTreeMap::new();
+        for ladder in sorted {
+            by_book.entry(main_line::book(ladder.key)).or_default().push(ladder);
         }
-        by_book.into_values().collect()
+        by_book.into_values().filter_map(|ladders| selected(&ladders)).collect()
     }
     /// Returns the oldest ladder of each book that has a main line; of several keys with the same update time, that of the first key.
     pub fn opening(&self) -> Vec<LadderQuote<'a>> {
         let mut by_book: BTreeMap<&str, LadderQuote<'a>> = BTreeMap::new();
         let mut opening = self.opening.clone();
-        opening.sort_by(|(a_key, a), (b_key, b)| {
-            a_key.cmp(b_key).then_with(|| LadderQuote::by_opening(a, b))
-        });
+        opening
+            .sort_by(|(a_key, a), (b_key, b)| a_key.cmp(b_key).then_with(|| LadderQuote::by_opening(a, b)));
         for (key, quote) in opening {
             match by_book.entry(main_line::book(key)) {
                 Entry::Vacant(entry) => _ = entry.insert(quote),
@@ -99,11 +116,13 @@ impl<'a> PlayerQuotes<'a> {
     }
 }
 
-/// Sorts quotes by key and update time.
-fn sorted<'a>(mut quotes: Vec<(&'a str, LadderQuote<'a>)>) -> Vec<(&'a str, LadderQuote<'a>)> {
-    quotes.sort_by(|(a_key, a), (b_key, b)| {
-        let by_update = || a.updated_at.cmp(&b.updated_at);
-        a_key.cmp(b_key).then_with(by_update).then_with(|| LadderQuote::by_preference(a, b))
-    });
-    quotes
+/// Selects the ladder of a book with the newest update; of several ones, the first. It is known since all that it is preferred to are.
+fn selected<'a>(ladders: &[NewestLadder<'a>]) -> Option<LadderQuote<'a>> {
+    // Of several greatest elements, `max_by_key` returns the last one.
+    let selected = ladders.iter().rev().max_by_key(|ladder| ladder.quote.updated_at)?;
+    let known_at =
+        ladders.iter().map(|other| other.quote.known_at.max(selected.preferred_since(other))).max()?;
+    let mut quote = selected.quote.clone();
+    quote.known_at = known_at;
+    Some(quote)
 }

@@ -340,7 +340,8 @@ fn a_retraction_before_tip_off_counts_and_a_later_one_changes_the_retrospective_
     assert_eq!(mains(vec![]), [Some(2450), None]);
     let early = retraction(&second, at(19, 29), false);
     assert_eq!(mains(vec![early.clone()]), [Some(2050), Some(2050)], "in retrospect, it was known earlier");
-    let known = views(&quoted([first.clone(), In::Odds(second.clone()), early])).map(|view| view.unwrap().known_at);
+    let known =
+        views(&quoted([first.clone(), In::Odds(second.clone()), early])).map(|view| view.unwrap().known_at);
     assert_eq!(known, [at(19, 29), at(10, 1)]);
     assert_eq!(mains(vec![retraction(&second, at(19, 30), false)]), [Some(2450), Some(2050)]);
     let undone = vec![retraction(&second, at(12, 0), false), retraction(&second, at(13, 0), true)];

@@ -89,7 +89,9 @@ impl Rosters {
             for (RosterKey(member), listed) in history.members(cutoff.known()) {
                 let request = lookup_request(*feed, &listed, &member.name);
                 let decided = match member.nba {
-                    Some(player) => Some((Resolution::Player(player, NameRule::Exact), Timestamp::DISTANT_PAST)),
+                    Some(player) => {
+                        Some((Resolution::Player(player, NameRule::Exact), Timestamp::DISTANT_PAST))
+                    }
                     None => name_lookups.decide(request, known_by_cutoff(cutoff)),
                 };
                 let Some((resolution, name_known_at)) = decided else { continue };
