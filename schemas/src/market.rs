@@ -49,14 +49,14 @@ pub struct Market {
 impl Market {
     /// Returns the content on a basis, and when it, or its absence, became known.
     pub fn on(&self, basis: Basis) -> (Option<&MarketView>, Option<Timestamp>) {
-        let (view, absent_since) = match basis {
+        let (view, ended_at) = match basis {
             Basis::Retrospective if self.retrospective.is_some() => (self.retrospective.as_ref(), None),
             Basis::Retrospective if self.retrospective_absent_since.is_some() => {
                 (None, self.retrospective_absent_since)
             }
             _ => (self.issued.as_ref(), self.issued_absent_since),
         };
-        (view, view.map(|view| view.known_at).or(absent_since))
+        (view, view.map(|view| view.known_at).or(ended_at))
     }
 }
 
@@ -88,14 +88,14 @@ pub struct Availability {
 impl Availability {
     /// Returns the content on a basis, and when it, or its absence, became known.
     pub fn on(&self, basis: Basis) -> (Option<&AvailabilityView>, Option<Timestamp>) {
-        let (view, absent_since) = match basis {
+        let (view, ended_at) = match basis {
             Basis::Retrospective if self.retrospective.is_some() => (self.retrospective.as_ref(), None),
             Basis::Retrospective if self.retrospective_absent_since.is_some() => {
                 (None, self.retrospective_absent_since)
             }
             _ => (self.issued.as_ref(), self.issued_absent_since),
         };
-        (view, view.map(|view| view.known_at).or(absent_since))
+        (view, view.map(|view| view.known_at).or(ended_at))
     }
 }
 

@@ -80,7 +80,7 @@ impl Cutoff {
     }
 }
 
-/// Content, and the time since which it has been known as it is.
+/// Content, and since when it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known<T> {
     pub content: T,

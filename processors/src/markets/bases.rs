@@ -39,10 +39,10 @@ impl<T: PartialEq> KnownOnBases<T> {
             (content.map(|content| with_time(known_at, content)), is_ended.then_some(known_at))
         };
         let (issued, issued_absent_since) = fields(self.issued);
-        let (retrospective, absent_since) = fields(self.retrospective);
+        let (retrospective, ended_at) = fields(self.retrospective);
         let retrospective_absent_since = match (&issued, &retrospective) {
-            (Some(_), None) => Some(absent_since.unwrap_or(Timestamp::DISTANT_PAST)),
-            _ => absent_since.filter(|_| absent_since != issued_absent_since),
+            (Some(_), None) => Some(ended_at.unwrap_or(Timestamp::DISTANT_PAST)),
+            _ => ended_at.filter(|_| ended_at != issued_absent_since),
         };
         let retrospective = retrospective.filter(|content| issued.as_ref() != Some(content));
         let is_empty = issued.is_none() && retrospective.is_none();
