@@ -16,6 +16,7 @@ mod init;
 mod key_flags;
 mod lag;
 mod links;
+mod names;
 mod outcome;
 mod output;
 mod replay;
@@ -133,14 +134,14 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Append an event that links a spelling to a player; names in past games are then looked up again
-    Links {
-        /// The name as a source spells it
-        #[arg(value_parser = links::spelling)]
-        spelling: String,
-        /// nba.com player id; without it, the existing link of the spelling is withdrawn
-        #[arg(value_parser = clap::value_parser!(u32).range(1..=links::MAX_PLAYER_ID))]
-        player: Option<u32>,
+    /// Append an event that links a spelling to a player or to nobody, whatever the rules match; past games are then looked up again, and
+    /// what was issued before stands
+    #[command(after_help = links::EXAMPLES)]
+    Links(links::LinksArguments),
+    /// List the names that refer to no player; link spellings that sources confuse
+    Names {
+        #[command(subcommand)]
+        command: names::NamesCommand,
     },
     /// Retract raw events: from now on they count as never fetched; what was issued before stands. Without --yes, preview only
     Retract(retract::RetractArguments),
@@ -297,7 +298,8 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             ConfigCommand::Show { origin } => show::config(&config, origin, output),
             ConfigCommand::Init { file } => init::init(file.or(cli.global.config), output),
         },
-        Command::Links { spelling, player } => links::link(&app, &spelling, player, output),
+        Command::Links(arguments) => links::link(&app, &arguments, output),
+        Command::Names { command } => names::names(&app, &command, output),
         Command::Retract(arguments) => retract::retract(&app, &arguments, output),
         Command::Schemas { command } => match command {
             SchemasCommand::Check => schemas::check(&app, output),

@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod lag;
 pub mod lineage;
 pub mod links;
+pub mod names;
 pub mod namespace;
 pub mod pipeline;
 pub mod preflight;

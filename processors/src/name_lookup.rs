@@ -5,10 +5,11 @@
 //! Not here: the rules by which a name matches a player (`names`), the view that matches names (`name_resolver`).
 use crate::{
     history::{AsOf, Cutoff},
-    names::{Resolution, decide},
+    names::{Decision, Resolution, decide},
 };
 use schemas::{
     EasternDate, NamesId, PlayerId, Team, Timestamp,
+    features::Basis,
     identity::{NameMatch, NameRevision, Names},
     raw::Source,
 };
@@ -22,6 +23,9 @@ pub struct NameLookups(BTreeMap<(Source, EasternDate, Team), Names>);
 #[derive(Clone, Copy)]
 pub struct LookupRequest<'a> {
     pub teams: &'a [Team],
+    /// The team for which the source lists the player: its match decides, unless it has none. `None` if the source names no team, or if the
+    /// player may belong to any other.
+    pub listed_for: Option<Team>,
     pub source: Source,
     pub date: EasternDate,
     pub name: &'a str,
@@ -53,40 +57,40 @@ impl NameLookups {
         let by_name = row.matches.binary_search_by(|candidate| candidate.name.as_str().cmp(request.name));
         Some(&row.matches[by_name.ok()?])
     }
-    /// Resolves a name from one revision per team, which `as_of` selects. Returns the resolution and the time at which it became known;
-    /// `None` if a team's match is pending or `as_of` selects none of its revisions.
+    /// Resolves a name from one revision per team, which `as_of` selects. `None` if a team's match is pending or `as_of` selects none of its
+    /// revisions.
     pub fn decide(
         &self,
         request: LookupRequest<'_>,
         as_of: impl Fn(&NameMatch) -> Option<&NameRevision>,
-    ) -> Option<(Resolution, Timestamp)> {
-        let mut selected = Vec::with_capacity(request.teams.len());
+    ) -> Option<Decision> {
+        let (mut own, mut others) = (None, Vec::with_capacity(request.teams.len()));
         for team in request.teams {
-            selected.push(as_of(self.name_match(request, *team)?)?);
+            let revision = as_of(self.name_match(request, *team)?)?;
+            if request.listed_for == Some(*team) { own = Some(revision) } else { others.push(revision) }
         }
-        let known_at =
-            selected.iter().map(|revision| revision.known_at).max().unwrap_or(Timestamp::DISTANT_PAST);
-        Some((decide(selected.into_iter()), known_at))
+        Some(decide(own, &others))
     }
     /// Returns the player to whom a name resolves, and the time at which this resolution became known; `None` if the name is pending,
-    /// ambiguous or unknown.
+    /// ambiguous or unknown, or refers to nobody.
     pub fn player(
         &self,
         request: LookupRequest<'_>,
         as_of: impl Fn(&NameMatch) -> Option<&NameRevision>,
     ) -> Option<(PlayerId, Timestamp)> {
-        match self.decide(request, as_of)? {
-            (Resolution::Player(player, _), known_at) => Some((player, known_at)),
-            _ => None,
+        let Decision { resolution, known_at } = self.decide(request, as_of)?;
+        match resolution {
+            Resolution::Player(player, _) => Some((player, known_at)),
+            Resolution::Nobody | Resolution::Ambiguous(_) | Resolution::Unknown => None,
         }
     }
     /// Emits every player whom the name matches, or to whom it is linked, in any revision.
     pub fn all_candidates(&self, request: LookupRequest<'_>, emit: &mut dyn FnMut(PlayerId)) {
         for team in request.teams {
             for revision in self.name_match(request, *team).into_iter().flat_map(all_revisions) {
-                for player in revision.players.iter().chain(&revision.link) {
-                    emit(*player);
-                }
+                let linked = revision.operator_link.and_then(|link| link.player);
+                let players = revision.players.iter().copied().chain(revision.link).chain(linked);
+                players.for_each(&mut *emit);
             }
         }
     }
@@ -95,7 +99,11 @@ impl NameLookups {
         let mut matches = request.teams.iter().filter_map(|team| self.name_match(request, *team));
         matches.any(|name_match| {
             let mut revisions = all_revisions(name_match);
-            revisions.any(|revision| revision.players.contains(&player) || revision.link == Some(player))
+            let linked = |revision: &NameRevision| revision.operator_link.and_then(|link| link.player);
+            revisions.any(|revision| {
+                let links = [revision.link, linked(revision)];
+                revision.players.contains(&player) || links.contains(&Some(player))
+            })
         })
     }
     /// Emits the known-at time of every revision of the name.
@@ -113,14 +121,16 @@ impl NameLookups {
     }
     /// Returns the reason why the newest revisions do not resolve a name, as text for an operator; `None` if they resolve it.
     pub fn unresolved(&self, request: LookupRequest<'_>) -> Option<String> {
-        match self.decide(request, |name_match| name_match.revisions.last()) {
-            None => Some("lookup pending".into()),
-            Some((Resolution::Player(..), _)) => None,
-            Some((Resolution::Ambiguous(players), _)) => {
+        let Some(decision) = self.decide(request, |name_match| name_match.revisions.last()) else {
+            return Some("lookup pending".into());
+        };
+        match decision.resolution {
+            Resolution::Player(..) | Resolution::Nobody => None,
+            Resolution::Ambiguous(players) => {
                 let players: Vec<String> = players.iter().map(ToString::to_string).collect();
                 Some(format!("ambiguous: {}", players.join(", ")))
             }
-            Some((Resolution::Unknown, _)) => Some("matches no player".into()),
+            Resolution::Unknown => Some("matches no player".into()),
         }
     }
 }
@@ -137,10 +147,15 @@ pub fn known_as_of(as_of: AsOf) -> impl Fn(&NameMatch) -> Option<&NameRevision> 
     }
 }
 
-/// Returns a function that selects the revision of a name as of the cutoff of a game.
+/// Returns a function that selects the revision of a name as of the cutoff of a game. On the retrospective basis, an operator's link counts
+/// whenever it was made: it corrects what was known at the cutoff.
 pub fn known_by_cutoff(cutoff: Cutoff) -> impl Fn(&NameMatch) -> Option<&NameRevision> + Copy {
     move |name_match| {
         let in_retrospect = name_match.revisions_in_retrospect.as_deref();
+        let last = cutoff.revisions(&name_match.revisions, in_retrospect).last();
+        if cutoff.basis() == Basis::Retrospective && last.is_some_and(|last| last.operator_link.is_some()) {
+            return last;
+        }
         cutoff.as_of(&name_match.revisions, in_retrospect, |revision| revision.known_at)
     }
 }

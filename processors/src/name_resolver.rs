@@ -3,16 +3,20 @@
 //! The known players are those in nba.com's box scores and player lists that were effective on or before the day of the lookup. Lists of
 //! the same season are used first; if they contain no player who matches the name, lists of the season before are used. Every name that is
 //! looked up gets a match, possibly without a player, so the decision can tell a pending lookup from a lookup without a result. Each team's
-//! match also contains the link of the name, if it has one (compiled in, or from an operator). Links are used for names that match no
-//! player of any team.
+//! match also contains the links of the name, if it has some: the operator's, which outranks the rules, and the compiled-in one, which is
+//! used for names that match no player of any team.
+//!
+//! If one list contains a name with two suffixes, or with and without one, it lists two players. From then on, the names of this lookup match
+//! only players with the same suffix.
 //!
 //! The names to look up are those that any observation contains, even if it was retracted: what was issued before the retraction still
 //! needs them, and a lookup that no view uses changes no row of a player.
 //!
 //! Invariant: a revision uses only names fetched at or before its known-at time; a name fetched later adds revisions and changes no earlier
 //! one.
-//! Not here: which names are known when (`known_names`), the rules (`names`), the decision over the teams of a scope (`name_lookup`).
+//! Not here: which names are known when (`known_names`), which link applies (`links`), the rules (`names`), the decision over the teams of a scope (`name_lookup`).
 mod known_names;
+mod links;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +25,8 @@ use crate::{
     materialized_view::{Effects, MaterializedView, StateChange},
     names::{Name, match_name, shipped_link},
 };
-use known_names::{ChangedName, KnownList, KnownNames, KnownNamesRecord, MatchingName, is_match};
+use known_names::{ChangedName, KnownList, KnownNames, KnownNamesRecord, MatchingName, Presence, is_match};
+use links::{KnownPlayers, LinkLimits, LinkRecord, Links};
 use schemas::{
     EasternDate, Matchup, NamesId, PlayerId, Scope, Season, Team, Timestamp,
     identity::{NameMatch, NameRevision, Names},
@@ -29,7 +34,10 @@ use schemas::{
     raw::Source,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// An input of the name resolver view.
 #[derive(Clone, Debug)]
@@ -39,7 +47,7 @@ pub enum In {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct LookupKey {
+pub struct LookupKey {
     season: Season,
     date: EasternDate,
     scope: Scope,
@@ -58,12 +66,19 @@ impl LookupKey {
         NamesId { scope: self.scope, team, source: self.source, date: self.date }
     }
 }
+impl fmt::Display for LookupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.scope, self.source, self.date)
+    }
+}
 
-/// The player of a link; `None` if the link is revoked. It is a type of its own, because the JSON of a bare `None` equals that of an absent
-/// value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct LinkedPlayer {
-    player: Option<PlayerId>,
+/// The names of one lookup.
+#[derive(Debug, Default)]
+struct Lookup {
+    names: BTreeSet<String>,
+    /// The names whose suffix matters, each with the observations that show it. They are stored by themselves, because a name may have a match
+    /// long before its suffix matters.
+    suffix_matters: BTreeMap<String, FactHistory<Presence>>,
 }
 
 /// The known names, lookups and links of one team.
@@ -71,9 +86,10 @@ pub struct LinkedPlayer {
 pub struct Tables {
     team: Option<Team>,
     known_names: BTreeMap<Season, KnownNames>,
-    lookups: BTreeMap<LookupKey, BTreeSet<String>>,
-    /// By the normalized spelling.
-    links: BTreeMap<String, FactHistory<LinkedPlayer>>,
+    lookups: BTreeMap<LookupKey, Lookup>,
+    links: Links,
+    /// The players of the league, to whom links may refer.
+    known_players: KnownPlayers,
 }
 
 /// A record of the changelog.
@@ -99,7 +115,21 @@ enum RetainedState {
     },
     Link {
         spelling: String,
-        observation: ObservationRecord<(), LinkedPlayer, ()>,
+        #[serde(default)]
+        limits: LinkLimits,
+        observation: LinkRecord,
+    },
+    SuffixMatters {
+        #[serde(with = "scope_text")]
+        scope: Scope,
+        source: Source,
+        date: EasternDate,
+        name: String,
+        observation: ObservationRecord<(), Presence, ()>,
+    },
+    KnownPlayer {
+        player: PlayerId,
+        since: Timestamp,
     },
 }
 
@@ -133,6 +163,7 @@ impl MaterializedView for NameResolver {
             In::Names(observation) => {
                 let is_changed = match observation.lookup_scope() {
                     Some(scope) => tables.add_lookup(scope, &observation, effects),
+                    None if observation.of_league => tables.add_known_players(&observation, effects),
                     None => tables.add_known_names(&observation, effects),
                 };
                 (observation.team, is_changed)
@@ -149,14 +180,19 @@ impl MaterializedView for NameResolver {
         tables.team = Some(team);
         match state {
             RetainedState::Lookup { scope, source, date, names } => {
-                tables.lookups.insert(LookupKey::new(scope, source, date), names);
+                tables.lookups.entry(LookupKey::new(scope, source, date)).or_default().names = names;
             }
             RetainedState::KnownNames { season, list, observation } => {
                 tables.known_names.entry(season).or_default().restore(list, observation);
             }
-            RetainedState::Link { spelling, observation } => {
-                tables.links.entry(spelling).or_default().restore(observation);
+            RetainedState::Link { spelling, limits, observation } => {
+                tables.links.restore(spelling, limits, observation);
             }
+            RetainedState::SuffixMatters { scope, source, date, name, observation } => {
+                let lookup = tables.lookups.entry(LookupKey::new(scope, source, date)).or_default();
+                lookup.suffix_matters.entry(name).or_default().restore(observation);
+            }
+            RetainedState::KnownPlayer { player, since } => _ = tables.known_players.add(player, since),
         }
     }
     fn all_keys(&self, tables: &Tables, emit: &mut dyn FnMut(NamesId)) {
@@ -167,14 +203,15 @@ impl MaterializedView for NameResolver {
     }
     fn derive(&self, tables: &Tables, output_key: &NamesId) -> Option<Names> {
         let NamesId { scope, team, source, date } = *output_key;
-        let names = tables.lookups.get(&LookupKey::new(scope, source, date))?;
-        let matches = names.iter().map(|name| tables.name_match(name, date)).collect();
+        let key = LookupKey::new(scope, source, date);
+        let lookup = tables.lookups.get(&key)?;
+        let matches = lookup.names.iter().map(|name| tables.name_match(team, &key, lookup, name)).collect();
         Some(Names { scope: scope.to_string(), team, source, date, matches })
     }
 }
 
 impl Tables {
-    /// Adds names to look up; returns true if one of them is new.
+    /// Adds names to look up; returns true if one of them is new, or an observation newly shows that a suffix matters.
     fn add_lookup(
         &mut self,
         scope: Scope,
@@ -182,18 +219,53 @@ impl Tables {
         effects: &mut Effects<'_, NamesId, Retained>,
     ) -> bool {
         let NamesObservation { team, source, date, names, .. } = observation;
-        let lookup = LookupKey::new(scope, *source, *date);
-        let stored = self.lookups.get(&lookup);
-        let is_new = |name: &str| stored.is_none_or(|stored| !stored.contains(name));
-        if !names.iter().any(|player| is_new(&player.name)) {
-            return false;
+        let (team, source, date) = (*team, *source, *date);
+        let key = LookupKey::new(scope, source, date);
+        let lookup = self.lookups.entry(key).or_default();
+        let count_before = lookup.names.len();
+        lookup.names.extend(names.iter().map(|player| player.name.clone()));
+        let has_new_name = lookup.names.len() > count_before;
+        if has_new_name {
+            let state = RetainedState::Lookup { scope, source, date, names: lookup.names.clone() };
+            (effects.retain)(format!("lookup/{scope}/{source}/{date}"), Retained { team, state });
         }
-        let stored = self.lookups.entry(lookup).or_default();
-        stored.extend(names.iter().map(|player| player.name.clone()));
-        let state = RetainedState::Lookup { scope, source: *source, date: *date, names: stored.clone() };
-        (effects.retain)(format!("lookup/{scope}/{source}/{date}"), Retained { team: *team, state });
-        (effects.invalidate)(lookup.output_key(*team));
-        true
+        let mut is_changed = has_new_name;
+        for name in &observation.suffix_matters {
+            let history = lookup.suffix_matters.entry(name.clone()).or_default();
+            for id in history.merge(&observation.provenance, Presence::Listed).into_iter().flatten() {
+                is_changed = true;
+                if let Some(observation) = history.record(id) {
+                    let retained_id = format!("suffix/{key}/{name}/{}/{}", id.fetched_at.0, id.raw);
+                    let state =
+                        RetainedState::SuffixMatters { scope, source, date, name: name.clone(), observation };
+                    (effects.retain)(retained_id, Retained { team, state });
+                }
+            }
+        }
+        if is_changed {
+            (effects.invalidate)(key.output_key(team));
+        }
+        is_changed
+    }
+    /// Adds players of the league; returns true if one of them was first listed by this observation.
+    fn add_known_players(
+        &mut self,
+        observation: &NamesObservation,
+        effects: &mut Effects<'_, NamesId, Retained>,
+    ) -> bool {
+        let NamesObservation { team, names, provenance, .. } = observation;
+        let since = provenance.fetched_at;
+        let listed = names.iter().filter_map(|player| player.nba);
+        let new: BTreeSet<PlayerId> =
+            listed.filter(|player| self.known_players.add(*player, since)).collect();
+        for player in &new {
+            let state = RetainedState::KnownPlayer { player: *player, since };
+            (effects.retain)(format!("player/{player}"), Retained { team: *team, state });
+        }
+        for spelling in self.links.spellings_of(&new) {
+            self.invalidate_linked(*team, &spelling, effects.invalidate);
+        }
+        !new.is_empty()
     }
     /// Merges known names; returns true if their histories changed.
     fn add_known_names(
@@ -236,9 +308,9 @@ impl Tables {
                 matching.map(|known| known.since).min()
             })
         };
-        for (lookup, names) in self.lookups.range(start..end) {
-            if names.iter().any(|name| since_of(name).is_some_and(|since| since <= lookup.date)) {
-                invalidate(lookup.output_key(team));
+        for (key, lookup) in self.lookups.range(start..end) {
+            if lookup.names.iter().any(|name| since_of(name).is_some_and(|since| since <= key.date)) {
+                invalidate(key.output_key(team));
             }
         }
     }
@@ -246,9 +318,9 @@ impl Tables {
         let mut is_linked_by_name: BTreeMap<&str, bool> = BTreeMap::new();
         let mut is_linked =
             |name| *is_linked_by_name.entry(name).or_insert_with(|| Name::new(name).key() == key);
-        for (lookup, names) in &self.lookups {
-            if names.iter().any(|name| is_linked(name)) {
-                invalidate(lookup.output_key(team));
+        for (key, lookup) in &self.lookups {
+            if lookup.names.iter().any(|name| is_linked(name)) {
+                invalidate(key.output_key(team));
             }
         }
     }
@@ -258,24 +330,17 @@ impl Tables {
         observation: &LinkObservation,
         effects: &mut Effects<'_, NamesId, Retained>,
     ) -> bool {
-        let LinkObservation { team, spelling, player, provenance } = observation;
-        let spelling = Name::new(spelling);
-        let history = self.links.entry(spelling.key().to_owned()).or_default();
-        let players = |history: &FactHistory<LinkedPlayer>| -> Vec<(LinkedPlayer, Timestamp)> {
-            history.runs(AsOf::LATEST).into_iter().map(|run| (*run.value, run.since)).collect()
-        };
-        let before = players(history);
-        let Some(touched) = history.merge(provenance, LinkedPlayer { player: *player }) else { return false };
-        let is_affected = history.has_retractions() || players(history) != before;
-        for id in touched {
-            if let Some(observation) = history.record(id) {
-                let state = RetainedState::Link { spelling: spelling.key().to_owned(), observation };
-                let retained_id = format!("link/{}/{}/{}", spelling.key(), id.fetched_at.0, id.raw);
-                (effects.retain)(retained_id, Retained { team: *team, state });
+        let Some(merged) = self.links.merge(observation) else { return false };
+        let (team, spelling, limits) = (observation.team, merged.key, merged.limits);
+        for id in merged.touched {
+            if let Some(observation) = self.links.record(&spelling, limits, id) {
+                let retained_id = format!("link/{spelling}{limits}/{}/{}", id.fetched_at.0, id.raw);
+                let state = RetainedState::Link { spelling: spelling.clone(), limits, observation };
+                (effects.retain)(retained_id, Retained { team, state });
             }
         }
-        if is_affected {
-            self.invalidate_linked(*team, spelling.key(), effects.invalidate);
+        if merged.is_affected {
+            self.invalidate_linked(team, &spelling, effects.invalidate);
         }
         true
     }
@@ -283,35 +348,43 @@ impl Tables {
         let known_names = self.known_names.get(&season).into_iter();
         known_names.flat_map(|known_names| known_names.matching_names(name, day)).collect()
     }
-    fn name_match(&self, written: &str, date: EasternDate) -> NameMatch {
+    fn name_match(&self, team: Team, key: &LookupKey, lookup: &Lookup, written: &str) -> NameMatch {
         let name = Name::new(written);
-        let season = date.season();
-        let this_season = self.matching_names(&name, season, date);
-        let season_before = self.matching_names(&name, Season(season.0.saturating_sub(1)), date);
-        let links = self.links.get(name.key());
+        let this_season = self.matching_names(&name, key.season, key.date);
+        let season_before = self.matching_names(&name, Season(key.season.0.saturating_sub(1)), key.date);
+        let links = self.links.of_name(&name, team, key);
+        let suffix = lookup.suffix_matters.get(written);
         let mut instants = vec![Timestamp::DISTANT_PAST];
-        let mut has_retractions = links.is_some_and(FactHistory::has_retractions);
+        let mut has_retractions = links.has_retractions() || suffix.is_some_and(FactHistory::has_retractions);
         for known in this_season.iter().chain(&season_before) {
             instants.extend(known.instants());
             has_retractions |= known.has_retractions();
         }
-        if let Some(links) = links {
-            links.instants(&mut |instant| instants.push(instant));
+        links.instants(&self.known_players, &mut |instant| instants.push(instant));
+        if let Some(suffix) = suffix {
+            suffix.instants(&mut |instant| instants.push(instant));
         }
         let content_at = |as_of: AsOf| {
+            let suffix_matters = suffix.is_some_and(|suffix| suffix.newest(as_of).is_some());
             let matched = |matching: &[MatchingName<'_>]| {
                 let known = matching.iter().filter(|known| known.is_known(as_of));
+                let known = known.filter(|known| !suffix_matters || known.name.suffix() == name.suffix());
                 match_name(&name, known.map(|known| (known.player, known.name)))
             };
             let (rule, players) = matched(&this_season)
                 .or_else(|| matched(&season_before))
                 .map_or((None, vec![]), |(rule, players)| (Some(rule), players));
-            let link = links.and_then(|history| history.newest(as_of)).map(|run| run.value.player);
-            let link = link.unwrap_or_else(|| shipped_link(&name));
-            Some(NameRevision { known_at: as_of.until, rule, players, link })
+            let operator_link = links.at(as_of, &self.known_players);
+            Some(NameRevision {
+                known_at: as_of.until,
+                rule,
+                players,
+                link: shipped_link(&name),
+                operator_link,
+            })
         };
         let is_same_content =
-            |a: &NameRevision, b: &NameRevision| (a.rule, &a.players, a.link) == (b.rule, &b.players, b.link);
+            |a: &NameRevision, b: &NameRevision| NameRevision { known_at: b.known_at, ..a.clone() } == *b;
         let revised = revise(instants, has_retractions, content_at, is_same_content);
         NameMatch {
             name: written.to_owned(),

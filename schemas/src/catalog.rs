@@ -77,9 +77,9 @@ events! {
     OddsObservation = "odds-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("OddsObservation.incomplete_books", "[]"), ("Quote.complete", "true")];
     InjuryObservation = "injury-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("InjuryObservation.incomplete_teams", "[]"), ("InjuryObservation.not_submitted", "[]")];
     RosterObservation = "roster-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
-    NamesObservation = "names-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null")];
-    LinkObservation = "link-observation" [1, 2] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null")];
-    Names = "names" [1, 2] with [("NameMatch.revisions_in_retrospect", "null")];
+    NamesObservation = "names-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("NamesObservation.feed", "null"), ("NamesObservation.of_league", "false"), ("NamesObservation.suffix_matters", "[]")];
+    LinkObservation = "link-observation" [1, 2, 3] with [("Provenance.request", "\"\""), ("Provenance.outcome", "\"Complete\""), ("Provenance.retraction", "null"), ("LinkObservation.is_nobody", "false"), ("LinkObservation.only_team", "null"), ("LinkObservation.only_source", "null"), ("LinkObservation.only_from", "null")];
+    Names = "names" [1, 2, 3] with [("NameMatch.revisions_in_retrospect", "null"), ("NameRevision.operator_link", "null")];
     Game = "game" [1, 2] with [("Game.days_in_retrospect", "null"), ("Game.retracted_at", "null")];
     TeamGame = "team-game" [1, 2] with [("TeamGame.revisions_in_retrospect", "null"), ("TeamGame.retracted_at", "null")];
     PlayerGame = "player-game" [1, 2] with [("PlayerGame.revisions_in_retrospect", "null")];

@@ -25,7 +25,7 @@ pub enum NameRule {
     Order,
     /// The surnames are equal, and one first name is a prefix or the initial of the other.
     Prefix,
-    /// The name matches no player of the teams in the scope, but an operator has linked it to a player.
+    /// The name is linked to a player: by an operator, or by a compiled-in link and it matches no player of the teams in the scope.
     Link,
 }
 named_enum! {
@@ -47,8 +47,22 @@ pub struct NameRevision {
     pub rule: Option<NameRule>,
     /// The players whom the name matches by `rule`, sorted; more than one if the name is ambiguous.
     pub players: Vec<PlayerId>,
-    /// The player to whom an operator linked the name; used if the name matches no player of any team in the scope.
+    /// The player of the compiled-in link; used if the name matches no player of any team in the scope. In records of earlier schema versions
+    /// also that of an operator's link.
     pub link: Option<PlayerId>,
+    /// The operator's link that applies to the name; it outranks every rule. `None` if there is none.
+    #[serde(default)]
+    pub operator_link: Option<OperatorLink>,
+}
+
+/// What an operator's link states about a name, in the lookup result of one team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BuildSchema)]
+#[avro_schema(namespace = "fastbreak")]
+pub struct OperatorLink {
+    /// The player to whom the name refers; `None` if it refers to nobody.
+    pub player: Option<PlayerId>,
+    /// True if the link is limited to the team of the lookup result. It then outranks a link that is not.
+    pub is_of_team: bool,
 }
 
 /// One name, and the revisions of its lookup result in one team.

@@ -277,7 +277,8 @@ pub struct RosterObservation {
     pub provenance: Provenance,
 }
 
-/// Names for one team's name lookup. They are either the known names of the team's players (with nba.com's ids), or names to look up.
+/// Names for one team's name lookup. They are the known names of the team's players (with nba.com's ids), names to look up, or the ids of all
+/// players in a payload of nba.com, whatever their team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct NamesObservation {
@@ -294,6 +295,14 @@ pub struct NamesObservation {
     /// The feed; `None` in records of the first schema version.
     #[serde(default)]
     pub feed: Option<Feed>,
+    /// True if `names` are players of any team, without their names. Such a record is published to every team, which shows that these ids
+    /// exist.
+    #[serde(default)]
+    pub of_league: bool,
+    /// Those of the names to look up whose suffix matters: a list of the payload also contains the same name with another suffix, or without
+    /// one. Sorted.
+    #[serde(default)]
+    pub suffix_matters: Vec<String>,
 }
 impl NamesObservation {
     /// Returns the lookup scope; `None` for known names. An invalid scope text also gives `None`, but no loader writes such a text.
@@ -302,16 +311,28 @@ impl NamesObservation {
     }
 }
 
-/// An operator's link: states which player a spelling refers to. Each link is published once per team, so that every team's name lookup has
-/// it.
+/// An operator's link: states which player a spelling refers to, or that it refers to nobody. Each link is published once per team, so that
+/// every team's name lookup has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, BuildSchema)]
 #[avro_schema(namespace = "fastbreak")]
 pub struct LinkObservation {
     pub team: Team,
     pub spelling: String,
-    /// `None` revokes an earlier link.
+    /// `None` revokes the earlier link with the same limits, unless `is_nobody`.
     pub player: Option<PlayerId>,
     pub provenance: Provenance,
+    /// True if the spelling refers to nobody; `player` is then `None`.
+    #[serde(default)]
+    pub is_nobody: bool,
+    /// The link applies only to names that the source lists for this team or, if the source names no team, to games of this team.
+    #[serde(default)]
+    pub only_team: Option<Team>,
+    /// The link applies only to names of this source.
+    #[serde(default)]
+    pub only_source: Option<Source>,
+    /// The link applies only to names of this Eastern day and later ones.
+    #[serde(default)]
+    pub only_from: Option<EasternDate>,
 }
 
 /// The default of a flag that records of the first schema version lack.

@@ -14,7 +14,7 @@ use crate::{
     },
     feed::{Feed, Source},
     game::{Game, GameDay, PlayerGame, PlayerGameRevision, Score, TeamGame, TeamGameRevision, TeamTotals},
-    identity::{NameMatch, NameRevision, NameRule, Names},
+    identity::{NameMatch, NameRevision, NameRule, Names, OperatorLink},
     ids::{GameId, PlayerId, RawId},
     market::{Availability, AvailabilityView, Market, MarketView, QuotedPlayer, QuotedPlayers, TeamReported},
     observation::{
@@ -184,9 +184,10 @@ objects! {
     }
     RosterMember { player, born }
     RosterObservation { feed, team, date, complete, members, provenance }
-    NamesObservation { team, source, scope, date, season, names, provenance, feed }
-    LinkObservation { team, spelling, player, provenance }
-    NameRevision { known_at, rule, players, link }
+    NamesObservation { team, source, scope, date, season, names, provenance, feed, of_league, suffix_matters }
+    LinkObservation { team, spelling, player, provenance, is_nobody, only_team, only_source, only_from }
+    NameRevision { known_at, rule, players, link, operator_link }
+    OperatorLink { player, is_of_team }
     NameMatch { name, revisions, revisions_in_retrospect }
     Names { scope, team, source, date, matches }
     GameDay { known_at, date }

@@ -50,7 +50,16 @@ fn link(spelling: &str, player: Option<u32>) -> LinkObservation {
         outcome: FetchOutcome::Complete,
         retraction: None,
     };
-    LinkObservation { team: Team::BOS, spelling: spelling.into(), player: player.map(PlayerId), provenance }
+    LinkObservation {
+        team: Team::BOS,
+        spelling: spelling.into(),
+        player: player.map(PlayerId),
+        provenance,
+        is_nobody: false,
+        only_team: None,
+        only_source: None,
+        only_from: None,
+    }
 }
 /// Returns the schema id of a record that is written without a registry.
 fn local_id() -> u32 {

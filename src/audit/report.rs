@@ -69,6 +69,8 @@ pub struct NameResolution {
     pub source: String,
     pub names: u64,
     pub resolved: u64,
+    /// The names that an operator's link states to refer to nobody.
+    pub nobody: u64,
     pub ambiguous: u64,
     pub unknown: u64,
     pub by_rule: BTreeMap<&'static str, u64>,

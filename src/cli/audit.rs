@@ -99,11 +99,12 @@ fn name_table(names: &[NameResolution]) -> String {
             counts.names.to_string(),
             resolved,
             rules.join(", "),
+            counts.nobody.to_string(),
             counts.ambiguous.to_string(),
             counts.unknown.to_string(),
         ]
     });
-    output::table(["source", "names", "resolved", "by rule", "ambiguous", "unknown"], rows)
+    output::table(["source", "names", "resolved", "by rule", "nobody", "ambiguous", "unknown"], rows)
 }
 
 fn parked_table(parked: &[ParkedReport]) -> String {

@@ -192,7 +192,7 @@ impl Tables {
         of_other_dates.into_iter().find(|lists| lists.iter().any(lists_player)).unwrap_or(own)
     }
 
-    /// Returns the lookup of a name in a list; `None` if the list has the player's id.
+    /// Returns the lookup of a name in a list, which lists the player for its team; `None` if the list has the player's id.
     pub fn lookup_request<'a>(
         list: &ListId,
         key: &'a BoxKey,
@@ -201,7 +201,8 @@ impl Tables {
         match key {
             BoxKey::Id(_) => None,
             BoxKey::Name(name) => {
-                Some(LookupRequest { teams, source: list.feed.source(), date: list.game.date, name })
+                let (source, date) = (list.feed.source(), list.game.date);
+                Some(LookupRequest { teams, listed_for: Some(list.team), source, date, name })
             }
         }
     }

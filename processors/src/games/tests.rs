@@ -131,6 +131,7 @@ fn name_matches(team: Team, date: EasternDate, name: &str, revisions: &[(Timesta
         rule: (!players.is_empty()).then_some(NameRule::Exact),
         players: players.iter().map(|id| PlayerId(*id)).collect(),
         link: None,
+        operator_link: None,
     };
     let matches = vec![NameMatch {
         name: name.into(),
@@ -268,7 +269,24 @@ fn a_name_is_parked_until_all_teams_have_matches_and_its_player_changes_with_the
         "the statistics must be removed from player 1, to whom the name no longer refers"
     );
     assert_eq!(points(&driver, GAME, 2), [(hour(9), Some(20))]);
-    driver.put(name_matches(AWAY, day(0), "Jo Do", &[(PAST, &[]), (hour(11), &[3])]));
+    driver.put(name_matches(HOME, day(0), "Jo Do", &[(PAST, &[]), (hour(7), &[1]), (hour(11), &[2, 3])]));
     assert!(driver.parked()[0].key.contains("ambiguous: 2, 3"), "{:?}", driver.parked());
-    assert_eq!(points(&driver, GAME, 2), [(hour(9), Some(20)), (hour(11), None)]);
+    assert_eq!(points(&driver, GAME, 1), [(hour(7), Some(20)), (hour(11), None)]);
+}
+#[test]
+fn if_both_teams_have_a_player_of_the_name_the_line_is_that_of_the_listed_team_and_else_of_the_other() {
+    const PAST: Timestamp = Timestamp::DISTANT_PAST;
+    let hour = |hour| day(1).at(hour, 0);
+    let mut driver = driver_with([
+        fixture(GAME, day(0), false, day(-14).at(12, 0)),
+        box_score(STATS, day(0), hour(1), true, &[member(None, "Jo Do", Some(22))]),
+        name_matches(HOME, day(0), "Jo Do", &[(PAST, &[1])]),
+        name_matches(AWAY, day(0), "Jo Do", &[(PAST, &[3])]),
+    ]);
+    assert_eq!(driver.parked(), []);
+    assert_eq!(points(&driver, GAME, 1), [(hour(1), Some(22))]);
+    assert_eq!(points(&driver, GAME, 3), []);
+    driver.put(name_matches(HOME, day(0), "Jo Do", &[(PAST, &[1]), (hour(9), &[])]));
+    assert_eq!(points(&driver, GAME, 1), [(hour(1), Some(22)), (hour(9), None)]);
+    assert_eq!(points(&driver, GAME, 3), [(hour(9), Some(22))]);
 }

@@ -92,8 +92,10 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
     for (game, mut rows) in games {
         loaded.rows_repeated += rows.remove_repetitions();
         let report = observation(raw, game, reported_at, rows, &incomplete);
-        let names = report.members.iter().map(|member| PlayerRef { name: member.name.clone(), nba: None });
-        lookups.add(report.matchup, reported_at.eastern_date(), names);
+        for of_team in report.members.chunk_by(|a, b| a.team == b.team) {
+            let names = of_team.iter().map(|member| PlayerRef { name: member.name.clone(), nba: None });
+            lookups.add(report.matchup, reported_at.eastern_date(), names);
+        }
         loaded.observations.push(Observation::Injury(report));
     }
     loaded.observations.extend(lookups.observations(raw));

@@ -9,14 +9,14 @@ use super::{
     cell::Cell,
     dates,
     incomplete::ListName,
-    lists::{NamesDay, known_names},
+    lists::{NamesDay, known_names, players_of_league},
     loaded::{Loaded, Reject},
     minutes::playing_time,
     other_teams::is_other_team,
     result_set::ResultSet,
 };
 use schemas::{
-    ids::GameId,
+    ids::{GameId, PlayerId},
     observation::{BoxMember, PlayerRef},
     raw::RawEvent,
     team::Team,
@@ -88,10 +88,13 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         let Some(game) = list.game else { continue };
         names_by_team.entry((list.team, list.date)).or_insert((game, Vec::new())).1.extend(names);
     }
+    let players: Vec<PlayerId> =
+        names_by_team.values().flat_map(|(_, names)| names).filter_map(|player| player.nba).collect();
     for ((team, date), (game, names)) in names_by_team {
         // The season comes from the game id, not from the date, because the finals of 2019-20 were played in October 2020.
         loaded.observations.push(known_names(raw, team, NamesDay { date, season: game.season() }, names));
     }
+    loaded.observations.extend(players_of_league(raw, players));
     Ok(loaded)
 }
 

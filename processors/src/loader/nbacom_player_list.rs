@@ -8,12 +8,13 @@ use super::{
     dates,
     incomplete::{IncompleteLists, ListName},
     json::parse_row,
-    lists::{NamesDay, by_player, deduplicate, known_names},
+    lists::{NamesDay, by_player, deduplicate, known_names, players_of_league},
     loaded::{Loaded, Observation, Reject, fetched_at, is_complete, provenance},
     player_name::full_name,
     result_set::ResultSet,
 };
 use schemas::{
+    ids::PlayerId,
     observation::{PlayerRef, RosterMember, RosterObservation},
     raw::RawEvent,
     team::Team,
@@ -50,6 +51,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
             rosters.entry(team).or_default().push(member);
         }
     }
+    let players: Vec<PlayerId> = rosters.values().flatten().filter_map(|member| member.player.nba).collect();
     for (team, mut members) in rosters {
         loaded.rows_repeated += deduplicate(&mut members, |a, b| by_player(&a.player, &b.player));
         let names = members.iter().map(|member| member.player.clone()).collect();
@@ -64,6 +66,7 @@ pub fn load(raw: &RawEvent) -> Result<Loaded, Reject> {
         }));
         loaded.observations.push(known_names(raw, team, day, names));
     }
+    loaded.observations.extend(players_of_league(raw, players));
     Ok(loaded)
 }
 

@@ -201,8 +201,10 @@ impl<'a> Events<'a> {
                 continue;
             }
             let date = commences_at.eastern_date();
-            let names = quotes.quotes.iter().map(|quote| PlayerRef { name: quote.name.clone(), nba: None });
-            lookups.add(matchup, date, names);
+            for of_book in quotes.quotes.chunk_by(|a, b| a.book == b.book) {
+                let names = of_book.iter().map(|quote| PlayerRef { name: quote.name.clone(), nba: None });
+                lookups.add(matchup, date, names);
+            }
             let [a, b] = matchup.teams();
             loaded.observations.push(Observation::Odds(OddsObservation {
                 event: id,

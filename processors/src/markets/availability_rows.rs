@@ -109,6 +109,7 @@ fn entry<'a>(
     let mut entry = Known::default();
     for member in report.keys() {
         let name = LookupName::in_report(reported_at.eastern_date(), &member.name);
+        let name = name.listed_for(member.team);
         let Some(name_known_at) = tables.refers_since(name, player, cutoff) else { continue };
         let Some(since) = report.known_since(member, as_of) else { continue };
         entry.known_at = entry.known_at.max(since).max(name_known_at);

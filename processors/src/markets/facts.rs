@@ -152,7 +152,9 @@ impl Tables {
             return missing_fixture(matchup, date, what, report.len());
         }
         let names = report.members(AsOf::LATEST);
-        let names = names.map(|(member, _)| LookupName::in_report(reported_at.eastern_date(), &member.name));
+        let names = names.map(|(member, _)| {
+            LookupName::in_report(reported_at.eastern_date(), &member.name).listed_for(member.team)
+        });
         self.unresolved_names(matchup, names, &what, report.len())
     }
     fn unresolved_names<'a>(
@@ -187,20 +189,26 @@ pub(super) struct LookupName<'a> {
     name: &'a str,
     date: EasternDate,
     source: Source,
+    listed_for: Option<Team>,
 }
 impl<'a> LookupName<'a> {
     /// The names of an event are looked up for the day that the observation with the name stated.
     pub const fn in_odds(date: EasternDate, name: &'a str) -> Self {
-        LookupName { name, date, source: Source::Oddsapi }
+        LookupName { name, date, source: Source::Oddsapi, listed_for: None }
     }
     /// The names of a report are looked up for the day of the report, which may be earlier than its game day.
     pub const fn in_report(date: EasternDate, name: &'a str) -> Self {
-        LookupName { name, date, source: Source::Nbacom }
+        LookupName { name, date, source: Source::Nbacom, listed_for: None }
+    }
+    /// States for which team the source lists the player.
+    pub const fn listed_for(self, team: Team) -> Self {
+        LookupName { listed_for: Some(team), ..self }
     }
     pub const fn date(self) -> EasternDate {
         self.date
     }
     pub const fn request(self, teams: &'a [Team]) -> LookupRequest<'a> {
-        LookupRequest { teams, source: self.source, date: self.date, name: self.name }
+        let LookupName { name, date, source, listed_for } = self;
+        LookupRequest { teams, listed_for, source, date, name }
     }
 }

@@ -175,7 +175,8 @@ pub(super) fn game_row(n: usize, on: i32) -> Game {
 fn names(date: EasternDate, team: Team) -> In {
     let players = if team == TEAMS[0] { vec![PLAYER] } else { vec![] };
     let rule = (!players.is_empty()).then_some(NameRule::Exact);
-    let revision = NameRevision { known_at: Timestamp::DISTANT_PAST, rule, players, link: None };
+    let revision =
+        NameRevision { known_at: Timestamp::DISTANT_PAST, rule, players, link: None, operator_link: None };
     let name_match = |name: &str| NameMatch {
         name: name.into(),
         revisions: vec![revision.clone()],

@@ -38,9 +38,14 @@ pub(super) fn name_matches(source: Source, known_at: Timestamp) -> [In; 2] {
     TEAMS.map(|team| {
         let players = if team == TEAMS[0] { vec![PlayerId(1)] } else { vec![] };
         let rule = (!players.is_empty()).then_some(NameRule::Exact);
-        let no_match =
-            NameRevision { known_at: Timestamp::DISTANT_PAST, rule: None, players: vec![], link: None };
-        let matched = NameRevision { known_at, rule, players, link: None };
+        let no_match = NameRevision {
+            known_at: Timestamp::DISTANT_PAST,
+            rule: None,
+            players: vec![],
+            link: None,
+            operator_link: None,
+        };
+        let matched = NameRevision { known_at, rule, players, link: None, operator_link: None };
         let revisions = if matched.rule.is_none() || known_at == Timestamp::DISTANT_PAST {
             vec![matched]
         } else {
@@ -378,6 +383,25 @@ fn a_player_who_is_not_on_the_newest_report_is_available() {
         panic!("the game has a report but no row of quoted players")
     };
     assert!(row.issued.is_empty() && row.teams_reported_issued[0].known_at == at(11, 5));
+}
+#[test]
+fn an_entry_of_a_report_is_about_the_player_of_the_team_for_which_it_lists_the_name() {
+    let names = |team: usize, player| {
+        let [first, second] = name_matches(Source::Nbacom, Timestamp::DISTANT_PAST);
+        let In::Names(id, Some(mut row)) = [first, second][team].clone() else { panic!("no names") };
+        let revision = &mut row.matches[0].revisions[0];
+        (revision.rule, revision.players) = (Some(NameRule::Exact), vec![PlayerId(player)]);
+        In::Names(id, Some(row))
+    };
+    for (team, expected) in [(0, Some(InjuryStatus::Out)), (1, None)] {
+        let mut out = report(at(11, 0), at(11, 5), &[("A", InjuryStatus::Out)]);
+        if let In::Injury(out) = &mut out {
+            out.members[0].team = TEAMS[team];
+        }
+        let driver = driver_with([names(0, 1), names(1, 2), out]);
+        assert_eq!(status(&driver)[0].as_ref().map(|view| view.status), expected);
+        assert_eq!(driver.parked(), []);
+    }
 }
 #[test]
 fn a_report_after_tip_off_is_never_used_and_one_fetched_after_it_on_the_retrospective_basis_only() {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: every lookup is for the roster of one team.
 //! Not here: the decision over several teams (`names`), a lookup from end to end (`games`).
+mod links;
+
 use super::*;
 use crate::view_test_driver::{ViewTestDriver, provenance};
 use proptest::prelude::*;
@@ -35,6 +37,8 @@ fn names(
         season: date.season(),
         names: names.iter().map(player).collect(),
         provenance: provenance(fetched_at),
+        of_league: false,
+        suffix_matters: Vec::new(),
     })
 }
 fn known_name(date: EasternDate, fetched_at: Timestamp, name: &str, id: u32) -> In {
@@ -50,7 +54,19 @@ fn link(fetched_at: Timestamp, spelling: &str, player: Option<u32>) -> In {
         spelling: spelling.into(),
         player: player.map(PlayerId),
         provenance,
+        is_nobody: false,
+        only_team: None,
+        only_source: None,
+        only_from: None,
     })
+}
+/// A fetch that lists these players for some team.
+fn players_of_league(fetched_at: Timestamp, players: &[u32]) -> In {
+    let players: Vec<_> = players.iter().map(|id| ("", Some(*id))).collect();
+    let In::Names(observation) = names(Source::Nbacom, None, day(0), fetched_at, &players) else {
+        unreachable!()
+    };
+    In::Names(NamesObservation { of_league: true, ..observation })
 }
 fn driver_with(inputs: impl IntoIterator<Item = In>) -> ViewTestDriver<NameResolver> {
     let mut driver = ViewTestDriver::new(NameResolver);
@@ -83,7 +99,7 @@ fn in_retrospect(driver: &ViewTestDriver<NameResolver>, date: EasternDate) -> Op
     let row = driver.row(&Names::id(SCOPE, TEAM, Source::Espn, date)).unwrap();
     row.matches[0].revisions_in_retrospect.as_deref().map(contents)
 }
-/// Known-at time, rule, players and link of a revision.
+/// Known-at time, rule, players and operator's link of a revision.
 type Revision = (Timestamp, Option<NameRule>, Vec<u32>, Option<u32>);
 fn match_of(driver: &ViewTestDriver<NameResolver>, date: EasternDate) -> Vec<Revision> {
     let row = driver.row(&Names::id(SCOPE, TEAM, Source::Espn, date)).unwrap();
@@ -91,7 +107,10 @@ fn match_of(driver: &ViewTestDriver<NameResolver>, date: EasternDate) -> Vec<Rev
 }
 fn contents(revisions: &[NameRevision]) -> Vec<Revision> {
     let ids = |players: &[PlayerId]| players.iter().map(|player| player.0).collect();
-    let content = |r: &NameRevision| (r.known_at, r.rule, ids(&r.players), r.link.map(|player| player.0));
+    let content = |r: &NameRevision| {
+        let linked = r.operator_link.and_then(|link| link.player);
+        (r.known_at, r.rule, ids(&r.players), linked.map(|player| player.0))
+    };
     revisions.iter().map(content).collect()
 }
 fn exact(known_at: Timestamp, player: u32) -> Revision {
@@ -129,6 +148,7 @@ fn the_season_before_is_used_only_until_the_same_season_matches() {
 #[test]
 fn a_link_is_known_from_its_event_until_it_is_revoked() {
     let driver = driver_with([
+        players_of_league(day(-9).at(9, 0), &[1]),
         lookup(day(0), "Big Jo"),
         link(day(5).at(9, 0), "big  jo", Some(1)),
         link(day(7).at(9, 0), "Big Jo", None),
@@ -170,7 +190,8 @@ fn a_name_that_another_observation_also_lists_stays_known_from_that_one_on() {
 #[test]
 fn a_link_is_unknown_from_its_retraction_on() {
     let linked = link(day(5).at(9, 0), "Big Jo", Some(1));
-    let mut driver = driver_with([lookup(day(0), "Big Jo"), linked.clone()]);
+    let players = players_of_league(day(-9).at(9, 0), &[1]);
+    let mut driver = driver_with([players, lookup(day(0), "Big Jo"), linked.clone()]);
     driver.put(retracted(&linked, day(6).at(9, 0), false));
     let expected =
         [NO_MATCH, (day(5).at(9, 0), None, vec![], Some(1)), (day(6).at(9, 0), None, vec![], None)];

@@ -10,7 +10,7 @@ mod rules;
 #[cfg(test)]
 mod seasons;
 
-pub use decide::{Resolution, decide};
+pub use decide::{Decision, Resolution, decide};
 pub use links::shipped_link;
 pub use normal::Name;
 pub use rules::match_name;

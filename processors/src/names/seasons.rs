@@ -82,11 +82,12 @@ type KnownNames<'a> = BTreeMap<(PlayerId, &'a str), &'a Name>;
 fn team_match(name: &Name, known_names: &KnownNames) -> NameRevision {
     let matched = match_name(name, known_names.iter().map(|((player, _), name)| (*player, *name)));
     let (rule, players) = matched.map_or((None, Vec::new()), |(rule, players)| (Some(rule), players));
-    NameRevision { known_at: Timestamp(0), rule, players, link: shipped_link(name) }
+    NameRevision { known_at: Timestamp(0), rule, players, link: shipped_link(name), operator_link: None }
 }
 
 fn resolve(name: &Name, teams: [&KnownNames; 2]) -> Resolution {
-    decide(teams.map(|known_names| team_match(name, known_names)).iter())
+    let [home, away] = teams.map(|known_names| team_match(name, known_names));
+    decide(None, &[&home, &away]).resolution
 }
 
 fn known_names_by_team(season: &[Appearance]) -> BTreeMap<Team, KnownNames<'_>> {

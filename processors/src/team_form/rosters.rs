@@ -8,7 +8,7 @@ use crate::{
     history::{AsOf, Coverage, Cutoff, ListHistory, Listed, Member, ObservationRecord},
     materialized_view::ParkedItem,
     name_lookup::{LookupRequest, NameLookups, known_by_cutoff},
-    names::Resolution,
+    names::{Decision, Resolution},
 };
 use schemas::{
     EasternDate, PlayerId, Team, Timestamp,
@@ -89,12 +89,13 @@ impl Rosters {
             for (RosterKey(member), listed) in history.members(cutoff.known()) {
                 let request = lookup_request(*feed, &listed, &member.name);
                 let decided = match member.nba {
-                    Some(player) => {
-                        Some((Resolution::Player(player, NameRule::Exact), Timestamp::DISTANT_PAST))
-                    }
+                    Some(player) => Some(Decision {
+                        resolution: Resolution::Player(player, NameRule::Exact),
+                        known_at: Timestamp::DISTANT_PAST,
+                    }),
                     None => name_lookups.decide(request, known_by_cutoff(cutoff)),
                 };
-                let Some((resolution, name_known_at)) = decided else { continue };
+                let Some(Decision { resolution, known_at: name_known_at }) = decided else { continue };
                 known_at = known_at.max(name_known_at);
                 let Resolution::Player(player, _) = resolution else { continue };
                 let since = listed.fetched_at;
@@ -121,7 +122,8 @@ impl Rosters {
     }
 }
 
+/// Returns the lookup of a name on a roster. Every team counts, because a player who joined the team recently is known to another one.
 fn lookup_request<'a>(feed: Feed, listed: &Listed<'_, RosterEntry>, name: &'a str) -> LookupRequest<'a> {
     let date = listed.fetched_at.eastern_date();
-    LookupRequest { teams: &Team::ALL, source: feed.source(), date, name }
+    LookupRequest { teams: &Team::ALL, listed_for: None, source: feed.source(), date, name }
 }

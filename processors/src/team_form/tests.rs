@@ -259,8 +259,13 @@ fn a_name_is_looked_up_on_the_day_of_the_newest_fetch_that_lists_it() {
                 NamesId { scope: Scope::Team(TEAM), team, source: Feed::EspnRoster.source(), date: day(n) };
             let players: Vec<PlayerId> = (team == TEAM).then_some(PlayerId(player)).into_iter().collect();
             let rule = (team == TEAM).then_some(NameRule::Exact);
-            let revisions =
-                vec![NameRevision { known_at: Timestamp::DISTANT_PAST, rule, players, link: None }];
+            let revisions = vec![NameRevision {
+                known_at: Timestamp::DISTANT_PAST,
+                rule,
+                players,
+                link: None,
+                operator_link: None,
+            }];
             let matches = vec![NameMatch { name: "Jo Do".into(), revisions, revisions_in_retrospect: None }];
             let row = Names { scope: TEAM.to_string(), team, source: id.source, date: id.date, matches };
             In::Names(id, Some(row))

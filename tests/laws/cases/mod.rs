@@ -2,9 +2,10 @@
 //!
 //! The inputs are in `../shared/cases`; a test whose input does not exist is skipped with a message.
 //! Invariant: a case runs through the whole topology, from the lines of its file to the predictions.
-//! Not here: the values (`box_scores`, `odds_and_reports`, `files`).
+//! Not here: the values (`box_scores`, `odds_and_reports`, `names`, `files`).
 mod box_scores;
 mod files;
+mod names;
 mod odds_and_reports;
 
 use crate::{
@@ -19,7 +20,7 @@ use schemas::{
     features::Features,
     game::{Game, PlayerGame, PlayerGameRevision},
     prediction::Prediction,
-    raw::{DeadLetter, RejectCode},
+    raw::{DeadLetter, RawEvent, RejectCode},
     wire::{self, Event},
 };
 use std::{
@@ -53,6 +54,10 @@ struct Case {
 impl Case {
     /// Processes the input of a case; `None` if it does not exist.
     fn run(number: &str) -> Option<Case> {
+        Case::run_with(number, |_| {})
+    }
+    /// Processes the input of a case after a change; `None` if it does not exist.
+    fn run_with(number: &str, change: impl FnOnce(&mut Vec<RawEvent>)) -> Option<Case> {
         let text = std::fs::read_to_string(input_of(number)?).unwrap();
         let (mut events, mut rejected_lines) = (Vec::new(), Vec::new());
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -61,6 +66,7 @@ impl Case {
                 Err((code, reason)) => rejected_lines.push((index + 1, code, reason)),
             }
         }
+        change(&mut events);
         let mut log = MemoryLog::default();
         run(&mut log, events, Schedule::STRAIGHT, |_| true);
         check_ledger(&mut log);
