@@ -1,6 +1,6 @@
 //! The league: its teams, their invented players, injuries and trades.
 //!
-//! Invariant: no two players have the same initial and last name. Ids are higher than all that nba.com has assigned, so no simulated
+//! Invariant: no two players have the same initial and last name, except namesakes. Ids are higher than all that nba.com has assigned, so no simulated
 //! player is mistaken for a real one. A team always has players available.
 //! Not here: games and statistics (`play`).
 use crate::{
@@ -112,8 +112,23 @@ impl League {
                 league.origin.push(team);
             }
         }
+        league.share_names(season.namesakes, size);
         league.trade(season, size, first_day);
         league
+    }
+    /// Gives pairs of players the same name, apart from the suffix in every second pair.
+    fn share_names(&mut self, pairs: usize, size: usize) {
+        let teams = self.teams.len();
+        for pair in 0..pairs.min(teams) {
+            let first = pair * size;
+            let name = self.players[first].name;
+            if pair % 2 == 0 {
+                self.players[(pair + 1) % teams * size].name = name;
+            } else if size > 1 {
+                let suffix = if name.suffix.is_some() { None } else { Some("Jr.") };
+                self.players[first + 1].name = Name { suffix, ..name };
+            }
+        }
     }
     /// Draws trades in the middle of the season. In each trade, two teams exchange the players who have the same rank in both.
     fn trade(&mut self, season: &Season, size: usize, first_day: EasternDate) {
@@ -261,6 +276,18 @@ mod tests {
             assert_eq!(nicknames.len(), players.len());
             assert_eq!(players.iter().map(|p| p.id).collect::<HashSet<_>>().len(), players.len());
         }
+    }
+    #[test]
+    fn namesakes_have_one_name_in_two_teams_or_two_suffixes_in_one_team() {
+        let season = Season { namesakes: 2, players_per_team: 3, ..Season::new(1, 2024) };
+        let names: Vec<Name> = League::new(&season, calendar::first_day(2024))
+            .players
+            .iter()
+            .map(|player| player.name)
+            .collect();
+        assert_eq!(names[0], names[3]);
+        assert_eq!(Name { suffix: names[3].suffix, ..names[4] }, names[3]);
+        assert_ne!(names[3].suffix, names[4].suffix);
     }
     #[test]
     fn names_are_of_every_difficult_kind() {

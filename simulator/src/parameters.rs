@@ -107,6 +107,9 @@ pub struct Season {
     pub balldontlie: bool,
     /// Number of trades in the middle of the season; in each, two teams exchange one player for another.
     pub trades: usize,
+    /// Number of pairs of players who share a name. In the first, third, … pair, the players of two teams have one name; in the others, the
+    /// names of two players of one team differ only in the suffix.
+    pub namesakes: usize,
     pub faults: Faults,
 }
 impl Season {
@@ -124,6 +127,7 @@ impl Season {
             injury_reports: 2,
             balldontlie: true,
             trades: 0,
+            namesakes: 0,
             faults: Faults::all(0.0),
         }
     }

@@ -104,6 +104,7 @@ pub fn tiny(seed: u64) -> Vec<ScraperEvent> {
         injury_reports: random.below(2),
         balldontlie: random.chance(0.3),
         trades: random.below(2),
+        namesakes: random.pick(&[0, 0, 1, 2, 3]),
         faults,
         ..Season::new(seed, 2020 + random.below(6) as i16)
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same seed gives the same events.
 //! Not here: the simulation of the seasons (crate `simulator`).
-use crate::{faults::with_faults, random::Random};
+use crate::{faults::with_faults, links::with_links, random::Random};
 use schemas::{
     Timestamp,
     raw::{Feed, FetchOutcome, RawEvent},
@@ -11,7 +11,7 @@ use serde_json::Value;
 use simulator::{Faults, ScraperEvent, Season};
 
 /// Generates a tiny season. With some seeds, box scores of nba.com are missing, two responses to one request have the same fetch time,
-/// a copy of an event has a truncated payload, or the history has the faults of [`with_faults`].
+/// a copy of an event has a truncated payload, or the history has the links of [`with_links`] or the faults of [`with_faults`].
 pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
     let mut events: Vec<RawEvent> = simulator::tiny(seed).iter().map(ScraperEvent::to_raw).collect();
     let mut random = Random::new(seed ^ 0x6761_7262);
@@ -35,6 +35,9 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
         events.push(RawEvent::new(event.feed, event.key, fetched_at, event.outcome, payload));
         events.sort_by_key(|event| event.fetched_at);
     }
+    if random.percent(50) {
+        events = with_links(events, &mut random);
+    }
     if random.percent(70) {
         let count = 1 + random.below(6);
         events = with_faults(events, count, |_| true, &mut random);
@@ -43,18 +46,23 @@ pub fn tiny_season(seed: u64) -> Vec<RawEvent> {
 }
 
 /// Generates a season that is long enough for players to be eligible in many games: three or four teams with 8 to 11 games each, and
-/// every fault of the simulator at the same rate, which may be zero. Half of the seasons also have the faults of [`with_faults`].
+/// every fault of the simulator at the same rate, which may be zero. Half of the seasons also have the faults of [`with_faults`], and half
+/// the links of [`with_links`]; most have namesakes.
 pub fn season_with_faults(seed: u64) -> Vec<RawEvent> {
     let mut random = Random::new(seed);
     let rate = random.pick(&[0.0, 0.1, 0.3]);
     let faults = Faults::all(rate);
-    let mut events = season(seed, faults, seed as usize % 2);
+    let (trades, namesakes) = (seed as usize % 2, random.below(4));
+    let mut events = season(seed, faults, trades, namesakes);
     // Schedules have no faults that may change a tip-off late, which the laws on issued rows do not cover.
     let intact = Faults { other_outcomes: 0.0, broken_rows: 0.0, empty_responses: 0.0, ..faults };
-    let schedules = season(seed, intact, seed as usize % 2);
+    let schedules = season(seed, intact, trades, namesakes);
     events.retain(|event| !states_game_dates(event));
     events.extend(schedules.into_iter().filter(states_game_dates));
     events.sort_by_key(|event| event.fetched_at);
+    if random.percent(50) {
+        events = with_links(events, &mut random);
+    }
     if random.percent(50) {
         return events;
     }
@@ -70,10 +78,10 @@ pub fn states_game_dates(event: &RawEvent) -> bool {
 /// Generates a season of the same size as [`season_with_faults`], but without faults and trades. Trades are left out because a roster is
 /// valid only from its fetch on: in a history that was fetched late, a player is a candidate of the team for which he last appeared.
 pub fn season_without_faults(seed: u64) -> Vec<RawEvent> {
-    season(seed, Faults::default(), 0)
+    season(seed, Faults::default(), 0, 0)
 }
 
-fn season(seed: u64, faults: Faults, trades: usize) -> Vec<RawEvent> {
+fn season(seed: u64, faults: Faults, trades: usize, namesakes: usize) -> Vec<RawEvent> {
     let mut random = Random::new(seed ^ 0x6c6f_6e67);
     let season = Season {
         teams: 3 + random.below(2),
@@ -85,6 +93,7 @@ fn season(seed: u64, faults: Faults, trades: usize) -> Vec<RawEvent> {
         injury_reports: random.below(2),
         balldontlie: random.percent(40),
         trades,
+        namesakes,
         faults,
         ..Season::new(seed, 2020 + random.below(6) as i16)
     };

@@ -18,6 +18,7 @@ mod harness;
 mod histories;
 mod issued;
 mod known_at;
+mod links;
 mod log;
 mod random;
 mod retracted;
