@@ -59,16 +59,16 @@ pub fn names(app: &App, command: &NamesCommand, output: Output) -> Result<Comman
             output::print(output, &names::review(app)?, text)?;
         }
         NamesCommand::Merge { player, spellings, limits } => {
-            output::print(output, &names::merge(app, *player, spellings, limits.limits())?, links_text)?;
+            output::print(output, &names::merge(app, *player, spellings, limits.limits())?, |links| links_text(links))?;
         }
         NamesCommand::Split { spelling, players, limits } => {
-            output::print(output, &names::split(app, spelling, players, limits.limits())?, links_text)?;
+            output::print(output, &names::split(app, spelling, players, limits.limits())?, |links| links_text(links))?;
         }
     }
     Ok(CommandOutcome::Done)
 }
 
-fn links_text(links: &Vec<Link>) -> String {
+fn links_text(links: &[Link]) -> String {
     let statements: Vec<String> = links.iter().map(statement).collect();
     format!("{}\nnext: `fastbreak run --until-caught-up`", statements.join("\n"))
 }

@@ -122,3 +122,30 @@ fn names_in_the_quotes_reports_and_box_lines_of_the_other_cases_refer_to_their_p
     let eligibilities = [1001, 1002, 1003].map(|player| case.features(player, GAME).eligibility);
     assert_eq!(eligibilities, [Eligibility::Eligible, Eligibility::RuledOut, Eligibility::Eligible]);
 }
+
+#[test]
+fn if_both_teams_have_a_player_of_one_name_the_listed_team_decides_and_a_quote_needs_a_link() {
+    let both_named_ann = |links: Vec<RawEvent>| {
+        move |events: &mut Vec<RawEvent>| {
+            for event in events.iter_mut() {
+                let payload = event.payload.replace("Fay Fox", "Ann Archer");
+                let payload = payload.replace("\"Fox\"", "\"Archer\"").replace("\"Fay\"", "\"Ann\"");
+                let (key, at, outcome) = (event.key.clone(), event.fetched_at, event.outcome);
+                *event = RawEvent::new(event.feed, key, at, outcome, payload);
+            }
+            events.extend(links);
+        }
+    };
+    let Some(mut case) = Case::run_with("05", both_named_ann(vec![])) else { return };
+    assert_eq!(case.points(GAME), [(1001, 33)].into());
+    assert_eq!(case.parked("games"), []);
+    assert_eq!(case.main_line(1001, GAME), None);
+    let parked = case.parked("markets");
+    assert!(parked[0].key.contains("'Ann Archer' (ambiguous: 1001, 2001)"), "{parked:?}");
+    let ann = json!({"spelling": "Ann Archer", "player_id": 1001, "source": "oddsapi"});
+    let Some(mut case) = Case::run_with("05", both_named_ann(vec![link("2024-11-08T01:00:00Z", ann)])) else {
+        return;
+    };
+    assert_eq!(case.main_line(1001, GAME), Some(20.5));
+    assert_eq!(case.parked("markets"), []);
+}
