@@ -17,6 +17,7 @@
 //! Not here: which names are known when (`known_names`), which link applies (`links`), the rules (`names`), the decision over the teams of a scope (`name_lookup`).
 mod known_names;
 mod links;
+mod lookup_key;
 #[cfg(test)]
 mod tests;
 
@@ -27,49 +28,21 @@ use crate::{
 };
 use known_names::{ChangedName, KnownList, KnownNames, KnownNamesRecord, MatchingName, Presence, is_match};
 use links::{KnownPlayers, LinkLimits, LinkRecord, Links};
+use lookup_key::LookupKey;
 use schemas::{
-    EasternDate, Matchup, NamesId, PlayerId, Scope, Season, Team, Timestamp,
+    EasternDate, NamesId, PlayerId, Scope, Season, Team, Timestamp,
     identity::{NameMatch, NameRevision, Names},
     observation::{LinkObservation, NamesObservation},
     raw::Source,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An input of the name resolver view.
 #[derive(Clone, Debug)]
 pub enum In {
     Names(NamesObservation),
     Link(LinkObservation),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LookupKey {
-    season: Season,
-    date: EasternDate,
-    scope: Scope,
-    source: Source,
-}
-impl LookupKey {
-    fn new(scope: Scope, source: Source, date: EasternDate) -> Self {
-        LookupKey { season: date.season(), date, scope, source }
-    }
-    /// Returns a key that sorts before all other keys of a season from a day on. It is used as the bound of a range, never for a lookup.
-    fn first_of(season: Season, date: EasternDate) -> Self {
-        let scope = Scope::Matchup(Matchup::FIRST);
-        LookupKey { season, date, scope, source: Source::Nbacom }
-    }
-    fn output_key(&self, team: Team) -> NamesId {
-        NamesId { scope: self.scope, team, source: self.source, date: self.date }
-    }
-}
-impl fmt::Display for LookupKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.scope, self.source, self.date)
-    }
 }
 
 /// The names of one lookup.

@@ -59,10 +59,14 @@ pub fn names(app: &App, command: &NamesCommand, output: Output) -> Result<Comman
             output::print(output, &names::review(app)?, text)?;
         }
         NamesCommand::Merge { player, spellings, limits } => {
-            output::print(output, &names::merge(app, *player, spellings, limits.limits())?, |links| links_text(links))?;
+            output::print(output, &names::merge(app, *player, spellings, limits.limits())?, |links| {
+                links_text(links)
+            })?;
         }
         NamesCommand::Split { spelling, players, limits } => {
-            output::print(output, &names::split(app, spelling, players, limits.limits())?, |links| links_text(links))?;
+            output::print(output, &names::split(app, spelling, players, limits.limits())?, |links| {
+                links_text(links)
+            })?;
         }
     }
     Ok(CommandOutcome::Done)

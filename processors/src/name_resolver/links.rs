@@ -7,7 +7,7 @@
 //!
 //! Invariant: a link whose player is unknown has no effect, as of every instant before the first fetch of nba.com that lists the player.
 //! Not here: the links that are compiled in (`names`), the decision over the teams of a scope (`name_lookup`).
-use super::LookupKey;
+use super::lookup_key::LookupKey;
 use crate::{
     history::{AsOf, FactHistory, ObservationId, ObservationRecord},
     names::Name,

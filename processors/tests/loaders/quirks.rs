@@ -7,7 +7,7 @@ use processors::loader::{Observation, load};
 use schemas::{
     ids::{PlayerId, Scope},
     observation::{BoxMember, GameStatus, InjuryStatus},
-    raw::{Feed, FetchOutcome},
+    raw::{Feed, FetchOutcome, Source},
     team::{Matchup, Team},
     units::{EasternDate, PlayingTime, Season},
 };
@@ -122,8 +122,10 @@ fn the_game_log_is_read_by_its_headers_and_gives_both_teams_known_names() {
     let reversed = decode(Feed::NbacomLeaguegamelog, &log);
     let members = |loaded| box_scores(loaded).iter().map(|list| list.members.clone()).collect::<Vec<_>>();
     assert_eq!(members(&ordered), members(&reversed));
-    let known = names(&ordered);
-    assert_eq!(known.len(), 2);
+    let (of_league, known): (Vec<_>, Vec<_>) = names(&ordered).into_iter().partition(|names| names.of_league);
+    assert_eq!((known.len(), of_league.len()), (2, Team::ALL.len()));
+    let ids: Vec<_> = of_league[0].names.iter().map(|player| player.nba.unwrap().0).collect();
+    assert_eq!(ids, [101, 102]);
     assert_eq!((known[0].team, known[0].lookup_scope(), known[0].season), (Team::BOS, None, Season(2023)));
     assert_eq!(known[0].names[0].nba, Some(PlayerId(101)));
 }
@@ -308,7 +310,8 @@ fn a_game_that_has_not_started_is_out_of_scope_and_an_empty_response_is_not_an_e
 fn a_game_log_without_winner_is_not_final_and_one_without_this_column_is() {
     let finals = |log: &Value| -> Vec<bool> {
         let loaded = decode(Feed::NbacomLeaguegamelog, log);
-        assert_eq!((loaded.rows, members(&loaded), names(&loaded).len()), (2, 2, 2));
+        let known = names(&loaded).iter().filter(|names| !names.of_league).count();
+        assert_eq!((loaded.rows, members(&loaded), known), (2, 2, 2));
         box_scores(&loaded).iter().map(|list| list.is_final && list.complete).collect()
     };
     let mut log = payload_for(Feed::NbacomLeaguegamelog);
@@ -354,4 +357,44 @@ fn a_link_is_published_to_every_team_and_revoked_only_by_an_explicit_null() {
     assert_eq!((links(&loaded)[0].player, links(&loaded)[1].player), (Some(PlayerId(101)), None));
     let loaded = decode(Feed::OperatorIdentityLinks, &json!({"links": [{"spelling": "A. Archer"}]}));
     assert_eq!(loaded.bad_rows[0].reason, "player_id: found nothing, expected an nba.com player id");
+}
+#[test]
+fn a_link_may_be_limited_and_may_be_to_nobody() {
+    let row = json!({"spelling": "A", "nobody": true, "team": "BOS", "source": "espn", "from": "2024-11-01"});
+    let loaded =
+        decode(Feed::OperatorIdentityLinks, &json!({"links": [row, {"spelling": "A", "player_id": 7}]}));
+    let [limited, general] = [links(&loaded)[1], links(&loaded)[0]];
+    assert_eq!((limited.player, limited.is_nobody), (None, true));
+    let limits = (limited.only_team, limited.only_source, limited.only_from);
+    assert_eq!(limits, (Some(Team::BOS), Some(Source::Espn), Some(day("2024-11-01"))));
+    assert_eq!((general.player, general.is_nobody, general.only_team), (Some(PlayerId(7)), false, None));
+    for (field, value, reason) in [
+        ("player_id", json!(7), "player_id: found 7, expected nothing, because nobody is true"),
+        ("nobody", json!(1), "nobody: found 1, expected true or false"),
+        ("team", json!("XYZ"), "team: found \"XYZ\", expected an NBA team"),
+        (
+            "source",
+            json!("operator"),
+            "source: found \"operator\", expected a source whose names are looked up",
+        ),
+    ] {
+        let mut row = json!({"spelling": "A", "nobody": true});
+        row[field] = value;
+        let loaded = decode(Feed::OperatorIdentityLinks, &json!({"links": [row]}));
+        assert_eq!(loaded.bad_rows[0].reason, reason);
+    }
+}
+#[test]
+fn a_suffix_matters_only_if_one_list_has_both_forms_of_a_name() {
+    let roster = |names: &[&str]| {
+        let athletes: Vec<Value> = names.iter().map(|name| json!({"fullName": name})).collect();
+        let payload = json!({"team": {"abbreviation": "GS", "athletes": athletes}});
+        names_of(&decode(Feed::EspnRoster, &payload))
+    };
+    assert_eq!(roster(&["Leon Jarvis", "Leon Jarvis Jr."]), ["Leon Jarvis", "Leon Jarvis Jr."]);
+    assert_eq!(roster(&["Leon Jarvis II", "Jarvis Leon", "Al Bo Jr."]), ["Jarvis Leon", "Leon Jarvis II"]);
+    assert_eq!(roster(&["Leon Jarvis Jr.", "Leon Jarvis Jr", "Al Bo"]), Vec::<String>::new());
+}
+fn names_of(loaded: &processors::loader::Loaded) -> Vec<String> {
+    names(loaded)[0].suffix_matters.clone()
 }

@@ -4,7 +4,7 @@
 //! Not here: known names and their retractions (the parent module).
 use super::*;
 use crate::name_lookup::known_as_of;
-use schemas::identity::OperatorLink;
+use schemas::{Matchup, identity::OperatorLink};
 
 fn with(link: In, change: impl FnOnce(&mut LinkObservation)) -> In {
     let In::Link(mut observation) = link else { unreachable!() };
