@@ -114,7 +114,13 @@ impl Rows {
     }
     fn first_revision(player: Option<PlayerId>, known_at: Timestamp) -> NameRevision {
         let rule = player.map(|_| NameRule::Exact);
-        NameRevision { known_at, rule, players: player.into_iter().collect(), link: None }
+        NameRevision {
+            known_at,
+            rule,
+            players: player.into_iter().collect(),
+            link: None,
+            operator_link: None,
+        }
     }
     fn names(&self, is_odds: bool, on: i32) -> Vec<In> {
         let source = if is_odds { Source::Oddsapi } else { Source::Nbacom };
