@@ -66,7 +66,7 @@ fn case_25_a_link_counts_only_for_what_it_is_limited_to_and_from_the_time_when_i
         assert_eq!(case.main_line(1005, GAME), son, "{limits}");
     }
     let nobody = link("2024-11-07T20:00:00Z", json!({"spelling": "Leon Jarvis Jr.", "nobody": true}));
-    let Some(mut case) = father_and_son(&[nobody.clone()]) else { return };
+    let Some(mut case) = father_and_son(std::slice::from_ref(&nobody)) else { return };
     assert_eq!(main_lines(&case), [Some(24.5), None]);
     assert_eq!(case.parked("markets"), []);
     let lifted = link("2024-11-07T20:30:00Z", json!({"spelling": "Leon Jarvis Jr.", "player_id": null}));
