@@ -46,12 +46,12 @@ fn player_quotes<'a>(
     names: &[QuotedName<'a>],
     cutoff: Cutoff,
 ) -> (PlayerQuotes<'a>, Timestamp) {
-    let mut quotes = PlayerQuotes::default();
+    let mut quotes = PlayerQuotes::new(cutoff);
     let day = tables.day_of(game, cutoff);
     for QuotedName { event, day, name } in names.iter().filter(|name| day.content == Some(name.day)) {
         let name_known_at = tables.refers_since(LookupName::in_odds(*day, name), player, cutoff);
         if let Some(name_known_at) = name_known_at {
-            quotes.add(event, *day, name, name_known_at, cutoff);
+            quotes.add(event, *day, name, name_known_at);
         }
     }
     let changed_at = quotes.changed_at().map(|changed_at| changed_at.max(day.known_at));

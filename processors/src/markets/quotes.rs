@@ -38,9 +38,9 @@ impl NewestLadder<'_> {
     }
 }
 
-/// The quotes of one player: the ladders of all keys of all books.
-#[derive(Default)]
+/// The quotes of one player as of a cutoff: the ladders of all keys of all books.
 pub struct PlayerQuotes<'a> {
+    cutoff: Cutoff,
     /// When the newest ladder was added, changed or withdrawn; `None` if no book has quoted the player.
     changed_at: Option<Timestamp>,
     /// The newest ladder of each key that is present.
@@ -49,17 +49,14 @@ pub struct PlayerQuotes<'a> {
     opening: Vec<(&'a str, LadderQuote<'a>)>,
 }
 impl<'a> PlayerQuotes<'a> {
+    pub const fn new(cutoff: Cutoff) -> Self {
+        PlayerQuotes { cutoff, changed_at: None, newest: Vec::new(), opening: Vec::new() }
+    }
     /// Adds the quotes of a name on one day of an event. A ladder is present if its list shows it at the cutoff. On the retrospective basis
     /// it is also present if a later fetch lists it with an update before the cutoff. `name_known_at` is when the name became known to be the
     /// player's.
-    pub fn add(
-        &mut self,
-        event: &'a Event,
-        date: EasternDate,
-        name: &str,
-        name_known_at: Timestamp,
-        cutoff: Cutoff,
-    ) {
+    pub fn add(&mut self, event: &'a Event, date: EasternDate, name: &str, name_known_at: Timestamp) {
+        let cutoff = self.cutoff;
         for member in event.ladders(date, name) {
             let changed_at = event.history.known_since(member, cutoff.known());
             let is_known = event.history.member(member, cutoff.known()).is_some();
