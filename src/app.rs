@@ -99,6 +99,14 @@ impl App {
         self.bind_registry()?;
         self.log.open()
     }
+    /// Opens the log, which must exist.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Missing`](runtime::RuntimeError::Missing) if the log is an embedded log that does not exist; otherwise as [`App::open_log`].
+    pub fn open_existing_log(&self) -> Result<Box<dyn LogBackend>> {
+        self.log.ensure_exists()?;
+        self.open_log()
+    }
     /// Opens the log read-only; this works even while another process writes to it.
     ///
     /// # Errors
@@ -114,6 +122,14 @@ impl App {
     pub fn open_replay_log(&self, namespace: &Namespace) -> Result<Box<dyn LogBackend>> {
         self.bind_registry()?;
         self.log.open_replay(namespace, &self.replay_folder(namespace))
+    }
+    /// Opens the log of a replay read-only.
+    ///
+    /// # Errors
+    /// If the registry is unreachable or lacks a schema, or a log does not exist or cannot be opened.
+    pub fn open_replay_log_read_only(&self, namespace: &Namespace) -> Result<Box<dyn LogBackend>> {
+        self.bind_registry()?;
+        self.log.open_replay_read_only(namespace, &self.replay_folder(namespace))
     }
     /// Deletes the topics and groups of a replay and returns their names.
     ///

@@ -30,7 +30,7 @@ use topics::Policy;
 /// # Errors
 /// If the log or the warehouse cannot be read, or the configured model artifact cannot be loaded.
 pub fn audit(app: &App) -> Result<AuditReport> {
-    let mut log = app.open_log()?;
+    let mut log = app.open_log_read_only()?;
     let ledger = inspect::ledger_totals(log.as_mut(), 0)?;
     let mut nodes = app.build_processors()?;
     let subscriptions = app.subscriptions()?;
@@ -43,7 +43,7 @@ pub fn audit(app: &App) -> Result<AuditReport> {
     }
     let mut processors: Vec<_> = audits.iter().map(|audit| audit.accounting.clone()).collect();
     processors.push(audit_sink(log.as_mut(), &ledger)?);
-    let (warehouse, reconciliation) = match app.warehouse().open_existing()? {
+    let (warehouse, reconciliation) = match app.warehouse().open_read_only()? {
         Some(warehouse) => {
             (warehouse_contents(warehouse.as_ref())?, Some(reconcile(log.as_mut(), warehouse.as_ref())?))
         }

@@ -55,7 +55,7 @@ impl LagSampler {
     /// If the configured model artifact cannot be loaded or the log cannot be opened.
     pub fn new(app: &App) -> Result<LagSampler> {
         let subscriptions = app.subscriptions()?.to_vec();
-        Ok(LagSampler { log: app.open_log()?, subscriptions, monitor: LagMonitor::default() })
+        Ok(LagSampler { log: app.open_log_read_only()?, subscriptions, monitor: LagMonitor::default() })
     }
     /// Returns the name of the log, to be shown to an operator.
     pub fn log_name(&self) -> String {

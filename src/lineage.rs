@@ -27,7 +27,7 @@ use topics::Topic;
 /// # Errors
 /// If the player was not a candidate on this date, has no prediction yet, or several players have this name; if the log cannot be read.
 pub fn lineage(app: &App, player: &str, date: EasternDate) -> Result<LineageReport> {
-    let mut log = app.open_log()?;
+    let mut log = app.open_log_read_only()?;
     let features = find_features(log.as_mut(), player, date)?;
     let key = format!("{}/{}", features.player, features.game);
     let Some(prediction) = find_row::<Prediction>(log.as_mut(), &topics::PREDICTIONS, &key)? else {

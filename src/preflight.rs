@@ -8,7 +8,7 @@ mod kafka;
 pub use check_result::{CheckResult, Failure};
 
 use crate::{
-    app::{App, LogTarget},
+    app::App,
     await_done::await_done,
     topology::topic_specs,
 };
@@ -63,14 +63,6 @@ fn check_warehouse(app: &App, log_id: Option<&str>) -> Result<()> {
 
 /// Opens the log and returns its id, if it has one.
 fn check_log(app: &App, results: &mut Vec<CheckResult>) -> Option<String> {
-    if let LogTarget::Folder(folder) = app.log_target()
-        && app.log_target().is_missing()
-    {
-        let what =
-            format!("log {}: does not exist yet, the first `fastbreak ingest` creates it", folder.display());
-        results.push(CheckResult::passed(what));
-        return None;
-    }
     let log = app.open_log_read_only().and_then(|mut log| Ok((log.name(), log.existing_id()?)));
     let (what, id) = match &log {
         Ok((name, id)) => (format!("log {name}"), id.clone()),

@@ -58,7 +58,7 @@ impl RedriveReport {
 /// If there is no such processor, the dead letters come from a table topic, an original record is no longer stored, or the log fails.
 pub fn redrive(app: &App, processor: &str, options: RedriveOptions) -> Result<RedriveReport> {
     ensure_dlq_owner(processor)?;
-    let mut log = app.open_log()?;
+    let mut log = if options.dry_run { app.open_log_read_only()? } else { app.open_existing_log()? };
     let pending = pending::pending(log.as_mut(), processor, options.code, options.force)?;
     let reasons = count_reasons(pending.dead_letters());
     let (already_redriven, redrive_limit_reached) = (pending.already_redriven, pending.at_redrive_limit);

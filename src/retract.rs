@@ -92,7 +92,7 @@ pub fn retract(app: &App, options: &RetractOptions<'_>) -> Result<RetractReport>
     if options.reason.trim().is_empty() {
         return Err(refused("the retraction", "it has no reason", "specify one with `--reason TEXT`").into());
     }
-    let mut log = app.open_log()?;
+    let mut log = if options.is_confirmed { app.open_existing_log()? } else { app.open_log_read_only()? };
     let now = clock::now();
     let targets = find_targets(log.as_mut(), options.events)?;
     let mut encoder = Encoder::new::<RawEvent>();

@@ -37,7 +37,7 @@ pub struct RebuildReport {
 /// # Errors
 /// [`RuntimeError::Precondition`] if another log owns the warehouse and `take_over` is false; or if log or warehouse cannot be opened.
 pub fn rebuild(app: &App, options: RebuildOptions) -> Result<RebuildReport> {
-    let mut log = if options.is_confirmed { app.open_log()? } else { app.open_log_read_only()? };
+    let mut log = if options.is_confirmed { app.open_existing_log()? } else { app.open_log_read_only()? };
     let log_id = log.existing_id()?;
     let warehouse = app.warehouse().name();
     let previous = match app.warehouse().open_if_provisioned()? {

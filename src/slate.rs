@@ -51,7 +51,7 @@ struct CandidateCount {
 /// # Errors
 /// If the log or the warehouse cannot be read.
 pub fn status(app: &App, date: EasternDate) -> Result<StatusReport> {
-    let mut log = app.open_log()?;
+    let mut log = app.open_log_read_only()?;
     let games = inspect::table(log.as_mut(), &topics::GAMES, |_| true)?;
     let mut counts: BTreeMap<String, CandidateCount> = BTreeMap::new();
     for player in app.warehouse().reader()?.slate(date)? {

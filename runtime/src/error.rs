@@ -16,6 +16,9 @@ pub enum RuntimeError {
     CorruptBatch(#[from] CorruptBatch),
     #[error("the log {path}: {reason}\nnext: {next}")]
     Storage { path: String, reason: String, next: String },
+    /// A command that reads a log, or adds to it, found none.
+    #[error("there is no log at {path}\nnext: {next}")]
+    Missing { path: String, next: String },
     /// Another process holds the run lock of an embedded log.
     #[error("the log {path}: another process runs processors on it\nnext: {next}")]
     Locked { path: String, next: String },

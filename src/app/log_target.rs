@@ -7,8 +7,8 @@ use crate::{
     namespace::Namespace,
 };
 use anyhow::Result;
-use runtime::{LogAdmin, LogBackend};
-use runtime_embedded::{EmbeddedLog, ReplayLog};
+use runtime::{LogAdmin, LogBackend, RuntimeError};
+use runtime_embedded::{EmbeddedLog, ReplayLog, missing_log};
 use runtime_kafka::{KafkaConfig, KafkaLog};
 use std::path::{Path, PathBuf};
 
@@ -44,9 +44,15 @@ impl LogTarget {
     pub fn replay_kafka(&self, namespace: &Namespace) -> Option<KafkaConfig> {
         self.kafka().map(|kafka_config| in_namespace(kafka_config, namespace))
     }
-    /// True if the log is an embedded log whose file does not exist yet.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, LogTarget::Folder(folder) if !log_file(folder).exists())
+    /// Checks that the log exists, if it is an embedded log.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Missing`] if it does not.
+    pub fn ensure_exists(&self) -> Result<(), RuntimeError> {
+        match self {
+            LogTarget::Folder(folder) if !log_file(folder).exists() => Err(missing_log(&log_file(folder))),
+            _ => Ok(()),
+        }
     }
     pub(super) fn open(&self) -> Result<Box<dyn LogBackend>> {
         Ok(match self {
@@ -69,6 +75,17 @@ impl LogTarget {
                 Box::new(KafkaLog::open(in_namespace(kafka_config, namespace))?)
             }
             LogTarget::Folder(live) => Box::new(ReplayLog::open(folder, live)?),
+        })
+    }
+    /// Opens the log of a replay read-only.
+    pub(super) fn open_replay_read_only(
+        &self,
+        namespace: &Namespace,
+        folder: &Path,
+    ) -> Result<Box<dyn LogBackend>> {
+        Ok(match self {
+            LogTarget::Kafka(_) => self.open_replay(namespace, folder)?,
+            LogTarget::Folder(live) => Box::new(ReplayLog::open_read_only(folder, live)?),
         })
     }
     /// Deletes these topics of a replay and the groups of these processors, and returns the names of what was deleted.

@@ -27,7 +27,7 @@ pub fn in_parallel<T: Send, R: Send>(
             return Ok(results);
         }
         let joined = thread::scope(|scope| {
-            let start = |item| scope.spawn(move || work(app.open_log()?.as_mut(), item));
+            let start = |item| scope.spawn(move || work(app.open_log_read_only()?.as_mut(), item));
             let threads: Vec<_> = group.into_iter().map(start).collect();
             threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
         });

@@ -89,7 +89,8 @@ fn warehouse_exit_code(error: &WarehouseError) -> u8 {
 fn runtime_exit_code(error: &RuntimeError) -> u8 {
     match error {
         RuntimeError::InvalidSetting { .. } => 2,
-        RuntimeError::Locked { .. }
+        RuntimeError::Missing { .. }
+        | RuntimeError::Locked { .. }
         | RuntimeError::Fenced { .. }
         | RuntimeError::Precondition { .. }
         | RuntimeError::DlqLimitExceeded { .. } => 4,

@@ -51,7 +51,7 @@ impl CodeTotals {
 /// # Errors
 /// If the log cannot be read.
 pub fn list(app: &App) -> Result<Vec<CodeCount>> {
-    let mut log = app.open_log()?;
+    let mut log = app.open_log_read_only()?;
     let (mut counts, mut retractions) = (Vec::new(), OriginRetractions::default());
     for processor in dlq_owners() {
         let mut totals_by_code: BTreeMap<RejectCode, CodeTotals> = BTreeMap::new();

@@ -30,7 +30,7 @@ impl PurgeReport {
 /// If there is no such processor or the log fails.
 pub fn purge(app: &App, processor: &str, is_confirmed: bool) -> Result<PurgeReport> {
     ensure_dlq_owner(processor)?;
-    let mut log = app.open_log()?;
+    let mut log = if is_confirmed { app.open_existing_log()? } else { app.open_log_read_only()? };
     // Dead letters that are appended after this call are neither reported nor deleted.
     let ends = dlq::end_offsets(log.as_mut(), processor)?;
     let mut found = dlq::read(log.as_mut(), processor)?.records;

@@ -80,7 +80,7 @@ pub struct NewestDeadLetters {
 /// If there is no such processor or the log cannot be read.
 pub fn show(app: &App, processor: &str, code: Option<RejectCode>, limit: usize) -> Result<NewestDeadLetters> {
     ensure_dlq_owner(processor)?;
-    let mut log = app.open_log()?;
+    let mut log = app.open_log_read_only()?;
     let mut found = dlq::read(log.as_mut(), processor)?.records;
     found.retain(|record| code.is_none_or(|code| code == record.dead_letter.code));
     let older = found.len().saturating_sub(limit);

@@ -46,5 +46,6 @@ impl ReplayReport {
 /// # Errors
 /// If a manifest or a log cannot be read.
 pub fn list(app: &App) -> Result<Vec<ReplayReport>> {
+    app.log_target().ensure_exists()?;
     Replay::all(app)?.iter().map(|replay| ReplayReport::new(app, replay, None)).collect()
 }

@@ -92,7 +92,8 @@ pub struct ReplayStatus {
 /// # Errors
 /// If a log cannot be read.
 pub(super) fn status(app: &App, replay: &Replay) -> Result<ReplayStatus> {
-    let (mut live_log, mut replay_log) = (app.open_log_read_only()?, app.open_replay_log(&replay.namespace)?);
+    let (mut live_log, mut replay_log) =
+        (app.open_log_read_only()?, app.open_replay_log_read_only(&replay.namespace)?);
     let subscriptions = replay.subscriptions();
     let live_subscriptions = live_subscriptions(live_log.as_mut(), &subscriptions)?;
     let mut behind = BTreeMap::new();

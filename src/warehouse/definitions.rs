@@ -65,7 +65,7 @@ pub fn plan(app: &App) -> Result<Statements> {
             SchemaDiff { missing: vec![sqlite_ddl()], ..SchemaDiff::default() }
         }
         // Opening fails if a table in the file has another definition than the one that `warehouse ddl` prints.
-        WarehouseTarget::Folder(_) => app.warehouse().open().map(|_| SchemaDiff::default())?,
+        WarehouseTarget::Folder(_) => app.warehouse().open_read_only().map(|_| SchemaDiff::default())?,
         WarehouseTarget::Dataset(options) => connect(options)?.plan()?,
     };
     let statements = diff.statements().cloned().collect();
@@ -79,8 +79,8 @@ pub fn plan(app: &App) -> Result<Statements> {
 /// If the warehouse cannot be opened or changed.
 pub fn apply(app: &App) -> Result<Applied> {
     let created = match app.warehouse() {
-        WarehouseTarget::Folder(_) => {
-            let is_new = app.warehouse().open_existing()?.is_none();
+        WarehouseTarget::Folder(folder) => {
+            let is_new = !path_in(folder).exists();
             app.warehouse().open()?;
             usize::from(is_new)
         }

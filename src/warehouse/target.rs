@@ -58,14 +58,15 @@ impl WarehouseTarget {
             WarehouseTarget::Dataset(keys) => Box::new(connect(keys)?),
         })
     }
-    /// Opens the warehouse; `None` if it is a SQLite file that does not exist.
-    pub fn open_existing(&self) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
-        match self {
-            WarehouseTarget::Folder(folder) if !path_in(folder).exists() => Ok(None),
-            target => target.open().map(Some),
-        }
+    /// Opens the warehouse for reading; `None` if it is a SQLite file that does not exist.
+    pub fn open_read_only(&self) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
+        Ok(match self {
+            WarehouseTarget::Folder(folder) if !path_in(folder).exists() => None,
+            WarehouseTarget::Folder(folder) => Some(Box::new(Sqlite::open_read_only(&path_in(folder))?)),
+            WarehouseTarget::Dataset(keys) => Some(Box::new(connect(keys)?)),
+        })
     }
-    /// Opens the warehouse; `None` if it is a SQLite file or a BigQuery dataset that does not exist. Creates nothing.
+    /// Opens the warehouse for reading; `None` if it is a SQLite file or a BigQuery dataset that does not exist.
     pub fn open_if_provisioned(&self) -> Result<Option<Box<dyn Warehouse>>, WarehouseError> {
         // A missing dataset is not an error: the first run creates it.
         if let WarehouseTarget::Dataset(options) = self
@@ -73,7 +74,7 @@ impl WarehouseTarget {
         {
             return Ok(None);
         }
-        self.open_existing()
+        self.open_read_only()
     }
     /// Returns a function that opens the warehouse for the sink task. It creates the folder of a local warehouse if it does not exist.
     pub fn factory(self) -> WarehouseFactory {

@@ -10,9 +10,9 @@ const EDGES: &str = "
     topics: schemas
     processors: schemas
     runtime: schemas topics processors
-    runtime-embedded: schemas topics runtime processors*
+    runtime-embedded: schemas topics runtime read-only-sqlite processors*
     runtime-kafka: schemas topics runtime processors*
-    sinks: schemas topics runtime
+    sinks: schemas topics runtime read-only-sqlite
     schema-registry: schemas
     simulator: schemas
     fastbreak: schemas schema-registry topics processors runtime runtime-embedded runtime-kafka sinks console simulator

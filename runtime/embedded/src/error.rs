@@ -5,13 +5,27 @@
 use runtime::RuntimeError;
 use std::path::Path;
 
+/// Creates the error for a log that does not exist.
+pub fn missing_log(path: &Path) -> RuntimeError {
+    RuntimeError::Missing {
+        path: path.display().to_string(),
+        next: "check --data, which specifies the folder; `fastbreak ingest FILE` creates a log there".into(),
+    }
+}
+
 /// Creates the error of a failed access to the log's file.
 pub fn storage_error(path: &Path, reason: String) -> RuntimeError {
-    let is_full = reason.contains("full") || reason.contains("No space");
-    let next = if is_full {
+    let contains = |texts: &[&str]| texts.iter().any(|text| reason.contains(text));
+    let next = if contains(&["full", "No space"]) {
         "free some disk space and start again: nothing is lost"
+    } else if contains(&["while it was read"]) {
+        "run the same command again"
+    } else if contains(&["is not a database", "malformed", "no such table"]) {
+        "restore the file from a backup; or move it away, and ingest all raw events again"
+    } else if contains(&["readonly", "unable to open", "cannot be created", "ermission denied", "Read-only"]) {
+        "check that this user may read the file, and write to file and folder if the command writes"
     } else {
-        "run `fastbreak check`"
+        "check the disk, then run the same command again"
     };
     RuntimeError::Storage { path: path.display().to_string(), reason, next: next.into() }
 }

@@ -24,6 +24,7 @@ mod stored_batch;
 mod vacuum;
 
 pub use backend::EmbeddedLog;
+pub use error::missing_log;
 pub use member::EmbeddedMember;
 pub use replay_log::ReplayLog;
 pub use run_lock::RunLock;

@@ -44,14 +44,25 @@ impl ReplayLog {
     /// When a file cannot be opened, or the replay began with a different source.
     pub fn open(folder: &Path, source: &Path) -> Result<Self, RuntimeError> {
         let source = Store::open_read_only(source)?;
-        let source_id = source.id()?;
         let own = EmbeddedLog::open(folder)?;
         let store = own.store();
-        store.ok(store.db.execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", [REPLAY_SOURCE, &source_id]))?;
+        store.ok(store.db.execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", [REPLAY_SOURCE, &source.id()?]))?;
+        ReplayLog::new(own, source)
+    }
+    /// Opens both logs for reading.
+    ///
+    /// # Errors
+    /// As [`ReplayLog::open`], and when the replay's log does not exist.
+    pub fn open_read_only(folder: &Path, source: &Path) -> Result<Self, RuntimeError> {
+        let source = Store::open_read_only(source)?;
+        ReplayLog::new(EmbeddedLog::open_read_only(folder)?, source)
+    }
+    fn new(own: EmbeddedLog, source: Store) -> Result<Self, RuntimeError> {
+        let (store, source_id) = (own.store(), source.id()?);
         let began_with = store.ok(store.meta(REPLAY_SOURCE))?.unwrap_or_default();
         if began_with != source_id {
             return Err(RuntimeError::Precondition {
-                what: format!("the replay in {}", folder.display()),
+                what: format!("the replay in {}", store.folder().display()),
                 reason: format!(
                     "it was started on the log with id {began_with}, but the log in {} has the id {source_id}",
                     source.path().display()

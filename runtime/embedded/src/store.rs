@@ -4,12 +4,13 @@
 //! extends to the end offset.
 //! Not here: its tables (`schema`), the stored form of a batch (`stored_batch`), appending (`append`), committed offsets (`offsets`), compaction (`compaction`).
 use crate::{
-    error::storage_error,
+    error::{missing_log, storage_error},
     schema,
     stored_batch::{COLUMNS, CorruptStoredBatch, FORMER_COLUMNS, StoredBatch},
 };
 use runtime::{RecordBatch, RuntimeError};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use read_only_sqlite::ChangeCheck;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -35,6 +36,7 @@ pub struct PartitionSize {
 pub struct Store {
     path: PathBuf,
     pub db: Connection,
+    change_check: ChangeCheck,
 }
 
 impl Store {
@@ -58,26 +60,18 @@ impl Store {
             Ok(db)
         };
         let db = open().map_err(|error| failed(error.to_string()))?;
-        Ok(Store { path, db })
+        Ok(Store { path, db, change_check: ChangeCheck::default() })
     }
     /// Opens the file in a folder for reading; it is never written.
     pub fn open_read_only(folder: &Path) -> Result<Store, RuntimeError> {
         let path = folder.join("log.db");
         if !path.exists() {
-            return Err(RuntimeError::Storage {
-                path: path.display().to_string(),
-                reason: "the file does not exist".into(),
-                next: "`fastbreak ingest` creates it; --data specifies its folder".into(),
-            });
+            return Err(missing_log(&path));
         }
-        let open = || -> rusqlite::Result<Connection> {
-            let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            db.busy_timeout(BUSY_TIMEOUT)?;
-            db.set_prepared_statement_cache_capacity(16);
-            Ok(db)
-        };
-        let db = open().map_err(|error| storage_error(&path, error.to_string()))?;
-        Ok(Store { path, db })
+        let opened = read_only_sqlite::open(&path, BUSY_TIMEOUT);
+        let (db, change_check) = opened.map_err(|error| storage_error(&path, error.to_string()))?;
+        db.set_prepared_statement_cache_capacity(16);
+        Ok(Store { path, db, change_check })
     }
     pub fn path(&self) -> &Path {
         &self.path
@@ -90,7 +84,9 @@ impl Store {
         storage_error(&self.path, error.to_string())
     }
     pub fn ok<T>(&self, result: rusqlite::Result<T>) -> Result<T, RuntimeError> {
-        result.map_err(|error| self.error(&error))
+        let result = result.map_err(|error| self.error(&error))?;
+        self.change_check.ensure_unchanged().map_err(|error| storage_error(&self.path, error.to_string()))?;
+        Ok(result)
     }
     /// Returns the id of the log. It differs from the id of every other log file, and changes if the file is created again.
     pub fn id(&self) -> Result<String, RuntimeError> {

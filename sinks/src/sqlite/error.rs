@@ -3,8 +3,9 @@
 //! Invariant: only a locked database is retried; every other error needs the operator.
 //! Not here: records that cannot be converted; `write` finds them before SQLite does.
 use crate::warehouse::WarehouseError;
+use read_only_sqlite::ReadOnlyError;
 use rusqlite::{Error, ErrorCode};
-use std::{path::Path, time::Duration};
+use std::{fmt::Display, path::Path, time::Duration};
 
 impl From<Error> for WarehouseError {
     fn from(error: Error) -> Self {
@@ -34,8 +35,24 @@ impl From<Error> for WarehouseError {
     }
 }
 
+impl From<ReadOnlyError> for WarehouseError {
+    fn from(error: ReadOnlyError) -> Self {
+        let config = |next: &str| WarehouseError::Config {
+            what: format!("the warehouse cannot be read: {error}"),
+            next: next.to_owned(),
+        };
+        match error {
+            ReadOnlyError::Sqlite(error) => error.into(),
+            ReadOnlyError::Changed => config("run the same command again"),
+            ReadOnlyError::UnreadableChanges(_) | ReadOnlyError::Io(_) => {
+                config("check that this user may read the files of the warehouse and its folder")
+            }
+        }
+    }
+}
+
 /// Returns the error for a file that cannot be opened.
-pub(super) fn opening(path: &Path, cause: &Error) -> WarehouseError {
+pub(super) fn opening(path: &Path, cause: &dyn Display) -> WarehouseError {
     WarehouseError::Config {
         what: format!("the warehouse {} cannot be opened: {cause}", path.display()),
         next: "check the path in --data; `fastbreak run` creates the warehouse in an existing folder".into(),

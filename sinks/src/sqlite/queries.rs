@@ -7,7 +7,8 @@ use crate::{
     grading::{Bet, Candidate, Forecast, Outcome},
     warehouse::WarehouseError,
 };
-use rusqlite::{Connection, OpenFlags, Row, types::Type};
+use read_only_sqlite::ChangeCheck;
+use rusqlite::{Connection, Row, types::Type};
 use schemas::{
     EasternDate, Season,
     features::Basis,
@@ -19,6 +20,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 /// A warehouse opened for reading.
 pub struct WarehouseQueries {
     pub(super) db: Connection,
+    pub(super) change_check: ChangeCheck,
 }
 
 /// A candidate of the queried day.
@@ -72,18 +74,8 @@ impl WarehouseQueries {
     /// # Errors
     /// The file does not exist, cannot be opened, or has tables of another version.
     pub fn open(path: &Path) -> Result<WarehouseQueries, WarehouseError> {
-        if !path.exists() {
-            return Err(WarehouseError::Config {
-                what: format!("there is no warehouse at {}", path.display()),
-                next: "start `fastbreak run`: it creates the warehouse in the folder of --data and fills it"
-                    .into(),
-            });
-        }
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let db = db.map_err(|cause| error::opening(path, &cause))?;
-        db.busy_timeout(Duration::from_secs(10))?;
-        ddl::check(&db)?;
-        Ok(WarehouseQueries { db })
+        let (db, change_check) = open_read_only(path)?;
+        Ok(WarehouseQueries { db, change_check })
     }
 
     /// Returns the candidates of a day, ordered by tip-off, game, team and name.
@@ -118,6 +110,7 @@ impl WarehouseQueries {
                 predicted.read(&row.game_id, row.player_id)?.into_iter().map(SystemLine::from).collect();
             slate.push(row);
         }
+        self.change_check.ensure_unchanged()?;
         Ok(slate)
     }
 
@@ -135,10 +128,9 @@ impl WarehouseQueries {
             [&date],
             |row| row.get(0),
         )?;
-        Ok(Coverage {
-            statuses: statuses.collect::<Result<_, _>>()?,
-            not_a_candidate: not_a_candidate as u64,
-        })
+        let statuses = statuses.collect::<Result<_, _>>()?;
+        self.change_check.ensure_unchanged()?;
+        Ok(Coverage { statuses, not_a_candidate: not_a_candidate as u64 })
     }
 
     /// Calls `each` with every predicted candidate of these games and its outcome, ordered by game and player.
@@ -181,8 +173,22 @@ impl WarehouseQueries {
                 forecasts: predicted.read(&game, row.get(1)?)?,
             });
         }
-        Ok(())
+        Ok(self.change_check.ensure_unchanged()?)
     }
+}
+
+/// Opens the warehouse file read-only and checks the version of its tables.
+pub(super) fn open_read_only(path: &Path) -> Result<(Connection, ChangeCheck), WarehouseError> {
+    if !path.exists() {
+        return Err(WarehouseError::Config {
+            what: format!("there is no warehouse at {}", path.display()),
+            next: "check --data, which specifies the folder; `fastbreak run` creates the warehouse there and fills it".into(),
+        });
+    }
+    let opened = read_only_sqlite::open(path, Duration::from_secs(10));
+    let (db, change_check) = opened.map_err(|cause| error::opening(path, &cause))?;
+    ddl::check(&db)?;
+    Ok((db, change_check))
 }
 
 /// Converts the text of a column to the value with this name.

@@ -8,6 +8,7 @@ use crate::{
     tables::Table,
     warehouse::WarehouseError,
 };
+use read_only_sqlite::ChangeCheck;
 use rusqlite::{Connection, types::Value};
 
 /// A copy that is being filled.
@@ -40,6 +41,6 @@ impl QueryCopy {
     /// Commits the copy and returns it for queries.
     pub fn finish(self) -> Result<WarehouseQueries, WarehouseError> {
         self.db.execute_batch("COMMIT")?;
-        Ok(WarehouseQueries { db: self.db })
+        Ok(WarehouseQueries { db: self.db, change_check: ChangeCheck::default() })
     }
 }

@@ -10,16 +10,20 @@ use crate::{
     tables::Table,
     warehouse::WarehouseError,
 };
+use read_only_sqlite::ChangeCheck;
 use rusqlite::Transaction;
 
 const PAGE_ROWS: usize = 4096;
 
 /// State of a warehouse at the time of the first read.
-pub struct Snapshot<'a>(Transaction<'a>);
+pub struct Snapshot<'a> {
+    transaction: Transaction<'a>,
+    change_check: &'a ChangeCheck,
+}
 
 impl WarehouseQueries {
     pub fn snapshot(&self) -> Result<Snapshot<'_>, WarehouseError> {
-        Ok(Snapshot(self.db.unchecked_transaction()?))
+        Ok(Snapshot { transaction: self.db.unchecked_transaction()?, change_check: &self.change_check })
     }
 }
 
@@ -38,7 +42,7 @@ impl Snapshot<'_> {
             None => String::new(),
         };
         // The unary plus keeps SQLite from using the index on the date: with the primary key a page needs no sort.
-        let mut statement = self.0.prepare_cached(&format!(
+        let mut statement = self.transaction.prepare_cached(&format!(
             "SELECT {} FROM {} WHERE deleted = 0 AND +game_date BETWEEN ? AND ? {after_key} ORDER BY {key} LIMIT {PAGE_ROWS}",
             names.join(", "),
             rows_table(table)
@@ -52,6 +56,7 @@ impl Snapshot<'_> {
             let cells = (0..names.len()).map(|column| Ok(content::cell(row.get_ref(column)?)?.into_owned()));
             rows.push(cells.collect::<rusqlite::Result<_>>()?);
         }
+        self.change_check.ensure_unchanged()?;
         Ok(rows)
     }
 }

@@ -6,7 +6,9 @@
 use super::{
     content,
     ddl::{self, guarded_table},
-    error, write,
+    error,
+    queries::open_read_only,
+    write,
 };
 use crate::{
     control_totals::ControlTotalsByGame,
@@ -19,6 +21,7 @@ use crate::{
     window::Batch,
     write_summary::WriteSummary,
 };
+use read_only_sqlite::ChangeCheck;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use schemas::{PlayerGameId, Timestamp};
 use std::{collections::HashSet, path::Path};
@@ -27,12 +30,18 @@ use std::{collections::HashSet, path::Path};
 pub struct Sqlite {
     db: Connection,
     counters: Counters,
+    change_check: ChangeCheck,
 }
 impl Sqlite {
     /// Opens the warehouse at this path; creates the file if it does not exist.
     pub fn open(path: &Path) -> Result<Sqlite, WarehouseError> {
         let db = Connection::open(path).map_err(|cause| error::opening(path, &cause))?;
         Sqlite::prepare(db)
+    }
+    /// Opens the existing warehouse at this path for reading: every write fails.
+    pub fn open_read_only(path: &Path) -> Result<Sqlite, WarehouseError> {
+        let (db, change_check) = open_read_only(path)?;
+        Ok(Sqlite { db, counters: Counters::default(), change_check })
     }
     /// Creates a warehouse in memory, for tests.
     pub fn in_memory() -> Result<Sqlite, WarehouseError> {
@@ -46,7 +55,7 @@ impl Sqlite {
         ddl::configure(&db)?;
         ddl::create(&mut db)?;
         db.set_prepared_statement_cache_capacity(32);
-        Ok(Sqlite { db, counters: Counters::default() })
+        Ok(Sqlite { db, counters: Counters::default(), change_check: ChangeCheck::default() })
     }
     fn begin(&mut self) -> Result<Transaction<'_>, WarehouseError> {
         Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
@@ -62,7 +71,9 @@ fn writer_state(db: &Connection) -> Result<WriterState, WarehouseError> {
 
 impl Warehouse for Sqlite {
     fn writer_state(&self) -> Result<Progress<WriterState>, WarehouseError> {
-        writer_state(&self.db).map(Progress::Done)
+        let state = writer_state(&self.db)?;
+        self.change_check.ensure_unchanged()?;
+        Ok(Progress::Done(state))
     }
 
     fn acquire(&mut self, log: &str) -> Result<Progress<i64>, WarehouseError> {
@@ -156,13 +167,16 @@ impl Warehouse for Sqlite {
     }
     fn content_hashes(&self) -> Result<Progress<Vec<ContentHash>>, WarehouseError> {
         let hashes: Result<_, _> = TABLES.iter().map(|table| content::hash(&self.db, table)).collect();
-        hashes.map(Progress::Done)
+        let hashes = hashes?;
+        self.change_check.ensure_unchanged()?;
+        Ok(Progress::Done(hashes))
     }
     fn control_totals(&self) -> Result<Progress<ControlTotalsByGame>, WarehouseError> {
         let mut control_totals = ControlTotalsByGame::new();
         for input in SinkTopic::ALL {
             content::control_totals(&self.db, input, &mut control_totals)?;
         }
+        self.change_check.ensure_unchanged()?;
         Ok(Progress::Done(control_totals))
     }
 }

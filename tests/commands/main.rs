@@ -1,0 +1,9 @@
+//! Commands of the binary in the hands of an operator: what they may write, what they refuse, and what they say.
+//!
+//! Invariant: every test runs the binary on a folder of its own.
+//! Not here: the results of the commands (one test file per use case).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "../common/mod.rs"]
+mod common;
+mod read_only;
+mod support;
