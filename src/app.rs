@@ -99,6 +99,13 @@ impl App {
         self.bind_registry()?;
         self.log.open()
     }
+    /// Opens the log of a demo, in a folder that no other log or warehouse uses.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Precondition`](runtime::RuntimeError::Precondition) if the folder has files that no demo wrote.
+    pub fn open_demo_log(&self) -> Result<Box<dyn LogBackend>> {
+        self.log.open_demo()
+    }
     /// Opens the log, which must exist.
     ///
     /// # Errors

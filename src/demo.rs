@@ -1,6 +1,7 @@
 //! Demo: run a simulated game day through the topology.
 //!
-//! Invariant: the application is that of `App::for_demo`, so the log and the warehouse are local files.
+//! Invariant: the application is that of `App::for_demo`, so the log and the warehouse are local files. They are in a folder that a demo
+//! created; any other folder is refused before anything is written.
 //! Not here: the simulated events (crate `simulator`).
 use crate::{
     app::{App, LogTarget},
@@ -48,6 +49,7 @@ pub trait DemoObserver: RunObserver {
 /// If the log cannot be opened, or a processor or the sink fails.
 pub fn demo(app: &App, seed: u64, observer: &mut dyn DemoObserver) -> Result<DemoReport> {
     let started = Instant::now();
+    let mut log = app.open_demo_log()?;
     let day = simulator::game_day(seed);
     observer.simulated(SimulatedDay {
         date: day.date.to_string(),
@@ -55,7 +57,6 @@ pub fn demo(app: &App, seed: u64, observer: &mut dyn DemoObserver) -> Result<Dem
         events: day.before.len(),
         fetched_until: day.now.to_string(),
     });
-    let mut log = app.open_log()?;
     let mut ingest = Ingest::new(log.as_mut());
     for (number, event) in day.before.iter().enumerate() {
         ingest.line("demo", number as u64 + 1, event.to_jsonl().as_bytes())?;

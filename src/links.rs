@@ -55,7 +55,7 @@ pub struct Link {
 /// # Errors
 /// If no fetch of nba.com lists a player, or the log fails. Then nothing is appended.
 pub fn link(app: &App, links: &[NewLink<'_>]) -> Result<Vec<Link>> {
-    let mut log = app.open_log()?;
+    let mut log = app.open_existing_log()?;
     check(log.as_mut(), links)?;
     let known_at = clock::now().to_string();
     let links: Vec<Link> = links.iter().map(|link| report(link, &known_at)).collect();

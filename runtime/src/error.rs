@@ -20,8 +20,8 @@ pub enum RuntimeError {
     #[error("there is no log at {path}\nnext: {next}")]
     Missing { path: String, next: String },
     /// Another process holds the run lock of an embedded log.
-    #[error("the log {path}: another process runs processors on it\nnext: {next}")]
-    Locked { path: String, next: String },
+    #[error("the log {path}: {holder} runs processors on it\nnext: {next}")]
+    Locked { path: String, holder: String, next: String },
     #[error("{processor} was fenced: {reason}\nnext: {next}")]
     Fenced { processor: String, reason: String, next: String },
     #[error("the brokers {brokers} are not reachable: {reason}\nnext: {next}")]

@@ -60,6 +60,18 @@ impl LogTarget {
             LogTarget::Folder(folder) => Box::new(EmbeddedLog::open(folder)?),
         })
     }
+    /// Opens the log of a demo.
+    pub(super) fn open_demo(&self) -> Result<Box<dyn LogBackend>> {
+        match self {
+            LogTarget::Folder(folder) => Ok(Box::new(EmbeddedLog::open_demo(folder)?)),
+            LogTarget::Kafka(kafka_config) => Err(RuntimeError::Precondition {
+                what: format!("a demo on {}", kafka_config.brokers),
+                reason: "the events of a demo are invented".into(),
+                next: "run the demo without `--brokers`".into(),
+            }
+            .into()),
+        }
+    }
     /// Opens the log read-only; this works even while another process writes to it.
     pub(super) fn open_read_only(&self) -> Result<Box<dyn LogBackend>> {
         Ok(match self {

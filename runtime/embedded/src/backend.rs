@@ -47,6 +47,13 @@ impl EmbeddedLog {
     pub fn open(folder: &Path) -> Result<Self, RuntimeError> {
         Store::open(folder).map(EmbeddedLog::from_store)
     }
+    /// Opens the log of a demo in a folder, creating both if they do not exist.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Precondition`] when the folder has files, and no log that a demo created; when the file cannot be opened.
+    pub fn open_demo(folder: &Path) -> Result<Self, RuntimeError> {
+        Store::open_demo(folder).map(EmbeddedLog::from_store)
+    }
     /// Opens the log in a folder for reading.
     ///
     /// # Errors

@@ -22,7 +22,8 @@ pub fn storage_error(path: &Path, reason: String) -> RuntimeError {
         "run the same command again"
     } else if contains(&["is not a database", "malformed", "no such table"]) {
         "restore the file from a backup; or move it away, and ingest all raw events again"
-    } else if contains(&["readonly", "unable to open", "cannot be created", "ermission denied", "Read-only"]) {
+    } else if contains(&["readonly", "unable to open", "cannot be created", "ermission denied", "Read-only"])
+    {
         "check that this user may read the file, and write to file and folder if the command writes"
     } else {
         "check the disk, then run the same command again"

@@ -46,7 +46,9 @@ impl ReplayLog {
         let source = Store::open_read_only(source)?;
         let own = EmbeddedLog::open(folder)?;
         let store = own.store();
-        store.ok(store.db.execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", [REPLAY_SOURCE, &source.id()?]))?;
+        store.ok(store
+            .db
+            .execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", [REPLAY_SOURCE, &source.id()?]))?;
         ReplayLog::new(own, source)
     }
     /// Opens both logs for reading.

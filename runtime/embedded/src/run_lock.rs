@@ -1,9 +1,9 @@
-//! The run lock: a lock file, held by the only process that runs processors on a log. The file lists these processors.
+//! The run lock: a lock file, held by the only process that runs processors on a log. The file names this process and its processors.
 //!
 //! Invariant: the lock is released when the process ends, however it ends; a lock that no process holds means that no processor runs.
 //! Not here: when it is acquired (`backend`).
 use crate::error::storage_error;
-use runtime::RuntimeError;
+use runtime::{RuntimeError, clock};
 use std::{
     collections::BTreeSet,
     fs::{File, TryLockError},
@@ -13,6 +13,8 @@ use std::{
 };
 
 const FILE_NAME: &str = "run.lock";
+/// Begin of the line of the file that names the process.
+const HOLDER: &str = "process ";
 /// How long to wait for the lock. A process that only checks whether the lock is free holds it for a moment, and this must not prevent a
 /// start.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
@@ -49,10 +51,14 @@ impl RunLock {
         };
         match locked {
             Ok(()) => {
-                file.set_len(0).map_err(failed)?;
-                Ok(RunLock { file, path })
+                let mut lock = RunLock { file, path: path.clone() };
+                lock.file.set_len(0).map_err(failed)?;
+                let holder = format!("{HOLDER}{} since {}", std::process::id(), clock::now());
+                writeln!(lock.file, "{holder}").map_err(failed)?;
+                Ok(lock)
             }
             Err(TryLockError::WouldBlock) => Err(RuntimeError::Locked {
+                holder: holder(&path),
                 path: path.display().to_string(),
                 next: "stop that process, or use a different --data folder for this one".into(),
             }),
@@ -66,6 +72,13 @@ impl RunLock {
     pub fn register_processor(&mut self, name: &str) -> Result<(), RuntimeError> {
         writeln!(self.file, "{name}").map_err(|error| storage_error(&self.path, error.to_string()))
     }
+}
+
+/// Returns the process that holds the lock, and since when, as far as its file names them.
+fn holder(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(HOLDER));
+    line.unwrap_or("another process").to_owned()
 }
 
 /// Returns the processors that a process currently runs on the log in a folder.
@@ -84,7 +97,7 @@ pub fn active_processors(folder: &Path) -> Result<BTreeSet<String>, RuntimeError
         Err(TryLockError::WouldBlock) => {
             let mut names = String::new();
             file.read_to_string(&mut names).map_err(failed)?;
-            Ok(names.lines().map(str::to_owned).collect())
+            Ok(names.lines().filter(|line| !line.starts_with(HOLDER)).map(str::to_owned).collect())
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

@@ -8,8 +8,8 @@ use crate::{
     schema,
     stored_batch::{COLUMNS, CorruptStoredBatch, FORMER_COLUMNS, StoredBatch},
 };
-use runtime::{RecordBatch, RuntimeError};
 use read_only_sqlite::ChangeCheck;
+use runtime::{RecordBatch, RuntimeError};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
     collections::BTreeMap,
@@ -21,6 +21,9 @@ use topics::{Offset, Offsets, TopicPartition};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The write-ahead log is truncated to this many bytes when its content is in the file.
 const MAX_IDLE_WAL_BYTES: i64 = 4 << 20;
+
+/// Prefix of the id of a log that a demo created.
+const DEMO_ID_PREFIX: &str = "demo-";
 
 /// The end offset of a partition, and the number of records and bytes stored in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,30 @@ pub struct Store {
 impl Store {
     /// Opens the file in a folder, creating both if they do not exist.
     pub fn open(folder: &Path) -> Result<Store, RuntimeError> {
+        Store::open_or_create(folder, "")
+    }
+    /// Opens the file of a demo's log, creating it and the folder if they do not exist.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Precondition`] if the folder has files, and no log that this function created.
+    pub fn open_demo(folder: &Path) -> Result<Store, RuntimeError> {
+        let path = folder.join("log.db");
+        let refused = |reason: &str| RuntimeError::Precondition {
+            what: format!("a demo in {}", folder.display()),
+            reason: format!("{reason}, and the events of a demo are invented"),
+            next: "use a --data folder that does not exist or is empty".into(),
+        };
+        if path.exists() {
+            if !Store::open_read_only(folder)?.id()?.starts_with(DEMO_ID_PREFIX) {
+                return Err(refused("the log in this folder is not that of a demo"));
+            }
+        } else if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(refused("the folder has files that no demo wrote"));
+        }
+        Store::open_or_create(folder, DEMO_ID_PREFIX)
+    }
+    /// Opens the file. If it is created, its id begins with `id_prefix`.
+    fn open_or_create(folder: &Path, id_prefix: &str) -> Result<Store, RuntimeError> {
         let path = folder.join("log.db");
         let failed = |reason: String| storage_error(&path, reason);
         std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
@@ -55,7 +82,7 @@ impl Store {
             db.pragma_update(None, "journal_size_limit", MAX_IDLE_WAL_BYTES)?;
             db.set_prepared_statement_cache_capacity(64);
             schema::create_or_migrate(&mut db)?;
-            let id = format!("{:032x}", random_id(&path));
+            let id = format!("{id_prefix}{:032x}", random_id(&path));
             db.execute("INSERT OR IGNORE INTO meta VALUES('log_id', ?)", [id])?;
             Ok(db)
         };
