@@ -43,16 +43,21 @@ pub fn audit(app: &App) -> Result<AuditReport> {
     }
     let mut processors: Vec<_> = audits.iter().map(|audit| audit.accounting.clone()).collect();
     processors.push(audit_sink(log.as_mut(), &ledger)?);
-    let (warehouse, reconciliation) = match app.warehouse().open_read_only()? {
-        Some(warehouse) => {
-            (warehouse_contents(warehouse.as_ref())?, Some(reconcile(log.as_mut(), warehouse.as_ref())?))
-        }
-        None => (Vec::new(), None),
+    let (warehouse, reconciliation, problems) = match app.warehouse().open_read_only()? {
+        Some(warehouse) => (
+            warehouse_contents(warehouse.as_ref())?,
+            Some(reconcile(log.as_mut(), warehouse.as_ref())?),
+            owner_problems(log.as_mut(), warehouse.as_ref())?,
+        ),
+        None => (Vec::new(), None, Vec::new()),
     };
     let has_mismatches =
         reconciliation.as_ref().is_some_and(|reconciliation| !reconciliation.mismatches.is_empty());
     Ok(AuditReport {
-        balanced: !has_mismatches && processors.iter().all(|accounting| accounting.problems.is_empty()),
+        balanced: problems.is_empty()
+            && !has_mismatches
+            && processors.iter().all(|accounting| accounting.problems.is_empty()),
+        problems,
         processors,
         parked: audits.into_iter().flat_map(|audit| audit.parked).collect(),
         retracted: retracted_events(app)?,
@@ -116,6 +121,13 @@ fn compare_published(
         }
     }
     Ok(())
+}
+
+/// Checks that no other log owns the warehouse: it would not be compared, and this log could not write to it.
+fn owner_problems(log: &mut dyn LogBackend, warehouse: &dyn Warehouse) -> Result<Vec<String>> {
+    let state = await_done(|| warehouse.writer_state())?;
+    let log_id = log.existing_id()?.unwrap_or_default();
+    Ok(state.check_writer(&log_id, None).err().map(|error| error.to_string()).into_iter().collect())
 }
 
 /// Reconciles warehouse and log.

@@ -9,7 +9,7 @@ use crate::{
     record_batch::{Record, RecordBatch},
 };
 use schemas::{Event, Row, catalog::Entry, ops::LedgerEntry, wire};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use topics::{Offset, Policy, Topic, TopicInfo, TopicPartition};
 
 /// The newest record of a key.
@@ -58,6 +58,27 @@ pub fn table<E: Row>(
     let rows = newest_values(log, topic.info)?;
     let wanted = rows.iter().filter(|(key, _)| is_wanted(key));
     wanted.map(|(_, row)| wire::decode(&row.value).map_err(|error| row.undecodable(&error))).collect()
+}
+
+/// Returns the keys of the rows of a table topic.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn keys(log: &mut dyn LogReader, topic: TopicInfo) -> Result<BTreeSet<String>, RuntimeError> {
+    let mut keys = BTreeSet::new();
+    for partition in partitions(topic) {
+        for batch in whole_partition(log, partition)? {
+            for record in batch.records() {
+                let record = record?;
+                if record.value.is_some() {
+                    keys.insert(record.key.to_owned());
+                } else {
+                    keys.remove(record.key);
+                }
+            }
+        }
+    }
+    Ok(keys)
 }
 
 /// Returns the number of rows of a table topic, and the BLAKE3 hash of their keys and values in key order. Values are hashed as they would

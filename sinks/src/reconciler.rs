@@ -70,7 +70,9 @@ impl Reconciler {
                 Progress::Done(writer_state) => writer_state,
                 Progress::Pending(what) => return Ok(Progress::Pending(what)),
             };
-            if let Some(reason) = skip_reason(&writer_state, &log.id()?) {
+            // A log without an id has never owned a warehouse. `existing_id` creates none.
+            let log_id = log.existing_id()?.unwrap_or_default();
+            if let Some(reason) = skip_reason(&writer_state, &log_id) {
                 return Ok(Progress::Done(Reconciliation::skipped(reason)));
             }
             self.is_owner = true;

@@ -92,7 +92,7 @@ pub fn max_bad_records(records: usize) -> usize {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WarehouseError {
     /// The caller must repeat the same call after a pause.
-    #[error("the warehouse is not ready: {what}; next attempt in {:.1} s", after.as_secs_f64())]
+    #[error("the warehouse is not ready: {what}\nnext: run the same command again")]
     Retry {
         what: String,
         /// Pause before the next call; longer than zero.
@@ -132,7 +132,7 @@ impl WriterState {
                 what: format!(
                     "log {own} owns the warehouse, but the log of this process is {log}: the log was rebuilt, or it is a different log"
                 ),
-                next: "check --data, --brokers and --warehouse; `fastbreak sink rebuild --take-over` previews a rebuild that makes this log the owner"
+                next: "check --data, --brokers and --warehouse; if the log was lost, restore it from a backup; `fastbreak sink rebuild --take-over` previews a rebuild that makes this log the owner, and counts the rows that it would delete"
                     .into(),
             }),
             None if epoch.is_some() => Err(WarehouseError::Config {

@@ -1,6 +1,6 @@
 //! The report of an audit.
 //!
-//! Invariant: `balanced` is false exactly if a processor has a problem or the warehouse does not match the log for a game.
+//! Invariant: `balanced` is false exactly if a processor has a problem, or the warehouse has one or does not match the log for a game.
 //! Not here: determining the figures (`processor`, `names`), the text of the report (`cli::audit`).
 use crate::retract::RetractedEvent;
 use schemas::ops::LedgerEntry;
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Serialize)]
 pub struct AuditReport {
     pub balanced: bool,
+    /// Problems that concern the warehouse as a whole.
+    pub problems: Vec<String>,
     pub processors: Vec<Accounting>,
     pub parked: Vec<ParkedReport>,
     /// The raw events that are retracted. Their records stay in the record accounting.

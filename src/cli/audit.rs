@@ -32,9 +32,10 @@ fn text(report: &AuditReport) -> String {
         Some(reconciliation) => reconciliation.summary(),
         None => "there is no warehouse yet".to_owned(),
     };
+    let problems: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
     let verdict = if report.balanced { "everything balances" } else { "something does not balance" };
     format!(
-        "{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{reconciliation}\n{verdict}",
+        "{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{reconciliation}\n{problems}{verdict}",
         accounting_table(&report.processors),
         content_table(report.topics.iter().chain(&report.warehouse)),
         name_table(&report.names),

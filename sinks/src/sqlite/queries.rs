@@ -5,12 +5,13 @@
 use super::{ddl, error};
 use crate::{
     grading::{Bet, Candidate, Forecast, Outcome},
+    tables::Table,
     warehouse::WarehouseError,
 };
 use read_only_sqlite::ChangeCheck;
 use rusqlite::{Connection, Row, types::Type};
 use schemas::{
-    EasternDate, Season,
+    EasternDate, PlayerGameId, PlayerId, Season,
     features::Basis,
     prediction::{LineSource, Recommendation, System},
 };
@@ -131,6 +132,38 @@ impl WarehouseQueries {
         let statuses = statuses.collect::<Result<_, _>>()?;
         self.change_check.ensure_unchanged()?;
         Ok(Coverage { statuses, not_a_candidate: not_a_candidate as u64 })
+    }
+
+    /// Calls `each` with date, player and game of every row of a table.
+    pub fn row_games(
+        &self,
+        table: &Table,
+        mut each: impl FnMut(&str, PlayerGameId),
+    ) -> Result<(), WarehouseError> {
+        let sql = format!("SELECT game_date, player_id, game_id FROM {}", table.name);
+        let mut statement = self.db.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let game: String = row.get(2)?;
+            let game = game.parse().map_err(|error| WarehouseError::Fatal {
+                what: format!("table {} has the invalid game id '{game}': {error}", table.name),
+                next: "restore the warehouse from a backup, or move it away: `fastbreak run` fills a new one from the log".into(),
+            })?;
+            each(
+                row.get_ref(0)?.as_str().unwrap_or_default(),
+                PlayerGameId { game, player: PlayerId(row.get(1)?) },
+            );
+        }
+        Ok(self.change_check.ensure_unchanged()?)
+    }
+    /// Returns the first and last date of the predicted candidates; `None` if there are none.
+    pub fn predicted_dates(&self) -> Result<Option<(String, String)>, WarehouseError> {
+        let sql = "SELECT min(game_date), max(game_date) FROM player_slate WHERE status = 'predicted'";
+        let dates = self.db.query_row(sql, [], |row| {
+            Ok(row.get::<_, Option<String>>(0)?.zip(row.get::<_, Option<String>>(1)?))
+        })?;
+        self.change_check.ensure_unchanged()?;
+        Ok(dates)
     }
 
     /// Calls `each` with every predicted candidate of these games and its outcome, ordered by game and player.
