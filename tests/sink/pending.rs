@@ -22,7 +22,7 @@ fn deliver_slowly(fastbreak: &Fastbreak, fake: &Fake, sink_config: SinkConfig) -
     fake.with(|service| service.takes_ms = 100_000);
     fake.respond_slowly(RUNNING_RESPONSES);
     let open_warehouse =
-        move || -> Result<Box<dyn Warehouse>, _> { Ok(Box::new(BigQuery::connect(config)?)) };
+        move || -> Result<Box<dyn Warehouse>, _> { Ok(Box::new(BigQuery::connect(config.clone())?)) };
     deliver_to(fastbreak, Box::new(open_warehouse), sink_config, None, run_context.clone()).unwrap();
     fake.respond_slowly(0);
     Metrics(run_context.metrics.text().unwrap())

@@ -36,6 +36,28 @@ impl RetryingWarehouse {
         let metrics = SinkMetrics::new(run_context.clone());
         RetryingWarehouse { warehouse, metrics, run_context, shutdown_deadline: None }
     }
+    /// Opens the warehouse; while it is not ready, for example because another process has locked it, it is opened again.
+    ///
+    /// # Errors
+    /// The permanent failure, or `SinkError::Stopped`.
+    pub fn open(
+        mut open_warehouse: impl FnMut() -> Result<Box<dyn Warehouse>, WarehouseError>,
+        run_context: Arc<RunContext>,
+    ) -> Result<RetryingWarehouse, SinkError> {
+        let metrics = SinkMetrics::new(run_context.clone());
+        loop {
+            match open_warehouse() {
+                Ok(warehouse) => return Ok(RetryingWarehouse::new(warehouse, run_context)),
+                Err(error @ WarehouseError::Retry { .. }) => {
+                    metrics.count_failure(&error);
+                    let WarehouseError::Retry { what, after, alert } = error else { continue };
+                    log_retry(&what, after, alert);
+                    sleep(&run_context, None, what, after)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
     pub fn warehouse(&self) -> &dyn Warehouse {
         self.warehouse.as_ref()
     }
@@ -96,34 +118,44 @@ impl RetryingWarehouse {
     /// `SinkError::Stopped` if the process is stopping and the shutdown deadline has passed.
     pub fn continue_pending(&self, reason: String) -> Result<(), SinkError> {
         tracing::info!(reason, "write pending");
-        self.sleep(reason, Duration::ZERO)
+        sleep(&self.run_context, self.shutdown_deadline, reason, Duration::ZERO)
     }
     /// Sleeps before the next attempt of a failed call.
     ///
     /// # Errors
     /// `SinkError::Stopped` if the process is stopping and the shutdown deadline has passed.
     pub fn wait(&self, reason: String, after: Duration, alert: bool) -> Result<(), SinkError> {
-        let pause_ms = after.as_millis() as u64;
-        if alert {
-            tracing::error!(reason, pause_ms, "write failing, retrying");
-        } else {
-            tracing::warn!(reason, pause_ms, "the warehouse is not ready, retrying");
-        }
-        self.sleep(reason, after)
+        log_retry(&reason, after, alert);
+        sleep(&self.run_context, self.shutdown_deadline, reason, after)
     }
-    /// Sleeps, unless the process is stopping and the shutdown deadline has passed.
-    fn sleep(&self, reason: String, pause: Duration) -> Result<(), SinkError> {
-        let until = Instant::now() + pause;
-        let is_before_deadline = || self.shutdown_deadline.is_some_and(|end| Instant::now() < end);
-        while !self.run_context.is_stopping() || is_before_deadline() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(STOP_CHECK_INTERVAL));
-        }
-        Err(SinkError::Stopped(reason))
+}
+
+fn log_retry(reason: &str, after: Duration, alert: bool) {
+    let pause_ms = after.as_millis() as u64;
+    if alert {
+        tracing::error!(reason, pause_ms, "write failing, retrying");
+    } else {
+        tracing::warn!(reason, pause_ms, "the warehouse is not ready, retrying");
     }
+}
+
+/// Sleeps, unless the process is stopping and the shutdown deadline has passed.
+fn sleep(
+    run_context: &RunContext,
+    shutdown_deadline: Option<Instant>,
+    reason: String,
+    pause: Duration,
+) -> Result<(), SinkError> {
+    let until = Instant::now() + pause;
+    let is_before_deadline = || shutdown_deadline.is_some_and(|end| Instant::now() < end);
+    while !run_context.is_stopping() || is_before_deadline() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(STOP_CHECK_INTERVAL));
+    }
+    Err(SinkError::Stopped(reason))
 }
 
 #[cfg(test)]

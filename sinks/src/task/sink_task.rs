@@ -41,8 +41,8 @@ pub struct SinkConfig {
     pub dlq_limits: DlqLimits,
 }
 
-/// Opens the warehouse of a sink task, in the thread of the task.
-pub type WarehouseFactory = Box<dyn FnOnce() -> Result<Box<dyn Warehouse>, WarehouseError> + Send>;
+/// Opens the warehouse of a sink task, in the thread of the task. It is called again while the warehouse is not ready.
+pub type WarehouseFactory = Box<dyn FnMut() -> Result<Box<dyn Warehouse>, WarehouseError> + Send>;
 
 /// Time limit for the last batch, for deleting stale epochs and for reconciling the warehouse at the end of a run with
 /// `--until-caught-up`.
@@ -69,7 +69,18 @@ pub fn sink_task(
 ) -> CustomTask {
     Box::new(move |member| {
         let task = SinkTask::open(member, open_warehouse, run_context, config);
-        task.and_then(SinkTask::run).map_err(SinkError::into_runtime_error)
+        match task.and_then(SinkTask::run) {
+            Err(SinkError::Stopped(reason)) if config.until_caught_up => {
+                Err(RuntimeError::Warehouse(format!(
+                    "the run ended before all records were written: {reason}\nnext: run the same command again, it writes the rest"
+                )))
+            }
+            Err(SinkError::Stopped(reason)) => {
+                tracing::warn!(reason, "stopped before a write was complete: the next start completes it");
+                Ok(())
+            }
+            outcome => outcome.map_err(SinkError::into_runtime_error),
+        }
     })
 }
 
@@ -81,7 +92,7 @@ impl SinkTask {
         run_context: Arc<RunContext>,
         config: SinkConfig,
     ) -> Result<SinkTask, SinkError> {
-        let warehouse = RetryingWarehouse::new(open_warehouse()?, run_context.clone());
+        let warehouse = RetryingWarehouse::open(open_warehouse, run_context.clone())?;
         let mut log = SinkLog::new(member);
         let writer = WriterId { sink: SINK.to_owned(), log: log.id()?, epoch: 0 };
         Ok(SinkTask {
@@ -103,16 +114,6 @@ impl SinkTask {
                 Err(SinkError::CommitAborted { reason }) => {
                     tracing::warn!(reason, "commit aborted, continuing from the committed offsets");
                     self.window = Window::new(self.config.limits);
-                }
-                Err(SinkError::Stopped(reason)) if self.config.until_caught_up => {
-                    return Err(RuntimeError::Warehouse(format!("the run ended before all records were written: {reason}\nnext: run the same command again, it writes the rest")).into());
-                }
-                Err(SinkError::Stopped(reason)) => {
-                    tracing::warn!(
-                        reason,
-                        "stopped before a write was complete: the next start completes it"
-                    );
-                    return Ok(());
                 }
                 Err(error) => return Err(error),
             }
