@@ -33,4 +33,5 @@ pub mod slate;
 mod summarize;
 pub mod topic_admin;
 pub mod topology;
+pub mod usage_error;
 pub mod warehouse;

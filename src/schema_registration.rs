@@ -7,8 +7,8 @@ mod report;
 
 pub use report::{EventReport, PushReport, SchemaReport, SubjectReport, SubjectStatus};
 
-use crate::{app::App, registry::subjects};
-use anyhow::{Result, bail};
+use crate::{app::App, registry::subjects, usage_error::UsageError};
+use anyhow::Result;
 use changes::field_changes;
 use schema_registry::{
     Client, IncompatibleSchemas, Subject,
@@ -34,7 +34,11 @@ pub fn check(app: &App) -> Result<SchemaReport> {
 /// [`IncompatibleSchemas`] if a schema cannot read an earlier version; if no registry is configured or a request fails.
 pub fn push(app: &App, dry_run: bool) -> Result<PushReport> {
     let Some(client) = app.registry_client()? else {
-        bail!("no schema registry is configured; next: `fastbreak schemas push --registry URL`");
+        return Err(UsageError::new(
+            "no schema registry is configured",
+            "`fastbreak schemas push --registry URL`",
+        )
+        .into());
     };
     let problems = catalog::check();
     if !problems.is_empty() {

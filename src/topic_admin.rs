@@ -11,27 +11,28 @@ mod saved_plan;
 pub use export::{Export, ExportedTopic};
 pub use lint::{LintReport, lint};
 pub use planner::TopicPlanner;
-pub use reports::{ApplyReport, EmbeddedReport, PlanReport};
+pub use reports::{ApplyReport, PlanReport};
 
-use crate::app::{App, LogTarget};
-use runtime::RuntimeError;
+use crate::{
+    app::{App, LogTarget},
+    usage_error::UsageError,
+};
+use anyhow::Result;
 
-/// The log whose topics are managed.
-pub enum TopicAdmin<'a> {
-    Cluster(TopicPlanner<'a>),
-    /// The embedded log creates its topics itself.
-    Embedded(EmbeddedReport),
-}
-
-/// Connects to the cluster, if the log is on Kafka.
+/// Connects to the cluster.
 ///
 /// # Errors
-/// If the brokers are unreachable.
-pub fn connect(app: &App) -> Result<TopicAdmin<'_>, RuntimeError> {
-    Ok(match app.log_target() {
-        LogTarget::Kafka(kafka_config) => {
-            TopicAdmin::Cluster(TopicPlanner::connect(kafka_config, app.topic_specs())?)
-        }
-        LogTarget::Folder(folder) => TopicAdmin::Embedded(EmbeddedReport::new(folder)),
-    })
+/// [`UsageError`] if the log is an embedded log; if the brokers are unreachable.
+pub fn connect(app: &App) -> Result<TopicPlanner<'_>> {
+    match app.log_target() {
+        LogTarget::Kafka(kafka_config) => Ok(TopicPlanner::connect(kafka_config, app.topic_specs())?),
+        LogTarget::Folder(folder) => Err(UsageError::new(
+            format!(
+                "no brokers are configured, and the embedded log in {} creates its topics itself",
+                folder.display()
+            ),
+            "specify a Kafka cluster with `--brokers LIST`",
+        )
+        .into()),
+    }
 }

@@ -6,6 +6,7 @@
 //! Not here: the texts of errors (`error_chain`).
 use crate::{
     app::LearnedModelError, await_done::StillRunning, config::ConfigError, topology::UnknownProcessor,
+    usage_error::UsageError,
 };
 use runtime::RuntimeError;
 use schema_registry::{IncompatibleSchemas, RegistryError};
@@ -65,7 +66,11 @@ pub fn error_exit_code(error: &anyhow::Error) -> u8 {
         Some(SinkError::Runtime(error)) => return runtime_exit_code(error),
         _ => {}
     }
-    if error.is::<ConfigError>() || error.is::<LearnedModelError>() || error.is::<UnknownProcessor>() {
+    if error.is::<ConfigError>()
+        || error.is::<LearnedModelError>()
+        || error.is::<UnknownProcessor>()
+        || error.is::<UsageError>()
+    {
         return 2;
     }
     if error.is::<IncompatibleSchemas>() {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::App,
-    topic_admin::{self, ApplyReport, Export, TopicAdmin, TopicPlanner},
+    topic_admin::{self, ApplyReport, Export, TopicPlanner},
 };
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -72,13 +72,7 @@ pub fn topics(app: &App, command: TopicsCommand, output: Output) -> Result<Comma
     if let TopicsCommand::Lint = command {
         return lint(app, output);
     }
-    let planner = match topic_admin::connect(app)? {
-        TopicAdmin::Cluster(planner) => planner,
-        TopicAdmin::Embedded(report) => {
-            output::print(output, &report, |report| format!("{}: {}", report.log, report.note))?;
-            return Ok(CommandOutcome::Done);
-        }
-    };
+    let planner = topic_admin::connect(app)?;
     match command {
         TopicsCommand::Plan { overrides, out } => plan(&planner, overrides.into(), out.as_deref(), output),
         TopicsCommand::Apply { file: Some(file), .. } => {

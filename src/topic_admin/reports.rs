@@ -1,10 +1,10 @@
 //! The reports on the plan of a cluster.
 //!
-//! Invariant: a report names the brokers or the folder that it is about.
+//! Invariant: a report names the brokers that it is about.
 //! Not here: making and applying a plan (`planner`).
 use runtime::RuntimeError;
 use serde::Serialize;
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 use topics::plan::{Plan, Totals};
 
 /// The changes that a cluster needs.
@@ -31,17 +31,4 @@ pub struct ApplyReport {
     /// The error of the first change that failed.
     #[serde(skip)]
     pub error: Option<RuntimeError>,
-}
-
-/// An embedded log, which has no topics to manage.
-#[derive(Serialize)]
-pub struct EmbeddedReport {
-    pub log: String,
-    pub note: &'static str,
-}
-impl EmbeddedReport {
-    pub(super) fn new(folder: &Path) -> EmbeddedReport {
-        let note = "the embedded log creates its topics itself, there is nothing to plan; next: specify a Kafka cluster with `--brokers LIST`";
-        EmbeddedReport { log: folder.display().to_string(), note }
-    }
 }
