@@ -16,14 +16,16 @@ mod status;
 pub use diff::{DiffReport, diff};
 pub use discard::{Discarded, discard};
 pub use progress::{ProgressListener, ProgressReport};
-pub use report::{ReplayReport, list};
+pub use report::{ListedReplay, ReplayReport, list};
 pub use status::{ReadCount, ReplayProgress, ReplayStatus};
 
-use crate::{app::App, namespace::Namespace, pipeline::Pipeline, sink_target::SinkTarget};
+use crate::{
+    app::App, namespace::Namespace, pipeline::Pipeline, sink_target::SinkTarget, usage_error::UsageError,
+};
 use anyhow::Result;
 use manifest::{Replay, refused, subscriptions_of};
 use progress::ProgressSampler;
-use runtime::{ProcessorNode, subscription::RunContext};
+use runtime::{ProcessorNode, inspect, subscription::RunContext};
 use sinks::DateRange;
 use std::{sync::Arc, time::Instant};
 
@@ -69,17 +71,31 @@ pub fn run(
     ReplayReport::new(app, &replay, Some(started))
 }
 
+/// Checks that the live log has a game on these dates, if it has games at all: without one, the replay would compare nothing.
+fn ensure_has_games(app: &App, dates: DateRange) -> Result<()> {
+    let games = inspect::table(app.open_log_read_only()?.as_mut(), &topics::GAMES, |_| true)?;
+    let (first, last) = (games.iter().map(|game| game.date).min(), games.iter().map(|game| game.date).max());
+    match first.zip(last) {
+        Some((first, last)) if !games.iter().any(|game| dates.contains(game.date)) => Err(refused(
+            format!("a replay with the games of {dates}"),
+            format!("there is no game on these dates; the log has games of {first} to {last}"),
+            "choose other dates",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Checks that the last date is not before the first, and that the dates equal those of the namespace's earlier runs.
 fn ensure_resumable(app: &App, namespace: &Namespace, dates: DateRange) -> Result<()> {
     if dates.from > dates.to {
         let (from, to) = (dates.from, dates.to);
-        return Err(refused(
-            format!("a replay from {from} to {to}"),
-            "--to is before --from",
+        return Err(UsageError::new(
+            format!("--to {to} is before --from {from}"),
             format!("swap the dates: `--from {to} --to {from}`"),
-        ));
+        )
+        .into());
     }
-    let Some(replay) = Replay::find(app, namespace)? else { return Ok(()) };
+    let Some(replay) = Replay::find(app, namespace)? else { return ensure_has_games(app, dates) };
     replay.ensure_same_warehouse(app)?;
     if replay.dates == dates {
         return Ok(());

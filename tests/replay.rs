@@ -337,7 +337,7 @@ fn invalid_replays_are_rejected_with_the_next_command() {
     run.ingest(&lines[..lines.len() / 2]);
     run.catch_up();
     let reversed = (dates.1.clone(), dates.0.clone());
-    assert_eq!(run.run(&replay_arguments(&reversed, "reversed")).status.code(), Some(4));
+    assert_eq!(run.run(&replay_arguments(&reversed, "reversed")).status.code(), Some(2));
     run.json(&replay_arguments(&dates, "november"));
 
     let other_dates = run.run(&replay_arguments(&("2023-11-02".into(), dates.1.clone()), "november"));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     namespace::Namespace,
-    replay::{self, ProgressListener, ReadCount, ReplayReport, ReplayRequest, ReplayStatus},
+    replay::{self, ListedReplay, ProgressListener, ReadCount, ReplayReport, ReplayRequest, ReplayStatus},
 };
 use anyhow::Result;
 use clap::Subcommand;
@@ -62,8 +62,10 @@ pub fn replay(app: &App, command: ReplayCommand, output: Output) -> Result<Comma
     match command {
         ReplayCommand::Run { from, to, namespace } => run(app, &namespace, DateRange { from, to }, output),
         ReplayCommand::List => {
-            output::print(output, &replay::list(app)?, |reports| list_text(reports))?;
-            Ok(CommandOutcome::Done)
+            let replays = replay::list(app)?;
+            output::print(output, &replays, |replays| list_text(replays))?;
+            let is_damaged = |replay: &ListedReplay| matches!(replay, ListedReplay::Unreadable { .. });
+            Ok(if replays.iter().any(is_damaged) { CommandOutcome::Unbalanced } else { CommandOutcome::Done })
         }
         ReplayCommand::Diff { namespace, limit } => diff::diff(app, &namespace, limit, output),
         ReplayCommand::Discard { namespace, yes } => {
@@ -111,12 +113,20 @@ fn run_text(report: &ReplayReport) -> String {
     }
 }
 
-fn list_text(reports: &[ReplayReport]) -> String {
-    if reports.is_empty() {
+fn list_text(replays: &[ListedReplay]) -> String {
+    if replays.is_empty() {
         return "no replays".to_owned();
     }
     let percent = |read_count: ReadCount| format!("{:.1} %", read_count.percent());
-    let rows = reports.iter().map(|report| {
+    let rows = replays.iter().map(|replay| {
+        let report = match replay {
+            ListedReplay::Readable(report) => report,
+            ListedReplay::Unreadable { namespace, error } => {
+                let mut row: [String; 6] = Default::default();
+                (row[0], row[5]) = (namespace.clone(), error.replace('\n', "; "));
+                return row;
+            }
+        };
         let ReplayStatus { progress, caught_up, behind, .. } = &report.status;
         let state = match (caught_up, behind.values().sum::<i64>()) {
             (true, 0) => "ready to compare".to_owned(),

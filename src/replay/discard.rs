@@ -34,13 +34,15 @@ pub fn discard(app: &App, namespace: &Namespace, is_confirmed: bool) -> Result<D
         ));
     }
     let folder = app.replay_folder(namespace);
-    let replay = Replay::find(app, namespace)?;
-    if let Some(replay) = &replay {
+    // A replay with a damaged manifest can only be deleted; its warehouse is then assumed to be of the configured kind.
+    let replay = Replay::find(app, namespace);
+    if let Ok(Some(replay)) = &replay {
         replay.ensure_same_warehouse(app)?;
     }
+    let has_manifest = !matches!(replay, Ok(None));
     let mut removed = app.discard_replay_log(namespace)?;
     let target = app.replay_warehouse(namespace);
-    if let (Some(_), WarehouseTarget::Dataset(options)) = (replay, &target) {
+    if let (true, WarehouseTarget::Dataset(options)) = (has_manifest, &target) {
         warehouse::connect(options)?.discard()?;
         removed.push(target.name());
     }

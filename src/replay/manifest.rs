@@ -3,7 +3,7 @@
 //! Invariant: a manifest is replaced atomically, so a crash leaves either the older or the newer one.
 //! Not here: running a replay (`replay`), its progress (`status`).
 use crate::{app::App, config::WarehouseKind, namespace::Namespace, topology::descriptors};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use runtime::{ProcessorNode, RuntimeError, subscription::Subscription};
 use serde::{Deserialize, Serialize};
 use sinks::DateRange;
@@ -52,12 +52,17 @@ impl Replay {
         if !path.exists() {
             return Ok(None);
         }
-        let reading = || format!("reading the manifest {}", path.display());
-        let text = std::fs::read_to_string(&path).with_context(reading)?;
-        let manifest: Manifest = serde_json::from_str(&text).with_context(reading)?;
-        let date = |text: &str| text.parse().map_err(anyhow::Error::msg).with_context(reading);
+        let damaged = |reason: String| {
+            anyhow!(
+                "the manifest {} of replay {namespace} cannot be used: {reason}\nnext: `fastbreak replay discard {namespace} --yes` deletes the replay",
+                path.display()
+            )
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| damaged(error.to_string()))?;
+        let manifest: Manifest = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let date = |text: &str| text.parse().map_err(&damaged);
         let dates = DateRange { from: date(&manifest.from)?, to: date(&manifest.to)? };
-        let warehouse = manifest.warehouse.parse().map_err(anyhow::Error::msg).with_context(reading)?;
+        let warehouse = manifest.warehouse.parse().map_err(|error: &str| damaged(error.to_owned()))?;
         Ok(Some(Replay { namespace: namespace.clone(), dates, warehouse, groups: manifest.groups }))
     }
     /// Reads the manifest of an existing replay.
@@ -70,11 +75,11 @@ impl Replay {
             refused(format!("replay {namespace}"), "there is no replay of this name", next)
         })
     }
-    /// Reads all replays, in the order of their names.
+    /// Returns the namespaces that may have a manifest, in the order of their names.
     ///
     /// # Errors
-    /// If a manifest cannot be read.
-    pub fn all(app: &App) -> Result<Vec<Replay>> {
+    /// If the folder of the replays cannot be listed.
+    pub fn namespaces(app: &App) -> Result<Vec<Namespace>> {
         let folder = app.replays_folder();
         if !folder.exists() {
             return Ok(Vec::new());
@@ -84,8 +89,7 @@ impl Replay {
             namespaces.extend(entry?.file_name().to_string_lossy().parse::<Namespace>());
         }
         namespaces.sort();
-        let replays = namespaces.iter().map(|namespace| Replay::find(app, namespace));
-        Ok(replays.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        Ok(namespaces)
     }
     pub(super) fn save(&self, app: &App) -> Result<()> {
         let folder = app.replay_folder(&self.namespace);

@@ -6,7 +6,7 @@ use super::{
     manifest::Replay,
     status::{ReplayStatus, status},
 };
-use crate::app::App;
+use crate::{app::App, error_chain::error_chain};
 use anyhow::Result;
 use serde::Serialize;
 use std::time::Instant;
@@ -41,11 +41,35 @@ impl ReplayReport {
     }
 }
 
+/// A replay in a list of replays.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum ListedReplay {
+    Readable(Box<ReplayReport>),
+    /// The manifest or the log of the replay cannot be read.
+    Unreadable {
+        namespace: String,
+        error: String,
+    },
+}
+
 /// Returns all replays and their status, in the order of their names.
 ///
 /// # Errors
-/// If a manifest or a log cannot be read.
-pub fn list(app: &App) -> Result<Vec<ReplayReport>> {
-    app.log_target().ensure_exists()?;
-    Replay::all(app)?.iter().map(|replay| ReplayReport::new(app, replay, None)).collect()
+/// If the live log cannot be read.
+pub fn list(app: &App) -> Result<Vec<ListedReplay>> {
+    app.open_log_read_only()?;
+    let mut replays = Vec::new();
+    for namespace in Replay::namespaces(app)? {
+        let report = Replay::find(app, &namespace)
+            .and_then(|replay| replay.map(|replay| ReplayReport::new(app, &replay, None)).transpose());
+        replays.extend(match report {
+            Ok(report) => report.map(|report| ListedReplay::Readable(Box::new(report))),
+            Err(error) => {
+                let (namespace, error) = (namespace.to_string(), error_chain(&error));
+                Some(ListedReplay::Unreadable { namespace, error })
+            }
+        });
+    }
+    Ok(replays)
 }
