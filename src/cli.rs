@@ -6,6 +6,7 @@
 mod audit;
 mod bench;
 mod check;
+mod control_characters;
 mod demo;
 mod dlq;
 mod explain;
@@ -17,6 +18,7 @@ mod key_flags;
 mod lag;
 mod links;
 mod names;
+mod logging;
 mod outcome;
 mod output;
 mod replay;
@@ -33,18 +35,20 @@ mod warehouse;
 
 use crate::{
     app::App,
-    config::{self, Config, ConfigError, LOG_VARIABLE, Origin, keys::DATA},
+    config::{Config, ConfigError, Origin, keys::DATA},
     error_chain::error_chain,
     run::RunOptions,
     sink_rebuild::RebuildOptions,
 };
-use ::schemas::EasternDate;
+use ::schemas::{EasternDate, GameId};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use control_characters::escape;
 use key_flags::KeyFlags;
+use logging::LogFormat;
 use outcome::CommandOutcome;
 use output::Output;
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 use stderr::eprint_line;
 
 /// An event-sourced stream processor: raw NBA scraper events in, player-points predictions out
@@ -69,6 +73,9 @@ struct Global {
     /// Output format of the result
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     output: Output,
+    /// Format of log messages on standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
 }
 
 #[derive(Subcommand)]
@@ -120,6 +127,9 @@ enum Command {
         /// nba.com player id, or the player's name
         player: String,
         date: EasternDate,
+        /// Game id, if the player is a candidate of several games of the date
+        #[arg(long, value_name = "GAME")]
+        game: Option<GameId>,
     },
     /// Show the topology: each processor with its input and output topics
     Graph {
@@ -237,8 +247,16 @@ enum WarehouseCommand {
 
 /// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match start_logging().map_err(Into::into).and_then(|()| dispatch(cli)) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // The message of a usage error has the argument as it was written.
+        Err(error) if error.use_stderr() && error.to_string() != escape(&error.to_string()) => {
+            eprint_line(&error.to_string());
+            return CommandOutcome::Misconfigured.into();
+        }
+        Err(error) => error.exit(),
+    };
+    match logging::start(cli.global.log_format).map_err(Into::into).and_then(|()| dispatch(cli)) {
         Ok(outcome) => outcome.into(),
         Err(error) if outcome::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -246,18 +264,6 @@ pub fn main() -> ExitCode {
             ExitCode::from(outcome::error_exit_code(&error))
         }
     }
-}
-
-/// Writes log messages to standard error from now on.
-///
-/// # Errors
-/// If the variable with the filter is not valid.
-fn start_logging() -> Result<(), ConfigError> {
-    let filter = config::log_filter(std::env::var_os(LOG_VARIABLE).as_deref())?;
-    // `tracing` must not report a failed log write: if standard error is closed, writing that report panics.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    log.with_writer(std::io::stderr).with_target(false).init();
-    Ok(())
 }
 
 /// Resolves the configuration from file, environment and global flags. A command that uses no configuration gets the default values, so
@@ -291,7 +297,7 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
         Command::Grade(arguments) => grade::grade(&app, arguments, output),
         Command::Status { date } => slate::status(&app, date, output),
         Command::Coverage { date, players } => slate::coverage(&app, date, players, output),
-        Command::Explain { player, date } => explain::explain(&app, &player, date, output),
+        Command::Explain { player, date, game } => explain::explain(&app, (&player, date, game), output),
         Command::Graph { mermaid } => graph::graph(mermaid, output),
         Command::Check => check::check(&app, output),
         Command::Config { command } => match command {
@@ -321,7 +327,7 @@ fn dispatch(cli: Cli) -> Result<CommandOutcome> {
             // `generate` panics if it cannot write, so it writes to memory.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "fastbreak", &mut script);
-            std::io::stdout().lock().write_all(&script)?;
+            output::write(&String::from_utf8_lossy(&script))?;
             Ok(CommandOutcome::Done)
         }
     }

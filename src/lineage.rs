@@ -2,33 +2,37 @@
 //!
 //! The as-of cutoff of a prediction is the tip-off of the predicted game.
 //! Invariant: it reads only the log, never the warehouse; the games and events are those known at the as-of cutoff of the prediction.
-//! Not here: finding the raw events (`events`), the fields of the report (`report`), its text (`cli::explain`).
+//! Not here: finding the candidate (`find_features`) and the raw events (`events`), the fields of the report (`report`), its text (`cli::explain`).
 mod events;
+mod find_features;
 pub mod report;
 
 use crate::app::App;
 use anyhow::{Result, bail};
-use processors::{history::Cutoff, names::Name};
+use find_features::find_features;
+use processors::history::Cutoff;
 use report::{
     AvailabilityReport, CandidateReport, FeatureReport, FeatureRowReport, GameReport, LineageReport,
     MarketReport, PredictionReport,
 };
 use runtime::{LogBackend, inspect};
 use schemas::{
-    EasternDate, PlayerId,
+    EasternDate, GameId,
     features::{FEATURES, Features},
     game::PlayerGame,
     prediction::Prediction,
 };
 use topics::Topic;
 
-/// Finds everything that the prediction for a player, given by id or name, on a date was made from.
+/// Finds everything that the prediction for a player, given by id or name, on a date was made from. `game` is needed only if the player is a
+/// candidate of several games of the date.
 ///
 /// # Errors
-/// If the player was not a candidate on this date, has no prediction yet, or several players have this name; if the log cannot be read.
-pub fn lineage(app: &App, player: &str, date: EasternDate) -> Result<LineageReport> {
+/// If the player was not a candidate on this date, has no prediction yet, several players have this name, or the player is a candidate of
+/// several games; if the log cannot be read.
+pub fn lineage(app: &App, player: &str, date: EasternDate, game: Option<GameId>) -> Result<LineageReport> {
     let mut log = app.open_log_read_only()?;
-    let features = find_features(log.as_mut(), player, date)?;
+    let features = find_features(log.as_mut(), player, date, game)?;
     let key = format!("{}/{}", features.player, features.game);
     let Some(prediction) = find_row::<Prediction>(log.as_mut(), &topics::PREDICTIONS, &key)? else {
         bail!(
@@ -50,28 +54,6 @@ pub fn lineage(app: &App, player: &str, date: EasternDate) -> Result<LineageRepo
         games,
         events,
     })
-}
-
-/// Finds the features of a player, by id or name, for a game on a date.
-fn find_features(log: &mut dyn LogBackend, player: &str, date: EasternDate) -> Result<Features> {
-    let name = Name::new(player);
-    let id: Option<PlayerId> = player.parse().ok();
-    let prefix = id.map(|id| format!("{id}/")).unwrap_or_default();
-    let rows = inspect::table(log, &topics::FEATURES, |key| key.starts_with(&prefix))?;
-    let mut found: Vec<Features> = rows
-        .into_iter()
-        .filter(|row| row.date == date && (id.is_some() || Name::new(&row.name).key() == name.key()))
-        .collect();
-    if found.len() > 1 {
-        let ids: Vec<String> = found.iter().map(|row| row.player.to_string()).collect();
-        bail!("'{player}' is the name of several players\nnext: use one of the ids {}", ids.join(", "));
-    }
-    match found.pop() {
-        Some(features) => Ok(features),
-        None => bail!(
-            "'{player}' was not a candidate on {date}\nnext: `fastbreak coverage {date} --players` lists the candidates"
-        ),
-    }
 }
 
 fn find_row<E: schemas::Row>(log: &mut dyn LogBackend, topic: &Topic<E>, key: &str) -> Result<Option<E>> {

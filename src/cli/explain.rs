@@ -14,14 +14,18 @@ use crate::{
     },
 };
 use anyhow::Result;
-use schemas::EasternDate;
+use schemas::{EasternDate, GameId};
 
 /// Maximum number of characters of an event's facts that a table shows.
 const FACTS_CHARS: usize = 80;
 
 /// Runs `explain`.
-pub fn explain(app: &App, player: &str, date: EasternDate, output: Output) -> Result<CommandOutcome> {
-    output::print(output, &lineage::lineage(app, player, date)?, text)?;
+pub fn explain(
+    app: &App,
+    (player, date, game): (&str, EasternDate, Option<GameId>),
+    output: Output,
+) -> Result<CommandOutcome> {
+    output::print(output, &lineage::lineage(app, player, date, game)?, text)?;
     Ok(CommandOutcome::Done)
 }
 

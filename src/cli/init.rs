@@ -25,7 +25,7 @@ struct Report {
 pub fn init(path: Option<PathBuf>, output: Output) -> Result<CommandOutcome> {
     let path = path.unwrap_or_else(|| DEFAULT_FILE.into());
     if path.as_os_str() == "-" {
-        std::io::stdout().lock().write_all(example_file().as_bytes())?;
+        output::write(&example_file())?;
         return Ok(CommandOutcome::Done);
     }
     let file = path.display().to_string();

@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::Result;
 use runtime::lag::{CatchUp, Lag, Status};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 /// Runs `lag`.
 pub fn lag(app: &App, is_watch: bool, with_partitions: bool, output: Output) -> Result<CommandOutcome> {
@@ -28,21 +28,15 @@ fn watch(sampler: &mut LagSampler, with_partitions: bool, output: Output) -> Res
     let is_terminal = std::io::stdout().is_terminal();
     loop {
         let report = sampler.report()?;
-        let mut stdout = std::io::stdout().lock();
-        match output {
-            Output::Json => {
-                serde_json::to_writer(&mut stdout, &report)?;
-                writeln!(stdout)?;
-            }
+        output::write(&match output {
+            Output::Json => output::json_line(&report)? + "\n",
             Output::Table if is_terminal => {
                 // Moves the cursor home, then clears only the rest of each line and of the screen. Clearing the whole screen would flicker.
                 let text = table(&report, with_partitions).replace('\n', "\x1b[K\n");
-                write!(stdout, "\x1b[H{text}\x1b[K\n\x1b[J")?;
+                format!("\x1b[H{text}\x1b[K\n\x1b[J")
             }
-            Output::Table => writeln!(stdout, "{}\n", table(&report, with_partitions))?,
-        }
-        stdout.flush()?;
-        drop(stdout);
+            Output::Table => table(&report, with_partitions) + "\n\n",
+        })?;
         std::thread::sleep(SAMPLE_INTERVAL);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: JSON holds everything that the table shows, under stable snake_case names.
 //! Not here: the content of a result (one file per command), other text on standard error (`stderr`).
-use anyhow::Result;
+use super::control_characters::{escape, escape_json};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,15 +19,23 @@ pub enum Output {
 
 /// Prints a result: `value` as JSON, or the text that `table` returns.
 pub fn print<T: Serialize>(output: Output, value: &T, table: impl FnOnce(&T) -> String) -> Result<()> {
+    write(&match output {
+        Output::Json => escape_json(&serde_json::to_string_pretty(value)?).into_owned() + "\n",
+        Output::Table => escape(table(value).trim_end()).into_owned() + "\n",
+    })
+}
+/// Formats a value as JSON in one line.
+pub fn json_line<T: Serialize>(value: &T) -> Result<String> {
+    Ok(escape_json(&serde_json::to_string(value)?).into_owned())
+}
+/// Writes text to standard output as it is.
+///
+/// # Errors
+/// If standard output cannot be written, for example because its disk is full.
+pub fn write(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match output {
-        Output::Json => {
-            serde_json::to_writer_pretty(&mut stdout, value)?;
-            writeln!(stdout)?;
-        }
-        Output::Table => writeln!(stdout, "{}", table(value).trim_end())?,
-    }
-    Ok(())
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.context("the command is complete, but its result cannot be written to standard output")
 }
 /// Formats rows under a header as a table.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
@@ -36,7 +45,8 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     table.load_style(preset);
     table.set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     for row in rows {
-        table.add_row(row);
+        // A line break within a cell would look like another row.
+        table.add_row(row.map(|cell| escape(&cell).replace('\n', "\\n")));
     }
     table.trim_fmt()
 }

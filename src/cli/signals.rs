@@ -1,13 +1,13 @@
 //! Signal handling of `run` and `replay run`, on a thread that also serves the console.
 //!
-//! Invariant: the first SIGINT or SIGTERM stops the processors after their next commit; the second one ends the process at once with exit
-//! code 130.
+//! Invariant: the first SIGINT, SIGTERM or SIGHUP stops the processors after their next commit; the second one ends the process at once with
+//! exit code 130. A SIGHUP that is ignored when the process starts (`nohup`) stays ignored.
 //! Not here: the shutdown itself (`runtime::supervisor`), the HTTP service (`http_server`).
 use super::stderr::eprint_line;
 use crate::http_server::{self, ConsoleServer};
 use anyhow::Result;
 use runtime::subscription::RunContext;
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc, task::Poll};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code of a process that SIGINT ends.
@@ -25,9 +25,7 @@ pub fn listen(console: Option<ConsoleServer>, run_context: Arc<RunContext>) -> R
 }
 
 async fn handle_signals(console: Option<ConsoleServer>, run_context: Arc<RunContext>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let Ok(mut signals) = StopSignals::install() else {
         return tracing::error!(
             "signal handlers cannot be installed: a signal ends the process at once; the next start resumes from the last commit"
         );
@@ -35,13 +33,37 @@ async fn handle_signals(console: Option<ConsoleServer>, run_context: Arc<RunCont
     if let Some(console) = console {
         tokio::spawn(http_server::serve(console));
     }
-    next_signal(&mut interrupt, &mut terminate).await;
+    signals.next().await;
     eprint_line("stopping after the next commit; a second signal exits at once");
     run_context.stop();
-    next_signal(&mut interrupt, &mut terminate).await;
+    signals.next().await;
     std::process::exit(INTERRUPTED_EXIT_CODE);
 }
 
-async fn next_signal(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+/// The signals that stop a run.
+struct StopSignals(Vec<Signal>);
+impl StopSignals {
+    fn install() -> std::io::Result<StopSignals> {
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        if !is_hangup_ignored() {
+            kinds.push(SignalKind::hangup());
+        }
+        Ok(StopSignals(kinds.into_iter().map(signal).collect::<Result<_, _>>()?))
+    }
+    /// Waits for the next of these signals.
+    async fn next(&mut self) {
+        poll_fn(|context| {
+            let is_received = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if is_received { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// True if the process was started with SIGHUP ignored, as by `nohup`. Only Linux shows it; elsewhere false.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }

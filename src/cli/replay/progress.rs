@@ -35,7 +35,7 @@ impl Progress {
     }
     pub fn show(&self, report: &ProgressReport) {
         match self.output {
-            Output::Json => drop(serde_json::to_string(report).map(|line| eprint_line(&line))),
+            Output::Json => drop(output::json_line(report).map(|line| eprint_line(&line))),
             Output::Table if self.has_status_line() => {
                 self.status_line.set_message(text(report));
                 self.status_line.tick();
