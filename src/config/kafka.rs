@@ -6,13 +6,32 @@ use super::{error::ConfigError, secret::Secret, values::SourcedText};
 use std::collections::BTreeMap;
 
 /// Words in the names of Kafka client settings whose values are secrets.
-const SECRET_WORDS: [&str; 5] = ["pass", "secret", "pem", "oauthbearer.config", "jaas"];
+const SECRET_WORDS: [&str; 6] = ["pass", "secret", "pem", "oauthbearer.config", "jaas", "kinit"];
 /// Suffix of a setting whose value is the path of a file; the file contains the actual value.
 const FILE_SUFFIX: &str = ".file";
 
 /// True if the value of this setting must not be shown.
 pub(super) fn is_secret(setting: &str) -> bool {
     SECRET_WORDS.iter().any(|word| setting.contains(word))
+}
+
+/// Replaces what may be a secret in a URL: the credentials before its host, and its query.
+pub(super) fn mask_urls(text: &str) -> String {
+    let (mut masked, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find("://") {
+        let (scheme, after) = rest.split_at(start + "://".len());
+        let end = after.find(|c: char| c.is_whitespace() || ",;\"'".contains(c)).unwrap_or(after.len());
+        let url = &after[..end];
+        // A password may contain an `@`.
+        let (credentials, location) = url.split_at(url.rfind('@').unwrap_or(0));
+        let (location, query) = location.split_at(location.find('?').unwrap_or(location.len()));
+        masked += scheme;
+        masked += if credentials.is_empty() { "" } else { "***" };
+        masked += location;
+        masked += if query.is_empty() { "" } else { "?***" };
+        rest = &after[end..];
+    }
+    masked + rest
 }
 
 /// Returns the setting of an environment variable. `name` is the part of the variable after `FASTBREAK_KAFKA_`, in which each underscore

@@ -128,7 +128,8 @@ impl Config {
             meaning: "A setting of the Kafka client.",
             origin: self.kafka_origins.get(setting).cloned().unwrap_or(Origin::Default),
         });
-        own.chain(kafka).collect()
+        let masked = |entry: Entry| Entry { value: kafka::mask_urls(&entry.value), ..entry };
+        own.chain(kafka).map(masked).collect()
     }
 }
 
