@@ -2,6 +2,8 @@
 //!
 //! Invariant: an unknown name in `only` is an error before anything starts.
 //! Not here: the pipeline (`pipeline`), signals and the status line (`cli`).
+mod status_log;
+
 use crate::{
     app::{App, ConsoleAddress},
     http_server::{self, ConsoleServer},
@@ -10,8 +12,12 @@ use crate::{
     topology::UnknownProcessor,
 };
 use anyhow::Result;
-use runtime::{LogBackend, inspect, subscription::RunContext};
+use runtime::{
+    LogBackend, inspect,
+    subscription::{RunContext, Subscription},
+};
 use serde::Serialize;
+use status_log::StatusLog;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -106,11 +112,20 @@ pub fn run_pipeline(app: &App, options: RunOptions<'_>, observer: &mut dyn RunOb
     let listener = bind_console(app.console(), until_caught_up, observer)?;
     let sink =
         is_selected(sinks::SINK).then(|| SinkTarget { warehouse: app.warehouse().clone(), dates: None });
-    let pipeline = Pipeline { storage: app.open_log()?, nodes, sink, until_caught_up };
+    let mut subscriptions = Subscription::from_nodes(&nodes);
+    if sink.is_some() {
+        subscriptions.push(sinks::subscription::subscription(&subscriptions));
+    }
+    let storage = app.open_log()?;
+    let log_name = storage.name();
+    let pipeline = Pipeline { storage, nodes, sink, until_caught_up };
     let running = pipeline.start(app.pipeline_limits(), run_context.clone())?;
     let server = listener.map(|listener| http_server::start(app, listener, processors, &run_context));
-    observer.started(server.transpose()?, run_context)?;
-    watch(running, observer)
+    let server = server.transpose()?;
+    let address = server.as_ref().map(|server| server.address);
+    let status_log = StatusLog::start(app, &log_name, subscriptions, address);
+    observer.started(server, run_context)?;
+    watch(running, observer, status_log)
 }
 
 /// Binds the console's address. A run that ends when it has caught up has a console only if the address is set explicitly.
@@ -130,10 +145,13 @@ fn bind_console(
 }
 
 /// Blocks until the run ends.
-fn watch(running: Running, observer: &mut dyn RunObserver) -> Result<()> {
+fn watch(running: Running, observer: &mut dyn RunObserver, mut status_log: Option<StatusLog>) -> Result<()> {
     let interval = observer.progress_interval();
     let mut sampled_at = Instant::now();
     running.watch(|log| {
+        if let Some(status_log) = &mut status_log {
+            status_log.sample_if_due(log);
+        }
         if interval.is_some_and(|interval| sampled_at.elapsed() > interval) {
             sampled_at = Instant::now();
             if let Some(progress) = sample_progress(log) {
