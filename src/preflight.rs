@@ -7,11 +7,7 @@ mod kafka;
 
 pub use check_result::{CheckResult, Failure};
 
-use crate::{
-    app::App,
-    await_done::await_done,
-    topology::topic_specs,
-};
+use crate::{app::App, await_done::await_done, topology::topic_specs};
 use anyhow::Result;
 use kafka::check_kafka;
 

@@ -25,7 +25,9 @@ pub enum ReadOnlyError {
         suffixed(.0, "-wal").display(), suffixed(.0, "-shm").display()
     )]
     UnreadableChanges(PathBuf),
-    #[error("another process began to write to the file while it was read without locks, so the result may be inconsistent")]
+    #[error(
+        "another process began to write to the file while it was read without locks, so the result may be inconsistent"
+    )]
     Changed,
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -137,7 +139,9 @@ fn escape(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes().iter();
     bytes
         .map(|byte| match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(*byte).to_string(),
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                char::from(*byte).to_string()
+            }
             byte => format!("%{byte:02X}"),
         })
         .collect()

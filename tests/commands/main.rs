@@ -5,5 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "../common/mod.rs"]
 mod common;
+mod explain;
+mod output;
 mod read_only;
+mod refusals;
+mod running;
+mod secrets;
 mod support;

@@ -31,7 +31,8 @@ const READ_LOG: [&[&str]; 14] = [
     &["replay", "run", "--from", DATE, "--to", DATE, "--namespace", "r"],
 ];
 /// Commands that add to an existing log, and do not create one.
-const WRITE_LOG: [&[&str]; 4] = [
+const WRITE_LOG: [&[&str]; 5] = [
+    &["links", "Moe Wagner", "1629021"],
     &["dlq", "purge", "schedule-loader", "--yes"],
     &["dlq", "redrive", "schedule-loader"],
     &["retract", "0123456789abcdef", "--reason", "x", "--yes"],
@@ -75,7 +76,11 @@ fn assert_all_read(data: &Path, is_root_only: bool) {
             expected.env("FASTBREAK_LOG", "off");
             expected
         });
-        assert_eq!((code, without_ages(&text)), (expected_code, without_ages(&expected_text)), "{arguments:?}");
+        assert_eq!(
+            (code, without_ages(&text)),
+            (expected_code, without_ages(&expected_text)),
+            "{arguments:?}"
+        );
         for failure in ["readonly", "unable to open", "no warehouse", "cannot be"] {
             assert!(!text.contains(failure), "{arguments:?}: {text}");
         }
